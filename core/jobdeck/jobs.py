@@ -1,0 +1,314 @@
+"""The records that travel through jobdeck. All are frozen: a change is a new record.
+
+Times are seconds since 1970-01-01 UTC, durations seconds, unless the name says otherwise.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from .errors import JobdeckError, PayloadUnreadable
+from .states import State
+
+
+class Outcome(StrEnum):
+    """How one attempt ended."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    """The handler raised."""
+    TIMED_OUT = "timed out"
+    CRASHED = "crashed"
+    """The worker died or lost the lease in mid-job."""
+    CANCELLED = "cancelled"
+    SNOOZED = "snoozed"
+    """The handler asked to be run again later; the attempt was given back."""
+    RELEASED = "released"
+    """The worker shut down first; the attempt was given back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewJob:
+    """A checked job that is not yet in the store. Made by `Queue.draft`."""
+
+    kind: str
+    args_json: str
+    queue: str
+    priority: int
+    max_attempts: int
+    scheduled_at: float | None = None
+    """`None` means now."""
+    timeout: float | None = None
+    """Seconds one attempt may take; `None` means as long as it needs."""
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A job as it was when it was read."""
+
+    id: int
+    """Never reused."""
+    kind: str
+    args_json: str
+    """The arguments as stored: a JSON object."""
+    queue: str
+    priority: int
+    """Larger runs first."""
+    state: State
+    attempt: int
+    """Attempts begun so far."""
+    max_attempts: int
+    created_at: float
+    scheduled_at: float
+    """When it is due. Never starts before."""
+    started_at: float | None = None
+    """When its newest attempt was claimed."""
+    finished_at: float | None = None
+    worker: str | None = None
+    """The worker that runs it, or ran it last."""
+    lease: int | None = None
+    """The fencing token of the current claim."""
+    lease_until: float | None = None
+    """When the lease ends if no heartbeat renews it."""
+    timeout: float | None = None
+    cancelling: bool = False
+    """Asked to stop; its code still runs."""
+    tags: tuple[str, ...] = ()
+    progress: float | None = None
+    """From 0 to 1, if the handler tells."""
+    result_json: str | None = None
+    error: str | None = None
+    """Type and message of the newest error, on one line."""
+
+    @property
+    def args(self) -> dict[str, Any]:
+        """The arguments.
+
+        Raises:
+            PayloadUnreadable: the stored text is not a JSON object.
+        """
+        try:
+            value = json.loads(self.args_json)
+        except ValueError:
+            raise PayloadUnreadable(self.id) from None
+        if not isinstance(value, dict):
+            raise PayloadUnreadable(self.id)
+        return value
+
+    @property
+    def result(self) -> Any:
+        """What the handler returned, as JSON read it; the stored text itself if it is not JSON."""
+        if self.result_json is None:
+            return None
+        try:
+            return json.loads(self.result_json)
+        except ValueError:
+            return self.result_json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One run of a job, finished or running."""
+
+    job_id: int
+    number: int
+    """From 1. Two may bear the same number where an attempt was given back."""
+    worker: str
+    started_at: float
+    finished_at: float | None = None
+    outcome: Outcome | None = None
+    """`None` while it runs."""
+    error_type: str | None = None
+    message: str | None = None
+    traceback: str | None = None
+    late_at: float | None = None
+    """When the worker came back with a result although it had lost the lease."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """A piece of an attempt's log: one logging record, or some lines of a command's output."""
+
+    id: int
+    """Grows with time; `after=` takes it."""
+    job_id: int
+    attempt: int
+    at: float
+    level: str
+    """`debug` … `critical` for logging records; `out` and `err` for a command's two streams."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerInfo:
+    """A worker process that has reported itself."""
+
+    id: str
+    """`host:pid:random`."""
+    host: str
+    pid: int
+    threads: int
+    queues: tuple[str, ...]
+    """Empty means all."""
+    started_at: float
+    heartbeat_at: float
+    draining: bool
+    running: int
+    """Jobs it holds now."""
+    alive: bool
+    """Whether its newest heartbeat is younger than the lease."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueInfo:
+    """A queue and its depth."""
+
+    name: str
+    counts: Mapping[State, int]
+    paused_at: float | None = None
+
+    @property
+    def paused(self) -> bool:
+        return self.paused_at is not None
+
+    @property
+    def pending(self) -> int:
+        return self.counts.get(State.PENDING, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What can be enqueued: a kind and the shape of its arguments."""
+
+    name: str
+    queue: str
+    priority: int
+    max_attempts: int | None
+    timeout: float | None
+    doc: str
+    """The first paragraph of the handler's docstring."""
+    parameters: tuple[Parameter, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """One argument of a kind."""
+
+    name: str
+    type: str
+    """As a person reads it: `int`, `list[str]`."""
+    required: bool
+    default: Any = None
+    choices: tuple[Any, ...] = ()
+    doc: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """Percentiles, in seconds, of the values of one measure. `None` where nothing was measured."""
+
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    count: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """What happened in one slice of time."""
+
+    at: float
+    """When the slice begins."""
+    seconds: float
+    completed: int = 0
+    failed: int = 0
+    """Attempts that failed, whether or not they are retried."""
+    run: Latency = Latency()
+    """How long the attempts took."""
+    wait: Latency = Latency()
+    """How long the jobs were due before they started."""
+
+    @property
+    def throughput(self) -> float:
+        """Completed jobs a second."""
+        return self.completed / self.seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """One consistent look at the whole queue: what the cockpit's main screen shows."""
+
+    at: float
+    counts: Mapping[State, int]
+    queues: tuple[QueueInfo, ...]
+    workers: tuple[WorkerInfo, ...]
+    running: tuple[Job, ...]
+    """At most 1,000, oldest claim first."""
+    slots: tuple[Slot, ...]
+    """Oldest first, without gaps, the last one still filling."""
+    run: Latency
+    """Over all the slots."""
+    wait: Latency
+    next_due_at: float | None = None
+    """When the next scheduled or retrying job is due."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What came of an operation on several jobs: each was done, or refused with a reason."""
+
+    done: tuple[int, ...] = ()
+    refused: Mapping[int, JobdeckError] = field(default_factory=dict)
+
+
+# How a claimed attempt ends: what the worker hands to the store. Each carries the job as claimed.
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """An attempt that has ended. `job` is the job as it was claimed, with its lease."""
+
+    job: Job
+    started_at: float
+    finished_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Completion(Ending):
+    """The handler returned."""
+
+    result_json: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure(Ending):
+    """The handler raised, or took too long."""
+
+    retry_at: float | None
+    """When it is due again; `None` means never."""
+    error_type: str
+    message: str
+    traceback: str | None = None
+    outcome: Outcome = Outcome.FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class Nap(Ending):
+    """The handler asked to be run again at `until`."""
+
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Release(Ending):
+    """The worker shuts down and gives the job back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop(Ending):
+    """The job was asked to stop, and its code has stopped."""

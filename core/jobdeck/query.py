@@ -1,0 +1,195 @@
+"""The filter language: what a person types becomes a condition. Pure; the stores translate conditions to SQL.
+
+    state:failed queue:mail,img kind:send* -tag:slow age>1h attempt>=3 args.user.id:42 "free text"
+
+Terms stand side by side and must all hold; a comma in a value means *or*; `-` in front of a term means
+*not*; `*` and `?` in a value match any text and any character; words without a field are searched in
+kind, queue, arguments, error and tags. Ages and durations take a unit: `90s`, `15m`, `1h`, `2d`, `1w`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from .errors import InvalidFilter
+from .states import State
+
+Value = str | float
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One comparison. `field` is a key of `FIELDS`, `args.<path>`, or `text`."""
+
+    field: str
+    op: str
+    """`:` (one of), or one of `<`, `<=`, `>`, `>=`."""
+    values: tuple[Value, ...]
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Terms that must all hold. Without terms every job meets it."""
+
+    terms: tuple[Term, ...] = ()
+
+    def only(self, field: str) -> frozenset[str] | None:
+        """The plain values that a single positive `field:` term admits, or `None` if there is no such term."""
+        found = [term for term in self.terms if term.field == field and term.op == ":" and not term.negated]
+        if len(found) != 1 or any(is_pattern(value) for value in found[0].values):
+            return None
+        return frozenset(str(value) for value in found[0].values)
+
+    def and_(self, *terms: Term) -> Condition:
+        """This condition, and those terms too."""
+        return Condition((*self.terms, *terms))
+
+
+EVERY_JOB = Condition()
+
+#: Field → (how its value is read, what it means). `name`: exact or with wildcards; `part`: found anywhere.
+FIELDS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "state": ("state", "the state: pending, running, failed, …"),
+        "queue": ("name", "the queue"),
+        "kind": ("name", "the kind"),
+        "tag": ("name", "one of the job's tags"),
+        "worker": ("name", "the worker that runs or ran it"),
+        "id": ("number", "the job's id"),
+        "priority": ("number", "the priority"),
+        "attempt": ("number", "attempts begun"),
+        "age": ("duration", "time since it was enqueued"),
+        "run": ("duration", "time its newest attempt took, or has taken so far"),
+        "error": ("part", "the newest error"),
+    }
+)
+
+_ALIASES = {"pri": "priority", "try": "attempt", "attempts": "attempt", "took": "run", "tags": "tag"}
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)")
+_TERM = re.compile(r"(?P<field>[A-Za-z_]+(?:\.[^\s:<>=\"]+)?)(?P<op>:|<=|>=|<|>|=)")
+
+
+def is_pattern(value: Value) -> bool:
+    """Whether the value has wildcards."""
+    return isinstance(value, str) and ("*" in value or "?" in value)
+
+
+def parse(text: str) -> Condition:
+    """Read a filter.
+
+    Raises:
+        InvalidFilter: the text cannot be read; its `column` points at the place.
+    """
+    return Condition(tuple(_term(text, column, token) for column, token in _tokens(text)))
+
+
+def parse_duration(text: str) -> float:
+    """Read `90s`, `15m`, `1h30m`, `2d` or a plain number of seconds; returns seconds.
+
+    Raises:
+        ValueError: it is none of these. The message says what was expected.
+    """
+    total, rest = 0.0, text.strip().lower()
+    if not rest:
+        raise ValueError("expected a duration such as 90s, 15m, 1h or 2d")
+    while rest:
+        match = _DURATION.match(rest)
+        unit = match and (match[2] or "s")
+        if match is None or unit not in _UNITS:
+            raise ValueError(f"{text!r} is not a duration such as 90s, 15m, 1h or 2d")
+        total += float(match[1]) * _UNITS[unit]
+        rest = rest[match.end() :]
+    return total
+
+
+def _tokens(text: str) -> Iterator[tuple[int, str]]:
+    """Words with their columns; a quoted part may hold blanks."""
+    at = 0
+    while at < len(text):
+        if text[at].isspace():
+            at += 1
+            continue
+        start, quoted = at, False
+        while at < len(text) and (quoted or not text[at].isspace()):
+            if text[at] == '"':
+                quoted = not quoted
+            at += 1
+        if quoted:
+            raise InvalidFilter(text, text.rindex('"'), "this quotation mark is never closed")
+        yield start, text[start:at]
+
+
+def _term(text: str, column: int, token: str) -> Term:
+    negated = token.startswith("-") and len(token) > 1
+    body = token[1:] if negated else token
+    start = column + negated
+    match = _TERM.match(body)
+    if match is None:
+        return Term("text", ":", (_unquote(body),), negated)
+    field, op = match["field"], match["op"]
+    if not field.startswith("args."):
+        field = _ALIASES.get(field.lower(), field.lower())
+    if field not in FIELDS and not field.startswith("args."):
+        known = ", ".join(FIELDS)
+        raise InvalidFilter(text, start, f"there is no field {match['field']!r}; fields are {known} and args.<name>")
+    raw = body[match.end() :]
+    at = start + match.end()
+    if not raw:
+        raise InvalidFilter(text, at, f"a value is missing after {match[0]!r}")
+    if op in (":", "="):
+        op = ":"
+        values = tuple(_value(text, at + offset, field, part) for offset, part in _alternatives(raw))
+    else:
+        if _reading(field) not in ("number", "duration"):
+            raise InvalidFilter(text, at - len(op), f"{field} takes ':', not {op!r}")
+        values = (_value(text, at, field, raw),)
+    return Term(field, op, values, negated)
+
+
+def _alternatives(raw: str) -> Iterator[tuple[int, str]]:
+    start, quoted = 0, False
+    for at, character in enumerate(raw):
+        if character == '"':
+            quoted = not quoted
+        elif character == "," and not quoted:
+            if at > start:
+                yield start, raw[start:at]
+            start = at + 1
+    if start < len(raw):
+        yield start, raw[start:]
+
+
+def _reading(field: str) -> str:
+    return "name" if field.startswith("args.") else FIELDS[field][0]
+
+
+def _value(text: str, column: int, field: str, raw: str) -> Value:
+    value = _unquote(raw)
+    match _reading(field):
+        case "state":
+            matching = [state for state in State if state.startswith(value.lower())]
+            if len(matching) != 1 and value.lower() not in list(State):
+                known = ", ".join(State)
+                raise InvalidFilter(text, column, f"there is no state {value!r}; states are {known}")
+            return value.lower() if value.lower() in list(State) else matching[0]
+        case "number":
+            try:
+                return float(value)
+            except ValueError:
+                raise InvalidFilter(text, column, f"{field} takes a number, not {value!r}") from None
+        case "duration":
+            try:
+                return parse_duration(value)
+            except ValueError as problem:
+                raise InvalidFilter(text, column, str(problem)) from None
+        case _:
+            return value
+
+
+def _unquote(text: str) -> str:
+    return text.replace('"', "")

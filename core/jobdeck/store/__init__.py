@@ -1,0 +1,1 @@
+"""The durable side of the queue: one interface, one folder a database."""

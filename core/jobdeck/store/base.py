@@ -1,0 +1,213 @@
+"""What a store must do. The interface reads as a job's life: one method per transition.
+
+Every method is one transaction, or part of the one opened with `transaction()`. A store reads the time
+from its own clock, and turns its rows into records before they leave it. What a database cannot do is
+raised as a `StoreError`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from array import array
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from ..jobs import (
+    Attempt,
+    Changes,
+    Completion,
+    Failure,
+    Job,
+    LogLine,
+    Nap,
+    NewJob,
+    Overview,
+    QueueInfo,
+    Release,
+    Stop,
+    WorkerInfo,
+)
+from ..query import Condition
+
+Lost = list[int]
+"""Ids of jobs whose lease was lost before the call. Nothing of them was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """What a heartbeat found."""
+
+    lost: frozenset[int]
+    """Jobs whose lease is gone: stop their code, drop their results."""
+    cancelling: frozenset[int]
+    """Jobs that were asked to stop."""
+
+
+class Store(ABC):
+    """The durable side of the queue."""
+
+    # -- the frame ------------------------------------------------------------------------------
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close every connection. The store cannot be used afterwards."""
+
+    @abstractmethod
+    def transaction(self) -> AbstractContextManager[None]:
+        """Everything inside happens at once, or not at all. Joins the open one if there is one."""
+
+    @abstractmethod
+    def listen(self, wake: Callable[[], None]) -> AbstractContextManager[None]:
+        """Call `wake`, on a thread of the store's, soon after any process has made jobs claimable."""
+
+    # -- into the queue -------------------------------------------------------------------------
+
+    @abstractmethod
+    def enqueue_jobs(self, jobs: Sequence[NewJob]) -> list[Job]:
+        """Put the jobs in, in their order, in one commit. They are durable when this returns."""
+
+    @abstractmethod
+    def stage_jobs(self, limit: int = 1000) -> int:
+        """Move due `scheduled` and `retrying` jobs to `pending`; returns how many."""
+
+    @abstractmethod
+    def next_due_at(self) -> float | None:
+        """When the next `scheduled` or `retrying` job is due."""
+
+    # -- a worker's side ------------------------------------------------------------------------
+
+    @abstractmethod
+    def claim_jobs(
+        self, worker: str, limit: int, *, kinds: Collection[str], queues: Collection[str], lease: float
+    ) -> list[Job]:
+        """Claim up to `limit` pending jobs for `worker`: highest priority first, then lowest id.
+
+        Each gets a fresh random lease that ends in `lease` seconds, and its attempt is counted, in the
+        same statement. Empty `queues` means all; paused queues are left alone. Only `kinds` are claimed.
+        """
+
+    @abstractmethod
+    def heartbeat_jobs(self, held: Iterable[tuple[int, int]], lease: float) -> Renewal:
+        """Renew the leases of the `(id, lease)` pairs, all in one statement."""
+
+    @abstractmethod
+    def complete_jobs(self, endings: Sequence[Completion]) -> Lost:
+        """`running` → `completed`, for the holder of the lease only."""
+
+    @abstractmethod
+    def fail_jobs(self, endings: Sequence[Failure]) -> Lost:
+        """`running` → `retrying`, or `failed` where `retry_at` is `None`, for the holder of the lease only."""
+
+    @abstractmethod
+    def snooze_jobs(self, endings: Sequence[Nap]) -> Lost:
+        """`running` → `scheduled`, the attempt given back, for the holder of the lease only."""
+
+    @abstractmethod
+    def release_jobs(self, endings: Sequence[Release]) -> Lost:
+        """`running` → `pending`, the attempt given back, for the holder of the lease only."""
+
+    @abstractmethod
+    def stop_jobs(self, endings: Sequence[Stop]) -> Lost:
+        """`running` → `cancelled`, for the holder of the lease only, once the code has stopped."""
+
+    @abstractmethod
+    def report_progress(self, job_id: int, lease: int, progress: float) -> bool:
+        """Store how far the job is (0 to 1); `False` if the lease is lost."""
+
+    @abstractmethod
+    def rescue_jobs(self, limit: int = 100) -> list[int]:
+        """Take back jobs whose lease has ended: `pending` again, or `failed` if out of attempts.
+
+        Their attempt is recorded as crashed. Returns their ids.
+        """
+
+    @abstractmethod
+    def append_logs(self, lines: Sequence[tuple[int, int, float, str, str]], keep_bytes: int) -> None:
+        """Add `(job id, attempt, at, level, text)` to the logs; each attempt keeps its newest `keep_bytes`."""
+
+    @abstractmethod
+    def report_worker(self, info: WorkerInfo) -> None:
+        """Record that the worker lives. Its `heartbeat_at` becomes now."""
+
+    @abstractmethod
+    def forget_worker(self, worker: str) -> None:
+        """The worker has ended cleanly."""
+
+    # -- a person's side ------------------------------------------------------------------------
+
+    @abstractmethod
+    def cancel_jobs(self, ids: Sequence[int]) -> Changes:
+        """Queued jobs → `cancelled` at once; running jobs are asked to stop."""
+
+    @abstractmethod
+    def retry_jobs(self, ids: Sequence[int]) -> Changes:
+        """Final, `retrying` or `scheduled` jobs → `pending`, with at least one more attempt allowed."""
+
+    @abstractmethod
+    def reprioritise_jobs(self, ids: Sequence[int], priority: int, *, relative: bool = False) -> Changes:
+        """Set the priority of queued jobs, or add to it where `relative`."""
+
+    @abstractmethod
+    def delete_jobs(self, ids: Sequence[int]) -> Changes:
+        """Remove jobs that are not running, with their attempts and logs."""
+
+    @abstractmethod
+    def pause_queue(self, name: str) -> bool:
+        """Claim nothing more from the queue; `False` if it was paused before."""
+
+    @abstractmethod
+    def resume_queue(self, name: str) -> bool:
+        """Claim from the queue again; `False` if it was not paused."""
+
+    @abstractmethod
+    def prune_jobs(self, older_than: float, limit: int = 1000) -> int:
+        """Remove up to `limit` final jobs that finished more than `older_than` seconds ago."""
+
+    @abstractmethod
+    def prune_metrics(self) -> None:
+        """Fold old metrics into coarser slots, and drop the oldest, so that they stay small."""
+
+    # -- looking --------------------------------------------------------------------------------
+
+    @abstractmethod
+    def get_job(self, job_id: int) -> Job | None:
+        """The job, or `None`."""
+
+    @abstractmethod
+    def get_jobs(self, ids: Sequence[int]) -> list[Job]:
+        """Those of the jobs that exist, in the order of `ids`."""
+
+    @abstractmethod
+    def list_jobs(self, condition: Condition, *, limit: int, sort: str = "id", descending: bool = True) -> list[Job]:
+        """The first `limit` jobs that meet the condition."""
+
+    @abstractmethod
+    def list_ids(
+        self, condition: Condition, *, sort: str = "id", descending: bool = True, limit: int | None = None
+    ) -> array[int]:
+        """The ids of all jobs that meet the condition, in order. Cheap enough for a million."""
+
+    @abstractmethod
+    def count_jobs(self, condition: Condition) -> int:
+        """How many jobs meet the condition."""
+
+    @abstractmethod
+    def list_attempts(self, job_id: int) -> list[Attempt]:
+        """The attempts of a job, oldest first, the running one last."""
+
+    @abstractmethod
+    def read_logs(self, job_id: int, *, attempt: int | None = None, after: int = 0, limit: int = 10_000) -> list[LogLine]:
+        """The log lines of a job with an id above `after`, oldest first: at most `limit`, the newest of them."""
+
+    @abstractmethod
+    def list_queues(self) -> list[QueueInfo]:
+        """Every queue that has jobs or is paused, by name."""
+
+    @abstractmethod
+    def list_workers(self, lease: float) -> list[WorkerInfo]:
+        """The workers that have reported and not ended, oldest first. Alive: heard of within `lease` seconds."""
+
+    @abstractmethod
+    def overview(self, *, seconds: float, slots: int, lease: float) -> Overview:
+        """One consistent look at the queue, with metrics over the last `seconds` cut into `slots`."""

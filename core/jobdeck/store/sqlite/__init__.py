@@ -1,0 +1,224 @@
+"""The store on an embedded SQLite file: all of its SQL lives in this folder."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from random import Random
+
+from ...clock import Clock, SystemClock
+from ...jobs import (
+    Attempt,
+    Changes,
+    Completion,
+    Failure,
+    Job,
+    LogLine,
+    Nap,
+    NewJob,
+    Overview,
+    QueueInfo,
+    Release,
+    Stop,
+    WorkerInfo,
+)
+from ...query import Condition
+from ..base import Lost, Renewal, Store
+from ..doorbell import Doorbell
+from .acts import Acts
+from .connection import Connections
+from .looks import Looks
+from .work import Work
+
+
+class SqliteStore(Store):
+    """A queue in one SQLite file."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: Clock | None = None,
+        random: Random | None = None,
+        synchronous: str = "FULL",
+        adopt: bool = False,
+    ) -> None:
+        """Open the file; make it, or bring its schema up to date, if need be.
+
+        Args:
+            path: the file.
+            clock: where the store reads the time.
+            random: where leases come from; seeded by the operating system when `None`.
+            synchronous: `FULL` (an acknowledged write survives power loss), `NORMAL` or `OFF`.
+            adopt: put the queue into a database that holds tables of another program.
+
+        Raises:
+            StoreRefused: the file is not a database, damaged, read-only, another program's or newer.
+        """
+        self._clock = clock or SystemClock()
+        self._connections = Connections(path, self._clock, synchronous, adopt=adopt)
+        self._doorbell = Doorbell(path)
+        self._work = Work(self._connections, self._clock, random or Random())
+        self._acts = Acts(self._connections, self._clock)
+        self._looks = Looks(self._connections, self._clock)
+
+    def close(self) -> None:
+        self._connections.close()
+        self._doorbell.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        with self._connections.writing():
+            yield
+
+    def listen(self, wake: Callable[[], None]) -> AbstractContextManager[None]:
+        return self._doorbell.listen(wake)
+
+    # -- into the queue -------------------------------------------------------------------------
+
+    def enqueue_jobs(self, jobs: Sequence[NewJob]) -> list[Job]:
+        stored = self._acts.enqueue(jobs)
+        self._doorbell.ring()
+        return stored
+
+    def stage_jobs(self, limit: int = 1000) -> int:
+        return self._work.stage(limit)
+
+    def next_due_at(self) -> float | None:
+        return self._looks.next_due_at()
+
+    # -- a worker's side ------------------------------------------------------------------------
+
+    def claim_jobs(
+        self, worker: str, limit: int, *, kinds: Collection[str], queues: Collection[str], lease: float
+    ) -> list[Job]:
+        return self._work.claim(worker, limit, kinds, queues, lease)
+
+    def heartbeat_jobs(self, held: Iterable[tuple[int, int]], lease: float) -> Renewal:
+        return self._work.heartbeat(held, lease)
+
+    def complete_jobs(self, endings: Sequence[Completion]) -> Lost:
+        return self._work.complete(endings)
+
+    def fail_jobs(self, endings: Sequence[Failure]) -> Lost:
+        return self._work.fail(endings)
+
+    def snooze_jobs(self, endings: Sequence[Nap]) -> Lost:
+        return self._work.snooze(endings)
+
+    def release_jobs(self, endings: Sequence[Release]) -> Lost:
+        lost = self._work.release(endings)
+        self._doorbell.ring()
+        return lost
+
+    def stop_jobs(self, endings: Sequence[Stop]) -> Lost:
+        return self._work.stop(endings)
+
+    def report_progress(self, job_id: int, lease: int, progress: float) -> bool:
+        return self._work.progress(job_id, lease, progress)
+
+    def rescue_jobs(self, limit: int = 100) -> list[int]:
+        rescued = self._work.rescue(limit)
+        if rescued:
+            self._doorbell.ring()
+        return rescued
+
+    def append_logs(self, lines: Sequence[tuple[int, int, float, str, str]], keep_bytes: int) -> None:
+        with self._connections.writing() as connection:
+            connection.executemany("INSERT INTO jobdeck_logs (job_id, attempt, at, level, text) VALUES (?, ?, ?, ?, ?)", lines)
+            for job_id, attempt in {(line[0], line[1]) for line in lines}:
+                connection.execute(
+                    "DELETE FROM jobdeck_logs WHERE id IN (SELECT id FROM (SELECT id, sum(octet_length(text))"
+                    " OVER (ORDER BY id DESC) AS kept FROM jobdeck_logs WHERE job_id = ? AND attempt = ?) WHERE kept > ?)",
+                    (job_id, attempt, keep_bytes),
+                )
+
+    def report_worker(self, info: WorkerInfo) -> None:
+        now, monotonic = self._clock.now(), self._clock.monotonic()
+        row = (
+            info.id,
+            info.host,
+            info.pid,
+            info.threads,
+            json.dumps(info.queues),
+            info.started_at,
+            now,
+            monotonic,
+            info.draining,
+        )
+        with self._connections.writing() as connection:
+            connection.execute("INSERT OR REPLACE INTO jobdeck_workers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+    def forget_worker(self, worker: str) -> None:
+        with self._connections.writing() as connection:
+            connection.execute("DELETE FROM jobdeck_workers WHERE id = ?", (worker,))
+
+    # -- a person's side ------------------------------------------------------------------------
+
+    def cancel_jobs(self, ids: Sequence[int]) -> Changes:
+        changes = self._acts.cancel(ids)
+        self._doorbell.ring()  # a worker that runs one of them shall hear at once
+        return changes
+
+    def retry_jobs(self, ids: Sequence[int]) -> Changes:
+        changes = self._acts.retry(ids)
+        self._doorbell.ring()
+        return changes
+
+    def reprioritise_jobs(self, ids: Sequence[int], priority: int, *, relative: bool = False) -> Changes:
+        return self._acts.reprioritise(ids, priority, relative=relative)
+
+    def delete_jobs(self, ids: Sequence[int]) -> Changes:
+        return self._acts.delete(ids)
+
+    def pause_queue(self, name: str) -> bool:
+        return self._acts.pause(name)
+
+    def resume_queue(self, name: str) -> bool:
+        resumed = self._acts.resume(name)
+        self._doorbell.ring()
+        return resumed
+
+    def prune_jobs(self, older_than: float, limit: int = 1000) -> int:
+        return self._acts.prune(older_than, limit)
+
+    def prune_metrics(self) -> None:
+        self._acts.prune_metrics()
+
+    # -- looking --------------------------------------------------------------------------------
+
+    def get_job(self, job_id: int) -> Job | None:
+        found = self._looks.jobs([job_id])
+        return found[0] if found else None
+
+    def get_jobs(self, ids: Sequence[int]) -> list[Job]:
+        return self._looks.jobs(ids)
+
+    def list_jobs(self, condition: Condition, *, limit: int, sort: str = "id", descending: bool = True) -> list[Job]:
+        return self._looks.page(condition, limit, sort, descending)
+
+    def list_ids(
+        self, condition: Condition, *, sort: str = "id", descending: bool = True, limit: int | None = None
+    ) -> array[int]:
+        return self._looks.ids(condition, sort, descending, limit)
+
+    def count_jobs(self, condition: Condition) -> int:
+        return self._looks.count(condition)
+
+    def list_attempts(self, job_id: int) -> list[Attempt]:
+        return self._looks.attempts(job_id)
+
+    def read_logs(self, job_id: int, *, attempt: int | None = None, after: int = 0, limit: int = 10_000) -> list[LogLine]:
+        return self._looks.logs(job_id, attempt, after, limit)
+
+    def list_queues(self) -> list[QueueInfo]:
+        return self._looks.queues()
+
+    def list_workers(self, lease: float) -> list[WorkerInfo]:
+        return self._looks.workers(lease)
+
+    def overview(self, *, seconds: float, slots: int, lease: float) -> Overview:
+        return self._looks.overview(seconds, slots, lease)

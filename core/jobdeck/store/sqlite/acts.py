@@ -1,0 +1,191 @@
+"""A person's side of the SQLite store: enqueue, cancel, retry, reprioritise, delete, pause, prune."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+
+import apsw
+
+from ...clock import Clock
+from ...errors import JobdeckError, JobNotFound, WrongState
+from ...jobs import Changes, Job, NewJob
+from ...states import Operation, State, allows
+from .connection import Connections
+from .rows import JOB_COLUMNS, job_of
+from .tally import FINE, Tally
+
+_ENQUEUE = """
+INSERT INTO jobdeck_jobs (kind, args, queue, priority, state, max_attempts, timeout, created_at, scheduled_at, tags)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+Act = Callable[[apsw.Connection, Job], State | None]
+"""Changes one job inside the transaction; returns its new state, `None` for gone."""
+
+COARSER = ((FINE, 3600, 60), (60, 2 * 86400, 3600))
+"""Metrics: slots of `width` older than `age` are folded into slots of `wider` (all in seconds)."""
+METRICS_KEPT = 90 * 86400
+"""Seconds: metrics older than this are dropped."""
+
+
+class Acts:
+    """Transitions that people and programs ask for."""
+
+    def __init__(self, connections: Connections, clock: Clock) -> None:
+        self._connections = connections
+        self._clock = clock
+
+    def enqueue(self, jobs: Sequence[NewJob]) -> list[Job]:
+        """See `Store.enqueue_jobs`."""
+        now = self._clock.now()
+        tally = Tally()
+        stored: list[Job] = []
+        with self._connections.writing() as connection:
+            for new in jobs:
+                due = now if new.scheduled_at is None else new.scheduled_at
+                state = State.PENDING if due <= now else State.SCHEDULED
+                tags = json.dumps(new.tags) if new.tags else "[]"
+                row = (new.kind, new.args_json, new.queue, new.priority, state, new.max_attempts, new.timeout, now, due, tags)
+                connection.execute(_ENQUEUE, row)
+                tally.move(new.queue, new.kind, None, state)
+                stored.append(
+                    Job(
+                        id=connection.last_insert_rowid(),
+                        kind=new.kind,
+                        args_json=new.args_json,
+                        queue=new.queue,
+                        priority=new.priority,
+                        state=state,
+                        attempt=0,
+                        max_attempts=new.max_attempts,
+                        created_at=now,
+                        scheduled_at=due,
+                        timeout=new.timeout,
+                        tags=new.tags,
+                    )
+                )
+            tally.write(connection)
+        return stored
+
+    def cancel(self, ids: Sequence[int]) -> Changes:
+        """See `Store.cancel_jobs`."""
+        now = self._clock.now()
+
+        def act(connection: apsw.Connection, job: Job) -> State:
+            if job.state is State.RUNNING:
+                connection.execute("UPDATE jobdeck_jobs SET cancelling = 1 WHERE id = ?", (job.id,))
+                return State.RUNNING
+            connection.execute("UPDATE jobdeck_jobs SET state = 'cancelled', finished_at = ? WHERE id = ?", (now, job.id))
+            return State.CANCELLED
+
+        return self._each(Operation.CANCEL, ids, act)
+
+    def retry(self, ids: Sequence[int]) -> Changes:
+        """See `Store.retry_jobs`."""
+        now = self._clock.now()
+
+        def act(connection: apsw.Connection, job: Job) -> State:
+            connection.execute(
+                "UPDATE jobdeck_jobs SET state = 'pending', scheduled_at = ?, finished_at = NULL, result = NULL,"
+                " progress = NULL, max_attempts = max(max_attempts, attempt + 1) WHERE id = ?",
+                (now, job.id),
+            )
+            return State.PENDING
+
+        return self._each(Operation.RETRY, ids, act)
+
+    def reprioritise(self, ids: Sequence[int], priority: int, *, relative: bool) -> Changes:
+        """See `Store.reprioritise_jobs`."""
+
+        def act(connection: apsw.Connection, job: Job) -> State:
+            wanted = job.priority + priority if relative else priority
+            bounded = max(-(2**31), min(2**31 - 1, wanted))
+            connection.execute("UPDATE jobdeck_jobs SET priority = ? WHERE id = ?", (bounded, job.id))
+            return job.state
+
+        return self._each(Operation.REPRIORITISE, ids, act)
+
+    def delete(self, ids: Sequence[int]) -> Changes:
+        """See `Store.delete_jobs`."""
+        return self._each(Operation.DELETE, ids, _remove)
+
+    def _each(self, operation: Operation, ids: Sequence[int], act: Act) -> Changes:
+        """Do `act` to each job that is in a state for it; say of the others why not."""
+        done: list[int] = []
+        refused: dict[int, JobdeckError] = {}
+        tally = Tally()
+        with self._connections.writing() as connection:
+            found = {job.id: job for job in read_jobs(connection, ids, 0.0)}
+            for job_id in dict.fromkeys(ids):
+                job = found.get(job_id)
+                if job is None:
+                    refused[job_id] = JobNotFound(job_id)
+                elif not allows(operation, job.state):
+                    refused[job_id] = WrongState(job_id, operation, job.state)
+                else:
+                    tally.move(job.queue, job.kind, job.state, act(connection, job))
+                    done.append(job_id)
+            tally.write(connection)
+        return Changes(tuple(done), refused)
+
+    def pause(self, name: str) -> bool:
+        """See `Store.pause_queue`."""
+        with self._connections.writing() as connection:
+            connection.execute(
+                "INSERT INTO jobdeck_queues (name, paused_at) VALUES (?, ?)"
+                " ON CONFLICT DO UPDATE SET paused_at = excluded.paused_at WHERE paused_at IS NULL",
+                (name, self._clock.now()),
+            )
+            return connection.changes() == 1
+
+    def resume(self, name: str) -> bool:
+        """See `Store.resume_queue`."""
+        with self._connections.writing() as connection:
+            connection.execute("DELETE FROM jobdeck_queues WHERE name = ? AND paused_at IS NOT NULL", (name,))
+            return connection.changes() == 1
+
+    def prune(self, older_than: float, limit: int) -> int:
+        """See `Store.prune_jobs`."""
+        with self._connections.writing() as connection:
+            rows = connection.execute(
+                f"SELECT {JOB_COLUMNS} FROM jobdeck_jobs WHERE finished_at < ? ORDER BY finished_at LIMIT ?",
+                (self._clock.now() - older_than, limit),
+            ).fetchall()
+            tally = Tally()
+            for job in map(job_of(0.0), rows):
+                _remove(connection, job)
+                tally.move(job.queue, job.kind, job.state, None)
+            tally.write(connection)
+            return len(rows)
+
+    def prune_metrics(self) -> None:
+        """See `Store.prune_metrics`."""
+        now = int(self._clock.now())
+        with self._connections.writing() as connection:
+            for width, age, wider in COARSER:
+                before = (now - age) // wider * wider
+                connection.execute(
+                    "INSERT INTO jobdeck_metrics SELECT ?1, slot / ?1 * ?1, queue, kind, measure, bucket, sum(n)"
+                    " FROM jobdeck_metrics WHERE width = ?2 AND slot < ?3 GROUP BY 2, 3, 4, 5, 6"
+                    " ON CONFLICT DO UPDATE SET n = n + excluded.n",
+                    (wider, width, before),
+                )
+                connection.execute("DELETE FROM jobdeck_metrics WHERE width = ? AND slot < ?", (width, before))
+            connection.execute("DELETE FROM jobdeck_metrics WHERE width = 3600 AND slot < ?", (now - METRICS_KEPT,))
+            # Lanes that hold nothing are not worth a look at each claim.
+            connection.execute("DELETE FROM jobdeck_counts WHERE n = 0")
+
+
+def _remove(connection: apsw.Connection, job: Job) -> None:
+    connection.execute("DELETE FROM jobdeck_jobs WHERE id = ?", (job.id,))
+    connection.execute("DELETE FROM jobdeck_attempts WHERE job_id = ?", (job.id,))
+    connection.execute("DELETE FROM jobdeck_logs WHERE job_id = ?", (job.id,))
+
+
+def read_jobs(connection: apsw.Connection, ids: Sequence[int], skew: float) -> Iterator[Job]:
+    """The jobs with these ids, in no order."""
+    rows = connection.execute(
+        f"SELECT {JOB_COLUMNS} FROM jobdeck_jobs WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(list(ids)),)
+    )
+    return map(job_of(skew), rows)

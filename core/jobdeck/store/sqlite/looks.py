@@ -1,0 +1,247 @@
+"""Looking: reads of the SQLite store. None of them counts rows where a counter knows."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import apsw
+
+from ...clock import Clock
+from ...jobs import Attempt, Job, Latency, LogLine, Overview, QueueInfo, Slot, WorkerInfo
+from ...query import Condition
+from ...states import State
+from ..histogram import percentiles
+from .acts import COARSER, read_jobs
+from .conditions import where
+from .connection import Connections
+from .rows import ATTEMPT_COLUMNS, JOB_COLUMNS, LOG_COLUMNS, attempt_of, job_of, log_line_of, rows_of
+from .tally import FINE
+
+#: What a person may sort by → SQL.
+SORTS = {
+    "id": "id",
+    "state": "state",
+    "kind": "kind",
+    "queue": "queue",
+    "priority": "priority",
+    "attempt": "attempt",
+    "age": "created_at",
+    "took": "(finished_at - started_at)",
+    "error": "error",
+}
+RUNNING_SHOWN = 1000
+
+
+class Looks:
+    """Reads."""
+
+    def __init__(self, connections: Connections, clock: Clock) -> None:
+        self._connections = connections
+        self._clock = clock
+
+    def _skew(self) -> float:
+        return self._clock.now() - self._clock.monotonic()
+
+    def next_due_at(self) -> float | None:
+        """See `Store.next_due_at`."""
+        with self._connections.reading() as connection:
+            return _next_due_at(connection)
+
+    def jobs(self, ids: Sequence[int]) -> list[Job]:
+        """See `Store.get_jobs`."""
+        with self._connections.reading() as connection:
+            found = {job.id: job for job in read_jobs(connection, ids, self._skew())}
+        return [found[job_id] for job_id in ids if job_id in found]
+
+    def page(self, condition: Condition, limit: int, sort: str, descending: bool) -> list[Job]:
+        """See `Store.list_jobs`."""
+        clause, bound = where(condition, self._clock.now())
+        with self._connections.reading() as connection:
+            rows = connection.execute(
+                f"SELECT {JOB_COLUMNS} FROM jobdeck_jobs WHERE {clause} ORDER BY {_order(sort, descending)} LIMIT :limit",
+                {**bound, "limit": limit},
+            )
+            return [*map(job_of(self._skew()), rows)]
+
+    def ids(self, condition: Condition, sort: str, descending: bool, limit: int | None) -> array[int]:
+        """See `Store.list_ids`."""
+        clause, bound = where(condition, self._clock.now())
+        order = _order(sort, descending)
+        with self._connections.reading() as connection:
+            # One row holding all the ids: fetching a million rows one by one would take and give back the
+            # interpreter's lock a million times.
+            ((joined,),) = rows_of(
+                connection,
+                f"SELECT group_concat(id) FROM (SELECT id FROM jobdeck_jobs WHERE {clause} ORDER BY {order} LIMIT :limit)",
+                {**bound, "limit": -1 if limit is None else limit},
+            )
+        return array("q", map(int, str(joined).split(",")) if joined is not None else ())
+
+    def count(self, condition: Condition) -> int:
+        """See `Store.count_jobs`."""
+        with self._connections.reading() as connection:
+            if all(term.field in ("state", "queue", "kind") for term in condition.terms):
+                clause, bound = where(condition, 0.0)
+                query = f"SELECT coalesce(sum(n), 0) FROM jobdeck_counts WHERE {clause}"
+            else:
+                clause, bound = where(condition, self._clock.now())
+                query = f"SELECT count(*) FROM jobdeck_jobs WHERE {clause}"
+            return int(connection.execute(query, bound).get)
+
+    def attempts(self, job_id: int) -> list[Attempt]:
+        """See `Store.list_attempts`."""
+        with self._connections.reading() as connection:
+            rows = connection.execute(
+                f"SELECT {ATTEMPT_COLUMNS} FROM jobdeck_attempts WHERE job_id = ? ORDER BY started_at, number", (job_id,)
+            )
+            found = [*map(attempt_of, rows)]
+            job = next(read_jobs(connection, [job_id], 0.0), None)
+        if job is not None and job.state is State.RUNNING:
+            begun = job.started_at or 0.0
+            found.append(Attempt(job_id=job_id, number=job.attempt, worker=job.worker or "", started_at=begun))
+        return found
+
+    def logs(self, job_id: int, attempt: int | None, after: int, limit: int) -> list[LogLine]:
+        """See `Store.read_logs`."""
+        with self._connections.reading() as connection:
+            rows = connection.execute(
+                f"SELECT {LOG_COLUMNS} FROM jobdeck_logs WHERE job_id = ? AND id > ? AND attempt = coalesce(?, attempt)"
+                " ORDER BY id DESC LIMIT ?",
+                (job_id, after, attempt, limit),
+            )
+            return [*map(log_line_of, rows)][::-1]
+
+    def queues(self) -> list[QueueInfo]:
+        """See `Store.list_queues`."""
+        with self._connections.reading() as connection:
+            return _queues(connection)
+
+    def workers(self, lease: float) -> list[WorkerInfo]:
+        """See `Store.list_workers`."""
+        with self._connections.reading() as connection:
+            return self._workers(connection, lease)
+
+    def _workers(self, connection: apsw.Connection, lease: float) -> list[WorkerInfo]:
+        holding = Counter(
+            row[0] for row in connection.execute("SELECT worker FROM jobdeck_jobs WHERE state = 'running'").fetchall()
+        )
+        rows = connection.execute(
+            "SELECT id, host, pid, threads, queues, started_at, heartbeat_at, beat, draining FROM jobdeck_workers"
+            " ORDER BY started_at, id"
+        )
+        monotonic = self._clock.monotonic()
+        return [
+            WorkerInfo(
+                id=row[0],
+                host=row[1],
+                pid=row[2],
+                threads=row[3],
+                queues=tuple(json.loads(row[4])),
+                started_at=row[5],
+                heartbeat_at=row[6],
+                alive=monotonic - row[7] < lease,
+                draining=row[8] == 1,
+                running=holding[row[0]],
+            )
+            for row in rows
+        ]
+
+    def overview(self, seconds: float, slots: int, lease: float) -> Overview:
+        """See `Store.overview`."""
+        now = self._clock.now()
+        with self._connections.reading() as connection:
+            queues = _queues(connection)
+            workers = self._workers(connection, lease)
+            running = connection.execute(
+                f"SELECT {JOB_COLUMNS} FROM jobdeck_jobs WHERE state = 'running' ORDER BY started_at, id LIMIT {RUNNING_SHOWN}"
+            ).fetchall()
+            next_due_at = _next_due_at(connection)
+            # Every slot of the fine width lies in one slice, so slices are whole multiples of it.
+            width = max(FINE, -(-seconds // (slots * FINE)) * FINE)
+            begin = (now // width - slots + 1) * width
+            measured = connection.execute(
+                "SELECT CAST((slot - ?) / ? AS INTEGER), measure, bucket, sum(n) FROM jobdeck_metrics"
+                " WHERE width <= ? AND slot >= ? GROUP BY 1, 2, 3",
+                (begin, width, max(FINE, _finest(width)), begin),
+            ).fetchall()
+        counts: Counter[State] = Counter()
+        for queue in queues:
+            counts.update(queue.counts)
+        made = _slots(begin, width, slots, measured)
+        return Overview(
+            at=now,
+            counts=counts,
+            queues=tuple(queues),
+            workers=tuple(workers),
+            running=tuple(map(job_of(self._skew()), running)),
+            slots=made,
+            run=_percentiles(measured, "run"),
+            wait=_percentiles(measured, "wait"),
+            next_due_at=next_due_at,
+        )
+
+
+def _finest(width: float) -> int:
+    """The widest metrics slots that still fit whole into slices of `width` seconds."""
+    return max([FINE, *(wider for _, _, wider in COARSER if width % wider == 0)])
+
+
+Measured = Sequence[Sequence[Any]]
+"""Slice, measure, bucket, how many."""
+
+
+def _slots(begin: float, width: float, slots: int, measured: Measured) -> tuple[Slot, ...]:
+    totals: defaultdict[tuple[int, str], int] = defaultdict(int)
+    histograms: defaultdict[tuple[int, str], Counter[int]] = defaultdict(Counter)
+    for index, measure, bucket, n in measured:
+        if measure in ("run", "wait"):
+            histograms[index, measure][bucket] += n
+        else:
+            totals[index, measure] += n
+    return tuple(
+        Slot(
+            at=begin + index * width,
+            seconds=width,
+            completed=totals[index, "completed"],
+            failed=totals[index, "failed"] + totals[index, "crashed"],
+            run=percentiles(histograms[index, "run"]),
+            wait=percentiles(histograms[index, "wait"]),
+        )
+        for index in range(slots)
+    )
+
+
+def _percentiles(measured: Measured, wanted: str) -> Latency:
+    histogram: Counter[int] = Counter()
+    for _, measure, bucket, n in measured:
+        if measure == wanted:
+            histogram[bucket] += n
+    return percentiles(histogram)
+
+
+def _queues(connection: apsw.Connection) -> list[QueueInfo]:
+    counts: defaultdict[str, Counter[State]] = defaultdict(Counter)
+    for queue, state, n in connection.execute("SELECT queue, state, sum(n) FROM jobdeck_counts GROUP BY queue, state"):
+        if n:
+            counts[queue][State(state)] = n
+    paused_rows = "SELECT name, paused_at FROM jobdeck_queues WHERE paused_at IS NOT NULL"
+    paused: dict[str, float] = {row[0]: row[1] for row in connection.execute(paused_rows)}
+    names = sorted(counts.keys() | paused.keys())
+    return [QueueInfo(name=name, counts=dict(counts[name]), paused_at=paused.get(name)) for name in names]
+
+
+def _next_due_at(connection: apsw.Connection) -> float | None:
+    due: float | None = connection.execute(
+        "SELECT min(scheduled_at) FROM jobdeck_jobs INDEXED BY jobdeck_due WHERE state IN ('scheduled', 'retrying')"
+    ).get
+    return due
+
+
+def _order(sort: str, descending: bool) -> str:
+    direction = "DESC" if descending else "ASC"
+    column = SORTS[sort]
+    return f"id {direction}" if column == "id" else f"{column} {direction} NULLS LAST, id {direction}"

@@ -1,0 +1,53 @@
+"""Depth counters and metrics, gathered while a transaction works and written once before it commits."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import apsw
+
+from ...jobs import Ending, Job
+from ...states import State
+from ..histogram import bucket
+
+FINE = 5
+"""Seconds: the width of the slots that are written; pruning folds old ones into wider ones."""
+
+
+class Tally:
+    """What one transaction changes in the counters. Call `write` once, inside the transaction."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[str, str, str]] = Counter()
+        self._metrics: Counter[tuple[int, str, str, str, int]] = Counter()
+
+    def move(self, queue: str, kind: str, before: State | str | None, after: State | str | None, n: int = 1) -> None:
+        """`n` jobs went from one state to another; `None` stands for not in the store."""
+        if before is not None:
+            self._counts[queue, kind, before] -= n
+        if after is not None:
+            self._counts[queue, kind, after] += n
+
+    def measure(self, job: Job, ending: Ending, outcome: str) -> None:
+        """An attempt ended: count the outcome, and how long it waited and ran."""
+        slot = int(ending.finished_at) // FINE * FINE
+        queue, kind = job.queue, job.kind
+        self._metrics[slot, queue, kind, outcome, 0] += 1
+        self._metrics[slot, queue, kind, "run", bucket(ending.finished_at - ending.started_at)] += 1
+        self._metrics[slot, queue, kind, "wait", bucket(ending.started_at - job.scheduled_at)] += 1
+
+    def write(self, connection: apsw.Connection) -> None:
+        """Add it all to the tables."""
+        changed = [(*key, n) for key, n in self._counts.items() if n]
+        if changed:
+            connection.executemany(
+                "INSERT INTO jobdeck_counts (queue, kind, state, n) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT DO UPDATE SET n = n + excluded.n",
+                changed,
+            )
+        if self._metrics:
+            connection.executemany(
+                "INSERT INTO jobdeck_metrics (width, slot, queue, kind, measure, bucket, n)"
+                f" VALUES ({FINE}, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
+                [(*key, n) for key, n in self._metrics.items()],
+            )
