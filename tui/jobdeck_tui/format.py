@@ -1,0 +1,95 @@
+"""Ages, durations, numbers, and how a state looks. Pure; the commands and the cockpit share it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from jobdeck import State
+
+#: State is always shown as glyph, word and colour.
+GLYPHS: Mapping[State, str] = MappingProxyType(
+    {
+        State.SCHEDULED: "◷",
+        State.WAITING: "◌",
+        State.PENDING: "○",
+        State.RUNNING: "▸",
+        State.RETRYING: "↻",
+        State.COMPLETED: "✓",
+        State.FAILED: "✗",
+        State.CANCELLED: "⊘",
+    }
+)
+
+#: The same for terminals without such characters.
+ASCII_GLYPHS: Mapping[State, str] = MappingProxyType(
+    {
+        State.SCHEDULED: "@",
+        State.WAITING: "&",
+        State.PENDING: "o",
+        State.RUNNING: ">",
+        State.RETRYING: "~",
+        State.COMPLETED: "+",
+        State.FAILED: "x",
+        State.CANCELLED: "-",
+    }
+)
+
+#: Names that click and Rich share; the terminal's own palette decides their shade.
+COLOURS: Mapping[State, str] = MappingProxyType(
+    {
+        State.SCHEDULED: "magenta",
+        State.WAITING: "bright_black",
+        State.PENDING: "white",
+        State.RUNNING: "cyan",
+        State.RETRYING: "yellow",
+        State.COMPLETED: "green",
+        State.FAILED: "red",
+        State.CANCELLED: "bright_black",
+    }
+)
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+
+
+def age(seconds: float) -> str:
+    """How long ago, in one unit: `12s`, `3m`, `2h`, `5d`. What lies in the future counts as now."""
+    whole = int(max(0.0, seconds))
+    if whole < _MINUTE:
+        return f"{whole}s"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE}m"
+    if whole < _DAY:
+        return f"{whole // _HOUR}h"
+    return f"{whole // _DAY}d"
+
+
+def duration(seconds: float) -> str:
+    """How long something took: `41ms`, `2.3s`, `12.1s`, `4m10s`, `1h02m`, `3d04h`."""
+    if seconds < 0.0005:
+        return "0ms"
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f}ms"
+    if seconds < 59.95:
+        return f"{seconds:.1f}s"
+    whole = round(seconds)
+    if whole < _HOUR:
+        return f"{whole // _MINUTE}m{whole % _MINUTE:02d}s"
+    if whole < _DAY:
+        return f"{whole // _HOUR}h{whole % _HOUR // _MINUTE:02d}m"
+    return f"{whole // _DAY}d{whole % _DAY // _HOUR:02d}h"
+
+
+def number(n: int) -> str:
+    """A number in full: `12,480`."""
+    return f"{n:,}"
+
+
+def short_number(n: int) -> str:
+    """A number in at most four columns: `214`, `1.2k`, `981k`, `1.0M`. Cut, never rounded up."""
+    for unit, size in (("", 1), ("k", 1_000), ("M", 1_000_000), ("G", 1_000_000_000)):
+        if n < size * 1000 or unit == "G":
+            if not unit or n >= 10 * size:
+                return f"{n // size}{unit}"
+            return f"{n * 10 // size / 10:.1f}{unit}"
+    raise AssertionError
