@@ -1,0 +1,1 @@
+"""What `jobdeck demo` shows: a lively workload on a throwaway queue."""
