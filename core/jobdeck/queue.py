@@ -22,6 +22,8 @@ from .store.base import Store
 
 PRIORITIES = range(-1_000_000, 1_000_001)
 _NAME_LENGTH = 200
+SHELL = "shell"
+"""The built-in kind, known to every queue."""
 
 Ids = int | Iterable[int]
 
@@ -111,6 +113,8 @@ class Queue:
             ArgumentsTooLarge: the arguments exceed JOBDECK_MAX_ARGS_BYTES.
             InvalidOption: an option is out of range.
         """
+        if kind == SHELL:
+            self._know_shell()
         entry: Entry = self.registry.get(kind if isinstance(kind, str) else self.registry.kind_of(kind))
         chosen_queue = entry.queue if queue is None else queue
         chosen_priority = entry.priority if priority is None else priority
@@ -217,6 +221,7 @@ class Queue:
 
     def kinds(self) -> Sequence[Kind]:
         """The kinds that may be enqueued, by name, with their arguments."""
+        self._know_shell()
         return [self.registry.get(kind).describe() for kind in self.registry.kinds]
 
     def wait(self, job_id: int, *, timeout: float | None = None, every: float = 0.05) -> Job:
@@ -290,6 +295,12 @@ class Queue:
     def transaction(self) -> AbstractContextManager[None]:
         """Everything done to this queue inside, on this thread, happens at once or not at all."""
         return self.store.transaction()
+
+    def _know_shell(self) -> None:
+        if SHELL not in self.registry:
+            from .shell import add_shell  # imported late: those who only look at jobs need no subprocesses
+
+            add_shell(self.registry)
 
     def _one(self, job_id: int, changes: Changes) -> Job:
         for refusal in changes.refused.values():
