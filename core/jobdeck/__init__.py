@@ -58,9 +58,9 @@ if TYPE_CHECKING:
     )
     from .query import Condition, Term, parse, parse_duration
     from .queue import Queue
-    from .registry import Registry, job, load_apps
+    from .registry import REGISTRY, Registry, job, load_apps
     from .settings import Settings
-    from .shell import command_line
+    from .shell import add_shell, command_line
     from .states import FINAL, QUEUED, Operation, State, allows
     from .worker import Worker
 
@@ -75,9 +75,9 @@ _HOMES = {
     "jobs": "Attempt Changes Job Kind Latency LogLine NewJob Outcome Overview Parameter QueueInfo Slot WorkerInfo",
     "query": "Condition Term parse parse_duration",
     "queue": "Queue",
-    "registry": "Registry job load_apps",
+    "registry": "REGISTRY Registry job load_apps",
     "settings": "Settings",
-    "shell": "command_line",
+    "shell": "add_shell command_line",
     "states": "FINAL QUEUED Operation State allows",
     "worker": "Worker",
 }
@@ -86,6 +86,7 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.s
 __all__ = [
     "FINAL",
     "QUEUED",
+    "REGISTRY",
     "AppNotLoaded",
     "ArgumentsTooLarge",
     "Attempt",
@@ -130,6 +131,7 @@ __all__ = [
     "Worker",
     "WorkerInfo",
     "WrongState",
+    "add_shell",
     "allows",
     "command_line",
     "context",
