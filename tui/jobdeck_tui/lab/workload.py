@@ -89,7 +89,7 @@ class _MailServer:
         return f"{self._luck.getrandbits(40):010X}"
 
     def _command(self, verb: str) -> None:
-        _work(0.003, 0.018, self._luck)
+        _work(0.004, 0.026, self._luck)
         self._read_reply(verb)
 
     def _read_reply(self, verb: str) -> None:
@@ -104,7 +104,7 @@ def _post(url: str, body: bytes, luck: Random) -> int:
     if luck.random() < 0.008:
         context().log.warning("%s accepted %d bytes and says nothing", host, len(body))
         context().sleep(30)  # the kind's timeout ends this
-    _work(0.01, 0.09, luck)
+    _work(0.012, 0.13, luck)
     return _read_status(host, luck)
 
 
@@ -160,7 +160,7 @@ def resize(
     """Make a smaller copy of an image."""
     luck = _luck()
     height = _decode(image, width, luck)
-    _work(0.01, 0.05 + width / 20_000 + (0.06 if format == "avif" else 0.0), luck)
+    _work(0.015, 0.06 + width / 15_000 + (0.06 if format == "avif" else 0.0), luck)
     size = int(width * height * quality / 900)
     context().log.info("%s → %d×%d %s, %d bytes", image, width, height, format, size)
     return {"width": width, "height": height, "bytes": size}
@@ -400,23 +400,23 @@ def stream(seed: int) -> Iterator[list[Order]]:
         ]
         if now >= next_video:
             orders.append(draw("video.transcode", random))
-            next_video = now + random.uniform(8, 16)
+            next_video = now + random.uniform(6, 12)
         if now >= next_report:
             orders.append(draw("report.daily", random))
             next_report = now + random.uniform(12, 25)
         if now >= next_burst:
             kind = random.choice(("mail.newsletter", "img.resize", "webhook.post", "mail.newsletter"))
-            burst = [draw(kind, random) for _ in range(random.randint(200, 450))]
+            burst = [draw(kind, random) for _ in range(random.randint(250, 500))]
             next_burst = now + BURST_EVERY * random.uniform(0.8, 1.2)
-        orders += burst[:60]  # a burst takes about half a second to arrive
-        del burst[:60]
+        orders += burst[:20]  # a burst takes some two seconds to arrive
+        del burst[:20]
         yield orders
         step += 1
 
 
 def _rate(now: float) -> float:
     """Jobs a second of the steady stream, `now` seconds after its begin: two gentle waves."""
-    return 52 + 22 * math.sin(now * math.tau / 40) + 9 * math.sin(now * math.tau / 13)
+    return 56 + 17 * math.sin(now * math.tau / 40) + 9 * math.sin(now * math.tau / 13)
 
 
 def opening(seed: int) -> list[Order]:
