@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         JobNotFound,
         LeaseLost,
         PayloadUnreadable,
+        RowRefused,
         Snooze,
         Stopped,
         StoreBusy,
@@ -70,7 +71,7 @@ _HOMES = {
     "attempt": "Context context",
     "clock": "Clock SystemClock",
     "errors": "AppNotLoaded ArgumentsTooLarge GiveUp InvalidArguments InvalidFilter InvalidHandler InvalidOption"
-    " InvalidSetting JobdeckError JobNotFound LeaseLost PayloadUnreadable Snooze Stopped StoreBusy StoreError"
+    " InvalidSetting JobdeckError JobNotFound LeaseLost PayloadUnreadable RowRefused Snooze Stopped StoreBusy StoreError"
     " StoreFailed StoreRefused UnknownKind WrongState",
     "jobs": "Attempt Changes Job Kind Latency LogLine NewJob Outcome Overview Parameter QueueInfo Slot WorkerInfo",
     "query": "Condition Term parse parse_duration",
@@ -116,6 +117,7 @@ __all__ = [
     "Queue",
     "QueueInfo",
     "Registry",
+    "RowRefused",
     "Settings",
     "Slot",
     "Snooze",

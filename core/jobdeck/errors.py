@@ -169,6 +169,15 @@ class StoreFailed(StoreError):
         self.problem = problem
 
 
+class RowRefused(StoreError):
+    """The database does not take a value or a change of state. Nothing was changed."""
+
+    def __init__(self, where: str, problem: str) -> None:
+        super().__init__(f"The database {where} refused a value: {problem}.")
+        self.where = where
+        self.problem = problem
+
+
 class Signal(Exception):
     """The base of what a handler raises to say how its attempt shall end. Not an error."""
 
@@ -177,6 +186,9 @@ class Snooze(Signal):
     """Raised by a handler: not now, run me again in `seconds`. The attempt is given back."""
 
     def __init__(self, seconds: float) -> None:
+        # Not a number, or endless: no time could be told from it.
+        if not 0 <= seconds < 1e10:
+            raise ValueError(f"a job can snooze from 0 seconds to 300 years, not {seconds!r}")
         super().__init__(f"snoozed for {seconds:g} s")
         self.seconds = seconds
 

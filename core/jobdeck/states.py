@@ -85,9 +85,10 @@ TRANSITIONS: Mapping[Operation, Mapping[State | None, Targets]] = MappingProxyTy
         Operation.CLAIM: {_S.PENDING: _to(_S.RUNNING)},
         Operation.HEARTBEAT: {_S.RUNNING: _to(_S.RUNNING)},
         Operation.COMPLETE: {_S.RUNNING: _to(_S.COMPLETED)},
-        Operation.FAIL: {_S.RUNNING: _to(_S.RETRYING, _S.FAILED)},
-        Operation.SNOOZE: {_S.RUNNING: _to(_S.SCHEDULED)},
-        Operation.RELEASE: {_S.RUNNING: _to(_S.PENDING)},
+        # A job that somebody asked to stop is not run again, however its attempt ended.
+        Operation.FAIL: {_S.RUNNING: _to(_S.RETRYING, _S.FAILED, _S.CANCELLED)},
+        Operation.SNOOZE: {_S.RUNNING: _to(_S.SCHEDULED, _S.CANCELLED)},
+        Operation.RELEASE: {_S.RUNNING: _to(_S.PENDING, _S.CANCELLED)},
         # A rescued job that somebody had asked to stop has stopped: its worker is dead.
         Operation.RESCUE: {_S.RUNNING: _to(_S.PENDING, _S.FAILED, _S.CANCELLED)},
         # A running job is only asked to stop (it stays `running`, shown as cancelling); it becomes

@@ -17,6 +17,8 @@ RESCUE_EVERY = 5.0
 """Seconds between two scans for ended leases."""
 PRUNE_EVERY = 60.0
 """Seconds between two rounds of pruning."""
+WORKERS_KEPT = 3600.0
+"""Seconds that a worker which died without a word is still shown."""
 _PRUNE_STEP = 500
 _PRUNE_STEPS = 20
 
@@ -42,7 +44,8 @@ class Upkeep:
         rescued: list[int] = []
         if now >= self._rescue_at:
             self._rescue_at = now + self.rescue_every
-            rescued = self._store.rescue_jobs()
+            while step := self._store.rescue_jobs():  # short transactions, until the last one
+                rescued += step
             if rescued:
                 logger.warning("Rescued %d jobs whose worker died or stalled: %s", len(rescued), rescued)
         if now >= self._prune_at:
@@ -60,4 +63,5 @@ class Upkeep:
                 if step < _PRUNE_STEP:
                     break
         self._store.prune_metrics()
+        self._store.prune_workers(max(WORKERS_KEPT, 2 * self._settings.lease))
         return removed

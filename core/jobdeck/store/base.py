@@ -34,6 +34,10 @@ Lost = list[int]
 """Ids of jobs whose lease was lost before the call. Nothing of them was changed."""
 
 
+SORTS = ("id", "state", "kind", "queue", "priority", "attempt", "age", "took", "error")
+"""What a list can be sorted by."""
+
+
 @dataclass(frozen=True, slots=True)
 class Renewal:
     """What a heartbeat found."""
@@ -55,7 +59,10 @@ class Store(ABC):
 
     @abstractmethod
     def transaction(self) -> AbstractContextManager[None]:
-        """Everything inside happens at once, or not at all. Joins the open one if there is one."""
+        """Everything inside happens at once, or not at all.
+
+        Inside an open one it becomes a part of that; an exception then undoes this part only.
+        """
 
     @abstractmethod
     def listen(self, wake: Callable[[], None]) -> AbstractContextManager[None]:
@@ -97,7 +104,10 @@ class Store(ABC):
 
     @abstractmethod
     def fail_jobs(self, endings: Sequence[Failure]) -> Lost:
-        """`running` → `retrying`, or `failed` where `retry_at` is `None`, for the holder of the lease only."""
+        """`running` → `retrying`, for the holder of the lease only; `failed` without a `retry_at` or attempts left.
+
+        This, a snooze and a release lead to `cancelled` where the job was asked to stop.
+        """
 
     @abstractmethod
     def snooze_jobs(self, endings: Sequence[Nap]) -> Lost:
@@ -133,6 +143,10 @@ class Store(ABC):
     @abstractmethod
     def forget_worker(self, worker: str) -> None:
         """The worker has ended cleanly."""
+
+    @abstractmethod
+    def prune_workers(self, older_than: float) -> int:
+        """Forget workers that died without a word more than `older_than` seconds ago; returns how many."""
 
     # -- a person's side ------------------------------------------------------------------------
 

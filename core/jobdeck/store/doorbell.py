@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import os
 import socket
+import stat
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -26,18 +27,26 @@ class Doorbell:
         # A socket's path may hold 107 bytes only, so the folder is named by a hash.
         name = hashlib.sha256(str(database.resolve()).encode()).hexdigest()[:16]
         owner = os.getuid() if hasattr(os, "getuid") else 0
-        self._folder = Path(tempfile.gettempdir()) / f"jobdeck-{owner}" / name
+        self._owner = owner
+        self._folder = Path(tempfile.gettempdir()) / f"jobdeck-{owner}-{name}"
         self._sender: socket.socket | None = None
         self._lock = threading.Lock()
 
     def ring(self) -> None:
         """Wake every listener. Never blocks, never raises."""
         try:
+            if not self._trusted():
+                return
             addresses = list(self._folder.iterdir())
         except OSError:
             return
         for address in addresses:
             self._send(address)
+
+    def _trusted(self) -> bool:
+        """Whether the folder is ours: anyone may make one of its name, or a link to another, where all may write."""
+        about = self._folder.lstat()
+        return stat.S_ISDIR(about.st_mode) and about.st_uid == self._owner
 
     def _send(self, address: Path) -> None:
         with self._lock:
@@ -59,7 +68,9 @@ class Doorbell:
     def listen(self, wake: Callable[[], None]) -> Iterator[None]:
         """Call `wake`, on a thread of its own, each time the bell rings."""
         try:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._folder.mkdir(exist_ok=True, mode=0o700)
+            if not self._trusted():
+                raise PermissionError(self._folder)
             receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             address = self._folder / uuid4().hex[:12]
             receiver.bind(str(address))
@@ -83,11 +94,10 @@ class Doorbell:
             yield
         finally:
             ended = True
+            self._send(address)  # the thread hears, and sees that it is over
             with contextlib.suppress(OSError):
                 address.unlink()
-            with contextlib.suppress(OSError):
-                receiver.shutdown(socket.SHUT_RDWR)
-            thread.join()
+            thread.join(timeout=1.0)
             receiver.close()
 
     def close(self) -> None:

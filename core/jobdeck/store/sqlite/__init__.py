@@ -31,6 +31,7 @@ from ..doorbell import Doorbell
 from .acts import Acts
 from .connection import Connections
 from .looks import Looks
+from .rows import storable
 from .work import Work
 
 
@@ -71,17 +72,22 @@ class SqliteStore(Store):
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        with self._connections.writing():
+        with self._connections.transaction():
             yield
 
     def listen(self, wake: Callable[[], None]) -> AbstractContextManager[None]:
         return self._doorbell.listen(wake)
 
+    def _ring(self, needed: bool) -> None:
+        """Wake the workers of all processes, once what woke them can be seen."""
+        if needed:
+            self._connections.after_commit(self._doorbell.ring)
+
     # -- into the queue -------------------------------------------------------------------------
 
     def enqueue_jobs(self, jobs: Sequence[NewJob]) -> list[Job]:
         stored = self._acts.enqueue(jobs)
-        self._doorbell.ring()
+        self._ring(bool(stored))
         return stored
 
     def stage_jobs(self, limit: int = 1000) -> int:
@@ -111,7 +117,7 @@ class SqliteStore(Store):
 
     def release_jobs(self, endings: Sequence[Release]) -> Lost:
         lost = self._work.release(endings)
-        self._doorbell.ring()
+        self._ring(len(lost) < len(endings))
         return lost
 
     def stop_jobs(self, endings: Sequence[Stop]) -> Lost:
@@ -122,13 +128,18 @@ class SqliteStore(Store):
 
     def rescue_jobs(self, limit: int = 100) -> list[int]:
         rescued = self._work.rescue(limit)
-        if rescued:
-            self._doorbell.ring()
+        self._ring(bool(rescued))
         return rescued
 
     def append_logs(self, lines: Sequence[tuple[int, int, float, str, str]], keep_bytes: int) -> None:
+        rows = [(job_id, attempt, at, storable(level), storable(text)) for job_id, attempt, at, level, text in lines]
         with self._connections.writing() as connection:
-            connection.executemany("INSERT INTO jobdeck_logs (job_id, attempt, at, level, text) VALUES (?, ?, ?, ?, ?)", lines)
+            # A worker that lost its lease may log for a job that has been deleted since.
+            connection.executemany(
+                "INSERT INTO jobdeck_logs (job_id, attempt, at, level, text)"
+                " SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 FROM jobdeck_jobs WHERE id = ?1)",
+                rows,
+            )
             for job_id, attempt in {(line[0], line[1]) for line in lines}:
                 connection.execute(
                     "DELETE FROM jobdeck_logs WHERE id IN (SELECT id FROM (SELECT id, sum(octet_length(text))"
@@ -156,16 +167,22 @@ class SqliteStore(Store):
         with self._connections.writing() as connection:
             connection.execute("DELETE FROM jobdeck_workers WHERE id = ?", (worker,))
 
+    def prune_workers(self, older_than: float) -> int:
+        with self._connections.writing() as connection:
+            silent_since = self._clock.monotonic() - older_than
+            connection.execute("DELETE FROM jobdeck_workers WHERE beat < ?", (silent_since,))
+            return connection.changes()
+
     # -- a person's side ------------------------------------------------------------------------
 
     def cancel_jobs(self, ids: Sequence[int]) -> Changes:
         changes = self._acts.cancel(ids)
-        self._doorbell.ring()  # a worker that runs one of them shall hear at once
+        self._ring(bool(changes.done))  # a worker that runs one of them shall hear at once
         return changes
 
     def retry_jobs(self, ids: Sequence[int]) -> Changes:
         changes = self._acts.retry(ids)
-        self._doorbell.ring()
+        self._ring(bool(changes.done))
         return changes
 
     def reprioritise_jobs(self, ids: Sequence[int], priority: int, *, relative: bool = False) -> Changes:
@@ -179,7 +196,7 @@ class SqliteStore(Store):
 
     def resume_queue(self, name: str) -> bool:
         resumed = self._acts.resume(name)
-        self._doorbell.ring()
+        self._ring(resumed)
         return resumed
 
     def prune_jobs(self, older_than: float, limit: int = 1000) -> int:

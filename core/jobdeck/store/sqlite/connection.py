@@ -2,45 +2,64 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.resources import files
 from pathlib import Path
+from types import TracebackType
 from weakref import WeakSet
 
 import apsw
 
 from ...clock import Clock
-from ...errors import StoreBusy, StoreFailed, StoreRefused
+from ...errors import RowRefused, StoreBusy, StoreError, StoreFailed, StoreRefused
+from .opening import BUSY_TIMEOUT, connect, make_ready
 
-BUSY_TIMEOUT = 10.0
-"""Seconds a write waits for another process's transaction."""
+_CLOSE_TRIES = 200
+"""Each after 5 ms: how long a close waits for another thread's statement to be interrupted."""
 
 
-@contextmanager
-def translated(where: str) -> Iterator[None]:
-    """Turn SQLite's exceptions into jobdeck's."""
-    try:
-        yield
-    except apsw.BusyError as error:
-        raise StoreBusy(where, BUSY_TIMEOUT) from error
-    except apsw.NotADBError as error:
-        raise StoreRefused(where, "is not an SQLite database") from error
-    except apsw.CorruptError as error:
-        raise StoreRefused(where, "is a damaged SQLite database; restore it from a backup") from error
-    except (apsw.ReadOnlyError, apsw.PermissionsError) as error:
-        raise StoreRefused(where, "cannot be written to; check its permissions") from error
-    except apsw.CantOpenError as error:
-        raise StoreRefused(where, "cannot be opened; check that its folder exists and can be written to") from error
-    except apsw.FullError as error:
-        raise StoreFailed(where, "the disk is full") from error
-    except apsw.ConstraintError:
-        raise  # a broken invariant is a bug of ours, not of the database's
-    except apsw.Error as error:
-        raise StoreFailed(where, str(error)) from error
+class Translated:
+    """A `with` block inside which SQLite's exceptions, and those of values it cannot take, become jobdeck's."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if isinstance(error, (apsw.Error, UnicodeEncodeError, OverflowError)):
+            raise _named(error, self._where) from error
+
+
+def _named(error: Exception, where: str) -> StoreError:
+    match error:
+        case apsw.BusyError():
+            return StoreBusy(where, BUSY_TIMEOUT)
+        case apsw.NotADBError():
+            return StoreRefused(where, "is not an SQLite database")
+        case apsw.CorruptError():
+            return StoreRefused(where, "is a damaged SQLite database; restore it from a backup")
+        case apsw.ReadOnlyError() | apsw.PermissionsError():
+            return StoreRefused(where, "cannot be written to; check its permissions")
+        case apsw.CantOpenError():
+            return StoreRefused(where, "cannot be opened; check that it and its folder exist and can be written to")
+        case apsw.FullError():
+            return StoreFailed(where, "the disk is full")
+        case apsw.ConnectionClosedError() | apsw.InterruptError() | apsw.ThreadingViolationError():
+            return StoreFailed(where, "it was closed")
+        case apsw.ConstraintError() | apsw.MismatchError() | apsw.TooBigError() | UnicodeEncodeError() | OverflowError():
+            return RowRefused(where, str(error))
+    return StoreFailed(where, str(error))
+
+
+class _Local(threading.local):
+    """What each thread has of its own."""
+
+    connection: apsw.Connection | None = None
+    after_commit: dict[Callable[[], None], None] | None = None
 
 
 class Connections:
@@ -48,23 +67,24 @@ class Connections:
 
     def __init__(self, path: Path, clock: Clock, synchronous: str, *, adopt: bool = False) -> None:
         self.where = str(path)
-        self._path = path
-        self._clock = clock
+        # A thread may open its connection after the program has changed its folder.
+        self._path = path.absolute()
         self._synchronous = synchronous
-        self._local = threading.local()
+        self._local = _Local()
         self._all: WeakSet[apsw.Connection] = WeakSet()
         self._guard = threading.Lock()
         self._closed = False
-        with translated(self.where):
-            _make_ready(path, clock, adopt=adopt)
+        self._translated = Translated(self.where)
+        with self._translated:
+            make_ready(self._path, self.where, clock, adopt=adopt)
 
     def get(self) -> apsw.Connection:
         """This thread's connection."""
-        found: apsw.Connection | None = getattr(self._local, "connection", None)
+        found = self._local.connection
         if found is None:
             if self._closed:
                 raise StoreFailed(self.where, "it was closed")
-            found = self._local.connection = _connect(self._path)
+            found = self._local.connection = connect(self._path, ended=lambda: self._closed)
             found.execute("PRAGMA journal_mode = WAL")
             found.execute(f"PRAGMA synchronous = {self._synchronous}")
             with self._guard:
@@ -76,32 +96,56 @@ class Connections:
         self._closed = True
         with self._guard:
             for connection in list(self._all):
-                connection.close(force=True)
+                _close(connection)
             self._all.clear()
-        self._local = threading.local()
+        self._local = _Local()
+
+    def after_commit(self, act: Callable[[], None]) -> None:
+        """Call `act`, once, when this thread's open transaction has been committed; now if there is none."""
+        with self._translated:
+            if self.get().in_transaction:
+                waiting = self._local.after_commit = self._local.after_commit or {}
+                waiting[act] = None
+                return
+        act()
+
+    @contextmanager
+    def transaction(self) -> Iterator[apsw.Connection]:
+        """A write transaction: committed at the end, rolled back on an exception.
+
+        Inside an open one it is a part of that: its own changes are undone on an exception, and the rest stands.
+        """
+        with self._translated:
+            connection = self.get()
+            inner = connection.in_transaction
+            connection.execute("SAVEPOINT part" if inner else "BEGIN IMMEDIATE")
+        try:
+            yield connection
+            with self._translated:
+                connection.execute("RELEASE part" if inner else "COMMIT")
+        except BaseException:
+            with self._translated:
+                # SQLite may have rolled back by itself (disk full, input/output error).
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK TO part; RELEASE part" if inner else "ROLLBACK")
+            if not inner:
+                self._local.after_commit = None
+            raise
+        if not inner:
+            waiting, self._local.after_commit = self._local.after_commit, None
+            for act in waiting or ():
+                act()
 
     @contextmanager
     def writing(self) -> Iterator[apsw.Connection]:
-        """A write transaction: committed at the end, rolled back on an exception. Joins an open one."""
-        with translated(self.where):
-            connection = self.get()
-            if connection.in_transaction:
-                yield connection
-                return
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                # SQLite may have rolled back by itself (disk full, input/output error).
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
+        """As `transaction`, for the store's own code: what SQLite raises inside becomes a named error."""
+        with self.transaction() as connection, self._translated:
+            yield connection
 
     @contextmanager
     def reading(self) -> Iterator[apsw.Connection]:
         """A read transaction: everything read inside is of one moment. Joins an open one."""
-        with translated(self.where):
+        with self._translated:
             connection = self.get()
             if connection.in_transaction:
                 yield connection
@@ -114,89 +158,16 @@ class Connections:
                     connection.execute("COMMIT")
 
 
-def _connect(path: Path) -> apsw.Connection:
-    connection = apsw.Connection(str(path), statementcachesize=256)
-    waiting_since = 0.0
-
-    def busy(calls: int) -> bool:
-        # SQLite's own handler sleeps longer and longer, up to 100 ms, and so a process that asks rarely
-        # starves beside one that asks all the time. Short sleeps of random length are fair.
-        nonlocal waiting_since
-        if calls == 0:
-            waiting_since = time.monotonic()
-        elif time.monotonic() - waiting_since > BUSY_TIMEOUT:
-            return False
-        time.sleep(random.uniform(0.0002, 0.002))
-        return True
-
-    connection.set_busy_handler(busy)
-    connection.execute("PRAGMA foreign_keys = OFF")
-    connection.execute("PRAGMA temp_store = MEMORY")
-    return connection
-
-
-def _make_ready(path: Path, clock: Clock, *, adopt: bool) -> None:
-    """Check the file, bring its schema up to date, note the machine's boot. Refuses without touching a byte."""
-    if path.is_dir():
-        raise StoreRefused(str(path), "is a folder, not a database")
-    if not path.exists():
+def _close(connection: apsw.Connection) -> None:
+    """Close a connection that another thread may be using: what it does is interrupted first."""
+    for _ in range(_CLOSE_TRIES):
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreRefused(str(path), f"cannot be created ({error.strerror})") from None
-    elif not _writable(path):
-        raise StoreRefused(str(path), "cannot be written to; check its permissions and those of its folder")
-    steps = _steps()
-    connection = _connect(path)
-    try:
-        if _version(connection, path, steps, adopt=adopt) < len(steps):
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("BEGIN IMMEDIATE")
-            # Another process may have been faster.
-            for number in range(_version(connection, path, steps, adopt=adopt), len(steps)):
-                connection.execute(steps[number])
-                connection.execute("INSERT OR REPLACE INTO jobdeck_meta VALUES ('schema', ?)", (str(number + 1),))
-            connection.execute("COMMIT")
-        _note_boot(connection, clock.boot())
-    finally:
-        connection.close()
-
-
-def _writable(path: Path) -> bool:
-    import os
-
-    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
-
-
-def _steps() -> list[str]:
-    folder = files("jobdeck.store") / "migrations"
-    scripts = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".sql")), key=lambda entry: entry.name)
-    return [script.read_text() for script in scripts]
-
-
-def _version(connection: apsw.Connection, path: Path, steps: list[str], *, adopt: bool) -> int:
-    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-    if "jobdeck_meta" not in tables:
-        if tables and not adopt:
-            raise StoreRefused(str(path), "is a database of another program; give jobdeck a file of its own")
-        return 0
-    row = connection.execute("SELECT value FROM jobdeck_meta WHERE key = 'schema'").fetchone()
-    version = int(row[0]) if row else 0
-    if version > len(steps):
-        raise StoreRefused(
-            str(path), f"was written by a newer jobdeck (schema {version}; this one knows {len(steps)}); upgrade jobdeck"
-        )
-    return version
-
-
-def _note_boot(connection: apsw.Connection, boot: str) -> None:
-    """Leases count on the monotonic clock, which starts anew with the machine: those of an earlier boot have ended."""
-    known = "SELECT value FROM jobdeck_meta WHERE key = 'boot'"
-    row = connection.execute(known).fetchone()
-    if row and row[0] == boot:
-        return
-    connection.execute("BEGIN IMMEDIATE")
-    connection.execute("INSERT OR REPLACE INTO jobdeck_meta VALUES ('boot', ?)", (boot,))
-    connection.execute("UPDATE jobdeck_jobs SET lease_until = -1 WHERE state = 'running'")
-    connection.execute("UPDATE jobdeck_workers SET beat = -1e9")
-    connection.execute("COMMIT")
+            connection.interrupt()
+            connection.close(force=True)
+        except apsw.ThreadingViolationError:
+            time.sleep(0.005)
+        except apsw.ConnectionClosedError:
+            return
+        else:
+            return
+    # Its thread does not come back from the operating system. The connection closes when the thread lets go of it.

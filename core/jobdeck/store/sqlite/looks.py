@@ -21,8 +21,8 @@ from .connection import Connections
 from .rows import ATTEMPT_COLUMNS, JOB_COLUMNS, LOG_COLUMNS, attempt_of, job_of, log_line_of, rows_of
 from .tally import FINE
 
-#: What a person may sort by → SQL.
-SORTS = {
+#: Each of `SORTS` in SQL.
+_SORTED = {
     "id": "id",
     "state": "state",
     "kind": "kind",
@@ -162,6 +162,7 @@ class Looks:
             next_due_at = _next_due_at(connection)
             # Every slot of the fine width lies in one slice, so slices are whole multiples of it.
             width = max(FINE, -(-seconds // (slots * FINE)) * FINE)
+            slots = int(-(-seconds // width))
             begin = (now // width - slots + 1) * width
             measured = connection.execute(
                 "SELECT CAST((slot - ?) / ? AS INTEGER), measure, bucket, sum(n) FROM jobdeck_metrics"
@@ -243,5 +244,5 @@ def _next_due_at(connection: apsw.Connection) -> float | None:
 
 def _order(sort: str, descending: bool) -> str:
     direction = "DESC" if descending else "ASC"
-    column = SORTS[sort]
+    column = _SORTED[sort]
     return f"id {direction}" if column == "id" else f"{column} {direction} NULLS LAST, id {direction}"

@@ -24,6 +24,11 @@ def rows_of(connection: apsw.Connection, query: str, bound: apsw.Bindings | None
     return [*connection.execute(query, bound)]
 
 
+def storable(text: str | None) -> str | None:
+    """The text with lone surrogates spelled out: UTF-8, in which SQLite keeps text, has none."""
+    return text if text is None or text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
 _STATES = {state.value: state for state in State}
 
 

@@ -16,7 +16,7 @@ from ...jobs import Completion, Ending, Failure, Job, Nap, Outcome, Release, Sto
 from ...states import State
 from ..base import Lost, Renewal
 from .connection import Connections
-from .rows import JOB_COLUMNS, job_of, rows_of
+from .rows import JOB_COLUMNS, job_of, rows_of, storable
 from .tally import Tally
 
 # The counters say which lanes (queue and kind) have pending jobs, so lanes that are paused or not served are
@@ -48,6 +48,16 @@ _ATTEMPT = """
 INSERT INTO jobdeck_attempts (job_id, lease, number, worker, started_at, finished_at, outcome, error_type, message, traceback)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
 """
+_ENDED = f"SELECT {JOB_COLUMNS} FROM jobdeck_jobs WHERE state = 'running' AND lease_until < ? ORDER BY id LIMIT ?"
+# Where a job goes that shall run again: nowhere, if somebody asked it to stop in the meantime.
+_AGAIN = """
+state = CASE WHEN cancelling THEN 'cancelled' ELSE '{state}' END,
+finished_at = CASE WHEN cancelling THEN ? END, attempt = attempt - 1"""
+_FAILED = """
+state = CASE WHEN cancelling THEN 'cancelled' WHEN ?2 IS NULL OR attempt >= max_attempts THEN 'failed' ELSE 'retrying' END,
+finished_at = CASE WHEN cancelling OR ?2 IS NULL OR attempt >= max_attempts THEN ?1 END,
+scheduled_at = CASE WHEN cancelling OR attempt >= max_attempts THEN scheduled_at ELSE coalesce(?2, scheduled_at) END,
+error = ?3"""
 _LATE = "UPDATE jobdeck_attempts SET late_at = ? WHERE job_id = ? AND lease = ? AND late_at IS NULL"
 
 
@@ -106,6 +116,8 @@ class Work:
     def heartbeat(self, held: Iterable[tuple[int, int]], lease: float) -> Renewal:
         """See `Store.heartbeat_jobs`."""
         pairs = dict(held)
+        if not pairs:
+            return Renewal(frozenset(), frozenset())
         with self._connections.writing() as connection:
             rows = rows_of(
                 connection,
@@ -121,56 +133,55 @@ class Work:
         """See `Store.complete_jobs`."""
         return self._end(
             endings,
-            f"state = 'completed', finished_at = ?, result = ?, error = NULL, {_LET_GO}",
-            lambda ending: (ending.finished_at, ending.result_json),
-            lambda _: (State.COMPLETED, "completed", _attempt(Outcome.COMPLETED)),
+            "state = 'completed', finished_at = ?, result = ?, error = NULL",
+            lambda ending: (ending.finished_at, storable(ending.result_json)),
+            "completed",
+            lambda _: _attempt(Outcome.COMPLETED),
         )
 
     def fail(self, endings: Sequence[Failure]) -> Lost:
         """See `Store.fail_jobs`."""
 
-        def move(ending: Failure) -> tuple[Any, ...]:
-            final = ending.retry_at is None
-            due = ending.job.scheduled_at if final else ending.retry_at
-            error = one_line(f"{ending.error_type}: {ending.message}" if ending.message else ending.error_type)
-            return (State.FAILED if final else State.RETRYING, ending.finished_at if final else None, due, error)
+        def values(ending: Failure) -> tuple[Any, ...]:
+            error = f"{ending.error_type}: {ending.message}" if ending.message else ending.error_type
+            return (ending.finished_at, ending.retry_at, one_line(error))
 
         return self._end(
             endings,
-            f"state = ?, finished_at = ?, scheduled_at = ?, error = ?, {_LET_GO}",
-            move,
-            lambda ending: (
-                State.FAILED if ending.retry_at is None else State.RETRYING,
-                "failed",
-                _attempt(ending.outcome, ending.error_type, ending.message, ending.traceback),
-            ),
+            _FAILED,
+            values,
+            "failed",
+            lambda ending: _attempt(ending.outcome, ending.error_type, ending.message, ending.traceback),
         )
 
     def snooze(self, endings: Sequence[Nap]) -> Lost:
         """See `Store.snooze_jobs`."""
         return self._end(
             endings,
-            f"state = 'scheduled', scheduled_at = ?, attempt = attempt - 1, {_LET_GO}",
-            lambda ending: (ending.until,),
-            lambda _: (State.SCHEDULED, "snoozed", _attempt(Outcome.SNOOZED)),
+            f"{_AGAIN.format(state='scheduled')}, scheduled_at = ?",
+            lambda ending: (ending.finished_at, ending.until),
+            "snoozed",
+            lambda _: _attempt(Outcome.SNOOZED),
         )
 
     def release(self, endings: Sequence[Release]) -> Lost:
         """See `Store.release_jobs`."""
         return self._end(
             endings,
-            f"state = 'pending', attempt = attempt - 1, {_LET_GO}",
-            lambda _: (),
-            lambda _: (State.PENDING, "released", _attempt(Outcome.RELEASED)),
+            _AGAIN.format(state="pending"),
+            lambda ending: (ending.finished_at,),
+            "released",
+            lambda _: _attempt(Outcome.RELEASED),
         )
 
     def stop(self, endings: Sequence[Stop]) -> Lost:
         """See `Store.stop_jobs`."""
         return self._end(
             endings,
-            f"state = 'cancelled', finished_at = ?, {_LET_GO}",
+            "state = 'cancelled', finished_at = ?",
             lambda ending: (ending.finished_at,),
-            lambda _: (State.CANCELLED, "cancelled", _attempt(Outcome.CANCELLED)),
+            "cancelled",
+            lambda _: _attempt(Outcome.CANCELLED),
         )
 
     def _end(
@@ -178,25 +189,28 @@ class Work:
         endings: Sequence[E],
         assignments: str,
         values: Callable[[E], tuple[Any, ...]],
-        told: Callable[[E], tuple[State, str, tuple[Any, ...]]],
+        measure: str,
+        told: Callable[[E], tuple[Any, ...]],
     ) -> Lost:
         """End attempts: one guarded UPDATE each, its attempt row, its counters; or note a late result."""
-        statement = f"UPDATE jobdeck_jobs SET {assignments} WHERE {_HELD}"
         lost: Lost = []
+        if not endings:
+            return lost
+        statement = f"UPDATE jobdeck_jobs SET {assignments}, {_LET_GO} WHERE {_HELD} RETURNING state"
         attempts = []
         tally = Tally()
         with self._connections.writing() as connection:
             for ending in endings:
                 job = ending.job
-                connection.execute(statement, (*values(ending), job.id, job.lease))
-                if connection.changes() == 0:
+                state = connection.execute(statement, (*values(ending), job.id, job.lease)).get
+                if state is None:
                     lost.append(job.id)
                     connection.execute(_LATE, (ending.finished_at, job.id, job.lease))
                     continue
-                state, measure, attempt = told(ending)
                 tally.move(job.queue, job.kind, State.RUNNING, state)
                 tally.measure(job, ending, measure)
-                attempts.append((job.id, job.lease, job.attempt, job.worker, ending.started_at, ending.finished_at, *attempt))
+                begun = (job.id, job.lease, job.attempt, job.worker, ending.started_at, ending.finished_at)
+                attempts.append((*begun, *told(ending)))
             connection.executemany(_ATTEMPT, attempts)
             tally.write(connection)
         return lost
@@ -210,12 +224,11 @@ class Work:
     def rescue(self, limit: int) -> list[int]:
         """See `Store.rescue_jobs`."""
         now, monotonic = self._clock.now(), self._clock.monotonic()
+        with self._connections.reading() as connection:
+            if not connection.execute(_ENDED, (monotonic, 1)).fetchall():
+                return []  # nearly always: no need to keep writers waiting
         with self._connections.writing() as connection:
-            rows = rows_of(
-                connection,
-                f"SELECT {JOB_COLUMNS} FROM jobdeck_jobs WHERE state = 'running' AND lease_until < ? LIMIT ?",
-                (monotonic, limit),
-            )
+            rows = rows_of(connection, _ENDED, (monotonic, limit))
             tally = Tally()
             for job in map(job_of(0.0), rows):
                 state = _after_crash(job)
@@ -245,10 +258,11 @@ def _after_crash(job: Job) -> State:
 def _attempt(
     outcome: Outcome, error_type: str | None = None, message: str | None = None, traceback: str | None = None
 ) -> tuple[Any, ...]:
-    return (outcome.value, error_type, message, traceback)
+    return (outcome.value, storable(error_type), storable(message), storable(traceback))
 
 
 def one_line(text: str, limit: int = 500) -> str:
     """The text on one line, cut to `limit` characters."""
-    flat = " ".join(text.split())
+    # SQL's LIKE reads no further than a NUL.
+    flat = " ".join((storable(text) or "").replace("\0", "\ufffd").split())
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"

@@ -1,0 +1,167 @@
+"""Opening an SQLite file: refuse what cannot be used, bring the schema up to date, note the machine's boot."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+
+import apsw
+
+from ...clock import Clock
+from ...errors import StoreRefused
+
+BUSY_TIMEOUT = 10.0
+"""Seconds a write waits for another process's transaction."""
+_MAGIC = b"SQLite format 3\0"
+
+
+def connect(path: Path, *, create: bool = False, ended: Callable[[], bool] = lambda: False) -> apsw.Connection:
+    """Open the file.
+
+    Args:
+        path: the file.
+        create: make it if there is none. Otherwise a file that was removed under a running queue is an error,
+            not a new and empty queue.
+        ended: says whether waiting for a lock is of no use any more.
+    """
+    flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
+    connection = apsw.Connection(str(path), flags=flags, statementcachesize=256)
+    waiting_since = 0.0
+
+    def busy(calls: int) -> bool:
+        # SQLite's own handler sleeps longer and longer, up to 100 ms, and so a process that asks rarely
+        # starves beside one that asks all the time. Short sleeps of random length are fair.
+        nonlocal waiting_since
+        if calls == 0:
+            waiting_since = time.monotonic()
+        elif time.monotonic() - waiting_since > BUSY_TIMEOUT or ended():
+            return False
+        time.sleep(random.uniform(0.0002, 0.002))
+        return True
+
+    connection.set_busy_handler(busy)
+    connection.execute("PRAGMA foreign_keys = OFF")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    return connection
+
+
+def make_ready(path: Path, where: str, clock: Clock, *, adopt: bool) -> None:
+    """Check the file, bring its schema up to date, note the boot. What is refused keeps its every byte."""
+    _check_file(path, where)
+    # A log that a killed process left behind is folded into the file by the last connection that closes.
+    left_behind = _size(path.with_name(path.name + "-wal")) > 0
+    connection = connect(path, create=True)
+    try:
+        _migrate(connection, where, adopt=adopt)
+        _note_boot(connection, clock.boot())
+    except BaseException:
+        if left_behind:
+            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        raise
+    finally:
+        connection.close()
+
+
+def _check_file(path: Path, where: str) -> None:
+    if path.name == ":memory:":
+        raise StoreRefused(where, "would be forgotten when the process ends; give the queue a file")
+    if path.is_dir():
+        raise StoreRefused(where, "is a folder, not a database")
+    if not path.exists():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreRefused(where, f"cannot be created ({error.strerror})") from None
+        except ValueError:
+            raise StoreRefused(repr(where), "is not a name that a file can have") from None
+        return
+    if not path.is_file():
+        raise StoreRefused(where, "is not a file")
+    if not os.access(path, os.R_OK):
+        raise StoreRefused(where, "cannot be read; check its permissions")
+    if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
+        raise StoreRefused(where, "cannot be written to; check its permissions and those of its folder")
+    with path.open("rb") as file:
+        if file.read(len(_MAGIC)) not in (b"", _MAGIC):
+            raise StoreRefused(where, "is not an SQLite database")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _migrate(connection: apsw.Connection, where: str, *, adopt: bool) -> None:
+    steps = _steps()
+    if _version(connection, where, len(steps), adopt=adopt) == len(steps):
+        return
+    _use_wal(connection, where)
+    connection.execute("BEGIN IMMEDIATE")
+    # Another process may have been faster.
+    for number in range(_version(connection, where, len(steps), adopt=adopt), len(steps)):
+        connection.execute(steps[number])
+        connection.execute("INSERT OR REPLACE INTO jobdeck_meta VALUES ('schema', ?)", (str(number + 1),))
+    connection.execute("COMMIT")
+
+
+def _steps() -> list[str]:
+    folder = files("jobdeck.store") / "migrations"
+    scripts = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".sql")), key=lambda entry: entry.name)
+    return [script.read_text() for script in scripts]
+
+
+def _use_wal(connection: apsw.Connection, where: str) -> None:
+    until = time.monotonic() + BUSY_TIMEOUT
+    while True:
+        try:
+            mode = connection.execute("PRAGMA journal_mode = WAL").get
+        except apsw.BusyError:  # several processes make the same new file; SQLite does not wait here by itself
+            if time.monotonic() > until:
+                raise
+            time.sleep(random.uniform(0.0002, 0.002))
+            continue
+        if mode != "wal":
+            raise StoreRefused(where, "lies on a file system that several processes cannot share; choose a local one")
+        return
+
+
+def _version(connection: apsw.Connection, where: str, newest: int, *, adopt: bool) -> int:
+    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    if "jobdeck_meta" not in tables:
+        if tables and not adopt:
+            raise StoreRefused(where, "is a database of another program; give jobdeck a file of its own")
+        return 0
+    row = connection.execute("SELECT value FROM jobdeck_meta WHERE key = 'schema'").fetchone()
+    told = "0" if row is None else str(row[0])
+    if not told.isdecimal():
+        raise StoreRefused(where, f"says that its schema is {told!r}, which is no number")
+    version = int(told)
+    if version > newest:
+        raise StoreRefused(
+            where, f"was written by a newer jobdeck (schema {version}; this one knows {newest}); upgrade jobdeck"
+        )
+    return version
+
+
+def _note_boot(connection: apsw.Connection, boot: str) -> None:
+    """Leases count on the monotonic clock, which starts anew with the machine: those of an earlier boot have ended."""
+    if _boot(connection) == boot:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    # Another process may have been faster, and may hold leases of this boot already.
+    if _boot(connection) != boot:
+        connection.execute("INSERT OR REPLACE INTO jobdeck_meta VALUES ('boot', ?)", (boot,))
+        connection.execute("UPDATE jobdeck_jobs SET lease_until = -1 WHERE state = 'running'")
+        connection.execute("UPDATE jobdeck_workers SET beat = -1e9")
+    connection.execute("COMMIT")
+
+
+def _boot(connection: apsw.Connection) -> str | None:
+    row = connection.execute("SELECT value FROM jobdeck_meta WHERE key = 'boot'").fetchone()
+    return None if row is None else str(row[0])

@@ -1,0 +1,191 @@
+"""What the tests of the engine share: a clock that stands still, a patient wait, a look past the front door at the rows."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import apsw
+
+from jobdeck import Job, NewJob, Queue, Registry, Settings, State
+from jobdeck.jobs import Completion, Failure, Nap, Release, Stop
+from jobdeck.registry import Entry
+from jobdeck.store.base import Store
+
+NOON = 1_750_000_000.0
+"""Where the wall clock of the tests begins: some day in June 2025."""
+
+
+class FakeClock:
+    """Time that moves when it is told to."""
+
+    def __init__(self) -> None:
+        self.wall = NOON
+        self.machine = 1000.0
+        self.booted = "first boot"
+
+    def now(self) -> float:
+        return self.wall
+
+    def monotonic(self) -> float:
+        return self.machine
+
+    def boot(self) -> str:
+        return self.booted
+
+    def advance(self, seconds: float) -> None:
+        """Time passes."""
+        self.wall += seconds
+        self.machine += seconds
+
+    def jump(self, seconds: float) -> None:
+        """Somebody sets the wall clock."""
+        self.wall += seconds
+
+    def reboot(self) -> None:
+        """The machine starts anew: its monotonic clock too."""
+        self.machine = 5.0
+        self.booted += "+"
+
+
+def wait_until(condition: Callable[[], Any], timeout: float = 10.0, what: str = "the condition") -> Any:
+    """Look until the condition holds; its value."""
+    end = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"{what} did not come true within {timeout:g} s")
+        time.sleep(0.005)
+
+
+def new(kind: str = "demo.work", queue: str = "default", priority: int = 0, **options: Any) -> NewJob:
+    """A checked job, as `Queue.draft` makes it."""
+    defaults: dict[str, Any] = {"args_json": "{}", "max_attempts": 3}
+    return NewJob(kind=kind, queue=queue, priority=priority, **{**defaults, **options})
+
+
+class Bench:
+    """A store, its clock, and short words for what the tests do with them."""
+
+    def __init__(self, store: Store, clock: FakeClock, path: Path) -> None:
+        self.store = store
+        self.clock = clock
+        self.path = path
+
+    def enqueue(self, *jobs: NewJob) -> list[Job]:
+        return self.store.enqueue_jobs(jobs or [new()])
+
+    def claim(
+        self,
+        limit: int = 1,
+        worker: str = "w1",
+        *,
+        kinds: tuple[str, ...] = (),
+        queues: tuple[str, ...] = (),
+        lease: float = 30.0,
+    ) -> list[Job]:
+        served = kinds or tuple({kind for (kind,) in self.rows("SELECT DISTINCT kind FROM jobdeck_jobs")})
+        return self.store.claim_jobs(worker, limit, kinds=served, queues=queues, lease=lease)
+
+    def running(self, **options: Any) -> Job:
+        """A job that has just been claimed."""
+        (job,) = self.enqueue(new(**options))
+        return next(claimed for claimed in self.claim(1000) if claimed.id == job.id)
+
+    def get(self, job: Job | int) -> Job:
+        found = self.store.get_job(job if isinstance(job, int) else job.id)
+        assert found is not None
+        return found
+
+    def complete(self, job: Job, result: str | None = None) -> list[int]:
+        return self.store.complete_jobs([Completion(job, self.clock.now(), self.clock.now(), result)])
+
+    def fail(self, job: Job, *, retry_in: float | None = None, error: str = "ValueError", message: str = "no") -> list[int]:
+        now = self.clock.now()
+        retry_at = None if retry_in is None else now + retry_in
+        return self.store.fail_jobs([Failure(job, now, now, retry_at, error, message, "Traceback …")])
+
+    def snooze(self, job: Job, seconds: float = 60.0) -> list[int]:
+        now = self.clock.now()
+        return self.store.snooze_jobs([Nap(job, now, now, now + seconds)])
+
+    def release(self, job: Job) -> list[int]:
+        return self.store.release_jobs([Release(job, self.clock.now(), self.clock.now())])
+
+    def stop(self, job: Job) -> list[int]:
+        return self.store.stop_jobs([Stop(job, self.clock.now(), self.clock.now())])
+
+    def in_state(self, state: State) -> Job:
+        """A job that has come to this state by way of the store's own methods."""
+        if state is State.SCHEDULED:
+            return self.enqueue(new(scheduled_at=self.clock.now() + 3600))[0]
+        if state is State.PENDING:
+            return self.enqueue()[0]
+        if state is State.WAITING:  # nothing leads there yet
+            (job,) = self.enqueue()
+            self.change("UPDATE jobdeck_jobs SET state = 'waiting' WHERE id = ?", job.id)
+            self.change("UPDATE jobdeck_counts SET n = n - 1 WHERE state = 'pending'")
+            self.change("INSERT INTO jobdeck_counts VALUES ('default', 'demo.work', 'waiting', 1)")
+            return self.get(job)
+        job = self.running()
+        if state is State.RETRYING:
+            self.fail(job, retry_in=3600)
+        elif state is State.COMPLETED:
+            self.complete(job)
+        elif state is State.FAILED:
+            self.fail(job)
+        elif state is State.CANCELLED:
+            self.stop(job)
+        return self.get(job)
+
+    # -- past the front door -----------------------------------------------------------------------
+
+    def rows(self, query: str, *bound: Any) -> list[tuple[Any, ...]]:
+        connection = apsw.Connection(str(self.path))
+        try:
+            return connection.execute(query, bound).fetchall()
+        finally:
+            connection.close()
+
+    def change(self, statement: str, *bound: Any) -> None:
+        self.rows(statement, *bound)
+
+    def check_counters(self) -> None:
+        """The counters say what counting the rows says."""
+        counted = {
+            row[:3]: row[3] for row in self.rows("SELECT queue, kind, state, count(*) FROM jobdeck_jobs GROUP BY 1, 2, 3")
+        }
+        kept = {row[:3]: row[3] for row in self.rows("SELECT queue, kind, state, n FROM jobdeck_counts WHERE n <> 0")}
+        assert kept == counted
+
+    def counts(self) -> dict[State, int]:
+        """Jobs by state, from the overview."""
+        return {state: n for state, n in Counter(self.store.overview(seconds=60, slots=6, lease=30).counts).items() if n}
+
+
+def open_sqlite(path: Path, clock: FakeClock) -> Store:
+    from jobdeck.store.sqlite import SqliteStore
+
+    # How often the disk is told to make sure is no matter of what the store means.
+    return SqliteStore(path, clock=clock, random=Random(7), synchronous="OFF")
+
+
+STORES = {"sqlite": open_sqlite}
+"""Every store that the conformance suite runs on."""
+
+
+def registry(**handlers: Callable[..., Any]) -> Registry:
+    """An allow-list of these kinds."""
+    return Registry([Entry(name, handler) for name, handler in handlers.items()])
+
+
+def open_queue(path: Path, known: Registry | None = None, **settings: Any) -> Queue:
+    """A queue with settings that suit tests: no fsync, and leases short enough to see them end."""
+    chosen = {"synchronous": "OFF", "shutdown_grace": 5.0, **settings}
+    return Queue(path, registry=known or Registry(), settings=Settings(**chosen), random=Random(7))

@@ -1,0 +1,163 @@
+"""Heartbeats, rescue, clocks and boots: P2, P4, P5, P7."""
+
+from __future__ import annotations
+
+from tests.core.helpers import STORES, Bench, new
+
+from jobdeck import Job, Outcome, State
+
+
+def held(*jobs: Job) -> list[tuple[int, int]]:
+    return [(job.id, job.lease or 0) for job in jobs]
+
+
+def test_a_heartbeat_renews_every_lease_it_is_given(bench: Bench) -> None:
+    bench.enqueue(new(), new())
+    jobs = bench.claim(2)
+    bench.clock.advance(20)
+    renewal = bench.store.heartbeat_jobs(held(*jobs), 30)
+    assert (renewal.lost, renewal.cancelling) == (frozenset(), frozenset())
+    assert [bench.get(job).lease_until for job in jobs] == [bench.clock.now() + 30] * 2
+    bench.clock.advance(29)
+    assert bench.store.rescue_jobs() == []
+
+
+def test_a_heartbeat_names_what_is_lost_and_renews_the_rest(bench: Bench) -> None:
+    bench.enqueue(new(), new())
+    kept, lost = bench.claim(2)
+    bench.release(lost)
+    (taken,) = bench.claim(worker="w2")
+    bench.clock.advance(10)
+    before = bench.get(taken)
+    assert bench.store.heartbeat_jobs(held(kept, lost), 30).lost == {lost.id}
+    assert bench.get(taken) == before
+    assert bench.get(kept).lease_until == bench.clock.now() + 30
+
+
+def test_a_heartbeat_brings_the_word_that_a_job_shall_stop(bench: Bench) -> None:
+    job = bench.running()
+    bench.store.cancel_jobs([job.id])
+    assert bench.store.heartbeat_jobs(held(job), 30).cancelling == {job.id}
+
+
+def test_a_heartbeat_of_nothing_finds_nothing(bench: Bench) -> None:
+    renewal = bench.store.heartbeat_jobs([], 30)
+    assert (renewal.lost, renewal.cancelling) == (frozenset(), frozenset())
+
+
+def test_a_job_whose_lease_ended_is_ready_again_and_its_attempt_has_crashed(bench: Bench) -> None:
+    job = bench.running()
+    bench.clock.advance(30)
+    assert bench.store.rescue_jobs() == []
+    bench.clock.advance(0.1)
+    assert bench.store.rescue_jobs() == [job.id]
+    assert (bench.get(job).state, bench.get(job).attempt) == (State.PENDING, 1)
+    (attempt,) = bench.store.list_attempts(job.id)
+    assert (attempt.outcome, attempt.number, attempt.worker) == (Outcome.CRASHED, 1, "w1")
+    assert bench.store.rescue_jobs() == []
+    bench.check_counters()
+
+
+def test_a_crash_in_the_last_attempt_fails_the_job(bench: Bench) -> None:
+    (job,) = bench.enqueue(new(max_attempts=2))
+    for _ in range(2):
+        assert len(bench.claim()) == 1
+        bench.clock.advance(31)
+        bench.store.rescue_jobs()
+    failed = bench.get(job)
+    assert (failed.state, failed.attempt) == (State.FAILED, 2)
+    assert failed.finished_at == bench.clock.now()
+    assert bench.claim() == []
+
+
+def test_a_crashed_job_that_was_asked_to_stop_is_cancelled(bench: Bench) -> None:
+    job = bench.running()
+    bench.store.cancel_jobs([job.id])
+    bench.clock.advance(31)
+    bench.store.rescue_jobs()
+    assert (bench.get(job).state, bench.get(job).cancelling) == (State.CANCELLED, False)
+
+
+def test_a_rescue_takes_no_more_than_it_is_told_to(bench: Bench) -> None:
+    bench.enqueue(*(new() for _ in range(5)))
+    bench.claim(5)
+    bench.clock.advance(31)
+    assert [len(bench.store.rescue_jobs(3)) for _ in range(3)] == [3, 2, 0]
+
+
+def test_the_wall_clock_set_forward_ends_no_lease(bench: Bench) -> None:
+    job = bench.running()
+    bench.clock.jump(10 * 365 * 86400)
+    assert bench.store.rescue_jobs() == []
+    assert bench.complete(job) == []
+
+
+def test_the_wall_clock_set_back_keeps_no_lease_alive(bench: Bench) -> None:
+    job = bench.running()
+    bench.clock.jump(-86400)
+    bench.clock.advance(31)
+    assert bench.store.rescue_jobs() == [job.id]
+
+
+def test_leases_of_an_earlier_boot_have_ended(bench: Bench) -> None:
+    job = bench.running()
+    bench.store.close()
+    bench.clock.reboot()
+    bench.store = STORES["sqlite"](bench.path, bench.clock)
+    assert bench.store.rescue_jobs() == [job.id]
+
+
+def test_opening_once_more_in_the_same_boot_ends_no_lease(bench: Bench) -> None:
+    job = bench.running()
+    second = STORES["sqlite"](bench.path, bench.clock)
+    assert second.rescue_jobs() == []
+    second.close()
+    assert bench.complete(job) == []
+
+
+def test_workers_count_as_alive_for_as_long_as_a_lease(bench: Bench) -> None:
+    report(bench)
+    assert [worker.alive for worker in bench.store.list_workers(30)] == [True]
+    bench.clock.jump(86400)
+    assert [worker.alive for worker in bench.store.list_workers(30)] == [True]
+    bench.clock.advance(31)
+    assert [worker.alive for worker in bench.store.list_workers(30)] == [False]
+
+
+def test_a_worker_is_listed_with_what_it_holds_until_it_ends(bench: Bench) -> None:
+    report(bench)
+    bench.running()
+    (worker,) = bench.store.list_workers(30)
+    assert (worker.id, worker.running, worker.threads, worker.queues) == ("w1", 1, 4, ("mail", "img"))
+    assert worker.heartbeat_at == bench.clock.now()
+    bench.store.forget_worker("w1")
+    assert bench.store.list_workers(30) == []
+
+
+def test_workers_that_died_long_ago_are_forgotten(bench: Bench) -> None:
+    report(bench)
+    bench.clock.advance(3600)
+    assert bench.store.prune_workers(3600) == 0
+    bench.clock.advance(1)
+    report(bench, "w2")
+    assert bench.store.prune_workers(3600) == 1
+    assert [worker.id for worker in bench.store.list_workers(30)] == ["w2"]
+
+
+def report(bench: Bench, name: str = "w1") -> None:
+    from jobdeck import WorkerInfo
+
+    bench.store.report_worker(
+        WorkerInfo(
+            id=name,
+            host="here",
+            pid=7,
+            threads=4,
+            queues=("mail", "img"),
+            started_at=bench.clock.now(),
+            heartbeat_at=0,
+            draining=False,
+            running=0,
+            alive=True,
+        )
+    )
