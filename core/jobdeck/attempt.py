@@ -7,6 +7,7 @@ import logging
 import threading
 import traceback
 from collections import deque
+from collections.abc import Sequence
 from contextvars import ContextVar
 from random import Random
 from typing import Any
@@ -21,7 +22,14 @@ LOG_BUFFER_BYTES = 1 << 20
 """What an attempt's log may hold in memory until it is written; beyond it the oldest lines are dropped."""
 STOP_GRACE = 5.0
 """Seconds between asking a command to end (SIGTERM) and ending it (SIGKILL)."""
+RESULT_CHARACTERS = 1 << 20
+"""A result longer than this, as JSON, is not kept: it belongs into a file or table, and its name into the result."""
+_MESSAGE_CHARACTERS = 10_000
 _TRACEBACK_CHARACTERS = 20_000
+
+
+LogEntry = tuple[float, str, str]
+"""When, level, text."""
 
 
 class TimedOut(Exception):
@@ -37,7 +45,7 @@ class Log:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._lines: deque[tuple[float, str, str]] = deque()
+        self._lines: deque[LogEntry] = deque()
         self._bytes = 0
         self._dropped = 0
         self._lock = threading.Lock()
@@ -51,11 +59,14 @@ class Log:
         with self._lock:
             self._lines.append((self._clock.now(), level, clean))
             self._bytes += len(clean)
-            while self._bytes > LOG_BUFFER_BYTES and len(self._lines) > 1:
-                self._bytes -= len(self._lines.popleft()[2])
-                self._dropped += 1
+            self._drop()
 
-    def take(self) -> list[tuple[float, str, str]]:
+    def _drop(self) -> None:
+        while self._bytes > LOG_BUFFER_BYTES and len(self._lines) > 1:
+            self._bytes -= len(self._lines.popleft()[2])
+            self._dropped += 1
+
+    def take(self) -> list[LogEntry]:
         """Everything that came since the last call."""
         with self._lock:
             lines = list(self._lines)
@@ -64,6 +75,13 @@ class Log:
             self._lines.clear()
             self._bytes = self._dropped = 0
             return lines
+
+    def put_back(self, lines: Sequence[LogEntry]) -> None:
+        """These were taken, and could not be stored."""
+        with self._lock:
+            self._lines.extendleft(reversed(lines))
+            self._bytes += sum(len(line[2]) for line in lines)
+            self._drop()
 
 
 class Context:
@@ -77,7 +95,8 @@ class Context:
         """1 for the first."""
         self.max_attempts = job.max_attempts
         self._clock = clock
-        self._deadline = clock.monotonic() + job.timeout if job.timeout else None
+        self._timeout = job.timeout
+        self._deadline: float | None = None
         self._stop = threading.Event()
         self._cancelled = self._interrupted = self._lost = False
         self.grace = STOP_GRACE
@@ -135,6 +154,10 @@ class Context:
 
     # -- the worker's side ------------------------------------------------------------------------
 
+    def begin(self) -> None:
+        """The code starts now, and so does its time."""
+        self._deadline = self._clock.monotonic() + self._timeout if self._timeout else None
+
     def ask_to_stop(
         self, *, cancelled: bool = False, interrupted: bool = False, lost: bool = False, grace: float = STOP_GRACE
     ) -> None:
@@ -150,9 +173,13 @@ class Context:
         told, self._progress = self._progress, None
         return told
 
-    def take_log(self) -> list[tuple[float, str, str]]:
+    def take_log(self) -> list[LogEntry]:
         """What was logged since the last call."""
         return self._log.take()
+
+    def put_back_log(self, lines: Sequence[LogEntry]) -> None:
+        """Keep these until the next call."""
+        self._log.put_back(lines)
 
     def write(self, level: str, text: str) -> None:
         """Add to the attempt's log, past `logging`: a command's output."""
@@ -206,6 +233,7 @@ def run_attempt(job: Job, given: Context, registry: Registry, clock: Clock, rand
     Never raises for what the handler does: every way to end is an `Ending`.
     """
     started_at = clock.now()
+    given.begin()
     token = _current.set(given)
     try:
         entry = registry.get(job.kind)
@@ -222,8 +250,8 @@ def run_attempt(job: Job, given: Context, registry: Registry, clock: Clock, rand
         _current.reset(token)
     try:
         return Completion(job, started_at, clock.now(), result_json=_as_json(result))
-    except (TypeError, ValueError, RecursionError) as error:
-        given.write("warning", f"The result was not kept, it cannot be written as JSON: {error}")
+    except Exception as error:  # the result may be anything, and what it does when it is read too
+        given.write("warning", f"The result was not kept, it cannot be written as JSON: {_told(error)}")
         return Completion(job, started_at, clock.now())
 
 
@@ -239,14 +267,28 @@ def failure(job: Job, started_at: float, clock: Clock, random: Random, error: Ba
         now,
         retry_at=None if final else now + delay(job.attempt, random),
         error_type="TimedOut" if isinstance(error, TimedOut) else type(error).__name__,
-        message=_clean(str(error)),
+        message=_told(error),
         traceback=told or None,
         outcome=Outcome.TIMED_OUT if isinstance(error, TimedOut) else Outcome.FAILED,
     )
 
 
 def _as_json(result: Any) -> str | None:
-    return None if result is None else _clean(json.dumps(result, ensure_ascii=False))
+    if result is None:
+        return None
+    text = _clean(json.dumps(result, ensure_ascii=False, allow_nan=False))
+    if len(text) > RESULT_CHARACTERS:
+        raise ValueError(f"it takes {len(text):,} characters, and the limit is {RESULT_CHARACTERS:,}")
+    return text
+
+
+def _told(error: BaseException) -> str:
+    """What the exception says; it may be long, and it may fail in saying it."""
+    try:
+        text = str(error)
+    except BaseException:
+        return "(its text cannot be read)"
+    return _clean(text if len(text) <= _MESSAGE_CHARACTERS else text[: _MESSAGE_CHARACTERS - 1] + "…")
 
 
 def _clean(text: str) -> str:
@@ -259,7 +301,10 @@ def _traceback(error: BaseException) -> str:
         return ""
     trace = error.__traceback__
     trace = trace.tb_next if trace is not None and trace.tb_next is not None else trace
-    text = "".join(traceback.format_exception(type(error), error, trace))
+    try:
+        text = "".join(traceback.format_exception(type(error), error, trace))
+    except BaseException:  # an exception may define what happens when it is looked at
+        text = "".join(traceback.format_tb(trace))
     if len(text) > _TRACEBACK_CHARACTERS:
         text = text[: _TRACEBACK_CHARACTERS // 2] + "\n…\n" + text[-_TRACEBACK_CHARACTERS // 2 :]
     return _clean(text)

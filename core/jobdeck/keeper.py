@@ -1,0 +1,149 @@
+"""The keeper of a worker: renews leases, writes logs and progress, reports that the worker lives, does the upkeep."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+from .clock import Clock
+from .desk import Desk, Run
+from .errors import StoreError
+from .jobs import WorkerInfo
+from .settings import Settings
+from .store.base import Store
+from .upkeep import Upkeep
+
+logger = logging.getLogger("jobdeck.worker")
+
+POLL = 1.0
+"""Seconds between two looks at the store when nothing rings: the backstop where a signal was lost."""
+KEEP = 0.25
+"""Seconds between two rounds while jobs run."""
+REPORT = 5.0
+"""Seconds between two reports that the worker lives."""
+LOG_KEPT = 8 << 20
+"""Bytes of log kept of each attempt: the newest."""
+
+LogRows = list[tuple[int, int, float, str, str]]
+
+
+class Logs:
+    """Takes the logs of attempts to the store. Lines reach it in the order in which they were written."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def taken(self, runs: Iterable[Run]) -> Iterator[LogRows]:
+        """What was logged and not stored yet. It stays so if the store fails inside."""
+        with self._lock:
+            taken = [(run, lines) for run in runs if (lines := run.context.take_log())]
+            try:
+                yield [(run.job.id, run.job.attempt, *line) for run, lines in taken for line in lines]
+            except StoreError:
+                for run, lines in taken:
+                    run.context.put_back_log(lines)
+                raise
+
+    def write(self, runs: Iterable[Run]) -> None:
+        """Store what was logged."""
+        with self.taken(runs) as rows:
+            if rows:
+                self._store.append_logs(rows, LOG_KEPT)
+
+
+class Keeper:
+    """One thread's work; `loop` returns when the desk is stopped."""
+
+    def __init__(
+        self, desk: Desk, store: Store, settings: Settings, clock: Clock, logs: Logs, info: Callable[[], WorkerInfo]
+    ) -> None:
+        self._desk = desk
+        self._store = store
+        self._settings = settings
+        self._clock = clock
+        self._logs = logs
+        self._info = info
+        self._upkeep = Upkeep(store, settings, clock)
+        self._beat_at = self._report_at = 0.0
+        self._reported: WorkerInfo | None = None
+        self._wake = threading.Event()
+
+    def wake(self) -> None:
+        """Begin the next round now."""
+        self._wake.set()
+
+    def loop(self) -> None:
+        """Go on until the worker stops."""
+        patience = Patience(self._desk.stopped, longest=min(2.0, self._settings.heartbeat_every))
+        while not self._desk.stopped.is_set():
+            self._wake.clear()
+            held = self._desk.held()
+            try:
+                self._round(held)
+                patience.reset()
+            except Exception as error:  # a bug must not silently end the leases of running jobs
+                patience.wait(error)
+            self._wake.wait(KEEP if held else min(POLL, self._upkeep.rescue_every))
+
+    def _round(self, held: list[Run]) -> None:
+        now = self._clock.monotonic()
+        # Leases first: whatever fails below, running jobs stay ours. What rang may have been the word that a job
+        # shall stop; a heartbeat brings it.
+        if held and (self._desk.heard() or now >= self._beat_at):
+            self._heartbeat(held)
+            self._beat_at = now + self._settings.heartbeat_every
+        info = self._info()
+        if now >= self._report_at or self._reported != info:
+            self._store.report_worker(info)
+            self._report_at, self._reported = now + min(REPORT, self._settings.heartbeat_every), info
+        self._logs.write(held)
+        self._write_progress(held)
+        if self._upkeep.tick():
+            self._desk.wake()
+
+    def _heartbeat(self, held: list[Run]) -> None:
+        renewal = self._store.heartbeat_jobs([(run.job.id, run.lease) for run in held], self._settings.lease)
+        for run in held:
+            # A job that ended meanwhile is not lost: its lease is gone because its ending was written.
+            if run.job.id in renewal.lost and self._desk.holds(run):
+                run.context.ask_to_stop(lost=True)
+            elif run.job.id in renewal.cancelling:
+                run.context.ask_to_stop(cancelled=True)
+
+    def _write_progress(self, held: list[Run]) -> None:
+        told = [(run, fraction) for run in held if (fraction := run.context.take_progress()) is not None]
+        if told:
+            with self._store.transaction():
+                for run, fraction in told:
+                    self._store.report_progress(run.job.id, run.lease, fraction)
+
+
+class Patience:
+    """Longer and longer pauses while the store fails, with one line in the log each time."""
+
+    def __init__(self, ended: threading.Event, *, longest: float = 2.0) -> None:
+        self._ended = ended
+        self._longest = longest
+        self._failures = 0
+
+    def reset(self) -> None:
+        """The store works."""
+        if self._failures:
+            logger.info("The database works again")
+        self._failures = 0
+
+    def wait(self, error: Exception) -> None:
+        """Say what is wrong, and pause; no longer than until the worker stops."""
+        self._failures += 1
+        pause = min(self._longest, 0.05 * 2.0 ** min(self._failures, 20))
+        if isinstance(error, StoreError):
+            logger.warning("%s Trying again in %.1f s.", error, pause)
+        else:
+            logger.error("A bug in jobdeck, trying again in %.1f s", pause, exc_info=error)
+        if self._ended.wait(pause):
+            time.sleep(0.02)  # the last endings are still tried, but not in a hot loop
