@@ -51,6 +51,11 @@ class Condition:
 
 EVERY_JOB = Condition()
 
+LONGEST = 10_000
+"""Characters of a filter."""
+MOST = 64
+"""Terms of a filter, and alternatives with wildcards of a term."""
+
 #: Field → (how its value is read, what it means). `name`: exact or with wildcards; `part`: found anywhere.
 FIELDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -70,7 +75,8 @@ FIELDS: Mapping[str, tuple[str, str]] = MappingProxyType(
 
 _ALIASES = {"pri": "priority", "try": "attempt", "attempts": "attempt", "took": "run", "tags": "tag"}
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)")
+_DURATION = re.compile(r"(\d{1,300}(?:\.\d+)?)\s*([a-z]*)", re.ASCII)
+_NUMBER = re.compile(r"[+-]?\d{1,300}(\.\d*)?", re.ASCII)
 _TERM = re.compile(r"(?P<field>[A-Za-z_]+(?:\.[^\s:<>=\"]+)?)(?P<op>:|<=|>=|<|>|=)")
 
 
@@ -85,7 +91,15 @@ def parse(text: str) -> Condition:
     Raises:
         InvalidFilter: the text cannot be read; its `column` points at the place.
     """
-    return Condition(tuple(_term(text, column, token) for column, token in _tokens(text)))
+    for column, character in enumerate(text):
+        if "\ud800" <= character <= "\udfff" or character == "\0":
+            raise InvalidFilter(text, column, f"{character!r} is not a character that can be stored")
+    if len(text) > LONGEST:
+        raise InvalidFilter(text, LONGEST, f"it is longer than {LONGEST:,} characters")
+    found = list(_tokens(text))
+    if len(found) > MOST:
+        raise InvalidFilter(text, found[MOST][0], f"it has more than {MOST} terms")
+    return Condition(tuple(_term(text, column, token) for column, token in found))
 
 
 def parse_duration(text: str) -> float:
@@ -137,13 +151,20 @@ def _term(text: str, column: int, token: str) -> Term:
     if field not in FIELDS and not field.startswith("args."):
         known = ", ".join(FIELDS)
         raise InvalidFilter(text, start, f"there is no field {match['field']!r}; fields are {known} and args.<name>")
+    if field.startswith("args.") and not all(step and "\\" not in step for step in field.split(".")[1:]):
+        raise InvalidFilter(text, start, f"{field!r} does not name an argument; write args.<name> or args.<name>.<name>")
     raw = body[match.end() :]
     at = start + match.end()
     if not raw:
         raise InvalidFilter(text, at, f"a value is missing after {match[0]!r}")
     if op in (":", "="):
         op = ":"
-        values = tuple(_value(text, at + offset, field, part) for offset, part in _alternatives(raw))
+        parts = list(_alternatives(raw))
+        if not parts:
+            raise InvalidFilter(text, at, f"a value is missing after {match[0]!r}")
+        if len(parts) > MOST and (_reading(field) == "part" or any(map(is_pattern, raw))):
+            raise InvalidFilter(text, at + parts[MOST][0], f"it has more than {MOST} alternatives")
+        values = tuple(_value(text, at + offset, field, part) for offset, part in parts)
     else:
         if _reading(field) not in ("number", "duration"):
             raise InvalidFilter(text, at - len(op), f"{field} takes ':', not {op!r}")
@@ -178,10 +199,9 @@ def _value(text: str, column: int, field: str, raw: str) -> Value:
                 raise InvalidFilter(text, column, f"there is no state {value!r}; states are {known}")
             return value.lower() if value.lower() in list(State) else matching[0]
         case "number":
-            try:
-                return float(value)
-            except ValueError:
-                raise InvalidFilter(text, column, f"{field} takes a number, not {value!r}") from None
+            if not _NUMBER.fullmatch(value):
+                raise InvalidFilter(text, column, f"{field} takes a number, not {value!r}")
+            return float(value)
         case "duration":
             try:
                 return parse_duration(value)

@@ -15,15 +15,15 @@ from .clock import Clock, SystemClock
 from .errors import InvalidOption, JobNotFound, StoreRefused
 from .jobs import Attempt, Changes, Job, Kind, LogLine, NewJob, Overview, QueueInfo, WorkerInfo
 from .query import EVERY_JOB, Condition, parse
-from .registry import REGISTRY, Entry, Handler, Registry
+from .registry import REGISTRY, SHELL, Entry, Handler, Registry
 from .settings import Settings
 from .states import FINAL
-from .store.base import Store
+from .store.base import SORTS, Store
 
 PRIORITIES = range(-1_000_000, 1_000_001)
 _NAME_LENGTH = 200
-SHELL = "shell"
-"""The built-in kind, known to every queue."""
+_FAR = 1e10
+"""Seconds: 300 years. Beyond lies a mistake."""
 
 Ids = int | Iterable[int]
 
@@ -113,26 +113,28 @@ class Queue:
             ArgumentsTooLarge: the arguments exceed JOBDECK_MAX_ARGS_BYTES.
             InvalidOption: an option is out of range.
         """
-        if kind == SHELL:
+        if isinstance(kind, str) and kind not in self.registry:
             self._know_shell()
         entry: Entry = self.registry.get(kind if isinstance(kind, str) else self.registry.kind_of(kind))
         chosen_queue = entry.queue if queue is None else queue
         chosen_priority = entry.priority if priority is None else priority
         attempts = next(n for n in (max_attempts, entry.max_attempts, self.settings.max_attempts) if n is not None)
         limit = next((n for n in (timeout, entry.timeout, self.settings.timeout) if n is not None), 0.0)
-        if not 0 < len(chosen_queue) <= _NAME_LENGTH or not chosen_queue.isprintable():
-            raise InvalidOption("queue", f"must be a name of 1 to {_NAME_LENGTH} printable characters")
-        if chosen_priority not in PRIORITIES:
-            raise InvalidOption("priority", f"must be a whole number from {PRIORITIES[0]:,} to {PRIORITIES[-1]:,}")
-        if not 1 <= attempts <= 1000:
-            raise InvalidOption("max_attempts", "must be from 1 to 1,000")
-        if limit < 0:
-            raise InvalidOption("timeout", "must not be negative")
+        _check_name(chosen_queue)
+        _check_priority(chosen_priority)
+        if not isinstance(attempts, int) or not 1 <= attempts <= 1000:
+            raise InvalidOption("max_attempts", "must be a whole number from 1 to 1,000")
+        if not 0 <= limit < _FAR:
+            raise InvalidOption("timeout", "must not be negative, nor longer than 300 years")
         if delay is not None and at is not None:
             raise InvalidOption("delay", "and the time exclude each other; give one")
-        if delay is not None and not 0 <= delay < 1e10:
+        if delay is not None and not 0 <= delay < _FAR:
             raise InvalidOption("delay", "must not be negative, nor longer than 300 years")
-        if any(not tag or not tag.isprintable() or len(tag) > _NAME_LENGTH for tag in tags):
+        if at is not None and not 0 <= at < 2 * _FAR:
+            raise InvalidOption("time", "must be seconds since 1970, and within the next 300 years")
+        if isinstance(tags, str):
+            tags = (tags,)
+        if any(not isinstance(tag, str) or not tag or not tag.isprintable() or len(tag) > _NAME_LENGTH for tag in tags):
             raise InvalidOption("tag", f"must be a word of 1 to {_NAME_LENGTH} printable characters")
         return NewJob(
             kind=entry.kind,
@@ -186,11 +188,14 @@ class Queue:
 
         Raises:
             InvalidFilter: the filter cannot be read.
+            InvalidOption: there is no such way to sort.
         """
+        _check_sort(sort)
         return self.store.list_jobs(_condition(filter), limit=limit, sort=sort, descending=descending)
 
     def ids(self, filter: str | Condition = "", *, sort: str = "id", descending: bool = True) -> array[int]:
-        """The ids of all jobs that match the filter, in order. Raises `InvalidFilter`."""
+        """The ids of all jobs that match the filter, in order. Raises `InvalidFilter`, `InvalidOption`."""
+        _check_sort(sort)
         return self.store.list_ids(_condition(filter), sort=sort, descending=descending)
 
     def count(self, filter: str | Condition = "") -> int:
@@ -269,8 +274,7 @@ class Queue:
 
     def reprioritise_many(self, ids: Iterable[int], priority: int, *, relative: bool = False) -> Changes:
         """Set the priority of several queued jobs, or add to it where `relative`. Raises `InvalidOption`."""
-        if priority not in PRIORITIES:
-            raise InvalidOption("priority", f"must be a whole number from {PRIORITIES[0]:,} to {PRIORITIES[-1]:,}")
+        _check_priority(priority)
         return self.store.reprioritise_jobs(list(ids), priority, relative=relative)
 
     def delete(self, job_id: int) -> None:
@@ -284,12 +288,12 @@ class Queue:
 
     def pause(self, queue: str) -> bool:
         """Start nothing more from the queue; running jobs go on. `False` if it was paused before."""
-        if not 0 < len(queue) <= _NAME_LENGTH or not queue.isprintable():
-            raise InvalidOption("queue", f"must be a name of 1 to {_NAME_LENGTH} printable characters")
+        _check_name(queue)
         return self.store.pause_queue(queue)
 
     def resume(self, queue: str) -> bool:
         """Start jobs from the queue again. `False` if it was not paused."""
+        _check_name(queue)
         return self.store.resume_queue(queue)
 
     def transaction(self) -> AbstractContextManager[None]:
@@ -308,6 +312,21 @@ class Queue:
         return self.get(job_id)
 
 
+def _check_name(queue: str) -> None:
+    if not isinstance(queue, str) or not 0 < len(queue) <= _NAME_LENGTH or not queue.isprintable():
+        raise InvalidOption("queue", f"must be a name of 1 to {_NAME_LENGTH} printable characters")
+
+
+def _check_priority(priority: int) -> None:
+    if not isinstance(priority, int) or priority not in PRIORITIES:
+        raise InvalidOption("priority", f"must be a whole number from {PRIORITIES[0]:,} to {PRIORITIES[-1]:,}")
+
+
+def _check_sort(sort: str) -> None:
+    if sort not in SORTS:
+        raise InvalidOption("sort", f"must be one of {', '.join(SORTS)}, not {sort!r}")
+
+
 def _condition(filter: str | Condition) -> Condition:
     if isinstance(filter, Condition):
         return filter
@@ -324,4 +343,8 @@ def _open(where: str, settings: Settings, clock: Clock, random: Random, *, adopt
         raise StoreRefused(where, f"names a {scheme} database, and this jobdeck works on SQLite files only; give a path")
     from .store.sqlite import SqliteStore  # the one place where a store is chosen
 
-    return SqliteStore(Path(path).expanduser(), clock=clock, random=random, synchronous=settings.synchronous, adopt=adopt)
+    try:
+        file = Path(path).expanduser()
+    except RuntimeError:
+        raise StoreRefused(where, "names the home folder of a user who is not known here") from None
+    return SqliteStore(file, clock=clock, random=random, synchronous=settings.synchronous, adopt=adopt)

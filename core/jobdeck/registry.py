@@ -11,11 +11,16 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
+from math import isfinite
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, overload
 
 from .errors import AppNotLoaded, ArgumentsTooLarge, InvalidArguments, InvalidHandler, UnknownKind
 from .jobs import Kind, Parameter
+
+SHELL = "shell"
+"""The built-in kind, known to every queue."""
 
 Handler = Callable[..., Any]
 F = TypeVar("F", bound=Handler)
@@ -38,13 +43,24 @@ class Entry:
         from pydantic import ConfigDict, create_model
 
         fields: dict[str, Any] = {}
-        hints = inspect.get_annotations(self.handler, eval_str=True)
+        hints = self._hints()
         for parameter in inspect.signature(self.handler).parameters.values():
             annotation = hints.get(parameter.name, Any)
             default = ... if parameter.default is parameter.empty else parameter.default
             # A prefix keeps names such as `copy` or `model_config` from meeting the model's own attributes.
             fields[f"arg_{parameter.name}"] = (annotation, _field(parameter.name, default))
-        return create_model(self.kind, __config__=ConfigDict(extra="forbid"), **fields)
+        # JSON has no word for nan and infinity.
+        config = ConfigDict(extra="forbid", allow_inf_nan=False)
+        try:
+            return create_model(self.kind, __config__=config, **fields)
+        except Exception as error:  # whatever a library thinks of a type that it does not know
+            raise InvalidHandler(f"{self.kind}: its arguments cannot be checked: {one_line(error)}.") from error
+
+    def _hints(self) -> dict[str, Any]:
+        try:
+            return inspect.get_annotations(self.handler, eval_str=True)
+        except Exception as error:
+            raise InvalidHandler(f"{self.kind}: its annotations cannot be read: {error}.") from error
 
     def check(self, args: Mapping[str, Any], limit: int) -> str:
         """Check the arguments against the handler's signature; returns them as JSON.
@@ -53,15 +69,38 @@ class Entry:
             InvalidArguments: one is missing, unknown or of the wrong type; the error names it.
             ArgumentsTooLarge: the JSON is longer than `limit` bytes.
         """
-        model = self._validate(args, from_json=False)
-        try:
-            text: str = model.model_dump_json(by_alias=True)
-        except ValueError as problem:
-            raise InvalidArguments(self.kind, "*", f"cannot be stored as JSON ({problem})") from None
+        if not isinstance(args, Mapping):
+            raise InvalidArguments(self.kind, "*", f"are given by name, as an object, not as {type(args).__name__}")
+        for name in args:
+            if not isinstance(name, str):
+                raise InvalidArguments(self.kind, repr(name), "is not a name")
+        text = self._plain_json(args)
+        if text is None:
+            model = self._validate(args, from_json=False)
+            try:
+                text = str(model.model_dump_json(by_alias=True))
+            except ValueError as problem:
+                raise InvalidArguments(self.kind, "*", f"cannot be stored as JSON ({one_line(problem)})") from None
         size = len(text.encode())
         if size > limit:
             raise ArgumentsTooLarge(self.kind, size, limit)
         return text
+
+    def _plain_json(self, args: Mapping[str, Any]) -> str | None:
+        """The arguments as JSON if each is exactly of the plain type that its annotation names; otherwise `None`.
+
+        What is right at first sight need not wait for the import of a validation library: `jobdeck enqueue`
+        is called in shell loops. Everything else, and every refusal, is the library's.
+        """
+        hints = self._hints()
+        parameters = inspect.signature(self.handler).parameters
+        values = {name: args.get(name, parameter.default) for name, parameter in parameters.items()}
+        if not args.keys() <= parameters.keys():
+            return None
+        if not all(name in hints and _is_plainly(value, hints[name]) for name, value in values.items()):
+            return None
+        text = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+        return None if any("\ud800" <= character <= "\udfff" for character in text) else text
 
     def load(self, args_json: str) -> dict[str, Any]:
         """The arguments of a stored job, as the handler takes them.
@@ -87,7 +126,7 @@ class Entry:
 
     def describe(self) -> Kind:
         """The kind as a form or a help text needs it."""
-        hints = inspect.get_annotations(self.handler, eval_str=True)
+        hints = self._hints()
         return Kind(
             name=self.kind,
             queue=self.queue,
@@ -99,6 +138,33 @@ class Entry:
                 _parameter(each, hints.get(each.name, Any)) for each in inspect.signature(self.handler).parameters.values()
             ),
         )
+
+
+def one_line(error: Exception) -> str:
+    """What the error says, for use inside a sentence."""
+    return " ".join(str(error).split()).rstrip(".")
+
+
+def _is_plainly(value: Any, annotation: Any) -> bool:
+    """Whether the value is of exactly this type, and the type one that JSON has."""
+    if annotation is None or annotation is NoneType:
+        return value is None
+    if annotation is float:
+        return type(value) is float and isfinite(value)
+    if annotation is int:
+        return type(value) is int and abs(value) < 1 << 63
+    if annotation in (str, bool):
+        return type(value) is annotation
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return type(value) is str and value in inner
+    if origin in (Union, UnionType):
+        return any(_is_plainly(value, each) for each in inner)
+    if origin is list:
+        return type(value) is list and all(_is_plainly(each, inner[0]) for each in value)
+    if origin is dict and inner[0] is str:
+        return type(value) is dict and all(type(name) is str and _is_plainly(each, inner[1]) for name, each in value.items())
+    return False
 
 
 def _field(name: str, default: Any) -> Any:
@@ -122,7 +188,7 @@ def _problem(error: Mapping[str, Any]) -> str:
 
 
 def _parameter(parameter: inspect.Parameter, annotation: Any) -> Parameter:
-    from typing import Annotated, Literal, get_args, get_origin
+    from typing import Annotated
 
     doc = ""
     if get_origin(annotation) is Annotated:
@@ -158,8 +224,11 @@ class Registry:
         """Make the kind known. A later handler of the same kind takes the place of the earlier one.
 
         Raises:
-            InvalidHandler: the function takes `*args`, `**kwargs` or positional-only arguments.
+            InvalidHandler: the name cannot be one, or the function takes `*args`, `**kwargs` or positional-only
+                arguments.
         """
+        if not 0 < len(entry.kind) <= 200 or not entry.kind.isprintable():
+            raise InvalidHandler(f"{entry.kind[:200]!r}: the name of a kind has 1 to 200 printable characters.")
         for parameter in inspect.signature(entry.handler).parameters.values():
             if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
                 raise InvalidHandler(f"{entry.kind}: a handler takes named arguments only, not {str(parameter)!r}.")
@@ -185,7 +254,7 @@ class Registry:
             UnknownKind: it was not registered.
         """
         for entry in self._entries.values():
-            if entry.handler is handler:
+            if entry.handler == handler:  # a bound method is a new object each time it is named
                 return entry.kind
         raise UnknownKind(getattr(handler, "__name__", repr(handler)), self._entries)
 

@@ -10,13 +10,15 @@ import shlex
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from .attempt import Context, context
 from .errors import GiveUp, InvalidArguments
+from .registry import SHELL as KIND
 from .registry import Entry, Registry
 
-KIND = "shell"
 _STDERR_KEPT = 2000
 _CHUNK = 1 << 16
 
@@ -68,8 +70,14 @@ def shell(
         raise GiveUp(f"There is no {'folder' if missing == cwd else 'command'} {missing!r}.") from None
     except (PermissionError, NotADirectoryError) as error:
         raise GiveUp(f"{error.filename!r} cannot be used: {error.strerror}.") from None
+    except ValueError as error:  # a NUL, or a lone surrogate, in the command
+        raise GiveUp(f"The command cannot be run: {error}.") from None
     with process:
-        stderr = _follow(process, job)
+        try:
+            stderr = _follow(process, job)
+        except BaseException:
+            stop_group(process.pid, signal.SIGKILL)  # nobody would be left to stop it
+            raise
         code = process.wait()
     job.check()
     if code:
@@ -85,10 +93,12 @@ def _follow(process: subprocess.Popen[bytes], job: Context) -> str:
     kept = {"out": "", "err": ""}
     tail = ""
     asked_at: float | None = None
+    ended = False
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ, "out")
         selector.register(process.stderr, selectors.EVENT_READ, "err")
-        while selector.get_map():
+        # Not only until the output is closed: a command may close it and go on, and must still be stoppable.
+        while not (ended and not selector.get_map()):
             events = selector.select(timeout=0.1)
             for key, _ in events:
                 level = str(key.data)
@@ -106,37 +116,49 @@ def _follow(process: subprocess.Popen[bytes], job: Context) -> str:
                 if level == "err":
                     tail = (tail + lines + newline)[-_STDERR_KEPT:]
             ended = process.poll() is not None
-            if (job.stopping or ended) and asked_at is None and _group_alive(process.pid):
-                # Asked to stop; or the command has ended and left children behind that hold its output open,
-                # which nobody could wait for or cancel any more.
+            # Asked to stop; or the command has ended and left children behind, which nobody could wait for or
+            # cancel any more.
+            if (job.stopping or ended) and asked_at is None and group_alive(process.pid):
                 asked_at = time.monotonic()
                 stop_group(process.pid, signal.SIGTERM)
             elif asked_at is not None and time.monotonic() - asked_at > job.grace:
                 stop_group(process.pid, signal.SIGKILL)
-            if ended and not events and not _group_alive(process.pid):
+            if ended and not events and not group_alive(process.pid):
                 break  # a process that left the group holds the pipes; all that was written has been read
-    if asked_at is not None:
-        _end_group(process, asked_at + job.grace)
+    _end_group(process, (asked_at or time.monotonic()) + job.grace)
     return tail
 
 
 def _end_group(process: subprocess.Popen[bytes], kill_at: float) -> None:
     """Return only when no process of the group is left."""
-    while _group_alive(process.pid):
+    while group_alive(process.pid):
         process.poll()  # reaps the leader: a zombie counts as alive
         if time.monotonic() > kill_at:
             stop_group(process.pid, signal.SIGKILL)
         time.sleep(0.02)
 
 
-def _group_alive(group: int) -> bool:
+def group_alive(group: int) -> bool:
+    """Whether any process of the group still runs."""
     try:
         os.killpg(group, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         return True
-    return True
+    members = list(_members(group))
+    # A dead child whose parent never asks for it (a container without an init) stays in the group for ever.
+    return not members or any(state not in "ZX" for state in members)
+
+
+def _members(group: int) -> Iterator[str]:
+    """The states of the group's processes, as far as the system tells (Linux: proc(5))."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            # The second field is a name in brackets that may hold anything.
+            fields = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
+            if int(fields[2]) == group:
+                yield fields[0]
 
 
 def stop_group(group: int, how: signal.Signals) -> None:
