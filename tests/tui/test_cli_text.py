@@ -6,10 +6,10 @@ import json
 import unicodedata
 
 import pytest
-from jobdeck_tui.format import ASCII_GLYPHS, COLOURS, GLYPHS, age, duration, number, short_number
-from jobdeck_tui.text import clip, pad, safe, safe_json, width
 
 from jobdeck import State
+from jobdeck_tui.format import ASCII_GLYPHS, COLOURS, GLYPHS, age, duration, number, short_number
+from jobdeck_tui.text import clip, pad, safe, safe_json, width
 
 
 def test_every_character_that_a_terminal_may_obey_is_shown_by_its_code() -> None:
@@ -75,21 +75,15 @@ def test_a_duration_never_shows_sixty_of_anything(seconds: float, shown: str) ->
 
 @pytest.mark.parametrize(
     ("n", "shown"),
-    [
-        (0, "0"),
-        (214, "214"),
-        (999, "999"),
-        (1000, "1.0k"),
-        (1999, "1.9k"),
-        (12_480, "12k"),
-        (981_204, "981k"),
-        (999_999, "999k"),
-    ]
-    + [(1_000_000, "1.0M"), (12_345_678, "12M"), (5_000_000_000, "5.0G")],
+    [(0, "0"), (214, "214"), (999, "999"), (1000, "1.0k"), (1999, "1.9k"), (12_480, "12k"), (981_204, "981k")],
 )
 def test_a_short_number_takes_four_columns(n: int, shown: str) -> None:
     assert short_number(n) == shown
     assert len(shown) <= 4
+
+
+def test_a_short_number_is_never_rounded_up_to_a_fifth_column() -> None:
+    assert [short_number(n) for n in (999_999, 1_000_000, 12_345_678, 5_000_000_000)] == ["999k", "1.0M", "12M", "5.0G"]
 
 
 def test_a_number_in_full_is_grouped() -> None:

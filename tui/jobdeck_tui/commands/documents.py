@@ -1,0 +1,178 @@
+"""Records as JSON documents, complete enough for scripts: times in ISO 8601 UTC, durations in seconds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from jobdeck import Attempt, Job, Kind, Latency, LogLine, Queue, State, WorkerInfo
+
+TAIL = 4000
+"""Characters of each of a command's two streams that a listed job carries; `jobdeck logs` has them all."""
+_EXIT = re.compile(r"exit code (\d+)")
+
+Document = dict[str, Any]
+
+
+def iso(at: float | None) -> str | None:
+    """Seconds since 1970 as ISO 8601 in UTC: `2026-01-31T12:03:04.512Z`."""
+    if at is None:
+        return None
+    from datetime import UTC, datetime
+
+    try:
+        return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    except (OverflowError, ValueError, OSError):  # beyond the year 9999
+        return str(at)
+
+
+def took(started_at: float | None, finished_at: float | None) -> float | None:
+    """Seconds from start to end."""
+    return None if started_at is None or finished_at is None else round(max(0.0, finished_at - started_at), 6)
+
+
+def job_document(job: Job) -> Document:
+    """Every field of a job."""
+    return {
+        "id": job.id,
+        "kind": job.kind,
+        "args": args_of(job),
+        "queue": job.queue,
+        "priority": job.priority,
+        "state": str(job.state),
+        "cancelling": job.cancelling,
+        "attempt": job.attempt,
+        "max_attempts": job.max_attempts,
+        "created_at": iso(job.created_at),
+        "scheduled_at": iso(job.scheduled_at),
+        "started_at": iso(job.started_at),
+        "finished_at": iso(job.finished_at),
+        "took": took(job.started_at, job.finished_at),
+        "worker": job.worker,
+        # As text: it has 62 bits, and many JSON readers round such numbers.
+        "lease": None if job.lease is None else str(job.lease),
+        "lease_until": iso(job.lease_until),
+        "timeout": job.timeout,
+        "tags": list(job.tags),
+        "progress": job.progress,
+        "result": job.result,
+        "error": job.error,
+    }
+
+
+def args_of(job: Job) -> Any:
+    """The arguments; the stored text itself where it cannot be read."""
+    from jobdeck import PayloadUnreadable
+
+    try:
+        return job.args
+    except PayloadUnreadable:
+        return job.args_json
+
+
+def attempt_document(attempt: Attempt, *, shell: bool = False) -> Document:
+    """One attempt; of a command also its exit code."""
+    document: Document = {
+        "number": attempt.number,
+        "worker": attempt.worker,
+        "started_at": iso(attempt.started_at),
+        "finished_at": iso(attempt.finished_at),
+        "took": took(attempt.started_at, attempt.finished_at),
+        "outcome": None if attempt.outcome is None else str(attempt.outcome),
+        "error_type": attempt.error_type,
+        "message": attempt.message,
+        "traceback": attempt.traceback,
+        "late_at": iso(attempt.late_at),
+    }
+    if shell:
+        document["exit_code"] = 0 if attempt.outcome == "completed" else _exit_code(attempt.message)
+    return document
+
+
+def exit_code(job: Job, attempts: Sequence[Attempt]) -> int | None:
+    """The exit code of a command that has ended; `None` while it has none, or if a signal ended it."""
+    if isinstance(job.result, dict) and isinstance(job.result.get("exit_code"), int):
+        return int(job.result["exit_code"])
+    ended = [attempt for attempt in attempts if attempt.outcome is not None]
+    if not ended or job.state is State.RUNNING:
+        return None
+    return _exit_code(ended[-1].message)
+
+
+def _exit_code(message: str | None) -> int | None:
+    found = _EXIT.match(message or "")
+    return int(found[1]) if found else None
+
+
+def full_document(queue: Queue, job: Job) -> Document:
+    """A job with its attempts; of a command also its exit code and the end of what it wrote."""
+    attempts = queue.attempts(job.id) if job.attempt or job.started_at else []
+    shell = job.kind == "shell"
+    document = job_document(job) | {"attempts": [attempt_document(attempt, shell=shell) for attempt in attempts]}
+    if shell:
+        logs = queue.logs(job.id, attempt=job.attempt, limit=1000) if attempts else []
+        document["exit_code"] = exit_code(job, attempts)
+        document["stdout"] = _stream(logs, "out")
+        document["stderr"] = _stream(logs, "err")
+    return document
+
+
+def _stream(logs: Sequence[LogLine], level: str) -> str:
+    return "\n".join(line.text for line in logs if line.level == level)[-TAIL:]
+
+
+def log_document(line: LogLine) -> Document:
+    """A piece of a log."""
+    return {
+        "id": line.id,
+        "job_id": line.job_id,
+        "attempt": line.attempt,
+        "at": iso(line.at),
+        "level": line.level,
+        "text": line.text,
+    }
+
+
+def worker_document(worker: WorkerInfo) -> Document:
+    """A worker process."""
+    return {
+        "id": worker.id,
+        "host": worker.host,
+        "pid": worker.pid,
+        "threads": worker.threads,
+        "running": worker.running,
+        "queues": list(worker.queues),
+        "started_at": iso(worker.started_at),
+        "heartbeat_at": iso(worker.heartbeat_at),
+        "alive": worker.alive,
+        "draining": worker.draining,
+    }
+
+
+def kind_document(kind: Kind) -> Document:
+    """A kind with its arguments."""
+    return {
+        "kind": kind.name,
+        "doc": kind.doc,
+        "queue": kind.queue,
+        "priority": kind.priority,
+        "max_attempts": kind.max_attempts,
+        "timeout": kind.timeout,
+        "arguments": [
+            {
+                "name": each.name,
+                "type": each.type,
+                "required": each.required,
+                "default": each.default,
+                "choices": list(each.choices),
+                "doc": each.doc,
+            }
+            for each in kind.parameters
+        ],
+    }
+
+
+def latency_document(latency: Latency) -> Document:
+    """Percentiles in seconds."""
+    return {"p50": latency.p50, "p95": latency.p95, "p99": latency.p99, "count": latency.count}

@@ -1,0 +1,82 @@
+"""How commands print: JSON for scripts, coloured states and aligned fields for people."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+from jobdeck import State
+
+from ..format import ASCII_GLYPHS, COLOURS, GLYPHS
+from ..text import pad, safe_json
+
+MISSING = "—"
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on one line, without a character that a terminal might obey."""
+    click.echo(safe_json(json.dumps(document, ensure_ascii=False, separators=(",", ":"), default=str)))
+
+
+def on_terminal() -> bool:
+    """Whether a person reads what is printed."""
+    return sys.stdout.isatty()
+
+
+def columns() -> int | None:
+    """How wide the terminal is; `None` where there is none, and nothing needs to fit."""
+    if not on_terminal():
+        return None
+    told = os.environ.get("COLUMNS", "")
+    try:
+        return int(told) if told.isdecimal() and int(told) else os.get_terminal_size(sys.stdout.fileno()).columns
+    except (OSError, ValueError):
+        return 80
+
+
+def dim(text: str) -> str:
+    """Text of less weight."""
+    return click.style(text, dim=True)
+
+
+def state_text(state: State, *, cancelling: bool = False) -> str:
+    """Glyph and word on a terminal; the word alone elsewhere, so that scripts can split the line."""
+    word = "cancelling" if cancelling else str(state)
+    if not on_terminal():
+        return word
+    glyph = (GLYPHS if _draws() else ASCII_GLYPHS)[state]
+    return f"{glyph} {word}"
+
+
+def coloured(text: str, state: State) -> str:
+    """The text in the colour of the state."""
+    return click.style(text, fg=COLOURS[state])
+
+
+def _draws() -> bool:
+    try:
+        "".join(GLYPHS.values()).encode(getattr(sys.stdout, "encoding", None) or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def print_fields(fields: Iterable[tuple[str, str]]) -> None:
+    """Names and values, aligned; further lines of a value are indented below its first."""
+    made = [*fields]
+    size = max((len(name) for name, _ in made), default=0)
+    for name, value in made:
+        first, *others = value.split("\n")
+        click.echo(f"{dim(pad(name, size))}  {first}")
+        for other in others:
+            click.echo(f"{' ' * (size + 2)}{other}")
+
+
+def count_of(n: int, noun: str = "job") -> str:
+    """`1 job`, `1,200 jobs`."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"

@@ -1,0 +1,94 @@
+"""`jobdeck run`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .front import Front, Verb, complain
+from .policy import given, job_options
+
+
+@click.command(
+    "run",
+    cls=Verb,
+    context_settings={"allow_interspersed_args": False},
+    epilog="""\b
+Examples:
+  jobdeck run -- gzip big.log
+  jobdeck run --shell 'pg_dump shop | gzip > shop.sql.gz'
+  jobdeck run --queue img --timeout 5m --tag nightly -- convert in.png out.webp
+  jobdeck run --in 1h --max-attempts 1 -- rm -r /tmp/cache
+  jobdeck run --env LEVEL=9 --cwd /srv -- ./pack.sh
+  for f in *.log; do jobdeck run -- gzip "$f"; done
+  jobdeck run --wait -- make test      follow the output, exit as the command does
+""",
+)
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="[--] COMMAND...")
+@click.option("--shell", is_flag=True, help="Have sh read the command: pipes, globs and all.")
+@click.option("--cwd", metavar="FOLDER", help="Where it runs; the current folder if not given.")
+@click.option("--env", "env", multiple=True, metavar="KEY=VALUE", help="A variable of its environment; may be repeated.")
+@click.option("--wait", is_flag=True, help="Follow its output, and exit with its exit code.")
+@job_options
+@click.pass_obj
+def run_command(
+    front: Front, /, command: Sequence[str], shell: bool, cwd: str | None, env: Sequence[str], wait: bool, **options: Any
+) -> int:
+    """Enqueue a command, and print the job's id.
+
+    It runs in the folder where you typed it, in a process group of its own; an exit code other than 0
+    is a failure, retried up to --max-attempts. Its output becomes the job's log.
+    """
+    from .enqueue import tell
+
+    args: dict[str, Any] = {"command": list(command), "cwd": str(Path(cwd or "").absolute())}
+    if shell:
+        args["shell"] = True
+    if env:
+        args["env"] = _variables(env)
+    with front.open(changes=True) as queue:
+        job = queue.enqueue("shell", args, **given(options))
+        if not wait:
+            tell(front, job)
+            return 0
+        from .logs import follow
+
+        if not any(worker.alive for worker in queue.workers()):
+            complain(f"Job {job.id} waits for a worker; `jobdeck` or `jobdeck worker` starts one.")
+        try:
+            follow(front, queue, job.id, quiet=front.json)
+        except KeyboardInterrupt:
+            complain(f"Job {job.id} goes on; `jobdeck cancel {job.id}` stops it.")
+            return 130
+        return _result(front, queue, job.id)
+
+
+def _variables(env: Sequence[str]) -> dict[str, str]:
+    variables = {}
+    for pair in env:
+        name, separator, value = pair.partition("=")
+        if not separator or not name:
+            raise click.UsageError(f"--env {pair!r} is not KEY=VALUE")
+        variables[name] = value
+    return variables
+
+
+def _result(front: Front, queue: Any, job_id: int) -> int:
+    from jobdeck import State
+
+    from .documents import exit_code, full_document
+    from .output import print_json
+
+    job = queue.get(job_id)
+    if front.json:
+        print_json(full_document(queue, job))
+    if job.state is State.COMPLETED:
+        return 0
+    # The command has said why on its standard error; the rest is not the command's to say.
+    code = exit_code(job, queue.attempts(job_id))
+    if code is None or job.state is State.CANCELLED:
+        complain(f"Job {job_id} {'was cancelled' if job.state is State.CANCELLED else f'failed: {job.error}'}.")
+    return code or 1

@@ -1,0 +1,133 @@
+"""`jobdeck show`."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import click
+
+from jobdeck import Attempt, Job, Queue, State
+
+from ..format import COLOURS, age, duration
+from ..text import safe
+from .complete import complete_jobs
+from .documents import args_of, full_document, log_document
+from .front import Front, Verb
+from .listing import typed
+from .output import MISSING, coloured, dim, print_fields, print_json, state_text
+
+_ALL = 2**31
+
+
+@click.command(
+    "show",
+    cls=Verb,
+    epilog="""\b
+Examples:
+  jobdeck show 42
+  jobdeck show 42 --json | jq .attempts
+""",
+)
+@click.argument("job_id", metavar="ID", type=click.IntRange(1, 2**63 - 1), shell_complete=complete_jobs())
+@click.pass_obj
+def show_command(front: Front, job_id: int) -> None:
+    """Show everything about a job: its fields, result, and attempts with their errors.
+
+    --json adds the whole log.
+    """
+    with front.open(must_exist=True) as queue:
+        job = queue.get(job_id)
+        if front.json:
+            log = [log_document(line) for line in queue.logs(job_id, limit=_ALL)]
+            print_json(full_document(queue, job) | {"log": log})
+            return
+        _print_job(queue, job)
+
+
+def _print_job(queue: Queue, job: Job) -> None:
+    now = queue.clock.now()
+    click.echo(f"Job {job.id}  {coloured(state_text(job.state, cancelling=job.cancelling), job.state)}  {safe(job.kind)}")
+    click.echo()
+    print_fields(_fields(job, now))
+    attempts = queue.attempts(job.id)
+    if attempts:
+        click.echo()
+    for attempt in attempts:
+        _print_attempt(attempt, now)
+
+
+def _fields(job: Job, now: float) -> list[tuple[str, str]]:
+    fields = [
+        ("queue", safe(job.queue)),
+        ("priority", str(job.priority)),
+        ("attempts", f"{job.attempt} of {job.max_attempts}"),
+        ("tags", safe(", ".join(job.tags))),
+        ("timeout", duration(job.timeout) if job.timeout else ""),
+        ("enqueued", moment(job.created_at, now)),
+        ("due", moment(job.scheduled_at, now) if abs(job.scheduled_at - job.created_at) > 0.0005 else ""),
+        ("started", moment(job.started_at, now)),
+        ("finished", moment(job.finished_at, now)),
+        ("took", _took(job, now)),
+        ("worker", safe(job.worker or "")),
+        ("lease until", moment(job.lease_until, now)),
+        ("progress", "" if job.progress is None else f"{job.progress:.0%}"),
+        *_arguments(job),
+        ("result", "" if job.result is None else pretty(job.result)),
+        ("error", safe(job.error or "", multiline=True)),
+    ]
+    return [(name, value) for name, value in fields if value]
+
+
+def _arguments(job: Job) -> list[tuple[str, str]]:
+    args = args_of(job)
+    command = args.get("command") if isinstance(args, dict) else None
+    if job.kind != "shell" or not isinstance(command, list) or not all(isinstance(part, str) for part in command):
+        return [("arguments", pretty(args))]
+    return [
+        ("command", safe(typed(command, shell=bool(args.get("shell"))), multiline=True)),
+        ("folder", safe(str(args.get("cwd") or ""))),
+        ("environment", safe("\n".join(f"{k}={v}" for k, v in (args.get("env") or {}).items()), multiline=True)),
+    ]
+
+
+def _took(job: Job, now: float) -> str:
+    if job.started_at is None or (job.finished_at is None and job.state is not State.RUNNING):
+        return ""
+    return duration((now if job.finished_at is None else job.finished_at) - job.started_at)
+
+
+def _print_attempt(attempt: Attempt, now: float) -> None:
+    outcome = "running" if attempt.outcome is None else str(attempt.outcome)
+    colour = {
+        "completed": COLOURS[State.COMPLETED],
+        "running": COLOURS[State.RUNNING],
+        "cancelled": COLOURS[State.CANCELLED],
+    }.get(outcome, COLOURS[State.FAILED])
+    took = duration((attempt.finished_at or now) - attempt.started_at)
+    late = f"  late result {moment(attempt.late_at, now)}" if attempt.late_at else ""
+    click.echo(
+        f"attempt {attempt.number}  {click.style(outcome, fg=colour)}  {took}  {dim(moment(attempt.started_at, now))}"
+        f"  {dim(safe(attempt.worker))}{late}"
+    )
+    told = attempt.traceback or ": ".join(part for part in (attempt.error_type, attempt.message) if part)
+    for line in safe(told.rstrip(), multiline=True).split("\n") if told else ():
+        click.echo(f"    {line}")
+
+
+def moment(at: float | None, now: float) -> str:
+    """A time in the local zone, and how long ago or how far ahead it is."""
+    if at is None:
+        return ""
+    try:
+        local = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+    except (OverflowError, ValueError, OSError):
+        local = MISSING
+    return f"{local} ({age(now - at)} ago)" if at <= now else f"{local} (in {age(at - now)})"
+
+
+def pretty(value: object) -> str:
+    """JSON over several lines, safe to print."""
+    if isinstance(value, str):
+        return safe(value, multiline=True)
+    return safe(json.dumps(value, ensure_ascii=False, indent=2), multiline=True)

@@ -1,0 +1,84 @@
+"""Tables that fit the terminal: columns are aligned, narrowed, and left out by importance where it is too narrow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import click
+
+from ..text import pad, safe, width
+from .output import dim as dimmed
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table."""
+
+    title: str
+    right: bool = False
+    least: int | None = None
+    """How narrow it may become; `None` means as wide as its widest cell."""
+    drop: int = 0
+    """Where columns must go, those with the largest number go first; 0 stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Text of a table, made safe, with a colour name if any."""
+
+    text: str
+    colour: str | None = None
+    dim: bool = False
+
+
+def cell(text: object, colour: str | None = None, *, dim: bool = False) -> Cell:
+    """A cell of any text."""
+    return Cell(safe(str(text)), colour, dim)
+
+
+def print_table(heads: Sequence[Column], rows: Iterable[Sequence[Cell]], *, fit: int | None = None) -> None:
+    """Print a table with its heading, no line of it wider than `fit` columns."""
+    made = [*rows]
+    widths = layout(heads, [[width(each.text) for each in row] for row in made], fit)
+    shown = [index for index, columns in enumerate(widths) if columns is not None]
+    titles = [_aligned(heads[index].title, widths[index], heads[index].right) for index in shown]
+    click.echo(dimmed("  ".join(titles).rstrip()))
+    for row in made:
+        texts = []
+        for place, index in enumerate(shown):
+            each = row[index]
+            text = _aligned(each.text, widths[index], heads[index].right)
+            text = text.rstrip() if place == len(shown) - 1 else text
+            texts.append(
+                click.style(text, fg=each.colour, dim=each.dim or None) if text and (each.colour or each.dim) else text
+            )
+        click.echo("  ".join(texts).rstrip())
+
+
+def _aligned(text: str, columns: int | None, right: bool) -> str:
+    return pad(text, columns or 0, right=right)
+
+
+def layout(heads: Sequence[Column], sizes: Sequence[Sequence[int]], fit: int | None) -> list[int | None]:
+    """The width of each column; `None` for those that are left out because the terminal is too narrow."""
+    wanted = [max([len(head.title), *(row[index] for row in sizes)]) for index, head in enumerate(heads)]
+    if fit is None:
+        return [*wanted]
+    least = [
+        size if head.least is None else min(size, max(head.least, len(head.title)))
+        for head, size in zip(heads, wanted, strict=True)
+    ]
+    kept = [*range(len(heads))]
+    while sum(least[index] for index in kept) + 2 * (len(kept) - 1) > fit:
+        droppable = [index for index in kept if heads[index].drop]
+        if not droppable:
+            break
+        kept.remove(max(droppable, key=lambda index: heads[index].drop))
+    spare = max(0, fit - sum(least[index] for index in kept) - 2 * (len(kept) - 1))
+    widths: list[int | None] = [None] * len(heads)
+    for index in reversed(kept):  # what is left over goes to the last columns first: errors are long
+        more = min(spare, wanted[index] - least[index])
+        widths[index] = least[index] + more
+        spare -= more
+    return widths

@@ -1,0 +1,78 @@
+"""`jobdeck wait`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import click
+
+from jobdeck import FINAL, Job, JobNotFound, State
+
+from ..format import duration
+from ..text import safe
+from .complete import complete_jobs
+from .documents import full_document, took
+from .front import Front, Verb, complain
+from .moments import DURATION
+from .output import coloured, print_json, state_text
+
+_EVERY = 0.05
+
+
+@click.command(
+    "wait",
+    cls=Verb,
+    epilog="""\b
+Examples:
+  jobdeck wait 42
+  jobdeck wait 42 43 44 --timeout 5m && echo all done
+  id=$(jobdeck run -- make test); jobdeck wait "$id" && echo passed
+""",
+)
+@click.argument(
+    "ids",
+    metavar="ID...",
+    nargs=-1,
+    required=True,
+    type=click.IntRange(1, 2**63 - 1),
+    shell_complete=complete_jobs("running", "pending"),
+)
+@click.option("--timeout", type=DURATION, metavar="DURATION", help="Give up after this time.")
+@click.pass_obj
+def wait_command(front: Front, ids: Sequence[int], timeout: float | None) -> int:
+    """Wait until jobs are done. Exits with 0 only if all completed, with 1 otherwise.
+
+    Jobs are told in the order in which they end; with --json each as `jobdeck list --json` does.
+    """
+    end = None if timeout is None else time.monotonic() + timeout
+    left = [*dict.fromkeys(ids)]
+    completed = True
+    with front.open(must_exist=True) as queue:
+        while True:
+            found = {job.id: job for job in queue.get_many(left)}
+            for job_id in left:
+                if job_id not in found:
+                    raise JobNotFound(job_id)
+            ended = sorted((job for job in found.values() if job.state in FINAL), key=lambda job: job.finished_at or 0.0)
+            for job in ended:
+                left.remove(job.id)
+                completed &= job.state is State.COMPLETED
+                if front.json:
+                    print_json(full_document(queue, job))
+                else:
+                    click.echo(_told(job))
+            if not left:
+                return 0 if completed else 1
+            if end is not None and time.monotonic() >= end:
+                for job_id in left:
+                    complain(f"Job {job_id} is still {found[job_id].state} after {duration(timeout or 0.0)}.")
+                return 1
+            time.sleep(_EVERY)
+
+
+def _told(job: Job) -> str:
+    seconds = took(job.started_at, job.finished_at)
+    after = "" if seconds is None or job.state is State.CANCELLED else f"  {duration(seconds)}"
+    error = f"  {safe(job.error)}" if job.error and job.state is State.FAILED else ""
+    return f"{job.id}  {coloured(state_text(job.state), job.state)}{after}{error}"
