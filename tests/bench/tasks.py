@@ -1,0 +1,35 @@
+"""The kinds that the measurements run: `JOBDECK_APP=tests/bench/tasks.py`."""
+
+from __future__ import annotations
+
+import time
+from typing import Literal
+
+from jobdeck import context, job
+
+QUEUES = ("default", "img", "mail", "report", "webhook")
+
+
+@job(name="bench.sleep")
+def rest(n: int, seconds: float = 0.025) -> int:
+    """Wait, as code does that talks to a server."""
+    context().sleep(seconds)
+    return n
+
+
+@job(name="bench.cpu")
+def count(n: int, seconds: float = 0.01) -> int:
+    """Keep the interpreter busy, as code does that computes."""
+    until = time.thread_time() + seconds
+    rounds = 0
+    while time.thread_time() < until:
+        rounds += sum(range(50))
+    return rounds
+
+
+@job(name="bench.fail", max_attempts=3)
+def fail(n: int, how: Literal["timeout", "reset"] = "timeout") -> None:
+    """Fail."""
+    if how == "timeout":
+        raise TimeoutError("The read operation timed out")
+    raise ConnectionResetError(104, "Connection reset by peer")
