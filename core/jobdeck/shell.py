@@ -99,7 +99,7 @@ def _follow(process: subprocess.Popen[bytes], job: Context) -> str:
         selector.register(process.stderr, selectors.EVENT_READ, "err")
         # Not only until the output is closed: a command may close it and go on, and must still be stoppable.
         while not (ended and not selector.get_map()):
-            events = selector.select(timeout=0.1)
+            events = selector.select(timeout=0.1) if selector.get_map() else _ending(process)
             for key, _ in events:
                 level = str(key.data)
                 data = os.read(key.fd, _CHUNK)
@@ -127,6 +127,13 @@ def _follow(process: subprocess.Popen[bytes], job: Context) -> str:
                 break  # a process that left the group holds the pipes; all that was written has been read
     _end_group(process, (asked_at or time.monotonic()) + job.grace)
     return tail
+
+
+def _ending(process: subprocess.Popen[bytes]) -> list[tuple[selectors.SelectorKey, int]]:
+    """Its output is closed: wait a moment for the end itself. No events."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=0.1)
+    return []
 
 
 def _end_group(process: subprocess.Popen[bytes], kill_at: float) -> None:

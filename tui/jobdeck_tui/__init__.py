@@ -1,0 +1,1 @@
+"""The terminal front of jobdeck: the command line and the cockpit."""

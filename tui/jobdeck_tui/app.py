@@ -1,0 +1,288 @@
+"""The cockpit: it joins the feed to the screens, and holds what all screens share."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import shlex
+import signal
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from jobdeck import Job, Kind, Queue, Settings, command_line
+
+from .feed import Feed, Post
+from .messages import Acted, Checked, DetailSnapshot, Drained, Snapshot, Trouble
+from .screens.job import JobScreen
+from .screens.jobs import JobsScreen
+from .screens.leave import LeaveScreen
+from .screens.new_job import NewJob, NewJobScreen
+from .text import safe
+from .theme import DARK, FALLBACKS, LIGHT
+from .widgets.hints import keys_of
+
+#: Keys that would do nothing useful, or nothing at all, from the palette.
+_NO_COMMANDS = frozenset({"app.command_palette", "app.focus_next", "app.focus_previous", "screen.copy_text"})
+
+MakeFeed = Callable[[Post], Feed]
+
+
+class Cockpit(App[int]):
+    """The app. Its return value is the exit code."""
+
+    CSS_PATH = "deck.tcss"
+    TITLE = "jobdeck"
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+c,ctrl+q", "leave", "quit", show=False, priority=True),
+    ]
+
+    def __init__(self, make_feed: MakeFeed, *, where: str, grace: float = 25.0, readonly: bool = False) -> None:
+        """Make the app; `run` opens it.
+
+        Args:
+            make_feed: makes the feed that reads the queue; given where it posts its messages.
+            where: the queue's name as people know it: its path.
+            grace: seconds running jobs get when the cockpit is left by draining.
+            readonly: refuse every act.
+        """
+        super().__init__()
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        self.theme = DARK.name
+        self.feed = make_feed(self.post_message)
+        self.kinds: Sequence[Kind] = self.feed.kinds()
+        self.readonly = readonly
+        self.grace = grace
+        self._where = where
+        self._paused: set[str] = set()
+        self._leaving = False
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return dict(FALLBACKS)
+
+    def get_default_screen(self) -> Screen[None]:
+        return JobsScreen(self._where)
+
+    def on_mount(self) -> None:
+        """End well when asked to from outside."""
+        loop = asyncio.get_running_loop()
+        # A terminal that was closed cannot show a count-down: what runs is released at once.
+        for name, grace in ((signal.SIGTERM, self.grace), (signal.SIGHUP, 0.0)):
+            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not on this platform or thread
+                loop.add_signal_handler(name, self._end, grace)
+
+    # -- from the feed ----------------------------------------------------------------------------
+
+    @property
+    def jobs_screen(self) -> JobsScreen:
+        """The screen at the root."""
+        root = self.screen_stack[0]
+        assert isinstance(root, JobsScreen)
+        return root
+
+    def on_snapshot(self, message: Snapshot) -> None:
+        """Show the newest look at the queue."""
+        self._paused = {queue.name for queue in message.deck.overview.queues if queue.paused}
+        self.jobs_screen.show(message.deck)
+        if isinstance(self.screen, LeaveScreen):
+            self.screen.show(message.deck)
+
+    def on_detail_snapshot(self, message: DetailSnapshot) -> None:
+        """Show the newest look at the opened job."""
+        for screen in self.screen_stack:
+            if isinstance(screen, JobScreen) and screen.job_id == message.detail.job_id:
+                screen.show(message.detail)
+
+    def on_acted(self, message: Acted) -> None:
+        """Say what came of an act."""
+        self.tell(message.text, failed=message.failed)
+        if message.job_id is not None:
+            self.jobs_screen.table.expect(message.job_id)
+
+    def on_checked(self, message: Checked) -> None:
+        """Tell the form what is wrong with the draft."""
+        if isinstance(self.screen, NewJobScreen):
+            self.screen.checked(message)
+
+    def on_trouble(self, message: Trouble) -> None:
+        """Say that the database cannot be read, or can again."""
+        self.jobs_screen.trouble(message.text)
+        if message.text is None:
+            self.tell("The database can be read again")
+
+    # -- for the screens --------------------------------------------------------------------------
+
+    def tell(self, text: str, *, failed: bool = False) -> None:
+        """Show a toast. The text may come from anywhere."""
+        self.notify(safe(text), severity="warning" if failed else "information", timeout=6 if failed else 3, markup=False)
+
+    def refuse_readonly(self) -> bool:
+        """Whether acts are refused; says so."""
+        if self.readonly:
+            self.tell("This cockpit was opened with --readonly: it only looks", failed=True)
+        return self.readonly
+
+    def open_job(self, job_id: int) -> None:
+        """Open a job."""
+        self.feed.open_job(job_id)
+        self.push_screen(JobScreen(job_id))
+
+    def close_job(self) -> None:
+        """Back from the job."""
+        self.feed.open_job(None)
+        self.pop_screen()
+
+    def toggle_queue(self, name: str) -> None:
+        """Pause or resume a queue."""
+        self.feed.pause(name, name not in self._paused)
+
+    def new_job(self, like: Job | None = None) -> None:
+        """Open the form of a new job."""
+
+        def answered(made: NewJob | None) -> None:
+            if made is not None:
+                self.feed.enqueue(*made)
+
+        self.push_screen(NewJobScreen(self.kinds, like), answered)
+
+    def copy(self, text: str, what: str) -> None:
+        """Put text on the clipboard, through the terminal (OSC 52)."""
+        self.copy_to_clipboard(text)
+        self.tell(f"Copied {what}")
+
+    def copy_command(self, job: Job) -> None:
+        """Copy the command line that enqueues a job again."""
+        self.copy(command_of(job), "the command that enqueues it again")
+
+    # -- leaving ----------------------------------------------------------------------------------
+
+    def action_leave(self) -> None:
+        """Quit; with running jobs, ask how. Asked again while it drains, release."""
+        if isinstance(self.screen, LeaveScreen):
+            self.screen.action_release()
+            return
+        running = self.feed.running_here
+        if running:
+            self.push_screen(LeaveScreen(running, self.grace), lambda _: None)
+        elif not self._leaving:
+            self._end(0.0)
+
+    def on_leave_screen_asked(self, message: LeaveScreen.Asked) -> None:
+        """Drain or release."""
+        self._end(message.grace)
+
+    def _end(self, grace: float) -> None:
+        self._leaving = True
+        self.feed.drain(grace)
+
+    def on_drained(self, message: Drained) -> None:
+        """The worker threads have ended: so does the program."""
+        self.exit(0)
+
+    # -- the command palette ----------------------------------------------------------------------
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Every key with a description is a command too."""
+        seen: set[str] = set()
+        for active in screen.active_bindings.values():
+            binding = active.binding
+            if not binding.description or binding.system or binding.action in seen or binding.action in _NO_COMMANDS:
+                continue
+            seen.add(binding.action)
+            title = binding.description[:1].upper() + binding.description[1:]
+            yield SystemCommand(title, f"{keys_of(binding)}  {binding.tooltip}", _runner(self, binding.action, active.node))
+        for theme in (DARK, LIGHT):
+            if self.theme != theme.name:
+                ground = "dark" if theme.dark else "light"
+                yield SystemCommand(f"Theme: {ground}", f"Use the {ground} theme", _setter(self, theme.name))
+
+
+def _runner(app: Cockpit, action: str, node: object) -> Callable[[], None]:
+    def run() -> None:
+        app.call_later(app.run_action, action, node)
+
+    return run
+
+
+def _setter(app: Cockpit, theme: str) -> Callable[[], None]:
+    def use() -> None:
+        app.theme = theme
+
+    return use
+
+
+def command_of(job: Job) -> str:
+    """The command line that enqueues a job again."""
+    options = [] if job.queue == "default" else ["--queue", job.queue]
+    if job.priority:
+        options += ["--priority", str(job.priority)]
+    try:
+        args = job.args
+    except Exception:  # unreadable arguments: the text as it is
+        return shlex.join(["jobdeck", "enqueue", job.kind, *options, "--args", job.args_json])
+    command = args.get("command")
+    if job.kind == "shell" and isinstance(command, list):
+        if args.get("shell") is True:
+            return shlex.join(["jobdeck", "run", *options, "--shell", "--", " ".join(command)])
+        return f"{shlex.join(['jobdeck', 'run', *options])} -- {command_line(command)}"
+    return shlex.join(["jobdeck", "enqueue", job.kind, *options, "--args", job.args_json])
+
+
+def run_cockpit(settings: Settings, *, threads: int | None = None, readonly: bool = False, demo: bool = False) -> int:
+    """Open the cockpit on the queue of the settings, or on the demo's own; returns the exit code.
+
+    Raises:
+        StoreRefused: the database cannot be used.
+    """
+    # Keys stay quick beside handlers that compute: the interpreter's lock changes hands every half millisecond.
+    sys.setswitchinterval(0.0005)
+    count = settings.threads if threads is None else threads
+    if readonly:
+        count = 0
+    if demo:
+        return _run_demo(settings, count if threads is not None else 8)
+    with Queue(settings=settings) as queue:
+        return _run(queue, settings, where=_home(queue.where), threads=count, readonly=readonly)
+
+
+def _run_demo(settings: Settings, threads: int) -> int:
+    from .lab.workload import Workload, demo_queue
+
+    with demo_queue(settings) as queue:
+        workload = Workload(queue)
+        workload.start()
+        try:
+            return _run(queue, settings, where="demo", threads=threads, readonly=False)
+        finally:
+            workload.stop()
+
+
+def _run(queue: Queue, settings: Settings, *, where: str, threads: int, readonly: bool) -> int:
+    root = logging.getLogger()
+    root.setLevel(settings.log_level)
+    if not root.handlers:
+        root.addHandler(logging.NullHandler())  # nothing may print over the screen
+
+    def make_feed(post: Post) -> Feed:
+        return Feed(queue, post, threads=threads, readonly=readonly)
+
+    app = Cockpit(make_feed, where=where, grace=settings.shutdown_grace, readonly=readonly)
+    try:
+        code = app.run()
+    finally:
+        app.feed.end()
+    return app.return_code or code or 0
+
+
+def _home(path: str) -> str:
+    from pathlib import Path
+
+    home = str(Path.home())
+    return "~" + path[len(home) :] if path.startswith(home + "/") else path

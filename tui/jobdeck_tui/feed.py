@@ -1,0 +1,344 @@
+"""The only caller of the queue. It lives on a thread of its own; the screens see immutable snapshots.
+
+The event loop never waits for the database: screens hand the feed a view or an act, and messages come back.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue as queues
+import threading
+import time
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from textual.message import Message
+
+from jobdeck import (
+    Changes,
+    InvalidArguments,
+    InvalidFilter,
+    InvalidOption,
+    Job,
+    JobdeckError,
+    JobNotFound,
+    Kind,
+    Queue,
+    StoreError,
+    Term,
+    Worker,
+    parse,
+)
+
+from .messages import Acted, Checked, Deck, Detail, DetailSnapshot, Drained, Page, Pool, Snapshot, Trouble, View
+from .text import safe
+
+logger = logging.getLogger("jobdeck.feed")
+
+Post = Callable[[Message], Any]
+Act = Callable[[], None]
+
+EVERY = 0.5
+"""Seconds between two looks."""
+AHEAD = 120
+"""Rows read before and after those on screen, so that moving seldom meets a row that is not there yet."""
+_PATIENCE = 20
+"""A list of ids that took t seconds to read is not read again for 20 t: at most 5 % of the feed's time."""
+_LOG_LINES = 5000
+
+
+class Feed:
+    """Reads the queue and does what people ask, on one thread. Also owns this process's worker."""
+
+    def __init__(self, queue: Queue, post: Post, *, threads: int = 0, readonly: bool = False) -> None:
+        self.queue = queue
+        self.readonly = readonly
+        self._post = post
+        self._threads = threads
+        self._inbox: queues.SimpleQueue[Act | None] = queues.SimpleQueue()
+        self._thread = threading.Thread(target=self._loop, name="jobdeck-feed", daemon=True)
+        self._worker: Worker | None = None
+        self._drain_thread: threading.Thread | None = None
+        self._view = View()
+        self._ids = array("q")
+        self._ids_of: tuple[str, str, str, bool] | None = None
+        self._ids_again_at = 0.0
+        self._opened: int | None = None
+        self._looked_at = 0.0
+        self._asked = True
+        self._frozen = False
+        self._trouble: str | None = None
+        self._bad_filter: tuple[str, int] | None = None
+
+    # -- from the screens; each returns at once -----------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to look, and to work if there are threads for it."""
+        self._thread.start()
+
+    def end(self) -> None:
+        """End the thread; if the app ended without draining (a crash), release what still runs."""
+        self._inbox.put(None)
+        if self._thread.is_alive():
+            self._thread.join(timeout=2.0)
+        if self._worker is not None and self._drain_thread is None:
+            self._worker.stop(grace=0.0)
+
+    def look(self, view: View) -> None:
+        """Show this view from now on."""
+
+        def act() -> None:
+            self._view = view
+            self._asked = True
+
+        self._inbox.put(act)
+
+    def freeze(self, frozen: bool) -> None:
+        """Stop or go on looking at what changes; the frozen view can still be scrolled."""
+
+        def act() -> None:
+            self._frozen = frozen
+
+        self._inbox.put(act)
+
+    def open_job(self, job_id: int | None) -> None:
+        """Follow one job in detail, or none."""
+
+        def act() -> None:
+            self._opened = job_id
+            self._asked = True
+
+        self._inbox.put(act)
+
+    def kinds(self) -> Sequence[Kind]:
+        """The kinds that can be enqueued. Reads no database."""
+        return self.queue.kinds()
+
+    def cancel(self, ids: Sequence[int]) -> None:
+        """Cancel the jobs."""
+        self._bulk(ids, self.queue.cancel_many, self._told_cancel)
+
+    def retry(self, ids: Sequence[int]) -> None:
+        """Retry the jobs."""
+        self._bulk(ids, self.queue.retry_many, lambda done: f"{_jobs(done)} will run again")
+
+    def reprioritise(self, ids: Sequence[int], by: int) -> None:
+        """Add to the priority of the jobs."""
+        self._bulk(
+            ids,
+            lambda ids: self.queue.reprioritise_many(ids, by, relative=True),
+            lambda done: f"{_jobs(done)}: priority {self.queue.get(done[0]).priority if len(done) == 1 else f'{by:+d}'}",
+        )
+
+    def delete(self, ids: Sequence[int]) -> None:
+        """Delete the jobs."""
+        self._bulk(ids, self.queue.delete_many, lambda done: f"{_jobs(done)} deleted")
+
+    def pause(self, name: str, paused: bool) -> None:
+        """Pause or resume a queue."""
+
+        def act() -> None:
+            if paused:
+                self.queue.pause(name)
+                self._tell(f"Queue {safe(name)} is paused: running jobs go on, nothing new starts")
+            else:
+                self.queue.resume(name)
+                self._tell(f"Queue {safe(name)} goes on")
+
+        self._inbox.put(act)
+
+    def enqueue(self, kind: str, args: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+        """Enqueue a job."""
+
+        def act() -> None:
+            job = self.queue.enqueue(kind, args, **options)
+            self._tell(f"Job {job.id} {safe(job.kind)} enqueued", job_id=job.id)
+
+        self._inbox.put(act)
+
+    def check(self, token: int, kind: str, args: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+        """Say, in a `Checked` message with the token, what is wrong with a draft."""
+
+        def act() -> None:
+            problems: dict[str, str] = {}
+            try:
+                self.queue.draft(kind, args, **options)
+            except InvalidArguments as error:
+                problems[error.field.partition(".")[0]] = error.problem
+            except InvalidOption as error:
+                problems[error.option] = error.problem
+            except JobdeckError as error:
+                problems["*"] = str(error)
+            self._post(Checked(token, problems))
+
+        self._inbox.put(act)
+
+    def resize(self, threads: int) -> None:
+        """Run that many worker threads in this process."""
+
+        def act() -> None:
+            self._threads = max(0, threads)
+            if self._worker is None and self._threads:
+                self._start_worker()
+            elif self._worker is not None:
+                self._worker.resize(self._threads)
+            self._tell(f"{self._threads} worker thread{'s' * (self._threads != 1)}")
+
+        self._inbox.put(act)
+
+    def drain(self, grace: float) -> None:
+        """Let the running jobs finish for up to `grace` seconds, release the rest; a `Drained` message ends it.
+
+        Asked again with a shorter grace, the shorter one counts.
+        """
+        worker = self._worker
+
+        def stop() -> None:
+            clean = worker is None or worker.stop(grace)
+            self._post(Drained(clean))
+
+        # Not on the feed's thread: the screen goes on showing what still runs.
+        self._drain_thread = threading.Thread(target=stop, name="jobdeck-drain", daemon=True)
+        self._drain_thread.start()
+
+    @property
+    def running_here(self) -> int:
+        """How many jobs this process runs now."""
+        return self._worker.running if self._worker is not None else 0
+
+    # -- the thread -------------------------------------------------------------------------------
+
+    def _loop(self) -> None:
+        self._guarded(self._start)
+        while True:
+            pause = max(0.0, self._looked_at + EVERY - time.monotonic())
+            try:
+                act = self._inbox.get(timeout=pause)
+            except queues.Empty:
+                act = _nothing
+            while True:
+                if act is None:
+                    return
+                if act is not _nothing:
+                    self._guarded(act)
+                try:
+                    act = self._inbox.get_nowait()
+                except queues.Empty:
+                    break
+            self._guarded(self._look)
+
+    def _start(self) -> None:
+        if self._threads:
+            self._start_worker()
+
+    def _start_worker(self) -> None:
+        self._worker = Worker(self.queue, threads=self._threads)
+        self._worker.start()
+
+    def _guarded(self, act: Act) -> None:
+        """Do it; a failure becomes a sentence on the screen, and the thread lives on."""
+        try:
+            act()
+        except StoreError as error:
+            self._looked_at = time.monotonic()
+            if self._trouble != str(error):
+                self._trouble = str(error)
+                self._post(Trouble(self._trouble))
+            if act != self._look:
+                self._post(Acted(str(error), failed=True))
+        except JobdeckError as error:
+            self._post(Acted(str(error), failed=True))
+        except Exception as error:
+            self._looked_at = time.monotonic()
+            logger.exception("The feed failed and goes on")
+            self._post(Acted(f"A bug in jobdeck: {type(error).__name__}: {error}", failed=True))
+
+    def _look(self) -> None:
+        due = time.monotonic() >= self._looked_at + EVERY
+        if not (due or self._asked):
+            return
+        self._asked = False
+        page = self._page(refresh=not self._frozen or self._ids_of != self._view.order)
+        overview = self.queue.overview(seconds=self._view.seconds, slots=max(4, self._view.slots))
+        pool = Pool(self._threads, self._worker.id if self._worker else None)
+        self._post(Snapshot(Deck(overview, page, pool)))
+        if self._opened is not None:
+            self._post(DetailSnapshot(self._detail(self._opened)))
+        if self._trouble is not None:
+            self._trouble = None
+            self._post(Trouble(None))
+        self._looked_at = time.monotonic()
+
+    def _page(self, *, refresh: bool) -> Page:
+        view = self._view
+        if refresh and (self._ids_of != view.order or time.monotonic() >= self._ids_again_at):
+            begun = time.monotonic()
+            try:
+                condition = parse(view.filter)
+            except InvalidFilter as error:
+                # Keep showing what was there: a filter is wrong most of the time while it is typed.
+                return self._window(view, problem=error.problem, column=error.column)
+            if view.tab != "all":
+                condition = condition.and_(Term("state", ":", (view.tab,)))
+            self._ids = self.queue.ids(condition, sort=view.sort, descending=view.descending)
+            self._ids_of = view.order
+            took = time.monotonic() - begun
+            self._ids_again_at = begun + max(EVERY * 0.9, _PATIENCE * took)
+        return self._window(view)
+
+    def _window(self, view: View, problem: str | None = None, column: int = 0) -> Page:
+        first = max(0, min(view.top, len(self._ids)) - AHEAD)
+        wanted = self._ids[first : view.top + view.rows + AHEAD]
+        jobs = {job.id: job for job in self.queue.get_many(wanted)}
+        return Page(view, self._ids, jobs, problem, column)
+
+    def _detail(self, job_id: int) -> Detail:
+        at = self.queue.clock.now()
+        try:
+            job: Job | None = self.queue.get(job_id)
+            attempts = tuple(self.queue.attempts(job_id))
+            logs = tuple(self.queue.logs(job_id, limit=_LOG_LINES))
+        except JobNotFound:
+            return Detail(at, None, job_id)
+        return Detail(at, job, job_id, attempts, logs)
+
+    # -- acts -------------------------------------------------------------------------------------
+
+    def _bulk(
+        self, ids: Sequence[int], change: Callable[[Sequence[int]], Changes], told: Callable[[Sequence[int]], str]
+    ) -> None:
+        wanted = list(ids)
+
+        def act() -> None:
+            changes = change(wanted)
+            self._ids_again_at = 0.0
+            self._asked = True
+            refusals = list(changes.refused.values())
+            if changes.done:
+                rest = f", {len(refusals)} could not: {refusals[0]}" if refusals else ""
+                self._tell(told(changes.done) + rest, failed=bool(refusals))
+            elif refusals:
+                more = f" (and {len(refusals) - 1} more)" if len(refusals) > 1 else ""
+                self._tell(f"{refusals[0]}{more}", failed=True)
+
+        self._inbox.put(act)
+
+    def _told_cancel(self, done: Sequence[int]) -> str:
+        stopping = sum(job.cancelling for job in self.queue.get_many(done[:1000]))
+        if stopping == len(done):
+            return f"{_jobs(done)} asked to stop"
+        return f"{_jobs(done)} cancelled" + (f", {stopping} of them asked to stop" if stopping else "")
+
+    def _tell(self, text: str, *, failed: bool = False, job_id: int | None = None) -> None:
+        self._asked = True
+        self._ids_again_at = 0.0
+        self._post(Acted(text, failed=failed, job_id=job_id))
+
+
+def _nothing() -> None:
+    """Stands for a time-out of the inbox."""
+
+
+def _jobs(ids: Sequence[int]) -> str:
+    return f"Job {ids[0]}" if len(ids) == 1 else f"{len(ids):,} jobs"

@@ -1,0 +1,130 @@
+"""What the feed tells the screens: immutable snapshots, and what came of an act."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from textual.message import Message
+
+from jobdeck import Attempt, Job, LogLine, Overview
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Which jobs the table wants to see."""
+
+    filter: str = ""
+    tab: str = "all"
+    """A state's name, or `all`."""
+    sort: str = "id"
+    descending: bool = True
+    top: int = 0
+    """The first row on screen."""
+    rows: int = 40
+    """How many rows fit on the screen."""
+    slots: int = 40
+    """How many columns the charts have."""
+    seconds: float = 600.0
+    """How far the charts look back."""
+
+    @property
+    def order(self) -> tuple[str, str, str, bool]:
+        """What decides which jobs there are, and in which order."""
+        return (self.filter, self.tab, self.sort, self.descending)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The jobs that match a view, and the records of those near the screen."""
+
+    view: View
+    ids: array[int] = field(default_factory=lambda: array("q"))
+    jobs: Mapping[int, Job] = field(default_factory=dict)
+    problem: str | None = None
+    """What is wrong with the filter."""
+    column: int = 0
+    """Where in the filter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """The worker threads of this very process."""
+
+    threads: int = 0
+    worker: str | None = None
+    draining: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Deck:
+    """Everything the main screen shows, of one moment."""
+
+    overview: Overview
+    page: Page
+    pool: Pool = Pool()
+
+
+@dataclass
+class Snapshot(Message):
+    """A new look at the queue. A newer one replaces it while it waits."""
+
+    deck: Deck
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, Snapshot)
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """Everything the job screen shows, of one moment."""
+
+    at: float
+    job: Job | None
+    """`None`: it was deleted or pruned."""
+    job_id: int
+    attempts: tuple[Attempt, ...] = ()
+    logs: tuple[LogLine, ...] = ()
+
+
+@dataclass
+class DetailSnapshot(Message):
+    """A new look at the opened job."""
+
+    detail: Detail
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, DetailSnapshot)
+
+
+@dataclass
+class Acted(Message):
+    """What came of an act, in a sentence for a toast."""
+
+    text: str
+    failed: bool = False
+    job_id: int | None = None
+    """The job that the act made, if it made one."""
+
+
+@dataclass
+class Checked(Message):
+    """What is wrong with a draft: field → problem. Empty when it can be enqueued."""
+
+    token: int
+    problems: Mapping[str, str]
+
+
+@dataclass
+class Trouble(Message):
+    """The database cannot be read; `None` when it can again."""
+
+    text: str | None
+
+
+@dataclass
+class Drained(Message):
+    """The worker threads of this process have ended; `clean` if no job had to be given back."""
+
+    clean: bool

@@ -1,0 +1,52 @@
+"""What all screens share: the line of hints, help made from the bindings, and clicks that press keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.events import Resize
+from textual.screen import Screen
+from textual.widgets import Static
+
+if TYPE_CHECKING:
+    from ..app import Cockpit
+
+
+MIN_SIZE = (60, 15)
+"""Columns and lines that the deck needs."""
+
+
+class TooSmall(Static):
+    """Says which size is needed, in place of everything else."""
+
+    def __init__(self) -> None:
+        super().__init__(f"jobdeck needs at least {MIN_SIZE[0]}×{MIN_SIZE[1]} characters; make the terminal larger.")
+
+
+class DeckScreen(Screen[None]):
+    """A screen of the cockpit."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("question_mark", "help", "help", tooltip="Every key of this screen"),
+        Binding("colon,ctrl+p", "app.command_palette", "commands", tooltip="Find a command by its name"),
+    ]
+    HELP_TITLE: ClassVar[str] = ""
+
+    def on_resize(self, event: Resize) -> None:
+        """Give way to one sentence where there is no room."""
+        self.set_class(event.size.width < MIN_SIZE[0] or event.size.height < MIN_SIZE[1], "-too-small")
+
+    @property
+    def cockpit(self) -> Cockpit:
+        """The app, by its type."""
+        from ..app import Cockpit
+
+        assert isinstance(self.app, Cockpit)
+        return self.app
+
+    def action_help(self) -> None:
+        """Show every key of this screen."""
+        from .help import HelpScreen
+
+        self.app.push_screen(HelpScreen.of(self))

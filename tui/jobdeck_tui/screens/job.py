@@ -1,0 +1,203 @@
+"""One job in full: its life, arguments and result, every attempt with its traceback, its log as it grows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.events import Resize
+
+from jobdeck import Job, State
+
+from ..format import GLYPHS
+from ..messages import Detail
+from ..text import safe
+from ..widgets import telling
+from ..widgets.hints import Hints
+from ..widgets.lines import Piece, width_of
+from ..widgets.lines_view import LinesView
+from ..widgets.panel import Drawn
+from .base import DeckScreen, TooSmall
+from .confirm import ConfirmScreen
+
+SIDE_BY_SIDE = 110
+"""From this width on the panels stand side by side; below, one is open at a time."""
+
+
+class JobTitle(Drawn):
+    """The first lines: state, id, kind, error."""
+
+    def __init__(self, job_id: int) -> None:
+        super().__init__(id="job-title")
+        self._job_id = job_id
+        self._detail: Detail | None = None
+
+    def show(self, detail: Detail) -> None:
+        """Show this job."""
+        self._detail = detail
+        self.refresh()
+
+    def draw(self, y: int, width: int) -> Sequence[Piece]:
+        quiet, strong = self.style("quiet"), self.style("strong")
+        if self._detail is None or self._detail.job is None:
+            gone = "" if self._detail is None else " is gone: it was deleted or pruned"
+            return [(f" job {self._job_id}", strong), (gone, self.style("warning"))] if y == 0 else []
+        job = self._detail.job
+        if y == 1:
+            return [(" " + safe(job.error), self.style("error"))] if job.error else self._quiet_line(job)
+        state = "cancelling" if job.cancelling else job.state.value
+        left: list[Piece] = [
+            (f" {GLYPHS[job.state]} {state}", self.state_style(job.state)),
+            (f"  {job.id}", quiet),
+            (f"  {safe(job.kind)}", strong),
+        ]
+        right: list[Piece] = [
+            (f"{safe(job.queue)} · priority {job.priority} · attempt {job.attempt}/{job.max_attempts} ", quiet)
+        ]
+        blanks = width - width_of(left) - width_of(right)
+        return [*left, (" " * blanks, quiet), *right] if blanks > 1 else left
+
+    def _quiet_line(self, job: Job) -> Sequence[Piece]:
+        told = {
+            State.PENDING: "ready: the next free worker thread takes it, higher priorities first",
+            State.SCHEDULED: "due later",
+            State.RUNNING: "running; x asks it to stop",
+            State.COMPLETED: "done",
+            State.CANCELLED: "cancelled; r runs it again",
+        }
+        return [(" " + told.get(job.state, ""), self.style("quiet"))]
+
+
+class JobScreen(DeckScreen):
+    """Opened with enter, left with escape."""
+
+    HELP_TITLE = "Job"
+    AUTO_FOCUS = "#attempts"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,backspace", "back", "back", key_display="esc"),
+        Binding("1", "panel('facts')", "life and arguments", show=False),
+        Binding("2", "panel('attempts')", "attempts", show=False),
+        Binding("3", "panel('log')", "log", show=False),
+        Binding("right,l,tab", "turn(1)", "panels", key_display="1 2 3", tooltip="Next panel"),
+        Binding("left,h,shift+tab", "turn(-1)", "previous panel", show=False),
+        Binding("r", "retry", "retry", tooltip="Run it again, or now"),
+        Binding("x", "cancel", "cancel", tooltip="Cancel it; ask it to stop if it runs"),
+        Binding("plus,equals_sign", "priority(1)", "priority", key_display="+ -"),
+        Binding("minus", "priority(-1)", "lower the priority", show=False),
+        Binding("d", "duplicate", "duplicate", tooltip="Open the form of a new job, filled from this one"),
+        Binding("delete,D", "delete", "delete", show=False),
+        Binding("p", "pause", "pause its queue", show=False, tooltip="Pause or resume the job's queue"),
+        Binding("y", "copy_id", "copy the id", show=False),
+        Binding("Y", "copy_command", "copy the command", show=False, tooltip="Copy the command line that enqueues it again"),
+    ]
+    _PANELS = ("facts", "attempts", "log")
+
+    def __init__(self, job_id: int) -> None:
+        super().__init__()
+        self.job_id = job_id
+        self._detail: Detail | None = None
+        self._open = "attempts"
+
+    def compose(self) -> ComposeResult:
+        yield JobTitle(self.job_id)
+        with Container(id="job-panels"):
+            yield LinesView("life and arguments", "¹", id="facts")
+            yield LinesView("attempts", "²", id="attempts")
+            yield LinesView("log", "³", follow=True, id="log")
+        yield Hints(id="hints")
+        yield TooSmall()
+
+    def show(self, detail: Detail) -> None:
+        """Show this moment."""
+        first = self._detail is None
+        self._detail = detail
+        self.query_one(JobTitle).show(detail)
+        job = detail.job
+        if job is None:
+            return
+        facts = [*telling.life(job, detail.at), [], [("arguments", "strong")], *telling.arguments(job)]
+        self._view("facts").show(facts)
+        self._view("attempts").show(telling.attempts(detail.attempts, detail.at))
+        self._view("attempts").titled(str(len(detail.attempts)))
+        self._view("log").show(telling.log(detail.logs))
+        self._view("log").titled("live" if job.state is State.RUNNING else "")
+        if first and job.state in (State.RUNNING, State.COMPLETED) and detail.logs:
+            self.action_panel("log")
+        elif first and not detail.attempts:
+            self.action_panel("facts")
+
+    def _view(self, name: str) -> LinesView:
+        return self.query_one(f"#{name}", LinesView)
+
+    def on_mount(self) -> None:
+        """Follow the job."""
+        self.action_panel(self._open)
+
+    def on_resize(self, event: Resize) -> None:
+        """Side by side, or one at a time."""
+        super().on_resize(event)
+        self.set_class(event.size.width >= SIDE_BY_SIDE, "-wide")
+
+    def action_panel(self, name: str) -> None:
+        """Open a panel."""
+        self._open = name
+        for each in self._PANELS:
+            self._view(each).set_class(each == name, "-open")
+        self._view(name).focus()
+
+    def action_turn(self, by: int) -> None:
+        """Open the next panel."""
+        self.action_panel(self._PANELS[(self._PANELS.index(self._open) + by) % len(self._PANELS)])
+
+    def action_back(self) -> None:
+        """Back to the jobs."""
+        self.cockpit.close_job()
+
+    def action_retry(self) -> None:
+        """Retry it."""
+        if not self.cockpit.refuse_readonly():
+            self.cockpit.feed.retry([self.job_id])
+
+    def action_cancel(self) -> None:
+        """Cancel it."""
+        if not self.cockpit.refuse_readonly():
+            self.cockpit.feed.cancel([self.job_id])
+
+    def action_priority(self, by: int) -> None:
+        """Change its priority."""
+        if not self.cockpit.refuse_readonly():
+            self.cockpit.feed.reprioritise([self.job_id], by)
+
+    def action_duplicate(self) -> None:
+        """Enqueue one like it."""
+        if not self.cockpit.refuse_readonly() and self._detail and self._detail.job:
+            self.cockpit.new_job(self._detail.job)
+
+    def action_delete(self) -> None:
+        """Delete it, after a question."""
+        if self.cockpit.refuse_readonly():
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.cockpit.feed.delete([self.job_id])
+
+        question = f"Delete job {self.job_id}, with log and history?"
+        self.app.push_screen(ConfirmScreen(question, "This cannot be undone.", f"Delete job {self.job_id}"), answered)
+
+    def action_pause(self) -> None:
+        """Pause or resume its queue."""
+        if not self.cockpit.refuse_readonly() and self._detail and self._detail.job:
+            self.cockpit.toggle_queue(self._detail.job.queue)
+
+    def action_copy_id(self) -> None:
+        """Copy its id."""
+        self.cockpit.copy(str(self.job_id), f"id {self.job_id}")
+
+    def action_copy_command(self) -> None:
+        """Copy the command line that enqueues it again."""
+        if self._detail and self._detail.job:
+            self.cockpit.copy_command(self._detail.job)

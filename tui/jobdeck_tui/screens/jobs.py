@@ -1,0 +1,400 @@
+"""The main screen: the whole queue at a glance, and every job within reach."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.events import Resize
+from textual.widgets import Input
+
+from jobdeck import Job, State
+
+from ..format import number
+from ..messages import Deck, View
+from ..text import safe
+from ..widgets.charts import Chart, LatencyChart, Sparks, Throughput
+from ..widgets.filter_bar import FilterBar
+from ..widgets.header import Header
+from ..widgets.hints import Hints
+from ..widgets.job_table import JobTable
+from ..widgets.preview import Preview
+from ..widgets.queues import Queues
+from ..widgets.tabs import StateTabs
+from ..widgets.workers import Workers
+from .base import DeckScreen, TooSmall
+from .confirm import ConfirmScreen
+
+RANGES = (600.0, 3600.0, 86400.0)
+SORTS = ("id", "state", "kind", "queue", "priority", "attempt", "took", "error")
+WIDE = 160
+"""From this width on a preview of the chosen job is docked on the right."""
+CHARTS_FROM = (100, 30)
+"""From this size on there are charts; below, one line of sparklines."""
+
+
+class JobsScreen(DeckScreen):
+    """Header, charts, workers, jobs, hints."""
+
+    HELP_TITLE = "Jobs"
+    AUTO_FOCUS = "#table"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("r", "retry", "retry", tooltip="Run final jobs again; scheduled and retrying jobs now"),
+        Binding("x", "cancel", "cancel", tooltip="Cancel queued jobs; ask running ones to stop"),
+        Binding("plus,equals_sign", "priority(1)", "priority", key_display="+ -", tooltip="Raise the priority by one"),
+        Binding("minus", "priority(-1)", "lower the priority", show=False),
+        Binding("n", "new", "new", tooltip="Enqueue a job with a form made from its kind"),
+        Binding("slash", "filter", "filter", tooltip="Filter as you type; enter keeps, esc clears"),
+        Binding("p", "pause", "pause", tooltip="Pause or resume the queue of the chosen job"),
+        Binding("s", "sort", "sort", tooltip="Sort by the next column"),
+        Binding("S", "reverse", "turn the order round", show=False),
+        Binding("left,h", "tab(-1)", "tab to the left", show=False),
+        Binding("right,l", "tab(1)", "tab to the right", show=False),
+        Binding("d", "duplicate", "duplicate and edit", show=False),
+        Binding("delete,D", "delete", "delete", show=False, tooltip="Remove jobs that are not running, with log and history"),
+        Binding("f", "freeze", "freeze the view", show=False, tooltip="Hold the view still, its age shown"),
+        Binding("y", "copy_id", "copy the id", show=False),
+        Binding("Y", "copy_command", "copy the command", show=False, tooltip="Copy the command line that enqueues it again"),
+        Binding("less_than_sign", "resize(-1)", "fewer threads", show=False, tooltip="One worker thread less in here"),
+        Binding("greater_than_sign", "resize(1)", "more threads", show=False, tooltip="One worker thread more in here"),
+        Binding("1", "panel('throughput')", "throughput", show=False),
+        Binding("2", "panel('latency')", "latency", show=False),
+        Binding("3", "panel('queues')", "queues", show=False),
+        Binding("4", "panel('workers')", "workers", show=False),
+        Binding("5", "panel('table')", "jobs", show=False),
+        Binding("escape", "back", "back to live", show=False, tooltip="Marks, then the filter, then the cursor are let go"),
+        Binding("q", "app.leave", "quit"),
+    ]
+
+    def __init__(self, where: str) -> None:
+        super().__init__()
+        self._where = where
+        self._view = View()
+        self._deck: Deck | None = None
+        self._frozen_at: float | None = None
+        self._too_small = ""
+
+    def compose(self) -> ComposeResult:
+        yield Header(self._where, id="header")
+        with Horizontal(id="charts"):
+            yield Throughput(id="throughput")
+            yield LatencyChart(id="latency")
+            yield Queues(id="queues")
+        yield Sparks(id="sparks")
+        yield Workers(id="workers")
+        with Horizontal(id="body"):
+            with Vertical(id="jobs"):
+                yield StateTabs(id="tabs")
+                yield JobTable(id="table")
+                yield FilterBar(id="filter")
+            yield Preview(id="preview")
+        yield Hints(id="hints")
+        yield TooSmall()
+
+    def on_mount(self) -> None:
+        """Begin to look once everything is in its place."""
+        self._title()
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        self._look()
+        self.cockpit.feed.start()
+
+    # -- what is shown ----------------------------------------------------------------------------
+
+    @property
+    def table(self) -> JobTable:
+        """The job table."""
+        return self.query_one(JobTable)
+
+    def show(self, deck: Deck) -> None:
+        """Show this moment."""
+        self._deck = deck
+        overview = deck.overview
+        header = self.query_one(Header)
+        if self._frozen_at is None:
+            header.show(deck)
+            for chart in (self.query_one(Throughput), self.query_one(LatencyChart), self.query_one(Sparks)):
+                chart.show(overview)
+            self.query_one(Queues).show(overview)
+            self.query_one(StateTabs).show(overview)
+            workers = self.query_one(Workers)
+            workers.show(overview, deck.pool)
+            self._size_workers(workers)
+        else:
+            header.frozen(overview.at - self._frozen_at)
+        self.table.show(deck.page, overview.at if self._frozen_at is None else self._frozen_at)
+        self.query_one(FilterBar).learn(overview, (kind.name for kind in self.cockpit.kinds))
+        self.query_one(Preview).show_job(self.table.job, overview.at)
+        self._title()
+
+    def trouble(self, text: str | None) -> None:
+        """Say that the database cannot be read, or that it can again."""
+        self.query_one(Header).trouble(text)
+
+    def _size_workers(self, workers: Workers) -> None:
+        workers.set_class(not self._has_charts, "-one-line")
+        most = 1 if not self._has_charts else max(2, min(6, self.size.height // 8))
+        frame = 2 if self._has_charts else 0
+        workers.styles.height = min(most, workers.lines_wanted) + frame
+
+    @property
+    def _has_charts(self) -> bool:
+        return self.size.width >= CHARTS_FROM[0] and self.size.height >= CHARTS_FROM[1]
+
+    def on_resize(self, event: Resize) -> None:
+        """Charts or sparklines; with or without the preview."""
+        super().on_resize(event)
+        self.set_class(not self._has_charts, "-compact")
+        self.set_class(event.size.width >= WIDE, "-wide")
+        self._size_workers(self.query_one(Workers))
+        self.call_after_refresh(self._look)
+
+    def _title(self) -> None:
+        jobs = self.query_one("#jobs")
+        table = self.table
+        sort = "" if (self._view.sort, self._view.descending) == ("id", True) else f" · by {self._view.sort}"
+        jobs.border_title = Content.assemble(("⁵", "$quiet"), ("jobs", "bold"), (sort, "$quiet"))
+        left = f"/{safe(self._view.filter)} " if self._view.filter and not self.query_one(FilterBar).display else ""
+        problem = self._deck.page.problem if self._deck else None
+        if problem and self._deck:
+            told = Content.assemble((f"✗ column {self._deck.page.column + 1}: {problem}", "$error"))
+            jobs.border_subtitle = told
+            return
+        pieces: list[tuple[str, str]] = []
+        if left:
+            pieces.append((left + " ", "$accent"))
+        if table.marks:
+            pieces.append((f"{number(len(table.marks))} marked · ", "$warning"))
+        if table.arrived:
+            pieces.append((f"▲ {number(table.arrived)} new · ", "$accent"))
+        if table.live:
+            pieces += [("● live · ", "$success"), (f"{number(table.total)} jobs", "$quiet")]
+        else:
+            pieces.append((f"{number(table.row + 1)} of {number(table.total)}", "$quiet"))
+        jobs.border_subtitle = Content.assemble(*pieces)
+
+    # -- what is looked at ------------------------------------------------------------------------
+
+    def _look(self, **changes: object) -> None:
+        chart = self.query_one(Throughput)
+        slots = max(8, chart.size.width if self._has_charts else 30)
+        table = self.table
+        self._view = replace(self._view, top=table.top, rows=table.rows, slots=slots, **changes)  # type: ignore[arg-type]
+        self.cockpit.feed.look(self._view)
+
+    def on_job_table_moved(self) -> None:
+        """Ask for the rows that are on the screen now."""
+        self._title()
+        self._look()
+        if self._deck is not None:
+            self.query_one(Preview).show_job(self.table.job, self._deck.overview.at)
+
+    def on_job_table_opened(self, event: JobTable.Opened) -> None:
+        """Open the job."""
+        self.cockpit.open_job(event.job_id)
+
+    def on_workers_opened(self, event: Workers.Opened) -> None:
+        """Open the job that a thread runs."""
+        self.cockpit.open_job(event.job_id)
+
+    def on_job_table_sort_asked(self, event: JobTable.SortAsked) -> None:
+        """Sort by the column whose head was clicked; once more turns the order round."""
+        sort = "id" if event.sort == "age" else event.sort
+        self._sort(sort, not self._view.descending if sort == self._view.sort else True)
+
+    def action_sort(self) -> None:
+        """Sort by the next column."""
+        self._sort(SORTS[(SORTS.index(self._view.sort) + 1) % len(SORTS)], True)
+
+    def action_reverse(self) -> None:
+        """Turn the order round."""
+        self._sort(self._view.sort, not self._view.descending)
+
+    def _sort(self, sort: str, descending: bool) -> None:
+        self._look(sort=sort, descending=descending)
+        self._title()
+
+    def on_state_tabs_chosen(self, event: StateTabs.Chosen) -> None:
+        """Open the tab that was clicked."""
+        self._open_tab(event.tab)
+
+    def on_header_chosen(self, event: Header.Chosen) -> None:
+        """Open the tab of the count that was clicked."""
+        self._open_tab(event.state.value)
+
+    def action_tab(self, by: int) -> None:
+        """Open the next tab."""
+        self._open_tab(self.query_one(StateTabs).after(by))
+
+    def _open_tab(self, tab: str) -> None:
+        self.query_one(StateTabs).open(tab)
+        self.table.marks.clear()
+        self._look(tab=tab)
+
+    def on_queues_chosen(self, event: Queues.Chosen) -> None:
+        """Show the jobs of the queue."""
+        name = f'"{event.name}"' if " " in event.name else event.name
+        self._filter(f"queue:{name}")
+        self.table.focus()
+
+    def on_chart_range_asked(self, event: Chart.RangeAsked) -> None:
+        """Look back further, or less far again."""
+        self._look(seconds=RANGES[(RANGES.index(self._view.seconds) + 1) % len(RANGES)])
+
+    def action_panel(self, name: str) -> None:
+        """Go to a panel."""
+        panel = self.query_one(f"#{name}")
+        if panel.display:
+            panel.focus()
+
+    def action_freeze(self) -> None:
+        """Hold the view still, or let it go."""
+        at = self._deck.overview.at if self._deck else None
+        self._frozen_at = at if self._frozen_at is None else None
+        self.cockpit.feed.freeze(self._frozen_at is not None)
+        self.query_one(Header).frozen(0.0 if self._frozen_at is not None else None)
+
+    # -- the filter -------------------------------------------------------------------------------
+
+    def action_filter(self) -> None:
+        """Type a filter."""
+        bar = self.query_one(FilterBar)
+        bar.value = self._view.filter
+        bar.display = True
+        bar.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Filter while it is typed."""
+        if isinstance(event.input, FilterBar) and event.input.display:
+            self._look(filter=event.value.strip())
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Keep the filter."""
+        self._leave_filter()
+
+    def on_filter_bar_cleared(self) -> None:
+        """Show all jobs again."""
+        self._leave_filter()
+        self._filter("")
+
+    def _filter(self, text: str) -> None:
+        self.table.marks.clear()
+        self._look(filter=text)
+        self._title()
+
+    def _leave_filter(self) -> None:
+        self.query_one(FilterBar).display = False
+        self.table.focus()
+        self._title()
+
+    def action_back(self) -> None:
+        """Let go of the marks, then of the filter, then of the cursor."""
+        table = self.table
+        if not table.has_focus:
+            table.focus()
+        elif table.marks:
+            table.action_clear_marks()
+        elif self._view.filter:
+            self._filter("")
+        elif not table.release() and self.query_one(StateTabs).tab != "all":
+            self._open_tab("all")
+        self._title()
+
+    # -- acts -------------------------------------------------------------------------------------
+
+    def _targets(self) -> list[int]:
+        if self.cockpit.refuse_readonly():
+            return []
+        targets = self.table.targets
+        if not targets:
+            self.cockpit.tell("Choose a job first: j or ↓, or click on it", failed=True)
+        return targets
+
+    def action_retry(self) -> None:
+        """Retry the marked jobs, or the chosen one."""
+        if targets := self._targets():
+            self.cockpit.feed.retry(targets)
+            self.table.action_clear_marks()
+
+    def action_cancel(self) -> None:
+        """Cancel the marked jobs, or the chosen one."""
+        if targets := self._targets():
+            self.cockpit.feed.cancel(targets)
+            self.table.action_clear_marks()
+
+    def action_priority(self, by: int) -> None:
+        """Change the priority of the marked jobs, or of the chosen one. Marks stay: it is often pressed again."""
+        if targets := self._targets():
+            self.cockpit.feed.reprioritise(targets, by)
+
+    def action_delete(self) -> None:
+        """Delete the marked jobs, or the chosen one, after a question."""
+        if not (targets := self._targets()):
+            return
+        what = f"job {targets[0]}" if len(targets) == 1 else f"{number(len(targets))} jobs"
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.cockpit.feed.delete(targets)
+                self.table.action_clear_marks()
+
+        question = f"Delete {what}, with log and history?"
+        self.app.push_screen(ConfirmScreen(question, "This cannot be undone.", f"Delete {what}"), answered)
+
+    def action_pause(self) -> None:
+        """Pause or resume the queue of the chosen job."""
+        if self.cockpit.refuse_readonly():
+            return
+        job = self.table.job
+        if job is None:
+            self.cockpit.tell("Choose a job to pause its queue, or press 3 and choose a queue", failed=True)
+        elif self._deck is not None:
+            paused = {queue.name for queue in self._deck.overview.queues if queue.paused}
+            self.cockpit.feed.pause(job.queue, job.queue not in paused)
+
+    def on_queues_pause_asked(self, event: Queues.PauseAsked) -> None:
+        """Pause or resume the queue that is chosen in its panel."""
+        if not self.cockpit.refuse_readonly():
+            self.cockpit.feed.pause(event.name, event.paused)
+
+    def action_resize(self, by: int) -> None:
+        """Change how many worker threads this process has."""
+        if not self.cockpit.refuse_readonly() and self._deck is not None:
+            self.cockpit.feed.resize(max(0, self._deck.pool.threads + by))
+
+    def action_new(self) -> None:
+        """Enqueue a job."""
+        if not self.cockpit.refuse_readonly():
+            self.cockpit.new_job()
+
+    def action_duplicate(self) -> None:
+        """Open the form of a new job, filled from the chosen one."""
+        if self.cockpit.refuse_readonly():
+            return
+        if (job := self._chosen()) is not None:
+            self.cockpit.new_job(job)
+
+    def action_copy_id(self) -> None:
+        """Copy the id of the chosen job."""
+        if (job := self._chosen()) is not None:
+            self.cockpit.copy(str(job.id), f"id {job.id}")
+
+    def action_copy_command(self) -> None:
+        """Copy the command line that enqueues the chosen job again."""
+        if (job := self._chosen()) is not None:
+            self.cockpit.copy_command(job)
+
+    def _chosen(self) -> Job | None:
+        job = self.table.job
+        if job is None:
+            self.cockpit.tell("Choose a job first: j or ↓, or click on it", failed=True)
+        return job
+
+    def opened_state(self, state: State) -> None:
+        """Open the tab of a state; the command palette uses it."""
+        self._open_tab(state.value)

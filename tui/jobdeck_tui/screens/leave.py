@@ -1,0 +1,109 @@
+"""Leaving while jobs run: drain with a visible count-down, release, or stay."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.screen import ModalScreen
+from textual.widgets import Button, Static
+
+from ..format import duration
+from ..messages import Deck
+from ..text import safe
+
+
+class LeaveScreen(ModalScreen[str]):
+    """Answers `stay`; draining and releasing are asked of the app at once, and it ends when they are done."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("d,q", "drain", "drain"),
+        Binding("r", "release", "release"),
+        Binding("escape", "stay", "stay"),
+        Binding("left,h", "app.focus_previous", "left", show=False, system=True),
+        Binding("right,l", "app.focus_next", "right", show=False, system=True),
+    ]
+
+    class Asked(Message):
+        """End the worker threads within `grace` seconds, then the program."""
+
+        def __init__(self, grace: float) -> None:
+            super().__init__()
+            self.grace = grace
+
+    def __init__(self, running: int, grace: float) -> None:
+        super().__init__()
+        self._jobs = running
+        self._grace = grace
+        self._left: float | None = None
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Static(self._question(), classes="dialog-title", id="leave-title", markup=False)
+            yield Static("", classes="dialog-text", id="leave-text")
+            with Horizontal(classes="dialog-buttons"):
+                yield Button("Drain  d", id="drain", variant="primary", compact=True)
+                yield Button("Release now  r", id="release", compact=True)
+                yield Button("Stay  esc", id="stay", compact=True)
+
+    def on_mount(self) -> None:
+        """Say what each answer does."""
+        self._tell()
+
+    def _question(self) -> str:
+        jobs = "1 job runs" if self._jobs == 1 else f"{self._jobs} jobs run"
+        return f"{jobs} in here. How shall it end?"
+
+    def _tell(self) -> None:
+        text = Content.assemble(
+            ("drain", "bold"),
+            (f"    claim nothing more, give running jobs up to {duration(self._grace)}\n", "$quiet"),
+            ("release", "bold"),
+            ("  stop now; their attempt is given back and they run again later\n", "$quiet"),
+            ("stay", "bold"),
+            ("     go on", "$quiet"),
+        )
+        self.query_one("#leave-text", Static).update(text)
+
+    def show(self, deck: Deck) -> None:
+        """Count down, and name what still runs."""
+        if self._left is None:
+            return
+        mine = [job for job in deck.overview.running if job.worker == deck.pool.worker]
+        names = ", ".join(sorted({safe(job.kind) for job in mine})[:4]) or "the last results are being written"
+        waits = f"{len(mine)} running: {names}" if mine else names
+        self.query_one("#leave-text", Static).update(Content.assemble((waits, ""), ("\nr releases them now", "$quiet")))
+
+    def _count(self) -> None:
+        if self._left is not None:
+            self._left = max(0.0, self._left - 0.1)
+            self.query_one("#leave-title", Static).update(f"Draining: {self._left:4.1f} s left")
+
+    def action_drain(self) -> None:
+        """Let running jobs finish."""
+        if self._left is None:
+            self._left = self._grace
+            self.query_one("#drain", Button).disabled = True
+            self.query_one("#stay", Button).disabled = True
+            self.set_interval(0.1, self._count)
+            self._count()
+            self.app.post_message(self.Asked(self._grace))
+
+    def action_release(self) -> None:
+        """Give running jobs back now."""
+        self._left = 0.0
+        self.query_one("#leave-title", Static).update("Releasing …")
+        self.app.post_message(self.Asked(0.0))
+
+    def action_stay(self) -> None:
+        """Go on, unless draining has begun."""
+        if self._left is None:
+            self.dismiss("stay")
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """Answer with the mouse or enter."""
+        {"drain": self.action_drain, "release": self.action_release, "stay": self.action_stay}[event.button.id or "stay"]()

@@ -1,0 +1,333 @@
+"""Throughput as bars, latency as lines, and both as sparklines where there is no room for charts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import ClassVar, TypeVar
+
+from textual.binding import Binding, BindingType
+from textual.message import Message
+
+from jobdeck import Latency, Overview, Slot
+
+from ..format import duration
+from ..text import safe
+from .lines import Piece, fit
+from .panel import Drawn, Panel
+
+_EIGHTHS = " ▁▂▃▄▅▆▇█"
+_RECENT = 10.0
+"""Seconds: the rate in the title is the mean over at least this long."""
+
+#: Where in a braille cell (2 dots wide, 4 high, rows from the top) which bit stands. Unicode, block Braille Patterns.
+_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
+
+
+def rate_now(overview: Overview) -> float:
+    """Completed jobs a second, over the newest slots that make up ten seconds."""
+    done, seconds = 0, 0.0
+    for slot in reversed(overview.slots):
+        done += slot.completed
+        seconds += min(slot.seconds, max(0.0, overview.at - slot.at))
+        if seconds >= _RECENT:
+            break
+    return done / seconds if seconds else 0.0
+
+
+def trend(overview: Overview) -> float | None:
+    """How the rate of the newest minute differs from the one before, as a fraction; `None` where nothing ran."""
+    newest, before = 0, 0
+    for slot in overview.slots:
+        age = overview.at - slot.at
+        if age <= 60:
+            newest += slot.completed
+        elif age <= 120:
+            before += slot.completed
+    return (newest - before) / before if before else None
+
+
+def rates(overview: Overview) -> list[float]:
+    """Completed jobs a second by slot; the last slot by the part of it that is over."""
+    found = [slot.throughput for slot in overview.slots]
+    if found:
+        last = overview.slots[-1]
+        over = overview.at - last.at
+        # The first moments of a slot say little: hold the bar before.
+        found[-1] = last.completed / over if over >= last.seconds / 3 else (found[-2] if len(found) > 1 else 0.0)
+    return found
+
+
+def jobs_a_second(rate: float) -> str:
+    """A rate, short: `142`, `9.3`, `0.2`."""
+    return f"{rate:,.0f}" if rate >= 10 or rate == 0 else f"{rate:.1f}"
+
+
+def look_back(overview: Overview) -> str:
+    """How far the charts look back: `10m`, `1h`."""
+    seconds = sum(slot.seconds for slot in overview.slots)
+    if seconds < 5400:
+        return f"{seconds / 60:.0f}m"
+    return f"{seconds / 3600:.0f}h"
+
+
+T = TypeVar("T")
+
+
+def stretched(values: Sequence[T], width: int) -> list[T]:
+    """The values over exactly `width` columns: each as often as it takes, the newest of them at the right."""
+    count = len(values)
+    return [values[column * count // width] for column in range(width)] if count else []
+
+
+def sparkline(values: Sequence[float], width: int) -> str:
+    """Values as a row of eighth blocks, the newest at the right."""
+    top = max(values, default=0.0)
+    return "".join(_EIGHTHS[math.ceil(8 * value / top)] if top > 0 else _EIGHTHS[0] for value in stretched(values, width))
+
+
+class Chart(Panel):
+    """A chart over time, with its time axis on the last line."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "range", "range", tooltip="Look back 10 minutes, 1 hour or 24 hours"),
+    ]
+
+    class RangeAsked(Message):
+        """Look back over another range."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.overview: Overview | None = None
+
+    def action_range(self) -> None:
+        """Ask for the next range."""
+        self.post_message(self.RangeAsked())
+
+    def on_click(self) -> None:
+        """A click on a chart is a wish for another range."""
+        self.action_range()
+
+    @property
+    def plot_height(self) -> int:
+        """Lines of the plot, without the time axis."""
+        return max(1, self.size.height - 1)
+
+    def axis(self, width: int) -> Sequence[Piece]:
+        """The time axis."""
+        quiet = self.style("quiet")
+        if self.overview is None or width < 12:
+            return []
+        seconds = sum(slot.seconds for slot in self.overview.slots)
+        begin, middle = f"-{_span(seconds)}", f"-{_span(seconds / 2)}"
+        gap = max(1, (width - len(begin) - len(middle) - 3) // 2)
+        text = begin + " " * gap + middle
+        return [(text + "now".rjust(width - len(text)), quiet)]
+
+
+def _span(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f}s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f}m"
+    return f"{seconds / 3600:.0f}h"
+
+
+class Throughput(Chart):
+    """Completed jobs a second, a bar a slot; what failed stands on it in red."""
+
+    digit = 1
+    label = "throughput"
+
+    def show(self, overview: Overview) -> None:
+        """Draw these slots."""
+        self.overview = overview
+        change = trend(overview)
+        arrow: list[tuple[str, str]] = []
+        if change is not None and abs(change) >= 0.01:
+            arrow = [(f" {'▲' if change > 0 else '▼'} {min(abs(change), 9.99):.0%}", "$quiet")]
+        self.titled([(f" {jobs_a_second(rate_now(overview))} jobs/s", "$accent"), *arrow], self._below())
+        self.refresh()
+
+    def _below(self) -> list[tuple[str, str]]:
+        if self.overview is None:
+            return []
+        return [(f"peak {jobs_a_second(max(rates(self.overview), default=0.0))} · {look_back(self.overview)}", "$quiet")]
+
+    def draw(self, y: int, width: int) -> Sequence[Piece]:
+        if self.overview is None:
+            return []
+        height = self.plot_height
+        if y >= height:
+            return self.axis(width)
+        values = stretched(rates(self.overview), width)
+        top = max(values, default=0.0)
+        if not top:
+            return [(fit("nothing has run yet" if y == height // 2 else "", width), self.style("quiet"))]
+        level = height - 1 - y  # of this line, from below
+        cells = [_EIGHTHS[max(0, min(8, math.ceil(value / top * height * 8) - level * 8))] for value in values]
+        return [("".join(cells), self.style("accent"))]
+
+
+class LatencyChart(Chart):
+    """Percentiles of the run time (or of the wait) by slot, on a logarithmic scale."""
+
+    digit = 2
+    label = "latency"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "measure", "run or wait", tooltip="Show how long jobs ran, or how long they waited"),
+    ]
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.measure = "run"
+
+    def action_measure(self) -> None:
+        """Change between run time and wait."""
+        self.measure = "wait" if self.measure == "run" else "run"
+        if self.overview is not None:
+            self.show(self.overview)
+
+    def show(self, overview: Overview) -> None:
+        """Draw these slots."""
+        self.overview = overview
+        told = getattr(overview, self.measure)
+        measure = "run time" if self.measure == "run" else "wait"
+        self.titled(
+            percentiles(told, ("p50", "p95", "p99") if self.size.width >= 42 else ("p50", "p95")),
+            [(f"{measure} ", "$quiet"), ("p95 ", "$accent"), ("p50", "$success"), (f" · {look_back(overview)}", "$quiet")],
+        )
+        self.refresh()
+
+    def draw(self, y: int, width: int) -> Sequence[Piece]:
+        if self.overview is None:
+            return []
+        height = self.plot_height
+        if y >= height:
+            return self.axis(width)
+        slots = stretched(self.overview.slots, width)
+        upper, lower = self._values(slots, "p95"), self._values(slots, "p50")
+        known = [value for value in (*upper, *lower) if value is not None]
+        if not known:
+            return [(fit("nothing measured yet" if y == height // 2 else "", width), self.style("quiet"))]
+        low, high = _bounds(min(known), max(known))
+        quiet = self.style("quiet")
+        pieces: list[Piece] = []
+        plots = [_plot(values, low, high, height) for values in (upper, lower)]
+        label = duration(high) if y == 0 else duration(low) if y == height - 1 else ""
+        for column in range(len(slots)):
+            top, bottom = plots[0][y][column], plots[1][y][column]
+            style = self.style("good") if bottom else self.style("accent")
+            cell = chr(0x2800 + (top | bottom)) if top | bottom else " "
+            pieces.append((cell, style))
+        drawn = _merged(pieces)
+        if label and not any(cell != " " for cell, _ in pieces[: len(label) + 1]):
+            return [(label, quiet), *_after(drawn, len(label))]
+        return drawn
+
+    def _values(self, slots: Sequence[Slot], which: str) -> list[float | None]:
+        return [getattr(getattr(slot, self.measure), which) for slot in slots]
+
+
+def percentiles(latency: Latency, names: Sequence[str]) -> list[tuple[str, str]]:
+    """The named percentiles as pieces for a title."""
+    pieces: list[tuple[str, str]] = []
+    for name in names:
+        value = getattr(latency, name)
+        pieces += [(name, "$quiet"), (duration(value) if value is not None else "—", "$accent")]
+    return pieces
+
+
+def _bounds(low: float, high: float) -> tuple[float, float]:
+    """The scale: from a power of ten below to one above, so that it seldom changes."""
+    below = 10.0 ** math.floor(math.log10(max(low, 1e-6)))
+    above = 10.0 ** math.ceil(math.log10(max(high, 1e-6)))
+    return below, max(above, below * 10)
+
+
+def _plot(values: Sequence[float | None], low: float, high: float, height: int) -> list[list[int]]:
+    """A line through the values, as braille bits by line and column."""
+    grid = [[0] * len(values) for _ in range(height)]
+    dots = height * 4
+    scale = (dots - 1) / (math.log10(high) - math.log10(low))
+
+    def dot(value: float) -> int:
+        return dots - 1 - round((math.log10(max(value, 1e-6)) - math.log10(low)) * scale)
+
+    before: int | None = None
+    for column, value in enumerate(values):
+        if value is None:
+            before = None
+            continue
+        here = max(0, min(dots - 1, dot(value)))
+        begin = here if before is None else (before + here) // 2
+        for x, (first, last) in enumerate(((begin, here), (here, here))):
+            for row in range(min(first, last), max(first, last) + 1):
+                grid[row // 4][column] |= _DOTS[row % 4][x]
+        if before is not None and column:  # rise or fall half-way in the column before
+            for row in range(min(before, begin), max(before, begin) + 1):
+                grid[row // 4][column - 1] |= _DOTS[row % 4][1]
+        before = here
+    return grid
+
+
+def _merged(pieces: Sequence[Piece]) -> list[Piece]:
+    merged: list[Piece] = []
+    for text, style in pieces:
+        if merged and merged[-1][1] == style:
+            merged[-1] = (merged[-1][0] + text, style)
+        else:
+            merged.append((text, style))
+    return merged
+
+
+def _after(pieces: Sequence[Piece], cells: int) -> list[Piece]:
+    rest: list[Piece] = []
+    for text, style in pieces:
+        if cells >= len(text):
+            cells -= len(text)
+            continue
+        rest.append((text[cells:], style))
+        cells = 0
+    return rest
+
+
+class Sparks(Drawn):
+    """Everything the charts say, on one line, where there is no room for charts."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._overview: Overview | None = None
+
+    def show(self, overview: Overview) -> None:
+        """Draw these slots."""
+        self._overview = overview
+        self.refresh()
+
+    def draw(self, y: int, width: int) -> Sequence[Piece]:
+        overview = self._overview
+        if overview is None:
+            return []
+        quiet, accent = self.style("quiet"), self.style("accent")
+        told = overview.run
+        values: list[Callable[[], list[Piece]]] = [
+            lambda: [(f"{jobs_a_second(rate_now(overview))} jobs/s", accent)],
+            lambda: [("   run p50 ", quiet), (_or_dash(told.p50), accent), (" p95 ", quiet), (_or_dash(told.p95), accent)],
+        ]
+        text: list[Piece] = [piece for value in values for piece in value()]
+        room = max(8, width - sum(len(piece) for piece, _ in text) - 4)
+        spark = sparkline(rates(overview), min(room, 30))
+        pieces: list[Piece] = [(" ", quiet), (spark, accent), ("  ", quiet), *text]
+        busiest = sorted(overview.queues, key=lambda queue: -queue.pending)[:2]
+        for queue in busiest:
+            more: list[Piece] = [
+                ("   " + safe(queue.name), quiet),
+                (f" {queue.pending:,}" + (" ‖" if queue.paused else ""), accent),
+            ]
+            if sum(len(piece) for piece, _ in (*pieces, *more)) <= width - 1:
+                pieces += more
+        return pieces
+
+
+def _or_dash(seconds: float | None) -> str:
+    return "—" if seconds is None else duration(seconds)

@@ -1,0 +1,102 @@
+"""The first line: whose queue this is, whether it is live, and how many jobs are in each state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.events import Click
+from textual.message import Message
+
+from jobdeck import State
+
+from ..format import GLYPHS, number, short_number
+from ..messages import Deck
+from ..text import safe
+from .lines import Piece, width_of
+from .panel import Drawn
+
+_SHOWN = (State.PENDING, State.RUNNING, State.RETRYING, State.FAILED, State.COMPLETED)
+_MORE = (State.SCHEDULED, State.WAITING, State.CANCELLED)
+
+
+class Header(Drawn):
+    """Path, liveness, counts. A count can be clicked to see those jobs."""
+
+    class Chosen(Message):
+        """A count was clicked."""
+
+        def __init__(self, state: State) -> None:
+            super().__init__()
+            self.state = state
+
+    def __init__(self, where: str, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._where = where
+        self._deck: Deck | None = None
+        self._trouble: str | None = None
+        self._frozen_at: float | None = None
+        self._places: list[tuple[int, int, State]] = []
+
+    def show(self, deck: Deck) -> None:
+        """Show these counts."""
+        self._deck = deck
+        self.refresh()
+
+    def trouble(self, text: str | None) -> None:
+        """Show that the data is stale, and why."""
+        self._trouble = text
+        self.refresh()
+
+    def frozen(self, age: float | None) -> None:
+        """Show that the view is frozen since so many seconds; `None` for live."""
+        self._frozen_at = age
+        self.refresh()
+
+    def draw(self, y: int, width: int) -> Sequence[Piece]:
+        quiet, strong = self.style("quiet"), self.style("strong")
+        left: list[Piece] = [(" jobdeck", strong)]
+        if self._trouble is not None:
+            left += [("  ● STALE ", self.style("error")), (safe(self._trouble), self.style("error"))]
+            return left
+        live: Piece = ("  ● LIVE", self.style("good"))
+        if self._frozen_at is not None:
+            live = (f"  ‖ FROZEN {self._frozen_at:.0f}s", self.style("warning"))
+        elif self._deck is None:
+            live = ("  ○ opening", quiet)
+        left.append(live)
+        counts = self._counts(width - width_of(left) - 2)
+        room = width - width_of(left) - width_of([piece for piece, _ in counts]) - 4
+        where = safe(self._where)
+        if room >= 12:
+            shown = where if len(where) <= room else "…" + where[-(room - 1) :]
+            left.insert(1, ("  " + shown, quiet))
+        blanks = max(1, width - width_of(left) - width_of([piece for piece, _ in counts]) - 1)
+        self._places = []
+        at = width_of(left) + blanks
+        for piece, state in counts:
+            self._places.append((at, at + width_of([piece]), state))
+            at += width_of([piece])
+        return [*left, (" " * blanks, quiet), *(piece for piece, _ in counts)]
+
+    def _counts(self, room: int) -> list[tuple[Piece, State]]:
+        if self._deck is None:
+            return []
+        counts = self._deck.overview.counts
+        # All with thousands separators if there is room; otherwise short numbers, otherwise glyphs for words.
+        for states in ((*_SHOWN[:1], State.SCHEDULED, *_SHOWN[1:], State.CANCELLED), _SHOWN):
+            for words, show in ((True, number), (True, short_number), (False, short_number)):
+                made: list[tuple[Piece, State]] = []
+                for state in states:
+                    n = counts.get(state, 0)
+                    label = state.value if words else GLYPHS[state]
+                    style = self.state_style(state) if n else self.style("quiet")
+                    made.append(((f"  {label} {show(n)}", style), state))
+                if width_of([piece for piece, _ in made]) <= room:
+                    return made
+        return []
+
+    def on_click(self, event: Click) -> None:
+        """Open the jobs of the count that was clicked."""
+        for begin, end, state in self._places:
+            if begin <= event.x < end:
+                self.post_message(self.Chosen(state))

@@ -1,0 +1,136 @@
+"""A panel of lines that scrolls: long lines are wrapped, nothing is cut, the end can be followed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.cells import cell_len, chop_cells
+from rich.style import Style
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.events import Resize
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from jobdeck import State
+
+from .lines import line
+from .panel import STATE_CLASSES, TEXT_CLASSES
+from .telling import Told
+
+_MOST = 20_000
+"""Wrapped lines kept: the newest."""
+_INDENT = 15
+"""A wrapped log line goes on below its text."""
+
+
+class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
+    """Told lines in a frame."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {*STATE_CLASSES.values(), *TEXT_CLASSES}
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j,down", "by(1)", "down", show=False, system=True),
+        Binding("k,up", "by(-1)", "up", show=False, system=True),
+        Binding("pagedown,ctrl+d,space", "page(1)", "page down", show=False, system=True),
+        Binding("pageup,ctrl+u", "page(-1)", "page up", show=False, system=True),
+        Binding("g,home", "edge(-1)", "top", show=False, system=True),
+        Binding("G,end", "edge(1)", "end", show=False, system=True, tooltip="Go to the end, and follow it"),
+    ]
+    label = "text"
+
+    def __init__(self, title: str, digit: str, *, follow: bool = False, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.label = title
+        self.digit = digit
+        self._follow = follow
+        self._told: Sequence[Told] = ()
+        self._wrapped: list[Told] = []
+
+    def on_mount(self) -> None:
+        """Show the digit in the title."""
+        self.titled("")
+
+    def titled(self, after: str) -> None:
+        """Set what stands after the title."""
+        self.border_title = Content.assemble(
+            (self.digit, "$quiet"), (self.label, "bold"), (f" {after}" if after else "", "$quiet")
+        )
+
+    def show(self, told: Sequence[Told]) -> None:
+        """Show these lines. Stays where it is, or at the end if the end is followed."""
+        if list(told) == list(self._told):
+            return
+        self._told = told
+        self._wrap()
+
+    def on_resize(self, event: Resize) -> None:
+        """Wrap anew."""
+        self._wrap()
+
+    def _wrap(self) -> None:
+        width = self.scrollable_content_region.width
+        if width < 4:
+            return
+        at_end = self._follow and self.is_vertical_scroll_end
+        wrapped: list[Told] = []
+        for told in self._told:
+            wrapped += _wrap(told, width)
+        self._wrapped = wrapped[-_MOST:]
+        self.virtual_size = Size(width, len(self._wrapped))
+        if at_end:
+            self.scroll_end(animate=False)
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        width = self.scrollable_content_region.width
+        row = round(self.scroll_offset.y) + y
+        if row >= len(self._wrapped):
+            return Strip.blank(width, self.rich_style)
+        return line(((text, self._style(meaning)) for text, meaning in self._wrapped[row]), width, self.rich_style)
+
+    def _style(self, meaning: str) -> Style:
+        if not meaning:
+            return Style()
+        name = STATE_CLASSES[State(meaning)] if meaning in list(State) else f"text--{meaning}"
+        return self.get_component_rich_style(name, partial=True)
+
+    def action_by(self, by: int) -> None:
+        """Scroll a line."""
+        self.scroll_relative(y=by, animate=False)
+
+    def action_page(self, by: int) -> None:
+        """Scroll a screenful."""
+        self.scroll_relative(y=by * max(1, self.size.height - 1), animate=False)
+
+    def action_edge(self, by: int) -> None:
+        """Scroll to the top or the end."""
+        if by < 0:
+            self.scroll_home(animate=False)
+        else:
+            self.scroll_end(animate=False)
+
+
+def _wrap(told: Told, width: int) -> list[Told]:
+    if sum(len(text) for text, _ in told) <= width // 2:
+        return [told]  # the usual case: even double-width characters fit
+    lines: list[Told] = [[]]
+    left = width
+    for text, meaning in told:
+        rest = text.expandtabs(4)
+        while rest:
+            first = chop_cells(rest, left)[0] if left > 0 else ""
+            if first:
+                lines[-1].append((first, meaning))
+                left -= _cells(first)
+            rest = rest[len(first) :]
+            if rest:
+                indent = min(_INDENT if told[0][1] == "quiet" and len(told) == 3 else 2, width // 3)
+                lines.append([(" " * indent, "")])
+                left = width - indent
+    return lines
+
+
+def _cells(text: str) -> int:
+    return len(text) if text.isascii() else cell_len(text)

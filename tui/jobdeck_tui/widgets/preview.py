@@ -1,0 +1,34 @@
+"""The chosen job at a glance, docked beside the table where the terminal is wide."""
+
+from __future__ import annotations
+
+from textual.content import Content
+
+from jobdeck import Job
+
+from ..format import GLYPHS
+from ..text import safe
+from . import telling
+from .lines_view import LinesView
+
+
+class Preview(LinesView, can_focus=False, inherit_bindings=False):
+    """State, life, error and arguments of one job."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__("preview", "", id=id)
+
+    def show_job(self, job: Job | None, now: float) -> None:
+        """Show this job, or how to choose one."""
+        if not self.display:
+            return
+        if job is None:
+            self.border_title = Content.assemble(("preview", "bold"))
+            self.show([[("choose a job: j or ↓", "quiet")]])
+            return
+        self.border_title = Content.assemble((f"{job.id} ", "bold"), (safe(job.kind), "bold"))
+        told: list[telling.Told] = [[(f"{GLYPHS[job.state]} {job.state.value}", job.state.value)], []]
+        if job.error:
+            told += [[(safe(job.error), "error")], []]
+        told += [*telling.life(job, now), [], [("arguments", "strong")], *telling.arguments(job)]
+        self.show(told)

@@ -1,0 +1,137 @@
+"""The queues panel: each queue's depth as a bar; one is chosen, to be paused or filtered by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.style import Style
+from textual.binding import Binding, BindingType
+from textual.events import Click
+from textual.message import Message
+
+from jobdeck import Overview, QueueInfo, State
+
+from ..format import number
+from ..text import safe
+from .lines import Piece, fit
+from .panel import Panel
+
+_PART = " ▏▎▍▌▋▊▉█"
+
+
+class Queues(Panel):
+    """Depth by queue, the deepest first."""
+
+    digit = 3
+    label = "queues"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j,down", "move(1)", "next", show=False, system=True),
+        Binding("k,up", "move(-1)", "previous", show=False, system=True),
+        Binding("enter", "choose", "show its jobs", tooltip="Filter the jobs by the chosen queue"),
+        Binding("p", "pause", "pause/resume", tooltip="Pause or resume the chosen queue"),
+    ]
+
+    class Chosen(Message):
+        """Show the jobs of this queue."""
+
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
+
+    class PauseAsked(Message):
+        """Pause the queue, or resume it."""
+
+        def __init__(self, name: str, paused: bool) -> None:
+            super().__init__()
+            self.name = name
+            self.paused = paused
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._overview: Overview | None = None
+        self._queues: list[QueueInfo] = []
+        self._chosen: str | None = None
+
+    def show(self, overview: Overview) -> None:
+        """Show these queues."""
+        self._overview = overview
+        self._queues = sorted(overview.queues, key=lambda queue: (-queue.pending, -sum(queue.counts.values()), queue.name))
+        counts = overview.counts
+        later = counts.get(State.SCHEDULED, 0) + counts.get(State.RETRYING, 0)
+        below: list[tuple[str, str]] = []
+        if later:
+            below = [(f"{number(later)} due later{self._next_due()}", "$quiet")]
+        elif len(self._queues) > self.size.height > 0:
+            below = [(f"{len(self._queues) - self.size.height} more", "$quiet")]
+        self.titled([], below)
+        self.refresh()
+
+    def _next_due(self) -> str:
+        if self._overview is None or self._overview.next_due_at is None:
+            return ""
+        seconds = max(0, round(self._overview.next_due_at - self._overview.at))
+        return f" · next {seconds // 60:02d}:{seconds % 60:02d}" if seconds < 6000 else ""
+
+    @property
+    def _cursor(self) -> int:
+        names = [queue.name for queue in self._queues]
+        return names.index(self._chosen) if self._chosen in names else 0
+
+    @property
+    def _top(self) -> int:
+        return max(0, self._cursor - self.size.height + 1) if self.has_focus else 0
+
+    def action_move(self, by: int) -> None:
+        """Choose the next or previous queue."""
+        if self._queues:
+            self._chosen = self._queues[max(0, min(len(self._queues) - 1, self._cursor + by))].name
+            self.refresh()
+
+    def action_choose(self) -> None:
+        """Show the chosen queue's jobs."""
+        if self._queues:
+            self.post_message(self.Chosen(self._queues[self._cursor].name))
+
+    def action_pause(self) -> None:
+        """Pause or resume the chosen queue."""
+        if self._queues:
+            queue = self._queues[self._cursor]
+            self.post_message(self.PauseAsked(queue.name, not queue.paused))
+
+    def on_click(self, event: Click) -> None:
+        """Choose with the mouse."""
+        at = event.y - self.gutter.top + self._top
+        if 0 <= at < len(self._queues):
+            self._chosen = self._queues[at].name
+            self.refresh()
+
+    def draw(self, y: int, width: int) -> Sequence[Piece]:
+        quiet = self.style("quiet")
+        if not self._queues:
+            return [("no queue has jobs yet", quiet)] if y == 0 else []
+        at = y + self._top
+        if at >= len(self._queues):
+            return []
+        queue = self._queues[at]
+        ground = self.get_component_rich_style("ground--cursor") if self.has_focus and at == self._cursor else Style()
+        names = max(len(fit_name(each.name)) for each in self._queues)
+        name = fit(fit_name(queue.name), names)
+        depth = number(queue.pending)
+        depth = depth.rjust(max(len(number(each.pending)) for each in self._queues))
+        bar = width - names - len(depth) - 4
+        if queue.paused:
+            middle: Piece = (fit("‖ paused", bar), self.style("warning"))
+        else:
+            deepest = max(each.pending for each in self._queues) or 1
+            eighths = round(queue.pending / deepest * bar * 8)
+            blocks = "█" * (eighths // 8) + (_PART[eighths % 8] if eighths % 8 else "")
+            middle = (fit(blocks or ("▏" if queue.pending else ""), bar), self.style("accent"))
+        strong = self.style("strong") if queue.pending else quiet
+        return [(piece, ground + style) for piece, style in ((f" {name} ", Style()), middle, (f" {depth} ", strong))]
+
+
+def fit_name(name: str) -> str:
+    """A queue's name, short enough for the panel."""
+    shown = safe(name)
+    return shown if len(shown) <= 12 else shown[:11] + "…"

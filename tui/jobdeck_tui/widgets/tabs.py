@@ -1,0 +1,90 @@
+"""The tabs of the jobs panel: all jobs, or those of one state, each with its count."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.events import Click
+from textual.message import Message
+
+from jobdeck import Overview, State
+
+from ..format import short_number
+from .lines import Piece, width_of
+from .panel import Drawn
+
+TABS = (
+    "all",
+    *(
+        state.value
+        for state in (
+            State.PENDING,
+            State.RUNNING,
+            State.RETRYING,
+            State.FAILED,
+            State.COMPLETED,
+            State.SCHEDULED,
+            State.CANCELLED,
+        )
+    ),
+)
+
+
+class StateTabs(Drawn):
+    """One line: the tab that is open stands out."""
+
+    class Chosen(Message):
+        """Open this tab."""
+
+        def __init__(self, tab: str) -> None:
+            super().__init__()
+            self.tab = tab
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.tab = "all"
+        self._overview: Overview | None = None
+        self._places: list[tuple[int, int, str]] = []
+
+    def show(self, overview: Overview) -> None:
+        """Show these counts."""
+        self._overview = overview
+        self.refresh()
+
+    def open(self, tab: str) -> None:
+        """Open a tab."""
+        self.tab = tab
+        self.refresh()
+
+    def after(self, by: int) -> str:
+        """The tab `by` places to the right, round and round."""
+        return TABS[(TABS.index(self.tab) + by) % len(TABS)]
+
+    def draw(self, y: int, width: int) -> Sequence[Piece]:
+        pieces: list[Piece] = [(" ", self.style("quiet"))]
+        self._places = []
+        for tab in TABS:
+            made = self._tab(tab)
+            if width_of(pieces) + width_of(made) > width:
+                break
+            self._places.append((width_of(pieces), width_of(pieces) + width_of(made), tab))
+            pieces += made
+        return pieces
+
+    def _tab(self, tab: str) -> list[Piece]:
+        quiet = self.style("quiet")
+        counts = self._overview.counts if self._overview else {}
+        n = sum(counts.values()) if tab == "all" else counts.get(State(tab), 0)
+        compact = self.size.width < 100
+        name = tab[:9] if not compact else {"completed": "done", "scheduled": "later", "cancelled": "canc."}.get(tab, tab)
+        count = f" {short_number(n)}" if n else ""
+        if tab == self.tab:
+            return [(f"[{name}{count}]", self.style("strong"))]
+        style = self.state_style(State(tab)) if tab in ("failed", "retrying") and n else quiet
+        return [(f" {name}", quiet), (f"{count} ", style)]
+
+    def on_click(self, event: Click) -> None:
+        """Open with the mouse."""
+        for begin, end, tab in self._places:
+            if begin <= event.x < end:
+                self.post_message(self.Chosen(tab))
