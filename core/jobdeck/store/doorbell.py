@@ -60,7 +60,8 @@ class Doorbell:
             except (ConnectionRefusedError, FileNotFoundError):
                 # The listener died without hanging up.
                 with contextlib.suppress(OSError):
-                    address.unlink()
+                    if stat.S_ISSOCK(address.lstat().st_mode):
+                        address.unlink()
             except (OSError, AttributeError):
                 pass  # no Unix sockets here
 

@@ -12,6 +12,8 @@ _COLUMNS = {"state": "state", "queue": "queue", "kind": "kind", "worker": "worke
 _COLUMNS |= {"priority": "priority", "attempt": "attempt", "error": "error"}
 
 _AGE = "(:now - created_at)"
+# Unreadable tags meet no condition, rather than failing the query for all.
+_TAGS = "json_each(CASE WHEN json_valid(tags) THEN tags ELSE '[]' END)"
 _RUN = "(coalesce(finished_at, CASE state WHEN 'running' THEN :now END) - started_at)"
 
 
@@ -41,7 +43,7 @@ def _exact(term: Term, values: list[Value], bound: Bound) -> str:
         case "text" | "error":
             return _any(_part(term.field, str(value), bound) for value in values)
         case "tag":
-            return f"EXISTS (SELECT 1 FROM json_each(tags) WHERE value IN ({_list(values, bound)}))"
+            return f"EXISTS (SELECT 1 FROM {_TAGS} WHERE value IN ({_list(values, bound)}))"
         case "age" | "run":
             # `age:1h` asks for that hour's worth: as old as it says, to the unit of a second.
             return _any(f"abs({_number(term.field)} - {_bind(bound, value)}) < 1" for value in values)
@@ -60,7 +62,7 @@ def _pattern(term: Term, value: Value, bound: Bound) -> str:
         case "text" | "error":
             return _part(term.field, pattern, bound)
         case "tag":
-            return f"EXISTS (SELECT 1 FROM json_each(tags) WHERE value GLOB {_glob(pattern, bound)})"
+            return f"EXISTS (SELECT 1 FROM {_TAGS} WHERE value GLOB {_glob(pattern, bound)})"
         case field if field.startswith("args."):
             return f"{_argument(field, bound)} GLOB {_glob(pattern, bound)}"
         case field:

@@ -82,23 +82,25 @@ class Connections:
         """This thread's connection."""
         found = self._local.connection
         if found is None:
-            if self._closed:
-                raise StoreFailed(self.where, "it was closed")
-            found = self._local.connection = connect(self._path, ended=lambda: self._closed)
+            found = connect(self._path, ended=lambda: self._closed)
             found.execute("PRAGMA journal_mode = WAL")
             found.execute(f"PRAGMA synchronous = {self._synchronous}")
-            with self._guard:
+            with self._guard:  # one that is opened during the close must not outlive it
+                if self._closed:
+                    found.close()
+                    raise StoreFailed(self.where, "it was closed")
+                self._local.connection = found
                 self._all.add(found)
         return found
 
     def close(self) -> None:
         """Close the connections of all threads. Threads still at work get a `StoreFailed`."""
-        self._closed = True
         with self._guard:
+            self._closed = True
             for connection in list(self._all):
                 _close(connection)
             self._all.clear()
-        self._local = _Local()
+            self._local = _Local()
 
     def after_commit(self, act: Callable[[], None]) -> None:
         """Call `act`, once, when this thread's open transaction has been committed; now if there is none."""
@@ -162,9 +164,10 @@ def _close(connection: apsw.Connection) -> None:
     """Close a connection that another thread may be using: what it does is interrupted first."""
     for _ in range(_CLOSE_TRIES):
         try:
-            connection.interrupt()
             connection.close(force=True)
         except apsw.ThreadingViolationError:
+            # Only now: interrupted for nothing, it would leave its log unfolded.
+            connection.interrupt()
             time.sleep(0.005)
         except apsw.ConnectionClosedError:
             return

@@ -52,21 +52,29 @@ def connect(path: Path, *, create: bool = False, ended: Callable[[], bool] = lam
 def make_ready(path: Path, where: str, clock: Clock, *, adopt: bool) -> None:
     """Check the file, bring its schema up to date, note the boot. What is refused keeps its every byte."""
     _check_file(path, where)
+    log, index = (path.with_name(path.name + ending) for ending in ("-wal", "-shm"))
     # A log that a killed process left behind is folded into the file by the last connection that closes.
-    left_behind = _size(path.with_name(path.name + "-wal")) > 0
+    fresh, left_behind = not log.exists(), _size(log) > 0
+    refused = True
     connection = connect(path, create=True)
     try:
         _migrate(connection, where, adopt=adopt)
         _note_boot(connection, clock.boot())
+        refused = False
     except BaseException:
         if left_behind:
             connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         raise
     finally:
         connection.close()
+        if refused and fresh and log.exists() and not _size(log):
+            log.unlink()
+            index.unlink(missing_ok=True)
 
 
 def _check_file(path: Path, where: str) -> None:
+    if "\0" in where:
+        raise StoreRefused(repr(where), "is not a name that a file can have")
     if path.name == ":memory:":
         raise StoreRefused(where, "would be forgotten when the process ends; give the queue a file")
     if path.is_dir():
@@ -76,8 +84,6 @@ def _check_file(path: Path, where: str) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreRefused(where, f"cannot be created ({error.strerror})") from None
-        except ValueError:
-            raise StoreRefused(repr(where), "is not a name that a file can have") from None
         return
     if not path.is_file():
         raise StoreRefused(where, "is not a file")

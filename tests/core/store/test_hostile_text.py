@@ -1,0 +1,100 @@
+"""No text that a handler or a person can produce breaks the store: P11."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from tests.core.helpers import Bench, new
+
+from jobdeck import StoreError, Term
+from jobdeck.jobs import Completion
+from jobdeck.query import Condition
+
+TEXTS = {
+    "quotes": "'; DROP TABLE jobdeck_jobs; --",
+    "NUL": "a\0b",
+    "control sequences": "\x1b]0;title\x07\x1b[2J\x9b31m",
+    "markup": "[bold red]hi[/] [link=x]",
+    "lone surrogate": "a\ud800b",
+    "right to left": "\u202egnp.exe",
+    "other planes": "😀𝔘𝔫𝔦",
+    "line ends": "a\r\nb\u2028c\x85d",
+    "long": "x" * 1_000_000,
+    "empty": "",
+    "not characters": "\ufffe\uffff\U0010ffff",
+}
+
+
+def stored(text: str) -> str:
+    """Lone surrogates are spelled out; all else is kept to the last bit."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_errors_and_tracebacks_read_back(bench: Bench, name: str) -> None:
+    text = TEXTS[name]
+    job = bench.running()
+    bench.fail(job, message=text)
+    (attempt,) = bench.store.list_attempts(job.id)
+    assert attempt.message == stored(text)
+    error = bench.get(job).error
+    assert error is not None
+    assert len(error) <= 500
+    assert "\n" not in error
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_results_and_logs_read_back(bench: Bench, name: str) -> None:
+    text = TEXTS[name]
+    job = bench.running()
+    bench.store.append_logs([(job.id, 1, 0.0, "info", text)], 1 << 23)
+    now = bench.clock.now()
+    bench.store.complete_jobs([Completion(job, now, now, json.dumps(text, ensure_ascii=False))])
+    assert [line.text for line in bench.store.read_logs(job.id)] == [stored(text)]
+    assert bench.get(job).result == text
+
+
+@pytest.mark.parametrize("name", set(TEXTS) - {"lone surrogate"})
+def test_arguments_and_tags_read_back(bench: Bench, name: str) -> None:
+    text = TEXTS[name]
+    (job,) = bench.enqueue(new(args_json=json.dumps({"x": text}), tags=(text,)))
+    assert bench.get(job).args == {"x": text}
+    assert bench.get(job).tags == (text,)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("field", ["text", "queue", "kind", "tag", "error", "worker", "args.x"])
+def test_a_search_for_it_is_answered_or_refused_by_name(bench: Bench, field: str, name: str) -> None:
+    bench.enqueue()
+    condition = Condition((Term(field, ":", (TEXTS[name],)),))
+    try:
+        told = str(bench.store.count_jobs(condition))
+    except StoreError as error:
+        told = str(error)
+    assert told == ("1" if (field, name) == ("text", "empty") else "0") or "jobs.db" in told
+    assert bench.store.count_jobs(Condition()) == 1
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_queue_of_that_name_can_be_paused_or_is_refused_by_name(bench: Bench, name: str) -> None:
+    text = TEXTS[name]
+    try:
+        bench.store.pause_queue(text)
+    except StoreError:
+        assert name == "lone surrogate"
+        assert bench.store.list_queues() == []
+    else:
+        assert [info.name for info in bench.store.list_queues()] == [text]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"priority": 2**70}, {"max_attempts": 0}, {"timeout": "soon"}, {"args_json": None}, {"args_json": "\ud800"}],
+    ids=str,
+)
+def test_a_job_that_cannot_be_stored_is_refused_by_name_and_leaves_no_trace(bench: Bench, wrong: dict[str, object]) -> None:
+    with pytest.raises(StoreError):
+        bench.enqueue(new(**wrong))  # type: ignore[arg-type]
+    assert bench.counts() == {}
+    bench.check_counters()

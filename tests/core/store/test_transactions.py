@@ -1,0 +1,196 @@
+"""All or nothing, and the word that goes out afterwards."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+from tests.core.helpers import STORES, Bench, FakeClock, new, wait_until
+
+from jobdeck import NewJob, RowRefused, State, StoreFailed
+
+
+def enqueue_and_fail(bench: Bench, *jobs: NewJob) -> None:
+    with bench.store.transaction():
+        bench.enqueue(*jobs)
+        raise KeyError
+
+
+def test_everything_inside_a_transaction_happens_at_once(bench: Bench) -> None:
+    with bench.store.transaction():
+        bench.enqueue(new(), new())
+        bench.store.pause_queue("mail")
+        assert bench.rows("SELECT count(*) FROM jobdeck_jobs") == [(0,)]
+    assert bench.counts() == {State.PENDING: 2}
+    assert [queue.name for queue in bench.store.list_queues()] == ["default", "mail"]
+
+
+def test_nothing_inside_a_failed_transaction_has_happened(bench: Bench) -> None:
+    with pytest.raises(KeyError):
+        enqueue_and_fail(bench, new(), new())
+    assert bench.counts() == {}
+    bench.check_counters()
+
+
+def test_a_part_that_fails_is_undone_and_the_rest_stands(bench: Bench) -> None:
+    with bench.store.transaction():
+        bench.enqueue(new(queue="kept"))
+        with pytest.raises(RowRefused):
+            bench.enqueue(new(queue="lost"), new(args_json="\ud800"))
+        with pytest.raises(KeyError):
+            enqueue_and_fail(bench, new(queue="lost too"))
+        bench.enqueue(new(queue="kept too"))
+    assert [queue.name for queue in bench.store.list_queues()] == ["kept", "kept too"]
+    bench.check_counters()
+
+
+def test_an_error_of_the_caller_inside_a_transaction_stays_what_it_is(bench: Bench) -> None:
+    with pytest.raises(UnicodeEncodeError), bench.store.transaction():
+        "\ud800".encode()
+
+
+def test_listeners_are_woken_after_the_commit_and_not_before(bench: Bench) -> None:
+    seen: list[int] = []
+    rung = threading.Event()
+
+    def wake() -> None:
+        seen.append(len(bench.rows("SELECT id FROM jobdeck_jobs")))
+        rung.set()
+
+    with bench.store.listen(wake):
+        with bench.store.transaction():
+            bench.enqueue()
+            assert not rung.wait(0.05)
+        assert rung.wait(5)
+    assert seen == [1]
+
+
+def test_listeners_are_not_woken_by_what_was_rolled_back(bench: Bench) -> None:
+    rung = threading.Event()
+    with bench.store.listen(rung.set):
+        with pytest.raises(KeyError):
+            enqueue_and_fail(bench, new())
+        assert not rung.wait(0.05)
+
+
+def test_listeners_are_not_woken_by_what_makes_no_job_claimable(bench: Bench) -> None:
+    job = bench.running()
+    rung = threading.Event()
+    with bench.store.listen(rung.set):
+        bench.complete(job)
+        bench.store.release_jobs([])
+        bench.store.cancel_jobs([999])
+        bench.store.rescue_jobs()
+        assert not rung.wait(0.05)
+
+
+def test_a_closed_store_says_so(bench: Bench) -> None:
+    bench.store.close()
+    with pytest.raises(StoreFailed, match="it was closed"):
+        bench.enqueue()
+
+
+def test_a_close_does_not_wait_for_another_threads_query(bench: Bench) -> None:
+    bench.enqueue(*(new(args_json='{"x":"%s"}' % ("y" * 200)) for _ in range(2000)))
+    from jobdeck import parse
+
+    errors: list[Exception] = []
+    begun = threading.Event()
+
+    def search() -> None:
+        try:
+            while True:
+                begun.set()
+                bench.store.count_jobs(parse(" ".join(["-z*z*z*z"] * 60)))
+        except Exception as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=search)
+    thread.start()
+    begun.wait(5)
+    bench.store.close()
+    thread.join(5)
+    assert [str(error).endswith("it was closed.") for error in errors] == [True]
+
+
+def test_a_thread_that_opens_its_connection_after_a_change_of_folder_finds_the_file(
+    tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    bench = Bench(STORES["sqlite"](Path("here.db"), clock), clock, tmp_path / "here.db")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    thread = threading.Thread(target=bench.enqueue)
+    thread.start()
+    thread.join()
+    assert bench.counts() == {State.PENDING: 1}
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    bench.store.close()
+
+
+def test_a_file_removed_under_the_queue_is_an_error_and_not_a_new_queue(bench: Bench) -> None:
+    bench.path.unlink()
+    problems: list[Exception] = []
+
+    def look() -> None:
+        try:
+            bench.store.get_job(1)
+        except Exception as error:
+            problems.append(error)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    assert "cannot be opened" in str(problems[0])
+    assert not bench.path.exists()
+
+
+def test_a_listener_that_died_is_forgotten_and_strangers_files_are_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from jobdeck.store.doorbell import Doorbell
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    bell = Doorbell(tmp_path / "jobs.db")
+    with bell.listen(lambda: None):
+        (folder,) = (entry for entry in tmp_path.iterdir() if entry.is_dir())
+    dead = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    dead.bind(str(folder / "dead"))
+    dead.close()
+    (folder / "letter").write_text("mine")
+    bell.ring()
+    assert [entry.name for entry in folder.iterdir()] == ["letter"]
+    bell.close()
+
+
+def test_a_folder_for_the_bell_that_is_a_link_is_not_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from jobdeck.store.doorbell import Doorbell
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    bell = Doorbell(tmp_path / "jobs.db")
+    with bell.listen(lambda: None):
+        (folder,) = (entry for entry in tmp_path.iterdir() if entry.is_dir())
+    folder.rmdir()
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "letter").write_text("mine")
+    folder.symlink_to(tmp_path / "home")
+    rung = threading.Event()
+    with bell.listen(rung.set):
+        bell.ring()
+        assert not rung.is_set()
+    assert [entry.name for entry in (tmp_path / "home").iterdir()] == ["letter"]
+
+
+def test_many_rings_are_heard_and_none_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from jobdeck.store.doorbell import Doorbell
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    bell = Doorbell(tmp_path / "jobs.db")
+    heard: list[None] = []
+    with bell.listen(lambda: heard.append(None)):
+        for _ in range(5000):
+            bell.ring()
+        wait_until(lambda: heard)
+    bell.close()

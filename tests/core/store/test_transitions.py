@@ -1,0 +1,116 @@
+"""Every pair of state and operation, legal and illegal, tried on the store against the table of transitions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from tests.core.helpers import Bench, new
+
+from jobdeck import Job, Operation, State, WrongState, allows
+from jobdeck.states import TRANSITIONS, sources
+
+Doing = Callable[[Bench, Job], bool]
+"""Tries the operation; returns whether the store says that it was done."""
+
+
+def stage(bench: Bench, job: Job) -> bool:
+    bench.clock.advance(7200)
+    return bench.store.stage_jobs() == 1
+
+
+def claim(bench: Bench, job: Job) -> bool:
+    return [claimed.id for claimed in bench.claim(10, worker="w2")] == [job.id]
+
+
+def heartbeat(bench: Bench, job: Job) -> bool:
+    return not bench.store.heartbeat_jobs([(job.id, job.lease or 1)], 30).lost
+
+
+def rescue(bench: Bench, job: Job) -> bool:
+    bench.clock.advance(31)
+    return bench.store.rescue_jobs() == [job.id]
+
+
+def prune(bench: Bench, job: Job) -> bool:
+    bench.clock.advance(31)
+    return bench.store.prune_jobs(30) == 1
+
+
+DOING: dict[Operation, Doing] = {
+    Operation.STAGE: stage,
+    Operation.CLAIM: claim,
+    Operation.HEARTBEAT: heartbeat,
+    Operation.COMPLETE: lambda bench, job: not bench.complete(as_claimed(job)),
+    Operation.FAIL: lambda bench, job: not bench.fail(as_claimed(job), retry_in=5),
+    Operation.SNOOZE: lambda bench, job: not bench.snooze(as_claimed(job)),
+    Operation.RELEASE: lambda bench, job: not bench.release(as_claimed(job)),
+    Operation.RESCUE: rescue,
+    Operation.CANCEL: lambda bench, job: bool(bench.store.cancel_jobs([job.id]).done),
+    Operation.RETRY: lambda bench, job: bool(bench.store.retry_jobs([job.id]).done),
+    Operation.REPRIORITISE: lambda bench, job: bool(bench.store.reprioritise_jobs([job.id], 5).done),
+    Operation.DELETE: lambda bench, job: bool(bench.store.delete_jobs([job.id]).done),
+    Operation.PRUNE: prune,
+}
+
+
+NOT_YET = (Operation.STAGE, State.WAITING)
+"""Nothing makes a job wait for others yet, so nothing ends its wait."""
+
+
+def as_claimed(job: Job) -> Job:
+    """The job as a worker holds it; with a made-up lease where nobody holds it."""
+    from dataclasses import replace
+
+    return job if job.lease is not None else replace(job, lease=1, worker="w1")
+
+
+def test_every_operation_on_a_job_is_tried() -> None:
+    assert set(DOING) == set(Operation) - {Operation.ENQUEUE}
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("operation", DOING)
+def test_the_store_allows_what_the_table_allows_and_refuses_the_rest(bench: Bench, operation: Operation, state: State) -> None:
+    before = bench.in_state(state)
+    done = DOING[operation](bench, before)
+    after = bench.store.get_job(before.id)
+    bench.check_counters()
+    if allows(operation, state) and (operation, state) != NOT_YET:
+        assert done
+        assert (after.state if after else None) in TRANSITIONS[operation][state]
+    else:
+        assert not done
+        assert after == before
+
+
+@pytest.mark.parametrize("operation", [Operation.CANCEL, Operation.RETRY, Operation.REPRIORITISE, Operation.DELETE])
+def test_a_refusal_says_in_one_sentence_why_not(bench: Bench, operation: Operation) -> None:
+    for state in set(State) - sources(operation):
+        job = bench.in_state(state)
+        acts = {
+            Operation.CANCEL: bench.store.cancel_jobs,
+            Operation.RETRY: bench.store.retry_jobs,
+            Operation.DELETE: bench.store.delete_jobs,
+            Operation.REPRIORITISE: lambda ids: bench.store.reprioritise_jobs(ids, 5),
+        }
+        refusal = acts[operation]([job.id]).refused[job.id]
+        assert isinstance(refusal, WrongState)
+        assert (refusal.job_id, refusal.operation, refusal.state) == (job.id, operation, state)
+        assert str(refusal).startswith(f"Job {job.id} is {state}: ")
+
+
+@pytest.mark.parametrize("state", State)
+def test_a_job_is_enqueued_into_the_states_that_the_table_names_only(bench: Bench, state: State) -> None:
+    entered = {job.state for job in bench.enqueue(new(), new(scheduled_at=bench.clock.now() + 9))}
+    assert entered <= TRANSITIONS[Operation.ENQUEUE][None]
+
+
+def test_only_an_explicit_retry_leads_out_of_a_final_state() -> None:
+    leaving = {
+        operation
+        for operation, moves in TRANSITIONS.items()
+        for state in (State.COMPLETED, State.FAILED, State.CANCELLED)
+        if moves.get(state, frozenset()) - {None, state}
+    }
+    assert leaving == {Operation.RETRY}
