@@ -92,15 +92,25 @@ class Entry:
         What is right at first sight need not wait for the import of a validation library: `jobdeck enqueue`
         is called in shell loops. Everything else, and every refusal, is the library's.
         """
-        hints = self._hints()
-        parameters = inspect.signature(self.handler).parameters
-        values = {name: args.get(name, parameter.default) for name, parameter in parameters.items()}
-        if not args.keys() <= parameters.keys():
+        signature = self._signature
+        if not args.keys() <= signature.keys():
             return None
-        if not all(name in hints and _is_plainly(value, hints[name]) for name, value in values.items()):
+        values = {name: args.get(name, default) for name, (_, default) in signature.items()}
+        if not all(_is_plainly(value, signature[name][0]) for name, value in values.items()):
             return None
         text = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
-        return None if any("\ud800" <= character <= "\udfff" for character in text) else text
+        try:
+            text.encode()
+        except UnicodeEncodeError:  # lone surrogates
+            return None
+        return text
+
+    @cached_property
+    def _signature(self) -> dict[str, tuple[Any, Any]]:
+        """Argument → its annotation, and its default; `inspect` takes longer than all the checks."""
+        hints = self._hints()
+        parameters = inspect.signature(self.handler).parameters.values()
+        return {each.name: (hints.get(each.name, Any), each.default) for each in parameters}
 
     def load(self, args_json: str) -> dict[str, Any]:
         """The arguments of a stored job, as the handler takes them.
