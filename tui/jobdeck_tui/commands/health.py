@@ -17,6 +17,9 @@ from .output import count_of, print_json
 _LATE = 60.0
 """Seconds that a due job may stay unstaged before something is wrong."""
 
+_STARTING = 5.0
+"""Seconds that a worker gets to start its threads."""
+
 
 @click.command(
     "health",
@@ -62,7 +65,8 @@ def unhealthy(overview: Overview) -> list[str]:
     """Why jobs are not being worked off as they should be, one sentence each."""
     reasons = []
     alive = [worker for worker in overview.workers if worker.alive]
-    serving = [worker for worker in alive if not worker.draining and worker.threads > 0]
+    # A worker that has just started may not have its threads yet.
+    serving = [w for w in alive if not w.draining and (w.threads > 0 or overview.at - w.started_at < _STARTING)]
     for worker in overview.workers:
         if not worker.alive:
             silent = age(overview.at - worker.heartbeat_at)

@@ -23,12 +23,12 @@ HEADS = (
     Column("STATE"),
     Column("ID", right=True),
     Column("KIND", least=16),
-    Column("QUEUE", least=10, drop=3),
-    Column("PRI", right=True, drop=4),
+    Column("QUEUE", least=10, drop=4),
+    Column("PRI", right=True, drop=6),
     Column("TRY", right=True, drop=2),
     Column("AGE", right=True, drop=1),
     Column("TOOK", right=True, drop=5),
-    Column("ERROR / ARGS", least=18, drop=6),
+    Column("ERROR / ARGS", least=18, drop=3),
 )
 
 

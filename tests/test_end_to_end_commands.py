@@ -1,0 +1,269 @@
+"""From the command line to the result, with the processes that a user would start."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.tui.commandline import CommandLine, command, eventually
+
+from jobdeck import State
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def deck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
+    monkeypatch.chdir(tmp_path)
+    return CommandLine(tmp_path)
+
+
+def _working(deck: CommandLine) -> bool:
+    return deck.database.exists() and any(worker["alive"] for worker in deck.json("workers"))
+
+
+def _leftovers(deck: CommandLine) -> int:
+    with deck.queue() as queue:
+        return queue.count("state:running")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_lets_running_jobs_finish_and_starts_no_more(deck: CommandLine, number: signal.Signals) -> None:
+    for _ in range(5):
+        deck.done("run", "--shell", "echo begun; while [ ! -e go ]; do sleep 0.02; done")
+    worker = deck.start("worker", "--threads", 2, "--grace", "20s")
+    with deck.queue() as queue:
+        eventually(lambda: queue.count("state:running") == 2)
+        worker.send_signal(number)
+        eventually(lambda: queue.workers()[0].draining)
+        (deck.folder / "go").touch()
+        _, log = worker.communicate(timeout=20)
+        states = [job.state for job in queue.list(descending=False)]
+    assert worker.returncode == 0, log
+    assert states == [State.COMPLETED] * 2 + [State.PENDING] * 3
+    assert number.name in log
+    assert "Traceback" not in log
+    assert deck.json("workers") == []
+
+
+def test_what_does_not_finish_within_the_grace_is_put_back(deck: CommandLine) -> None:
+    deck.tasks()
+    (deck.folder / "deaf.py").write_text(
+        "import time\nfrom jobdeck import job\n\n@job\ndef sleep(seconds: float) -> None:\n    time.sleep(seconds)\n"
+    )
+    env = {"JOBDECK_APP": "deaf"}
+    deck.done("--app", "deaf.py", "enqueue", "deaf.sleep", "seconds=100")
+    deck.done("run", "--", "sleep", "100")
+    worker = deck.start("worker", "--threads", 2, "--grace", "1s", env=env)
+    eventually(lambda: deck.database.exists() and _leftovers(deck) == 2)
+    begin = time.monotonic()
+    worker.terminate()
+    _, log = worker.communicate(timeout=20)
+    assert time.monotonic() - begin < 5
+    assert worker.returncode == 0, log
+    jobs = deck.json("list")
+    assert [(job["state"], job["attempt"]) for job in jobs] == [("pending", 0)] * 2
+    assert {attempt["outcome"] for job in deck.json("list") for attempt in job["attempts"]} <= {"released"}
+
+
+def test_a_second_signal_ends_at_once(deck: CommandLine) -> None:
+    deck.done("run", "--", "sleep", "100")
+    worker = deck.start("worker", "--threads", 1, "--grace", "60s")
+    eventually(lambda: _leftovers(deck) == 1)
+    worker.terminate()
+    with deck.queue() as queue:
+        eventually(lambda: queue.workers()[0].draining)
+    begin = time.monotonic()
+    worker.terminate()
+    _, log = worker.communicate(timeout=20)
+    assert time.monotonic() - begin < 5
+    assert (worker.returncode, _leftovers(deck)) == (0, 0), log
+
+
+def test_a_users_own_module_is_worked_off_and_a_wrong_argument_refused(deck: CommandLine) -> None:
+    deck.tasks()
+    env = {**os.environ, "JOBDECK_APP": "tasks", "JOBDECK_DATABASE": "jobs.db"}
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command(*words), cwd=deck.folder, env=env, capture_output=True, text=True, timeout=30)
+
+    worker = subprocess.Popen(command("worker", "--threads", "4"), cwd=deck.folder, env=env, stderr=subprocess.PIPE, text=True)
+    try:
+        ids = [run("enqueue", "tasks.add", f"numbers=[{n},{n}]").stdout.strip() for n in range(3)]
+        ids.append(run("enqueue", "tasks.send", "to=ann@example.org").stdout.strip())
+        refused = run("enqueue", "tasks.send", "to=ann@example.org", "count=many")
+        waited = run("wait", *ids, "--timeout", "20s", "--json")
+    finally:
+        worker.terminate()
+        _, log = worker.communicate(timeout=20)
+    assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (1, "", 1)
+    assert refused.stderr.startswith("jobdeck: tasks.send: argument 'count' ")
+    assert waited.returncode == 0, waited.stderr
+    results = {str(job["id"]): job["result"] for job in map(json.loads, waited.stdout.splitlines())}
+    assert results == dict(zip(ids, [0, 2, 4, {"to": "ann@example.org", "count": 1}], strict=True))
+    assert worker.returncode == 0
+    assert "sending to ann@example.org" in log
+
+
+def test_forty_commands_of_which_three_fail_are_worked_off_with_their_output(deck: CommandLine) -> None:
+    for n in range(40):
+        (deck.folder / f"{n}.txt").write_text("text " * 1000)
+    script = 'if [ $(($1 % 13)) = 5 ]; then echo "no such luck $1" >&2; exit 4; fi; gzip -k $1.txt && ls $1.txt.gz'
+    for n in range(40):
+        deck.done("run", "--max-attempts", "1", "--", "sh", "-c", script, "sh", n)
+    worker = deck.start("worker", "--threads", 4)
+    assert deck("wait", *range(1, 41), "--timeout", "60s").exit_code == 1
+    worker.terminate()
+    worker.communicate(timeout=20)
+    jobs = {int(job["args"]["command"][-1]): job for job in deck.json("list", "--limit", 0)}
+    assert len(jobs) == 40
+    for n, job in jobs.items():
+        if n in (5, 18, 31):
+            assert (job["state"], job["exit_code"], job["stderr"]) == ("failed", 4, f"no such luck {n}")
+        else:
+            assert (job["state"], job["exit_code"], job["stdout"]) == ("completed", 0, f"{n}.txt.gz")
+            assert (deck.folder / f"{n}.txt.gz").exists()
+    assert "no such luck 18" in deck.done("list", "state:failed")
+
+
+def test_a_worker_logs_json_and_what_jobs_log_cannot_reach_the_terminal_raw(deck: CommandLine) -> None:
+    deck.tasks()
+    deck.done("--app", "tasks.py", "enqueue", "tasks.send", "--args", json.dumps({"to": "\x1b[2J\u202e"}))
+    for format_ in ("text", "json"):
+        worker = deck.start("worker", env={"JOBDECK_APP": "tasks", "JOBDECK_LOG_FORMAT": format_})
+        eventually(lambda: _working(deck))
+        with deck.queue() as queue:
+            eventually(lambda: queue.get(1).state is State.COMPLETED)
+            queue.retry(1)
+            eventually(lambda: queue.get(1).state is State.COMPLETED)
+        worker.terminate()
+        _, log = worker.communicate(timeout=20)
+        assert "\x1b" not in log
+        assert "\u202e" not in log
+        if format_ == "json":
+            documents = [json.loads(line) for line in log.splitlines()]
+            assert {"at", "level", "logger", "message"} <= set(documents[0])
+            assert "sending to \x1b[2J\u202e" in {document["message"] for document in documents}
+        else:
+            assert r"sending to \x1b[2J\u202e" in log
+
+
+def test_a_worker_without_an_app_says_that_it_serves_shell_jobs_only(deck: CommandLine) -> None:
+    worker = deck.start("worker")
+    eventually(lambda: _working(deck))
+    worker.terminate()
+    _, log = worker.communicate(timeout=20)
+    assert "serves shell jobs only" in log
+    assert worker.returncode == 0
+
+
+def _bytes(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+COMMANDS = [("list",), ("run", "--", "true"), ("show", "1"), ("health",), ("worker",), ("cancel", "1"), ("stats",)]
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(deck: CommandLine, words: tuple[str, ...]) -> None:
+    deck.database.write_text("Dear diary, today I was mistaken for a database.\n" * 200)
+    before = _bytes(deck.folder)
+    result = deck(*words)
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1)
+    assert result.stderr.startswith(f"jobdeck: {deck.database} ")
+    assert _bytes(deck.folder) == before
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_a_database_of_a_newer_jobdeck_is_refused_and_left_as_it_is(deck: CommandLine, words: tuple[str, ...]) -> None:
+    import apsw
+
+    deck.done("run", "--", "true")
+    connection = apsw.Connection(str(deck.database))
+    connection.execute("UPDATE jobdeck_meta SET value = '999' WHERE key = 'schema'")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    before = _bytes(deck.folder)
+    result = deck(*words)
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1)
+    assert "newer" in result.stderr
+    assert _bytes(deck.folder) == before
+
+
+def test_a_database_of_another_program_is_refused_and_left_as_it_is(deck: CommandLine) -> None:
+    import apsw
+
+    connection = apsw.Connection(str(deck.database))
+    connection.execute("CREATE TABLE songs (name); INSERT INTO songs VALUES ('one')")
+    connection.close()
+    before = _bytes(deck.folder)
+    result = deck("run", "--", "true")
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert "another program" in result.stderr
+    assert _bytes(deck.folder) == before
+
+
+@pytest.fixture
+def shared_folder() -> Iterator[Path]:
+    """A folder that a user without rights can read: pytest's own are closed to others."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    for path in (folder, *folder.iterdir()):
+        path.chmod(0o755)
+    shutil.rmtree(folder)
+
+
+#: Root may write everything, so the command becomes somebody else first. That somebody may not be able to read this
+#: Python, so everything is imported before.
+AS_NOBODY = f"""
+import os, pkgutil, sys, tempfile
+import jobdeck, jobdeck_tui.commands
+from jobdeck_tui.cli import cli, main
+for name in jobdeck.__all__:
+    getattr(jobdeck, name)
+for module in pkgutil.iter_modules(jobdeck_tui.commands.__path__):
+    __import__("jobdeck_tui.commands." + module.name)
+with tempfile.TemporaryDirectory() as folder:
+    jobdeck.Queue(folder + "/jobs.db").close()
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setgid({NOBODY})
+    os.setuid({NOBODY})
+main()
+"""
+
+
+@pytest.mark.parametrize("words", [("list",), ("run", "--", "true"), ("worker",)])
+def test_a_database_that_may_not_be_written_is_refused_and_left_as_it_is(shared_folder: Path, words: tuple[str, ...]) -> None:
+    deck = CommandLine(shared_folder)
+    deck.done("run", "--", "true")
+    for path in shared_folder.iterdir():
+        path.chmod(0o444)
+    shared_folder.chmod(0o555)
+    before = _bytes(shared_folder)
+    result = subprocess.run(
+        [sys.executable, "-c", AS_NOBODY, "--db", str(deck.database), *words],
+        cwd=shared_folder,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert (result.returncode, result.stdout, result.stderr.count("\n")) == (1, "", 1)
+    assert "cannot be written to" in result.stderr
+    assert _bytes(shared_folder) == before
+
+
+def test_a_folder_and_a_server_are_refused_as_databases(deck: CommandLine) -> None:
+    for database in (str(deck.folder), "postgresql://localhost/jobs", "/proc/nosuch/jobs.db"):
+        result = deck("list", "--db", database)
+        assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1)
