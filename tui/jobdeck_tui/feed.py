@@ -94,6 +94,13 @@ class Feed:
 
         self._inbox.put(act)
 
+    def refresh(self) -> None:
+        """Look now."""
+        self._inbox.put(self._ask)
+
+    def _ask(self) -> None:
+        self._asked = True
+
     def freeze(self, frozen: bool) -> None:
         """Stop or go on looking at what changes; the frozen view can still be scrolled."""
 

@@ -23,6 +23,7 @@ DARK = Theme(
         "line-focus": "#5a6a94",
         "quiet": "#6b7285",
         "cursor": "#222a3f",
+        "field": "#1f2431",
         "mark": "#e0af68",
         "later": "#bb9af7",
         "input-selection-background": "#3b4a75",
@@ -48,6 +49,7 @@ LIGHT = Theme(
         "line-focus": "#7d93c9",
         "quiet": "#7b7f8a",
         "cursor": "#dde6fa",
+        "field": "#e4e0d6",
         "mark": "#a35a00",
         "later": "#7548b8",
         "input-selection-background": "#b9cbf5",
@@ -60,6 +62,7 @@ FALLBACKS = {
     "line-focus": "#7a88b8",
     "quiet": "#80869a",
     "cursor": "#2a3350",
+    "field": "#262b38",
     "mark": "#e0af68",
     "later": "#bb9af7",
 }

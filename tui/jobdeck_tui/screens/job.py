@@ -98,7 +98,8 @@ class JobScreen(DeckScreen):
     def __init__(self, job_id: int) -> None:
         super().__init__()
         self.job_id = job_id
-        self._detail: Detail | None = None
+        self.detail: Detail | None = None
+        """What is shown."""
         self._open = "attempts"
 
     def compose(self) -> ComposeResult:
@@ -112,8 +113,8 @@ class JobScreen(DeckScreen):
 
     def show(self, detail: Detail) -> None:
         """Show this moment."""
-        first = self._detail is None
-        self._detail = detail
+        first = self.detail is None
+        self.detail = detail
         self.query_one(JobTitle).show(detail)
         job = detail.job
         if job is None:
@@ -173,8 +174,8 @@ class JobScreen(DeckScreen):
 
     def action_duplicate(self) -> None:
         """Enqueue one like it."""
-        if not self.cockpit.refuse_readonly() and self._detail and self._detail.job:
-            self.cockpit.new_job(self._detail.job)
+        if not self.cockpit.refuse_readonly() and self.detail and self.detail.job:
+            self.cockpit.new_job(self.detail.job)
 
     def action_delete(self) -> None:
         """Delete it, after a question."""
@@ -190,8 +191,8 @@ class JobScreen(DeckScreen):
 
     def action_pause(self) -> None:
         """Pause or resume its queue."""
-        if not self.cockpit.refuse_readonly() and self._detail and self._detail.job:
-            self.cockpit.toggle_queue(self._detail.job.queue)
+        if not self.cockpit.refuse_readonly() and self.detail and self.detail.job:
+            self.cockpit.toggle_queue(self.detail.job.queue)
 
     def action_copy_id(self) -> None:
         """Copy its id."""
@@ -199,5 +200,5 @@ class JobScreen(DeckScreen):
 
     def action_copy_command(self) -> None:
         """Copy the command line that enqueues it again."""
-        if self._detail and self._detail.job:
-            self.cockpit.copy_command(self._detail.job)
+        if self.detail and self.detail.job:
+            self.cockpit.copy_command(self.detail.job)

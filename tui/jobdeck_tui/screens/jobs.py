@@ -74,7 +74,8 @@ class JobsScreen(DeckScreen):
         super().__init__()
         self._where = where
         self._view = View()
-        self._deck: Deck | None = None
+        self.deck: Deck | None = None
+        """What is shown."""
         self._frozen_at: float | None = None
         self._too_small = ""
 
@@ -113,7 +114,7 @@ class JobsScreen(DeckScreen):
 
     def show(self, deck: Deck) -> None:
         """Show this moment."""
-        self._deck = deck
+        self.deck = deck
         overview = deck.overview
         header = self.query_one(Header)
         if self._frozen_at is None:
@@ -160,9 +161,9 @@ class JobsScreen(DeckScreen):
         sort = "" if (self._view.sort, self._view.descending) == ("id", True) else f" · by {self._view.sort}"
         jobs.border_title = Content.assemble(("⁵", "$quiet"), ("jobs", "bold"), (sort, "$quiet"))
         left = f"/{safe(self._view.filter)} " if self._view.filter and not self.query_one(FilterBar).display else ""
-        problem = self._deck.page.problem if self._deck else None
-        if problem and self._deck:
-            told = Content.assemble((f"✗ column {self._deck.page.column + 1}: {problem}", "$error"))
+        problem = self.deck.page.problem if self.deck else None
+        if problem and self.deck:
+            told = Content.assemble((f"✗ column {self.deck.page.column + 1}: {problem}", "$error"))
             jobs.border_subtitle = told
             return
         pieces: list[tuple[str, str]] = []
@@ -191,8 +192,8 @@ class JobsScreen(DeckScreen):
         """Ask for the rows that are on the screen now."""
         self._title()
         self._look()
-        if self._deck is not None:
-            self.query_one(Preview).show_job(self.table.job, self._deck.overview.at)
+        if self.deck is not None:
+            self.query_one(Preview).show_job(self.table.job, self.deck.overview.at)
 
     def on_job_table_opened(self, event: JobTable.Opened) -> None:
         """Open the job."""
@@ -254,7 +255,7 @@ class JobsScreen(DeckScreen):
 
     def action_freeze(self) -> None:
         """Hold the view still, or let it go."""
-        at = self._deck.overview.at if self._deck else None
+        at = self.deck.overview.at if self.deck else None
         self._frozen_at = at if self._frozen_at is None else None
         self.cockpit.feed.freeze(self._frozen_at is not None)
         self.query_one(Header).frozen(0.0 if self._frozen_at is not None else None)
@@ -353,8 +354,8 @@ class JobsScreen(DeckScreen):
         job = self.table.job
         if job is None:
             self.cockpit.tell("Choose a job to pause its queue, or press 3 and choose a queue", failed=True)
-        elif self._deck is not None:
-            paused = {queue.name for queue in self._deck.overview.queues if queue.paused}
+        elif self.deck is not None:
+            paused = {queue.name for queue in self.deck.overview.queues if queue.paused}
             self.cockpit.feed.pause(job.queue, job.queue not in paused)
 
     def on_queues_pause_asked(self, event: Queues.PauseAsked) -> None:
@@ -364,8 +365,8 @@ class JobsScreen(DeckScreen):
 
     def action_resize(self, by: int) -> None:
         """Change how many worker threads this process has."""
-        if not self.cockpit.refuse_readonly() and self._deck is not None:
-            self.cockpit.feed.resize(max(0, self._deck.pool.threads + by))
+        if not self.cockpit.refuse_readonly() and self.deck is not None:
+            self.cockpit.feed.resize(max(0, self.deck.pool.threads + by))
 
     def action_new(self) -> None:
         """Enqueue a job."""

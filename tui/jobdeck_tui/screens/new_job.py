@@ -13,7 +13,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widget import Widget
-from textual.widgets import Input, Label, Select, Static, Switch
+from textual.widgets import Checkbox, Input, Label, Select, Static
 
 from jobdeck import Job, Kind, Parameter, parse_duration
 
@@ -157,10 +157,10 @@ class NewJobScreen(ModalScreen[NewJob | None]):
 
     def _argument(self, parameter: Parameter, filled: Mapping[str, Any]) -> Field:
         value = filled.get(parameter.name, parameter.default)
-        hint = " · ".join(part for part in (_short_type(parameter.type), safe(parameter.doc)) if part)
+        hint = safe(parameter.doc) or _short_type(parameter)
         entry: Widget
         if parameter.type == "bool":
-            entry = Switch(bool(value), animate=False)
+            entry = Checkbox("", bool(value), compact=True)
         elif parameter.choices:
             chosen = value if value in parameter.choices else parameter.choices[0]
             entry = Select([(str(each), each) for each in parameter.choices], value=chosen, allow_blank=False, compact=True)
@@ -186,8 +186,8 @@ class NewJobScreen(ModalScreen[NewJob | None]):
         self._touched = True
         self._check()
 
-    def on_switch_changed(self) -> None:
-        """Check what is switched."""
+    def on_checkbox_changed(self) -> None:
+        """Check what is ticked."""
         self._check()
 
     def _check(self) -> None:
@@ -233,7 +233,7 @@ class NewJobScreen(ModalScreen[NewJob | None]):
                 continue
             parameter = names[field.key]
             entry = field.entry
-            if isinstance(entry, (Switch, Select)):
+            if isinstance(entry, (Checkbox, Select)):
                 args[field.key] = entry.value
             elif self._kind.name == "shell" and field.key == "command":
                 problem = _read_command(field.text, args)
@@ -300,5 +300,9 @@ def _read_command(text: str, args: dict[str, Any]) -> str | None:
     return None
 
 
-def _short_type(name: str) -> str:
-    return name.replace("typing.", "").replace("NoneType", "None")
+def _short_type(parameter: Parameter) -> str:
+    if parameter.type == "bool":
+        return "yes or no"
+    if parameter.choices:
+        return f"one of {len(parameter.choices)}"
+    return safe(parameter.type.replace("typing.", "").replace("NoneType", "None"))

@@ -144,7 +144,7 @@ class Throughput(Chart):
         self.overview = overview
         change = trend(overview)
         arrow: list[tuple[str, str]] = []
-        if change is not None and abs(change) >= 0.01:
+        if change is not None and abs(change) >= 0.01 and self.size.width >= 34:
             arrow = [(f" {'▲' if change > 0 else '▼'} {min(abs(change), 9.99):.0%}", "$quiet")]
         self.titled([(f" {jobs_a_second(rate_now(overview))} jobs/s", "$accent"), *arrow], self._below())
         self.refresh()

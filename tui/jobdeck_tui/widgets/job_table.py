@@ -172,7 +172,7 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
             return False
         self.chosen = None
         self._row = self._arrived = 0
-        self.scroll_to(y=0, animate=False)
+        self._scroll(0)
         self._moved()
         return True
 
@@ -184,7 +184,7 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         if row is None:
             self.chosen = None
             self._row = 0
-            self.scroll_to(y=0, animate=False)
+            self._scroll(0)
         else:
             self._row = row
             self._resize_content()
@@ -201,7 +201,7 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         moved, self._row = row - self._row, row
         self._resize_content()
         if moved:
-            self.scroll_to(y=max(0, self.top + moved), animate=False)
+            self._scroll(max(0, self.top + moved))
             self._scroll_to_row()
 
     def _find(self, job_id: int | None) -> int | None:
@@ -340,9 +340,13 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
             return
         top = self.top
         if self._row < top:
-            self.scroll_to(y=self._row, animate=False)
+            self._scroll(self._row)
         elif self._row >= top + self.rows:
-            self.scroll_to(y=self._row - self.rows + 1, animate=False)
+            self._scroll(self._row - self.rows + 1)
+
+    def _scroll(self, top: int) -> None:
+        """Put row `top` first, at once: what follows in the same breath reads it again."""
+        self.scroll_to(y=top, animate=False, force=True, immediate=True)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         """Ask for the rows that came into sight."""

@@ -45,7 +45,8 @@ class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
         self.label = title
         self.digit = digit
         self._follow = follow
-        self._told: Sequence[Told] = ()
+        self.told: Sequence[Told] = ()
+        """What is shown, before it is wrapped."""
         self._wrapped: list[Told] = []
 
     def on_mount(self) -> None:
@@ -60,9 +61,9 @@ class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
 
     def show(self, told: Sequence[Told]) -> None:
         """Show these lines. Stays where it is, or at the end if the end is followed."""
-        if list(told) == list(self._told):
+        if list(told) == list(self.told):
             return
-        self._told = told
+        self.told = told
         self._wrap()
 
     def on_resize(self, event: Resize) -> None:
@@ -75,7 +76,7 @@ class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
             return
         at_end = self._follow and self.is_vertical_scroll_end
         wrapped: list[Told] = []
-        for told in self._told:
+        for told in self.told:
             wrapped += _wrap(told, width)
         self._wrapped = wrapped[-_MOST:]
         self.virtual_size = Size(width, len(self._wrapped))

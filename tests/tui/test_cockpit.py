@@ -1,0 +1,457 @@
+"""The cockpit in the hand: what each key does to the queue, and what the screen then shows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.core.helpers import wait_until
+from tests.tui.still import Still, deck_of, seen, settled, steps
+from textual.pilot import Pilot
+
+from jobdeck import Job, Queue, Registry, Settings, State, context
+from jobdeck.registry import job
+from jobdeck_tui.app import Cockpit, command_of
+from jobdeck_tui.feed import Feed
+from jobdeck_tui.screens.confirm import ConfirmScreen
+from jobdeck_tui.screens.help import HelpScreen
+from jobdeck_tui.screens.job import JobScreen
+from jobdeck_tui.screens.leave import LeaveScreen
+from jobdeck_tui.screens.new_job import Field, NewJobScreen
+
+Scene = Callable[[Pilot[Any]], Awaitable[None]]
+
+
+def play(app: Cockpit, scene: Scene, size: tuple[int, int] = (120, 40)) -> None:
+    """Run the app without a terminal, wait for the first snapshot, and play the scene."""
+
+    async def run() -> None:
+        async with app.run_test(size=size) as pilot:
+            await steps()(pilot)
+            await scene(pilot)
+        app.feed.end()
+
+    asyncio.run(run())
+
+
+def toasts(pilot: Pilot[Any]) -> list[str]:
+    return [note.message for note in pilot.app._notifications]  # the toasts that are shown; there is no public list
+
+
+def table(pilot: Pilot[Any]) -> Any:
+    return pilot.app.jobs_screen.table  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def few(still: Still) -> Still:
+    """Three failed jobs and three pending ones, ids 1 to 6."""
+    for order in range(3):
+        still.queue.enqueue("mail.send_receipt", {"order_id": order, "to": "x"}, max_attempts=1)
+    from jobdeck.jobs import Failure
+
+    still.store.fail_jobs(
+        [Failure(each, still.clock.now(), still.clock.now(), None, "ValueError", "no") for each in still.claim(9)]
+    )
+    for n in range(3):
+        still.queue.enqueue("img.resize", {"path": f"{n}.jpg"})
+    return still
+
+
+def test_until_a_job_is_chosen_no_key_can_hit_one(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("x", "r", "plus")
+        await settled(pilot)
+        assert "Choose a job first" in toasts(pilot)[0]
+
+    play(few.app(), scene)
+    assert few.queue.overview().counts == {State.FAILED: 3, State.PENDING: 3}
+
+
+def test_x_cancels_the_chosen_job(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("j", "x")
+        await seen(pilot, lambda: few.queue.get(6).state is State.CANCELLED)
+        await seen(pilot, lambda: any("Job 6 cancelled" in each for each in toasts(pilot)))
+
+    play(few.app(), scene)
+
+
+def test_r_retries_all_marked_jobs_at_once(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("G", "space", "k", "k", "space", "r")
+        await seen(pilot, lambda: few.queue.get(1).state is State.PENDING)
+        await settled(pilot)
+        assert not table(pilot).marks
+
+    play(few.app(), scene)
+    assert few.queue.get(1).state is State.PENDING
+    assert [few.queue.get(each).state for each in (2, 3)].count(State.PENDING) == 1
+
+
+def test_a_range_is_marked_from_the_newest_mark_to_the_cursor(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("j", "space", "j", "j", "ctrl+at")
+        await seen(pilot, lambda: len(table(pilot).marks) >= 3)
+        assert table(pilot).marks == {6, 5, 4, 3}
+
+    play(few.app(), scene)
+
+
+def test_plus_and_minus_change_the_priority(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("j", "plus", "plus", "plus", "minus")
+        await seen(pilot, lambda: few.queue.get(6).priority == 2)
+
+    play(few.app(), scene)
+
+
+def test_what_cannot_be_done_is_said_with_the_reason(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("G", "x")
+        await seen(pilot, lambda: any("Job 1 is failed" in each for each in toasts(pilot)))
+
+    play(few.app(), scene)
+
+
+def test_p_pauses_the_queue_of_the_chosen_job_and_resumes_it(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("j", "p")
+        await seen(pilot, lambda: [queue.name for queue in few.queue.queues() if queue.paused] == ["img"])
+        await settled(pilot)
+        await pilot.press("p")
+        await seen(pilot, lambda: not any(queue.paused for queue in few.queue.queues()))
+
+    play(few.app(), scene)
+
+
+def test_a_queue_is_paused_in_its_own_panel(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("3", "j", "p")
+        await seen(pilot, lambda: [queue.name for queue in few.queue.queues() if queue.paused] == ["mail"])
+
+    play(few.app(), scene)
+
+
+def test_enter_on_a_queue_filters_by_it_and_escape_shows_all_again(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("3", "enter")
+        await seen(pilot, lambda: table(pilot).total == 3)
+        await pilot.press("escape")
+        await seen(pilot, lambda: table(pilot).total == 6)
+
+    play(few.app(), scene)
+
+
+def test_deleting_asks_with_the_count_and_the_safe_answer_has_the_focus(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("j", "space", "space", "D")
+        await seen(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
+        assert pilot.app.focused is not None
+        assert pilot.app.focused.id == "no"
+        await pilot.press("enter")
+        await settled(pilot)
+        assert few.queue.count() == 6
+        await pilot.press("D", "y")
+        await seen(pilot, lambda: few.queue.count() == 4)
+
+    play(few.app(), scene)
+
+
+def test_the_filter_works_while_it_is_typed_is_kept_by_enter_and_cleared_by_escape(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("slash", *"state:fail")
+        await seen(pilot, lambda: table(pilot).total == 3)
+        await pilot.press("enter")
+        await settled(pilot)
+        assert table(pilot).has_focus
+        assert table(pilot).total == 3
+        await pilot.press("slash", "escape")
+        await seen(pilot, lambda: table(pilot).total == 6)
+
+    play(few.app(), scene)
+
+
+def test_a_filter_completes_fields_and_values(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("slash", *"que")
+        await pilot.pause(0.1)
+        await pilot.press("right", *"im")
+        await pilot.pause(0.1)
+        await pilot.press("right")
+        await seen(pilot, lambda: pilot.app.screen.query_one("#filter").value == "queue:img")  # type: ignore[attr-defined]
+        await seen(pilot, lambda: table(pilot).total == 3)
+
+    play(few.app(), scene)
+
+
+def test_the_tabs_show_the_jobs_of_one_state(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("l")
+        await seen(pilot, lambda: table(pilot).total == 3 and deck_of(pilot).page.view.tab == "pending")
+        await pilot.press("h")
+        await seen(pilot, lambda: table(pilot).total == 6)
+
+    play(few.app(), scene)
+
+
+def test_the_cursor_follows_the_job_and_not_the_row(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        more = [few.queue.draft("img.resize", {"path": str(n)}) for n in range(50)]
+        few.queue.enqueue_many(more)
+        await seen(pilot, lambda: table(pilot).total == 56)
+        await pilot.press("j", "j")
+        assert table(pilot).chosen == 55
+        few.queue.enqueue_many(more)
+        await seen(pilot, lambda: table(pilot).total == 106)
+        assert table(pilot).chosen == 55
+        assert table(pilot).arrived == 50
+        assert (table(pilot).row, table(pilot).top) == (51, 50)
+
+    play(few.app(), scene)
+
+
+def test_a_live_table_shows_the_newest_jobs_as_they_come(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        few.queue.enqueue_many([few.queue.draft("img.resize", {"path": str(n)}) for n in range(50)])
+        await seen(pilot, lambda: table(pilot).total == 56)
+        assert list(table(pilot).visible_ids())[0] == 56
+
+    play(few.app(), scene)
+
+
+def test_enter_opens_the_job_and_escape_comes_back_to_the_same_row(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("G", "enter")
+        await seen(pilot, lambda: isinstance(pilot.app.screen, JobScreen) and pilot.app.screen.detail is not None)
+        assert "ValueError: no" in text_of(pilot.app.screen, "attempts")
+        await pilot.press("r")
+        await seen(pilot, lambda: few.queue.get(1).state is State.PENDING)
+        await pilot.press("escape")
+        await seen(pilot, lambda: table(pilot).has_focus)
+        assert table(pilot).chosen == 1
+
+    play(few.app(), scene)
+
+
+def text_of(screen: Any, panel: str) -> str:
+    """Everything that a panel of lines shows."""
+    view = screen.query_one(f"#{panel}")
+    return "\n".join("".join(text for text, _ in told) for told in view.told)
+
+
+def test_the_form_enqueues_what_was_typed(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("n")
+        await seen(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen))
+        pilot.app.screen.query_one("#kind").value = "webhook.post"  # type: ignore[attr-defined]
+        await seen(pilot, lambda: len(pilot.app.screen.query(Field)) == 7)
+        await pilot.press(*"http", "tab", *"paid", "tab", *"slow", "tab", "9", "enter")
+        await seen(pilot, lambda: few.queue.count() == 7)
+
+    play(few.app(), scene)
+    made = few.queue.get(7)
+    assert (made.kind, made.args, made.queue, made.priority) == ("webhook.post", {"url": "http", "event": "paid"}, "slow", 9)
+
+
+def test_the_form_names_what_is_missing_and_stays_open(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("n")
+        await seen(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen))
+        pilot.app.screen.query_one("#kind").value = "mail.send_receipt"  # type: ignore[attr-defined]
+        await seen(pilot, lambda: len(pilot.app.screen.query(Field)) == 9)
+        await pilot.press("enter")
+        await seen(pilot, lambda: "is missing" in str(pilot.app.screen.query(".field-problem").first().render()))
+        assert isinstance(pilot.app.screen, NewJobScreen)
+
+    play(few.app(), scene)
+    assert few.queue.count() == 6
+
+
+def test_d_opens_the_form_filled_from_the_chosen_job(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("j", "d")
+        await seen(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen) and len(pilot.app.screen.query(Field)) == 8)
+        await pilot.press("enter")
+        await seen(pilot, lambda: few.queue.count() == 7)
+
+    play(few.app(), scene)
+    assert few.queue.get(7).args == few.queue.get(6).args
+
+
+def test_a_read_only_cockpit_changes_nothing_and_says_so(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("j", "x", "r", "plus", "n", "p", "D")
+        await settled(pilot)
+        assert any("--readonly" in each for each in toasts(pilot))
+        assert pilot.app.screen is pilot.app.jobs_screen  # type: ignore[attr-defined]
+
+    play(few.app(readonly=True), scene)
+    assert few.queue.overview().counts == {State.FAILED: 3, State.PENDING: 3}
+
+
+def test_a_frozen_view_holds_still_until_it_is_let_go(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("f")
+        await settled(pilot)
+        few.queue.enqueue("img.resize", {"path": "new"})
+        await settled(pilot)
+        assert table(pilot).total == 6
+        await pilot.press("f")
+        await seen(pilot, lambda: table(pilot).total == 7)
+
+    play(few.app(), scene)
+
+
+def test_the_id_and_the_command_are_copied_to_the_clipboard(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("j", "y")
+        assert pilot.app.clipboard == "6"
+        await pilot.press("Y")
+        assert pilot.app.clipboard.startswith("jobdeck enqueue img.resize --queue img --args '{")
+
+    play(few.app(), scene)
+
+
+def test_a_copied_shell_command_reads_as_it_was_typed() -> None:
+    args = '{"command": ["gzip", "-9", "access log.1"], "shell": false, "cwd": null, "env": null}'
+    made = Job(
+        id=1, kind="shell", args_json=args, queue="files", priority=3, state=State.FAILED, attempt=1, max_attempts=1,
+        created_at=0.0, scheduled_at=0.0,
+    )  # fmt: skip
+    assert command_of(made) == "jobdeck run --queue files --priority 3 -- gzip -9 'access log.1'"
+
+
+def test_the_help_lists_every_key_of_the_screen(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        keys = {key for binding in type(pilot.app.jobs_screen).BINDINGS for key in binding.key.split(",")}  # type: ignore[attr-defined]
+        await pilot.press("question_mark")
+        await seen(pilot, lambda: isinstance(pilot.app.screen, HelpScreen))
+        from jobdeck_tui.widgets.hints import key_name
+
+        shown = str(pilot.app.screen.query_one("#help-text").render())
+        missing = {key for key in keys if key_name(key) not in shown}
+        assert not missing
+
+    play(few.app(), scene)
+
+
+def test_the_palette_finds_a_command_by_its_name(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("j", "colon")
+        await pilot.pause(0.2)
+        await pilot.press(*"cancel")
+        await pilot.pause(0.5)
+        await pilot.press("enter")
+        await seen(pilot, lambda: few.queue.get(6).state is State.CANCELLED)
+
+    play(few.app(), scene)
+
+
+# -- with worker threads of its own -------------------------------------------------------------------
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Any:
+    """A real queue with kinds that run until they are told to stop."""
+    kinds = Registry()
+
+    @job(name="wait", registry=kinds)
+    def wait() -> None:
+        while True:
+            context().sleep(0.05)
+
+    @job(name="quick", registry=kinds)
+    def quick(n: int) -> int:
+        return n
+
+    settings = Settings(database=str(tmp_path / "jobs.db"), synchronous="OFF", shutdown_grace=20.0)
+    with Queue(settings=settings, registry=kinds) as queue:
+        yield queue
+
+
+def cockpit(queue: Queue, threads: int, grace: float = 20.0) -> Cockpit:
+    return Cockpit(lambda post: Feed(queue, post, threads=threads), where="~/jobs.db", grace=grace)
+
+
+def test_its_worker_threads_run_the_jobs(live: Queue) -> None:
+    ids = [live.enqueue("quick", {"n": n}).id for n in range(20)]
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await seen(pilot, lambda: deck_of(pilot).overview.counts.get(State.COMPLETED) == 20)
+        await pilot.press("q")
+        await seen(pilot, lambda: not pilot.app.is_running or pilot.app._exit)
+
+    play(cockpit(live, 4), scene)
+    assert [live.get(each).result for each in ids] == list(range(20))
+    assert not live.workers()
+
+
+def test_the_pool_grows_and_shrinks(live: Queue) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("greater_than_sign")
+        await seen(pilot, lambda: deck_of(pilot).pool.threads == 3)
+        await pilot.press("less_than_sign", "less_than_sign")
+        await seen(pilot, lambda: [worker.threads for worker in live.workers()] == [1])
+
+    play(cockpit(live, 2), scene)
+
+
+def test_leaving_with_running_jobs_asks_and_staying_goes_on(live: Queue) -> None:
+    live.enqueue("wait")
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await seen(pilot, lambda: deck_of(pilot).overview.counts.get(State.RUNNING) == 1)
+        await pilot.press("q")
+        await seen(pilot, lambda: isinstance(pilot.app.screen, LeaveScreen))
+        await pilot.press("escape")
+        await seen(pilot, lambda: not isinstance(pilot.app.screen, LeaveScreen))
+        assert live.get(1).state is State.RUNNING
+
+    play(cockpit(live, 1), scene)
+
+
+def test_releasing_on_leaving_gives_the_job_and_its_attempt_back(live: Queue) -> None:
+    live.enqueue("wait")
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await seen(pilot, lambda: deck_of(pilot).overview.counts.get(State.RUNNING) == 1)
+        await pilot.press("q")
+        await seen(pilot, lambda: isinstance(pilot.app.screen, LeaveScreen))
+        await pilot.press("r")
+        await seen(pilot, lambda: pilot.app._exit)
+
+    play(cockpit(live, 1), scene)
+    assert (live.get(1).state, live.get(1).attempt) == (State.PENDING, 0)
+
+
+def test_draining_counts_down_and_ends_when_the_last_job_has(live: Queue) -> None:
+    live.enqueue("wait")
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await seen(pilot, lambda: deck_of(pilot).overview.counts.get(State.RUNNING) == 1)
+        await pilot.press("q", "d")
+        await seen(pilot, lambda: "s left" in str(pilot.app.screen.query_one("#leave-title").render()))
+        live.cancel(1)
+        await seen(pilot, lambda: pilot.app._exit)
+
+    play(cockpit(live, 1), scene)
+    wait_until(lambda: live.get(1).state is State.CANCELLED)
+    assert not live.workers()
+
+
+def test_a_drain_can_be_cut_short(live: Queue) -> None:
+    live.enqueue("wait")
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await seen(pilot, lambda: deck_of(pilot).overview.counts.get(State.RUNNING) == 1)
+        await pilot.press("q", "d")
+        await seen(pilot, lambda: "s left" in str(pilot.app.screen.query_one("#leave-title").render()))
+        await pilot.press("r")
+        await seen(pilot, lambda: pilot.app._exit, timeout=4.0)
+
+    play(cockpit(live, 1), scene)
+    assert (live.get(1).state, live.get(1).attempt) == (State.PENDING, 0)
+    assert all(attempt.late_at is None for attempt in live.attempts(1))

@@ -1,0 +1,97 @@
+"""Each screen as a picture, at the two sizes that terminals usually have. Look at a changed picture before you accept it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.tui.still import Still, deck_of, seen, settled, steps
+from textual.pilot import Pilot
+
+SIZES = [(80, 24), (120, 40)]
+Compare = Callable[..., bool]
+
+sizes = pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+
+
+@sizes
+def test_the_main_screen_of_a_busy_queue(snap_compare: Compare, still: Still, size: tuple[int, int]) -> None:
+    still.busy()
+    assert snap_compare(still.app(), terminal_size=size, run_before=steps("j", "j", "space", "j"))
+
+
+@sizes
+def test_the_main_screen_of_an_empty_queue(snap_compare: Compare, still: Still, size: tuple[int, int]) -> None:
+    assert snap_compare(still.app(), terminal_size=size, run_before=steps())
+
+
+def test_a_wide_terminal_docks_a_preview(snap_compare: Compare, still: Still) -> None:
+    still.busy()
+    assert snap_compare(still.app(), terminal_size=(200, 60), run_before=steps("j", "j", "j"))
+
+
+@sizes
+def test_a_failed_job_in_detail(snap_compare: Compare, still: Still, size: tuple[int, int]) -> None:
+    still.busy()
+
+    async def open_it(pilot: Pilot[Any]) -> None:
+        await steps()(pilot)
+        pilot.app.open_job(still.failed)  # type: ignore[attr-defined]
+        await seen(pilot, lambda: getattr(pilot.app.screen, "detail", None) is not None)
+        await settled(pilot)
+
+    assert snap_compare(still.app(), terminal_size=size, run_before=open_it)
+
+
+@sizes
+def test_the_form_of_a_new_job(snap_compare: Compare, still: Still, size: tuple[int, int]) -> None:
+    still.busy()
+
+    async def fill(pilot: Pilot[Any]) -> None:
+        await steps("n")(pilot)
+        pilot.app.screen.query_one("#kind").value = "mail.send_receipt"  # type: ignore[attr-defined]
+        await seen(pilot, lambda: len(pilot.app.screen.query("Field")) == 9)
+        await pilot.pause()
+        await pilot.press("a", "b", "tab", "x")
+        await seen(pilot, lambda: "valid integer" in str(pilot.app.screen.query(".field-problem").first().render()))
+        blink_off(pilot)
+
+    assert snap_compare(still.app(), terminal_size=size, run_before=fill)
+
+
+@sizes
+def test_the_help_of_the_main_screen(snap_compare: Compare, still: Still, size: tuple[int, int]) -> None:
+    still.busy()
+    assert snap_compare(still.app(), terminal_size=size, run_before=steps("question_mark"))
+
+
+def test_a_filter_with_an_error_points_at_it(snap_compare: Compare, still: Still) -> None:
+    still.busy()
+
+    async def type_it(pilot: Pilot[Any]) -> None:
+        await steps("slash", *"queue:mail", "space", *"ags:3")(pilot)
+        await seen(pilot, lambda: deck_of(pilot).page.problem)
+        blink_off(pilot)
+
+    assert snap_compare(still.app(), terminal_size=(100, 30), run_before=type_it)
+
+
+def test_the_light_theme(snap_compare: Compare, still: Still) -> None:
+    still.busy()
+
+    async def lighten(pilot: Pilot[Any]) -> None:
+        pilot.app.theme = "jobdeck-light"
+        await steps("j", "j")(pilot)
+
+    assert snap_compare(still.app(), terminal_size=(120, 40), run_before=lighten)
+
+
+def test_a_terminal_that_is_too_small_says_which_size_it_needs(snap_compare: Compare, still: Still) -> None:
+    assert snap_compare(still.app(), terminal_size=(50, 12), run_before=steps())
+
+
+def blink_off(pilot: Pilot[Any]) -> None:
+    """A cursor that blinks would make two pictures of one screen."""
+    for each in pilot.app.screen.query("Input"):
+        each.cursor_blink = False  # type: ignore[attr-defined]
