@@ -9,12 +9,12 @@ from pathlib import Path
 from random import Random
 from typing import Annotated, Any, Literal
 
-from jobdeck import Job, Queue, Registry, Settings, WorkerInfo
-from jobdeck.jobs import Completion, Failure
-from jobdeck.registry import job
 from tests.core.helpers import FakeClock
 from textual.pilot import Pilot
 
+from jobdeck import Job, Queue, Registry, Settings, WorkerInfo
+from jobdeck.jobs import Completion, Failure
+from jobdeck.registry import job
 from jobdeck_tui.app import Cockpit
 from jobdeck_tui.feed import Feed
 
@@ -105,9 +105,8 @@ class Still:
                 if self.random.random() < 0.03:
                     final = claimed.attempt >= 2
                     retry_at = None if final else begun + took + 15
-                    failed.append(
-                        Failure(claimed, begun, begun + took, retry_at, "SMTPServerDisconnected", "Connection unexpectedly closed", TRACEBACK)
-                    )  # fmt: skip
+                    error = ("SMTPServerDisconnected", "Connection unexpectedly closed", TRACEBACK)
+                    failed.append(Failure(claimed, begun, begun + took, retry_at, *error))
                 else:
                     done.append(Completion(claimed, begun, begun + took, json.dumps({"ok": True})))
             self.store.complete_jobs(done)
