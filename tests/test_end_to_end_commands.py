@@ -89,6 +89,24 @@ def test_a_second_signal_ends_at_once(deck: CommandLine) -> None:
     assert (worker.returncode, _leftovers(deck)) == (0, 0), log
 
 
+def test_a_job_whose_worker_was_killed_runs_again_and_its_first_attempt_shows_as_crashed(deck: CommandLine) -> None:
+    env = {"JOBDECK_LEASE": "0.5"}
+    deck.done("run", "--shell", "echo run $JOBDECK_ATTEMPT >> runs; [ $JOBDECK_ATTEMPT = 2 ] || exec sleep 2")
+    first = deck.start("worker", env=env)
+    eventually(lambda: (deck.folder / "runs").exists())
+    first.kill()
+    first.communicate()
+    second = deck.start("worker", env=env)
+    waited = deck("wait", 1, "--timeout", "20s")
+    second.terminate()
+    second.communicate(timeout=20)
+    assert waited.exit_code == 0
+    assert (deck.folder / "runs").read_text() == "run 1\nrun 2\n"
+    (job,) = deck.json("list")
+    assert [attempt["outcome"] for attempt in job["attempts"]] == ["crashed", "completed"]
+    assert "crashed" in deck.done("show", 1)
+
+
 def test_a_users_own_module_is_worked_off_and_a_wrong_argument_refused(deck: CommandLine) -> None:
     deck.tasks()
     env = {**os.environ, "JOBDECK_APP": "tasks", "JOBDECK_DATABASE": "jobs.db"}

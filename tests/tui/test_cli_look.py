@@ -155,7 +155,7 @@ def test_wait_succeeds_only_if_all_completed(deck: CommandLine) -> None:
     assert deck.done("wait", 1).startswith("1  completed")
     result = deck("wait", 1, 2, 1)
     assert result.exit_code == 1
-    assert [line.split()[:2] for line in result.stdout.splitlines()] == [["1", "completed"], ["2", "failed"]]
+    assert sorted(line.split()[:2] for line in result.stdout.splitlines()) == [["1", "completed"], ["2", "failed"]]
     assert deck("wait", 1, 99).exit_code == 1
 
 

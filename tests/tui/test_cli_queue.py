@@ -57,19 +57,17 @@ def test_health_asks_for_a_worker_only_while_there_is_work(deck: CommandLine) ->
             assert (told["healthy"], told["reasons"], told["workers"]) == (True, [], 2)
 
 
-def test_a_silent_worker_is_unhealthy_and_is_listed_as_silent(deck: CommandLine) -> None:
-    from dataclasses import replace
-
-    env = {"JOBDECK_LEASE": "0.2"}
-    with deck.queue() as queue:
-        worker = Worker(queue, threads=3, queues=["q"])
-        info = replace(worker._info(), id="gone:1:abc")
-        queue.store.report_worker(info)
+def test_a_worker_that_died_is_unhealthy_and_is_listed_as_silent(deck: CommandLine) -> None:
+    env = {"JOBDECK_LEASE": "0.3"}
+    worker = deck.start("worker", "--threads", 3, "--queues", "q", env=env)
+    eventually(lambda: deck.database.exists() and [each["threads"] for each in deck.json("workers")] == [3])
+    worker.kill()
+    worker.communicate()
     eventually(lambda: deck("health", env=env).exit_code == 1)
-    assert "gone:1:abc has been silent" in deck("health", env=env).stdout
+    assert "has been silent" in deck("health", env=env).stdout
     (listed,) = deck.json("workers", env=env)
-    assert (listed["id"], listed["alive"], listed["threads"], listed["queues"]) == ("gone:1:abc", False, 3, ["q"])
-    assert deck.done("workers", env=env).splitlines()[1].split()[:3] == ["silent", "gone:1:abc", "0/3"]
+    assert (listed["pid"], listed["alive"], listed["queues"]) == (worker.pid, False, ["q"])
+    assert deck.done("workers", env=env).splitlines()[1].split()[:3] == ["silent", listed["id"], "0/3"]
 
 
 def test_kinds_tell_arguments_types_defaults_and_what_they_are_for(deck: CommandLine) -> None:
@@ -127,9 +125,9 @@ def test_completion_prints_a_script_for_the_shell(shell: str) -> None:
 def test_a_worker_reports_what_it_does_in_the_list_of_workers(deck: CommandLine) -> None:
     deck.done("run", "--shell", "while [ ! -e go ]; do sleep 0.02; done")
     with deck.queue() as queue, Worker(queue, threads=2):
-        eventually(lambda: deck.json("workers")[0]["running"] == 1)
+        eventually(lambda: [(each["running"], each["threads"]) for each in deck.json("workers")] == [(1, 2)])
         (listed,) = deck.json("workers")
-        assert (listed["threads"], listed["alive"], listed["draining"]) == (2, True, False)
+        assert (listed["alive"], listed["draining"], listed["queues"]) == (True, False, [])
         (deck.folder / "go").touch()
         eventually(lambda: deck.json("workers")[0]["running"] == 0)
     assert deck.json("workers") == []

@@ -53,7 +53,13 @@ Filter terms must all hold; a comma means or, - in front means not, * matches an
 )
 @click.argument("filter", nargs=-1, shell_complete=complete_filter)
 @click.option("--limit", type=click.IntRange(0), default=50, show_default=True, metavar="N", help="How many; 0 for all.")
-@click.option("--sort", type=click.Choice(SORTS), default="id", show_default=True, help="What to sort by, largest first.")
+@click.option(
+    "--sort",
+    type=click.Choice(SORTS),
+    default="id",
+    show_default=True,
+    help="What to sort by: largest first, of age newest first.",
+)
 @click.option("--reverse", is_flag=True, help="Smallest first.")
 @click.pass_obj
 def list_command(front: Front, filter: Sequence[str], limit: int, sort: str, reverse: bool) -> None:
