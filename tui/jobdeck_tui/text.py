@@ -7,11 +7,10 @@ cursor, change the title, hide text or reverse its order is shown by its code in
 from __future__ import annotations
 
 import re
+from functools import cache
 
 #: C0 and DEL, C1, marks and overrides of writing direction, line and paragraph separators, lone surrogates.
 _UNSAFE = "\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
-_IN_LINES = re.compile(f"[{_UNSAFE}]")
-_IN_A_LINE = re.compile(f"[{_UNSAFE}\t\n]")
 _SHORT = {"\t": r"\t", "\n": r"\n", "\r": r"\r"}
 
 
@@ -24,12 +23,18 @@ def safe(text: str, *, multiline: bool = False) -> str:
     """
     if text.isprintable():
         return text  # the usual case; printable text holds none of these
-    return (_IN_LINES if multiline else _IN_A_LINE).sub(_code, text)
+    return _pattern(multiline=multiline).sub(_code, text)
 
 
 def safe_json(text: str) -> str:
     r"""A JSON document with the same characters as JSON escapes, such as `\u001b`: it means the same as before."""
-    return text if text.isprintable() else _IN_A_LINE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return text if text.isprintable() else _pattern(multiline=False).sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+@cache
+def _pattern(*, multiline: bool) -> re.Pattern[str]:
+    # Made when it is first needed: most commands never print such text, and making it takes 2 ms.
+    return re.compile(f"[{_UNSAFE}]" if multiline else f"[{_UNSAFE}\t\n]")
 
 
 def _code(found: re.Match[str]) -> str:
