@@ -81,7 +81,7 @@ def test_the_table_is_aligned_and_says_what_a_job_does(deck: CommandLine) -> Non
     deck.done("run", "--", "true")
     head, *rows = deck.done("list").splitlines()
     assert head.split()[:8] == ["STATE", "ID", "KIND", "QUEUE", "PRI", "TRY", "AGE", "TOOK"]
-    at = head.index("ERROR / ARGS")
+    at = head.index("DETAIL")
     assert [line[at:] for line in rows] == ["true", "echo 'two words'"]
 
 

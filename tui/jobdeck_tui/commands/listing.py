@@ -28,7 +28,7 @@ HEADS = (
     Column("TRY", right=True, drop=2),
     Column("AGE", right=True, drop=1),
     Column("TOOK", right=True, drop=5),
-    Column("ERROR / ARGS", least=18, drop=3),
+    Column("DETAIL", least=18, drop=3),
 )
 
 
