@@ -24,6 +24,7 @@ from jobdeck import (
     JobdeckError,
     JobNotFound,
     Kind,
+    Overview,
     Queue,
     StoreError,
     Term,
@@ -41,7 +42,7 @@ Act = Callable[[], None]
 
 EVERY = 0.5
 """Seconds between two looks."""
-AHEAD = 120
+AHEAD = 60
 """Rows read before and after those on screen, so that moving seldom meets a row that is not there yet."""
 _PATIENCE = 20
 """A list of ids that took t seconds to read is not read again for 20 t: at most 5 % of the feed's time."""
@@ -66,6 +67,8 @@ class Feed:
         self._ids_again_at = 0.0
         self._opened: int | None = None
         self._looked_at = 0.0
+        self._overview: Overview | None = None
+        self._overview_of: tuple[float, int] | None = None
         self._asked = True
         self._frozen = False
         self._trouble: str | None = None
@@ -99,7 +102,7 @@ class Feed:
         self._inbox.put(self._ask)
 
     def _ask(self) -> None:
-        self._asked = True
+        self._looked_at = 0.0
 
     def freeze(self, frozen: bool) -> None:
         """Stop or go on looking at what changes; the frozen view can still be scrolled."""
@@ -262,20 +265,23 @@ class Feed:
             self._post(Acted(f"A bug in jobdeck: {type(error).__name__}: {error}", failed=True))
 
     def _look(self) -> None:
-        due = time.monotonic() >= self._looked_at + EVERY
+        due = self._overview is None or time.monotonic() >= self._looked_at + EVERY
         if not (due or self._asked):
             return
         self._asked = False
+        if due or self._overview is None or self._overview_of != (self._view.seconds, self._view.slots):
+            # What was only scrolled or filtered is answered with the overview at hand: the answer is sooner there.
+            self._overview_of = (self._view.seconds, self._view.slots)
+            self._overview = self.queue.overview(seconds=self._view.seconds, slots=max(4, self._view.slots))
+            self._looked_at = time.monotonic()
         page = self._page(refresh=not self._frozen or self._ids_of != self._view.order)
-        overview = self.queue.overview(seconds=self._view.seconds, slots=max(4, self._view.slots))
         pool = Pool(self._threads, self._worker.id if self._worker else None)
-        self._post(Snapshot(Deck(overview, page, pool)))
+        self._post(Snapshot(Deck(self._overview, page, pool)))
         if self._opened is not None:
             self._post(DetailSnapshot(self._detail(self._opened)))
         if self._trouble is not None:
             self._trouble = None
             self._post(Trouble(None))
-        self._looked_at = time.monotonic()
 
     def _page(self, *, refresh: bool) -> Page:
         view = self._view
@@ -319,8 +325,6 @@ class Feed:
 
         def act() -> None:
             changes = change(wanted)
-            self._ids_again_at = 0.0
-            self._asked = True
             refusals = list(changes.refused.values())
             if changes.done:
                 rest = f", {len(refusals)} could not: {refusals[0]}" if refusals else ""
@@ -338,8 +342,7 @@ class Feed:
         return f"{_jobs(done)} cancelled" + (f", {stopping} of them asked to stop" if stopping else "")
 
     def _tell(self, text: str, *, failed: bool = False, job_id: int | None = None) -> None:
-        self._asked = True
-        self._ids_again_at = 0.0
+        self._looked_at = self._ids_again_at = 0.0
         self._post(Acted(text, failed=failed, job_id=job_id))
 
 

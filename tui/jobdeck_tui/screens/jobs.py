@@ -77,7 +77,8 @@ class JobsScreen(DeckScreen):
         self.deck: Deck | None = None
         """What is shown."""
         self._frozen_at: float | None = None
-        self._too_small = ""
+        self._workers_height = 0
+        self._titles: tuple[Content, Content] | None = None
 
     def compose(self) -> ComposeResult:
         yield Header(self._where, id="header")
@@ -114,24 +115,30 @@ class JobsScreen(DeckScreen):
 
     def show(self, deck: Deck) -> None:
         """Show this moment."""
-        self.deck = deck
+        before, self.deck = self.deck, deck
         overview = deck.overview
-        header = self.query_one(Header)
-        if self._frozen_at is None:
-            header.show(deck)
-            for chart in (self.query_one(Throughput), self.query_one(LatencyChart), self.query_one(Sparks)):
-                chart.show(overview)
-            self.query_one(Queues).show(overview)
-            self.query_one(StateTabs).show(overview)
-            workers = self.query_one(Workers)
-            workers.show(overview, deck.pool)
-            self._size_workers(workers)
-        else:
-            header.frozen(overview.at - self._frozen_at)
+        if self._frozen_at is not None:
+            self.query_one(Header).frozen(overview.at - self._frozen_at)
+        elif before is None or overview is not before.overview:
+            self._show_overview(deck)
         self.table.show(deck.page, overview.at if self._frozen_at is None else self._frozen_at)
-        self.query_one(FilterBar).learn(overview, (kind.name for kind in self.cockpit.kinds))
         self.query_one(Preview).show_job(self.table.job, overview.at)
         self._title()
+
+    def _show_overview(self, deck: Deck) -> None:
+        overview = deck.overview
+        self.query_one(Header).show(deck)
+        if self._has_charts:
+            self.query_one(Throughput).show(overview)
+            self.query_one(LatencyChart).show(overview)
+            self.query_one(Queues).show(overview)
+        else:
+            self.query_one(Sparks).show(overview)
+        self.query_one(StateTabs).show(overview)
+        workers = self.query_one(Workers)
+        workers.show(overview, deck.pool)
+        self._size_workers(workers)
+        self.query_one(FilterBar).learn(overview, (kind.name for kind in self.cockpit.kinds))
 
     def trouble(self, text: str | None) -> None:
         """Say that the database cannot be read, or that it can again."""
@@ -141,7 +148,10 @@ class JobsScreen(DeckScreen):
         workers.set_class(not self._has_charts, "-one-line")
         most = 1 if not self._has_charts else max(2, min(6, self.size.height // 8))
         frame = 2 if self._has_charts else 0
-        workers.styles.height = min(most, workers.lines_wanted) + frame
+        height = min(most, workers.lines_wanted) + frame
+        if height != self._workers_height:  # each setting lays the screen out anew
+            self._workers_height = height
+            workers.styles.height = height
 
     @property
     def _has_charts(self) -> bool:
@@ -152,23 +162,29 @@ class JobsScreen(DeckScreen):
         super().on_resize(event)
         self.set_class(not self._has_charts, "-compact")
         self.set_class(event.size.width >= WIDE, "-wide")
-        self._size_workers(self.query_one(Workers))
+        if self.deck is not None:
+            self._show_overview(self.deck)
         self.call_after_refresh(self._look)
 
     def _title(self) -> None:
-        jobs = self.query_one("#jobs")
-        table = self.table
+        titles = (self._title_above(), self._title_below())
+        if titles != self._titles:
+            self._titles = titles
+            jobs = self.query_one("#jobs")
+            jobs.border_title, jobs.border_subtitle = titles
+
+    def _title_above(self) -> Content:
         sort = "" if (self._view.sort, self._view.descending) == ("id", True) else f" · by {self._view.sort}"
-        jobs.border_title = Content.assemble(("⁵", "$quiet"), ("jobs", "bold"), (sort, "$quiet"))
-        left = f"/{safe(self._view.filter)} " if self._view.filter and not self.query_one(FilterBar).display else ""
-        problem = self.deck.page.problem if self.deck else None
-        if problem and self.deck:
-            told = Content.assemble((f"✗ column {self.deck.page.column + 1}: {problem}", "$error"))
-            jobs.border_subtitle = told
-            return
+        return Content.assemble(("⁵", "$quiet"), ("jobs", "bold"), (sort, "$quiet"))
+
+    def _title_below(self) -> Content:
+        page = self.deck.page if self.deck else None
+        if page is not None and page.problem:
+            return Content.assemble((f"✗ column {page.column + 1}: {page.problem}", "$error"))
+        table = self.table
         pieces: list[tuple[str, str]] = []
-        if left:
-            pieces.append((left + " ", "$accent"))
+        if self._view.filter and not self.query_one(FilterBar).display:
+            pieces.append((f"/{safe(self._view.filter)}  ", "$accent"))
         if table.marks:
             pieces.append((f"{number(len(table.marks))} marked · ", "$warning"))
         if table.arrived:
@@ -177,7 +193,7 @@ class JobsScreen(DeckScreen):
             pieces += [("● live · ", "$success"), (f"{number(table.total)} jobs", "$quiet")]
         else:
             pieces.append((f"{number(table.row + 1)} of {number(table.total)}", "$quiet"))
-        jobs.border_subtitle = Content.assemble(*pieces)
+        return Content.assemble(*pieces)
 
     # -- what is looked at ------------------------------------------------------------------------
 

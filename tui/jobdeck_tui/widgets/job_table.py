@@ -8,13 +8,13 @@ the table is *live*: it shows the newest jobs as they come, and no key can hit t
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from rich.style import Style
 from textual.binding import Binding, BindingType
 from textual.events import Click, Resize
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -74,7 +74,7 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         self.chosen: int | None = None
         """The id under the cursor; `None` while the table is live."""
         self._ids: array[int] = array("q")
-        self._jobs: dict[int, Job] = {}
+        self._jobs: Mapping[int, Job] = {}
         self._row = 0
         self._arrived = 0
         self._newest_seen = 0
@@ -107,8 +107,7 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
             if self.live:
                 self._arrived = 0
             self._resize_content()
-        if page.jobs is not self._jobs:
-            self._jobs = dict(page.jobs)
+        self._jobs = page.jobs
         self._lay_out()
         self._drop_gone_marks()
         self.refresh()
@@ -254,9 +253,10 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
             return line(self._empty(y), width, self.rich_style)
         job_id = self._ids[row]
         job = self._jobs.get(job_id)
-        if job is None:
-            return line([("    …", self._text("quiet"))], width, self.rich_style)
         cursor, marked = job_id == self.chosen, job_id in self.marks
+        if job is None:  # its record is on the way
+            sign = ("❯" if cursor else " ", self._text("accent"))
+            return line([sign, (f" … {job_id}", self._text("quiet"))], width, self._ground(cursor, marked))
         key = (job_id, cursor and self.has_focus, marked)
         tick = self._now.tick(job)
         found = self._strips.get(key)
@@ -328,12 +328,17 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
     def _go(self, row: int) -> None:
         if not self._ids:
             return
+        before, top = self._row, self.top
         self._row = max(0, min(len(self._ids) - 1, row))
         self.chosen = self._ids[self._row]
         if self._row == 0:
             self._arrived = 0
         self._scroll_to_row()
-        self._moved()
+        self.post_message(self.Moved())
+        if self.top == top:  # only two lines look different now
+            self.refresh(*(Region(0, HEAD + each - top, self._width, 1) for each in (before, self._row)))
+        else:
+            self.refresh()
 
     def _scroll_to_row(self) -> None:
         if self.chosen is None:
@@ -383,6 +388,7 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         self.marks ^= {self.chosen}
         self._range_from = self._row
         self._go(self._row + 1)
+        self._moved()
 
     def action_mark_range(self) -> None:
         """Mark everything from the newest mark to the cursor."""

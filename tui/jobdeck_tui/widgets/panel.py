@@ -56,6 +56,7 @@ class Panel(Drawn, can_focus=True):
 
     digit: ClassVar[int] = 0
     label: ClassVar[str] = ""
+    _titles: tuple[Content, Content] | None = None
 
     def on_mount(self) -> None:
         self.titled(())
@@ -66,8 +67,13 @@ class Panel(Drawn, can_focus=True):
         Texts are shown as they are, never read as markup.
         """
         digit = str(self.digit).translate(_RAISED) if self.digit else ""
-        self.border_title = Content.assemble((digit, "$quiet"), (self.label, "bold"), *_spaced(after))
-        self.border_subtitle = Content.assemble(*subtitle) if subtitle else ""
+        titles = (
+            Content.assemble((digit, "$quiet"), (self.label, "bold"), *_spaced(after)),
+            Content.assemble(*subtitle),
+        )
+        if titles != self._titles:  # each setting draws the whole panel anew
+            self._titles = titles
+            self.border_title, self.border_subtitle = titles
 
 
 def _spaced(pieces: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
