@@ -99,9 +99,9 @@ class Worker:
         self._store.report_worker(self._info())
         for name, loop in (("claimer", self._claim_loop), ("keeper", self._keeper.loop)):
             self._threads.append(threading.Thread(target=loop, name=f"jobdeck-{name}", daemon=True))
+        self.resize(self._first_size)  # before the keeper reports how many there are
         for thread in self._threads:
             thread.start()
-        self.resize(self._first_size)
 
     def resize(self, threads: int) -> None:
         """Run up to `threads` jobs at once from now on. Running jobs are not disturbed."""

@@ -43,7 +43,9 @@ class Cockpit(App[int]):
         Binding("ctrl+c,ctrl+q", "leave", "quit", show=False, priority=True),
     ]
 
-    def __init__(self, make_feed: MakeFeed, *, where: str, grace: float = 25.0, readonly: bool = False) -> None:
+    def __init__(
+        self, make_feed: MakeFeed, *, where: str, grace: float = 25.0, readonly: bool = False, look_back: float = 600.0
+    ) -> None:
         """Make the app; `run` opens it.
 
         Args:
@@ -51,6 +53,7 @@ class Cockpit(App[int]):
             where: the queue's name as people know it: its path.
             grace: seconds running jobs get when the cockpit is left by draining.
             readonly: refuse every act.
+            look_back: seconds that the charts show at first.
         """
         super().__init__()
         self.register_theme(DARK)
@@ -61,6 +64,7 @@ class Cockpit(App[int]):
         self.readonly = readonly
         self.grace = grace
         self._where = where
+        self._look_back = look_back
         self._paused: set[str] = set()
         self._leaving = False
 
@@ -68,7 +72,7 @@ class Cockpit(App[int]):
         return dict(FALLBACKS)
 
     def get_default_screen(self) -> Screen[None]:
-        return JobsScreen(self._where)
+        return JobsScreen(self._where, look_back=self._look_back)
 
     def on_mount(self) -> None:
         """End well when asked to from outside."""
@@ -259,12 +263,14 @@ def _run_demo(settings: Settings, threads: int) -> int:
         workload = Workload(queue)
         workload.start()
         try:
-            return _run(queue, settings, where="demo", threads=threads, readonly=False)
+            return _run(queue, settings, where="demo", threads=threads, look_back=120.0)
         finally:
             workload.stop()
 
 
-def _run(queue: Queue, settings: Settings, *, where: str, threads: int, readonly: bool) -> int:
+def _run(
+    queue: Queue, settings: Settings, *, where: str, threads: int, readonly: bool = False, look_back: float = 600.0
+) -> int:
     root = logging.getLogger()
     root.setLevel(settings.log_level)
     if not root.handlers:
@@ -273,7 +279,7 @@ def _run(queue: Queue, settings: Settings, *, where: str, threads: int, readonly
     def make_feed(post: Post) -> Feed:
         return Feed(queue, post, threads=threads, readonly=readonly)
 
-    app = Cockpit(make_feed, where=where, grace=settings.shutdown_grace, readonly=readonly)
+    app = Cockpit(make_feed, where=where, grace=settings.shutdown_grace, readonly=readonly, look_back=look_back)
     try:
         code = app.run()
     finally:

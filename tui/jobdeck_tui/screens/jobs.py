@@ -29,7 +29,8 @@ from ..widgets.workers import Workers
 from .base import DeckScreen, TooSmall
 from .confirm import ConfirmScreen
 
-RANGES = (600.0, 3600.0, 86400.0)
+RANGES = (120.0, 600.0, 3600.0, 86400.0)
+"""Seconds: how far the charts can look back."""
 SORTS = ("id", "state", "kind", "queue", "priority", "attempt", "took", "error")
 WIDE = 160
 """From this width on a preview of the chosen job is docked on the right."""
@@ -70,10 +71,10 @@ class JobsScreen(DeckScreen):
         Binding("q", "app.leave", "quit"),
     ]
 
-    def __init__(self, where: str) -> None:
+    def __init__(self, where: str, *, look_back: float = 600.0) -> None:
         super().__init__()
         self._where = where
-        self._view = View()
+        self._view = View(seconds=look_back)
         self.deck: Deck | None = None
         """What is shown."""
         self._frozen_at: float | None = None

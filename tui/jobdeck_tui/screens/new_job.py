@@ -13,7 +13,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widget import Widget
-from textual.widgets import Checkbox, Input, Label, Select, Static
+from textual.widgets import Input, Label, Select, Static
 
 from jobdeck import Job, Kind, Parameter, parse_duration
 
@@ -160,7 +160,7 @@ class NewJobScreen(ModalScreen[NewJob | None]):
         hint = safe(parameter.doc) or _short_type(parameter)
         entry: Widget
         if parameter.type == "bool":
-            entry = Checkbox("", bool(value), compact=True)
+            entry = Select([("yes", True), ("no", False)], value=bool(value), allow_blank=False, compact=True)
         elif parameter.choices:
             chosen = value if value in parameter.choices else parameter.choices[0]
             entry = Select([(str(each), each) for each in parameter.choices], value=chosen, allow_blank=False, compact=True)
@@ -184,10 +184,6 @@ class NewJobScreen(ModalScreen[NewJob | None]):
     def on_input_changed(self) -> None:
         """Check what is typed."""
         self._touched = True
-        self._check()
-
-    def on_checkbox_changed(self) -> None:
-        """Check what is ticked."""
         self._check()
 
     def _check(self) -> None:
@@ -233,7 +229,7 @@ class NewJobScreen(ModalScreen[NewJob | None]):
                 continue
             parameter = names[field.key]
             entry = field.entry
-            if isinstance(entry, (Checkbox, Select)):
+            if isinstance(entry, Select):
                 args[field.key] = entry.value
             elif self._kind.name == "shell" and field.key == "command":
                 problem = _read_command(field.text, args)

@@ -90,7 +90,7 @@ class Chart(Panel):
     """A chart over time, with its time axis on the last line."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "range", "range", tooltip="Look back 10 minutes, 1 hour or 24 hours"),
+        Binding("enter", "range", "range", tooltip="Look back 2 minutes, 10 minutes, 1 hour or 24 hours"),
     ]
 
     class RangeAsked(Message):

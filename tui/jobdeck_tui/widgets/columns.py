@@ -99,13 +99,18 @@ def detail(job: Job, now: Now) -> list[tuple[str, str]]:
             bar = "━" * done + "╌" * (10 - done)
             return [(bar, "accent"), (f" {job.progress:4.0%}  ", ""), (arguments(job), "quiet")]
         case State.FAILED:
-            return [(safe(job.error or ""), "error")]
+            return [(failure(job), "error"), (" · " + arguments(job), "quiet")]
         case State.RETRYING:
-            return [(f"in {_clock(due)}", "warning"), (" · " + safe(job.error or ""), "quiet")]
+            return [(f"in {_clock(due)}", "warning"), (" · " + failure(job), "quiet")]
         case State.SCHEDULED:
             return [(f"in {_clock(due)}", "later"), (" · " + arguments(job), "quiet")]
         case _:
             return [(arguments(job), "quiet")]
+
+
+def failure(job: Job) -> str:
+    """The newest error; of a command only what it said, since its type tells nothing."""
+    return safe((job.error or "").removeprefix("CommandFailed: " if job.kind == "shell" else ""))
 
 
 def _clock(seconds: float) -> str:

@@ -25,8 +25,8 @@ _NAMES = {
     "greater_than_sign": ">",
     "left_square_bracket": "[",
     "right_square_bracket": "]",
-    "ctrl+backslash": "ctrl+\\",
-    "ctrl+at": "ctrl+space",
+    "ctrl+backslash": "^\\",
+    "ctrl+at": "^space",
     "pageup": "PgUp",
     "pagedown": "PgDn",
     "up": "↑",
@@ -52,7 +52,7 @@ def keys_of(binding: Binding, *, all_of_them: bool = False) -> str:
     """The keys of a binding as a person reads them: in short, or all of them."""
     if binding.key_display and not all_of_them:
         return binding.key_display
-    return " ".join(key_name(key) for key in binding.key.split(","))
+    return " ".join(dict.fromkeys(key_name(key) for key in binding.key.split(",")))
 
 
 class Hints(Drawn):

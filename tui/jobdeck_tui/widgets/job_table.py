@@ -306,18 +306,25 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
                     yield text + " ", quiet if column.quiet or job.state is State.CANCELLED else plain
 
     def _empty(self, y: int) -> Iterable[Piece]:
-        if self._ids or y != HEAD + 1:
+        if self._ids:
             return
         view = self.page.view
-        quiet = self._text("quiet")
+        quiet, accent = self._text("quiet"), self._text("accent")
+        told: list[list[Piece]] = [[]]
         if self.page.problem:
-            yield "  the filter is not complete", quiet
+            told.append([("  the filter is not complete", quiet)])
         elif view.filter or view.tab != "all":
-            yield f"  no job matches {safe(view.filter or view.tab)}", quiet
+            told.append([(f"  no job matches {safe(view.filter or view.tab)}", quiet)])
         else:
-            yield "  the queue is empty: press n for a new job, or type ", quiet
-            yield "jobdeck run -- echo hello", self._text("accent")
-            yield " in another terminal", quiet
+            told += [
+                [("  The queue is empty.", self._text("strong"))],
+                [],
+                [("  n                          ", accent), ("a new job, here", quiet)],
+                [("  jobdeck run -- echo hello  ", accent), ("a command, from another terminal", quiet)],
+                [("  ?                          ", accent), ("every key", quiet)],
+            ]
+        if HEAD <= y < HEAD + len(told):
+            yield from told[y - HEAD]
 
     # -- moving -----------------------------------------------------------------------------------
 

@@ -131,6 +131,8 @@ def _attempt(attempt: Attempt, now: float) -> Iterable[Told]:
 
 _LEVELS = {"err": "error", "error": "error", "critical": "error", "warning": "warning", "debug": "quiet"}
 
+_SHORT_LEVELS = {"warning": "warn", "critical": "crit"}
+
 
 def log(lines: Sequence[LogLine]) -> list[Told]:
     """The log, a line each, with time and level; the attempt is named where it changes."""
@@ -142,6 +144,9 @@ def log(lines: Sequence[LogLine]) -> list[Told]:
             attempt = entry.attempt
             told.append([(f"attempt {attempt}", "strong")])
         meaning = _LEVELS.get(entry.level, "")
-        head: Told = [(clock_time(entry.at) + " ", "quiet"), (entry.level[:5].ljust(6), meaning or "quiet")]
+        head: Told = [
+            (clock_time(entry.at) + " ", "quiet"),
+            (_SHORT_LEVELS.get(entry.level, entry.level)[:5].ljust(6), meaning or "quiet"),
+        ]
         told += [[*head, (part, meaning)] for part in safe(entry.text, multiline=True).split("\n")]
     return told or [[("nothing was logged", "quiet")]]

@@ -121,7 +121,7 @@ class Workers(Panel):
     def draw(self, y: int, width: int) -> Sequence[Piece]:
         quiet = self.style("quiet")
         if not self._slots:
-            told = "no worker runs: start one with `jobdeck worker`, or press > for a thread in here"
+            told = "no worker runs: press > for a thread in here, or start jobdeck worker"
             return [(" " + told, quiet)] if y == 0 else []
         if self.has_class("-one-line"):
             return self._one_line(width)
