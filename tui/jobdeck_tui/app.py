@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import shlex
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
@@ -29,6 +31,9 @@ from .widgets.hints import keys_of
 
 #: Keys that would do nothing useful, or nothing at all, from the palette.
 _NO_COMMANDS = frozenset({"app.command_palette", "app.focus_next", "app.focus_previous", "screen.copy_text"})
+
+HANG_UP_GRACE = 5.0
+"""Seconds after the terminal was closed until the process ends in any case."""
 
 MakeFeed = Callable[[Post], Feed]
 
@@ -77,10 +82,9 @@ class Cockpit(App[int]):
     def on_mount(self) -> None:
         """End well when asked to from outside."""
         loop = asyncio.get_running_loop()
-        # A terminal that was closed cannot show a count-down: what runs is released at once.
-        for name, grace in ((signal.SIGTERM, self.grace), (signal.SIGHUP, 0.0)):
-            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not on this platform or thread
-                loop.add_signal_handler(name, self._end, grace)
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not on this platform or thread
+            loop.add_signal_handler(signal.SIGTERM, self._end, self.grace)
+            loop.add_signal_handler(signal.SIGHUP, self._hang_up)
 
     # -- from the feed ----------------------------------------------------------------------------
 
@@ -185,6 +189,16 @@ class Cockpit(App[int]):
     def _end(self, grace: float) -> None:
         self._leaving = True
         self.feed.drain(grace)
+
+    def _hang_up(self) -> None:
+        """The terminal is gone, and nobody can see a count-down: release what runs, and end."""
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for standard in (0, 1, 2):  # what is still drawn must not fail, nor wait for a reader
+            os.dup2(nowhere, standard)
+        last_resort = threading.Timer(HANG_UP_GRACE, os._exit, (1,))
+        last_resort.daemon = True
+        last_resort.start()
+        self._end(0.0)
 
     def on_drained(self, message: Drained) -> None:
         """The worker threads have ended: so does the program."""

@@ -65,16 +65,29 @@ class Doorbell:
             except (OSError, AttributeError):
                 pass  # no Unix sockets here
 
-    @contextmanager
-    def listen(self, wake: Callable[[], None]) -> Iterator[None]:
-        """Call `wake`, on a thread of its own, each time the bell rings."""
-        try:
+    def _bind(self) -> tuple[socket.socket, Path]:
+        for attempt in range(3):
             self._folder.mkdir(exist_ok=True, mode=0o700)
             if not self._trusted():
                 raise PermissionError(self._folder)
             receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             address = self._folder / uuid4().hex[:12]
-            receiver.bind(str(address))
+            try:
+                receiver.bind(str(address))
+            except OSError:
+                receiver.close()
+                if attempt == 2:
+                    raise
+                # The last listener may have removed the folder in this very moment.
+            else:
+                return receiver, address
+        raise AssertionError
+
+    @contextmanager
+    def listen(self, wake: Callable[[], None]) -> Iterator[None]:
+        """Call `wake`, on a thread of its own, each time the bell rings."""
+        try:
+            receiver, address = self._bind()
         except (OSError, AttributeError):
             yield
             return
@@ -98,6 +111,7 @@ class Doorbell:
             self._send(address)  # the thread hears, and sees that it is over
             with contextlib.suppress(OSError):
                 address.unlink()
+                self._folder.rmdir()  # succeeds for the last listener; the others still have their sockets in it
             thread.join(timeout=1.0)
             receiver.close()
 

@@ -156,6 +156,8 @@ def test_a_listener_that_died_is_forgotten_and_strangers_files_are_left_alone(
     bell = Doorbell(tmp_path / "jobs.db")
     with bell.listen(lambda: None):
         (folder,) = (entry for entry in tmp_path.iterdir() if entry.is_dir())
+    assert not folder.exists()  # the last listener cleans up
+    folder.mkdir(mode=0o700)
     dead = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     dead.bind(str(folder / "dead"))
     dead.close()
@@ -172,7 +174,6 @@ def test_a_folder_for_the_bell_that_is_a_link_is_not_trusted(tmp_path: Path, mon
     bell = Doorbell(tmp_path / "jobs.db")
     with bell.listen(lambda: None):
         (folder,) = (entry for entry in tmp_path.iterdir() if entry.is_dir())
-    folder.rmdir()
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "letter").write_text("mine")
     folder.symlink_to(tmp_path / "home")

@@ -1,0 +1,108 @@
+"""The cockpit in a real pseudo-terminal, as its own process."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.core.helpers import wait_until
+
+from jobdeck import Queue, State
+
+
+class Terminal:
+    """A program in a pseudo-terminal, and everything that it has written."""
+
+    def __init__(self, *command: str, size: tuple[int, int] = (120, 40), **environ: str) -> None:
+        self.near, far = pty.openpty()
+        fcntl.ioctl(far, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
+        self.process = subprocess.Popen(
+            command, stdin=far, stdout=far, stderr=far, start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0), env={**os.environ, "TERM": "xterm-256color", **environ},
+        )  # fmt: skip
+        os.close(far)
+        self.written = b""
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        while True:
+            try:
+                if not select.select([self.near], [], [], 0.1)[0]:
+                    continue
+                got = os.read(self.near, 65536)
+            except (OSError, ValueError):
+                return
+            if not got:
+                return
+            self.written += got
+
+    def press(self, keys: str) -> None:
+        os.write(self.near, keys.encode())
+
+    def shows(self, text: str) -> None:
+        wait_until(lambda: text.encode() in self.written, what=f"{text!r} on the screen")
+
+    def hang_up(self) -> None:
+        """Close the terminal's window."""
+        os.close(self.near)
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    return tmp_path / "jobs.db"
+
+
+@pytest.fixture
+def cockpit(database: Path) -> Iterator[Terminal]:
+    terminal = Terminal(sys.executable, "-m", "jobdeck_tui", "--db", str(database), "--threads", "2")
+    yield terminal
+    terminal.end()
+
+
+def test_a_closed_terminal_releases_what_runs_and_ends(database: Path, cockpit: Terminal) -> None:
+    with Queue(database) as queue:
+        job = queue.enqueue("shell", {"command": ["sleep", "60"]})
+        wait_until(lambda: queue.get(job.id).state is State.RUNNING)
+        cockpit.shows("LIVE")
+        cockpit.hang_up()
+        cockpit.process.wait(timeout=10)
+        assert (queue.get(job.id).state, queue.get(job.id).attempt) == (State.PENDING, 0)
+
+
+def test_a_closed_terminal_ends_an_idle_cockpit_too(database: Path, cockpit: Terminal) -> None:
+    cockpit.shows("LIVE")
+    cockpit.hang_up()
+    cockpit.process.wait(timeout=10)
+    with Queue(database) as queue:
+        assert not queue.workers()
+
+
+def test_sigterm_drains_and_restores_the_terminal(database: Path, cockpit: Terminal) -> None:
+    cockpit.shows("LIVE")
+    cockpit.process.send_signal(signal.SIGTERM)
+    assert cockpit.process.wait(timeout=10) == 0
+    cockpit.shows("\x1b[?1049l")  # back from the alternate screen
+
+
+def test_q_leaves_an_idle_cockpit_at_once(database: Path, cockpit: Terminal) -> None:
+    cockpit.shows("LIVE")
+    cockpit.press("q")
+    assert cockpit.process.wait(timeout=10) == 0
+    cockpit.shows("\x1b[?1049l")

@@ -1,0 +1,5 @@
+"""`python -m jobdeck_tui` is `jobdeck`."""
+
+from .cli import main
+
+main()
