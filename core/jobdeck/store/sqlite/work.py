@@ -158,7 +158,7 @@ class Work:
         """See `Store.snooze_jobs`."""
         return self._end(
             endings,
-            f"{_AGAIN.format(state='scheduled')}, scheduled_at = ?",
+            f"{_AGAIN.format(state='scheduled')}, scheduled_at = CASE WHEN cancelling THEN scheduled_at ELSE ? END",
             lambda ending: (ending.finished_at, ending.until),
             "snoozed",
             lambda _: _attempt(Outcome.SNOOZED),
