@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -150,3 +152,23 @@ def test_the_demos_folder_is_gone_afterwards() -> None:
         assert opened.settings.retention <= workload.KEPT
         assert Counter(job.state for job in opened.list(limit=10_000))[State.PENDING] > 300
     assert not folder.exists()
+
+
+def test_the_folder_of_a_demo_that_was_killed_is_removed_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("fcntl")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    killed, foreign, young = (tmp_path / f"jobdeck-demo-{name}" for name in ("killed", "foreign", "young"))
+    for folder in (killed, foreign, young):
+        folder.mkdir()
+        (folder / "demo.db").write_text("")
+    for folder in (killed, young):
+        (folder / "lock").write_text("")
+    for folder in (killed, foreign):
+        os.utime(folder, (1, 1))
+    with demo_queue() as first:
+        alive = Path(first.where).parent
+        os.utime(alive, (1, 1))
+        with demo_queue():
+            assert {each.name for each in tmp_path.iterdir()} >= {alive.name, foreign.name, young.name}
+            assert not killed.exists()
+    assert {each.name for each in tmp_path.glob("jobdeck-demo-*")} == {foreign.name, young.name}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+import shutil
 import tempfile
 import threading
 import time
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
 from random import Random
-from typing import Annotated, Any, Literal
+from typing import IO, Annotated, Any, Literal
 
 from jobdeck import GiveUp, JobdeckError, NewJob, Queue, Registry, Settings, Snooze, State, context, job
 
@@ -382,7 +383,7 @@ def stream(seed: int) -> Iterator[list[Order]]:
     """What the producer enqueues at each step, for ever. The same for the same seed."""
     random = Random(f"stream {seed}")
     kinds, weights = list(_MIX), list(_MIX.values())
-    next_burst, next_video, next_report = 6.0, 2.0, 4.0
+    next_burst, next_video, next_report = 6.0, 7.0, 4.0
     burst: list[Order] = []
     owed = 0.0
     step = 0
@@ -438,8 +439,8 @@ def opening(seed: int) -> list[Order]:
             for n in range(6)
         ),
         # Some that can be watched at work from the first second.
-        Order("video.transcode", {"source": "uploads/3/keynote.mov", "seconds": 14.0}, {"priority": 8}),
-        Order("video.transcode", {"source": "uploads/5/interview.mov", "preset": "720p", "seconds": 9.0}, {"priority": 8}),
+        Order("video.transcode", {"source": "uploads/3/keynote.mov", "seconds": 12.0}, {"priority": 8}),
+        Order("video.transcode", {"source": "uploads/5/interview.mov", "preset": "720p", "seconds": 6.0}, {"priority": 8}),
         Order("report.daily", {"day": "2025-09-30"}, {"priority": 8, "tags": ["finance"]}),
     ]
     for kind, number in (
@@ -553,12 +554,50 @@ class Workload:
 def demo_queue(settings: Settings | None = None) -> Iterator[Queue]:
     """A queue with the demo's kinds in a temporary folder, removed at the end.
 
-    Stop the workers of the queue before leaving.
+    A demo that was killed leaves its folder behind; the next one removes it. Stop the workers of the queue
+    before leaving.
     """
     settings = settings or Settings.load()
-    with tempfile.TemporaryDirectory(prefix="jobdeck-demo-", ignore_cleanup_errors=True) as folder:
+    _sweep(Path(tempfile.gettempdir()))
+    with (
+        tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True) as folder,
+        (Path(folder) / _LOCK).open("w") as lock,
+    ):
+        _lock(lock)
         database = str(Path(folder) / "demo.db")
         kept = min(settings.retention or KEPT, KEPT)
         settings = replace(settings, database=database, retention=kept, queues=())
         with Queue(database, settings=settings, registry=demo_registry()) as queue:
             yield queue
+
+
+_PREFIX = "jobdeck-demo-"
+_LOCK = "lock"
+"""A file in the folder, locked for as long as the demo lives."""
+
+
+def _lock(file: IO[str]) -> bool:
+    """Lock the file until it is closed or the process ends; `False` if another process has done so."""
+    try:
+        import fcntl
+    except ImportError:  # no such locks on this system: nothing is swept there
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _sweep(base: Path) -> None:
+    """Remove the folders of demos that were killed."""
+    for folder in base.glob(f"{_PREFIX}*"):
+        try:
+            # A young folder may belong to a demo that has not come to lock it yet.
+            if folder.is_symlink() or time.time() - folder.stat().st_mtime < 60:
+                continue
+            with (folder / _LOCK).open("r+") as lock:
+                if _lock(lock):
+                    shutil.rmtree(folder, ignore_errors=True)
+        except OSError:
+            continue  # somebody else's, or just gone
