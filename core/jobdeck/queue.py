@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +17,7 @@ from .errors import InvalidOption, JobNotFound, StoreRefused
 from .jobs import Attempt, Changes, Job, Kind, LogLine, NewJob, Overview, QueueInfo, WorkerInfo
 from .query import EVERY_JOB, Condition, parse
 from .registry import REGISTRY, SHELL, Entry, Handler, Registry
-from .settings import Settings
+from .settings import Settings, default_database
 from .states import FINAL
 from .store.base import SORTS, Store
 
@@ -347,4 +348,7 @@ def _open(where: str, settings: Settings, clock: Clock, random: Random, *, adopt
         file = Path(path).expanduser()
     except RuntimeError:
         raise StoreRefused(where, "names the home folder of a user who is not known here") from None
+    if where == default_database():
+        with contextlib.suppress(OSError):  # what is wrong with it is said by the store
+            file.parent.mkdir(parents=True, exist_ok=True)
     return SqliteStore(file, clock=clock, random=random, synchronous=settings.synchronous, adopt=adopt)

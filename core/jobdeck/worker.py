@@ -30,6 +30,8 @@ from .shell import add_shell
 
 logger = logging.getLogger("jobdeck.worker")
 
+_WRITING = 0.5
+"""Seconds of a shutdown's grace, at most, that are kept for releasing what did not finish."""
 _LAST_MOMENT = 0.5
 """Seconds that even a shutdown without grace waits for commands to be killed."""
 _FAREWELL = 5.0
@@ -140,7 +142,9 @@ class Worker:
         self.drain()
         # The last part of the grace is for stopping: commands get a signal, handlers see `context().stopping`.
         asking = min(STOP_GRACE, grace / 2)
-        if not self._desk.wait_empty(grace - asking):
+        # And the very last for writing it all down: the process shall be gone when the grace is over.
+        writing = min(_WRITING, grace / 10)
+        if not self._desk.wait_empty(grace - asking - writing):
             for run in self._desk.held():
                 run.context.ask_to_stop(interrupted=True, grace=asking * 0.8)
             self._desk.wait_empty(max(asking, _LAST_MOMENT))

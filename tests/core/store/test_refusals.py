@@ -223,3 +223,10 @@ with Queue({str(path)!r}) as queue:
     assert [(process.communicate()[1], process.returncode) for process in processes] == [(b"", 0)] * 8
     with Queue(path) as queue:
         assert queue.count() == 8
+
+
+def test_a_mistyped_path_makes_no_chain_of_folders(tmp_path: Path) -> None:
+    with pytest.raises(StoreRefused, match="there is no folder"):
+        Queue(tmp_path / "no" / "such" / "folder" / "jobs.db")
+    assert not list(tmp_path.iterdir())
+    Queue(tmp_path / "new" / "jobs.db").close()

@@ -81,7 +81,10 @@ def _check_file(path: Path, where: str) -> None:
         raise StoreRefused(where, "is a folder, not a database")
     if not path.exists():
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            # One level, as for a new project; more is more likely a mistyped path.
+            path.parent.mkdir(exist_ok=True)
+        except FileNotFoundError:
+            raise StoreRefused(where, f"cannot be created: there is no folder {path.parent.parent}") from None
         except OSError as error:
             raise StoreRefused(where, f"cannot be created ({error.strerror})") from None
         return
