@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from tests.core.helpers import wait_until
 from tests.tui.still import Still, deck_of, seen, settled, steps
 from textual.pilot import Pilot
 
-from jobdeck import Job, Queue, Registry, Settings, State, context
+from jobdeck import Queue, Registry, Settings, State, context
 from jobdeck.registry import job
 from jobdeck_tui.app import Cockpit, command_of
 from jobdeck_tui.feed import Feed
@@ -20,7 +22,7 @@ from jobdeck_tui.screens.confirm import ConfirmScreen
 from jobdeck_tui.screens.help import HelpScreen
 from jobdeck_tui.screens.job import JobScreen
 from jobdeck_tui.screens.leave import LeaveScreen
-from jobdeck_tui.screens.new_job import Field, NewJobScreen
+from jobdeck_tui.screens.new_job import Field, NewJobScreen, read_value
 
 Scene = Callable[[Pilot[Any]], Awaitable[None]]
 
@@ -247,7 +249,7 @@ def test_the_form_enqueues_what_was_typed(few: Still) -> None:
         await pilot.press("n")
         await seen(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen))
         pilot.app.screen.query_one("#kind").value = "webhook.post"  # type: ignore[attr-defined]
-        await seen(pilot, lambda: len(pilot.app.screen.query(Field)) == 7)
+        await seen(pilot, lambda: len(pilot.app.screen.query(Field)) == 8)
         await pilot.press(*"http", "tab", *"paid", "tab", *"slow", "tab", "9", "enter")
         await seen(pilot, lambda: few.queue.count() == 7)
 
@@ -261,7 +263,7 @@ def test_the_form_names_what_is_missing_and_stays_open(few: Still) -> None:
         await pilot.press("n")
         await seen(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen))
         pilot.app.screen.query_one("#kind").value = "mail.send_receipt"  # type: ignore[attr-defined]
-        await seen(pilot, lambda: len(pilot.app.screen.query(Field)) == 9)
+        await seen(pilot, lambda: len(pilot.app.screen.query(Field)) == 10)
         await pilot.press("enter")
         await seen(pilot, lambda: "is missing" in str(pilot.app.screen.query(".field-problem").first().render()))
         assert isinstance(pilot.app.screen, NewJobScreen)
@@ -273,7 +275,7 @@ def test_the_form_names_what_is_missing_and_stays_open(few: Still) -> None:
 def test_d_opens_the_form_filled_from_the_chosen_job(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j", "d")
-        await seen(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen) and len(pilot.app.screen.query(Field)) == 8)
+        await seen(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen) and len(pilot.app.screen.query(Field)) == 9)
         await pilot.press("enter")
         await seen(pilot, lambda: few.queue.count() == 7)
 
@@ -310,18 +312,29 @@ def test_the_id_and_the_command_are_copied_to_the_clipboard(few: Still) -> None:
         await pilot.press("j", "y")
         assert pilot.app.clipboard == "6"
         await pilot.press("Y")
-        assert pilot.app.clipboard.startswith("jobdeck enqueue img.resize --queue img --args '{")
+        assert pilot.app.clipboard.startswith("jobdeck enqueue img.resize --queue img --max-attempts 2 --args '{")
 
     play(few.app(), scene)
 
 
-def test_a_copied_shell_command_reads_as_it_was_typed() -> None:
-    args = '{"command": ["gzip", "-9", "access log.1"], "shell": false, "cwd": null, "env": null}'
-    made = Job(
-        id=1, kind="shell", args_json=args, queue="files", priority=3, state=State.FAILED, attempt=1, max_attempts=1,
-        created_at=0.0, scheduled_at=0.0,
-    )  # fmt: skip
-    assert command_of(made) == "jobdeck run --queue files --priority 3 -- gzip -9 'access log.1'"
+def test_a_copied_command_line_enqueues_the_same_job_again(tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from jobdeck_tui.cli import cli
+
+    with Queue(tmp_path / "jobs.db") as queue:
+        args = {"command": ["gzip", "-9", "access log.1"], "cwd": "/tmp", "env": {"LEVEL": "9", "A": "b c"}}
+        plain = queue.enqueue("shell", args, queue="files", priority=3, max_attempts=7, timeout=90, tags=["night", "log"])
+        piped = queue.enqueue("shell", {"command": ["ls | wc -l"], "shell": True, "cwd": "/tmp"})
+        for made in (plain, piped):
+            words = shlex.split(command_of(made))
+            done = CliRunner().invoke(cli, ["--db", str(tmp_path / "jobs.db"), *words[1:]], standalone_mode=False)
+            assert done.exception is None, done.output
+            again = queue.list(limit=1)[0]
+            assert again.id > piped.id
+            assert again.args == made.args
+            options = (again.queue, again.priority, again.max_attempts, again.timeout, again.tags)
+            assert options == (made.queue, made.priority, made.max_attempts, made.timeout, made.tags)
 
 
 def test_the_help_lists_every_key_of_the_screen(few: Still) -> None:
@@ -346,6 +359,118 @@ def test_the_palette_finds_a_command_by_its_name(few: Still) -> None:
         await pilot.pause(0.5)
         await pilot.press("enter")
         await seen(pilot, lambda: few.queue.get(6).state is State.CANCELLED)
+
+    play(few.app(), scene)
+
+
+def test_a_job_that_left_the_list_stays_chosen_until_the_person_moves(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("l")
+        await seen(pilot, lambda: table(pilot).total == 3)
+        await pilot.press("j", "j")
+        assert table(pilot).chosen == 5
+        few.queue.cancel(5)
+        await seen(pilot, lambda: table(pilot).total == 2)
+        assert (table(pilot).chosen, table(pilot).gone) == (5, True)
+        await pilot.press("x")  # meant for job 5, and must not hit job 4
+        await settled(pilot)
+        assert few.queue.get(4).state is State.PENDING
+        await pilot.press("j")
+        assert table(pilot).chosen == 4
+
+    play(few.app(), scene)
+
+
+def test_marks_do_not_outlive_the_filter_they_were_made_under(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("A")
+        assert len(table(pilot).marks) == 6
+        await pilot.press("slash", *"queue:mail", "enter")
+        await seen(pilot, lambda: table(pilot).total == 3)
+        assert not table(pilot).marks
+
+    play(few.app(), scene)
+
+
+def test_cancelling_very_many_asks_with_the_count(few: Still) -> None:
+    few.queue.enqueue_many([few.queue.draft("img.resize", {"path": str(n)}) for n in range(30)])
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("A", "x")
+        await seen(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
+        await pilot.press("escape")
+        await settled(pilot)
+        assert few.queue.count("state:cancelled") == 0
+        await pilot.press("x", "y")
+        await seen(pilot, lambda: few.queue.count("state:cancelled") == 33)
+
+    play(few.app(), scene)
+
+
+def test_what_is_announced_as_new_are_the_jobs_that_match(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("slash", *"queue:img", "enter")
+        await seen(pilot, lambda: table(pilot).total == 3)
+        await pilot.press("j")
+        few.queue.enqueue_many([few.queue.draft("report.daily", {"day": str(n)}) for n in range(20)])
+        few.queue.enqueue("img.resize", {"path": "x"})
+        await seen(pilot, lambda: table(pilot).total == 4)
+        assert table(pilot).arrived == 1
+
+    play(few.app(), scene)
+
+
+def test_a_frozen_view_shows_each_job_as_it_was(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("f")
+        await settled(pilot)
+        few.queue.cancel(6)
+        few.queue.delete(5)
+        await settled(pilot)
+        await settled(pilot)
+        jobs = deck_of(pilot).page.jobs
+        assert (jobs[6].state, jobs[5].state) == (State.PENDING, State.PENDING)
+
+    play(few.app(), scene)
+
+
+def test_pausing_twice_in_a_hurry_resumes(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("j", "p", "p", "p", "p")
+        await seen(pilot, lambda: len([each for each in toasts(pilot) if "img" in each]) == 4)
+        assert not any(queue.paused for queue in few.queue.queues())
+
+    play(few.app(), scene)
+
+
+def test_ctrl_c_leaves_the_form_and_not_the_program(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("n")
+        await seen(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen))
+        await pilot.press("ctrl+c")
+        await seen(pilot, lambda: not isinstance(pilot.app.screen, NewJobScreen))
+        assert pilot.app.is_running
+
+    play(few.app(), scene)
+
+
+def test_brackets_without_end_in_a_field_are_only_text() -> None:
+    assert read_value("[" * 5000, "typing.Any") == "[" * 5000
+
+
+def test_a_line_of_a_megabyte_is_shown_at_once(few: Still) -> None:
+    lines = ["x" * 1_000_000, "漢" * 300_000, "\x1b" * 300_000]
+    few.store.append_logs([(1, 1, few.clock.now(), "out", line) for line in lines], 1 << 23)
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        begun = time.monotonic()
+        await pilot.press("G", "enter", "3")
+        await seen(pilot, lambda: isinstance(pilot.app.screen, JobScreen) and "charactersmore" in wrapped(pilot))
+        assert time.monotonic() - begun < 3
+
+    def wrapped(pilot: Pilot[Any]) -> str:
+        view = pilot.app.screen.query_one("#log")
+        return "".join("".join(view.render_line(y).text.split()) for y in range(view.size.height))
 
     play(few.app(), scene)
 
@@ -391,9 +516,9 @@ def test_its_worker_threads_run_the_jobs(live: Queue) -> None:
 
 def test_the_pool_grows_and_shrinks(live: Queue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
-        await pilot.press("greater_than_sign")
-        await seen(pilot, lambda: deck_of(pilot).pool.threads == 3)
-        await pilot.press("less_than_sign", "less_than_sign")
+        await pilot.press(*["greater_than_sign"] * 5)
+        await seen(pilot, lambda: deck_of(pilot).pool.threads == 7)
+        await pilot.press(*["less_than_sign"] * 6)
         await seen(pilot, lambda: [worker.threads for worker in live.workers()] == [1])
 
     play(cockpit(live, 2), scene)

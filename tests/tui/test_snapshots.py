@@ -51,7 +51,7 @@ def test_the_form_of_a_new_job(snap_compare: Compare, still: Still, size: tuple[
     async def fill(pilot: Pilot[Any]) -> None:
         await steps("n")(pilot)
         pilot.app.screen.query_one("#kind").value = "mail.send_receipt"  # type: ignore[attr-defined]
-        await seen(pilot, lambda: len(pilot.app.screen.query("Field")) == 9)
+        await seen(pilot, lambda: len(pilot.app.screen.query("Field")) == 10)
         await pilot.pause()
         await pilot.press("a", "b", "tab", "x")
         await seen(pilot, lambda: "valid integer" in str(pilot.app.screen.query(".field-problem").first().render()))

@@ -15,9 +15,9 @@ from typing import Any, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 
-from jobdeck import Job, Kind, Queue, Settings, command_line
+from jobdeck import Job, JobdeckError, Kind, Queue, Settings, command_line
 
 from .feed import Feed, Post
 from .messages import Acted, Checked, DetailSnapshot, Drained, Snapshot, Trouble
@@ -70,7 +70,6 @@ class Cockpit(App[int]):
         self.grace = grace
         self._where = where
         self._look_back = look_back
-        self._paused: set[str] = set()
         self._leaving = False
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
@@ -83,7 +82,7 @@ class Cockpit(App[int]):
         """End well when asked to from outside."""
         loop = asyncio.get_running_loop()
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not on this platform or thread
-            loop.add_signal_handler(signal.SIGTERM, self._end, self.grace)
+            loop.add_signal_handler(signal.SIGTERM, self._terminate)
             loop.add_signal_handler(signal.SIGHUP, self._hang_up)
 
     # -- from the feed ----------------------------------------------------------------------------
@@ -97,7 +96,6 @@ class Cockpit(App[int]):
 
     def on_snapshot(self, message: Snapshot) -> None:
         """Show the newest look at the queue."""
-        self._paused = {queue.name for queue in message.deck.overview.queues if queue.paused}
         self.jobs_screen.show(message.deck)
         if isinstance(self.screen, LeaveScreen):
             self.screen.show(message.deck)
@@ -147,12 +145,11 @@ class Cockpit(App[int]):
         self.feed.open_job(None)
         self.pop_screen()
 
-    def toggle_queue(self, name: str) -> None:
-        """Pause or resume a queue."""
-        self.feed.pause(name, name not in self._paused)
-
     def new_job(self, like: Job | None = None) -> None:
         """Open the form of a new job."""
+        if like is not None and like.kind not in {kind.name for kind in self.kinds}:
+            self.tell(f"{like.kind} is not known here; --app or JOBDECK_APP names the module that defines it", failed=True)
+            return
 
         def answered(made: NewJob | None) -> None:
             if made is not None:
@@ -172,15 +169,28 @@ class Cockpit(App[int]):
     # -- leaving ----------------------------------------------------------------------------------
 
     def action_leave(self) -> None:
-        """Quit; with running jobs, ask how. Asked again while it drains, release."""
+        """Quit; with running jobs, ask how. Asked again while it drains, release. A dialog is left first."""
         if isinstance(self.screen, LeaveScreen):
             self.screen.action_release()
-            return
-        running = self.feed.running_here
-        if running:
-            self.push_screen(LeaveScreen(running, self.grace), lambda _: None)
+        elif isinstance(self.screen, ModalScreen):
+            self.screen.dismiss(None)
+        elif running := self.feed.running_here:
+            self.push_screen(LeaveScreen(running, self.grace))
         elif not self._leaving:
             self._end(0.0)
+
+    def _terminate(self) -> None:
+        """Asked to end from outside: drain, for all to see; asked again, release at once."""
+        if self._leaving:
+            self._end(0.0)
+            return
+        leave = LeaveScreen(self.feed.running_here, self.grace, draining=True)
+        self.push_screen(leave)
+
+    def action_command_palette(self) -> None:
+        """Find a command; not while a dialog waits for its answer."""
+        if not isinstance(self.screen, ModalScreen):
+            super().action_command_palette()
 
     def on_leave_screen_asked(self, message: LeaveScreen.Asked) -> None:
         """Drain or release."""
@@ -241,16 +251,25 @@ def command_of(job: Job) -> str:
     options = [] if job.queue == "default" else ["--queue", job.queue]
     if job.priority:
         options += ["--priority", str(job.priority)]
+    options += ["--max-attempts", str(job.max_attempts)]
+    if job.timeout:
+        options += ["--timeout", f"{job.timeout:g}s"]
+    for tag in job.tags:
+        options += ["--tag", tag]
     try:
         args = job.args
-    except Exception:  # unreadable arguments: the text as it is
-        return shlex.join(["jobdeck", "enqueue", job.kind, *options, "--args", job.args_json])
+    except JobdeckError:  # unreadable arguments: the text as it is
+        args = {}
     command = args.get("command")
-    if job.kind == "shell" and isinstance(command, list):
-        if args.get("shell") is True:
-            return shlex.join(["jobdeck", "run", *options, "--shell", "--", " ".join(command)])
-        return f"{shlex.join(['jobdeck', 'run', *options])} -- {command_line(command)}"
-    return shlex.join(["jobdeck", "enqueue", job.kind, *options, "--args", job.args_json])
+    if job.kind != "shell" or not isinstance(command, list):
+        return shlex.join(["jobdeck", "enqueue", job.kind, *options, "--args", job.args_json])
+    if args.get("cwd"):
+        options += ["--cwd", args["cwd"]]
+    for name, value in (args.get("env") or {}).items():
+        options += ["--env", f"{name}={value}"]
+    if args.get("shell") is True:
+        return shlex.join(["jobdeck", "run", *options, "--shell", "--", " ".join(command)])
+    return f"{shlex.join(['jobdeck', 'run', *options])} -- {command_line(command)}"
 
 
 def run_cockpit(settings: Settings, *, threads: int | None = None, readonly: bool = False, demo: bool = False) -> int:

@@ -24,6 +24,7 @@ from jobdeck import (
     JobdeckError,
     JobNotFound,
     Kind,
+    LogLine,
     Overview,
     Queue,
     StoreError,
@@ -66,11 +67,15 @@ class Feed:
         self._ids_of: tuple[str, str, str, bool] | None = None
         self._ids_again_at = 0.0
         self._opened: int | None = None
+        self._logs_of: int | None = None
+        self._logs: tuple[LogLine, ...] = ()
         self._looked_at = 0.0
         self._overview: Overview | None = None
         self._overview_of: tuple[float, int] | None = None
         self._asked = True
         self._frozen = False
+        self._held_still: dict[int, Job] = {}
+        self._shown: Mapping[int, Job] = {}
         self._trouble: str | None = None
         self._bad_filter: tuple[str, int] | None = None
 
@@ -108,6 +113,8 @@ class Feed:
         """Stop or go on looking at what changes; the frozen view can still be scrolled."""
 
         def act() -> None:
+            if frozen and not self._frozen:
+                self._held_still = dict(self._shown)
             self._frozen = frozen
 
         self._inbox.put(act)
@@ -145,16 +152,15 @@ class Feed:
         """Delete the jobs."""
         self._bulk(ids, self.queue.delete_many, lambda done: f"{_jobs(done)} deleted")
 
-    def pause(self, name: str, paused: bool) -> None:
-        """Pause or resume a queue."""
+    def toggle(self, name: str) -> None:
+        """Pause a queue, or let it go on: whichever it is not now."""
 
         def act() -> None:
-            if paused:
+            if self.queue.resume(name):
+                self._tell(f"Queue {safe(name)} goes on")
+            else:
                 self.queue.pause(name)
                 self._tell(f"Queue {safe(name)} is paused: running jobs go on, nothing new starts")
-            else:
-                self.queue.resume(name)
-                self._tell(f"Queue {safe(name)} goes on")
 
         self._inbox.put(act)
 
@@ -184,15 +190,14 @@ class Feed:
 
         self._inbox.put(act)
 
-    def resize(self, threads: int) -> None:
-        """Run that many worker threads in this process."""
+    def resize(self, by: int) -> None:
+        """Run so many worker threads more, or fewer, in this process."""
 
         def act() -> None:
-            self._threads = max(0, threads)
-            if self._worker is None and self._threads:
-                self._start_worker()
-            elif self._worker is not None:
+            self._threads = max(0, self._threads + by)
+            if self._worker is not None:
                 self._worker.resize(self._threads)
+            self._start_worker()
             self._tell(f"{self._threads} worker thread{'s' * (self._threads != 1)}")
 
         self._inbox.put(act)
@@ -220,7 +225,7 @@ class Feed:
     # -- the thread -------------------------------------------------------------------------------
 
     def _loop(self) -> None:
-        self._guarded(self._start)
+        self._guarded(self._start_worker)
         while True:
             pause = max(0.0, self._looked_at + EVERY - time.monotonic())
             try:
@@ -238,25 +243,25 @@ class Feed:
                     break
             self._guarded(self._look)
 
-    def _start(self) -> None:
-        if self._threads:
-            self._start_worker()
-
     def _start_worker(self) -> None:
-        self._worker = Worker(self.queue, threads=self._threads)
-        self._worker.start()
+        """Start the worker if it shall run and does not; a database that is busy just now is asked again later."""
+        if self._threads and self._worker is None and self._drain_thread is None:
+            worker = Worker(self.queue, threads=self._threads)
+            worker.start()
+            self._worker = worker
 
     def _guarded(self, act: Act) -> None:
         """Do it; a failure becomes a sentence on the screen, and the thread lives on."""
         try:
             act()
         except StoreError as error:
+            if act != self._look:
+                self._post(Acted(str(error), failed=True))
+                return
             self._looked_at = time.monotonic()
             if self._trouble != str(error):
                 self._trouble = str(error)
                 self._post(Trouble(self._trouble))
-            if act != self._look:
-                self._post(Acted(str(error), failed=True))
         except JobdeckError as error:
             self._post(Acted(str(error), failed=True))
         except Exception as error:
@@ -269,6 +274,8 @@ class Feed:
         if not (due or self._asked):
             return
         self._asked = False
+        if due:
+            self._start_worker()
         if due or self._overview is None or self._overview_of != (self._view.seconds, self._view.slots):
             # What was only scrolled or filtered is answered with the overview at hand: the answer is sooner there.
             self._overview_of = (self._view.seconds, self._view.slots)
@@ -303,7 +310,14 @@ class Feed:
     def _window(self, view: View, problem: str | None = None, column: int = 0) -> Page:
         first = max(0, min(view.top, len(self._ids)) - AHEAD)
         wanted = self._ids[first : view.top + view.rows + AHEAD]
-        jobs = {job.id: job for job in self.queue.get_many(wanted)}
+        if not self._frozen:
+            self._held_still = {}
+        # A frozen view shows each job as it was when it was first seen.
+        unseen = [job_id for job_id in wanted if job_id not in self._held_still]
+        jobs = {**self._held_still, **{job.id: job for job in self.queue.get_many(unseen)}}
+        if self._frozen:
+            self._held_still = jobs
+        self._shown = jobs
         return Page(view, self._ids, jobs, problem, column)
 
     def _detail(self, job_id: int) -> Detail:
@@ -311,10 +325,14 @@ class Feed:
         try:
             job: Job | None = self.queue.get(job_id)
             attempts = tuple(self.queue.attempts(job_id))
-            logs = tuple(self.queue.logs(job_id, limit=_LOG_LINES))
+            if self._logs_of != job_id:
+                self._logs_of, self._logs = job_id, ()
+            news = self.queue.logs(job_id, after=self._logs[-1].id if self._logs else 0, limit=_LOG_LINES)
+            if news:
+                self._logs = (*self._logs, *news)[-_LOG_LINES:]
         except JobNotFound:
             return Detail(at, None, job_id)
-        return Detail(at, job, job_id, attempts, logs)
+        return Detail(at, job, job_id, attempts, self._logs)
 
     # -- acts -------------------------------------------------------------------------------------
 
@@ -327,10 +345,10 @@ class Feed:
             changes = change(wanted)
             refusals = list(changes.refused.values())
             if changes.done:
-                rest = f", {len(refusals)} could not: {refusals[0]}" if refusals else ""
+                rest = f"; {len(refusals):,} could not, for example: {refusals[0]}" if refusals else ""
                 self._tell(told(changes.done) + rest, failed=bool(refusals))
             elif refusals:
-                more = f" (and {len(refusals) - 1} more)" if len(refusals) > 1 else ""
+                more = f" (and {len(refusals) - 1:,} more)" if len(refusals) > 1 else ""
                 self._tell(f"{refusals[0]}{more}", failed=True)
 
         self._inbox.put(act)

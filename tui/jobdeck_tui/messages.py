@@ -34,6 +34,11 @@ class View:
         """What decides which jobs there are, and in which order."""
         return (self.filter, self.tab, self.sort, self.descending)
 
+    @property
+    def scope(self) -> tuple[str, str]:
+        """What decides which jobs there are, in whatever order."""
+        return (self.filter, self.tab)
+
 
 @dataclass(frozen=True, slots=True)
 class Page:

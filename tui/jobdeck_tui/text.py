@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from functools import cache
 
-#: C0 and DEL, C1, marks and overrides of writing direction, line and paragraph separators, lone surrogates.
-_UNSAFE = "\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
+#: C0 and DEL, C1, marks and overrides of writing direction, line and paragraph separators, lone surrogates; and
+#: what takes no room and shows nothing, so that no text looks empty or like another.
+_UNSAFE = "\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u2060-\u2064\ufeff\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
 _SHORT = {"\t": r"\t", "\n": r"\n", "\r": r"\r"}
 
 

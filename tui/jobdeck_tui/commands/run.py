@@ -46,6 +46,9 @@ def run_command(
 
     args: dict[str, Any] = {"command": list(command), "cwd": str(Path(cwd or "").absolute())}
     if shell:
+        if len(command) > 1:
+            # Options behind the text would become a part of the command, and run at once.
+            raise click.UsageError("--shell takes the command as one quoted text, and options go before it")
         args["shell"] = True
     if env:
         args["env"] = _variables(env)

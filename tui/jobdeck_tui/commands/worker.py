@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from jobdeck import Worker
 
 logger = logging.getLogger("jobdeck.worker")
+_ECHO = 0.05
+"""Seconds in which further signals count as the same request."""
 _STOPPED = 0
 """Among the signals: every job has ended or was put back."""
 
@@ -83,7 +85,12 @@ def worker_command(front: Front, threads: int | None, queues: str | None, grace:
 
 
 def _next(signals: queue.SimpleQueue[int]) -> signal.Signals:
-    return signal.Signals(signals.get())
+    """The next request to end. Some programs signal both a process and its group: that is one request."""
+    received = signals.get()
+    time.sleep(_ECHO)
+    while not signals.empty():
+        signals.get()
+    return signal.Signals(received)
 
 
 def _stop(worker: Worker, first: signal.Signals, signals: queue.SimpleQueue[int], grace: float) -> bool:

@@ -101,6 +101,7 @@ class JobScreen(DeckScreen):
         self.detail: Detail | None = None
         """What is shown."""
         self._open = "attempts"
+        self._last_log, self._last_attempt = 0, 1
 
     def compose(self) -> ComposeResult:
         yield JobTitle(self.job_id)
@@ -123,12 +124,25 @@ class JobScreen(DeckScreen):
         self._view("facts").show(facts)
         self._view("attempts").show(telling.attempts(detail.attempts, detail.at))
         self._view("attempts").titled(str(len(detail.attempts)))
-        self._view("log").show(telling.log(detail.logs))
+        self._show_log(detail)
         self._view("log").titled("live" if job.state is State.RUNNING else "")
         if first and job.state in (State.RUNNING, State.COMPLETED) and detail.logs:
             self.action_panel("log")
         elif first and not detail.attempts:
             self.action_panel("facts")
+
+    def _show_log(self, detail: Detail) -> None:
+        """Add what was logged since the last look."""
+        news = [line for line in detail.logs if line.id > self._last_log]
+        view = self._view("log")
+        if news and not self._last_log:
+            view.show(telling.log(news))
+        elif news:
+            view.extend(telling.log(news, self._last_attempt))
+        if news:
+            self._last_log, self._last_attempt = news[-1].id, news[-1].attempt
+        if not (news or self._last_log):
+            view.show([[("nothing was logged", "quiet")]])
 
     def _view(self, name: str) -> LinesView:
         return self.query_one(f"#{name}", LinesView)
@@ -192,7 +206,7 @@ class JobScreen(DeckScreen):
     def action_pause(self) -> None:
         """Pause or resume its queue."""
         if not self.cockpit.refuse_readonly() and self.detail and self.detail.job:
-            self.cockpit.toggle_queue(self.detail.job.queue)
+            self.cockpit.feed.toggle(self.detail.job.queue)
 
     def action_copy_id(self) -> None:
         """Copy its id."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import ClassVar
 
@@ -12,7 +13,7 @@ from textual.content import Content
 from textual.events import Resize
 from textual.widgets import Input
 
-from jobdeck import Job, State
+from jobdeck import Job
 
 from ..format import number
 from ..messages import Deck, View
@@ -32,6 +33,10 @@ from .confirm import ConfirmScreen
 RANGES = (120.0, 600.0, 3600.0, 86400.0)
 """Seconds: how far the charts can look back."""
 SORTS = ("id", "state", "kind", "queue", "priority", "attempt", "took", "error")
+STALE_AFTER = 3.0
+"""Seconds without a new snapshot until that is said."""
+ASK_FROM = 20
+"""More jobs than this are not cancelled without a question."""
 WIDE = 160
 """From this width on a preview of the chosen job is docked on the right."""
 CHARTS_FROM = (100, 30)
@@ -79,6 +84,9 @@ class JobsScreen(DeckScreen):
         """What is shown."""
         self._frozen_at: float | None = None
         self._workers_height = 0
+        self._shown_at = time.monotonic()
+        self._was_silent = False
+        self._trouble: str | None = None
         self._titles: tuple[Content, Content] | None = None
 
     def compose(self) -> ComposeResult:
@@ -102,6 +110,7 @@ class JobsScreen(DeckScreen):
         """Begin to look once everything is in its place."""
         self._title()
         self.call_after_refresh(self._begin)
+        self.set_interval(1.0, self._watch)
 
     def _begin(self) -> None:
         self._look()
@@ -117,6 +126,7 @@ class JobsScreen(DeckScreen):
     def show(self, deck: Deck) -> None:
         """Show this moment."""
         before, self.deck = self.deck, deck
+        self._shown_at = time.monotonic()
         overview = deck.overview
         if self._frozen_at is not None:
             self.query_one(Header).frozen(overview.at - self._frozen_at)
@@ -125,6 +135,16 @@ class JobsScreen(DeckScreen):
         self.table.show(deck.page, overview.at if self._frozen_at is None else self._frozen_at)
         self.query_one(Preview).show_job(self.table.job, overview.at)
         self._title()
+
+    def _watch(self) -> None:
+        """Say so when nothing new has come for a while: what is shown is old."""
+        silent = time.monotonic() - self._shown_at
+        if self.deck is not None and silent > STALE_AFTER:
+            self.trouble(f"no news for {silent:.0f} s: the database is busy")
+            self._was_silent = True
+        elif self._was_silent:
+            self._was_silent = False
+            self.trouble(self._trouble)
 
     def _show_overview(self, deck: Deck) -> None:
         overview = deck.overview
@@ -143,6 +163,8 @@ class JobsScreen(DeckScreen):
 
     def trouble(self, text: str | None) -> None:
         """Say that the database cannot be read, or that it can again."""
+        if not self._was_silent:
+            self._trouble = text
         self.query_one(Header).trouble(text)
 
     def _size_workers(self, workers: Workers) -> None:
@@ -191,7 +213,9 @@ class JobsScreen(DeckScreen):
         if table.arrived:
             pieces.append((f"▲ {number(table.arrived)} new · ", "$accent"))
         if table.live:
-            pieces += [("● live · ", "$success"), (f"{number(table.total)} jobs", "$quiet")]
+            pieces += [("● live · ", "$success"), (f"{number(table.total)} job{'s' * (table.total != 1)}", "$quiet")]
+        elif table.gone:
+            pieces.append((f"job {table.chosen} has left this list · {number(table.total)} jobs", "$warning"))
         else:
             pieces.append((f"{number(table.row + 1)} of {number(table.total)}", "$quiet"))
         return Content.assemble(*pieces)
@@ -256,7 +280,7 @@ class JobsScreen(DeckScreen):
 
     def on_queues_chosen(self, event: Queues.Chosen) -> None:
         """Show the jobs of the queue."""
-        name = f'"{event.name}"' if " " in event.name else event.name
+        name = f'"{event.name}"' if any(sign in event.name for sign in " ,") else event.name
         self._filter(f"queue:{name}")
         self.table.focus()
 
@@ -341,9 +365,20 @@ class JobsScreen(DeckScreen):
 
     def action_cancel(self) -> None:
         """Cancel the marked jobs, or the chosen one."""
-        if targets := self._targets():
-            self.cockpit.feed.cancel(targets)
-            self.table.action_clear_marks()
+        if not (targets := self._targets()):
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.cockpit.feed.cancel(targets)
+                self.table.action_clear_marks()
+
+        if len(targets) <= ASK_FROM:
+            answered(True)
+            return
+        what = f"{number(len(targets))} jobs"
+        question = f"Cancel {what}?"
+        self.app.push_screen(ConfirmScreen(question, "Those that run are asked to stop.", f"Cancel {what}"), answered)
 
     def action_priority(self, by: int) -> None:
         """Change the priority of the marked jobs, or of the chosen one. Marks stay: it is often pressed again."""
@@ -371,19 +406,18 @@ class JobsScreen(DeckScreen):
         job = self.table.job
         if job is None:
             self.cockpit.tell("Choose a job to pause its queue, or press 3 and choose a queue", failed=True)
-        elif self.deck is not None:
-            paused = {queue.name for queue in self.deck.overview.queues if queue.paused}
-            self.cockpit.feed.pause(job.queue, job.queue not in paused)
+        else:
+            self.cockpit.feed.toggle(job.queue)
 
     def on_queues_pause_asked(self, event: Queues.PauseAsked) -> None:
         """Pause or resume the queue that is chosen in its panel."""
         if not self.cockpit.refuse_readonly():
-            self.cockpit.feed.pause(event.name, event.paused)
+            self.cockpit.feed.toggle(event.name)
 
     def action_resize(self, by: int) -> None:
         """Change how many worker threads this process has."""
-        if not self.cockpit.refuse_readonly() and self.deck is not None:
-            self.cockpit.feed.resize(max(0, self.deck.pool.threads + by))
+        if not self.cockpit.refuse_readonly():
+            self.cockpit.feed.resize(by)
 
     def action_new(self) -> None:
         """Enqueue a job."""
@@ -412,7 +446,3 @@ class JobsScreen(DeckScreen):
         if job is None:
             self.cockpit.tell("Choose a job first: j or ↓, or click on it", failed=True)
         return job
-
-    def opened_state(self, state: State) -> None:
-        """Open the tab of a state; the command palette uses it."""
-        self._open_tab(state.value)

@@ -35,11 +35,12 @@ class LeaveScreen(ModalScreen[str]):
             super().__init__()
             self.grace = grace
 
-    def __init__(self, running: int, grace: float) -> None:
+    def __init__(self, running: int, grace: float, *, draining: bool = False) -> None:
         super().__init__()
         self._jobs = running
         self._grace = grace
         self._left: float | None = None
+        self._begin_at_once = draining
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
@@ -51,8 +52,10 @@ class LeaveScreen(ModalScreen[str]):
                 yield Button("Stay  esc", id="stay", compact=True)
 
     def on_mount(self) -> None:
-        """Say what each answer does."""
+        """Say what each answer does, or begin if that is decided."""
         self._tell()
+        if self._begin_at_once:
+            self.action_drain()
 
     def _question(self) -> str:
         jobs = "1 job runs" if self._jobs == 1 else f"{self._jobs} jobs run"

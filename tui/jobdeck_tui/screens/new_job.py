@@ -28,6 +28,7 @@ _OPTIONS = (
     ("priority", "0", "larger runs first"),
     ("delay", "now", "when: 90s, 10m, 2h"),
     ("max_attempts", "as the kind says", "how often it may start"),
+    ("timeout", "none", "how long an attempt may take"),
     ("tags", "", "words to find it by"),
 )
 
@@ -146,7 +147,13 @@ class NewJobScreen(ModalScreen[NewJob | None]):
     def _option(self, name: str) -> str:
         if self._like is None or self._like.kind != self._kind.name:
             return ""
-        told = {"queue": self._like.queue, "priority": str(self._like.priority), "tags": " ".join(self._like.tags)}
+        told = {
+            "queue": self._like.queue,
+            "priority": str(self._like.priority),
+            "max_attempts": str(self._like.max_attempts),
+            "timeout": f"{self._like.timeout:g}s" if self._like.timeout else "",
+            "tags": " ".join(self._like.tags),
+        }
         return told.get(name, "")
 
     def _placeholder(self, name: str, otherwise: str) -> str:
@@ -167,7 +174,7 @@ class NewJobScreen(ModalScreen[NewJob | None]):
         elif self._kind.name == "shell" and parameter.name == "command":
             shown = shlex.join(value) if isinstance(value, list) else ""
             entry = Input(shown, placeholder="gzip -9 access.log", compact=True)
-            hint = "sh reads | > * and the like"
+            hint = "sh reads | > * …"
             if filled.get("shell") is True and isinstance(value, list):
                 entry.value = " ".join(value)
         else:
@@ -217,7 +224,9 @@ class NewJobScreen(ModalScreen[NewJob | None]):
         self.query_one("#form-problem", Static).update(Content.assemble((safe(shown), "$error")))
 
     def _made(self) -> tuple[NewJob, dict[str, str]]:
-        args: dict[str, Any] = {}
+        # What the form does not show (the environment of a command) is kept as it was.
+        shown = {field.key for field in self.query(Field) if not field.option}
+        args: dict[str, Any] = {name: value for name, value in self._filled().items() if name not in shown}
         options: dict[str, Any] = {}
         problems: dict[str, str] = {}
         names = {each.name: each for each in self._kind.parameters}
@@ -232,7 +241,7 @@ class NewJobScreen(ModalScreen[NewJob | None]):
             if isinstance(entry, Select):
                 args[field.key] = entry.value
             elif self._kind.name == "shell" and field.key == "command":
-                problem = _read_command(field.text, args)
+                problem = _read_command(field.text, args, shell=self._filled().get("shell") is True)
                 if problem and self._touched:
                     problems[field.key] = problem
             elif field.text or (parameter.required and parameter.type == "str" and self._touched):
@@ -248,7 +257,7 @@ class NewJobScreen(ModalScreen[NewJob | None]):
                 options[name] = int(text)
             except ValueError:
                 return "must be a whole number"
-        elif name == "delay":
+        elif name in ("delay", "timeout"):
             try:
                 options[name] = parse_duration(text)
             except ValueError as error:
@@ -279,14 +288,15 @@ def read_value(text: str, type_name: str) -> Any:
         return text
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
-def _read_command(text: str, args: dict[str, Any]) -> str | None:
+def _read_command(text: str, args: dict[str, Any], *, shell: bool) -> str | None:
+    args.pop("shell", None)
     if not text.strip():
         return None
-    if any(character in text for character in "|&;<>*?`$(){}~#\n"):
+    if shell or any(character in text for character in "|&;<>*?`$(){}~#\n"):
         args.update(command=[text.strip()], shell=True)
         return None
     try:
@@ -300,5 +310,5 @@ def _short_type(parameter: Parameter) -> str:
     if parameter.type == "bool":
         return "yes or no"
     if parameter.choices:
-        return f"one of {len(parameter.choices)}"
+        return safe(", ".join(map(str, parameter.choices)))
     return safe(parameter.type.replace("typing.", "").replace("NoneType", "None"))

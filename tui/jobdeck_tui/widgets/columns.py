@@ -125,7 +125,7 @@ def arguments(job: Job, limit: int = 300) -> str:
         return safe(text[:limit])
     try:
         args = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return safe(text[:limit])
     if not isinstance(args, dict):
         return safe(text[:limit])
@@ -136,3 +136,8 @@ def arguments(job: Job, limit: int = 300) -> str:
         f"{name}={value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}" for name, value in args.items()
     )
     return safe("  ".join(shown)[:limit])
+
+
+def doing(job: Job) -> str:
+    """What a job does, in a word: its kind, or the command itself."""
+    return arguments(job).removeprefix("$ ") if job.kind == "shell" else safe(job.kind)

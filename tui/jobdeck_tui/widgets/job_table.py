@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
 from typing import ClassVar
 
 from rich.style import Style
@@ -80,6 +81,8 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._newest_seen = 0
         self._range_from: int | None = None
         self._expected: int | None = None
+        self.gone = False
+        """Whether the chosen job has left the list."""
         self._now = Now(0.0)
         self._columns: list[tuple[Column, int]] = []
         self._strips: dict[tuple[int, bool, bool], tuple[Job, int, Strip]] = {}
@@ -89,6 +92,8 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
     def show(self, page: Page, at: float) -> None:
         """Show this page. Keeps the chosen job where it is on the screen."""
         same_list = page.view.order == self.page.view.order
+        if page.view.scope != self.page.view.scope:
+            self.marks = set()  # what is marked must be what one can see
         self.page = page
         self._now = Now(at)
         ids = page.ids
@@ -99,7 +104,7 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
                 self._restart()
             elif self.chosen is not None:
                 self._follow()
-                self._arrived += max(0, newest - self._newest_seen) if page.view.sort == "id" else 0
+                self._arrived += self._newer_than(self._newest_seen)
             self._newest_seen = max(newest, self._newest_seen)
             if self._expected is not None and self._find(self._expected) is not None:
                 self.chosen, self._expected = self._expected, None
@@ -154,12 +159,6 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
             return sorted(self.marks)
         return [self.chosen] if self.chosen is not None else []
 
-    def choose(self, job_id: int) -> None:
-        """Put the cursor on a job."""
-        self.chosen = job_id
-        self._follow()
-        self.refresh()
-
     def expect(self, job_id: int) -> None:
         """Put the cursor on a job that was just made, as soon as it is in the list; leaves a chosen job alone."""
         if self.live:
@@ -169,7 +168,7 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         """Back to live; `False` if it was."""
         if self.live:
             return False
-        self.chosen = None
+        self.chosen, self.gone = None, False
         self._row = self._arrived = 0
         self._scroll(0)
         self._moved()
@@ -180,6 +179,7 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._strips.clear()
         self._arrived = self._newest_seen = 0
         row = self._find(self.chosen) if self.chosen is not None else None
+        self.gone = False
         if row is None:
             self.chosen = None
             self._row = 0
@@ -192,16 +192,24 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
     def _follow(self) -> None:
         """The list has changed under the cursor: find its job again, and keep it at its line of the screen."""
         row = self._find(self.chosen)
+        self.gone = row is None
         if row is None:
-            # It left the list (done, deleted): its neighbour takes the cursor.
+            # It left the list (done, deleted). It stays chosen until the person moves: a key that was meant for it
+            # must not hit the job that took its place.
             self._row = max(0, min(self._row, len(self._ids) - 1))
-            self.chosen = self._ids[self._row] if self._ids else None
             return
         moved, self._row = row - self._row, row
         self._resize_content()
         if moved:
             self._scroll(max(0, self.top + moved))
             self._scroll_to_row()
+
+    def _newer_than(self, newest: int) -> int:
+        """How many jobs at the new end of the list have a larger id; 0 where it is not sorted by id."""
+        if self.page.view.sort != "id":
+            return 0
+        newest_first = iter(self._ids) if self.page.view.descending else reversed(self._ids)
+        return sum(1 for _ in takewhile(lambda job_id: job_id > newest, newest_first))
 
     def _find(self, job_id: int | None) -> int | None:
         """The row of a job."""
@@ -337,7 +345,7 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
             return
         before, top = self._row, self.top
         self._row = max(0, min(len(self._ids) - 1, row))
-        self.chosen = self._ids[self._row]
+        self.chosen, self.gone = self._ids[self._row], False
         if self._row == 0:
             self._arrived = 0
         self._scroll_to_row()
@@ -368,6 +376,8 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     def action_move(self, by: int) -> None:
         """Move the cursor; the first step chooses the first row on the screen."""
+        if self.gone and by > 0:
+            by -= 1  # the job that took its place is the next one
         self._go(self.top if self.live else self._row + by)
 
     def action_page(self, by: int) -> None:

@@ -22,6 +22,8 @@ from .telling import Told
 
 _MOST = 20_000
 """Wrapped lines kept: the newest."""
+_LONGEST = 20_000
+"""Characters shown of one line."""
 _INDENT = 15
 """A wrapped log line goes on below its text."""
 
@@ -45,7 +47,7 @@ class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
         self.label = title
         self.digit = digit
         self._follow = follow
-        self.told: Sequence[Told] = ()
+        self.told: list[Told] = []
         """What is shown, before it is wrapped."""
         self._wrapped: list[Told] = []
 
@@ -61,24 +63,31 @@ class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
 
     def show(self, told: Sequence[Told]) -> None:
         """Show these lines. Stays where it is, or at the end if the end is followed."""
-        if list(told) == list(self.told):
-            return
-        self.told = told
-        self._wrap()
+        if told != self.told:
+            self.told = list(told)
+            self._wrap_all()
+
+    def extend(self, told: Sequence[Told]) -> None:
+        """Show these lines too, below the others. What is there is not looked at again."""
+        self.told += told
+        self._add(told)
 
     def on_resize(self, event: Resize) -> None:
         """Wrap anew."""
-        self._wrap()
+        self._wrap_all()
 
-    def _wrap(self) -> None:
+    def _wrap_all(self) -> None:
+        self._wrapped = []
+        self._add(self.told)
+
+    def _add(self, told: Sequence[Told]) -> None:
         width = self.scrollable_content_region.width
         if width < 4:
             return
         at_end = self._follow and self.is_vertical_scroll_end
-        wrapped: list[Told] = []
-        for told in self.told:
-            wrapped += _wrap(told, width)
-        self._wrapped = wrapped[-_MOST:]
+        for each in told[-_MOST:]:
+            self._wrapped += _wrap(each, width)
+        del self._wrapped[:-_MOST]
         self.virtual_size = Size(width, len(self._wrapped))
         if at_end:
             self.scroll_end(animate=False)
@@ -116,18 +125,25 @@ class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
 def _wrap(told: Told, width: int) -> list[Told]:
     if sum(len(text) for text, _ in told) <= width // 2:
         return [told]  # the usual case: even double-width characters fit
+    indent = min(_INDENT if told[0][1] == "quiet" and len(told) == 3 else 2, width // 3)
     lines: list[Told] = [[]]
     left = width
     for text, meaning in told:
         rest = text.expandtabs(4)
-        while rest:
-            first = chop_cells(rest, left)[0] if left > 0 else ""
-            if first:
-                lines[-1].append((first, meaning))
-                left -= _cells(first)
-            rest = rest[len(first) :]
-            if rest:
-                indent = min(_INDENT if told[0][1] == "quiet" and len(told) == 3 else 2, width // 3)
+        more = len(rest) - _LONGEST
+        if more > 0:
+            rest = f"{rest[:_LONGEST]} … and {more:,} characters more"
+        at = 0
+        while at < len(rest):
+            # No more characters than cells can fit, and so no more are looked at: a line may be a megabyte long.
+            part = rest[at : at + left]
+            if part and not part.isascii():
+                part = chop_cells(part, left)[0] if cell_len(part) > left else part
+            if part:
+                lines[-1].append((part, meaning))
+                left -= _cells(part)
+                at += len(part)
+            if at < len(rest):
                 lines.append([(" " * indent, "")])
                 left = width - indent
     return lines

@@ -42,10 +42,9 @@ class Queues(Panel):
     class PauseAsked(Message):
         """Pause the queue, or resume it."""
 
-        def __init__(self, name: str, paused: bool) -> None:
+        def __init__(self, name: str) -> None:
             super().__init__()
             self.name = name
-            self.paused = paused
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -59,12 +58,9 @@ class Queues(Panel):
         self._queues = sorted(overview.queues, key=lambda queue: (-queue.pending, -sum(queue.counts.values()), queue.name))
         counts = overview.counts
         later = counts.get(State.SCHEDULED, 0) + counts.get(State.RETRYING, 0)
-        below: list[tuple[str, str]] = []
-        if later:
-            below = [(f"{number(later)} due later{self._next_due()}", "$quiet")]
-        elif len(self._queues) > self.size.height > 0:
-            below = [(f"{len(self._queues) - self.size.height} more", "$quiet")]
-        self.titled([], below)
+        hidden = max(0, len(self._queues) - self.size.height) if self.size.height else 0
+        below = [f"{hidden} more"] * (hidden > 0) + [f"{number(later)} due later{self._next_due()}"] * (later > 0)
+        self.titled([], [(" · ".join(below), "$quiet")] if below else [])
         self.refresh()
 
     def _next_due(self) -> str:
@@ -96,8 +92,7 @@ class Queues(Panel):
     def action_pause(self) -> None:
         """Pause or resume the chosen queue."""
         if self._queues:
-            queue = self._queues[self._cursor]
-            self.post_message(self.PauseAsked(queue.name, not queue.paused))
+            self.post_message(self.PauseAsked(self._queues[self._cursor].name))
 
     def on_click(self, event: Click) -> None:
         """Choose with the mouse."""

@@ -27,9 +27,14 @@ _OUTCOME_STATES = {
 }
 
 
-def clock_time(at: float) -> str:
-    """The local time of day, to the second."""
-    return datetime.fromtimestamp(at).strftime("%H:%M:%S")
+def clock_time(at: float, now: float | None = None) -> str:
+    """The local time of day, to the second; with its date where that is not the date of `now`."""
+    try:
+        then = datetime.fromtimestamp(at)
+        today = now is None or then.date() == datetime.fromtimestamp(now).date()
+    except (ValueError, OverflowError, OSError):  # beyond the year 9999
+        return "in another age"
+    return then.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M:%S")
 
 
 def life(job: Job, now: float) -> list[Told]:
@@ -38,15 +43,19 @@ def life(job: Job, now: float) -> list[Told]:
         _fact("queue", safe(job.queue)),
         _fact("priority", str(job.priority)),
         _fact("attempts", f"{job.attempt} of {job.max_attempts}"),
-        _fact("enqueued", f"{clock_time(job.created_at)}  {age(now - job.created_at)} ago"),
+        _fact("enqueued", f"{clock_time(job.created_at, now)}  {age(now - job.created_at)} ago"),
     ]
     if job.state in (State.SCHEDULED, State.RETRYING):
-        facts.append(_fact("due", f"{clock_time(job.scheduled_at)}  in {duration(max(0.0, job.scheduled_at - now))}"))
+        facts.append(_fact("due", f"{clock_time(job.scheduled_at, now)}  in {duration(max(0.0, job.scheduled_at - now))}"))
     if job.started_at is not None:
-        waited = max(0.0, job.started_at - max(job.scheduled_at, job.created_at)) if job.attempt else 0.0
-        facts.append(_fact("started", f"{clock_time(job.started_at)}  after a wait of {duration(waited)}"))
+        # The wait of a later attempt is told by the attempts: it began when the one before had ended.
+        waited = max(0.0, job.started_at - max(job.scheduled_at, job.created_at))
+        after = f"  after a wait of {duration(waited)}" if job.attempt == 1 else ""
+        facts.append(_fact("started", f"{clock_time(job.started_at, now)}{after}"))
     if job.finished_at is not None and job.started_at is not None and job.finished_at >= job.started_at:
-        facts.append(_fact("finished", f"{clock_time(job.finished_at)}  took {duration(job.finished_at - job.started_at)}"))
+        facts.append(
+            _fact("finished", f"{clock_time(job.finished_at, now)}  took {duration(job.finished_at - job.started_at)}")
+        )
     elif job.state is State.RUNNING and job.started_at is not None:
         facts.append(_fact("running", f"for {duration(max(0.0, now - job.started_at))}"))
     if job.worker:
@@ -79,7 +88,7 @@ def as_json(text: str) -> Iterable[Told]:
     """A JSON document, indented and coloured; other text as it is."""
     try:
         document = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         yield from ([(part, "")] for part in safe(text, multiline=True).split("\n"))
         return
     for part in json.dumps(document, indent=2, ensure_ascii=False).split("\n"):
@@ -115,7 +124,7 @@ def _attempt(attempt: Attempt, now: float) -> Iterable[Told]:
     yield [
         (f"attempt {attempt.number}  ", "strong"),
         (outcome, meaning),
-        (f"  {clock_time(attempt.started_at)}  {spent} {duration(max(0.0, end - attempt.started_at))}", "quiet"),
+        (f"  {clock_time(attempt.started_at, now)}  {spent} {duration(max(0.0, end - attempt.started_at))}", "quiet"),
         (f"  by {safe(attempt.worker)}", "quiet"),
     ]
     if attempt.late_at is not None:
@@ -134,19 +143,15 @@ _LEVELS = {"err": "error", "error": "error", "critical": "error", "warning": "wa
 _SHORT_LEVELS = {"warning": "warn", "critical": "crit"}
 
 
-def log(lines: Sequence[LogLine]) -> list[Told]:
-    """The log, a line each, with time and level; the attempt is named where it changes."""
+def log(lines: Sequence[LogLine], after_attempt: int = 1) -> list[Told]:
+    """The log, a line each, with time and level; the attempt is named where it changes from `after_attempt`."""
     told: list[Told] = []
-    several = len({line.attempt for line in lines}) > 1
-    attempt = 0
     for entry in lines:
-        if several and entry.attempt != attempt:
-            attempt = entry.attempt
-            told.append([(f"attempt {attempt}", "strong")])
+        if entry.attempt != after_attempt:
+            after_attempt = entry.attempt
+            told.append([(f"attempt {entry.attempt}", "strong")])
         meaning = _LEVELS.get(entry.level, "")
-        head: Told = [
-            (clock_time(entry.at) + " ", "quiet"),
-            (_SHORT_LEVELS.get(entry.level, entry.level)[:5].ljust(6), meaning or "quiet"),
-        ]
+        level = _SHORT_LEVELS.get(entry.level, entry.level)[:5].ljust(6)
+        head: Told = [(clock_time(entry.at) + " ", "quiet"), (level, meaning or "quiet")]
         told += [[*head, (part, meaning)] for part in safe(entry.text, multiline=True).split("\n")]
-    return told or [[("nothing was logged", "quiet")]]
+    return told

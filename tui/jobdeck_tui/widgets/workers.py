@@ -16,7 +16,7 @@ from jobdeck import Job, Overview, State, WorkerInfo
 from ..format import age as short_age
 from ..format import duration
 from ..messages import Pool
-from ..text import safe
+from .columns import doing
 from .lines import Piece, fit, width_of
 from .panel import Panel
 
@@ -78,6 +78,9 @@ class Workers(Panel):
             title.append((f"in {len(alive)} processes", "$quiet"))
         if any(worker.draining for worker in alive):
             title.append(("draining", "$warning"))
+        lost = sum(worker is None for worker, _ in slots)
+        if lost and not alive:
+            title.append((f"{lost} lost: no worker is alive to take them back", "$error"))
         below = [(f"{gone} silent", "$error")] if gone else []
         hidden = len(self._slots) - self._columns() * self.size.height
         if hidden > 0 and self.size.height:
@@ -159,7 +162,7 @@ class Workers(Panel):
             sign = " !" if worker is None or ran > SLOW else ""
             running = self.state_style(State.RUNNING)
             warn = self.style("error") if worker is None else self.style("warning")
-            kind = fit(safe(job.kind), max(4, width - len(number) - len(took) - 7)).rstrip()
+            kind = fit(doing(job), max(4, width - len(number) - len(took) - 7)).rstrip()
             tail = " lost" if worker is None else ("  stopping" if job.cancelling else "")
             pieces = [(f" ▸{number} ", running), (kind, Style()), (f" {took}", quiet), (tail + sign, warn)]
         return [(text, ground + style) for text, style in pieces]
