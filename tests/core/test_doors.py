@@ -1,0 +1,266 @@
+"""What a program sees: settings, kinds and their arguments, the queue's own words, and an import that costs little."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pytest
+from tests.core.helpers import open_queue
+
+import jobdeck
+from jobdeck import (
+    AppNotLoaded,
+    ArgumentsTooLarge,
+    InvalidArguments,
+    InvalidHandler,
+    InvalidOption,
+    InvalidSetting,
+    JobNotFound,
+    Queue,
+    Registry,
+    Settings,
+    State,
+    StoreRefused,
+    UnknownKind,
+    WrongState,
+    load_apps,
+)
+from jobdeck.registry import job
+
+# -- settings ------------------------------------------------------------------------------------------
+
+
+def test_the_environment_wins_over_the_file_and_what_is_given_over_both(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("JOBDECK_THREADS=7\nJOBDECK_LEASE=12\nOTHER=1\n")
+    read = Settings.load({"JOBDECK_LEASE": "9", "JOBDECK_QUEUES": "a, b"}, folder=tmp_path, max_attempts=2)
+    assert (read.threads, read.lease, read.queues, read.max_attempts) == (7, 9.0, ("a", "b"), 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("JOBDECK_THREADS", "many", "whole number"),
+        ("JOBDECK_THREADS", "-1", "from 0 to"),
+        ("JOBDECK_LEASE", "nan", "from 0.2"),
+        ("JOBDECK_SYNCHRONOUS", "MAYBE", "FULL"),
+        ("JOBDECK_LOG_FORMAT", "xml", "text, json"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named_with_the_reason(name: str, value: str, reason: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidSetting, match=reason) as caught:
+        Settings.load({name: value}, folder=tmp_path)
+    assert (caught.value.name, caught.value.value) == (name, value)
+    assert name in str(caught.value)
+
+
+def test_a_heartbeat_comes_at_least_three_times_in_a_lease() -> None:
+    assert Settings(lease=30).heartbeat_every == 10
+    assert Settings(lease=30, heartbeat=25).heartbeat_every == 10
+    assert Settings(lease=30, heartbeat=2).heartbeat_every == 2
+
+
+# -- kinds -----------------------------------------------------------------------------------------------
+
+
+class Colour(Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+@pytest.fixture
+def kinds() -> Registry:
+    known = Registry()
+
+    @job(name="mail", registry=known)
+    def mail(
+        to: str,
+        order_id: int,
+        copy: bool = False,
+        language: Literal["en", "de"] = "en",
+        colour: Colour = Colour.RED,
+        at: datetime | None = None,
+        lines: Annotated[list[str], "one a line"] = [],  # noqa: B006
+        model_config: float = 1.0,
+    ) -> None:
+        """Mail something.
+
+        And more.
+        """
+
+    return known
+
+
+def check(kinds: Registry, args: dict[str, Any], limit: int = 10_000) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads(kinds.get("mail").check(args, limit))
+    return read
+
+
+@pytest.mark.parametrize(
+    ("args", "field", "problem"),
+    [
+        ({"to": "a"}, "order_id", "is missing"),
+        ({"to": "a", "order_id": "x"}, "order_id", "valid integer"),
+        ({"to": 5, "order_id": 1}, "to", "valid string"),
+        ({"to": "a", "order_id": 1, "cc": "b"}, "cc", "not one that this kind takes"),
+        ({"to": "a", "order_id": 1, "language": "fr"}, "language", "'en' or 'de'"),
+        ({"to": "a", "order_id": 1, "lines": ["x", 4]}, "lines.1", "valid string"),
+    ],
+)
+def test_an_argument_that_does_not_fit_is_named(kinds: Registry, args: dict[str, Any], field: str, problem: str) -> None:
+    with pytest.raises(InvalidArguments, match=problem) as caught:
+        check(kinds, args)
+    assert caught.value.field == field
+
+
+def test_arguments_come_to_the_handler_as_their_types(kinds: Registry) -> None:
+    args = {"to": "a", "order_id": 1, "colour": "blue", "at": "2026-01-02T03:04:05Z", "copy": True, "model_config": 2}
+    loaded = kinds.get("mail").load(kinds.get("mail").check(args, 10_000))
+    assert loaded["colour"] is Colour.BLUE
+    assert loaded["at"].year == 2026
+    assert (loaded["copy"], loaded["model_config"], loaded["lines"]) == (True, 2.0, [])
+
+
+def test_arguments_that_are_too_large_are_refused_with_their_size(kinds: Registry) -> None:
+    with pytest.raises(ArgumentsTooLarge) as caught:
+        check(kinds, {"to": "a" * 500, "order_id": 1}, limit=200)
+    assert caught.value.size > 500
+
+
+def test_a_kind_describes_itself_for_a_form(kinds: Registry) -> None:
+    told = kinds.get("mail").describe()
+    assert told.doc == "Mail something."
+    by_name = {each.name: each for each in told.parameters}
+    assert (by_name["to"].required, by_name["copy"].default) == (True, False)
+    assert (by_name["language"].choices, by_name["colour"].choices) == (("en", "de"), ("red", "blue"))
+    assert by_name["lines"].doc == "one a line"
+
+
+def test_a_handler_takes_named_arguments_only(kinds: Registry) -> None:
+    with pytest.raises(InvalidHandler, match="args"):
+        job(registry=kinds)(lambda *args: None)
+    with pytest.raises(InvalidHandler, match="async"):
+
+        @job(registry=kinds)
+        async def later() -> None: ...
+
+
+def test_a_kind_is_named_by_its_module_and_function(kinds: Registry) -> None:
+    def work() -> None: ...
+
+    job(registry=kinds)(work)
+    assert kinds.kind_of(work) == "test_doors.work"
+    with pytest.raises(UnknownKind, match="mail"):
+        kinds.get("nope")
+
+
+@pytest.mark.parametrize(
+    ("source", "app", "problem"),
+    [
+        (None, "no_such_app", "no module 'no_such_app'"),
+        ("import not_installed_at_all", "app_a", "'not_installed_at_all', which is not installed"),
+        ("1 / 0", "app_b", "ZeroDivisionError"),
+        (None, "missing.py", "no such file"),
+    ],
+)
+def test_an_app_that_cannot_be_loaded_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str | None, app: str, problem: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    if source:
+        (tmp_path / f"{app}.py").write_text(source)
+    with pytest.raises(AppNotLoaded, match=problem):
+        load_apps([app])
+
+
+# -- the queue -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def queue(tmp_path: Path, kinds: Registry) -> Any:
+    with open_queue(tmp_path / "jobs.db", kinds) as opened:
+        yield opened
+
+
+ARGS = {"to": "a", "order_id": 1}
+
+
+@pytest.mark.parametrize(
+    ("options", "option"),
+    [
+        ({"queue": ""}, "queue"),
+        ({"queue": "a\nb"}, "queue"),
+        ({"priority": 10**9}, "priority"),
+        ({"max_attempts": 0}, "max_attempts"),
+        ({"timeout": -1}, "timeout"),
+        ({"delay": -1}, "delay"),
+        ({"delay": 1, "at": 5}, "delay"),
+        ({"tags": [""]}, "tag"),
+    ],
+)
+def test_an_option_out_of_range_is_refused_by_name(queue: Queue, options: dict[str, Any], option: str) -> None:
+    with pytest.raises(InvalidOption) as caught:
+        queue.enqueue("mail", ARGS, **options)
+    assert caught.value.option == option
+    assert queue.count() == 0
+
+
+def test_one_id_returns_the_job_or_raises_and_several_say_why_not(queue: Queue) -> None:
+    made = queue.enqueue("mail", ARGS)
+    assert queue.cancel(made.id).state is State.CANCELLED
+    with pytest.raises(WrongState, match="it was cancelled before"):
+        queue.cancel(made.id)
+    with pytest.raises(JobNotFound):
+        queue.retry(999)
+    changes = queue.retry_many([made.id, 999])
+    assert changes.done == (made.id,)
+    assert isinstance(changes.refused[999], JobNotFound)
+    assert queue.reprioritise(made.id, 5).priority == 5
+    assert queue.reprioritise(made.id, -2, relative=True).priority == 3
+    queue.delete(made.id)
+    with pytest.raises(JobNotFound):
+        queue.get(made.id)
+
+
+def test_what_happens_in_a_transaction_happens_at_once_or_not_at_all(queue: Queue) -> None:
+    def half() -> None:
+        with queue.transaction():
+            queue.enqueue("mail", ARGS)
+            raise KeyError("changed my mind")
+
+    with pytest.raises(KeyError):
+        half()
+    assert queue.count() == 0
+
+
+def test_waiting_ends_with_the_timeout_and_returns_the_job_as_it_is(queue: Queue) -> None:
+    assert queue.wait(queue.enqueue("mail", ARGS).id, timeout=0.02, every=0.005).state is State.PENDING
+
+
+def test_a_server_is_refused_in_one_sentence() -> None:
+    with pytest.raises(StoreRefused, match="SQLite files only"):
+        Queue("postgresql://localhost/jobs")
+
+
+# -- the front door --------------------------------------------------------------------------------------
+
+
+def test_importing_jobdeck_loads_nothing_heavy() -> None:
+    heavy = ("textual", "pydantic", "apsw", "click", "asyncio")
+    program = f"import sys, jobdeck; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_exported_name_loads_and_is_described() -> None:
+    for name in jobdeck.__all__:
+        assert getattr(jobdeck, name).__doc__ or not callable(getattr(jobdeck, name)), name
+    assert set(jobdeck.__all__) == set(jobdeck._HOME_OF)
+    with pytest.raises(AttributeError):
+        _ = jobdeck.nothing_of_this_name

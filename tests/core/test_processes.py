@@ -1,0 +1,166 @@
+"""Real processes on one file: races, and deaths of every kind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.core.helpers import wait_until
+
+from jobdeck import Outcome, Queue, Settings, State
+
+APP = """
+import os, time
+from jobdeck import job
+
+@job(name="append")
+def append(n: int) -> None:
+    file = os.open(os.environ["RAN"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(file, f"{n}\\n".encode())
+    os.close(file)
+
+@job(name="nap")
+def nap(seconds: float) -> int:
+    time.sleep(seconds)
+    return os.getpid()
+
+@job(name="die")
+def die() -> None:
+    os.kill(os.getpid(), 9)
+"""
+PROGRAM = """
+import signal, sys, threading
+import tasks
+from jobdeck import Queue, Worker
+asked = threading.Event()
+signal.signal(signal.SIGTERM, lambda *_: asked.set())
+with Queue() as queue:
+    worker = Worker(queue, threads=2)
+    worker.start()
+    asked.wait()
+    worker.stop()
+"""
+
+Start = Callable[[], "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "tasks.py").write_text(APP)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("RAN", str(tmp_path / "ran"))
+    monkeypatch.setenv("JOBDECK_DATABASE", str(tmp_path / "jobs.db"))
+    monkeypatch.setenv("JOBDECK_LEASE", "1")
+    monkeypatch.setenv("JOBDECK_SHUTDOWN_GRACE", "3")
+    return tmp_path
+
+
+@pytest.fixture
+def queue(folder: Path) -> Iterator[Queue]:
+    sys.modules.pop("tasks", None)
+    __import__("tasks")
+    with Queue(settings=Settings.load()) as opened:
+        yield opened
+
+
+@pytest.fixture
+def start(folder: Path) -> Iterator[Start]:
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def begin() -> subprocess.Popen[bytes]:
+        process = subprocess.Popen([sys.executable, "-c", PROGRAM], cwd=folder, stderr=subprocess.DEVNULL)
+        processes.append(process)
+        return process
+
+    yield begin
+    for process in processes:
+        if process.poll() is None:
+            process.send_signal(signal.SIGCONT)
+            process.kill()
+        process.wait()
+
+
+def running(queue: Queue, job_id: int) -> bool:
+    return queue.get(job_id).state is State.RUNNING
+
+
+def test_eight_processes_run_five_thousand_jobs_exactly_once(queue: Queue, start: Start, folder: Path) -> None:
+    queue.enqueue_many([queue.draft("append", {"n": n}) for n in range(5000)])
+    processes = [start() for _ in range(8)]
+    wait_until(lambda: queue.count("state:completed") == 5000, timeout=90)
+    for process in processes:
+        process.terminate()
+    assert [process.wait(timeout=15) for process in processes] == [0] * 8
+    ran = [int(line) for line in (folder / "ran").read_text().split()]
+    assert len(ran) == 5000
+    assert set(ran) == set(range(5000))
+
+
+def test_the_job_of_a_killed_worker_runs_again_and_the_attempt_counts_as_crashed(queue: Queue, start: Start) -> None:
+    job = queue.enqueue("nap", {"seconds": 1.5})
+    killed = start()
+    wait_until(lambda: running(queue, job.id))
+    killed.kill()
+    other = start()
+    done = queue.wait(job.id, timeout=20)
+    assert (done.state, done.attempt, done.result) == (State.COMPLETED, 2, other.pid)
+    assert [attempt.outcome for attempt in queue.attempts(job.id)] == [Outcome.CRASHED, Outcome.COMPLETED]
+
+
+def test_a_job_that_kills_its_worker_starts_no_more_often_than_it_may(queue: Queue, start: Start) -> None:
+    poison = queue.enqueue("die", max_attempts=2)
+    while not queue.get(poison.id).state.is_final:
+        process = start()
+        wait_until(lambda process=process: process.poll() is not None or queue.get(poison.id).state.is_final, timeout=30)
+    done = queue.get(poison.id)
+    assert (done.state, done.attempt) == (State.FAILED, 2)
+    assert [attempt.outcome for attempt in queue.attempts(poison.id)] == [Outcome.CRASHED] * 2
+    assert queue.wait(queue.enqueue("append", {"n": 1}).id, timeout=20).state is State.COMPLETED
+
+
+def test_sigterm_leaves_nothing_running(queue: Queue, start: Start) -> None:
+    jobs = [queue.enqueue("nap", {"seconds": seconds}) for seconds in (0.5, 60, 60)]
+    process = start()
+    wait_until(lambda: running(queue, jobs[1].id))
+    process.terminate()
+    assert process.wait(timeout=10) == 0
+    states = [queue.get(job.id).state for job in jobs]
+    assert states == [State.COMPLETED, State.PENDING, State.PENDING]
+    assert [queue.get(job.id).attempt for job in jobs[1:]] == [0, 0]
+    assert not queue.workers()
+
+
+def test_a_worker_that_was_stopped_past_its_lease_changes_nothing_when_it_comes_back(queue: Queue, start: Start) -> None:
+    job = queue.enqueue("nap", {"seconds": 1.0})
+    zombie = start()
+    wait_until(lambda: running(queue, job.id))
+    zombie.send_signal(signal.SIGSTOP)
+    other = start()
+    done = queue.wait(job.id, timeout=20)
+    assert done.result == other.pid
+    zombie.send_signal(signal.SIGCONT)
+    wait_until(lambda: any(attempt.late_at for attempt in queue.attempts(job.id)), timeout=20, what="the late result")
+    after = queue.get(job.id)
+    assert (after.result, after.attempt, after.finished_at) == (done.result, 2, done.finished_at)
+    assert [(attempt.outcome, attempt.late_at is not None) for attempt in queue.attempts(job.id)] == [
+        (Outcome.CRASHED, True), (Outcome.COMPLETED, False),
+    ]  # fmt: skip
+
+
+def test_an_acknowledged_job_survives_the_death_of_its_program(queue: Queue, folder: Path) -> None:
+    program = """
+import os, tasks
+from jobdeck import Queue
+print(Queue().enqueue("append", {"n": 7}).id, flush=True)
+os.kill(os.getpid(), 9)
+"""
+    died = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True)
+    assert died.returncode == -signal.SIGKILL
+    assert queue.get(int(died.stdout)).args == {"n": 7}
+    assert os.path.getsize(folder / "jobs.db") > 0

@@ -1,0 +1,145 @@
+"""The parts that compute and touch nothing: back-off, states, histograms, the filter language."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.core.helpers import FakeClock, open_queue
+
+from jobdeck import FINAL, QUEUED, InvalidFilter, Operation, State, allows, parse, parse_duration
+from jobdeck.backoff import CAP, delay
+from jobdeck.states import TRANSITIONS
+from jobdeck.store.histogram import bucket, percentiles
+
+
+@given(attempt=st.integers(1, 5000), seed=st.integers())
+def test_a_delay_lies_in_the_upper_half_of_its_step_and_never_beyond_the_cap(attempt: int, seed: int) -> None:
+    step = min(CAP, 2.0 * 2.0 ** min(attempt - 1, 100))
+    assert step / 2 <= delay(attempt, Random(seed)) <= step
+
+
+def test_every_operation_has_its_transitions() -> None:
+    assert set(TRANSITIONS) == set(Operation)
+
+
+def test_a_final_state_is_left_by_a_person_only() -> None:
+    leaving = {
+        operation for operation, moves in TRANSITIONS.items() for state in FINAL if state in moves and moves[state] != {state}
+    }
+    assert leaving == {Operation.RETRY, Operation.DELETE, Operation.PRUNE}
+
+
+def test_every_state_is_queued_running_or_final() -> None:
+    assert QUEUED | FINAL | {State.RUNNING} == set(State)
+    assert not QUEUED & FINAL
+    assert not allows(Operation.CLAIM, State.SCHEDULED)
+
+
+@given(st.lists(st.floats(1e-5, 1e5), min_size=1, max_size=200))
+def test_a_percentile_is_at_most_ten_percent_off(values: list[float]) -> None:
+    histogram: dict[int, int] = {}
+    for value in values:
+        histogram[bucket(value)] = histogram.get(bucket(value), 0) + 1
+    told = percentiles(histogram)
+    assert told.count == len(values)
+    for share, found in ((0.5, told.p50), (0.95, told.p95), (0.99, told.p99)):
+        exact = sorted(values)[math.ceil(share * len(values)) - 1]
+        assert found is not None
+        assert abs(found - exact) <= 0.1 * exact
+
+
+def test_a_histogram_of_nothing_has_no_percentiles() -> None:
+    assert percentiles({}).p50 is None
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("15m", 900), ("1h30m", 5400), ("2d", 172800), ("1w", 604800), ("250ms", 0.25), ("7", 7)]
+)
+def test_durations_take_units(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "soon", "5y", "-3s", "1h!"])
+def test_what_is_no_duration_is_refused_with_examples(text: str) -> None:
+    with pytest.raises(ValueError, match="90s"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "problem"),
+    [
+        ("queue:mail ags:3", 11, "no field 'ags'"),
+        ("state:fialed", 6, "no state 'fialed'"),
+        ("age>soon", 4, "duration"),
+        ("id:x", 3, "takes a number"),
+        ("queue:", 6, "value is missing"),
+        ("queue>3", 5, "takes ':'"),
+        ('kind:"never closed', 5, "never closed"),
+    ],
+)
+def test_an_error_in_a_filter_points_at_its_column(text: str, column: int, problem: str) -> None:
+    with pytest.raises(InvalidFilter, match=problem) as caught:
+        parse(text)
+    assert caught.value.column == column
+
+
+WORDS = st.sampled_from(
+    [
+        "state:",
+        "queue:",
+        "kind:",
+        "tag:",
+        "age>",
+        "run<=",
+        "attempt>=",
+        "args.",
+        "error:",
+        "id:",
+        "-",
+        '"',
+        ",",
+        "*",
+        "?",
+        ":",
+        "<",
+    ]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(text=st.lists(st.one_of(WORDS, st.text(max_size=4), st.just(" ")), max_size=8).map("".join))
+def test_any_text_is_a_filter_or_is_refused_at_a_place_inside_it(text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    column = None
+    try:
+        condition = parse(text)
+    except InvalidFilter as error:
+        column = error.column
+    if column is not None:
+        assert 0 <= column <= len(text)
+        return
+    queue = _empty_queue(tmp_path_factory)
+    assert queue.count(condition) == 0
+    assert len(queue.ids(condition)) == 0
+
+
+_QUEUES: list[object] = []
+
+
+def _empty_queue(factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
+    if not _QUEUES:
+        _QUEUES.append(open_queue(factory.mktemp("filters") / "jobs.db"))
+    return _QUEUES[0]
+
+
+def test_the_clock_of_the_machine_counts_from_its_boot(tmp_path: Path) -> None:
+    from jobdeck import SystemClock
+
+    clock = SystemClock()
+    assert clock.boot() == SystemClock().boot() != ""
+    assert clock.monotonic() <= clock.monotonic()
+    assert isinstance(FakeClock().boot(), str)
