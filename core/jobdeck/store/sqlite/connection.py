@@ -77,6 +77,7 @@ class Connections:
         self._translated = Translated(self.where)
         with self._translated:
             make_ready(self._path, self.where, clock, adopt=adopt)
+        self._file = self._identity()
 
     def get(self) -> apsw.Connection:
         """This thread's connection."""
@@ -92,6 +93,19 @@ class Connections:
                 self._local.connection = found
                 self._all.add(found)
         return found
+
+    def _identity(self) -> tuple[int, int] | None:
+        """Which file the path names now; `None` if there is none."""
+        try:
+            about = self._path.stat()
+        except OSError:
+            return None
+        return about.st_dev, about.st_ino
+
+    def _check_file(self) -> None:
+        """A removed or replaced file lives on, nameless, for those who have it open: what they write is lost."""
+        if self._identity() != self._file:
+            raise StoreFailed(self.where, "its file was removed or replaced; end this program and start it again")
 
     def close(self) -> None:
         """Close the connections of all threads. Threads still at work get a `StoreFailed`."""
@@ -120,6 +134,8 @@ class Connections:
         with self._translated:
             connection = self.get()
             inner = connection.in_transaction
+            if not inner:
+                self._check_file()
             connection.execute("SAVEPOINT part" if inner else "BEGIN IMMEDIATE")
         try:
             yield connection
@@ -152,6 +168,7 @@ class Connections:
             if connection.in_transaction:
                 yield connection
                 return
+            self._check_file()
             connection.execute("BEGIN")
             try:
                 yield connection
