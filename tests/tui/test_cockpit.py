@@ -18,6 +18,7 @@ from jobdeck import Queue, Registry, Settings, State, context
 from jobdeck.registry import job
 from jobdeck_tui.app import Cockpit, command_of
 from jobdeck_tui.feed import Feed
+from jobdeck_tui.messages import Snapshot, Trouble
 from jobdeck_tui.screens.confirm import ConfirmScreen
 from jobdeck_tui.screens.help import HelpScreen
 from jobdeck_tui.screens.job import JobScreen
@@ -452,6 +453,19 @@ def test_ctrl_c_leaves_the_form_and_not_the_program(few: Still) -> None:
         assert pilot.app.is_running
 
     play(few.app(), scene)
+
+
+def test_a_snapshot_that_comes_while_the_screen_goes_breaks_nothing(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        last = deck_of(pilot)
+        await pilot.app.screen.query("Header, #table").remove()
+        pilot.app.on_snapshot(Snapshot(last))  # type: ignore[attr-defined]
+        pilot.app.on_trouble(Trouble("gone"))  # type: ignore[attr-defined]
+        pilot.app.exit()
+
+    app = few.app()
+    play(app, scene)
+    assert not app.is_running
 
 
 def test_brackets_without_end_in_a_field_are_only_text() -> None:

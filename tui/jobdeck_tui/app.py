@@ -94,8 +94,15 @@ class Cockpit(App[int]):
         assert isinstance(root, JobsScreen)
         return root
 
+    @property
+    def _ended(self) -> bool:
+        """Whether the screens are gone: the feed's last words may come after them."""
+        return not self.screen_stack
+
     def on_snapshot(self, message: Snapshot) -> None:
         """Show the newest look at the queue."""
+        if self._ended:
+            return
         self.jobs_screen.show(message.deck)
         if isinstance(self.screen, LeaveScreen):
             self.screen.show(message.deck)
@@ -108,17 +115,21 @@ class Cockpit(App[int]):
 
     def on_acted(self, message: Acted) -> None:
         """Say what came of an act."""
+        if self._ended:
+            return
         self.tell(message.text, failed=message.failed)
         if message.job_id is not None:
             self.jobs_screen.table.expect(message.job_id)
 
     def on_checked(self, message: Checked) -> None:
         """Tell the form what is wrong with the draft."""
-        if isinstance(self.screen, NewJobScreen):
+        if not self._ended and isinstance(self.screen, NewJobScreen):
             self.screen.checked(message)
 
     def on_trouble(self, message: Trouble) -> None:
         """Say that the database cannot be read, or can again."""
+        if self._ended:
+            return
         self.jobs_screen.trouble(message.text)
         if message.text is None:
             self.tell("The database can be read again")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 from textual.events import Resize
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Static
 
 if TYPE_CHECKING:
@@ -32,6 +33,13 @@ class DeckScreen(Screen[None]):
         Binding("colon,ctrl+p", "app.command_palette", "commands", tooltip="Find a command by its name"),
     ]
     HELP_TITLE: ClassVar[str] = ""
+    PARTS: ClassVar[tuple[type[Widget], ...]] = ()
+    """What the screen cannot do without."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether every part is in its place: a snapshot may come before they are, or while the program ends."""
+        return self.is_mounted and all(self.query(part) for part in self.PARTS)
 
     def on_resize(self, event: Resize) -> None:
         """Give way to one sentence where there is no room."""

@@ -75,6 +75,7 @@ class JobScreen(DeckScreen):
     """Opened with enter, left with escape."""
 
     HELP_TITLE = "Job"
+    PARTS = (JobTitle,)
     AUTO_FOCUS = "#attempts"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,backspace", "back", "back", key_display="esc"),
@@ -114,6 +115,8 @@ class JobScreen(DeckScreen):
 
     def show(self, detail: Detail) -> None:
         """Show this moment."""
+        if not self.whole or len(self.query(LinesView)) < len(self._PANELS):
+            return
         first = self.detail is None
         self.detail = detail
         self.query_one(JobTitle).show(detail)

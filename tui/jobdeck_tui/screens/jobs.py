@@ -47,6 +47,7 @@ class JobsScreen(DeckScreen):
     """Header, charts, workers, jobs, hints."""
 
     HELP_TITLE = "Jobs"
+    PARTS = (Header, Throughput, LatencyChart, Queues, Sparks, Workers, StateTabs, JobTable, FilterBar, Preview)
     AUTO_FOCUS = "#table"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "retry", "retry", tooltip="Run final jobs again; scheduled and retrying jobs now"),
@@ -125,6 +126,8 @@ class JobsScreen(DeckScreen):
 
     def show(self, deck: Deck) -> None:
         """Show this moment."""
+        if not self.whole:
+            return
         before, self.deck = self.deck, deck
         self._shown_at = time.monotonic()
         overview = deck.overview
@@ -163,6 +166,8 @@ class JobsScreen(DeckScreen):
 
     def trouble(self, text: str | None) -> None:
         """Say that the database cannot be read, or that it can again."""
+        if not self.whole:
+            return
         if not self._was_silent:
             self._trouble = text
         self.query_one(Header).trouble(text)

@@ -63,13 +63,22 @@ class StateTabs(Drawn):
     def draw(self, y: int, width: int) -> Sequence[Piece]:
         pieces: list[Piece] = [(" ", self.style("quiet"))]
         self._places = []
-        for tab in TABS:
+        for tab in TABS[self._first(width) :]:
             made = self._tab(tab)
             if width_of(pieces) + width_of(made) > width:
                 break
             self._places.append((width_of(pieces), width_of(pieces) + width_of(made), tab))
             pieces += made
         return pieces
+
+    def _first(self, width: int) -> int:
+        """The first tab shown: as many go from the left as it takes to show the open one."""
+        open_at = TABS.index(self.tab)
+        widths = [width_of(self._tab(tab)) for tab in TABS]
+        first = 0
+        while first < open_at and 1 + sum(widths[first : open_at + 1]) > width:
+            first += 1
+        return first
 
     def _tab(self, tab: str) -> list[Piece]:
         quiet = self.style("quiet")
