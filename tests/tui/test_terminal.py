@@ -19,6 +19,7 @@ import pytest
 from tests.core.helpers import wait_until
 
 from jobdeck import Queue, State
+from jobdeck_tui.app import HANG_UP_GRACE
 
 
 class Terminal:
@@ -82,14 +83,14 @@ def test_a_closed_terminal_releases_what_runs_and_ends(database: Path, cockpit: 
         wait_until(lambda: queue.get(job.id).state is State.RUNNING)
         cockpit.shows("LIVE")
         cockpit.hang_up()
-        cockpit.process.wait(timeout=10)
+        assert cockpit.process.wait(timeout=HANG_UP_GRACE - 1) == 0  # by itself, not by the last resort
         assert (queue.get(job.id).state, queue.get(job.id).attempt) == (State.PENDING, 0)
 
 
 def test_a_closed_terminal_ends_an_idle_cockpit_too(database: Path, cockpit: Terminal) -> None:
     cockpit.shows("LIVE")
     cockpit.hang_up()
-    cockpit.process.wait(timeout=10)
+    assert cockpit.process.wait(timeout=HANG_UP_GRACE - 1) == 0
     with Queue(database) as queue:
         assert not queue.workers()
 

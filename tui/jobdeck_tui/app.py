@@ -38,6 +38,19 @@ HANG_UP_GRACE = 5.0
 MakeFeed = Callable[[Post], Feed]
 
 
+class _Nowhere:
+    """Takes the place of the thread that writes to a terminal which is gone."""
+
+    def write(self, text: str) -> None:
+        """Nobody reads it."""
+
+    def flush(self) -> None:
+        """Nothing to do."""
+
+    def stop(self) -> None:
+        """Nothing to end."""
+
+
 class Cockpit(App[int]):
     """The app. Its return value is the exit code."""
 
@@ -214,8 +227,12 @@ class Cockpit(App[int]):
     def _hang_up(self) -> None:
         """The terminal is gone, and nobody can see a count-down: release what runs, and end."""
         nowhere = os.open(os.devnull, os.O_RDWR)
-        for standard in (0, 1, 2):  # what is still drawn must not fail, nor wait for a reader
+        for standard in (0, 1, 2):
             os.dup2(nowhere, standard)
+        # Textual's writing thread has died of the lost terminal, and what is still drawn would wait for it for ever.
+        # If a later Textual names it differently, the last resort below remains.
+        if hasattr(self._driver, "_writer_thread"):
+            setattr(self._driver, "_writer_thread", _Nowhere())  # noqa: B010  (Textual's own, and so not typed)
         last_resort = threading.Timer(HANG_UP_GRACE, os._exit, (1,))
         last_resort.daemon = True
         last_resort.start()
