@@ -45,15 +45,18 @@ if TYPE_CHECKING:
     from .jobs import (
         Attempt,
         Changes,
+        IfParentFails,
         Job,
         Kind,
         Latency,
         LogLine,
         NewJob,
+        OnConflict,
         Outcome,
         Overview,
         Parameter,
         QueueInfo,
+        Reason,
         Slot,
         WorkerInfo,
     )
@@ -73,7 +76,8 @@ _HOMES = {
     "errors": "AppNotLoaded ArgumentsTooLarge GiveUp InvalidArguments InvalidFilter InvalidHandler InvalidOption"
     " InvalidSetting JobdeckError JobNotFound LeaseLost PayloadUnreadable RowRefused Snooze Stopped StoreBusy StoreError"
     " StoreFailed StoreRefused UnknownKind WrongState",
-    "jobs": "Attempt Changes Job Kind Latency LogLine NewJob Outcome Overview Parameter QueueInfo Slot WorkerInfo",
+    "jobs": "Attempt Changes IfParentFails Job Kind Latency LogLine NewJob OnConflict Outcome Overview Parameter QueueInfo"
+    " Reason Slot WorkerInfo",
     "query": "Condition Term parse parse_duration",
     "queue": "Queue",
     "registry": "REGISTRY Registry job load_apps",
@@ -96,6 +100,7 @@ __all__ = [
     "Condition",
     "Context",
     "GiveUp",
+    "IfParentFails",
     "InvalidArguments",
     "InvalidFilter",
     "InvalidHandler",
@@ -109,6 +114,7 @@ __all__ = [
     "LeaseLost",
     "LogLine",
     "NewJob",
+    "OnConflict",
     "Operation",
     "Outcome",
     "Overview",
@@ -116,6 +122,7 @@ __all__ = [
     "PayloadUnreadable",
     "Queue",
     "QueueInfo",
+    "Reason",
     "Registry",
     "RowRefused",
     "Settings",

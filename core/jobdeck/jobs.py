@@ -31,6 +31,42 @@ class Outcome(StrEnum):
     """The worker shut down first; the attempt was given back."""
 
 
+class Reason(StrEnum):
+    """Why a job ended `failed`, or was cancelled by the queue itself."""
+
+    EXHAUSTED = "attempts exhausted"
+    GIVEN_UP = "given up"
+    """The handler, or its policy, said that retrying is of no use."""
+    TIMED_OUT = "timed out"
+    CRASHED = "crashed"
+    """Its last attempt ended with the worker: a job that kills its worker ends here."""
+    EXPIRED = "expired"
+    """It was not started before its `expires_at`."""
+    PARENT = "parent"
+    """A job that it waited for failed, was cancelled or was removed."""
+
+
+class IfParentFails(StrEnum):
+    """What becomes of a waiting job when a job that it waits for fails, is cancelled or is removed."""
+
+    CANCEL = "cancel"
+    RUN = "run"
+    """Run it as if the parent had completed."""
+    WAIT = "wait"
+    """Wait on, until somebody retries the parent and it completes."""
+
+
+class OnConflict(StrEnum):
+    """What an enqueue does when another job holds the unique key."""
+
+    RETURN = "return"
+    """Return the other job; nothing is enqueued."""
+    REPLACE = "replace"
+    """Give the other job, if it is still queued, the new arguments, priority and due time, and return it."""
+    REFUSE = "refuse"
+    """Raise `NotUnique`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewJob:
     """A checked job that is not yet in the store. Made by `Queue.draft`."""
@@ -45,6 +81,18 @@ class NewJob:
     timeout: float | None = None
     """Seconds one attempt may take; `None` means as long as it needs."""
     tags: tuple[str, ...] = ()
+    expires_at: float | None = None
+    """Not worth starting later than this."""
+    unique_key: str | None = None
+    """At most one job that is not final has this key."""
+    unique_final: frozenset[State] = frozenset()
+    """The final states in which the job still keeps its key to itself."""
+    on_conflict: OnConflict = OnConflict.RETURN
+    after: tuple[int, ...] = ()
+    """Ids of the jobs that have to complete first."""
+    if_parent_fails: IfParentFails = IfParentFails.CANCEL
+    backoff_json: str | None = None
+    """Back-off of this job alone; its kind's when `None`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +126,15 @@ class Job:
     timeout: float | None = None
     cancelling: bool = False
     """Asked to stop; its code still runs."""
+    reason: Reason | None = None
+    """Why it failed, or was cancelled by the queue itself."""
+    crashes: int = 0
+    """How often a crash has interrupted it."""
+    expires_at: float | None = None
+    """Not worth starting later than this."""
+    unique_key: str | None = None
+    batch: int | None = None
+    backoff_json: str | None = None
     tags: tuple[str, ...] = ()
     progress: float | None = None
     """From 0 to 1, if the handler tells."""
@@ -162,6 +219,12 @@ class WorkerInfo:
     """Jobs it holds now."""
     alive: bool
     """Whether its newest heartbeat is younger than the lease."""
+    kinds: tuple[str, ...] = ()
+    """The kinds that it runs."""
+    processes: int = 0
+    """Child processes that run its handlers; 0 means that it runs them itself."""
+    stuck: int = 0
+    """Threads whose code was asked to stop and does not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -267,4 +267,5 @@ class Worker:
             draining=self._desk.draining,
             running=0,  # the store counts
             alive=True,
+            kinds=tuple(self._registry.kinds),
         )

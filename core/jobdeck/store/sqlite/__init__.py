@@ -30,6 +30,7 @@ from ..base import Lost, Renewal, Store
 from ..doorbell import Doorbell
 from .acts import Acts
 from .connection import Connections
+from .intake import Intake
 from .looks import Looks
 from .rows import storable
 from .work import Work
@@ -63,6 +64,7 @@ class SqliteStore(Store):
         self._connections = Connections(path, self._clock, synchronous, adopt=adopt)
         self._doorbell = Doorbell(path)
         self._work = Work(self._connections, self._clock, random or Random())
+        self._intake = Intake(self._connections, self._clock)
         self._acts = Acts(self._connections, self._clock)
         self._looks = Looks(self._connections, self._clock)
 
@@ -86,7 +88,7 @@ class SqliteStore(Store):
     # -- into the queue -------------------------------------------------------------------------
 
     def enqueue_jobs(self, jobs: Sequence[NewJob]) -> list[Job]:
-        stored = self._acts.enqueue(jobs)
+        stored = self._intake.enqueue(jobs)
         self._ring(bool(stored))
         return stored
 
@@ -159,9 +161,16 @@ class SqliteStore(Store):
             now,
             monotonic,
             info.draining,
+            json.dumps(info.kinds),
+            info.processes,
+            info.stuck,
         )
         with self._connections.writing() as connection:
-            connection.execute("INSERT OR REPLACE INTO jobdeck_workers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            connection.execute(
+                "INSERT OR REPLACE INTO jobdeck_workers (id, host, pid, threads, queues, started_at, heartbeat_at, beat,"
+                " draining, kinds, processes, stuck) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                row,
+            )
 
     def forget_worker(self, worker: str) -> None:
         with self._connections.writing() as connection:

@@ -1,4 +1,4 @@
-"""A person's side of the SQLite store: enqueue, cancel, retry, reprioritise, delete, pause, prune."""
+"""A person's side of the SQLite store: cancel, retry, reprioritise, delete, pause, prune."""
 
 from __future__ import annotations
 
@@ -9,16 +9,11 @@ import apsw
 
 from ...clock import Clock
 from ...errors import JobdeckError, JobNotFound, WrongState
-from ...jobs import Changes, Job, NewJob
+from ...jobs import Changes, Job
 from ...states import Operation, State, allows
 from .connection import Connections
 from .rows import JOB_COLUMNS, job_of
 from .tally import FINE, Tally
-
-_ENQUEUE = """
-INSERT INTO jobdeck_jobs (kind, args, queue, priority, state, max_attempts, timeout, created_at, scheduled_at, tags)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
 
 Act = Callable[[apsw.Connection, Job], State | None]
 """Changes one job inside the transaction; returns its new state, `None` for gone."""
@@ -30,43 +25,11 @@ METRICS_KEPT = 90 * 86400
 
 
 class Acts:
-    """Transitions that people and programs ask for."""
+    """Transitions that people and programs ask for, of jobs that are in the queue."""
 
     def __init__(self, connections: Connections, clock: Clock) -> None:
         self._connections = connections
         self._clock = clock
-
-    def enqueue(self, jobs: Sequence[NewJob]) -> list[Job]:
-        """See `Store.enqueue_jobs`."""
-        now = self._clock.now()
-        tally = Tally()
-        stored: list[Job] = []
-        with self._connections.writing() as connection:
-            for new in jobs:
-                due = now if new.scheduled_at is None else new.scheduled_at
-                state = State.PENDING if due <= now else State.SCHEDULED
-                tags = json.dumps(new.tags) if new.tags else "[]"
-                row = (new.kind, new.args_json, new.queue, new.priority, state, new.max_attempts, new.timeout, now, due, tags)
-                connection.execute(_ENQUEUE, row)
-                tally.move(new.queue, new.kind, None, state)
-                stored.append(
-                    Job(
-                        id=connection.last_insert_rowid(),
-                        kind=new.kind,
-                        args_json=new.args_json,
-                        queue=new.queue,
-                        priority=new.priority,
-                        state=state,
-                        attempt=0,
-                        max_attempts=new.max_attempts,
-                        created_at=now,
-                        scheduled_at=due,
-                        timeout=new.timeout,
-                        tags=new.tags,
-                    )
-                )
-            tally.write(connection)
-        return stored
 
     def cancel(self, ids: Sequence[int]) -> Changes:
         """See `Store.cancel_jobs`."""
@@ -142,7 +105,7 @@ class Acts:
     def resume(self, name: str) -> bool:
         """See `Store.resume_queue`."""
         with self._connections.writing() as connection:
-            connection.execute("DELETE FROM jobdeck_queues WHERE name = ? AND paused_at IS NOT NULL", (name,))
+            connection.execute("UPDATE jobdeck_queues SET paused_at = NULL WHERE name = ? AND paused_at IS NOT NULL", (name,))
             return connection.changes() == 1
 
     def prune(self, older_than: float, limit: int) -> int:

@@ -130,7 +130,8 @@ class Looks:
             row[0] for row in connection.execute("SELECT worker FROM jobdeck_jobs WHERE state = 'running'").fetchall()
         )
         rows = connection.execute(
-            "SELECT id, host, pid, threads, queues, started_at, heartbeat_at, beat, draining FROM jobdeck_workers"
+            "SELECT id, host, pid, threads, queues, started_at, heartbeat_at, beat, draining, kinds,"
+            " processes, stuck FROM jobdeck_workers"
             " ORDER BY started_at, id"
         )
         monotonic = self._clock.monotonic()
@@ -146,6 +147,9 @@ class Looks:
                 alive=monotonic - row[7] < lease,
                 draining=row[8] == 1,
                 running=holding[row[0]],
+                kinds=tuple(json.loads(row[9])),
+                processes=row[10],
+                stuck=row[11],
             )
             for row in rows
         ]

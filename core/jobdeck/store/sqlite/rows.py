@@ -8,12 +8,13 @@ from typing import Any
 
 import apsw
 
-from ...jobs import Attempt, Job, LogLine, Outcome
+from ...jobs import Attempt, Job, LogLine, Outcome, Reason
 from ...states import State
 
 JOB_COLUMNS = (
     "id, kind, args, queue, priority, state, attempt, max_attempts, created_at, scheduled_at, started_at,"
-    " finished_at, worker, lease, lease_until, timeout, cancelling, tags, progress, result, error"
+    " finished_at, worker, lease, lease_until, timeout, cancelling, tags, progress, result, error, reason,"
+    " crashes, expires_at, unique_key, batch, backoff"
 )
 
 Row = Sequence[Any]
@@ -30,6 +31,7 @@ def storable(text: str | None) -> str | None:
 
 
 _STATES = {state.value: state for state in State}
+_REASONS: dict[str | None, Reason | None] = {None: None, **{reason.value: reason for reason in Reason}}
 
 
 def job_of(skew: float) -> Callable[[Row], Job]:
@@ -63,6 +65,12 @@ def job_of(skew: float) -> Callable[[Row], Job]:
             progress=row[18],
             result_json=row[19],
             error=row[20],
+            reason=_REASONS[row[21]],
+            crashes=row[22],
+            expires_at=row[23],
+            unique_key=row[24],
+            batch=row[25],
+            backoff_json=row[26],
         )
 
     return job

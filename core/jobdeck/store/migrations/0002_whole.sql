@@ -1,0 +1,106 @@
+-- Schema 2: why a job ended, uniqueness, expiry, dependencies, batches, limits, periodic jobs, the journal of people's acts.
+
+-- Why a failed or cancelled job ended (see jobs.Reason).
+ALTER TABLE jobdeck_jobs ADD COLUMN reason TEXT CHECK (reason IS NULL OR state IN ('failed', 'cancelled'));
+-- How often a crash has interrupted the job.
+ALTER TABLE jobdeck_jobs ADD COLUMN crashes INTEGER NOT NULL DEFAULT 0;
+-- Not worth starting later.
+ALTER TABLE jobdeck_jobs ADD COLUMN expires_at REAL;
+ALTER TABLE jobdeck_jobs ADD COLUMN batch INTEGER;
+-- Whether the unique key stays taken when the job is final: a set of 1 completed, 2 failed, 4 cancelled. While the
+-- job is not final its key is always taken, so that no move of the engine's can run into another job's key.
+ALTER TABLE jobdeck_jobs ADD COLUMN unique_final INTEGER NOT NULL DEFAULT 0 CHECK (unique_final BETWEEN 0 AND 7);
+-- What becomes of a waiting job when a job that it waits for fails or is cancelled.
+ALTER TABLE jobdeck_jobs ADD COLUMN if_parent_fails TEXT NOT NULL DEFAULT 'cancel'
+    CHECK (if_parent_fails IN ('cancel', 'run', 'wait'));
+-- Back-off chosen for this job alone, as JSON; its kind's when NULL.
+ALTER TABLE jobdeck_jobs ADD COLUMN backoff TEXT;
+-- The key while it is taken.
+ALTER TABLE jobdeck_jobs ADD COLUMN unique_taken TEXT GENERATED ALWAYS AS (
+    CASE WHEN unique_key IS NOT NULL AND (state NOT IN ('completed', 'failed', 'cancelled')
+        OR unique_final & CASE state WHEN 'completed' THEN 1 WHEN 'failed' THEN 2 ELSE 4 END) THEN unique_key END) VIRTUAL;
+
+CREATE UNIQUE INDEX jobdeck_unique ON jobdeck_jobs (unique_taken) WHERE unique_taken IS NOT NULL;
+CREATE INDEX jobdeck_expiring ON jobdeck_jobs (expires_at)
+    WHERE expires_at IS NOT NULL AND state IN ('scheduled', 'waiting', 'pending', 'retrying');
+CREATE INDEX jobdeck_by_batch ON jobdeck_jobs (batch, state) WHERE batch IS NOT NULL;
+
+-- A waiting job and the jobs that it still waits for. A row goes when its parent is final; the job is staged with the last.
+CREATE TABLE jobdeck_waits (
+    parent INTEGER NOT NULL,
+    child  INTEGER NOT NULL,
+    PRIMARY KEY (parent, child)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX jobdeck_waits_of ON jobdeck_waits (child);
+-- Which job came after which, for people to look at; kept as long as the child.
+CREATE TABLE jobdeck_after (
+    child  INTEGER NOT NULL,
+    parent INTEGER NOT NULL,
+    PRIMARY KEY (child, parent)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX jobdeck_after_of ON jobdeck_after (parent);
+
+CREATE TABLE jobdeck_batches (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    name       TEXT NOT NULL,
+    total      INTEGER NOT NULL,
+    created_at REAL NOT NULL
+) STRICT;
+
+-- Limits of a queue across all processes: running at once, and starts in any `rate_period` seconds.
+ALTER TABLE jobdeck_queues ADD COLUMN max_running INTEGER CHECK (max_running >= 1);
+ALTER TABLE jobdeck_queues ADD COLUMN rate INTEGER CHECK (rate >= 1);
+ALTER TABLE jobdeck_queues ADD COLUMN rate_period REAL CHECK ((rate IS NULL) = (rate_period IS NULL));
+-- The starts of the last period of queues that have a rate, on the machine's monotonic clock.
+CREATE TABLE jobdeck_starts (
+    queue TEXT NOT NULL,
+    at    REAL NOT NULL,
+    n     INTEGER NOT NULL,
+    PRIMARY KEY (queue, at)
+) STRICT, WITHOUT ROWID;
+
+ALTER TABLE jobdeck_workers ADD COLUMN kinds TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE jobdeck_workers ADD COLUMN processes INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobdeck_workers ADD COLUMN stuck INTEGER NOT NULL DEFAULT 0;
+
+-- Periodic jobs. `next_at` is the tick that comes next; whoever moves it on enqueues, in the same transaction.
+CREATE TABLE jobdeck_schedules (
+    name         TEXT PRIMARY KEY,
+    cron         TEXT NOT NULL,
+    timezone     TEXT NOT NULL,
+    kind         TEXT NOT NULL,
+    args         TEXT NOT NULL,
+    queue        TEXT NOT NULL,
+    priority     INTEGER NOT NULL,
+    max_attempts INTEGER NOT NULL,
+    timeout      REAL,
+    tags         TEXT NOT NULL DEFAULT '[]',
+    created_at   REAL NOT NULL,
+    paused_at    REAL,
+    next_at      REAL NOT NULL,
+    last_at      REAL,
+    last_job     INTEGER,
+    error        TEXT
+) STRICT, WITHOUT ROWID;
+CREATE INDEX jobdeck_ticks ON jobdeck_schedules (next_at) WHERE paused_at IS NULL;
+
+-- What people did, each act with what it takes to undo it (JSON, see sqlite/journal.py).
+CREATE TABLE jobdeck_journal (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    at      REAL NOT NULL,
+    who     TEXT NOT NULL,
+    act     TEXT NOT NULL,
+    n       INTEGER NOT NULL,
+    told    TEXT NOT NULL,
+    before  TEXT NOT NULL,
+    undone_at REAL
+) STRICT;
+
+-- Samples, once a minute, of how deep a queue was and how long its oldest ready job had waited (seconds).
+CREATE TABLE jobdeck_depths (
+    slot    INTEGER NOT NULL,
+    queue   TEXT NOT NULL,
+    pending INTEGER NOT NULL,
+    oldest  REAL NOT NULL,
+    PRIMARY KEY (slot, queue)
+) STRICT, WITHOUT ROWID;
