@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from array import array
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from ..jobs import (
     Attempt,
@@ -79,19 +80,46 @@ class Store(ABC):
         """Move due `scheduled` and `retrying` jobs to `pending`; returns how many."""
 
     @abstractmethod
+    def expire_jobs(self, limit: int = 1000) -> int:
+        """Queued jobs past their `expires_at` → `failed`; returns how many."""
+
+    @abstractmethod
     def next_due_at(self) -> float | None:
-        """When the next `scheduled` or `retrying` job is due."""
+        """When the next `scheduled` or `retrying` job is due, or a queued one expires."""
 
     # -- a worker's side ------------------------------------------------------------------------
 
     @abstractmethod
     def claim_jobs(
-        self, worker: str, limit: int, *, kinds: Collection[str], queues: Collection[str], lease: float
+        self,
+        worker: str,
+        limit: int,
+        *,
+        kinds: Collection[str],
+        queues: Collection[str],
+        lease: float,
+        ahead: int = 0,
+        suspects: bool = True,
+        limits: Mapping[str, int] = MappingProxyType({}),
+        ageing: float = 0.0,
     ) -> list[Job]:
-        """Claim up to `limit` pending jobs for `worker`: highest priority first, then lowest id.
+        """Claim pending jobs for `worker`: highest priority first, then lowest id.
 
         Each gets a fresh random lease that ends in `lease` seconds, and its attempt is counted, in the
-        same statement. Empty `queues` means all; paused queues are left alone. Only `kinds` are claimed.
+        same statement. Only `kinds` are claimed, from `queues` (empty means all) that are not paused and whose limits
+        leave room; a job that has expired is not.
+
+        Args:
+            worker: who claims.
+            limit: how many at most: a thread waits for each.
+            kinds: the kinds that the worker runs.
+            queues: the queues that it serves.
+            lease: seconds.
+            ahead: how many more, to be begun within moments. Those could be interrupted by a crash before they have
+                begun, so none is among them for which this would be the last attempt, or which has been through it.
+            suspects: whether one job that a crash has interrupted may be among them.
+            limits: kind → how many of it may run at once, in all processes together.
+            ageing: seconds of being due that count as one step of priority; 0 means that priorities do not age.
         """
 
     @abstractmethod

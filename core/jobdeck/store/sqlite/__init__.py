@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from random import Random
+from types import MappingProxyType
 
 from ...clock import Clock, SystemClock
 from ...jobs import (
@@ -29,6 +30,7 @@ from ...query import Condition
 from ..base import Lost, Renewal, Store
 from ..doorbell import Doorbell
 from .acts import Acts
+from .claim import Claims, Wanted
 from .connection import Connections
 from .intake import Intake
 from .looks import Looks
@@ -63,7 +65,8 @@ class SqliteStore(Store):
         self._clock = clock or SystemClock()
         self._connections = Connections(path, self._clock, synchronous, adopt=adopt)
         self._doorbell = Doorbell(path)
-        self._work = Work(self._connections, self._clock, random or Random())
+        self._claims = Claims(self._connections, self._clock, random or Random())
+        self._work = Work(self._connections, self._clock)
         self._intake = Intake(self._connections, self._clock)
         self._acts = Acts(self._connections, self._clock)
         self._looks = Looks(self._connections, self._clock)
@@ -95,15 +98,28 @@ class SqliteStore(Store):
     def stage_jobs(self, limit: int = 1000) -> int:
         return self._work.stage(limit)
 
+    def expire_jobs(self, limit: int = 1000) -> int:
+        return self._work.expire(limit)
+
     def next_due_at(self) -> float | None:
         return self._looks.next_due_at()
 
     # -- a worker's side ------------------------------------------------------------------------
 
     def claim_jobs(
-        self, worker: str, limit: int, *, kinds: Collection[str], queues: Collection[str], lease: float
+        self,
+        worker: str,
+        limit: int,
+        *,
+        kinds: Collection[str],
+        queues: Collection[str],
+        lease: float,
+        ahead: int = 0,
+        suspects: bool = True,
+        limits: Mapping[str, int] = MappingProxyType({}),
+        ageing: float = 0.0,
     ) -> list[Job]:
-        return self._work.claim(worker, limit, kinds, queues, lease)
+        return self._claims.claim(Wanted(worker, limit, ahead, suspects, kinds, limits, queues, lease, ageing))
 
     def heartbeat_jobs(self, held: Iterable[tuple[int, int]], lease: float) -> Renewal:
         return self._work.heartbeat(held, lease)

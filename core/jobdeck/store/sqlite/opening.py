@@ -168,6 +168,7 @@ def _note_boot(connection: apsw.Connection, boot: str) -> None:
         connection.execute("INSERT OR REPLACE INTO jobdeck_meta VALUES ('boot', ?)", (boot,))
         connection.execute("UPDATE jobdeck_jobs SET lease_until = -1 WHERE state = 'running'")
         connection.execute("UPDATE jobdeck_workers SET beat = -1e9")
+        connection.execute("DELETE FROM jobdeck_starts")
     connection.execute("COMMIT")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 
 import apsw
@@ -12,6 +13,18 @@ from ..histogram import bucket
 
 FINE = 5
 """Seconds: the width of the slots that are written; pruning folds old ones into wider ones."""
+
+
+_COUNT = """
+INSERT INTO jobdeck_counts (queue, kind, state, n)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?) WHERE true
+    ON CONFLICT DO UPDATE SET n = n + excluded.n
+"""
+_MEASURE = f"""
+INSERT INTO jobdeck_metrics (width, slot, queue, kind, measure, bucket, n)
+SELECT {FINE}, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each(?) WHERE true
+    ON CONFLICT DO UPDATE SET n = n + excluded.n
+"""
 
 
 class Tally:
@@ -37,17 +50,12 @@ class Tally:
         self._metrics[slot, queue, kind, "wait", bucket(ending.started_at - job.scheduled_at)] += 1
 
     def write(self, connection: apsw.Connection) -> None:
-        """Add it all to the tables."""
+        """Add it all to the tables: one statement each, however many rows.
+
+        Each step of a statement gives up the interpreter's lock, and beside a busy thread it takes a while to come back.
+        """
         changed = [(*key, n) for key, n in self._counts.items() if n]
         if changed:
-            connection.executemany(
-                "INSERT INTO jobdeck_counts (queue, kind, state, n) VALUES (?, ?, ?, ?)"
-                " ON CONFLICT DO UPDATE SET n = n + excluded.n",
-                changed,
-            )
+            connection.execute(_COUNT, (json.dumps(changed),))
         if self._metrics:
-            connection.executemany(
-                "INSERT INTO jobdeck_metrics (width, slot, queue, kind, measure, bucket, n)"
-                f" VALUES ({FINE}, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
-                [(*key, n) for key, n in self._metrics.items()],
-            )
+            connection.execute(_MEASURE, (json.dumps([(*key, n) for key, n in self._metrics.items()]),))
