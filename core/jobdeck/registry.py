@@ -36,6 +36,8 @@ class Entry:
     priority: int = 0
     max_attempts: int | None = None
     timeout: float | None = None
+    concurrency: int | None = None
+    """How many may run at once, in all processes together."""
 
     @cached_property
     def _model(self) -> Any:
@@ -270,6 +272,11 @@ class Registry:
 
     def __contains__(self, kind: str) -> bool:
         return kind in self._entries
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """Kind → how many of it may run at once, in all processes together; only those that have a limit."""
+        return {entry.kind: entry.concurrency for entry in self._entries.values() if entry.concurrency is not None}
 
     @property
     def kinds(self) -> list[str]:

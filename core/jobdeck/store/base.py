@@ -12,6 +12,7 @@ from array import array
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from math import inf
 from types import MappingProxyType
 
 from ..jobs import (
@@ -47,6 +48,13 @@ class Renewal:
     """Jobs whose lease is gone: stop their code, drop their results."""
     cancelling: frozenset[int]
     """Jobs that were asked to stop."""
+
+
+class Claimed(list[Job]):
+    """The jobs that a claim got, in their order."""
+
+    again: float = inf
+    """Seconds after which a limit that withheld some may leave room."""
 
 
 class Store(ABC):
@@ -102,7 +110,7 @@ class Store(ABC):
         suspects: bool = True,
         limits: Mapping[str, int] = MappingProxyType({}),
         ageing: float = 0.0,
-    ) -> list[Job]:
+    ) -> Claimed:
         """Claim pending jobs for `worker`: highest priority first, then lowest id.
 
         Each gets a fresh random lease that ends in `lease` seconds, and its attempt is counted, in the

@@ -27,7 +27,7 @@ from ...jobs import (
     WorkerInfo,
 )
 from ...query import Condition
-from ..base import Lost, Renewal, Store
+from ..base import Claimed, Lost, Renewal, Store
 from ..doorbell import Doorbell
 from .acts import Acts
 from .claim import Claims, Wanted
@@ -118,7 +118,7 @@ class SqliteStore(Store):
         suspects: bool = True,
         limits: Mapping[str, int] = MappingProxyType({}),
         ageing: float = 0.0,
-    ) -> list[Job]:
+    ) -> Claimed:
         return self._claims.claim(Wanted(worker, limit, ahead, suspects, kinds, limits, queues, lease, ageing))
 
     def heartbeat_jobs(self, held: Iterable[tuple[int, int]], lease: float) -> Renewal:

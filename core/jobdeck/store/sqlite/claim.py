@@ -12,16 +12,17 @@ import json
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from random import Random
 from typing import Any
 
 import apsw
 
 from ...clock import Clock
-from ...jobs import Job
 from ...states import State
+from ..base import Claimed
 from .connection import Connections
-from .rows import JOB_COLUMNS, Row, job_of
+from .rows import JOB_COLUMNS, Row, job_of, rows_of
 from .tally import Tally
 
 _BOARD = """
@@ -78,6 +79,9 @@ UPDATE jobdeck_jobs
  WHERE id IN (SELECT value FROM json_each(:ids)) AND state = 'pending'
 """
 
+LIMIT_POLL = 0.1
+"""Seconds between two looks while a limit withholds jobs: where another process's job ends, nothing rings."""
+
 _ID, _KIND, _QUEUE, _PRIORITY, _ATTEMPT, _MAX_ATTEMPTS, _DUE, _CRASHES = 0, 1, 3, 4, 6, 7, 9, 22
 
 
@@ -108,21 +112,24 @@ class Claims:
         self._clock = clock
         self._random = random
 
-    def claim(self, wanted: Wanted) -> list[Job]:
+    def claim(self, wanted: Wanted) -> Claimed:
         """See `Store.claim_jobs`."""
         now, monotonic = self._clock.now(), self._clock.monotonic()
         with self._connections.writing() as connection:
             rooms = Rooms(connection, wanted, monotonic)
+            claimed = Claimed()
+            claimed.again = rooms.again
             if not rooms.lanes:
-                return []
+                return claimed
             bound = {"lanes": json.dumps(rooms.lanes), "limit": wanted.idle + wanted.ahead, "now": now}
             if wanted.ageing:
                 picked = connection.execute(_PICK_AGED, {**bound, "ageing": wanted.ageing}).get
             else:
                 picked = connection.execute(_PICK, bound).get
             chosen = _chosen(_in_order(json.loads(picked), now, wanted.ageing), wanted, rooms)
+            claimed.again = rooms.again
             if not chosen:
-                return []
+                return claimed
             # Random, and different for each job of the claim; 62 bits so that adding an id stays an integer.
             lease = self._random.getrandbits(62)
             until = monotonic + wanted.lease
@@ -141,7 +148,8 @@ class Claims:
             row[10] = now
             row[12:15] = wanted.worker, lease + row[_ID], until
             row[18] = None
-        return [*map(make, chosen)]
+        claimed.extend(map(make, chosen))
+        return claimed
 
 
 def _in_order(rows: list[list[Any]], now: float, ageing: float) -> list[list[Any]]:
@@ -185,6 +193,8 @@ class Rooms:
 
     def __init__(self, connection: apsw.Connection, wanted: Wanted, monotonic: float) -> None:
         lanes, queues = json.loads(connection.execute(_BOARD).get)
+        self.again = inf
+        """Seconds after which a limit may leave room that it does not leave now."""
         self._rated: dict[str, float] = {}
         self._started: Counter[str] = Counter()
         running: Counter[str] = Counter()
@@ -193,29 +203,36 @@ class Rooms:
             if state == State.RUNNING:
                 running[queue] += n
                 by_kind[kind] += n
+        paused = set[str]()
         self._queues: dict[str, int] = {}
         for queue, paused_at, most, rate, period in queues:
-            room = 0 if paused_at is not None else 1 << 60
+            room = 1 << 60
+            if paused_at is not None:
+                room = 0
+                paused.add(queue)
             if room and most is not None:
                 room = min(room, max(0, most - running[queue]))
             if room and rate is not None:
                 self._rated[queue] = period
-                room = min(room, max(0, rate - _started_since(connection, queue, monotonic - period)))
+                started, first = _started_since(connection, queue, monotonic - period)
+                room = min(room, max(0, rate - started))
+                if started >= rate and first is not None:
+                    self.again = min(self.again, max(0.001, first + period - monotonic))
             self._queues[queue] = room
         self._kinds = {kind: max(0, most - by_kind[kind]) for kind, most in wanted.limits.items()}
-        self.lanes = [
-            (queue, kind)
-            for queue, kind, state, _ in lanes
-            if state == State.PENDING
-            and kind in wanted.kinds
-            and (not wanted.queues or queue in wanted.queues)
-            and self._queues.get(queue, 1)
-            and self._kinds.get(kind, 1)
-        ]
+        self.lanes = []
+        for queue, kind, state, _ in lanes:
+            served = kind in wanted.kinds and (not wanted.queues or queue in wanted.queues)
+            if state == State.PENDING and served:
+                if self._queues.get(queue, 1) and self._kinds.get(kind, 1):
+                    self.lanes.append((queue, kind))
+                elif queue not in paused:
+                    self.again = min(self.again, LIMIT_POLL)
 
     def take(self, queue: str, kind: str) -> bool:
         """Whether one more may start; it is counted if so."""
         if self._queues.get(queue, 1) <= 0 or self._kinds.get(kind, 1) <= 0:
+            self.again = min(self.again, LIMIT_POLL)
             return False
         if queue in self._queues:
             self._queues[queue] -= 1
@@ -237,7 +254,9 @@ class Rooms:
             )
 
 
-def _started_since(connection: apsw.Connection, queue: str, since: float) -> int:
-    return int(
-        connection.execute("SELECT coalesce(sum(n), 0) FROM jobdeck_starts WHERE queue = ? AND at > ?", (queue, since)).get
+def _started_since(connection: apsw.Connection, queue: str, since: float) -> tuple[int, float | None]:
+    """How many have started, and when the first of them did."""
+    ((n, first),) = rows_of(
+        connection, "SELECT coalesce(sum(n), 0), min(at) FROM jobdeck_starts WHERE queue = ? AND at > ?", (queue, since)
     )
+    return n, first

@@ -44,6 +44,8 @@ def connect(path: Path, *, create: bool = False, ended: Callable[[], bool] = lam
         return True
 
     connection.set_busy_handler(busy)
+    # Plans go by the statement alone, never by its values: otherwise each new value compiles the statement anew.
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     connection.execute("PRAGMA foreign_keys = OFF")
     connection.execute("PRAGMA temp_store = MEMORY")
     return connection
