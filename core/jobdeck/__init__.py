@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         AppNotLoaded,
         ArgumentsTooLarge,
         GiveUp,
+        Interrupted,
         InvalidArguments,
         InvalidFilter,
         InvalidHandler,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
         StoreError,
         StoreFailed,
         StoreRefused,
+        TimedOut,
         UnknownKind,
         WrongState,
     )
@@ -73,9 +75,9 @@ __version__ = "0.1.0"
 _HOMES = {
     "attempt": "Context context",
     "clock": "Clock SystemClock",
-    "errors": "AppNotLoaded ArgumentsTooLarge GiveUp InvalidArguments InvalidFilter InvalidHandler InvalidOption"
+    "errors": "AppNotLoaded ArgumentsTooLarge GiveUp Interrupted InvalidArguments InvalidFilter InvalidHandler InvalidOption"
     " InvalidSetting JobdeckError JobNotFound LeaseLost PayloadUnreadable RowRefused Snooze Stopped StoreBusy StoreError"
-    " StoreFailed StoreRefused UnknownKind WrongState",
+    " StoreFailed StoreRefused TimedOut UnknownKind WrongState",
     "jobs": "Attempt Changes IfParentFails Job Kind Latency LogLine NewJob OnConflict Outcome Overview Parameter QueueInfo"
     " Reason Slot WorkerInfo",
     "query": "Condition Term parse parse_duration",
@@ -101,6 +103,7 @@ __all__ = [
     "Context",
     "GiveUp",
     "IfParentFails",
+    "Interrupted",
     "InvalidArguments",
     "InvalidFilter",
     "InvalidHandler",
@@ -136,6 +139,7 @@ __all__ = [
     "StoreRefused",
     "SystemClock",
     "Term",
+    "TimedOut",
     "UnknownKind",
     "Worker",
     "WorkerInfo",

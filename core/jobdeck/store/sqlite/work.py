@@ -12,7 +12,7 @@ from random import Random
 from typing import Any, TypeVar
 
 from ...clock import Clock
-from ...jobs import Completion, Ending, Failure, Job, Nap, Outcome, Release, Stop
+from ...jobs import Completion, Ending, Failure, Job, Nap, Outcome, Reason, Release, Stop
 from ...states import State
 from ..base import Lost, Renewal
 from .connection import Connections
@@ -57,7 +57,10 @@ _FAILED = """
 state = CASE WHEN cancelling THEN 'cancelled' WHEN ?2 IS NULL OR attempt >= max_attempts THEN 'failed' ELSE 'retrying' END,
 finished_at = CASE WHEN cancelling OR ?2 IS NULL OR attempt >= max_attempts THEN ?1 END,
 scheduled_at = CASE WHEN cancelling OR attempt >= max_attempts THEN scheduled_at ELSE coalesce(?2, scheduled_at) END,
+reason = CASE WHEN NOT cancelling AND (?2 IS NULL OR attempt >= max_attempts) THEN ?4 END,
 error = ?3"""
+# Why a job is final, where its ending does not tell.
+_REASONS = {Outcome.TIMED_OUT: Reason.TIMED_OUT, Outcome.CRASHED: Reason.CRASHED}
 _LATE = "UPDATE jobdeck_attempts SET late_at = ? WHERE job_id = ? AND lease = ? AND late_at IS NULL"
 
 
@@ -144,7 +147,8 @@ class Work:
 
         def values(ending: Failure) -> tuple[Any, ...]:
             error = f"{ending.error_type}: {ending.message}" if ending.message else ending.error_type
-            return (ending.finished_at, ending.retry_at, one_line(error))
+            reason = ending.reason or _REASONS.get(ending.outcome, Reason.EXHAUSTED)
+            return (ending.finished_at, ending.retry_at, one_line(error), reason.value)
 
         return self._end(
             endings,
@@ -233,8 +237,9 @@ class Work:
             for job in map(job_of(0.0), rows):
                 state = _after_crash(job)
                 connection.execute(
-                    f"UPDATE jobdeck_jobs SET state = ?, finished_at = ?, error = ?, {_LET_GO} WHERE {_HELD}",
-                    (state, now if state.is_final else None, _CRASHED, job.id, job.lease),
+                    "UPDATE jobdeck_jobs SET state = ?, finished_at = ?, error = ?, reason = ?, crashes = crashes + 1,"
+                    f" {_LET_GO} WHERE {_HELD}",
+                    (state, now if state.is_final else None, _CRASHED, _crash_reason(state), job.id, job.lease),
                 )
                 tally.move(job.queue, job.kind, State.RUNNING, state)
                 ending = Ending(job, job.started_at or now, now)
@@ -253,6 +258,10 @@ def _after_crash(job: Job) -> State:
     if job.cancelling:
         return State.CANCELLED
     return State.PENDING if job.attempt < job.max_attempts else State.FAILED
+
+
+def _crash_reason(state: State) -> Reason | None:
+    return Reason.CRASHED if state is State.FAILED else None
 
 
 def _attempt(
