@@ -1,7 +1,8 @@
 """jobdeck: a durable job queue on an SQLite file.
 
 This is the front door. Everything a program or a front end may use is here; the modules behind it may
-change. Names are loaded when they are first used, so that `import jobdeck` costs next to nothing.
+change. Names are loaded when they are first used, so that `import jobdeck` costs next to nothing. Help for the tests
+of your own program is in `jobdeck.testing`.
 
 Example:
     >>> from jobdeck import Queue, Worker, job
@@ -17,6 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from . import testing as testing
     from .attempt import Context, context
     from .clock import Clock, SystemClock
     from .errors import (
@@ -156,6 +158,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "testing":  # a room of its own, for the tests of programs
+        return import_module(".testing", __name__)
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f".{_HOME_OF[name]}", __name__), name)

@@ -277,6 +277,12 @@ def test_a_server_is_refused_in_one_sentence() -> None:
 # -- the front door --------------------------------------------------------------------------------------
 
 
+def test_help_for_tests_is_a_room_of_the_house_that_is_opened_when_it_is_needed() -> None:
+    program = "import sys, jobdeck; print('jobdeck.testing' in sys.modules, jobdeck.testing.drain.__name__)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False drain"
+
+
 def test_importing_jobdeck_loads_nothing_heavy() -> None:
     heavy = ("textual", "pydantic", "apsw", "click", "asyncio")
     program = f"import sys, jobdeck; print([name for name in {heavy} if name in sys.modules])"
