@@ -1,7 +1,8 @@
 """jobdeck: a durable job queue on an SQLite file.
 
 This is the front door. Everything a program or a front end may use is here; the modules behind it may
-change. Names are loaded when they are first used, so that `import jobdeck` costs next to nothing.
+change. Names are loaded when they are first used, so that `import jobdeck` costs next to nothing. Help for the tests
+of your own program is in `jobdeck.testing`.
 
 Example:
     >>> from jobdeck import Queue, Worker, job
@@ -17,12 +18,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from . import testing as testing
     from .attempt import Context, context
     from .clock import Clock, SystemClock
     from .errors import (
         AppNotLoaded,
         ArgumentsTooLarge,
         GiveUp,
+        Interrupted,
         InvalidArguments,
         InvalidFilter,
         InvalidHandler,
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
         StoreError,
         StoreFailed,
         StoreRefused,
+        TimedOut,
         UnknownKind,
         WrongState,
     )
@@ -73,9 +77,9 @@ __version__ = "0.1.0"
 _HOMES = {
     "attempt": "Context context",
     "clock": "Clock SystemClock",
-    "errors": "AppNotLoaded ArgumentsTooLarge GiveUp InvalidArguments InvalidFilter InvalidHandler InvalidOption"
+    "errors": "AppNotLoaded ArgumentsTooLarge GiveUp Interrupted InvalidArguments InvalidFilter InvalidHandler InvalidOption"
     " InvalidSetting JobdeckError JobNotFound LeaseLost PayloadUnreadable RowRefused Snooze Stopped StoreBusy StoreError"
-    " StoreFailed StoreRefused UnknownKind WrongState",
+    " StoreFailed StoreRefused TimedOut UnknownKind WrongState",
     "jobs": "Attempt Changes IfParentFails Job Kind Latency LogLine NewJob OnConflict Outcome Overview Parameter QueueInfo"
     " Reason Slot WorkerInfo",
     "query": "Condition Term parse parse_duration",
@@ -101,6 +105,7 @@ __all__ = [
     "Context",
     "GiveUp",
     "IfParentFails",
+    "Interrupted",
     "InvalidArguments",
     "InvalidFilter",
     "InvalidHandler",
@@ -136,6 +141,7 @@ __all__ = [
     "StoreRefused",
     "SystemClock",
     "Term",
+    "TimedOut",
     "UnknownKind",
     "Worker",
     "WorkerInfo",
@@ -152,6 +158,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "testing":  # a room of its own, for the tests of programs
+        return import_module(".testing", __name__)
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f".{_HOME_OF[name]}", __name__), name)

@@ -33,6 +33,8 @@ class Run:
 
     job: Job
     context: Context
+    until: float
+    """When the lease ends unless it is renewed, on the monotonic clock. What has not begun by then must not begin."""
     started_at: float | None = None
 
     @property

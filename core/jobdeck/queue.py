@@ -12,6 +12,7 @@ from random import Random
 from types import TracebackType
 from typing import Any, Self
 
+from .backoff import bounds_of, write_bounds
 from .clock import Clock, SystemClock
 from .errors import InvalidOption, JobNotFound, StoreRefused
 from .jobs import Attempt, Changes, Job, Kind, LogLine, NewJob, Overview, QueueInfo, WorkerInfo
@@ -94,6 +95,7 @@ class Queue:
         max_attempts: int | None = None,
         timeout: float | None = None,
         tags: Sequence[str] = (),
+        backoff: tuple[float, float] | None = None,
     ) -> NewJob:
         """Check a job without enqueueing it; `enqueue_many` takes what this returns.
 
@@ -107,6 +109,7 @@ class Queue:
             max_attempts: how often it may start; the kind's, or JOBDECK_MAX_ATTEMPTS, when `None`.
             timeout: seconds one attempt may take; the kind's, or JOBDECK_TIMEOUT, when `None`.
             tags: words to find it by.
+            backoff: the longest first pause before a retry, and the longest of all, in seconds; the kind's when `None`.
 
         Raises:
             UnknownKind: the kind is not in the registry.
@@ -146,6 +149,7 @@ class Queue:
             scheduled_at=self.clock.now() + delay if delay else at,
             timeout=limit or None,
             tags=tuple(tags),
+            backoff_json=None if backoff is None else _backoff_json(backoff),
         )
 
     def enqueue(self, kind: str | Handler, args: Mapping[str, Any] | None = None, /, **options: Any) -> Job:
@@ -321,6 +325,13 @@ def _check_name(queue: str) -> None:
 def _check_priority(priority: int) -> None:
     if not isinstance(priority, int) or priority not in PRIORITIES:
         raise InvalidOption("priority", f"must be a whole number from {PRIORITIES[0]:,} to {PRIORITIES[-1]:,}")
+
+
+def _backoff_json(backoff: tuple[float, float]) -> str:
+    try:
+        return write_bounds(bounds_of(backoff))
+    except ValueError as problem:
+        raise InvalidOption("backoff", str(problem)) from None
 
 
 def _check_sort(sort: str) -> None:

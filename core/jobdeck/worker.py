@@ -175,6 +175,7 @@ class Worker:
         with self._store.listen(self.wake):
             while (work := self._desk.gather(pause)) is not None:
                 endings = work.endings
+                until = self._clock.monotonic() + self._settings.lease
                 try:
                     claimed, pause = self._turn(work)
                     patience.reset()
@@ -183,7 +184,7 @@ class Worker:
                     self._desk.put_back(endings if known else self._settle_each(endings))
                     patience.wait(error)
                     continue
-                self._desk.place([Run(job, Context(job, self._clock)) for job in claimed])
+                self._desk.place([Run(job, Context(job, self._clock), until) for job in claimed])
 
     def _turn(self, work: Work) -> tuple[list[Job], float]:
         """Write what has ended and claim what there is, in one transaction.
@@ -258,13 +259,16 @@ class Worker:
 
     def _run(self, run: Run) -> Ending:
         job = run.job
+        if self._clock.monotonic() >= run.until:
+            return run.given_back(self._clock.now())  # the process was held up; the job may be another's by now
         run.started_at = self._clock.now()
         try:
             ending = run_attempt(job, run.context, self._registry, self._clock, self._queue.random)
         except BaseException as error:
             logger.exception("Running job %d failed inside jobdeck", job.id)
             ending = failure(job, run.started_at, self._clock, self._queue.random, error)
-        logger.debug("Job %d %s: %s", job.id, job.kind, type(ending).__name__.lower())
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("Job %d %s: %s", job.id, job.kind, type(ending).__name__.lower())
         return ending
 
     def _info(self) -> WorkerInfo:

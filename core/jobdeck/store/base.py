@@ -142,6 +142,7 @@ class Store(ABC):
     def fail_jobs(self, endings: Sequence[Failure]) -> Lost:
         """`running` → `retrying`, for the holder of the lease only; `failed` without a `retry_at` or attempts left.
 
+        A job that fails for good keeps the ending's reason; without one, its outcome tells it.
         This, a snooze and a release lead to `cancelled` where the job was asked to stop.
         """
 
@@ -165,7 +166,7 @@ class Store(ABC):
     def rescue_jobs(self, limit: int = 100) -> list[int]:
         """Take back jobs whose lease has ended: `pending` again, or `failed` if out of attempts.
 
-        Their attempt is recorded as crashed. Returns their ids.
+        Their attempt is recorded as crashed, and counted in `crashes`. Returns their ids.
         """
 
     @abstractmethod

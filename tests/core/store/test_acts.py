@@ -33,7 +33,7 @@ def test_a_final_job_can_be_retried_and_has_an_attempt_for_it(bench: Bench, stat
     job = bench.in_state(state)
     assert bench.store.retry_jobs([job.id]).done == (job.id,)
     again = bench.get(job)
-    assert (again.state, again.finished_at, again.result) == (State.PENDING, None, None)
+    assert (again.state, again.finished_at, again.result, again.reason) == (State.PENDING, None, None, None)
     assert again.max_attempts > again.attempt
     assert [claimed.id for claimed in bench.claim()] == [job.id]
 

@@ -50,8 +50,8 @@ class Acts:
 
         def act(connection: apsw.Connection, job: Job) -> State:
             connection.execute(
-                "UPDATE jobdeck_jobs SET state = 'pending', scheduled_at = ?, finished_at = NULL, result = NULL,"
-                " progress = NULL, max_attempts = max(max_attempts, attempt + 1) WHERE id = ?",
+                "UPDATE jobdeck_jobs SET state = 'pending', scheduled_at = ?, finished_at = NULL, reason = NULL,"
+                " result = NULL, progress = NULL, max_attempts = max(max_attempts, attempt + 1) WHERE id = ?",
                 (now, job.id),
             )
             return State.PENDING

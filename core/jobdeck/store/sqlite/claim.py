@@ -177,13 +177,15 @@ def _chosen(rows: Sequence[list[Any]], wanted: Wanted, rooms: Rooms) -> list[lis
     """
     chosen: list[list[Any]] = []
     suspects = wanted.suspects
+    limited = rooms.limited
     for row in rows:
         crashed = row[_CRASHES] > 0
         if len(chosen) >= wanted.idle and (crashed or row[_ATTEMPT] + 1 >= row[_MAX_ATTEMPTS]):
             break
-        if (crashed and not suspects) or not rooms.take(row[_QUEUE], row[_KIND]):
+        if (crashed and not suspects) or (limited and not rooms.take(row[_QUEUE], row[_KIND])):
             continue
-        suspects = suspects and not crashed
+        if crashed:
+            suspects = False
         chosen.append(row)
     return chosen
 
@@ -228,6 +230,11 @@ class Rooms:
                     self.lanes.append((queue, kind))
                 elif queue not in paused:
                     self.again = min(self.again, LIMIT_POLL)
+
+    @property
+    def limited(self) -> bool:
+        """Whether any lane has less room than it has jobs."""
+        return bool(self._queues or self._kinds)
 
     def take(self, queue: str, kind: str) -> bool:
         """Whether one more may start; it is counted if so."""

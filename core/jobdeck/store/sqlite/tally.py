@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 
 import apsw
 
@@ -27,6 +28,14 @@ SELECT {FINE}, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, 
 """
 
 
+_FAILURES = ("failed", "crashed")
+_AGAIN = (State.RETRYING, State.PENDING)
+
+
+def _slot(at: float) -> int:
+    return int(at // FINE) * FINE
+
+
 class Tally:
     """What one transaction changes in the counters. Call `write` once, inside the transaction."""
 
@@ -41,13 +50,32 @@ class Tally:
         if after is not None:
             self._counts[queue, kind, after] += n
 
-    def measure(self, job: Job, ending: Ending, outcome: str) -> None:
-        """An attempt ended: count the outcome, and how long it waited and ran."""
-        slot = int(ending.finished_at) // FINE * FINE
-        queue, kind = job.queue, job.kind
-        self._metrics[slot, queue, kind, outcome, 0] += 1
-        self._metrics[slot, queue, kind, "run", bucket(ending.finished_at - ending.started_at)] += 1
-        self._metrics[slot, queue, kind, "wait", bucket(ending.started_at - job.scheduled_at)] += 1
+    def measure(self, job: Job, ending: Ending, outcome: str, state: State | str | None = None) -> None:
+        """An attempt ended and left the job in `state`: count the outcome, and how long it waited and ran."""
+        self.measure_all([ending], outcome)
+        if outcome in _FAILURES and state in _AGAIN:
+            self._metrics[_slot(ending.finished_at), job.queue, job.kind, "retried", 0] += 1
+
+    def measure_all(self, endings: Sequence[Ending], outcome: str) -> None:
+        """Attempts ended in the same way.
+
+        A wait is counted in the slot in which the attempt started: the waits of a slot are its starts.
+        """
+        lanes: defaultdict[tuple[float, str, str], list[float]] = defaultdict(list)
+        waits: defaultdict[tuple[float, str, str], list[float]] = defaultdict(list)
+        for ending in endings:
+            job, started, finished = ending.job, ending.started_at, ending.finished_at
+            lanes[finished // FINE, job.queue, job.kind].append(finished - started)
+            waits[started // FINE, job.queue, job.kind].append(started - job.scheduled_at)
+        metrics = self._metrics
+        for (slot, queue, kind), seconds in lanes.items():
+            metrics[int(slot) * FINE, queue, kind, outcome, 0] += len(seconds)
+            if outcome != "released":  # what was broken off says nothing of how long it takes
+                for index, n in Counter(map(bucket, seconds)).items():
+                    metrics[int(slot) * FINE, queue, kind, "run", index] += n
+        for (slot, queue, kind), seconds in waits.items():
+            for index, n in Counter(map(bucket, seconds)).items():
+                metrics[int(slot) * FINE, queue, kind, "wait", index] += n
 
     def write(self, connection: apsw.Connection) -> None:
         """Add it all to the tables: one statement each, however many rows.
