@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .attempt import Context, context
+    from .care import Care, doctor
     from .clock import Clock, SystemClock
     from .errors import (
         AppNotLoaded,
         ArgumentsTooLarge,
+        BackupFailed,
         GiveUp,
         InvalidArguments,
         InvalidFilter,
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
         UnknownKind,
         WrongState,
     )
+    from .findings import Finding, Severity
     from .jobs import (
         Attempt,
         Changes,
@@ -66,16 +69,19 @@ if TYPE_CHECKING:
     from .settings import Settings
     from .shell import add_shell, command_line
     from .states import FINAL, QUEUED, Operation, State, allows
+    from .store.care import Backup
     from .worker import Worker
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "attempt": "Context context",
+    "care": "Care doctor",
     "clock": "Clock SystemClock",
-    "errors": "AppNotLoaded ArgumentsTooLarge GiveUp InvalidArguments InvalidFilter InvalidHandler InvalidOption"
-    " InvalidSetting JobdeckError JobNotFound LeaseLost PayloadUnreadable RowRefused Snooze Stopped StoreBusy StoreError"
-    " StoreFailed StoreRefused UnknownKind WrongState",
+    "errors": "AppNotLoaded ArgumentsTooLarge BackupFailed GiveUp InvalidArguments InvalidFilter InvalidHandler"
+    " InvalidOption InvalidSetting JobdeckError JobNotFound LeaseLost PayloadUnreadable RowRefused Snooze Stopped StoreBusy"
+    " StoreError StoreFailed StoreRefused UnknownKind WrongState",
+    "findings": "Finding Severity",
     "jobs": "Attempt Changes IfParentFails Job Kind Latency LogLine NewJob OnConflict Outcome Overview Parameter QueueInfo"
     " Reason Slot WorkerInfo",
     "query": "Condition Term parse parse_duration",
@@ -84,6 +90,7 @@ _HOMES = {
     "settings": "Settings",
     "shell": "add_shell command_line",
     "states": "FINAL QUEUED Operation State allows",
+    "store.care": "Backup",
     "worker": "Worker",
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
@@ -95,10 +102,14 @@ __all__ = [
     "AppNotLoaded",
     "ArgumentsTooLarge",
     "Attempt",
+    "Backup",
+    "BackupFailed",
+    "Care",
     "Changes",
     "Clock",
     "Condition",
     "Context",
+    "Finding",
     "GiveUp",
     "IfParentFails",
     "InvalidArguments",
@@ -126,6 +137,7 @@ __all__ = [
     "Registry",
     "RowRefused",
     "Settings",
+    "Severity",
     "Slot",
     "Snooze",
     "State",
@@ -144,6 +156,7 @@ __all__ = [
     "allows",
     "command_line",
     "context",
+    "doctor",
     "job",
     "load_apps",
     "parse",

@@ -25,6 +25,10 @@ CREATE INDEX jobdeck_expiring ON jobdeck_jobs (expires_at)
     WHERE expires_at IS NOT NULL AND state IN ('scheduled', 'waiting', 'pending', 'retrying');
 CREATE INDEX jobdeck_by_batch ON jobdeck_jobs (batch, state) WHERE batch IS NOT NULL;
 
+-- What pruning reads: history is kept by age and by count for each final state.
+DROP INDEX jobdeck_final;
+CREATE INDEX jobdeck_final ON jobdeck_jobs (state, finished_at) WHERE finished_at IS NOT NULL;
+
 -- A waiting job and the jobs that it still waits for. A row goes when its parent is final; the job is staged with the last.
 CREATE TABLE jobdeck_waits (
     parent INTEGER NOT NULL,
