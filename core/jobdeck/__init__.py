@@ -20,10 +20,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import testing as testing
     from .attempt import Context, context
+    from .care import Care, doctor
     from .clock import Clock, SystemClock
     from .errors import (
         AppNotLoaded,
         ArgumentsTooLarge,
+        BackupFailed,
         GiveUp,
         Interrupted,
         InvalidArguments,
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
         UnknownKind,
         WrongState,
     )
+    from .findings import Finding, Severity
     from .jobs import (
         Attempt,
         Changes,
@@ -70,24 +73,29 @@ if TYPE_CHECKING:
     from .settings import Settings
     from .shell import add_shell, command_line
     from .states import FINAL, QUEUED, Operation, State, allows
+    from .store.care import Backup
     from .worker import Worker
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "attempt": "Context context",
+    "care": "Care doctor",
     "clock": "Clock SystemClock",
-    "errors": "AppNotLoaded ArgumentsTooLarge GiveUp Interrupted InvalidArguments InvalidFilter InvalidHandler InvalidOption"
-    " InvalidSetting JobdeckError JobNotFound LeaseLost PayloadUnreadable RowRefused Snooze Stopped StoreBusy StoreError"
-    " StoreFailed StoreRefused TimedOut UnknownKind WrongState",
-    "jobs": "Attempt Changes IfParentFails Job Kind Latency LogLine NewJob OnConflict Outcome Overview Parameter QueueInfo"
-    " Reason Slot WorkerInfo",
+    "errors": "AppNotLoaded ArgumentsTooLarge BackupFailed GiveUp Interrupted InvalidArguments InvalidFilter"
+    " InvalidHandler InvalidOption InvalidSetting JobNotFound JobdeckError LeaseLost"
+    " PayloadUnreadable RowRefused Snooze Stopped StoreBusy StoreError StoreFailed StoreRefused"
+    " TimedOut UnknownKind WrongState",
+    "findings": "Finding Severity",
+    "jobs": "Attempt Changes IfParentFails Job Kind Latency LogLine NewJob OnConflict Outcome Overview"
+    " Parameter QueueInfo Reason Slot WorkerInfo",
     "query": "Condition Term parse parse_duration",
     "queue": "Queue",
     "registry": "REGISTRY Registry job load_apps",
     "settings": "Settings",
     "shell": "add_shell command_line",
-    "states": "FINAL QUEUED Operation State allows",
+    "states": "FINAL Operation QUEUED State allows",
+    "store.care": "Backup",
     "worker": "Worker",
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
@@ -99,10 +107,14 @@ __all__ = [
     "AppNotLoaded",
     "ArgumentsTooLarge",
     "Attempt",
+    "Backup",
+    "BackupFailed",
+    "Care",
     "Changes",
     "Clock",
     "Condition",
     "Context",
+    "Finding",
     "GiveUp",
     "IfParentFails",
     "Interrupted",
@@ -131,6 +143,7 @@ __all__ = [
     "Registry",
     "RowRefused",
     "Settings",
+    "Severity",
     "Slot",
     "Snooze",
     "State",
@@ -150,6 +163,7 @@ __all__ = [
     "allows",
     "command_line",
     "context",
+    "doctor",
     "job",
     "load_apps",
     "parse",

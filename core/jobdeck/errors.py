@@ -6,6 +6,7 @@ The signals at the end say how an attempt shall end: raised by a handler, or by 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from .states import Operation, State
 
@@ -175,6 +176,15 @@ class RowRefused(StoreError):
     def __init__(self, where: str, problem: str) -> None:
         super().__init__(f"The database {where} refused a value: {problem}.")
         self.where = where
+        self.problem = problem
+
+
+class BackupFailed(JobdeckError):
+    """No backup was written; what stood at its path is as before. Choose another path, or make room."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"No backup was written to {path}: {problem}.")
+        self.path = path
         self.problem = problem
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,12 +12,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from .backoff import bounds_of, write_bounds
+from .care import Care
 from .clock import Clock, SystemClock
-from .errors import InvalidOption, JobNotFound, StoreRefused
+from .errors import InvalidOption, JobNotFound
 from .jobs import Attempt, Changes, Job, Kind, LogLine, NewJob, Overview, QueueInfo, WorkerInfo
+from .place import open_store
 from .query import EVERY_JOB, Condition, parse
 from .registry import REGISTRY, SHELL, Entry, Handler, Registry
-from .settings import Settings, default_database
+from .settings import Settings
 from .states import FINAL
 from .store.base import SORTS, Store
 
@@ -68,7 +69,9 @@ class Queue:
         self.random = random or Random()
         self.registry = REGISTRY if registry is None else registry
         self.where = str(database or self.settings.database)
-        self.store: Store = _open(self.where, self.settings, self.clock, self.random, adopt=adopt)
+        self.store: Store = open_store(self.where, self.settings, self.clock, self.random, adopt=adopt)
+        self.care = Care(self.where, self.store, self.settings, self.clock)
+        """Pruning, backups, checkups."""
 
     def __enter__(self) -> Self:
         return self
@@ -343,23 +346,3 @@ def _condition(filter: str | Condition) -> Condition:
     if isinstance(filter, Condition):
         return filter
     return parse(filter) if filter else EVERY_JOB
-
-
-def _open(where: str, settings: Settings, clock: Clock, random: Random, *, adopt: bool) -> Store:
-    scheme, separator, rest = where.partition("://")
-    if not separator:
-        path = where
-    elif scheme == "sqlite":
-        path = rest.removeprefix("/")
-    else:
-        raise StoreRefused(where, f"names a {scheme} database, and this jobdeck works on SQLite files only; give a path")
-    from .store.sqlite import SqliteStore  # the one place where a store is chosen
-
-    try:
-        file = Path(path).expanduser()
-    except RuntimeError:
-        raise StoreRefused(where, "names the home folder of a user who is not known here") from None
-    if where == default_database():
-        with contextlib.suppress(OSError):  # what is wrong with it is said by the store
-            file.parent.mkdir(parents=True, exist_ok=True)
-    return SqliteStore(file, clock=clock, random=random, synchronous=settings.synchronous, adopt=adopt)

@@ -31,6 +31,7 @@ from ..jobs import (
     WorkerInfo,
 )
 from ..query import Condition
+from .care import Care
 
 Lost = list[int]
 """Ids of jobs whose lease was lost before the call. Nothing of them was changed."""
@@ -76,6 +77,11 @@ class Store(ABC):
     @abstractmethod
     def listen(self, wake: Callable[[], None]) -> AbstractContextManager[None]:
         """Call `wake`, on a thread of the store's, soon after any process has made jobs claimable."""
+
+    @property
+    @abstractmethod
+    def care(self) -> Care:
+        """What keeps the store healthy: pruning, the size of its log, backups."""
 
     # -- into the queue -------------------------------------------------------------------------
 
@@ -210,14 +216,6 @@ class Store(ABC):
     @abstractmethod
     def resume_queue(self, name: str) -> bool:
         """Claim from the queue again; `False` if it was not paused."""
-
-    @abstractmethod
-    def prune_jobs(self, older_than: float, limit: int = 1000) -> int:
-        """Remove up to `limit` final jobs that finished more than `older_than` seconds ago."""
-
-    @abstractmethod
-    def prune_metrics(self) -> None:
-        """Fold old metrics into coarser slots, and drop the oldest, so that they stay small."""
 
     # -- looking --------------------------------------------------------------------------------
 

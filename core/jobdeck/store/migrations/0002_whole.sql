@@ -66,8 +66,8 @@ DROP TABLE jobdeck_jobs_1;
 CREATE INDEX jobdeck_ready ON jobdeck_jobs (queue, kind, priority DESC, id) WHERE state = 'pending';
 -- What staging reads.
 CREATE INDEX jobdeck_due ON jobdeck_jobs (scheduled_at) WHERE state IN ('scheduled', 'retrying');
--- What pruning reads.
-CREATE INDEX jobdeck_final ON jobdeck_jobs (finished_at) WHERE finished_at IS NOT NULL;
+-- What pruning reads: history is kept by age and by count for each final state.
+CREATE INDEX jobdeck_final ON jobdeck_jobs (state, finished_at) WHERE finished_at IS NOT NULL;
 -- What people look through.
 CREATE INDEX jobdeck_by_state ON jobdeck_jobs (state, id);
 CREATE INDEX jobdeck_by_queue ON jobdeck_jobs (queue, id);

@@ -30,6 +30,7 @@ from ...query import Condition
 from ..base import Claimed, Lost, Renewal, Store
 from ..doorbell import Doorbell
 from .acts import Acts
+from .care import SqliteCare
 from .claim import Claims, Wanted
 from .connection import Connections
 from .intake import Intake
@@ -70,6 +71,7 @@ class SqliteStore(Store):
         self._intake = Intake(self._connections, self._clock)
         self._acts = Acts(self._connections, self._clock)
         self._looks = Looks(self._connections, self._clock)
+        self._care = SqliteCare(self._connections, path, self._clock)
 
     def close(self) -> None:
         self._connections.close()
@@ -87,6 +89,10 @@ class SqliteStore(Store):
         """Wake the workers of all processes, once what woke them can be seen."""
         if needed:
             self._connections.after_commit(self._doorbell.ring)
+
+    @property
+    def care(self) -> SqliteCare:
+        return self._care
 
     # -- into the queue -------------------------------------------------------------------------
 
@@ -223,12 +229,6 @@ class SqliteStore(Store):
         resumed = self._acts.resume(name)
         self._ring(resumed)
         return resumed
-
-    def prune_jobs(self, older_than: float, limit: int = 1000) -> int:
-        return self._acts.prune(older_than, limit)
-
-    def prune_metrics(self) -> None:
-        self._acts.prune_metrics()
 
     # -- looking --------------------------------------------------------------------------------
 

@@ -15,9 +15,10 @@ from ...jobs import Attempt, Job, Latency, LogLine, Overview, QueueInfo, Slot, W
 from ...query import Condition
 from ...states import State
 from ..histogram import percentiles
-from .acts import COARSER, read_jobs
+from .acts import read_jobs
 from .conditions import where
 from .connection import Connections
+from .metrics import COARSER
 from .rows import ATTEMPT_COLUMNS, JOB_COLUMNS, LOG_COLUMNS, attempt_of, job_of, log_line_of, rows_of
 from .tally import FINE
 
