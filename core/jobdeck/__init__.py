@@ -19,11 +19,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .attempt import Context, context
     from .clock import Clock, SystemClock
+    from .cron import explain_cron, local_zone, next_ticks
     from .errors import (
         AppNotLoaded,
         ArgumentsTooLarge,
         GiveUp,
         InvalidArguments,
+        InvalidCron,
         InvalidFilter,
         InvalidHandler,
         InvalidOption,
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
         LeaseLost,
         PayloadUnreadable,
         RowRefused,
+        ScheduleExists,
+        ScheduleNotFound,
         Snooze,
         Stopped,
         StoreBusy,
@@ -57,12 +61,14 @@ if TYPE_CHECKING:
         Parameter,
         QueueInfo,
         Reason,
+        Schedule,
         Slot,
         WorkerInfo,
     )
     from .query import Condition, Term, parse, parse_duration
     from .queue import Queue
     from .registry import REGISTRY, Registry, job, load_apps
+    from .schedule import Timetable
     from .settings import Settings
     from .shell import add_shell, command_line
     from .states import FINAL, QUEUED, Operation, State, allows
@@ -73,14 +79,16 @@ __version__ = "0.1.0"
 _HOMES = {
     "attempt": "Context context",
     "clock": "Clock SystemClock",
-    "errors": "AppNotLoaded ArgumentsTooLarge GiveUp InvalidArguments InvalidFilter InvalidHandler InvalidOption"
-    " InvalidSetting JobdeckError JobNotFound LeaseLost PayloadUnreadable RowRefused Snooze Stopped StoreBusy StoreError"
-    " StoreFailed StoreRefused UnknownKind WrongState",
+    "cron": "explain_cron local_zone next_ticks",
+    "errors": "AppNotLoaded ArgumentsTooLarge GiveUp InvalidArguments InvalidCron InvalidFilter InvalidHandler InvalidOption"
+    " InvalidSetting JobdeckError JobNotFound LeaseLost PayloadUnreadable RowRefused ScheduleExists ScheduleNotFound"
+    " Snooze Stopped StoreBusy StoreError StoreFailed StoreRefused UnknownKind WrongState",
     "jobs": "Attempt Changes IfParentFails Job Kind Latency LogLine NewJob OnConflict Outcome Overview Parameter QueueInfo"
-    " Reason Slot WorkerInfo",
+    " Reason Schedule Slot WorkerInfo",
     "query": "Condition Term parse parse_duration",
     "queue": "Queue",
     "registry": "REGISTRY Registry job load_apps",
+    "schedule": "Timetable",
     "settings": "Settings",
     "shell": "add_shell command_line",
     "states": "FINAL QUEUED Operation State allows",
@@ -102,6 +110,7 @@ __all__ = [
     "GiveUp",
     "IfParentFails",
     "InvalidArguments",
+    "InvalidCron",
     "InvalidFilter",
     "InvalidHandler",
     "InvalidOption",
@@ -125,6 +134,9 @@ __all__ = [
     "Reason",
     "Registry",
     "RowRefused",
+    "Schedule",
+    "ScheduleExists",
+    "ScheduleNotFound",
     "Settings",
     "Slot",
     "Snooze",
@@ -136,6 +148,7 @@ __all__ = [
     "StoreRefused",
     "SystemClock",
     "Term",
+    "Timetable",
     "UnknownKind",
     "Worker",
     "WorkerInfo",
@@ -144,8 +157,11 @@ __all__ = [
     "allows",
     "command_line",
     "context",
+    "explain_cron",
     "job",
     "load_apps",
+    "local_zone",
+    "next_ticks",
     "parse",
     "parse_duration",
 ]

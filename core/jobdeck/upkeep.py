@@ -1,4 +1,4 @@
-"""What keeps the queue healthy while workers run: stage due jobs, rescue the jobs of the dead, prune the old.
+"""What keeps the queue healthy while workers run: enqueue periodic jobs, rescue the jobs of the dead, prune the old.
 
 Any process may do any of it at any time; doing it twice is harmless.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 
 from .clock import Clock
+from .schedule import mend, run_due
 from .settings import Settings
 from .store.base import Store
 
@@ -32,15 +33,23 @@ class Upkeep:
         self._clock = clock
         self._rescue_at = 0.0
         self._prune_at = clock.monotonic() + PRUNE_EVERY
+        self._next_tick: float | None = None
 
     @property
     def rescue_every(self) -> float:
         """Seconds between two rescue scans: shorter where the lease is short."""
         return min(RESCUE_EVERY, self._settings.lease / 2)
 
+    def pause(self, longest: float) -> float:
+        """How many seconds may pass until the next call of `tick`: `longest`, or less where a schedule is due sooner."""
+        if self._next_tick is None:
+            return longest
+        return min(longest, max(0.001, self._next_tick - self._clock.now()))
+
     def tick(self) -> list[int]:
         """Do what is due now; returns the ids of rescued jobs."""
         now = self._clock.monotonic()
+        self._next_tick = run_due(self._store, self._clock)
         rescued: list[int] = []
         if now >= self._rescue_at:
             self._rescue_at = now + self.rescue_every
@@ -50,6 +59,7 @@ class Upkeep:
                 logger.warning("Rescued %d jobs whose worker died or stalled: %s", len(rescued), rescued)
         if now >= self._prune_at:
             self._prune_at = now + PRUNE_EVERY
+            mend(self._store, self._clock)
             self.prune()
         return rescued
 

@@ -33,6 +33,7 @@ from .connection import Connections
 from .intake import Intake
 from .looks import Looks
 from .rows import storable
+from .schedules import SqliteSchedules
 from .work import Work
 
 
@@ -67,6 +68,7 @@ class SqliteStore(Store):
         self._intake = Intake(self._connections, self._clock)
         self._acts = Acts(self._connections, self._clock)
         self._looks = Looks(self._connections, self._clock)
+        self.schedules = SqliteSchedules(self._connections, self._clock)
 
     def close(self) -> None:
         self._connections.close()
