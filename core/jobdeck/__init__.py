@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .attempt import Context, context
     from .care import Care, doctor
     from .clock import Clock, SystemClock
+    from .cron import explain_cron, local_zone, next_ticks
     from .errors import (
         AppNotLoaded,
         ArgumentsTooLarge,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         GiveUp,
         Interrupted,
         InvalidArguments,
+        InvalidCron,
         InvalidFilter,
         InvalidHandler,
         InvalidOption,
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
         LeaseLost,
         PayloadUnreadable,
         RowRefused,
+        ScheduleExists,
+        ScheduleNotFound,
         Snooze,
         Stopped,
         StoreBusy,
@@ -64,12 +68,14 @@ if TYPE_CHECKING:
         Parameter,
         QueueInfo,
         Reason,
+        Schedule,
         Slot,
         WorkerInfo,
     )
     from .query import Condition, Term, parse, parse_duration
     from .queue import Queue
     from .registry import REGISTRY, Registry, job, load_apps
+    from .schedule import Timetable
     from .settings import Settings
     from .shell import add_shell, command_line
     from .states import FINAL, QUEUED, Operation, State, allows
@@ -82,16 +88,18 @@ _HOMES = {
     "attempt": "Context context",
     "care": "Care doctor",
     "clock": "Clock SystemClock",
-    "errors": "AppNotLoaded ArgumentsTooLarge BackupFailed GiveUp Interrupted InvalidArguments InvalidFilter"
-    " InvalidHandler InvalidOption InvalidSetting JobNotFound JobdeckError LeaseLost"
-    " PayloadUnreadable RowRefused Snooze Stopped StoreBusy StoreError StoreFailed StoreRefused"
-    " TimedOut UnknownKind WrongState",
+    "cron": "explain_cron local_zone next_ticks",
+    "errors": "AppNotLoaded ArgumentsTooLarge BackupFailed GiveUp Interrupted InvalidArguments InvalidCron"
+    " InvalidFilter InvalidHandler InvalidOption InvalidSetting JobNotFound JobdeckError LeaseLost"
+    " PayloadUnreadable RowRefused ScheduleExists ScheduleNotFound Snooze Stopped StoreBusy"
+    " StoreError StoreFailed StoreRefused TimedOut UnknownKind WrongState",
     "findings": "Finding Severity",
     "jobs": "Attempt Changes IfParentFails Job Kind Latency LogLine NewJob OnConflict Outcome Overview"
-    " Parameter QueueInfo Reason Slot WorkerInfo",
+    " Parameter QueueInfo Reason Schedule Slot WorkerInfo",
     "query": "Condition Term parse parse_duration",
     "queue": "Queue",
     "registry": "REGISTRY Registry job load_apps",
+    "schedule": "Timetable",
     "settings": "Settings",
     "shell": "add_shell command_line",
     "states": "FINAL Operation QUEUED State allows",
@@ -119,6 +127,7 @@ __all__ = [
     "IfParentFails",
     "Interrupted",
     "InvalidArguments",
+    "InvalidCron",
     "InvalidFilter",
     "InvalidHandler",
     "InvalidOption",
@@ -142,6 +151,9 @@ __all__ = [
     "Reason",
     "Registry",
     "RowRefused",
+    "Schedule",
+    "ScheduleExists",
+    "ScheduleNotFound",
     "Settings",
     "Severity",
     "Slot",
@@ -155,6 +167,7 @@ __all__ = [
     "SystemClock",
     "Term",
     "TimedOut",
+    "Timetable",
     "UnknownKind",
     "Worker",
     "WorkerInfo",
@@ -164,8 +177,11 @@ __all__ = [
     "command_line",
     "context",
     "doctor",
+    "explain_cron",
     "job",
     "load_apps",
+    "local_zone",
+    "next_ticks",
     "parse",
     "parse_duration",
 ]

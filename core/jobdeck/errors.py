@@ -100,6 +100,35 @@ class InvalidOption(JobdeckError):
         self.problem = problem
 
 
+class InvalidCron(InvalidOption):
+    """The cron expression cannot be used. `field` names the part that is wrong, if it is one part.
+
+    `queue.schedules.preview(cron)` and `jobdeck schedule preview CRON` show what an expression means.
+    """
+
+    def __init__(self, cron: str, field: str | None, problem: str) -> None:
+        shown = cron if len(cron) <= 100 else cron[:99] + "…"
+        super().__init__("cron expression", f"{shown!r} {problem}")
+        self.cron = cron
+        self.field = field
+
+
+class ScheduleNotFound(JobdeckError):
+    """No schedule has this name; `jobdeck schedule list` shows what there is."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is no schedule {name!r}.")
+        self.name = name
+
+
+class ScheduleExists(JobdeckError):
+    """There is a schedule of this name already. Edit it, or say that it shall be replaced."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is a schedule {name!r} already; edit it, or add it with replace.")
+        self.name = name
+
+
 class InvalidFilter(JobdeckError):
     """The filter cannot be read. `column` (from 0) points at the place."""
 

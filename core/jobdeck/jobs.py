@@ -338,6 +338,47 @@ class Changes:
     refused: Mapping[int, JobdeckError] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """A periodic job: what is enqueued at each tick, and when the next one comes."""
+
+    name: str
+    cron: str
+    """Five fields; six with seconds first; a name such as `@daily`; or `every 90s`."""
+    timezone: str
+    """Where the fields are read: `UTC`, `Europe/Berlin`."""
+    kind: str
+    args_json: str
+    """The arguments of each job, checked when the schedule was made: a JSON object."""
+    queue: str
+    priority: int
+    max_attempts: int
+    next_at: float
+    """The tick that comes next. Of no meaning while the schedule is paused."""
+    timeout: float | None = None
+    tags: tuple[str, ...] = ()
+    created_at: float = 0.0
+    paused_at: float | None = None
+    last_at: float | None = None
+    """When it enqueued a job last."""
+    last_job: int | None = None
+    """The id of that job, which may have been deleted since."""
+    error: str | None = None
+    """Why its newest tick enqueued nothing, on one line; `None` if it did."""
+
+    @property
+    def paused(self) -> bool:
+        return self.paused_at is not None
+
+    @property
+    def args(self) -> Any:
+        """The arguments as JSON read them; the stored text itself if it is not JSON."""
+        try:
+            return json.loads(self.args_json)
+        except ValueError:
+            return self.args_json
+
+
 # How a claimed attempt ends: what the worker hands to the store. Each carries the job as claimed.
 
 

@@ -89,7 +89,7 @@ class Keeper:
             except Exception as error:  # a bug must not silently end the leases of running jobs
                 self._fence(held)
                 patience.wait(error)
-            self._wake.wait(KEEP if held else min(POLL, self._upkeep.rescue_every))
+            self._wake.wait(self._upkeep.pause(KEEP if held else min(POLL, self._upkeep.rescue_every)))
 
     def _round(self, held: list[Run]) -> None:
         now = self._clock.monotonic()

@@ -6,10 +6,11 @@ import time
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import cached_property
 from pathlib import Path
 from random import Random
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from .backoff import bounds_of, write_bounds
 from .care import Care
@@ -22,6 +23,9 @@ from .registry import REGISTRY, SHELL, Entry, Handler, Registry
 from .settings import Settings
 from .states import FINAL
 from .store.base import SORTS, Store
+
+if TYPE_CHECKING:
+    from .schedule import Timetable
 
 PRIORITIES = range(-1_000_000, 1_000_001)
 _NAME_LENGTH = 200
@@ -165,6 +169,13 @@ class Queue:
     def enqueue_many(self, jobs: Iterable[NewJob]) -> Sequence[Job]:
         """Put drafted jobs into the queue, in their order, in one commit: all or none."""
         return self.store.enqueue_jobs(list(jobs))
+
+    @cached_property
+    def schedules(self) -> Timetable:
+        """Periodic jobs: `list`, `get`, `add`, `edit`, `pause`, `resume`, `run`, `delete`, `preview`, `explain`."""
+        from .schedule import Timetable  # imported late: most commands have nothing to do with them
+
+        return Timetable(self.store, self.clock, self.draft)
 
     # -- look -------------------------------------------------------------------------------------
 

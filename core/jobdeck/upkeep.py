@@ -1,4 +1,4 @@
-"""What keeps the queue healthy while workers run: rescue the jobs of the dead, prune the old, keep the log small.
+"""What keeps the queue healthy while workers run: periodic jobs, the jobs of the dead, the old, the log.
 
 Any process may do any of it at any time; doing it twice is harmless.
 """
@@ -11,6 +11,7 @@ import time
 from .care import BREATH, prune_steps
 from .clock import Clock
 from .retention import rules_of
+from .schedule import mend, run_due
 from .settings import Settings
 from .store.base import Store
 
@@ -43,15 +44,23 @@ class Upkeep:
         self._held = 0
         self._rescue_at = self._log_at = 0.0
         self._prune_at = clock.monotonic() + PRUNE_EVERY
+        self._next_tick: float | None = None
 
     @property
     def rescue_every(self) -> float:
         """Seconds between two rescue scans: shorter where the lease is short."""
         return min(RESCUE_EVERY, self._settings.lease / 2)
 
+    def pause(self, longest: float) -> float:
+        """How many seconds may pass until the next call of `tick`: `longest`, or less where a schedule is due sooner."""
+        if self._next_tick is None:
+            return longest
+        return min(longest, max(0.001, self._next_tick - self._clock.now()))
+
     def tick(self) -> list[int]:
         """Do what is due now; returns the ids of rescued jobs."""
         now = self._clock.monotonic()
+        self._next_tick = run_due(self._store, self._clock)
         rescued: list[int] = []
         if now >= self._rescue_at:
             self._rescue_at = now + self.rescue_every
@@ -61,6 +70,7 @@ class Upkeep:
                 logger.warning("Rescued %d jobs whose worker died or stalled: %s", len(rescued), rescued)
         if now >= self._prune_at:
             self._prune_at = now + PRUNE_EVERY
+            mend(self._store, self._clock)
             self.prune()
         if now >= self._log_at:
             self._log_at = now + LOG_EVERY

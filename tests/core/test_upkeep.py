@@ -135,8 +135,8 @@ def test_the_log_is_cut_when_a_long_reader_has_gone_and_work_goes_on_meanwhile(
 
 
 def test_a_reader_that_came_when_all_was_folded_does_not_keep_the_log(bench: Bench) -> None:
-    bench.enqueue(*[new(args_json='{"text": "' + "x" * 4000 + '"}')] * 2000)  # at once, so that it is not begun anew
-    assert log_size(bench) > 8 * MB
+    bench.enqueue(*[new(args_json='{"text": "' + "x" * 4000 + '"}')] * 5000)  # at once, so that it is not begun anew
+    assert log_size(bench) > 17 * MB
     with reader(bench.path):
         state = bench.store.care.bound_log(4 * MB)
         assert (state.size, state.held) == (0, False)

@@ -20,6 +20,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Put jobs in": {
         "enqueue": ("enqueue", "Enqueue a job of a kind, or a file of jobs."),
         "run": ("run", "Enqueue a command."),
+        "schedule": ("schedule", "Enqueue jobs at times of a cron expression; list, edit, pause."),
     },
     "Look at jobs": {
         "list": ("listing", "List jobs, all or those that match a filter."),

@@ -32,6 +32,7 @@ from ..jobs import (
 )
 from ..query import Condition
 from .care import Care
+from .schedules import Schedules
 
 Lost = list[int]
 """Ids of jobs whose lease was lost before the call. Nothing of them was changed."""
@@ -60,6 +61,9 @@ class Claimed(list[Job]):
 
 class Store(ABC):
     """The durable side of the queue."""
+
+    schedules: Schedules
+    """Periodic jobs."""
 
     # -- the frame ------------------------------------------------------------------------------
 

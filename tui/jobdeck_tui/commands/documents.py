@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from jobdeck import Attempt, Job, Kind, Latency, LogLine, Queue, State, WorkerInfo
+from jobdeck import Attempt, Job, Kind, Latency, LogLine, Queue, Schedule, State, WorkerInfo
 
 TAIL = 4000
 """Characters of each of a command's two streams that a listed job carries; `jobdeck logs` has them all."""
@@ -151,6 +151,40 @@ def worker_document(worker: WorkerInfo) -> Document:
         "alive": worker.alive,
         "draining": worker.draining,
     }
+
+
+def schedule_document(schedule: Schedule) -> Document:
+    """A schedule, with its time in words; without a next tick while it is paused."""
+    return {
+        "name": schedule.name,
+        "cron": schedule.cron,
+        "words": words_of(schedule.cron),
+        "timezone": schedule.timezone,
+        "kind": schedule.kind,
+        "args": schedule.args,
+        "queue": schedule.queue,
+        "priority": schedule.priority,
+        "max_attempts": schedule.max_attempts,
+        "timeout": schedule.timeout,
+        "tags": list(schedule.tags),
+        "created_at": iso(schedule.created_at),
+        "paused": schedule.paused,
+        "paused_at": iso(schedule.paused_at),
+        "next_at": None if schedule.paused else iso(schedule.next_at),
+        "last_at": iso(schedule.last_at),
+        "last_job": schedule.last_job,
+        "error": schedule.error,
+    }
+
+
+def words_of(cron: str) -> str | None:
+    """The expression in words; `None` where it cannot be read."""
+    from jobdeck import InvalidCron, explain_cron
+
+    try:
+        return explain_cron(cron)
+    except InvalidCron:
+        return None
 
 
 def kind_document(kind: Kind) -> Document:

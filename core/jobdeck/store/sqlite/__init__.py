@@ -36,6 +36,7 @@ from .connection import Connections
 from .intake import Intake
 from .looks import Looks
 from .rows import storable
+from .schedules import SqliteSchedules
 from .work import Work
 
 
@@ -72,6 +73,7 @@ class SqliteStore(Store):
         self._acts = Acts(self._connections, self._clock)
         self._looks = Looks(self._connections, self._clock)
         self._care = SqliteCare(self._connections, path, self._clock)
+        self.schedules = SqliteSchedules(self._connections, self._clock)
 
     def close(self) -> None:
         self._connections.close()
