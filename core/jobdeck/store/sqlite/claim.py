@@ -22,7 +22,7 @@ from ...clock import Clock
 from ...states import State
 from ..base import Claimed
 from .connection import Connections
-from .rows import JOB_COLUMNS, Row, job_of, rows_of
+from .rows import JOB_COLUMNS, PLACE, job_of, rows_of
 from .tally import Tally
 
 _BOARD = """
@@ -33,9 +33,18 @@ SELECT json_array(
       WHERE paused_at IS NOT NULL OR max_running IS NOT NULL OR rate IS NOT NULL)))
 """
 
+# As they will be when they are claimed.
+_CLAIMED = {"state": "'running'", "attempt": "attempt + 1", "started_at": ":now", "worker": ":worker"}
+_CLAIMED |= {"lease": ":lease + id", "lease_until": ":until", "progress": "NULL"}
+_COLUMNS = ", ".join(_CLAIMED.get(column, column) for column in JOB_COLUMNS.split(", "))
+# The second value says how many of them must not be claimed ahead.
+_PICKED = f"SELECT json_group_array(json_array({_COLUMNS}) ORDER BY {{order}}), sum({{unsafe}}) FROM"
+_UNSAFE = "crashes > 0 OR attempt + 1 >= max_attempts"
+_AGED = "priority + CAST(max(0, :now - scheduled_at) / :ageing AS INTEGER)"
+
 # Of each lane the inner SELECT takes the first few off the index of ready rows; the outer one merges the lanes.
 _PICK = f"""
-SELECT json_group_array(json_array({JOB_COLUMNS})) FROM (
+{_PICKED.format(order="priority DESC, id", unsafe=_UNSAFE)} (
     SELECT job.*
       FROM json_each(:lanes) AS lane
      CROSS JOIN jobdeck_jobs AS job
@@ -49,7 +58,7 @@ SELECT json_group_array(json_array({JOB_COLUMNS})) FROM (
 # With ageing a lane is one priority of a queue and kind: within it the oldest come first, and across lanes the
 # effective priority decides.
 _PICK_AGED = f"""
-SELECT json_group_array(json_array({JOB_COLUMNS})) FROM (
+{_PICKED.format(order=f"{_AGED} DESC, id", unsafe=_UNSAFE)} (
     WITH RECURSIVE band (queue, kind, priority) AS (
         SELECT value ->> 0, value ->> 1,
                (SELECT max(priority) FROM jobdeck_jobs
@@ -69,7 +78,7 @@ SELECT json_group_array(json_array({JOB_COLUMNS})) FROM (
                          AND ready.priority = band.priority AND (ready.expires_at IS NULL OR ready.expires_at > :now)
                        ORDER BY ready.id LIMIT :limit)
      WHERE band.priority IS NOT NULL
-     ORDER BY job.priority + CAST(max(0, :now - job.scheduled_at) / :ageing AS INTEGER) DESC, job.id LIMIT :limit)
+     ORDER BY job.{_AGED.replace("scheduled_at", "job.scheduled_at")} DESC, job.id LIMIT :limit)
 """
 
 _CLAIM = """
@@ -82,7 +91,8 @@ UPDATE jobdeck_jobs
 LIMIT_POLL = 0.1
 """Seconds between two looks while a limit withholds jobs: where another process's job ends, nothing rings."""
 
-_ID, _KIND, _QUEUE, _PRIORITY, _ATTEMPT, _MAX_ATTEMPTS, _DUE, _CRASHES = 0, 1, 3, 4, 6, 7, 9, 22
+_ID, _KIND, _QUEUE, _CRASHES = PLACE["id"], PLACE["kind"], PLACE["queue"], PLACE["crashes"]
+_ATTEMPT, _MAX_ATTEMPTS = PLACE["attempt"], PLACE["max_attempts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,45 +131,33 @@ class Claims:
             claimed.again = rooms.again
             if not rooms.lanes:
                 return claimed
-            bound = {"lanes": json.dumps(rooms.lanes), "limit": wanted.idle + wanted.ahead, "now": now}
-            if wanted.ageing:
-                picked = connection.execute(_PICK_AGED, {**bound, "ageing": wanted.ageing}).get
-            else:
-                picked = connection.execute(_PICK, bound).get
-            chosen = _chosen(_in_order(json.loads(picked), now, wanted.ageing), wanted, rooms)
+            told: dict[str, Any] = {
+                "worker": wanted.worker,
+                # Random, and different for each job of the claim; 62 bits so that adding an id stays an integer.
+                "lease": self._random.getrandbits(62),
+                "until": monotonic + wanted.lease,
+                "now": now,
+                "lanes": json.dumps(rooms.lanes),
+                "limit": wanted.idle + wanted.ahead,
+                "ageing": wanted.ageing,
+            }
+            ((picked, unsafe),) = rows_of(connection, _PICK_AGED if wanted.ageing else _PICK, told)
+            chosen = json.loads(picked)
+            if unsafe or rooms.limited:
+                chosen = _chosen(chosen, wanted, rooms)
             claimed.again = rooms.again
             if not chosen:
                 return claimed
-            # Random, and different for each job of the claim; 62 bits so that adding an id stays an integer.
-            lease = self._random.getrandbits(62)
-            until = monotonic + wanted.lease
             ids = [row[_ID] for row in chosen]
-            told = {"worker": wanted.worker, "lease": lease, "until": until, "now": now, "ids": json.dumps(ids)}
-            connection.execute(_CLAIM, told)
+            connection.execute(_CLAIM, {**told, "ids": json.dumps(ids)})
             assert connection.changes() == len(ids), "a pending job was taken inside the transaction that picked it"
             tally = Tally()
             for (queue, kind), n in Counter((row[_QUEUE], row[_KIND]) for row in chosen).items():
                 tally.move(queue, kind, State.PENDING, State.RUNNING, n)
             tally.write(connection)
             rooms.note_starts(connection, monotonic)
-        make = job_of(now - monotonic)
-        for row in chosen:
-            row[5:7] = State.RUNNING.value, row[_ATTEMPT] + 1
-            row[10] = now
-            row[12:15] = wanted.worker, lease + row[_ID], until
-            row[18] = None
-        claimed.extend(map(make, chosen))
+        claimed.extend(map(job_of(now - monotonic), chosen))
         return claimed
-
-
-def _in_order(rows: list[list[Any]], now: float, ageing: float) -> list[list[Any]]:
-    """The rows in the order of the claim; a JSON array promises none."""
-
-    def rank(row: Row) -> tuple[int, int]:
-        return (-effective_priority(row[_PRIORITY], row[_DUE], now, ageing), row[_ID])
-
-    rows.sort(key=rank)
-    return rows
 
 
 def effective_priority(priority: int, due: float, now: float, ageing: float) -> int:
@@ -180,7 +178,7 @@ def _chosen(rows: Sequence[list[Any]], wanted: Wanted, rooms: Rooms) -> list[lis
     limited = rooms.limited
     for row in rows:
         crashed = row[_CRASHES] > 0
-        if len(chosen) >= wanted.idle and (crashed or row[_ATTEMPT] + 1 >= row[_MAX_ATTEMPTS]):
+        if len(chosen) >= wanted.idle and (crashed or row[_ATTEMPT] >= row[_MAX_ATTEMPTS]):
             break
         if (crashed and not suspects) or (limited and not rooms.take(row[_QUEUE], row[_KIND])):
             continue

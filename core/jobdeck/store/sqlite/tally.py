@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 
 import apsw
@@ -61,21 +61,19 @@ class Tally:
 
         A wait is counted in the slot in which the attempt started: the waits of a slot are its starts.
         """
-        lanes: defaultdict[tuple[float, str, str], list[float]] = defaultdict(list)
-        waits: defaultdict[tuple[float, str, str], list[float]] = defaultdict(list)
+        runs: Counter[tuple[str, str, float, int]] = Counter()
+        waits: Counter[tuple[str, str, float, int]] = Counter()
         for ending in endings:
             job, started, finished = ending.job, ending.started_at, ending.finished_at
-            lanes[finished // FINE, job.queue, job.kind].append(finished - started)
-            waits[started // FINE, job.queue, job.kind].append(started - job.scheduled_at)
+            runs[job.queue, job.kind, finished // FINE, bucket(finished - started)] += 1
+            waits[job.queue, job.kind, started // FINE, bucket(started - job.scheduled_at)] += 1
         metrics = self._metrics
-        for (slot, queue, kind), seconds in lanes.items():
-            metrics[int(slot) * FINE, queue, kind, outcome, 0] += len(seconds)
+        for (queue, kind, slot, index), n in runs.items():
+            metrics[int(slot) * FINE, queue, kind, outcome, 0] += n
             if outcome != "released":  # what was broken off says nothing of how long it takes
-                for index, n in Counter(map(bucket, seconds)).items():
-                    metrics[int(slot) * FINE, queue, kind, "run", index] += n
-        for (slot, queue, kind), seconds in waits.items():
-            for index, n in Counter(map(bucket, seconds)).items():
-                metrics[int(slot) * FINE, queue, kind, "wait", index] += n
+                metrics[int(slot) * FINE, queue, kind, "run", index] += n
+        for (queue, kind, slot, index), n in waits.items():
+            metrics[int(slot) * FINE, queue, kind, "wait", index] += n
 
     def write(self, connection: apsw.Connection) -> None:
         """Add it all to the tables: one statement each, however many rows.
