@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from .care import Care, doctor
     from .clock import Clock, SystemClock
     from .cron import explain_cron, local_zone, next_ticks
+    from .drafts import Options
     from .errors import (
         AppNotLoaded,
         ArgumentsTooLarge,
         BackupFailed,
+        BatchNotFound,
         GiveUp,
         Interrupted,
         InvalidArguments,
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
         JobdeckError,
         JobNotFound,
         LeaseLost,
+        NotUnique,
         PayloadUnreadable,
         RowRefused,
         ScheduleExists,
@@ -55,11 +58,13 @@ if TYPE_CHECKING:
     from .findings import Finding, Severity
     from .jobs import (
         Attempt,
+        Batch,
         Changes,
         IfParentFails,
         Job,
         Kind,
         Latency,
+        Limits,
         LogLine,
         NewJob,
         OnConflict,
@@ -89,13 +94,14 @@ _HOMES = {
     "care": "Care doctor",
     "clock": "Clock SystemClock",
     "cron": "explain_cron local_zone next_ticks",
-    "errors": "AppNotLoaded ArgumentsTooLarge BackupFailed GiveUp Interrupted InvalidArguments InvalidCron"
-    " InvalidFilter InvalidHandler InvalidOption InvalidSetting JobNotFound JobdeckError LeaseLost"
-    " PayloadUnreadable RowRefused ScheduleExists ScheduleNotFound Snooze Stopped StoreBusy"
-    " StoreError StoreFailed StoreRefused TimedOut UnknownKind WrongState",
+    "drafts": "Options",
+    "errors": "AppNotLoaded ArgumentsTooLarge BackupFailed BatchNotFound GiveUp Interrupted InvalidArguments"
+    " InvalidCron InvalidFilter InvalidHandler InvalidOption InvalidSetting JobNotFound JobdeckError"
+    " LeaseLost NotUnique PayloadUnreadable RowRefused ScheduleExists ScheduleNotFound Snooze Stopped"
+    " StoreBusy StoreError StoreFailed StoreRefused TimedOut UnknownKind WrongState",
     "findings": "Finding Severity",
-    "jobs": "Attempt Changes IfParentFails Job Kind Latency LogLine NewJob OnConflict Outcome Overview"
-    " Parameter QueueInfo Reason Schedule Slot WorkerInfo",
+    "jobs": "Attempt Batch Changes IfParentFails Job Kind Latency Limits LogLine NewJob OnConflict Outcome"
+    " Overview Parameter QueueInfo Reason Schedule Slot WorkerInfo",
     "query": "Condition Term parse parse_duration",
     "queue": "Queue",
     "registry": "REGISTRY Registry job load_apps",
@@ -117,6 +123,8 @@ __all__ = [
     "Attempt",
     "Backup",
     "BackupFailed",
+    "Batch",
+    "BatchNotFound",
     "Care",
     "Changes",
     "Clock",
@@ -138,10 +146,13 @@ __all__ = [
     "Kind",
     "Latency",
     "LeaseLost",
+    "Limits",
     "LogLine",
     "NewJob",
+    "NotUnique",
     "OnConflict",
     "Operation",
+    "Options",
     "Outcome",
     "Overview",
     "Parameter",

@@ -59,6 +59,24 @@ class LeaseLost(JobdeckError):
         self.job_id = job_id
 
 
+class NotUnique(JobdeckError):
+    """Another job holds the unique key. Wait for it, cancel it, or enqueue with another `on_conflict`."""
+
+    def __init__(self, key: str, job_id: int, state: State) -> None:
+        super().__init__(f"The unique key {key!r} is held by job {job_id}, which is {state}.")
+        self.key = key
+        self.job_id = job_id
+        self.state = state
+
+
+class BatchNotFound(JobdeckError):
+    """No batch has this id. It may have been pruned with its jobs."""
+
+    def __init__(self, batch: int) -> None:
+        super().__init__(f"There is no batch {batch}.")
+        self.batch = batch
+
+
 class UnknownKind(JobdeckError):
     """The kind is not in the registry. Name the module that defines it in JOBDECK_APP."""
 

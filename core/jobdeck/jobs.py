@@ -176,6 +176,45 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Jobs that were enqueued together, with one outcome to wait for."""
+
+    id: int
+    name: str
+    total: int
+    """How many jobs it began with."""
+    created_at: float
+    counts: Mapping[State, int] = field(default_factory=dict)
+    """Those that are still in the store, by state; the others were completed or removed, and pruned."""
+
+    @property
+    def open(self) -> int:
+        """Jobs that are not final."""
+        return sum(n for state, n in self.counts.items() if not state.is_final)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every job is final."""
+        return self.open == 0
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether every job is final and none failed or was cancelled."""
+        return self.finished and not (self.counts.get(State.FAILED) or self.counts.get(State.CANCELLED))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What holds for a queue, in all processes together; `None` means no limit."""
+
+    running: int | None = None
+    """Jobs that may run at once."""
+    rate: int | None = None
+    """Jobs that may start within any `period` seconds."""
+    period: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One run of a job, finished or running."""
 
@@ -241,6 +280,7 @@ class QueueInfo:
     name: str
     counts: Mapping[State, int]
     paused_at: float | None = None
+    limits: Limits = Limits()
 
     @property
     def paused(self) -> bool:

@@ -17,10 +17,12 @@ from types import MappingProxyType
 
 from ..jobs import (
     Attempt,
+    Batch,
     Changes,
     Completion,
     Failure,
     Job,
+    Limits,
     LogLine,
     Nap,
     NewJob,
@@ -91,7 +93,42 @@ class Store(ABC):
 
     @abstractmethod
     def enqueue_jobs(self, jobs: Sequence[NewJob]) -> list[Job]:
-        """Put the jobs in, in their order, in one commit. They are durable when this returns."""
+        """Put the jobs in, in their order, in one commit. They are durable when this returns.
+
+        Where a unique key is taken, the job that holds it takes the new one's place in what is returned.
+
+        Raises:
+            NotUnique: a unique key is taken, and the new job asks to be refused.
+            JobNotFound: a job to wait for does not exist.
+        """
+
+    @abstractmethod
+    def enqueue_alike(self, pattern: NewJob, args: Sequence[str]) -> range:
+        """Put in one job like `pattern` for each of `args` (JSON objects), in one commit; returns their ids."""
+
+    @abstractmethod
+    def enqueue_batch(self, name: str, jobs: Sequence[NewJob]) -> Batch:
+        """Put the jobs in, in one commit, as a batch."""
+
+    @abstractmethod
+    def enqueue_through(self, connection: object, jobs: Sequence[NewJob]) -> list[Job]:
+        """Put the jobs in inside the open transaction of a connection that is the caller's.
+
+        Raises:
+            InvalidOption: the connection is not one to this database.
+        """
+
+    @abstractmethod
+    def wake(self) -> None:
+        """Ring: every listener of every process wakes."""
+
+    @abstractmethod
+    def get_batch(self, batch: int) -> Batch | None:
+        """The batch as it is now, or `None`."""
+
+    @abstractmethod
+    def limit_queue(self, name: str, limits: Limits) -> None:
+        """From now on these limits hold for the queue, and no others."""
 
     @abstractmethod
     def stage_jobs(self, limit: int = 1000) -> int:

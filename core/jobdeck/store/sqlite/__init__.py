@@ -13,10 +13,12 @@ from types import MappingProxyType
 from ...clock import Clock, SystemClock
 from ...jobs import (
     Attempt,
+    Batch,
     Changes,
     Completion,
     Failure,
     Job,
+    Limits,
     LogLine,
     Nap,
     NewJob,
@@ -33,6 +35,7 @@ from .acts import Acts
 from .care import SqliteCare
 from .claim import Claims, Wanted
 from .connection import Connections
+from .guest import guest
 from .intake import Intake
 from .looks import Looks
 from .rows import storable
@@ -102,6 +105,29 @@ class SqliteStore(Store):
         stored = self._intake.enqueue(jobs)
         self._ring(bool(stored))
         return stored
+
+    def enqueue_alike(self, pattern: NewJob, args: Sequence[str]) -> range:
+        ids = self._intake.enqueue_alike(pattern, args)
+        self._ring(bool(ids))
+        return ids
+
+    def enqueue_batch(self, name: str, jobs: Sequence[NewJob]) -> Batch:
+        with self._connections.transaction():
+            batch = self._intake.begin_batch(name, len(jobs))
+            self._intake.enqueue(jobs, batch.id)
+            self._ring(bool(jobs))
+            found = self._looks.batch(batch.id)
+        assert found is not None
+        return found
+
+    def enqueue_through(self, connection: object, jobs: Sequence[NewJob]) -> list[Job]:
+        return self._intake.enqueue_in(guest(connection, self._connections), jobs)
+
+    def wake(self) -> None:
+        self._doorbell.ring()
+
+    def get_batch(self, batch: int) -> Batch | None:
+        return self._looks.batch(batch)
 
     def stage_jobs(self, limit: int = 1000) -> int:
         return self._work.stage(limit)
@@ -223,6 +249,10 @@ class SqliteStore(Store):
 
     def delete_jobs(self, ids: Sequence[int]) -> Changes:
         return self._acts.delete(ids)
+
+    def limit_queue(self, name: str, limits: Limits) -> None:
+        self._acts.limit(name, limits)
+        self._ring(True)
 
     def pause_queue(self, name: str) -> bool:
         return self._acts.pause(name)

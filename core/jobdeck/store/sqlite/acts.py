@@ -9,7 +9,7 @@ import apsw
 
 from ...clock import Clock
 from ...errors import JobdeckError, JobNotFound, WrongState
-from ...jobs import Changes, Job
+from ...jobs import Changes, Job, Limits
 from ...states import Operation, State, allows
 from .connection import Connections
 from .rows import JOB_COLUMNS, job_of
@@ -86,6 +86,15 @@ class Acts:
                     done.append(job_id)
             tally.write(connection)
         return Changes(tuple(done), refused)
+
+    def limit(self, name: str, limits: Limits) -> None:
+        """See `Store.limit_queue`."""
+        with self._connections.writing() as connection:
+            connection.execute(
+                "INSERT INTO jobdeck_queues (name, max_running, rate, rate_period) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE"
+                " SET max_running = excluded.max_running, rate = excluded.rate, rate_period = excluded.rate_period",
+                (name, limits.running, limits.rate, limits.period),
+            )
 
     def pause(self, name: str) -> bool:
         """See `Store.pause_queue`."""

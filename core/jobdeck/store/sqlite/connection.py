@@ -107,6 +107,13 @@ class Connections:
             return None
         return about.st_dev, about.st_ino
 
+    def is_file(self, path: Path) -> bool:
+        """Whether the path names this database."""
+        try:
+            return path.samefile(self._path)
+        except OSError:
+            return False
+
     def _check_file(self) -> None:
         """A removed or replaced file lives on, nameless, for those who have it open: what they write is lost."""
         if self._identity() != self._file:
@@ -120,6 +127,11 @@ class Connections:
                 _close(connection)
             self._all.clear()
             self._local = _Local()
+
+    def in_transaction(self) -> bool:
+        """Whether this thread has a transaction open."""
+        found = self._local.connection
+        return found is not None and found.in_transaction
 
     def after_commit(self, act: Callable[[], None]) -> None:
         """Call `act`, once, when this thread's open transaction has been committed; now if there is none."""

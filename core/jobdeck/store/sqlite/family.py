@@ -29,16 +29,21 @@ def any_waits(connection: apsw.Connection) -> bool:
     return bool(connection.execute("SELECT EXISTS (SELECT 1 FROM jobdeck_waits)").get)
 
 
-def settle(connection: apsw.Connection, tally: Tally, ended: Mapping[int, State | None], now: float) -> None:
+def settle(
+    connection: apsw.Connection, tally: Tally, ended: Mapping[int, State | None], now: float, *, only: int | None = None
+) -> None:
     """Tell the children of jobs that have become final (`None`: were removed).
 
     A child is staged with the end of the last job that it waits for. Where a parent did not complete, the child's own
     policy decides: it is cancelled, and its children in turn; or runs all the same; or waits for somebody's retry.
+    `only` that child is told, where given.
     """
     while ended:
         cancelled: list[int] = []
         released: list[int] = []
         for parent, child, queue, kind, policy in rows_of(connection, _CHILDREN, (json.dumps(list(ended)),)):
+            if only is not None and child != only:
+                continue
             outcome = ended[parent]
             if outcome is State.COMPLETED or policy == IfParentFails.RUN:
                 connection.execute("DELETE FROM jobdeck_waits WHERE parent = ? AND child = ?", (parent, child))
@@ -54,7 +59,7 @@ def settle(connection: apsw.Connection, tally: Tally, ended: Mapping[int, State 
                     tally.move(queue, kind, State.WAITING, State.CANCELLED)
                     cancelled.append(child)
         stage_released(connection, tally, released, now)
-        ended = dict.fromkeys(cancelled, State.CANCELLED)
+        ended, only = dict.fromkeys(cancelled, State.CANCELLED), None
 
 
 def stage_released(connection: apsw.Connection, tally: Tally, children: Sequence[int], now: float) -> None:
