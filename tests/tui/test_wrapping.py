@@ -55,6 +55,12 @@ def test_the_indentation_of_code_is_kept() -> None:
     assert rows([("a" * 10 + "      b", "")], 12)[1:] == ["  " + " " * 3 + "b"]
 
 
+def test_an_indented_line_goes_on_below_its_own_beginning() -> None:
+    told = [("      raise SMTPServerDisconnected(the_reason)", "")]
+    assert rows([("      return render(order, the_reason)", "")], 36) == ["      return render(order,", "        the_reason)"]
+    assert rows(told, 30) == ["      raise SMTPServerDisconne", "        cted(the_reason)"]
+
+
 def test_every_word_is_there_at_any_width() -> None:
     text = "GiveUp: 550 5.1.1 <ada@typo.invalid>: the recipient's address was rejected: no such domain 日本語 "
     for width in range(4, 90):

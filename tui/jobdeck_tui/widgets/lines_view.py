@@ -123,12 +123,13 @@ class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
 def wrap(told: Told, width: int) -> list[Told]:
     """The line in lines of at most `width` cells, broken between words where one ends near the edge.
 
-    What goes on is indented; below its text, where the line begins with a quiet head such as a time or a name.
+    What goes on is indented by two; below its text, where the line begins with a quiet head such as a time or a name.
     """
     if sum(len(text) for text, _ in told) <= width // 2:
         return [told]  # the usual case: even double-width characters fit
     head = told[:-1] if told[0][1] == "quiet" and len(told) in (2, 3) else []
-    indent = min(sum(_cells(text) for text, _ in head) or 2, width // 3)
+    begins = len(told[0][0]) - len(told[0][0].lstrip(" "))
+    indent = min(sum(_cells(text) for text, _ in head) or begins + 2, width // 3)
     lines: list[Told] = [[]]
     left = width
     for text, meaning in told:
