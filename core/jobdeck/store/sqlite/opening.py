@@ -96,7 +96,8 @@ def check_file(path: Path, where: str) -> None:
         raise StoreRefused(where, "is not a file")
     if not os.access(path, os.R_OK):
         raise StoreRefused(where, "cannot be read; check its permissions")
-    if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
+    # Root may write to everything; a file that is marked read-only for all is meant to stay as it is.
+    if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK) and path.stat().st_mode & 0o222):
         raise StoreRefused(where, "cannot be written to; check its permissions and those of its folder")
     with path.open("rb") as file:
         if file.read(len(_MAGIC)) not in (b"", _MAGIC):
