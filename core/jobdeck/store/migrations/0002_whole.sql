@@ -96,7 +96,8 @@ CREATE TABLE jobdeck_journal (
     undone_at REAL
 ) STRICT;
 
--- Samples, once a minute, of how deep a queue was and how long its oldest ready job had waited (seconds).
+-- Samples, once a minute, of how deep a queue was and how long its oldest ready job had waited (seconds). The queue ''
+-- stands for all of them together; its row says that a sample was taken. Old samples become the peak of their hour.
 CREATE TABLE jobdeck_depths (
     slot    INTEGER NOT NULL,
     queue   TEXT NOT NULL,
@@ -104,3 +105,12 @@ CREATE TABLE jobdeck_depths (
     oldest  REAL NOT NULL,
     PRIMARY KEY (slot, queue)
 ) STRICT, WITHOUT ROWID;
+
+-- What people look through. An index ends with the id by itself: naming it would store it twice.
+DROP INDEX jobdeck_by_state;
+CREATE INDEX jobdeck_by_state ON jobdeck_jobs (state);
+DROP INDEX jobdeck_by_queue;
+CREATE INDEX jobdeck_by_queue ON jobdeck_jobs (queue);
+CREATE INDEX jobdeck_by_kind ON jobdeck_jobs (kind);
+-- The newest failures, however many attempts went well.
+CREATE INDEX jobdeck_failures ON jobdeck_attempts (finished_at) WHERE outcome IN ('failed', 'timed out', 'crashed');

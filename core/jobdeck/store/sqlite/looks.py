@@ -16,23 +16,12 @@ from ...query import Condition
 from ...states import State
 from ..histogram import percentiles
 from .acts import COARSER, read_jobs
-from .conditions import where
+from .conditions import Bound, where
 from .connection import Connections
+from .pages import COUNTED, ids_query
 from .rows import ATTEMPT_COLUMNS, JOB_COLUMNS, LOG_COLUMNS, attempt_of, job_of, log_line_of, rows_of
 from .tally import FINE
 
-#: Each of `SORTS` in SQL.
-_SORTED = {
-    "id": "id",
-    "state": "state",
-    "kind": "kind",
-    "queue": "queue",
-    "priority": "priority",
-    "attempt": "attempt",
-    "age": "created_at",
-    "took": "(finished_at - started_at)",
-    "error": "error",
-}
 RUNNING_SHOWN = 1000
 
 
@@ -59,32 +48,29 @@ class Looks:
 
     def page(self, condition: Condition, limit: int, sort: str, descending: bool) -> list[Job]:
         """See `Store.list_jobs`."""
-        clause, bound = where(condition, self._clock.now())
         with self._connections.reading() as connection:
-            rows = connection.execute(
-                f"SELECT {JOB_COLUMNS} FROM jobdeck_jobs WHERE {clause} ORDER BY {_order(sort, descending)} LIMIT :limit",
-                {**bound, "limit": limit},
-            )
-            return [*map(job_of(self._skew()), rows)]
+            ids = [row[0] for row in connection.execute(*self._ids_query(connection, condition, sort, descending, limit))]
+            found = {job.id: job for job in read_jobs(connection, ids, self._skew())}
+        return [found[job_id] for job_id in ids]
 
     def ids(self, condition: Condition, sort: str, descending: bool, limit: int | None) -> array[int]:
         """See `Store.list_ids`."""
-        clause, bound = where(condition, self._clock.now())
-        order = _order(sort, descending)
         with self._connections.reading() as connection:
+            query, bound = self._ids_query(connection, condition, sort, descending, limit)
             # One row holding all the ids: fetching a million rows one by one would take and give back the
             # interpreter's lock a million times.
-            ((joined,),) = rows_of(
-                connection,
-                f"SELECT group_concat(id) FROM (SELECT id FROM jobdeck_jobs WHERE {clause} ORDER BY {order} LIMIT :limit)",
-                {**bound, "limit": -1 if limit is None else limit},
-            )
+            ((joined,),) = rows_of(connection, f"SELECT group_concat(id) FROM ({query})", bound)
         return array("q", map(int, str(joined).split(",")) if joined is not None else ())
+
+    def _ids_query(
+        self, connection: apsw.Connection, condition: Condition, sort: str, descending: bool, limit: int | None
+    ) -> tuple[str, Bound]:
+        return ids_query(connection, condition, self._clock.now(), sort, descending, limit)
 
     def count(self, condition: Condition) -> int:
         """See `Store.count_jobs`."""
         with self._connections.reading() as connection:
-            if all(term.field in ("state", "queue", "kind") for term in condition.terms):
+            if all(term.field in COUNTED for term in condition.terms):
                 clause, bound = where(condition, 0.0)
                 query = f"SELECT coalesce(sum(n), 0) FROM jobdeck_counts WHERE {clause}"
             else:
@@ -244,9 +230,3 @@ def _next_due_at(connection: apsw.Connection) -> float | None:
         "SELECT min(scheduled_at) FROM jobdeck_jobs INDEXED BY jobdeck_due WHERE state IN ('scheduled', 'retrying')"
     ).get
     return due
-
-
-def _order(sort: str, descending: bool) -> str:
-    direction = "DESC" if descending else "ASC"
-    column = _SORTED[sort]
-    return f"id {direction}" if column == "id" else f"{column} {direction} NULLS LAST, id {direction}"
