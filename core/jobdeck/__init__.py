@@ -60,6 +60,7 @@ if TYPE_CHECKING:
         Slot,
         WorkerInfo,
     )
+    from .metrics import By, ErrorGroup, Metrics
     from .query import Condition, Term, parse, parse_duration
     from .queue import Queue
     from .registry import REGISTRY, Registry, job, load_apps
@@ -78,6 +79,7 @@ _HOMES = {
     " StoreFailed StoreRefused UnknownKind WrongState",
     "jobs": "Attempt Changes IfParentFails Job Kind Latency LogLine NewJob OnConflict Outcome Overview Parameter QueueInfo"
     " Reason Slot WorkerInfo",
+    "metrics": "By ErrorGroup Metrics",
     "query": "Condition Term parse parse_duration",
     "queue": "Queue",
     "registry": "REGISTRY Registry job load_apps",
@@ -95,10 +97,12 @@ __all__ = [
     "AppNotLoaded",
     "ArgumentsTooLarge",
     "Attempt",
+    "By",
     "Changes",
     "Clock",
     "Condition",
     "Context",
+    "ErrorGroup",
     "GiveUp",
     "IfParentFails",
     "InvalidArguments",
@@ -113,6 +117,7 @@ __all__ = [
     "Latency",
     "LeaseLost",
     "LogLine",
+    "Metrics",
     "NewJob",
     "OnConflict",
     "Operation",

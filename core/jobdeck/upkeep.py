@@ -17,6 +17,8 @@ RESCUE_EVERY = 5.0
 """Seconds between two scans for ended leases."""
 PRUNE_EVERY = 60.0
 """Seconds between two rounds of pruning."""
+SAMPLE_EVERY = 15.0
+"""Seconds between two looks whether this minute has its sample of the queues' depth."""
 WORKERS_KEPT = 3600.0
 """Seconds that a worker which died without a word is still shown."""
 _PRUNE_STEP = 500
@@ -31,6 +33,7 @@ class Upkeep:
         self._settings = settings
         self._clock = clock
         self._rescue_at = 0.0
+        self._sample_at = 0.0
         self._prune_at = clock.monotonic() + PRUNE_EVERY
 
     @property
@@ -48,6 +51,9 @@ class Upkeep:
                 rescued += step
             if rescued:
                 logger.warning("Rescued %d jobs whose worker died or stalled: %s", len(rescued), rescued)
+        if now >= self._sample_at:
+            self._sample_at = now + SAMPLE_EVERY
+            self._store.measures.sample_depths()
         if now >= self._prune_at:
             self._prune_at = now + PRUNE_EVERY
             self.prune()
@@ -63,5 +69,6 @@ class Upkeep:
                 if step < _PRUNE_STEP:
                     break
         self._store.prune_metrics()
+        self._store.measures.prune_depths()
         self._store.prune_workers(max(WORKERS_KEPT, 2 * self._settings.lease))
         return removed

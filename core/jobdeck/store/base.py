@@ -29,6 +29,7 @@ from ..jobs import (
     WorkerInfo,
 )
 from ..query import Condition
+from .measures import Measures
 
 Lost = list[int]
 """Ids of jobs whose lease was lost before the call. Nothing of them was changed."""
@@ -50,6 +51,9 @@ class Renewal:
 
 class Store(ABC):
     """The durable side of the queue."""
+
+    measures: Measures
+    """What is counted and timed beside the queue."""
 
     # -- the frame ------------------------------------------------------------------------------
 

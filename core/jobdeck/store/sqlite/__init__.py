@@ -32,6 +32,7 @@ from .acts import Acts
 from .connection import Connections
 from .intake import Intake
 from .looks import Looks
+from .measures import SqliteMeasures
 from .rows import storable
 from .work import Work
 
@@ -67,6 +68,7 @@ class SqliteStore(Store):
         self._intake = Intake(self._connections, self._clock)
         self._acts = Acts(self._connections, self._clock)
         self._looks = Looks(self._connections, self._clock)
+        self.measures = SqliteMeasures(self._connections, self._clock)
 
     def close(self) -> None:
         self._connections.close()

@@ -13,15 +13,10 @@ from ...jobs import Changes, Job
 from ...states import Operation, State, allows
 from .connection import Connections
 from .rows import JOB_COLUMNS, job_of
-from .tally import FINE, Tally
+from .tally import COARSER, METRICS_KEPT, Tally
 
 Act = Callable[[apsw.Connection, Job], State | None]
 """Changes one job inside the transaction; returns its new state, `None` for gone."""
-
-COARSER = ((FINE, 3600, 60), (60, 2 * 86400, 3600))
-"""Metrics: slots of `width` older than `age` are folded into slots of `wider` (all in seconds)."""
-METRICS_KEPT = 90 * 86400
-"""Seconds: metrics older than this are dropped."""
 
 
 class Acts:
@@ -135,7 +130,9 @@ class Acts:
                     (wider, width, before),
                 )
                 connection.execute("DELETE FROM jobdeck_metrics WHERE width = ? AND slot < ?", (width, before))
-            connection.execute("DELETE FROM jobdeck_metrics WHERE width = 3600 AND slot < ?", (now - METRICS_KEPT,))
+            connection.execute(
+                f"DELETE FROM jobdeck_metrics WHERE width = {COARSER[-1][2]} AND slot < ?", (now - METRICS_KEPT,)
+            )
             # Lanes that hold nothing are not worth a look at each claim.
             connection.execute("DELETE FROM jobdeck_counts WHERE n = 0")
 

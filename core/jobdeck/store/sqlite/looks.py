@@ -6,21 +6,19 @@ import json
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from typing import Any
 
 import apsw
 
 from ...clock import Clock
-from ...jobs import Attempt, Job, Latency, LogLine, Overview, QueueInfo, Slot, WorkerInfo
+from ...jobs import Attempt, Job, LogLine, Overview, QueueInfo, WorkerInfo
 from ...query import Condition
 from ...states import State
-from ..histogram import percentiles
-from .acts import COARSER, read_jobs
+from .acts import read_jobs
 from .conditions import Bound, where
 from .connection import Connections
+from .measures import Slices, measured
 from .pages import COUNTED, ids_query
 from .rows import ATTEMPT_COLUMNS, JOB_COLUMNS, LOG_COLUMNS, attempt_of, job_of, log_line_of, rows_of
-from .tally import FINE
 
 RUNNING_SHOWN = 1000
 
@@ -150,19 +148,10 @@ class Looks:
                 f"SELECT {JOB_COLUMNS} FROM jobdeck_jobs WHERE state = 'running' ORDER BY started_at, id LIMIT {RUNNING_SHOWN}"
             ).fetchall()
             next_due_at = _next_due_at(connection)
-            # Every slot of the fine width lies in one slice, so slices are whole multiples of it.
-            width = max(FINE, -(-seconds // (slots * FINE)) * FINE)
-            slots = int(-(-seconds // width))
-            begin = (now // width - slots + 1) * width
-            measured = connection.execute(
-                "SELECT CAST((slot - ?) / ? AS INTEGER), measure, bucket, sum(n) FROM jobdeck_metrics"
-                " WHERE width <= ? AND slot >= ? GROUP BY 1, 2, 3",
-                (begin, width, max(FINE, _finest(width)), begin),
-            ).fetchall()
+            made, total = measured(connection, Slices.of(now, seconds, slots), now)
         counts: Counter[State] = Counter()
         for queue in queues:
             counts.update(queue.counts)
-        made = _slots(begin, width, slots, measured)
         return Overview(
             at=now,
             counts=counts,
@@ -170,48 +159,10 @@ class Looks:
             workers=tuple(workers),
             running=tuple(map(job_of(self._skew()), running)),
             slots=made,
-            run=_percentiles(measured, "run"),
-            wait=_percentiles(measured, "wait"),
+            run=total.run,
+            wait=total.wait,
             next_due_at=next_due_at,
         )
-
-
-def _finest(width: float) -> int:
-    """The widest metrics slots that still fit whole into slices of `width` seconds."""
-    return max([FINE, *(wider for _, _, wider in COARSER if width % wider == 0)])
-
-
-Measured = Sequence[Sequence[Any]]
-"""Slice, measure, bucket, how many."""
-
-
-def _slots(begin: float, width: float, slots: int, measured: Measured) -> tuple[Slot, ...]:
-    totals: defaultdict[tuple[int, str], int] = defaultdict(int)
-    histograms: defaultdict[tuple[int, str], Counter[int]] = defaultdict(Counter)
-    for index, measure, bucket, n in measured:
-        if measure in ("run", "wait"):
-            histograms[index, measure][bucket] += n
-        else:
-            totals[index, measure] += n
-    return tuple(
-        Slot(
-            at=begin + index * width,
-            seconds=width,
-            completed=totals[index, "completed"],
-            failed=totals[index, "failed"] + totals[index, "crashed"],
-            run=percentiles(histograms[index, "run"]),
-            wait=percentiles(histograms[index, "wait"]),
-        )
-        for index in range(slots)
-    )
-
-
-def _percentiles(measured: Measured, wanted: str) -> Latency:
-    histogram: Counter[int] = Counter()
-    for _, measure, bucket, n in measured:
-        if measure == wanted:
-            histogram[bucket] += n
-    return percentiles(histogram)
 
 
 def _queues(connection: apsw.Connection) -> list[QueueInfo]:

@@ -60,7 +60,7 @@ def ids_query(
     if walk is None:
         return f"SELECT id FROM jobdeck_jobs NOT INDEXED WHERE {clause} ORDER BY id {direction} LIMIT :limit", bound
     if not walk.values:
-        return "SELECT id FROM jobdeck_jobs WHERE false LIMIT :limit", bound
+        return "SELECT 0 AS id WHERE false", {}
     walks = []
     for number, values in enumerate(walk.values):
         names = [f"walk{number}_{place}" for place in range(len(values))]

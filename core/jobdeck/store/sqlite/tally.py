@@ -12,6 +12,13 @@ from ..histogram import bucket
 
 FINE = 5
 """Seconds: the width of the slots that are written; pruning folds old ones into wider ones."""
+COARSER = ((FINE, 3600, 60), (60, 6 * 3600, 600), (600, 2 * 86400, 3600), (3600, 10 * 86400, 86400))
+"""Metrics: slots of `width` older than `age` are folded into slots of `wider` (all in seconds)."""
+METRICS_KEPT = 90 * 86400
+"""Seconds: metrics older than this are dropped."""
+
+_FAILURES = ("failed", "crashed")
+_AGAIN = (State.RETRYING, State.PENDING)
 
 
 class Tally:
@@ -28,13 +35,20 @@ class Tally:
         if after is not None:
             self._counts[queue, kind, after] += n
 
-    def measure(self, job: Job, ending: Ending, outcome: str) -> None:
-        """An attempt ended: count the outcome, and how long it waited and ran."""
-        slot = int(ending.finished_at) // FINE * FINE
+    def measure(self, job: Job, ending: Ending, outcome: str, state: State | str | None = None) -> None:
+        """An attempt ended and left the job in `state`: count the outcome, and how long it waited and ran.
+
+        The wait is counted in the slot in which the attempt started: the waits of a slot are its starts.
+        """
+        finished, started = ending.finished_at, ending.started_at
+        slot = int(finished) // FINE * FINE
         queue, kind = job.queue, job.kind
-        self._metrics[slot, queue, kind, outcome, 0] += 1
-        self._metrics[slot, queue, kind, "run", bucket(ending.finished_at - ending.started_at)] += 1
-        self._metrics[slot, queue, kind, "wait", bucket(ending.started_at - job.scheduled_at)] += 1
+        metrics = self._metrics
+        metrics[slot, queue, kind, outcome, 0] += 1
+        metrics[slot, queue, kind, "run", bucket(finished - started)] += 1
+        metrics[int(started) // FINE * FINE, queue, kind, "wait", bucket(started - job.scheduled_at)] += 1
+        if outcome in _FAILURES and state in _AGAIN:
+            metrics[slot, queue, kind, "retried", 0] += 1
 
     def write(self, connection: apsw.Connection) -> None:
         """Add it all to the tables."""

@@ -208,7 +208,7 @@ class Work:
                     connection.execute(_LATE, (ending.finished_at, job.id, job.lease))
                     continue
                 tally.move(job.queue, job.kind, State.RUNNING, state)
-                tally.measure(job, ending, measure)
+                tally.measure(job, ending, measure, state)
                 begun = (job.id, job.lease, job.attempt, job.worker, ending.started_at, ending.finished_at)
                 attempts.append((*begun, *told(ending)))
             connection.executemany(_ATTEMPT, attempts)
@@ -238,7 +238,7 @@ class Work:
                 )
                 tally.move(job.queue, job.kind, State.RUNNING, state)
                 ending = Ending(job, job.started_at or now, now)
-                tally.measure(job, ending, "crashed")
+                tally.measure(job, ending, "crashed", state)
                 crash = _attempt(Outcome.CRASHED, None, _CRASHED)
                 begun = (job.id, job.lease, job.attempt, job.worker, ending.started_at, ending.finished_at)
                 connection.execute(_ATTEMPT, (*begun, *crash))
