@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         UnknownKind,
         WrongState,
     )
+    from .explain import Check, Explanation
     from .jobs import (
         Attempt,
         Changes,
@@ -77,6 +78,7 @@ _HOMES = {
     "errors": "AppNotLoaded ArgumentsTooLarge GiveUp InvalidArguments InvalidFilter InvalidHandler InvalidOption"
     " InvalidSetting JobdeckError JobNotFound LeaseLost PayloadUnreadable RowRefused Snooze Stopped StoreBusy StoreError"
     " StoreFailed StoreRefused UnknownKind WrongState",
+    "explain": "Check Explanation",
     "jobs": "Attempt Changes IfParentFails Job Kind Latency LogLine NewJob OnConflict Outcome Overview Parameter QueueInfo"
     " Reason Slot WorkerInfo",
     "metrics": "By ErrorGroup Metrics",
@@ -99,10 +101,12 @@ __all__ = [
     "Attempt",
     "By",
     "Changes",
+    "Check",
     "Clock",
     "Condition",
     "Context",
     "ErrorGroup",
+    "Explanation",
     "GiveUp",
     "IfParentFails",
     "InvalidArguments",

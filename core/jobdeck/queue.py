@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from .clock import Clock, SystemClock
 from .errors import InvalidOption, JobNotFound, StoreRefused
+from .explain import Explanation, explain
 from .jobs import Attempt, Changes, Job, Kind, LogLine, NewJob, Overview, QueueInfo, WorkerInfo
 from .metrics import By, ErrorGroup, Metrics
 from .query import EVERY_JOB, Condition, parse
@@ -226,6 +227,19 @@ class Queue:
     def overview(self, *, seconds: float = 600.0, slots: int = 60) -> Overview:
         """One consistent look at everything, with metrics over the last `seconds` cut into about `slots` slices."""
         return self.store.overview(seconds=seconds, slots=slots, lease=self.settings.lease)
+
+    def explain(self, job_id: int) -> Explanation:
+        """Why the job does not run: every condition of the claim, checked on the live row, and when it may start.
+
+        Raises:
+            JobNotFound: there is none with this id.
+        """
+        situation = self.store.insight.situation(job_id, self.settings.lease)
+        if situation is None:
+            raise JobNotFound(job_id)
+        kind = situation.job.kind
+        limit = getattr(self.registry.get(kind), "concurrency", None) if kind in self.registry else None
+        return explain(situation, kind_limit=limit)
 
     def metrics(
         self,

@@ -29,6 +29,7 @@ from ..jobs import (
     WorkerInfo,
 )
 from ..query import Condition
+from .insight import Insight
 from .measures import Measures
 
 Lost = list[int]
@@ -54,6 +55,8 @@ class Store(ABC):
 
     measures: Measures
     """What is counted and timed beside the queue."""
+    insight: Insight
+    """What decides whether a job is claimed."""
 
     # -- the frame ------------------------------------------------------------------------------
 

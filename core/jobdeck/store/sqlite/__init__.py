@@ -30,6 +30,7 @@ from ..base import Lost, Renewal, Store
 from ..doorbell import Doorbell
 from .acts import Acts
 from .connection import Connections
+from .insight import SqliteInsight
 from .intake import Intake
 from .looks import Looks
 from .measures import SqliteMeasures
@@ -69,6 +70,7 @@ class SqliteStore(Store):
         self._acts = Acts(self._connections, self._clock)
         self._looks = Looks(self._connections, self._clock)
         self.measures = SqliteMeasures(self._connections, self._clock)
+        self.insight = SqliteInsight(self._connections, self._clock, self._looks)
 
     def close(self) -> None:
         self._connections.close()
