@@ -156,8 +156,7 @@ def _term(text: str, column: int, token: str) -> Term:
     if not field.startswith("args."):
         field = _ALIASES.get(field.lower(), field.lower())
     if field not in FIELDS and not field.startswith("args."):
-        known = ", ".join(FIELDS)
-        raise InvalidFilter(text, start, f"there is no field {match['field']!r}; fields are {known} and args.<name>")
+        raise InvalidFilter(text, start, f"there is no field {match['field']!r}; {_meant(field)}")
     if field.startswith("args.") and not all(step and "\\" not in step for step in field.split(".")[1:]):
         raise InvalidFilter(text, start, f"{field!r} does not name an argument; write args.<name> or args.<name>.<name>")
     raw = body[match.end() :]
@@ -177,6 +176,15 @@ def _term(text: str, column: int, token: str) -> Term:
             raise InvalidFilter(text, at - len(op), f"{field} takes ':', not {op!r}")
         values = (_value(text, at, field, raw),)
     return Term(field, op, values, negated)
+
+
+def _meant(field: str) -> str:
+    from difflib import get_close_matches  # imported late: only a mistake needs it
+
+    close = get_close_matches(field, [*FIELDS, "args"], n=1)
+    if close:
+        return f"perhaps {'args.<name>' if close[0] == 'args' else close[0]} was meant"
+    return f"fields are {', '.join(FIELDS)} and args.<name>"
 
 
 def _alternatives(raw: str) -> Iterator[tuple[int, str]]:

@@ -73,7 +73,9 @@ def test_what_is_no_duration_is_refused_with_examples(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "column", "problem"),
     [
-        ("queue:mail ags:3", 11, "no field 'ags'"),
+        ("queue:mail ags:3", 11, "no field 'ags'; perhaps args.<name> was meant"),
+        ("-stat:failed", 1, "no field 'stat'; perhaps state was meant"),
+        ("colour:red", 0, "fields are state, queue, .* and args.<name>"),
         ("state:fialed", 6, "no state 'fialed'"),
         ("age>soon", 4, "duration"),
         ("id:x", 3, "takes a number"),

@@ -45,7 +45,8 @@ class Tally:
         queue, kind = job.queue, job.kind
         metrics = self._metrics
         metrics[slot, queue, kind, outcome, 0] += 1
-        metrics[slot, queue, kind, "run", bucket(finished - started)] += 1
+        if outcome != "released":  # what was broken off says nothing of how long it takes
+            metrics[slot, queue, kind, "run", bucket(finished - started)] += 1
         metrics[int(started) // FINE * FINE, queue, kind, "wait", bucket(started - job.scheduled_at)] += 1
         if outcome in _FAILURES and state in _AGAIN:
             metrics[slot, queue, kind, "retried", 0] += 1
