@@ -60,12 +60,18 @@ class Slices:
     @classmethod
     def of(cls, now: float, seconds: float, slots: int) -> Slices:
         """About `slots` slices over the last `seconds`."""
+        width, count = _cut(seconds, slots, _WIDTHS[-1])
         for unit, reach in zip(_WIDTHS, _REACH, strict=True):
-            width = int(max(1, -(-seconds // (slots * unit)))) * unit
-            count = max(1, int(-(-seconds // width)))
+            width, count = _cut(seconds, slots, unit)
             if count * width <= reach:
                 break
         return cls(int(now // width - count + 1) * width, width, count)
+
+
+def _cut(seconds: float, slots: int, unit: int) -> tuple[int, int]:
+    """Width and number of slices, each of whole units."""
+    width = int(max(1, -(-seconds // (slots * unit)))) * unit
+    return width, max(1, int(-(-seconds // width)))
 
 
 class Sums:
