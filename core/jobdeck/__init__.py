@@ -1,7 +1,8 @@
 """jobdeck: a durable job queue on an SQLite file.
 
 This is the front door. Everything a program or a front end may use is here; the modules behind it may
-change. Names are loaded when they are first used, so that `import jobdeck` costs next to nothing.
+change. Names are loaded when they are first used, so that `import jobdeck` costs next to nothing. Help for the tests
+of your own program is in `jobdeck.testing`.
 
 Example:
     >>> from jobdeck import Queue, Worker, job
@@ -17,12 +18,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from . import testing as testing
     from .attempt import Context, context
+    from .care import Care, doctor
     from .clock import Clock, SystemClock
     from .errors import (
         AppNotLoaded,
         ArgumentsTooLarge,
+        BackupFailed,
         GiveUp,
+        Interrupted,
         InvalidArguments,
         InvalidFilter,
         InvalidHandler,
@@ -39,10 +44,12 @@ if TYPE_CHECKING:
         StoreError,
         StoreFailed,
         StoreRefused,
+        TimedOut,
         UnknownKind,
         WrongState,
     )
     from .explain import Check, Explanation
+    from .findings import Finding, Severity
     from .jobs import (
         Attempt,
         Changes,
@@ -68,26 +75,31 @@ if TYPE_CHECKING:
     from .settings import Settings
     from .shell import add_shell, command_line
     from .states import FINAL, QUEUED, Operation, State, allows
+    from .store.care import Backup
     from .worker import Worker
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "attempt": "Context context",
+    "care": "Care doctor",
     "clock": "Clock SystemClock",
-    "errors": "AppNotLoaded ArgumentsTooLarge GiveUp InvalidArguments InvalidFilter InvalidHandler InvalidOption"
-    " InvalidSetting JobdeckError JobNotFound LeaseLost PayloadUnreadable RowRefused Snooze Stopped StoreBusy StoreError"
-    " StoreFailed StoreRefused UnknownKind WrongState",
+    "errors": "AppNotLoaded ArgumentsTooLarge BackupFailed GiveUp Interrupted InvalidArguments InvalidFilter"
+    " InvalidHandler InvalidOption InvalidSetting JobNotFound JobdeckError LeaseLost"
+    " PayloadUnreadable RowRefused Snooze Stopped StoreBusy StoreError StoreFailed StoreRefused"
+    " TimedOut UnknownKind WrongState",
     "explain": "Check Explanation",
-    "jobs": "Attempt Changes IfParentFails Job Kind Latency LogLine NewJob OnConflict Outcome Overview Parameter QueueInfo"
-    " Reason Slot WorkerInfo",
+    "findings": "Finding Severity",
+    "jobs": "Attempt Changes IfParentFails Job Kind Latency LogLine NewJob OnConflict Outcome Overview"
+    " Parameter QueueInfo Reason Slot WorkerInfo",
     "metrics": "By ErrorGroup Metrics",
     "query": "Condition Term parse parse_duration",
     "queue": "Queue",
     "registry": "REGISTRY Registry job load_apps",
     "settings": "Settings",
     "shell": "add_shell command_line",
-    "states": "FINAL QUEUED Operation State allows",
+    "states": "FINAL Operation QUEUED State allows",
+    "store.care": "Backup",
     "worker": "Worker",
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
@@ -99,7 +111,10 @@ __all__ = [
     "AppNotLoaded",
     "ArgumentsTooLarge",
     "Attempt",
+    "Backup",
+    "BackupFailed",
     "By",
+    "Care",
     "Changes",
     "Check",
     "Clock",
@@ -107,8 +122,10 @@ __all__ = [
     "Context",
     "ErrorGroup",
     "Explanation",
+    "Finding",
     "GiveUp",
     "IfParentFails",
+    "Interrupted",
     "InvalidArguments",
     "InvalidFilter",
     "InvalidHandler",
@@ -135,6 +152,7 @@ __all__ = [
     "Registry",
     "RowRefused",
     "Settings",
+    "Severity",
     "Slot",
     "Snooze",
     "State",
@@ -145,6 +163,7 @@ __all__ = [
     "StoreRefused",
     "SystemClock",
     "Term",
+    "TimedOut",
     "UnknownKind",
     "Worker",
     "WorkerInfo",
@@ -153,6 +172,7 @@ __all__ = [
     "allows",
     "command_line",
     "context",
+    "doctor",
     "job",
     "load_apps",
     "parse",
@@ -161,6 +181,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "testing":  # a room of its own, for the tests of programs
+        return import_module(".testing", __name__)
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f".{_HOME_OF[name]}", __name__), name)

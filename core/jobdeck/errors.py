@@ -1,11 +1,12 @@
 """Everything that can go wrong, by name. Each error is one clear sentence and carries its data.
 
-The signals at the end are raised *by* a handler to say how its attempt shall end.
+The signals at the end say how an attempt shall end: raised by a handler, or by its context for it to pass on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from .states import Operation, State
 
@@ -178,8 +179,17 @@ class RowRefused(StoreError):
         self.problem = problem
 
 
+class BackupFailed(JobdeckError):
+    """No backup was written; what stood at its path is as before. Choose another path, or make room."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"No backup was written to {path}: {problem}.")
+        self.path = path
+        self.problem = problem
+
+
 class Signal(Exception):
-    """The base of what a handler raises to say how its attempt shall end. Not an error."""
+    """The base of what is raised inside a handler to say how its attempt shall end. Not an error."""
 
 
 class Snooze(Signal):
@@ -206,3 +216,20 @@ class Stopped(Signal):
 
     def __init__(self) -> None:
         super().__init__("stopped on request")
+
+
+class TimedOut(Signal):
+    """Raised by `context().check()` when the attempt has used up its time. Let it pass through.
+
+    A policy may name it: `retry_on=(TimedOut, …)`, `give_up_on=(TimedOut,)`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("the attempt took longer than its timeout")
+
+
+class Interrupted(Signal):
+    """Raised by `context().check()` when the worker shuts down before the job is done. Let it pass through."""
+
+    def __init__(self) -> None:
+        super().__init__("the worker shuts down")

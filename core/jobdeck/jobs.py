@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from .backoff import Bounds, read_bounds
 from .errors import JobdeckError, PayloadUnreadable
 from .states import State
 
@@ -135,6 +136,7 @@ class Job:
     unique_key: str | None = None
     batch: int | None = None
     backoff_json: str | None = None
+    """Back-off of this job alone; its kind's when `None`."""
     tags: tuple[str, ...] = ()
     progress: float | None = None
     """From 0 to 1, if the handler tells."""
@@ -156,6 +158,11 @@ class Job:
         if not isinstance(value, dict):
             raise PayloadUnreadable(self.id)
         return value
+
+    @property
+    def backoff(self) -> Bounds | None:
+        """The first step and the cap of its own back-off, in seconds; `None` where its kind's holds."""
+        return None if self.backoff_json is None else read_bounds(self.backoff_json)
 
     @property
     def result(self) -> Any:
@@ -253,6 +260,8 @@ class Kind:
     priority: int
     max_attempts: int | None
     timeout: float | None
+    concurrency: int | None
+    """How many may run at once, in all processes together."""
     doc: str
     """The first paragraph of the handler's docstring."""
     parameters: tuple[Parameter, ...]
@@ -378,6 +387,8 @@ class Failure(Ending):
     message: str
     traceback: str | None = None
     outcome: Outcome = Outcome.FAILED
+    reason: Reason | None = None
+    """Why it is not run again, where that is so; where it is not told, the outcome tells it."""
 
 
 @dataclass(frozen=True, slots=True)

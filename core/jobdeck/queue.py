@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,14 +11,17 @@ from random import Random
 from types import TracebackType
 from typing import Any, Self
 
+from .backoff import bounds_of, write_bounds
+from .care import Care
 from .clock import Clock, SystemClock
-from .errors import InvalidOption, JobNotFound, StoreRefused
+from .errors import InvalidOption, JobNotFound
 from .explain import Explanation, explain
 from .jobs import Attempt, Changes, Job, Kind, LogLine, NewJob, Overview, QueueInfo, WorkerInfo
 from .metrics import By, ErrorGroup, Metrics
+from .place import open_store
 from .query import EVERY_JOB, Condition, parse
 from .registry import REGISTRY, SHELL, Entry, Handler, Registry
-from .settings import Settings, default_database
+from .settings import Settings
 from .states import FINAL
 from .store.base import SORTS, Store
 from .store.measures import FAILURES_READ
@@ -70,7 +72,9 @@ class Queue:
         self.random = random or Random()
         self.registry = REGISTRY if registry is None else registry
         self.where = str(database or self.settings.database)
-        self.store: Store = _open(self.where, self.settings, self.clock, self.random, adopt=adopt)
+        self.store: Store = open_store(self.where, self.settings, self.clock, self.random, adopt=adopt)
+        self.care = Care(self.where, self.store, self.settings, self.clock)
+        """Pruning, backups, checkups."""
 
     def __enter__(self) -> Self:
         return self
@@ -97,6 +101,7 @@ class Queue:
         max_attempts: int | None = None,
         timeout: float | None = None,
         tags: Sequence[str] = (),
+        backoff: tuple[float, float] | None = None,
     ) -> NewJob:
         """Check a job without enqueueing it; `enqueue_many` takes what this returns.
 
@@ -110,6 +115,7 @@ class Queue:
             max_attempts: how often it may start; the kind's, or JOBDECK_MAX_ATTEMPTS, when `None`.
             timeout: seconds one attempt may take; the kind's, or JOBDECK_TIMEOUT, when `None`.
             tags: words to find it by.
+            backoff: the longest first pause before a retry, and the longest of all, in seconds; the kind's when `None`.
 
         Raises:
             UnknownKind: the kind is not in the registry.
@@ -149,6 +155,7 @@ class Queue:
             scheduled_at=self.clock.now() + delay if delay else at,
             timeout=limit or None,
             tags=tuple(tags),
+            backoff_json=None if backoff is None else _backoff_json(backoff),
         )
 
     def enqueue(self, kind: str | Handler, args: Mapping[str, Any] | None = None, /, **options: Any) -> Job:
@@ -234,11 +241,11 @@ class Queue:
         Raises:
             JobNotFound: there is none with this id.
         """
-        situation = self.store.insight.situation(job_id, self.settings.lease)
+        situation = self.store.insight.situation(job_id, self.settings.lease, self.settings.ageing)
         if situation is None:
             raise JobNotFound(job_id)
         kind = situation.job.kind
-        limit = getattr(self.registry.get(kind), "concurrency", None) if kind in self.registry else None
+        limit = self.registry.get(kind).concurrency if kind in self.registry else None
         return explain(situation, kind_limit=limit)
 
     def metrics(
@@ -379,6 +386,13 @@ def _check_priority(priority: int) -> None:
         raise InvalidOption("priority", f"must be a whole number from {PRIORITIES[0]:,} to {PRIORITIES[-1]:,}")
 
 
+def _backoff_json(backoff: tuple[float, float]) -> str:
+    try:
+        return write_bounds(bounds_of(backoff))
+    except ValueError as problem:
+        raise InvalidOption("backoff", str(problem)) from None
+
+
 def _check_sort(sort: str) -> None:
     if sort not in SORTS:
         raise InvalidOption("sort", f"must be one of {', '.join(SORTS)}, not {sort!r}")
@@ -388,23 +402,3 @@ def _condition(filter: str | Condition) -> Condition:
     if isinstance(filter, Condition):
         return filter
     return parse(filter) if filter else EVERY_JOB
-
-
-def _open(where: str, settings: Settings, clock: Clock, random: Random, *, adopt: bool) -> Store:
-    scheme, separator, rest = where.partition("://")
-    if not separator:
-        path = where
-    elif scheme == "sqlite":
-        path = rest.removeprefix("/")
-    else:
-        raise StoreRefused(where, f"names a {scheme} database, and this jobdeck works on SQLite files only; give a path")
-    from .store.sqlite import SqliteStore  # the one place where a store is chosen
-
-    try:
-        file = Path(path).expanduser()
-    except RuntimeError:
-        raise StoreRefused(where, "names the home folder of a user who is not known here") from None
-    if where == default_database():
-        with contextlib.suppress(OSError):  # what is wrong with it is said by the store
-            file.parent.mkdir(parents=True, exist_ok=True)
-    return SqliteStore(file, clock=clock, random=random, synchronous=settings.synchronous, adopt=adopt)

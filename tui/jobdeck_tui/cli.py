@@ -43,6 +43,11 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "kinds": ("kinds", "List what can be enqueued, with its arguments."),
         "health": ("health", "Say whether jobs are being worked off."),
     },
+    "Care for it": {
+        "prune": ("prune", "Remove old final jobs."),
+        "backup": ("backup", "Write a checked copy of the queue while it is used."),
+        "doctor": ("doctor", "Look the queue over, and say what to do."),
+    },
     "Run it": {
         "worker": ("worker", "Work jobs off without a screen, for a service manager."),
         "demo": ("demo", "Open the cockpit on a throwaway queue with a lively workload."),

@@ -55,7 +55,7 @@ def test_a_final_job_says_how_it_ended_and_how_to_run_it_again(bench: Bench, sta
     assert f"jobdeck retry {job.id}" in told.checks[0].advice
     assert told.starts_in is None
     if state is State.FAILED:
-        assert told.summary == f"Job {job.id} failed 2m10s ago: ValueError: no."
+        assert told.summary == f"Job {job.id} failed 2m10s ago: attempts exhausted; ValueError: no."
 
 
 def test_a_running_job_says_where_and_since_when(bench: Bench) -> None:
@@ -312,17 +312,31 @@ def test_several_reasons_are_all_told_the_most_particular_first(bench: Bench) ->
 
 
 def test_the_queue_explains_by_id_and_knows_the_limit_of_a_kind(tmp_path: Path) -> None:
-    with open_queue(tmp_path / "jobs.db", Registry([Limited("demo.work", lambda: None)])) as queue:
+    with open_queue(tmp_path / "jobs.db", Registry([Entry("demo.work", lambda: None, concurrency=1)])) as queue:
         job = queue.enqueue("demo.work")
         assert "kind limit" in [check.name for check in queue.explain(job.id).checks]
         with pytest.raises(JobNotFound):
             queue.explain(job.id + 1)
 
 
-class Limited(Entry):
-    """A kind of which one job may run at once."""
+def test_with_ageing_old_jobs_of_low_priority_are_ahead(bench: Bench) -> None:
+    bench.enqueue(new(priority=-2), new(priority=-1), new(priority=1))
+    bench.clock.advance(100)
+    (job,) = bench.enqueue(new(priority=2))
+    report(bench, threads=0, started_at=bench.clock.now())
 
-    concurrency = 1
+    def ahead(ageing: float) -> int | None:
+        situation = bench.store.insight.situation(job.id, 30.0, ageing)
+        return None if situation is None else situation.ahead
+
+    # A step of priority for each 40 s: the first three stand at 0, 1 and 3.
+    assert [ahead(0), ahead(40), ahead(30), ahead(20)] == [0, 1, 2, 3]
+    for ageing in (0.0, 40.0, 30.0, 20.0):
+        before = ahead(ageing)
+        claimed = bench.store.claim_jobs("w", 4, kinds=["demo.work"], queues=(), lease=30, ageing=ageing)
+        assert [each.id for each in claimed].index(job.id) == before
+        for each in claimed:
+            bench.release(each)
 
 
 def test_explaining_changes_nothing(bench: Bench, clock: FakeClock) -> None:

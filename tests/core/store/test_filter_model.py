@@ -124,7 +124,7 @@ def rows(draw: st.DrawFn) -> dict[str, Any]:
         "args": json.dumps(
             draw(st.dictionaries(st.sampled_from(["to", "user"]), st.one_of(VALUES, st.fixed_dictionaries({"id": VALUES}))))
         ),
-        "attempt": draw(st.integers(0, 2)),
+        "attempt": draw(st.integers(1 if state in (State.RUNNING, State.COMPLETED) else 0, 2)),
         "max_attempts": 3,
         "created_at": created,
         "scheduled_at": created + draw(SECONDS),

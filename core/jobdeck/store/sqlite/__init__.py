@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from random import Random
+from types import MappingProxyType
 
 from ...clock import Clock, SystemClock
 from ...jobs import (
@@ -26,9 +27,11 @@ from ...jobs import (
     WorkerInfo,
 )
 from ...query import Condition
-from ..base import Lost, Renewal, Store
+from ..base import Claimed, Lost, Renewal, Store
 from ..doorbell import Doorbell
 from .acts import Acts
+from .care import SqliteCare
+from .claim import Claims, Wanted
 from .connection import Connections
 from .insight import SqliteInsight
 from .intake import Intake
@@ -65,12 +68,14 @@ class SqliteStore(Store):
         self._clock = clock or SystemClock()
         self._connections = Connections(path, self._clock, synchronous, adopt=adopt)
         self._doorbell = Doorbell(path)
-        self._work = Work(self._connections, self._clock, random or Random())
+        self._claims = Claims(self._connections, self._clock, random or Random())
+        self._work = Work(self._connections, self._clock)
         self._intake = Intake(self._connections, self._clock)
         self._acts = Acts(self._connections, self._clock)
         self._looks = Looks(self._connections, self._clock)
         self.measures = SqliteMeasures(self._connections, self._clock)
         self.insight = SqliteInsight(self._connections, self._clock, self._looks)
+        self._care = SqliteCare(self._connections, path, self._clock)
 
     def close(self) -> None:
         self._connections.close()
@@ -89,6 +94,10 @@ class SqliteStore(Store):
         if needed:
             self._connections.after_commit(self._doorbell.ring)
 
+    @property
+    def care(self) -> SqliteCare:
+        return self._care
+
     # -- into the queue -------------------------------------------------------------------------
 
     def enqueue_jobs(self, jobs: Sequence[NewJob]) -> list[Job]:
@@ -99,15 +108,28 @@ class SqliteStore(Store):
     def stage_jobs(self, limit: int = 1000) -> int:
         return self._work.stage(limit)
 
+    def expire_jobs(self, limit: int = 1000) -> int:
+        return self._work.expire(limit)
+
     def next_due_at(self) -> float | None:
         return self._looks.next_due_at()
 
     # -- a worker's side ------------------------------------------------------------------------
 
     def claim_jobs(
-        self, worker: str, limit: int, *, kinds: Collection[str], queues: Collection[str], lease: float
-    ) -> list[Job]:
-        return self._work.claim(worker, limit, kinds, queues, lease)
+        self,
+        worker: str,
+        limit: int,
+        *,
+        kinds: Collection[str],
+        queues: Collection[str],
+        lease: float,
+        ahead: int = 0,
+        suspects: bool = True,
+        limits: Mapping[str, int] = MappingProxyType({}),
+        ageing: float = 0.0,
+    ) -> Claimed:
+        return self._claims.claim(Wanted(worker, limit, ahead, suspects, kinds, limits, queues, lease, ageing))
 
     def heartbeat_jobs(self, held: Iterable[tuple[int, int]], lease: float) -> Renewal:
         return self._work.heartbeat(held, lease)
@@ -211,12 +233,6 @@ class SqliteStore(Store):
         resumed = self._acts.resume(name)
         self._ring(resumed)
         return resumed
-
-    def prune_jobs(self, older_than: float, limit: int = 1000) -> int:
-        return self._acts.prune(older_than, limit)
-
-    def prune_metrics(self) -> None:
-        self._acts.prune_metrics()
 
     # -- looking --------------------------------------------------------------------------------
 

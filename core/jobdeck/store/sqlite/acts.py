@@ -1,4 +1,4 @@
-"""A person's side of the SQLite store: cancel, retry, reprioritise, delete, pause, prune."""
+"""A person's side of the SQLite store: cancel, retry, reprioritise, delete, pause."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ...jobs import Changes, Job
 from ...states import Operation, State, allows
 from .connection import Connections
 from .rows import JOB_COLUMNS, job_of
-from .tally import COARSER, METRICS_KEPT, Tally
+from .tally import Tally
 
 Act = Callable[[apsw.Connection, Job], State | None]
 """Changes one job inside the transaction; returns its new state, `None` for gone."""
@@ -45,8 +45,8 @@ class Acts:
 
         def act(connection: apsw.Connection, job: Job) -> State:
             connection.execute(
-                "UPDATE jobdeck_jobs SET state = 'pending', scheduled_at = ?, finished_at = NULL, result = NULL,"
-                " progress = NULL, max_attempts = max(max_attempts, attempt + 1) WHERE id = ?",
+                "UPDATE jobdeck_jobs SET state = 'pending', scheduled_at = ?, finished_at = NULL, reason = NULL,"
+                " result = NULL, progress = NULL, max_attempts = max(max_attempts, attempt + 1) WHERE id = ?",
                 (now, job.id),
             )
             return State.PENDING
@@ -102,39 +102,6 @@ class Acts:
         with self._connections.writing() as connection:
             connection.execute("UPDATE jobdeck_queues SET paused_at = NULL WHERE name = ? AND paused_at IS NOT NULL", (name,))
             return connection.changes() == 1
-
-    def prune(self, older_than: float, limit: int) -> int:
-        """See `Store.prune_jobs`."""
-        with self._connections.writing() as connection:
-            rows = connection.execute(
-                f"SELECT {JOB_COLUMNS} FROM jobdeck_jobs WHERE finished_at < ? ORDER BY finished_at LIMIT ?",
-                (self._clock.now() - older_than, limit),
-            ).fetchall()
-            tally = Tally()
-            for job in map(job_of(0.0), rows):
-                _remove(connection, job)
-                tally.move(job.queue, job.kind, job.state, None)
-            tally.write(connection)
-            return len(rows)
-
-    def prune_metrics(self) -> None:
-        """See `Store.prune_metrics`."""
-        now = int(self._clock.now())
-        with self._connections.writing() as connection:
-            for width, age, wider in COARSER:
-                before = (now - age) // wider * wider
-                connection.execute(
-                    "INSERT INTO jobdeck_metrics SELECT ?1, slot / ?1 * ?1, queue, kind, measure, bucket, sum(n)"
-                    " FROM jobdeck_metrics WHERE width = ?2 AND slot < ?3 GROUP BY 2, 3, 4, 5, 6"
-                    " ON CONFLICT DO UPDATE SET n = n + excluded.n",
-                    (wider, width, before),
-                )
-                connection.execute("DELETE FROM jobdeck_metrics WHERE width = ? AND slot < ?", (width, before))
-            connection.execute(
-                f"DELETE FROM jobdeck_metrics WHERE width = {COARSER[-1][2]} AND slot < ?", (now - METRICS_KEPT,)
-            )
-            # Lanes that hold nothing are not worth a look at each claim.
-            connection.execute("DELETE FROM jobdeck_counts WHERE n = 0")
 
 
 def _remove(connection: apsw.Connection, job: Job) -> None:

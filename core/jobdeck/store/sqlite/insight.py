@@ -34,6 +34,15 @@ SELECT (SELECT count(*) FROM (SELECT 1 FROM jobdeck_jobs INDEXED BY jobdeck_read
      + (SELECT count(*) FROM (SELECT 1 FROM jobdeck_jobs INDEXED BY jobdeck_ready WHERE state = 'pending'
           AND queue = :queue AND kind = :kind AND priority = :priority AND id < :id LIMIT :most))
 """
+# With ageing the order of the index is not that of the claim: so many of a lane are looked at, and no more.
+_AHEAD_AGED = """
+SELECT count(*) FROM (
+    SELECT 1 FROM (SELECT id, priority + CAST(max(0, :now - scheduled_at) / :ageing AS INTEGER) AS effective
+                     FROM jobdeck_jobs INDEXED BY jobdeck_ready
+                    WHERE state = 'pending' AND queue = :queue AND kind = :kind
+                    ORDER BY priority DESC, id LIMIT 50000)
+     WHERE effective > :effective OR (effective = :effective AND id < :id) LIMIT :most)
+"""
 _RUNS = """
 SELECT queue, kind, bucket, sum(n) FROM jobdeck_metrics
  WHERE width IN (5, 60) AND slot >= ? AND measure = 'run' GROUP BY 1, 2, 3
@@ -52,7 +61,7 @@ class SqliteInsight(Insight):
         self._clock = clock
         self._looks = looks
 
-    def situation(self, job_id: int, lease: float) -> Situation | None:
+    def situation(self, job_id: int, lease: float, ageing: float = 0.0) -> Situation | None:
         now, monotonic = self._clock.now(), self._clock.monotonic()
         with self._connections.reading() as connection:
             job = next(read_jobs(connection, [job_id], now - monotonic), None)
@@ -81,7 +90,7 @@ class SqliteInsight(Insight):
                 rate_free_in=_rate_free_in(connection, job.queue, rate, period, monotonic),
                 parents=[Parent(id=row[0], state=row[1] and State(row[1])) for row in connection.execute(_PARENTS, (job_id,))],
                 if_parent_fails=IfParentFails(if_parent_fails),
-                ahead=_ahead(connection, job, takers) if ready else None,
+                ahead=_ahead(connection, job, takers, now, ageing) if ready else None,
                 pace=_pace(connection, takers, now) if ready else None,
             )
 
@@ -115,15 +124,20 @@ def _competing(rows: Sequence[Row], takers: Sequence[WorkerInfo]) -> list[Row]:
     return [row for row in rows if not takers or any(serves(each, row[0], row[1]) for each in takers)]
 
 
-def _ahead(connection: apsw.Connection, job: Job, takers: Sequence[WorkerInfo]) -> int:
+def _ahead(connection: apsw.Connection, job: Job, takers: Sequence[WorkerInfo], now: float, ageing: float) -> int:
     """How many ready jobs are claimed before this one, up to one more than `AHEAD_COUNTED`."""
     counted = 0
+    effective = job.priority + (int(max(0.0, now - job.scheduled_at) / ageing) if ageing else 0)
     for queue, kind in _competing(rows_of(connection, _LANES, (job.queue,)), takers):
         most = AHEAD_COUNTED + 1 - counted
         if most <= 0:
             break
-        bound = {"queue": queue, "kind": kind, "priority": job.priority, "id": job.id, "most": most}
-        counted += int(connection.execute(_AHEAD, bound).get)
+        bound = {"queue": queue, "kind": kind, "id": job.id, "most": most}
+        if ageing:
+            aged = {**bound, "now": now, "ageing": ageing, "effective": effective}
+            counted += int(connection.execute(_AHEAD_AGED, aged).get)
+        else:
+            counted += int(connection.execute(_AHEAD, {**bound, "priority": job.priority}).get)
     return min(counted, AHEAD_COUNTED + 1)
 
 

@@ -12,8 +12,9 @@ from .connection import Connections
 from .tally import Tally
 
 _ENQUEUE = """
-INSERT INTO jobdeck_jobs (kind, args, queue, priority, state, max_attempts, timeout, created_at, scheduled_at, tags)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO jobdeck_jobs (kind, args, queue, priority, state, max_attempts, timeout, created_at, scheduled_at, tags,
+                          backoff)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 
@@ -35,7 +36,7 @@ class Intake:
                 state = State.PENDING if due <= now else State.SCHEDULED
                 tags = json.dumps(new.tags) if new.tags else "[]"
                 row = (new.kind, new.args_json, new.queue, new.priority, state, new.max_attempts, new.timeout, now, due, tags)
-                connection.execute(_ENQUEUE, row)
+                connection.execute(_ENQUEUE, (*row, new.backoff_json))
                 tally.move(new.queue, new.kind, None, state)
                 stored.append(
                     Job(
@@ -51,6 +52,7 @@ class Intake:
                         scheduled_at=due,
                         timeout=new.timeout,
                         tags=new.tags,
+                        backoff_json=new.backoff_json,
                     )
                 )
             tally.write(connection)

@@ -21,6 +21,13 @@ from .pages import COUNTED, ids_query
 from .rows import ATTEMPT_COLUMNS, JOB_COLUMNS, LOG_COLUMNS, attempt_of, job_of, log_line_of, rows_of
 
 RUNNING_SHOWN = 1000
+_DUE = """
+SELECT min(at) FROM (
+    SELECT min(scheduled_at) AS at FROM jobdeck_jobs INDEXED BY jobdeck_due WHERE state IN ('scheduled', 'retrying')
+    UNION ALL
+    SELECT * FROM (SELECT expires_at FROM jobdeck_jobs INDEXED BY jobdeck_expiring
+     WHERE expires_at IS NOT NULL AND finished_at IS NULL AND state <> 'running' ORDER BY expires_at LIMIT 1))
+"""
 
 
 class Looks:
@@ -177,7 +184,5 @@ def _queues(connection: apsw.Connection) -> list[QueueInfo]:
 
 
 def _next_due_at(connection: apsw.Connection) -> float | None:
-    due: float | None = connection.execute(
-        "SELECT min(scheduled_at) FROM jobdeck_jobs INDEXED BY jobdeck_due WHERE state IN ('scheduled', 'retrying')"
-    ).get
+    due: float | None = connection.execute(_DUE).get
     return due

@@ -16,7 +16,8 @@ from ..histogram import bucket, percentiles
 from ..measures import FAILURES_READ, Measures
 from .connection import Connections
 from .depths import oldest_waits, prune_depths, sample_depths
-from .tally import COARSER, FINE
+from .metrics import COARSER
+from .tally import FINE
 
 _WIDTHS = (FINE, *(wider for _, _, wider in COARSER))
 _REACH = (*(age for _, age, _ in COARSER), float("inf"))

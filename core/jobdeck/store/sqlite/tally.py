@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import json
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 
 import apsw
 
@@ -12,13 +14,26 @@ from ..histogram import bucket
 
 FINE = 5
 """Seconds: the width of the slots that are written; pruning folds old ones into wider ones."""
-COARSER = ((FINE, 3600, 60), (60, 6 * 3600, 600), (600, 2 * 86400, 3600), (3600, 10 * 86400, 86400))
-"""Metrics: slots of `width` older than `age` are folded into slots of `wider` (all in seconds)."""
-METRICS_KEPT = 90 * 86400
-"""Seconds: metrics older than this are dropped."""
+
+
+_COUNT = """
+INSERT INTO jobdeck_counts (queue, kind, state, n)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?) WHERE true
+    ON CONFLICT DO UPDATE SET n = n + excluded.n
+"""
+_MEASURE = f"""
+INSERT INTO jobdeck_metrics (width, slot, queue, kind, measure, bucket, n)
+SELECT {FINE}, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each(?) WHERE true
+    ON CONFLICT DO UPDATE SET n = n + excluded.n
+"""
+
 
 _FAILURES = ("failed", "crashed")
 _AGAIN = (State.RETRYING, State.PENDING)
+
+
+def _slot(at: float) -> int:
+    return int(at // FINE) * FINE
 
 
 class Tally:
@@ -36,33 +51,39 @@ class Tally:
             self._counts[queue, kind, after] += n
 
     def measure(self, job: Job, ending: Ending, outcome: str, state: State | str | None = None) -> None:
-        """An attempt ended and left the job in `state`: count the outcome, and how long it waited and ran.
-
-        The wait is counted in the slot in which the attempt started: the waits of a slot are its starts.
-        """
-        finished, started = ending.finished_at, ending.started_at
-        slot = int(finished) // FINE * FINE
-        queue, kind = job.queue, job.kind
-        metrics = self._metrics
-        metrics[slot, queue, kind, outcome, 0] += 1
-        if outcome != "released":  # what was broken off says nothing of how long it takes
-            metrics[slot, queue, kind, "run", bucket(finished - started)] += 1
-        metrics[int(started) // FINE * FINE, queue, kind, "wait", bucket(started - job.scheduled_at)] += 1
+        """An attempt ended and left the job in `state`: count the outcome, and how long it waited and ran."""
+        self.measure_all([ending], outcome)
         if outcome in _FAILURES and state in _AGAIN:
-            metrics[slot, queue, kind, "retried", 0] += 1
+            self._metrics[_slot(ending.finished_at), job.queue, job.kind, "retried", 0] += 1
+
+    def measure_all(self, endings: Sequence[Ending], outcome: str) -> None:
+        """Attempts ended in the same way.
+
+        A wait is counted in the slot in which the attempt started: the waits of a slot are its starts.
+        """
+        lanes: defaultdict[tuple[float, str, str], list[float]] = defaultdict(list)
+        waits: defaultdict[tuple[float, str, str], list[float]] = defaultdict(list)
+        for ending in endings:
+            job, started, finished = ending.job, ending.started_at, ending.finished_at
+            lanes[finished // FINE, job.queue, job.kind].append(finished - started)
+            waits[started // FINE, job.queue, job.kind].append(started - job.scheduled_at)
+        metrics = self._metrics
+        for (slot, queue, kind), seconds in lanes.items():
+            metrics[int(slot) * FINE, queue, kind, outcome, 0] += len(seconds)
+            if outcome != "released":  # what was broken off says nothing of how long it takes
+                for index, n in Counter(map(bucket, seconds)).items():
+                    metrics[int(slot) * FINE, queue, kind, "run", index] += n
+        for (slot, queue, kind), seconds in waits.items():
+            for index, n in Counter(map(bucket, seconds)).items():
+                metrics[int(slot) * FINE, queue, kind, "wait", index] += n
 
     def write(self, connection: apsw.Connection) -> None:
-        """Add it all to the tables."""
+        """Add it all to the tables: one statement each, however many rows.
+
+        Each step of a statement gives up the interpreter's lock, and beside a busy thread it takes a while to come back.
+        """
         changed = [(*key, n) for key, n in self._counts.items() if n]
         if changed:
-            connection.executemany(
-                "INSERT INTO jobdeck_counts (queue, kind, state, n) VALUES (?, ?, ?, ?)"
-                " ON CONFLICT DO UPDATE SET n = n + excluded.n",
-                changed,
-            )
+            connection.execute(_COUNT, (json.dumps(changed),))
         if self._metrics:
-            connection.executemany(
-                "INSERT INTO jobdeck_metrics (width, slot, queue, kind, measure, bucket, n)"
-                f" VALUES ({FINE}, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
-                [(*key, n) for key, n in self._metrics.items()],
-            )
+            connection.execute(_MEASURE, (json.dumps([(*key, n) for key, n in self._metrics.items()]),))
