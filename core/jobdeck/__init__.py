@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         UnknownKind,
         WrongState,
     )
+    from .explain import Check, Explanation
     from .findings import Finding, Severity
     from .jobs import (
         Attempt,
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
         Slot,
         WorkerInfo,
     )
+    from .metrics import By, ErrorGroup, Metrics
     from .query import Condition, Term, parse, parse_duration
     from .queue import Queue
     from .registry import REGISTRY, Registry, job, load_apps
@@ -99,9 +101,11 @@ _HOMES = {
     " InvalidCron InvalidFilter InvalidHandler InvalidOption InvalidSetting JobNotFound JobdeckError"
     " LeaseLost NotUnique PayloadUnreadable RowRefused ScheduleExists ScheduleNotFound Snooze Stopped"
     " StoreBusy StoreError StoreFailed StoreRefused TimedOut UnknownKind WrongState",
+    "explain": "Check Explanation",
     "findings": "Finding Severity",
     "jobs": "Attempt Batch Changes IfParentFails Job Kind Latency Limits LogLine NewJob OnConflict Outcome"
     " Overview Parameter QueueInfo Reason Schedule Slot WorkerInfo",
+    "metrics": "By ErrorGroup Metrics",
     "query": "Condition Term parse parse_duration",
     "queue": "Queue",
     "registry": "REGISTRY Registry job load_apps",
@@ -125,11 +129,15 @@ __all__ = [
     "BackupFailed",
     "Batch",
     "BatchNotFound",
+    "By",
     "Care",
     "Changes",
+    "Check",
     "Clock",
     "Condition",
     "Context",
+    "ErrorGroup",
+    "Explanation",
     "Finding",
     "GiveUp",
     "IfParentFails",
@@ -148,6 +156,7 @@ __all__ = [
     "LeaseLost",
     "Limits",
     "LogLine",
+    "Metrics",
     "NewJob",
     "NotUnique",
     "OnConflict",

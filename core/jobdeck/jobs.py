@@ -337,18 +337,38 @@ class Slot:
     at: float
     """When the slice begins."""
     seconds: float
+    started: int = 0
+    """Attempts begun, those that still run included."""
     completed: int = 0
     failed: int = 0
-    """Attempts that failed, whether or not they are retried."""
+    """Attempts that failed or crashed, whether or not they are retried."""
+    retried: int = 0
+    """Of those, the attempts after which the job runs again."""
+    crashed: int = 0
+    """Of those, the attempts that ended with their worker."""
+    cancelled: int = 0
+    """Attempts that were stopped on request."""
+    snoozed: int = 0
+    released: int = 0
     run: Latency = Latency()
-    """How long the attempts took."""
+    """How long the attempts took that ended in the slice."""
     wait: Latency = Latency()
-    """How long the jobs were due before they started."""
+    """How long the jobs that started in the slice had been due."""
+    depth: int | None = None
+    """Most ready jobs, of the samples taken once a minute; `None` where none was taken."""
+    oldest: float | None = None
+    """Longest that a ready job had waited, in seconds, of the same samples."""
 
     @property
     def throughput(self) -> float:
         """Completed jobs a second."""
         return self.completed / self.seconds
+
+    @property
+    def failure_rate(self) -> float | None:
+        """Failed attempts as a share of those that completed or failed; `None` where there was neither."""
+        ended = self.completed + self.failed
+        return self.failed / ended if ended else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """The filter language: what a person types becomes a condition. Pure; the stores translate conditions to SQL.
 
-    state:failed queue:mail,img kind:send* -tag:slow age>1h attempt>=3 args.user.id:42 "free text"
+    state:failed queue:mail,img kind:send* -tag:slow age>1h run>30s attempt>=3 args.user.id:42 "free text"
 
 Terms stand side by side and must all hold; a comma in a value means *or*; `-` in front of a term means
 *not*; `*` and `?` in a value match any text and any character; words without a field are searched in
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from .errors import InvalidFilter
+from .jobs import Reason
 from .states import State
 
 Value = str | float
@@ -64,16 +65,22 @@ FIELDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "kind": ("name", "the kind"),
         "tag": ("name", "one of the job's tags"),
         "worker": ("name", "the worker that runs or ran it"),
+        "reason": ("reason", "why it failed or was cancelled: exhausted, given-up, timed-out, crashed, expired, parent"),
+        "unique": ("name", "its unique key"),
+        "batch": ("number", "the batch it belongs to"),
         "id": ("number", "the job's id"),
         "priority": ("number", "the priority"),
         "attempt": ("number", "attempts begun"),
+        "crashes": ("number", "how often a crash has interrupted it"),
         "age": ("duration", "time since it was enqueued"),
         "run": ("duration", "time its newest attempt took, or has taken so far"),
+        "wait": ("duration", "time from when it was due to the start of its newest attempt, or to now while it is pending"),
         "error": ("part", "the newest error"),
     }
 )
 
 _ALIASES = {"pri": "priority", "try": "attempt", "attempts": "attempt", "took": "run", "tags": "tag"}
+_ALIASES |= {"waited": "wait", "crash": "crashes", "unique_key": "unique", "key": "unique"}
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _DURATION = re.compile(r"(\d{1,300}(?:\.\d+)?)\s*([a-z]*)", re.ASCII)
 _NUMBER = re.compile(r"[+-]?\d{1,300}(\.\d*)?", re.ASCII)
@@ -149,8 +156,7 @@ def _term(text: str, column: int, token: str) -> Term:
     if not field.startswith("args."):
         field = _ALIASES.get(field.lower(), field.lower())
     if field not in FIELDS and not field.startswith("args."):
-        known = ", ".join(FIELDS)
-        raise InvalidFilter(text, start, f"there is no field {match['field']!r}; fields are {known} and args.<name>")
+        raise InvalidFilter(text, start, f"there is no field {match['field']!r}; {_meant(field)}")
     if field.startswith("args.") and not all(step and "\\" not in step for step in field.split(".")[1:]):
         raise InvalidFilter(text, start, f"{field!r} does not name an argument; write args.<name> or args.<name>.<name>")
     raw = body[match.end() :]
@@ -170,6 +176,15 @@ def _term(text: str, column: int, token: str) -> Term:
             raise InvalidFilter(text, at - len(op), f"{field} takes ':', not {op!r}")
         values = (_value(text, at, field, raw),)
     return Term(field, op, values, negated)
+
+
+def _meant(field: str) -> str:
+    from difflib import get_close_matches  # imported late: only a mistake needs it
+
+    close = get_close_matches(field, [*FIELDS, "args"], n=1)
+    if close:
+        return f"perhaps {'args.<name>' if close[0] == 'args' else close[0]} was meant"
+    return f"fields are {', '.join(FIELDS)} and args.<name>"
 
 
 def _alternatives(raw: str) -> Iterator[tuple[int, str]]:
@@ -198,6 +213,8 @@ def _value(text: str, column: int, field: str, raw: str) -> Value:
                 known = ", ".join(State)
                 raise InvalidFilter(text, column, f"there is no state {value!r}; states are {known}")
             return value.lower() if value.lower() in list(State) else matching[0]
+        case "reason":
+            return value if is_pattern(value) else _reason(text, column, value)
         case "number":
             if not _NUMBER.fullmatch(value):
                 raise InvalidFilter(text, column, f"{field} takes a number, not {value!r}")
@@ -209,6 +226,16 @@ def _value(text: str, column: int, field: str, raw: str) -> Value:
                 raise InvalidFilter(text, column, str(problem)) from None
         case _:
             return value
+
+
+def _reason(text: str, column: int, value: str) -> str:
+    """A reason by its name or the beginning of one of its words: `exhausted`, `timed-out`, `"timed out"`, `crash`."""
+    wanted = re.sub(r"[-_ ]+", " ", value.lower()).strip()
+    matching = [reason for reason in Reason if f" {reason}".find(f" {wanted}") >= 0]
+    if not wanted or len(matching) != 1:
+        known = ", ".join(reason.replace(" ", "-") for reason in Reason)
+        raise InvalidFilter(text, column, f"there is no reason {value!r}; reasons are {known}")
+    return matching[0].value
 
 
 def _unquote(text: str) -> str:

@@ -17,13 +17,16 @@ from .care import Care
 from .clock import Clock, SystemClock
 from .drafts import Options, check_name, check_priority, draft
 from .errors import BatchNotFound, InvalidOption, JobNotFound
+from .explain import Explanation, explain
 from .jobs import Attempt, Batch, Changes, Job, Kind, Limits, LogLine, NewJob, Overview, QueueInfo, WorkerInfo
+from .metrics import By, ErrorGroup, Metrics
 from .place import open_store
 from .query import EVERY_JOB, Condition, parse
 from .registry import REGISTRY, SHELL, Entry, Handler, Registry
 from .settings import Settings
 from .states import FINAL
 from .store.base import SORTS, Store
+from .store.measures import FAILURES_READ
 
 if TYPE_CHECKING:
     from .schedule import Timetable
@@ -255,6 +258,59 @@ class Queue:
     def overview(self, *, seconds: float = 600.0, slots: int = 60) -> Overview:
         """One consistent look at everything, with metrics over the last `seconds` cut into about `slots` slices."""
         return self.store.overview(seconds=seconds, slots=slots, lease=self.settings.lease)
+
+    def explain(self, job_id: int) -> Explanation:
+        """Why the job does not run: every condition of the claim, checked on the live row, and when it may start.
+
+        Raises:
+            JobNotFound: there is none with this id.
+        """
+        situation = self.store.insight.situation(job_id, self.settings.lease, self.settings.ageing)
+        if situation is None:
+            raise JobNotFound(job_id)
+        kind = situation.job.kind
+        limit = self.registry.get(kind).concurrency if kind in self.registry else None
+        return explain(situation, kind_limit=limit)
+
+    def metrics(
+        self,
+        *,
+        seconds: float = 600.0,
+        slots: int = 60,
+        queue: str | None = None,
+        kind: str | None = None,
+        by: str | None = None,
+    ) -> Metrics:
+        """What happened over the last `seconds`: throughput, failures, percentiles, depth; whole and in slices.
+
+        Args:
+            seconds: how far to look back, from 10 seconds to 90 days.
+            slots: about how many slices; each is made of whole slots as they are kept, which grow with age
+                (5 s in the last hour, a minute in the last 6, 10 minutes in the last 2 days, then an hour, then a day).
+            queue: of this queue only.
+            kind: of this kind only; depth is sampled by queue, and not told then.
+            by: `queue` or `kind`: tell the totals of each, too.
+
+        Raises:
+            InvalidOption: an argument is out of range.
+        """
+        if not 10 <= seconds <= 90 * 86400:
+            raise InvalidOption("range", "must be from 10 seconds to 90 days")
+        if not 1 <= slots <= 10_000:
+            raise InvalidOption("number of slots", "must be from 1 to 10,000")
+        if by is not None and by not in list(By):
+            raise InvalidOption("grouping", f"must be {' or '.join(By)}, not {by!r}")
+        return self.store.measures.metrics(
+            seconds=seconds, slots=slots, queue=queue, kind=kind, by=None if by is None else By(by)
+        )
+
+    def errors(self, *, newest: int = FAILURES_READ) -> Sequence[ErrorGroup]:
+        """The failed attempts, grouped by kind, error and the place that raised it; the largest group first.
+
+        Args:
+            newest: how many attempts are looked at.
+        """
+        return self.store.measures.errors(newest)
 
     def kinds(self) -> Sequence[Kind]:
         """The kinds that may be enqueued, by name, with their arguments."""

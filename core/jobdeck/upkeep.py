@@ -21,6 +21,8 @@ RESCUE_EVERY = 5.0
 """Seconds between two scans for ended leases."""
 PRUNE_EVERY = 60.0
 """Seconds between two rounds of pruning."""
+SAMPLE_EVERY = 15.0
+"""Seconds between two looks whether this minute has its sample of the queues' depth."""
 PRUNE_AGAIN = 0.5
 """Seconds until the next round where one has left something over."""
 PRUNE_ROUND = 0.2
@@ -42,7 +44,7 @@ class Upkeep:
         self._clock = clock
         self._log_bound = log_bound
         self._held = 0
-        self._rescue_at = self._log_at = 0.0
+        self._rescue_at = self._sample_at = self._log_at = 0.0
         self._prune_at = clock.monotonic() + PRUNE_EVERY
         self._next_tick: float | None = None
 
@@ -68,6 +70,9 @@ class Upkeep:
                 rescued += step
             if rescued:
                 logger.warning("Rescued %d jobs whose worker died or stalled: %s", len(rescued), rescued)
+        if now >= self._sample_at:
+            self._sample_at = now + SAMPLE_EVERY
+            self._store.measures.sample_depths()
         if now >= self._prune_at:
             self._prune_at = now + PRUNE_EVERY
             mend(self._store, self._clock)
@@ -91,6 +96,7 @@ class Upkeep:
                 return removed
             time.sleep(BREATH)
         self._store.care.prune_metrics()
+        self._store.measures.prune_depths()
         self._store.prune_workers(max(WORKERS_KEPT, 2 * self._settings.lease))
         return removed
 

@@ -24,6 +24,7 @@ from jobdeck_tui.screens.help import HelpScreen
 from jobdeck_tui.screens.job import JobScreen
 from jobdeck_tui.screens.leave import LeaveScreen
 from jobdeck_tui.screens.new_job import Field, NewJobScreen, read_value
+from jobdeck_tui.screens.why import WhyScreen
 
 Scene = Callable[[Pilot[Any]], Awaitable[None]]
 
@@ -109,6 +110,52 @@ def test_plus_and_minus_change_the_priority(few: Still) -> None:
         await seen(pilot, lambda: few.queue.get(6).priority == 2)
 
     play(few.app(), scene)
+
+
+def test_w_says_why_a_job_does_not_run_and_goes_on_checking(few: Still) -> None:
+    few.queue.pause("img")
+
+    def told(pilot: Pilot[Any]) -> str:
+        assert isinstance(pilot.app.screen, WhyScreen)
+        return pilot.app.screen.told
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("j", "w")
+        await seen(pilot, lambda: "Job 6 cannot start: queue img has been paused" in told(pilot))
+        assert "jobdeck resume img" in told(pilot)
+        assert "✗ No worker is alive." in told(pilot)
+        few.queue.resume("img")
+        few.beat()
+        await seen(pilot, lambda: "nothing stands in its way" in told(pilot))
+        assert "Starts now" in told(pilot)
+        few.queue.delete(6)
+        await seen(pilot, lambda: "is gone" in told(pilot))
+        await pilot.press("escape")
+        assert not isinstance(pilot.app.screen, WhyScreen)
+
+    play(few.app(readonly=True), scene)
+
+
+def test_w_works_on_the_screen_of_a_job_too(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("G", "enter", "w")
+        await seen(pilot, lambda: "Job 1 failed" in getattr(pilot.app.screen, "told", ""))
+        await pilot.press("w")
+        assert isinstance(pilot.app.screen, JobScreen)
+
+    play(few.app(), scene)
+
+
+def test_hostile_text_in_the_answer_stays_text(still: Still) -> None:
+    queue = "[red]q[/red]"
+    still.queue.enqueue("img.resize", {"path": "x"}, queue=queue)
+    still.queue.pause(queue)
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("j", "w")
+        await seen(pilot, lambda: f"queue {queue} has been paused" in getattr(pilot.app.screen, "told", ""))
+
+    play(still.app(), scene)
 
 
 def test_what_cannot_be_done_is_said_with_the_reason(few: Still) -> None:

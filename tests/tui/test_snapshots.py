@@ -45,6 +45,19 @@ def test_a_failed_job_in_detail(snap_compare: Compare, still: Still, size: tuple
 
 
 @sizes
+def test_why_a_job_does_not_run(snap_compare: Compare, still: Still, size: tuple[int, int]) -> None:
+    still.busy()
+    still.queue.store.pause_queue("img")
+    stuck = still.queue.enqueue("img.resize", {"path": "a.jpg"}, delay=5400)
+
+    async def ask(pilot: Pilot[Any]) -> None:
+        await steps("j", "w")(pilot)
+        await seen(pilot, lambda: f"Job {stuck.id} cannot start" in getattr(pilot.app.screen, "told", ""))
+
+    assert snap_compare(still.app(), terminal_size=size, run_before=ask)
+
+
+@sizes
 def test_the_form_of_a_new_job(snap_compare: Compare, still: Still, size: tuple[int, int]) -> None:
     still.busy()
 

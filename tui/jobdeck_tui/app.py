@@ -20,11 +20,12 @@ from textual.screen import ModalScreen, Screen
 from jobdeck import Job, JobdeckError, Kind, Queue, Settings, command_line
 
 from .feed import Feed, Post
-from .messages import Acted, Checked, DetailSnapshot, Drained, Snapshot, Trouble
+from .messages import Acted, Checked, DetailSnapshot, Drained, Explained, Snapshot, Trouble
 from .screens.job import JobScreen
 from .screens.jobs import JobsScreen
 from .screens.leave import LeaveScreen
 from .screens.new_job import NewJob, NewJobScreen
+from .screens.why import WhyScreen
 from .text import safe
 from .theme import DARK, FALLBACKS, LIGHT
 from .widgets.hints import keys_of
@@ -139,6 +140,11 @@ class Cockpit(App[int]):
         if not self._ended and isinstance(self.screen, NewJobScreen):
             self.screen.checked(message)
 
+    def on_explained(self, message: Explained) -> None:
+        """Show why the job does not run."""
+        if not self._ended and isinstance(self.screen, WhyScreen) and self.screen.job_id == message.job_id:
+            self.screen.show(message.explanation)
+
     def on_trouble(self, message: Trouble) -> None:
         """Say that the database cannot be read, or can again."""
         if self._ended:
@@ -168,6 +174,10 @@ class Cockpit(App[int]):
         """Back from the job."""
         self.feed.open_job(None)
         self.pop_screen()
+
+    def explain_job(self, job_id: int) -> None:
+        """Say why a job does not run."""
+        self.push_screen(WhyScreen(job_id, self.feed.explain))
 
     def new_job(self, like: Job | None = None) -> None:
         """Open the form of a new job."""

@@ -25,6 +25,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Look at jobs": {
         "list": ("listing", "List jobs, all or those that match a filter."),
         "show": ("show", "Show everything about a job."),
+        "why": ("why", "Say why a job is not running, and when it may."),
         "logs": ("logs", "Print what a job wrote, and follow it."),
         "wait": ("wait", "Wait until jobs are done."),
     },
@@ -38,6 +39,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Look at the queue": {
         "stats": ("stats", "Counts, throughput and percentiles."),
+        "errors": ("errors", "Show what fails, alike failures together."),
         "workers": ("workers", "List the workers and what they do."),
         "kinds": ("kinds", "List what can be enqueued, with its arguments."),
         "health": ("health", "Say whether jobs are being worked off."),

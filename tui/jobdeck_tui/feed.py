@@ -33,7 +33,7 @@ from jobdeck import (
     parse,
 )
 
-from .messages import Acted, Checked, Deck, Detail, DetailSnapshot, Drained, Page, Pool, Snapshot, Trouble, View
+from .messages import Acted, Checked, Deck, Detail, DetailSnapshot, Drained, Explained, Page, Pool, Snapshot, Trouble, View
 from .text import safe
 
 logger = logging.getLogger("jobdeck.feed")
@@ -125,6 +125,17 @@ class Feed:
         def act() -> None:
             self._opened = job_id
             self._asked = True
+
+        self._inbox.put(act)
+
+    def explain(self, job_id: int) -> None:
+        """Say, in an `Explained` message, why the job does not run."""
+
+        def act() -> None:
+            try:
+                self._post(Explained(job_id, self.queue.explain(job_id)))
+            except JobNotFound:
+                self._post(Explained(job_id, None))
 
         self._inbox.put(act)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from textual.message import Message
 
-from jobdeck import Attempt, Job, LogLine, Overview
+from jobdeck import Attempt, Explanation, Job, LogLine, Overview
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +119,17 @@ class Checked(Message):
 
     token: int
     problems: Mapping[str, str]
+
+
+@dataclass
+class Explained(Message):
+    """Why a job does not run; `None` if it is gone. A newer one replaces it while it waits."""
+
+    job_id: int
+    explanation: Explanation | None
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, Explained)
 
 
 @dataclass

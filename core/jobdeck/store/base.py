@@ -34,6 +34,8 @@ from ..jobs import (
 )
 from ..query import Condition
 from .care import Care
+from .insight import Insight
+from .measures import Measures
 from .schedules import Schedules
 
 Lost = list[int]
@@ -66,6 +68,10 @@ class Store(ABC):
 
     schedules: Schedules
     """Periodic jobs."""
+    measures: Measures
+    """What is counted and timed beside the queue."""
+    insight: Insight
+    """What decides whether a job is claimed."""
 
     # -- the frame ------------------------------------------------------------------------------
 

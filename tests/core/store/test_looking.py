@@ -27,6 +27,8 @@ def jobs(bench: Bench) -> dict[str, Job]:
     clock.advance(30)
     (broken,) = bench.enqueue(new("mail.send", "mail", args_json="{}", scheduled_at=clock.now() + 60))
     bench.change("UPDATE jobdeck_jobs SET args = 'not json', tags = 'nor this' WHERE id = ?", broken.id)
+    bench.change("UPDATE jobdeck_jobs SET reason = 'given up', crashes = 2 WHERE id = ?", failed.id)
+    bench.change("UPDATE jobdeck_jobs SET unique_key = 'crop-a_b', batch = 7 WHERE id = ?", again.id)
     return {name: bench.get(job) for name, job in locals().items() if isinstance(job, Job)}
 
 
@@ -58,6 +60,26 @@ FILTERS = [
     ("run>=30s", "running"),
     ("run<1s", "failed"),
     ("-run>=30s", "old failed again broken"),
+    ("wait>5s", "old"),
+    ("wait<5s", "failed running"),
+    ("wait:0s", "failed running"),
+    ("-wait>5s", "failed again running broken"),
+    ("reason:given-up", "failed"),
+    ('reason:"given up"', "failed"),
+    ("reason:g*", "failed"),
+    ("reason:expired,given", "failed"),
+    ("-reason:given", "old again running broken"),
+    ("unique:crop-a_b", "again"),
+    ("unique:crop*", "again"),
+    ("-unique:crop*", "old failed running broken"),
+    ("batch:7", "again"),
+    ("batch:7,8 state:retrying", "again"),
+    ("batch:8", ""),
+    ("batch>=7", "again"),
+    ("crashes>0", "failed"),
+    ("crashes:0", "old again running broken"),
+    ("run>30s kind:mail.*", ""),
+    ("state:failed queue:mail", ""),
     ("error:timeout", "failed"),
     ("error:100%", "failed"),
     ("error:1__%", ""),

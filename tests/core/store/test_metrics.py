@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from tests.core.helpers import Bench, new
+from tests.core.helpers import Bench, new, open_sqlite
 
-from jobdeck import Overview
+from jobdeck import By, Overview
 from jobdeck.jobs import Completion
 
 
@@ -100,6 +100,135 @@ def test_pruning_metrics_keeps_the_depth_counters_right(bench: Bench) -> None:
     bench.complete(bench.claim(1, queues=("gone",))[0])
     bench.store.care.prune_metrics()
     bench.check_counters()
+
+
+def test_every_ending_is_counted_as_what_it_was(bench: Bench) -> None:
+    bench.complete(bench.running())
+    bench.fail(bench.running(), retry_in=1)
+    bench.fail(bench.running())
+    bench.snooze(bench.running())
+    bench.stop(bench.running())
+    bench.release(bench.running(queue="given back"))
+    bench.running(max_attempts=1)
+    bench.claim()  # what was given back
+    bench.clock.advance(31)
+    assert len(bench.store.rescue_jobs()) == 2
+    total = bench.store.measures.metrics(seconds=600, slots=60).total
+    assert (total.completed, total.failed, total.retried, total.crashed) == (1, 4, 2, 2)
+    assert (total.cancelled, total.snoozed, total.released, total.started) == (1, 1, 1, 8)
+    assert total.failure_rate == pytest.approx(4 / 5)
+
+
+def test_a_job_that_still_runs_has_started(bench: Bench) -> None:
+    bench.enqueue()
+    bench.clock.advance(7)
+    bench.claim()
+    bench.clock.advance(60)
+    found = bench.store.measures.metrics(seconds=600, slots=60)
+    assert (found.total.started, found.total.completed) == (1, 0)
+    assert found.total.wait.p50 == pytest.approx(7, rel=0.1)
+    assert [slot.started for slot in found.slots[-7:-5]] == [1, 0]
+
+
+def test_metrics_are_told_of_one_queue_of_one_kind_and_of_each(bench: Bench) -> None:
+    for kind, queue, waited in (("a", "x", 1), ("b", "x", 4), ("b", "y", 16)):
+        bench.enqueue(new(kind, queue))
+        bench.clock.advance(waited)
+        (job,) = bench.claim()
+        bench.clock.advance(waited)
+        bench.store.complete_jobs([Completion(job, bench.clock.now() - waited, bench.clock.now())])
+    measures = bench.store.measures
+    assert measures.metrics(seconds=60, slots=6, queue="x").total.completed == 2
+    assert measures.metrics(seconds=60, slots=6, kind="b").total.run.p99 == pytest.approx(16, rel=0.1)
+    assert measures.metrics(seconds=60, slots=6, kind="b", queue="x").total.wait.p99 == pytest.approx(4, rel=0.1)
+    by_kind = measures.metrics(seconds=60, slots=6, by=By.KIND).groups
+    assert {name: slot.completed for name, slot in by_kind.items()} == {"a": 1, "b": 2}
+    assert measures.metrics(seconds=60, slots=6, by=By.QUEUE).groups["y"].wait.p50 == pytest.approx(16, rel=0.1)
+
+
+@pytest.mark.parametrize("seconds", [600, 3600, 86400, 7 * 86400, 30 * 86400])
+@pytest.mark.parametrize("slots", [7, 48, 60, 150])
+def test_no_range_loses_what_was_folded(bench: Bench, seconds: int, slots: int) -> None:
+    steps = 20
+    for _ in range(steps):
+        run(bench, waited=1, took=2)
+        bench.store.care.prune_metrics()
+        bench.clock.advance(seconds / steps - 3)
+    found = bench.store.measures.metrics(seconds=seconds, slots=slots)
+    widths = {slot.seconds for slot in found.slots}
+    assert len(widths) == 1
+    assert len(found.slots) <= slots
+    assert seconds <= len(found.slots) * widths.pop()
+    assert sum(slot.completed for slot in found.slots) == found.total.completed == found.total.run.count
+    # The first slice is cut off by as much as the last one still lacks.
+    assert found.total.completed >= steps - 1 - steps * found.slots[0].seconds / seconds
+
+
+def test_percentiles_survive_a_restart(bench: Bench) -> None:
+    for took in (0.1, 0.2, 5.0):
+        run(bench, waited=0, took=took)
+    before = bench.store.measures.metrics(seconds=3600, slots=60).total.run
+    bench.store.close()
+    bench.store = open_sqlite(bench.path, bench.clock)
+    assert bench.store.measures.metrics(seconds=3600, slots=60).total.run == before
+    assert before.p99 == pytest.approx(5.0, rel=0.1)
+    bench.store.close()
+
+
+def test_depth_is_sampled_once_a_minute_whoever_asks(bench: Bench) -> None:
+    bench.enqueue(new(queue="x"), new(queue="x"), new(queue="y"), new(queue="later", scheduled_at=bench.clock.now() + 999))
+    bench.clock.advance(40)
+    other = open_sqlite(bench.path, bench.clock)
+    assert bench.store.measures.sample_depths()
+    assert not other.measures.sample_depths()
+    assert not bench.store.measures.sample_depths()
+    other.close()
+    bench.claim(3, queues=("x",))
+    bench.clock.advance(60)
+    assert bench.store.measures.sample_depths()
+
+    def told(queue: str | None) -> list[tuple[int | None, float | None]]:
+        slots = bench.store.measures.metrics(seconds=180, slots=3, queue=queue).slots
+        return [(slot.depth, slot.oldest) for slot in slots]
+
+    assert told(None)[-2:] == [(3, 40.0), (1, 100.0)]
+    assert told("x")[-2:] == [(2, 40.0), (0, 0.0)]
+    assert told("y")[-2:] == [(1, 40.0), (1, 100.0)]
+    assert told(None)[0] == (None, None)
+    assert bench.store.measures.metrics(seconds=180, slots=3).total.depth == 3
+
+
+def test_the_oldest_wait_is_that_of_the_job_that_was_due_first(bench: Bench) -> None:
+    first, second, _ = bench.enqueue(new(priority=-5), new(priority=3), new("other", "x"))
+    bench.clock.advance(10)
+    bench.store.cancel_jobs([first.id, second.id])
+    bench.store.retry_jobs([first.id])  # due anew, although its id is the lowest
+    bench.clock.advance(5)
+    measures = bench.store.measures
+    assert measures.metrics(seconds=60, slots=6).oldest == pytest.approx(15)
+    assert measures.metrics(seconds=60, slots=6, queue="default").oldest == pytest.approx(5)
+    assert measures.metrics(seconds=60, slots=6, kind="demo.work").pending == 1
+    assert measures.metrics(seconds=60, slots=6, queue="none").oldest is None
+
+
+def test_of_old_samples_the_peak_of_each_hour_is_kept(bench: Bench) -> None:
+    bench.clock.advance(3600 - bench.clock.now() % 3600)
+    for deep in (1, 5, 2):
+        bench.enqueue(*[new() for _ in range(deep)])
+        bench.store.measures.sample_depths()
+        for job in bench.claim(9):
+            bench.complete(job)
+        bench.clock.advance(60)
+    bench.clock.advance(30 * 3600)
+    bench.store.measures.prune_depths()
+    bench.store.measures.prune_depths()
+    assert bench.rows("SELECT slot % 3600, queue, pending FROM jobdeck_depths ORDER BY queue") == [
+        (0, "", 5),
+        (0, "default", 5),
+    ]
+    bench.clock.advance(91 * 86400)
+    bench.store.measures.prune_depths()
+    assert bench.rows("SELECT * FROM jobdeck_depths") == []
 
 
 def test_a_year_of_work_takes_no_more_rows_than_a_season(bench: Bench) -> None:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from jobdeck import Queue
 
 _SHOWN = 50
+_TERMS = (
+    "state:", "queue:", "kind:", "tag:", "args.", "error:", "reason:", "age<", "run>", "wait>", "priority>", "attempt>",
+    "crashes>", "batch:", "unique:", "worker:",
+)  # fmt: skip
 
 
 def _items(pairs: Iterator[tuple[str, str]], incomplete: str) -> list[CompletionItem]:
@@ -95,14 +99,15 @@ def complete_jobs(*states: str) -> Callable[[click.Context, click.Parameter, str
 
 def complete_filter(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Terms of the filter language; the values of states, queues and kinds."""
-    from jobdeck import State
+    from jobdeck import Reason, State
 
     field, colon, _ = incomplete.partition(":")
     if not colon:
-        fields = ("state:", "queue:", "kind:", "tag:", "args.", "error:", "age<", "run>", "priority>", "attempt>")
-        return _items(((each, "") for each in fields), incomplete)
+        return _items(((each, "") for each in _TERMS), incomplete)
     if field == "state":
         return _items(((f"state:{each}", "") for each in State), incomplete)
+    if field == "reason":
+        return _items(((f"reason:{each.replace(' ', '-')}", "") for each in Reason), incomplete)
     values = {"queue": complete_queues, "kind": complete_kinds}.get(field)
     if values is None:
         return []

@@ -47,8 +47,10 @@ Examples:
 
 \b
 Filter terms must all hold; a comma means or, - in front means not, * matches any text:
-  state: queue: kind: tag: worker: error: id: priority: attempt: age: run: args.NAME:
-  age, run, priority, attempt and id also take < <= > >=; other words are searched everywhere.
+  state: queue: kind: tag: worker: error: reason: unique: args.NAME:
+  id: priority: attempt: crashes: batch: age: run: wait:    these also take < <= > >=
+  Other words are searched everywhere. `wait` is from when it was due to its start; `reason` says why it
+  ended: exhausted, given-up, timed-out, crashed, expired, parent.
 """,
 )
 @click.argument("filter", nargs=-1, shell_complete=complete_filter)

@@ -53,6 +53,13 @@ def state_text(state: State, *, cancelling: bool = False) -> str:
     return f"{glyph} {word}"
 
 
+def tick(holds: bool) -> str:
+    """A mark for yes and no: drawn where the terminal can, in ASCII elsewhere."""
+    if _draws():
+        return "✓" if holds else "✗"
+    return "+" if holds else "x"
+
+
 def coloured(text: str, state: State) -> str:
     """The text in the colour of the state."""
     return click.style(text, fg=COLOURS[state])

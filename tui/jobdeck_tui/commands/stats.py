@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from jobdeck import Latency, Overview, QueueInfo, State
+from jobdeck import Latency, Metrics, Overview, QueueInfo, Slot, State
 
 from ..format import COLOURS, duration, number
 from ..text import safe
@@ -16,6 +16,20 @@ from .table import Cell, Column, cell, print_table
 
 _SLOTS = 60
 
+_GROUPS = (
+    Column("A SECOND", right=True),
+    Column("COMPLETED", right=True),
+    Column("FAILED", right=True),
+    Column("RETRIED", right=True, drop=5),
+    Column("FAILING", right=True, drop=4),
+    Column("RUN P50", right=True, drop=3),
+    Column("P95", right=True, drop=2),
+    Column("P99", right=True),
+    Column("WAIT P50", right=True, drop=6),
+    Column("P95", right=True, drop=1),
+    Column("P99", right=True, drop=7),
+)
+
 
 @click.command(
     "stats",
@@ -23,45 +37,76 @@ _SLOTS = 60
     epilog="""\b
 Examples:
   jobdeck stats
-  jobdeck stats --over 1h
+  jobdeck stats --range 1h
+  jobdeck stats --range 7d --by kind
   jobdeck stats --json | jq .counts.failed
 """,
 )
-@click.option("--over", type=DURATION, default="10m", show_default=True, metavar="DURATION", help="The time that is measured.")
+@click.option(
+    "--range",
+    "--over",
+    "over",
+    type=DURATION,
+    default="10m",
+    show_default=True,
+    metavar="DURATION",
+    help="The time that is measured, from 10s to 90d.",
+)
+@click.option("--by", type=click.Choice(["kind", "queue"]), help="Tell rates and percentiles of each.")
 @click.pass_obj
-def stats_command(front: Front, over: float) -> None:
-    """Counts by state and queue, throughput, and percentiles of waiting and run times."""
-    if not 10 <= over <= 30 * 86400:
-        raise click.UsageError("--over takes 10s to 30d")
+def stats_command(front: Front, over: float, by: str | None) -> None:
+    """Counts by state and queue, throughput, failures, and percentiles of waiting and run times.
+
+    Waiting is the time from when a job was due until it started. With --json also the slices of the range.
+    """
+    if not 10 <= over <= 90 * 86400:
+        raise click.UsageError("--range takes 10s to 90d")
     with front.open() as queue:
-        overview = queue.overview(seconds=over, slots=_SLOTS)
+        overview = queue.overview(seconds=60, slots=1)
+        metrics = queue.metrics(seconds=over, slots=_SLOTS, by=by)
     if front.json:
-        print_json(_document(overview))
+        print_json(_document(overview, metrics, by))
     else:
-        _print(overview, over)
+        _print(overview, metrics, over, by)
 
 
-def _totals(overview: Overview) -> tuple[float, int, int]:
-    """Seconds measured, jobs completed and attempts failed in them."""
-    first, last = overview.slots[0], overview.slots[-1]
-    seconds = max(1.0, min(overview.at, last.at + last.seconds) - first.at)
-    return seconds, sum(slot.completed for slot in overview.slots), sum(slot.failed for slot in overview.slots)
+# -- for scripts ----------------------------------------------------------------------------------
 
 
-def _document(overview: Overview) -> dict[str, object]:
-    seconds, completed, failed = _totals(overview)
-    return {
+def _document(overview: Overview, metrics: Metrics, by: str | None) -> dict[str, object]:
+    document = {
         "at": iso(overview.at),
         "counts": {str(state): overview.counts.get(state, 0) for state in State},
-        "seconds": round(seconds, 3),
-        "completed": completed,
-        "failed_attempts": failed,
-        "throughput": round(completed / seconds, 6),
-        "run": latency_document(overview.run),
-        "wait": latency_document(overview.wait),
+        **_slot_document(metrics.total),
+        "pending": metrics.pending,
+        "oldest_wait": metrics.oldest,
         "next_due_at": iso(overview.next_due_at),
         "workers": sum(worker.alive for worker in overview.workers),
         "queues": [_queue_document(queue) for queue in overview.queues],
+    }
+    if by is not None:
+        document["by"] = [{by: name, **_slot_document(slot)} for name, slot in metrics.groups.items()]
+    document["slots"] = [{"at": iso(slot.at), **_slot_document(slot)} for slot in metrics.slots]
+    return document
+
+
+def _slot_document(slot: Slot) -> dict[str, object]:
+    return {
+        "seconds": round(slot.seconds, 3),
+        "started": slot.started,
+        "completed": slot.completed,
+        "failed_attempts": slot.failed,
+        "retried": slot.retried,
+        "crashed": slot.crashed,
+        "cancelled": slot.cancelled,
+        "snoozed": slot.snoozed,
+        "released": slot.released,
+        "throughput": round(slot.throughput, 6),
+        "failure_rate": slot.failure_rate,
+        "run": latency_document(slot.run),
+        "wait": latency_document(slot.wait),
+        "depth": slot.depth,
+        "oldest": slot.oldest,
     }
 
 
@@ -74,33 +119,75 @@ def _queue_document(queue: QueueInfo) -> dict[str, object]:
     }
 
 
-def _print(overview: Overview, over: float) -> None:
-    seconds, completed, failed = _totals(overview)
+# -- for people -----------------------------------------------------------------------------------
+
+
+def _print(overview: Overview, metrics: Metrics, over: float, by: str | None) -> None:
+    total = metrics.total
     alive = [worker for worker in overview.workers if worker.alive]
     busy = sum(worker.running for worker in alive)
     threads = sum(worker.threads for worker in alive)
+    completed = f"{total.completed:,} completed, {total.started:,} started in {duration(over)}"
     print_fields(
         [
-            ("throughput", f"{completed / seconds:.1f} jobs/s  {dim(f'{completed:,} completed in {duration(over)}')}"),
-            ("failures", f"{failed:,} of {completed + failed:,} attempts"),
-            ("run time", _percentiles(overview.run)),
-            ("waiting", _percentiles(overview.wait)),
+            ("throughput", f"{total.throughput:.1f} jobs/s  {dim(completed)}"),
+            ("success", _success(total)),
+            ("run time", _percentiles(total.run)),
+            ("waiting", _percentiles(total.wait)),
+            ("ready", _depth(metrics)),
             ("workers", f"{len(alive)} alive, {busy} of {threads} threads busy"),
         ]
     )
     click.echo()
-    heads = [Column("QUEUE", least=10), *(Column(state.upper(), right=True) for state in State), Column("")]
+    size = columns()
+    if by is not None:
+        groups = [_group(name, slot) for name, slot in metrics.groups.items()]
+        print_table((Column(by.upper(), least=14), *_GROUPS), groups, fit=size)
+        return
+    heads: tuple[Column, ...] = (Column("QUEUE", least=10), *(Column(state.upper(), right=True) for state in State), Column(""))
     rows = []
     for queue in overview.queues:
         counts = [_count(queue.counts.get(state, 0), state) for state in State]
         rows.append([cell(queue.name), *counts, cell("paused" if queue.paused else "", "yellow")])
-    total = [_count(overview.counts.get(state, 0), state) for state in State]
-    rows.append([cell("all", dim=True), *total, cell("")])
-    size = columns()
+    total_row = [_count(overview.counts.get(state, 0), state) for state in State]
+    rows.append([cell("all", dim=True), *total_row, cell("")])
     if size is not None and size < 110:
         _print_narrow(overview)
     else:
         print_table(heads, rows, fit=size)
+
+
+def _success(total: Slot) -> str:
+    if total.failure_rate is None:
+        return MISSING
+    ended = total.completed + total.failed
+    told = f"{1 - total.failure_rate:.1%} of {ended:,} attempts"
+    parts = [f"{total.failed:,} failed"]
+    parts += [f"{n:,} {name}" for name, n in (("retried", total.retried), ("crashed", total.crashed)) if n]
+    return f"{told}  {dim(', '.join(parts))}" if total.failed else told
+
+
+def _depth(metrics: Metrics) -> str:
+    told = f"{metrics.pending:,} pending"
+    if metrics.oldest is not None:
+        told += f", the oldest for {duration(metrics.oldest)}"
+    if metrics.total.depth:
+        told += "  " + dim(f"at most {metrics.total.depth:,}, for up to {duration(metrics.total.oldest or 0.0)}")
+    return told
+
+
+def _group(name: str, slot: Slot) -> list[Cell]:
+    failing = MISSING if slot.failure_rate is None else f"{slot.failure_rate:.1%}"
+    latencies = (slot.run.p50, slot.run.p95, slot.run.p99, slot.wait.p50, slot.wait.p95, slot.wait.p99)
+    return [
+        cell(name),
+        cell(f"{slot.throughput:.1f}"),
+        _count(slot.completed, State.COMPLETED),
+        _count(slot.failed, State.FAILED),
+        _count(slot.retried, State.RETRYING),
+        cell(failing, dim=not slot.failed),
+        *(cell(MISSING if each is None else duration(each)) for each in latencies),
+    ]
 
 
 def _count(n: int, state: State) -> Cell:

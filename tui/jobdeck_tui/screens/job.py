@@ -92,6 +92,7 @@ class JobScreen(DeckScreen):
         Binding("d", "duplicate", "duplicate", tooltip="Open the form of a new job, filled from this one"),
         Binding("delete,D", "delete", "delete", show=False),
         Binding("p", "pause", "pause its queue", show=False, tooltip="Pause or resume the job's queue"),
+        Binding("w", "why", "why", tooltip="Why is it not running? Every condition, checked now"),
         Binding("y", "copy_id", "copy the id", show=False),
         Binding("Y", "copy_command", "copy the command", show=False, tooltip="Copy the command line that enqueues it again"),
     ]
@@ -211,6 +212,10 @@ class JobScreen(DeckScreen):
         """Pause or resume its queue."""
         if not self.cockpit.refuse_readonly() and self.detail and self.detail.job:
             self.cockpit.feed.toggle(self.detail.job.queue)
+
+    def action_why(self) -> None:
+        """Say why it does not run."""
+        self.cockpit.explain_job(self.job_id)
 
     def action_copy_id(self) -> None:
         """Copy its id."""

@@ -64,6 +64,7 @@ class JobsScreen(DeckScreen):
         Binding("d", "duplicate", "duplicate and edit", show=False),
         Binding("delete,D", "delete", "delete", show=False, tooltip="Remove jobs that are not running, with log and history"),
         Binding("f", "freeze", "freeze the view", show=False, tooltip="Hold the view still, its age shown"),
+        Binding("w", "why", "why", show=False, tooltip="Why is this job not running? Every condition, checked now"),
         Binding("y", "copy_id", "copy the id", show=False),
         Binding("Y", "copy_command", "copy the command", show=False, tooltip="Copy the command line that enqueues it again"),
         Binding("less_than_sign", "resize(-1)", "fewer threads", show=False, tooltip="One worker thread less in here"),
@@ -435,6 +436,11 @@ class JobsScreen(DeckScreen):
             return
         if (job := self._chosen()) is not None:
             self.cockpit.new_job(job)
+
+    def action_why(self) -> None:
+        """Say why the chosen job does not run."""
+        if (job := self._chosen()) is not None:
+            self.cockpit.explain_job(job.id)
 
     def action_copy_id(self) -> None:
         """Copy the id of the chosen job."""

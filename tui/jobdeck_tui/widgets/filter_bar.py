@@ -10,7 +10,7 @@ from textual.message import Message
 from textual.suggester import Suggester
 from textual.widgets import Input
 
-from jobdeck import Overview, State
+from jobdeck import Overview, Reason, State
 
 FIELDS = (
     "state:",
@@ -20,13 +20,20 @@ FIELDS = (
     "age<",
     "age>",
     "run>",
+    "wait>",
     "attempt>=",
     "priority>=",
     "error:",
     "id:",
     "args.",
     "worker:",
+    "reason:",
+    "crashes>",
+    "batch:",
+    "unique:",
 )
+
+REASONS = tuple(reason.replace(" ", "-") for reason in Reason)
 
 
 class Completion(Suggester):
@@ -47,7 +54,7 @@ class Completion(Suggester):
         field, colon, typed = word.partition(":")
         if not colon:
             return self._first(begin + sign, word, FIELDS)
-        known: dict[str, Iterable[str]] = {"state": [*State], "queue": self.queues, "kind": self.kinds}
+        known: dict[str, Iterable[str]] = {"state": [*State], "reason": REASONS, "queue": self.queues, "kind": self.kinds}
         before, comma, last = typed.rpartition(",")
         return self._first(f"{begin}{sign}{field}:{before}{comma}", last, known.get(field, ())) if last else None
 

@@ -68,9 +68,10 @@ CREATE INDEX jobdeck_ready ON jobdeck_jobs (queue, kind, priority DESC, id) WHER
 CREATE INDEX jobdeck_due ON jobdeck_jobs (scheduled_at) WHERE state IN ('scheduled', 'retrying');
 -- What pruning reads: history is kept by age and by count for each final state.
 CREATE INDEX jobdeck_final ON jobdeck_jobs (state, finished_at) WHERE finished_at IS NOT NULL;
--- What people look through.
-CREATE INDEX jobdeck_by_state ON jobdeck_jobs (state, id);
-CREATE INDEX jobdeck_by_queue ON jobdeck_jobs (queue, id);
+-- What people look through. An index ends with the id by itself: naming it would store it twice.
+CREATE INDEX jobdeck_by_state ON jobdeck_jobs (state);
+CREATE INDEX jobdeck_by_queue ON jobdeck_jobs (queue);
+CREATE INDEX jobdeck_by_kind ON jobdeck_jobs (kind);
 CREATE INDEX jobdeck_by_batch ON jobdeck_jobs (batch, state) WHERE batch IS NOT NULL;
 CREATE UNIQUE INDEX jobdeck_unique ON jobdeck_jobs (unique_taken) WHERE unique_taken IS NOT NULL;
 CREATE INDEX jobdeck_expiring ON jobdeck_jobs (expires_at) WHERE expires_at IS NOT NULL AND finished_at IS NULL;
@@ -146,7 +147,8 @@ CREATE TABLE jobdeck_journal (
     undone_at REAL
 ) STRICT;
 
--- Samples, once a minute, of how deep a queue was and how long its oldest ready job had waited (seconds).
+-- Samples, once a minute, of how deep a queue was and how long its oldest ready job had waited (seconds). The queue ''
+-- stands for all of them together; its row says that a sample was taken. Old samples become the peak of their hour.
 CREATE TABLE jobdeck_depths (
     slot    INTEGER NOT NULL,
     queue   TEXT NOT NULL,
@@ -154,3 +156,6 @@ CREATE TABLE jobdeck_depths (
     oldest  REAL NOT NULL,
     PRIMARY KEY (slot, queue)
 ) STRICT, WITHOUT ROWID;
+
+-- The newest failures, however many attempts went well.
+CREATE INDEX jobdeck_failures ON jobdeck_attempts (finished_at) WHERE outcome IN ('failed', 'timed out', 'crashed');

@@ -36,8 +36,10 @@ from .care import SqliteCare
 from .claim import Claims, Wanted
 from .connection import Connections
 from .guest import guest
+from .insight import SqliteInsight
 from .intake import Intake
 from .looks import Looks
+from .measures import SqliteMeasures
 from .rows import storable
 from .schedules import SqliteSchedules
 from .work import Work
@@ -75,6 +77,8 @@ class SqliteStore(Store):
         self._intake = Intake(self._connections, self._clock)
         self._acts = Acts(self._connections, self._clock)
         self._looks = Looks(self._connections, self._clock)
+        self.measures = SqliteMeasures(self._connections, self._clock)
+        self.insight = SqliteInsight(self._connections, self._clock, self._looks)
         self._care = SqliteCare(self._connections, path, self._clock)
         self.schedules = SqliteSchedules(self._connections, self._clock)
 

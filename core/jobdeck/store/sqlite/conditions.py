@@ -10,10 +10,16 @@ Bound = dict[str, Any]
 
 _COLUMNS = {"state": "state", "queue": "queue", "kind": "kind", "worker": "worker", "id": "id"}
 _COLUMNS |= {"priority": "priority", "attempt": "attempt", "error": "error"}
+_COLUMNS |= {"reason": "reason", "unique": "unique_key", "batch": "batch", "crashes": "crashes"}
 
 _AGE = "(:now - created_at)"
 # Unreadable tags meet no condition, rather than failing the query for all.
 _TAGS = "json_each(CASE WHEN json_valid(tags) THEN tags ELSE '[]' END)"
+# A job that failed and is due again later has not waited since: its due time lies after its start.
+_WAIT = (
+    "CASE WHEN state = 'pending' THEN :now - scheduled_at"
+    " WHEN started_at >= scheduled_at AND (state = 'running' OR finished_at IS NOT NULL) THEN started_at - scheduled_at END"
+)
 _RUN = "(coalesce(finished_at, CASE state WHEN 'running' THEN :now END) - started_at)"
 
 
@@ -44,14 +50,11 @@ def _exact(term: Term, values: list[Value], bound: Bound) -> str:
             return _any(_part(term.field, str(value), bound) for value in values)
         case "tag":
             return f"EXISTS (SELECT 1 FROM {_TAGS} WHERE value IN ({_list(values, bound)}))"
-        case "age" | "run":
+        case "age" | "run" | "wait":
             # `age:1h` asks for that hour's worth: as old as it says, to the unit of a second.
             return _any(f"abs({_number(term.field)} - {_bind(bound, value)}) < 1" for value in values)
         case field if field.startswith("args."):
-            # A number in the arguments equals the same digits in the filter; `true`, `false` and `null` are
-            # written as in JSON.
-            listed = _list(values, bound)
-            return f"(cast({_argument(field, bound)} AS TEXT) IN ({listed}) OR {_argument(field, bound, '->')} IN ({listed}))"
+            return f"{_argument(field, bound)} IN ({_list(values, bound)})"
         case field:
             return f"{_COLUMNS[field]} IN ({_list(values, bound)})"
 
@@ -82,15 +85,19 @@ def _any(clauses: Any) -> str:
 
 
 def _number(field: str) -> str:
-    return {"age": _AGE, "run": _RUN}.get(field) or _COLUMNS[field]
+    return {"age": _AGE, "run": _RUN, "wait": f"({_WAIT})"}.get(field) or _COLUMNS[field]
 
 
-def _argument(field: str, bound: Bound, arrow: str = "->>") -> str:
+def _argument(field: str, bound: Bound) -> str:
+    """The argument as text: a text as it is, everything else as it is written in JSON (`42`, `true`, `null`)."""
     # Digits count into a list; other names are quoted, and `parse` lets none through that could end the quotes.
     steps = [f"[{step}]" if step.isascii() and step.isdigit() else f'."{step}"' for step in field.split(".")[1:]]
     path = _bind(bound, "$" + "".join(steps))
     # Unreadable arguments meet no condition, rather than failing the query for all.
-    return f"CASE WHEN json_valid(args) THEN args {arrow} {path} END"
+    return (
+        f"CASE WHEN json_valid(args) THEN"
+        f" CASE json_type(args, {path}) WHEN 'text' THEN args ->> {path} ELSE args -> {path} END END"
+    )
 
 
 def _glob(pattern: str, bound: Bound) -> str:

@@ -6,34 +6,20 @@ import json
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from typing import Any
 
 import apsw
 
 from ...clock import Clock
-from ...jobs import Attempt, Batch, Job, Latency, Limits, LogLine, Overview, QueueInfo, Slot, WorkerInfo
+from ...jobs import Attempt, Batch, Job, Limits, LogLine, Overview, QueueInfo, WorkerInfo
 from ...query import Condition
 from ...states import State
-from ..histogram import percentiles
 from .acts import read_jobs
-from .conditions import where
+from .conditions import Bound, where
 from .connection import Connections
-from .metrics import COARSER
+from .measures import Slices, measured
+from .pages import COUNTED, ids_query
 from .rows import ATTEMPT_COLUMNS, JOB_COLUMNS, LOG_COLUMNS, attempt_of, job_of, log_line_of, rows_of
-from .tally import FINE
 
-#: Each of `SORTS` in SQL.
-_SORTED = {
-    "id": "id",
-    "state": "state",
-    "kind": "kind",
-    "queue": "queue",
-    "priority": "priority",
-    "attempt": "attempt",
-    "age": "created_at",
-    "took": "(finished_at - started_at)",
-    "error": "error",
-}
 RUNNING_SHOWN = 1000
 _DUE = """
 SELECT min(at) FROM (
@@ -67,32 +53,29 @@ class Looks:
 
     def page(self, condition: Condition, limit: int, sort: str, descending: bool) -> list[Job]:
         """See `Store.list_jobs`."""
-        clause, bound = where(condition, self._clock.now())
         with self._connections.reading() as connection:
-            rows = connection.execute(
-                f"SELECT {JOB_COLUMNS} FROM jobdeck_jobs WHERE {clause} ORDER BY {_order(sort, descending)} LIMIT :limit",
-                {**bound, "limit": limit},
-            )
-            return [*map(job_of(self._skew()), rows)]
+            ids = [row[0] for row in connection.execute(*self._ids_query(connection, condition, sort, descending, limit))]
+            found = {job.id: job for job in read_jobs(connection, ids, self._skew())}
+        return [found[job_id] for job_id in ids]
 
     def ids(self, condition: Condition, sort: str, descending: bool, limit: int | None) -> array[int]:
         """See `Store.list_ids`."""
-        clause, bound = where(condition, self._clock.now())
-        order = _order(sort, descending)
         with self._connections.reading() as connection:
+            query, bound = self._ids_query(connection, condition, sort, descending, limit)
             # One row holding all the ids: fetching a million rows one by one would take and give back the
             # interpreter's lock a million times.
-            ((joined,),) = rows_of(
-                connection,
-                f"SELECT group_concat(id) FROM (SELECT id FROM jobdeck_jobs WHERE {clause} ORDER BY {order} LIMIT :limit)",
-                {**bound, "limit": -1 if limit is None else limit},
-            )
+            ((joined,),) = rows_of(connection, f"SELECT group_concat(id) FROM ({query})", bound)
         return array("q", map(int, str(joined).split(",")) if joined is not None else ())
+
+    def _ids_query(
+        self, connection: apsw.Connection, condition: Condition, sort: str, descending: bool, limit: int | None
+    ) -> tuple[str, Bound]:
+        return ids_query(connection, condition, self._clock.now(), sort, descending, limit)
 
     def count(self, condition: Condition) -> int:
         """See `Store.count_jobs`."""
         with self._connections.reading() as connection:
-            if all(term.field in ("state", "queue", "kind") for term in condition.terms):
+            if all(term.field in COUNTED for term in condition.terms):
                 clause, bound = where(condition, 0.0)
                 query = f"SELECT coalesce(sum(n), 0) FROM jobdeck_counts WHERE {clause}"
             else:
@@ -183,19 +166,10 @@ class Looks:
                 f"SELECT {JOB_COLUMNS} FROM jobdeck_jobs WHERE state = 'running' ORDER BY started_at, id LIMIT {RUNNING_SHOWN}"
             ).fetchall()
             next_due_at = _next_due_at(connection)
-            # Every slot of the fine width lies in one slice, so slices are whole multiples of it.
-            width = max(FINE, -(-seconds // (slots * FINE)) * FINE)
-            slots = int(-(-seconds // width))
-            begin = (now // width - slots + 1) * width
-            measured = connection.execute(
-                "SELECT CAST((slot - ?) / ? AS INTEGER), measure, bucket, sum(n) FROM jobdeck_metrics"
-                " WHERE width <= ? AND slot >= ? GROUP BY 1, 2, 3",
-                (begin, width, max(FINE, _finest(width)), begin),
-            ).fetchall()
+            made, total = measured(connection, Slices.of(now, seconds, slots), now)
         counts: Counter[State] = Counter()
         for queue in queues:
             counts.update(queue.counts)
-        made = _slots(begin, width, slots, measured)
         return Overview(
             at=now,
             counts=counts,
@@ -203,48 +177,10 @@ class Looks:
             workers=tuple(workers),
             running=tuple(map(job_of(self._skew()), running)),
             slots=made,
-            run=_percentiles(measured, "run"),
-            wait=_percentiles(measured, "wait"),
+            run=total.run,
+            wait=total.wait,
             next_due_at=next_due_at,
         )
-
-
-def _finest(width: float) -> int:
-    """The widest metrics slots that still fit whole into slices of `width` seconds."""
-    return max([FINE, *(wider for _, _, wider in COARSER if width % wider == 0)])
-
-
-Measured = Sequence[Sequence[Any]]
-"""Slice, measure, bucket, how many."""
-
-
-def _slots(begin: float, width: float, slots: int, measured: Measured) -> tuple[Slot, ...]:
-    totals: defaultdict[tuple[int, str], int] = defaultdict(int)
-    histograms: defaultdict[tuple[int, str], Counter[int]] = defaultdict(Counter)
-    for index, measure, bucket, n in measured:
-        if measure in ("run", "wait"):
-            histograms[index, measure][bucket] += n
-        else:
-            totals[index, measure] += n
-    return tuple(
-        Slot(
-            at=begin + index * width,
-            seconds=width,
-            completed=totals[index, "completed"],
-            failed=totals[index, "failed"] + totals[index, "crashed"],
-            run=percentiles(histograms[index, "run"]),
-            wait=percentiles(histograms[index, "wait"]),
-        )
-        for index in range(slots)
-    )
-
-
-def _percentiles(measured: Measured, wanted: str) -> Latency:
-    histogram: Counter[int] = Counter()
-    for _, measure, bucket, n in measured:
-        if measure == wanted:
-            histogram[bucket] += n
-    return percentiles(histogram)
 
 
 def _queues(connection: apsw.Connection) -> list[QueueInfo]:
@@ -270,9 +206,3 @@ def _queues(connection: apsw.Connection) -> list[QueueInfo]:
 def _next_due_at(connection: apsw.Connection) -> float | None:
     due: float | None = connection.execute(_DUE).get
     return due
-
-
-def _order(sort: str, descending: bool) -> str:
-    direction = "DESC" if descending else "ASC"
-    column = _SORTED[sort]
-    return f"id {direction}" if column == "id" else f"{column} {direction} NULLS LAST, id {direction}"

@@ -6,7 +6,7 @@ import apsw
 
 from .tally import FINE
 
-COARSER = ((FINE, 3600, 60), (60, 2 * 86400, 3600))
+COARSER = ((FINE, 3600, 60), (60, 6 * 3600, 600), (600, 2 * 86400, 3600), (3600, 10 * 86400, 86400))
 """Slots of `width` older than `age` are folded into slots of `wider` (all in seconds)."""
 METRICS_KEPT = 90 * 86400
 """Seconds: metrics older than this are dropped."""
@@ -24,4 +24,4 @@ def fold_metrics(connection: apsw.Connection, now: float) -> None:
             (wider, width, before),
         )
         connection.execute("DELETE FROM jobdeck_metrics WHERE width = ? AND slot < ?", (width, before))
-    connection.execute("DELETE FROM jobdeck_metrics WHERE width = 3600 AND slot < ?", (whole - METRICS_KEPT,))
+    connection.execute("DELETE FROM jobdeck_metrics WHERE width = ? AND slot < ?", (COARSER[-1][2], whole - METRICS_KEPT))

@@ -1,0 +1,98 @@
+"""How deep the queues are and how long their oldest ready job has waited: sampled once a minute, kept small."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import apsw
+
+from .connection import Connections
+from .rows import rows_of
+
+MINUTE = 60
+"""Seconds: one sample in each."""
+_HOUR = 3600
+_FINE_KEPT = 26 * _HOUR
+"""Seconds: of samples older than this the peak of each hour is kept."""
+_KEPT = 90 * 86400
+"""Seconds: samples older than this are dropped."""
+_QUEUES = 1000
+"""Queues of one sample, the deepest; a queue without ready jobs needs no row."""
+
+# Of each lane (queue and kind) and each priority in it, the first few off the index of ready rows: they have waited
+# longest, or nearly, since a lane is worked off by id. Reading all the ready rows would take a second at a million.
+# Lowest priorities first: there the oldest jobs are.
+_OLDEST = """
+WITH RECURSIVE
+  lane AS (SELECT queue, kind FROM jobdeck_counts WHERE state = 'pending' AND n > 0
+              AND (:queue IS NULL OR queue = :queue) AND (:kind IS NULL OR kind = :kind)),
+  step (queue, kind, priority, rest) AS (
+    SELECT queue, kind, (SELECT priority FROM jobdeck_jobs AS job
+                          WHERE job.state = 'pending' AND job.queue = lane.queue AND job.kind = lane.kind
+                          ORDER BY priority LIMIT 1), 32
+      FROM lane
+     UNION ALL
+    SELECT queue, kind, (SELECT priority FROM jobdeck_jobs AS job
+                          WHERE job.state = 'pending' AND job.queue = step.queue AND job.kind = step.kind
+                            AND job.priority > step.priority
+                          ORDER BY priority LIMIT 1), rest - 1
+      FROM step WHERE priority IS NOT NULL AND rest > 0)
+SELECT queue, (SELECT min(scheduled_at) FROM (
+          SELECT scheduled_at FROM jobdeck_jobs AS job
+           WHERE job.state = 'pending' AND job.queue = step.queue AND job.kind = step.kind AND job.priority = step.priority
+           ORDER BY job.id LIMIT 100))
+  FROM step WHERE priority IS NOT NULL
+"""
+
+
+def oldest_waits(
+    connection: apsw.Connection, now: float, queue: str | None = None, kind: str | None = None
+) -> dict[str, float]:
+    """Queue → seconds that its oldest ready job has waited, of queues that have one.
+
+    Exact where jobs became due in the order of their ids; where a hundred jobs or more that were retried stand before
+    the oldest one, the oldest of those.
+    """
+    since: defaultdict[str, float] = defaultdict(lambda: now)
+    for name, due in connection.execute(_OLDEST, {"queue": queue, "kind": kind}):
+        if due is not None:
+            since[name] = min(since[name], due)
+    return {name: now - due for name, due in since.items()}
+
+
+def sample_depths(connections: Connections, now: float) -> bool:
+    """See `Measures.sample_depths`."""
+    slot = int(now) // MINUTE * MINUTE
+    with connections.reading() as connection:
+        if connection.execute("SELECT 1 FROM jobdeck_depths WHERE slot = ? AND queue = ''", (slot,)).get:
+            return False  # nearly always: no need to keep writers waiting
+        depths = rows_of(
+            connection,
+            "SELECT queue, sum(n) FROM jobdeck_counts WHERE state = 'pending' GROUP BY queue HAVING sum(n) > 0 ORDER BY 2 DESC",
+        )
+        waits = oldest_waits(connection, now)
+    rows = [(slot, queue, pending, waits.get(queue, 0.0)) for queue, pending in depths]
+    total = (slot, "", sum(pending for _, pending in depths), max(waits.values(), default=0.0))
+    with connections.writing() as connection:
+        connection.execute("INSERT INTO jobdeck_depths VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", total)
+        if connection.changes() == 0:
+            return False  # somebody else was quicker
+        connection.executemany("INSERT INTO jobdeck_depths VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", rows[:_QUEUES])
+    return True
+
+
+def prune_depths(connections: Connections, now: float, folded_before: int) -> int:
+    """See `Measures.prune_depths`. Returns up to where samples are folded now, for the next call."""
+    before = (int(now) - _FINE_KEPT) // _HOUR * _HOUR
+    if before == folded_before:
+        return before
+    with connections.writing() as connection:
+        connection.execute(
+            f"INSERT INTO jobdeck_depths SELECT slot / {_HOUR} * {_HOUR}, queue, max(pending), max(oldest) FROM jobdeck_depths"
+            f" WHERE slot < ? AND slot % {_HOUR} <> 0 GROUP BY 1, 2"
+            " ON CONFLICT DO UPDATE SET pending = max(pending, excluded.pending), oldest = max(oldest, excluded.oldest)",
+            (before,),
+        )
+        connection.execute(f"DELETE FROM jobdeck_depths WHERE slot < ? AND slot % {_HOUR} <> 0", (before,))
+        connection.execute("DELETE FROM jobdeck_depths WHERE slot < ?", (int(now) - _KEPT,))
+    return before

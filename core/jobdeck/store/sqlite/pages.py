@@ -1,0 +1,121 @@
+"""Which ids a page holds: the query that finds them without reading jobs that are not on it.
+
+SQLite keeps no statistics here, and would choose an index by the look of the condition alone. The depth counters know
+better: they say how many jobs each state, queue and kind holds. So the index is chosen here, by the fewest jobs that
+it has to be read through; several values of one column are several walks through its index, merged as they go.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import apsw
+
+from ...query import Condition, Term, is_pattern
+from ...states import State
+from .conditions import Bound, where
+from .rows import rows_of
+
+#: Each of `SORTS` in SQL.
+SORTED = {
+    "id": "id",
+    "state": "state",
+    "kind": "kind",
+    "queue": "queue",
+    "priority": "priority",
+    "attempt": "attempt",
+    "age": "created_at",
+    "took": "(finished_at - started_at)",
+    "error": "error",
+}
+COUNTED = ("state", "queue", "kind")
+"""Columns that the depth counters know, each with an index of its own."""
+_WALKS = 16
+"""Walks that are merged at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """A way through the jobs: an index, and the value of each of its columns, for each of the walks."""
+
+    index: str
+    columns: tuple[str, ...]
+    values: Sequence[tuple[Any, ...]]
+
+
+def ids_query(
+    connection: apsw.Connection, condition: Condition, now: float, sort: str, descending: bool, limit: int | None
+) -> tuple[str, Bound]:
+    """A query for the ids that meet the condition, in order, and the values it names."""
+    clause, bound = where(condition, now)
+    bound["limit"] = -1 if limit is None else limit
+    direction = "DESC" if descending else "ASC"
+    if sort != "id":
+        order = f"{SORTED[sort]} {direction} NULLS LAST, id {direction}"
+        return f"SELECT id FROM jobdeck_jobs WHERE {clause} ORDER BY {order} LIMIT :limit", bound
+    walk = _walk(connection, condition)
+    if walk is None:
+        return f"SELECT id FROM jobdeck_jobs NOT INDEXED WHERE {clause} ORDER BY id {direction} LIMIT :limit", bound
+    if not walk.values:
+        return "SELECT 0 AS id WHERE false", {}
+    walks = []
+    for number, values in enumerate(walk.values):
+        names = [f"walk{number}_{place}" for place in range(len(values))]
+        bound.update(zip(names, values, strict=True))
+        there = " AND ".join(f"{column} = :{name}" for column, name in zip(walk.columns, names, strict=True))
+        walks.append(f"SELECT id FROM jobdeck_jobs INDEXED BY {walk.index} WHERE {there} AND {clause}")
+    return f"{' UNION ALL '.join(walks)} ORDER BY id {direction} LIMIT :limit", bound
+
+
+def _walk(connection: apsw.Connection, condition: Condition) -> Walk | None:
+    """The way past the fewest jobs; `None` stands for all of them by their id."""
+    batches = _numbers(condition, "batch")
+    if batches is not None and len(batches) * len(State) <= 4 * _WALKS:
+        return Walk("jobdeck_by_batch", ("batch", "state"), [(batch, state.value) for batch in batches for state in State])
+    if _numbers(condition, "id") is not None:
+        return None  # looked up one by one
+    counted = tuple(term for term in condition.terms if term.field in COUNTED)
+    if not counted:
+        return None
+    held = _held(connection, counted)
+    total = int(connection.execute("SELECT coalesce(sum(n), 0) FROM jobdeck_counts").get)
+    best: Walk | None = None
+    fewest = total
+    for column in COUNTED:
+        values = held[column]
+        if len(values) > _WALKS:
+            continue
+        jobs = _jobs_with(connection, column, values)
+        if jobs < fewest or not values:
+            best, fewest = Walk(f"jobdeck_by_{column}", (column,), [(value,) for value in values]), jobs
+    return best
+
+
+def _held(connection: apsw.Connection, terms: tuple[Term, ...]) -> dict[str, list[str]]:
+    """Of each counted column the values that jobs which meet the terms have."""
+    clause, bound = where(Condition(terms), 0.0)
+    rows = rows_of(connection, f"SELECT queue, kind, state FROM jobdeck_counts WHERE n > 0 AND {clause}", bound)
+    found: dict[str, dict[str, None]] = {column: {} for column in COUNTED}
+    for queue, kind, state in rows:
+        found["queue"][queue] = found["kind"][kind] = found["state"][state] = None
+    return {column: [*values] for column, values in found.items()}
+
+
+def _jobs_with(connection: apsw.Connection, column: str, values: Sequence[str]) -> int:
+    counted: Counter[str] = Counter()
+    for value, n in connection.execute(f"SELECT {column}, sum(n) FROM jobdeck_counts GROUP BY {column}"):
+        counted[value] = n
+    return sum(counted[value] for value in values)
+
+
+def _numbers(condition: Condition, field: str) -> list[int] | None:
+    """The whole numbers that a positive `field:` term admits; `None` if there is no such term."""
+    for term in condition.terms:
+        if term.field == field and term.op == ":" and not term.negated and not any(map(is_pattern, term.values)):
+            return [
+                *dict.fromkeys(int(value) for value in term.values if float(value).is_integer() and abs(float(value)) < 2**63)
+            ]
+    return None

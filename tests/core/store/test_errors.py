@@ -1,0 +1,106 @@
+"""Failures in groups: what fails alike stands together."""
+
+from __future__ import annotations
+
+import pytest
+from tests.core.helpers import Bench
+
+from jobdeck.jobs import Failure, Outcome
+from jobdeck.metrics import place_of
+
+
+def trace(line: int, function: str = "send") -> str:
+    return (
+        "Traceback (most recent call last):\n"
+        '  File "/srv/app/mail.py", line 41, in send_receipt\n    server.send(to)\n'
+        f'  File "/srv/app/smtp.py", line {line}, in {function}\n    raise Gone("x")\n'
+        "app.smtp.Gone: no\nFile a complaint\n"
+    )
+
+
+def fail(bench: Bench, kind: str, error: str, traceback: str | None, message: str = "no", **more: object) -> int:
+    job = bench.running(kind=kind)
+    now = bench.clock.now()
+    bench.store.fail_jobs([Failure(job, now, now, None, error, message, traceback, **more)])  # type: ignore[arg-type]
+    bench.clock.advance(10)
+    return job.id
+
+
+def test_failures_are_grouped_by_kind_error_and_place(bench: Bench) -> None:
+    begun = bench.clock.now()
+    first = fail(bench, "mail", "Gone", trace(88), "to ann")
+    fail(bench, "mail", "Gone", trace(99))
+    fail(bench, "img", "Gone", trace(88))
+    fail(bench, "mail", "OSError", trace(88))
+    second = fail(bench, "mail", "Gone", trace(88), "to bob")
+    group, *others = bench.store.measures.errors()
+    assert (group.kind, group.error_type, group.place) == ("mail", "Gone", "/srv/app/smtp.py:88 send")
+    assert (group.count, group.message, group.job_ids) == (2, "to bob", (second, first))
+    assert (group.first_seen, group.last_seen) == (begun, begun + 40)
+    assert [(other.kind, other.error_type, other.count) for other in others] == [
+        ("mail", "OSError", 1),
+        ("img", "Gone", 1),
+        ("mail", "Gone", 1),
+    ]
+
+
+def test_every_attempt_of_a_job_counts_and_the_job_is_named_once(bench: Bench) -> None:
+    (job,) = bench.enqueue()
+    for _ in range(2):
+        bench.fail(bench.claim()[0], retry_in=0)
+        bench.clock.advance(1)
+        bench.store.stage_jobs()
+    (group,) = bench.store.measures.errors()
+    assert (group.count, group.job_ids, group.place) == (2, (job.id,), "")
+
+
+def test_a_crash_and_a_time_out_are_failures_too(bench: Bench) -> None:
+    fail(bench, "slow", "TimedOut", None, outcome=Outcome.TIMED_OUT)
+    bench.running(kind="poison")
+    bench.clock.advance(31)
+    bench.store.rescue_jobs()
+    assert {(group.kind, group.error_type) for group in bench.store.measures.errors()} == {
+        ("slow", "TimedOut"),
+        ("poison", "crashed"),
+    }
+
+
+def test_what_went_well_or_was_given_back_is_no_error(bench: Bench) -> None:
+    bench.complete(bench.running())
+    bench.stop(bench.running())
+    bench.snooze(bench.running())
+    assert bench.store.measures.errors() == []
+
+
+def test_only_the_newest_failures_are_read(bench: Bench) -> None:
+    for line in range(6):
+        fail(bench, "mail", "Gone", trace(line))
+    assert sum(group.count for group in bench.store.measures.errors(4)) == 4
+    assert {group.place for group in bench.store.measures.errors(1)} == {"/srv/app/smtp.py:5 send"}
+    plan = bench.rows(
+        "EXPLAIN QUERY PLAN SELECT 1 FROM jobdeck_attempts WHERE outcome IN ('failed', 'timed out', 'crashed')"
+        " ORDER BY finished_at DESC LIMIT 9"
+    )
+    assert "jobdeck_failures" in plan[0][3]
+    assert len(plan) == 1
+
+
+def test_deleted_jobs_take_their_failures_with_them(bench: Bench) -> None:
+    job_id = fail(bench, "mail", "Gone", trace(1))
+    bench.store.delete_jobs([job_id])
+    assert bench.store.measures.errors() == []
+
+
+@pytest.mark.parametrize(
+    ("traceback", "place"),
+    [
+        (None, ""),
+        ("SyntaxError: no frames", ""),
+        (trace(7), "/srv/app/smtp.py:7 send"),
+        ('  File "a.py", line 3, in <module>\n    1/0\n    ~^~\nZeroDivisionError: x\n' * 2, "a.py:3 <module>"),
+        ('  + Exception Group Traceback:\n  |   File "a b.py", line 3, in f\n  | ExceptionGroup: x\n', "a b.py:3 f"),
+        (trace(5) + "x" * 100_000, ""),
+    ],
+)
+def test_the_place_is_the_last_frame(traceback: str | None, place: str) -> None:
+    assert place_of(traceback) == place

@@ -1,0 +1,91 @@
+"""`jobdeck errors`."""
+
+from __future__ import annotations
+
+import click
+
+from jobdeck import ErrorGroup
+
+from ..format import age, number
+from .documents import Document, iso
+from .front import Front, Verb
+from .output import columns, dim, on_terminal, print_json
+from .table import Cell, Column, cell, print_table
+
+HEADS = (
+    Column("COUNT", right=True),
+    Column("KIND", least=14),
+    Column("ERROR", least=12),
+    Column("WHERE", least=12, drop=3),
+    Column("LAST", right=True),
+    Column("FIRST", right=True, drop=4),
+    Column("JOBS", least=8, drop=2),
+    Column("MESSAGE", least=18, drop=1),
+)
+
+
+@click.command(
+    "errors",
+    cls=Verb,
+    epilog="""\b
+Examples:
+  jobdeck errors
+  jobdeck errors --json | jq -r 'select(.count > 10) | .job_ids[0]'
+""",
+)
+@click.option("--limit", type=click.IntRange(0), default=20, show_default=True, metavar="N", help="How many; 0 for all.")
+@click.option(
+    "--newest",
+    type=click.IntRange(1, 1_000_000),
+    default=10_000,
+    show_default=True,
+    metavar="N",
+    help="How many failed attempts are looked at.",
+)
+@click.pass_obj
+def errors_command(front: Front, limit: int, newest: int) -> None:
+    """Show what fails, alike failures together: by kind, error, and the line that raised it.
+
+    Attempts that failed, timed out or crashed are counted, whether or not they were retried. With --json each
+    group is one line, with the ids of its newest jobs.
+    """
+    with front.open() as queue:
+        groups = queue.errors(newest=newest)
+        now = queue.clock.now()
+    shown = groups[: limit or None]
+    if front.json:
+        for group in shown:
+            print_json(_document(group))
+        return
+    if shown:
+        print_table(HEADS, [_row(group, now) for group in shown], fit=columns())
+    elif on_terminal():
+        click.echo("Nothing has failed.")
+    if len(shown) < len(groups) and on_terminal():
+        click.echo(dim(f"{len(shown):,} of {len(groups):,}; --limit 0 shows all."))
+
+
+def _document(group: ErrorGroup) -> Document:
+    return {
+        "kind": group.kind,
+        "error_type": group.error_type,
+        "place": group.place,
+        "count": group.count,
+        "first_seen": iso(group.first_seen),
+        "last_seen": iso(group.last_seen),
+        "message": group.message,
+        "job_ids": list(group.job_ids),
+    }
+
+
+def _row(group: ErrorGroup, now: float) -> list[Cell]:
+    return [
+        cell(number(group.count)),
+        cell(group.kind),
+        cell(group.error_type, "red"),
+        cell(group.place.rpartition("/")[2].rpartition("\\")[2], dim=True),
+        cell(age(now - group.last_seen)),
+        cell(age(now - group.first_seen), dim=True),
+        cell(" ".join(map(str, group.job_ids))),
+        cell(group.message.partition("\n")[0], dim=True),
+    ]
