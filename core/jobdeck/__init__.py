@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .attempt import Context, context
     from .clock import Clock, SystemClock
     from .errors import (
+        ActNotFound,
         AppNotLoaded,
         ArgumentsTooLarge,
         GiveUp,
@@ -30,7 +31,10 @@ if TYPE_CHECKING:
         InvalidSetting,
         JobdeckError,
         JobNotFound,
+        KeyTaken,
         LeaseLost,
+        MovedOn,
+        NothingToUndo,
         PayloadUnreadable,
         RowRefused,
         Snooze,
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
         StoreFailed,
         StoreRefused,
         UnknownKind,
+        WrongAct,
         WrongState,
     )
     from .jobs import (
@@ -60,6 +65,7 @@ if TYPE_CHECKING:
         Slot,
         WorkerInfo,
     )
+    from .journal import Act, Undoing
     from .query import Condition, Term, parse, parse_duration
     from .queue import Queue
     from .registry import REGISTRY, Registry, job, load_apps
@@ -73,11 +79,12 @@ __version__ = "0.1.0"
 _HOMES = {
     "attempt": "Context context",
     "clock": "Clock SystemClock",
-    "errors": "AppNotLoaded ArgumentsTooLarge GiveUp InvalidArguments InvalidFilter InvalidHandler InvalidOption"
-    " InvalidSetting JobdeckError JobNotFound LeaseLost PayloadUnreadable RowRefused Snooze Stopped StoreBusy StoreError"
-    " StoreFailed StoreRefused UnknownKind WrongState",
+    "errors": "ActNotFound AppNotLoaded ArgumentsTooLarge GiveUp InvalidArguments InvalidFilter InvalidHandler InvalidOption"
+    " InvalidSetting JobdeckError JobNotFound KeyTaken LeaseLost MovedOn NothingToUndo PayloadUnreadable RowRefused Snooze"
+    " Stopped StoreBusy StoreError StoreFailed StoreRefused UnknownKind WrongAct WrongState",
     "jobs": "Attempt Changes IfParentFails Job Kind Latency LogLine NewJob OnConflict Outcome Overview Parameter QueueInfo"
     " Reason Slot WorkerInfo",
+    "journal": "Act Undoing",
     "query": "Condition Term parse parse_duration",
     "queue": "Queue",
     "registry": "REGISTRY Registry job load_apps",
@@ -92,6 +99,8 @@ __all__ = [
     "FINAL",
     "QUEUED",
     "REGISTRY",
+    "Act",
+    "ActNotFound",
     "AppNotLoaded",
     "ArgumentsTooLarge",
     "Attempt",
@@ -109,11 +118,14 @@ __all__ = [
     "Job",
     "JobNotFound",
     "JobdeckError",
+    "KeyTaken",
     "Kind",
     "Latency",
     "LeaseLost",
     "LogLine",
+    "MovedOn",
     "NewJob",
+    "NothingToUndo",
     "OnConflict",
     "Operation",
     "Outcome",
@@ -136,9 +148,11 @@ __all__ = [
     "StoreRefused",
     "SystemClock",
     "Term",
+    "Undoing",
     "UnknownKind",
     "Worker",
     "WorkerInfo",
+    "WrongAct",
     "WrongState",
     "add_shell",
     "allows",

@@ -327,6 +327,10 @@ class Changes:
 
     done: tuple[int, ...] = ()
     refused: Mapping[int, JobdeckError] = field(default_factory=dict)
+    act: int | None = None
+    """The id of the act in the journal, for `Queue.undo`; `None` if nothing was done."""
+    undoable: int = 0
+    """How many of the jobs an undo could take back now. A running job that was told to stop has been told."""
 
 
 # How a claimed attempt ends: what the worker hands to the store. Each carries the job as claimed.

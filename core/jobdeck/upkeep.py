@@ -63,5 +63,6 @@ class Upkeep:
                 if step < _PRUNE_STEP:
                     break
         self._store.prune_metrics()
+        self._store.journal.prune()
         self._store.prune_workers(max(WORKERS_KEPT, 2 * self._settings.lease))
         return removed

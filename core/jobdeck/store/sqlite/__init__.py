@@ -6,6 +6,7 @@ import json
 from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -25,12 +26,14 @@ from ...jobs import (
     Stop,
     WorkerInfo,
 )
+from ...journal import By
 from ...query import Condition
-from ..base import Lost, Renewal, Store
+from ..base import SOMEBODY, Lost, Renewal, Store
 from ..doorbell import Doorbell
 from .acts import Acts
 from .connection import Connections
 from .intake import Intake
+from .journal import SqliteJournal
 from .looks import Looks
 from .rows import storable
 from .work import Work
@@ -67,6 +70,7 @@ class SqliteStore(Store):
         self._intake = Intake(self._connections, self._clock)
         self._acts = Acts(self._connections, self._clock)
         self._looks = Looks(self._connections, self._clock)
+        self._journal = SqliteJournal(self._connections, self._clock, partial(self._ring, True))
 
     def close(self) -> None:
         self._connections.close()
@@ -84,6 +88,10 @@ class SqliteStore(Store):
         """Wake the workers of all processes, once what woke them can be seen."""
         if needed:
             self._connections.after_commit(self._doorbell.ring)
+
+    @property
+    def journal(self) -> SqliteJournal:
+        return self._journal
 
     # -- into the queue -------------------------------------------------------------------------
 
@@ -184,27 +192,27 @@ class SqliteStore(Store):
 
     # -- a person's side ------------------------------------------------------------------------
 
-    def cancel_jobs(self, ids: Sequence[int]) -> Changes:
-        changes = self._acts.cancel(ids)
+    def cancel_jobs(self, ids: Sequence[int], *, by: By = SOMEBODY) -> Changes:
+        changes = self._acts.cancel(ids, by)
         self._ring(bool(changes.done))  # a worker that runs one of them shall hear at once
         return changes
 
-    def retry_jobs(self, ids: Sequence[int]) -> Changes:
-        changes = self._acts.retry(ids)
+    def retry_jobs(self, ids: Sequence[int], *, by: By = SOMEBODY) -> Changes:
+        changes = self._acts.retry(ids, by)
         self._ring(bool(changes.done))
         return changes
 
-    def reprioritise_jobs(self, ids: Sequence[int], priority: int, *, relative: bool = False) -> Changes:
-        return self._acts.reprioritise(ids, priority, relative=relative)
+    def reprioritise_jobs(self, ids: Sequence[int], priority: int, *, relative: bool = False, by: By = SOMEBODY) -> Changes:
+        return self._acts.reprioritise(ids, priority, by, relative=relative)
 
-    def delete_jobs(self, ids: Sequence[int]) -> Changes:
-        return self._acts.delete(ids)
+    def delete_jobs(self, ids: Sequence[int], *, by: By = SOMEBODY) -> Changes:
+        return self._acts.delete(ids, by)
 
-    def pause_queue(self, name: str) -> bool:
-        return self._acts.pause(name)
+    def pause_queue(self, name: str, *, by: By = SOMEBODY) -> bool:
+        return self._acts.pause(name, by)
 
-    def resume_queue(self, name: str) -> bool:
-        resumed = self._acts.resume(name)
+    def resume_queue(self, name: str, *, by: By = SOMEBODY) -> bool:
+        resumed = self._acts.resume(name, by)
         self._ring(resumed)
         return resumed
 
