@@ -131,7 +131,7 @@ def test_a_deleted_job_comes_back_whole_under_its_own_id(bench: Bench) -> None:
 
 
 def test_of_a_very_long_log_the_newest_part_comes_back(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobdeck.store.sqlite.deeds.LOG_BYTES", 10_000)
+    monkeypatch.setattr("jobdeck.store.sqlite.deletion.LOG_BYTES", 10_000)
     job = bench.running()
     bench.store.append_logs([(job.id, 1, float(n), "out", f"{n:05}" + "x" * 995) for n in range(50)], 1 << 20)
     bench.complete(job)

@@ -17,13 +17,13 @@ from ...jobs import Changes, Job
 from ...journal import By
 from ...states import Operation, allows
 from ..journal import ACT_BYTES
-from . import deeds, pauses
+from . import deeds, deletion, pauses
 from .connection import Connections
-from .deeds import Done, Turn
-from .deeds import remove as _remove
+from .deletion import remove as _remove
 from .page import Page
 from .rows import JOB_COLUMNS, job_of
 from .tally import FINE, Tally
+from .turn import Done, Turn
 
 Doing = Callable[[Turn, Job], Done]
 """Changes one job inside the transaction; returns what it takes to undo that."""
@@ -56,7 +56,7 @@ class Acts:
 
     def delete(self, ids: Sequence[int], by: By) -> Changes:
         """See `Store.delete_jobs`."""
-        return self._each(Operation.DELETE, ids, by, deeds.delete)
+        return self._each(Operation.DELETE, ids, by, deletion.delete)
 
     def _each(self, operation: Operation, ids: Sequence[int], by: By, doing: Doing, how: str = "") -> Changes:
         """Do it to each job that is in a state for it; say of the others why not."""

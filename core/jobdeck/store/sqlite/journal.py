@@ -13,16 +13,22 @@ from ...jobs import Job
 from ...journal import Act, Undoing
 from ...states import Operation, allows
 from ..journal import Journal
-from . import pauses
+from . import deeds, deletion, pauses
 from .acts import read_jobs
 from .connection import Connections
-from .deeds import DEEDS, Deed, Entry, Turn
 from .page import add_part, packed, trim, unpacked
 from .rows import Row, rows_of
+from .turn import Deed, Entry, Turn
 
 _COLUMNS = "id, at, who, act, n, kept, told, undone, undone_at, undone_by"
 _PARTS = "SELECT part FROM jobdeck_journal_parts WHERE act = ? AND undone = ? ORDER BY part"
 
+DEEDS = {
+    Operation.CANCEL: deeds.CANCEL,
+    Operation.RETRY: deeds.RETRY,
+    Operation.REPRIORITISE: deeds.REPRIORITISE,
+    Operation.DELETE: deletion.DELETE,
+}
 Refused = dict[int | str, JobdeckError]
 Turning = Callable[[Turn, Entry], Entry]
 """Undoes one entry, or does it again; returns what it takes to turn it back. Raises a `JobdeckError` that says why not."""

@@ -12,8 +12,8 @@ import apsw
 from ...journal import By
 from ...states import Operation
 from ..journal import ACT_BYTES, ACTS_KEPT, ACTS_KEPT_FOR, BYTES_KEPT
-from .deeds import Entry
 from .rows import rows_of
+from .turn import Entry
 
 PART_JOBS = 1000
 """Jobs of one part: an undo changes a part at a time, so that others get to write in between."""
