@@ -12,6 +12,7 @@ from jobdeck_tui.cli import COMMANDS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 def test_every_command_is_named() -> None:
@@ -32,12 +33,22 @@ def test_no_setting_is_described_that_does_not_exist() -> None:
 
 
 def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
-    tasks, program = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    tasks, program, _ = PYTHON
     (tmp_path / "tasks.py").write_text(tasks)
     (tmp_path / "program.py").write_text(program)
     done = subprocess.run([sys.executable, "program.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["receipt-12", "1 {'order_id': 12, 'to': 'ann@example.org'} receipt-12"]
+
+
+def test_the_tests_of_the_readme_pass(tmp_path: Path) -> None:
+    tasks, _, tests = PYTHON
+    (tmp_path / "tasks.py").write_text(tasks)
+    (tmp_path / "test_tasks.py").write_text(tests)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_tasks.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 passed" in done.stdout
 
 
 def test_the_picture_is_there() -> None:

@@ -1,7 +1,8 @@
 """jobdeck: a durable job queue on an SQLite file.
 
 This is the front door. Everything a program or a front end may use is here; the modules behind it may
-change. Names are loaded when they are first used, so that `import jobdeck` costs next to nothing.
+change. Names are loaded when they are first used, so that `import jobdeck` costs next to nothing. Help for the tests
+of your own program is in `jobdeck.testing`.
 
 Example:
     >>> from jobdeck import Queue, Worker, job
@@ -17,14 +18,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from . import testing as testing
     from .attempt import Context, context
+    from .care import Care, doctor
     from .clock import Clock, SystemClock
+    from .cron import explain_cron, local_zone, next_ticks
+    from .drafts import Options
     from .errors import (
         ActNotFound,
         AppNotLoaded,
         ArgumentsTooLarge,
+        BackupFailed,
+        BatchNotFound,
         GiveUp,
+        Interrupted,
         InvalidArguments,
+        InvalidCron,
         InvalidFilter,
         InvalidHandler,
         InvalidOption,
@@ -35,25 +44,32 @@ if TYPE_CHECKING:
         LeaseLost,
         MovedOn,
         NothingToUndo,
+        NotUnique,
         PayloadUnreadable,
         RowRefused,
+        ScheduleExists,
+        ScheduleNotFound,
         Snooze,
         Stopped,
         StoreBusy,
         StoreError,
         StoreFailed,
         StoreRefused,
+        TimedOut,
         UnknownKind,
         WrongAct,
         WrongState,
     )
+    from .findings import Finding, Severity
     from .jobs import (
         Attempt,
+        Batch,
         Changes,
         IfParentFails,
         Job,
         Kind,
         Latency,
+        Limits,
         LogLine,
         NewJob,
         OnConflict,
@@ -62,6 +78,7 @@ if TYPE_CHECKING:
         Parameter,
         QueueInfo,
         Reason,
+        Schedule,
         Slot,
         WorkerInfo,
     )
@@ -69,28 +86,37 @@ if TYPE_CHECKING:
     from .query import Condition, Term, parse, parse_duration
     from .queue import Queue
     from .registry import REGISTRY, Registry, job, load_apps
+    from .schedule import Timetable
     from .settings import Settings
     from .shell import add_shell, command_line
     from .states import FINAL, QUEUED, Operation, State, allows
+    from .store.care import Backup
     from .worker import Worker
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "attempt": "Context context",
+    "care": "Care doctor",
     "clock": "Clock SystemClock",
-    "errors": "ActNotFound AppNotLoaded ArgumentsTooLarge GiveUp InvalidArguments InvalidFilter InvalidHandler InvalidOption"
-    " InvalidSetting JobdeckError JobNotFound KeyTaken LeaseLost MovedOn NothingToUndo PayloadUnreadable RowRefused Snooze"
-    " Stopped StoreBusy StoreError StoreFailed StoreRefused UnknownKind WrongAct WrongState",
-    "jobs": "Attempt Changes IfParentFails Job Kind Latency LogLine NewJob OnConflict Outcome Overview Parameter QueueInfo"
-    " Reason Slot WorkerInfo",
+    "cron": "explain_cron local_zone next_ticks",
+    "drafts": "Options",
+    "errors": "ActNotFound AppNotLoaded ArgumentsTooLarge BackupFailed BatchNotFound GiveUp Interrupted InvalidArguments"
+    " InvalidCron InvalidFilter InvalidHandler InvalidOption InvalidSetting JobNotFound JobdeckError KeyTaken"
+    " LeaseLost MovedOn NothingToUndo NotUnique PayloadUnreadable RowRefused ScheduleExists ScheduleNotFound Snooze Stopped"
+    " StoreBusy StoreError StoreFailed StoreRefused TimedOut UnknownKind WrongAct WrongState",
+    "findings": "Finding Severity",
+    "jobs": "Attempt Batch Changes IfParentFails Job Kind Latency Limits LogLine NewJob OnConflict Outcome"
+    " Overview Parameter QueueInfo Reason Schedule Slot WorkerInfo",
     "journal": "Act Undoing",
     "query": "Condition Term parse parse_duration",
     "queue": "Queue",
     "registry": "REGISTRY Registry job load_apps",
+    "schedule": "Timetable",
     "settings": "Settings",
     "shell": "add_shell command_line",
-    "states": "FINAL QUEUED Operation State allows",
+    "states": "FINAL Operation QUEUED State allows",
+    "store.care": "Backup",
     "worker": "Worker",
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
@@ -104,13 +130,21 @@ __all__ = [
     "AppNotLoaded",
     "ArgumentsTooLarge",
     "Attempt",
+    "Backup",
+    "BackupFailed",
+    "Batch",
+    "BatchNotFound",
+    "Care",
     "Changes",
     "Clock",
     "Condition",
     "Context",
+    "Finding",
     "GiveUp",
     "IfParentFails",
+    "Interrupted",
     "InvalidArguments",
+    "InvalidCron",
     "InvalidFilter",
     "InvalidHandler",
     "InvalidOption",
@@ -122,12 +156,15 @@ __all__ = [
     "Kind",
     "Latency",
     "LeaseLost",
+    "Limits",
     "LogLine",
     "MovedOn",
     "NewJob",
+    "NotUnique",
     "NothingToUndo",
     "OnConflict",
     "Operation",
+    "Options",
     "Outcome",
     "Overview",
     "Parameter",
@@ -137,7 +174,11 @@ __all__ = [
     "Reason",
     "Registry",
     "RowRefused",
+    "Schedule",
+    "ScheduleExists",
+    "ScheduleNotFound",
     "Settings",
+    "Severity",
     "Slot",
     "Snooze",
     "State",
@@ -148,6 +189,8 @@ __all__ = [
     "StoreRefused",
     "SystemClock",
     "Term",
+    "TimedOut",
+    "Timetable",
     "Undoing",
     "UnknownKind",
     "Worker",
@@ -158,14 +201,20 @@ __all__ = [
     "allows",
     "command_line",
     "context",
+    "doctor",
+    "explain_cron",
     "job",
     "load_apps",
+    "local_zone",
+    "next_ticks",
     "parse",
     "parse_duration",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "testing":  # a room of its own, for the tests of programs
+        return import_module(".testing", __name__)
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f".{_HOME_OF[name]}", __name__), name)

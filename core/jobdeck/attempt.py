@@ -2,109 +2,71 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import traceback
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from random import Random
-from typing import Any
+from types import CoroutineType
+from typing import Any, TypeVar
 
 from .backoff import delay
 from .clock import Clock
-from .errors import GiveUp, InvalidArguments, PayloadUnreadable, Snooze, Stopped, UnknownKind
-from .jobs import Completion, Ending, Failure, Job, Nap, Outcome, Release, Stop
-from .registry import Registry
+from .errors import GiveUp, Interrupted, InvalidArguments, PayloadUnreadable, Signal, Snooze, Stopped, TimedOut, UnknownKind
+from .joblog import Log, LogEntry
+from .jobs import Completion, Ending, Failure, Job, Nap, Outcome, Reason, Release, Stop
+from .registry import Entry, Registry
+from .retries import leaves, own_delay
+from .storedtext import result_json, told, traceback_of
 
-LOG_BUFFER_BYTES = 1 << 20
-"""What an attempt's log may hold in memory until it is written; beyond it the oldest lines are dropped."""
 STOP_GRACE = 5.0
 """Seconds between asking a command to end (SIGTERM) and ending it (SIGKILL)."""
-RESULT_CHARACTERS = 1 << 20
-"""A result longer than this, as JSON, is not kept: it belongs into a file or table, and its name into the result."""
-_MESSAGE_CHARACTERS = 10_000
-_TRACEBACK_CHARACTERS = 20_000
 
+logger = logging.getLogger("jobdeck.worker")
+_JOB_LOGGER = logging.getLogger("jobdeck.job")
 
-LogEntry = tuple[float, str, str]
-"""When, level, text."""
-
-
-class TimedOut(Exception):
-    """Raised inside a handler by `context().check()` when the attempt has used up its time."""
-
-
-class Interrupted(Exception):
-    """The worker shut down before the job was done, and the handler stopped for it. Let it pass through."""
-
-
-class Log:
-    """The log of one attempt: filled by its code, emptied by the worker into the store. Bounded."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._lines: deque[LogEntry] = deque()
-        self._bytes = 0
-        self._dropped = 0
-        self._lock = threading.Lock()
-
-    def add(self, level: str, text: str) -> None:
-        """Add a record, or some lines of output."""
-        # Lone surrogates cannot be stored as UTF-8.
-        clean = text.encode("utf-8", "backslashreplace").decode()
-        if len(clean) > LOG_BUFFER_BYTES:
-            clean = "…" + clean[-LOG_BUFFER_BYTES + 1 :]
-        with self._lock:
-            self._lines.append((self._clock.now(), level, clean))
-            self._bytes += len(clean)
-            self._drop()
-
-    def _drop(self) -> None:
-        while self._bytes > LOG_BUFFER_BYTES and len(self._lines) > 1:
-            self._bytes -= len(self._lines.popleft()[2])
-            self._dropped += 1
-
-    def take(self) -> list[LogEntry]:
-        """Everything that came since the last call."""
-        with self._lock:
-            lines = list(self._lines)
-            if self._dropped:
-                lines.insert(0, (lines[0][0], "warning", f"… {self._dropped:,} earlier entries were dropped"))
-            self._lines.clear()
-            self._bytes = self._dropped = 0
-            return lines
-
-    def put_back(self, lines: Sequence[LogEntry]) -> None:
-        """These were taken, and could not be stored."""
-        with self._lock:
-            self._lines.extendleft(reversed(lines))
-            self._bytes += sum(len(line[2]) for line in lines)
-            self._drop()
+T = TypeVar("T")
 
 
 class Context:
     """What a handler can know of, and say to, the job it runs. Ask for it with `context()`."""
 
-    def __init__(self, job: Job, clock: Clock, log: Log | None = None) -> None:
-        self.job_id = job.id
-        """The job's id: with `attempt`, an idempotency key for side effects."""
-        self.kind = job.kind
-        self.attempt = job.attempt
-        """1 for the first."""
-        self.max_attempts = job.max_attempts
+    # Most jobs never wait, log or stop: what that takes is made when it is first needed.
+    _deadline: float | None = None
+    _cancelled = _interrupted = _lost = _asked = False
+    _grace: float | None = None
+    _progress: float | None = None
+    _log: Log | None = None
+    _stop: threading.Event | None = None
+    _on_stop: Callable[[], None] | None = None
+
+    log: logging.LoggerAdapter[logging.Logger] = logging.LoggerAdapter(_JOB_LOGGER, {})
+    """A logger whose records, of any level, go to the attempt's log."""
+
+    def __init__(self, job: Job, clock: Clock) -> None:
+        self._job = job
         self._clock = clock
-        self._timeout = job.timeout
-        self._deadline: float | None = None
-        self._stop = threading.Event()
-        self._cancelled = self._interrupted = self._lost = False
-        self.grace = STOP_GRACE
-        """Seconds the code gets to stop by itself once it is asked to."""
-        self._log = log or Log(clock)
-        self._progress: float | None = None
-        self.log = logging.LoggerAdapter(_JOB_LOGGER, {})
-        """A logger whose records, of any level, go to the attempt's log."""
+
+    @property
+    def job_id(self) -> int:
+        """The job's id: with `attempt`, an idempotency key for side effects."""
+        return self._job.id
+
+    @property
+    def kind(self) -> str:
+        """The job's kind."""
+        return self._job.kind
+
+    @property
+    def attempt(self) -> int:
+        """1 for the first."""
+        return self._job.attempt
+
+    @property
+    def max_attempts(self) -> int:
+        """How often the job may start."""
+        return self._job.max_attempts
 
     @property
     def cancelled(self) -> bool:
@@ -112,9 +74,14 @@ class Context:
         return self._cancelled or self._lost
 
     @property
+    def fenced(self) -> bool:
+        """Whether the job shall stop for the sole reason that its lease ended or was lost; nobody cancelled it."""
+        return self._lost and not self._cancelled
+
+    @property
     def stopping(self) -> bool:
         """Whether the code should come to an end, for whatever reason."""
-        return self._stop.is_set() or self.timed_out
+        return self._asked or self.timed_out
 
     @property
     def timed_out(self) -> bool:
@@ -125,6 +92,11 @@ class Context:
     def interrupted(self) -> bool:
         """Whether the worker's time to shut down is over."""
         return self._interrupted
+
+    @property
+    def grace(self) -> float:
+        """Seconds the code gets to stop by itself once it is asked to."""
+        return STOP_GRACE if self._grace is None else self._grace
 
     def check(self) -> None:
         """Return at once if all is well; otherwise raise what ends the attempt. Call it now and then.
@@ -139,13 +111,21 @@ class Context:
         if self._interrupted:
             raise Interrupted
         if self.timed_out:
-            raise TimedOut("the attempt took longer than its timeout")
+            raise TimedOut
 
     def sleep(self, seconds: float) -> None:
-        """Sleep, but no longer than until the job shall stop; then raise as `check` does."""
-        if self._deadline is not None:
-            seconds = min(seconds, max(0.0, self._deadline - self._clock.monotonic()))
-        self._stop.wait(seconds)
+        """Sleep, but no longer than until the job shall stop; then raise as `check` does.
+
+        Raises:
+            RuntimeError: called in an `async def` handler, where it would hold up all the others.
+        """
+        if self._on_stop is not None and _on_the_loop():
+            raise RuntimeError("context().sleep() would hold up every async handler; use `await asyncio.sleep(…)`.")
+        left = self.left()
+        # The event first, the flag after it: `ask_to_stop` goes the other way round, so one of us sees the other.
+        stop = self._stop or self._made("_stop", threading.Event)
+        if not self._asked:
+            stop.wait(seconds if left is None else min(seconds, left))
         self.check()
 
     def progress(self, fraction: float) -> None:
@@ -156,17 +136,36 @@ class Context:
 
     def begin(self) -> None:
         """The code starts now, and so does its time."""
-        self._deadline = self._clock.monotonic() + self._timeout if self._timeout else None
+        if self._job.timeout:
+            self._deadline = self._clock.monotonic() + self._job.timeout
+
+    def left(self) -> float | None:
+        """Seconds until the attempt has used up its time; `None` without a timeout."""
+        return None if self._deadline is None else max(0.0, self._deadline - self._clock.monotonic())
 
     def ask_to_stop(
         self, *, cancelled: bool = False, interrupted: bool = False, lost: bool = False, grace: float = STOP_GRACE
     ) -> None:
         """Raise the flags that the handler sees; `grace` is how long it gets, in seconds."""
-        self.grace = min(self.grace, grace)
+        self._grace = min(self.grace, grace)
         self._cancelled |= cancelled
         self._interrupted |= interrupted
         self._lost |= lost
-        self._stop.set()
+        self._asked = True
+        if self._stop is not None:
+            self._stop.set()
+        self._call_stop()
+
+    def on_stop(self, call: Callable[[], None] | None) -> None:
+        """Call this, from any thread, when the code shall stop; at once, and perhaps twice, if it shall already."""
+        self._on_stop = call
+        if self._asked:
+            self._call_stop()
+
+    def _call_stop(self) -> None:
+        call = self._on_stop
+        if call is not None:
+            call()
 
     def take_progress(self) -> float | None:
         """The newest progress that was told since the last call."""
@@ -175,23 +174,31 @@ class Context:
 
     def take_log(self) -> list[LogEntry]:
         """What was logged since the last call."""
-        return self._log.take()
+        return [] if self._log is None else self._log.take()
 
     def put_back_log(self, lines: Sequence[LogEntry]) -> None:
         """Keep these until the next call."""
-        self._log.put_back(lines)
+        self._lines.put_back(lines)
 
     def write(self, level: str, text: str) -> None:
         """Add to the attempt's log, past `logging`: a command's output."""
-        self._log.add(level, text)
+        self._lines.add(level, text)
+
+    @property
+    def _lines(self) -> Log:
+        return self._log or self._made("_log", lambda: Log(self._clock))
+
+    def _made(self, name: str, make: Callable[[], T]) -> T:
+        # `setdefault` is one step: a handler's own threads may come here at the same time.
+        made: T = self.__dict__.setdefault(name, make())
+        return made
 
 
-_JOB_LOGGER = logging.getLogger("jobdeck.job")
 _current: ContextVar[Context | None] = ContextVar("jobdeck_context", default=None)
 
 
 def context() -> Context:
-    """The context of the job that runs on this thread.
+    """The context of the job that runs on this thread, or in this task.
 
     Raises:
         RuntimeError: no job runs here.
@@ -227,84 +234,123 @@ def capture_logs() -> None:
     _JOB_LOGGER.setLevel(logging.DEBUG)
 
 
-def run_attempt(job: Job, given: Context, registry: Registry, clock: Clock, random: Random) -> Ending:
-    """Run the handler of a claimed job on this thread.
+Told = Callable[[BaseException], None]
+
+
+def run_attempt(
+    job: Job, given: Context, registry: Registry, clock: Clock, random: Random, *, tell: Told | None = None
+) -> Ending:
+    """Run the handler of a claimed job: on this thread, or, where it is `async`, on the event loop, waiting for it here.
 
     Never raises for what the handler does: every way to end is an `Ending`.
+
+    Args:
+        job: the job as it was claimed.
+        given: what its handler gets as `context()`.
+        registry: the kinds.
+        clock: where the time is read.
+        random: where the jitter of a retry comes from.
+        tell: called with what the handler raised, if it raised.
     """
     started_at = clock.now()
     given.begin()
     token = _current.set(given)
+    entry = None
     try:
         entry = registry.get(job.kind)
         result = entry.handler(**entry.load(job.args_json))
-    except Stopped:
-        return Stop(job, started_at, clock.now())
-    except Interrupted:
-        return Release(job, started_at, clock.now())
-    except Snooze as nap:
-        return Nap(job, started_at, clock.now(), until=clock.now() + nap.seconds)
+        if type(result) is CoroutineType:
+            result, error = _on_loop(result, given)
+            if error is not None:
+                return _undone(job, started_at, clock, random, error, entry, given, tell)
     except BaseException as error:  # SystemExit and KeyboardInterrupt of a handler end the attempt, not the worker
-        return failure(job, started_at, clock, random, error)
+        return _undone(job, started_at, clock, random, error, entry, given, tell)
     finally:
         _current.reset(token)
+    if result is None:
+        return Completion(job, started_at, clock.now())
     try:
-        return Completion(job, started_at, clock.now(), result_json=_as_json(result))
+        return Completion(job, started_at, clock.now(), result_json=result_json(result))
     except Exception as error:  # the result may be anything, and what it does when it is read too
-        given.write("warning", f"The result was not kept, it cannot be written as JSON: {_told(error)}")
+        given.write("warning", f"The result was not kept, it cannot be written as JSON: {told(error)}")
         return Completion(job, started_at, clock.now())
 
 
-def failure(job: Job, started_at: float, clock: Clock, random: Random, error: BaseException) -> Failure:
-    """The ending of an attempt that raised `error`: retried later, or final."""
+def _on_loop(coroutine: CoroutineType[Any, Any, Any], given: Context) -> tuple[Any, BaseException | None]:
+    """What an `async` handler returned, and what it raised."""
+    from .coroutines import LOOP, Raised  # imported late: few programs need an event loop
+
+    ended = LOOP.submit(coroutine, given).result()
+    return (None, ended.error) if isinstance(ended, Raised) else (ended, None)
+
+
+def _undone(
+    job: Job,
+    started_at: float,
+    clock: Clock,
+    random: Random,
+    error: BaseException,
+    entry: Entry | None,
+    given: Context,
+    tell: Told | None,
+) -> Ending:
+    """The ending of an attempt whose code raised."""
+    if tell is not None:
+        tell(error)
+    if isinstance(error, BaseExceptionGroup):  # of a task group, whose tasks were all told the same
+        inner = [*leaves(error)]
+        error = inner[0] if all(isinstance(each, Signal) for each in inner) else error
+    if isinstance(error, Stopped) and not given.fenced:
+        return Stop(job, started_at, clock.now())
+    if isinstance(error, (Interrupted, Stopped)):
+        return Release(job, started_at, clock.now())
+    if isinstance(error, Snooze):
+        now = clock.now()
+        return Nap(job, started_at, now, until=now + error.seconds)
+    return failure(job, started_at, clock, random, error, entry)
+
+
+_HOPELESS = (GiveUp, InvalidArguments, PayloadUnreadable, UnknownKind)
+
+
+def failure(
+    job: Job, started_at: float, clock: Clock, random: Random, error: BaseException, entry: Entry | None = None
+) -> Failure:
+    """The ending of an attempt that raised `error`: retried later, or final, as the policy of `entry` says."""
     now = clock.now()
-    hopeless = isinstance(error, (GiveUp, InvalidArguments, PayloadUnreadable, UnknownKind))
-    final = hopeless or job.attempt >= job.max_attempts
-    told = "" if isinstance(error, TimedOut) else _traceback(error)
+    timed_out = isinstance(error, TimedOut)
+    hopeless = isinstance(error, _HOPELESS) or (entry is not None and entry.retries.give_up(error))
+    reason = None
+    if hopeless or job.attempt >= job.max_attempts:
+        # The last cause: a job that would have been given up anyway has still run out of time.
+        reason = Reason.TIMED_OUT if timed_out else Reason.GIVEN_UP if hopeless else Reason.EXHAUSTED
+    bare = timed_out or isinstance(error, (GiveUp, InvalidArguments, UnknownKind)) or getattr(error, "plain", False)
     return Failure(
         job,
         started_at,
         now,
-        retry_at=None if final else now + delay(job.attempt, random),
-        error_type="TimedOut" if isinstance(error, TimedOut) else type(error).__name__,
-        message=_told(error),
-        traceback=told or None,
-        outcome=Outcome.TIMED_OUT if isinstance(error, TimedOut) else Outcome.FAILED,
+        retry_at=None if reason else now + _pause(job, entry, random, error),
+        error_type=type(error).__name__,
+        message=told(error),
+        traceback=None if bare else traceback_of(error) or None,
+        outcome=Outcome.TIMED_OUT if timed_out else Outcome.FAILED,
+        reason=reason,
     )
 
 
-def _as_json(result: Any) -> str | None:
-    if result is None:
-        return None
-    text = _clean(json.dumps(result, ensure_ascii=False, allow_nan=False))
-    if len(text) > RESULT_CHARACTERS:
-        raise ValueError(f"it takes {len(text):,} characters, and the limit is {RESULT_CHARACTERS:,}")
-    return text
+def _pause(job: Job, entry: Entry | None, random: Random, error: BaseException) -> float:
+    """Seconds until the next attempt: the job's own way, or its kind's, or the usual one."""
+    chosen = job.backoff or (None if entry is None else entry.retries.backoff)
+    if callable(chosen):
+        try:
+            return own_delay(chosen, job.attempt, error)
+        except BaseException:  # it may do anything, and the job shall not be lost for it
+            logger.exception("The back-off function of %s failed; the usual pause is made", job.kind)
+            chosen = None
+    return delay(job.attempt, random, *(chosen or ()))
 
 
-def _told(error: BaseException) -> str:
-    """What the exception says; it may be long, and it may fail in saying it."""
-    try:
-        text = str(error)
-    except BaseException:
-        return "(its text cannot be read)"
-    return _clean(text if len(text) <= _MESSAGE_CHARACTERS else text[: _MESSAGE_CHARACTERS - 1] + "…")
+def _on_the_loop() -> bool:
+    from .coroutines import LOOP
 
-
-def _clean(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
-def _traceback(error: BaseException) -> str:
-    """The traceback from the handler down; jobdeck's own frames above it tell nobody anything."""
-    if isinstance(error, (GiveUp, InvalidArguments, UnknownKind)) or getattr(error, "plain", False):
-        return ""
-    trace = error.__traceback__
-    trace = trace.tb_next if trace is not None and trace.tb_next is not None else trace
-    try:
-        text = "".join(traceback.format_exception(type(error), error, trace))
-    except BaseException:  # an exception may define what happens when it is looked at
-        text = "".join(traceback.format_tb(trace))
-    if len(text) > _TRACEBACK_CHARACTERS:
-        text = text[: _TRACEBACK_CHARACTERS // 2] + "\n…\n" + text[-_TRACEBACK_CHARACTERS // 2 :]
-    return _clean(text)
+    return LOOP.is_here

@@ -1,18 +1,30 @@
-"""Where a worker's threads hand jobs to one another. One lock guards it all; nothing here touches the store.
+"""Where a worker's threads hand jobs to one another. Nothing here touches the store.
 
-A claimed job's way: the claimer `place`s it, a runner `take`s it and hands in its ending, the claimer `gather`s
+A claimed job's way: the claimer `place`s it, a runner `take`s it and `hand_in`s its ending, the claimer `gather`s
 the endings, writes them, and says so with the next `place`. Until then the desk *holds* the job.
+
+While there is work, runners and claimer meet in two deques, whose ends are atomic, and no lock is taken; the lock is for
+those who wait, and for all that happens rarely. A runner's word to the claimer is never lost: the runner appends before it
+looks whether the claimer sleeps, and the claimer says that it sleeps before it looks what there is.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from .attempt import Context
 from .jobs import Ending, Job, Release
+from .pace import Pace
+
+LINGER = 0.005
+"""Seconds that an ending waits for others to share a commit with, while there is more to run."""
+STALE = 0.25
+"""Seconds after which jobs that were claimed ahead and not begun are given back, for others to run."""
 
 
 @dataclass(slots=True, eq=False)
@@ -21,6 +33,8 @@ class Run:
 
     job: Job
     context: Context
+    until: float
+    """When the lease ends unless it is renewed, on the monotonic clock. What has not begun by then must not begin."""
     started_at: float | None = None
 
     @property
@@ -34,6 +48,19 @@ class Run:
         return Release(self.job, self.started_at or now, now)
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What the claimer has to do: write the endings, and claim."""
+
+    endings: list[Ending]
+    idle: int
+    """Threads that wait for a job."""
+    ahead: int
+    """Jobs to claim beyond those."""
+    suspects: bool
+    """Whether a job that a crash has interrupted may be claimed: one is held at a time."""
+
+
 class Desk:
     """The jobs that one worker holds, and its threads."""
 
@@ -43,15 +70,23 @@ class Desk:
         self._claimer = threading.Condition(self._lock)
         self._runner = threading.Condition(self._lock)
         self._changed = threading.Condition(self._lock)
+        self._inbox: deque[Run] = deque()
+        self._outbox: deque[Ending] = deque()
+        # Read without the lock by runners; changed with it.
+        self._sleeping = False  # the claimer waits
+        self._leaving = False  # a runner must ask the lock before it takes more
         # All of the following belongs to the lock.
         self._held: dict[int, Run] = {}
-        self._inbox: deque[Run] = deque()
-        self._outbox: list[Ending] = []
         self._writing: list[Ending] = []
         self._coming = 0  # asked of the store, and not here yet
+        self._ahead = 0  # of those, beyond the idle threads
         self._wanted = 0
+        self._stuck = 0
         self._runners = 0
         self._idle = 0
+        self._suspects = 0
+        self._pace = Pace()
+        self._placed_at = 0.0
         self._look = True  # there may be jobs to claim
         self._heard = False  # something rang: a job may have been asked to stop
         self._draining = False
@@ -63,6 +98,11 @@ class Desk:
     def threads(self) -> int:
         """How many jobs may run at once."""
         return self._wanted
+
+    @property
+    def stuck(self) -> int:
+        """Threads whose code was asked to stop and does not; each has a substitute."""
+        return self._stuck
 
     @property
     def draining(self) -> bool:
@@ -86,7 +126,7 @@ class Desk:
         """There may be jobs to claim, or word that a job shall stop."""
         with self._lock:
             self._look = self._heard = True
-            self._claimer.notify()
+            self._wake_claimer()
 
     def heard(self) -> bool:
         """Whether anything rang since the last call."""
@@ -110,24 +150,34 @@ class Desk:
         """Let up to `threads` jobs run at once; returns how many runners the caller has to start."""
         with self._lock:
             self._wanted = max(0, threads)
-            missing = 0 if self.stopped.is_set() else max(0, self._wanted - self._runners)
-            self._runners += missing
-            self._runner.notify_all()
-            return missing
+            return self._missing()
+
+    def replace_stuck(self, stuck: int) -> int:
+        """So many threads are lost to code that does not stop; returns how many runners the caller has to start."""
+        with self._lock:
+            self._stuck = stuck
+            return self._missing()
+
+    def _missing(self) -> int:
+        missing = 0 if self.stopped.is_set() else max(0, self._wanted + self._stuck - self._runners)
+        self._runners += missing
+        self._leaving = self._runners > self._wanted + self._stuck
+        self._runner.notify_all()
+        return missing
 
     def drain(self) -> None:
         """Ask the store for nothing more, and give back what no runner has begun."""
         with self._lock:
             self._draining = True
-            self._give_back(self._inbox)
-            self._inbox.clear()
-            self._claimer.notify()
+            self._give_back_inbox()
+            self._wake_claimer()
 
     def stop(self) -> None:
         """Let every thread come to its end."""
         with self._lock:
+            self._leaving = True
             self.stopped.set()
-            self._claimer.notify_all()
+            self._wake_claimer()
             self._runner.notify_all()
 
     def clear(self) -> tuple[list[Ending], list[Run]]:
@@ -136,7 +186,7 @@ class Desk:
         What the claimer is writing at this moment stays its own.
         """
         with self._lock:
-            endings, self._outbox = self._outbox, []
+            endings = _emptied(self._outbox)
             for ending in (*endings, *self._writing):
                 self._held.pop(ending.job.id, None)
             left = list(self._held.values())
@@ -144,84 +194,173 @@ class Desk:
             self._inbox.clear()
             return endings, left
 
-    # -- for runners ------------------------------------------------------------------------------
+    # -- for those who run --------------------------------------------------------------------------
 
-    def take(self, done: Ending | None = None, run: Run | None = None) -> Run | None:
-        """Hand in the ending of the run before, and wait for the next; `None` tells the runner to end."""
+    def hand_in(self, run: Run, ending: Ending) -> None:
+        """The run has ended."""
+        if self.holds(run):  # otherwise it was given up in a shutdown
+            self._outbox.append(ending)
+            if self._sleeping and len(self._inbox) <= self._pace.low:
+                with self._lock:
+                    self._wake_claimer()
+
+    def take(self, most: int = 1) -> list[Run] | None:
+        """Wait for something to run; returns up to `most` runs, or `None`: come to an end."""
+        runs = [] if self._leaving else self._taken(most)
+        return runs or self._wait_for_run(most)
+
+    def _taken(self, most: int) -> list[Run]:
+        if most == 1:
+            try:
+                return [self._inbox.popleft()]
+            except IndexError:
+                return []
+        return _emptied(self._inbox, most)
+
+    def _wait_for_run(self, most: int) -> list[Run] | None:
         with self._lock:
-            if done is not None and run is not None and self.holds(run):  # otherwise it was given up in a shutdown
-                self._outbox.append(done)
-            self._idle += 1
-            self._claimer.notify()
-            while not self._inbox or self.stopped.is_set():
-                # A runner for whom a job is on its way must not leave.
-                if self.stopped.is_set() or (self._runners > self._wanted and self._idle > self._coming):
-                    self._idle -= 1
-                    self._runners -= 1
-                    return None
-                self._runner.wait()
-            self._idle -= 1
-            return self._inbox.popleft()
+            self._idle += most
+            self._wake_claimer()
+            try:
+                while True:
+                    # A runner for whom a job is on its way must not leave.
+                    surplus = self._runners > self._wanted + self._stuck and self._idle > self._coming - self._ahead
+                    if self.stopped.is_set() or (surplus and not self._inbox):
+                        self._runners -= 1
+                        self._leaving = self.stopped.is_set() or self._runners > self._wanted + self._stuck
+                        return None
+                    if runs := self._taken(most):
+                        return runs
+                    self._runner.wait()
+            finally:
+                self._idle -= most
 
     # -- for the claimer --------------------------------------------------------------------------
 
-    def gather(self, patience: float) -> tuple[list[Ending], int] | None:
-        """Wait for something to do; returns endings to write and how many jobs to claim. `None`: come to an end.
+    def gather(self, patience: float) -> Work | None:
+        """Wait for something to do, and return it; `None`: come to an end.
 
         After `patience` seconds without a call, it is time to look by oneself.
         """
         with self._lock:
-            while not (self._outbox or self.stopped.is_set() or (self._look and self._room() > 0)):
-                if not self._claimer.wait(patience):
+            until = time.monotonic() + patience
+            while not self._ready():
+                self._sleeping = True
+                # What a runner did a moment ago, not seeing that we sleep.
+                if self._ready():
+                    break
+                now = time.monotonic()
+                if self._inbox or self._outbox:
+                    self._claimer.wait(LINGER)
+                    if self._inbox and time.monotonic() > self._placed_at + STALE:
+                        self._give_back_inbox(keep=self._idle)
+                        self._pace.slow()
+                    elif self._outbox:
+                        break
+                elif now >= until or not self._claimer.wait(until - now):
                     self._look = True
-            if self.stopped.is_set() and not self._outbox:
+                    until = time.monotonic() + patience
+            self._sleeping = False
+            self._writing = _emptied(self._outbox)
+            if self.stopped.is_set() and not self._writing:
                 return None
-            self._writing, self._outbox = self._outbox, []
-            self._coming = self._room() if self._look else 0
+            self._pace.learn(self._writing)
+            idle = self._room()
+            # Whatever has ended may have left room under a limit, so it is worth a look too.
+            look = self._look or (bool(self._writing) and idle > 0)
+            ahead = self._room_ahead(idle) if look and len(self._inbox) <= self._pace.low else 0
+            self._coming, self._ahead = (idle + ahead, ahead) if look else (0, 0)
             if self._coming:
                 self._look = False  # what rings from now on is news
-            return self._writing, self._coming
+            return Work(self._writing, self._coming - self._ahead, self._ahead, suspects=not self._suspects)
+
+    def _ready(self) -> bool:
+        if self.stopped.is_set():
+            return True
+        # Endings are written together, unless somebody waits for what comes after.
+        if self._outbox and (not self._inbox or len(self._outbox) >= self._pace.enough):
+            return True
+        return self._look and (self._room() > 0 or (len(self._inbox) <= self._pace.low and self._room_ahead(0) > 0))
 
     def _room(self) -> int:
         if self._draining or self.stopped.is_set():
             return 0
-        return max(0, min(self._idle, self._idle - self._runners + self._wanted) - len(self._inbox))
+        surplus = max(0, self._runners - self._wanted - self._stuck)
+        return max(0, self._idle - surplus - len(self._inbox))
+
+    def _room_ahead(self, idle: int) -> int:
+        if self._draining or self.stopped.is_set() or not self._wanted:
+            return 0
+        return max(0, self._pace.ahead - max(0, len(self._inbox) + idle - self._idle))
 
     def place(self, runs: Sequence[Run]) -> None:
         """What was gathered is written, and these were claimed."""
         with self._lock:
-            for ending in self._writing:
-                self._held.pop(ending.job.id, None)
+            self._let_go(self._writing)
             self._writing = []
             for run in runs:
                 self._held[run.job.id] = run
+                self._suspects += run.job.crashes > 0
             if self._draining:
                 self._give_back(runs)
-            else:
+            elif runs:
                 self._inbox.extend(runs)
                 self._runner.notify(len(runs))
-            if runs and len(runs) == self._coming:
-                self._look = True  # there may be more
+            if self._coming:
+                # There may be more. Of those ahead perhaps none was allowed, so those who idle look for themselves.
+                full = len(runs) >= self._coming
+                self._look = self._look or full or self._ahead > 0
+                self._pace.claimed(full=full, threads=self._wanted)
+            if runs:
+                self._placed_at = time.monotonic()
             self._settled()
 
     def put_back(self, endings: Sequence[Ending]) -> None:
         """These of what was gathered could not be written yet. The others are done with."""
         with self._lock:
             kept = {ending.job.id for ending in endings}
-            for ending in self._writing:
-                if ending.job.id not in kept:
-                    self._held.pop(ending.job.id, None)
-            self._outbox[:0] = endings
+            self._let_go([ending for ending in self._writing if ending.job.id not in kept])
+            self._outbox.extendleft(reversed(endings))
             self._writing = []
             self._look = True
             self._settled()
 
+    def _let_go(self, endings: Iterable[Ending]) -> None:
+        for ending in endings:
+            self._held.pop(ending.job.id, None)
+            if ending.job.crashes:
+                self._suspects -= 1
+                self._look = True  # the next suspect may come
+
     def _settled(self) -> None:
-        self._coming = 0
-        if self._runners > self._wanted:
+        self._coming = self._ahead = 0
+        if self._runners > self._wanted + self._stuck:
             self._runner.notify_all()  # those who stayed for what was coming
         self._changed.notify_all()
 
-    def _give_back(self, runs: Sequence[Run] | deque[Run]) -> None:
+    def _wake_claimer(self) -> None:
+        self._sleeping = False
+        self._claimer.notify()
+
+    def _give_back_inbox(self, keep: int = 0) -> None:
+        waiting = _emptied(self._inbox)
+        self._inbox.extend(waiting[:keep])
+        self._give_back(waiting[keep:])
+
+    def _give_back(self, runs: Iterable[Run]) -> None:
         now = self._now()
-        self._outbox += [run.given_back(now) for run in runs]
+        self._outbox.extend(run.given_back(now) for run in runs)
+
+
+T = TypeVar("T")
+
+
+def _emptied(box: deque[T], most: int = 1 << 30) -> list[T]:
+    """All that the deque held, or the first of it; others may be at its ends meanwhile."""
+    taken: list[T] = []
+    try:
+        while len(taken) < most:
+            taken.append(box.popleft())
+    except IndexError:
+        pass  # that was all
+    return taken

@@ -1,11 +1,12 @@
 """Everything that can go wrong, by name. Each error is one clear sentence and carries its data.
 
-The signals at the end are raised *by* a handler to say how its attempt shall end.
+The signals at the end say how an attempt shall end: raised by a handler, or by its context for it to pass on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from .states import Operation, State
 
@@ -108,6 +109,24 @@ class LeaseLost(JobdeckError):
         self.job_id = job_id
 
 
+class NotUnique(JobdeckError):
+    """Another job holds the unique key. Wait for it, cancel it, or enqueue with another `on_conflict`."""
+
+    def __init__(self, key: str, job_id: int, state: State) -> None:
+        super().__init__(f"The unique key {key!r} is held by job {job_id}, which is {state}.")
+        self.key = key
+        self.job_id = job_id
+        self.state = state
+
+
+class BatchNotFound(JobdeckError):
+    """No batch has this id. It may have been pruned with its jobs."""
+
+    def __init__(self, batch: int) -> None:
+        super().__init__(f"There is no batch {batch}.")
+        self.batch = batch
+
+
 class UnknownKind(JobdeckError):
     """The kind is not in the registry. Name the module that defines it in JOBDECK_APP."""
 
@@ -147,6 +166,35 @@ class InvalidOption(JobdeckError):
         super().__init__(f"The {option} {problem}.")
         self.option = option
         self.problem = problem
+
+
+class InvalidCron(InvalidOption):
+    """The cron expression cannot be used. `field` names the part that is wrong, if it is one part.
+
+    `queue.schedules.preview(cron)` and `jobdeck schedule preview CRON` show what an expression means.
+    """
+
+    def __init__(self, cron: str, field: str | None, problem: str) -> None:
+        shown = cron if len(cron) <= 100 else cron[:99] + "…"
+        super().__init__("cron expression", f"{shown!r} {problem}")
+        self.cron = cron
+        self.field = field
+
+
+class ScheduleNotFound(JobdeckError):
+    """No schedule has this name; `jobdeck schedule list` shows what there is."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is no schedule {name!r}.")
+        self.name = name
+
+
+class ScheduleExists(JobdeckError):
+    """There is a schedule of this name already. Edit it, or say that it shall be replaced."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is a schedule {name!r} already; edit it, or add it with replace.")
+        self.name = name
 
 
 class InvalidFilter(JobdeckError):
@@ -228,8 +276,17 @@ class RowRefused(StoreError):
         self.problem = problem
 
 
+class BackupFailed(JobdeckError):
+    """No backup was written; what stood at its path is as before. Choose another path, or make room."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"No backup was written to {path}: {problem}.")
+        self.path = path
+        self.problem = problem
+
+
 class Signal(Exception):
-    """The base of what a handler raises to say how its attempt shall end. Not an error."""
+    """The base of what is raised inside a handler to say how its attempt shall end. Not an error."""
 
 
 class Snooze(Signal):
@@ -256,3 +313,20 @@ class Stopped(Signal):
 
     def __init__(self) -> None:
         super().__init__("stopped on request")
+
+
+class TimedOut(Signal):
+    """Raised by `context().check()` when the attempt has used up its time. Let it pass through.
+
+    A policy may name it: `retry_on=(TimedOut, …)`, `give_up_on=(TimedOut,)`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("the attempt took longer than its timeout")
+
+
+class Interrupted(Signal):
+    """Raised by `context().check()` when the worker shuts down before the job is done. Let it pass through."""
+
+    def __init__(self) -> None:
+        super().__init__("the worker shuts down")

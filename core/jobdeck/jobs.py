@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from .backoff import Bounds, read_bounds
 from .errors import JobdeckError, PayloadUnreadable
 from .states import State
 
@@ -135,6 +136,7 @@ class Job:
     unique_key: str | None = None
     batch: int | None = None
     backoff_json: str | None = None
+    """Back-off of this job alone; its kind's when `None`."""
     tags: tuple[str, ...] = ()
     progress: float | None = None
     """From 0 to 1, if the handler tells."""
@@ -158,6 +160,11 @@ class Job:
         return value
 
     @property
+    def backoff(self) -> Bounds | None:
+        """The first step and the cap of its own back-off, in seconds; `None` where its kind's holds."""
+        return None if self.backoff_json is None else read_bounds(self.backoff_json)
+
+    @property
     def result(self) -> Any:
         """What the handler returned, as JSON read it; the stored text itself if it is not JSON."""
         if self.result_json is None:
@@ -166,6 +173,45 @@ class Job:
             return json.loads(self.result_json)
         except ValueError:
             return self.result_json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Jobs that were enqueued together, with one outcome to wait for."""
+
+    id: int
+    name: str
+    total: int
+    """How many jobs it began with."""
+    created_at: float
+    counts: Mapping[State, int] = field(default_factory=dict)
+    """Those that are still in the store, by state; the others were completed or removed, and pruned."""
+
+    @property
+    def open(self) -> int:
+        """Jobs that are not final."""
+        return sum(n for state, n in self.counts.items() if not state.is_final)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every job is final."""
+        return self.open == 0
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether every job is final and none failed or was cancelled."""
+        return self.finished and not (self.counts.get(State.FAILED) or self.counts.get(State.CANCELLED))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What holds for a queue, in all processes together; `None` means no limit."""
+
+    running: int | None = None
+    """Jobs that may run at once."""
+    rate: int | None = None
+    """Jobs that may start within any `period` seconds."""
+    period: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +280,7 @@ class QueueInfo:
     name: str
     counts: Mapping[State, int]
     paused_at: float | None = None
+    limits: Limits = Limits()
 
     @property
     def paused(self) -> bool:
@@ -253,6 +300,8 @@ class Kind:
     priority: int
     max_attempts: int | None
     timeout: float | None
+    concurrency: int | None
+    """How many may run at once, in all processes together."""
     doc: str
     """The first paragraph of the handler's docstring."""
     parameters: tuple[Parameter, ...]
@@ -331,6 +380,49 @@ class Changes:
     """The id of the act in the journal, for `Queue.undo`; `None` if nothing was done."""
     undoable: int = 0
     """How many of the jobs an undo could take back now. A running job that was told to stop has been told."""
+    children: int = 0
+    """How many jobs that waited for them were cancelled with them; an undo brings them back too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """A periodic job: what is enqueued at each tick, and when the next one comes."""
+
+    name: str
+    cron: str
+    """Five fields; six with seconds first; a name such as `@daily`; or `every 90s`."""
+    timezone: str
+    """Where the fields are read: `UTC`, `Europe/Berlin`."""
+    kind: str
+    args_json: str
+    """The arguments of each job, checked when the schedule was made: a JSON object."""
+    queue: str
+    priority: int
+    max_attempts: int
+    next_at: float
+    """The tick that comes next. Of no meaning while the schedule is paused."""
+    timeout: float | None = None
+    tags: tuple[str, ...] = ()
+    created_at: float = 0.0
+    paused_at: float | None = None
+    last_at: float | None = None
+    """When it enqueued a job last."""
+    last_job: int | None = None
+    """The id of that job, which may have been deleted since."""
+    error: str | None = None
+    """Why its newest tick enqueued nothing, on one line; `None` if it did."""
+
+    @property
+    def paused(self) -> bool:
+        return self.paused_at is not None
+
+    @property
+    def args(self) -> Any:
+        """The arguments as JSON read them; the stored text itself if it is not JSON."""
+        try:
+            return json.loads(self.args_json)
+        except ValueError:
+            return self.args_json
 
 
 # How a claimed attempt ends: what the worker hands to the store. Each carries the job as claimed.
@@ -362,6 +454,8 @@ class Failure(Ending):
     message: str
     traceback: str | None = None
     outcome: Outcome = Outcome.FAILED
+    reason: Reason | None = None
+    """Why it is not run again, where that is so; where it is not told, the outcome tells it."""
 
 
 @dataclass(frozen=True, slots=True)

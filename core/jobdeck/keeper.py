@@ -87,8 +87,9 @@ class Keeper:
                 self._round(held)
                 patience.reset()
             except Exception as error:  # a bug must not silently end the leases of running jobs
+                self._fence(held)
                 patience.wait(error)
-            self._wake.wait(KEEP if held else min(POLL, self._upkeep.rescue_every))
+            self._wake.wait(self._upkeep.pause(KEEP if held else min(POLL, self._upkeep.rescue_every)))
 
     def _round(self, held: list[Run]) -> None:
         now = self._clock.monotonic()
@@ -107,13 +108,24 @@ class Keeper:
             self._desk.wake()
 
     def _heartbeat(self, held: list[Run]) -> None:
+        until = self._clock.monotonic() + self._settings.lease
         renewal = self._store.heartbeat_jobs([(run.job.id, run.lease) for run in held], self._settings.lease)
         for run in held:
+            if run.job.id not in renewal.lost:
+                run.until = until
             # A job that ended meanwhile is not lost: its lease is gone because its ending was written.
             if run.job.id in renewal.lost and self._desk.holds(run):
                 run.context.ask_to_stop(lost=True)
             elif run.job.id in renewal.cancelling:
                 run.context.ask_to_stop(cancelled=True)
+
+    def _fence(self, held: list[Run]) -> None:
+        """Stop the code of jobs whose lease could not be renewed in time: they may run elsewhere by now."""
+        now = self._clock.monotonic()
+        for run in held:
+            if now >= run.until and not run.context.fenced:
+                logger.warning("The lease of job %d ended before it could be renewed, its code was told to stop", run.job.id)
+                run.context.ask_to_stop(lost=True)
 
     def _write_progress(self, held: list[Run]) -> None:
         told = [(run, fraction) for run in held if (fraction := run.context.take_progress()) is not None]

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-import contextlib
+import json
 import time
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import cached_property
 from pathlib import Path
 from random import Random
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
+from .care import Care
 from .clock import Clock, SystemClock
-from .errors import InvalidOption, JobNotFound, StoreRefused
-from .jobs import Attempt, Changes, Job, Kind, LogLine, NewJob, Overview, QueueInfo, WorkerInfo
+from .drafts import Options, check_name, check_priority, draft
+from .errors import BatchNotFound, InvalidOption, JobNotFound
+from .jobs import Attempt, Batch, Changes, Job, Kind, Limits, LogLine, NewJob, Overview, QueueInfo, WorkerInfo
 from .journal import Act, By, Undoing, check_who, whoami
+from .place import open_store
 from .query import EVERY_JOB, Condition, parse
 from .registry import REGISTRY, SHELL, Entry, Handler, Registry
-from .settings import Settings, default_database
+from .settings import Settings
 from .states import FINAL
 from .store.base import SORTS, Store
 
-PRIORITIES = range(-1_000_000, 1_000_001)
-_NAME_LENGTH = 200
-_FAR = 1e10
-"""Seconds: 300 years. Beyond lies a mistake."""
+if TYPE_CHECKING:
+    from .schedule import Timetable
 
+_DAYS = 31 * 86400.0
+"""Seconds: the longest period of a rate."""
+
+T = TypeVar("T")
 Ids = int | Iterable[int]
 
 
@@ -73,7 +79,9 @@ class Queue:
         self.who = whoami() if who is None else check_who(who)
         """Who acts, unless an act says otherwise."""
         self.where = str(database or self.settings.database)
-        self.store: Store = _open(self.where, self.settings, self.clock, self.random, adopt=adopt)
+        self.store: Store = open_store(self.where, self.settings, self.clock, self.random, adopt=adopt)
+        self.care = Care(self.where, self.store, self.settings, self.clock)
+        """Pruning, backups, checkups."""
 
     def __enter__(self) -> Self:
         return self
@@ -87,32 +95,14 @@ class Queue:
 
     # -- enqueue ----------------------------------------------------------------------------------
 
-    def draft(
-        self,
-        kind: str | Handler,
-        args: Mapping[str, Any] | None = None,
-        /,
-        *,
-        queue: str | None = None,
-        priority: int | None = None,
-        delay: float | None = None,
-        at: float | None = None,
-        max_attempts: int | None = None,
-        timeout: float | None = None,
-        tags: Sequence[str] = (),
-    ) -> NewJob:
+    def draft(self, kind: str | Handler, args: Mapping[str, Any] | None = None, /, **options: Unpack[Options]) -> NewJob:
         """Check a job without enqueueing it; `enqueue_many` takes what this returns.
 
         Args:
             kind: a registered kind, or the handler itself.
             args: the handler's arguments by name.
-            queue: the queue; the kind's when `None`.
-            priority: larger runs first; the kind's when `None`.
-            delay: seconds from now until it is due.
-            at: seconds since 1970 UTC when it is due; `delay` and `at` exclude each other.
-            max_attempts: how often it may start; the kind's, or JOBDECK_MAX_ATTEMPTS, when `None`.
-            timeout: seconds one attempt may take; the kind's, or JOBDECK_TIMEOUT, when `None`.
-            tags: words to find it by.
+            options: see `Options`: queue, priority, delay, at, max_attempts, timeout, tags, backoff, expires, expires_at,
+                unique, unique_until, on_conflict, after, if_parent_fails.
 
         Raises:
             UnknownKind: the kind is not in the registry.
@@ -120,50 +110,80 @@ class Queue:
             ArgumentsTooLarge: the arguments exceed JOBDECK_MAX_ARGS_BYTES.
             InvalidOption: an option is out of range.
         """
-        if isinstance(kind, str) and kind not in self.registry:
-            self._know_shell()
-        entry: Entry = self.registry.get(kind if isinstance(kind, str) else self.registry.kind_of(kind))
-        chosen_queue = entry.queue if queue is None else queue
-        chosen_priority = entry.priority if priority is None else priority
-        attempts = next(n for n in (max_attempts, entry.max_attempts, self.settings.max_attempts) if n is not None)
-        limit = next((n for n in (timeout, entry.timeout, self.settings.timeout) if n is not None), 0.0)
-        _check_name(chosen_queue)
-        _check_priority(chosen_priority)
-        if not isinstance(attempts, int) or not 1 <= attempts <= 1000:
-            raise InvalidOption("max_attempts", "must be a whole number from 1 to 1,000")
-        if not 0 <= limit < _FAR:
-            raise InvalidOption("timeout", "must not be negative, nor longer than 300 years")
-        if delay is not None and at is not None:
-            raise InvalidOption("delay", "and the time exclude each other; give one")
-        if delay is not None and not 0 <= delay < _FAR:
-            raise InvalidOption("delay", "must not be negative, nor longer than 300 years")
-        if at is not None and not 0 <= at < 2 * _FAR:
-            raise InvalidOption("time", "must be seconds since 1970, and within the next 300 years")
-        if isinstance(tags, str):
-            tags = (tags,)
-        if any(not isinstance(tag, str) or not tag or not tag.isprintable() or len(tag) > _NAME_LENGTH for tag in tags):
-            raise InvalidOption("tag", f"must be a word of 1 to {_NAME_LENGTH} printable characters")
-        return NewJob(
-            kind=entry.kind,
-            args_json=entry.check(args or {}, self.settings.max_args_bytes),
-            queue=chosen_queue,
-            priority=chosen_priority,
-            max_attempts=attempts,
-            scheduled_at=self.clock.now() + delay if delay else at,
-            timeout=limit or None,
-            tags=tuple(tags),
-        )
+        return draft(self._entry(kind), args or {}, options, self.settings, self.clock)
 
-    def enqueue(self, kind: str | Handler, args: Mapping[str, Any] | None = None, /, **options: Any) -> Job:
+    def enqueue(self, kind: str | Handler, args: Mapping[str, Any] | None = None, /, **options: Unpack[Options]) -> Job:
         """Put a job into the queue. It is durable when this returns.
 
-        Takes the arguments of `draft`, and raises what it raises.
+        Takes the arguments of `draft`, and raises what it raises. Threads that enqueue at the same time share a commit.
+
+        Returns:
+            The job; where its unique key is taken and it does not ask to be refused, the job that holds the key.
+
+        Raises:
+            NotUnique: the unique key is taken, and `on_conflict` is `refuse`.
+            JobNotFound: a job that it shall come after does not exist.
         """
-        return self.enqueue_many([self.draft(kind, args, **options)])[0]
+        return self.store.enqueue_jobs([self.draft(kind, args, **options)])[0]
 
     def enqueue_many(self, jobs: Iterable[NewJob]) -> Sequence[Job]:
-        """Put drafted jobs into the queue, in their order, in one commit: all or none."""
+        """Put drafted jobs into the queue, in their order, in one commit: all or none. Raises as `enqueue` does."""
         return self.store.enqueue_jobs(list(jobs))
+
+    def enqueue_each(self, kind: str | Handler, args: Iterable[Mapping[str, Any]], /, **options: Unpack[Options]) -> range:
+        """Put one job into the queue for each of `args`, all with the same options, in one commit: all or none.
+
+        The fastest way in, for those who have many of a kind. The arguments of each are checked.
+
+        Returns:
+            The ids.
+
+        Raises:
+            InvalidOption: an option cannot hold for many jobs: `unique`, `after`.
+        """
+        entry = self._entry(kind)
+        limit = self.settings.max_args_bytes
+        checked = [entry.check(each, limit) for each in args]
+        for name in ("unique", "after"):
+            if options.get(name):
+                raise InvalidOption(name, "is of one job only; draft each and use enqueue_many")
+        if not checked:
+            return range(0)
+        pattern = draft(entry, json.loads(checked[0]), options, self.settings, self.clock)
+        return self.store.enqueue_alike(pattern, checked)
+
+    def enqueue_batch(self, jobs: Iterable[NewJob], *, name: str = "") -> Batch:
+        """Put drafted jobs into the queue in one commit, as a batch with one outcome to wait for."""
+        return self.store.enqueue_batch(name, list(jobs))
+
+    def enqueue_in(
+        self, connection: Any, kind: str | Handler, args: Mapping[str, Any] | None = None, /, **options: Unpack[Options]
+    ) -> Job:
+        """Enqueue inside the caller's own transaction: the job exists exactly when the caller's other rows do.
+
+        Args:
+            connection: an `sqlite3.Connection` or `apsw.Connection` of the caller's, open on this queue's database file
+                (see `adopt`). Begin, commit and roll back are the caller's. Workers look once a second; call `wake`
+                after the commit for them to look at once.
+            kind: as in `draft`.
+            args: as in `draft`.
+            options: as in `draft`.
+
+        Raises:
+            InvalidOption: the connection is to another database, or its store has no such way in.
+        """
+        return self.store.enqueue_through(connection, [self.draft(kind, args, **options)])[0]
+
+    def wake(self) -> None:
+        """Tell the workers of all processes to look for jobs now."""
+        self.store.wake()
+
+    @cached_property
+    def schedules(self) -> Timetable:
+        """Periodic jobs: `list`, `get`, `add`, `edit`, `pause`, `resume`, `run`, `delete`, `preview`, `explain`."""
+        from .schedule import Timetable  # imported late: most commands have nothing to do with them
+
+        return Timetable(self.store, self.clock, self.draft)
 
     # -- look -------------------------------------------------------------------------------------
 
@@ -219,6 +239,17 @@ class Queue:
         self.get(job_id)
         return self.store.read_logs(job_id, attempt=attempt, after=after, limit=limit)
 
+    def batch(self, batch: int) -> Batch:
+        """The batch as it is now. Raises `BatchNotFound`."""
+        found = self.store.get_batch(batch)
+        if found is None:
+            raise BatchNotFound(batch)
+        return found
+
+    def wait_batch(self, batch: int, *, timeout: float | None = None, every: float = 0.05) -> Batch:
+        """Wait until every job of the batch is final, as `wait` does for one. Raises `BatchNotFound`."""
+        return self._wait(lambda: self.batch(batch), lambda found: found.finished, timeout, every)
+
     def queues(self) -> Sequence[QueueInfo]:
         """Every queue that has jobs or is paused, by name."""
         return self.store.list_queues()
@@ -247,11 +278,14 @@ class Queue:
         Raises:
             JobNotFound: there is none with this id.
         """
+        return self._wait(lambda: self.get(job_id), lambda job: job.state in FINAL, timeout, every)
+
+    def _wait(self, look: Callable[[], T], enough: Callable[[T], bool], timeout: float | None, every: float) -> T:
         end = None if timeout is None else self.clock.monotonic() + timeout
         while True:
-            job = self.get(job_id)
-            if job.state in FINAL or (end is not None and self.clock.monotonic() >= end):
-                return job
+            found = look()
+            if enough(found) or (end is not None and self.clock.monotonic() >= end):
+                return found
             time.sleep(every)
 
     # -- change -----------------------------------------------------------------------------------
@@ -284,7 +318,7 @@ class Queue:
         self, ids: Iterable[int], priority: int, *, relative: bool = False, who: str | None = None, act: int | None = None
     ) -> Changes:
         """Set the priority of several queued jobs, or add to it where `relative`. Raises `InvalidOption`."""
-        _check_priority(priority)
+        check_priority(priority)
         return self.store.reprioritise_jobs(list(ids), priority, relative=relative, by=self._by(who, act))
 
     def delete(self, job_id: int, *, who: str | None = None) -> None:
@@ -298,13 +332,33 @@ class Queue:
 
     def pause(self, queue: str, *, who: str | None = None) -> bool:
         """Start nothing more from the queue; running jobs go on. `False` if it was paused before."""
-        _check_name(queue)
+        check_name(queue)
         return self.store.pause_queue(queue, by=self._by(who))
 
     def resume(self, queue: str, *, who: str | None = None) -> bool:
         """Start jobs from the queue again. `False` if it was not paused."""
-        _check_name(queue)
+        check_name(queue)
         return self.store.resume_queue(queue, by=self._by(who))
+
+    def limit(self, queue: str, *, running: int | None = None, rate: int | None = None, period: float | None = None) -> None:
+        """Limit what runs of the queue, in all processes together. What is not given is not limited any more.
+
+        Args:
+            queue: the queue.
+            running: how many jobs may run at once.
+            rate: how many may start within any `period` seconds.
+            period: seconds; 1 when a rate is given without it.
+
+        Raises:
+            InvalidOption: a limit is out of range.
+        """
+        check_name(queue)
+        for name, value in (("running", running), ("rate", rate)):
+            if value is not None and not (isinstance(value, int) and 1 <= value <= 10**9):
+                raise InvalidOption(name, "must be a whole number from 1 on")
+        if period is not None and (rate is None or not 0.001 <= period <= _DAYS):
+            raise InvalidOption("period", "goes with a rate, and must be from 0.001 seconds to 31 days")
+        self.store.limit_queue(queue, Limits(running=running, rate=rate, period=(period or 1.0) if rate else None))
 
     # -- undo -------------------------------------------------------------------------------------
 
@@ -352,6 +406,11 @@ class Queue:
         """Everything done to this queue inside, on this thread, happens at once or not at all."""
         return self.store.transaction()
 
+    def _entry(self, kind: str | Handler) -> Entry:
+        if isinstance(kind, str) and kind not in self.registry:
+            self._know_shell()
+        return self.registry.get(kind if isinstance(kind, str) else self.registry.kind_of(kind))
+
     def _know_shell(self) -> None:
         if SHELL not in self.registry:
             from .shell import add_shell  # imported late: those who only look at jobs need no subprocesses
@@ -364,16 +423,6 @@ class Queue:
         return self.get(job_id)
 
 
-def _check_name(queue: str) -> None:
-    if not isinstance(queue, str) or not 0 < len(queue) <= _NAME_LENGTH or not queue.isprintable():
-        raise InvalidOption("queue", f"must be a name of 1 to {_NAME_LENGTH} printable characters")
-
-
-def _check_priority(priority: int) -> None:
-    if not isinstance(priority, int) or priority not in PRIORITIES:
-        raise InvalidOption("priority", f"must be a whole number from {PRIORITIES[0]:,} to {PRIORITIES[-1]:,}")
-
-
 def _check_sort(sort: str) -> None:
     if sort not in SORTS:
         raise InvalidOption("sort", f"must be one of {', '.join(SORTS)}, not {sort!r}")
@@ -383,23 +432,3 @@ def _condition(filter: str | Condition) -> Condition:
     if isinstance(filter, Condition):
         return filter
     return parse(filter) if filter else EVERY_JOB
-
-
-def _open(where: str, settings: Settings, clock: Clock, random: Random, *, adopt: bool) -> Store:
-    scheme, separator, rest = where.partition("://")
-    if not separator:
-        path = where
-    elif scheme == "sqlite":
-        path = rest.removeprefix("/")
-    else:
-        raise StoreRefused(where, f"names a {scheme} database, and this jobdeck works on SQLite files only; give a path")
-    from .store.sqlite import SqliteStore  # the one place where a store is chosen
-
-    try:
-        file = Path(path).expanduser()
-    except RuntimeError:
-        raise StoreRefused(where, "names the home folder of a user who is not known here") from None
-    if where == default_database():
-        with contextlib.suppress(OSError):  # what is wrong with it is said by the store
-            file.parent.mkdir(parents=True, exist_ok=True)
-    return SqliteStore(file, clock=clock, random=random, synchronous=settings.synchronous, adopt=adopt)

@@ -90,7 +90,17 @@ class Settings:
     lease: float = _setting(30.0, _seconds(0.2, 86400), "seconds a claim holds without a heartbeat")
     heartbeat: float = _setting(0.0, _seconds(0, 86400), "seconds between heartbeats; 0 means a third of the lease")
     shutdown_grace: float = _setting(25.0, _seconds(0, 86400), "seconds running jobs get to finish on shutdown")
-    retention: float = _setting(7 * 86400.0, _seconds(0, 100 * _YEAR), "seconds a final job is kept; 0 means for ever")
+    ageing: float = _setting(
+        0.0, _seconds(0, _YEAR), "seconds of waiting that count as one step of priority; 0 means that priorities do not age"
+    )
+    retention: float = _setting(
+        7 * 86400.0, _seconds(0, 100 * _YEAR), "seconds a completed or cancelled job is kept; 0 means for ever"
+    )
+    # Failed jobs are few, and the ones that somebody still has to look at.
+    retention_failed: float = _setting(
+        30 * 86400.0, _seconds(0, 100 * _YEAR), "seconds a failed job is kept: longer, to be looked at; 0 means for ever"
+    )
+    keep: int = _setting(1_000_000, _whole(0, 10**12), "most final jobs kept of each state, the newest; 0 means no limit")
     max_args_bytes: int = _setting(65536, _whole(2, 2**24), "largest arguments of one job, in bytes of JSON")
     synchronous: str = _setting("FULL", _choice("FULL", "NORMAL", "OFF", upper=True), "SQLite durability: FULL, NORMAL or OFF")
     log_level: str = _setting(

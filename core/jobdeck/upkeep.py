@@ -1,4 +1,4 @@
-"""What keeps the queue healthy while workers run: stage due jobs, rescue the jobs of the dead, prune the old.
+"""What keeps the queue healthy while workers run: periodic jobs, the jobs of the dead, the old, the log.
 
 Any process may do any of it at any time; doing it twice is harmless.
 """
@@ -6,8 +6,12 @@ Any process may do any of it at any time; doing it twice is harmless.
 from __future__ import annotations
 
 import logging
+import time
 
+from .care import BREATH, prune_steps
 from .clock import Clock
+from .retention import rules_of
+from .schedule import mend, run_due
 from .settings import Settings
 from .store.base import Store
 
@@ -17,30 +21,46 @@ RESCUE_EVERY = 5.0
 """Seconds between two scans for ended leases."""
 PRUNE_EVERY = 60.0
 """Seconds between two rounds of pruning."""
+PRUNE_AGAIN = 0.5
+"""Seconds until the next round where one has left something over."""
+PRUNE_ROUND = 0.2
+"""Seconds that a round of pruning may take: leases are renewed by the same thread."""
 WORKERS_KEPT = 3600.0
 """Seconds that a worker which died without a word is still shown."""
-_PRUNE_STEP = 500
-_PRUNE_STEPS = 20
+LOG_EVERY = 5.0
+"""Seconds between two looks at the size of the write-ahead log."""
+LOG_BOUND = 32 << 20
+"""Bytes: a larger write-ahead log is folded into the database and cut."""
 
 
 class Upkeep:
     """The upkeep of one process. `tick` does what is due; nothing here runs by itself."""
 
-    def __init__(self, store: Store, settings: Settings, clock: Clock) -> None:
+    def __init__(self, store: Store, settings: Settings, clock: Clock, *, log_bound: int = LOG_BOUND) -> None:
         self._store = store
         self._settings = settings
         self._clock = clock
-        self._rescue_at = 0.0
+        self._log_bound = log_bound
+        self._held = 0
+        self._rescue_at = self._log_at = 0.0
         self._prune_at = clock.monotonic() + PRUNE_EVERY
+        self._next_tick: float | None = None
 
     @property
     def rescue_every(self) -> float:
         """Seconds between two rescue scans: shorter where the lease is short."""
         return min(RESCUE_EVERY, self._settings.lease / 2)
 
+    def pause(self, longest: float) -> float:
+        """How many seconds may pass until the next call of `tick`: `longest`, or less where a schedule is due sooner."""
+        if self._next_tick is None:
+            return longest
+        return min(longest, max(0.001, self._next_tick - self._clock.now()))
+
     def tick(self) -> list[int]:
         """Do what is due now; returns the ids of rescued jobs."""
         now = self._clock.monotonic()
+        self._next_tick = run_due(self._store, self._clock)
         rescued: list[int] = []
         if now >= self._rescue_at:
             self._rescue_at = now + self.rescue_every
@@ -50,19 +70,39 @@ class Upkeep:
                 logger.warning("Rescued %d jobs whose worker died or stalled: %s", len(rescued), rescued)
         if now >= self._prune_at:
             self._prune_at = now + PRUNE_EVERY
+            mend(self._store, self._clock)
             self.prune()
+        if now >= self._log_at:
+            self._log_at = now + LOG_EVERY
+            self.bound_log()
         return rescued
 
     def prune(self) -> int:
-        """Remove final jobs past their retention, in short transactions; returns how many."""
+        """Remove final jobs past their retention, in short transactions, for a moment; returns how many.
+
+        What is left over then is next soon.
+        """
+        end = self._clock.monotonic() + PRUNE_ROUND
         removed = 0
-        if self._settings.retention:
-            for _ in range(_PRUNE_STEPS):
-                step = self._store.prune_jobs(self._settings.retention, _PRUNE_STEP)
-                removed += step
-                if step < _PRUNE_STEP:
-                    break
-        self._store.prune_metrics()
+        for _, n in prune_steps(self._store, rules_of(self._settings)):
+            removed += n
+            if self._clock.monotonic() >= end:
+                self._prune_at = self._clock.monotonic() + PRUNE_AGAIN
+                return removed
+            time.sleep(BREATH)
+        self._store.care.prune_metrics()
         self._store.journal.prune()
         self._store.prune_workers(max(WORKERS_KEPT, 2 * self._settings.lease))
         return removed
+
+    def bound_log(self) -> None:
+        """Keep the write-ahead log small; say so, once, where a reader does not let it shrink."""
+        log = self._store.care.bound_log(self._log_bound)
+        # Twice in a row: the first time it may have been one of our own short reads.
+        self._held = self._held + 1 if log.held else 0
+        if self._held == 2:
+            logger.warning(
+                "The write-ahead log has grown to %.0f MB, and a program that has been reading the database for long"
+                " keeps it from shrinking: end its transaction",
+                log.size / 1e6,
+            )

@@ -20,7 +20,7 @@ from typing import Self
 from uuid import uuid4
 
 from .attempt import STOP_GRACE, Context, capture_logs, failure, run_attempt
-from .desk import Desk, Run
+from .desk import Desk, Run, Work
 from .errors import LeaseLost, RowRefused, StoreError
 from .jobs import Completion, Ending, Failure, Job, Nap, Release, Stop, WorkerInfo
 from .keeper import LOG_KEPT, POLL, Keeper, Logs, Patience
@@ -174,18 +174,19 @@ class Worker:
         patience = Patience(self._desk.stopped)
         with self._store.listen(self.wake):
             while (work := self._desk.gather(pause)) is not None:
-                endings, wanted = work
+                endings = work.endings
+                until = self._clock.monotonic() + self._settings.lease
                 try:
-                    claimed, pause = self._turn(endings, wanted)
+                    claimed, pause = self._turn(work)
                     patience.reset()
                 except Exception as error:  # a bug must not silently end the claims of a healthy-looking process
                     known = isinstance(error, StoreError) and not isinstance(error, RowRefused)
                     self._desk.put_back(endings if known else self._settle_each(endings))
                     patience.wait(error)
                     continue
-                self._desk.place([Run(job, Context(job, self._clock)) for job in claimed])
+                self._desk.place([Run(job, Context(job, self._clock), until) for job in claimed])
 
-    def _turn(self, endings: list[Ending], wanted: int) -> tuple[list[Job], float]:
+    def _turn(self, work: Work) -> tuple[list[Job], float]:
         """Write what has ended and claim what there is, in one transaction.
 
         Returns:
@@ -193,20 +194,32 @@ class Worker:
         """
         store = self._store
         claimed: list[Job] = []
-        ended = [run for ending in endings if (run := self._desk.find(ending.job.id))]
+        pause = POLL
+        ended = [run for ending in work.endings if (run := self._desk.find(ending.job.id))]
         with self._logs.taken(ended) as logs, store.transaction():
             if logs:
                 store.append_logs(logs, LOG_KEPT)
-            self._settle(endings)
+            self._settle(work.endings)
             due = store.next_due_at()
-            if wanted:
+            if work.idle or work.ahead:
                 if due is not None and due <= self._clock.now():
                     store.stage_jobs()
+                    store.expire_jobs()
                     due = store.next_due_at()
-                claimed = store.claim_jobs(
-                    self.id, wanted, kinds=self._registry.kinds, queues=self._queues, lease=self._settings.lease
+                claim = store.claim_jobs(
+                    self.id,
+                    work.idle,
+                    ahead=work.ahead,
+                    suspects=work.suspects,
+                    kinds=self._registry.kinds,
+                    limits=self._registry.limits,
+                    queues=self._queues,
+                    lease=self._settings.lease,
+                    ageing=self._settings.ageing,
                 )
-        return claimed, POLL if due is None else min(POLL, max(0.001, due - self._clock.now()))
+                claimed = claim
+                pause = min(pause, claim.again)
+        return claimed, pause if due is None else min(pause, max(0.001, due - self._clock.now()))
 
     def _settle(self, endings: Sequence[Ending]) -> None:
         store = self._store
@@ -240,19 +253,22 @@ class Worker:
     # -- the runners ------------------------------------------------------------------------------
 
     def _run_loop(self) -> None:
-        run = self._desk.take()
-        while run is not None:
-            run = self._desk.take(self._run(run), run)
+        while (runs := self._desk.take()) is not None:
+            for run in runs:
+                self._desk.hand_in(run, self._run(run))
 
     def _run(self, run: Run) -> Ending:
         job = run.job
+        if self._clock.monotonic() >= run.until:
+            return run.given_back(self._clock.now())  # the process was held up; the job may be another's by now
         run.started_at = self._clock.now()
         try:
             ending = run_attempt(job, run.context, self._registry, self._clock, self._queue.random)
         except BaseException as error:
             logger.exception("Running job %d failed inside jobdeck", job.id)
             ending = failure(job, run.started_at, self._clock, self._queue.random, error)
-        logger.debug("Job %d %s: %s", job.id, job.kind, type(ending).__name__.lower())
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("Job %d %s: %s", job.id, job.kind, type(ending).__name__.lower())
         return ending
 
     def _info(self) -> WorkerInfo:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
@@ -146,10 +147,34 @@ def test_a_kind_describes_itself_for_a_form(kinds: Registry) -> None:
 def test_a_handler_takes_named_arguments_only(kinds: Registry) -> None:
     with pytest.raises(InvalidHandler, match="args"):
         job(registry=kinds)(lambda *args: None)
-    with pytest.raises(InvalidHandler, match="async"):
+
+
+def test_a_generator_is_no_handler_since_nothing_of_it_would_run(kinds: Registry) -> None:
+    with pytest.raises(InvalidHandler, match="generator"):
 
         @job(registry=kinds)
-        async def later() -> None: ...
+        def plain() -> Iterator[int]:
+            yield 1
+
+    with pytest.raises(InvalidHandler, match="generator"):
+
+        @job(registry=kinds)
+        async def later() -> AsyncIterator[int]:
+            yield 1
+
+
+@pytest.mark.parametrize(
+    ("policy", "problem"),
+    [
+        ({"backoff": (5, 1)}, "backoff must begin"),
+        ({"backoff": 7}, "backoff must be two numbers of seconds"),
+        ({"retry_on": (ValueError("x"),)}, "retry_on must be exception types"),
+        ({"give_up_on": int}, "give_up_on must be exception types"),
+    ],
+)
+def test_a_policy_that_is_none_is_refused_by_name(kinds: Registry, policy: dict[str, Any], problem: str) -> None:
+    with pytest.raises(InvalidHandler, match=problem):
+        job(name="x", registry=kinds, **policy)(lambda: None)
 
 
 def test_a_kind_is_named_by_its_module_and_function(kinds: Registry) -> None:
@@ -204,6 +229,7 @@ ARGS = {"to": "a", "order_id": 1}
         ({"delay": -1}, "delay"),
         ({"delay": 1, "at": 5}, "delay"),
         ({"tags": [""]}, "tag"),
+        ({"backoff": (5, 1)}, "backoff"),
     ],
 )
 def test_an_option_out_of_range_is_refused_by_name(queue: Queue, options: dict[str, Any], option: str) -> None:
@@ -288,6 +314,12 @@ def test_a_server_is_refused_in_one_sentence() -> None:
 
 
 # -- the front door --------------------------------------------------------------------------------------
+
+
+def test_help_for_tests_is_a_room_of_the_house_that_is_opened_when_it_is_needed() -> None:
+    program = "import sys, jobdeck; print('jobdeck.testing' in sys.modules, jobdeck.testing.drain.__name__)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False drain"
 
 
 def test_importing_jobdeck_loads_nothing_heavy() -> None:

@@ -21,25 +21,42 @@ anything = st.recursive(
 )
 
 
-def _entry(annotation: Any) -> Any:
+def _arguments(annotation: Any) -> Any:
     def handler(value):  # type: ignore[no-untyped-def]
         return value
 
     handler.__annotations__ = {"value": annotation}
     registry = Registry()
     job(name="kind", registry=registry)(handler)
-    return registry.get("kind")
+    return registry.get("kind").arguments
 
 
-ENTRIES = [_entry(annotation) for annotation in ANNOTATIONS]
+KINDS = [_arguments(annotation) for annotation in ANNOTATIONS]
 
 
-@given(st.sampled_from(ENTRIES), anything)
-def test_what_is_taken_at_first_sight_is_what_the_validation_library_makes_of_it(entry: Any, value: Any) -> None:
-    text = entry._plain_json({"value": value})
+@given(st.sampled_from(KINDS), anything)
+def test_what_is_taken_at_first_sight_is_what_the_validation_library_makes_of_it(arguments: Any, value: Any) -> None:
+    text = arguments.plain_json({"value": value})
     if text is not None:
-        checked = entry._validate({"value": value}, from_json=False).model_dump_json(by_alias=True)
+        checked = arguments.validate({"value": value}, from_json=False).model_dump_json(by_alias=True)
         assert repr(json.loads(text)) == repr(json.loads(checked))
+
+
+@given(st.sampled_from(KINDS), anything)
+def test_what_is_read_at_first_sight_is_what_the_validation_library_reads(arguments: Any, value: Any) -> None:
+    text = json.dumps({"value": value})
+    read = arguments.plain_values(text)
+    if read is not None:
+        assert repr(read["value"]) == repr(arguments.validate(text, from_json=True).arg_value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "null", "{}", '{"value":"a","more":1}', '{"value":"a"} ', '{"value":"\\ud800"}', '{"value":NaN}', "[" * 9999],
+)
+def test_what_is_stored_in_any_other_way_is_left_to_the_validation_library(text: str) -> None:
+    assert _arguments(str).plain_values(text) is None
+    assert _arguments(float).plain_values(text) is None
 
 
 @pytest.mark.parametrize(
@@ -47,11 +64,11 @@ def test_what_is_taken_at_first_sight_is_what_the_validation_library_makes_of_it
     [(str, "a"), (int, 3), (float, 0.5), (bool, True), (str | None, None), (list[str], ["a"])],
 )
 def test_plain_values_are_taken_at_first_sight(annotation: Any, value: Any) -> None:
-    assert _entry(annotation)._plain_json({"value": value}) is not None
+    assert _arguments(annotation).plain_json({"value": value}) is not None
 
 
 @pytest.mark.parametrize(
     ("annotation", "value"), [(str, 3), (int, True), (int, 1.0), (float, 1), (bool, 1), (str, "\ud800"), (Any, "a")]
 )
 def test_everything_else_is_left_to_the_validation_library(annotation: Any, value: Any) -> None:
-    assert _entry(annotation)._plain_json({"value": value}) is None
+    assert _arguments(annotation).plain_json({"value": value}) is None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -12,15 +14,47 @@ from hypothesis import strategies as st
 from tests.core.helpers import FakeClock, open_queue
 
 from jobdeck import FINAL, QUEUED, InvalidFilter, Operation, State, allows, parse, parse_duration
-from jobdeck.backoff import CAP, delay
+from jobdeck.backoff import CAP, FLOOR, bounds_of, delay, read_bounds, write_bounds
 from jobdeck.states import TRANSITIONS
 from jobdeck.store.histogram import bucket, percentiles
 
 
 @given(attempt=st.integers(1, 5000), seed=st.integers())
-def test_a_delay_lies_in_the_upper_half_of_its_step_and_never_beyond_the_cap(attempt: int, seed: int) -> None:
+def test_a_delay_lies_between_the_floor_and_its_step_and_never_beyond_the_cap(attempt: int, seed: int) -> None:
     step = min(CAP, 2.0 * 2.0 ** min(attempt - 1, 100))
-    assert step / 2 <= delay(attempt, Random(seed)) <= step
+    assert FLOOR <= delay(attempt, Random(seed)) <= step
+
+
+@pytest.mark.parametrize(("attempt", "step"), [(1, 8.0), (2, 16.0), (3, 32.0), (4, 60.0), (40, 60.0)])
+def test_delays_are_spread_evenly_over_their_whole_step(attempt: int, step: float) -> None:
+    random = Random(3)
+    drawn = [delay(attempt, random, 8.0, 60.0) for _ in range(4000)]
+    for part in range(4):
+        share = sum(part * step / 4 <= each < (part + 1) * step / 4 for each in drawn) / len(drawn)
+        assert abs(share - 0.25) < 0.03
+
+
+@given(first=st.floats(0, FLOOR), seed=st.integers())
+def test_a_step_below_the_floor_is_kept(first: float, seed: int) -> None:
+    assert delay(1, Random(seed), first, FLOOR) == first
+
+
+@given(st.tuples(st.floats(0, 1e9), st.floats(0, 1e9)))
+def test_bounds_come_back_from_their_stored_form(pair: tuple[float, float]) -> None:
+    first, cap = sorted(pair)
+    assert read_bounds(write_bounds((first, cap))) == (first, cap)
+
+
+@pytest.mark.parametrize("pair", [(), (1,), (1, 2, 3), "12", (5, 1), (-1, 5), (1, math.inf), (math.nan, 5), ("a", "b"), 7])
+def test_what_are_no_bounds_is_refused_and_stored_ones_count_as_none(pair: Any) -> None:
+    with pytest.raises(ValueError, match="seconds"):
+        bounds_of(pair)
+    assert read_bounds(json.dumps(pair)) is None
+
+
+@pytest.mark.parametrize("text", ["", "{", "[[[", "nonsense"])
+def test_unreadable_bounds_count_as_none(text: str) -> None:
+    assert read_bounds(text) is None
 
 
 def test_every_operation_has_its_transitions() -> None:

@@ -106,7 +106,7 @@ def test_show_tells_everything_a_person_may_ask(deck: CommandLine) -> None:
     shown = deck.done("show", 1)
     for told in (
         "Job 1",
-        "failed",
+        "failed (attempts exhausted)",
         "tasks.boom",
         "priority",
         "1 of 1",
@@ -118,6 +118,7 @@ def test_show_tells_everything_a_person_may_ask(deck: CommandLine) -> None:
     ):
         assert told in shown
     (document,) = deck.json("show", 1)
+    assert (document["reason"], document["crashes"], document["backoff"]) == ("attempts exhausted", 0, None)
     assert "raise ValueError(text)" in document["attempts"][0]["traceback"]
     assert document["log"] == []
 

@@ -99,7 +99,7 @@ def test_the_shell_completes_commands_kinds_queues_ids_and_filters(deck: Command
     deck.tasks()
     deck.done("run", "--queue", "mail", "--", "true")
     deck.done("run", "--queue", "img", "--", "true")
-    assert _completed(deck, "jobdeck p") == ["priority", "pause"]
+    assert _completed(deck, "jobdeck pr") == ["priority", "prune"]
     assert _completed(deck, "jobdeck enqueue tasks.b") == ["tasks.boom"]
     assert _completed(deck, "jobdeck pause m") == ["mail"]
     assert _completed(deck, "jobdeck show ") == ["2", "1"]

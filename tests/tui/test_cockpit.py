@@ -7,7 +7,7 @@ import shlex
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from tests.core.helpers import wait_until
@@ -342,6 +342,63 @@ def test_the_form_names_what_is_missing_and_stays_open(few: Still) -> None:
 
     play(few.app(), scene)
     assert few.queue.count() == 6
+
+
+def test_a_form_that_comes_filled_in_accuses_nobody_until_something_is_typed(few: Still) -> None:
+    @job(name="a.square", registry=few.queue.registry)
+    def square(side: int, scale: int = 640) -> None:
+        """Draw a square."""
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("n")
+        await seen(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen) and pilot.app.screen.query(Field))
+        await settled_form(pilot)
+        assert complaints(pilot) == []
+        await pilot.press("tab", "1")
+        await seen(pilot, lambda: complaints(pilot) == ["✗ is missing"])
+        pilot.app.screen.query_one("#kind").value = "webhook.post"  # type: ignore[attr-defined]
+        await seen(pilot, lambda: len(pilot.app.screen.query(Field)) == 8)
+        await settled_form(pilot)
+        assert complaints(pilot) == []
+
+    async def settled_form(pilot: Pilot[Any]) -> None:
+        for _ in range(10):
+            await pilot.pause(0.02)
+
+    play(few.app(), scene)
+
+
+def complaints(pilot: Pilot[Any]) -> list[str]:
+    return [str(note.render()) for note in pilot.app.screen.query(".field-problem") if note.display]
+
+
+@pytest.mark.parametrize("size", [(60, 15), (80, 24), (120, 40)])
+def test_a_form_with_many_arguments_scrolls_and_keeps_its_keys_in_sight(few: Still, size: tuple[int, int]) -> None:
+    def many(
+        first: Annotated[int, "a hint that takes more than the one line it would have"],
+        second: int, third: int, fourth: int, fifth: int, sixth: int, seventh: int, eighth: int,
+    ) -> None:  # fmt: skip
+        """Take so many arguments that no small terminal shows them all, and say so in a text of two lines."""
+
+    job(name="a.many", registry=few.queue.registry)(many)
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("n")
+        await seen(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen) and len(pilot.app.screen.query(Field)) == 14)
+        await pilot.press("enter")
+        await seen(pilot, lambda: complaints(pilot) == ["✗ is missing"])
+        await pilot.press("shift+tab", "shift+tab")  # the kind, and then round to the last option
+        await seen(pilot, lambda: in_sight(pilot, pilot.app.focused))
+        for name in ("#kind", "#kind-doc", "#form-keys"):
+            assert in_sight(pilot, pilot.app.screen.query_one(name)), name
+        keys, fields = (pilot.app.screen.query_one(name).region for name in ("#form-keys", "#fields"))
+        assert fields.bottom <= keys.y
+
+    def in_sight(pilot: Pilot[Any], widget: Any) -> bool:
+        inside = pilot.app.screen.query_one("#new-job").content_region
+        return widget.region.area > 0 and inside.contains_region(widget.region)
+
+    play(few.app(), scene, size)
 
 
 def test_d_opens_the_form_filled_from_the_chosen_job(few: Still) -> None:

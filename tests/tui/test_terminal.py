@@ -102,6 +102,18 @@ def test_sigterm_drains_and_restores_the_terminal(database: Path, cockpit: Termi
     cockpit.shows("\x1b[?1049l")  # back from the alternate screen
 
 
+def test_a_cockpit_whose_picture_would_go_to_a_file_is_refused(database: Path, tmp_path: Path) -> None:
+    # The screen is drawn on the standard error: it would fill the file, and the terminal would stay empty.
+    told = tmp_path / "errors.txt"
+    command = f"exec {sys.executable} -m jobdeck_tui --db {database} 2>{told}"
+    terminal = Terminal("sh", "-c", command)
+    try:
+        assert terminal.process.wait(timeout=10) == 1
+    finally:
+        terminal.end()
+    assert told.read_text() == "jobdeck: The cockpit needs a terminal; `jobdeck --help` lists the commands that do without.\n"
+
+
 def test_q_leaves_an_idle_cockpit_at_once(database: Path, cockpit: Terminal) -> None:
     cockpit.shows("LIVE")
     cockpit.press("q")

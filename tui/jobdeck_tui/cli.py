@@ -20,6 +20,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Put jobs in": {
         "enqueue": ("enqueue", "Enqueue a job of a kind, or a file of jobs."),
         "run": ("run", "Enqueue a command."),
+        "schedule": ("schedule", "Enqueue jobs at times of a cron expression; list, edit, pause."),
     },
     "Look at jobs": {
         "list": ("listing", "List jobs, all or those that match a filter."),
@@ -43,6 +44,11 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "kinds": ("kinds", "List what can be enqueued, with its arguments."),
         "journal": ("journal", "List what people did: who, what, when."),
         "health": ("health", "Say whether jobs are being worked off."),
+    },
+    "Care for it": {
+        "prune": ("prune", "Remove old final jobs."),
+        "backup": ("backup", "Write a checked copy of the queue while it is used."),
+        "doctor": ("doctor", "Look the queue over, and say what to do."),
     },
     "Run it": {
         "worker": ("worker", "Work jobs off without a screen, for a service manager."),

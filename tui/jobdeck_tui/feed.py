@@ -390,7 +390,12 @@ def _nothing() -> None:
 
 
 def _undoable(changes: Changes) -> str:
-    """The key that takes it back, where one does."""
+    """Which jobs were drawn along, and the key that takes it all back, where one does."""
+    drawn = f", and {changes.children:,} that waited" if changes.children else ""
+    return drawn + _key_of(changes)
+
+
+def _key_of(changes: Changes) -> str:
     if changes.undoable == len(changes.done):
         return " · z undoes"
     return f" · z undoes {changes.undoable:,} of them" if changes.undoable else ""

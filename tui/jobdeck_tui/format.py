@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from jobdeck import State
+from jobdeck import Job, State
 
 #: State is always shown as glyph, word and colour.
 GLYPHS: Mapping[State, str] = MappingProxyType(
@@ -48,6 +48,13 @@ COLOURS: Mapping[State, str] = MappingProxyType(
         State.CANCELLED: "bright_black",
     }
 )
+
+
+def state_and_reason(job: Job) -> str:
+    """The word for its state, and why it came to that: `failed · attempts exhausted`."""
+    state = "cancelling" if job.cancelling else job.state.value
+    return f"{state} · {job.reason}" if job.reason else state
+
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 

@@ -9,16 +9,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from array import array
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from math import inf
+from types import MappingProxyType
 
 from ..jobs import (
     Attempt,
+    Batch,
     Changes,
     Completion,
     Failure,
     Job,
+    Limits,
     LogLine,
     Nap,
     NewJob,
@@ -30,7 +34,9 @@ from ..jobs import (
 )
 from ..journal import By
 from ..query import Condition
+from .care import Care
 from .journal import Journal
+from .schedules import Schedules
 
 Lost = list[int]
 """Ids of jobs whose lease was lost before the call. Nothing of them was changed."""
@@ -52,8 +58,18 @@ class Renewal:
     """Jobs that were asked to stop."""
 
 
+class Claimed(list[Job]):
+    """The jobs that a claim got, in their order."""
+
+    again: float = inf
+    """Seconds after which a limit that withheld some may leave room."""
+
+
 class Store(ABC):
     """The durable side of the queue."""
+
+    schedules: Schedules
+    """Periodic jobs."""
 
     # -- the frame ------------------------------------------------------------------------------
 
@@ -77,30 +93,97 @@ class Store(ABC):
     def journal(self) -> Journal:
         """What people did, and how to undo it."""
 
+    @property
+    @abstractmethod
+    def care(self) -> Care:
+        """What keeps the store healthy: pruning, the size of its log, backups."""
+
     # -- into the queue -------------------------------------------------------------------------
 
     @abstractmethod
     def enqueue_jobs(self, jobs: Sequence[NewJob]) -> list[Job]:
-        """Put the jobs in, in their order, in one commit. They are durable when this returns."""
+        """Put the jobs in, in their order, in one commit. They are durable when this returns.
+
+        Where a unique key is taken, the job that holds it takes the new one's place in what is returned.
+
+        Raises:
+            NotUnique: a unique key is taken, and the new job asks to be refused.
+            JobNotFound: a job to wait for does not exist.
+        """
+
+    @abstractmethod
+    def enqueue_alike(self, pattern: NewJob, args: Sequence[str]) -> range:
+        """Put in one job like `pattern` for each of `args` (JSON objects), in one commit; returns their ids."""
+
+    @abstractmethod
+    def enqueue_batch(self, name: str, jobs: Sequence[NewJob]) -> Batch:
+        """Put the jobs in, in one commit, as a batch."""
+
+    @abstractmethod
+    def enqueue_through(self, connection: object, jobs: Sequence[NewJob]) -> list[Job]:
+        """Put the jobs in inside the open transaction of a connection that is the caller's.
+
+        Raises:
+            InvalidOption: the connection is not one to this database.
+        """
+
+    @abstractmethod
+    def wake(self) -> None:
+        """Ring: every listener of every process wakes."""
+
+    @abstractmethod
+    def get_batch(self, batch: int) -> Batch | None:
+        """The batch as it is now, or `None`."""
+
+    @abstractmethod
+    def limit_queue(self, name: str, limits: Limits) -> None:
+        """From now on these limits hold for the queue, and no others."""
 
     @abstractmethod
     def stage_jobs(self, limit: int = 1000) -> int:
         """Move due `scheduled` and `retrying` jobs to `pending`; returns how many."""
 
     @abstractmethod
+    def expire_jobs(self, limit: int = 1000) -> int:
+        """Queued jobs past their `expires_at` → `failed`; returns how many."""
+
+    @abstractmethod
     def next_due_at(self) -> float | None:
-        """When the next `scheduled` or `retrying` job is due."""
+        """When the next `scheduled` or `retrying` job is due, or a queued one expires."""
 
     # -- a worker's side ------------------------------------------------------------------------
 
     @abstractmethod
     def claim_jobs(
-        self, worker: str, limit: int, *, kinds: Collection[str], queues: Collection[str], lease: float
-    ) -> list[Job]:
-        """Claim up to `limit` pending jobs for `worker`: highest priority first, then lowest id.
+        self,
+        worker: str,
+        limit: int,
+        *,
+        kinds: Collection[str],
+        queues: Collection[str],
+        lease: float,
+        ahead: int = 0,
+        suspects: bool = True,
+        limits: Mapping[str, int] = MappingProxyType({}),
+        ageing: float = 0.0,
+    ) -> Claimed:
+        """Claim pending jobs for `worker`: highest priority first, then lowest id.
 
         Each gets a fresh random lease that ends in `lease` seconds, and its attempt is counted, in the
-        same statement. Empty `queues` means all; paused queues are left alone. Only `kinds` are claimed.
+        same statement. Only `kinds` are claimed, from `queues` (empty means all) that are not paused and whose limits
+        leave room; a job that has expired is not.
+
+        Args:
+            worker: who claims.
+            limit: how many at most: a thread waits for each.
+            kinds: the kinds that the worker runs.
+            queues: the queues that it serves.
+            lease: seconds.
+            ahead: how many more, to be begun within moments. Those could be interrupted by a crash before they have
+                begun, so none is among them for which this would be the last attempt, or which has been through it.
+            suspects: whether one job that a crash has interrupted may be among them.
+            limits: kind → how many of it may run at once, in all processes together.
+            ageing: seconds of being due that count as one step of priority; 0 means that priorities do not age.
         """
 
     @abstractmethod
@@ -115,6 +198,7 @@ class Store(ABC):
     def fail_jobs(self, endings: Sequence[Failure]) -> Lost:
         """`running` → `retrying`, for the holder of the lease only; `failed` without a `retry_at` or attempts left.
 
+        A job that fails for good keeps the ending's reason; without one, its outcome tells it.
         This, a snooze and a release lead to `cancelled` where the job was asked to stop.
         """
 
@@ -138,7 +222,7 @@ class Store(ABC):
     def rescue_jobs(self, limit: int = 100) -> list[int]:
         """Take back jobs whose lease has ended: `pending` again, or `failed` if out of attempts.
 
-        Their attempt is recorded as crashed. Returns their ids.
+        Their attempt is recorded as crashed, and counted in `crashes`. Returns their ids.
         """
 
     @abstractmethod
@@ -184,14 +268,6 @@ class Store(ABC):
     @abstractmethod
     def resume_queue(self, name: str, *, by: By = SOMEBODY) -> bool:
         """Claim from the queue again; `False` if it was not paused."""
-
-    @abstractmethod
-    def prune_jobs(self, older_than: float, limit: int = 1000) -> int:
-        """Remove up to `limit` final jobs that finished more than `older_than` seconds ago."""
-
-    @abstractmethod
-    def prune_metrics(self) -> None:
-        """Fold old metrics into coarser slots, and drop the oldest, so that they stay small."""
 
     # -- looking --------------------------------------------------------------------------------
 

@@ -32,6 +32,11 @@ class Doorbell:
         self._sender: socket.socket | None = None
         self._lock = threading.Lock()
 
+    @property
+    def folder(self) -> Path:
+        """Where the sockets of the listeners are."""
+        return self._folder
+
     def ring(self) -> None:
         """Wake every listener. Never blocks, never raises."""
         try:

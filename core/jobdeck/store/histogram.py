@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from math import log2
 
 from ..jobs import Latency
 
@@ -11,11 +12,12 @@ _STEPS = 4
 """Buckets an octave: a bucket is 19 % wide, so a percentile is at most 9 % off."""
 _UNIT = 1e-6
 """Seconds: everything below falls into bucket 0."""
+_PER_UNIT = 1 / _UNIT
 
 
 def bucket(seconds: float) -> int:
     """The bucket a duration falls into."""
-    return max(0, math.floor(_STEPS * math.log2(seconds / _UNIT))) if seconds > _UNIT else 0
+    return int(_STEPS * log2(seconds * _PER_UNIT)) if seconds > _UNIT else 0
 
 
 def middle(index: int) -> float:

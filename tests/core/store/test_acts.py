@@ -33,7 +33,7 @@ def test_a_final_job_can_be_retried_and_has_an_attempt_for_it(bench: Bench, stat
     job = bench.in_state(state)
     assert bench.store.retry_jobs([job.id]).done == (job.id,)
     again = bench.get(job)
-    assert (again.state, again.finished_at, again.result) == (State.PENDING, None, None)
+    assert (again.state, again.finished_at, again.result, again.reason) == (State.PENDING, None, None, None)
     assert again.max_attempts > again.attempt
     assert [claimed.id for claimed in bench.claim()] == [job.id]
 
@@ -100,25 +100,3 @@ def test_of_several_jobs_each_is_done_or_refused_with_its_reason(bench: Bench) -
 def test_ids_that_no_job_can_have_are_not_found(bench: Bench, strange: int) -> None:
     assert bench.store.get_job(strange) is None
     assert isinstance(bench.store.cancel_jobs([strange]).refused[strange], JobNotFound)
-
-
-def test_final_jobs_past_their_retention_are_pruned_oldest_first(bench: Bench) -> None:
-    old = [bench.in_state(state) for state in sorted(FINAL)]
-    bench.clock.advance(100)
-    young = bench.in_state(State.COMPLETED)
-    queued = bench.in_state(State.PENDING)
-    assert bench.store.prune_jobs(100) == 0
-    bench.clock.advance(1)
-    assert bench.store.prune_jobs(100, limit=2) == 2
-    assert [job.id for job in old if bench.store.get_job(job.id)] == [old[2].id]
-    assert bench.store.prune_jobs(100) == 1
-    assert bench.get(young).state is State.COMPLETED
-    assert bench.get(queued).state is State.PENDING
-    bench.check_counters()
-
-
-def test_jobs_that_are_not_final_are_never_pruned(bench: Bench) -> None:
-    jobs = [bench.in_state(state) for state in (*sorted(QUEUED), State.RUNNING)]
-    bench.clock.advance(10 * 365 * 86400)
-    assert bench.store.prune_jobs(0) == 0
-    assert len(bench.store.get_jobs([job.id for job in jobs])) == len(jobs)

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 from tests.core.helpers import Bench, new
 
-from jobdeck import Job, Outcome, State
+from jobdeck import Job, Outcome, Reason, State
+from jobdeck.jobs import Failure
 
 Ending = Callable[[Bench, Job], list[int]]
 
@@ -95,6 +96,35 @@ def test_a_failed_attempt_keeps_type_message_and_traceback(bench: Bench) -> None
     bench.fail(job, error="ValueError", message="line one\nline two")
     (attempt,) = bench.store.list_attempts(job.id)
     assert (attempt.error_type, attempt.message, attempt.traceback) == ("ValueError", "line one\nline two", "Traceback …")
+
+
+@pytest.mark.parametrize(
+    ("told", "outcome", "kept"),
+    [
+        (Reason.GIVEN_UP, Outcome.FAILED, Reason.GIVEN_UP),
+        (None, Outcome.FAILED, Reason.EXHAUSTED),
+        (None, Outcome.TIMED_OUT, Reason.TIMED_OUT),
+        (None, Outcome.CRASHED, Reason.CRASHED),
+    ],
+)
+def test_a_failed_job_keeps_its_reason(bench: Bench, told: Reason | None, outcome: Outcome, kept: Reason) -> None:
+    job, now = bench.running(), bench.clock.now()
+    bench.store.fail_jobs([Failure(job, now, now, None, "E", "no", outcome=outcome, reason=told)])
+    assert (bench.get(job).state, bench.get(job).reason) == (State.FAILED, kept)
+
+
+@pytest.mark.parametrize("ending", ["complete", "retry later", "snooze", "release", "stop"])
+def test_a_job_that_has_not_failed_has_no_reason(bench: Bench, ending: str) -> None:
+    job = bench.running()
+    ENDINGS[ending](bench, job)
+    assert bench.get(job).reason is None
+
+
+def test_a_job_asked_to_stop_was_cancelled_for_no_reason_of_the_queues(bench: Bench) -> None:
+    job = bench.running(max_attempts=1)
+    bench.store.cancel_jobs([job.id])
+    bench.fail(job)
+    assert (bench.get(job).state, bench.get(job).reason) == (State.CANCELLED, None)
 
 
 @pytest.mark.parametrize("ending", ENDINGS)

@@ -13,7 +13,7 @@ from tests.core.helpers import STORES, Bench, FakeClock, new, wait_until
 
 from jobdeck import Changes, Job, JobNotFound, KeyTaken, MovedOn, NothingToUndo, State, WrongAct, WrongState
 from jobdeck.errors import ActNotFound
-from jobdeck.jobs import Failure
+from jobdeck.jobs import Failure, IfParentFails, Reason
 from jobdeck.journal import By
 from jobdeck.states import FINAL, QUEUED
 from jobdeck.store import journal as bounds
@@ -42,18 +42,9 @@ def refusal(bench: Bench, **how: Any) -> str:
     return str(reason)
 
 
-def waiting(bench: Bench, *parents: Job, policy: str = "cancel") -> Job:
+def waiting(bench: Bench, *parents: Job, policy: IfParentFails = IfParentFails.CANCEL) -> Job:
     """A job that waits for these."""
-    (job,) = bench.enqueue()
-    bench.change("UPDATE jobdeck_jobs SET state = 'waiting', if_parent_fails = ? WHERE id = ?", policy, job.id)
-    bench.change("UPDATE jobdeck_counts SET n = n - 1 WHERE state = 'pending' AND kind = ?", job.kind)
-    bench.change(
-        "INSERT INTO jobdeck_counts VALUES (?, ?, 'waiting', 1) ON CONFLICT DO UPDATE SET n = n + 1", job.queue, job.kind
-    )
-    for parent in parents:
-        bench.change("INSERT INTO jobdeck_waits (parent, child) VALUES (?, ?)", parent.id, job.id)
-        bench.change("INSERT INTO jobdeck_after (parent, child) VALUES (?, ?)", parent.id, job.id)
-    return bench.get(job)
+    return bench.enqueue(new(after=tuple(parent.id for parent in parents), if_parent_fails=policy))[0]
 
 
 def keyed(bench: Bench, key: str, keeps: int = 0) -> Job:
@@ -351,8 +342,15 @@ def test_a_waiting_job_whose_parents_have_all_completed_is_ready(bench: Bench, g
     bench.check_counters()
 
 
-@pytest.mark.parametrize(("policy", "after"), [("cancel", State.CANCELLED), ("run", State.PENDING), ("wait", State.WAITING)])
-def test_a_parent_that_failed_meanwhile_decides_as_the_job_says(bench: Bench, policy: str, after: State) -> None:
+@pytest.mark.parametrize(
+    ("policy", "after"),
+    [
+        (IfParentFails.CANCEL, State.CANCELLED),
+        (IfParentFails.RUN, State.PENDING),
+        (IfParentFails.WAIT, State.WAITING),
+    ],
+)
+def test_a_parent_that_failed_meanwhile_decides_as_the_job_says(bench: Bench, policy: IfParentFails, after: State) -> None:
     parent = bench.running()
     job = waiting(bench, parent, policy=policy)
     cancel(bench, job)
@@ -361,6 +359,97 @@ def test_a_parent_that_failed_meanwhile_decides_as_the_job_says(bench: Bench, po
     assert bench.get(job).state is after
     if after is State.CANCELLED:
         assert str(undoing.refused[job.id]) == f"Job {job.id} waited for job {parent.id}, which is failed now."
+
+
+@pytest.mark.parametrize("act", [cancel, delete])
+def test_those_that_waited_are_cancelled_with_it_and_come_back_with_it(bench: Bench, act: Step) -> None:
+    parent = bench.in_state(State.SCHEDULED)
+    child = waiting(bench, parent, bench.in_state(State.SCHEDULED))
+    grandchild = waiting(bench, child)
+    before = everything(bench)
+    for _ in range(2):
+        changes = act(bench, parent) if not bench.store.journal.list_acts(1) else bench.store.journal.redo()
+        assert [(bench.get(each).state, bench.get(each).reason) for each in (child, grandchild)] == [
+            (State.CANCELLED, Reason.PARENT)
+        ] * 2
+        bench.clock.advance(1)
+        assert bench.store.journal.undo().done == (parent.id, child.id, grandchild.id)
+        assert everything(bench) == before
+    assert changes.done == (parent.id, child.id, grandchild.id)
+    (told,) = bench.store.journal.list_acts(1)
+    past = "cancelled" if act is cancel else "deleted"
+    assert (told.n, told.undone, told.told) == (3, 3, f"{past} job {parent.id}, and 2 that waited")
+
+
+def test_the_children_of_an_act_are_counted_apart(bench: Bench) -> None:
+    parent = bench.in_state(State.SCHEDULED)
+    waiting(bench, parent)
+    changes = cancel(bench, parent)
+    assert (changes.done, changes.undoable, changes.children) == ((parent.id,), 1, 1)
+
+
+def test_redo_cancels_those_that_wait_by_then(bench: Bench) -> None:
+    parent = bench.in_state(State.SCHEDULED)
+    old = waiting(bench, parent)
+    act = cancel(bench, parent).act
+    bench.store.journal.undo()
+    delete(bench, old)
+    new_one = waiting(bench, parent)
+    assert bench.store.journal.redo(act).done == (parent.id, new_one.id)
+    assert bench.store.journal.undo(act).done == (parent.id, new_one.id)
+    assert bench.get(new_one).state is State.WAITING
+    told = next(each for each in bench.store.journal.list_acts(9) if each.id == act)
+    assert (told.n, told.undone) == (2, 2)
+    bench.check_counters()
+
+
+def test_an_act_on_more_jobs_than_a_part_holds_comes_back_with_its_children(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobdeck.store.sqlite.page.PART_JOBS", 3)
+    parents = [bench.in_state(State.SCHEDULED) for _ in range(7)]
+    for parent in parents:
+        waiting(bench, parent)
+    before = everything(bench)
+    bench.store.delete_jobs([parent.id for parent in parents])
+    for _ in range(2):
+        assert len(bench.store.journal.undo().done) == 14
+        assert everything(bench) == before
+        assert len(bench.store.journal.redo().done) == 14
+        assert bench.counts() == {State.CANCELLED: 7}
+
+
+def test_a_child_stays_cancelled_while_its_parent_cannot_come_back(bench: Bench) -> None:
+    parent = keyed(bench, "nightly")
+    child = waiting(bench, parent)
+    act = delete(bench, parent).act
+    other = keyed(bench, "nightly")
+    undoing = bench.store.journal.undo()
+    assert undoing.done == ()
+    assert str(undoing.refused[child.id]) == f"Job {child.id} waited for job {parent.id}, which is gone."
+    bench.store.cancel_jobs([other.id])
+    assert bench.store.journal.undo(act).done == (parent.id, child.id)
+    assert bench.get(child) == child
+
+
+def test_a_child_that_runs_all_the_same_is_left_to_run(bench: Bench) -> None:
+    parent = bench.in_state(State.SCHEDULED)
+    child = waiting(bench, parent, policy=IfParentFails.RUN)
+    cancel(bench, parent)
+    assert bench.store.journal.undo().done == (parent.id,)
+    assert bench.get(child).state is State.PENDING
+
+
+def test_a_retry_is_not_undone_under_a_job_that_waits_for_it_by_now(bench: Bench) -> None:
+    job = bench.in_state(State.FAILED)
+    patient = waiting(bench, job, policy=IfParentFails.WAIT)
+    act = retry(bench, job).act
+    bench.store.journal.undo()
+    bench.store.journal.redo()
+    assert bench.get(patient).state is State.WAITING
+    child = waiting(bench, job)
+    assert refusal(bench, act_id=act) == f"Job {job.id} is waited for by job {child.id} since."
+    assert [claimed.id for claimed in bench.claim()] == [job.id]
 
 
 def test_a_chain_that_was_cancelled_as_one_comes_back_as_one(bench: Bench) -> None:
@@ -681,7 +770,7 @@ def test_two_who_undo_at_once_undo_two_acts(bench: Bench) -> None:
 
 # -- anything -------------------------------------------------------------------------------------------------------------
 
-FIRST, LAST = 2, 8
+FIRST, LAST = 1, 9
 act_steps = st.lists(
     st.tuples(
         st.sampled_from(["cancel", "retry", "reprioritise", "delete", "pause", "resume"]),
@@ -702,11 +791,11 @@ def test_whatever_was_done_undoing_it_all_leaves_everything_as_it_was(
     clock = FakeClock()
     path = tmp_path_factory.mktemp("journal") / "jobs.db"
     bench = Bench(STORES[store](path, clock), clock, path)
-    parent = bench.in_state(State.SCHEDULED)
+    assert bench.in_state(State.SCHEDULED).id == FIRST
     # The pending one last: the way to a final state is a claim of all that is pending.
     for state in (*sorted(FINAL), State.RETRYING, State.SCHEDULED, State.PENDING):
         bench.in_state(state)
-    assert waiting(bench, parent).id == LAST
+    assert waiting(bench, waiting(bench, bench.get(FIRST))).id == LAST
     begun = everything(bench)
     for what, ids, n, flag in steps:
         clock.advance(1)

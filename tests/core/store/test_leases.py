@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.core.helpers import STORES, Bench, new
 
-from jobdeck import Job, Outcome, State
+from jobdeck import Job, Outcome, Reason, State
 
 
 def held(*jobs: Job) -> list[tuple[int, int]]:
@@ -52,6 +52,7 @@ def test_a_job_whose_lease_ended_is_ready_again_and_its_attempt_has_crashed(benc
     bench.clock.advance(0.1)
     assert bench.store.rescue_jobs() == [job.id]
     assert (bench.get(job).state, bench.get(job).attempt) == (State.PENDING, 1)
+    assert (bench.get(job).reason, bench.get(job).crashes) == (None, 1)
     (attempt,) = bench.store.list_attempts(job.id)
     assert (attempt.outcome, attempt.number, attempt.worker) == (Outcome.CRASHED, 1, "w1")
     assert bench.store.rescue_jobs() == []
@@ -65,7 +66,7 @@ def test_a_crash_in_the_last_attempt_fails_the_job(bench: Bench) -> None:
         bench.clock.advance(31)
         bench.store.rescue_jobs()
     failed = bench.get(job)
-    assert (failed.state, failed.attempt) == (State.FAILED, 2)
+    assert (failed.state, failed.attempt, failed.reason, failed.crashes) == (State.FAILED, 2, Reason.CRASHED, 2)
     assert failed.finished_at == bench.clock.now()
     assert bench.claim() == []
 
@@ -76,6 +77,7 @@ def test_a_crashed_job_that_was_asked_to_stop_is_cancelled(bench: Bench) -> None
     bench.clock.advance(31)
     bench.store.rescue_jobs()
     assert (bench.get(job).state, bench.get(job).cancelling) == (State.CANCELLED, False)
+    assert (bench.get(job).reason, bench.get(job).crashes) == (None, 1)
 
 
 def test_a_rescue_takes_no_more_than_it_is_told_to(bench: Bench) -> None:

@@ -74,29 +74,42 @@ def test_folding_old_metrics_loses_no_count(bench: Bench) -> None:
     before = bench.rows("SELECT measure, bucket, sum(n) FROM jobdeck_metrics GROUP BY 1, 2 ORDER BY 1, 2")
     rows = bench.rows("SELECT count(*) FROM jobdeck_metrics")
     bench.clock.advance(3 * 86400)
-    bench.store.prune_metrics()
+    bench.store.care.prune_metrics()
     assert bench.rows("SELECT measure, bucket, sum(n) FROM jobdeck_metrics GROUP BY 1, 2 ORDER BY 1, 2") == before
     assert bench.rows("SELECT count(*) FROM jobdeck_metrics") < rows
-    bench.store.prune_metrics()
+    bench.store.care.prune_metrics()
     assert bench.rows("SELECT measure, bucket, sum(n) FROM jobdeck_metrics GROUP BY 1, 2 ORDER BY 1, 2") == before
 
 
 def test_a_long_look_back_reads_the_folded_metrics(bench: Bench) -> None:
     run(bench, waited=0, took=1)
     bench.clock.advance(2 * 3600)
-    bench.store.prune_metrics()
+    bench.store.care.prune_metrics()
     assert sum(slot.completed for slot in look(bench, seconds=4 * 3600, slots=24).slots) == 1
 
 
 def test_metrics_of_last_season_are_dropped(bench: Bench) -> None:
     run(bench, waited=0, took=1)
     bench.clock.advance(92 * 86400)
-    bench.store.prune_metrics()
+    bench.store.care.prune_metrics()
     assert bench.rows("SELECT * FROM jobdeck_metrics") == []
 
 
 def test_pruning_metrics_keeps_the_depth_counters_right(bench: Bench) -> None:
     bench.enqueue(new(), new(queue="gone"))
     bench.complete(bench.claim(1, queues=("gone",))[0])
-    bench.store.prune_metrics()
+    bench.store.care.prune_metrics()
     bench.check_counters()
+
+
+def test_a_year_of_work_takes_no_more_rows_than_a_season(bench: Bench) -> None:
+    rows = []
+    for quarter_day in range(4 * 365):
+        run(bench, waited=quarter_day % 7, took=quarter_day % 11, fails=quarter_day % 5 == 0)
+        bench.clock.advance(6 * 3600)
+        bench.store.care.prune_metrics()
+        ((n,),) = bench.rows("SELECT count(*) FROM jobdeck_metrics") if quarter_day % 40 == 0 else [(0,)]
+        rows.append(n)
+    assert max(rows[100 * 4 :]) <= max(rows[: 95 * 4]) + 10
+    # An outcome, a run time and a wait for each six hours of ninety days, and the two fine days.
+    assert max(rows) <= 3 * (4 * 90 + 8)

@@ -28,7 +28,7 @@ from hypothesis.stateful import (
 )
 from tests.core.helpers import STORES, Bench, FakeClock, new
 
-from jobdeck import FINAL, QUEUED, Job, State
+from jobdeck import FINAL, QUEUED, Job, Reason, State
 
 LEASE = 30.0
 KINDS = ("a", "b")
@@ -51,6 +51,8 @@ class Model:
     lease_until: float = 0.0
     cancelling: bool = False
     starts: int = 0
+    crashes: int = 0
+    reason: Reason | None = None
     late: set[int] = field(default_factory=set)
     """Leases whose attempt must show a late result."""
     ended: set[int] = field(default_factory=set)
@@ -167,6 +169,7 @@ class StoreMachine(RuleBasedStateMachine):
             return
         stopped = model.cancelling and undone is not State.COMPLETED
         model.state = State.CANCELLED if stopped else undone
+        model.reason = Reason.EXHAUSTED if model.state is State.FAILED else None
         model.due = due if due is not None and not stopped else model.due
         model.attempt -= back
         model.starts -= back
@@ -225,6 +228,8 @@ class StoreMachine(RuleBasedStateMachine):
             spent = model.attempt >= model.max_attempts
             model.state = State.CANCELLED if model.cancelling else State.FAILED if spent else State.PENDING
             model.lease, model.cancelling = None, False
+            model.reason = Reason.CRASHED if model.state is State.FAILED else None
+            model.crashes += 1
 
     # -- people -----------------------------------------------------------------------------------
 
@@ -251,6 +256,7 @@ class StoreMachine(RuleBasedStateMachine):
         if model and allowed:
             model.state, model.due = State.PENDING, self.clock.now()
             model.max_attempts = max(model.max_attempts, model.attempt + 1)
+            model.reason = None
 
     @rule(choice=st.integers(0, 50), priority=st.integers(-2, 2))
     def reprioritise(self, choice: int, priority: int) -> None:
@@ -293,6 +299,7 @@ class StoreMachine(RuleBasedStateMachine):
                 *(model.state, model.priority, model.attempt, model.max_attempts),
                 *(model.lease, model.cancelling, model.due),
             )
+            assert (job.reason, job.crashes) == (model.reason, model.crashes)
             assert (job.finished_at is not None) == (model.state in FINAL)
 
     @invariant()

@@ -180,6 +180,17 @@ def test_a_file_that_may_not_be_written_is_refused_and_keeps_its_every_byte(
     assert [entry.name for entry in folder.iterdir()] == ["jobs.db"]
 
 
+def test_a_file_marked_read_only_is_refused_even_to_root(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.db"
+    STORES["sqlite"](path, FakeClock()).close()
+    before = path.read_bytes()
+    path.chmod(0o444)
+    with pytest.raises(StoreRefused, match="cannot be written to"):
+        STORES["sqlite"](path, FakeClock())
+    assert path.read_bytes() == before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["jobs.db"]
+
+
 def as_nobody(path: Path) -> str:
     """What a process without root's rights is told when it opens the queue."""
     root = os.geteuid() == 0

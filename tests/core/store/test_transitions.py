@@ -8,6 +8,7 @@ import pytest
 from tests.core.helpers import Bench, new
 
 from jobdeck import Job, Operation, State, WrongState, allows
+from jobdeck.retention import Rule
 from jobdeck.states import TRANSITIONS, sources
 
 Doing = Callable[[Bench, Job], bool]
@@ -34,7 +35,7 @@ def rescue(bench: Bench, job: Job) -> bool:
 
 def prune(bench: Bench, job: Job) -> bool:
     bench.clock.advance(31)
-    return bench.store.prune_jobs(30) == 1
+    return sum(bench.store.care.prune_jobs(Rule(state, older_than=30)) for state in State) == 1
 
 
 DOING: dict[Operation, Doing] = {

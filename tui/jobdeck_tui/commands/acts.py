@@ -164,7 +164,7 @@ def _act(
         if ask and chosen and not click.confirm(f"Delete {count_of(len(chosen))} with their attempts and logs?", err=True):
             complain("Nothing was deleted.")
             return 1
-        done, refused, journaled = _in_steps(queue, act, chosen)
+        done, refused, children, journaled = _in_steps(queue, act, chosen)
         stopping = _stopping(queue, done) if operation is Operation.CANCEL else []
     if where is None:
         _tell_refused(refused)
@@ -173,6 +173,7 @@ def _act(
             {
                 "operation": str(operation),
                 "act": journaled,
+                "children": children,
                 "count": len(done),
                 "ids": done,
                 "refused": {str(job_id): sentence for job_id, sentence in refused.items()},
@@ -181,6 +182,8 @@ def _act(
         )
     elif done or where is not None:
         click.echo(_sentence(past, len(done), len(stopping)))
+        if children:
+            click.echo(f"Cancelled {count_of(children)} that waited.")
     # What a filter found and has changed state meanwhile is not a failure of the command.
     return 1 if refused and where is None else 0
 
@@ -201,17 +204,19 @@ def where_allowed(operation: Operation, where: str) -> Condition:
     return condition.and_(Term("state", ":", tuple(str(state) for state in states)))
 
 
-def _in_steps(queue: Queue, act: Act, ids: Sequence[int]) -> tuple[list[int], dict[int, str], int | None]:
-    """Act in several transactions; in the journal it is one act, whose id comes last."""
+def _in_steps(queue: Queue, act: Act, ids: Sequence[int]) -> tuple[list[int], dict[int, str], int, int | None]:
+    """Act in several transactions, of which the journal makes one act: done, refused, children, and the act's id."""
     done: list[int] = []
     refused: dict[int, str] = {}
+    children = 0
     journaled: int | None = None
     for start in range(0, len(ids), _STEP):
         changes = act(queue, [*ids[start : start + _STEP]], journaled)
         done.extend(changes.done)
         refused.update((job_id, str(problem)) for job_id, problem in changes.refused.items())
+        children += changes.children
         journaled = changes.act or journaled
-    return done, refused, journaled
+    return done, refused, children, journaled
 
 
 def _weighed(queue: Queue, operation: Operation, ids: Sequence[int]) -> tuple[list[int], dict[int, str]]:

@@ -9,7 +9,7 @@ from .front import Front, Refused
 
 def open_cockpit(front: Front, *, demo: bool = False) -> None:
     """Run the cockpit until it is quit, and exit with its exit code."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):  # it is drawn on the last
         raise Refused("The cockpit needs a terminal; `jobdeck --help` lists the commands that do without.")
     settings = front.settings
     if not demo:

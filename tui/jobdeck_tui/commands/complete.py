@@ -61,6 +61,24 @@ def complete_queues(ctx: click.Context, _parameter: click.Parameter, incomplete:
     return _items(queues(), incomplete)
 
 
+def complete_schedules(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Schedules, with their time."""
+
+    def schedules() -> Iterator[tuple[str, str]]:
+        with _queue(ctx) as queue:
+            for each in queue.schedules.list():
+                yield each.name, f"{each.cron} {each.kind}{', paused' if each.paused else ''}"
+
+    return _items(schedules(), incomplete)
+
+
+def complete_zones(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Time zones that the machine knows."""
+    from zoneinfo import available_timezones
+
+    return _items(((zone, "") for zone in ["local", *sorted(available_timezones())]), incomplete)
+
+
 def complete_jobs(*states: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
     """Ids of the newest jobs in one of the states, or in any."""
 

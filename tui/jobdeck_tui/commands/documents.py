@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from jobdeck import Act, Attempt, Job, Kind, Latency, LogLine, Queue, State, WorkerInfo
+from jobdeck import Act, Attempt, Job, Kind, Latency, LogLine, Queue, Schedule, State, WorkerInfo
 
 TAIL = 4000
 """Characters of each of a command's two streams that a listed job carries; `jobdeck logs` has them all."""
@@ -42,8 +42,11 @@ def job_document(job: Job) -> Document:
         "priority": job.priority,
         "state": str(job.state),
         "cancelling": job.cancelling,
+        "reason": None if job.reason is None else str(job.reason),
         "attempt": job.attempt,
         "max_attempts": job.max_attempts,
+        "crashes": job.crashes,
+        "backoff": None if job.backoff is None else list(job.backoff),
         "created_at": iso(job.created_at),
         "scheduled_at": iso(job.scheduled_at),
         "started_at": iso(job.started_at),
@@ -164,6 +167,40 @@ def act_document(act: Act) -> Document:
         "undone_at": iso(act.undone_at),
         "undone_by": act.undone_by,
     }
+
+
+def schedule_document(schedule: Schedule) -> Document:
+    """A schedule, with its time in words; without a next tick while it is paused."""
+    return {
+        "name": schedule.name,
+        "cron": schedule.cron,
+        "words": words_of(schedule.cron),
+        "timezone": schedule.timezone,
+        "kind": schedule.kind,
+        "args": schedule.args,
+        "queue": schedule.queue,
+        "priority": schedule.priority,
+        "max_attempts": schedule.max_attempts,
+        "timeout": schedule.timeout,
+        "tags": list(schedule.tags),
+        "created_at": iso(schedule.created_at),
+        "paused": schedule.paused,
+        "paused_at": iso(schedule.paused_at),
+        "next_at": None if schedule.paused else iso(schedule.next_at),
+        "last_at": iso(schedule.last_at),
+        "last_job": schedule.last_job,
+        "error": schedule.error,
+    }
+
+
+def words_of(cron: str) -> str | None:
+    """The expression in words; `None` where it cannot be read."""
+    from jobdeck import InvalidCron, explain_cron
+
+    try:
+        return explain_cron(cron)
+    except InvalidCron:
+        return None
 
 
 def kind_document(kind: Kind) -> Document:

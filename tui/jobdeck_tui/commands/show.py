@@ -47,7 +47,9 @@ def show_command(front: Front, job_id: int) -> None:
 
 def _print_job(queue: Queue, job: Job) -> None:
     now = queue.clock.now()
-    click.echo(f"Job {job.id}  {coloured(state_text(job.state, cancelling=job.cancelling), job.state)}  {safe(job.kind)}")
+    reason = f" ({job.reason})" if job.reason else ""
+    state = coloured(state_text(job.state, cancelling=job.cancelling) + reason, job.state)
+    click.echo(f"Job {job.id}  {state}  {safe(job.kind)}")
     click.echo()
     print_fields(_fields(job, now))
     attempts = queue.attempts(job.id)
@@ -62,6 +64,8 @@ def _fields(job: Job, now: float) -> list[tuple[str, str]]:
         ("queue", safe(job.queue)),
         ("priority", str(job.priority)),
         ("attempts", f"{job.attempt} of {job.max_attempts}"),
+        ("crashes", str(job.crashes) if job.crashes else ""),
+        ("back-off", " to ".join(map(duration, job.backoff)) if job.backoff else ""),
         ("tags", safe(", ".join(job.tags))),
         ("timeout", duration(job.timeout) if job.timeout else ""),
         ("enqueued", moment(job.created_at, now)),

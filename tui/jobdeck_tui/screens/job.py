@@ -12,7 +12,7 @@ from textual.events import Resize
 
 from jobdeck import Job, State
 
-from ..format import GLYPHS
+from ..format import GLYPHS, state_and_reason
 from ..messages import Detail
 from ..text import safe
 from ..widgets import telling
@@ -47,17 +47,18 @@ class JobTitle(Drawn):
         job = self._detail.job
         if y == 1:
             return [(" " + safe(job.error), self.style("error"))] if job.error else self._quiet_line(job)
-        state = "cancelling" if job.cancelling else job.state.value
         left: list[Piece] = [
-            (f" {GLYPHS[job.state]} {state}", self.state_style(job.state)),
+            (f" {GLYPHS[job.state]} {state_and_reason(job)}", self.state_style(job.state)),
             (f"  {job.id}", quiet),
             (f"  {safe(job.kind)}", strong),
         ]
-        right: list[Piece] = [
-            (f"{safe(job.queue)} · priority {job.priority} · attempt {job.attempt}/{job.max_attempts} ", quiet)
-        ]
-        blanks = width - width_of(left) - width_of(right)
-        return [*left, (" " * blanks, quiet), *right] if blanks > 1 else left
+        attempt = f"attempt {job.attempt}/{job.max_attempts} "
+        for told in (f"{safe(job.queue)} · priority {job.priority} · {attempt}", attempt):
+            right: list[Piece] = [(told, quiet)]
+            blanks = width - width_of(left) - width_of(right)
+            if blanks > 1:
+                return [*left, (" " * blanks, quiet), *right]
+        return left
 
     def _quiet_line(self, job: Job) -> Sequence[Piece]:
         told = {

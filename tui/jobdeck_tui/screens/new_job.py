@@ -43,6 +43,7 @@ class Field(Vertical):
         self.entry = entry
         self._hint = hint
         self._required = required
+        self._filled_in = self.text
 
     def compose(self) -> ComposeResult:
         star = ("*", "$warning") if self._required else ("", "")
@@ -63,6 +64,11 @@ class Field(Vertical):
     def text(self) -> str:
         """What was typed."""
         return self.entry.value if isinstance(self.entry, Input) else ""
+
+    @property
+    def touched(self) -> bool:
+        """Whether it holds anything else than what it came with."""
+        return self.text != self._filled_in
 
 
 class NewJobScreen(ModalScreen[NewJob | None]):
@@ -88,18 +94,20 @@ class NewJobScreen(ModalScreen[NewJob | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog", id="new-job"):
             choices = [(name, name) for name in self._kinds]
-            yield Select(choices, value=self._kind.name, allow_blank=False, compact=True, id="kind")
-            yield Static("", id="kind-doc", markup=False)
+            with Vertical(id="form-head"):
+                yield Select(choices, value=self._kind.name, allow_blank=False, compact=True, id="kind")
+                yield Static("", id="kind-doc", markup=False)
             with VerticalScroll(id="fields", can_focus=False):
                 yield from ()
-            yield Static("", id="form-problem")
-            with Horizontal(id="form-keys"):
-                yield Label(
-                    Content.assemble(("^s", "$accent"), (" or ", "$quiet"), ("⏎", "$accent"), (" enqueue   ", "$quiet"))
-                )
-                yield Label(
-                    Content.assemble(("tab", "$accent"), (" next   ", "$quiet"), ("esc", "$accent"), (" leave", "$quiet"))
-                )
+            with Vertical(id="form-foot"):
+                yield Static("", id="form-problem")
+                with Horizontal(id="form-keys"):
+                    yield Label(
+                        Content.assemble(("^s", "$accent"), (" or ", "$quiet"), ("⏎", "$accent"), (" enqueue   ", "$quiet"))
+                    )
+                    yield Label(
+                        Content.assemble(("tab", "$accent"), (" next   ", "$quiet"), ("esc", "$accent"), (" leave", "$quiet"))
+                    )
 
     async def on_mount(self) -> None:
         """Make the form of the first kind."""
@@ -119,6 +127,7 @@ class NewJobScreen(ModalScreen[NewJob | None]):
         self.query_one("#kind-doc", Static).update(safe(self._kind.doc) or "No description.")
         fields = self.query_one("#fields", VerticalScroll)
         await fields.remove_children()
+        self._touched = False
         filled = self._filled()
         made: list[Widget] = [self._argument(each, filled) for each in self._shown_parameters()]
         options: list[Widget] = [
@@ -189,8 +198,8 @@ class NewJobScreen(ModalScreen[NewJob | None]):
     # -- checking ---------------------------------------------------------------------------------
 
     def on_input_changed(self) -> None:
-        """Check what is typed."""
-        self._touched = True
+        """Check what is typed. What a field comes filled with is told as a change too."""
+        self._touched = self._touched or any(field.touched for field in self.query(Field))
         self._check()
 
     def _check(self) -> None:

@@ -24,8 +24,6 @@ _MOST = 20_000
 """Wrapped lines kept: the newest."""
 _LONGEST = 20_000
 """Characters shown of one line."""
-_INDENT = 15
-"""A wrapped log line goes on below its text."""
 
 
 class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
@@ -86,7 +84,7 @@ class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
             return
         at_end = self._follow and self.is_vertical_scroll_end
         for each in told[-_MOST:]:
-            self._wrapped += _wrap(each, width)
+            self._wrapped += wrap(each, width)
         del self._wrapped[:-_MOST]
         self.virtual_size = Size(width, len(self._wrapped))
         if at_end:
@@ -122,10 +120,16 @@ class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
             self.scroll_end(animate=False)
 
 
-def _wrap(told: Told, width: int) -> list[Told]:
+def wrap(told: Told, width: int) -> list[Told]:
+    """The line in lines of at most `width` cells, broken between words where one ends near the edge.
+
+    What goes on is indented by two; below its text, where the line begins with a quiet head such as a time or a name.
+    """
     if sum(len(text) for text, _ in told) <= width // 2:
         return [told]  # the usual case: even double-width characters fit
-    indent = min(_INDENT if told[0][1] == "quiet" and len(told) == 3 else 2, width // 3)
+    head = told[:-1] if told[0][1] == "quiet" and len(told) in (2, 3) else []
+    begins = len(told[0][0]) - len(told[0][0].lstrip(" "))
+    indent = min(sum(_cells(text) for text, _ in head) or begins + 2, width // 3)
     lines: list[Told] = [[]]
     left = width
     for text, meaning in told:
@@ -135,10 +139,7 @@ def _wrap(told: Told, width: int) -> list[Told]:
             rest = f"{rest[:_LONGEST]} … and {more:,} characters more"
         at = 0
         while at < len(rest):
-            # No more characters than cells can fit, and so no more are looked at: a line may be a megabyte long.
-            part = rest[at : at + left]
-            if part and not part.isascii():
-                part = chop_cells(part, left)[0] if cell_len(part) > left else part
+            part = _part(rest, at, left, width)
             if part:
                 lines[-1].append((part, meaning))
                 left -= _cells(part)
@@ -146,7 +147,22 @@ def _wrap(told: Told, width: int) -> list[Told]:
             if at < len(rest):
                 lines.append([(" " * indent, "")])
                 left = width - indent
+                at += rest[at] == " "  # the line's end stands for it
     return lines
+
+
+def _part(text: str, at: int, left: int, width: int) -> str:
+    """As much of the text as goes into the cells that are left, up to the end of a word if one ends near."""
+    # No more characters than cells can fit, and so no more are looked at: a line may be a megabyte long.
+    part = text[at : at + left]
+    if part and not part.isascii():
+        part = chop_cells(part, left)[0] if cell_len(part) > left else part
+    end = at + len(part)
+    if end < len(text) and text[end] != " ":
+        blank = part.rfind(" ") + 1
+        if blank and _cells(part[blank:]) <= width // 3:
+            return part[:blank]
+    return part
 
 
 def _cells(text: str) -> int:

@@ -6,7 +6,7 @@ from textual.content import Content
 
 from jobdeck import Job
 
-from ..format import GLYPHS
+from ..format import GLYPHS, state_and_reason
 from ..text import safe
 from . import telling
 from .lines_view import LinesView
@@ -27,7 +27,7 @@ class Preview(LinesView, can_focus=False, inherit_bindings=False):
             self.show([[("choose a job: j or ↓", "quiet")]])
             return
         self.border_title = Content.assemble((f"{job.id} ", "bold"), (safe(job.kind), "bold"))
-        told: list[telling.Told] = [[(f"{GLYPHS[job.state]} {job.state.value}", job.state.value)], []]
+        told: list[telling.Told] = [[(f"{GLYPHS[job.state]} {state_and_reason(job)}", job.state.value)], []]
         if job.error:
             told += [[(safe(job.error), "error")], []]
         told += [*telling.life(job, now), [], [("arguments", "strong")], *telling.arguments(job)]

@@ -1,29 +1,86 @@
 -- Schema 2: why a job ended, uniqueness, expiry, dependencies, batches, limits, periodic jobs, the journal of people's acts.
 
--- Why a failed or cancelled job ended (see jobs.Reason).
-ALTER TABLE jobdeck_jobs ADD COLUMN reason TEXT CHECK (reason IS NULL OR state IN ('failed', 'cancelled'));
--- How often a crash has interrupted the job.
-ALTER TABLE jobdeck_jobs ADD COLUMN crashes INTEGER NOT NULL DEFAULT 0;
--- Not worth starting later.
-ALTER TABLE jobdeck_jobs ADD COLUMN expires_at REAL;
-ALTER TABLE jobdeck_jobs ADD COLUMN batch INTEGER;
--- Whether the unique key stays taken when the job is final: a set of 1 completed, 2 failed, 4 cancelled. While the
--- job is not final its key is always taken, so that no move of the engine's can run into another job's key.
-ALTER TABLE jobdeck_jobs ADD COLUMN unique_final INTEGER NOT NULL DEFAULT 0 CHECK (unique_final BETWEEN 0 AND 7);
--- What becomes of a waiting job when a job that it waits for fails or is cancelled.
-ALTER TABLE jobdeck_jobs ADD COLUMN if_parent_fails TEXT NOT NULL DEFAULT 'cancel'
-    CHECK (if_parent_fails IN ('cancel', 'run', 'wait'));
--- Back-off chosen for this job alone, as JSON; its kind's when NULL.
-ALTER TABLE jobdeck_jobs ADD COLUMN backoff TEXT;
--- The key while it is taken.
-ALTER TABLE jobdeck_jobs ADD COLUMN unique_taken TEXT GENERATED ALWAYS AS (
-    CASE WHEN unique_key IS NOT NULL AND (state NOT IN ('completed', 'failed', 'cancelled')
-        OR unique_final & CASE state WHEN 'completed' THEN 1 WHEN 'failed' THEN 2 ELSE 4 END) THEN unique_key END) VIRTUAL;
+-- The table of jobs, anew: SQLite cannot change the CHECKs of an old one. One CASE for each invariant, the states that a
+-- busy queue writes most in front: the checks are paid for twice by each job that runs.
+ALTER TABLE jobdeck_jobs RENAME TO jobdeck_jobs_1;
+CREATE TABLE jobdeck_jobs (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,  -- AUTOINCREMENT: an id is never used again
+    kind         TEXT NOT NULL,
+    queue        TEXT NOT NULL,
+    state        TEXT NOT NULL,
+    priority     INTEGER NOT NULL,
+    args         TEXT NOT NULL,
+    attempt      INTEGER NOT NULL DEFAULT 0,
+    max_attempts INTEGER NOT NULL,
+    timeout      REAL,
+    created_at   REAL NOT NULL,
+    scheduled_at REAL NOT NULL,
+    started_at   REAL,
+    finished_at  REAL,
+    worker       TEXT,
+    lease        INTEGER,
+    lease_until  REAL,
+    cancelling   INTEGER NOT NULL DEFAULT 0,
+    unique_key   TEXT,
+    tags         TEXT NOT NULL DEFAULT '[]',
+    progress     REAL,
+    result       TEXT,
+    error        TEXT,
+    reason       TEXT,                         -- why a failed or cancelled job ended (see jobs.Reason)
+    crashes      INTEGER NOT NULL DEFAULT 0,   -- how often a crash has interrupted it
+    expires_at   REAL,                         -- not worth starting later
+    batch        INTEGER,
+    backoff      TEXT,                         -- back-off of this job alone, as JSON; its kind's when NULL
+    -- Whether the unique key stays taken when the job is final: a set of 1 completed, 2 failed, 4 cancelled. While it
+    -- is not final the key is always taken, so that no move of the engine's can run into another job's key.
+    unique_final INTEGER NOT NULL DEFAULT 0,
+    -- What becomes of it when a job that it waits for fails, is cancelled or is removed.
+    if_parent_fails TEXT NOT NULL DEFAULT 'cancel' CHECK (if_parent_fails IN ('cancel', 'run', 'wait')),
+    unique_taken TEXT GENERATED ALWAYS AS (CASE WHEN unique_key IS NULL THEN NULL
+        WHEN finished_at IS NULL
+          OR unique_final & CASE state WHEN 'completed' THEN 1 WHEN 'failed' THEN 2 ELSE 4 END THEN unique_key END) VIRTUAL,
+    CHECK (CASE state
+        WHEN 'running' THEN lease IS NOT NULL AND lease_until IS NOT NULL AND finished_at IS NULL AND reason IS NULL
+            AND worker IS NOT NULL AND started_at IS NOT NULL AND attempt BETWEEN 1 AND max_attempts
+        WHEN 'completed' THEN finished_at IS NOT NULL AND lease IS NULL AND lease_until IS NULL AND reason IS NULL
+            AND cancelling = 0 AND attempt BETWEEN 1 AND max_attempts
+        ELSE lease IS NULL AND lease_until IS NULL AND cancelling = 0 AND attempt >= 0
+            AND CASE state
+                WHEN 'failed' THEN finished_at IS NOT NULL AND attempt <= max_attempts
+                WHEN 'cancelled' THEN finished_at IS NOT NULL AND attempt <= max_attempts
+                ELSE finished_at IS NULL AND reason IS NULL AND attempt < max_attempts
+                    AND state IN ('scheduled', 'waiting', 'pending', 'retrying') END
+        END)
+) STRICT;
+INSERT INTO jobdeck_jobs (id, kind, queue, state, priority, args, attempt, max_attempts, timeout, created_at, scheduled_at,
+                          started_at, finished_at, worker, lease, lease_until, cancelling, unique_key, tags, progress,
+                          result, error)
+SELECT id, kind, queue, state, priority, args, attempt, max_attempts, timeout, created_at, scheduled_at, started_at,
+       finished_at, worker, lease, lease_until, cancelling, unique_key, tags, progress, result, error FROM jobdeck_jobs_1;
+-- The highest id that was ever used may have been deleted since.
+DELETE FROM sqlite_sequence WHERE name = 'jobdeck_jobs';
+UPDATE sqlite_sequence SET name = 'jobdeck_jobs' WHERE name = 'jobdeck_jobs_1';
+DROP TABLE jobdeck_jobs_1;
 
-CREATE UNIQUE INDEX jobdeck_unique ON jobdeck_jobs (unique_taken) WHERE unique_taken IS NOT NULL;
-CREATE INDEX jobdeck_expiring ON jobdeck_jobs (expires_at)
-    WHERE expires_at IS NOT NULL AND state IN ('scheduled', 'waiting', 'pending', 'retrying');
+-- What a claim reads: ready rows only, one lane for each queue and kind, in the order of the claim.
+CREATE INDEX jobdeck_ready ON jobdeck_jobs (queue, kind, priority DESC, id) WHERE state = 'pending';
+-- What staging reads.
+CREATE INDEX jobdeck_due ON jobdeck_jobs (scheduled_at) WHERE state IN ('scheduled', 'retrying');
+-- What pruning reads: history is kept by age and by count for each final state.
+CREATE INDEX jobdeck_final ON jobdeck_jobs (state, finished_at) WHERE finished_at IS NOT NULL;
+-- What people look through.
+CREATE INDEX jobdeck_by_state ON jobdeck_jobs (state, id);
+CREATE INDEX jobdeck_by_queue ON jobdeck_jobs (queue, id);
 CREATE INDEX jobdeck_by_batch ON jobdeck_jobs (batch, state) WHERE batch IS NOT NULL;
+CREATE UNIQUE INDEX jobdeck_unique ON jobdeck_jobs (unique_taken) WHERE unique_taken IS NOT NULL;
+CREATE INDEX jobdeck_expiring ON jobdeck_jobs (expires_at) WHERE expires_at IS NOT NULL AND finished_at IS NULL;
+
+CREATE TABLE jobdeck_batches (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    name       TEXT NOT NULL,
+    total      INTEGER NOT NULL,
+    created_at REAL NOT NULL
+) STRICT;
 
 -- A waiting job and the jobs that it still waits for. A row goes when its parent is final; the job is staged with the last.
 CREATE TABLE jobdeck_waits (
@@ -39,13 +96,6 @@ CREATE TABLE jobdeck_after (
     PRIMARY KEY (child, parent)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX jobdeck_after_of ON jobdeck_after (parent);
-
-CREATE TABLE jobdeck_batches (
-    id         INTEGER PRIMARY KEY AUTOINCREMENT,
-    name       TEXT NOT NULL,
-    total      INTEGER NOT NULL,
-    created_at REAL NOT NULL
-) STRICT;
 
 -- Limits of a queue across all processes: running at once, and starts in any `rate_period` seconds.
 ALTER TABLE jobdeck_queues ADD COLUMN max_running INTEGER CHECK (max_running >= 1);
@@ -91,6 +141,7 @@ CREATE TABLE jobdeck_journal (
     who       TEXT NOT NULL,
     act       TEXT NOT NULL,
     n         INTEGER NOT NULL,
+    children  INTEGER NOT NULL,  -- jobs among them that were cancelled for a parent's sake
     kept      INTEGER NOT NULL,  -- jobs of which there is what it takes to undo the act
     bytes     INTEGER NOT NULL,  -- of its parts
     told      TEXT NOT NULL,

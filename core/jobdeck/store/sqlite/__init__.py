@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from random import Random
+from types import MappingProxyType
 
 from ...clock import Clock, SystemClock
 from ...jobs import (
     Attempt,
+    Batch,
     Changes,
     Completion,
     Failure,
     Job,
+    Limits,
     LogLine,
     Nap,
     NewJob,
@@ -28,14 +31,18 @@ from ...jobs import (
 )
 from ...journal import By
 from ...query import Condition
-from ..base import SOMEBODY, Lost, Renewal, Store
+from ..base import SOMEBODY, Claimed, Lost, Renewal, Store
 from ..doorbell import Doorbell
 from .acts import Acts
+from .care import SqliteCare
+from .claim import Claims, Wanted
 from .connection import Connections
+from .guest import guest
 from .intake import Intake
 from .journal import SqliteJournal
 from .looks import Looks
 from .rows import storable
+from .schedules import SqliteSchedules
 from .work import Work
 
 
@@ -66,11 +73,14 @@ class SqliteStore(Store):
         self._clock = clock or SystemClock()
         self._connections = Connections(path, self._clock, synchronous, adopt=adopt)
         self._doorbell = Doorbell(path)
-        self._work = Work(self._connections, self._clock, random or Random())
+        self._claims = Claims(self._connections, self._clock, random or Random())
+        self._work = Work(self._connections, self._clock)
         self._intake = Intake(self._connections, self._clock)
         self._acts = Acts(self._connections, self._clock)
         self._looks = Looks(self._connections, self._clock)
         self._journal = SqliteJournal(self._connections, self._clock, partial(self._ring, True))
+        self._care = SqliteCare(self._connections, path, self._clock)
+        self.schedules = SqliteSchedules(self._connections, self._clock)
 
     def close(self) -> None:
         self._connections.close()
@@ -93,6 +103,10 @@ class SqliteStore(Store):
     def journal(self) -> SqliteJournal:
         return self._journal
 
+    @property
+    def care(self) -> SqliteCare:
+        return self._care
+
     # -- into the queue -------------------------------------------------------------------------
 
     def enqueue_jobs(self, jobs: Sequence[NewJob]) -> list[Job]:
@@ -100,8 +114,34 @@ class SqliteStore(Store):
         self._ring(bool(stored))
         return stored
 
+    def enqueue_alike(self, pattern: NewJob, args: Sequence[str]) -> range:
+        ids = self._intake.enqueue_alike(pattern, args)
+        self._ring(bool(ids))
+        return ids
+
+    def enqueue_batch(self, name: str, jobs: Sequence[NewJob]) -> Batch:
+        with self._connections.transaction():
+            batch = self._intake.begin_batch(name, len(jobs))
+            self._intake.enqueue(jobs, batch.id)
+            self._ring(bool(jobs))
+            found = self._looks.batch(batch.id)
+        assert found is not None
+        return found
+
+    def enqueue_through(self, connection: object, jobs: Sequence[NewJob]) -> list[Job]:
+        return self._intake.enqueue_in(guest(connection, self._connections), jobs)
+
+    def wake(self) -> None:
+        self._doorbell.ring()
+
+    def get_batch(self, batch: int) -> Batch | None:
+        return self._looks.batch(batch)
+
     def stage_jobs(self, limit: int = 1000) -> int:
         return self._work.stage(limit)
+
+    def expire_jobs(self, limit: int = 1000) -> int:
+        return self._work.expire(limit)
 
     def next_due_at(self) -> float | None:
         return self._looks.next_due_at()
@@ -109,9 +149,19 @@ class SqliteStore(Store):
     # -- a worker's side ------------------------------------------------------------------------
 
     def claim_jobs(
-        self, worker: str, limit: int, *, kinds: Collection[str], queues: Collection[str], lease: float
-    ) -> list[Job]:
-        return self._work.claim(worker, limit, kinds, queues, lease)
+        self,
+        worker: str,
+        limit: int,
+        *,
+        kinds: Collection[str],
+        queues: Collection[str],
+        lease: float,
+        ahead: int = 0,
+        suspects: bool = True,
+        limits: Mapping[str, int] = MappingProxyType({}),
+        ageing: float = 0.0,
+    ) -> Claimed:
+        return self._claims.claim(Wanted(worker, limit, ahead, suspects, kinds, limits, queues, lease, ageing))
 
     def heartbeat_jobs(self, held: Iterable[tuple[int, int]], lease: float) -> Renewal:
         return self._work.heartbeat(held, lease)
@@ -208,6 +258,10 @@ class SqliteStore(Store):
     def delete_jobs(self, ids: Sequence[int], *, by: By = SOMEBODY) -> Changes:
         return self._acts.delete(ids, by)
 
+    def limit_queue(self, name: str, limits: Limits) -> None:
+        self._acts.limit(name, limits)
+        self._ring(True)
+
     def pause_queue(self, name: str, *, by: By = SOMEBODY) -> bool:
         return self._acts.pause(name, by)
 
@@ -215,12 +269,6 @@ class SqliteStore(Store):
         resumed = self._acts.resume(name, by)
         self._ring(resumed)
         return resumed
-
-    def prune_jobs(self, older_than: float, limit: int = 1000) -> int:
-        return self._acts.prune(older_than, limit)
-
-    def prune_metrics(self) -> None:
-        self._acts.prune_metrics()
 
     # -- looking --------------------------------------------------------------------------------
 

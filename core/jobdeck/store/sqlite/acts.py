@@ -1,4 +1,4 @@
-"""A person's side of the SQLite store: cancel, retry, reprioritise, delete, pause, prune.
+"""A person's side of the SQLite store: cancel, retry, reprioritise, delete, pause.
 
 Each act is journaled with what it takes to undo it, in its own transaction.
 """
@@ -6,32 +6,29 @@ Each act is journaled with what it takes to undo it, in its own transaction.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 import apsw
 
 from ...clock import Clock
 from ...errors import JobdeckError, JobNotFound, WrongState
-from ...jobs import Changes, Job
+from ...jobs import Changes, Job, Limits
 from ...journal import By
-from ...states import Operation, allows
+from ...states import Operation, State, allows
 from ..journal import ACT_BYTES
 from . import deeds, deletion, pauses
 from .connection import Connections
-from .deletion import remove as _remove
+from .family import any_waits, settle
 from .page import Page
 from .rows import JOB_COLUMNS, job_of
-from .tally import FINE, Tally
 from .turn import Done, Turn
+
+_ENDS = {Operation.CANCEL: State.CANCELLED, Operation.DELETE: None}
+"""What the acts that end jobs make of them."""
 
 Doing = Callable[[Turn, Job], Done]
 """Changes one job inside the transaction; returns what it takes to undo that."""
-
-COARSER = ((FINE, 3600, 60), (60, 2 * 86400, 3600))
-"""Metrics: slots of `width` older than `age` are folded into slots of `wider` (all in seconds)."""
-METRICS_KEPT = 90 * 86400
-"""Seconds: metrics older than this are dropped."""
 
 
 class Acts:
@@ -79,10 +76,20 @@ class Acts:
                         refused[job_id] = problem
                     else:
                         done.append(job_id)
+            for child in cancelled_children(turn, operation, (found[job_id] for job_id in done)):
+                page.add(*child, child=True)
             turn.tally.write(connection)
-            # Here children belong resolved: others may wait for the jobs that were cancelled or deleted.
             act = page.write(how)
-        return Changes(tuple(done), refused, act, page.undoable)
+        return Changes(tuple(done), refused, act, page.undoable - page.children, page.children)
+
+    def limit(self, name: str, limits: Limits) -> None:
+        """See `Store.limit_queue`."""
+        with self._connections.writing() as connection:
+            connection.execute(
+                "INSERT INTO jobdeck_queues (name, max_running, rate, rate_period) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE"
+                " SET max_running = excluded.max_running, rate = excluded.rate, rate_period = excluded.rate_period",
+                (name, limits.running, limits.rate, limits.period),
+            )
 
     def pause(self, name: str, by: By) -> bool:
         """See `Store.pause_queue`."""
@@ -102,36 +109,14 @@ class Acts:
             Page.of_queue(connection, pauses.RESUME, by, self._clock.now(), name, paused_at)
             return True
 
-    def prune(self, older_than: float, limit: int) -> int:
-        """See `Store.prune_jobs`."""
-        with self._connections.writing() as connection:
-            rows = connection.execute(
-                f"SELECT {JOB_COLUMNS} FROM jobdeck_jobs WHERE finished_at < ? ORDER BY finished_at LIMIT ?",
-                (self._clock.now() - older_than, limit),
-            ).fetchall()
-            tally = Tally()
-            for job in map(job_of(0.0), rows):
-                _remove(connection, job)
-                tally.move(job.queue, job.kind, job.state, None)
-            tally.write(connection)
-            return len(rows)
 
-    def prune_metrics(self) -> None:
-        """See `Store.prune_metrics`."""
-        now = int(self._clock.now())
-        with self._connections.writing() as connection:
-            for width, age, wider in COARSER:
-                before = (now - age) // wider * wider
-                connection.execute(
-                    "INSERT INTO jobdeck_metrics SELECT ?1, slot / ?1 * ?1, queue, kind, measure, bucket, sum(n)"
-                    " FROM jobdeck_metrics WHERE width = ?2 AND slot < ?3 GROUP BY 2, 3, 4, 5, 6"
-                    " ON CONFLICT DO UPDATE SET n = n + excluded.n",
-                    (wider, width, before),
-                )
-                connection.execute("DELETE FROM jobdeck_metrics WHERE width = ? AND slot < ?", (width, before))
-            connection.execute("DELETE FROM jobdeck_metrics WHERE width = 3600 AND slot < ?", (now - METRICS_KEPT,))
-            # Lanes that hold nothing are not worth a look at each claim.
-            connection.execute("DELETE FROM jobdeck_counts WHERE n = 0")
+def cancelled_children(turn: Turn, operation: Operation, parents: Iterable[Job]) -> list[Done]:
+    """Tell those that wait for jobs which were cancelled or deleted; returns what it takes to bring back the cancelled."""
+    if operation not in _ENDS or not any_waits(turn.connection):
+        return []
+    ended = {job.id: _ENDS[operation] for job in parents if job.state is not State.RUNNING}
+    children = settle(turn.connection, turn.tally, ended, turn.now)
+    return [deeds.child(*child) for child in children.items()]
 
 
 def read_jobs(connection: apsw.Connection, ids: Sequence[int], skew: float) -> Iterator[Job]:

@@ -15,6 +15,7 @@ import apsw
 from ...clock import Clock
 from ...errors import RowRefused, StoreBusy, StoreError, StoreFailed, StoreRefused
 from .opening import BUSY_TIMEOUT, connect, make_ready
+from .wal import LOG_KEPT
 
 _CLOSE_TRIES = 200
 """Each after 5 ms: how long a close waits for another thread's statement to be interrupted."""
@@ -86,6 +87,10 @@ class Connections:
             found = connect(self._path, ended=lambda: self._closed)
             found.execute("PRAGMA journal_mode = WAL")
             found.execute(f"PRAGMA synchronous = {self._synchronous}")
+            found.execute(f"PRAGMA journal_size_limit = {LOG_KEPT}")
+            # A busy queue writes the same pages again and again: the fewer times they are folded into the file the better.
+            found.execute("PRAGMA wal_autocheckpoint = 4000")  # pages: 16 MB
+            found.execute("PRAGMA cache_size = -8000")  # KiB
             with self._guard:  # one that is opened during the close must not outlive it
                 if self._closed:
                     found.close()
@@ -102,6 +107,13 @@ class Connections:
             return None
         return about.st_dev, about.st_ino
 
+    def is_file(self, path: Path) -> bool:
+        """Whether the path names this database."""
+        try:
+            return path.samefile(self._path)
+        except OSError:
+            return False
+
     def _check_file(self) -> None:
         """A removed or replaced file lives on, nameless, for those who have it open: what they write is lost."""
         if self._identity() != self._file:
@@ -115,6 +127,11 @@ class Connections:
                 _close(connection)
             self._all.clear()
             self._local = _Local()
+
+    def in_transaction(self) -> bool:
+        """Whether this thread has a transaction open."""
+        found = self._local.connection
+        return found is not None and found.in_transaction
 
     def after_commit(self, act: Callable[[], None]) -> None:
         """Call `act`, once, when this thread's open transaction has been committed; now if there is none."""

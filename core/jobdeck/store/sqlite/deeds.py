@@ -6,16 +6,24 @@ nothing that happened since is lost; otherwise it raises. Both work inside a `Tu
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ...errors import JobNotFound, MovedOn
-from ...jobs import Job
+from ...jobs import Job, Reason
 from ...states import QUEUED, State
+from .rows import rows_of
 from .turn import Deed, Done, Entry, Turn, check_key, policy_of, take_waits, wait_again
 
+# A job that waits for one that comes back to its end would be told of that end, and run or be cancelled by an undo.
+_WOULD_BE_TOLD = """
+SELECT waits.child FROM jobdeck_waits AS waits JOIN jobdeck_jobs AS child ON child.id = waits.child
+ WHERE waits.parent = ? AND (child.if_parent_fails <> 'wait' OR ? = 'completed') LIMIT 1
+"""
 LOWEST, HIGHEST = -(2**31), 2**31 - 1
 """Priorities stay within these."""
 
 
-# -- cancel: [id, state, parents that a waiting job waited for, reason] ---------------------------------------------------
+# -- cancel: [id, state, parents that a waiting job waited for, reason] -------------------------------------------------
 
 
 def cancel(turn: Turn, job: Job) -> Done:
@@ -27,6 +35,16 @@ def cancel(turn: Turn, job: Job) -> Done:
     turn.connection.execute("UPDATE jobdeck_jobs SET state = 'cancelled', finished_at = ? WHERE id = ?", (turn.now, job.id))
     turn.tally.move(job.queue, job.kind, job.state, State.CANCELLED)
     return [job.id, job.state, parents, None], 40 + 8 * len(parents or ()), True
+
+
+def child(job_id: int, parents: Sequence[int]) -> Done:
+    """What it takes to bring back a job that was cancelled because one that it waited for was cancelled or deleted."""
+    return [job_id, State.WAITING, parents, Reason.PARENT], 40 + 8 * len(parents), True
+
+
+def is_child(entry: Entry) -> bool:
+    """Whether the entry is of such a job, in whatever act."""
+    return len(entry) == 4 and entry[3] == Reason.PARENT
 
 
 def _uncancel(turn: Turn, job: Job | None, entry: Entry, at: float) -> None:
@@ -43,7 +61,8 @@ def _uncancel(turn: Turn, job: Job | None, entry: Entry, at: float) -> None:
     if (job.finished_at, job.reason) != (at, reason):
         raise MovedOn(job_id, "was cancelled again since")
     check_key(turn, job_id, job.unique_key)
-    after = wait_again(turn, job_id, before, parents, job.scheduled_at, policy_of(turn, job_id))
+    orphaned = reason == Reason.PARENT
+    after = wait_again(turn, job_id, before, parents, job.scheduled_at, policy_of(turn, job_id), orphaned=orphaned)
     turn.connection.execute(
         "UPDATE jobdeck_jobs SET state = ?, finished_at = NULL, reason = NULL"
         " WHERE id = ? AND state = 'cancelled' AND finished_at = ?",
@@ -90,6 +109,8 @@ def _unretry(turn: Turn, job: Job | None, entry: Entry, at: float) -> None:
         raise MovedOn(job_id, "was cancelled since")
     if job.state is not State.PENDING or job.scheduled_at != at:
         raise MovedOn(job_id, "was changed since")
+    for (child,) in rows_of(turn.connection, _WOULD_BE_TOLD, (job_id, before)) if finished_at is not None else ():
+        raise MovedOn(job_id, f"is waited for by job {child} since")
     turn.connection.execute(
         "UPDATE jobdeck_jobs SET state = ?, scheduled_at = ?, finished_at = ?, result = ?, progress = ?, max_attempts = ?,"
         " reason = ?, expires_at = ? WHERE id = ? AND state = 'pending'",

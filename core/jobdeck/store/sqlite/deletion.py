@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import apsw
-
 from ...errors import MovedOn
 from ...jobs import Job
 from ...states import FINAL, State
@@ -43,14 +41,6 @@ def delete(turn: Turn, job: Job) -> Done:
     turn.tally.move(job.queue, job.kind, job.state, None)
     size = 700 + len(job.args_json) + len(job.result_json or "") + told
     return [job.id, row, parents, after, attempts, logs], size, True
-
-
-def remove(connection: apsw.Connection, job: Job) -> None:
-    """Take a job out, with all that belongs to it."""
-    connection.execute("DELETE FROM jobdeck_jobs WHERE id = ?", (job.id,))
-    connection.execute("DELETE FROM jobdeck_attempts WHERE job_id = ?", (job.id,))
-    connection.execute("DELETE FROM jobdeck_logs WHERE job_id = ?", (job.id,))
-    connection.execute("DELETE FROM jobdeck_after WHERE child = ?", (job.id,))
 
 
 def _restore(turn: Turn, job: Job | None, entry: Entry, _at: float) -> None:

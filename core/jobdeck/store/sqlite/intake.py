@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+import apsw
 
 from ...clock import Clock
-from ...jobs import Job, NewJob
+from ...errors import JobdeckError, JobNotFound, NotUnique
+from ...jobs import Batch, Job, NewJob, OnConflict
 from ...states import State
+from .acts import read_jobs
 from .connection import Connections
+from .family import settle, stage_released
+from .rows import frozen_job, rows_of
+from .shared_commit import SharedCommit
 from .tally import Tally
 
 _ENQUEUE = """
-INSERT INTO jobdeck_jobs (kind, args, queue, priority, state, max_attempts, timeout, created_at, scheduled_at, tags)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO jobdeck_jobs (kind, args, queue, priority, state, max_attempts, timeout, created_at, scheduled_at, tags,
+                          backoff, expires_at, unique_key, unique_final, if_parent_fails, batch)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
+_ENQUEUE_ALIKE = """
+INSERT INTO jobdeck_jobs (args, kind, queue, priority, state, max_attempts, timeout, created_at, scheduled_at, tags,
+                          backoff, expires_at, batch)
+SELECT value, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM json_each(?)
+"""
+_UNIQUE_FINAL = {State.COMPLETED: 1, State.FAILED: 2, State.CANCELLED: 4}
 
 
 class Intake:
@@ -23,35 +37,139 @@ class Intake:
     def __init__(self, connections: Connections, clock: Clock) -> None:
         self._connections = connections
         self._clock = clock
+        self._shared = SharedCommit(self._enqueue_all)
 
-    def enqueue(self, jobs: Sequence[NewJob]) -> list[Job]:
+    def enqueue(self, jobs: Sequence[NewJob], batch: int | None = None) -> list[Job]:
         """See `Store.enqueue_jobs`."""
+        if batch is not None or self._connections.in_transaction():
+            with self._connections.writing() as connection:
+                return self.enqueue_in(connection, jobs, batch)
+        return self._shared.submit(jobs)
+
+    def _enqueue_all(self, requests: Sequence[Sequence[NewJob]]) -> list[list[Job] | JobdeckError]:
+        """What several threads enqueue, in one commit. A request that is refused stops no other."""
+        with self._connections.writing() as connection:
+            if len(requests) == 1:
+                return [self.enqueue_in(connection, requests[0])]
+            done: list[list[Job] | JobdeckError] = []
+            for jobs in requests:
+                try:
+                    with self._connections.writing():
+                        done.append(self.enqueue_in(connection, jobs))
+                except JobdeckError as refusal:
+                    done.append(refusal)
+            return done
+
+    def enqueue_in(self, connection: apsw.Connection, jobs: Sequence[NewJob], batch: int | None = None) -> list[Job]:
+        """Insert the jobs through this connection, whose transaction is somebody else's business."""
         now = self._clock.now()
         tally = Tally()
         stored: list[Job] = []
+        for new in jobs:
+            holder = None if new.unique_key is None else self._holder(connection, new, tally, now)
+            stored.append(holder or self._insert(connection, new, tally, now, batch))
+        tally.write(connection)
+        waiting = [job.id for job in stored if job.state is State.WAITING]
+        if not waiting:
+            return stored
+        # A parent that was final already may have settled them.
+        found = {job.id: job for job in read_jobs(connection, waiting, 0.0)}
+        return [found.get(job.id, job) for job in stored]
+
+    def enqueue_alike(self, pattern: NewJob, args: Sequence[str], batch: int | None = None) -> range:
+        """See `Store.enqueue_alike`."""
+        now = self._clock.now()
+        due = now if pattern.scheduled_at is None else pattern.scheduled_at
+        state = State.PENDING if due <= now else State.SCHEDULED
+        tally = Tally()
+        tally.move(pattern.queue, pattern.kind, None, state, len(args))
+        told = (
+            *(pattern.kind, pattern.queue, pattern.priority, state, pattern.max_attempts, pattern.timeout, now, due),
+            *(_tags(pattern), pattern.backoff_json, pattern.expires_at, batch),
+        )
         with self._connections.writing() as connection:
-            for new in jobs:
-                due = now if new.scheduled_at is None else new.scheduled_at
-                state = State.PENDING if due <= now else State.SCHEDULED
-                tags = json.dumps(new.tags) if new.tags else "[]"
-                row = (new.kind, new.args_json, new.queue, new.priority, state, new.max_attempts, new.timeout, now, due, tags)
-                connection.execute(_ENQUEUE, row)
-                tally.move(new.queue, new.kind, None, state)
-                stored.append(
-                    Job(
-                        id=connection.last_insert_rowid(),
-                        kind=new.kind,
-                        args_json=new.args_json,
-                        queue=new.queue,
-                        priority=new.priority,
-                        state=state,
-                        attempt=0,
-                        max_attempts=new.max_attempts,
-                        created_at=now,
-                        scheduled_at=due,
-                        timeout=new.timeout,
-                        tags=new.tags,
-                    )
-                )
+            connection.execute(_ENQUEUE_ALIKE, (*told, json.dumps(args, ensure_ascii=False)))
+            last = connection.last_insert_rowid() if args else 0
             tally.write(connection)
-        return stored
+        # Ids count up without a gap: nobody else writes meanwhile.
+        return range(last - len(args) + 1, last + 1)
+
+    def _insert(self, connection: apsw.Connection, new: NewJob, tally: Tally, now: float, batch: int | None) -> Job:
+        due = now if new.scheduled_at is None else new.scheduled_at
+        state = State.PENDING if due <= now else State.SCHEDULED
+        parents = _states(connection, new.after) if new.after else {}
+        if any(parent is not State.COMPLETED for parent in parents.values()):
+            state = State.WAITING
+        unique_final = sum(_UNIQUE_FINAL[each] for each in new.unique_final)
+        connection.execute(
+            _ENQUEUE,
+            (
+                *(new.kind, new.args_json, new.queue, new.priority, state, new.max_attempts, new.timeout, now, due),
+                *(_tags(new), new.backoff_json, new.expires_at, new.unique_key, unique_final, new.if_parent_fails, batch),
+            ),
+        )
+        job_id = connection.last_insert_rowid()
+        tally.move(new.queue, new.kind, None, state)
+        if parents:
+            self._wait(connection, job_id, parents, tally, now)
+        # In the order of the record's fields.
+        return frozen_job(
+            (
+                *(job_id, new.kind, new.args_json, new.queue, new.priority, state, 0, new.max_attempts, now, due),
+                *(None, None, None, None, None, new.timeout, False, None, 0, new.expires_at, new.unique_key, batch),
+                *(new.backoff_json, new.tags, None, None, None),
+            )
+        )
+
+    def _wait(self, connection: apsw.Connection, job_id: int, parents: Mapping[int, State], tally: Tally, now: float) -> None:
+        connection.executemany("INSERT INTO jobdeck_after VALUES (?, ?)", [(job_id, parent) for parent in parents])
+        open_parents = {parent: state for parent, state in parents.items() if state is not State.COMPLETED}
+        connection.executemany("INSERT INTO jobdeck_waits VALUES (?, ?)", [(parent, job_id) for parent in open_parents])
+        final: dict[int, State | None] = {parent: state for parent, state in open_parents.items() if state.is_final}
+        settle(connection, tally, final, now, only=job_id)
+        stage_released(connection, tally, [job_id], now)
+
+    def _holder(self, connection: apsw.Connection, new: NewJob, tally: Tally, now: float) -> Job | None:
+        """The job that holds the unique key, treated as the new one asks for; `None` if the key is free."""
+        held_by = connection.execute("SELECT id FROM jobdeck_jobs WHERE unique_taken = ?", (new.unique_key,)).get
+        if held_by is None:
+            return None
+        assert new.unique_key is not None
+        (holder,) = read_jobs(connection, [held_by], 0.0)
+        if new.on_conflict is OnConflict.REFUSE:
+            raise NotUnique(new.unique_key, holder.id, holder.state)
+        if new.on_conflict is OnConflict.RETURN or not holder.state.is_queued:
+            return holder
+        due = now if new.scheduled_at is None else new.scheduled_at
+        state = holder.state
+        if state in (State.PENDING, State.SCHEDULED):
+            state = State.PENDING if due <= now else State.SCHEDULED
+        connection.execute(
+            "UPDATE jobdeck_jobs SET args = ?, priority = ?, scheduled_at = ?, state = ?, tags = ?, expires_at = ?"
+            " WHERE id = ?",
+            (new.args_json, new.priority, due, state, _tags(new), new.expires_at, holder.id),
+        )
+        tally.move(holder.queue, holder.kind, holder.state, state)
+        return next(read_jobs(connection, [holder.id], 0.0))
+
+    def begin_batch(self, name: str, total: int) -> Batch:
+        """See `Store.enqueue_batch`."""
+        now = self._clock.now()
+        with self._connections.writing() as connection:
+            connection.execute("INSERT INTO jobdeck_batches (name, total, created_at) VALUES (?, ?, ?)", (name, total, now))
+            return Batch(id=connection.last_insert_rowid(), name=name, total=total, created_at=now)
+
+
+def _tags(new: NewJob) -> str:
+    return json.dumps(new.tags) if new.tags else "[]"
+
+
+def _states(connection: apsw.Connection, ids: Sequence[int]) -> dict[int, State]:
+    rows = rows_of(
+        connection, "SELECT id, state FROM jobdeck_jobs WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(ids),)
+    )
+    found = {row[0]: State(row[1]) for row in rows}
+    for job_id in ids:
+        if job_id not in found:
+            raise JobNotFound(job_id)
+    return found

@@ -14,11 +14,12 @@ from ...journal import Act, Undoing
 from ...states import Operation, allows
 from ..journal import Journal
 from . import deeds, deletion, pauses
-from .acts import read_jobs
+from .acts import cancelled_children, read_jobs
 from .connection import Connections
+from .deeds import is_child
 from .page import add_part, packed, trim, unpacked
 from .rows import Row, rows_of
-from .turn import Deed, Entry, Turn
+from .turn import Entry, Turn
 
 _COLUMNS = "id, at, who, act, n, kept, told, undone, undone_at, undone_by"
 _PARTS = "SELECT part FROM jobdeck_journal_parts WHERE act = ? AND undone = ? ORDER BY part"
@@ -145,15 +146,18 @@ def _take_part(
         return []  # somebody else has just done it
     operation, at, before = rows[0]
     turn = Turn(connection, now)
-    entries = unpacked(before)
-    if operation in (pauses.PAUSE, pauses.RESUME):
-        each: Turning = partial(_turn_queue, operation, undo=not redo)
-    elif redo:
-        each = partial(_again, Operation(operation), _jobs(connection, entries))
-    else:
-        # The lowest id first: a job may wait for one of a lower id that comes back with it.
-        entries.sort(key=lambda entry: entry[0])
-        each = partial(_undo, DEEDS[Operation(operation)], _jobs(connection, entries), at)
+    # The lowest id first: a job may wait for one of a lower id that comes back with it.
+    entries = sorted(unpacked(before), key=lambda entry: entry[0])
+    forgotten = 0
+    found: dict[int, Job] = {}
+    each: Turning = partial(_turn_queue, operation, undo=not redo)
+    if operation not in (pauses.PAUSE, pauses.RESUME):
+        found = {job.id: job for job in read_jobs(connection, [entry[0] for entry in entries], 0.0)}
+        each = partial(_again if redo else _undo, Operation(operation), found, at)
+    if redo:  # children are cancelled by what becomes of their parents, those of then or others
+        forgotten = len(entries)
+        entries = [entry for entry in entries if not is_child(entry)]
+        forgotten -= len(entries)
     turned, left = [], []
     for entry in entries:
         try:
@@ -161,28 +165,31 @@ def _take_part(
         except JobdeckError as problem:
             refused[entry[0]] = problem
             left.append(entry)
+    named = len(turned)
+    if redo and found:
+        parents = [found[entry[0]] for entry in turned]
+        turned += [child for child, *_ in cancelled_children(turn, Operation(operation), parents)]
     turn.tally.write(connection)
-    # Here children belong resolved: jobs that others wait for may have come back to a final state, or were cancelled or
-    # deleted again.
-    if turned:
+    if turned or forgotten:
         connection.execute("DELETE FROM jobdeck_journal_parts WHERE act = ? AND part = ?", (act, part))
-        add_part(connection, act, now if redo else at, packed(turned), undone=not redo)
-        if left:
-            add_part(connection, act, at, packed(left), undone=redo)
+        for some, when, undone in ((turned, now if redo else at, not redo), (left, at, redo)):
+            if some:
+                add_part(connection, act, when, packed(some), undone=undone)
         connection.execute(
-            "UPDATE jobdeck_journal SET undone = undone + ?1,"
-            " bytes = (SELECT sum(length(before)) FROM jobdeck_journal_parts WHERE act = ?2) WHERE id = ?2",
-            (-len(turned) if redo else len(turned), act),
+            "UPDATE jobdeck_journal SET undone = undone + ?1, n = n + ?2, kept = kept + ?2, children = children + ?2, bytes ="
+            " (SELECT coalesce(sum(length(before)), 0) FROM jobdeck_journal_parts WHERE act = ?3) WHERE id = ?3",
+            (-named - forgotten if redo else named, len(turned) - named - forgotten, act),
         )
     return [entry[0] for entry in turned]
 
 
-def _undo(deed: Deed, found: dict[int, Job], at: float, turn: Turn, entry: Entry) -> Entry:
+def _undo(operation: Operation, found: dict[int, Job], at: float, turn: Turn, entry: Entry) -> Entry:
+    deed = deeds.CANCEL if is_child(entry) else DEEDS[operation]
     deed.undo(turn, found.get(entry[0]), entry, at)
     return deed.kept(entry)
 
 
-def _again(operation: Operation, found: dict[int, Job], turn: Turn, entry: Entry) -> Entry:
+def _again(operation: Operation, found: dict[int, Job], _at: float, turn: Turn, entry: Entry) -> Entry:
     job = found.get(entry[0])
     if job is None:
         raise JobNotFound(entry[0])
@@ -194,10 +201,6 @@ def _again(operation: Operation, found: dict[int, Job], turn: Turn, entry: Entry
 def _turn_queue(operation: str, turn: Turn, entry: Entry, *, undo: bool) -> Entry:
     pauses.turn(turn.connection, operation, *entry, undo=undo)
     return entry
-
-
-def _jobs(connection: apsw.Connection, entries: list[Entry]) -> dict[int, Job]:
-    return {job.id: job for job in read_jobs(connection, [entry[0] for entry in entries], 0.0)}
 
 
 def _act_of(row: Row) -> Act:

@@ -11,13 +11,14 @@ from typing import Any
 import apsw
 
 from ...clock import Clock
-from ...jobs import Attempt, Job, Latency, LogLine, Overview, QueueInfo, Slot, WorkerInfo
+from ...jobs import Attempt, Batch, Job, Latency, Limits, LogLine, Overview, QueueInfo, Slot, WorkerInfo
 from ...query import Condition
 from ...states import State
 from ..histogram import percentiles
-from .acts import COARSER, read_jobs
+from .acts import read_jobs
 from .conditions import where
 from .connection import Connections
+from .metrics import COARSER
 from .rows import ATTEMPT_COLUMNS, JOB_COLUMNS, LOG_COLUMNS, attempt_of, job_of, log_line_of, rows_of
 from .tally import FINE
 
@@ -34,6 +35,13 @@ _SORTED = {
     "error": "error",
 }
 RUNNING_SHOWN = 1000
+_DUE = """
+SELECT min(at) FROM (
+    SELECT min(scheduled_at) AS at FROM jobdeck_jobs INDEXED BY jobdeck_due WHERE state IN ('scheduled', 'retrying')
+    UNION ALL
+    SELECT * FROM (SELECT expires_at FROM jobdeck_jobs INDEXED BY jobdeck_expiring
+     WHERE expires_at IS NOT NULL AND finished_at IS NULL AND state <> 'running' ORDER BY expires_at LIMIT 1))
+"""
 
 
 class Looks:
@@ -91,6 +99,17 @@ class Looks:
                 clause, bound = where(condition, self._clock.now())
                 query = f"SELECT count(*) FROM jobdeck_jobs WHERE {clause}"
             return int(connection.execute(query, bound).get)
+
+    def batch(self, batch: int) -> Batch | None:
+        """See `Store.get_batch`."""
+        with self._connections.reading() as connection:
+            found = rows_of(connection, "SELECT id, name, total, created_at FROM jobdeck_batches WHERE id = ?", (batch,))
+            counts = rows_of(connection, "SELECT state, count(*) FROM jobdeck_jobs WHERE batch = ? GROUP BY state", (batch,))
+        if not found:
+            return None
+        ((id, name, total, created_at),) = found
+        told = {State(state): int(n) for state, n in counts}
+        return Batch(id=id, name=name, total=total, created_at=created_at, counts=told)
 
     def attempts(self, job_id: int) -> list[Attempt]:
         """See `Store.list_attempts`."""
@@ -233,16 +252,23 @@ def _queues(connection: apsw.Connection) -> list[QueueInfo]:
     for queue, state, n in connection.execute("SELECT queue, state, sum(n) FROM jobdeck_counts GROUP BY queue, state"):
         if n:
             counts[queue][State(state)] = n
-    paused_rows = "SELECT name, paused_at FROM jobdeck_queues WHERE paused_at IS NOT NULL"
-    paused: dict[str, float] = {row[0]: row[1] for row in connection.execute(paused_rows)}
-    names = sorted(counts.keys() | paused.keys())
-    return [QueueInfo(name=name, counts=dict(counts[name]), paused_at=paused.get(name)) for name in names]
+    rows = rows_of(connection, "SELECT name, paused_at, max_running, rate, rate_period FROM jobdeck_queues")
+    told = {name: (paused_at, Limits(running=most, rate=rate, period=period)) for name, paused_at, most, rate, period in rows}
+    known = {name for name, (paused_at, limits) in told.items() if paused_at is not None or limits != Limits()}
+    nothing = (None, Limits())
+    return [
+        QueueInfo(
+            name=name,
+            counts=dict(counts[name]),
+            paused_at=told.get(name, nothing)[0],
+            limits=told.get(name, nothing)[1],
+        )
+        for name in sorted(counts.keys() | known)
+    ]
 
 
 def _next_due_at(connection: apsw.Connection) -> float | None:
-    due: float | None = connection.execute(
-        "SELECT min(scheduled_at) FROM jobdeck_jobs INDEXED BY jobdeck_due WHERE state IN ('scheduled', 'retrying')"
-    ).get
+    due: float | None = connection.execute(_DUE).get
     return due
 
 

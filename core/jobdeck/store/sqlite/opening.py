@@ -13,6 +13,7 @@ import apsw
 
 from ...clock import Clock
 from ...errors import StoreRefused
+from .wal import log_of, size_of
 
 BUSY_TIMEOUT = 10.0
 """Seconds a write waits for another process's transaction."""
@@ -44,6 +45,8 @@ def connect(path: Path, *, create: bool = False, ended: Callable[[], bool] = lam
         return True
 
     connection.set_busy_handler(busy)
+    # Plans go by the statement alone, never by its values: otherwise each new value compiles the statement anew.
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     connection.execute("PRAGMA foreign_keys = OFF")
     connection.execute("PRAGMA temp_store = MEMORY")
     return connection
@@ -51,10 +54,10 @@ def connect(path: Path, *, create: bool = False, ended: Callable[[], bool] = lam
 
 def make_ready(path: Path, where: str, clock: Clock, *, adopt: bool) -> None:
     """Check the file, bring its schema up to date, note the boot. What is refused keeps its every byte."""
-    _check_file(path, where)
-    log, index = (path.with_name(path.name + ending) for ending in ("-wal", "-shm"))
+    check_file(path, where)
+    log, index = log_of(path), path.with_name(path.name + "-shm")
     # A log that a killed process left behind is folded into the file by the last connection that closes.
-    fresh, left_behind = not log.exists(), _size(log) > 0
+    fresh, left_behind = not log.exists(), size_of(log) > 0
     refused = True
     connection = connect(path, create=True)
     try:
@@ -67,12 +70,13 @@ def make_ready(path: Path, where: str, clock: Clock, *, adopt: bool) -> None:
         raise
     finally:
         connection.close()
-        if refused and fresh and log.exists() and not _size(log):
+        if refused and fresh and log.exists() and not size_of(log):
             log.unlink()
             index.unlink(missing_ok=True)
 
 
-def _check_file(path: Path, where: str) -> None:
+def check_file(path: Path, where: str) -> None:
+    """Refuse what no file of a queue can be, before SQLite touches it."""
     if "\0" in where:
         raise StoreRefused(repr(where), "is not a name that a file can have")
     if path.name == ":memory:":
@@ -92,28 +96,22 @@ def _check_file(path: Path, where: str) -> None:
         raise StoreRefused(where, "is not a file")
     if not os.access(path, os.R_OK):
         raise StoreRefused(where, "cannot be read; check its permissions")
-    if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
+    # Root may write to everything; a file that is marked read-only for all is meant to stay as it is.
+    if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK) and path.stat().st_mode & 0o222):
         raise StoreRefused(where, "cannot be written to; check its permissions and those of its folder")
     with path.open("rb") as file:
         if file.read(len(_MAGIC)) not in (b"", _MAGIC):
             raise StoreRefused(where, "is not an SQLite database")
 
 
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
-
-
 def _migrate(connection: apsw.Connection, where: str, *, adopt: bool) -> None:
     steps = _steps()
-    if _version(connection, where, len(steps), adopt=adopt) == len(steps):
+    if schema_of(connection, where, len(steps), adopt=adopt) == len(steps):
         return
     _use_wal(connection, where)
     connection.execute("BEGIN IMMEDIATE")
     # Another process may have been faster.
-    for number in range(_version(connection, where, len(steps), adopt=adopt), len(steps)):
+    for number in range(schema_of(connection, where, len(steps), adopt=adopt), len(steps)):
         connection.execute(steps[number])
         connection.execute("INSERT OR REPLACE INTO jobdeck_meta VALUES ('schema', ?)", (str(number + 1),))
     connection.execute("COMMIT")
@@ -140,7 +138,14 @@ def _use_wal(connection: apsw.Connection, where: str) -> None:
         return
 
 
-def _version(connection: apsw.Connection, where: str, newest: int, *, adopt: bool) -> int:
+def newest_schema() -> int:
+    """The schema that this jobdeck writes."""
+    return len(_steps())
+
+
+def schema_of(connection: apsw.Connection, where: str, newest: int | None = None, *, adopt: bool = False) -> int:
+    """The schema of the file; 0 if there is none yet. Refuses another program's and a newer jobdeck's."""
+    newest = newest_schema() if newest is None else newest
     tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     if "jobdeck_meta" not in tables:
         if tables and not adopt:
@@ -168,6 +173,7 @@ def _note_boot(connection: apsw.Connection, boot: str) -> None:
         connection.execute("INSERT OR REPLACE INTO jobdeck_meta VALUES ('boot', ?)", (boot,))
         connection.execute("UPDATE jobdeck_jobs SET lease_until = -1 WHERE state = 'running'")
         connection.execute("UPDATE jobdeck_workers SET beat = -1e9")
+        connection.execute("DELETE FROM jobdeck_starts")
     connection.execute("COMMIT")
 
 

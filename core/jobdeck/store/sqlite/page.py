@@ -57,35 +57,39 @@ class Page:
         self._goes_on = self._found()
         self._room = room - (self._goes_on[2] if self._goes_on else 0)
         self._n = self._size = 0
+        self.children = 0
+        """How many of the jobs were cancelled for a parent's sake."""
         self._entries: list[Entry] = []
         self._parts: list[bytes] = []
         self.undoable = 0
         """How many of the jobs an undo could take back."""
 
-    def _found(self) -> tuple[int, int, int] | None:
-        """The act that this goes on with, and its jobs and bytes so far; `None` if it is none of ours or was undone."""
+    def _found(self) -> tuple[int, int, int, int] | None:
+        """The act that this goes on with, its jobs, bytes and children; `None` if it is none of ours or was undone."""
         if self._by.act is None:
             return None
         rows = rows_of(
             self._connection,
-            "SELECT id, n, bytes FROM jobdeck_journal WHERE id = ? AND act = ? AND who = ? AND undone_at IS NULL",
+            "SELECT id, n, bytes, children FROM jobdeck_journal WHERE id = ? AND act = ? AND who = ? AND undone_at IS NULL",
             (self._by.act, self._operation, self._by.who),
         )
-        return (rows[0][0], rows[0][1], rows[0][2]) if rows else None
+        return (rows[0][0], rows[0][1], rows[0][2], rows[0][3]) if rows else None
 
-    def add(self, entry: Entry, size: int, undoable: bool = True) -> None:
+    def add(self, entry: Entry, size: int, undoable: bool = True, *, child: bool = False) -> None:
         """One job was changed.
 
         Args:
             entry: what it takes to undo that.
             size: about how many bytes that is.
             undoable: whether it can be undone at all; otherwise the entry says why not.
+            child: whether nobody named it, and it was cancelled for the sake of one that was named.
         """
         self._n += 1
         if self._room <= 0:
             return
         self._entries.append(entry)
         self.undoable += undoable
+        self.children += child
         self._size += size
         if self._size >= PART_BYTES or len(self._entries) >= PART_JOBS:
             self._close_part()
@@ -108,11 +112,13 @@ class Page:
         first = self._entries[0] if self._entries else unpacked(self._parts[0])[0] if self._parts else [0]
         self._close_part()
         connection, size = self._connection, sum(map(len, self._parts))
-        if self._goes_on:
-            act, n, _ = self._goes_on
+        act, n, _, children = self._goes_on or (None, 0, 0, 0)
+        words = told(self._operation, n + self._n, children + self.children, first[0], how)
+        if act is not None:
             connection.execute(
-                "UPDATE jobdeck_journal SET n = n + ?, kept = kept + ?, bytes = bytes + ?, told = ? WHERE id = ?",
-                (self._n, self.undoable, size, told(self._operation, n + self._n, first[0], how), act),
+                "UPDATE jobdeck_journal SET n = n + ?, kept = kept + ?, bytes = bytes + ?, children = children + ?, told = ?"
+                " WHERE id = ?",
+                (self._n, self.undoable, size, self.children, words, act),
             )
         else:
             # Who acts anew will not want the redone on top of it.
@@ -120,11 +126,8 @@ class Page:
                 "UPDATE jobdeck_journal SET undone_no = NULL WHERE undone_no IS NOT NULL AND undone_by = ?", (self._by.who,)
             )
             connection.execute(
-                "INSERT INTO jobdeck_journal (at, who, act, n, kept, bytes, told) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (
-                    *(self._at, self._by.who, self._operation, self._n, self.undoable, size),
-                    told(self._operation, self._n, first[0], how),
-                ),
+                "INSERT INTO jobdeck_journal (at, who, act, n, kept, bytes, children, told) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (self._at, self._by.who, self._operation, self._n, self.undoable, size, self.children, words),
             )
             act = connection.last_insert_rowid()
             if act % TRIM_EVERY == 0:
@@ -160,10 +163,12 @@ _PAST = {
 }
 
 
-def told(operation: str, n: int, first: Any, how: str) -> str:
-    """What was done, in words."""
-    what = first if isinstance(first, str) else f"job {first}" if n == 1 else f"{n:,} jobs"
-    return _PAST[operation].format(what, how=how)
+def told(operation: str, n: int, children: int, first: Any, how: str) -> str:
+    """What was done, in words, to `n` jobs, of which `children` were not named."""
+    named = n - children
+    what = first if isinstance(first, str) else f"job {first}" if named == 1 else f"{named:,} jobs"
+    more = f", and {children:,} that waited" if children else ""
+    return _PAST[operation].format(what, how=how) + more
 
 
 def trim(connection: apsw.Connection, now: float) -> int:

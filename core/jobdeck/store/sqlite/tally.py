@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from collections.abc import Sequence
 
 import apsw
 
@@ -12,6 +14,26 @@ from ..histogram import bucket
 
 FINE = 5
 """Seconds: the width of the slots that are written; pruning folds old ones into wider ones."""
+
+
+_COUNT = """
+INSERT INTO jobdeck_counts (queue, kind, state, n)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?) WHERE true
+    ON CONFLICT DO UPDATE SET n = n + excluded.n
+"""
+_MEASURE = f"""
+INSERT INTO jobdeck_metrics (width, slot, queue, kind, measure, bucket, n)
+SELECT {FINE}, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each(?) WHERE true
+    ON CONFLICT DO UPDATE SET n = n + excluded.n
+"""
+
+
+_FAILURES = ("failed", "crashed")
+_AGAIN = (State.RETRYING, State.PENDING)
+
+
+def _slot(at: float) -> int:
+    return int(at // FINE) * FINE
 
 
 class Tally:
@@ -28,26 +50,38 @@ class Tally:
         if after is not None:
             self._counts[queue, kind, after] += n
 
-    def measure(self, job: Job, ending: Ending, outcome: str) -> None:
-        """An attempt ended: count the outcome, and how long it waited and ran."""
-        slot = int(ending.finished_at) // FINE * FINE
-        queue, kind = job.queue, job.kind
-        self._metrics[slot, queue, kind, outcome, 0] += 1
-        self._metrics[slot, queue, kind, "run", bucket(ending.finished_at - ending.started_at)] += 1
-        self._metrics[slot, queue, kind, "wait", bucket(ending.started_at - job.scheduled_at)] += 1
+    def measure(self, job: Job, ending: Ending, outcome: str, state: State | str | None = None) -> None:
+        """An attempt ended and left the job in `state`: count the outcome, and how long it waited and ran."""
+        self.measure_all([ending], outcome)
+        if outcome in _FAILURES and state in _AGAIN:
+            self._metrics[_slot(ending.finished_at), job.queue, job.kind, "retried", 0] += 1
+
+    def measure_all(self, endings: Sequence[Ending], outcome: str) -> None:
+        """Attempts ended in the same way.
+
+        A wait is counted in the slot in which the attempt started: the waits of a slot are its starts.
+        """
+        runs: Counter[tuple[str, str, float, int]] = Counter()
+        waits: Counter[tuple[str, str, float, int]] = Counter()
+        for ending in endings:
+            job, started, finished = ending.job, ending.started_at, ending.finished_at
+            runs[job.queue, job.kind, finished // FINE, bucket(finished - started)] += 1
+            waits[job.queue, job.kind, started // FINE, bucket(started - job.scheduled_at)] += 1
+        metrics = self._metrics
+        for (queue, kind, slot, index), n in runs.items():
+            metrics[int(slot) * FINE, queue, kind, outcome, 0] += n
+            if outcome != "released":  # what was broken off says nothing of how long it takes
+                metrics[int(slot) * FINE, queue, kind, "run", index] += n
+        for (queue, kind, slot, index), n in waits.items():
+            metrics[int(slot) * FINE, queue, kind, "wait", index] += n
 
     def write(self, connection: apsw.Connection) -> None:
-        """Add it all to the tables."""
+        """Add it all to the tables: one statement each, however many rows.
+
+        Each step of a statement gives up the interpreter's lock, and beside a busy thread it takes a while to come back.
+        """
         changed = [(*key, n) for key, n in self._counts.items() if n]
         if changed:
-            connection.executemany(
-                "INSERT INTO jobdeck_counts (queue, kind, state, n) VALUES (?, ?, ?, ?)"
-                " ON CONFLICT DO UPDATE SET n = n + excluded.n",
-                changed,
-            )
+            connection.execute(_COUNT, (json.dumps(changed),))
         if self._metrics:
-            connection.executemany(
-                "INSERT INTO jobdeck_metrics (width, slot, queue, kind, measure, bucket, n)"
-                f" VALUES ({FINE}, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
-                [(*key, n) for key, n in self._metrics.items()],
-            )
+            connection.execute(_MEASURE, (json.dumps([(*key, n) for key, n in self._metrics.items()]),))

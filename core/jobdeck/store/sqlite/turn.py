@@ -69,17 +69,42 @@ def policy_of(turn: Turn, job_id: int) -> str:
     return str(rows_of(turn.connection, "SELECT if_parent_fails FROM jobdeck_jobs WHERE id = ?", (job_id,))[0][0])
 
 
-def wait_again(turn: Turn, job_id: int, before: State | str, parents: Sequence[int] | None, due: float, policy: str) -> State:
+def wait_again(
+    turn: Turn,
+    job_id: int,
+    before: State | str,
+    parents: Sequence[int] | None,
+    due: float,
+    policy: str,
+    *,
+    orphaned: bool = False,
+) -> State:
     """The state to come back to: a job that waited waits on for those of its parents that have not ended.
 
+    Args:
+        turn: the transaction.
+        job_id: the job.
+        before: the state from which it was taken.
+        parents: for whom it waited then.
+        due: when it is due, once it does not wait any more.
+        policy: what becomes of it when one of them fails.
+        orphaned: it was cancelled for a parent's sake, which therefore has to be there again. Otherwise a parent that is
+            not there has completed and was pruned.
+
     Raises:
-        MovedOn: one of them has failed or was cancelled meanwhile, and with it the job would have been.
+        MovedOn: a parent has failed, was cancelled or removed, and with it the job would have been cancelled.
     """
     if before != State.WAITING:
         return State(before)
-    query = "SELECT id, state FROM jobdeck_jobs WHERE id IN (SELECT value FROM json_each(?)) AND state <> 'completed'"
+    query = "SELECT id, state FROM jobdeck_jobs WHERE id IN (SELECT value FROM json_each(?))"
+    states = {row[0]: row[1] for row in rows_of(turn.connection, query, (json.dumps(parents or []),))}
     waits = []
-    for parent, state in rows_of(turn.connection, query, (json.dumps(parents or []),)):
+    for parent in parents or []:
+        state = states.get(parent)
+        if state is None and orphaned:
+            raise MovedOn(job_id, f"waited for job {parent}, which is gone")
+        if state is None or state == State.COMPLETED:
+            continue
         if state in (State.FAILED, State.CANCELLED):
             if policy == IfParentFails.CANCEL:
                 raise MovedOn(job_id, f"waited for job {parent}, which is {state} now")

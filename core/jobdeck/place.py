@@ -1,0 +1,60 @@
+"""Where a queue lives: what the name of a database means. The one place where a store is chosen."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+
+from .clock import Clock
+from .errors import StoreRefused
+from .findings import Finding
+from .settings import Settings, default_database
+from .store.base import Store
+
+
+def open_store(where: str, settings: Settings, clock: Clock, random: Random, *, adopt: bool) -> Store:
+    """Open the store that `where` names.
+
+    Raises:
+        StoreRefused: it cannot be used; nothing in it was changed.
+    """
+    file = sqlite_file(where)
+    from .store.sqlite import SqliteStore
+
+    if where == default_database():
+        with contextlib.suppress(OSError):  # what is wrong with it is said by the store
+            file.parent.mkdir(parents=True, exist_ok=True)
+    return SqliteStore(file, clock=clock, random=random, synchronous=settings.synchronous, adopt=adopt)
+
+
+def examine_store(where: str, settings: Settings, clock: Clock, *, full: bool) -> Sequence[Finding]:
+    """Look a store over without opening it for work: nothing in it is changed, whatever state it is in.
+
+    Raises:
+        StoreRefused: `where` names nothing that could be a store.
+    """
+    file = sqlite_file(where)
+    from .store.sqlite.checkup import examine
+
+    return examine(file, settings, clock, full=full)
+
+
+def sqlite_file(where: str) -> Path:
+    """The file that a path or `sqlite:///path` names.
+
+    Raises:
+        StoreRefused: it names another kind of database, or the home folder of nobody.
+    """
+    scheme, separator, rest = where.partition("://")
+    if not separator:
+        path = where
+    elif scheme == "sqlite":
+        path = rest.removeprefix("/")
+    else:
+        raise StoreRefused(where, f"names a {scheme} database, and this jobdeck works on SQLite files only; give a path")
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise StoreRefused(where, "names the home folder of a user who is not known here") from None

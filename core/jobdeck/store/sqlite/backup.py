@@ -1,0 +1,118 @@
+"""A copy of the queue while it is used: SQLite's online backup, inside one read transaction.
+
+The backup interface restarts from the first page each time another process commits, and so never ends beside busy
+workers; not so inside a read transaction, where the pages are those of one moment. `VACUUM INTO` would leave the free
+pages out, but builds every table anew and cannot say how far it is. The copy is written under another name, checked,
+and only then given its own: a file of this name is a whole backup.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import apsw
+
+from ...errors import BackupFailed
+from ..care import Backup, Progress
+from .opening import connect
+
+_STEP = 1024
+"""Pages copied between two reports: 4 MB."""
+
+
+def write_backup(source: Path, target: Path, *, force: bool, progress: Progress | None) -> Backup:
+    """See `Care.backup`."""
+    target = target.absolute()
+    _check_target(source, target, force=force)
+    part = target.with_name(f".{target.name[:200]}.{uuid4().hex[:8]}.part")
+    try:
+        with _removed(part):
+            os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            _copy(source, part, progress)
+            jobs = _check(part, target)
+            part.chmod(source.stat().st_mode & 0o777)
+            _name(part, target, force=force)
+    except apsw.FullError:
+        raise BackupFailed(target, "the disk is full") from None
+    except apsw.Error as error:
+        raise BackupFailed(target, str(error)) from error
+    except OSError as error:
+        raise BackupFailed(target, error.strerror or str(error)) from error
+    return Backup(target, target.stat().st_size, jobs)
+
+
+def _check_target(source: Path, target: Path, *, force: bool) -> None:
+    if target.is_dir():
+        raise BackupFailed(target, "it is a folder; name a file in it")
+    if not target.parent.is_dir():
+        raise BackupFailed(target, f"there is no folder {target.parent}")
+    logs = [target.with_name(target.name + ending) for ending in ("-wal", "-shm")]
+    own = [source, *(source.with_name(source.name + ending) for ending in ("-wal", "-shm"))]
+    if any(target.exists() and each.exists() and target.samefile(each) for each in own):
+        raise BackupFailed(target, "it is a file of the queue itself")
+    if any(log.exists() for log in logs):
+        # The log of another database, beside our copy, would be folded into the copy.
+        raise BackupFailed(target, f"a database of this name is in use, or was left by a program that died: {logs[0].name}")
+    if target.exists() and not force:
+        raise BackupFailed(target, "there is a file of this name")
+
+
+@contextlib.contextmanager
+def _removed(part: Path) -> Iterator[None]:
+    """Whatever happens inside, nothing half-made is left behind."""
+    try:
+        yield
+    finally:
+        for ending in ("", "-journal", "-wal", "-shm"):
+            part.with_name(part.name + ending).unlink(missing_ok=True)
+
+
+def _copy(source: Path, part: Path, progress: Progress | None) -> None:
+    reader, copy = connect(source), apsw.Connection(str(part), flags=apsw.SQLITE_OPEN_READWRITE)
+    try:
+        reader.execute("BEGIN; SELECT count(*) FROM jobdeck_meta").fetchall()
+        with copy.backup("main", reader, "main") as backup:
+            while not backup.done:
+                backup.step(_STEP)
+                if progress is not None:
+                    progress(backup.page_count - backup.remaining, backup.page_count)
+        # One file, complete without a log, also where it can only be read. It gets its log back when it is opened.
+        copy.execute("PRAGMA journal_mode = DELETE")
+    finally:
+        copy.close()
+        reader.close()  # its snapshot is not needed for the check
+
+
+def _check(part: Path, target: Path) -> int:
+    copy = apsw.Connection(str(part), flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        found = [str(row[0]) for row in copy.execute("PRAGMA integrity_check(1)")]
+        if found != ["ok"]:
+            problem = found[0].replace("\n", " ") if found else "nothing"
+            raise BackupFailed(target, f"the copy is damaged, and so is the queue ({problem}); see jobdeck doctor --full")
+        return int(copy.execute("SELECT coalesce(sum(n), 0) FROM jobdeck_counts").get)
+    finally:
+        copy.close()
+
+
+def _name(part: Path, target: Path, *, force: bool) -> None:
+    """Give the finished copy its name, at once and for good."""
+    if force:
+        part.replace(target)
+    else:
+        try:
+            os.link(part, target)  # unlike a rename, never replaces what has come meanwhile
+        except FileExistsError:
+            raise BackupFailed(target, "there is a file of this name") from None
+        except OSError:  # a file system without links
+            part.rename(target)
+    with contextlib.suppress(OSError):  # folders cannot be synchronised everywhere
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

@@ -1,0 +1,27 @@
+"""Metrics age: their slots become wider, until the oldest are dropped. So they take bounded space."""
+
+from __future__ import annotations
+
+import apsw
+
+from .tally import FINE
+
+COARSER = ((FINE, 3600, 60), (60, 2 * 86400, 3600))
+"""Slots of `width` older than `age` are folded into slots of `wider` (all in seconds)."""
+METRICS_KEPT = 90 * 86400
+"""Seconds: metrics older than this are dropped."""
+
+
+def fold_metrics(connection: apsw.Connection, now: float) -> None:
+    """Fold what has become old by `now`, inside the caller's transaction."""
+    whole = int(now)
+    for width, age, wider in COARSER:
+        before = (whole - age) // wider * wider
+        connection.execute(
+            "INSERT INTO jobdeck_metrics SELECT ?1, slot / ?1 * ?1, queue, kind, measure, bucket, sum(n)"
+            " FROM jobdeck_metrics WHERE width = ?2 AND slot < ?3 GROUP BY 2, 3, 4, 5, 6"
+            " ON CONFLICT DO UPDATE SET n = n + excluded.n",
+            (wider, width, before),
+        )
+        connection.execute("DELETE FROM jobdeck_metrics WHERE width = ? AND slot < ?", (width, before))
+    connection.execute("DELETE FROM jobdeck_metrics WHERE width = 3600 AND slot < ?", (whole - METRICS_KEPT,))

@@ -1,0 +1,91 @@
+"""Pruning: final jobs leave in short transactions, found through an index that holds final jobs only.
+
+The index `jobdeck_final` is by state and by the time of the end, so a step reads what it removes and nothing else,
+however long the history is. How many jobs a state has is known from the counters.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import apsw
+
+from ...retention import Rule
+from .rows import Row, rows_of
+from .tally import Tally
+
+_ENDLESS = 9e999
+"""Later than any time."""
+
+OLD = """FROM jobdeck_jobs AS job INDEXED BY jobdeck_final WHERE state = ? AND finished_at < ?
+AND NOT EXISTS (SELECT 1 FROM jobdeck_waits WHERE parent = job.id)"""
+"""Final jobs that nobody waits for any more: an age bound, or `_ENDLESS`, is to be bound."""
+
+
+def prune(connection: apsw.Connection, rule: Rule, now: float, limit: int) -> int:
+    """Remove up to `limit` jobs that the rule excludes, inside the caller's transaction; returns how many."""
+    rows: list[Row] = []
+    if rule.older_than is not None:
+        rows = _oldest(connection, rule, now - rule.older_than, limit)
+    if len(rows) < limit and (surplus := _surplus(connection, rule)) > len(rows):
+        rows = _oldest(connection, rule, _ENDLESS, min(surplus, limit))
+    if rows:
+        _remove(connection, [row[0] for row in rows], {row[3] for row in rows if row[3] is not None})
+        tally = Tally()
+        for _, queue, kind, _ in rows:
+            tally.move(queue, kind, rule.state, None)
+        tally.write(connection)
+    return len(rows)
+
+
+def count_prunable(connection: apsw.Connection, rule: Rule, now: float) -> int:
+    """How many jobs the rule excludes."""
+    old = surplus = 0
+    if rule.older_than is not None:
+        old = _number(connection, f"SELECT count(*) {OLD}", (str(rule.state), now - rule.older_than))
+    if (excess := _surplus(connection, rule)) > old:
+        # Those that others wait for stay, whatever the count.
+        held = _number(
+            connection,
+            "SELECT count(*) FROM jobdeck_jobs WHERE state = ? AND id IN (SELECT parent FROM jobdeck_waits)",
+            (str(rule.state),),
+        )
+        surplus = min(excess, _total(connection, rule) - held)
+    return max(old, surplus)
+
+
+def _oldest(connection: apsw.Connection, rule: Rule, before: float, limit: int) -> list[Row]:
+    query = f"SELECT id, queue, kind, batch {OLD} ORDER BY finished_at LIMIT ?"
+    return rows_of(connection, query, (str(rule.state), before, limit))
+
+
+def _surplus(connection: apsw.Connection, rule: Rule) -> int:
+    return 0 if rule.keep is None else _total(connection, rule) - rule.keep
+
+
+def _total(connection: apsw.Connection, rule: Rule) -> int:
+    return _number(connection, "SELECT coalesce(sum(n), 0) FROM jobdeck_counts WHERE state = ?", (str(rule.state),))
+
+
+def _number(connection: apsw.Connection, query: str, bound: tuple[object, ...]) -> int:
+    return int(connection.execute(query, bound).get)
+
+
+def _remove(connection: apsw.Connection, ids: Sequence[int], batches: set[int]) -> None:
+    """Remove the jobs with everything that belongs to them, and the batches that become empty."""
+    gone = "(SELECT value FROM json_each(?))"
+    for table, column in (
+        ("jobdeck_jobs", "id"),
+        ("jobdeck_attempts", "job_id"),
+        ("jobdeck_logs", "job_id"),
+        ("jobdeck_after", "child"),
+        ("jobdeck_waits", "child"),
+    ):
+        connection.execute(f"DELETE FROM {table} WHERE {column} IN {gone}", (json.dumps(ids),))
+    if batches:
+        connection.execute(
+            f"DELETE FROM jobdeck_batches WHERE id IN {gone}"
+            " AND NOT EXISTS (SELECT 1 FROM jobdeck_jobs WHERE batch = jobdeck_batches.id)",
+            (json.dumps(sorted(batches)),),
+        )

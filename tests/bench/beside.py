@@ -1,0 +1,72 @@
+"""How many no-op jobs the other threads get done beside one handler that computes without a pause.
+
+Python lets one thread run at a time, and the one that computes gives way only when asked, after the switch interval.
+`jobdeck worker --threads 5` runs one endless CPU-bound job and no-op jobs on the other four threads. Beside it, the
+same in a program of its own that sets the interval to half a millisecond itself, so that it shows what the command
+makes of it.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+from drain import rate, warm_up
+from figures import Row, Scale, at_least
+from processes import Start, opened, run, worker
+from stock import copied, removed, stock
+
+from jobdeck import Worker
+
+TARGET = 10_000
+THREADS = 5
+INTERVAL = 0.0005
+_FASTEST = 60_000
+
+
+def measure(scale: Scale) -> list[Row]:
+    """The command, and a program with a short switch interval, in turn."""
+    jobs = round(_FASTEST * scale.seconds)
+    template = scale.folder / "beside.db"
+    with opened(template, "OFF") as queue:
+        queue.enqueue("bench.hog", {"n": 1})
+    stock(template, jobs)
+    command: list[float] = []
+    program: list[float] = []
+    for _ in range(scale.rounds):
+        copy = copied(template, "copy")
+        with worker(copy, "--threads", str(THREADS)), opened(copy) as queue:
+            command.append(rate(queue, scale.seconds))
+        program += run(scale.seconds, (_program, copied(template, "copy"), scale.seconds))
+    removed(template.with_name("copy.db"))
+    row = Row(what="beside a CPU-bound handler: `jobdeck worker`", unit="jobs/s", values=command)
+    return [
+        Row(
+            what=row.what,
+            unit=row.unit,
+            values=command,
+            target=f"≥ {TARGET:,} jobs/s",
+            ratio=None if row.median is None else row.median / TARGET,
+            ok=at_least(row.median, TARGET),
+        ),
+        Row(
+            what="beside a CPU-bound handler: a program",
+            unit="jobs/s",
+            values=program,
+            note=f"sys.setswitchinterval({INTERVAL})",
+        ),
+    ]
+
+
+def _program(start: Start, database: Path, seconds: float) -> float:
+    """The same through `Worker`. No-op jobs a second."""
+    sys.setswitchinterval(INTERVAL)
+    warm_up(database.with_name(f"warm-{time.monotonic_ns()}.db"), THREADS)
+    with opened(database) as queue:
+        worker = Worker(queue, threads=THREADS)
+        start()
+        worker.start()
+        found = rate(queue, seconds)
+        worker.stop(1.0)
+    return found

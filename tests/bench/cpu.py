@@ -1,0 +1,59 @@
+"""Whether a second process brings a second core: handlers that compute for one millisecond.
+
+`jobdeck worker --processes 2` beside `--processes 1`, or, where the command has no such option, two commands beside
+one. A handler computes until it has used one millisecond of CPU time of its own, however many others want the core.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from drain import rate
+from figures import Row, Scale, at_least, ratio
+from processes import opened, takes, worker
+from stock import copied, removed, stock
+
+TARGET = 1.8
+THREADS = 2
+_MOST = 2_500
+"""Jobs a second that there can be at most, with two cores."""
+
+
+def measure(scale: Scale) -> list[Row]:
+    """One process and two, in turn."""
+    seconds = max(1.0, scale.seconds)
+    template = stock(scale.folder / "cpu.db", round(_MOST * (seconds + 2)), kind="bench.cpu", args={"n": 1, "seconds": 0.001})
+    own = takes("--processes")
+    found: dict[int, list[float]] = {1: [], 2: []}
+    for _ in range(scale.rounds):
+        for processes, rates in found.items():
+            copy = copied(template, "copy")
+            rates.append(_rate(copy, processes, seconds, own=own))
+            removed(copy)
+    twice = ratio(found[2], found[1])
+    cores = os.cpu_count() or 1
+    how = "--processes 2" if own else "two commands: there is no --processes yet"
+    return [
+        Row(
+            what="1 ms of CPU: 2 processes",
+            unit="jobs/s",
+            values=found[2],
+            target=f"≥ {TARGET:g} × 1 process",
+            ratio=twice,
+            ok=at_least(twice, TARGET) if cores > 1 else None,
+            note=how if cores > 1 else "there is one core only",
+        ),
+        Row(what="1 ms of CPU: 1 process", unit="jobs/s", values=found[1]),
+    ]
+
+
+def _rate(database: Path, processes: int, seconds: float, *, own: bool) -> float:
+    options = ("--threads", str(THREADS))
+    commands = [(*options, "--processes", str(processes))] if own else [options] * processes
+    with contextlib.ExitStack() as stack, opened(database) as queue:
+        for command in commands:
+            stack.enter_context(worker(database, *command))
+        # By then all of them have begun.
+        return rate(queue, seconds, least=200 * processes)

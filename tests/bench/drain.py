@@ -1,0 +1,138 @@
+"""How fast no-op jobs are worked off, at FULL, with fencing, attempts, counters and metrics as always.
+
+A queue of pending no-op jobs lies ready. Each variant gets a fresh copy of it and processes of its own, which warm up
+on another queue and begin together. Counted is what is completed in the file, from the start of the workers until
+the time is over or all is done. The variants take turns.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import peers
+import raw
+from figures import Row, Scale, at_least, best, ratio
+from processes import Start, opened, run, wait_for, worker
+from stock import copied, removed, stock
+
+from jobdeck import Queue, Worker
+
+HUEY = 10.0
+OTHERS = 0.8
+RAW = 0.25
+_POLL = 0.01
+
+
+def measure(scale: Scale) -> list[Row]:
+    """Jobdeck in five settings, Huey in two, and what SQLite itself allows."""
+    ready = stock(scale.folder / "drain.db", scale.jobs)
+    bare = raw.fill(scale.folder / "raw.db", scale.jobs)
+    variants: dict[str, Callable[[Path], float]] = {
+        "4 threads": lambda copy: jobdeck(copy, (4,), scale.seconds),
+        "1 thread": lambda copy: jobdeck(copy, (1,), scale.seconds),
+        "8 threads": lambda copy: jobdeck(copy, (8,), scale.seconds),
+        "2 processes of 2 threads": lambda copy: jobdeck(copy, (2, 2), scale.seconds),
+        "4 threads, `jobdeck worker`": lambda copy: command(copy, 4, scale.seconds),
+        "raw, batches of 64": lambda copy: run(scale.seconds, (raw.drain_in_batches, copy, scale.seconds))[0],
+        "raw, one a commit": lambda copy: run(scale.seconds, (raw.drain_singly, copy, scale.seconds))[0],
+    }
+    templates = dict.fromkeys(variants, ready) | {name: bare for name in variants if name.startswith("raw")}
+    if peers.huey_version():
+        filled = scale.folder / "huey.db"
+        run(60.0, (peers.fill, filled, scale.jobs))
+        variants["Huey, 1 thread"] = lambda copy: run(scale.seconds, (peers.drain, copy, 1, scale.seconds))[0]
+        variants["Huey, 4 threads"] = lambda copy: run(scale.seconds, (peers.drain, copy, 4, scale.seconds))[0]
+        templates |= {"Huey, 1 thread": filled, "Huey, 4 threads": filled}
+    found: dict[str, list[float]] = {name: [] for name in variants}
+    for _ in range(scale.rounds):
+        for name, variant in variants.items():
+            copy = copied(templates[name], "copy")
+            found[name].append(variant(copy))
+            removed(copy)
+    return _rows(found)
+
+
+def _rows(found: dict[str, list[float]]) -> list[Row]:
+    huey = best(found.get("Huey, 1 thread", []), found.get("Huey, 4 threads", []))
+    four, limit = found["4 threads"], found["raw, batches of 64"]
+    rows = []
+    for name, values in found.items():
+        to_huey = ratio(values, huey)
+        beside = f"{to_huey:.1f} × Huey's best" if to_huey and not name.startswith("Huey") else ""
+        row = Row(what=f"drain: {name}", unit="jobs/s", values=values, note=beside)
+        if name == "4 threads":
+            row = replace(row, note="" if huey else peers.MISSING)
+            rows.append(_judged(row, to_huey, HUEY, "Huey's best"))
+            row = replace(row, what="drain: 4 threads, to the limit", note="")
+            row = _judged(row, ratio(values, limit), RAW, "raw, batches of 64")
+        elif name in ("1 thread", "8 threads", "2 processes of 2 threads"):
+            row = _judged(row, ratio(values, four), OTHERS, "4 threads")
+        rows.append(row)
+    if not huey:
+        rows.append(Row(what="drain: Huey", unit="jobs/s", values=[], note=peers.MISSING))
+    return rows
+
+
+def _judged(row: Row, found: float | None, target: float, whose: str) -> Row:
+    return replace(row, target=f"≥ {target:g} × {whose}", ratio=found, ok=at_least(found, target))
+
+
+def jobdeck(database: Path, threads: tuple[int, ...], seconds: float) -> float:
+    """As many processes as numbers are given, each with so many threads. Jobs a second."""
+    told: list[tuple[float, float, int]] = run(seconds, *((_work, database, each, seconds) for each in threads))
+    began = min(begun for begun, _, _ in told)
+    ended, done = max((ended, done) for _, ended, done in told)
+    return done / (ended - began)
+
+
+def _work(start: Start, database: Path, threads: int, seconds: float) -> tuple[float, float, int]:
+    """One process; returns when it began, when it ended, and how many jobs were completed then, by all."""
+    warm_up(database.with_name(f"warm-{time.monotonic_ns()}.db"), threads)
+    with opened(database) as queue:
+        jobs = queue.count("state:pending")
+        worker = Worker(queue, threads=threads)
+        start()
+        began = time.monotonic()
+        worker.start()
+        ended, done = watch(queue, jobs, began + seconds)
+        worker.stop(1.0)
+        assert not queue.count("state:failed,retrying"), "a no-op job failed"
+    return began, ended, done
+
+
+def warm_up(database: Path, threads: int) -> None:
+    """Run some jobs of another queue: every import is done, every page of code is in memory."""
+    with opened(database, "OFF") as queue:
+        queue.enqueue_many([queue.draft("bench.noop", {"n": n}) for n in range(200)])
+        with Worker(queue, threads=threads) as worker:
+            assert worker.wait_idle(30.0)
+    removed(database)
+
+
+def watch(queue: Queue, jobs: int, end: float) -> tuple[float, int]:
+    """Wait until so many jobs are completed or the time is over; returns when, and how many are."""
+    while True:
+        done = queue.count("state:completed")
+        now = time.monotonic()
+        if done >= jobs or now >= end:
+            return now, done
+        time.sleep(_POLL)
+
+
+def command(database: Path, threads: int, seconds: float) -> float:
+    """`jobdeck worker`, from the moment its first jobs are done. Jobs a second."""
+    with worker(database, "--threads", str(threads)), opened(database) as queue:
+        return rate(queue, seconds)
+
+
+def rate(queue: Queue, seconds: float, least: int = 100) -> float:
+    """Jobs a second that others complete, measured after the first `least` jobs."""
+    jobs = queue.count("state:pending,running,completed")
+    wait_for(lambda: queue.count("state:completed") >= least, f"the first {least} jobs")
+    before, began = queue.count("state:completed"), time.monotonic()
+    ended, done = watch(queue, jobs, began + seconds)
+    assert not queue.count("state:failed,retrying"), "a job failed"
+    return (done - before) / (ended - began)

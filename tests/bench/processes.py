@@ -1,0 +1,201 @@
+"""Processes that a measurement starts, and what the system says about them. None outlives its `with` block."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from figures import percentile
+
+from jobdeck import Queue, Settings, load_apps
+
+TASKS = Path(__file__).with_name("tasks.py")
+JOBDECK = str(Path(sys.executable).with_name("jobdeck"))
+SPAWN = multiprocessing.get_context("spawn")
+STARTING = 60.0
+"""Seconds that a process may take until it is ready; also how much longer than planned it may run."""
+DURABILITY = "FULL"
+
+Start = Callable[[], None]
+"""A child calls it once it is ready; it returns when the measurement begins."""
+
+
+class Failed(Exception):
+    """A process did not do what it was started for."""
+
+
+def opened(database: Path | str, synchronous: str = DURABILITY) -> Queue:
+    """The queue, with the kinds of `tasks.py`, and no setting from the environment."""
+    load_apps([str(TASKS)])
+    return Queue(database, settings=Settings(database=str(database), synchronous=synchronous))
+
+
+# -- children that run a function -----------------------------------------------------------------
+
+
+class Child:
+    """A process of its own that runs `work(start, *args)` and sends back what it returns."""
+
+    def __init__(self, work: Callable[..., Any], *args: Any) -> None:
+        self._name = getattr(work, "__name__", "work")
+        self._pipe, theirs = SPAWN.Pipe()
+        self._process = SPAWN.Process(target=_serve, args=(theirs, work, args), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pipe.close()
+        for end in (self._process.terminate, self._process.kill):
+            if self._process.is_alive():
+                end()
+                self._process.join(5.0)
+        self._process.close()
+
+    def ready(self) -> None:
+        """Wait until the child has prepared everything."""
+        self._hear(STARTING)
+
+    def go(self) -> None:
+        """Let it begin."""
+        self._pipe.send("go")
+
+    def result(self, seconds: float) -> Any:
+        """What it returned; it was planned to take `seconds`."""
+        found = self._hear(seconds + STARTING)
+        self._process.join(5.0)
+        return found
+
+    def _hear(self, seconds: float) -> Any:
+        if not self._pipe.poll(seconds):
+            raise Failed(f"{self._name} took longer than {seconds:.0f} s")
+        try:
+            what, found = self._pipe.recv()
+        except EOFError:
+            raise Failed(f"{self._name} ended without a result") from None
+        if what == "failed":
+            raise Failed(found)
+        return found
+
+
+def _serve(pipe: Any, work: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    def start() -> None:
+        pipe.send(("ready", None))
+        pipe.recv()  # raises if the parent is gone
+
+    try:
+        found = ("done", work(start, *args))
+    except (EOFError, KeyboardInterrupt):
+        os._exit(1)
+    except BaseException:
+        found = ("failed", traceback.format_exc())
+    with contextlib.suppress(OSError):
+        pipe.send(found)
+    pipe.close()
+    os._exit(0)  # whatever threads a peer has left
+
+
+def run(seconds: float, *calls: tuple[Any, ...]) -> list[Any]:
+    """Run each `(function, *args)` in a child, all begun at once; returns what they returned."""
+    with contextlib.ExitStack() as stack:
+        children = [stack.enter_context(Child(*call)) for call in calls]
+        for child in children:
+            child.ready()
+        for child in children:
+            child.go()
+        return [child.result(seconds) for child in children]
+
+
+# -- the command ----------------------------------------------------------------------------------
+
+
+@contextmanager
+def worker(database: Path, *options: str) -> Iterator[int]:
+    """`jobdeck worker` on the database, as a person would start it; gives its process id."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("JOBDECK_")}
+    environ |= {"JOBDECK_SYNCHRONOUS": DURABILITY, "JOBDECK_LOG_LEVEL": "WARNING", "NO_COLOR": "1"}
+    command = [JOBDECK, "worker", "--db", str(database), "--app", str(TASKS), "--grace", "1s", *options]
+    said = database.with_suffix(f".{time.monotonic_ns()}.log")
+    with said.open("w+") as log:
+        process = subprocess.Popen(command, env=environ, cwd=database.parent, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        try:
+            yield process.pid
+            if process.poll() is not None:
+                raise Failed(f"{' '.join(command)} ended early: {said.read_text().strip()[-500:]}")
+        finally:
+            for end in (process.terminate, process.kill):
+                if process.poll() is None:
+                    end()
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        process.wait(10.0)
+
+
+def takes(option: str) -> bool:
+    """Whether `jobdeck worker` has this option."""
+    told = subprocess.run([JOBDECK, "worker", "--help"], capture_output=True, text=True, timeout=STARTING, check=True)
+    return f"{option} " in told.stdout
+
+
+def wait_for(condition: Callable[[], bool], what: str, seconds: float = STARTING, every: float = 0.01) -> None:
+    """Wait until the condition holds; `Failed` if it does not in time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise Failed(f"waited {seconds:.0f} s for {what}")
+        time.sleep(every)
+
+
+# -- what the system says -------------------------------------------------------------------------
+
+
+def cpu_seconds(pid: int) -> float | None:
+    """CPU time that the threads of a process have used; `None` where the system does not tell."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        # In nanoseconds; the better known `stat` counts in steps of 10 ms.
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in Path(f"/proc/{pid}/task").iterdir()) / 1e9
+    return None
+
+
+def peak_megabytes(pid: int) -> float | None:
+    """The most memory that a process ever had in RAM; `None` where the system does not tell."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024 / 1e6
+    return None
+
+
+def file_system(folder: Path) -> str:
+    """The type of the file system that the folder lies on. On one in memory, durability costs nothing."""
+    try:
+        mounts = [line.split()[1:3] for line in Path("/proc/mounts").read_text().splitlines()]
+    except OSError:
+        return "unknown"
+    over = [(len(where), kind) for where, kind in mounts if folder.resolve().is_relative_to(where)]
+    return max(over, default=(0, "unknown"))[1]
+
+
+def sync_milliseconds(folder: Path, times: int = 200) -> tuple[float, float]:
+    """How long one page takes to the disk, as each commit takes it there: the median, and what one in a hundred exceeds."""
+    path = folder / "sync"
+    sync = getattr(os, "fdatasync", os.fsync)
+    took = []
+    with path.open("wb", buffering=0) as file:
+        for _ in range(times):
+            file.write(bytes(4096))
+            began = time.perf_counter()
+            sync(file.fileno())
+            took.append(1e3 * (time.perf_counter() - began))
+    path.unlink()
+    return percentile(took, 0.5), percentile(took, 0.99)

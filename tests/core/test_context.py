@@ -1,0 +1,91 @@
+"""What a handler is given, where its code and its worker meet on different threads."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+from tests.core.helpers import FakeClock
+
+from jobdeck import Context, Interrupted, Job, State, Stopped, SystemClock, TimedOut
+
+
+def given(**more: Any) -> Context:
+    job = Job(
+        id=7, kind="work", args_json="{}", queue="default", priority=0, state=State.RUNNING, attempt=2, max_attempts=3,
+        created_at=1.0, scheduled_at=1.0, **more,
+    )  # fmt: skip
+    made = Context(job, SystemClock())
+    made.begin()
+    return made
+
+
+@pytest.mark.parametrize(
+    ("asked", "raised"), [({"cancelled": True}, Stopped), ({"lost": True}, Stopped), ({"interrupted": True}, Interrupted)]
+)
+def test_a_sleep_ends_with_the_word_to_stop_whichever_comes_first(asked: dict[str, Any], raised: type[Exception]) -> None:
+    early, late = given(), given()
+    early.ask_to_stop(**asked)
+    begin = time.monotonic()
+    with pytest.raises(raised):
+        early.sleep(60)
+    threading.Timer(0.05, lambda: late.ask_to_stop(**asked)).start()
+    with pytest.raises(raised):
+        late.sleep(60)
+    assert time.monotonic() - begin < 10
+
+
+def test_a_sleep_ends_with_the_time_of_the_attempt() -> None:
+    with pytest.raises(TimedOut):
+        given(timeout=0.02).sleep(60)
+
+
+def test_an_attempt_without_a_timeout_has_all_the_time_there_is() -> None:
+    assert given().left() is None
+    clock = FakeClock()
+    made = Context(given(timeout=10.0)._job, clock)
+    made.begin()
+    clock.advance(4)
+    assert made.left() == pytest.approx(6)
+    clock.advance(7)
+    assert (made.left(), made.timed_out, made.stopping, made.cancelled) == (0.0, True, True, False)
+
+
+def test_the_shortest_grace_holds() -> None:
+    made = given()
+    made.ask_to_stop(cancelled=True)
+    made.ask_to_stop(interrupted=True, grace=0.5)
+    made.ask_to_stop(cancelled=True, grace=3.0)
+    assert made.grace == 0.5
+
+
+def test_whoever_asks_to_be_told_of_a_stop_is_told_even_if_it_came_before() -> None:
+    calls: list[str] = []
+    early, late = given(), given()
+    early.ask_to_stop(cancelled=True)
+    early.on_stop(lambda: calls.append("early"))
+    late.on_stop(lambda: calls.append("late"))
+    late.ask_to_stop(cancelled=True)
+    late.on_stop(None)
+    late.ask_to_stop(interrupted=True)
+    assert calls == ["early", "late"]
+
+
+def test_what_several_threads_log_first_at_the_same_time_is_all_kept() -> None:
+    for _ in range(100):
+        made = given()
+        begin = threading.Barrier(4)
+
+        def write(n: int, made: Context = made, begin: threading.Barrier = begin) -> None:
+            begin.wait()
+            made.write("info", str(n))
+
+        threads = [threading.Thread(target=write, args=(n,)) for n in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(text for _, _, text in made.take_log()) == ["0", "1", "2", "3"]
+    assert given().take_log() == []

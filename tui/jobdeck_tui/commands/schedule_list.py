@@ -1,0 +1,122 @@
+"""`jobdeck schedule list`, and how a schedule and its times are told."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, tzinfo
+from typing import TYPE_CHECKING
+
+import click
+
+from ..format import age
+from ..text import safe
+from .complete import complete_schedules
+from .documents import schedule_document, words_of
+from .front import Front, Verb
+from .output import MISSING, columns, on_terminal, print_json
+from .table import Cell, Column, cell, print_table
+
+if TYPE_CHECKING:
+    from jobdeck import Schedule
+
+
+@click.command(
+    "list",
+    cls=Verb,
+    epilog="""\b
+Examples:
+  jobdeck schedule list
+  jobdeck schedule list nightly --json | jq .next_at
+  jobdeck schedule list --json | jq 'select(.error)'
+""",
+)
+@click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=complete_schedules)
+@click.pass_obj
+def list_part(front: Front, names: tuple[str, ...]) -> None:
+    """List the schedules: what and when in words, the next tick, the last job, whether paused.
+
+    STATE is on, paused, or error where the last tick could not enqueue; what was wrong stands below.
+    """
+    with front.open(must_exist=True) as queue:
+        schedules = [queue.schedules.get(name) for name in names] if names else queue.schedules.list()
+    if front.json:
+        for schedule in schedules:
+            print_json(schedule_document(schedule))
+        return
+    if not schedules:
+        if on_terminal():
+            click.echo("There are no schedules; `jobdeck schedule add` makes one.")
+        return
+    _print(schedules)
+
+
+def _print(schedules: Sequence[Schedule]) -> None:
+    heads = (
+        Column("NAME", least=8),
+        Column("STATE"),
+        Column("CRON", least=16),
+        Column("IN WORDS", least=28, drop=1),
+        Column("NEXT", drop=2),
+        Column("IN", right=True),
+        Column("LAST", right=True),
+        Column("JOB", right=True, drop=3),
+        Column("KIND", least=8, drop=4),
+    )
+    now = time.time()
+    print_table(heads, [_row(schedule, now) for schedule in schedules], fit=columns())
+    for schedule in schedules:
+        if schedule.error is not None:
+            click.echo(click.style(f"{safe(schedule.name)}: {safe(schedule.error)}", fg="red"))
+
+
+def _row(schedule: Schedule, now: float) -> list[Cell]:
+    state = (
+        cell("paused", "yellow") if schedule.paused else cell("on", "green") if schedule.error is None else cell("error", "red")
+    )
+    return [
+        cell(schedule.name),
+        state,
+        cell(schedule.cron),
+        cell(words(schedule)),
+        cell(MISSING if schedule.paused else in_zone(schedule.next_at, schedule.timezone)),
+        cell(MISSING if schedule.paused else age(schedule.next_at - now)),
+        cell(MISSING if schedule.last_at is None else f"{age(now - schedule.last_at)} ago"),
+        cell(MISSING if schedule.last_job is None else schedule.last_job),
+        cell(schedule.kind),
+    ]
+
+
+def words(schedule: Schedule) -> str:
+    """Its time in plain words, with the zone: `At 03:00 every day, Europe/Berlin`."""
+    told = words_of(schedule.cron) or MISSING
+    return told if "every" in schedule.cron.lower() else f"{told}, {schedule.timezone}"
+
+
+def in_zone(at: float, timezone: str) -> str:
+    """The moment as the clocks of that zone show it: `Mon 2026-02-02 03:00 CET`; in UTC where the zone is not known."""
+    from zoneinfo import ZoneInfo
+
+    zone: tzinfo
+    try:
+        zone = UTC if timezone == "UTC" else ZoneInfo(timezone)
+    except Exception:  # a zone that the machine of another process knew
+        zone = UTC
+    try:
+        moment = datetime.fromtimestamp(at, zone)
+    except (OverflowError, ValueError, OSError):
+        return str(at)
+    return moment.strftime("%a %Y-%m-%d %H:%M:%S %Z" if moment.second else "%a %Y-%m-%d %H:%M %Z")
+
+
+def tell_schedule(front: Front, schedule: Schedule) -> None:
+    """Print a schedule that was made or changed: what it is for a script, a sentence for a person."""
+    if front.json:
+        print_json(schedule_document(schedule))
+        return
+    coming = (
+        "paused"
+        if schedule.paused
+        else f"next {in_zone(schedule.next_at, schedule.timezone)}, in {age(schedule.next_at - time.time())}"
+    )
+    click.echo(f"Schedule {safe(schedule.name)}: {safe(words(schedule))}; {coming}.")
