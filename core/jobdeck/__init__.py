@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .cron import explain_cron, local_zone, next_ticks
     from .drafts import Options
     from .errors import (
+        ActNotFound,
         AppNotLoaded,
         ArgumentsTooLarge,
         BackupFailed,
@@ -39,7 +40,10 @@ if TYPE_CHECKING:
         InvalidSetting,
         JobdeckError,
         JobNotFound,
+        KeyTaken,
         LeaseLost,
+        MovedOn,
+        NothingToUndo,
         NotUnique,
         PayloadUnreadable,
         RowRefused,
@@ -53,6 +57,7 @@ if TYPE_CHECKING:
         StoreRefused,
         TimedOut,
         UnknownKind,
+        WrongAct,
         WrongState,
     )
     from .explain import Check, Explanation
@@ -78,7 +83,8 @@ if TYPE_CHECKING:
         Slot,
         WorkerInfo,
     )
-    from .metrics import By, ErrorGroup, Metrics
+    from .journal import Act, Undoing
+    from .metrics import ErrorGroup, Grouping, Metrics
     from .query import Condition, Term, parse, parse_duration
     from .queue import Queue
     from .registry import REGISTRY, Registry, job, load_apps
@@ -97,15 +103,17 @@ _HOMES = {
     "clock": "Clock SystemClock",
     "cron": "explain_cron local_zone next_ticks",
     "drafts": "Options",
-    "errors": "AppNotLoaded ArgumentsTooLarge BackupFailed BatchNotFound GiveUp Interrupted InvalidArguments"
-    " InvalidCron InvalidFilter InvalidHandler InvalidOption InvalidSetting JobNotFound JobdeckError"
-    " LeaseLost NotUnique PayloadUnreadable RowRefused ScheduleExists ScheduleNotFound Snooze Stopped"
-    " StoreBusy StoreError StoreFailed StoreRefused TimedOut UnknownKind WrongState",
+    "errors": "ActNotFound AppNotLoaded ArgumentsTooLarge BackupFailed BatchNotFound GiveUp Interrupted"
+    " InvalidArguments InvalidCron InvalidFilter InvalidHandler InvalidOption InvalidSetting"
+    " JobNotFound JobdeckError KeyTaken LeaseLost MovedOn NotUnique NothingToUndo PayloadUnreadable"
+    " RowRefused ScheduleExists ScheduleNotFound Snooze Stopped StoreBusy StoreError StoreFailed"
+    " StoreRefused TimedOut UnknownKind WrongAct WrongState",
     "explain": "Check Explanation",
     "findings": "Finding Severity",
     "jobs": "Attempt Batch Changes IfParentFails Job Kind Latency Limits LogLine NewJob OnConflict Outcome"
     " Overview Parameter QueueInfo Reason Schedule Slot WorkerInfo",
-    "metrics": "By ErrorGroup Metrics",
+    "journal": "Act Undoing",
+    "metrics": "ErrorGroup Grouping Metrics",
     "query": "Condition Term parse parse_duration",
     "queue": "Queue",
     "registry": "REGISTRY Registry job load_apps",
@@ -122,6 +130,8 @@ __all__ = [
     "FINAL",
     "QUEUED",
     "REGISTRY",
+    "Act",
+    "ActNotFound",
     "AppNotLoaded",
     "ArgumentsTooLarge",
     "Attempt",
@@ -129,7 +139,6 @@ __all__ = [
     "BackupFailed",
     "Batch",
     "BatchNotFound",
-    "By",
     "Care",
     "Changes",
     "Check",
@@ -140,6 +149,7 @@ __all__ = [
     "Explanation",
     "Finding",
     "GiveUp",
+    "Grouping",
     "IfParentFails",
     "Interrupted",
     "InvalidArguments",
@@ -151,14 +161,17 @@ __all__ = [
     "Job",
     "JobNotFound",
     "JobdeckError",
+    "KeyTaken",
     "Kind",
     "Latency",
     "LeaseLost",
     "Limits",
     "LogLine",
     "Metrics",
+    "MovedOn",
     "NewJob",
     "NotUnique",
+    "NothingToUndo",
     "OnConflict",
     "Operation",
     "Options",
@@ -188,9 +201,11 @@ __all__ = [
     "Term",
     "TimedOut",
     "Timetable",
+    "Undoing",
     "UnknownKind",
     "Worker",
     "WorkerInfo",
+    "WrongAct",
     "WrongState",
     "add_shell",
     "allows",

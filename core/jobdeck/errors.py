@@ -48,6 +48,56 @@ _WHY_NOT = {
 }
 
 
+class MovedOn(JobdeckError):
+    """An act on this job or queue cannot be undone, or done again: since then something else has happened to it.
+
+    Nothing of it was changed. `subject` is the job's id, or the queue's name.
+    """
+
+    def __init__(self, subject: int | str, problem: str) -> None:
+        name = f"Job {subject}" if isinstance(subject, int) else f"Queue {subject}"
+        super().__init__(f"{name} {problem}.")
+        self.subject = subject
+        self.problem = problem
+
+
+class KeyTaken(JobdeckError):
+    """The job cannot be queued again: another one has its unique key now. Wait until that is done, or cancel it."""
+
+    def __init__(self, job_id: int, key: str, holder: int) -> None:
+        super().__init__(f"Job {job_id} cannot be queued again: job {holder} has its unique key {key!r} now.")
+        self.job_id = job_id
+        self.key = key
+        self.holder = holder
+
+
+class NothingToUndo(JobdeckError):
+    """There is no act left to undo, or none to redo. Name one by its id; `jobdeck journal` lists them."""
+
+    def __init__(self, who: str | None, *, redo: bool = False) -> None:
+        whose = "" if who is None else f" of {who}"
+        super().__init__(f"There is nothing{whose} to {'redo' if redo else 'undo'}; `jobdeck journal` shows what was done.")
+        self.who = who
+        self.redo = redo
+
+
+class ActNotFound(JobdeckError):
+    """The journal has no act with this id. It keeps the newest only; `jobdeck journal` lists them."""
+
+    def __init__(self, act_id: int) -> None:
+        super().__init__(f"There is no act {act_id} in the journal.")
+        self.act_id = act_id
+
+
+class WrongAct(JobdeckError):
+    """The act is undone already, or is not undone and so cannot be done again. Nothing was changed."""
+
+    def __init__(self, act_id: int, *, redo: bool = False) -> None:
+        super().__init__(f"Act {act_id} {'is not undone, so there is nothing to redo' if redo else 'was undone before'}.")
+        self.act_id = act_id
+        self.redo = redo
+
+
 class LeaseLost(JobdeckError):
     """The worker no longer holds the job: its lease ended and the job went on without it.
 

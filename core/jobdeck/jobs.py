@@ -396,6 +396,12 @@ class Changes:
 
     done: tuple[int, ...] = ()
     refused: Mapping[int, JobdeckError] = field(default_factory=dict)
+    act: int | None = None
+    """The id of the act in the journal, for `Queue.undo`; `None` if nothing was done."""
+    undoable: int = 0
+    """How many of the jobs an undo could take back now. A running job that was told to stop has been told."""
+    children: int = 0
+    """How many jobs that waited for them were cancelled with them; an undo brings them back too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

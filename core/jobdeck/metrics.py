@@ -13,7 +13,7 @@ from enum import StrEnum
 from .jobs import Slot
 
 
-class By(StrEnum):
+class Grouping(StrEnum):
     """What metrics can be told apart by."""
 
     QUEUE = "queue"

@@ -19,7 +19,8 @@ from .drafts import Options, check_name, check_priority, draft
 from .errors import BatchNotFound, InvalidOption, JobNotFound
 from .explain import Explanation, explain
 from .jobs import Attempt, Batch, Changes, Job, Kind, Limits, LogLine, NewJob, Overview, QueueInfo, WorkerInfo
-from .metrics import By, ErrorGroup, Metrics
+from .journal import Act, By, Undoing, check_who, whoami
+from .metrics import ErrorGroup, Grouping, Metrics
 from .place import open_store
 from .query import EVERY_JOB, Condition, parse
 from .registry import REGISTRY, SHELL, Entry, Handler, Registry
@@ -56,6 +57,7 @@ class Queue:
         clock: Clock | None = None,
         random: Random | None = None,
         adopt: bool = False,
+        who: str | None = None,
     ) -> None:
         """Open the queue; make the database if there is none.
 
@@ -66,15 +68,19 @@ class Queue:
             clock: where the time is read; the machine's when `None`.
             random: where leases and jitter come from.
             adopt: put the queue into an SQLite file that holds tables of another program.
+            who: who acts, for the journal; the user's name at this machine's when `None`.
 
         Raises:
             StoreRefused: the database cannot be used; nothing in it was changed.
             InvalidSetting: an environment variable cannot be used.
+            InvalidOption: `who` is no name.
         """
         self.settings = settings or Settings.load()
         self.clock: Clock = clock or SystemClock()
         self.random = random or Random()
         self.registry = REGISTRY if registry is None else registry
+        self.who = whoami() if who is None else check_who(who)
+        """Who acts, unless an act says otherwise."""
         self.where = str(database or self.settings.database)
         self.store: Store = open_store(self.where, self.settings, self.clock, self.random, adopt=adopt)
         self.care = Care(self.where, self.store, self.settings, self.clock)
@@ -298,10 +304,10 @@ class Queue:
             raise InvalidOption("range", "must be from 10 seconds to 90 days")
         if not 1 <= slots <= 10_000:
             raise InvalidOption("number of slots", "must be from 1 to 10,000")
-        if by is not None and by not in list(By):
-            raise InvalidOption("grouping", f"must be {' or '.join(By)}, not {by!r}")
+        if by is not None and by not in list(Grouping):
+            raise InvalidOption("grouping", f"must be {' or '.join(Grouping)}, not {by!r}")
         return self.store.measures.metrics(
-            seconds=seconds, slots=slots, queue=queue, kind=kind, by=None if by is None else By(by)
+            seconds=seconds, slots=slots, queue=queue, kind=kind, by=None if by is None else Grouping(by)
         )
 
     def errors(self, *, newest: int = FAILURES_READ) -> Sequence[ErrorGroup]:
@@ -341,51 +347,54 @@ class Queue:
     # -- change -----------------------------------------------------------------------------------
     #
     # Each takes one id, and then returns the changed job or raises; or several, and then does what can be
-    # done and says of the rest why not.
+    # done and says of the rest why not. Each is an act in the journal, and can be undone. `who` acts is the queue's
+    # `who` unless said. An act in steps passes what `Changes.act` says as `act`, and is undone as one.
 
-    def cancel(self, job_id: int) -> Job:
+    def cancel(self, job_id: int, *, who: str | None = None) -> Job:
         """Cancel a queued job at once; ask a running one to stop. Raises `JobNotFound`, `WrongState`."""
-        return self._one(job_id, self.cancel_many([job_id]))
+        return self._one(job_id, self.cancel_many([job_id], who=who))
 
-    def cancel_many(self, ids: Iterable[int]) -> Changes:
+    def cancel_many(self, ids: Iterable[int], *, who: str | None = None, act: int | None = None) -> Changes:
         """Cancel several jobs."""
-        return self.store.cancel_jobs(list(ids))
+        return self.store.cancel_jobs(list(ids), by=self._by(who, act))
 
-    def retry(self, job_id: int) -> Job:
-        """Run a final job again, or a scheduled or retrying one now. Raises `JobNotFound`, `WrongState`."""
-        return self._one(job_id, self.retry_many([job_id]))
+    def retry(self, job_id: int, *, who: str | None = None) -> Job:
+        """Run a final job again, or a scheduled or retrying one now. Raises `JobNotFound`, `WrongState`, `KeyTaken`."""
+        return self._one(job_id, self.retry_many([job_id], who=who))
 
-    def retry_many(self, ids: Iterable[int]) -> Changes:
+    def retry_many(self, ids: Iterable[int], *, who: str | None = None, act: int | None = None) -> Changes:
         """Retry several jobs."""
-        return self.store.retry_jobs(list(ids))
+        return self.store.retry_jobs(list(ids), by=self._by(who, act))
 
-    def reprioritise(self, job_id: int, priority: int, *, relative: bool = False) -> Job:
+    def reprioritise(self, job_id: int, priority: int, *, relative: bool = False, who: str | None = None) -> Job:
         """Set a queued job's priority, or add to it where `relative`. Raises `JobNotFound`, `WrongState`, `InvalidOption`."""
-        return self._one(job_id, self.reprioritise_many([job_id], priority, relative=relative))
+        return self._one(job_id, self.reprioritise_many([job_id], priority, relative=relative, who=who))
 
-    def reprioritise_many(self, ids: Iterable[int], priority: int, *, relative: bool = False) -> Changes:
+    def reprioritise_many(
+        self, ids: Iterable[int], priority: int, *, relative: bool = False, who: str | None = None, act: int | None = None
+    ) -> Changes:
         """Set the priority of several queued jobs, or add to it where `relative`. Raises `InvalidOption`."""
         check_priority(priority)
-        return self.store.reprioritise_jobs(list(ids), priority, relative=relative)
+        return self.store.reprioritise_jobs(list(ids), priority, relative=relative, by=self._by(who, act))
 
-    def delete(self, job_id: int) -> None:
+    def delete(self, job_id: int, *, who: str | None = None) -> None:
         """Remove a job that is not running, with its attempts and log. Raises `JobNotFound`, `WrongState`."""
-        for refusal in self.delete_many([job_id]).refused.values():
+        for refusal in self.delete_many([job_id], who=who).refused.values():
             raise refusal
 
-    def delete_many(self, ids: Iterable[int]) -> Changes:
+    def delete_many(self, ids: Iterable[int], *, who: str | None = None, act: int | None = None) -> Changes:
         """Remove several jobs."""
-        return self.store.delete_jobs(list(ids))
+        return self.store.delete_jobs(list(ids), by=self._by(who, act))
 
-    def pause(self, queue: str) -> bool:
+    def pause(self, queue: str, *, who: str | None = None) -> bool:
         """Start nothing more from the queue; running jobs go on. `False` if it was paused before."""
         check_name(queue)
-        return self.store.pause_queue(queue)
+        return self.store.pause_queue(queue, by=self._by(who))
 
-    def resume(self, queue: str) -> bool:
+    def resume(self, queue: str, *, who: str | None = None) -> bool:
         """Start jobs from the queue again. `False` if it was not paused."""
         check_name(queue)
-        return self.store.resume_queue(queue)
+        return self.store.resume_queue(queue, by=self._by(who))
 
     def limit(self, queue: str, *, running: int | None = None, rate: int | None = None, period: float | None = None) -> None:
         """Limit what runs of the queue, in all processes together. What is not given is not limited any more.
@@ -406,6 +415,48 @@ class Queue:
         if period is not None and (rate is None or not 0.001 <= period <= _DAYS):
             raise InvalidOption("period", "goes with a rate, and must be from 0.001 seconds to 31 days")
         self.store.limit_queue(queue, Limits(running=running, rate=rate, period=(period or 1.0) if rate else None))
+
+    # -- undo -------------------------------------------------------------------------------------
+
+    def undo(self, act: int | None = None, *, of: str | None = None, who: str | None = None) -> Undoing:
+        """Take an act back, for every job that has not moved on since; says of the others why not.
+
+        A cancelled job comes back to its place in the queue, a retried one to how it had ended, a deleted one with its
+        attempts and the newest of its log, under its own id. A running job that was told to stop has been told.
+
+        Args:
+            act: the id of the act; the newest that nobody has undone, or tried to, when `None`.
+            of: without an `act`: only an act of this person's.
+            who: who undoes it; the queue's `who` when `None`.
+
+        Raises:
+            NothingToUndo: there is no such act.
+            ActNotFound: there is no act with this id; the journal keeps the newest 1,000 of 30 days.
+            WrongAct: it was undone before.
+        """
+        return self.store.journal.undo(act, by=self._by(who).who, who=of)
+
+    def redo(self, act: int | None = None, *, of: str | None = None, who: str | None = None) -> Undoing:
+        """Do an undone act again, for the jobs for which it was undone and which have not moved on since.
+
+        Args:
+            act: the id of the act; the one undone last, if who undid it has not acted since, when `None`.
+            of: without an `act`: only one that this person has undone.
+            who: who does it again; the queue's `who` when `None`.
+
+        Raises:
+            NothingToUndo: there is no such act.
+            ActNotFound: there is no act with this id.
+            WrongAct: it is not undone.
+        """
+        return self.store.journal.redo(act, by=self._by(who).who, who=of)
+
+    def journal(self, *, limit: int = 50) -> Sequence[Act]:
+        """The newest acts of people and programs on this queue, newest first."""
+        return self.store.journal.list_acts(limit)
+
+    def _by(self, who: str | None, act: int | None = None) -> By:
+        return By(self.who if who is None else check_who(who), act)
 
     def transaction(self) -> AbstractContextManager[None]:
         """Everything done to this queue inside, on this thread, happens at once or not at all."""

@@ -1,5 +1,8 @@
 """The life of a job: its states, the operations on it, and which operation leads where.
 
+Two operations lead out of a final state, and both are recorded acts of a person: a retry, which runs the job again, and an
+undo, which takes such an act back as if it had not been done. To redo an act is to do it again, by its own operation.
+
 This table is the one truth. The stores repeat it in their `WHERE` clauses and CHECKs, and a test
 tries every pair of state and operation against it.
 """
@@ -31,7 +34,7 @@ class State(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether only an explicit retry by a person can move the job again."""
+        """Whether only a person can move the job again, by a retry or by undoing an act."""
         return self in FINAL
 
     @property
@@ -60,6 +63,8 @@ class Operation(StrEnum):
     RETRY = "retry"
     REPRIORITISE = "reprioritise"
     DELETE = "delete"
+    UNDO = "undo"
+    """Of a cancel, retry, reprioritise or delete."""
     PRUNE = "prune"
 
 
@@ -110,6 +115,17 @@ TRANSITIONS: Mapping[Operation, Mapping[State | None, Targets]] = MappingProxyTy
         },
         Operation.REPRIORITISE: {state: _to(state) for state in sorted(QUEUED)},
         Operation.DELETE: {state: _to(None) for state in sorted(QUEUED | FINAL)},
+        # Back to where the act took the job from, if it has not moved on since: a cancelled job to its place in the
+        # queue, a retried one to its earlier end or due time, a deleted one to whatever it was. An undone change of
+        # priority moves nothing. A waiting job whose parents have completed meanwhile comes back as pending.
+        Operation.UNDO: {
+            None: _to(*sorted(QUEUED | FINAL)),
+            _S.CANCELLED: _to(*sorted(QUEUED)),
+            _S.PENDING: _to(_S.PENDING, _S.SCHEDULED, _S.RETRYING, *sorted(FINAL)),
+            _S.SCHEDULED: _to(_S.SCHEDULED),
+            _S.WAITING: _to(_S.WAITING),
+            _S.RETRYING: _to(_S.RETRYING),
+        },
         Operation.PRUNE: {state: _to(None) for state in sorted(FINAL)},
     }
 )

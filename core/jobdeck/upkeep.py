@@ -97,6 +97,7 @@ class Upkeep:
             time.sleep(BREATH)
         self._store.care.prune_metrics()
         self._store.measures.prune_depths()
+        self._store.journal.prune()
         self._store.prune_workers(max(WORKERS_KEPT, 2 * self._settings.lease))
         return removed
 

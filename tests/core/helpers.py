@@ -131,7 +131,9 @@ class Bench:
             (job,) = self.enqueue()
             self.change("UPDATE jobdeck_jobs SET state = 'waiting' WHERE id = ?", job.id)
             self.change("UPDATE jobdeck_counts SET n = n - 1 WHERE state = 'pending'")
-            self.change("INSERT INTO jobdeck_counts VALUES ('default', 'demo.work', 'waiting', 1)")
+            self.change(
+                "INSERT INTO jobdeck_counts VALUES ('default', 'demo.work', 'waiting', 1) ON CONFLICT DO UPDATE SET n = n + 1"
+            )
             return self.get(job)
         job = self.running()
         if state is State.RETRYING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -23,6 +24,7 @@ from jobdeck import (
     InvalidOption,
     InvalidSetting,
     JobNotFound,
+    NothingToUndo,
     Queue,
     Registry,
     Settings,
@@ -263,6 +265,43 @@ def test_what_happens_in_a_transaction_happens_at_once_or_not_at_all(queue: Queu
     with pytest.raises(KeyError):
         half()
     assert queue.count() == 0
+
+
+def test_what_was_done_is_journaled_and_can_be_undone_and_redone(queue: Queue) -> None:
+    made = queue.enqueue("mail", ARGS)
+    queue.cancel(made.id)
+    queue.reprioritise(queue.enqueue("mail", ARGS).id, 7, who="ben")
+    assert [(act.who, act.told) for act in queue.journal()] == [
+        ("ben", f"changed the priority of job {made.id + 1} to 7"),
+        (queue.who, f"cancelled job {made.id}"),
+    ]
+    assert queue.undo(of=queue.who).done == (made.id,)
+    assert queue.get(made.id) == made
+    assert queue.redo().done == (made.id,)
+    assert queue.undo(2, who="ann").act.undone_by == "ann"
+    with pytest.raises(NothingToUndo):
+        queue.undo(of="nobody")
+
+
+def test_who_acts_is_the_user_at_this_machine_unless_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGNAME", "ann\n")
+    with Queue(tmp_path / "jobs.db", registry=Registry()) as queue:
+        assert queue.who == f"ann?@{os.uname().nodename}"
+    with Queue(tmp_path / "jobs.db", registry=Registry(), who="shop") as queue:
+        assert queue.who == "shop"
+        with pytest.raises(InvalidOption, match="who"):
+            queue.pause("mail", who="a\nb")
+    with pytest.raises(InvalidOption, match="who"):
+        Queue(tmp_path / "jobs.db", who="")
+
+
+def test_a_user_without_a_name_acts_by_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 4711")
+
+    monkeypatch.setattr("getpass.getuser", nameless)
+    with Queue(tmp_path / "jobs.db", registry=Registry()) as queue:
+        assert queue.who.startswith("uid ")
 
 
 def test_waiting_ends_with_the_timeout_and_returns_the_job_as_it_is(queue: Queue) -> None:

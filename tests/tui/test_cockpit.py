@@ -210,6 +210,77 @@ def test_deleting_asks_with_the_count_and_the_safe_answer_has_the_focus(few: Sti
     play(few.app(), scene)
 
 
+def test_z_takes_the_newest_act_back_and_shift_z_does_it_again(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("j", "plus", "x")
+        await seen(pilot, lambda: few.queue.get(6).state is State.CANCELLED)
+        await seen(pilot, lambda: any("Job 6 cancelled · z undoes" in each for each in toasts(pilot)))
+        await pilot.press("z")
+        await seen(pilot, lambda: few.queue.get(6).state is State.PENDING)
+        await seen(pilot, lambda: "Undone: cancelled job 6" in toasts(pilot))
+        await pilot.press("z")
+        await seen(pilot, lambda: few.queue.get(6).priority == 0)
+        await pilot.press("Z")
+        await seen(pilot, lambda: few.queue.get(6).priority == 1)
+        await pilot.press("Z")
+        await seen(pilot, lambda: few.queue.get(6).state is State.CANCELLED)
+        await seen(pilot, lambda: "Done again: cancelled job 6" in toasts(pilot))
+
+    play(few.app(), scene)
+
+
+def test_one_job_is_deleted_without_a_question_because_z_brings_it_back(few: Still) -> None:
+    before = few.queue.get(1)
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("G", "D")
+        await seen(pilot, lambda: few.queue.count() == 5)
+        await pilot.press("z")
+        await seen(pilot, lambda: few.queue.count() == 6)
+        await pilot.press("3", "j", "p")
+        await seen(pilot, lambda: any(queue.paused for queue in few.queue.queues()))
+        await pilot.press("z")
+        await seen(pilot, lambda: not any(queue.paused for queue in few.queue.queues()))
+
+    play(few.app(), scene)
+    assert few.queue.get(1) == before
+    assert few.queue.attempts(1)[0].message == "no"
+
+
+def test_z_says_why_a_job_cannot_be_taken_back_and_what_others_did_stays(few: Still) -> None:
+    few.queue.cancel(4, who="ben")
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("z")
+        await seen(pilot, lambda: any("There is nothing of" in each for each in toasts(pilot)))
+        await pilot.press("j", "x")
+        await seen(pilot, lambda: few.queue.get(6).state is State.CANCELLED)
+        few.queue.retry(6, who="ben")
+        await pilot.press("z")
+        await seen(pilot, lambda: "Not undone: cancelled job 6. Job 6 was retried since." in toasts(pilot))
+
+    play(few.app(), scene)
+    assert few.queue.get(4).state is State.CANCELLED
+
+
+def test_an_opened_job_is_deleted_and_brought_back_in_its_place(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("G", "enter")
+        await seen(pilot, lambda: getattr(pilot.app.screen, "detail", None) is not None)
+        await pilot.press("D")
+        await seen(pilot, lambda: pilot.app.screen.detail.job is None)  # type: ignore[attr-defined]
+        await pilot.press("z")
+        await seen(pilot, lambda: pilot.app.screen.detail.job is not None)  # type: ignore[attr-defined]
+        await pilot.press("r")
+        await seen(pilot, lambda: few.queue.get(1).state is State.PENDING)
+        await pilot.press("z")
+        await seen(pilot, lambda: few.queue.get(1).state is State.FAILED)
+        await pilot.press("Z")
+        await seen(pilot, lambda: few.queue.get(1).state is State.PENDING)
+
+    play(few.app(), scene)
+
+
 def test_the_filter_works_while_it_is_typed_is_kept_by_enter_and_cleared_by_escape(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("slash", *"state:fail")
@@ -390,7 +461,7 @@ def test_d_opens_the_form_filled_from_the_chosen_job(few: Still) -> None:
 
 def test_a_read_only_cockpit_changes_nothing_and_says_so(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
-        await pilot.press("j", "x", "r", "plus", "n", "p", "D")
+        await pilot.press("j", "x", "r", "plus", "n", "p", "D", "z", "Z")
         await settled(pilot)
         assert any("--readonly" in each for each in toasts(pilot))
         assert pilot.app.screen is pilot.app.jobs_screen  # type: ignore[attr-defined]

@@ -36,12 +36,15 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "delete": ("acts", "Remove jobs with their attempts and logs."),
         "pause": ("queues", "Start nothing more from a queue."),
         "resume": ("queues", "Start jobs from a queue again."),
+        "undo": ("journal", "Take back what you did last."),
+        "redo": ("journal", "Do again what you have undone last."),
     },
     "Look at the queue": {
         "stats": ("stats", "Counts, throughput and percentiles."),
         "errors": ("errors", "Show what fails, alike failures together."),
         "workers": ("workers", "List the workers and what they do."),
         "kinds": ("kinds", "List what can be enqueued, with its arguments."),
+        "journal": ("journal", "List what people did: who, what, when."),
         "health": ("health", "Say whether jobs are being worked off."),
     },
     "Care for it": {

@@ -29,6 +29,7 @@ from jobdeck import (
     Queue,
     StoreError,
     Term,
+    Undoing,
     Worker,
     parse,
 )
@@ -163,15 +164,23 @@ class Feed:
         """Delete the jobs."""
         self._bulk(ids, self.queue.delete_many, lambda done: f"{_jobs(done)} deleted")
 
+    def undo(self) -> None:
+        """Take back what this person did last."""
+        self._inbox.put(lambda: self._tell_turned(self.queue.undo(of=self.queue.who), "Undone"))
+
+    def redo(self) -> None:
+        """Do again what this person has undone last."""
+        self._inbox.put(lambda: self._tell_turned(self.queue.redo(of=self.queue.who), "Done again"))
+
     def toggle(self, name: str) -> None:
         """Pause a queue, or let it go on: whichever it is not now."""
 
         def act() -> None:
             if self.queue.resume(name):
-                self._tell(f"Queue {safe(name)} goes on")
+                self._tell(f"Queue {safe(name)} goes on · z undoes")
             else:
                 self.queue.pause(name)
-                self._tell(f"Queue {safe(name)} is paused: running jobs go on, nothing new starts")
+                self._tell(f"Queue {safe(name)} is paused: running jobs go on, nothing new starts · z undoes")
 
         self._inbox.put(act)
 
@@ -357,7 +366,7 @@ class Feed:
             refusals = list(changes.refused.values())
             if changes.done:
                 rest = f"; {len(refusals):,} could not, for example: {refusals[0]}" if refusals else ""
-                self._tell(told(changes.done) + rest, failed=bool(refusals))
+                self._tell(told(changes.done) + _undoable(changes) + rest, failed=bool(refusals))
             elif refusals:
                 more = f" (and {len(refusals) - 1:,} more)" if len(refusals) > 1 else ""
                 self._tell(f"{refusals[0]}{more}", failed=True)
@@ -370,6 +379,18 @@ class Feed:
             return f"{_jobs(done)} asked to stop"
         return f"{_jobs(done)} cancelled" + (f", {stopping} of them asked to stop" if stopping else "")
 
+    def _tell_turned(self, undoing: Undoing, what: str) -> None:
+        refusals = list(undoing.refused.values())
+        rest = len(refusals) + undoing.beyond
+        text = f"{what}: {safe(undoing.act.told)}"
+        if not undoing.done:
+            text = f"Not {what.lower()}: {safe(undoing.act.told)}"
+        elif rest:
+            text += f", for {len(undoing.done):,} of {len(undoing.done) + rest:,}"
+        if refusals:
+            text += f". {refusals[0]}" + (f" (and {len(refusals) - 1:,} more)" if len(refusals) > 1 else "")
+        self._tell(text, failed=bool(rest) or not undoing.done)
+
     def _tell(self, text: str, *, failed: bool = False, job_id: int | None = None) -> None:
         self._looked_at = self._ids_again_at = 0.0
         self._post(Acted(text, failed=failed, job_id=job_id))
@@ -377,6 +398,18 @@ class Feed:
 
 def _nothing() -> None:
     """Stands for a time-out of the inbox."""
+
+
+def _undoable(changes: Changes) -> str:
+    """Which jobs were drawn along, and the key that takes it all back, where one does."""
+    drawn = f", and {changes.children:,} that waited" if changes.children else ""
+    return drawn + _key_of(changes)
+
+
+def _key_of(changes: Changes) -> str:
+    if changes.undoable == len(changes.done):
+        return " · z undoes"
+    return f" · z undoes {changes.undoable:,} of them" if changes.undoable else ""
 
 
 def _jobs(ids: Sequence[int]) -> str:

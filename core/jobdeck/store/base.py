@@ -32,9 +32,11 @@ from ..jobs import (
     Stop,
     WorkerInfo,
 )
+from ..journal import By
 from ..query import Condition
 from .care import Care
 from .insight import Insight
+from .journal import Journal
 from .measures import Measures
 from .schedules import Schedules
 
@@ -44,6 +46,8 @@ Lost = list[int]
 
 SORTS = ("id", "state", "kind", "queue", "priority", "attempt", "age", "took", "error")
 """What a list can be sorted by."""
+SOMEBODY = By()
+"""Who acts where nobody says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,11 @@ class Store(ABC):
     @abstractmethod
     def listen(self, wake: Callable[[], None]) -> AbstractContextManager[None]:
         """Call `wake`, on a thread of the store's, soon after any process has made jobs claimable."""
+
+    @property
+    @abstractmethod
+    def journal(self) -> Journal:
+        """What people did, and how to undo it."""
 
     @property
     @abstractmethod
@@ -239,29 +248,31 @@ class Store(ABC):
         """Forget workers that died without a word more than `older_than` seconds ago; returns how many."""
 
     # -- a person's side ------------------------------------------------------------------------
+    #
+    # Each act is journaled, by whom and with what it takes to undo it, in the transaction of the act.
 
     @abstractmethod
-    def cancel_jobs(self, ids: Sequence[int]) -> Changes:
+    def cancel_jobs(self, ids: Sequence[int], *, by: By = SOMEBODY) -> Changes:
         """Queued jobs → `cancelled` at once; running jobs are asked to stop."""
 
     @abstractmethod
-    def retry_jobs(self, ids: Sequence[int]) -> Changes:
+    def retry_jobs(self, ids: Sequence[int], *, by: By = SOMEBODY) -> Changes:
         """Final, `retrying` or `scheduled` jobs → `pending`, with at least one more attempt allowed."""
 
     @abstractmethod
-    def reprioritise_jobs(self, ids: Sequence[int], priority: int, *, relative: bool = False) -> Changes:
+    def reprioritise_jobs(self, ids: Sequence[int], priority: int, *, relative: bool = False, by: By = SOMEBODY) -> Changes:
         """Set the priority of queued jobs, or add to it where `relative`."""
 
     @abstractmethod
-    def delete_jobs(self, ids: Sequence[int]) -> Changes:
+    def delete_jobs(self, ids: Sequence[int], *, by: By = SOMEBODY) -> Changes:
         """Remove jobs that are not running, with their attempts and logs."""
 
     @abstractmethod
-    def pause_queue(self, name: str) -> bool:
+    def pause_queue(self, name: str, *, by: By = SOMEBODY) -> bool:
         """Claim nothing more from the queue; `False` if it was paused before."""
 
     @abstractmethod
-    def resume_queue(self, name: str) -> bool:
+    def resume_queue(self, name: str, *, by: By = SOMEBODY) -> bool:
         """Claim from the queue again; `False` if it was not paused."""
 
     # -- looking --------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from ..metrics import By, ErrorGroup, Metrics
+from ..metrics import ErrorGroup, Grouping, Metrics
 
 FAILURES_READ = 10_000
 """Failed attempts that are read to group them: the newest."""
@@ -23,7 +23,7 @@ class Measures(ABC):
 
     @abstractmethod
     def metrics(
-        self, *, seconds: float, slots: int, queue: str | None = None, kind: str | None = None, by: By | None = None
+        self, *, seconds: float, slots: int, queue: str | None = None, kind: str | None = None, by: Grouping | None = None
     ) -> Metrics:
         """What happened over the last `seconds`, cut into about `slots`, of one queue or kind or of all."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.core.helpers import Bench, new, open_sqlite
 
-from jobdeck import By, Overview
+from jobdeck import Grouping, Overview
 from jobdeck.jobs import Completion
 
 
@@ -141,9 +141,9 @@ def test_metrics_are_told_of_one_queue_of_one_kind_and_of_each(bench: Bench) -> 
     assert measures.metrics(seconds=60, slots=6, queue="x").total.completed == 2
     assert measures.metrics(seconds=60, slots=6, kind="b").total.run.p99 == pytest.approx(16, rel=0.1)
     assert measures.metrics(seconds=60, slots=6, kind="b", queue="x").total.wait.p99 == pytest.approx(4, rel=0.1)
-    by_kind = measures.metrics(seconds=60, slots=6, by=By.KIND).groups
+    by_kind = measures.metrics(seconds=60, slots=6, by=Grouping.KIND).groups
     assert {name: slot.completed for name, slot in by_kind.items()} == {"a": 1, "b": 2}
-    assert measures.metrics(seconds=60, slots=6, by=By.QUEUE).groups["y"].wait.p50 == pytest.approx(16, rel=0.1)
+    assert measures.metrics(seconds=60, slots=6, by=Grouping.QUEUE).groups["y"].wait.p50 == pytest.approx(16, rel=0.1)
 
 
 @pytest.mark.parametrize("seconds", [600, 3600, 86400, 7 * 86400, 30 * 86400])

@@ -67,7 +67,7 @@ def as_claimed(job: Job) -> Job:
 
 
 def test_every_operation_on_a_job_is_tried() -> None:
-    assert set(DOING) == set(Operation) - {Operation.ENQUEUE}
+    assert set(DOING) == set(Operation) - {Operation.ENQUEUE, Operation.UNDO}  # which have tests of their own below
 
 
 @pytest.mark.parametrize("state", State)
@@ -107,11 +107,37 @@ def test_a_job_is_enqueued_into_the_states_that_the_table_names_only(bench: Benc
     assert entered <= TRANSITIONS[Operation.ENQUEUE][None]
 
 
-def test_only_an_explicit_retry_leads_out_of_a_final_state() -> None:
+@pytest.mark.parametrize("state", State)
+def test_an_undo_leads_where_the_table_says_and_nowhere_else(bench: Bench, state: State) -> None:
+    acts = (Operation.CANCEL, Operation.RETRY, Operation.REPRIORITISE, Operation.DELETE)
+    undone: dict[State | None, set[State]] = {}
+    for operation in acts:
+        if not allows(operation, state):
+            continue
+        before = bench.in_state(state)
+        if state is State.WAITING:
+            parent = bench.in_state(State.PENDING)
+            bench.change("INSERT INTO jobdeck_waits (parent, child) VALUES (?, ?)", parent.id, before.id)
+        assert DOING[operation](bench, before)
+        acted = bench.store.get_job(before.id)
+        undoing = bench.store.journal.undo()
+        after = bench.store.get_job(before.id)
+        bench.check_counters()
+        if state is State.RUNNING:  # its code was told to stop, and that cannot be taken back
+            assert (undoing.done, after) == ((), acted)
+            continue
+        assert (undoing.done, after) == ((before.id,), before)
+        undone.setdefault(acted.state if acted else None, set()).add(state)
+    for between, moves in TRANSITIONS[Operation.UNDO].items():
+        assert (state in moves) == (state in undone.get(between, set()))
+    assert set(undone) <= set(TRANSITIONS[Operation.UNDO])
+
+
+def test_only_a_retry_and_an_undo_both_recorded_acts_lead_out_of_a_final_state() -> None:
     leaving = {
         operation
         for operation, moves in TRANSITIONS.items()
         for state in (State.COMPLETED, State.FAILED, State.CANCELLED)
         if moves.get(state, frozenset()) - {None, state}
     }
-    assert leaving == {Operation.RETRY}
+    assert leaving == {Operation.RETRY, Operation.UNDO}

@@ -15,7 +15,8 @@ from .front import Front, Verb, complain
 from .output import count_of, print_json
 
 F = TypeVar("F", bound=Callable[..., Any])
-Act = Callable[[Queue, Sequence[int]], Changes]
+Act = Callable[[Queue, Sequence[int], int | None], Changes]
+"""Changes some of the jobs, as part of the act in the journal that it is given, if any."""
 
 _STEP = 500
 """Jobs changed in one transaction: workers write in between."""
@@ -62,7 +63,7 @@ Examples:
 @click.pass_obj
 def cancel_command(front: Front, ids: Sequence[int], where: str | None, dry_run: bool) -> int:
     """Cancel jobs: queued ones at once, running ones as soon as their code has stopped."""
-    return _act(front, Operation.CANCEL, lambda queue, some: queue.cancel_many(some), ids, where, dry_run=dry_run)
+    return _act(front, Operation.CANCEL, lambda queue, some, act: queue.cancel_many(some, act=act), ids, where, dry_run=dry_run)
 
 
 @click.command(
@@ -82,7 +83,7 @@ def retry_command(front: Front, ids: Sequence[int], where: str | None, dry_run: 
 
     --where retries completed jobs only if it says state:completed.
     """
-    return _act(front, Operation.RETRY, lambda queue, some: queue.retry_many(some), ids, where, dry_run=dry_run)
+    return _act(front, Operation.RETRY, lambda queue, some, act: queue.retry_many(some, act=act), ids, where, dry_run=dry_run)
 
 
 @click.command(
@@ -99,12 +100,14 @@ Examples:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def delete_command(front: Front, ids: Sequence[int], where: str | None, dry_run: bool, yes: bool) -> int:
-    """Remove jobs that are not running, with their attempts and logs. This cannot be undone.
+    """Remove jobs that are not running, with their attempts and logs.
 
-    --where asks first, on a terminal.
+    --where asks first, on a terminal. `jobdeck undo` brings them back, each with the newest part of its log.
     """
     ask = where is not None and not yes and sys.stdin.isatty()
-    return _act(front, Operation.DELETE, lambda queue, some: queue.delete_many(some), ids, where, dry_run=dry_run, ask=ask)
+    return _act(
+        front, Operation.DELETE, lambda queue, some, act: queue.delete_many(some, act=act), ids, where, dry_run=dry_run, ask=ask
+    )
 
 
 @click.command(
@@ -131,10 +134,10 @@ def priority_command(front: Front, n: str, ids: Sequence[int], where: str | None
         raise InvalidOption("priority", f"must be a whole number such as 10, +5 or -5, not {n!r}") from None
     relative = n[0] in "+-"
 
-    def act(queue: Queue, some: Sequence[int]) -> Changes:
-        return queue.reprioritise_many(some, priority, relative=relative)
+    def change(queue: Queue, some: Sequence[int], act: int | None) -> Changes:
+        return queue.reprioritise_many(some, priority, relative=relative, act=act)
 
-    return _act(front, Operation.REPRIORITISE, act, ids, where, dry_run=dry_run)
+    return _act(front, Operation.REPRIORITISE, change, ids, where, dry_run=dry_run)
 
 
 def _act(
@@ -161,7 +164,7 @@ def _act(
         if ask and chosen and not click.confirm(f"Delete {count_of(len(chosen))} with their attempts and logs?", err=True):
             complain("Nothing was deleted.")
             return 1
-        done, refused = _in_steps(queue, act, chosen)
+        done, refused, children, journaled = _in_steps(queue, act, chosen)
         stopping = _stopping(queue, done) if operation is Operation.CANCEL else []
     if where is None:
         _tell_refused(refused)
@@ -169,6 +172,8 @@ def _act(
         print_json(
             {
                 "operation": str(operation),
+                "act": journaled,
+                "children": children,
                 "count": len(done),
                 "ids": done,
                 "refused": {str(job_id): sentence for job_id, sentence in refused.items()},
@@ -177,6 +182,8 @@ def _act(
         )
     elif done or where is not None:
         click.echo(_sentence(past, len(done), len(stopping)))
+        if children:
+            click.echo(f"Cancelled {count_of(children)} that waited.")
     # What a filter found and has changed state meanwhile is not a failure of the command.
     return 1 if refused and where is None else 0
 
@@ -197,14 +204,19 @@ def where_allowed(operation: Operation, where: str) -> Condition:
     return condition.and_(Term("state", ":", tuple(str(state) for state in states)))
 
 
-def _in_steps(queue: Queue, act: Act, ids: Sequence[int]) -> tuple[list[int], dict[int, str]]:
+def _in_steps(queue: Queue, act: Act, ids: Sequence[int]) -> tuple[list[int], dict[int, str], int, int | None]:
+    """Act in several transactions, of which the journal makes one act: done, refused, children, and the act's id."""
     done: list[int] = []
     refused: dict[int, str] = {}
+    children = 0
+    journaled: int | None = None
     for start in range(0, len(ids), _STEP):
-        changes = act(queue, [*ids[start : start + _STEP]])
+        changes = act(queue, [*ids[start : start + _STEP]], journaled)
         done.extend(changes.done)
         refused.update((job_id, str(problem)) for job_id, problem in changes.refused.items())
-    return done, refused
+        children += changes.children
+        journaled = changes.act or journaled
+    return done, refused, children, journaled
 
 
 def _weighed(queue: Queue, operation: Operation, ids: Sequence[int]) -> tuple[list[int], dict[int, str]]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from jobdeck import Attempt, Job, Kind, Latency, LogLine, Queue, Schedule, State, WorkerInfo
+from jobdeck import Act, Attempt, Job, Kind, Latency, LogLine, Queue, Schedule, State, WorkerInfo
 
 TAIL = 4000
 """Characters of each of a command's two streams that a listed job carries; `jobdeck logs` has them all."""
@@ -150,6 +150,22 @@ def worker_document(worker: WorkerInfo) -> Document:
         "heartbeat_at": iso(worker.heartbeat_at),
         "alive": worker.alive,
         "draining": worker.draining,
+    }
+
+
+def act_document(act: Act) -> Document:
+    """What somebody did."""
+    return {
+        "id": act.id,
+        "at": iso(act.at),
+        "who": act.who,
+        "operation": act.operation,
+        "told": act.told,
+        "count": act.n,
+        "undoable": act.kept,
+        "undone": act.undone,
+        "undone_at": iso(act.undone_at),
+        "undone_by": act.undone_by,
     }
 
 

@@ -38,6 +38,8 @@ KEPT = 1800.0
 """Seconds a finished job of the demo is kept: a demo that runs all day must not fill the disk."""
 PAUSED = "search"
 """The queue that is paused when the demo opens, so that there is one to resume."""
+ACTOR = "demo"
+"""Who cancels and pauses here, so that the person at the screen undoes only what they did."""
 
 
 # -- the kinds ------------------------------------------------------------------------------------------
@@ -463,11 +465,11 @@ def prefill(queue: Queue, seed: int = 7) -> None:
 
     With workers at it, every state and every chart has something to show within ten seconds.
     """
-    queue.pause(PAUSED)
+    queue.pause(PAUSED, who=ACTOR)
     jobs = queue.enqueue_many(_drafts(queue, opening(seed)))
     later = [each.id for each in jobs if each.state is State.SCHEDULED]
     letters = [each.id for each in jobs if each.kind == "mail.newsletter" and each.state is State.PENDING]
-    queue.cancel_many([*later[::9], *letters[-4:]])
+    queue.cancel_many([*later[::9], *letters[-4:]], who=ACTOR)
 
 
 def _drafts(queue: Queue, orders: Sequence[Order]) -> list[NewJob]:
@@ -547,7 +549,7 @@ class Workload:
         # Now and then somebody changes their mind.
         if step % 20 == 19:
             videos = self._queue.list("state:running kind:video.transcode", limit=1) if self._cancels.random() < 0.12 else ()
-            self._queue.cancel_many([each.id for each in (*videos, self._cancels.choice(jobs))])
+            self._queue.cancel_many([each.id for each in (*videos, self._cancels.choice(jobs))], who=ACTOR)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A question before what cannot be undone. The safe answer has the focus."""
+"""A question before what cannot be undone, or concerns many jobs. The safe answer has the focus."""
 
 from __future__ import annotations
 

@@ -21,7 +21,6 @@ from ..widgets.lines import Piece, width_of
 from ..widgets.lines_view import LinesView
 from ..widgets.panel import Drawn
 from .base import DeckScreen, TooSmall
-from .confirm import ConfirmScreen
 
 SIDE_BY_SIDE = 110
 """From this width on the panels stand side by side; below, one is open at a time."""
@@ -90,9 +89,11 @@ class JobScreen(DeckScreen):
         Binding("plus,equals_sign", "priority(1)", "priority", key_display="+ -"),
         Binding("minus", "priority(-1)", "lower the priority", show=False),
         Binding("d", "duplicate", "duplicate", tooltip="Open the form of a new job, filled from this one"),
-        Binding("delete,D", "delete", "delete", show=False),
+        Binding("delete,D", "delete", "delete", show=False, tooltip="Remove it with log and history; z brings it back"),
         Binding("p", "pause", "pause its queue", show=False, tooltip="Pause or resume the job's queue"),
         Binding("w", "why", "why", tooltip="Why is it not running? Every condition, checked now"),
+        Binding("z", "undo", "undo", tooltip="Take back what you did last: an act on jobs, or a pause"),
+        Binding("Z", "redo", "redo", show=False, tooltip="Do again what you have undone last"),
         Binding("y", "copy_id", "copy the id", show=False),
         Binding("Y", "copy_command", "copy the command", show=False, tooltip="Copy the command line that enqueues it again"),
     ]
@@ -197,16 +198,19 @@ class JobScreen(DeckScreen):
             self.cockpit.new_job(self.detail.job)
 
     def action_delete(self) -> None:
-        """Delete it, after a question."""
-        if self.cockpit.refuse_readonly():
-            return
+        """Delete it; it can be brought back."""
+        if not self.cockpit.refuse_readonly():
+            self.cockpit.feed.delete([self.job_id])
 
-        def answered(yes: bool | None) -> None:
-            if yes:
-                self.cockpit.feed.delete([self.job_id])
+    def action_undo(self) -> None:
+        """Take back the newest act, of this job or any."""
+        if not self.cockpit.refuse_readonly():
+            self.cockpit.feed.undo()
 
-        question = f"Delete job {self.job_id}, with log and history?"
-        self.app.push_screen(ConfirmScreen(question, "This cannot be undone.", f"Delete job {self.job_id}"), answered)
+    def action_redo(self) -> None:
+        """Do again what was undone last."""
+        if not self.cockpit.refuse_readonly():
+            self.cockpit.feed.redo()
 
     def action_pause(self) -> None:
         """Pause or resume its queue."""

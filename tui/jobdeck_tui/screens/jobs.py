@@ -35,6 +35,7 @@ RANGES = (120.0, 600.0, 3600.0, 86400.0)
 SORTS = ("id", "state", "kind", "queue", "priority", "attempt", "took", "error")
 STALE_AFTER = 3.0
 """Seconds without a new snapshot until that is said."""
+_DELETE_MORE = "z brings them back, each with the newest part of its log."
 ASK_FROM = 20
 """More jobs than this are not cancelled without a question."""
 WIDE = 160
@@ -57,12 +58,14 @@ class JobsScreen(DeckScreen):
         Binding("n", "new", "new", tooltip="Enqueue a job with a form made from its kind"),
         Binding("slash", "filter", "filter", tooltip="Filter as you type; enter keeps, esc clears"),
         Binding("p", "pause", "pause", tooltip="Pause or resume the queue of the chosen job"),
-        Binding("s", "sort", "sort", tooltip="Sort by the next column"),
+        Binding("z", "undo", "undo", tooltip="Take back what you did last: an act on jobs, or a pause"),
+        Binding("Z", "redo", "redo", show=False, tooltip="Do again what you have undone last"),
+        Binding("s", "sort", "sort", show=False, tooltip="Sort by the next column"),
         Binding("S", "reverse", "turn the order round", show=False),
         Binding("left,h", "tab(-1)", "tab to the left", show=False),
         Binding("right,l", "tab(1)", "tab to the right", show=False),
         Binding("d", "duplicate", "duplicate and edit", show=False),
-        Binding("delete,D", "delete", "delete", show=False, tooltip="Remove jobs that are not running, with log and history"),
+        Binding("delete,D", "delete", "delete", show=False, tooltip="Remove jobs that are not running; z brings them back"),
         Binding("f", "freeze", "freeze the view", show=False, tooltip="Hold the view still, its age shown"),
         Binding("w", "why", "why", show=False, tooltip="Why is this job not running? Every condition, checked now"),
         Binding("y", "copy_id", "copy the id", show=False),
@@ -392,18 +395,21 @@ class JobsScreen(DeckScreen):
             self.cockpit.feed.reprioritise(targets, by)
 
     def action_delete(self) -> None:
-        """Delete the marked jobs, or the chosen one, after a question."""
+        """Delete the chosen job, or the marked ones after a question."""
         if not (targets := self._targets()):
             return
-        what = f"job {targets[0]}" if len(targets) == 1 else f"{number(len(targets))} jobs"
+        what = f"{number(len(targets))} jobs"
 
         def answered(yes: bool | None) -> None:
             if yes:
                 self.cockpit.feed.delete(targets)
                 self.table.action_clear_marks()
 
+        if len(targets) == 1:
+            answered(True)
+            return
         question = f"Delete {what}, with log and history?"
-        self.app.push_screen(ConfirmScreen(question, "This cannot be undone.", f"Delete {what}"), answered)
+        self.app.push_screen(ConfirmScreen(question, _DELETE_MORE, f"Delete {what}"), answered)
 
     def action_pause(self) -> None:
         """Pause or resume the queue of the chosen job."""
@@ -419,6 +425,16 @@ class JobsScreen(DeckScreen):
         """Pause or resume the queue that is chosen in its panel."""
         if not self.cockpit.refuse_readonly():
             self.cockpit.feed.toggle(event.name)
+
+    def action_undo(self) -> None:
+        """Take back the newest act."""
+        if not self.cockpit.refuse_readonly():
+            self.cockpit.feed.undo()
+
+    def action_redo(self) -> None:
+        """Do again what was undone last."""
+        if not self.cockpit.refuse_readonly():
+            self.cockpit.feed.redo()
 
     def action_resize(self, by: int) -> None:
         """Change how many worker threads this process has."""

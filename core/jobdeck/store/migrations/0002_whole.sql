@@ -135,16 +135,32 @@ CREATE TABLE jobdeck_schedules (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX jobdeck_ticks ON jobdeck_schedules (next_at) WHERE paused_at IS NULL;
 
--- What people did, each act with what it takes to undo it (JSON, see sqlite/journal.py).
+-- What people did. `undone` of the `n` jobs are undone now; `undone_no` orders what can be redone, the newest undo first.
 CREATE TABLE jobdeck_journal (
-    id      INTEGER PRIMARY KEY AUTOINCREMENT,
-    at      REAL NOT NULL,
-    who     TEXT NOT NULL,
-    act     TEXT NOT NULL,
-    n       INTEGER NOT NULL,
-    told    TEXT NOT NULL,
-    before  TEXT NOT NULL,
-    undone_at REAL
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    at        REAL NOT NULL,
+    who       TEXT NOT NULL,
+    act       TEXT NOT NULL,
+    n         INTEGER NOT NULL,
+    children  INTEGER NOT NULL,  -- jobs among them that were cancelled for a parent's sake
+    kept      INTEGER NOT NULL,  -- jobs of which there is what it takes to undo the act
+    bytes     INTEGER NOT NULL,  -- of its parts
+    told      TEXT NOT NULL,
+    undone    INTEGER NOT NULL DEFAULT 0,
+    undone_at REAL,
+    undone_by TEXT,
+    undone_no INTEGER
+) STRICT;
+CREATE INDEX jobdeck_redo ON jobdeck_journal (undone_no) WHERE undone_no IS NOT NULL;
+-- What it takes to undo an act, up to a thousand jobs a row (JSON, deflated if long; see sqlite/deeds.py and deletion.py);
+-- once a part is undone, what it takes to do it again.
+CREATE TABLE jobdeck_journal_parts (
+    act    INTEGER NOT NULL,
+    part   INTEGER NOT NULL,
+    at     REAL NOT NULL,
+    undone INTEGER NOT NULL DEFAULT 0 CHECK (undone IN (0, 1)),
+    before BLOB NOT NULL,
+    PRIMARY KEY (act, part)
 ) STRICT;
 
 -- Samples, once a minute, of how deep a queue was and how long its oldest ready job had waited (seconds). The queue ''

@@ -6,6 +6,7 @@ import json
 from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from random import Random
 from types import MappingProxyType
@@ -28,8 +29,9 @@ from ...jobs import (
     Stop,
     WorkerInfo,
 )
+from ...journal import By
 from ...query import Condition
-from ..base import Claimed, Lost, Renewal, Store
+from ..base import SOMEBODY, Claimed, Lost, Renewal, Store
 from ..doorbell import Doorbell
 from .acts import Acts
 from .care import SqliteCare
@@ -38,6 +40,7 @@ from .connection import Connections
 from .guest import guest
 from .insight import SqliteInsight
 from .intake import Intake
+from .journal import SqliteJournal
 from .looks import Looks
 from .measures import SqliteMeasures
 from .rows import storable
@@ -79,6 +82,7 @@ class SqliteStore(Store):
         self._looks = Looks(self._connections, self._clock)
         self.measures = SqliteMeasures(self._connections, self._clock)
         self.insight = SqliteInsight(self._connections, self._clock, self._looks)
+        self._journal = SqliteJournal(self._connections, self._clock, partial(self._ring, True))
         self._care = SqliteCare(self._connections, path, self._clock)
         self.schedules = SqliteSchedules(self._connections, self._clock)
 
@@ -98,6 +102,10 @@ class SqliteStore(Store):
         """Wake the workers of all processes, once what woke them can be seen."""
         if needed:
             self._connections.after_commit(self._doorbell.ring)
+
+    @property
+    def journal(self) -> SqliteJournal:
+        return self._journal
 
     @property
     def care(self) -> SqliteCare:
@@ -238,31 +246,31 @@ class SqliteStore(Store):
 
     # -- a person's side ------------------------------------------------------------------------
 
-    def cancel_jobs(self, ids: Sequence[int]) -> Changes:
-        changes = self._acts.cancel(ids)
+    def cancel_jobs(self, ids: Sequence[int], *, by: By = SOMEBODY) -> Changes:
+        changes = self._acts.cancel(ids, by)
         self._ring(bool(changes.done))  # a worker that runs one of them shall hear at once
         return changes
 
-    def retry_jobs(self, ids: Sequence[int]) -> Changes:
-        changes = self._acts.retry(ids)
+    def retry_jobs(self, ids: Sequence[int], *, by: By = SOMEBODY) -> Changes:
+        changes = self._acts.retry(ids, by)
         self._ring(bool(changes.done))
         return changes
 
-    def reprioritise_jobs(self, ids: Sequence[int], priority: int, *, relative: bool = False) -> Changes:
-        return self._acts.reprioritise(ids, priority, relative=relative)
+    def reprioritise_jobs(self, ids: Sequence[int], priority: int, *, relative: bool = False, by: By = SOMEBODY) -> Changes:
+        return self._acts.reprioritise(ids, priority, by, relative=relative)
 
-    def delete_jobs(self, ids: Sequence[int]) -> Changes:
-        return self._acts.delete(ids)
+    def delete_jobs(self, ids: Sequence[int], *, by: By = SOMEBODY) -> Changes:
+        return self._acts.delete(ids, by)
 
     def limit_queue(self, name: str, limits: Limits) -> None:
         self._acts.limit(name, limits)
         self._ring(True)
 
-    def pause_queue(self, name: str) -> bool:
-        return self._acts.pause(name)
+    def pause_queue(self, name: str, *, by: By = SOMEBODY) -> bool:
+        return self._acts.pause(name, by)
 
-    def resume_queue(self, name: str) -> bool:
-        resumed = self._acts.resume(name)
+    def resume_queue(self, name: str, *, by: By = SOMEBODY) -> bool:
+        resumed = self._acts.resume(name, by)
         self._ring(resumed)
         return resumed
 

@@ -1,22 +1,34 @@
-"""A person's side of the SQLite store: cancel, retry, reprioritise, delete, pause."""
+"""A person's side of the SQLite store: cancel, retry, reprioritise, delete, pause.
+
+Each act is journaled with what it takes to undo it, in its own transaction.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
 import apsw
 
 from ...clock import Clock
 from ...errors import JobdeckError, JobNotFound, WrongState
 from ...jobs import Changes, Job, Limits
+from ...journal import By
 from ...states import Operation, State, allows
+from ..journal import ACT_BYTES
+from . import deeds, deletion, pauses
 from .connection import Connections
+from .family import any_waits, settle
+from .page import Page
 from .rows import JOB_COLUMNS, job_of
-from .tally import Tally
+from .turn import Done, Turn
 
-Act = Callable[[apsw.Connection, Job], State | None]
-"""Changes one job inside the transaction; returns its new state, `None` for gone."""
+_ENDS = {Operation.CANCEL: State.CANCELLED, Operation.DELETE: None}
+"""What the acts that end jobs make of them."""
+
+Doing = Callable[[Turn, Job], Done]
+"""Changes one job inside the transaction; returns what it takes to undo that."""
 
 
 class Acts:
@@ -26,54 +38,30 @@ class Acts:
         self._connections = connections
         self._clock = clock
 
-    def cancel(self, ids: Sequence[int]) -> Changes:
+    def cancel(self, ids: Sequence[int], by: By) -> Changes:
         """See `Store.cancel_jobs`."""
-        now = self._clock.now()
+        return self._each(Operation.CANCEL, ids, by, deeds.cancel)
 
-        def act(connection: apsw.Connection, job: Job) -> State:
-            if job.state is State.RUNNING:
-                connection.execute("UPDATE jobdeck_jobs SET cancelling = 1 WHERE id = ?", (job.id,))
-                return State.RUNNING
-            connection.execute("UPDATE jobdeck_jobs SET state = 'cancelled', finished_at = ? WHERE id = ?", (now, job.id))
-            return State.CANCELLED
-
-        return self._each(Operation.CANCEL, ids, act)
-
-    def retry(self, ids: Sequence[int]) -> Changes:
+    def retry(self, ids: Sequence[int], by: By) -> Changes:
         """See `Store.retry_jobs`."""
-        now = self._clock.now()
+        return self._each(Operation.RETRY, ids, by, deeds.retry)
 
-        def act(connection: apsw.Connection, job: Job) -> State:
-            connection.execute(
-                "UPDATE jobdeck_jobs SET state = 'pending', scheduled_at = ?, finished_at = NULL, reason = NULL,"
-                " result = NULL, progress = NULL, max_attempts = max(max_attempts, attempt + 1) WHERE id = ?",
-                (now, job.id),
-            )
-            return State.PENDING
-
-        return self._each(Operation.RETRY, ids, act)
-
-    def reprioritise(self, ids: Sequence[int], priority: int, *, relative: bool) -> Changes:
+    def reprioritise(self, ids: Sequence[int], priority: int, by: By, *, relative: bool) -> Changes:
         """See `Store.reprioritise_jobs`."""
+        doing = partial(deeds.reprioritise, priority=priority, relative=relative)
+        return self._each(Operation.REPRIORITISE, ids, by, doing, f"by {priority:+d}" if relative else f"to {priority}")
 
-        def act(connection: apsw.Connection, job: Job) -> State:
-            wanted = job.priority + priority if relative else priority
-            bounded = max(-(2**31), min(2**31 - 1, wanted))
-            connection.execute("UPDATE jobdeck_jobs SET priority = ? WHERE id = ?", (bounded, job.id))
-            return job.state
-
-        return self._each(Operation.REPRIORITISE, ids, act)
-
-    def delete(self, ids: Sequence[int]) -> Changes:
+    def delete(self, ids: Sequence[int], by: By) -> Changes:
         """See `Store.delete_jobs`."""
-        return self._each(Operation.DELETE, ids, _remove)
+        return self._each(Operation.DELETE, ids, by, deletion.delete)
 
-    def _each(self, operation: Operation, ids: Sequence[int], act: Act) -> Changes:
-        """Do `act` to each job that is in a state for it; say of the others why not."""
+    def _each(self, operation: Operation, ids: Sequence[int], by: By, doing: Doing, how: str = "") -> Changes:
+        """Do it to each job that is in a state for it; say of the others why not."""
         done: list[int] = []
         refused: dict[int, JobdeckError] = {}
-        tally = Tally()
         with self._connections.writing() as connection:
+            turn = Turn(connection, self._clock.now())
+            page = Page(connection, operation, by, turn.now, ACT_BYTES)
             found = {job.id: job for job in read_jobs(connection, ids, 0.0)}
             for job_id in dict.fromkeys(ids):
                 job = found.get(job_id)
@@ -82,10 +70,17 @@ class Acts:
                 elif not allows(operation, job.state):
                     refused[job_id] = WrongState(job_id, operation, job.state)
                 else:
-                    tally.move(job.queue, job.kind, job.state, act(connection, job))
-                    done.append(job_id)
-            tally.write(connection)
-        return Changes(tuple(done), refused)
+                    try:
+                        page.add(*doing(turn, job))
+                    except JobdeckError as problem:
+                        refused[job_id] = problem
+                    else:
+                        done.append(job_id)
+            for child in cancelled_children(turn, operation, (found[job_id] for job_id in done)):
+                page.add(*child, child=True)
+            turn.tally.write(connection)
+            act = page.write(how)
+        return Changes(tuple(done), refused, act, page.undoable - page.children, page.children)
 
     def limit(self, name: str, limits: Limits) -> None:
         """See `Store.limit_queue`."""
@@ -96,27 +91,32 @@ class Acts:
                 (name, limits.running, limits.rate, limits.period),
             )
 
-    def pause(self, name: str) -> bool:
+    def pause(self, name: str, by: By) -> bool:
         """See `Store.pause_queue`."""
         with self._connections.writing() as connection:
-            connection.execute(
-                "INSERT INTO jobdeck_queues (name, paused_at) VALUES (?, ?)"
-                " ON CONFLICT DO UPDATE SET paused_at = excluded.paused_at WHERE paused_at IS NULL",
-                (name, self._clock.now()),
-            )
-            return connection.changes() == 1
+            now = self._clock.now()
+            if not pauses.pause(connection, name, now):
+                return False
+            Page.of_queue(connection, pauses.PAUSE, by, now, name, now)
+            return True
 
-    def resume(self, name: str) -> bool:
+    def resume(self, name: str, by: By) -> bool:
         """See `Store.resume_queue`."""
         with self._connections.writing() as connection:
-            connection.execute("UPDATE jobdeck_queues SET paused_at = NULL WHERE name = ? AND paused_at IS NOT NULL", (name,))
-            return connection.changes() == 1
+            paused_at = pauses.resume(connection, name)
+            if paused_at is None:
+                return False
+            Page.of_queue(connection, pauses.RESUME, by, self._clock.now(), name, paused_at)
+            return True
 
 
-def _remove(connection: apsw.Connection, job: Job) -> None:
-    connection.execute("DELETE FROM jobdeck_jobs WHERE id = ?", (job.id,))
-    connection.execute("DELETE FROM jobdeck_attempts WHERE job_id = ?", (job.id,))
-    connection.execute("DELETE FROM jobdeck_logs WHERE job_id = ?", (job.id,))
+def cancelled_children(turn: Turn, operation: Operation, parents: Iterable[Job]) -> list[Done]:
+    """Tell those that wait for jobs which were cancelled or deleted; returns what it takes to bring back the cancelled."""
+    if operation not in _ENDS or not any_waits(turn.connection):
+        return []
+    ended = {job.id: _ENDS[operation] for job in parents if job.state is not State.RUNNING}
+    children = settle(turn.connection, turn.tally, ended, turn.now)
+    return [deeds.child(*child) for child in children.items()]
 
 
 def read_jobs(connection: apsw.Connection, ids: Sequence[int], skew: float) -> Iterator[Job]:

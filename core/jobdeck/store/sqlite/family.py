@@ -31,13 +31,14 @@ def any_waits(connection: apsw.Connection) -> bool:
 
 def settle(
     connection: apsw.Connection, tally: Tally, ended: Mapping[int, State | None], now: float, *, only: int | None = None
-) -> None:
+) -> dict[int, list[int]]:
     """Tell the children of jobs that have become final (`None`: were removed).
 
     A child is staged with the end of the last job that it waits for. Where a parent did not complete, the child's own
     policy decides: it is cancelled, and its children in turn; or runs all the same; or waits for somebody's retry.
-    `only` that child is told, where given.
+    `only` that child is told, where given. Returns the jobs that were cancelled, each with those that it waited for.
     """
+    all_cancelled: dict[int, list[int]] = {}
     while ended:
         cancelled: list[int] = []
         released: list[int] = []
@@ -49,7 +50,7 @@ def settle(
                 connection.execute("DELETE FROM jobdeck_waits WHERE parent = ? AND child = ?", (parent, child))
                 released.append(child)
             elif policy == IfParentFails.CANCEL or outcome is None:
-                connection.execute("DELETE FROM jobdeck_waits WHERE child = ?", (child,))
+                waited = rows_of(connection, "DELETE FROM jobdeck_waits WHERE child = ? RETURNING parent", (child,))
                 connection.execute(
                     "UPDATE jobdeck_jobs SET state = 'cancelled', finished_at = ?, reason = ?"
                     " WHERE id = ? AND state = 'waiting'",
@@ -58,8 +59,10 @@ def settle(
                 if connection.changes():
                     tally.move(queue, kind, State.WAITING, State.CANCELLED)
                     cancelled.append(child)
+                    all_cancelled[child] = sorted(row[0] for row in waited)
         stage_released(connection, tally, released, now)
         ended, only = dict.fromkeys(cancelled, State.CANCELLED), None
+    return all_cancelled
 
 
 def stage_released(connection: apsw.Connection, tally: Tally, children: Sequence[int], now: float) -> None:

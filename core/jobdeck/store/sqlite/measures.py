@@ -11,7 +11,7 @@ import apsw
 
 from ...clock import Clock
 from ...jobs import Slot
-from ...metrics import By, ErrorGroup, Metrics, place_of
+from ...metrics import ErrorGroup, Grouping, Metrics, place_of
 from ..histogram import bucket, percentiles
 from ..measures import FAILURES_READ, Measures
 from .connection import Connections
@@ -162,7 +162,7 @@ class SqliteMeasures(Measures):
         self._folded_before = prune_depths(self._connections, self._clock.now(), self._folded_before)
 
     def metrics(
-        self, *, seconds: float, slots: int, queue: str | None = None, kind: str | None = None, by: By | None = None
+        self, *, seconds: float, slots: int, queue: str | None = None, kind: str | None = None, by: Grouping | None = None
     ) -> Metrics:
         now = self._clock.now()
         slices = Slices.of(now, seconds, slots)
@@ -180,14 +180,14 @@ class SqliteMeasures(Measures):
         )
 
     def _groups(
-        self, connection: apsw.Connection, slices: Slices, now: float, by: By, only: Mapping[str, str | None]
+        self, connection: apsw.Connection, slices: Slices, now: float, by: Grouping, only: Mapping[str, str | None]
     ) -> dict[str, Slot]:
         sums: defaultdict[str, Sums] = defaultdict(Sums)
         bound = {"begin": slices.begin, **only}
         for name, measure, step, n in connection.execute(_MEASURED.format(told_by=by.value), bound):
             sums[name].add(measure, step, n)
         for queue, kind, started, due in connection.execute(_RUNNING, bound):
-            sums[queue if by is By.QUEUE else kind].add("wait", bucket(started - due), 1)
+            sums[queue if by is Grouping.QUEUE else kind].add("wait", bucket(started - due), 1)
         seconds = max(1.0, now - slices.begin)
         return {name: sums[name].slot(slices.begin, seconds) for name in sorted(sums)}
 

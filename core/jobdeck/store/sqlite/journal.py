@@ -1,0 +1,219 @@
+"""The journal of the SQLite store: undo, redo, and looking at it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import apsw
+
+from ...clock import Clock
+from ...errors import ActNotFound, JobdeckError, JobNotFound, NothingToUndo, WrongAct, WrongState
+from ...jobs import Job
+from ...journal import Act, Undoing
+from ...states import Operation, allows
+from ..journal import Journal
+from . import deeds, deletion, pauses
+from .acts import cancelled_children, read_jobs
+from .connection import Connections
+from .deeds import is_child
+from .page import add_part, packed, trim, unpacked
+from .rows import Row, rows_of
+from .turn import Entry, Turn
+
+_COLUMNS = "id, at, who, act, n, kept, told, undone, undone_at, undone_by"
+_PARTS = "SELECT part FROM jobdeck_journal_parts WHERE act = ? AND undone = ? ORDER BY part"
+
+DEEDS = {
+    Operation.CANCEL: deeds.CANCEL,
+    Operation.RETRY: deeds.RETRY,
+    Operation.REPRIORITISE: deeds.REPRIORITISE,
+    Operation.DELETE: deletion.DELETE,
+}
+Refused = dict[int | str, JobdeckError]
+Turning = Callable[[Turn, Entry], Entry]
+"""Undoes one entry, or does it again; returns what it takes to turn it back. Raises a `JobdeckError` that says why not."""
+
+
+class SqliteJournal(Journal):
+    """Acts and their inverses, in the tables of the queue itself."""
+
+    def __init__(self, connections: Connections, clock: Clock, ring: Callable[[], None]) -> None:
+        """Look into the journal.
+
+        Args:
+            connections: where it is.
+            clock: what time it is.
+            ring: wakes the workers once what was changed can be seen.
+        """
+        self._connections = connections
+        self._clock = clock
+        self._ring = ring
+
+    def undo(self, act_id: int | None = None, *, by: str = "somebody", who: str | None = None) -> Undoing:
+        with self._connections.writing() as connection:
+            found = act_id or _next(connection, "undone_at IS NULL AND (?1 IS NULL OR who = ?1) ORDER BY id DESC", who)
+            if found is None:
+                raise NothingToUndo(who)
+            parts = self._parts(connection, found, redo=False)
+            connection.execute(
+                "UPDATE jobdeck_journal SET undone_at = ?, undone_by = ?,"
+                " undone_no = (SELECT coalesce(max(undone_no), 0) + 1 FROM jobdeck_journal) WHERE id = ?",
+                (self._clock.now(), by, found),
+            )
+        done, refused = self._take(found, parts, redo=False)
+        if not done:
+            self._not_next(found)
+        act = self._act(found)
+        return Undoing(act, tuple(done), refused, max(0, act.n - act.undone - len(refused)))
+
+    def redo(self, act_id: int | None = None, *, by: str = "somebody", who: str | None = None) -> Undoing:
+        with self._connections.writing() as connection:
+            newest = "undone_no IS NOT NULL AND (?1 IS NULL OR undone_by = ?1) ORDER BY undone_no DESC"
+            found = act_id or _next(connection, newest, who)
+            if found is None:
+                raise NothingToUndo(who, redo=True)
+            parts = self._parts(connection, found, redo=True)
+        done, refused = self._take(found, parts, redo=True)
+        if done:
+            with self._connections.writing() as connection:
+                connection.execute(
+                    "UPDATE jobdeck_journal SET undone_at = NULL, undone_by = NULL, undone_no = NULL WHERE id = ?", (found,)
+                )
+        else:
+            self._not_next(found)
+        return Undoing(self._act(found), tuple(done), refused)
+
+    def list_acts(self, limit: int) -> list[Act]:
+        with self._connections.reading() as connection:
+            rows = rows_of(connection, f"SELECT {_COLUMNS} FROM jobdeck_journal ORDER BY id DESC LIMIT ?", (limit,))
+        return [_act_of(row) for row in rows]
+
+    def prune(self) -> int:
+        with self._connections.writing() as connection:
+            return trim(connection, self._clock.now())
+
+    # -- the parts of an act ----------------------------------------------------------------------
+
+    def _parts(self, connection: apsw.Connection, act: int, *, redo: bool) -> list[int]:
+        """The parts of the act that are to be turned."""
+        if not rows_of(connection, "SELECT id FROM jobdeck_journal WHERE id = ?", (act,)):
+            raise ActNotFound(act)
+        parts = [row[0] for row in rows_of(connection, _PARTS, (act, redo))]
+        if not parts:
+            raise WrongAct(act, redo=redo)
+        return parts
+
+    def _not_next(self, act: int) -> None:
+        """Nothing of the act could be turned: whoever asks for the next one shall not meet it again."""
+        with self._connections.writing() as connection:
+            connection.execute("UPDATE jobdeck_journal SET undone_no = NULL WHERE id = ?", (act,))
+
+    def _act(self, act: int) -> Act:
+        with self._connections.reading() as connection:
+            for row in rows_of(connection, f"SELECT {_COLUMNS} FROM jobdeck_journal WHERE id = ?", (act,)):
+                return _act_of(row)
+        raise ActNotFound(act)
+
+    def _take(self, act: int, parts: list[int], *, redo: bool) -> tuple[list[int | str], Refused]:
+        done: list[int | str] = []
+        refused: Refused = {}
+        for part in parts:
+            with self._connections.writing() as connection:
+                done += _take_part(connection, self._clock.now(), act, part, refused, redo=redo)
+        if done:
+            self._ring()
+        return done, refused
+
+
+def _next(connection: apsw.Connection, condition: str, who: str | None) -> int | None:
+    """The act that meets the condition and comes first."""
+    found: int | None = connection.execute(f"SELECT id FROM jobdeck_journal WHERE {condition} LIMIT 1", (who,)).get
+    return found
+
+
+def _take_part(
+    connection: apsw.Connection, now: float, act: int, part: int, refused: Refused, *, redo: bool
+) -> list[int | str]:
+    """Undo a part, or do it again; what was refused stays as it is. Returns the jobs for which it was done."""
+    rows = rows_of(
+        connection,
+        "SELECT act.act, part.at, part.before FROM jobdeck_journal_parts AS part JOIN jobdeck_journal AS act"
+        " ON act.id = part.act WHERE part.act = ? AND part.part = ? AND part.undone = ?",
+        (act, part, redo),
+    )
+    if not rows:
+        return []  # somebody else has just done it
+    operation, at, before = rows[0]
+    turn = Turn(connection, now)
+    # The lowest id first: a job may wait for one of a lower id that comes back with it.
+    entries = sorted(unpacked(before), key=lambda entry: entry[0])
+    forgotten = 0
+    found: dict[int, Job] = {}
+    each: Turning = partial(_turn_queue, operation, undo=not redo)
+    if operation not in (pauses.PAUSE, pauses.RESUME):
+        found = {job.id: job for job in read_jobs(connection, [entry[0] for entry in entries], 0.0)}
+        each = partial(_again if redo else _undo, Operation(operation), found, at)
+    if redo:  # children are cancelled by what becomes of their parents, those of then or others
+        forgotten = len(entries)
+        entries = [entry for entry in entries if not is_child(entry)]
+        forgotten -= len(entries)
+    turned, left = [], []
+    for entry in entries:
+        try:
+            turned.append(each(turn, entry))
+        except JobdeckError as problem:
+            refused[entry[0]] = problem
+            left.append(entry)
+    named = len(turned)
+    if redo and found:
+        parents = [found[entry[0]] for entry in turned]
+        turned += [child for child, *_ in cancelled_children(turn, Operation(operation), parents)]
+    turn.tally.write(connection)
+    if turned or forgotten:
+        connection.execute("DELETE FROM jobdeck_journal_parts WHERE act = ? AND part = ?", (act, part))
+        for some, when, undone in ((turned, now if redo else at, not redo), (left, at, redo)):
+            if some:
+                add_part(connection, act, when, packed(some), undone=undone)
+        connection.execute(
+            "UPDATE jobdeck_journal SET undone = undone + ?1, n = n + ?2, kept = kept + ?2, children = children + ?2, bytes ="
+            " (SELECT coalesce(sum(length(before)), 0) FROM jobdeck_journal_parts WHERE act = ?3) WHERE id = ?3",
+            (-named - forgotten if redo else named, len(turned) - named - forgotten, act),
+        )
+    return [entry[0] for entry in turned]
+
+
+def _undo(operation: Operation, found: dict[int, Job], at: float, turn: Turn, entry: Entry) -> Entry:
+    deed = deeds.CANCEL if is_child(entry) else DEEDS[operation]
+    deed.undo(turn, found.get(entry[0]), entry, at)
+    return deed.kept(entry)
+
+
+def _again(operation: Operation, found: dict[int, Job], _at: float, turn: Turn, entry: Entry) -> Entry:
+    job = found.get(entry[0])
+    if job is None:
+        raise JobNotFound(entry[0])
+    if not allows(operation, job.state):
+        raise WrongState(job.id, operation, job.state)
+    return DEEDS[operation].again(turn, job, entry)[0]
+
+
+def _turn_queue(operation: str, turn: Turn, entry: Entry, *, undo: bool) -> Entry:
+    pauses.turn(turn.connection, operation, *entry, undo=undo)
+    return entry
+
+
+def _act_of(row: Row) -> Act:
+    """A row of `_COLUMNS` as a record."""
+    return Act(
+        id=row[0],
+        at=row[1],
+        who=row[2],
+        operation=row[3],
+        n=row[4],
+        kept=row[5],
+        told=row[6],
+        undone=row[7],
+        undone_at=row[8],
+        undone_by=row[9],
+    )

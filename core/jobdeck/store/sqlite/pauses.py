@@ -1,0 +1,43 @@
+"""Pausing and resuming a queue, and how either is undone. An entry is `[name, paused_at]`: the pause that began or ended."""
+
+from __future__ import annotations
+
+import apsw
+
+from ...errors import MovedOn
+
+PAUSE, RESUME = "pause", "resume"
+
+
+def pause(connection: apsw.Connection, name: str, at: float) -> bool:
+    """Claim nothing more from the queue, since `at`; `False` if it was paused before."""
+    connection.execute(
+        "INSERT INTO jobdeck_queues (name, paused_at) VALUES (?, ?)"
+        " ON CONFLICT DO UPDATE SET paused_at = excluded.paused_at WHERE paused_at IS NULL",
+        (name, at),
+    )
+    return connection.changes() == 1
+
+
+def resume(connection: apsw.Connection, name: str) -> float | None:
+    """Claim from the queue again; returns since when it was paused, `None` if it was not."""
+    paused_at: float | None = connection.execute("SELECT paused_at FROM jobdeck_queues WHERE name = ?", (name,)).get
+    if paused_at is not None:
+        connection.execute("UPDATE jobdeck_queues SET paused_at = NULL WHERE name = ?", (name,))
+    return paused_at
+
+
+def turn(connection: apsw.Connection, act: str, name: str, paused_at: float, *, undo: bool) -> None:
+    """Undo the act, or do it again: the same pause ends or goes on.
+
+    Raises:
+        MovedOn: the queue was paused or resumed since.
+    """
+    if (act == RESUME) == undo:
+        if not pause(connection, name, paused_at):
+            raise MovedOn(name, "was paused again since")
+        return
+    now: float | None = connection.execute("SELECT paused_at FROM jobdeck_queues WHERE name = ?", (name,)).get
+    if now != paused_at:
+        raise MovedOn(name, "was resumed since" if now is None else "was resumed and paused again since")
+    resume(connection, name)

@@ -1,0 +1,840 @@
+"""What people did can be taken back, as long as nothing has happened since."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.core.helpers import STORES, Bench, FakeClock, new, wait_until
+
+from jobdeck import Changes, Job, JobNotFound, KeyTaken, MovedOn, NothingToUndo, State, WrongAct, WrongState
+from jobdeck.errors import ActNotFound
+from jobdeck.jobs import Failure, IfParentFails, Reason
+from jobdeck.journal import By
+from jobdeck.states import FINAL, QUEUED
+from jobdeck.store import journal as bounds
+from jobdeck.store.sqlite.page import add_part
+
+ANN, BEN = By("ann"), By("ben")
+TABLES = ("jobs", "attempts", "logs", "counts", "queues", "waits", "after")
+
+
+def everything(bench: Bench) -> dict[str, list[tuple[Any, ...]]]:
+    """All rows but those of the journal; a counter of nothing is no counter."""
+    rows = {table: bench.rows(f"SELECT * FROM jobdeck_{table} ORDER BY 1, 2, 3") for table in TABLES[:4]}
+    rows |= {table: bench.rows(f"SELECT * FROM jobdeck_{table} ORDER BY 1, 2") for table in ("waits", "after")}
+    rows["counts"] = [row for row in rows["counts"] if row[-1]]
+    rows["queues"] = bench.rows("SELECT name, paused_at FROM jobdeck_queues WHERE paused_at IS NOT NULL ORDER BY 1")
+    return rows
+
+
+def refusal(bench: Bench, **how: Any) -> str:
+    """Undo the newest act, which must be refused and change nothing; the reason."""
+    before = everything(bench)
+    undoing = bench.store.journal.undo(**how)
+    assert undoing.done == ()
+    assert everything(bench) == before
+    (reason,) = undoing.refused.values()
+    return str(reason)
+
+
+def waiting(bench: Bench, *parents: Job, policy: IfParentFails = IfParentFails.CANCEL) -> Job:
+    """A job that waits for these."""
+    return bench.enqueue(new(after=tuple(parent.id for parent in parents), if_parent_fails=policy))[0]
+
+
+def keyed(bench: Bench, key: str, keeps: int = 0) -> Job:
+    """A job with a unique key, which it keeps in these final states."""
+    (job,) = bench.enqueue()
+    bench.change("UPDATE jobdeck_jobs SET unique_key = ?, unique_final = ? WHERE id = ?", key, keeps, job.id)
+    return bench.get(job)
+
+
+# -- what comes back ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", sorted(QUEUED - {State.WAITING}))
+def test_a_cancelled_job_comes_back_to_its_place_with_its_due_time(bench: Bench, state: State) -> None:
+    before = bench.in_state(state)
+    bench.store.cancel_jobs([before.id])
+    bench.clock.advance(60)
+    undoing = bench.store.journal.undo()
+    assert undoing.done == (before.id,)
+    assert bench.get(before) == before
+    bench.check_counters()
+
+
+def test_a_job_that_came_due_while_it_was_cancelled_runs_soon_after_the_undo(bench: Bench) -> None:
+    job = bench.in_state(State.SCHEDULED)
+    bench.store.cancel_jobs([job.id])
+    bench.clock.advance(7200)
+    bench.store.journal.undo()
+    bench.store.stage_jobs()
+    assert [claimed.id for claimed in bench.claim()] == [job.id]
+
+
+@pytest.mark.parametrize("state", [*sorted(FINAL), State.SCHEDULED, State.RETRYING])
+def test_a_retried_job_gets_back_how_it_had_ended(bench: Bench, state: State) -> None:
+    before = bench.in_state(state)
+    bench.change("UPDATE jobdeck_jobs SET expires_at = ?, progress = 0.5 WHERE id = ?", bench.clock.now() - 1, before.id)
+    if state is State.COMPLETED:
+        bench.change("UPDATE jobdeck_jobs SET result = '[1, 2]' WHERE id = ?", before.id)
+    if state is State.FAILED:
+        bench.change("UPDATE jobdeck_jobs SET reason = 'expired', max_attempts = 1 WHERE id = ?", before.id)
+    before = bench.get(before)
+    bench.clock.advance(60)
+    bench.store.retry_jobs([before.id])
+    again = bench.get(before)
+    assert (again.state, again.reason, again.expires_at, again.result_json) == (State.PENDING, None, None, None)
+    bench.store.journal.undo()
+    assert bench.get(before) == before
+    bench.check_counters()
+
+
+@pytest.mark.parametrize("relative", [True, False])
+def test_each_job_gets_back_its_own_priority(bench: Bench, relative: bool) -> None:
+    jobs = bench.enqueue(new(priority=1), new(priority=7))
+    ids = [job.id for job in jobs]
+    bench.store.reprioritise_jobs(ids, 3, relative=relative)
+    assert [bench.get(job).priority for job in jobs] == ([4, 10] if relative else [3, 3])
+    bench.store.journal.undo()
+    assert [bench.get(job).priority for job in jobs] == [1, 7]
+
+
+def test_a_deleted_job_comes_back_whole_under_its_own_id(bench: Bench) -> None:
+    job = bench.running(args_json='{"to": "ann\\u0000"}', tags=("a", "b"), timeout=9.5)
+    bench.store.append_logs([(job.id, 1, 0.25, "info", "hello"), (job.id, 1, 0.5, "out", "\x1b[31m")], 1000)
+    bench.fail(job, retry_in=5)
+    bench.clock.advance(5)
+    bench.store.stage_jobs()
+    bench.complete(bench.claim()[0], '{"ok": true}')
+    before = everything(bench)
+    bench.store.delete_jobs([job.id])
+    assert bench.store.get_job(job.id) is None
+    bench.enqueue()
+    bench.store.journal.undo()
+    bench.store.delete_jobs([job.id + 1])
+    assert everything(bench) == before
+
+
+def test_of_a_very_long_log_the_newest_part_comes_back(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobdeck.store.sqlite.deletion.LOG_BYTES", 10_000)
+    job = bench.running()
+    bench.store.append_logs([(job.id, 1, float(n), "out", f"{n:05}" + "x" * 995) for n in range(50)], 1 << 20)
+    bench.complete(job)
+    bench.store.delete_jobs([job.id])
+    bench.store.journal.undo()
+    lines = bench.store.read_logs(job.id)
+    assert 5 <= len(lines) <= 10
+    assert [int(line.text[:5]) for line in lines] == [*range(50 - len(lines), 50)]
+
+
+@pytest.mark.parametrize("paused", [True, False])
+def test_a_queue_goes_on_or_is_paused_again_as_before(bench: Bench, paused: bool) -> None:
+    bench.store.pause_queue("mail")
+    since = bench.store.list_queues()[0].paused_at
+    if not paused:
+        bench.clock.advance(9)
+        bench.store.resume_queue("mail")
+    undoing = bench.store.journal.undo()
+    assert undoing.done == ("mail",)
+    assert [(queue.name, queue.paused_at) for queue in bench.store.list_queues() if queue.paused] == (
+        [] if paused else [("mail", since)]
+    )
+
+
+def test_what_came_back_wakes_the_workers(bench: Bench) -> None:
+    (job,) = bench.enqueue()
+    bench.store.cancel_jobs([job.id])
+    rung = threading.Event()
+    with bench.store.listen(rung.set):
+        bench.store.journal.undo()
+        assert rung.wait(5)
+
+
+# -- what has moved on ----------------------------------------------------------------------------------------------------
+
+
+def cancel(bench: Bench, job: Job) -> Changes:
+    return bench.store.cancel_jobs([job.id])
+
+
+def retry(bench: Bench, job: Job) -> Changes:
+    return bench.store.retry_jobs([job.id])
+
+
+def delete(bench: Bench, job: Job) -> Changes:
+    return bench.store.delete_jobs([job.id])
+
+
+def raised(bench: Bench, job: Job) -> Changes:
+    return bench.store.reprioritise_jobs([job.id], 5)
+
+
+def raised_more(bench: Bench, job: Job) -> Changes:
+    return bench.store.reprioritise_jobs([job.id], 6)
+
+
+def start(bench: Bench, job: Job) -> None:
+    assert bench.claim()
+
+
+def finish(bench: Bench, job: Job) -> None:
+    bench.complete(bench.claim()[0])
+
+
+def start_and_release(bench: Bench, job: Job) -> None:
+    bench.release(bench.claim()[0])
+
+
+Step = Callable[[Bench, Job], Any]
+
+
+@pytest.mark.parametrize(
+    ("state", "act", "since", "reason"),
+    [
+        (State.PENDING, cancel, (retry,), "was retried since"),
+        (State.PENDING, cancel, (retry, start), "was retried and started since"),
+        (State.PENDING, cancel, (retry, finish), "was retried and started since"),
+        (State.PENDING, cancel, (retry, cancel), "was cancelled again since"),
+        (State.FAILED, retry, (start,), "was started since"),
+        (State.FAILED, retry, (finish,), "was started since"),
+        (State.FAILED, retry, (start_and_release,), "was started since"),
+        (State.FAILED, retry, (cancel,), "was cancelled since"),
+        (State.COMPLETED, retry, (cancel, retry), "was changed since"),
+        (State.PENDING, raised, (raised_more,), "was reprioritised again since"),
+        (State.PENDING, raised, (start,), "was started since"),
+        (State.PENDING, raised, (cancel,), "is cancelled now"),
+    ],
+)
+def test_a_job_that_has_moved_on_is_left_alone_and_the_reason_said(
+    bench: Bench, state: State, act: Step, since: tuple[Step, ...], reason: str
+) -> None:
+    job = bench.in_state(state)
+    bench.clock.advance(1)
+    done = act(bench, job).act
+    for step in since:
+        bench.clock.advance(1)
+        step(bench, job)
+    assert refusal(bench, act_id=done) == f"Job {job.id} {reason}."
+
+
+@pytest.mark.parametrize("act", [cancel, retry, raised])
+def test_a_job_that_was_deleted_since_is_gone(bench: Bench, act: Step) -> None:
+    job = bench.in_state(State.SCHEDULED)
+    done = act(bench, job).act
+    bench.store.delete_jobs([job.id])
+    assert refusal(bench, act_id=done) == f"There is no job {job.id}."
+
+
+def test_a_running_job_that_was_told_to_stop_has_been_told(bench: Bench) -> None:
+    job = bench.running()
+    changes = cancel(bench, job)
+    assert changes.undoable == 0
+    reason = f"Job {job.id} was running, and its code was told to stop."
+    assert refusal(bench) == reason
+    bench.stop(job)
+    assert refusal(bench, act_id=changes.act) == reason
+
+
+def test_a_queue_that_was_turned_since_is_left_alone(bench: Bench) -> None:
+    bench.store.pause_queue("mail")
+    bench.clock.advance(1)
+    bench.store.resume_queue("mail")
+    assert refusal(bench, act_id=1) == "Queue mail was resumed since."
+    bench.clock.advance(1)
+    bench.store.pause_queue("mail")
+    assert refusal(bench, act_id=1) == "Queue mail was resumed and paused again since."
+    assert refusal(bench, act_id=2) == "Queue mail was paused again since."
+
+
+def test_of_several_jobs_those_that_can_come_back_do(bench: Bench) -> None:
+    jobs = bench.enqueue(new(), new(), new())
+    ids = [job.id for job in jobs]
+    act = bench.store.cancel_jobs(ids).act
+    bench.clock.advance(1)
+    bench.store.retry_jobs(ids[1:2])
+    undoing = bench.store.journal.undo(act)
+    assert undoing.done == (ids[0], ids[2])
+    assert {job_id: str(problem) for job_id, problem in undoing.refused.items()} == {ids[1]: f"Job {ids[1]} was retried since."}
+    assert (undoing.act.n, undoing.act.undone) == (3, 2)
+    # What was refused is not forgotten: when the way is free it can be asked for again.
+    assert isinstance(bench.store.journal.undo(act).refused[ids[1]], MovedOn)
+    bench.check_counters()
+
+
+# -- unique keys ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_job_whose_unique_key_is_taken_stays_cancelled_until_it_is_free(bench: Bench) -> None:
+    job = keyed(bench, "nightly")
+    act = bench.store.cancel_jobs([job.id]).act
+    other = keyed(bench, "nightly")
+    assert refusal(bench) == f"Job {job.id} cannot be queued again: job {other.id} has its unique key 'nightly' now."
+    bench.store.delete_jobs([other.id])
+    assert bench.store.journal.undo(act).done == (job.id,)
+    assert bench.get(job) == job
+
+
+def test_a_deleted_job_whose_unique_key_is_taken_stays_deleted(bench: Bench) -> None:
+    job = keyed(bench, "nightly")
+    act = bench.store.delete_jobs([job.id]).act
+    other = keyed(bench, "nightly")
+    assert "has its unique key" in refusal(bench)
+    bench.store.cancel_jobs([other.id])
+    assert bench.store.journal.undo(act).done == (job.id,)
+
+
+@pytest.mark.parametrize(("keeps", "comes_back"), [(0, True), (4, False)])
+def test_a_deleted_final_job_needs_its_key_only_if_it_keeps_it(bench: Bench, keeps: int, comes_back: bool) -> None:
+    job = keyed(bench, "nightly", keeps)
+    bench.store.cancel_jobs([job.id])
+    bench.store.delete_jobs([job.id])
+    keyed(bench, "nightly")
+    assert bool(bench.store.journal.undo().done) == comes_back
+
+
+def test_a_retry_is_refused_while_another_job_has_the_unique_key(bench: Bench) -> None:
+    job = keyed(bench, "nightly")
+    bench.store.cancel_jobs([job.id])
+    other = keyed(bench, "nightly")
+    (free,) = bench.enqueue()
+    bench.store.cancel_jobs([free.id])
+    changes = bench.store.retry_jobs([job.id, free.id])
+    assert changes.done == (free.id,)
+    problem = changes.refused[job.id]
+    assert isinstance(problem, KeyTaken)
+    assert (problem.job_id, problem.key, problem.holder) == (job.id, "nightly", other.id)
+    bench.check_counters()
+
+
+# -- jobs that wait for others --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("act", [cancel, delete])
+def test_a_waiting_job_waits_on_for_those_that_have_not_ended(bench: Bench, act: Step) -> None:
+    done, live = bench.running(), bench.in_state(State.SCHEDULED)
+    job = waiting(bench, done, live)
+    act(bench, job)
+    assert bench.rows("SELECT * FROM jobdeck_waits") == []
+    bench.complete(done)
+    assert bench.store.journal.undo().done == (job.id,)
+    assert bench.get(job) == job
+    assert bench.rows("SELECT parent, child FROM jobdeck_waits") == [(live.id, job.id)]
+    assert bench.rows("SELECT parent FROM jobdeck_after WHERE child = ? ORDER BY 1", job.id) == [(done.id,), (live.id,)]
+    bench.check_counters()
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_waiting_job_whose_parents_have_all_completed_is_ready(bench: Bench, gone: bool) -> None:
+    parent = bench.running()
+    job = waiting(bench, parent)
+    act = cancel(bench, job).act
+    bench.complete(parent)
+    if gone:
+        bench.store.delete_jobs([parent.id])
+    bench.store.journal.undo(act)
+    assert [claimed.id for claimed in bench.claim()] == [job.id]
+    bench.check_counters()
+
+
+@pytest.mark.parametrize(
+    ("policy", "after"),
+    [
+        (IfParentFails.CANCEL, State.CANCELLED),
+        (IfParentFails.RUN, State.PENDING),
+        (IfParentFails.WAIT, State.WAITING),
+    ],
+)
+def test_a_parent_that_failed_meanwhile_decides_as_the_job_says(bench: Bench, policy: IfParentFails, after: State) -> None:
+    parent = bench.running()
+    job = waiting(bench, parent, policy=policy)
+    cancel(bench, job)
+    bench.fail(parent)
+    undoing = bench.store.journal.undo()
+    assert bench.get(job).state is after
+    if after is State.CANCELLED:
+        assert str(undoing.refused[job.id]) == f"Job {job.id} waited for job {parent.id}, which is failed now."
+
+
+@pytest.mark.parametrize("act", [cancel, delete])
+def test_those_that_waited_are_cancelled_with_it_and_come_back_with_it(bench: Bench, act: Step) -> None:
+    parent = bench.in_state(State.SCHEDULED)
+    child = waiting(bench, parent, bench.in_state(State.SCHEDULED))
+    grandchild = waiting(bench, child)
+    before = everything(bench)
+    for _ in range(2):
+        changes = act(bench, parent) if not bench.store.journal.list_acts(1) else bench.store.journal.redo()
+        assert [(bench.get(each).state, bench.get(each).reason) for each in (child, grandchild)] == [
+            (State.CANCELLED, Reason.PARENT)
+        ] * 2
+        bench.clock.advance(1)
+        assert bench.store.journal.undo().done == (parent.id, child.id, grandchild.id)
+        assert everything(bench) == before
+    assert changes.done == (parent.id, child.id, grandchild.id)
+    (told,) = bench.store.journal.list_acts(1)
+    past = "cancelled" if act is cancel else "deleted"
+    assert (told.n, told.undone, told.told) == (3, 3, f"{past} job {parent.id}, and 2 that waited")
+
+
+def test_the_children_of_an_act_are_counted_apart(bench: Bench) -> None:
+    parent = bench.in_state(State.SCHEDULED)
+    waiting(bench, parent)
+    changes = cancel(bench, parent)
+    assert (changes.done, changes.undoable, changes.children) == ((parent.id,), 1, 1)
+
+
+def test_redo_cancels_those_that_wait_by_then(bench: Bench) -> None:
+    parent = bench.in_state(State.SCHEDULED)
+    old = waiting(bench, parent)
+    act = cancel(bench, parent).act
+    bench.store.journal.undo()
+    delete(bench, old)
+    new_one = waiting(bench, parent)
+    assert bench.store.journal.redo(act).done == (parent.id, new_one.id)
+    assert bench.store.journal.undo(act).done == (parent.id, new_one.id)
+    assert bench.get(new_one).state is State.WAITING
+    told = next(each for each in bench.store.journal.list_acts(9) if each.id == act)
+    assert (told.n, told.undone) == (2, 2)
+    bench.check_counters()
+
+
+def test_an_act_on_more_jobs_than_a_part_holds_comes_back_with_its_children(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobdeck.store.sqlite.page.PART_JOBS", 3)
+    parents = [bench.in_state(State.SCHEDULED) for _ in range(7)]
+    for parent in parents:
+        waiting(bench, parent)
+    before = everything(bench)
+    bench.store.delete_jobs([parent.id for parent in parents])
+    for _ in range(2):
+        assert len(bench.store.journal.undo().done) == 14
+        assert everything(bench) == before
+        assert len(bench.store.journal.redo().done) == 14
+        assert bench.counts() == {State.CANCELLED: 7}
+
+
+def test_a_child_stays_cancelled_while_its_parent_cannot_come_back(bench: Bench) -> None:
+    parent = keyed(bench, "nightly")
+    child = waiting(bench, parent)
+    act = delete(bench, parent).act
+    other = keyed(bench, "nightly")
+    undoing = bench.store.journal.undo()
+    assert undoing.done == ()
+    assert str(undoing.refused[child.id]) == f"Job {child.id} waited for job {parent.id}, which is gone."
+    bench.store.cancel_jobs([other.id])
+    assert bench.store.journal.undo(act).done == (parent.id, child.id)
+    assert bench.get(child) == child
+
+
+def test_a_child_that_runs_all_the_same_is_left_to_run(bench: Bench) -> None:
+    parent = bench.in_state(State.SCHEDULED)
+    child = waiting(bench, parent, policy=IfParentFails.RUN)
+    cancel(bench, parent)
+    assert bench.store.journal.undo().done == (parent.id,)
+    assert bench.get(child).state is State.PENDING
+
+
+def test_a_retry_is_not_undone_under_a_job_that_waits_for_it_by_now(bench: Bench) -> None:
+    job = bench.in_state(State.FAILED)
+    patient = waiting(bench, job, policy=IfParentFails.WAIT)
+    act = retry(bench, job).act
+    bench.store.journal.undo()
+    bench.store.journal.redo()
+    assert bench.get(patient).state is State.WAITING
+    child = waiting(bench, job)
+    assert refusal(bench, act_id=act) == f"Job {job.id} is waited for by job {child.id} since."
+    assert [claimed.id for claimed in bench.claim()] == [job.id]
+
+
+def test_a_chain_that_was_cancelled_as_one_comes_back_as_one(bench: Bench) -> None:
+    first = bench.in_state(State.SCHEDULED)
+    second = waiting(bench, first)
+    third = waiting(bench, second)
+    before = everything(bench)
+    bench.store.cancel_jobs([third.id, first.id, second.id])
+    assert sorted(bench.store.journal.undo().done) == [first.id, second.id, third.id]
+    assert everything(bench) == before
+
+
+# -- which act ------------------------------------------------------------------------------------------------------------
+
+
+def test_one_undo_after_the_other_goes_back_in_time_and_redo_comes_forth_again(bench: Bench) -> None:
+    (job,) = bench.enqueue()
+    for priority in (1, 2, 3):
+        bench.store.reprioritise_jobs([job.id], priority)
+    seen = []
+    for _ in range(3):
+        bench.store.journal.undo()
+        seen.append(bench.get(job).priority)
+    with pytest.raises(NothingToUndo):
+        bench.store.journal.undo()
+    for _ in range(3):
+        bench.store.journal.redo()
+        seen.append(bench.get(job).priority)
+    with pytest.raises(NothingToUndo):
+        bench.store.journal.redo()
+    assert seen == [2, 1, 0, 1, 2, 3]
+    bench.store.journal.undo()
+    assert bench.get(job).priority == 2
+
+
+def test_a_clock_that_was_set_back_does_not_change_the_order(bench: Bench) -> None:
+    (job,) = bench.enqueue()
+    for priority in (1, 2):
+        bench.store.reprioritise_jobs([job.id], priority)
+    bench.store.journal.undo()
+    bench.clock.jump(-3600)
+    bench.store.journal.undo()
+    bench.store.journal.redo()
+    assert bench.get(job).priority == 1
+
+
+def test_a_new_act_ends_what_its_author_could_redo(bench: Bench) -> None:
+    one, two = bench.enqueue(new(), new())
+    bench.store.cancel_jobs([one.id], by=ANN)
+    bench.store.journal.undo(by="ann")
+    bench.store.cancel_jobs([two.id], by=BEN)
+    bench.store.journal.undo(by="ben")
+    bench.store.reprioritise_jobs([two.id], 5, by=ANN)
+    with pytest.raises(NothingToUndo):
+        bench.store.journal.redo(who="ann")
+    assert bench.store.journal.redo(who="ben").done == (two.id,)
+    assert bench.store.journal.redo(1).done == (one.id,)  # but by its id
+
+
+def test_people_undo_their_own_acts_unless_they_name_another(bench: Bench) -> None:
+    one, two = bench.enqueue(new(), new())
+    bench.store.cancel_jobs([one.id], by=ANN)
+    bench.store.cancel_jobs([two.id], by=BEN)
+    undoing = bench.store.journal.undo(by="ann", who="ann")
+    assert (undoing.done, undoing.act.who, undoing.act.undone_by) == ((one.id,), "ann", "ann")
+    with pytest.raises(NothingToUndo, match="nothing of ann to undo"):
+        bench.store.journal.undo(who="ann")
+    assert bench.store.journal.undo(2, by="ann").act.undone_by == "ann"
+
+
+def test_an_act_that_could_not_be_undone_does_not_stand_in_the_way_of_older_ones(bench: Bench) -> None:
+    running = bench.running()
+    (job,) = bench.enqueue()
+    bench.store.reprioritise_jobs([job.id], 4)
+    bench.store.cancel_jobs([running.id])
+    assert refusal(bench)
+    with pytest.raises(NothingToUndo):
+        bench.store.journal.redo()
+    assert bench.store.journal.undo().refused == {}  # the older one
+
+
+def test_an_act_that_is_not_there_or_was_undone_is_an_error(bench: Bench) -> None:
+    (job,) = bench.enqueue()
+    act = bench.store.cancel_jobs([job.id]).act
+    with pytest.raises(ActNotFound, match="no act 77"):
+        bench.store.journal.undo(77)
+    with pytest.raises(WrongAct, match="is not undone"):
+        bench.store.journal.redo(act)
+    bench.store.journal.undo(act)
+    with pytest.raises(WrongAct, match="was undone before"):
+        bench.store.journal.undo(act)
+
+
+def test_an_act_in_steps_is_undone_as_one(bench: Bench) -> None:
+    jobs = bench.enqueue(*(new() for _ in range(5)))
+    act = None
+    for job in jobs:
+        bench.clock.advance(1)
+        act = bench.store.cancel_jobs([job.id], by=By("ann", act)).act
+    (told,) = bench.store.journal.list_acts(10)
+    assert (told.id, told.n, told.kept, told.told) == (act, 5, 5, "cancelled 5 jobs")
+    assert bench.store.journal.undo().done == tuple(job.id for job in jobs)
+    assert [bench.get(job) for job in jobs] == jobs
+
+
+def test_a_step_never_joins_an_act_that_is_undone_or_somebody_elses(bench: Bench) -> None:
+    jobs = bench.enqueue(*(new() for _ in range(4)))
+    act = bench.store.cancel_jobs([jobs[0].id], by=ANN).act
+    assert bench.store.cancel_jobs([jobs[1].id], by=By("ben", act)).act != act
+    assert bench.store.reprioritise_jobs([jobs[2].id], 5, by=By("ann", act)).act != act
+    bench.store.journal.undo(act)
+    assert bench.store.cancel_jobs([jobs[3].id], by=By("ann", act)).act != act
+
+
+# -- redo -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("state", "act"),
+    [(State.RETRYING, cancel), (State.FAILED, retry), (State.SCHEDULED, raised), (State.COMPLETED, delete)],
+)
+def test_redo_does_it_again_and_undo_takes_that_back_too(bench: Bench, state: State, act: Step) -> None:
+    job = bench.in_state(state)
+    before = bench.get(job)
+    act(bench, job)
+    after = bench.store.get_job(job.id)
+    for _ in range(2):
+        bench.store.journal.undo()
+        assert bench.get(job) == before
+        assert bench.store.journal.redo().done == (job.id,)
+        assert bench.store.get_job(job.id) == after
+    bench.check_counters()
+
+
+@pytest.mark.parametrize(
+    ("state", "act", "since", "reason"),
+    [
+        (State.PENDING, cancel, start, "was started since"),
+        (State.PENDING, cancel, finish, "is completed: there is nothing left to cancel"),
+        (State.SCHEDULED, retry, cancel, "was changed since"),
+        (State.PENDING, raised, raised_more, "was reprioritised again since"),
+        (State.PENDING, raised, start, "is running: only a job that still waits has a priority to change"),
+        (State.PENDING, delete, finish, "was started since"),
+    ],
+)
+def test_what_happened_after_the_undo_is_not_overrun_by_a_redo(
+    bench: Bench, state: State, act: Step, since: Step, reason: str
+) -> None:
+    job = bench.in_state(state)
+    done = act(bench, job).act
+    bench.store.journal.undo()
+    bench.clock.advance(1)
+    since(bench, job)
+    before = everything(bench)
+    redoing = bench.store.journal.redo(done)
+    assert (redoing.done, str(redoing.refused[job.id])) == ((), f"Job {job.id} {reason}.")
+    assert everything(bench) == before
+
+
+def test_redo_leaves_alone_what_was_not_undone(bench: Bench) -> None:
+    one, two = bench.enqueue(new(), new())
+    act = bench.store.cancel_jobs([one.id, two.id]).act
+    bench.clock.advance(1)
+    bench.store.retry_jobs([two.id])
+    bench.store.journal.undo(act)
+    assert bench.store.journal.redo(act).done == (one.id,)
+    assert bench.get(two).state is State.PENDING
+    told = next(each for each in bench.store.journal.list_acts(10) if each.id == act)
+    assert (told.n, told.undone, told.undone_at) == (2, 0, None)
+
+
+def test_a_job_that_was_deleted_after_the_undo_is_gone_for_redo(bench: Bench) -> None:
+    (job,) = bench.enqueue()
+    act = cancel(bench, job).act
+    bench.store.journal.undo()
+    delete(bench, job)
+    assert isinstance(bench.store.journal.redo(act).refused[job.id], JobNotFound)
+
+
+# -- the journal itself ---------------------------------------------------------------------------------------------------
+
+
+def test_the_journal_tells_who_did_what_and_when(bench: Bench) -> None:
+    one, two = bench.enqueue(new(), new())
+    begun = bench.clock.now()
+    bench.store.cancel_jobs([one.id], by=ANN)
+    bench.clock.advance(5)
+    bench.store.retry_jobs([one.id], by=BEN)
+    bench.store.reprioritise_jobs([one.id, two.id], 5, relative=True, by=ANN)
+    bench.store.reprioritise_jobs([one.id], -5, by=ANN)
+    bench.store.delete_jobs([two.id, one.id], by=ANN)
+    bench.store.pause_queue("mail", by=ANN)
+    bench.store.resume_queue("mail", by=BEN)
+    acts = bench.store.journal.list_acts(10)
+    assert [(act.who, act.told) for act in reversed(acts)] == [
+        ("ann", f"cancelled job {one.id}"),
+        ("ben", f"retried job {one.id}"),
+        ("ann", "changed the priority of 2 jobs by +5"),
+        ("ann", f"changed the priority of job {one.id} to -5"),
+        ("ann", "deleted 2 jobs"),
+        ("ann", "paused queue mail"),
+        ("ben", "resumed queue mail"),
+    ]
+    assert (acts[-1].at, acts[-2].at) == (begun, begun + 5)
+    assert [act.id for act in bench.store.journal.list_acts(2)] == [7, 6]
+
+
+def test_what_was_refused_is_no_act(bench: Bench) -> None:
+    done = bench.in_state(State.COMPLETED)
+    assert bench.store.cancel_jobs([done.id, 99]).act is None
+    assert not bench.store.resume_queue("mail")
+    assert bench.store.journal.list_acts(10) == []
+
+
+def cancel_and_fail(bench: Bench, job: Job) -> None:
+    with bench.store.transaction():
+        bench.store.cancel_jobs([job.id])
+        raise KeyError
+
+
+def test_an_act_and_its_page_in_the_journal_are_one_transaction(bench: Bench) -> None:
+    (job,) = bench.enqueue()
+    with pytest.raises(KeyError):
+        cancel_and_fail(bench, job)
+    assert bench.store.journal.list_acts(10) == []
+    assert bench.get(job).state is State.PENDING
+
+
+def test_acts_are_forgotten_when_they_are_too_many_or_too_old(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobdeck.store.sqlite.page.ACTS_KEPT", 10)
+    (job,) = bench.enqueue()
+    for priority in range(1, 31):
+        bench.store.reprioritise_jobs([job.id], priority)
+    assert bench.store.journal.prune() == 20
+    assert [act.id for act in bench.store.journal.list_acts(99)] == [*range(30, 20, -1)]
+    assert bench.rows("SELECT count(*) FROM jobdeck_journal_parts") == [(10,)]
+    bench.clock.advance(bounds.ACTS_KEPT_FOR + 1)
+    assert bench.store.journal.prune() == 10
+
+
+def test_the_journal_stays_bounded_where_no_worker_runs(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobdeck.store.sqlite.page.ACTS_KEPT", 10)
+    (job,) = bench.enqueue()
+    for priority in range(1, 251):
+        bench.store.reprioritise_jobs([job.id], priority)
+    assert len(bench.store.journal.list_acts(1000)) <= 110
+
+
+def test_large_acts_push_out_older_ones_and_the_newest_stays(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobdeck.store.sqlite.page.BYTES_KEPT", 3000)
+    for _ in range(4):
+        jobs = bench.enqueue(*(new() for _ in range(60)))
+        bench.store.cancel_jobs([job.id for job in jobs])
+        bench.store.delete_jobs([job.id for job in jobs])
+    bench.store.journal.prune()
+    kept = bench.store.journal.list_acts(99)
+    assert 0 < len(kept) < 8
+    assert kept[0].id == 8
+    assert bench.rows("SELECT sum(length(before)) FROM jobdeck_journal_parts")[0][0] <= 3000
+    assert len(bench.store.journal.undo().done) == 60
+
+
+def test_what_is_beyond_the_room_of_one_act_is_done_but_cannot_be_undone_and_that_is_said(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobdeck.store.sqlite.page.PART_JOBS", 100)
+    monkeypatch.setattr("jobdeck.store.sqlite.acts.ACT_BYTES", 100)
+    ids = [job.id for job in bench.enqueue(*(new() for _ in range(350)))]
+    changes = bench.store.cancel_jobs(ids)
+    assert len(changes.done) == 350
+    assert 0 < changes.undoable < 350
+    undoing = bench.store.journal.undo()
+    assert (len(undoing.done), undoing.beyond) == (changes.undoable, 350 - changes.undoable)
+    assert bench.counts() == {State.PENDING: changes.undoable, State.CANCELLED: undoing.beyond}
+
+
+def test_an_undo_of_many_jobs_lets_others_write_in_between(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobdeck.store.sqlite.page.PART_JOBS", 50)
+    ids = [job.id for job in bench.enqueue(*(new() for _ in range(2000)))]
+    bench.store.cancel_jobs(ids)
+    undoing = threading.Thread(target=bench.store.journal.undo)
+    undoing.start()
+    wait_until(lambda: bench.counts().get(State.PENDING, 0) > 0)
+    bench.enqueue(new(queue="other"))
+    undoing.join()
+    assert bench.counts() == {State.PENDING: 2001}
+    bench.check_counters()
+
+
+def test_an_undo_that_was_interrupted_goes_on_where_it_was(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobdeck.store.sqlite.page.PART_JOBS", 10)
+    ids = [job.id for job in bench.enqueue(*(new() for _ in range(30)))]
+    act = bench.store.cancel_jobs(ids).act
+    turns = iter([add_part])
+    with monkeypatch.context() as patch:
+        patch.setattr("jobdeck.store.sqlite.journal.add_part", lambda *args, **how: next(turns)(*args, **how))
+        with pytest.raises(StopIteration):  # before the second part has been written
+            bench.store.journal.undo()
+    assert bench.counts() == {State.PENDING: 10, State.CANCELLED: 20}
+    assert len(bench.store.journal.undo(act).done) == 20
+    assert bench.store.journal.list_acts(1)[0].undone == 30
+    assert len(bench.store.journal.redo().done) == 30
+    assert bench.counts() == {State.CANCELLED: 30}
+    bench.check_counters()
+
+
+def test_two_who_undo_at_once_undo_two_acts(bench: Bench) -> None:
+    one, two = bench.enqueue(new(), new())
+    bench.store.cancel_jobs([one.id])
+    bench.store.cancel_jobs([two.id])
+    threads = [threading.Thread(target=bench.store.journal.undo) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert bench.counts() == {State.PENDING: 2}
+
+
+# -- anything -------------------------------------------------------------------------------------------------------------
+
+FIRST, LAST = 1, 9
+act_steps = st.lists(
+    st.tuples(
+        st.sampled_from(["cancel", "retry", "reprioritise", "delete", "pause", "resume"]),
+        st.lists(st.integers(FIRST, LAST + 1), min_size=1, max_size=4),
+        st.integers(-3, 3),
+        st.booleans(),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+@given(steps=act_steps)
+@pytest.mark.parametrize("store", STORES)
+def test_whatever_was_done_undoing_it_all_leaves_everything_as_it_was(
+    store: str, steps: list[Any], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    clock = FakeClock()
+    path = tmp_path_factory.mktemp("journal") / "jobs.db"
+    bench = Bench(STORES[store](path, clock), clock, path)
+    assert bench.in_state(State.SCHEDULED).id == FIRST
+    # The pending one last: the way to a final state is a claim of all that is pending.
+    for state in (*sorted(FINAL), State.RETRYING, State.SCHEDULED, State.PENDING):
+        bench.in_state(state)
+    assert waiting(bench, waiting(bench, bench.get(FIRST))).id == LAST
+    begun = everything(bench)
+    for what, ids, n, flag in steps:
+        clock.advance(1)
+        match what:
+            case "cancel":
+                bench.store.cancel_jobs(ids)
+            case "retry":
+                bench.store.retry_jobs(ids)
+            case "reprioritise":
+                bench.store.reprioritise_jobs(ids, n, relative=flag)
+            case "delete":
+                bench.store.delete_jobs(ids)
+            case "pause":
+                bench.store.pause_queue("default")
+            case "resume":
+                bench.store.resume_queue("default")
+    ended = bench.counts()
+    acts = len(bench.store.journal.list_acts(99))
+    for _ in range(2):
+        for _ in range(acts):
+            clock.advance(1)
+            assert not bench.store.journal.undo().refused
+            bench.check_counters()
+        assert everything(bench) == begun
+        for _ in range(acts):
+            clock.advance(1)
+            assert not bench.store.journal.redo().refused
+        assert bench.counts() == ended
+    bench.store.close()
+
+
+def test_a_late_result_of_a_job_that_was_deleted_and_came_back_changes_nothing(bench: Bench) -> None:
+    job = bench.running()
+    bench.clock.advance(31)
+    bench.store.rescue_jobs()
+    delete(bench, job)
+    bench.store.journal.undo()
+    before = bench.get(job)
+    now = bench.clock.now()
+    assert bench.store.fail_jobs([Failure(job, now, now, None, "ValueError", "late")]) == [job.id]
+    assert bench.get(job) == before
+    assert isinstance(bench.store.delete_jobs([bench.claim()[0].id]).refused[job.id], WrongState)
