@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .errors import (
         AppNotLoaded,
         ArgumentsTooLarge,
+        ChildNotStarted,
         GiveUp,
         InvalidArguments,
         InvalidFilter,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
         InvalidSetting,
         JobdeckError,
         JobNotFound,
+        KindNotInChild,
         LeaseLost,
         PayloadUnreadable,
         RowRefused,
@@ -73,9 +75,9 @@ __version__ = "0.1.0"
 _HOMES = {
     "attempt": "Context context",
     "clock": "Clock SystemClock",
-    "errors": "AppNotLoaded ArgumentsTooLarge GiveUp InvalidArguments InvalidFilter InvalidHandler InvalidOption"
-    " InvalidSetting JobdeckError JobNotFound LeaseLost PayloadUnreadable RowRefused Snooze Stopped StoreBusy StoreError"
-    " StoreFailed StoreRefused UnknownKind WrongState",
+    "errors": "AppNotLoaded ArgumentsTooLarge ChildNotStarted GiveUp InvalidArguments InvalidFilter InvalidHandler"
+    " InvalidOption InvalidSetting JobdeckError JobNotFound KindNotInChild LeaseLost PayloadUnreadable RowRefused Snooze"
+    " Stopped StoreBusy StoreError StoreFailed StoreRefused UnknownKind WrongState",
     "jobs": "Attempt Changes IfParentFails Job Kind Latency LogLine NewJob OnConflict Outcome Overview Parameter QueueInfo"
     " Reason Slot WorkerInfo",
     "query": "Condition Term parse parse_duration",
@@ -96,6 +98,7 @@ __all__ = [
     "ArgumentsTooLarge",
     "Attempt",
     "Changes",
+    "ChildNotStarted",
     "Clock",
     "Condition",
     "Context",
@@ -110,6 +113,7 @@ __all__ = [
     "JobNotFound",
     "JobdeckError",
     "Kind",
+    "KindNotInChild",
     "Latency",
     "LeaseLost",
     "LogLine",

@@ -7,7 +7,7 @@ import logging
 import threading
 import traceback
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from random import Random
 from typing import Any
@@ -76,6 +76,13 @@ class Log:
             self._bytes = self._dropped = 0
             return lines
 
+    def extend(self, lines: Sequence[LogEntry]) -> None:
+        """Add what another log has taken."""
+        with self._lock:
+            self._lines.extend(lines)
+            self._bytes += sum(len(line[2]) for line in lines)
+            self._drop()
+
     def put_back(self, lines: Sequence[LogEntry]) -> None:
         """These were taken, and could not be stored."""
         with self._lock:
@@ -103,6 +110,8 @@ class Context:
         """Seconds the code gets to stop by itself once it is asked to."""
         self._log = log or Log(clock)
         self._progress: float | None = None
+        self.on_stop: Callable[[], None] | None = None
+        """Called, on any thread, each time the code is asked to stop: for who runs it elsewhere."""
         self.log = logging.LoggerAdapter(_JOB_LOGGER, {})
         """A logger whose records, of any level, go to the attempt's log."""
 
@@ -167,6 +176,8 @@ class Context:
         self._interrupted |= interrupted
         self._lost |= lost
         self._stop.set()
+        if self.on_stop is not None:
+            self.on_stop()
 
     def take_progress(self) -> float | None:
         """The newest progress that was told since the last call."""
@@ -180,6 +191,10 @@ class Context:
     def put_back_log(self, lines: Sequence[LogEntry]) -> None:
         """Keep these until the next call."""
         self._log.put_back(lines)
+
+    def add_log(self, lines: Sequence[LogEntry]) -> None:
+        """Add what the attempt logged in another process."""
+        self._log.extend(lines)
 
     def write(self, level: str, text: str) -> None:
         """Add to the attempt's log, past `logging`: a command's output."""

@@ -36,6 +36,8 @@ class Entry:
     priority: int = 0
     max_attempts: int | None = None
     timeout: float | None = None
+    isolate: bool = False
+    """Whether it runs in a child process of its own, which can be killed."""
 
     @cached_property
     def _model(self) -> Any:
@@ -143,6 +145,7 @@ class Entry:
             priority=self.priority,
             max_attempts=self.max_attempts,
             timeout=self.timeout,
+            isolate=self.isolate,
             doc=(inspect.getdoc(self.handler) or "").partition("\n\n")[0].replace("\n", " "),
             parameters=tuple(
                 _parameter(each, hints.get(each.name, Any)) for each in inspect.signature(self.handler).parameters.values()
@@ -291,6 +294,7 @@ def job(
     priority: int = 0,
     max_attempts: int | None = None,
     timeout: float | None = None,
+    isolate: bool = False,
     registry: Registry | None = None,
 ) -> Callable[[F], F]: ...
 def job(
@@ -302,6 +306,7 @@ def job(
     priority: int = 0,
     max_attempts: int | None = None,
     timeout: float | None = None,
+    isolate: bool = False,
     registry: Registry | None = None,
 ) -> F | Callable[[F], F]:
     """Make a function the handler of a kind. The function itself is returned unchanged.
@@ -316,6 +321,9 @@ def job(
         priority: larger runs first.
         max_attempts: how often a job may start; JOBDECK_MAX_ATTEMPTS when `None`.
         timeout: seconds one attempt may take; JOBDECK_TIMEOUT when `None`.
+        isolate: run it in a child process, one job at a time, which is killed with all that it started if the job
+            does not stop when it is cancelled or has used up its time. The handler must be in a module, not in
+            the program itself: the child imports what JOBDECK_APP names and the modules of handlers.
         registry: where to put it; the one that workers read when `None`.
 
     Raises:
@@ -323,7 +331,7 @@ def job(
     """
 
     def register(function: F) -> F:
-        entry = Entry(name or _kind(function), function, queue, priority, max_attempts, timeout)
+        entry = Entry(name or _kind(function), function, queue, priority, max_attempts, timeout, isolate=isolate)
         (REGISTRY if registry is None else registry).add(entry)
         return function
 

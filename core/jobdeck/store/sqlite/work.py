@@ -12,7 +12,7 @@ from random import Random
 from typing import Any, TypeVar
 
 from ...clock import Clock
-from ...jobs import Completion, Ending, Failure, Job, Nap, Outcome, Release, Stop
+from ...jobs import Completion, Ending, Failure, Job, Nap, Outcome, Reason, Release, Stop
 from ...states import State
 from ..base import Lost, Renewal
 from .connection import Connections
@@ -146,13 +146,25 @@ class Work:
             error = f"{ending.error_type}: {ending.message}" if ending.message else ending.error_type
             return (ending.finished_at, ending.retry_at, one_line(error))
 
-        return self._end(
-            endings,
-            _FAILED,
-            values,
-            "failed",
-            lambda ending: _attempt(ending.outcome, ending.error_type, ending.message, ending.traceback),
-        )
+        with self._connections.writing():
+            lost = self._end(
+                endings,
+                _FAILED,
+                values,
+                "failed",
+                lambda ending: _attempt(ending.outcome, ending.error_type, ending.message, ending.traceback),
+            )
+            self._note_crashes([ending.job.id for ending in endings if ending.outcome is Outcome.CRASHED], lost)
+            return lost
+
+    def _note_crashes(self, crashed: Sequence[int], lost: Lost) -> None:
+        """Of these attempts the process that ran them ended: their jobs have been interrupted once more."""
+        for job_id in crashed:
+            if job_id not in lost:
+                self._connections.get().execute(
+                    "UPDATE jobdeck_jobs SET crashes = crashes + 1, reason = CASE state WHEN 'failed' THEN ? END WHERE id = ?",
+                    (Reason.CRASHED.value, job_id),
+                )
 
     def snooze(self, endings: Sequence[Nap]) -> Lost:
         """See `Store.snooze_jobs`."""
