@@ -135,9 +135,9 @@ class Children:
             self._call(partial(self._begin, charges))
 
     def resize(self, threads: int) -> None:
-        """Let the pool run up to about `threads` jobs at once, in as many processes as before."""
+        """Let each process of the pool run up to `threads` jobs at once."""
         if self.processes:
-            self._call(partial(self._pool.resize, max(1, -(-threads // self.processes))))
+            self._call(partial(self._pool.resize, max(1, threads)))
 
     def recall(self) -> None:
         """Have all come back that has not begun, now and from here on."""

@@ -82,7 +82,6 @@ class Worker:
             clock=self._clock,
             random=queue.random,
         )
-        self._first_size *= max(1, self._children.processes)
         self._host = socket.gethostname()
         self.id = f"{self._host}:{os.getpid()}:{uuid4().hex[:6]}"
         self._started_at = self._clock.now()
@@ -103,7 +102,7 @@ class Worker:
     @property
     def threads(self) -> int:
         """How many jobs may run at once, in all processes."""
-        return self._desk.threads if self._threads else self._first_size
+        return self._desk.threads if self._threads else self._first_size * max(1, self.processes)
 
     @property
     def processes(self) -> int:
@@ -137,9 +136,9 @@ class Worker:
             thread.start()
 
     def resize(self, threads: int) -> None:
-        """Run up to `threads` jobs at once from now on, in all processes. Running jobs are not disturbed."""
+        """Run up to `threads` jobs at once, in each process, from now on. Running jobs are not disturbed."""
         self._children.resize(threads)
-        for _ in range(self._desk.resize(threads)):
+        for _ in range(self._desk.resize(threads * max(1, self.processes))):
             # Daemons: a handler that never returns must not keep the process from ending.
             threading.Thread(target=self._run_loop, name="jobdeck-runner", daemon=True).start()
         self._keeper.wake()

@@ -483,3 +483,18 @@ def test_isolated_jobs_are_no_more_at_once_than_the_pool_has_threads(pump: Start
     wait_until(lambda: len(source.endings) == 230, timeout=30)
     results = {ending.result_json for n, ending in source.endings.items() if n > 200 and isinstance(ending, Completion)}
     assert 1 <= len(results) <= 2
+
+
+def test_the_threads_of_a_pool_grow_and_shrink_together(queue: Queue, tmp_path: Path) -> None:
+    notes = [tmp_path / f"note{n}" for n in range(6)]
+    for path in notes:
+        queue.enqueue("held", {"note": str(path)})
+    with Worker(queue, threads=1, processes=2) as worker:
+        wait_until(lambda: sum(path.exists() for path in notes) == 2)
+        worker.resize(3)
+        assert worker.threads == 6
+        wait_until(lambda: all(path.exists() for path in notes))
+        assert len({pids(path)[0] for path in notes}) == 2
+        for path in notes:
+            go(path)
+        wait_until(lambda: queue.count("state:completed") == 6)
