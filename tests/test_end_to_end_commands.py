@@ -285,3 +285,42 @@ def test_a_folder_and_a_server_are_refused_as_databases(deck: CommandLine) -> No
     for database in (str(deck.folder), "postgresql://localhost/jobs", "/proc/nosuch/jobs.db"):
         result = deck("list", "--db", database)
         assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1)
+
+
+def test_ctrl_c_lets_child_processes_finish_their_jobs(deck: CommandLine) -> None:
+    deck.tasks()
+    env = {"JOBDECK_APP": "tasks"}
+    for _ in range(3):
+        deck.done("--app", "tasks.py", "enqueue", "tasks.nap", "seconds=0.7")
+    deck.done("run", "--", "true")
+    worker = deck.start("worker", "--threads", 1, "--processes", 2, "--grace", "20s", env=env, process_group=0)
+    with deck.queue() as queue:
+        eventually(lambda: queue.count("state:running") == 2)
+        (told,) = deck.json("workers")
+        assert (told["processes"], told["threads"], told["running"]) == (2, 2, 2)
+        assert " 2/2 " in deck.done("workers")
+        os.killpg(worker.pid, signal.SIGINT)  # as a terminal does
+        _, log = worker.communicate(timeout=20)
+        states = sorted(job.state for job in queue.list("kind:tasks.nap"))
+    assert worker.returncode == 0, log
+    assert states == [State.COMPLETED] * 2 + [State.PENDING]
+    assert "2 threads in 2 processes" in log
+    assert "Traceback" not in log
+
+
+def test_an_app_that_fails_in_the_child_processes_only_is_one_sentence_and_exit_code_1(deck: CommandLine) -> None:
+    (deck.folder / "half.py").write_text("import sys\nif sys.argv[0].endswith('child.py'):\n    raise OSError('no seat')\n")
+    worker = deck.start("worker", "--processes", 2, env={"JOBDECK_APP": "half"})
+    _, log = worker.communicate(timeout=20)
+    assert worker.returncode == 1
+    assert log == (
+        "jobdeck: A child process could not start: The app 'half' could not be loaded: its import raised OSError: no seat.\n"
+    )
+    assert deck.json("workers") == []
+
+
+def test_kinds_tell_which_are_isolated(deck: CommandLine) -> None:
+    (deck.folder / "apart.py").write_text("from jobdeck import job\n@job(isolate=True)\ndef go() -> None: ...\n")
+    (kind,) = deck.json("--app", str(deck.folder / "apart.py"), "kinds", "apart.go")
+    assert kind["isolate"] is True
+    assert "isolated" in deck.done("--app", str(deck.folder / "apart.py"), "kinds", "apart.go")

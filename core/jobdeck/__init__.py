@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         ArgumentsTooLarge,
         BackupFailed,
         BatchNotFound,
+        ChildNotStarted,
         GiveUp,
         Interrupted,
         InvalidArguments,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
         JobdeckError,
         JobNotFound,
         KeyTaken,
+        KindNotInChild,
         LeaseLost,
         MovedOn,
         NothingToUndo,
@@ -103,11 +105,11 @@ _HOMES = {
     "clock": "Clock SystemClock",
     "cron": "explain_cron local_zone next_ticks",
     "drafts": "Options",
-    "errors": "ActNotFound AppNotLoaded ArgumentsTooLarge BackupFailed BatchNotFound GiveUp Interrupted"
-    " InvalidArguments InvalidCron InvalidFilter InvalidHandler InvalidOption InvalidSetting"
-    " JobNotFound JobdeckError KeyTaken LeaseLost MovedOn NotUnique NothingToUndo PayloadUnreadable"
-    " RowRefused ScheduleExists ScheduleNotFound Snooze Stopped StoreBusy StoreError StoreFailed"
-    " StoreRefused TimedOut UnknownKind WrongAct WrongState",
+    "errors": "ActNotFound AppNotLoaded ArgumentsTooLarge BackupFailed BatchNotFound ChildNotStarted GiveUp"
+    " Interrupted InvalidArguments InvalidCron InvalidFilter InvalidHandler InvalidOption"
+    " InvalidSetting JobNotFound JobdeckError KeyTaken KindNotInChild LeaseLost MovedOn NotUnique"
+    " NothingToUndo PayloadUnreadable RowRefused ScheduleExists ScheduleNotFound Snooze Stopped"
+    " StoreBusy StoreError StoreFailed StoreRefused TimedOut UnknownKind WrongAct WrongState",
     "explain": "Check Explanation",
     "findings": "Finding Severity",
     "jobs": "Attempt Batch Changes IfParentFails Job Kind Latency Limits LogLine NewJob OnConflict Outcome"
@@ -142,6 +144,7 @@ __all__ = [
     "Care",
     "Changes",
     "Check",
+    "ChildNotStarted",
     "Clock",
     "Condition",
     "Context",
@@ -163,6 +166,7 @@ __all__ = [
     "JobdeckError",
     "KeyTaken",
     "Kind",
+    "KindNotInChild",
     "Latency",
     "LeaseLost",
     "Limits",

@@ -180,6 +180,10 @@ class Context:
         """Keep these until the next call."""
         self._lines.put_back(lines)
 
+    def add_log(self, lines: Sequence[LogEntry]) -> None:
+        """Add what the attempt logged in another process."""
+        self._lines.extend(lines)
+
     def write(self, level: str, text: str) -> None:
         """Add to the attempt's log, past `logging`: a command's output."""
         self._lines.add(level, text)

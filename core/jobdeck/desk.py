@@ -196,7 +196,12 @@ class Desk:
 
     # -- for those who run --------------------------------------------------------------------------
 
-    def hand_in(self, run: Run, ending: Ending) -> None:
+    def hand_in(self, ended: Sequence[tuple[Run, Ending]]) -> None:
+        """These runs have ended."""
+        for run, ending in ended:
+            self.hand_in_one(run, ending)
+
+    def hand_in_one(self, run: Run, ending: Ending) -> None:
         """The run has ended."""
         if self.holds(run):  # otherwise it was given up in a shutdown
             self._outbox.append(ending)

@@ -228,6 +228,32 @@ class AppNotLoaded(JobdeckError):
         self.app = app
 
 
+class KindNotInChild(UnknownKind):
+    """A child process does not know the kind that it shall run.
+
+    Children import what JOBDECK_APP names and the modules of your handlers; a handler that was registered in the
+    program itself (`__main__`) cannot be found there. Move it into a module.
+    """
+
+    def __init__(self, *kinds: str) -> None:
+        named = ", ".join(repr(kind) for kind in kinds)
+        JobdeckError.__init__(
+            self,
+            f"Child processes do not know {'kind' if len(kinds) == 1 else 'kinds'} {named}:"
+            " a handler has to be in a module that they can import, not in the program itself (JOBDECK_APP names it).",
+        )
+        self.kind = kinds[0]
+        self.known = ()
+
+
+class ChildNotStarted(JobdeckError):
+    """A child process that shall run handlers could not begin. Its text says why; see that, and start again."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"A child process could not start: {problem.rstrip('.')}.")
+        self.problem = problem
+
+
 class PayloadUnreadable(JobdeckError):
     """The stored arguments of a job are not a JSON object, so it cannot run. Delete the job."""
 

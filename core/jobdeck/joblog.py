@@ -51,6 +51,13 @@ class Log:
             self._bytes = self._dropped = 0
             return lines
 
+    def extend(self, lines: Sequence[LogEntry]) -> None:
+        """Add what another log has taken."""
+        with self._lock:
+            self._lines.extend(lines)
+            self._bytes += sum(len(line[2]) for line in lines)
+            self._drop()
+
     def put_back(self, lines: Sequence[LogEntry]) -> None:
         """These were taken, and could not be stored."""
         with self._lock:

@@ -305,6 +305,8 @@ class Kind:
     doc: str
     """The first paragraph of the handler's docstring."""
     parameters: tuple[Parameter, ...]
+    isolate: bool = False
+    """Whether it runs in a child process of its own, which can be killed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

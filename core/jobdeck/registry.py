@@ -37,6 +37,8 @@ class Entry:
     concurrency: int | None = None
     """How many may run at once, in all processes together."""
     retries: Retries = field(default_factory=Retries)
+    isolate: bool = False
+    """Whether it runs in a child process of its own, which can be killed."""
 
     @cached_property
     def arguments(self) -> Arguments:
@@ -60,6 +62,7 @@ class Entry:
             max_attempts=self.max_attempts,
             timeout=self.timeout,
             concurrency=self.concurrency,
+            isolate=self.isolate,
             doc=(inspect.getdoc(self.handler) or "").partition("\n\n")[0].replace("\n", " "),
             parameters=self.arguments.describe(),
         )
@@ -141,6 +144,7 @@ def job(
     backoff: tuple[float, float] | OwnBackoff | None = None,
     retry_on: type[BaseException] | tuple[type[BaseException], ...] | None = None,
     give_up_on: type[BaseException] | tuple[type[BaseException], ...] = (),
+    isolate: bool = False,
     registry: Registry | None = None,
 ) -> Callable[[F], F]: ...
 def job(
@@ -156,6 +160,7 @@ def job(
     backoff: tuple[float, float] | OwnBackoff | None = None,
     retry_on: type[BaseException] | tuple[type[BaseException], ...] | None = None,
     give_up_on: type[BaseException] | tuple[type[BaseException], ...] = (),
+    isolate: bool = False,
     registry: Registry | None = None,
 ) -> F | Callable[[F], F]:
     """Make a function, plain or `async`, the handler of a kind. The function itself is returned unchanged.
@@ -177,6 +182,9 @@ def job(
         retry_on: exception types that are worth another attempt; where given, every other one fails the job at once.
             `TimedOut` stands for an attempt that took too long.
         give_up_on: exception types that fail the job at once, whatever `retry_on` says.
+        isolate: run it in a child process, one job at a time, which is killed with all that it started if the job
+            does not stop when it is cancelled or has used up its time. The handler must be in a module, not in
+            the program itself: the child imports what JOBDECK_APP names and the modules of handlers.
         registry: where to put it; the one that workers read when `None`.
 
     Raises:
@@ -191,7 +199,7 @@ def job(
             raise InvalidHandler(f"{kind}: {problem}.") from None
         if concurrency is not None and concurrency < 1:
             raise InvalidHandler(f"{kind}: its concurrency must be at least 1.")
-        entry = Entry(kind, function, queue, priority, max_attempts, timeout, concurrency, retries)
+        entry = Entry(kind, function, queue, priority, max_attempts, timeout, concurrency, retries, isolate)
         (REGISTRY if registry is None else registry).add(entry)
         return function
 

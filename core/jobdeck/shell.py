@@ -10,12 +10,11 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from .attempt import Context, context
 from .errors import GiveUp, InvalidArguments
+from .process_group import Lifeline, group_alive, how_ended, stop_group
 from .registry import SHELL as KIND
 from .registry import Entry, Registry
 
@@ -55,6 +54,16 @@ def shell(
     job = context()
     argv = ["/bin/sh", "-c", " ".join(command)] if shell else command
     variables = {**os.environ, **(env or {}), "JOBDECK_JOB_ID": str(job.job_id), "JOBDECK_ATTEMPT": str(job.attempt)}
+    with contextlib.closing(Lifeline()) as lifeline:
+        stderr, code = _run(argv, cwd, variables, lifeline, job)
+    job.check()
+    if code:
+        raise CommandFailed(how_ended(code), stderr.strip())
+    return {"exit_code": code}
+
+
+def _run(argv: list[str], cwd: str | None, variables: dict[str, str], lifeline: Lifeline, job: Context) -> tuple[str, int]:
+    """Run the command to its end; returns the end of its standard error, and its exit code."""
     try:
         process = subprocess.Popen(
             argv,
@@ -64,6 +73,7 @@ def shell(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,  # a process group of its own, so that it can be stopped with all its children
+            pass_fds=(lifeline.fd,),
         )
     except FileNotFoundError as error:
         missing = cwd if cwd is not None and error.filename == cwd else argv[0]
@@ -74,15 +84,12 @@ def shell(
         raise GiveUp(f"The command cannot be run: {error}.") from None
     with process:
         try:
+            lifeline.tie(process.pid)
             stderr = _follow(process, job)
         except BaseException:
             stop_group(process.pid, signal.SIGKILL)  # nobody would be left to stop it
             raise
-        code = process.wait()
-    job.check()
-    if code:
-        raise CommandFailed(_how(code), stderr.strip())
-    return {"exit_code": code}
+        return stderr, process.wait()
 
 
 def _follow(process: subprocess.Popen[bytes], job: Context) -> str:
@@ -143,44 +150,6 @@ def _end_group(process: subprocess.Popen[bytes], kill_at: float) -> None:
         if time.monotonic() > kill_at:
             stop_group(process.pid, signal.SIGKILL)
         time.sleep(0.02)
-
-
-def group_alive(group: int) -> bool:
-    """Whether any process of the group still runs."""
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    members = list(_members(group))
-    # A dead child whose parent never asks for it (a container without an init) stays in the group for ever.
-    return not members or any(state not in "ZX" for state in members)
-
-
-def _members(group: int) -> Iterator[str]:
-    """The states of the group's processes, as far as the system tells (Linux: proc(5))."""
-    for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            # The second field is a name in brackets that may hold anything.
-            fields = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
-            if int(fields[2]) == group:
-                yield fields[0]
-
-
-def stop_group(group: int, how: signal.Signals) -> None:
-    """Send a signal to every process of the group, if there are any."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, how)
-
-
-def _how(code: int) -> str:
-    if code >= 0:
-        return f"exit code {code}"
-    try:
-        return f"killed by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"killed by signal {-code}"
 
 
 def command_line(command: list[str], *, shell: bool = False) -> str:

@@ -20,10 +20,12 @@ from typing import Self
 from uuid import uuid4
 
 from .attempt import STOP_GRACE, Context, capture_logs, failure, run_attempt
+from .children import Children
 from .desk import Desk, Run, Work
 from .errors import LeaseLost, RowRefused, StoreError
 from .jobs import Completion, Ending, Failure, Job, Nap, Release, Stop, WorkerInfo
 from .keeper import LOG_KEPT, POLL, Keeper, Logs, Patience
+from .pump import Pump
 from .queue import Queue
 from .registry import SHELL
 from .shell import add_shell
@@ -47,13 +49,22 @@ class Worker:
         True
     """
 
-    def __init__(self, queue: Queue, *, threads: int | None = None, queues: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        queue: Queue,
+        *,
+        threads: int | None = None,
+        queues: Sequence[str] | None = None,
+        processes: int | None = None,
+    ) -> None:
         """Prepare a worker; `start` begins.
 
         Args:
             queue: where the jobs come from. Its registry says which kinds are served.
-            threads: how many jobs run at once; JOBDECK_THREADS when `None`.
+            threads: how many jobs run at once, in each process; JOBDECK_THREADS when `None`.
             queues: the queues served; JOBDECK_QUEUES, or all, when `None`.
+            processes: child processes that run the handlers; JOBDECK_PROCESSES when `None`. With 0 this process
+                runs them itself, except for those of isolated kinds.
         """
         self._queue = queue
         self._store = queue.store
@@ -64,10 +75,19 @@ class Worker:
             add_shell(self._registry)
         self._queues = tuple(self._settings.queues if queues is None else queues)
         self._first_size = self._settings.threads if threads is None else threads
+        self._children = Children(
+            self._registry,
+            processes=self._settings.processes if processes is None else processes,
+            threads=self._first_size,
+            apps=self._settings.app,
+            clock=self._clock,
+            random=queue.random,
+        )
         self._host = socket.gethostname()
         self.id = f"{self._host}:{os.getpid()}:{uuid4().hex[:6]}"
         self._started_at = self._clock.now()
         self._desk = Desk(self._clock.now)
+        self._pump = Pump(self._desk, self._children)
         self._logs = Logs(self._store)
         self._keeper = Keeper(self._desk, self._store, self._settings, self._clock, self._logs, self._info)
         self._threads: list[threading.Thread] = []
@@ -83,8 +103,13 @@ class Worker:
 
     @property
     def threads(self) -> int:
-        """How many jobs may run at once."""
-        return self._desk.threads if self._threads else self._first_size
+        """How many jobs may run at once, in all processes."""
+        return self._desk.threads if self._threads else self._first_size * max(1, self.processes)
+
+    @property
+    def processes(self) -> int:
+        """How many child processes run the handlers; 0 if this process does."""
+        return self._children.processes
 
     @property
     def running(self) -> int:
@@ -96,18 +121,32 @@ class Worker:
 
         Raises:
             StoreError: the worker could not report itself.
+            ChildNotStarted: a child process could not begin: most often an app that cannot be imported.
+            KindNotInChild: the child processes do not know a kind that this one does.
         """
         capture_logs()
-        self._store.report_worker(self._info())
+        self._children.start()
+        try:
+            self._store.report_worker(self._info())
+        except BaseException:
+            self._children.close()
+            raise
         for name, loop in (("claimer", self._claim_loop), ("keeper", self._keeper.loop)):
             self._threads.append(threading.Thread(target=loop, name=f"jobdeck-{name}", daemon=True))
+        if self.processes:
+            self._pump.start()
         self.resize(self._first_size)  # before the keeper reports how many there are
         for thread in self._threads:
             thread.start()
 
     def resize(self, threads: int) -> None:
-        """Run up to `threads` jobs at once from now on. Running jobs are not disturbed."""
-        for _ in range(self._desk.resize(threads)):
+        """Run up to `threads` jobs at once, in each process, from now on. Running jobs are not disturbed."""
+        self._children.resize(threads)
+        missing = self._desk.resize(threads * max(1, self.processes))
+        if self.processes:
+            self._pump.wake()  # the threads are the children's
+            missing = 0
+        for _ in range(missing):
             # Daemons: a handler that never returns must not keep the process from ending.
             threading.Thread(target=self._run_loop, name="jobdeck-runner", daemon=True).start()
         self._keeper.wake()
@@ -126,6 +165,7 @@ class Worker:
     def drain(self) -> None:
         """Claim nothing more from now on. Returns at once; running jobs go on."""
         self._desk.drain()
+        self._children.recall()
         self._keeper.wake()
 
     def stop(self, grace: float | None = None) -> bool:
@@ -147,14 +187,19 @@ class Worker:
         if not self._desk.wait_empty(grace - asking - writing):
             for run in self._desk.held():
                 run.context.ask_to_stop(interrupted=True, grace=asking * 0.8)
-            self._desk.wait_empty(max(asking, _LAST_MOMENT))
+            if not self._desk.wait_empty(max(asking, _LAST_MOMENT)) and self._children.kill(_LAST_MOMENT):
+                self._desk.wait_empty(_LAST_MOMENT if any(map(self._in_child, self._desk.held())) else 0)
         return self._finish()
+
+    def _in_child(self, run: Run) -> bool:
+        return self._children.takes(run.job.kind)
 
     def _finish(self) -> bool:
         self._desk.stop()
         self._keeper.wake()
         for thread in self._threads:
             thread.join(timeout=_FAREWELL)
+        self._children.close()
         endings, left = self._desk.clear()
         now = self._clock.now()
         try:
@@ -255,7 +300,7 @@ class Worker:
     def _run_loop(self) -> None:
         while (runs := self._desk.take()) is not None:
             for run in runs:
-                self._desk.hand_in(run, self._run(run))
+                self._desk.hand_in_one(run, self._run(run))
 
     def _run(self, run: Run) -> Ending:
         job = run.job
@@ -263,6 +308,8 @@ class Worker:
             return run.given_back(self._clock.now())  # the process was held up; the job may be another's by now
         run.started_at = self._clock.now()
         try:
+            if self._in_child(run):
+                return self._children.run(job, run.context)
             ending = run_attempt(job, run.context, self._registry, self._clock, self._queue.random)
         except BaseException as error:
             logger.exception("Running job %d failed inside jobdeck", job.id)
@@ -284,4 +331,5 @@ class Worker:
             running=0,  # the store counts
             alive=True,
             kinds=tuple(self._registry.kinds),
+            processes=self._children.processes,
         )

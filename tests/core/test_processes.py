@@ -164,3 +164,22 @@ os.kill(os.getpid(), 9)
     assert died.returncode == -signal.SIGKILL
     assert queue.get(int(died.stdout)).args == {"n": 7}
     assert os.path.getsize(folder / "jobs.db") > 0
+
+
+def test_a_command_does_not_outlive_its_worker_even_when_that_is_killed(queue: Queue, start: Start, folder: Path) -> None:
+    note = folder / "pid"
+    script = f'trap "" TERM; sleep 999 & echo $! > {note}; echo $$ >> {note}; wait'
+    job = queue.enqueue("shell", {"command": [script], "shell": True}, max_attempts=1)
+    killed = start()
+    pids = wait_until(lambda: note.exists() and len(found := note.read_text().split()) == 2 and [int(pid) for pid in found])
+    killed.kill()
+    wait_until(lambda: not any(_executes(pid) for pid in pids), what="the end of the command")
+    start()
+    assert queue.wait(job.id, timeout=20).state is State.FAILED
+
+
+def _executes(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

@@ -17,6 +17,7 @@ from textual.message import Message
 
 from jobdeck import (
     Changes,
+    ChildNotStarted,
     InvalidArguments,
     InvalidFilter,
     InvalidOption,
@@ -24,6 +25,7 @@ from jobdeck import (
     JobdeckError,
     JobNotFound,
     Kind,
+    KindNotInChild,
     LogLine,
     Overview,
     Queue,
@@ -267,7 +269,11 @@ class Feed:
         """Start the worker if it shall run and does not; a database that is busy just now is asked again later."""
         if self._threads and self._worker is None and self._drain_thread is None:
             worker = Worker(self.queue, threads=self._threads)
-            worker.start()
+            try:
+                worker.start()
+            except (ChildNotStarted, KindNotInChild):
+                self._threads = 0  # it would fail again, and be told again each second
+                raise
             self._worker = worker
 
     def _guarded(self, act: Act) -> None:

@@ -216,3 +216,28 @@ def test_progress_begins_anew_with_each_attempt(bench: Bench) -> None:
     bench.store.report_progress(job.id, job.lease, 0.9)
     bench.release(job)
     assert [again.progress for again in bench.claim()] == [None]
+
+
+def test_a_crash_of_the_process_that_ran_it_is_counted_and_is_the_reason_when_no_attempt_is_left(bench: Bench) -> None:
+    job = bench.running(max_attempts=2)
+
+    def crash(job: Job) -> Job:
+        now = bench.clock.now()
+        assert not bench.store.fail_jobs([Failure(job, now, now, now, "Crashed", "exit code 7", None, Outcome.CRASHED)])
+        bench.store.stage_jobs()
+        return bench.get(job)
+
+    after = crash(job)
+    assert (after.state, after.crashes, after.reason) == (State.PENDING, 1, None)
+    after = crash(*bench.claim())
+    assert (after.state, after.crashes, after.reason) == (State.FAILED, 2, Reason.CRASHED)
+    assert [attempt.outcome for attempt in bench.store.list_attempts(job.id)] == [Outcome.CRASHED] * 2
+    bench.check_counters()
+
+
+def test_a_crash_that_is_told_too_late_is_not_counted(bench: Bench) -> None:
+    job = bench.running()
+    bench.complete(job)
+    now = bench.clock.now()
+    assert bench.store.fail_jobs([Failure(job, now, now, now, "Crashed", "", None, Outcome.CRASHED)]) == [job.id]
+    assert (bench.get(job).state, bench.get(job).crashes) == (State.COMPLETED, 0)

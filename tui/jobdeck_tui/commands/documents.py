@@ -144,6 +144,7 @@ def worker_document(worker: WorkerInfo) -> Document:
         "host": worker.host,
         "pid": worker.pid,
         "threads": worker.threads,
+        "processes": worker.processes,
         "running": worker.running,
         "queues": list(worker.queues),
         "started_at": iso(worker.started_at),
@@ -212,6 +213,7 @@ def kind_document(kind: Kind) -> Document:
         "priority": kind.priority,
         "max_attempts": kind.max_attempts,
         "timeout": kind.timeout,
+        "isolate": kind.isolate,
         "arguments": [
             {
                 "name": each.name,

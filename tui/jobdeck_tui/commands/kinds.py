@@ -55,6 +55,8 @@ def _print(kind: Kind) -> None:
         policy.append(f"{kind.max_attempts} attempts")
     if kind.timeout:
         policy.append(f"timeout {duration(kind.timeout)}")
+    if kind.isolate:
+        policy.append("isolated")
     click.echo(f"{click.style(safe(kind.name), bold=True)}  {dim(', '.join(policy))}")
     if kind.doc:
         click.echo(f"  {safe(kind.doc)}")

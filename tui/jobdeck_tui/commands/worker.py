@@ -39,11 +39,18 @@ _STOPPED = 0
 Examples:
   jobdeck worker                                   shell jobs only
   JOBDECK_APP=tasks jobdeck worker --threads 8
+  JOBDECK_APP=tasks jobdeck worker --processes 4 --threads 2
   jobdeck worker --queues mail,default --grace 60
   JOBDECK_LOG_FORMAT=json jobdeck worker 2>> worker.log
 """,
 )
 @click.option("--threads", type=click.IntRange(1, 1000), metavar="N", help="How many jobs run at once.  [env: JOBDECK_THREADS]")
+@click.option(
+    "--processes",
+    type=click.IntRange(0, 256),
+    metavar="N",
+    help="Run handlers in N child processes, each with its own threads: more than one core.  [env: JOBDECK_PROCESSES]",
+)
 @click.option("--queues", metavar="A,B", shell_complete=complete_queues, help="Serve these queues only.  [env: JOBDECK_QUEUES]")
 @click.option(
     "--grace",
@@ -52,11 +59,14 @@ Examples:
     help="How long running jobs may go on after SIGTERM or SIGINT.  [env: JOBDECK_SHUTDOWN_GRACE]",
 )
 @click.pass_obj
-def worker_command(front: Front, threads: int | None, queues: str | None, grace: float | None) -> None:
+def worker_command(front: Front, threads: int | None, processes: int | None, queues: str | None, grace: float | None) -> None:
     """Work jobs off until SIGTERM or SIGINT, without a screen.
 
     On the first signal nothing more is claimed; running jobs get the grace to finish, and what does not is
     put back. On the second signal it ends at once. Either way nothing is left running, and it exits with 0.
+
+    With --processes a handler that crashes its process takes only the jobs of that process with it, and --threads
+    is how many jobs each of them runs at once.
     """
     front.refuse_if_readonly()
     from jobdeck import Worker
@@ -67,11 +77,16 @@ def worker_command(front: Front, threads: int | None, queues: str | None, grace:
     signals: queue.SimpleQueue[int] = queue.SimpleQueue()
     with front.open() as opened:
         front.load_kinds()
-        worker = Worker(opened, threads=threads or front.threads or max(1, settings.threads), queues=served)
+        worker = Worker(
+            opened, threads=threads or front.threads or max(1, settings.threads), queues=served, processes=processes
+        )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda received, _frame: signals.put(received))
         worker.start()
-        logger.info("Worker %s works on %s with %s", worker.id, opened.where, count_of(worker.threads, "thread"))
+        hands = count_of(worker.threads, "thread")
+        if worker.processes:
+            hands += f" in {worker.processes} {'process' if worker.processes == 1 else 'processes'}"
+        logger.info("Worker %s works on %s with %s", worker.id, opened.where, hands)
         if not settings.app:
             logger.warning("It serves shell jobs only; --app or JOBDECK_APP names the modules that define other kinds")
         clean = _stop(worker, _next(signals), signals, settings.shutdown_grace if grace is None else grace)

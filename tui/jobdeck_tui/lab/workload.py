@@ -568,7 +568,8 @@ def demo_queue(settings: Settings | None = None) -> Iterator[Queue]:
         _lock(lock)
         database = str(Path(folder) / "demo.db")
         kept = min(settings.retention or KEPT, KEPT)
-        settings = replace(settings, database=database, retention=kept, queues=())
+        # No child processes: they could not find kinds that are in no app.
+        settings = replace(settings, database=database, retention=kept, queues=(), processes=0)
         with Queue(database, settings=settings, registry=demo_registry()) as queue:
             yield queue
 

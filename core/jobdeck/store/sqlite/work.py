@@ -48,7 +48,7 @@ state = CASE WHEN cancelling THEN 'cancelled' WHEN ?2 IS NULL OR attempt >= max_
 finished_at = CASE WHEN cancelling OR ?2 IS NULL OR attempt >= max_attempts THEN ?1 END,
 scheduled_at = CASE WHEN cancelling OR attempt >= max_attempts THEN scheduled_at ELSE coalesce(?2, scheduled_at) END,
 reason = CASE WHEN NOT cancelling AND (?2 IS NULL OR attempt >= max_attempts) THEN ?4 END,
-error = ?3"""
+error = ?3, crashes = crashes + ?5"""
 _TOGETHER = 4
 """Completions from this many on are written in one statement."""
 # The plus keeps the planner from reading all that runs for each of the rows.
@@ -172,7 +172,7 @@ class Work:
         def values(ending: Failure) -> tuple[Any, ...]:
             error = f"{ending.error_type}: {ending.message}" if ending.message else ending.error_type
             reason = ending.reason or _REASONS.get(ending.outcome, Reason.EXHAUSTED)
-            return (ending.finished_at, ending.retry_at, one_line(error), reason.value)
+            return (ending.finished_at, ending.retry_at, one_line(error), reason.value, ending.outcome is Outcome.CRASHED)
 
         return self._end(
             endings,

@@ -1,0 +1,140 @@
+"""Jobs a second in child processes, against the same handlers in this process, and what a child costs in memory.
+
+    python tests/bench/children.py
+    python tests/bench/children.py --processes 4 --rounds 7
+
+No database is involved: a list takes its place, so that what is measured is the pipes and the processes. Rounds are
+interleaved, and the ratio is that of their medians. The CPU time is the truth of it on a machine that others use too:
+with all cores busy, `processes × CPU alone ÷ CPU in all` is the ratio that an idle machine could reach.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+from statistics import median
+
+from jobdeck import REGISTRY, Context, Job, State, SystemClock, load_apps
+from jobdeck.attempt import run_attempt
+from jobdeck.children import Children
+from jobdeck.desk import Run
+from jobdeck.jobs import Ending
+from jobdeck.pump import Pump
+
+TASKS = Path(__file__).with_name("tasks.py")
+CLOCK = SystemClock()
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+class Listed:
+    """A source of jobs that is a list."""
+
+    def __init__(self, kind: str, args: str, number: int) -> None:
+        self.jobs = deque(job(n, kind, args) for n in range(number))
+        self.left = number
+        self.done = threading.Event()
+
+    def take(self, most: int) -> Sequence[Run] | None:
+        taken = [self.jobs.popleft() for _ in range(min(most, len(self.jobs)))]
+        return [Run(each, Context(each, CLOCK)) for each in taken] or None
+
+    def hand_in(self, ended: Sequence[tuple[Run, Ending]]) -> None:
+        self.left -= len(ended)
+        if not self.left:
+            self.done.set()
+
+
+def job(n: int, kind: str, args: str) -> Job:
+    return Job(
+        id=n,
+        kind=kind,
+        args_json=args,
+        queue="default",
+        priority=0,
+        state=State.RUNNING,
+        attempt=1,
+        max_attempts=3,
+        created_at=0.0,
+        scheduled_at=0.0,
+        lease=1,
+    )
+
+
+def alone(kind: str, args: str, number: int) -> tuple[float, float]:
+    """Jobs a second of this thread, and its CPU seconds a job."""
+    jobs = [job(n, kind, args) for n in range(number)]
+    random = Random()
+    began, cpu = time.perf_counter(), time.process_time()
+    for each in jobs:
+        run_attempt(each, Context(each, CLOCK), REGISTRY, CLOCK, random)
+    return number / (time.perf_counter() - began), (time.process_time() - cpu) / number
+
+
+def in_children(children: Children, kind: str, args: str, number: int) -> tuple[float, float]:
+    """Jobs a second of the children, and the CPU seconds a job of all processes."""
+    source = Listed(kind, args, number)
+    pump = Pump(source, children)
+    began, cpu = time.perf_counter(), cpu_of_all(children)
+    pump.start()
+    source.done.wait()
+    speed = number / (time.perf_counter() - began)
+    return speed, (cpu_of_all(children) - cpu) / number
+
+
+def cpu_of_all(children: Children) -> float:
+    total = time.process_time()
+    for pid in children.pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        total += (int(fields[11]) + int(fields[12])) / TICK
+    return total
+
+
+def memory(pid: int) -> str:
+    found = dict(line.split()[:2] for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:])
+    return f"{int(found['Rss:']) // 1024} MB resident, {int(found['Pss:']) // 1024} MB of them not shared with others"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--jobs", type=int, default=4000)
+    chosen = parser.parse_args()
+    load_apps([str(TASKS)])
+    children = Children(
+        REGISTRY, processes=chosen.processes, threads=chosen.threads, apps=[str(TASKS)], clock=CLOCK, random=Random()
+    )
+    began = time.perf_counter()
+    children.start()
+    print(f"{chosen.processes} processes of {chosen.threads} threads, ready after {time.perf_counter() - began:.2f} s")
+    for kind, args, what in (
+        ("bench.cpu", '{"n":1,"seconds":0.001}', "1 ms of CPU"),
+        ("bench.sleep", '{"n":1,"seconds":0}', "no-op"),
+    ):
+        one, many = [], []
+        alone(kind, args, 50)
+        in_children(children, kind, args, 200)
+        for _ in range(chosen.rounds):
+            one.append(alone(kind, args, chosen.jobs // 2))
+            many.append(in_children(children, kind, args, chosen.jobs))
+        speed, cpu = (median(each[n] for each in one) for n in (0, 1))
+        speeds, cpus = (median(each[n] for each in many) for n in (0, 1))
+        print(
+            f"{what}: {speed:,.0f} jobs/s here, {speeds:,.0f} in children: {speeds / speed:.2f} ×;"
+            f" CPU a job {cpu * 1e6:,.0f} µs here, {cpus * 1e6:,.0f} in all: {chosen.processes * cpu / cpus:.2f} × at most"
+        )
+    for pid in children.pids:
+        print(f"child {pid}: {memory(pid)}")
+    print("load:", *(f"{load:.2f}" for load in os.getloadavg()))
+    children.close()
+
+
+if __name__ == "__main__":
+    main()
