@@ -134,10 +134,15 @@ class Children:
         else:
             self._call(partial(self._begin, charges))
 
-    def resize(self, threads: int) -> None:
-        """Let each process of the pool run up to `threads` jobs at once."""
+    def resize(self, threads: int, done: Callable[[], None]) -> None:
+        """Let each process of the pool run up to `threads` jobs at once; `done` is called when that holds."""
+
+        def resize() -> None:
+            self._pool.resize(max(1, threads))
+            done()
+
         if self.processes:
-            self._call(partial(self._pool.resize, max(1, threads)))
+            self._call(resize)
 
     def recall(self) -> None:
         """Have all come back that has not begun, now and from here on."""

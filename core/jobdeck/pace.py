@@ -8,7 +8,7 @@ from .jobs import Ending, Release
 
 WORTH = 0.05
 """Seconds: about what the jobs that are claimed ahead may take one thread."""
-MOST = 1024
+MOST = 512
 """Jobs claimed ahead, at the most."""
 _FRESH = 0.3
 """Weight of the newest jobs in the mean."""

@@ -141,12 +141,9 @@ class Worker:
 
     def resize(self, threads: int) -> None:
         """Run up to `threads` jobs at once, in each process, from now on. Running jobs are not disturbed."""
-        self._children.resize(threads)
+        self._children.resize(threads, self._pump.wake)
         missing = self._desk.resize(threads * max(1, self.processes))
-        if self.processes:
-            self._pump.wake()  # the threads are the children's
-            missing = 0
-        for _ in range(missing):
+        for _ in range(0 if self.processes else missing):  # with processes the threads are the children's
             # Daemons: a handler that never returns must not keep the process from ending.
             threading.Thread(target=self._run_loop, name="jobdeck-runner", daemon=True).start()
         self._keeper.wake()

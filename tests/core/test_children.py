@@ -113,7 +113,7 @@ def test_what_runs_in_a_pool_ends_in_every_way_that_it_could_in_a_thread(queue: 
 def test_logs_prints_tracebacks_and_progress_come_from_a_child(
     queue: Queue, note: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    talk, progress = queue.enqueue("talk"), queue.enqueue("progress", {"note": str(note)})
+    talk, progress = queue.enqueue("talk", backoff=(3600, 3600)), queue.enqueue("progress", {"note": str(note)})
     with Worker(queue, threads=1, processes=2):
         wait_until(lambda: queue.get(progress.id).progress == 0.25)
         go(note)
@@ -372,7 +372,11 @@ class Listed:
             while not self.jobs:
                 self._lock.wait()
             taken = [self.jobs.popleft() for _ in range(min(most, len(self.jobs)))]
-            return None if taken[0].kind == "end" else [Run(job, Context(job, CLOCK), float("inf")) for job in taken if job.kind != "end"]
+            return (
+                None
+                if taken[0].kind == "end"
+                else [Run(job, Context(job, CLOCK), float("inf")) for job in taken if job.kind != "end"]
+            )
 
     def hand_in(self, ended: Sequence[tuple[Run, Ending]]) -> None:
         self.messages += 1

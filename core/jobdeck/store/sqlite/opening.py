@@ -17,6 +17,8 @@ from .wal import log_of, size_of
 
 BUSY_TIMEOUT = 10.0
 """Seconds a write waits for another process's transaction."""
+_PATIENCE = 0.02
+"""Seconds: who has waited this long asks twice as often, and so on."""
 _MAGIC = b"SQLite format 3\0"
 
 
@@ -34,14 +36,16 @@ def connect(path: Path, *, create: bool = False, ended: Callable[[], bool] = lam
     waiting_since = 0.0
 
     def busy(calls: int) -> bool:
-        # SQLite's own handler sleeps longer and longer, up to 100 ms, and so a process that asks rarely
-        # starves beside one that asks all the time. Short sleeps of random length are fair.
+        # SQLite's own handler sleeps longer and longer, up to 100 ms, and so a process that asks rarely starves beside
+        # one that asks all the time. Here sleeps are short, of random length, and shorter the longer one has waited:
+        # who asks more often is more likely to be the next, so nobody waits for long.
         nonlocal waiting_since
+        now = time.monotonic()
         if calls == 0:
-            waiting_since = time.monotonic()
-        elif time.monotonic() - waiting_since > BUSY_TIMEOUT or ended():
+            waiting_since = now
+        elif now - waiting_since > BUSY_TIMEOUT or ended():
             return False
-        time.sleep(random.uniform(0.0002, 0.002))
+        time.sleep(random.uniform(0.0002, 0.002) / (1 + (now - waiting_since) / _PATIENCE))
         return True
 
     connection.set_busy_handler(busy)
