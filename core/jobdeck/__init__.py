@@ -91,7 +91,7 @@ if TYPE_CHECKING:
     from .queue import Queue
     from .registry import REGISTRY, Registry, job, load_apps
     from .schedule import Timetable
-    from .settings import Settings
+    from .settings import SWITCH_INTERVAL, Settings
     from .shell import add_shell, command_line
     from .states import FINAL, QUEUED, Operation, State, allows
     from .store.care import Backup
@@ -120,7 +120,7 @@ _HOMES = {
     "queue": "Queue",
     "registry": "REGISTRY Registry job load_apps",
     "schedule": "Timetable",
-    "settings": "Settings",
+    "settings": "SWITCH_INTERVAL Settings",
     "shell": "add_shell command_line",
     "states": "FINAL Operation QUEUED State allows",
     "store.care": "Backup",
@@ -132,6 +132,7 @@ __all__ = [
     "FINAL",
     "QUEUED",
     "REGISTRY",
+    "SWITCH_INTERVAL",
     "Act",
     "ActNotFound",
     "AppNotLoaded",

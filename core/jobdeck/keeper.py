@@ -60,7 +60,14 @@ class Keeper:
     """One thread's work; `loop` returns when the desk is stopped."""
 
     def __init__(
-        self, desk: Desk, store: Store, settings: Settings, clock: Clock, logs: Logs, info: Callable[[], WorkerInfo]
+        self,
+        desk: Desk,
+        store: Store,
+        settings: Settings,
+        clock: Clock,
+        logs: Logs,
+        info: Callable[[], WorkerInfo],
+        stuck: Callable[[list[Run]], None],
     ) -> None:
         self._desk = desk
         self._store = store
@@ -68,6 +75,8 @@ class Keeper:
         self._clock = clock
         self._logs = logs
         self._info = info
+        self._tell_stuck = stuck
+        self._stopping: dict[Run, float] = {}
         self._upkeep = Upkeep(store, settings, clock)
         self._beat_at = self._report_at = 0.0
         self._reported: WorkerInfo | None = None
@@ -98,6 +107,7 @@ class Keeper:
         if held and (self._desk.heard() or now >= self._beat_at):
             self._heartbeat(held)
             self._beat_at = now + self._settings.heartbeat_every
+        self._look_for_stuck(held, now)
         info = self._info()
         if now >= self._report_at or self._reported != info:
             self._store.report_worker(info)
@@ -118,6 +128,12 @@ class Keeper:
                 run.context.ask_to_stop(lost=True)
             elif run.job.id in renewal.cancelling:
                 run.context.ask_to_stop(cancelled=True)
+
+    def _look_for_stuck(self, held: list[Run], now: float) -> None:
+        """Code that was asked to stop and goes on past its grace holds a thread for as long as it likes."""
+        stopping = [run for run in held if run.started_at is not None and run.context.stopping]
+        self._stopping = {run: self._stopping.get(run, now) for run in stopping}
+        self._tell_stuck([run for run, since in self._stopping.items() if now - since > run.context.grace])
 
     def _fence(self, held: list[Run]) -> None:
         """Stop the code of jobs whose lease could not be renewed in time: they may run elsewhere by now."""

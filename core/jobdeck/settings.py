@@ -16,6 +16,11 @@ from .errors import InvalidSetting
 
 PREFIX = "JOBDECK_"
 
+SWITCH_INTERVAL = 0.0005
+"""Seconds after which a busy Python thread lets another one run, for programs whose business is to run jobs
+(`sys.setswitchinterval`). With Python's own 0.005 a handler that computes slows each statement of the database, and each
+key of a screen, by that much."""
+
 
 def default_database() -> str:
     """Where the queue lives when nothing else is said: the user's data folder (XDG Base Directory)."""

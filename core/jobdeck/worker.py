@@ -89,8 +89,9 @@ class Worker:
         self._desk = Desk(self._clock.now)
         self._pump = Pump(self._desk, self._children)
         self._logs = Logs(self._store)
-        self._keeper = Keeper(self._desk, self._store, self._settings, self._clock, self._logs, self._info)
+        self._keeper = Keeper(self._desk, self._store, self._settings, self._clock, self._logs, self._info, self._replace)
         self._threads: list[threading.Thread] = []
+        self._stuck: set[int] = set()
 
     # -- the outside ------------------------------------------------------------------------------
 
@@ -142,11 +143,22 @@ class Worker:
     def resize(self, threads: int) -> None:
         """Run up to `threads` jobs at once, in each process, from now on. Running jobs are not disturbed."""
         self._children.resize(threads, self._pump.wake)
-        missing = self._desk.resize(threads * max(1, self.processes))
+        self._open(self._desk.resize(threads * max(1, self.processes)))
+        self._keeper.wake()
+
+    def _replace(self, stuck: list[Run]) -> None:
+        """Code that does not stop keeps its thread; another one takes its place, so that the rest goes on."""
+        here = {run.job.id for run in stuck if not self._in_child(run)}
+        for job_id in here - self._stuck:
+            logger.warning("Job %d was asked to stop and its code goes on; another thread takes its place", job_id)
+        if here != self._stuck:
+            self._stuck = here
+            self._open(self._desk.replace_stuck(len(here)))
+
+    def _open(self, missing: int) -> None:
         for _ in range(0 if self.processes else missing):  # with processes the threads are the children's
             # Daemons: a handler that never returns must not keep the process from ending.
             threading.Thread(target=self._run_loop, name="jobdeck-runner", daemon=True).start()
-        self._keeper.wake()
 
     def wake(self) -> None:
         """Look for work now."""
@@ -328,5 +340,6 @@ class Worker:
             running=0,  # the store counts
             alive=True,
             kinds=tuple(self._registry.kinds),
+            stuck=self._desk.stuck,
             processes=self._children.processes,
         )

@@ -396,3 +396,35 @@ def _runs(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def test_code_that_ignores_its_cancellation_keeps_its_thread_and_another_takes_its_place(
+    queue: Queue, kinds: Registry, caplog: pytest.LogCaptureFixture
+) -> None:
+    enough = threading.Event()
+
+    @job(name="deaf", registry=kinds)
+    def deaf() -> None:
+        enough.wait()
+
+    @job(name="quick", registry=kinds)
+    def quick() -> int:
+        return 1
+
+    stuck = queue.enqueue("deaf")
+    with Worker(queue, threads=1) as worker:
+        wait_until(lambda: queue.get(stuck.id).state is State.RUNNING)
+        queue.cancel(stuck.id)
+        after = queue.enqueue("quick")
+        assert queue.wait(after.id, timeout=15).state is State.COMPLETED
+        told = queue.get(stuck.id)
+        assert (told.state, told.cancelling) == (State.RUNNING, True)  # not cancelled while its code runs
+        wait_until(lambda: queue.workers()[0].stuck == 1)
+        assert worker.threads == 1
+        enough.set()
+        assert queue.wait(stuck.id, timeout=15).state is State.COMPLETED  # it did not stop for anybody
+        wait_until(lambda: queue.workers()[0].stuck == 0)
+        assert queue.wait(queue.enqueue("quick").id, timeout=15).state is State.COMPLETED
+    assert [record.getMessage() for record in caplog.records if "takes its place" in record.getMessage()] == [
+        f"Job {stuck.id} was asked to stop and its code goes on; another thread takes its place"
+    ]

@@ -17,7 +17,7 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen, Screen
 
-from jobdeck import Job, JobdeckError, Kind, Queue, Settings, command_line
+from jobdeck import SWITCH_INTERVAL, Job, JobdeckError, Kind, Queue, Settings, command_line
 
 from .feed import Feed, Post
 from .messages import Acted, Checked, DetailSnapshot, Drained, Explained, Snapshot, Trouble
@@ -317,7 +317,7 @@ def run_cockpit(settings: Settings, *, threads: int | None = None, readonly: boo
         StoreRefused: the database cannot be used.
     """
     # Keys stay quick beside handlers that compute: the interpreter's lock changes hands every half millisecond.
-    sys.setswitchinterval(0.0005)
+    sys.setswitchinterval(SWITCH_INTERVAL)
     count = settings.threads if threads is None else threads
     if readonly:
         count = 0

@@ -14,10 +14,14 @@ import socket
 import stat
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
+
+_STEP = 50_000_000
+"""Nanoseconds: more than the step of a file system's clock."""
 
 
 class Doorbell:
@@ -30,6 +34,7 @@ class Doorbell:
         self._owner = owner
         self._folder = Path(tempfile.gettempdir()) / f"jobdeck-{owner}-{name}"
         self._sender: socket.socket | None = None
+        self._listed: tuple[int, list[str]] | None = None
         self._lock = threading.Lock()
 
     @property
@@ -40,33 +45,43 @@ class Doorbell:
     def ring(self) -> None:
         """Wake every listener. Never blocks, never raises."""
         try:
-            if not self._trusted():
-                return
-            addresses = list(self._folder.iterdir())
+            about = self._folder.lstat()
+            # The folder's own time changes with each listener that comes or goes.
+            if self._listed is None or self._listed[0] != about.st_mtime_ns:
+                trusted = self._is_ours(about)
+                addresses = [str(each) for each in self._folder.iterdir()] if trusted else []
+                # That time goes in steps of some milliseconds: what came in the same step would not be seen.
+                settled = abs(time.time_ns() - about.st_mtime_ns) > _STEP
+                self._listed = (about.st_mtime_ns, addresses) if settled else None
+            else:
+                addresses = self._listed[1]
         except OSError:
             return
         for address in addresses:
             self._send(address)
 
     def _trusted(self) -> bool:
+        return self._is_ours(self._folder.lstat())
+
+    def _is_ours(self, about: os.stat_result) -> bool:
         """Whether the folder is ours: anyone may make one of its name, or a link to another, where all may write."""
-        about = self._folder.lstat()
         return stat.S_ISDIR(about.st_mode) and about.st_uid == self._owner
 
-    def _send(self, address: Path) -> None:
+    def _send(self, address: str) -> None:
         with self._lock:
             try:
                 if self._sender is None:
                     self._sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
                     self._sender.setblocking(False)
-                self._sender.sendto(b"!", str(address))
+                self._sender.sendto(b"!", address)
             except BlockingIOError:
                 pass  # its buffer is full of rings: it will wake anyway
             except (ConnectionRefusedError, FileNotFoundError):
                 # The listener died without hanging up.
                 with contextlib.suppress(OSError):
-                    if stat.S_ISSOCK(address.lstat().st_mode):
-                        address.unlink()
+                    self._listed = None
+                    if stat.S_ISSOCK(os.lstat(address).st_mode):
+                        Path(address).unlink()
             except (OSError, AttributeError):
                 pass  # no Unix sockets here
 
@@ -113,7 +128,7 @@ class Doorbell:
             yield
         finally:
             ended = True
-            self._send(address)  # the thread hears, and sees that it is over
+            self._send(str(address))  # the thread hears, and sees that it is over
             with contextlib.suppress(OSError):
                 address.unlink()
                 self._folder.rmdir()  # succeeds for the last listener; the others still have their sockets in it

@@ -145,6 +145,7 @@ def worker_document(worker: WorkerInfo) -> Document:
         "pid": worker.pid,
         "threads": worker.threads,
         "processes": worker.processes,
+        "stuck": worker.stuck,
         "running": worker.running,
         "queues": list(worker.queues),
         "started_at": iso(worker.started_at),

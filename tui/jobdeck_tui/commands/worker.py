@@ -22,8 +22,9 @@ from .moments import DURATION
 from .output import count_of
 
 if TYPE_CHECKING:
-    from jobdeck import Worker
+    from jobdeck import SWITCH_INTERVAL, Worker
 
+    sys.setswitchinterval(SWITCH_INTERVAL)
 logger = logging.getLogger("jobdeck.worker")
 _ECHO = 0.05
 """Seconds in which further signals count as the same request."""
@@ -69,8 +70,9 @@ def worker_command(front: Front, threads: int | None, processes: int | None, que
     is how many jobs each of them runs at once.
     """
     front.refuse_if_readonly()
-    from jobdeck import Worker
+    from jobdeck import SWITCH_INTERVAL, Worker
 
+    sys.setswitchinterval(SWITCH_INTERVAL)
     settings = front.settings
     log_to_stderr(settings.log_level, settings.log_format)
     served = None if queues is None else tuple(name.strip() for name in queues.split(",") if name.strip())

@@ -38,7 +38,6 @@ def storable(text: str | None) -> str | None:
 _STATE, _LEASE_UNTIL, _CANCELLING = PLACE["state"], PLACE["lease_until"], PLACE["cancelling"]
 _REASON, _TAGS = PLACE["reason"], PLACE["tags"]
 _STATES = {state.value: state for state in State}
-_REASONS: dict[str | None, Reason | None] = {None: None, **{reason.value: reason for reason in Reason}}
 
 
 def job_of(skew: float) -> Callable[[Row], Job]:
@@ -54,9 +53,12 @@ def job_of(skew: float) -> Callable[[Row], Job]:
         if values[_LEASE_UNTIL] is not None:
             values[_LEASE_UNTIL] += skew
         values[_CANCELLING] = values[_CANCELLING] == 1
-        values[_REASON] = _REASONS[values[_REASON]]
+        if values[_REASON] is not None:
+            values[_REASON] = Reason(values[_REASON])
         values[_TAGS] = tags_of(values[_TAGS])
-        return frozen_job(values)
+        made: Any = _Thawed(*values)
+        made.__class__ = Job
+        return made  # type: ignore[no-any-return]
 
     return job
 
