@@ -22,9 +22,8 @@ from .moments import DURATION
 from .output import count_of
 
 if TYPE_CHECKING:
-    from jobdeck import SWITCH_INTERVAL, Worker
+    from jobdeck import Worker
 
-    sys.setswitchinterval(SWITCH_INTERVAL)
 logger = logging.getLogger("jobdeck.worker")
 _ECHO = 0.05
 """Seconds in which further signals count as the same request."""
@@ -91,7 +90,7 @@ def worker_command(front: Front, threads: int | None, processes: int | None, que
         logger.info("Worker %s works on %s with %s", worker.id, opened.where, hands)
         if not settings.app:
             logger.warning("It serves shell jobs only; --app or JOBDECK_APP names the modules that define other kinds")
-        clean = _stop(worker, _next(signals), signals, settings.shutdown_grace if grace is None else grace)
+        clean = _stop(worker, _next(signals, worker), signals, settings.shutdown_grace if grace is None else grace)
         logger.info("Worker %s has stopped", worker.id)
     if not clean:
         # Code that did not stop still runs on threads of this process, and would keep it from ending.
@@ -101,9 +100,13 @@ def worker_command(front: Front, threads: int | None, processes: int | None, que
         os._exit(0)
 
 
-def _next(signals: queue.SimpleQueue[int]) -> signal.Signals:
-    """The next request to end. Some programs signal both a process and its group: that is one request."""
+def _next(signals: queue.SimpleQueue[int], worker: Worker) -> signal.Signals:
+    """Wait for the request to end, and claim nothing more from that moment on.
+
+    Some programs signal both a process and its group: that is one request.
+    """
     received = signals.get()
+    worker.drain()
     time.sleep(_ECHO)
     while not signals.empty():
         signals.get()

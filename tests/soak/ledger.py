@@ -1,0 +1,238 @@
+"""The crash ledger: producers and workers are killed at random points, and the books must still balance.
+
+    python tests/soak/ledger.py --rounds 200 --seed 7
+
+Two producers enqueue jobs of several kinds, some of which fail, and some kill their own worker. A producer writes the id of
+each acknowledged job into a ledger and has it put on disk before it goes on. A handler writes down each start. Each round
+kills one process with SIGKILL and starts another. In the end workers are left alone until all is done. Then:
+
+- every acknowledged job exists once and is final;
+- no job was started more often than it may;
+- the depth counters say what counting says;
+- the database is sound.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+import apsw
+
+APP = """
+import os, time
+from jobdeck import context, job
+
+def started():
+    file = os.open(os.environ["STARTS"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(file, f"{context().job_id} {context().attempt}\\n".encode())
+    os.close(file)
+
+@job(name="noop")
+def noop() -> None:
+    started()
+
+@job(name="nap")
+def nap(seconds: float) -> None:
+    started()
+    time.sleep(seconds)
+
+@job(name="flaky", backoff=(0.1, 0.2))
+def flaky() -> None:
+    started()
+    if context().attempt == 1:
+        raise ConnectionError("not yet")
+
+@job(name="doomed", max_attempts=2, backoff=(0.1, 0.2))
+def doomed() -> None:
+    started()
+    raise ValueError("never")
+
+@job(name="deadly", max_attempts=2)
+def deadly() -> None:
+    started()
+    os.kill(os.getpid(), 9)
+"""
+WORKER = """
+import signal, threading
+import ledger_tasks
+from jobdeck import Queue, Worker
+asked = threading.Event()
+signal.signal(signal.SIGTERM, lambda *_: asked.set())
+with Queue() as queue:
+    worker = Worker(queue, threads=3)
+    worker.start()
+    asked.wait()
+    worker.stop()
+"""
+PRODUCER = """
+import os, random, sys, time
+import ledger_tasks
+from jobdeck import Queue
+choose = random.Random(int(sys.argv[1]))
+ledger = os.open(os.environ["LEDGER"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+kinds = ["noop"] * 60 + ["nap"] * 20 + ["flaky"] * 15 + ["doomed"] * 4
+with Queue() as queue:
+    while True:
+        kind = "deadly" if choose.random() < 0.003 else choose.choice(kinds)
+        args = {"seconds": choose.uniform(0, 0.05)} if kind == "nap" else {}
+        job = queue.enqueue(kind, args, priority=choose.randint(0, 2), delay=choose.choice([None, None, 0.2]))
+        os.write(ledger, f"{job.id} {job.max_attempts}\\n".encode())
+        os.fsync(ledger)
+        time.sleep(0.004)
+"""
+
+
+@dataclass
+class Verdict:
+    """What the books say."""
+
+    acknowledged: int = 0
+    kills: int = 0
+    states: Counter[str] = field(default_factory=Counter)
+    starts: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+class Ledger:
+    """One run, in a folder of its own."""
+
+    def __init__(self, folder: Path, seed: int, *, workers: int = 3, producers: int = 2, lease: float = 0.8) -> None:
+        self.folder = folder
+        self.random = Random(seed)
+        self.kills = 0
+        (folder / "ledger_tasks.py").write_text(APP)
+        self.environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(folder), *filter(None, sys.path)]),
+            "STARTS": str(folder / "starts"),
+            "LEDGER": str(folder / "ledger"),
+            "JOBDECK_DATABASE": str(folder / "jobs.db"),
+            "JOBDECK_LEASE": str(lease),
+        }
+        self.processes: dict[str, list[subprocess.Popen[bytes]]] = {"worker": [], "producer": []}
+        self.wanted = {"worker": workers, "producer": producers}
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for role in self.processes:
+            self.wanted[role] = 0
+            self._let_go(role)
+
+    def run(self, rounds: int, say: Callable[[str], None] = lambda text: None) -> Verdict:
+        """Kill one process a round, let the rest finish, and look into the books."""
+        for number in range(rounds):
+            self._fill()
+            time.sleep(self.random.uniform(0.05, 0.35))  # the point at which the next one dies is the point of it all
+            role = self.random.choice(["worker", "worker", "producer"])
+            victim = self.random.choice(self.processes[role])
+            victim.kill()
+            self.kills += 1
+            if (number + 1) % 20 == 0:
+                say(f"round {number + 1} of {rounds}: {len(self._acknowledged()):,} jobs acknowledged")
+        self.wanted["producer"] = 0
+        self._let_go("producer")
+        self._finish()
+        for process in self.processes["worker"]:
+            process.terminate()
+        for process in self.processes["worker"]:
+            process.wait(timeout=30)
+        return self._verdict()
+
+    def _fill(self) -> None:
+        """As many processes of each role as there should be."""
+        for role, program in (("worker", WORKER), ("producer", PRODUCER)):
+            alive = [process for process in self.processes[role] if process.poll() is None]
+            while len(alive) < self.wanted[role]:
+                argv = [sys.executable, "-c", program, str(self.random.getrandbits(30))]
+                process = subprocess.Popen(argv, cwd=self.folder, env=self.environment, stderr=subprocess.DEVNULL)
+                alive.append(process)
+            self.processes[role] = alive
+
+    def _let_go(self, role: str) -> None:
+        for process in self.processes[role]:
+            process.kill()
+            process.wait()
+        self.processes[role] = []
+
+    def _finish(self) -> None:
+        end = time.monotonic() + 120
+        while self._open() and time.monotonic() < end:
+            self._fill()  # some jobs kill their worker
+            time.sleep(0.05)
+
+    def _open(self) -> int:
+        return int(self._ask("SELECT count(*) FROM jobdeck_jobs WHERE finished_at IS NULL")[0][0])
+
+    def _ask(self, query: str) -> list[tuple[object, ...]]:
+        connection = apsw.Connection(str(self.folder / "jobs.db"))
+        connection.set_busy_timeout(10_000)
+        try:
+            return connection.execute(query).fetchall()
+        finally:
+            connection.close()
+
+    def _acknowledged(self) -> dict[int, int]:
+        """Job → how often it may start. A line that a kill has cut off was not finished, so nobody relies on it."""
+        path = self.folder / "ledger"
+        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+        return {int(line.split()[0]): int(line.split()[1]) for line in lines if line.endswith("\n")}
+
+    def _verdict(self) -> Verdict:
+        acknowledged = self._acknowledged()
+        stored = {int(str(row[0])): str(row[1]) for row in self._ask("SELECT id, state FROM jobdeck_jobs")}
+        allowed = {int(str(row[0])): int(str(row[1])) for row in self._ask("SELECT id, max_attempts FROM jobdeck_jobs")}
+        starts = Counter(int(line.split()[0]) for line in (self.folder / "starts").read_text().splitlines())
+        verdict = Verdict(len(acknowledged), self.kills, Counter(stored.values()), sum(starts.values()))
+        for job_id in acknowledged:
+            state = stored.get(job_id, "gone")
+            if state not in ("completed", "failed", "cancelled"):
+                verdict.problems.append(f"job {job_id} was acknowledged and is {state}")
+        verdict.problems += [
+            f"job {job_id} was started {n} times of {allowed.get(job_id)}"
+            for job_id, n in starts.items()
+            if n > allowed.get(job_id, 0)
+        ]
+        counted = self._ask("SELECT queue, kind, state, count(*) FROM jobdeck_jobs GROUP BY 1, 2, 3 ORDER BY 1, 2, 3")
+        kept = self._ask("SELECT queue, kind, state, n FROM jobdeck_counts WHERE n <> 0 ORDER BY 1, 2, 3")
+        if counted != kept:
+            verdict.problems.append(f"the counters say {kept}, counting says {counted}")
+        sound = self._ask("PRAGMA integrity_check")
+        if sound != [("ok",)]:
+            verdict.problems.append(f"integrity_check: {sound}")
+        return verdict
+
+
+def main() -> int:
+    """Run it as a command; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=7)
+    chosen = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    with tempfile.TemporaryDirectory() as folder, Ledger(Path(folder), chosen.seed) as ledger:
+        verdict = ledger.run(chosen.rounds, lambda text: print(text, flush=True))
+    print(
+        f"{verdict.kills} processes killed, {verdict.acknowledged:,} jobs acknowledged, {verdict.starts:,} starts, "
+        f"{', '.join(f'{n:,} {state}' for state, n in verdict.states.most_common())}"
+    )
+    for problem in verdict.problems[:20]:
+        print(f"PROBLEM: {problem}")
+    print("The books balance." if not verdict.problems else f"{len(verdict.problems)} problems.")
+    return 1 if verdict.problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""SIGTERM at random moments: a worker that is told to end leaves nothing behind.
+
+    python tests/soak/sigterm.py --moments 200 --seed 7
+
+Each moment a worker is started on a queue full of short, middling and deaf jobs, told to end at a random point, and waited
+for. Then: it exited with 0 within its grace; nothing is `running`; nothing was claimed after it had been told; what had not
+begun has its attempt back.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from random import Random
+
+from jobdeck import Job, Queue, Settings, State, load_apps
+
+APP = """
+import time
+from jobdeck import context, job
+
+@job(name="noop")
+def noop() -> None:
+    pass
+
+@job(name="nap")
+def nap(seconds: float) -> None:
+    time.sleep(seconds)
+
+@job(name="polite")
+def polite() -> None:
+    context().sleep(60)
+
+@job(name="deaf")
+def deaf() -> None:
+    time.sleep(60)
+"""
+GRACE = 1.5
+ALLOWED = 0.25
+"""Seconds between the signal and its arrival in a thread of a busy process on a busy machine."""
+
+
+def one_moment(folder: Path, queue: Queue, random: Random) -> list[str]:
+    """Start a worker, tell it to end at some point; what is wrong afterwards."""
+    drafts = [queue.draft("noop") for _ in range(400)]
+    drafts += [queue.draft("nap", {"seconds": random.uniform(0, 0.1)}) for _ in range(20)]
+    drafts += [queue.draft(random.choice(["polite", "deaf"])) for _ in range(random.randint(0, 2))]
+    random.shuffle(drafts)
+    queue.enqueue_many(drafts)
+    environment = {**os.environ, "JOBDECK_SHUTDOWN_GRACE": str(GRACE), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    argv = [sys.executable, "-m", "jobdeck_tui", "--db", queue.where, "--app", str(folder / "sigterm_tasks.py"), "worker"]
+    process = subprocess.Popen([*argv, "--threads", "4"], cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    begun = process.stderr.readline()  # from here on it works, and hears
+    time.sleep(random.uniform(0.0, 0.4))
+    told_at = time.time()
+    process.terminate()
+    said = begun + process.stderr.read()
+    status = process.wait()
+    took = time.time() - told_at
+    problems = []
+    if status != 0:
+        problems.append(f"exit status {status}: {said[-500:]}")
+    if took > GRACE + 1.0:
+        problems.append(f"it took {took:.2f} s to end, and its grace is {GRACE:g} s")
+    jobs: list[Job] = [*queue.list("", limit=10_000)]
+    problems += [f"job {job.id} {job.kind} is still running" for job in jobs if job.state is State.RUNNING]
+    late = [job for job in jobs if job.started_at is not None and job.started_at > told_at + ALLOWED]
+    problems += [
+        f"job {job.id} was claimed {job.started_at - told_at:.2f} s after the signal" for job in late if job.started_at
+    ]
+    problems += [
+        f"job {job.id} waits and has lost attempt {job.attempt}" for job in jobs if job.state is State.PENDING and job.attempt
+    ]
+    queue.delete_many(queue.ids("state:pending,completed,failed,cancelled,scheduled,retrying"))
+    return problems
+
+
+def moments(folder: Path, count: int, seed: int) -> list[str]:
+    """Try so many; everything that went wrong."""
+    random = Random(seed)
+    (folder / "sigterm_tasks.py").write_text(APP)
+    load_apps([str(folder / "sigterm_tasks.py")])
+    problems: list[str] = []
+    with Queue(settings=Settings(database=str(folder / "jobs.db"))) as queue:
+        for number in range(count):
+            problems += [f"moment {number}: {problem}" for problem in one_moment(folder, queue, random)]
+    return problems
+
+
+def main() -> int:
+    """Run it as a command; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--moments", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=7)
+    chosen = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    with tempfile.TemporaryDirectory() as folder:
+        problems = moments(Path(folder), chosen.moments, chosen.seed)
+    for problem in problems[:20]:
+        print(f"PROBLEM: {problem}")
+    print(f"{chosen.moments} moments, {len(problems)} problems.")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
