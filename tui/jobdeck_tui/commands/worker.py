@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("jobdeck.worker")
 _ECHO = 0.05
 """Seconds in which further signals count as the same request."""
+_LOOK_UP = 0.1
+"""Seconds."""
 _STOPPED = 0
 """Among the signals: every job has ended or was put back."""
 
@@ -105,12 +107,25 @@ def _next(signals: queue.SimpleQueue[int], worker: Worker) -> signal.Signals:
 
     Some programs signal both a process and its group: that is one request.
     """
-    received = signals.get()
+    received = _get(signals)
     worker.drain()
     time.sleep(_ECHO)
     while not signals.empty():
         signals.get()
     return signal.Signals(received)
+
+
+def _get(signals: queue.SimpleQueue[int]) -> int:
+    """What comes next.
+
+    Looks up now and then: the system may hand a signal to any thread of the process, and Python calls its handler on this
+    one, which must not be fast asleep then.
+    """
+    while True:
+        try:
+            return signals.get(timeout=_LOOK_UP)
+        except queue.Empty:
+            continue
 
 
 def _stop(worker: Worker, first: signal.Signals, signals: queue.SimpleQueue[int], grace: float) -> bool:
@@ -123,7 +138,7 @@ def _stop(worker: Worker, first: signal.Signals, signals: queue.SimpleQueue[int]
         signals.put(_STOPPED)
 
     threading.Thread(target=drain, name="jobdeck-drain", daemon=True).start()
-    if signals.get() == _STOPPED:
+    if _get(signals) == _STOPPED:
         return results[0]
     logger.warning("Second signal: ending at once, %s put back", count_of(worker.running))
     return worker.stop(grace=0)
