@@ -12,6 +12,8 @@ from ...errors import JobdeckError, JobNotFound, WrongState
 from ...jobs import Changes, Job, Limits
 from ...states import Operation, State, allows
 from .connection import Connections
+from .family import any_waits, settle
+from .pruning import remove_jobs
 from .rows import JOB_COLUMNS, job_of
 from .tally import Tally
 
@@ -45,8 +47,10 @@ class Acts:
 
         def act(connection: apsw.Connection, job: Job) -> State:
             connection.execute(
-                "UPDATE jobdeck_jobs SET state = 'pending', scheduled_at = ?, finished_at = NULL, reason = NULL,"
-                " result = NULL, progress = NULL, max_attempts = max(max_attempts, attempt + 1) WHERE id = ?",
+                "UPDATE jobdeck_jobs SET state = 'pending', scheduled_at = ?1, finished_at = NULL, reason = NULL,"
+                " result = NULL, progress = NULL, max_attempts = max(max_attempts, attempt + 1),"
+                # Somebody wants it to run, so a time after which it was not worth starting no longer holds.
+                " expires_at = CASE WHEN expires_at > ?1 THEN expires_at END WHERE id = ?2",
                 (now, job.id),
             )
             return State.PENDING
@@ -73,6 +77,7 @@ class Acts:
         done: list[int] = []
         refused: dict[int, JobdeckError] = {}
         tally = Tally()
+        ended: dict[int, State | None] = {}
         with self._connections.writing() as connection:
             found = {job.id: job for job in read_jobs(connection, ids, 0.0)}
             for job_id in dict.fromkeys(ids):
@@ -82,8 +87,17 @@ class Acts:
                 elif not allows(operation, job.state):
                     refused[job_id] = WrongState(job_id, operation, job.state)
                 else:
-                    tally.move(job.queue, job.kind, job.state, act(connection, job))
+                    state = act(connection, job)
+                    tally.move(job.queue, job.kind, job.state, state)
+                    if state is None or state.is_final:
+                        ended[job_id] = state
                     done.append(job_id)
+            if ended and any_waits(connection):
+                # They themselves wait no longer.
+                connection.execute(
+                    "DELETE FROM jobdeck_waits WHERE child IN (SELECT value FROM json_each(?))", (json.dumps(list(ended)),)
+                )
+                settle(connection, tally, ended, self._clock.now())
             tally.write(connection)
         return Changes(tuple(done), refused)
 
@@ -114,9 +128,7 @@ class Acts:
 
 
 def _remove(connection: apsw.Connection, job: Job) -> None:
-    connection.execute("DELETE FROM jobdeck_jobs WHERE id = ?", (job.id,))
-    connection.execute("DELETE FROM jobdeck_attempts WHERE job_id = ?", (job.id,))
-    connection.execute("DELETE FROM jobdeck_logs WHERE job_id = ?", (job.id,))
+    remove_jobs(connection, [job.id], set() if job.batch is None else {job.batch})
 
 
 def read_jobs(connection: apsw.Connection, ids: Sequence[int], skew: float) -> Iterator[Job]:
