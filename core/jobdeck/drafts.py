@@ -135,7 +135,7 @@ def _moment(delay: float | None, at: float | None, name: str, now: float) -> flo
         raise InvalidOption(name, "must not be negative, nor longer than 300 years")
     if at is not None and not 0 <= at < 2 * _FAR:
         raise InvalidOption("time" if name == "delay" else name, "must be seconds since 1970, and within the next 300 years")
-    return now + delay if delay else at
+    return at if delay is None else now + delay
 
 
 def _tags(tags: Sequence[str]) -> tuple[str, ...]:

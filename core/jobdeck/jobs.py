@@ -63,7 +63,10 @@ class OnConflict(StrEnum):
     RETURN = "return"
     """Return the other job; nothing is enqueued."""
     REPLACE = "replace"
-    """Give the other job, if it is still queued, the new arguments, priority and due time, and return it."""
+    """Give the other job, if it is still queued, the new arguments, priority, due time, tags and expiry, and return it.
+
+    One of another kind could not use them: then raise `NotUnique`.
+    """
     REFUSE = "refuse"
     """Raise `NotUnique`."""
 

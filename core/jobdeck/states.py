@@ -59,6 +59,7 @@ class Operation(StrEnum):
     SNOOZE = "snooze"
     RELEASE = "release"
     RESCUE = "rescue"
+    EXPIRE = "expire"
     CANCEL = "cancel"
     RETRY = "retry"
     REPRIORITISE = "reprioritise"
@@ -85,7 +86,8 @@ TRANSITIONS: Mapping[Operation, Mapping[State | None, Targets]] = MappingProxyTy
         Operation.STAGE: {
             _S.SCHEDULED: _to(_S.PENDING),
             _S.RETRYING: _to(_S.PENDING),
-            _S.WAITING: _to(_S.PENDING),
+            # With the end of the last job that it waited for; it may be due later still.
+            _S.WAITING: _to(_S.PENDING, _S.SCHEDULED),
         },
         Operation.CLAIM: {_S.PENDING: _to(_S.RUNNING)},
         Operation.HEARTBEAT: {_S.RUNNING: _to(_S.RUNNING)},
@@ -96,6 +98,7 @@ TRANSITIONS: Mapping[Operation, Mapping[State | None, Targets]] = MappingProxyTy
         Operation.RELEASE: {_S.RUNNING: _to(_S.PENDING, _S.CANCELLED)},
         # A rescued job that somebody had asked to stop has stopped: its worker is dead.
         Operation.RESCUE: {_S.RUNNING: _to(_S.PENDING, _S.FAILED, _S.CANCELLED)},
+        Operation.EXPIRE: {state: _to(_S.FAILED) for state in sorted(QUEUED)},
         # A running job is only asked to stop (it stays `running`, shown as cancelling); it becomes
         # `cancelled` when its worker says that the code has stopped.
         Operation.CANCEL: {

@@ -205,8 +205,15 @@ def _next(queue: Queue, until: float | None) -> Job | None:
         due = store.next_due_at()
         if due is not None and due <= clock.now():
             store.stage_jobs()
+            store.expire_jobs()
         claimed = store.claim_jobs(
-            "drain", 1, kinds=queue.registry.kinds, queues=queue.settings.queues, lease=queue.settings.lease
+            "drain",
+            1,
+            kinds=queue.registry.kinds,
+            limits=queue.registry.limits,
+            queues=queue.settings.queues,
+            lease=queue.settings.lease,
+            ageing=queue.settings.ageing,
         )
         if claimed:
             return claimed[0]

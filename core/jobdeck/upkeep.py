@@ -63,6 +63,9 @@ class Upkeep:
         """Do what is due now; returns the ids of rescued jobs."""
         now = self._clock.monotonic()
         self._next_tick = run_due(self._store, self._clock)
+        # The claimer does it on time, unless all its threads are busy.
+        while self._store.expire_jobs():
+            pass
         rescued: list[int] = []
         if now >= self._rescue_at:
             self._rescue_at = now + self.rescue_every

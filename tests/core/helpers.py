@@ -14,7 +14,7 @@ import apsw
 from jobdeck import Job, NewJob, Queue, Registry, Settings, State
 from jobdeck.jobs import Completion, Failure, Nap, Release, Stop
 from jobdeck.registry import Entry
-from jobdeck.store.base import Store
+from jobdeck.store.base import Claimed, Store
 
 NOON = 1_750_000_000.0
 """Where the wall clock of the tests begins: some day in June 2025."""
@@ -50,6 +50,10 @@ class FakeClock:
         """The machine starts anew: its monotonic clock too."""
         self.machine = 5.0
         self.booted += "+"
+
+
+PARENT = "demo.parent"
+"""The kind of the job that a job in the state `waiting` waits for."""
 
 
 def wait_until(condition: Callable[[], Any], timeout: float = 10.0, what: str = "the condition") -> Any:
@@ -89,9 +93,10 @@ class Bench:
         kinds: tuple[str, ...] = (),
         queues: tuple[str, ...] = (),
         lease: float = 30.0,
-    ) -> list[Job]:
+        **more: Any,
+    ) -> Claimed:
         served = kinds or tuple({kind for (kind,) in self.rows("SELECT DISTINCT kind FROM jobdeck_jobs")})
-        return self.store.claim_jobs(worker, limit, kinds=served, queues=queues, lease=lease)
+        return self.store.claim_jobs(worker, limit, kinds=served, queues=queues, lease=lease, **more)
 
     def running(self, **options: Any) -> Job:
         """A job that has just been claimed."""
@@ -121,21 +126,21 @@ class Bench:
     def stop(self, job: Job) -> list[int]:
         return self.store.stop_jobs([Stop(job, self.clock.now(), self.clock.now())])
 
-    def in_state(self, state: State) -> Job:
+    def crash(self, *jobs: Job) -> None:
+        """The workers of these running jobs die, and somebody takes the jobs back."""
+        self.clock.advance(31)
+        assert set(self.store.rescue_jobs()) >= {job.id for job in jobs}
+
+    def in_state(self, state: State, **options: Any) -> Job:
         """A job that has come to this state by way of the store's own methods."""
         if state is State.SCHEDULED:
-            return self.enqueue(new(scheduled_at=self.clock.now() + 3600))[0]
+            return self.enqueue(new(scheduled_at=self.clock.now() + 3600, **options))[0]
         if state is State.PENDING:
-            return self.enqueue()[0]
-        if state is State.WAITING:  # nothing leads there yet
-            (job,) = self.enqueue()
-            self.change("UPDATE jobdeck_jobs SET state = 'waiting' WHERE id = ?", job.id)
-            self.change("UPDATE jobdeck_counts SET n = n - 1 WHERE state = 'pending'")
-            self.change(
-                "INSERT INTO jobdeck_counts VALUES ('default', 'demo.work', 'waiting', 1) ON CONFLICT DO UPDATE SET n = n + 1"
-            )
-            return self.get(job)
-        job = self.running()
+            return self.enqueue(new(**options))[0]
+        if state is State.WAITING:
+            (parent,) = self.enqueue(new(kind=PARENT))
+            return self.enqueue(new(after=(parent.id,), **options))[0]
+        job = self.running(**options)
         if state is State.RETRYING:
             self.fail(job, retry_in=3600)
         elif state is State.COMPLETED:

@@ -26,6 +26,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import Self
 
 import apsw
 
@@ -123,7 +124,7 @@ class Ledger:
         self.processes: dict[str, list[subprocess.Popen[bytes]]] = {"worker": [], "producer": []}
         self.wanted = {"worker": workers, "producer": producers}
 
-    def __enter__(self) -> Ledger:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.core.helpers import Bench, FakeClock, new, open_queue
 
-from jobdeck import Explanation, Job, JobNotFound, Registry, State, WorkerInfo
+from jobdeck import Explanation, IfParentFails, Job, JobNotFound, Registry, State, WorkerInfo
 from jobdeck.explain import explain
 from jobdeck.registry import Entry
 from jobdeck.situation import AHEAD_COUNTED
@@ -111,9 +111,8 @@ def test_a_waiting_job_names_its_parents_and_their_states(bench: Bench) -> None:
     report(bench)
     failed = bench.in_state(State.FAILED)
     (parent,) = bench.enqueue()
-    job = bench.in_state(State.WAITING)
-    for each in (parent.id, failed.id, 999):
-        bench.change("INSERT INTO jobdeck_waits VALUES (?, ?)", each, job.id)
+    (job,) = bench.enqueue(new(after=(parent.id, failed.id), if_parent_fails=IfParentFails.WAIT))
+    bench.change("INSERT INTO jobdeck_waits VALUES (999, ?)", job.id)
     told = why(bench, job)
     (check,) = told.blockers
     assert check.name == "parents"

@@ -1,13 +1,16 @@
 """Hypothesis drives a store and a plain model of it side by side: P2, P3, P5, P6, P7, P10 and the counters.
 
-Two workers claim, finish, stall and come back late; clocks step and jump; people cancel, retry, reprioritise, pause and
-delete. After every step the store must say what the model says.
+Two workers claim for their threads and ahead of them, finish, stall and come back late; clocks step and jump; jobs have
+keys, expire, and wait for one another; people cancel, retry, reprioritise, pause and delete. After every step the store
+must say what the model says.
 """
 
 from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,7 +31,7 @@ from hypothesis.stateful import (
 )
 from tests.core.helpers import STORES, Bench, FakeClock, new
 
-from jobdeck import FINAL, QUEUED, Job, Reason, State
+from jobdeck import FINAL, QUEUED, IfParentFails, Job, JobdeckError, Reason, State
 
 LEASE = 30.0
 KINDS = ("a", "b")
@@ -46,6 +49,11 @@ class Model:
     max_attempts: int
     state: State
     due: float
+    key: str | None = None
+    expires: float | None = None
+    policy: IfParentFails = IfParentFails.CANCEL
+    parents: set[int] = field(default_factory=set)
+    """Those that it still waits for."""
     attempt: int = 0
     lease: int | None = None
     lease_until: float = 0.0
@@ -59,6 +67,21 @@ class Model:
     """Leases whose attempt is recorded."""
     leases: set[int] = field(default_factory=set)
     """Every lease that was ever issued on it."""
+
+    def hear(self, ended: Mapping[int, State | None], now: float) -> bool:
+        """Jobs have become final, or were removed; whether this one is cancelled for it."""
+        heard = self.parents & ended.keys()
+        unhappy = {parent for parent in heard if ended[parent] is not State.COMPLETED}
+        if self.policy is IfParentFails.RUN:
+            unhappy = set()
+        if unhappy and (self.policy is IfParentFails.CANCEL or any(ended[parent] is None for parent in unhappy)):
+            self.state, self.reason, self.parents = State.CANCELLED, Reason.PARENT, set()
+            return True
+        self.parents -= heard - unhappy
+        if heard and not self.parents:
+            self.state = State.SCHEDULED if self.due > now else State.PENDING
+            self.due = max(self.due, now)
+        return False
 
 
 class StoreMachine(RuleBasedStateMachine):
@@ -90,7 +113,7 @@ class StoreMachine(RuleBasedStateMachine):
     @initialize(attempts=st.lists(st.integers(1, 3), min_size=2, max_size=5))
     def begin_with_some_jobs(self, attempts: list[int]) -> None:
         for n, each in enumerate(attempts):
-            self.enqueue(KINDS[n % 2], QUEUES[n % 2], n % 2, each, None)
+            self.enqueue(KINDS[n % 2], QUEUES[n % 2], n % 2, each)
 
     @rule(
         kind=st.sampled_from(KINDS),
@@ -102,13 +125,63 @@ class StoreMachine(RuleBasedStateMachine):
     def one_more_job(self, kind: str, queue: str, priority: int, attempts: int, delay: float | None) -> None:
         self.enqueue(kind, queue, priority, attempts, delay)
 
-    def enqueue(self, kind: str, queue: str, priority: int, attempts: int, delay: float | None) -> None:
+    @rule(expires=st.sampled_from([10.0, 60.0]), delay=st.sampled_from([None, 5.0]))
+    def one_that_expires(self, expires: float, delay: float | None) -> None:
+        self.enqueue(KINDS[0], QUEUES[0], 1, 2, delay, expires=expires)
+
+    @rule(key=st.sampled_from(["k", "l"]))
+    def one_with_a_key(self, key: str) -> None:
+        holders = [job_id for job_id, model in self.jobs.items() if model.key == key and model.state not in FINAL]
+        if holders:
+            (job,) = self.bench.enqueue(new(unique_key=key))
+            assert [job.id] == holders
+        else:
+            self.enqueue(KINDS[1], QUEUES[1], 0, 2, key=key)
+
+    @rule(
+        choices=st.lists(st.integers(0, 50), min_size=1, max_size=3),
+        policy=st.sampled_from(IfParentFails),
+        delay=st.sampled_from([None, None, 50.0]),
+        expires=st.sampled_from([None, None, 100.0]),
+    )
+    def one_after_others(self, choices: list[int], policy: IfParentFails, delay: float | None, expires: float | None) -> None:
+        if self.jobs:
+            after = tuple({self.some(choice) for choice in choices})
+            self.enqueue(KINDS[0], QUEUES[1], 0, 1, delay, after=after, policy=policy, expires=expires)
+
+    def enqueue(
+        self,
+        kind: str,
+        queue: str,
+        priority: int,
+        attempts: int,
+        delay: float | None = None,
+        *,
+        key: str | None = None,
+        expires: float | None = None,
+        after: tuple[int, ...] = (),
+        policy: IfParentFails = IfParentFails.CANCEL,
+    ) -> None:
         now = self.clock.now()
         due = None if delay is None else now + delay
-        (job,) = self.bench.enqueue(new(kind, queue, priority, max_attempts=attempts, scheduled_at=due))
+        expires_at = None if expires is None else now + expires
+        options = {"unique_key": key, "expires_at": expires_at, "after": after, "if_parent_fails": policy}
+        (job,) = self.bench.enqueue(new(kind, queue, priority, max_attempts=attempts, scheduled_at=due, **options))
         assert job.id not in self.jobs
         state = State.SCHEDULED if delay else State.PENDING
-        self.jobs[job.id] = Model(queue, kind, priority, attempts, state, now if due is None else due)
+        model = Model(queue, kind, priority, attempts, state, now if due is None else due, key, expires_at, policy)
+        model.parents = {parent for parent in after if self.jobs[parent].state is not State.COMPLETED}
+        if model.parents:
+            model.state = State.WAITING
+            model.hear({parent: self.jobs[parent].state for parent in after if self.jobs[parent].state in FINAL}, now)
+        self.jobs[job.id] = model
+        assert job == self.bench.get(job)
+
+    def settle(self, ended: Mapping[int, State | None]) -> None:
+        """Tell the children, and theirs."""
+        while ended:
+            now = self.clock.now()
+            ended = {job_id: State.CANCELLED for job_id, model in self.jobs.items() if model.hear(ended, now)}
 
     @rule(seconds=st.sampled_from([0.5, 4.0, 20.0, 29.0, 31.0, 100.0]))
     def time_passes(self, seconds: float) -> None:
@@ -129,30 +202,66 @@ class StoreMachine(RuleBasedStateMachine):
         for model in due:
             model.state = State.PENDING
 
+    @rule()
+    def expire(self) -> None:
+        gone = {
+            job_id: model
+            for job_id, model in self.jobs.items()
+            if model.state in QUEUED and model.expires is not None and model.expires <= self.clock.now()
+        }
+        assert self.store.expire_jobs() == len(gone)
+        for model in gone.values():
+            model.state, model.reason, model.parents = State.FAILED, Reason.EXPIRED, set()
+        self.settle(dict.fromkeys(gone, State.FAILED))
+
     # -- workers ----------------------------------------------------------------------------------
 
     @precondition(lambda self: any(model.state is State.PENDING for model in self.jobs.values()))
-    @rule(target=claimed, worker=WORKERS, kinds=st.sampled_from([KINDS, KINDS, KINDS[:1]]))
-    def claim(self, worker: str, kinds: tuple[str, ...]) -> Job | MultipleResults[Job]:
+    @rule(
+        target=claimed,
+        worker=WORKERS,
+        kinds=st.sampled_from([KINDS, KINDS, KINDS[:1]]),
+        idle=st.sampled_from([1, 1, 2, 3]),
+        ahead=st.sampled_from([0, 0, 1, 4]),
+        suspects=st.booleans(),
+    )
+    def claim(self, worker: str, kinds: tuple[str, ...], idle: int, ahead: int, suspects: bool) -> MultipleResults[Job]:
+        expected = self.claimable(kinds, idle, ahead, suspects)
+        got = self.store.claim_jobs(worker, idle, kinds=kinds, queues=(), lease=LEASE, ahead=ahead, suspects=suspects)
+        assert [job.id for job in got] == expected  # P10, and P7: nothing else is pending
+        for job in got:
+            model = self.jobs[job.id]
+            assert job.lease is not None
+            assert job.lease not in model.leases  # P2: fresh
+            model.leases.add(job.lease)
+            model.state, model.lease, model.lease_until = State.RUNNING, job.lease, self.clock.monotonic() + LEASE
+            model.attempt += 1
+            model.starts += 1
+            assert model.attempt <= model.max_attempts  # P5
+        return multiple(*got)
+
+    def claimable(self, kinds: tuple[str, ...], idle: int, ahead: int, suspects: bool) -> list[int]:
+        """What a claim must get, in order."""
+        now = self.clock.now()
         ready = [
             (-model.priority, job_id)
             for job_id, model in self.jobs.items()
             if model.state is State.PENDING and model.kind in kinds and model.queue not in self.paused
-        ]
-        got = self.store.claim_jobs(worker, 1, kinds=kinds, queues=(), lease=LEASE)
-        assert [job.id for job in got] == [job_id for _, job_id in sorted(ready)[:1]]  # P10, and P7: nothing else is pending
-        if not got:
-            return multiple()
-        (job,) = got
-        model = self.jobs[job.id]
-        assert job.lease is not None
-        assert job.lease not in model.leases  # P2: fresh
-        model.leases.add(job.lease)
-        model.state, model.lease, model.lease_until = State.RUNNING, job.lease, self.clock.monotonic() + LEASE
-        model.attempt += 1
-        model.starts += 1
-        assert model.attempt <= model.max_attempts  # P5
-        return job
+            and (model.expires is None or model.expires > now)
+        ]  # fmt: skip
+        chosen: list[int] = []
+        for place, (_, job_id) in enumerate(sorted(ready)):
+            model = self.jobs[job_id]
+            # Beyond the idle threads nothing that a crash could cost dearly, nor what comes after it.
+            if len(chosen) >= idle and (
+                place >= idle + ahead or model.crashes or model.attempt + 1 >= model.max_attempts
+            ):  # fmt: skip
+                break
+            if model.crashes and not suspects:
+                continue
+            suspects = suspects and not model.crashes
+            chosen.append(job_id)
+        return chosen
 
     def holds(self, job: Job) -> Model | None:
         model = self.jobs.get(job.id)
@@ -175,6 +284,8 @@ class StoreMachine(RuleBasedStateMachine):
         model.starts -= back
         model.lease, model.cancelling = None, False
         model.ended.add(job.lease)
+        if model.state in FINAL:
+            self.settle({job.id: model.state})
 
     @rule(job=claimed)
     def complete(self, job: Job) -> None:
@@ -230,6 +341,13 @@ class StoreMachine(RuleBasedStateMachine):
             model.lease, model.cancelling = None, False
             model.reason = Reason.CRASHED if model.state is State.FAILED else None
             model.crashes += 1
+        self.settle({job_id: model.state for job_id, model in ended.items() if model.state in FINAL})
+
+    @precondition(lambda self: any(model.state is State.RUNNING for model in self.jobs.values()))
+    @rule()
+    def all_workers_crash(self) -> None:
+        self.clock.advance(LEASE + 1)
+        self.rescue()
 
     # -- people -----------------------------------------------------------------------------------
 
@@ -244,19 +362,26 @@ class StoreMachine(RuleBasedStateMachine):
             if model.state is State.RUNNING:
                 model.cancelling = True
             else:
-                model.state = State.CANCELLED
+                model.state, model.parents = State.CANCELLED, set()
+                self.settle({job_id: State.CANCELLED})
 
     @rule(choice=st.integers(0, 50))
     def retry(self, choice: int) -> None:
         job_id = self.some(choice)
-        done = self.store.retry_jobs([job_id]).done
+        done: tuple[int, ...] = ()
+        with suppress(JobdeckError):
+            done = self.store.retry_jobs([job_id]).done
         model = self.jobs.get(job_id)
         allowed = model is not None and model.state not in (State.PENDING, State.RUNNING, State.WAITING)
+        if model and model.key is not None and model.state in FINAL:
+            allowed = not any(each.key == model.key and each.state not in FINAL for each in self.jobs.values())
         assert done == ((job_id,) if allowed else ())
         if model and allowed:
             model.state, model.due = State.PENDING, self.clock.now()
             model.max_attempts = max(model.max_attempts, model.attempt + 1)
             model.reason = None
+            if model.expires is not None and model.expires <= self.clock.now():
+                model.expires = None
 
     @rule(choice=st.integers(0, 50), priority=st.integers(-2, 2))
     def reprioritise(self, choice: int, priority: int) -> None:
@@ -277,6 +402,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert done == ((job_id,) if allowed else ())
         if allowed:
             del self.jobs[job_id]
+            self.settle({job_id: None})
 
     @rule(queue=st.sampled_from(QUEUES))
     def pause_or_resume(self, queue: str) -> None:
@@ -299,7 +425,7 @@ class StoreMachine(RuleBasedStateMachine):
                 *(model.state, model.priority, model.attempt, model.max_attempts),
                 *(model.lease, model.cancelling, model.due),
             )
-            assert (job.reason, job.crashes) == (model.reason, model.crashes)
+            assert (job.reason, job.crashes, job.expires_at) == (model.reason, model.crashes, model.expires)
             assert (job.finished_at is not None) == (model.state in FINAL)
 
     @invariant()
@@ -308,6 +434,13 @@ class StoreMachine(RuleBasedStateMachine):
         assert rows == sorted(
             (job_id, lease, int(lease in model.late)) for job_id, model in self.jobs.items() for lease in model.ended
         )
+
+    @invariant()
+    def every_wait_is_of_a_waiting_job_for_one_that_has_not_completed(self) -> None:
+        rows = self.bench.rows("SELECT child, parent FROM jobdeck_waits ORDER BY 1, 2")
+        assert rows == sorted((job_id, parent) for job_id, model in self.jobs.items() for parent in model.parents)
+        waiting = {job_id for job_id, model in self.jobs.items() if model.state is State.WAITING}
+        assert {child for child, _ in rows} == waiting
 
     @invariant()
     def the_counters_say_what_counting_says(self) -> None:
@@ -320,7 +453,7 @@ def test_the_store_does_what_a_plain_model_of_it_does(store: str) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=100,
+            max_examples=150,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.core.helpers import Bench, new
 
-from jobdeck import Job, State
+from jobdeck import IfParentFails, Job, State
 from jobdeck.retention import Rule
 from jobdeck.states import FINAL, QUEUED
 from jobdeck.store.sqlite.pruning import OLD
@@ -85,8 +85,7 @@ def test_jobs_that_are_not_final_are_never_pruned(bench: Bench, state: State) ->
 
 def test_a_job_that_others_wait_for_stays_and_does_not_keep_others_from_going(bench: Bench) -> None:
     awaited = bench.in_state(State.FAILED)
-    child = bench.in_state(State.WAITING)
-    wait_for(bench, awaited, child)
+    (child,) = bench.enqueue(new(after=(awaited.id,), if_parent_fails=IfParentFails.WAIT))
     bench.clock.advance(1)
     other = bench.in_state(State.FAILED)
     bench.clock.advance(10)

@@ -76,7 +76,7 @@ class SqliteStore(Store):
         self._connections = Connections(path, self._clock, synchronous, adopt=adopt)
         self._doorbell = Doorbell(path)
         self._claims = Claims(self._connections, self._clock, random or Random())
-        self._work = Work(self._connections, self._clock)
+        self._work = Work(self._connections, self._clock, self._doorbell.ring)
         self._intake = Intake(self._connections, self._clock)
         self._acts = Acts(self._connections, self._clock)
         self._looks = Looks(self._connections, self._clock)
@@ -125,10 +125,8 @@ class SqliteStore(Store):
 
     def enqueue_batch(self, name: str, jobs: Sequence[NewJob]) -> Batch:
         with self._connections.transaction():
-            batch = self._intake.begin_batch(name, len(jobs))
-            self._intake.enqueue(jobs, batch.id)
+            found = self._looks.batch(self._intake.enqueue_batch(name, jobs))
             self._ring(bool(jobs))
-            found = self._looks.batch(batch.id)
         assert found is not None
         return found
 
@@ -260,7 +258,9 @@ class SqliteStore(Store):
         return self._acts.reprioritise(ids, priority, by, relative=relative)
 
     def delete_jobs(self, ids: Sequence[int], *, by: By = SOMEBODY) -> Changes:
-        return self._acts.delete(ids, by)
+        changes = self._acts.delete(ids, by)
+        self._ring(bool(changes.done))  # what waited for one of them may run now
+        return changes
 
     def limit_queue(self, name: str, limits: Limits) -> None:
         self._acts.limit(name, limits)

@@ -50,7 +50,7 @@ _PICK = f"""
      CROSS JOIN jobdeck_jobs AS job
         ON job.id IN (SELECT id FROM jobdeck_jobs AS ready
                        WHERE ready.state = 'pending' AND ready.queue = lane.value ->> 0 AND ready.kind = lane.value ->> 1
-                         AND (ready.expires_at IS NULL OR ready.expires_at > :now)
+                         AND (ready.expires_at IS NULL OR ready.expires_at > :now) AND (ready.crashes = 0 OR :crashed)
                        ORDER BY ready.priority DESC, ready.id LIMIT :limit)
      ORDER BY job.priority DESC, job.id LIMIT :limit)
 """
@@ -76,6 +76,7 @@ _PICK_AGED = f"""
         ON job.id IN (SELECT id FROM jobdeck_jobs AS ready
                        WHERE ready.state = 'pending' AND ready.queue = band.queue AND ready.kind = band.kind
                          AND ready.priority = band.priority AND (ready.expires_at IS NULL OR ready.expires_at > :now)
+                         AND (ready.crashes = 0 OR :crashed)
                        ORDER BY ready.id LIMIT :limit)
      WHERE band.priority IS NOT NULL
      ORDER BY job.{_AGED.replace("scheduled_at", "job.scheduled_at")} DESC, job.id LIMIT :limit)
@@ -125,32 +126,19 @@ class Claims:
     def claim(self, wanted: Wanted) -> Claimed:
         """See `Store.claim_jobs`."""
         now, monotonic = self._clock.now(), self._clock.monotonic()
+        claimed = Claimed()
         with self._connections.writing() as connection:
             rooms = Rooms(connection, wanted, monotonic)
-            claimed = Claimed()
-            claimed.again = rooms.again
-            if not rooms.lanes:
-                return claimed
-            told: dict[str, Any] = {
+            told = {
                 "worker": wanted.worker,
                 # Random, and different for each job of the claim; 62 bits so that adding an id stays an integer.
                 "lease": self._random.getrandbits(62),
                 "until": monotonic + wanted.lease,
                 "now": now,
-                "lanes": json.dumps(rooms.lanes),
-                "limit": wanted.idle + wanted.ahead,
                 "ageing": wanted.ageing,
             }
-            ((picked, unsafe),) = rows_of(connection, _PICK_AGED if wanted.ageing else _PICK, told)
-            chosen = json.loads(picked)
-            if unsafe or rooms.limited:
-                chosen = _chosen(chosen, wanted, rooms)
+            chosen = _claim(connection, wanted, rooms, told)
             claimed.again = rooms.again
-            if not chosen:
-                return claimed
-            ids = [row[_ID] for row in chosen]
-            connection.execute(_CLAIM, {**told, "ids": json.dumps(ids)})
-            assert connection.changes() == len(ids), "a pending job was taken inside the transaction that picked it"
             tally = Tally()
             for (queue, kind), n in Counter((row[_QUEUE], row[_KIND]) for row in chosen).items():
                 tally.move(queue, kind, State.PENDING, State.RUNNING, n)
@@ -160,25 +148,52 @@ class Claims:
         return claimed
 
 
+def _claim(connection: apsw.Connection, wanted: Wanted, rooms: Rooms, told: Mapping[str, Any]) -> list[list[Any]]:
+    """Claim what there is for the worker, nearly always in one step.
+
+    Where a step withholds jobs, for their queue or kind has no room left or for they are suspects, it may have seen nothing
+    else. The next one then looks past them, for the threads that are still idle.
+    """
+    claimed: list[list[Any]] = []
+    limit, suspects, past = wanted.idle + wanted.ahead, wanted.suspects, False
+    query = _PICK_AGED if wanted.ageing else _PICK
+    while limit > 0 and (lanes := rooms.open_lanes()):
+        bound = {**told, "lanes": json.dumps(lanes), "limit": limit, "crashed": suspects or not past}
+        ((picked, unsafe),) = rows_of(connection, query, bound)
+        rows = chosen = json.loads(picked)
+        if unsafe or rooms.limited:
+            chosen = _chosen(rows, wanted.idle - len(claimed), rooms, suspects=suspects)
+        if chosen:
+            ids = [row[_ID] for row in chosen]
+            connection.execute(_CLAIM, {**told, "ids": json.dumps(ids)})
+            assert connection.changes() == len(ids), "a pending job was taken inside the transaction that picked it"
+            claimed += chosen
+        if len(chosen) == len(rows) or len(rows) < limit:
+            break
+        suspects = suspects and not any(row[_CRASHES] for row in chosen)
+        limit, past = wanted.idle - len(claimed), True
+    return claimed
+
+
 def effective_priority(priority: int, due: float, now: float, ageing: float) -> int:
     """The priority that a claim goes by: one more for each `ageing` seconds that the job has been due; 0 means never."""
     return priority + int(max(0.0, now - due) / ageing) if ageing else priority
 
 
-def _chosen(rows: Sequence[list[Any]], wanted: Wanted, rooms: Rooms) -> list[list[Any]]:
-    """Those of the ready rows, in order, that may be claimed.
+def _chosen(rows: Sequence[list[Any]], idle: int, rooms: Rooms, *, suspects: bool) -> list[list[Any]]:
+    """Those of the ready rows, in order, that may be claimed for so many idle threads, and ahead of them.
 
     Jobs beyond the idle threads have not begun when the process dies, and lose an attempt all the same. So no job is
-    claimed ahead for which that would be the last one, or which has been through it before; what comes after it waits
-    too, so that the order is kept. A suspect, which a crash has interrupted, runs beside no other suspect of the same
-    process: one of them kills, and the others must not be counted out for its sake.
+    claimed ahead for which that would be the last one, or which has been through it before; nor one of a queue with a
+    rate, which counts starts. What comes after it waits too, so that the order is kept. A suspect, which a crash has
+    interrupted, runs beside no other suspect of the same process: one of them kills, and the others must not be counted
+    out for its sake.
     """
     chosen: list[list[Any]] = []
-    suspects = wanted.suspects
     limited = rooms.limited
     for row in rows:
         crashed = row[_CRASHES] > 0
-        if len(chosen) >= wanted.idle and (crashed or row[_ATTEMPT] >= row[_MAX_ATTEMPTS]):
+        if len(chosen) >= idle and (crashed or row[_ATTEMPT] >= row[_MAX_ATTEMPTS] or rooms.rated(row[_QUEUE])):
             break
         if (crashed and not suspects) or (limited and not rooms.take(row[_QUEUE], row[_KIND])):
             continue
@@ -195,7 +210,6 @@ class Rooms:
         lanes, queues = json.loads(connection.execute(_BOARD).get)
         self.again = inf
         """Seconds after which a limit may leave room that it does not leave now."""
-        self._rated: dict[str, float] = {}
         self._started: Counter[str] = Counter()
         running: Counter[str] = Counter()
         by_kind: Counter[str] = Counter()
@@ -204,46 +218,59 @@ class Rooms:
                 running[queue] += n
                 by_kind[kind] += n
         paused = set[str]()
+        # How many more may run at once of a queue and of a kind, and how many more of a queue may start now.
         self._queues: dict[str, int] = {}
-        for queue, paused_at, most, rate, period in queues:
-            room = 1 << 60
-            if paused_at is not None:
-                room = 0
-                paused.add(queue)
-            if room and most is not None:
-                room = min(room, max(0, most - running[queue]))
-            if room and rate is not None:
-                self._rated[queue] = period
-                started, first = _started_since(connection, queue, monotonic - period)
-                room = min(room, max(0, rate - started))
-                if started >= rate and first is not None:
-                    self.again = min(self.again, max(0.001, first + period - monotonic))
-            self._queues[queue] = room
         self._kinds = {kind: max(0, most - by_kind[kind]) for kind, most in wanted.limits.items()}
-        self.lanes = []
-        for queue, kind, state, _ in lanes:
-            served = kind in wanted.kinds and (not wanted.queues or queue in wanted.queues)
-            if state == State.PENDING and served:
-                if self._queues.get(queue, 1) and self._kinds.get(kind, 1):
-                    self.lanes.append((queue, kind))
-                elif queue not in paused:
-                    self.again = min(self.again, LIMIT_POLL)
+        self._rates: dict[str, int] = {}
+        self._periods: dict[str, float] = {}
+        self._free_in: dict[str, float] = {}
+        for queue, paused_at, most, rate, period in queues:
+            if paused_at is not None:
+                paused.add(queue)
+                continue
+            if most is not None:
+                self._queues[queue] = max(0, most - running[queue])
+            if rate is not None:
+                started, first = _started_since(connection, queue, monotonic - period)
+                self._rates[queue] = max(0, rate - started)
+                self._periods[queue] = period
+                self._free_in[queue] = max(0.001, (monotonic if first is None else first) + period - monotonic)
+        self._lanes = [
+            (queue, kind)
+            for queue, kind, state, _ in lanes
+            if state == State.PENDING
+            and kind in wanted.kinds
+            and (not wanted.queues or queue in wanted.queues)
+            and queue not in paused
+        ]
+        self.limited = bool(self._queues or self._kinds or self._rates)
+        """Whether any lane may have less room than it has jobs."""
 
-    @property
-    def limited(self) -> bool:
-        """Whether any lane has less room than it has jobs."""
-        return bool(self._queues or self._kinds)
+    def open_lanes(self) -> list[tuple[str, str]]:
+        """The lanes with room."""
+        return [lane for lane in self._lanes if self._has_room(*lane)] if self.limited else self._lanes
 
-    def take(self, queue: str, kind: str) -> bool:
-        """Whether one more may start; it is counted if so."""
+    def rated(self, queue: str) -> bool:
+        """Whether the starts of the queue are counted."""
+        return queue in self._rates
+
+    def _has_room(self, queue: str, kind: str) -> bool:
+        if self._rates.get(queue, 1) <= 0:
+            self.again = min(self.again, self._free_in[queue])
+            return False
         if self._queues.get(queue, 1) <= 0 or self._kinds.get(kind, 1) <= 0:
             self.again = min(self.again, LIMIT_POLL)
             return False
-        if queue in self._queues:
-            self._queues[queue] -= 1
-        if kind in self._kinds:
-            self._kinds[kind] -= 1
-        if queue in self._rated:
+        return True
+
+    def take(self, queue: str, kind: str) -> bool:
+        """Whether one more may start; it is counted if so."""
+        if not self._has_room(queue, kind):
+            return False
+        for rooms, name in ((self._queues, queue), (self._kinds, kind), (self._rates, queue)):
+            if name in rooms:
+                rooms[name] -= 1
+        if queue in self._rates:
             self._started[queue] += 1
         return True
 
@@ -255,7 +282,7 @@ class Rooms:
                 (queue, monotonic, n),
             )
             connection.execute(
-                "DELETE FROM jobdeck_starts WHERE queue = ? AND at <= ?", (queue, monotonic - self._rated[queue])
+                "DELETE FROM jobdeck_starts WHERE queue = ? AND at <= ?", (queue, monotonic - self._periods[queue])
             )
 
 

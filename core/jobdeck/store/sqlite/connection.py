@@ -131,7 +131,8 @@ class Connections:
     def in_transaction(self) -> bool:
         """Whether this thread has a transaction open."""
         found = self._local.connection
-        return found is not None and found.in_transaction
+        with self._translated:
+            return found is not None and found.in_transaction
 
     def after_commit(self, act: Callable[[], None]) -> None:
         """Call `act`, once, when this thread's open transaction has been committed; now if there is none."""

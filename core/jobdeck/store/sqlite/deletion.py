@@ -1,6 +1,6 @@
 """Deleting a job, and bringing it back under its own id with all that belongs to it.
 
-An entry is `[id, the job's row, parents it waited for, parents it came after, attempts, log]`, rows kept as a list: first the
+An entry is `[id, the job's row, parents it waited for, parents it came after, attempts, log, batch]`, rows kept as a list: first the
 names of their columns, as SQL lists them, then the rows. So they fit a schema that has grown since.
 """
 
@@ -39,12 +39,19 @@ def delete(turn: Turn, job: Job) -> Done:
         told += logged
         turn.connection.execute("DELETE FROM jobdeck_logs WHERE job_id = ?", (job.id,))
     turn.tally.move(job.queue, job.kind, job.state, None)
+    batch = [] if job.batch is None else _emptied(turn, job.batch)
     size = 700 + len(job.args_json) + len(job.result_json or "") + told
-    return [job.id, row, parents, after, attempts, logs], size, True
+    return [job.id, row, parents, after, attempts, logs, batch], size, True
+
+
+def _emptied(turn: Turn, batch: int) -> list[Any]:
+    """Remove a batch that has no job left, and return its row."""
+    left = turn.connection.execute("SELECT EXISTS (SELECT 1 FROM jobdeck_jobs WHERE batch = ?)", (batch,)).get
+    return [] if left else _taken(turn, "jobdeck_batches", "id", batch)
 
 
 def _restore(turn: Turn, job: Job | None, entry: Entry, _at: float) -> None:
-    job_id, kept, parents, after, attempts, logs = entry
+    job_id, kept, parents, after, attempts, logs, batch = entry
     if job is not None:
         raise MovedOn(job_id, "is there already")
     (row,) = _named(kept)
@@ -56,6 +63,7 @@ def _restore(turn: Turn, job: Job | None, entry: Entry, _at: float) -> None:
     # A late result or the like may have left something of the job, which then stays as it is.
     _put(turn, "INSERT OR IGNORE", "jobdeck_attempts", _named(attempts))
     _put(turn, "INSERT OR IGNORE", "jobdeck_logs", _named(logs))
+    _put(turn, "INSERT OR IGNORE", "jobdeck_batches", _named(batch))
     pairs = [(job_id, parent) for parent in after]
     turn.connection.executemany("INSERT OR IGNORE INTO jobdeck_after (child, parent) VALUES (?, ?)", pairs)
     turn.tally.move(row["queue"], row["kind"], None, row["state"])

@@ -19,16 +19,18 @@ class _Standard:
         self._connection = connection
 
     def execute(self, statement: str, bound: Any = ()) -> _Rows:
-        return _Rows(self._connection.execute(statement, bound))
+        cursor = self._connection.cursor()
+        cursor.row_factory = None  # the caller's own may make anything of a row
+        return _Rows(cursor.execute(statement, bound))
 
     def executemany(self, statement: str, rows: Any) -> None:
         self._connection.executemany(statement, rows)
 
     def last_insert_rowid(self) -> int:
-        return int(self._connection.execute("SELECT last_insert_rowid()").fetchone()[0])
+        return int(self.execute("SELECT last_insert_rowid()").get)
 
     def changes(self) -> int:
-        return int(self._connection.execute("SELECT changes()").fetchone()[0])
+        return int(self.execute("SELECT changes()").get)
 
 
 class _Rows:
@@ -54,12 +56,12 @@ def guest(connection: object, home: Connections) -> apsw.Connection:
         InvalidOption: it is no SQLite connection, or one to another database file.
     """
     if isinstance(connection, apsw.Connection):
-        ready, listed = connection, connection.execute("PRAGMA database_list").fetchall()
+        ready = connection
     elif isinstance(connection, sqlite3.Connection):
         ready = cast("apsw.Connection", _Standard(connection))
-        listed = connection.execute("PRAGMA database_list").fetchall()
     else:
         raise InvalidOption("connection", "must be an sqlite3.Connection or apsw.Connection, with its transaction open")
+    listed = ready.execute("PRAGMA database_list").fetchall()
     if not any(name == "main" and file and home.is_file(Path(str(file))) for _, name, file in listed):
         raise InvalidOption("connection", f"must be open on {home.where}, the database of this queue")
     if not connection.in_transaction:

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import apsw
 
 from ...clock import Clock
-from ...errors import JobdeckError, JobNotFound, NotUnique
-from ...jobs import Batch, Job, NewJob, OnConflict
+from ...errors import JobNotFound, NotUnique, RowRefused, StoreError, StoreFailed
+from ...jobs import Job, NewJob, OnConflict
 from ...states import State
 from .acts import read_jobs
 from .connection import Connections
@@ -37,26 +37,30 @@ class Intake:
     def __init__(self, connections: Connections, clock: Clock) -> None:
         self._connections = connections
         self._clock = clock
-        self._shared = SharedCommit(self._enqueue_all)
+        self._shared: SharedCommit[Sequence[NewJob], list[Job]] = SharedCommit(
+            self._enqueue_all, lambda: StoreFailed(connections.where, "the thread that wrote for this one was interrupted")
+        )
 
-    def enqueue(self, jobs: Sequence[NewJob], batch: int | None = None) -> list[Job]:
+    def enqueue(self, jobs: Sequence[NewJob]) -> list[Job]:
         """See `Store.enqueue_jobs`."""
-        if batch is not None or self._connections.in_transaction():
+        if self._connections.in_transaction():
             with self._connections.writing() as connection:
-                return self.enqueue_in(connection, jobs, batch)
+                return self.enqueue_in(connection, jobs)
         return self._shared.submit(jobs)
 
-    def _enqueue_all(self, requests: Sequence[Sequence[NewJob]]) -> list[list[Job] | JobdeckError]:
+    def _enqueue_all(self, requests: Sequence[Sequence[NewJob]]) -> list[list[Job] | Exception]:
         """What several threads enqueue, in one commit. A request that is refused stops no other."""
         with self._connections.writing() as connection:
             if len(requests) == 1:
                 return [self.enqueue_in(connection, requests[0])]
-            done: list[list[Job] | JobdeckError] = []
+            done: list[list[Job] | Exception] = []
             for jobs in requests:
                 try:
                     with self._connections.writing():
                         done.append(self.enqueue_in(connection, jobs))
-                except JobdeckError as refusal:
+                except Exception as refusal:
+                    if isinstance(refusal, StoreError) and not isinstance(refusal, RowRefused):
+                        raise  # the transaction may be gone, and with it what the others asked for
                     done.append(refusal)
             return done
 
@@ -65,15 +69,17 @@ class Intake:
         now = self._clock.now()
         tally = Tally()
         stored: list[Job] = []
+        changed: list[int] = []
         for new in jobs:
             holder = None if new.unique_key is None else self._holder(connection, new, tally, now)
             stored.append(holder or self._insert(connection, new, tally, now, batch))
+            # A parent that was final already may have settled a new one; a holder may have been given new arguments.
+            if holder or new.after:
+                changed.append(stored[-1].id)
         tally.write(connection)
-        waiting = [job.id for job in stored if job.state is State.WAITING]
-        if not waiting:
+        if not changed:
             return stored
-        # A parent that was final already may have settled them.
-        found = {job.id: job for job in read_jobs(connection, waiting, 0.0)}
+        found = {job.id: job for job in read_jobs(connection, changed, now - self._clock.monotonic())}
         return [found.get(job.id, job) for job in stored]
 
     def enqueue_alike(self, pattern: NewJob, args: Sequence[str], batch: int | None = None) -> range:
@@ -130,13 +136,13 @@ class Intake:
         stage_released(connection, tally, [job_id], now)
 
     def _holder(self, connection: apsw.Connection, new: NewJob, tally: Tally, now: float) -> Job | None:
-        """The job that holds the unique key, treated as the new one asks for; `None` if the key is free."""
+        """The job that holds the unique key, as it was before the new one had its way; `None` if the key is free."""
         held_by = connection.execute("SELECT id FROM jobdeck_jobs WHERE unique_taken = ?", (new.unique_key,)).get
         if held_by is None:
             return None
         assert new.unique_key is not None
         (holder,) = read_jobs(connection, [held_by], 0.0)
-        if new.on_conflict is OnConflict.REFUSE:
+        if new.on_conflict is OnConflict.REFUSE or (new.on_conflict is OnConflict.REPLACE and holder.kind != new.kind):
             raise NotUnique(new.unique_key, holder.id, holder.state)
         if new.on_conflict is OnConflict.RETURN or not holder.state.is_queued:
             return holder
@@ -150,14 +156,22 @@ class Intake:
             (new.args_json, new.priority, due, state, _tags(new), new.expires_at, holder.id),
         )
         tally.move(holder.queue, holder.kind, holder.state, state)
-        return next(read_jobs(connection, [holder.id], 0.0))
+        return holder
 
-    def begin_batch(self, name: str, total: int) -> Batch:
-        """See `Store.enqueue_batch`."""
-        now = self._clock.now()
+    def enqueue_batch(self, name: str, jobs: Sequence[NewJob]) -> int:
+        """See `Store.enqueue_batch`; returns the id of the batch."""
         with self._connections.writing() as connection:
-            connection.execute("INSERT INTO jobdeck_batches (name, total, created_at) VALUES (?, ?, ?)", (name, total, now))
-            return Batch(id=connection.last_insert_rowid(), name=name, total=total, created_at=now)
+            connection.execute(
+                "INSERT INTO jobdeck_batches (name, total, created_at) VALUES (?, 0, ?)", (name, self._clock.now())
+            )
+            batch = connection.last_insert_rowid()
+            self.enqueue_in(connection, jobs, batch)
+            # Where a unique key was taken, the job that holds it is none of the batch.
+            connection.execute(
+                "UPDATE jobdeck_batches SET total = (SELECT count(*) FROM jobdeck_jobs WHERE batch = ?1) WHERE id = ?1",
+                (batch,),
+            )
+            return batch
 
 
 def _tags(new: NewJob) -> str:

@@ -21,9 +21,10 @@ from .pages import COUNTED, ids_query
 from .rows import ATTEMPT_COLUMNS, JOB_COLUMNS, LOG_COLUMNS, attempt_of, job_of, log_line_of, rows_of
 
 RUNNING_SHOWN = 1000
-_DUE = """
+_DUE = "SELECT min(scheduled_at) FROM jobdeck_jobs INDEXED BY jobdeck_due WHERE state IN ('scheduled', 'retrying')"
+_DUE_OR_EXPIRING = f"""
 SELECT min(at) FROM (
-    SELECT min(scheduled_at) AS at FROM jobdeck_jobs INDEXED BY jobdeck_due WHERE state IN ('scheduled', 'retrying')
+    SELECT ({_DUE}) AS at
     UNION ALL
     SELECT * FROM (SELECT expires_at FROM jobdeck_jobs INDEXED BY jobdeck_expiring
      WHERE expires_at IS NOT NULL AND finished_at IS NULL AND state <> 'running' ORDER BY expires_at LIMIT 1))
@@ -43,7 +44,8 @@ class Looks:
     def next_due_at(self) -> float | None:
         """See `Store.next_due_at`."""
         with self._connections.reading() as connection:
-            return _next_due_at(connection)
+            due: float | None = connection.execute(_DUE_OR_EXPIRING).get
+            return due
 
     def jobs(self, ids: Sequence[int]) -> list[Job]:
         """See `Store.get_jobs`."""
@@ -165,7 +167,7 @@ class Looks:
             running = connection.execute(
                 f"SELECT {JOB_COLUMNS} FROM jobdeck_jobs WHERE state = 'running' ORDER BY started_at, id LIMIT {RUNNING_SHOWN}"
             ).fetchall()
-            next_due_at = _next_due_at(connection)
+            next_due_at: float | None = connection.execute(_DUE).get
             made, total = measured(connection, Slices.of(now, seconds, slots), now)
         counts: Counter[State] = Counter()
         for queue in queues:
@@ -201,8 +203,3 @@ def _queues(connection: apsw.Connection) -> list[QueueInfo]:
         )
         for name in sorted(counts.keys() | known)
     ]
-
-
-def _next_due_at(connection: apsw.Connection) -> float | None:
-    due: float | None = connection.execute(_DUE).get
-    return due

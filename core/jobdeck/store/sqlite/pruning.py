@@ -31,7 +31,7 @@ def prune(connection: apsw.Connection, rule: Rule, now: float, limit: int) -> in
     if len(rows) < limit and (surplus := _surplus(connection, rule)) > len(rows):
         rows = _oldest(connection, rule, _ENDLESS, min(surplus, limit))
     if rows:
-        _remove(connection, [row[0] for row in rows], {row[3] for row in rows if row[3] is not None})
+        remove_jobs(connection, [row[0] for row in rows], {row[3] for row in rows if row[3] is not None})
         tally = Tally()
         for _, queue, kind, _ in rows:
             tally.move(queue, kind, rule.state, None)
@@ -72,7 +72,7 @@ def _number(connection: apsw.Connection, query: str, bound: tuple[object, ...]) 
     return int(connection.execute(query, bound).get)
 
 
-def _remove(connection: apsw.Connection, ids: Sequence[int], batches: set[int]) -> None:
+def remove_jobs(connection: apsw.Connection, ids: Sequence[int], batches: set[int]) -> None:
     """Remove the jobs with everything that belongs to them, and the batches that become empty."""
     gone = "(SELECT value FROM json_each(?))"
     for table, column in (

@@ -22,21 +22,31 @@ class _Request(Generic[Asked, Answer]):
 
     def __init__(self, asked: Asked) -> None:
         self.asked = asked
-        self.answer: Answer | BaseException | None = None
+        self.answer: Answer | Exception | None = None
         self.done = False
         self.turn = threading.Lock()
         self.turn.acquire()
 
 
 class SharedCommit(Generic[Asked, Answer]):
-    """Writes requests together. `write` takes them and returns an answer, or a refusal, for each."""
+    """Writes requests together."""
 
-    def __init__(self, write: Callable[[Sequence[Asked]], Sequence[Answer | JobdeckError]]) -> None:
+    def __init__(
+        self,
+        write: Callable[[Sequence[Asked]], Sequence[Answer | Exception]],
+        interrupted: Callable[[], JobdeckError],
+    ) -> None:
+        """Prepare it.
+
+        Args:
+            write: takes requests, and returns an answer, or a refusal, for each; what it raises is the answer to all.
+            interrupted: what the others hear when the thread that wrote for them was told to end (Ctrl+C).
+        """
         self._write = write
+        self._interrupted = interrupted
         self._guard = threading.Lock()
         self._waiting: list[_Request[Asked, Answer]] = []
-        self._heir: _Request[Asked, Answer] | None = None
-        self._led = False
+        self._leader: _Request[Asked, Answer] | None = None
 
     def submit(self, asked: Asked) -> Answer:
         """Write this, together with what others ask for at the moment; returns when it is durable.
@@ -45,46 +55,43 @@ class SharedCommit(Generic[Asked, Answer]):
             JobdeckError: the request was refused, or the store failed.
         """
         request: _Request[Asked, Answer] = _Request(asked)
-        with self._guard:
-            self._waiting.append(request)
-            lead, self._led = not self._led, True
-        if not lead:
-            try:
-                request.turn.acquire()  # until it is written, or this thread's turn to write
-            except BaseException:  # Ctrl+C: nobody may wait for a thread that has gone
-                self._withdraw(request)
-                raise
-        if not request.done:
-            self._lead()
+        try:
+            with self._guard:
+                self._waiting.append(request)
+                if self._leader is None:
+                    self._hand_on()
+            request.turn.acquire()  # until it is written, or this thread's turn to write
+            if not request.done:
+                self._lead()
+        finally:
+            # However this thread leaves (it may be Ctrl+C): nobody may wait for one that has gone.
+            with self._guard:
+                if request in self._waiting:
+                    self._waiting.remove(request)
+                if request is self._leader:
+                    self._hand_on()
         answer = request.answer
-        if isinstance(answer, BaseException):
+        if isinstance(answer, Exception):
             raise answer
         return answer  # type: ignore[return-value]
 
-    def _withdraw(self, request: _Request[Asked, Answer]) -> None:
-        with self._guard:
-            if request in self._waiting:  # otherwise it is being written
-                self._waiting.remove(request)
-                if request is self._heir:
-                    self._hand_on()
-
     def _hand_on(self) -> None:
         """Let the first of those who wait lead the next round."""
-        self._heir = self._waiting[0] if self._waiting else None
-        self._led = self._heir is not None
-        if self._heir is not None:
-            self._heir.turn.release()
+        self._leader = self._waiting[0] if self._waiting else None
+        if self._leader is not None:
+            self._leader.turn.release()
 
     def _lead(self) -> None:
         with self._guard:
             requests, self._waiting = self._waiting, []
+        answers: Sequence[Answer | Exception] | None = None
         try:
-            answers: Sequence[Answer | BaseException] = self._write([request.asked for request in requests])
-        except BaseException as error:  # whatever it is, everybody in this round has to hear it
+            answers = self._write([request.asked for request in requests])
+        except Exception as error:  # whatever it is, everybody in this round has to hear it
             answers = [error] * len(requests)
-        with self._guard:
-            self._hand_on()
-        for request, answer in zip(requests, answers, strict=True):
-            request.answer = answer
-            request.done = True
-            request.turn.release()
+        finally:
+            for request, answer in zip(requests, answers or [self._interrupted() for _ in requests], strict=True):
+                request.answer = answer
+                request.done = True
+                if request is not self._leader:
+                    request.turn.release()

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
+
+import apsw
 
 from ...clock import Clock
 from ...jobs import Completion, Ending, Failure, Job, Nap, Outcome, Reason, Release, Stop
@@ -83,9 +85,11 @@ E = TypeVar("E", bound=Ending)
 class Work:
     """Transitions that a worker makes, but for the claim."""
 
-    def __init__(self, connections: Connections, clock: Clock) -> None:
+    def __init__(self, connections: Connections, clock: Clock, ring: Callable[[], None]) -> None:
+        """`ring` wakes the workers of all processes: what a job waited for may have ended here."""
         self._connections = connections
         self._clock = clock
+        self._ring = ring
 
     def stage(self, limit: int) -> int:
         """Due jobs become pending, earliest due first."""
@@ -104,17 +108,22 @@ class Work:
     def expire(self, limit: int) -> int:
         """Queued jobs that are not worth starting any more fail."""
         now = self._clock.now()
+        with self._connections.reading() as connection:
+            if not rows_of(connection, _EXPIRED, (now, 1)):
+                return 0  # nearly always: no need to keep writers waiting
         with self._connections.writing() as connection:
             tally = Tally()
             rows = rows_of(connection, _EXPIRED, (now, limit))
             for job_id, queue, kind, state in rows:
                 connection.execute("DELETE FROM jobdeck_waits WHERE child = ?", (job_id,))
+                # What went wrong in an attempt says more than that there is no time for another one.
                 connection.execute(
-                    "UPDATE jobdeck_jobs SET state = 'failed', finished_at = ?, reason = ?, error = ? WHERE id = ?",
+                    "UPDATE jobdeck_jobs SET state = 'failed', finished_at = ?, reason = ?, error = coalesce(error, ?)"
+                    " WHERE id = ?",
                     (now, Reason.EXPIRED.value, "It was not started before it expired", job_id),
                 )
                 tally.move(queue, kind, state, State.FAILED)
-            settle(connection, tally, {row[0]: State.FAILED for row in rows}, now)
+            self._settle(connection, tally, {row[0]: State.FAILED for row in rows})
             tally.write(connection)
             return len(rows)
 
@@ -161,8 +170,7 @@ class Work:
             for (queue, kind), n in Counter((end.job.queue, end.job.kind) for end in endings).items():
                 tally.move(queue, kind, State.RUNNING, State.COMPLETED, n)
             tally.measure_all(endings, "completed")
-            if any_waits(connection):
-                settle(connection, tally, {end.job.id: State.COMPLETED for end in endings}, self._clock.now())
+            self._settle(connection, tally, {end.job.id: State.COMPLETED for end in endings})
             tally.write(connection)
         return True
 
@@ -243,10 +251,15 @@ class Work:
                 if State(state).is_final:
                     final[job.id] = State(state)
             connection.executemany(_ATTEMPT, attempts)
-            if final and any_waits(connection):
-                settle(connection, tally, final, self._clock.now())
+            self._settle(connection, tally, final)
             tally.write(connection)
         return lost
+
+    def _settle(self, connection: apsw.Connection, tally: Tally, final: Mapping[int, State | None]) -> None:
+        if final and any_waits(connection):
+            settle(connection, tally, final, self._clock.now())
+            # This process may not serve what is ready now.
+            self._connections.after_commit(self._ring)
 
     def progress(self, job_id: int, lease: int, progress: float) -> bool:
         """See `Store.report_progress`."""
@@ -279,7 +292,7 @@ class Work:
                 connection.execute(_ATTEMPT, (*begun, *crash))
                 if state.is_final:
                     final[job.id] = state
-            settle(connection, tally, final, now)
+            self._settle(connection, tally, final)
             tally.write(connection)
             return [row[0] for row in rows]
 

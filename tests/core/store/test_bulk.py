@@ -1,0 +1,162 @@
+"""Many of a kind in one statement, and one job in a transaction of the caller's own."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+from tests.core.helpers import Bench, new, open_queue, registry
+
+from jobdeck import InvalidArguments, InvalidOption, JobNotFound, NotUnique, Queue, State
+
+
+@pytest.fixture
+def queue(tmp_path: Path) -> Iterator[Queue]:
+    with open_queue(tmp_path / "jobs.db", registry(work=lambda n=0: n)) as opened:
+        yield opened
+
+
+def test_each_gets_an_id_in_the_order_given(queue: Queue) -> None:
+    queue.enqueue("work")
+    ids = queue.enqueue_each("work", ({"n": n} for n in range(1000)), queue="mail", priority=3, tags=["x"], delay=60)
+    assert ids == range(2, 1002)
+    jobs = queue.get_many(list(ids))
+    assert [job.args for job in jobs] == [{"n": n} for n in range(1000)]
+    assert {(job.queue, job.priority, job.tags, job.state) for job in jobs} == {("mail", 3, ("x",), State.SCHEDULED)}
+    assert queue.enqueue("work").id == 1002
+
+
+def test_each_is_as_if_it_were_enqueued_alone(queue: Queue) -> None:
+    (one,) = queue.get_many(queue.enqueue_each("work", [{"n": 1}], expires=60, backoff=(1, 9), timeout=5, max_attempts=2))
+    from dataclasses import replace
+
+    alone = queue.enqueue("work", {"n": 1}, expires=60, backoff=(1, 9), timeout=5, max_attempts=2)
+    times = {"created_at": 0.0, "scheduled_at": 0.0, "expires_at": 0.0}
+    assert replace(one, **times) == replace(queue.get(alone.id), id=one.id, **times)
+
+
+def test_all_of_them_are_checked_before_any_is_stored(queue: Queue) -> None:
+    with pytest.raises(InvalidArguments):
+        queue.enqueue_each("work", [{"n": 1}, {"m": 2}])
+    assert queue.count() == 0
+
+
+def test_none_is_a_range_too(queue: Queue) -> None:
+    assert list(queue.enqueue_each("work", [])) == []
+
+
+@pytest.mark.parametrize("options", [{"unique": "k"}, {"after": [1]}])
+def test_what_is_of_one_job_only_is_refused(queue: Queue, options: dict[str, Any]) -> None:
+    queue.enqueue("work")
+    with pytest.raises(InvalidOption, match="one job only"):
+        queue.enqueue_each("work", [{}], **options)
+
+
+def test_the_counters_know_of_them(bench: Bench) -> None:
+    ids = bench.store.enqueue_alike(new(queue="mail"), ["{}"] * 7)
+    later = bench.store.enqueue_alike(new(scheduled_at=bench.clock.now() + 5), ["{}"] * 3)
+    assert (len(ids), len(later), later.start) == (7, 3, ids.stop)
+    assert bench.counts() == {State.PENDING: 7, State.SCHEDULED: 3}
+    bench.check_counters()
+    assert len(bench.store.enqueue_alike(new(), [])) == 0
+
+
+# -- in the caller's own transaction ----------------------------------------------------------------
+
+CONNECTIONS: dict[str, Callable[[str], Any]] = {
+    "sqlite3": lambda path: sqlite3.connect(path, isolation_level=None),
+    "sqlite3 rows": lambda path: with_rows(sqlite3.connect(path, isolation_level=None)),
+    "apsw": apsw.Connection,
+}
+
+
+def with_rows(connection: sqlite3.Connection) -> sqlite3.Connection:
+    connection.row_factory = lambda cursor, row: dict(zip([column[0] for column in cursor.description], row, strict=True))
+    return connection
+
+
+@pytest.fixture(params=CONNECTIONS)
+def mine(request: pytest.FixtureRequest, queue: Queue, tmp_path: Path) -> Iterator[Any]:
+    """A connection of the caller's, who has a table of orders in the same file."""
+    with closing(CONNECTIONS[request.param](str(tmp_path / "jobs.db"))) as connection:
+        connection.execute("CREATE TABLE orders (id INTEGER)")
+        yield connection
+
+
+def test_the_job_exists_when_the_callers_rows_do(queue: Queue, mine: Any) -> None:
+    mine.execute("BEGIN")
+    mine.execute("INSERT INTO orders VALUES (1)")
+    job = queue.enqueue_in(mine, "work", {"n": 7}, priority=2, tags=["x"])
+    assert queue.count() == 0  # nobody else sees it yet
+    mine.execute("COMMIT")
+    assert queue.get(job.id) == job
+    assert (job.args, job.state) == ({"n": 7}, State.PENDING)
+    assert queue.count("state:pending") == 1
+
+
+def test_the_job_does_not_exist_when_they_do_not(queue: Queue, mine: Any) -> None:
+    mine.execute("BEGIN")
+    mine.execute("INSERT INTO orders VALUES (1)")
+    queue.enqueue_in(mine, "work")
+    mine.execute("ROLLBACK")
+    assert queue.count() == 0
+    assert queue.count("state:pending") == 0
+    assert queue.overview().counts == {}
+
+
+def test_keys_and_dependencies_hold_there_too(queue: Queue, mine: Any) -> None:
+    parent = queue.enqueue("work", unique="k")
+    failed = queue.cancel(queue.enqueue("work").id)
+    mine.execute("BEGIN IMMEDIATE")
+    child = queue.enqueue_in(mine, "work", after=[parent.id], unique="child")
+    assert queue.enqueue_in(mine, "work", unique="child").id == child.id
+    assert queue.enqueue_in(mine, "work", unique="k", on_conflict="replace", priority=4).id == parent.id
+    orphan = queue.enqueue_in(mine, "work", after=[failed.id])
+    with pytest.raises(NotUnique):
+        queue.enqueue_in(mine, "work", unique="k", on_conflict="refuse")
+    with pytest.raises(JobNotFound):
+        queue.enqueue_in(mine, "work", after=[99])
+    mine.execute("COMMIT")
+    assert queue.get(parent.id).priority == 4
+    assert [queue.get(child.id), queue.get(orphan.id)] == [child, orphan]
+    assert (child.state, orphan.state) == (State.WAITING, State.CANCELLED)
+    assert {state: n for state, n in queue.overview().counts.items() if n} == {
+        State.PENDING: 1, State.WAITING: 1, State.CANCELLED: 2
+    }  # fmt: skip
+
+
+def test_a_connection_without_a_transaction_is_refused(queue: Queue, mine: Any) -> None:
+    with pytest.raises(InvalidOption, match="no transaction open"):
+        queue.enqueue_in(mine, "work")
+    assert queue.count() == 0
+
+
+@pytest.mark.parametrize("kind", ["sqlite3", "apsw"])
+@pytest.mark.parametrize("where", ["other.db", ":memory:"])
+def test_a_connection_to_another_database_is_refused(queue: Queue, tmp_path: Path, kind: str, where: str) -> None:
+    path = where if where == ":memory:" else str(tmp_path / where)
+    with closing(CONNECTIONS[kind](path)) as connection:
+        connection.execute("BEGIN")
+        with pytest.raises(InvalidOption, match="the database of this queue"):
+            queue.enqueue_in(connection, "work")
+
+
+@pytest.mark.parametrize("thing", [None, "jobs.db", object()])
+def test_what_is_no_connection_is_refused(queue: Queue, thing: object) -> None:
+    with pytest.raises(InvalidOption, match=r"must be an sqlite3\.Connection"):
+        queue.enqueue_in(thing, "work")
+
+
+def test_the_same_file_by_another_name_will_do(queue: Queue, tmp_path: Path) -> None:
+    (tmp_path / "link.db").symlink_to(tmp_path / "jobs.db")
+    with closing(sqlite3.connect(tmp_path / "link.db")) as connection:
+        connection.execute("CREATE TABLE orders (id INTEGER)")
+        with connection:
+            connection.execute("INSERT INTO orders VALUES (1)")
+            job = queue.enqueue_in(connection, "work")
+        assert queue.get(job.id) == job
