@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import testing as testing
+    from .ageing import effective_priority
     from .attempt import Context, context
     from .care import Care, doctor
     from .clock import Clock, SystemClock
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
         Attempt,
         Batch,
         Changes,
+        Family,
         IfParentFails,
         Job,
         Kind,
@@ -90,6 +92,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "ageing": "effective_priority",
     "attempt": "Context context",
     "care": "Care doctor",
     "clock": "Clock SystemClock",
@@ -100,7 +103,7 @@ _HOMES = {
     " LeaseLost NotUnique PayloadUnreadable RowRefused ScheduleExists ScheduleNotFound Snooze Stopped"
     " StoreBusy StoreError StoreFailed StoreRefused TimedOut UnknownKind WrongState",
     "findings": "Finding Severity",
-    "jobs": "Attempt Batch Changes IfParentFails Job Kind Latency Limits LogLine NewJob OnConflict Outcome"
+    "jobs": "Attempt Batch Changes Family IfParentFails Job Kind Latency Limits LogLine NewJob OnConflict Outcome"
     " Overview Parameter QueueInfo Reason Schedule Slot WorkerInfo",
     "query": "Condition Term parse parse_duration",
     "queue": "Queue",
@@ -130,6 +133,7 @@ __all__ = [
     "Clock",
     "Condition",
     "Context",
+    "Family",
     "Finding",
     "GiveUp",
     "IfParentFails",
@@ -188,6 +192,7 @@ __all__ = [
     "command_line",
     "context",
     "doctor",
+    "effective_priority",
     "explain_cron",
     "job",
     "load_apps",

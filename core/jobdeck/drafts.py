@@ -78,6 +78,8 @@ def draft(entry: Entry, args: Mapping[str, Any], options: Options, settings: Set
         raise InvalidOption("timeout", "must not be negative, nor longer than 300 years")
     now = clock.now()
     due = _moment(given.get("delay"), given.get("at"), "delay", now)
+    if given.get("delay") == 0:
+        due = None  # whenever it is enqueued, it is due at that moment
     expires_at = _moment(given.get("expires"), given.get("expires_at"), "expiry", now)
     if expires_at is not None and expires_at <= max(now, due or now):
         raise InvalidOption("expiry", "must be later than the time at which the job is due")
@@ -120,6 +122,13 @@ def check_name(queue: str) -> str:
     return queue
 
 
+def check_batch_name(name: str) -> str:
+    """The name of a batch, which may be empty. Raises `InvalidOption` if it cannot be one."""
+    if not isinstance(name, str) or len(name) > NAME_LENGTH or not name.isprintable():
+        raise InvalidOption("batch name", f"must have at most {NAME_LENGTH} characters, all printable")
+    return name
+
+
 def check_priority(priority: int) -> int:
     """The priority. Raises `InvalidOption` if it is none."""
     if not isinstance(priority, int) or priority not in PRIORITIES:
@@ -135,7 +144,7 @@ def _moment(delay: float | None, at: float | None, name: str, now: float) -> flo
         raise InvalidOption(name, "must not be negative, nor longer than 300 years")
     if at is not None and not 0 <= at < 2 * _FAR:
         raise InvalidOption("time" if name == "delay" else name, "must be seconds since 1970, and within the next 300 years")
-    return now + delay if delay else at
+    return at if delay is None else now + delay
 
 
 def _tags(tags: Sequence[str]) -> tuple[str, ...]:

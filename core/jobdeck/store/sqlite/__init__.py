@@ -17,6 +17,7 @@ from ...jobs import (
     Changes,
     Completion,
     Failure,
+    Family,
     Job,
     Limits,
     LogLine,
@@ -35,6 +36,7 @@ from .acts import Acts
 from .care import SqliteCare
 from .claim import Claims, Wanted
 from .connection import Connections
+from .family import read_family
 from .guest import guest
 from .intake import Intake
 from .looks import Looks
@@ -115,6 +117,8 @@ class SqliteStore(Store):
         with self._connections.transaction():
             batch = self._intake.begin_batch(name, len(jobs))
             self._intake.enqueue(jobs, batch.id)
+            if any(new.unique_key is not None for new in jobs):  # another job may hold the key, and is no part of it
+                self._intake.recount_batch(batch.id)
             self._ring(bool(jobs))
             found = self._looks.batch(batch.id)
         assert found is not None
@@ -281,6 +285,10 @@ class SqliteStore(Store):
 
     def count_jobs(self, condition: Condition) -> int:
         return self._looks.count(condition)
+
+    def get_family(self, job_id: int) -> Family:
+        with self._connections.reading() as connection:
+            return read_family(connection, job_id)
 
     def list_attempts(self, job_id: int) -> list[Attempt]:
         return self._looks.attempts(job_id)

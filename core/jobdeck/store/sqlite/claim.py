@@ -56,7 +56,7 @@ _PICK = f"""
 """
 
 # With ageing a lane is one priority of a queue and kind: within it the oldest come first, and across lanes the
-# effective priority decides.
+# effective priority decides (`_AGED` is what ageing.effective_priority computes).
 _PICK_AGED = f"""
 {_PICKED.format(order=f"{_AGED} DESC, id", unsafe=_UNSAFE)} (
     WITH RECURSIVE band (queue, kind, priority) AS (
@@ -158,11 +158,6 @@ class Claims:
             rooms.note_starts(connection, monotonic)
         claimed.extend(map(job_of(now - monotonic), chosen))
         return claimed
-
-
-def effective_priority(priority: int, due: float, now: float, ageing: float) -> int:
-    """The priority that a claim goes by: one more for each `ageing` seconds that the job has been due; 0 means never."""
-    return priority + int(max(0.0, now - due) / ageing) if ageing else priority
 
 
 def _chosen(rows: Sequence[list[Any]], wanted: Wanted, rooms: Rooms) -> list[list[Any]]:

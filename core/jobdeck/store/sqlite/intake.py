@@ -159,6 +159,14 @@ class Intake:
             connection.execute("INSERT INTO jobdeck_batches (name, total, created_at) VALUES (?, ?, ?)", (name, total, now))
             return Batch(id=connection.last_insert_rowid(), name=name, total=total, created_at=now)
 
+    def recount_batch(self, batch: int) -> None:
+        """The batch began with the jobs that it has now."""
+        with self._connections.writing() as connection:
+            connection.execute(
+                "UPDATE jobdeck_batches SET total = (SELECT count(*) FROM jobdeck_jobs WHERE batch = ?1) WHERE id = ?1",
+                (batch,),
+            )
+
 
 def _tags(new: NewJob) -> str:
     return json.dumps(new.tags) if new.tags else "[]"
