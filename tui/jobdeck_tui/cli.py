@@ -27,6 +27,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "show": ("show", "Show everything about a job."),
         "logs": ("logs", "Print what a job wrote, and follow it."),
         "wait": ("wait", "Wait until jobs are done."),
+        "batch": ("batch", "Show how far a batch of jobs is, and wait for it."),
     },
     "Change jobs": {
         "cancel": ("acts", "Cancel jobs, running ones too."),
@@ -35,6 +36,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "delete": ("acts", "Remove jobs with their attempts and logs."),
         "pause": ("queues", "Start nothing more from a queue."),
         "resume": ("queues", "Start jobs from a queue again."),
+        "limit": ("limit", "Limit what runs of a queue at once, or starts in a time."),
     },
     "Look at the queue": {
         "stats": ("stats", "Counts, throughput and percentiles."),
