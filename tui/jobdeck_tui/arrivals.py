@@ -1,11 +1,11 @@
-"""Into the queue, told apart: jobs that are new, and jobs that held the unique key of a new one already."""
+"""Enqueued jobs told apart: those that are new, and those that held the unique key of a new one already. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jobdeck import Job, NewJob, OnConflict, Queue
+from jobdeck import Job, NewJob, OnConflict
 
 from .text import safe
 
@@ -29,14 +29,15 @@ class Arrival:
         return f"{held}, and is {self.job.state}; nothing was enqueued."
 
 
-def enqueue(queue: Queue, drafts: Sequence[NewJob]) -> list[Arrival]:
-    """Put the jobs in, in one commit. Raises as `Queue.enqueue_many` does."""
-    if all(draft.unique_key is None for draft in drafts):
-        return [Arrival(job, new=True) for job in queue.enqueue_many(drafts)]
-    with queue.transaction():
-        # Ids are never used again, so inside one transaction whatever is above the newest is new.
-        newest = queue.list(limit=1)
-        jobs = queue.enqueue_many(drafts)
+def told_apart(newest: Sequence[Job], jobs: Sequence[Job], drafts: Sequence[NewJob]) -> list[Arrival]:
+    """What came of each draft, in one transaction: first look, then enqueue.
+
+    Args:
+        newest: the newest job that there was before, if there was one. Ids are never used again, so what is above it
+            is new.
+        jobs: what `Queue.enqueue_many` returned.
+        drafts: what it was given.
+    """
     above = newest[0].id if newest else 0
     arrivals = []
     known = set[int]()

@@ -120,22 +120,15 @@ def full_document(queue: Queue, job: Job) -> Document:
     shell = job.kind == "shell"
     document = job_document(job) | {"attempts": [attempt_document(attempt, shell=shell) for attempt in attempts]}
     if queue.settings.ageing:
-        document["effective_priority"] = aged_priority(queue, job)
+        from ..ageing import aged_priority
+
+        document["effective_priority"] = aged_priority(job, queue.clock.now(), queue.settings.ageing)
     if shell:
         logs = queue.logs(job.id, attempt=job.attempt, limit=1000) if attempts else []
         document["exit_code"] = exit_code(job, attempts)
         document["stdout"] = _stream(logs, "out")
         document["stderr"] = _stream(logs, "err")
     return document
-
-
-def aged_priority(queue: Queue, job: Job) -> int | None:
-    """The priority that a claim goes by; `None` where priorities do not age, or the job is not ready."""
-    if not queue.settings.ageing or job.state is not State.PENDING:
-        return None
-    from jobdeck import effective_priority
-
-    return effective_priority(job.priority, job.scheduled_at, queue.clock.now(), queue.settings.ageing)
 
 
 def family_document(family: Family) -> Document:

@@ -14,7 +14,7 @@ from .output import count_of, on_terminal, print_json
 from .policy import given, job_options
 
 if TYPE_CHECKING:
-    from jobdeck import Queue
+    from jobdeck import NewJob, Queue
 
     from ..arrivals import Arrival
 
@@ -80,8 +80,6 @@ def enqueue_command(
     if file is None and batch is not None:
         raise click.UsageError("--batch takes its jobs from a --file")
     chosen = given(options, many=file is not None)
-    from ..arrivals import enqueue
-
     with front.open(changes=True) as queue:
         front.load_kinds()
         if file is not None:
@@ -89,13 +87,22 @@ def enqueue_command(
 
             drafts = read_drafts(queue, file, kind, chosen)
             if batch is None:
-                _tell_all(front, enqueue(queue, drafts))
+                _tell_all(front, arrive(queue, drafts))
             else:
                 _enqueue_batch(front, queue, drafts, batch)
         else:
             assert kind is not None
-            (arrival,) = enqueue(queue, [queue.draft(kind, read_arguments(kind, pairs, args_json), **chosen)])
+            (arrival,) = arrive(queue, [queue.draft(kind, read_arguments(kind, pairs, args_json), **chosen)])
             tell(front, arrival)
+
+
+def arrive(queue: Queue, drafts: Sequence[NewJob]) -> list[Arrival]:
+    """Put the jobs in, in one commit. Raises as `Queue.enqueue_many` does."""
+    from ..arrivals import told_apart
+
+    with queue.transaction():
+        newest = queue.list(limit=1)
+        return told_apart(newest, queue.enqueue_many(drafts), drafts)
 
 
 def tell(front: Front, arrival: Arrival) -> None:
@@ -135,7 +142,7 @@ def _tell_all(front: Front, arrivals: Sequence[Arrival]) -> None:
         click.echo(f"Enqueued {count_of(len(ids))}{between}{'; ' if held else ''}{more}.")
 
 
-def _enqueue_batch(front: Front, queue: Queue, drafts: Sequence[Any], name: str) -> None:
+def _enqueue_batch(front: Front, queue: Queue, drafts: Sequence[NewJob], name: str) -> None:
     if not drafts:
         raise Refused("There are no jobs to make a batch of; nothing was enqueued.")
     batch = queue.enqueue_batch(drafts, name=name)

@@ -46,8 +46,7 @@ def run_command(
 
     Where another job holds the --unique key, its id is printed, and nothing is enqueued.
     """
-    from ..arrivals import enqueue
-    from .enqueue import tell
+    from .enqueue import arrive, tell
 
     chosen = given(options)
     args: dict[str, Any] = {"command": list(command), "cwd": str(Path(cwd or "").absolute())}
@@ -59,7 +58,7 @@ def run_command(
     if env:
         args["env"] = _variables(env)
     with front.open(changes=True) as queue:
-        (arrival,) = enqueue(queue, [queue.draft("shell", args, **chosen)])
+        (arrival,) = arrive(queue, [queue.draft("shell", args, **chosen)])
         job = arrival.job
         if not wait:
             tell(front, arrival)

@@ -9,10 +9,11 @@ import click
 
 from jobdeck import Attempt, Family, Job, Queue, State
 
+from ..ageing import aged_priority
 from ..format import COLOURS, age, duration
 from ..text import safe
 from .complete import complete_jobs
-from .documents import aged_priority, args_of, family_document, full_document, log_document
+from .documents import args_of, family_document, full_document, log_document
 from .front import Front, Verb
 from .listing import typed
 from .output import MISSING, coloured, count_of, dim, print_fields, print_json, state_text
@@ -53,7 +54,7 @@ def _print_job(queue: Queue, job: Job) -> None:
     state = coloured(state_text(job.state, cancelling=job.cancelling) + reason, job.state)
     click.echo(f"Job {job.id}  {state}  {safe(job.kind)}")
     click.echo()
-    print_fields(_fields(job, now, aged_priority(queue, job), queue.family(job.id)))
+    print_fields(_fields(job, now, aged_priority(job, now, queue.settings.ageing), queue.family(job.id)))
     attempts = queue.attempts(job.id)
     if attempts:
         click.echo()
