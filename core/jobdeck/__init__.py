@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import testing as testing
+    from .ageing import effective_priority
     from .attempt import Context, context
     from .care import Care, doctor
     from .clock import Clock, SystemClock
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
         Attempt,
         Batch,
         Changes,
+        Family,
         IfParentFails,
         Job,
         Kind,
@@ -100,6 +102,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "ageing": "effective_priority",
     "attempt": "Context context",
     "care": "Care doctor",
     "clock": "Clock SystemClock",
@@ -112,8 +115,8 @@ _HOMES = {
     " StoreBusy StoreError StoreFailed StoreRefused TimedOut UnknownKind WrongAct WrongState",
     "explain": "Check Explanation",
     "findings": "Finding Severity",
-    "jobs": "Attempt Batch Changes IfParentFails Job Kind Latency Limits LogLine NewJob OnConflict Outcome"
-    " Overview Parameter QueueInfo Reason Schedule Slot WorkerInfo",
+    "jobs": "Attempt Batch Changes Family IfParentFails Job Kind Latency Limits LogLine NewJob OnConflict"
+    " Outcome Overview Parameter QueueInfo Reason Schedule Slot WorkerInfo",
     "journal": "Act Undoing",
     "metrics": "ErrorGroup Grouping Metrics",
     "query": "Condition Term parse parse_duration",
@@ -151,6 +154,7 @@ __all__ = [
     "Context",
     "ErrorGroup",
     "Explanation",
+    "Family",
     "Finding",
     "GiveUp",
     "Grouping",
@@ -217,6 +221,7 @@ __all__ = [
     "command_line",
     "context",
     "doctor",
+    "effective_priority",
     "explain_cron",
     "job",
     "load_apps",

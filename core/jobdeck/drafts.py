@@ -78,6 +78,8 @@ def draft(entry: Entry, args: Mapping[str, Any], options: Options, settings: Set
         raise InvalidOption("timeout", "must not be negative, nor longer than 300 years")
     now = clock.now()
     due = _moment(given.get("delay"), given.get("at"), "delay", now)
+    if given.get("delay") == 0:
+        due = None  # whenever it is enqueued, it is due at that moment
     expires_at = _moment(given.get("expires"), given.get("expires_at"), "expiry", now)
     if expires_at is not None and expires_at <= max(now, due or now):
         raise InvalidOption("expiry", "must be later than the time at which the job is due")
@@ -118,6 +120,13 @@ def check_name(queue: str) -> str:
     if not isinstance(queue, str) or not 0 < len(queue) <= NAME_LENGTH or not queue.isprintable():
         raise InvalidOption("queue", f"must be a name of 1 to {NAME_LENGTH} printable characters")
     return queue
+
+
+def check_batch_name(name: str) -> str:
+    """The name of a batch, which may be empty. Raises `InvalidOption` if it cannot be one."""
+    if not isinstance(name, str) or len(name) > NAME_LENGTH or not name.isprintable():
+        raise InvalidOption("batch name", f"must have at most {NAME_LENGTH} characters, all printable")
+    return name
 
 
 def check_priority(priority: int) -> int:

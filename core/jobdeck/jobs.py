@@ -207,6 +207,20 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """Jobs that come after one another, seen from one of them. At most 1,000 of each, those with the lowest ids."""
+
+    parents: Mapping[int, State | None] = field(default_factory=dict)
+    """The jobs that it came after, with their states; `None`: deleted or pruned since."""
+    waits_for: tuple[int, ...] = ()
+    """Those of them that it still waits for."""
+    if_parent_fails: IfParentFails = IfParentFails.CANCEL
+    """What becomes of it when one of them fails, is cancelled or is removed."""
+    children: Mapping[int, State] = field(default_factory=dict)
+    """The jobs that came after it, with their states."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What holds for a queue, in all processes together; `None` means no limit."""
 
@@ -310,6 +324,12 @@ class Kind:
     parameters: tuple[Parameter, ...]
     isolate: bool = False
     """Whether it runs in a child process of its own, which can be killed."""
+    backoff: Bounds | None = None
+    """The first step and the cap of the pauses between attempts, in seconds; `None` where it has a function of its own."""
+    retry_on: tuple[str, ...] | None = None
+    """The errors that are worth another attempt; `None` means every one that is not given up on."""
+    give_up_on: tuple[str, ...] = ()
+    """The errors that fail a job at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 from .care import Care
 from .clock import Clock, SystemClock
-from .drafts import Options, check_name, check_priority, draft
+from .drafts import Options, check_batch_name, check_name, check_priority, draft
 from .errors import BatchNotFound, InvalidOption, JobNotFound
 from .explain import Explanation, explain
-from .jobs import Attempt, Batch, Changes, Job, Kind, Limits, LogLine, NewJob, Overview, QueueInfo, WorkerInfo
+from .jobs import Attempt, Batch, Changes, Family, Job, Kind, Limits, LogLine, NewJob, Overview, QueueInfo, WorkerInfo
 from .journal import Act, By, Undoing, check_who, whoami
 from .metrics import ErrorGroup, Grouping, Metrics
 from .place import open_store
@@ -156,8 +156,15 @@ class Queue:
         return self.store.enqueue_alike(pattern, checked)
 
     def enqueue_batch(self, jobs: Iterable[NewJob], *, name: str = "") -> Batch:
-        """Put drafted jobs into the queue in one commit, as a batch with one outcome to wait for."""
-        return self.store.enqueue_batch(name, list(jobs))
+        """Put drafted jobs into the queue in one commit, as a batch with one outcome to wait for.
+
+        Of those whose unique key is taken, the jobs that hold the keys do not become a part of it.
+
+        Raises:
+            InvalidOption: the name is not of printable characters, or has more than 200.
+            NotUnique: as `enqueue` does; so `JobNotFound`.
+        """
+        return self.store.enqueue_batch(check_batch_name(name), list(jobs))
 
     def enqueue_in(
         self, connection: Any, kind: str | Handler, args: Mapping[str, Any] | None = None, /, **options: Unpack[Options]
@@ -236,6 +243,11 @@ class Queue:
         """The attempts of a job, oldest first, the running one last. Raises `JobNotFound`."""
         self.get(job_id)
         return self.store.list_attempts(job_id)
+
+    def family(self, job_id: int) -> Family:
+        """The jobs that it came after, those that it still waits for, and those that came after it. Raises `JobNotFound`."""
+        self.get(job_id)
+        return self.store.get_family(job_id)
 
     def logs(self, job_id: int, *, attempt: int | None = None, after: int = 0, limit: int = 10_000) -> Sequence[LogLine]:
         """The newest `limit` log lines of a job with an id above `after`, oldest first. Raises `JobNotFound`."""

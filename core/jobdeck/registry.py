@@ -15,7 +15,7 @@ from typing import Any, TypeVar, overload
 from .arguments import Arguments
 from .errors import AppNotLoaded, InvalidHandler, UnknownKind
 from .jobs import Kind
-from .retries import OwnBackoff, Retries
+from .retries import OwnBackoff, Retries, names_of
 
 SHELL = "shell"
 """The built-in kind, known to every queue."""
@@ -65,6 +65,9 @@ class Entry:
             isolate=self.isolate,
             doc=(inspect.getdoc(self.handler) or "").partition("\n\n")[0].replace("\n", " "),
             parameters=self.arguments.describe(),
+            backoff=self.retries.bounds,
+            retry_on=None if self.retries.retry_on is None else names_of(self.retries.retry_on),
+            give_up_on=names_of(self.retries.give_up_on),
         )
 
 

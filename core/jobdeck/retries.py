@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .backoff import LONGEST, Bounds, bounds_of
+from .backoff import CAP, FIRST, LONGEST, Bounds, bounds_of
 
 OwnBackoff = Callable[[int, BaseException], float]
 """The attempt that failed (1 for the first) and what it raised → seconds until the next."""
@@ -24,6 +24,13 @@ class Retries:
     """Where given, nothing else is retried."""
     give_up_on: Errors = ()
     """Never retried, whatever `retry_on` says."""
+
+    @property
+    def bounds(self) -> Bounds | None:
+        """The first step and the cap of the pauses, in seconds; `None` where a function says how long they are."""
+        if self.backoff is None:
+            return FIRST, CAP
+        return None if callable(self.backoff) else self.backoff
 
     @classmethod
     def of(cls, backoff: Any, retry_on: Any, give_up_on: Any) -> Retries:
@@ -51,6 +58,16 @@ class Retries:
         if self.retry_on is None or isinstance(error, self.retry_on):
             return False
         return not all(isinstance(each, self.retry_on) for each in leaves(error))
+
+
+def names_of(errors: Errors) -> tuple[str, ...]:
+    """The types as a person reads them: those of Python and of jobdeck by their name alone, others with their module."""
+    return tuple(
+        each.__qualname__
+        if each.__module__ == "builtins" or each.__module__.partition(".")[0] == __package__
+        else f"{each.__module__}.{each.__qualname__}"
+        for each in errors
+    )
 
 
 def leaves(error: BaseException) -> Iterator[BaseException]:

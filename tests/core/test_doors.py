@@ -30,6 +30,7 @@ from jobdeck import (
     Settings,
     State,
     StoreRefused,
+    TimedOut,
     UnknownKind,
     WrongState,
     load_apps,
@@ -144,6 +145,16 @@ def test_a_kind_describes_itself_for_a_form(kinds: Registry) -> None:
     assert by_name["lines"].doc == "one a line"
 
 
+def test_a_kind_describes_which_failures_are_retried_and_when(kinds: Registry) -> None:
+    policy: dict[str, Any] = {"retry_on": (ConnectionError, TimedOut), "give_up_on": json.JSONDecodeError}
+    job(name="some", registry=kinds, backoff=(1, 60), concurrency=3, **policy)(lambda: None)
+    job(name="own", registry=kinds, backoff=lambda attempt, error: 1.0)(lambda: None)
+    some, own, usual = (kinds.get(name).describe() for name in ("some", "own", "mail"))
+    assert (some.backoff, some.concurrency) == ((1.0, 60.0), 3)
+    assert (some.retry_on, some.give_up_on) == (("ConnectionError", "TimedOut"), ("json.decoder.JSONDecodeError",))
+    assert (own.backoff, usual.backoff, usual.retry_on, usual.give_up_on) == (None, (2.0, 3600.0), None, ())
+
+
 def test_a_handler_takes_named_arguments_only(kinds: Registry) -> None:
     with pytest.raises(InvalidHandler, match="args"):
         job(registry=kinds)(lambda *args: None)
@@ -230,6 +241,11 @@ ARGS = {"to": "a", "order_id": 1}
         ({"delay": 1, "at": 5}, "delay"),
         ({"tags": [""]}, "tag"),
         ({"backoff": (5, 1)}, "backoff"),
+        ({"expires": 0}, "expiry"),
+        ({"expires": 10, "delay": 20}, "expiry"),
+        ({"unique": ""}, "unique key"),
+        ({"unique": "k", "unique_until": "running"}, "unique_until"),
+        ({"after": ["x"]}, "after"),
     ],
 )
 def test_an_option_out_of_range_is_refused_by_name(queue: Queue, options: dict[str, Any], option: str) -> None:
@@ -254,6 +270,24 @@ def test_one_id_returns_the_job_or_raises_and_several_say_why_not(queue: Queue) 
     queue.delete(made.id)
     with pytest.raises(JobNotFound):
         queue.get(made.id)
+
+
+def test_the_family_of_a_job_is_told_by_its_id(queue: Queue) -> None:
+    first = queue.enqueue("mail", ARGS)
+    second = queue.enqueue("mail", ARGS, after=[first.id])
+    assert queue.family(first.id).children == {second.id: State.WAITING}
+    assert queue.family(second.id).waits_for == (first.id,)
+    with pytest.raises(JobNotFound):
+        queue.family(999)
+
+
+def test_a_batch_has_a_printable_name_of_bounded_length(queue: Queue) -> None:
+    drafts = [queue.draft("mail", ARGS)]
+    assert queue.enqueue_batch(drafts).name == ""
+    for name in ("a\nb", "x" * 201):
+        with pytest.raises(InvalidOption, match="batch name"):
+            queue.enqueue_batch(drafts, name=name)
+    assert queue.count() == 1
 
 
 def test_what_happens_in_a_transaction_happens_at_once_or_not_at_all(queue: Queue) -> None:

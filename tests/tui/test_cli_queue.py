@@ -87,6 +87,44 @@ def test_kinds_tell_arguments_types_defaults_and_what_they_are_for(deck: Command
     assert deck("kinds", "nosuch").exit_code == 1
 
 
+POLICY = """
+from jobdeck import TimedOut, job
+
+@job(
+    max_attempts=4, timeout=30, concurrency=2, backoff=(1, 90),
+    retry_on=(ConnectionError, TimedOut), give_up_on=ConnectionResetError,
+)
+def fetch() -> None:
+    'Fetch it.'
+
+@job(backoff=lambda attempt, error: 1.0, give_up_on=(KeyError, ValueError))
+def own() -> None: ...
+
+@job(max_attempts=1)
+def once() -> None: ...
+"""
+
+
+def test_kinds_tell_what_holds_for_their_jobs(deck: CommandLine) -> None:
+    (deck.folder / "rules.py").write_text(POLICY)
+    app = str(deck.folder / "rules.py")
+    shown = deck.done("--app", app, "kinds")
+    assert "rules.fetch  queue default, 4 attempts, timeout 30.0s, 2 at once\n" in shown
+    assert (
+        "  Retried on ConnectionError, TimedOut only, never on ConnectionResetError; pauses of up to 1s, doubling up to 90s.\n"
+        in shown
+    )
+    assert (
+        "rules.own  queue default, 5 attempts\n  Retried, never on KeyError, ValueError; its own function says when.\n" in shown
+    )
+    assert "rules.once  queue default, 1 attempt\n\n" in shown
+    kinds = {kind["kind"]: kind for kind in deck.json("--app", app, "kinds")}
+    fetch, own = kinds["rules.fetch"], kinds["rules.own"]
+    assert (fetch["concurrency"], fetch["backoff"]) == (2, [1.0, 90.0])
+    assert (fetch["retry_on"], fetch["give_up_on"]) == (["ConnectionError", "TimedOut"], ["ConnectionResetError"])
+    assert (own["concurrency"], own["backoff"], own["retry_on"]) == (None, None, None)
+
+
 def _completed(deck: CommandLine, line: str) -> list[str]:
     words = line.split(" ")
     env = {"_JOBDECK_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
@@ -106,6 +144,11 @@ def test_the_shell_completes_commands_kinds_queues_ids_and_filters(deck: Command
     assert _completed(deck, "jobdeck list state:c") == ["state:completed", "state:cancelled"]
     assert _completed(deck, "jobdeck list queue:i") == ["queue:img"]
     assert _completed(deck, "jobdeck cancel --whe") == ["--where"]
+    assert _completed(deck, "jobdeck limit i") == ["img"]
+    assert _completed(deck, "jobdeck run --after ") == ["2", "1"]
+    assert _completed(deck, "jobdeck run --unique-until completed,f") == ["completed,failed"]
+    assert _completed(deck, "jobdeck run --on-conflict re") == ["return", "replace", "refuse"]
+    assert _completed(deck, "jobdeck run --if-parent-fails w") == ["wait"]
 
 
 def test_completion_of_a_queue_that_cannot_be_read_is_silent(deck: CommandLine) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shlex
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -368,7 +370,7 @@ def test_the_form_enqueues_what_was_typed(few: Still) -> None:
         await pilot.press("n")
         await seen(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen))
         pilot.app.screen.query_one("#kind").value = "webhook.post"  # type: ignore[attr-defined]
-        await seen(pilot, lambda: len(pilot.app.screen.query(Field)) == 8)
+        await seen(pilot, lambda: len(pilot.app.screen.query(Field)) == 11)
         await pilot.press(*"http", "tab", *"paid", "tab", *"slow", "tab", "9", "enter")
         await seen(pilot, lambda: few.queue.count() == 7)
 
@@ -377,12 +379,128 @@ def test_the_form_enqueues_what_was_typed(few: Still) -> None:
     assert (made.kind, made.args, made.queue, made.priority) == ("webhook.post", {"url": "http", "event": "paid"}, "slow", 9)
 
 
+def test_the_form_enqueues_after_other_jobs_with_a_key_and_an_expiry(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await form(pilot, "webhook.post", 11)
+        for name, text in (("url", "u"), ("event", "e"), ("after", "5, 6"), ("unique", "k"), ("expires", "1h")):
+            entry(pilot, name).value = text
+        await pilot.press("enter")
+        await seen(pilot, lambda: few.queue.count() == 7)
+
+    play(few.app(), scene)
+    made = few.queue.get(7)
+    assert (made.unique_key, made.expires_at) == ("k", few.clock.now() + 3600)
+    assert few.queue.family(7).waits_for == (5, 6)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "problem"),
+    [
+        ("after", "first", "takes ids of jobs"),
+        ("after", "6 99", "There is no job 99."),
+        ("unique", "x" * 501, "must be a text of 1 to 500"),
+        ("expires", "soon", "is not a duration"),
+        ("expires", "0", "must be later"),
+        ("tags", "x" * 201, "must be a word of 1 to 200"),
+    ],
+)
+def test_the_form_says_at_the_option_what_is_wrong_with_it(few: Still, name: str, text: str, problem: str) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await form(pilot, "webhook.post", 11)
+        for key, value in (("url", "u"), ("event", "e"), (name, text)):
+            entry(pilot, key).value = value
+        await pilot.press("enter")
+        await seen(pilot, lambda: any(problem in each for each in complaints(pilot)))
+        assert isinstance(pilot.app.screen, NewJobScreen)
+
+    play(few.app(), scene)
+    assert few.queue.count() == 6
+
+
+def test_the_form_tells_when_another_job_holds_the_key(few: Still) -> None:
+    few.queue.enqueue("webhook.post", {"url": "u", "event": "e"}, unique="k")
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await form(pilot, "webhook.post", 11)
+        for name, text in (("url", "u"), ("event", "e"), ("unique", "k")):
+            entry(pilot, name).value = text
+        await pilot.press("enter")
+        await seen(pilot, lambda: any("Job 7 holds the key 'k' already" in each for each in toasts(pilot)))
+
+    play(few.app(), scene)
+    assert few.queue.count() == 7
+
+
+async def form(pilot: Pilot[Any], kind: str, fields: int) -> None:
+    """Open the form of a kind."""
+    await pilot.press("n")
+    await seen(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen))
+    pilot.app.screen.query_one("#kind").value = kind  # type: ignore[attr-defined]
+    await seen(pilot, lambda: len(pilot.app.screen.query(Field)) == fields)
+
+
+def entry(pilot: Pilot[Any], name: str) -> Any:
+    """What a field of the form is filled in with."""
+    return next(field.entry for field in pilot.app.screen.query(Field) if field.key == name)
+
+
+def test_a_job_is_opened_with_its_parents_children_key_batch_and_expiry(few: Still) -> None:
+    job = {"url": "u", "event": "e"}
+    few.queue.enqueue_batch([few.queue.draft("webhook.post", job, after=[6], unique="one a day", expires=7200)], name="b")
+    few.queue.enqueue_many([few.queue.draft("webhook.post", job, after=[7])] * 11)
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        pilot.app.open_job(7)  # type: ignore[attr-defined]
+        await seen(pilot, lambda: isinstance(pilot.app.screen, JobScreen) and pilot.app.screen.detail is not None)
+        facts = text_of(pilot.app.screen, "facts")
+        for told in ("unique    one a day", "batch     1", "in 2h00m", "after     6  ○ pending", "if one fails: cancel"):
+            assert told in facts
+        assert "before    8  ◌ waiting" in facts
+        assert "and 3 more" in facts
+        assert "waits for job 6 to complete" in str(pilot.app.screen.query_one("#job-title").render_line(1).text)
+
+    play(few.app(), scene)
+
+
+def test_where_priorities_age_an_opened_job_tells_what_its_own_counts_as(few: Still) -> None:
+    few.queue.settings = replace(few.queue.settings, ageing=60.0)
+    few.clock.advance(600)
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        pilot.app.open_job(6)  # type: ignore[attr-defined]
+        await seen(pilot, lambda: isinstance(pilot.app.screen, JobScreen) and pilot.app.screen.detail is not None)
+        assert re.search(r"priority  -?\d+  counts as -?\d+ by its age", text_of(pilot.app.screen, "facts"))
+
+    play(few.app(), scene)
+
+
+def test_a_limited_queue_has_a_mark_and_the_chosen_one_tells_its_limits(few: Still) -> None:
+    few.queue.limit("img", running=2, rate=100, period=60)
+    few.queue.pause("img")
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        panel = pilot.app.screen.query_one("#queues")
+        shown = [panel.render_line(y).text for y in range(panel.size.height)]
+        assert [line.split()[1] for line in shown if line.startswith(" img")] == ["≤"]
+        assert not any("≤" in line for line in shown if not line.startswith(" img"))
+        await pilot.press("3")
+        for _ in shown:
+            if "2 at once, 100 per 1m" in str(panel.border_subtitle):
+                break
+            await pilot.press("j")
+        assert "2 at once, 100 per 1m" in str(panel.border_subtitle)
+        await pilot.press("5")
+        await seen(pilot, lambda: "at once" not in str(panel.border_subtitle))
+
+    play(few.app(), scene)
+
+
 def test_the_form_names_what_is_missing_and_stays_open(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("n")
         await seen(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen))
         pilot.app.screen.query_one("#kind").value = "mail.send_receipt"  # type: ignore[attr-defined]
-        await seen(pilot, lambda: len(pilot.app.screen.query(Field)) == 10)
+        await seen(pilot, lambda: len(pilot.app.screen.query(Field)) == 13)
         await pilot.press("enter")
         await seen(pilot, lambda: "is missing" in str(pilot.app.screen.query(".field-problem").first().render()))
         assert isinstance(pilot.app.screen, NewJobScreen)
@@ -404,7 +522,7 @@ def test_a_form_that_comes_filled_in_accuses_nobody_until_something_is_typed(few
         await pilot.press("tab", "1")
         await seen(pilot, lambda: complaints(pilot) == ["✗ is missing"])
         pilot.app.screen.query_one("#kind").value = "webhook.post"  # type: ignore[attr-defined]
-        await seen(pilot, lambda: len(pilot.app.screen.query(Field)) == 8)
+        await seen(pilot, lambda: len(pilot.app.screen.query(Field)) == 11)
         await settled_form(pilot)
         assert complaints(pilot) == []
 
@@ -431,7 +549,7 @@ def test_a_form_with_many_arguments_scrolls_and_keeps_its_keys_in_sight(few: Sti
 
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("n")
-        await seen(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen) and len(pilot.app.screen.query(Field)) == 14)
+        await seen(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen) and len(pilot.app.screen.query(Field)) == 17)
         await pilot.press("enter")
         await seen(pilot, lambda: complaints(pilot) == ["✗ is missing"])
         await pilot.press("shift+tab", "shift+tab")  # the kind, and then round to the last option
@@ -451,7 +569,7 @@ def test_a_form_with_many_arguments_scrolls_and_keeps_its_keys_in_sight(few: Sti
 def test_d_opens_the_form_filled_from_the_chosen_job(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j", "d")
-        await seen(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen) and len(pilot.app.screen.query(Field)) == 9)
+        await seen(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen) and len(pilot.app.screen.query(Field)) == 12)
         await pilot.press("enter")
         await seen(pilot, lambda: few.queue.count() == 7)
 
@@ -502,15 +620,18 @@ def test_a_copied_command_line_enqueues_the_same_job_again(tmp_path: Path) -> No
         args = {"command": ["gzip", "-9", "access log.1"], "cwd": "/tmp", "env": {"LEVEL": "9", "A": "b c"}}
         plain = queue.enqueue("shell", args, queue="files", priority=3, max_attempts=7, timeout=90, tags=["night", "log"])
         piped = queue.enqueue("shell", {"command": ["ls | wc -l"], "shell": True, "cwd": "/tmp"})
-        for made in (plain, piped):
+        keyed = queue.enqueue("shell", args, unique="once a day", backoff=(0.5, 90), timeout=1_234_567.0)
+        queue.cancel(keyed.id)  # so that its key is free
+        for made in (plain, piped, keyed):
             words = shlex.split(command_of(made))
             done = CliRunner().invoke(cli, ["--db", str(tmp_path / "jobs.db"), *words[1:]], standalone_mode=False)
             assert done.exception is None, done.output
             again = queue.list(limit=1)[0]
-            assert again.id > piped.id
+            assert again.id > keyed.id
             assert again.args == made.args
             options = (again.queue, again.priority, again.max_attempts, again.timeout, again.tags)
             assert options == (made.queue, made.priority, made.max_attempts, made.timeout, made.tags)
+            assert (again.unique_key, again.backoff) == (made.unique_key, made.backoff)
 
 
 def test_the_help_lists_every_key_of_the_screen(few: Still) -> None:

@@ -9,6 +9,8 @@ import pytest
 from tests.tui.still import Still, deck_of, seen, settled, steps
 from textual.pilot import Pilot
 
+from jobdeck.jobs import Completion
+
 SIZES = [(80, 24), (120, 40)]
 Compare = Callable[..., bool]
 
@@ -58,13 +60,42 @@ def test_why_a_job_does_not_run(snap_compare: Compare, still: Still, size: tuple
 
 
 @sizes
+def test_a_job_that_waits_for_others_in_detail(snap_compare: Compare, still: Still, size: tuple[int, int]) -> None:
+    queue = still.queue
+    receipt = {"order_id": 70411, "to": "ann@example.org"}
+    done, open_ = queue.enqueue("img.resize", {"path": "a.jpg"}, priority=99), queue.enqueue("img.resize", {"path": "b.jpg"})
+    (claimed,) = still.claim(1)
+    still.store.complete_jobs([Completion(claimed, still.clock.now(), still.clock.now(), None)])
+    options: dict[str, Any] = {"unique": "receipt 70411", "expires": 7200, "tags": ["shop"]}
+    queue.enqueue_batch([queue.draft("mail.send_receipt", receipt, after=[done.id, open_.id], **options)], name="orders")
+    for event in ("order.paid", "order.sent"):
+        queue.enqueue("webhook.post", {"url": "https://hooks.example.com/in/7", "event": event}, after=[3])
+    still.clock.advance(95)
+
+    async def open_it(pilot: Pilot[Any]) -> None:
+        await steps()(pilot)
+        pilot.app.open_job(3)  # type: ignore[attr-defined]
+        await seen(pilot, lambda: getattr(pilot.app.screen, "detail", None) is not None)
+        await settled(pilot)
+
+    assert snap_compare(still.app(), terminal_size=size, run_before=open_it)
+
+
+def test_a_limited_queue_in_the_panel_of_queues(snap_compare: Compare, still: Still) -> None:
+    still.busy()
+    still.queue.limit("mail", running=4, rate=100, period=60)
+    still.queue.limit("webhook", rate=5, period=1)
+    assert snap_compare(still.app(), terminal_size=(120, 40), run_before=steps("3"))
+
+
+@sizes
 def test_the_form_of_a_new_job(snap_compare: Compare, still: Still, size: tuple[int, int]) -> None:
     still.busy()
 
     async def fill(pilot: Pilot[Any]) -> None:
         await steps("n")(pilot)
         pilot.app.screen.query_one("#kind").value = "mail.send_receipt"  # type: ignore[attr-defined]
-        await seen(pilot, lambda: len(pilot.app.screen.query("Field")) == 10)
+        await seen(pilot, lambda: len(pilot.app.screen.query("Field")) == 13)
         await pilot.pause()
         await pilot.press("a", "b", "tab", "x")
         await seen(pilot, lambda: "valid integer" in str(pilot.app.screen.query(".field-problem").first().render()))

@@ -20,6 +20,7 @@ from textual.screen import ModalScreen, Screen
 from jobdeck import SWITCH_INTERVAL, Job, JobdeckError, Kind, Queue, Settings, command_line
 
 from .feed import Feed, Post
+from .format import span
 from .messages import Acted, Checked, DetailSnapshot, Drained, Explained, Snapshot, Trouble
 from .screens.job import JobScreen
 from .screens.jobs import JobsScreen
@@ -291,9 +292,13 @@ def command_of(job: Job) -> str:
         options += ["--priority", str(job.priority)]
     options += ["--max-attempts", str(job.max_attempts)]
     if job.timeout:
-        options += ["--timeout", f"{job.timeout:g}s"]
+        options += ["--timeout", span(job.timeout)]
     for tag in job.tags:
         options += ["--tag", tag]
+    if job.unique_key is not None:
+        options += ["--unique", job.unique_key]
+    if job.backoff is not None:
+        options += ["--backoff", ",".join(map(span, job.backoff))]
     try:
         args = job.args
     except JobdeckError:  # unreadable arguments: the text as it is

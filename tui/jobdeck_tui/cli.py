@@ -28,6 +28,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "why": ("why", "Say why a job is not running, and when it may."),
         "logs": ("logs", "Print what a job wrote, and follow it."),
         "wait": ("wait", "Wait until jobs are done."),
+        "batch": ("batch", "Show how far a batch of jobs is, and wait for it."),
     },
     "Change jobs": {
         "cancel": ("acts", "Cancel jobs, running ones too."),
@@ -38,6 +39,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "resume": ("queues", "Start jobs from a queue again."),
         "undo": ("journal", "Take back what you did last."),
         "redo": ("journal", "Do again what you have undone last."),
+        "limit": ("limit", "Limit what runs of a queue at once, or starts in a time."),
     },
     "Look at the queue": {
         "stats": ("stats", "Counts, throughput and percentiles."),

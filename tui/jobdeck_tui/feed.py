@@ -36,6 +36,8 @@ from jobdeck import (
     parse,
 )
 
+from .ageing import aged_priority
+from .arrivals import told_apart
 from .messages import Acted, Checked, Deck, Detail, DetailSnapshot, Drained, Explained, Page, Pool, Snapshot, Trouble, View
 from .text import safe
 
@@ -51,6 +53,8 @@ AHEAD = 60
 _PATIENCE = 20
 """A list of ids that took t seconds to read is not read again for 20 t: at most 5 % of the feed's time."""
 _LOG_LINES = 5000
+_OPTION_FIELDS = {"unique key": "unique", "expiry": "expires", "tag": "tags"}
+"""Options of a job, where a form's field has another name than its error."""
 
 
 class Feed:
@@ -190,8 +194,13 @@ class Feed:
         """Enqueue a job."""
 
         def act() -> None:
-            job = self.queue.enqueue(kind, args, **options)
-            self._tell(f"Job {job.id} {safe(job.kind)} enqueued", job_id=job.id)
+            drafts = [self.queue.draft(kind, args, **options)]
+            with self.queue.transaction():
+                newest = self.queue.list(limit=1)
+                (arrival,) = told_apart(newest, self.queue.enqueue_many(drafts), drafts)
+            job = arrival.job
+            told = f"Job {job.id} {safe(job.kind)} enqueued" if arrival.new else arrival.sentence
+            self._tell(told, failed=not arrival.new, job_id=job.id)
 
         self._inbox.put(act)
 
@@ -201,11 +210,13 @@ class Feed:
         def act() -> None:
             problems: dict[str, str] = {}
             try:
-                self.queue.draft(kind, args, **options)
+                after = self.queue.draft(kind, args, **options).after
+                there = {job.id for job in self.queue.get_many(after)} if after else set()
+                problems.update(("after", str(JobNotFound(job_id))) for job_id in after if job_id not in there)
             except InvalidArguments as error:
                 problems[error.field.partition(".")[0]] = error.problem
             except InvalidOption as error:
-                problems[error.option] = error.problem
+                problems[_OPTION_FIELDS.get(error.option, error.option)] = error.problem
             except JobdeckError as error:
                 problems["*"] = str(error)
             self._post(Checked(token, problems))
@@ -349,7 +360,8 @@ class Feed:
     def _detail(self, job_id: int) -> Detail:
         at = self.queue.clock.now()
         try:
-            job: Job | None = self.queue.get(job_id)
+            job = self.queue.get(job_id)
+            family = self.queue.family(job_id)
             attempts = tuple(self.queue.attempts(job_id))
             if self._logs_of != job_id:
                 self._logs_of, self._logs = job_id, ()
@@ -358,7 +370,7 @@ class Feed:
                 self._logs = (*self._logs, *news)[-_LOG_LINES:]
         except JobNotFound:
             return Detail(at, None, job_id)
-        return Detail(at, job, job_id, attempts, self._logs)
+        return Detail(at, job, job_id, attempts, self._logs, family, aged_priority(job, at, self.queue.settings.ageing))
 
     # -- acts -------------------------------------------------------------------------------------
 

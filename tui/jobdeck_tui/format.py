@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from jobdeck import Job, State
+from jobdeck import Job, Limits, State
 
 #: State is always shown as glyph, word and colour.
 GLYPHS: Mapping[State, str] = MappingProxyType(
@@ -85,6 +85,22 @@ def duration(seconds: float) -> str:
     if whole < _DAY:
         return f"{whole // _HOUR}h{whole % _HOUR // _MINUTE:02d}m"
     return f"{whole // _DAY}d{whole % _DAY // _HOUR:02d}h"
+
+
+def span(seconds: float) -> str:
+    """A duration as it would be typed, in one unit and exactly: `0.5s`, `90s`, `1m`, `24h` is `1d`."""
+    for size, unit in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "m")):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds // size:.0f}{unit}"
+    return f"{seconds:.12g}s"
+
+
+def limits_text(limits: Limits) -> str:
+    """The limits of a queue: `2 at once, 100 per 1m`; empty where it has none."""
+    parts = [] if limits.running is None else [f"{limits.running:,} at once"]
+    if limits.rate is not None:
+        parts.append(f"{limits.rate:,} per {span(limits.period or 1.0)}")
+    return ", ".join(parts)
 
 
 def number(n: int) -> str:

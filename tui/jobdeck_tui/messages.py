@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from textual.message import Message
 
-from jobdeck import Attempt, Explanation, Job, LogLine, Overview
+from jobdeck import Attempt, Explanation, Family, Job, LogLine, Overview
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,9 @@ class Detail:
     job_id: int
     attempts: tuple[Attempt, ...] = ()
     logs: tuple[LogLine, ...] = ()
+    family: Family = field(default_factory=Family)
+    aged: int | None = None
+    """The priority that it counts as by now; `None` where priorities do not age, or the job is not ready."""
 
 
 @dataclass
@@ -110,7 +113,7 @@ class Acted(Message):
     text: str
     failed: bool = False
     job_id: int | None = None
-    """The job that the act made, if it made one."""
+    """The job that the act made, or that was there in its place."""
 
 
 @dataclass

@@ -21,6 +21,7 @@ from ..jobs import (
     Changes,
     Completion,
     Failure,
+    Family,
     Job,
     Limits,
     LogLine,
@@ -298,6 +299,10 @@ class Store(ABC):
     @abstractmethod
     def count_jobs(self, condition: Condition) -> int:
         """How many jobs meet the condition."""
+
+    @abstractmethod
+    def get_family(self, job_id: int) -> Family:
+        """The jobs that it came after, and those that came after it; empty where there is no such job."""
 
     @abstractmethod
     def list_attempts(self, job_id: int) -> list[Attempt]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.core.helpers import Bench, new
 
-from jobdeck.store.sqlite.claim import effective_priority
+from jobdeck import effective_priority
 
 
 def claimed(bench: Bench, n: int = 1, ageing: float = 10.0) -> list[int]:

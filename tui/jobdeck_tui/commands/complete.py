@@ -58,11 +58,23 @@ def complete_queues(ctx: click.Context, _parameter: click.Parameter, incomplete:
     """Queues, with their depth."""
 
     def queues() -> Iterator[tuple[str, str]]:
+        from ..format import limits_text
+
         with _queue(ctx) as queue:
             for each in queue.queues():
-                yield each.name, f"{each.pending:,} pending{', paused' if each.paused else ''}"
+                limited = limits_text(each.limits)
+                told = [f"{each.pending:,} pending", *["paused"] * each.paused, *[limited] * bool(limited)]
+                yield each.name, ", ".join(told)
 
     return _items(queues(), incomplete)
+
+
+def complete_finals(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Final states, the last of those that a comma separates."""
+    from jobdeck import FINAL
+
+    before, comma, _ = incomplete.rpartition(",")
+    return _items(((f"{before}{comma}{state}", "") for state in sorted(FINAL)), incomplete)
 
 
 def complete_schedules(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:

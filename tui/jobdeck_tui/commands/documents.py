@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from jobdeck import Act, Attempt, Job, Kind, Latency, LogLine, Queue, Schedule, State, WorkerInfo
+from jobdeck import Act, Attempt, Batch, Family, Job, Kind, Latency, Limits, LogLine, Queue, Schedule, State, WorkerInfo
 
 TAIL = 4000
 """Characters of each of a command's two streams that a listed job carries; `jobdeck logs` has them all."""
@@ -57,6 +57,9 @@ def job_document(job: Job) -> Document:
         "lease": None if job.lease is None else str(job.lease),
         "lease_until": iso(job.lease_until),
         "timeout": job.timeout,
+        "expires_at": iso(job.expires_at),
+        "unique_key": job.unique_key,
+        "batch": job.batch,
         "tags": list(job.tags),
         "progress": job.progress,
         "result": job.result,
@@ -109,16 +112,52 @@ def _exit_code(message: str | None) -> int | None:
 
 
 def full_document(queue: Queue, job: Job) -> Document:
-    """A job with its attempts; of a command also its exit code and the end of what it wrote."""
+    """A job with its attempts; of a command also its exit code and the end of what it wrote.
+
+    Where priorities age also the effective one, while the job is ready.
+    """
     attempts = queue.attempts(job.id) if job.attempt or job.started_at else []
     shell = job.kind == "shell"
     document = job_document(job) | {"attempts": [attempt_document(attempt, shell=shell) for attempt in attempts]}
+    if queue.settings.ageing:
+        from ..ageing import aged_priority
+
+        document["effective_priority"] = aged_priority(job, queue.clock.now(), queue.settings.ageing)
     if shell:
         logs = queue.logs(job.id, attempt=job.attempt, limit=1000) if attempts else []
         document["exit_code"] = exit_code(job, attempts)
         document["stdout"] = _stream(logs, "out")
         document["stderr"] = _stream(logs, "err")
     return document
+
+
+def family_document(family: Family) -> Document:
+    """The jobs that a job came after, those that it waits for, and those that came after it."""
+    return {
+        "after": [{"id": job_id, "state": None if state is None else str(state)} for job_id, state in family.parents.items()],
+        "waits_for": list(family.waits_for),
+        "if_parent_fails": str(family.if_parent_fails),
+        "before": [{"id": job_id, "state": str(state)} for job_id, state in family.children.items()],
+    }
+
+
+def batch_document(batch: Batch) -> Document:
+    """A batch and its outcome."""
+    return {
+        "id": batch.id,
+        "name": batch.name,
+        "total": batch.total,
+        "created_at": iso(batch.created_at),
+        "counts": {str(state): batch.counts.get(state, 0) for state in State},
+        "open": batch.open,
+        "finished": batch.finished,
+        "succeeded": batch.succeeded,
+    }
+
+
+def limits_document(limits: Limits) -> Document:
+    """The limits of a queue; the period in seconds."""
+    return {"running": limits.running, "rate": limits.rate, "period": limits.period}
 
 
 def _stream(logs: Sequence[LogLine], level: str) -> str:
@@ -215,6 +254,10 @@ def kind_document(kind: Kind) -> Document:
         "max_attempts": kind.max_attempts,
         "timeout": kind.timeout,
         "isolate": kind.isolate,
+        "concurrency": kind.concurrency,
+        "backoff": None if kind.backoff is None else list(kind.backoff),
+        "retry_on": None if kind.retry_on is None else list(kind.retry_on),
+        "give_up_on": list(kind.give_up_on),
         "arguments": [
             {
                 "name": each.name,

@@ -14,6 +14,7 @@ from jobdeck import JobdeckError, NewJob, Queue, parse_duration
 
 from .front import Refused
 from .moments import read_moment
+from .policy import read_backoff
 
 Reader = Callable[[Any], Any]
 
@@ -54,6 +55,22 @@ def _words(value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _states(value: Any) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else _words(value)
+
+
+def _ids(value: Any) -> tuple[int, ...]:
+    return tuple(map(_whole, value)) if isinstance(value, list) else (_whole(value),)
+
+
+def _bounds(value: Any) -> tuple[float, ...]:
+    if isinstance(value, str):
+        return read_backoff(value)
+    if not isinstance(value, list):
+        raise BadLine('takes two durations such as ["2s", "10m"]')
+    return tuple(map(_seconds, value))
+
+
 #: Field of a line → (what `Queue.draft` calls it, how it is read).
 FIELDS: Mapping[str, tuple[str, Reader]] = {
     "queue": ("queue", _text),
@@ -63,6 +80,13 @@ FIELDS: Mapping[str, tuple[str, Reader]] = {
     "max_attempts": ("max_attempts", _whole),
     "timeout": ("timeout", _seconds),
     "tags": ("tags", _words),
+    "backoff": ("backoff", _bounds),
+    "expires": ("expires", _seconds),
+    "unique": ("unique", _text),
+    "unique_until": ("unique_until", _states),
+    "on_conflict": ("on_conflict", _text),
+    "after": ("after", _ids),
+    "if_parent_fails": ("if_parent_fails", _text),
 }
 
 

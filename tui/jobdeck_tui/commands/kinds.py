@@ -8,11 +8,11 @@ import click
 
 from jobdeck import Kind, Parameter
 
-from ..format import duration
+from ..format import duration, span
 from ..text import safe
 from .documents import kind_document
 from .front import Front, Verb
-from .output import dim, on_terminal, print_json
+from .output import count_of, dim, on_terminal, print_json
 
 
 @click.command(
@@ -28,7 +28,7 @@ Examples:
 @click.argument("names", metavar="[KIND]...", nargs=-1)
 @click.pass_obj
 def kinds_command(front: Front, names: tuple[str, ...]) -> None:
-    """List the kinds that can be enqueued, with their arguments, types and defaults.
+    """List the kinds that can be enqueued: what holds for their jobs, and their arguments, types and defaults.
 
     Kinds come from the modules named by --app or JOBDECK_APP; `shell` is always there.
     """
@@ -42,27 +42,40 @@ def kinds_command(front: Front, names: tuple[str, ...]) -> None:
         else:
             if index:
                 click.echo()
-            _print(kind)
+            _print(kind, kind.max_attempts or front.settings.max_attempts)
     if not front.json and not names and not front.settings.app and on_terminal():
         click.echo(dim("\n--app or JOBDECK_APP names the modules that define kinds of your own."))
 
 
-def _print(kind: Kind) -> None:
+def _print(kind: Kind, attempts: int) -> None:
     policy = [f"queue {safe(kind.queue)}"]
     if kind.priority:
         policy.append(f"priority {kind.priority}")
-    if kind.max_attempts is not None:
-        policy.append(f"{kind.max_attempts} attempts")
+    policy.append(count_of(attempts, "attempt"))
     if kind.timeout:
         policy.append(f"timeout {duration(kind.timeout)}")
     if kind.isolate:
         policy.append("isolated")
+    if kind.concurrency is not None:
+        policy.append(f"{kind.concurrency:,} at once")
     click.echo(f"{click.style(safe(kind.name), bold=True)}  {dim(', '.join(policy))}")
     if kind.doc:
         click.echo(f"  {safe(kind.doc)}")
+    if attempts > 1:
+        click.echo(f"  {dim(safe(_retries(kind)))}")
     size = max((len(each.name) for each in kind.parameters), default=0)
     for each in kind.parameters:
         click.echo(f"  {safe(each.name):<{size}}  {_described(each)}".rstrip())
+
+
+def _retries(kind: Kind) -> str:
+    """Which failures are retried, and when."""
+    which = "Retried" if kind.retry_on is None else f"Retried on {', '.join(kind.retry_on) or 'nothing'} only"
+    never = f", never on {', '.join(kind.give_up_on)}" if kind.give_up_on else ""
+    if kind.backoff is None:
+        return f"{which}{never}; its own function says when."
+    first, cap = map(span, kind.backoff)
+    return f"{which}{never}; pauses of up to {first}, doubling up to {cap}."
 
 
 def _described(parameter: Parameter) -> str:

@@ -23,6 +23,8 @@ Examples:
   jobdeck run --queue img --timeout 5m --tag nightly -- convert in.png out.webp
   jobdeck run --in 1h --max-attempts 1 -- rm -r /tmp/cache
   jobdeck run --env LEVEL=9 --cwd /srv -- ./pack.sh
+  jobdeck run --unique backup --expires 1h -- ./backup.sh
+  id=$(jobdeck run -- make); jobdeck run --after "$id" -- make install
   for f in *.log; do jobdeck run -- gzip "$f"; done
   jobdeck run --wait -- make test      follow the output, exit as the command does
 """,
@@ -41,9 +43,12 @@ def run_command(
 
     It runs in the folder where you typed it, in a process group of its own; an exit code other than 0
     is a failure, retried up to --max-attempts. Its output becomes the job's log.
-    """
-    from .enqueue import tell
 
+    Where another job holds the --unique key, its id is printed, and nothing is enqueued.
+    """
+    from .enqueue import arrive, tell
+
+    chosen = given(options)
     args: dict[str, Any] = {"command": list(command), "cwd": str(Path(cwd or "").absolute())}
     if shell:
         if len(command) > 1:
@@ -53,10 +58,13 @@ def run_command(
     if env:
         args["env"] = _variables(env)
     with front.open(changes=True) as queue:
-        job = queue.enqueue("shell", args, **given(options))
+        (arrival,) = arrive(queue, [queue.draft("shell", args, **chosen)])
+        job = arrival.job
         if not wait:
-            tell(front, job)
+            tell(front, arrival)
             return 0
+        if not arrival.new:
+            complain(arrival.sentence)
         from .logs import follow
 
         if not any(worker.alive for worker in queue.workers()):

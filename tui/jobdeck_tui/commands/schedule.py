@@ -124,11 +124,12 @@ Examples:
 @click.pass_obj
 def run_part(front: Front, names: tuple[str, ...]) -> None:
     """Enqueue the jobs of schedules now, and print their ids. Works for paused ones too; no tick changes."""
+    from ..arrivals import Arrival
     from .enqueue import tell
 
     with front.open(must_exist=True, changes=True) as queue:
         for name in names:
-            tell(front, queue.schedules.run(name))
+            tell(front, Arrival(queue.schedules.run(name), new=True))
 
 
 @click.command(

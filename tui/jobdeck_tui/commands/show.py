@@ -7,17 +7,20 @@ import time
 
 import click
 
-from jobdeck import Attempt, Job, Queue, State
+from jobdeck import Attempt, Family, Job, Queue, State
 
+from ..ageing import aged_priority
 from ..format import COLOURS, age, duration
 from ..text import safe
 from .complete import complete_jobs
-from .documents import args_of, full_document, log_document
+from .documents import args_of, family_document, full_document, log_document
 from .front import Front, Verb
 from .listing import typed
-from .output import MISSING, coloured, dim, print_fields, print_json, state_text
+from .output import MISSING, coloured, count_of, dim, print_fields, print_json, state_text
 
 _ALL = 2**31
+_NAMED = 10
+"""Of the jobs that came after it, so many are named one by one."""
 
 
 @click.command(
@@ -34,13 +37,13 @@ Examples:
 def show_command(front: Front, job_id: int) -> None:
     """Show everything about a job: its fields, result, and attempts with their errors.
 
-    --json adds the whole log.
+    Also the jobs that it comes after and those that come after it. --json adds the whole log.
     """
     with front.open(must_exist=True) as queue:
         job = queue.get(job_id)
         if front.json:
             log = [log_document(line) for line in queue.logs(job_id, limit=_ALL)]
-            print_json(full_document(queue, job) | {"log": log})
+            print_json(full_document(queue, job) | family_document(queue.family(job_id)) | {"log": log})
             return
         _print_job(queue, job)
 
@@ -51,7 +54,7 @@ def _print_job(queue: Queue, job: Job) -> None:
     state = coloured(state_text(job.state, cancelling=job.cancelling) + reason, job.state)
     click.echo(f"Job {job.id}  {state}  {safe(job.kind)}")
     click.echo()
-    print_fields(_fields(job, now))
+    print_fields(_fields(job, now, aged_priority(job, now, queue.settings.ageing), queue.family(job.id)))
     attempts = queue.attempts(job.id)
     if attempts:
         click.echo()
@@ -59,10 +62,15 @@ def _print_job(queue: Queue, job: Job) -> None:
         _print_attempt(attempt, now)
 
 
-def _fields(job: Job, now: float) -> list[tuple[str, str]]:
+def _fields(job: Job, now: float, aged: int | None, family: Family) -> list[tuple[str, str]]:
     fields = [
         ("queue", safe(job.queue)),
-        ("priority", str(job.priority)),
+        ("priority", str(job.priority) if aged is None else f"{job.priority}, counts as {aged} by now"),
+        ("unique key", safe(job.unique_key or "")),
+        ("batch", "" if job.batch is None else str(job.batch)),
+        ("after", _after(family)),
+        ("waits for", ", ".join(map(str, family.waits_for)) if job.state is State.WAITING else ""),
+        ("before", _before(family)),
         ("attempts", f"{job.attempt} of {job.max_attempts}"),
         ("crashes", str(job.crashes) if job.crashes else ""),
         ("back-off", " to ".join(map(duration, job.backoff)) if job.backoff else ""),
@@ -70,6 +78,7 @@ def _fields(job: Job, now: float) -> list[tuple[str, str]]:
         ("timeout", duration(job.timeout) if job.timeout else ""),
         ("enqueued", moment(job.created_at, now)),
         ("due", moment(job.scheduled_at, now) if abs(job.scheduled_at - job.created_at) > 0.0005 else ""),
+        ("expires", moment(job.expires_at, now)),
         ("started", moment(job.started_at, now)),
         ("finished", moment(job.finished_at, now)),
         ("took", _took(job, now)),
@@ -81,6 +90,18 @@ def _fields(job: Job, now: float) -> list[tuple[str, str]]:
         ("error", safe(job.error or "", multiline=True)),
     ]
     return [(name, value) for name, value in fields if value]
+
+
+def _after(family: Family) -> str:
+    lines = [f"{parent} {'gone' if state is None else coloured(str(state), state)}" for parent, state in family.parents.items()]
+    return "\n".join([*lines, dim(f"if one fails: {family.if_parent_fails}")] if lines else [])
+
+
+def _before(family: Family) -> str:
+    named = [*family.children.items()][:_NAMED]
+    lines = [f"{child} {coloured(str(state), state)}" for child, state in named]
+    more = len(family.children) - len(named)
+    return "\n".join([*lines, dim(f"and {count_of(more)} more")] if more else lines)
 
 
 def _arguments(job: Job) -> list[tuple[str, str]]:

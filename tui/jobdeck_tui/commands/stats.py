@@ -6,9 +6,9 @@ import click
 
 from jobdeck import Latency, Metrics, Overview, QueueInfo, Slot, State
 
-from ..format import COLOURS, duration, number
+from ..format import COLOURS, duration, limits_text, number
 from ..text import safe
-from .documents import iso, latency_document
+from .documents import iso, latency_document, limits_document
 from .front import Front, Verb
 from .moments import DURATION
 from .output import MISSING, columns, dim, print_fields, print_json, state_text
@@ -115,6 +115,7 @@ def _queue_document(queue: QueueInfo) -> dict[str, object]:
         "queue": queue.name,
         "paused": queue.paused,
         "paused_at": iso(queue.paused_at),
+        "limits": limits_document(queue.limits),
         "counts": {str(state): queue.counts.get(state, 0) for state in State},
     }
 
@@ -148,7 +149,7 @@ def _print(overview: Overview, metrics: Metrics, over: float, by: str | None) ->
     rows = []
     for queue in overview.queues:
         counts = [_count(queue.counts.get(state, 0), state) for state in State]
-        rows.append([cell(queue.name), *counts, cell("paused" if queue.paused else "", "yellow")])
+        rows.append([cell(queue.name), *counts, cell(_held(queue), "yellow")])
     total_row = [_count(overview.counts.get(state, 0), state) for state in State]
     rows.append([cell("all", dim=True), *total_row, cell("")])
     if size is not None and size < 110:
@@ -190,6 +191,11 @@ def _group(name: str, slot: Slot) -> list[Cell]:
     ]
 
 
+def _held(queue: QueueInfo) -> str:
+    """What holds a queue back: a pause, its limits."""
+    return ", ".join(part for part in ("paused" if queue.paused else "", limits_text(queue.limits)) if part)
+
+
 def _count(n: int, state: State) -> Cell:
     return cell(number(n), COLOURS[state] if n else None, dim=not n)
 
@@ -210,4 +216,4 @@ def _print_narrow(overview: Overview) -> None:
         click.echo()
     for queue in overview.queues:
         counts = ", ".join(f"{n:,} {state}" for state in State if (n := queue.counts.get(state, 0)))
-        click.echo(f"{safe(queue.name)}{click.style(' paused', fg='yellow') if queue.paused else ''}  {dim(counts)}")
+        click.echo(f"{safe(queue.name)}{click.style(f' {held}', fg='yellow') if (held := _held(queue)) else ''}  {dim(counts)}")

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.events import Resize
 
-from jobdeck import Job, State
+from jobdeck import Family, Job, State
 
 from ..format import GLYPHS, state_and_reason
 from ..messages import Detail
@@ -24,6 +24,9 @@ from .base import DeckScreen, TooSmall
 
 SIDE_BY_SIDE = 110
 """From this width on the panels stand side by side; below, one is open at a time."""
+
+_NAMED = 4
+"""Of the jobs that it waits for, so many are named in the title."""
 
 
 class JobTitle(Drawn):
@@ -46,7 +49,7 @@ class JobTitle(Drawn):
             return [(f" job {self._job_id}", strong), (gone, self.style("warning"))] if y == 0 else []
         job = self._detail.job
         if y == 1:
-            return [(" " + safe(job.error), self.style("error"))] if job.error else self._quiet_line(job)
+            return [(" " + safe(job.error), self.style("error"))] if job.error else self._quiet_line(job, self._detail.family)
         left: list[Piece] = [
             (f" {GLYPHS[job.state]} {state_and_reason(job)}", self.state_style(job.state)),
             (f"  {job.id}", quiet),
@@ -60,15 +63,23 @@ class JobTitle(Drawn):
                 return [*left, (" " * blanks, quiet), *right]
         return left
 
-    def _quiet_line(self, job: Job) -> Sequence[Piece]:
+    def _quiet_line(self, job: Job, family: Family) -> Sequence[Piece]:
         told = {
             State.PENDING: "ready: the next free worker thread takes it, higher priorities first",
             State.SCHEDULED: "due later",
+            State.WAITING: f"waits for {_jobs(family.waits_for)} to complete",
             State.RUNNING: "running; x asks it to stop",
             State.COMPLETED: "done",
             State.CANCELLED: "cancelled; r runs it again",
         }
         return [(" " + told.get(job.state, ""), self.style("quiet"))]
+
+
+def _jobs(ids: Sequence[int]) -> str:
+    """`job 3`, `jobs 3, 4`, `jobs 3, 4 and 10 others`."""
+    named, rest = ids[:_NAMED], len(ids) - _NAMED
+    others = f" and {rest:,} other{'s' * (rest > 1)}" if rest > 0 else ""
+    return f"job{'s' * (len(ids) != 1)} {', '.join(map(str, named))}{others}"
 
 
 class JobScreen(DeckScreen):
@@ -126,7 +137,8 @@ class JobScreen(DeckScreen):
         job = detail.job
         if job is None:
             return
-        facts = [*telling.life(job, detail.at), [], [("arguments", "strong")], *telling.arguments(job)]
+        facts = [*telling.life(job, detail.at, detail.aged), *telling.family(detail.family)]
+        facts += [[], [("arguments", "strong")], *telling.arguments(job)]
         self._view("facts").show(facts)
         self._view("attempts").show(telling.attempts(detail.attempts, detail.at))
         self._view("attempts").titled(str(len(detail.attempts)))

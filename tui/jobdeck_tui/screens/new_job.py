@@ -27,8 +27,11 @@ _OPTIONS = (
     ("queue", "the kind's queue", "where it waits"),
     ("priority", "0", "larger runs first"),
     ("delay", "now", "when: 90s, 10m, 2h"),
+    ("expires", "never", "not worth starting later"),
+    ("after", "no other job", "jobs to wait for: 41 42"),
+    ("unique", "", "a key of this job alone"),
     ("max_attempts", "as the kind says", "how often it may start"),
-    ("timeout", "none", "how long an attempt may take"),
+    ("timeout", "none", "how long a try may take"),
     ("tags", "", "words to find it by"),
 )
 
@@ -266,13 +269,18 @@ class NewJobScreen(ModalScreen[NewJob | None]):
                 options[name] = int(text)
             except ValueError:
                 return "must be a whole number"
-        elif name in ("delay", "timeout"):
+        elif name in ("delay", "timeout", "expires"):
             try:
                 options[name] = parse_duration(text)
             except ValueError as error:
                 return str(error)
         elif name == "tags":
             options[name] = text.split()
+        elif name == "after":
+            try:
+                options[name] = [int(word) for word in text.replace(",", " ").split()]
+            except ValueError:
+                return "takes ids of jobs, such as 41 42"
         else:
             options[name] = text
         return None

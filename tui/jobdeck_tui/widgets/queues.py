@@ -10,14 +10,16 @@ from textual.binding import Binding, BindingType
 from textual.events import Click
 from textual.message import Message
 
-from jobdeck import Overview, QueueInfo, State
+from jobdeck import Limits, Overview, QueueInfo, State
 
-from ..format import number
+from ..format import limits_text, number
 from ..text import safe
 from .lines import Piece, fit
 from .panel import Panel
 
 _PART = " ▏▎▍▌▋▊▉█"
+_LIMITED = "≤"
+"""The mark of a queue that has limits."""
 
 
 class Queues(Panel):
@@ -56,12 +58,25 @@ class Queues(Panel):
         """Show these queues."""
         self._overview = overview
         self._queues = sorted(overview.queues, key=lambda queue: (-queue.pending, -sum(queue.counts.values()), queue.name))
-        counts = overview.counts
+        self._retitle()
+        self.refresh()
+
+    def _retitle(self) -> None:
+        """Tell below what is due later, or the limits of the queue that the cursor is on."""
+        if self._overview is None:
+            return
+        counts = self._overview.counts
         later = counts.get(State.SCHEDULED, 0) + counts.get(State.RETRYING, 0)
         hidden = max(0, len(self._queues) - self.size.height) if self.size.height else 0
         below = [f"{hidden} more"] * (hidden > 0) + [f"{number(later)} due later{self._next_due()}"] * (later > 0)
+        if self.has_focus and self._queues and (limits := limits_text(self._queues[self._cursor].limits)):
+            below = [limits]
         self.titled([], [(" · ".join(below), "$quiet")] if below else [])
-        self.refresh()
+
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """The cursor comes or goes."""
+        super().watch_has_focus(has_focus)
+        self._retitle()
 
     def _next_due(self) -> str:
         if self._overview is None or self._overview.next_due_at is None:
@@ -82,6 +97,7 @@ class Queues(Panel):
         """Choose the next or previous queue."""
         if self._queues:
             self._chosen = self._queues[max(0, min(len(self._queues) - 1, self._cursor + by))].name
+            self._retitle()
             self.refresh()
 
     def action_choose(self) -> None:
@@ -99,6 +115,7 @@ class Queues(Panel):
         at = event.y - self.gutter.top + self._top
         if 0 <= at < len(self._queues):
             self._chosen = self._queues[at].name
+            self._retitle()
             self.refresh()
 
     def draw(self, y: int, width: int) -> Sequence[Piece]:
@@ -114,7 +131,9 @@ class Queues(Panel):
         name = fit(fit_name(queue.name), names)
         depth = number(queue.pending)
         depth = depth.rjust(max(len(number(each.pending)) for each in self._queues))
-        bar = width - names - len(depth) - 4
+        limited = any(each.limits != Limits() for each in self._queues)
+        mark = (_LIMITED if queue.limits != Limits() else " ") + " " if limited else ""
+        bar = width - names - len(depth) - len(mark) - 4
         if queue.paused:
             middle: Piece = (fit("‖ paused", bar), self.style("warning"))
         else:
@@ -123,7 +142,8 @@ class Queues(Panel):
             blocks = "█" * (eighths // 8) + (_PART[eighths % 8] if eighths % 8 else "")
             middle = (fit(blocks or ("▏" if queue.pending else ""), bar), self.style("accent"))
         strong = self.style("strong") if queue.pending else quiet
-        return [(piece, ground + style) for piece, style in ((f" {name} ", Style()), middle, (f" {depth} ", strong))]
+        pieces = [(f" {name} ", Style()), *[(mark, quiet)] * limited, middle, (f" {depth} ", strong)]
+        return [(piece, ground + style) for piece, style in pieces]
 
 
 def fit_name(name: str) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from jobdeck import Attempt, Job, LogLine, Outcome, State
+from jobdeck import Attempt, Family, Job, LogLine, Outcome, State
 
-from ..format import age, duration
+from ..format import GLYPHS, age, duration
 from ..text import safe
 
 Told = list[tuple[str, str]]
@@ -37,16 +37,19 @@ def clock_time(at: float, now: float | None = None) -> str:
     return then.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M:%S")
 
 
-def life(job: Job, now: float) -> list[Told]:
-    """What happened to the job so far, in facts."""
+def life(job: Job, now: float, aged: int | None = None) -> list[Told]:
+    """What happened to the job so far, in facts; `aged` is what its priority counts as by now."""
     facts: list[Told] = [
         _fact("queue", safe(job.queue)),
-        _fact("priority", str(job.priority)),
+        _fact("priority", str(job.priority) if aged is None else f"{job.priority}  counts as {aged} by its age"),
         _fact("attempts", f"{job.attempt} of {job.max_attempts}"),
         _fact("enqueued", f"{clock_time(job.created_at, now)}  {age(now - job.created_at)} ago"),
     ]
     if job.state in (State.SCHEDULED, State.RETRYING):
         facts.append(_fact("due", f"{clock_time(job.scheduled_at, now)}  in {duration(max(0.0, job.scheduled_at - now))}"))
+    if job.expires_at is not None:
+        when = f"in {duration(job.expires_at - now)}" if job.expires_at > now else f"{age(now - job.expires_at)} ago"
+        facts.append(_fact("expires", f"{clock_time(job.expires_at, now)}  {when}"))
     if job.started_at is not None:
         # The wait of a later attempt is told by the attempts: it began when the one before had ended.
         waited = max(0.0, job.started_at - max(job.scheduled_at, job.created_at))
@@ -62,6 +65,10 @@ def life(job: Job, now: float) -> list[Told]:
         facts.append(_fact("worker", safe(job.worker)))
     if job.timeout:
         facts.append(_fact("timeout", duration(job.timeout)))
+    if job.unique_key is not None:
+        facts.append(_fact("unique", safe(job.unique_key)))
+    if job.batch is not None:
+        facts.append(_fact("batch", str(job.batch)))
     if job.tags:
         facts.append(_fact("tags", safe(" ".join(job.tags))))
     if job.progress is not None:
@@ -74,6 +81,30 @@ def life(job: Job, now: float) -> list[Told]:
 
 def _fact(name: str, value: str) -> Told:
     return [(name.ljust(10), "quiet"), (value, "")]
+
+
+_RELATIVES = 8
+"""Of the jobs before and after a job, so many are named one by one."""
+
+
+def family(told: Family) -> list[Told]:
+    """The jobs that it came after, and those that came after it, each with its state."""
+    lines = _relatives("after", told.parents)
+    if told.waits_for:
+        lines.append([("".ljust(10), ""), (f"if one fails: {told.if_parent_fails}", "quiet")])
+    return lines + _relatives("before", told.children)
+
+
+def _relatives(name: str, relatives: Mapping[int, State | None] | Mapping[int, State]) -> list[Told]:
+    shown = [*relatives.items()][:_RELATIVES]
+    lines: list[Told] = []
+    for job_id, state in shown:
+        head = ("" if lines else name).ljust(10)
+        how = ("gone", "quiet") if state is None else (f"{GLYPHS[state]} {state}", state.value)
+        lines.append([(head, "quiet"), (f"{job_id}  ", ""), how])
+    if len(relatives) > len(shown):
+        lines.append([("".ljust(10), ""), (f"and {len(relatives) - len(shown):,} more", "quiet")])
+    return lines
 
 
 def arguments(job: Job, result: bool = True) -> list[Told]:

@@ -18,6 +18,7 @@ from ...jobs import (
     Changes,
     Completion,
     Failure,
+    Family,
     Job,
     Limits,
     LogLine,
@@ -37,6 +38,7 @@ from .acts import Acts
 from .care import SqliteCare
 from .claim import Claims, Wanted
 from .connection import Connections
+from .family import read_family
 from .guest import guest
 from .insight import SqliteInsight
 from .intake import Intake
@@ -293,6 +295,10 @@ class SqliteStore(Store):
 
     def count_jobs(self, condition: Condition) -> int:
         return self._looks.count(condition)
+
+    def get_family(self, job_id: int) -> Family:
+        with self._connections.reading() as connection:
+            return read_family(connection, job_id)
 
     def list_attempts(self, job_id: int) -> list[Attempt]:
         return self._looks.attempts(job_id)

@@ -56,7 +56,7 @@ _PICK = f"""
 """
 
 # With ageing a lane is one priority of a queue and kind: within it the oldest come first, and across lanes the
-# effective priority decides.
+# effective priority decides (`_AGED` is what ageing.effective_priority computes).
 _PICK_AGED = f"""
 {_PICKED.format(order=f"{_AGED} DESC, id", unsafe=_UNSAFE)} (
     WITH RECURSIVE band (queue, kind, priority) AS (
@@ -173,11 +173,6 @@ def _claim(connection: apsw.Connection, wanted: Wanted, rooms: Rooms, told: Mapp
         suspects = suspects and not any(row[_CRASHES] for row in chosen)
         limit, past = wanted.idle - len(claimed), True
     return claimed
-
-
-def effective_priority(priority: int, due: float, now: float, ageing: float) -> int:
-    """The priority that a claim goes by: one more for each `ageing` seconds that the job has been due; 0 means never."""
-    return priority + int(max(0.0, now - due) / ageing) if ageing else priority
 
 
 def _chosen(rows: Sequence[list[Any]], idle: int, rooms: Rooms, *, suspects: bool) -> list[list[Any]]:

@@ -1,7 +1,7 @@
 """Deleting a job, and bringing it back under its own id with all that belongs to it.
 
-An entry is `[id, the job's row, parents it waited for, parents it came after, attempts, log, batch]`, rows kept as a list: first the
-names of their columns, as SQL lists them, then the rows. So they fit a schema that has grown since.
+An entry is `[id, the job's row, parents it waited for, parents it came after, attempts, log, batch]`, rows kept as a list:
+first the names of their columns, as SQL lists them, then the rows. So they fit a schema that has grown since.
 """
 
 from __future__ import annotations

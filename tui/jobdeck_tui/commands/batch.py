@@ -1,0 +1,87 @@
+"""`jobdeck batch`."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from jobdeck import Batch, Queue, State
+
+from ..text import safe
+from .documents import batch_document
+from .front import Front, Verb, complain
+from .meter import Meter
+from .moments import DURATION
+from .output import coloured, count_of, dim, print_fields, print_json, state_text
+from .show import moment
+
+_EVERY = 0.1
+"""Seconds between two looks."""
+
+
+@click.command(
+    "batch",
+    cls=Verb,
+    epilog="""\b
+Examples:
+  jobdeck batch 3
+  jobdeck batch 3 --wait --timeout 1h && echo all done
+  id=$(jobdeck enqueue --file jobs.jsonl --batch nightly); jobdeck batch "$id" --wait
+  jobdeck batch 3 --json | jq .counts.failed
+""",
+)
+@click.argument("batch_id", metavar="ID", type=click.IntRange(1, 2**63 - 1))
+@click.option("--wait", is_flag=True, help="Wait until every job is done; shows how far they are.")
+@click.option("--timeout", type=DURATION, metavar="DURATION", help="Give up waiting after this time.")
+@click.pass_obj
+def batch_command(front: Front, batch_id: int, wait: bool, timeout: float | None) -> int:
+    """Show how far the jobs are that were enqueued together with `jobdeck enqueue --file … --batch NAME`.
+
+    Exits with 0 only if all are done and none failed or was cancelled, with 1 otherwise.
+    """
+    if timeout is not None and not wait:
+        raise click.UsageError("--timeout goes with --wait")
+    with front.open(must_exist=True) as queue:
+        try:
+            batch = _waited(queue, batch_id, timeout) if wait else queue.batch(batch_id)
+        except KeyboardInterrupt:
+            complain(f"Batch {batch_id} goes on.")
+            return 130
+        if front.json:
+            print_json(batch_document(batch))
+        else:
+            _print(batch, queue.clock.now())
+    return 0 if batch.succeeded else 1
+
+
+def _waited(queue: Queue, batch_id: int, timeout: float | None) -> Batch:
+    end = None if timeout is None else time.monotonic() + timeout
+    with Meter(f"Batch {batch_id}:", unit=" jobs done") as meter:
+        while True:
+            batch = queue.batch(batch_id)
+            meter(batch.total - batch.open, batch.total)
+            if batch.finished or (end is not None and time.monotonic() >= end):
+                return batch
+            time.sleep(_EVERY)
+
+
+def _print(batch: Batch, now: float) -> None:
+    name = f"  {safe(batch.name)}" if batch.name else ""
+    click.echo(f"Batch {batch.id}{name}  {_verdict(batch)}")
+    click.echo()
+    fields = [("jobs", f"{batch.total:,}"), ("enqueued", moment(batch.created_at, now))]
+    shown = [state for state in State if batch.counts.get(state)]
+    print_fields(fields + [(state_text(state), coloured(f"{batch.counts[state]:,}", state)) for state in shown])
+    if gone := batch.total - sum(batch.counts.values()):
+        click.echo(dim(f"{count_of(gone)} of it {'is' if gone == 1 else 'are'} gone: deleted, or pruned after the end."))
+
+
+def _verdict(batch: Batch) -> str:
+    bad = [f"{batch.counts[state]:,} {state}" for state in (State.FAILED, State.CANCELLED) if batch.counts.get(state)]
+    if batch.succeeded:
+        return click.style("succeeded", fg="green")
+    if batch.finished:
+        return click.style(f"finished, {' and '.join(bad)}", fg="red")
+    so_far = click.style(f", {' and '.join(bad)} so far", fg="red") if bad else ""
+    return f"{batch.total - batch.open:,} of {batch.total:,} done{so_far}"
