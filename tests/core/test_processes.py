@@ -6,17 +6,18 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import apsw
 import pytest
 from tests.core.helpers import wait_until
 
-from jobdeck import Outcome, Queue, Settings, State
+from jobdeck import Job, Outcome, Queue, Reason, Settings, State
 
 APP = """
-import os, time
-from jobdeck import job
+import os, pathlib, time
+from jobdeck import context, job
 
 @job(name="append")
 def append(n: int) -> None:
@@ -29,9 +30,18 @@ def nap(seconds: float) -> int:
     time.sleep(seconds)
     return os.getpid()
 
+@job(name="hold")
+def hold() -> int:
+    # The first attempt waits for a file; the others end at once.
+    while context().attempt == 1 and not pathlib.Path("go on").exists():
+        time.sleep(0.01)
+    return os.getpid()
+
 @job(name="die")
 def die() -> None:
+    append(-1)
     os.kill(os.getpid(), 9)
+    time.sleep(60)  # the signal is on its way
 """
 PROGRAM = """
 import signal, sys, threading
@@ -40,13 +50,13 @@ from jobdeck import Queue, Worker
 asked = threading.Event()
 signal.signal(signal.SIGTERM, lambda *_: asked.set())
 with Queue() as queue:
-    worker = Worker(queue, threads=2)
+    worker = Worker(queue, threads=int(sys.argv[1]))
     worker.start()
     asked.wait()
     worker.stop()
 """
 
-Start = Callable[[], "subprocess.Popen[bytes]"]
+Start = Callable[..., "subprocess.Popen[bytes]"]
 
 
 @pytest.fixture
@@ -73,8 +83,9 @@ def queue(folder: Path) -> Iterator[Queue]:
 def start(folder: Path) -> Iterator[Start]:
     processes: list[subprocess.Popen[bytes]] = []
 
-    def begin() -> subprocess.Popen[bytes]:
-        process = subprocess.Popen([sys.executable, "-c", PROGRAM], cwd=folder, stderr=subprocess.DEVNULL)
+    def begin(threads: int = 2) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-c", PROGRAM, str(threads)]
+        process = subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL)
         processes.append(process)
         return process
 
@@ -90,6 +101,11 @@ def running(queue: Queue, job_id: int) -> bool:
     return queue.get(job_id).state is State.RUNNING
 
 
+def started(folder: Path) -> list[int]:
+    """What the jobs have appended."""
+    return [int(line) for line in (folder / "ran").read_text().split()]
+
+
 def test_eight_processes_run_five_thousand_jobs_exactly_once(
     queue: Queue, start: Start, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,7 +117,7 @@ def test_eight_processes_run_five_thousand_jobs_exactly_once(
     for process in processes:
         process.terminate()
     assert [process.wait(timeout=15) for process in processes] == [0] * 8
-    ran = [int(line) for line in (folder / "ran").read_text().split()]
+    ran = started(folder)
     assert len(ran) == 5000
     assert set(ran) == set(range(5000))
 
@@ -117,14 +133,15 @@ def test_the_job_of_a_killed_worker_runs_again_and_the_attempt_counts_as_crashed
     assert [attempt.outcome for attempt in queue.attempts(job.id)] == [Outcome.CRASHED, Outcome.COMPLETED]
 
 
-def test_a_job_that_kills_its_worker_starts_no_more_often_than_it_may(queue: Queue, start: Start) -> None:
+def test_a_job_that_kills_its_worker_starts_no_more_often_than_it_may(queue: Queue, start: Start, folder: Path) -> None:
     poison = queue.enqueue("die", max_attempts=2)
     while not queue.get(poison.id).state.is_final:
         process = start()
         wait_until(lambda process=process: process.poll() is not None or queue.get(poison.id).state.is_final, timeout=30)
     done = queue.get(poison.id)
-    assert (done.state, done.attempt) == (State.FAILED, 2)
+    assert (done.state, done.attempt, done.reason) == (State.FAILED, 2, Reason.CRASHED)
     assert [attempt.outcome for attempt in queue.attempts(poison.id)] == [Outcome.CRASHED] * 2
+    assert started(folder).count(-1) == 2
     assert queue.wait(queue.enqueue("append", {"n": 1}).id, timeout=20).state is State.COMPLETED
 
 
@@ -140,14 +157,42 @@ def test_sigterm_leaves_nothing_running(queue: Queue, start: Start) -> None:
     assert not queue.workers()
 
 
-def test_a_worker_that_was_stopped_past_its_lease_changes_nothing_when_it_comes_back(queue: Queue, start: Start) -> None:
-    job = queue.enqueue("nap", {"seconds": 1.0})
+def test_jobs_that_were_claimed_ahead_do_not_wait_behind_a_long_one(queue: Queue, start: Start, folder: Path) -> None:
+    start(threads=1)
+    history = queue.enqueue_many([queue.draft("append", {"n": n}) for n in range(500)])
+    assert queue.wait(history[-1].id, timeout=20).state is State.COMPLETED
+    # Some short ones in front, so that the claim which brings the long one reaches far ahead.
+    short = [queue.draft("append", {"n": n}) for n in range(80)]
+    made = queue.enqueue_many([*short[:30], queue.draft("hold"), *short[30:]])
+    long, behind = made[30], made[31:]
+    wait_until(lambda: running(queue, long.id))
+    other = start(threads=1)
+    try:
+        wait_until(lambda: all(job.state is State.COMPLETED for job in map(queue.get, ids(behind))), what="the short jobs")
+        assert running(queue, long.id)
+    finally:
+        (folder / "go on").touch()
+    assert queue.wait(long.id, timeout=20).state is State.COMPLETED
+    assert any(attempt.outcome is Outcome.RELEASED for job in behind for attempt in queue.attempts(job.id))
+    assert {job.attempt for job in map(queue.get, ids(behind))} == {1}
+    assert other.poll() is None
+
+
+def ids(jobs: Sequence[Job]) -> list[int]:
+    return [job.id for job in jobs]
+
+
+def test_a_worker_that_was_stopped_past_its_lease_changes_nothing_when_it_comes_back(
+    queue: Queue, start: Start, folder: Path
+) -> None:
+    job = queue.enqueue("hold")
     zombie = start()
     wait_until(lambda: running(queue, job.id))
-    zombie.send_signal(signal.SIGSTOP)
+    stop_between_transactions(zombie, folder / "jobs.db")
     other = start()
     done = queue.wait(job.id, timeout=20)
     assert done.result == other.pid
+    (folder / "go on").touch()
     zombie.send_signal(signal.SIGCONT)
     wait_until(lambda: any(attempt.late_at for attempt in queue.attempts(job.id)), timeout=20, what="the late result")
     after = queue.get(job.id)
@@ -155,6 +200,26 @@ def test_a_worker_that_was_stopped_past_its_lease_changes_nothing_when_it_comes_
     assert [(attempt.outcome, attempt.late_at is not None) for attempt in queue.attempts(job.id)] == [
         (Outcome.CRASHED, True), (Outcome.COMPLETED, False),
     ]  # fmt: skip
+
+
+def stop_between_transactions(process: subprocess.Popen[bytes], database: Path) -> None:
+    """Stop a process while it does not hold the write lock of the database: with it, it would stop all others too."""
+    connection = apsw.Connection(str(database))
+
+    def stopped() -> bool:
+        process.send_signal(signal.SIGSTOP)
+        assert os.WIFSTOPPED(os.waitpid(process.pid, os.WUNTRACED)[1])
+        try:
+            connection.execute("BEGIN IMMEDIATE; ROLLBACK")
+        except apsw.BusyError:
+            process.send_signal(signal.SIGCONT)
+            return False
+        return True
+
+    try:
+        wait_until(stopped, what="a moment between two transactions")
+    finally:
+        connection.close()
 
 
 def test_an_acknowledged_job_survives_the_death_of_its_program(queue: Queue, folder: Path) -> None:
