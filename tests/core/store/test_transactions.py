@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,13 @@ def enqueue_and_fail(bench: Bench, *jobs: NewJob) -> None:
     with bench.store.transaction():
         bench.enqueue(*jobs)
         raise KeyError
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A temporary folder with a short path: the path of a socket may hold 107 bytes only."""
+    with tempfile.TemporaryDirectory(prefix="jd") as folder:
+        yield Path(folder)
 
 
 def test_everything_inside_a_transaction_happens_at_once(bench: Bench) -> None:
@@ -161,14 +170,14 @@ def test_what_is_written_to_a_removed_or_replaced_file_is_refused_and_not_lost(b
 
 
 def test_a_listener_that_died_is_forgotten_and_strangers_files_are_left_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    short: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from jobdeck.store.doorbell import Doorbell
 
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    bell = Doorbell(tmp_path / "jobs.db")
+    monkeypatch.setattr("tempfile.tempdir", str(short))
+    bell = Doorbell(short / "jobs.db")
     with bell.listen(lambda: None):
-        (folder,) = (entry for entry in tmp_path.iterdir() if entry.is_dir())
+        (folder,) = (entry for entry in short.iterdir() if entry.is_dir())
     assert not folder.exists()  # the last listener cleans up
     folder.mkdir(mode=0o700)
     dead = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -180,28 +189,28 @@ def test_a_listener_that_died_is_forgotten_and_strangers_files_are_left_alone(
     bell.close()
 
 
-def test_a_folder_for_the_bell_that_is_a_link_is_not_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_for_the_bell_that_is_a_link_is_not_trusted(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from jobdeck.store.doorbell import Doorbell
 
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    bell = Doorbell(tmp_path / "jobs.db")
+    monkeypatch.setattr("tempfile.tempdir", str(short))
+    bell = Doorbell(short / "jobs.db")
     with bell.listen(lambda: None):
-        (folder,) = (entry for entry in tmp_path.iterdir() if entry.is_dir())
-    (tmp_path / "home").mkdir()
-    (tmp_path / "home" / "letter").write_text("mine")
-    folder.symlink_to(tmp_path / "home")
+        (folder,) = (entry for entry in short.iterdir() if entry.is_dir())
+    (short / "home").mkdir()
+    (short / "home" / "letter").write_text("mine")
+    folder.symlink_to(short / "home")
     rung = threading.Event()
     with bell.listen(rung.set):
         bell.ring()
         assert not rung.is_set()
-    assert [entry.name for entry in (tmp_path / "home").iterdir()] == ["letter"]
+    assert [entry.name for entry in (short / "home").iterdir()] == ["letter"]
 
 
-def test_many_rings_are_heard_and_none_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_rings_are_heard_and_none_blocks(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from jobdeck.store.doorbell import Doorbell
 
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    bell = Doorbell(tmp_path / "jobs.db")
+    monkeypatch.setattr("tempfile.tempdir", str(short))
+    bell = Doorbell(short / "jobs.db")
     heard: list[None] = []
     with bell.listen(lambda: heard.append(None)):
         for _ in range(5000):
