@@ -14,6 +14,7 @@ from typing import Protocol
 
 from .child_process import Charge
 from .children import Children
+from .clock import Clock
 from .desk import Run
 from .jobs import Ending, Release
 
@@ -41,7 +42,8 @@ class Source(Protocol):
 class Pump:
     """Between a source of claimed jobs and the children. One thread takes; the children's own hands in."""
 
-    def __init__(self, source: Source, children: Children) -> None:
+    def __init__(self, source: Source, children: Children, clock: Clock) -> None:
+        self._clock = clock
         self._source = source
         self._children = children
         self._room = threading.Condition()
@@ -72,7 +74,12 @@ class Pump:
             self._room.notify()
 
     def _loop(self) -> None:
-        while (runs := self._source.take(self._wait_for_room())) is not None:
+        while (taken := self._source.take(self._wait_for_room())) is not None:
+            now = self._clock.monotonic()
+            runs = [run for run in taken if now < run.until]
+            if len(runs) < len(taken):  # the process was held up; the others may be somebody else's by now
+                late = [run for run in taken if now >= run.until]
+                self._source.hand_in([(run, run.given_back(self._clock.now())) for run in late])
             with self._room:
                 self._out += len(runs)
             self._children.begin([Charge(run.job, run.context, partial(self._done, run)) for run in runs])

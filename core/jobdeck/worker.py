@@ -87,7 +87,7 @@ class Worker:
         self.id = f"{self._host}:{os.getpid()}:{uuid4().hex[:6]}"
         self._started_at = self._clock.now()
         self._desk = Desk(self._clock.now)
-        self._pump = Pump(self._desk, self._children)
+        self._pump = Pump(self._desk, self._children, self._clock)
         self._logs = Logs(self._store)
         self._keeper = Keeper(self._desk, self._store, self._settings, self._clock, self._logs, self._info, self._replace)
         self._threads: list[threading.Thread] = []

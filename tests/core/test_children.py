@@ -366,6 +366,9 @@ class Listed:
             self.jobs.extend(jobs)
             self._lock.notify()
 
+    until = float("inf")
+    """When the leases of its jobs end."""
+
     def take(self, most: int) -> list[Run] | None:
         with self._lock:
             self.asked.append(most)
@@ -375,7 +378,7 @@ class Listed:
             return (
                 None
                 if taken[0].kind == "end"
-                else [Run(job, Context(job, CLOCK), float("inf")) for job in taken if job.kind != "end"]
+                else [Run(job, Context(job, CLOCK), self.until) for job in taken if job.kind != "end"]
             )
 
     def hand_in(self, ended: Sequence[tuple[Run, Ending]]) -> None:
@@ -411,7 +414,7 @@ def pump(kinds: Registry) -> Iterator[Started]:
         children = Children(kinds, processes=processes, threads=threads, apps=[str(TASKS)], clock=CLOCK, random=Random(7))
         begun.append(children)
         children.start()
-        Pump(source, children).start()
+        Pump(source, children, CLOCK).start()
         return source, children
 
     yield start
@@ -502,3 +505,10 @@ def test_the_threads_of_a_pool_grow_and_shrink_together(queue: Queue, tmp_path: 
         for path in notes:
             go(path)
         wait_until(lambda: queue.count("state:completed") == 6)
+
+
+def test_a_job_whose_lease_has_ended_is_not_sent_to_a_child(pump: Started, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Listed, "until", CLOCK.monotonic())
+    source, _ = pump([claimed(1, "own_pid")])
+    wait_until(lambda: 1 in source.endings)
+    assert isinstance(source.endings[1], Release)
