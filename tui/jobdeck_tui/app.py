@@ -21,11 +21,13 @@ from jobdeck import SWITCH_INTERVAL, Job, JobdeckError, Kind, Queue, Settings, c
 
 from .feed import Feed, Post
 from .format import span
-from .messages import Acted, Checked, DetailSnapshot, Drained, Explained, Snapshot, Trouble
+from .messages import Acted, Answered, Checked, DetailSnapshot, Drained, Explained, Seen, Snapshot, Trouble
+from .rooms import BY_NAME, JOBS, ROOMS
 from .screens.job import JobScreen
 from .screens.jobs import JobsScreen
 from .screens.leave import LeaveScreen
 from .screens.new_job import NewJob, NewJobScreen
+from .screens.room import RoomScreen
 from .screens.why import WhyScreen
 from .text import safe
 from .theme import DARK, FALLBACKS, LIGHT
@@ -83,7 +85,7 @@ class Cockpit(App[int]):
         self.kinds: Sequence[Kind] = self.feed.kinds()
         self.readonly = readonly
         self.grace = grace
-        self._where = where
+        self.where = where
         self._look_back = look_back
         self._leaving = False
 
@@ -91,7 +93,7 @@ class Cockpit(App[int]):
         return dict(FALLBACKS)
 
     def get_default_screen(self) -> Screen[None]:
-        return JobsScreen(self._where, look_back=self._look_back)
+        return JobsScreen(self.where, look_back=self._look_back)
 
     def on_mount(self) -> None:
         """End well when asked to from outside."""
@@ -110,6 +112,11 @@ class Cockpit(App[int]):
         return root
 
     @property
+    def room(self) -> RoomScreen | None:
+        """The screen beside the jobs that is open, be it behind a job or a dialog."""
+        return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, RoomScreen)), None)
+
+    @property
     def _ended(self) -> bool:
         """Whether the screens are gone: the feed's last words may come after them."""
         return not self.screen_stack
@@ -119,8 +126,20 @@ class Cockpit(App[int]):
         if self._ended:
             return
         self.jobs_screen.show(message.deck)
+        if (room := self.room) is not None:
+            room.see_deck(message.deck)
         if isinstance(self.screen, LeaveScreen):
             self.screen.show(message.deck)
+
+    def on_seen(self, message: Seen) -> None:
+        """Show what the open screen has looked at."""
+        if not self._ended and (room := self.room) is not None:
+            room.see(message.look, message.value)
+
+    def on_answered(self, message: Answered) -> None:
+        """Give the answer to whoever asked."""
+        if not self._ended:
+            message.answer(message.value)
 
     def on_detail_snapshot(self, message: DetailSnapshot) -> None:
         """Show the newest look at the opened job."""
@@ -151,6 +170,8 @@ class Cockpit(App[int]):
         if self._ended:
             return
         self.jobs_screen.trouble(message.text)
+        if (room := self.room) is not None:
+            room.trouble(message.text)
         if message.text is None:
             self.tell("The database can be read again")
 
@@ -165,6 +186,33 @@ class Cockpit(App[int]):
         if self.readonly:
             self.tell("This cockpit was opened with --readonly: it only looks", failed=True)
         return self.readonly
+
+    def action_room(self, name: str, part: str = "") -> None:
+        """Open a screen by its name; it is as it was left. The jobs are always behind it."""
+        while len(self.screen_stack) > 1 and not isinstance(self.screen, RoomScreen):
+            self.pop_screen()
+        if name == JOBS:
+            if isinstance(self.screen, RoomScreen):
+                self.pop_screen()
+            return
+        if not self.is_screen_installed(name):
+            self.install_screen(BY_NAME[name].build(), name)
+        opened = self.get_screen(name)
+        assert isinstance(opened, RoomScreen)
+        if self.room is not opened:
+            if self.room is not None:
+                self.switch_screen(opened)
+            else:
+                self.push_screen(opened)
+            if self.jobs_screen.deck is not None:
+                self.call_later(opened.see_deck, self.jobs_screen.deck)
+        if part:
+            self.call_later(opened.focus_part, part)
+
+    def show_jobs(self, filter: str) -> None:
+        """Show the jobs that match a filter, on the main screen."""
+        self.action_room(JOBS)
+        self.jobs_screen.narrow(filter)
 
     def open_job(self, job_id: int) -> None:
         """Open a job."""
@@ -265,6 +313,9 @@ class Cockpit(App[int]):
             seen.add(binding.action)
             title = binding.description[:1].upper() + binding.description[1:]
             yield SystemCommand(title, f"{keys_of(binding)}  {binding.tooltip}", _runner(self, binding.action, active.node))
+        for room in ROOMS:
+            yield SystemCommand(f"Go to {room.name}", f"{room.digit}  {room.told}", _goer(self, room.name))
+        yield SystemCommand("Go to jobs", "5  All jobs: the main screen", _goer(self, JOBS))
         for theme in (DARK, LIGHT):
             if self.theme != theme.name:
                 ground = "dark" if theme.dark else "light"
@@ -276,6 +327,13 @@ def _runner(app: Cockpit, action: str, node: object) -> Callable[[], None]:
         app.call_later(app.run_action, action, node)
 
     return run
+
+
+def _goer(app: Cockpit, name: str) -> Callable[[], None]:
+    def go() -> None:
+        app.call_later(app.action_room, name)
+
+    return go
 
 
 def _setter(app: Cockpit, theme: str) -> Callable[[], None]:

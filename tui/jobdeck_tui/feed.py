@@ -11,7 +11,7 @@ import threading
 import time
 from array import array
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from textual.message import Message
 
@@ -38,13 +38,30 @@ from jobdeck import (
 
 from .ageing import aged_priority
 from .arrivals import told_apart
-from .messages import Acted, Checked, Deck, Detail, DetailSnapshot, Drained, Explained, Page, Pool, Snapshot, Trouble, View
+from .messages import (
+    Acted,
+    Answered,
+    Checked,
+    Deck,
+    Detail,
+    DetailSnapshot,
+    Drained,
+    Explained,
+    Look,
+    Page,
+    Pool,
+    Seen,
+    Snapshot,
+    Trouble,
+    View,
+)
 from .text import safe
 
 logger = logging.getLogger("jobdeck.feed")
 
 Post = Callable[[Message], Any]
 Act = Callable[[], None]
+T = TypeVar("T")
 
 EVERY = 0.5
 """Seconds between two looks."""
@@ -73,6 +90,9 @@ class Feed:
         self._ids = array("q")
         self._ids_of: tuple[str, str, str, bool] | None = None
         self._ids_again_at = 0.0
+        self._page: Page | None = None
+        self._watched: Look[object] | None = None
+        self._read_at = 0.0
         self._opened: int | None = None
         self._logs_of: int | None = None
         self._logs: tuple[LogLine, ...] = ()
@@ -109,12 +129,34 @@ class Feed:
 
         self._inbox.put(act)
 
+    def watch(self, look: Look[object] | None) -> None:
+        """Read this again and again, and post it as `Seen`; with `None`, look at the jobs again.
+
+        While something else is watched, the page of jobs is left as it was.
+        """
+
+        def act() -> None:
+            if look != self._watched:
+                self._watched = look
+                self._read_at = 0.0
+            self._asked = True
+
+        self._inbox.put(act)
+
+    def ask(self, read: Callable[[Queue], T], answer: Callable[[T], None]) -> None:
+        """Read something once. `answer` is called with it on the event loop; not at all if the reading failed."""
+        self._inbox.put(lambda: self._post(Answered(answer, read(self.queue))))
+
+    def do(self, act: Callable[[Queue], str]) -> None:
+        """Do something to the queue. What it returns is told in a toast, and so is the error it raises."""
+        self._inbox.put(lambda: self._tell(act(self.queue)))
+
     def refresh(self) -> None:
         """Look now."""
         self._inbox.put(self._ask)
 
     def _ask(self) -> None:
-        self._looked_at = 0.0
+        self._looked_at = self._read_at = 0.0
 
     def freeze(self, frozen: bool) -> None:
         """Stop or go on looking at what changes; the frozen view can still be scrolled."""
@@ -318,16 +360,23 @@ class Feed:
             self._overview_of = (self._view.seconds, self._view.slots)
             self._overview = self.queue.overview(seconds=self._view.seconds, slots=max(4, self._view.slots))
             self._looked_at = time.monotonic()
-        page = self._page(refresh=not self._frozen or self._ids_of != self._view.order)
+        if self._watched is None or self._page is None:
+            self._page = self._read_page(refresh=not self._frozen or self._ids_of != self._view.order)
         pool = Pool(self._threads, self._worker.id if self._worker else None)
-        self._post(Snapshot(Deck(self._overview, page, pool)))
+        self._post(Snapshot(Deck(self._overview, self._page, pool)))
+        if self._watched is not None and time.monotonic() >= self._read_at:
+            begun = time.monotonic()
+            self._post(Seen(self._watched, self._watched.read(self.queue)))
+            took = time.monotonic() - begun
+            # Less a little, so that a look of each beat does not miss every second one.
+            self._read_at = begun + max(self._watched.every - EVERY / 10, _PATIENCE * took)
         if self._opened is not None:
             self._post(DetailSnapshot(self._detail(self._opened)))
         if self._trouble is not None:
             self._trouble = None
             self._post(Trouble(None))
 
-    def _page(self, *, refresh: bool) -> Page:
+    def _read_page(self, *, refresh: bool) -> Page:
         view = self._view
         if refresh and (self._ids_of != view.order or time.monotonic() >= self._ids_again_at):
             begun = time.monotonic()
@@ -410,7 +459,7 @@ class Feed:
         self._tell(text, failed=bool(rest) or not undoing.done)
 
     def _tell(self, text: str, *, failed: bool = False, job_id: int | None = None) -> None:
-        self._looked_at = self._ids_again_at = 0.0
+        self._looked_at = self._ids_again_at = self._read_at = 0.0
         self._post(Acted(text, failed=failed, job_id=job_id))
 
 

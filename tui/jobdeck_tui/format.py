@@ -103,6 +103,11 @@ def limits_text(limits: Limits) -> str:
     return ", ".join(parts)
 
 
+def queue_filter(name: str) -> str:
+    """The filter that finds the jobs of a queue."""
+    return f'queue:"{name}"' if any(sign in name for sign in " ,") else f"queue:{name}"
+
+
 def number(n: int) -> str:
     """A number in full: `12,480`."""
     return f"{n:,}"

@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
 
 from textual.message import Message
 
-from jobdeck import Attempt, Explanation, Family, Job, LogLine, Overview
+from jobdeck import Attempt, Explanation, Family, Job, LogLine, Overview, Queue
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Look(Protocol[T_co]):
+    """What a screen wants to see beside the overview. A frozen dataclass: equal looks read the same."""
+
+    @property
+    def every(self) -> float:
+        """Seconds between two readings."""
+        ...
+
+    def read(self, queue: Queue) -> T_co:
+        """Read it; called on the feed's thread, and nowhere else."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +149,25 @@ class Explained(Message):
 
     def can_replace(self, message: Message) -> bool:
         return isinstance(message, Explained)
+
+
+@dataclass
+class Seen(Message):
+    """What a look has read. A newer one replaces it while it waits."""
+
+    look: Look[object]
+    value: object
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, Seen) and message.look == self.look
+
+
+@dataclass
+class Answered(Message):
+    """The answer to a question that a screen has asked once; whoever asked is called with it, on the event loop."""
+
+    answer: Callable[[Any], None]
+    value: Any
 
 
 @dataclass

@@ -15,8 +15,9 @@ from textual.widgets import Input
 
 from jobdeck import Job
 
-from ..format import number
+from ..format import number, queue_filter
 from ..messages import Deck, View
+from ..rooms import BY_NAME
 from ..text import safe
 from ..widgets.charts import Chart, LatencyChart, Sparks, Throughput
 from ..widgets.filter_bar import FilterBar
@@ -29,6 +30,7 @@ from ..widgets.tabs import StateTabs
 from ..widgets.workers import Workers
 from .base import DeckScreen, TooSmall
 from .confirm import ConfirmScreen
+from .room import goings
 
 RANGES = (120.0, 600.0, 3600.0, 86400.0)
 """Seconds: how far the charts can look back."""
@@ -42,6 +44,15 @@ WIDE = 160
 """From this width on a preview of the chosen job is docked on the right."""
 CHARTS_FROM = (100, 30)
 """From this size on there are charts; below, one line of sparklines."""
+
+
+_ROOM_OF = {
+    "throughput": ("metrics", ""),
+    "latency": ("metrics", "latency"),
+    "queues": ("queues", ""),
+    "workers": ("workers", ""),
+}
+"""Which screen tells more of a panel, and which part of it."""
 
 
 class JobsScreen(DeckScreen):
@@ -72,11 +83,14 @@ class JobsScreen(DeckScreen):
         Binding("Y", "copy_command", "copy the command", show=False, tooltip="Copy the command line that enqueues it again"),
         Binding("less_than_sign", "resize(-1)", "fewer threads", show=False, tooltip="One worker thread less in here"),
         Binding("greater_than_sign", "resize(1)", "more threads", show=False, tooltip="One worker thread more in here"),
-        Binding("1", "panel('throughput')", "throughput", show=False),
-        Binding("2", "panel('latency')", "latency", show=False),
-        Binding("3", "panel('queues')", "queues", show=False),
-        Binding("4", "panel('workers')", "workers", show=False),
+        Binding(
+            "1", "panel('throughput')", "throughput", show=False, tooltip="The panel of throughput; once more for its screen"
+        ),
+        Binding("2", "panel('latency')", "latency", show=False, tooltip="The panel of latency; once more for its screen"),
+        Binding("3", "panel('queues')", "queues", show=False, tooltip="The panel of queues; once more for its screen"),
+        Binding("4", "panel('workers')", "workers", show=False, tooltip="The panel of workers; once more for its screen"),
         Binding("5", "panel('table')", "jobs", show=False),
+        *goings(above="5"),
         Binding("escape", "back", "back to live", show=False, tooltip="Marks, then the filter, then the cursor are let go"),
         Binding("q", "app.leave", "quit"),
     ]
@@ -229,6 +243,12 @@ class JobsScreen(DeckScreen):
             pieces.append((f"{number(table.row + 1)} of {number(table.total)}", "$quiet"))
         return Content.assemble(*pieces)
 
+    def on_screen_resume(self) -> None:
+        """Look at the jobs while in front."""
+        if self.deck is not None:
+            self.cockpit.feed.watch(None)
+            self._look()
+
     # -- what is looked at ------------------------------------------------------------------------
 
     def _look(self, **changes: object) -> None:
@@ -289,19 +309,21 @@ class JobsScreen(DeckScreen):
 
     def on_queues_chosen(self, event: Queues.Chosen) -> None:
         """Show the jobs of the queue."""
-        name = f'"{event.name}"' if any(sign in event.name for sign in " ,") else event.name
-        self._filter(f"queue:{name}")
-        self.table.focus()
+        self.narrow(queue_filter(event.name))
 
     def on_chart_range_asked(self, event: Chart.RangeAsked) -> None:
         """Look back further, or less far again."""
         self._look(seconds=RANGES[(RANGES.index(self._view.seconds) + 1) % len(RANGES)])
 
     def action_panel(self, name: str) -> None:
-        """Go to a panel."""
+        """Go to a panel; from there, or where there is no room for it, to the screen that tells more of it."""
         panel = self.query_one(f"#{name}")
-        if panel.display:
+        if name == "table" or (panel.display and panel.region and not panel.has_focus):
             panel.focus()
+            return
+        room, part = _ROOM_OF[name]
+        if room in BY_NAME:
+            self.cockpit.action_room(room, part)
 
     def action_freeze(self) -> None:
         """Hold the view still, or let it go."""
@@ -332,6 +354,12 @@ class JobsScreen(DeckScreen):
         """Show all jobs again."""
         self._leave_filter()
         self._filter("")
+
+    def narrow(self, text: str) -> None:
+        """Show the jobs that match a filter, of every state."""
+        self._leave_filter()
+        self._open_tab("all")
+        self._filter(text)
 
     def _filter(self, text: str) -> None:
         self.table.marks.clear()

@@ -14,7 +14,8 @@ from jobdeck import State
 
 from .lines import Piece, line
 
-_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+"""Digits as they stand in titles."""
 
 #: Component classes for what is coloured by meaning; the stylesheet gives them their colours once, for all.
 STATE_CLASSES = {state: f"state--{state.value}" for state in State}
@@ -66,7 +67,7 @@ class Panel(Drawn, can_focus=True):
 
         Texts are shown as they are, never read as markup.
         """
-        digit = str(self.digit).translate(_RAISED) if self.digit else ""
+        digit = str(self.digit).translate(RAISED) if self.digit else ""
         titles = (
             Content.assemble((digit, "$quiet"), (self.label, "bold"), *_spaced(after)),
             Content.assemble(*subtitle),

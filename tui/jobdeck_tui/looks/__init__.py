@@ -1,0 +1,1 @@
+"""What the screens beside the jobs look at: each look is read on the feed's thread, and returns a frozen record."""

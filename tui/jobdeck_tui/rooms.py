@@ -1,0 +1,39 @@
+"""The screens that a digit opens: their digits, their names, and where they live. None is loaded before it is opened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .screens.room import RoomScreen
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A screen beside the jobs."""
+
+    name: str
+    digit: str
+    told: str
+    """What it shows, in a sentence for the palette and the help."""
+    home: str
+    """Its module in `screens` and its class."""
+
+    def build(self) -> RoomScreen:
+        """Make the screen."""
+        module, _, name = self.home.partition(":")
+        made: RoomScreen = getattr(import_module(f".screens.{module}", __package__), name)()
+        return made
+
+
+JOBS = "jobs"
+"""The main screen, always there; its digit is 5."""
+
+ROOMS = (Room("queues", "3", "Every queue: depth, waits, limits, and when it will be empty", "queues:QueuesScreen"),)
+
+BY_NAME = {room.name: room for room in ROOMS}
+
+#: What the bar of screens shows, by digit.
+BAR = tuple(sorted([(room.digit, room.name) for room in ROOMS] + [("5", JOBS)]))

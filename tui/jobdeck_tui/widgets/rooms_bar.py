@@ -1,0 +1,47 @@
+"""The second line of each screen beside the jobs: which screens there are, and which one this is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.events import Click
+from textual.message import Message
+
+from ..rooms import BAR
+from .lines import Piece, width_of
+from .panel import RAISED, Drawn
+
+
+class RoomsBar(Drawn):
+    """One line; the open screen stands out, the others can be clicked."""
+
+    class Chosen(Message):
+        """Open this screen."""
+
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
+
+    def __init__(self, open_room: str) -> None:
+        super().__init__(id="rooms-bar")
+        self._open = open_room
+        self._places: list[tuple[int, int, str]] = []
+
+    def draw(self, y: int, width: int) -> Sequence[Piece]:
+        quiet, strong = self.style("quiet"), self.style("strong")
+        pieces: list[Piece] = []
+        self._places = []
+        # With the names where they fit, tighter where they hardly do.
+        gap = 3 if sum(len(name) + 4 for _, name in BAR) <= width else 1
+        for digit, name in BAR:
+            begin = width_of(pieces)
+            pieces += [(" " * (gap if pieces else 1), quiet), (digit.translate(RAISED), quiet)]
+            pieces.append((name, strong) if name == self._open else (name, quiet))
+            self._places.append((begin, width_of(pieces), name))
+        return pieces
+
+    def on_click(self, event: Click) -> None:
+        """Open with the mouse."""
+        for begin, end, name in self._places:
+            if begin <= event.x < end:
+                self.post_message(self.Chosen(name))
