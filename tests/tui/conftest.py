@@ -27,3 +27,9 @@ def still(tmp_path: Path) -> Iterator[Still]:
     made = Still(tmp_path)
     yield made
     made.close()
+
+
+@pytest.fixture(autouse=True)
+def _no_config_of_ones_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What a person has the cockpit remember is neither read nor written by the tests."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config-home"))

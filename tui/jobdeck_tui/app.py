@@ -22,6 +22,7 @@ from jobdeck import SWITCH_INTERVAL, Job, JobdeckError, Kind, Queue, Settings, c
 from .feed import Feed, Post
 from .format import span
 from .messages import Acted, Answered, Checked, DetailSnapshot, Drained, Explained, Seen, Snapshot, Trouble
+from .remembered import Remembered, config_folder
 from .rooms import BY_NAME, JOBS, ROOMS
 from .screens.job import JobScreen
 from .screens.jobs import JobsScreen
@@ -66,7 +67,14 @@ class Cockpit(App[int]):
     ]
 
     def __init__(
-        self, make_feed: MakeFeed, *, where: str, grace: float = 25.0, readonly: bool = False, look_back: float = 600.0
+        self,
+        make_feed: MakeFeed,
+        *,
+        where: str,
+        grace: float = 25.0,
+        readonly: bool = False,
+        look_back: float = 600.0,
+        remembered: Remembered | None = None,
     ) -> None:
         """Make the app; `run` opens it.
 
@@ -76,8 +84,10 @@ class Cockpit(App[int]):
             grace: seconds running jobs get when the cockpit is left by draining.
             readonly: refuse every act.
             look_back: seconds that the charts show at first.
+            remembered: what earlier sessions have left; without it nothing outlives this one.
         """
         super().__init__()
+        self.remembered = remembered or Remembered()
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.theme = DARK.name
@@ -413,7 +423,14 @@ def _run(
     def make_feed(post: Post) -> Feed:
         return Feed(queue, post, threads=threads, readonly=readonly)
 
-    app = Cockpit(make_feed, where=where, grace=settings.shutdown_grace, readonly=readonly, look_back=look_back)
+    app = Cockpit(
+        make_feed,
+        where=where,
+        grace=settings.shutdown_grace,
+        readonly=readonly,
+        look_back=look_back,
+        remembered=Remembered(config_folder() / "cockpit.json"),
+    )
     try:
         code = app.run()
     finally:
