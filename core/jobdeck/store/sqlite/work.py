@@ -62,7 +62,8 @@ UPDATE jobdeck_jobs
 """
 _ATTEMPTS_TOGETHER = """
 INSERT INTO jobdeck_attempts (job_id, lease, number, worker, started_at, finished_at, outcome)
-SELECT value ->> 0, value ->> 1, value ->> 5, ?, (value ->> 4) / 1e6, (value ->> 2) / 1e6, 'completed' FROM json_each(?) WHERE true
+SELECT value ->> 0, value ->> 1, value ->> 5, ?, (value ->> 4) / 1e6, (value ->> 2) / 1e6, 'completed'
+  FROM json_each(?) WHERE true
     ON CONFLICT DO NOTHING
 """
 # Why a job is final, where its ending does not tell.
