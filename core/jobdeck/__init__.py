@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from . import testing as testing
     from .ageing import effective_priority
     from .attempt import Context, context
+    from .backlog import Backlog, Forecast, Outlook, forecast
     from .care import Care, doctor
     from .clock import Clock, SystemClock
     from .cron import explain_cron, local_zone, next_ticks
@@ -104,6 +105,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "ageing": "effective_priority",
     "attempt": "Context context",
+    "backlog": "Backlog Forecast Outlook forecast",
     "care": "Care doctor",
     "clock": "Clock SystemClock",
     "cron": "explain_cron local_zone next_ticks",
@@ -141,6 +143,7 @@ __all__ = [
     "AppNotLoaded",
     "ArgumentsTooLarge",
     "Attempt",
+    "Backlog",
     "Backup",
     "BackupFailed",
     "Batch",
@@ -156,6 +159,7 @@ __all__ = [
     "Explanation",
     "Family",
     "Finding",
+    "Forecast",
     "GiveUp",
     "Grouping",
     "IfParentFails",
@@ -185,6 +189,7 @@ __all__ = [
     "Operation",
     "Options",
     "Outcome",
+    "Outlook",
     "Overview",
     "Parameter",
     "PayloadUnreadable",
@@ -223,6 +228,7 @@ __all__ = [
     "doctor",
     "effective_priority",
     "explain_cron",
+    "forecast",
     "job",
     "load_apps",
     "local_zone",
