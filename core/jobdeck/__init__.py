@@ -86,6 +86,7 @@ if TYPE_CHECKING:
         Reason,
         Schedule,
         Slot,
+        Stopping,
         WorkerInfo,
     )
     from .journal import Act, Undoing
@@ -118,7 +119,7 @@ _HOMES = {
     "explain": "Check Explanation",
     "findings": "Finding Severity",
     "jobs": "Attempt Batch Changes Family IfParentFails Job Kind Latency Limits LogLine NewJob OnConflict"
-    " Outcome Overview Parameter QueueInfo Reason Schedule Slot WorkerInfo",
+    " Outcome Overview Parameter QueueInfo Reason Schedule Slot Stopping WorkerInfo",
     "journal": "Act Undoing",
     "metrics": "ErrorGroup Grouping Metrics",
     "query": "Condition Term parse parse_duration",
@@ -207,6 +208,7 @@ __all__ = [
     "Snooze",
     "State",
     "Stopped",
+    "Stopping",
     "StoreBusy",
     "StoreError",
     "StoreFailed",
