@@ -84,8 +84,8 @@ def in_words(limits: Limits, running: int) -> list[str]:
         now = "that many do" if running >= limits.running else f"{number(running)} {'does' if running == 1 else 'do'}"
         told.append(f"At most {number(limits.running)} run at once, in all processes together: now {now}.")
     if limits.rate is not None:
-        noun = "job" if limits.rate == 1 else "jobs"
-        told.append(f"At most {number(limits.rate)} {noun} start in any {span(limits.period or 1.0)}.")
+        start = "job starts" if limits.rate == 1 else "jobs start"
+        told.append(f"At most {number(limits.rate)} {start} in any {span(limits.period or 1.0)}.")
     return told or ["None: its jobs run as soon as a thread is free."]
 
 

@@ -113,7 +113,7 @@ class QueueChart(Panel, can_focus=False):
         return [
             _head(
                 "done",
-                pace(rates[-1]) if rates and rates[-1] else "0",
+                done_now(backlog),
                 f"peak {pace(fastest)}" if fastest else "",
                 width,
                 accent,

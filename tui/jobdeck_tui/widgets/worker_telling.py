@@ -70,6 +70,8 @@ def _process_detail(process: Process, info: WorkerInfo, at: float, some_alive: b
         told += [("draining: it claims nothing more" if wide else "draining", "warning"), (" · ", "quiet")]
     if info.stuck:
         told += [(f"{info.stuck} stuck", "error"), (" · ", "quiet")]
+    if told and not wide:
+        return told[:-1]
     queues = ", ".join(safe(each) for each in info.queues) or "all queues"
     told.append((queues, ""))
     if info.kinds:
@@ -216,7 +218,7 @@ def job_facts(process: Process, job: Job, at: float, lease: float) -> list[Told]
     lines = [
         [("job".ljust(_HEAD), "quiet"), (f"{job.id} {safe(job.kind)}", "strong"), (f"  of queue {safe(job.queue)}", "quiet")],
         _fact("running", f"for {duration(ran)}, attempt {job.attempt} of {job.max_attempts}"),
-        _fact("lease", f"renewed each third of {duration(lease)}; {duration(left)} left" if left > 0 else "has ended"),
+        _fact("lease", f"{duration(left)} left of {duration(lease)}; each heartbeat renews it" if left > 0 else "has ended"),
     ]
     asked = stopping_of(process, job.id)
     if asked is not None:
