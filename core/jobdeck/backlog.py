@@ -52,7 +52,7 @@ class Backlog:
     at: float
     info: QueueInfo
     slots: tuple[Slot, ...]
-    """Oldest first, without gaps, the last one still filling."""
+    """Oldest first, without gaps, the last one still filling. How long runs and waits took is told in `total` only."""
     total: Slot
     """All of them. Its `seconds` end now."""
     oldest: float | None = None

@@ -18,6 +18,15 @@ Scene = Callable[[Pilot[Any]], Awaitable[None]]
 def play(app: Cockpit, scene: Scene, size: tuple[int, int] = (120, 40)) -> None:
     """Run the app, wait for the first snapshot, and play the scene."""
 
+    said: list[str] = []
+    tell = app.tell
+
+    def heard(sentence: str, *, failed: bool = False) -> None:
+        said.append(sentence)
+        tell(sentence, failed=failed)
+
+    app.tell, app.said = heard, said  # type: ignore[method-assign,attr-defined]
+
     async def run() -> None:
         async with app.run_test(size=size) as pilot:
             await steps()(pilot)
@@ -56,7 +65,9 @@ def drawn(pilot: Pilot[Any]) -> list[str]:
 
 
 def toasts(pilot: Pilot[Any]) -> list[str]:
-    return [note.message for note in pilot.app._notifications]  # the toasts that are shown; there is no public list
+    """Every toast so far: each goes by itself after seconds, which a busy machine may need for less."""
+    said: list[str] = pilot.app.said  # type: ignore[attr-defined]
+    return said
 
 
 async def told(pilot: Pilot[Any], words: str) -> None:

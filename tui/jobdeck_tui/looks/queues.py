@@ -1,4 +1,4 @@
-"""Every queue as it stands, and how deep each was while somebody watched."""
+"""Every queue as it stands, how deep each was while somebody watched, and the change of its limits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jobdeck import Backlog, Overview, Queue
+from jobdeck import Backlog, Limits, Overview, Queue
+
+from ..format import limits_text
+from ..text import safe
 
 Point = tuple[float, int]
 
@@ -48,3 +51,12 @@ class Trails:
         watched = [point for point in self._of.get(backlog.info.name, ()) if point[0] < now[0]]
         begun = watched[0][0] if watched else now[0]
         return [*(point for point in samples if point[0] < begun), *watched, now]
+
+
+def change_limits(queue: Queue, name: str, limits: Limits, before: Limits) -> str:
+    """Let these limits hold; returns what to tell, with what held before: there is no undo for limits."""
+    queue.limit(name, running=limits.running, rate=limits.rate, period=limits.period)
+    now = limits_text(limits)
+    return (
+        f"Queue {safe(name)} {f'runs {now}' if now else 'has no limit any more'} · before: {limits_text(before) or 'no limit'}"
+    )

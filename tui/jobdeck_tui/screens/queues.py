@@ -11,11 +11,11 @@ from textual.containers import Horizontal
 from textual.events import Resize
 from textual.widget import Widget
 
-from jobdeck import Backlog, Forecast, Limits, Outlook, Queue, State, forecast
+from jobdeck import Backlog, Forecast, Outlook, State, forecast
 
 from ..format import age, forecast_text, limits_text, number, pace, queue_filter
 from ..limits import FORM, problem_of, read_limits, typed
-from ..looks.queues import QueuesLook, Trails
+from ..looks.queues import QueuesLook, Trails, change_limits
 from ..messages import Deck
 from ..text import safe
 from ..widgets.charts import sparkline
@@ -212,16 +212,9 @@ class QueuesScreen(RoomScreen):
         def keep(text: str) -> None:
             limits = read_limits(text)
             if limits != before:
-                self.cockpit.feed.do(lambda queue: _limit(queue, name, limits, before))
+                self.cockpit.feed.do(lambda queue: change_limits(queue, name, limits, before))
 
         self.query_one(LineEditor).edit(label, typed(before), problem_of, keep)
-
-
-def _limit(queue: Queue, name: str, limits: Limits, before: Limits) -> str:
-    queue.limit(name, running=limits.running, rate=limits.rate, period=limits.period)
-    now = limits_text(limits)
-    was = limits_text(before) or "no limit"
-    return f"Queue {safe(name)} {f'runs {now}' if now else 'has no limit any more'} · before: {was}"
 
 
 # -- the table ------------------------------------------------------------------------------------
@@ -238,8 +231,8 @@ def _heads(width: int) -> tuple[Head, ...]:
         Head("oldest", "OLDEST", right=True, drop=1, sort=True),
         Head("running", "RUNNING", least=9, sort=True),
         Head("limits", "LIMITS", most=26, drop=7),
-        Head("forecast", "FORECAST", least=12, most=36 if wide else 15, sort=True),
-        Head("done", "DONE", right=True, drop=5, sort=True),
+        Head("forecast", "FORECAST", least=16 if wide else 12, most=36 if wide else 15, sort=True),
+        Head("done", "DONE", least=8, right=True, drop=5, sort=True),
         Head("spark", "LAST 5 MIN" if wide else "5 MIN", least=10 if wide else 8, drop=3, grow=True),
     )
 

@@ -191,10 +191,12 @@ class WorkersScreen(RoomScreen):
 def _heads(width: int) -> tuple[Head, ...]:
     """The columns, for a terminal so wide."""
     wide = width >= _WIDE
+    # Of fixed width: what runs changes from look to look, and columns that move with it would make the screen restless.
+    first = 26 if not wide else 34 if width < 150 else 44
     return (
-        Head("worker", "PROCESS / WHAT IT RUNS" if wide else "PROCESS / JOB", least=20, most=44 if wide else 28),
+        Head("worker", "PROCESS / WHAT IT RUNS" if wide else "PROCESS / JOB", least=first, most=first),
         Head("busy", "BUSY / TRY" if wide else "BUSY/TRY", drop=2),
-        Head("for", "FOR", right=True),
+        Head("for", "FOR", least=6, right=True),
         Head("heard", "HEARD", right=True, drop=3),
         Head("lease", "LEASE", least=13 if wide else 9),
         Head("detail", "DETAIL", least=10 if wide else 18, most=400, drop=1, grow=True),

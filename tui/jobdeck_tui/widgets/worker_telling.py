@@ -24,10 +24,14 @@ _NAMED = 12
 def rows(processes: Sequence[Process], pool: Pool, at: float, lease: float, *, wide: bool) -> Iterable[Row]:
     """A row a process, and below it one for each of its slots."""
     some_alive = any(process.alive for process in processes)
+    digits = max((len(str(job.id)) for process in processes for job in process.jobs), default=1)
     for process in processes:
         yield _process_row(process, pool, at, lease, some_alive, wide)
         for place, job in enumerate(process.slots):
-            yield _idle_row(process, place) if job is None else _job_row(process, place, job, at, lease, some_alive, wide)
+            if job is None:
+                yield _idle_row(process, place)
+            else:
+                yield _job_row(process, place, job, at, lease, some_alive, wide, digits)
         if process.more_idle:
             more = "more " if any(slot is None for slot in process.slots) else ""
             cells: tuple[Told, ...] = ([(f"   · {number(process.more_idle)} {more}idle", "quiet")], [], [], [], [], [])
@@ -93,11 +97,11 @@ def _back(process: Process, at: float, some_alive: bool) -> Told:
     return [("no worker is alive to take them back" if len(jobs) > 1 else "no worker is alive to take it back", "error")]
 
 
-def _job_row(process: Process, place: int, job: Job, at: float, lease: float, some_alive: bool, wide: bool) -> Row:
+def _job_row(process: Process, place: int, job: Job, at: float, lease: float, some_alive: bool, wide: bool, digits: int) -> Row:
     ran = max(0.0, at - (job.started_at or at))
     left = (job.lease_until or at) - at
     name: Told = [("   ▸ " if process.alive else "   ✗ ", "running" if process.alive else "error")]
-    name += [(f"{job.id} ", "quiet"), (doing(job), "")]
+    name += [(f"{job.id:>{digits}} ", "quiet"), (doing(job), "")]
     cells: tuple[Told, ...] = (
         name,
         [(" " * (9 if wide else 5), ""), (f"{job.attempt}/{job.max_attempts}", "quiet")],
