@@ -263,7 +263,7 @@ def test_x_asks_the_chosen_running_job_to_stop(still: Still) -> None:
         await pilot.press("j", "x")
         await seen(pilot, lambda: still.queue.get(jobs["slow"].id).cancelling)
         await told(pilot, f"Job {jobs['slow'].id} asked to stop")
-        await seen(pilot, lambda: any("cancelling: its worker is about to hear" in line for line in drawn(pilot)))
+        await seen(pilot, lambda: any("cancelling: its worker will hear" in line for line in drawn(pilot)))
 
     play(still.app(), scene)
     assert not still.queue.get(jobs["mail"].id).cancelling

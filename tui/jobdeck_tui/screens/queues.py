@@ -252,7 +252,9 @@ class _Sizes:
 
 
 def _share(backlog: Backlog) -> str:
-    return f"{number(backlog.running)}/{number(backlog.room)}" if backlog.room else number(backlog.running)
+    """Running of what could; async handlers need no thread each, and may be more."""
+    running, room = number(backlog.running), number(backlog.room)
+    return f"{running}/{room}" if backlog.room and backlog.running <= backlog.room else running
 
 
 def _row(backlog: Backlog, told: Forecast, sizes: _Sizes) -> Row:

@@ -192,7 +192,7 @@ def _heads(width: int) -> tuple[Head, ...]:
     """The columns, for a terminal so wide."""
     wide = width >= _WIDE
     # Of fixed width: what runs changes from look to look, and columns that move with it would make the screen restless.
-    first = 26 if not wide else 34 if width < 150 else 44
+    first = 26 if not wide else 34 if width < 170 else 44
     return (
         Head("worker", "PROCESS / WHAT IT RUNS" if wide else "PROCESS / JOB", least=first, most=first),
         Head("busy", "BUSY / TRY" if wide else "BUSY/TRY", drop=2),

@@ -54,7 +54,10 @@ def _process_row(process: Process, pool: Pool, at: float, lease: float, some_ali
     share = min(1.0, busy / info.threads) if info.threads else 0.0
     cells: tuple[Told, ...] = (
         name,
-        [(bar(share, 8 if wide else 4), "running" if busy and info.alive else "line"), (f" {busy}/{info.threads}", "")],
+        [
+            (bar(share, 8 if wide else 4), "running" if busy and info.alive else "line"),
+            (f" {busy}/{info.threads}" if busy <= info.threads else f" {number(busy)}", ""),
+        ],
         [(age(at - info.started_at), "")],
         [(age(heard), "" if info.alive else "error")],
         _lease_cell(lease - heard, lease, info.alive, wide),
@@ -122,7 +125,7 @@ def _job_detail(process: Process, job: Job, at: float, left: float, some_alive: 
     elif asked is not None:
         told = [*stop_told(process, asked, at, short=not wide), (" · ", "quiet")]
     elif job.cancelling:
-        told = [("cancelling: its worker is about to hear", "warning"), (" · ", "quiet")]
+        told = [("cancelling: its worker will hear", "warning"), (" · ", "quiet")]
     elif job.progress is not None:
         told = [(bar(job.progress, 10 if wide else 5), "accent"), (f" {job.progress:4.0%}  ", "")]
     elif left <= 0:
@@ -207,7 +210,13 @@ def process_facts(process: Process, pool: Pool, at: float, lease: float) -> list
 
 
 def _threads(process: Process, info: WorkerInfo) -> str:
-    told = f"{len(process.jobs)} of {info.threads} busy"
+    busy = len(process.jobs)
+    # Async handlers wait rather than work, and need no thread each.
+    told = (
+        f"{busy} of {info.threads} busy"
+        if busy <= info.threads
+        else f"{info.threads}; {number(busy)} jobs run, most of them async"
+    )
     if info.processes:
         told += f", in {info.processes} child {'process' if info.processes == 1 else 'processes'}"
     if info.stuck:
@@ -239,7 +248,7 @@ def title(processes: Sequence[Process]) -> list[tuple[str, str]]:
     alive = [process for process in processes if process.alive]
     busy = sum(len(process.jobs) for process in alive)
     threads = sum(process.info.threads for process in alive if process.info is not None)
-    told = [(f"{busy}/{threads} busy", "$accent")]
+    told = [(f"{busy}/{threads} busy" if busy <= threads else f"{number(busy)} jobs on {threads} threads", "$accent")]
     if len(alive) > 1:
         told.append((f"in {len(alive)} processes", "$quiet"))
     if stuck := sum(process.info.stuck for process in alive if process.info is not None):
