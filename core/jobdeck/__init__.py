@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from . import testing as testing
     from .ageing import effective_priority
     from .attempt import Context, context
+    from .backlog import Backlog, Forecast, Outlook, forecast
     from .care import Care, doctor
     from .clock import Clock, SystemClock
     from .cron import explain_cron, local_zone, next_ticks
@@ -85,6 +86,7 @@ if TYPE_CHECKING:
         Reason,
         Schedule,
         Slot,
+        Stopping,
         WorkerInfo,
     )
     from .journal import Act, Undoing
@@ -104,6 +106,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "ageing": "effective_priority",
     "attempt": "Context context",
+    "backlog": "Backlog Forecast Outlook forecast",
     "care": "Care doctor",
     "clock": "Clock SystemClock",
     "cron": "explain_cron local_zone next_ticks",
@@ -116,7 +119,7 @@ _HOMES = {
     "explain": "Check Explanation",
     "findings": "Finding Severity",
     "jobs": "Attempt Batch Changes Family IfParentFails Job Kind Latency Limits LogLine NewJob OnConflict"
-    " Outcome Overview Parameter QueueInfo Reason Schedule Slot WorkerInfo",
+    " Outcome Overview Parameter QueueInfo Reason Schedule Slot Stopping WorkerInfo",
     "journal": "Act Undoing",
     "metrics": "ErrorGroup Grouping Metrics",
     "query": "Condition Term parse parse_duration",
@@ -141,6 +144,7 @@ __all__ = [
     "AppNotLoaded",
     "ArgumentsTooLarge",
     "Attempt",
+    "Backlog",
     "Backup",
     "BackupFailed",
     "Batch",
@@ -156,6 +160,7 @@ __all__ = [
     "Explanation",
     "Family",
     "Finding",
+    "Forecast",
     "GiveUp",
     "Grouping",
     "IfParentFails",
@@ -185,6 +190,7 @@ __all__ = [
     "Operation",
     "Options",
     "Outcome",
+    "Outlook",
     "Overview",
     "Parameter",
     "PayloadUnreadable",
@@ -202,6 +208,7 @@ __all__ = [
     "Snooze",
     "State",
     "Stopped",
+    "Stopping",
     "StoreBusy",
     "StoreError",
     "StoreFailed",
@@ -223,6 +230,7 @@ __all__ = [
     "doctor",
     "effective_priority",
     "explain_cron",
+    "forecast",
     "job",
     "load_apps",
     "local_zone",

@@ -13,6 +13,7 @@ from random import Random
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
+from .backlog import Backlog
 from .care import Care
 from .clock import Clock, SystemClock
 from .drafts import Options, check_batch_name, check_name, check_priority, draft
@@ -268,6 +269,10 @@ class Queue:
     def queues(self) -> Sequence[QueueInfo]:
         """Every queue that has jobs or is paused, by name."""
         return self.store.list_queues()
+
+    def backlogs(self, *, seconds: float = 300.0, slots: int = 30) -> Sequence[Backlog]:
+        """Every queue as it stands: waits, kinds, who serves it, its last minutes. `forecast` says when it will be empty."""
+        return self.store.insight.backlogs(seconds=seconds, slots=slots, lease=self.settings.lease)
 
     def workers(self) -> Sequence[WorkerInfo]:
         """The worker processes that have reported and not ended, oldest first."""

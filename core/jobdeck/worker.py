@@ -378,5 +378,6 @@ class Worker:
             alive=True,
             kinds=tuple(self._registry.kinds),
             stuck=self._desk.stuck,
+            stopping=self._keeper.stopping,
             processes=self._children.processes,
         )

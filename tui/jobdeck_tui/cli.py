@@ -43,6 +43,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Look at the queue": {
         "stats": ("stats", "Counts, throughput and percentiles."),
+        "queues": ("backlogs", "List the queues: waits, limits, and when they will be empty."),
         "errors": ("errors", "Show what fails, alike failures together."),
         "workers": ("workers", "List the workers and what they do."),
         "kinds": ("kinds", "List what can be enqueued, with its arguments."),

@@ -187,10 +187,29 @@ def worker_document(worker: WorkerInfo) -> Document:
         "stuck": worker.stuck,
         "running": worker.running,
         "queues": list(worker.queues),
+        "kinds": list(worker.kinds),
+        "stopping": [
+            {"job_id": each.job_id, "kind": each.kind, "since": iso(each.since), "why": each.why} for each in worker.stopping
+        ],
         "started_at": iso(worker.started_at),
         "heartbeat_at": iso(worker.heartbeat_at),
         "alive": worker.alive,
         "draining": worker.draining,
+    }
+
+
+def running_document(job: Job) -> Document:
+    """What a worker runs."""
+    return {
+        "id": job.id,
+        "kind": job.kind,
+        "queue": job.queue,
+        "attempt": job.attempt,
+        "max_attempts": job.max_attempts,
+        "started_at": iso(job.started_at),
+        "lease_until": iso(job.lease_until),
+        "progress": job.progress,
+        "cancelling": job.cancelling,
     }
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
-from jobdeck import Latency, Metrics, Overview, QueueInfo, Slot, State
+from jobdeck import Backlog, Latency, Metrics, Overview, QueueInfo, Slot, State, forecast
 
 from ..format import COLOURS, duration, limits_text, number
 from ..text import safe
+from .backlogs import forecast_document
 from .documents import iso, latency_document, limits_document
 from .front import Front, Verb
 from .moments import DURATION
@@ -64,8 +67,9 @@ def stats_command(front: Front, over: float, by: str | None) -> None:
     with front.open() as queue:
         overview = queue.overview(seconds=60, slots=1)
         metrics = queue.metrics(seconds=over, slots=_SLOTS, by=by)
+        backlogs = queue.backlogs() if front.json else ()
     if front.json:
-        print_json(_document(overview, metrics, by))
+        print_json(_document(overview, metrics, backlogs, by))
     else:
         _print(overview, metrics, over, by)
 
@@ -73,7 +77,7 @@ def stats_command(front: Front, over: float, by: str | None) -> None:
 # -- for scripts ----------------------------------------------------------------------------------
 
 
-def _document(overview: Overview, metrics: Metrics, by: str | None) -> dict[str, object]:
+def _document(overview: Overview, metrics: Metrics, backlogs: Sequence[Backlog], by: str | None) -> dict[str, object]:
     document = {
         "at": iso(overview.at),
         "counts": {str(state): overview.counts.get(state, 0) for state in State},
@@ -82,7 +86,7 @@ def _document(overview: Overview, metrics: Metrics, by: str | None) -> dict[str,
         "oldest_wait": metrics.oldest,
         "next_due_at": iso(overview.next_due_at),
         "workers": sum(worker.alive for worker in overview.workers),
-        "queues": [_queue_document(queue) for queue in overview.queues],
+        "queues": [_queue_document(each) for each in backlogs],
     }
     if by is not None:
         document["by"] = [{by: name, **_slot_document(slot)} for name, slot in metrics.groups.items()]
@@ -110,13 +114,16 @@ def _slot_document(slot: Slot) -> dict[str, object]:
     }
 
 
-def _queue_document(queue: QueueInfo) -> dict[str, object]:
+def _queue_document(backlog: Backlog) -> dict[str, object]:
+    queue = backlog.info
     return {
         "queue": queue.name,
         "paused": queue.paused,
         "paused_at": iso(queue.paused_at),
         "limits": limits_document(queue.limits),
         "counts": {str(state): queue.counts.get(state, 0) for state in State},
+        "oldest_wait": backlog.oldest,
+        "forecast": forecast_document(forecast(backlog)),
     }
 
 

@@ -226,11 +226,12 @@ class SqliteStore(Store):
             json.dumps(info.kinds),
             info.processes,
             info.stuck,
+            json.dumps([(each.job_id, each.kind, each.since, each.why) for each in info.stopping]),
         )
         with self._connections.writing() as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO jobdeck_workers (id, host, pid, threads, queues, started_at, heartbeat_at, beat,"
-                " draining, kinds, processes, stuck) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " draining, kinds, processes, stuck, stopping) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 row,
             )
 
