@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     )
     from .explain import Check, Explanation
     from .findings import Finding, Severity
+    from .history import Event, Happening, Run, Runs
     from .jobs import (
         Attempt,
         Batch,
@@ -115,6 +116,7 @@ _HOMES = {
     " StoreBusy StoreError StoreFailed StoreRefused TimedOut UnknownKind WrongAct WrongState",
     "explain": "Check Explanation",
     "findings": "Finding Severity",
+    "history": "Event Happening Run Runs",
     "jobs": "Attempt Batch Changes Family IfParentFails Job Kind Latency Limits LogLine NewJob OnConflict"
     " Outcome Overview Parameter QueueInfo Reason Schedule Slot WorkerInfo",
     "journal": "Act Undoing",
@@ -153,11 +155,13 @@ __all__ = [
     "Condition",
     "Context",
     "ErrorGroup",
+    "Event",
     "Explanation",
     "Family",
     "Finding",
     "GiveUp",
     "Grouping",
+    "Happening",
     "IfParentFails",
     "Interrupted",
     "InvalidArguments",
@@ -193,6 +197,8 @@ __all__ = [
     "Reason",
     "Registry",
     "RowRefused",
+    "Run",
+    "Runs",
     "Schedule",
     "ScheduleExists",
     "ScheduleNotFound",
