@@ -72,7 +72,7 @@ class RunPanel(Panel):
         look = look_of(run)
         outcome = str(run.outcome) if run.outcome is not None else "cancelling" if run.cancelling else "running"
         if run.failed:
-            outcome += " · ran again" if run.again else ""
+            outcome += " · retried" if run.again else ""
         state = self.style(_MEANINGS[look])
         first: list[Piece] = [(f" {GLYPHS[look]} {outcome}", state), (f"   #{run.job_id} {safe(run.kind)}", strong)]
         first += [("   queue ", quiet), (safe(run.queue), strong)]

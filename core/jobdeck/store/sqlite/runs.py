@@ -67,10 +67,10 @@ SELECT json_group_array(json_array(id, lease, kind, queue, attempt, max_attempts
                                    progress) ORDER BY started_at DESC, id DESC)
   FROM (SELECT * FROM jobdeck_jobs INDEXED BY jobdeck_by_state WHERE state = 'running' AND started_at < ?
          LIMIT {RUNNING_READ})"""
-# Whether the job ran again is said by its newest claim, which is later than the end of all attempts but the last one.
+# Whether the job ran again is said by the number of its attempts, or where one was given back, by the time of its newest claim.
 _ATTEMPTS = f"""
 SELECT json_group_array(json_array(a.job_id, a.lease, job.kind, job.queue, a.number, job.max_attempts, a.worker, a.started_at,
-           a.finished_at, a.outcome, job.finished_at IS NULL OR job.started_at > a.finished_at,
+           a.finished_at, a.outcome, job.finished_at IS NULL OR job.attempt > a.number OR job.started_at > a.finished_at,
            a.error_type, substr(a.message, 1, {_ERROR}), a.late_at))
   FROM json_each(:ids) AS wanted
  CROSS JOIN jobdeck_jobs AS job ON job.id = wanted.value
