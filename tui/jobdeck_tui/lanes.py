@@ -83,17 +83,22 @@ def pack(runs: Iterable[Run], slots: int = 0, kept: Mapping[Key, int] | None = N
     """
     stretches = sorted(map(_stretch, runs), key=lambda each: (each[0], each[2].key))
     lanes = _pack(stretches, slots, kept or {})
-    if kept and len(lanes) > slots and len(lanes) > len(fresh := _pack(stretches, slots, {})):
-        lanes = fresh
+    if len(lanes) > slots > 0:
+        # Of what was claimed ahead it is known only that it did not begin sooner: it may have seemed to hold a slot.
+        lanes = min(lanes, _pack(stretches, slots, kept or {}, ahead=True), key=len)
+    if kept and len(lanes) > slots:
+        lanes = min(lanes, _pack(stretches, slots, {}), key=len)
     return lanes
 
 
 Stretch = tuple[float, float, Run]
 
 
-def _pack(stretches: Sequence[Stretch], slots: int, before: Mapping[Key, int]) -> list[list[Bar]]:
+def _pack(stretches: Sequence[Stretch], slots: int, before: Mapping[Key, int], *, ahead: bool = False) -> list[list[Bar]]:
+    """Pack them; with `ahead`, those that go on come last, behind what has ended in their slot."""
     lanes = [_Lane() for _ in range(slots)]
     bars: defaultdict[int, list[Bar]] = defaultdict(list)
+    held = {before[run.key] for _, end, run in stretches if end == inf and run.key in before}
 
     def put(lane: int, run: Run, begin: float, end: float) -> None:
         while lane >= len(lanes):
@@ -101,27 +106,25 @@ def _pack(stretches: Sequence[Stretch], slots: int, before: Mapping[Key, int]) -
         lanes[lane].take(begin, end)
         bars[lane].append(Bar(run, begin, end))
 
-    def free(begin: float, end: float) -> int | None:
-        idle = [(found, -at) for at, lane in enumerate(lanes) if (found := lane.idle_before(begin, end)) is not None]
-        return -max(idle)[1] if idle else None
-
     new: list[Stretch] = []
+    waiting: list[Stretch] = []
     for begin, end, run in stretches:
         lane = before.get(run.key)
-        # What it was seen as may have changed: it was claimed sooner than it began.
-        if lane is not None and (lane >= len(lanes) or lanes[lane].idle_before(begin, end) is not None):
+        if ahead and end == inf:
+            waiting.append((begin, end, run))
+        elif lane is not None and (lane >= len(lanes) or lanes[lane].idle_before(begin, end) is not None):
             put(lane, run, begin, end)
         else:
             new.append((begin, end, run))
-    waiting: list[tuple[float, Run]] = []
     for begin, end, run in new:
-        lane = free(begin, end)
-        if lane is None and end == inf and len(lanes) >= slots > 0:
-            waiting.append((begin, run))
-            continue
-        put(len(lanes) if lane is None else lane, run, begin, end)
-    for begin, run in waiting:
-        at = min(range(len(lanes)), key=lambda lane: lanes[lane].last_end)
+        idle = [
+            (at not in held, gap, -at) for at, lane in enumerate(lanes) if (gap := lane.idle_before(begin, end)) is not None
+        ]
+        put(-max(idle)[2] if idle else len(lanes), run, begin, end)
+    for begin, _, run in sorted(waiting, key=lambda each: (each[2].key not in before, each[0], each[2].key)):
+        at = before.get(run.key)
+        if at is None or at >= len(lanes) or lanes[at].last_end == inf:
+            at = min(range(len(lanes)), key=lambda lane: lanes[lane].last_end)
         if (last := lanes[at].last_end) < inf:
             put(at, run, max(begin, last), inf)
     return [sorted(bars[lane], key=lambda bar: bar.begin) for lane in range(len(lanes))]

@@ -123,7 +123,7 @@ def draw_lane(
     for place, found in parts.items():
         cells[place] = _shared(found, cells[place], lines - 1 - line, lines)
     for place, look, drawn in marks:
-        _mark(cells, place, look, drawn)
+        _mark(cells, place, look, drawn, shared=len(parts.get(place, ())) > 1)
     return cells
 
 
@@ -147,17 +147,18 @@ def _shared(parts: Sequence[_Part], under: Cell | None, below: int, lines: int) 
     """One cell from the parts of the bars in it; so many lines of the same lane are `below` it."""
     if under is not None:
         return under
-    looks = {part.look for part in parts}
-    worst = "chosen" if "chosen" in looks else next(look for look in _WORST if look in looks)
     if len(parts) == 1:
-        return Cell(_piece(parts[0].low, parts[0].high), worst)
+        return Cell(_piece(parts[0].low, parts[0].high), parts[0].look)
     first, last = parts[0], parts[-1]
     if len(parts) == 2 and first.low <= _EDGE and last.high >= 1 - _EDGE:
         text = _LEFT[max(1, min(7, round(8 * first.high)))]
         return Cell(text, first.look, "" if first.look == last.look else last.look)
-    share = sum(part.high - part.low for part in parts)
-    height = max(1, min(8 * lines, ceil(8 * lines * share))) - 8 * below
-    return Cell(_HEIGHTS[min(8, height)], worst) if height > 0 else None
+    shares: defaultdict[str, float] = defaultdict(float)
+    for part in parts:
+        shares[part.look] += part.high - part.low
+    most = "chosen" if "chosen" in shares else max(shares, key=lambda look: shares[look])
+    height = max(1, min(8 * lines, ceil(8 * lines * sum(shares.values())))) - 8 * below
+    return Cell(_HEIGHTS[min(8, height)], most) if height > 0 else None
 
 
 def _piece(low: float, high: float) -> str:
@@ -208,13 +209,13 @@ def _cut(text: str, room: int) -> str:
     return text
 
 
-def _mark(cells: list[Cell | None], place: int, look: str, drawn: str) -> None:
-    """Put the glyph of a short run where it ended; the worst of a cell is seen."""
+def _mark(cells: list[Cell | None], place: int, look: str, drawn: str, *, shared: bool) -> None:
+    """Put the glyph of a short run where it ended; of several in one cell the worst is seen."""
     there = cells[place]
     marked = there is not None and there.look in _WORST and there.text in GLYPHS.values()
     if there is not None and marked and _WORST.index(there.look) <= _WORST.index(look):
         return
-    if there is not None and there.text == "█":
+    if there is not None and there.text == "█" and not shared:
         cells[place] = Cell(GLYPHS[look], look if drawn == "chosen" else "", drawn)
     else:
-        cells[place] = Cell(GLYPHS[look], drawn, there.ground if there is not None else "")
+        cells[place] = Cell(GLYPHS[look], drawn)
