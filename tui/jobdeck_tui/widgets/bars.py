@@ -182,7 +182,7 @@ def _label(cells: list[Cell | None], inside: tuple[int, int], run: Run, look: st
         cells[end - 1] = Cell(GLYPHS[look], ink, drawn)
     if room < _LABEL_FROM:
         return
-    text = _cut(_text(run, line), room - 3)
+    text = _cut(_text(run, line), room - (3 if line == 0 else 2))
     place = begin + 1
     for sign in text:
         size = cell_len(sign)

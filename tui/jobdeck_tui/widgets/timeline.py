@@ -128,13 +128,14 @@ class Timeline(Panel, inherit_bindings=False):
         """Into how many slices a sample is to be cut: one for each cell."""
         return min(300, self._width)
 
-    def _look_from(self, begin: float | None) -> None:
+    def _look_from(self, begin: float | None, *, until_now: bool = False) -> None:
+        """Show the time from there on; with `until_now`, follow now where it comes in sight again."""
         window = self.window
         if begin is not None:
             cell = window.cell
             begin = round(begin / cell) * cell
-            if begin + (window.width - self._future) * cell >= window.now:
-                begin = None  # now is in sight again
+            if until_now and begin + (window.width - self._future) * cell >= window.now:
+                begin = None
         self._begin = begin
         self._changed()
         self.post_message(self.Asked())
@@ -143,7 +144,7 @@ class Timeline(Panel, inherit_bindings=False):
         """Scroll by an eighth of what is seen."""
         window = self.window
         if not (self.following and by > 0):
-            self._look_from(window.begin + by * max(1, window.width // 8) * window.cell)
+            self._look_from(window.begin + by * max(1, window.width // 8) * window.cell, until_now=by > 0)
 
     def action_zoom(self, by: int) -> None:
         """See more or less; the chosen run stays where it is, or what is in the middle."""
@@ -152,8 +153,8 @@ class Timeline(Panel, inherit_bindings=False):
             return
         window, chosen = self.window, self.chosen
         around = window.begin + window.cell * window.width / 2
-        if chosen is not None and window.begin <= chosen.started_at < window.end:
-            around = chosen.started_at
+        if chosen is not None and (seen := self._in_sight(chosen, window)):
+            around = sum(seen) / 2
         share = (around - window.begin) / (window.end - window.begin)
         self._zoom = zoom
         if self.following:
@@ -363,11 +364,17 @@ class Timeline(Panel, inherit_bindings=False):
         self._changed()
         self.post_message(self.Moved())
 
+    @staticmethod
+    def _in_sight(run: Run, window: Window) -> tuple[float, float] | None:
+        """The part of the run that the window shows."""
+        end = window.now if run.finished_at is None else run.finished_at
+        begin, end = max(run.started_at, window.begin), min(end, window.end)
+        return (begin, end) if begin <= end else None
+
     def _bring(self, run: Run) -> None:
         """Scroll so that the run is seen."""
         window = self.window
-        end = window.now if run.finished_at is None else run.finished_at
-        if end < window.begin or run.started_at >= window.end:
+        if self._in_sight(run, window) is None:
             self._look_from(run.started_at - window.cell * window.width / 2)
 
     def _lanes(self) -> list[tuple[str, int, Sequence[Bar]]]:
@@ -392,11 +399,8 @@ class Timeline(Panel, inherit_bindings=False):
     def _go(self, at: int) -> None:
         worker, lane, bars = self._lanes()[at]
         window = self.window
-        middle = window.now
-        if self.chosen is not None:
-            end = window.now if self.chosen.finished_at is None else self.chosen.finished_at
-            middle = (max(self.chosen.started_at, window.begin) + min(end, window.end)) / 2
-        middle = max(window.begin, min(window.end, middle))
+        part = None if self.chosen is None else self._in_sight(self.chosen, window)
+        middle = min(window.now, window.end) if part is None else sum(part) / 2
         seen = [bar for bar in bars if bar.end > window.begin and bar.begin < window.end]
         nearest = min(seen, key=lambda bar: max(bar.begin - middle, middle - bar.end, 0.0), default=None)
         self._choose(worker, lane, nearest.run if nearest else None)
