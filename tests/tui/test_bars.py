@@ -11,7 +11,8 @@ import pytest
 
 from jobdeck import Outcome, Run
 from jobdeck_tui.lanes import Bar, WorkerLanes
-from jobdeck_tui.widgets.bars import GLYPHS, Cell, Window, draw_lane, look_of
+from jobdeck_tui.widgets.bars import GLYPHS, Cell, Window, look_of
+from jobdeck_tui.widgets.bars import draw_lane as draw_rows
 from jobdeck_tui.widgets.canvas import Place, draw, lay_out
 from jobdeck_tui.widgets.time_axis import ticks
 
@@ -25,6 +26,13 @@ def bar(begin: float, end: float = inf, job_id: int = 1, kind: str = "k", **more
         started_at=begin, finished_at=None if end == inf else end, outcome=outcome, **more,
     )  # fmt: skip
     return Bar(made, begin, end)
+
+
+def draw_lane(
+    bars: list[Bar], window: Window, chosen: tuple[int, int] | None = None, line: int = 0, lines: int = 0
+) -> list[Cell | None]:
+    """One line of a lane; of so many, or of no more than it takes."""
+    return draw_rows(bars, window, chosen, lines or line + 1)[line]
 
 
 def text(cells: list[Cell | None] | list[Cell]) -> str:

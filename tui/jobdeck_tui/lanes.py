@@ -15,6 +15,8 @@ from jobdeck import Run, WorkerInfo
 
 Key = tuple[int, int]
 """A run's job and lease."""
+Stretch = tuple[float, float, Run]
+"""When a run began and ended; without an end while it runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,15 @@ class WorkerLanes:
     def busy(self) -> int:
         """Lanes with a run that goes on."""
         return sum(bool(lane) and lane[-1].end == inf for lane in self.lanes)
+
+
+def _most_at_once(stretches: Sequence[Stretch]) -> int:
+    """How many run at the same time at most: as many lanes are needed."""
+    most = now = 0
+    for _, step in sorted([(begin, 1) for begin, _, _ in stretches] + [(end, -1) for _, end, _ in stretches]):
+        now += step
+        most = max(most, now)
+    return most
 
 
 class _Lane:
@@ -86,12 +97,9 @@ def pack(runs: Iterable[Run], slots: int = 0, kept: Mapping[Key, int] | None = N
     if len(lanes) > slots > 0:
         # Of what was claimed ahead it is known only that it did not begin sooner: it may have seemed to hold a slot.
         lanes = min(lanes, _pack(stretches, slots, kept or {}, ahead=True), key=len)
-    if kept and len(lanes) > slots:
+    if kept and len(lanes) > max(slots, _most_at_once(stretches)):
         lanes = min(lanes, _pack(stretches, slots, {}), key=len)
     return lanes
-
-
-Stretch = tuple[float, float, Run]
 
 
 def _pack(stretches: Sequence[Stretch], slots: int, before: Mapping[Key, int], *, ahead: bool = False) -> list[list[Bar]]:

@@ -8,6 +8,9 @@ from jobdeck import Queue
 
 from ..lanes import Lanes, WorkerLanes
 
+MOST = 3_000
+"""Runs that are read: more of them would only share the same cells."""
+
 
 @dataclass(frozen=True, slots=True)
 class TimelineSeen:
@@ -45,7 +48,8 @@ class TimelineLook:
         now = queue.clock.now()
         until = now if self.until is None else self.until
         # What has just begun is newer than the moment at which the look began.
-        found = queue.runs(until - self.seconds, until + (1.0 if self.until is None else 0.0), slices=self.slices)
+        end = until + (1.0 if self.until is None else 0.0)
+        found = queue.runs(until - self.seconds, end, limit=MOST, slices=self.slices)
         packed = self.lanes.pack(found.runs, queue.workers())
         ended = sum(run.finished_at is not None for run in found.runs)
         return TimelineSeen(found.at, until - self.seconds, until, packed, max(ended, found.ended), ended, found.whole)

@@ -54,7 +54,7 @@ def look_of(run: Run) -> str:
     return _OF_OUTCOME.get(run.outcome) or (AGAIN if run.again else FAILED)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Cell:
     """One cell: what stands in it, in the colour of which look, on the ground of which."""
 
@@ -93,38 +93,44 @@ class _Part:
     look: str
 
 
-def draw_lane(
-    bars: Sequence[Bar], window: Window, chosen: tuple[int, int] | None = None, line: int = 0, lines: int = 1
-) -> list[Cell | None]:
-    """The cells of a lane; `None` where it is idle. `line`: which of the `lines` that a bar is high, from the top."""
-    cells: list[Cell | None] = [None] * window.width
+Row = list[Cell | None]
+
+
+def draw_lane(bars: Sequence[Bar], window: Window, chosen: tuple[int, int] | None = None, lines: int = 1) -> list[Row]:
+    """The cells of a lane, line by line; `None` where it is idle. `lines`: how high its bars are."""
+    width = window.width
+    rows: list[Row] = [[None] * width for _ in range(lines)]
     parts: defaultdict[int, list[_Part]] = defaultdict(list)
     marks: list[tuple[int, str, str]] = []
     placed = _placed(bars, window)
-    for at, (begin, end, bar) in enumerate(placed):
+    for after, (begin, end, bar) in enumerate(placed, 1):
         look = look_of(bar.run)
         drawn = "chosen" if bar.run.key == chosen else look
-        if at + 1 < len(placed) and placed[at + 1][0] - end < _SEAM / 2 and end - begin > 1:
+        if after < len(placed) and placed[after][0] - end < _SEAM / 2 and end - begin > 1:
             end -= _SEAM
         first, last = ceil(begin - _EDGE), floor(end + _EDGE)
-        for place in range(max(0, first), min(window.width, last)):
-            cells[place] = Cell("█", drawn)
-        inside = (max(0, first), min(window.width, last))
         if first > last:  # inside one cell
-            _part(parts, last, begin - last, end - last, drawn, window.width)
+            _part(parts, last, begin - last, end - last, drawn, width)
         else:
             if first - begin > _EDGE:
-                _part(parts, first - 1, begin - first + 1, 1.0, drawn, window.width)
+                _part(parts, first - 1, begin - first + 1, 1.0, drawn, width)
             if end - last > _EDGE or (first == last and end - begin <= 2 * _EDGE):
-                _part(parts, last, max(0.0, begin - last), max(end - last, 0.125), drawn, window.width)
-        _label(cells, inside, bar.run, look, drawn, line)
-        if look in _TELLING and inside[1] - inside[0] < 3 and line == 0 and end <= window.width:
-            marks.append((min(window.width - 1, max(0, ceil(end) - 1)), look, drawn))
+                _part(parts, last, max(0.0, begin - last), max(end - last, 0.125), drawn, width)
+        inside = (max(0, first), min(width, last))
+        if inside[1] > inside[0]:
+            full = Cell("█", drawn)
+            for row in rows:
+                row[inside[0] : inside[1]] = [full] * (inside[1] - inside[0])
+            for line, row in enumerate(rows):
+                _label(row, inside, bar.run, look, drawn, line)
+        if look in _TELLING and inside[1] - inside[0] < 3 and end <= width:
+            marks.append((min(width - 1, max(0, ceil(end) - 1)), look, drawn))
     for place, found in parts.items():
-        cells[place] = _shared(found, cells[place], lines - 1 - line, lines)
+        for line, row in enumerate(rows):
+            row[place] = _shared(found, row[place], lines - 1 - line, lines)
     for place, look, drawn in marks:
-        _mark(cells, place, look, drawn, shared=len(parts.get(place, ())) > 1)
-    return cells
+        _mark(rows[0], place, look, drawn, shared=len(parts.get(place, ())) > 1)
+    return rows
 
 
 def _placed(bars: Iterable[Bar], window: Window) -> list[tuple[float, float, Bar]]:
@@ -173,7 +179,7 @@ def _piece(low: float, high: float) -> str:
     return "▏" if middle < 0.33 else "┃" if middle < 0.67 else "▕"
 
 
-def _label(cells: list[Cell | None], inside: tuple[int, int], run: Run, look: str, drawn: str, line: int) -> None:
+def _label(cells: Row, inside: tuple[int, int], run: Run, look: str, drawn: str, line: int) -> None:
     """Write into a bar what it is, and how it ended at its end, where there is room."""
     begin, end = inside
     room = end - begin
@@ -209,7 +215,7 @@ def _cut(text: str, room: int) -> str:
     return text
 
 
-def _mark(cells: list[Cell | None], place: int, look: str, drawn: str, *, shared: bool) -> None:
+def _mark(cells: Row, place: int, look: str, drawn: str, *, shared: bool) -> None:
     """Put the glyph of a short run where it ended; of several in one cell the worst is seen."""
     there = cells[place]
     marked = there is not None and there.look in _WORST and there.text in GLYPHS.values()

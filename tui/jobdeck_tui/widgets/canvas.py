@@ -8,7 +8,7 @@ from itertools import pairwise
 from math import ceil, inf
 
 from ..lanes import Bar, Key, WorkerLanes
-from .bars import Cell, Window, draw_lane
+from .bars import Cell, Row, Window, draw_lane
 
 PITCHES = (4, 3, 2, 1)
 """Lines of a lane: the bar, and one between where there are more than one; the first that fits is used."""
@@ -24,6 +24,7 @@ class Place:
 
 
 Grid = list[list[Cell]]
+_NOTHING, _RULE = Cell(), Cell("─", "line")
 
 
 def lay_out(workers: Sequence[WorkerLanes], height: int) -> list[Place]:
@@ -42,7 +43,12 @@ def draw(
 ) -> Grid:
     """The cells of every line. `marks`: the cells in which ticks stand."""
     pitch = 1 + max((place.line for place in places), default=0)
-    grid = [_line(workers, place, window, marks, chosen, pitch) for place in places]
+    grid = []
+    drawn: list[Row] = []
+    for place in places:
+        if place.lane is not None and place.line == 0:
+            drawn = draw_lane(workers[place.worker].lanes[place.lane], window, chosen, max(1, pitch - 1))
+        grid.append(_line(workers, place, window, marks, drawn))
     if chosen is not None:
         tops = {(place.worker, place.lane): y for y, place in enumerate(places) if place.line == 0}
         chain = [
@@ -59,27 +65,23 @@ def draw(
 
 
 def _line(
-    workers: Sequence[WorkerLanes],
-    place: Place,
-    window: Window,
-    marks: Sequence[int],
-    chosen: Key | None,
-    pitch: int,
+    workers: Sequence[WorkerLanes], place: Place, window: Window, marks: Sequence[int], drawn: Sequence[Row]
 ) -> list[Cell]:
+    """One line: ticks and now, and over them the bars, where it is one of theirs."""
     if place.lane is None:
-        return [Cell("─", "line") for _ in range(window.width)]
-    row = [Cell() for _ in range(window.width)]
+        return [_RULE] * window.width
+    row = [_NOTHING] * window.width
     for mark in marks:
         row[mark] = Cell("┊", "line")
     now = int(window.place(window.now))
     if 0 <= now < window.width:
         row[now] = Cell("│", "quiet")
-    if pitch > 1 and place.line == pitch - 1:
-        return row  # air
-    bars = workers[place.worker].lanes[place.lane]
-    for at, cell in enumerate(draw_lane(bars, window, chosen, place.line, max(1, pitch - 1))):
+    if place.line >= len(drawn):
+        return row  # the air between two lanes
+    for at, cell in enumerate(drawn[place.line]):
         if cell is not None:
             row[at] = cell
+    bars = workers[place.worker].lanes[place.lane]
     if bars and bars[-1].end == inf and place.line == 0:
         _lease(row, bars[-1], window, now)
     return row

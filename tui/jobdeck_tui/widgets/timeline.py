@@ -30,7 +30,8 @@ SPANS = (10, 30, 60, 120, 300, 900, 1800, 3600, 10800, 21600, 43200, 86400)
 GUTTER = 5
 """Cells of the cursor and the number of the lane."""
 _LOOKS = tuple(f"run--{look}" for look in (*GLYPHS, "chosen"))
-_NO_WINDOW = Window(0.0, 1.0, 1, 0.0)
+_TOLD_FIRST = ("failed", "again", "crashed", "cancelled")
+"""The looks of the legend where there is no room for all."""
 
 
 class Timeline(Panel, inherit_bindings=False):
@@ -229,9 +230,11 @@ class Timeline(Panel, inherit_bindings=False):
         hidden = len(self._places) - self._room
         if hidden > 0:
             below.append((f"lines to {number(self._top + self._room)} of {number(len(self._places))}", "$quiet"))
-        legend = " ".join(f" {sign} {WORDS.get(look, look)}" for look, sign in GLYPHS.items())
-        if sum(len(text) for text, _ in below) + len(legend) + 4 <= self.size.width:
-            below.append((legend, "$quiet"))
+        for looks in (GLYPHS, _TOLD_FIRST):
+            legend = " ".join(f" {GLYPHS[look]} {WORDS.get(look, look)}" for look in looks)
+            if sum(len(text) for text, _ in below) + len(legend) + 6 <= self.size.width:
+                below.append((legend, "$quiet"))
+                break
         self.titled(told, below)
 
     @property
