@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     )
     from .explain import Check, Explanation
     from .findings import Finding, Severity
+    from .history import Event, Happening, Run, Runs
     from .jobs import (
         Attempt,
         Batch,
@@ -118,6 +119,7 @@ _HOMES = {
     " StoreBusy StoreError StoreFailed StoreRefused TimedOut UnknownKind WrongAct WrongState",
     "explain": "Check Explanation",
     "findings": "Finding Severity",
+    "history": "Event Happening Run Runs",
     "jobs": "Attempt Batch Changes Family IfParentFails Job Kind Latency Limits LogLine NewJob OnConflict"
     " Outcome Overview Parameter QueueInfo Reason Schedule Slot Stopping WorkerInfo",
     "journal": "Act Undoing",
@@ -157,12 +159,14 @@ __all__ = [
     "Condition",
     "Context",
     "ErrorGroup",
+    "Event",
     "Explanation",
     "Family",
     "Finding",
     "Forecast",
     "GiveUp",
     "Grouping",
+    "Happening",
     "IfParentFails",
     "Interrupted",
     "InvalidArguments",
@@ -199,6 +203,8 @@ __all__ = [
     "Reason",
     "Registry",
     "RowRefused",
+    "Run",
+    "Runs",
     "Schedule",
     "ScheduleExists",
     "ScheduleNotFound",

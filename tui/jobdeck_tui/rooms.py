@@ -34,6 +34,8 @@ JOBS = "jobs"
 ROOMS = (
     Room("queues", "3", "Every queue: depth, waits, limits, and when it will be empty", "queues:QueuesScreen"),
     Room("workers", "4", "Every worker process: what its threads run, leases, what is stuck", "workers:WorkersScreen"),
+    Room("timeline", "6", "Workers over time: a bar for each run, retries, leases", "timeline:TimelineScreen"),
+    Room("events", "9", "A live feed of what jobs do and what people do", "events:EventsScreen"),
 )
 
 BY_NAME = {room.name: room for room in ROOMS}
