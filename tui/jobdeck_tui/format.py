@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from jobdeck import Job, Limits, State
+from jobdeck import ErrorGroup, Job, Limits, State
 
 #: State is always shown as glyph, word and colour.
 GLYPHS: Mapping[State, str] = MappingProxyType(
@@ -103,9 +103,24 @@ def limits_text(limits: Limits) -> str:
     return ", ".join(parts)
 
 
+def field_filter(field: str, value: str) -> str:
+    """The filter that finds the jobs whose field has the value: `kind:mail.send`, `place:"a.py:3 send"`.
+
+    A quotation mark cannot be said in a filter; any character stands for it.
+    """
+    value = value.replace('"', "?")
+    return f'{field}:"{value}"' if not value or "," in value or any(map(str.isspace, value)) else f"{field}:{value}"
+
+
 def queue_filter(name: str) -> str:
     """The filter that finds the jobs of a queue."""
-    return f'queue:"{name}"' if any(sign in name for sign in " ,") else f"queue:{name}"
+    return field_filter("queue", name)
+
+
+def group_filter(group: ErrorGroup) -> str:
+    """The filter that finds the jobs whose newest failure belongs to a group."""
+    terms = (("kind", group.kind), ("exception", group.error_type), ("place", group.place))
+    return " ".join(field_filter(field, value) for field, value in terms)
 
 
 def number(n: int) -> str:
