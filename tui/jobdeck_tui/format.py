@@ -87,6 +87,17 @@ def duration(seconds: float) -> str:
     return f"{whole // _DAY}d{whole % _DAY // _HOUR:02d}h"
 
 
+def pace(a_second: float) -> str:
+    """How often something happens, in the unit that tells most: `142/s`, `9.3/s`, `4.8/min`, `2.1/h`; `0` for never."""
+    if not a_second:
+        return "0"
+    for size, unit in ((1, "s"), (_MINUTE, "min"), (_HOUR, "h")):
+        rate = a_second * size
+        if rate >= 0.1 or unit == "h":
+            return f"{rate:,.0f}/{unit}" if rate >= 9.95 else f"{rate:.1f}/{unit}" if rate >= 0.05 else f"<0.1/{unit}"
+    raise AssertionError
+
+
 def span(seconds: float) -> str:
     """A duration as it would be typed, in one unit and exactly: `0.5s`, `90s`, `1m`, `24h` is `1d`."""
     for size, unit in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "m")):
