@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+from collections.abc import Awaitable, Callable
+from typing import Any
 
-from tests.tui.still import TRACEBACK, Still
+from tests.tui.still import TRACEBACK, Still, steps
+from textual.pilot import Pilot
 
 from jobdeck import Job
 from jobdeck.jobs import Completion, Failure, Outcome
+from jobdeck_tui.app import Cockpit
 
 GATEWAY = """Traceback (most recent call last):
   File "/srv/app/webhook.py", line 19, in post
@@ -76,3 +81,29 @@ def ends(still: Still, jobs: list[Job], *, slow: bool) -> None:
             done.append(Completion(job, now, now + took))
     still.store.complete_jobs(done)
     still.store.fail_jobs(failed)
+
+
+Scene = Callable[[Pilot[Any]], Awaitable[None]]
+
+
+def watch(app: Cockpit, scene: Scene, size: tuple[int, int] = (120, 40)) -> None:
+    """Run the cockpit without a terminal, wait for its first snapshot, and play the scene."""
+
+    async def run() -> None:
+        async with app.run_test(size=size) as pilot:
+            await steps()(pilot)
+            await scene(pilot)
+        app.feed.end()
+
+    asyncio.run(run())
+
+
+def toasts(pilot: Pilot[Any]) -> str:
+    """What the toasts say that are shown; there is no public list."""
+    return "\n".join(note.message for note in pilot.app._notifications)
+
+
+def screen_text(pilot: Pilot[Any]) -> str:
+    """What is on the screen, line by line."""
+    strips = pilot.app.screen._compositor.render_strips()  # the only place that has it as text
+    return "\n".join("".join(segment.text for segment in strip) for strip in strips)

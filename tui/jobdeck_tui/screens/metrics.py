@@ -96,6 +96,7 @@ class MetricsScreen(RoomScreen):
         self._by = "kind"
         self._sort = "jobs"
         self._zoomed: MeasureChart | None = None
+        self._asked: MetricsLook | None = None
 
     # -- what is shown ----------------------------------------------------------------------------
 
@@ -197,15 +198,17 @@ class MetricsScreen(RoomScreen):
         self.call_after_refresh(self._rearrange)
 
     def _rearrange(self) -> None:
-        """Arrange the charts, and look anew: their width has changed, and so has what they can show."""
-        if not self.whole:
-            return
-        self._arrange()
-        self.call_after_refresh(self._look_again)
+        if self.whole:
+            self._arrange()
+            self._show_charts()
 
-    def _look_again(self) -> None:
-        self._show_charts()
-        if self.app.screen is self:
+    def ask(self) -> None:
+        self._asked = self.look()
+        super().ask()
+
+    def on_measure_chart_resized(self) -> None:
+        """Look anew where the charts have room for another number of slices."""
+        if self.whole and self.app.screen is self and self.look() != self._asked:
             self.ask()
 
     def _arrange(self) -> None:
@@ -255,7 +258,8 @@ class MetricsScreen(RoomScreen):
         self._by = by
         self.cockpit.remembered.put("metrics by", by)
         self._regroup()
-        self._look_again()
+        self._show_charts()
+        self.ask()
 
     def _regroup(self) -> None:
         table = self._table

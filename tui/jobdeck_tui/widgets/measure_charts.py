@@ -80,6 +80,9 @@ class MeasureChart(Panel):
             super().__init__()
             self.chart = chart
 
+    class Resized(Message):
+        """There is room for more slices, or for fewer."""
+
     class Pointed(Message):
         """A slice was clicked."""
 
@@ -137,6 +140,7 @@ class MeasureChart(Panel):
         """Draw it anew, in its new size."""
         if self.reading is not None:
             self.show(self.reading)
+        self.post_message(self.Resized())
 
     def on_click(self, event: Click) -> None:
         """Put the cursor where it was clicked; a second click shows the chart alone."""
