@@ -16,7 +16,8 @@ from jobdeck_tui.remembered import Remembered
 from jobdeck_tui.screens.help import HelpScreen
 from jobdeck_tui.screens.jobs import JobsScreen
 from jobdeck_tui.screens.metrics import MetricsScreen
-from jobdeck_tui.widgets.measure_charts import MeasureChart, RunTime, Throughput
+from jobdeck_tui.widgets.measure_chart import MeasureChart
+from jobdeck_tui.widgets.measure_charts import RunTime, Throughput
 
 Compare = Callable[..., bool]
 sizes = pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)], ids=lambda size: f"{size[0]}x{size[1]}")

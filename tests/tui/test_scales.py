@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rich.style import Style
 
 from jobdeck_tui.format import field_filter, pace
-from jobdeck_tui.widgets.measure_charts import MeasureChart, _cell
+from jobdeck_tui.widgets.measure_chart import stacked
 from jobdeck_tui.widgets.scales import amount, held, moment_text, round_top, share, ticks, time_bounds, time_lines
 
 NOON = datetime(2025, 6, 14, 12, 0, tzinfo=UTC).timestamp()
@@ -95,7 +95,7 @@ def test_a_value_is_said_in_a_filter_as_it_is() -> None:
 
 
 def cells(*parts: tuple[float, Style], height: int = 2) -> list[tuple[str, Style]]:
-    return [_cell(parts, 16, height, level * 8) for level in reversed(range(height))]
+    return [stacked(parts, 16, height, level * 8) for level in reversed(range(height))]
 
 
 def test_bars_are_eighths_of_cells_from_below() -> None:
@@ -114,7 +114,3 @@ def test_the_part_above_is_the_ground_of_the_cell_that_both_share() -> None:
 def test_of_two_parts_in_the_topmost_cell_the_larger_is_seen() -> None:
     assert cells((5, BLUE), (1, RED))[1] == ("▆", BLUE)
     assert cells((1, BLUE), (5, RED))[1] == ("▆", RED)
-
-
-def test_a_chart_names_its_parts() -> None:
-    assert all(each.label for each in MeasureChart.__subclasses__() if each.__name__ != "Durations")

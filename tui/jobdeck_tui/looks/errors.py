@@ -35,7 +35,7 @@ class ErrorsSeen:
 class ErrorsLook:
     """Every group of failures."""
 
-    every: float = 2.0
+    every: float = 3.0
 
     def read(self, queue: Queue) -> ErrorsSeen:
         """Read them."""

@@ -25,8 +25,6 @@ from .room import RoomScreen
 
 ASK_FROM = 20
 """More jobs than this are not retried without a question."""
-SIDE_BY_SIDE = 150
-"""From this width on the sample stands beside the table."""
 _SPARK = 12
 _HEADS = (
     Head("count", "COUNT", right=True, sort=True),
@@ -82,9 +80,8 @@ class ErrorsScreen(RoomScreen):
         return ErrorsLook()
 
     def on_resize(self, event: Resize) -> None:
-        """The sample below the table, or beside it."""
+        """The table gives way to the sample, or grows."""
         super().on_resize(event)
-        self.set_class(event.size.width >= SIDE_BY_SIDE, "-wide")
         self.call_after_refresh(self._arrange)
 
     def _arrange(self) -> None:
@@ -93,9 +90,8 @@ class ErrorsScreen(RoomScreen):
             return
         table, sample = self._table, self.query_one(LinesView)
         sample.display = self.seen is None or bool(self.seen.groups)
-        beside = self.has_class("-wide") or not sample.display
         self.call_after_refresh(self._show_sample)  # whether all of it fits is known once the table has its height
-        table.styles.height = "1fr" if beside else max(6, min((self.size.height - 3) // 2, len(table.rows) + 3))
+        table.styles.height = "1fr" if not sample.display else max(6, min((self.size.height - 3) // 2, len(table.rows) + 3))
 
     # -- what is shown ----------------------------------------------------------------------------
 

@@ -10,25 +10,18 @@ from textual.containers import Grid
 from textual.events import Resize
 from textual.widget import Widget
 
-from jobdeck import Slot
-
-from ..format import duration, field_filter, number, pace
+from ..format import field_filter, number
 from ..looks.metrics import GROUPINGS, RANGES, MetricsLook, MetricsSeen
 from ..text import safe
 from ..widgets.charts import sparkline
 from ..widgets.choices import Choice, Choices
-from ..widgets.keyed_table import Head, KeyedTable, Row
-from ..widgets.measure_charts import Depth, Failures, MeasureChart, OldestWait, Reading, RunTime, Throughput, WaitTime
+from ..widgets.keyed_table import KeyedTable
+from ..widgets.measure_chart import MeasureChart, Reading
+from ..widgets.measure_charts import Depth, Failures, OldestWait, RunTime, Throughput, WaitTime
+from ..widgets.metric_groups import SORTED_TOLD, SORTS, heads, order, row, spark_width
 from ..widgets.scales import moment_text
-from ..widgets.telling import Told
 from .room import RoomScreen
 
-_SPARK = (12, 60)
-"""Cells of a sparkline, from and to; its column grows with what the others leave."""
-_OTHERS = 108
-"""Cells that the other columns take."""
-_SORTS = ("jobs", "failing", "p95", "wait95", "name")
-_SORTED_TOLD = {"jobs": "jobs", "failing": "failure rate", "p95": "run p95", "wait95": "wait p95", "name": "name"}
 _RANGE_NAMES = {600.0: "10m", 3600.0: "1h", 86400.0: "24h", 604800.0: "7d"}
 _LEAST_CHART = 7
 """Lines that a chart needs, its frame included."""
@@ -37,22 +30,6 @@ _MOST_CHART = 14
 _LEAST_TABLE = 8
 _STRIDE = 10
 """Slices that the cursor moves at a stride."""
-
-
-def _heads(by: str, spark: int) -> tuple[Head, ...]:
-    return (
-        Head("name", by.upper(), least=10, most=40, grow=True, sort=True),
-        Head("jobs", "JOBS", least=6, right=True, sort=True),
-        Head("rate", "RATE", least=6, right=True),
-        Head("failing", "FAILING", least=9, right=True, sort=True),
-        Head("p50", "RUN P50", right=True, drop=2),
-        Head("p95", "P95", least=6, right=True, sort=True),
-        Head("p99", "P99", least=6, right=True, drop=1),
-        Head("wait50", "WAIT P50", right=True, drop=5),
-        Head("wait95", "P95", least=6, right=True, drop=4, sort=True),
-        Head("wait99", "P99", least=6, right=True, drop=6),
-        Head("spark", "OVER TIME", least=spark, most=spark, drop=3),
-    )
 
 
 class MetricsScreen(RoomScreen):
@@ -109,7 +86,7 @@ class MetricsScreen(RoomScreen):
             yield WaitTime(id="wait-over-time")
             yield Depth(id="depth-over-time")
             yield OldestWait(id="oldest-over-time")
-        yield KeyedTable("kinds", _heads("kind", _SPARK[0]), id="groups")
+        yield KeyedTable("kinds", heads("kind", spark_width(0)), id="groups")
 
     def on_mount(self) -> None:
         """As it was left in the session before."""
@@ -172,23 +149,18 @@ class MetricsScreen(RoomScreen):
             return
         seen, only = self.seen, dict(self.narrowed).get(self._by)
         rows = [
-            _row(name, slot, sparkline(seen.completed.get(name, ()), self._spark), narrowed=name == only)
-            for name, slot in sorted(seen.groups.items(), key=lambda item: _order(self._sort, *item))
+            row(name, slot, sparkline(seen.completed.get(name, ()), spark_width(self.size.width)), narrowed=name == only)
+            for name, slot in sorted(seen.groups.items(), key=lambda item: order(self._sort, *item))
         ]
         table = self._table
-        table.heads = _heads(self._by, self._spark)
+        table.heads = heads(self._by, spark_width(self.size.width))
         table.empty = [
             [("  nothing has run in this time", "quiet")],
             [("  ", ""), ("]", "accent"), (" looks back further", "quiet")],
         ]
         table.show(rows, sorted_by=self._sort, descending=self._sort != "name")
         within = [(f"in {field} {safe(name)}", "$quiet") for field, name in self.narrowed if field != self._by]
-        table.titled([(number(len(rows)), "$quiet"), *within], [(f"by {_SORTED_TOLD[self._sort]}", "$quiet")])
-
-    @property
-    def _spark(self) -> int:
-        """Cells of a sparkline."""
-        return max(_SPARK[0], min(_SPARK[1], self.size.width - _OTHERS))
+        table.titled([(number(len(rows)), "$quiet"), *within], [(f"by {SORTED_TOLD[self._sort]}", "$quiet")])
 
     # -- the layout ---------------------------------------------------------------------------------
 
@@ -264,7 +236,7 @@ class MetricsScreen(RoomScreen):
     def _regroup(self) -> None:
         table = self._table
         if self._by != "none":
-            table.label, table.heads = f"{self._by}s", _heads(self._by, self._spark)
+            table.label, table.heads = f"{self._by}s", heads(self._by, spark_width(self.size.width))
             table.show([])
             table.titled()
         had_focus = table.has_focus
@@ -288,7 +260,7 @@ class MetricsScreen(RoomScreen):
 
     def action_sort(self) -> None:
         """Sort by the next of the columns that can be sorted by."""
-        self._sort = _SORTS[(_SORTS.index(self._sort) + 1) % len(_SORTS)]
+        self._sort = SORTS[(SORTS.index(self._sort) + 1) % len(SORTS)]
         self._show_groups()
 
     def on_keyed_table_sort_asked(self, event: KeyedTable.SortAsked) -> None:
@@ -367,32 +339,3 @@ class MetricsScreen(RoomScreen):
         if self._zoomed is not None:
             self._zoom(None)
         self.query_one(RunTime if part == "latency" else Throughput).focus()
-
-
-def _order(sort: str, name: str, slot: Slot) -> tuple[float, str]:
-    value: float = 0.0
-    if sort == "jobs":
-        value = slot.completed + slot.failed
-    elif sort == "failing":
-        value = slot.failure_rate or 0.0
-    elif sort in ("p95", "wait95"):
-        value = (slot.run if sort == "p95" else slot.wait).p95 or 0.0
-    return (-value, name)
-
-
-def _row(name: str, slot: Slot, spark: str, *, narrowed: bool) -> Row:
-    failing: Told = [("—", "quiet")]
-    if slot.failure_rate is not None:
-        failing = [(f"{slot.failure_rate:.1%}", "error" if slot.failed else "quiet")]
-    times = (slot.run.p50, slot.run.p95, slot.run.p99, slot.wait.p50, slot.wait.p95, slot.wait.p99)
-    return Row(
-        name,
-        (
-            [(safe(name), "accent" if narrowed else ""), *[(" ◂", "accent")] * narrowed],
-            [(number(slot.completed + slot.failed), "")],
-            [(pace(slot.throughput), "accent" if slot.completed else "quiet")],
-            failing,
-            *([("—", "quiet") if each is None else (duration(each), "")] for each in times),
-            [(spark, "accent")],
-        ),
-    )
