@@ -89,6 +89,7 @@ if TYPE_CHECKING:
     )
     from .journal import Act, Undoing
     from .metrics import ErrorGroup, Grouping, Metrics
+    from .past import PastJob
     from .query import Condition, Term, parse, parse_duration
     from .queue import Queue
     from .registry import REGISTRY, Registry, job, load_apps
@@ -119,6 +120,7 @@ _HOMES = {
     " Outcome Overview Parameter QueueInfo Reason Schedule Slot WorkerInfo",
     "journal": "Act Undoing",
     "metrics": "ErrorGroup Grouping Metrics",
+    "past": "PastJob",
     "query": "Condition Term parse parse_duration",
     "queue": "Queue",
     "registry": "REGISTRY Registry job load_apps",
@@ -187,6 +189,7 @@ __all__ = [
     "Outcome",
     "Overview",
     "Parameter",
+    "PastJob",
     "PayloadUnreadable",
     "Queue",
     "QueueInfo",

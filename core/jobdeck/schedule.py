@@ -17,6 +17,7 @@ from .clock import Clock
 from .cron import explain_cron, local_zone, next_tick, next_ticks
 from .errors import InvalidOption, RowRefused, ScheduleExists, ScheduleNotFound
 from .jobs import Job, NewJob, Schedule
+from .past import PastJob
 from .registry import SHELL, Handler
 from .store.base import Store
 
@@ -149,6 +150,10 @@ class Timetable:
             raise ScheduleNotFound(name)
         return found
 
+    def history(self, name: str, limit: int = 20) -> Sequence[PastJob]:
+        """The newest `limit` jobs that it has enqueued and that were not pruned, newest first; none for an unknown name."""
+        return self._store.schedules.history(name, limit)
+
     def preview(self, cron: str, timezone: str = "UTC", n: int = 5) -> tuple[float, ...]:
         """The next `n` ticks of an expression, in seconds since 1970. Raises `InvalidCron`, `InvalidOption`."""
         if n < 1:
@@ -160,6 +165,38 @@ class Timetable:
         return explain_cron(cron)
 
     # -- change -----------------------------------------------------------------------------------
+
+    def draft(
+        self,
+        name: str,
+        cron: str,
+        kind: str | Handler,
+        args: Mapping[str, Any] | None = None,
+        /,
+        *,
+        timezone: str = "UTC",
+        queue: str | None = None,
+        priority: int | None = None,
+        max_attempts: int | None = None,
+        timeout: float | None = None,
+        tags: Sequence[str] = (),
+    ) -> Schedule:
+        """The schedule that `add` would keep, whether or not there is one of this name. Takes and raises what `add` does."""
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise InvalidOption(
+                "name of a schedule", "must be 1 to 100 letters, digits and . _ - : / @ +, and begin with a letter or digit"
+            )
+        job = self._draft(kind, args, queue=queue, priority=priority, max_attempts=max_attempts, timeout=timeout, tags=tags)
+        zone = _zone(timezone)
+        return Schedule(
+            name=name,
+            cron=cron,
+            timezone=zone,
+            next_at=next_tick(cron, zone, self._clock.now()),
+            kind=job.kind,
+            args_json=job.args_json,
+            **_options(job),
+        )
 
     def add(
         self,
@@ -177,7 +214,7 @@ class Timetable:
         timeout: float | None = None,
         tags: Sequence[str] = (),
     ) -> Schedule:
-        """Enqueue a job of the kind at every tick from now on.
+        """Enqueue a job of the kind at every tick from now on. `draft` checks the same, and keeps nothing.
 
         Args:
             name: what the schedule is called: 1 to 100 letters, digits and `. _ - : / @ +`.
@@ -201,20 +238,17 @@ class Timetable:
             InvalidOption: the name, time zone or an option cannot be used.
             UnknownKind, InvalidArguments, ArgumentsTooLarge: as for `Queue.draft`.
         """
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise InvalidOption(
-                "name of a schedule", "must be 1 to 100 letters, digits and . _ - : / @ +, and begin with a letter or digit"
-            )
-        job = self._draft(kind, args, queue=queue, priority=priority, max_attempts=max_attempts, timeout=timeout, tags=tags)
-        zone = _zone(timezone)
-        schedule = Schedule(
-            name=name,
-            cron=cron,
-            timezone=zone,
-            next_at=next_tick(cron, zone, self._clock.now()),
-            kind=job.kind,
-            args_json=job.args_json,
-            **_options(job),
+        schedule = self.draft(
+            name,
+            cron,
+            kind,
+            args,
+            timezone=timezone,
+            queue=queue,
+            priority=priority,
+            max_attempts=max_attempts,
+            timeout=timeout,
+            tags=tags,
         )
         schedules = self._store.schedules
         with self._store.transaction():

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from ..jobs import Schedule
+from ..past import PastJob
 
 
 class Schedules(ABC):
@@ -40,6 +41,10 @@ class Schedules(ABC):
     @abstractmethod
     def list(self) -> Sequence[Schedule]:
         """All schedules, by name."""
+
+    @abstractmethod
+    def history(self, name: str, limit: int) -> Sequence[PastJob]:
+        """The newest jobs that it has enqueued, as far as they are still there, newest first."""
 
     @abstractmethod
     def next_at(self) -> float | None:
