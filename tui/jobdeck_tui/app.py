@@ -21,13 +21,12 @@ from jobdeck import SWITCH_INTERVAL, Job, JobdeckError, Kind, Queue, Settings, c
 
 from .feed import Feed, Post
 from .format import span
-from .messages import Acted, Answered, Checked, DetailSnapshot, Drained, Explained, Seen, Snapshot, Trouble
+from .messages import Acted, Answered, DetailSnapshot, Drained, Explained, Seen, Snapshot, Trouble
 from .remembered import Remembered, config_folder
 from .rooms import BY_NAME, JOBS, ROOMS
 from .screens.job import JobScreen
 from .screens.jobs import JobsScreen
 from .screens.leave import LeaveScreen
-from .screens.new_job import NewJob, NewJobScreen
 from .screens.room import RoomScreen
 from .screens.why import WhyScreen
 from .text import safe
@@ -165,11 +164,6 @@ class Cockpit(App[int]):
         if message.job_id is not None:
             self.jobs_screen.table.expect(message.job_id)
 
-    def on_checked(self, message: Checked) -> None:
-        """Tell the form what is wrong with the draft."""
-        if not self._ended and isinstance(self.screen, NewJobScreen):
-            self.screen.checked(message)
-
     def on_explained(self, message: Explained) -> None:
         """Show why the job does not run."""
         if not self._ended and isinstance(self.screen, WhyScreen) and self.screen.job_id == message.job_id:
@@ -244,11 +238,13 @@ class Cockpit(App[int]):
             self.tell(f"{like.kind} is not known here; --app or JOBDECK_APP names the module that defines it", failed=True)
             return
 
+        from .screens.new_job import LAST_KIND, NewJob, NewJobScreen  # loaded when it is first opened
+
         def answered(made: NewJob | None) -> None:
             if made is not None:
                 self.feed.enqueue(*made)
 
-        self.push_screen(NewJobScreen(self.kinds, like), answered)
+        self.push_screen(NewJobScreen(self.kinds, like, last=self.remembered.get(LAST_KIND, "")), answered)
 
     def copy(self, text: str, what: str) -> None:
         """Put text on the clipboard, through the terminal (OSC 52)."""
