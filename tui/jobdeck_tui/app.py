@@ -11,13 +11,13 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen, Screen
 
-from jobdeck import SWITCH_INTERVAL, Job, JobdeckError, Kind, Queue, Settings, command_line
+from jobdeck import SWITCH_INTERVAL, Job, JobdeckError, Kind, Queue, Schedule, Settings, command_line
 
 from .feed import Feed, Post
 from .format import span
@@ -38,6 +38,9 @@ _NO_COMMANDS = frozenset({"app.command_palette", "app.focus_next", "app.focus_pr
 
 HANG_UP_GRACE = 5.0
 """Seconds after the terminal was closed until the process ends in any case."""
+
+if TYPE_CHECKING:
+    from .forms.schedule_draft import ScheduleDraft
 
 MakeFeed = Callable[[Post], Feed]
 
@@ -245,6 +248,22 @@ class Cockpit(App[int]):
                 self.feed.enqueue(*made)
 
         self.push_screen(NewJobScreen(self.kinds, like, last=self.remembered.get(LAST_KIND, "")), answered)
+
+    def new_schedule(self) -> None:
+        """Open the form of a new schedule."""
+        from .screens.schedule_form import ScheduleFormScreen
+
+        self.push_screen(ScheduleFormScreen(self.kinds), self._schedule_made)
+
+    def edit_schedule(self, schedule: Schedule) -> None:
+        """Open the form of a schedule."""
+        from .screens.schedule_form import ScheduleFormScreen
+
+        self.push_screen(ScheduleFormScreen(self.kinds, schedule), self._schedule_made)
+
+    def _schedule_made(self, draft: ScheduleDraft | None) -> None:
+        if draft is not None:
+            self.feed.do(draft.keep)
 
     def copy(self, text: str, what: str) -> None:
         """Put text on the clipboard, through the terminal (OSC 52)."""

@@ -31,7 +31,10 @@ class Room:
 JOBS = "jobs"
 """The main screen, always there; its digit is 5."""
 
-ROOMS = (Room("queues", "3", "Every queue: depth, waits, limits, and when it will be empty", "queues:QueuesScreen"),)
+ROOMS = (
+    Room("queues", "3", "Every queue: depth, waits, limits, and when it will be empty", "queues:QueuesScreen"),
+    Room("schedules", "8", "Periodic jobs: when each comes next, and what became of the last", "schedules:SchedulesScreen"),
+)
 
 BY_NAME = {room.name: room for room in ROOMS}
 

@@ -8,11 +8,12 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jobdeck import Kind, parse_duration
+from jobdeck import Kind, Schedule, parse_duration
 
-from .options import Option
+from .options import Option, options_of
 from .values import read_json, takes_text
 
+_NONE = object()
 _NAME = re.compile(r"\w+")
 
 
@@ -32,14 +33,29 @@ def enqueue_text(kind: Kind, args: Mapping[str, Any], options: Sequence[tuple[Op
     return f"{shlex.join(['jobdeck', 'run', *flags, *more])} -- {shlex.join(command)}"
 
 
-def schedule_text(
-    verb: str, name: str, cron: str, zone: str, kind: Kind, args: Mapping[str, Any], options: Sequence[tuple[Option, str]]
+def add_schedule_text(
+    name: str, cron: str, zone: str, kind: Kind, args: Mapping[str, Any], options: Sequence[tuple[Option, str]]
 ) -> str:
-    """`jobdeck schedule add NAME CRON KIND KEY=VALUE … --timezone …`, or `edit`."""
-    zoned = [] if zone in ("", "UTC") and verb == "add" else ["--timezone", zone or "UTC"]
-    pairs = pairs_of(kind, args)
-    what = [cron, kind.name, *pairs] if verb == "add" else ["--cron", cron, "--kind", kind.name, *pairs]
-    return shlex.join(["jobdeck", "schedule", verb, name, *what, *zoned, *flags_of(options)])
+    """`jobdeck schedule add NAME CRON KIND KEY=VALUE … --timezone …`."""
+    zoned = [] if zone == "UTC" else ["--timezone", zone]
+    return shlex.join(["jobdeck", "schedule", "add", name, cron, kind.name, *pairs_of(kind, args), *zoned, *flags_of(options)])
+
+
+def edit_schedule_text(
+    before: Schedule, cron: str, zone: str, kind: Kind, args: Mapping[str, Any], options: Sequence[tuple[Option, str]]
+) -> str:
+    """`jobdeck schedule edit NAME` with what is changed, and no more."""
+    words = ["jobdeck", "schedule", "edit", before.name]
+    if kind.name != before.kind:
+        words += ["--kind", kind.name]
+    was = before.args if isinstance(before.args, dict) else {}
+    if kind.name != before.kind or any(name not in args for name in was):
+        words += ["--args", json.dumps(args, ensure_ascii=False, default=str)]
+    else:
+        words += pairs_of(kind, {name: value for name, value in args.items() if was.get(name, _NONE) != value})
+    words += ["--cron", cron] * (cron != before.cron) + ["--timezone", zone] * (zone != before.timezone)
+    told = options_of(before)
+    return shlex.join([*words, *flags_of([(each, text) for each, text in options if text.strip() != told[each.name]])])
 
 
 def pairs_of(kind: Kind, args: Mapping[str, Any]) -> list[str]:

@@ -20,6 +20,7 @@ from textual.widgets import Input, Select, Static
 from jobdeck import Kind, Queue
 
 from ..forms.options import Option, holder_of, read_option
+from ..forms.problems import Problems
 from ..text import safe
 from ..widgets.arguments import Arguments
 from ..widgets.field import Field
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from ..app import Cockpit
 
 Draft = TypeVar("Draft")
-Problems = Mapping[str, str]
-
 NARROW = 76
 """Below this width hints give way to what is typed; they are tooltips still."""
 TALL = 30
@@ -206,16 +205,14 @@ class FormScreen(ModalScreen[Draft | None], Generic[Draft]):
         if "JSON" not in problems:  # while it is half typed, what it was before is told
             self.command = self.told_command(draft)
         self.query_one("#form-command", Static).update(Content.assemble(("$ ", "$accent"), (safe(self.command), "$quiet")))
-        if problems:
-            self._submitting = False
-            self._show_problems(problems)
-            return
-        self.cockpit.feed.ask(lambda queue: self.judge(queue, draft), lambda judged: self._judged(token, draft, judged))
+        self.cockpit.feed.ask(
+            lambda queue: self.judge(queue, draft), lambda judged: self._judged(token, draft, problems, *judged)
+        )
 
-    def _judged(self, token: int, draft: Draft, judged: tuple[Problems, object]) -> None:
+    def _judged(self, token: int, draft: Draft, unread: Problems, judged: Problems, more: object) -> None:
         if token != self._token or not self.is_attached:
             return
-        problems, more = judged
+        problems = {**judged, **unread}
         self._show_problems(problems)
         self.show_more(more)
         if self._submitting and not problems:

@@ -10,12 +10,13 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Select, Static
 
-from jobdeck import InvalidArguments, InvalidOption, Job, JobdeckError, JobNotFound, Kind, Queue
+from jobdeck import Job, Kind, Queue
 
 from ..forms.command_text import enqueue_text
-from ..forms.options import FIELD_OF, JOB_OPTIONS, options_of
+from ..forms.options import JOB_OPTIONS, options_of
+from ..forms.problems import Problems, problems_of_job
 from ..text import safe
-from .form import FormScreen, Problems
+from .form import FormScreen
 
 NewJob = tuple[str, Mapping[str, Any], Mapping[str, Any]]
 """Kind, arguments, options."""
@@ -83,7 +84,7 @@ class NewJobScreen(FormScreen[NewJob]):
 
     def judge(self, queue: Queue, draft: NewJob) -> tuple[Problems, object]:
         kind, args, options = draft
-        return problems_of(queue, kind, args, options), None
+        return problems_of_job(queue, kind, args, options), None
 
     def told_command(self, draft: NewJob) -> str:
         return enqueue_text(self._kind, draft[1], self.typed_options())
@@ -92,26 +93,6 @@ class NewJobScreen(FormScreen[NewJob]):
         """Enqueue, once the queue has said that nothing is wrong."""
         self.cockpit.remembered.put(LAST_KIND, self._kind.name)
         super().action_submit()
-
-
-def problems_of(queue: Queue, kind: str, args: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, str]:
-    """What is wrong with a job, by field; `*` stands for the whole."""
-    try:
-        after = queue.draft(kind, args, **options).after
-        there = {job.id for job in queue.get_many(after)} if after else set()
-        missing = [job_id for job_id in after if job_id not in there]
-        return {"after": str(JobNotFound(missing[-1]))} if missing else {}
-    except JobdeckError as error:
-        return problem_of(error)
-
-
-def problem_of(error: JobdeckError) -> dict[str, str]:
-    """An error at its field."""
-    if isinstance(error, InvalidArguments):
-        return {error.field.partition(".")[0]: error.problem}
-    if isinstance(error, InvalidOption):
-        return {FIELD_OF.get(error.option, error.option): error.problem}
-    return {"*": str(error)}
 
 
 def _args_of(like: Job | None) -> Mapping[str, Any] | None:
