@@ -9,9 +9,11 @@ from typing import Any
 
 from ...clock import Clock
 from ...jobs import Schedule
+from ...journal import By
 from ...past import PastJob
 from ...states import State
 from ..schedules import Schedules
+from . import edits
 from .conditions import OF_SCHEDULE, SCHEDULED, schedule_tail
 from .connection import Connections
 from .rows import Row, rows_of, storable, tags_of
@@ -77,6 +79,12 @@ class SqliteSchedules(Schedules):
     def list(self) -> Sequence[Schedule]:
         with self._connections.reading() as connection:
             return [*map(schedule_of, rows_of(connection, f"SELECT {_COLUMNS} FROM jobdeck_schedules ORDER BY name"))]
+
+    def note_act(self, operation: str, name: str, by: By, before: Schedule | None) -> None:
+        with self._connections.writing() as connection:
+            after = edits.schedule_as_stored(connection, name)
+            was = None if before is None else edits.stored(before)
+            edits.note(connection, operation, by, self._clock.now(), name, was, after)
 
     def history(self, name: str, limit: int) -> Sequence[PastJob]:
         with self._connections.reading() as connection:
