@@ -23,6 +23,7 @@ def spoken(cron: str) -> str:
         return cron
     if found := _AT.fullmatch(words):
         words = f"{found[2]} at {found[1]}"
+    words = re.sub(r"^(Every \w+ minute) of every hour$", r"\1", words)
     for said, shorter in _WORDS:
         words = words.replace(f"on {said}", shorter).replace(said, shorter)
     words = re.sub(r"^(?!every |the |each )(?=(?:Sun|Mon|Tues|Wednes|Thurs|Fri|Satur)day\b)", "every ", words)

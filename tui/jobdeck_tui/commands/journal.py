@@ -37,7 +37,9 @@ def undo_command(front: Front, act: int | None) -> int:
     """Take back what you did last, or the act with that ID.
 
     An act is a cancel, retry, change of priority or delete of jobs, a pause, resume or limit of a queue, or whatever was
-    done to a schedule. Jobs that have moved on since are left alone, and the reason is said. A running job that was told to stop has been told.
+    done to a schedule.
+
+    Jobs that have moved on since are left alone, and the reason is said. A running job that was told to stop has been told.
     """
     return _turn(front, "undo", lambda queue: queue.undo(act, of=None if act else queue.who))
 

@@ -21,6 +21,7 @@ class Coming:
 
     at: float
     """When this was worked out."""
+    cron: str
     timezone: str
     ticks: tuple[float, ...] = ()
 
@@ -45,9 +46,9 @@ class ScheduleDraft:
             stranger: its kind is not known here, so that its arguments stay what they are.
         """
         now, problems = queue.clock.now(), dict[str, str]()
-        coming = Coming(now, self.timezone)
+        coming = Coming(now, self.cron, self.timezone)
         try:
-            coming = Coming(now, self.timezone, queue.schedules.preview(self.cron, self.timezone, TICKS))
+            coming = Coming(now, self.cron, self.timezone, queue.schedules.preview(self.cron, self.timezone, TICKS))
             if not stranger:
                 queue.schedules.draft(self.name, self.cron, self.kind.name, self.args, timezone=self.timezone, **self.options)
             if self.before is None and _there(queue, self.name):

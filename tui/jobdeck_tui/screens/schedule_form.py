@@ -17,13 +17,13 @@ from jobdeck import JobdeckError, Kind, Queue, Schedule, local_zone
 from ..forms.command_text import add_schedule_text, edit_schedule_text
 from ..forms.options import SCHEDULE_OPTIONS, options_of
 from ..forms.problems import Problems
-from ..forms.schedule_draft import ScheduleDraft
+from ..forms.schedule_draft import Coming, ScheduleDraft
 from ..spoken import spoken
 from ..text import safe
 from ..widgets.field import Field
 from ..widgets.schedule_told import ticks_told
 from ..widgets.telling import Told
-from .form import FormScreen
+from .form import NARROW, FormScreen
 
 _STRANGE = "This kind is not known here: its arguments stay as they are."
 _STYLES = {"strong": "bold", "quiet": "$quiet", "accent": "$accent", "later": "$later", "": ""}
@@ -99,11 +99,7 @@ class ScheduleFormScreen(FormScreen[ScheduleDraft]):
         return draft, {**made.problems, **problems}
 
     def judge(self, queue: Queue, draft: ScheduleDraft) -> tuple[Problems, object]:
-        problems, coming = draft.judged(queue, stranger=_is_strange(draft.kind))
-        lines: list[Told] = []
-        if coming.ticks:
-            lines = [[(safe(spoken(draft.cron)), "strong")], *ticks_told(coming.ticks, coming.timezone, coming.at)]
-        return problems, lines
+        return draft.judged(queue, stranger=_is_strange(draft.kind))
 
     def told_command(self, draft: ScheduleDraft) -> str:
         options = self.typed_options()
@@ -112,8 +108,12 @@ class ScheduleFormScreen(FormScreen[ScheduleDraft]):
         return add_schedule_text(draft.name or "NAME", draft.cron or "CRON", draft.timezone, draft.kind, draft.args, options)
 
     def show_more(self, more: object) -> None:
+        coming = cast("Coming", more)
+        lines: list[Told] = []
+        if coming.ticks:
+            ticks = ticks_told(coming.ticks, coming.timezone, coming.at, narrow=self.size.width < NARROW)
+            lines = [[(safe(spoken(coming.cron)), "strong")], *ticks]
         told = self.query_one("#cron-told", Static)
-        lines = cast("list[Told]", more)
         told.display = bool(lines)
         told.update(Content("\n").join([Content.assemble(*((text, _STYLES[name]) for text, name in line)) for line in lines]))
 

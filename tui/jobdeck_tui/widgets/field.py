@@ -84,10 +84,10 @@ class Field(Vertical):
 
     def problem(self, text: str | None) -> None:
         """Say what is wrong, or nothing."""
-        note = self.query_one(".field-problem", Static)
-        note.display = bool(text)
-        if text:
-            note.update(Content.assemble((f"✗ {safe(text)}", "$error")))
+        for note in self.query(".field-problem").results(Static):  # none, while it is still being put in its place
+            note.display = bool(text)
+            if text:
+                note.update(Content.assemble((f"✗ {safe(text)}", "$error")))
 
     @property
     def text(self) -> str:
