@@ -92,6 +92,7 @@ if TYPE_CHECKING:
     )
     from .journal import Act, Undoing
     from .metrics import ErrorGroup, Grouping, Metrics
+    from .past import PastJob
     from .query import Condition, Term, parse, parse_duration
     from .queue import Queue
     from .registry import REGISTRY, Registry, job, load_apps
@@ -124,6 +125,7 @@ _HOMES = {
     " Outcome Overview Parameter QueueInfo Reason Schedule Slot Stopping WorkerInfo",
     "journal": "Act Undoing",
     "metrics": "ErrorGroup Grouping Metrics",
+    "past": "PastJob",
     "query": "Condition Term parse parse_duration",
     "queue": "Queue",
     "registry": "REGISTRY Registry job load_apps",
@@ -197,6 +199,7 @@ __all__ = [
     "Outlook",
     "Overview",
     "Parameter",
+    "PastJob",
     "PayloadUnreadable",
     "Queue",
     "QueueInfo",

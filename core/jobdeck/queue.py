@@ -195,7 +195,7 @@ class Queue:
         """Periodic jobs: `list`, `get`, `add`, `edit`, `pause`, `resume`, `run`, `delete`, `preview`, `explain`."""
         from .schedule import Timetable  # imported late: most commands have nothing to do with them
 
-        return Timetable(self.store, self.clock, self.draft)
+        return Timetable(self.store, self.clock, self.draft, self._by)
 
     # -- look -------------------------------------------------------------------------------------
 
@@ -457,7 +457,15 @@ class Queue:
         check_name(queue)
         return self.store.resume_queue(queue, by=self._by(who))
 
-    def limit(self, queue: str, *, running: int | None = None, rate: int | None = None, period: float | None = None) -> None:
+    def limit(
+        self,
+        queue: str,
+        *,
+        running: int | None = None,
+        rate: int | None = None,
+        period: float | None = None,
+        who: str | None = None,
+    ) -> None:
         """Limit what runs of the queue, in all processes together. What is not given is not limited any more.
 
         Args:
@@ -465,6 +473,7 @@ class Queue:
             running: how many jobs may run at once.
             rate: how many may start within any `period` seconds.
             period: seconds; 1 when a rate is given without it.
+            who: who does it; the queue's `who` when `None`.
 
         Raises:
             InvalidOption: a limit is out of range.
@@ -475,7 +484,8 @@ class Queue:
                 raise InvalidOption(name, "must be a whole number from 1 on")
         if period is not None and (rate is None or not 0.001 <= period <= _DAYS):
             raise InvalidOption("period", "goes with a rate, and must be from 0.001 seconds to 31 days")
-        self.store.limit_queue(queue, Limits(running=running, rate=rate, period=(period or 1.0) if rate else None))
+        limits = Limits(running=running, rate=rate, period=(period or 1.0) if rate else None)
+        self.store.limit_queue(queue, limits, by=self._by(who))
 
     # -- undo -------------------------------------------------------------------------------------
 
@@ -483,7 +493,8 @@ class Queue:
         """Take an act back, for every job that has not moved on since; says of the others why not.
 
         A cancelled job comes back to its place in the queue, a retried one to how it had ended, a deleted one with its
-        attempts and the newest of its log, under its own id. A running job that was told to stop has been told.
+        attempts and the newest of its log, under its own id. A running job that was told to stop has been told. A schedule
+        comes back to what it was; what it has enqueued since stays, and ticks missed meanwhile are not made up for.
 
         Args:
             act: the id of the act; the newest that nobody has undone, or tried to, when `None`.

@@ -120,7 +120,7 @@ def forecast_text(told: Forecast) -> str:
         case Outlook.DRAINING if told.empty_in is not None:
             return f"empty in {about(told.empty_in)}"
         case Outlook.GROWING if told.growth is not None:
-            return f"growing {pace(told.growth)}"
+            return f"growing {rough_pace(told.growth)}"
         case Outlook.STILL:
             return f"stands still: {told.why}"
         case _:
@@ -137,7 +137,7 @@ def about(seconds: float) -> str:
     return f"{max(1, round(seconds))}s"
 
 
-def pace(a_second: float) -> str:
+def rough_pace(a_second: float) -> str:
     """How many jobs in a time, in the unit that keeps the number small and whole: `12/min`, `30/s`, `4/h`."""
     if a_second >= 10:
         return f"{round(a_second):,}/s"

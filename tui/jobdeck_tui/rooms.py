@@ -46,6 +46,7 @@ ROOMS = (
         (("2", "latency", "Run times and waits: their percentiles over time"),),
     ),
     Room("errors", "7", "What fails, alike failures together: retry a whole group at once", "errors:ErrorsScreen"),
+    Room("schedules", "8", "Periodic jobs: when each comes next, and what became of the last", "schedules:SchedulesScreen"),
 )
 
 BY_NAME = {room.name: room for room in ROOMS}

@@ -146,8 +146,8 @@ class Store(ABC):
         """The batch as it is now, or `None`."""
 
     @abstractmethod
-    def limit_queue(self, name: str, limits: Limits) -> None:
-        """From now on these limits hold for the queue, and no others."""
+    def limit_queue(self, name: str, limits: Limits, by: By = SOMEBODY) -> None:
+        """From now on these limits hold for the queue, and no others. Journaled where that changes something."""
 
     @abstractmethod
     def stage_jobs(self, limit: int = 1000) -> int:

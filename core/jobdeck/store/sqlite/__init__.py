@@ -267,8 +267,8 @@ class SqliteStore(Store):
         self._ring(bool(changes.done))  # what waited for one of them may run now
         return changes
 
-    def limit_queue(self, name: str, limits: Limits) -> None:
-        self._acts.limit(name, limits)
+    def limit_queue(self, name: str, limits: Limits, by: By = SOMEBODY) -> None:
+        self._acts.limit(name, limits, by)
         self._ring(True)
 
     def pause_queue(self, name: str, *, by: By = SOMEBODY) -> bool:

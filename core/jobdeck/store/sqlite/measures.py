@@ -33,7 +33,7 @@ SELECT {{told_by}}, measure, bucket, sum(n) FROM jobdeck_metrics
 """
 _COMPLETED = f"""
 SELECT {{told_by}}, CAST((slot - :begin) / :width AS INTEGER), sum(n) FROM jobdeck_metrics
- WHERE width IN ({", ".join(map(str, _WIDTHS))}) AND slot >= :begin AND measure = 'completed'
+ WHERE width IN ({", ".join(map(str, WIDTHS))}) AND slot >= :begin AND measure = 'completed'
    AND (:queue IS NULL OR queue = :queue) AND (:kind IS NULL OR kind = :kind)
  GROUP BY 1, 2
 """
