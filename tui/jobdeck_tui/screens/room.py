@@ -9,7 +9,8 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
-from ..messages import Deck, Look
+from ..looks import Look
+from ..messages import Deck
 from ..rooms import JOBS, ROOMS
 from ..widgets.header import Header
 from ..widgets.hints import Hints
