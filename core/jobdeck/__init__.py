@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .clock import Clock, SystemClock
     from .cron import explain_cron, local_zone, next_ticks
     from .drafts import Options
+    from .edits import Edits
     from .errors import (
         ActNotFound,
         AppNotLoaded,
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
         Attempt,
         Batch,
         Changes,
+        Edit,
         Family,
         IfParentFails,
         Job,
@@ -108,6 +110,7 @@ _HOMES = {
     "clock": "Clock SystemClock",
     "cron": "explain_cron local_zone next_ticks",
     "drafts": "Options",
+    "edits": "Edits",
     "errors": "ActNotFound AppNotLoaded ArgumentsTooLarge BackupFailed BatchNotFound ChildNotStarted GiveUp"
     " Interrupted InvalidArguments InvalidCron InvalidFilter InvalidHandler InvalidOption"
     " InvalidSetting JobNotFound JobdeckError KeyTaken KindNotInChild LeaseLost MovedOn NotUnique"
@@ -115,7 +118,7 @@ _HOMES = {
     " StoreBusy StoreError StoreFailed StoreRefused TimedOut UnknownKind WrongAct WrongState",
     "explain": "Check Explanation",
     "findings": "Finding Severity",
-    "jobs": "Attempt Batch Changes Family IfParentFails Job Kind Latency Limits LogLine NewJob OnConflict"
+    "jobs": "Attempt Batch Changes Edit Family IfParentFails Job Kind Latency Limits LogLine NewJob OnConflict"
     " Outcome Overview Parameter QueueInfo Reason Schedule Slot WorkerInfo",
     "journal": "Act Undoing",
     "metrics": "ErrorGroup Grouping Metrics",
@@ -152,6 +155,8 @@ __all__ = [
     "Clock",
     "Condition",
     "Context",
+    "Edit",
+    "Edits",
     "ErrorGroup",
     "Explanation",
     "Family",

@@ -31,7 +31,7 @@ class Act:
     """When, in seconds since 1970 UTC."""
     who: str
     operation: str
-    """`cancel`, `retry`, `reprioritise`, `delete`, `pause` or `resume`."""
+    """`cancel`, `retry`, `reprioritise`, `edit`, `delete`, `pause` or `resume`."""
     n: int
     """On how many jobs; 1 for a queue."""
     kept: int

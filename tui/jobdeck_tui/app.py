@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import shlex
 import signal
 import sys
 import threading
@@ -17,10 +16,10 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen, Screen
 
-from jobdeck import SWITCH_INTERVAL, Job, JobdeckError, Kind, Queue, Settings, command_line
+from jobdeck import SWITCH_INTERVAL, Job, Kind, Queue, Settings
 
+from .again import command_of as command_of
 from .feed import Feed, Post
-from .format import span
 from .messages import Acted, Answered, Checked, DetailSnapshot, Drained, Explained, Seen, Snapshot, Trouble
 from .remembered import Remembered, config_folder
 from .rooms import BY_NAME, JOBS, ROOMS
@@ -351,36 +350,6 @@ def _setter(app: Cockpit, theme: str) -> Callable[[], None]:
         app.theme = theme
 
     return use
-
-
-def command_of(job: Job) -> str:
-    """The command line that enqueues a job again."""
-    options = [] if job.queue == "default" else ["--queue", job.queue]
-    if job.priority:
-        options += ["--priority", str(job.priority)]
-    options += ["--max-attempts", str(job.max_attempts)]
-    if job.timeout:
-        options += ["--timeout", span(job.timeout)]
-    for tag in job.tags:
-        options += ["--tag", tag]
-    if job.unique_key is not None:
-        options += ["--unique", job.unique_key]
-    if job.backoff is not None:
-        options += ["--backoff", ",".join(map(span, job.backoff))]
-    try:
-        args = job.args
-    except JobdeckError:  # unreadable arguments: the text as it is
-        args = {}
-    command = args.get("command")
-    if job.kind != "shell" or not isinstance(command, list):
-        return shlex.join(["jobdeck", "enqueue", job.kind, *options, "--args", job.args_json])
-    if args.get("cwd"):
-        options += ["--cwd", args["cwd"]]
-    for name, value in (args.get("env") or {}).items():
-        options += ["--env", f"{name}={value}"]
-    if args.get("shell") is True:
-        return shlex.join(["jobdeck", "run", *options, "--shell", "--", " ".join(command)])
-    return f"{shlex.join(['jobdeck', 'run', *options])} -- {command_line(command)}"
 
 
 def run_cockpit(settings: Settings, *, threads: int | None = None, readonly: bool = False, demo: bool = False) -> int:
