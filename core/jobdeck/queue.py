@@ -414,7 +414,7 @@ class Queue:
             raise InvalidOption("edit", "changes nothing: give new arguments or options")
         return self._one(job_id, self.store.edit_job(job_id, change, by=self._by(who)))
 
-    def check_edit(self, job_id: int, args: Mapping[str, Any] | None = None, /, **changes: Unpack[Edits]) -> Edit:
+    def check_edit(self, job_id: int, args: Mapping[str, Any] | None = None, **changes: Unpack[Edits]) -> Edit:
         """Check a change of a queued job without making it. Raises what `edit` raises."""
         job = self.get(job_id)
         if not allows(Operation.EDIT, job.state):

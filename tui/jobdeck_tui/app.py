@@ -152,9 +152,10 @@ class Cockpit(App[int]):
 
     def on_detail_snapshot(self, message: DetailSnapshot) -> None:
         """Show the newest look at the opened job."""
-        for screen in self.screen_stack:
-            if isinstance(screen, JobScreen) and screen.job_id == message.detail.job_id:
-                screen.show(message.detail)
+        detail = None if self._ended else message.detail
+        for screen in self.screen_stack if detail is not None else ():
+            if isinstance(screen, JobScreen) and detail is not None and screen.job_id == detail.job_id:
+                screen.show(detail)
 
     def on_acted(self, message: Acted) -> None:
         """Say what came of an act."""
@@ -224,14 +225,25 @@ class Cockpit(App[int]):
         self.jobs_screen.narrow(filter)
 
     def open_job(self, job_id: int) -> None:
-        """Open a job."""
-        self.feed.open_job(job_id)
+        """Open a job; from the screen of another one too, and then back leads there."""
         self.push_screen(JobScreen(job_id))
 
     def close_job(self) -> None:
-        """Back from the job."""
+        """Back from the job to where one was. Another job's screen follows its own again when it comes to the front."""
         self.feed.open_job(None)
         self.pop_screen()
+
+    def neighbour_of(self, job_id: int, by: int) -> int | None:
+        """The job that comes `by` places after one in the list of the main screen, which follows; says so if there is none."""
+        table = self.jobs_screen.table
+        row = table.place_of(job_id)
+        if row is None:
+            self.tell(f"Job {job_id} is not in the list behind", failed=True)
+            return None
+        if not 0 <= row + by < table.total:
+            self.tell(f"Job {job_id} is the {'last' if by > 0 else 'first'} of the list behind")
+            return None
+        return table.go_to(row + by)
 
     def explain_job(self, job_id: int) -> None:
         """Say why a job does not run."""

@@ -43,6 +43,7 @@ Examples:
 @click.pass_obj
 def edit_command(
     front: Front,
+    /,
     job_id: int,
     pairs: Sequence[str],
     args_json: str | None,
