@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .clock import Clock, SystemClock
     from .cron import explain_cron, local_zone, next_ticks
     from .drafts import Options
+    from .edits import Edits
     from .errors import (
         ActNotFound,
         AppNotLoaded,
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
         Attempt,
         Batch,
         Changes,
+        Edit,
         Family,
         IfParentFails,
         Job,
@@ -113,6 +115,7 @@ _HOMES = {
     "clock": "Clock SystemClock",
     "cron": "explain_cron local_zone next_ticks",
     "drafts": "Options",
+    "edits": "Edits",
     "errors": "ActNotFound AppNotLoaded ArgumentsTooLarge BackupFailed BatchNotFound ChildNotStarted GiveUp"
     " Interrupted InvalidArguments InvalidCron InvalidFilter InvalidHandler InvalidOption"
     " InvalidSetting JobNotFound JobdeckError KeyTaken KindNotInChild LeaseLost MovedOn NotUnique"
@@ -121,7 +124,7 @@ _HOMES = {
     "explain": "Check Explanation",
     "findings": "Finding Severity",
     "history": "Event Happening Run Runs",
-    "jobs": "Attempt Batch Changes Family IfParentFails Job Kind Latency Limits LogLine NewJob OnConflict"
+    "jobs": "Attempt Batch Changes Edit Family IfParentFails Job Kind Latency Limits LogLine NewJob OnConflict"
     " Outcome Overview Parameter QueueInfo Reason Schedule Slot Stopping WorkerInfo",
     "journal": "Act Undoing",
     "metrics": "ErrorGroup Grouping Metrics",
@@ -160,6 +163,8 @@ __all__ = [
     "Clock",
     "Condition",
     "Context",
+    "Edit",
+    "Edits",
     "ErrorGroup",
     "Event",
     "Explanation",

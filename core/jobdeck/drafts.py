@@ -72,15 +72,14 @@ def draft(entry: Entry, args: Mapping[str, Any], options: Options, settings: Set
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     timeout = given.get("timeout", entry.timeout if entry.timeout is not None else settings.timeout)
     attempts = given.get("max_attempts", entry.max_attempts or settings.max_attempts)
-    if not isinstance(attempts, int) or not 1 <= attempts <= 1000:
-        raise InvalidOption("max_attempts", "must be a whole number from 1 to 1,000")
+    check_attempts(attempts)
     if not 0 <= timeout < _FAR:
         raise InvalidOption("timeout", "must not be negative, nor longer than 300 years")
     now = clock.now()
-    due = _moment(given.get("delay"), given.get("at"), "delay", now)
+    due = moment(given.get("delay"), given.get("at"), "delay", now)
     if given.get("delay") == 0:
         due = None  # whenever it is enqueued, it is due at that moment
-    expires_at = _moment(given.get("expires"), given.get("expires_at"), "expiry", now)
+    expires_at = moment(given.get("expires"), given.get("expires_at"), "expiry", now)
     if expires_at is not None and expires_at <= max(now, due or now):
         raise InvalidOption("expiry", "must be later than the time at which the job is due")
     return NewJob(
@@ -91,7 +90,7 @@ def draft(entry: Entry, args: Mapping[str, Any], options: Options, settings: Set
         max_attempts=attempts,
         scheduled_at=due,
         timeout=timeout or None,
-        tags=_tags(given.get("tags", ())),
+        tags=check_tags(given.get("tags", ())),
         backoff_json=_backoff_json(given["backoff"]) if "backoff" in given else None,
         expires_at=expires_at,
         unique_key=_key(given["unique"]) if "unique" in given else None,
@@ -136,8 +135,15 @@ def check_priority(priority: int) -> int:
     return priority
 
 
-def _moment(delay: float | None, at: float | None, name: str, now: float) -> float | None:
-    """A point in time given in either way."""
+def check_attempts(attempts: int) -> int:
+    """How often a job may start. Raises `InvalidOption` if it is no such number."""
+    if not isinstance(attempts, int) or not 1 <= attempts <= 1000:
+        raise InvalidOption("max_attempts", "must be a whole number from 1 to 1,000")
+    return attempts
+
+
+def moment(delay: float | None, at: float | None, name: str, now: float) -> float | None:
+    """A point in time given in either way. Raises `InvalidOption`."""
     if delay is not None and at is not None:
         raise InvalidOption(name, "and the time exclude each other; give one")
     if delay is not None and not 0 <= delay < _FAR:
@@ -147,7 +153,8 @@ def _moment(delay: float | None, at: float | None, name: str, now: float) -> flo
     return at if delay is None else now + delay
 
 
-def _tags(tags: Sequence[str]) -> tuple[str, ...]:
+def check_tags(tags: Sequence[str]) -> tuple[str, ...]:
+    """The tags. Raises `InvalidOption` if one cannot be a tag."""
     if isinstance(tags, str):
         tags = (tags,)
     if any(not isinstance(tag, str) or not tag or not tag.isprintable() or len(tag) > NAME_LENGTH for tag in tags):

@@ -44,6 +44,10 @@ _WHY_NOT = {
     (Operation.REPRIORITISE, State.COMPLETED): "only a job that still waits has a priority to change",
     (Operation.REPRIORITISE, State.FAILED): "retry it before changing its priority",
     (Operation.REPRIORITISE, State.CANCELLED): "retry it before changing its priority",
+    (Operation.EDIT, State.RUNNING): "only a job that still waits can be edited",
+    (Operation.EDIT, State.COMPLETED): "only a job that still waits can be edited; enqueue another one like it",
+    (Operation.EDIT, State.FAILED): "only a job that still waits can be edited; enqueue another one like it",
+    (Operation.EDIT, State.CANCELLED): "only a job that still waits can be edited; enqueue another one like it",
     (Operation.DELETE, State.RUNNING): "cancel it and let it stop before deleting it",
 }
 

@@ -100,6 +100,19 @@ class NewJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """What shall be different about a queued job, checked. `None` leaves it as it is. Made by `edits.check_edit`."""
+
+    args_json: str | None = None
+    queue: str | None = None
+    priority: int | None = None
+    max_attempts: int | None = None
+    scheduled_at: float | None = None
+    """When it shall be due, in seconds since 1970 UTC."""
+    tags: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """A job as it was when it was read."""
 

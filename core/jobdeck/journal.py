@@ -35,8 +35,8 @@ class Act:
     """When, in seconds since 1970 UTC."""
     who: str
     operation: str
-    """`cancel`, `retry`, `reprioritise`, `delete`; `pause`, `resume` or `limit` of a queue; `add schedule`, `edit schedule`,
-    `pause schedule`, `resume schedule`, `delete schedule`."""
+    """`cancel`, `retry`, `reprioritise`, `edit`, `delete`; `pause`, `resume` or `limit` of a queue; `add schedule`,
+    `edit schedule`, `pause schedule`, `resume schedule`, `delete schedule`."""
     n: int
     """On how many jobs; 1 for a queue or a schedule."""
     kept: int

@@ -17,18 +17,20 @@ from .backlog import Backlog
 from .care import Care
 from .clock import Clock, SystemClock
 from .drafts import Options, check_batch_name, check_name, check_priority, draft
-from .errors import BatchNotFound, InvalidOption, JobNotFound
+from .edits import Edits, check_edit
+from .errors import BatchNotFound, InvalidOption, JobNotFound, WrongState
 from .explain import Explanation, explain
 from .history import MOST_EVENTS, MOST_RUNS, Event, Happening, Runs
-from .jobs import Attempt, Batch, Changes, Family, Job, Kind, Limits, LogLine, NewJob, Overview, QueueInfo, WorkerInfo
+from .jobs import Attempt, Batch, Changes, Edit, Family, Job, Kind, Limits, LogLine, NewJob, Overview, QueueInfo, WorkerInfo
 from .journal import Act, By, Undoing, check_who, whoami
 from .metrics import ErrorGroup, Grouping, Metrics
 from .place import open_store
 from .query import EVERY_JOB, Condition, parse
 from .registry import REGISTRY, SHELL, Entry, Handler, Registry
 from .settings import Settings
-from .states import FINAL
+from .states import FINAL, Operation, allows
 from .store.base import SORTS, Store
+from .store.journal import ACTS_READ
 from .store.measures import FAILURES_READ
 
 if TYPE_CHECKING:
@@ -438,6 +440,36 @@ class Queue:
         check_priority(priority)
         return self.store.reprioritise_jobs(list(ids), priority, relative=relative, by=self._by(who, act))
 
+    def edit(
+        self, job_id: int, args: Mapping[str, Any] | None = None, *, who: str | None = None, **changes: Unpack[Edits]
+    ) -> Job:
+        """Change a queued job: its arguments, queue, priority, time, attempts, tags. What is not given stays.
+
+        Args:
+            job_id: a job that is scheduled, waiting, pending or retrying.
+            args: all of its new arguments by name, checked as at the enqueue; `None` leaves them.
+            who: who edits it.
+            changes: see `Edits`: queue, priority, delay, at, max_attempts, tags.
+
+        Raises:
+            JobNotFound: there is none with this id.
+            WrongState: it runs, or is final.
+            UnknownKind: its arguments are to be changed, and its kind is not in the registry.
+            InvalidArguments: an argument does not fit the handler's signature; so `ArgumentsTooLarge`.
+            InvalidOption: an option is out of range, or there is nothing to change.
+        """
+        change = self.check_edit(job_id, args, **changes)
+        if change == Edit():
+            raise InvalidOption("edit", "changes nothing: give new arguments or options")
+        return self._one(job_id, self.store.edit_job(job_id, change, by=self._by(who)))
+
+    def check_edit(self, job_id: int, args: Mapping[str, Any] | None = None, **changes: Unpack[Edits]) -> Edit:
+        """Check a change of a queued job without making it. Raises what `edit` raises."""
+        job = self.get(job_id)
+        if not allows(Operation.EDIT, job.state):
+            raise WrongState(job_id, Operation.EDIT, job.state)
+        return check_edit(None if args is None else self._entry(job.kind), args, changes, self.settings, self.clock)
+
     def delete(self, job_id: int, *, who: str | None = None) -> None:
         """Remove a job that is not running, with its attempts and log. Raises `JobNotFound`, `WrongState`."""
         for refusal in self.delete_many([job_id], who=who).refused.values():
@@ -492,9 +524,10 @@ class Queue:
     def undo(self, act: int | None = None, *, of: str | None = None, who: str | None = None) -> Undoing:
         """Take an act back, for every job that has not moved on since; says of the others why not.
 
-        A cancelled job comes back to its place in the queue, a retried one to how it had ended, a deleted one with its
-        attempts and the newest of its log, under its own id. A running job that was told to stop has been told. A schedule
-        comes back to what it was; what it has enqueued since stays, and ticks missed meanwhile are not made up for.
+        A cancelled job comes back to its place in the queue, a retried one to how it had ended, an edited one to what it
+        was, a deleted one with its attempts and the newest of its log, under its own id. A running job that was told to
+        stop has been told. A schedule comes back to what it was; what it has enqueued since stays, and ticks missed
+        meanwhile are not made up for.
 
         Args:
             act: the id of the act; the newest that nobody has undone, or tried to, when `None`.
@@ -526,6 +559,14 @@ class Queue:
     def journal(self, *, limit: int = 50) -> Sequence[Act]:
         """The newest acts of people and programs on this queue, newest first."""
         return self.store.journal.list_acts(limit)
+
+    def acts_on(self, job_id: int) -> Sequence[Act]:
+        """What people and programs did to one job, oldest first, as far as the newer part of the journal tells.
+
+        Raises:
+            JobNotFound: there is none with this id.
+        """
+        return self.store.journal.acts_on(job_id, self.get(job_id).created_at, ACTS_READ)
 
     def _by(self, who: str | None, act: int | None = None) -> By:
         return By(self.who if who is None else check_who(who), act)

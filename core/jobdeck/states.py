@@ -63,9 +63,10 @@ class Operation(StrEnum):
     CANCEL = "cancel"
     RETRY = "retry"
     REPRIORITISE = "reprioritise"
+    EDIT = "edit"
     DELETE = "delete"
     UNDO = "undo"
-    """Of a cancel, retry, reprioritise or delete."""
+    """Of a cancel, retry, reprioritise, edit or delete."""
     PRUNE = "prune"
 
 
@@ -117,15 +118,24 @@ TRANSITIONS: Mapping[Operation, Mapping[State | None, Targets]] = MappingProxyTy
             _S.CANCELLED: _to(_S.PENDING),
         },
         Operation.REPRIORITISE: {state: _to(state) for state in sorted(QUEUED)},
+        # By a person: other arguments, queue, time, … . Another time makes a ready job due later, or one that is due
+        # later ready; a waiting one waits on, and a retrying one is staged when it is due.
+        Operation.EDIT: {
+            _S.SCHEDULED: _to(_S.SCHEDULED, _S.PENDING),
+            _S.WAITING: _to(_S.WAITING),
+            _S.PENDING: _to(_S.PENDING, _S.SCHEDULED),
+            _S.RETRYING: _to(_S.RETRYING),
+        },
         Operation.DELETE: {state: _to(None) for state in sorted(QUEUED | FINAL)},
         # Back to where the act took the job from, if it has not moved on since: a cancelled job to its place in the
-        # queue, a retried one to its earlier end or due time, a deleted one to whatever it was. An undone change of
-        # priority moves nothing. A waiting job whose parents have completed meanwhile comes back as pending.
+        # queue, a retried one to its earlier end or due time, a deleted one to whatever it was, an edited one to when
+        # it was due. An undone change of priority moves nothing. A waiting job whose parents have completed meanwhile
+        # comes back as pending.
         Operation.UNDO: {
             None: _to(*sorted(QUEUED | FINAL)),
             _S.CANCELLED: _to(*sorted(QUEUED)),
             _S.PENDING: _to(_S.PENDING, _S.SCHEDULED, _S.RETRYING, *sorted(FINAL)),
-            _S.SCHEDULED: _to(_S.SCHEDULED),
+            _S.SCHEDULED: _to(_S.SCHEDULED, _S.PENDING),
             _S.WAITING: _to(_S.WAITING),
             _S.RETRYING: _to(_S.RETRYING),
         },

@@ -454,12 +454,16 @@ def test_a_job_is_opened_with_its_parents_children_key_batch_and_expiry(few: Sti
     async def scene(pilot: Pilot[Any]) -> None:
         pilot.app.open_job(7)  # type: ignore[attr-defined]
         await seen(pilot, lambda: isinstance(pilot.app.screen, JobScreen) and pilot.app.screen.detail is not None)
-        facts = text_of(pilot.app.screen, "facts")
-        for told in ("unique    one a day", "batch     1", "in 2h00m", "after     6  ○ pending", "if one fails: cancel"):
+        facts = text_of(pilot.app.screen, "life")
+        for told in ("unique    one a day", "batch     1", "in 2h00m", "follows when job 6 has completed"):
             assert told in facts
-        assert "before    8  ◌ waiting" in facts
-        assert "and 3 more" in facts
-        assert "waits for job 6 to complete" in str(pilot.app.screen.query_one("#job-title").render_line(1).text)
+        bonds = ["".join(text for cell in row.cells for text, _ in cell) for row in pilot.app.screen.query_one("#related").rows]
+        assert bonds[0].startswith("waits for6○ pendingimg.resize")
+        assert bonds[1].startswith("before8◌ waitingwebhook.post")
+        assert len(bonds) == 1 + 11 + 1
+        assert bonds[12].startswith("batch10 of 1 ended")
+        assert "if one fails: cancel" in str(pilot.app.screen.query_one("#related").border_subtitle)
+        assert "it waits for job 6" in str(pilot.app.screen.query_one("#job-title").render_line(1).text)
 
     play(few.app(), scene)
 
@@ -471,7 +475,7 @@ def test_where_priorities_age_an_opened_job_tells_what_its_own_counts_as(few: St
     async def scene(pilot: Pilot[Any]) -> None:
         pilot.app.open_job(6)  # type: ignore[attr-defined]
         await seen(pilot, lambda: isinstance(pilot.app.screen, JobScreen) and pilot.app.screen.detail is not None)
-        assert re.search(r"priority  -?\d+  counts as -?\d+ by its age", text_of(pilot.app.screen, "facts"))
+        assert re.search(r"priority  -?\d+  counts as -?\d+ by its age", text_of(pilot.app.screen, "life"))
 
     play(few.app(), scene)
 
@@ -775,10 +779,10 @@ def test_a_line_of_a_megabyte_is_shown_at_once(few: Still) -> None:
     few.store.append_logs([(1, 1, few.clock.now(), "out", line) for line in lines], 1 << 23)
 
     async def scene(pilot: Pilot[Any]) -> None:
-        begun = time.monotonic()
-        await pilot.press("G", "enter", "3")
+        begun = time.thread_time()
+        await pilot.press("G", "enter", "4")
         await seen(pilot, lambda: isinstance(pilot.app.screen, JobScreen) and "charactersmore" in wrapped(pilot))
-        assert time.monotonic() - begun < 3
+        assert time.thread_time() - begun < 1  # seconds of work, however busy the machine is
 
     def wrapped(pilot: Pilot[Any]) -> str:
         view = pilot.app.screen.query_one("#log")

@@ -17,7 +17,6 @@ from jobdeck_tui.screens.errors import ErrorsScreen, binned
 from jobdeck_tui.screens.help import HelpScreen
 from jobdeck_tui.screens.job import JobScreen
 from jobdeck_tui.screens.jobs import JobsScreen
-from jobdeck_tui.widgets.tracebacks import opened
 
 Compare = Callable[..., bool]
 sizes = pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)], ids=lambda size: f"{size[0]}x{size[1]}")
@@ -243,11 +242,11 @@ def test_s_and_a_click_on_a_head_sort_by_count_or_by_the_newest(failed: Still) -
 def test_t_opens_the_whole_traceback_and_folds_it_again(failed: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await open_errors(pilot)
-        assert "1 frame above · t shows all" in screen_text(pilot)
+        assert "1 more frame · t unfolds" in screen_text(pilot)
         await pilot.press("t")
         await seen(pilot, lambda: "Traceback (most recent call last)" in screen_text(pilot))
         await pilot.press("t")
-        await seen(pilot, lambda: "1 frame above · t shows all" in screen_text(pilot))
+        await seen(pilot, lambda: "1 more frame · t unfolds" in screen_text(pilot))
 
     watch(failed.app(), scene, size=(80, 20))
 
@@ -352,28 +351,6 @@ def test_hostile_text_in_errors_stays_text(still: Still) -> None:
 
 def plain(lines: list[Any]) -> list[str]:
     return ["".join(text for text, _ in line) for line in lines]
-
-
-def test_a_traceback_is_opened_at_the_frame_that_raised() -> None:
-    folded = opened(TRUNCATED)
-    assert plain(folded) == [
-        "⋯ 2 frames above · t shows all",
-        '  File "/srv/app/img.py", line 80, in resize',
-        "    raise Truncated(path) from error",
-    ]
-    whole = opened(TRUNCATED, whole=True)
-    assert plain(whole) == TRUNCATED.rstrip().split("\n")
-    assert [line[0][0] for line in whole if line[0][1] == "strong"] == ['  File "/srv/app/img.py", line 80, in resize']
-    assert whole[-1][0][1] == "error"
-
-
-def test_a_traceback_without_frames_is_told_whole() -> None:
-    assert plain(opened("SyntaxError: no\nfile")) == ["SyntaxError: no", "file"]
-
-
-def test_the_frame_of_an_exception_group_is_found_behind_its_bars() -> None:
-    text = '  + Exception Group Traceback:\n  |   File "a.py", line 3, in f\n  |     raise g\n  | Group: x\n'
-    assert plain(opened(text))[1:] == ['  |   File "a.py", line 3, in f', "  |     raise g"]
 
 
 def test_moments_are_counted_in_equal_parts() -> None:

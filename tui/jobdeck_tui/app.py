@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import shlex
 import signal
 import sys
 import threading
@@ -17,10 +16,10 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen, Screen
 
-from jobdeck import SWITCH_INTERVAL, Job, JobdeckError, Kind, Queue, Schedule, Settings, command_line
+from jobdeck import SWITCH_INTERVAL, Job, Kind, Queue, Schedule, Settings
 
+from .again import command_of as command_of
 from .feed import Feed, Post
-from .format import span
 from .loop import prompt_loop
 from .messages import Acted, Answered, DetailSnapshot, Drained, Explained, Seen, Snapshot, Trouble
 from .remembered import Remembered, config_folder
@@ -156,9 +155,10 @@ class Cockpit(App[int]):
 
     def on_detail_snapshot(self, message: DetailSnapshot) -> None:
         """Show the newest look at the opened job."""
-        for screen in self.screen_stack:
-            if isinstance(screen, JobScreen) and screen.job_id == message.detail.job_id:
-                screen.show(message.detail)
+        detail = None if self._ended else message.detail
+        for screen in self.screen_stack if detail is not None else ():
+            if isinstance(screen, JobScreen) and detail is not None and screen.job_id == detail.job_id:
+                screen.show(detail)
 
     def on_acted(self, message: Acted) -> None:
         """Say what came of an act."""
@@ -223,14 +223,25 @@ class Cockpit(App[int]):
         self.jobs_screen.narrow(filter)
 
     def open_job(self, job_id: int) -> None:
-        """Open a job."""
-        self.feed.open_job(job_id)
+        """Open a job; from the screen of another one too, and then back leads there."""
         self.push_screen(JobScreen(job_id))
 
     def close_job(self) -> None:
-        """Back from the job."""
+        """Back from the job to where one was. Another job's screen follows its own again when it comes to the front."""
         self.feed.open_job(None)
         self.pop_screen()
+
+    def neighbour_of(self, job_id: int, by: int) -> int | None:
+        """The job that comes `by` places after one in the list of the main screen, which follows; says so if there is none."""
+        table = self.jobs_screen.table
+        row = table.place_of(job_id)
+        if row is None:
+            self.tell(f"Job {job_id} is not in the list behind", failed=True)
+            return None
+        if not 0 <= row + by < table.total:
+            self.tell(f"Job {job_id} is the {'last' if by > 0 else 'first'} of the list behind")
+            return None
+        return table.go_to(row + by)
 
     def explain_job(self, job_id: int) -> None:
         """Say why a job does not run."""
@@ -367,36 +378,6 @@ def _setter(app: Cockpit, theme: str) -> Callable[[], None]:
         app.theme = theme
 
     return use
-
-
-def command_of(job: Job) -> str:
-    """The command line that enqueues a job again."""
-    options = [] if job.queue == "default" else ["--queue", job.queue]
-    if job.priority:
-        options += ["--priority", str(job.priority)]
-    options += ["--max-attempts", str(job.max_attempts)]
-    if job.timeout:
-        options += ["--timeout", span(job.timeout)]
-    for tag in job.tags:
-        options += ["--tag", tag]
-    if job.unique_key is not None:
-        options += ["--unique", job.unique_key]
-    if job.backoff is not None:
-        options += ["--backoff", ",".join(map(span, job.backoff))]
-    try:
-        args = job.args
-    except JobdeckError:  # unreadable arguments: the text as it is
-        args = {}
-    command = args.get("command")
-    if job.kind != "shell" or not isinstance(command, list):
-        return shlex.join(["jobdeck", "enqueue", job.kind, *options, "--args", job.args_json])
-    if args.get("cwd"):
-        options += ["--cwd", args["cwd"]]
-    for name, value in (args.get("env") or {}).items():
-        options += ["--env", f"{name}={value}"]
-    if args.get("shell") is True:
-        return shlex.join(["jobdeck", "run", *options, "--shell", "--", " ".join(command)])
-    return f"{shlex.join(['jobdeck', 'run', *options])} -- {command_line(command)}"
 
 
 def run_cockpit(settings: Settings, *, threads: int | None = None, readonly: bool = False, demo: bool = False) -> int:

@@ -33,6 +33,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Change jobs": {
         "cancel": ("acts", "Cancel jobs, running ones too."),
         "retry": ("acts", "Run jobs again, or now instead of later."),
+        "edit": ("edit", "Change a job that still waits: arguments, queue, time."),
         "priority": ("acts", "Set or change the priority of jobs."),
         "delete": ("acts", "Remove jobs with their attempts and logs."),
         "pause": ("queues", "Start nothing more from a queue."),

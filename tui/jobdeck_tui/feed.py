@@ -24,7 +24,6 @@ from jobdeck import (
     JobNotFound,
     Kind,
     KindNotInChild,
-    LogLine,
     Overview,
     Queue,
     StoreError,
@@ -34,14 +33,13 @@ from jobdeck import (
     parse,
 )
 
-from .ageing import aged_priority
 from .arrivals import told_apart
 from .looks import Look
+from .looks.job import Following
 from .messages import (
     Acted,
     Answered,
     Deck,
-    Detail,
     DetailSnapshot,
     Drained,
     Explained,
@@ -59,6 +57,8 @@ logger = logging.getLogger("jobdeck.feed")
 Post = Callable[[Message], Any]
 Act = Callable[[], None]
 T = TypeVar("T")
+Reading = Callable[[Queue], T]
+"""Reads something, or does it, on the feed's thread."""
 
 EVERY = 0.5
 """Seconds between two looks."""
@@ -66,7 +66,6 @@ AHEAD = 60
 """Rows read before and after those on screen, so that moving seldom meets a row that is not there yet."""
 _PATIENCE = 20
 """A list of ids that took t seconds to read is not read again for 20 t: at most 5 % of the feed's time."""
-_LOG_LINES = 5000
 
 
 class Feed:
@@ -88,9 +87,7 @@ class Feed:
         self._page: Page | None = None
         self._watched: Look[object] | None = None
         self._read_at = 0.0
-        self._opened: int | None = None
-        self._logs_of: int | None = None
-        self._logs: tuple[LogLine, ...] = ()
+        self._following: Following | None = None
         self._looked_at = 0.0
         self._overview: Overview | None = None
         self._overview_of: tuple[float, int] | None = None
@@ -138,7 +135,7 @@ class Feed:
 
         self._inbox.put(act)
 
-    def ask(self, read: Callable[[Queue], T], answer: Callable[[T], None]) -> None:
+    def ask(self, read: Reading[T], answer: Callable[[T], None]) -> None:
         """Read something once. `answer` is called with it on the event loop; not at all if the reading failed."""
         self._inbox.put(lambda: self._post(Answered(answer, read(self.queue))))
 
@@ -167,7 +164,8 @@ class Feed:
         """Follow one job in detail, or none."""
 
         def act() -> None:
-            self._opened = job_id
+            if job_id is None or self._following is None or self._following.job_id != job_id:
+                self._following = None if job_id is None else Following(job_id)
             self._asked = True
 
         self._inbox.put(act)
@@ -346,8 +344,9 @@ class Feed:
             took = time.monotonic() - begun
             # Less a little, so that a look of each beat does not miss every second one.
             self._read_at = begun + max(self._watched.every - EVERY / 10, _PATIENCE * took)
-        if self._opened is not None:
-            self._post(DetailSnapshot(self._detail(self._opened)))
+        if self._following is not None:
+            self._following.look(self.queue)
+            self._post(DetailSnapshot(self._following.take))
         if self._trouble is not None:
             self._trouble = None
             self._post(Trouble(None))
@@ -381,21 +380,6 @@ class Feed:
             self._held_still = jobs
         self._shown = jobs
         return Page(view, self._ids, jobs, problem, column)
-
-    def _detail(self, job_id: int) -> Detail:
-        at = self.queue.clock.now()
-        try:
-            job = self.queue.get(job_id)
-            family = self.queue.family(job_id)
-            attempts = tuple(self.queue.attempts(job_id))
-            if self._logs_of != job_id:
-                self._logs_of, self._logs = job_id, ()
-            news = self.queue.logs(job_id, after=self._logs[-1].id if self._logs else 0, limit=_LOG_LINES)
-            if news:
-                self._logs = (*self._logs, *news)[-_LOG_LINES:]
-        except JobNotFound:
-            return Detail(at, None, job_id)
-        return Detail(at, job, job_id, attempts, self._logs, family, aged_priority(job, at, self.queue.settings.ageing))
 
     # -- acts -------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from textual.message import Message
 
-from jobdeck import Attempt, Explanation, Family, Job, LogLine, Overview
+from jobdeck import Act, Attempt, Batch, Explanation, Family, Job, LogLine, Overview
 
 from .looks import Look
 
@@ -97,13 +97,32 @@ class Detail:
     family: Family = field(default_factory=Family)
     aged: int | None = None
     """The priority that it counts as by now; `None` where priorities do not age, or the job is not ready."""
+    log_cut: bool = False
+    """Whether older lines of the log are left out."""
+    why: Explanation | None = None
+    """Why it does not run, while it is queued."""
+    acts: tuple[Act, ...] = ()
+    """What people did to it, oldest first."""
+    relatives: Mapping[int, Job] = field(default_factory=dict)
+    """The records of the first of the jobs that it came after, and of those that came after it."""
+    batch: Batch | None = None
 
 
-@dataclass
 class DetailSnapshot(Message):
-    """A new look at the opened job."""
+    """A new look at the opened job.
 
-    detail: Detail
+    It hands over the newest there is when it is read: one look may hold megabytes, and other messages in between keep a
+    newer one from replacing an older one that waits.
+    """
+
+    def __init__(self, newest: Callable[[], Detail | None]) -> None:
+        super().__init__()
+        self._newest = newest
+
+    @property
+    def detail(self) -> Detail | None:
+        """The newest look, once; `None` where an earlier message has shown it."""
+        return self._newest()
 
     def can_replace(self, message: Message) -> bool:
         return isinstance(message, DetailSnapshot)

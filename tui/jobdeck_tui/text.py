@@ -32,6 +32,11 @@ def safe_json(text: str) -> str:
     return text if text.isprintable() else _pattern(multiline=False).sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
+def masked(text: str) -> str:
+    """One line with each such character replaced by a sign, as long as before: for an editor, whose cursor counts them."""
+    return text if text.isprintable() else _pattern(multiline=False).sub("�", text)
+
+
 @cache
 def _pattern(*, multiline: bool) -> re.Pattern[str]:
     # Made when it is first needed: most commands never print such text, and making it takes 2 ms.

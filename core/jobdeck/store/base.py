@@ -20,6 +20,7 @@ from ..jobs import (
     Batch,
     Changes,
     Completion,
+    Edit,
     Failure,
     Family,
     Job,
@@ -266,6 +267,10 @@ class Store(ABC):
     @abstractmethod
     def reprioritise_jobs(self, ids: Sequence[int], priority: int, *, relative: bool = False, by: By = SOMEBODY) -> Changes:
         """Set the priority of queued jobs, or add to it where `relative`."""
+
+    @abstractmethod
+    def edit_job(self, job_id: int, change: Edit, *, by: By = SOMEBODY) -> Changes:
+        """Give a queued job other arguments or options. Another time moves it between `pending` and `scheduled`."""
 
     @abstractmethod
     def delete_jobs(self, ids: Sequence[int], *, by: By = SOMEBODY) -> Changes:

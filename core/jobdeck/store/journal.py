@@ -20,6 +20,10 @@ BYTES_KEPT = 64 << 20
 """What is kept of all acts together; the oldest go first."""
 
 
+ACTS_READ = 256 << 10
+"""Bytes of the journal's newest parts that are looked through for the acts on one job."""
+
+
 class Journal(ABC):
     """The journal of one store."""
 
@@ -58,6 +62,10 @@ class Journal(ABC):
     @abstractmethod
     def list_acts(self, limit: int) -> list[Act]:
         """The newest acts, newest first."""
+
+    @abstractmethod
+    def acts_on(self, job_id: int, since: float, room: int) -> list[Act]:
+        """What was done to one job, oldest first: as far as `room` bytes of the newest acts from `since` on tell."""
 
     @abstractmethod
     def prune(self) -> int:

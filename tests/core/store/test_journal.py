@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.core.helpers import STORES, Bench, FakeClock, new, wait_until
 
-from jobdeck import Changes, Job, JobNotFound, KeyTaken, MovedOn, NothingToUndo, State, WrongAct, WrongState
+from jobdeck import Changes, Edit, Job, JobNotFound, KeyTaken, MovedOn, NothingToUndo, State, WrongAct, WrongState
 from jobdeck.errors import ActNotFound
 from jobdeck.jobs import Failure, IfParentFails, Reason
 from jobdeck.journal import By
@@ -773,7 +773,7 @@ def test_two_who_undo_at_once_undo_two_acts(bench: Bench) -> None:
 FIRST, LAST = 1, 9
 act_steps = st.lists(
     st.tuples(
-        st.sampled_from(["cancel", "retry", "reprioritise", "delete", "pause", "resume"]),
+        st.sampled_from(["cancel", "retry", "reprioritise", "edit", "delete", "pause", "resume"]),
         st.lists(st.integers(FIRST, LAST + 1), min_size=1, max_size=4),
         st.integers(-3, 3),
         st.booleans(),
@@ -806,6 +806,9 @@ def test_whatever_was_done_undoing_it_all_leaves_everything_as_it_was(
                 bench.store.retry_jobs(ids)
             case "reprioritise":
                 bench.store.reprioritise_jobs(ids, n, relative=flag)
+            case "edit":
+                change = Edit(queue="slow") if flag else Edit(args_json=f'{{"n": {n}}}', scheduled_at=clock.now() + 5000 * n)
+                bench.store.edit_job(ids[0], change)
             case "delete":
                 bench.store.delete_jobs(ids)
             case "pause":

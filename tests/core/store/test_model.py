@@ -1,7 +1,7 @@
 """Hypothesis drives a store and a plain model of it side by side: P2, P3, P5, P6, P7, P10 and the counters.
 
 Two workers claim for their threads and ahead of them, finish, stall and come back late; clocks step and jump; jobs have
-keys, expire, and wait for one another; people cancel, retry, reprioritise, pause and delete. After every step the store
+keys, expire, and wait for one another; people cancel, retry, reprioritise, edit, pause and delete. After every step the store
 must say what the model says.
 """
 
@@ -31,7 +31,7 @@ from hypothesis.stateful import (
 )
 from tests.core.helpers import STORES, Bench, FakeClock, new
 
-from jobdeck import FINAL, QUEUED, IfParentFails, Job, JobdeckError, Reason, State
+from jobdeck import FINAL, QUEUED, Edit, IfParentFails, Job, JobdeckError, Reason, State
 
 LEASE = 30.0
 KINDS = ("a", "b")
@@ -392,6 +392,26 @@ class StoreMachine(RuleBasedStateMachine):
         assert done == ((job_id,) if allowed else ())
         if model and allowed:
             model.priority = priority
+
+    @rule(
+        choice=st.integers(0, 50),
+        queue=st.sampled_from(QUEUES),
+        attempts=st.integers(1, 3),
+        delay=st.sampled_from([-5.0, 50.0]),
+    )
+    def edit(self, choice: int, queue: str, attempts: int, delay: float) -> None:
+        job_id, now = self.some(choice), self.clock.now()
+        change = Edit(queue=queue, max_attempts=attempts, scheduled_at=now + delay)
+        done = self.store.edit_job(job_id, change).done
+        model = self.jobs.get(job_id)
+        allowed = model is not None and model.state in QUEUED and attempts > model.attempt
+        if model and model.expires is not None and model.expires <= now + delay:
+            allowed = False
+        assert done == ((job_id,) if allowed else ())
+        if model and allowed:
+            model.queue, model.max_attempts, model.due = queue, attempts, now + delay
+            if model.state in (State.PENDING, State.SCHEDULED):
+                model.state = State.SCHEDULED if delay > 0 else State.PENDING
 
     @rule(choice=st.integers(0, 50))
     def delete(self, choice: int) -> None:

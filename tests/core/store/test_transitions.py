@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from tests.core.helpers import PARENT, Bench, new
 
-from jobdeck import Job, Operation, State, WrongState, allows
+from jobdeck import Edit, Job, Operation, State, WrongState, allows
 from jobdeck.retention import Rule
 from jobdeck.states import TRANSITIONS, sources
 
@@ -60,9 +60,15 @@ DOING: dict[Operation, Doing] = {
     Operation.CANCEL: lambda bench, job: bool(bench.store.cancel_jobs([job.id]).done),
     Operation.RETRY: lambda bench, job: bool(bench.store.retry_jobs([job.id]).done),
     Operation.REPRIORITISE: lambda bench, job: bool(bench.store.reprioritise_jobs([job.id], 5).done),
+    Operation.EDIT: lambda bench, job: bool(bench.store.edit_job(job.id, later(bench)).done),
     Operation.DELETE: lambda bench, job: bool(bench.store.delete_jobs([job.id]).done),
     Operation.PRUNE: prune,
 }
+
+
+def later(bench: Bench) -> Edit:
+    """Other arguments, and another time at which it is due."""
+    return Edit(args_json='{"n": 1}', scheduled_at=bench.clock.now() + 600)
 
 
 def as_claimed(job: Job) -> Job:
@@ -91,7 +97,9 @@ def test_the_store_allows_what_the_table_allows_and_refuses_the_rest(bench: Benc
         assert after == before
 
 
-@pytest.mark.parametrize("operation", [Operation.CANCEL, Operation.RETRY, Operation.REPRIORITISE, Operation.DELETE])
+@pytest.mark.parametrize(
+    "operation", [Operation.CANCEL, Operation.RETRY, Operation.REPRIORITISE, Operation.EDIT, Operation.DELETE]
+)
 def test_a_refusal_says_in_one_sentence_why_not(bench: Bench, operation: Operation) -> None:
     for state in set(State) - sources(operation):
         job = bench.in_state(state)
@@ -100,6 +108,7 @@ def test_a_refusal_says_in_one_sentence_why_not(bench: Bench, operation: Operati
             Operation.RETRY: bench.store.retry_jobs,
             Operation.DELETE: bench.store.delete_jobs,
             Operation.REPRIORITISE: lambda ids: bench.store.reprioritise_jobs(ids, 5),
+            Operation.EDIT: lambda ids: bench.store.edit_job(ids[0], later(bench)),
         }
         refusal = acts[operation]([job.id]).refused[job.id]
         assert isinstance(refusal, WrongState)
@@ -115,7 +124,7 @@ def test_a_job_is_enqueued_into_the_states_that_the_table_names_and_into_each_of
 
 @pytest.mark.parametrize("state", State)
 def test_an_undo_leads_where_the_table_says_and_nowhere_else(bench: Bench, state: State) -> None:
-    acts = (Operation.CANCEL, Operation.RETRY, Operation.REPRIORITISE, Operation.DELETE)
+    acts = (Operation.CANCEL, Operation.RETRY, Operation.REPRIORITISE, Operation.EDIT, Operation.DELETE)
     undone: dict[State | None, set[State]] = {}
     for operation in acts:
         if not allows(operation, state):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from jobdeck import (
     Act,
     Attempt,
     Batch,
+    Check,
     Event,
+    Explanation,
     Family,
     Job,
     Kind,
@@ -154,6 +157,51 @@ def family_document(family: Family) -> Document:
         "waits_for": list(family.waits_for),
         "if_parent_fails": str(family.if_parent_fails),
         "before": [{"id": job_id, "state": str(state)} for job_id, state in family.children.items()],
+    }
+
+
+def explanation_document(told: Explanation) -> Document:
+    """Why a job does not run."""
+    return {
+        "id": told.job.id,
+        "state": str(told.job.state),
+        "at": iso(told.at),
+        "summary": told.summary,
+        "checks": [_check_document(check) for check in told.checks],
+        "ahead": told.ahead,
+        "ahead_more": told.ahead_more,
+        "starts_in": told.starts_in,
+        "basis": told.basis,
+    }
+
+
+def _check_document(check: Check) -> Document:
+    return {
+        "name": check.name,
+        "holds": check.holds,
+        "sentence": check.sentence,
+        "advice": check.advice,
+        "until": iso(check.until),
+    }
+
+
+def told_document(queue: Queue, job: Job) -> Document:
+    """What the cockpit tells of a job besides its record: its bonds, what people did to it, why it does not run."""
+    from jobdeck import BatchNotFound
+
+    from ..again import command_of
+    from ..bonds import schedule_of
+
+    batch = None
+    if job.batch is not None:
+        with suppress(BatchNotFound):
+            batch = batch_document(queue.batch(job.batch))
+    return family_document(queue.family(job.id)) | {
+        "of_batch": batch,
+        "schedule": schedule_of(job),
+        "acts": [act_document(act) for act in queue.acts_on(job.id)],
+        "why": explanation_document(queue.explain(job.id)),
+        "command": command_of(job),
     }
 
 

@@ -10,10 +10,11 @@ import click
 from jobdeck import Attempt, Family, Job, Queue, State
 
 from ..ageing import aged_priority
+from ..bonds import schedule_of
 from ..format import COLOURS, age, duration
 from ..text import safe
 from .complete import complete_jobs
-from .documents import args_of, family_document, full_document, log_document
+from .documents import args_of, full_document, log_document, told_document
 from .front import Front, Verb
 from .listing import typed
 from .output import MISSING, coloured, count_of, dim, print_fields, print_json, state_text
@@ -37,13 +38,14 @@ Examples:
 def show_command(front: Front, job_id: int) -> None:
     """Show everything about a job: its fields, result, and attempts with their errors.
 
-    Also the jobs that it comes after and those that come after it. --json adds the whole log.
+    Also the jobs that it comes after and those that come after it, and what people did to it. --json adds
+    why it does not run, its batch, and the whole log.
     """
     with front.open(must_exist=True) as queue:
         job = queue.get(job_id)
         if front.json:
             log = [log_document(line) for line in queue.logs(job_id, limit=_ALL)]
-            print_json(full_document(queue, job) | family_document(queue.family(job_id)) | {"log": log})
+            print_json(full_document(queue, job) | told_document(queue, job) | {"log": log})
             return
         _print_job(queue, job)
 
@@ -55,6 +57,9 @@ def _print_job(queue: Queue, job: Job) -> None:
     click.echo(f"Job {job.id}  {state}  {safe(job.kind)}")
     click.echo()
     print_fields(_fields(job, now, aged_priority(job, now, queue.settings.ageing), queue.family(job.id)))
+    for act in queue.acts_on(job.id):
+        undone = dim(f"  undone by {safe(act.undone_by or '')}") if act.undone else ""
+        click.echo(f"{safe(act.who)} {safe(act.told)}  {dim(moment(act.at, now))}{undone}")
     attempts = queue.attempts(job.id)
     if attempts:
         click.echo()
@@ -67,6 +72,7 @@ def _fields(job: Job, now: float, aged: int | None, family: Family) -> list[tupl
         ("queue", safe(job.queue)),
         ("priority", str(job.priority) if aged is None else f"{job.priority}, counts as {aged} by now"),
         ("unique key", safe(job.unique_key or "")),
+        ("schedule", safe(schedule_of(job) or "")),
         ("batch", "" if job.batch is None else str(job.batch)),
         ("after", _after(family)),
         ("waits for", ", ".join(map(str, family.waits_for)) if job.state is State.WAITING else ""),

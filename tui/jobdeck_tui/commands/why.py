@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from jobdeck import Check, Explanation
+from jobdeck import Explanation
 
 from ..format import duration
 from ..text import safe
 from .complete import complete_jobs
-from .documents import Document, iso
+from .documents import explanation_document
 from .front import Front, Verb
 from .output import columns, dim, print_json, tick
 
@@ -39,33 +39,9 @@ def why_command(front: Front, job_id: int) -> None:
             front.load_kinds()  # a kind may have a limit
         explanation = queue.explain(job_id)
     if front.json:
-        print_json(_document(explanation))
+        print_json(explanation_document(explanation))
     else:
         _print(explanation)
-
-
-def _document(told: Explanation) -> Document:
-    return {
-        "id": told.job.id,
-        "state": str(told.job.state),
-        "at": iso(told.at),
-        "summary": told.summary,
-        "checks": [_check_document(check) for check in told.checks],
-        "ahead": told.ahead,
-        "ahead_more": told.ahead_more,
-        "starts_in": told.starts_in,
-        "basis": told.basis,
-    }
-
-
-def _check_document(check: Check) -> Document:
-    return {
-        "name": check.name,
-        "holds": check.holds,
-        "sentence": check.sentence,
-        "advice": check.advice,
-        "until": iso(check.until),
-    }
 
 
 def _print(told: Explanation) -> None:

@@ -1,160 +1,135 @@
-"""One job in full: its life, arguments and result, every attempt with its traceback, its log as it grows."""
+"""One job in full: its life, arguments and result, attempts with their tracebacks, its log as it grows, what it is tied to."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Container
+from textual.containers import Horizontal, Vertical
 from textual.events import Resize
 
-from jobdeck import Family, Job, State
+from jobdeck import Attempt, State
 
-from ..format import GLYPHS, state_and_reason
+from ..bonds import schedule_of
 from ..messages import Detail
-from ..text import safe
+from ..rooms import BY_NAME
 from ..widgets import telling
+from ..widgets.attempts_view import AttemptsView
 from ..widgets.hints import Hints
-from ..widgets.lines import Piece, width_of
+from ..widgets.job_tabs import JobTabs
+from ..widgets.job_title import JobTitle
+from ..widgets.keyed_table import KeyedTable
+from ..widgets.life_view import LifeView
+from ..widgets.line_editor import LineEditor
 from ..widgets.lines_view import LinesView
-from ..widgets.panel import Drawn
-from .base import DeckScreen, TooSmall
+from ..widgets.log_view import LogView
+from ..widgets.related import Related
+from .base import TooSmall
+from .job_acts import JobActs
 
 SIDE_BY_SIDE = 110
 """From this width on the panels stand side by side; below, one is open at a time."""
-
-_NAMED = 4
-"""Of the jobs that it waits for, so many are named in the title."""
+PANELS = ("life", "data", "attempts", "log", "related")
 
 
-class JobTitle(Drawn):
-    """The first lines: state, id, kind, error."""
-
-    def __init__(self, job_id: int) -> None:
-        super().__init__(id="job-title")
-        self._job_id = job_id
-        self._detail: Detail | None = None
-
-    def show(self, detail: Detail) -> None:
-        """Show this job."""
-        self._detail = detail
-        self.refresh()
-
-    def draw(self, y: int, width: int) -> Sequence[Piece]:
-        quiet, strong = self.style("quiet"), self.style("strong")
-        if self._detail is None or self._detail.job is None:
-            gone = "" if self._detail is None else " is gone: it was deleted or pruned"
-            return [(f" job {self._job_id}", strong), (gone, self.style("warning"))] if y == 0 else []
-        job = self._detail.job
-        if y == 1:
-            return [(" " + safe(job.error), self.style("error"))] if job.error else self._quiet_line(job, self._detail.family)
-        left: list[Piece] = [
-            (f" {GLYPHS[job.state]} {state_and_reason(job)}", self.state_style(job.state)),
-            (f"  {job.id}", quiet),
-            (f"  {safe(job.kind)}", strong),
-        ]
-        attempt = f"attempt {job.attempt}/{job.max_attempts} "
-        for told in (f"{safe(job.queue)} · priority {job.priority} · {attempt}", attempt):
-            right: list[Piece] = [(told, quiet)]
-            blanks = width - width_of(left) - width_of(right)
-            if blanks > 1:
-                return [*left, (" " * blanks, quiet), *right]
-        return left
-
-    def _quiet_line(self, job: Job, family: Family) -> Sequence[Piece]:
-        told = {
-            State.PENDING: "ready: the next free worker thread takes it, higher priorities first",
-            State.SCHEDULED: "due later",
-            State.WAITING: f"waits for {_jobs(family.waits_for)} to complete",
-            State.RUNNING: "running; x asks it to stop",
-            State.COMPLETED: "done",
-            State.CANCELLED: "cancelled; r runs it again",
-        }
-        return [(" " + told.get(job.state, ""), self.style("quiet"))]
-
-
-def _jobs(ids: Sequence[int]) -> str:
-    """`job 3`, `jobs 3, 4`, `jobs 3, 4 and 10 others`."""
-    named, rest = ids[:_NAMED], len(ids) - _NAMED
-    others = f" and {rest:,} other{'s' * (rest > 1)}" if rest > 0 else ""
-    return f"job{'s' * (len(ids) != 1)} {', '.join(map(str, named))}{others}"
-
-
-class JobScreen(DeckScreen):
+class JobScreen(JobActs):
     """Opened with enter, left with escape."""
 
     HELP_TITLE = "Job"
-    PARTS = (JobTitle,)
-    AUTO_FOCUS = "#attempts"
+    PARTS = (JobTitle, JobTabs, LifeView, AttemptsView, LogView, Related, Hints)
+    AUTO_FOCUS = "#life"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,backspace", "back", "back", key_display="esc"),
-        Binding("1", "panel('facts')", "life and arguments", show=False),
-        Binding("2", "panel('attempts')", "attempts", show=False),
-        Binding("3", "panel('log')", "log", show=False),
-        Binding("right,l,tab", "turn(1)", "panels", key_display="1 2 3", tooltip="Next panel"),
+        Binding("escape,q,backspace", "back", "back", key_display="esc", tooltip="Back to where one was"),
+        Binding("1", "panel('life')", "its life", show=False, tooltip="Life: what happened, why it waits, its facts"),
+        Binding("2", "panel('data')", "arguments and result", show=False, tooltip="Data: arguments and result"),
+        Binding("3", "panel('attempts')", "attempts", show=False, tooltip="Attempts, with errors and tracebacks"),
+        Binding("4", "panel('log')", "log", show=False, tooltip="Log, live while it runs"),
+        Binding("5", "panel('related')", "related", show=False, tooltip="Related: jobs before and after it, batch, schedule"),
+        Binding("right,l,tab", "turn(1)", "panels", key_display="1…5", tooltip="Next panel"),
         Binding("left,h,shift+tab", "turn(-1)", "previous panel", show=False),
-        Binding("r", "retry", "retry", tooltip="Run it again, or now"),
-        Binding("x", "cancel", "cancel", tooltip="Cancel it; ask it to stop if it runs"),
-        Binding("plus,equals_sign", "priority(1)", "priority", key_display="+ -"),
-        Binding("minus", "priority(-1)", "lower the priority", show=False),
-        Binding("d", "duplicate", "duplicate", tooltip="Open the form of a new job, filled from this one"),
-        Binding("delete,D", "delete", "delete", show=False, tooltip="Remove it with log and history; z brings it back"),
-        Binding("p", "pause", "pause its queue", show=False, tooltip="Pause or resume the job's queue"),
-        Binding("w", "why", "why", tooltip="Why is it not running? Every condition, checked now"),
-        Binding("z", "undo", "undo", tooltip="Take back what you did last: an act on jobs, or a pause"),
-        Binding("Z", "redo", "redo", show=False, tooltip="Do again what you have undone last"),
-        Binding("y", "copy_id", "copy the id", show=False),
-        Binding("Y", "copy_command", "copy the command", show=False, tooltip="Copy the command line that enqueues it again"),
+        Binding("slash", "search", "search", tooltip="Search the log, as you type"),
+        Binding("n", "match(1)", "next match", show=False, tooltip="Next match in the log"),
+        Binding("N", "match(-1)", "previous match", show=False, tooltip="Match before it in the log"),
+        Binding("right_square_bracket", "attempt(1)", "older attempt", show=False, tooltip="The attempt before this one"),
+        Binding("left_square_bracket", "attempt(-1)", "newer attempt", show=False, tooltip="The attempt after this one"),
+        Binding("J", "neighbour(1)", "next job", key_display="J K", tooltip="Next job of the list behind"),
+        Binding("K", "neighbour(-1)", "previous job", show=False, tooltip="Job before it in the list behind"),
     ]
-    _PANELS = ("facts", "attempts", "log")
 
     def __init__(self, job_id: int) -> None:
-        super().__init__()
-        self.job_id = job_id
-        self.detail: Detail | None = None
-        """What is shown."""
-        self._open = "attempts"
+        super().__init__(job_id)
+        self._open = "life"
         self._last_log, self._last_attempt = 0, 1
+        self._shown: tuple[object, object] | None = None
+        self._turned = False
+        """Whether another job was shown here before: then the panel stays the one that was open."""
 
     def compose(self) -> ComposeResult:
         yield JobTitle(self.job_id)
-        with Container(id="job-panels"):
-            yield LinesView("life and arguments", "¹", id="facts")
-            yield LinesView("attempts", "²", id="attempts")
-            yield LinesView("log", "³", follow=True, id="log")
+        yield JobTabs(PANELS)
+        with Horizontal(id="job-panels"):
+            with Vertical(id="job-left"):
+                yield LifeView("life", "¹", id="life")
+                yield LinesView("arguments", "²", id="data")
+                yield Related(digit="5", id="related")
+            with Vertical(id="job-right"):
+                yield AttemptsView("attempts", "³", id="attempts")
+                yield LogView("log", "⁴", id="log")
+        yield LineEditor(id="log-search")
         yield Hints(id="hints")
         yield TooSmall()
 
+    # -- what is shown ----------------------------------------------------------------------------
+
     def show(self, detail: Detail) -> None:
         """Show this moment."""
-        if not self.whole or len(self.query(LinesView)) < len(self._PANELS):
+        if not self.whole:
             return
-        first = self.detail is None
+        first = self.last is None
         self.detail = detail
         self.query_one(JobTitle).show(detail)
-        job = detail.job
-        if job is None:
+        if detail.job is None:
+            if first:
+                self.query_one(LifeView).show([[("It is gone: it was deleted or pruned.", "warning")]])
             return
-        facts = [*telling.life(job, detail.at, detail.aged), *telling.family(detail.family)]
-        facts += [[], [("arguments", "strong")], *telling.arguments(job)]
-        self._view("facts").show(facts)
-        self._view("attempts").show(telling.attempts(detail.attempts, detail.at))
-        self._view("attempts").titled(str(len(detail.attempts)))
+        self.last = detail
+        self.query_one(LifeView).show_life(detail)
+        self.query_one(AttemptsView).show_attempts(detail.attempts, detail.at)
+        self._show_data(detail)
         self._show_log(detail)
-        self._view("log").titled("live" if job.state is State.RUNNING else "")
-        if first and job.state in (State.RUNNING, State.COMPLETED) and detail.logs:
-            self.action_panel("log")
-        elif first and not detail.attempts:
-            self.action_panel("facts")
+        related = self.query_one(Related)
+        related.show_bonds(detail)
+        self.set_class(not related.rows, "-alone")
+        self.query_one(JobTabs).show(self._open, self._notes(detail, len(related.rows)))
+        if first and not self._turned:
+            self.action_panel(_first_panel(detail))
+
+    def _notes(self, detail: Detail, bonds: int) -> dict[str, str]:
+        live = detail.job is not None and detail.job.state is State.RUNNING
+        log = "live" if live else "" if detail.logs else "empty"
+        return {"attempts": str(len(detail.attempts)), "log": log, "related": str(bonds)}
+
+    def _show_data(self, detail: Detail) -> None:
+        """Arguments and result; looked at again only when they are others, for they may be long."""
+        job = detail.job
+        assert job is not None
+        if self._shown != (job.args_json, job.result_json):
+            self._shown = (job.args_json, job.result_json)
+            view = self._view("data")
+            view.show(telling.arguments(job))
+            view.label = "arguments" if job.result_json is None else "arguments and result"
+            view.titled("")
 
     def _show_log(self, detail: Detail) -> None:
         """Add what was logged since the last look."""
         news = [line for line in detail.logs if line.id > self._last_log]
-        view = self._view("log")
+        view = self.query_one(LogView)
+        view.live(detail.job is not None and detail.job.state is State.RUNNING)
         if news and not self._last_log:
-            view.show(telling.log(news))
+            cut: list[telling.Told] = [[("older lines are left out; ", "quiet"), (f"jobdeck logs {self.job_id}", "accent")]]
+            before = 0 if len(detail.attempts) > 1 else 1
+            view.show([*(cut if detail.log_cut else []), *telling.log(news, before)])
         elif news:
             view.extend(telling.log(news, self._last_attempt))
         if news:
@@ -165,79 +140,131 @@ class JobScreen(DeckScreen):
     def _view(self, name: str) -> LinesView:
         return self.query_one(f"#{name}", LinesView)
 
+    @property
+    def attempt(self) -> Attempt | None:
+        return self.query_one(AttemptsView).chosen
+
+    # -- panels -----------------------------------------------------------------------------------
+
     def on_mount(self) -> None:
-        """Follow the job."""
-        self.action_panel(self._open)
+        """Begin with one panel."""
+        self._lay_out()
+
+    def on_screen_resume(self) -> None:
+        """Follow the job while in front, or behind a dialog."""
+        self.cockpit.feed.open_job(self.job_id)
+
+    def on_unmount(self) -> None:
+        """Follow no job any more, once the last such screen has gone: a digit or a command may leave several at once."""
+        if not any(isinstance(screen, JobScreen) and screen is not self for screen in self.app.screen_stack):
+            self.cockpit.feed.open_job(None)
 
     def on_resize(self, event: Resize) -> None:
         """Side by side, or one at a time."""
         super().on_resize(event)
         self.set_class(event.size.width >= SIDE_BY_SIDE, "-wide")
 
+    def _lay_out(self) -> None:
+        for name in PANELS:
+            panel = self.query_one(f"#{name}")
+            panel.set_class(name == self._open, "-open")
+        for side in ("left", "right"):
+            holder = self.query_one(f"#job-{side}")
+            holder.set_class(bool(holder.query(".-open")), "-holds")
+        self.query_one(JobTabs).show(self._open)
+
     def action_panel(self, name: str) -> None:
         """Open a panel."""
         self._open = name
-        for each in self._PANELS:
-            self._view(each).set_class(each == name, "-open")
-        self._view(name).focus()
+        self._lay_out()
+        self.query_one(f"#{name}").focus()
 
     def action_turn(self, by: int) -> None:
         """Open the next panel."""
-        self.action_panel(self._PANELS[(self._PANELS.index(self._open) + by) % len(self._PANELS)])
+        shown = [name for name in PANELS if name != "related" or not (self.has_class("-wide") and self.has_class("-alone"))]
+        at = shown.index(self._open) if self._open in shown else 0
+        self.action_panel(shown[(at + by) % len(shown)])
+
+    def on_job_tabs_chosen(self, event: JobTabs.Chosen) -> None:
+        """Open the panel that was clicked."""
+        self.action_panel(event.name)
 
     def action_back(self) -> None:
-        """Back to the jobs."""
+        """Back to where one was."""
         self.cockpit.close_job()
 
-    def action_retry(self) -> None:
-        """Retry it."""
-        if not self.cockpit.refuse_readonly():
-            self.cockpit.feed.retry([self.job_id])
+    # -- its attempts and its log -----------------------------------------------------------------
 
-    def action_cancel(self) -> None:
-        """Cancel it."""
-        if not self.cockpit.refuse_readonly():
-            self.cockpit.feed.cancel([self.job_id])
+    def action_attempt(self, by: int) -> None:
+        """Look at the next attempt, or the one before."""
+        if self._open != "attempts":
+            self.action_panel("attempts")
+        self.query_one(AttemptsView).choose(by)
 
-    def action_priority(self, by: int) -> None:
-        """Change its priority."""
-        if not self.cockpit.refuse_readonly():
-            self.cockpit.feed.reprioritise([self.job_id], by)
+    def action_search(self) -> None:
+        """Search the log while it is typed."""
+        if self._open != "log":
+            self.action_panel("log")
+        view = self.query_one(LogView)
+        before = view.sought
 
-    def action_duplicate(self) -> None:
-        """Enqueue one like it."""
-        if not self.cockpit.refuse_readonly() and self.detail and self.detail.job:
-            self.cockpit.new_job(self.detail.job)
+        def check(text: str) -> str | None:
+            return None if view.find(text) or not text else "it is not in the log"
 
-    def action_delete(self) -> None:
-        """Delete it; it can be brought back."""
-        if not self.cockpit.refuse_readonly():
-            self.cockpit.feed.delete([self.job_id])
+        def keep(text: str) -> None:
+            view.find(text)
 
-    def action_undo(self) -> None:
-        """Take back the newest act, of this job or any."""
-        if not self.cockpit.refuse_readonly():
-            self.cockpit.feed.undo()
+        self.query_one(LineEditor).edit("search", before, check, keep, lambda: keep(""))
 
-    def action_redo(self) -> None:
-        """Do again what was undone last."""
-        if not self.cockpit.refuse_readonly():
-            self.cockpit.feed.redo()
+    def action_match(self, by: int) -> None:
+        """Go to the next match, or the one before."""
+        view = self.query_one(LogView)
+        if not view.sought:
+            self.cockpit.tell("Press / to search the log; n and N then go from match to match")
+            return
+        if self._open != "log":
+            self.action_panel("log")
+        view.turn(by)
 
-    def action_pause(self) -> None:
-        """Pause or resume its queue."""
-        if not self.cockpit.refuse_readonly() and self.detail and self.detail.job:
-            self.cockpit.feed.toggle(self.detail.job.queue)
+    # -- other jobs -------------------------------------------------------------------------------
 
-    def action_why(self) -> None:
-        """Say why it does not run."""
-        self.cockpit.explain_job(self.job_id)
+    def action_neighbour(self, by: int) -> None:
+        """Show the next job of the list behind, or the one before."""
+        job_id = self.cockpit.neighbour_of(self.job_id, by)
+        if job_id is not None:
+            self.turn_to(job_id)
 
-    def action_copy_id(self) -> None:
-        """Copy its id."""
-        self.cockpit.copy(str(self.job_id), f"id {self.job_id}")
+    def turn_to(self, job_id: int) -> None:
+        """Show another job in this one's place."""
+        self.job_id, self.detail, self.last = job_id, None, None
+        self._last_log, self._last_attempt, self._shown, self._turned = 0, 1, None, True
+        self.query_one(JobTitle).turn_to(job_id)
+        self.query_one(LogView).find("")
+        self.cockpit.feed.open_job(job_id)
 
-    def action_copy_command(self) -> None:
-        """Copy the command line that enqueues it again."""
-        if self.detail and self.detail.job:
-            self.cockpit.copy_command(self.detail.job)
+    def on_keyed_table_opened(self, event: KeyedTable.Opened) -> None:
+        """Open what the job is tied to."""
+        event.stop()
+        assert isinstance(event.key, tuple)
+        bond, which = event.key
+        if bond == "job":
+            self.cockpit.open_job(which)
+        elif bond == "gone":
+            self.cockpit.tell(f"Job {which} is gone: it was deleted or pruned", failed=True)
+        elif bond == "batch":
+            self.cockpit.show_jobs(f"batch:{which}")
+        elif "schedules" in BY_NAME:
+            self.cockpit.action_room("schedules")
+        elif self.job is not None:
+            self.cockpit.show_jobs(f'tag:"schedule:{schedule_of(self.job)}"')
+
+
+def _first_panel(detail: Detail) -> str:
+    """What is most likely looked for."""
+    job = detail.job
+    assert job is not None
+    if job.state is State.FAILED or (job.state is State.RETRYING and detail.attempts):
+        return "attempts"
+    if job.state in (State.RUNNING, State.COMPLETED) and detail.logs:
+        return "log"
+    return "life"

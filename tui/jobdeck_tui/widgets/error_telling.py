@@ -8,14 +8,12 @@ from ..format import GLYPHS, age
 from ..looks.errors import Sample
 from ..text import safe
 from .telling import Told, clock_time
-from .tracebacks import opened
+from .tracebacks import folded, read_traceback, unfolded
 
 _NAMED = 12
 """Jobs that are named by their ids."""
 _MESSAGE_LINES = 4
 _MESSAGE_LENGTH = 20_000
-_TRACEBACK_LENGTH = 100_000
-"""Characters that are told: of a message from its beginning, of a traceback up to its end, where it was raised."""
 
 
 def short_place(place: str) -> str:
@@ -34,7 +32,8 @@ def sample_lines(sample: Sample, now: float, *, whole: bool) -> list[Told]:
         lines.append([(f"  ⋯ {len(message) - len(shown)} lines more · ", "quiet"), ("t", "accent"), (" shows all", "quiet")])
     lines.append([])
     if attempt is not None and attempt.traceback:
-        lines += opened(attempt.traceback[-_TRACEBACK_LENGTH:], whole=whole)
+        traceback = read_traceback(attempt.traceback)
+        lines += unfolded(traceback) if whole else folded(traceback, unfolds="t")
     elif attempt is None:
         lines.append([("its newest job is gone: it was deleted or pruned", "quiet")])
     else:

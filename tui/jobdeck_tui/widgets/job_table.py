@@ -159,6 +159,15 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
             return sorted(self.marks)
         return [self.chosen] if self.chosen is not None else []
 
+    def place_of(self, job_id: int) -> int | None:
+        """The row of a job, from 0; `None` if it is not in the list."""
+        return self._find(job_id)
+
+    def go_to(self, row: int) -> int | None:
+        """Put the cursor on a row; returns the id of its job."""
+        self._go(row)
+        return self.chosen
+
     def expect(self, job_id: int) -> None:
         """Put the cursor on a job that was just made, as soon as it is in the list; leaves a chosen job alone."""
         if self.live:

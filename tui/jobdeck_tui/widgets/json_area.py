@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from rich.style import Style
 from rich.text import Text
+from textual.binding import Binding, BindingType
 from textual.widgets import TextArea
 
 from ..text import safe
@@ -16,6 +17,7 @@ from .panel import TEXT_CLASSES
 _TOKEN = re.compile(
     r'(?P<text>"(?:[^"\\]|\\.)*"?)|(?P<word>\b(?:true|false|null)\b)|(?P<number>-?\d[\d.eE+-]*)|(?P<sign>[{}\[\]:,])'
 )
+Place = tuple[int, int | None]
 _LONGEST = 5000
 """Characters of a line that are coloured."""
 
@@ -78,17 +80,30 @@ class JsonArea(TextArea):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {*TEXT_CLASSES}
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(compact=True, soft_wrap=True, id=id, highlight_cursor_line=False, show_line_numbers=True)
-        self._mistake: tuple[int, int] | None = None
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("shift+tab", "app.focus_previous", "leave the text", show=False, system=True),
+    ]
+
+    def __init__(self, text: str = "", *, indents: bool = False, id: str | None = None) -> None:
+        super().__init__(
+            text,
+            compact=True,
+            soft_wrap=True,
+            id=id,
+            highlight_cursor_line=False,
+            show_line_numbers=True,
+            tab_behavior="indent" if indents else "focus",
+        )
+        self.indent_width = 2
+        self._mistake: Place | None = None
 
     @property
-    def mistake(self) -> tuple[int, int] | None:
+    def mistake(self) -> Place | None:
         """The place that is marked."""
         return self._mistake
 
-    def mark(self, place: tuple[int, int] | None) -> None:
-        """Mark the place of a mistake: line and column from 1; `None` clears it."""
+    def mark(self, place: Place | None) -> None:
+        """Mark the place of a mistake: line and column from 1, no column for the whole line; `None` clears it."""
         if place != self._mistake:
             self._mistake = place
             self.notify_style_update()  # forgets what was drawn
@@ -102,6 +117,8 @@ class JsonArea(TextArea):
         for found in _TOKEN.finditer(plain[:_LONGEST]):
             line.stylize(self._colour(found, plain), found.start(), found.end())
         if self._mistake is not None and self._mistake[0] == line_index + 1:
+            if self._mistake[1] is None:
+                return Text(plain, self._part("error"), end="", no_wrap=True)
             at = min(self._mistake[1] - 1, len(plain))
             line.stylize(self._part("error") + Style(underline=True, bold=True), max(0, min(at, len(plain) - 1)), at + 1)
         return line

@@ -28,16 +28,17 @@ class LineEditor(Horizontal):
 
         def action_drop(self) -> None:
             """Leave it as it was."""
-            self.query_ancestor(LineEditor).close()
+            self.query_ancestor(LineEditor).drop()
 
         def on_blur(self, event: Blur) -> None:
             """A click elsewhere drops it too."""
-            self.query_ancestor(LineEditor).close()
+            self.query_ancestor(LineEditor).drop()
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id, classes="line-editor")
         self._check: Check = lambda _: None
         self._keep: Callable[[str], None] = lambda _: None
+        self._dropped: Callable[[], None] = lambda: None
         self._back_to: Widget | None = None
 
     def compose(self) -> ComposeResult:
@@ -45,7 +46,14 @@ class LineEditor(Horizontal):
         yield self._Field(compact=True, id="editor-field")
         yield Static(id="editor-problem", markup=False)
 
-    def edit(self, label: str, value: str, check: Check, keep: Callable[[str], None]) -> None:
+    def edit(
+        self,
+        label: str,
+        value: str,
+        check: Check,
+        keep: Callable[[str], None],
+        dropped: Callable[[], None] = lambda: None,
+    ) -> None:
         """Open it.
 
         Args:
@@ -53,8 +61,10 @@ class LineEditor(Horizontal):
             value: what it is now.
             check: called with each text that is typed.
             keep: called with the text when enter is pressed and nothing is wrong with it.
+            dropped: called when it is closed in any other way.
         """
-        self._check, self._keep, self._back_to = check, keep, self.screen.focused
+        self._check, self._keep, self._dropped = check, keep, dropped
+        self._back_to = self.screen.focused
         self.query_one("#editor-label", Static).update(Content(f" {label} "))
         field = self.query_one(self._Field)
         self.display = True
@@ -69,6 +79,12 @@ class LineEditor(Horizontal):
             self.display = False
             if self._back_to is not None and self._back_to.is_attached:
                 self._back_to.focus()
+
+    def drop(self) -> None:
+        """Hide it, and leave everything as it was."""
+        if self.display:
+            self.close()
+            self._dropped()
 
     def _tell(self, text: str) -> str | None:
         problem = self._check(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -17,13 +18,11 @@ from textual.strip import Strip
 from jobdeck import State
 
 from .lines import line
+from .lines_told import LONGEST, Told
 from .panel import STATE_CLASSES, TEXT_CLASSES
-from .telling import Told
 
-_MOST = 20_000
+MOST = 20_000
 """Wrapped lines kept: the newest."""
-_LONGEST = 20_000
-"""Characters shown of one line."""
 
 
 class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
@@ -48,6 +47,9 @@ class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
         self.told: list[Told] = []
         """What is shown, before it is wrapped."""
         self._wrapped: list[Told] = []
+        self._begins: list[int] = []
+        """For each told line, the row where it begins, counted from the first row there ever was."""
+        self._dropped = 0
 
     def on_mount(self) -> None:
         """Show the digit in the title."""
@@ -75,17 +77,43 @@ class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
         self._wrap_all()
 
     def _wrap_all(self) -> None:
-        self._wrapped = []
+        self._wrapped, self._begins, self._dropped = [], [], 0
         self._add(self.told)
+
+    def dressed(self, at: int) -> tuple[Told, int | None]:
+        """The told line with this index as it shall look, and how many of its first pieces are its head, if that is known."""
+        return self.told[at], None
+
+    def _rows(self, at: int, width: int) -> list[Told]:
+        told, head = self.dressed(at)
+        return wrap(told, width, head)
+
+    def row_of(self, at: int) -> int:
+        """The row where a told line begins."""
+        return max(0, self._begins[at] - self._dropped) if at < len(self._begins) else 0
+
+    def told_at(self, row: int) -> int:
+        """The index of the told line that is on a row."""
+        return max(0, bisect_right(self._begins, row + self._dropped) - 1)
+
+    @property
+    def at_end(self) -> bool:
+        """Whether the last line is on the screen."""
+        return bool(self.is_vertical_scroll_end)
 
     def _add(self, told: Sequence[Told]) -> None:
         width = self.scrollable_content_region.width
         if width < 4:
             return
         at_end = self._follow and self.is_vertical_scroll_end
-        for each in told[-_MOST:]:
-            self._wrapped += wrap(each, width)
-        del self._wrapped[:-_MOST]
+        first = len(self.told) - len(told)
+        for at in range(first, len(self.told)):
+            self._begins.append(self._dropped + len(self._wrapped))
+            if len(self.told) - at <= MOST:
+                self._wrapped += self._rows(at, width)
+        more = max(0, len(self._wrapped) - MOST)
+        self._dropped += more
+        del self._wrapped[:more]
         self.virtual_size = Size(width, len(self._wrapped))
         if at_end:
             self.scroll_end(animate=False)
@@ -120,23 +148,26 @@ class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
             self.scroll_end(animate=False)
 
 
-def wrap(told: Told, width: int) -> list[Told]:
+def wrap(told: Told, width: int, head_pieces: int | None = None) -> list[Told]:
     """The line in lines of at most `width` cells, broken between words where one ends near the edge.
 
     What goes on is indented by two; below its text, where the line begins with a quiet head such as a time or a name.
+    How many pieces that head has can be said.
     """
     if sum(len(text) for text, _ in told) <= width // 2:
         return [told]  # the usual case: even double-width characters fit
-    head = told[:-1] if told[0][1] == "quiet" and len(told) in (2, 3) else []
+    if head_pieces is None:
+        head_pieces = len(told) - 1 if told[0][1] == "quiet" and len(told) in (2, 3) else 0
+    head = told[:head_pieces]
     begins = len(told[0][0]) - len(told[0][0].lstrip(" "))
     indent = min(sum(_cells(text) for text, _ in head) or begins + 2, width // 3)
     lines: list[Told] = [[]]
     left = width
     for text, meaning in told:
         rest = text.expandtabs(4)
-        more = len(rest) - _LONGEST
+        more = len(rest) - LONGEST
         if more > 0:
-            rest = f"{rest[:_LONGEST]} … and {more:,} characters more"
+            rest = f"{rest[:LONGEST]} … and {more:,} characters more"
         at = 0
         while at < len(rest):
             part = _part(rest, at, left, width)

@@ -28,6 +28,8 @@ TEXT_CLASSES = (
     "text--accent",
     "text--later",
     "text--line",
+    "text--match",
+    "text--found",
 )
 
 

@@ -9,6 +9,7 @@ from jobdeck import Job
 from ..format import GLYPHS, state_and_reason
 from ..text import safe
 from . import telling
+from .lines_told import cut
 from .lines_view import LinesView
 
 
@@ -29,6 +30,6 @@ class Preview(LinesView, can_focus=False, inherit_bindings=False):
         self.border_title = Content.assemble((f"{job.id} ", "bold"), (safe(job.kind), "bold"))
         told: list[telling.Told] = [[(f"{GLYPHS[job.state]} {state_and_reason(job)}", job.state.value)], []]
         if job.error:
-            told += [[(safe(job.error), "error")], []]
+            told += [[(cut(job.error, multiline=False), "error")], []]
         told += [*telling.life(job, now), [], [("arguments", "strong")], *telling.arguments(job)]
         self.show(told)

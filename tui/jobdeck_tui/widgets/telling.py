@@ -1,22 +1,21 @@
-"""A job told in lines: its life, its arguments, its attempts, its log. Pure; styles are named by meaning."""
+"""A job told in lines: its facts, its arguments, its log. Pure; styles are named by meaning."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
-from jobdeck import Attempt, Family, Job, LogLine, Outcome, State
+from jobdeck import Job, LogLine, Outcome, State
 
-from ..format import GLYPHS, age, duration
+from ..format import age, duration
 from ..text import safe
+from .json_lines import as_json
+from .lines_told import Told, cut, newest_lines
 
-Told = list[tuple[str, str]]
-"""One line: pieces of (text, meaning). A meaning is `quiet`, `strong`, `error`, …, a state's name, or empty."""
+__all__ = ["OUTCOME_STATES", "Told", "arguments", "as_json", "clock_time", "life", "log"]
 
-_JSON = re.compile(r'^(\s*)("(?:[^"\\]|\\.)*")(: )?(.*)$')
-_OUTCOME_STATES = {
+
+OUTCOME_STATES = {
     Outcome.COMPLETED: "completed",
     Outcome.FAILED: "failed",
     Outcome.TIMED_OUT: "failed",
@@ -25,6 +24,7 @@ _OUTCOME_STATES = {
     Outcome.SNOOZED: "scheduled",
     Outcome.RELEASED: "pending",
 }
+"""Outcome → the state whose colour and glyph it has."""
 
 
 def clock_time(at: float, now: float | None = None) -> str:
@@ -83,30 +83,6 @@ def _fact(name: str, value: str) -> Told:
     return [(name.ljust(10), "quiet"), (value, "")]
 
 
-_RELATIVES = 8
-"""Of the jobs before and after a job, so many are named one by one."""
-
-
-def family(told: Family) -> list[Told]:
-    """The jobs that it came after, and those that came after it, each with its state."""
-    lines = _relatives("after", told.parents)
-    if told.waits_for:
-        lines.append([("".ljust(10), ""), (f"if one fails: {told.if_parent_fails}", "quiet")])
-    return lines + _relatives("before", told.children)
-
-
-def _relatives(name: str, relatives: Mapping[int, State | None] | Mapping[int, State]) -> list[Told]:
-    shown = [*relatives.items()][:_RELATIVES]
-    lines: list[Told] = []
-    for job_id, state in shown:
-        head = ("" if lines else name).ljust(10)
-        how = ("gone", "quiet") if state is None else (f"{GLYPHS[state]} {state}", state.value)
-        lines.append([(head, "quiet"), (f"{job_id}  ", ""), how])
-    if len(relatives) > len(shown):
-        lines.append([("".ljust(10), ""), (f"and {len(relatives) - len(shown):,} more", "quiet")])
-    return lines
-
-
 def arguments(job: Job, result: bool = True) -> list[Told]:
     """The arguments, and the result if there is one, as indented JSON."""
     lines = [*as_json(job.args_json)]
@@ -115,61 +91,10 @@ def arguments(job: Job, result: bool = True) -> list[Told]:
     return lines
 
 
-def as_json(text: str) -> Iterable[Told]:
-    """A JSON document, indented and coloured; other text as it is."""
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):
-        yield from ([(part, "")] for part in safe(text, multiline=True).split("\n"))
-        return
-    for part in json.dumps(document, indent=2, ensure_ascii=False).split("\n"):
-        shown = safe(part)
-        match = _JSON.match(shown)
-        if match is None or match[3] is None:
-            yield [(shown, _value_meaning(shown.strip()))]
-        else:
-            yield [(match[1], ""), (match[2], "accent"), (match[3], "quiet"), (match[4], _value_meaning(match[4]))]
-
-
-def _value_meaning(text: str) -> str:
-    if text.startswith('"'):
-        return "good"
-    return "warning" if text[:1].isdigit() or text.startswith(("-", "true", "false", "null")) else "quiet"
-
-
-def attempts(told: Sequence[Attempt], now: float) -> list[Told]:
-    """The attempts, the newest first, each with its error and traceback."""
-    lines: list[Told] = []
-    for attempt in reversed(told):
-        if lines:
-            lines.append([])
-        lines += _attempt(attempt, now)
-    return lines or [[("it has not been started yet", "quiet")]]
-
-
-def _attempt(attempt: Attempt, now: float) -> Iterable[Told]:
-    end = attempt.finished_at if attempt.finished_at is not None else now
-    outcome = attempt.outcome.value if attempt.outcome is not None else "running"
-    spent = "took" if attempt.finished_at is not None else "for"
-    meaning = _OUTCOME_STATES[attempt.outcome] if attempt.outcome is not None else "running"
-    yield [
-        (f"attempt {attempt.number}  ", "strong"),
-        (outcome, meaning),
-        (f"  {clock_time(attempt.started_at, now)}  {spent} {duration(max(0.0, end - attempt.started_at))}", "quiet"),
-        (f"  by {safe(attempt.worker)}", "quiet"),
-    ]
-    if attempt.late_at is not None:
-        yield [("  its worker came back late, and changed nothing", "warning")]
-    if attempt.error_type or attempt.message:
-        error = ": ".join(part for part in (attempt.error_type, attempt.message) if part)
-        yield from ([("  " + part, "error")] for part in safe(error, multiline=True).split("\n"))
-    if attempt.traceback:
-        for part in safe(attempt.traceback.rstrip(), multiline=True).split("\n"):
-            code = part.startswith("    ")
-            yield [("  " + part, "" if code else "quiet")]
-
-
 _LEVELS = {"err": "error", "error": "error", "critical": "error", "warning": "warning", "debug": "quiet"}
+
+_LINES = 5000
+"""Lines shown of one entry of the log, the newest."""
 
 _SHORT_LEVELS = {"warning": "warn", "critical": "crit"}
 
@@ -180,9 +105,12 @@ def log(lines: Sequence[LogLine], after_attempt: int = 1) -> list[Told]:
     for entry in lines:
         if entry.attempt != after_attempt:
             after_attempt = entry.attempt
-            told.append([(f"attempt {entry.attempt}", "strong")])
+            told.append([(f"── attempt {entry.attempt} ──", "strong")])
         meaning = _LEVELS.get(entry.level, "")
-        level = _SHORT_LEVELS.get(entry.level, entry.level)[:5].ljust(6)
-        head: Told = [(clock_time(entry.at) + " ", "quiet"), (level, meaning or "quiet")]
-        told += [[*head, (part, meaning)] for part in safe(entry.text, multiline=True).split("\n")]
+        level = _SHORT_LEVELS.get(entry.level, entry.level)[:5]
+        head: Told = [(clock_time(entry.at) + " ", "quiet"), (safe(level).ljust(6), meaning or "quiet")]
+        before, parts = newest_lines(entry.text, _LINES)
+        if before:
+            told.append([*head, (f"… {before:,} characters before this are left out here", "warning")])
+        told += [[*head, (cut(part), meaning)] for part in parts]
     return told

@@ -17,6 +17,7 @@ from ...jobs import (
     Batch,
     Changes,
     Completion,
+    Edit,
     Failure,
     Family,
     Job,
@@ -261,6 +262,11 @@ class SqliteStore(Store):
 
     def reprioritise_jobs(self, ids: Sequence[int], priority: int, *, relative: bool = False, by: By = SOMEBODY) -> Changes:
         return self._acts.reprioritise(ids, priority, by, relative=relative)
+
+    def edit_job(self, job_id: int, change: Edit, *, by: By = SOMEBODY) -> Changes:
+        changes = self._acts.edit(job_id, change, by)
+        self._ring(bool(changes.done))  # it may be ready now, or in a queue that somebody serves
+        return changes
 
     def delete_jobs(self, ids: Sequence[int], *, by: By = SOMEBODY) -> Changes:
         changes = self._acts.delete(ids, by)

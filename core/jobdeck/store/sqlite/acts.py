@@ -1,4 +1,4 @@
-"""A person's side of the SQLite store: cancel, retry, reprioritise, delete, pause.
+"""A person's side of the SQLite store: cancel, retry, reprioritise, edit, delete, pause.
 
 Each act is journaled with what it takes to undo it, in its own transaction.
 """
@@ -13,11 +13,11 @@ import apsw
 
 from ...clock import Clock
 from ...errors import JobdeckError, JobNotFound, WrongState
-from ...jobs import Changes, Job, Limits
+from ...jobs import Changes, Edit, Job, Limits
 from ...journal import By
 from ...states import Operation, State, allows
 from ..journal import ACT_BYTES
-from . import deeds, deletion, edits, pauses
+from . import arrangements, deeds, deletion, edits, pauses
 from .connection import Connections
 from .family import any_waits, settle
 from .page import Page
@@ -50,6 +50,10 @@ class Acts:
         """See `Store.reprioritise_jobs`."""
         doing = partial(deeds.reprioritise, priority=priority, relative=relative)
         return self._each(Operation.REPRIORITISE, ids, by, doing, f"by {priority:+d}" if relative else f"to {priority}")
+
+    def edit(self, job_id: int, change: Edit, by: By) -> Changes:
+        """See `Store.edit_job`."""
+        return self._each(Operation.EDIT, [job_id], by, partial(edits.edit, change=change), edits.told(change))
 
     def delete(self, ids: Sequence[int], by: By) -> Changes:
         """See `Store.delete_jobs`."""
@@ -85,9 +89,9 @@ class Acts:
     def limit(self, name: str, limits: Limits, by: By) -> None:
         """See `Store.limit_queue`."""
         with self._connections.writing() as connection:
-            before, after = edits.limits_of(connection, name), [limits.running, limits.rate, limits.period]
-            edits.set_limits(connection, name, after)
-            edits.note(connection, edits.LIMIT, by, self._clock.now(), name, before, after)
+            before, after = arrangements.limits_of(connection, name), [limits.running, limits.rate, limits.period]
+            arrangements.set_limits(connection, name, after)
+            arrangements.note(connection, arrangements.LIMIT, by, self._clock.now(), name, before, after)
 
     def pause(self, name: str, by: By) -> bool:
         """See `Store.pause_queue`."""

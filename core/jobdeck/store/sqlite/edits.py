@@ -1,140 +1,100 @@
-"""What people change of things that are no jobs, the limits of a queue and schedules, and how that is undone.
+"""Editing a job that is still queued, and taking that back.
 
-An entry is `[name, before, after]`: what it was and what it became, or null where it was not there. Undoing first checks
-that it still is what the act made of it, so that nothing that happened since is lost.
+An entry is `[id, columns as they were, columns as they are, begun]`: of the columns only those that were edited, and with
+`begun` when the job had been started last and how often, for nobody takes back what a worker has read since.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import apsw
-
-from ...cron import next_tick
-from ...errors import MovedOn
-from ...jobs import Schedule
-from ...journal import SCHEDULE_ACTS, By
-from .page import Page
+from ...errors import InvalidOption, JobNotFound, MovedOn
+from ...jobs import Edit, Job
+from ...states import QUEUED, State
 from .rows import rows_of
-from .turn import Entry
+from .turn import Deed, Done, Entry, Turn
 
-LIMIT = "limit"
-Thing = list[Any] | None
-"""The stored values of what is changed; `None` where it is not there."""
+_COLUMNS = ("args", "queue", "priority", "max_attempts", "scheduled_at", "tags")
+_NAMES = {"args": "arguments", "max_attempts": "attempts", "scheduled_at": "time"}
 
-_LIMITS = "max_running, rate, rate_period"
-#: What a person decides of a schedule, and what it tells by itself.
-_DECIDED = (
-    "cron",
-    "timezone",
-    "kind",
-    "args",
-    "queue",
-    "priority",
-    "max_attempts",
-    "timeout",
-    "tags",
-    "paused_at",
-    "created_at",
-)
-_TOLD = ("next_at", "last_at", "last_job", "error")
-_WHEN = [_DECIDED.index(name) for name in ("cron", "timezone", "paused_at")]
-_COLUMNS = ", ".join(_DECIDED + _TOLD)
+# One statement, guarded by the state: what runs, or has run, is never changed. Another time makes a ready job due later,
+# or one that is due later ready.
+_EDIT = """
+UPDATE jobdeck_jobs SET args = coalesce(:args, args), queue = coalesce(:queue, queue),
+       priority = coalesce(:priority, priority), max_attempts = coalesce(:max_attempts, max_attempts),
+       tags = coalesce(:tags, tags), scheduled_at = coalesce(:scheduled_at, scheduled_at),
+       state = CASE WHEN :scheduled_at IS NULL OR state NOT IN ('pending', 'scheduled') THEN state
+                    WHEN :scheduled_at > :now THEN 'scheduled' ELSE 'pending' END
+ WHERE id = :id AND state IN ('scheduled', 'waiting', 'pending', 'retrying') AND attempt < coalesce(:max_attempts, max_attempts)
+RETURNING state, queue
+"""
 
 
-def limits_of(connection: apsw.Connection, name: str) -> Thing:
-    """The limits of a queue as they are stored."""
-    found = rows_of(connection, f"SELECT {_LIMITS} FROM jobdeck_queues WHERE name = ?", (name,))
-    return [*found[0]] if found else [None, None, None]
+def edit(turn: Turn, job: Job, change: Edit) -> Done:
+    """Other arguments or options, for a queued job."""
+    if change.max_attempts is not None and change.max_attempts <= job.attempt:
+        begun = "1 attempt" if job.attempt == 1 else f"{job.attempt:,} attempts"
+        raise InvalidOption("max_attempts", f"must be more than the {begun} that job {job.id} has begun")
+    if change.scheduled_at is not None and job.expires_at is not None and change.scheduled_at >= job.expires_at:
+        raise InvalidOption("time", f"must be before job {job.id} expires")
+    wanted = {name: value for name, value in _columns(change).items() if value is not None}
+    before = {name: value for name, value in _stored(turn, job.id).items() if name in wanted}
+    _put(turn, job, wanted)
+    size = 80 + sum(len(str(value)) for each in (before, wanted) for value in each.values())
+    return [job.id, before, wanted, [job.started_at, job.attempt]], size, True
 
 
-def set_limits(connection: apsw.Connection, name: str, limits: Sequence[Any]) -> None:
-    """These limits, and no others."""
-    connection.execute(
-        f"INSERT INTO jobdeck_queues (name, {_LIMITS}) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
-        " max_running = excluded.max_running, rate = excluded.rate, rate_period = excluded.rate_period",
-        (name, *limits),
-    )
+def told(change: Edit) -> str:
+    """What was edited, in words: `arguments and queue`."""
+    names = [_NAMES.get(name, name) for name, value in _columns(change).items() if value is not None]
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
-def schedule_as_stored(connection: apsw.Connection, name: str) -> Thing:
-    """The schedule as it is stored; `None` where there is none."""
-    found = rows_of(connection, f"SELECT {_COLUMNS} FROM jobdeck_schedules WHERE name = ?", (name,))
-    return [*found[0]] if found else None
+def _columns(change: Edit) -> dict[str, Any]:
+    tags = None if change.tags is None else json.dumps(change.tags)
+    values = (change.args_json, change.queue, change.priority, change.max_attempts, change.scheduled_at, tags)
+    return dict(zip(_COLUMNS, values, strict=True))
 
 
-def stored(schedule: Schedule) -> list[Any]:
-    """A schedule as it is stored."""
-    values = {**{name: getattr(schedule, name, None) for name in _DECIDED + _TOLD}, "args": schedule.args_json}
-    return [*(values | {"tags": json.dumps(schedule.tags)}).values()]
+def _stored(turn: Turn, job_id: int) -> dict[str, Any]:
+    (row,) = rows_of(turn.connection, f"SELECT {', '.join(_COLUMNS)} FROM jobdeck_jobs WHERE id = ?", (job_id,))
+    return dict(zip(_COLUMNS, row, strict=True))
 
 
-def note(connection: apsw.Connection, operation: str, by: By, at: float, name: str, before: Thing, after: Thing) -> None:
-    """Write down that it was changed; nothing, where it was not."""
-    if _decided(before, operation) != _decided(after, operation):
-        page = Page(connection, operation, By(by.who), at, ROOM)
-        page.add([name, before, after], 200 + sum(len(str(value)) for value in [*(before or ()), *(after or ())]))
-        page.write()
+def _put(turn: Turn, job: Job, columns: Mapping[str, Any]) -> None:
+    bound = dict.fromkeys(_COLUMNS) | dict(columns) | {"id": job.id, "now": turn.now}
+    for state, queue in rows_of(turn.connection, _EDIT, bound):
+        turn.tally.move(job.queue, job.kind, job.state, None)
+        turn.tally.move(queue, job.kind, None, State(state))
 
 
-ROOM = 1 << 20
-"""Bytes that are kept of one such act; arguments are smaller."""
+def _unedit(turn: Turn, job: Job | None, entry: Entry, _at: float) -> None:
+    job_id, before, after, begun = entry
+    if job is None:
+        raise JobNotFound(job_id)
+    if job.state not in QUEUED and job.state is not State.RUNNING:
+        raise MovedOn(job_id, f"is {job.state} now")
+    _check_same(_stored(turn, job_id), job, begun, after)
+    _put(turn, job, before)
 
 
-def turn(connection: apsw.Connection, now: float, operation: str, entry: Entry, *, undo: bool) -> Entry:
-    """Undo the act, or do it again; returns what it takes to turn it back.
-
-    Raises:
-        MovedOn: it is not as the act, or its undo, has left it.
-    """
-    name, before, after = entry
-    expected, wanted = (after, before) if undo else (before, after)
-    restore: Callable[[apsw.Connection, float, str, Thing, Thing], None]
-    restore = _restore_limits if operation == LIMIT else _restore_schedule
-    restore(connection, now, name, expected, wanted)
-    return entry
+def _edit_again(turn: Turn, job: Job, entry: Entry) -> Done:
+    job_id, before, after, begun = entry
+    stored = _stored(turn, job_id)
+    # A retry that was done again too has made it due at another time than then.
+    _check_same(stored, job, begun, {name: value for name, value in before.items() if name != "scheduled_at"})
+    _put(turn, job, after)
+    return [job_id, {name: stored[name] for name in before}, after, begun], 80, True
 
 
-def _decided(thing: Thing, operation: str) -> Thing:
-    return thing if thing is None or operation == LIMIT else thing[: len(_DECIDED)]
+def _check_same(stored: Mapping[str, Any], job: Job, begun: list[Any], columns: Mapping[str, Any]) -> None:
+    """Raise `MovedOn` unless the job is where the act left it."""
+    if job.state is State.RUNNING or [job.started_at, job.attempt] != begun:
+        raise MovedOn(job.id, "was started since")
+    if any(stored[name] != value for name, value in columns.items()):
+        raise MovedOn(job.id, "was changed again since")
 
 
-def _restore_limits(connection: apsw.Connection, _now: float, name: str, expected: Thing, wanted: Thing) -> None:
-    if limits_of(connection, name) != expected:
-        raise MovedOn(name, "got other limits since")
-    assert wanted is not None
-    set_limits(connection, name, wanted)
-
-
-def _restore_schedule(connection: apsw.Connection, now: float, name: str, expected: Thing, wanted: Thing) -> None:
-    there = schedule_as_stored(connection, name)
-    if _decided(there, "") != _decided(expected, ""):
-        problem = "was deleted since" if there is None else "was made again since" if expected is None else "was changed since"
-        raise MovedOn(name, problem, what="Schedule")
-    if wanted is None:
-        connection.execute("DELETE FROM jobdeck_schedules WHERE name = ?", (name,))
-        return
-    decided, told = wanted[: len(_DECIDED)], wanted[len(_DECIDED) :]
-    if there is not None:
-        # What it has told by itself since stays; the next tick too, where nothing of its time is changed.
-        same_time = all(there[place] == wanted[place] for place in _WHEN)
-        told = there[len(_DECIDED) :] if same_time else [told[0], *there[len(_DECIDED) + 1 : -1], None]
-    if told[0] <= now:
-        told = [_following(decided, told[0], now), *told[1:]]
-    marks = ", ".join("?" * (len(_DECIDED) + len(_TOLD) + 1))
-    connection.execute(f"INSERT OR REPLACE INTO jobdeck_schedules (name, {_COLUMNS}) VALUES ({marks})", (name, *decided, *told))
-
-
-def _following(decided: Sequence[Any], tick: float, now: float) -> float:
-    """The tick that comes next: one that was missed while it was not there is not made up for."""
-    try:
-        return next_tick(decided[0], decided[1], now)
-    except Exception:  # its zone is not known here: whoever runs it notes the error
-        return tick
-
-
-def is_edit(operation: str) -> bool:
-    """Whether the act is one of these."""
-    return operation == LIMIT or operation in SCHEDULE_ACTS
+EDIT = Deed(_unedit, _edit_again)

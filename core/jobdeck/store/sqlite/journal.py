@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import partial
 
@@ -13,7 +14,7 @@ from ...jobs import Job
 from ...journal import Act, Undoing
 from ...states import Operation, allows
 from ..journal import Journal
-from . import deeds, deletion, edits, pauses
+from . import arrangements, deeds, deletion, edits, pauses
 from .acts import cancelled_children, read_jobs
 from .connection import Connections
 from .deeds import is_child
@@ -28,6 +29,7 @@ DEEDS = {
     Operation.CANCEL: deeds.CANCEL,
     Operation.RETRY: deeds.RETRY,
     Operation.REPRIORITISE: deeds.REPRIORITISE,
+    Operation.EDIT: edits.EDIT,
     Operation.DELETE: deletion.DELETE,
 }
 Refused = dict[int | str, JobdeckError]
@@ -87,6 +89,26 @@ class SqliteJournal(Journal):
     def list_acts(self, limit: int) -> list[Act]:
         with self._connections.reading() as connection:
             rows = rows_of(connection, f"SELECT {_COLUMNS} FROM jobdeck_journal ORDER BY id DESC LIMIT ?", (limit,))
+        return [_act_of(row) for row in rows]
+
+    def acts_on(self, job_id: int, since: float, room: int) -> list[Act]:
+        # The parts are deflated, so they have to be read; the newest tell most, and a bound keeps it cheap.
+        found: list[int] = []
+        with self._connections.reading() as connection:
+            parts = connection.execute(
+                "SELECT part.act, part.before FROM jobdeck_journal_parts AS part JOIN jobdeck_journal AS act"
+                " ON act.id = part.act WHERE act.at >= ? AND act.act NOT IN (?, ?) AND length(part.before) <= ?"
+                " ORDER BY part.act DESC",
+                (since, pauses.PAUSE, pauses.RESUME, room),
+            )
+            for act, before in parts:
+                room -= len(before)
+                if any(entry[0] == job_id for entry in unpacked(before)) and act not in found:
+                    found.append(act)
+                if room <= 0:
+                    break
+            query = f"SELECT {_COLUMNS} FROM jobdeck_journal WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"
+            rows = rows_of(connection, query, (json.dumps(found),))
         return [_act_of(row) for row in rows]
 
     def prune(self) -> int:
@@ -151,7 +173,7 @@ def _take_part(
     forgotten = 0
     found: dict[int, Job] = {}
     each: Turning = partial(_turn_queue, operation, undo=not redo)
-    if edits.is_edit(operation):
+    if arrangements.is_arrangement(operation):
         each = partial(_turn_edit, operation, undo=not redo)
     elif operation not in (pauses.PAUSE, pauses.RESUME):
         found = {job.id: job for job in read_jobs(connection, [entry[0] for entry in entries], 0.0)}
@@ -206,7 +228,7 @@ def _turn_queue(operation: str, turn: Turn, entry: Entry, *, undo: bool) -> Entr
 
 
 def _turn_edit(operation: str, turn: Turn, entry: Entry, *, undo: bool) -> Entry:
-    return edits.turn(turn.connection, turn.now, operation, entry, undo=undo)
+    return arrangements.turn(turn.connection, turn.now, operation, entry, undo=undo)
 
 
 def _act_of(row: Row) -> Act:

@@ -158,6 +158,7 @@ _PAST = {
     Operation.RETRY: "retried {}",
     Operation.DELETE: "deleted {}",
     Operation.REPRIORITISE: "changed the priority of {} {how}",
+    Operation.EDIT: "edited the {how} of {}",
     "pause": "paused queue {}",
     "resume": "resumed queue {}",
     "limit": "changed the limits of queue {}",

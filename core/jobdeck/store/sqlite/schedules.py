@@ -13,7 +13,7 @@ from ...journal import By
 from ...past import PastJob
 from ...states import State
 from ..schedules import Schedules
-from . import edits
+from . import arrangements
 from .conditions import OF_SCHEDULE, SCHEDULED, schedule_tail
 from .connection import Connections
 from .rows import Row, rows_of, storable, tags_of
@@ -82,9 +82,9 @@ class SqliteSchedules(Schedules):
 
     def note_act(self, operation: str, name: str, by: By, before: Schedule | None) -> None:
         with self._connections.writing() as connection:
-            after = edits.schedule_as_stored(connection, name)
-            was = None if before is None else edits.stored(before)
-            edits.note(connection, operation, by, self._clock.now(), name, was, after)
+            after = arrangements.schedule_as_stored(connection, name)
+            was = None if before is None else arrangements.stored(before)
+            arrangements.note(connection, operation, by, self._clock.now(), name, was, after)
 
     def history(self, name: str, limit: int) -> Sequence[PastJob]:
         with self._connections.reading() as connection:

@@ -1,0 +1,265 @@
+"""A job that still waits can be edited; one that runs, or has run, cannot; and an edit can be taken back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.core.helpers import Bench, new, registry
+
+from jobdeck import (
+    QUEUED,
+    ArgumentsTooLarge,
+    Edit,
+    InvalidArguments,
+    InvalidOption,
+    Job,
+    JobNotFound,
+    Queue,
+    Registry,
+    Settings,
+    State,
+    UnknownKind,
+    WrongState,
+)
+from jobdeck.journal import By
+
+STATES = sorted(QUEUED)
+CHANGES: dict[str, tuple[Edit, str, Any]] = {
+    "arguments": (Edit(args_json='{"n":2}'), "args_json", '{"n":2}'),
+    "queue": (Edit(queue="slow"), "queue", "slow"),
+    "priority": (Edit(priority=9), "priority", 9),
+    "attempts": (Edit(max_attempts=7), "max_attempts", 7),
+    "tags": (Edit(tags=("a", "b")), "tags", ("a", "b")),
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("what", CHANGES)
+def test_whatever_is_edited_of_a_queued_job_is_changed_and_nothing_else_and_comes_back(
+    bench: Bench, state: State, what: str
+) -> None:
+    from dataclasses import replace
+
+    before = bench.in_state(state)
+    change, field, value = CHANGES[what]
+    assert bench.store.edit_job(before.id, change).done == (before.id,)
+    assert bench.get(before) == replace(before, **{field: value})
+    bench.check_counters()
+    assert bench.store.journal.undo().done == (before.id,)
+    assert bench.get(before) == before
+    bench.check_counters()
+    assert bench.store.journal.redo().done == (before.id,)
+    assert bench.get(before) == replace(before, **{field: value})
+    bench.check_counters()
+
+
+@pytest.mark.parametrize("state", sorted(set(State) - QUEUED))
+@pytest.mark.parametrize("what", CHANGES)
+def test_what_runs_or_is_final_is_left_as_it_is_and_the_reason_said(bench: Bench, state: State, what: str) -> None:
+    before = bench.in_state(state)
+    changes = bench.store.edit_job(before.id, CHANGES[what][0])
+    assert changes.done == ()
+    assert str(changes.refused[before.id]).startswith(f"Job {before.id} is {state}: only a job that still waits can be edited")
+    assert bench.get(before) == before
+    assert bench.store.journal.list_acts(9) == []
+
+
+@pytest.mark.parametrize(
+    ("state", "later", "then"),
+    [
+        (State.PENDING, 60.0, State.SCHEDULED),
+        (State.PENDING, -60.0, State.PENDING),
+        (State.SCHEDULED, 60.0, State.SCHEDULED),
+        (State.SCHEDULED, 0.0, State.PENDING),
+        (State.WAITING, 60.0, State.WAITING),
+        (State.RETRYING, 60.0, State.RETRYING),
+    ],
+)
+def test_another_time_makes_a_job_due_then(bench: Bench, state: State, later: float, then: State) -> None:
+    before = bench.in_state(state)
+    due = bench.clock.now() + later
+    bench.store.edit_job(before.id, Edit(scheduled_at=due))
+    assert (bench.get(before).state, bench.get(before).scheduled_at) == (then, due)
+    bench.check_counters()
+    bench.store.journal.undo()
+    assert bench.get(before) == before
+    bench.check_counters()
+
+
+def test_a_job_that_was_made_due_now_is_claimed(bench: Bench) -> None:
+    job = bench.in_state(State.SCHEDULED)
+    bench.store.edit_job(job.id, Edit(scheduled_at=bench.clock.now()))
+    assert [claimed.id for claimed in bench.claim()] == [job.id]
+
+
+def test_an_edited_job_is_claimed_from_its_new_queue_with_its_new_arguments(bench: Bench) -> None:
+    (job,) = bench.enqueue()
+    bench.store.edit_job(job.id, Edit(queue="slow", args_json='{"n":2}'))
+    assert bench.claim(queues=("default",)) == []
+    (claimed,) = bench.claim(queues=("slow",))
+    assert (claimed.id, claimed.args) == (job.id, {"n": 2})
+
+
+def test_an_edit_says_what_was_edited_and_by_whom(bench: Bench) -> None:
+    (job,) = bench.enqueue()
+    bench.store.edit_job(job.id, Edit(args_json="{}", scheduled_at=bench.clock.now(), tags=()), by=By("ann"))
+    (act,) = bench.store.journal.list_acts(9)
+    assert (act.who, act.operation, act.told) == ("ann", "edit", f"edited the arguments, time and tags of job {job.id}")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (Edit(max_attempts=1), "The max_attempts must be more than the 1 attempt that job {id} has begun."),
+        (Edit(scheduled_at=2e9), "The time must be before job {id} expires."),
+    ],
+)
+def test_what_would_contradict_the_job_is_refused(bench: Bench, change: Edit, reason: str) -> None:
+    before = bench.in_state(State.RETRYING, expires_at=bench.clock.now() + 7200)
+    problem = bench.store.edit_job(before.id, change).refused[before.id]
+    assert isinstance(problem, InvalidOption)
+    assert str(problem) == reason.format(id=before.id)
+    assert bench.get(before) == before
+
+
+def start(bench: Bench, job: Job) -> None:
+    assert bench.claim()
+
+
+def fail(bench: Bench, job: Job) -> None:
+    bench.fail(bench.claim()[0], retry_in=60)
+
+
+def cancel(bench: Bench, job: Job) -> None:
+    bench.store.cancel_jobs([job.id])
+
+
+def edit(bench: Bench, job: Job) -> None:
+    bench.store.edit_job(job.id, Edit(args_json='{"n":3}'))
+
+
+@pytest.mark.parametrize(
+    ("since", "reason"),
+    [
+        (start, "was started since"),
+        (fail, "was started since"),
+        (cancel, "is cancelled now"),
+        (edit, "was changed again since"),
+    ],
+)
+def test_an_edit_is_not_taken_back_once_the_job_has_moved_on(bench: Bench, since: Any, reason: str) -> None:
+    (job,) = bench.enqueue()
+    act = bench.store.edit_job(job.id, Edit(args_json='{"n":2}')).act
+    since(bench, job)
+    before = bench.get(job)
+    undoing = bench.store.journal.undo(act)
+    assert undoing.done == ()
+    assert str(undoing.refused[job.id]) == f"Job {job.id} {reason}."
+    assert bench.get(job) == before
+
+
+def test_a_job_that_is_gone_cannot_be_edited_nor_its_edit_undone(bench: Bench) -> None:
+    assert isinstance(bench.store.edit_job(77, Edit(priority=1)).refused[77], JobNotFound)
+    (job,) = bench.enqueue()
+    act = bench.store.edit_job(job.id, Edit(queue="slow")).act
+    bench.store.delete_jobs([job.id])
+    assert isinstance(bench.store.journal.undo(act).refused[job.id], JobNotFound)
+
+
+def test_another_priority_since_does_not_stand_in_the_way_of_the_old_arguments(bench: Bench) -> None:
+    (job,) = bench.enqueue()
+    act = bench.store.edit_job(job.id, Edit(args_json='{"n":2}')).act
+    bench.store.reprioritise_jobs([job.id], 5)
+    assert bench.store.journal.undo(act).done == (job.id,)
+    assert (bench.get(job).args, bench.get(job).priority) == ({}, 5)
+
+
+# -- what was done to one job ---------------------------------------------------------------------------------------------
+
+
+def test_the_journal_tells_what_was_done_to_one_job_oldest_first(bench: Bench) -> None:
+    job, other = bench.enqueue(new(), new())
+    bench.store.reprioritise_jobs([job.id], 5, by=By("ann"))
+    bench.store.cancel_jobs([other.id], by=By("ben"))
+    bench.store.cancel_jobs([job.id, other.id], by=By("cyd"))
+    bench.store.pause_queue(str(job.id))
+    acts = bench.store.journal.acts_on(job.id, job.created_at, 1 << 20)
+    assert [(act.who, act.operation) for act in acts] == [("ann", "reprioritise"), ("cyd", "cancel")]
+
+
+def test_no_more_of_the_journal_is_read_than_there_is_room_for(bench: Bench) -> None:
+    (job,) = bench.enqueue()
+    bench.store.reprioritise_jobs([job.id], 5)
+    bench.store.reprioritise_jobs([job.id], 6)
+    assert len(bench.store.journal.acts_on(job.id, 0.0, 1 << 20)) == 2
+    assert len(bench.store.journal.acts_on(job.id, 0.0, 9)) == 1
+    assert bench.store.journal.acts_on(job.id, bench.clock.now() + 1, 1 << 20) == []
+
+
+# -- the door -------------------------------------------------------------------------------------------------------------
+
+
+def greet(name: str, times: int = 1) -> None:
+    """Say hello."""
+
+
+@pytest.fixture
+def queue(tmp_path: Path) -> Any:
+    settings = Settings(database=str(tmp_path / "jobs.db"), synchronous="OFF", max_args_bytes=200)
+    with Queue(settings=settings, registry=registry(greet=greet), who="ann") as opened:
+        yield opened
+
+
+def test_the_door_checks_arguments_as_at_the_enqueue(queue: Queue) -> None:
+    job = queue.enqueue("greet", {"name": "ann"})
+    edited = queue.edit(job.id, {"name": "ben"}, queue="slow", priority=3, max_attempts=2, tags=["x"])
+    assert (edited.args, edited.queue, edited.priority) == ({"name": "ben", "times": 1}, "slow", 3)
+    assert (edited.max_attempts, edited.tags, edited.state) == (2, ("x",), State.PENDING)
+    with pytest.raises(InvalidArguments) as wrong:
+        queue.edit(job.id, {"name": "ben", "times": "often"})
+    assert wrong.value.field == "times"
+    with pytest.raises(InvalidArguments):
+        queue.edit(job.id, {})
+    with pytest.raises(ArgumentsTooLarge):
+        queue.edit(job.id, {"name": "x" * 300})
+    assert queue.get(job.id) == edited
+    assert [act.told for act in queue.acts_on(job.id)] == [
+        f"edited the arguments, queue, priority, attempts and tags of job {job.id}"
+    ]
+    queue.undo()
+    assert queue.get(job.id) == job
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"queue": ""}, {"priority": 10**7}, {"max_attempts": 0}, {"tags": ["\x1b"]}, {"delay": -1}, {"at": 1.0, "delay": 1.0}, {}],
+)
+def test_the_door_refuses_options_that_are_none(queue: Queue, change: Any) -> None:
+    job = queue.enqueue("greet", {"name": "ann"})
+    with pytest.raises(InvalidOption):
+        queue.edit(job.id, **change)
+    with pytest.raises(TypeError, match="kind of a job cannot be edited"):
+        queue.edit(job.id, kind="other")  # type: ignore[call-arg]
+    assert queue.get(job.id) == job
+
+
+def test_a_job_of_a_kind_that_is_not_known_here_keeps_its_arguments_but_can_move(queue: Queue) -> None:
+    job = queue.enqueue("greet", {"name": "ann"})
+    queue.registry = Registry()
+    with pytest.raises(UnknownKind):
+        queue.edit(job.id, {"name": "ben"})
+    assert queue.edit(job.id, delay=60).state is State.SCHEDULED
+    assert queue.edit(job.id, delay=0).state is State.PENDING
+
+
+def test_a_check_changes_nothing_and_says_the_same(queue: Queue) -> None:
+    job = queue.enqueue("greet", {"name": "ann"})
+    assert queue.check_edit(job.id, {"name": "ben"}) == Edit(args_json='{"name":"ben","times":1}')
+    with pytest.raises(JobNotFound):
+        queue.check_edit(77, {"name": "ben"})
+    queue.cancel(job.id)
+    with pytest.raises(WrongState):
+        queue.check_edit(job.id, {"name": "ben"})
+    assert queue.get(job.id).args["name"] == "ann"

@@ -1,0 +1,124 @@
+"""One job in full, followed: what has changed is read again, in pieces of a bounded size."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from contextlib import suppress
+
+from jobdeck import Act, Batch, BatchNotFound, Explanation, Family, Job, JobNotFound, LogLine, Queue
+
+from ..ageing import aged_priority
+from ..messages import Detail
+
+LOG_LINES = 5000
+LOG_CHARACTERS = 1 << 20
+"""Of the log, the newest lines of so many characters together are kept."""
+RELATIVES = 100
+"""Of the jobs before and after it, the records of so many are read."""
+_PATIENCE = 20
+"""What took t seconds to read is not read again for 20 t."""
+_ACTS_EVERY = 5.0
+"""Seconds after which the journal is looked into again, though nothing about the job has changed."""
+
+
+class Following:
+    """Follows one job. Looks on the feed's thread; the newest look is taken on the event loop."""
+
+    def __init__(self, job_id: int) -> None:
+        self.job_id = job_id
+        self._newest: deque[Detail] = deque(maxlen=1)
+        self._logs: tuple[LogLine, ...] = ()
+        self._log_cut = False
+        self._job: Job | None = None
+        self._acts: tuple[Act, ...] = ()
+        self._acts_again_at = 0.0
+        self._why: Explanation | None = None
+        self._why_again_at = 0.0
+
+    def look(self, queue: Queue) -> None:
+        """Look at everything about it, as it is now."""
+        self._newest.append(self._seen(queue))
+
+    def take(self) -> Detail | None:
+        """The newest look, if it has not been taken."""
+        try:
+            return self._newest.pop()
+        except IndexError:
+            return None
+
+    def _seen(self, queue: Queue) -> Detail:
+        at = queue.clock.now()
+        try:
+            job = queue.get(self.job_id)
+            family = queue.family(self.job_id)
+            attempts = tuple(queue.attempts(self.job_id)) if job.attempt or job.started_at else ()
+            self._read_log(queue)
+            self._read_acts(queue, job)
+            self._read_why(queue, job)
+        except JobNotFound:
+            return Detail(at, None, self.job_id)
+        self._job = job
+        return Detail(
+            at,
+            job,
+            self.job_id,
+            attempts,
+            self._logs,
+            family,
+            aged_priority(job, at, queue.settings.ageing),
+            self._log_cut,
+            self._why,
+            self._acts,
+            _relatives(queue, family),
+            _batch(queue, job),
+        )
+
+    def _read_log(self, queue: Queue) -> None:
+        news = queue.logs(self.job_id, after=self._logs[-1].id if self._logs else 0, limit=LOG_LINES)
+        if not news:
+            return
+        lines = [*self._logs, *news]
+        kept, room = 0, LOG_CHARACTERS
+        for line in reversed(lines):
+            room -= len(line.text)
+            if (kept and room < 0) or kept == LOG_LINES:
+                break
+            kept += 1
+        self._log_cut = self._log_cut or kept < len(lines) or len(news) == LOG_LINES
+        self._logs = tuple(lines[-kept:])
+
+    def _read_acts(self, queue: Queue, job: Job) -> None:
+        now = time.monotonic()
+        if now >= self._acts_again_at or _told(job) != _told(self._job):
+            self._acts = tuple(queue.acts_on(self.job_id))
+            self._acts_again_at = now + max(_ACTS_EVERY, _PATIENCE * (time.monotonic() - now))
+
+    def _read_why(self, queue: Queue, job: Job) -> None:
+        if not job.state.is_queued:
+            self._why = None
+            return
+        now = time.monotonic()
+        if self._why is None or now >= self._why_again_at or _told(job) != _told(self._job):
+            self._why = queue.explain(self.job_id)
+            self._why_again_at = now + _PATIENCE * (time.monotonic() - now)
+
+
+def _told(job: Job | None) -> object:
+    """What an act changes of a job."""
+    return job and (
+        *(job.state, job.cancelling, job.priority, job.queue, job.tags, job.max_attempts),
+        *(job.scheduled_at, job.attempt, job.args_json),
+    )
+
+
+def _relatives(queue: Queue, family: Family) -> dict[int, Job]:
+    ids = [*[*family.parents][:RELATIVES], *[*family.children][:RELATIVES]]
+    return {job.id: job for job in queue.get_many(ids)} if ids else {}
+
+
+def _batch(queue: Queue, job: Job) -> Batch | None:
+    if job.batch is not None:
+        with suppress(BatchNotFound):
+            return queue.batch(job.batch)
+    return None

@@ -1,0 +1,119 @@
+"""The attempts of a job, the newest first, each with its error and its traceback opened where it was raised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.events import Click
+
+from jobdeck import Attempt
+
+from ..format import duration
+from ..text import safe
+from .lines_told import Told, cut
+from .lines_view import LinesView
+from .telling import OUTCOME_STATES, clock_time
+from .tracebacks import Traceback, folded, read_traceback, unfolded
+
+SHOWN = 100
+"""Attempts that are told in full, the newest."""
+
+
+_ERROR_LINES = 500
+"""Lines of one error's message."""
+
+
+class AttemptsView(LinesView):
+    """One attempt is chosen; its traceback can be unfolded."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "unfold", "unfold", tooltip="Show the whole traceback of the chosen attempt, or fold it again"),
+    ]
+
+    def __init__(self, title: str, digit: str, *, id: str | None = None) -> None:
+        super().__init__(title, digit, id=id)
+        self._attempts: Sequence[Attempt] = ()
+        self._now = 0.0
+        self._chosen = 0
+        self._unfolded: set[float] = set()
+        self._read: dict[float, Traceback] = {}
+        self._heads: list[int] = []
+
+    def show_attempts(self, attempts: Sequence[Attempt], now: float) -> None:
+        """Show these, oldest first as they were read."""
+        if attempts == self._attempts and not any(each.outcome is None for each in attempts) and self.told:
+            return
+        if len(attempts) != len(self._attempts) or attempts[:1] != self._attempts[:1]:
+            self._chosen = 0
+        self._attempts, self._now = attempts, now
+        self._tell()
+
+    @property
+    def chosen(self) -> Attempt | None:
+        """The chosen attempt."""
+        newest_first = self._attempts[::-1]
+        return newest_first[self._chosen] if self._chosen < len(newest_first) else None
+
+    def _tell(self) -> None:
+        self._heads = []
+        lines: list[Told] = []
+        for at, attempt in enumerate(reversed(self._attempts[-SHOWN:])):
+            if lines:
+                lines.append([])
+            self._heads.append(len(lines))
+            lines += self._told(attempt, chosen=at == self._chosen and len(self._attempts) > 1)
+        more = len(self._attempts) - SHOWN
+        if more > 0:
+            lines += [[], [(f"and {more:,} earlier attempts: `jobdeck show` tells them all", "quiet")]]
+        self.show(lines or [[("it has not been started yet", "quiet")]])
+        of = f"{self._chosen + 1} of {len(self._attempts):,}" if len(self._attempts) > 1 else f"{len(self._attempts)}"
+        self.titled(of)
+
+    def _told(self, attempt: Attempt, *, chosen: bool) -> Iterator[Told]:
+        end = attempt.finished_at if attempt.finished_at is not None else self._now
+        outcome = attempt.outcome.value if attempt.outcome is not None else "running"
+        spent = "took" if attempt.finished_at is not None else "for"
+        yield [
+            (f"❯ attempt {attempt.number}  " if chosen else f"attempt {attempt.number}  ", "accent" if chosen else "strong"),
+            (outcome, OUTCOME_STATES[attempt.outcome] if attempt.outcome is not None else "running"),
+            (f"  {clock_time(attempt.started_at, self._now)}  {spent} {duration(max(0.0, end - attempt.started_at))}", "quiet"),
+            (f"  by {safe(attempt.worker)}", "quiet"),
+        ]
+        if attempt.late_at is not None:
+            yield [("  its worker came back late, and changed nothing", "warning")]
+        if attempt.error_type or attempt.message:
+            error = ": ".join(part for part in (attempt.error_type, attempt.message) if part)
+            yield from ([("  " + part, "error")] for part in cut(error).split("\n")[:_ERROR_LINES])
+        if attempt.traceback:
+            traceback = self._read.get(attempt.started_at)
+            if traceback is None:
+                traceback = self._read[attempt.started_at] = read_traceback(attempt.traceback)
+            yield from (unfolded if attempt.started_at in self._unfolded else folded)(traceback)
+
+    def choose(self, by: int) -> None:
+        """Go to the next attempt, or the one before, and bring it onto the screen."""
+        at = max(0, min(len(self._heads) - 1, self._chosen + by))
+        self._chosen = at
+        self._tell()
+        if self._heads:
+            self.scroll_to(y=self.row_of(self._heads[at]), animate=False, force=True, immediate=True)
+
+    def action_unfold(self) -> None:
+        """Unfold the chosen one, or fold it."""
+        if (attempt := self.chosen) is not None:
+            self._unfolded ^= {attempt.started_at}
+            self._tell()
+
+    def on_click(self, event: Click) -> None:
+        """Choose with the mouse; a click on the chosen one unfolds it."""
+        told = self.told_at(round(self.scroll_offset.y) + event.y - self.gutter.top)
+        at = next((place for place in reversed(range(len(self._heads))) if self._heads[place] <= told), None)
+        if at is None:
+            return
+        if at == self._chosen:
+            self.action_unfold()
+        else:
+            self._chosen = at
+            self._tell()
