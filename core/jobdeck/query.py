@@ -64,6 +64,7 @@ FIELDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "queue": ("name", "the queue"),
         "kind": ("name", "the kind"),
         "tag": ("name", "one of the job's tags"),
+        "schedule": ("name", "the schedule that enqueued it"),
         "worker": ("name", "the worker that runs or ran it"),
         "reason": ("reason", "why it failed or was cancelled: exhausted, given-up, timed-out, crashed, expired, parent"),
         "unique": ("name", "its unique key"),

@@ -17,7 +17,7 @@ from jobdeck_tui.screens.errors import ErrorsScreen, binned
 from jobdeck_tui.screens.help import HelpScreen
 from jobdeck_tui.screens.job import JobScreen
 from jobdeck_tui.screens.jobs import JobsScreen
-from jobdeck_tui.widgets.tracebacks import opened
+from jobdeck_tui.widgets.raised import opened
 
 Compare = Callable[..., bool]
 sizes = pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)], ids=lambda size: f"{size[0]}x{size[1]}")

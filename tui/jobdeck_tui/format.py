@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from jobdeck import ErrorGroup, Job, Limits, State
+from jobdeck import ErrorGroup, Forecast, Job, Limits, Outlook, State
 
 #: State is always shown as glyph, word and colour.
 GLYPHS: Mapping[State, str] = MappingProxyType(
@@ -112,6 +112,37 @@ def limits_text(limits: Limits) -> str:
     if limits.rate is not None:
         parts.append(f"{limits.rate:,} per {span(limits.period or 1.0)}")
     return ", ".join(parts)
+
+
+def forecast_text(told: Forecast) -> str:
+    """When a queue will be empty: `empty in 4m`, `growing 12/min`, `stands still: no worker serves it`."""
+    match told.outlook:
+        case Outlook.DRAINING if told.empty_in is not None:
+            return f"empty in {about(told.empty_in)}"
+        case Outlook.GROWING if told.growth is not None:
+            return f"growing {rough_pace(told.growth)}"
+        case Outlook.STILL:
+            return f"stands still: {told.why}"
+        case _:
+            return told.outlook.value
+
+
+def about(seconds: float) -> str:
+    """A length of time that is an estimate, in one unit: `45s`, `4m`, `3h`, `5d`, `over a year`."""
+    if seconds > 365 * _DAY:
+        return "over a year"
+    for size, unit in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "m")):
+        if seconds >= 1.5 * size:
+            return f"{seconds / size:.0f}{unit}"
+    return f"{max(1, round(seconds))}s"
+
+
+def rough_pace(a_second: float) -> str:
+    """How many jobs in a time, in the unit that keeps the number small and whole: `12/min`, `30/s`, `4/h`."""
+    if a_second >= 10:
+        return f"{round(a_second):,}/s"
+    a_minute = round(a_second * _MINUTE)
+    return f"{a_minute}/min" if a_minute else f"{max(1, round(a_second * _HOUR))}/h"
 
 
 _SAID = 1000

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
-from jobdeck import Latency, Metrics, Overview, QueueInfo, Slot, State
+from jobdeck import Backlog, Latency, Metrics, Overview, QueueInfo, Slot, State, forecast
 
 from ..format import COLOURS, duration, limits_text, number
 from ..text import safe
+from .backlogs import forecast_document
 from .complete import complete_kinds, complete_queues
 from .documents import iso, latency_document, limits_document
 from .front import Front, Verb
@@ -69,8 +72,9 @@ def stats_command(front: Front, over: float, by: str | None, queue: str | None, 
     with front.open() as opened:
         overview = opened.overview(seconds=60, slots=1)
         metrics = opened.metrics(seconds=over, slots=_SLOTS, queue=queue, kind=kind, by=by)
+        backlogs = opened.backlogs() if front.json else ()
     if front.json:
-        print_json(_document(overview, metrics, by))
+        print_json(_document(overview, metrics, backlogs, by))
     else:
         _print(overview, metrics, over, by)
 
@@ -78,7 +82,7 @@ def stats_command(front: Front, over: float, by: str | None, queue: str | None, 
 # -- for scripts ----------------------------------------------------------------------------------
 
 
-def _document(overview: Overview, metrics: Metrics, by: str | None) -> dict[str, object]:
+def _document(overview: Overview, metrics: Metrics, backlogs: Sequence[Backlog], by: str | None) -> dict[str, object]:
     document = {
         "at": iso(overview.at),
         "counts": {str(state): overview.counts.get(state, 0) for state in State},
@@ -87,7 +91,7 @@ def _document(overview: Overview, metrics: Metrics, by: str | None) -> dict[str,
         "oldest_wait": metrics.oldest,
         "next_due_at": iso(overview.next_due_at),
         "workers": sum(worker.alive for worker in overview.workers),
-        "queues": [_queue_document(queue) for queue in overview.queues],
+        "queues": [_queue_document(each) for each in backlogs],
     }
     if by is not None:
         document["by"] = [
@@ -118,13 +122,16 @@ def _slot_document(slot: Slot) -> dict[str, object]:
     }
 
 
-def _queue_document(queue: QueueInfo) -> dict[str, object]:
+def _queue_document(backlog: Backlog) -> dict[str, object]:
+    queue = backlog.info
     return {
         "queue": queue.name,
         "paused": queue.paused,
         "paused_at": iso(queue.paused_at),
         "limits": limits_document(queue.limits),
         "counts": {str(state): queue.counts.get(state, 0) for state in State},
+        "oldest_wait": backlog.oldest,
+        "forecast": forecast_document(forecast(backlog)),
     }
 
 

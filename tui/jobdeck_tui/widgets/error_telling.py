@@ -8,7 +8,7 @@ from ..format import GLYPHS, age
 from ..looks.errors import Sample
 from ..text import safe
 from .telling import Told, clock_time
-from .tracebacks import opened
+from .raised import opened
 
 _NAMED = 12
 """Jobs that are named by their ids."""

@@ -19,7 +19,7 @@ from .depths import oldest_waits, prune_depths, sample_depths
 from .metrics import COARSER
 from .tally import FINE
 
-_WIDTHS = (FINE, *(wider for _, _, wider in COARSER))
+WIDTHS = (FINE, *(wider for _, _, wider in COARSER))
 _REACH = (*(age for _, age, _ in COARSER), float("inf"))
 """Seconds back to which slots of each of the widths are kept."""
 _SAMPLES = 5
@@ -27,18 +27,18 @@ _SAMPLES = 5
 
 _MEASURED = f"""
 SELECT {{told_by}}, measure, bucket, sum(n) FROM jobdeck_metrics
- WHERE width IN ({", ".join(map(str, _WIDTHS))}) AND slot >= :begin
+ WHERE width IN ({", ".join(map(str, WIDTHS))}) AND slot >= :begin
    AND (:queue IS NULL OR queue = :queue) AND (:kind IS NULL OR kind = :kind)
  GROUP BY 1, 2, 3
 """
 _COMPLETED = f"""
 SELECT {{told_by}}, CAST((slot - :begin) / :width AS INTEGER), sum(n) FROM jobdeck_metrics
- WHERE width IN ({", ".join(map(str, _WIDTHS))}) AND slot >= :begin AND measure = 'completed'
+ WHERE width IN ({", ".join(map(str, WIDTHS))}) AND slot >= :begin AND measure = 'completed'
    AND (:queue IS NULL OR queue = :queue) AND (:kind IS NULL OR kind = :kind)
  GROUP BY 1, 2
 """
 # The running ones have been measured by nobody yet, and their starts are no less true.
-_RUNNING = """
+RUNNING = """
 SELECT queue, kind, started_at, scheduled_at FROM jobdeck_jobs
  WHERE state = 'running' AND started_at >= :begin
    AND (:queue IS NULL OR queue = :queue) AND (:kind IS NULL OR kind = :kind)
@@ -67,8 +67,8 @@ class Slices:
     @classmethod
     def of(cls, now: float, seconds: float, slots: int) -> Slices:
         """About `slots` slices over the last `seconds`."""
-        width, count = _cut(seconds, slots, _WIDTHS[-1])
-        for unit, reach in zip(_WIDTHS, _REACH, strict=True):
+        width, count = _cut(seconds, slots, WIDTHS[-1])
+        for unit, reach in zip(WIDTHS, _REACH, strict=True):
             width, count = _cut(seconds, slots, unit)
             if count * width <= reach:
                 break
@@ -129,7 +129,7 @@ def measured(
     told_by = "CAST((slot - :begin) / :width AS INTEGER)"
     for index, measure, step, n in connection.execute(_MEASURED.format(told_by=told_by), bound):
         sums[index].add(measure, step, n)
-    for _, _, started, due in connection.execute(_RUNNING, bound):
+    for _, _, started, due in connection.execute(RUNNING, bound):
         sums[int((started - slices.begin) // slices.width)].add("wait", bucket(started - due), 1)
     whole = Sums()
     for each in sums.values():
@@ -200,7 +200,7 @@ class SqliteMeasures(Measures):
         bound = {"begin": slices.begin, **only}
         for name, measure, step, n in connection.execute(_MEASURED.format(told_by=by.value), bound):
             sums[name].add(measure, step, n)
-        for queue, kind, started, due in connection.execute(_RUNNING, bound):
+        for queue, kind, started, due in connection.execute(RUNNING, bound):
             sums[queue if by is Grouping.QUEUE else kind].add("wait", bucket(started - due), 1)
         seconds = max(1.0, now - slices.begin)
         return {name: sums[name].slot(slices.begin, seconds) for name in sorted(sums)}
