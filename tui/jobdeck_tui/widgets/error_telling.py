@@ -7,8 +7,8 @@ from jobdeck import State
 from ..format import GLYPHS, age
 from ..looks.errors import Sample
 from ..text import safe
-from .telling import Told, clock_time
 from .raised import opened
+from .telling import Told, clock_time
 
 _NAMED = 12
 """Jobs that are named by their ids."""
