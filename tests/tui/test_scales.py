@@ -91,7 +91,8 @@ def test_a_value_is_said_in_a_filter_as_it_is() -> None:
     assert field_filter("kind", "mail.send") == "kind:mail.send"
     assert field_filter("place", "") == 'place:""'
     assert field_filter("queue", "a b") == 'queue:"a b"'
-    assert field_filter("queue", 'a,"b') == 'queue:"a,?b"'
+    assert field_filter("queue", 'a,"b*') == 'queue:"a,?b?"'
+    assert field_filter("place", "x" * 2000) == f"place:{'x' * 1000}*"
 
 
 def cells(*parts: tuple[float, Style], height: int = 2) -> list[tuple[str, Style]]:

@@ -145,12 +145,18 @@ def rough_pace(a_second: float) -> str:
     return f"{a_minute}/min" if a_minute else f"{max(1, round(a_second * _HOUR))}/h"
 
 
+_SAID = 1000
+"""Characters of a value that a filter made from it says."""
+_UNSAYABLE = str.maketrans({'"': "?", "*": "?"})
+
+
 def field_filter(field: str, value: str) -> str:
     """The filter that finds the jobs whose field has the value: `kind:mail.send`, `place:"a.py:3 send"`.
 
-    A quotation mark cannot be said in a filter; any character stands for it.
+    A quotation mark cannot be said in a filter, and a star means any text: any character stands for each of them. Of a
+    value that is longer than a filter can be, the beginning is said.
     """
-    value = value.replace('"', "?")
+    value = value[:_SAID].translate(_UNSAYABLE) + "*" * (len(value) > _SAID)
     return f'{field}:"{value}"' if not value or "," in value or any(map(str.isspace, value)) else f"{field}:{value}"
 
 

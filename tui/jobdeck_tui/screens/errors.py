@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from typing import ClassVar, cast
 
@@ -229,12 +230,8 @@ class ErrorsScreen(RoomScreen):
     def action_copy_command(self) -> None:
         """Copy the command line that retries the group."""
         if (group := self._chosen()) is not None:
-            from shlex import join
-
-            self.cockpit.copy(
-                join(["jobdeck", "retry", "--where", f"state:failed {group_filter(group)}"]),
-                "the command that retries the group",
-            )
+            command = shlex.join(["jobdeck", "retry", "--where", f"state:failed {group_filter(group)}"])
+            self.cockpit.copy(command, "the command that retries the group")
 
     def action_table(self) -> None:
         """Go to the table."""
