@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     )
     from .explain import Check, Explanation
     from .findings import Finding, Severity
+    from .history import Event, Happening, Run, Runs
     from .jobs import (
         Attempt,
         Batch,
@@ -91,6 +92,7 @@ if TYPE_CHECKING:
     )
     from .journal import Act, Undoing
     from .metrics import ErrorGroup, Grouping, Metrics
+    from .past import PastJob
     from .query import Condition, Term, parse, parse_duration
     from .queue import Queue
     from .registry import REGISTRY, Registry, job, load_apps
@@ -118,10 +120,12 @@ _HOMES = {
     " StoreBusy StoreError StoreFailed StoreRefused TimedOut UnknownKind WrongAct WrongState",
     "explain": "Check Explanation",
     "findings": "Finding Severity",
+    "history": "Event Happening Run Runs",
     "jobs": "Attempt Batch Changes Family IfParentFails Job Kind Latency Limits LogLine NewJob OnConflict"
     " Outcome Overview Parameter QueueInfo Reason Schedule Slot Stopping WorkerInfo",
     "journal": "Act Undoing",
     "metrics": "ErrorGroup Grouping Metrics",
+    "past": "PastJob",
     "query": "Condition Term parse parse_duration",
     "queue": "Queue",
     "registry": "REGISTRY Registry job load_apps",
@@ -157,12 +161,14 @@ __all__ = [
     "Condition",
     "Context",
     "ErrorGroup",
+    "Event",
     "Explanation",
     "Family",
     "Finding",
     "Forecast",
     "GiveUp",
     "Grouping",
+    "Happening",
     "IfParentFails",
     "Interrupted",
     "InvalidArguments",
@@ -193,12 +199,15 @@ __all__ = [
     "Outlook",
     "Overview",
     "Parameter",
+    "PastJob",
     "PayloadUnreadable",
     "Queue",
     "QueueInfo",
     "Reason",
     "Registry",
     "RowRefused",
+    "Run",
+    "Runs",
     "Schedule",
     "ScheduleExists",
     "ScheduleNotFound",

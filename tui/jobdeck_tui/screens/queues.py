@@ -13,7 +13,7 @@ from textual.widget import Widget
 
 from jobdeck import Backlog, Forecast, Outlook, State, forecast
 
-from ..format import age, forecast_text, limits_text, number, pace, queue_filter
+from ..format import age, forecast_text, limits_text, number, queue_filter, rough_pace
 from ..limits import FORM, problem_of, read_limits, typed
 from ..looks.queues import QueuesLook, Trails, change_limits
 from ..messages import Deck
@@ -278,7 +278,7 @@ def _row(backlog: Backlog, told: Forecast, sizes: _Sizes) -> Row:
             ],
             [(limits_text(info.limits) or "—", "quiet")],
             [("‖ " * info.paused + outlook, OUTLOOK_MEANING[told.outlook])],
-            [(pace(backlog.total.throughput), "") if backlog.total.completed else ("—", "quiet")],
+            [(rough_pace(backlog.total.throughput), "") if backlog.total.completed else ("—", "quiet")],
             lambda width: _spark(backlog, width),
         ),
     )

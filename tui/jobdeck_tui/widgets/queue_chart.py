@@ -10,7 +10,7 @@ from rich.style import Style
 
 from jobdeck import Backlog
 
-from ..format import number, pace
+from ..format import number, rough_pace
 from ..text import safe
 from .charts import stretched
 from .lines import Piece, fit
@@ -44,7 +44,7 @@ def done_now(backlog: Backlog) -> str:
         seconds += min(slot.seconds, max(0.0, backlog.at - slot.at))
         if seconds >= _RECENT:
             break
-    return pace(done / seconds) if done else "0"
+    return rough_pace(done / seconds) if done else "0"
 
 
 def depths_at(trail: Sequence[Point], moments: Sequence[float]) -> list[float | None]:
@@ -114,7 +114,7 @@ class QueueChart(Panel, can_focus=False):
             _head(
                 "done",
                 done_now(backlog),
-                f"peak {pace(fastest)}" if fastest else "",
+                f"peak {rough_pace(fastest)}" if fastest else "",
                 width,
                 accent,
                 quiet,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from jobdeck import Backlog, Forecast, Outlook, State
 
-from ..format import GLYPHS, about, age, duration, number, pace
+from ..format import GLYPHS, about, age, duration, number, rough_pace
 from ..limits import in_words
 from ..text import safe
 from .telling import Told
@@ -53,13 +53,13 @@ def outlook_sentence(backlog: Backlog, told: Forecast) -> str:
         case Outlook.KEEPS_UP:
             return "It keeps up: what comes is started within moments."
         case Outlook.DRAINING if told.growth is not None:
-            return f"Empty in about {about(told.empty_in or 0)}: {pace(-told.growth)} fewer, as in the last minutes."
+            return f"Empty in about {about(told.empty_in or 0)}: {rough_pace(-told.growth)} fewer, as in the last minutes."
         case Outlook.DRAINING:
             return f"Empty in about {about(told.empty_in or 0)}, {told.why}."
         case Outlook.STEADY:
             return "Steady: about as many come as are started."
         case Outlook.GROWING:
-            return f"It grows by {pace(told.growth or 0)}: more come than are started."
+            return f"It grows by {rough_pace(told.growth or 0)}: more come than are started."
         case Outlook.PAUSED:
             since = age(backlog.at - (backlog.info.paused_at or backlog.at))
             return f"Paused for {since}: running jobs go on, nothing new starts."
@@ -103,7 +103,7 @@ def _pace(backlog: Backlog) -> list[Told]:
     total = backlog.total
     if not (total.started or total.completed or total.failed):
         return _several("pace", ["Nothing has run in the last 5 minutes."])
-    parts = [f"{pace(total.throughput)} done" if total.completed else "none done"]
+    parts = [f"{rough_pace(total.throughput)} done" if total.completed else "none done"]
     if total.failure_rate:
         parts.append(f"{total.failure_rate:.0%} of the attempts failed")
     lines = _several("pace", [" · ".join(parts)])
