@@ -52,8 +52,9 @@ class TimelineScreen(RoomScreen):
         """Nothing: what is drawn comes with its own reading."""
 
     def on_timeline_asked(self) -> None:
-        """Read the time that is wanted now."""
-        self.ask()
+        """Read the time that is wanted now; behind another screen it is read when this one comes back."""
+        if self.is_current:
+            self.ask()
 
     def on_timeline_moved(self) -> None:
         """Tell of the chosen run."""

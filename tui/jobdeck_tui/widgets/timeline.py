@@ -19,7 +19,7 @@ from ..format import number, span
 from ..lanes import Bar, Key, WorkerLanes
 from ..looks.timeline import TimelineSeen
 from ..text import safe
-from .bars import GLYPHS, WORDS, Window
+from .bars import GLYPHS, WORDS, Cell, Window
 from .canvas import Grid, Place, draw, lay_out
 from .lines import Piece, line, width_of
 from .panel import Panel
@@ -281,7 +281,7 @@ class Timeline(Panel, inherit_bindings=False):
             return line(self._empty(y), width, ground)
         place = self._places[at]
         if place.lane is None:
-            return line(self._worker_line(self._workers[place.worker], width), width, ground)
+            return line(self._worker_line(self._workers[place.worker], grid[at]), width, ground)
         return line([*self._gutter(place), *self._cells(grid[at])], width, ground)
 
     def _axis(self) -> Sequence[Piece]:
@@ -309,7 +309,7 @@ class Timeline(Panel, inherit_bindings=False):
         style = self.style("strong") if on else self.style("quiet")
         return [("❯" if on else " ", self.style("accent")), (f"{place.lane + 1:>3} ", style)]
 
-    def _worker_line(self, each: WorkerLanes, width: int) -> Sequence[Piece]:
+    def _worker_line(self, each: WorkerLanes, rule: Sequence[Cell]) -> Sequence[Piece]:
         name, _, _ = each.worker.rpartition(":")
         info = each.info
         told: list[Piece] = [("─", self.style("line")), (f" {safe(name or each.worker)} ", self.style("strong"))]
@@ -323,18 +323,20 @@ class Timeline(Panel, inherit_bindings=False):
             told.append(("draining ", self.style("warning")))
         if info is not None:
             told.append((f"{each.busy} of {len(each.lanes)} busy ", self.style("quiet")))
-        return [*told, ("─" * max(0, width - width_of(told)), self.style("line"))]
+        taken = width_of(told)
+        # The rule goes on where the text ends; an arrow may cross it.
+        return [*told, ("─" * max(0, GUTTER - taken), self.style("line")), *self._cells(rule[max(0, taken - GUTTER) :])]
 
-    def _cells(self, cells: Sequence[object]) -> list[Piece]:
+    def _cells(self, cells: Sequence[Cell]) -> list[Piece]:
         pieces: list[Piece] = []
         text, style_of = "", ("", "")
         for cell in cells:
-            mine = (cell.look, cell.ground)  # type: ignore[attr-defined]
+            mine = (cell.look, cell.ground)
             if mine != style_of and text:
                 pieces.append((text, self._style_of(*style_of)))
                 text = ""
             style_of = mine
-            text += cell.text  # type: ignore[attr-defined]
+            text += cell.text
         return [*pieces, (text, self._style_of(*style_of))]
 
     def _style_of(self, look: str, ground: str) -> Style:
