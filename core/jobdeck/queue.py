@@ -13,7 +13,6 @@ from random import Random
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
-from .backlog import Backlog
 from .care import Care
 from .clock import Clock, SystemClock
 from .drafts import Options, check_batch_name, check_name, check_priority, draft
@@ -34,6 +33,7 @@ from .store.journal import ACTS_READ
 from .store.measures import FAILURES_READ
 
 if TYPE_CHECKING:
+    from .backlog import Backlog
     from .schedule import Timetable
 
 _DAYS = 31 * 86400.0

@@ -11,7 +11,7 @@ from tests.tui.commandline import CommandLine, eventually
 from jobdeck import Forecast, Limits, Outlook, Registry, Settings, Worker
 from jobdeck import Queue as OpenQueue
 from jobdeck.registry import job
-from jobdeck_tui.format import about, forecast_text, pace
+from jobdeck_tui.format import about, forecast_text, rough_pace
 from jobdeck_tui.limits import in_words, problem_of, read_limits, read_rate, typed
 
 
@@ -172,6 +172,6 @@ def test_forecasts_are_told_in_a_few_words() -> None:
     assert [about(each) for each in (0.1, 45, 89, 240, 5500, 200_000, 1e9)] == [
         "1s", "45s", "89s", "4m", "2h", "2d", "over a year",
     ]  # fmt: skip
-    assert [pace(each) for each in (0.0001, 0.002, 0.2, 9.9, 10, 1500)] == [
+    assert [rough_pace(each) for each in (0.0001, 0.002, 0.2, 9.9, 10, 1500)] == [
         "1/h", "7/h", "12/min", "594/min", "10/s", "1,500/s",
     ]  # fmt: skip

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from jobdeck import ErrorGroup, Forecast, Job, Limits, Outlook, State
+from jobdeck import ErrorGroup, Job, Limits, State
+
+if TYPE_CHECKING:
+    from jobdeck import Forecast
 
 #: State is always shown as glyph, word and colour.
 GLYPHS: Mapping[State, str] = MappingProxyType(
@@ -116,6 +120,8 @@ def limits_text(limits: Limits) -> str:
 
 def forecast_text(told: Forecast) -> str:
     """When a queue will be empty: `empty in 4m`, `growing 12/min`, `stands still: no worker serves it`."""
+    from jobdeck import Outlook  # imported late: most commands tell no forecast, and neither does the first paint
+
     match told.outlook:
         case Outlook.DRAINING if told.empty_in is not None:
             return f"empty in {about(told.empty_in)}"

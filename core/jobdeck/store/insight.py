@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
-from ..backlog import Backlog
 from ..situation import Situation
+
+if TYPE_CHECKING:
+    from ..backlog import Backlog
 
 
 class Insight(ABC):

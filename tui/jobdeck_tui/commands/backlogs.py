@@ -8,7 +8,7 @@ import click
 
 from jobdeck import Backlog, Forecast, Outlook, State, forecast
 
-from ..format import age, forecast_text, limits_text, number, pace
+from ..format import age, forecast_text, limits_text, number, rough_pace
 from .documents import Document, iso, latency_document, limits_document
 from .front import Front, Verb
 from .output import MISSING, columns, on_terminal, print_json
@@ -111,7 +111,7 @@ def _print(found: Sequence[Backlog]) -> None:
                 cell(number(waiting), dim=not waiting),
                 cell(MISSING if each.oldest is None else age(each.oldest)),
                 cell(f"{each.running:,}{room}", dim=not each.running),
-                cell(pace(each.total.throughput) if each.total.completed else MISSING),
+                cell(rough_pace(each.total.throughput) if each.total.completed else MISSING),
                 cell(forecast_text(told), _COLOURS.get(told.outlook), dim=told.outlook is Outlook.EMPTY),
                 cell(limits_text(each.info.limits), dim=True),
             ]

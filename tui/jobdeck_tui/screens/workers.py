@@ -31,6 +31,9 @@ _FRAME = 3
 _TABLE = 4
 """Lines of the table beside its rows."""
 _WIDE = 100
+"""From this width on bars are long."""
+_LONG = 140
+"""From this width on there is room for whole sentences."""
 _EMPTY: tuple[Told, ...] = (
     [("  no worker runs: jobs can come, and wait", "")],
     [],
@@ -115,7 +118,8 @@ class WorkersScreen(RoomScreen):
         table, at, pool = self._table, self.deck.overview.at, self.deck.pool
         processes = [*self._processes.values()]
         before = self._job_chosen
-        made = list(rows(processes, pool, at, self._lease, wide=self.size.width >= _WIDE))
+        width = self.size.width
+        made = list(rows(processes, pool, at, self._lease, wide=width >= _WIDE, long=width >= _LONG))
         self._share_room(len(made))
         table.show(made)
         self._job_chosen = self._job_id
@@ -192,7 +196,7 @@ def _heads(width: int) -> tuple[Head, ...]:
     """The columns, for a terminal so wide."""
     wide = width >= _WIDE
     # Of fixed width: what runs changes from look to look, and columns that move with it would make the screen restless.
-    first = 26 if not wide else 34 if width < 170 else 44
+    first = 26 if not wide else 30 if width < _LONG else 34 if width < 170 else 44
     return (
         Head("worker", "PROCESS / WHAT IT RUNS" if wide else "PROCESS / JOB", least=first, most=first),
         Head("busy", "BUSY / TRY" if wide else "BUSY/TRY", drop=2),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from jobdeck import Job, Stopping, WorkerInfo
 
@@ -21,17 +22,35 @@ _HEAD = 10
 _NAMED = 12
 
 
-def rows(processes: Sequence[Process], pool: Pool, at: float, lease: float, *, wide: bool) -> Iterable[Row]:
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What all rows have in common."""
+
+    at: float
+    lease: float
+    own: str | None
+    """The worker of this very cockpit."""
+    wide: bool = True
+    """Whether there is room for long bars."""
+    long: bool = True
+    """Whether there is room for whole sentences."""
+    taken_back: bool = True
+    """Whether somebody is alive to take back the jobs of the others."""
+    digits: int = 1
+    """Of the longest id."""
+
+
+def rows(
+    processes: Sequence[Process], pool: Pool, at: float, lease: float, *, wide: bool = True, long: bool = True
+) -> Iterable[Row]:
     """A row a process, and below it one for each of its slots."""
-    some_alive = any(process.alive for process in processes)
+    alive = any(process.alive for process in processes)
     digits = max((len(str(job.id)) for process in processes for job in process.jobs), default=1)
+    scene = Scene(at, lease, pool.worker, wide, long, alive, digits)
     for process in processes:
-        yield _process_row(process, pool, at, lease, some_alive, wide)
+        yield _process_row(process, scene)
         for place, job in enumerate(process.slots):
-            if job is None:
-                yield _idle_row(process, place)
-            else:
-                yield _job_row(process, place, job, at, lease, some_alive, wide, digits)
+            yield _idle_row(process, place) if job is None else _job_row(process, place, job, scene)
         if process.more_idle:
             more = "more " if any(slot is None for slot in process.slots) else ""
             cells: tuple[Told, ...] = ([(f"   · {number(process.more_idle)} {more}idle", "quiet")], [], [], [], [], [])
@@ -39,48 +58,45 @@ def rows(processes: Sequence[Process], pool: Pool, at: float, lease: float, *, w
         yield from (_left_row(process, each, at) for each in _elsewhere(process))
 
 
-def _process_row(process: Process, pool: Pool, at: float, lease: float, some_alive: bool, wide: bool) -> Row:
+def _process_row(process: Process, scene: Scene) -> Row:
     info = process.info
     if info is None:
         name: Told = [("✗ ", "error"), (safe(_place(process.id)), "strong")]
-        gone: Told = [("gone", "error"), (" · ", "quiet"), *_back(process, at, some_alive)]
+        gone: Told = [("gone", "error"), (" · ", "quiet"), *_back(process.jobs, scene, several=True)]
         return Row((process.id,), (name, [], [], [], [], gone))
-    heard = max(0.0, at - info.heartbeat_at)
+    heard = max(0.0, scene.at - info.heartbeat_at)
     meaning = "error" if not info.alive else "warning" if info.draining else "good"
     name = [("● " if info.alive else "✗ ", meaning), (f"{safe(info.host)}:{info.pid}", "strong")]
-    if process.id == pool.worker:
+    if process.id == scene.own:
         name.append(("  this cockpit", "accent"))
     busy = len(process.jobs)
     share = min(1.0, busy / info.threads) if info.threads else 0.0
+    told = f" {busy}/{info.threads}" if busy <= info.threads else f" {number(busy)}"
     cells: tuple[Told, ...] = (
         name,
-        [
-            (bar(share, 8 if wide else 4), "running" if busy and info.alive else "line"),
-            (f" {busy}/{info.threads}" if busy <= info.threads else f" {number(busy)}", ""),
-        ],
-        [(age(at - info.started_at), "")],
+        [(bar(share, 8 if scene.wide else 4), "running" if busy and info.alive else "line"), (told, "")],
+        [(age(scene.at - info.started_at), "")],
         [(age(heard), "" if info.alive else "error")],
-        _lease_cell(lease - heard, lease, info.alive, wide),
-        _process_detail(process, info, at, some_alive, wide),
+        _lease_cell(scene.lease - heard, info.alive, scene),
+        _process_detail(process, info, scene),
     )
     return Row((process.id,), cells)
 
 
-def _process_detail(process: Process, info: WorkerInfo, at: float, some_alive: bool, wide: bool) -> Told:
-    told: Told = []
+def _process_detail(process: Process, info: WorkerInfo, scene: Scene) -> Told:
     if not info.alive:
-        silent = f"silent for {age(at - info.heartbeat_at)}"
+        silent: Told = [(f"silent for {age(scene.at - info.heartbeat_at)}", "error"), (" · ", "quiet")]
         if not process.jobs:
-            return [(silent, "error"), (" · it ended without a word, and holds nothing", "quiet")]
-        return [(silent, "error"), (" · ", "quiet"), *_back(process, at, some_alive)]
-    if info.draining:
-        told += [("draining: it claims nothing more" if wide else "draining", "warning"), (" · ", "quiet")]
+            return [*silent, ("it ended without a word, and holds nothing" if scene.long else "holds nothing", "quiet")]
+        return [*silent, *_back(process.jobs, scene, several=True)]
+    told: Told = []
     if info.stuck:
         told += [(f"{info.stuck} stuck", "error"), (" · ", "quiet")]
-    if told and not wide:
+    if info.draining:
+        told += [("draining: it claims nothing more" if scene.long else "draining", "warning"), (" · ", "quiet")]
+    if told and not scene.wide:
         return told[:-1]
-    queues = ", ".join(safe(each) for each in info.queues) or "all queues"
-    told.append((queues, ""))
+    told.append((", ".join(safe(each) for each in info.queues) or "all queues", ""))
     if info.kinds:
         told.append((f" · {_count(len(info.kinds), 'kind')}", "quiet"))
     if info.processes:
@@ -88,48 +104,50 @@ def _process_detail(process: Process, info: WorkerInfo, at: float, some_alive: b
     return told
 
 
-def _back(process: Process, at: float, some_alive: bool) -> Told:
-    """When the jobs of a process that is silent or gone come back."""
-    jobs = process.jobs
-    what = "its job comes back" if len(jobs) == 1 else f"its {number(len(jobs))} jobs come back"
-    left = max(((job.lease_until or at) - at for job in jobs), default=0.0)
-    if left > 0:
-        return [(f"{what} {'' if len(jobs) == 1 else 'by '}in {age(left)}".replace("by in", "within"), "warning")]
-    if some_alive:
-        return [(f"{what} within moments", "warning")]
-    return [("no worker is alive to take them back" if len(jobs) > 1 else "no worker is alive to take it back", "error")]
+def _back(jobs: Sequence[Job], scene: Scene, *, several: bool = False) -> Told:
+    """When jobs of a process that is silent or gone come back."""
+    many = len(jobs) > 1
+    left = max(((job.lease_until or scene.at) - scene.at for job in jobs), default=0.0)
+    if left <= 0 and not scene.taken_back:
+        told = f"no worker is alive to take {'them' if many else 'it'} back" if scene.long else "nobody takes it back"
+        return [(told, "error")]
+    when = f"{'within' if many else 'in'} {age(left)}" if left > 0 else "within moments"
+    if scene.long:
+        what = f"its {number(len(jobs))} jobs come back" if many else "its job comes back"
+    else:
+        what = f"{_count(len(jobs), 'job')} back" if several else "back"
+    return [(f"{what} {when}", "warning")]
 
 
-def _job_row(process: Process, place: int, job: Job, at: float, lease: float, some_alive: bool, wide: bool, digits: int) -> Row:
-    ran = max(0.0, at - (job.started_at or at))
-    left = (job.lease_until or at) - at
+def _job_row(process: Process, place: int, job: Job, scene: Scene) -> Row:
+    ran = max(0.0, scene.at - (job.started_at or scene.at))
+    left = (job.lease_until or scene.at) - scene.at
     name: Told = [("   ▸ " if process.alive else "   ✗ ", "running" if process.alive else "error")]
-    name += [(f"{job.id:>{digits}} ", "quiet"), (doing(job), "")]
+    name += [(f"{job.id:>{scene.digits}} ", "quiet"), (doing(job), "")]
     cells: tuple[Told, ...] = (
         name,
-        [(" " * (9 if wide else 5), ""), (f"{job.attempt}/{job.max_attempts}", "quiet")],
+        [(" " * (9 if scene.wide else 5), ""), (f"{job.attempt}/{job.max_attempts}", "quiet")],
         [(duration(ran) if ran < 60 else age(ran), "warning" if ran > SLOW else "")],
         [],
-        _lease_cell(left, lease, process.alive, wide),
-        _job_detail(process, job, at, left, some_alive, wide),
+        _lease_cell(left, process.alive, scene),
+        _job_detail(process, job, left, scene),
     )
     return Row((process.id, place), cells)
 
 
-def _job_detail(process: Process, job: Job, at: float, left: float, some_alive: bool, wide: bool) -> Told:
+def _job_detail(process: Process, job: Job, left: float, scene: Scene) -> Told:
     asked = stopping_of(process, job.id)
     told: Told = []
     if not process.alive:
-        told = _back(Process(process.id, None, (job,)), at, some_alive)
-        told.append((" · ", "quiet"))
+        told = [*_back([job], scene), (" · ", "quiet")]
     elif asked is not None:
-        told = [*stop_told(process, asked, at, short=not wide), (" · ", "quiet")]
+        told = [*stop_told(process, asked, scene.at, short=not scene.long), (" · ", "quiet")]
     elif job.cancelling:
-        told = [("cancelling: its worker will hear", "warning"), (" · ", "quiet")]
+        told = [("cancelling: its worker will hear" if scene.wide else "cancelling", "warning"), (" · ", "quiet")]
     elif job.progress is not None:
-        told = [(bar(job.progress, 10 if wide else 5), "accent"), (f" {job.progress:4.0%}  ", "")]
+        told = [(bar(job.progress, 10 if scene.wide else 5), "accent"), (f" {job.progress:4.0%}  ", "")]
     elif left <= 0:
-        told = [("its lease has ended: it will run again", "error"), (" · ", "quiet")]
+        told = [("its lease has ended: it will run again" if scene.long else "its lease has ended", "error"), (" · ", "quiet")]
     return [*told, (arguments(job, 200), "quiet")]
 
 
@@ -168,13 +186,11 @@ def _idle_row(process: Process, place: int) -> Row:
     return Row((process.id, place), ([("   · idle", "quiet")], [], [], [], [], []))
 
 
-def _lease_cell(left: float, lease: float, alive: bool, wide: bool) -> Told:
-    share = max(0.0, min(1.0, left / lease)) if lease else 0.0
+def _lease_cell(left: float, alive: bool, scene: Scene) -> Told:
+    share = max(0.0, min(1.0, left / scene.lease)) if scene.lease else 0.0
     meaning = "good" if alive and share > 1 / 3 else "warning" if left > 0 else "error"
-    return [
-        (bar(share, 8 if wide else 4), meaning),
-        (f" {age(left) if left > 0 else 'over':>4}", "quiet" if left > 0 else "error"),
-    ]
+    told = age(left) if left > 0 else "over"
+    return [(bar(share, 8 if scene.wide else 4), meaning), (f" {told:>4}", "quiet" if left > 0 else "error")]
 
 
 # -- one of them ----------------------------------------------------------------------------------

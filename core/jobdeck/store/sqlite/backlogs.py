@@ -39,7 +39,7 @@ def read_backlogs(
             Backlog(
                 at=now,
                 info=queue,
-                slots=tuple(_counted(sums[name][index], slices, index) for index in range(slices.count)),
+                slots=tuple(_counted(sums[name].get(index), slices, index) for index in range(slices.count)),
                 total=whole[name].slot(slices.begin, max(1.0, now - slices.begin)),
                 oldest=waits.get(name),
                 kinds=kinds[name],
@@ -66,8 +66,11 @@ def _sums(connection: apsw.Connection, slices: Slices) -> tuple[Mapping[str, Map
     return sums, whole
 
 
-def _counted(sums: Sums, slices: Slices, index: int) -> Slot:
-    slot = sums.slot(slices.begin + index * slices.width, slices.width)
+def _counted(sums: Sums | None, slices: Slices, index: int) -> Slot:
+    at = slices.begin + index * slices.width
+    if sums is None:  # as are most slices of most queues
+        return Slot(at=at, seconds=slices.width)
+    slot = sums.slot(at, slices.width)
     return replace(slot, run=Latency(count=slot.run.count), wait=Latency(count=slot.wait.count))
 
 

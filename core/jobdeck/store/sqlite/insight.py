@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import apsw
 
-from ...backlog import Backlog
 from ...clock import Clock
 from ...jobs import IfParentFails, Job, WorkerInfo
 from ...situation import AHEAD_COUNTED, Pace, Parent, Situation, could_serve, serves
@@ -15,11 +15,12 @@ from ...states import State
 from ..histogram import middle
 from ..insight import Insight
 from .acts import read_jobs
-from .backlogs import read_backlogs
 from .connection import Connections
 from .looks import Looks
-from .measures import Slices
 from .rows import Row, rows_of
+
+if TYPE_CHECKING:
+    from ...backlog import Backlog
 
 _WINDOWS = (60, 600, 3600)
 """Seconds back in which the pace is looked for: the first with enough in it is the nearest to the truth."""
@@ -98,6 +99,9 @@ class SqliteInsight(Insight):
             )
 
     def backlogs(self, *, seconds: float, slots: int, lease: float) -> list[Backlog]:
+        from .backlogs import read_backlogs  # imported late: few who open the queue ask
+        from .measures import Slices
+
         now = self._clock.now()
         with self._connections.reading() as connection:
             queues, workers = self._looks.queues(), self._looks.workers(lease)  # parts of this transaction
