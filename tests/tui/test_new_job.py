@@ -80,7 +80,7 @@ def as_json(pilot: Pilot[Any]) -> bool:
 
 
 def complaints(pilot: Pilot[Any]) -> list[str]:
-    shown = [*pilot.app.screen.query(".field-problem"), *pilot.app.screen.query("#json-problem, #form-problem")]
+    shown = [*pilot.app.screen.query(".field-problem"), *pilot.app.screen.query("#form-problem")]
     return [str(note.render()) for note in shown if note.display]
 
 
