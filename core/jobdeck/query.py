@@ -77,6 +77,8 @@ FIELDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "run": ("duration", "time its newest attempt took, or has taken so far"),
         "wait": ("duration", "time from when it was due to the start of its newest attempt, or to now while it is pending"),
         "error": ("part", "the newest error"),
+        "exception": ("name", "the type of the newest error; `crashed` or `timed out` where there was no exception"),
+        "place": ("name", "where the newest error was raised: file:line function, or empty where that is not known"),
     }
 )
 

@@ -22,6 +22,7 @@ from jobdeck import SWITCH_INTERVAL, Job, JobdeckError, Kind, Queue, Schedule, S
 
 from .feed import Feed, Post
 from .format import span
+from .loop import prompt_loop
 from .messages import Acted, Answered, DetailSnapshot, Drained, Explained, Seen, Snapshot, Trouble
 from .remembered import Remembered, config_folder
 from .rooms import BY_NAME, JOBS, ROOMS
@@ -456,8 +457,9 @@ def _run(
         remembered=Remembered(config_folder() / "cockpit.json"),
     )
     try:
-        code = app.run()
+        code = app.run(loop=prompt_loop())
     finally:
+        sys.setswitchinterval(SWITCH_INTERVAL)  # nothing is left to be prompt for
         app.feed.end()
     return app.return_code or code or 0
 

@@ -36,6 +36,7 @@ from jobdeck import (
 
 from .ageing import aged_priority
 from .arrivals import told_apart
+from .looks import Look
 from .messages import (
     Acted,
     Answered,
@@ -44,7 +45,6 @@ from .messages import (
     DetailSnapshot,
     Drained,
     Explained,
-    Look,
     Page,
     Pool,
     Seen,

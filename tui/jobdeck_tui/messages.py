@@ -5,26 +5,13 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from textual.message import Message
 
-from jobdeck import Attempt, Explanation, Family, Job, LogLine, Overview, Queue
+from jobdeck import Attempt, Explanation, Family, Job, LogLine, Overview
 
-T_co = TypeVar("T_co", covariant=True)
-
-
-class Look(Protocol[T_co]):
-    """What a screen wants to see beside the overview. A frozen dataclass: equal looks read the same."""
-
-    @property
-    def every(self) -> float:
-        """Seconds between two readings."""
-        ...
-
-    def read(self, queue: Queue) -> T_co:
-        """Read it; called on the feed's thread, and nowhere else."""
-        ...
+from .looks import Look
 
 
 @dataclass(frozen=True, slots=True)

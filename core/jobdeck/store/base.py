@@ -36,6 +36,7 @@ from ..jobs import (
 from ..journal import By
 from ..query import Condition
 from .care import Care
+from .history import History
 from .insight import Insight
 from .journal import Journal
 from .measures import Measures
@@ -77,6 +78,8 @@ class Store(ABC):
     """What is counted and timed beside the queue."""
     insight: Insight
     """What decides whether a job is claimed."""
+    history: History
+    """What has happened."""
 
     # -- the frame ------------------------------------------------------------------------------
 

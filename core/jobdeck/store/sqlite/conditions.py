@@ -12,6 +12,14 @@ Bound = dict[str, Any]
 _COLUMNS = {"state": "state", "queue": "queue", "kind": "kind", "worker": "worker", "id": "id"}
 _COLUMNS |= {"priority": "priority", "attempt": "attempt", "error": "error"}
 _COLUMNS |= {"reason": "reason", "unique": "unique_key", "batch": "batch", "crashes": "crashes"}
+# A job that has completed has no error any more, and most jobs never had one: their attempts need not be looked at.
+_NEWEST_FAILURE = (
+    "CASE WHEN error IS NOT NULL THEN (SELECT {} FROM jobdeck_attempts AS attempt WHERE attempt.job_id = jobdeck_jobs.id"
+    " AND attempt.outcome IN ('failed', 'timed out', 'crashed') ORDER BY attempt.finished_at DESC, attempt.number DESC"
+    " LIMIT 1) END"
+)
+_COLUMNS |= {"exception": f"({_NEWEST_FAILURE.format('coalesce(attempt.error_type, attempt.outcome)')})"}
+_COLUMNS |= {"place": f"({_NEWEST_FAILURE.format('jobdeck_place(attempt.traceback)')})"}
 
 OF_SCHEDULE = "substr(tags, instr(tags, '\"schedule:'))"
 """A schedule puts its tag last, so what follows from there on names it. As the index `jobdeck_by_schedule` has it."""
