@@ -219,6 +219,33 @@ def test_enter_in_the_history_opens_the_newest_job_and_escape_comes_back(few: St
     play(few, scene)
 
 
+def test_the_history_offers_the_newest_job_until_a_person_moves_in_it(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        history = pilot.app.screen.query_one(HistoryTable)
+        for expected in (5, 6):
+            await pilot.press("R")
+            await seen(pilot, lambda expected=expected: history.key == expected)
+        await pilot.press("tab", "tab", "j")
+        assert history.key == 5
+        await pilot.press("R")
+        await seen(pilot, lambda: history.rows[0].key == 7)
+        assert history.key == 5
+
+    play(few, scene)
+
+
+def test_ticks_of_a_few_seconds_are_all_told_to_the_second(few: Still) -> None:
+    few.queue.schedules.add("beat", "every 20s", "img.resize", {"path": "x"})
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await seen(pilot, lambda: len(cells(pilot)) == 3 and "every 20 seconds" in facts(pilot))
+        assert [line.split()[-4] for line in facts(pilot).splitlines() if " UTC  in " in line] == [
+            *("15:07:00", "15:07:20", "15:07:40", "15:08:00", "15:08:20"),
+        ]
+
+    play(few, scene)
+
+
 def test_shift_y_copies_the_command_that_makes_it_again(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j", "Y")

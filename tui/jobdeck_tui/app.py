@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App, SystemCommand
@@ -41,6 +42,9 @@ HANG_UP_GRACE = 5.0
 
 if TYPE_CHECKING:
     from .forms.schedule_draft import ScheduleDraft
+
+FORM_AFTER = 1.0
+"""Seconds from the start until what the first picture has no need of is loaded."""
 
 MakeFeed = Callable[[Post], Feed]
 
@@ -113,6 +117,11 @@ class Cockpit(App[int]):
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not on this platform or thread
             loop.add_signal_handler(signal.SIGTERM, self._terminate)
             loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+        self.set_timer(FORM_AFTER, self._load_form)
+
+    def _load_form(self) -> None:
+        """Load the form of a new job beside what is shown: the first press of its key shall not wait for that."""
+        threading.Thread(target=import_module, args=(".screens.new_job", __package__), daemon=True).start()
 
     # -- from the feed ----------------------------------------------------------------------------
 

@@ -39,17 +39,18 @@ def read_moment(text: str, now: float | None = None) -> float:
         raise ValueError(f"{text!r} is not a time such as 18:30 or 2026-01-31T09:00") from None
 
 
-def in_zone(at: float, timezone: str | None) -> str:
+def in_zone(at: float, timezone: str | None, *, seconds: bool = False) -> str:
     """The moment as the clocks of that zone show it: `Mon 2026-02-02 03:00 CET`; in UTC where the zone is not known.
 
     Args:
         at: seconds since 1970.
         timezone: a zone; the local one when `None`.
+        seconds: tell them even where they are none.
     """
     moment = moment_in(at, timezone)
     if moment is None:
         return str(at)
-    return moment.strftime("%a %Y-%m-%d %H:%M:%S %Z" if moment.second else "%a %Y-%m-%d %H:%M %Z")
+    return moment.strftime("%a %Y-%m-%d %H:%M:%S %Z" if moment.second or seconds else "%a %Y-%m-%d %H:%M %Z")
 
 
 def moment_in(at: float, timezone: str | None) -> datetime | None:

@@ -48,7 +48,7 @@ class FormScreen(ModalScreen[Draft | None], Generic[Draft]):
             "ctrl+j,f4", "json", "form/JSON", key_display="^j", priority=True, tooltip="The arguments as a form, or as JSON"
         ),
         Binding("escape", "leave", "leave", key_display="esc"),
-        Binding("f3", "copy", "copy the command", key_display="F3"),
+        Binding("f3", "copy", "copy command", key_display="F3", tooltip="Copy the command line that does the same"),
         Binding("down", "app.focus_next", "next field", show=False, system=True),
         Binding("up", "app.focus_previous", "previous field", show=False, system=True),
     ]
@@ -133,6 +133,7 @@ class FormScreen(ModalScreen[Draft | None], Generic[Draft]):
         """Leave out what small terminals have no room for."""
         self.set_class(event.size.width < NARROW, "-narrow")
         self.set_class(event.size.height >= TALL, "-tall")
+        self.set_class(event.size.height < 20, "-short")
 
     async def on_mount(self) -> None:
         """Fill it in."""

@@ -114,6 +114,8 @@ class SchedulesScreen(RoomScreen):
         facts.titled(safe(chosen.schedule.name))
         facts.show(told(chosen, at, narrow=self.size.width < NARROW))
         history.show([history_row(job, at) for job in chosen.history])
+        if not history.has_focus:
+            history.action_edge(-1)  # whoever goes there finds the newest under the cursor
         history.titled([(safe(chosen.schedule.name), "$quiet")], [(counted(chosen.history), "$quiet")])
 
     @property

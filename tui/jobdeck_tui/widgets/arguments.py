@@ -56,7 +56,6 @@ class Arguments(Vertical):
         with Vertical(id="argument-json"):
             yield JsonArea(id="json")
             yield Static("", id="json-takes")
-            yield Static("", id="json-problem")
 
     # -- what is shown ----------------------------------------------------------------------------
 
@@ -179,7 +178,7 @@ class Arguments(Vertical):
                 problem = rest.pop(each.key, None)
                 each.problem(None if quiet else problem)
             return rest
-        area, note = self.query_one(JsonArea), self.query_one("#json-problem", Static)
+        area = self.query_one(JsonArea)
         names = {each.name for each in self.kind.parameters}
         told = rest.pop("JSON", None)
         place = area.mistake if told is not None else None
@@ -191,9 +190,8 @@ class Arguments(Vertical):
                     told, place = f"{name} {rest[name]}", None
             rest.pop(name)
         area.mark(place)
-        note.display = bool(told) and not quiet
-        note.update(f"✗ {safe(told or '')}")
-        return rest
+        # Told below the fields, where it is in sight however far they are scrolled.
+        return rest if told is None else {"*": told, **rest}
 
     # -- the other way ----------------------------------------------------------------------------
 
@@ -262,5 +260,9 @@ class Arguments(Vertical):
 
 def _takes(parameters: Sequence[Parameter]) -> str:
     """What the kind takes, in a line."""
-    told = [f"{safe(each.name)}{'*' if each.required else ''} {short_type(each)}" for each in parameters]
+    told = [f"{safe(each.name)}{'*' * each.required} {_json_type(each)}" for each in parameters]
     return "takes " + " · ".join(told) if told else "it takes no arguments"
+
+
+def _json_type(parameter: Parameter) -> str:
+    return "true or false" if parameter.type == "bool" else short_type(parameter)

@@ -76,12 +76,6 @@ class Field(Vertical):
             yield Static(Content.assemble((self._hint, "$quiet")), classes="field-hint")
         yield Static("", classes="field-problem")
 
-    def hint(self, text: str) -> None:
-        """Another hint."""
-        self._hint = text
-        if self.is_mounted:
-            self.query_one(".field-hint", Static).update(Content.assemble((text, "$quiet")))
-
     def problem(self, text: str | None) -> None:
         """Say what is wrong, or nothing."""
         for note in self.query(".field-problem").results(Static):  # none, while it is still being put in its place

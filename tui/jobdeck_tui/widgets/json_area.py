@@ -107,6 +107,7 @@ class JsonArea(TextArea):
         if place != self._mistake:
             self._mistake = place
             self.notify_style_update()  # forgets what was drawn
+            self.refresh()
 
     def get_line(self, line_index: int) -> Text:
         """The line in its colours."""

@@ -115,11 +115,12 @@ def told(seen: ScheduleSeen, now: float, *, narrow: bool) -> list[Told]:
 def ticks_told(ticks: Sequence[float], timezone: str, now: float, *, narrow: bool = False) -> list[Told]:
     """The next ticks by the clocks of their zone, by the local ones where they differ, and in how long."""
     lines: list[Told] = []
+    seconds = any(tick % 60 for tick in ticks)
     for tick in ticks:
         there, here = moment_in(tick, timezone), moment_in(tick, None)
-        line: Told = [(in_zone(tick, timezone), "")]
+        line: Told = [(in_zone(tick, timezone, seconds=seconds), "")]
         if there is not None and narrow:
-            line = [(there.strftime("%a %m-%d %H:%M:%S" if there.second else "%a %m-%d %H:%M"), "")]
+            line = [(there.strftime("%a %m-%d %H:%M:%S" if seconds else "%a %m-%d %H:%M"), "")]
         if there is not None and here is not None and there.utcoffset() != here.utcoffset():
             day = "%a " if there.date() != here.date() else ""
             line.append((here.strftime(f"  {day}%H:%M here"), "later"))
