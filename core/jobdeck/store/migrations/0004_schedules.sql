@@ -1,4 +1,4 @@
--- Schema 3: the jobs of a schedule are found by its name.
+-- Schema 4: the jobs of a schedule are found by its name.
 
 -- A schedule puts its tag last (see schedule.py), so what follows from there on names it. Only its jobs are in this index:
 -- all others pay for one look at their tags when they are enqueued.
