@@ -13,14 +13,16 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen, Screen
 
 from jobdeck import SWITCH_INTERVAL, Job, JobdeckError, Kind, Queue, Settings, command_line
 
+from .appearance import Appearance
 from .feed import Feed, Post
 from .format import span
+from .keymap import Keymap
 from .messages import Acted, Answered, Checked, DetailSnapshot, Drained, Explained, Seen, Snapshot, Trouble
 from .remembered import Remembered, config_folder
 from .rooms import BY_NAME, JOBS, ROOMS
@@ -30,8 +32,6 @@ from .screens.leave import LeaveScreen
 from .screens.new_job import NewJob, NewJobScreen
 from .screens.room import RoomScreen
 from .screens.why import WhyScreen
-from .text import safe
-from .theme import DARK, FALLBACKS, LIGHT
 from .widgets.hints import keys_of
 
 #: Keys that would do nothing useful, or nothing at all, from the palette.
@@ -56,14 +56,15 @@ class _Nowhere:
         """Nothing to end."""
 
 
-class Cockpit(App[int]):
+class Cockpit(Appearance):
     """The app. Its return value is the exit code."""
 
     CSS_PATH = "deck.tcss"
     TITLE = "jobdeck"
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+c,ctrl+q", "leave", "quit", show=False, priority=True),
+        Binding("ctrl+c,ctrl+q", "leave", "quit", show=False, priority=True, tooltip="Quit, from wherever you are"),
+        Binding("ctrl+t", "next_theme", "next theme", show=False, tooltip="Change to the next theme"),
     ]
 
     def __init__(
@@ -75,6 +76,9 @@ class Cockpit(App[int]):
         readonly: bool = False,
         look_back: float = 600.0,
         remembered: Remembered | None = None,
+        scheme: str | None = None,
+        ascii_only: bool | None = None,
+        keymap: Keymap | None = None,
     ) -> None:
         """Make the app; `run` opens it.
 
@@ -85,12 +89,13 @@ class Cockpit(App[int]):
             readonly: refuse every act.
             look_back: seconds that the charts show at first.
             remembered: what earlier sessions have left; without it nothing outlives this one.
+            scheme: the theme; the remembered one when `None`.
+            ascii_only: draw in ASCII only; as remembered when `None`.
+            keymap: the keys that the person has changed.
         """
-        super().__init__()
-        self.remembered = remembered or Remembered()
-        self.register_theme(DARK)
-        self.register_theme(LIGHT)
-        self.theme = DARK.name
+        super().__init__(remembered=remembered, scheme=scheme, ascii_only=ascii_only)
+        self.keymap = (keymap or Keymap()).keys
+        self._key_problems = (keymap or Keymap()).problems
         self.feed = make_feed(self.post_message)
         self.kinds: Sequence[Kind] = self.feed.kinds()
         self.readonly = readonly
@@ -98,15 +103,17 @@ class Cockpit(App[int]):
         self.where = where
         self._look_back = look_back
         self._leaving = False
-
-    def get_theme_variable_defaults(self) -> dict[str, str]:
-        return dict(FALLBACKS)
+        self.seen = 0
+        """How often an open screen beside the jobs was shown something."""
 
     def get_default_screen(self) -> Screen[None]:
         return JobsScreen(self.where, look_back=self._look_back)
 
     def on_mount(self) -> None:
-        """End well when asked to from outside."""
+        """Take the person's keys; end well when asked to from outside."""
+        self.set_keymap({**self.keymap})
+        for problem in self._key_problems:
+            self.tell(problem, failed=True)
         loop = asyncio.get_running_loop()
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not on this platform or thread
             loop.add_signal_handler(signal.SIGTERM, self._terminate)
@@ -143,6 +150,7 @@ class Cockpit(App[int]):
 
     def on_seen(self, message: Seen) -> None:
         """Show what the open screen has looked at."""
+        self.seen += 1
         if not self._ended and (room := self.room) is not None:
             room.see(message.look, message.value)
 
@@ -186,10 +194,6 @@ class Cockpit(App[int]):
             self.tell("The database can be read again")
 
     # -- for the screens --------------------------------------------------------------------------
-
-    def tell(self, text: str, *, failed: bool = False) -> None:
-        """Show a toast. The text may come from anywhere."""
-        self.notify(safe(text), severity="warning" if failed else "information", timeout=6 if failed else 3, markup=False)
 
     def refuse_readonly(self) -> bool:
         """Whether acts are refused; says so."""
@@ -326,10 +330,7 @@ class Cockpit(App[int]):
         for room in ROOMS:
             yield SystemCommand(f"Go to {room.name}", f"{room.digit}  {room.told}", _goer(self, room.name))
         yield SystemCommand("Go to jobs", "5  All jobs: the main screen", _goer(self, JOBS))
-        for theme in (DARK, LIGHT):
-            if self.theme != theme.name:
-                ground = "dark" if theme.dark else "light"
-                yield SystemCommand(f"Theme: {ground}", f"Use the {ground} theme", _setter(self, theme.name))
+        yield from self.look_commands()
 
 
 def _runner(app: Cockpit, action: str, node: object) -> Callable[[], None]:
@@ -344,13 +345,6 @@ def _goer(app: Cockpit, name: str) -> Callable[[], None]:
         app.call_later(app.action_room, name)
 
     return go
-
-
-def _setter(app: Cockpit, theme: str) -> Callable[[], None]:
-    def use() -> None:
-        app.theme = theme
-
-    return use
 
 
 def command_of(job: Job) -> str:

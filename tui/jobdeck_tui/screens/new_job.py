@@ -17,6 +17,7 @@ from textual.widgets import Input, Label, Select, Static
 
 from jobdeck import Job, Kind, Parameter, parse_duration
 
+from ..appearance import spelled
 from ..messages import Checked
 from ..text import safe
 
@@ -74,6 +75,13 @@ class Field(Vertical):
         return self.text != self._filled_in
 
 
+#: The line of keys; each can be clicked.
+_KEYS = (
+    "[@click=screen.submit()][$accent]^s[/][$quiet] or [/][$accent]⏎[/][$quiet] enqueue[/][/]   ",
+    "[@click=app.focus_next()][$accent]tab[/][$quiet] next[/][/]   [@click=screen.leave()][$accent]esc[/][$quiet] leave[/][/]",
+)
+
+
 class NewJobScreen(ModalScreen[NewJob | None]):
     """Pick a kind, fill in its arguments, enqueue."""
 
@@ -105,12 +113,10 @@ class NewJobScreen(ModalScreen[NewJob | None]):
             with Vertical(id="form-foot"):
                 yield Static("", id="form-problem")
                 with Horizontal(id="form-keys"):
-                    yield Label(
-                        Content.assemble(("^s", "$accent"), (" or ", "$quiet"), ("⏎", "$accent"), (" enqueue   ", "$quiet"))
-                    )
-                    yield Label(
-                        Content.assemble(("tab", "$accent"), (" next   ", "$quiet"), ("esc", "$accent"), (" leave", "$quiet"))
-                    )
+                    for keys in _KEYS:
+                        label = Label(keys.replace("⏎", spelled(self.app, "⏎")))
+                        label.auto_links = False  # keys look like keys, not like links
+                        yield label
 
     async def on_mount(self) -> None:
         """Make the form of the first kind."""
