@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import shlex
 import signal
@@ -17,21 +16,25 @@ from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen, Screen
 
-from jobdeck import SWITCH_INTERVAL, Job, JobdeckError, Kind, Queue, Settings, command_line
+from jobdeck import Job, JobdeckError, Kind, command_line
 
 from .appearance import Appearance
+from .clipboard import system_tool
 from .feed import Feed, Post
 from .format import span
 from .keymap import Keymap
 from .messages import Acted, Answered, Checked, DetailSnapshot, Drained, Explained, Seen, Snapshot, Trouble
-from .remembered import Remembered, config_folder
+from .program_log import ProgramLog
+from .remembered import Remembered
 from .rooms import BY_NAME, JOBS, ROOMS
 from .screens.job import JobScreen
 from .screens.jobs import JobsScreen
 from .screens.leave import LeaveScreen
+from .screens.log import LogScreen
 from .screens.new_job import NewJob, NewJobScreen
 from .screens.room import RoomScreen
 from .screens.why import WhyScreen
+from .widgets.header import Header
 from .widgets.hints import keys_of
 
 #: Keys that would do nothing useful, or nothing at all, from the palette.
@@ -64,6 +67,9 @@ class Cockpit(Appearance):
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+c,ctrl+q", "leave", "quit", show=False, priority=True, tooltip="Quit, from wherever you are"),
+        Binding(
+            "exclamation_mark", "program_log", "log", show=False, tooltip="What this program warned of, and what was printed"
+        ),
         Binding("ctrl+t", "next_theme", "next theme", show=False, tooltip="Change to the next theme"),
     ]
 
@@ -79,6 +85,7 @@ class Cockpit(Appearance):
         scheme: str | None = None,
         ascii_only: bool | None = None,
         keymap: Keymap | None = None,
+        log: ProgramLog | None = None,
     ) -> None:
         """Make the app; `run` opens it.
 
@@ -92,6 +99,7 @@ class Cockpit(Appearance):
             scheme: the theme; the remembered one when `None`.
             ascii_only: draw in ASCII only; as remembered when `None`.
             keymap: the keys that the person has changed.
+            log: what the program itself has to say.
         """
         super().__init__(remembered=remembered, scheme=scheme, ascii_only=ascii_only)
         self.keymap = (keymap or Keymap()).keys
@@ -103,20 +111,23 @@ class Cockpit(Appearance):
         self.where = where
         self._look_back = look_back
         self._leaving = False
-        self.seen = 0
-        """How often an open screen beside the jobs was shown something."""
+        self.program_log = log or ProgramLog()
+        self.failure: BaseException | None = None
+        """What the cockpit has crashed of."""
 
     def get_default_screen(self) -> Screen[None]:
         return JobsScreen(self.where, look_back=self._look_back)
 
     def on_mount(self) -> None:
         """Take the person's keys; end well when asked to from outside."""
+        self.set_interval(0.5, self._mark_warnings)
         self.set_keymap({**self.keymap})
         for problem in self._key_problems:
             self.tell(problem, failed=True)
         loop = asyncio.get_running_loop()
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not on this platform or thread
             loop.add_signal_handler(signal.SIGTERM, self._terminate)
+            loop.add_signal_handler(signal.SIGINT, self._terminate)  # the key is another matter: it arrives as a key
             loop.add_signal_handler(signal.SIGHUP, self._hang_up)
 
     # -- from the feed ----------------------------------------------------------------------------
@@ -150,7 +161,6 @@ class Cockpit(Appearance):
 
     def on_seen(self, message: Seen) -> None:
         """Show what the open screen has looked at."""
-        self.seen += 1
         if not self._ended and (room := self.room) is not None:
             room.see(message.look, message.value)
 
@@ -192,6 +202,42 @@ class Cockpit(Appearance):
             room.trouble(message.text)
         if message.text is None:
             self.tell("The database can be read again")
+
+    # -- what the program itself has to say -------------------------------------------------------
+
+    def _print(self, text: str, stderr: bool = False) -> None:
+        """What anything in this process prints goes to the log: the screen is not for it."""
+        self.program_log.printed(text, "err" if stderr else "out")
+
+    def action_program_log(self) -> None:
+        """Show the log."""
+        self.push_screen(LogScreen(self.program_log))
+
+    def _mark_warnings(self) -> None:
+        for screen in self.screen_stack:
+            for header in screen.query(Header):
+                header.warn(self.program_log.unseen)
+
+    def on_header_log_asked(self) -> None:
+        """The mark of warnings was clicked."""
+        self.action_program_log()
+
+    def _handle_exception(self, error: Exception) -> None:
+        if self.failure is None:
+            self.failure = error
+        super()._handle_exception(error)
+
+    def _fatal_error(self) -> None:
+        # Textual prints a page of variables here, which may be secret or hold escape sequences.
+        if self.is_headless:
+            super()._fatal_error()
+        else:
+            self._close_messages_no_wait()
+
+    def _print_error_renderables(self) -> None:
+        if not self.is_headless:
+            self._exit_renderables.clear()
+        super()._print_error_renderables()
 
     # -- for the screens --------------------------------------------------------------------------
 
@@ -255,9 +301,18 @@ class Cockpit(Appearance):
         self.push_screen(NewJobScreen(self.kinds, like), answered)
 
     def copy(self, text: str, what: str) -> None:
-        """Put text on the clipboard, through the terminal (OSC 52)."""
+        """Put text on the clipboard: through the terminal (OSC 52), and with the system's tool where there is one."""
         self.copy_to_clipboard(text)
-        self.tell(f"Copied {what}")
+        tool = system_tool()
+        if tool is None:
+            self.tell(f"Copied {what} through the terminal")
+            return
+
+        def hand_over() -> None:
+            self.post_message(Answered(self.tell, f"Copied {what} {way if tool.copy(text) else other}"))
+
+        way, other = f"with {tool.name}", f"through the terminal; {tool.name} did not take it"
+        threading.Thread(target=hand_over, name="jobdeck-clipboard", daemon=True).start()
 
     def copy_command(self, job: Job) -> None:
         """Copy the command line that enqueues a job again."""
@@ -300,7 +355,8 @@ class Cockpit(Appearance):
     def _hang_up(self) -> None:
         """The terminal is gone, and nobody can see a count-down: release what runs, and end."""
         nowhere = os.open(os.devnull, os.O_RDWR)
-        for standard in (0, 1, 2):
+        copies = [stream.fileno() for stream in (sys.__stdout__, sys.__stderr__) if stream is not None]
+        for standard in (0, *copies):
             os.dup2(nowhere, standard)
         # Textual's writing thread has died of the lost terminal, and what is still drawn would wait for it for ever.
         # If a later Textual names it differently, the last resort below remains.
@@ -375,65 +431,3 @@ def command_of(job: Job) -> str:
     if args.get("shell") is True:
         return shlex.join(["jobdeck", "run", *options, "--shell", "--", " ".join(command)])
     return f"{shlex.join(['jobdeck', 'run', *options])} -- {command_line(command)}"
-
-
-def run_cockpit(settings: Settings, *, threads: int | None = None, readonly: bool = False, demo: bool = False) -> int:
-    """Open the cockpit on the queue of the settings, or on the demo's own; returns the exit code.
-
-    Raises:
-        StoreRefused: the database cannot be used.
-    """
-    # Keys stay quick beside handlers that compute: the interpreter's lock changes hands every half millisecond.
-    sys.setswitchinterval(SWITCH_INTERVAL)
-    count = settings.threads if threads is None else threads
-    if readonly:
-        count = 0
-    if demo:
-        return _run_demo(settings, count if threads is not None else 8)
-    with Queue(settings=settings) as queue:
-        return _run(queue, settings, where=_home(queue.where), threads=count, readonly=readonly)
-
-
-def _run_demo(settings: Settings, threads: int) -> int:
-    from .lab.workload import Workload, demo_queue
-
-    with demo_queue(settings) as queue:
-        workload = Workload(queue)
-        workload.start()
-        try:
-            return _run(queue, settings, where="demo", threads=threads, look_back=120.0)
-        finally:
-            workload.stop()
-
-
-def _run(
-    queue: Queue, settings: Settings, *, where: str, threads: int, readonly: bool = False, look_back: float = 600.0
-) -> int:
-    root = logging.getLogger()
-    root.setLevel(settings.log_level)
-    if not root.handlers:
-        root.addHandler(logging.NullHandler())  # nothing may print over the screen
-
-    def make_feed(post: Post) -> Feed:
-        return Feed(queue, post, threads=threads, readonly=readonly)
-
-    app = Cockpit(
-        make_feed,
-        where=where,
-        grace=settings.shutdown_grace,
-        readonly=readonly,
-        look_back=look_back,
-        remembered=Remembered(config_folder() / "cockpit.json"),
-    )
-    try:
-        code = app.run()
-    finally:
-        app.feed.end()
-    return app.return_code or code or 0
-
-
-def _home(path: str) -> str:
-    from pathlib import Path
-
-    home = str(Path.home())
-    return "~" + path[len(home) :] if path.startswith(home + "/") else path

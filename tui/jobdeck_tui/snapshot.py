@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from textual.app import App
+from textual.message import Message
 from textual.strip import Strip
 
+from .messages import Seen
+from .rooms import JOBS
 from .screens.base import MIN_SIZE
 
 if TYPE_CHECKING:
@@ -21,7 +25,7 @@ _STEP = 0.02
 
 
 class NoFrame(RuntimeError):
-    """The cockpit has nothing to show: the database cannot be read."""
+    """There is nothing to show; says why in one sentence."""
 
 
 def lines(app: App[Any]) -> list[Strip]:
@@ -36,7 +40,7 @@ def frame(app: App[Any]) -> str:
     return "\n".join(line.text.rstrip() for line in lines(app)).rstrip("\n") + "\n"
 
 
-def take(app: Cockpit, *, size: tuple[int, int], room: str = "", picture: Path | None = None) -> str:
+def take(app: Cockpit, *, size: tuple[int, int], room: str = "", picture: Path | None = None, settle: float = 0.0) -> str:
     """Open the cockpit without a terminal, wait until it shows what there is, and return the frame as text.
 
     Args:
@@ -44,27 +48,31 @@ def take(app: Cockpit, *, size: tuple[int, int], room: str = "", picture: Path |
         size: columns and lines.
         room: the screen to open; the main one when empty.
         picture: where to save the frame as SVG too.
+        settle: seconds to wait once there is something to show.
 
     Raises:
         NoFrame: nothing came to be shown within `PATIENCE`.
         OSError: the picture cannot be written.
     """
-    width, height = size
-    if width < MIN_SIZE[0] or height < MIN_SIZE[1]:
+    if size[0] < MIN_SIZE[0] or size[1] < MIN_SIZE[1]:
         raise NoFrame(f"The cockpit needs at least {MIN_SIZE[0]}x{MIN_SIZE[1]} characters.")
+    shown: list[Message] = []
 
     async def run() -> str:
-        async with app.run_test(size=size) as pilot:
-            end = time.monotonic() + PATIENCE
-            while app.jobs_screen.deck is None:
-                if time.monotonic() > end:
-                    raise NoFrame("The database cannot be read; `jobdeck doctor` says more.")
-                await pilot.pause(_STEP)
-            if room:
-                before = app.seen
-                app.action_room(room)
-                while room != "jobs" and app.seen == before and time.monotonic() < end:
+        async with app.run_test(size=size, message_hook=lambda message: shown.append(message)) as pilot:
+
+            async def until(holds: Callable[[], bool]) -> None:
+                end = time.monotonic() + PATIENCE
+                while not holds():
+                    if time.monotonic() > end:
+                        raise NoFrame("The database cannot be read; `jobdeck doctor` says more.")
                     await pilot.pause(_STEP)
+
+            await until(lambda: app.jobs_screen.deck is not None)
+            await pilot.pause(settle)
+            if room and room != JOBS:
+                app.action_room(room)
+                await until(lambda: any(isinstance(message, Seen) for message in shown))
             await pilot.pause(_STEP)
             if picture is not None:
                 picture.write_text(app.export_screenshot(title="jobdeck"), "utf-8")
