@@ -58,12 +58,12 @@ def test_it_serves_a_cockpit_to_a_page_and_releases_it_when_the_page_is_closed(
 
     async def watch() -> bytes:
         got = b""
-        async with aiohttp.ClientSession() as session:
-            async with session.ws_connect(address.replace("http", "ws") + "ws?width=100&height=30") as socket:
-                while b"LIVE" not in got:
-                    message = await socket.receive(timeout=30)
-                    assert message.type is aiohttp.WSMsgType.BINARY, message
-                    got += message.data
+        page = address.replace("http", "ws") + "ws?width=100&height=30"
+        async with aiohttp.ClientSession() as session, session.ws_connect(page) as socket:
+            while b"LIVE" not in got:
+                message = await socket.receive(timeout=30)
+                assert message.type is aiohttp.WSMsgType.BINARY, message
+                got += message.data
         return got
 
     assert b"jobdeck" in asyncio.run(watch())

@@ -116,7 +116,9 @@ def _own(style: Style) -> Style:
     if ground is not None and ground.number == 8:  # bright black: a field
         style = _without_colour(style) + Style(color=colour, underline=True)
     if colour is not None and colour.number == 8:  # bright black: quiet
-        style = _without_colour(style) + Style(dim=True)
+        return _without_colour(style) + Style(dim=True)
+    if (colour is not None and colour.triplet) or (ground is not None and ground.triplet):
+        return _without_colour(style)  # of a part of Textual that knows no such theme
     return style
 
 
