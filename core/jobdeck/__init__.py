@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from . import testing as testing
     from .ageing import effective_priority
     from .attempt import Context, context
+    from .backlog import Backlog, Forecast, Outlook, forecast
     from .care import Care, doctor
     from .clock import Clock, SystemClock
     from .cron import explain_cron, local_zone, next_ticks
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     )
     from .explain import Check, Explanation
     from .findings import Finding, Severity
+    from .history import Event, Happening, Run, Runs
     from .jobs import (
         Attempt,
         Batch,
@@ -85,10 +87,12 @@ if TYPE_CHECKING:
         Reason,
         Schedule,
         Slot,
+        Stopping,
         WorkerInfo,
     )
     from .journal import Act, Undoing
     from .metrics import ErrorGroup, Grouping, Metrics
+    from .past import PastJob
     from .query import Condition, Term, parse, parse_duration
     from .queue import Queue
     from .registry import REGISTRY, Registry, job, load_apps
@@ -104,6 +108,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "ageing": "effective_priority",
     "attempt": "Context context",
+    "backlog": "Backlog Forecast Outlook forecast",
     "care": "Care doctor",
     "clock": "Clock SystemClock",
     "cron": "explain_cron local_zone next_ticks",
@@ -115,10 +120,12 @@ _HOMES = {
     " StoreBusy StoreError StoreFailed StoreRefused TimedOut UnknownKind WrongAct WrongState",
     "explain": "Check Explanation",
     "findings": "Finding Severity",
+    "history": "Event Happening Run Runs",
     "jobs": "Attempt Batch Changes Family IfParentFails Job Kind Latency Limits LogLine NewJob OnConflict"
-    " Outcome Overview Parameter QueueInfo Reason Schedule Slot WorkerInfo",
+    " Outcome Overview Parameter QueueInfo Reason Schedule Slot Stopping WorkerInfo",
     "journal": "Act Undoing",
     "metrics": "ErrorGroup Grouping Metrics",
+    "past": "PastJob",
     "query": "Condition Term parse parse_duration",
     "queue": "Queue",
     "registry": "REGISTRY Registry job load_apps",
@@ -141,6 +148,7 @@ __all__ = [
     "AppNotLoaded",
     "ArgumentsTooLarge",
     "Attempt",
+    "Backlog",
     "Backup",
     "BackupFailed",
     "Batch",
@@ -153,11 +161,14 @@ __all__ = [
     "Condition",
     "Context",
     "ErrorGroup",
+    "Event",
     "Explanation",
     "Family",
     "Finding",
+    "Forecast",
     "GiveUp",
     "Grouping",
+    "Happening",
     "IfParentFails",
     "Interrupted",
     "InvalidArguments",
@@ -185,14 +196,18 @@ __all__ = [
     "Operation",
     "Options",
     "Outcome",
+    "Outlook",
     "Overview",
     "Parameter",
+    "PastJob",
     "PayloadUnreadable",
     "Queue",
     "QueueInfo",
     "Reason",
     "Registry",
     "RowRefused",
+    "Run",
+    "Runs",
     "Schedule",
     "ScheduleExists",
     "ScheduleNotFound",
@@ -202,6 +217,7 @@ __all__ = [
     "Snooze",
     "State",
     "Stopped",
+    "Stopping",
     "StoreBusy",
     "StoreError",
     "StoreFailed",
@@ -223,6 +239,7 @@ __all__ = [
     "doctor",
     "effective_priority",
     "explain_cron",
+    "forecast",
     "job",
     "load_apps",
     "local_zone",

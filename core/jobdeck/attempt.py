@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from random import Random
 from types import CoroutineType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .backoff import delay
 from .clock import Clock
@@ -19,6 +19,9 @@ from .jobs import Completion, Ending, Failure, Job, Nap, Outcome, Reason, Releas
 from .registry import Entry, Registry
 from .retries import leaves, own_delay
 from .storedtext import result_json, told, traceback_of
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 STOP_GRACE = 5.0
 """Seconds between asking a command to end (SIGTERM) and ending it (SIGKILL)."""
@@ -264,13 +267,54 @@ def run_attempt(
         entry = registry.get(job.kind)
         result = entry.handler(**entry.load(job.args_json))
         if type(result) is CoroutineType:
-            result, error = _on_loop(result, given)
+            result, error = _outcome(_submitted(result, given))
             if error is not None:
                 return _undone(job, started_at, clock, random, error, entry, given, tell)
     except BaseException as error:  # SystemExit and KeyboardInterrupt of a handler end the attempt, not the worker
         return _undone(job, started_at, clock, random, error, entry, given, tell)
     finally:
         _current.reset(token)
+    return _done(job, started_at, clock, result, given)
+
+
+def begin_attempt(
+    job: Job, given: Context, registry: Registry, clock: Clock, random: Random, ended: Callable[[Ending], None]
+) -> None:
+    """Begin a job whose handler is `async`, and return at once; `ended` is called with its ending.
+
+    It is called on the thread of the event loop, or here where the handler never came to run. Never raises for what the
+    handler does.
+    """
+    started_at = clock.now()
+    given.begin()
+    token = _current.set(given)
+    entry = None
+    try:
+        entry = registry.get(job.kind)
+        future = _submitted(entry.handler(**entry.load(job.args_json)), given)
+    except BaseException as error:
+        ended(_undone(job, started_at, clock, random, error, entry, given, None))
+        return
+    finally:
+        _current.reset(token)
+
+    def end(future: Future[Any]) -> None:
+        try:
+            result, error = _outcome(future)
+            if error is not None:
+                ending = _undone(job, started_at, clock, random, error, entry, given, None)
+            else:
+                ending = _done(job, started_at, clock, result, given)
+        except BaseException as error:
+            logger.exception("Running job %d failed inside jobdeck", job.id)
+            ending = failure(job, started_at, clock, random, error)
+        ended(ending)
+
+    future.add_done_callback(end)
+
+
+def _done(job: Job, started_at: float, clock: Clock, result: Any, given: Context) -> Completion:
+    """The ending of an attempt whose code returned."""
     if result is None:
         return Completion(job, started_at, clock.now())
     try:
@@ -280,11 +324,17 @@ def run_attempt(
         return Completion(job, started_at, clock.now())
 
 
-def _on_loop(coroutine: CoroutineType[Any, Any, Any], given: Context) -> tuple[Any, BaseException | None]:
-    """What an `async` handler returned, and what it raised."""
-    from .coroutines import LOOP, Raised  # imported late: few programs need an event loop
+def _submitted(coroutine: CoroutineType[Any, Any, Any], given: Context) -> Future[Any]:
+    from .coroutines import LOOP  # imported late: few programs need an event loop
 
-    ended = LOOP.submit(coroutine, given).result()
+    return LOOP.submit(coroutine, given)
+
+
+def _outcome(future: Future[Any]) -> tuple[Any, BaseException | None]:
+    """What an `async` handler returned, and what it raised. Waits for it."""
+    from .coroutines import Raised
+
+    ended = future.result()
     return (None, ended.error) if isinstance(ended, Raised) else (ended, None)
 
 

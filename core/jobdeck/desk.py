@@ -20,6 +20,7 @@ from typing import TypeVar
 from .attempt import Context
 from .jobs import Ending, Job, Release
 from .pace import Pace
+from .slots import Slots
 
 LINGER = 0.005
 """Seconds that an ending waits for others to share a commit with, while there is more to run."""
@@ -35,6 +36,8 @@ class Run:
     context: Context
     until: float
     """When the lease ends unless it is renewed, on the monotonic clock. What has not begun by then must not begin."""
+    task: bool = False
+    """Whether it runs on the event loop, and takes no thread."""
     started_at: float | None = None
 
     @property
@@ -59,6 +62,13 @@ class Work:
     """Jobs to claim beyond those."""
     suspects: bool
     """Whether a job that a crash has interrupted may be claimed: one is held at a time."""
+    tasks: int = 0
+    """Jobs of `async` kinds to claim."""
+
+    @property
+    def claims(self) -> bool:
+        """Whether anything is to be claimed."""
+        return self.idle + self.ahead + self.tasks > 0
 
 
 class Desk:
@@ -85,6 +95,7 @@ class Desk:
         self._runners = 0
         self._idle = 0
         self._suspects = 0
+        self._slots = Slots()
         self._pace = Pace()
         self._placed_at = 0.0
         self._look = True  # there may be jobs to claim
@@ -103,6 +114,11 @@ class Desk:
     def stuck(self) -> int:
         """Threads whose code was asked to stop and does not; each has a substitute."""
         return self._stuck
+
+    @property
+    def tasks(self) -> int:
+        """How many jobs of `async` kinds may run at once, beside the threads."""
+        return self._slots.most
 
     @property
     def draining(self) -> bool:
@@ -125,7 +141,7 @@ class Desk:
     def wake(self) -> None:
         """There may be jobs to claim, or word that a job shall stop."""
         with self._lock:
-            self._look = self._heard = True
+            self._look = self._heard = self._slots.look = True
             self._wake_claimer()
 
     def heard(self) -> bool:
@@ -136,11 +152,11 @@ class Desk:
 
     def wait_idle(self, timeout: float | None) -> bool:
         """Wait until nothing is held and the newest look found nothing."""
-        return self._wait(lambda: not (self._held or self._coming or self._look or self._outbox), timeout)
+        return self._wait(lambda: not (self._held or self._coming or self._look or self._outbox or self._slots.busy), timeout)
 
     def wait_empty(self, timeout: float) -> bool:
         """Wait until nothing is held, nor on its way here."""
-        return self._wait(lambda: not (self._held or self._coming), timeout)
+        return self._wait(lambda: not (self._held or self._coming or self._slots.asked), timeout)
 
     def _wait(self, predicate: Callable[[], bool], timeout: float | None) -> bool:
         with self._changed:
@@ -151,6 +167,12 @@ class Desk:
         with self._lock:
             self._wanted = max(0, threads)
             return self._missing()
+
+    def allow_tasks(self, most: int) -> None:
+        """Let up to `most` jobs of `async` kinds run at once, beside the threads."""
+        with self._lock:
+            self._slots.most, self._slots.look = most, True
+            self._wake_claimer()
 
     def replace_stuck(self, stuck: int) -> int:
         """So many threads are lost to code that does not stop; returns how many runners the caller has to start."""
@@ -263,7 +285,7 @@ class Desk:
                     elif self._outbox:
                         break
                 elif now >= until or not self._claimer.wait(until - now):
-                    self._look = True
+                    self._look = self._slots.look = True
                     until = time.monotonic() + patience
             self._sleeping = False
             self._writing = _emptied(self._outbox)
@@ -277,7 +299,8 @@ class Desk:
             self._coming, self._ahead = (idle + ahead, ahead) if look else (0, 0)
             if self._coming:
                 self._look = False  # what rings from now on is news
-            return Work(self._writing, self._coming - self._ahead, self._ahead, suspects=not self._suspects)
+            tasks = self._slots.ask() if self._open else 0
+            return Work(self._writing, self._coming - self._ahead, self._ahead, not self._suspects, tasks)
 
     def _ready(self) -> bool:
         if self.stopped.is_set():
@@ -285,29 +308,37 @@ class Desk:
         # Endings are written together, unless somebody waits for what comes after.
         if self._outbox and (not self._inbox or len(self._outbox) >= self._pace.enough):
             return True
+        if self._open and self._slots.wanted:
+            return True
         return self._look and (self._room() > 0 or (len(self._inbox) <= self._pace.low and self._room_ahead(0) > 0))
 
+    @property
+    def _open(self) -> bool:
+        return not (self._draining or self.stopped.is_set())
+
     def _room(self) -> int:
-        if self._draining or self.stopped.is_set():
+        if not self._open:
             return 0
         surplus = max(0, self._runners - self._wanted - self._stuck)
         return max(0, self._idle - surplus - len(self._inbox))
 
     def _room_ahead(self, idle: int) -> int:
-        if self._draining or self.stopped.is_set() or not self._wanted:
+        if not (self._open and self._wanted):
             return 0
         return max(0, self._pace.ahead - max(0, len(self._inbox) + idle - self._idle))
 
-    def place(self, runs: Sequence[Run]) -> None:
-        """What was gathered is written, and these were claimed."""
+    def place(self, runs: Sequence[Run], tasks: Sequence[Run] = ()) -> Sequence[Run]:
+        """What was gathered is written, and these were claimed; returns those of the tasks that the caller has to begin."""
         with self._lock:
             self._let_go(self._writing)
             self._writing = []
-            for run in runs:
+            for run in (*runs, *tasks):
                 self._held[run.job.id] = run
                 self._suspects += run.job.crashes > 0
+            self._slots.answer(len(tasks))
             if self._draining:
-                self._give_back(runs)
+                self._give_back((*runs, *tasks))
+                tasks = ()
             elif runs:
                 self._inbox.extend(runs)
                 self._runner.notify(len(runs))
@@ -319,6 +350,7 @@ class Desk:
             if runs:
                 self._placed_at = time.monotonic()
             self._settled()
+            return tasks
 
     def put_back(self, endings: Sequence[Ending]) -> None:
         """These of what was gathered could not be written yet. The others are done with."""
@@ -328,11 +360,14 @@ class Desk:
             self._outbox.extendleft(reversed(endings))
             self._writing = []
             self._look = True
+            self._slots.give_up()
             self._settled()
 
     def _let_go(self, endings: Iterable[Ending]) -> None:
         for ending in endings:
-            self._held.pop(ending.job.id, None)
+            run = self._held.pop(ending.job.id, None)
+            if run is not None and run.task:
+                self._slots.leave()
             if ending.job.crashes:
                 self._suspects -= 1
                 self._look = True  # the next suspect may come

@@ -49,13 +49,13 @@ _WHY_NOT = {
 
 
 class MovedOn(JobdeckError):
-    """An act on this job or queue cannot be undone, or done again: since then something else has happened to it.
+    """An act on this job, queue or schedule cannot be undone, or done again: since then something else has happened to it.
 
-    Nothing of it was changed. `subject` is the job's id, or the queue's name.
+    Nothing of it was changed. `subject` is the job's id, or the name of the queue or schedule.
     """
 
-    def __init__(self, subject: int | str, problem: str) -> None:
-        name = f"Job {subject}" if isinstance(subject, int) else f"Queue {subject}"
+    def __init__(self, subject: int | str, problem: str, *, what: str = "Queue") -> None:
+        name = f"Job {subject}" if isinstance(subject, int) else f"{what} {subject}"
         super().__init__(f"{name} {problem}.")
         self.subject = subject
         self.problem = problem

@@ -265,6 +265,18 @@ class LogLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stopping:
+    """Code that a worker has asked to stop, and that still holds its thread."""
+
+    job_id: int
+    kind: str
+    since: float
+    """When it was asked."""
+    why: str
+    """`cancelled`, `timed out`, `lease lost` or `shutdown`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerInfo:
     """A worker process that has reported itself."""
 
@@ -288,6 +300,8 @@ class WorkerInfo:
     """Child processes that run its handlers; 0 means that it runs them itself."""
     stuck: int = 0
     """Threads whose code was asked to stop and does not."""
+    stopping: tuple[Stopping, ...] = ()
+    """What was asked to stop and has not yet: the stuck ones, and those that still have their grace."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,10 @@ WHO_LENGTH = 200
 """Characters of a name in the journal at most."""
 
 
+SCHEDULE_ACTS = ("add schedule", "edit schedule", "pause schedule", "resume schedule", "delete schedule")
+"""The acts on a schedule, as the journal names them."""
+
+
 @dataclass(frozen=True, slots=True)
 class By:
     """Who acts, and as part of what."""
@@ -31,9 +35,10 @@ class Act:
     """When, in seconds since 1970 UTC."""
     who: str
     operation: str
-    """`cancel`, `retry`, `reprioritise`, `delete`, `pause` or `resume`."""
+    """`cancel`, `retry`, `reprioritise`, `delete`; `pause`, `resume` or `limit` of a queue; `add schedule`, `edit schedule`,
+    `pause schedule`, `resume schedule`, `delete schedule`."""
     n: int
-    """On how many jobs; 1 for a queue."""
+    """On how many jobs; 1 for a queue or a schedule."""
     kept: int
     """Of how many of them the journal has what it takes to undo it."""
     told: str
@@ -52,7 +57,7 @@ class Undoing:
     act: Act
     """As it is now."""
     done: tuple[int | str, ...] = ()
-    """Ids of jobs; of a pause or resume, the queue's name."""
+    """Ids of jobs; of an act on a queue or a schedule, its name."""
     refused: Mapping[int | str, JobdeckError] = field(default_factory=dict)
     beyond: int = 0
     """For how many more jobs an undo was not even tried: the journal had no room to keep how they were."""

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from .clock import Clock
 from .desk import Desk, Run
 from .errors import StoreError
-from .jobs import WorkerInfo
+from .jobs import Stopping, WorkerInfo
 from .settings import Settings
 from .store.base import Store
 from .upkeep import Upkeep
@@ -26,6 +26,9 @@ REPORT = 5.0
 """Seconds between two reports that the worker lives."""
 LOG_KEPT = 8 << 20
 """Bytes of log kept of each attempt: the newest."""
+
+STOPPING_TOLD = 100
+"""Of what was asked to stop, so many are named one by one."""
 
 LogRows = list[tuple[int, int, float, str, str]]
 
@@ -76,7 +79,7 @@ class Keeper:
         self._logs = logs
         self._info = info
         self._tell_stuck = stuck
-        self._stopping: dict[Run, float] = {}
+        self._stopping: dict[Run, tuple[float, float]] = {}
         self._upkeep = Upkeep(store, settings, clock)
         self._beat_at = self._report_at = 0.0
         self._reported: WorkerInfo | None = None
@@ -132,8 +135,18 @@ class Keeper:
     def _look_for_stuck(self, held: list[Run], now: float) -> None:
         """Code that was asked to stop and goes on past its grace holds a thread for as long as it likes."""
         stopping = [run for run in held if run.started_at is not None and run.context.stopping]
-        self._stopping = {run: self._stopping.get(run, now) for run in stopping}
-        self._tell_stuck([run for run, since in self._stopping.items() if now - since > run.context.grace])
+        begun = (now, self._clock.now())
+        self._stopping = {run: self._stopping.get(run, begun) for run in stopping}
+        self._tell_stuck([run for run, (since, _) in self._stopping.items() if now - since > run.context.grace])
+
+    @property
+    def stopping(self) -> tuple[Stopping, ...]:
+        """What was asked to stop and still runs, the longest first."""
+        told = [
+            Stopping(job_id=run.job.id, kind=run.job.kind, since=since, why=_why(run))
+            for run, (_, since) in self._stopping.items()
+        ]
+        return tuple(sorted(told, key=lambda each: (each.since, each.job_id))[:STOPPING_TOLD])
 
     def _fence(self, held: list[Run]) -> None:
         """Stop the code of jobs whose lease could not be renewed in time: they may run elsewhere by now."""
@@ -149,6 +162,15 @@ class Keeper:
             with self._store.transaction():
                 for run, fraction in told:
                     self._store.report_progress(run.job.id, run.lease, fraction)
+
+
+def _why(run: Run) -> str:
+    context = run.context
+    if context.fenced:
+        return "lease lost"
+    if context.cancelled:
+        return "cancelled"
+    return "shutdown" if context.interrupted else "timed out"
 
 
 class Patience:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 
 from .jobs import Slot
 
@@ -35,6 +36,8 @@ class Metrics:
     """Seconds that the oldest of them has waited."""
     groups: Mapping[str, Slot] = field(default_factory=dict)
     """The same for each queue or kind, where that was asked for: name → total."""
+    completed: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Of each of them, the attempts that completed in each of the slices."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +56,8 @@ class ErrorGroup:
     """Of the newest one."""
     job_ids: tuple[int, ...]
     """Some of the jobs, the newest failure first."""
+    seen_at: tuple[float, ...] = ()
+    """When each of them failed, newest first."""
 
 
 _FRAME = re.compile(r'^[ |]*File "(.+)", line (\d+)(?:, in (.+))?$', re.MULTILINE)
@@ -62,7 +67,12 @@ _FRAMES_FROM_END = 20_000
 
 def place_of(traceback: str | None) -> str:
     """The last frame of a traceback, as `file:line function`; empty if it has none."""
-    found = _FRAME.findall((traceback or "")[-_FRAMES_FROM_END:])
+    return _place_of((traceback or "")[-_FRAMES_FROM_END:])
+
+
+@lru_cache(maxsize=256)  # what fails alike has the same traceback, thousands of times
+def _place_of(traceback: str) -> str:
+    found = _FRAME.findall(traceback)
     if not found:
         return ""
     file, line, function = found[-1]

@@ -64,6 +64,7 @@ FIELDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "queue": ("name", "the queue"),
         "kind": ("name", "the kind"),
         "tag": ("name", "one of the job's tags"),
+        "schedule": ("name", "the schedule that enqueued it"),
         "worker": ("name", "the worker that runs or ran it"),
         "reason": ("reason", "why it failed or was cancelled: exhausted, given-up, timed-out, crashed, expired, parent"),
         "unique": ("name", "its unique key"),
@@ -76,6 +77,8 @@ FIELDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "run": ("duration", "time its newest attempt took, or has taken so far"),
         "wait": ("duration", "time from when it was due to the start of its newest attempt, or to now while it is pending"),
         "error": ("part", "the newest error"),
+        "exception": ("name", "the type of the newest error; `crashed` or `timed out` where there was no exception"),
+        "place": ("name", "where the newest error was raised: file:line function, or empty where that is not known"),
     }
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
@@ -13,11 +13,13 @@ from random import Random
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
+from .backlog import Backlog
 from .care import Care
 from .clock import Clock, SystemClock
 from .drafts import Options, check_batch_name, check_name, check_priority, draft
 from .errors import BatchNotFound, InvalidOption, JobNotFound
 from .explain import Explanation, explain
+from .history import MOST_EVENTS, MOST_RUNS, Event, Happening, Runs
 from .jobs import Attempt, Batch, Changes, Family, Job, Kind, Limits, LogLine, NewJob, Overview, QueueInfo, WorkerInfo
 from .journal import Act, By, Undoing, check_who, whoami
 from .metrics import ErrorGroup, Grouping, Metrics
@@ -193,7 +195,7 @@ class Queue:
         """Periodic jobs: `list`, `get`, `add`, `edit`, `pause`, `resume`, `run`, `delete`, `preview`, `explain`."""
         from .schedule import Timetable  # imported late: most commands have nothing to do with them
 
-        return Timetable(self.store, self.clock, self.draft)
+        return Timetable(self.store, self.clock, self.draft, self._by)
 
     # -- look -------------------------------------------------------------------------------------
 
@@ -269,6 +271,10 @@ class Queue:
         """Every queue that has jobs or is paused, by name."""
         return self.store.list_queues()
 
+    def backlogs(self, *, seconds: float = 300.0, slots: int = 30) -> Sequence[Backlog]:
+        """Every queue as it stands: waits, kinds, who serves it, its last minutes. `forecast` says when it will be empty."""
+        return self.store.insight.backlogs(seconds=seconds, slots=slots, lease=self.settings.lease)
+
     def workers(self) -> Sequence[WorkerInfo]:
         """The worker processes that have reported and not ended, oldest first."""
         return self.store.list_workers(self.settings.lease)
@@ -329,6 +335,49 @@ class Queue:
             newest: how many attempts are looked at.
         """
         return self.store.measures.errors(newest)
+
+    def runs(self, since: float, until: float | None = None, *, limit: int = MOST_RUNS, slices: int = 100) -> Runs:
+        """The runs that overlap a stretch of time, newest first, those that still run in front.
+
+        Where more than about `limit` ended in it, a sample: of each slice of the time the newest. Of a run that ended after
+        `until` it is seen that it overlaps if it was among the 2,000 that ended next.
+
+        Args:
+            since: where the time begins.
+            until: where it ends; now when `None`.
+            limit: how many are told at most, those that still run not counted.
+            slices: into how many slices the time is cut where a sample is told.
+
+        Raises:
+            InvalidOption: an argument is out of range.
+        """
+        end = self.clock.now() if until is None else until
+        if not since < end:
+            raise InvalidOption("since", "must be before the end")
+        if not 1 <= limit <= 100_000:
+            raise InvalidOption("limit", "must be from 1 to 100,000")
+        if not 1 <= slices <= 1_000:
+            raise InvalidOption("number of slices", "must be from 1 to 1,000")
+        return self.store.history.runs(since, end, limit=limit, slices=slices)
+
+    def events(self, *, after: float | None = None, limit: int = 200, only: Collection[Happening] = ()) -> Sequence[Event]:
+        """The newest events, oldest first: what happened to jobs, and what people did.
+
+        They are made from what is stored anyway: the jobs, their attempts, the journal. So they are told as long as the job
+        is there, and a job that ran again since does not tell any more how it had ended without an attempt. An ending is
+        stored a moment after it happened: who follows asks for the last seconds again, and knows an event by its key.
+
+        Args:
+            after: only what came later than this; everything when `None`.
+            limit: how many at most.
+            only: only events of these sorts; all when empty.
+
+        Raises:
+            InvalidOption: the limit is out of range.
+        """
+        if not 1 <= limit <= MOST_EVENTS:
+            raise InvalidOption("limit", f"must be from 1 to {MOST_EVENTS:,}")
+        return self.store.history.events(after=after, limit=limit, only=only)
 
     def kinds(self) -> Sequence[Kind]:
         """The kinds that may be enqueued, by name, with their arguments."""
@@ -408,7 +457,15 @@ class Queue:
         check_name(queue)
         return self.store.resume_queue(queue, by=self._by(who))
 
-    def limit(self, queue: str, *, running: int | None = None, rate: int | None = None, period: float | None = None) -> None:
+    def limit(
+        self,
+        queue: str,
+        *,
+        running: int | None = None,
+        rate: int | None = None,
+        period: float | None = None,
+        who: str | None = None,
+    ) -> None:
         """Limit what runs of the queue, in all processes together. What is not given is not limited any more.
 
         Args:
@@ -416,6 +473,7 @@ class Queue:
             running: how many jobs may run at once.
             rate: how many may start within any `period` seconds.
             period: seconds; 1 when a rate is given without it.
+            who: who does it; the queue's `who` when `None`.
 
         Raises:
             InvalidOption: a limit is out of range.
@@ -426,7 +484,8 @@ class Queue:
                 raise InvalidOption(name, "must be a whole number from 1 on")
         if period is not None and (rate is None or not 0.001 <= period <= _DAYS):
             raise InvalidOption("period", "goes with a rate, and must be from 0.001 seconds to 31 days")
-        self.store.limit_queue(queue, Limits(running=running, rate=rate, period=(period or 1.0) if rate else None))
+        limits = Limits(running=running, rate=rate, period=(period or 1.0) if rate else None)
+        self.store.limit_queue(queue, limits, by=self._by(who))
 
     # -- undo -------------------------------------------------------------------------------------
 
@@ -434,7 +493,8 @@ class Queue:
         """Take an act back, for every job that has not moved on since; says of the others why not.
 
         A cancelled job comes back to its place in the queue, a retried one to how it had ended, a deleted one with its
-        attempts and the newest of its log, under its own id. A running job that was told to stop has been told.
+        attempts and the newest of its log, under its own id. A running job that was told to stop has been told. A schedule
+        comes back to what it was; what it has enqueued since stays, and ticks missed meanwhile are not made up for.
 
         Args:
             act: the id of the act; the newest that nobody has undone, or tried to, when `None`.

@@ -41,6 +41,11 @@ class Entry:
     """Whether it runs in a child process of its own, which can be killed."""
 
     @cached_property
+    def task(self) -> bool:
+        """Whether its handler is `async` and runs in the worker's own process."""
+        return inspect.iscoroutinefunction(self.handler) and not self.isolate
+
+    @cached_property
     def arguments(self) -> Arguments:
         """What its handler takes."""
         return Arguments(self.kind, self.handler)
@@ -122,6 +127,11 @@ class Registry:
     def limits(self) -> dict[str, int]:
         """Kind → how many of it may run at once, in all processes together; only those that have a limit."""
         return {entry.kind: entry.concurrency for entry in self._entries.values() if entry.concurrency is not None}
+
+    @property
+    def tasks(self) -> set[str]:
+        """The kinds whose handlers are `async def` and run on the event loop of the worker's own process."""
+        return {entry.kind for entry in self._entries.values() if entry.task}
 
     @property
     def kinds(self) -> list[str]:

@@ -17,6 +17,8 @@ from .clock import Clock
 from .cron import explain_cron, local_zone, next_tick, next_ticks
 from .errors import InvalidOption, RowRefused, ScheduleExists, ScheduleNotFound
 from .jobs import Job, NewJob, Schedule
+from .journal import By
+from .past import PastJob
 from .registry import SHELL, Handler
 from .store.base import Store
 
@@ -120,14 +122,16 @@ class Timetable:
         <State.PENDING: 'pending'>
     """
 
-    def __init__(self, store: Store, clock: Clock, draft: Callable[..., NewJob]) -> None:
+    def __init__(self, store: Store, clock: Clock, draft: Callable[..., NewJob], by: Callable[[str | None], By]) -> None:
         """Use `Queue.schedules`.
 
         Args:
             store: where the schedules are kept.
             clock: where the time is read.
             draft: `Queue.draft`, which checks what a schedule enqueues.
+            by: says who acts, for the journal.
         """
+        self._by = by
         self._store = store
         self._clock = clock
         self._draft = draft
@@ -149,6 +153,10 @@ class Timetable:
             raise ScheduleNotFound(name)
         return found
 
+    def history(self, name: str, limit: int = 20) -> Sequence[PastJob]:
+        """The newest `limit` jobs that it has enqueued and that were not pruned, newest first; none for an unknown name."""
+        return self._store.schedules.history(name, limit)
+
     def preview(self, cron: str, timezone: str = "UTC", n: int = 5) -> tuple[float, ...]:
         """The next `n` ticks of an expression, in seconds since 1970. Raises `InvalidCron`, `InvalidOption`."""
         if n < 1:
@@ -160,6 +168,38 @@ class Timetable:
         return explain_cron(cron)
 
     # -- change -----------------------------------------------------------------------------------
+
+    def draft(
+        self,
+        name: str,
+        cron: str,
+        kind: str | Handler,
+        args: Mapping[str, Any] | None = None,
+        /,
+        *,
+        timezone: str = "UTC",
+        queue: str | None = None,
+        priority: int | None = None,
+        max_attempts: int | None = None,
+        timeout: float | None = None,
+        tags: Sequence[str] = (),
+    ) -> Schedule:
+        """The schedule that `add` would keep, whether or not there is one of this name. Takes and raises what `add` does."""
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise InvalidOption(
+                "name of a schedule", "must be 1 to 100 letters, digits and . _ - : / @ +, and begin with a letter or digit"
+            )
+        job = self._draft(kind, args, queue=queue, priority=priority, max_attempts=max_attempts, timeout=timeout, tags=tags)
+        zone = _zone(timezone)
+        return Schedule(
+            name=name,
+            cron=cron,
+            timezone=zone,
+            next_at=next_tick(cron, zone, self._clock.now()),
+            kind=job.kind,
+            args_json=job.args_json,
+            **_options(job),
+        )
 
     def add(
         self,
@@ -176,8 +216,9 @@ class Timetable:
         max_attempts: int | None = None,
         timeout: float | None = None,
         tags: Sequence[str] = (),
+        who: str | None = None,
     ) -> Schedule:
-        """Enqueue a job of the kind at every tick from now on.
+        """Enqueue a job of the kind at every tick from now on. `draft` checks the same, and keeps nothing.
 
         Args:
             name: what the schedule is called: 1 to 100 letters, digits and `. _ - : / @ +`.
@@ -194,6 +235,7 @@ class Timetable:
             max_attempts: how often each job may start; the kind's, or JOBDECK_MAX_ATTEMPTS, when `None`.
             timeout: seconds one attempt may take; the kind's, or JOBDECK_TIMEOUT, when `None`.
             tags: words to find its jobs by, besides `schedule:NAME`.
+            who: who makes it, for the journal; the queue's `who` when `None`. As everywhere here: `Queue.undo` takes it back.
 
         Raises:
             ScheduleExists: there is one of this name, and `replace` was not said.
@@ -201,27 +243,26 @@ class Timetable:
             InvalidOption: the name, time zone or an option cannot be used.
             UnknownKind, InvalidArguments, ArgumentsTooLarge: as for `Queue.draft`.
         """
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise InvalidOption(
-                "name of a schedule", "must be 1 to 100 letters, digits and . _ - : / @ +, and begin with a letter or digit"
-            )
-        job = self._draft(kind, args, queue=queue, priority=priority, max_attempts=max_attempts, timeout=timeout, tags=tags)
-        zone = _zone(timezone)
-        schedule = Schedule(
-            name=name,
-            cron=cron,
-            timezone=zone,
-            next_at=next_tick(cron, zone, self._clock.now()),
-            kind=job.kind,
-            args_json=job.args_json,
-            **_options(job),
+        schedule = self.draft(
+            name,
+            cron,
+            kind,
+            args,
+            timezone=timezone,
+            queue=queue,
+            priority=priority,
+            max_attempts=max_attempts,
+            timeout=timeout,
+            tags=tags,
         )
         schedules = self._store.schedules
         with self._store.transaction():
+            before = schedules.get(name)
             if not schedules.add(schedule):
                 if not replace:
                     raise ScheduleExists(name)
                 schedules.change(_in_place_of(self.get(name), schedule))
+            schedules.note_act("add schedule" if before is None else "edit schedule", name, self._by(who), before)
             return self.get(name)
 
     def edit(
@@ -238,6 +279,7 @@ class Timetable:
         max_attempts: int | None = None,
         timeout: float | None = None,
         tags: Sequence[str] | None = None,
+        who: str | None = None,
     ) -> Schedule:
         """Change what is given, and leave the rest. A new time counts from now; missed ticks are not made up for.
 
@@ -265,15 +307,18 @@ class Timetable:
                 )
                 after = self._from_now(after)
             self._store.schedules.change(after)
+            self._store.schedules.note_act("edit schedule", name, self._by(who), before)
             return self.get(name)
 
-    def pause(self, name: str) -> bool:
+    def pause(self, name: str, *, who: str | None = None) -> bool:
         """Enqueue nothing more; `False` if it was paused before. Raises `ScheduleNotFound`."""
         with self._store.transaction():
-            self.get(name)
-            return self._store.schedules.pause(name)
+            before = self.get(name)
+            self._store.schedules.pause(name)
+            self._store.schedules.note_act("pause schedule", name, self._by(who), before)
+            return not before.paused
 
-    def resume(self, name: str) -> bool:
+    def resume(self, name: str, *, who: str | None = None) -> bool:
         """Go on with the next tick; those of the pause are not made up for. `False` if it was not paused.
 
         Raises:
@@ -284,6 +329,7 @@ class Timetable:
             before = self.get(name)
             if before.paused:
                 self._store.schedules.change(changed(self._from_now(before), paused_at=None))
+                self._store.schedules.note_act("resume schedule", name, self._by(who), before)
             return before.paused
 
     def run(self, name: str) -> Job:
@@ -293,10 +339,12 @@ class Timetable:
             self._store.schedules.note_job(name, job.id)
             return job
 
-    def delete(self, name: str) -> None:
+    def delete(self, name: str, *, who: str | None = None) -> None:
         """Forget the schedule; the jobs that it enqueued stay. Raises `ScheduleNotFound`."""
-        if not self._store.schedules.delete(name):
-            raise ScheduleNotFound(name)
+        with self._store.transaction():
+            before = self.get(name)
+            self._store.schedules.delete(name)
+            self._store.schedules.note_act("delete schedule", name, self._by(who), before)
 
     def _from_now(self, schedule: Schedule) -> Schedule:
         following = next_tick(schedule.cron, schedule.timezone, self._clock.now())

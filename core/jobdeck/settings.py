@@ -90,6 +90,7 @@ class Settings:
     app: tuple[str, ...] = _setting((), _names, "the modules that define your kinds, comma-separated")
     queues: tuple[str, ...] = _setting((), _names, "the queues a worker serves, comma-separated; empty means all")
     threads: int = _setting(4, _whole(0, 1000), "worker threads of one process")
+    coroutines: int = _setting(100, _whole(1, 100_000), "async handlers that run at once in one process, beside its threads")
     processes: int = _setting(0, _whole(0, 256), "child processes that run handlers, with their own threads; 0 means none")
     max_attempts: int = _setting(5, _whole(1, 1000), "attempts of a job, where its kind says nothing")
     timeout: float = _setting(0.0, _seconds(0, _YEAR), "seconds one attempt may take; 0 means no limit")

@@ -15,11 +15,12 @@ import os
 import socket
 import threading
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-from .attempt import STOP_GRACE, Context, capture_logs, failure, run_attempt
+from .attempt import STOP_GRACE, Context, begin_attempt, capture_logs, failure, run_attempt
 from .children import Children
 from .desk import Desk, Run, Work
 from .errors import LeaseLost, RowRefused, StoreError
@@ -92,6 +93,7 @@ class Worker:
         self._keeper = Keeper(self._desk, self._store, self._settings, self._clock, self._logs, self._info, self._replace)
         self._threads: list[threading.Thread] = []
         self._stuck: set[int] = set()
+        self._tasks: AbstractSet[str] = frozenset()
 
     # -- the outside ------------------------------------------------------------------------------
 
@@ -143,12 +145,14 @@ class Worker:
     def resize(self, threads: int) -> None:
         """Run up to `threads` jobs at once, in each process, from now on. Running jobs are not disturbed."""
         self._children.resize(threads, self._pump.wake)
+        # With processes an `async` job takes one of the threads of a child.
+        self._desk.allow_tasks(0 if self.processes or not threads else self._settings.coroutines)
         self._open(self._desk.resize(threads * max(1, self.processes)))
         self._keeper.wake()
 
     def _replace(self, stuck: list[Run]) -> None:
         """Code that does not stop keeps its thread; another one takes its place, so that the rest goes on."""
-        here = {run.job.id for run in stuck if not self._in_child(run)}
+        here = {run.job.id for run in stuck if not (run.task or self._in_child(run))}
         for job_id in here - self._stuck:
             logger.warning("Job %d was asked to stop and its code goes on; another thread takes its place", job_id)
         if here != self._stuck:
@@ -238,7 +242,10 @@ class Worker:
                     self._desk.put_back(endings if known else self._settle_each(endings))
                     patience.wait(error)
                     continue
-                self._desk.place([Run(job, Context(job, self._clock), until) for job in claimed])
+                runs = [Run(job, Context(job, self._clock), until, job.kind in self._tasks) for job in claimed]
+                tasks = [run for run in runs if run.task]
+                for run in self._desk.place([run for run in runs if not run.task] if tasks else runs, tasks):
+                    self._begin(run)
 
     def _turn(self, work: Work) -> tuple[list[Job], float]:
         """Write what has ended and claim what there is, in one transaction.
@@ -255,24 +262,31 @@ class Worker:
                 store.append_logs(logs, LOG_KEPT)
             self._settle(work.endings)
             due = store.next_due_at()
-            if work.idle or work.ahead:
+            if work.claims:
                 if due is not None and due <= self._clock.now():
                     store.stage_jobs()
                     store.expire_jobs()
                     due = store.next_due_at()
-                claim = store.claim_jobs(
-                    self.id,
-                    work.idle,
-                    ahead=work.ahead,
-                    suspects=work.suspects,
-                    kinds=self._registry.kinds,
-                    limits=self._registry.limits,
-                    queues=self._queues,
-                    lease=self._settings.lease,
-                    ageing=self._settings.ageing,
-                )
-                claimed = claim
-                pause = min(pause, claim.again)
+                self._tasks = self._registry.tasks if self._desk.tasks else frozenset[str]()
+                for kinds, threads, ahead in (
+                    ([kind for kind in self._registry.kinds if kind not in self._tasks], work.idle, work.ahead),
+                    (sorted(self._tasks), work.tasks, 0),
+                ):
+                    if not kinds or not threads + ahead:
+                        continue
+                    claim = store.claim_jobs(
+                        self.id,
+                        threads,
+                        ahead=ahead,
+                        suspects=work.suspects and not any(job.crashes for job in claimed),
+                        kinds=kinds,
+                        limits=self._registry.limits,
+                        queues=self._queues,
+                        lease=self._settings.lease,
+                        ageing=self._settings.ageing,
+                    )
+                    claimed += claim
+                    pause = min(pause, claim.again)
         return claimed, pause if due is None else min(pause, max(0.001, due - self._clock.now()))
 
     def _settle(self, endings: Sequence[Ending]) -> None:
@@ -313,19 +327,42 @@ class Worker:
 
     def _run(self, run: Run) -> Ending:
         job = run.job
-        if self._clock.monotonic() >= run.until:
-            return run.given_back(self._clock.now())  # the process was held up; the job may be another's by now
-        run.started_at = self._clock.now()
+        if (late := self._too_late(run)) is not None:
+            return late
         try:
             if self._in_child(run):
                 return self._children.run(job, run.context)
             ending = run_attempt(job, run.context, self._registry, self._clock, self._queue.random)
         except BaseException as error:
-            logger.exception("Running job %d failed inside jobdeck", job.id)
-            ending = failure(job, run.started_at, self._clock, self._queue.random, error)
+            ending = self._broken(run, error)
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug("Job %d %s: %s", job.id, job.kind, type(ending).__name__.lower())
         return ending
+
+    def _begin(self, run: Run) -> None:
+        """Let the event loop have it."""
+        if (late := self._too_late(run)) is not None:
+            self._desk.hand_in_one(run, late)
+            return
+
+        def ended(ending: Ending) -> None:
+            self._desk.hand_in_one(run, ending)
+
+        try:
+            begin_attempt(run.job, run.context, self._registry, self._clock, self._queue.random, ended)
+        except BaseException as error:
+            ended(self._broken(run, error))
+
+    def _too_late(self, run: Run) -> Ending | None:
+        """Its ending where the process was held up, and the job may be another's by now; notes that it starts otherwise."""
+        if self._clock.monotonic() >= run.until:
+            return run.given_back(self._clock.now())
+        run.started_at = self._clock.now()
+        return None
+
+    def _broken(self, run: Run, error: BaseException) -> Ending:
+        logger.exception("Running job %d failed inside jobdeck", run.job.id)
+        return failure(run.job, run.started_at or self._clock.now(), self._clock, self._queue.random, error)
 
     def _info(self) -> WorkerInfo:
         return WorkerInfo(
@@ -341,5 +378,6 @@ class Worker:
             alive=True,
             kinds=tuple(self._registry.kinds),
             stuck=self._desk.stuck,
+            stopping=self._keeper.stopping,
             processes=self._children.processes,
         )

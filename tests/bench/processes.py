@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import multiprocessing
 import os
 import subprocess
@@ -16,7 +17,7 @@ from typing import Any, Self
 
 from figures import percentile
 
-from jobdeck import Queue, Settings, load_apps
+from jobdeck import SWITCH_INTERVAL, Queue, Settings, load_apps
 
 TASKS = Path(__file__).with_name("tasks.py")
 JOBDECK = str(Path(sys.executable).with_name("jobdeck"))
@@ -34,7 +35,9 @@ class Failed(Exception):
 
 
 def opened(database: Path | str, synchronous: str = DURABILITY) -> Queue:
-    """The queue, with the kinds of `tasks.py`, and no setting from the environment."""
+    """The queue, with the kinds of `tasks.py`, no setting from the environment, and a process set up as the command's."""
+    sys.setswitchinterval(SWITCH_INTERVAL)  # as `jobdeck worker` does
+    gc.set_threshold(20_000, 20, 20)  # as `jobdeck` does
     load_apps([str(TASKS)])
     return Queue(database, settings=Settings(database=str(database), synchronous=synchronous))
 

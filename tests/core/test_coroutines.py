@@ -275,3 +275,120 @@ def test_many_wait_at_once_on_as_many_threads(queue: Queue, kinds: Registry) -> 
         worker.resize(7)
         queue.enqueue(open_gate)
         assert all(queue.wait(each.id, timeout=10).state is State.COMPLETED for each in made)
+
+
+def test_async_handlers_take_no_thread(queue: Queue, kinds: Registry) -> None:
+    """Thirty wait for one another, and one thread has other work meanwhile."""
+    here: set[int] = set()
+
+    @job(name="meet", registry=kinds)
+    async def meet() -> None:
+        here.add(context().job_id)
+        while len(here) < 30:
+            await asyncio.sleep(0.001)
+
+    @job(name="plain", registry=kinds)
+    def plain() -> int:
+        return len(here)
+
+    meeting = queue.enqueue_each("meet", [{}] * 30)
+    others = queue.enqueue_each("plain", [{}] * 5)
+    with Worker(queue, threads=1) as worker:
+        assert worker.wait_idle(20)
+    assert [queue.get(each).state for each in (*meeting, *others)] == [State.COMPLETED] * 35
+
+
+def test_no_more_async_handlers_run_at_once_than_the_setting_says(tmp_path: Path, kinds: Registry) -> None:
+    now, most = 0, 0
+
+    @job(name="count", registry=kinds)
+    async def count() -> None:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        await asyncio.sleep(0.002)
+        now -= 1
+
+    settings = Settings(database=str(tmp_path / "jobs.db"), synchronous="OFF", coroutines=3)
+    with Queue(settings=settings, registry=kinds) as queue:
+        queue.enqueue_each("count", [{}] * 40)
+        with Worker(queue, threads=8) as worker:
+            assert worker.wait_idle(20)
+        assert queue.count("state:completed") == 40
+    assert most == 3
+
+
+def test_busy_threads_keep_no_async_handler_waiting_and_the_other_way_round(queue: Queue, kinds: Registry) -> None:
+    gate = threading.Event()
+    loop_gate: list[asyncio.Event] = []
+
+    @job(name="block", registry=kinds)
+    def block() -> None:
+        assert gate.wait(20)
+
+    @job(name="hold", registry=kinds)
+    async def hold() -> None:
+        loop_gate.append(asyncio.Event())
+        await loop_gate[-1].wait()
+
+    @job(name="quick", registry=kinds)
+    async def quick() -> None:
+        pass
+
+    @job(name="plain", registry=kinds)
+    def plain() -> None:
+        pass
+
+    queue.enqueue("block")
+    queue.enqueue("hold")
+    with Worker(queue, threads=1) as worker:
+        assert queue.wait(queue.enqueue("quick").id, timeout=10).state is State.COMPLETED
+        late = queue.enqueue("plain")
+        wait_until(lambda: loop_gate)
+        gate.set()
+        assert queue.wait(late.id, timeout=10).state is State.COMPLETED
+        assert queue.count("state:running kind:hold") == 1
+        queue.cancel(queue.ids("kind:hold")[0])
+        assert worker.wait_idle(10)
+    assert queue.count("kind:hold state:cancelled") == 1
+
+
+def test_a_worker_that_stops_gives_back_the_async_jobs_that_do_not_end(queue: Queue, kinds: Registry) -> None:
+    begun: list[int] = []
+
+    @job(name="hold", registry=kinds)
+    async def hold() -> None:
+        begun.append(context().job_id)
+        await asyncio.sleep(60)
+
+    queue.enqueue_each("hold", [{}] * 20)
+    worker = Worker(queue, threads=1)
+    worker.start()
+    wait_until(lambda: len(begun) == 20)
+    assert worker.stop(grace=1.0)
+    assert queue.count("state:pending") == 20
+    assert {queue.get(each).attempt for each in range(1, 21)} == {0}
+
+
+def test_a_worker_that_is_sized_down_to_no_thread_begins_no_async_handler_either(queue: Queue, kinds: Registry) -> None:
+    ran = threading.Event()
+
+    @job(name="hold", registry=kinds)
+    async def hold() -> None:
+        await asyncio.sleep(60)
+
+    @job(name="note", registry=kinds)
+    async def note() -> None:
+        ran.set()
+
+    held = queue.enqueue("hold")
+    with Worker(queue, threads=1) as worker:
+        wait_until(lambda: queue.get(held.id).state is State.RUNNING)
+        worker.resize(0)
+        waiting = queue.enqueue("note")
+        queue.cancel(held.id)
+        # The claimer has written an ending, and would have claimed with it.
+        assert queue.wait(held.id, timeout=10).state is State.CANCELLED
+        assert queue.get(waiting.id).state is State.PENDING
+        worker.resize(1)
+        assert ran.wait(10)

@@ -78,6 +78,9 @@ def test_errors_show_alike_failures_together(deck: CommandLine) -> None:
     head, row, _ = deck.done("errors").splitlines()
     assert head.split() == ["COUNT", "KIND", "ERROR", "WHERE", "LAST", "FIRST", "JOBS", "MESSAGE"]
     assert re.search(r"2 +tasks\.boom +ValueError +tasks\.py:\d+ boom ", row)
+    assert [job["id"] for job in deck.json("list", boom["filter"])] == [2, 1]
+    assert "2" in deck.done("retry", "--where", f"state:failed {boom['filter']}", "--dry-run")
+    assert [job["id"] for job in deck.json("list", "exception:ValueError", "place:*tasks.py:*")] == [2, 1]
     assert len(deck.json("errors", "--limit", 1)) == 1
     assert deck.json("errors", "--newest", 1)[0]["count"] == 1
 
@@ -97,6 +100,10 @@ def test_stats_tell_rates_and_percentiles_of_each_kind_and_queue(deck: CommandLi
     assert stats["oldest_wait"] is None
     (stats,) = deck.json("stats", "--by", "queue")
     assert {each["queue"]: each["failure_rate"] for each in stats["by"]} == {"default": 0.0, "mail": 1.0}
+    assert [sum(each["completed_by_slot"]) for each in stats["by"]] == [1, 0]
+    (mail,) = deck.json("stats", "--queue", "mail", "--by", "kind")
+    assert (mail["started"], [each["kind"] for each in mail["by"]]) == (1, ["tasks.boom"])
+    assert deck.json("stats", "--kind", "tasks.add")[0]["completed"] == 1
     shown = deck.done("stats", "--by", "kind")
     assert re.search(r"^success +50.0% of 2 attempts", shown, re.MULTILINE)
     assert re.search(r"^tasks.boom +0.0 +0 +1 +0 +100.0% ", shown, re.MULTILINE)

@@ -20,13 +20,15 @@ from jobdeck import Queue, Registry, Settings, State, context
 from jobdeck.registry import job
 from jobdeck_tui.app import Cockpit, command_of
 from jobdeck_tui.feed import Feed
+from jobdeck_tui.forms.values import read_value
 from jobdeck_tui.messages import Snapshot, Trouble
 from jobdeck_tui.screens.confirm import ConfirmScreen
 from jobdeck_tui.screens.help import HelpScreen
 from jobdeck_tui.screens.job import JobScreen
 from jobdeck_tui.screens.leave import LeaveScreen
-from jobdeck_tui.screens.new_job import Field, NewJobScreen, read_value
+from jobdeck_tui.screens.new_job import NewJobScreen
 from jobdeck_tui.screens.why import WhyScreen
+from jobdeck_tui.widgets.field import Field
 
 Scene = Callable[[Pilot[Any]], Awaitable[None]]
 

@@ -10,20 +10,20 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen, Screen
 
-from jobdeck import Job, JobdeckError, Kind, command_line
+from jobdeck import Job, JobdeckError, Kind, Schedule, command_line
 
 from .appearance import Appearance
 from .clipboard import system_tool
 from .feed import Feed, Post
 from .format import span
 from .keymap import Keymap
-from .messages import Acted, Answered, Checked, DetailSnapshot, Drained, Explained, Seen, Snapshot, Trouble
+from .messages import Acted, Answered, DetailSnapshot, Drained, Explained, Seen, Snapshot, Trouble
 from .program_log import ProgramLog
 from .remembered import Remembered
 from .rooms import BY_NAME, JOBS, ROOMS
@@ -31,7 +31,6 @@ from .screens.job import JobScreen
 from .screens.jobs import JobsScreen
 from .screens.leave import LeaveScreen
 from .screens.log import LogScreen
-from .screens.new_job import NewJob, NewJobScreen
 from .screens.room import RoomScreen
 from .screens.why import WhyScreen
 from .widgets.header import Header
@@ -42,6 +41,9 @@ _NO_COMMANDS = frozenset({"app.command_palette", "app.focus_next", "app.focus_pr
 
 HANG_UP_GRACE = 5.0
 """Seconds after the terminal was closed until the process ends in any case."""
+
+if TYPE_CHECKING:
+    from .forms.schedule_draft import ScheduleDraft
 
 MakeFeed = Callable[[Post], Feed]
 
@@ -183,11 +185,6 @@ class Cockpit(Appearance):
         if message.job_id is not None:
             self.jobs_screen.table.expect(message.job_id)
 
-    def on_checked(self, message: Checked) -> None:
-        """Tell the form what is wrong with the draft."""
-        if not self._ended and isinstance(self.screen, NewJobScreen):
-            self.screen.checked(message)
-
     def on_explained(self, message: Explained) -> None:
         """Show why the job does not run."""
         if not self._ended and isinstance(self.screen, WhyScreen) and self.screen.job_id == message.job_id:
@@ -294,11 +291,29 @@ class Cockpit(Appearance):
             self.tell(f"{like.kind} is not known here; --app or JOBDECK_APP names the module that defines it", failed=True)
             return
 
+        from .screens.new_job import LAST_KIND, NewJob, NewJobScreen  # loaded when it is first opened
+
         def answered(made: NewJob | None) -> None:
             if made is not None:
                 self.feed.enqueue(*made)
 
-        self.push_screen(NewJobScreen(self.kinds, like), answered)
+        self.push_screen(NewJobScreen(self.kinds, like, last=self.remembered.get(LAST_KIND, "")), answered)
+
+    def new_schedule(self) -> None:
+        """Open the form of a new schedule."""
+        from .screens.schedule_form import ScheduleFormScreen
+
+        self.push_screen(ScheduleFormScreen(self.kinds), self._schedule_made)
+
+    def edit_schedule(self, schedule: Schedule) -> None:
+        """Open the form of a schedule."""
+        from .screens.schedule_form import ScheduleFormScreen
+
+        self.push_screen(ScheduleFormScreen(self.kinds, schedule), self._schedule_made)
+
+    def _schedule_made(self, draft: ScheduleDraft | None) -> None:
+        if draft is not None:
+            self.feed.do(draft.keep)
 
     def copy(self, text: str, what: str) -> None:
         """Put text on the clipboard: through the terminal (OSC 52), and with the system's tool where there is one."""

@@ -43,7 +43,10 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Look at the queue": {
         "stats": ("stats", "Counts, throughput and percentiles."),
+        "queues": ("backlogs", "List the queues: waits, limits, and when they will be empty."),
         "errors": ("errors", "Show what fails, alike failures together."),
+        "events": ("events", "Tell what jobs and people do, and follow it."),
+        "timeline": ("timeline", "List what ran in a stretch of time, and where."),
         "workers": ("workers", "List the workers and what they do."),
         "kinds": ("kinds", "List what can be enqueued, with its arguments."),
         "journal": ("journal", "List what people did: who, what, when."),

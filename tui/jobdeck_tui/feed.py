@@ -18,9 +18,7 @@ from textual.message import Message
 from jobdeck import (
     Changes,
     ChildNotStarted,
-    InvalidArguments,
     InvalidFilter,
-    InvalidOption,
     Job,
     JobdeckError,
     JobNotFound,
@@ -41,7 +39,6 @@ from .arrivals import told_apart
 from .messages import (
     Acted,
     Answered,
-    Checked,
     Deck,
     Detail,
     DetailSnapshot,
@@ -70,8 +67,6 @@ AHEAD = 60
 _PATIENCE = 20
 """A list of ids that took t seconds to read is not read again for 20 t: at most 5 % of the feed's time."""
 _LOG_LINES = 5000
-_OPTION_FIELDS = {"unique key": "unique", "expiry": "expires", "tag": "tags"}
-"""Options of a job, where a form's field has another name than its error."""
 
 
 class Feed:
@@ -243,25 +238,6 @@ class Feed:
             job = arrival.job
             told = f"Job {job.id} {safe(job.kind)} enqueued" if arrival.new else arrival.sentence
             self._tell(told, failed=not arrival.new, job_id=job.id)
-
-        self._inbox.put(act)
-
-    def check(self, token: int, kind: str, args: Mapping[str, Any], options: Mapping[str, Any]) -> None:
-        """Say, in a `Checked` message with the token, what is wrong with a draft."""
-
-        def act() -> None:
-            problems: dict[str, str] = {}
-            try:
-                after = self.queue.draft(kind, args, **options).after
-                there = {job.id for job in self.queue.get_many(after)} if after else set()
-                problems.update(("after", str(JobNotFound(job_id))) for job_id in after if job_id not in there)
-            except InvalidArguments as error:
-                problems[error.field.partition(".")[0]] = error.problem
-            except InvalidOption as error:
-                problems[_OPTION_FIELDS.get(error.option, error.option)] = error.problem
-            except JobdeckError as error:
-                problems["*"] = str(error)
-            self._post(Checked(token, problems))
 
         self._inbox.put(act)
 

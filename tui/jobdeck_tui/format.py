@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from jobdeck import Job, Limits, State
+from jobdeck import ErrorGroup, Forecast, Job, Limits, Outlook, State
 
 #: State is always shown as glyph, word and colour.
 GLYPHS: Mapping[State, str] = MappingProxyType(
@@ -87,6 +87,17 @@ def duration(seconds: float) -> str:
     return f"{whole // _DAY}d{whole % _DAY // _HOUR:02d}h"
 
 
+def pace(a_second: float) -> str:
+    """How often something happens, in the unit that tells most: `142/s`, `9.3/s`, `4.8/min`, `2.1/h`; `0` for never."""
+    if not a_second:
+        return "0"
+    for size, unit in ((1, "s"), (_MINUTE, "min"), (_HOUR, "h")):
+        rate = a_second * size
+        if rate >= 0.1 or unit == "h":
+            return f"{rate:,.0f}/{unit}" if rate >= 9.95 else f"{rate:.1f}/{unit}" if rate >= 0.05 else f"<0.1/{unit}"
+    raise AssertionError
+
+
 def span(seconds: float) -> str:
     """A duration as it would be typed, in one unit and exactly: `0.5s`, `90s`, `1m`, `24h` is `1d`."""
     for size, unit in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "m")):
@@ -103,9 +114,55 @@ def limits_text(limits: Limits) -> str:
     return ", ".join(parts)
 
 
+def forecast_text(told: Forecast) -> str:
+    """When a queue will be empty: `empty in 4m`, `growing 12/min`, `stands still: no worker serves it`."""
+    match told.outlook:
+        case Outlook.DRAINING if told.empty_in is not None:
+            return f"empty in {about(told.empty_in)}"
+        case Outlook.GROWING if told.growth is not None:
+            return f"growing {rough_pace(told.growth)}"
+        case Outlook.STILL:
+            return f"stands still: {told.why}"
+        case _:
+            return told.outlook.value
+
+
+def about(seconds: float) -> str:
+    """A length of time that is an estimate, in one unit: `45s`, `4m`, `3h`, `5d`, `over a year`."""
+    if seconds > 365 * _DAY:
+        return "over a year"
+    for size, unit in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "m")):
+        if seconds >= 1.5 * size:
+            return f"{seconds / size:.0f}{unit}"
+    return f"{max(1, round(seconds))}s"
+
+
+def rough_pace(a_second: float) -> str:
+    """How many jobs in a time, in the unit that keeps the number small and whole: `12/min`, `30/s`, `4/h`."""
+    if a_second >= 10:
+        return f"{round(a_second):,}/s"
+    a_minute = round(a_second * _MINUTE)
+    return f"{a_minute}/min" if a_minute else f"{max(1, round(a_second * _HOUR))}/h"
+
+
+def field_filter(field: str, value: str) -> str:
+    """The filter that finds the jobs whose field has the value: `kind:mail.send`, `place:"a.py:3 send"`.
+
+    A quotation mark cannot be said in a filter; any character stands for it.
+    """
+    value = value.replace('"', "?")
+    return f'{field}:"{value}"' if not value or "," in value or any(map(str.isspace, value)) else f"{field}:{value}"
+
+
 def queue_filter(name: str) -> str:
     """The filter that finds the jobs of a queue."""
-    return f'queue:"{name}"' if any(sign in name for sign in " ,") else f"queue:{name}"
+    return field_filter("queue", name)
+
+
+def group_filter(group: ErrorGroup) -> str:
+    """The filter that finds the jobs whose newest failure belongs to a group."""
+    terms = (("kind", group.kind), ("exception", group.error_type), ("place", group.place))
+    return " ".join(field_filter(field, value) for field, value in terms)
 
 
 def number(n: int) -> str:

@@ -133,14 +133,6 @@ class Acted(Message):
 
 
 @dataclass
-class Checked(Message):
-    """What is wrong with a draft: field → problem. Empty when it can be enqueued."""
-
-    token: int
-    problems: Mapping[str, str]
-
-
-@dataclass
 class Explained(Message):
     """Why a job does not run; `None` if it is gone. A newer one replaces it while it waits."""
 

@@ -16,6 +16,7 @@ from .appearance import ascii_of, scheme_of
 from .crash import report
 from .feed import Feed, Post
 from .keymap import FILE, read_keymap
+from .loop import prompt_loop
 from .program_log import ProgramLog, Streams, logging_to
 from .remembered import Remembered, config_folder
 from .snapshot import take
@@ -118,11 +119,12 @@ def _run(queue: Queue, settings: Settings, wish: Wish, where: str) -> int:
 def _session(app: Cockpit, log: ProgramLog) -> int:
     with Streams(log):
         try:
-            code = app.run()
+            code = app.run(loop=prompt_loop())
         except Exception as error:  # before or after its own care for exceptions
             app.failure = app.failure or error
             code = 1
         finally:
+            sys.setswitchinterval(SWITCH_INTERVAL)  # nothing is left to be prompt for
             app.feed.end()
     return app.return_code or code or 0
 

@@ -36,6 +36,7 @@ from ..jobs import (
 from ..journal import By
 from ..query import Condition
 from .care import Care
+from .history import History
 from .insight import Insight
 from .journal import Journal
 from .measures import Measures
@@ -77,6 +78,8 @@ class Store(ABC):
     """What is counted and timed beside the queue."""
     insight: Insight
     """What decides whether a job is claimed."""
+    history: History
+    """What has happened."""
 
     # -- the frame ------------------------------------------------------------------------------
 
@@ -143,8 +146,8 @@ class Store(ABC):
         """The batch as it is now, or `None`."""
 
     @abstractmethod
-    def limit_queue(self, name: str, limits: Limits) -> None:
-        """From now on these limits hold for the queue, and no others."""
+    def limit_queue(self, name: str, limits: Limits, by: By = SOMEBODY) -> None:
+        """From now on these limits hold for the queue, and no others. Journaled where that changes something."""
 
     @abstractmethod
     def stage_jobs(self, limit: int = 1000) -> int:

@@ -1,9 +1,10 @@
-"""What a store knows of one job beyond its row."""
+"""What a store knows of one job, or one queue, beyond its row."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+from ..backlog import Backlog
 from ..situation import Situation
 
 
@@ -18,4 +19,14 @@ class Insight(ABC):
             job_id: the job.
             lease: seconds without a word after which a worker counts as dead.
             ageing: seconds after which a ready job counts as one step higher in priority; 0 means never.
+        """
+
+    @abstractmethod
+    def backlogs(self, *, seconds: float, slots: int, lease: float) -> list[Backlog]:
+        """Every queue as it stands, by name, all read in one transaction.
+
+        Args:
+            seconds: how far back the pace is told.
+            slots: in about how many slices.
+            lease: seconds without a word after which a worker counts as dead.
         """

@@ -9,6 +9,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from ..jobs import Schedule
+from ..journal import By
+from ..past import PastJob
 
 
 class Schedules(ABC):
@@ -40,6 +42,21 @@ class Schedules(ABC):
     @abstractmethod
     def list(self) -> Sequence[Schedule]:
         """All schedules, by name."""
+
+    @abstractmethod
+    def note_act(self, operation: str, name: str, by: By, before: Schedule | None) -> None:
+        """Write down what somebody has just done to it, in the same transaction, with what it takes to undo that.
+
+        Args:
+            operation: one of `journal.SCHEDULE_ACTS`.
+            name: of the schedule; what it is now is read here.
+            by: who did it.
+            before: what it was; `None` if there was none.
+        """
+
+    @abstractmethod
+    def history(self, name: str, limit: int) -> Sequence[PastJob]:
+        """The newest jobs that it has enqueued, as far as they are still there, newest first."""
 
     @abstractmethod
     def next_at(self) -> float | None:

@@ -138,3 +138,15 @@ def test_a_job_once_due_stays_due_when_the_wall_clock_is_set_back(bench: Bench) 
     bench.enqueue()
     bench.clock.jump(-86400)
     assert len(bench.claim()) == 1
+
+
+def test_an_id_is_never_used_again_whichever_jobs_are_removed(bench: Bench) -> None:
+    ids = [job.id for job in bench.enqueue(*[new() for _ in range(5)])]
+    assert ids == [1, 2, 3, 4, 5]
+    bench.store.delete_jobs([4, 5])
+    assert bench.enqueue(new())[0].id == 6
+    bench.store.delete_jobs([6])
+    bench.store.delete_jobs([1, 2, 3])
+    assert bench.store.enqueue_alike(new(), ["{}", "{}"]) == range(7, 9)
+    bench.store.delete_jobs([8, 7])
+    assert [job.id for job in bench.enqueue(new(), new())] == [9, 10]

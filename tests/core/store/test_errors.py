@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from tests.core.helpers import Bench
+from tests.core.helpers import Bench, new
 
+from jobdeck import parse
 from jobdeck.jobs import Failure, Outcome
 from jobdeck.metrics import place_of
 
@@ -104,3 +105,45 @@ def test_deleted_jobs_take_their_failures_with_them(bench: Bench) -> None:
 )
 def test_the_place_is_the_last_frame(traceback: str | None, place: str) -> None:
     assert place_of(traceback) == place
+
+
+def test_a_group_says_when_each_of_its_failures_was(bench: Bench) -> None:
+    begun = bench.clock.now()
+    for _ in range(3):
+        fail(bench, "mail", "Gone", trace(88))
+    (group,) = bench.store.measures.errors()
+    assert group.seen_at == (begun + 20, begun + 10, begun)
+    assert (group.first_seen, group.last_seen, group.count) == (group.seen_at[-1], group.seen_at[0], len(group.seen_at))
+
+
+def test_a_filter_finds_the_jobs_of_a_group_by_their_newest_failure(bench: Bench) -> None:
+    gone = fail(bench, "mail", "Gone", trace(88))
+    fail(bench, "mail", "Gone", trace(99))
+    fail(bench, "mail", "OSError", trace(88))
+    (moved,) = bench.enqueue(new(kind="mail"))
+    for error, line in (("Gone", 88), ("OSError", 7)):
+        (claimed,) = bench.claim(1, kinds=("mail",))
+        now = bench.clock.now()
+        bench.store.fail_jobs([Failure(claimed, now, now, now, error, "no", trace(line))])
+        bench.clock.advance(1)
+        bench.store.stage_jobs()
+    here = 'exception:Gone place:"/srv/app/smtp.py:88 send"'
+    assert list(bench.store.list_ids(parse(f"kind:mail {here}"))) == [gone]
+    assert list(bench.store.list_ids(parse("exception:OSError place:*:7*"))) == [moved.id]
+    assert list(bench.store.list_ids(parse(f"state:failed -{here}"))) == [gone + 2]
+
+
+def test_a_job_that_has_completed_since_has_no_error_to_be_found_by(bench: Bench) -> None:
+    (job,) = bench.enqueue()
+    bench.fail(bench.claim()[0], retry_in=0)
+    bench.clock.advance(1)
+    bench.store.stage_jobs()
+    assert list(bench.store.list_ids(parse("exception:ValueError"))) == [job.id]
+    bench.complete(bench.claim()[0])
+    assert list(bench.store.list_ids(parse("exception:ValueError"))) == []
+
+
+def test_a_crash_is_found_by_its_outcome(bench: Bench) -> None:
+    job = bench.running(kind="poison")
+    bench.crash(job)
+    assert list(bench.store.list_ids(parse('exception:crashed place:""'))) == [job.id]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+
+import apsw
 from tests.core.helpers import STORES, Bench, new
 
 from jobdeck import Job, Outcome, Reason, State
@@ -43,6 +47,37 @@ def test_a_heartbeat_brings_the_word_that_a_job_shall_stop(bench: Bench) -> None
 def test_a_heartbeat_of_nothing_finds_nothing(bench: Bench) -> None:
     renewal = bench.store.heartbeat_jobs([], 30)
     assert (renewal.lost, renewal.cancelling) == (frozenset(), frozenset())
+
+
+def steps_of(act: Callable[[], object]) -> int:
+    """How many steps of SQLite's virtual machine it takes, in a thread that opens a connection of its own."""
+    steps = 0
+
+    def count() -> bool:
+        nonlocal steps
+        steps += 10
+        return False
+
+    def watch(connection: apsw.Connection) -> None:
+        connection.set_progress_handler(count, 10)
+
+    apsw.connection_hooks.append(watch)
+    try:
+        thread = threading.Thread(target=act)
+        thread.start()
+        thread.join()
+    finally:
+        apsw.connection_hooks.remove(watch)
+    return steps
+
+
+def test_a_heartbeat_costs_the_same_however_many_jobs_others_run(bench: Bench) -> None:
+    """It holds the lock: reading all that runs for each job made four busy processes wait for seconds."""
+    bench.enqueue(*[new() for _ in range(440)])
+    mine = held(*bench.claim(40))
+    alone = steps_of(lambda: bench.store.heartbeat_jobs(mine, 30))
+    bench.claim(400, worker="w2")
+    assert alone <= steps_of(lambda: bench.store.heartbeat_jobs(mine, 30)) < 1.5 * alone
 
 
 def test_a_job_whose_lease_ended_is_ready_again_and_its_attempt_has_crashed(bench: Bench) -> None:

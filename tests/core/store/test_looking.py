@@ -22,6 +22,9 @@ def jobs(bench: Bench) -> dict[str, Job]:
     (again,) = bench.enqueue(new("img.crop", "img", args_json='{"path":"axb.png","ratio":1.5,"note":null}', tags=("eu",)))
     bench.fail(bench.claim(1, kinds=("img.resize",))[0], error="TimeoutError", message="took 100% too long")
     bench.fail(bench.claim(1, kinds=("img.crop",))[0], retry_in=500, error="OSError")
+    bench.change(
+        "UPDATE jobdeck_attempts SET traceback = ? WHERE job_id = ?", '  File "tasks.py", line 7, in crop\nOSError\n', again.id
+    )
     (running,) = bench.enqueue(new("mail.sort", "mail", 1, args_json='{"n":7}'))
     bench.claim(1, worker="host:7:ab", kinds=("mail.sort",))
     clock.advance(30)
@@ -85,6 +88,12 @@ FILTERS = [
     ("error:1__%", ""),
     ("error:*took*long", "failed"),
     ("-error:timeout", "old again running broken"),
+    ("exception:TimeoutError", "failed"),
+    ("exception:*Error", "failed again"),
+    ("-exception:OSError", "old failed running broken"),
+    ('place:"tasks.py:7 crop"', "again"),
+    ('place:""', "failed"),
+    ("place:tasks.py:*", "again"),
     ("args.to:ann@example.org", "old"),
     ("args.user.id:42", "old"),
     ("args.user.id:4?", "old"),

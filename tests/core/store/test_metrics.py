@@ -242,3 +242,23 @@ def test_a_year_of_work_takes_no_more_rows_than_a_season(bench: Bench) -> None:
     assert max(rows[100 * 4 :]) <= max(rows[: 95 * 4]) + 10
     # An outcome, a run time and a wait for each six hours of ninety days, and the two fine days.
     assert max(rows) <= 3 * (4 * 90 + 8)
+
+
+def test_each_group_tells_what_it_completed_in_each_slice(bench: Bench) -> None:
+    def work(kind: str, n: int) -> None:
+        bench.enqueue(*[new(kind) for _ in range(n)])
+        for job in bench.claim(9, kinds=(kind,)):
+            bench.complete(job)
+
+    bench.clock.advance(10 - bench.clock.now() % 10)
+    work("a", 3)
+    bench.clock.advance(10)
+    work("a", 1)
+    bench.fail(bench.running(kind="b"))
+    seen = bench.store.measures.metrics(seconds=40, slots=4, by=Grouping.KIND)
+    assert seen.completed == {"a": (0, 0, 3, 1), "b": (0, 0, 0, 0)}
+    assert {name: sum(counts) for name, counts in seen.completed.items()} == {
+        name: slot.completed for name, slot in seen.groups.items()
+    }
+    assert bench.store.measures.metrics(seconds=40, slots=4, kind="a", by=Grouping.QUEUE).completed == {"default": (0, 0, 3, 1)}
+    assert bench.store.measures.metrics(seconds=40, slots=4).completed == {}

@@ -6,9 +6,9 @@ import threading
 from typing import Any
 
 import pytest
-from tests.core.helpers import NOON, STORES, Bench
+from tests.core.helpers import NOON, STORES, Bench, new
 
-from jobdeck import Job, Schedule, State, StoreFailed
+from jobdeck import Job, Schedule, State, StoreFailed, parse
 from jobdeck.schedule import SET_BACK, TRY_AGAIN, mend, run_due
 
 HOUR = 3600.0
@@ -213,3 +213,42 @@ def test_many_schedules_at_one_moment_are_done_in_steps(bench: Bench) -> None:
     assert run_due(bench.store, bench.clock) == START + HOUR
     assert run_due(bench.store, bench.clock) == START + 2 * HOUR
     assert bench.rows("SELECT count(*) FROM jobdeck_jobs") == [(130,)]
+
+
+def test_the_jobs_of_a_schedule_are_told_newest_first_with_what_became_of_them(bench: Bench) -> None:
+    bench.store.schedules.add(hourly(tags=("schedule", "a")))
+    bench.store.schedules.add(hourly("s2"))
+    for _ in range(3):
+        bench.clock.advance(HOUR)
+        run_due(bench.store, bench.clock)
+    mine = [job.id for job in bench.store.list_jobs(parse("tag:schedule:s"), limit=9, sort="id", descending=True)]
+    first = next(job for job in bench.claim(9) if job.id == mine[2])
+    bench.fail(first)
+    found = bench.store.schedules.history("s", 2)
+    assert [each.id for each in found] == mine[:2]
+    oldest = bench.store.schedules.history("s", 9)[-1]
+    assert (oldest.id, oldest.state, oldest.scheduled_at) == (mine[2], State.FAILED, START + HOUR)
+    assert (oldest.error, oldest.took, oldest.attempt) == ("ValueError: no", 0.0, 1)
+    assert bench.store.schedules.history("nobody", 9) == []
+
+
+@pytest.mark.parametrize("name", ["s", "übung", "a:b/c@d+e.f-g_h"])
+def test_a_filter_finds_the_jobs_of_a_schedule_through_their_own_index(bench: Bench, name: str) -> None:
+    bench.store.schedules.add(hourly(name))
+    bench.clock.advance(HOUR)
+    run_due(bench.store, bench.clock)
+    bench.enqueue(new(), new(tags=("schedule:s", "other")), new(tags=(f"x-schedule:{name}",)))
+    made = [job.id for job in bench.store.list_jobs(parse(f"schedule:{name}"), limit=9, sort="id", descending=True)]
+    assert [bench.get(job_id).tags for job_id in made] == [(f"schedule:{name}",)]
+    assert bench.store.count_jobs(parse(f"schedule:{name}")) == 1
+    assert bench.store.count_jobs(parse(f"-schedule:{name}")) == 3
+    assert bench.store.count_jobs(parse(f"schedule:{name[0]}*")) >= 1
+    assert (
+        bench.store.list_jobs(parse(f"schedule:{name},none state:pending"), limit=9, sort="state", descending=True)[0].id
+        == made[0]
+    )
+    (plan,) = bench.rows(
+        "EXPLAIN QUERY PLAN SELECT count(*) FROM jobdeck_jobs WHERE "
+        "instr(tags, '\"schedule:') > 0 AND substr(tags, instr(tags, '\"schedule:')) IN ('x')"
+    )
+    assert "jobdeck_by_schedule" in plan[3]

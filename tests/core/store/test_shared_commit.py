@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import apsw
@@ -14,6 +15,7 @@ from tests.core.helpers import Bench, new, wait_until
 from jobdeck import Job, JobNotFound, NotUnique, OnConflict, RowRefused, State, StoreBusy, StoreFailed
 from jobdeck.store.sqlite import SqliteStore
 from jobdeck.store.sqlite.shared_commit import SharedCommit
+from jobdeck.store.sqlite.tally import Tally
 
 
 def at_once(*acts: Callable[[], Any]) -> list[Any]:
@@ -110,6 +112,31 @@ def test_a_refusal_is_for_the_one_who_asked_only(bench: Bench, held: Held) -> No
         bench.enqueue(new(unique_key="k", on_conflict=OnConflict.REFUSE))
 
 
+def test_one_that_cannot_be_stored_stops_no_other_of_its_round(bench: Bench, held: Held) -> None:
+    told = held.together(bench.enqueue, lambda: bench.enqueue(new(args_json="\ud800")), bench.enqueue)
+    assert held.rounds == [1, 3]
+    assert sorted(type(each).__name__ for each in told) == ["RowRefused", "list", "list"]
+    assert bench.counts() == {State.PENDING: 3}
+    bench.check_counters()
+
+
+def test_in_a_round_each_job_is_stored_as_it_would_be_alone(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = bench.clock.now()
+    drafts = [
+        new("mail.send", queue="mail", priority=-7, args_json='{"to":"Zoë \\u0000 \\"x\\""}', tags=("a b", "ü")),
+        new(scheduled_at=now + 60.25, timeout=1.5, max_attempts=7, expires_at=now + 1e6 + 1 / 3),
+        new(backoff_json="[1.0,2.0]", scheduled_at=now - 5),
+        new("img", args_json='{"big":12345678901234567890,"x":0.1}'),
+    ]
+    alone = [bench.enqueue(draft)[0] for draft in drafts]
+    held = Held(bench, monkeypatch)
+    told = held.together(*[lambda draft=draft: bench.enqueue(draft) for draft in drafts])
+    assert held.rounds[-1] == 4
+    assert [replace(jobs[0], id=0) for jobs in told] == [replace(job, id=0) for job in alone]
+    assert [bench.get(jobs[0]) for jobs in told] == [jobs[0] for jobs in told]
+    bench.check_counters()
+
+
 def test_one_key_goes_to_one_of_those_who_ask_at_the_same_time(bench: Bench, held: Held) -> None:
     told = held.together(*[lambda: bench.enqueue(new(unique_key="k"))] * 6)
     assert len({jobs[0].id for jobs in told}) == 1
@@ -119,18 +146,16 @@ def test_one_key_goes_to_one_of_those_who_ask_at_the_same_time(bench: Bench, hel
 def test_a_failure_of_the_store_reaches_everybody_and_leaves_nothing(
     bench: Bench, held: Held, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert isinstance(bench.store, SqliteStore)
-    intake = bench.store._intake
-    enqueue, calls = intake.enqueue_in, [0]
+    write, calls = Tally.write, [0]
 
-    def full(connection: apsw.Connection, jobs: Any, batch: int | None = None) -> list[Job]:
+    def full(tally: Tally, connection: apsw.Connection) -> None:
         calls[0] += 1
-        if calls[0] == 4:  # one of the first round, two of the second are in
+        if calls[0] == 2:  # the first round is in, and the jobs of the second
             connection.execute("ROLLBACK")  # as SQLite does by itself
             raise apsw.FullError("database or disk is full")
-        return enqueue(connection, jobs, batch)
+        write(tally, connection)
 
-    monkeypatch.setattr(intake, "enqueue_in", full)
+    monkeypatch.setattr(Tally, "write", full)
     told = held.together(*[bench.enqueue] * 5)
     assert [type(each) for each in told] == [StoreFailed] * 5
     assert bench.counts() == {State.PENDING: 1}

@@ -74,6 +74,7 @@ Examples:
   jobdeck retry 42
   jobdeck retry --where 'state:failed age<1d' --dry-run
   jobdeck retry --where 'state:failed error:Timeout'
+  jobdeck retry --where 'state:failed exception:TimeoutError place:*/mail.py:*'
 """,
 )
 @_chosen("failed", "cancelled", "retrying")

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 _SHOWN = 50
 _TERMS = (
-    "state:", "queue:", "kind:", "tag:", "args.", "error:", "reason:", "age<", "run>", "wait>", "priority>", "attempt>",
-    "crashes>", "batch:", "unique:", "worker:",
+    "state:", "queue:", "kind:", "tag:", "args.", "error:", "exception:", "place:", "reason:", "age<", "run>", "wait>",
+    "priority>", "attempt>", "crashes>", "batch:", "unique:", "worker:",
 )  # fmt: skip
 
 

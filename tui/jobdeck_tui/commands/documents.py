@@ -6,7 +6,23 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from jobdeck import Act, Attempt, Batch, Family, Job, Kind, Latency, Limits, LogLine, Queue, Schedule, State, WorkerInfo
+from jobdeck import (
+    Act,
+    Attempt,
+    Batch,
+    Event,
+    Family,
+    Job,
+    Kind,
+    Latency,
+    Limits,
+    LogLine,
+    Queue,
+    Run,
+    Schedule,
+    State,
+    WorkerInfo,
+)
 
 TAIL = 4000
 """Characters of each of a command's two streams that a listed job carries; `jobdeck logs` has them all."""
@@ -187,10 +203,29 @@ def worker_document(worker: WorkerInfo) -> Document:
         "stuck": worker.stuck,
         "running": worker.running,
         "queues": list(worker.queues),
+        "kinds": list(worker.kinds),
+        "stopping": [
+            {"job_id": each.job_id, "kind": each.kind, "since": iso(each.since), "why": each.why} for each in worker.stopping
+        ],
         "started_at": iso(worker.started_at),
         "heartbeat_at": iso(worker.heartbeat_at),
         "alive": worker.alive,
         "draining": worker.draining,
+    }
+
+
+def running_document(job: Job) -> Document:
+    """What a worker runs."""
+    return {
+        "id": job.id,
+        "kind": job.kind,
+        "queue": job.queue,
+        "attempt": job.attempt,
+        "max_attempts": job.max_attempts,
+        "started_at": iso(job.started_at),
+        "lease_until": iso(job.lease_until),
+        "progress": job.progress,
+        "cancelling": job.cancelling,
     }
 
 
@@ -207,6 +242,46 @@ def act_document(act: Act) -> Document:
         "undone": act.undone,
         "undone_at": iso(act.undone_at),
         "undone_by": act.undone_by,
+    }
+
+
+def event_document(event: Event) -> Document:
+    """Something that has happened."""
+    return {
+        "at": iso(event.at),
+        "event": str(event.what),
+        "job_id": event.job_id,
+        "kind": event.kind or None,
+        "queue": event.queue or None,
+        "worker": event.worker,
+        "attempt": event.number,
+        "took": None if event.took is None else round(event.took, 6),
+        "text": event.text or None,
+        "who": event.who,
+        "key": event.key,
+    }
+
+
+def run_document(run: Run) -> Document:
+    """One attempt, with what a person wants to know of its job."""
+    return {
+        "job_id": run.job_id,
+        "kind": run.kind,
+        "queue": run.queue,
+        "attempt": run.number,
+        "max_attempts": run.max_attempts,
+        "worker": run.worker,
+        "started_at": iso(run.started_at),
+        "finished_at": iso(run.finished_at),
+        "took": took(run.started_at, run.finished_at),
+        "outcome": None if run.outcome is None else str(run.outcome),
+        "again": run.again,
+        "cancelling": run.cancelling,
+        "progress": run.progress,
+        "error": run.error,
+        "late_at": iso(run.late_at),
+        "lease": str(run.lease),
+        "lease_until": iso(run.lease_until),
     }
 
 

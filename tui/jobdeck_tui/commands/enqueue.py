@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..forms.values import read_json, takes_text
 from .complete import complete_kinds
 from .front import Front, Refused, Verb, complain
 from .output import count_of, on_terminal, print_json
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from jobdeck import NewJob, Queue
 
     from ..arrivals import Arrival
-
-#: Parameter types whose values are taken as they were typed, even if they look like JSON.
-_TEXT = {"str", "Path", "pathlib.Path", "PurePath", "pathlib.PurePath", "bytes"}
 
 
 @click.command(
@@ -183,23 +181,5 @@ def read_arguments(kind: str, pairs: Sequence[str], args_json: str | None) -> di
         name = name.strip()
         if not separator or not name:
             raise click.UsageError(f"{pair!r} is not KEY=VALUE")
-        args[name] = value if name in texts else read_value(value)
+        args[name] = value if name in texts else read_json(value)
     return args
-
-
-def takes_text(type: str, choices: Sequence[Any]) -> bool:
-    """Whether a value of this type is taken as it was typed."""
-    if choices:
-        return all(isinstance(choice, str) for choice in choices)
-    if type.startswith(("Optional[", "typing.Optional[")):
-        type = type.partition("[")[2].removesuffix("]")
-    names = {name.strip() for name in type.split("|")} - {"None"}
-    return bool(names) and names <= _TEXT
-
-
-def read_value(text: str) -> Any:
-    """A value as JSON, or as the text it is where it is not JSON."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text

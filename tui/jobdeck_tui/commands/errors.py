@@ -6,7 +6,7 @@ import click
 
 from jobdeck import ErrorGroup
 
-from ..format import age, number
+from ..format import age, group_filter, number
 from .documents import Document, iso
 from .front import Front, Verb
 from .output import columns, dim, on_terminal, print_json
@@ -31,6 +31,9 @@ HEADS = (
 Examples:
   jobdeck errors
   jobdeck errors --json | jq -r 'select(.count > 10) | .job_ids[0]'
+  jobdeck retry --where 'state:failed kind:mail.send exception:TimeoutError' --dry-run
+  jobdeck errors --json | jq -r 'select(.count > 10) | .filter' | while read -r filter; do
+    jobdeck retry --where "state:failed $filter"; done
 """,
 )
 @click.option("--limit", type=click.IntRange(0), default=20, show_default=True, metavar="N", help="How many; 0 for all.")
@@ -47,7 +50,7 @@ def errors_command(front: Front, limit: int, newest: int) -> None:
     """Show what fails, alike failures together: by kind, error, and the line that raised it.
 
     Attempts that failed, timed out or crashed are counted, whether or not they were retried. With --json each
-    group is one line, with the ids of its newest jobs.
+    group is one line, with the ids of its newest jobs and the filter that finds all jobs whose newest failure it was.
     """
     with front.open() as queue:
         groups = queue.errors(newest=newest)
@@ -75,6 +78,7 @@ def _document(group: ErrorGroup) -> Document:
         "last_seen": iso(group.last_seen),
         "message": group.message,
         "job_ids": list(group.job_ids),
+        "filter": group_filter(group),
     }
 
 

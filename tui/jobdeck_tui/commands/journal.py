@@ -34,7 +34,10 @@ Examples:
 @click.argument("act", metavar="[ID]", required=False, type=_ACT_ID)
 @click.pass_obj
 def undo_command(front: Front, act: int | None) -> int:
-    """Take back what you did last, or the act with that ID: a cancel, retry, change of priority, delete, pause or resume.
+    """Take back what you did last, or the act with that ID.
+
+    An act is a cancel, retry, change of priority or delete of jobs, a pause, resume or limit of a queue, or whatever was
+    done to a schedule.
 
     Jobs that have moved on since are left alone, and the reason is said. A running job that was told to stop has been told.
     """

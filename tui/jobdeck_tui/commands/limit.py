@@ -24,14 +24,12 @@ class RateType(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, float]:
         if isinstance(value, tuple):
             return value
-        from jobdeck import parse_duration
+        from ..limits import read_rate
 
-        number, _, period = value.replace(" ", "").partition("/")
         try:
-            # 100/m is 100/1m.
-            return int(number), parse_duration(period if period[:1].isdigit() or not period else f"1{period}")
-        except ValueError:
-            self.fail(f"{value!r} is not a rate such as 100/1m or 5/s", param, ctx)
+            return read_rate(value)
+        except ValueError as problem:
+            self.fail(str(problem), param, ctx)
 
 
 @click.command(

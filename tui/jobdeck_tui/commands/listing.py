@@ -47,9 +47,10 @@ Examples:
 
 \b
 Filter terms must all hold; a comma means or, - in front means not, * matches any text:
-  state: queue: kind: tag: worker: error: reason: unique: args.NAME:
+  state: queue: kind: tag: worker: error: exception: place: reason: unique: args.NAME:
   id: priority: attempt: crashes: batch: age: run: wait:    these also take < <= > >=
-  Other words are searched everywhere. `wait` is from when it was due to its start; `reason` says why it
+  Other words are searched everywhere. `exception` is the type of the newest error, `place` the line that
+  raised it: place:"*/mail.py:88 send". `wait` is from when it was due to its start; `reason` says why it
   ended: exhausted, given-up, timed-out, crashed, expired, parent.
 """,
 )

@@ -56,7 +56,7 @@ Examples:
   jobdeck schedule preview '*/15 8-17 * * MON-FRI' --timezone local
 
 Any running worker or cockpit enqueues at each tick; it need not know the kind. Each tick enqueues once, however
-many there are; of ticks missed while none was running, one is made up for. `jobdeck list tag:schedule:NAME`
+many there are; of ticks missed while none was running, one is made up for. `jobdeck list schedule:NAME`
 shows the jobs of a schedule.
 """,
 )
@@ -182,8 +182,8 @@ def preview_part(front: Front, cron: str, timezone: str, n: int) -> None:
     """Say in words what an expression means, and when its next ticks come. Needs no queue."""
     from jobdeck import explain_cron, local_zone, next_ticks
 
+    from ..moments import in_zone
     from .documents import iso
-    from .schedule_list import in_zone
 
     zone = local_zone() if timezone == "local" else timezone
     words = explain_cron(cron)

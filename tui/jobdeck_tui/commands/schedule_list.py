@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING
 
 import click
 
 from ..format import age
+from ..moments import in_zone
 from ..text import safe
 from .complete import complete_schedules
 from .documents import schedule_document, words_of
@@ -91,22 +91,6 @@ def words(schedule: Schedule) -> str:
     """Its time in plain words, with the zone: `At 03:00 every day, Europe/Berlin`."""
     told = words_of(schedule.cron) or MISSING
     return told if "every" in schedule.cron.lower() else f"{told}, {schedule.timezone}"
-
-
-def in_zone(at: float, timezone: str) -> str:
-    """The moment as the clocks of that zone show it: `Mon 2026-02-02 03:00 CET`; in UTC where the zone is not known."""
-    from zoneinfo import ZoneInfo
-
-    zone: tzinfo
-    try:
-        zone = UTC if timezone == "UTC" else ZoneInfo(timezone)
-    except Exception:  # a zone that the machine of another process knew
-        zone = UTC
-    try:
-        moment = datetime.fromtimestamp(at, zone)
-    except (OverflowError, ValueError, OSError):
-        return str(at)
-    return moment.strftime("%a %Y-%m-%d %H:%M:%S %Z" if moment.second else "%a %Y-%m-%d %H:%M %Z")
 
 
 def tell_schedule(front: Front, schedule: Schedule) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
-from jobdeck import Latency, Metrics, Overview, QueueInfo, Slot, State
+from jobdeck import Backlog, Latency, Metrics, Overview, QueueInfo, Slot, State, forecast
 
 from ..format import COLOURS, duration, limits_text, number
 from ..text import safe
+from .backlogs import forecast_document
+from .complete import complete_kinds, complete_queues
 from .documents import iso, latency_document, limits_document
 from .front import Front, Verb
 from .moments import DURATION
@@ -39,6 +43,7 @@ Examples:
   jobdeck stats
   jobdeck stats --range 1h
   jobdeck stats --range 7d --by kind
+  jobdeck stats --range 24h --queue mail --by kind
   jobdeck stats --json | jq .counts.failed
 """,
 )
@@ -53,19 +58,23 @@ Examples:
     help="The time that is measured, from 10s to 90d.",
 )
 @click.option("--by", type=click.Choice(["kind", "queue"]), help="Tell rates and percentiles of each.")
+@click.option("--queue", metavar="NAME", shell_complete=complete_queues, help="Measure the jobs of this queue only.")
+@click.option("--kind", metavar="NAME", shell_complete=complete_kinds, help="Measure the jobs of this kind only.")
 @click.pass_obj
-def stats_command(front: Front, over: float, by: str | None) -> None:
+def stats_command(front: Front, over: float, by: str | None, queue: str | None, kind: str | None) -> None:
     """Counts by state and queue, throughput, failures, and percentiles of waiting and run times.
 
-    Waiting is the time from when a job was due until it started. With --json also the slices of the range.
+    Waiting is the time from when a job was due until it started. With --json also the slices of the range. The counts
+    by state are always those of all jobs.
     """
     if not 10 <= over <= 90 * 86400:
         raise click.UsageError("--range takes 10s to 90d")
-    with front.open() as queue:
-        overview = queue.overview(seconds=60, slots=1)
-        metrics = queue.metrics(seconds=over, slots=_SLOTS, by=by)
+    with front.open() as opened:
+        overview = opened.overview(seconds=60, slots=1)
+        metrics = opened.metrics(seconds=over, slots=_SLOTS, queue=queue, kind=kind, by=by)
+        backlogs = opened.backlogs() if front.json else ()
     if front.json:
-        print_json(_document(overview, metrics, by))
+        print_json(_document(overview, metrics, backlogs, by))
     else:
         _print(overview, metrics, over, by)
 
@@ -73,7 +82,7 @@ def stats_command(front: Front, over: float, by: str | None) -> None:
 # -- for scripts ----------------------------------------------------------------------------------
 
 
-def _document(overview: Overview, metrics: Metrics, by: str | None) -> dict[str, object]:
+def _document(overview: Overview, metrics: Metrics, backlogs: Sequence[Backlog], by: str | None) -> dict[str, object]:
     document = {
         "at": iso(overview.at),
         "counts": {str(state): overview.counts.get(state, 0) for state in State},
@@ -82,10 +91,13 @@ def _document(overview: Overview, metrics: Metrics, by: str | None) -> dict[str,
         "oldest_wait": metrics.oldest,
         "next_due_at": iso(overview.next_due_at),
         "workers": sum(worker.alive for worker in overview.workers),
-        "queues": [_queue_document(queue) for queue in overview.queues],
+        "queues": [_queue_document(each) for each in backlogs],
     }
     if by is not None:
-        document["by"] = [{by: name, **_slot_document(slot)} for name, slot in metrics.groups.items()]
+        document["by"] = [
+            {by: name, **_slot_document(slot), "completed_by_slot": list(metrics.completed[name])}
+            for name, slot in metrics.groups.items()
+        ]
     document["slots"] = [{"at": iso(slot.at), **_slot_document(slot)} for slot in metrics.slots]
     return document
 
@@ -110,13 +122,16 @@ def _slot_document(slot: Slot) -> dict[str, object]:
     }
 
 
-def _queue_document(queue: QueueInfo) -> dict[str, object]:
+def _queue_document(backlog: Backlog) -> dict[str, object]:
+    queue = backlog.info
     return {
         "queue": queue.name,
         "paused": queue.paused,
         "paused_at": iso(queue.paused_at),
         "limits": limits_document(queue.limits),
         "counts": {str(state): queue.counts.get(state, 0) for state in State},
+        "oldest_wait": backlog.oldest,
+        "forecast": forecast_document(forecast(backlog)),
     }
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 import click
 
 from ..format import age
-from .documents import worker_document
+from ..text import safe
+from .documents import running_document, worker_document
 from .front import Front, Verb
 from .output import columns, on_terminal, print_json
 from .table import Column, cell, print_table
@@ -24,12 +23,17 @@ Examples:
 )
 @click.pass_obj
 def workers_command(front: Front) -> None:
-    """List the worker processes: what they serve, how busy they are, when they were last heard of."""
+    """List the worker processes: what they serve, how busy they are, when they were last heard of.
+
+    With --json also what each of them runs; jobs whose worker is gone are told with `jobdeck list state:running`.
+    """
     with front.open() as queue:
-        workers = queue.workers()
+        overview = queue.overview(seconds=60, slots=1)
+    workers, now = overview.workers, overview.at
     if front.json:
         for worker in workers:
-            print_json(worker_document(worker))
+            jobs = [running_document(job) for job in overview.running if job.worker == worker.id]
+            print_json(worker_document(worker) | {"jobs": jobs})
         return
     if not workers:
         if on_terminal():
@@ -44,7 +48,6 @@ def workers_command(front: Front) -> None:
         Column("UP", right=True, drop=3),
         Column("HEARD", right=True, drop=1),
     )
-    now = time.time()
     rows = []
     for worker in workers:
         state, colour = (
@@ -62,3 +65,7 @@ def workers_command(front: Front) -> None:
             ]
         )
     print_table(heads, rows, fit=columns())
+    for worker in workers:
+        for each in worker.stopping if worker.stuck and worker.alive else ():
+            what = f"job {each.job_id} {safe(each.kind)}, asked to stop {age(now - each.since)} ago ({each.why})"
+            click.echo(f"{click.style('stuck', fg='red')}  {safe(worker.id)}: {what}")

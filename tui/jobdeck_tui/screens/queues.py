@@ -2,71 +2,292 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import ClassVar, cast
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, cast
 
 from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.events import Resize
 from textual.widget import Widget
 
-from jobdeck import State
+from jobdeck import Backlog, Forecast, Outlook, State, forecast
 
-from ..format import limits_text, number, queue_filter
-from ..looks.queues import QueueSeen, QueuesLook
+from ..format import age, forecast_text, limits_text, number, queue_filter, rough_pace
+from ..limits import FORM, problem_of, read_limits, typed
+from ..looks.queues import QueuesLook, Trails, change_limits
+from ..messages import Deck
 from ..text import safe
 from ..widgets.charts import sparkline
 from ..widgets.keyed_table import Head, KeyedTable, Row
+from ..widgets.line_editor import LineEditor
+from ..widgets.lines_view import LinesView
+from ..widgets.queue_chart import QueueChart, done_rates
+from ..widgets.queue_telling import OUTLOOK_MEANING, bar, facts
+from ..widgets.telling import Told
 from .room import RoomScreen
 
-_HEADS = (
-    Head("name", "QUEUE", least=8, most=24, grow=True),
-    Head("ready", "READY", right=True),
-    Head("running", "RUNNING", right=True),
-    Head("limits", "LIMITS", drop=1),
-    Head("spark", "LAST 5 MIN", least=30, drop=2),
+_SORTS = ("ready", "oldest", "running", "done", "forecast", "queue")
+_FIRST_ASCENDING = frozenset({"queue"})
+_SORT = "queues.sort"
+"""The name under which the order is remembered."""
+_URGENT = (
+    Outlook.STILL,
+    Outlook.GROWING,
+    Outlook.STEADY,
+    Outlook.DRAINING,
+    Outlook.PAUSED,
+    Outlook.KEEPS_UP,
+    Outlook.EMPTY,
+)
+"""What a person wants to know of first."""
+_WITH_CHART = (100, 30)
+"""From this size on there is a chart of the chosen queue."""
+_WITH_FACTS = 20
+"""From this height on there are the facts of the chosen queue."""
+_FRAME = 3
+"""Lines of header, bar and hints."""
+_TABLE = 4
+"""Lines of the table beside its rows."""
+_EMPTY: tuple[Told, ...] = (
+    [("  no queue has jobs yet", "")],
+    [],
+    [("  A queue begins with its first job, and takes any name you give it.", "quiet")],
+    [("  5", "accent"), (" and then ", "quiet"), ("n", "accent"), (" makes a job; so does ", "quiet")],
+    [("  jobdeck run --queue mail -- echo hello", "")],
 )
 
 
 class QueuesScreen(RoomScreen):
-    """The table of queues."""
+    """The table of queues, and everything about the chosen one."""
 
     HELP_TITLE = "Queues"
     ROOM = "queues"
     AUTO_FOCUS = "#queues-table"
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("l", "limit", "limits", tooltip="Change how many of its jobs run at once, and how many start in a time"),
         Binding("p", "pause", "pause/resume", tooltip="Pause or resume the chosen queue"),
+        Binding("s", "sort", "sort", tooltip="Sort by the next column; a click on its head does too"),
+        Binding("S", "reverse", "turn the order round", show=False),
     ]
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._trails = Trails()
+        self._backlogs: dict[str, Backlog] = {}
+        self._forecasts: dict[str, Forecast] = {}
+        self._sort, self._descending = "ready", True
+        self._seen = False
+        self._panel_height = 0
+
     def body(self) -> Iterable[Widget]:
-        yield KeyedTable("queues", _HEADS, digit="3", empty=[[("  no queue has jobs yet", "quiet")]], id="queues-table")
+        yield KeyedTable("queues", _heads(80), digit="3", empty=_EMPTY, id="queues-table")
+        yield LineEditor(id="queues-editor")
+        with Horizontal(id="queue-panel"):
+            yield QueueChart(id="queue-chart")
+            yield LinesView("queue", "", id="queue-facts")
+
+    def on_mount(self) -> None:
+        """Sort as was chosen last."""
+        kept = self.cockpit.remembered.get(_SORT, "")
+        sort = kept.removeprefix("-")
+        if sort in _SORTS:
+            self._sort, self._descending = sort, kept.startswith("-")
+
+    def on_resize(self, event: Resize) -> None:
+        """Columns, chart and facts as there is room for them."""
+        super().on_resize(event)
+        width, height = event.size
+        self.set_class(width >= _WITH_CHART[0] and height >= _WITH_CHART[1], "-charted")
+        self.set_class(height < _WITH_FACTS, "-low")
+        self._table.heads = _heads(width)
+        self._draw()
 
     def look(self) -> QueuesLook:
         return QueuesLook()
 
     def show(self, seen: object) -> None:
-        queues = cast("tuple[QueueSeen, ...]", seen)
-        self.query_one(KeyedTable).show([_row(each) for each in queues])
+        backlogs = cast("Sequence[Backlog]", seen)
+        self._seen = True
+        self._backlogs = {each.info.name: each for each in backlogs}
+        self._forecasts = {name: forecast(each, self._trails.of(each)) for name, each in self._backlogs.items()}
+        self._draw()
+
+    def show_deck(self, deck: Deck) -> None:
+        self._trails.add(deck.overview)
+
+    # -- what is shown ----------------------------------------------------------------------------
+
+    @property
+    def _table(self) -> KeyedTable:
+        return self.query_one("#queues-table", KeyedTable)
+
+    @property
+    def _chosen(self) -> Backlog | None:
+        return self._backlogs.get(str(self._table.key))
+
+    def _draw(self) -> None:
+        if not self._seen:
+            return
+        table = self._table
+        order: dict[str, Callable[[str], Any]] = {
+            "ready": lambda name: (self._backlogs[name].info.pending, sum(self._backlogs[name].info.counts.values())),
+            "oldest": lambda name: self._backlogs[name].oldest or 0.0,
+            "running": lambda name: self._backlogs[name].running,
+            "done": lambda name: self._backlogs[name].total.completed,
+            "forecast": lambda name: _urgency(self._forecasts[name]),
+            "queue": lambda name: name,
+        }
+        names = sorted(sorted(self._backlogs), key=order[self._sort], reverse=self._descending)
+        sizes = _Sizes.of(self._backlogs.values(), self.size.width)
+        rows = [_row(self._backlogs[name], self._forecasts[name], sizes) for name in names]
+        table.show(rows, sorted_by=self._sort, descending=self._descending)
+        ready = sum(each.info.pending for each in self._backlogs.values())
+        table.titled([(f"{number(len(names))} · {number(ready)} ready", "$quiet")] if names else [])
+        self._share_room(len(names))
+        self._draw_chosen()
+
+    def _share_room(self, queues: int) -> None:
+        """The chosen queue gets the lines that the table does not need, within reason."""
+        room = self.size.height - _FRAME
+        left = room - queues - _TABLE
+        height = max(14, min(left, room * 3 // 5)) if self.has_class("-charted") else max(7, min(left, 12))
+        if height != self._panel_height:  # each setting lays the screen out anew
+            self._panel_height = height
+            self.query_one("#queue-panel").styles.height = height
+
+    def _draw_chosen(self) -> None:
+        backlog = self._chosen
+        self.query_one("#queue-panel").display = backlog is not None and not self.has_class("-low")
+        if backlog is None:
+            return
+        name = backlog.info.name
+        view = self.query_one("#queue-facts", LinesView)
+        view.titled(safe(name))
+        view.show(facts(backlog, self._forecasts[name]))
+        self.query_one(QueueChart).show(backlog, self._trails.of(backlog))
+
+    def on_keyed_table_moved(self) -> None:
+        """Tell of the queue that is chosen now."""
+        self._draw_chosen()
+        self.query_one("#queue-facts", LinesView).scroll_home(animate=False)
+
+    # -- keys ---------------------------------------------------------------------------------------
 
     def on_keyed_table_opened(self, event: KeyedTable.Opened) -> None:
         """Show the jobs of the queue."""
         self.cockpit.show_jobs(queue_filter(str(event.key)))
 
+    def on_keyed_table_sort_asked(self, event: KeyedTable.SortAsked) -> None:
+        """Sort by the column whose head was clicked; once more turns the order round."""
+        again = event.key == self._sort
+        self._order(event.key, not self._descending if again else event.key not in _FIRST_ASCENDING)
+
+    def action_sort(self) -> None:
+        """Sort by the next column."""
+        sort = _SORTS[(_SORTS.index(self._sort) + 1) % len(_SORTS)]
+        self._order(sort, sort not in _FIRST_ASCENDING)
+
+    def action_reverse(self) -> None:
+        """Turn the order round."""
+        self._order(self._sort, not self._descending)
+
+    def _order(self, sort: str, descending: bool) -> None:
+        self._sort, self._descending = sort, descending
+        self.cockpit.remembered.put(_SORT, "-" * descending + sort)
+        self._draw()
+
     def action_pause(self) -> None:
         """Pause or resume the chosen queue."""
-        key = self.query_one(KeyedTable).key
-        if key is not None and not self.cockpit.refuse_readonly():
-            self.cockpit.feed.toggle(str(key))
+        if not self.cockpit.refuse_readonly() and (backlog := self._chosen) is not None:
+            self.cockpit.feed.toggle(backlog.info.name)
+
+    def action_limit(self) -> None:
+        """Change the limits of the chosen queue, in place."""
+        if self.cockpit.refuse_readonly() or (backlog := self._chosen) is None:
+            return
+        name, before = backlog.info.name, backlog.info.limits
+        label = f"limits of {safe(name)}, such as {FORM} or none:" if self.size.width >= 100 else f"limits of {safe(name)}:"
+
+        def keep(text: str) -> None:
+            limits = read_limits(text)
+            if limits != before:
+                self.cockpit.feed.do(lambda queue: change_limits(queue, name, limits, before))
+
+        self.query_one(LineEditor).edit(label, typed(before), problem_of, keep)
 
 
-def _row(seen: QueueSeen) -> Row:
-    info = seen.info
-    rates = [slot.throughput for slot in seen.metrics.slots] if seen.metrics else []
+# -- the table ------------------------------------------------------------------------------------
+
+
+def _heads(width: int) -> tuple[Head, ...]:
+    """The columns, for a terminal so wide."""
+    wide = width >= 100
+    return (
+        Head("queue", "QUEUE", least=10, most=30 if wide else 16, sort=True),
+        Head("ready", "READY", right=True, sort=True),
+        Head("later", "LATER", right=True, drop=4),
+        Head("waiting", "WAITING", right=True, drop=6),
+        Head("oldest", "OLDEST", right=True, drop=1, sort=True),
+        Head("running", "RUNNING", least=9, sort=True),
+        Head("limits", "LIMITS", most=26, drop=7),
+        Head("forecast", "FORECAST", least=16 if wide else 12, most=36 if wide else 15, sort=True),
+        Head("done", "DONE", least=8, right=True, drop=5, sort=True),
+        Head("spark", "LAST 5 MIN" if wide else "5 MIN", least=10 if wide else 8, drop=3, grow=True),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Sizes:
+    """What cells of one column have in common."""
+
+    running: int
+    bar: int
+    long: bool
+
+    @classmethod
+    def of(cls, backlogs: Iterable[Backlog], width: int) -> _Sizes:
+        """As there is room for."""
+        return cls(max((len(_share(each)) for each in backlogs), default=0), 5 if width < 100 else 8, width >= 100)
+
+
+def _share(backlog: Backlog) -> str:
+    """Running of what could; async handlers need no thread each, and may be more."""
+    running, room = number(backlog.running), number(backlog.room)
+    return f"{running}/{room}" if backlog.room and backlog.running <= backlog.room else running
+
+
+def _row(backlog: Backlog, told: Forecast, sizes: _Sizes) -> Row:
+    info = backlog.info
+    counts = info.counts
+    later = counts.get(State.SCHEDULED, 0) + counts.get(State.RETRYING, 0)
+    waiting = counts.get(State.WAITING, 0)
+    share = backlog.running / backlog.room if backlog.room else 0.0
+    outlook = forecast_text(told) if sizes.long or told.outlook is not Outlook.STILL else told.outlook.value
     return Row(
         info.name,
         (
-            [(safe(info.name), ""), *[("  ‖ paused", "warning")] * info.paused],
+            [(safe(info.name), "")],
             [(number(info.pending), "strong" if info.pending else "quiet")],
-            [(number(info.counts.get(State.RUNNING, 0)), "running")],
+            [(number(later), "later" if later else "quiet")],
+            [(number(waiting), "waiting")],
+            [(age(backlog.oldest), "") if backlog.oldest is not None else ("—", "quiet")],
+            [
+                (bar(min(1.0, share), sizes.bar), "running" if backlog.running else "line"),
+                (" " + _share(backlog).rjust(sizes.running), "" if backlog.running else "quiet"),
+            ],
             [(limits_text(info.limits) or "—", "quiet")],
-            [(sparkline(rates, 30), "accent")],
+            [("‖ " * info.paused + outlook, OUTLOOK_MEANING[told.outlook])],
+            [(rough_pace(backlog.total.throughput), "") if backlog.total.completed else ("—", "quiet")],
+            lambda width: _spark(backlog, width),
         ),
     )
+
+
+def _spark(backlog: Backlog, width: int) -> Told:
+    width = min(width, len(backlog.slots))
+    return [(sparkline(done_rates(backlog, width), width), "accent")]
+
+
+def _urgency(told: Forecast) -> tuple[int, float]:
+    return -_URGENT.index(told.outlook), told.growth or told.empty_in or 0.0

@@ -19,16 +19,18 @@ from .base import DeckScreen, TooSmall
 
 def goings(*, above: str = "0") -> list[BindingType]:
     """The digits that open a screen, of those above a digit."""
-    ways = sorted([(room.digit, room.name, room.told) for room in ROOMS] + [("5", JOBS, "All jobs: the main screen")])
+    ways = [(room.digit, room.name, f"'{room.name}'", room.told) for room in ROOMS]
+    ways += [(digit, part, f"'{room.name}', '{part}'", told) for room in ROOMS for digit, part, told in room.parts]
+    ways.append(("5", JOBS, f"'{JOBS}'", "All jobs: the main screen"))
     return [
         Binding(
             digit,
-            f"app.room('{name}')",
+            f"app.room({where})",
             name,
             show=False,
             tooltip=f"{name[:1].upper()}{name[1:]}: {told[:1].lower()}{told[1:]}",
         )
-        for digit, name, told in ways
+        for digit, name, where, told in sorted(ways)
         if digit > above
     ]
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar, TypeVar
 
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from jobdeck import Latency, Overview, Slot
+from jobdeck import Latency, Metrics, Overview, Slot
 
 from ..format import duration
 from ..text import safe
 from .lines import Piece, fit
 from .panel import Drawn, Panel
 
-_EIGHTHS = " ▁▂▃▄▅▆▇█"
+EIGHTHS = " ▁▂▃▄▅▆▇█"
 _RECENT = 10.0
 """Seconds: the rate in the title is the mean over at least this long."""
 
@@ -47,14 +47,18 @@ def trend(overview: Overview) -> float | None:
     return (newest - before) / before if before else None
 
 
-def rates(overview: Overview) -> list[float]:
-    """Completed jobs a second by slot; the last slot by the part of it that is over."""
-    found = [slot.throughput for slot in overview.slots]
+def _completed(slot: Slot) -> int:
+    return slot.completed
+
+
+def rates(seen: Overview | Metrics, count: Callable[[Slot], int] = _completed) -> list[float]:
+    """What is counted (completed jobs) a second by slot; the last slot by the part of it that is over."""
+    found = [count(slot) / slot.seconds for slot in seen.slots]
     if found:
-        last = overview.slots[-1]
-        over = overview.at - last.at
+        last = seen.slots[-1]
+        over = seen.at - last.at
         # The first moments of a slot say little: hold the bar before.
-        found[-1] = last.completed / over if over >= last.seconds / 3 else (found[-2] if len(found) > 1 else 0.0)
+        found[-1] = count(last) / over if over >= last.seconds / 3 else (found[-2] if len(found) > 1 else 0.0)
     return found
 
 
@@ -83,7 +87,7 @@ def stretched(values: Sequence[T], width: int) -> list[T]:
 def sparkline(values: Sequence[float], width: int) -> str:
     """Values as a row of eighth blocks, the newest at the right."""
     top = max(values, default=0.0)
-    return "".join(_EIGHTHS[math.ceil(8 * value / top)] if top > 0 else _EIGHTHS[0] for value in stretched(values, width))
+    return "".join(EIGHTHS[math.ceil(8 * value / top)] if top > 0 else EIGHTHS[0] for value in stretched(values, width))
 
 
 class Chart(Panel):
@@ -165,7 +169,7 @@ class Throughput(Chart):
         if not top:
             return [(fit("nothing has run yet" if y == height // 2 else "", width), self.style("quiet"))]
         level = height - 1 - y  # of this line, from below
-        cells = [_EIGHTHS[max(0, min(8, math.ceil(value / top * height * 8) - level * 8))] for value in values]
+        cells = [EIGHTHS[max(0, min(8, math.ceil(value / top * height * 8) - level * 8))] for value in values]
         return [("".join(cells), self.style("accent"))]
 
 
@@ -213,14 +217,14 @@ class LatencyChart(Chart):
         low, high = _bounds(min(known), max(known))
         quiet = self.style("quiet")
         pieces: list[Piece] = []
-        plots = [_plot(values, low, high, height) for values in (upper, lower)]
+        plots = [curve(values, low, high, height) for values in (upper, lower)]
         label = duration(high) if y == 0 else duration(low) if y == height - 1 else ""
         for column in range(len(slots)):
             top, bottom = plots[0][y][column], plots[1][y][column]
             style = self.style("good") if bottom else self.style("accent")
             cell = chr(0x2800 + (top | bottom)) if top | bottom else " "
             pieces.append((cell, style))
-        drawn = _merged(pieces)
+        drawn = merged(pieces)
         if label and not any(cell != " " for cell, _ in pieces[: len(label) + 1]):
             return [(label, quiet), *_after(drawn, len(label))]
         return drawn
@@ -245,7 +249,7 @@ def _bounds(low: float, high: float) -> tuple[float, float]:
     return below, max(above, below * 10)
 
 
-def _plot(values: Sequence[float | None], low: float, high: float, height: int) -> list[list[int]]:
+def curve(values: Sequence[float | None], low: float, high: float, height: int) -> list[list[int]]:
     """A line through the values, as braille bits by line and column."""
     grid = [[0] * len(values) for _ in range(height)]
     dots = height * 4
@@ -271,14 +275,15 @@ def _plot(values: Sequence[float | None], low: float, high: float, height: int) 
     return grid
 
 
-def _merged(pieces: Sequence[Piece]) -> list[Piece]:
-    merged: list[Piece] = []
+def merged(pieces: Iterable[Piece]) -> list[Piece]:
+    """The same, neighbours of one style put together."""
+    found: list[Piece] = []
     for text, style in pieces:
-        if merged and merged[-1][1] == style:
-            merged[-1] = (merged[-1][0] + text, style)
+        if found and found[-1][1] == style:
+            found[-1] = (found[-1][0] + text, style)
         else:
-            merged.append((text, style))
-    return merged
+            found.append((text, style))
+    return found
 
 
 def _after(pieces: Sequence[Piece], cells: int) -> list[Piece]:

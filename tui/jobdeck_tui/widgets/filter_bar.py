@@ -24,6 +24,8 @@ FIELDS = (
     "attempt>=",
     "priority>=",
     "error:",
+    "exception:",
+    "place:",
     "id:",
     "args.",
     "worker:",

@@ -5,7 +5,7 @@ The screen hands it rows that are ready to be drawn; it chooses the columns that
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -49,15 +49,20 @@ class Head:
     """Whether a click on the head asks for this order."""
 
 
+Cell = Told | Callable[[int], Told]
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """A thing: its key, and for each column the pieces of text with their meaning, in the order of the heads.
 
-    The texts must be safe to draw (`text.safe`). A meaning is `quiet`, `strong`, `error`, …, a state's name, or empty.
+    A cell that is made for whatever room there is, such as a sparkline, is a function of its width; it should be in the
+    column that grows. The texts must be safe to draw (`text.safe`). A meaning is `quiet`, `strong`, `error`, …, a state's
+    name, or empty.
     """
 
     key: Hashable
-    cells: tuple[Told, ...]
+    cells: tuple[Cell, ...]
 
 
 class KeyedTable(ScrollView, can_focus=True, inherit_bindings=False):
@@ -258,7 +263,8 @@ class KeyedTable(ScrollView, can_focus=True, inherit_bindings=False):
     def _row_pieces(self, row: Row, chosen: bool) -> Iterable[Piece]:
         yield ("❯ " if chosen else "  "), self.meaning("accent")
         for at, size in self._layout:
-            cell = row.cells[at]
+            made = row.cells[at]
+            cell = made if isinstance(made, list) else made(size)
             length = told_width(cell)
             if self.heads[at].right and length < size:
                 yield " " * (size - length), Style()
@@ -336,6 +342,6 @@ class KeyedTable(ScrollView, can_focus=True, inherit_bindings=False):
                 self.action_open()
 
 
-def told_width(cell: Told) -> int:
-    """The cells that a told line takes."""
-    return sum(len(text) if text.isascii() else cell_len(text) for text, _ in cell)
+def told_width(cell: Cell) -> int:
+    """The cells that a told line takes; none, where it is made for the room there is."""
+    return 0 if not isinstance(cell, list) else sum(len(text) if text.isascii() else cell_len(text) for text, _ in cell)

@@ -40,6 +40,7 @@ from .claim import Claims, Wanted
 from .connection import Connections
 from .family import read_family
 from .guest import guest
+from .history import SqliteHistory
 from .insight import SqliteInsight
 from .intake import Intake
 from .journal import SqliteJournal
@@ -84,6 +85,7 @@ class SqliteStore(Store):
         self._looks = Looks(self._connections, self._clock)
         self.measures = SqliteMeasures(self._connections, self._clock)
         self.insight = SqliteInsight(self._connections, self._clock, self._looks)
+        self.history = SqliteHistory(self._connections, self._clock)
         self._journal = SqliteJournal(self._connections, self._clock, partial(self._ring, True))
         self._care = SqliteCare(self._connections, path, self._clock)
         self.schedules = SqliteSchedules(self._connections, self._clock)
@@ -226,11 +228,12 @@ class SqliteStore(Store):
             json.dumps(info.kinds),
             info.processes,
             info.stuck,
+            json.dumps([(each.job_id, each.kind, each.since, each.why) for each in info.stopping]),
         )
         with self._connections.writing() as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO jobdeck_workers (id, host, pid, threads, queues, started_at, heartbeat_at, beat,"
-                " draining, kinds, processes, stuck) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " draining, kinds, processes, stuck, stopping) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 row,
             )
 
@@ -264,8 +267,8 @@ class SqliteStore(Store):
         self._ring(bool(changes.done))  # what waited for one of them may run now
         return changes
 
-    def limit_queue(self, name: str, limits: Limits) -> None:
-        self._acts.limit(name, limits)
+    def limit_queue(self, name: str, limits: Limits, by: By = SOMEBODY) -> None:
+        self._acts.limit(name, limits, by)
         self._ring(True)
 
     def pause_queue(self, name: str, *, by: By = SOMEBODY) -> bool:

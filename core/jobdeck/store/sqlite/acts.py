@@ -17,7 +17,7 @@ from ...jobs import Changes, Job, Limits
 from ...journal import By
 from ...states import Operation, State, allows
 from ..journal import ACT_BYTES
-from . import deeds, deletion, pauses
+from . import deeds, deletion, edits, pauses
 from .connection import Connections
 from .family import any_waits, settle
 from .page import Page
@@ -82,14 +82,12 @@ class Acts:
             act = page.write(how)
         return Changes(tuple(done), refused, act, page.undoable - page.children, page.children)
 
-    def limit(self, name: str, limits: Limits) -> None:
+    def limit(self, name: str, limits: Limits, by: By) -> None:
         """See `Store.limit_queue`."""
         with self._connections.writing() as connection:
-            connection.execute(
-                "INSERT INTO jobdeck_queues (name, max_running, rate, rate_period) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE"
-                " SET max_running = excluded.max_running, rate = excluded.rate, rate_period = excluded.rate_period",
-                (name, limits.running, limits.rate, limits.period),
-            )
+            before, after = edits.limits_of(connection, name), [limits.running, limits.rate, limits.period]
+            edits.set_limits(connection, name, after)
+            edits.note(connection, edits.LIMIT, by, self._clock.now(), name, before, after)
 
     def pause(self, name: str, by: By) -> bool:
         """See `Store.pause_queue`."""

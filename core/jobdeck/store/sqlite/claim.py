@@ -33,9 +33,10 @@ SELECT json_array(
       WHERE paused_at IS NOT NULL OR max_running IS NOT NULL OR rate IS NOT NULL)))
 """
 
-# As they will be when they are claimed.
-_CLAIMED = {"state": "'running'", "attempt": "attempt + 1", "started_at": ":now", "worker": ":worker"}
-_CLAIMED |= {"lease": ":lease + id", "lease_until": ":until", "progress": "NULL"}
+# As they will be when they are claimed; what is the same for all of them is put in once they are here, and neither
+# written as JSON nor read.
+_CLAIMED = {"state": "'running'", "attempt": "attempt + 1", "started_at": "NULL", "worker": "NULL"}
+_CLAIMED |= {"lease": ":lease + id", "lease_until": "NULL", "progress": "NULL"}
 _COLUMNS = ", ".join(_CLAIMED.get(column, column) for column in JOB_COLUMNS.split(", "))
 # The second value says how many of them must not be claimed ahead.
 _PICKED = f"SELECT json_group_array(json_array({_COLUMNS}) ORDER BY {{order}}), sum({{unsafe}}) FROM"
@@ -93,6 +94,7 @@ LIMIT_POLL = 0.1
 """Seconds between two looks while a limit withholds jobs: where another process's job ends, nothing rings."""
 
 _ID, _KIND, _QUEUE, _CRASHES = PLACE["id"], PLACE["kind"], PLACE["queue"], PLACE["crashes"]
+_STARTED_AT, _WORKER, _LEASE_UNTIL = PLACE["started_at"], PLACE["worker"], PLACE["lease_until"]
 _ATTEMPT, _MAX_ATTEMPTS = PLACE["attempt"], PLACE["max_attempts"]
 
 
@@ -155,6 +157,7 @@ def _claim(connection: apsw.Connection, wanted: Wanted, rooms: Rooms, told: Mapp
     else. The next one then looks past them, for the threads that are still idle.
     """
     claimed: list[list[Any]] = []
+    worker, now, until = told["worker"], told["now"], told["until"]
     limit, suspects, past = wanted.idle + wanted.ahead, wanted.suspects, False
     query = _PICK_AGED if wanted.ageing else _PICK
     while limit > 0 and (lanes := rooms.open_lanes()):
@@ -167,6 +170,8 @@ def _claim(connection: apsw.Connection, wanted: Wanted, rooms: Rooms, told: Mapp
             ids = [row[_ID] for row in chosen]
             connection.execute(_CLAIM, {**told, "ids": json.dumps(ids)})
             assert connection.changes() == len(ids), "a pending job was taken inside the transaction that picked it"
+            for row in chosen:
+                row[_WORKER], row[_STARTED_AT], row[_LEASE_UNTIL] = worker, now, until
             claimed += chosen
         if len(chosen) == len(rows) or len(rows) < limit:
             break

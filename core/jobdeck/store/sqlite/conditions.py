@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from ...query import Condition, Term, Value, is_pattern
@@ -11,7 +12,18 @@ Bound = dict[str, Any]
 _COLUMNS = {"state": "state", "queue": "queue", "kind": "kind", "worker": "worker", "id": "id"}
 _COLUMNS |= {"priority": "priority", "attempt": "attempt", "error": "error"}
 _COLUMNS |= {"reason": "reason", "unique": "unique_key", "batch": "batch", "crashes": "crashes"}
+# A job that has completed has no error any more, and most jobs never had one: their attempts need not be looked at.
+_NEWEST_FAILURE = (
+    "CASE WHEN error IS NOT NULL THEN (SELECT {} FROM jobdeck_attempts AS attempt WHERE attempt.job_id = jobdeck_jobs.id"
+    " AND attempt.outcome IN ('failed', 'timed out', 'crashed') ORDER BY attempt.finished_at DESC, attempt.number DESC"
+    " LIMIT 1) END"
+)
+_COLUMNS |= {"exception": f"({_NEWEST_FAILURE.format('coalesce(attempt.error_type, attempt.outcome)')})"}
+_COLUMNS |= {"place": f"({_NEWEST_FAILURE.format('jobdeck_place(attempt.traceback)')})"}
 
+OF_SCHEDULE = "substr(tags, instr(tags, '\"schedule:'))"
+"""A schedule puts its tag last, so what follows from there on names it. As the index `jobdeck_by_schedule` has it."""
+SCHEDULED = "instr(tags, '\"schedule:') > 0"
 _AGE = "(:now - created_at)"
 # Unreadable tags meet no condition, rather than failing the query for all.
 _TAGS = "json_each(CASE WHEN json_valid(tags) THEN tags ELSE '[]' END)"
@@ -50,6 +62,8 @@ def _exact(term: Term, values: list[Value], bound: Bound) -> str:
             return _any(_part(term.field, str(value), bound) for value in values)
         case "tag":
             return f"EXISTS (SELECT 1 FROM {_TAGS} WHERE value IN ({_list(values, bound)}))"
+        case "schedule":
+            return f"({SCHEDULED} AND {OF_SCHEDULE} IN ({_list([*map(schedule_tail, values)], bound)}))"
         case "age" | "run" | "wait":
             # `age:1h` asks for that hour's worth: as old as it says, to the unit of a second.
             return _any(f"abs({_number(term.field)} - {_bind(bound, value)}) < 1" for value in values)
@@ -59,6 +73,11 @@ def _exact(term: Term, values: list[Value], bound: Bound) -> str:
             return f"{_COLUMNS[field]} IN ({_list(values, bound)})"
 
 
+def schedule_tail(name: Value) -> str:
+    """How the stored tags of a schedule's jobs end."""
+    return json.dumps([f"schedule:{name}"])[1:]
+
+
 def _pattern(term: Term, value: Value, bound: Bound) -> str:
     pattern = str(value)
     match term.field:
@@ -66,6 +85,8 @@ def _pattern(term: Term, value: Value, bound: Bound) -> str:
             return _part(term.field, pattern, bound)
         case "tag":
             return f"EXISTS (SELECT 1 FROM {_TAGS} WHERE value GLOB {_glob(pattern, bound)})"
+        case "schedule":
+            return f"EXISTS (SELECT 1 FROM {_TAGS} WHERE value GLOB {_glob(f'schedule:{pattern}', bound)})"
         case field if field.startswith("args."):
             return f"{_argument(field, bound)} GLOB {_glob(pattern, bound)}"
         case field:

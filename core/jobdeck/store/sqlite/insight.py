@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import apsw
 
+from ...backlog import Backlog
 from ...clock import Clock
 from ...jobs import IfParentFails, Job, WorkerInfo
 from ...situation import AHEAD_COUNTED, Pace, Parent, Situation, could_serve, serves
@@ -14,8 +15,10 @@ from ...states import State
 from ..histogram import middle
 from ..insight import Insight
 from .acts import read_jobs
+from .backlogs import read_backlogs
 from .connection import Connections
 from .looks import Looks
+from .measures import Slices
 from .rows import Row, rows_of
 
 _WINDOWS = (60, 600, 3600)
@@ -93,6 +96,12 @@ class SqliteInsight(Insight):
                 ahead=_ahead(connection, job, takers, now, ageing) if ready else None,
                 pace=_pace(connection, takers, now) if ready else None,
             )
+
+    def backlogs(self, *, seconds: float, slots: int, lease: float) -> list[Backlog]:
+        now = self._clock.now()
+        with self._connections.reading() as connection:
+            queues, workers = self._looks.queues(), self._looks.workers(lease)  # parts of this transaction
+            return read_backlogs(connection, queues, workers, Slices.of(now, seconds, slots), now)
 
 
 def _running(connection: apsw.Connection, column: str, value: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import count
 
 import apsw
 
@@ -18,15 +19,26 @@ from .rows import frozen_job, rows_of
 from .shared_commit import SharedCommit
 from .tally import Tally
 
-_ENQUEUE = """
-INSERT INTO jobdeck_jobs (kind, args, queue, priority, state, max_attempts, timeout, created_at, scheduled_at, tags,
+# One above the highest id that there is or was.
+_NEXT = "max((SELECT coalesce(max(id), 0) FROM jobdeck_jobs), (SELECT last FROM jobdeck_ids)) + 1"
+_ENQUEUE = f"""
+INSERT INTO jobdeck_jobs (id, kind, args, queue, priority, state, max_attempts, timeout, created_at, scheduled_at, tags,
                           backoff, expires_at, unique_key, unique_final, if_parent_fails, batch)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES ({_NEXT}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
-_ENQUEUE_ALIKE = """
-INSERT INTO jobdeck_jobs (args, kind, queue, priority, state, max_attempts, timeout, created_at, scheduled_at, tags,
+_ENQUEUE_ALIKE = f"""
+WITH first(id) AS MATERIALIZED (SELECT {_NEXT})
+INSERT INTO jobdeck_jobs (id, args, kind, queue, priority, state, max_attempts, timeout, created_at, scheduled_at, tags,
                           backoff, expires_at, batch)
-SELECT value, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM json_each(?)
+SELECT first.id + key, value, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM first, json_each(?)
+"""
+# One statement, however many rows: each step gives up the interpreter's lock, and seven threads wait for it.
+_ENQUEUE_TOGETHER = f"""
+WITH first(id) AS MATERIALIZED (SELECT {_NEXT})
+INSERT INTO jobdeck_jobs (id, kind, args, queue, priority, state, max_attempts, timeout, created_at, scheduled_at, tags,
+                          backoff, expires_at)
+SELECT first.id + key, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, ?,
+       value ->> 7, value ->> 8, value ->> 9, value ->> 10 FROM first, json_each(?)
 """
 _UNIQUE_FINAL = {State.COMPLETED: 1, State.FAILED: 2, State.CANCELLED: 4}
 
@@ -53,6 +65,12 @@ class Intake:
         with self._connections.writing() as connection:
             if len(requests) == 1:
                 return [self.enqueue_in(connection, requests[0])]
+            if not any(new.unique_key is not None or new.after for jobs in requests for new in jobs):
+                try:
+                    with self._connections.writing():
+                        return [*self._enqueue_together(connection, requests)]
+                except RowRefused:
+                    pass  # one of them: the others shall not suffer for it
             done: list[list[Job] | Exception] = []
             for jobs in requests:
                 try:
@@ -63,6 +81,21 @@ class Intake:
                         raise  # the transaction may be gone, and with it what the others asked for
                     done.append(refusal)
             return done
+
+    def _enqueue_together(self, connection: apsw.Connection, requests: Sequence[Sequence[NewJob]]) -> list[list[Job]]:
+        """Insert jobs that look at no others."""
+        now = self._clock.now()
+        tally = Tally()
+        rows = []
+        for new in (new for jobs in requests for new in jobs):
+            due, state = _due(new, now)
+            tally.move(new.queue, new.kind, None, state)
+            told = (new.kind, new.args_json, new.queue, new.priority, state, new.max_attempts, new.timeout, due)
+            rows.append((*told, _tags(new), new.backoff_json, new.expires_at))
+        connection.execute(_ENQUEUE_TOGETHER, (now, json.dumps(rows, ensure_ascii=False)))
+        tally.write(connection)
+        ids = count(connection.last_insert_rowid() - len(rows) + 1)
+        return [[_record(new, next(ids), *_due(new, now), now, None) for new in jobs] for jobs in requests]
 
     def enqueue_in(self, connection: apsw.Connection, jobs: Sequence[NewJob], batch: int | None = None) -> list[Job]:
         """Insert the jobs through this connection, whose transaction is somebody else's business."""
@@ -85,8 +118,7 @@ class Intake:
     def enqueue_alike(self, pattern: NewJob, args: Sequence[str], batch: int | None = None) -> range:
         """See `Store.enqueue_alike`."""
         now = self._clock.now()
-        due = now if pattern.scheduled_at is None else pattern.scheduled_at
-        state = State.PENDING if due <= now else State.SCHEDULED
+        due, state = _due(pattern, now)
         tally = Tally()
         tally.move(pattern.queue, pattern.kind, None, state, len(args))
         told = (
@@ -101,8 +133,7 @@ class Intake:
         return range(last - len(args) + 1, last + 1)
 
     def _insert(self, connection: apsw.Connection, new: NewJob, tally: Tally, now: float, batch: int | None) -> Job:
-        due = now if new.scheduled_at is None else new.scheduled_at
-        state = State.PENDING if due <= now else State.SCHEDULED
+        due, state = _due(new, now)
         parents = _states(connection, new.after) if new.after else {}
         if any(parent is not State.COMPLETED for parent in parents.values()):
             state = State.WAITING
@@ -118,14 +149,7 @@ class Intake:
         tally.move(new.queue, new.kind, None, state)
         if parents:
             self._wait(connection, job_id, parents, tally, now)
-        # In the order of the record's fields.
-        return frozen_job(
-            (
-                *(job_id, new.kind, new.args_json, new.queue, new.priority, state, 0, new.max_attempts, now, due),
-                *(None, None, None, None, None, new.timeout, False, None, 0, new.expires_at, new.unique_key, batch),
-                *(new.backoff_json, new.tags, None, None, None),
-            )
-        )
+        return _record(new, job_id, due, state, now, batch)
 
     def _wait(self, connection: apsw.Connection, job_id: int, parents: Mapping[int, State], tally: Tally, now: float) -> None:
         connection.executemany("INSERT INTO jobdeck_after VALUES (?, ?)", [(job_id, parent) for parent in parents])
@@ -172,6 +196,23 @@ class Intake:
                 (batch,),
             )
             return batch
+
+
+def _due(new: NewJob, now: float) -> tuple[float, State]:
+    """When it is due, and the state that it therefore begins in, unless it waits for others."""
+    due = now if new.scheduled_at is None else new.scheduled_at
+    return due, State.PENDING if due <= now else State.SCHEDULED
+
+
+def _record(new: NewJob, job_id: int, due: float, state: State, now: float, batch: int | None) -> Job:
+    """The job as it was stored just now. In the order of the record's fields."""
+    return frozen_job(
+        (
+            *(job_id, new.kind, new.args_json, new.queue, new.priority, state, 0, new.max_attempts, now, due),
+            *(None, None, None, None, None, new.timeout, False, None, 0, new.expires_at, new.unique_key, batch),
+            *(new.backoff_json, new.tags, None, None, None),
+        )
+    )
 
 
 def _tags(new: NewJob) -> str:

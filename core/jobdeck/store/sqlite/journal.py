@@ -13,7 +13,7 @@ from ...jobs import Job
 from ...journal import Act, Undoing
 from ...states import Operation, allows
 from ..journal import Journal
-from . import deeds, deletion, pauses
+from . import deeds, deletion, edits, pauses
 from .acts import cancelled_children, read_jobs
 from .connection import Connections
 from .deeds import is_child
@@ -151,7 +151,9 @@ def _take_part(
     forgotten = 0
     found: dict[int, Job] = {}
     each: Turning = partial(_turn_queue, operation, undo=not redo)
-    if operation not in (pauses.PAUSE, pauses.RESUME):
+    if edits.is_edit(operation):
+        each = partial(_turn_edit, operation, undo=not redo)
+    elif operation not in (pauses.PAUSE, pauses.RESUME):
         found = {job.id: job for job in read_jobs(connection, [entry[0] for entry in entries], 0.0)}
         each = partial(_again if redo else _undo, Operation(operation), found, at)
     if redo:  # children are cancelled by what becomes of their parents, those of then or others
@@ -201,6 +203,10 @@ def _again(operation: Operation, found: dict[int, Job], _at: float, turn: Turn, 
 def _turn_queue(operation: str, turn: Turn, entry: Entry, *, undo: bool) -> Entry:
     pauses.turn(turn.connection, operation, *entry, undo=undo)
     return entry
+
+
+def _turn_edit(operation: str, turn: Turn, entry: Entry, *, undo: bool) -> Entry:
+    return edits.turn(turn.connection, turn.now, operation, entry, undo=undo)
 
 
 def _act_of(row: Row) -> Act:

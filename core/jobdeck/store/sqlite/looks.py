@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import apsw
 
 from ...clock import Clock
-from ...jobs import Attempt, Batch, Job, Limits, LogLine, Overview, QueueInfo, WorkerInfo
+from ...jobs import Attempt, Batch, Job, Limits, LogLine, Overview, QueueInfo, Stopping, WorkerInfo
 from ...query import Condition
 from ...states import State
 from .acts import read_jobs
@@ -135,7 +135,7 @@ class Looks:
         )
         rows = connection.execute(
             "SELECT id, host, pid, threads, queues, started_at, heartbeat_at, beat, draining, kinds,"
-            " processes, stuck FROM jobdeck_workers"
+            " processes, stuck, stopping FROM jobdeck_workers"
             " ORDER BY started_at, id"
         )
         monotonic = self._clock.monotonic()
@@ -154,6 +154,9 @@ class Looks:
                 kinds=tuple(json.loads(row[9])),
                 processes=row[10],
                 stuck=row[11],
+                stopping=tuple(
+                    Stopping(job_id=job_id, kind=kind, since=since, why=why) for job_id, kind, since, why in json.loads(row[12])
+                ),
             )
             for row in rows
         ]

@@ -19,7 +19,7 @@ from .depths import oldest_waits, prune_depths, sample_depths
 from .metrics import COARSER
 from .tally import FINE
 
-_WIDTHS = (FINE, *(wider for _, _, wider in COARSER))
+WIDTHS = (FINE, *(wider for _, _, wider in COARSER))
 _REACH = (*(age for _, age, _ in COARSER), float("inf"))
 """Seconds back to which slots of each of the widths are kept."""
 _SAMPLES = 5
@@ -27,12 +27,18 @@ _SAMPLES = 5
 
 _MEASURED = f"""
 SELECT {{told_by}}, measure, bucket, sum(n) FROM jobdeck_metrics
- WHERE width IN ({", ".join(map(str, _WIDTHS))}) AND slot >= :begin
+ WHERE width IN ({", ".join(map(str, WIDTHS))}) AND slot >= :begin
    AND (:queue IS NULL OR queue = :queue) AND (:kind IS NULL OR kind = :kind)
  GROUP BY 1, 2, 3
 """
+_COMPLETED = f"""
+SELECT {{told_by}}, CAST((slot - :begin) / :width AS INTEGER), sum(n) FROM jobdeck_metrics
+ WHERE width IN ({", ".join(map(str, WIDTHS))}) AND slot >= :begin AND measure = 'completed'
+   AND (:queue IS NULL OR queue = :queue) AND (:kind IS NULL OR kind = :kind)
+ GROUP BY 1, 2
+"""
 # The running ones have been measured by nobody yet, and their starts are no less true.
-_RUNNING = """
+RUNNING = """
 SELECT queue, kind, started_at, scheduled_at FROM jobdeck_jobs
  WHERE state = 'running' AND started_at >= :begin
    AND (:queue IS NULL OR queue = :queue) AND (:kind IS NULL OR kind = :kind)
@@ -61,8 +67,8 @@ class Slices:
     @classmethod
     def of(cls, now: float, seconds: float, slots: int) -> Slices:
         """About `slots` slices over the last `seconds`."""
-        width, count = _cut(seconds, slots, _WIDTHS[-1])
-        for unit, reach in zip(_WIDTHS, _REACH, strict=True):
+        width, count = _cut(seconds, slots, WIDTHS[-1])
+        for unit, reach in zip(WIDTHS, _REACH, strict=True):
             width, count = _cut(seconds, slots, unit)
             if count * width <= reach:
                 break
@@ -123,7 +129,7 @@ def measured(
     told_by = "CAST((slot - :begin) / :width AS INTEGER)"
     for index, measure, step, n in connection.execute(_MEASURED.format(told_by=told_by), bound):
         sums[index].add(measure, step, n)
-    for _, _, started, due in connection.execute(_RUNNING, bound):
+    for _, _, started, due in connection.execute(RUNNING, bound):
         sums[int((started - slices.begin) // slices.width)].add("wait", bucket(started - due), 1)
     whole = Sums()
     for each in sums.values():
@@ -168,7 +174,9 @@ class SqliteMeasures(Measures):
         slices = Slices.of(now, seconds, slots)
         with self._connections.reading() as connection:
             made, total = measured(connection, slices, now, queue, kind)
-            groups = self._groups(connection, slices, now, by, {"queue": queue, "kind": kind}) if by else {}
+            only = {"queue": queue, "kind": kind}
+            groups = self._groups(connection, slices, now, by, only) if by else {}
+            completed = _completed(connection, slices, by, only) if by else {}
             waits = oldest_waits(connection, now, queue, kind)
             pending = connection.execute(
                 "SELECT coalesce(sum(n), 0) FROM jobdeck_counts WHERE state = 'pending'"
@@ -176,7 +184,13 @@ class SqliteMeasures(Measures):
                 {"queue": queue, "kind": kind},
             ).get
         return Metrics(
-            at=now, slots=made, total=total, pending=pending, oldest=max(waits.values(), default=None), groups=groups
+            at=now,
+            slots=made,
+            total=total,
+            pending=pending,
+            oldest=max(waits.values(), default=None),
+            groups=groups,
+            completed={name: completed.get(name) or (0,) * slices.count for name in groups},
         )
 
     def _groups(
@@ -186,7 +200,7 @@ class SqliteMeasures(Measures):
         bound = {"begin": slices.begin, **only}
         for name, measure, step, n in connection.execute(_MEASURED.format(told_by=by.value), bound):
             sums[name].add(measure, step, n)
-        for queue, kind, started, due in connection.execute(_RUNNING, bound):
+        for queue, kind, started, due in connection.execute(RUNNING, bound):
             sums[queue if by is Grouping.QUEUE else kind].add("wait", bucket(started - due), 1)
         seconds = max(1.0, now - slices.begin)
         return {name: sums[name].slot(slices.begin, seconds) for name in sorted(sums)}
@@ -196,27 +210,38 @@ class SqliteMeasures(Measures):
             return _grouped(connection.execute(_FAILURES, (newest,)))
 
 
+def _completed(
+    connection: apsw.Connection, slices: Slices, by: Grouping, only: Mapping[str, str | None]
+) -> dict[str, tuple[int, ...]]:
+    found: defaultdict[str, list[int]] = defaultdict(lambda: [0] * slices.count)
+    bound = {"begin": slices.begin, "width": slices.width, **only}
+    for name, index, n in connection.execute(_COMPLETED.format(told_by=by.value), bound):
+        if 0 <= index < slices.count:  # a clock that was set back leaves slots of the future
+            found[name][index] += n
+    return {name: tuple(counts) for name, counts in found.items()}
+
+
 def _grouped(rows: Iterable[Any]) -> list[ErrorGroup]:
     """Groups of failures, which come newest first; the largest group first, of equal ones the newest."""
-    found: dict[tuple[str, str, str], list[Any]] = {}
+    found: dict[tuple[str, str, str], tuple[str, dict[int, None], list[float]]] = {}
     for job_id, kind, error_type, message, traceback, at, outcome in rows:
         key = (kind, error_type or outcome, place_of(traceback))
-        group = found.setdefault(key, [0, at, at, message or "", {}])
-        group[0] += 1
-        group[1] = at
-        if len(group[4]) < _SAMPLES:
-            group[4][job_id] = None
+        message, jobs, seen = found.setdefault(key, (message or "", {}, []))
+        seen.append(at)
+        if len(jobs) < _SAMPLES:
+            jobs[job_id] = None
     groups = [
         ErrorGroup(
             kind=kind,
             error_type=error_type,
             place=place,
-            count=count,
-            first_seen=first,
-            last_seen=last,
+            count=len(seen),
+            first_seen=seen[-1],
+            last_seen=seen[0],
             message=message,
-            job_ids=tuple(ids),
+            job_ids=tuple(jobs),
+            seen_at=tuple(seen),
         )
-        for (kind, error_type, place), (count, first, last, message, ids) in found.items()
+        for (kind, error_type, place), (message, jobs, seen) in found.items()
     ]
     return sorted(groups, key=lambda group: (-group.count, -group.last_seen))

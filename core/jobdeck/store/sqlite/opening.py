@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import apsw
 
 from ...clock import Clock
 from ...errors import StoreRefused
+from ...metrics import place_of
 from .wal import log_of, size_of
 
 BUSY_TIMEOUT = 10.0
@@ -49,11 +51,17 @@ def connect(path: Path, *, create: bool = False, ended: Callable[[], bool] = lam
         return True
 
     connection.set_busy_handler(busy)
+    connection.create_scalar_function("jobdeck_place", _place, 1, deterministic=True)
     # Plans go by the statement alone, never by its values: otherwise each new value compiles the statement anew.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     connection.execute("PRAGMA foreign_keys = OFF")
     connection.execute("PRAGMA temp_store = MEMORY")
     return connection
+
+
+def _place(*told: Any) -> str:
+    """In SQL: where a traceback was raised (see `place_of`)."""
+    return place_of(None if told[0] is None else str(told[0]))
 
 
 def make_ready(path: Path, where: str, clock: Clock, *, adopt: bool) -> None:

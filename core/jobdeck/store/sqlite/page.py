@@ -160,6 +160,12 @@ _PAST = {
     Operation.REPRIORITISE: "changed the priority of {} {how}",
     "pause": "paused queue {}",
     "resume": "resumed queue {}",
+    "limit": "changed the limits of queue {}",
+    "add schedule": "made schedule {}",
+    "edit schedule": "edited schedule {}",
+    "pause schedule": "paused schedule {}",
+    "resume schedule": "resumed schedule {}",
+    "delete schedule": "deleted schedule {}",
 }
 
 

@@ -16,7 +16,7 @@ import apsw
 
 from ...query import Condition, Term, is_pattern
 from ...states import State
-from .conditions import Bound, where
+from .conditions import OF_SCHEDULE, Bound, schedule_tail, where
 from .rows import rows_of
 
 #: Each of `SORTS` in SQL.
@@ -77,6 +77,9 @@ def _walk(connection: apsw.Connection, condition: Condition) -> Walk | None:
         return Walk("jobdeck_by_batch", ("batch", "state"), [(batch, state.value) for batch in batches for state in State])
     if _numbers(condition, "id") is not None:
         return None  # looked up one by one
+    schedules = condition.only("schedule")
+    if schedules is not None and len(schedules) <= _WALKS:
+        return Walk("jobdeck_by_schedule", (OF_SCHEDULE,), [(schedule_tail(name),) for name in sorted(schedules)])
     counted = tuple(term for term in condition.terms if term.field in COUNTED)
     if not counted:
         return None

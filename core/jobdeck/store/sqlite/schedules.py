@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import starmap
+from typing import Any
 
 from ...clock import Clock
 from ...jobs import Schedule
+from ...journal import By
+from ...past import PastJob
+from ...states import State
 from ..schedules import Schedules
+from . import edits
+from .conditions import OF_SCHEDULE, SCHEDULED, schedule_tail
 from .connection import Connections
 from .rows import Row, rows_of, storable, tags_of
 
@@ -17,6 +24,13 @@ _COLUMNS = (
 )
 # What was computed from a schedule holds only while that schedule is what it was.
 _SEEN = "name = ? AND next_at = ? AND cron = ? AND timezone = ? AND paused_at IS NULL"
+
+
+_HISTORY = f"""
+SELECT id, state, created_at, scheduled_at, started_at, finished_at, attempt, substr(error, 1, 300) FROM jobdeck_jobs
+       INDEXED BY jobdeck_by_schedule
+ WHERE {SCHEDULED} AND {OF_SCHEDULE} = ? ORDER BY id DESC LIMIT ?
+"""
 
 
 class SqliteSchedules(Schedules):
@@ -65,6 +79,16 @@ class SqliteSchedules(Schedules):
     def list(self) -> Sequence[Schedule]:
         with self._connections.reading() as connection:
             return [*map(schedule_of, rows_of(connection, f"SELECT {_COLUMNS} FROM jobdeck_schedules ORDER BY name"))]
+
+    def note_act(self, operation: str, name: str, by: By, before: Schedule | None) -> None:
+        with self._connections.writing() as connection:
+            after = edits.schedule_as_stored(connection, name)
+            was = None if before is None else edits.stored(before)
+            edits.note(connection, operation, by, self._clock.now(), name, was, after)
+
+    def history(self, name: str, limit: int) -> Sequence[PastJob]:
+        with self._connections.reading() as connection:
+            return [*starmap(_past, rows_of(connection, _HISTORY, (schedule_tail(name), limit)))]
 
     def next_at(self) -> float | None:
         with self._connections.reading() as connection:
@@ -144,3 +168,7 @@ def schedule_of(row: Row) -> Schedule:
         last_job=row[14],
         error=row[15],
     )
+
+
+def _past(job_id: int, state: str, *rest: Any) -> PastJob:
+    return PastJob(job_id, State(state), *rest)

@@ -16,6 +16,9 @@ FINE = 5
 """Seconds: the width of the slots that are written; pruning folds old ones into wider ones."""
 
 
+_COUNT_ONE = (
+    "INSERT INTO jobdeck_counts (queue, kind, state, n) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n"
+)
 _COUNT = """
 INSERT INTO jobdeck_counts (queue, kind, state, n)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?) WHERE true
@@ -81,7 +84,9 @@ class Tally:
         Each step of a statement gives up the interpreter's lock, and beside a busy thread it takes a while to come back.
         """
         changed = [(*key, n) for key, n in self._counts.items() if n]
-        if changed:
+        if len(changed) == 1:  # the usual enqueue
+            connection.execute(_COUNT_ONE, changed[0])
+        elif changed:
             connection.execute(_COUNT, (json.dumps(changed),))
         if self._metrics:
             connection.execute(_MEASURE, (json.dumps([(*key, n) for key, n in self._metrics.items()]),))

@@ -1,0 +1,254 @@
+"""The past: runs by time, and events made from what is stored."""
+
+from __future__ import annotations
+
+import pytest
+from tests.core.helpers import NOON, Bench, new, open_queue
+
+from jobdeck import Event, Happening, InvalidOption, Outcome, Queue, Run, Runs, State
+from jobdeck.jobs import Completion, Job
+
+
+def ran(bench: Bench, took: float = 1.0, **options: object) -> Job:
+    """A job that runs for so long from now on, and completes."""
+    job = bench.running(**options)
+    bench.clock.advance(took)
+    bench.store.complete_jobs([Completion(job, bench.clock.now() - took, bench.clock.now())])
+    return bench.get(job)
+
+
+def runs(bench: Bench, since: float, until: float, **more: int) -> Runs:
+    """Those from so many seconds after noon to so many."""
+    return bench.store.history.runs(NOON + since, NOON + until, **more)
+
+
+def ids(found: Runs) -> list[int]:
+    return [run.job_id for run in found.runs]
+
+
+def events(bench: Bench, after: float | None = None, limit: int = 1000, only: tuple[Happening, ...] = ()) -> list[Event]:
+    return bench.store.history.events(after=after, limit=limit, only=only)
+
+
+def told(found: list[Event]) -> list[str]:
+    return [f"{event.what} {event.job_id}" for event in found]
+
+
+def test_a_run_is_told_with_its_job_and_how_it_ended(bench: Bench) -> None:
+    job = ran(bench, 2.0, kind="mail.send", queue="mail", max_attempts=4)
+    (run,) = runs(bench, 0, 10).runs
+    assert (run.job_id, run.kind, run.queue, run.number, run.max_attempts) == (job.id, "mail.send", "mail", 1, 4)
+    assert (run.worker, run.started_at, run.finished_at, run.outcome) == ("w1", NOON, NOON + 2, Outcome.COMPLETED)
+    assert (run.again, run.failed, run.error, run.lease_until) == (False, False, None, None)
+
+
+def test_runs_that_overlap_the_time_are_told_the_newest_end_first(bench: Bench) -> None:
+    for _ in range(5):
+        ran(bench, 10.0)
+    # They end 10, 20, 30, 40 and 50 seconds after noon.
+    assert ids(runs(bench, 25, 35)) == [4, 3]
+    assert ids(runs(bench, 0, 60)) == [5, 4, 3, 2, 1]
+    assert ids(runs(bench, 51, 60)) == []
+
+
+def test_a_run_that_went_on_beyond_the_time_is_told_too(bench: Bench) -> None:
+    ran(bench, 100.0)
+    assert ids(runs(bench, 20, 30)) == [1]
+
+
+def test_running_jobs_come_first_with_the_end_of_their_lease(bench: Bench) -> None:
+    ran(bench, 1.0)
+    job = bench.running()
+    bench.clock.advance(5)
+    first, second = runs(bench, 0, 10).runs
+    assert (first.job_id, first.finished_at, first.outcome) == (job.id, None, None)
+    assert first.lease_until == pytest.approx(NOON + 1 + 30)
+    assert second.job_id == 1
+    assert ids(runs(bench, 0, 0.5)) == [1]  # it had not begun
+
+
+def test_every_attempt_of_a_job_is_a_run_and_says_whether_it_ran_again(bench: Bench) -> None:
+    bench.enqueue(new(max_attempts=2))
+    for _ in range(2):
+        (job,) = bench.claim()
+        bench.clock.advance(3)
+        bench.fail(job, retry_in=1, message="no such host")
+        bench.clock.advance(1)
+        bench.store.stage_jobs()
+    last, first = runs(bench, 0, 60).runs
+    assert (first.number, first.again, first.failed, first.error) == (1, True, True, "ValueError: no such host")
+    assert (last.number, last.again, last.failed) == (2, False, True)
+    assert first.key != last.key
+
+
+def test_a_failed_run_whose_job_waits_for_its_retry_is_told(bench: Bench) -> None:
+    bench.in_state(State.RETRYING)
+    (run,) = runs(bench, -1, 10).runs
+    assert (run.outcome, run.again) == (Outcome.FAILED, True)
+
+
+def test_what_was_given_back_is_told_although_its_job_waits_again(bench: Bench) -> None:
+    released, snoozed = bench.running(), bench.running()
+    bench.clock.advance(2)
+    bench.release(released)
+    bench.snooze(snoozed)
+    found = {run.job_id: run.outcome for run in runs(bench, 0, 10).runs}
+    assert found == {released.id: Outcome.RELEASED, snoozed.id: Outcome.SNOOZED}
+
+
+def test_crashes_are_told(bench: Bench) -> None:
+    job = bench.running()
+    bench.crash(job)
+    (run,) = runs(bench, 0, 60).runs
+    assert (run.outcome, run.failed, run.again) == (Outcome.CRASHED, True, True)
+
+
+def test_too_many_runs_become_a_sample_that_is_spread_over_the_time(bench: Bench) -> None:
+    for _ in range(60):
+        ran(bench, 1.0)
+    whole = runs(bench, 0, 60.5)
+    assert (len(whole.runs), whole.ended, whole.whole) == (60, 60, True)
+    sample = runs(bench, 0, 60, limit=30, slices=10)
+    assert not sample.whole
+    assert sample.ended == 59  # the last one ends where the time ends
+    ends = [(run.finished_at or 0) - NOON for run in sample.runs]
+    assert ends == [59, 53, 47, 41, 35, 29, 23, 17, 11, 5]  # the newest of each slice of six seconds
+
+
+def test_long_errors_are_cut_and_put_on_one_line(bench: Bench) -> None:
+    bench.fail(bench.running(), message="first\nsecond " + "x" * 10_000)
+    (run,) = runs(bench, -1, 10).runs
+    assert run.error is not None
+    assert run.error.startswith("ValueError: first second xxx")
+    assert len(run.error) <= 400
+
+
+def test_the_life_of_a_job_is_told_in_events(bench: Bench) -> None:
+    bench.enqueue(new(kind="mail.send", queue="mail", max_attempts=3))
+    for last in (False, True):
+        bench.clock.advance(1)
+        (job,) = bench.claim(worker="w7")
+        bench.clock.advance(2)
+        if last:
+            bench.complete(job)
+        else:
+            bench.fail(job, retry_in=1, message="gone")
+            bench.clock.advance(1)
+            bench.store.stage_jobs()
+    found = events(bench)
+    assert told(found) == ["enqueued 1", "started 1", "retrying 1", "started 1", "completed 1"]
+    assert [event.at - NOON for event in found] == [0, 3, 3, 7, 7]  # these attempts take no time
+    failed = found[2]
+    assert (failed.kind, failed.queue, failed.worker, failed.number) == ("mail.send", "mail", "w7", 1)
+    assert failed.text == "ValueError: gone"
+    assert len({event.key for event in found}) == 5
+
+
+def test_an_event_keeps_its_key_when_its_run_ends(bench: Bench) -> None:
+    job = bench.running()
+    before = {event.key for event in events(bench) if event.what is Happening.STARTED}
+    bench.clock.advance(1)
+    bench.complete(job)
+    assert {event.key for event in events(bench) if event.what is Happening.STARTED} == before
+
+
+def test_each_ending_has_a_word_of_its_own(bench: Bench) -> None:
+    jobs = [bench.running() for _ in range(5)]
+    bench.clock.advance(1)
+    bench.complete(jobs[0])
+    bench.fail(jobs[1])
+    bench.stop(jobs[2])
+    bench.snooze(jobs[3])
+    bench.release(jobs[4])
+    ends = {event.job_id: event.what for event in events(bench, after=NOON)}
+    assert [ends[job.id] for job in jobs] == ["completed", "failed", "cancelled", "snoozed", "released"]
+
+
+def test_what_ended_in_the_queue_is_told(bench: Bench) -> None:
+    (cancelled, expired) = bench.enqueue(new(), new(expires_at=NOON + 5))
+    bench.clock.advance(1)
+    bench.store.cancel_jobs([cancelled.id])
+    bench.clock.advance(9)
+    bench.store.expire_jobs()
+    found = events(bench, only=(Happening.CANCELLED, Happening.EXPIRED))
+    assert told(found) == [f"cancelled {cancelled.id}", f"expired {expired.id}"]
+    assert found[1].text == "It was not started before it expired"
+
+
+def test_a_crash_and_the_result_that_came_too_late_are_told(bench: Bench) -> None:
+    job = bench.running()
+    bench.crash(job)
+    bench.clock.advance(4)
+    assert bench.complete(job) == [job.id]
+    found = events(bench, after=NOON)
+    assert told(found) == [f"crashed {job.id}", f"late {job.id}"]
+    assert found[1].at == NOON + 35
+    assert told(events(bench, after=NOON + 33)) == [f"late {job.id}"]
+
+
+def test_what_people_do_is_told_and_what_they_undo(bench: Bench) -> None:
+    from jobdeck.journal import By
+
+    bench.enqueue(new())
+    bench.clock.advance(1)
+    bench.store.cancel_jobs([1], by=By("ann"))
+    bench.clock.advance(1)
+    bench.store.pause_queue("mail", by=By("bob"))
+    bench.clock.advance(1)
+    bench.store.journal.undo(1, by="eve")
+    found = events(bench, only=(Happening.ACT, Happening.UNDONE))
+    assert [(event.who, event.text, event.job_id) for event in found] == [
+        ("ann", "cancelled job 1", 1),
+        ("bob", "paused queue mail", None),
+        ("eve", "cancelled job 1", 1),
+    ]
+    assert [event.what for event in found] == [Happening.ACT, Happening.ACT, Happening.UNDONE]
+
+
+def test_the_newest_events_are_told_and_no_more_than_asked(bench: Bench) -> None:
+    for _ in range(20):
+        ran(bench, 1.0)
+    everything = events(bench)
+    assert len(everything) == 60
+    for limit in (1, 2, 7, 59):
+        assert events(bench, limit=limit) == everything[-limit:]
+    assert told(events(bench, limit=3, only=(Happening.COMPLETED,))) == ["completed 18", "completed 19", "completed 20"]
+    assert events(bench, after=everything[-5].at) == [event for event in everything if event.at > everything[-5].at]
+
+
+def test_an_empty_queue_has_no_past(bench: Bench) -> None:
+    assert events(bench) == []
+    assert runs(bench, 0, 10).runs == ()
+
+
+def test_the_ways_into_the_past_go_by_an_index_on_the_end(bench: Bench) -> None:
+    from jobdeck.store.sqlite.runs import ENDED, FAILURES
+
+    for way, index in (
+        (ENDED, "COVERING INDEX jobdeck_final (state=? AND finished_at>?"),
+        (FAILURES, "INDEX jobdeck_failures (finished_at>?"),
+    ):
+        query = way.format(begin="1.0", end="2.0").replace(":each", "10").replace(":state", "'completed'")
+        (plan,) = [row[3] for row in bench.rows(f"EXPLAIN QUERY PLAN {query}")]
+        assert plan.startswith("SEARCH")
+        assert f"USING {index}" in plan
+
+
+def test_the_queue_refuses_what_makes_no_sense(bench: Bench, tmp_path: object) -> None:
+    with open_queue(bench.path.with_name("other.db")) as queue:
+        assert isinstance(queue, Queue)
+        assert queue.runs(0.0).runs == ()
+        assert queue.events() == []
+        with pytest.raises(InvalidOption, match="since"):
+            queue.runs(5.0, 5.0)
+        with pytest.raises(InvalidOption, match="limit"):
+            queue.runs(1.0, 2.0, limit=0)
+        with pytest.raises(InvalidOption, match="slices"):
+            queue.runs(1.0, 2.0, slices=0)
+        with pytest.raises(InvalidOption, match="limit"):
+            queue.events(limit=10**6)
+
+
+def test_a_run_is_known_by_job_and_lease() -> None:
+    run = Run(job_id=1, lease=2, kind="k", queue="q", number=1, max_attempts=1, worker="w", started_at=0.0)
+    assert run.key == (1, 2)

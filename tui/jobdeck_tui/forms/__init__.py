@@ -1,0 +1,1 @@
+"""What forms know of values, options and commands; nothing here draws."""

@@ -1,0 +1,72 @@
+"""Moments as people type them, `18:30`, `2026-01-31T09:00`, and as the clocks of a zone show them. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+_CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
+
+
+def read_moment(text: str, now: float | None = None) -> float:
+    """A time as seconds since 1970: ISO 8601, in the local zone if it names none; or `HH:MM`, the next one to come.
+
+    Args:
+        text: what was typed.
+        now: what time it is; the machine's when `None`.
+
+    Raises:
+        ValueError: it is neither. The message says what was expected.
+    """
+    from datetime import datetime, timedelta  # imported late: most commands name no time
+
+    text = text.strip()
+    try:
+        found = _CLOCK.fullmatch(text)
+        if found:
+            today = datetime.now().astimezone() if now is None else datetime.fromtimestamp(now).astimezone()
+            hour, minute, second = (int(part or 0) for part in found.groups())
+            moment = today.replace(hour=hour, minute=minute, second=second, microsecond=0, tzinfo=None)
+            if moment <= today.replace(tzinfo=None):
+                moment += timedelta(days=1)
+        else:
+            moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.astimezone()).timestamp()
+    except (ValueError, OverflowError, OSError):
+        raise ValueError(f"{text!r} is not a time such as 18:30 or 2026-01-31T09:00") from None
+
+
+def in_zone(at: float, timezone: str | None) -> str:
+    """The moment as the clocks of that zone show it: `Mon 2026-02-02 03:00 CET`; in UTC where the zone is not known.
+
+    Args:
+        at: seconds since 1970.
+        timezone: a zone; the local one when `None`.
+    """
+    moment = moment_in(at, timezone)
+    if moment is None:
+        return str(at)
+    return moment.strftime("%a %Y-%m-%d %H:%M:%S %Z" if moment.second else "%a %Y-%m-%d %H:%M %Z")
+
+
+def moment_in(at: float, timezone: str | None) -> datetime | None:
+    """The moment by the clocks of that zone; `None` where it lies beyond the years that a calendar has."""
+    from datetime import UTC, datetime, tzinfo
+    from zoneinfo import ZoneInfo
+
+    zone: tzinfo
+    try:
+        if timezone is None:
+            return datetime.fromtimestamp(at).astimezone()
+        zone = UTC if timezone == "UTC" else ZoneInfo(timezone)
+    except (OverflowError, OSError):
+        return None
+    except Exception:  # a zone that the machine of another process knew
+        zone = UTC
+    try:
+        return datetime.fromtimestamp(at, zone)
+    except (OverflowError, ValueError, OSError):
+        return None

@@ -1,0 +1,275 @@
+"""Errors: what fails, alike failures together, one of them whole; a group is retried at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, cast
+
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.events import Resize
+from textual.widget import Widget
+
+from jobdeck import ErrorGroup
+
+from ..format import age, group_filter, number
+from ..looks.errors import ErrorsLook, ErrorsSeen, GroupKey, Sample, failed_ids, key_of, read_sample
+from ..text import safe
+from ..widgets.charts import sparkline
+from ..widgets.error_telling import sample_lines, short_place
+from ..widgets.keyed_table import Head, KeyedTable, Row
+from ..widgets.lines_view import LinesView
+from ..widgets.telling import Told, clock_time
+from .confirm import ConfirmScreen
+from .room import RoomScreen
+
+ASK_FROM = 20
+"""More jobs than this are not retried without a question."""
+_SPARK = 12
+_HEADS = (
+    Head("count", "COUNT", right=True, sort=True),
+    Head("exception", "EXCEPTION", least=10, most=26),
+    Head("place", "WHERE", least=6, most=24, drop=2),
+    Head("kind", "KIND", least=4, most=24, drop=1),
+    Head("last", "LAST", right=True, sort=True),
+    Head("first", "FIRST", right=True, drop=5),
+    Head("when", "WHEN", least=_SPARK, drop=4),
+    Head("message", "MESSAGE", least=16, most=60, grow=True, drop=3),
+)
+_NONE: Sequence[Told] = (
+    [("  nothing has failed", "good")],
+    [],
+    [("  What fails, times out or crashes is told here, alike failures together.", "quiet")],
+)
+
+
+class ErrorsScreen(RoomScreen):
+    """The groups, and a sample of the chosen one."""
+
+    HELP_TITLE = "Errors"
+    ROOM = "errors"
+    AUTO_FOCUS = "#error-groups"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("r", "retry", "retry group", tooltip="Run all failed jobs of the group again; asks when there are many"),
+        Binding("o", "jobs", "its jobs", tooltip="Show the jobs whose newest failure is of the group"),
+        Binding("s", "sort", "sort", tooltip="Sort by count, or by when it was last seen"),
+        Binding("t", "traceback", "traceback", tooltip="Show the whole traceback, or only the frame that raised"),
+        Binding("y", "copy", "copy", show=False, tooltip="Copy the error with its traceback"),
+        Binding("Y", "copy_command", "copy the command", show=False, tooltip="Copy the command line that retries the group"),
+        Binding("enter", "open", "open", show=False, tooltip="Open the job that failed last"),
+        Binding("7", "table", "errors", show=False, tooltip="The table of errors"),
+    ]
+    PARTS = (*RoomScreen.PARTS, KeyedTable, LinesView)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: ErrorsSeen | None = None
+        """What is shown."""
+        self.sample: Sample | None = None
+        """Of the chosen group, its newest failure."""
+        self._sort = "count"
+        self._whole: bool | None = None
+        """Whether the whole traceback was asked for, or only the raising frame; `None`: the whole where it fits."""
+
+    def body(self) -> Iterable[Widget]:
+        with Container(id="errors-body"):
+            yield KeyedTable("errors", _HEADS, digit="7", empty=_NONE, id="error-groups")
+            yield LinesView("sample", "", id="error-sample")
+
+    def look(self) -> ErrorsLook:
+        return ErrorsLook()
+
+    def on_resize(self, event: Resize) -> None:
+        """The table gives way to the sample, or grows."""
+        super().on_resize(event)
+        self.call_after_refresh(self._arrange)
+
+    def _arrange(self) -> None:
+        """The table as high as it has rows, up to half of the screen; without errors there is no sample."""
+        if not self.whole:
+            return
+        table, sample = self._table, self.query_one(LinesView)
+        sample.display = self.seen is None or bool(self.seen.groups)
+        self.call_after_refresh(self._show_sample)  # whether all of it fits is known once the table has its height
+        table.styles.height = "1fr" if not sample.display else max(6, min((self.size.height - 3) // 2, len(table.rows) + 3))
+
+    # -- what is shown ----------------------------------------------------------------------------
+
+    @property
+    def _table(self) -> KeyedTable:
+        return self.query_one(KeyedTable)
+
+    @property
+    def group(self) -> ErrorGroup | None:
+        """The chosen group."""
+        key = self._table.key
+        return next((group for group in self.seen.groups if key_of(group) == key), None) if self.seen is not None else None
+
+    def show(self, seen: object) -> None:
+        self.seen = cast("ErrorsSeen", seen)
+        self._show_groups()
+        self._read_sample()
+
+    def _show_groups(self) -> None:
+        if self.seen is None:
+            return
+        at, groups = self.seen.at, self.seen.groups
+        since = min((group.first_seen for group in groups), default=at)
+        if self._sort == "last":
+            groups = sorted(groups, key=lambda group: -group.last_seen)
+        table = self._table
+        table.show([_row(group, since, at) for group in groups], sorted_by=self._sort)
+        count = sum(group.count for group in groups)
+        below = [(f"{number(count)} failure{'s' * (count != 1)} since {clock_time(since, at)}", "$quiet")] if groups else []
+        table.titled([(number(len(groups)), "$quiet")], below)
+        self._arrange()
+
+    def _read_sample(self) -> None:
+        group = self.group
+        if group is None:
+            self.sample = None
+            self._show_sample()
+            return
+        chosen = group
+        self.cockpit.feed.ask(lambda queue: read_sample(queue, chosen), self._answered)
+
+    def _answered(self, sample: Sample) -> None:
+        if self.whole and self.group is not None and key_of(sample.group) == key_of(self.group):
+            self.sample = sample
+            self._show_sample()
+
+    def _show_sample(self) -> None:
+        view = self.query_one(LinesView)
+        if self.sample is None or self.seen is None:
+            view.titled("")
+            view.show([])
+            return
+        group = self.sample.group
+        view.titled(f"{safe(group.error_type)} in {safe(group.kind)}")
+        view.show(sample_lines(self.sample, self.seen.at, whole=self._shows_whole))
+
+    @property
+    def _shows_whole(self) -> bool:
+        if self._whole is not None or self.sample is None or self.seen is None:
+            return bool(self._whole)
+        room = self.query_one(LinesView).scrollable_content_region.height
+        return len(sample_lines(self.sample, self.seen.at, whole=True)) <= room
+
+    def on_keyed_table_moved(self) -> None:
+        """Show the sample of the group that is chosen now, from its beginning."""
+        self.sample, self._whole = None, None
+        view = self.query_one(LinesView)
+        view.scroll_home(animate=False)
+        self._read_sample()
+
+    # -- acts and ways ------------------------------------------------------------------------------
+
+    def on_keyed_table_opened(self, event: KeyedTable.Opened) -> None:
+        """Open the job that failed last."""
+        self.action_open()
+
+    def action_open(self) -> None:
+        """Open the job that failed last."""
+        group = self.group
+        if group is not None and group.job_ids:
+            self.cockpit.open_job(group.job_ids[0])
+
+    def action_jobs(self) -> None:
+        """Show the jobs of the group."""
+        if (group := self._chosen()) is not None:
+            self.cockpit.show_jobs(group_filter(group))
+
+    def action_retry(self) -> None:
+        """Retry the failed jobs of the group."""
+        if self.cockpit.refuse_readonly() or (group := self._chosen()) is None:
+            return
+        self.cockpit.feed.ask(lambda queue: failed_ids(queue, group), lambda ids: self._retry(group, ids))
+
+    def _retry(self, group: ErrorGroup, ids: Sequence[int]) -> None:
+        """Retry these jobs; many of them after a question."""
+        if not ids:
+            self.cockpit.tell(f"No job whose newest failure is {safe(group.error_type)} is failed now", failed=True)
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.cockpit.feed.retry(ids)
+
+        if len(ids) <= ASK_FROM:
+            answered(True)
+            return
+        what = f"{number(len(ids))} jobs"
+        place = f" at {safe(short_place(group.place))}" if group.place else ""
+        more = f"All failed jobs of {safe(group.kind)} with {safe(group.error_type)}{place}. z takes it back."
+        self.app.push_screen(ConfirmScreen(f"Retry {what}?", more, f"Retry {what}"), answered)
+
+    def action_sort(self) -> None:
+        """Sort by the other column."""
+        self._sort = "last" if self._sort == "count" else "count"
+        self._show_groups()
+
+    def on_keyed_table_sort_asked(self, event: KeyedTable.SortAsked) -> None:
+        """Sort by the column whose head was clicked."""
+        self._sort = event.key
+        self._show_groups()
+
+    def action_traceback(self) -> None:
+        """Show the whole traceback, or only the frame that raised."""
+        self._whole = not self._shows_whole
+        self._show_sample()
+
+    def action_copy(self) -> None:
+        """Copy the error with its traceback."""
+        if (group := self._chosen()) is None:
+            return
+        attempt = self.sample.attempt if self.sample is not None else None
+        traceback = attempt.traceback if attempt is not None else None
+        self.cockpit.copy(traceback or f"{group.error_type}: {group.message}", "the error")
+
+    def action_copy_command(self) -> None:
+        """Copy the command line that retries the group."""
+        if (group := self._chosen()) is not None:
+            from shlex import join
+
+            self.cockpit.copy(
+                join(["jobdeck", "retry", "--where", f"state:failed {group_filter(group)}"]),
+                "the command that retries the group",
+            )
+
+    def action_table(self) -> None:
+        """Go to the table."""
+        self._table.focus()
+
+    def focus_part(self, part: str) -> None:
+        self._table.focus()
+
+    def _chosen(self) -> ErrorGroup | None:
+        group = self.group
+        if group is None:
+            self.cockpit.tell("There is no group of errors to act on", failed=True)
+        return group
+
+
+def _row(group: ErrorGroup, since: float, now: float) -> Row:
+    key: GroupKey = key_of(group)
+    return Row(
+        key,
+        (
+            [(number(group.count), "strong")],
+            [(safe(group.error_type), "error")],
+            [(safe(short_place(group.place)) or "—", "" if group.place else "quiet")],
+            [(safe(group.kind), "")],
+            [(age(now - group.last_seen), "")],
+            [(age(now - group.first_seen), "quiet")],
+            [(sparkline(binned(group.seen_at, since, now, _SPARK), _SPARK), "error")],
+            [(safe(group.message.partition("\n")[0][:200]), "quiet")],
+        ),
+    )
+
+
+def binned(moments: Sequence[float], begin: float, end: float, count: int) -> list[int]:
+    """How many of the moments lie in each of `count` equal parts of a while."""
+    found = [0] * count
+    for at in moments:
+        found[max(0, min(count - 1, int((at - begin) / max(1.0, end - begin) * count)))] += 1
+    return found

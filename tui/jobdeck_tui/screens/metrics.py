@@ -1,0 +1,341 @@
+"""Metrics: throughput, failures, run times and waits over time, whole or of one queue or kind, and a table of groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar, cast
+
+from textual.binding import Binding, BindingType
+from textual.containers import Grid
+from textual.events import Resize
+from textual.widget import Widget
+
+from ..format import field_filter, number
+from ..looks.metrics import GROUPINGS, RANGES, MetricsLook, MetricsSeen
+from ..text import safe
+from ..widgets.charts import sparkline
+from ..widgets.choices import Choice, Choices
+from ..widgets.keyed_table import KeyedTable
+from ..widgets.measure_chart import MeasureChart, Reading
+from ..widgets.measure_charts import Depth, Failures, OldestWait, RunTime, Throughput, WaitTime
+from ..widgets.metric_groups import SORTED_TOLD, SORTS, heads, order, row, spark_width
+from ..widgets.scales import moment_text
+from .room import RoomScreen
+
+_RANGE_NAMES = {600.0: "10m", 3600.0: "1h", 86400.0: "24h", 604800.0: "7d"}
+_LEAST_CHART = 7
+"""Lines that a chart needs, its frame included."""
+_MOST_CHART = 14
+"""Lines that a chart takes beside the table."""
+_LEAST_TABLE = 8
+_STRIDE = 10
+"""Slices that the cursor moves at a stride."""
+
+
+class MetricsScreen(RoomScreen):
+    """Charts above, groups below."""
+
+    HELP_TITLE = "Metrics"
+    ROOM = "metrics"
+    AUTO_FOCUS = "#groups"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left_square_bracket", "range(-1)", "range", key_display="[ ]", tooltip="Look back less far"),
+        Binding("right_square_bracket", "range(1)", "look back further", show=False, tooltip="Look back further"),
+        Binding("t", "turn", "next range", show=False, tooltip="Look back 10 minutes, 1 hour, 24 hours or 7 days, in turn"),
+        Binding("b", "group", "group by", tooltip="Group by kind, by queue, or not at all"),
+        Binding("left,h", "point(-1)", "read values", key_display="h l", tooltip="Cursor to the left: the values of a moment"),
+        Binding("right,l", "point(1)", "cursor to the right", show=False, tooltip="Cursor to the right"),
+        Binding("shift+left,H", f"point(-{_STRIDE})", "far to the left", show=False, tooltip="Cursor ten slices to the left"),
+        Binding("shift+right,L", f"point({_STRIDE})", "far to the right", show=False, tooltip="Cursor ten slices to the right"),
+        Binding("o", "jobs", "jobs", tooltip="Show the jobs of the chosen group; without groups, those of the charts"),
+        Binding("s", "sort", "sort", show=False, tooltip="Sort the groups by jobs, failure rate, run p95, wait p95 or name"),
+        Binding("1", "part('throughput')", "throughput", show=False, tooltip="The chart of throughput"),
+        Binding("2", "part('latency')", "latency", show=False, tooltip="The chart of run times"),
+        Binding(
+            "escape,q",
+            "back",
+            "back",
+            key_display="esc",
+            tooltip="Let go of the zoom, the cursor, the narrowing; then back to the jobs",
+        ),
+    ]
+    PARTS = (*RoomScreen.PARTS, Choices, KeyedTable, RunTime)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: MetricsSeen | None = None
+        """What is shown."""
+        self.moment: float | None = None
+        """Where the cursor is: the begin of a slice."""
+        self.narrowed: tuple[tuple[str, str], ...] = ()
+        """To which queue and kind the charts are narrowed, in the order in which that was asked for."""
+        self._seconds = RANGES[0]
+        self._by = "kind"
+        self._sort = "jobs"
+        self._zoomed: MeasureChart | None = None
+        self._asked: MetricsLook | None = None
+
+    # -- what is shown ----------------------------------------------------------------------------
+
+    def body(self) -> Iterable[Widget]:
+        yield Choices(id="metrics-choices")
+        with Grid(id="measures"):
+            yield Throughput(id="throughput-over-time")
+            yield RunTime(id="run-over-time")
+            yield Failures(id="failures-over-time")
+            yield WaitTime(id="wait-over-time")
+            yield Depth(id="depth-over-time")
+            yield OldestWait(id="oldest-over-time")
+        yield KeyedTable("kinds", heads("kind", spark_width(0)), id="groups")
+
+    def on_mount(self) -> None:
+        """As it was left in the session before."""
+        remembered = self.cockpit.remembered
+        seconds, by = remembered.get("metrics range", self._seconds), remembered.get("metrics by", self._by)
+        self._seconds = seconds if seconds in RANGES else RANGES[0]
+        self._by = by if by in GROUPINGS else "kind"
+        self._regroup()
+
+    def look(self) -> MetricsLook:
+        chart = self._charts[0] if self._zoomed is None else self._zoomed
+        only = dict(self.narrowed)
+        slots = max(20, chart.plot_width)
+        return MetricsLook(self._seconds, slots, self._by, only.get("queue"), only.get("kind"))
+
+    def show(self, seen: object) -> None:
+        self.seen = cast("MetricsSeen", seen)
+        self._show_charts()
+        self._show_groups()
+        self._arrange()
+
+    @property
+    def _charts(self) -> list[MeasureChart]:
+        return list(self.query(MeasureChart))
+
+    @property
+    def _table(self) -> KeyedTable:
+        return self.query_one(KeyedTable)
+
+    @property
+    def cursor(self) -> int | None:
+        """The slice that the cursor is on."""
+        if self.moment is None or self.seen is None:
+            return None
+        slots = self.seen.charts.slots
+        return max(0, min(len(slots) - 1, int((self.moment - slots[0].at) // slots[0].seconds)))
+
+    def _show_charts(self) -> None:
+        if self.seen is None:
+            return
+        reading = Reading(self.seen.charts, self._seconds, self.cursor, "kind" in dict(self.narrowed))
+        for chart in self._charts:
+            if chart.display:
+                chart.show(reading)
+        self._show_choices()
+
+    def _show_choices(self) -> None:
+        groups = [
+            [Choice("range", str(each), name, each == self._seconds) for each, name in _RANGE_NAMES.items()],
+            [Choice("", "", "by"), *(Choice("by", each, each, each == self._by) for each in GROUPINGS)],
+        ]
+        groups += [[Choice("widen", field, f"{field} {safe(name)} ×", False, "accent")] for field, name in self.narrowed]
+        if self.cursor is not None and self.seen is not None:
+            at = moment_text(self.seen.charts.slots[self.cursor].at, self._seconds)
+            groups.append([Choice("cursor", "", f"at {at} ×", False, "strong")])
+        self.query_one(Choices).show(groups)
+
+    def _show_groups(self) -> None:
+        if self.seen is None or self._by == "none":
+            return
+        seen, only = self.seen, dict(self.narrowed).get(self._by)
+        rows = [
+            row(name, slot, sparkline(seen.completed.get(name, ()), spark_width(self.size.width)), narrowed=name == only)
+            for name, slot in sorted(seen.groups.items(), key=lambda item: order(self._sort, *item))
+        ]
+        table = self._table
+        table.heads = heads(self._by, spark_width(self.size.width))
+        table.empty = [
+            [("  nothing has run in this time", "quiet")],
+            [("  ", ""), ("]", "accent"), (" looks back further", "quiet")],
+        ]
+        table.show(rows, sorted_by=self._sort, descending=self._sort != "name")
+        within = [(f"in {field} {safe(name)}", "$quiet") for field, name in self.narrowed if field != self._by]
+        table.titled([(number(len(rows)), "$quiet"), *within], [(f"by {SORTED_TOLD[self._sort]}", "$quiet")])
+
+    # -- the layout ---------------------------------------------------------------------------------
+
+    def on_resize(self, event: Resize) -> None:
+        """As many charts as there is room for."""
+        super().on_resize(event)
+        self.call_after_refresh(self._rearrange)
+
+    def _rearrange(self) -> None:
+        if self.whole:
+            self._arrange()
+            self._show_charts()
+
+    def ask(self) -> None:
+        self._asked = self.look()
+        super().ask()
+
+    def on_measure_chart_resized(self) -> None:
+        """Look anew where the charts have room for another number of slices."""
+        if self.whole and self.app.screen is self and self.look() != self._asked:
+            self.ask()
+
+    def _arrange(self) -> None:
+        room = self.size.height - 4
+        grouped = self._by != "none" and self._zoomed is None
+        table = self._table
+        grid = self.query_one("#measures")
+        table.display = grouped
+        wanted = max(_LEAST_TABLE, min(room // 3, len(table.rows) + 3)) if grouped else 0
+        wanted = wanted if room - wanted >= _LEAST_CHART else max(4, room - _LEAST_CHART + 1) if grouped else 0
+        rows = 1 if self._zoomed is not None else max(1, min(3, (room - wanted) // _LEAST_CHART))
+        height = (room - wanted) // rows
+        if grouped:
+            height = min(_MOST_CHART, height)
+        grid.styles.grid_size_columns = 1 if self._zoomed is not None else 2
+        grid.styles.grid_size_rows = rows
+        grid.styles.height = height * rows if grouped else "1fr"
+        for at, chart in enumerate(self._charts):
+            chart.display = at < 2 * rows if self._zoomed is None else chart is self._zoomed
+
+    # -- ranges and groups --------------------------------------------------------------------------
+
+    def action_range(self, by: int) -> None:
+        """Look back less far, or further."""
+        at = RANGES.index(self._seconds) + by
+        if 0 <= at < len(RANGES):
+            self._look_back(RANGES[at])
+        else:
+            least = _RANGE_NAMES[self._seconds]
+            self.cockpit.tell(f"{least} is the {'shortest' if by < 0 else 'longest'} range")
+
+    def action_turn(self) -> None:
+        """Look back over the next range."""
+        self._look_back(RANGES[(RANGES.index(self._seconds) + 1) % len(RANGES)])
+
+    def _look_back(self, seconds: float) -> None:
+        self._seconds, self.moment = seconds, None
+        self.cockpit.remembered.put("metrics range", seconds)
+        self._show_choices()
+        self.ask()
+
+    def action_group(self) -> None:
+        """Group by something else."""
+        self._group_by({"kind": "queue", "queue": "none", "none": "kind"}[self._by])
+
+    def _group_by(self, by: str) -> None:
+        self._by = by
+        self.cockpit.remembered.put("metrics by", by)
+        self._regroup()
+        self._show_charts()
+        self.ask()
+
+    def _regroup(self) -> None:
+        table = self._table
+        if self._by != "none":
+            table.label, table.heads = f"{self._by}s", heads(self._by, spark_width(self.size.width))
+            table.show([])
+            table.titled()
+        had_focus = table.has_focus
+        self._arrange()
+        if self._by == "none" and had_focus:
+            self._charts[0].focus()
+        elif self._by != "none":
+            table.focus()
+        self._show_choices()
+
+    def on_choices_chosen(self, event: Choices.Chosen) -> None:
+        """Choose with the mouse."""
+        if event.what == "range":
+            self._look_back(float(event.value))
+        elif event.what == "by":
+            self._group_by(event.value)
+        elif event.what == "cursor":
+            self._point(None)
+        else:
+            self._narrow(tuple(each for each in self.narrowed if each[0] != event.value))
+
+    def action_sort(self) -> None:
+        """Sort by the next of the columns that can be sorted by."""
+        self._sort = SORTS[(SORTS.index(self._sort) + 1) % len(SORTS)]
+        self._show_groups()
+
+    def on_keyed_table_sort_asked(self, event: KeyedTable.SortAsked) -> None:
+        """Sort by the column whose head was clicked."""
+        self._sort = event.key
+        self._show_groups()
+
+    # -- from the whole to a group, and to its jobs ---------------------------------------------------
+
+    def on_keyed_table_opened(self, event: KeyedTable.Opened) -> None:
+        """Narrow the charts to the group; once they are, show its jobs."""
+        chosen = (self._by, str(event.key))
+        if chosen in self.narrowed:
+            self.action_jobs()
+        else:
+            self._narrow((*(each for each in self.narrowed if each[0] != self._by), chosen))
+
+    def _narrow(self, narrowed: tuple[tuple[str, str], ...]) -> None:
+        self.narrowed = narrowed
+        self._show_choices()
+        self.ask()
+
+    def action_jobs(self) -> None:
+        """Show the jobs of the chosen group, or of what the charts are narrowed to."""
+        only = dict(self.narrowed)
+        key = self._table.key
+        if self._by != "none" and key is not None:
+            only[self._by] = str(key)
+        self.cockpit.show_jobs(" ".join(field_filter(field, name) for field, name in only.items()))
+
+    def action_back(self) -> None:
+        """Let go of the zoom, then of the cursor, then of the narrowing; then back to the jobs."""
+        if self._zoomed is not None:
+            self._zoom(None)
+        elif self.moment is not None:
+            self._point(None)
+        elif self.narrowed:
+            self._narrow(self.narrowed[:-1])
+        else:
+            super().action_back()
+
+    # -- the cursor and the charts --------------------------------------------------------------------
+
+    def action_point(self, by: int) -> None:
+        """Move the cursor by slices; it begins at the newest that is whole."""
+        if self.seen is None:
+            return
+        slots = self.seen.charts.slots
+        at = len(slots) - 2 if self.cursor is None else self.cursor + by
+        self._point(max(0, min(len(slots) - 1, at)))
+
+    def on_measure_chart_pointed(self, event: MeasureChart.Pointed) -> None:
+        """Put the cursor where a chart was clicked."""
+        self._point(event.index)
+
+    def _point(self, index: int | None) -> None:
+        if self.seen is not None:
+            slots = self.seen.charts.slots
+            # The middle of the slice: it stays in it when slices begin a little later at the next look.
+            self.moment = None if index is None else slots[index].at + slots[index].seconds / 2
+            self._show_charts()
+
+    def on_measure_chart_zoomed(self, event: MeasureChart.Zoomed) -> None:
+        """Show a chart alone, or all again."""
+        self._zoom(None if self._zoomed is event.chart else event.chart)
+
+    def _zoom(self, chart: MeasureChart | None) -> None:
+        self._zoomed = chart
+        self._rearrange()
+
+    def action_part(self, part: str) -> None:
+        """Go to a chart."""
+        self.focus_part(part)
+
+    def focus_part(self, part: str) -> None:
+        if self._zoomed is not None:
+            self._zoom(None)
+        self.query_one(RunTime if part == "latency" else Throughput).focus()

@@ -1,0 +1,144 @@
+"""The form of a schedule: its time in plain words and its next ticks as you type, its kind, arguments and options."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, cast
+from zoneinfo import available_timezones
+
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.suggester import SuggestFromList
+from textual.widget import Widget
+from textual.widgets import Input, Select, Static
+
+from jobdeck import JobdeckError, Kind, Queue, Schedule, local_zone
+
+from ..forms.command_text import add_schedule_text, edit_schedule_text
+from ..forms.options import SCHEDULE_OPTIONS, options_of
+from ..forms.problems import Problems
+from ..forms.schedule_draft import Coming, ScheduleDraft
+from ..spoken import spoken
+from ..text import safe
+from ..widgets.field import Field
+from ..widgets.schedule_told import ticks_told
+from ..widgets.telling import Told
+from .form import NARROW, FormScreen
+
+_STRANGE = "This kind is not known here: its arguments stay as they are."
+_STYLES = {"strong": "bold", "quiet": "$quiet", "accent": "$accent", "later": "$later", "": ""}
+
+
+class ScheduleFormScreen(FormScreen[ScheduleDraft]):
+    """A new schedule, or one that there is. Gives back what was typed, which can keep itself."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+s,f2", "submit", "save", key_display="⏎ or ^s", tooltip="Keep the schedule"),
+        *FormScreen.BINDINGS[1:],
+    ]
+    DIALOG = "schedule-form"
+    OPTIONS = SCHEDULE_OPTIONS
+
+    def __init__(self, kinds: Sequence[Kind], before: Schedule | None = None) -> None:
+        """Make the form.
+
+        Args:
+            kinds: what can be enqueued.
+            before: the schedule to edit; a new one when `None`.
+        """
+        if before is not None and before.kind not in {kind.name for kind in kinds}:
+            kinds = [*kinds, _stranger(before)]  # its time and options can be edited all the same
+        super().__init__(kinds)
+        self._before = before
+        self._kind = self.kinds[before.kind] if before is not None else next(iter(self.kinds.values()))
+
+    def above(self) -> Iterable[Widget]:
+        before = self._before
+        name = Input(before.name if before else "", placeholder="nightly", compact=True, disabled=before is not None)
+        cron = Input(before.cron if before else "", placeholder="30 7 * * MON-FRI · @daily · every 90s", compact=True)
+        zone = Input(before.timezone if before else _zone_here(), placeholder="UTC", compact=True)
+        names = [(safe(each), each) for each in self.kinds]
+        kind = Select(names, value=self._kind.name, allow_blank=False, compact=True, id="schedule-kind")
+        yield Field("name", name, "it keeps its name" if before else "what it is called", required=not before)
+        yield Field("cron", cron, "min hour day month weekday", required=True)
+        yield Static("", id="cron-told")
+        yield Field("timezone", zone, "→ completes", label="zone")
+        yield Field("kind", kind, "what is enqueued")
+
+    async def begin(self) -> None:
+        title = ("new schedule", "") if self._before is None else ("schedule ", safe(self._before.name))
+        self.query_one("#schedule-form").border_title = Content.assemble((title[0], "bold"), (title[1], "bold"))
+        args = self._before.args if self._before is not None else {}
+        await self.arguments.fill(self._kind, args if isinstance(args, dict) else {}, as_json=_is_strange(self._kind))
+        await self.fill_options(self._kind, options_of(self._before) if self._before is not None else {})
+        self._entry("cron" if self._before is not None else "name").focus()
+        self._entry("timezone").suggester = SuggestFromList(["local", *sorted(available_timezones())], case_sensitive=False)
+
+    def _entry(self, name: str) -> Input:
+        entry = next(each.entry for each in self.query(Field) if each.key == name)
+        assert isinstance(entry, Input)
+        return entry
+
+    async def on_select_changed(self, event: Select.Changed) -> None:
+        """Another kind: other arguments. What the schedule has of it comes back with its own kind."""
+        if event.select.id == "schedule-kind" and event.value != self._kind.name:
+            self._kind = self.kinds[str(event.value)]
+            mine = self._before if self._before is not None and self._before.kind == self._kind.name else None
+            args = mine.args if mine is not None else {}
+            await self.arguments.fill(self._kind, args if isinstance(args, dict) else {})
+            await self.fill_options(self._kind, options_of(mine) if mine is not None else {})
+        self.check()
+
+    # -- checking ---------------------------------------------------------------------------------
+
+    def read(self) -> tuple[ScheduleDraft, dict[str, str]]:
+        made = self.arguments.made()
+        options, problems = self.read_options()
+        name, cron, zone = (self._entry(each).value.strip() for each in ("name", "cron", "timezone"))
+        draft = ScheduleDraft(name, cron, zone or "UTC", self._kind, made.args, options, self._before)
+        return draft, {**made.problems, **problems}
+
+    def judge(self, queue: Queue, draft: ScheduleDraft) -> tuple[Problems, object]:
+        return draft.judged(queue, stranger=_is_strange(draft.kind))
+
+    def told_command(self, draft: ScheduleDraft) -> str:
+        options = self.typed_options()
+        if self._before is not None:
+            return edit_schedule_text(self._before, draft.cron, draft.timezone, draft.kind, draft.args, options)
+        return add_schedule_text(draft.name or "NAME", draft.cron or "CRON", draft.timezone, draft.kind, draft.args, options)
+
+    def show_more(self, more: object) -> None:
+        coming = cast("Coming", more)
+        lines: list[Told] = []
+        if coming.ticks:
+            ticks = ticks_told(coming.ticks, coming.timezone, coming.at, narrow=self.size.width < NARROW)
+            lines = [[(safe(spoken(coming.cron)), "strong")], *ticks]
+        told = self.query_one("#cron-told", Static)
+        told.display = bool(lines)
+        told.update(Content("\n").join([Content.assemble(*((text, _STYLES[name]) for text, name in line)) for line in lines]))
+
+
+def _stranger(schedule: Schedule) -> Kind:
+    """Stands for a kind that another program knows."""
+    return Kind(
+        name=schedule.kind,
+        queue=schedule.queue,
+        priority=schedule.priority,
+        max_attempts=schedule.max_attempts,
+        timeout=schedule.timeout,
+        concurrency=None,
+        doc=_STRANGE,
+        parameters=(),
+    )
+
+
+def _is_strange(kind: Kind) -> bool:
+    return kind.doc == _STRANGE
+
+
+def _zone_here() -> str:
+    """The machine's own zone, which is what most people mean; UTC where it has no name."""
+    try:
+        return local_zone()
+    except JobdeckError:
+        return "UTC"

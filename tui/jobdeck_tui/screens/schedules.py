@@ -1,0 +1,226 @@
+"""Every schedule: its time in plain words, its next ticks, what became of its jobs. Made, edited, paused and run in place."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterable
+from typing import ClassVar, cast
+
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.events import Resize
+from textual.widget import Widget
+
+from jobdeck import Queue, Schedule
+
+from ..format import number, span
+from ..looks.schedules import ScheduleSeen, SchedulesLook, SchedulesSeen
+from ..text import safe
+from ..widgets.keyed_table import KeyedTable
+from ..widgets.lines_view import LinesView
+from ..widgets.schedule_told import HISTORY_HEADS, NARROW, counted, heads, history_row, row_of, strip_length, told
+from ..widgets.telling import Told
+from .confirm import ConfirmScreen
+from .room import RoomScreen
+
+_EMPTY: list[Told] = [
+    [("  no schedules yet", "strong")],
+    [("", "")],
+    [("  A schedule enqueues a job again and again:", "quiet")],
+    [("  every weekday at 07:30, on the last day of the month, every 90 seconds.", "quiet")],
+    [("", "")],
+    [("  n", "accent"), ("   makes one", "quiet")],
+    [("", "")],
+    [("  or on the command line", "quiet")],
+    [("  jobdeck schedule add nightly '0 3 * * *' --shell './backup.sh'", "quiet")],
+]
+_DELETE_MORE = "It enqueues nothing more; the jobs that it has enqueued stay. z brings it back."
+
+
+class ScheduleTable(KeyedTable):
+    """The table of schedules: enter edits."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "open", "edit", tooltip="Edit the chosen schedule")]
+
+
+class HistoryTable(KeyedTable):
+    """The newest jobs of the chosen schedule: enter opens one."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "open", "open the job", tooltip="Open the chosen job")]
+
+
+class SchedulesScreen(RoomScreen):
+    """The table of schedules; below, all about the chosen one, and its newest jobs."""
+
+    HELP_TITLE = "Schedules"
+    ROOM = "schedules"
+    AUTO_FOCUS = "#schedules"
+    PARTS = (*RoomScreen.PARTS, ScheduleTable, LinesView, HistoryTable)
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("n", "new", "new", tooltip="Make a schedule"),
+        Binding("e", "edit", "edit", tooltip="Edit the chosen schedule"),
+        Binding("p", "pause", "pause/resume", tooltip="Let the chosen schedule enqueue nothing more, or go on"),
+        Binding("R", "run", "run now", tooltip="Enqueue its job now, paused or not; its ticks stay as they are"),
+        Binding("o", "jobs", "jobs", tooltip="Show all its jobs on the main screen"),
+        Binding("delete,D", "delete", "delete", key_display="D", tooltip="Forget the chosen schedule; its jobs stay"),
+        Binding("Y", "copy_command", "copy the command", show=False, tooltip="Copy the command line that makes it again"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: SchedulesSeen | None = None
+
+    def body(self) -> Iterable[Widget]:
+        yield ScheduleTable("schedules", heads(NARROW), digit="8", empty=_EMPTY, id="schedules")
+        with Horizontal(id="schedule-parts"):
+            yield LinesView("schedule", "", id="schedule-facts")
+            yield HistoryTable(
+                "history", HISTORY_HEADS, empty=[[("  no jobs of it yet; R makes one", "quiet")]], id="schedule-history"
+            )
+
+    def on_resize(self, event: Resize) -> None:
+        """Give the parts what room there is."""
+        super().on_resize(event)
+        self.set_class(event.size.height < 20, "-short")
+        self.set_class(event.size.height >= 36, "-tall")
+        self.set_class(event.size.height >= 54, "-huge")
+        if self._seen is not None and self.whole:
+            self.show(self._seen)
+
+    # -- what is shown ----------------------------------------------------------------------------
+
+    def look(self) -> SchedulesLook:
+        return SchedulesLook()
+
+    def show(self, seen: object) -> None:
+        self._seen = cast("SchedulesSeen", seen)
+        at, schedules = self._seen.at, self._seen.schedules
+        table = self.query_one(ScheduleTable)
+        table.heads = heads(self.size.width)
+        table.show([row_of(each, at, strip_length(self.size.width)) for each in schedules])
+        paused = sum(each.schedule.paused for each in schedules)
+        table.titled(
+            [(number(len(schedules)), "$quiet")] if schedules else (), [(f"{number(paused)} paused", "$warning")] * bool(paused)
+        )
+        self.query_one("#schedule-parts").display = bool(schedules)
+        self._show_chosen()
+
+    def _show_chosen(self) -> None:
+        chosen = self.chosen
+        if chosen is None or self._seen is None:
+            return
+        at = self._seen.at
+        facts, history = self.query_one(LinesView), self.query_one(HistoryTable)
+        facts.titled(safe(chosen.schedule.name))
+        facts.show(told(chosen, at, narrow=self.size.width < NARROW))
+        history.show([history_row(job, at) for job in chosen.history])
+        history.titled([(safe(chosen.schedule.name), "$quiet")], [(counted(chosen.history), "$quiet")])
+
+    @property
+    def chosen(self) -> ScheduleSeen | None:
+        """The schedule that the cursor is on."""
+        key = self.query_one(ScheduleTable).key
+        schedules = self._seen.schedules if self._seen is not None else ()
+        return next((each for each in schedules if each.schedule.name == key), None)
+
+    def on_keyed_table_moved(self, event: KeyedTable.Moved) -> None:
+        """Tell of the one that the cursor is on now."""
+        if isinstance(event.table, ScheduleTable):
+            self._show_chosen()
+
+    def on_keyed_table_opened(self, event: KeyedTable.Opened) -> None:
+        """Edit the schedule, or open the job."""
+        if isinstance(event.table, HistoryTable):
+            self.cockpit.open_job(cast("int", event.key))
+        else:
+            self.action_edit()
+
+    # -- acts -------------------------------------------------------------------------------------
+
+    def _target(self) -> Schedule | None:
+        """The chosen schedule, to act upon."""
+        if self.cockpit.refuse_readonly():
+            return None
+        chosen = self.chosen
+        if chosen is None:
+            self.cockpit.tell("There is no schedule yet; n makes one", failed=True)
+            return None
+        return chosen.schedule
+
+    def action_new(self) -> None:
+        """Make a schedule."""
+        if not self.cockpit.refuse_readonly():
+            self.cockpit.new_schedule()
+
+    def action_edit(self) -> None:
+        """Edit the chosen one."""
+        if (schedule := self._target()) is not None:
+            self.cockpit.edit_schedule(schedule)
+
+    def action_pause(self) -> None:
+        """Pause the chosen one, or let it go on: whichever it is not now."""
+        if (schedule := self._target()) is not None:
+            self.cockpit.feed.do(_toggled(schedule.name))
+
+    def action_run(self) -> None:
+        """Enqueue its job now."""
+        if (schedule := self._target()) is not None:
+            self.cockpit.feed.do(_run(schedule.name))
+
+    def action_delete(self) -> None:
+        """Forget the chosen one, after a question."""
+        if (schedule := self._target()) is None:
+            return
+        name = schedule.name
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.cockpit.feed.do(_deleted(name))
+
+        self.app.push_screen(ConfirmScreen(f"Delete schedule {safe(name)}?", _DELETE_MORE, "Delete"), answered)
+
+    def action_jobs(self) -> None:
+        """Show its jobs."""
+        if (chosen := self.chosen) is not None:
+            self.cockpit.show_jobs(f"schedule:{chosen.schedule.name}")
+
+    def action_copy_command(self) -> None:
+        """Copy the command line that makes it again."""
+        if (chosen := self.chosen) is not None:
+            self.cockpit.copy(command_of(chosen.schedule), "the command that makes it again")
+
+
+def _toggled(name: str) -> Callable[[Queue], str]:
+    def act(queue: Queue) -> str:
+        if queue.schedules.resume(name):
+            return f"Schedule {safe(name)} goes on · z undoes"
+        queue.schedules.pause(name)
+        return f"Schedule {safe(name)} is paused: it enqueues nothing more · z undoes"
+
+    return act
+
+
+def _run(name: str) -> Callable[[Queue], str]:
+    def act(queue: Queue) -> str:
+        job = queue.schedules.run(name)
+        return f"Job {job.id} {safe(job.kind)} enqueued by schedule {safe(name)}"
+
+    return act
+
+
+def _deleted(name: str) -> Callable[[Queue], str]:
+    def act(queue: Queue) -> str:
+        queue.schedules.delete(name)
+        return f"Schedule {safe(name)} is deleted · z undoes"
+
+    return act
+
+
+def command_of(schedule: Schedule) -> str:
+    """The command line that makes a schedule again."""
+    words = ["jobdeck", "schedule", "add", schedule.name, schedule.cron, schedule.kind, "--args", schedule.args_json]
+    words += ["--timezone", schedule.timezone, "--queue", schedule.queue, "--priority", str(schedule.priority)]
+    words += ["--max-attempts", str(schedule.max_attempts), "--timeout", span(schedule.timeout or 0)]
+    for tag in schedule.tags:
+        words += ["--tag", tag]
+    return shlex.join(words)

@@ -1,0 +1,209 @@
+"""Every worker process, what its threads run, how long their leases last, and what is stuck."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import ClassVar, cast
+
+from textual.binding import Binding, BindingType
+from textual.events import Resize
+from textual.widget import Widget
+
+from jobdeck import Job
+
+from ..looks.workers import WorkersLook
+from ..messages import Deck
+from ..slots import Process, Slots
+from ..text import safe
+from ..widgets.keyed_table import Head, KeyedTable
+from ..widgets.lines_view import LinesView
+from ..widgets.telling import Told
+from ..widgets.worker_telling import job_facts, process_facts, rows, title
+from .room import RoomScreen
+
+_SLIPPED = 1.5
+"""Seconds after the chosen slot got another job in which `x` asks to be pressed again."""
+_WITH_FACTS = 20
+"""From this height on there are the facts of what is chosen."""
+_FRAME = 3
+"""Lines of header, bar and hints."""
+_TABLE = 4
+"""Lines of the table beside its rows."""
+_WIDE = 100
+_EMPTY: tuple[Told, ...] = (
+    [("  no worker runs: jobs can come, and wait", "")],
+    [],
+    [("  >", "accent"), ("  starts a thread in this cockpit", "quiet")],
+    [("  jobdeck worker --threads 4", ""), ("  starts one that needs no screen", "quiet")],
+    [("  jobdeck worker --processes 4", ""), ("  uses more than one core", "quiet")],
+)
+
+
+class WorkersScreen(RoomScreen):
+    """The table of processes and their slots, and everything about the chosen one."""
+
+    HELP_TITLE = "Workers"
+    ROOM = "workers"
+    AUTO_FOCUS = "#workers-table"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("x", "cancel", "stop its job", tooltip="Ask the chosen running job to stop"),
+        Binding("w", "why", "why", tooltip="Why does the chosen job run, or not end? Every condition, checked now"),
+        Binding("less_than_sign", "resize(-1)", "threads", key_display="< >", tooltip="One worker thread less in this cockpit"),
+        Binding("greater_than_sign", "resize(1)", "more threads", show=False, tooltip="One worker thread more in this cockpit"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._slots = Slots()
+        self._processes: dict[str, Process] = {}
+        self._lease: float | None = None
+        self._job_chosen: int | None = None
+        self._slipped_at = 0.0
+        self._facts_height = 0
+
+    def body(self) -> Iterable[Widget]:
+        yield KeyedTable("workers", _heads(80), digit="4", empty=_EMPTY, id="workers-table")
+        yield LinesView("chosen", "", id="worker-facts")
+
+    def on_resize(self, event: Resize) -> None:
+        """Columns and facts as there is room for them."""
+        super().on_resize(event)
+        self.set_class(event.size.height < _WITH_FACTS, "-low")
+        self._table.heads = _heads(event.size.width)
+        self._draw()
+
+    def look(self) -> WorkersLook:
+        return WorkersLook()
+
+    def show(self, seen: object) -> None:
+        self._lease = cast("float", seen)
+        self._draw()
+
+    def show_deck(self, deck: Deck) -> None:
+        self._processes = {each.id: each for each in self._slots.seat(deck.overview, deck.pool.worker)}
+        self._draw()
+
+    # -- what is shown ----------------------------------------------------------------------------
+
+    @property
+    def _table(self) -> KeyedTable:
+        return self.query_one("#workers-table", KeyedTable)
+
+    @property
+    def _chosen(self) -> tuple[Process | None, Job | None]:
+        """The process that the cursor is on, or in, and what the slot runs."""
+        key = cast("tuple[str, ...] | None", self._table.key)
+        process = self._processes.get(key[0]) if key else None
+        if process is None or key is None or len(key) < 2:
+            return process, None
+        place = int(key[1])
+        return process, process.slots[place] if 0 <= place < len(process.slots) else None
+
+    @property
+    def _job_id(self) -> int | None:
+        """The job that the cursor is on, be it one that the process does not hold any more."""
+        job = self._chosen[1]
+        key = cast("tuple[str, ...] | None", self._table.key)
+        if job is None and key is not None and len(key) > 1 and int(key[1]) < 0:
+            return -int(key[1])
+        return None if job is None else job.id
+
+    def _draw(self) -> None:
+        if self.deck is None or self._lease is None:
+            return
+        table, at, pool = self._table, self.deck.overview.at, self.deck.pool
+        processes = [*self._processes.values()]
+        before = self._job_chosen
+        made = list(rows(processes, pool, at, self._lease, wide=self.size.width >= _WIDE))
+        self._share_room(len(made))
+        table.show(made)
+        self._job_chosen = self._job_id
+        if before not in (None, self._job_chosen):
+            self._slipped_at = time.monotonic()
+        table.titled(title(processes) if processes else [], [(_here(pool.threads), "$quiet")])
+        self._draw_chosen()
+
+    def _share_room(self, rows: int) -> None:
+        """What is chosen gets the lines that the table does not need, within reason."""
+        room = self.size.height - _FRAME
+        height = max(8, min(room - rows - _TABLE, room * 2 // 5))
+        if height != self._facts_height:  # each setting lays the screen out anew
+            self._facts_height = height
+            self.query_one("#worker-facts").styles.height = height
+
+    def _draw_chosen(self) -> None:
+        process, job = self._chosen
+        view = self.query_one("#worker-facts", LinesView)
+        view.display = process is not None and not self.has_class("-low")
+        if process is None or self.deck is None or self._lease is None:
+            return
+        at, pool = self.deck.overview.at, self.deck.pool
+        if job is None:
+            view.titled("process")
+            view.show(process_facts(process, pool, at, self._lease))
+        else:
+            view.titled(f"job {job.id} of {safe(process.id.rpartition(':')[0])}")
+            view.show(job_facts(process, job, at, self._lease))
+
+    def on_keyed_table_moved(self) -> None:
+        """Tell of what is chosen now."""
+        self._job_chosen = self._job_id
+        self._draw_chosen()
+        self.query_one("#worker-facts", LinesView).scroll_home(animate=False)
+
+    # -- keys ---------------------------------------------------------------------------------------
+
+    def on_keyed_table_opened(self) -> None:
+        """Open the job that the slot runs; of a process, the jobs that it has run."""
+        process, _ = self._chosen
+        if (job_id := self._job_id) is not None:
+            self.cockpit.open_job(job_id)
+        elif process is not None:
+            self.cockpit.show_jobs(f'worker:"{process.id}"')
+
+    def action_cancel(self) -> None:
+        """Ask the chosen running job to stop; not one that has just taken the place of another."""
+        if self.cockpit.refuse_readonly():
+            return
+        job = self._chosen[1]
+        if job is None:
+            self.cockpit.tell("Choose a running job first: j or ↓, or click on it", failed=True)
+        elif time.monotonic() - self._slipped_at < _SLIPPED:
+            self._slipped_at = 0.0
+            self.cockpit.tell(f"Another job has just ended here; press x again to stop job {job.id}", failed=True)
+        else:
+            self.cockpit.feed.cancel([job.id])
+
+    def action_why(self) -> None:
+        """Explain the chosen job."""
+        if (job_id := self._job_id) is None:
+            self.cockpit.tell("Choose a running job first: j or ↓, or click on it", failed=True)
+        else:
+            self.cockpit.explain_job(job_id)
+
+    def action_resize(self, by: int) -> None:
+        """Change how many worker threads this process has."""
+        if not self.cockpit.refuse_readonly():
+            self.cockpit.feed.resize(by)
+
+
+def _heads(width: int) -> tuple[Head, ...]:
+    """The columns, for a terminal so wide."""
+    wide = width >= _WIDE
+    # Of fixed width: what runs changes from look to look, and columns that move with it would make the screen restless.
+    first = 26 if not wide else 34 if width < 170 else 44
+    return (
+        Head("worker", "PROCESS / WHAT IT RUNS" if wide else "PROCESS / JOB", least=first, most=first),
+        Head("busy", "BUSY / TRY" if wide else "BUSY/TRY", drop=2),
+        Head("for", "FOR", least=6, right=True),
+        Head("heard", "HEARD", right=True, drop=3),
+        Head("lease", "LEASE", least=13 if wide else 9),
+        Head("detail", "DETAIL", least=10 if wide else 18, most=400, drop=1, grow=True),
+    )
+
+
+def _here(threads: int) -> str:
+    return (
+        f"< > this cockpit: {threads} thread{'' if threads == 1 else 's'}" if threads else "> starts a thread in this cockpit"
+    )
