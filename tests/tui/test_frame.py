@@ -46,7 +46,7 @@ def test_a_snapshot_looks_and_runs_nothing(line: CommandLine) -> None:
 
 def test_a_snapshot_shows_another_screen_by_its_name(line: CommandLine) -> None:
     shown = run(line, "--snapshot", "--size", "80x24", "--screen", "queues", PYTHONUTF8="1").stdout.decode()
-    assert "³queues ──" in shown
+    assert "╭─ ³queues" in shown
     assert "mail" in shown
 
 

@@ -234,16 +234,13 @@ def test_j_k_and_the_page_keys_scroll_the_help_and_the_hints_are_clicked(still: 
     play(app, scene, (80, 24))
 
 
-def test_the_keys_of_the_form_and_of_why_can_be_clicked(still: Still) -> None:
+def test_the_keys_of_why_can_be_clicked(still: Still) -> None:
     still.queue.enqueue("img.resize", {"path": "a.jpg"})
     app = still.app()
 
     async def scene(pilot: Pilot[Any]) -> None:
-        await pilot.press("n")
-        label = app.screen.query("#form-keys Label").last()
-        await pilot.click(label, offset=(12, 0))
-        await seen(pilot, lambda: len(app.screen_stack) == 1)
         await pilot.press("j", "w")
+        await seen(pilot, lambda: len(app.screen_stack) == 2)
         await pilot.click("#why-foot", offset=(2, 0))
         await seen(pilot, lambda: len(app.screen_stack) == 1)
 
