@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import signal
 import sys
@@ -13,25 +12,28 @@ from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen, Screen
 
-from jobdeck import SWITCH_INTERVAL, Job, Kind, Queue, Schedule, Settings
+from jobdeck import Job, Kind, Schedule
 
 from .again import command_of as command_of
+from .appearance import Appearance
+from .clipboard import system_tool
 from .feed import Feed, Post
-from .loop import prompt_loop
+from .keymap import Keymap
 from .messages import Acted, Answered, DetailSnapshot, Drained, Explained, Seen, Snapshot, Trouble
-from .remembered import Remembered, config_folder
+from .program_log import ProgramLog
+from .remembered import Remembered
 from .rooms import BY_NAME, JOBS, ROOMS
 from .screens.job import JobScreen
 from .screens.jobs import JobsScreen
 from .screens.leave import LeaveScreen
+from .screens.log import LogScreen
 from .screens.room import RoomScreen
 from .screens.why import WhyScreen
-from .text import safe
-from .theme import DARK, FALLBACKS, LIGHT
+from .widgets.header import Header
 from .widgets.hints import keys_of
 
 #: Keys that would do nothing useful, or nothing at all, from the palette.
@@ -62,14 +64,18 @@ class _Nowhere:
         """Nothing to end."""
 
 
-class Cockpit(App[int]):
+class Cockpit(Appearance):
     """The app. Its return value is the exit code."""
 
     CSS_PATH = "deck.tcss"
     TITLE = "jobdeck"
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+c,ctrl+q", "leave", "quit", show=False, priority=True),
+        Binding("ctrl+c,ctrl+q", "leave", "quit", show=False, priority=True, tooltip="Quit, from wherever you are"),
+        Binding(
+            "exclamation_mark", "program_log", "log", show=False, tooltip="What this program warned of, and what was printed"
+        ),
+        Binding("ctrl+t", "next_theme", "next theme", show=False, tooltip="Change to the next theme"),
     ]
 
     def __init__(
@@ -81,6 +87,10 @@ class Cockpit(App[int]):
         readonly: bool = False,
         look_back: float = 600.0,
         remembered: Remembered | None = None,
+        scheme: str | None = None,
+        ascii_only: bool | None = None,
+        keymap: Keymap | None = None,
+        log: ProgramLog | None = None,
     ) -> None:
         """Make the app; `run` opens it.
 
@@ -91,12 +101,14 @@ class Cockpit(App[int]):
             readonly: refuse every act.
             look_back: seconds that the charts show at first.
             remembered: what earlier sessions have left; without it nothing outlives this one.
+            scheme: the theme; the remembered one when `None`.
+            ascii_only: draw in ASCII only; as remembered when `None`.
+            keymap: the keys that the person has changed.
+            log: what the program itself has to say.
         """
-        super().__init__()
-        self.remembered = remembered or Remembered()
-        self.register_theme(DARK)
-        self.register_theme(LIGHT)
-        self.theme = DARK.name
+        super().__init__(remembered=remembered, scheme=scheme, ascii_only=ascii_only)
+        self.keymap = (keymap or Keymap()).keys
+        self._key_problems = (keymap or Keymap()).problems
         self.feed = make_feed(self.post_message)
         self.kinds: Sequence[Kind] = self.feed.kinds()
         self.readonly = readonly
@@ -104,18 +116,23 @@ class Cockpit(App[int]):
         self.where = where
         self._look_back = look_back
         self._leaving = False
-
-    def get_theme_variable_defaults(self) -> dict[str, str]:
-        return dict(FALLBACKS)
+        self.program_log = log or ProgramLog()
+        self.failure: BaseException | None = None
+        """What the cockpit has crashed of."""
 
     def get_default_screen(self) -> Screen[None]:
         return JobsScreen(self.where, look_back=self._look_back)
 
     def on_mount(self) -> None:
-        """End well when asked to from outside."""
+        """Take the person's keys; end well when asked to from outside."""
+        self.set_interval(0.5, self._mark_warnings)
+        self.set_keymap({**self.keymap})
+        for problem in self._key_problems:
+            self.tell(problem, failed=True)
         loop = asyncio.get_running_loop()
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not on this platform or thread
             loop.add_signal_handler(signal.SIGTERM, self._terminate)
+            loop.add_signal_handler(signal.SIGINT, self._terminate)  # the key is another matter: it arrives as a key
             loop.add_signal_handler(signal.SIGHUP, self._hang_up)
         self.set_timer(FORM_AFTER, self._load_form)
 
@@ -192,11 +209,43 @@ class Cockpit(App[int]):
         if message.text is None:
             self.tell("The database can be read again")
 
-    # -- for the screens --------------------------------------------------------------------------
+    # -- what the program itself has to say -------------------------------------------------------
 
-    def tell(self, text: str, *, failed: bool = False) -> None:
-        """Show a toast. The text may come from anywhere."""
-        self.notify(safe(text), severity="warning" if failed else "information", timeout=6 if failed else 3, markup=False)
+    def _print(self, text: str, stderr: bool = False) -> None:
+        """What anything in this process prints goes to the log: the screen is not for it."""
+        self.program_log.printed(text, "err" if stderr else "out")
+
+    def action_program_log(self) -> None:
+        """Show the log."""
+        self.push_screen(LogScreen(self.program_log))
+
+    def _mark_warnings(self) -> None:
+        for screen in self.screen_stack:
+            for header in screen.query(Header):
+                header.warn(self.program_log.unseen)
+
+    def on_header_log_asked(self) -> None:
+        """The mark of warnings was clicked."""
+        self.action_program_log()
+
+    def _handle_exception(self, error: Exception) -> None:
+        if self.failure is None:
+            self.failure = error
+        super()._handle_exception(error)
+
+    def _fatal_error(self) -> None:
+        # Textual prints a page of variables here, which may be secret or hold escape sequences.
+        if self.is_headless:
+            super()._fatal_error()
+        else:
+            self._close_messages_no_wait()
+
+    def _print_error_renderables(self) -> None:
+        if not self.is_headless:
+            self._exit_renderables.clear()
+        super()._print_error_renderables()
+
+    # -- for the screens --------------------------------------------------------------------------
 
     def refuse_readonly(self) -> bool:
         """Whether acts are refused; says so."""
@@ -287,9 +336,18 @@ class Cockpit(App[int]):
             self.feed.do(draft.keep)
 
     def copy(self, text: str, what: str) -> None:
-        """Put text on the clipboard, through the terminal (OSC 52)."""
+        """Put text on the clipboard: through the terminal (OSC 52), and with the system's tool where there is one."""
         self.copy_to_clipboard(text)
-        self.tell(f"Copied {what}")
+        tool = system_tool()
+        if tool is None:
+            self.tell(f"Copied {what} through the terminal")
+            return
+
+        def hand_over() -> None:
+            self.post_message(Answered(self.tell, f"Copied {what} {way if tool.copy(text) else other}"))
+
+        way, other = f"with {tool.name}", f"through the terminal; {tool.name} did not take it"
+        threading.Thread(target=hand_over, name="jobdeck-clipboard", daemon=True).start()
 
     def copy_command(self, job: Job) -> None:
         """Copy the command line that enqueues a job again."""
@@ -332,7 +390,8 @@ class Cockpit(App[int]):
     def _hang_up(self) -> None:
         """The terminal is gone, and nobody can see a count-down: release what runs, and end."""
         nowhere = os.open(os.devnull, os.O_RDWR)
-        for standard in (0, 1, 2):
+        copies = [stream.fileno() for stream in (sys.__stdout__, sys.__stderr__) if stream is not None]
+        for standard in (0, *copies):
             os.dup2(nowhere, standard)
         # Textual's writing thread has died of the lost terminal, and what is still drawn would wait for it for ever.
         # If a later Textual names it differently, the last resort below remains.
@@ -362,10 +421,7 @@ class Cockpit(App[int]):
         for room in ROOMS:
             yield SystemCommand(f"Go to {room.name}", f"{room.digit}  {room.told}", _goer(self, room.name))
         yield SystemCommand("Go to jobs", "5  All jobs: the main screen", _goer(self, JOBS))
-        for theme in (DARK, LIGHT):
-            if self.theme != theme.name:
-                ground = "dark" if theme.dark else "light"
-                yield SystemCommand(f"Theme: {ground}", f"Use the {ground} theme", _setter(self, theme.name))
+        yield from self.look_commands()
 
 
 def _runner(app: Cockpit, action: str, node: object) -> Callable[[], None]:
@@ -380,73 +436,3 @@ def _goer(app: Cockpit, name: str) -> Callable[[], None]:
         app.call_later(app.action_room, name)
 
     return go
-
-
-def _setter(app: Cockpit, theme: str) -> Callable[[], None]:
-    def use() -> None:
-        app.theme = theme
-
-    return use
-
-
-def run_cockpit(settings: Settings, *, threads: int | None = None, readonly: bool = False, demo: bool = False) -> int:
-    """Open the cockpit on the queue of the settings, or on the demo's own; returns the exit code.
-
-    Raises:
-        StoreRefused: the database cannot be used.
-    """
-    # Keys stay quick beside handlers that compute: the interpreter's lock changes hands every half millisecond.
-    sys.setswitchinterval(SWITCH_INTERVAL)
-    count = settings.threads if threads is None else threads
-    if readonly:
-        count = 0
-    if demo:
-        return _run_demo(settings, count if threads is not None else 8)
-    with Queue(settings=settings) as queue:
-        return _run(queue, settings, where=_home(queue.where), threads=count, readonly=readonly)
-
-
-def _run_demo(settings: Settings, threads: int) -> int:
-    from .lab.workload import Workload, demo_queue
-
-    with demo_queue(settings) as queue:
-        workload = Workload(queue)
-        workload.start()
-        try:
-            return _run(queue, settings, where="demo", threads=threads, look_back=120.0)
-        finally:
-            workload.stop()
-
-
-def _run(
-    queue: Queue, settings: Settings, *, where: str, threads: int, readonly: bool = False, look_back: float = 600.0
-) -> int:
-    root = logging.getLogger()
-    root.setLevel(settings.log_level)
-    if not root.handlers:
-        root.addHandler(logging.NullHandler())  # nothing may print over the screen
-
-    def make_feed(post: Post) -> Feed:
-        return Feed(queue, post, threads=threads, readonly=readonly)
-
-    app = Cockpit(
-        make_feed,
-        where=where,
-        grace=settings.shutdown_grace,
-        readonly=readonly,
-        look_back=look_back,
-        remembered=Remembered(config_folder() / "cockpit.json"),
-    )
-    try:
-        code = app.run(loop=prompt_loop())
-    finally:
-        sys.setswitchinterval(SWITCH_INTERVAL)  # nothing is left to be prompt for
-        app.feed.end()
-    return app.return_code or code or 0
-
-
-def _home(path: str) -> str:
-    from pathlib import Path
-
-    home = str(Path.home())
-    return "~" + path[len(home) :] if path.startswith(home + "/") else path

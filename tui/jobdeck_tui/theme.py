@@ -1,8 +1,13 @@
-"""The colours of the deck: a calm, near-black ground, and colour only for meaning."""
+"""The colours of the deck: a calm, near-black ground, and colour only for meaning; and the same on other grounds."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from textual.filter import LineFilter
 from textual.theme import Theme
+
+from .drawing import CARET, Chosen, OwnColours
 
 DARK = Theme(
     name="jobdeck-dark",
@@ -35,7 +40,7 @@ LIGHT = Theme(
     dark=False,
     primary="#2f5fc4",
     secondary="#5c6270",
-    accent="#0a7ea4",
+    accent="#087799",
     success="#2e7d3a",
     warning="#a35a00",
     error="#c02942",
@@ -47,7 +52,7 @@ LIGHT = Theme(
     variables={
         "line": "#d5d1c7",
         "line-focus": "#7d93c9",
-        "quiet": "#7b7f8a",
+        "quiet": "#6c707b",
         "cursor": "#dde6fa",
         "field": "#e4e0d6",
         "mark": "#a35a00",
@@ -55,6 +60,130 @@ LIGHT = Theme(
         "input-selection-background": "#b9cbf5",
     },
 )
+
+CONTRAST = Theme(
+    name="jobdeck-contrast",
+    dark=True,
+    primary="#ffe34d",
+    secondary="#e0e0e0",
+    accent="#66e0ff",
+    success="#5dff8f",
+    warning="#ffc547",
+    error="#ff8a8a",
+    foreground="#ffffff",
+    background="#000000",
+    surface="#000000",
+    panel="#000000",
+    boost="#1c1c1c",
+    variables={
+        "line": "#a8a8a8",
+        "line-focus": "#ffe34d",
+        "quiet": "#c4c4c4",
+        "cursor": "#ffe34d",
+        "field": "#333333",
+        "mark": "#ffc547",
+        "later": "#e0b3ff",
+        "input-selection-background": "#ffe34d",
+        "input-cursor-background": "#c800c8",
+        "input-cursor-foreground": "#ffffff",
+        "block-cursor-foreground": "#000000",
+        "block-cursor-background": "#ffe34d",
+    },
+)
+
+#: The terminal's own sixteen colours on its own ground. Blue and bright black stand for reverse and dim (drawing.py).
+ANSI = Theme(
+    name="jobdeck-ansi",
+    dark=True,
+    ansi=True,
+    primary="ansi_blue",
+    secondary="ansi_cyan",
+    accent="ansi_cyan",
+    success="ansi_green",
+    warning="ansi_yellow",
+    error="ansi_red",
+    foreground="ansi_default",
+    background="ansi_default",
+    surface="ansi_default",
+    panel="ansi_default",
+    boost="ansi_default",
+    variables={
+        "line": "ansi_bright_black",
+        "line-focus": "ansi_cyan",
+        "quiet": "ansi_bright_black",
+        "cursor": "ansi_blue",
+        "field": "ansi_bright_black",
+        "mark": "ansi_yellow",
+        "later": "ansi_magenta",
+        "ansi-background": "ansi_default",
+        "ansi-foreground": "ansi_default",
+        "border": "ansi_bright_black",
+        "border-blurred": "ansi_bright_black",
+        "block-cursor-foreground": "ansi_default",
+        "block-cursor-background": "ansi_blue",
+        "input-cursor-background": "ansi_magenta",
+        "input-cursor-foreground": "ansi_bright_white",
+        "input-cursor-text-style": "none",
+        "input-selection-background": "ansi_blue",
+        "input-selection-foreground": "ansi_default",
+        "screen-selection-background": "ansi_blue",
+        "screen-selection-foreground": "ansi_default",
+    },
+)
+
+#: Shades that stand for attributes where no colour is wanted: dim, plain and bold; underlined and reverse (drawing.py).
+MONO = Theme(
+    name="jobdeck-mono",
+    dark=True,
+    primary="#ffffff",
+    secondary="#c8c8c8",
+    accent="#c8c8c8",
+    success="#c8c8c8",
+    warning="#ffffff",
+    error="#ffffff",
+    foreground="#c8c8c8",
+    background="#000000",
+    surface="#000000",
+    panel="#000000",
+    boost="#0a0a0a",
+    variables={
+        "line": "#707070",
+        "line-focus": "#ffffff",
+        "quiet": "#707070",
+        "cursor": "#d0d0d0",
+        "field": "#303030",
+        "mark": "#ffffff",
+        "later": "#c8c8c8",
+        "input-selection-background": "#d0d0d0",
+        "input-cursor-background": CARET,
+        "input-cursor-foreground": "#ffffff",
+        "block-cursor-foreground": "#000000",
+        "block-cursor-background": "#d0d0d0",
+    },
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """A theme that can be chosen."""
+
+    name: str
+    """As it is typed and remembered."""
+    told: str
+    theme: Theme
+    filters: tuple[LineFilter, ...] = ()
+    """What else happens to each line."""
+
+
+SCHEMES = {
+    scheme.name: scheme
+    for scheme in (
+        Scheme("dark", "A calm, near-black ground", DARK),
+        Scheme("light", "Dark on a light ground", LIGHT),
+        Scheme("contrast", "High contrast: black, white and few strong colours", CONTRAST, (Chosen("#ffe34d", "#000000"),)),
+        Scheme("ansi", "The sixteen colours of your terminal, on its own ground", ANSI, (OwnColours(),)),
+    )
+}
 
 #: What a theme that is not ours lacks. `get_theme_variable_defaults` offers these to the stylesheet.
 FALLBACKS = {

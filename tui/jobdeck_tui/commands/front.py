@@ -37,6 +37,14 @@ class Front:
     threads: int | None = None
     readonly: bool = False
     json: bool = False
+    theme: str | None = None
+    ascii: bool = False
+    snapshot: bool = False
+    screenshot: str | None = None
+    size: tuple[int, int] | None = None
+    screen: str | None = None
+    web: bool = False
+    port: int | None = None
 
     @cached_property
     def settings(self) -> Settings:
@@ -57,13 +65,17 @@ class Front:
             self.refuse_if_readonly()
         from jobdeck import Queue
 
-        where = self.settings.database
         if must_exist:
-            scheme, separator, rest = where.partition("://")
-            path = rest.removeprefix("/") if separator and scheme == "sqlite" else where
-            if (not separator or scheme == "sqlite") and not os.path.exists(os.path.expanduser(path)):  # noqa: PTH110, PTH111
-                raise Refused(f"There is no database {where}; `jobdeck enqueue` and `jobdeck run` make one.")
+            self.refuse_missing()
         return Queue(settings=self.settings)
+
+    def refuse_missing(self) -> None:
+        """Refuse a database that is not there."""
+        where = self.settings.database
+        scheme, separator, rest = where.partition("://")
+        path = rest.removeprefix("/") if separator and scheme == "sqlite" else where
+        if (not separator or scheme == "sqlite") and not os.path.exists(os.path.expanduser(path)):  # noqa: PTH110, PTH111
+            raise Refused(f"There is no database {where}; `jobdeck enqueue` and `jobdeck run` make one.")
 
     def refuse_if_readonly(self) -> None:
         """Raise a usage error if --readonly was given."""
@@ -115,6 +127,7 @@ def _common(*, json: bool, cockpit: bool) -> list[click.Option]:
                 help="Worker threads; 0 to only watch.  [env: JOBDECK_THREADS]",
             ),
             click.Option(["--readonly"], is_flag=True, expose_value=False, callback=_told, help="Look, but change nothing."),
+            *_looks(),
         ]
     if json:
         options.append(
@@ -127,6 +140,40 @@ def _common(*, json: bool, cockpit: bool) -> list[click.Option]:
             )
         )
     return options
+
+
+class Size(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """Columns and lines: `120x40`."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Read it."""
+        if isinstance(value, tuple):
+            return value
+        columns, _, lines = str(value).lower().partition("x")
+        if not (columns.isdecimal() and lines.isdecimal() and len(columns) < 5 and len(lines) < 5):
+            self.fail(f"{value!r} is not a size such as 120x40", param, ctx)
+        return int(columns), int(lines)
+
+
+def _looks() -> list[click.Option]:
+    """How the cockpit is shown, and where."""
+
+    def option(name: str, help: str, **more: Any) -> click.Option:
+        return click.Option([name], expose_value=False, callback=_told, help=help, **more)
+
+    themes = ("dark", "light", "contrast", "ansi")  # as in theme.py, which is not imported for --help
+    return [
+        option("--theme", "The colours, for this once.  [env: JOBDECK_THEME]", type=click.Choice(themes)),
+        option("--ascii", "Draw with ASCII characters only.  [env: JOBDECK_ASCII]", is_flag=True),
+        option("--snapshot", "Print one frame as text and exit.", is_flag=True),
+        option("--screenshot", "Save one frame as a picture (SVG) and exit.", metavar="FILE"),
+        option("--size", "Size of the frame; the terminal's if not said.", type=Size(), metavar="COLUMNSxLINES"),
+        option("--screen", "The screen of the frame: queues, …; jobs if not said.", metavar="NAME"),
+        option("--web", "Serve the cockpit to a browser on this machine.", is_flag=True),
+        option("--port", "The port of --web; 8000 if not said.", type=click.IntRange(0, 65535), metavar="N"),
+    ]
 
 
 def front_options(*, cockpit: bool) -> Callable[[F], F]:

@@ -10,11 +10,14 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
+from textual.dom import DOMNode
 from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
-from ..widgets.hints import keys_of
+from ..appearance import Appearance, spelled
+from ..keymap import keys_in_use
+from ..widgets.hints import Hints, keys_of
 
 _TEXT_WIDTH = 68
 """Cells for the keys and their text."""
@@ -25,46 +28,64 @@ Group = tuple[str, list[tuple[str, str]]]
 class HelpScreen(ModalScreen[None]):
     """Keys and what they do, by where they work."""
 
+    AUTO_FOCUS = ""
+
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,question_mark,q", "close", "close"),
-        Binding("j,down", "scroll(1)", "down", show=False, system=True),
-        Binding("k,up", "scroll(-1)", "up", show=False, system=True),
+        Binding("escape", "back", "close", key_display="esc", tooltip="Show every key again, or close"),
+        Binding("question_mark,q", "close", "close", show=False),
+        Binding("slash", "find", "find", tooltip="Find a key by what it does"),
+        Binding("j,down", "scroll(1)", "scroll", key_display="j k", tooltip="Scroll down"),
+        Binding("k,up", "scroll(-1)", "scroll up", show=False),
+        Binding("pagedown", "page(1)", "page down", show=False),
+        Binding("pageup", "page(-1)", "page up", show=False),
     ]
 
     def __init__(self, title: str, groups: list[Group]) -> None:
         super().__init__()
         self._title = title
         self._groups = groups
+        self.told = ""
+        """What is shown, as text."""
 
     @classmethod
     def of(cls, screen: Screen[Any]) -> HelpScreen:
         """The help of a screen: its own keys, and those of the widgets that can have the focus."""
-        title = getattr(screen, "HELP_TITLE", "") or screen.__class__.__name__
+        title = getattr(screen, "HELP_TITLE", "") or screen.__class__.__name__.removesuffix("Screen")
         groups = [_group("anywhere on this screen", screen)]
         seen: set[type] = set()
         for widget in sorted(screen.focus_chain, key=lambda widget: widget is not screen.focused):
             if type(widget) not in seen:
                 seen.add(type(widget))
                 groups.append(_group(_name(widget), widget))
+        groups.append(_group("anywhere", screen.app))
         return cls(title, [group for group in groups if group[1]])
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog", id="help"):
-            with VerticalScroll(id="help-body"):
-                yield Static(self._content(), id="help-text")
-            yield Static(
-                Content.assemble(("esc", "$accent"), (" close   ", "$quiet"), ("j k", "$accent"), (" scroll", "$quiet")),
-                id="help-foot",
-            )
+            yield Input(placeholder="what a key does", id="help-find", compact=True)
+            with VerticalScroll(id="help-body", can_focus=False):
+                yield Static(id="help-text")
+            yield Hints(id="help-foot")
 
     def on_mount(self) -> None:
         """Name the screen whose help this is."""
         self.query_one("#help").border_title = Content.assemble((f"keys · {self._title}", "bold"))
+        self._show("")
 
-    def _content(self) -> Content:
+    def _show(self, wanted: str) -> None:
+        words = wanted.lower().split()
+        groups = [(name, [row for row in rows if _fits(row, words)]) for name, rows in self._groups]
+        content = self._content([group for group in groups if group[1]])
+        self.told = content.plain
+        self.query_one("#help-text", Static).update(content)
+
+    def _content(self, groups: list[Group]) -> Content:
+        if not groups:
+            return Content.assemble(("no key does that", "$quiet"))
         parts: list[Content] = []
-        widest = max(len(keys) for _, rows in self._groups for keys, _ in rows)
-        for name, rows in self._groups:
+        shown = [(name, [(spelled(self.app, keys), spelled(self.app, text)) for keys, text in rows]) for name, rows in groups]
+        widest = max(len(keys) for _, rows in shown for keys, _ in rows)
+        for name, rows in shown:
             parts.append(Content.assemble((name, "bold $quiet")))
             for keys, text in rows:
                 first, *more = wrap(text, _TEXT_WIDTH - widest)
@@ -72,6 +93,30 @@ class HelpScreen(ModalScreen[None]):
                 parts += [Content(" " * (widest + 4) + rest) for rest in more]
             parts.append(Content(""))
         return Content("\n").join(parts[:-1])
+
+    def action_find(self) -> None:
+        """Type what a key does."""
+        field = self.query_one("#help-find", Input)
+        field.display = True
+        field.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Show what fits while it is typed."""
+        self._show(event.value)
+
+    def on_input_submitted(self) -> None:
+        """Keep what was found, and scroll in it."""
+        self.set_focus(None)
+
+    def action_back(self) -> None:
+        """Show every key again; without a search, close."""
+        field = self.query_one("#help-find", Input)
+        if not field.display:
+            self.dismiss()
+            return
+        field.value = ""
+        field.display = False
+        self.set_focus(None)
 
     def action_close(self) -> None:
         """Back."""
@@ -81,17 +126,29 @@ class HelpScreen(ModalScreen[None]):
         """Scroll a line."""
         self.query_one("#help-body").scroll_relative(y=by, animate=False)
 
+    def action_page(self, by: int) -> None:
+        """Scroll a screenful."""
+        body = self.query_one("#help-body")
+        body.scroll_relative(y=by * max(1, body.size.height - 1), animate=False)
 
-def _group(name: str, node: Widget) -> Group:
+
+def _fits(row: tuple[str, str], words: list[str]) -> bool:
+    keys, text = row
+    return all(word in keys.lower().split() or word in text.lower() for word in words)
+
+
+def _group(name: str, node: DOMNode) -> Group:
     rows: dict[str, str] = {}
-    for binding in _bindings(node):
+    keymap = node.app.keymap if isinstance(node.app, Appearance) else {}
+    for declared in _bindings(node):
+        binding = keys_in_use(keymap, declared)
         text = binding.tooltip or binding.description
         if text:
             rows[keys_of(binding, all_of_them=True)] = text[:1].lower() + text[1:]
     return name, list(rows.items())
 
 
-def _bindings(node: Widget) -> Iterable[Binding]:
+def _bindings(node: DOMNode) -> Iterable[Binding]:
     for own in type(node).__mro__:
         if not own.__module__.startswith("jobdeck_tui"):
             continue

@@ -16,6 +16,9 @@ from ..format import duration
 from ..messages import Deck
 from ..text import safe
 
+_BAR = 60
+"""Cells of the time that is left."""
+
 
 class LeaveScreen(ModalScreen[str]):
     """Answers `stay`; draining and releasing are asked of the app at once, and it ends when they are done."""
@@ -66,23 +69,28 @@ class LeaveScreen(ModalScreen[str]):
             ("drain", "bold"),
             (f"    claim nothing more, give running jobs up to {duration(self._grace)}\n", "$quiet"),
             ("release", "bold"),
-            ("  stop now; their attempt is given back and they run again later\n", "$quiet"),
+            ("  stop now; the attempt is given back, they run again later\n", "$quiet"),
             ("stay", "bold"),
-            ("     go on", "$quiet"),
+            ("     go on, as if nothing had been asked", "$quiet"),
         )
         self.query_one("#leave-text", Static).update(text)
 
     def show(self, deck: Deck) -> None:
         """Count down, and name what still runs."""
-        if self._left is None:
+        if self._left is None or not self.query("#leave-text"):  # not asked yet; or on its way out
             return
         mine = [job for job in deck.overview.running if job.worker == deck.pool.worker]
         names = ", ".join(sorted({safe(job.kind) for job in mine})[:4]) or "the last results are being written"
         waits = f"{len(mine)} running: {names}" if mine else names
-        self.query_one("#leave-text", Static).update(Content.assemble((waits, ""), ("\nr releases them now", "$quiet")))
+        full = round(_BAR * self._left / self._grace) if self._grace else 0
+        self.query_one("#leave-text", Static).update(
+            Content.assemble(
+                ("█" * full, "$accent"), ("░" * (_BAR - full), "$line"), (f"\n{waits}", ""), ("\nr releases them now", "$quiet")
+            )
+        )
 
     def _count(self) -> None:
-        if self._left is not None:
+        if self._left is not None and self.query("#leave-title"):
             self._left = max(0.0, self._left - 0.1)
             self.query_one("#leave-title", Static).update(f"Draining: {self._left:4.1f} s left")
 

@@ -17,6 +17,7 @@ from jobdeck import Check, Explanation
 
 from ..format import duration
 from ..text import safe
+from ..widgets.hints import Hints
 from ..widgets.telling import clock_time
 
 EVERY = 1.0
@@ -29,9 +30,9 @@ class WhyScreen(ModalScreen[None]):
     """Conditions, met or not, each with what to do about it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,w,q", "close", "close"),
-        Binding("j,down", "scroll(1)", "down", show=False, system=True),
-        Binding("k,up", "scroll(-1)", "up", show=False, system=True),
+        Binding("escape,w,q", "close", "close", key_display="esc"),
+        Binding("j,down", "scroll(1)", "scroll", key_display="j k"),
+        Binding("k,up", "scroll(-1)", "scroll up", show=False),
     ]
 
     def __init__(self, job_id: int, ask: Callable[[int], None]) -> None:
@@ -51,10 +52,7 @@ class WhyScreen(ModalScreen[None]):
         with Vertical(classes="dialog", id="why"):
             with VerticalScroll(id="why-body"):
                 yield Static("", id="why-text")
-            yield Static(
-                Content.assemble(("esc", "$accent"), (" close   ", "$quiet"), ("j k", "$accent"), (" scroll", "$quiet")),
-                id="why-foot",
-            )
+            yield Hints(id="why-foot")
 
     def on_mount(self) -> None:
         """Ask now, and again as long as it is open."""

@@ -29,6 +29,9 @@ class Header(Drawn):
             super().__init__()
             self.state = state
 
+    class LogAsked(Message):
+        """The mark of warnings was clicked."""
+
     def __init__(self, where: str, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._where = where
@@ -36,6 +39,8 @@ class Header(Drawn):
         self._trouble: str | None = None
         self._frozen_at: float | None = None
         self._places: list[tuple[int, int, State]] = []
+        self._warnings = 0
+        self._mark = (0, 0)
 
     def show(self, deck: Deck) -> None:
         """Show these counts."""
@@ -52,6 +57,12 @@ class Header(Drawn):
         self._frozen_at = age
         self.refresh()
 
+    def warn(self, unseen: int) -> None:
+        """Show how many warnings of the program itself nobody has seen."""
+        if unseen != self._warnings:
+            self._warnings = unseen
+            self.refresh()
+
     def draw(self, y: int, width: int) -> Sequence[Piece]:
         quiet, strong = self.style("quiet"), self.style("strong")
         left: list[Piece] = [(" jobdeck", strong)]
@@ -64,12 +75,16 @@ class Header(Drawn):
         elif self._deck is None:
             live = ("  ○ opening", quiet)
         left.append(live)
+        if self._warnings:
+            left.append((f"  ! {short_number(self._warnings)}", self.style("warning")))
         counts = self._counts(width - width_of(left) - 2)
         room = width - width_of(left) - width_of([piece for piece, _ in counts]) - 4
         where = safe(self._where)
         if room >= 12:
             shown = where if len(where) <= room else "…" + where[-(room - 1) :]
             left.insert(1, ("  " + shown, quiet))
+        end = width_of(left)
+        self._mark = (end - len(left[-1][0]) + 1, end) if self._warnings else (0, 0)
         blanks = max(1, width - width_of(left) - width_of([piece for piece, _ in counts]) - 1)
         self._places = []
         at = width_of(left) + blanks
@@ -96,7 +111,9 @@ class Header(Drawn):
         return []
 
     def on_click(self, event: Click) -> None:
-        """Open the jobs of the count that was clicked."""
+        """Open the jobs of the count that was clicked, or the log."""
+        if self._mark[0] <= event.x < self._mark[1]:
+            self.post_message(self.LogAsked())
         for begin, end, state in self._places:
             if begin <= event.x < end:
                 self.post_message(self.Chosen(state))

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from rich.cells import cell_len
 from textual.binding import Binding
 from textual.events import Click
+from textual.keys import key_to_character
 from textual.widgets import Input
 
+from ..appearance import spelled
 from .lines import Piece, width_of
 from .panel import Drawn
 
@@ -45,6 +47,9 @@ def key_name(key: str) -> str:
     """A key as a person reads it."""
     if key in _NAMES:
         return _NAMES[key]
+    character = key_to_character(key)
+    if character is not None and character.isprintable():
+        return character
     return key.replace("ctrl+", "^") if key.startswith("ctrl+") else key
 
 
@@ -69,13 +74,13 @@ class Hints(Drawn):
     def draw(self, y: int, width: int) -> Sequence[Piece]:
         quiet, accent = self.style("quiet"), self.style("accent")
         shown: dict[str, tuple[str, str, bool]] = {}
-        typing = isinstance(self.screen.focused, Input)
+        typing = isinstance(self.screen.focused, Input) and not self.screen.is_modal
         for active in self.screen.active_bindings.values():
             binding = active.binding
             if typing and active.node is not self.screen.focused:
                 continue  # what is typed is text, whatever the screen would do with it
             if binding.show and binding.description and binding.action not in shown:
-                shown[binding.action] = (keys_of(binding), binding.description, active.enabled)
+                shown[binding.action] = (spelled(self.app, keys_of(binding)), binding.description, active.enabled)
         shown = dict(sorted(shown.items(), key=lambda item: _LAST.get(item[1][1], 0)))
         last = {action: each for action, each in shown.items() if each[1] == "help"}
         room = width - 1 - sum(_length(each) for each in last.values())

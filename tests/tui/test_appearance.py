@@ -1,0 +1,347 @@
+"""How the cockpit looks: themes, no colour, ASCII; and that what is chosen can be seen in each."""
+
+from __future__ import annotations
+
+import asyncio
+import unicodedata
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from tests.tui.still import Still, seen, settled, steps
+from textual.color import Color
+from textual.pilot import Pilot
+from textual.strip import Strip
+
+from jobdeck_tui.app import Cockpit
+from jobdeck_tui.appearance import ascii_of, scheme_of
+from jobdeck_tui.format import ASCII_GLYPHS, GLYPHS
+from jobdeck_tui.plain import narrow, plain
+from jobdeck_tui.remembered import Remembered
+from jobdeck_tui.rooms import ROOMS
+from jobdeck_tui.snapshot import frame, lines
+from jobdeck_tui.theme import CONTRAST, SCHEMES
+
+Compare = Callable[..., bool]
+Scene = Callable[[Pilot[Any]], Awaitable[None]]
+
+sizes = pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)], ids=lambda size: f"{size[0]}x{size[1]}")
+
+
+def play(app: Cockpit, scene: Scene, size: tuple[int, int] = (120, 40)) -> None:
+    async def run() -> None:
+        async with app.run_test(size=size, notifications=True) as pilot:
+            await steps()(pilot)
+            await scene(pilot)
+        app.feed.end()
+
+    asyncio.run(run())
+
+
+def toasts(pilot: Pilot[Any]) -> list[str]:
+    return [note.message for note in pilot.app._notifications]
+
+
+def cursor_line(app: Cockpit) -> Strip:
+    """The line of the chosen job."""
+    return next(line for line in lines(app) if "❯" in line.text)
+
+
+# -- ASCII ---------------------------------------------------------------------------------------
+
+
+@given(st.text())
+def test_text_in_ascii_takes_as_many_cells(text: str) -> None:
+    made = narrow("".join(each for each in text if unicodedata.category(each) not in ("Cc", "Cs")))
+    assert made.isascii()
+    assert len(made) == cell_len("".join(each for each in text if unicodedata.category(each) not in ("Cc", "Cs")))
+
+
+def test_a_state_has_the_same_sign_as_on_the_command_line() -> None:
+    assert {state: narrow(glyph) for state, glyph in GLYPHS.items()} == dict(ASCII_GLYPHS)
+
+
+def test_frames_bars_braille_and_raised_digits_keep_their_shape() -> None:
+    assert narrow("╭─ ³queues ─╮") == "+- 3queues -+"
+    assert narrow("│ ▂▅█ │") == "| :+# |"
+    assert narrow("⠤⠔⠒⠉⡇") == "-/-'|"
+    assert narrow("Crème brûlée 東京") == "Creme brulee ????"
+
+
+def test_an_ellipsis_says_on_which_side_something_is_missing() -> None:
+    assert narrow("…app/jobs.db") == "<app/jobs.db"
+    assert narrow("SMTPServerDisc… 12s") == "SMTPServerDisc~ 12s"
+    assert narrow("Releasing …    ") == "Releasing ...  "
+    assert plain("Choose: j or ↓, then ⏎ …") == "Choose: j or down, then enter ..."
+
+
+#: Keys from the main screen to every dialog and every screen beside it.
+WAYS: dict[str, tuple[str, ...]] = {
+    "jobs": ("j", "j", "space", "j"),
+    "filter": ("slash", *"ags:3"),
+    "help": ("question_mark",),
+    "palette": ("colon",),
+    "why": ("j", "w"),
+    "new": ("n",),
+    "confirm": ("j", "space", "j", "space", "D"),
+    "toast": ("x",),
+    "job": ("G", "enter"),
+    **{room.name: (room.digit, room.digit) for room in ROOMS},
+}
+
+
+@sizes
+def test_no_character_but_ascii_reaches_the_screen_in_ascii_mode(still: Still, size: tuple[int, int]) -> None:
+    still.busy()
+    app = still.app()
+    app.ascii_only = True
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        for name, keys in WAYS.items():
+            for key in keys:
+                await pilot.press(key)
+                await pilot.pause(0.03)
+            await settled(pilot)
+            shown = frame(app)
+            strange = {each for each in shown if not each.isascii()}
+            assert not strange, f"{name}: {strange}"
+            assert all(line.cell_length == size[0] for line in lines(app)), name
+            while len(app.screen_stack) > 1:
+                app.pop_screen()
+                await pilot.pause()
+            await pilot.press("escape", "escape", "escape")
+
+    play(app, scene, size)
+
+
+def test_hints_name_enter_where_it_has_no_sign(still: Still) -> None:
+    still.busy()
+    app = still.app()
+    app.ascii_only = True
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("j")
+        assert " enter open " in frame(app).splitlines()[-1]
+
+    play(app, scene)
+
+
+def test_ascii_is_chosen_from_the_palette_and_remembered(still: Still, tmp_path: Path) -> None:
+    app = still.app()
+    app.remembered = Remembered(tmp_path / "cockpit.json")
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        assert "╭" in frame(app)
+        await pilot.press("colon", *"use ascii", "enter")
+        await seen(pilot, lambda: app.ascii_only and frame(app).isascii())
+
+    play(app, scene)
+    assert ascii_of({}, Remembered(tmp_path / "cockpit.json"), "utf-8") is True
+
+
+def test_what_is_drawn_follows_the_environment_then_the_encoding_then_what_was_chosen() -> None:
+    chosen = Remembered()
+    assert ascii_of({}, chosen, "utf-8") is False
+    assert ascii_of({}, chosen, "ISO-8859-1") is True
+    assert ascii_of({"JOBDECK_ASCII": "1"}, chosen, "UTF-8") is True
+    chosen.put("ascii", True)
+    assert ascii_of({}, chosen, "UTF-8") is True
+    assert ascii_of({"JOBDECK_ASCII": "no"}, chosen, "UTF-8") is False
+    with pytest.raises(ValueError, match="JOBDECK_ASCII is 'perhaps'"):
+        ascii_of({"JOBDECK_ASCII": "perhaps"}, chosen, "UTF-8")
+
+
+# -- themes --------------------------------------------------------------------------------------
+
+
+def test_ctrl_t_goes_through_the_themes_and_the_next_session_has_the_last_one(still: Still, tmp_path: Path) -> None:
+    app = still.app()
+    app.remembered = Remembered(tmp_path / "cockpit.json")
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        worn = []
+        for _ in SCHEMES:
+            await pilot.press("ctrl+t")
+            worn.append(app.theme)
+        assert worn == ["jobdeck-light", "jobdeck-contrast", "jobdeck-ansi", "jobdeck-dark"]
+        await pilot.press("ctrl+t", "ctrl+t")
+        assert any("Theme contrast" in each for each in toasts(pilot))
+
+    play(app, scene)
+    again = Cockpit(lambda post: app.feed, where="x", remembered=Remembered(tmp_path / "cockpit.json"))
+    assert again.theme == "jobdeck-contrast"
+
+
+def test_a_theme_is_chosen_from_the_palette(still: Still) -> None:
+    app = still.app()
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("colon", *"theme: contrast", "enter")
+        await seen(pilot, lambda: app.theme == CONTRAST.name)
+
+    play(app, scene)
+
+
+def test_the_environment_names_the_theme() -> None:
+    assert scheme_of({}) is None
+    assert scheme_of({"JOBDECK_THEME": " Light "}) == "light"
+    with pytest.raises(ValueError, match="must be one of dark, light, contrast, ansi"):
+        scheme_of({"JOBDECK_THEME": "pink"})
+
+
+def test_a_remembered_theme_that_is_no_more_is_as_good_as_none(still: Still) -> None:
+    remembered = Remembered()
+    remembered.put("theme", "solarized")
+    assert Cockpit(lambda post: still.app().feed, where="x", remembered=remembered).theme == "jobdeck-dark"
+
+
+def contrast(one: str, other: str) -> float:
+    """The ratio of WCAG 2.1, from 1 to 21."""
+
+    def luminance(colour: str) -> float:
+        parts = [part / 255 for part in Color.parse(colour).rgb]
+        red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize(("name", "text", "quiet"), [("dark", 4.5, 3.9), ("light", 4.5, 3.9), ("contrast", 7.0, 7.0)])
+def test_every_colour_of_text_can_be_read_on_its_ground(name: str, text: float, quiet: float) -> None:
+    theme = SCHEMES[name].theme
+    assert theme.background is not None
+    for colour in (theme.foreground, theme.accent, theme.success, theme.warning, theme.error, theme.variables["later"]):
+        assert colour is not None
+        assert contrast(colour, theme.background) >= text, colour
+    assert contrast(theme.variables["quiet"], theme.background) >= quiet
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+def test_the_chosen_job_can_be_seen_in_every_theme(still: Still, name: str) -> None:
+    still.busy()
+    app = still.app()
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("j", "j", "j")
+        app.wear(name)
+        await settled(pilot)
+        cells = [(each.text, each.style) for each in cursor_line(app) if each.text.strip() and "│" not in each.text]
+        table = [style for text, style in cells if style is not None and "▏" not in text]
+        ground = app.screen.background_colors[1]
+        if name == "ansi":
+            assert sum(bool(style.reverse) for style in table) >= 5
+            return
+        chosen = [style.bgcolor.get_truecolor().hex for style in table if style.bgcolor and style.bgcolor.triplet]
+        best = max(contrast(each, ground.hex) for each in chosen)
+        assert best >= (3.0 if name == "contrast" else 1.15)
+
+    play(app, scene)
+
+
+def test_the_terminals_own_ground_is_left_alone_and_only_its_sixteen_colours_are_used(still: Still) -> None:
+    still.busy()
+    app = still.app()
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        app.wear("ansi")
+        for keys in (("j", "j"), ("question_mark",), ("escape", "n"), ("escape", "q")):
+            await pilot.press(*keys)
+            await pilot.pause(0.05)
+            for line in lines(app):
+                for _, style, _ in line:
+                    assert style is None or style.color is None or style.color.triplet is None
+                    assert style is None or style.bgcolor is None or style.bgcolor.triplet is None
+
+    play(app, scene)
+
+
+# -- no colour -----------------------------------------------------------------------------------
+
+
+def test_no_color_sends_no_colour_at_all_and_the_cursor_is_in_reverse(still: Still, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    still.busy()
+    app = still.app()
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("j", "j")
+        await settled(pilot)
+        chosen = [each for each in cursor_line(app) if each.style is not None and each.style.reverse]
+        assert sum(each.cell_length for each in chosen) > 90
+        for keys in ((), ("question_mark",), ("escape", "n"), ("escape", "3"), ("escape", "colon")):
+            await pilot.press(*keys)
+            await pilot.pause(0.05)
+            for line in lines(app):
+                for text, style, _ in line:
+                    assert style is None or (style.color is None and style.bgcolor is None), text
+
+    play(app, scene)
+
+
+def test_without_colour_there_is_no_theme_to_choose_and_that_is_said(still: Still, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = still.app()
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("ctrl+t")
+        await seen(pilot, lambda: any("NO_COLOR is set" in each for each in toasts(pilot)))
+        assert not [command for command in app.get_system_commands(app.screen) if command.title.startswith("Theme")]
+
+    play(app, scene)
+
+
+def test_an_empty_no_color_means_nothing(still: Still, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "")
+    assert not still.app().uncoloured
+
+
+# -- pictures ------------------------------------------------------------------------------------
+
+KEYS = ("j", "j", "space", "j")
+
+
+@sizes
+@pytest.mark.parametrize("name", ["light", "contrast", "ansi"])
+def test_the_main_screen_in_each_theme(snap_compare: Compare, still: Still, name: str, size: tuple[int, int]) -> None:
+    still.busy()
+
+    async def dress(pilot: Pilot[Any]) -> None:
+        pilot.app.wear(name)  # type: ignore[attr-defined]
+        await steps(*KEYS)(pilot)
+
+    assert snap_compare(still.app(), terminal_size=size, run_before=dress)
+
+
+@sizes
+def test_the_main_screen_in_ascii(snap_compare: Compare, still: Still, size: tuple[int, int]) -> None:
+    still.busy()
+    app = still.app()
+    app.ascii_only = True
+    assert snap_compare(app, terminal_size=size, run_before=steps(*KEYS))
+
+
+@sizes
+def test_the_main_screen_without_colour(
+    snap_compare: Compare, still: Still, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    still.busy()
+    assert snap_compare(still.app(), terminal_size=size, run_before=steps(*KEYS))
+
+
+def test_the_form_without_colour(snap_compare: Compare, still: Still, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    still.busy()
+
+    async def fill(pilot: Pilot[Any]) -> None:
+        await steps("n")(pilot)
+        await pilot.press("a", "b")
+        for each in pilot.app.screen.query("Input"):
+            each.cursor_blink = False  # type: ignore[attr-defined]
+
+    assert snap_compare(still.app(), terminal_size=(80, 24), run_before=fill)

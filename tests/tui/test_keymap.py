@@ -1,0 +1,247 @@
+"""The keys a person has changed: the file, what is wrong with it, and what the screens then do and say."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.tui.commandline import CommandLine
+from tests.tui.still import Still, seen, steps
+from textual.pilot import Pilot
+
+from jobdeck import State
+from jobdeck_tui.app import Cockpit
+from jobdeck_tui.feed import Feed
+from jobdeck_tui.keymap import Keymap, actions, keymap_of, read_keymap, short_name
+from jobdeck_tui.screens.help import HelpScreen
+from jobdeck_tui.screens.jobs import JobsScreen
+from jobdeck_tui.snapshot import frame
+
+
+def cockpit(still: Still, text: str, folder: Path) -> Cockpit:
+    file = folder / "keys.toml"
+    file.write_text(text)
+    return Cockpit(lambda post: Feed(still.queue, post, threads=0), where="x", keymap=read_keymap(file))
+
+
+def play(app: Cockpit, scene: Any, size: tuple[int, int] = (120, 40)) -> None:
+    async def run() -> None:
+        async with app.run_test(size=size, notifications=True) as pilot:
+            await steps()(pilot)
+            await scene(pilot)
+        app.feed.end()
+
+    asyncio.run(run())
+
+
+def problems(text: str) -> tuple[str, ...]:
+    return keymap_of(tomllib.loads(text), actions()).problems
+
+
+def test_every_binding_has_an_id_of_its_own_in_its_place() -> None:
+    known = actions()
+    assert len({action.id for action in known}) == len(known)
+    ids = {action.id for action in known}
+    assert {"jobs.retry", "job.retry", "job-table.mark", "jobs.priority-minus-1", "queues-panel.choose", "queues.pause"} <= ids
+    declared = [binding for binding in JobsScreen.BINDINGS if getattr(binding, "id", None) is None]
+    assert not declared
+    assert {each.id for each in JobsScreen._merged_bindings.key_to_bindings["r"]} == {"jobs.retry"}  # type: ignore[union-attr]
+
+
+def test_a_changed_key_works_and_the_old_one_does_not(still: Still, tmp_path: Path) -> None:
+    job = still.queue.enqueue("img.resize", {"path": "a.jpg"})
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("j", "x")
+        await pilot.pause(0.1)
+        assert still.queue.get(job.id).state is State.PENDING
+        await pilot.press("X")
+        await seen(pilot, lambda: still.queue.get(job.id).state is State.CANCELLED)
+
+    play(cockpit(still, '[jobs]\ncancel = "X"\n', tmp_path), scene)
+
+
+def test_an_action_above_the_tables_is_changed_on_every_screen(still: Still, tmp_path: Path) -> None:
+    app = cockpit(still, 'down = "n"\nmove-1 = ["ctrl+n", "j"]\nby-1 = "ctrl+n"\n', tmp_path)
+    assert app.keymap["job-table.move-1"] == "ctrl+n,j"
+    assert app.keymap["keyed-table.move-1"] == "ctrl+n,j"
+    assert app.keymap["lines-view.by-1"] == "ctrl+n"
+
+
+def test_hints_help_and_palette_show_the_changed_keys(still: Still, tmp_path: Path) -> None:
+    still.queue.enqueue("img.resize", {"path": "a.jpg"})
+    app = cockpit(still, '[jobs]\nretry = "R"\nfilter = ["!", "f2"]\nnext-theme = "ctrl+g"\n', tmp_path)
+    assert len(app.keymap) == 2  # there is no next-theme on jobs
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        hints = frame(app).splitlines()[-1]
+        assert "R retry" in hints
+        assert "! filter" in hints
+        commands = {each.title: each.help for each in app.get_system_commands(app.screen)}
+        assert commands["Retry"].startswith("R ")
+        await pilot.press("question_mark")
+        assert isinstance(app.screen, HelpScreen)
+        assert "  R         run final jobs again" in app.screen.told
+        assert "  ! f2      filter as you type" in app.screen.told
+
+    play(app, scene)
+
+
+def test_what_is_wrong_in_the_file_is_said_in_a_sentence_and_the_rest_is_used(still: Still, tmp_path: Path) -> None:
+    app = cockpit(still, '[jobs]\nretri = "R"\ncancel = "X"\n', tmp_path)
+    assert app.keymap == {"jobs.cancel": "X"}
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        said = [note.message for note in pilot.app._notifications]
+        assert said == ["keys.toml: there is no action [jobs] retri (perhaps retry); `jobdeck keys` lists them."]
+
+    play(app, scene)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[jbs]\nretry = "r"', "there is no screen [jbs] (perhaps jobs)"),
+        ("[jobs]\nretry = 5", "[jobs] retry must be a key, or a list of keys"),
+        ("[jobs]\nretry = []", "[jobs] retry must be a key, or a list of keys"),
+        ('[jobs]\nretry = "ctrl+nonsense"', "names a key that there is not: 'ctrl+nonsense'"),
+        ('[jobs]\nretry = "strg+r"', "names a key that there is not: 'strg+r'"),
+        ('nothing = "r"', "there is no action nothing"),
+        ('[jobs]\nretry = "x"', "x is jobs.cancel already; it is jobs.retry now, and cancel lost that key"),
+    ],
+)
+def test_each_mistake_has_its_own_sentence(text: str, said: str) -> None:
+    (problem,) = problems(text)
+    assert said in problem
+    assert problem.endswith(".")
+
+
+def test_two_keys_can_be_exchanged_without_a_complaint(still: Still, tmp_path: Path) -> None:
+    assert not problems('[jobs]\nretry = "x"\ncancel = "r"')
+    job = still.queue.enqueue("img.resize", {"path": "a.jpg"})
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("j", "r")
+        await seen(pilot, lambda: still.queue.get(job.id).state is State.CANCELLED)
+        await pilot.press("x")
+        await seen(pilot, lambda: still.queue.get(job.id).state is State.PENDING)
+
+    play(cockpit(still, '[jobs]\nretry = "x"\ncancel = "r"', tmp_path), scene)
+
+
+def test_a_file_that_is_no_toml_or_cannot_be_read_leaves_every_key_as_it_was(tmp_path: Path) -> None:
+    file = tmp_path / "keys.toml"
+    assert read_keymap(file) == Keymap()
+    file.write_text("retry = ")
+    assert "keys.toml is not valid TOML, and every key is as it was" in read_keymap(file).problems[0]
+    file.write_bytes(b"\xff\xfe")
+    assert "cannot be read, and every key is as it was" in read_keymap(file).problems[0]
+    assert not read_keymap(file).keys
+
+
+def test_a_key_can_be_written_as_a_sign_or_by_its_name() -> None:
+    for said in ("?", "question_mark"):
+        assert keymap_of({"jobs": {"retry": said}}, actions()).keys == {"jobs.retry": "question_mark"}
+    assert keymap_of({"jobs": {"retry": [",", "/"]}}, actions()).keys == {"jobs.retry": "comma,slash"}
+    assert [short_name(key) for key in ("question_mark", "slash", "comma", "plus", "space", "ctrl+r", "f2")] == [
+        "?", "/", ",", "+", "space", "ctrl+r", "f2",
+    ]  # fmt: skip
+
+
+def test_jobdeck_keys_prints_a_file_that_changes_nothing(tmp_path: Path) -> None:
+    printed = CommandLine(tmp_path).done("keys")
+    keymap = keymap_of(tomllib.loads(printed), actions())
+    assert not keymap.problems
+    assert {id: set(said.split(",")) for id, said in keymap.keys.items()} == {
+        action.id: set(action.keys) for action in actions()
+    }
+
+
+def test_jobdeck_keys_shows_what_was_changed_and_what_is_wrong(tmp_path: Path) -> None:
+    folder = tmp_path / "config-home" / "jobdeck"
+    folder.mkdir(parents=True)
+    (folder / "keys.toml").write_text('[jobs]\nretry = "R"\nnonsense = "x"\n')
+    ran = CommandLine(tmp_path)("keys", "--json")
+    assert "there is no action [jobs] nonsense" in ran.stderr
+    lines = [json.loads(each) for each in ran.stdout.splitlines()]
+    (changed,) = [each for each in lines if each["changed"]]
+    assert (changed["id"], changed["keys"], changed["default"]) == ("jobs.retry", ["R"], ["r"])
+
+
+# -- the help ------------------------------------------------------------------------------------
+
+
+def test_the_help_has_every_key_of_the_screen_its_parts_and_the_app(still: Still) -> None:
+    app = still.app()
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("question_mark")
+        assert isinstance(app.screen, HelpScreen)
+        told = app.screen.told
+        for binding in (*JobsScreen.BINDINGS, *Cockpit.BINDINGS):
+            text = binding.tooltip or binding.description  # type: ignore[union-attr]
+            assert f"{text[:1].lower()}{text[1:]}"[:40] in told
+        assert "change to the next theme" in told
+
+    play(app, scene)
+
+
+def test_slash_finds_a_key_by_what_it_does_and_escape_shows_all_again(still: Still) -> None:
+    app = still.app()
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("question_mark")
+        help_screen = app.screen
+        assert isinstance(help_screen, HelpScreen)
+        whole = help_screen.told
+        await pilot.press("slash", *"priority")
+        await seen(pilot, lambda: "raise the priority" in help_screen.told and "cancel" not in help_screen.told)
+        await pilot.press("enter", "j")
+        assert app.screen is help_screen
+        await pilot.press("escape")
+        await seen(pilot, lambda: help_screen.told == whole)
+        await pilot.press("slash", *"zzz")
+        await seen(pilot, lambda: help_screen.told == "no key does that")
+        await pilot.press("escape", "escape")
+        assert app.screen is not help_screen
+
+    play(app, scene)
+
+
+def test_j_k_and_the_page_keys_scroll_the_help_and_the_hints_are_clicked(still: Still) -> None:
+    app = still.app()
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("question_mark")
+        body = app.screen.query_one("#help-body")
+        await pilot.press("j", "j", "k")
+        assert body.scroll_offset.y == 1
+        await pilot.press("pagedown")
+        assert body.scroll_offset.y > 5
+        await pilot.press("pageup")
+        assert body.scroll_offset.y == 1
+        await pilot.click("#help-foot", offset=(2, 0))
+        assert not isinstance(app.screen, HelpScreen)
+        await pilot.press("question_mark", "q")
+        assert not isinstance(app.screen, HelpScreen)
+        await pilot.press("question_mark", "question_mark")
+        assert not isinstance(app.screen, HelpScreen)
+
+    play(app, scene, (80, 24))
+
+
+def test_the_keys_of_why_can_be_clicked(still: Still) -> None:
+    still.queue.enqueue("img.resize", {"path": "a.jpg"})
+    app = still.app()
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("j", "w")
+        await seen(pilot, lambda: len(app.screen_stack) == 2)
+        await pilot.click("#why-foot", offset=(2, 0))
+        await seen(pilot, lambda: len(app.screen_stack) == 1)
+
+    play(app, scene)

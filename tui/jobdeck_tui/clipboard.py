@@ -1,0 +1,60 @@
+"""The system's clipboard, beside the terminal's own way (OSC 52), which not every terminal knows or allows."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+PATIENCE = 3.0
+"""Seconds that a tool may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A program that takes text for the clipboard on its standard input."""
+
+    name: str
+    command: tuple[str, ...]
+
+    def copy(self, text: str) -> bool:
+        """Hand it the text, and wait until it is there."""
+        try:
+            # Such tools stay in the background to serve the text: they must not hold on to our streams.
+            ended = subprocess.run(
+                self.command,
+                input=text.encode("utf-8", "backslashreplace"),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                timeout=PATIENCE,
+                start_new_session=True,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return False
+        return ended.returncode == 0
+
+
+_WAYLAND = (("wl-copy",),)
+_X11 = (("xclip", "-selection", "clipboard"), ("xsel", "--clipboard", "--input"))
+_ANYWHERE = (("termux-clipboard-set",), ("clip.exe",))
+
+
+def system_tool(environ: Mapping[str, str] | None = None, system: str = sys.platform) -> Tool | None:
+    """The tool that reaches the clipboard of this desktop; `None` where there is no desktop or no tool."""
+    environ = os.environ if environ is None else environ
+    candidates: list[Sequence[str]] = []
+    if system == "darwin":
+        candidates.append(("pbcopy",))
+    if environ.get("WAYLAND_DISPLAY"):
+        candidates += _WAYLAND
+    if environ.get("DISPLAY"):
+        candidates += _X11
+    candidates += _ANYWHERE
+    for command in candidates:
+        if found := shutil.which(command[0], path=environ.get("PATH")):
+            return Tool(command[0], (found, *command[1:]))
+    return None

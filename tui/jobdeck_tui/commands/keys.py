@@ -1,0 +1,59 @@
+"""`jobdeck keys`."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from .front import Front, Verb, complain
+from .output import print_json
+
+
+@click.command(
+    "keys",
+    cls=Verb,
+    epilog="""\b
+Examples:
+  jobdeck keys
+  jobdeck keys > keys.toml          and keep in it what you have changed
+  jobdeck keys --json | jq -r 'select(.changed) | .id'
+""",
+)
+@click.pass_obj
+def keys_command(front: Front) -> None:
+    """List everything that a key of the cockpit does, as a keymap file.
+
+    The cockpit reads keys.toml in your config folder. An action above the first [screen] means every screen that has it.
+    """
+    from ..keymap import FILE, actions, read_keymap, short_name
+    from ..remembered import config_folder
+
+    file = config_folder() / FILE
+    keymap = read_keymap(file)
+    for problem in keymap.problems:
+        complain(problem)
+    scope = ""
+    if not front.json:
+        click.echo(f"# The keys of jobdeck's cockpit. What stands in {file}\n# is used instead of what is listed here.")
+    for action in actions():
+        said = keymap.keys.get(action.id)
+        keys = [short_name(key) for key in (said.split(",") if said else action.keys)]
+        if front.json:
+            print_json(
+                {
+                    "id": action.id,
+                    "screen": action.scope,
+                    "action": action.name,
+                    "keys": keys,
+                    "default": [short_name(key) for key in action.keys],
+                    "changed": said is not None,
+                    "does": action.told,
+                }
+            )
+            continue
+        if action.scope != scope:
+            scope = action.scope
+            click.echo(f"\n[{scope}]")
+        shown = json.dumps(keys[0] if len(keys) == 1 else keys)
+        click.echo(f"{action.name} = {shown}".ljust(40) + f"  # {action.told}")
