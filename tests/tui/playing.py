@@ -10,6 +10,7 @@ from tests.tui.still import steps
 from textual.pilot import Pilot
 
 from jobdeck_tui.app import Cockpit
+from jobdeck_tui.screens.weigh import WeighScreen
 
 Scene = Callable[[Pilot[Any]], Awaitable[None]]
 
@@ -38,3 +39,8 @@ def text_of(screen: Any, panel: str) -> str:
     """Everything that a panel of lines shows."""
     view = screen.query_one(f"#{panel}")
     return "\n".join("".join(text for text, _ in told) for told in view.told)
+
+
+def weighed(pilot: Pilot[Any]) -> Any:
+    """What the question before an act on many jobs has counted; `None` until it has."""
+    return pilot.app.screen.weighed if isinstance(pilot.app.screen, WeighScreen) else None

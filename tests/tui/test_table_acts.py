@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from tests.tui.playing import play, toasts
+from tests.tui.playing import play, table, toasts, weighed
 from tests.tui.still import Still, seen, settled
 from textual.pilot import Pilot
 
@@ -184,3 +184,75 @@ def test_pausing_twice_in_a_hurry_resumes(few: Still) -> None:
         assert not any(queue.paused for queue in few.queue.queues())
 
     play(few.app(), scene)
+
+
+def test_the_equals_sign_sets_the_priority_to_what_is_typed(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("j", "equals_sign")
+        editor = pilot.app.screen.query_one("#editor-field")
+        assert editor.has_focus
+        await pilot.press("ctrl+u", *"x")
+        assert "must be a whole number" in str(pilot.app.screen.query_one("#editor-problem").render())
+        await pilot.press("ctrl+u", *"40", "enter")
+        await seen(pilot, lambda: few.queue.get(6).priority == 40)
+        await settled(pilot)
+        await pilot.press("equals_sign", "ctrl+u", *"-15", "enter")
+        await seen(pilot, lambda: few.queue.get(6).priority == 25)
+        await settled(pilot)
+        await pilot.press("equals_sign", "ctrl+u", *"=-3", "enter")
+        await seen(pilot, lambda: few.queue.get(6).priority == -3)
+        await pilot.press("equals_sign", "escape")
+        assert table(pilot).has_focus
+
+    play(few.app(), scene)
+
+
+def hint(pilot: Pilot[Any], text: str) -> tuple[bool, Any]:
+    """Whether the hint with this text is dimmed, and its key."""
+    hints = pilot.app.screen.query_one("#hints")
+    quiet = hints.style("quiet")  # type: ignore[attr-defined]
+    pieces = hints.draw(0, 200)  # type: ignore[attr-defined]
+    at = next(number for number, (shown, _) in enumerate(pieces) if shown == f" {text}  ")
+    return pieces[at - 1][1] == quiet, pieces[at - 1][0]
+
+
+def test_a_key_that_can_do_nothing_is_dimmed_and_says_why_when_it_is_pressed(few: Still) -> None:
+    few.claim(1)
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        assert [hint(pilot, text)[0] for text in ("retry", "cancel", "priority", "pause", "new")] == [True] * 4 + [False]
+        await pilot.press("p")
+        await seen(pilot, lambda: any("Choose a job to pause its queue" in each for each in toasts(pilot)))
+        await pilot.press("equals_sign", "w", "d", "y")
+        await seen(pilot, lambda: sum("Choose a job first" in each for each in toasts(pilot)) >= 4)
+        await pilot.press("g", "j", "j")
+        assert table(pilot).job.state is State.RUNNING
+        await seen(pilot, lambda: hint(pilot, "retry")[0] and hint(pilot, "priority")[0])
+        assert not hint(pilot, "cancel")[0]
+        await pilot.press("r")
+        await seen(pilot, lambda: any("Job 4 is running" in each for each in toasts(pilot)))
+        await pilot.press("A")
+        assert not hint(pilot, "retry")[0]
+
+    play(few.app(), scene)
+
+
+def test_a_read_only_cockpit_dims_every_key_that_changes_something(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("G")
+        assert all(hint(pilot, text)[0] for text in ("retry", "cancel", "priority", "new", "pause", "undo"))
+        assert not hint(pilot, "filter")[0]
+        await pilot.press("equals_sign")
+        await seen(pilot, lambda: any("--readonly" in each for each in toasts(pilot)))
+
+    play(few.app(readonly=True), scene)
+
+
+def test_a_long_act_in_a_read_only_cockpit_is_refused_before_anything_is_counted(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("A", "x")
+        await settled(pilot)
+        assert weighed(pilot) is None
+        assert any("--readonly" in each for each in toasts(pilot))
+
+    play(few.app(readonly=True), scene)

@@ -21,7 +21,7 @@ from jobdeck import SWITCH_INTERVAL, Job, JobdeckError, Kind, Queue, Settings, c
 
 from .feed import Feed, Post
 from .format import span
-from .messages import Acted, Answered, Checked, DetailSnapshot, Drained, Explained, Seen, Snapshot, Trouble
+from .messages import Acted, Answered, Checked, DetailSnapshot, Drained, Explained, Progressed, Seen, Snapshot, Trouble
 from .remembered import Remembered, config_folder
 from .rooms import BY_NAME, JOBS, ROOMS
 from .screens.job import JobScreen
@@ -164,6 +164,11 @@ class Cockpit(App[int]):
         self.tell(message.text, failed=message.failed)
         if message.job_id is not None:
             self.jobs_screen.table.expect(message.job_id)
+
+    def on_progressed(self, message: Progressed) -> None:
+        """Show how far a long act is."""
+        if not self._ended:
+            self.jobs_screen.show_progress(message)
 
     def on_checked(self, message: Checked) -> None:
         """Tell the form what is wrong with the draft."""

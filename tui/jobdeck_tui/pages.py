@@ -139,6 +139,7 @@ class Pages:
         self._listed = Listed(Asked(View(filter="\0"), 0))
         self._number = 0
         self._again_at = 0.0
+        self._failed: Listed | None = None
         self._frozen = False
         self._held_still: dict[int, Job] = {}
         self._shown: Mapping[int, Job] = {}
@@ -166,6 +167,11 @@ class Pages:
         """
         view = self.view
         self._take()
+        if self._failed is not None:
+            if self._failed.asked.same(view, self._number) and time.monotonic() < self._failed.begun + EVERY:
+                assert self._failed.error is not None
+                raise self._failed.error  # it is read again in a moment, not at once and for ever
+            self._failed = None
         if self._wanting(view):
             try:
                 condition = condition_of(view.filter, view.tab)
@@ -188,6 +194,7 @@ class Pages:
         if come is None:
             return
         if come.error is not None:
+            self._failed = replace(come, begun=time.monotonic())
             raise come.error
         if come.asked.view.order != self.view.order:
             return  # what is wanted by now is on its way
