@@ -22,6 +22,9 @@ from .pages import COUNTED, ids_query
 from .rows import ATTEMPT_COLUMNS, JOB_COLUMNS, LOG_COLUMNS, attempt_of, job_of, log_line_of, rows_of
 
 RUNNING_SHOWN = 1000
+_WIDTHS = {True: "%08X", False: "%016X"}
+"""How ids are written where all are small, which takes half the memory, and where they are not."""
+_PIECE = 20_000
 _DUE = "SELECT min(scheduled_at) FROM jobdeck_jobs INDEXED BY jobdeck_due WHERE state IN ('scheduled', 'retrying')"
 _DUE_OR_EXPIRING = f"""
 SELECT min(at) FROM (
@@ -67,10 +70,20 @@ class Looks:
             query, bound = self._ids_query(connection, condition, sort, descending, limit)
             # One row holding all the ids, as the bytes of an array: fetching a million rows one by one would take and give
             # back the interpreter's lock a million times, and reading a million numbers would keep it from the screen.
-            joined = rows_of(connection, f"SELECT unhex(group_concat(format('%016X', id), '')) FROM ({query})", bound)
-        ids = array("q", joined[0][0] or b"")
+            narrow = int(connection.execute("SELECT coalesce(max(id), 0) FROM jobdeck_jobs").get) < 2**32
+            joined = rows_of(
+                connection,
+                f"SELECT unhex(group_concat(format(:width, id), '')) FROM ({query})",
+                {**bound, "width": _WIDTHS[narrow]},
+            )
+        found = array("I" if narrow else "q", joined[0][0] or b"")
         if byteorder == "little":
-            ids.byteswap()
+            found.byteswap()
+        if not narrow:
+            return found
+        ids = array("q")
+        for start in range(0, len(found), _PIECE):  # in pieces, so that others get the interpreter in between
+            ids.extend(iter(found[start : start + _PIECE]))
         return ids
 
     def _ids_query(
