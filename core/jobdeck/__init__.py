@@ -95,7 +95,7 @@ if TYPE_CHECKING:
     from .journal import Act, Undoing
     from .metrics import ErrorGroup, Grouping, Metrics
     from .past import PastJob
-    from .query import Condition, Term, parse, parse_duration
+    from .query import FIELDS, Condition, Term, parse, parse_duration
     from .queue import Queue
     from .registry import REGISTRY, Registry, job, load_apps
     from .schedule import Timetable
@@ -129,7 +129,7 @@ _HOMES = {
     "journal": "Act Undoing",
     "metrics": "ErrorGroup Grouping Metrics",
     "past": "PastJob",
-    "query": "Condition Term parse parse_duration",
+    "query": "Condition FIELDS Term parse parse_duration",
     "queue": "Queue",
     "registry": "REGISTRY Registry job load_apps",
     "schedule": "Timetable",
@@ -142,6 +142,7 @@ _HOMES = {
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
+    "FIELDS",
     "FINAL",
     "QUEUED",
     "REGISTRY",

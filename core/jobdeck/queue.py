@@ -27,7 +27,7 @@ from .place import open_store
 from .query import EVERY_JOB, Condition, parse
 from .registry import REGISTRY, SHELL, Entry, Handler, Registry
 from .settings import Settings
-from .states import FINAL, Operation, allows
+from .states import FINAL, Operation, State, allows
 from .store.base import SORTS, Store
 from .store.journal import ACTS_READ
 from .store.measures import FAILURES_READ
@@ -224,7 +224,8 @@ class Queue:
         Args:
             filter: in the filter language (see `jobdeck.query`), or a condition made from it.
             limit: how many at most.
-            sort: id, state, kind, queue, priority, attempt, age, took or error.
+            sort: id, state, kind, queue, priority, attempt, age, took, error, due, started, finished, wait, worker, tags,
+                unique, batch, progress or args. Jobs without the value come last.
             descending: largest first.
 
         Raises:
@@ -242,6 +243,10 @@ class Queue:
     def count(self, filter: str | Condition = "") -> int:
         """How many jobs match the filter. Raises `InvalidFilter`."""
         return self.store.count_jobs(_condition(filter))
+
+    def count_states(self, filter: str | Condition = "") -> Mapping[State, int]:
+        """How many jobs in each state match the filter; states without any are left out. Raises `InvalidFilter`."""
+        return self.store.count_states(_condition(filter))
 
     def attempts(self, job_id: int) -> Sequence[Attempt]:
         """The attempts of a job, oldest first, the running one last. Raises `JobNotFound`."""

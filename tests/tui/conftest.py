@@ -33,3 +33,18 @@ def still(tmp_path: Path) -> Iterator[Still]:
 def _no_config_of_ones_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What a person has the cockpit remember is neither read nor written by the tests."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config-home"))
+
+
+@pytest.fixture
+def few(still: Still) -> Still:
+    """Three failed jobs and three pending ones, ids 1 to 6."""
+    for order in range(3):
+        still.queue.enqueue("mail.send_receipt", {"order_id": order, "to": "x"}, max_attempts=1)
+    from jobdeck.jobs import Failure
+
+    still.store.fail_jobs(
+        [Failure(each, still.clock.now(), still.clock.now(), None, "ValueError", "no") for each in still.claim(9)]
+    )
+    for n in range(3):
+        still.queue.enqueue("img.resize", {"path": f"{n}.jpg"})
+    return still

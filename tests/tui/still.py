@@ -198,5 +198,5 @@ async def settled(pilot: Pilot[Any]) -> None:
     for _ in range(2):
         before = deck_of(pilot)
         app.feed.refresh()
-        await seen(pilot, lambda before=before: deck_of(pilot) is not before)
+        await seen(pilot, lambda before=before: deck_of(pilot) is not before and not deck_of(pilot).page.reading)
     await pilot.pause(0.05)

@@ -23,7 +23,7 @@ from .appearance import Appearance
 from .clipboard import system_tool
 from .feed import Feed, Post
 from .keymap import Keymap
-from .messages import Acted, Answered, DetailSnapshot, Drained, Explained, Seen, Snapshot, Trouble
+from .messages import Acted, Answered, DetailSnapshot, Drained, Explained, Progressed, Seen, Snapshot, Trouble
 from .program_log import ProgramLog
 from .remembered import Remembered
 from .rooms import BY_NAME, JOBS, ROOMS
@@ -193,6 +193,11 @@ class Cockpit(Appearance):
         self.tell(message.text, failed=message.failed)
         if message.job_id is not None:
             self.jobs_screen.table.expect(message.job_id)
+
+    def on_progressed(self, message: Progressed) -> None:
+        """Show how far a long act is."""
+        if not self._ended:
+            self.jobs_screen.show_progress(message)
 
     def on_explained(self, message: Explained) -> None:
         """Show why the job does not run."""

@@ -9,31 +9,27 @@ import logging
 import queue as queues
 import threading
 import time
-from array import array
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from textual.message import Message
 
 from jobdeck import (
-    Changes,
     ChildNotStarted,
-    InvalidFilter,
-    Job,
     JobdeckError,
     JobNotFound,
     Kind,
     KindNotInChild,
+    Operation,
     Overview,
     Queue,
     StoreError,
-    Term,
-    Undoing,
     Worker,
-    parse,
 )
 
 from .arrivals import told_apart
+from .deeds import CANCEL, DELETE, RETRY, STEP, Deed, Outcome, Selection, Weighed, told_turned
+from .hand import Hand, busy
 from .looks import Look
 from .looks.job import Following
 from .messages import (
@@ -50,6 +46,7 @@ from .messages import (
     Trouble,
     View,
 )
+from .pages import Pages
 from .text import safe
 
 logger = logging.getLogger("jobdeck.feed")
@@ -62,10 +59,10 @@ Reading = Callable[[Queue], T]
 
 EVERY = 0.5
 """Seconds between two looks."""
-AHEAD = 60
-"""Rows read before and after those on screen, so that moving seldom meets a row that is not there yet."""
 _PATIENCE = 20
-"""A list of ids that took t seconds to read is not read again for 20 t: at most 5 % of the feed's time."""
+"""A look that took t seconds is not taken again for 20 t: at most 5 % of the feed's time."""
+_LONG = 2000
+"""An act on more jobs than this is undone on a thread of its own."""
 
 
 class Feed:
@@ -80,10 +77,8 @@ class Feed:
         self._thread = threading.Thread(target=self._loop, name="jobdeck-feed", daemon=True)
         self._worker: Worker | None = None
         self._drain_thread: threading.Thread | None = None
-        self._view = View()
-        self._ids = array("q")
-        self._ids_of: tuple[str, str, str, bool] | None = None
-        self._ids_again_at = 0.0
+        self._pages = Pages(queue, lambda: self._inbox.put(self._look_soon))
+        self._hand = Hand(queue, post, lambda: self._inbox.put(self._ask))
         self._page: Page | None = None
         self._watched: Look[object] | None = None
         self._read_at = 0.0
@@ -92,11 +87,7 @@ class Feed:
         self._overview: Overview | None = None
         self._overview_of: tuple[float, int] | None = None
         self._asked = True
-        self._frozen = False
-        self._held_still: dict[int, Job] = {}
-        self._shown: Mapping[int, Job] = {}
         self._trouble: str | None = None
-        self._bad_filter: tuple[str, int] | None = None
 
     # -- from the screens; each returns at once -----------------------------------------------------
 
@@ -105,10 +96,12 @@ class Feed:
         self._thread.start()
 
     def end(self) -> None:
-        """End the thread; if the app ended without draining (a crash), release what still runs."""
+        """End the threads; if the app ended without draining (a crash), release what still runs."""
+        self._hand.end()
         self._inbox.put(None)
         if self._thread.is_alive():
             self._thread.join(timeout=2.0)
+        self._pages.end()
         if self._worker is not None and self._drain_thread is None:
             self._worker.stop(grace=0.0)
 
@@ -116,7 +109,7 @@ class Feed:
         """Show this view from now on."""
 
         def act() -> None:
-            self._view = view
+            self._pages.view = view
             self._asked = True
 
         self._inbox.put(act)
@@ -149,16 +142,14 @@ class Feed:
 
     def _ask(self) -> None:
         self._looked_at = self._read_at = 0.0
+        self._pages.again()
+
+    def _look_soon(self) -> None:
+        self._asked = True
 
     def freeze(self, frozen: bool) -> None:
         """Stop or go on looking at what changes; the frozen view can still be scrolled."""
-
-        def act() -> None:
-            if frozen and not self._frozen:
-                self._held_still = dict(self._shown)
-            self._frozen = frozen
-
-        self._inbox.put(act)
+        self._inbox.put(lambda: self._pages.freeze(frozen))
 
     def open_job(self, job_id: int | None) -> None:
         """Follow one job in detail, or none."""
@@ -187,31 +178,81 @@ class Feed:
 
     def cancel(self, ids: Sequence[int]) -> None:
         """Cancel the jobs."""
-        self._bulk(ids, self.queue.cancel_many, self._told_cancel)
+        self.act(CANCEL, ids)
 
     def retry(self, ids: Sequence[int]) -> None:
         """Retry the jobs."""
-        self._bulk(ids, self.queue.retry_many, lambda done: f"{_jobs(done)} will run again")
+        self.act(RETRY, ids)
 
     def reprioritise(self, ids: Sequence[int], by: int) -> None:
         """Add to the priority of the jobs."""
-        self._bulk(
-            ids,
-            lambda ids: self.queue.reprioritise_many(ids, by, relative=True),
-            lambda done: f"{_jobs(done)}: priority {self.queue.get(done[0]).priority if len(done) == 1 else f'{by:+d}'}",
-        )
+        self.act(Deed(Operation.REPRIORITISE, by), ids)
 
     def delete(self, ids: Sequence[int]) -> None:
         """Delete the jobs."""
-        self._bulk(ids, self.queue.delete_many, lambda done: f"{_jobs(done)} deleted")
+        self.act(DELETE, ids)
+
+    def act(self, deed: Deed, ids: Sequence[int]) -> None:
+        """Do a deed to the jobs: a few at once; many in steps, telling how far it is, as one act of the journal."""
+        if len(ids) > STEP:
+            self._hand.act(deed, ids)
+            return
+        wanted = list(ids)
+
+        def act() -> None:
+            outcome = Outcome(deed)
+            outcome.add(self.queue, deed.do(self.queue, wanted))
+            text, failed = outcome.sentence(self.queue)
+            if text:
+                self._tell(text, failed=failed)
+
+        self._inbox.put(act)
+
+    def weigh(self, deed: Deed, selection: Selection, answer: Callable[[Weighed], None]) -> None:
+        """Find out what a deed would do to a selection; `answer` is called with it on the event loop."""
+        self._hand.weigh(deed, selection, answer)
+
+    @property
+    def acting(self) -> str:
+        """The long act that is done now, in words; empty while there is none."""
+        return self._hand.doing
+
+    def stop_acting(self) -> bool:
+        """Stop the long act after the step that it is in; `False` if there is none."""
+        return self._hand.stop()
 
     def undo(self) -> None:
         """Take back what this person did last."""
-        self._inbox.put(lambda: self._tell_turned(self.queue.undo(of=self.queue.who), "Undone"))
+        self._inbox.put(lambda: self._turn(redo=False))
 
     def redo(self) -> None:
         """Do again what this person has undone last."""
-        self._inbox.put(lambda: self._tell_turned(self.queue.redo(of=self.queue.who), "Done again"))
+        self._inbox.put(lambda: self._turn(redo=True))
+
+    def _turn(self, *, redo: bool) -> None:
+        if self._hand.doing:
+            self._post(Acted(busy(self._hand.doing), failed=True))
+            return
+        who = self.queue.who
+        long = self._long_act(who, redo=redo)
+        if long is not None:
+            self._hand.turn(*long, redo=redo)
+        else:
+            undoing = self.queue.redo(of=who) if redo else self.queue.undo(of=who)
+            text, failed = told_turned(undoing, "Done again" if redo else "Undone")
+            self._tell(text, failed=failed)
+
+    def _long_act(self, who: str, *, redo: bool) -> tuple[int, int] | None:
+        """The act that comes next to be undone or done again, and its jobs, if these are many."""
+        acts = self.queue.journal(limit=1000)
+        if redo:
+            undone = [act for act in acts if act.undone_by == who and act.undone_at is not None]
+            act = max(undone, key=lambda act: act.undone_at or 0.0, default=None)
+            if act is not None and any(each.who == who and each.at > (act.undone_at or 0.0) for each in acts):
+                return None  # who has acted since does not want it on top of that
+        else:
+            act = next((act for act in acts if act.who == who and act.undone_at is None), None)
+        return None if act is None or act.n <= _LONG else (act.id, act.n)
 
     def toggle(self, name: str) -> None:
         """Pause a queue, or let it go on: whichever it is not now."""
@@ -329,13 +370,14 @@ class Feed:
         self._asked = False
         if due:
             self._start_worker()
-        if due or self._overview is None or self._overview_of != (self._view.seconds, self._view.slots):
+        view = self._pages.view
+        if due or self._overview is None or self._overview_of != (view.seconds, view.slots):
             # What was only scrolled or filtered is answered with the overview at hand: the answer is sooner there.
-            self._overview_of = (self._view.seconds, self._view.slots)
-            self._overview = self.queue.overview(seconds=self._view.seconds, slots=max(4, self._view.slots))
+            self._overview_of = (view.seconds, view.slots)
+            self._overview = self.queue.overview(seconds=view.seconds, slots=max(4, view.slots))
             self._looked_at = time.monotonic()
         if self._watched is None or self._page is None:
-            self._page = self._read_page(refresh=not self._frozen or self._ids_of != self._view.order)
+            self._page = self._pages.read()
         pool = Pool(self._threads, self._worker.id if self._worker else None)
         self._post(Snapshot(Deck(self._overview, self._page, pool)))
         if self._watched is not None and time.monotonic() >= self._read_at:
@@ -351,93 +393,10 @@ class Feed:
             self._trouble = None
             self._post(Trouble(None))
 
-    def _read_page(self, *, refresh: bool) -> Page:
-        view = self._view
-        if refresh and (self._ids_of != view.order or time.monotonic() >= self._ids_again_at):
-            begun = time.monotonic()
-            try:
-                condition = parse(view.filter)
-            except InvalidFilter as error:
-                # Keep showing what was there: a filter is wrong most of the time while it is typed.
-                return self._window(view, problem=error.problem, column=error.column)
-            if view.tab != "all":
-                condition = condition.and_(Term("state", ":", (view.tab,)))
-            self._ids = self.queue.ids(condition, sort=view.sort, descending=view.descending)
-            self._ids_of = view.order
-            took = time.monotonic() - begun
-            self._ids_again_at = begun + max(EVERY * 0.9, _PATIENCE * took)
-        return self._window(view)
-
-    def _window(self, view: View, problem: str | None = None, column: int = 0) -> Page:
-        first = max(0, min(view.top, len(self._ids)) - AHEAD)
-        wanted = self._ids[first : view.top + view.rows + AHEAD]
-        if not self._frozen:
-            self._held_still = {}
-        # A frozen view shows each job as it was when it was first seen.
-        unseen = [job_id for job_id in wanted if job_id not in self._held_still]
-        jobs = {**self._held_still, **{job.id: job for job in self.queue.get_many(unseen)}}
-        if self._frozen:
-            self._held_still = jobs
-        self._shown = jobs
-        return Page(view, self._ids, jobs, problem, column)
-
-    # -- acts -------------------------------------------------------------------------------------
-
-    def _bulk(
-        self, ids: Sequence[int], change: Callable[[Sequence[int]], Changes], told: Callable[[Sequence[int]], str]
-    ) -> None:
-        wanted = list(ids)
-
-        def act() -> None:
-            changes = change(wanted)
-            refusals = list(changes.refused.values())
-            if changes.done:
-                rest = f"; {len(refusals):,} could not, for example: {refusals[0]}" if refusals else ""
-                self._tell(told(changes.done) + _undoable(changes) + rest, failed=bool(refusals))
-            elif refusals:
-                more = f" (and {len(refusals) - 1:,} more)" if len(refusals) > 1 else ""
-                self._tell(f"{refusals[0]}{more}", failed=True)
-
-        self._inbox.put(act)
-
-    def _told_cancel(self, done: Sequence[int]) -> str:
-        stopping = sum(job.cancelling for job in self.queue.get_many(done[:1000]))
-        if stopping == len(done):
-            return f"{_jobs(done)} asked to stop"
-        return f"{_jobs(done)} cancelled" + (f", {stopping} of them asked to stop" if stopping else "")
-
-    def _tell_turned(self, undoing: Undoing, what: str) -> None:
-        refusals = list(undoing.refused.values())
-        rest = len(refusals) + undoing.beyond
-        text = f"{what}: {safe(undoing.act.told)}"
-        if not undoing.done:
-            text = f"Not {what.lower()}: {safe(undoing.act.told)}"
-        elif rest:
-            text += f", for {len(undoing.done):,} of {len(undoing.done) + rest:,}"
-        if refusals:
-            text += f". {refusals[0]}" + (f" (and {len(refusals) - 1:,} more)" if len(refusals) > 1 else "")
-        self._tell(text, failed=bool(rest) or not undoing.done)
-
     def _tell(self, text: str, *, failed: bool = False, job_id: int | None = None) -> None:
-        self._looked_at = self._ids_again_at = self._read_at = 0.0
+        self._ask()
         self._post(Acted(text, failed=failed, job_id=job_id))
 
 
 def _nothing() -> None:
     """Stands for a time-out of the inbox."""
-
-
-def _undoable(changes: Changes) -> str:
-    """Which jobs were drawn along, and the key that takes it all back, where one does."""
-    drawn = f", and {changes.children:,} that waited" if changes.children else ""
-    return drawn + _key_of(changes)
-
-
-def _key_of(changes: Changes) -> str:
-    if changes.undoable == len(changes.done):
-        return " · z undoes"
-    return f" · z undoes {changes.undoable:,} of them" if changes.undoable else ""
-
-
-def _jobs(ids: Sequence[int]) -> str:
-    return f"Job {ids[0]}" if len(ids) == 1 else f"{len(ids):,} jobs"

@@ -48,12 +48,17 @@ class Page:
     """The jobs that match a view, and the records of those near the screen."""
 
     view: View
+    """What is shown. While another list is being read, or its filter is wrong, that is not what is wanted."""
     ids: array[int] = field(default_factory=lambda: array("q"))
     jobs: Mapping[int, Job] = field(default_factory=dict)
     problem: str | None = None
     """What is wrong with the filter."""
     column: int = 0
     """Where in the filter."""
+    reading: bool = False
+    """Whether what is wanted is still being read, and these are the rows from before."""
+    wanted: View | None = None
+    """What the table asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +141,21 @@ class Acted(Message):
     failed: bool = False
     job_id: int | None = None
     """The job that the act made, or that was there in its place."""
+
+
+@dataclass
+class Progressed(Message):
+    """How far an act on many jobs has come. A newer one replaces it while it waits."""
+
+    doing: str
+    """What is done, such as `retrying`; empty when it has ended."""
+    done: int = 0
+    refused: int = 0
+    total: int = 0
+    stoppable: bool = True
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, Progressed)
 
 
 @dataclass

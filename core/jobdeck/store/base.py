@@ -36,6 +36,7 @@ from ..jobs import (
 )
 from ..journal import By
 from ..query import Condition
+from ..states import State
 from .care import Care
 from .history import History
 from .insight import Insight
@@ -47,8 +48,11 @@ Lost = list[int]
 """Ids of jobs whose lease was lost before the call. Nothing of them was changed."""
 
 
-SORTS = ("id", "state", "kind", "queue", "priority", "attempt", "age", "took", "error")
-"""What a list can be sorted by."""
+SORTS = (
+    *("id", "state", "kind", "queue", "priority", "attempt", "age", "took", "error"),
+    *("due", "started", "finished", "wait", "worker", "tags", "unique", "batch", "progress", "args"),
+)
+"""What a list can be sorted by. Jobs without the value come last, whichever way round."""
 SOMEBODY = By()
 """Who acts where nobody says so."""
 
@@ -303,6 +307,10 @@ class Store(ABC):
         self, condition: Condition, *, sort: str = "id", descending: bool = True, limit: int | None = None
     ) -> array[int]:
         """The ids of all jobs that meet the condition, in order. Cheap enough for a million."""
+
+    @abstractmethod
+    def count_states(self, condition: Condition) -> dict[State, int]:
+        """How many jobs in each state meet the condition."""
 
     @abstractmethod
     def count_jobs(self, condition: Condition) -> int:

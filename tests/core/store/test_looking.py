@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
+
 import pytest
 from tests.core.helpers import Bench, new
 
@@ -142,11 +145,43 @@ def test_a_list_is_sorted_as_it_is_asked_to_be(bench: Bench, jobs: dict[str, Job
         "id": lambda job: job.id,
         "age": lambda job: job.created_at,
         "took": lambda job: None if job.finished_at is None else job.finished_at - (job.started_at or 0),
+        "due": lambda job: job.scheduled_at,
+        "started": lambda job: job.started_at,
+        "finished": lambda job: job.finished_at,
+        "wait": lambda job: _wait(job, bench.clock.now()),
+        "tags": lambda job: json.dumps(job.tags, separators=(",", ":")) if job.tags else None,
+        "unique": lambda job: job.unique_key,
+        "args": lambda job: job.args_json,
     }
     values = [keys.get(sort, lambda job: getattr(job, sort))(job) for job in listed]
     told = [value for value in values if value is not None]
     assert told == sorted(told, reverse=descending)
     assert values == told + [None] * (len(values) - len(told))
+
+
+def _wait(job: Job, now: float) -> float | None:
+    if job.state is State.PENDING:
+        return now - job.scheduled_at
+    begun = job.started_at is not None and job.started_at >= job.scheduled_at
+    if job.started_at is not None and begun and (job.state is State.RUNNING or job.finished_at is not None):
+        return job.started_at - job.scheduled_at
+    return None
+
+
+@pytest.mark.parametrize("text", ["", "state:failed,pending", "queue:mail", "age>0", "wait>0 state:pending"])
+def test_the_jobs_of_each_state_are_counted(bench: Bench, jobs: dict[str, Job], text: str) -> None:
+    found = Counter(job.state for job in bench.store.list_jobs(parse(text), limit=100))
+    assert bench.store.count_states(parse(text)) == found
+
+
+def test_ids_of_any_size_are_listed_as_they_are(bench: Bench) -> None:
+    bench.enqueue(new())
+    bench.store.delete_jobs([1])
+    bench.change("UPDATE sqlite_sequence SET seq = ? WHERE name = 'jobdeck_jobs'", 2**62)
+    (large,) = (job.id for job in bench.enqueue(new()))
+    assert large > 2**62
+    assert list(bench.store.list_ids(EVERY_JOB)) == [large]
+    assert list(bench.store.list_ids(parse("id:7"))) == []
 
 
 def test_a_list_stops_at_its_limit(bench: Bench, jobs: dict[str, Job]) -> None:

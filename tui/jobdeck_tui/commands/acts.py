@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 
 import click
 
-from jobdeck import Changes, Condition, InvalidOption, Operation, Queue, State, Term, allows, parse
+from jobdeck import Changes, Condition, Operation, Queue, State, Term, allows, parse
 
+from ..priorities import read_priority
 from .complete import complete_filter, complete_jobs
 from .front import Front, Verb, complain
 from .output import count_of, print_json
@@ -128,12 +129,7 @@ Examples:
 @click.pass_obj
 def priority_command(front: Front, n: str, ids: Sequence[int], where: str | None, dry_run: bool) -> int:
     """Set the priority of queued jobs, or add to it. Larger runs first."""
-    n = n.strip()
-    try:
-        priority = int(n.removeprefix("="))
-    except ValueError:
-        raise InvalidOption("priority", f"must be a whole number such as 10, +5 or -5, not {n!r}") from None
-    relative = n[0] in "+-"
+    priority, relative = read_priority(n)
 
     def change(queue: Queue, some: Sequence[int], act: int | None) -> Changes:
         return queue.reprioritise_many(some, priority, relative=relative, act=act)

@@ -15,7 +15,10 @@ from .front import Front, Verb
 from .output import MISSING, columns, dim, on_terminal, print_json, state_text
 from .table import Cell, Column, cell, print_table
 
-SORTS = ("id", "state", "kind", "queue", "priority", "attempt", "age", "took", "error")
+SORTS = (
+    *("id", "state", "kind", "queue", "priority", "attempt", "age", "took", "error"),
+    *("due", "started", "finished", "wait", "worker", "tags", "unique", "batch", "progress", "args"),
+)
 _PAGE = 500
 _SUMMARY = 300
 

@@ -53,6 +53,10 @@ class DeckScreen(Screen[None]):
         assert isinstance(self.app, Cockpit)
         return self.app
 
+    def why_not(self, action: str) -> str | None:
+        """Why the action of a key can do nothing now, in a sentence; `None` where it can. Its hint is dimmed meanwhile."""
+        return None
+
     def action_help(self) -> None:
         """Show every key of this screen."""
         from .help import HelpScreen

@@ -6,25 +6,15 @@ from collections.abc import Iterable
 from typing import ClassVar, cast
 
 from textual.binding import Binding, BindingType
-from textual.suggester import SuggestFromList
 from textual.widget import Widget
 from textual.widgets import Input
 
-from ..happenings import WORDS, EventFilter
+from ..happenings import EventFilter
 from ..looks.events import EventsLook, EventsSeen
+from ..widgets.event_filter import EventFilterLine
 from ..widgets.event_list import EventList
-from ..widgets.filter_bar import FilterBar
 from ..widgets.header import Header
 from .room import RoomScreen
-
-
-class EventFilterBar(FilterBar):
-    """The filter of events: sorts of them, and words."""
-
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.placeholder = "failed  acts  kind:mail  queue:img  id:42  any words"
-        self.suggester = SuggestFromList([*WORDS, "kind:", "queue:", "id:", "worker:", "who:"])
 
 
 class EventsScreen(RoomScreen):
@@ -33,7 +23,7 @@ class EventsScreen(RoomScreen):
     HELP_TITLE = "Events"
     ROOM = "events"
     AUTO_FOCUS = "#events"
-    PARTS: ClassVar[tuple[type[Widget], ...]] = (Header, EventList, FilterBar)
+    PARTS: ClassVar[tuple[type[Widget], ...]] = (Header, EventList, EventFilterLine)
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "filter", tooltip="Filter as you type, by sort or words; enter keeps, esc clears"),
         Binding("escape", "let_go", "back", show=False, tooltip="Clear the filter, then back to the jobs"),
@@ -45,7 +35,7 @@ class EventsScreen(RoomScreen):
 
     def body(self) -> Iterable[Widget]:
         yield EventList(id="events")
-        yield EventFilterBar(id="events-filter")
+        yield EventFilterLine(id="events-filter")
 
     @property
     def list(self) -> EventList:
@@ -66,27 +56,27 @@ class EventsScreen(RoomScreen):
 
     def action_filter(self) -> None:
         """Type a filter."""
-        bar = self.query_one(FilterBar)
+        bar = self.query_one(EventFilterLine)
         bar.value = self.list.filter_text
         bar.display = True
         bar.focus()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter as it is typed."""
-        if isinstance(event.input, FilterBar) and event.input.display:
+        if isinstance(event.input, EventFilterLine) and event.input.display:
             self._narrow(event.value.strip())
 
     def on_input_submitted(self) -> None:
         """Keep the filter."""
         self._leave()
 
-    def on_filter_bar_cleared(self) -> None:
+    def on_event_filter_line_cleared(self) -> None:
         """Show everything again."""
         self._leave()
         self._narrow("")
 
     def _leave(self) -> None:
-        self.query_one(FilterBar).display = False
+        self.query_one(EventFilterLine).display = False
         self.list.focus()
 
     def _narrow(self, text: str) -> None:

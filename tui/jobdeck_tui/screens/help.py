@@ -167,6 +167,6 @@ def _name(widget: Widget) -> str:
     digit = getattr(widget, "digit", 0)
     if label:
         return f"in {label} ({digit})" if digit else f"in {label}"
-    return {"JobTable": "in the job table (5)", "FilterBar": "in the filter"}.get(
+    return {"JobTable": "in the job table (5)", "FilterLine": "in the filter"}.get(
         type(widget).__name__, f"in {type(widget).__name__}"
     )

@@ -74,13 +74,18 @@ class Hints(Drawn):
     def draw(self, y: int, width: int) -> Sequence[Piece]:
         quiet, accent = self.style("quiet"), self.style("accent")
         shown: dict[str, tuple[str, str, bool]] = {}
+        why_not = getattr(self.screen, "why_not", _nothing)
         typing = isinstance(self.screen.focused, Input) and not self.screen.is_modal
         for active in self.screen.active_bindings.values():
             binding = active.binding
             if typing and active.node is not self.screen.focused:
                 continue  # what is typed is text, whatever the screen would do with it
             if binding.show and binding.description and binding.action not in shown:
-                shown[binding.action] = (spelled(self.app, keys_of(binding)), binding.description, active.enabled)
+                shown[binding.action] = (
+                    spelled(self.app, keys_of(binding)),
+                    binding.description,
+                    active.enabled and why_not(binding.action) is None,
+                )
         shown = dict(sorted(shown.items(), key=lambda item: _LAST.get(item[1][1], 0)))
         last = {action: each for action, each in shown.items() if each[1] == "help"}
         room = width - 1 - sum(_length(each) for each in last.values())
@@ -114,6 +119,10 @@ class Hints(Drawn):
             if hasattr(node, f"action_{name}"):
                 await self.app.run_action(action, node)
                 return
+
+
+def _nothing(_action: str) -> None:
+    """Nothing stands in the way."""
 
 
 def _length(hint: tuple[str, str, bool]) -> int:

@@ -8,8 +8,7 @@ the table is *live*: it shows the newest jobs as they come, and no key can hit t
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import takewhile
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from rich.style import Style
@@ -20,17 +19,22 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from jobdeck import Job, State
+from jobdeck import Job
 
-from ..format import GLYPHS
+from ..deeds import Selection
 from ..messages import Page, View
-from ..text import safe
-from .columns import Column, Now, choose_columns, detail
-from .lines import Piece, fit, line
+from . import job_rows
+from .cells import Now
+from .columns import USUAL, Column, choose_columns
+from .cursor import Cursor
+from .lines import line
+from .marks import Marks
 from .panel import STATE_CLASSES, TEXT_CLASSES
 
 HEAD = 1
 """Lines of the column heads."""
+_FEW = 5000
+"""Marks of jobs that are gone are dropped from lists up to this length; in longer ones an act tells how many are gone."""
 
 
 class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
@@ -71,19 +75,12 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.page = Page(View())
-        self.marks: set[int] = set()
-        self.chosen: int | None = None
-        """The id under the cursor; `None` while the table is live."""
-        self._ids: array[int] = array("q")
+        self.marks = Marks()
+        self.cursor = Cursor()
         self._jobs: Mapping[int, Job] = {}
-        self._row = 0
-        self._arrived = 0
-        self._newest_seen = 0
         self._range_from: int | None = None
-        self._expected: int | None = None
-        self.gone = False
-        """Whether the chosen job has left the list."""
         self._now = Now(0.0)
+        self._keys: tuple[str, ...] = USUAL
         self._columns: list[tuple[Column, int]] = []
         self._strips: dict[tuple[int, bool, bool], tuple[Job, int, Strip]] = {}
 
@@ -93,39 +90,48 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         """Show this page. Keeps the chosen job where it is on the screen."""
         same_list = page.view.order == self.page.view.order
         if page.view.scope != self.page.view.scope:
-            self.marks = set()  # what is marked must be what one can see
+            self.marks.clear()  # what is marked must be what one can see
         self.page = page
-        self._now = Now(at)
-        ids = page.ids
-        if ids is not self._ids:
-            newest = max(ids[0], ids[-1]) if ids else 0
-            self._ids = ids
-            if not same_list:
-                self._restart()
-            elif self.chosen is not None:
-                self._follow()
-                self._arrived += self._newer_than(self._newest_seen)
-            self._newest_seen = max(newest, self._newest_seen)
-            if self._expected is not None and self._find(self._expected) is not None:
-                self.chosen, self._expected = self._expected, None
-                self._follow()
-            if self.live:
-                self._arrived = 0
+        self._now = Now(at, fine="wait" in self._keys)
+        if page.ids is not self._ids:
+            moved = self.cursor.take(page, same_list=same_list)
             self._resize_content()
+            if not same_list:
+                self._strips.clear()
+                if self.live:
+                    self._scroll(0)
+                self._scroll_to_row()
+            elif moved and not self.gone:  # its job stays at its line of the screen
+                self._scroll(max(0, self.top + moved))
+                self._scroll_to_row()
         self._jobs = page.jobs
         self._lay_out()
         self._drop_gone_marks()
         self.refresh()
 
     @property
+    def _ids(self) -> array[int]:
+        return self.cursor.ids
+
+    @property
+    def chosen(self) -> int | None:
+        """The id under the cursor; `None` while the table is live."""
+        return self.cursor.chosen
+
+    @property
+    def gone(self) -> bool:
+        """Whether the chosen job has left the list."""
+        return self.cursor.gone
+
+    @property
     def live(self) -> bool:
         """Whether the newest jobs are shown as they come."""
-        return self.chosen is None
+        return self.cursor.live
 
     @property
     def arrived(self) -> int:
         """How many jobs came since one was chosen."""
-        return self._arrived
+        return self.cursor.arrived
 
     @property
     def total(self) -> int:
@@ -135,7 +141,7 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
     @property
     def row(self) -> int:
         """The row of the cursor, from 0."""
-        return self._row
+        return self.cursor.row
 
     @property
     def rows(self) -> int:
@@ -153,15 +159,32 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         return self._jobs.get(self.chosen) if self.chosen is not None else None
 
     @property
-    def targets(self) -> list[int]:
-        """The ids that an act concerns: the marked jobs, or the chosen one."""
+    def selection(self) -> Selection:
+        """Which jobs an act concerns: the marked ones, or the chosen one."""
         if self.marks:
-            return sorted(self.marks)
-        return [self.chosen] if self.chosen is not None else []
+            return self.marks.selection(self.page.view.filter, self.page.view.tab)
+        return Selection(ids=() if self.chosen is None else (self.chosen,))
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Which columns are shown where there is room, in their order."""
+        return self._keys
+
+    def choose(self, keys: tuple[str, ...]) -> None:
+        """Show these columns."""
+        self._keys = keys
+        self._columns = []
+        self._lay_out()
+        self.refresh()
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns for which there is room."""
+        return tuple(column for column, _ in self._columns)
 
     def place_of(self, job_id: int) -> int | None:
         """The row of a job, from 0; `None` if it is not in the list."""
-        return self._find(job_id)
+        return self.cursor.find(job_id)
 
     def go_to(self, row: int) -> int | None:
         """Put the cursor on a row; returns the id of its job."""
@@ -170,73 +193,21 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     def expect(self, job_id: int) -> None:
         """Put the cursor on a job that was just made, as soon as it is in the list; leaves a chosen job alone."""
-        if self.live:
-            self._expected = job_id
+        self.cursor.expect(job_id)
 
     def release(self) -> bool:
         """Back to live; `False` if it was."""
         if self.live:
             return False
-        self.chosen, self.gone = None, False
-        self._row = self._arrived = 0
+        self.cursor.release()
         self._scroll(0)
         self._moved()
         return True
 
-    def _restart(self) -> None:
-        """Another list: the chosen job stays chosen if it is in it."""
-        self._strips.clear()
-        self._arrived = self._newest_seen = 0
-        row = self._find(self.chosen) if self.chosen is not None else None
-        self.gone = False
-        if row is None:
-            self.chosen = None
-            self._row = 0
-            self._scroll(0)
-        else:
-            self._row = row
-            self._resize_content()
-            self._scroll_to_row()
-
-    def _follow(self) -> None:
-        """The list has changed under the cursor: find its job again, and keep it at its line of the screen."""
-        row = self._find(self.chosen)
-        self.gone = row is None
-        if row is None:
-            # It left the list (done, deleted). It stays chosen until the person moves: a key that was meant for it
-            # must not hit the job that took its place.
-            self._row = max(0, min(self._row, len(self._ids) - 1))
-            return
-        moved, self._row = row - self._row, row
-        self._resize_content()
-        if moved:
-            self._scroll(max(0, self.top + moved))
-            self._scroll_to_row()
-
-    def _newer_than(self, newest: int) -> int:
-        """How many jobs at the new end of the list have a larger id; 0 where it is not sorted by id."""
-        if self.page.view.sort != "id":
-            return 0
-        newest_first = iter(self._ids) if self.page.view.descending else reversed(self._ids)
-        return sum(1 for _ in takewhile(lambda job_id: job_id > newest, newest_first))
-
-    def _find(self, job_id: int | None) -> int | None:
-        """The row of a job."""
-        if job_id is None:
-            return None
-        near = max(0, self._row - 500)
-        try:
-            return self._ids.index(job_id, near)
-        except ValueError:
-            pass
-        try:
-            return self._ids.index(job_id, 0, near + 1)
-        except ValueError:
-            return None
-
     def _drop_gone_marks(self) -> None:
-        if self.marks and len(self.marks) <= 5000 and not self.page.view.filter and self.page.view.tab == "all":
-            self.marks &= set(self._ids)
+        marks, view = self.marks, self.page.view
+        if marks and not marks.everything and len(self._ids) <= _FEW and not view.filter and view.tab == "all":
+            marks.keep(set(self._ids))
 
     def _resize_content(self) -> None:
         self.virtual_size = Size(self._width, len(self._ids) + HEAD)
@@ -249,7 +220,7 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._moved()
 
     def _lay_out(self) -> None:
-        columns = choose_columns(self._width, self._jobs.values())
+        columns = choose_columns(self._width, self._jobs.values(), self._keys, self._now, self.page.view.sort)
         if columns != self._columns:
             self._columns = columns
             self._strips.clear()
@@ -264,84 +235,37 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
     def render_line(self, y: int) -> Strip:
         width = self._width
         if y < HEAD:
-            return line(self._heads(), width, self.rich_style)
+            return line(job_rows.heads(self._columns, self.page, self._style), width, self.rich_style)
         row = self.top + y - HEAD
         if row >= len(self._ids):
-            return line(self._empty(y), width, self.rich_style)
+            told = [] if self._ids else job_rows.nothing(self.page, self._style)
+            return line(told[y - HEAD] if y - HEAD < len(told) else [], width, self.rich_style)
         job_id = self._ids[row]
         job = self._jobs.get(job_id)
         cursor, marked = job_id == self.chosen, job_id in self.marks
         if job is None:  # its record is on the way
-            sign = ("❯" if cursor else " ", self._text("accent"))
-            return line([sign, (f" … {job_id}", self._text("quiet"))], width, self._ground(cursor, marked))
+            signs = [("❯" if cursor else " ", "accent"), ("▌" if marked else " ", "warning"), (f"… {job_id}", "quiet")]
+            pieces = [(text, self._style(f"text--{meaning}")) for text, meaning in signs]
+            return line(pieces, width, self._ground(cursor, marked))
         key = (job_id, cursor and self.has_focus, marked)
         tick = self._now.tick(job)
         found = self._strips.get(key)
         if found is not None and found[0] == job and found[1] == tick and not (cursor and not self.has_focus):
             return found[2]
-        strip = line(self._row_pieces(job, cursor, marked), width, self._ground(cursor, marked))
+        drawn = job_rows.row(job, self._columns, self._now, self._style, cursor=cursor, marked=marked)
+        strip = line(drawn, width, self._ground(cursor, marked))
         if len(self._strips) > 2000:
             self._strips.clear()
         self._strips[key] = (job, tick, strip)
         return strip
 
-    def _text(self, name: str) -> Style:
-        return self.get_component_rich_style(f"text--{name}", partial=True)
+    def _style(self, name: str) -> Style:
+        return self.get_component_rich_style(name, partial=True)
 
     def _ground(self, cursor: bool, marked: bool) -> Style:
         if cursor:
             return self.rich_style + self.get_component_rich_style("ground--cursor")
         return self.rich_style + self.get_component_rich_style("ground--marked") if marked else self.rich_style
-
-    def _heads(self) -> Iterable[Piece]:
-        quiet, strong = self._text("quiet"), self._text("strong")
-        yield "  ", quiet
-        view = self.page.view
-        for column, width in self._columns:
-            title = column.title
-            sorted_by = column.sort == view.sort
-            if sorted_by:
-                title += " ▼" if view.descending else " ▲"
-            yield fit(title, width, right=column.right) + " " * (column.width > 0), strong if sorted_by else quiet
-
-    def _row_pieces(self, job: Job, cursor: bool, marked: bool) -> Iterable[Piece]:
-        state = State.RUNNING if job.cancelling else job.state
-        coloured = self.get_component_rich_style(STATE_CLASSES[state], partial=True)
-        quiet, plain = self._text("quiet"), Style()
-        yield "❯" if cursor else " ", self._text("accent")
-        yield "▌" if marked else " ", self._text("warning")
-        for column, width in self._columns:
-            match column.key:
-                case "state":
-                    word = "cancelling" if job.cancelling else job.state.value
-                    yield fit(f"{GLYPHS[state]} {word}", width) + " ", coloured
-                case "detail":
-                    for text, meaning in detail(job, self._now):
-                        yield text, quiet if meaning == "quiet" else (self._text(meaning) if meaning else plain)
-                case _:
-                    text = fit(column.show(job, self._now), width, right=column.right)
-                    yield text + " ", quiet if column.quiet or job.state is State.CANCELLED else plain
-
-    def _empty(self, y: int) -> Iterable[Piece]:
-        if self._ids:
-            return
-        view = self.page.view
-        quiet, accent = self._text("quiet"), self._text("accent")
-        told: list[list[Piece]] = [[]]
-        if self.page.problem:
-            told.append([("  the filter is not complete", quiet)])
-        elif view.filter or view.tab != "all":
-            told.append([(f"  no job matches {safe(view.filter or view.tab)}", quiet)])
-        else:
-            told += [
-                [("  The queue is empty.", self._text("strong"))],
-                [],
-                [("  n                          ", accent), ("a new job, here", quiet)],
-                [("  jobdeck run -- echo hello  ", accent), ("a command, from another terminal", quiet)],
-                [("  ?                          ", accent), ("every key", quiet)],
-            ]
-        if HEAD <= y < HEAD + len(told):
-            yield from told[y - HEAD]
 
     # -- moving -----------------------------------------------------------------------------------
 
@@ -352,15 +276,12 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
     def _go(self, row: int) -> None:
         if not self._ids:
             return
-        before, top = self._row, self.top
-        self._row = max(0, min(len(self._ids) - 1, row))
-        self.chosen, self.gone = self._ids[self._row], False
-        if self._row == 0:
-            self._arrived = 0
+        before, top = self.row, self.top
+        self.cursor.go(row)
         self._scroll_to_row()
         self.post_message(self.Moved())
         if self.top == top:  # only two lines look different now
-            self.refresh(*(Region(0, HEAD + each - top, self._width, 1) for each in (before, self._row)))
+            self.refresh(*(Region(0, HEAD + each - top, self._width, 1) for each in (before, self.row)))
         else:
             self.refresh()
 
@@ -368,10 +289,10 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         if self.chosen is None:
             return
         top = self.top
-        if self._row < top:
-            self._scroll(self._row)
-        elif self._row >= top + self.rows:
-            self._scroll(self._row - self.rows + 1)
+        if self.row < top:
+            self._scroll(self.row)
+        elif self.row >= top + self.rows:
+            self._scroll(self.row - self.rows + 1)
 
     def _scroll(self, top: int) -> None:
         """Put row `top` first, at once: what follows in the same breath reads it again."""
@@ -387,11 +308,11 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         """Move the cursor; the first step chooses the first row on the screen."""
         if self.gone and by > 0:
             by -= 1  # the job that took its place is the next one
-        self._go(self.top if self.live else self._row + by)
+        self._go(self.top if self.live else self.row + by)
 
     def action_page(self, by: int) -> None:
         """Move by a screenful."""
-        self._go((self.top if self.live else self._row) + by * self.rows)
+        self._go((self.top if self.live else self.row) + by * self.rows)
 
     def action_edge(self, by: int) -> None:
         """Go to the first or the last job."""
@@ -411,29 +332,30 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         if self.chosen is None:
             self.action_move(1)
             return
-        self.marks ^= {self.chosen}
-        self._range_from = self._row
-        self._go(self._row + 1)
+        self.marks.toggle(self.chosen)
+        self._range_from = self.row
+        self._go(self.row + 1)
         self._moved()
 
     def action_mark_range(self) -> None:
         """Mark everything from the newest mark to the cursor."""
         if self.chosen is None:
             return
-        begin = self._row if self._range_from is None else self._range_from
-        low, high = sorted((begin, self._row))
-        self.marks |= set(self._ids[low : high + 1])
-        self._range_from = self._row
+        begin = self.row if self._range_from is None else self._range_from
+        low, high = sorted((begin, self.row))
+        self.marks.add(self._ids[low : high + 1])
+        self._range_from = self.row
         self._moved()
 
     def action_mark_all(self) -> None:
-        """Mark every job that matches."""
-        self.marks = set(self._ids)
+        """Mark everything that matches, now and while it stays marked."""
+        self.marks.add_all()
+        self._range_from = None
         self._moved()
 
     def action_clear_marks(self) -> None:
         """Unmark everything."""
-        self.marks = set()
+        self.marks.clear()
         self._range_from = None
         self._moved()
 

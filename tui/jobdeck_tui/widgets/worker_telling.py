@@ -11,7 +11,7 @@ from ..format import age, duration, number
 from ..messages import Pool
 from ..slots import Process
 from ..text import safe
-from .columns import arguments, doing
+from .cells import arguments, doing
 from .keyed_table import Row
 from .queue_telling import bar
 from .telling import Told, as_json, clock_time

@@ -16,7 +16,7 @@ from jobdeck import Job, Overview, State, WorkerInfo
 from ..format import age as short_age
 from ..format import duration
 from ..messages import Pool
-from .columns import doing
+from .cells import doing
 from .lines import Piece, fit, width_of
 from .panel import Panel
 

@@ -33,6 +33,7 @@ from ...jobs import (
 )
 from ...journal import By
 from ...query import Condition
+from ...states import State
 from ..base import SOMEBODY, Claimed, Lost, Renewal, Store
 from ..doorbell import Doorbell
 from .acts import Acts
@@ -304,6 +305,9 @@ class SqliteStore(Store):
 
     def count_jobs(self, condition: Condition) -> int:
         return self._looks.count(condition)
+
+    def count_states(self, condition: Condition) -> dict[State, int]:
+        return self._looks.states(condition)
 
     def get_family(self, job_id: int) -> Family:
         with self._connections.reading() as connection:

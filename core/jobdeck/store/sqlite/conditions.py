@@ -28,7 +28,7 @@ _AGE = "(:now - created_at)"
 # Unreadable tags meet no condition, rather than failing the query for all.
 _TAGS = "json_each(CASE WHEN json_valid(tags) THEN tags ELSE '[]' END)"
 # A job that failed and is due again later has not waited since: its due time lies after its start.
-_WAIT = (
+WAIT = (
     "CASE WHEN state = 'pending' THEN :now - scheduled_at"
     " WHEN started_at >= scheduled_at AND (state = 'running' OR finished_at IS NOT NULL) THEN started_at - scheduled_at END"
 )
@@ -106,7 +106,7 @@ def _any(clauses: Any) -> str:
 
 
 def _number(field: str) -> str:
-    return {"age": _AGE, "run": _RUN, "wait": f"({_WAIT})"}.get(field) or _COLUMNS[field]
+    return {"age": _AGE, "run": _RUN, "wait": f"({WAIT})"}.get(field) or _COLUMNS[field]
 
 
 def _argument(field: str, bound: Bound) -> str:

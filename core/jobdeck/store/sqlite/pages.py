@@ -16,7 +16,7 @@ import apsw
 
 from ...query import Condition, Term, is_pattern
 from ...states import State
-from .conditions import OF_SCHEDULE, Bound, schedule_tail, where
+from .conditions import OF_SCHEDULE, WAIT, Bound, schedule_tail, where
 from .rows import rows_of
 
 #: Each of `SORTS` in SQL.
@@ -30,6 +30,16 @@ SORTED = {
     "age": "created_at",
     "took": "(finished_at - started_at)",
     "error": "error",
+    "due": "scheduled_at",
+    "started": "started_at",
+    "finished": "finished_at",
+    "wait": f"({WAIT})",
+    "worker": "worker",
+    "tags": "CASE WHEN json_valid(tags) THEN nullif(tags, '[]') END",
+    "unique": "unique_key",
+    "batch": "batch",
+    "progress": "progress",
+    "args": "args",
 }
 COUNTED = ("state", "queue", "kind")
 """Columns that the depth counters know, each with an index of its own."""

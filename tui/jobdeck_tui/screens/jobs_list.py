@@ -1,0 +1,224 @@
+"""Which jobs the main screen lists, in which order, with which columns; what a person has chosen is remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+
+from ..filter_words import Words, sample
+from ..format import queue_filter
+from ..messages import Deck, View
+from ..widgets.columns import SORTS, known
+from ..widgets.filter_bar import FilterBar
+from ..widgets.header import Header
+from ..widgets.job_table import JobTable
+from ..widgets.line_editor import LineEditor
+from ..widgets.queues import Queues
+from ..widgets.tabs import StateTabs
+from .base import DeckScreen
+from .order import OrderScreen
+from .saved_filters import SavedFiltersScreen, check_name
+from .table_columns import ColumnsScreen
+
+HISTORY = 50
+"""Filters that are remembered."""
+_SORT, _COLUMNS, _HISTORY, _SAVED = "table.sort", "table.columns", "filters.history", "filters.saved"
+"""Under which names."""
+
+
+class JobsList(DeckScreen):
+    """The part of the main screen that says what its table lists."""
+
+    def __init__(self, *, look_back: float) -> None:
+        super().__init__()
+        self.view = View(seconds=look_back)
+        """What is wanted; what is shown may still be what was wanted before."""
+        self.deck: Deck | None = None
+        """What is shown."""
+
+    @cached_property
+    def table(self) -> JobTable:
+        """The job table. Asked for at every key, and so looked up once."""
+        return self.query_one(JobTable)
+
+    @cached_property
+    def _bar(self) -> FilterBar:
+        return self.query_one(FilterBar)
+
+    def retitle(self) -> None:
+        """Say in the frame of the table what it lists."""
+        raise NotImplementedError
+
+    def chart_slots(self) -> int:
+        """How many slices the charts have room for."""
+        raise NotImplementedError
+
+    # -- what is looked at ------------------------------------------------------------------------
+
+    def remember(self) -> None:
+        """Begin with what was chosen in an earlier session."""
+        remembered = self.cockpit.remembered
+        order: list[object] = remembered.get(_SORT, [])
+        if len(order) == 2 and order[0] in SORTS and isinstance(order[1], bool):
+            self.view = replace(self.view, sort=str(order[0]), descending=order[1])
+        columns: list[object] = remembered.get(_COLUMNS, [])
+        self.table.choose(known(columns))
+
+    def look(self, **changes: object) -> None:
+        """Look at what the screen wants to see now."""
+        table = self.table
+        view = replace(self.view, top=table.top, rows=table.rows, slots=self.chart_slots())
+        self.view = replace(view, **changes)  # type: ignore[arg-type]
+        self.cockpit.feed.look(self.view)
+
+    # -- order and columns ------------------------------------------------------------------------
+
+    def on_job_table_sort_asked(self, event: JobTable.SortAsked) -> None:
+        """Sort by the column whose head was clicked; once more turns the order round."""
+        self._sort(event.sort, not self.view.descending if event.sort == self.view.sort else True)
+
+    def action_sort(self) -> None:
+        """Sort by the next column that is shown."""
+        sorts = [*dict.fromkeys(column.sort for column in self.table.columns)] or ["id"]
+        at = sorts.index(self.view.sort) if self.view.sort in sorts else -1
+        self._sort(sorts[(at + 1) % len(sorts)], True)
+
+    def action_reverse(self) -> None:
+        """Turn the order round."""
+        self._sort(self.view.sort, not self.view.descending)
+
+    def action_order(self) -> None:
+        """Choose the order from a list."""
+
+        def answered(order: tuple[str, bool] | None) -> None:
+            if order is not None:
+                self._sort(*order)
+
+        self.app.push_screen(OrderScreen(self.view.sort, descending=self.view.descending), answered)
+
+    def _sort(self, sort: str, descending: bool) -> None:
+        self.look(sort=sort, descending=descending)
+        self.cockpit.remembered.put(_SORT, [sort, descending])
+        self.retitle()
+
+    def action_columns(self) -> None:
+        """Choose the columns."""
+
+        def answered(keys: tuple[str, ...] | None) -> None:
+            if keys is not None:
+                self.table.choose(keys)
+                self.cockpit.remembered.put(_COLUMNS, list(keys))
+
+        self.app.push_screen(ColumnsScreen(self.table.keys, {column.key for column in self.table.columns}), answered)
+
+    # -- tabs -------------------------------------------------------------------------------------
+
+    def on_state_tabs_chosen(self, event: StateTabs.Chosen) -> None:
+        """Open the tab that was clicked."""
+        self.open_tab(event.tab)
+
+    def on_header_chosen(self, event: Header.Chosen) -> None:
+        """Open the tab of the count that was clicked."""
+        self.open_tab(event.state.value)
+
+    def action_tab(self, by: int) -> None:
+        """Open the next tab."""
+        self.open_tab(self.query_one(StateTabs).after(by))
+
+    def open_tab(self, tab: str) -> None:
+        """List the jobs of one state, or all."""
+        self.query_one(StateTabs).open(tab)
+        self.table.action_clear_marks()
+        self.look(tab=tab)
+
+    # -- the filter -------------------------------------------------------------------------------
+
+    def on_queues_chosen(self, event: Queues.Chosen) -> None:
+        """Show the jobs of the queue."""
+        self.narrow(queue_filter(event.name))
+
+    def action_filter(self) -> None:
+        """Type a filter."""
+        bar = self._bar
+        bar.history = self._earlier
+        bar.open(self.view.filter)
+        self._learn(bar.words)
+        self.cockpit.feed.ask(sample, self._learn)
+        self.show_filter()
+
+    def _learn(self, words: Words) -> None:
+        """Know the words that can be typed."""
+        queues = [queue.name for queue in self.deck.overview.queues] if self.deck else []
+        self._bar.words = words.also(queue=queues, kind=[kind.name for kind in self.cockpit.kinds])
+
+    def show_filter(self) -> None:
+        """Tell in the filter what came of it."""
+        if self.deck is not None:
+            self._bar.show(self.deck.page)
+
+    def on_filter_bar_typed(self, event: FilterBar.Typed) -> None:
+        """Filter while it is typed."""
+        if event.text != self.view.filter:
+            self.look(filter=event.text)
+
+    def on_filter_bar_kept(self) -> None:
+        """Keep the filter, and remember it."""
+        text = self._bar.value.strip()
+        if text:
+            self.cockpit.remembered.put(_HISTORY, [text, *(each for each in self._earlier if each != text)][:HISTORY])
+        self._leave_filter()
+
+    def on_filter_bar_cleared(self) -> None:
+        """Show all jobs again."""
+        self._leave_filter()
+        self.filter("")
+
+    def on_filter_bar_save_asked(self) -> None:
+        """Save the filter under a name."""
+        text = self._bar.value.strip()
+
+        def keep(name: str) -> None:
+            self._keep_filters({**self._saved, name.strip(): text})
+            self.cockpit.tell(f"Saved as {name.strip()} · F finds it again")
+
+        self.query_one("#line-editor", LineEditor).edit("save as", "", check_name, keep)
+
+    @property
+    def _earlier(self) -> list[str]:
+        earlier: list[object] = self.cockpit.remembered.get(_HISTORY, [])
+        return [text for text in earlier if isinstance(text, str)]
+
+    @property
+    def _saved(self) -> dict[str, str]:
+        saved: dict[str, object] = self.cockpit.remembered.get(_SAVED, {})
+        return {name: text for name, text in saved.items() if isinstance(text, str)}
+
+    def _keep_filters(self, saved: Mapping[str, str]) -> None:
+        self.cockpit.remembered.put(_SAVED, dict(saved))
+
+    def action_filters(self) -> None:
+        """Use a saved filter, or save the one in use."""
+
+        def answered(text: str | None) -> None:
+            if text is not None:
+                self.narrow(text)
+
+        self.app.push_screen(SavedFiltersScreen(self._saved, self.view.filter, self._keep_filters), answered)
+
+    def narrow(self, text: str) -> None:
+        """Show the jobs that match a filter, of every state."""
+        self._leave_filter()
+        self.open_tab("all")
+        self.filter(text)
+
+    def filter(self, text: str) -> None:
+        """Show the jobs that match a filter."""
+        self.table.action_clear_marks()
+        self.look(filter=text)
+        self.retitle()
+
+    def _leave_filter(self) -> None:
+        self._bar.close()
+        self.table.focus()
+        self.retitle()

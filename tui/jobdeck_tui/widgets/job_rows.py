@@ -1,0 +1,85 @@
+"""A row of the job table, and what stands in place of rows, as pieces of text and style."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from rich.style import Style
+
+from jobdeck import Job, State
+
+from ..format import GLYPHS
+from ..messages import Page
+from ..text import safe
+from .cells import Now, detail
+from .columns import Column
+from .lines import Piece, fit
+from .panel import STATE_CLASSES
+
+Styles = Callable[[str], Style]
+"""The style of a component class, without its ground."""
+Layout = Sequence[tuple[Column, int]]
+
+
+def heads(columns: Layout, page: Page, style: Styles) -> Iterable[Piece]:
+    """The names of the columns; that of the order stands out, with its direction."""
+    quiet, strong = style("text--quiet"), style("text--strong")
+    yield "  ", quiet
+    view = page.view
+    for column, width in columns:
+        title = column.title
+        sorted_by = column.sort == view.sort
+        if sorted_by:
+            title += " ▼" if view.descending else " ▲"
+        yield fit(title, width, right=column.right) + " " * (column.width > 0), strong if sorted_by else quiet
+
+
+def row(job: Job, columns: Layout, now: Now, style: Styles, *, cursor: bool, marked: bool) -> Iterable[Piece]:
+    """A job."""
+    state = State.RUNNING if job.cancelling else job.state
+    coloured = style(STATE_CLASSES[state])
+    quiet, plain = style("text--quiet"), Style()
+    yield "❯" if cursor else " ", style("text--accent")
+    yield "▌" if marked else " ", style("text--warning")
+    for column, width in columns:
+        match column.key:
+            case "state":
+                word = "cancelling" if job.cancelling else job.state.value
+                yield fit(f"{GLYPHS[state]} {word}", width) + " ", coloured
+            case "detail":
+                left = width
+                for text, meaning in detail(job, now):
+                    shown = text if len(text) <= left else fit(text, left)
+                    yield shown, quiet if meaning == "quiet" else (style(f"text--{meaning}") if meaning else plain)
+                    left -= len(shown)
+                    if left <= 0:
+                        break
+                if left > 0 and column is not columns[-1][0]:
+                    yield " " * left, plain
+                if column is not columns[-1][0]:
+                    yield " ", plain
+            case _:
+                text = fit(column.show(job, now), width, right=column.right)
+                yield text + " ", quiet if column.quiet or job.state is State.CANCELLED else plain
+
+
+def nothing(page: Page, style: Styles) -> list[list[Piece]]:
+    """What is told where there are no rows."""
+    view = page.view
+    quiet, accent = style("text--quiet"), style("text--accent")
+    told: list[list[Piece]] = [[]]
+    if page.problem:
+        told.append([("  the filter is not complete", quiet)])
+    elif page.reading:
+        told.append([("  reading …", quiet)])
+    elif view.filter or view.tab != "all":
+        told.append([(f"  no job matches {safe(view.filter or view.tab)}", quiet)])
+    else:
+        told += [
+            [("  The queue is empty.", style("text--strong"))],
+            [],
+            [("  n                          ", accent), ("a new job, here", quiet)],
+            [("  jobdeck run -- echo hello  ", accent), ("a command, from another terminal", quiet)],
+            [("  ?                          ", accent), ("every key", quiet)],
+        ]
+    return told
