@@ -57,7 +57,9 @@ if TYPE_CHECKING:
         StoreBusy,
         StoreError,
         StoreFailed,
+        StoreLost,
         StoreRefused,
+        StoreReplaced,
         TimedOut,
         UnknownKind,
         WrongAct,
@@ -112,7 +114,7 @@ _HOMES = {
     " Interrupted InvalidArguments InvalidCron InvalidFilter InvalidHandler InvalidOption"
     " InvalidSetting JobNotFound JobdeckError KeyTaken KindNotInChild LeaseLost MovedOn NotUnique"
     " NothingToUndo PayloadUnreadable RowRefused ScheduleExists ScheduleNotFound Snooze Stopped"
-    " StoreBusy StoreError StoreFailed StoreRefused TimedOut UnknownKind WrongAct WrongState",
+    " StoreBusy StoreError StoreFailed StoreLost StoreRefused StoreReplaced TimedOut UnknownKind WrongAct WrongState",
     "explain": "Check Explanation",
     "findings": "Finding Severity",
     "jobs": "Attempt Batch Changes Family IfParentFails Job Kind Latency Limits LogLine NewJob OnConflict"
@@ -205,7 +207,9 @@ __all__ = [
     "StoreBusy",
     "StoreError",
     "StoreFailed",
+    "StoreLost",
     "StoreRefused",
+    "StoreReplaced",
     "SystemClock",
     "Term",
     "TimedOut",
