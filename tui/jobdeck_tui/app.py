@@ -21,9 +21,12 @@ from jobdeck import SWITCH_INTERVAL, Job, JobdeckError, Kind, Queue, Settings, c
 
 from .feed import Feed, Post
 from .format import span
-from .messages import Acted, Answered, Checked, DetailSnapshot, Drained, Explained, Seen, Snapshot, Trouble
+from .messages import Acted, Answered, Checked, DetailSnapshot, Drained, Explained, Replaced, Seen, Snapshot, Trouble
+from .plight import Watch
 from .remembered import Remembered, config_folder
 from .rooms import BY_NAME, JOBS, ROOMS
+from .screens.base import DeckScreen
+from .screens.confirm import ConfirmScreen
 from .screens.job import JobScreen
 from .screens.jobs import JobsScreen
 from .screens.leave import LeaveScreen
@@ -64,6 +67,13 @@ class Cockpit(App[int]):
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+c,ctrl+q", "leave", "quit", show=False, priority=True),
+        Binding(
+            "ctrl+n",
+            "renew",
+            "make a new database",
+            show=False,
+            tooltip="Where the database was deleted or moved away: make a new and empty one",
+        ),
     ]
 
     def __init__(
@@ -98,6 +108,7 @@ class Cockpit(App[int]):
         self.where = where
         self._look_back = look_back
         self._leaving = False
+        self._watch = Watch()
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return dict(FALLBACKS)
@@ -106,7 +117,8 @@ class Cockpit(App[int]):
         return JobsScreen(self.where, look_back=self._look_back)
 
     def on_mount(self) -> None:
-        """End well when asked to from outside."""
+        """Watch over the database; end well when asked to from outside."""
+        self.set_interval(1.0, self._look_after)
         loop = asyncio.get_running_loop()
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not on this platform or thread
             loop.add_signal_handler(signal.SIGTERM, self._terminate)
@@ -135,6 +147,7 @@ class Cockpit(App[int]):
         """Show the newest look at the queue."""
         if self._ended:
             return
+        self._watch.news()
         self.jobs_screen.show(message.deck)
         if (room := self.room) is not None:
             room.see_deck(message.deck)
@@ -179,11 +192,49 @@ class Cockpit(App[int]):
         """Say that the database cannot be read, or can again."""
         if self._ended:
             return
-        self.jobs_screen.trouble(message.text)
-        if (room := self.room) is not None:
-            room.trouble(message.text)
-        if message.text is None:
-            self.tell("The database can be read again")
+        self._watch.trouble(message.text, lost=message.lost)
+        self._tell_plight()
+        self.refresh_bindings()
+        if message.lost:
+            self.notify(
+                safe(f"{(message.text or '')[:1].upper()}{(message.text or '')[1:]}. What runs goes on, nothing new starts,"
+                " and the cockpit waits until it is back. ctrl+n makes a new and empty one."),
+                severity="warning",
+                timeout=10,
+                markup=False,
+            )  # fmt: skip
+
+    def on_replaced(self, message: Replaced) -> None:
+        """Another database is there: what the person had in the hand was of the one before."""
+        if self._ended:
+            return
+        if isinstance(self.screen, ConfirmScreen):
+            self.screen.dismiss(False)
+        self.jobs_screen.table.doubt()
+
+    def _look_after(self) -> None:
+        """Each second: say what is wrong, and come back clean after the whole process was held up."""
+        if self._ended:
+            return
+        if self._watch.beat():
+            self.feed.refresh()
+            self.screen.refresh(layout=True)  # something else may have been drawn over it
+        self._tell_plight()
+
+    def _tell_plight(self) -> None:
+        plight = self._watch.plight(locked_since=self.feed.waiting_since, held_up=self.feed.held_up)
+        for screen in self.screen_stack:
+            if isinstance(screen, DeckScreen):
+                screen.tell_plight(plight)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A new database is made only where there is none."""
+        return self._watch.lost if action == "renew" else super().check_action(action, parameters)
+
+    def action_renew(self) -> None:
+        """Make a new and empty database in place of the one that is gone."""
+        if not self.refuse_readonly():
+            self.feed.renew()
 
     # -- for the screens --------------------------------------------------------------------------
 

@@ -30,6 +30,8 @@ from jobdeck import (
     Overview,
     Queue,
     StoreError,
+    StoreLost,
+    StoreReplaced,
     Term,
     Undoing,
     Worker,
@@ -50,11 +52,13 @@ from .messages import (
     Look,
     Page,
     Pool,
+    Replaced,
     Seen,
     Snapshot,
     Trouble,
     View,
 )
+from .plight import in_short
 from .text import safe
 
 logger = logging.getLogger("jobdeck.feed")
@@ -104,7 +108,9 @@ class Feed:
         self._held_still: dict[int, Job] = {}
         self._shown: Mapping[int, Job] = {}
         self._trouble: str | None = None
-        self._bad_filter: tuple[str, int] | None = None
+        self._is_new = False
+        """Whether another database has taken the place of the one before, and nothing has been read of it yet."""
+        self._opened_job: Job | None = None
 
     # -- from the screens; each returns at once -----------------------------------------------------
 
@@ -172,7 +178,7 @@ class Feed:
         """Follow one job in detail, or none."""
 
         def act() -> None:
-            self._opened = job_id
+            self._opened, self._opened_job = job_id, None
             self._asked = True
 
         self._inbox.put(act)
@@ -277,6 +283,26 @@ class Feed:
 
         self._inbox.put(act)
 
+    def renew(self) -> None:
+        """Make a new and empty database where there is none any more."""
+
+        def act() -> None:
+            self.queue.renew()
+            self._ask()
+
+        self._inbox.put(act)
+
+    @property
+    def waiting_since(self) -> float | None:
+        """Since when this process has been waiting for another program's lock. Asks no database."""
+        return self.queue.waiting_since()
+
+    @property
+    def held_up(self) -> str | None:
+        """Why this process's worker can neither claim nor finish jobs, in short. Asks no database."""
+        trouble = self._worker.trouble if self._worker is not None else None
+        return None if trouble is None else in_short(trouble, self.queue.where)
+
     def drain(self, grace: float) -> None:
         """Let the running jobs finish for up to `grace` seconds, release the rest; a `Drained` message ends it.
 
@@ -333,20 +359,35 @@ class Feed:
         """Do it; a failure becomes a sentence on the screen, and the thread lives on."""
         try:
             act()
+        except StoreReplaced as error:
+            self._begin_anew()
+            if act != self._look:
+                self._post(Acted(f"{error} Nothing was done.", failed=True))
         except StoreError as error:
             if act != self._look:
                 self._post(Acted(str(error), failed=True))
                 return
             self._looked_at = time.monotonic()
-            if self._trouble != str(error):
-                self._trouble = str(error)
-                self._post(Trouble(self._trouble))
+            told = in_short(str(error), self.queue.where)
+            if self._trouble != told:
+                self._trouble = told
+                self._post(Trouble(told, lost=isinstance(error, StoreLost)))
         except JobdeckError as error:
             self._post(Acted(str(error), failed=True))
         except Exception as error:
             self._looked_at = time.monotonic()
             logger.exception("The feed failed and goes on")
             self._post(Acted(f"A bug in jobdeck: {type(error).__name__}: {error}", failed=True))
+
+    def _begin_anew(self) -> None:
+        """Another database is there now: forget what was read of the one before. What is looked at stays the same."""
+        self._is_new = True
+        self._ids, self._ids_of = array("q"), None
+        self._overview = self._page = self._logs_of = None
+        self._held_still, self._shown = {}, {}
+        self._ids_again_at = 0.0
+        self._ask()
+        self._post(Replaced())
 
     def _look(self) -> None:
         due = self._overview is None or time.monotonic() >= self._looked_at + EVERY
@@ -362,7 +403,7 @@ class Feed:
             self._looked_at = time.monotonic()
         if self._watched is None or self._page is None:
             self._page = self._read_page(refresh=not self._frozen or self._ids_of != self._view.order)
-        pool = Pool(self._threads, self._worker.id if self._worker else None)
+        pool = Pool(self._threads, self._worker.id if self._worker else None, trouble=self.held_up)
         self._post(Snapshot(Deck(self._overview, self._page, pool)))
         if self._watched is not None and time.monotonic() >= self._read_at:
             begun = time.monotonic()
@@ -372,9 +413,15 @@ class Feed:
             self._read_at = begun + max(self._watched.every - EVERY / 10, _PATIENCE * took)
         if self._opened is not None:
             self._post(DetailSnapshot(self._detail(self._opened)))
+        if self._is_new:
+            total = sum(self._overview.counts.values())
+            self._post(Acted(f"This is another database now, with {total:,} job{'s' * (total != 1)}", failed=True))
         if self._trouble is not None:
             self._trouble = None
             self._post(Trouble(None))
+            if not self._is_new:
+                self._post(Acted("The database can be read again"))
+        self._is_new = False
 
     def _read_page(self, *, refresh: bool) -> Page:
         view = self._view
@@ -410,6 +457,9 @@ class Feed:
         at = self.queue.clock.now()
         try:
             job = self.queue.get(job_id)
+            if self._opened_job is not None and not same_job(job, self._opened_job):
+                return Detail(at, None, job_id)  # another job, in another database, that has the same id
+            self._opened_job = job
             family = self.queue.family(job_id)
             attempts = tuple(self.queue.attempts(job_id))
             if self._logs_of != job_id:
@@ -461,6 +511,11 @@ class Feed:
     def _tell(self, text: str, *, failed: bool = False, job_id: int | None = None) -> None:
         self._looked_at = self._ids_again_at = self._read_at = 0.0
         self._post(Acted(text, failed=failed, job_id=job_id))
+
+
+def same_job(one: Job, other: Job) -> bool:
+    """Whether two records with the same id are of the same job; not so where a database was replaced."""
+    return (one.kind, one.created_at) == (other.kind, other.created_at)
 
 
 def _nothing() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import ClassVar
 
@@ -35,8 +34,6 @@ from .room import goings
 RANGES = (120.0, 600.0, 3600.0, 86400.0)
 """Seconds: how far the charts can look back."""
 SORTS = ("id", "state", "kind", "queue", "priority", "attempt", "took", "error")
-STALE_AFTER = 3.0
-"""Seconds without a new snapshot until that is said."""
 _DELETE_MORE = "z brings them back, each with the newest part of its log."
 ASK_FROM = 20
 """More jobs than this are not cancelled without a question."""
@@ -103,9 +100,6 @@ class JobsScreen(DeckScreen):
         """What is shown."""
         self._frozen_at: float | None = None
         self._workers_height = 0
-        self._shown_at = time.monotonic()
-        self._was_silent = False
-        self._trouble: str | None = None
         self._titles: tuple[Content, Content] | None = None
 
     def compose(self) -> ComposeResult:
@@ -129,7 +123,6 @@ class JobsScreen(DeckScreen):
         """Begin to look once everything is in its place."""
         self._title()
         self.call_after_refresh(self._begin)
-        self.set_interval(1.0, self._watch)
 
     def _begin(self) -> None:
         self._look()
@@ -147,7 +140,6 @@ class JobsScreen(DeckScreen):
         if not self.whole:
             return
         before, self.deck = self.deck, deck
-        self._shown_at = time.monotonic()
         overview = deck.overview
         if self._frozen_at is not None:
             self.query_one(Header).frozen(overview.at - self._frozen_at)
@@ -156,16 +148,6 @@ class JobsScreen(DeckScreen):
         self.table.show(deck.page, overview.at if self._frozen_at is None else self._frozen_at)
         self.query_one(Preview).show_job(self.table.job, overview.at)
         self._title()
-
-    def _watch(self) -> None:
-        """Say so when nothing new has come for a while: what is shown is old."""
-        silent = time.monotonic() - self._shown_at
-        if self.deck is not None and silent > STALE_AFTER:
-            self.trouble(f"no news for {silent:.0f} s: the database is busy")
-            self._was_silent = True
-        elif self._was_silent:
-            self._was_silent = False
-            self.trouble(self._trouble)
 
     def _show_overview(self, deck: Deck) -> None:
         overview = deck.overview
@@ -181,14 +163,6 @@ class JobsScreen(DeckScreen):
         workers.show(overview, deck.pool)
         self._size_workers(workers)
         self.query_one(FilterBar).learn(overview, (kind.name for kind in self.cockpit.kinds))
-
-    def trouble(self, text: str | None) -> None:
-        """Say that the database cannot be read, or that it can again."""
-        if not self.whole:
-            return
-        if not self._was_silent:
-            self._trouble = text
-        self.query_one(Header).trouble(text)
 
     def _size_workers(self, workers: Workers) -> None:
         workers.set_class(not self._has_charts, "-one-line")

@@ -81,6 +81,8 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._newest_seen = 0
         self._range_from: int | None = None
         self._expected: int | None = None
+        self._doubted: Job | None = None
+        self._in_doubt = False
         self.gone = False
         """Whether the chosen job has left the list."""
         self._now = Now(0.0)
@@ -113,6 +115,8 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
                 self._arrived = 0
             self._resize_content()
         self._jobs = page.jobs
+        if self._in_doubt:
+            self._clear_up()
         self._lay_out()
         self._drop_gone_marks()
         self.refresh()
@@ -163,6 +167,20 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         """Put the cursor on a job that was just made, as soon as it is in the list; leaves a chosen job alone."""
         if self.live:
             self._expected = job_id
+
+    def doubt(self) -> None:
+        """The next page may be of another database, in which the same ids are other jobs: marks are gone."""
+        self._doubted, self._in_doubt = self.job, True
+        self.action_clear_marks()
+
+    def _clear_up(self) -> None:
+        """The chosen job stays chosen if it is the same job there: a key that was meant for it must hit no other."""
+        job, before = self.job, self._doubted
+        self._doubted, self._in_doubt = None, False
+        self._strips.clear()
+        self._arrived = 0
+        if not (job and before and (job.kind, job.created_at) == (before.kind, before.created_at)):
+            self.release()
 
     def release(self) -> bool:
         """Back to live; `False` if it was."""
