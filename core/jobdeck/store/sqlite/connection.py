@@ -42,7 +42,7 @@ def _named(error: Exception, where: str) -> StoreError:
             return StoreBusy(where, BUSY_TIMEOUT)
         case apsw.NotADBError():
             return StoreRefused(where, "is not an SQLite database")
-        case apsw.IOError() if error.extendedresult == apsw.SQLITE_IOERR_SHORT_READ:
+        case apsw.IOError() if getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_SHORT_READ:
             return StoreRefused(where, "is a damaged SQLite database, and ends too soon; restore it from a backup")
         case apsw.CorruptError():
             return StoreRefused(where, "is a damaged SQLite database; restore it from a backup")
