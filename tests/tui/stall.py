@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from types import TracebackType
+from typing import Self
 
 
 class Stalls:
@@ -22,7 +23,7 @@ class Stalls:
             self.longest = max(self.longest, now - before)
             before = now
 
-    async def __aenter__(self) -> Stalls:
+    async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._beat())
         return self
 

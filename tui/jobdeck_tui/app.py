@@ -85,6 +85,7 @@ class Cockpit(App[int]):
         readonly: bool = False,
         look_back: float = 600.0,
         remembered: Remembered | None = None,
+        by_default: bool = False,
     ) -> None:
         """Make the app; `run` opens it.
 
@@ -95,6 +96,7 @@ class Cockpit(App[int]):
             readonly: refuse every act.
             look_back: seconds that the charts show at first.
             remembered: what earlier sessions have left; without it nothing outlives this one.
+            by_default: whether commands find this queue without being told where it is.
         """
         super().__init__()
         self.remembered = remembered or Remembered()
@@ -106,6 +108,7 @@ class Cockpit(App[int]):
         self.readonly = readonly
         self.grace = grace
         self.where = where
+        self.by_default = by_default
         self._look_back = look_back
         self._leaving = False
         self._watch = Watch()
@@ -481,6 +484,7 @@ def _run(
         readonly=readonly,
         look_back=look_back,
         remembered=Remembered(config_folder() / "cockpit.json"),
+        by_default=settings.database == Settings().database,
     )
     try:
         code = app.run()

@@ -121,6 +121,9 @@ class JobsScreen(DeckScreen):
 
     def on_mount(self) -> None:
         """Begin to look once everything is in its place."""
+        self.table.where = self._where
+        self.table.by_default = self.cockpit.by_default
+        self.table.readonly = self.cockpit.readonly
         self._title()
         self.call_after_refresh(self._begin)
 

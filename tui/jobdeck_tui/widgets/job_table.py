@@ -24,10 +24,10 @@ from jobdeck import Job, State
 
 from ..format import GLYPHS
 from ..messages import Page, View
-from ..text import safe
 from .columns import Column, Now, choose_columns, detail
 from .lines import Piece, fit, line
 from .panel import STATE_CLASSES, TEXT_CLASSES
+from .welcome import Line, nothing_matches, placed, welcome
 
 HEAD = 1
 """Lines of the column heads."""
@@ -81,6 +81,12 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._newest_seen = 0
         self._range_from: int | None = None
         self._expected: int | None = None
+        self.where = ""
+        """The database, as people know it, for the welcome on an empty queue."""
+        self.by_default = False
+        """Whether commands find that database without being told."""
+        self.readonly = False
+        self._known = False
         self._doubted: Job | None = None
         self._in_doubt = False
         self.gone = False
@@ -96,7 +102,7 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         same_list = page.view.order == self.page.view.order
         if page.view.scope != self.page.view.scope:
             self.marks = set()  # what is marked must be what one can see
-        self.page = page
+        self.page, self._known = page, True
         self._now = Now(at)
         ids = page.ids
         if ids is not self._ids:
@@ -273,7 +279,7 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
     def render_line(self, y: int) -> Strip:
         width = self._width
         if y < HEAD:
-            return line(self._heads(), width, self.rich_style)
+            return line(self._heads() if self._ids else (), width, self.rich_style)
         row = self.top + y - HEAD
         if row >= len(self._ids):
             return line(self._empty(y), width, self.rich_style)
@@ -332,25 +338,23 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
                     yield text + " ", quiet if column.quiet or job.state is State.CANCELLED else plain
 
     def _empty(self, y: int) -> Iterable[Piece]:
-        if self._ids:
+        if self._ids or not self._known:
             return
+        lines, left, top = self._told()
+        if 0 <= y - HEAD - top < len(lines):
+            yield " " * left, Style()
+            for text, meaning in lines[y - HEAD - top].told:
+                yield text, self._text(meaning)
+
+    def _told(self) -> tuple[Sequence[Line], int, int]:
+        """What is said where there is no job, and where it begins."""
         view = self.page.view
-        quiet, accent = self._text("quiet"), self._text("accent")
-        told: list[list[Piece]] = [[]]
-        if self.page.problem:
-            told.append([("  the filter is not complete", quiet)])
-        elif view.filter or view.tab != "all":
-            told.append([(f"  no job matches {safe(view.filter or view.tab)}", quiet)])
+        width, height = self._width, self.size.height - HEAD
+        if self.page.problem or view.filter or view.tab != "all":
+            lines = nothing_matches(view, self.page.problem)
         else:
-            told += [
-                [("  The queue is empty.", self._text("strong"))],
-                [],
-                [("  n                          ", accent), ("a new job, here", quiet)],
-                [("  jobdeck run -- echo hello  ", accent), ("a command, from another terminal", quiet)],
-                [("  ?                          ", accent), ("every key", quiet)],
-            ]
-        if HEAD <= y < HEAD + len(told):
-            yield from told[y - HEAD]
+            lines = welcome(self.where, width - 2, height, default=self.by_default, readonly=self.readonly)
+        return lines, *placed(lines, width, height)
 
     # -- moving -----------------------------------------------------------------------------------
 
@@ -460,6 +464,10 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
             self._go(row)
             if event.chain > 1:
                 self.action_open()
+        elif not self._ids and self._known:
+            lines, _, top = self._told()
+            if 0 <= event.y - HEAD - top < len(lines) and (action := lines[event.y - HEAD - top].action):
+                self.app.call_later(self.app.run_action, action, self.screen)
 
     def on_focus(self) -> None:
         """The cursor is shown in full while the table has the focus."""
