@@ -1,4 +1,7 @@
-"""How long the event loop was deaf: the longest gap between two beats of a task that wants to beat all the time."""
+"""How long the event loop was deaf: the longest gap between two beats of a task that wants to beat all the time.
+
+What other programs take of the machine meanwhile is left out: a gap counts as far as this process was at work in it.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,11 @@ class Stalls:
         self._task: asyncio.Task[None] | None = None
 
     async def _beat(self) -> None:
-        before = time.monotonic()
+        before = time.monotonic(), time.process_time()
         while True:
             await asyncio.sleep(0.005)
-            now = time.monotonic()
-            self.longest = max(self.longest, now - before)
+            now = time.monotonic(), time.process_time()
+            self.longest = max(self.longest, min(now[0] - before[0], now[1] - before[1]))
             before = now
 
     async def __aenter__(self) -> Self:

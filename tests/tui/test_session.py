@@ -40,7 +40,7 @@ def look(database: Path, job_id: int) -> State:
 
 
 def test_a_whole_session_with_nothing_but_keys(database: Path, deck: Screen) -> None:
-    deck.see("The queue is empty")
+    deck.see("This queue is empty")
 
     # A job from the form: the shell kind, its command, and off.
     deck.type("n")

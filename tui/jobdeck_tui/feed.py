@@ -11,11 +11,13 @@ import threading
 import time
 from array import array
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from textual.message import Message
 
 from jobdeck import (
+    Attempt,
     Changes,
     ChildNotStarted,
     InvalidArguments,
@@ -74,6 +76,10 @@ AHEAD = 60
 _PATIENCE = 20
 """A list of ids that took t seconds to read is not read again for 20 t: at most 5 % of the feed's time."""
 _LOG_LINES = 5000
+_MOST_TEXT = 50_000
+"""Characters of an error that are shown: its beginning and its end."""
+_MOST_LINE = 1_000_000
+"""Characters of a line of a log that are shown."""
 _OPTION_FIELDS = {"unique key": "unique", "expiry": "expires", "tag": "tags"}
 """Options of a job, where a form's field has another name than its error."""
 
@@ -461,12 +467,12 @@ class Feed:
                 return Detail(at, None, job_id)  # another job, in another database, that has the same id
             self._opened_job = job
             family = self.queue.family(job_id)
-            attempts = tuple(self.queue.attempts(job_id))
+            attempts = tuple(map(_bounded, self.queue.attempts(job_id)))
             if self._logs_of != job_id:
                 self._logs_of, self._logs = job_id, ()
             news = self.queue.logs(job_id, after=self._logs[-1].id if self._logs else 0, limit=_LOG_LINES)
             if news:
-                self._logs = (*self._logs, *news)[-_LOG_LINES:]
+                self._logs = (*self._logs, *map(_bounded_line, news))[-_LOG_LINES:]
         except JobNotFound:
             return Detail(at, None, job_id)
         return Detail(at, job, job_id, attempts, self._logs, family, aged_priority(job, at, self.queue.settings.ageing))
@@ -511,6 +517,30 @@ class Feed:
     def _tell(self, text: str, *, failed: bool = False, job_id: int | None = None) -> None:
         self._looked_at = self._ids_again_at = self._read_at = 0.0
         self._post(Acted(text, failed=failed, job_id=job_id))
+
+
+def _bounded(attempt: Attempt) -> Attempt:
+    """The attempt with as much of its error as a person can read: a screen would take gigabytes to wrap the rest."""
+    message, traceback = (_cut(text, attempt.job_id) for text in (attempt.message, attempt.traceback))
+    if message is attempt.message and traceback is attempt.traceback:
+        return attempt
+    return replace(attempt, message=message, traceback=traceback)
+
+
+def _bounded_line(line: LogLine) -> LogLine:
+    """The same for a line of a log."""
+    if len(line.text) <= _MOST_LINE:
+        return line
+    left = f"… {len(line.text) - _MOST_LINE:,} characters are left out here; `jobdeck logs` prints them"
+    return replace(line, text=line.text[:_MOST_LINE] + left)
+
+
+def _cut(text: str | None, job_id: int) -> str | None:
+    if text is None or len(text) <= _MOST_TEXT:
+        return text
+    half = _MOST_TEXT // 2
+    left = f"\n… {len(text) - 2 * half:,} characters are left out here; `jobdeck show {job_id} --json` prints them …\n"
+    return text[:half] + left + text[-half:]
 
 
 def same_job(one: Job, other: Job) -> bool:

@@ -83,7 +83,7 @@ def welcome(where: str, width: int, height: int, *, default: bool, readonly: boo
     ]
     if height > len(least):
         least.insert(1, _said("A durable job queue: what is enqueued is run, and kept.", "quiet"))
-    for lines in (large, small):
+    for lines in (large, large[:-4], small):  # the name of the database may be long
         if len(lines) <= height and max(line.width for line in lines) <= width:
             return lines
     return least[:height]
