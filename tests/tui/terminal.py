@@ -71,7 +71,8 @@ class Screen(Terminal):
         """Press keys, by their names, one after the other as a person does."""
         for key in keys:
             self.press(KEYS.get(key, key))
-            time.sleep(pause)
+            # What comes right after an escape is read as one key with it.
+            time.sleep(max(pause, 0.6) if key == "escape" else pause)
 
     @property
     def lines(self) -> list[str]:

@@ -95,24 +95,24 @@ def test_every_screen_opens_and_nothing_stalls(queue: Queue, size: tuple[int, in
         ids = queue.ids()
         for job in queue.get_many([*ids[:5], *ids[5::4]]):
             app.open_job(job.id)
-            await seen(pilot, lambda: isinstance(app.screen, JobScreen) and app.screen.detail is not None)
+            await seen(pilot, lambda: isinstance(app.screen, JobScreen) and app.screen.detail is not None, 60)
             for panel in "123":
                 await pilot.press(panel)
                 await look(pilot, "job")
             await pilot.press("escape")
             app.explain_job(job.id)
-            await seen(pilot, lambda: bool(getattr(app.screen, "told", "")))
+            await seen(pilot, lambda: bool(getattr(app.screen, "told", "")), 60)
             await look(pilot, "why")
             await pilot.press("escape")
-            app.new_job(job)
-            await pilot.pause()
-            if isinstance(app.screen, NewJobScreen):
-                await look(pilot, "duplicate")
-                await pilot.press("escape")
-                await pilot.pause()
             while len(app.screen_stack) > 1:
                 app.pop_screen()
             app.clear_notifications()
+        for job in queue.list("kind:shell", limit=100):
+            app.new_job(job)
+            await seen(pilot, lambda: isinstance(app.screen, NewJobScreen) and bool(app.screen.query("Input")), 60)
+            await pilot.pause(0.05)
+            await look(pilot, "duplicate")
+            app.pop_screen()
         for room in ROOMS:
             app.action_room(room.name)
             await settled(pilot)
@@ -177,9 +177,9 @@ def test_no_byte_of_it_reaches_a_real_terminal(filled: Path, size: tuple[int, in
     finally:
         deck.end()
     assert MARK.encode() in deck.written
-    ours = b"\x1b]52;c;"  # y copies an id: the one sequence of this sort that is the cockpit's own
+    ours = b"\x1b]52;c;", b"\x1b]22;"  # y copies an id; and the shape of the mouse pointer, which Textual sets
     assert [each for each in stray(deck.written) if not each.startswith(ours)] == []
-    assert b"ZXZpbA" not in deck.written  # not as a sequence, at least
+    assert b"\x1b]52;c;ZXZpbA" not in deck.written
     assert b"\x1b]8;" not in deck.written
 
 

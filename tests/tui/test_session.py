@@ -107,9 +107,12 @@ def test_a_whole_session_with_nothing_but_keys(database: Path, deck: Screen) -> 
     deck.type("x")
     wait_until(lambda: look(database, 3) is State.CANCELLED)
     deck.see("cancelled")
-    deck.type("escape", "escape", "escape")
+    deck.type("escape")  # the job
+    deck.see("/state:running")
+    deck.type("escape")  # the filter
 
     # And out.
+    deck.see(lambda text: "of 6" in text or "6 jobs" in text)
     deck.type("q")
     assert deck.process.wait(timeout=30) == 0
     assert b"\x1b[?1049l" in deck.written
