@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
+from rich.segment import Segment
 from tests.tui.hostile import MARK, TEXTS, fill
 from tests.tui.stall import Stalls
 from tests.tui.still import seen, settled, steps
 from tests.tui.terminal import Screen, stray
 from tests.tui.test_cockpit import table
+from textual.color import Color
 from textual.pilot import Pilot
 
 from jobdeck import Queue, Registry, Settings
@@ -27,6 +30,7 @@ from jobdeck_tui.screens.confirm import ConfirmScreen
 from jobdeck_tui.screens.help import HelpScreen
 from jobdeck_tui.screens.job import JobScreen
 from jobdeck_tui.screens.new_job import NewJobScreen
+from jobdeck_tui.strainer import Strainer
 
 JOBDECK = (sys.executable, "-m", "jobdeck_tui")
 
@@ -149,6 +153,15 @@ def test_every_screen_opens_and_nothing_stalls(queue: Queue, size: tuple[int, in
     print({name: round(longest, 2) for name, longest in stalls.items()})
     slow = {name: longest for name, longest in stalls.items() if longest > 1.0}
     assert not slow
+
+
+def test_the_last_sieve_keeps_every_cell_in_its_place() -> None:
+    hostile = "".join(TEXTS.values())
+    (strained,) = Strainer().apply([Segment(hostile)], Color(0, 0, 0))
+    assert stray(strained.text.encode("utf-8", "replace")) == []
+    assert cell_len(strained.text) == cell_len(hostile)
+    plain = [Segment("日本 [red] e\u0301 ok")]
+    assert Strainer().apply(plain, Color(0, 0, 0)) == plain
 
 
 KEYS = [

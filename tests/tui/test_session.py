@@ -119,7 +119,7 @@ def test_a_whole_session_with_nothing_but_keys(database: Path, deck: Screen) -> 
     with Queue(database) as queue:
         assert not queue.workers()
         assert queue.count("state:running") == 0
-        assert queue.get(1).args["command"] == ["sh", "-c", "echo all is well; exit 3"]
+        assert queue.get(1).args["command"] == ["sh -c 'echo all is well; exit 3'"]
 
 
 def priorities(database: Path) -> list[int]:

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.filter import LineFilter
 from textual.screen import ModalScreen, Screen
 
 from jobdeck import SWITCH_INTERVAL, Job, JobdeckError, Kind, Queue, Settings, command_line
@@ -33,6 +34,7 @@ from .screens.leave import LeaveScreen
 from .screens.new_job import NewJob, NewJobScreen
 from .screens.room import RoomScreen
 from .screens.why import WhyScreen
+from .strainer import Strainer
 from .text import safe
 from .theme import DARK, FALLBACKS, LIGHT
 from .widgets.hints import keys_of
@@ -99,6 +101,7 @@ class Cockpit(App[int]):
             by_default: whether commands find this queue without being told where it is.
         """
         super().__init__()
+        self._strainer = Strainer()
         self.remembered = remembered or Remembered()
         self.register_theme(DARK)
         self.register_theme(LIGHT)
@@ -115,6 +118,9 @@ class Cockpit(App[int]):
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return dict(FALLBACKS)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        return [*super().get_line_filters(), self._strainer]
 
     def get_default_screen(self) -> Screen[None]:
         return JobsScreen(self.where, look_back=self._look_back)
