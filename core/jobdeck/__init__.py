@@ -59,7 +59,9 @@ if TYPE_CHECKING:
         StoreBusy,
         StoreError,
         StoreFailed,
+        StoreLost,
         StoreRefused,
+        StoreReplaced,
         TimedOut,
         UnknownKind,
         WrongAct,
@@ -120,7 +122,7 @@ _HOMES = {
     " Interrupted InvalidArguments InvalidCron InvalidFilter InvalidHandler InvalidOption"
     " InvalidSetting JobNotFound JobdeckError KeyTaken KindNotInChild LeaseLost MovedOn NotUnique"
     " NothingToUndo PayloadUnreadable RowRefused ScheduleExists ScheduleNotFound Snooze Stopped"
-    " StoreBusy StoreError StoreFailed StoreRefused TimedOut UnknownKind WrongAct WrongState",
+    " StoreBusy StoreError StoreFailed StoreLost StoreRefused StoreReplaced TimedOut UnknownKind WrongAct WrongState",
     "explain": "Check Explanation",
     "findings": "Finding Severity",
     "history": "Event Happening Run Runs",
@@ -227,7 +229,9 @@ __all__ = [
     "StoreBusy",
     "StoreError",
     "StoreFailed",
+    "StoreLost",
     "StoreRefused",
+    "StoreReplaced",
     "SystemClock",
     "Term",
     "TimedOut",

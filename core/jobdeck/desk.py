@@ -87,6 +87,7 @@ class Desk:
         self._leaving = False  # a runner must ask the lock before it takes more
         # All of the following belongs to the lock.
         self._held: dict[int, Run] = {}
+        self._orphans: set[Run] = set()
         self._writing: list[Ending] = []
         self._coming = 0  # asked of the store, and not here yet
         self._ahead = 0  # of those, beyond the idle threads
@@ -102,6 +103,8 @@ class Desk:
         self._heard = False  # something rang: a job may have been asked to stop
         self._draining = False
         self.stopped = threading.Event()
+        self.file = 0
+        """Which of the databases that have been at the store's place what is held belongs to; see `Store.file`."""
 
     # -- for anyone -------------------------------------------------------------------------------
 
@@ -130,6 +133,11 @@ class Desk:
         with self._lock:
             return list(self._held.values())
 
+    def orphans(self) -> list[Run]:
+        """Code that still runs for jobs of a database that is not there any more."""
+        with self._lock:
+            return list(self._orphans)
+
     def holds(self, run: Run) -> bool:
         """Whether the run has not been written or given up yet."""
         return self._held.get(run.job.id) is run
@@ -155,8 +163,8 @@ class Desk:
         return self._wait(lambda: not (self._held or self._coming or self._look or self._outbox or self._slots.busy), timeout)
 
     def wait_empty(self, timeout: float) -> bool:
-        """Wait until nothing is held, nor on its way here."""
-        return self._wait(lambda: not (self._held or self._coming or self._slots.asked), timeout)
+        """Wait until nothing is held, nor on its way here, and no code runs."""
+        return self._wait(lambda: not (self._held or self._coming or self._slots.asked or self._orphans), timeout)
 
     def _wait(self, predicate: Callable[[], bool], timeout: float | None) -> bool:
         with self._changed:
@@ -230,6 +238,10 @@ class Desk:
             if self._sleeping and len(self._inbox) <= self._pace.low:
                 with self._lock:
                     self._wake_claimer()
+        elif run in self._orphans:
+            with self._lock:
+                self._orphans.discard(run)
+                self._changed.notify_all()
 
     def take(self, most: int = 1) -> list[Run] | None:
         """Wait for something to run; returns up to `most` runs, or `None`: come to an end."""
@@ -289,6 +301,8 @@ class Desk:
                     until = time.monotonic() + patience
             self._sleeping = False
             self._writing = _emptied(self._outbox)
+            if self._orphans:
+                self._writing = self._without_orphans(self._writing)
             if self.stopped.is_set() and not self._writing:
                 return None
             self._pace.learn(self._writing)
@@ -362,6 +376,39 @@ class Desk:
             self._look = True
             self._slots.give_up()
             self._settled()
+
+    def abandon(self, file: int) -> list[Run]:
+        """The store has another database now: nothing that is held exists there. Code that runs is let run to its end.
+
+        Args:
+            file: the database to which all that is placed from now on belongs.
+
+        Returns:
+            The runs whose code still runs; what they hand in is dropped.
+        """
+        with self._lock:
+            over = {ending.job.id for ending in (*_emptied(self._outbox), *self._writing)}
+            over |= {run.job.id for run in _emptied(self._inbox)}
+            running = [run for run in self._held.values() if run.job.id not in over]
+            self._orphans.update(running)
+            for run in self._held.values():
+                if run.task:
+                    self._slots.leave()
+            self._slots.give_up()
+            self._held.clear()
+            self._writing = []
+            self._suspects = 0
+            self._look = True
+            self.file = file
+            self._settled()
+            return running
+
+    def _without_orphans(self, endings: list[Ending]) -> list[Ending]:
+        """Of some a runner had seen that it is held, and handed in its ending a moment after it was abandoned."""
+        orphans = {id(run.job): run for run in self._orphans}
+        late = {id(ending.job) for ending in endings} & orphans.keys()
+        self._orphans.difference_update(orphans[each] for each in late)
+        return [ending for ending in endings if id(ending.job) not in late]
 
     def _let_go(self, endings: Iterable[Ending]) -> None:
         for ending in endings:

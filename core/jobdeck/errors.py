@@ -297,6 +297,29 @@ class StoreFailed(StoreError):
         self.problem = problem
 
 
+class StoreLost(StoreFailed):
+    """The database's file is not there any more: it was deleted, moved away, or emptied.
+
+    Nothing is written until there is one again. Put it back, or put another in its place, and work goes on with that;
+    `Queue.renew` makes a new and empty one.
+    """
+
+    def __init__(self, where: str, problem: str = "was deleted or moved away") -> None:
+        super().__init__(where, problem)
+        self.args = (f"The database {where} {problem}.",)
+
+
+class StoreReplaced(StoreFailed):
+    """Another database was put in place of the one that was open. This call did nothing; the next goes to the new one.
+
+    Each thread is told so once. What it knows of jobs is of the old database: look again before you act.
+    """
+
+    def __init__(self, where: str) -> None:
+        super().__init__(where, "was replaced")
+        self.args = (f"There is another database at {where} now; what is done from now on is done there.",)
+
+
 class RowRefused(StoreError):
     """The database does not take a value or a change of state. Nothing was changed."""
 

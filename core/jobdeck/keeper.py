@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from .clock import Clock
 from .desk import Desk, Run
-from .errors import StoreError
+from .errors import StoreError, StoreReplaced
 from .jobs import Stopping, WorkerInfo
 from .settings import Settings
 from .store.base import Store
@@ -24,6 +24,8 @@ KEEP = 0.25
 """Seconds between two rounds while jobs run."""
 REPORT = 5.0
 """Seconds between two reports that the worker lives."""
+TELL_EVERY = 60.0
+"""Seconds until the log hears again of a trouble that lasts."""
 LOG_KEPT = 8 << 20
 """Bytes of log kept of each attempt: the newest."""
 
@@ -84,6 +86,7 @@ class Keeper:
         self._beat_at = self._report_at = 0.0
         self._reported: WorkerInfo | None = None
         self._wake = threading.Event()
+        self.patience = Patience(desk.stopped, longest=min(2.0, settings.heartbeat_every))
 
     def wake(self) -> None:
         """Begin the next round now."""
@@ -91,26 +94,33 @@ class Keeper:
 
     def loop(self) -> None:
         """Go on until the worker stops."""
-        patience = Patience(self._desk.stopped, longest=min(2.0, self._settings.heartbeat_every))
         while not self._desk.stopped.is_set():
             self._wake.clear()
             held = self._desk.held()
             try:
                 self._round(held)
-                patience.reset()
+                self.patience.reset()
+            except StoreReplaced:
+                self._beat_at = self._report_at = 0.0
+                self._desk.wake()  # the claimer decides what becomes of the jobs of the old database
             except Exception as error:  # a bug must not silently end the leases of running jobs
                 self._fence(held)
-                patience.wait(error)
+                self.patience.wait(error)
             self._wake.wait(self._upkeep.pause(KEEP if held else min(POLL, self._upkeep.rescue_every)))
 
     def _round(self, held: list[Run]) -> None:
         now = self._clock.monotonic()
+        orphans = self._desk.orphans()
+        if self._desk.file != self._store.file:  # what is held is of a database that has gone
+            orphans, held = [*orphans, *held], []
+            self._desk.wake()
         # Leases first: whatever fails below, running jobs stay ours. What rang may have been the word that a job
         # shall stop; a heartbeat brings it.
         if held and (self._desk.heard() or now >= self._beat_at):
             self._heartbeat(held)
             self._beat_at = now + self._settings.heartbeat_every
-        self._look_for_stuck(held, now)
+        self._fence(orphans)  # nobody can renew their leases
+        self._look_for_stuck([*held, *orphans], now)
         info = self._info()
         if now >= self._report_at or self._reported != info:
             self._store.report_worker(info)
@@ -174,26 +184,36 @@ def _why(run: Run) -> str:
 
 
 class Patience:
-    """Longer and longer pauses while the store fails, with one line in the log each time."""
+    """Longer and longer pauses while the store fails. The log hears of each trouble once, and then each minute."""
 
     def __init__(self, ended: threading.Event, *, longest: float = 2.0) -> None:
         self._ended = ended
         self._longest = longest
         self._failures = 0
+        self._told: str | None = None
+        self._tell_at = 0.0
+        self.trouble: str | None = None
+        """What is wrong now, in one sentence; `None` while the store works."""
 
     def reset(self) -> None:
         """The store works."""
         if self._failures:
             logger.info("The database works again")
         self._failures = 0
+        self._told = self.trouble = None
 
     def wait(self, error: Exception) -> None:
         """Say what is wrong, and pause; no longer than until the worker stops."""
         self._failures += 1
         pause = min(self._longest, 0.05 * 2.0 ** min(self._failures, 20))
-        if isinstance(error, StoreError):
-            logger.warning("%s Trying again in %.1f s.", error, pause)
-        else:
-            logger.error("A bug in jobdeck, trying again in %.1f s", pause, exc_info=error)
+        known = isinstance(error, StoreError)
+        self.trouble = str(error) if known else f"A bug in jobdeck: {type(error).__name__}: {error}"
+        now = time.monotonic()
+        if self.trouble != self._told or now >= self._tell_at:
+            self._told, self._tell_at = self.trouble, now + TELL_EVERY
+            if known:
+                logger.warning("%s Trying again until it works", error)
+            else:
+                logger.error("A bug in jobdeck, trying again", exc_info=error)
         if self._ended.wait(pause):
             time.sleep(0.02)  # the last endings are still tried, but not in a hot loop

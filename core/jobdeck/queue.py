@@ -100,6 +100,20 @@ class Queue:
         """Close the database connections of all threads."""
         self.store.close()
 
+    def renew(self) -> None:
+        """Make a new and empty database where the one that was open was deleted, moved away or emptied.
+
+        Does nothing where there is one. Without this every call raises `StoreLost` until there is one again.
+        """
+        self.store.renew()
+
+    def waiting_since(self) -> float | None:
+        """Since when, on the monotonic clock, a call of this process has been waiting for another program's lock.
+
+        `None` if none waits. Asks no database, and so returns at once.
+        """
+        return self.store.waiting_since()
+
     # -- enqueue ----------------------------------------------------------------------------------
 
     def draft(self, kind: str | Handler, args: Mapping[str, Any] | None = None, /, **options: Unpack[Options]) -> NewJob:

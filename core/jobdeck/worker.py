@@ -23,7 +23,7 @@ from uuid import uuid4
 from .attempt import STOP_GRACE, Context, begin_attempt, capture_logs, failure, run_attempt
 from .children import Children
 from .desk import Desk, Run, Work
-from .errors import LeaseLost, RowRefused, StoreError
+from .errors import LeaseLost, RowRefused, StoreError, StoreLost, StoreReplaced
 from .jobs import Completion, Ending, Failure, Job, Nap, Release, Stop, WorkerInfo
 from .keeper import LOG_KEPT, POLL, Keeper, Logs, Patience
 from .pump import Pump
@@ -91,6 +91,7 @@ class Worker:
         self._pump = Pump(self._desk, self._children, self._clock)
         self._logs = Logs(self._store)
         self._keeper = Keeper(self._desk, self._store, self._settings, self._clock, self._logs, self._info, self._replace)
+        self._patience = Patience(self._desk.stopped)
         self._threads: list[threading.Thread] = []
         self._stuck: set[int] = set()
         self._tasks: AbstractSet[str] = frozenset()
@@ -116,8 +117,13 @@ class Worker:
 
     @property
     def running(self) -> int:
-        """How many jobs are held now."""
-        return len(self._desk.held())
+        """How many jobs are held now; those of a database that has gone since, and whose code still runs, too."""
+        return len(self._desk.held()) + len(self._desk.orphans())
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing can be claimed or finished now, in one sentence: what the database answers. `None` if it works."""
+        return self._patience.trouble or self._keeper.patience.trouble
 
     def start(self) -> None:
         """Begin to claim and run. Returns at once.
@@ -198,7 +204,7 @@ class Worker:
         # And the very last for writing it all down: the process shall be gone when the grace is over.
         writing = min(_WRITING, grace / 10)
         if not self._desk.wait_empty(grace - asking - writing):
-            for run in self._desk.held():
+            for run in (*self._desk.held(), *self._desk.orphans()):
                 run.context.ask_to_stop(interrupted=True, grace=asking * 0.8)
             if not self._desk.wait_empty(max(asking, _LAST_MOMENT)) and self._children.kill(_LAST_MOMENT):
                 self._desk.wait_empty(_LAST_MOMENT if any(map(self._in_child, self._desk.held())) else 0)
@@ -216,36 +222,51 @@ class Worker:
         endings, left = self._desk.clear()
         now = self._clock.now()
         try:
-            self._settle(endings)
-            self._logs.write(left)
-            if left:
-                self._store.release_jobs([run.given_back(now) for run in left])
+            if self._store.file == self._desk.file:  # otherwise none of these exists in the database that is there now
+                self._settle(endings)
+                self._logs.write(left)
+                if left:
+                    self._store.release_jobs([run.given_back(now) for run in left])
             self._store.forget_worker(self.id)
         except StoreError as error:
             logger.error("%d jobs could not be released and run again when their lease ends: %s", len(left), error)
-        return not left
+        return not left and not self._desk.orphans()
 
     # -- the claimer ------------------------------------------------------------------------------
 
     def _claim_loop(self) -> None:
         pause = POLL
-        patience = Patience(self._desk.stopped)
+        self._desk.file = self._store.file
         with self._store.listen(self.wake):
             while (work := self._desk.gather(pause)) is not None:
                 endings = work.endings
                 until = self._clock.monotonic() + self._settings.lease
                 try:
                     claimed, pause = self._turn(work)
-                    patience.reset()
+                    self._patience.reset()
+                except StoreReplaced as error:
+                    self._begin_anew(error)
+                    continue
                 except Exception as error:  # a bug must not silently end the claims of a healthy-looking process
                     known = isinstance(error, StoreError) and not isinstance(error, RowRefused)
                     self._desk.put_back(endings if known else self._settle_each(endings))
-                    patience.wait(error)
+                    if isinstance(error, StoreLost) and self._desk.stopped.is_set():
+                        return  # it will not be back in time
+                    self._patience.wait(error)
                     continue
                 runs = [Run(job, Context(job, self._clock), until, job.kind in self._tasks) for job in claimed]
                 tasks = [run for run in runs if run.task]
                 for run in self._desk.place([run for run in runs if not run.task] if tasks else runs, tasks):
                     self._begin(run)
+
+    def _begin_anew(self, error: StoreReplaced) -> None:
+        """Another database is there now: what runs is none of its jobs. Threads that are free begin with its own at once.
+
+        What still runs is let run to its end, for as long as its lease would have held; then it is told to stop, because
+        whoever has the old database may run the job again. Nobody waits for what it returns.
+        """
+        left = self._desk.abandon(self._store.file)
+        logger.warning("%s Jobs of the old one that still run, and whose results go nowhere: %d", error, len(left))
 
     def _turn(self, work: Work) -> tuple[list[Job], float]:
         """Write what has ended and claim what there is, in one transaction.

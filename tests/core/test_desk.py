@@ -258,3 +258,18 @@ def test_one_job_that_a_crash_has_interrupted_is_held_at_a_time() -> None:
     desk.stop()
     for runner in runners:
         runner.join(timeout=10)
+
+
+def test_async_jobs_of_a_database_that_has_gone_keep_no_place_for_those_of_the_next() -> None:
+    clock = FakeClock()
+    desk = Desk(clock.now)
+    desk.allow_tasks(2)
+    work = desk.gather(0.0)
+    assert work is not None
+    assert work.tasks == 2
+    runs = [Run(job, Context(job, clock), until=1e9, task=True) for job in (made(1), made(2))]
+    assert desk.place([], runs) == runs
+    assert len(desk.abandon(1)) == 2
+    work = desk.gather(0.0)
+    assert work is not None
+    assert work.tasks == 2

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
+from textual.filter import LineFilter
 from textual.screen import ModalScreen, Screen
 
 from jobdeck import Job, Kind, Schedule
@@ -23,16 +24,21 @@ from .appearance import Appearance
 from .clipboard import system_tool
 from .feed import Feed, Post
 from .keymap import Keymap
-from .messages import Acted, Answered, DetailSnapshot, Drained, Explained, Progressed, Seen, Snapshot, Trouble
+from .messages import Acted, Answered, DetailSnapshot, Drained, Explained, Progressed, Replaced, Seen, Snapshot, Trouble
+from .plight import Watch
 from .program_log import ProgramLog
 from .remembered import Remembered
 from .rooms import BY_NAME, JOBS, ROOMS
+from .screens.base import DeckScreen
+from .screens.confirm import ConfirmScreen
 from .screens.job import JobScreen
 from .screens.jobs import JobsScreen
 from .screens.leave import LeaveScreen
 from .screens.log import LogScreen
 from .screens.room import RoomScreen
 from .screens.why import WhyScreen
+from .strainer import Strainer
+from .text import safe
 from .widgets.header import Header
 from .widgets.hints import keys_of
 
@@ -76,6 +82,13 @@ class Cockpit(Appearance):
             "exclamation_mark", "program_log", "log", show=False, tooltip="What this program warned of, and what was printed"
         ),
         Binding("ctrl+t", "next_theme", "next theme", show=False, tooltip="Change to the next theme"),
+        Binding(
+            "ctrl+n",
+            "renew",
+            "make a new database",
+            show=False,
+            tooltip="Where the database was deleted or moved away: make a new and empty one",
+        ),
     ]
 
     def __init__(
@@ -91,6 +104,7 @@ class Cockpit(Appearance):
         ascii_only: bool | None = None,
         keymap: Keymap | None = None,
         log: ProgramLog | None = None,
+        by_default: bool = False,
     ) -> None:
         """Make the app; `run` opens it.
 
@@ -105,8 +119,10 @@ class Cockpit(Appearance):
             ascii_only: draw in ASCII only; as remembered when `None`.
             keymap: the keys that the person has changed.
             log: what the program itself has to say.
+            by_default: whether commands find this queue without being told where it is.
         """
         super().__init__(remembered=remembered, scheme=scheme, ascii_only=ascii_only)
+        self._strainer = Strainer()
         self.keymap = (keymap or Keymap()).keys
         self._key_problems = (keymap or Keymap()).problems
         self.feed = make_feed(self.post_message)
@@ -114,21 +130,27 @@ class Cockpit(Appearance):
         self.readonly = readonly
         self.grace = grace
         self.where = where
+        self.by_default = by_default
         self._look_back = look_back
         self._leaving = False
         self.program_log = log or ProgramLog()
         self.failure: BaseException | None = None
         """What the cockpit has crashed of."""
+        self._watch = Watch()
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        return [*super().get_line_filters(), self._strainer]
 
     def get_default_screen(self) -> Screen[None]:
         return JobsScreen(self.where, look_back=self._look_back)
 
     def on_mount(self) -> None:
-        """Take the person's keys; end well when asked to from outside."""
+        """Take the person's keys, watch over the database; end well when asked to from outside."""
         self.set_interval(0.5, self._mark_warnings)
         self.set_keymap({**self.keymap})
         for problem in self._key_problems:
             self.tell(problem, failed=True)
+        self.set_interval(1.0, self._look_after)
         loop = asyncio.get_running_loop()
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not on this platform or thread
             loop.add_signal_handler(signal.SIGTERM, self._terminate)
@@ -163,6 +185,7 @@ class Cockpit(Appearance):
         """Show the newest look at the queue."""
         if self._ended:
             return
+        self._watch.news()
         self.jobs_screen.show(message.deck)
         if (room := self.room) is not None:
             room.see_deck(message.deck)
@@ -208,11 +231,49 @@ class Cockpit(Appearance):
         """Say that the database cannot be read, or can again."""
         if self._ended:
             return
-        self.jobs_screen.trouble(message.text)
-        if (room := self.room) is not None:
-            room.trouble(message.text)
-        if message.text is None:
-            self.tell("The database can be read again")
+        self._watch.trouble(message.text, lost=message.lost)
+        self._tell_plight()
+        self.refresh_bindings()
+        if message.lost:
+            self.notify(
+                safe(f"{(message.text or '')[:1].upper()}{(message.text or '')[1:]}. What runs goes on, nothing new starts,"
+                " and the cockpit waits until it is back. ctrl+n makes a new and empty one."),
+                severity="warning",
+                timeout=10,
+                markup=False,
+            )  # fmt: skip
+
+    def on_replaced(self, message: Replaced) -> None:
+        """Another database is there: what the person had in the hand was of the one before."""
+        if self._ended:
+            return
+        if isinstance(self.screen, ConfirmScreen):
+            self.screen.dismiss(False)
+        self.jobs_screen.table.doubt()
+
+    def _look_after(self) -> None:
+        """Each second: say what is wrong, and come back clean after the whole process was held up."""
+        if self._ended:
+            return
+        if self._watch.beat():
+            self.feed.refresh()
+            self.screen.refresh(layout=True)  # something else may have been drawn over it
+        self._tell_plight()
+
+    def _tell_plight(self) -> None:
+        plight = self._watch.plight(locked_since=self.feed.waiting_since, held_up=self.feed.held_up)
+        for screen in self.screen_stack:
+            if isinstance(screen, DeckScreen):
+                screen.tell_plight(plight)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A new database is made only where there is none."""
+        return self._watch.lost if action == "renew" else super().check_action(action, parameters)
+
+    def action_renew(self) -> None:
+        """Make a new and empty database in place of the one that is gone."""
+        if not self.refuse_readonly():
+            self.feed.renew()
 
     # -- what the program itself has to say -------------------------------------------------------
 

@@ -24,6 +24,8 @@ from jobdeck import (
     Overview,
     Queue,
     StoreError,
+    StoreLost,
+    StoreReplaced,
     Worker,
 )
 
@@ -41,12 +43,14 @@ from .messages import (
     Explained,
     Page,
     Pool,
+    Replaced,
     Seen,
     Snapshot,
     Trouble,
     View,
 )
 from .pages import Pages
+from .plight import in_short
 from .text import safe
 
 logger = logging.getLogger("jobdeck.feed")
@@ -88,6 +92,8 @@ class Feed:
         self._overview_of: tuple[float, int] | None = None
         self._asked = True
         self._trouble: str | None = None
+        self._is_new = False
+        """Whether another database has taken the place of the one before, and nothing has been read of it yet."""
 
     # -- from the screens; each returns at once -----------------------------------------------------
 
@@ -292,6 +298,26 @@ class Feed:
 
         self._inbox.put(act)
 
+    def renew(self) -> None:
+        """Make a new and empty database where there is none any more."""
+
+        def act() -> None:
+            self.queue.renew()
+            self._ask()
+
+        self._inbox.put(act)
+
+    @property
+    def waiting_since(self) -> float | None:
+        """Since when this process has been waiting for another program's lock. Asks no database."""
+        return self.queue.waiting_since()
+
+    @property
+    def held_up(self) -> str | None:
+        """Why this process's worker can neither claim nor finish jobs, in short. Asks no database."""
+        trouble = self._worker.trouble if self._worker is not None else None
+        return None if trouble is None else in_short(trouble, self.queue.where)
+
     def drain(self, grace: float) -> None:
         """Let the running jobs finish for up to `grace` seconds, release the rest; a `Drained` message ends it.
 
@@ -348,20 +374,33 @@ class Feed:
         """Do it; a failure becomes a sentence on the screen, and the thread lives on."""
         try:
             act()
+        except StoreReplaced as error:
+            self._begin_anew()
+            if act != self._look:
+                self._post(Acted(f"{error} Nothing was done.", failed=True))
         except StoreError as error:
             if act != self._look:
                 self._post(Acted(str(error), failed=True))
                 return
             self._looked_at = time.monotonic()
-            if self._trouble != str(error):
-                self._trouble = str(error)
-                self._post(Trouble(self._trouble))
+            told = in_short(str(error), self.queue.where)
+            if self._trouble != told:
+                self._trouble = told
+                self._post(Trouble(told, lost=isinstance(error, StoreLost)))
         except JobdeckError as error:
             self._post(Acted(str(error), failed=True))
         except Exception as error:
             self._looked_at = time.monotonic()
             logger.exception("The feed failed and goes on")
             self._post(Acted(f"A bug in jobdeck: {type(error).__name__}: {error}", failed=True))
+
+    def _begin_anew(self) -> None:
+        """Another database is there now: forget what was read of the one before. What is looked at stays the same."""
+        self._is_new = True
+        self._pages.forget()
+        self._overview = self._page = None
+        self._ask()
+        self._post(Replaced())
 
     def _look(self) -> None:
         due = self._overview is None or time.monotonic() >= self._looked_at + EVERY
@@ -378,7 +417,7 @@ class Feed:
             self._looked_at = time.monotonic()
         if self._watched is None or self._page is None:
             self._page = self._pages.read()
-        pool = Pool(self._threads, self._worker.id if self._worker else None)
+        pool = Pool(self._threads, self._worker.id if self._worker else None, trouble=self.held_up)
         self._post(Snapshot(Deck(self._overview, self._page, pool)))
         if self._watched is not None and time.monotonic() >= self._read_at:
             begun = time.monotonic()
@@ -389,9 +428,15 @@ class Feed:
         if self._following is not None:
             self._following.look(self.queue)
             self._post(DetailSnapshot(self._following.take))
+        if self._is_new:
+            total = sum(self._overview.counts.values())
+            self._post(Acted(f"This is another database now, with {total:,} job{'s' * (total != 1)}", failed=True))
         if self._trouble is not None:
             self._trouble = None
             self._post(Trouble(None))
+            if not self._is_new:
+                self._post(Acted("The database can be read again"))
+        self._is_new = False
 
     def _tell(self, text: str, *, failed: bool = False, job_id: int | None = None) -> None:
         self._ask()

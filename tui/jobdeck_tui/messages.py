@@ -68,6 +68,8 @@ class Pool:
     threads: int = 0
     worker: str | None = None
     draining: bool = False
+    trouble: str | None = None
+    """Why they can neither claim nor finish jobs; `None` if they can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +195,13 @@ class Trouble(Message):
     """The database cannot be read; `None` when it can again."""
 
     text: str | None
+    lost: bool = False
+    """Whether it is not there any more."""
+
+
+@dataclass
+class Replaced(Message):
+    """Another database is there now: what was known of jobs was known of others. Comes before its first snapshot."""
 
 
 @dataclass

@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from jobdeck import Condition, InvalidFilter, Job, Queue, Term, parse
+from jobdeck import Condition, InvalidFilter, Job, Queue, StoreReplaced, Term, parse
 
 from .messages import Page, View
 
@@ -149,6 +149,13 @@ class Pages:
         self._number += 1
         self._again_at = 0.0
 
+    def forget(self) -> None:
+        """Another database has taken the place of the one that was listed. What is wanted stays the same."""
+        self._listed = Listed(Asked(View(filter="\0"), 0))
+        self._failed = None
+        self._held_still, self._shown = {}, {}
+        self.again()
+
     def freeze(self, frozen: bool) -> None:
         """Hold what is shown as it is, or let it go; another filter or order is read all the same."""
         if frozen and not self._frozen:
@@ -193,6 +200,8 @@ class Pages:
         come = self._reader.take()
         if come is None:
             return
+        if isinstance(come.error, StoreReplaced):
+            return  # the feed hears of it by itself; the list is read again
         if come.error is not None:
             self._failed = replace(come, begun=time.monotonic())
             raise come.error

@@ -92,6 +92,22 @@ class Store(ABC):
     def close(self) -> None:
         """Close every connection. The store cannot be used afterwards."""
 
+    @property
+    def file(self) -> int:
+        """Which of the databases that have been at the store's place the calling thread is at, counted from 0.
+
+        It grows with each `StoreReplaced` that the thread is told.
+        """
+        return 0
+
+    def renew(self) -> None:
+        """Make a new and empty database where there is none any more. Does nothing where there is one."""
+        return
+
+    def waiting_since(self) -> float | None:
+        """Since when, on the monotonic clock, a call has been waiting for another process's lock. Asks no database."""
+        return None
+
     @abstractmethod
     def transaction(self) -> AbstractContextManager[None]:
         """Everything inside happens at once, or not at all.

@@ -67,6 +67,10 @@ def worker_command(front: Front, threads: int | None, processes: int | None, que
     On the first signal nothing more is claimed; running jobs get the grace to finish, and what does not is
     put back. On the second signal it ends at once. Either way nothing is left running, and it exits with 0.
 
+    While the database is locked, full, read-only or gone, it says so once and then each minute, claims
+    nothing, and goes on by itself when it works again. Where another database is put in its place it works
+    on that: code that still runs for the old one is let run, for as long as its lease, and its result is dropped.
+
     With --processes a handler that crashes its process takes only the jobs of that process with it, and --threads
     is how many jobs each of them runs at once.
     """

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections import deque
 from contextlib import suppress
+from dataclasses import replace
 
-from jobdeck import Act, Batch, BatchNotFound, Explanation, Family, Job, JobNotFound, LogLine, Queue
+from jobdeck import Act, Attempt, Batch, BatchNotFound, Explanation, Family, Job, JobNotFound, LogLine, Queue
 
 from ..ageing import aged_priority
 from ..messages import Detail
@@ -14,6 +15,8 @@ from ..messages import Detail
 LOG_LINES = 5000
 LOG_CHARACTERS = 1 << 20
 """Of the log, the newest lines of so many characters together are kept."""
+MOST_TEXT = 50_000
+"""Characters of an error that are shown: its beginning and its end."""
 RELATIVES = 100
 """Of the jobs before and after it, the records of so many are read."""
 _PATIENCE = 20
@@ -51,8 +54,10 @@ class Following:
         at = queue.clock.now()
         try:
             job = queue.get(self.job_id)
+            if self._job is not None and (job.kind, job.created_at) != (self._job.kind, self._job.created_at):
+                return Detail(at, None, self.job_id)  # another job, in another database, that has the same id
             family = queue.family(self.job_id)
-            attempts = tuple(queue.attempts(self.job_id)) if job.attempt or job.started_at else ()
+            attempts = tuple(map(_bounded, queue.attempts(self.job_id))) if job.attempt or job.started_at else ()
             self._read_log(queue)
             self._read_acts(queue, job)
             self._read_why(queue, job)
@@ -122,3 +127,19 @@ def _batch(queue: Queue, job: Job) -> Batch | None:
         with suppress(BatchNotFound):
             return queue.batch(job.batch)
     return None
+
+
+def _bounded(attempt: Attempt) -> Attempt:
+    """The attempt with as much of its error as a person can read: a screen would take gigabytes to wrap the rest."""
+    message, traceback = (_cut(text, attempt.job_id) for text in (attempt.message, attempt.traceback))
+    if message is attempt.message and traceback is attempt.traceback:
+        return attempt
+    return replace(attempt, message=message, traceback=traceback)
+
+
+def _cut(text: str | None, job_id: int) -> str | None:
+    if text is None or len(text) <= MOST_TEXT:
+        return text
+    half = MOST_TEXT // 2
+    left = f"\n… {len(text) - 2 * half:,} characters are left out here; `jobdeck show {job_id} --json` prints them …\n"
+    return text[:half] + left + text[-half:]

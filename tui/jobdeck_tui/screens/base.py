@@ -10,6 +10,9 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
+from ..plight import Plight
+from ..widgets.header import Header
+
 if TYPE_CHECKING:
     from ..app import Cockpit
 
@@ -40,6 +43,21 @@ class DeckScreen(Screen[None]):
     def whole(self) -> bool:
         """Whether every part is in its place: a snapshot may come before they are, or while the program ends."""
         return self.is_mounted and all(self.query(part) for part in self.PARTS)
+
+    def tell_plight(self, plight: Plight | None) -> None:
+        """Say what is wrong with the database in the header, or in a line of its own where there is none."""
+        if not self.is_mounted:
+            return
+        header = next((each for each in self.query(Header)), None)
+        if header is None and plight is not None:
+            header = Header("", classes="-plight")
+            self.mount(header, before=0)
+        if header is None:
+            return
+        if plight is None and header.has_class("-plight"):
+            header.remove()
+        else:
+            header.tell_plight(plight)
 
     def on_resize(self, event: Resize) -> None:
         """Give way to one sentence where there is no room."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -33,8 +32,6 @@ from .jobs_keys import KEYS
 
 RANGES = (120.0, 600.0, 3600.0, 86400.0)
 """Seconds: how far the charts can look back."""
-STALE_AFTER = 3.0
-"""Seconds without a new snapshot until that is said."""
 WIDE = 160
 """From this width on a preview of the chosen job is docked on the right."""
 CHARTS_FROM = (100, 30)
@@ -66,9 +63,6 @@ class JobsScreen(JobsActs):
         self._where = where
         self._frozen_at: float | None = None
         self._workers_height = 0
-        self._shown_at = time.monotonic()
-        self._was_silent = False
-        self._trouble: str | None = None
         self._titles: tuple[Content, Content] | None = None
         self._dimmed: tuple[str | None, ...] = ()
 
@@ -93,9 +87,11 @@ class JobsScreen(JobsActs):
 
     def on_mount(self) -> None:
         """Begin to look once everything is in its place."""
+        self.table.where = self._where
+        self.table.by_default = self.cockpit.by_default
+        self.table.readonly = self.cockpit.readonly
         self.retitle()
         self.call_after_refresh(self._begin)
-        self.set_interval(1.0, self._watch)
 
     def _begin(self) -> None:
         self.remember()
@@ -109,7 +105,6 @@ class JobsScreen(JobsActs):
         if not self.whole:
             return
         before, self.deck = self.deck, deck
-        self._shown_at = time.monotonic()
         overview = deck.overview
         if self._frozen_at is not None:
             self.query_one(Header).frozen(overview.at - self._frozen_at)
@@ -119,16 +114,6 @@ class JobsScreen(JobsActs):
         self.query_one(Preview).show_job(self.table.job, overview.at)
         self.show_filter()
         self.retitle()
-
-    def _watch(self) -> None:
-        """Say so when nothing new has come for a while: what is shown is old."""
-        silent = time.monotonic() - self._shown_at
-        if self.deck is not None and silent > STALE_AFTER:
-            self.trouble(f"no news for {silent:.0f} s: the database is busy")
-            self._was_silent = True
-        elif self._was_silent:
-            self._was_silent = False
-            self.trouble(self._trouble)
 
     def _show_overview(self, deck: Deck) -> None:
         overview = deck.overview
@@ -143,14 +128,6 @@ class JobsScreen(JobsActs):
         workers = self.query_one(Workers)
         workers.show(overview, deck.pool)
         self._size_workers(workers)
-
-    def trouble(self, text: str | None) -> None:
-        """Say that the database cannot be read, or that it can again."""
-        if not self.whole:
-            return
-        if not self._was_silent:
-            self._trouble = text
-        self.query_one(Header).trouble(text)
 
     def _size_workers(self, workers: Workers) -> None:
         workers.set_class(not self._has_charts, "-one-line")

@@ -56,7 +56,6 @@ class RoomScreen(DeckScreen):
         super().__init__()
         self.deck: Deck | None = None
         """The newest snapshot of the queue; what the header shows."""
-        self._trouble: str | None = None
 
     # -- for each screen to say ------------------------------------------------------------------
 
@@ -106,12 +105,6 @@ class RoomScreen(DeckScreen):
         if self.whole:
             self.query_one(Header).show(deck)
             self.show_deck(deck)
-
-    def trouble(self, text: str | None) -> None:
-        """Say that the database cannot be read, or that it can again."""
-        self._trouble = text
-        if self.whole:
-            self.query_one(Header).trouble(text)
 
     def on_rooms_bar_chosen(self, event: RoomsBar.Chosen) -> None:
         """Open the screen that was clicked."""

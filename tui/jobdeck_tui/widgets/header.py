@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len
 from textual.events import Click
 from textual.message import Message
 
 from jobdeck import State
 
-from ..format import GLYPHS, number, short_number
+from ..format import GLYPHS, age, number, short_number
 from ..messages import Deck
+from ..plight import Plight
 from ..text import safe
-from .lines import Piece, width_of
+from .lines import Piece, fit, width_of
 from .panel import Drawn
 
 _SHOWN = (State.PENDING, State.RUNNING, State.RETRYING, State.FAILED, State.COMPLETED)
@@ -32,11 +34,11 @@ class Header(Drawn):
     class LogAsked(Message):
         """The mark of warnings was clicked."""
 
-    def __init__(self, where: str, *, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self, where: str, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
         self._where = where
         self._deck: Deck | None = None
-        self._trouble: str | None = None
+        self._plight: Plight | None = None
         self._frozen_at: float | None = None
         self._places: list[tuple[int, int, State]] = []
         self._warnings = 0
@@ -47,10 +49,11 @@ class Header(Drawn):
         self._deck = deck
         self.refresh()
 
-    def trouble(self, text: str | None) -> None:
-        """Show that the data is stale, and why."""
-        self._trouble = text
-        self.refresh()
+    def tell_plight(self, plight: Plight | None) -> None:
+        """Say what is wrong with the database instead of what is in it; `None` if nothing is."""
+        if plight != self._plight:
+            self._plight = plight
+            self.refresh()
 
     def frozen(self, age: float | None) -> None:
         """Show that the view is frozen since so many seconds; `None` for live."""
@@ -66,9 +69,9 @@ class Header(Drawn):
     def draw(self, y: int, width: int) -> Sequence[Piece]:
         quiet, strong = self.style("quiet"), self.style("strong")
         left: list[Piece] = [(" jobdeck", strong)]
-        if self._trouble is not None:
-            left += [("  ● STALE ", self.style("error")), (safe(self._trouble), self.style("error"))]
-            return left
+        if self._plight is not None:
+            self._places = []
+            return [*left, *self._told(self._plight, width - width_of(left))]
         live: Piece = ("  ● LIVE", self.style("good"))
         if self._frozen_at is not None:
             live = (f"  ‖ FROZEN {self._frozen_at:.0f}s", self.style("warning"))
@@ -92,6 +95,18 @@ class Header(Drawn):
             self._places.append((at, at + width_of([piece]), state))
             at += width_of([piece])
         return [*left, (" " * blanks, quiet), *(piece for piece, _ in counts)]
+
+    def _told(self, plight: Plight, room: int) -> list[Piece]:
+        style = self.style("error" if plight.word == "STALE" else "warning")
+        word: Piece = (f"  ● {plight.word} {age(plight.seconds)}  ", style)
+        text = safe(plight.text)
+        more = [part for part in (plight.does, plight.way_out) if part]
+        room -= width_of([word]) + 1
+        if cell_len(" · ".join((text, *more[:1]))) > room:
+            text = text.removeprefix("the database ").removeprefix("the file ")
+        while more and cell_len(" · ".join((text, *more))) > room:
+            more.pop()
+        return [word, (fit(text, min(room, cell_len(text))), style), *((f" · {part}", self.style("quiet")) for part in more)]
 
     def _counts(self, room: int) -> list[tuple[Piece, State]]:
         if self._deck is None:

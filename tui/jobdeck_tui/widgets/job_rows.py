@@ -10,7 +10,6 @@ from jobdeck import Job, State
 
 from ..format import GLYPHS
 from ..messages import Page
-from ..text import safe
 from .cells import Now, detail
 from .columns import Column
 from .lines import Piece, fit
@@ -61,25 +60,3 @@ def row(job: Job, columns: Layout, now: Now, style: Styles, *, cursor: bool, mar
             case _:
                 text = fit(column.show(job, now), width, right=column.right)
                 yield text + " ", quiet if column.quiet or job.state is State.CANCELLED else plain
-
-
-def nothing(page: Page, style: Styles) -> list[list[Piece]]:
-    """What is told where there are no rows."""
-    view = page.view
-    quiet, accent = style("text--quiet"), style("text--accent")
-    told: list[list[Piece]] = [[]]
-    if page.problem:
-        told.append([("  the filter is not complete", quiet)])
-    elif page.reading:
-        told.append([("  reading …", quiet)])
-    elif view.filter or view.tab != "all":
-        told.append([(f"  no job matches {safe(view.filter or view.tab)}", quiet)])
-    else:
-        told += [
-            [("  The queue is empty.", style("text--strong"))],
-            [],
-            [("  n                          ", accent), ("a new job, here", quiet)],
-            [("  jobdeck run -- echo hello  ", accent), ("a command, from another terminal", quiet)],
-            [("  ?                          ", accent), ("every key", quiet)],
-        ]
-    return told

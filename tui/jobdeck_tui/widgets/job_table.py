@@ -27,9 +27,10 @@ from . import job_rows
 from .cells import Now
 from .columns import USUAL, Column, choose_columns
 from .cursor import Cursor
-from .lines import line
+from .lines import Piece, line
 from .marks import Marks
 from .panel import STATE_CLASSES, TEXT_CLASSES
+from .welcome import Line, nothing_matches, placed, welcome
 
 HEAD = 1
 """Lines of the column heads."""
@@ -79,6 +80,14 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         self.cursor = Cursor()
         self._jobs: Mapping[int, Job] = {}
         self._range_from: int | None = None
+        self.where = ""
+        """The database, as people know it, for the welcome on an empty queue."""
+        self.by_default = False
+        """Whether commands find that database without being told."""
+        self.readonly = False
+        self._known = False
+        self._doubted: Job | None = None
+        self._in_doubt = False
         self._now = Now(0.0)
         self._keys: tuple[str, ...] = USUAL
         self._columns: list[tuple[Column, int]] = []
@@ -91,7 +100,7 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         same_list = page.view.order == self.page.view.order
         if page.view.scope != self.page.view.scope:
             self.marks.clear()  # what is marked must be what one can see
-        self.page = page
+        self.page, self._known = page, True
         self._now = Now(at, fine="wait" in self._keys)
         if page.ids is not self._ids:
             moved = self.cursor.take(page, same_list=same_list)
@@ -105,6 +114,8 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
                 self._scroll(max(0, self.top + moved))
                 self._scroll_to_row()
         self._jobs = page.jobs
+        if self._in_doubt:
+            self._clear_up()
         self._lay_out()
         self._drop_gone_marks()
         self.refresh()
@@ -195,6 +206,20 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         """Put the cursor on a job that was just made, as soon as it is in the list; leaves a chosen job alone."""
         self.cursor.expect(job_id)
 
+    def doubt(self) -> None:
+        """The next page may be of another database, in which the same ids are other jobs: marks are gone."""
+        self._doubted, self._in_doubt = self.job, True
+        self.action_clear_marks()
+
+    def _clear_up(self) -> None:
+        """The chosen job stays chosen if it is the same job there: a key that was meant for it must hit no other."""
+        job, before = self.job, self._doubted
+        self._doubted, self._in_doubt = None, False
+        self._strips.clear()
+        self.cursor.arrived = 0
+        if not (job and before and (job.kind, job.created_at) == (before.kind, before.created_at)):
+            self.release()
+
     def release(self) -> bool:
         """Back to live; `False` if it was."""
         if self.live:
@@ -235,11 +260,11 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
     def render_line(self, y: int) -> Strip:
         width = self._width
         if y < HEAD:
-            return line(job_rows.heads(self._columns, self.page, self._style), width, self.rich_style)
+            heads = job_rows.heads(self._columns, self.page, self._style) if self._ids else []
+            return line(heads, width, self.rich_style)
         row = self.top + y - HEAD
         if row >= len(self._ids):
-            told = [] if self._ids else job_rows.nothing(self.page, self._style)
-            return line(told[y - HEAD] if y - HEAD < len(told) else [], width, self.rich_style)
+            return line(self._empty(y), width, self.rich_style)
         job_id = self._ids[row]
         job = self._jobs.get(job_id)
         cursor, marked = job_id == self.chosen, job_id in self.marks
@@ -266,6 +291,28 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         if cursor:
             return self.rich_style + self.get_component_rich_style("ground--cursor")
         return self.rich_style + self.get_component_rich_style("ground--marked") if marked else self.rich_style
+
+    def _empty(self, y: int) -> list[Piece]:
+        """What is told in a line where there are no rows."""
+        if self._ids or not self._known:
+            return []
+        if self.page.reading:
+            return [("  reading …", self._style("text--quiet"))] if y == HEAD + 1 else []
+        lines, left, top = self._told()
+        if not 0 <= y - HEAD - top < len(lines):
+            return []
+        told = [(text, self._style(f"text--{meaning}")) for text, meaning in lines[y - HEAD - top].told]
+        return [(" " * left, Style()), *told]
+
+    def _told(self) -> tuple[Sequence[Line], int, int]:
+        """What is said where there is no job, and where it begins."""
+        view = self.page.view
+        width, height = self._width, self.size.height - HEAD
+        if self.page.problem or view.filter or view.tab != "all":
+            lines = nothing_matches(view, self.page.problem)
+        else:
+            lines = welcome(self.where, width - 2, height, default=self.by_default, readonly=self.readonly)
+        return lines, *placed(lines, width, height)
 
     # -- moving -----------------------------------------------------------------------------------
 
@@ -373,6 +420,10 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
             self._go(row)
             if event.chain > 1:
                 self.action_open()
+        elif not self._ids and self._known:
+            lines, _, top = self._told()
+            if 0 <= event.y - HEAD - top < len(lines) and (action := lines[event.y - HEAD - top].action):
+                self.app.call_later(self.app.run_action, action, self.screen)
 
     def on_focus(self) -> None:
         """The cursor is shown in full while the table has the focus."""

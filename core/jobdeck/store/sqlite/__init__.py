@@ -96,6 +96,16 @@ class SqliteStore(Store):
         self._connections.close()
         self._doorbell.close()
 
+    @property
+    def file(self) -> int:
+        return self._connections.file
+
+    def renew(self) -> None:
+        self._connections.renew()
+
+    def waiting_since(self) -> float | None:
+        return self._connections.waiting_since()
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         with self._connections.transaction():

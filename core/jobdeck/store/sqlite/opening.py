@@ -15,7 +15,9 @@ import apsw
 from ...clock import Clock
 from ...errors import StoreRefused
 from ...metrics import place_of
+from ..doorbell import Doorbell
 from .wal import log_of, size_of
+from .whereabouts import await_strangers
 
 BUSY_TIMEOUT = 10.0
 """Seconds a write waits for another process's transaction."""
@@ -24,7 +26,13 @@ _PATIENCE = 0.02
 _MAGIC = b"SQLite format 3\0"
 
 
-def connect(path: Path, *, create: bool = False, ended: Callable[[], bool] = lambda: False) -> apsw.Connection:
+def connect(
+    path: Path,
+    *,
+    create: bool = False,
+    ended: Callable[[], bool] = lambda: False,
+    waits: Callable[[float], None] = lambda since: None,
+) -> apsw.Connection:
     """Open the file.
 
     Args:
@@ -32,6 +40,7 @@ def connect(path: Path, *, create: bool = False, ended: Callable[[], bool] = lam
         create: make it if there is none. Otherwise a file that was removed under a running queue is an error,
             not a new and empty queue.
         ended: says whether waiting for a lock is of no use any more.
+        waits: told since when, on the monotonic clock, when this connection begins to wait for a lock.
     """
     flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
     connection = apsw.Connection(str(path), flags=flags, statementcachesize=256)
@@ -45,6 +54,7 @@ def connect(path: Path, *, create: bool = False, ended: Callable[[], bool] = lam
         now = time.monotonic()
         if calls == 0:
             waiting_since = now
+            waits(now)
         elif now - waiting_since > BUSY_TIMEOUT or ended():
             return False
         time.sleep(random.uniform(0.0002, 0.002) / (1 + (now - waiting_since) / _PATIENCE))
@@ -64,14 +74,15 @@ def _place(*told: Any) -> str:
     return place_of(None if told[0] is None else str(told[0]))
 
 
-def make_ready(path: Path, where: str, clock: Clock, *, adopt: bool) -> None:
+def make_ready(path: Path, where: str, clock: Clock, *, adopt: bool, create: bool = True) -> None:
     """Check the file, bring its schema up to date, note the boot. What is refused keeps its every byte."""
     check_file(path, where)
+    await_strangers(path, Doorbell(path).ring)
     log, index = log_of(path), path.with_name(path.name + "-shm")
     # A log that a killed process left behind is folded into the file by the last connection that closes.
     fresh, left_behind = not log.exists(), size_of(log) > 0
     refused = True
-    connection = connect(path, create=True)
+    connection = connect(path, create=create)
     try:
         _migrate(connection, where, adopt=adopt)
         _note_boot(connection, clock.boot())
@@ -111,9 +122,26 @@ def check_file(path: Path, where: str) -> None:
     # Root may write to everything; a file that is marked read-only for all is meant to stay as it is.
     if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK) and path.stat().st_mode & 0o222):
         raise StoreRefused(where, "cannot be written to; check its permissions and those of its folder")
-    with path.open("rb") as file:
-        if file.read(len(_MAGIC)) not in (b"", _MAGIC):
-            raise StoreRefused(where, "is not an SQLite database")
+    if path.stat().st_size and _beginning(path) != _MAGIC:
+        raise StoreRefused(where, "is not an SQLite database")
+
+
+def _beginning(path: Path) -> bytes:
+    """The first bytes of a file, read as SQLite reads it.
+
+    A process that closes a file loses its every lock on it, also those of connections that it has open on the file; only
+    SQLite knows to wait with that.
+    """
+    try:
+        file = apsw.VFSFile("", str(path), [apsw.SQLITE_OPEN_MAIN_DB | apsw.SQLITE_OPEN_READONLY, 0])
+    except apsw.CantOpenError:
+        return b""
+    try:
+        return file.xRead(len(_MAGIC), 0)
+    except apsw.IOError:  # shorter than that
+        return b""
+    finally:
+        file.xClose()
 
 
 def _migrate(connection: apsw.Connection, where: str, *, adopt: bool) -> None:

@@ -12,9 +12,11 @@ from ....clock import Clock
 from ....errors import StoreError
 from ....findings import Finding, Severity
 from ....settings import Settings
+from ...doorbell import Doorbell
 from ..connection import Translated
 from ..opening import check_file, connect, newest_schema, schema_of
 from ..wal import log_of, size_of
+from ..whereabouts import await_strangers
 from .contents import CONTENTS
 from .file import FRAME, SOUND
 from .look import RESTORE, Check, Look
@@ -38,6 +40,10 @@ def examine(path: Path, settings: Settings, clock: Clock, *, full: bool) -> Sequ
 
 def _inside(path: Path, look: Look) -> Iterator[Finding]:
     check_file(path, str(path))
+    if not await_strangers(look.path, Doorbell(look.path).ring):
+        told = "A program has another database open that was at this path before, and its log lies beside this one."
+        yield Finding("database", Severity.PROBLEM, told, "End that program before anything is written here.")
+        return
     with Translated(str(path)), _opened(look.path) as connection:
         look.connection = connection
         look.schema = schema_of(connection, str(path))
