@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from tests.tui.commandline import CommandLine, eventually
+from tests.tui.jobs_playing import play, toasts
 from tests.tui.lively import lively
 from tests.tui.still import Still, seen, settled, steps
-from tests.tui.test_cockpit import play, toasts
 from textual.pilot import Pilot
 
 from jobdeck import Event, Happening

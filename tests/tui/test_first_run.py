@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.tui.jobs_playing import play, table
 from tests.tui.still import Still, seen, settled, steps
-from tests.tui.test_cockpit import play, table
 from textual.pilot import Pilot
 
 from jobdeck_tui.messages import View

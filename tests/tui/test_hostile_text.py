@@ -15,10 +15,10 @@ import pytest
 from rich.cells import cell_len
 from rich.segment import Segment
 from tests.tui.hostile import MARK, TEXTS, fill
+from tests.tui.jobs_playing import table
 from tests.tui.stall import Stalls
 from tests.tui.still import seen, settled, steps
 from tests.tui.terminal import Screen, stray
-from tests.tui.test_cockpit import table
 from textual.color import Color
 from textual.pilot import Pilot
 

@@ -11,9 +11,9 @@ from typing import Any
 import apsw
 import pytest
 from tests.core.helpers import FakeClock
+from tests.tui.jobs_playing import play, table, toasts
 from tests.tui.stall import Stalls
 from tests.tui.still import Still, deck_of, seen, settled
-from tests.tui.test_cockpit import play, table, toasts
 from textual.pilot import Pilot
 
 from jobdeck import Queue, Registry, Settings, State

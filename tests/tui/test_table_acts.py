@@ -12,7 +12,8 @@ from textual.pilot import Pilot
 
 from jobdeck import Queue, State
 from jobdeck_tui.app import command_of
-from jobdeck_tui.screens.new_job import Field, NewJobScreen
+from jobdeck_tui.screens.new_job import NewJobScreen
+from jobdeck_tui.widgets.field import Field
 
 
 def test_until_a_job_is_chosen_no_key_can_hit_one(few: Still) -> None:
