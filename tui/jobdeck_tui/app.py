@@ -31,7 +31,6 @@ from .remembered import Remembered
 from .rooms import BY_NAME, JOBS, ROOMS
 from .screens.base import DeckScreen
 from .screens.confirm import ConfirmScreen
-from .screens.job import JobScreen
 from .screens.jobs import JobsScreen
 from .screens.leave import LeaveScreen
 from .screens.log import LogScreen
@@ -51,7 +50,7 @@ HANG_UP_GRACE = 5.0
 if TYPE_CHECKING:
     from .forms.schedule_draft import ScheduleDraft
 
-FORM_AFTER = 1.0
+LOAD_AFTER = 1.0
 """Seconds from the start until what the first picture has no need of is loaded."""
 
 MakeFeed = Callable[[Post], Feed]
@@ -156,11 +155,16 @@ class Cockpit(Appearance):
             loop.add_signal_handler(signal.SIGTERM, self._terminate)
             loop.add_signal_handler(signal.SIGINT, self._terminate)  # the key is another matter: it arrives as a key
             loop.add_signal_handler(signal.SIGHUP, self._hang_up)
-        self.set_timer(FORM_AFTER, self._load_form)
+        self.set_timer(LOAD_AFTER, self._load)
 
-    def _load_form(self) -> None:
-        """Load the form of a new job beside what is shown: the first press of its key shall not wait for that."""
-        threading.Thread(target=import_module, args=(".screens.new_job", __package__), daemon=True).start()
+    def _load(self) -> None:
+        """Load beside what is shown what keys open: the first press shall not wait for that."""
+
+        def load() -> None:
+            for module in (".screens.job", ".screens.new_job"):
+                import_module(module, __package__)
+
+        threading.Thread(target=load, name="jobdeck-loading", daemon=True).start()
 
     # -- from the feed ----------------------------------------------------------------------------
 
@@ -206,8 +210,8 @@ class Cockpit(Appearance):
         """Show the newest look at the opened job."""
         detail = None if self._ended else message.detail
         for screen in self.screen_stack if detail is not None else ():
-            if isinstance(screen, JobScreen) and detail is not None and screen.job_id == detail.job_id:
-                screen.show(detail)
+            if isinstance(screen, DeckScreen) and detail is not None:
+                screen.see_detail(detail)
 
     def on_acted(self, message: Acted) -> None:
         """Say what came of an act."""
@@ -348,6 +352,8 @@ class Cockpit(Appearance):
 
     def open_job(self, job_id: int) -> None:
         """Open a job; from the screen of another one too, and then back leads there."""
+        from .screens.job import JobScreen  # loaded a moment after the start, or when it is first opened
+
         self.push_screen(JobScreen(job_id))
 
     def close_job(self) -> None:

@@ -10,23 +10,20 @@ import queue as queues
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from textual.message import Message
 
 from jobdeck import (
-    ChildNotStarted,
     JobdeckError,
     JobNotFound,
     Kind,
-    KindNotInChild,
     Operation,
     Overview,
     Queue,
     StoreError,
     StoreLost,
     StoreReplaced,
-    Worker,
 )
 
 from .arrivals import told_apart
@@ -52,6 +49,9 @@ from .messages import (
 from .pages import Pages
 from .plight import in_short
 from .text import safe
+
+if TYPE_CHECKING:
+    from jobdeck import Worker
 
 logger = logging.getLogger("jobdeck.feed")
 
@@ -362,6 +362,8 @@ class Feed:
     def _start_worker(self) -> None:
         """Start the worker if it shall run and does not; a database that is busy just now is asked again later."""
         if self._threads and self._worker is None and self._drain_thread is None:
+            from jobdeck import ChildNotStarted, KindNotInChild, Worker  # the first picture need not wait for them
+
             worker = Worker(self.queue, threads=self._threads)
             try:
                 worker.start()

@@ -15,6 +15,7 @@ from ..widgets.header import Header
 
 if TYPE_CHECKING:
     from ..app import Cockpit
+    from ..messages import Detail
 
 
 MIN_SIZE = (60, 15)
@@ -58,6 +59,9 @@ class DeckScreen(Screen[None]):
             header.remove()
         else:
             header.tell_plight(plight)
+
+    def see_detail(self, detail: Detail) -> None:
+        """Take the newest look at the job that is followed; only the screen of that job shows it."""
 
     def on_resize(self, event: Resize) -> None:
         """Give way to one sentence where there is no room."""

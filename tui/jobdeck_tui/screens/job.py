@@ -82,6 +82,11 @@ class JobScreen(JobActs):
 
     # -- what is shown ----------------------------------------------------------------------------
 
+    def see_detail(self, detail: Detail) -> None:
+        """Show it, if it is of this job."""
+        if detail.job_id == self.job_id:
+            self.show(detail)
+
     def show(self, detail: Detail) -> None:
         """Show this moment."""
         if not self.whole:
