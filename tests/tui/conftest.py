@@ -7,11 +7,26 @@ from pathlib import Path
 import pytest
 from tests.tui.still import Still
 
+#: Files of tests that go through each screen key by key and picture by picture, ten minutes all together. The usual run
+#: opens every screen, and plays a whole session.
+SCREENS = {
+    *("appearance", "errors", "events", "first_run", "hostile_text", "job", "leave", "metrics", "new_job", "program_log"),
+    *("queues", "resize", "schedules", "table", "table_acts", "table_filter", "table_marks", "table_pictures", "timeline"),
+    *("web", "workers", "terminal_looks", "frame", "form", "keymap", "clipboard", "crash"),
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of `SCREENS`."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent and item.path.stem.removeprefix("test_") in SCREENS:
+            item.add_marker(pytest.mark.screens)
+
 
 @pytest.fixture(autouse=True)
 def _same_terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Every screen is drawn the same, wherever the tests run."""
-    for name in ("NO_COLOR", "TEXTUAL_THEME", "COLORTERM"):
+    for name in ("NO_COLOR", "TEXTUAL_THEME", "COLORTERM", "COLUMNS", "LINES"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
     monkeypatch.setenv("TZ", "UTC")

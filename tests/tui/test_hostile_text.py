@@ -26,10 +26,10 @@ from jobdeck import Queue, Registry, Settings
 from jobdeck_tui.app import Cockpit
 from jobdeck_tui.feed import Feed
 from jobdeck_tui.rooms import ROOMS
-from jobdeck_tui.screens.confirm import ConfirmScreen
 from jobdeck_tui.screens.help import HelpScreen
 from jobdeck_tui.screens.job import JobScreen
 from jobdeck_tui.screens.new_job import NewJobScreen
+from jobdeck_tui.screens.weigh import WeighScreen
 from jobdeck_tui.strainer import Strainer
 
 JOBDECK = (sys.executable, "-m", "jobdeck_tui")
@@ -137,7 +137,7 @@ def test_every_screen_opens_and_nothing_stalls(queue: Queue, size: tuple[int, in
         app.jobs_screen.narrow("")
         await settled(pilot)
         await pilot.press("j", "A", "D")
-        await seen(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        await seen(pilot, lambda: isinstance(app.screen, WeighScreen))
         await look(pilot, "confirm")
         await pilot.press("escape")
         await pilot.press("colon", "q", "u")

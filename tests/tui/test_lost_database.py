@@ -21,8 +21,8 @@ from jobdeck.registry import job
 from jobdeck_tui.app import Cockpit
 from jobdeck_tui.feed import Feed
 from jobdeck_tui.plight import Plight, Watch, in_short
-from jobdeck_tui.screens.confirm import ConfirmScreen
 from jobdeck_tui.screens.job import JobScreen
+from jobdeck_tui.screens.weigh import WeighScreen
 from jobdeck_tui.widgets.header import Header
 
 SIZES = [(60, 15), (80, 24), (120, 40), (200, 60)]
@@ -109,7 +109,7 @@ def test_a_file_that_comes_back_is_shown_again_with_everything_in_its_place(six:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j", "j", "space")
         await settled(pilot)
-        chosen, marks = table(pilot).chosen, set(table(pilot).marks)
+        chosen, marks = table(pilot).chosen, set(table(pilot).marks.ids)
         file_of(six).rename(tmp_path / "away.db")
         await seen(pilot, lambda: "STALE" in header(pilot))
         (tmp_path / "away.db").rename(file_of(six))
@@ -117,7 +117,7 @@ def test_a_file_that_comes_back_is_shown_again_with_everything_in_its_place(six:
         await seen(pilot, lambda: "LIVE" in header(pilot))
         print(f"back after {time.monotonic() - begun:.2f} s")
         await seen(pilot, lambda: "The database can be read again" in toasts(pilot))
-        assert (table(pilot).chosen, table(pilot).marks) == (chosen, marks)
+        assert (table(pilot).chosen, table(pilot).marks.ids) == (chosen, marks)
 
     play(six.app(), scene)
 
@@ -128,14 +128,14 @@ def test_another_database_is_announced_and_no_key_hits_a_job_that_was_chosen_in_
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("l", "l", "h")
         await pilot.press("j", "space", "space", "D")
-        await seen(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
+        await seen(pilot, lambda: isinstance(pilot.app.screen, WeighScreen))
         shutil.move(other, file_of(six))
         begun = time.monotonic()
         await seen(pilot, lambda: any("another database now, with 9 jobs" in each for each in toasts(pilot)))
         print(f"noticed after {time.monotonic() - begun:.2f} s")
         await seen(pilot, lambda: table(pilot).total == 9)
-        assert not isinstance(pilot.app.screen, ConfirmScreen)
-        assert (table(pilot).marks, table(pilot).chosen) == (set(), None)
+        assert not isinstance(pilot.app.screen, WeighScreen)
+        assert (table(pilot).marks.ids, table(pilot).chosen) == (set(), None)
         await pilot.press("x")
         await seen(pilot, lambda: any("Choose a job first" in each for each in toasts(pilot)))
         assert pilot.app.screen.query_one("#tabs").tab == "pending"  # where the person was

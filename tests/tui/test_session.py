@@ -72,7 +72,7 @@ def test_a_whole_session_with_nothing_but_keys(database: Path, deck: Screen) -> 
     deck.see("2 marked")
     deck.type("+", "+")
     wait_until(lambda: priorities(database) == [0, 2, 2])
-    deck.see("2 jobs: priority +1")
+    deck.see("2 jobs: priority changed by +1")
     deck.type("z")
     deck.see("Undone")
     wait_until(lambda: priorities(database) == [0, 1, 1])
@@ -102,7 +102,7 @@ def test_a_whole_session_with_nothing_but_keys(database: Path, deck: Screen) -> 
     deck.see("1 of 1")
     deck.type("enter")
     deck.see("attempts")
-    deck.type("3")
+    deck.type("4")
     deck.see("here it is")
     deck.type("x")
     wait_until(lambda: look(database, 3) is State.CANCELLED)
@@ -119,7 +119,7 @@ def test_a_whole_session_with_nothing_but_keys(database: Path, deck: Screen) -> 
     with Queue(database) as queue:
         assert not queue.workers()
         assert queue.count("state:running") == 0
-        assert queue.get(1).args["command"] == ["sh -c 'echo all is well; exit 3'"]
+        assert queue.get(1).args["command"] == ["sh", "-c", "echo all is well; exit 3"]
 
 
 def priorities(database: Path) -> list[int]:

@@ -251,8 +251,10 @@ class Cockpit(Appearance):
         """Another database is there: what the person had in the hand was of the one before."""
         if self._ended:
             return
-        if isinstance(self.screen, ConfirmScreen):
-            self.screen.dismiss(False)
+        from .screens.weigh import WeighScreen
+
+        if isinstance(self.screen, (ConfirmScreen, WeighScreen)):
+            self.screen.dismiss(None)
         self.jobs_screen.table.doubt()
 
     def _look_after(self) -> None:

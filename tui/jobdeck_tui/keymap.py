@@ -33,7 +33,7 @@ _MODIFIERS = {"ctrl", "shift", "alt", "meta", "super", "hyper"}
 _NAMED = {key.value for key in Keys} | {f"f{n}" for n in range(1, 25)}
 _LONG = {"/": "slash", "\\": "backslash", "@": "at", "-": "minus", "+": "plus", "_": "underscore"}
 _SHORT = {long: short for short, long in _LONG.items()}
-_SCOPES = {"Cockpit": "everywhere", "DeckScreen": "every-screen", "RoomScreen": "rooms"}
+_SCOPES = {"Cockpit": "everywhere", "DeckScreen": "every-screen", "RoomScreen": "rooms", "JobActs": "job"}
 
 
 @dataclass(frozen=True, slots=True)

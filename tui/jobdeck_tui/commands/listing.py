@@ -64,7 +64,8 @@ Filter terms must all hold; a comma means or, - in front means not, * matches an
     type=click.Choice(SORTS),
     default="id",
     show_default=True,
-    help="What to sort by: largest first, of age newest first.",
+    metavar="COLUMN",
+    help=f"What to sort by, largest first, of age newest first: {', '.join(SORTS)}.",
 )
 @click.option("--reverse", is_flag=True, help="Smallest first.")
 @click.pass_obj

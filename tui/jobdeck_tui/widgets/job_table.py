@@ -114,7 +114,7 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
                 self._scroll(max(0, self.top + moved))
                 self._scroll_to_row()
         self._jobs = page.jobs
-        if self._in_doubt:
+        if self._in_doubt and not page.reading:
             self._clear_up()
         self._lay_out()
         self._drop_gone_marks()
