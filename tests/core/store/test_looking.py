@@ -132,7 +132,10 @@ def test_an_id_is_found_by_number_and_by_range(bench: Bench, jobs: dict[str, Job
 
 
 def test_every_field_of_the_filter_language_is_tried() -> None:
-    tried = {term.field for text, _ in FILTERS for term in parse(text).terms} | {"id", "schedule"}  # schedules have tests of their own
+    tried = {term.field for text, _ in FILTERS for term in parse(text).terms} | {
+        "id",
+        "schedule",
+    }  # schedules have tests of their own
     assert set(FIELDS) <= tried
 
 
