@@ -164,6 +164,7 @@ def test_a_worker_survives_ten_seconds_of_a_locked_database(tmp_path: Path, hand
         wait_until(lambda: queue.get(1).state is State.COMPLETED)
         job = queue.enqueue("quick", delay=0.3)
         holder = apsw.Connection(str(path))
+        holder.set_busy_timeout(5000)
         holder.execute("BEGIN IMMEDIATE")
         begun = time.monotonic()
         wait_until(lambda: queue.waiting_since() is not None)

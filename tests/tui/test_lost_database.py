@@ -242,6 +242,7 @@ def test_whatever_happens_to_the_file_is_said_and_a_good_one_in_its_place_is_tak
 
 def test_a_database_that_is_locked_for_ten_seconds_is_said_and_recovered_from(six: Still) -> None:
     holder = apsw.Connection(str(file_of(six)))
+    holder.set_busy_timeout(5000)
 
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j")
