@@ -32,10 +32,17 @@ def served(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[str], Path]]:
     assert process.stdout is not None
     found = re.search(r"http://\S+", process.stdout.readline())
     assert found is not None
+    port = int(re.search(r":(\d+)/", found[0])[1])  # type: ignore[index]
+    wait_until(lambda: listens(port))  # the address is told a moment before
     yield found[0], process, line.database
     if process.poll() is None:
         process.kill()
     process.communicate()
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as asked:
+        return asked.connect_ex(("127.0.0.1", port)) == 0
 
 
 def get(address: str, **headers: str) -> tuple[int, str, Any]:
