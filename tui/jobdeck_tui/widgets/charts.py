@@ -151,7 +151,7 @@ class Throughput(Chart):
         if change is not None and abs(change) >= 0.01 and self.size.width >= 34:
             arrow = [(f" {'▲' if change > 0 else '▼'} {min(abs(change), 9.99):.0%}", "$quiet")]
         self.titled([(f" {jobs_a_second(rate_now(overview))} jobs/s", "$accent"), *arrow], self._below())
-        self.refresh()
+        self.redraw()
 
     def _below(self) -> list[tuple[str, str]]:
         if self.overview is None:
@@ -201,7 +201,7 @@ class LatencyChart(Chart):
             percentiles(told, ("p50", "p95", "p99") if self.size.width >= 42 else ("p50", "p95")),
             [(f"{measure} ", "$quiet"), ("p95 ", "$accent"), ("p50", "$success"), (f" · {look_back(overview)}", "$quiet")],
         )
-        self.refresh()
+        self.redraw()
 
     def draw(self, y: int, width: int) -> Sequence[Piece]:
         if self.overview is None:
@@ -307,7 +307,7 @@ class Sparks(Drawn):
     def show(self, overview: Overview) -> None:
         """Draw these slots."""
         self._overview = overview
-        self.refresh()
+        self.redraw()
 
     def draw(self, y: int, width: int) -> Sequence[Piece]:
         overview = self._overview

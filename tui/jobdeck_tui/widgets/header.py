@@ -47,7 +47,7 @@ class Header(Drawn):
     def show(self, deck: Deck) -> None:
         """Show these counts."""
         self._deck = deck
-        self.refresh()
+        self.redraw()
 
     def tell_plight(self, plight: Plight | None) -> None:
         """Say what is wrong with the database instead of what is in it; `None` if nothing is."""

@@ -59,7 +59,7 @@ class Queues(Panel):
         self._overview = overview
         self._queues = sorted(overview.queues, key=lambda queue: (-queue.pending, -sum(queue.counts.values()), queue.name))
         self._retitle()
-        self.refresh()
+        self.redraw()
 
     def _retitle(self) -> None:
         """Tell below what is due later, or the limits of the queue that the cursor is on."""

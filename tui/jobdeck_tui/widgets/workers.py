@@ -86,7 +86,7 @@ class Workers(Panel):
         if hidden > 0 and self.size.height:
             below.insert(0, (f"{hidden} more" if not gone else f"{hidden} more · ", "$quiet"))
         self.titled(title, below)
-        self.refresh()
+        self.redraw()
 
     def _columns(self) -> int:
         return max(1, self.size.width // _CELL)
