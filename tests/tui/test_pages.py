@@ -56,19 +56,10 @@ def test_a_list_is_not_read_again_while_nothing_is_written(queue: Watched, pages
     wait_until(lambda: list(pages.read().ids) == [second, first])
 
 
-def test_a_list_that_time_alone_changes_is_read_again(queue: Watched, pages: Pages) -> None:
+@pytest.mark.parametrize("view", [View(filter="age<1h"), View(sort="took"), View(sort="wait")])
+def test_a_list_that_time_alone_changes_is_read_again(queue: Watched, pages: Pages, view: View) -> None:
     enqueue(queue)
-    pages.view = View(filter="age<1h")
-    pages.read()
-    read = queue.lists
-    wait_until(lambda: pages.read() is not None and queue.lists > read + 2)
-
-
-def test_a_list_is_read_again_at_last_although_nothing_is_written(
-    queue: Watched, pages: Pages, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    enqueue(queue)
-    monkeypatch.setattr(module, "OLDEST", 0.0)
+    pages.view = view
     pages.read()
     read = queue.lists
     wait_until(lambda: pages.read() is not None and queue.lists > read + 2)

@@ -22,8 +22,8 @@ EVERY = 0.45
 """Seconds between two readings of the list at least."""
 PATIENCE = 20
 """A list of ids that took t seconds to read is not read again for 20 t: at most 5 % of a core's time."""
-OLDEST = 10.0
-"""Seconds after which a list is read again although nothing was written: time alone moves a running job in an order."""
+MOVING = frozenset({"took", "wait"})
+"""Orders in which time alone moves jobs: those that run, or wait."""
 SOON = 0.12
 """Seconds to wait for a list before the old rows are shown with a sign that it is being read."""
 
@@ -54,10 +54,10 @@ class Listed:
     version: object = None
     """The database's, just before."""
 
-    def holds(self, asked: Asked, version: object, now: float) -> bool:
+    def holds(self, asked: Asked, version: object) -> bool:
         """Whether another reading would find the same."""
         same = self.asked.same(asked.view, asked.number) and self.error is None
-        return same and version is not None and version == self.version and now < self.begun + OLDEST
+        return same and version is not None and version == self.version
 
 
 class ListReader:
@@ -131,8 +131,8 @@ class ListReader:
     def _read(self, asked: Asked, condition: Condition, last: Listed | None) -> Listed:
         begun = time.monotonic()
         try:
-            version = None if _moves(condition) else self._queue.version()
-            if last is not None and last.holds(asked, version, begun):
+            version = None if _moves(condition, asked.view) else self._queue.version()
+            if last is not None and last.holds(asked, version):
                 return last
             ids = self._queue.ids(condition, sort=asked.view.sort, descending=asked.view.descending)
         except Exception as error:  # told by whoever takes it; the thread lives on
@@ -140,9 +140,9 @@ class ListReader:
         return Listed(asked, ids, begun, time.monotonic() - begun, version=version)
 
 
-def _moves(condition: Condition) -> bool:
-    """Whether time alone changes what matches."""
-    return any(FIELDS.get(term.field, ("",))[0] == "duration" for term in condition.terms)
+def _moves(condition: Condition, view: View) -> bool:
+    """Whether time alone changes what matches, or its order."""
+    return view.sort in MOVING or any(FIELDS.get(term.field, ("",))[0] == "duration" for term in condition.terms)
 
 
 class Pages:
