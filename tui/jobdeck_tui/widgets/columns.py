@@ -126,9 +126,10 @@ def choose_columns(
             widths[key] = narrow
 
     def left() -> int:
-        return width - 2 - sum(widths[column.key] + 1 for column in shown if column.width)
+        """What the detail gets: the sign of the row, the columns and the gaps between them are not its."""
+        return width - 2 - sum(widths[column.key] for column in shown if column.width) - (len(shown) - 1)
 
-    wanted = _DETAIL_WANTS if "detail" in keys else -1
+    wanted = _DETAIL_WANTS if "detail" in keys else 0
     going = list(_DROPPED) if usual else [key for key in reversed(keys[1:]) if key != "detail"]
     for drop in going:
         if left() >= wanted:

@@ -21,7 +21,7 @@ from textual.strip import Strip
 
 from jobdeck import State
 
-from .lines import Piece, fit, line
+from .lines import Piece, fit, fit_pieces, line
 from .panel import RAISED, STATE_CLASSES, TEXT_CLASSES
 from .telling import Told
 
@@ -268,15 +268,8 @@ class KeyedTable(ScrollView, can_focus=True, inherit_bindings=False):
             length = told_width(cell)
             if self.heads[at].right and length < size:
                 yield " " * (size - length), Style()
-            room = size
-            for text, meaning in cell:
-                if room <= 0:
-                    break
-                taken = cell_len(text)
-                yield (text if taken <= room else fit(text, room)), self.meaning(meaning)
-                room -= min(room, taken)
-            if not self.heads[at].right and room > 0:
-                yield " " * room, Style()
+            room = min(size, length) if self.heads[at].right else size
+            yield from fit_pieces(((text, self.meaning(meaning)) for text, meaning in cell), room)
             yield self._gap(at), Style()
 
     def _gap(self, at: int) -> str:
