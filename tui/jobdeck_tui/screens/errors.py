@@ -16,7 +16,7 @@ from jobdeck import ErrorGroup
 from ..format import age, group_filter, number
 from ..looks.errors import ErrorsLook, ErrorsSeen, GroupKey, Sample, failed_ids, key_of, read_sample
 from ..text import safe
-from ..widgets.charts import sparkline
+from ..widgets.charts import IN_ROWS, sparkline
 from ..widgets.error_telling import sample_lines, short_place
 from ..widgets.keyed_table import Head, KeyedTable, Row
 from ..widgets.lines_view import LinesView
@@ -38,8 +38,7 @@ _HEADS = (
     Head("message", "MESSAGE", least=16, most=60, grow=True, drop=3),
 )
 _NONE: Sequence[Told] = (
-    [("  nothing has failed", "good")],
-    [],
+    [("  Nothing has failed.", "good")],
     [("  What fails, times out or crashes is told here, alike failures together.", "quiet")],
 )
 
@@ -61,6 +60,7 @@ class ErrorsScreen(RoomScreen):
         Binding("7", "table", "errors", show=False, tooltip="The table of errors"),
     ]
     PARTS = (*RoomScreen.PARTS, KeyedTable, LinesView)
+    ON_CHOSEN = ("open", "retry", "jobs", "sort", "traceback")
 
     def __init__(self) -> None:
         super().__init__()
@@ -258,7 +258,7 @@ def _row(group: ErrorGroup, since: float, now: float) -> Row:
             [(safe(group.kind), "")],
             [(age(now - group.last_seen), "")],
             [(age(now - group.first_seen), "quiet")],
-            [(sparkline(binned(group.seen_at, since, now, _SPARK), _SPARK), "error")],
+            [(sparkline(binned(group.seen_at, since, now, _SPARK), _SPARK, IN_ROWS), "error")],
             [(safe(group.message.partition("\n")[0][:200]), "quiet")],
         ),
     )
