@@ -287,7 +287,6 @@ def _row(backlog: Backlog, told: Forecast, sizes: _Sizes) -> Row:
 
 
 def _spark(backlog: Backlog, width: int) -> Told:
-    width = min(width, len(backlog.slots))
     return [(sparkline(done_rates(backlog, width), width, IN_ROWS), "accent")]
 
 

@@ -327,14 +327,15 @@ class Sparks(Drawn):
         room = max(8, width - sum(len(piece) for piece, _ in text) - 4)
         spark = sparkline(rates(overview), min(room, 30))
         pieces: list[Piece] = [(" ", quiet), (spark, accent), ("  ", quiet), *text]
-        busiest = sorted(overview.queues, key=lambda queue: -queue.pending)[:2]
+        busiest = sorted((queue for queue in overview.queues if queue.pending), key=lambda queue: -queue.pending)[:2]
         for queue in busiest:
             more: list[Piece] = [
                 ("   " + safe(queue.name), quiet),
                 (f" {queue.pending:,}" + (" ‖" if queue.paused else ""), accent),
             ]
-            if sum(len(piece) for piece, _ in (*pieces, *more)) <= width - 1:
-                pieces += more
+            if sum(len(piece) for piece, _ in (*pieces, *more)) > width - 1:
+                break  # a shorter one would look like the busiest
+            pieces += more
         return pieces
 
 

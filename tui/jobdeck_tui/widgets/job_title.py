@@ -64,12 +64,12 @@ class JobTitle(Drawn):
     def _second(self, job: Job, detail: Detail) -> Sequence[Piece]:
         quiet = self.style("quiet")
         if job.state is State.RUNNING:
-            done = self._progress(job)
+            bar = self._progress(job)
             told, *more = self._runs(job, detail.at)
             for part in more:  # as much as fits
-                if width_of(done) + len(told + part) <= self.size.width:
+                if width_of(bar) + len(told + part) <= self.size.width:
                     told += part
-            return [*done, (told, quiet)]
+            return [*bar, (told, quiet)]
         if job.error and job.state is not State.COMPLETED:
             return [(" " + cut(job.error, 400, multiline=False), self.style("error"))]
         if detail.why is not None:
