@@ -226,6 +226,15 @@ def test_columns_fit_whatever_is_chosen(few: Still, width: int, keys: tuple[str,
     assert order == [key for key in keys if key in order]
 
 
+@pytest.mark.parametrize(
+    ("width", "keys"), [(58, "state id kind age detail"), (78, "state id kind priority attempt age detail")]
+)
+def test_the_detail_is_never_a_few_letters_only(few: Still, width: int, keys: str) -> None:
+    columns = choose_columns(width, few.queue.list(), USUAL)
+    assert [column.key for column, _ in columns] == keys.split()
+    assert columns[-1][1] >= 8
+
+
 @pytest.mark.parametrize("width", [98, 138, 142, 198])
 def test_what_stands_under_a_head_begins_where_the_head_does(few: Still, width: int) -> None:
     now = Now(few.clock.now())

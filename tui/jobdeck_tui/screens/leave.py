@@ -67,9 +67,9 @@ class LeaveScreen(ModalScreen[str]):
     def _tell(self) -> None:
         text = Content.assemble(
             ("drain", "bold"),
-            (f"    claim nothing more, give running jobs up to {span(self._grace)}\n", "$quiet"),
+            (f"    claim nothing more; what runs has up to {span(self._grace)}\n", "$quiet"),
             ("release", "bold"),
-            ("  stop now; the attempt is given back, they run again later\n", "$quiet"),
+            ("  stop now; give the attempts back, to run later\n", "$quiet"),
             ("stay", "bold"),
             ("     go on, as if nothing had been asked", "$quiet"),
         )

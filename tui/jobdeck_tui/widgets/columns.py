@@ -89,6 +89,9 @@ SORTS = {
 _DROPPED = ("took", "queue", "priority")
 """Which of the usual columns go, first to last, where there is no room for the detail."""
 _DETAIL_WANTS = 18
+_DROPPED_LAST = ("attempt", "age")
+"""Which go then, where the detail would be no more than a few letters."""
+_DETAIL_NEEDS = 8
 
 
 def known(keys: Iterable[object]) -> tuple[str, ...]:
@@ -133,6 +136,10 @@ def choose_columns(
     going = list(_DROPPED) if usual else [key for key in reversed(keys[1:]) if key != "detail"]
     for drop in going:
         if left() >= wanted:
+            break
+        shown = [column for column in shown if column.key != drop]
+    for drop in _DROPPED_LAST if usual else ():
+        if left() >= _DETAIL_NEEDS:
             break
         shown = [column for column in shown if column.key != drop]
     return [(column, widths[column.key] or max(0, left())) for column in shown]
