@@ -12,7 +12,7 @@ from tests.tui.still import Still
 SCREENS = {
     *("appearance", "errors", "events", "first_run", "hostile_text", "job", "leave", "metrics", "new_job", "program_log"),
     *("queues", "resize", "schedules", "table", "table_acts", "table_filter", "table_marks", "table_pictures", "timeline"),
-    *("web", "workers", "terminal_looks", "frame", "form", "keymap", "clipboard", "crash"),
+    *("web", "workers", "terminal_looks", "frame", "form", "keymap", "clipboard", "crash", "looks"),
 }
 
 

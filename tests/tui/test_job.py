@@ -350,6 +350,18 @@ def test_brackets_go_from_attempt_to_attempt_and_a_click_chooses_one_too(still: 
     play(still.app(), scene, (120, 50))
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+def test_the_log_fills_the_room_that_its_side_has(still: Still, size: tuple[int, int]) -> None:
+    job_id = running(still)
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await opened(job_id)(pilot)
+        log, side = screen(pilot).query_one("#log").region, screen(pilot).query_one("#job-right").region
+        assert (log.right, log.bottom) == (side.right, side.bottom)
+
+    play(still.app(), scene, size)
+
+
 def test_the_log_grows_while_it_runs_and_f_stops_following(still: Still) -> None:
     job_id = running(still)
 

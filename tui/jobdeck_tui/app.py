@@ -477,7 +477,7 @@ class Cockpit(Appearance):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Every key with a description is a command too."""
-        seen: set[str] = set()
+        seen = {f"app.room('{room.name}')" for room in ROOMS} | {f"app.room('{JOBS}')"}  # they are told below
         for active in screen.active_bindings.values():
             binding = active.binding
             if not binding.description or binding.system or binding.action in seen or binding.action in _NO_COMMANDS:
@@ -487,7 +487,7 @@ class Cockpit(Appearance):
             yield SystemCommand(title, f"{keys_of(binding)}  {binding.tooltip}", _runner(self, binding.action, active.node))
         for room in ROOMS:
             yield SystemCommand(f"Go to {room.name}", f"{room.digit}  {room.told}", _goer(self, room.name))
-        yield SystemCommand("Go to jobs", "5  All jobs: the main screen", _goer(self, JOBS))
+        yield SystemCommand("Go to jobs", "5  The main screen", _goer(self, JOBS))
         yield from self.look_commands()
 
 

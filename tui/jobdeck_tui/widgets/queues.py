@@ -121,7 +121,7 @@ class Queues(Panel):
     def draw(self, y: int, width: int) -> Sequence[Piece]:
         quiet = self.style("quiet")
         if not self._queues:
-            return [("no queue has jobs yet", quiet)] if y == 0 else []
+            return [(" no queue has jobs yet", quiet)] if y == 0 else []
         at = y + self._top
         if at >= len(self._queues):
             return []
