@@ -13,6 +13,7 @@ from textual.message import Message
 from textual.strip import Strip
 
 from .messages import Seen
+from .opening import NoFrame
 from .rooms import JOBS
 from .screens.base import MIN_SIZE
 
@@ -22,10 +23,6 @@ if TYPE_CHECKING:
 PATIENCE = 10.0
 """Seconds until a frame is given up."""
 _STEP = 0.02
-
-
-class NoFrame(RuntimeError):
-    """There is nothing to show; says why in one sentence."""
 
 
 def lines(app: App[Any]) -> list[Strip]:

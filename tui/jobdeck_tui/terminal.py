@@ -18,6 +18,7 @@ from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
+from .greeting import ENTER, taken_over
 from .loop import giving_way
 
 ESCAPE_DELAY = 0.025
@@ -104,6 +105,8 @@ class PromptTerminal(LinuxDriver):
 
     def write(self, data: str) -> None:
         """Keep it for the next `flush`, so that a picture goes out in one piece."""
+        if data == ENTER and taken_over():
+            return  # the greeting is on that screen already
         if not self._unwritten:
             self._loop.call_soon(self.flush)  # if nobody calls it
         self._unwritten.append(data)

@@ -38,8 +38,7 @@ def open_cockpit(front: Front, *, demo: bool = False) -> None:
     settings = front.settings
     if not demo:
         front.load_kinds()
-    from ..opening import Wish, run_cockpit
-    from ..snapshot import NoFrame
+    from ..opening import NoFrame, Wish, run_cockpit
 
     wish = Wish(
         threads=front.threads,
