@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
+from sys import setswitchinterval
 from time import monotonic
+from typing import Any, TypeVar
 
 from jobdeck import SWITCH_INTERVAL
 
@@ -24,17 +25,35 @@ ANSWER = 0.02
 LOOK = 0.01
 """Seconds, at most, between two looks for input while there is something to do."""
 
+T = TypeVar("T")
 Ready = list[tuple[selectors.SelectorKey, int]]
 
 
-@contextmanager
-def giving_way() -> Iterator[None]:
-    """Around what gives the turn away: have it back soon, then keep it until the answer is done."""
-    sys.setswitchinterval(SWITCH_INTERVAL)
+def promptly(call: Callable[..., T], *given: Any) -> T:
+    """Call what gives the turn away: have it back soon, then keep it until the answer is done.
+
+    Nothing comes between the end of the call and the long interval. The thread that gave way begins to wait for its next
+    turn some ten microseconds later, and for as long as the interval says at that moment.
+    """
+    setswitchinterval(SWITCH_INTERVAL)
     try:
-        yield
+        return call(*given)
     finally:
-        sys.setswitchinterval(ANSWER)
+        setswitchinterval(ANSWER)
+
+
+class _Prompt:
+    """What a selector waits with: epoll, or the like."""
+
+    def __init__(self, waiting: Any) -> None:
+        self._waiting = waiting
+        self._poll = waiting.poll
+
+    def poll(self, *given: Any) -> Any:
+        return promptly(self._poll, *given)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._waiting, name)
 
 
 class PromptSelector(selectors.DefaultSelector):
@@ -42,11 +61,17 @@ class PromptSelector(selectors.DefaultSelector):
 
     _looked_at = 0.0
 
+    def __init__(self) -> None:
+        super().__init__()
+        # A name of the library's own: where it is another, the interval is set a little later, below.
+        waiting = getattr(self, "_selector", None)
+        if hasattr(waiting, "poll"):
+            self._selector = _Prompt(waiting)
+
     def select(self, timeout: float | None = None) -> Ready:
         if timeout is not None and timeout <= 0 and monotonic() - self._looked_at < LOOK:
             return []
-        with giving_way():
-            ready = super().select(timeout)
+        ready = promptly(super().select, timeout)
         self._looked_at = monotonic()
         return ready
 
@@ -60,8 +85,8 @@ class PromptLoop(asyncio.SelectorEventLoop):
     def _read_from_self(self) -> None:
         # The usual way reads until there is no more: one turn given away for nothing. These are names of asyncio's own.
         read = b""
-        with giving_way(), suppress(BlockingIOError, InterruptedError):
-            read = self._ssock.recv(4096)  # type: ignore[attr-defined]
+        with suppress(BlockingIOError, InterruptedError):
+            read = promptly(self._ssock.recv, 4096)  # type: ignore[attr-defined]
         if read:
             self._process_self_data(read)  # type: ignore[attr-defined]
 

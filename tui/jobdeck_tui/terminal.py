@@ -19,7 +19,7 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
 from .greeting import ENTER, taken_over
-from .loop import giving_way
+from .loop import promptly
 
 ESCAPE_DELAY = 0.025
 """Seconds after which an esc that nothing follows is a key. A terminal sends a sequence in one piece, and what is sent through
@@ -79,8 +79,7 @@ class PromptTerminal(LinuxDriver):
 
     def _read(self) -> None:
         try:
-            with giving_way():
-                read = os.read(self.fileno, READ)
+            read = promptly(os.read, self.fileno, READ)
         except BlockingIOError:
             return
         except OSError:
@@ -118,9 +117,9 @@ class PromptTerminal(LinuxDriver):
         assert self._file is not None
         left = memoryview("".join(self._unwritten).encode(errors="backslashreplace"))
         self._unwritten.clear()
-        with giving_way(), contextlib.suppress(OSError):  # a terminal that is gone: who hears of that ends the program
+        with contextlib.suppress(OSError):  # a terminal that is gone: who hears of that ends the program
             while left:
-                left = left[os.write(self._file.fileno(), left) :]
+                left = left[promptly(os.write, self._file.fileno(), left) :]
 
 
 def _set_pace() -> None:
