@@ -289,7 +289,7 @@ class Queue:
         return self._wait(lambda: self.batch(batch), lambda found: found.finished, timeout, every)
 
     def queues(self) -> Sequence[QueueInfo]:
-        """Every queue that has jobs or is paused, by name."""
+        """Every queue that has jobs or limits, or is paused, by name."""
         return self.store.list_queues()
 
     def backlogs(self, *, seconds: float = 300.0, slots: int = 30) -> Sequence[Backlog]:
@@ -507,6 +507,18 @@ class Queue:
         """Start jobs from the queue again. `False` if it was not paused."""
         check_name(queue)
         return self.store.resume_queue(queue, by=self._by(who))
+
+    def pause_all(self, *, who: str | None = None) -> Sequence[str]:
+        """Pause every queue that `queues` tells of, as one act; a queue that is new later is not paused.
+
+        Returns:
+            The queues that were not paused before. An undo lets only these go on.
+        """
+        return self.store.pause_queues(by=self._by(who))
+
+    def resume_all(self, *, who: str | None = None) -> Sequence[str]:
+        """Resume every paused queue, as one act, and return them. An undo pauses them again, each since when it was."""
+        return self.store.resume_queues(by=self._by(who))
 
     def limit(
         self,

@@ -272,6 +272,25 @@ class Feed:
 
         self._inbox.put(act)
 
+    def toggle_all(self) -> None:
+        """Pause every queue that there is; let all go on where every one is paused."""
+
+        def act() -> None:
+            with self.queue.transaction():
+                paused = self.queue.pause_all()
+                resumed = () if paused else self.queue.resume_all()
+                known = len(self.queue.queues())
+            if paused:
+                before = known - len(paused)
+                had = f", {before:,} of them before" if before else ""
+                every = f"All {known:,} queues are" if known > 1 else f"Queue {safe(paused[0])} is"
+                self._tell(f"{every} paused{had}: running jobs go on, nothing new starts · z undoes")
+            elif resumed:
+                every = f"All {len(resumed):,} queues go" if len(resumed) > 1 else f"Queue {safe(resumed[0])} goes"
+                self._tell(f"{every} on · z undoes")
+
+        self._inbox.put(act)
+
     def enqueue(self, kind: str, args: Mapping[str, Any], options: Mapping[str, Any]) -> None:
         """Enqueue a job."""
 

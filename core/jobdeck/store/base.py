@@ -304,6 +304,14 @@ class Store(ABC):
     def resume_queue(self, name: str, *, by: By = SOMEBODY) -> bool:
         """Claim from the queue again; `False` if it was not paused."""
 
+    @abstractmethod
+    def pause_queues(self, *, by: By = SOMEBODY) -> list[str]:
+        """Claim nothing more from any queue that there is now; returns those that were not paused before. One act."""
+
+    @abstractmethod
+    def resume_queues(self, *, by: By = SOMEBODY) -> list[str]:
+        """Claim from every paused queue again; returns them. One act."""
+
     # -- looking --------------------------------------------------------------------------------
 
     @abstractmethod

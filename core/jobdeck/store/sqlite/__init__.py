@@ -289,11 +289,19 @@ class SqliteStore(Store):
         self._ring(True)
 
     def pause_queue(self, name: str, *, by: By = SOMEBODY) -> bool:
-        return self._acts.pause(name, by)
+        return bool(self._acts.pause(name, by))
 
     def resume_queue(self, name: str, *, by: By = SOMEBODY) -> bool:
-        resumed = self._acts.resume(name, by)
+        resumed = bool(self._acts.resume(name, by))
         self._ring(resumed)
+        return resumed
+
+    def pause_queues(self, *, by: By = SOMEBODY) -> list[str]:
+        return self._acts.pause(None, by)
+
+    def resume_queues(self, *, by: By = SOMEBODY) -> list[str]:
+        resumed = self._acts.resume(None, by)
+        self._ring(bool(resumed))
         return resumed
 
     # -- looking --------------------------------------------------------------------------------
