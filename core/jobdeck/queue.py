@@ -17,7 +17,7 @@ from .care import Care
 from .clock import Clock, SystemClock
 from .drafts import Options, check_batch_name, check_name, check_priority, draft
 from .edits import Edits, check_edit
-from .errors import BatchNotFound, InvalidOption, JobNotFound, WrongState
+from .errors import BatchNotFound, InvalidOption, JobNotFound, NotRunning, WrongState
 from .explain import Explanation, explain
 from .history import MOST_EVENTS, MOST_RUNS, Event, Happening, Runs
 from .jobs import Attempt, Batch, Changes, Edit, Family, Job, Kind, Limits, LogLine, NewJob, Overview, QueueInfo, WorkerInfo
@@ -27,6 +27,8 @@ from .place import open_store
 from .query import EVERY_JOB, Condition, parse
 from .registry import REGISTRY, SHELL, Entry, Handler, Registry
 from .settings import Settings
+from .stacks import TIMEOUT as STACK_TIMEOUT
+from .stacks import Stack, read_stack
 from .states import FINAL, Operation, State, allows
 from .store.base import SORTS, Store
 from .store.journal import ACTS_READ
@@ -266,6 +268,25 @@ class Queue:
         """The attempts of a job, oldest first, the running one last. Raises `JobNotFound`."""
         self.get(job_id)
         return self.store.list_attempts(job_id)
+
+    def stack(self, job_id: int, *, timeout: float = STACK_TIMEOUT) -> Stack:
+        """Where the code of a running job is now, from its handler down: asked of the process that runs it.
+
+        That may be any process on this machine whose worker has this queue open. Where nobody can be asked, and where the
+        code has no Python stack, the record says so in words.
+
+        Args:
+            job_id: the job.
+            timeout: seconds that the process gets to answer.
+
+        Raises:
+            JobNotFound: there is none with this id.
+            NotRunning: it does not run.
+        """
+        job = self.get(job_id)
+        if job.state is not State.RUNNING or job.worker is None:
+            raise NotRunning(job_id, job.state)
+        return read_stack(job_id, job.worker, self.clock.now(), self.store.ask, timeout)
 
     def family(self, job_id: int) -> Family:
         """The jobs that it came after, those that it still waits for, and those that came after it. Raises `JobNotFound`."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from textual.message import Message
 
-from jobdeck import Act, Attempt, Batch, Explanation, Family, Job, LogLine, Overview
+from jobdeck import Act, Attempt, Batch, Explanation, Family, Job, LogLine, Overview, Stack
 
 from .looks import Look
 
@@ -113,6 +113,8 @@ class Detail:
     relatives: Mapping[int, Job] = field(default_factory=dict)
     """The records of the first of the jobs that it came after, and of those that came after it."""
     batch: Batch | None = None
+    stack: Stack | None = None
+    """Where its code is, while it runs."""
 
 
 class DetailSnapshot(Message):

@@ -43,7 +43,9 @@ class JobScreen(JobActs):
         Binding("escape,q,backspace", "back", "back", key_display="esc", tooltip="Back to where one was"),
         Binding("1", "panel('life')", "its life", show=False, tooltip="Life: what happened, why it waits, its facts"),
         Binding("2", "panel('data')", "arguments and result", show=False, tooltip="Data: arguments and result"),
-        Binding("3", "panel('attempts')", "attempts", show=False, tooltip="Attempts, with errors and tracebacks"),
+        Binding(
+            "3", "panel('attempts')", "attempts", show=False, tooltip="Attempts: errors, tracebacks, where one that runs is"
+        ),
         Binding("4", "panel('log')", "log", show=False, tooltip="Log, live while it runs"),
         Binding("5", "panel('related')", "related", show=False, tooltip="Related: jobs before and after it, batch, schedule"),
         Binding("right,l,tab", "turn(1)", "panels", key_display="1…5", tooltip="Next panel"),
@@ -100,7 +102,7 @@ class JobScreen(JobActs):
             return
         self.last = detail
         self.query_one(LifeView).show_life(detail)
-        self.query_one(AttemptsView).show_attempts(detail.attempts, detail.at)
+        self.query_one(AttemptsView).show_attempts(detail.attempts, detail.at, detail.stack)
         self._show_data(detail)
         self._show_log(detail)
         related = self.query_one(Related)

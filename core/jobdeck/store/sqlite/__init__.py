@@ -34,7 +34,7 @@ from ...jobs import (
 from ...journal import By
 from ...query import Condition
 from ...states import State
-from ..base import SOMEBODY, Claimed, Lost, Renewal, Store
+from ..base import SOMEBODY, Answerer, Claimed, Lost, Renewal, Store
 from ..doorbell import Doorbell
 from .acts import Acts
 from .care import SqliteCare
@@ -113,6 +113,12 @@ class SqliteStore(Store):
 
     def listen(self, wake: Callable[[], None]) -> AbstractContextManager[None]:
         return self._doorbell.listen(wake)
+
+    def answer(self, answerer: Answerer) -> AbstractContextManager[None]:
+        return self._doorbell.answer(answerer)
+
+    def ask(self, question: str, timeout: float) -> str | None:
+        return self._doorbell.ask(question, timeout)
 
     def _ring(self, needed: bool) -> None:
         """Wake the workers of all processes, once what woke them can be seen."""
