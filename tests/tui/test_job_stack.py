@@ -158,7 +158,7 @@ def test_a_child_process_is_named_and_what_is_left_out_is_counted(still: Still, 
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(job_id, "3", "enter")(pilot)
-        assert "stack  in child process 5107" in attempts(pilot)
+        assert "stack  in child process 5107, most recent call last\n    /srv/app/img.py:77 in resize\n" in attempts(pilot)
         assert "[1,201 calls are left out here]\n    /srv/app/img.py:51 in shrink" in attempts(pilot)
 
     play(still.app(), scene)

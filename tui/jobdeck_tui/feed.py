@@ -157,12 +157,14 @@ class Feed:
         """Stop or go on looking at what changes; the frozen view can still be scrolled."""
         self._inbox.put(lambda: self._pages.freeze(frozen))
 
-    def open_job(self, job_id: int | None) -> None:
-        """Follow one job in detail, or none."""
+    def open_job(self, job_id: int | None, columns: int = 0) -> None:
+        """Follow one job in detail, or none; with the history of its kind, in about so many columns, if there are any."""
 
         def act() -> None:
             if job_id is None or self._following is None or self._following.job_id != job_id:
                 self._following = None if job_id is None else Following(job_id)
+            if self._following is not None:
+                self._following.columns = columns
             self._asked = True
 
         self._inbox.put(act)

@@ -11,6 +11,7 @@ from textual.message import Message
 
 from jobdeck import Act, Attempt, Batch, Explanation, Family, Job, LogLine, Overview, Stack
 
+from .kind_history import KindHistory
 from .looks import Look
 
 
@@ -115,6 +116,8 @@ class Detail:
     batch: Batch | None = None
     stack: Stack | None = None
     """Where its code is, while it runs."""
+    history: KindHistory | None = None
+    """What has become of the jobs of its kind; `None` while nobody looks at that."""
 
 
 class DetailSnapshot(Message):

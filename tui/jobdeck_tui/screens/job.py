@@ -7,6 +7,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.css.scalar import Scalar
 from textual.events import Resize
 
 from jobdeck import Attempt, State
@@ -20,6 +21,7 @@ from ..widgets.hints import Hints
 from ..widgets.job_tabs import JobTabs
 from ..widgets.job_title import JobTitle
 from ..widgets.keyed_table import KeyedTable
+from ..widgets.kind_chart import KindChart
 from ..widgets.life_view import LifeView
 from ..widgets.line_editor import LineEditor
 from ..widgets.lines_view import LinesView
@@ -30,14 +32,20 @@ from .job_acts import JobActs
 
 SIDE_BY_SIDE = 110
 """From this width on the panels stand side by side; below, one is open at a time."""
-PANELS = ("life", "data", "attempts", "log", "related")
+PANELS = ("life", "data", "attempts", "log", "related", "history")
+_CHART = (8, 14)
+"""Lines that the history of the kind takes beside the others, its frame included: at least and at most."""
+_SURPLUS = 2
+"""Lines beyond the least that must be free for it to appear; it stays while the least is."""
+_OPENED = 12
+"""Lines that it takes from the life where it was opened without there being room."""
 
 
 class JobScreen(JobActs):
     """Opened with enter, left with escape."""
 
     HELP_TITLE = "Job"
-    PARTS = (JobTitle, JobTabs, LifeView, AttemptsView, LogView, Related, Hints)
+    PARTS = (JobTitle, JobTabs, LifeView, AttemptsView, LogView, Related, KindChart, Hints)
     AUTO_FOCUS = "#life"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,backspace", "back", "back", key_display="esc", tooltip="Back to where one was"),
@@ -48,7 +56,10 @@ class JobScreen(JobActs):
         ),
         Binding("4", "panel('log')", "log", show=False, tooltip="Log, live while it runs"),
         Binding("5", "panel('related')", "related", show=False, tooltip="Related: jobs before and after it, batch, schedule"),
-        Binding("right,l,tab", "turn(1)", "panels", key_display="1…5", tooltip="Next panel"),
+        Binding(
+            "6", "panel('history')", "its kind", show=False, tooltip="History of its kind: how long runs took, how many failed"
+        ),
+        Binding("right,l,tab", "turn(1)", "panels", key_display="1…6", tooltip="Next panel"),
         Binding("left,h,shift+tab", "turn(-1)", "previous panel", show=False),
         Binding("slash", "search", "search", tooltip="Search the log, as you type"),
         Binding("n", "match(1)", "next match", show=False, tooltip="Next match in the log"),
@@ -64,6 +75,7 @@ class JobScreen(JobActs):
         self._open = "life"
         self._last_log, self._last_attempt = 0, 1
         self._shown: tuple[object, object] | None = None
+        self._columns = 0
         self._turned = False
         """Whether another job was shown here before: then the panel stays the one that was open."""
 
@@ -75,6 +87,7 @@ class JobScreen(JobActs):
                 yield LifeView("life", "¹", id="life")
                 yield LinesView("arguments", "²", id="data")
                 yield Related(digit="5", id="related")
+                yield KindChart(id="history")
             with Vertical(id="job-right"):
                 yield AttemptsView("attempts", "³", id="attempts")
                 yield LogView("log", "⁴", id="log")
@@ -108,7 +121,9 @@ class JobScreen(JobActs):
         related = self.query_one(Related)
         related.show_bonds(detail)
         self.set_class(not related.rows, "-alone")
+        self._chart.show_history(detail.history, detail.attempts, detail.at)
         self.query_one(JobTabs).show(self._open, self._notes(detail, len(related.rows)))
+        self.call_after_refresh(self._share_room)
         if first and not self._turned:
             self.action_panel(_first_panel(detail))
 
@@ -159,7 +174,20 @@ class JobScreen(JobActs):
 
     def on_screen_resume(self) -> None:
         """Follow the job while in front, or behind a dialog."""
-        self.cockpit.feed.open_job(self.job_id)
+        self._follow()
+
+    def _follow(self) -> None:
+        self._columns = self._chart.columns
+        self.cockpit.feed.open_job(self.job_id, self._columns)
+
+    def on_kind_chart_resized(self) -> None:
+        """Read the history of the kind where it is shown, in as many slices as there is room for."""
+        if self.whole and self.app.screen is self and self._chart.columns != self._columns:
+            self._follow()
+
+    @property
+    def _chart(self) -> KindChart:
+        return self.query_one(KindChart)
 
     def on_unmount(self) -> None:
         """Follow no job any more, once the last such screen has gone: a digit or a command may leave several at once."""
@@ -170,6 +198,27 @@ class JobScreen(JobActs):
         """Side by side, or one at a time."""
         super().on_resize(event)
         self.set_class(event.size.width >= SIDE_BY_SIDE, "-wide")
+        self.call_after_refresh(self._share_room)
+
+    def _share_room(self) -> None:
+        """Side by side, the history of the kind has the lines that the life does not need; without enough it goes."""
+        if not self.whole or self.last is None:
+            return
+        if not self.has_class("-wide"):
+            self._chart.styles.clear_rule("height")
+            return
+        chart, life = self._chart, self.query_one(LifeView)
+        others = [each for each in self.query_one("#job-left").children if each.display and each not in (chart, life)]
+        needed = life.virtual_size.height + life.gutter.height + sum(each.outer_size.height for each in others)
+        free = self.query_one("#job-left").size.height - needed
+        least, most = _CHART
+        if chart.sentences is not None:  # nothing to draw yet
+            least = most = chart.sentences + chart.gutter.height
+        roomy = free >= least + (0 if chart.has_class("-roomy") else _SURPLUS)
+        chart.set_class(roomy, "-roomy")
+        height = max(least, min(most, free)) if roomy else min(most, _OPENED)
+        if chart.styles.height != (wanted := Scalar.from_number(height)):
+            chart.styles.height = wanted
 
     def _lay_out(self) -> None:
         for name in PANELS:
@@ -188,7 +237,12 @@ class JobScreen(JobActs):
 
     def action_turn(self, by: int) -> None:
         """Open the next panel."""
-        shown = [name for name in PANELS if name != "related" or not (self.has_class("-wide") and self.has_class("-alone"))]
+        wide, hidden = self.has_class("-wide"), set[str]()
+        if wide and self.has_class("-alone"):
+            hidden.add("related")
+        if wide and not self._chart.display:
+            hidden.add("history")
+        shown = [name for name in PANELS if name not in hidden]
         at = shown.index(self._open) if self._open in shown else 0
         self.action_panel(shown[(at + by) % len(shown)])
 
@@ -233,6 +287,10 @@ class JobScreen(JobActs):
             self.action_panel("log")
         view.turn(by)
 
+    def on_kind_chart_opened(self, event: KindChart.Opened) -> None:
+        """Show the metrics of the kind."""
+        self.cockpit.show_metrics("kind", event.history.kind, event.history.seconds)
+
     # -- other jobs -------------------------------------------------------------------------------
 
     def action_neighbour(self, by: int) -> None:
@@ -247,7 +305,7 @@ class JobScreen(JobActs):
         self._last_log, self._last_attempt, self._shown, self._turned = 0, 1, None, True
         self.query_one(JobTitle).turn_to(job_id)
         self.query_one(LogView).find("")
-        self.cockpit.feed.open_job(job_id)
+        self._follow()
 
     def on_keyed_table_opened(self, event: KeyedTable.Opened) -> None:
         """Open what the job is tied to."""

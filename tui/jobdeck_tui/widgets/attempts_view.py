@@ -120,9 +120,11 @@ class AttemptsView(LinesView):
         if stack.told:
             yield [("  stack  ", "strong"), (cut(stack.told), "quiet")]
             return
+        heading, _, calls = stack.text.partition("\n")
         apart = not stack.worker.rpartition(":")[0].endswith(f":{stack.pid}")
-        yield [("  stack", "strong"), (f"  in child process {stack.pid}" if apart else "", "quiet")]
-        traceback = read_traceback(stack.text)
+        told = [f"in child process {stack.pid}"] * apart + [heading.partition("(")[2].rstrip("):")] * unfold
+        yield [("  stack", "strong"), ("  " + ", ".join(told) if told else "", "quiet")]
+        traceback = read_traceback(calls)
         yield from unfolded(traceback) if unfold else folded(traceback, happened="now")
 
     def choose(self, by: int) -> None:
