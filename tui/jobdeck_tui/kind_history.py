@@ -51,11 +51,12 @@ def read_history(queue: Queue, job: Job, slots: int) -> KindHistory:
     now = queue.clock.now()
     moment = job.finished_at or job.started_at
     reaching = [seconds for seconds in RANGES if moment is None or now - moment < seconds * 0.98] or [*RANGES]
-    for seconds in reaching:
+    *nearer, furthest = reaching
+    for seconds in nearer:
         found = KindHistory(job.kind, seconds, queue.metrics(seconds=seconds, slots=slots, kind=job.kind))
         if ended(found.total) >= ENOUGH:
-            break
-    return found
+            return found
+    return KindHistory(job.kind, furthest, queue.metrics(seconds=furthest, slots=slots, kind=job.kind))
 
 
 def ended(slot: Slot) -> int:

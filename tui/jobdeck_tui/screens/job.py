@@ -7,7 +7,6 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.css.scalar import Scalar
 from textual.events import Resize
 
 from jobdeck import Attempt, State
@@ -33,12 +32,6 @@ from .job_acts import JobActs
 SIDE_BY_SIDE = 110
 """From this width on the panels stand side by side; below, one is open at a time."""
 PANELS = ("life", "data", "attempts", "log", "related", "history")
-_CHART = (8, 14)
-"""Lines that the history of the kind takes beside the others, its frame included: at least and at most."""
-_SURPLUS = 2
-"""Lines beyond the least that must be free for it to appear; it stays while the least is."""
-_OPENED = 12
-"""Lines that it takes from the life where it was opened without there being room."""
 
 
 class JobScreen(JobActs):
@@ -201,24 +194,12 @@ class JobScreen(JobActs):
         self.call_after_refresh(self._share_room)
 
     def _share_room(self) -> None:
-        """Side by side, the history of the kind has the lines that the life does not need; without enough it goes."""
-        if not self.whole or self.last is None:
-            return
-        if not self.has_class("-wide"):
-            self._chart.styles.clear_rule("height")
-            return
-        chart, life = self._chart, self.query_one(LifeView)
-        others = [each for each in self.query_one("#job-left").children if each.display and each not in (chart, life)]
-        needed = life.virtual_size.height + life.gutter.height + sum(each.outer_size.height for each in others)
-        free = self.query_one("#job-left").size.height - needed
-        least, most = _CHART
-        if chart.sentences is not None:  # nothing to draw yet
-            least = most = chart.sentences + chart.gutter.height
-        roomy = free >= least + (0 if chart.has_class("-roomy") else _SURPLUS)
-        chart.set_class(roomy, "-roomy")
-        height = max(least, min(most, free)) if roomy else min(most, _OPENED)
-        if chart.styles.height != (wanted := Scalar.from_number(height)):
-            chart.styles.height = wanted
+        """Side by side, the history of the kind gets the lines that the life does not need."""
+        if self.whole and self.last is not None:
+            life, left = self.query_one(LifeView), self.query_one("#job-left")
+            others = [each for each in left.children if each.display and each not in (self._chart, life)]
+            needed = life.virtual_size.height + life.gutter.height + sum(each.outer_size.height for each in others)
+            self._chart.share(left.size.height - needed if self.has_class("-wide") else None)
 
     def _lay_out(self) -> None:
         for name in PANELS:

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from rich.style import Style
 from textual.binding import Binding, BindingType
+from textual.css.scalar import Scalar
 from textual.events import Click, Resize
 from textual.message import Message
 
@@ -29,6 +30,12 @@ _RUNS = 20
 _LINES = (("p50", "good"), ("p95", "accent"))
 """What is drawn of the run times; where lines meet, the first is seen."""
 _LEAST_PLOT = 2
+_LINES_TAKEN = (8, 14)
+"""Lines that it takes beside others, its frame included: at least and at most."""
+_SURPLUS = 2
+"""Lines beyond the least that must be free for it to appear; it stays while the least is."""
+_OPENED = 12
+"""Lines that it takes where it was opened without there being room."""
 
 
 class KindChart(Panel):
@@ -62,12 +69,19 @@ class KindChart(Panel):
         """Columns of the plot; 0 while it is not shown."""
         return max(0, self.size.width - GUTTER) if self.display and self.region else 0
 
-    @property
-    def sentences(self) -> int | None:
-        """How many lines it needs where it has no chart to draw; `None` where it has, or is not known yet."""
-        if self.history is None or ended(self.history.total):
-            return None
-        return 1 + bool(self._runs)
+    def share(self, free: int | None) -> None:
+        """Take as many of the `free` lines as it can use, or go where they are too few; with `None` it has a side to itself."""
+        if free is None:
+            self.styles.clear_rule("height")
+            return
+        least, most = _LINES_TAKEN
+        if self.history is not None and not ended(self.history.total):  # there is nothing to draw, only to say
+            least = most = 1 + bool(self._runs) + self.gutter.height
+        roomy = free >= least + (0 if self.has_class("-roomy") else _SURPLUS)
+        self.set_class(roomy, "-roomy")
+        height = Scalar.from_number(max(least, min(most, free)) if roomy else min(most, _OPENED))
+        if self.styles.height != height:
+            self.styles.height = height
 
     def show_history(self, history: KindHistory | None, attempts: Sequence[Attempt], now: float) -> None:
         """Show this, and mark the job's own runs in it."""
