@@ -256,6 +256,13 @@ class Queue:
         _check_sort(sort)
         return self.store.list_ids(_condition(filter), sort=sort, descending=descending)
 
+    def version(self) -> object:
+        """What is another one as soon as any process has changed the database; `None` where that cannot be told.
+
+        To be compared only with what the same thread was told before.
+        """
+        return self.store.version()
+
     def count(self, filter: str | Condition = "") -> int:
         """How many jobs match the filter. Raises `InvalidFilter`."""
         return self.store.count_jobs(_condition(filter))

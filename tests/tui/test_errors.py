@@ -104,7 +104,8 @@ def test_the_errors_of_an_empty_queue(snap_compare: Compare, still: Still, size:
     assert snap_compare(still.app(), terminal_size=size, run_before=look)
 
 
-def test_the_question_before_many_jobs_are_retried(snap_compare: Compare, still: Still) -> None:
+@sizes
+def test_the_question_before_many_jobs_are_retried(snap_compare: Compare, still: Still, size: tuple[int, int]) -> None:
     fail(still, 25)
 
     async def look(pilot: Pilot[Any]) -> None:
@@ -114,7 +115,7 @@ def test_the_question_before_many_jobs_are_retried(snap_compare: Compare, still:
         await seen(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
         await settled(pilot)
 
-    assert snap_compare(still.app(), terminal_size=(80, 24), run_before=look)
+    assert snap_compare(still.app(), terminal_size=size, run_before=look)
 
 
 # -- in the hand ----------------------------------------------------------------------------------
@@ -292,7 +293,7 @@ def test_every_key_is_in_the_help(failed: Still) -> None:
 def test_without_errors_each_key_says_that_there_are_none(still: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await open_errors(pilot)
-        assert "nothing has failed" in screen_text(pilot)
+        assert "Nothing has failed." in screen_text(pilot)
         for key in ("r", "o", "y", "Y"):
             await pilot.press(key)
             await pilot.pause()

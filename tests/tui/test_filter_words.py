@@ -96,3 +96,9 @@ def test_words_are_sampled_from_the_newest_jobs(still: Still) -> None:
 
 def test_large_or_broken_arguments_are_not_looked_into() -> None:
     assert not words_of([a_job(args_json=json.dumps({"x": "y" * 5000})), a_job(args_json="{"), a_job(args_json="[1]")]).paths
+
+
+def test_an_example_that_is_cut_says_so(still: Still) -> None:
+    still.queue.enqueue("webhook.post", {"url": "https://hooks.example.com/in/7", "event": "paid"})
+    told = {offer.text: offer.told for offer in offers("args", 4, sample(still.queue)).offers}
+    assert told == {"args.url:": "such as https://hooks.examp…", "args.event:": "such as paid"}

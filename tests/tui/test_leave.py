@@ -88,7 +88,8 @@ def test_the_question_as_a_picture(snap_compare: Compare, app: Cockpit, size: tu
     assert snap_compare(app, terminal_size=size, run_before=steps("q"))
 
 
-def test_the_count_down_as_a_picture(snap_compare: Compare, app: Cockpit) -> None:
+@sizes
+def test_the_count_down_as_a_picture(snap_compare: Compare, app: Cockpit, size: tuple[int, int]) -> None:
     async def drain(pilot: Pilot[Any]) -> None:
         await steps("q", "d")(pilot)
         leave = pilot.app.screen
@@ -98,10 +99,10 @@ def test_the_count_down_as_a_picture(snap_compare: Compare, app: Cockpit) -> Non
         deck = deck_of(pilot)
         worker = deck.overview.running[0].worker
         leave.show(replace(deck, pool=replace(deck.pool, worker=worker)))
-        leave.query_one("#leave-title").update("Draining: 12.3 s left")  # type: ignore[attr-defined]
+        leave.query_one("#leave-title").update("Draining: 12.3s left")  # type: ignore[attr-defined]
         leave.show = lambda deck: None  # type: ignore[method-assign]
         for timer in [*leave._timers]:
             timer.pause()
-        leave.query_one("#leave-title").update("Draining: 12.3 s left")  # type: ignore[attr-defined]
+        leave.query_one("#leave-title").update("Draining: 12.3s left")  # type: ignore[attr-defined]
 
-    assert snap_compare(app, terminal_size=(80, 24), run_before=drain)
+    assert snap_compare(app, terminal_size=size, run_before=drain)

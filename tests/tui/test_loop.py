@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import selectors
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -75,3 +76,34 @@ def test_input_is_heard_although_there_is_always_something_to_do(pipe: tuple[int
 
     loop.run_until_complete(asyncio.wait_for(busy(), 10))
     loop.close()
+
+
+def test_whatever_other_threads_ask_for_is_heard_and_so_are_signals() -> None:
+    loop, heard = prompt_loop(), []
+    asked = 200
+
+    async def listen() -> None:
+        done = asyncio.Event()
+        loop.add_signal_handler(signal.SIGUSR1, lambda: heard.append("signal"))
+
+        def hear(what: int) -> None:
+            heard.append(what)
+            if what == asked - 1:
+                os.kill(os.getpid(), signal.SIGUSR1)
+
+        def ask() -> None:
+            for what in range(asked):
+                loop.call_soon_threadsafe(hear, what)
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        while "signal" not in heard:
+            done.clear()
+            loop.call_later(0.001, done.set)
+            await done.wait()
+        asking.join()
+        loop.remove_signal_handler(signal.SIGUSR1)
+
+    loop.run_until_complete(asyncio.wait_for(listen(), 10))
+    loop.close()
+    assert heard == [*range(asked), "signal"]

@@ -108,14 +108,15 @@ def test_the_metrics_of_a_queue_at_a_moment(snap_compare: Compare, still: Still,
     assert snap_compare(still.app(), terminal_size=size, run_before=look)
 
 
-def test_a_chart_alone(snap_compare: Compare, still: Still) -> None:
+@sizes
+def test_a_chart_alone(snap_compare: Compare, still: Still, size: tuple[int, int]) -> None:
     workday(still)
 
     async def look(pilot: Pilot[Any]) -> None:
         await steps()(pilot)
         await opened(pilot, "t", "2", "enter")
 
-    assert snap_compare(still.app(), terminal_size=(80, 24), run_before=look)
+    assert snap_compare(still.app(), terminal_size=size, run_before=look)
 
 
 # -- in the hand ----------------------------------------------------------------------------------

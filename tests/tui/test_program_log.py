@@ -237,5 +237,6 @@ def test_the_log_as_a_picture(snap_compare: Compare, still: Still, size: tuple[i
     assert snap_compare(cockpit(still), terminal_size=size, run_before=open_it)
 
 
-def test_an_empty_log_as_a_picture(snap_compare: Compare, still: Still) -> None:
-    assert snap_compare(still.app(), terminal_size=(80, 24), run_before=steps("exclamation_mark"))
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_an_empty_log_as_a_picture(snap_compare: Compare, still: Still, size: tuple[int, int]) -> None:
+    assert snap_compare(still.app(), terminal_size=size, run_before=steps("exclamation_mark"))

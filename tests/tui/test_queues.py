@@ -112,14 +112,17 @@ def test_a_paused_queue_is_chosen_on_a_low_terminal(snap_compare: Compare, still
     assert snap_compare(still.app(), terminal_size=(60, 15), run_before=opened("j", "j"))
 
 
-def test_limits_are_edited_in_place_and_an_error_is_told_as_it_is_typed(snap_compare: Compare, still: Still) -> None:
+@sizes
+def test_limits_are_edited_in_place_and_an_error_is_told_as_it_is_typed(
+    snap_compare: Compare, still: Still, size: tuple[int, int]
+) -> None:
     lively(still)
 
     async def type_it(pilot: Pilot[Any]) -> None:
         await opened("l", "end", "comma", "space", "9")(pilot)
         pilot.app.screen.query_one(Input).cursor_blink = False
 
-    assert snap_compare(still.app(), terminal_size=(120, 40), run_before=type_it)
+    assert snap_compare(still.app(), terminal_size=size, run_before=type_it)
 
 
 def test_the_help_of_the_screen(snap_compare: Compare, still: Still) -> None:

@@ -6,15 +6,19 @@ import threading
 from typing import Any
 
 import pytest
+from rich.style import Style
 from tests.tui.jobs_playing import play, table, text_of
 from tests.tui.still import Still, deck_of, seen, settled
 from textual.pilot import Pilot
 
 from jobdeck import State, StoreFailed
+from jobdeck_tui.messages import Page, View
 from jobdeck_tui.screens.job import JobScreen
+from jobdeck_tui.widgets import job_rows
 from jobdeck_tui.widgets.cells import Now
 from jobdeck_tui.widgets.columns import COLUMNS, USUAL, choose_columns
 from jobdeck_tui.widgets.keyed_table import KeyedTable
+from jobdeck_tui.widgets.lines import fit_pieces, line
 
 
 def test_the_cursor_follows_the_job_and_not_the_row(few: Still) -> None:
@@ -216,14 +220,44 @@ def test_what_was_remembered_wrongly_means_the_usual(few: Still) -> None:
 def test_columns_fit_whatever_is_chosen(few: Still, width: int, keys: tuple[str, ...]) -> None:
     chosen = choose_columns(width, few.queue.list(), keys, Now(few.clock.now()), "priority")
     assert chosen
-    taken = (
-        2
-        + sum(cells + 1 for column, cells in chosen if column.width)
-        + sum(cells for column, cells in chosen if not column.width)
-    )
-    assert taken <= width + 1
+    taken = 2 + sum(cells for _, cells in chosen) + len(chosen) - 1
+    assert taken <= width or len(chosen) == 1
     order = [column.key for column, _ in chosen]
     assert order == [key for key in keys if key in order]
+
+
+@pytest.mark.parametrize(
+    ("width", "keys"), [(58, "state id kind age detail"), (78, "state id kind priority attempt age detail")]
+)
+def test_the_detail_is_never_a_few_letters_only(few: Still, width: int, keys: str) -> None:
+    columns = choose_columns(width, few.queue.list(), USUAL)
+    assert [column.key for column, _ in columns] == keys.split()
+    assert columns[-1][1] >= 8
+
+
+@pytest.mark.parametrize("width", [98, 138, 142, 198])
+def test_what_stands_under_a_head_begins_where_the_head_does(few: Still, width: int) -> None:
+    now = Now(few.clock.now())
+    keys = ("id", "kind", "created", "detail", "worker", "tags")
+    (job,) = few.queue.list(limit=1)
+    columns = choose_columns(width, [job], keys, now)
+    assert [column.key for column, _ in columns] == list(keys)
+    styles: Any = lambda _: Style()  # noqa: E731
+    heads = line(job_rows.heads(columns, Page(View()), styles), width, Style()).text
+    row = line(job_rows.row(job, columns, now, styles, cursor=False, marked=False), width, Style()).text
+    for head, value in (("KIND", job.kind), ("DETAIL", "path="), ("WORKER", "—"), ("TAGS", "—")):
+        assert row[heads.index(head) :].startswith(value), row
+    assert row.rstrip().endswith("—"), "the last column is not cut"
+
+
+def test_what_is_cut_ends_with_an_ellipsis_wherever_its_pieces_meet() -> None:
+    pieces = [("weekdays", Style()), (" UTC", Style())]
+    assert "".join(text for text, _ in fit_pieces(pieces, 12)) == "weekdays UTC"
+    assert "".join(text for text, _ in fit_pieces(pieces, 10)) == "weekdays …"
+    assert "".join(text for text, _ in fit_pieces(pieces, 8)) == "weekday…"
+    assert "".join(text for text, _ in fit_pieces([("ab", Style()), ("  ", Style())], 2)) == "ab"
+    assert "".join(text for text, _ in fit_pieces([("日本", Style()), ("x", Style())], 4)) == "日 …"
+    assert "".join(text for text, _ in fit_pieces([], 3)) == "   "
 
 
 def test_the_old_rows_stay_while_another_list_is_read(few: Still, monkeypatch: pytest.MonkeyPatch) -> None:

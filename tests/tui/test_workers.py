@@ -395,7 +395,7 @@ def test_a_readonly_cockpit_stops_nothing_and_keeps_its_threads(still: Still) ->
 def test_without_workers_it_says_how_to_start_one_and_its_keys_do_no_harm(still: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await open_room(pilot, "workers", rows=False)
-        await seen(pilot, lambda: any("no worker runs" in line for line in drawn(pilot)))
+        await seen(pilot, lambda: any("No worker runs." in line for line in drawn(pilot)))
         assert any("starts a thread in this cockpit" in line for line in drawn(pilot))
         await pilot.press("enter", "j", "k", "g", "G")
         assert isinstance(pilot.app.screen, WorkersScreen)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
+from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.screen import ModalScreen, Screen
 
@@ -54,19 +55,6 @@ LOAD_AFTER = 1.0
 """Seconds from the start until what the first picture has no need of is loaded."""
 
 MakeFeed = Callable[[Post], Feed]
-
-
-class _Nowhere:
-    """Takes the place of the thread that writes to a terminal which is gone."""
-
-    def write(self, text: str) -> None:
-        """Nobody reads it."""
-
-    def flush(self) -> None:
-        """Nothing to do."""
-
-    def stop(self) -> None:
-        """Nothing to end."""
 
 
 class Cockpit(Appearance):
@@ -139,6 +127,15 @@ class Cockpit(Appearance):
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         return [*super().get_line_filters(), self._strainer]
+
+    def get_driver_class(self) -> type[Driver]:
+        """Where a terminal would be read and written by threads, the loop does it itself."""
+        usual = super().get_driver_class()
+        if usual.__name__ != "LinuxDriver":
+            return usual
+        from .terminal import PromptTerminal
+
+        return PromptTerminal
 
     def get_default_screen(self) -> Screen[None]:
         return JobsScreen(self.where, look_back=self._look_back)
@@ -476,10 +473,6 @@ class Cockpit(Appearance):
         copies = [stream.fileno() for stream in (sys.__stdout__, sys.__stderr__) if stream is not None]
         for standard in (0, *copies):
             os.dup2(nowhere, standard)
-        # Textual's writing thread has died of the lost terminal, and what is still drawn would wait for it for ever.
-        # If a later Textual names it differently, the last resort below remains.
-        if hasattr(self._driver, "_writer_thread"):
-            setattr(self._driver, "_writer_thread", _Nowhere())  # noqa: B010  (Textual's own, and so not typed)
         last_resort = threading.Timer(HANG_UP_GRACE, os._exit, (1,))
         last_resort.daemon = True
         last_resort.start()
@@ -493,7 +486,7 @@ class Cockpit(Appearance):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Every key with a description is a command too."""
-        seen: set[str] = set()
+        seen = {f"app.room('{room.name}')" for room in ROOMS} | {f"app.room('{JOBS}')"}  # they are told below
         for active in screen.active_bindings.values():
             binding = active.binding
             if not binding.description or binding.system or binding.action in seen or binding.action in _NO_COMMANDS:
@@ -503,7 +496,7 @@ class Cockpit(Appearance):
             yield SystemCommand(title, f"{keys_of(binding)}  {binding.tooltip}", _runner(self, binding.action, active.node))
         for room in ROOMS:
             yield SystemCommand(f"Go to {room.name}", f"{room.digit}  {room.told}", _goer(self, room.name))
-        yield SystemCommand("Go to jobs", "5  All jobs: the main screen", _goer(self, JOBS))
+        yield SystemCommand("Go to jobs", "5  The main screen", _goer(self, JOBS))
         yield from self.look_commands()
 
 

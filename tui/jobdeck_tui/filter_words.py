@@ -20,6 +20,8 @@ _DEEP = 5
 """How deep arguments are looked into."""
 _LONGEST = 60
 """Characters of a value that is offered."""
+_TOLD = 20
+"""Characters of a value that is told as an example."""
 _EACH = 40
 """Values kept of one field."""
 SHOWN = 8
@@ -191,7 +193,7 @@ _OPERATOR_TOLD = {"<": "less than", ">": "more than", "<=": "at most", ">=": "at
 
 
 def _examples(values: tuple[str, ...]) -> str:
-    return "such as " + safe(", ".join(value[:20] for value in values[:3]))
+    return "such as " + safe(", ".join(value if len(value) <= _TOLD else value[: _TOLD - 1] + "…" for value in values[:3]))
 
 
 def _known(name: str, words: Words) -> Iterable[str]:

@@ -17,6 +17,7 @@ from .crash import report
 from .feed import Feed, Post
 from .keymap import FILE, read_keymap
 from .loop import prompt_loop
+from .memory import give_back_large_pieces
 from .program_log import ProgramLog, Streams, logging_to
 from .remembered import Remembered, config_folder
 from .snapshot import take
@@ -57,6 +58,7 @@ def run_cockpit(settings: Settings, wish: Wish) -> int:
     """
     # Keys stay quick beside handlers that compute: the interpreter's lock changes hands every half millisecond.
     sys.setswitchinterval(SWITCH_INTERVAL)
+    give_back_large_pieces()
     with _queue(settings, wish) as (queue, where):
         return _run(queue, settings, wish, where)
 

@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from jobdeck import Condition, InvalidFilter, Job, Queue, StoreReplaced, Term, parse
+from jobdeck import FIELDS, Condition, InvalidFilter, Job, Queue, StoreReplaced, Term, parse
 
 from .messages import Page, View
 
@@ -22,6 +22,8 @@ EVERY = 0.45
 """Seconds between two readings of the list at least."""
 PATIENCE = 20
 """A list of ids that took t seconds to read is not read again for 20 t: at most 5 % of a core's time."""
+MOVING = frozenset({"took", "wait"})
+"""Orders in which time alone moves jobs: those that run, or wait."""
 SOON = 0.12
 """Seconds to wait for a list before the old rows are shown with a sign that it is being read."""
 
@@ -49,6 +51,13 @@ class Listed:
     begun: float = 0.0
     took: float = 0.0
     error: Exception | None = None
+    version: object = None
+    """The database's, just before."""
+
+    def holds(self, asked: Asked, version: object) -> bool:
+        """Whether another reading would find the same."""
+        same = self.asked.same(asked.view, asked.number) and self.error is None
+        return same and version is not None and version == self.version
 
 
 class ListReader:
@@ -67,6 +76,7 @@ class ListReader:
         self._next: tuple[Asked, Condition] | None = None
         self._at: Asked | None = None
         self._come: Listed | None = None
+        self._last: Listed | None = None
         self._ended = False
         self._thread: threading.Thread | None = None
 
@@ -112,19 +122,27 @@ class ListReader:
                     return
                 (asked, condition), self._next = self._next, None
                 self._at = asked
-            listed = self._read(asked, condition)
+            listed = self._last = self._read(asked, condition, self._last)
             with self._changed:
                 self._at, self._come = None, listed
                 self._changed.notify_all()
             self._arrived()
 
-    def _read(self, asked: Asked, condition: Condition) -> Listed:
+    def _read(self, asked: Asked, condition: Condition, last: Listed | None) -> Listed:
         begun = time.monotonic()
         try:
+            version = None if _moves(condition, asked.view) else self._queue.version()
+            if last is not None and last.holds(asked, version):
+                return last
             ids = self._queue.ids(condition, sort=asked.view.sort, descending=asked.view.descending)
         except Exception as error:  # told by whoever takes it; the thread lives on
             return Listed(asked, begun=begun, error=error)
-        return Listed(asked, ids, begun, time.monotonic() - begun)
+        return Listed(asked, ids, begun, time.monotonic() - begun, version=version)
+
+
+def _moves(condition: Condition, view: View) -> bool:
+    """Whether time alone changes what matches, or its order."""
+    return view.sort in MOVING or any(FIELDS.get(term.field, ("",))[0] == "duration" for term in condition.terms)
 
 
 class Pages:
@@ -209,7 +227,8 @@ class Pages:
             return  # what is wanted by now is on its way
         self._listed = come
         if come.asked.number == self._number:
-            self._again_at = come.begun + max(EVERY, PATIENCE * come.took)
+            # One that was not read again has cost nothing since.
+            self._again_at = max(come.begun + max(EVERY, PATIENCE * come.took), time.monotonic() + EVERY / 2)
 
     def _window(self, view: View, problem: str | None = None, column: int = 0) -> Page:
         of, ids = self._listed.asked.view, self._listed.ids

@@ -34,19 +34,19 @@ JOBS = "jobs"
 """The main screen, always there; its digit is 5."""
 
 ROOMS = (
-    Room("queues", "3", "Every queue: depth, waits, limits, and when it will be empty", "queues:QueuesScreen"),
-    Room("workers", "4", "Every worker process: what its threads run, leases, what is stuck", "workers:WorkersScreen"),
-    Room("timeline", "6", "Workers over time: a bar for each run, retries, leases", "timeline:TimelineScreen"),
+    Room("queues", "3", "Every queue, its depth, waits and limits, and when it will be empty", "queues:QueuesScreen"),
+    Room("workers", "4", "Every worker process, what its threads run, leases, what is stuck", "workers:WorkersScreen"),
+    Room("timeline", "6", "Workers over time, a bar for each run, retries, leases", "timeline:TimelineScreen"),
     Room("events", "9", "A live feed of what jobs do and what people do", "events:EventsScreen"),
     Room(
         "metrics",
         "1",
         "Throughput, failures, waits and run times over hours and days, by queue and by kind",
         "metrics:MetricsScreen",
-        (("2", "latency", "Run times and waits: their percentiles over time"),),
+        (("2", "latency", "Percentiles of run times and waits over time"),),
     ),
-    Room("errors", "7", "What fails, alike failures together: retry a whole group at once", "errors:ErrorsScreen"),
-    Room("schedules", "8", "Periodic jobs: when each comes next, and what became of the last", "schedules:SchedulesScreen"),
+    Room("errors", "7", "What fails, alike failures together, retried as a group", "errors:ErrorsScreen"),
+    Room("schedules", "8", "Periodic jobs, when each comes next, and what became of the last", "schedules:SchedulesScreen"),
 )
 
 BY_NAME = {room.name: room for room in ROOMS}

@@ -106,6 +106,10 @@ class Store(ABC):
         """Make a new and empty database where there is none any more. Does nothing where there is one."""
         return
 
+    def version(self) -> object:
+        """What is another one as soon as any process has changed the database; `None` where that cannot be told."""
+        return None
+
     def waiting_since(self) -> float | None:
         """Since when, on the monotonic clock, a call has been waiting for another process's lock. Asks no database."""
         return None

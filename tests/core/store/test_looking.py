@@ -247,3 +247,17 @@ def test_the_running_jobs_of_the_overview_are_oldest_claim_first(bench: Bench) -
     bench.clock.advance(1)
     (second,) = bench.claim()
     assert [job.id for job in bench.store.overview(seconds=60, slots=6, lease=30).running] == [first.id, second.id]
+
+
+def test_the_version_is_another_one_as_soon_as_anything_is_written_and_stays_while_nothing_is(bench: Bench) -> None:
+    before = bench.store.version()
+    assert before is not None
+    bench.store.list_jobs(EVERY_JOB, limit=10)
+    assert bench.store.version() == before
+    (job,) = bench.enqueue(new())
+    after = bench.store.version()
+    assert after != before
+    bench.store.get_jobs([job.id])
+    assert bench.store.version() == after
+    bench.claim(1)
+    assert bench.store.version() != after

@@ -26,7 +26,7 @@ _QUEUE = Option("queue", "the kind's queue", "where it waits", "--queue")
 _PRIORITY = Option("priority", "0", "larger runs first", "--priority")
 _ATTEMPTS = Option("max_attempts", "as the kind says", "how often it may start", "--max-attempts")
 _TIMEOUT = Option("timeout", "none", "how long a try may take", "--timeout")
-_TAGS = Option("tags", "", "words to find it by", "--tag")
+_TAGS = Option("tags", "none", "words to find it by", "--tag")
 
 JOB_OPTIONS = (
     _QUEUE,
@@ -34,7 +34,7 @@ JOB_OPTIONS = (
     Option("when", "now", "10m · 18:30 · 2026-01-31", ""),
     Option("expires", "never", "not worth starting later", "--expires"),
     Option("after", "no other job", "jobs to wait for: 41 42", "--after"),
-    Option("unique", "", "a key of this job alone", "--unique"),
+    Option("unique", "none", "a key of this job alone", "--unique"),
     _ATTEMPTS,
     _TIMEOUT,
     _TAGS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
@@ -39,11 +40,17 @@ class DeckScreen(Screen[None]):
     HELP_TITLE: ClassVar[str] = ""
     PARTS: ClassVar[tuple[type[Widget], ...]] = ()
     """What the screen cannot do without."""
+    _parts: Sequence[Widget] = ()
 
     @property
     def whole(self) -> bool:
         """Whether every part is in its place: a snapshot may come before they are, or while the program ends."""
-        return self.is_mounted and all(self.query(part) for part in self.PARTS)
+        if not self.is_mounted:
+            return False
+        if not self._parts:  # to look for them at each snapshot would cost more than to draw it
+            found = [self.query(part) for part in self.PARTS]
+            self._parts = [each.first() for each in found] if all(found) else []
+        return len(self._parts) == len(self.PARTS) and all(part.is_attached for part in self._parts)
 
     def tell_plight(self, plight: Plight | None) -> None:
         """Say what is wrong with the database in the header, or in a line of its own where there is none."""

@@ -16,7 +16,7 @@ from jobdeck import ErrorGroup
 from ..format import age, group_filter, number
 from ..looks.errors import ErrorsLook, ErrorsSeen, GroupKey, Sample, failed_ids, key_of, read_sample
 from ..text import safe
-from ..widgets.charts import sparkline
+from ..widgets.charts import IN_ROWS, sparkline
 from ..widgets.error_telling import sample_lines, short_place
 from ..widgets.keyed_table import Head, KeyedTable, Row
 from ..widgets.lines_view import LinesView
@@ -27,19 +27,27 @@ from .room import RoomScreen
 ASK_FROM = 20
 """More jobs than this are not retried without a question."""
 _SPARK = 12
-_HEADS = (
-    Head("count", "COUNT", right=True, sort=True),
-    Head("exception", "EXCEPTION", least=10, most=26),
-    Head("place", "WHERE", least=6, most=24, drop=2),
-    Head("kind", "KIND", least=4, most=24, drop=1),
-    Head("last", "LAST", right=True, sort=True),
-    Head("first", "FIRST", right=True, drop=5),
-    Head("when", "WHEN", least=_SPARK, drop=4),
-    Head("message", "MESSAGE", least=16, most=60, grow=True, drop=3),
-)
+_WIDE = 160
+"""From this width on names are told in full."""
+
+
+def _heads(width: int) -> tuple[Head, ...]:
+    """The columns on a screen of this width."""
+    most = 40 if width >= _WIDE else 24
+    return (
+        Head("count", "COUNT", right=True, sort=True),
+        Head("exception", "EXCEPTION", least=10, most=most + 2),
+        Head("place", "WHERE", least=6, most=most, drop=2),
+        Head("kind", "KIND", least=4, most=most, drop=1),
+        Head("last", "LAST", right=True, sort=True),
+        Head("first", "FIRST", right=True, drop=5),
+        Head("when", "WHEN", least=_SPARK, drop=4),
+        Head("message", "MESSAGE", least=16, most=60, grow=True, drop=3),
+    )
+
+
 _NONE: Sequence[Told] = (
-    [("  nothing has failed", "good")],
-    [],
+    [("  Nothing has failed.", "good")],
     [("  What fails, times out or crashes is told here, alike failures together.", "quiet")],
 )
 
@@ -61,6 +69,7 @@ class ErrorsScreen(RoomScreen):
         Binding("7", "table", "errors", show=False, tooltip="The table of errors"),
     ]
     PARTS = (*RoomScreen.PARTS, KeyedTable, LinesView)
+    ON_CHOSEN = ("open", "retry", "jobs", "sort", "traceback")
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,7 +83,7 @@ class ErrorsScreen(RoomScreen):
 
     def body(self) -> Iterable[Widget]:
         with Container(id="errors-body"):
-            yield KeyedTable("errors", _HEADS, digit="7", empty=_NONE, id="error-groups")
+            yield KeyedTable("errors", _heads(80), digit="7", empty=_NONE, id="error-groups")
             yield LinesView("sample", "", id="error-sample")
 
     def look(self) -> ErrorsLook:
@@ -83,6 +92,8 @@ class ErrorsScreen(RoomScreen):
     def on_resize(self, event: Resize) -> None:
         """The table gives way to the sample, or grows."""
         super().on_resize(event)
+        self._table.heads = _heads(event.size.width)
+        self._show_groups()
         self.call_after_refresh(self._arrange)
 
     def _arrange(self) -> None:
@@ -201,7 +212,7 @@ class ErrorsScreen(RoomScreen):
             return
         what = f"{number(len(ids))} jobs"
         place = f" at {safe(short_place(group.place))}" if group.place else ""
-        more = f"All failed jobs of {safe(group.kind)} with {safe(group.error_type)}{place}. z takes it back."
+        more = f"All failed jobs of {safe(group.kind)} with {safe(group.error_type)}{place}.\nz takes it back."
         self.app.push_screen(ConfirmScreen(f"Retry {what}?", more, f"Retry {what}"), answered)
 
     def action_sort(self) -> None:
@@ -258,7 +269,7 @@ def _row(group: ErrorGroup, since: float, now: float) -> Row:
             [(safe(group.kind), "")],
             [(age(now - group.last_seen), "")],
             [(age(now - group.first_seen), "quiet")],
-            [(sparkline(binned(group.seen_at, since, now, _SPARK), _SPARK), "error")],
+            [(sparkline(binned(group.seen_at, since, now, _SPARK), _SPARK, IN_ROWS), "error")],
             [(safe(group.message.partition("\n")[0][:200]), "quiet")],
         ),
     )

@@ -65,11 +65,11 @@ class HelpScreen(ModalScreen[None]):
             yield Input(placeholder="what a key does", id="help-find", compact=True)
             with VerticalScroll(id="help-body", can_focus=False):
                 yield Static(id="help-text")
-            yield Hints(id="help-foot")
+            yield Hints(indent=0, id="help-foot")
 
     def on_mount(self) -> None:
         """Name the screen whose help this is."""
-        self.query_one("#help").border_title = Content.assemble((f"keys · {self._title}", "bold"))
+        self.query_one("#help").border_title = Content.assemble((f"keys · {self._title.lower()}", "bold"))
         self._show("")
 
     def _show(self, wanted: str) -> None:

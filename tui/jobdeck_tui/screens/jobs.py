@@ -111,7 +111,7 @@ class JobsScreen(JobsActs):
         elif before is None or overview is not before.overview:
             self._show_overview(deck)
         self.table.show(deck.page, overview.at if self._frozen_at is None else self._frozen_at)
-        self.query_one(Preview).show_job(self.table.job, overview.at)
+        self.query_one(Preview).show_job(self.table.job, overview.at, any_jobs=self.table.total > 0)
         self.show_filter()
         self.retitle()
 
@@ -203,7 +203,7 @@ class JobsScreen(JobsActs):
         self.retitle()
         self.look()
         if self.deck is not None:
-            self.query_one(Preview).show_job(self.table.job, self.deck.overview.at)
+            self.query_one(Preview).show_job(self.table.job, self.deck.overview.at, any_jobs=self.table.total > 0)
 
     def on_job_table_opened(self, event: JobTable.Opened) -> None:
         """Open the job."""

@@ -45,7 +45,7 @@ KEYS: list[BindingType] = [
         "back",
         "back to live",
         show=False,
-        tooltip="A long act is stopped; then marks, the filter and the cursor are let go",
+        tooltip="Stop a long act; then let go of marks, filter and cursor",
     ),
     Binding("q", "app.leave", "quit"),
 ]

@@ -12,12 +12,12 @@ from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
-from ..format import duration
+from ..format import span
 from ..messages import Deck
 from ..text import safe
 
 _BAR = 60
-"""Cells of the time that is left."""
+"""Cells of the time that is left, at most."""
 
 
 class LeaveScreen(ModalScreen[str]):
@@ -67,9 +67,9 @@ class LeaveScreen(ModalScreen[str]):
     def _tell(self) -> None:
         text = Content.assemble(
             ("drain", "bold"),
-            (f"    claim nothing more, give running jobs up to {duration(self._grace)}\n", "$quiet"),
+            (f"    claim nothing more; what runs has up to {span(self._grace)}\n", "$quiet"),
             ("release", "bold"),
-            ("  stop now; the attempt is given back, they run again later\n", "$quiet"),
+            ("  stop now; give the attempts back, to run later\n", "$quiet"),
             ("stay", "bold"),
             ("     go on, as if nothing had been asked", "$quiet"),
         )
@@ -82,17 +82,19 @@ class LeaveScreen(ModalScreen[str]):
         mine = [job for job in deck.overview.running if job.worker == deck.pool.worker]
         names = ", ".join(sorted({safe(job.kind) for job in mine})[:4]) or "the last results are being written"
         waits = f"{len(mine)} running: {names}" if mine else names
-        full = round(_BAR * self._left / self._grace) if self._grace else 0
-        self.query_one("#leave-text", Static).update(
+        text = self.query_one("#leave-text", Static)
+        bar = min(_BAR, text.content_size.width or _BAR)
+        full = round(bar * self._left / self._grace) if self._grace else 0
+        text.update(
             Content.assemble(
-                ("█" * full, "$accent"), ("░" * (_BAR - full), "$line"), (f"\n{waits}", ""), ("\nr releases them now", "$quiet")
+                ("█" * full, "$accent"), ("░" * (bar - full), "$line"), (f"\n{waits}", ""), ("\nr releases them now", "$quiet")
             )
         )
 
     def _count(self) -> None:
         if self._left is not None and self.query("#leave-title"):
             self._left = max(0.0, self._left - 0.1)
-            self.query_one("#leave-title", Static).update(f"Draining: {self._left:4.1f} s left")
+            self.query_one("#leave-title", Static).update(f"Draining: {self._left:.1f}s left")
 
     def action_drain(self) -> None:
         """Let running jobs finish."""

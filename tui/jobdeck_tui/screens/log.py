@@ -41,7 +41,7 @@ class LogScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog", id="log"):
             yield LinesView("", "", follow=True, id="log-lines")
-            yield Hints(id="log-foot")
+            yield Hints(indent=0, id="log-foot")
 
     def on_mount(self) -> None:
         """Show what there is, then follow."""
@@ -52,7 +52,9 @@ class LogScreen(ModalScreen[None]):
         entries = self._log.entries()
         self._last = entries[-1].number if entries else 0
         shown = [entry for entry in entries if entry.warns or not self._only_warnings]
-        nothing: Told = [("nothing: all is well" if not self._only_warnings else "no warnings: all is well", "quiet")]
+        nothing: Told = [
+            ("Nothing was said: all is well." if not self._only_warnings else "No warnings: all is well.", "quiet")
+        ]
         view = self.query_one(LinesView)
         view.show([_told(entry) for entry in shown] or [nothing])
         self.call_after_refresh(view.action_edge, 1)

@@ -13,7 +13,7 @@ from textual.widget import Widget
 from ..format import field_filter, number
 from ..looks.metrics import GROUPINGS, RANGES, MetricsLook, MetricsSeen
 from ..text import safe
-from ..widgets.charts import sparkline
+from ..widgets.charts import IN_ROWS, sparkline
 from ..widgets.choices import Choice, Choices
 from ..widgets.keyed_table import KeyedTable
 from ..widgets.measure_chart import MeasureChart, Reading
@@ -147,16 +147,16 @@ class MetricsScreen(RoomScreen):
     def _show_groups(self) -> None:
         if self.seen is None or self._by == "none":
             return
-        seen, only = self.seen, dict(self.narrowed).get(self._by)
+        seen, only, width = self.seen, dict(self.narrowed).get(self._by), spark_width(self.size.width)
         rows = [
-            row(name, slot, sparkline(seen.completed.get(name, ()), spark_width(self.size.width)), narrowed=name == only)
+            row(name, slot, sparkline(seen.completed.get(name, ()), width, IN_ROWS), narrowed=name == only)
             for name, slot in sorted(seen.groups.items(), key=lambda item: order(self._sort, *item))
         ]
         table = self._table
-        table.heads = heads(self._by, spark_width(self.size.width))
+        table.heads = heads(self._by, width)
         table.empty = [
-            [("  nothing has run in this time", "quiet")],
-            [("  ", ""), ("]", "accent"), (" looks back further", "quiet")],
+            [("  Nothing has run in this time.", "strong")],
+            [("  ]", "accent"), ("   looks back further", "quiet")],
         ]
         table.show(rows, sorted_by=self._sort, descending=self._sort != "name")
         within = [(f"in {field} {safe(name)}", "$quiet") for field, name in self.narrowed if field != self._by]

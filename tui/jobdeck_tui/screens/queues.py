@@ -18,7 +18,7 @@ from ..limits import FORM, problem_of, read_limits, typed
 from ..looks.queues import QueuesLook, Trails, change_limits
 from ..messages import Deck
 from ..text import safe
-from ..widgets.charts import sparkline
+from ..widgets.charts import IN_ROWS, sparkline
 from ..widgets.keyed_table import Head, KeyedTable, Row
 from ..widgets.line_editor import LineEditor
 from ..widgets.lines_view import LinesView
@@ -50,11 +50,11 @@ _FRAME = 3
 _TABLE = 4
 """Lines of the table beside its rows."""
 _EMPTY: tuple[Told, ...] = (
-    [("  no queue has jobs yet", "")],
-    [],
+    [("  No queue has jobs yet.", "strong")],
     [("  A queue begins with its first job, and takes any name you give it.", "quiet")],
-    [("  5", "accent"), (" and then ", "quiet"), ("n", "accent"), (" makes a job; so does ", "quiet")],
-    [("  jobdeck run --queue mail -- echo hello", "")],
+    [],
+    [("  5 n", "accent"), ("   the jobs, and a form for a new one", "quiet")],
+    [("  jobdeck run --queue mail -- echo hello", "accent"), ("   elsewhere", "quiet")],
 )
 
 
@@ -74,6 +74,8 @@ class QueuesScreen(RoomScreen):
         Binding("s", "sort", "sort", tooltip="Sort by the next column; a click on its head does too"),
         Binding("S", "reverse", "turn the order round", show=False),
     ]
+
+    ON_CHOSEN = ("open", "limit", "pause", "sort")
 
     def __init__(self) -> None:
         super().__init__()
@@ -294,8 +296,7 @@ def _row(backlog: Backlog, told: Forecast, sizes: _Sizes) -> Row:
 
 
 def _spark(backlog: Backlog, width: int) -> Told:
-    width = min(width, len(backlog.slots))
-    return [(sparkline(done_rates(backlog, width), width), "accent")]
+    return [(sparkline(done_rates(backlog, width), width, IN_ROWS), "accent")]
 
 
 def _urgency(told: Forecast) -> tuple[int, float]:

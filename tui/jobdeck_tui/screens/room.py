@@ -14,6 +14,7 @@ from ..messages import Deck
 from ..rooms import JOBS, ROOMS
 from ..widgets.header import Header
 from ..widgets.hints import Hints
+from ..widgets.keyed_table import KeyedTable
 from ..widgets.rooms_bar import RoomsBar
 from .base import DeckScreen, TooSmall
 
@@ -22,7 +23,7 @@ def goings(*, above: str = "0") -> list[BindingType]:
     """The digits that open a screen, of those above a digit."""
     ways = [(room.digit, room.name, f"'{room.name}'", room.told) for room in ROOMS]
     ways += [(digit, part, f"'{room.name}', '{part}'", told) for room in ROOMS for digit, part, told in room.parts]
-    ways.append(("5", JOBS, f"'{JOBS}'", "All jobs: the main screen"))
+    ways.append(("5", JOBS, f"'{JOBS}'", "The main screen"))
     return [
         Binding(
             digit,
@@ -51,9 +52,12 @@ class RoomScreen(DeckScreen):
         Binding("escape,q", "back", "back", key_display="esc", tooltip="Back to the jobs"),
     ]
     PARTS: ClassVar[tuple[type[Widget], ...]] = (Header,)
+    ON_CHOSEN: ClassVar[tuple[str, ...]] = ()
+    """Actions on the row that is chosen: they do nothing where the table of the screen is empty."""
 
     def __init__(self) -> None:
         super().__init__()
+        self._hinted: tuple[str | None, ...] = ()
         self.deck: Deck | None = None
         """The newest snapshot of the queue; what the header shows."""
 
@@ -98,6 +102,7 @@ class RoomScreen(DeckScreen):
         """Show what was read, if it is what is wanted now."""
         if self.whole and look == self.look():
             self.show(seen)
+            self.hint()
 
     def see_deck(self, deck: Deck) -> None:
         """Take the newest snapshot."""
@@ -105,6 +110,18 @@ class RoomScreen(DeckScreen):
         if self.whole:
             self.query_one(Header).show(deck)
             self.show_deck(deck)
+            self.hint()
+
+    def why_not(self, action: str) -> str | None:
+        tables = self.query(KeyedTable)
+        return "There is nothing to act on" if action in self.ON_CHOSEN and tables and not tables.first().rows else None
+
+    def hint(self) -> None:
+        """Dim the hints of keys that do nothing now."""
+        hinted = tuple(self.why_not(action) for action in self.ON_CHOSEN)
+        if hinted != self._hinted:
+            self._hinted = hinted
+            self.query_one(Hints).refresh()
 
     def on_rooms_bar_chosen(self, event: RoomsBar.Chosen) -> None:
         """Open the screen that was clicked."""

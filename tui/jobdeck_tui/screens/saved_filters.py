@@ -26,9 +26,9 @@ class SavedFiltersScreen(ChooserScreen[str]):
     NAME = "saved filters"
     HEADS = (Head("name", "NAME", least=10, most=24), Head("filter", "FILTER", least=20, most=60, grow=True))
     EMPTY = (
-        [],
-        [("  no filter is saved yet", "quiet")],
-        [("  s", "accent"), (" saves the one in use; ^s does while it is typed", "quiet")],
+        [("  No filter is saved yet.", "strong")],
+        [("  s", "accent"), ("    saves the one in use", "quiet")],
+        [("  ^s", "accent"), ("   does so while it is typed", "quiet")],
     )
 
     def __init__(self, saved: Mapping[str, str], now: str, keep: Callable[[Mapping[str, str]], None]) -> None:

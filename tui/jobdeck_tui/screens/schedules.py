@@ -18,21 +18,18 @@ from ..looks.schedules import ScheduleSeen, SchedulesLook, SchedulesSeen
 from ..text import safe
 from ..widgets.keyed_table import KeyedTable
 from ..widgets.lines_view import LinesView
-from ..widgets.schedule_told import HISTORY_HEADS, NARROW, counted, heads, history_row, row_of, strip_length, told
+from ..widgets.schedule_told import HISTORY_HEADS, NARROW, counted, heads, history_row, row_of, told
 from ..widgets.telling import Told
 from .confirm import ConfirmScreen
 from .room import RoomScreen
 
 _EMPTY: list[Told] = [
-    [("  no schedules yet", "strong")],
-    [("", "")],
+    [("  There are no schedules yet.", "strong")],
     [("  A schedule enqueues a job again and again:", "quiet")],
     [("  every weekday at 07:30, on the last day of the month, every 90 seconds.", "quiet")],
-    [("", "")],
-    [("  n", "accent"), ("   makes one", "quiet")],
-    [("", "")],
-    [("  or on the command line", "quiet")],
-    [("  jobdeck schedule add nightly '0 3 * * *' --shell './backup.sh'", "quiet")],
+    [],
+    [("  n", "accent"), ("   makes one, in a form", "quiet")],
+    [("  jobdeck schedule add nightly '0 3 * * *' --shell ./backup.sh", "accent"), ("   elsewhere", "quiet")],
 ]
 _DELETE_MORE = "It enqueues nothing more; the jobs that it has enqueued stay. z brings it back."
 
@@ -56,6 +53,7 @@ class SchedulesScreen(RoomScreen):
     ROOM = "schedules"
     AUTO_FOCUS = "#schedules"
     PARTS = (*RoomScreen.PARTS, ScheduleTable, LinesView, HistoryTable)
+    ON_CHOSEN = ("open", "edit", "pause", "run", "jobs", "delete")
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "new", "new", tooltip="Make a schedule"),
         Binding("e", "edit", "edit", tooltip="Edit the chosen schedule"),
@@ -75,12 +73,16 @@ class SchedulesScreen(RoomScreen):
         with Horizontal(id="schedule-parts"):
             yield LinesView("schedule", "", id="schedule-facts")
             yield HistoryTable(
-                "history", HISTORY_HEADS, empty=[[("  no jobs of it yet; R makes one", "quiet")]], id="schedule-history"
+                "history",
+                HISTORY_HEADS,
+                empty=[[("  No job of it yet; ", "quiet"), ("R", "accent"), (" makes one.", "quiet")]],
+                id="schedule-history",
             )
 
     def on_resize(self, event: Resize) -> None:
         """Give the parts what room there is."""
         super().on_resize(event)
+        self.set_class(event.size.width < NARROW, "-narrow")
         self.set_class(event.size.height < 20, "-short")
         self.set_class(event.size.height >= 36, "-tall")
         self.set_class(event.size.height >= 54, "-huge")
@@ -97,7 +99,7 @@ class SchedulesScreen(RoomScreen):
         at, schedules = self._seen.at, self._seen.schedules
         table = self.query_one(ScheduleTable)
         table.heads = heads(self.size.width)
-        table.show([row_of(each, at, strip_length(self.size.width)) for each in schedules])
+        table.show([row_of(each, at, self.size.width) for each in schedules])
         paused = sum(each.schedule.paused for each in schedules)
         table.titled(
             [(number(len(schedules)), "$quiet")] if schedules else (), [(f"{number(paused)} paused", "$warning")] * bool(paused)

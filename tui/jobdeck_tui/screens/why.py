@@ -52,7 +52,7 @@ class WhyScreen(ModalScreen[None]):
         with Vertical(classes="dialog", id="why"):
             with VerticalScroll(id="why-body"):
                 yield Static("", id="why-text")
-            yield Hints(id="why-foot")
+            yield Hints(indent=0, id="why-foot")
 
     def on_mount(self) -> None:
         """Ask now, and again as long as it is open."""
@@ -106,5 +106,10 @@ def _check(check: Check, at: float) -> Iterable[Content]:
     yield Content.assemble((f"{mark} ", colour), (first, "" if not check.holds else "$quiet"))
     for line in rest:
         yield Content.assemble((f"  {line}", "" if not check.holds else "$quiet"))
+    command = False
     for line in wrap(safe(check.advice), _WIDTH - 4):
-        yield Content.assemble((f"    {line}", "$quiet"))
+        parts: list[tuple[str, str]] = [("    ", "")]
+        for at, part in enumerate(line.split("`")):
+            command ^= at > 0  # a command may go on in the next line
+            parts.append((part, "$accent" if command else "$quiet"))
+        yield Content.assemble(*parts)

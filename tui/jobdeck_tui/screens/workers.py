@@ -35,11 +35,12 @@ _WIDE = 100
 _LONG = 140
 """From this width on there is room for whole sentences."""
 _EMPTY: tuple[Told, ...] = (
-    [("  no worker runs: jobs can come, and wait", "")],
+    [("  No worker runs.", "strong")],
+    [("  Jobs can be enqueued all the same: they wait for the first one.", "quiet")],
     [],
-    [("  >", "accent"), ("  starts a thread in this cockpit", "quiet")],
-    [("  jobdeck worker --threads 4", ""), ("  starts one that needs no screen", "quiet")],
-    [("  jobdeck worker --processes 4", ""), ("  uses more than one core", "quiet")],
+    [("  >", "accent"), ("   starts a thread in this cockpit", "quiet")],
+    [("  jobdeck worker --threads 4", "accent"), ("     starts one that needs no screen", "quiet")],
+    [("  jobdeck worker --processes 4", "accent"), ("   uses more than one core", "quiet")],
 )
 
 
@@ -56,6 +57,8 @@ class WorkersScreen(RoomScreen):
         Binding("greater_than_sign", "resize(1)", "more threads", show=False, tooltip="One worker thread more in this cockpit"),
     ]
 
+    ON_CHOSEN = ("open", "cancel", "why")
+
     def __init__(self) -> None:
         super().__init__()
         self._slots = Slots()
@@ -67,7 +70,7 @@ class WorkersScreen(RoomScreen):
 
     def body(self) -> Iterable[Widget]:
         yield KeyedTable("workers", _heads(80), digit="4", empty=_EMPTY, id="workers-table")
-        yield LinesView("chosen", "", id="worker-facts")
+        yield LinesView("process", "", id="worker-facts")
 
     def on_resize(self, event: Resize) -> None:
         """Columns and facts as there is room for them."""
@@ -86,6 +89,11 @@ class WorkersScreen(RoomScreen):
     def show_deck(self, deck: Deck) -> None:
         self._processes = {each.id: each for each in self._slots.seat(deck.overview, deck.pool.worker)}
         self._draw()
+
+    def why_not(self, action: str) -> str | None:
+        if action in ("cancel", "why") and self._job_id is None:
+            return "Choose a job that runs"
+        return super().why_not(action)
 
     # -- what is shown ----------------------------------------------------------------------------
 
@@ -125,7 +133,7 @@ class WorkersScreen(RoomScreen):
         self._job_chosen = self._job_id
         if before not in (None, self._job_chosen):
             self._slipped_at = time.monotonic()
-        table.titled(title(processes) if processes else [], [(_here(pool.threads), "$quiet")])
+        table.titled(title(processes) if processes else [], [(_here(pool.threads), "$quiet")] if processes else [])
         self._draw_chosen()
 
     def _share_room(self, rows: int) -> None:
@@ -143,17 +151,20 @@ class WorkersScreen(RoomScreen):
         if process is None or self.deck is None or self._lease is None:
             return
         at, pool = self.deck.overview.at, self.deck.pool
+        place = safe(process.id.rpartition(":")[0] or process.id)
+        view.label = "process" if job is None else "job"
         if job is None:
-            view.titled("process")
+            view.titled(place)
             view.show(process_facts(process, pool, at, self._lease))
         else:
-            view.titled(f"job {job.id} of {safe(process.id.rpartition(':')[0])}")
+            view.titled(f"{job.id} of {place}")
             view.show(job_facts(process, job, at, self._lease))
 
     def on_keyed_table_moved(self) -> None:
         """Tell of what is chosen now."""
         self._job_chosen = self._job_id
         self._draw_chosen()
+        self.hint()
         self.query_one("#worker-facts", LinesView).scroll_home(animate=False)
 
     # -- keys ---------------------------------------------------------------------------------------

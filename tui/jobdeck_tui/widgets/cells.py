@@ -99,8 +99,12 @@ def _clock(seconds: float) -> str:
 
 
 def arguments(job: Job, limit: int = 300) -> str:
-    """The arguments on one line: a command as it was typed, others as `name=value`."""
-    text = job.args_json
+    """The arguments of a job on one line."""
+    return in_line(job.kind, job.args_json, limit)
+
+
+def in_line(kind: str, text: str, limit: int = 300) -> str:
+    """Arguments, which are JSON, on one line: a command as it was typed, others as `name=value`."""
     if len(text) > 20_000:
         return safe(text[:limit])
     try:
@@ -110,7 +114,7 @@ def arguments(job: Job, limit: int = 300) -> str:
     if not isinstance(args, dict):
         return safe(text[:limit])
     command = args.get("command")
-    if job.kind == "shell" and isinstance(command, list) and all(isinstance(part, str) for part in command):
+    if kind == "shell" and isinstance(command, list) and all(isinstance(part, str) for part in command):
         return safe("$ " + command_line(command, shell=args.get("shell") is True))[:limit]
     shown = (
         f"{name}={value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}" for name, value in args.items()

@@ -13,8 +13,9 @@ from jobdeck import Latency, Metrics, Overview, Slot
 
 from ..format import duration
 from ..text import safe
-from .lines import Piece, fit
+from .lines import Piece
 from .panel import Drawn, Panel
+from .scales import time_bounds, time_lines
 
 EIGHTHS = " ▁▂▃▄▅▆▇█"
 _RECENT = 10.0
@@ -84,10 +85,19 @@ def stretched(values: Sequence[T], width: int) -> list[T]:
     return [values[column * count // width] for column in range(width)] if count else []
 
 
-def sparkline(values: Sequence[float], width: int) -> str:
-    """Values as a row of eighth blocks, the newest at the right."""
+def sparkline(values: Sequence[float], width: int, most: int = 8) -> str:
+    """Values as a row of eighth blocks, the newest at the right.
+
+    `most`: eighths of the highest. In a table 7 keep it apart from the sparkline of the row above.
+    """
     top = max(values, default=0.0)
-    return "".join(EIGHTHS[math.ceil(8 * value / top)] if top > 0 else EIGHTHS[0] for value in stretched(values, width))
+    return "".join(
+        EIGHTHS[math.ceil(most * (value / top) - 1e-9)] if top > 0 else EIGHTHS[0] for value in stretched(values, width)
+    )
+
+
+IN_ROWS = 7
+"""Eighths of a line that the sparkline of a row takes."""
 
 
 class Chart(Panel):
@@ -151,7 +161,7 @@ class Throughput(Chart):
         if change is not None and abs(change) >= 0.01 and self.size.width >= 34:
             arrow = [(f" {'▲' if change > 0 else '▼'} {min(abs(change), 9.99):.0%}", "$quiet")]
         self.titled([(f" {jobs_a_second(rate_now(overview))} jobs/s", "$accent"), *arrow], self._below())
-        self.refresh()
+        self.redraw()
 
     def _below(self) -> list[tuple[str, str]]:
         if self.overview is None:
@@ -167,7 +177,7 @@ class Throughput(Chart):
         values = stretched(rates(self.overview), width)
         top = max(values, default=0.0)
         if not top:
-            return [(fit("nothing has run yet" if y == height // 2 else "", width), self.style("quiet"))]
+            return [("nothing has run yet".center(width) if y == height // 2 else "", self.style("quiet"))]
         level = height - 1 - y  # of this line, from below
         cells = [EIGHTHS[max(0, min(8, math.ceil(value / top * height * 8) - level * 8))] for value in values]
         return [("".join(cells), self.style("accent"))]
@@ -201,7 +211,7 @@ class LatencyChart(Chart):
             percentiles(told, ("p50", "p95", "p99") if self.size.width >= 42 else ("p50", "p95")),
             [(f"{measure} ", "$quiet"), ("p95 ", "$accent"), ("p50", "$success"), (f" · {look_back(overview)}", "$quiet")],
         )
-        self.refresh()
+        self.redraw()
 
     def draw(self, y: int, width: int) -> Sequence[Piece]:
         if self.overview is None:
@@ -213,12 +223,13 @@ class LatencyChart(Chart):
         upper, lower = self._values(slots, "p95"), self._values(slots, "p50")
         known = [value for value in (*upper, *lower) if value is not None]
         if not known:
-            return [(fit("nothing measured yet" if y == height // 2 else "", width), self.style("quiet"))]
-        low, high = _bounds(min(known), max(known))
+            return [("nothing measured yet".center(width) if y == height // 2 else "", self.style("quiet"))]
+        low, high = time_bounds(min(known), max(known))
+        told = dict(time_lines(low, high))
         quiet = self.style("quiet")
         pieces: list[Piece] = []
         plots = [curve(values, low, high, height) for values in (upper, lower)]
-        label = duration(high) if y == 0 else duration(low) if y == height - 1 else ""
+        label = told[high] if y == 0 else told[low] if y == height - 1 else ""
         for column in range(len(slots)):
             top, bottom = plots[0][y][column], plots[1][y][column]
             style = self.style("good") if bottom else self.style("accent")
@@ -240,13 +251,6 @@ def percentiles(latency: Latency, names: Sequence[str]) -> list[tuple[str, str]]
         value = getattr(latency, name)
         pieces += [(name, "$quiet"), (duration(value) if value is not None else "—", "$accent")]
     return pieces
-
-
-def _bounds(low: float, high: float) -> tuple[float, float]:
-    """The scale: from a power of ten below to one above, so that it seldom changes."""
-    below = 10.0 ** math.floor(math.log10(max(low, 1e-6)))
-    above = 10.0 ** math.ceil(math.log10(max(high, 1e-6)))
-    return below, max(above, below * 10)
 
 
 def curve(values: Sequence[float | None], low: float, high: float, height: int) -> list[list[int]]:
@@ -307,7 +311,7 @@ class Sparks(Drawn):
     def show(self, overview: Overview) -> None:
         """Draw these slots."""
         self._overview = overview
-        self.refresh()
+        self.redraw()
 
     def draw(self, y: int, width: int) -> Sequence[Piece]:
         overview = self._overview
@@ -323,14 +327,15 @@ class Sparks(Drawn):
         room = max(8, width - sum(len(piece) for piece, _ in text) - 4)
         spark = sparkline(rates(overview), min(room, 30))
         pieces: list[Piece] = [(" ", quiet), (spark, accent), ("  ", quiet), *text]
-        busiest = sorted(overview.queues, key=lambda queue: -queue.pending)[:2]
+        busiest = sorted((queue for queue in overview.queues if queue.pending), key=lambda queue: -queue.pending)[:2]
         for queue in busiest:
             more: list[Piece] = [
                 ("   " + safe(queue.name), quiet),
                 (f" {queue.pending:,}" + (" ‖" if queue.paused else ""), accent),
             ]
-            if sum(len(piece) for piece, _ in (*pieces, *more)) <= width - 1:
-                pieces += more
+            if sum(len(piece) for piece, _ in (*pieces, *more)) > width - 1:
+                break  # a shorter one would look like the busiest
+            pieces += more
         return pieces
 
 

@@ -89,6 +89,9 @@ SORTS = {
 _DROPPED = ("took", "queue", "priority")
 """Which of the usual columns go, first to last, where there is no room for the detail."""
 _DETAIL_WANTS = 18
+_DROPPED_LAST = ("attempt", "age")
+"""Which go then, where the detail would be no more than a few letters."""
+_DETAIL_NEEDS = 8
 
 
 def known(keys: Iterable[object]) -> tuple[str, ...]:
@@ -126,12 +129,17 @@ def choose_columns(
             widths[key] = narrow
 
     def left() -> int:
-        return width - 2 - sum(widths[column.key] + 1 for column in shown if column.width)
+        """What the detail gets: the sign of the row, the columns and the gaps between them are not its."""
+        return width - 2 - sum(widths[column.key] for column in shown if column.width) - (len(shown) - 1)
 
-    wanted = _DETAIL_WANTS if "detail" in keys else -1
+    wanted = _DETAIL_WANTS if "detail" in keys else 0
     going = list(_DROPPED) if usual else [key for key in reversed(keys[1:]) if key != "detail"]
     for drop in going:
         if left() >= wanted:
+            break
+        shown = [column for column in shown if column.key != drop]
+    for drop in _DROPPED_LAST if usual else ():
+        if left() >= _DETAIL_NEEDS:
             break
         shown = [column for column in shown if column.key != drop]
     return [(column, widths[column.key] or max(0, left())) for column in shown]

@@ -20,6 +20,7 @@ from ..happenings import LOOKS, TROUBLE, details, host_of
 from ..looks.events import EventsSeen
 from ..text import safe
 from .lines import Piece, fit, line, width_of
+from .lines_told import Told
 from .panel import STATE_CLASSES, Panel
 
 _WORKER_FROM = 130
@@ -28,6 +29,18 @@ _WORKER = 22
 """Its cells."""
 _ROOMY_FROM = 100
 """Cells from which times are told to the millisecond."""
+
+
+_NOTHING: Sequence[Told] = (
+    [("  Nothing has happened yet.", "strong")],
+    [("  What jobs do and what people do is told here as it happens.", "quiet")],
+)
+_NO_MATCH: Sequence[Told] = (
+    [("  No event matches the filter.", "strong")],
+    [("  Words are searched in everything; failed, acts, kind:… narrow.", "quiet")],
+    [],
+    [("  esc", "accent"), ("   clears it", "quiet")],
+)
 
 
 class EventList(Panel, inherit_bindings=False):
@@ -161,15 +174,10 @@ class EventList(Panel, inherit_bindings=False):
     def _empty(self, y: int) -> Sequence[Piece]:
         if self._seen is None or self.events:
             return []
-        told = ["Nothing has happened yet.", "What jobs do and what people do is told here as it happens."]
-        if self.filter_text:
-            told = [
-                "No event matches the filter.",
-                "esc clears it. Words are searched in everything; failed, acts, kind:… narrow.",
-            ]
-        if 1 <= y <= len(told):
-            return [("  " + told[y - 1], self.style("strong" if y == 1 else "quiet"))]
-        return []
+        told = _NO_MATCH if self.filter_text else _NOTHING
+        if not 1 <= y <= len(told):
+            return []
+        return [(text, self.style(meaning)) for text, meaning in told[y - 1]]
 
     def _meaning(self, name: str) -> Style:
         known = STATE_CLASSES[State(name)] if name in set(State) else f"text--{name}"
@@ -189,10 +197,10 @@ class EventList(Panel, inherit_bindings=False):
             job = "" if event.job_id is None else f"#{event.job_id}"
             pieces.append((f"{job:>8}  ", quiet))
             pieces.append((fit(safe(event.kind), 24 if roomy else 17) + "  ", plain if calm else self.style("strong")))
-        room = width - width_of(pieces) - (_WORKER + 2) * wide
+            if wide:
+                pieces.append((fit(host_of(event.worker), _WORKER) + "  ", quiet))
+        room = width - width_of(pieces)
         pieces.append((fit(details(event), room), quiet if calm else style if event.what in TROUBLE else plain))
-        if wide:
-            pieces.append(("  " + fit(host_of(event.worker), _WORKER), quiet))
         return pieces
 
     def _time(self, at: float, *, exact: bool) -> str:

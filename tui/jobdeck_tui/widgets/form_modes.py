@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.style import Style
 from textual.events import Click
 from textual.message import Message
 
@@ -29,7 +30,7 @@ class FormModes(Drawn):
 
     def draw(self, y: int, width: int) -> Sequence[Piece]:
         quiet, strong = self.style("quiet"), self.style("strong")
-        pieces: list[Piece] = [("arguments   ", quiet)]
+        pieces: list[Piece] = [("arguments   ", quiet + Style(bold=True))]
         self._places = []
         for word, as_json in (("form", False), ("JSON", True)):
             begin = width_of(pieces)

@@ -47,7 +47,7 @@ class Header(Drawn):
     def show(self, deck: Deck) -> None:
         """Show these counts."""
         self._deck = deck
-        self.refresh()
+        self.redraw()
 
     def tell_plight(self, plight: Plight | None) -> None:
         """Say what is wrong with the database instead of what is in it; `None` if nothing is."""
@@ -83,8 +83,7 @@ class Header(Drawn):
         counts = self._counts(width - width_of(left) - 2)
         room = width - width_of(left) - width_of([piece for piece, _ in counts]) - 4
         where = safe(self._where)
-        if room >= 12:
-            shown = where if len(where) <= room else "…" + where[-(room - 1) :]
+        if shown := fit_path(where, room):
             left.insert(1, ("  " + shown, quiet))
         end = width_of(left)
         self._mark = (end - len(left[-1][0]) + 1, end) if self._warnings else (0, 0)
@@ -113,7 +112,7 @@ class Header(Drawn):
             return []
         counts = self._deck.overview.counts
         # All with thousands separators if there is room; otherwise short numbers, otherwise glyphs for words.
-        for states in ((*_SHOWN[:1], State.SCHEDULED, *_SHOWN[1:], State.CANCELLED), _SHOWN):
+        for states in ((*_SHOWN, State.SCHEDULED, State.CANCELLED), _SHOWN):
             for words, show in ((True, number), (True, short_number), (False, short_number)):
                 made: list[tuple[Piece, State]] = []
                 for state in states:
@@ -132,3 +131,12 @@ class Header(Drawn):
         for begin, end, state in self._places:
             if begin <= event.x < end:
                 self.post_message(self.Chosen(state))
+
+
+def fit_path(path: str, room: int) -> str:
+    """The path as far as there is room: whole, its name, the end of it, or nothing."""
+    name = "…/" + path.rpartition("/")[2]
+    for shown in (path, name):
+        if len(shown) <= room:
+            return shown
+    return "…" + path[-(room - 1) :] if room >= 12 else ""

@@ -63,8 +63,9 @@ def keys_of(binding: Binding, *, all_of_them: bool = False) -> str:
 class Hints(Drawn):
     """One line; what does not fit is left out from the end, but never the help key."""
 
-    def __init__(self, *, id: str | None = None) -> None:
+    def __init__(self, *, indent: int = 1, id: str | None = None) -> None:
         super().__init__(id=id)
+        self._indent = indent
         self._places: list[tuple[int, int, str]] = []
 
     def on_mount(self) -> None:
@@ -88,14 +89,14 @@ class Hints(Drawn):
                 )
         shown = dict(sorted(shown.items(), key=lambda item: _LAST.get(item[1][1], 0)))
         last = {action: each for action, each in shown.items() if each[1] == "help"}
-        room = width - 1 - sum(_length(each) for each in last.values())
+        room = width - self._indent - sum(_length(each) for each in last.values())
         fitting: dict[str, tuple[str, str, bool]] = {}
         for action, each in shown.items():
             if action in last or _length(each) > room:
                 continue
             room -= _length(each)
             fitting[action] = each
-        pieces: list[Piece] = [(" ", quiet)]
+        pieces: list[Piece] = [(" " * self._indent, quiet)]
         self._places = []
         for action, (keys, text, enabled) in (fitting | last).items():
             begin = width_of(pieces)

@@ -12,12 +12,14 @@ from ..format import GLYPHS
 from ..messages import Page
 from .cells import Now, detail
 from .columns import Column
-from .lines import Piece, fit
+from .lines import Piece, fit, fit_pieces
 from .panel import STATE_CLASSES
 
 Styles = Callable[[str], Style]
 """The style of a component class, without its ground."""
 Layout = Sequence[tuple[Column, int]]
+_GAP: Piece = (" ", Style())
+"""Between two columns; what stands after the last one falls off the edge."""
 
 
 def heads(columns: Layout, page: Page, style: Styles) -> Iterable[Piece]:
@@ -30,7 +32,8 @@ def heads(columns: Layout, page: Page, style: Styles) -> Iterable[Piece]:
         sorted_by = column.sort == view.sort
         if sorted_by:
             title += " ▼" if view.descending else " ▲"
-        yield fit(title, width, right=column.right) + " " * (column.width > 0), strong if sorted_by else quiet
+        yield fit(title, width, right=column.right), strong if sorted_by else quiet
+        yield _GAP
 
 
 def row(job: Job, columns: Layout, now: Now, style: Styles, *, cursor: bool, marked: bool) -> Iterable[Piece]:
@@ -44,19 +47,11 @@ def row(job: Job, columns: Layout, now: Now, style: Styles, *, cursor: bool, mar
         match column.key:
             case "state":
                 word = "cancelling" if job.cancelling else job.state.value
-                yield fit(f"{GLYPHS[state]} {word}", width) + " ", coloured
+                yield fit(f"{GLYPHS[state]} {word}", width), coloured
             case "detail":
-                left = width
-                for text, meaning in detail(job, now):
-                    shown = text if len(text) <= left else fit(text, left)
-                    yield shown, quiet if meaning == "quiet" else (style(f"text--{meaning}") if meaning else plain)
-                    left -= len(shown)
-                    if left <= 0:
-                        break
-                if left > 0 and column is not columns[-1][0]:
-                    yield " " * left, plain
-                if column is not columns[-1][0]:
-                    yield " ", plain
+                told = ((text, style(f"text--{meaning}") if meaning else plain) for text, meaning in detail(job, now))
+                yield from fit_pieces(told, width)
             case _:
                 text = fit(column.show(job, now), width, right=column.right)
-                yield text + " ", quiet if column.quiet or job.state is State.CANCELLED else plain
+                yield text, quiet if column.quiet or job.state is State.CANCELLED else plain
+        yield _GAP

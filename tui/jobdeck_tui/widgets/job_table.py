@@ -30,6 +30,7 @@ from .cursor import Cursor
 from .lines import Piece, line
 from .marks import Marks
 from .panel import STATE_CLASSES, TEXT_CLASSES
+from .redrawn import Redrawn
 from .welcome import Line, nothing_matches, placed, welcome
 
 HEAD = 1
@@ -38,7 +39,7 @@ _FEW = 5000
 """Marks of jobs that are gone are dropped from lists up to this length; in longer ones an act tells how many are gone."""
 
 
-class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
+class JobTable(ScrollView, Redrawn, can_focus=True, inherit_bindings=False):
     """All jobs that match, a line each."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {*STATE_CLASSES.values(), *TEXT_CLASSES, "ground--cursor", "ground--marked"}
@@ -118,7 +119,7 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
             self._clear_up()
         self._lay_out()
         self._drop_gone_marks()
-        self.refresh()
+        self.redraw()
 
     @property
     def _ids(self) -> array[int]:
@@ -257,7 +258,7 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         """Cells a row takes: all but the scroll bar."""
         return self.scrollable_content_region.width
 
-    def render_line(self, y: int) -> Strip:
+    def line_at(self, y: int) -> Strip:
         width = self._width
         if y < HEAD:
             heads = job_rows.heads(self._columns, self.page, self._style) if self._ids else []

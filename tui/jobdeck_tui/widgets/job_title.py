@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from jobdeck import Job, State
 
-from ..format import GLYPHS, duration, state_and_reason
+from ..format import GLYPHS, duration, span, state_and_reason
 from ..messages import Detail
 from ..text import safe
 from .lines import Piece, width_of
@@ -64,7 +64,12 @@ class JobTitle(Drawn):
     def _second(self, job: Job, detail: Detail) -> Sequence[Piece]:
         quiet = self.style("quiet")
         if job.state is State.RUNNING:
-            return [*self._progress(job), (self._runs(job, detail.at), quiet)]
+            bar = self._progress(job)
+            told, *more = self._runs(job, detail.at)
+            for part in more:  # as much as fits
+                if width_of(bar) + len(told + part) <= self.size.width:
+                    told += part
+            return [*bar, (told, quiet)]
         if job.error and job.state is not State.COMPLETED:
             return [(" " + cut(job.error, 400, multiline=False), self.style("error"))]
         if detail.why is not None:
@@ -87,12 +92,12 @@ class JobTitle(Drawn):
             (f" {job.progress:.0%} ", self.style("strong")),
         ]
 
-    def _runs(self, job: Job, now: float) -> str:
+    def _runs(self, job: Job, now: float) -> list[str]:
         if job.cancelling:
-            return " was asked to stop; its code has not stopped yet"
+            return [" was asked to stop; its code has not stopped yet"]
         spent = max(0.0, now - (job.started_at or now))
-        left = ""
+        most = f" of at most {span(job.timeout)}" if job.timeout else ""
+        parts = [f" runs for {duration(spent)}{most}"]
         if job.progress and spent > 1:
-            left = f" · about {duration(spent / job.progress - spent)} left"
-        most = f" of at most {duration(job.timeout)}" if job.timeout else ""
-        return f" runs for {duration(spent)}{most}{left} · x asks it to stop"
+            parts.append(f" · about {duration(spent / job.progress - spent)} left")
+        return [*parts, " · x asks it to stop"]

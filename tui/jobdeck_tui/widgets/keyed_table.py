@@ -21,7 +21,7 @@ from textual.strip import Strip
 
 from jobdeck import State
 
-from .lines import Piece, fit, line
+from .lines import Piece, fit, fit_pieces, line
 from .panel import RAISED, STATE_CLASSES, TEXT_CLASSES
 from .telling import Told
 
@@ -34,7 +34,8 @@ _ALL_STATES = frozenset(State)
 class Head:
     """A column: as wide as its widest cell, within bounds.
 
-    `drop`: where there is no room, the columns with the highest number go first; 0 stays whatever happens.
+    `drop`: where there is no room, the columns with the highest number go first, and come back into what is left then;
+    0 stays whatever happens.
     `grow`: takes the room that is left over, and gives way first; one column should.
     """
 
@@ -216,15 +217,19 @@ class KeyedTable(ScrollView, can_focus=True, inherit_bindings=False):
         ]
         shown = list(range(len(self.heads)))
 
-        def needed() -> int:
-            return (
-                sum((self.heads[at].least or min(wanted[at], 8) if self.heads[at].grow else wanted[at]) + 2 for at in shown) - 2
-            )
+        def needed(columns: Sequence[int]) -> int:
+            least = [self.heads[at].least or min(wanted[at], 8) if self.heads[at].grow else wanted[at] for at in columns]
+            return sum(least) + 2 * len(least) - 2
 
-        for drop in sorted({head.drop for head in self.heads} - {0}, reverse=True):
-            if needed() <= width:
+        drops = sorted({head.drop for head in self.heads} - {0})
+        for drop in reversed(drops):
+            if needed(shown) <= width:
                 break
             shown = [at for at in shown if self.heads[at].drop != drop]
+        for drop in drops:  # a broad column has made room for a narrow one that went before it
+            more = [at for at, head in enumerate(self.heads) if at in shown or head.drop == drop]
+            if needed(more) <= width:
+                shown = more
         layout = [(at, wanted[at]) for at in shown]
         left = width - sum(size + 2 for _, size in layout) + 2
         layout = [(at, max(self.heads[at].least, size + left) if self.heads[at].grow else size) for at, size in layout]
@@ -268,15 +273,8 @@ class KeyedTable(ScrollView, can_focus=True, inherit_bindings=False):
             length = told_width(cell)
             if self.heads[at].right and length < size:
                 yield " " * (size - length), Style()
-            room = size
-            for text, meaning in cell:
-                if room <= 0:
-                    break
-                taken = cell_len(text)
-                yield (text if taken <= room else fit(text, room)), self.meaning(meaning)
-                room -= min(room, taken)
-            if not self.heads[at].right and room > 0:
-                yield " " * room, Style()
+            room = min(size, length) if self.heads[at].right else size
+            yield from fit_pieces(((text, self.meaning(meaning)) for text, meaning in cell), room)
             yield self._gap(at), Style()
 
     def _gap(self, at: int) -> str:

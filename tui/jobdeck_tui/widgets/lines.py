@@ -23,6 +23,28 @@ def fit(text: str, width: int, *, right: bool = False) -> str:
     return blanks + text if right else text + blanks
 
 
+def fit_pieces(pieces: Iterable[Piece], width: int) -> list[Piece]:
+    """The pieces in exactly `width` cells: cut with an ellipsis, or filled with blanks."""
+    fitting: list[Piece] = []
+    left = width
+    for text, style in pieces:
+        length = len(text) if text.isascii() else cell_len(text)
+        if length <= left:
+            fitting.append((text, style))
+            left -= length
+        elif left > 0:
+            fitting.append((fit(text, left), style))
+            return fitting
+        elif text.strip():  # the last piece ends where the room does, and yet it is not all
+            if fitting:
+                last, style = fitting.pop()
+                fitting.append((set_cell_size(last, cell_len(last) - 1) + "…", style))
+            return fitting
+    if left > 0:
+        fitting.append((" " * left, Style()))
+    return fitting
+
+
 def line(pieces: Iterable[Piece], width: int, ground: Style) -> Strip:
     """A strip of exactly `width` cells: pieces that do not fit are cut, what is left is filled with the ground."""
     segments: list[Segment] = []

@@ -182,7 +182,7 @@ class OldestWait(Durations):
     """How long the oldest ready job had waited."""
 
     label = "oldest ready"
-    EMPTY = "no job was seen waiting"
+    EMPTY = "no sample found a job waiting"
 
     def empty(self, reading: Reading) -> str:
         return "sampled by queue, not by kind" if reading.of_kind else self.EMPTY

@@ -8,11 +8,11 @@ from typing import ClassVar
 from rich.style import Style
 from textual.content import Content
 from textual.strip import Strip
-from textual.widget import Widget
 
 from jobdeck import State
 
 from .lines import Piece, line
+from .redrawn import Redrawn
 
 RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 """Digits as they stand in titles."""
@@ -33,7 +33,7 @@ TEXT_CLASSES = (
 )
 
 
-class Drawn(Widget):
+class Drawn(Redrawn):
     """A widget that draws its own lines."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {*STATE_CLASSES.values(), *TEXT_CLASSES, "ground--cursor", "ground--marked"}
@@ -50,7 +50,7 @@ class Drawn(Widget):
         """The pieces of line `y`."""
         raise NotImplementedError
 
-    def render_line(self, y: int) -> Strip:
+    def line_at(self, y: int) -> Strip:
         return line(self.draw(y, self.size.width), self.size.width, self.rich_style)
 
 

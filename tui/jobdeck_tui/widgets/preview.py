@@ -19,13 +19,13 @@ class Preview(LinesView, can_focus=False, inherit_bindings=False):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__("preview", "", id=id)
 
-    def show_job(self, job: Job | None, now: float) -> None:
-        """Show this job, or how to choose one."""
+    def show_job(self, job: Job | None, now: float, *, any_jobs: bool = True) -> None:
+        """Show this job, or how to choose one of those there are."""
         if not self.display:
             return
         if job is None:
             self.border_title = Content.assemble(("preview", "bold"))
-            self.show([[("choose a job: j or ↓", "quiet")]])
+            self.show([[("j", "accent"), ("  chooses a job, and it is shown here", "quiet")]] if any_jobs else [])
             return
         self.border_title = Content.assemble((f"{job.id} ", "bold"), (safe(job.kind), "bold"))
         told: list[telling.Told] = [[(f"{GLYPHS[job.state]} {state_and_reason(job)}", job.state.value)], []]

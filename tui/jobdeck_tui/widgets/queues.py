@@ -59,7 +59,7 @@ class Queues(Panel):
         self._overview = overview
         self._queues = sorted(overview.queues, key=lambda queue: (-queue.pending, -sum(queue.counts.values()), queue.name))
         self._retitle()
-        self.refresh()
+        self.redraw()
 
     def _retitle(self) -> None:
         """Tell below what is due later, or the limits of the queue that the cursor is on."""
@@ -121,7 +121,7 @@ class Queues(Panel):
     def draw(self, y: int, width: int) -> Sequence[Piece]:
         quiet = self.style("quiet")
         if not self._queues:
-            return [("no queue has jobs yet", quiet)] if y == 0 else []
+            return [(" no queue has jobs yet", quiet)] if y == 0 else []
         at = y + self._top
         if at >= len(self._queues):
             return []

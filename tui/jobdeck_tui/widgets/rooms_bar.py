@@ -33,12 +33,23 @@ class RoomsBar(Drawn):
         self._places = []
         # With the names where they fit, tighter where they hardly do.
         gap = 3 if sum(len(name) + 4 for _, name in BAR) <= width else 1
+        nameless = self._nameless(width)
         for digit, name in BAR:
             begin = width_of(pieces)
             pieces += [(" " * (gap if pieces else 1), quiet), (digit.translate(RAISED), quiet)]
-            pieces.append((name, strong) if name == self._open else (name, quiet))
+            if name not in nameless:
+                pieces.append((name, strong) if name == self._open else (name, quiet))
             self._places.append((begin, width_of(pieces), name))
         return pieces
+
+    def _nameless(self, width: int) -> set[str]:
+        """The screens of which only the digit fits: those with the longest names, never the open one."""
+        found: set[str] = set()
+        for name in sorted((name for _, name in BAR if name != self._open), key=len, reverse=True):
+            if sum(2 + len(each) * (each not in found) for _, each in BAR) <= width:
+                break
+            found.add(name)
+        return found
 
     def on_click(self, event: Click) -> None:
         """Open with the mouse."""

@@ -61,7 +61,7 @@ class RunPanel(Panel):
                 pieces += [(f"{sign} ", self.style(_MEANINGS[look])), (f"{counted[look]:,} ", strong)]
                 pieces.append((f"{WORDS.get(look, look)}   ", quiet))
         if not runs:
-            pieces.append(("nothing ran in this time", quiet))
+            return [[*pieces, ("nothing ran in this time", quiet)]]
         choose: list[Piece] = [(" ", quiet)]
         for key, told in (("tab", "the newest run"), ("j k", "lanes"), ("n", "the newest failure")):
             choose += [(key, self.style("accent")), (f" {told}   ", quiet)]

@@ -12,11 +12,15 @@ from ..looks.schedules import ScheduleSeen
 from ..moments import in_zone, moment_in
 from ..spoken import has_zone, spoken
 from ..text import safe
+from .cells import in_line
 from .keyed_table import Head, Row
 from .telling import Told
 
 NARROW = 100
 """Below this width of the screen the strip of jobs is shorter, and so are the lines."""
+
+WIDE = 150
+"""From this width on there is room for the arguments of each."""
 
 
 def strip_length(width: int) -> int:
@@ -27,12 +31,14 @@ def strip_length(width: int) -> int:
 def heads(width: int) -> tuple[Head, ...]:
     """The columns of the table on a screen of this width."""
     strip = strip_length(width)
+    wide = width >= WIDE
     return (
         Head("name", "SCHEDULE", least=8, most=32),
-        Head("when", "WHEN", least=22 if width < NARROW else 34, most=70, grow=True),
+        Head("when", "WHEN", least=22 if width < NARROW else 34, most=70, grow=not wide),
         Head("kind", "KIND", most=24, drop=4),
+        *[Head("args", "ARGUMENTS", least=9, most=200, grow=True, drop=5)] * wide,
         Head("next", "NEXT", drop=3),
-        Head("in", "IN", right=True, least=7),
+        Head("in", "DUE", right=True, least=7),
         Head("last", "LAST", least=7, drop=1),
         Head("strip", f"LAST {strip}", least=strip, drop=2),
     )
@@ -47,8 +53,8 @@ HISTORY_HEADS = (
 )
 
 
-def row_of(seen: ScheduleSeen, now: float, strip: int) -> Row:
-    """A line of the table of schedules."""
+def row_of(seen: ScheduleSeen, now: float, width: int) -> Row:
+    """A line of the table of schedules, on a screen of this width."""
     schedule = seen.schedule
     name: Told = [(safe(schedule.name), "quiet" if schedule.paused else "strong")]
     when: Told = [(safe(spoken(schedule.cron)), "quiet" if schedule.paused else "")]
@@ -60,9 +66,9 @@ def row_of(seen: ScheduleSeen, now: float, strip: int) -> Row:
         coming, until = [("—", "quiet")], [("‖ paused", "warning")]
     elif schedule.error is not None:
         until = [("✗ error", "error")]
-    return Row(
-        schedule.name, (name, when, [(safe(schedule.kind), "quiet")], coming, until, last_of(seen, now), strip_of(seen, strip))
-    )
+    args: list[Told] = [[(in_line(schedule.kind, schedule.args_json), "quiet")]] if width >= WIDE else []
+    strip = strip_of(seen, strip_length(width))
+    return Row(schedule.name, (name, when, [(safe(schedule.kind), "quiet")], *args, coming, until, last_of(seen, now), strip))
 
 
 def last_of(seen: ScheduleSeen, now: float) -> Told:

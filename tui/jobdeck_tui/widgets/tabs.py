@@ -49,7 +49,7 @@ class StateTabs(Drawn):
     def show(self, overview: Overview) -> None:
         """Show these counts."""
         self._overview = overview
-        self.refresh()
+        self.redraw()
 
     def open(self, tab: str) -> None:
         """Open a tab."""

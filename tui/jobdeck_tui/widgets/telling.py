@@ -7,7 +7,7 @@ from datetime import datetime
 
 from jobdeck import Job, LogLine, Outcome, State
 
-from ..format import age, duration
+from ..format import age, duration, span
 from ..text import safe
 from .json_lines import as_json
 from .lines_told import Told, cut, newest_lines
@@ -64,7 +64,7 @@ def life(job: Job, now: float, aged: int | None = None) -> list[Told]:
     if job.worker:
         facts.append(_fact("worker", safe(job.worker)))
     if job.timeout:
-        facts.append(_fact("timeout", duration(job.timeout)))
+        facts.append(_fact("timeout", span(job.timeout)))
     if job.unique_key is not None:
         facts.append(_fact("unique", safe(job.unique_key)))
     if job.batch is not None:

@@ -22,6 +22,7 @@ from ..text import safe
 from .bars import GLYPHS, WORDS, Cell, Window
 from .canvas import Grid, Place, draw, lay_out
 from .lines import Piece, line, width_of
+from .lines_told import Told
 from .panel import Panel
 from .time_axis import ticks
 
@@ -32,6 +33,16 @@ GUTTER = 5
 _LOOKS = tuple(f"run--{look}" for look in (*GLYPHS, "chosen"))
 _TOLD_FIRST = ("failed", "again", "crashed", "cancelled")
 """The looks of the legend where there is no room for all."""
+
+
+_NOTHING: Sequence[Told] = (
+    [("  No worker is alive, and nothing ran in this time.", "strong")],
+    [("  Jobs run in threads of a cockpit, and of ", "quiet"), ("jobdeck worker", "accent"), (".", "quiet")],
+    [],
+    [("  h", "accent"), ("   scrolls to what was earlier", "quiet")],
+    [("  -", "accent"), ("   sees more at once", "quiet")],
+)
+"""What stands in place of lanes where there are none."""
 
 
 class Timeline(Panel, inherit_bindings=False):
@@ -351,14 +362,9 @@ class Timeline(Panel, inherit_bindings=False):
     def _empty(self, y: int) -> Sequence[Piece]:
         if self._places:
             return []
-        told = (
-            "No worker is alive, and nothing ran in this time.",
-            "Jobs run in worker threads of a cockpit, or of  jobdeck worker.",
-            "h scrolls to what was earlier, - sees more at once.",
-        )
-        if 3 <= y < 3 + len(told):
-            return [("   " + told[y - 3], self.style("strong" if y == 3 else "quiet"))]
-        return []
+        if not 2 <= y < 2 + len(_NOTHING):
+            return []
+        return [(text, self.style(meaning)) for text, meaning in _NOTHING[y - 2]]
 
     # -- moving between runs -------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from jobdeck import Job, Stopping, WorkerInfo
 
-from ..format import age, duration, number
+from ..format import age, duration, number, span
 from ..messages import Pool
 from ..slots import Process
 from ..text import safe
@@ -213,7 +213,7 @@ def process_facts(process: Process, pool: Pool, at: float, lease: float) -> list
         _fact("state", *state),
         _fact("started", f"{clock_time(info.started_at, at)}  {age(at - info.started_at)} ago"),
         _fact("threads", _threads(process, info)),
-        _fact("heard", f"{duration(max(0.0, at - info.heartbeat_at))} ago; silent when not heard of for {duration(lease)}"),
+        _fact("heard", f"{duration(max(0.0, at - info.heartbeat_at))} ago; silent when not heard of for {span(lease)}"),
         _fact("queues", ", ".join(safe(each) for each in info.queues) or "all"),
     ]
     if info.kinds:
@@ -247,13 +247,13 @@ def job_facts(process: Process, job: Job, at: float, lease: float) -> list[Told]
     lines = [
         [("job".ljust(_HEAD), "quiet"), (f"{job.id} {safe(job.kind)}", "strong"), (f"  of queue {safe(job.queue)}", "quiet")],
         _fact("running", f"for {duration(ran)}, attempt {job.attempt} of {job.max_attempts}"),
-        _fact("lease", f"{duration(left)} left of {duration(lease)}; each heartbeat renews it" if left > 0 else "has ended"),
+        _fact("lease", f"{duration(left)} left of {span(lease)}; each heartbeat renews it" if left > 0 else "has ended"),
     ]
     asked = stopping_of(process, job.id)
     if asked is not None:
         lines.append([("stopping".ljust(_HEAD), "quiet"), *stop_told(process, asked, at)])
     elif job.timeout:
-        lines.append(_fact("timeout", f"{duration(job.timeout)}; {duration(max(0.0, job.timeout - ran))} left"))
+        lines.append(_fact("timeout", f"{span(job.timeout)}; {duration(max(0.0, job.timeout - ran))} left"))
     if job.progress is not None:
         lines.append([("progress".ljust(_HEAD), "quiet"), (bar(job.progress, 20), "accent"), (f" {job.progress:.0%}", "")])
     return [*lines, [("arguments", "quiet")], *as_json(job.args_json)]

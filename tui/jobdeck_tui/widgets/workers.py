@@ -86,7 +86,7 @@ class Workers(Panel):
         if hidden > 0 and self.size.height:
             below.insert(0, (f"{hidden} more" if not gone else f"{hidden} more · ", "$quiet"))
         self.titled(title, below)
-        self.refresh()
+        self.redraw()
 
     def _columns(self) -> int:
         return max(1, self.size.width // _CELL)
@@ -124,8 +124,9 @@ class Workers(Panel):
     def draw(self, y: int, width: int) -> Sequence[Piece]:
         quiet = self.style("quiet")
         if not self._slots:
-            told = "no worker runs: press > for a thread in here, or start jobdeck worker"
-            return [(" " + told, quiet)] if y == 0 else []
+            told = [(" no worker runs: ", quiet), (">", self.style("accent")), (" starts a thread in here", quiet)]
+            more = [(", or start ", quiet), ("jobdeck worker", self.style("accent"))]
+            return [*told, *(more if width_of([*told, *more]) <= width else [])] if y == 0 else []
         if self.has_class("-one-line"):
             return self._one_line(width)
         columns = self._columns()

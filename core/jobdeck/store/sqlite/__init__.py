@@ -103,6 +103,11 @@ class SqliteStore(Store):
     def renew(self) -> None:
         self._connections.renew()
 
+    def version(self) -> object:
+        with self._connections.reading() as connection:
+            # The commits of all other connections, and the rows that this one has changed itself.
+            return id(connection), connection.pragma("data_version"), connection.total_changes()
+
     def waiting_since(self) -> float | None:
         return self._connections.waiting_since()
 

@@ -110,7 +110,7 @@ class Connections:
             found.execute(f"PRAGMA journal_size_limit = {LOG_KEPT}")
             # A busy queue writes the same pages again and again: the fewer times they are folded into the file the better.
             found.execute("PRAGMA wal_autocheckpoint = 4000")  # pages: 16 MB
-            found.execute("PRAGMA cache_size = -8000")  # KiB
+            found.execute("PRAGMA cache_size = -4000")  # KiB
             with self._guard:
                 if self._closed:
                     found.close()
