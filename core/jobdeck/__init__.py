@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         LeaseLost,
         MovedOn,
         NothingToUndo,
+        NotRunning,
         NotUnique,
         PayloadUnreadable,
         RowRefused,
@@ -103,6 +104,7 @@ if TYPE_CHECKING:
     from .schedule import Timetable
     from .settings import SWITCH_INTERVAL, Settings
     from .shell import add_shell, command_line
+    from .stacks import Call, Stack
     from .states import FINAL, QUEUED, Operation, State, allows
     from .store.care import Backup
     from .worker import Worker
@@ -120,7 +122,7 @@ _HOMES = {
     "edits": "Edits",
     "errors": "ActNotFound AppNotLoaded ArgumentsTooLarge BackupFailed BatchNotFound ChildNotStarted GiveUp"
     " Interrupted InvalidArguments InvalidCron InvalidFilter InvalidHandler InvalidOption"
-    " InvalidSetting JobNotFound JobdeckError KeyTaken KindNotInChild LeaseLost MovedOn NotUnique"
+    " InvalidSetting JobNotFound JobdeckError KeyTaken KindNotInChild LeaseLost MovedOn NotRunning NotUnique"
     " NothingToUndo PayloadUnreadable RowRefused ScheduleExists ScheduleNotFound Snooze Stopped"
     " StoreBusy StoreError StoreFailed StoreLost StoreRefused StoreReplaced TimedOut UnknownKind WrongAct WrongState",
     "explain": "Check Explanation",
@@ -137,6 +139,7 @@ _HOMES = {
     "schedule": "Timetable",
     "settings": "SWITCH_INTERVAL Settings",
     "shell": "add_shell command_line",
+    "stacks": "Call Stack",
     "states": "FINAL Operation QUEUED State allows",
     "store.care": "Backup",
     "worker": "Worker",
@@ -159,6 +162,7 @@ __all__ = [
     "BackupFailed",
     "Batch",
     "BatchNotFound",
+    "Call",
     "Care",
     "Changes",
     "Check",
@@ -198,6 +202,7 @@ __all__ = [
     "Metrics",
     "MovedOn",
     "NewJob",
+    "NotRunning",
     "NotUnique",
     "NothingToUndo",
     "OnConflict",
@@ -223,6 +228,7 @@ __all__ = [
     "Severity",
     "Slot",
     "Snooze",
+    "Stack",
     "State",
     "Stopped",
     "Stopping",

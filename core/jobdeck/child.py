@@ -25,10 +25,12 @@ from typing import Any, NoReturn
 from .attempt import capture_logs, failure, run_attempt
 from .child_output import CLOCK, ChildContext, Forward, capture_prints
 from .errors import AppNotLoaded, Interrupted, KindNotInChild, Stopped
+from .frames import read_calls
 from .jobs import Ending, Job, Release, Stop
 from .process_group import end_tied
 from .registry import REGISTRY, load_apps
 from .shell import add_shell
+from .stacks import ENDED
 from .wire import Lines, Message, Row, ending_row, job_of, pack, unpack
 
 NOTES = 0.25
@@ -97,6 +99,9 @@ class Runner:
                     asked.ask_to_stop(cancelled=cancelled, interrupted=interrupted, grace=grace)
             case ["recall", slots]:
                 self._give_back(slots)
+            case ["where", slot]:
+                held = self._held.get(slot)
+                self.send(["where", slot, {"told": ENDED} if held is None else read_calls(held)])
             case ["threads", number]:
                 with self._lock:
                     self._wanted = number

@@ -23,6 +23,7 @@ from typing import IO, Any
 from .attempt import Context
 from .jobs import Ending, Job
 from .process_group import Lifeline, group_alive, how_ended, others_alive, stop_group
+from .stacks import ENDED, Answer, packed
 from .wire import Lines, Message, job_row, pack, unpack
 
 SLOTS = 1024
@@ -53,6 +54,14 @@ class Charge:
     """When an isolated job has used up its time, on the monotonic clock."""
     child: ChildProcess | None = None
     """Who has it."""
+    askers: tuple[Callable[[str], None], ...] = ()
+    """Ways to answer those who have asked where its code is."""
+
+    def answer(self, answer: Answer) -> None:
+        """Tell all who have asked."""
+        askers, self.askers = self.askers, ()
+        for reply in askers:
+            reply(packed(answer))
 
 
 class ChildProcess:
@@ -162,6 +171,8 @@ class ChildProcess:
         """
         charge = self.held.pop(slot)
         charge.child = None
+        if charge.askers:
+            charge.answer({"told": ENDED})
         self._free.append(slot)
         if not self.held:
             self.idle_since = time.monotonic()

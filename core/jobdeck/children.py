@@ -28,6 +28,7 @@ from .jobs import Ending, Job
 from .nursery import Nursery
 from .pool import Pool
 from .registry import Registry
+from .stacks import ENDED, NOT_BEGUN, packed
 from .wire import Message
 
 START = 120.0
@@ -153,6 +154,23 @@ class Children:
             self._isolation.recall()
 
         self._call(recall)
+
+    def locate(self, job_id: int, reply: Callable[[str], None]) -> None:
+        """Ask the child that runs the job where its code is, and pass the answer on. Returns at once."""
+
+        def locate() -> None:
+            held = (charge for child in self._nursery.all for charge in child.held.values() if charge.job.id == job_id)
+            charge = next(held, None)
+            if charge is None or charge.child is None:
+                reply(packed({"told": NOT_BEGUN}))
+            else:
+                charge.askers += (reply,)
+                charge.child.send(["where", charge.slot])
+
+        if self._thread.is_alive():
+            self._call(locate)
+        else:
+            reply(packed({"told": ENDED}))
 
     def kill(self, timeout: float) -> bool:
         """Kill every child that still runs a job; returns whether all of them were gone within `timeout` seconds."""
@@ -300,6 +318,9 @@ class Children:
                 sort = self._sort(child)
                 for row in endings:
                     sort.ended(child, row)
+            case ["where", slot, answer]:
+                if (charge := child.held.get(slot)) is not None:
+                    charge.answer(answer)
             case ["record", level, name, text]:
                 logging.getLogger(name).log(level, "%s", text)
             case ["ready", kinds]:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any, Protocol
 
 from .errors import Signal
@@ -59,6 +61,8 @@ class EventLoop:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._handlers: dict[Stoppable, Coroutine[Any, Any, Any]] = {}
+        """What runs, by its attempt. Of the loop's thread; others look."""
 
     @property
     def is_here(self) -> bool:
@@ -72,7 +76,28 @@ class EventLoop:
         `asyncio.CancelledError` is raised in it, and again after each grace if it goes on. What it was stopped for
         is then its error: `Stopped`, `TimedOut` or `Interrupted`.
         """
-        return asyncio.run_coroutine_threadsafe(_attend(coroutine, given), self._begun())
+        return asyncio.run_coroutine_threadsafe(_attend(coroutine, given, self._handlers), self._begun())
+
+    def frames(self, given: Stoppable) -> list[FrameType] | None:
+        """Where the handler of an attempt is: its own frame first, then those of what it awaits; `None` if it is not here.
+
+        Of what it leaves to other tasks (`asyncio.gather`, a task group) the loop does not tell.
+        """
+        coroutine = self._handlers.get(given)
+        if coroutine is None:
+            return None
+        if getattr(coroutine, "cr_running", False) and self._thread is not None:
+            return _down_from(getattr(coroutine, "cr_frame", None), self._thread.ident)
+        found: list[FrameType] = []
+        at: Any = coroutine
+        while at is not None:
+            sort = next((sort for sort in ("cr", "gi", "ag") if hasattr(at, f"{sort}_frame")), None)
+            frame = None if sort is None else getattr(at, f"{sort}_frame")
+            if frame is None:
+                break  # a future, or it has ended meanwhile
+            found.append(frame)
+            at = getattr(at, "gi_yieldfrom" if sort == "gi" else f"{sort}_await")
+        return found
 
     def _begun(self) -> asyncio.AbstractEventLoop:
         with self._lock:
@@ -97,12 +122,27 @@ def _go_on(loop: asyncio.AbstractEventLoop) -> None:
             logger.exception("A task of an async handler tried to end the event loop; it goes on")
 
 
-async def _attend(coroutine: Coroutine[Any, Any, Any], given: Stoppable) -> Any:
-    """Await the handler, and see to it that it can be stopped."""
+def _down_from(outermost: FrameType | None, thread: int | None) -> list[FrameType]:
+    """The frames of a thread that runs, from this one to the innermost; none if it has gone on meanwhile."""
+    found: list[FrameType] = []
+    frame = sys._current_frames().get(thread or 0)
+    while frame is not None:
+        found.append(frame)
+        if frame is outermost:
+            return found[::-1]
+        frame = frame.f_back
+    return []
+
+
+async def _attend(
+    coroutine: Coroutine[Any, Any, Any], given: Stoppable, handlers: dict[Stoppable, Coroutine[Any, Any, Any]]
+) -> Any:
+    """Await the handler, and see to it that it can be stopped and looked at."""
     task = asyncio.current_task()
     assert task is not None
     watch = _Watch(task, given)
     watch.begin()
+    handlers[given] = coroutine
     try:
         return await coroutine
     except asyncio.CancelledError as error:
@@ -114,6 +154,7 @@ async def _attend(coroutine: Coroutine[Any, Any, Any], given: Stoppable) -> Any:
     except BaseException as error:  # SystemExit would end the loop, and with it every other handler
         return Raised(error)
     finally:
+        del handlers[given]
         watch.end()
 
 

@@ -52,6 +52,15 @@ _WHY_NOT = {
 }
 
 
+class NotRunning(JobdeckError):
+    """The job does not run now, and so its code is nowhere. `jobdeck why` says what it waits for."""
+
+    def __init__(self, job_id: int, state: State) -> None:
+        super().__init__(f"Job {job_id} is {state}: only code that runs has a stack.")
+        self.job_id = job_id
+        self.state = state
+
+
 class MovedOn(JobdeckError):
     """An act on this job, queue or schedule cannot be undone, or done again: since then something else has happened to it.
 

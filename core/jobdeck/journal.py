@@ -13,6 +13,8 @@ WHO_LENGTH = 200
 """Characters of a name in the journal at most."""
 
 
+QUEUE_ACTS = ("pause", "resume", "limit")
+"""The acts on a queue, or on several at once, as the journal names them."""
 SCHEDULE_ACTS = ("add schedule", "edit schedule", "pause schedule", "resume schedule", "delete schedule")
 """The acts on a schedule, as the journal names them."""
 
@@ -35,10 +37,10 @@ class Act:
     """When, in seconds since 1970 UTC."""
     who: str
     operation: str
-    """`cancel`, `retry`, `reprioritise`, `edit`, `delete`; `pause`, `resume` or `limit` of a queue; `add schedule`,
+    """`cancel`, `retry`, `reprioritise`, `edit`, `delete`; `pause` or `resume` of queues, `limit` of one; `add schedule`,
     `edit schedule`, `pause schedule`, `resume schedule`, `delete schedule`."""
     n: int
-    """On how many jobs; 1 for a queue or a schedule."""
+    """On how many jobs; of `pause` and `resume`, on how many queues; 1 for a schedule."""
     kept: int
     """Of how many of them the journal has what it takes to undo it."""
     told: str
@@ -57,7 +59,7 @@ class Undoing:
     act: Act
     """As it is now."""
     done: tuple[int | str, ...] = ()
-    """Ids of jobs; of an act on a queue or a schedule, its name."""
+    """Ids of jobs; of an act on queues or a schedule, their names."""
     refused: Mapping[int | str, JobdeckError] = field(default_factory=dict)
     beyond: int = 0
     """For how many more jobs an undo was not even tried: the journal had no room to keep how they were."""

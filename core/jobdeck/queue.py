@@ -17,7 +17,7 @@ from .care import Care
 from .clock import Clock, SystemClock
 from .drafts import Options, check_batch_name, check_name, check_priority, draft
 from .edits import Edits, check_edit
-from .errors import BatchNotFound, InvalidOption, JobNotFound, WrongState
+from .errors import BatchNotFound, InvalidOption, JobNotFound, NotRunning, WrongState
 from .explain import Explanation, explain
 from .history import MOST_EVENTS, MOST_RUNS, Event, Happening, Runs
 from .jobs import Attempt, Batch, Changes, Edit, Family, Job, Kind, Limits, LogLine, NewJob, Overview, QueueInfo, WorkerInfo
@@ -27,6 +27,8 @@ from .place import open_store
 from .query import EVERY_JOB, Condition, parse
 from .registry import REGISTRY, SHELL, Entry, Handler, Registry
 from .settings import Settings
+from .stacks import TIMEOUT as STACK_TIMEOUT
+from .stacks import Stack, read_stack
 from .states import FINAL, Operation, State, allows
 from .store.base import SORTS, Store
 from .store.journal import ACTS_READ
@@ -274,6 +276,25 @@ class Queue:
         self.get(job_id)
         return self.store.list_attempts(job_id)
 
+    def stack(self, job_id: int, *, timeout: float = STACK_TIMEOUT) -> Stack:
+        """Where the code of a running job is now, from its handler down: asked of the process that runs it.
+
+        That may be any process on this machine whose worker has this queue open. Where nobody can be asked, and where the
+        code has no Python stack, the record says so in words.
+
+        Args:
+            job_id: the job.
+            timeout: seconds that the process gets to answer.
+
+        Raises:
+            JobNotFound: there is none with this id.
+            NotRunning: it does not run.
+        """
+        job = self.get(job_id)
+        if job.state is not State.RUNNING or job.worker is None:
+            raise NotRunning(job_id, job.state)
+        return read_stack(job_id, job.worker, self.clock.now(), self.store.ask, timeout)
+
     def family(self, job_id: int) -> Family:
         """The jobs that it came after, those that it still waits for, and those that came after it. Raises `JobNotFound`."""
         self.get(job_id)
@@ -296,7 +317,7 @@ class Queue:
         return self._wait(lambda: self.batch(batch), lambda found: found.finished, timeout, every)
 
     def queues(self) -> Sequence[QueueInfo]:
-        """Every queue that has jobs or is paused, by name."""
+        """Every queue that has jobs or limits, or is paused, by name."""
         return self.store.list_queues()
 
     def backlogs(self, *, seconds: float = 300.0, slots: int = 30) -> Sequence[Backlog]:
@@ -514,6 +535,18 @@ class Queue:
         """Start jobs from the queue again. `False` if it was not paused."""
         check_name(queue)
         return self.store.resume_queue(queue, by=self._by(who))
+
+    def pause_all(self, *, who: str | None = None) -> Sequence[str]:
+        """Pause every queue that `queues` tells of, as one act; a queue that is new later is not paused.
+
+        Returns:
+            The queues that were not paused before. An undo lets only these go on.
+        """
+        return self.store.pause_queues(by=self._by(who))
+
+    def resume_all(self, *, who: str | None = None) -> Sequence[str]:
+        """Resume every paused queue, as one act, and return them. An undo pauses them again, each since when it was."""
+        return self.store.resume_queues(by=self._by(who))
 
     def limit(
         self,

@@ -55,14 +55,16 @@ def shell(
     argv = ["/bin/sh", "-c", " ".join(command)] if shell else command
     variables = {**os.environ, **(env or {}), "JOBDECK_JOB_ID": str(job.job_id), "JOBDECK_ATTEMPT": str(job.attempt)}
     with contextlib.closing(Lifeline()) as lifeline:
-        stderr, code = _run(argv, cwd, variables, lifeline, job)
+        stderr, code = run_command(argv, cwd, variables, lifeline, job)
     job.check()
     if code:
         raise CommandFailed(how_ended(code), stderr.strip())
     return {"exit_code": code}
 
 
-def _run(argv: list[str], cwd: str | None, variables: dict[str, str], lifeline: Lifeline, job: Context) -> tuple[str, int]:
+def run_command(
+    argv: list[str], cwd: str | None, variables: dict[str, str], lifeline: Lifeline, job: Context
+) -> tuple[str, int]:
     """Run the command to its end; returns the end of its standard error, and its exit code."""
     try:
         process = subprocess.Popen(

@@ -11,6 +11,7 @@ To the child::
     ["stop", slot, cancelled, interrupted, grace]     see `Context.ask_to_stop`
     ["recall", [slot, …]]                             give back those that have not begun
     ["threads", n]
+    ["where", slot]                                   where is its code? See `frames.py`
     ["end"]                                           all is done, come to an end
 
 From the child::
@@ -19,7 +20,7 @@ From the child::
     ["told", [[slot, progress or null, [[at, level, text], …]], …], [ending, …], left]
 
 where `left` says that processes may be left which the last of the ended jobs began. And ["record", level, logger,
-text] for what is logged.
+text] for what is logged, ["where", slot, answer] where a job's code is.
 """
 
 from __future__ import annotations

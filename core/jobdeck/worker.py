@@ -14,7 +14,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from types import TracebackType
 from typing import Self
@@ -24,12 +24,14 @@ from .attempt import STOP_GRACE, Context, begin_attempt, capture_logs, failure, 
 from .children import Children
 from .desk import Desk, Run, Work
 from .errors import LeaseLost, RowRefused, StoreError, StoreLost, StoreReplaced
+from .frames import read_calls
 from .jobs import Completion, Ending, Failure, Job, Nap, Release, Stop, WorkerInfo
 from .keeper import LOG_KEPT, POLL, Keeper, Logs, Patience
 from .pump import Pump
 from .queue import Queue
 from .registry import SHELL
 from .shell import add_shell
+from .stacks import ENDED, asked, packed
 
 logger = logging.getLogger("jobdeck.worker")
 
@@ -210,6 +212,20 @@ class Worker:
                 self._desk.wait_empty(_LAST_MOMENT if any(map(self._in_child, self._desk.held())) else 0)
         return self._finish()
 
+    def _answer(self, question: str, reply: Callable[[str], None]) -> bool:
+        """Tell where the code of a job is, if that is asked of this worker. Called on the store's thread."""
+        about = asked(question)
+        if about is None or about[0] != self.id:
+            return False
+        run = self._desk.find(about[1])
+        if run is None:
+            reply(packed({"told": ENDED}))
+        elif self._in_child(run):
+            self._children.locate(run.job.id, reply)
+        else:
+            reply(packed(read_calls(run.context)))
+        return True
+
     def _in_child(self, run: Run) -> bool:
         return self._children.takes(run.job.kind)
 
@@ -237,7 +253,7 @@ class Worker:
     def _claim_loop(self) -> None:
         pause = POLL
         self._desk.file = self._store.file
-        with self._store.listen(self.wake):
+        with self._store.answer(self._answer), self._store.listen(self.wake):
             while (work := self._desk.gather(pause)) is not None:
                 endings = work.endings
                 until = self._clock.monotonic() + self._settings.lease

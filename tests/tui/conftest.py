@@ -10,7 +10,19 @@ from tests.tui.still import Still
 #: Files of tests that go through each screen key by key and picture by picture, ten minutes all together. The usual run
 #: opens every screen, and plays a whole session.
 SCREENS = {
-    *("appearance", "errors", "events", "first_run", "hostile_text", "job", "leave", "metrics", "new_job", "program_log"),
+    *(
+        "appearance",
+        "errors",
+        "events",
+        "first_run",
+        "hostile_text",
+        "job",
+        "job_stack",
+        "leave",
+        "metrics",
+        "new_job",
+        "program_log",
+    ),
     *("queues", "resize", "schedules", "table", "table_acts", "table_filter", "table_marks", "table_pictures", "timeline"),
     *("web", "workers", "terminal_looks", "frame", "form", "keymap", "clipboard", "crash", "looks"),
 }

@@ -144,8 +144,51 @@ def test_a_paused_queue_starts_nothing_until_it_is_resumed(deck: CommandLine) ->
     assert _states(deck) == [State.COMPLETED, State.COMPLETED]
 
 
+def test_all_queues_are_paused_and_resumed_at_once_and_an_undo_knows_which_were_paused_before(deck: CommandLine) -> None:
+    _enqueue(deck, 1, "--queue", "mail")
+    _enqueue(deck, 1)
+    deck.done("pause", "img")
+    assert deck.done("pause", "--all") == "Paused 2 queues; 1 was paused already.\n"
+    assert deck.json("pause", "--all") == [
+        {"queue": name, "paused": True, "changed": False} for name in ("default", "img", "mail")
+    ]
+    assert deck.done("undo") == "Undone: paused 2 queues.\n"
+    assert deck.json("resume", "--all") == [
+        {"queue": name, "paused": False, "changed": name == "img"} for name in ("default", "img", "mail")
+    ]
+    assert deck.done("resume", "--all") == "Resumed 0 queues; 2 were not paused.\n"
+    deck.work()
+    assert _states(deck) == [State.COMPLETED, State.COMPLETED]
+
+
+def test_an_undo_of_a_pause_of_all_tells_which_queue_has_been_turned_since(deck: CommandLine) -> None:
+    _enqueue(deck, 1, "--queue", "mail")
+    _enqueue(deck, 1)
+    deck.done("pause", "--all")
+    deck.done("resume", "mail")
+    act = next(each["id"] for each in deck.json("journal") if each["operation"] == "pause")
+    result = deck("undo", act)
+    assert (result.exit_code, result.stdout) == (0, "Undone for 1 of 2 queues: paused 2 queues.\n")
+    assert result.stderr == "jobdeck: Queue mail was resumed since.\n"
+
+
+@pytest.mark.parametrize("words", [("pause",), ("resume",), ("pause", "mail", "--all"), ("resume", "mail", "--all")])
+def test_a_queue_is_named_or_all_are_meant(deck: CommandLine, words: tuple[str, ...]) -> None:
+    result = deck(*words)
+    assert result.exit_code == 2
+    assert "name a QUEUE, or all of them with --all" in result.stderr
+    assert not deck.database.exists()
+
+
+def test_without_a_database_there_are_no_queues_to_pause(deck: CommandLine) -> None:
+    result = deck("pause", "--all")
+    assert result.exit_code == 1
+    assert "There is no database" in result.stderr
+    assert not deck.database.exists()
+
+
 @pytest.mark.parametrize(
-    "words", [("cancel", 1), ("retry", 1), ("delete", 1), ("priority", 3, 1), ("pause", "q"), ("resume", "q"), ("worker",)]
+    "words", [("cancel", 1), ("retry", 1), ("delete", 1), ("priority", 3, 1), ("pause", "q"), ("resume", "--all"), ("worker",)]
 )
 def test_readonly_changes_nothing(deck: CommandLine, words: tuple[str | int, ...]) -> None:
     _enqueue(deck, 1)

@@ -123,6 +123,23 @@ def test_show_tells_everything_a_person_may_ask(deck: CommandLine) -> None:
     assert document["log"] == []
 
 
+def test_show_tells_what_became_of_the_others_of_its_kind_and_where_this_one_stands(deck: CommandLine) -> None:
+    deck.done("run", "--", "true")
+    assert re.search(r"^its kind +no runs in the last 7 days$", deck.done("show", 1), re.MULTILINE)
+    for _ in range(8):
+        deck.done("run", "--", "true")
+    deck.done("run", "--max-attempts", "1", "--shell", "sleep 1; false")
+    deck.work()
+    shown = deck.done("show", 10)
+    assert re.search(r"^its kind +10 runs in the last hour, 10.0% failed, p50 \S+, p95 \S+$", shown, re.MULTILINE)
+    assert re.search(r"^this one +failed after 1\.\ds, longer than most$", shown, re.MULTILINE)
+    (document,) = deck.json("show", 10)
+    told = document["of_kind"]
+    assert (told["kind"], told["completed"], told["failed_attempts"], told["this_one"]) == ("shell", 9, 1, "longer than most")
+    assert sum(slot["completed"] for slot in told["slots"]) == 9
+    assert deck.json("show", 1)[0]["of_kind"]["this_one"] in ("like most", "longer than most")
+
+
 def test_logs_are_printed_as_written_and_each_attempt_can_be_asked_for(deck: CommandLine) -> None:
     app = deck.tasks()
     deck.done("run", "--max-attempts", "1", "--", "sh", "-c", "echo one; echo two; echo three $JOBDECK_ATTEMPT >&2; exit 1")

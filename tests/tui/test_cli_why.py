@@ -1,7 +1,8 @@
-"""`jobdeck why` and `jobdeck errors`: what is the matter with a job, and with all of them."""
+"""`jobdeck why`, `jobdeck stack` and `jobdeck errors`: what is the matter with a job, and with all of them."""
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -37,6 +38,45 @@ def test_why_tells_scripts_each_condition(deck: CommandLine) -> None:
     assert (due["name"], due["holds"], due["advice"]) == ("due", False, "`jobdeck retry 1` runs it now")
     assert due["until"].endswith("Z")
     assert {check["name"]: check["holds"] for check in told["checks"]} == {"due": False, "paused": True, "workers": False}
+
+
+def test_stack_tells_where_the_code_of_a_running_job_is_and_scripts_each_call(deck: CommandLine) -> None:
+    app = deck.tasks()
+    deck.done("--app", app, "enqueue", "tasks.nap", "seconds=60")
+    worker = deck.start("--app", app, "worker", "--threads", 1)
+    eventually(lambda: deck("stack", 1).exit_code == 0)
+    lines = deck.done("stack", 1).splitlines()
+    line = app_line(app, "context().sleep(seconds)")
+    assert lines == [
+        f"Job 1 in process {worker.pid}",
+        "Stack (most recent call last):",
+        f'  File "{app}", line {line}, in nap',
+        "    context().sleep(seconds)",
+    ]
+    (told,) = deck.json("stack", 1)
+    assert (told["id"], told["pid"], told["left_out"], told["told"]) == (1, worker.pid, 0, None)
+    assert told["calls"] == [{"file": app, "line": line, "function": "nap", "code": "context().sleep(seconds)"}]
+    worker.kill()
+    worker.communicate()
+
+
+def app_line(path: str, code: str) -> int:
+    return next(n for n, line in enumerate(Path(path).read_text().split("\n"), 1) if line.strip() == code)
+
+
+def test_stack_says_why_there_is_none_and_fails(deck: CommandLine) -> None:
+    deck.done("run", "--", "sleep", "60")
+    result = deck("stack", 1)
+    assert (result.exit_code, result.stderr) == (1, "jobdeck: Job 1 is pending: only code that runs has a stack.\n")
+    with deck.queue() as queue, Worker(queue, threads=1) as worker:
+        eventually(lambda: "It runs a command, process " in deck("stack", 1).stderr)
+        assert deck("stack", 1).exit_code == 1
+        result = deck("stack", 1, "--json")
+        assert (result.exit_code, json.loads(result.stdout)["calls"]) == (1, [])
+        assert json.loads(result.stdout)["told"].startswith("It runs a command, process ")
+        worker.stop(grace=0.4)
+    result = deck("stack", 77)
+    assert (result.exit_code, result.stderr) == (1, "jobdeck: There is no job 77.\n")
 
 
 def test_why_says_when_a_job_starts_and_where_it_runs(deck: CommandLine) -> None:

@@ -202,6 +202,8 @@ COMMANDS = [
     ("show", "ID"),
     ("show", "ID", "--json"),
     ("why", "ID"),
+    ("stack", "ID"),
+    ("stack", "ID", "--json"),
     ("logs", "ID"),
     ("logs", "ID", "--json"),
     ("errors",),

@@ -210,7 +210,7 @@ def test_digits_tab_arrows_and_h_l_open_the_panels_of_a_narrow_screen(still: Sti
             await pilot.press(str(digit))
             assert (shown(), screen(pilot).focused.id) == (name, name)
         for key, name in (("tab", "life"), ("right", "data"), ("l", "attempts"), ("h", "data"), ("left", "life"),
-                          ("shift+tab", "related")):  # fmt: skip
+                          ("shift+tab", "history")):  # fmt: skip
             await pilot.press(key)
             assert shown() == name
         await pilot.click("#job-tabs", offset=(10, 0))

@@ -240,6 +240,48 @@ def test_p_pauses_and_resumes_and_z_and_shift_z_take_it_back_and_do_it_again(sti
     play(still.app(), scene)
 
 
+def test_shift_p_pauses_every_queue_and_z_brings_each_back_to_what_it_was(still: Still) -> None:
+    lively(still)
+
+    def paused() -> set[str]:
+        return {each.name for each in still.queue.queues() if each.paused}
+
+    every = {each.name for each in still.queue.queues()}
+    assert paused() == {"thumbnails"}
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await open_room(pilot, "queues")
+        await pilot.press("P")
+        await told(pilot, f"All {len(every)} queues are paused, 1 of them before: running jobs go on, nothing new starts")
+        assert paused() == every
+        await seen(pilot, lambda: all("‖ paused" in line for line in drawn(pilot)[1 : 1 + len(every)]))
+        await pilot.press("z")
+        await told(pilot, f"Undone: paused {len(every) - 1} queues")
+        assert paused() == {"thumbnails"}
+        await pilot.press("Z")
+        await told(pilot, "Done again")
+        assert paused() == every
+
+    play(still.app(), scene)
+
+
+def test_shift_p_resumes_every_queue_where_all_are_paused_and_z_pauses_them_again(still: Still) -> None:
+    lively(still)
+    still.queue.pause_all()
+    before = still.queue.queues()
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await open_room(pilot, "queues")
+        await pilot.press("P")
+        await told(pilot, f"All {len(before)} queues go on · z undoes")
+        assert not any(each.paused for each in still.queue.queues())
+        await pilot.press("z")
+        await told(pilot, f"Undone: resumed {len(before)} queues")
+
+    play(still.app(), scene)
+    assert still.queue.queues() == before
+
+
 def test_l_changes_the_limits_and_the_toast_tells_what_they_were(still: Still) -> None:
     lively(still)
 
@@ -400,7 +442,7 @@ def test_a_readonly_cockpit_refuses_pauses_and_limits(still: Still) -> None:
 
     async def scene(pilot: Pilot[Any]) -> None:
         await open_room(pilot, "queues")
-        for key in ("p", "l", "z", "Z"):
+        for key in ("p", "P", "l", "z", "Z"):
             await pilot.press(key)
         await told(pilot, "--readonly")
         assert not pilot.app.screen.query_one("#queues-editor").display
@@ -413,7 +455,7 @@ def test_a_readonly_cockpit_refuses_pauses_and_limits(still: Still) -> None:
 def test_without_queues_its_keys_do_nothing(still: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await open_room(pilot, "queues", rows=False)
-        await pilot.press("p", "l", "s", "S", "enter", "j", "k", "g", "G")
+        await pilot.press("p", "P", "l", "s", "S", "enter", "j", "k", "g", "G")
         await settled(pilot)
         assert isinstance(pilot.app.screen, QueuesScreen)
         assert toasts(pilot) == []

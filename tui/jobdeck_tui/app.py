@@ -349,6 +349,15 @@ class Cockpit(Appearance):
         self.action_room(JOBS)
         self.jobs_screen.narrow(filter)
 
+    def show_metrics(self, field: str, name: str, seconds: float) -> None:
+        """Show the metrics of one queue or kind over a range."""
+        from .screens.metrics import MetricsScreen
+
+        self.action_room("metrics")
+        opened = self.get_screen("metrics")
+        assert isinstance(opened, MetricsScreen)
+        self.call_later(opened.narrow_to, field, name, seconds)
+
     def open_job(self, job_id: int) -> None:
         """Open a job; from the screen of another one too, and then back leads there."""
         from .screens.job import JobScreen  # loaded a moment after the start, or when it is first opened

@@ -26,6 +26,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "list": ("listing", "List jobs, all or those that match a filter."),
         "show": ("show", "Show everything about a job."),
         "why": ("why", "Say why a job is not running, and when it may."),
+        "stack": ("stack", "Show where the code of a running job is now."),
         "logs": ("logs", "Print what a job wrote, and follow it."),
         "wait": ("wait", "Wait until jobs are done."),
         "batch": ("batch", "Show how far a batch of jobs is, and wait for it."),

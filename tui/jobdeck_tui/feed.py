@@ -157,12 +157,14 @@ class Feed:
         """Stop or go on looking at what changes; the frozen view can still be scrolled."""
         self._inbox.put(lambda: self._pages.freeze(frozen))
 
-    def open_job(self, job_id: int | None) -> None:
-        """Follow one job in detail, or none."""
+    def open_job(self, job_id: int | None, columns: int = 0) -> None:
+        """Follow one job in detail, or none; with the history of its kind, in about so many columns, if there are any."""
 
         def act() -> None:
             if job_id is None or self._following is None or self._following.job_id != job_id:
                 self._following = None if job_id is None else Following(job_id)
+            if self._following is not None:
+                self._following.columns = columns
             self._asked = True
 
         self._inbox.put(act)
@@ -269,6 +271,25 @@ class Feed:
             else:
                 self.queue.pause(name)
                 self._tell(f"Queue {safe(name)} is paused: running jobs go on, nothing new starts · z undoes")
+
+        self._inbox.put(act)
+
+    def toggle_all(self) -> None:
+        """Pause every queue that there is; let all go on where every one is paused."""
+
+        def act() -> None:
+            with self.queue.transaction():
+                paused = self.queue.pause_all()
+                resumed = () if paused else self.queue.resume_all()
+                known = len(self.queue.queues())
+            if paused:
+                before = known - len(paused)
+                had = f", {before:,} of them before" if before else ""
+                every = f"All {known:,} queues are" if known > 1 else f"Queue {safe(paused[0])} is"
+                self._tell(f"{every} paused{had}: running jobs go on, nothing new starts · z undoes")
+            elif resumed:
+                every = f"All {len(resumed):,} queues go" if len(resumed) > 1 else f"Queue {safe(resumed[0])} goes"
+                self._tell(f"{every} on · z undoes")
 
         self._inbox.put(act)
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from textual.message import Message
 
-from jobdeck import Act, Attempt, Batch, Explanation, Family, Job, LogLine, Overview
+from jobdeck import Act, Attempt, Batch, Explanation, Family, Job, LogLine, Overview, Stack
 
+from .kind_history import KindHistory
 from .looks import Look
 
 
@@ -113,6 +114,10 @@ class Detail:
     relatives: Mapping[int, Job] = field(default_factory=dict)
     """The records of the first of the jobs that it came after, and of those that came after it."""
     batch: Batch | None = None
+    stack: Stack | None = None
+    """Where its code is, while it runs."""
+    history: KindHistory | None = None
+    """What has become of the jobs of its kind; `None` while nobody looks at that."""
 
 
 class DetailSnapshot(Message):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from math import inf
 from types import MappingProxyType
@@ -44,6 +44,8 @@ from .journal import Journal
 from .measures import Measures
 from .schedules import Schedules
 
+Answerer = Callable[[str, Callable[[str], None]], bool]
+"""Takes a question and a way to answer it, from any thread, once; returns whether it answers, now or soon. Never waits."""
 Lost = list[int]
 """Ids of jobs whose lease was lost before the call. Nothing of them was changed."""
 
@@ -122,6 +124,18 @@ class Store(ABC):
     @abstractmethod
     def listen(self, wake: Callable[[], None]) -> AbstractContextManager[None]:
         """Call `wake`, on a thread of the store's, soon after any process has made jobs claimable."""
+
+    def answer(self, answerer: Answerer) -> AbstractContextManager[None]:
+        """Have `answerer` answer what others on this machine `ask`, while this process listens."""
+        return nullcontext()
+
+    def ask(self, question: str, timeout: float) -> str | None:
+        """Put a question to every process on this machine that listens, and return the first answer; `None` without one.
+
+        Raises:
+            TimeoutError: somebody heard it, and nobody answered within so many seconds.
+        """
+        return None
 
     @property
     @abstractmethod
@@ -307,6 +321,14 @@ class Store(ABC):
     @abstractmethod
     def resume_queue(self, name: str, *, by: By = SOMEBODY) -> bool:
         """Claim from the queue again; `False` if it was not paused."""
+
+    @abstractmethod
+    def pause_queues(self, *, by: By = SOMEBODY) -> list[str]:
+        """Claim nothing more from any queue that there is now; returns those that were not paused before. One act."""
+
+    @abstractmethod
+    def resume_queues(self, *, by: By = SOMEBODY) -> list[str]:
+        """Claim from every paused queue again; returns them. One act."""
 
     # -- looking --------------------------------------------------------------------------------
 

@@ -1,27 +1,59 @@
-"""Wake-up across processes for stores that cannot notify: one Unix datagram socket a listener.
+"""Wake-up across processes for stores that cannot notify, and a question now and then: one Unix datagram socket a listener.
 
 Whoever has committed claimable jobs rings; every listening process wakes within microseconds and nobody
 polls. A lost ring costs no job: workers also look by themselves now and then. Where there are no Unix
 sockets (Windows), or no folder for them, ringing does nothing and that slow look is what remains.
+
+A question is a datagram that brings a socket along, into which the one whom it concerns writes its answer. The folder is its
+owner's alone, and so are both.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import os
 import socket
 import stat
 import tempfile
 import threading
 import time
+from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
+logger = logging.getLogger("jobdeck.store")
+
 _STEP = 50_000_000
 """Nanoseconds: more than the step of a file system's clock."""
+_QUESTION = 1024
+"""Bytes of a question at most."""
+_PATIENCE = 0.2
+"""Seconds that an answer waits for room: whoever asks reads, or has given up."""
+
+Reply = Callable[[str], None]
+"""Gives the answer, a line; from any thread, once."""
+Answerer = Callable[[str, Reply], bool]
+"""Takes a question; returns whether it answers, now or soon. Must not block, and raise nothing."""
+
+_ROOM = socket.CMSG_SPACE(4) if hasattr(socket, "CMSG_SPACE") else 0
+_CLOSED = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+"""What is brought along is not inherited by the programs that handlers start."""
+
+
+class _Reply:
+    """The way back to whoever asked."""
+
+    def __init__(self, to: socket.socket) -> None:
+        self._to = to
+
+    def __call__(self, answer: str) -> None:
+        with self._to, contextlib.suppress(OSError):  # whoever asked may have given up
+            self._to.settimeout(_PATIENCE)
+            self._to.sendall(answer.encode() + b"\n")
 
 
 class Doorbell:
@@ -36,6 +68,7 @@ class Doorbell:
         self._sender: socket.socket | None = None
         self._listed: tuple[int, list[str]] | None = None
         self._lock = threading.Lock()
+        self._answerers: list[Answerer] = []
 
     @property
     def folder(self) -> Path:
@@ -44,6 +77,11 @@ class Doorbell:
 
     def ring(self) -> None:
         """Wake every listener. Never blocks, never raises."""
+        for address in self._addresses():
+            self._send(address)
+
+    def _addresses(self) -> list[str]:
+        """The sockets of the listeners."""
         try:
             about = self._folder.lstat()
             # The folder's own time changes with each listener that comes or goes.
@@ -56,9 +94,34 @@ class Doorbell:
             else:
                 addresses = self._listed[1]
         except OSError:
-            return
-        for address in addresses:
-            self._send(address)
+            return []
+        return addresses
+
+    def ask(self, question: str, timeout: float) -> str | None:
+        """Put a question to every listener and return the first answer; `None` if none has one.
+
+        Raises:
+            TimeoutError: somebody heard it, and nobody answered within so many seconds.
+        """
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError:
+            return None
+        with ours:
+            with theirs:
+                for address in self._addresses():
+                    self._send(address, b"?" + question.encode(), theirs.fileno())
+            # All copies of the other end are closed once everybody has answered, or has nothing to say.
+            return _read_line(ours, timeout)
+
+    @contextmanager
+    def answer(self, answerer: Answerer) -> Iterator[None]:
+        """Have the listeners of this process put to it what others ask."""
+        self._answerers.append(answerer)
+        try:
+            yield
+        finally:
+            self._answerers.remove(answerer)
 
     def _trusted(self) -> bool:
         return self._is_ours(self._folder.lstat())
@@ -67,13 +130,17 @@ class Doorbell:
         """Whether the folder is ours: anyone may make one of its name, or a link to another, where all may write."""
         return stat.S_ISDIR(about.st_mode) and about.st_uid == self._owner
 
-    def _send(self, address: str) -> None:
+    def _send(self, address: str, data: bytes = b"!", fd: int | None = None) -> None:
         with self._lock:
             try:
                 if self._sender is None:
                     self._sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
                     self._sender.setblocking(False)
-                self._sender.sendto(b"!", address)
+                if fd is None:
+                    self._sender.sendto(data, address)
+                else:
+                    brought = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [fd]))]
+                    self._sender.sendmsg([data], brought, 0, address)
             except BlockingIOError:
                 pass  # its buffer is full of rings: it will wake anyway
             except (ConnectionRefusedError, FileNotFoundError):
@@ -116,10 +183,12 @@ class Doorbell:
         def hear() -> None:
             while not ended:
                 try:
-                    receiver.recv(16)
+                    data, brought, _, _ = receiver.recvmsg(_QUESTION, _ROOM, _CLOSED)
                 except OSError:
                     return
-                if not ended:
+                if brought:
+                    self._put(data, brought)
+                elif not ended:
                     wake()
 
         thread = threading.Thread(target=hear, name="jobdeck-doorbell", daemon=True)
@@ -135,9 +204,43 @@ class Doorbell:
             thread.join(timeout=1.0)
             receiver.close()
 
+    def _put(self, data: bytes, brought: list[tuple[int, int, bytes]]) -> None:
+        """Put the question to those who may have an answer; who has none says so by letting go of the socket."""
+        fds = array("i")
+        for _, _, each in brought:
+            fds.frombytes(each[: len(each) - len(each) % fds.itemsize])
+        sockets = [socket.socket(fileno=fd) for fd in fds]
+        for unasked in sockets[1:]:
+            unasked.close()
+        reply, question = _Reply(sockets[0]), data[1:].decode("utf-8", "replace")
+        try:
+            if any(answerer(question, reply) for answerer in tuple(self._answerers)):
+                return
+        except Exception:  # a bug there must not cost the rings that follow
+            logger.exception("A question of another process could not be answered")
+        sockets[0].close()
+
     def close(self) -> None:
         """Let go of the sending socket."""
         with self._lock:
             if self._sender is not None:
                 self._sender.close()
                 self._sender = None
+
+
+def _read_line(source: socket.socket, timeout: float) -> str | None:
+    """The first line that comes; `None` if it ends before one is whole. Raises `TimeoutError`."""
+    received = bytearray()
+    until = time.monotonic() + timeout
+    while b"\n" not in received:
+        source.settimeout(max(0.001, until - time.monotonic()))
+        try:
+            data = source.recv(1 << 16)
+        except TimeoutError:
+            raise
+        except OSError:
+            return None
+        if not data:
+            return None
+        received += data
+    return received.partition(b"\n")[0].decode("utf-8", "replace")

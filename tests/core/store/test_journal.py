@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.core.helpers import STORES, Bench, FakeClock, new, wait_until
 
-from jobdeck import Changes, Edit, Job, JobNotFound, KeyTaken, MovedOn, NothingToUndo, State, WrongAct, WrongState
+from jobdeck import Changes, Edit, Job, JobNotFound, KeyTaken, Limits, MovedOn, NothingToUndo, State, WrongAct, WrongState
 from jobdeck.errors import ActNotFound
 from jobdeck.jobs import Failure, IfParentFails, Reason
 from jobdeck.journal import By
@@ -145,6 +145,57 @@ def test_a_queue_goes_on_or_is_paused_again_as_before(bench: Bench, paused: bool
     assert [(queue.name, queue.paused_at) for queue in bench.store.list_queues() if queue.paused] == (
         [] if paused else [("mail", since)]
     )
+
+
+def test_pausing_all_is_one_act_and_undone_a_queue_that_was_paused_before_stays_paused(bench: Bench) -> None:
+    bench.enqueue(new(queue="a"), new(queue="b"))
+    bench.store.limit_queue("limited", Limits(running=1))
+    bench.store.pause_queue("b")
+    before = everything(bench)
+    bench.clock.advance(5)
+    assert bench.store.pause_queues(by=ANN) == ["a", "limited"]
+    assert [queue.paused for queue in bench.store.list_queues()] == [True, True, True]
+    assert bench.claim(9) == []
+    act, *_ = bench.store.journal.list_acts(5)
+    assert (act.who, act.told, act.n) == ("ann", "paused 2 queues", 2)
+    paused = everything(bench)
+    undoing = bench.store.journal.undo()
+    assert (undoing.done, undoing.refused) == (("a", "limited"), {})
+    assert everything(bench) == before
+    bench.clock.advance(5)
+    assert bench.store.journal.redo().done == ("a", "limited")
+    assert everything(bench) == paused
+
+
+def test_resuming_all_is_one_act_and_undone_each_queue_is_paused_since_when_it_was(bench: Bench) -> None:
+    bench.enqueue(new(queue="on"))
+    for name in ("b", "a"):
+        bench.store.pause_queue(name)
+        bench.clock.advance(5)
+    before = everything(bench)
+    assert bench.store.resume_queues() == ["a", "b"]
+    assert not any(queue.paused for queue in bench.store.list_queues())
+    assert bench.store.journal.list_acts(1)[0].told == "resumed 2 queues"
+    assert bench.store.journal.undo().done == ("a", "b")
+    assert everything(bench) == before
+
+
+def test_all_are_paused_or_resumed_already_is_no_act(bench: Bench) -> None:
+    assert (bench.store.pause_queues(), bench.store.resume_queues()) == ([], [])
+    bench.enqueue(new())
+    bench.store.pause_queue("default")
+    assert bench.store.pause_queues() == []
+    assert [act.told for act in bench.store.journal.list_acts(9)] == ["paused queue default"]
+
+
+def test_of_queues_that_were_paused_together_those_that_nobody_has_turned_since_go_on(bench: Bench) -> None:
+    bench.enqueue(new(queue="a"), new(queue="b"))
+    bench.store.pause_queues()
+    bench.clock.advance(1)
+    bench.store.resume_queue("a")
+    undoing = bench.store.journal.undo(1)
+    assert undoing.done == ("b",)
+    assert {name: str(why) for name, why in undoing.refused.items()} == {"a": "Queue a was resumed since."}
 
 
 def test_what_came_back_wakes_the_workers(bench: Bench) -> None:
@@ -773,7 +824,7 @@ def test_two_who_undo_at_once_undo_two_acts(bench: Bench) -> None:
 FIRST, LAST = 1, 9
 act_steps = st.lists(
     st.tuples(
-        st.sampled_from(["cancel", "retry", "reprioritise", "edit", "delete", "pause", "resume"]),
+        st.sampled_from(["cancel", "retry", "reprioritise", "edit", "delete", "pause", "resume", "pause all", "resume all"]),
         st.lists(st.integers(FIRST, LAST + 1), min_size=1, max_size=4),
         st.integers(-3, 3),
         st.booleans(),
@@ -815,6 +866,10 @@ def test_whatever_was_done_undoing_it_all_leaves_everything_as_it_was(
                 bench.store.pause_queue("default")
             case "resume":
                 bench.store.resume_queue("default")
+            case "pause all":
+                bench.store.pause_queues()
+            case "resume all":
+                bench.store.resume_queues()
     ended = bench.counts()
     acts = len(bench.store.journal.list_acts(99))
     for _ in range(2):

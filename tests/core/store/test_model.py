@@ -432,6 +432,16 @@ class StoreMachine(RuleBasedStateMachine):
             assert self.store.pause_queue(queue)
         self.paused ^= {queue}
 
+    @rule()
+    def pause_or_resume_all(self) -> None:
+        known = {info.name for info in self.store.list_queues()}
+        assert set(self.store.pause_queues()) == known - self.paused
+        if known - self.paused:
+            self.paused |= known
+        else:
+            assert set(self.store.resume_queues()) == self.paused
+            self.paused = set()
+
     # -- after every step -------------------------------------------------------------------------
 
     @invariant()

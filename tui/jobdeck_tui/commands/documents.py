@@ -23,6 +23,7 @@ from jobdeck import (
     Queue,
     Run,
     Schedule,
+    Stack,
     State,
     WorkerInfo,
 )
@@ -274,6 +275,21 @@ def running_document(job: Job) -> Document:
         "lease_until": iso(job.lease_until),
         "progress": job.progress,
         "cancelling": job.cancelling,
+    }
+
+
+def stack_document(stack: Stack) -> Document:
+    """Where the code of a running job is; `told` says why there are no calls, if there are none."""
+    return {
+        "id": stack.job_id,
+        "worker": stack.worker,
+        "pid": stack.pid,
+        "at": iso(stack.at),
+        "calls": [
+            {"file": call.file, "line": call.line, "function": call.function, "code": call.code or None} for call in stack.calls
+        ],
+        "left_out": stack.left_out,
+        "told": stack.told or None,
     }
 
 

@@ -36,8 +36,8 @@ Examples:
 def undo_command(front: Front, act: int | None) -> int:
     """Take back what you did last, or the act with that ID.
 
-    An act is a cancel, retry, change of priority or delete of jobs, a pause, resume or limit of a queue, or whatever was
-    done to a schedule.
+    An act is a cancel, retry, change of priority or delete of jobs, a pause or resume of queues, a limit of one, or whatever
+    was done to a schedule.
 
     Jobs that have moved on since are left alone, and the reason is said. A running job that was told to stop has been told.
     """
@@ -119,8 +119,9 @@ def _turn(front: Front, operation: str, turn: Callable[[Queue], Undoing]) -> int
     refused = {subject: str(problem) for subject, problem in undoing.refused.items()}
     for sentence in [*refused.values()][:_REASONS]:
         complain(sentence)
+    noun = "queue" if undoing.act.operation in ("pause", "resume") else "job"
     if len(refused) > _REASONS:
-        complain(f"And {count_of(len(refused) - _REASONS, 'job')} more could not either.")
+        complain(f"And {count_of(len(refused) - _REASONS, noun)} more could not either.")
     if undoing.beyond:
         complain(f"Of {count_of(undoing.beyond, 'further job')} the journal had no room to keep how they were.")
     if front.json:
@@ -136,6 +137,6 @@ def _turn(front: Front, operation: str, turn: Callable[[Queue], Undoing]) -> int
         )
     elif undoing.done:
         tried = len(undoing.done) + len(refused) + undoing.beyond
-        part = "" if len(undoing.done) == tried else f" for {len(undoing.done):,} of {count_of(tried)}"
+        part = "" if len(undoing.done) == tried else f" for {len(undoing.done):,} of {count_of(tried, noun)}"
         click.echo(f"{'Undone' if operation == 'undo' else 'Done again'}{part}: {safe(undoing.act.told)}.")
     return 0 if undoing.done else 1

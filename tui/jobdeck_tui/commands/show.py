@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 
 import click
 
@@ -12,14 +13,18 @@ from jobdeck import Attempt, Family, Job, Queue, State
 from ..ageing import aged_priority
 from ..bonds import schedule_of
 from ..format import COLOURS, age, duration
+from ..kind_history import RANGE_NAMES, KindHistory, own_run, read_history, told_own, told_total
 from ..text import safe
 from .complete import complete_jobs
 from .documents import args_of, full_document, log_document, told_document
 from .front import Front, Verb
 from .listing import typed
 from .output import MISSING, coloured, count_of, dim, print_fields, print_json, state_text
+from .stats import history_document
 
 _ALL = 2**31
+_SLOTS = 60
+"""Slices of the history of its kind."""
 _NAMED = 10
 """Of the jobs that came after it, so many are named one by one."""
 
@@ -38,14 +43,15 @@ Examples:
 def show_command(front: Front, job_id: int) -> None:
     """Show everything about a job: its fields, result, and attempts with their errors.
 
-    Also the jobs that it comes after and those that come after it, and what people did to it. --json adds
-    why it does not run, its batch, and the whole log.
+    Also the jobs that it comes after and those that come after it, what people did to it, and what became of
+    the others of its kind. --json adds why it does not run, its batch, and the whole log.
     """
     with front.open(must_exist=True) as queue:
         job = queue.get(job_id)
         if front.json:
             log = [log_document(line) for line in queue.logs(job_id, limit=_ALL)]
-            print_json(full_document(queue, job) | told_document(queue, job) | {"log": log})
+            history = history_document(read_history(queue, job, _SLOTS), queue.attempts(job_id), queue.clock.now())
+            print_json(full_document(queue, job) | told_document(queue, job) | {"of_kind": history, "log": log})
             return
         _print_job(queue, job)
 
@@ -56,11 +62,13 @@ def _print_job(queue: Queue, job: Job) -> None:
     state = coloured(state_text(job.state, cancelling=job.cancelling) + reason, job.state)
     click.echo(f"Job {job.id}  {state}  {safe(job.kind)}")
     click.echo()
-    print_fields(_fields(job, now, aged_priority(job, now, queue.settings.ageing), queue.family(job.id)))
+    attempts = queue.attempts(job.id)
+    history = read_history(queue, job, 1)
+    fields = _fields(job, now, aged_priority(job, now, queue.settings.ageing), queue.family(job.id))
+    print_fields([*fields, *_history(history, attempts, now)])
     for act in queue.acts_on(job.id):
         undone = dim(f"  undone by {safe(act.undone_by or '')}") if act.undone else ""
         click.echo(f"{safe(act.who)} {safe(act.told)}  {dim(moment(act.at, now))}{undone}")
-    attempts = queue.attempts(job.id)
     if attempts:
         click.echo()
     for attempt in attempts:
@@ -96,6 +104,16 @@ def _fields(job: Job, now: float, aged: int | None, family: Family) -> list[tupl
         ("error", safe(job.error or "", multiline=True)),
     ]
     return [(name, value) for name, value in fields if value]
+
+
+def _history(history: KindHistory, attempts: Sequence[Attempt], now: float) -> list[tuple[str, str]]:
+    """What became of the others of its kind, and how its own newest run compares with them."""
+    runs, *more = told_total(history.total)
+    fields = [("its kind", ", ".join([f"{runs} in the {RANGE_NAMES[history.seconds]}", *more]))]
+    if attempts:
+        told, how = told_own(own_run(attempts[-1], now), history.total.run)
+        fields += [("this one", f"{told}, {how}")] if how else []
+    return fields
 
 
 def _after(family: Family) -> str:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import click
 
-from jobdeck import Backlog, Latency, Metrics, Overview, QueueInfo, Slot, State, forecast
+from jobdeck import Attempt, Backlog, Latency, Metrics, Overview, QueueInfo, Slot, State, forecast
 
 from ..format import COLOURS, duration, limits_text, number
+from ..kind_history import KindHistory, compared, own_run
 from ..text import safe
 from .backlogs import forecast_document
 from .complete import complete_kinds, complete_queues
@@ -119,6 +120,17 @@ def _slot_document(slot: Slot) -> dict[str, object]:
         "wait": latency_document(slot.wait),
         "depth": slot.depth,
         "oldest": slot.oldest,
+    }
+
+
+def history_document(history: KindHistory, attempts: Sequence[Attempt], now: float) -> dict[str, object]:
+    """The runs of one kind over a while, in slices, and how the newest run of a job compares with them."""
+    total, slots = history.total, history.metrics.slots
+    return {
+        "kind": history.kind,
+        **_slot_document(total),
+        "this_one": compared(own_run(attempts[-1], now), total.run) or None if attempts else None,
+        "slots": [{"at": iso(slot.at), **_slot_document(slot)} for slot in slots],
     }
 
 

@@ -7,9 +7,24 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import replace
 
-from jobdeck import Act, Attempt, Batch, BatchNotFound, Explanation, Family, Job, JobNotFound, LogLine, Queue
+from jobdeck import (
+    Act,
+    Attempt,
+    Batch,
+    BatchNotFound,
+    Explanation,
+    Family,
+    Job,
+    JobNotFound,
+    LogLine,
+    NotRunning,
+    Queue,
+    Stack,
+    State,
+)
 
 from ..ageing import aged_priority
+from ..kind_history import KindHistory, read_history
 from ..messages import Detail
 
 LOG_LINES = 5000
@@ -21,6 +36,10 @@ RELATIVES = 100
 """Of the jobs before and after it, the records of so many are read."""
 _PATIENCE = 20
 """What took t seconds to read is not read again for 20 t."""
+_STACK_WITHIN = 0.25
+"""Seconds that the process which runs the job gets to tell its stack."""
+_HISTORY_EVERY = 2.0
+"""Seconds between two looks at what has become of the others of its kind."""
 _ACTS_EVERY = 5.0
 """Seconds after which the journal is looked into again, though nothing about the job has changed."""
 
@@ -38,6 +57,13 @@ class Following:
         self._acts_again_at = 0.0
         self._why: Explanation | None = None
         self._why_again_at = 0.0
+        self._stack: Stack | None = None
+        self._stack_again_at = 0.0
+        self.columns = 0
+        """Of the chart of its kind's history, as wide as it is; 0 while that is not shown, and then it is not read."""
+        self._history: KindHistory | None = None
+        self._history_of: object = None
+        self._history_again_at = 0.0
 
     def look(self, queue: Queue) -> None:
         """Look at everything about it, as it is now."""
@@ -61,6 +87,8 @@ class Following:
             self._read_log(queue)
             self._read_acts(queue, job)
             self._read_why(queue, job)
+            self._read_stack(queue, job)
+            self._read_history(queue, job)
         except JobNotFound:
             return Detail(at, None, self.job_id)
         self._job = job
@@ -77,6 +105,8 @@ class Following:
             self._acts,
             _relatives(queue, family),
             _batch(queue, job),
+            self._stack,
+            self._history,
         )
 
     def _read_log(self, queue: Queue) -> None:
@@ -107,6 +137,29 @@ class Following:
         if self._why is None or now >= self._why_again_at or _told(job) != _told(self._job):
             self._why = queue.explain(self.job_id)
             self._why_again_at = now + _PATIENCE * (time.monotonic() - now)
+
+    def _read_stack(self, queue: Queue, job: Job) -> None:
+        """Whoever does not answer, or is long about it, is asked less often."""
+        if job.state is not State.RUNNING:
+            self._stack = None
+            return
+        now = time.monotonic()
+        if self._stack is None or now >= self._stack_again_at or _told(job) != _told(self._job):
+            try:
+                self._stack = queue.stack(self.job_id, timeout=_STACK_WITHIN)
+            except NotRunning:  # it has ended in this moment
+                self._stack = None
+            self._stack_again_at = now + _PATIENCE * (time.monotonic() - now)
+
+    def _read_history(self, queue: Queue, job: Job) -> None:
+        now = time.monotonic()
+        of = (self.columns, job.state, job.attempt)
+        if not self.columns:
+            self._history = None
+        elif self._history is None or now >= self._history_again_at or of != self._history_of:
+            self._history = read_history(queue, job, self.columns)
+            self._history_again_at = now + max(_HISTORY_EVERY, _PATIENCE * (time.monotonic() - now))
+        self._history_of = of
 
 
 def _told(job: Job | None) -> object:

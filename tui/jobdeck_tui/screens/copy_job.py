@@ -40,6 +40,7 @@ def parts_of(detail: Detail, attempt: Attempt | None) -> Sequence[Part]:
     if attempt is not None:
         error = ": ".join(part for part in (attempt.error_type, attempt.message) if part) or None
         traceback = attempt.traceback or None
+    stack = (detail.stack.text or None) if detail.stack is not None else None
     log = "\n".join(line.text for line in detail.logs) or None
     return (
         Part("y", "id", str(job.id)),
@@ -48,6 +49,7 @@ def parts_of(detail: Detail, attempt: Attempt | None) -> Sequence[Part]:
         Part("r", "result", job.result_json),
         Part("e", "error", error or job.error),
         Part("t", "traceback", traceback),
+        Part("s", "stack", stack),
         Part("l", "log" if not detail.log_cut else "log, the newest part", log),
     )
 
@@ -68,6 +70,7 @@ class CopyScreen(ModalScreen[Part | None]):
                 ("r", "result"),
                 ("e", "error"),
                 ("t", "traceback"),
+                ("s", "stack"),
                 ("l", "log"),
             )
         ),

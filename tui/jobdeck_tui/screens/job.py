@@ -20,6 +20,7 @@ from ..widgets.hints import Hints
 from ..widgets.job_tabs import JobTabs
 from ..widgets.job_title import JobTitle
 from ..widgets.keyed_table import KeyedTable
+from ..widgets.kind_chart import KindChart
 from ..widgets.life_view import LifeView
 from ..widgets.line_editor import LineEditor
 from ..widgets.lines_view import LinesView
@@ -30,23 +31,28 @@ from .job_acts import JobActs
 
 SIDE_BY_SIDE = 110
 """From this width on the panels stand side by side; below, one is open at a time."""
-PANELS = ("life", "data", "attempts", "log", "related")
+PANELS = ("life", "data", "attempts", "log", "related", "history")
 
 
 class JobScreen(JobActs):
     """Opened with enter, left with escape."""
 
     HELP_TITLE = "Job"
-    PARTS = (JobTitle, JobTabs, LifeView, AttemptsView, LogView, Related, Hints)
+    PARTS = (JobTitle, JobTabs, LifeView, AttemptsView, LogView, Related, KindChart, Hints)
     AUTO_FOCUS = "#life"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,backspace", "back", "back", key_display="esc", tooltip="Back to where one was"),
         Binding("1", "panel('life')", "its life", show=False, tooltip="Life: what happened, why it waits, its facts"),
         Binding("2", "panel('data')", "arguments and result", show=False, tooltip="Data: arguments and result"),
-        Binding("3", "panel('attempts')", "attempts", show=False, tooltip="Attempts, with errors and tracebacks"),
+        Binding(
+            "3", "panel('attempts')", "attempts", show=False, tooltip="Attempts: errors, tracebacks, where one that runs is"
+        ),
         Binding("4", "panel('log')", "log", show=False, tooltip="Log, live while it runs"),
         Binding("5", "panel('related')", "related", show=False, tooltip="Related: jobs before and after it, batch, schedule"),
-        Binding("right,l,tab", "turn(1)", "panels", key_display="1…5", tooltip="Next panel"),
+        Binding(
+            "6", "panel('history')", "its kind", show=False, tooltip="History of its kind: how long runs took, how many failed"
+        ),
+        Binding("right,l,tab", "turn(1)", "panels", key_display="1…6", tooltip="Next panel"),
         Binding("left,h,shift+tab", "turn(-1)", "previous panel", show=False),
         Binding("slash", "search", "search", tooltip="Search the log, as you type"),
         Binding("n", "match(1)", "next match", show=False, tooltip="Next match in the log"),
@@ -62,6 +68,7 @@ class JobScreen(JobActs):
         self._open = "life"
         self._last_log, self._last_attempt = 0, 1
         self._shown: tuple[object, object] | None = None
+        self._columns = 0
         self._turned = False
         """Whether another job was shown here before: then the panel stays the one that was open."""
 
@@ -73,6 +80,7 @@ class JobScreen(JobActs):
                 yield LifeView("life", "¹", id="life")
                 yield LinesView("arguments", "²", id="data")
                 yield Related(digit="5", id="related")
+                yield KindChart(id="history")
             with Vertical(id="job-right"):
                 yield AttemptsView("attempts", "³", id="attempts")
                 yield LogView("log", "⁴", id="log")
@@ -100,13 +108,15 @@ class JobScreen(JobActs):
             return
         self.last = detail
         self.query_one(LifeView).show_life(detail)
-        self.query_one(AttemptsView).show_attempts(detail.attempts, detail.at)
+        self.query_one(AttemptsView).show_attempts(detail.attempts, detail.at, detail.stack)
         self._show_data(detail)
         self._show_log(detail)
         related = self.query_one(Related)
         related.show_bonds(detail)
         self.set_class(not related.rows, "-alone")
+        self._chart.show_history(detail.history, detail.attempts, detail.at)
         self.query_one(JobTabs).show(self._open, self._notes(detail, len(related.rows)))
+        self.call_after_refresh(self._share_room)
         if first and not self._turned:
             self.action_panel(_first_panel(detail))
 
@@ -157,7 +167,20 @@ class JobScreen(JobActs):
 
     def on_screen_resume(self) -> None:
         """Follow the job while in front, or behind a dialog."""
-        self.cockpit.feed.open_job(self.job_id)
+        self._follow()
+
+    def _follow(self) -> None:
+        self._columns = self._chart.columns
+        self.cockpit.feed.open_job(self.job_id, self._columns)
+
+    def on_kind_chart_resized(self) -> None:
+        """Read the history of the kind where it is shown, in as many slices as there is room for."""
+        if self.whole and self.app.screen is self and self._chart.columns != self._columns:
+            self._follow()
+
+    @property
+    def _chart(self) -> KindChart:
+        return self.query_one(KindChart)
 
     def on_unmount(self) -> None:
         """Follow no job any more, once the last such screen has gone: a digit or a command may leave several at once."""
@@ -168,6 +191,15 @@ class JobScreen(JobActs):
         """Side by side, or one at a time."""
         super().on_resize(event)
         self.set_class(event.size.width >= SIDE_BY_SIDE, "-wide")
+        self.call_after_refresh(self._share_room)
+
+    def _share_room(self) -> None:
+        """Side by side, the history of the kind gets the lines that the life does not need."""
+        if self.whole and self.last is not None:
+            life, left = self.query_one(LifeView), self.query_one("#job-left")
+            others = [each for each in left.children if each.display and each not in (self._chart, life)]
+            needed = life.virtual_size.height + life.gutter.height + sum(each.outer_size.height for each in others)
+            self._chart.share(left.size.height - needed if self.has_class("-wide") else None)
 
     def _lay_out(self) -> None:
         for name in PANELS:
@@ -186,7 +218,12 @@ class JobScreen(JobActs):
 
     def action_turn(self, by: int) -> None:
         """Open the next panel."""
-        shown = [name for name in PANELS if name != "related" or not (self.has_class("-wide") and self.has_class("-alone"))]
+        wide, hidden = self.has_class("-wide"), set[str]()
+        if wide and self.has_class("-alone"):
+            hidden.add("related")
+        if wide and not self._chart.display:
+            hidden.add("history")
+        shown = [name for name in PANELS if name not in hidden]
         at = shown.index(self._open) if self._open in shown else 0
         self.action_panel(shown[(at + by) % len(shown)])
 
@@ -231,6 +268,10 @@ class JobScreen(JobActs):
             self.action_panel("log")
         view.turn(by)
 
+    def on_kind_chart_opened(self, event: KindChart.Opened) -> None:
+        """Show the metrics of the kind."""
+        self.cockpit.show_metrics("kind", event.history.kind, event.history.seconds)
+
     # -- other jobs -------------------------------------------------------------------------------
 
     def action_neighbour(self, by: int) -> None:
@@ -245,7 +286,7 @@ class JobScreen(JobActs):
         self._last_log, self._last_attempt, self._shown, self._turned = 0, 1, None, True
         self.query_one(JobTitle).turn_to(job_id)
         self.query_one(LogView).find("")
-        self.cockpit.feed.open_job(job_id)
+        self._follow()
 
     def on_keyed_table_opened(self, event: KeyedTable.Opened) -> None:
         """Open what the job is tied to."""

@@ -29,7 +29,7 @@ class JobActs(DeckScreen):
         Binding("delete,D", "delete", "delete", show=False, tooltip="Remove it with log and history; z brings it back"),
         Binding("p", "pause", "pause its queue", show=False, tooltip="Pause or resume the job's queue"),
         Binding("w", "why", "why", tooltip="Why is it not running? Every condition, checked now"),
-        Binding("c", "copy_part", "copy", tooltip="Copy its arguments, result, error, traceback or log"),
+        Binding("c", "copy_part", "copy", tooltip="Copy its arguments, result, error, traceback, stack or log"),
         Binding("z", "undo", "undo", tooltip="Take back what you did last: an act on jobs, or a pause"),
         Binding("Z", "redo", "redo", show=False, tooltip="Do again what you have undone last"),
         Binding("y", "copy_id", "copy the id", show=False),

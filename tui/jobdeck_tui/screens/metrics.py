@@ -278,6 +278,11 @@ class MetricsScreen(RoomScreen):
         else:
             self._narrow((*(each for each in self.narrowed if each[0] != self._by), chosen))
 
+    def narrow_to(self, field: str, name: str, seconds: float) -> None:
+        """Show one queue or kind over a range, whatever was shown before; the range is not remembered."""
+        self._zoomed, self.moment, self._seconds = None, None, seconds
+        self._narrow(((field, name),))
+
     def _narrow(self, narrowed: tuple[tuple[str, str], ...]) -> None:
         self.narrowed = narrowed
         self._show_choices()

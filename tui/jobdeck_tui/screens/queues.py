@@ -67,6 +67,10 @@ class QueuesScreen(RoomScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("l", "limit", "limits", tooltip="Change how many of its jobs run at once, and how many start in a time"),
         Binding("p", "pause", "pause/resume", tooltip="Pause or resume the chosen queue"),
+        Binding(
+            *("P", "pause_all", "all"),
+            tooltip="Pause every queue that there is now, or resume them all where every one is paused",
+        ),
         Binding("s", "sort", "sort", tooltip="Sort by the next column; a click on its head does too"),
         Binding("S", "reverse", "turn the order round", show=False),
     ]
@@ -203,6 +207,11 @@ class QueuesScreen(RoomScreen):
         """Pause or resume the chosen queue."""
         if not self.cockpit.refuse_readonly() and (backlog := self._chosen) is not None:
             self.cockpit.feed.toggle(backlog.info.name)
+
+    def action_pause_all(self) -> None:
+        """Pause every queue, or resume every one."""
+        if not self.cockpit.refuse_readonly():
+            self.cockpit.feed.toggle_all()
 
     def action_limit(self) -> None:
         """Change the limits of the chosen queue, in place."""

@@ -1,4 +1,7 @@
-"""The attempts of a job, the newest first, each with its error and its traceback opened where it was raised."""
+"""The attempts of a job, the newest first, each with its error and its traceback opened where it was raised.
+
+The one that runs has its stack in the place of a traceback, opened where its code is.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,10 @@ from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.events import Click
+from textual.css.scalar import Scalar
+from textual.events import Click, Resize
 
-from jobdeck import Attempt
+from jobdeck import Attempt, Stack
 
 from ..format import duration
 from ..text import safe
@@ -29,7 +33,7 @@ class AttemptsView(LinesView):
     """One attempt is chosen; its traceback can be unfolded."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "unfold", "unfold", tooltip="Show the whole traceback of the chosen attempt, or fold it again"),
+        Binding("enter", "unfold", "unfold", tooltip="Show the whole traceback or stack of the chosen attempt, or fold it"),
     ]
 
     def __init__(self, title: str, digit: str, *, id: str | None = None) -> None:
@@ -40,15 +44,32 @@ class AttemptsView(LinesView):
         self._unfolded: set[float] = set()
         self._read: dict[float, Traceback] = {}
         self._heads: list[int] = []
+        self._stack: Stack | None = None
+        self._tallest = 0
 
-    def show_attempts(self, attempts: Sequence[Attempt], now: float) -> None:
-        """Show these, oldest first as they were read."""
+    def show_attempts(self, attempts: Sequence[Attempt], now: float, stack: Stack | None = None) -> None:
+        """Show these, oldest first as they were read, and the stack of the one that runs."""
         if attempts == self._attempts and not any(each.outcome is None for each in attempts) and self.told:
             return
         if len(attempts) != len(self._attempts) or attempts[:1] != self._attempts[:1]:
             self._chosen = 0
-        self._attempts, self._now = attempts, now
+        self._attempts, self._now, self._stack = attempts, now, stack
         self._tell()
+        self._hold_height()
+
+    def on_resize(self, event: Resize) -> None:
+        super().on_resize(event)
+        self._tallest = 0
+        self._hold_height()
+
+    def _hold_height(self) -> None:
+        """Stay as tall as the stack has made it: what is below shall not go up and down with each look at it."""
+        if not any(each.outcome is None for each in self._attempts):
+            self._tallest = 0
+        else:
+            self._tallest = max(self._tallest, self.virtual_size.height + self.gutter.height)
+        if self.styles.min_height != (wanted := Scalar.from_number(self._tallest)):
+            self.styles.min_height = wanted
 
     @property
     def chosen(self) -> Attempt | None:
@@ -91,6 +112,20 @@ class AttemptsView(LinesView):
             if traceback is None:
                 traceback = self._read[attempt.started_at] = read_traceback(attempt.traceback)
             yield from (unfolded if attempt.started_at in self._unfolded else folded)(traceback)
+        elif attempt.outcome is None and self._stack is not None:
+            yield from self._stack_told(self._stack, unfold=attempt.started_at in self._unfolded)
+
+    def _stack_told(self, stack: Stack, *, unfold: bool) -> Iterator[Told]:
+        """Where the code is now."""
+        if stack.told:
+            yield [("  stack  ", "strong"), (cut(stack.told), "quiet")]
+            return
+        heading, _, calls = stack.text.partition("\n")
+        apart = not stack.worker.rpartition(":")[0].endswith(f":{stack.pid}")
+        told = [f"in child process {stack.pid}"] * apart + [heading.partition("(")[2].rstrip("):")] * unfold
+        yield [("  stack", "strong"), ("  " + ", ".join(told) if told else "", "quiet")]
+        traceback = read_traceback(calls)
+        yield from unfolded(traceback) if unfold else folded(traceback, happened="now")
 
     def choose(self, by: int) -> None:
         """Go to the next attempt, or the one before, and bring it onto the screen."""
@@ -104,7 +139,9 @@ class AttemptsView(LinesView):
         """Unfold the chosen one, or fold it."""
         if (attempt := self.chosen) is not None:
             self._unfolded ^= {attempt.started_at}
+            self._tallest = 0
             self._tell()
+            self._hold_height()
 
     def on_click(self, event: Click) -> None:
         """Choose with the mouse; a click on the chosen one unfolds it."""

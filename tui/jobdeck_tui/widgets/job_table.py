@@ -39,7 +39,7 @@ _FEW = 5000
 """Marks of jobs that are gone are dropped from lists up to this length; in longer ones an act tells how many are gone."""
 
 
-class JobTable(ScrollView, Redrawn, can_focus=True, inherit_bindings=False):
+class JobTable(ScrollView, Redrawn, can_focus=True, inherit_bindings=False):  # pyright: ignore[reportIncompatibleMethodOverride]
     """All jobs that match, a line each."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {*STATE_CLASSES.values(), *TEXT_CLASSES, "ground--cursor", "ground--marked"}

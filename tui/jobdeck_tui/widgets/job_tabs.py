@@ -35,14 +35,21 @@ class JobTabs(Drawn):
         self.refresh()
 
     def draw(self, y: int, width: int) -> Sequence[Piece]:
+        for between, noted in ((3, True), (2, True), (2, False), (1, False)):
+            pieces = self._drawn(" " * between, noted=noted)
+            if width_of(pieces) <= width:
+                break
+        return pieces
+
+    def _drawn(self, between: str, *, noted: bool) -> list[Piece]:
         quiet, strong = self.style("quiet"), self.style("strong")
         pieces: list[Piece] = []
         self._places = []
         for number, name in enumerate(self._panels, 1):
             begin = width_of(pieces)
-            pieces += [("   " if pieces else " ", quiet), (str(number).translate(RAISED), quiet)]
+            pieces += [(between if pieces else " ", quiet), (str(number).translate(RAISED), quiet)]
             pieces.append((name, strong if name == self._open else quiet))
-            if note := self._notes.get(name):
+            if noted and (note := self._notes.get(name)):
                 pieces.append((f" {note}", quiet))
             self._places.append((begin, width_of(pieces), name))
         return pieces

@@ -177,7 +177,7 @@ class MeasureChart(Panel):
             if cursor is not None:
                 self._point(cells, cursor)
             lines.append([(f"{label:>{GUTTER - 1}} ", quiet), *merged(cells)])
-        lines.append([(" " * GUTTER + _axis(reading, width), quiet)])
+        lines.append([(" " * GUTTER + axis(reading.begin, reading.end, width), quiet)])
         return lines
 
     def _with_line(self, cells: Sequence[Piece]) -> list[Piece]:
@@ -237,10 +237,11 @@ def stacked(column: Sequence[tuple[float, Style]], top: float, height: int, leve
     return shown
 
 
-def _axis(reading: Reading, width: int) -> str:
+def axis(begin: float, end: float, width: int) -> str:
+    """Local times between two moments, the second of which is now."""
     if width < 12:
         return ""
     line = [" "] * width
-    for column, label in [*ticks(reading.begin, reading.end, width, reserved=4), (width - 3, "now")]:
+    for column, label in [*ticks(begin, end, width, reserved=4), (width - 3, "now")]:
         line[column : column + len(label)] = label
     return "".join(line)

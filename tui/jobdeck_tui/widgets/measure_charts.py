@@ -115,10 +115,8 @@ class Durations(MeasureChart):
             return None
         low, high = time_bounds(min(known), max(known))
         grids = [(curve(values, low, high, height), style) for values, style in found]
-        rows = [
-            [_dotted([(grid[y][column], style) for grid, style in grids]) for column in range(width)] for y in range(height)
-        ]
-        return Plot(rows, _time_labels(low, high, height))
+        rows = [[dotted([(grid[y][column], style) for grid, style in grids]) for column in range(width)] for y in range(height)]
+        return Plot(rows, time_labels(low, high, height))
 
     def told(self, reading: Reading) -> Sequence[Titles]:
         latency = self.measure(reading.slot)
@@ -216,7 +214,7 @@ def _failed(slot: Slot) -> int:
     return slot.failed
 
 
-def _dotted(dots: Sequence[tuple[int, Style]]) -> Piece:
+def dotted(dots: Sequence[tuple[int, Style]]) -> Piece:
     """A cell with the dots of all lines, in the colour of the first that has one."""
     bits, shown = 0, Style()
     for more, style in dots:
@@ -226,13 +224,18 @@ def _dotted(dots: Sequence[tuple[int, Style]]) -> Piece:
     return (chr(0x2800 + bits) if bits else " ", shown)
 
 
-def _time_labels(low: float, high: float, height: int) -> dict[int, str]:
+def line_of(value: float, low: float, high: float, height: int) -> int:
+    """The line of the chart, from the top, where a duration between its bounds stands."""
+    share = (math.log10(value) - math.log10(low)) / (math.log10(high) - math.log10(low))
+    return (height * 4 - 1 - round(share * (height * 4 - 1))) // 4
+
+
+def time_labels(low: float, high: float, height: int) -> dict[int, str]:
     """By line of the chart; where two would share a line or touch, the outer ones stay."""
-    scale = (height * 4 - 1) / (math.log10(high) - math.log10(low))
     labels: dict[int, str] = {}
     lines = time_lines(low, high)
     for at, told in (lines[-1], lines[0], *lines[1:-1]):
-        y = (height * 4 - 1 - round((math.log10(at) - math.log10(low)) * scale)) // 4
+        y = line_of(at, low, high, height)
         if not {y - 1, y, y + 1} & labels.keys() or (not labels):
             labels[y] = told
     return labels

@@ -65,13 +65,13 @@ def read_traceback(text: str) -> Traceback:
     return Traceback(tuple(parts), left_out)
 
 
-def folded(traceback: Traceback, *, unfolds: str = "enter") -> list[Told]:
-    """The frame that raised; of the others only how many there are, and the key that `unfolds` them."""
+def folded(traceback: Traceback, *, unfolds: str = "enter", happened: str = "raised") -> list[Told]:
+    """The innermost frame, where it `happened`; of the others only how many there are, and the key that `unfolds` them."""
     frames = traceback.frames
     if not frames:
         return unfolded(traceback)
     last = frames[-1]
-    lines: list[Told] = [[("  raised at ", "quiet"), (cut(last.place, multiline=False), "accent")]]
+    lines: list[Told] = [[(f"  {happened} at ", "quiet"), (cut(last.place, multiline=False), "accent")]]
     lines += [[("      " + cut(code, multiline=False), "strong" if _is_code(code) else "warning")] for code in last.code]
     others = len(frames) - 1
     if others or traceback.left_out:

@@ -34,7 +34,7 @@ from ...jobs import (
 from ...journal import By
 from ...query import Condition
 from ...states import State
-from ..base import SOMEBODY, Claimed, Lost, Renewal, Store
+from ..base import SOMEBODY, Answerer, Claimed, Lost, Renewal, Store
 from ..doorbell import Doorbell
 from .acts import Acts
 from .care import SqliteCare
@@ -118,6 +118,12 @@ class SqliteStore(Store):
 
     def listen(self, wake: Callable[[], None]) -> AbstractContextManager[None]:
         return self._doorbell.listen(wake)
+
+    def answer(self, answerer: Answerer) -> AbstractContextManager[None]:
+        return self._doorbell.answer(answerer)
+
+    def ask(self, question: str, timeout: float) -> str | None:
+        return self._doorbell.ask(question, timeout)
 
     def _ring(self, needed: bool) -> None:
         """Wake the workers of all processes, once what woke them can be seen."""
@@ -294,11 +300,19 @@ class SqliteStore(Store):
         self._ring(True)
 
     def pause_queue(self, name: str, *, by: By = SOMEBODY) -> bool:
-        return self._acts.pause(name, by)
+        return bool(self._acts.pause(name, by))
 
     def resume_queue(self, name: str, *, by: By = SOMEBODY) -> bool:
-        resumed = self._acts.resume(name, by)
+        resumed = bool(self._acts.resume(name, by))
         self._ring(resumed)
+        return resumed
+
+    def pause_queues(self, *, by: By = SOMEBODY) -> list[str]:
+        return self._acts.pause(None, by)
+
+    def resume_queues(self, *, by: By = SOMEBODY) -> list[str]:
+        resumed = self._acts.resume(None, by)
+        self._ring(bool(resumed))
         return resumed
 
     # -- looking --------------------------------------------------------------------------------

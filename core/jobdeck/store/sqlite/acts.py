@@ -93,23 +93,22 @@ class Acts:
             arrangements.set_limits(connection, name, after)
             arrangements.note(connection, arrangements.LIMIT, by, self._clock.now(), name, before, after)
 
-    def pause(self, name: str, by: By) -> bool:
-        """See `Store.pause_queue`."""
+    def pause(self, name: str | None, by: By) -> list[str]:
+        """See `Store.pause_queue` and `Store.pause_queues`; every queue when `None`."""
         with self._connections.writing() as connection:
             now = self._clock.now()
-            if not pauses.pause(connection, name, now):
-                return False
-            Page.of_queue(connection, pauses.PAUSE, by, now, name, now)
-            return True
+            names = pauses.going_on(connection) if name is None else [name]
+            begun = {each: now for each in names if pauses.pause(connection, each, now)}
+            Page.of_queues(connection, pauses.PAUSE, by, now, begun)
+            return [*begun]
 
-    def resume(self, name: str, by: By) -> bool:
-        """See `Store.resume_queue`."""
+    def resume(self, name: str | None, by: By) -> list[str]:
+        """See `Store.resume_queue` and `Store.resume_queues`; every queue when `None`."""
         with self._connections.writing() as connection:
-            paused_at = pauses.resume(connection, name)
-            if paused_at is None:
-                return False
-            Page.of_queue(connection, pauses.RESUME, by, self._clock.now(), name, paused_at)
-            return True
+            names = pauses.paused(connection) if name is None else [name]
+            ended = {each: at for each in names if (at := pauses.resume(connection, each)) is not None}
+            Page.of_queues(connection, pauses.RESUME, by, self._clock.now(), ended)
+            return [*ended]
 
 
 def cancelled_children(turn: Turn, operation: Operation, parents: Iterable[Job]) -> list[Done]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import apsw
 
-from ...journal import By
+from ...journal import QUEUE_ACTS, By
 from ...states import Operation
 from ..journal import ACT_BYTES, ACTS_KEPT, ACTS_KEPT_FOR, BYTES_KEPT
 from .rows import rows_of
@@ -137,10 +137,11 @@ class Page:
         return act
 
     @classmethod
-    def of_queue(cls, connection: apsw.Connection, operation: str, by: By, at: float, name: str, paused_at: float) -> None:
-        """Write down that a queue was paused or resumed."""
+    def of_queues(cls, connection: apsw.Connection, operation: str, by: By, at: float, pauses: Mapping[str, float]) -> None:
+        """Write down that queues were paused or resumed, each with since when the pause was; nothing, if none was."""
         page = cls(connection, operation, By(by.who), at, ACT_BYTES)
-        page.add([name, paused_at], 40)
+        for name, paused_at in pauses.items():
+            page.add([name, paused_at], 40 + len(name))
         page.write()
 
 
@@ -159,9 +160,9 @@ _PAST = {
     Operation.DELETE: "deleted {}",
     Operation.REPRIORITISE: "changed the priority of {} {how}",
     Operation.EDIT: "edited the {how} of {}",
-    "pause": "paused queue {}",
-    "resume": "resumed queue {}",
-    "limit": "changed the limits of queue {}",
+    "pause": "paused {}",
+    "resume": "resumed {}",
+    "limit": "changed the limits of {}",
     "add schedule": "made schedule {}",
     "edit schedule": "edited schedule {}",
     "pause schedule": "paused schedule {}",
@@ -171,9 +172,12 @@ _PAST = {
 
 
 def told(operation: str, n: int, children: int, first: Any, how: str) -> str:
-    """What was done, in words, to `n` jobs, of which `children` were not named."""
+    """What was done, in words, to `n` jobs, of which `children` were not named; to `n` queues, or to one schedule."""
     named = n - children
-    what = first if isinstance(first, str) else f"job {first}" if named == 1 else f"{named:,} jobs"
+    if operation in QUEUE_ACTS:
+        what = f"queue {first}" if n == 1 else f"{n:,} queues"
+    else:
+        what = first if isinstance(first, str) else f"job {first}" if named == 1 else f"{named:,} jobs"
     more = f", and {children:,} that waited" if children else ""
     return _PAST[operation].format(what, how=how) + more
 

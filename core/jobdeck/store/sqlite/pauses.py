@@ -1,4 +1,4 @@
-"""Pausing and resuming a queue, and how either is undone. An entry is `[name, paused_at]`: the pause that began or ended."""
+"""Pausing and resuming queues, and how either is undone. An entry is `[name, paused_at]`: the pause that began or ended."""
 
 from __future__ import annotations
 
@@ -7,6 +7,23 @@ import apsw
 from ...errors import MovedOn
 
 PAUSE, RESUME = "pause", "resume"
+
+_GO_ON = """
+SELECT queue FROM jobdeck_counts WHERE n > 0
+ UNION SELECT name FROM jobdeck_queues WHERE max_running IS NOT NULL OR rate IS NOT NULL
+ EXCEPT SELECT name FROM jobdeck_queues WHERE paused_at IS NOT NULL
+"""
+_PAUSED = "SELECT name FROM jobdeck_queues WHERE paused_at IS NOT NULL"
+
+
+def going_on(connection: apsw.Connection) -> list[str]:
+    """Every queue there is, those that have jobs or limits, that is not paused."""
+    return sorted(name for (name,) in connection.execute(_GO_ON))
+
+
+def paused(connection: apsw.Connection) -> list[str]:
+    """Every queue that is paused."""
+    return sorted(name for (name,) in connection.execute(_PAUSED))
 
 
 def pause(connection: apsw.Connection, name: str, at: float) -> bool:
