@@ -23,7 +23,7 @@ from ...states import State
 from ..base import Claimed
 from .connection import Connections
 from .rows import JOB_COLUMNS, PLACE, job_of, rows_of
-from .tally import Tally
+from .tally import SqliteTally
 
 _BOARD = """
 SELECT json_array(
@@ -141,7 +141,7 @@ class Claims:
             }
             chosen = _claim(connection, wanted, rooms, told)
             claimed.again = rooms.again
-            tally = Tally()
+            tally = SqliteTally()
             for (queue, kind), n in Counter((row[_QUEUE], row[_KIND]) for row in chosen).items():
                 tally.move(queue, kind, State.PENDING, State.RUNNING, n)
             tally.write(connection)

@@ -9,8 +9,8 @@ import apsw
 
 from ...jobs import Family, IfParentFails, Reason
 from ...states import State
+from ..tally import Tally
 from .rows import rows_of
-from .tally import Tally
 
 _CHILDREN = """
 SELECT waits.parent, child.id, child.queue, child.kind, child.if_parent_fails

@@ -14,8 +14,8 @@ from ...situation import AHEAD_COUNTED, Pace, Parent, Situation, could_serve, se
 from ...states import State
 from ..histogram import middle
 from ..insight import Insight
-from .acts import read_jobs
 from .connection import Connections
+from .house import read_jobs
 from .looks import Looks
 from .rows import Row, rows_of
 

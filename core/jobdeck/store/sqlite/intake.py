@@ -12,12 +12,13 @@ from ...clock import Clock
 from ...errors import JobNotFound, NotUnique, RowRefused, StoreError, StoreFailed
 from ...jobs import Job, NewJob, OnConflict
 from ...states import State
-from .acts import read_jobs
+from ..tally import Tally
 from .connection import Connections
 from .family import settle, stage_released
+from .house import read_jobs
 from .rows import frozen_job, rows_of
 from .shared_commit import SharedCommit
-from .tally import Tally
+from .tally import SqliteTally
 
 # One above the highest id that there is or was.
 _NEXT = "max((SELECT coalesce(max(id), 0) FROM jobdeck_jobs), (SELECT last FROM jobdeck_ids)) + 1"
@@ -85,7 +86,7 @@ class Intake:
     def _enqueue_together(self, connection: apsw.Connection, requests: Sequence[Sequence[NewJob]]) -> list[list[Job]]:
         """Insert jobs that look at no others."""
         now = self._clock.now()
-        tally = Tally()
+        tally = SqliteTally()
         rows = []
         for new in (new for jobs in requests for new in jobs):
             due, state = _due(new, now)
@@ -100,7 +101,7 @@ class Intake:
     def enqueue_in(self, connection: apsw.Connection, jobs: Sequence[NewJob], batch: int | None = None) -> list[Job]:
         """Insert the jobs through this connection, whose transaction is somebody else's business."""
         now = self._clock.now()
-        tally = Tally()
+        tally = SqliteTally()
         stored: list[Job] = []
         changed: list[int] = []
         for new in jobs:
@@ -119,7 +120,7 @@ class Intake:
         """See `Store.enqueue_alike`."""
         now = self._clock.now()
         due, state = _due(pattern, now)
-        tally = Tally()
+        tally = SqliteTally()
         tally.move(pattern.queue, pattern.kind, None, state, len(args))
         told = (
             *(pattern.kind, pattern.queue, pattern.priority, state, pattern.max_attempts, pattern.timeout, now, due),

@@ -14,10 +14,10 @@ from ...jobs import Slot
 from ...metrics import ErrorGroup, Grouping, Metrics, place_of
 from ..histogram import bucket, percentiles
 from ..measures import FAILURES_READ, Measures
+from ..tally import FINE
 from .connection import Connections
 from .depths import oldest_waits, prune_depths, sample_depths
 from .metrics import COARSER
-from .tally import FINE
 
 WIDTHS = (FINE, *(wider for _, _, wider in COARSER))
 _REACH = (*(age for _, age, _ in COARSER), float("inf"))

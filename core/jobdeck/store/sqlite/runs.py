@@ -22,7 +22,7 @@ import apsw
 from ...history import Run, Runs
 from ...jobs import Outcome
 from ...states import State
-from .work import one_line
+from ..records import one_line
 
 RUNNING_READ = 2_000
 """Running jobs that are told at most."""

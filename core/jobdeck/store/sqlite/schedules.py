@@ -12,8 +12,8 @@ from ...jobs import Schedule
 from ...journal import By
 from ...past import PastJob
 from ...states import State
+from ..people import arrangements
 from ..schedules import Schedules
-from . import arrangements
 from .conditions import OF_SCHEDULE, SCHEDULED, schedule_tail
 from .connection import Connections
 from .rows import Row, rows_of, storable, tags_of

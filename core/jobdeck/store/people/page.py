@@ -7,12 +7,10 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
-import apsw
-
 from ...journal import By
 from ...states import Operation
 from ..journal import ACT_BYTES, ACTS_KEPT, ACTS_KEPT_FOR, BYTES_KEPT
-from .rows import rows_of
+from .house import Sql, rows_of
 from .turn import Entry
 
 PART_JOBS = 1000
@@ -40,7 +38,7 @@ def unpacked(blob: bytes) -> list[Entry]:
 class Page:
     """What an act did, gathered while its transaction works. Call `write` once, before that ends."""
 
-    def __init__(self, connection: apsw.Connection, operation: str, by: By, at: float, room: int) -> None:
+    def __init__(self, connection: Sql, operation: str, by: By, at: float, room: int) -> None:
         """Begin.
 
         Args:
@@ -125,11 +123,13 @@ class Page:
             connection.execute(
                 "UPDATE jobdeck_journal SET undone_no = NULL WHERE undone_no IS NOT NULL AND undone_by = ?", (self._by.who,)
             )
-            connection.execute(
-                "INSERT INTO jobdeck_journal (at, who, act, n, kept, bytes, children, told) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (self._at, self._by.who, self._operation, self._n, self.undoable, size, self.children, words),
+            act = int(
+                connection.execute(
+                    "INSERT INTO jobdeck_journal (at, who, act, n, kept, bytes, children, told)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+                    (self._at, self._by.who, self._operation, self._n, self.undoable, size, self.children, words),
+                ).get
             )
-            act = connection.last_insert_rowid()
             if act % TRIM_EVERY == 0:
                 trim(connection, self._at)
         for part in self._parts:
@@ -137,14 +137,14 @@ class Page:
         return act
 
     @classmethod
-    def of_queue(cls, connection: apsw.Connection, operation: str, by: By, at: float, name: str, paused_at: float) -> None:
+    def of_queue(cls, connection: Sql, operation: str, by: By, at: float, name: str, paused_at: float) -> None:
         """Write down that a queue was paused or resumed."""
         page = cls(connection, operation, By(by.who), at, ACT_BYTES)
         page.add([name, paused_at], 40)
         page.write()
 
 
-def add_part(connection: apsw.Connection, act: int, at: float, before: bytes, *, undone: bool) -> None:
+def add_part(connection: Sql, act: int, at: float, before: bytes, *, undone: bool) -> None:
     """Put one more part to an act."""
     connection.execute(
         "INSERT INTO jobdeck_journal_parts (act, part, at, undone, before)"
@@ -178,7 +178,7 @@ def told(operation: str, n: int, children: int, first: Any, how: str) -> str:
     return _PAST[operation].format(what, how=how) + more
 
 
-def trim(connection: apsw.Connection, now: float) -> int:
+def trim(connection: Sql, now: float) -> int:
     """Forget acts that are too old, too many or, together, too large: the oldest first. Returns how many."""
     gone = rows_of(
         connection,

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import apsw
-
 from ...errors import MovedOn
+from .house import Sql
 
 PAUSE, RESUME = "pause", "resume"
 
 
-def pause(connection: apsw.Connection, name: str, at: float) -> bool:
+def pause(connection: Sql, name: str, at: float) -> bool:
     """Claim nothing more from the queue, since `at`; `False` if it was paused before."""
     connection.execute(
         "INSERT INTO jobdeck_queues (name, paused_at) VALUES (?, ?)"
-        " ON CONFLICT DO UPDATE SET paused_at = excluded.paused_at WHERE paused_at IS NULL",
+        " ON CONFLICT (name) DO UPDATE SET paused_at = excluded.paused_at WHERE jobdeck_queues.paused_at IS NULL",
         (name, at),
     )
     return connection.changes() == 1
 
 
-def resume(connection: apsw.Connection, name: str) -> float | None:
+def resume(connection: Sql, name: str) -> float | None:
     """Claim from the queue again; returns since when it was paused, `None` if it was not."""
     paused_at: float | None = connection.execute("SELECT paused_at FROM jobdeck_queues WHERE name = ?", (name,)).get
     if paused_at is not None:
@@ -27,7 +26,7 @@ def resume(connection: apsw.Connection, name: str) -> float | None:
     return paused_at
 
 
-def turn(connection: apsw.Connection, act: str, name: str, paused_at: float, *, undo: bool) -> None:
+def turn(connection: Sql, act: str, name: str, paused_at: float, *, undo: bool) -> None:
     """Undo the act, or do it again: the same pause ends or goes on.
 
     Raises:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from ...errors import JobNotFound, MovedOn
 from ...jobs import Job, Reason
 from ...states import QUEUED, State
-from .rows import rows_of
+from .house import rows_of
 from .turn import Deed, Done, Entry, Turn, check_key, policy_of, take_waits, wait_again
 
 # A job that waits for one that comes back to its end would be told of that end, and run or be cancelled by an undo.
@@ -29,7 +29,7 @@ LOWEST, HIGHEST = -(2**31), 2**31 - 1
 def cancel(turn: Turn, job: Job) -> Done:
     """Queued → `cancelled`; a running job is asked to stop."""
     if job.state is State.RUNNING:
-        turn.connection.execute("UPDATE jobdeck_jobs SET cancelling = 1 WHERE id = ?", (job.id,))
+        turn.connection.execute("UPDATE jobdeck_jobs SET cancelling = true WHERE id = ?", (job.id,))
         return [job.id, job.state], 30, False
     parents = take_waits(turn, job.id) if job.state is State.WAITING else None
     turn.connection.execute("UPDATE jobdeck_jobs SET state = 'cancelled', finished_at = ? WHERE id = ?", (turn.now, job.id))
@@ -87,7 +87,7 @@ def retry(turn: Turn, job: Job) -> Done:
     # Somebody wants it to run now, so a time after which it was not worth starting no longer holds.
     turn.connection.execute(
         "UPDATE jobdeck_jobs SET state = 'pending', scheduled_at = ?1, finished_at = NULL, result = NULL, progress = NULL,"
-        " max_attempts = max(max_attempts, attempt + 1), reason = NULL,"
+        " max_attempts = CASE WHEN max_attempts > attempt THEN max_attempts ELSE attempt + 1 END, reason = NULL,"
         " expires_at = CASE WHEN expires_at > ?1 THEN expires_at END WHERE id = ?2",
         (turn.now, job.id),
     )

@@ -1,27 +1,21 @@
-"""A person's side of the SQLite store: cancel, retry, reprioritise, edit, delete, pause.
+"""A person's side of a store: cancel, retry, reprioritise, edit, delete, pause.
 
 Each act is journaled with what it takes to undo it, in its own transaction.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
-import apsw
-
-from ...clock import Clock
 from ...errors import JobdeckError, JobNotFound, WrongState
 from ...jobs import Changes, Edit, Job, Limits
 from ...journal import By
 from ...states import Operation, State, allows
 from ..journal import ACT_BYTES
 from . import arrangements, deeds, deletion, edits, pauses
-from .connection import Connections
-from .family import any_waits, settle
+from .house import House
 from .page import Page
-from .rows import JOB_COLUMNS, job_of
 from .turn import Done, Turn
 
 _ENDS = {Operation.CANCEL: State.CANCELLED, Operation.DELETE: None}
@@ -34,9 +28,8 @@ Doing = Callable[[Turn, Job], Done]
 class Acts:
     """Transitions that people and programs ask for, of jobs that are in the queue."""
 
-    def __init__(self, connections: Connections, clock: Clock) -> None:
-        self._connections = connections
-        self._clock = clock
+    def __init__(self, house: House) -> None:
+        self._house = house
 
     def cancel(self, ids: Sequence[int], by: By) -> Changes:
         """See `Store.cancel_jobs`."""
@@ -63,10 +56,10 @@ class Acts:
         """Do it to each job that is in a state for it; say of the others why not."""
         done: list[int] = []
         refused: dict[int, JobdeckError] = {}
-        with self._connections.writing() as connection:
-            turn = Turn(connection, self._clock.now())
+        with self._house.writing() as connection:
+            turn = Turn.begin(self._house, connection)
             page = Page(connection, operation, by, turn.now, ACT_BYTES)
-            found = {job.id: job for job in read_jobs(connection, ids, 0.0)}
+            found = {job.id: job for job in self._house.jobs(connection, ids)}
             for job_id in dict.fromkeys(ids):
                 job = found.get(job_id)
                 if job is None:
@@ -88,15 +81,16 @@ class Acts:
 
     def limit(self, name: str, limits: Limits, by: By) -> None:
         """See `Store.limit_queue`."""
-        with self._connections.writing() as connection:
+        with self._house.writing() as connection:
+            self._house.alone(connection)
             before, after = arrangements.limits_of(connection, name), [limits.running, limits.rate, limits.period]
             arrangements.set_limits(connection, name, after)
-            arrangements.note(connection, arrangements.LIMIT, by, self._clock.now(), name, before, after)
+            arrangements.note(connection, arrangements.LIMIT, by, self._house.now(connection), name, before, after)
 
     def pause(self, name: str, by: By) -> bool:
         """See `Store.pause_queue`."""
-        with self._connections.writing() as connection:
-            now = self._clock.now()
+        with self._house.writing() as connection:
+            now = self._house.now(connection)
             if not pauses.pause(connection, name, now):
                 return False
             Page.of_queue(connection, pauses.PAUSE, by, now, name, now)
@@ -104,26 +98,19 @@ class Acts:
 
     def resume(self, name: str, by: By) -> bool:
         """See `Store.resume_queue`."""
-        with self._connections.writing() as connection:
+        with self._house.writing() as connection:
+            self._house.alone(connection)
             paused_at = pauses.resume(connection, name)
             if paused_at is None:
                 return False
-            Page.of_queue(connection, pauses.RESUME, by, self._clock.now(), name, paused_at)
+            Page.of_queue(connection, pauses.RESUME, by, self._house.now(connection), name, paused_at)
             return True
 
 
 def cancelled_children(turn: Turn, operation: Operation, parents: Iterable[Job]) -> list[Done]:
     """Tell those that wait for jobs which were cancelled or deleted; returns what it takes to bring back the cancelled."""
-    if operation not in _ENDS or not any_waits(turn.connection):
+    if operation not in _ENDS or not turn.house.any_waits(turn.connection):
         return []
     ended = {job.id: _ENDS[operation] for job in parents if job.state is not State.RUNNING}
-    children = settle(turn.connection, turn.tally, ended, turn.now)
+    children = turn.house.settle(turn.connection, turn.tally, ended, turn.now)
     return [deeds.child(*child) for child in children.items()]
-
-
-def read_jobs(connection: apsw.Connection, ids: Sequence[int], skew: float) -> Iterator[Job]:
-    """The jobs with these ids, in no order."""
-    rows = connection.execute(
-        f"SELECT {JOB_COLUMNS} FROM jobdeck_jobs WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(list(ids)),)
-    )
-    return map(job_of(skew), rows)

@@ -13,7 +13,7 @@ from typing import Any
 from ...errors import InvalidOption, JobNotFound, MovedOn
 from ...jobs import Edit, Job
 from ...states import QUEUED, State
-from .rows import rows_of
+from .house import rows_of
 from .turn import Deed, Done, Entry, Turn
 
 _COLUMNS = ("args", "queue", "priority", "max_attempts", "scheduled_at", "tags")

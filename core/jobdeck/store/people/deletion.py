@@ -12,7 +12,7 @@ from typing import Any
 from ...errors import MovedOn
 from ...jobs import Job
 from ...states import FINAL, State
-from .rows import Row
+from ..records import Row
 from .turn import Deed, Done, Entry, Turn, check_key, take_waits, wait_again
 
 LOG_BYTES = 256 << 10
@@ -59,13 +59,13 @@ def _restore(turn: Turn, job: Job | None, entry: Entry, _at: float) -> None:
     if state not in FINAL or row["unique_final"] & _KEEPS[state]:
         check_key(turn, job_id, row["unique_key"])
     row["state"] = wait_again(turn, job_id, state, parents, row["scheduled_at"], row["if_parent_fails"])
-    _put(turn, "INSERT", "jobdeck_jobs", [row])
+    _put(turn, "jobdeck_jobs", [row])
     # A late result or the like may have left something of the job, which then stays as it is.
-    _put(turn, "INSERT OR IGNORE", "jobdeck_attempts", _named(attempts))
-    _put(turn, "INSERT OR IGNORE", "jobdeck_logs", _named(logs))
-    _put(turn, "INSERT OR IGNORE", "jobdeck_batches", _named(batch))
+    _put(turn, "jobdeck_attempts", _named(attempts), "ON CONFLICT DO NOTHING")
+    _put(turn, "jobdeck_logs", _named(logs), "ON CONFLICT DO NOTHING")
+    _put(turn, "jobdeck_batches", _named(batch), "ON CONFLICT DO NOTHING")
     pairs = [(job_id, parent) for parent in after]
-    turn.connection.executemany("INSERT OR IGNORE INTO jobdeck_after (child, parent) VALUES (?, ?)", pairs)
+    turn.connection.executemany("INSERT INTO jobdeck_after (child, parent) VALUES (?, ?) ON CONFLICT DO NOTHING", pairs)
     turn.tally.move(row["queue"], row["kind"], None, row["state"])
 
 
@@ -108,12 +108,12 @@ def _named(kept: list[Any]) -> Iterator[dict[str, Any]]:
         yield dict(zip(kept[0].split(", "), row, strict=True))
 
 
-def _put(turn: Turn, insert: str, table: str, rows: Iterable[dict[str, Any]]) -> None:
-    """Insert rows; a column that has gone from the schema since they were kept is left out."""
+def _put(turn: Turn, table: str, rows: Iterable[dict[str, Any]], otherwise: str = "") -> None:
+    """Insert rows, or do otherwise; a column that has gone from the schema since they were kept is left out."""
     known = turn.columns(table).split(", ")
     for row in rows:
         names = [name for name in known if name in row]
         turn.connection.execute(
-            f"{insert} INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",
+            f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))}) {otherwise}",
             [row[name] for name in names],
         )

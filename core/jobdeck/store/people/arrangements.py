@@ -10,14 +10,12 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import apsw
-
 from ...cron import next_tick
 from ...errors import MovedOn
 from ...jobs import Schedule
 from ...journal import SCHEDULE_ACTS, By
+from .house import Sql, rows_of
 from .page import Page
-from .rows import rows_of
 from .turn import Entry
 
 LIMIT = "limit"
@@ -44,22 +42,22 @@ _WHEN = [_DECIDED.index(name) for name in ("cron", "timezone", "paused_at")]
 _COLUMNS = ", ".join(_DECIDED + _TOLD)
 
 
-def limits_of(connection: apsw.Connection, name: str) -> Thing:
+def limits_of(connection: Sql, name: str) -> Thing:
     """The limits of a queue as they are stored."""
     found = rows_of(connection, f"SELECT {_LIMITS} FROM jobdeck_queues WHERE name = ?", (name,))
     return [*found[0]] if found else [None, None, None]
 
 
-def set_limits(connection: apsw.Connection, name: str, limits: Sequence[Any]) -> None:
+def set_limits(connection: Sql, name: str, limits: Sequence[Any]) -> None:
     """These limits, and no others."""
     connection.execute(
-        f"INSERT INTO jobdeck_queues (name, {_LIMITS}) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+        f"INSERT INTO jobdeck_queues (name, {_LIMITS}) VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET"
         " max_running = excluded.max_running, rate = excluded.rate, rate_period = excluded.rate_period",
         (name, *limits),
     )
 
 
-def schedule_as_stored(connection: apsw.Connection, name: str) -> Thing:
+def schedule_as_stored(connection: Sql, name: str) -> Thing:
     """The schedule as it is stored; `None` where there is none."""
     found = rows_of(connection, f"SELECT {_COLUMNS} FROM jobdeck_schedules WHERE name = ?", (name,))
     return [*found[0]] if found else None
@@ -71,7 +69,7 @@ def stored(schedule: Schedule) -> list[Any]:
     return [*(values | {"tags": json.dumps(schedule.tags)}).values()]
 
 
-def note(connection: apsw.Connection, operation: str, by: By, at: float, name: str, before: Thing, after: Thing) -> None:
+def note(connection: Sql, operation: str, by: By, at: float, name: str, before: Thing, after: Thing) -> None:
     """Write down that it was changed; nothing, where it was not."""
     if _decided(before, operation) != _decided(after, operation):
         page = Page(connection, operation, By(by.who), at, ROOM)
@@ -83,7 +81,7 @@ ROOM = 1 << 20
 """Bytes that are kept of one such act; arguments are smaller."""
 
 
-def turn(connection: apsw.Connection, now: float, operation: str, entry: Entry, *, undo: bool) -> Entry:
+def turn(connection: Sql, now: float, operation: str, entry: Entry, *, undo: bool) -> Entry:
     """Undo the act, or do it again; returns what it takes to turn it back.
 
     Raises:
@@ -91,7 +89,7 @@ def turn(connection: apsw.Connection, now: float, operation: str, entry: Entry, 
     """
     name, before, after = entry
     expected, wanted = (after, before) if undo else (before, after)
-    restore: Callable[[apsw.Connection, float, str, Thing, Thing], None]
+    restore: Callable[[Sql, float, str, Thing, Thing], None]
     restore = _restore_limits if operation == LIMIT else _restore_schedule
     restore(connection, now, name, expected, wanted)
     return entry
@@ -101,14 +99,14 @@ def _decided(thing: Thing, operation: str) -> Thing:
     return thing if thing is None or operation == LIMIT else thing[: len(_DECIDED)]
 
 
-def _restore_limits(connection: apsw.Connection, _now: float, name: str, expected: Thing, wanted: Thing) -> None:
+def _restore_limits(connection: Sql, _now: float, name: str, expected: Thing, wanted: Thing) -> None:
     if limits_of(connection, name) != expected:
         raise MovedOn(name, "got other limits since")
     assert wanted is not None
     set_limits(connection, name, wanted)
 
 
-def _restore_schedule(connection: apsw.Connection, now: float, name: str, expected: Thing, wanted: Thing) -> None:
+def _restore_schedule(connection: Sql, now: float, name: str, expected: Thing, wanted: Thing) -> None:
     there = schedule_as_stored(connection, name)
     if _decided(there, "") != _decided(expected, ""):
         problem = "was deleted since" if there is None else "was made again since" if expected is None else "was changed since"
@@ -124,7 +122,11 @@ def _restore_schedule(connection: apsw.Connection, now: float, name: str, expect
     if told[0] <= now:
         told = [_following(decided, told[0], now), *told[1:]]
     marks = ", ".join("?" * (len(_DECIDED) + len(_TOLD) + 1))
-    connection.execute(f"INSERT OR REPLACE INTO jobdeck_schedules (name, {_COLUMNS}) VALUES ({marks})", (name, *decided, *told))
+    same = ", ".join(f"{column} = excluded.{column}" for column in _DECIDED + _TOLD)
+    connection.execute(
+        f"INSERT INTO jobdeck_schedules (name, {_COLUMNS}) VALUES ({marks}) ON CONFLICT (name) DO UPDATE SET {same}",
+        (name, *decided, *told),
+    )
 
 
 def _following(decided: Sequence[Any], tick: float, now: float) -> float:

@@ -1,4 +1,4 @@
-"""The journal of the SQLite store: undo, redo, and looking at it."""
+"""The journal of a store: undo, redo, and looking at it."""
 
 from __future__ import annotations
 
@@ -6,20 +6,17 @@ import json
 from collections.abc import Callable
 from functools import partial
 
-import apsw
-
-from ...clock import Clock
 from ...errors import ActNotFound, JobdeckError, JobNotFound, NothingToUndo, WrongAct, WrongState
 from ...jobs import Job
 from ...journal import Act, Undoing
 from ...states import Operation, allows
 from ..journal import Journal
+from ..records import Row
 from . import arrangements, deeds, deletion, edits, pauses
-from .acts import cancelled_children, read_jobs
-from .connection import Connections
+from .acts import cancelled_children
 from .deeds import is_child
+from .house import House, Sql, rows_of
 from .page import add_part, packed, trim, unpacked
-from .rows import Row, rows_of
 from .turn import Entry, Turn
 
 _COLUMNS = "id, at, who, act, n, kept, told, undone, undone_at, undone_by"
@@ -37,31 +34,30 @@ Turning = Callable[[Turn, Entry], Entry]
 """Undoes one entry, or does it again; returns what it takes to turn it back. Raises a `JobdeckError` that says why not."""
 
 
-class SqliteJournal(Journal):
+class KeptJournal(Journal):
     """Acts and their inverses, in the tables of the queue itself."""
 
-    def __init__(self, connections: Connections, clock: Clock, ring: Callable[[], None]) -> None:
+    def __init__(self, house: House, ring: Callable[[], None]) -> None:
         """Look into the journal.
 
         Args:
-            connections: where it is.
-            clock: what time it is.
+            house: where it is.
             ring: wakes the workers once what was changed can be seen.
         """
-        self._connections = connections
-        self._clock = clock
+        self._house = house
         self._ring = ring
 
     def undo(self, act_id: int | None = None, *, by: str = "somebody", who: str | None = None) -> Undoing:
-        with self._connections.writing() as connection:
-            found = act_id or _next(connection, "undone_at IS NULL AND (?1 IS NULL OR who = ?1) ORDER BY id DESC", who)
+        with self._house.writing() as connection:
+            self._house.alone(connection)
+            found = act_id or _next(connection, "undone_at IS NULL AND who = coalesce(?, who) ORDER BY id DESC", who)
             if found is None:
                 raise NothingToUndo(who)
             parts = self._parts(connection, found, redo=False)
             connection.execute(
                 "UPDATE jobdeck_journal SET undone_at = ?, undone_by = ?,"
                 " undone_no = (SELECT coalesce(max(undone_no), 0) + 1 FROM jobdeck_journal) WHERE id = ?",
-                (self._clock.now(), by, found),
+                (self._house.now(connection), by, found),
             )
         done, refused = self._take(found, parts, redo=False)
         if not done:
@@ -70,15 +66,16 @@ class SqliteJournal(Journal):
         return Undoing(act, tuple(done), refused, max(0, act.n - act.undone - len(refused)))
 
     def redo(self, act_id: int | None = None, *, by: str = "somebody", who: str | None = None) -> Undoing:
-        with self._connections.writing() as connection:
-            newest = "undone_no IS NOT NULL AND (?1 IS NULL OR undone_by = ?1) ORDER BY undone_no DESC"
+        with self._house.writing() as connection:
+            self._house.alone(connection)
+            newest = "undone_no IS NOT NULL AND undone_by = coalesce(?, undone_by) ORDER BY undone_no DESC"
             found = act_id or _next(connection, newest, who)
             if found is None:
                 raise NothingToUndo(who, redo=True)
             parts = self._parts(connection, found, redo=True)
         done, refused = self._take(found, parts, redo=True)
         if done:
-            with self._connections.writing() as connection:
+            with self._house.writing() as connection:
                 connection.execute(
                     "UPDATE jobdeck_journal SET undone_at = NULL, undone_by = NULL, undone_no = NULL WHERE id = ?", (found,)
                 )
@@ -87,14 +84,14 @@ class SqliteJournal(Journal):
         return Undoing(self._act(found), tuple(done), refused)
 
     def list_acts(self, limit: int) -> list[Act]:
-        with self._connections.reading() as connection:
+        with self._house.reading() as connection:
             rows = rows_of(connection, f"SELECT {_COLUMNS} FROM jobdeck_journal ORDER BY id DESC LIMIT ?", (limit,))
         return [_act_of(row) for row in rows]
 
     def acts_on(self, job_id: int, since: float, room: int) -> list[Act]:
         # The parts are deflated, so they have to be read; the newest tell most, and a bound keeps it cheap.
         found: list[int] = []
-        with self._connections.reading() as connection:
+        with self._house.reading() as connection:
             parts = connection.execute(
                 "SELECT part.act, part.before FROM jobdeck_journal_parts AS part JOIN jobdeck_journal AS act"
                 " ON act.id = part.act WHERE act.at >= ? AND act.act NOT IN (?, ?) AND length(part.before) <= ?"
@@ -112,12 +109,12 @@ class SqliteJournal(Journal):
         return [_act_of(row) for row in rows]
 
     def prune(self) -> int:
-        with self._connections.writing() as connection:
-            return trim(connection, self._clock.now())
+        with self._house.writing() as connection:
+            return trim(connection, self._house.now(connection))
 
     # -- the parts of an act ----------------------------------------------------------------------
 
-    def _parts(self, connection: apsw.Connection, act: int, *, redo: bool) -> list[int]:
+    def _parts(self, connection: Sql, act: int, *, redo: bool) -> list[int]:
         """The parts of the act that are to be turned."""
         if not rows_of(connection, "SELECT id FROM jobdeck_journal WHERE id = ?", (act,)):
             raise ActNotFound(act)
@@ -128,11 +125,11 @@ class SqliteJournal(Journal):
 
     def _not_next(self, act: int) -> None:
         """Nothing of the act could be turned: whoever asks for the next one shall not meet it again."""
-        with self._connections.writing() as connection:
+        with self._house.writing() as connection:
             connection.execute("UPDATE jobdeck_journal SET undone_no = NULL WHERE id = ?", (act,))
 
     def _act(self, act: int) -> Act:
-        with self._connections.reading() as connection:
+        with self._house.reading() as connection:
             for row in rows_of(connection, f"SELECT {_COLUMNS} FROM jobdeck_journal WHERE id = ?", (act,)):
                 return _act_of(row)
         raise ActNotFound(act)
@@ -141,23 +138,22 @@ class SqliteJournal(Journal):
         done: list[int | str] = []
         refused: Refused = {}
         for part in parts:
-            with self._connections.writing() as connection:
-                done += _take_part(connection, self._clock.now(), act, part, refused, redo=redo)
+            with self._house.writing() as connection:
+                done += _take_part(self._house, connection, act, part, refused, redo=redo)
         if done:
             self._ring()
         return done, refused
 
 
-def _next(connection: apsw.Connection, condition: str, who: str | None) -> int | None:
+def _next(connection: Sql, condition: str, who: str | None) -> int | None:
     """The act that meets the condition and comes first."""
     found: int | None = connection.execute(f"SELECT id FROM jobdeck_journal WHERE {condition} LIMIT 1", (who,)).get
     return found
 
 
-def _take_part(
-    connection: apsw.Connection, now: float, act: int, part: int, refused: Refused, *, redo: bool
-) -> list[int | str]:
+def _take_part(house: House, connection: Sql, act: int, part: int, refused: Refused, *, redo: bool) -> list[int | str]:
     """Undo a part, or do it again; what was refused stays as it is. Returns the jobs for which it was done."""
+    house.alone(connection)
     rows = rows_of(
         connection,
         "SELECT act.act, part.at, part.before FROM jobdeck_journal_parts AS part JOIN jobdeck_journal AS act"
@@ -167,7 +163,7 @@ def _take_part(
     if not rows:
         return []  # somebody else has just done it
     operation, at, before = rows[0]
-    turn = Turn(connection, now)
+    turn = Turn.begin(house, connection)
     # The lowest id first: a job may wait for one of a lower id that comes back with it.
     entries = sorted(unpacked(before), key=lambda entry: entry[0])
     forgotten = 0
@@ -176,7 +172,7 @@ def _take_part(
     if arrangements.is_arrangement(operation):
         each = partial(_turn_edit, operation, undo=not redo)
     elif operation not in (pauses.PAUSE, pauses.RESUME):
-        found = {job.id: job for job in read_jobs(connection, [entry[0] for entry in entries], 0.0)}
+        found = {job.id: job for job in house.jobs(connection, [entry[0] for entry in entries])}
         each = partial(_again if redo else _undo, Operation(operation), found, at)
     if redo:  # children are cancelled by what becomes of their parents, those of then or others
         forgotten = len(entries)
@@ -196,7 +192,7 @@ def _take_part(
     turn.tally.write(connection)
     if turned or forgotten:
         connection.execute("DELETE FROM jobdeck_journal_parts WHERE act = ? AND part = ?", (act, part))
-        for some, when, undone in ((turned, now if redo else at, not redo), (left, at, redo)):
+        for some, when, undone in ((turned, turn.now if redo else at, not redo), (left, at, redo)):
             if some:
                 add_part(connection, act, when, packed(some), undone=undone)
         connection.execute(

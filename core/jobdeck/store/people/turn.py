@@ -7,13 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import apsw
-
 from ...errors import KeyTaken, MovedOn
 from ...jobs import IfParentFails, Job
 from ...states import State
-from .rows import rows_of
-from .tally import Tally
+from ..tally import Tally
+from .house import House, Sql, rows_of
 
 Entry = list[Any]
 """What it takes to undo an act on one job, as JSON; it begins with the job's id."""
@@ -25,15 +23,21 @@ Done = tuple[Entry, int, bool]
 class Turn:
     """One transaction that changes jobs."""
 
-    connection: apsw.Connection
+    house: House
+    connection: Sql
     now: float
-    tally: Tally = field(default_factory=Tally)
+    tally: Tally
     _columns: dict[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def begin(cls, house: House, connection: Sql) -> Turn:
+        """Begin to change jobs in the connection's open transaction."""
+        return cls(house, connection, house.now(connection), house.tally())
+
     def columns(self, table: str) -> str:
-        """A table's stored columns, as SQL lists them: all but those that SQLite computes."""
+        """A table's stored columns, as SQL lists them: all but those that the database computes."""
         if table not in self._columns:
-            self._columns[table] = ", ".join(row[1] for row in self.connection.execute(f"PRAGMA table_info({table})"))
+            self._columns[table] = self.house.columns(self.connection, table)
         return self._columns[table]
 
 
@@ -111,7 +115,7 @@ def wait_again(
             if policy == IfParentFails.RUN:
                 continue
         waits.append((parent, job_id))
-    turn.connection.executemany("INSERT OR IGNORE INTO jobdeck_waits (parent, child) VALUES (?, ?)", waits)
+    turn.connection.executemany("INSERT INTO jobdeck_waits (parent, child) VALUES (?, ?) ON CONFLICT DO NOTHING", waits)
     if waits:
         return State.WAITING
     return State.SCHEDULED if due > turn.now else State.PENDING
