@@ -38,8 +38,9 @@ from ..base import SOMEBODY, Claimed, Lost, Renewal, Store
 from ..doorbell import Doorbell
 from ..people.acts import Acts
 from ..people.journal import KeptJournal
+from ..rooms import Wanted
 from .care import SqliteCare
-from .claim import Claims, Wanted
+from .claim import Claims
 from .connection import Connections
 from .family import read_family
 from .guest import guest
