@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 import apsw
+import pytest
 
 from jobdeck import Job, NewJob, Queue, Registry, Settings, State
 from jobdeck.jobs import Completion, Failure, Nap, Release, Stop
@@ -81,6 +82,11 @@ class Bench:
         self.store = store
         self.clock = clock
         self.path = path
+
+    def again(self) -> Store:
+        """A second store in the same place: another process, as far as the store can tell."""
+        kind = next(name for name in STORES if f".{name}" in type(self.store).__module__)
+        return STORES[kind](self.path, self.clock)
 
     def enqueue(self, *jobs: NewJob) -> list[Job]:
         return self.store.enqueue_jobs(jobs or [new()])
@@ -154,6 +160,10 @@ class Bench:
     # -- past the front door -----------------------------------------------------------------------
 
     def rows(self, query: str, *bound: Any) -> list[tuple[Any, ...]]:
+        if "postgres" in type(self.store).__module__:
+            from tests.core import postgres
+
+            return postgres.rows(self.path, query, bound)
         connection = apsw.Connection(str(self.path))
         try:
             return connection.execute(query, bound).fetchall()
@@ -183,8 +193,18 @@ def open_sqlite(path: Path, clock: FakeClock) -> Store:
     return SqliteStore(path, clock=clock, random=Random(7), synchronous="OFF")
 
 
-STORES = {"sqlite": open_sqlite}
-"""Every store that the conformance suite runs on."""
+def open_postgres(path: Path, clock: FakeClock) -> Store:
+    from tests.core.postgres import database_at
+
+    from jobdeck.store.postgres import PostgresStore
+
+    return PostgresStore(database_at(path), clock=clock, random=Random(7))
+
+
+STORES: dict[str, Callable[[Path, FakeClock], Store]] = {"sqlite": open_sqlite, "postgres": open_postgres}
+"""Every store that the conformance suite runs on. What is not a file is known by a path all the same."""
+EVERY_STORE = [pytest.param(name, marks=[] if name == "sqlite" else [getattr(pytest.mark, name)]) for name in STORES]
+"""Them as parameters of a test. Those that need a server have a marker, and so a run, of their own."""
 
 
 def registry(**handlers: Callable[..., Any]) -> Registry:

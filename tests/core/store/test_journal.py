@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.core.helpers import STORES, Bench, FakeClock, new, wait_until
+from tests.core.helpers import EVERY_STORE, STORES, Bench, FakeClock, new, wait_until
 
 from jobdeck import Changes, Edit, Job, JobNotFound, KeyTaken, MovedOn, NothingToUndo, State, WrongAct, WrongState
 from jobdeck.errors import ActNotFound
@@ -784,7 +784,7 @@ act_steps = st.lists(
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
 @given(steps=act_steps)
-@pytest.mark.parametrize("store", STORES)
+@pytest.mark.parametrize("store", EVERY_STORE)
 def test_whatever_was_done_undoing_it_all_leaves_everything_as_it_was(
     store: str, steps: list[Any], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

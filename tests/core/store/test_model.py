@@ -29,7 +29,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from tests.core.helpers import STORES, Bench, FakeClock, new
+from tests.core.helpers import EVERY_STORE, STORES, Bench, FakeClock, new
 
 from jobdeck import FINAL, QUEUED, Edit, IfParentFails, Job, JobdeckError, Reason, State
 
@@ -467,7 +467,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.bench.check_counters()
 
 
-@pytest.mark.parametrize("store", STORES)
+@pytest.mark.parametrize("store", EVERY_STORE)
 def test_the_store_does_what_a_plain_model_of_it_does(store: str) -> None:
     machine = type("Machine", (StoreMachine,), {"opens": staticmethod(STORES[store])})
     run_state_machine_as_test(

@@ -79,6 +79,10 @@ class House(ABC):
         """The jobs with these ids, in no order. They are what they are until the transaction ends."""
 
     @abstractmethod
+    def states(self, connection: Sql, ids: Sequence[int]) -> Mapping[int, State]:
+        """The states of those of the jobs that exist. They are what they are until the transaction ends."""
+
+    @abstractmethod
     def any_waits(self, connection: Sql) -> bool:
         """Whether any job waits for another."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -100,8 +99,7 @@ def wait_again(
     """
     if before != State.WAITING:
         return State(before)
-    query = "SELECT id, state FROM jobdeck_jobs WHERE id IN (SELECT value FROM json_each(?))"
-    states = {row[0]: row[1] for row in rows_of(turn.connection, query, (json.dumps(parents or []),))}
+    states = turn.house.states(turn.connection, parents or [])
     waits = []
     for parent in parents or []:
         state = states.get(parent)

@@ -12,8 +12,8 @@ from ...backlog import Backlog, served_by
 from ...jobs import Latency, QueueInfo, Slot, WorkerInfo
 from ...states import State
 from ..histogram import bucket
+from ..measuring import RUNNING, WIDTHS, Slices, Sums
 from .depths import oldest_waits
-from .measures import RUNNING, WIDTHS, Slices, Sums
 from .rows import rows_of
 
 _FROM = f"FROM jobdeck_metrics WHERE width IN ({', '.join(map(str, WIDTHS))}) AND slot >= :begin"

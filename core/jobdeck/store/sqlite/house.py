@@ -48,6 +48,10 @@ class SqliteHouse(House):
     def jobs(self, connection: Any, ids: Sequence[int]) -> Iterator[Job]:
         return read_jobs(connection, ids, 0.0)
 
+    def states(self, connection: Any, ids: Sequence[int]) -> Mapping[int, State]:
+        query = "SELECT id, state FROM jobdeck_jobs WHERE id IN (SELECT value FROM json_each(?))"
+        return {job_id: State(state) for job_id, state in connection.execute(query, (json.dumps(list(ids)),))}
+
     def any_waits(self, connection: Any) -> bool:
         return family.any_waits(connection)
 

@@ -99,8 +99,8 @@ class SqliteInsight(Insight):
             )
 
     def backlogs(self, *, seconds: float, slots: int, lease: float) -> list[Backlog]:
+        from ..measuring import Slices
         from .backlogs import read_backlogs  # imported late: few who open the queue ask
-        from .measures import Slices
 
         now = self._clock.now()
         with self._connections.reading() as connection:

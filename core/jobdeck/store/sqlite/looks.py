@@ -14,10 +14,10 @@ from ...clock import Clock
 from ...jobs import Attempt, Batch, Job, Limits, LogLine, Overview, QueueInfo, Stopping, WorkerInfo
 from ...query import Condition
 from ...states import State
+from ..measuring import Slices, measured
 from .conditions import Bound, where
 from .connection import Connections
 from .house import read_jobs
-from .measures import Slices, measured
 from .pages import COUNTED, ids_query
 from .rows import ATTEMPT_COLUMNS, JOB_COLUMNS, LOG_COLUMNS, attempt_of, job_of, log_line_of, rows_of
 
