@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
-from .clock import Clock
+from .clock import Clock, SystemClock
 from .errors import StoreRefused
 from .findings import Finding
 from .settings import Settings, default_database
 from .store.base import Store
+
+_SERVERS = ("postgresql", "postgres")
 
 
 def open_store(where: str, settings: Settings, clock: Clock, random: Random, *, adopt: bool) -> Store:
@@ -20,6 +22,8 @@ def open_store(where: str, settings: Settings, clock: Clock, random: Random, *, 
     Raises:
         StoreRefused: it cannot be used; nothing in it was changed.
     """
+    if is_server(where):
+        return _open_server(where, settings, clock, random)
     file = sqlite_file(where)
     from .store.sqlite import SqliteStore
 
@@ -27,6 +31,25 @@ def open_store(where: str, settings: Settings, clock: Clock, random: Random, *, 
         with contextlib.suppress(OSError):  # what is wrong with it is said by the store
             file.parent.mkdir(parents=True, exist_ok=True)
     return SqliteStore(file, clock=clock, random=random, synchronous=settings.synchronous, adopt=adopt)
+
+
+def is_server(where: str) -> bool:
+    """Whether the name is the address of a PostgreSQL database."""
+    return where.partition("://")[0] in _SERVERS and "://" in where
+
+
+def _open_server(where: str, settings: Settings, clock: Clock, random: Random) -> Store:
+    try:
+        from .store.postgres import PostgresStore
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != "psycopg":
+            raise
+        raise StoreRefused(
+            where, "is a PostgreSQL database, and the driver for it is not installed; pip install 'jobdeck[postgres]'"
+        ) from None
+    # The machine's own clock is one of many there: all go by the server's.
+    given = None if isinstance(clock, SystemClock) else clock
+    return PostgresStore(where, clock=given, random=random, synchronous=settings.synchronous)
 
 
 def examine_store(where: str, settings: Settings, clock: Clock, *, full: bool) -> Sequence[Finding]:
@@ -53,7 +76,7 @@ def sqlite_file(where: str) -> Path:
     elif scheme == "sqlite":
         path = rest.removeprefix("/")
     else:
-        raise StoreRefused(where, f"names a {scheme} database, and this jobdeck works on SQLite files only; give a path")
+        raise StoreRefused(where, f"names a {scheme} database, and this jobdeck works on SQLite and PostgreSQL; give a path")
     try:
         return Path(path).expanduser()
     except RuntimeError:

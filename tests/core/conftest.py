@@ -22,7 +22,7 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> I
     if request.param == "postgres":
         from tests.core import postgres
 
-        postgres.drop(path)
+        postgres.give_back(path)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

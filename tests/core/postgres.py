@@ -10,6 +10,7 @@ import atexit
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -53,6 +54,8 @@ class Server:
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="jdpg"))  # a socket's path has to be short
         self._count = 0
+        self._free: list[str] = []
+        self._own: psycopg.Connection[Any] | None = None
         self._as: list[str] = []
         if os.getuid() == 0:
             user = next(found for name in _UNPRIVILEGED if (found := _user(name)))
@@ -93,7 +96,8 @@ class Server:
     def stop(self) -> None:
         """Stop it at once, as a crash would."""
         if self._process is not None:
-            self._process.terminate() if self._process.poll() is not None else self._process.send_signal(3)
+            self._own = None
+            self._process.send_signal(signal.SIGQUIT)
             self._process.wait(30)
             self._process = None
 
@@ -104,15 +108,46 @@ class Server:
 
     def run(self, statement: str) -> None:
         """Run a statement in the database that every server has."""
-        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(statement)  # type: ignore[call-overload]
+        if self._own is None:
+            self._own = psycopg.connect(self.url("postgres"), autocommit=True)
+        self._own.execute(statement)  # type: ignore[call-overload]
 
     def new_database(self) -> str:
-        """The name of a new database that holds an empty queue."""
+        """The name of a database that holds an empty queue."""
+        if self._free:
+            return self._free.pop()
         self._count += 1
         name = f"test_{self._count}"
-        self.run(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE} STRATEGY file_copy")
+        self.run(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
         return name
+
+    def take_back(self, name: str) -> None:
+        """Empty a database for the next test: it takes a tenth of the time of making a new one."""
+        try:
+            with psycopg.connect(self.url(name), autocommit=True) as connection:
+                connection.execute(_ALONE)
+                connection.execute(_EMPTY)
+        except psycopg.Error:  # of a test that has changed more than rows
+            self.run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        else:
+            self._free.append(name)
+
+
+_ALONE = """
+SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+_EMPTY = """
+DO $$
+DECLARE each text;
+BEGIN
+    FOR each IN SELECT relname FROM pg_class WHERE relkind = 'r' AND relname LIKE 'jobdeck%' AND relname <> 'jobdeck_meta' LOOP
+        EXECUTE format('DELETE FROM %I', each);
+    END LOOP;
+    FOR each IN SELECT relname FROM pg_class WHERE relkind = 'S' AND relname LIKE 'jobdeck%' LOOP
+        EXECUTE format('SELECT setval(%L, 1, false)', each);
+    END LOOP;
+END $$
+"""
 
 
 def _user(name: str) -> pwd.struct_passwd | None:
@@ -142,11 +177,11 @@ def is_there(path: Path) -> bool:
     return path in _DATABASES
 
 
-def drop(path: Path) -> None:
-    """Remove the database that stands for the path."""
+def give_back(path: Path) -> None:
+    """The database that stands for the path is of no use any more."""
     name = _DATABASES.pop(path, None)
     if name is not None:
-        server().run(f"DROP DATABASE {name} WITH (FORCE)")
+        server().take_back(name)
 
 
 def rows(path: Path, query: str, bound: Sequence[Any]) -> list[tuple[Any, ...]]:

@@ -221,6 +221,7 @@ def test_an_empty_queue_has_no_past(bench: Bench) -> None:
     assert runs(bench, 0, 10).runs == ()
 
 
+@pytest.mark.sqlite
 def test_the_ways_into_the_past_go_by_an_index_on_the_end(bench: Bench) -> None:
     from jobdeck.store.sqlite.runs import ENDED, FAILURES
 

@@ -231,6 +231,7 @@ def test_the_jobs_of_a_schedule_are_told_newest_first_with_what_became_of_them(b
     assert bench.store.schedules.history("nobody", 9) == []
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("name", ["s", "übung", "a:b/c@d+e.f-g_h"])
 def test_a_filter_finds_the_jobs_of_a_schedule_through_their_own_index(bench: Bench, name: str) -> None:
     bench.store.schedules.add(hourly(name))

@@ -17,6 +17,8 @@ from jobdeck.store.sqlite import SqliteStore
 from jobdeck.store.sqlite.shared_commit import SharedCommit
 from jobdeck.store.sqlite.tally import SqliteTally
 
+pytestmark = pytest.mark.sqlite
+
 
 def at_once(*acts: Callable[[], Any]) -> list[Any]:
     """What each returned, or raised, on a thread of its own."""

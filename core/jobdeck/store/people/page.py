@@ -183,7 +183,7 @@ def trim(connection: Sql, now: float) -> int:
     gone = rows_of(
         connection,
         "DELETE FROM jobdeck_journal WHERE id <= (SELECT max(id) FROM jobdeck_journal) - ? OR at < ? OR id IN"
-        " (SELECT id FROM (SELECT id, sum(bytes) OVER (ORDER BY id DESC) AS kept FROM jobdeck_journal) WHERE kept > ?)"
+        " (SELECT id FROM (SELECT id, sum(bytes) OVER (ORDER BY id DESC) AS kept FROM jobdeck_journal) AS acts WHERE kept > ?)"
         " RETURNING id",
         (ACTS_KEPT, now - ACTS_KEPT_FOR, BYTES_KEPT),
     )
