@@ -12,6 +12,7 @@ from .errors import StoreRefused
 from .findings import Finding
 from .settings import Settings, default_database
 from .store.base import Store
+from .store.shown import without_password
 
 _SERVERS = ("postgresql", "postgres")
 
@@ -45,7 +46,8 @@ def _open_server(where: str, settings: Settings, clock: Clock, random: Random) -
         if error.name is None or error.name.partition(".")[0] != "psycopg":
             raise
         raise StoreRefused(
-            where, "is a PostgreSQL database, and the driver for it is not installed; pip install 'jobdeck[postgres]'"
+            without_password(where),
+            "is a PostgreSQL database, and the driver for it is not installed; pip install 'jobdeck[postgres]'",
         ) from None
     # The machine's own clock is one of many there: all go by the server's.
     given = None if isinstance(clock, SystemClock) else clock

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.core.helpers import EVERY_STORE, STORES, Bench, FakeClock
+from tests.core.helpers import CLOSES, EVERY_STORE, STORES, Bench, FakeClock
 
 
 @pytest.fixture
@@ -19,10 +19,7 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> I
     store = STORES[request.param](path, clock)
     yield Bench(store, clock, path)
     store.close()
-    if request.param == "postgres":
-        from tests.core import postgres
-
-        postgres.give_back(path)
+    CLOSES[request.param](path)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -203,6 +203,16 @@ def open_postgres(path: Path, clock: FakeClock) -> Store:
 
 STORES: dict[str, Callable[[Path, FakeClock], Store]] = {"sqlite": open_sqlite, "postgres": open_postgres}
 """Every store that the conformance suite runs on. What is not a file is known by a path all the same."""
+
+
+def _give_back(path: Path) -> None:
+    from tests.core.postgres import give_back
+
+    give_back(path)
+
+
+CLOSES: dict[str, Callable[[Path], None]] = {"sqlite": lambda path: None, "postgres": _give_back}
+"""What is to be done about the place of a store when its test is over."""
 EVERY_STORE = [pytest.param(name, marks=[] if name == "sqlite" else [getattr(pytest.mark, name)]) for name in STORES]
 """Them as parameters of a test. Those that need a server have a marker, and so a run, of their own."""
 

@@ -97,9 +97,16 @@ class Server:
         """Stop it at once, as a crash would."""
         if self._process is not None:
             self._own = None
+            for look in _LOOKS.values():
+                look.close()
             self._process.send_signal(signal.SIGQUIT)
             self._process.wait(30)
             self._process = None
+
+    def restart(self) -> None:
+        """Stop it, as a crash would, and start it again."""
+        self.stop()
+        self.start()
 
     def remove(self) -> None:
         """Stop it and remove its files."""
@@ -172,21 +179,25 @@ def database_at(path: Path) -> str:
     return server().url(_DATABASES[path])
 
 
-def is_there(path: Path) -> bool:
-    """Whether a database stands for the path."""
-    return path in _DATABASES
-
-
 def give_back(path: Path) -> None:
     """The database that stands for the path is of no use any more."""
+    look = _LOOKS.pop(path, None)
+    if look is not None:
+        look.close()
     name = _DATABASES.pop(path, None)
     if name is not None:
         server().take_back(name)
 
 
+_LOOKS: dict[Path, psycopg.Connection[Any]] = {}
+
+
 def rows(path: Path, query: str, bound: Sequence[Any]) -> list[tuple[Any, ...]]:
-    """Run a statement past the front door."""
-    with psycopg.connect(database_at(path), autocommit=True, cursor_factory=psycopg.RawCursor) as connection:
-        adapt(connection)
-        cursor = connection.execute(translated(query)[0], bound or None)
-        return cursor.fetchall() if cursor.description else []
+    """Run a statement past the front door. It may be written with `?`, as for SQLite."""
+    look = _LOOKS.get(path)
+    if look is None or look.closed:
+        look = psycopg.connect(database_at(path), autocommit=True, cursor_factory=psycopg.RawCursor)
+        adapt(look)
+        _LOOKS[path] = look
+    cursor = look.execute(translated(query)[0], bound or None)
+    return cursor.fetchall() if cursor.description else []

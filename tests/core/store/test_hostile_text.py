@@ -82,7 +82,7 @@ def test_a_queue_of_that_name_can_be_paused_or_is_refused_by_name(bench: Bench, 
     try:
         bench.store.pause_queue(text)
     except StoreError:
-        assert name == "lone surrogate"
+        assert name == "lone surrogate" or (name == "long" and "postgres" in type(bench.store).__module__)
         assert bench.store.list_queues() == []
     else:
         assert [info.name for info in bench.store.list_queues()] == [text]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from urllib.parse import unquote
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ...errors import StoreRefused
+from ..shown import without_password
 
 _DEFAULTS: dict[str, str | int | None] = {
     "application_name": "jobdeck",
@@ -45,9 +44,3 @@ class Address:
             problem = " ".join(str(error).split())
             raise StoreRefused(without_password(where), f"is not an address of a database ({problem})") from None
         return cls(make_conninfo("", **(_DEFAULTS | told)), without_password(where))
-
-
-def without_password(where: str) -> str:
-    """The address as it may be shown."""
-    shown = re.sub(r"(?<=://)([^/@?#:]*):[^/?#]*@", r"\1@", where)
-    return re.sub(r"([?&])(password|sslpassword|passfile)=[^&]*&?", r"\1", unquote(shown)).rstrip("?&")

@@ -178,7 +178,12 @@ class Connections:
                         _say(line, "COMMIT")
 
     def repeat(self, act: Callable[[], T]) -> T:
-        """Do it, again and again as long as others get in its way."""
+        """Do it, again and again as long as others get in its way.
+
+        Inside an open transaction it is done once: what others wait for is held by that, and let go of only when it ends.
+        """
+        if self.in_transaction():
+            return act()
         for turn in range(_TRIES):
             try:
                 return act()

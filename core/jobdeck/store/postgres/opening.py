@@ -72,9 +72,10 @@ def schema_of(raw: psycopg.Connection[TupleRow], where: str) -> int:
 def _migrate(raw: psycopg.Connection[TupleRow], where: str) -> None:
     if schema_of(raw, where) == newest_schema():
         return
+    # Another process may be at it. The lock is the session's, which ends here soon: a transaction that had begun before the
+    # other one's commit would take what it knows of the tables from before.
+    raw.execute("SELECT pg_advisory_lock(hashtext('jobdeck'), hashtext(current_schema()))")
     with raw.transaction():
-        # Another process may be at it, or have been faster.
-        raw.execute("SELECT pg_advisory_xact_lock(hashtext('jobdeck'), hashtext(current_schema()))")
         for number in range(schema_of(raw, where), newest_schema()):
             raw.execute(_steps()[number], prepare=False)
             raw.execute(

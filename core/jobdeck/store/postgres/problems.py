@@ -46,6 +46,8 @@ def named(error: Exception, where: str) -> StoreError:
             return Conflict(where)
         case errors.LockNotAvailable():
             return StoreBusy(where, LOCK_TIMEOUT)
+        case errors.ProgramLimitExceeded():  # a name that is too long for an index
+            return RowRefused(where, told(error))
         case psycopg.IntegrityError() | psycopg.DataError() | UnicodeEncodeError() | OverflowError():
             return RowRefused(where, told(error))
         case errors.InsufficientPrivilege():
@@ -66,5 +68,7 @@ def named(error: Exception, where: str) -> StoreError:
 def told(error: Exception) -> str:
     """What the server or the driver said, on one line, to be put into a sentence."""
     said = error.diag.message_primary if isinstance(error, psycopg.Error) else None
-    lines = [line.strip() for line in str(said or error).splitlines() if line.strip()]
-    return (lines[-1] if said is None and lines else " ".join(lines) or type(error).__name__).rstrip(".")
+    # Of what the driver says the first line tells what happened; those after it ask whether the server runs.
+    lines = (said or str(error)).strip().splitlines() or [type(error).__name__]
+    line = " ".join((lines[0] if said is None else " ".join(lines)).split())
+    return line.removeprefix("connection failed: ").removeprefix("connection is bad: ").rstrip(".:?")
