@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import update_wrapper
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from weakref import WeakSet
 
 import psycopg
@@ -49,7 +49,7 @@ def open_raw(address: Address, synchronous: str = "FULL") -> psycopg.Connection[
     if synchronous != "FULL":
         # What was acknowledged in the last moments may be lost when the server's machine fails; nothing is ever damaged.
         settings.append("SET synchronous_commit = off")
-    raw.execute("; ".join(settings), prepare=False)
+    raw.execute(cast("Any", "; ".join(settings)), prepare=False)
     return raw
 
 
@@ -131,9 +131,9 @@ class Connections:
         with self._translated:
             inner = self._inside()
             line = inner or self._begin(_BEGIN)
+            part = f"part{line.parts}"
             if inner:
                 line.parts += 1
-                part = f"part{line.parts}"
                 _say(line, f"SAVEPOINT {part}")
         try:
             yield line.session
@@ -196,7 +196,7 @@ class Connections:
     def say(self, statement: str, bound: tuple[Any, ...] = ()) -> None:
         """Run a statement that needs no transaction, on this thread's connection."""
         with self._translated:
-            self._line().raw.execute(statement, bound or None)
+            self._line().raw.execute(cast("Any", statement), bound or None)
 
     # -- connections ------------------------------------------------------------------------------
 
@@ -269,7 +269,7 @@ class Connections:
 
 def _say(line: _Line, statement: str) -> psycopg.Cursor[TupleRow]:
     """Run statements that take no values, in one round trip."""
-    return line.raw.execute(statement, prepare=False)
+    return line.raw.execute(cast("Any", statement), prepare=False)
 
 
 def _close(raw: psycopg.Connection[TupleRow]) -> None:

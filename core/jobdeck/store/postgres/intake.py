@@ -71,10 +71,10 @@ class Intake:
         now = self._connections.now(session)
         tally = PostgresTally()
         if not any(new.unique_key is not None or new.after for new in jobs):
-            stored = _enqueue_together(session, jobs, tally, now, batch)
+            together = _enqueue_together(session, jobs, tally, now, batch)
             tally.write(session)
-            return stored
-        stored = []
+            return together
+        stored: list[Job] = []
         changed: list[int] = []
         for new in jobs:
             job, known = self._enqueue_one(session, new, tally, now, batch)

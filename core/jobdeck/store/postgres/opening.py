@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
+from typing import Any, cast
 
 import psycopg
 from psycopg.rows import TupleRow
@@ -77,7 +78,7 @@ def _migrate(raw: psycopg.Connection[TupleRow], where: str) -> None:
     raw.execute("SELECT pg_advisory_lock(hashtext('jobdeck'), hashtext(current_schema()))")
     with raw.transaction():
         for number in range(schema_of(raw, where), newest_schema()):
-            raw.execute(_steps()[number], prepare=False)
+            raw.execute(cast("Any", _steps()[number]), prepare=False)
             raw.execute(
                 "INSERT INTO jobdeck_meta VALUES ('schema', $1) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
                 (str(number + 1),),

@@ -57,7 +57,7 @@ class Answer:
     def get(self) -> Any:
         """The one value, or row, that it returned; `None` where it returned none."""
         row = self._cursor.fetchone() if self._cursor.description else None
-        return row if row is None or len(row) > 1 else row[0]
+        return row if row is None or len(row) > 1 else next(iter(row))
 
 
 class Session:
