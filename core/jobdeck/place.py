@@ -39,6 +39,11 @@ def is_server(where: str) -> bool:
     return where.partition("://")[0] in _SERVERS and "://" in where
 
 
+def shown(where: str) -> str:
+    """The name of a database as people may see it: an address of a server without its password."""
+    return without_password(where) if is_server(where) else where
+
+
 def _open_server(where: str, settings: Settings, clock: Clock, random: Random) -> Store:
     try:
         from .store.postgres import PostgresStore

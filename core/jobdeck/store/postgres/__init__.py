@@ -41,10 +41,10 @@ from .bell import Bell
 from .claim import Claims
 from .connection import Connections, repeated
 from .endings import Endings
+from .hosting import Hosting
 from .house import PostgresHouse
 from .intake import Intake
 from .looks import Looks
-from .opening import make_ready
 from .overview import read_overview
 from .queues import read_queues
 from .unfinished import UnfinishedStore, unfinished
@@ -52,7 +52,7 @@ from .work import Work
 from .workers import Workers
 
 
-class PostgresStore(UnfinishedStore):
+class PostgresStore(UnfinishedStore, Hosting):
     """A queue in a schema of a PostgreSQL database."""
 
     def __init__(
@@ -72,7 +72,6 @@ class PostgresStore(UnfinishedStore):
             StoreRefused: it cannot be reached, or cannot be used as it is.
         """
         address = Address.read(where)
-        make_ready(address, synchronous)
         self._connections = Connections(address, clock, synchronous)
         self._bell = Bell(self._connections)
         self._claims = Claims(self._connections, random or Random())

@@ -18,10 +18,12 @@ from contextlib import contextmanager
 import psycopg
 from psycopg.rows import TupleRow
 
-from .connection import Connections, open_raw
+from .connection import Connections
+from .line import open_raw
 
 _LISTEN = "DO $$ BEGIN EXECUTE format('LISTEN %I', 'jobdeck_' || 'jobdeck_meta'::regclass::oid); END $$"
 _RING = "SELECT pg_notify('jobdeck_' || 'jobdeck_meta'::regclass::oid, '')"
+_END, _ANEW = b"!", b"?"
 _AGAIN = (0.1, 0.5, 2.0, 5.0)
 """Seconds between tries to reach a server that has gone."""
 
@@ -44,6 +46,12 @@ class Bell:
     def listen(self, wake: Callable[[], None]) -> Iterator[None]:
         """Call `wake`, on a thread of its own, each time the bell rings, and when the server is back after it was gone."""
         ours, theirs = socket.socketpair()
+
+        def listen_anew() -> None:
+            with contextlib.suppress(OSError):
+                ours.send(_ANEW)
+
+        self._connections.place.moved.add(listen_anew)  # the channel is another one
         listener = _Listener(self._connections, wake, theirs)
         listener.connect()  # so that a ring that comes from now on is heard
         thread = threading.Thread(target=listener.hear, name="jobdeck-bell", daemon=True)
@@ -51,7 +59,8 @@ class Bell:
         try:
             yield
         finally:
-            ours.send(b"!")
+            self._connections.place.moved.discard(listen_anew)
+            ours.send(_END)
             thread.join(timeout=5.0)
             ours.close()
             theirs.close()
@@ -68,8 +77,12 @@ class _Listener:
         """Listen; `False` if the server cannot be reached."""
         try:
             raw = open_raw(self._connections.address)
-            raw.execute(_LISTEN)
         except psycopg.Error:
+            return False
+        try:
+            raw.execute(_LISTEN)
+        except psycopg.Error:  # there is no queue any more
+            raw.close()
             return False
         self._raw = raw
         return True
@@ -90,6 +103,8 @@ class _Listener:
                 if self._stopped(None):
                     self._raw.close()
                     return
+                if self._raw is None:
+                    continue
                 self._raw.pgconn.consume_input()
                 heard = False
                 while self._raw.pgconn.notifies() is not None:
@@ -102,9 +117,15 @@ class _Listener:
                 self._wake()
 
     def _stopped(self, timeout: float | None) -> bool:
-        """Wait for the server's word, or so long; whether it is over."""
+        """Wait for the server's word, or so long; whether it is over. Lets go of a connection to a queue that has gone."""
         ears: list[socket.socket | int] = [self._stop]
         if self._raw is not None:
             ears.append(self._raw.pgconn.socket)
         ready, _, _ = select.select(ears, [], [], timeout)
-        return self._stop in ready
+        if self._stop not in ready:
+            return False
+        said = self._stop.recv(100)
+        if _END not in said and self._raw is not None:
+            self._raw.close()
+            self._raw = None
+        return _END in said

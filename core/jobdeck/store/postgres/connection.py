@@ -12,67 +12,44 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from weakref import WeakSet
 
 import psycopg
-from psycopg import RawCursor
 from psycopg.pq import TransactionStatus
-from psycopg.rows import TupleRow, tuple_row
+from psycopg.rows import TupleRow
 
 from ...clock import Clock
-from ...errors import StoreFailed, StoreLost
-from . import texts
+from ...errors import StoreAway, StoreFailed, StoreLost, StoreReplaced
 from .address import Address
-from .problems import LOCK_TIMEOUT, Conflict, Translated, told
+from .line import Line, close_raw, open_raw
+from .opening import make_ready
+from .problems import Conflict, Translated, told
 from .session import Session
+from .whereabouts import TABLE, Identity, Whereabouts
 
 _TRIES = 8
 """How often a transaction that others got in the way of is done again."""
-_CLOSE_WAIT = 2.0
-"""Seconds that a close waits for another thread's statement to be interrupted."""
 _SAME_CLOCK = 0.05
 """Seconds: two clocks that are no further apart are told apart by how long a question takes, not by what they say."""
-_NOW = "SELECT extract(epoch FROM clock_timestamp())::double precision"
-_BEGIN = f"BEGIN ISOLATION LEVEL READ COMMITTED; {_NOW}"
-_BEGIN_READING = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_NOW}"
+NOW = "SELECT extract(epoch FROM clock_timestamp())::double precision"
+_BEGIN = f"BEGIN ISOLATION LEVEL READ COMMITTED; {NOW}, {TABLE}"
+_BEGIN_READING = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {NOW}, {TABLE}"
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def open_raw(address: Address, synchronous: str = "FULL") -> psycopg.Connection[TupleRow]:
-    """Open a connection, set up as the store needs it."""
-    raw = psycopg.Connection.connect(address.conninfo, autocommit=True, row_factory=tuple_row, cursor_factory=RawCursor)
-    texts.adapt(raw)
-    settings = [
-        f"SET lock_timeout = {int(LOCK_TIMEOUT * 1000)}",
-        "SET jit = off",  # its estimates take a claim for something long
-        "SET extra_float_digits = 1",  # numbers come back to the last bit
-    ]
-    if synchronous != "FULL":
-        # What was acknowledged in the last moments may be lost when the server's machine fails; nothing is ever damaged.
-        settings.append("SET synchronous_commit = off")
-    raw.execute(cast("Any", "; ".join(settings)), prepare=False)
-    return raw
-
-
-class _Line:
-    """A thread's connection, closed when the thread lets go of it."""
-
-    def __init__(self, raw: psycopg.Connection[TupleRow]) -> None:
-        self.raw = raw
-        self.session = Session(raw)
-        self.after_commit: dict[Callable[[], None], None] = {}
-        self.parts = 0
-
-    def __del__(self) -> None:
-        with suppress(Exception):
-            self.raw.close()
-
-
 class _Local(threading.local):
-    line: _Line | None = None
+    """What each thread has of its own."""
+
+    line: Line | None = None
+    file: int | None = None
+    """Which of the queues that have been at the address it is at; `None` before its first call."""
 
 
 class Connections:
-    """The connections to one database: each thread has its own, closed when the thread ends."""
+    """The connections to one database: each thread has its own, closed when the thread ends.
+
+    While the server cannot be reached, every call is refused (`StoreAway`); while there is no queue where there was one, too
+    (`StoreLost`). When another queue is there, each thread that knew the old one is told so once (`StoreReplaced`).
+    """
 
     def __init__(self, address: Address, clock: Clock | None, synchronous: str) -> None:
         self.where = address.shown
@@ -80,10 +57,11 @@ class Connections:
         self._clock = clock
         self._synchronous = synchronous
         self._local = _Local()
-        self._all: WeakSet[_Line] = WeakSet()
+        self._all: WeakSet[Line] = WeakSet()
         self._guard = threading.Lock()
         self._translated = Translated(self.where)
         self._skew = 0.0
+        self.place = Whereabouts(make_ready(address, synchronous))
 
     # -- time -------------------------------------------------------------------------------------
 
@@ -134,16 +112,16 @@ class Connections:
             part = f"part{line.parts}"
             if inner:
                 line.parts += 1
-                _say(line, f"SAVEPOINT {part}")
+                line.say(f"SAVEPOINT {part}")
         try:
             yield line.session
             with self._translated:
-                _say(line, f"RELEASE {part}" if inner else "COMMIT")
+                line.say(f"RELEASE {part}" if inner else "COMMIT")
         except BaseException:
             with self._translated, suppress(psycopg.OperationalError):
                 # One that broke has been rolled back by the server.
                 if not line.raw.closed:
-                    _say(line, f"ROLLBACK TO {part}; RELEASE {part}" if inner else "ROLLBACK")
+                    line.say(f"ROLLBACK TO {part}; RELEASE {part}" if inner else "ROLLBACK")
             if not inner:
                 line.after_commit.clear()
             raise
@@ -175,7 +153,7 @@ class Connections:
             finally:
                 with suppress(psycopg.OperationalError):
                     if not line.raw.closed:
-                        _say(line, "COMMIT")
+                        line.say("COMMIT")
 
     def repeat(self, act: Callable[[], T]) -> T:
         """Do it, again and again as long as others get in its way.
@@ -200,7 +178,7 @@ class Connections:
 
     # -- connections ------------------------------------------------------------------------------
 
-    def _inside(self) -> _Line | None:
+    def _inside(self) -> Line | None:
         """This thread's connection, if a transaction is open on it."""
         line = self._local.line
         if line is None or line.raw.pgconn.transaction_status not in (
@@ -211,31 +189,53 @@ class Connections:
             return None
         return line
 
-    def _begin(self, statement: str) -> _Line:
+    @property
+    def file(self) -> int:
+        """See `Store.file`."""
+        return self.place.file if self._local.file is None else self._local.file
+
+    def renew(self) -> None:
+        """See `Store.renew`."""
+        make_ready(self.address, self._synchronous)
+
+    def _begin(self, statement: str) -> Line:
         line = self._line()
-        asked = time.time()
         try:
-            cursor = _say(line, statement)
+            table = self._begun(line, statement)
         except psycopg.OperationalError:
             # It broke while nobody looked. Nothing was begun, so nothing is lost by another try.
             if self._translated.closed or not line.raw.closed:
                 raise
             line = self._line()
-            asked = time.time()
-            cursor = _say(line, statement)
+            table = self._begun(line, statement)
+        if table != line.table:  # the queue was dropped under the connection; perhaps it was made anew
+            line.raw.close()
+            line = self._line()
+            self._begun(line, statement)
+        before, self._local.file = self._local.file, line.file
+        if before not in (None, line.file):
+            line.say("ROLLBACK")
+            raise StoreReplaced(self.where)
+        return line
+
+    def _begun(self, line: Line, statement: str) -> int | None:
+        """Begin a transaction, and learn what time it is; the number of the queue's table."""
+        asked = time.time()
+        cursor = line.say(statement)
         cursor.nextset()
         row = cursor.fetchone()
         assert row is not None
-        line.session.now = row[0]
+        line.session.now, table = row
         if self._clock is None:
             self._skew = line.session.now - (asked + time.time()) / 2
-        return line
+        return cast("int | None", table)
 
-    def _line(self) -> _Line:
+    def _line(self) -> Line:
         """This thread's connection, a new one if it has none that works.
 
         Raises:
-            StoreLost: the server cannot be reached.
+            StoreAway: the server cannot be reached.
+            StoreLost: there is no queue any more.
         """
         line = self._local.line
         if line is not None and not line.raw.closed:
@@ -243,18 +243,32 @@ class Connections:
         self._local.line = None
         if self._translated.closed:
             raise StoreFailed(self.where, "it was closed")
-        try:
-            raw = open_raw(self.address, self._synchronous)
-        except psycopg.OperationalError as error:
-            raise StoreLost(self.where, f"cannot be reached: {told(error)}") from error
-        line = _Line(raw)
+        line = self._open()
         with self._guard:
             if self._translated.closed:
-                raw.close()
+                line.raw.close()
                 raise StoreFailed(self.where, "it was closed")
             self._all.add(line)
         self._local.line = line
         return line
+
+    def _open(self) -> Line:
+        try:
+            raw = open_raw(self.address, self._synchronous)
+        except psycopg.OperationalError as error:
+            raise StoreAway(self.where, told(error)) from error
+        try:
+            return self._placed(raw)
+        except BaseException:
+            raw.close()
+            raise
+
+    def _placed(self, raw: psycopg.Connection[TupleRow]) -> Line:
+        seen = Identity.read(raw)
+        if seen.table is None:
+            raise StoreLost(self.where, "holds no queue any more")
+        # Another queue may be of another jobdeck: it is looked at as one that is opened.
+        return Line(raw, self.place.note(seen, lambda: make_ready(self.address, self._synchronous)), seen.table)
 
     def close(self) -> None:
         """Close the connections of all threads. Threads still at work get a `StoreFailed`."""
@@ -264,27 +278,7 @@ class Connections:
             self._all.clear()
         self._local = _Local()
         for line in lines:
-            _close(line.raw)
-
-
-def _say(line: _Line, statement: str) -> psycopg.Cursor[TupleRow]:
-    """Run statements that take no values, in one round trip."""
-    return line.raw.execute(cast("Any", statement), prepare=False)
-
-
-def _close(raw: psycopg.Connection[TupleRow]) -> None:
-    """Close a connection that another thread may be using: what it does is interrupted first."""
-    until = time.monotonic() + _CLOSE_WAIT
-    while time.monotonic() < until:
-        if raw.lock.acquire(timeout=0.005):
-            try:
-                raw.close()
-            finally:
-                raw.lock.release()
-            return
-        with suppress(psycopg.Error):
-            raw.cancel_safe(timeout=1.0)
-    # Its thread does not come back from the operating system. The connection closes when the thread lets go of it.
+            close_raw(line.raw)
 
 
 def repeated(method: Callable[Concatenate[Any, P], T]) -> Callable[Concatenate[Any, P], T]:

@@ -11,15 +11,16 @@ from psycopg.rows import TupleRow
 
 from ...errors import StoreRefused
 from .address import Address
-from .connection import open_raw
+from .line import open_raw
 from .problems import Translated, told
+from .whereabouts import Identity
 
 OLDEST = 150000
 """The oldest server that is good enough, as libpq numbers it."""
 
 
-def make_ready(address: Address, synchronous: str) -> None:
-    """Check the database and bring its schema up to date. What is refused is left as it is.
+def make_ready(address: Address, synchronous: str) -> Identity:
+    """Check the database and bring its schema up to date; which queue it is. What is refused is left as it is.
 
     Raises:
         StoreRefused: it cannot be reached, or cannot be used as it is.
@@ -31,13 +32,15 @@ def make_ready(address: Address, synchronous: str) -> None:
         raise StoreRefused(where, f"cannot be reached: {told(error)}") from error
     try:
         with Translated(where):
-            _check_server(raw, where)
+            check_server(raw, where)
             _migrate(raw, where)
+            return Identity.read(raw)
     finally:
         raw.close()
 
 
-def _check_server(raw: psycopg.Connection[TupleRow], where: str) -> None:
+def check_server(raw: psycopg.Connection[TupleRow], where: str) -> None:
+    """Refuse a server, a database or a schema that a queue cannot be in."""
     version = raw.info.server_version
     if version < OLDEST:
         raise StoreRefused(where, f"is served by PostgreSQL {version // 10000}, and jobdeck needs {OLDEST // 10000} or newer")

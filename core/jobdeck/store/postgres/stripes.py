@@ -40,6 +40,11 @@ def stripe_of(session: Session) -> int:
     return session.stripe
 
 
+def take_for_transaction(session: Session) -> int:
+    """A stripe for as long as this transaction goes on: its connection is not ours, and nothing of ours stays on it."""
+    return int(session.execute(_TAKE.replace("try_advisory_lock", "try_advisory_xact_lock")).get)
+
+
 def fold_stripes(session: Session) -> None:
     """Fold the depth counters of connections that have ended, inside the caller's transaction, so that they stay few."""
     pass_door(session, UPKEEP)

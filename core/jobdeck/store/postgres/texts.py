@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from psycopg import Connection
+from psycopg import Connection, Cursor
 from psycopg.abc import Buffer
 from psycopg.adapt import Loader
 from psycopg.types.string import StrDumperUnknown
@@ -50,8 +50,8 @@ class _WholeLoader(Loader):
         return float(told) if "." in told or told == "NaN" else int(told)
 
 
-def adapt(connection: Connection[Any]) -> None:
-    """Let the connection write and read texts so."""
+def adapt(connection: Connection[Any] | Cursor[Any]) -> None:
+    """Let the connection, or the cursor, write and read texts so."""
     connection.adapters.register_dumper(str, _TextDumper)
     for name in ("text", "varchar", "name"):
         connection.adapters.register_loader(name, _TextLoader)

@@ -6,10 +6,9 @@ See NOTES-postgres.md for who writes what.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from ...jobs import Family, Job, NewJob
+from ...jobs import Family, Job
 from ...query import Condition
 from ...states import State
 from ..base import Store
@@ -50,7 +49,3 @@ class UnfinishedStore(Store):
 
     def get_family(self, job_id: int) -> Family:
         raise NotImplementedError("get_family")
-
-    # (C) the rest
-    def enqueue_through(self, connection: object, jobs: Sequence[NewJob]) -> list[Job]:
-        raise NotImplementedError("enqueue_through")
