@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
 
@@ -45,8 +45,21 @@ def shown(where: str) -> str:
 
 
 def _open_server(where: str, settings: Settings, clock: Clock, random: Random) -> Store:
-    try:
+    with _driver(where):
         from .store.postgres import PostgresStore
+    return PostgresStore(where, clock=_given(clock), random=random, synchronous=settings.synchronous)
+
+
+def _given(clock: Clock) -> Clock | None:
+    """The machine's own clock is one of many there: all go by the server's."""
+    return None if isinstance(clock, SystemClock) else clock
+
+
+@contextlib.contextmanager
+def _driver(where: str) -> Iterator[None]:
+    """What is imported inside needs the driver."""
+    try:
+        yield
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != "psycopg":
             raise
@@ -54,17 +67,18 @@ def _open_server(where: str, settings: Settings, clock: Clock, random: Random) -
             without_password(where),
             "is a PostgreSQL database, and the driver for it is not installed; pip install 'jobdeck[postgres]'",
         ) from None
-    # The machine's own clock is one of many there: all go by the server's.
-    given = None if isinstance(clock, SystemClock) else clock
-    return PostgresStore(where, clock=given, random=random, synchronous=settings.synchronous)
 
 
 def examine_store(where: str, settings: Settings, clock: Clock, *, full: bool) -> Sequence[Finding]:
     """Look a store over without opening it for work: nothing in it is changed, whatever state it is in.
 
     Raises:
-        StoreRefused: `where` names nothing that could be a store.
+        StoreRefused: `where` names nothing that could be a store, or its driver is not installed.
     """
+    if is_server(where):
+        with _driver(where):
+            from .store.postgres.checkup import examine as examine_server
+        return examine_server(where, settings, _given(clock), full=full)
     file = sqlite_file(where)
     from .store.sqlite.checkup import examine
 
