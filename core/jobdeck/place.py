@@ -17,15 +17,17 @@ from .store.shown import without_password
 _SERVERS = ("postgresql", "postgres")
 
 
-def open_store(where: str, settings: Settings, clock: Clock, random: Random, *, adopt: bool) -> Store:
+def open_store(where: str, settings: Settings, clock: Clock, random: Random, *, adopt: bool, create: bool) -> Store:
     """Open the store that `where` names.
 
     Raises:
         StoreRefused: it cannot be used; nothing in it was changed.
     """
     if is_server(where):
-        return _open_server(where, settings, clock, random)
+        return _open_server(where, settings, clock, random, create=create)
     file = sqlite_file(where)
+    if not create and not file.exists():
+        raise StoreRefused(str(file), "is not there")
     from .store.sqlite import SqliteStore
 
     if where == default_database():
@@ -44,10 +46,10 @@ def shown(where: str) -> str:
     return without_password(where) if is_server(where) else where
 
 
-def _open_server(where: str, settings: Settings, clock: Clock, random: Random) -> Store:
+def _open_server(where: str, settings: Settings, clock: Clock, random: Random, *, create: bool) -> Store:
     with _driver(where):
         from .store.postgres import PostgresStore
-    return PostgresStore(where, clock=_given(clock), random=random, synchronous=settings.synchronous)
+    return PostgresStore(where, clock=_given(clock), random=random, synchronous=settings.synchronous, create=create)
 
 
 def _given(clock: Clock) -> Clock | None:

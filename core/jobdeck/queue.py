@@ -61,6 +61,7 @@ class Queue:
         clock: Clock | None = None,
         random: Random | None = None,
         adopt: bool = False,
+        create: bool = True,
         who: str | None = None,
     ) -> None:
         """Open the queue; make the database if there is none.
@@ -72,6 +73,7 @@ class Queue:
             clock: where the time is read; the machine's when `None`.
             random: where leases and jitter come from.
             adopt: put the queue into an SQLite file that holds tables of another program.
+            create: make the database's tables where there are none; otherwise that is a `StoreRefused`.
             who: who acts, for the journal; the user's name at this machine's when `None`.
 
         Raises:
@@ -88,7 +90,7 @@ class Queue:
         address = str(database or self.settings.database)
         self.where = shown(address)
         """Where it lives, as people may see it: without the password of a server's address."""
-        self.store: Store = open_store(address, self.settings, self.clock, self.random, adopt=adopt)
+        self.store: Store = open_store(address, self.settings, self.clock, self.random, adopt=adopt, create=create)
         self.care = Care(address, self.store, self.settings, self.clock)
         """Pruning, backups, checkups."""
 

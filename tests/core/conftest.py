@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.core.helpers import CLOSES, EVERY_STORE, STORES, Bench, FakeClock
+from tests.core.helpers import ADDRESSES, CLOSES, EVERY_STORE, STORES, Bench, FakeClock
 
 
 @pytest.fixture
@@ -19,6 +19,14 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> I
     store = STORES[request.param](path, clock)
     yield Bench(store, clock, path)
     store.close()
+    CLOSES[request.param](path)
+
+
+@pytest.fixture(params=EVERY_STORE)
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of a place for a queue, of each kind of store."""
+    path = tmp_path / "jobs.db"
+    yield ADDRESSES[request.param](path)
     CLOSES[request.param](path)
 
 

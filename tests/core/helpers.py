@@ -205,6 +205,16 @@ STORES: dict[str, Callable[[Path, FakeClock], Store]] = {"sqlite": open_sqlite, 
 """Every store that the conformance suite runs on. What is not a file is known by a path all the same."""
 
 
+def _database_at(path: Path) -> str:
+    from tests.core.postgres import database_at
+
+    return database_at(path)
+
+
+ADDRESSES: dict[str, Callable[[Path], str]] = {"sqlite": str, "postgres": _database_at}
+"""The address of the place that is known by a path."""
+
+
 def _give_back(path: Path) -> None:
     from tests.core.postgres import give_back
 

@@ -5,8 +5,7 @@ It needs the driver `psycopg` (the extra `postgres`), and so is imported only wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from random import Random
 from types import MappingProxyType
 
@@ -56,7 +55,13 @@ class PostgresStore(UnfinishedStore, Hosting):
     """A queue in a schema of a PostgreSQL database."""
 
     def __init__(
-        self, where: str, *, clock: Clock | None = None, random: Random | None = None, synchronous: str = "FULL"
+        self,
+        where: str,
+        *,
+        clock: Clock | None = None,
+        random: Random | None = None,
+        synchronous: str = "FULL",
+        create: bool = True,
     ) -> None:
         """Connect; make the tables, or bring them up to date, if need be.
 
@@ -67,12 +72,13 @@ class PostgresStore(UnfinishedStore, Hosting):
             random: where leases come from; seeded by the operating system when `None`.
             synchronous: `FULL` (an acknowledged write survives a crash of the server's machine, as far as the server is set
                 up for it); with `NORMAL` or `OFF` the last moments may be lost then.
+            create: make the tables where there are none.
 
         Raises:
             StoreRefused: it cannot be reached, or cannot be used as it is.
         """
         address = Address.read(where)
-        self._connections = Connections(address, clock, synchronous)
+        self._connections = Connections(address, clock, synchronous, create=create)
         self._bell = Bell(self._connections)
         self._claims = Claims(self._connections, random or Random())
         self._endings = Endings(self._connections, self._bell.ring)
@@ -88,17 +94,6 @@ class PostgresStore(UnfinishedStore, Hosting):
         self.history = unfinished("history")
         self.schedules = unfinished("schedules")
         self._care: Care = unfinished("care")
-
-    def close(self) -> None:
-        self._connections.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        with self._connections.transaction():
-            yield
-
-    def listen(self, wake: Callable[[], None]) -> AbstractContextManager[None]:
-        return self._bell.listen(wake)
 
     def _ring(self, needed: bool) -> None:
         """Wake the workers of all processes, once what woke them can be seen."""
@@ -134,9 +129,6 @@ class PostgresStore(UnfinishedStore, Hosting):
             self._ring(bool(jobs))
         assert found is not None
         return found
-
-    def wake(self) -> None:
-        self._bell.ring()
 
     def get_batch(self, batch: int) -> Batch | None:
         return self._looks.batch(batch)

@@ -20,7 +20,7 @@ from ...errors import StoreAway, StoreFailed, StoreLost, StoreReplaced
 from .address import Address
 from .line import Line, close_raw, open_raw
 from .opening import make_ready
-from .problems import Conflict, Translated, told
+from .problems import Conflict, Translated, reason
 from .session import Session
 from .whereabouts import TABLE, Identity, Whereabouts
 
@@ -51,7 +51,7 @@ class Connections:
     (`StoreLost`). When another queue is there, each thread that knew the old one is told so once (`StoreReplaced`).
     """
 
-    def __init__(self, address: Address, clock: Clock | None, synchronous: str) -> None:
+    def __init__(self, address: Address, clock: Clock | None, synchronous: str, *, create: bool = True) -> None:
         self.where = address.shown
         self.address = address
         self._clock = clock
@@ -61,7 +61,7 @@ class Connections:
         self._guard = threading.Lock()
         self._translated = Translated(self.where)
         self._skew = 0.0
-        self.place = Whereabouts(make_ready(address, synchronous))
+        self.place = Whereabouts(make_ready(address, synchronous, create=create))
 
     # -- time -------------------------------------------------------------------------------------
 
@@ -256,7 +256,7 @@ class Connections:
         try:
             raw = open_raw(self.address, self._synchronous)
         except psycopg.OperationalError as error:
-            raise StoreAway(self.where, told(error)) from error
+            raise StoreAway(self.where, reason(error)) from error
         try:
             return self._placed(raw)
         except BaseException:

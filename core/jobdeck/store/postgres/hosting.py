@@ -1,11 +1,13 @@
-"""What the PostgreSQL store is to those around it: whether it still is where it was, and its side of their transactions."""
+"""What the PostgreSQL store is to those around it: its transactions and theirs, its bell, whether it is where it was."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 
 from ...jobs import Job, NewJob
 from ..base import Store
+from .bell import Bell
 from .connection import Connections
 from .guest import guest
 from .intake import Intake
@@ -16,6 +18,21 @@ class Hosting(Store):
 
     _connections: Connections
     _intake: Intake
+    _bell: Bell
+
+    def close(self) -> None:
+        self._connections.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        with self._connections.transaction():
+            yield
+
+    def listen(self, wake: Callable[[], None]) -> AbstractContextManager[None]:
+        return self._bell.listen(wake)
+
+    def wake(self) -> None:
+        self._bell.ring()
 
     @property
     def file(self) -> int:

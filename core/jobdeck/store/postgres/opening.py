@@ -19,8 +19,13 @@ OLDEST = 150000
 """The oldest server that is good enough, as libpq numbers it."""
 
 
-def make_ready(address: Address, synchronous: str) -> Identity:
+def make_ready(address: Address, synchronous: str, *, create: bool = True) -> Identity:
     """Check the database and bring its schema up to date; which queue it is. What is refused is left as it is.
+
+    Args:
+        address: where it is.
+        synchronous: see `PostgresStore`.
+        create: make a queue where there is none; otherwise that is refused.
 
     Raises:
         StoreRefused: it cannot be reached, or cannot be used as it is.
@@ -33,6 +38,8 @@ def make_ready(address: Address, synchronous: str) -> Identity:
     try:
         with Translated(where):
             check_server(raw, where)
+            if not create and schema_of(raw, where) == 0:
+                raise StoreRefused(where, "holds no queue; the first job that is enqueued makes one")
             _migrate(raw, where)
             return Identity.read(raw)
     finally:

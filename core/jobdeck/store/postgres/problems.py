@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from types import TracebackType
 
 import psycopg
@@ -72,3 +73,8 @@ def told(error: Exception) -> str:
     lines = (said or str(error)).strip().splitlines() or [type(error).__name__]
     line = " ".join((lines[0] if said is None else " ".join(lines)).split())
     return line.removeprefix("connection failed: ").removeprefix("connection is bad: ").rstrip(".:?")
+
+
+def reason(error: Exception) -> str:
+    """Why a server that was reached before cannot be reached, without where it is: `Connection refused`."""
+    return re.sub(r'^connection to server [^"]*"[^"]*".*? failed: ', "", told(error))
