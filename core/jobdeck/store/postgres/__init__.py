@@ -32,9 +32,12 @@ from ...jobs import (
 from ...journal import By
 from ..base import SOMEBODY, Claimed, Lost, Renewal
 from ..care import Care
+from ..measurements import KeptMeasures
 from ..people.acts import Acts
 from ..people.journal import KeptJournal
+from ..people.schedules import KeptSchedules
 from ..rooms import Wanted
+from ..sqlite.conditions import schedule_tail
 from . import logs
 from .address import Address
 from .bell import Bell
@@ -47,6 +50,7 @@ from .looks import Looks
 from .opening import make_ready
 from .overview import read_overview
 from .queues import read_queues
+from .schedules import PAST
 from .unfinished import UnfinishedStore, unfinished
 from .work import Work
 from .workers import Workers
@@ -84,10 +88,10 @@ class PostgresStore(UnfinishedStore):
         self._journal = KeptJournal(house, self._bell.ring)
         self._looks = Looks(self._connections)
         self._workers = Workers(self._connections)
-        self.measures = unfinished("measures")
+        self.measures = KeptMeasures(house)
         self.insight = unfinished("insight")
         self.history = unfinished("history")
-        self.schedules = unfinished("schedules")
+        self.schedules = KeptSchedules(house, PAST, schedule_tail)
         self._care: Care = unfinished("care")
 
     def close(self) -> None:
