@@ -31,7 +31,6 @@ from ...jobs import (
 )
 from ...journal import By
 from ..base import SOMEBODY, Claimed, Lost, Renewal
-from ..care import Care
 from ..measurements import KeptMeasures
 from ..people.acts import Acts
 from ..people.journal import KeptJournal
@@ -41,6 +40,7 @@ from ..sqlite.conditions import schedule_tail
 from . import logs
 from .address import Address
 from .bell import Bell
+from .care import PostgresCare
 from .claim import Claims
 from .connection import Connections, repeated
 from .endings import Endings
@@ -92,7 +92,7 @@ class PostgresStore(UnfinishedStore):
         self.insight = unfinished("insight")
         self.history = unfinished("history")
         self.schedules = KeptSchedules(house, PAST, schedule_tail)
-        self._care: Care = unfinished("care")
+        self._care = PostgresCare(self._connections)
 
     def close(self) -> None:
         self._connections.close()
@@ -115,7 +115,7 @@ class PostgresStore(UnfinishedStore):
         return self._journal
 
     @property
-    def care(self) -> Care:
+    def care(self) -> PostgresCare:
         return self._care
 
     # -- into the queue -------------------------------------------------------------------------

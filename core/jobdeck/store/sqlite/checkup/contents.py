@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ....findings import Severity
-from ..repair import LONGEST_LEASE, miscounts, orphans, told
+from ...soundness import LONGEST_LEASE, miscounts, orphans, told
 from .look import Answer, Check, Look, jobs, lasting
 
 _LATE = 60.0
