@@ -35,11 +35,15 @@ class PostgresCare(Care):
             return count_prunable(session, rule, self._connections.now(session))
 
     def prune_metrics(self) -> None:
-        self._connections.repeat(self._prune_metrics)
+        self._connections.repeat(self._fold_metrics)
+        self._connections.repeat(self._fold_stripes)
 
-    def _prune_metrics(self) -> None:
+    def _fold_metrics(self) -> None:
         with self._connections.writing() as session:
             fold_metrics(session, self._connections.now(session))
+
+    def _fold_stripes(self) -> None:
+        with self._connections.writing() as session:
             fold_stripes(session)
 
     def bound_log(self, limit: int) -> LogState:
