@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from random import Random
@@ -15,6 +15,7 @@ import psycopg
 import pytest
 from tests.core.helpers import CLOSES, STORES, Bench, FakeClock, new, wait_until
 from tests.core.postgres import database_at, server
+from tests.core.together import in_background, together, wait_for_a_lock
 
 from jobdeck import Limits, State, StoreBusy, StoreError, StoreLost, StoreRefused
 from jobdeck.jobs import Completion
@@ -43,46 +44,6 @@ def others(bench: Bench) -> Iterator[list[Bench]]:
         for store in made:
             stack.callback(store.close)
         yield [Bench(store, bench.clock, bench.path) for store in made]
-
-
-def together(*acts: Callable[[], object]) -> list[BaseException]:
-    """Do all of it at the same time; what was raised."""
-    problems: list[BaseException] = []
-    ready = threading.Barrier(len(acts))
-
-    def run(act: Callable[[], object]) -> None:
-        ready.wait()
-        try:
-            act()
-        except BaseException as problem:
-            problems.append(problem)
-
-    threads = [threading.Thread(target=run, args=(act,)) for act in acts]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    return problems
-
-
-def in_background(act: Callable[[], object]) -> tuple[threading.Thread, list[BaseException]]:
-    """Begin it on a thread of its own."""
-    problems: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            act()
-        except BaseException as problem:
-            problems.append(problem)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    return thread, problems
-
-
-def wait_for_a_lock(bench: Bench) -> None:
-    """Until somebody waits for a lock."""
-    wait_until(lambda: bench.rows("SELECT 1 FROM pg_locks WHERE NOT granted"), what="a wait for a lock")
 
 
 # -- at the same time -------------------------------------------------------------------------------

@@ -46,6 +46,7 @@ def delete(turn: Turn, job: Job) -> Done:
 
 def _emptied(turn: Turn, batch: int) -> list[Any]:
     """Remove a batch that has no job left, and return its row."""
+    turn.house.hold(turn.connection, "jobdeck_batches", "id", batch)  # who removes the others looks after us, or before
     left = turn.connection.execute("SELECT EXISTS (SELECT 1 FROM jobdeck_jobs WHERE batch = ?)", (batch,)).get
     return [] if left else _taken(turn, "jobdeck_batches", "id", batch)
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from ...jobs import Job
 from ...states import State
 from ..records import Row
 from ..tally import Tally
 
+T = TypeVar("T")
 Bound = Sequence[Any] | Mapping[str, Any]
 """Values for `?`, in their order, or for `:name`."""
 
@@ -65,6 +66,18 @@ class House(ABC):
     @abstractmethod
     def now(self, connection: Sql) -> float:
         """What time it is."""
+
+    @abstractmethod
+    def ahead(self) -> float:
+        """Seconds by which its clock is ahead of this machine's; 0 where it is this machine's."""
+
+    @abstractmethod
+    def repeat(self, act: Callable[[], T]) -> T:
+        """Do what is one transaction; do it again where others got in its way."""
+
+    @abstractmethod
+    def hold(self, connection: Sql, table: str, key: str, value: str | int) -> None:
+        """The row with this key, if there is one, is what it is until the transaction ends."""
 
     @abstractmethod
     def tally(self) -> Tally:

@@ -8,7 +8,7 @@ from functools import partial
 
 from ...errors import ActNotFound, JobdeckError, JobNotFound, NothingToUndo, WrongAct, WrongState
 from ...jobs import Job
-from ...journal import Act, Undoing
+from ...journal import SCHEDULE_ACTS, Act, Undoing
 from ...states import Operation, allows
 from ..journal import Journal
 from ..records import Row
@@ -21,6 +21,16 @@ from .turn import Entry, Turn
 
 _COLUMNS = "id, at, who, act, n, kept, told, undone, undone_at, undone_by"
 _PARTS = "SELECT part FROM jobdeck_journal_parts WHERE act = ? AND undone = ? ORDER BY part"
+# Those that fit into so many bytes together, and one that goes beyond. Nothing is read of the others but their length.
+_NEWEST_PARTS = """
+WITH told AS (
+  SELECT part.act, part.part, length(part.before) AS size,
+         sum(length(part.before)) OVER (ORDER BY part.act DESC, part.part DESC) AS upto
+    FROM jobdeck_journal_parts AS part JOIN jobdeck_journal AS act ON act.id = part.act
+   WHERE act.at >= ?1 AND act.act NOT IN (?2, ?3) AND length(part.before) <= ?4)
+SELECT part.act, part.before FROM told JOIN jobdeck_journal_parts AS part ON part.act = told.act AND part.part = told.part
+ WHERE told.upto - told.size < ?4 ORDER BY part.act DESC, part.part DESC
+"""
 
 DEEDS = {
     Operation.CANCEL: deeds.CANCEL,
@@ -48,17 +58,7 @@ class KeptJournal(Journal):
         self._ring = ring
 
     def undo(self, act_id: int | None = None, *, by: str = "somebody", who: str | None = None) -> Undoing:
-        with self._house.writing() as connection:
-            self._house.alone(connection)
-            found = act_id or _next(connection, "undone_at IS NULL AND who = coalesce(?, who) ORDER BY id DESC", who)
-            if found is None:
-                raise NothingToUndo(who)
-            parts = self._parts(connection, found, redo=False)
-            connection.execute(
-                "UPDATE jobdeck_journal SET undone_at = ?, undone_by = ?,"
-                " undone_no = (SELECT coalesce(max(undone_no), 0) + 1 FROM jobdeck_journal) WHERE id = ?",
-                (self._house.now(connection), by, found),
-            )
+        found, parts = self._house.repeat(partial(self._begin_undo, act_id, by, who))
         done, refused = self._take(found, parts, redo=False)
         if not done:
             self._not_next(found)
@@ -66,19 +66,10 @@ class KeptJournal(Journal):
         return Undoing(act, tuple(done), refused, max(0, act.n - act.undone - len(refused)))
 
     def redo(self, act_id: int | None = None, *, by: str = "somebody", who: str | None = None) -> Undoing:
-        with self._house.writing() as connection:
-            self._house.alone(connection)
-            newest = "undone_no IS NOT NULL AND undone_by = coalesce(?, undone_by) ORDER BY undone_no DESC"
-            found = act_id or _next(connection, newest, who)
-            if found is None:
-                raise NothingToUndo(who, redo=True)
-            parts = self._parts(connection, found, redo=True)
+        found, parts = self._house.repeat(partial(self._begin_redo, act_id, who))
         done, refused = self._take(found, parts, redo=True)
         if done:
-            with self._house.writing() as connection:
-                connection.execute(
-                    "UPDATE jobdeck_journal SET undone_at = NULL, undone_by = NULL, undone_no = NULL WHERE id = ?", (found,)
-                )
+            self._note(found, "undone_at = NULL, undone_by = NULL, undone_no = NULL")
         else:
             self._not_next(found)
         return Undoing(self._act(found), tuple(done), refused)
@@ -92,27 +83,47 @@ class KeptJournal(Journal):
         # The parts are deflated, so they have to be read; the newest tell most, and a bound keeps it cheap.
         found: list[int] = []
         with self._house.reading() as connection:
-            parts = connection.execute(
-                "SELECT part.act, part.before FROM jobdeck_journal_parts AS part JOIN jobdeck_journal AS act"
-                " ON act.id = part.act WHERE act.at >= ? AND act.act NOT IN (?, ?) AND length(part.before) <= ?"
-                " ORDER BY part.act DESC",
-                (since, pauses.PAUSE, pauses.RESUME, room),
-            )
-            for act, before in parts:
-                room -= len(before)
-                if any(entry[0] == job_id for entry in unpacked(before)) and act not in found:
+            for act, before in connection.execute(_NEWEST_PARTS, (since, pauses.PAUSE, pauses.RESUME, room)):
+                if act not in found and any(entry[0] == job_id for entry in unpacked(before)):
                     found.append(act)
-                if room <= 0:
-                    break
             query = f"SELECT {_COLUMNS} FROM jobdeck_journal WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"
             rows = rows_of(connection, query, (json.dumps(found),))
         return [_act_of(row) for row in rows]
 
     def prune(self) -> int:
-        with self._house.writing() as connection:
-            return trim(connection, self._house.now(connection))
+        return self._house.repeat(self._trim)
 
-    # -- the parts of an act ----------------------------------------------------------------------
+    # -- an undo and its parts, each a transaction of its own, which is done again where others got in its way ----------------
+
+    def _begin_undo(self, act_id: int | None, by: str, who: str | None) -> tuple[int, list[int]]:
+        """The act, which counts as undone from now on, and its parts."""
+        with self._house.writing() as connection:
+            self._house.alone(connection)
+            found = act_id or _next(connection, "undone_at IS NULL AND who = coalesce(?, who) ORDER BY id DESC", who)
+            if found is None:
+                raise NothingToUndo(who)
+            parts = self._parts(connection, found, redo=False)
+            connection.execute(
+                "UPDATE jobdeck_journal SET undone_at = ?, undone_by = ?,"
+                " undone_no = (SELECT coalesce(max(undone_no), 0) + 1 FROM jobdeck_journal) WHERE id = ?",
+                (self._house.now(connection), by, found),
+            )
+        return found, parts
+
+    def _begin_redo(self, act_id: int | None, who: str | None) -> tuple[int, list[int]]:
+        """The act, and its parts."""
+        with self._house.writing() as connection:
+            self._house.alone(connection)
+            newest = "undone_no IS NOT NULL AND undone_by = coalesce(?, undone_by) ORDER BY undone_no DESC"
+            found = act_id or _next(connection, newest, who)
+            if found is None:
+                raise NothingToUndo(who, redo=True)
+            return found, self._parts(connection, found, redo=True)
+
+    def _trim(self) -> int:
+        with self._house.writing() as connection:
+            self._house.alone(connection)
+            return trim(connection, self._house.now(connection))
 
     def _parts(self, connection: Sql, act: int, *, redo: bool) -> list[int]:
         """The parts of the act that are to be turned."""
@@ -125,8 +136,14 @@ class KeptJournal(Journal):
 
     def _not_next(self, act: int) -> None:
         """Nothing of the act could be turned: whoever asks for the next one shall not meet it again."""
-        with self._house.writing() as connection:
-            connection.execute("UPDATE jobdeck_journal SET undone_no = NULL WHERE id = ?", (act,))
+        self._note(act, "undone_no = NULL")
+
+    def _note(self, act: int, changed: str) -> None:
+        def write() -> None:
+            with self._house.writing() as connection:
+                connection.execute(f"UPDATE jobdeck_journal SET {changed} WHERE id = ?", (act,))
+
+        self._house.repeat(write)
 
     def _act(self, act: int) -> Act:
         with self._house.reading() as connection:
@@ -137,12 +154,20 @@ class KeptJournal(Journal):
     def _take(self, act: int, parts: list[int], *, redo: bool) -> tuple[list[int | str], Refused]:
         done: list[int | str] = []
         refused: Refused = {}
-        for part in parts:
-            with self._house.writing() as connection:
-                done += _take_part(self._house, connection, act, part, refused, redo=redo)
-        if done:
-            self._ring()
+        try:
+            for part in parts:
+                turned, left = self._house.repeat(partial(self._take_one, act, part, redo=redo))
+                done += turned
+                refused |= left
+        finally:  # what is done is done, also where a later part fails
+            if done:
+                self._ring()
         return done, refused
+
+    def _take_one(self, act: int, part: int, *, redo: bool) -> tuple[list[int | str], Refused]:
+        refused: Refused = {}
+        with self._house.writing() as connection:
+            return _take_part(self._house, connection, act, part, refused, redo=redo), refused
 
 
 def _next(connection: Sql, condition: str, who: str | None) -> int | None:
@@ -224,6 +249,8 @@ def _turn_queue(operation: str, turn: Turn, entry: Entry, *, undo: bool) -> Entr
 
 
 def _turn_edit(operation: str, turn: Turn, entry: Entry, *, undo: bool) -> Entry:
+    if operation in SCHEDULE_ACTS:  # its ticks go on meanwhile
+        turn.house.hold(turn.connection, "jobdeck_schedules", "name", entry[0])
     return arrangements.turn(turn.connection, turn.now, operation, entry, undo=undo)
 
 

@@ -30,13 +30,16 @@ from ...jobs import (
 )
 from ...journal import By
 from ..base import SOMEBODY, Claimed, Lost, Renewal
-from ..care import Care
+from ..measurements import KeptMeasures
 from ..people.acts import Acts
 from ..people.journal import KeptJournal
+from ..people.schedules import KeptSchedules
 from ..rooms import Wanted
+from ..sqlite.conditions import schedule_tail
 from . import logs
 from .address import Address
 from .bell import Bell
+from .care import PostgresCare
 from .claim import Claims
 from .connection import Connections, repeated
 from .endings import Endings
@@ -46,6 +49,7 @@ from .intake import Intake
 from .looks import Looks
 from .overview import read_overview
 from .queues import read_queues
+from .schedules import PAST
 from .unfinished import UnfinishedStore, unfinished
 from .work import Work
 from .workers import Workers
@@ -89,11 +93,11 @@ class PostgresStore(UnfinishedStore, Hosting):
         self._journal = KeptJournal(house, self._bell.ring)
         self._looks = Looks(self._connections)
         self._workers = Workers(self._connections)
-        self.measures = unfinished("measures")
+        self.measures = KeptMeasures(house)
         self.insight = unfinished("insight")
         self.history = unfinished("history")
-        self.schedules = unfinished("schedules")
-        self._care: Care = unfinished("care")
+        self.schedules = KeptSchedules(house, PAST, schedule_tail)
+        self._care = PostgresCare(self._connections)
 
     def _ring(self, needed: bool) -> None:
         """Wake the workers of all processes, once what woke them can be seen."""
@@ -105,7 +109,7 @@ class PostgresStore(UnfinishedStore, Hosting):
         return self._journal
 
     @property
-    def care(self) -> Care:
+    def care(self) -> PostgresCare:
         return self._care
 
     # -- into the queue -------------------------------------------------------------------------

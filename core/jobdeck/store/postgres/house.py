@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, TypeVar
 
 from ...jobs import Job
 from ...states import State
@@ -17,6 +17,7 @@ from .rows import hold_states, lock_jobs
 from .session import Session
 from .tally import PostgresTally
 
+T = TypeVar("T")
 _STORED = """
 SELECT string_agg(attname, ', ' ORDER BY attnum) FROM pg_attribute
  WHERE attrelid = ?::text::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
@@ -28,6 +29,7 @@ class PostgresHouse(House):
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
+        self._asked = False
 
     def writing(self) -> AbstractContextManager[Session]:
         return self._connections.writing()
@@ -40,6 +42,18 @@ class PostgresHouse(House):
 
     def now(self, connection: Any) -> float:
         return self._connections.now(connection)
+
+    def ahead(self) -> float:
+        if not self._asked:
+            with self._connections.reading():  # how far it is ahead is told by every transaction
+                self._asked = True
+        return self._connections.ahead
+
+    def repeat(self, act: Callable[[], T]) -> T:
+        return self._connections.repeat(act)
+
+    def hold(self, connection: Any, table: str, key: str, value: str | int) -> None:
+        connection.execute(f"SELECT 1 FROM {table} WHERE {key} = ? FOR UPDATE", (value,))
 
     def tally(self) -> Tally:
         return PostgresTally()

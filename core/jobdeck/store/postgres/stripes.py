@@ -32,6 +32,18 @@ SELECT ?, queue, kind, state, sum(n) FROM gone GROUP BY queue, kind, state
     ON CONFLICT (stripe, queue, kind, state) DO UPDATE SET n = jobdeck_stripes.n + excluded.n
 """
 
+# Where there is no such job any more, what the stripes say of it adds up to nothing, and stripes that are held would keep it
+# for as long as their connections live. Who counts there just now is passed over, or waits for a moment.
+_EMPTIED = """
+WITH empty AS (SELECT queue, kind, state FROM jobdeck_stripes GROUP BY queue, kind, state HAVING sum(n) = 0),
+old AS (SELECT one.ctid FROM jobdeck_stripes AS one JOIN empty USING (queue, kind, state) WHERE one.stripe <> ?1
+           FOR UPDATE OF one SKIP LOCKED),
+gone AS (DELETE FROM jobdeck_stripes USING old WHERE jobdeck_stripes.ctid = old.ctid RETURNING queue, kind, state, n)
+INSERT INTO jobdeck_stripes (stripe, queue, kind, state, n)
+SELECT ?1::integer, queue, kind, state, sum(n) FROM gone GROUP BY queue, kind, state HAVING sum(n) <> 0
+    ON CONFLICT (stripe, queue, kind, state) DO UPDATE SET n = jobdeck_stripes.n + excluded.n
+"""
+
 
 def stripe_of(session: Session) -> int:
     """The stripe that this connection counts in."""
@@ -46,10 +58,14 @@ def take_for_transaction(session: Session) -> int:
 
 
 def fold_stripes(session: Session) -> None:
-    """Fold the depth counters of connections that have ended, inside the caller's transaction, so that they stay few."""
+    """Fold the depth counters of connections that have ended, and of what there is none of, so that they stay few.
+
+    Inside the caller's transaction, which should end soon.
+    """
     pass_door(session, UPKEEP)
     for (stripe,) in session.execute("SELECT DISTINCT stripe FROM jobdeck_stripes WHERE stripe >= 0"):
         if stripe == session.stripe or not session.execute(f"SELECT pg_try_advisory_xact_lock({_CLASS}, ?)", (stripe,)).get:
             continue
         session.execute(_FOLDED, (stripe, NOBODY))
+    session.execute(_EMPTIED, (NOBODY,))
     session.execute("DELETE FROM jobdeck_stripes WHERE stripe = ? AND n = 0", (NOBODY,))

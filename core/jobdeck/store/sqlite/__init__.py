@@ -36,11 +36,14 @@ from ...query import Condition
 from ...states import State
 from ..base import SOMEBODY, Claimed, Lost, Renewal, Store
 from ..doorbell import Doorbell
+from ..measurements import KeptMeasures
 from ..people.acts import Acts
 from ..people.journal import KeptJournal
+from ..people.schedules import KeptSchedules
 from ..rooms import Wanted
 from .care import SqliteCare
 from .claim import Claims
+from .conditions import schedule_tail
 from .connection import Connections
 from .family import read_family
 from .guest import guest
@@ -49,9 +52,8 @@ from .house import SqliteHouse
 from .insight import SqliteInsight
 from .intake import Intake
 from .looks import Looks
-from .measures import SqliteMeasures
 from .rows import storable
-from .schedules import SqliteSchedules
+from .schedules import PAST
 from .work import Work
 
 
@@ -88,12 +90,12 @@ class SqliteStore(Store):
         house = SqliteHouse(self._connections, self._clock)
         self._acts = Acts(house)
         self._looks = Looks(self._connections, self._clock)
-        self.measures = SqliteMeasures(self._connections, self._clock)
+        self.measures = KeptMeasures(house, "INDEXED BY jobdeck_failures")
         self.insight = SqliteInsight(self._connections, self._clock, self._looks)
         self.history = SqliteHistory(self._connections, self._clock)
         self._journal = KeptJournal(house, partial(self._ring, True))
         self._care = SqliteCare(self._connections, path, self._clock)
-        self.schedules = SqliteSchedules(self._connections, self._clock)
+        self.schedules = KeptSchedules(house, PAST, schedule_tail)
 
     def close(self) -> None:
         self._connections.close()

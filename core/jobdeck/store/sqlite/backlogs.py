@@ -11,9 +11,9 @@ import apsw
 from ...backlog import Backlog, served_by
 from ...jobs import Latency, QueueInfo, Slot, WorkerInfo
 from ...states import State
+from ..depths import oldest_waits
 from ..histogram import bucket
 from ..measuring import RUNNING, WIDTHS, Slices, Sums
-from .depths import oldest_waits
 from .rows import rows_of
 
 _FROM = f"FROM jobdeck_metrics WHERE width IN ({', '.join(map(str, WIDTHS))}) AND slot >= :begin"

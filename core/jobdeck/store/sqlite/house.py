@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, TypeVar
 
 import apsw
 
@@ -18,6 +18,8 @@ from ..tally import Tally
 from . import family
 from .connection import Connections
 from .tally import SqliteTally
+
+T = TypeVar("T")
 
 
 class SqliteHouse(House):
@@ -38,6 +40,15 @@ class SqliteHouse(House):
 
     def now(self, connection: Any) -> float:
         return self._clock.now()
+
+    def ahead(self) -> float:
+        return 0.0
+
+    def repeat(self, act: Callable[[], T]) -> T:
+        return act()
+
+    def hold(self, connection: Any, table: str, key: str, value: str | int) -> None:
+        return
 
     def tally(self) -> Tally:
         return SqliteTally()

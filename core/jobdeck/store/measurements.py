@@ -1,4 +1,4 @@
-"""Measures of the SQLite store: counts and latencies by slices of time, samples of depth, failures grouped."""
+"""Counts and latencies by slices of time, samples of depth, failures grouped: from the tables that every store has."""
 
 from __future__ import annotations
 
@@ -6,16 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import apsw
-
-from ...clock import Clock
-from ...jobs import Slot
-from ...metrics import ErrorGroup, Grouping, Metrics, place_of
-from ..histogram import bucket
-from ..measures import FAILURES_READ, Measures
-from ..measuring import MEASURED, RUNNING, WIDTHS, Slices, Sums, measured
-from .connection import Connections
+from ..jobs import Slot
+from ..metrics import ErrorGroup, Grouping, Metrics, place_of
 from .depths import oldest_waits, prune_depths, sample_depths
+from .histogram import bucket
+from .measures import FAILURES_READ, Measures
+from .measuring import MEASURED, RUNNING, WIDTHS, Slices, Sums, measured
+from .people.house import House, Sql
 
 _SAMPLES = 5
 """Jobs named of each group of errors."""
@@ -23,36 +20,42 @@ _SAMPLES = 5
 _COMPLETED = f"""
 SELECT {{told_by}}, CAST((slot - :begin) / :width AS INTEGER), sum(n) FROM jobdeck_metrics
  WHERE width IN ({", ".join(map(str, WIDTHS))}) AND slot >= :begin AND measure = 'completed'
-   AND (:queue IS NULL OR queue = :queue) AND (:kind IS NULL OR kind = :kind)
+   AND queue = coalesce(:queue, queue) AND kind = coalesce(:kind, kind)
  GROUP BY 1, 2
 """
 _FAILURES = """
 SELECT a.job_id, job.kind, a.error_type, a.message, a.traceback, a.finished_at, a.outcome
-  FROM jobdeck_attempts AS a INDEXED BY jobdeck_failures JOIN jobdeck_jobs AS job ON job.id = a.job_id
+  FROM jobdeck_attempts AS a {by_index} JOIN jobdeck_jobs AS job ON job.id = a.job_id
  WHERE a.outcome IN ('failed', 'timed out', 'crashed') ORDER BY a.finished_at DESC LIMIT ?
 """
 
 
-class SqliteMeasures(Measures):
-    """The measures of one database file."""
+class KeptMeasures(Measures):
+    """The measures of one database."""
 
-    def __init__(self, connections: Connections, clock: Clock) -> None:
-        self._connections = connections
-        self._clock = clock
+    def __init__(self, house: House, by_index: str = "") -> None:
+        """Measure.
+
+        Args:
+            house: where the tables are.
+            by_index: what has to be said to the database to make it read failures from the newest one on.
+        """
+        self._house = house
+        self._failures = _FAILURES.format(by_index=by_index)
         self._folded_before = 0
 
     def sample_depths(self) -> bool:
-        return sample_depths(self._connections, self._clock.now())
+        return sample_depths(self._house)
 
     def prune_depths(self) -> None:
-        self._folded_before = prune_depths(self._connections, self._clock.now(), self._folded_before)
+        self._folded_before = prune_depths(self._house, self._folded_before)
 
     def metrics(
         self, *, seconds: float, slots: int, queue: str | None = None, kind: str | None = None, by: Grouping | None = None
     ) -> Metrics:
-        now = self._clock.now()
-        slices = Slices.of(now, seconds, slots)
-        with self._connections.reading() as connection:
+        with self._house.reading() as connection:
+            now = self._house.now(connection)
+            slices = Slices.of(now, seconds, slots)
             made, total = measured(connection, slices, now, queue, kind)
             only = {"queue": queue, "kind": kind}
             groups = self._groups(connection, slices, now, by, only) if by else {}
@@ -60,7 +63,7 @@ class SqliteMeasures(Measures):
             waits = oldest_waits(connection, now, queue, kind)
             pending = connection.execute(
                 "SELECT coalesce(sum(n), 0) FROM jobdeck_counts WHERE state = 'pending'"
-                " AND (:queue IS NULL OR queue = :queue) AND (:kind IS NULL OR kind = :kind)",
+                " AND queue = coalesce(:queue, queue) AND kind = coalesce(:kind, kind)",
                 {"queue": queue, "kind": kind},
             ).get
         return Metrics(
@@ -74,7 +77,7 @@ class SqliteMeasures(Measures):
         )
 
     def _groups(
-        self, connection: apsw.Connection, slices: Slices, now: float, by: Grouping, only: Mapping[str, str | None]
+        self, connection: Sql, slices: Slices, now: float, by: Grouping, only: Mapping[str, str | None]
     ) -> dict[str, Slot]:
         sums: defaultdict[str, Sums] = defaultdict(Sums)
         bound = {"begin": slices.begin, **only}
@@ -86,13 +89,11 @@ class SqliteMeasures(Measures):
         return {name: sums[name].slot(slices.begin, seconds) for name in sorted(sums)}
 
     def errors(self, newest: int = FAILURES_READ) -> list[ErrorGroup]:
-        with self._connections.reading() as connection:
-            return _grouped(connection.execute(_FAILURES, (newest,)))
+        with self._house.reading() as connection:
+            return _grouped(connection.execute(self._failures, (newest,)))
 
 
-def _completed(
-    connection: apsw.Connection, slices: Slices, by: Grouping, only: Mapping[str, str | None]
-) -> dict[str, tuple[int, ...]]:
+def _completed(connection: Sql, slices: Slices, by: Grouping, only: Mapping[str, str | None]) -> dict[str, tuple[int, ...]]:
     found: defaultdict[str, list[int]] = defaultdict(lambda: [0] * slices.count)
     bound = {"begin": slices.begin, "width": slices.width, **only}
     for name, index, n in connection.execute(_COMPLETED.format(told_by=by.value), bound):

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-import apsw
-
-from .connection import Connections
-from .rows import rows_of
+from .people.house import House, Sql, rows_of
 
 MINUTE = 60
 """Seconds: one sample in each."""
@@ -25,7 +22,7 @@ _QUEUES = 1000
 _OLDEST = """
 WITH RECURSIVE
   lane AS (SELECT queue, kind FROM jobdeck_counts WHERE state = 'pending' AND n > 0
-              AND (:queue IS NULL OR queue = :queue) AND (:kind IS NULL OR kind = :kind)),
+              AND queue = coalesce(:queue, queue) AND kind = coalesce(:kind, kind)),
   step (queue, kind, priority, rest) AS (
     SELECT queue, kind, (SELECT priority FROM jobdeck_jobs AS job
                           WHERE job.state = 'pending' AND job.queue = lane.queue AND job.kind = lane.kind
@@ -40,14 +37,14 @@ WITH RECURSIVE
 SELECT queue, (SELECT min(scheduled_at) FROM (
           SELECT scheduled_at FROM jobdeck_jobs AS job
            WHERE job.state = 'pending' AND job.queue = step.queue AND job.kind = step.kind AND job.priority = step.priority
-           ORDER BY job.id LIMIT 100))
+           ORDER BY job.id LIMIT 100) AS first)
   FROM step WHERE priority IS NOT NULL
 """
 
+_GREATER = "{0} = CASE WHEN excluded.{0} > jobdeck_depths.{0} THEN excluded.{0} ELSE jobdeck_depths.{0} END"
 
-def oldest_waits(
-    connection: apsw.Connection, now: float, queue: str | None = None, kind: str | None = None
-) -> dict[str, float]:
+
+def oldest_waits(connection: Sql, now: float, queue: str | None = None, kind: str | None = None) -> dict[str, float]:
     """Queue → seconds that its oldest ready job has waited, of queues that have one.
 
     Exact where jobs became due in the order of their ids; where a hundred jobs or more that were retried stand before
@@ -60,10 +57,11 @@ def oldest_waits(
     return {name: now - due for name, due in since.items()}
 
 
-def sample_depths(connections: Connections, now: float) -> bool:
+def sample_depths(house: House) -> bool:
     """See `Measures.sample_depths`."""
-    slot = int(now) // MINUTE * MINUTE
-    with connections.reading() as connection:
+    with house.reading() as connection:
+        now = house.now(connection)
+        slot = int(now) // MINUTE * MINUTE
         if connection.execute("SELECT 1 FROM jobdeck_depths WHERE slot = ? AND queue = ''", (slot,)).get:
             return False  # nearly always: no need to keep writers waiting
         depths = rows_of(
@@ -73,7 +71,7 @@ def sample_depths(connections: Connections, now: float) -> bool:
         waits = oldest_waits(connection, now)
     rows = [(slot, queue, pending, waits.get(queue, 0.0)) for queue, pending in depths]
     total = (slot, "", sum(pending for _, pending in depths), max(waits.values(), default=0.0))
-    with connections.writing() as connection:
+    with house.writing() as connection:
         connection.execute("INSERT INTO jobdeck_depths VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", total)
         if connection.changes() == 0:
             return False  # somebody else was quicker
@@ -81,16 +79,22 @@ def sample_depths(connections: Connections, now: float) -> bool:
     return True
 
 
-def prune_depths(connections: Connections, now: float, folded_before: int) -> int:
+def prune_depths(house: House, folded_before: int) -> int:
     """See `Measures.prune_depths`. Returns up to where samples are folded now, for the next call."""
+    with house.reading() as connection:
+        now = house.now(connection)
     before = (int(now) - _FINE_KEPT) // _HOUR * _HOUR
     if before == folded_before:
         return before
-    with connections.writing() as connection:
+    return house.repeat(lambda: _prune(house, now, before))
+
+
+def _prune(house: House, now: float, before: int) -> int:
+    with house.writing() as connection:
         connection.execute(
             f"INSERT INTO jobdeck_depths SELECT slot / {_HOUR} * {_HOUR}, queue, max(pending), max(oldest) FROM jobdeck_depths"
             f" WHERE slot < ? AND slot % {_HOUR} <> 0 GROUP BY 1, 2"
-            " ON CONFLICT DO UPDATE SET pending = max(pending, excluded.pending), oldest = max(oldest, excluded.oldest)",
+            f" ON CONFLICT (slot, queue) DO UPDATE SET {_GREATER.format('pending')}, {_GREATER.format('oldest')}",
             (before,),
         )
         connection.execute(f"DELETE FROM jobdeck_depths WHERE slot < ? AND slot % {_HOUR} <> 0", (before,))
