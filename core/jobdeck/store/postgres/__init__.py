@@ -42,7 +42,9 @@ from .claim import Claims
 from .connection import Connections, repeated
 from .endings import Endings
 from .house import PostgresHouse
+from .insight import PostgresInsight
 from .intake import Intake
+from .looking import Looking
 from .looks import Looks
 from .opening import make_ready
 from .overview import read_overview
@@ -52,7 +54,7 @@ from .work import Work
 from .workers import Workers
 
 
-class PostgresStore(UnfinishedStore):
+class PostgresStore(Looking, UnfinishedStore):
     """A queue in a schema of a PostgreSQL database."""
 
     def __init__(
@@ -85,7 +87,7 @@ class PostgresStore(UnfinishedStore):
         self._looks = Looks(self._connections)
         self._workers = Workers(self._connections)
         self.measures = unfinished("measures")
-        self.insight = unfinished("insight")
+        self.insight = PostgresInsight(self._connections, self._workers)
         self.history = unfinished("history")
         self.schedules = unfinished("schedules")
         self._care: Care = unfinished("care")

@@ -5,13 +5,10 @@ See NOTES-postgres.md for who writes what.
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from ...jobs import Family, Job, NewJob
-from ...query import Condition
-from ...states import State
+from ...jobs import Job, NewJob
 from ..base import Store
 
 
@@ -32,24 +29,6 @@ def unfinished(part: str) -> Any:
 
 class UnfinishedStore(Store):
     """The methods that are not there yet."""
-
-    # (A) looking
-    def list_jobs(self, condition: Condition, *, limit: int, sort: str = "id", descending: bool = True) -> list[Job]:
-        raise NotImplementedError("list_jobs")
-
-    def list_ids(
-        self, condition: Condition, *, sort: str = "id", descending: bool = True, limit: int | None = None
-    ) -> array[int]:
-        raise NotImplementedError("list_ids")
-
-    def count_states(self, condition: Condition) -> dict[State, int]:
-        raise NotImplementedError("count_states")
-
-    def count_jobs(self, condition: Condition) -> int:
-        raise NotImplementedError("count_jobs")
-
-    def get_family(self, job_id: int) -> Family:
-        raise NotImplementedError("get_family")
 
     # (C) the rest
     def enqueue_through(self, connection: object, jobs: Sequence[NewJob]) -> list[Job]:

@@ -36,13 +36,13 @@ from ...query import Condition
 from ...states import State
 from ..base import SOMEBODY, Claimed, Lost, Renewal, Store
 from ..doorbell import Doorbell
+from ..looking.relatives import read_family
 from ..people.acts import Acts
 from ..people.journal import KeptJournal
 from ..rooms import Wanted
 from .care import SqliteCare
 from .claim import Claims
 from .connection import Connections
-from .family import read_family
 from .guest import guest
 from .history import SqliteHistory
 from .house import SqliteHouse

@@ -12,10 +12,11 @@ from ...clock import Clock
 from ...jobs import Slot
 from ...metrics import ErrorGroup, Grouping, Metrics, place_of
 from ..histogram import bucket
+from ..looking.oldest import oldest_waits
 from ..measures import FAILURES_READ, Measures
 from ..measuring import MEASURED, RUNNING, WIDTHS, Slices, Sums, measured
 from .connection import Connections
-from .depths import oldest_waits, prune_depths, sample_depths
+from .depths import prune_depths, sample_depths
 
 _SAMPLES = 5
 """Jobs named of each group of errors."""
