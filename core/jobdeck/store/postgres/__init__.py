@@ -41,6 +41,7 @@ from .bell import Bell
 from .claim import Claims
 from .connection import Connections, repeated
 from .endings import Endings
+from .history import PostgresHistory
 from .house import PostgresHouse
 from .insight import PostgresInsight
 from .intake import Intake
@@ -88,7 +89,7 @@ class PostgresStore(Looking, UnfinishedStore):
         self._workers = Workers(self._connections)
         self.measures = unfinished("measures")
         self.insight = PostgresInsight(self._connections, self._workers)
-        self.history = unfinished("history")
+        self.history = PostgresHistory(self._connections)
         self.schedules = unfinished("schedules")
         self._care: Care = unfinished("care")
 
