@@ -157,6 +157,15 @@ class Bench:
             self.stop(job)
         return self.get(job)
 
+    @property
+    def address(self) -> str:
+        """The address by which errors name the store's place."""
+        if "postgres" in type(self.store).__module__:
+            from tests.core import postgres
+
+            return postgres.database_at(self.path)
+        return str(self.path)
+
     # -- past the front door -----------------------------------------------------------------------
 
     def rows(self, query: str, *bound: Any) -> list[tuple[Any, ...]]:
@@ -172,6 +181,13 @@ class Bench:
 
     def change(self, statement: str, *bound: Any) -> None:
         self.rows(statement, *bound)
+
+    def pass_ids(self, last: int) -> None:
+        """All ids up to this one have been given away."""
+        if "postgres" in type(self.store).__module__:
+            self.rows("SELECT setval('jobdeck_job_ids', ?)", last)
+        else:
+            self.change("UPDATE jobdeck_ids SET last = ?", last)
 
     def check_counters(self) -> None:
         """The counters say what counting the rows says."""

@@ -8,8 +8,9 @@ from typing import Any
 
 from ..jobs import Slot
 from ..metrics import ErrorGroup, Grouping, Metrics, place_of
-from .depths import oldest_waits, prune_depths, sample_depths
+from .depths import prune_depths, sample_depths
 from .histogram import bucket
+from .looking.oldest import oldest_waits
 from .measures import FAILURES_READ, Measures
 from .measuring import MEASURED, RUNNING, WIDTHS, Slices, Sums, measured
 from .people.house import House, Sql

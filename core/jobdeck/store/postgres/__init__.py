@@ -30,12 +30,12 @@ from ...jobs import (
 )
 from ...journal import By
 from ..base import SOMEBODY, Claimed, Lost, Renewal
+from ..looking.conditions import schedule_tail
 from ..measurements import KeptMeasures
 from ..people.acts import Acts
 from ..people.journal import KeptJournal
 from ..people.schedules import KeptSchedules
 from ..rooms import Wanted
-from ..sqlite.conditions import schedule_tail
 from . import logs
 from .address import Address
 from .bell import Bell
@@ -43,19 +43,21 @@ from .care import PostgresCare
 from .claim import Claims
 from .connection import Connections, repeated
 from .endings import Endings
+from .history import PostgresHistory
 from .hosting import Hosting
 from .house import PostgresHouse
+from .insight import PostgresInsight
 from .intake import Intake
+from .looking import Looking
 from .looks import Looks
 from .overview import read_overview
 from .queues import read_queues
 from .schedules import PAST
-from .unfinished import UnfinishedStore, unfinished
 from .work import Work
 from .workers import Workers
 
 
-class PostgresStore(UnfinishedStore, Hosting):
+class PostgresStore(Looking, Hosting):
     """A queue in a schema of a PostgreSQL database."""
 
     def __init__(
@@ -94,8 +96,8 @@ class PostgresStore(UnfinishedStore, Hosting):
         self._looks = Looks(self._connections)
         self._workers = Workers(self._connections)
         self.measures = KeptMeasures(house)
-        self.insight = unfinished("insight")
-        self.history = unfinished("history")
+        self.insight = PostgresInsight(self._connections, self._workers)
+        self.history = PostgresHistory(self._connections)
         self.schedules = KeptSchedules(house, PAST, schedule_tail)
         self._care = PostgresCare(self._connections)
 

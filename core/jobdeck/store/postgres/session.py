@@ -81,6 +81,13 @@ class Session:
         self._changed = cursor.rowcount
         return Answer(cursor)
 
+    def joined(self, statement: str, bound: Bound) -> bytes:
+        """The one value that a statement returned, bytes, sent as they are; none where it is NULL."""
+        text, names = translated(statement)
+        values = [bound[name] for name in names] if isinstance(bound, Mapping) else bound
+        row = self.raw.execute(cast("Any", text), values or (), binary=True).fetchone()
+        return b"" if row is None or row[0] is None else bytes(row[0])
+
     def executemany(self, statement: str, rows: Iterable[Sequence[Any]], /) -> None:
         """Run a statement once for each of the rows, without waiting for one before the next is sent."""
         rows = [*rows]

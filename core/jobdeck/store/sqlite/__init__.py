@@ -36,6 +36,8 @@ from ...query import Condition
 from ...states import State
 from ..base import SOMEBODY, Claimed, Lost, Renewal, Store
 from ..doorbell import Doorbell
+from ..looking.conditions import schedule_tail
+from ..looking.relatives import read_family
 from ..measurements import KeptMeasures
 from ..people.acts import Acts
 from ..people.journal import KeptJournal
@@ -43,9 +45,7 @@ from ..people.schedules import KeptSchedules
 from ..rooms import Wanted
 from .care import SqliteCare
 from .claim import Claims
-from .conditions import schedule_tail
 from .connection import Connections
-from .family import read_family
 from .guest import guest
 from .history import SqliteHistory
 from .house import SqliteHouse

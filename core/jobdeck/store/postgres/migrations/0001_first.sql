@@ -31,6 +31,53 @@ END $$;
 CREATE FUNCTION jobdeck_each(ids text) RETURNS TABLE (value bigint) LANGUAGE sql IMMUTABLE STRICT ROWS 100
     AS $$ SELECT each::bigint FROM json_array_elements_text(ids::json) AS each $$;
 
+-- Texts in JSON, with what no text of PostgreSQL can hold spelled as in texts.py.
+CREATE FUNCTION jobdeck_spelled(told text) RETURNS text LANGUAGE sql IMMUTABLE STRICT
+    AS $$ SELECT regexp_replace(regexp_replace(told, '(?<!\\)((?:\\\\)*)\\u0001', '\1\\u00011', 'g'),
+                                '(?<!\\)((?:\\\\)*)\\u0000', '\1\\u00010', 'g') $$;
+
+-- One of a job's arguments, as text: a text as it is, all else as it is written in JSON, without blanks. Digits count into a
+-- list, other steps are names. NULL where there is none, or the arguments cannot be read.
+CREATE FUNCTION jobdeck_argument(args text, path text[]) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT COST 1000 AS $$
+DECLARE
+    found json;
+    step text;
+BEGIN
+    IF strpos(args, '\u000') > 0 THEN
+        args := jobdeck_spelled(args);
+    END IF;
+    found := args;
+    FOREACH step IN ARRAY path LOOP
+        found := CASE WHEN step ~ '^[0-9]+$' THEN found -> step::integer ELSE found -> step END;
+    END LOOP;
+    CASE json_typeof(found)
+        WHEN 'string' THEN RETURN found #>> '{}';
+        WHEN 'object', 'array' THEN RETURN regexp_replace(found::text, '("(?:[^"\\]|\\.)*")|\s+', '\1', 'g');
+        ELSE RETURN found;
+    END CASE;
+EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
+    RETURN NULL;
+END $$;
+
+-- A job's tags; NULL where they cannot be read.
+CREATE FUNCTION jobdeck_tags(tags text) RETURNS text[] LANGUAGE plpgsql IMMUTABLE STRICT COST 1000 AS $$
+BEGIN
+    IF strpos(tags, '\u000') > 0 THEN
+        tags := jobdeck_spelled(tags);
+    END IF;
+    RETURN ARRAY(SELECT json_array_elements_text(tags::json));
+EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
+    RETURN NULL;
+END $$;
+
+-- Where a traceback was raised, as metrics.place_of tells it.
+CREATE FUNCTION jobdeck_place(traceback text) RETURNS text LANGUAGE sql IMMUTABLE COST 1000 AS $$
+    SELECT coalesce((SELECT rtrim(concat(frame[1], ':', frame[2], ' ', frame[3]))
+                       FROM regexp_matches(right(traceback, 20000), '^[ |]*File "(.+)", line ([0-9]+)(?:, in (.+))?$', 'gn')
+                       WITH ORDINALITY AS found (frame, place)
+                      ORDER BY place DESC LIMIT 1), '')
+$$;
+
 CREATE TABLE jobdeck_jobs (
     id           bigint PRIMARY KEY,                     -- never used again
     kind         text COLLATE "C" NOT NULL,
@@ -92,11 +139,11 @@ CREATE INDEX jobdeck_final ON jobdeck_jobs (state, finished_at) WHERE finished_a
 CREATE INDEX jobdeck_by_state ON jobdeck_jobs (state, id);
 CREATE INDEX jobdeck_by_queue ON jobdeck_jobs (queue, id);
 CREATE INDEX jobdeck_by_kind ON jobdeck_jobs (kind, id);
-CREATE INDEX jobdeck_by_batch ON jobdeck_jobs (batch, state) WHERE batch IS NOT NULL;
+CREATE INDEX jobdeck_by_batch ON jobdeck_jobs (batch, state, id) WHERE batch IS NOT NULL;
 CREATE UNIQUE INDEX jobdeck_unique ON jobdeck_jobs (unique_taken) WHERE unique_taken IS NOT NULL;
 CREATE INDEX jobdeck_expiring ON jobdeck_jobs (expires_at) WHERE expires_at IS NOT NULL AND finished_at IS NULL;
 -- A schedule puts its tag last (see schedule.py), so what follows from there on names it. Only its jobs are in this index.
-CREATE INDEX jobdeck_by_schedule ON jobdeck_jobs (substr(tags, strpos(tags, '"schedule:'))) WHERE strpos(tags, '"schedule:') > 0;
+CREATE INDEX jobdeck_by_schedule ON jobdeck_jobs (substr(tags, strpos(tags, '"schedule:')), id) WHERE strpos(tags, '"schedule:') > 0;
 
 -- Depth, kept with each transition. One row that all transactions change would let one of them commit at a time, so each
 -- connection counts in a stripe that is its own for as long as it lives (see stripes.py): nobody waits for another's row,

@@ -1,4 +1,4 @@
-"""Events of the SQLite store, made from what is stored anyway: nothing is written down for their sake.
+"""Events, made from what is stored anyway: nothing is written down for their sake.
 
 A job's row tells when it was enqueued and how it ended, its attempts tell when it ran, the journal what people did. So an
 event can be told as long as its job is there, and what a later one has overwritten is told no more: that a job had been
@@ -11,35 +11,33 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Collection, Iterable, Iterator
-from typing import Any
-
-import apsw
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from ...history import FAILURES as FAILED_OUTCOMES
 from ...history import Event, Happening, Run
 from ...jobs import Outcome
 from ...states import State
-from .runs import ENDED, FAILED, FAILURES, JOBS_GIVEN_BACK, ended_runs, ids_of, running_runs
+from ..people.house import Sql
+from ..records import Row
+from .dialect import Dialect
+from .runs import FAILED, ended_runs, ids_of, jobs_given_back, running_runs, way
 
 _LATE_READ = 500
 """Failures, the newest, that are looked at for a result that came late."""
 
 _ENQUEUED = """
-SELECT json_group_array(json_array(id, kind, queue, created_at)) FROM (
-    SELECT * FROM (SELECT id, kind, queue, created_at FROM jobdeck_jobs ORDER BY id DESC LIMIT :limit)
-     WHERE created_at > :after)"""
+FROM (SELECT id, kind, queue, created_at FROM jobdeck_jobs ORDER BY id DESC LIMIT :limit) AS newest
+ WHERE created_at > :after"""
 _LATE = f"""
-SELECT job_id AS id FROM (SELECT job_id, late_at FROM jobdeck_attempts INDEXED BY jobdeck_failures
-    WHERE {FAILED} ORDER BY finished_at DESC LIMIT {_LATE_READ}) WHERE late_at > :after"""
+SELECT job_id AS id FROM (SELECT job_id, late_at FROM jobdeck_attempts {{failures}}
+    WHERE {FAILED} ORDER BY finished_at DESC LIMIT {_LATE_READ}) AS newest WHERE late_at > :after"""
 # Final jobs that did not end with an attempt: cancelled in the queue, or not started in time.
 _UNRUN = """
-SELECT json_group_array(json_array(job.id, kind, queue, state, finished_at, substr(error, 1, 400)))
-  FROM json_each(:ids) AS wanted CROSS JOIN jobdeck_jobs AS job ON job.id = wanted.value
- WHERE NOT EXISTS (SELECT 1 FROM jobdeck_attempts WHERE job_id = job.id AND finished_at = job.finished_at)"""
+FROM json_each(:ids) AS wanted CROSS JOIN jobdeck_jobs AS job
+ WHERE job.id = wanted.value
+   AND NOT EXISTS (SELECT 1 FROM jobdeck_attempts WHERE job_id = job.id AND finished_at = job.finished_at)"""
 _ACTS = """
-SELECT json_group_array(json_array(id, at, who, act, n, told, undone, undone_at, undone_by)) FROM (
-    SELECT * FROM (SELECT * FROM jobdeck_journal ORDER BY id DESC LIMIT :limit) WHERE at > :after OR undone_at > :after)"""
+FROM (SELECT * FROM jobdeck_journal ORDER BY id DESC LIMIT :limit) AS newest WHERE at > :after OR undone_at > :after"""
 
 _H = Happening
 _OF_OUTCOME = {
@@ -63,43 +61,38 @@ _ONE_JOB = re.compile(r"\bjob (\d+)")
 
 
 def read_events(
-    connection: apsw.Connection, after: float | None, limit: int, only: Collection[Happening], skew: float
+    connection: Sql, dialect: Dialect, after: float | None, limit: int, only: Collection[Happening], skew: float
 ) -> list[Event]:
     """See `History.events`; `skew` is wall clock minus monotonic clock."""
     begin = -math.inf if after is None else after
     wanted = frozenset(only) or _ALL
     found: list[Event] = []
     if _H.ENQUEUED in wanted:
-        found += _enqueued(connection, begin, limit)
+        found += _enqueued(connection, dialect, begin, limit)
     if wanted & (_RUN_EVENTS | {_H.EXPIRED}):
-        found += _of_jobs(connection, begin, limit, wanted, skew, [*found])
+        found += _of_jobs(connection, dialect, begin, limit, wanted, skew, [*found])
     if wanted & {_H.ACT, _H.UNDONE}:
-        found += _acts(connection, begin, limit)
+        found += _acts(connection, dialect, begin, limit)
     told = [event for event in found if event.what in wanted and event.at > begin]
     told.sort(key=lambda event: (event.at, _ORDER[event.what], event.job_id or 0, event.key))
     return told[-limit:]
 
 
-def _rows(connection: apsw.Connection, query: str, bound: dict[str, Any]) -> list[list[Any]]:
-    rows: list[list[Any]] = json.loads(connection.execute(query, bound).get)
-    return rows
-
-
-def _enqueued(connection: apsw.Connection, after: float, limit: int) -> Iterator[Event]:
-    for job_id, kind, queue, at in _rows(connection, _ENQUEUED, {"after": after, "limit": limit}):
+def _enqueued(connection: Sql, dialect: Dialect, after: float, limit: int) -> Iterator[Event]:
+    columns = ("id", "kind", "queue", "created_at")
+    for job_id, kind, queue, at in dialect.rows(connection, columns, _ENQUEUED, {"after": after, "limit": limit}):
         yield Event(at=at, what=_H.ENQUEUED, key=f"new:{job_id}", job_id=job_id, kind=kind, queue=queue)
 
 
 def _of_jobs(
-    connection: apsw.Connection, after: float, limit: int, wanted: frozenset[Happening], skew: float, known: list[Event]
+    connection: Sql, dialect: Dialect, after: float, limit: int, wanted: frozenset[Happening], skew: float, known: list[Event]
 ) -> Iterator[Event]:
     """Events of jobs that have run, or ended; `known` are events that are told anyway."""
-    ends: dict[State | None, list[list[Any]]] = {}
+    ends: dict[State | None, Sequence[Row]] = {}
     for state, needed in _NEEDED.items():
         if needed & wanted:
-            way = (FAILURES if state is None else ENDED).format(begin=":begin", end=":end")
             bound = {"begin": after, "end": math.inf, "each": limit, "state": state}
-            ends[state] = _rows(connection, f"SELECT json_group_array(json_array(id, at)) FROM ({way})", bound)
+            ends[state] = dialect.rows(connection, ("id", "at"), f"FROM ({way(dialect, state)}) AS ended", bound)
     if wanted == _ALL:
         # Each of these is one event, so that none earlier than the last that is asked for can be among the newest.
         times = sorted([at for source in (State.COMPLETED, None) for _, at in ends[source]] + [each.at for each in known])
@@ -108,13 +101,15 @@ def _of_jobs(
     ids = {job_id for found in ends.values() for job_id, at in found if at > after}
     unrun = [job_id for state in (State.CANCELLED, State.FAILED) for job_id, at in ends.get(state, ()) if at > after]
     if wanted & {_H.STARTED, _H.SNOOZED, _H.RELEASED}:
-        ids.update(ids_of(connection, JOBS_GIVEN_BACK, {}))
+        ids.update(jobs_given_back(connection, dialect))
     if _H.STARTED in wanted:
-        yield from map(_started, running_runs(connection, math.inf, skew))
+        yield from map(_started, running_runs(connection, dialect, math.inf, skew))
     if _H.LATE in wanted:
-        ids.update(ids_of(connection, _LATE, {"after": after}))
-    yield from _of_runs(ended_runs(connection, ids, after, math.inf, late_since=after), wanted)
-    for job_id, kind, queue, state, at, error in _rows(connection, _UNRUN, {"ids": json.dumps(unrun)}) if unrun else ():
+        ids.update(ids_of(connection, dialect, _LATE.format(failures=dialect.by("jobdeck_failures")), {"after": after}))
+    yield from _of_runs(ended_runs(connection, dialect, ids, after, math.inf, late_since=after), wanted)
+    columns = ("job.id", "kind", "queue", "state", "finished_at", "substr(error, 1, 400)")
+    rows = dialect.rows(connection, columns, _UNRUN, {"ids": json.dumps(unrun)}) if unrun else ()
+    for job_id, kind, queue, state, at, error in rows:
         what = _H.CANCELLED if state == State.CANCELLED else _H.EXPIRED
         key = f"unrun:{job_id}:{at}"
         yield Event(at=at, what=what, key=key, job_id=job_id, kind=kind, queue=queue, text=error or "before it ran")
@@ -156,8 +151,9 @@ def _event(run: Run, what: Happening, key: str, at: float, *, took: float | None
     )
 
 
-def _acts(connection: apsw.Connection, after: float, limit: int) -> Iterator[Event]:
-    rows = _rows(connection, _ACTS, {"after": after, "limit": limit})
+def _acts(connection: Sql, dialect: Dialect, after: float, limit: int) -> Iterator[Event]:
+    columns = ("id", "at", "who", "act", "n", "told", "undone", "undone_at", "undone_by")
+    rows = dialect.rows(connection, columns, _ACTS, {"after": after, "limit": limit})
     for act, at, who, operation, n, told, undone, undone_at, undone_by in rows:
         named = _ONE_JOB.search(told) if n == 1 and operation not in ("pause", "resume") else None
         job_id = int(named[1]) if named else None

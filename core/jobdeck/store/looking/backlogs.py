@@ -6,15 +6,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import apsw
-
 from ...backlog import Backlog, served_by
 from ...jobs import Latency, QueueInfo, Slot, WorkerInfo
 from ...states import State
-from ..depths import oldest_waits
 from ..histogram import bucket
 from ..measuring import RUNNING, WIDTHS, Slices, Sums
-from .rows import rows_of
+from ..people.house import Sql, rows_of
+from .oldest import oldest_waits
 
 _FROM = f"FROM jobdeck_metrics WHERE width IN ({', '.join(map(str, WIDTHS))}) AND slot >= :begin"
 # Twice over the same rows: their product, buckets by slices, is ten times as many and would be told to nobody.
@@ -25,7 +23,7 @@ Kinds = Mapping[str, Mapping[State, int]]
 
 
 def read_backlogs(
-    connection: apsw.Connection, queues: Sequence[QueueInfo], workers: Sequence[WorkerInfo], slices: Slices, now: float
+    connection: Sql, queues: Sequence[QueueInfo], workers: Sequence[WorkerInfo], slices: Slices, now: float
 ) -> list[Backlog]:
     """The backlog of each of the queues."""
     sums, whole = _sums(connection, slices)
@@ -50,7 +48,7 @@ def read_backlogs(
     return found
 
 
-def _sums(connection: apsw.Connection, slices: Slices) -> tuple[Mapping[str, Mapping[int, Sums]], Mapping[str, Sums]]:
+def _sums(connection: Sql, slices: Slices) -> tuple[Mapping[str, Mapping[int, Sums]], Mapping[str, Sums]]:
     """What happened in each queue by slice, without how long anything took; and all of it together, with that."""
     sums: defaultdict[str, defaultdict[int, Sums]] = defaultdict(lambda: defaultdict(Sums))
     whole: defaultdict[str, Sums] = defaultdict(Sums)
@@ -74,14 +72,14 @@ def _counted(sums: Sums | None, slices: Slices, index: int) -> Slot:
     return replace(slot, run=Latency(count=slot.run.count), wait=Latency(count=slot.wait.count))
 
 
-def _kinds(connection: apsw.Connection) -> Mapping[str, Kinds]:
+def _kinds(connection: Sql) -> Mapping[str, Kinds]:
     kinds: defaultdict[str, dict[str, dict[State, int]]] = defaultdict(dict)
     for queue, kind, state, n in connection.execute("SELECT queue, kind, state, n FROM jobdeck_counts WHERE n > 0"):
         kinds[queue].setdefault(kind, {})[State(state)] = n
     return kinds
 
 
-def _samples(connection: apsw.Connection, begin: float) -> Mapping[float, Mapping[str, int]]:
+def _samples(connection: Sql, begin: float) -> Mapping[float, Mapping[str, int]]:
     """Moment → queue → ready jobs, of the samples since `begin`. A queue that is missing in one had none."""
     samples: dict[float, dict[str, int]] = {}
     query = "SELECT slot, queue, pending FROM jobdeck_depths WHERE slot >= ? ORDER BY slot"
