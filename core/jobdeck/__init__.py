@@ -57,6 +57,7 @@ if TYPE_CHECKING:
         ScheduleNotFound,
         Snooze,
         Stopped,
+        StoreAway,
         StoreBusy,
         StoreError,
         StoreFailed,
@@ -124,7 +125,7 @@ _HOMES = {
     " Interrupted InvalidArguments InvalidCron InvalidFilter InvalidHandler InvalidOption"
     " InvalidSetting JobNotFound JobdeckError KeyTaken KindNotInChild LeaseLost MovedOn NotRunning NotUnique"
     " NothingToUndo PayloadUnreadable RowRefused ScheduleExists ScheduleNotFound Snooze Stopped"
-    " StoreBusy StoreError StoreFailed StoreLost StoreRefused StoreReplaced TimedOut UnknownKind WrongAct WrongState",
+    " StoreAway StoreBusy StoreError StoreFailed StoreLost StoreRefused StoreReplaced TimedOut UnknownKind WrongAct WrongState",
     "explain": "Check Explanation",
     "findings": "Finding Severity",
     "history": "Event Happening Run Runs",
@@ -232,6 +233,7 @@ __all__ = [
     "State",
     "Stopped",
     "Stopping",
+    "StoreAway",
     "StoreBusy",
     "StoreError",
     "StoreFailed",

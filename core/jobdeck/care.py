@@ -9,7 +9,7 @@ from pathlib import Path
 from .clock import Clock, SystemClock
 from .errors import InvalidOption, StoreError
 from .findings import Finding, Severity
-from .place import examine_store
+from .place import examine_store, is_server
 from .retention import FINAL_STATES, Rule, rules_of
 from .settings import Settings
 from .states import FINAL, State
@@ -114,12 +114,12 @@ class Care:
 def doctor(
     database: str | Path | None = None, *, settings: Settings | None = None, clock: Clock | None = None, full: bool = False
 ) -> Sequence[Finding]:
-    """Look a queue over without changing it: its file, where that lies, what is in it, and the clocks.
+    """Look a queue over without changing it: its file and where that lies, or its server; what is in it, and the clocks.
 
-    A file that cannot be a queue is a finding too, not an error.
+    What cannot be a queue, or cannot be reached, is a finding too, not an error.
 
     Args:
-        database: a path or `sqlite:///path`; JOBDECK_DATABASE when `None`.
+        database: a path, `sqlite:///path`, or `postgresql://user@host/database`; JOBDECK_DATABASE when `None`.
         settings: read from the environment and `.env` when `None`.
         clock: where the time is read; the machine's when `None`.
         full: check every index against its table as well, which takes several times longer.
@@ -128,10 +128,12 @@ def doctor(
         InvalidSetting: an environment variable cannot be used.
     """
     settings = settings or Settings.load()
+    where = str(database or settings.database)
     try:
-        return examine_store(str(database or settings.database), settings, clock or SystemClock(), full=full)
+        return examine_store(where, settings, clock or SystemClock(), full=full)
     except StoreError as error:
-        return [Finding("database", Severity.PROBLEM, str(error), "Name the queue's file with --db or JOBDECK_DATABASE.")]
+        named = "database" if is_server(where) else "file"
+        return [Finding("database", Severity.PROBLEM, str(error), f"Name the queue's {named} with --db or JOBDECK_DATABASE.")]
 
 
 def prune_steps(store: Store, rules: Iterable[Rule]) -> Iterator[tuple[State, int]]:

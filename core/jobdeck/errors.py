@@ -307,7 +307,7 @@ class StoreFailed(StoreError):
 
 
 class StoreLost(StoreFailed):
-    """The database's file is not there any more: it was deleted, moved away, or emptied.
+    """The database is not there any more: its file was deleted, moved away, or emptied, or its tables were dropped.
 
     Nothing is written until there is one again. Put it back, or put another in its place, and work goes on with that;
     `Queue.renew` makes a new and empty one.
@@ -316,6 +316,13 @@ class StoreLost(StoreFailed):
     def __init__(self, where: str, problem: str = "was deleted or moved away") -> None:
         super().__init__(where, problem)
         self.args = (f"The database {where} {problem}.",)
+
+
+class StoreAway(StoreLost):
+    """The database's server cannot be reached. Nothing is written until it can; then work goes on by itself."""
+
+    def __init__(self, where: str, problem: str) -> None:
+        super().__init__(where, f"cannot be reached: {problem}")
 
 
 class StoreReplaced(StoreFailed):

@@ -23,7 +23,7 @@ from .history import MOST_EVENTS, MOST_RUNS, Event, Happening, Runs
 from .jobs import Attempt, Batch, Changes, Edit, Family, Job, Kind, Limits, LogLine, NewJob, Overview, QueueInfo, WorkerInfo
 from .journal import Act, By, Undoing, check_who, whoami
 from .metrics import ErrorGroup, Grouping, Metrics
-from .place import open_store
+from .place import open_store, shown
 from .query import EVERY_JOB, Condition, parse
 from .registry import REGISTRY, SHELL, Entry, Handler, Registry
 from .settings import Settings
@@ -63,17 +63,19 @@ class Queue:
         clock: Clock | None = None,
         random: Random | None = None,
         adopt: bool = False,
+        create: bool = True,
         who: str | None = None,
     ) -> None:
         """Open the queue; make the database if there is none.
 
         Args:
-            database: a path or `sqlite:///path`; JOBDECK_DATABASE when `None`.
+            database: a path, `sqlite:///path`, or `postgresql://user@host/database`; JOBDECK_DATABASE when `None`.
             settings: read from the environment and `.env` when `None`.
             registry: the kinds that may be enqueued; those of `@job` when `None`.
             clock: where the time is read; the machine's when `None`.
             random: where leases and jitter come from.
             adopt: put the queue into an SQLite file that holds tables of another program.
+            create: make the database's tables where there are none; otherwise that is a `StoreRefused`.
             who: who acts, for the journal; the user's name at this machine's when `None`.
 
         Raises:
@@ -87,9 +89,11 @@ class Queue:
         self.registry = REGISTRY if registry is None else registry
         self.who = whoami() if who is None else check_who(who)
         """Who acts, unless an act says otherwise."""
-        self.where = str(database or self.settings.database)
-        self.store: Store = open_store(self.where, self.settings, self.clock, self.random, adopt=adopt)
-        self.care = Care(self.where, self.store, self.settings, self.clock)
+        address = str(database or self.settings.database)
+        self.where = shown(address)
+        """Where it lives, as people may see it: without the password of a server's address."""
+        self.store: Store = open_store(address, self.settings, self.clock, self.random, adopt=adopt, create=create)
+        self.care = Care(address, self.store, self.settings, self.clock)
         """Pruning, backups, checkups."""
 
     def __enter__(self) -> Self:
@@ -112,7 +116,8 @@ class Queue:
     def waiting_since(self) -> float | None:
         """Since when, on the monotonic clock, a call of this process has been waiting for another program's lock.
 
-        `None` if none waits. Asks no database, and so returns at once.
+        `None` if none waits. Asks no database, and so returns at once. It is about SQLite's one lock on a whole file; on
+        a server `None` always, since nobody there waits for a lock on everything.
         """
         return self.store.waiting_since()
 
@@ -193,14 +198,15 @@ class Queue:
 
         Args:
             connection: an `sqlite3.Connection` or `apsw.Connection` of the caller's, open on this queue's database file
-                (see `adopt`). Begin, commit and roll back are the caller's. Workers look once a second; call `wake`
+                (see `adopt`); for a queue on a server a `psycopg.Connection` to the same database, whose search path leads
+                to the queue's schema. Begin, commit and roll back are the caller's. Workers look once a second; call `wake`
                 after the commit for them to look at once.
             kind: as in `draft`.
             args: as in `draft`.
             options: as in `draft`.
 
         Raises:
-            InvalidOption: the connection is to another database, or its store has no such way in.
+            InvalidOption: the connection is to another database, or has no transaction open.
         """
         return self.store.enqueue_through(connection, [self.draft(kind, args, **options)])[0]
 

@@ -36,7 +36,7 @@ _NAME = re.compile(r"[^\W_][\w.:/@+-]{0,99}")
 
 
 def run_due(store: Store, clock: Clock) -> float | None:
-    """Enqueue the jobs of schedules whose tick has come, a hundred at most; returns when the next tick comes, or came.
+    """Enqueue the jobs of schedules whose tick has come, a hundred at most; returns when `clock` says the next tick.
 
     Of several ticks that were missed while no process was there, one is made up for. A schedule that cannot go on
     gets its error noted, and stops no other.
@@ -45,10 +45,10 @@ def run_due(store: Store, clock: Clock) -> float | None:
         StoreError: the database failed. No tick was lost.
     """
     tick = store.schedules.next_at()
-    if tick is None or tick > clock.now():
-        return tick
+    if tick is None or tick > _now(store, clock):
+        return _told(store, tick)
     # The time may have passed a tick before this line is over: what follows, follows the tick in any case.
-    following = [(seen, _following(seen, max(clock.now(), seen.next_at))) for seen in store.schedules.due(_AT_ONCE)]
+    following = [(seen, _following(seen, max(_now(store, clock), seen.next_at))) for seen in store.schedules.due(_AT_ONCE)]
     with store.transaction():
         for seen, then in following:
             if isinstance(then, Exception):
@@ -58,7 +58,17 @@ def run_due(store: Store, clock: Clock) -> float | None:
                 _enqueue_tick(store, seen, then)
             except RowRefused as error:
                 _note(store, clock, seen, error)
-    return store.schedules.next_at()
+    return _told(store, store.schedules.next_at())
+
+
+def _now(store: Store, clock: Clock) -> float:
+    """What time it is by the clock that ticks come by."""
+    return clock.now() + store.schedules.ahead()
+
+
+def _told(store: Store, tick: float | None) -> float | None:
+    """When the tick comes by this machine's clock."""
+    return None if tick is None else tick - store.schedules.ahead()
 
 
 def mend(store: Store, clock: Clock) -> None:
@@ -66,7 +76,7 @@ def mend(store: Store, clock: Clock) -> None:
 
     A tick that comes after the one that follows `SET_BACK` from now cannot have been worked out by this clock.
     """
-    now = clock.now()
+    now = _now(store, clock)
     for seen in store.schedules.list():
         if seen.paused:
             continue
@@ -95,7 +105,7 @@ def _note(store: Store, clock: Clock, seen: Schedule, error: Exception) -> None:
     text = " ".join(str(error).split()) or type(error).__name__
     if text != seen.error:
         logger.warning("Schedule %r enqueued nothing: %s", seen.name, text)
-    store.schedules.note_error(seen, text, clock.now() + TRY_AGAIN)
+    store.schedules.note_error(seen, text, _now(store, clock) + TRY_AGAIN)
 
 
 def new_job(schedule: Schedule, at: float | None = None) -> NewJob:
@@ -161,7 +171,7 @@ class Timetable:
         """The next `n` ticks of an expression, in seconds since 1970. Raises `InvalidCron`, `InvalidOption`."""
         if n < 1:
             raise InvalidOption("number of ticks", "must be at least 1")
-        return next_ticks(cron, _zone(timezone), after=self._clock.now(), n=n)
+        return next_ticks(cron, _zone(timezone), after=_now(self._store, self._clock), n=n)
 
     def explain(self, cron: str) -> str:
         """The expression in plain words. Raises `InvalidCron`."""
@@ -195,7 +205,7 @@ class Timetable:
             name=name,
             cron=cron,
             timezone=zone,
-            next_at=next_tick(cron, zone, self._clock.now()),
+            next_at=next_tick(cron, zone, _now(self._store, self._clock)),
             kind=job.kind,
             args_json=job.args_json,
             **_options(job),
@@ -257,6 +267,7 @@ class Timetable:
         )
         schedules = self._store.schedules
         with self._store.transaction():
+            schedules.hold(name)
             before = schedules.get(name)
             if not schedules.add(schedule):
                 if not replace:
@@ -290,6 +301,7 @@ class Timetable:
             InvalidCron, InvalidOption, UnknownKind, InvalidArguments, ArgumentsTooLarge: as for `add`.
         """
         with self._store.transaction():
+            self._store.schedules.hold(name)
             before = self.get(name)
             kept = {**_options(before), "timeout": before.timeout or 0}
             told = {"queue": queue, "priority": priority, "max_attempts": max_attempts, "timeout": timeout, "tags": tags}
@@ -313,6 +325,7 @@ class Timetable:
     def pause(self, name: str, *, who: str | None = None) -> bool:
         """Enqueue nothing more; `False` if it was paused before. Raises `ScheduleNotFound`."""
         with self._store.transaction():
+            self._store.schedules.hold(name)
             before = self.get(name)
             self._store.schedules.pause(name)
             self._store.schedules.note_act("pause schedule", name, self._by(who), before)
@@ -326,6 +339,7 @@ class Timetable:
             InvalidCron, InvalidOption: its stored time cannot be used; edit it.
         """
         with self._store.transaction():
+            self._store.schedules.hold(name)
             before = self.get(name)
             if before.paused:
                 self._store.schedules.change(changed(self._from_now(before), paused_at=None))
@@ -342,12 +356,13 @@ class Timetable:
     def delete(self, name: str, *, who: str | None = None) -> None:
         """Forget the schedule; the jobs that it enqueued stay. Raises `ScheduleNotFound`."""
         with self._store.transaction():
+            self._store.schedules.hold(name)
             before = self.get(name)
             self._store.schedules.delete(name)
             self._store.schedules.note_act("delete schedule", name, self._by(who), before)
 
     def _from_now(self, schedule: Schedule) -> Schedule:
-        following = next_tick(schedule.cron, schedule.timezone, self._clock.now())
+        following = next_tick(schedule.cron, schedule.timezone, _now(self._store, self._clock))
         return changed(schedule, next_at=following, error=None)
 
 

@@ -86,7 +86,11 @@ _YEAR = 366 * 86400.0
 class Settings:
     """All settings. `Settings.load()` reads them; tests and programs may construct one directly."""
 
-    database: str = _setting(default_database, _text, "the queue: a path or sqlite:///path; in your data folder if not set")
+    database: str = _setting(
+        default_database,
+        _text,
+        "the queue: a path, sqlite:///path or postgresql://user@host/name; in your data folder if not set",
+    )
     app: tuple[str, ...] = _setting((), _names, "the modules that define your kinds, comma-separated")
     queues: tuple[str, ...] = _setting((), _names, "the queues a worker serves, comma-separated; empty means all")
     threads: int = _setting(4, _whole(0, 1000), "worker threads of one process")

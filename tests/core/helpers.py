@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 import apsw
+import pytest
 
 from jobdeck import Job, NewJob, Queue, Registry, Settings, State
 from jobdeck.jobs import Completion, Failure, Nap, Release, Stop
@@ -82,6 +83,11 @@ class Bench:
         self.clock = clock
         self.path = path
 
+    def again(self) -> Store:
+        """A second store in the same place: another process, as far as the store can tell."""
+        kind = next(name for name in STORES if f".{name}" in type(self.store).__module__)
+        return STORES[kind](self.path, self.clock)
+
     def enqueue(self, *jobs: NewJob) -> list[Job]:
         return self.store.enqueue_jobs(jobs or [new()])
 
@@ -151,9 +157,22 @@ class Bench:
             self.stop(job)
         return self.get(job)
 
+    @property
+    def address(self) -> str:
+        """The address by which errors name the store's place."""
+        if "postgres" in type(self.store).__module__:
+            from tests.core import postgres
+
+            return postgres.database_at(self.path)
+        return str(self.path)
+
     # -- past the front door -----------------------------------------------------------------------
 
     def rows(self, query: str, *bound: Any) -> list[tuple[Any, ...]]:
+        if "postgres" in type(self.store).__module__:
+            from tests.core import postgres
+
+            return postgres.rows(self.path, query, bound)
         connection = apsw.Connection(str(self.path))
         try:
             return connection.execute(query, bound).fetchall()
@@ -162,6 +181,13 @@ class Bench:
 
     def change(self, statement: str, *bound: Any) -> None:
         self.rows(statement, *bound)
+
+    def pass_ids(self, last: int) -> None:
+        """All ids up to this one have been given away."""
+        if "postgres" in type(self.store).__module__:
+            self.rows("SELECT setval('jobdeck_job_ids', ?)", last)
+        else:
+            self.change("UPDATE jobdeck_ids SET last = ?", last)
 
     def check_counters(self) -> None:
         """The counters say what counting the rows says."""
@@ -183,8 +209,38 @@ def open_sqlite(path: Path, clock: FakeClock) -> Store:
     return SqliteStore(path, clock=clock, random=Random(7), synchronous="OFF")
 
 
-STORES = {"sqlite": open_sqlite}
-"""Every store that the conformance suite runs on."""
+def open_postgres(path: Path, clock: FakeClock) -> Store:
+    from tests.core.postgres import database_at
+
+    from jobdeck.store.postgres import PostgresStore
+
+    return PostgresStore(database_at(path), clock=clock, random=Random(7))
+
+
+STORES: dict[str, Callable[[Path, FakeClock], Store]] = {"sqlite": open_sqlite, "postgres": open_postgres}
+"""Every store that the conformance suite runs on. What is not a file is known by a path all the same."""
+
+
+def _database_at(path: Path) -> str:
+    from tests.core.postgres import database_at
+
+    return database_at(path)
+
+
+ADDRESSES: dict[str, Callable[[Path], str]] = {"sqlite": str, "postgres": _database_at}
+"""The address of the place that is known by a path."""
+
+
+def _give_back(path: Path) -> None:
+    from tests.core.postgres import give_back
+
+    give_back(path)
+
+
+CLOSES: dict[str, Callable[[Path], None]] = {"sqlite": lambda path: None, "postgres": _give_back}
+"""What is to be done about the place of a store when its test is over."""
+EVERY_STORE = [pytest.param(name, marks=[] if name == "sqlite" else [getattr(pytest.mark, name)]) for name in STORES]
+"""Them as parameters of a test. Those that need a server have a marker, and so a run, of their own."""
 
 
 def registry(**handlers: Callable[..., Any]) -> Registry:

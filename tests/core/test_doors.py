@@ -342,9 +342,19 @@ def test_waiting_ends_with_the_timeout_and_returns_the_job_as_it_is(queue: Queue
     assert queue.wait(queue.enqueue("mail", ARGS).id, timeout=0.02, every=0.005).state is State.PENDING
 
 
-def test_a_server_is_refused_in_one_sentence() -> None:
-    with pytest.raises(StoreRefused, match="SQLite files only"):
-        Queue("postgresql://localhost/jobs")
+def test_another_kind_of_database_is_refused_in_one_sentence() -> None:
+    with pytest.raises(StoreRefused, match="names a mysql database, and this jobdeck works on SQLite and PostgreSQL"):
+        Queue("mysql://localhost/jobs")
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres"])
+def test_a_server_that_cannot_be_reached_is_refused_in_one_sentence(scheme: str, tmp_path: Path) -> None:
+    with pytest.raises(StoreRefused) as refusal:
+        Queue(f"{scheme}:///jobs?host={tmp_path}")
+    assert str(refusal.value) == (
+        f"{scheme}:///jobs?host={tmp_path} cannot be reached: connection to server on socket"
+        f' "{tmp_path}/.s.PGSQL.5432" failed: No such file or directory.'
+    )
 
 
 # -- the front door --------------------------------------------------------------------------------------
@@ -369,3 +379,18 @@ def test_every_exported_name_loads_and_is_described() -> None:
     assert set(jobdeck.__all__) == set(jobdeck._HOME_OF)
     with pytest.raises(AttributeError):
         _ = jobdeck.nothing_of_this_name
+
+
+def test_without_the_driver_a_server_is_refused_with_what_to_install() -> None:
+    code = """
+import sys
+sys.modules["psycopg"] = None
+from jobdeck import Queue, StoreRefused
+try:
+    Queue("postgresql://me:secret@host/jobs")
+except StoreRefused as refusal:
+    print(refusal)
+"""
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "the driver for it is not installed; pip install 'jobdeck[postgres]'" in told
+    assert "secret" not in told

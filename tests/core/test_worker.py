@@ -23,10 +23,10 @@ def kinds() -> Registry:
 
 
 @pytest.fixture
-def queue(tmp_path: Path, kinds: Registry, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
+def queue(address: str, kinds: Registry, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
     monkeypatch.setattr("jobdeck.attempt.delay", lambda attempt, random: 0.02)
     monkeypatch.setattr("jobdeck.attempt.STOP_GRACE", 0.5)
-    settings = Settings(database=str(tmp_path / "jobs.db"), synchronous="OFF", lease=5.0)
+    settings = Settings(database=address, synchronous="OFF", lease=5.0)
     with Queue(settings=settings, registry=kinds) as opened:
         yield opened
 

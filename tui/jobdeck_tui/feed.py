@@ -21,6 +21,7 @@ from jobdeck import (
     Operation,
     Overview,
     Queue,
+    StoreAway,
     StoreError,
     StoreLost,
     StoreReplaced,
@@ -409,7 +410,8 @@ class Feed:
             told = in_short(str(error), self.queue.where)
             if self._trouble != told:
                 self._trouble = told
-                self._post(Trouble(told, lost=isinstance(error, StoreLost)))
+                # A server that is away comes back by itself; another queue is made only where there is none any more.
+                self._post(Trouble(told, lost=isinstance(error, StoreLost) and not isinstance(error, StoreAway)))
         except JobdeckError as error:
             self._post(Acted(str(error), failed=True))
         except Exception as error:

@@ -80,6 +80,9 @@ class Watch:
 
 def in_short(sentence: str, where: str) -> str:
     """What the engine says of its database, for a line that names the database already."""
-    for long, short in ((f"The database {where} ", "the database "), (f"{where} ", "the file ")):
+    for long, short in (
+        (f"The database {where} ", "the database "),
+        (f"{where} ", "the database " if "://" in where else "the file "),
+    ):
         sentence = sentence.replace(long, short)
     return sentence.removesuffix(".")

@@ -198,7 +198,7 @@ class Store(ABC):
 
     @abstractmethod
     def next_due_at(self) -> float | None:
-        """When the next `scheduled` or `retrying` job is due, or a queued one expires."""
+        """When the next `scheduled` or `retrying` job is due, or a queued one expires, by this machine's clock."""
 
     # -- a worker's side ------------------------------------------------------------------------
 

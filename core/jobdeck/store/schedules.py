@@ -17,6 +17,14 @@ class Schedules(ABC):
     """The schedules of a store, each known by its name."""
 
     @abstractmethod
+    def ahead(self) -> float:
+        """Seconds by which the clock that ticks come by is ahead of this machine's; 0 where it is this machine's."""
+
+    @abstractmethod
+    def hold(self, name: str) -> None:
+        """Until the open transaction ends, nobody else changes it: what is read of it from now on stays true."""
+
+    @abstractmethod
     def add(self, schedule: Schedule) -> bool:
         """Keep a new schedule; `False` if its name is taken. The store tells when it was created."""
 

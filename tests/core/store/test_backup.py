@@ -14,6 +14,8 @@ from tests.core.helpers import STORES, Bench, FakeClock, new, wait_until
 
 from jobdeck import BackupFailed, Queue, Settings, State
 
+pytestmark = pytest.mark.sqlite
+
 
 def target(bench: Bench) -> Path:
     folder = bench.path.parent / "backups"

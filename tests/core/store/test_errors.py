@@ -73,6 +73,7 @@ def test_what_went_well_or_was_given_back_is_no_error(bench: Bench) -> None:
     assert bench.store.measures.errors() == []
 
 
+@pytest.mark.sqlite
 def test_only_the_newest_failures_are_read(bench: Bench) -> None:
     for line in range(6):
         fail(bench, "mail", "Gone", trace(line))

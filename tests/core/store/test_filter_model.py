@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.core.helpers import NOON, STORES, Bench, FakeClock
+from tests.core.helpers import CLOSES, EVERY_STORE, NOON, STORES, Bench, FakeClock
 
 from jobdeck import FINAL, Condition, Job, Reason, State, Term, parse
 
@@ -179,38 +175,25 @@ def _terms() -> st.SearchStrategy[str]:
 FILTERS = st.lists(_terms(), min_size=0, max_size=4).map(" ".join)
 
 
-@contextmanager
-def _bench() -> Iterator[Bench]:
-    folder = Path(tempfile.mkdtemp())
-    clock = FakeClock()
-    store = STORES["sqlite"](folder / "jobs.db", clock)
-    try:
-        yield Bench(store, clock, folder / "jobs.db")
-    finally:
-        store.close()
-        shutil.rmtree(folder)
-
-
-@pytest.fixture(scope="module")
-def empty() -> Iterator[Bench]:
-    with _bench() as bench:
-        yield bench
+@pytest.fixture(scope="module", params=EVERY_STORE)
+def empty(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    path, clock = tmp_path_factory.mktemp("filters") / "jobs.db", FakeClock()
+    store = STORES[request.param](path, clock)
+    yield Bench(store, clock, path)
+    store.close()
+    CLOSES[request.param](path)
 
 
 def fill(bench: Bench, made: list[dict[str, Any]]) -> list[Job]:
     """Only these jobs, ids from 1."""
-    import apsw
-
-    connection = apsw.Connection(str(bench.path))
-    with connection:
-        connection.execute("DELETE FROM jobdeck_jobs; DELETE FROM jobdeck_counts")
-        for job_id, row in enumerate(made, 1):
-            names = ", ".join(["id", *row])
-            connection.execute(
-                f"INSERT INTO jobdeck_jobs ({names}) VALUES ({', '.join('?' * (len(row) + 1))})", (job_id, *row.values())
-            )
-        connection.execute("INSERT INTO jobdeck_counts SELECT queue, kind, state, count(*) FROM jobdeck_jobs GROUP BY 1, 2, 3")
-    connection.close()
+    counts = "jobdeck_stripes" if "postgres" in type(bench.store).__module__ else "jobdeck_counts"
+    bench.change("DELETE FROM jobdeck_jobs")
+    bench.change(f"DELETE FROM {counts}")
+    for job_id, row in enumerate(made, 1):
+        names = ", ".join(["id", *row])
+        bench.change(f"INSERT INTO jobdeck_jobs ({names}) VALUES ({', '.join('?' * (len(row) + 1))})", job_id, *row.values())
+    counted = "queue, kind, state, count(*) FROM jobdeck_jobs GROUP BY queue, kind, state"
+    bench.change(f"INSERT INTO {counts} SELECT {'-1, ' if counts == 'jobdeck_stripes' else ''}{counted}")
     return bench.store.get_jobs(range(1, len(made) + 1))
 
 

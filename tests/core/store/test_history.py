@@ -221,14 +221,16 @@ def test_an_empty_queue_has_no_past(bench: Bench) -> None:
     assert runs(bench, 0, 10).runs == ()
 
 
+@pytest.mark.sqlite
 def test_the_ways_into_the_past_go_by_an_index_on_the_end(bench: Bench) -> None:
-    from jobdeck.store.sqlite.runs import ENDED, FAILURES
+    from jobdeck.store.looking.runs import way
+    from jobdeck.store.sqlite.conditions import SQLITE
 
-    for way, index in (
-        (ENDED, "COVERING INDEX jobdeck_final (state=? AND finished_at>?"),
-        (FAILURES, "INDEX jobdeck_failures (finished_at>?"),
+    for state, index in (
+        (State.COMPLETED, "COVERING INDEX jobdeck_final (state=? AND finished_at>?"),
+        (None, "INDEX jobdeck_failures (finished_at>?"),
     ):
-        query = way.format(begin="1.0", end="2.0").replace(":each", "10").replace(":state", "'completed'")
+        query = way(SQLITE, state, "1.0", "2.0").replace(":each", "10").replace(":state", "'completed'")
         (plan,) = [row[3] for row in bench.rows(f"EXPLAIN QUERY PLAN {query}")]
         assert plan.startswith("SEARCH")
         assert f"USING {index}" in plan

@@ -72,7 +72,7 @@ def test_a_search_for_it_is_answered_or_refused_by_name(bench: Bench, field: str
         told = str(bench.store.count_jobs(condition))
     except StoreError as error:
         told = str(error)
-    assert told == ("1" if (field, name) == ("text", "empty") else "0") or "jobs.db" in told
+    assert told == ("1" if (field, name) == ("text", "empty") else "0") or bench.address in told
     assert bench.store.count_jobs(Condition()) == 1
 
 
@@ -82,7 +82,7 @@ def test_a_queue_of_that_name_can_be_paused_or_is_refused_by_name(bench: Bench, 
     try:
         bench.store.pause_queue(text)
     except StoreError:
-        assert name == "lone surrogate"
+        assert name == "lone surrogate" or (name == "long" and "postgres" in type(bench.store).__module__)
         assert bench.store.list_queues() == []
     else:
         assert [info.name for info in bench.store.list_queues()] == [text]

@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable
 
 import apsw
-from tests.core.helpers import STORES, Bench, new
+import pytest
+from tests.core.helpers import Bench, new
 
 from jobdeck import Job, Outcome, Reason, State
 
@@ -71,6 +72,7 @@ def steps_of(act: Callable[[], object]) -> int:
     return steps
 
 
+@pytest.mark.sqlite
 def test_a_heartbeat_costs_the_same_however_many_jobs_others_run(bench: Bench) -> None:
     """It holds the lock: reading all that runs for each job made four busy processes wait for seconds."""
     bench.enqueue(*[new() for _ in range(440)])
@@ -136,17 +138,18 @@ def test_the_wall_clock_set_back_keeps_no_lease_alive(bench: Bench) -> None:
     assert bench.store.rescue_jobs() == [job.id]
 
 
+@pytest.mark.sqlite  # a server's leases are counted on its own clock
 def test_leases_of_an_earlier_boot_have_ended(bench: Bench) -> None:
     job = bench.running()
     bench.store.close()
     bench.clock.reboot()
-    bench.store = STORES["sqlite"](bench.path, bench.clock)
+    bench.store = bench.again()
     assert bench.store.rescue_jobs() == [job.id]
 
 
 def test_opening_once_more_in_the_same_boot_ends_no_lease(bench: Bench) -> None:
     job = bench.running()
-    second = STORES["sqlite"](bench.path, bench.clock)
+    second = bench.again()
     assert second.rescue_jobs() == []
     second.close()
     assert bench.complete(job) == []

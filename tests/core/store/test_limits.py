@@ -8,16 +8,15 @@ from math import inf
 from pathlib import Path
 
 import pytest
-from tests.core.helpers import STORES, Bench, FakeClock, new, open_queue
+from tests.core.helpers import Bench, FakeClock, new, open_queue
 
 from jobdeck import InvalidOption, Job, Limits, Registry, State, Worker, job
-from jobdeck.store.base import Store
 
 
 @pytest.fixture
-def other(bench: Bench, request: pytest.FixtureRequest) -> Iterator[Bench]:
+def other(bench: Bench) -> Iterator[Bench]:
     """A second process, as far as the store can tell."""
-    store: Store = STORES[request.node.callspec.params["bench"]](bench.path, bench.clock)
+    store = bench.again()
     yield Bench(store, bench.clock, bench.path)
     store.close()
 

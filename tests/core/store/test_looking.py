@@ -180,7 +180,7 @@ def test_the_jobs_of_each_state_are_counted(bench: Bench, jobs: dict[str, Job], 
 def test_ids_of_any_size_are_listed_as_they_are(bench: Bench) -> None:
     bench.enqueue(new())
     bench.store.delete_jobs([1])
-    bench.change("UPDATE jobdeck_ids SET last = ?", 2**62)
+    bench.pass_ids(2**62)
     (large,) = (job.id for job in bench.enqueue(new()))
     assert large > 2**62
     assert list(bench.store.list_ids(EVERY_JOB)) == [large]

@@ -18,6 +18,9 @@ from jobdeck.query import EVERY_JOB
 GONE = "was deleted or moved away"
 
 
+pytestmark = pytest.mark.sqlite
+
+
 def count(path: Path) -> int:
     """What a process of its own finds in the file."""
     script = f"from jobdeck import Queue\nwith Queue({str(path)!r}) as queue: print(queue.count())"

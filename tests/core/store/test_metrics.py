@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.core.helpers import Bench, new, open_sqlite
+from tests.core.helpers import Bench, new
 
 from jobdeck import Grouping, Overview
 from jobdeck.jobs import Completion
@@ -169,7 +169,7 @@ def test_percentiles_survive_a_restart(bench: Bench) -> None:
         run(bench, waited=0, took=took)
     before = bench.store.measures.metrics(seconds=3600, slots=60).total.run
     bench.store.close()
-    bench.store = open_sqlite(bench.path, bench.clock)
+    bench.store = bench.again()
     assert bench.store.measures.metrics(seconds=3600, slots=60).total.run == before
     assert before.p99 == pytest.approx(5.0, rel=0.1)
     bench.store.close()
@@ -178,7 +178,7 @@ def test_percentiles_survive_a_restart(bench: Bench) -> None:
 def test_depth_is_sampled_once_a_minute_whoever_asks(bench: Bench) -> None:
     bench.enqueue(new(queue="x"), new(queue="x"), new(queue="y"), new(queue="later", scheduled_at=bench.clock.now() + 999))
     bench.clock.advance(40)
-    other = open_sqlite(bench.path, bench.clock)
+    other = bench.again()
     assert bench.store.measures.sample_depths()
     assert not other.measures.sample_depths()
     assert not bench.store.measures.sample_depths()

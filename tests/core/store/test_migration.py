@@ -121,6 +121,7 @@ def test_the_old_table_is_gone_and_a_second_opening_finds_nothing_to_do(old: Pat
         assert bench.store.get_jobs([row[0] for row in ROWS]) == jobs
 
 
+@pytest.mark.sqlite
 def test_it_has_the_very_schema_of_a_new_database(old: Path, clock: FakeClock, bench: Bench) -> None:
     query = "SELECT type, name, sql FROM sqlite_schema WHERE name LIKE 'jobdeck%' ORDER BY name"
     with opened(old, clock) as migrated:

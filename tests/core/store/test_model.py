@@ -29,7 +29,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from tests.core.helpers import STORES, Bench, FakeClock, new
+from tests.core.helpers import CLOSES, EVERY_STORE, STORES, Bench, FakeClock, new
 
 from jobdeck import FINAL, QUEUED, Edit, IfParentFails, Job, JobdeckError, Reason, State
 
@@ -88,6 +88,7 @@ class StoreMachine(RuleBasedStateMachine):
     """The rules."""
 
     opens = staticmethod(STORES["sqlite"])
+    closes = staticmethod(CLOSES["sqlite"])
     claimed: Bundle[Job] = Bundle("claimed")
 
     def __init__(self) -> None:
@@ -102,6 +103,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.store.close()
+        self.closes(self.bench.path)
         shutil.rmtree(self.folder)
 
     def some(self, choice: int) -> int:
@@ -477,9 +479,10 @@ class StoreMachine(RuleBasedStateMachine):
         self.bench.check_counters()
 
 
-@pytest.mark.parametrize("store", STORES)
+@pytest.mark.timeout(600)  # a server takes its time for some ten thousand statements
+@pytest.mark.parametrize("store", EVERY_STORE)
 def test_the_store_does_what_a_plain_model_of_it_does(store: str) -> None:
-    machine = type("Machine", (StoreMachine,), {"opens": staticmethod(STORES[store])})
+    machine = type("Machine", (StoreMachine,), {"opens": staticmethod(STORES[store]), "closes": staticmethod(CLOSES[store])})
     run_state_machine_as_test(
         machine,
         settings=settings(

@@ -9,7 +9,8 @@ import pytest
 from tests.core.helpers import Bench, FakeClock, new, open_sqlite
 
 from jobdeck import parse
-from jobdeck.store.sqlite.pages import ids_query
+from jobdeck.store.looking.pages import ids_query
+from jobdeck.store.sqlite.conditions import SQLITE
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +72,7 @@ def test_a_page_takes_no_more_steps_than_its_index_has_jobs(filled: Bench, text:
 def _plan(bench: Bench, text: str, descending: bool) -> list[str]:
     connection = apsw.Connection(str(bench.path))
     try:
-        query, bound = ids_query(connection, parse(text), bench.clock.now(), "id", descending, 50)
+        query, bound = ids_query(connection, SQLITE, parse(text), bench.clock.now(), "id", descending, 50)
         return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", bound)]
     finally:
         connection.close()
@@ -87,7 +88,7 @@ def _steps(bench: Bench, text: str) -> int:
         return False
 
     try:
-        query, bound = ids_query(connection, parse(text), bench.clock.now(), "id", True, 50)
+        query, bound = ids_query(connection, SQLITE, parse(text), bench.clock.now(), "id", True, 50)
         connection.set_progress_handler(count, 10)
         connection.execute(query, bound).fetchall()
         return counted

@@ -127,6 +127,7 @@ def test_a_batch_goes_with_the_last_of_its_jobs(bench: Bench) -> None:
     assert bench.rows("SELECT id FROM jobdeck_batches") == [(2,)]
 
 
+@pytest.mark.sqlite
 def test_a_step_reads_only_what_it_removes(bench: Bench) -> None:
     """However long the history is: through the index of final jobs, already in the order in which they go."""
     plan = bench.rows(f"EXPLAIN QUERY PLAN SELECT id, queue, kind, batch {OLD} ORDER BY finished_at LIMIT 5", "failed", 1.0)

@@ -6,7 +6,7 @@ import threading
 from typing import Any
 
 import pytest
-from tests.core.helpers import NOON, STORES, Bench, new
+from tests.core.helpers import NOON, Bench, new
 
 from jobdeck import Job, Schedule, State, StoreFailed, parse
 from jobdeck.schedule import SET_BACK, TRY_AGAIN, mend, run_due
@@ -182,9 +182,8 @@ def test_a_tick_enqueues_what_the_schedule_holds_at_that_moment(bench: Bench) ->
     assert taken.args == {"n": 2}
 
 
-@pytest.mark.parametrize("make", STORES.values(), ids=STORES)
-def test_stores_that_race_for_a_tick_enqueue_it_once(bench: Bench, make: Any) -> None:
-    others = [make(bench.path, bench.clock) for _ in range(4)]
+def test_stores_that_race_for_a_tick_enqueue_it_once(bench: Bench) -> None:
+    others = [bench.again() for _ in range(4)]
     for n in range(30):
         bench.store.schedules.add(hourly(f"s{n}"))
     for round in range(1, 6):
@@ -232,6 +231,7 @@ def test_the_jobs_of_a_schedule_are_told_newest_first_with_what_became_of_them(b
     assert bench.store.schedules.history("nobody", 9) == []
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("name", ["s", "übung", "a:b/c@d+e.f-g_h"])
 def test_a_filter_finds_the_jobs_of_a_schedule_through_their_own_index(bench: Bench, name: str) -> None:
     bench.store.schedules.add(hourly(name))

@@ -15,7 +15,9 @@ from tests.core.helpers import Bench, new, wait_until
 from jobdeck import Job, JobNotFound, NotUnique, OnConflict, RowRefused, State, StoreBusy, StoreFailed
 from jobdeck.store.sqlite import SqliteStore
 from jobdeck.store.sqlite.shared_commit import SharedCommit
-from jobdeck.store.sqlite.tally import Tally
+from jobdeck.store.sqlite.tally import SqliteTally
+
+pytestmark = pytest.mark.sqlite
 
 
 def at_once(*acts: Callable[[], Any]) -> list[Any]:
@@ -146,16 +148,16 @@ def test_one_key_goes_to_one_of_those_who_ask_at_the_same_time(bench: Bench, hel
 def test_a_failure_of_the_store_reaches_everybody_and_leaves_nothing(
     bench: Bench, held: Held, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write, calls = Tally.write, [0]
+    write, calls = SqliteTally.write, [0]
 
-    def full(tally: Tally, connection: apsw.Connection) -> None:
+    def full(tally: SqliteTally, connection: apsw.Connection) -> None:
         calls[0] += 1
         if calls[0] == 2:  # the first round is in, and the jobs of the second
             connection.execute("ROLLBACK")  # as SQLite does by itself
             raise apsw.FullError("database or disk is full")
         write(tally, connection)
 
-    monkeypatch.setattr(Tally, "write", full)
+    monkeypatch.setattr(SqliteTally, "write", full)
     told = held.together(*[bench.enqueue] * 5)
     assert [type(each) for each in told] == [StoreFailed] * 5
     assert bench.counts() == {State.PENDING: 1}

@@ -139,6 +139,7 @@ def test_a_thread_that_opens_its_connection_after_a_change_of_folder_finds_the_f
     bench.store.close()
 
 
+@pytest.mark.sqlite
 def test_a_file_removed_under_the_queue_is_an_error_and_not_a_new_queue(bench: Bench) -> None:
     bench.path.unlink()
     problems: list[Exception] = []

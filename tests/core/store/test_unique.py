@@ -119,6 +119,7 @@ def test_a_removed_job_lets_go_of_its_key(bench: Bench) -> None:
     assert keyed(bench).id > holder.id
 
 
+@pytest.mark.sqlite
 def test_the_holder_is_found_by_an_index(bench: Bench) -> None:
     ((*_, plan),) = bench.rows("EXPLAIN QUERY PLAN SELECT id FROM jobdeck_jobs WHERE unique_taken = 'k'")
     assert "USING" in plan

@@ -67,7 +67,7 @@ class Front:
 
         if must_exist:
             self.refuse_missing()
-        return Queue(settings=self.settings)
+        return Queue(settings=self.settings, create=not must_exist)
 
     def refuse_missing(self) -> None:
         """Refuse a database that is not there."""
@@ -101,11 +101,11 @@ def _common(*, json: bool, cockpit: bool) -> list[click.Option]:
     options = [
         click.Option(
             ["--db"],
-            metavar="PATH",
+            metavar="DATABASE",
             expose_value=False,
             callback=_told,
             is_eager=True,
-            help="The database: a path or sqlite:///path.  [env: JOBDECK_DATABASE]",
+            help="A path, sqlite:///path or postgresql://user@host/name.  [env: JOBDECK_DATABASE]",
         ),
         click.Option(
             ["--app"],

@@ -152,7 +152,7 @@ CREATE TABLE jobdeck_journal (
     undone_no INTEGER
 ) STRICT;
 CREATE INDEX jobdeck_redo ON jobdeck_journal (undone_no) WHERE undone_no IS NOT NULL;
--- What it takes to undo an act, up to a thousand jobs a row (JSON, deflated if long; see sqlite/deeds.py and deletion.py);
+-- What it takes to undo an act, up to a thousand jobs a row (JSON, deflated if long; see people/deeds.py and deletion.py);
 -- once a part is undone, what it takes to do it again.
 CREATE TABLE jobdeck_journal_parts (
     act    INTEGER NOT NULL,

@@ -36,20 +36,24 @@ from ...query import Condition
 from ...states import State
 from ..base import SOMEBODY, Answerer, Claimed, Lost, Renewal, Store
 from ..doorbell import Doorbell
-from .acts import Acts
+from ..looking.conditions import schedule_tail
+from ..looking.relatives import read_family
+from ..measurements import KeptMeasures
+from ..people.acts import Acts
+from ..people.journal import KeptJournal
+from ..people.schedules import KeptSchedules
+from ..rooms import Wanted
 from .care import SqliteCare
-from .claim import Claims, Wanted
+from .claim import Claims
 from .connection import Connections
-from .family import read_family
 from .guest import guest
 from .history import SqliteHistory
+from .house import SqliteHouse
 from .insight import SqliteInsight
 from .intake import Intake
-from .journal import SqliteJournal
 from .looks import Looks
-from .measures import SqliteMeasures
 from .rows import storable
-from .schedules import SqliteSchedules
+from .schedules import PAST
 from .work import Work
 
 
@@ -83,14 +87,15 @@ class SqliteStore(Store):
         self._claims = Claims(self._connections, self._clock, random or Random())
         self._work = Work(self._connections, self._clock, self._doorbell.ring)
         self._intake = Intake(self._connections, self._clock)
-        self._acts = Acts(self._connections, self._clock)
+        house = SqliteHouse(self._connections, self._clock)
+        self._acts = Acts(house)
         self._looks = Looks(self._connections, self._clock)
-        self.measures = SqliteMeasures(self._connections, self._clock)
+        self.measures = KeptMeasures(house, "INDEXED BY jobdeck_failures")
         self.insight = SqliteInsight(self._connections, self._clock, self._looks)
         self.history = SqliteHistory(self._connections, self._clock)
-        self._journal = SqliteJournal(self._connections, self._clock, partial(self._ring, True))
+        self._journal = KeptJournal(house, partial(self._ring, True))
         self._care = SqliteCare(self._connections, path, self._clock)
-        self.schedules = SqliteSchedules(self._connections, self._clock)
+        self.schedules = KeptSchedules(house, PAST, schedule_tail)
 
     def close(self) -> None:
         self._connections.close()
@@ -131,7 +136,7 @@ class SqliteStore(Store):
             self._connections.after_commit(self._doorbell.ring)
 
     @property
-    def journal(self) -> SqliteJournal:
+    def journal(self) -> KeptJournal:
         return self._journal
 
     @property

@@ -8,11 +8,12 @@ from ...clock import Clock
 from ...findings import Finding
 from ...retention import Rule
 from ..care import Backup, Care, LogState, Progress
+from ..soundness import remove_orphans
 from .backup import write_backup
 from .connection import Connections, Translated
 from .metrics import fold_metrics
 from .pruning import count_prunable, prune
-from .repair import end_leases, recount, remove_orphans
+from .repair import end_leases, recount
 from .wal import bound_log
 
 

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from math import inf
+from collections.abc import Mapping
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -21,9 +20,10 @@ import apsw
 from ...clock import Clock
 from ...states import State
 from ..base import Claimed
+from ..rooms import Rooms, Wanted, choose
 from .connection import Connections
 from .rows import JOB_COLUMNS, PLACE, job_of, rows_of
-from .tally import Tally
+from .tally import SqliteTally
 
 _BOARD = """
 SELECT json_array(
@@ -90,31 +90,8 @@ UPDATE jobdeck_jobs
  WHERE id IN (SELECT value FROM json_each(:ids)) AND state = 'pending'
 """
 
-LIMIT_POLL = 0.1
-"""Seconds between two looks while a limit withholds jobs: where another process's job ends, nothing rings."""
-
 _ID, _KIND, _QUEUE, _CRASHES = PLACE["id"], PLACE["kind"], PLACE["queue"], PLACE["crashes"]
 _STARTED_AT, _WORKER, _LEASE_UNTIL = PLACE["started_at"], PLACE["worker"], PLACE["lease_until"]
-_ATTEMPT, _MAX_ATTEMPTS = PLACE["attempt"], PLACE["max_attempts"]
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a worker asks for."""
-
-    worker: str
-    idle: int
-    """Threads that wait for a job."""
-    ahead: int
-    """Jobs beyond those, to be begun within moments."""
-    suspects: bool
-    """Whether a job that a crash has interrupted may be among them."""
-    kinds: Collection[str]
-    limits: Mapping[str, int]
-    """Kind → how many may run at once, across all processes."""
-    queues: Collection[str]
-    lease: float
-    ageing: float
 
 
 class Claims:
@@ -130,7 +107,7 @@ class Claims:
         now, monotonic = self._clock.now(), self._clock.monotonic()
         claimed = Claimed()
         with self._connections.writing() as connection:
-            rooms = Rooms(connection, wanted, monotonic)
+            rooms = _rooms(connection, wanted, monotonic)
             told = {
                 "worker": wanted.worker,
                 # Random, and different for each job of the claim; 62 bits so that adding an id stays an integer.
@@ -141,11 +118,11 @@ class Claims:
             }
             chosen = _claim(connection, wanted, rooms, told)
             claimed.again = rooms.again
-            tally = Tally()
+            tally = SqliteTally()
             for (queue, kind), n in Counter((row[_QUEUE], row[_KIND]) for row in chosen).items():
                 tally.move(queue, kind, State.PENDING, State.RUNNING, n)
             tally.write(connection)
-            rooms.note_starts(connection, monotonic)
+            _note_starts(connection, rooms, monotonic)
         claimed.extend(map(job_of(now - monotonic), chosen))
         return claimed
 
@@ -165,7 +142,7 @@ def _claim(connection: apsw.Connection, wanted: Wanted, rooms: Rooms, told: Mapp
         ((picked, unsafe),) = rows_of(connection, query, bound)
         rows = chosen = json.loads(picked)
         if unsafe or rooms.limited:
-            chosen = _chosen(rows, wanted.idle - len(claimed), rooms, suspects=suspects)
+            chosen = choose(rows, wanted.idle - len(claimed), rooms, suspects=suspects)
         if chosen:
             ids = [row[_ID] for row in chosen]
             connection.execute(_CLAIM, {**told, "ids": json.dumps(ids)})
@@ -180,115 +157,25 @@ def _claim(connection: apsw.Connection, wanted: Wanted, rooms: Rooms, told: Mapp
     return claimed
 
 
-def _chosen(rows: Sequence[list[Any]], idle: int, rooms: Rooms, *, suspects: bool) -> list[list[Any]]:
-    """Those of the ready rows, in order, that may be claimed for so many idle threads, and ahead of them.
-
-    Jobs beyond the idle threads have not begun when the process dies, and lose an attempt all the same. So no job is
-    claimed ahead for which that would be the last one, or which has been through it before; nor one of a queue with a
-    rate, which counts starts. What comes after it waits too, so that the order is kept. A suspect, which a crash has
-    interrupted, runs beside no other suspect of the same process: one of them kills, and the others must not be counted
-    out for its sake.
-    """
-    chosen: list[list[Any]] = []
-    limited = rooms.limited
-    for row in rows:
-        crashed = row[_CRASHES] > 0
-        if len(chosen) >= idle and (crashed or row[_ATTEMPT] >= row[_MAX_ATTEMPTS] or rooms.rated(row[_QUEUE])):
-            break
-        if (crashed and not suspects) or (limited and not rooms.take(row[_QUEUE], row[_KIND])):
-            continue
-        if crashed:
-            suspects = False
-        chosen.append(row)
-    return chosen
+def _rooms(connection: apsw.Connection, wanted: Wanted, monotonic: float) -> Rooms:
+    lanes, queues = json.loads(connection.execute(_BOARD).get)
+    return Rooms(wanted, lanes, queues, partial(_started_within, connection, monotonic))
 
 
-class Rooms:
-    """The lanes that are open to a worker, and how many more jobs each may start."""
-
-    def __init__(self, connection: apsw.Connection, wanted: Wanted, monotonic: float) -> None:
-        lanes, queues = json.loads(connection.execute(_BOARD).get)
-        self.again = inf
-        """Seconds after which a limit may leave room that it does not leave now."""
-        self._started: Counter[str] = Counter()
-        running: Counter[str] = Counter()
-        by_kind: Counter[str] = Counter()
-        for queue, kind, state, n in lanes:
-            if state == State.RUNNING:
-                running[queue] += n
-                by_kind[kind] += n
-        paused = set[str]()
-        # How many more may run at once of a queue and of a kind, and how many more of a queue may start now.
-        self._queues: dict[str, int] = {}
-        self._kinds = {kind: max(0, most - by_kind[kind]) for kind, most in wanted.limits.items()}
-        self._rates: dict[str, int] = {}
-        self._periods: dict[str, float] = {}
-        self._free_in: dict[str, float] = {}
-        for queue, paused_at, most, rate, period in queues:
-            if paused_at is not None:
-                paused.add(queue)
-                continue
-            if most is not None:
-                self._queues[queue] = max(0, most - running[queue])
-            if rate is not None:
-                started, first = _started_since(connection, queue, monotonic - period)
-                self._rates[queue] = max(0, rate - started)
-                self._periods[queue] = period
-                self._free_in[queue] = max(0.001, (monotonic if first is None else first) + period - monotonic)
-        self._lanes = [
-            (queue, kind)
-            for queue, kind, state, _ in lanes
-            if state == State.PENDING
-            and kind in wanted.kinds
-            and (not wanted.queues or queue in wanted.queues)
-            and queue not in paused
-        ]
-        self.limited = bool(self._queues or self._kinds or self._rates)
-        """Whether any lane may have less room than it has jobs."""
-
-    def open_lanes(self) -> list[tuple[str, str]]:
-        """The lanes with room."""
-        return [lane for lane in self._lanes if self._has_room(*lane)] if self.limited else self._lanes
-
-    def rated(self, queue: str) -> bool:
-        """Whether the starts of the queue are counted."""
-        return queue in self._rates
-
-    def _has_room(self, queue: str, kind: str) -> bool:
-        if self._rates.get(queue, 1) <= 0:
-            self.again = min(self.again, self._free_in[queue])
-            return False
-        if self._queues.get(queue, 1) <= 0 or self._kinds.get(kind, 1) <= 0:
-            self.again = min(self.again, LIMIT_POLL)
-            return False
-        return True
-
-    def take(self, queue: str, kind: str) -> bool:
-        """Whether one more may start; it is counted if so."""
-        if not self._has_room(queue, kind):
-            return False
-        for rooms, name in ((self._queues, queue), (self._kinds, kind), (self._rates, queue)):
-            if name in rooms:
-                rooms[name] -= 1
-        if queue in self._rates:
-            self._started[queue] += 1
-        return True
-
-    def note_starts(self, connection: apsw.Connection, monotonic: float) -> None:
-        """Keep what was started in queues that have a rate."""
-        for queue, n in self._started.items():
-            connection.execute(
-                "INSERT INTO jobdeck_starts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
-                (queue, monotonic, n),
-            )
-            connection.execute(
-                "DELETE FROM jobdeck_starts WHERE queue = ? AND at <= ?", (queue, monotonic - self._periods[queue])
-            )
-
-
-def _started_since(connection: apsw.Connection, queue: str, since: float) -> tuple[int, float | None]:
-    """How many have started, and when the first of them did."""
+def _started_within(connection: apsw.Connection, monotonic: float, queue: str, period: float) -> tuple[int, float]:
+    """How many have started in the last `period` seconds, and in how many seconds the first of them did so longer ago."""
     ((n, first),) = rows_of(
-        connection, "SELECT coalesce(sum(n), 0), min(at) FROM jobdeck_starts WHERE queue = ? AND at > ?", (queue, since)
+        connection,
+        "SELECT coalesce(sum(n), 0), min(at) FROM jobdeck_starts WHERE queue = ? AND at > ?",
+        (queue, monotonic - period),
     )
-    return n, first
+    return n, (monotonic if first is None else first) + period - monotonic
+
+
+def _note_starts(connection: apsw.Connection, rooms: Rooms, monotonic: float) -> None:
+    """Keep what was started in queues that have a rate."""
+    for queue, n in rooms.started.items():
+        connection.execute(
+            "INSERT INTO jobdeck_starts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n", (queue, monotonic, n)
+        )
+        connection.execute("DELETE FROM jobdeck_starts WHERE queue = ? AND at <= ?", (queue, monotonic - rooms.periods[queue]))

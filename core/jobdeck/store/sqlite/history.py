@@ -7,9 +7,10 @@ from collections.abc import Collection
 from ...clock import Clock
 from ...history import MOST_RUNS, Event, Happening, Runs
 from ..history import History
+from ..looking.events import read_events
+from ..looking.runs import read_runs
+from .conditions import SQLITE
 from .connection import Connections
-from .events import read_events
-from .runs import read_runs
 
 
 class SqliteHistory(History):
@@ -23,9 +24,9 @@ class SqliteHistory(History):
         now = self._clock.now()
         skew = now - self._clock.monotonic()
         with self._connections.reading() as connection:
-            return read_runs(connection, since, until, now, skew, limit, slices)
+            return read_runs(connection, SQLITE, since, until, now, skew, limit, slices)
 
     def events(self, *, after: float | None, limit: int, only: Collection[Happening] = ()) -> list[Event]:
         skew = self._clock.now() - self._clock.monotonic()
         with self._connections.reading() as connection:
-            return read_events(connection, after, limit, only, skew)
+            return read_events(connection, SQLITE, after, limit, only, skew)

@@ -12,12 +12,14 @@ from ...clock import Clock
 from ...errors import JobNotFound, NotUnique, RowRefused, StoreError, StoreFailed
 from ...jobs import Job, NewJob, OnConflict
 from ...states import State
-from .acts import read_jobs
+from ..newcomers import due_of, record_of, stored_final, stored_tags
+from ..tally import Tally
 from .connection import Connections
 from .family import settle, stage_released
-from .rows import frozen_job, rows_of
+from .house import read_jobs
+from .rows import rows_of
 from .shared_commit import SharedCommit
-from .tally import Tally
+from .tally import SqliteTally
 
 # One above the highest id that there is or was.
 _NEXT = "max((SELECT coalesce(max(id), 0) FROM jobdeck_jobs), (SELECT last FROM jobdeck_ids)) + 1"
@@ -40,7 +42,6 @@ INSERT INTO jobdeck_jobs (id, kind, args, queue, priority, state, max_attempts, 
 SELECT first.id + key, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, ?,
        value ->> 7, value ->> 8, value ->> 9, value ->> 10 FROM first, json_each(?)
 """
-_UNIQUE_FINAL = {State.COMPLETED: 1, State.FAILED: 2, State.CANCELLED: 4}
 
 
 class Intake:
@@ -85,22 +86,22 @@ class Intake:
     def _enqueue_together(self, connection: apsw.Connection, requests: Sequence[Sequence[NewJob]]) -> list[list[Job]]:
         """Insert jobs that look at no others."""
         now = self._clock.now()
-        tally = Tally()
+        tally = SqliteTally()
         rows = []
         for new in (new for jobs in requests for new in jobs):
-            due, state = _due(new, now)
+            due, state = due_of(new, now)
             tally.move(new.queue, new.kind, None, state)
             told = (new.kind, new.args_json, new.queue, new.priority, state, new.max_attempts, new.timeout, due)
-            rows.append((*told, _tags(new), new.backoff_json, new.expires_at))
+            rows.append((*told, stored_tags(new), new.backoff_json, new.expires_at))
         connection.execute(_ENQUEUE_TOGETHER, (now, json.dumps(rows, ensure_ascii=False)))
         tally.write(connection)
         ids = count(connection.last_insert_rowid() - len(rows) + 1)
-        return [[_record(new, next(ids), *_due(new, now), now, None) for new in jobs] for jobs in requests]
+        return [[record_of(new, next(ids), *due_of(new, now), now, None) for new in jobs] for jobs in requests]
 
     def enqueue_in(self, connection: apsw.Connection, jobs: Sequence[NewJob], batch: int | None = None) -> list[Job]:
         """Insert the jobs through this connection, whose transaction is somebody else's business."""
         now = self._clock.now()
-        tally = Tally()
+        tally = SqliteTally()
         stored: list[Job] = []
         changed: list[int] = []
         for new in jobs:
@@ -118,12 +119,12 @@ class Intake:
     def enqueue_alike(self, pattern: NewJob, args: Sequence[str], batch: int | None = None) -> range:
         """See `Store.enqueue_alike`."""
         now = self._clock.now()
-        due, state = _due(pattern, now)
-        tally = Tally()
+        due, state = due_of(pattern, now)
+        tally = SqliteTally()
         tally.move(pattern.queue, pattern.kind, None, state, len(args))
         told = (
             *(pattern.kind, pattern.queue, pattern.priority, state, pattern.max_attempts, pattern.timeout, now, due),
-            *(_tags(pattern), pattern.backoff_json, pattern.expires_at, batch),
+            *(stored_tags(pattern), pattern.backoff_json, pattern.expires_at, batch),
         )
         with self._connections.writing() as connection:
             connection.execute(_ENQUEUE_ALIKE, (*told, json.dumps(args, ensure_ascii=False)))
@@ -133,23 +134,23 @@ class Intake:
         return range(last - len(args) + 1, last + 1)
 
     def _insert(self, connection: apsw.Connection, new: NewJob, tally: Tally, now: float, batch: int | None) -> Job:
-        due, state = _due(new, now)
+        due, state = due_of(new, now)
         parents = _states(connection, new.after) if new.after else {}
         if any(parent is not State.COMPLETED for parent in parents.values()):
             state = State.WAITING
-        unique_final = sum(_UNIQUE_FINAL[each] for each in new.unique_final)
+        unique_final = stored_final(new)
         connection.execute(
             _ENQUEUE,
             (
                 *(new.kind, new.args_json, new.queue, new.priority, state, new.max_attempts, new.timeout, now, due),
-                *(_tags(new), new.backoff_json, new.expires_at, new.unique_key, unique_final, new.if_parent_fails, batch),
+                *(stored_tags(new), new.backoff_json, new.expires_at, new.unique_key, unique_final, new.if_parent_fails, batch),
             ),
         )
         job_id = connection.last_insert_rowid()
         tally.move(new.queue, new.kind, None, state)
         if parents:
             self._wait(connection, job_id, parents, tally, now)
-        return _record(new, job_id, due, state, now, batch)
+        return record_of(new, job_id, due, state, now, batch)
 
     def _wait(self, connection: apsw.Connection, job_id: int, parents: Mapping[int, State], tally: Tally, now: float) -> None:
         connection.executemany("INSERT INTO jobdeck_after VALUES (?, ?)", [(job_id, parent) for parent in parents])
@@ -177,7 +178,7 @@ class Intake:
         connection.execute(
             "UPDATE jobdeck_jobs SET args = ?, priority = ?, scheduled_at = ?, state = ?, tags = ?, expires_at = ?"
             " WHERE id = ?",
-            (new.args_json, new.priority, due, state, _tags(new), new.expires_at, holder.id),
+            (new.args_json, new.priority, due, state, stored_tags(new), new.expires_at, holder.id),
         )
         tally.move(holder.queue, holder.kind, holder.state, state)
         return holder
@@ -196,27 +197,6 @@ class Intake:
                 (batch,),
             )
             return batch
-
-
-def _due(new: NewJob, now: float) -> tuple[float, State]:
-    """When it is due, and the state that it therefore begins in, unless it waits for others."""
-    due = now if new.scheduled_at is None else new.scheduled_at
-    return due, State.PENDING if due <= now else State.SCHEDULED
-
-
-def _record(new: NewJob, job_id: int, due: float, state: State, now: float, batch: int | None) -> Job:
-    """The job as it was stored just now. In the order of the record's fields."""
-    return frozen_job(
-        (
-            *(job_id, new.kind, new.args_json, new.queue, new.priority, state, 0, new.max_attempts, now, due),
-            *(None, None, None, None, None, new.timeout, False, None, 0, new.expires_at, new.unique_key, batch),
-            *(new.backoff_json, new.tags, None, None, None),
-        )
-    )
-
-
-def _tags(new: NewJob) -> str:
-    return json.dumps(new.tags) if new.tags else "[]"
 
 
 def _states(connection: apsw.Connection, ids: Sequence[int]) -> dict[int, State]:

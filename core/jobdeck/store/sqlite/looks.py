@@ -14,11 +14,12 @@ from ...clock import Clock
 from ...jobs import Attempt, Batch, Job, Limits, LogLine, Overview, QueueInfo, Stopping, WorkerInfo
 from ...query import Condition
 from ...states import State
-from .acts import read_jobs
-from .conditions import Bound, where
+from ..looking.dialect import Bound
+from ..looking.pages import count_query, ids_query
+from ..measuring import Slices, measured
+from .conditions import SQLITE
 from .connection import Connections
-from .measures import Slices, measured
-from .pages import COUNTED, ids_query
+from .house import read_jobs
 from .rows import ATTEMPT_COLUMNS, JOB_COLUMNS, LOG_COLUMNS, attempt_of, job_of, log_line_of, rows_of
 
 RUNNING_SHOWN = 1000
@@ -89,26 +90,18 @@ class Looks:
     def _ids_query(
         self, connection: apsw.Connection, condition: Condition, sort: str, descending: bool, limit: int | None
     ) -> tuple[str, Bound]:
-        return ids_query(connection, condition, self._clock.now(), sort, descending, limit)
+        return ids_query(connection, SQLITE, condition, self._clock.now(), sort, descending, limit)
 
     def count(self, condition: Condition) -> int:
         """See `Store.count_jobs`."""
         with self._connections.reading() as connection:
-            return int(connection.execute(*self._counting(condition, "{n}")).get)
+            return int(connection.execute(*count_query(SQLITE, condition, self._clock.now())).get)
 
     def states(self, condition: Condition) -> dict[State, int]:
         """See `Store.count_states`."""
         with self._connections.reading() as connection:
-            query, bound = self._counting(condition, "state, {n}")
-            return {State(state): n for state, n in rows_of(connection, f"{query} GROUP BY state", bound) if n}
-
-    def _counting(self, condition: Condition, columns: str) -> tuple[str, Bound]:
-        """The query that counts the jobs, by the depth counters where they know; `{n}` in the columns is how many."""
-        if all(term.field in COUNTED for term in condition.terms):
-            clause, bound = where(condition, 0.0)
-            return f"SELECT {columns.format(n='coalesce(sum(n), 0)')} FROM jobdeck_counts WHERE {clause}", bound
-        clause, bound = where(condition, self._clock.now())
-        return f"SELECT {columns.format(n='count(*)')} FROM jobdeck_jobs WHERE {clause}", bound
+            counted = rows_of(connection, *count_query(SQLITE, condition, self._clock.now(), by="state"))
+        return {State(state): n for state, n in counted if n}
 
     def batch(self, batch: int) -> Batch | None:
         """See `Store.get_batch`."""

@@ -13,7 +13,7 @@ import apsw
 
 from ...retention import Rule
 from .rows import Row, rows_of
-from .tally import Tally
+from .tally import SqliteTally
 
 _ENDLESS = 9e999
 """Later than any time."""
@@ -32,7 +32,7 @@ def prune(connection: apsw.Connection, rule: Rule, now: float, limit: int) -> in
         rows = _oldest(connection, rule, _ENDLESS, min(surplus, limit))
     if rows:
         remove_jobs(connection, [row[0] for row in rows], {row[3] for row in rows if row[3] is not None})
-        tally = Tally()
+        tally = SqliteTally()
         for _, queue, kind, _ in rows:
             tally.move(queue, kind, rule.state, None)
         tally.write(connection)

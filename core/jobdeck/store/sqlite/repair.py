@@ -1,4 +1,4 @@
-"""What a repair mends without a doubt, and a checkup finds: wrong counters, rows that belong to no job, endless leases."""
+"""What a repair of an SQLite file mends without a doubt; what is wrong is found by `soundness`."""
 
 from __future__ import annotations
 
@@ -7,51 +7,7 @@ from collections.abc import Iterator
 import apsw
 
 from ...findings import Finding, Severity
-from .rows import rows_of
-
-_DIFFERENT = """
-WITH counted AS (SELECT queue, kind, state, count(*) AS n FROM jobdeck_jobs GROUP BY 1, 2, 3),
-both AS (
-    SELECT queue, kind, state, n, 0 AS counted FROM jobdeck_counts
-    UNION ALL SELECT queue, kind, state, 0, n FROM counted
-)
-SELECT queue, kind, state, sum(n), sum(counted) FROM both GROUP BY 1, 2, 3 HAVING sum(n) <> sum(counted)
-"""
-
-#: What is orphaned → the table and the condition.
-_ORPHANS = {
-    "attempt": ("jobdeck_attempts", "NOT EXISTS (SELECT 1 FROM jobdeck_jobs WHERE id = jobdeck_attempts.job_id)"),
-    "piece of a log": ("jobdeck_logs", "NOT EXISTS (SELECT 1 FROM jobdeck_jobs WHERE id = jobdeck_logs.job_id)"),
-    "dependency": ("jobdeck_after", "NOT EXISTS (SELECT 1 FROM jobdeck_jobs WHERE id = jobdeck_after.child)"),
-    "wait": ("jobdeck_waits", "NOT EXISTS (SELECT 1 FROM jobdeck_jobs WHERE id = jobdeck_waits.child)"),
-    "batch": ("jobdeck_batches", "NOT EXISTS (SELECT 1 FROM jobdeck_jobs WHERE batch = jobdeck_batches.id)"),
-}
-
-LONGEST_LEASE = 86400.0
-"""Seconds: no lease is longer (see `Settings.lease`)."""
-
-Miscount = tuple[str, str, str, int, int]
-"""Queue, kind, state, what the counter says, what there is."""
-
-
-def miscounts(connection: apsw.Connection) -> list[Miscount]:
-    """Where the depth counters differ from the rows. Reads every job."""
-    return [(str(row[0]), str(row[1]), str(row[2]), int(row[3]), int(row[4])) for row in rows_of(connection, _DIFFERENT)]
-
-
-def orphans(connection: apsw.Connection) -> dict[str, int]:
-    """How many rows of each kind belong to no job."""
-    counted = {
-        noun: int(connection.execute(f"SELECT count(*) FROM {table} WHERE {condition}").get)
-        for noun, (table, condition) in _ORPHANS.items()
-    }
-    return {noun: n for noun, n in counted.items() if n}
-
-
-def told(n: int, noun: str) -> str:
-    """`1 batch`, `1,200 pieces of a log`."""
-    plural = {"piece of a log": "pieces of logs", "dependency": "dependencies", "batch": "batches"}
-    return f"{n:,} {noun if n == 1 else plural.get(noun, noun + 's')}"
+from ..soundness import LONGEST_LEASE, miscounts, told
 
 
 def recount(connection: apsw.Connection) -> Iterator[Finding]:
@@ -64,17 +20,6 @@ def recount(connection: apsw.Connection) -> Iterator[Finding]:
         )
     if wrong:
         yield Finding("repair", Severity.OK, f"Counted anew: {told(len(wrong), 'counter')} of jobs by state were wrong.")
-
-
-def remove_orphans(connection: apsw.Connection) -> Iterator[Finding]:
-    """Remove what belongs to no job, inside the caller's transaction."""
-    found = orphans(connection)
-    for noun in found:
-        table, condition = _ORPHANS[noun]
-        connection.execute(f"DELETE FROM {table} WHERE {condition}")
-    if found:
-        listed = ", ".join(told(n, noun) for noun, n in found.items())
-        yield Finding("repair", Severity.OK, f"Removed what belonged to no job: {listed}.")
 
 
 def end_leases(connection: apsw.Connection, monotonic: float) -> Iterator[Finding]:

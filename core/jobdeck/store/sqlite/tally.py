@@ -1,20 +1,12 @@
-"""Depth counters and metrics, gathered while a transaction works and written once before it commits."""
+"""Writing the depth counters and metrics of one transaction."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Sequence
 
 import apsw
 
-from ...jobs import Ending, Job
-from ...states import State
-from ..histogram import bucket
-
-FINE = 5
-"""Seconds: the width of the slots that are written; pruning folds old ones into wider ones."""
-
+from ..tally import FINE, Tally
 
 _COUNT_ONE = (
     "INSERT INTO jobdeck_counts (queue, kind, state, n) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n"
@@ -31,62 +23,19 @@ SELECT {FINE}, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, 
 """
 
 
-_FAILURES = ("failed", "crashed")
-_AGAIN = (State.RETRYING, State.PENDING)
-
-
-def _slot(at: float) -> int:
-    return int(at // FINE) * FINE
-
-
-class Tally:
+class SqliteTally(Tally):
     """What one transaction changes in the counters. Call `write` once, inside the transaction."""
-
-    def __init__(self) -> None:
-        self._counts: Counter[tuple[str, str, str]] = Counter()
-        self._metrics: Counter[tuple[int, str, str, str, int]] = Counter()
-
-    def move(self, queue: str, kind: str, before: State | str | None, after: State | str | None, n: int = 1) -> None:
-        """`n` jobs went from one state to another; `None` stands for not in the store."""
-        if before is not None:
-            self._counts[queue, kind, before] -= n
-        if after is not None:
-            self._counts[queue, kind, after] += n
-
-    def measure(self, job: Job, ending: Ending, outcome: str, state: State | str | None = None) -> None:
-        """An attempt ended and left the job in `state`: count the outcome, and how long it waited and ran."""
-        self.measure_all([ending], outcome)
-        if outcome in _FAILURES and state in _AGAIN:
-            self._metrics[_slot(ending.finished_at), job.queue, job.kind, "retried", 0] += 1
-
-    def measure_all(self, endings: Sequence[Ending], outcome: str) -> None:
-        """Attempts ended in the same way.
-
-        A wait is counted in the slot in which the attempt started: the waits of a slot are its starts.
-        """
-        runs: Counter[tuple[str, str, float, int]] = Counter()
-        waits: Counter[tuple[str, str, float, int]] = Counter()
-        for ending in endings:
-            job, started, finished = ending.job, ending.started_at, ending.finished_at
-            runs[job.queue, job.kind, finished // FINE, bucket(finished - started)] += 1
-            waits[job.queue, job.kind, started // FINE, bucket(started - job.scheduled_at)] += 1
-        metrics = self._metrics
-        for (queue, kind, slot, index), n in runs.items():
-            metrics[int(slot) * FINE, queue, kind, outcome, 0] += n
-            if outcome != "released":  # what was broken off says nothing of how long it takes
-                metrics[int(slot) * FINE, queue, kind, "run", index] += n
-        for (queue, kind, slot, index), n in waits.items():
-            metrics[int(slot) * FINE, queue, kind, "wait", index] += n
 
     def write(self, connection: apsw.Connection) -> None:
         """Add it all to the tables: one statement each, however many rows.
 
         Each step of a statement gives up the interpreter's lock, and beside a busy thread it takes a while to come back.
         """
-        changed = [(*key, n) for key, n in self._counts.items() if n]
+        changed = self.counted()
         if len(changed) == 1:  # the usual enqueue
             connection.execute(_COUNT_ONE, changed[0])
         elif changed:
             connection.execute(_COUNT, (json.dumps(changed),))
-        if self._metrics:
-            connection.execute(_MEASURE, (json.dumps([(*key, n) for key, n in self._metrics.items()]),))
+        measured = self.measured()
+        if measured:
+            connection.execute(_MEASURE, (json.dumps(measured),))

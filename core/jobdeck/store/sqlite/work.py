@@ -17,10 +17,12 @@ from ...clock import Clock
 from ...jobs import Completion, Ending, Failure, Job, Nap, Outcome, Reason, Release, Stop
 from ...states import State
 from ..base import Lost, Renewal
+from ..records import one_line
+from ..tally import Tally
 from .connection import Connections
 from .family import any_waits, settle
 from .rows import JOB_COLUMNS, job_of, rows_of, storable
-from .tally import Tally
+from .tally import SqliteTally
 
 _STAGED = """
 SELECT json_group_array(json_array(id, queue, kind, state)) FROM (
@@ -97,7 +99,7 @@ class Work:
     def stage(self, limit: int) -> int:
         """Due jobs become pending, earliest due first."""
         with self._connections.writing() as connection:
-            tally = Tally()
+            tally = SqliteTally()
             staged = connection.execute(_STAGED, (self._clock.now(), limit)).get
             connection.execute(
                 "UPDATE jobdeck_jobs SET state = 'pending' WHERE id IN (SELECT value ->> 0 FROM json_each(?))", (staged,)
@@ -115,7 +117,7 @@ class Work:
             if not rows_of(connection, _EXPIRED, (now, 1)):
                 return 0  # nearly always: no need to keep writers waiting
         with self._connections.writing() as connection:
-            tally = Tally()
+            tally = SqliteTally()
             rows = rows_of(connection, _EXPIRED, (now, limit))
             for job_id, queue, kind, state in rows:
                 connection.execute("DELETE FROM jobdeck_waits WHERE child = ?", (job_id,))
@@ -170,7 +172,7 @@ class Work:
                 return False
             connection.execute("RELEASE together")
             connection.execute(_ATTEMPTS_TOGETHER, (endings[0].job.worker, rows))
-            tally = Tally()
+            tally = SqliteTally()
             for (queue, kind), n in Counter((end.job.queue, end.job.kind) for end in endings).items():
                 tally.move(queue, kind, State.RUNNING, State.COMPLETED, n)
             tally.measure_all(endings, "completed")
@@ -239,7 +241,7 @@ class Work:
         statement = f"UPDATE jobdeck_jobs SET {assignments}, {_LET_GO} WHERE {_HELD} RETURNING state"
         attempts = []
         final: dict[int, State | None] = {}
-        tally = Tally()
+        tally = SqliteTally()
         with self._connections.writing() as connection:
             for ending in endings:
                 job = ending.job
@@ -280,7 +282,7 @@ class Work:
         with self._connections.writing() as connection:
             rows = rows_of(connection, _ENDED, (monotonic, limit))
             final: dict[int, State | None] = {}
-            tally = Tally()
+            tally = SqliteTally()
             for job in map(job_of(0.0), rows):
                 state = _after_crash(job)
                 connection.execute(
@@ -318,10 +320,3 @@ def _attempt(
     outcome: Outcome, error_type: str | None = None, message: str | None = None, traceback: str | None = None
 ) -> tuple[Any, ...]:
     return (outcome.value, storable(error_type), storable(message), storable(traceback))
-
-
-def one_line(text: str, limit: int = 500) -> str:
-    """The text on one line, cut to `limit` characters."""
-    # SQL's LIKE reads no further than a NUL.
-    flat = " ".join((storable(text) or "").replace("\0", "\ufffd").split())
-    return flat if len(flat) <= limit else flat[: limit - 1] + "…"

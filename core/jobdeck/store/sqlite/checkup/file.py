@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ....findings import Severity
+from ...checkup import Answer, megabytes
 from ..opening import newest_schema
 from ..wal import log_of, size_of
-from .look import RESTORE, Answer, Check, Look, megabytes
+from .look import RESTORE, Check, Look
 
 _SHOWN = 5
 """How many damages are listed."""

@@ -10,9 +10,10 @@ from pathlib import Path
 import apsw
 
 from ....findings import Severity
+from ...checkup import Answer, megabytes
 from ...doorbell import Doorbell
 from ...mounts import FORGETFUL, NETWORK, UNSURE, file_system_of
-from .look import Answer, Check, Look, megabytes
+from .look import Check, Look
 
 _TIGHT, _LOW = 64 << 20, 512 << 20
 """Bytes of free disk below which the next minutes, or days, are in danger."""

@@ -1,0 +1,73 @@
+"""In what the databases differ when they are asked what people want to know."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+from ...query import Value
+from ..people.house import Sql
+from ..records import Row
+
+Bound = dict[str, Any]
+"""The values that a statement names."""
+
+
+def bind(bound: Bound, value: Any) -> str:
+    """How the statement names a value; no text of a person is ever part of the SQL."""
+    name = f"v{len(bound)}"
+    bound[name] = value
+    return f":{name}"
+
+
+class Dialect(ABC):
+    """One database's way to say it. What is asked for by name below is an expression of SQL."""
+
+    tags: str
+    """What stands after FROM for the tags of a job, each a `value`. Unreadable ones are none."""
+    sorted_tags: str
+    """Tags as lists are sorted by them; NULL where there are none, or they cannot be read."""
+    scheduled: str
+    """Whether a schedule enqueued the job."""
+    of_schedule: str
+    """The end of the stored tags that names the schedule. As the index `jobdeck_by_schedule` has it."""
+
+    @abstractmethod
+    def one_of(self, column: str, values: Sequence[Value], bound: Bound) -> str:
+        """The column has one of the values, all of them texts or all of them numbers."""
+
+    @abstractmethod
+    def compared(self, column: str, op: str, value: float, bound: Bound, *, whole: bool) -> str:
+        """The number compares so with the value; `whole` says that the column holds whole numbers."""
+
+    @abstractmethod
+    def like(self, column: str, pattern: str, bound: Bound) -> str:
+        """The text matches, by case; `*` and `?` are wildcards."""
+
+    @abstractmethod
+    def part(self, columns: Sequence[str], pattern: str, bound: Bound) -> str:
+        """One of the columns has the pattern somewhere in it, in any case. It is LIKE's (see `wildcards`)."""
+
+    @abstractmethod
+    def argument(self, path: Sequence[str], bound: Bound) -> str:
+        """The argument as text: a text as it is, everything else as it is written in JSON (`42`, `true`, `null`).
+
+        Digits count into a list, other steps are names. NULL where the arguments are unreadable, or have none there.
+        """
+
+    @abstractmethod
+    def aged(self, priority: str, due: str) -> str:
+        """The priority of a job that has been due since then, at `:now`, one step higher for each `:ageing` seconds."""
+
+    @abstractmethod
+    def by(self, index: str) -> str:
+        """What stands after a table's name in order that it is read along this index; `""` stands for none, by its ids."""
+
+    @abstractmethod
+    def rows(self, connection: Sql, columns: Sequence[str], source: str, bound: Any = None) -> Sequence[Row]:
+        """All rows of `SELECT columns source`, fetched in one step. Booleans may come as 0 and 1."""
+
+    @abstractmethod
+    def for_each(self, outer: str, query: str) -> str:
+        """What stands after FROM for `outer`, a table, beside the ids that a query gives for each of its rows: `entry.id`."""

@@ -1,0 +1,65 @@
+"""Looking: lists, counts and families of the PostgreSQL store."""
+
+from __future__ import annotations
+
+from array import array
+from sys import byteorder
+from typing import TYPE_CHECKING
+
+from ...jobs import Family, Job
+from ...query import Condition
+from ...states import State
+from ..base import Store
+from ..looking.pages import count_query, ids_query
+from ..looking.relatives import read_family
+from .conditions import POSTGRES
+from .rows import read_jobs
+from .session import rows_of
+
+if TYPE_CHECKING:
+    from .connection import Connections
+
+_JOINED = {True: ("I", "int4send(id::integer)"), False: ("q", "int8send(id)")}
+"""How ids come where all are small, which takes half the memory, and where they are not."""
+
+
+class Looking(Store):
+    """The side of the store that answers people."""
+
+    _connections: Connections
+
+    def list_jobs(self, condition: Condition, *, limit: int, sort: str = "id", descending: bool = True) -> list[Job]:
+        with self._connections.reading() as session:
+            now = self._connections.now(session)
+            query, bound = ids_query(session, POSTGRES, condition, now, sort, descending, limit)
+            ids = [job_id for (job_id,) in rows_of(session, query, bound)]
+            found = {job.id: job for job in read_jobs(session, ids, self._connections.lease_skew())}
+        return [found[job_id] for job_id in ids]
+
+    def list_ids(
+        self, condition: Condition, *, sort: str = "id", descending: bool = True, limit: int | None = None
+    ) -> array[int]:
+        with self._connections.reading() as session:
+            now = self._connections.now(session)
+            query, bound = ids_query(session, POSTGRES, condition, now, sort, descending, limit)
+            narrow = int(session.execute("SELECT coalesce(max(id), 0) FROM jobdeck_jobs").get) < 2**31
+            code, sent = _JOINED[narrow]
+            # One value that holds all the ids, as the bytes of an array: reading a million numbers would keep the
+            # interpreter's lock from the screen.
+            ids = array(code, session.joined(f"SELECT string_agg({sent}, '') FROM ({query}) AS found", bound))
+        if byteorder == "little":
+            ids.byteswap()
+        return ids
+
+    def count_states(self, condition: Condition) -> dict[State, int]:
+        with self._connections.reading() as session:
+            query, bound = count_query(POSTGRES, condition, self._connections.now(session), by="state")
+            return {State(state): n for state, n in rows_of(session, query, bound) if n}
+
+    def count_jobs(self, condition: Condition) -> int:
+        with self._connections.reading() as session:
+            return int(session.execute(*count_query(POSTGRES, condition, self._connections.now(session))).get)
+
+    def get_family(self, job_id: int) -> Family:
+        with self._connections.reading() as session:
+            return read_family(session, job_id)

@@ -1,0 +1,96 @@
+"""Pruning: final jobs leave in short transactions, found through an index that holds final jobs only.
+
+One process prunes at a time, so that what the counters say of a surplus holds. Jobs that somebody is just changing are left
+for the next time.
+"""
+
+from __future__ import annotations
+
+from ...retention import Rule
+from ..records import Row
+from .locks import UPKEEP, pass_door
+from .session import Session, rows_of
+from .tally import PostgresTally
+
+_ENDLESS = float("inf")
+"""Later than any time."""
+
+OLD = """FROM jobdeck_jobs AS job WHERE state = ? AND finished_at < ?
+AND NOT EXISTS (SELECT 1 FROM jobdeck_waits WHERE parent = job.id)"""
+"""Final jobs that nobody waits for any more: an age bound, or `_ENDLESS`, is to be bound."""
+# A child that came between the look for old jobs and their locks keeps its parent; none can come once that is locked.
+_REMOVED = """
+DELETE FROM jobdeck_jobs AS job WHERE id = ANY(?::bigint[]) AND NOT EXISTS (SELECT 1 FROM jobdeck_waits WHERE parent = job.id)
+RETURNING id, queue, kind, batch
+"""
+
+
+def prune(session: Session, rule: Rule, now: float, limit: int) -> int:
+    """Remove up to `limit` jobs that the rule excludes, inside the caller's transaction; returns how many."""
+    pass_door(session, UPKEEP)
+    found: list[int] = []
+    if rule.older_than is not None:
+        found = _oldest(session, rule, now - rule.older_than, limit)
+    if len(found) < limit and (surplus := _surplus(session, rule)) > len(found):
+        found = _oldest(session, rule, _ENDLESS, min(surplus, limit))
+    return len(_remove(session, rule, found)) if found else 0
+
+
+def count_prunable(session: Session, rule: Rule, now: float) -> int:
+    """How many jobs the rule excludes."""
+    old = surplus = 0
+    if rule.older_than is not None:
+        old = _number(session, f"SELECT count(*) {OLD}", (str(rule.state), now - rule.older_than))
+    if (excess := _surplus(session, rule)) > old:
+        # Those that others wait for stay, whatever the count.
+        held = _number(
+            session,
+            "SELECT count(*) FROM jobdeck_jobs WHERE state = ? AND id IN (SELECT parent FROM jobdeck_waits)",
+            (str(rule.state),),
+        )
+        surplus = min(excess, _total(session, rule) - held)
+    return max(old, surplus)
+
+
+def _oldest(session: Session, rule: Rule, before: float, limit: int) -> list[int]:
+    query = f"SELECT id {OLD} ORDER BY finished_at LIMIT ? FOR UPDATE SKIP LOCKED"
+    return [row[0] for row in rows_of(session, query, (str(rule.state), before, limit))]
+
+
+def _surplus(session: Session, rule: Rule) -> int:
+    return 0 if rule.keep is None else _total(session, rule) - rule.keep
+
+
+def _total(session: Session, rule: Rule) -> int:
+    return _number(session, "SELECT coalesce(sum(n), 0) FROM jobdeck_stripes WHERE state = ?", (str(rule.state),))
+
+
+def _number(session: Session, query: str, bound: tuple[object, ...]) -> int:
+    return int(session.execute(query, bound).get)
+
+
+def _remove(session: Session, rule: Rule, found: list[int]) -> list[Row]:
+    """Remove the jobs with everything that belongs to them, and the batches that become empty."""
+    rows = rows_of(session, _REMOVED, (found,))
+    ids = [row[0] for row in rows]
+    for table, column in (
+        ("jobdeck_attempts", "job_id"),
+        ("jobdeck_logs", "job_id"),
+        ("jobdeck_after", "child"),
+        ("jobdeck_waits", "child"),
+    ):
+        session.execute(f"DELETE FROM {table} WHERE {column} = ANY(?::bigint[])", (ids,))
+    batches = sorted({row[3] for row in rows if row[3] is not None})
+    if batches:
+        # Who removes other jobs of a batch at the same time sees ours gone once it has the batch, or we see theirs gone.
+        session.execute("SELECT id FROM jobdeck_batches WHERE id = ANY(?::bigint[]) ORDER BY id FOR UPDATE", (batches,))
+        session.execute(
+            "DELETE FROM jobdeck_batches WHERE id = ANY(?::bigint[])"
+            " AND NOT EXISTS (SELECT 1 FROM jobdeck_jobs WHERE batch = jobdeck_batches.id)",
+            (batches,),
+        )
+    tally = PostgresTally()
+    for _, queue, kind, _ in rows:
+        tally.move(queue, kind, rule.state, None)
+    tally.write(session)
+    return rows

@@ -1,0 +1,214 @@
+"""A PostgreSQL server for the tests: thrown away afterwards, reached by a Unix socket, and not made to last.
+
+PostgreSQL's programs are looked for on the PATH and where Linux distributions put them. They refuse to run as root, and are
+run as some other user then.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from jobdeck.store.postgres import PostgresStore
+from jobdeck.store.postgres.session import translated
+from jobdeck.store.postgres.texts import adapt
+
+_FOLDERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+_UNPRIVILEGED = ("postgres", "pguser", "nobody")
+_SETTINGS = {
+    "listen_addresses": "",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "autovacuum": "on",
+    "max_connections": "200",
+    "shared_buffers": "64MB",
+    "log_min_messages": "fatal",
+}
+_TEMPLATE = "jobdeck_template"
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), *map(str, _FOLDERS)]))
+    if found is None:
+        pytest.fail(f"these tests start a PostgreSQL server, and there is no {name} here")
+    return found
+
+
+class Server:
+    """One server, with a database for each test."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="jdpg"))  # a socket's path has to be short
+        self._count = 0
+        self._free: list[str] = []
+        self._own: psycopg.Connection[Any] | None = None
+        self._as: list[str] = []
+        if os.getuid() == 0:
+            user = next(found for name in _UNPRIVILEGED if (found := _user(name)))
+            os.chown(self.folder, user.pw_uid, user.pw_gid)
+            self._as = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "--pdeathsig=QUIT"]
+        data = str(self.folder / "data")
+        make = [_program("initdb"), "-D", data, "-U", "jobdeck", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
+        subprocess.run([*self._as, *make], check=True, capture_output=True, cwd=self.folder)
+        self._data = data
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+        atexit.register(self.remove)
+        self.run(f"CREATE DATABASE {_TEMPLATE}")
+        PostgresStore(self.url(_TEMPLATE)).close()
+        with psycopg.connect(self.url(_TEMPLATE)) as connection:
+            self._shape = connection.execute(_SHAPE).fetchone()
+
+    def url(self, database: str) -> str:
+        """The address of a database."""
+        return f"postgresql://jobdeck@/{database}?host={self.folder}"
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
+        serve = [_program("postgres"), "-D", self._data, "-k", str(self.folder), *settings]
+        self._process = subprocess.Popen(
+            [*self._as, *serve], cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        until = time.monotonic() + 30
+        while True:
+            try:
+                self.run("SELECT 1")
+            except psycopg.OperationalError:
+                if time.monotonic() > until or self._process.poll() is not None:
+                    raise
+                time.sleep(0.02)
+            else:
+                return
+
+    def stop(self) -> None:
+        """Stop it at once, as a crash would."""
+        if self._process is not None:
+            self._own = None
+            for look in _LOOKS.values():
+                look.close()
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait(30)
+            self._process = None
+
+    def restart(self) -> None:
+        """Stop it, as a crash would, and start it again."""
+        self.stop()
+        self.start()
+
+    def remove(self) -> None:
+        """Stop it and remove its files."""
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def run(self, statement: str) -> None:
+        """Run a statement in the database that every server has."""
+        if self._own is None:
+            self._own = psycopg.connect(self.url("postgres"), autocommit=True)
+        self._own.execute(statement)  # type: ignore[call-overload]
+
+    def new_database(self) -> str:
+        """The name of a database that holds an empty queue."""
+        if self._free:
+            return self._free.pop()
+        self._count += 1
+        name = f"test_{self._count}"
+        self.run(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
+        return name
+
+    def take_back(self, name: str) -> None:
+        """Empty a database for the next test: it takes a tenth of the time of making a new one."""
+        with psycopg.connect(self.url(name), autocommit=True) as connection:
+            connection.execute(_ALONE)
+            same = False
+            with suppress(psycopg.Error):
+                same = connection.execute(_SHAPE).fetchone() == self._shape
+            if same:
+                connection.execute(_EMPTY)
+        if same:
+            self._free.append(name)
+        else:  # a test has changed more than rows
+            self.run(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+_ALONE = """
+SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+_SHAPE = """
+SELECT string_agg(format('%s.%s', attrelid::regclass, attname), ' ' ORDER BY attrelid::regclass::text, attnum),
+       (SELECT string_agg(nspname, ' ' ORDER BY nspname) FROM pg_namespace WHERE nspname NOT LIKE 'pg_%'),
+       (SELECT string_agg(value, ' ') FROM jobdeck_meta)
+  FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid WHERE relname LIKE 'jobdeck%' AND attnum > 0
+"""
+_EMPTY = """
+DO $$
+DECLARE each text;
+BEGIN
+    FOR each IN SELECT relname FROM pg_class WHERE relkind = 'r' AND relname LIKE 'jobdeck%' AND relname <> 'jobdeck_meta' LOOP
+        EXECUTE format('DELETE FROM %I', each);
+    END LOOP;
+    FOR each IN SELECT relname FROM pg_class WHERE relkind = 'S' AND relname LIKE 'jobdeck%' LOOP
+        EXECUTE format('SELECT setval(%L, 1, false)', each);
+    END LOOP;
+END $$
+"""
+
+
+def _user(name: str) -> pwd.struct_passwd | None:
+    with suppress(KeyError):
+        return pwd.getpwnam(name)
+    return None
+
+
+@cache
+def server() -> Server:
+    """The server of this run, started when it is first asked for."""
+    return Server()
+
+
+_DATABASES: dict[Path, str] = {}
+
+
+def database_at(path: Path) -> str:
+    """The address of the database that stands for this path; a new one, with an empty queue, if there is none yet."""
+    if path not in _DATABASES:
+        _DATABASES[path] = server().new_database()
+    return server().url(_DATABASES[path])
+
+
+def give_back(path: Path) -> None:
+    """The database that stands for the path is of no use any more."""
+    look = _LOOKS.pop(path, None)
+    if look is not None:
+        look.close()
+    name = _DATABASES.pop(path, None)
+    if name is not None:
+        server().take_back(name)
+
+
+_LOOKS: dict[Path, psycopg.Connection[Any]] = {}
+
+
+def rows(path: Path, query: str, bound: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Run a statement past the front door. It may be written with `?`, as for SQLite."""
+    look = _LOOKS.get(path)
+    if look is None or look.closed:
+        look = psycopg.connect(database_at(path), autocommit=True, cursor_factory=psycopg.RawCursor)
+        adapt(look)
+        _LOOKS[path] = look
+    cursor = look.execute(translated(query)[0], bound or None)
+    return cursor.fetchall() if cursor.description else []

@@ -1,0 +1,230 @@
+"""On a server, too, a job can come with the caller's own rows: all or nothing, and nothing of ours left on the connection."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+from tests.core.helpers import CLOSES, registry
+from tests.core.postgres import database_at, server
+
+from jobdeck import InvalidOption, JobNotFound, NotUnique, Queue, Settings, State, StoreBusy, StoreError
+
+pytestmark = pytest.mark.postgres
+
+
+@pytest.fixture
+def where(tmp_path: Path) -> Iterator[str]:
+    yield database_at(tmp_path)
+    CLOSES["postgres"](tmp_path)
+
+
+@pytest.fixture
+def queue(where: str) -> Iterator[Queue]:
+    known = registry(work=lambda n=0: None)
+    with Queue(where, registry=known, settings=Settings(), random=Random(7)) as queue:
+        yield queue
+
+
+@pytest.fixture
+def mine(where: str, queue: Queue) -> Iterator[psycopg.Connection[Any]]:
+    """A connection of the caller's, who reads rows in a way of its own, and has a table of orders in the same database."""
+    with psycopg.connect(where, row_factory=dict_row) as connection:
+        connection.execute("CREATE TABLE orders (id integer)")
+        connection.commit()
+        yield connection
+        connection.close()
+    with psycopg.connect(where) as connection:
+        connection.execute("DROP TABLE orders")
+
+
+def pending(queue: Queue) -> int:
+    """By the counters."""
+    return queue.overview().counts.get(State.PENDING, 0)
+
+
+def test_the_job_exists_when_the_callers_rows_do(queue: Queue, mine: psycopg.Connection[Any]) -> None:
+    mine.execute("INSERT INTO orders VALUES (1)")
+    job = queue.enqueue_in(mine, "work", {"n": 7}, priority=2, tags=["x"])
+    assert queue.get_many([job.id]) == []  # nobody else sees it yet
+    mine.commit()
+    assert queue.get(job.id) == job
+    assert (job.args, job.state) == ({"n": 7}, State.PENDING)
+    assert pending(queue) == 1
+    assert mine.execute("SELECT id FROM orders").fetchall() == [{"id": 1}]
+
+
+def test_the_job_does_not_exist_when_they_do_not(queue: Queue, mine: psycopg.Connection[Any]) -> None:
+    mine.execute("INSERT INTO orders VALUES (1)")
+    job = queue.enqueue_in(mine, "work")
+    mine.rollback()
+    assert queue.get_many([job.id]) == []
+    assert pending(queue) == 0
+
+
+def test_a_block_of_the_callers_is_one_transaction_with_it(queue: Queue, where: str, mine: psycopg.Connection[Any]) -> None:
+    with psycopg.connect(where, autocommit=True) as connection:
+        with connection.transaction():
+            connection.execute("INSERT INTO orders VALUES (1)")
+            kept = queue.enqueue_in(connection, "work")
+        with connection.transaction():
+            gone = queue.enqueue_in(connection, "work")
+            raise psycopg.Rollback
+    assert [job.id for job in queue.get_many([kept.id, gone.id])] == [kept.id]
+
+
+def test_it_may_be_the_first_that_the_callers_transaction_does(queue: Queue, mine: psycopg.Connection[Any]) -> None:
+    job = queue.enqueue_in(mine, "work")
+    assert queue.get_many([job.id]) == []
+    mine.rollback()
+    assert pending(queue) == 0
+    job = queue.enqueue_in(mine, "work")
+    mine.commit()
+    assert queue.get(job.id) == job
+
+
+def test_keys_and_dependencies_hold_there_too_and_a_refusal_costs_the_caller_nothing(
+    queue: Queue, mine: psycopg.Connection[Any]
+) -> None:
+    parent = queue.enqueue("work", unique="k")
+    failed = queue.cancel(queue.enqueue("work").id)
+    mine.execute("INSERT INTO orders VALUES (1)")
+    child = queue.enqueue_in(mine, "work", after=[parent.id], unique="child")
+    assert queue.enqueue_in(mine, "work", unique="child").id == child.id
+    assert queue.enqueue_in(mine, "work", unique="k", on_conflict="replace", priority=4).id == parent.id
+    orphan = queue.enqueue_in(mine, "work", after=[failed.id])
+    with pytest.raises(NotUnique):
+        queue.enqueue_in(mine, "work", unique="k", on_conflict="refuse")
+    with pytest.raises(JobNotFound):
+        queue.enqueue_in(mine, "work", after=[99])
+    mine.commit()
+    assert queue.get(parent.id).priority == 4
+    assert [queue.get(child.id), queue.get(orphan.id)] == [child, orphan]
+    assert (child.state, orphan.state) == (State.WAITING, State.CANCELLED)
+    assert {state: n for state, n in queue.overview().counts.items() if n} == {
+        State.PENDING: 1, State.WAITING: 1, State.CANCELLED: 2
+    }  # fmt: skip
+
+
+def test_arguments_come_to_the_last_bit_whatever_the_caller_does_to_texts(queue: Queue, mine: psycopg.Connection[Any]) -> None:
+    class Shouting(psycopg.adapt.Loader):
+        def load(self, data: Any) -> str:
+            return bytes(data).decode().upper()
+
+    mine.adapters.register_loader("text", Shouting)
+    queue.enqueue_in(mine, "work", {"n": 1}, tags=["quiet"], unique="quiet")
+    again = queue.enqueue_in(mine, "work", unique="quiet")
+    assert again.tags == ("quiet",)
+    row = mine.execute("SELECT 'quiet'::text AS word").fetchone()
+    assert row == {"word": "QUIET"}
+
+
+def test_nothing_of_ours_stays_on_the_callers_connection(queue: Queue, mine: psycopg.Connection[Any]) -> None:
+    for _ in range(3):
+        queue.enqueue_in(mine, "work")
+        mine.commit()
+    locks = mine.execute("SELECT count(*) AS n FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'advisory'").fetchone()
+    assert locks == {"n": 0}
+    mine.commit()
+    assert pending(queue) == 3
+
+
+def test_callers_at_the_same_time_wait_for_nobody(queue: Queue, where: str) -> None:
+    with psycopg.connect(where) as one, psycopg.connect(where) as other:
+        first = queue.enqueue_in(one, "work")
+        second = queue.enqueue_in(other, "work")  # the first is not committed
+        third = queue.enqueue("work")
+        other.commit()
+        one.commit()
+    assert [job.state for job in queue.get_many([first.id, second.id, third.id])] == [State.PENDING] * 3
+    assert pending(queue) == 3
+
+
+def test_a_key_that_two_callers_want_goes_to_the_one_that_commits(queue: Queue, where: str) -> None:
+    with psycopg.connect(where) as one, psycopg.connect(where) as other:
+        first = queue.enqueue_in(one, "work", unique="k")
+        found: list[int] = []
+        thread = threading.Thread(target=lambda: found.append(queue.enqueue_in(other, "work", unique="k").id))
+        thread.start()
+        one.commit()
+        thread.join(20)
+    assert found == [first.id]
+
+
+def test_a_caller_that_sees_an_older_moment_is_told_to_try_again_and_may_go_on(queue: Queue, where: str) -> None:
+    with psycopg.connect(where) as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.execute("SELECT 1 FROM jobdeck_meta")
+        holder = queue.enqueue("work", unique="k")
+        with pytest.raises(StoreBusy):
+            queue.enqueue_in(connection, "work", unique="k")
+        connection.commit()
+        assert queue.enqueue_in(connection, "work", unique="k").id == holder.id
+
+
+def test_a_worker_hears_of_it_when_it_is_woken(queue: Queue, mine: psycopg.Connection[Any]) -> None:
+    rung = threading.Event()
+    with queue.store.listen(rung.set):
+        queue.enqueue_in(mine, "work")
+        mine.commit()
+        queue.wake()
+        assert rung.wait(10)
+
+
+def test_a_connection_without_a_transaction_is_refused(queue: Queue, where: str) -> None:
+    with psycopg.connect(where, autocommit=True) as connection, pytest.raises(InvalidOption, match="no transaction open"):
+        queue.enqueue_in(connection, "work")
+    assert pending(queue) == 0
+
+
+def test_a_transaction_that_has_failed_is_refused(queue: Queue, mine: psycopg.Connection[Any]) -> None:
+    with pytest.raises(psycopg.Error):
+        mine.execute("SELECT 1 / 0")
+    with pytest.raises(InvalidOption, match="roll back"):
+        queue.enqueue_in(mine, "work")
+
+
+def test_a_connection_to_another_database_is_refused(queue: Queue) -> None:
+    refused = pytest.raises(InvalidOption, match="the database and schema of this queue")
+    with psycopg.connect(server().url("postgres")) as connection, refused:
+        queue.enqueue_in(connection, "work")
+
+
+def test_a_connection_that_another_schema_is_nearer_to_is_refused(
+    queue: Queue, mine: psycopg.Connection[Any], where: str
+) -> None:
+    mine.execute("CREATE SCHEMA other")
+    mine.commit()
+    with Queue(where + "&options=-csearch_path%3Dother", registry=queue.registry) as other:
+        mine.execute("SET search_path = other, public")
+        with pytest.raises(InvalidOption, match="the database and schema of this queue"):
+            queue.enqueue_in(mine, "work")
+        assert other.enqueue_in(mine, "work").id == 1
+        mine.commit()
+        assert (pending(queue), pending(other)) == (0, 1)
+
+
+def test_a_connection_that_speaks_another_encoding_is_refused(queue: Queue, where: str) -> None:
+    with psycopg.connect(where, client_encoding="LATIN1") as connection, pytest.raises(InvalidOption, match="must speak UTF8"):
+        queue.enqueue_in(connection, "work")
+
+
+@pytest.mark.parametrize("thing", [None, "postgresql://host/jobs", object()])
+def test_what_is_no_connection_is_refused(queue: Queue, thing: object) -> None:
+    with pytest.raises(InvalidOption, match=r"must be a psycopg\.Connection"):
+        queue.enqueue_in(thing, "work")
+
+
+def test_a_connection_that_the_server_has_ended_is_an_error_of_the_stores(queue: Queue, mine: psycopg.Connection[Any]) -> None:
+    mine.execute("SELECT 1")
+    with psycopg.connect(server().url("postgres"), autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", (mine.info.backend_pid,))
+    with pytest.raises(StoreError):
+        queue.enqueue_in(mine, "work")
+    assert pending(queue) == 0

@@ -1,0 +1,190 @@
+"""A queue on a server that goes away, is dropped, or has another queue in its place when it comes back."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from tests.core.helpers import CLOSES, STORES, Bench, FakeClock, new, wait_until
+from tests.core.postgres import database_at, server
+
+from jobdeck import StoreAway, StoreFailed, StoreLost, StoreRefused, StoreReplaced
+from jobdeck.store.base import Store
+from jobdeck.store.postgres import PostgresStore
+
+pytestmark = pytest.mark.postgres
+
+
+@pytest.fixture
+def bench(tmp_path: Path, clock: FakeClock) -> Iterator[Bench]:
+    """An empty queue on the server."""
+    path = tmp_path / "jobs.db"
+    store = STORES["postgres"](path, clock)
+    yield Bench(store, clock, path)
+    store.close()
+    CLOSES["postgres"](path)
+
+
+def drop(path: Path) -> None:
+    """The queue is dropped, as by an operator who cleans up the wrong database."""
+    with psycopg.connect(database_at(path), autocommit=True) as connection:
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
+
+
+def another(path: Path, jobs: int) -> None:
+    """Another queue at the address, with jobs of its own."""
+    store = PostgresStore(database_at(path))
+    store.enqueue_jobs([new() for _ in range(jobs)])
+    store.close()
+
+
+def pending(store: Store) -> int:
+    return sum(queue.pending for queue in store.list_queues())
+
+
+def test_a_server_that_is_away_is_told_apart_from_a_queue_that_is_gone(bench: Bench) -> None:
+    server().stop()
+    try:
+        with pytest.raises(StoreAway, match=r"^The database postgresql://\S+ cannot be reached: No such file or directory[.]$"):
+            bench.store.get_job(1)
+        with pytest.raises(StoreRefused, match="cannot be reached"):
+            bench.store.renew()
+    finally:
+        server().start()
+    assert bench.store.get_job(1) is None
+    assert bench.store.file == 0
+
+
+def test_a_queue_that_was_dropped_is_lost_until_it_is_made_anew(bench: Bench) -> None:
+    bench.enqueue()
+    drop(bench.path)
+    for _ in range(2):
+        with pytest.raises(StoreLost, match="holds no queue any more") as lost:
+            bench.store.get_job(1)
+        assert not isinstance(lost.value, StoreAway)
+    with pytest.raises(StoreLost):
+        bench.enqueue()
+    bench.store.renew()
+    with pytest.raises(StoreReplaced):
+        bench.store.get_job(1)
+    assert bench.store.get_job(1) is None
+    assert bench.enqueue()[0].id == 1
+    assert bench.store.file == 1
+
+
+def test_renewing_where_there_is_a_queue_does_nothing(bench: Bench) -> None:
+    (job,) = bench.enqueue()
+    bench.store.renew()
+    assert bench.get(job) == job
+    assert bench.store.file == 0
+
+
+def test_another_queue_in_its_place_is_told_to_each_thread_once(bench: Bench) -> None:
+    bench.enqueue()
+    told: list[object] = []
+    begun, go = threading.Event(), threading.Event()
+
+    def beside() -> None:
+        bench.store.get_job(1)
+        begun.set()
+        go.wait(20)
+        for _ in range(2):
+            try:
+                told.append(pending(bench.store))
+            except StoreReplaced as error:
+                told.append((type(error), bench.store.file))
+
+    thread = threading.Thread(target=beside)
+    thread.start()
+    assert begun.wait(20)
+    drop(bench.path)
+    another(bench.path, 3)
+    with pytest.raises(StoreReplaced, match="There is another database at postgresql://"):
+        bench.enqueue()
+    assert pending(bench.store) == 3
+    go.set()
+    thread.join(20)
+    assert told == [(StoreReplaced, 1), 3]
+
+
+def test_a_thread_that_comes_later_is_at_the_new_one_from_its_first_call(bench: Bench) -> None:
+    bench.enqueue()
+    drop(bench.path)
+    another(bench.path, 2)
+    found: list[object] = []
+    thread = threading.Thread(target=lambda: found.extend([pending(bench.store), bench.store.file]))
+    thread.start()
+    thread.join(20)
+    assert found == [2, 1]
+    assert bench.store.file == 0  # this thread has not been told yet
+    with pytest.raises(StoreReplaced):
+        bench.store.get_job(1)
+
+
+def test_nothing_of_a_transaction_of_the_old_queue_gets_into_the_new_one(bench: Bench) -> None:
+    bench.enqueue()
+    drop(bench.path)
+    another(bench.path, 1)
+
+    def both() -> None:
+        with bench.store.transaction():
+            bench.enqueue()
+            bench.enqueue()
+
+    with pytest.raises(StoreReplaced):
+        both()
+    assert pending(bench.store) == 1
+
+
+def test_who_listens_hears_the_bell_of_the_new_queue(bench: Bench) -> None:
+    bench.enqueue()
+    rung = threading.Event()
+    with bench.store.listen(rung.set):
+        drop(bench.path)
+        another(bench.path, 1)
+        with pytest.raises(StoreReplaced):
+            bench.store.get_job(1)
+
+        def heard() -> bool:
+            other = PostgresStore(database_at(bench.path))
+            other.wake()
+            other.close()
+            return rung.wait(0.2)
+
+        wait_until(heard, what="a ring of the new queue")
+
+
+def test_a_server_that_comes_back_with_another_database_is_noticed(bench: Bench) -> None:
+    bench.enqueue()
+    where = database_at(bench.path)
+    name = psycopg.conninfo.conninfo_to_dict(where)["dbname"]
+    server().run(f"DROP DATABASE {name} WITH (FORCE)")
+    with pytest.raises(StoreAway, match="does not exist"):
+        bench.enqueue()
+    server().run(f"CREATE DATABASE {name} TEMPLATE jobdeck_template")
+    with pytest.raises(StoreReplaced):
+        bench.enqueue()
+    assert bench.enqueue()[0].id == 1
+
+
+def test_another_queue_of_a_newer_jobdeck_is_refused_and_left_as_it_is(bench: Bench) -> None:
+    bench.enqueue()
+    drop(bench.path)
+    another(bench.path, 1)
+    bench.change("UPDATE jobdeck_meta SET value = '999' WHERE key = 'schema'")
+    with pytest.raises(StoreRefused, match="was written by a newer jobdeck"):
+        bench.enqueue()
+    bench.change("UPDATE jobdeck_meta SET value = '1' WHERE key = 'schema'")
+    with pytest.raises(StoreReplaced):
+        bench.enqueue()
+
+
+def test_a_closed_store_is_closed_and_not_lost(bench: Bench) -> None:
+    bench.store.close()
+    with pytest.raises(StoreFailed, match="it was closed") as failed:
+        bench.enqueue()
+    assert not isinstance(failed.value, StoreLost)

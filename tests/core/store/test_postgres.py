@@ -1,0 +1,381 @@
+"""What PostgreSQL lets happen at the same time, and what a server can do that a file cannot: go away and come back."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from random import Random
+from types import SimpleNamespace
+
+import psycopg
+import pytest
+from tests.core.helpers import CLOSES, STORES, Bench, FakeClock, new, wait_until
+from tests.core.postgres import database_at, server
+from tests.core.together import in_background, together, wait_for_a_lock
+
+from jobdeck import Limits, State, StoreBusy, StoreError, StoreLost, StoreRefused
+from jobdeck.jobs import Completion
+from jobdeck.store.postgres import PostgresStore
+from jobdeck.store.postgres.problems import Conflict
+from jobdeck.store.postgres.stripes import fold_stripes
+
+pytestmark = pytest.mark.postgres
+
+
+@pytest.fixture
+def bench(tmp_path: Path, clock: FakeClock) -> Iterator[Bench]:
+    """An empty queue on the server."""
+    path = tmp_path / "jobs.db"
+    store = STORES["postgres"](path, clock)
+    yield Bench(store, clock, path)
+    store.close()
+    CLOSES["postgres"](path)
+
+
+@pytest.fixture
+def others(bench: Bench) -> Iterator[list[Bench]]:
+    """As many processes more, as far as the store can tell."""
+    with ExitStack() as stack:
+        made = [bench.again() for _ in range(6)]
+        for store in made:
+            stack.callback(store.close)
+        yield [Bench(store, bench.clock, bench.path) for store in made]
+
+
+# -- at the same time -------------------------------------------------------------------------------
+
+
+def test_those_who_claim_at_the_same_time_get_every_job_and_none_of_them_twice(bench: Bench, others: list[Bench]) -> None:
+    bench.store.enqueue_alike(new(), ["{}"] * 700)
+    bench.store.enqueue_alike(new("demo.other", "mail"), ["{}"] * 300)
+    got: list[int] = []
+
+    def work(mine: Bench) -> None:
+        while jobs := mine.claim(7, mine.store.__repr__()):
+            got.extend(job.id for job in jobs)
+            now = mine.clock.now()
+            assert mine.store.complete_jobs([Completion(job, now, now) for job in jobs]) == []
+
+    assert together(*[lambda mine=mine: work(mine) for mine in others]) == []
+    assert Counter(got) == dict.fromkeys(range(1, 1001), 1)
+    assert bench.counts() == {State.COMPLETED: 1000}
+    bench.check_counters()
+
+
+def test_what_somebody_is_just_claiming_is_passed_over_in_order(bench: Bench, others: list[Bench]) -> None:
+    stored = bench.enqueue(*(new(queue=f"q{n % 3}", priority=n % 2) for n in range(40)))
+    order = sorted(stored, key=lambda job: (-job.priority, job.id))
+    with others[0].store.transaction(), others[1].store.transaction():
+        assert [job.id for job in others[0].claim(5)] == [job.id for job in order[:5]]
+        assert [job.id for job in bench.claim(3)] == [job.id for job in order[5:8]]
+        assert [job.id for job in bench.claim(30)] == [job.id for job in order[8:38]]
+        assert [job.id for job in bench.claim(30)] == [job.id for job in order[38:]]
+    bench.check_counters()
+
+
+def test_a_job_that_is_not_to_be_claimed_ahead_goes_to_an_idle_thread_when_others_take_what_was_before_it(
+    bench: Bench, others: list[Bench]
+) -> None:
+    first, second, last_attempt, after = bench.enqueue(new(), new(), new(max_attempts=1), new())
+    with others[0].store.transaction():
+        assert [job.id for job in others[0].claim(1)] == [first.id]
+        assert [job.id for job in bench.claim(2, ahead=2)] == [second.id, last_attempt.id]
+    assert [job.id for job in bench.claim(2)] == [after.id]
+
+
+def test_limits_hold_for_all_who_claim_at_the_same_time(bench: Bench, others: list[Bench]) -> None:
+    bench.store.limit_queue("default", Limits(running=5))
+    bench.store.limit_queue("mail", Limits(rate=4, period=60))
+    bench.enqueue(*(new() for _ in range(50)), *(new("demo.send", "mail") for _ in range(50)))
+    assert together(*[lambda mine=mine: mine.claim(3) for mine in others]) == []
+    assert Counter(row[0] for row in bench.rows("SELECT queue FROM jobdeck_jobs WHERE state = 'running'")) == {
+        "default": 5,
+        "mail": 4,
+    }
+    bench.check_counters()
+
+
+def test_one_key_goes_to_one_of_those_who_ask_at_the_same_time(bench: Bench, others: list[Bench]) -> None:
+    ids: list[int] = []
+
+    def ask(mine: Bench) -> None:
+        ids.extend(mine.enqueue(new(unique_key=f"k{n}"))[0].id for n in range(30))
+
+    assert together(*[lambda mine=mine: ask(mine) for mine in others]) == []
+    assert set(Counter(ids).values()) == {len(others)}
+    assert bench.counts() == {State.PENDING: 30}
+    bench.check_counters()
+
+
+def test_jobs_alike_get_ids_in_a_row_while_others_enqueue_too(bench: Bench, others: list[Bench]) -> None:
+    ranges: list[range] = []
+
+    def put(mine: Bench) -> None:
+        for n in range(10):
+            ranges.append(mine.store.enqueue_alike(new(), ["{}"] * 20))
+            ranges.append(range(*(lambda at: (at, at + 1))(mine.enqueue(new(priority=n))[0].id)))
+
+    assert together(*[lambda mine=mine: put(mine) for mine in others]) == []
+    ids = sorted(job_id for each in ranges for job_id in each)
+    assert ids == [*range(1, len(others) * 210 + 1)]
+    bench.check_counters()
+
+
+def test_a_child_that_is_enqueued_while_its_parent_completes_is_not_forgotten(bench: Bench, others: list[Bench]) -> None:
+    parent = bench.running()
+    with bench.store.transaction():
+        (child,) = bench.enqueue(new(after=(parent.id,)))
+        thread, problems = in_background(lambda: others[0].complete(parent))
+        wait_until(lambda: others[1].rows("SELECT 1 FROM pg_locks WHERE NOT granted"), what="the parent's end to wait")
+    thread.join(10)
+    assert problems == []
+    assert bench.get(child).state is State.PENDING
+    bench.check_counters()
+
+
+def test_a_parent_that_completes_while_its_child_is_enqueued_is_seen_to_have_completed(
+    bench: Bench, others: list[Bench]
+) -> None:
+    parent = bench.running()
+    with bench.store.transaction():
+        bench.complete(parent)
+        thread, problems = in_background(lambda: others[0].enqueue(new(after=(parent.id,))))
+        wait_for_a_lock(others[1])
+    thread.join(10)
+    assert problems == []
+    assert bench.counts() == {State.COMPLETED: 1, State.PENDING: 1}
+
+
+def test_two_acts_that_wait_for_each_other_both_come_through(bench: Bench, others: list[Bench]) -> None:
+    first, second = bench.enqueue(new(), new())
+    with bench.store.transaction():
+        bench.store.reprioritise_jobs([second.id], 1)
+        # Holds the first, waits for the second; then we ask for the first.
+        thread, problems = in_background(lambda: others[0].store.reprioritise_jobs([first.id, second.id], 7))
+        wait_for_a_lock(others[1])
+        try:
+            bench.store.reprioritise_jobs([first.id], 1)
+            ours = 1
+        except StoreBusy:
+            ours = 0
+    thread.join(20)
+    assert problems == []
+    assert [bench.get(first).priority, bench.get(second).priority] == [7, 7]
+    assert bench.rows("SELECT count(*) FROM jobdeck_journal") == [(2 + ours,)]
+
+
+def test_a_heartbeat_waits_for_nobody_and_does_not_take_a_job_for_lost_that_is_just_changed(
+    bench: Bench, others: list[Bench]
+) -> None:
+    bench.enqueue(new(), new())
+    kept, changed = bench.claim(2)
+    with others[0].store.transaction():
+        others[0].store.cancel_jobs([changed.id])
+        bench.clock.advance(10)
+        renewal = bench.store.heartbeat_jobs([(job.id, job.lease or 0) for job in (kept, changed)], 30)
+        assert (renewal.lost, renewal.cancelling) == (frozenset(), frozenset())
+    assert bench.get(kept).lease_until == bench.clock.now() + 30
+    assert bench.store.heartbeat_jobs([(changed.id, changed.lease or 0)], 30).cancelling == {changed.id}
+
+
+def test_several_who_rescue_at_the_same_time_take_back_each_job_once(bench: Bench, others: list[Bench]) -> None:
+    bench.store.enqueue_alike(new(), ["{}"] * 60)
+    bench.claim(60)
+    bench.clock.advance(31)
+    rescued: list[int] = []
+    assert together(*[lambda mine=mine: rescued.extend(mine.store.rescue_jobs()) for mine in others]) == []
+    assert sorted(rescued + bench.store.rescue_jobs()) == [*range(1, 61)]
+    assert bench.rows("SELECT count(*) FROM jobdeck_attempts") == [(60,)]
+    bench.check_counters()
+
+
+# -- counters ---------------------------------------------------------------------------------------
+
+
+def test_each_connection_counts_in_rows_of_its_own_and_those_of_the_dead_are_folded(bench: Bench, others: list[Bench]) -> None:
+    for each in others:
+        each.enqueue(new())
+        each.complete(each.claim()[0])
+    assert bench.rows("SELECT count(DISTINCT stripe) FROM jobdeck_stripes") == [(len(others),)]
+    for each in others:
+        each.store.close()
+    assert isinstance(bench.store, PostgresStore)
+    gone = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+    wait_until(lambda: bench.rows(gone) == [(0,)], what="the end of the connections")
+    with bench.store._connections.writing() as session:
+        fold_stripes(session)
+    bench.check_counters()
+    assert bench.rows("SELECT DISTINCT stripe FROM jobdeck_stripes") == [(-1,)]
+    bench.enqueue(new())
+    bench.check_counters()
+
+
+# -- the server goes and comes ----------------------------------------------------------------------
+
+
+def test_a_connection_that_the_server_has_ended_is_replaced_before_anybody_notices(bench: Bench) -> None:
+    bench.enqueue()
+    bench.rows("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'jobdeck'")
+    assert len(bench.claim()) == 1
+    bench.check_counters()
+
+
+def test_while_the_server_is_away_it_is_lost_and_afterwards_all_goes_on(bench: Bench) -> None:
+    bench.enqueue()
+    rung = threading.Event()
+    with bench.store.listen(rung.set):
+        server().stop()
+        try:
+            with pytest.raises(StoreLost, match="cannot be reached"):
+                bench.enqueue()
+            with pytest.raises(StoreLost, match="cannot be reached"):
+                bench.store.get_job(1)
+        finally:
+            server().start()
+        assert rung.wait(20)  # whatever was rung meanwhile was not heard
+        rung.clear()
+        (job,) = bench.enqueue()
+        assert rung.wait(20)
+    assert job.state is State.PENDING
+    assert bench.counts() == {State.PENDING: 2}
+    bench.check_counters()
+
+
+def test_a_transaction_that_the_server_breaks_off_has_not_happened(bench: Bench) -> None:
+    def break_off() -> None:
+        with bench.store.transaction():
+            bench.enqueue()
+            bench.rows("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE state = 'idle in transaction'")
+            bench.enqueue()
+
+    with pytest.raises(StoreError):
+        break_off()
+    assert bench.counts() == {}
+    bench.enqueue()
+    bench.check_counters()
+
+
+# -- time -------------------------------------------------------------------------------------------
+
+
+def test_without_a_clock_all_times_are_the_servers_whatever_the_machine_says(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = SimpleNamespace(time=lambda: time.time() - 3600, monotonic=time.monotonic, sleep=time.sleep)
+    monkeypatch.setattr("jobdeck.store.postgres.connection.time", slow)
+    store = PostgresStore(database_at(bench.path), random=Random(7))
+    began = time.time()
+    (job,) = store.enqueue_jobs([new()])
+    (claimed,) = store.claim_jobs("w1", 1, kinds=["demo.work"], queues=(), lease=30)
+    assert claimed.started_at is not None
+    assert claimed.lease_until is not None
+    assert began - 1 < job.created_at <= claimed.started_at < time.time() + 1
+    assert 29 < claimed.lease_until - claimed.started_at <= 30.5
+    told = slow.time()
+    store.complete_jobs([Completion(claimed, told, told + 2)])
+    (attempt,) = store.list_attempts(job.id)
+    assert attempt.finished_at is not None
+    assert abs(attempt.started_at - (told + 3600)) < 1
+    assert abs(attempt.finished_at - attempt.started_at - 2) < 0.01
+    store.close()
+
+
+# -- places -----------------------------------------------------------------------------------------
+
+
+def test_queues_in_two_schemas_of_one_database_know_nothing_of_each_other(bench: Bench) -> None:
+    bench.rows("CREATE SCHEMA other")
+    other = PostgresStore(database_at(bench.path) + "&options=-csearch_path%3Dother", clock=bench.clock)
+    rung = threading.Event()
+    with bench.store.listen(rung.set):
+        assert [job.id for job in other.enqueue_jobs([new(), new()])] == [1, 2]
+        assert not rung.wait(0.05)
+        assert [job.id for job in bench.enqueue()] == [1]
+        assert rung.wait(5)
+    assert other.list_queues()[0].pending == 2
+    assert bench.counts() == {State.PENDING: 1}
+    other.close()
+
+
+def test_a_schema_that_is_not_there_is_refused_with_what_to_do(bench: Bench) -> None:
+    with pytest.raises(StoreRefused, match="has no schema of the search path nowhere; make one with CREATE SCHEMA"):
+        PostgresStore(database_at(bench.path) + "&options=-csearch_path%3Dnowhere")
+
+
+def test_a_newer_schema_is_refused_and_left_as_it_is(bench: Bench) -> None:
+    bench.change("UPDATE jobdeck_meta SET value = '999' WHERE key = 'schema'")
+    try:
+        with pytest.raises(StoreRefused, match=r"was written by a newer jobdeck \(schema 999; this one knows 1\)"):
+            bench.again()
+        assert bench.rows("SELECT key, value FROM jobdeck_meta") == [("schema", "999")]
+    finally:
+        bench.change("UPDATE jobdeck_meta SET value = '1' WHERE key = 'schema'")
+
+
+def test_a_server_that_is_not_there_is_refused_in_one_sentence_and_no_password_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StoreRefused) as refusal:
+        PostgresStore(f"postgresql://me:secret@/jobs?host={tmp_path}&password=hidden")
+    told = str(refusal.value)
+    assert told.startswith(f"postgresql://me@/jobs?host={tmp_path} cannot be reached: ")
+    assert "\n" not in told
+    assert "secret" not in told
+    assert "hidden" not in told
+
+
+def test_what_is_no_address_is_refused() -> None:
+    with pytest.raises(StoreRefused, match="is not an address of a database"):
+        PostgresStore("postgresql://host:port:name/x?nonsense=1")
+
+
+def test_a_database_that_is_not_there_is_refused(bench: Bench) -> None:
+    with pytest.raises(StoreRefused, match='database "none" does not exist'):
+        PostgresStore(server().url("none"))
+
+
+def test_several_who_open_a_new_database_at_the_same_time_all_find_it_ready(bench: Bench) -> None:
+    bench.rows("CREATE SCHEMA fresh")
+    where = database_at(bench.path) + "&options=-csearch_path%3Dfresh"
+    assert together(*[lambda: PostgresStore(where).close() for _ in range(6)]) == []
+    assert bench.rows("SELECT value FROM fresh.jobdeck_meta") == [("1",)]
+
+
+def test_tables_that_are_dropped_under_it_are_a_lost_queue(bench: Bench) -> None:
+    bench.rows("DROP TABLE jobdeck_jobs CASCADE")
+    with pytest.raises(StoreLost, match="holds no queue any more"):
+        bench.store.get_job(1)
+
+
+def test_a_conflict_is_told_as_something_to_try_again() -> None:
+    assert isinstance(Conflict("here"), StoreBusy)
+    assert str(Conflict("here")) == "Others kept changing the same jobs of the database here; try again."
+
+
+def test_a_connection_belongs_to_its_thread_and_goes_with_it(bench: Bench) -> None:
+    connected = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'jobdeck'"
+    bench.enqueue()
+    before = bench.rows(connected)
+    thread = threading.Thread(target=bench.enqueue)
+    thread.start()
+    thread.join()
+    wait_until(lambda: bench.rows(connected) == before, what="the end of the thread's connection")
+    bench.store.close()
+    wait_until(lambda: bench.rows(connected) == [(0,)], what="the end of all connections")
+
+
+def test_a_text_that_ends_in_the_sign_for_nul_reads_back(bench: Bench) -> None:
+    for text in ("\x01", "\0", "a\x010", "\x011\0\x01\x01", "\0" * 5):
+        job = bench.running()
+        bench.fail(job, message=text)
+        assert bench.store.list_attempts(job.id)[-1].message == text
+
+
+def test_psycopg_errors_do_not_leak(bench: Bench) -> None:
+    bench.rows("ALTER TABLE jobdeck_logs RENAME COLUMN text TO said")
+    job = bench.running()
+    with pytest.raises(StoreError) as problem:
+        bench.store.append_logs([(job.id, 1, 0.0, "info", "hello")], 100)
+    assert isinstance(problem.value.__cause__, psycopg.Error)
