@@ -284,12 +284,19 @@ def test_a_job_that_another_process_runs_tells_its_stack_here(
     assert stack.calls[0].file == str(TASKS)
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether every thread of the process has stopped."""
+    about = [(task / "stat").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
+    return all(each.rpartition(")")[2].split()[0] == "T" for each in about)
+
+
 def test_a_process_that_does_not_answer_and_one_that_is_gone_are_named(
     apart: Queue, elsewhere: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
     made = apart.enqueue("held", {"note": str(tmp_path / "note")})
     stack_of(apart, made, "hold")
     elsewhere.send_signal(signal.SIGSTOP)
+    wait_until(lambda: is_stopped(elsewhere.pid))  # on a busy machine a thread of it runs on for a moment
     stack = apart.stack(made.id, timeout=0.1)
     assert (stack.calls, stack.text) == ((), "")
     expected = f"Process {elsewhere.pid} runs it and did not answer within 0.1 s: its code may hold the interpreter."
