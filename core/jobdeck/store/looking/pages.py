@@ -79,7 +79,7 @@ def ids_query(
         bound.update(zip(names, values, strict=True))
         there = " AND ".join(f"{column} = :{name}" for column, name in zip(walk.columns, names, strict=True))
         walks.append(f"SELECT id FROM jobdeck_jobs {dialect.by(walk.index)} WHERE {there} AND {clause}")
-    return f"{' UNION ALL '.join(walks)} {order}", bound
+    return dialect.merged(walks, order), bound
 
 
 def count_query(dialect: Dialect, condition: Condition, now: float, by: str | None = None) -> tuple[str, Bound]:

@@ -108,7 +108,7 @@ def _jobs_between(
     connection: Sql, dialect: Dialect, since: float, until: float, now: float, limit: int, slices: int
 ) -> tuple[set[int], bool]:
     """The jobs that may have runs in this time, and whether they are all."""
-    bound = {"begin": since, "end": until, "width": (until - since) / slices}
+    bound = {"begin": float(since), "end": float(until), "width": (until - since) / slices}
     ids = set(jobs_given_back(connection, dialect))
     whole = True
     for state in WAYS:
