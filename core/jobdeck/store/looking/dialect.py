@@ -75,8 +75,16 @@ class Dialect(ABC):
         """What stands after a table's name in order that it is read along this index; `""` stands for none, by its ids."""
 
     @abstractmethod
-    def merged(self, queries: Sequence[str], order: str) -> str:
-        """All that these queries find, in order, where each goes along an index that has it in this order."""
+    def walks(self, index: str, ways: Sequence[Sequence[tuple[str, str]]], clause: str, direction: str, limit: str) -> str:
+        """The ids of the jobs that meet the clause, in this direction, from several walks along an index.
+
+        Args:
+            index: it ends in the id.
+            ways: for each walk the columns that stand before the id, and what each of them equals.
+            clause: what the jobs have to meet beside.
+            direction: `ASC` or `DESC`.
+            limit: `LIMIT …`, or nothing.
+        """
 
     @abstractmethod
     def rows(self, connection: Sql, columns: Sequence[str], source: str, bound: Any = None) -> Sequence[Row]:

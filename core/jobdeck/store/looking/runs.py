@@ -52,10 +52,11 @@ _CROSSED = """
 SELECT id FROM (SELECT id, started_at FROM jobdeck_jobs {final}
  WHERE state = :state AND finished_at IS NOT NULL AND finished_at >= :end ORDER BY finished_at LIMIT :each) AS after
  WHERE started_at < :end"""
+# By a range of one state, and in its order, so that PostgreSQL does not look for the first ones by reading all jobs.
 _GIVEN_BACK = f"""
 SELECT id FROM (
     SELECT * FROM (SELECT id, started_at FROM jobdeck_jobs {{by_state}}
-                    WHERE state = 'pending' ORDER BY id LIMIT {GIVEN_BACK}) AS ready
+                    WHERE state >= 'pending' AND state <= 'pending' ORDER BY state, id LIMIT {GIVEN_BACK}) AS ready
     UNION ALL
     SELECT * FROM (SELECT id, started_at FROM jobdeck_jobs {{due}}
                     WHERE state IN ('scheduled', 'retrying') ORDER BY scheduled_at LIMIT {GIVEN_BACK}) AS waiting) AS front

@@ -69,10 +69,20 @@ class PostgresDialect(Dialect):
     def by(self, index: str) -> str:
         return ""  # it knows the way
 
-    def merged(self, queries: Sequence[str], order: str) -> str:
-        # Each is planned alone, and goes along its index only for an order of its own.
-        each = [f"SELECT * FROM ({query} {order}) AS walk{number}" for number, query in enumerate(queries)]
-        return f"{' UNION ALL '.join(each)} {order}"
+    def walks(self, index: str, ways: Sequence[Sequence[tuple[str, str]]], clause: str, direction: str, limit: str) -> str:
+        walks = []
+        for number, way in enumerate(ways):
+            there, order = " AND ".join(f"{column} = {value}" for column, value in way), f"id {direction}"
+            if limit:
+                # Jobs of a state, say, are taken to be spread evenly over all ids, and so a few of them to be found soon by
+                # reading all jobs by their ids. What has to come in the order of the column does not come that way.
+                *before, (column, value) = way
+                equal = [f"{each} = {to}" for each, to in before]
+                there = " AND ".join([*equal, f"{column} >= {value}", f"{column} <= {value}"])
+                order = f"{column} {direction}, id {direction}"
+            walk = f"SELECT id FROM jobdeck_jobs WHERE {there} AND {clause} ORDER BY {order} {limit}"
+            walks.append(f"SELECT id FROM ({walk}) AS walk{number}")
+        return f"{' UNION ALL '.join(walks)} ORDER BY id {direction} {limit}"
 
     def rows(self, connection: Sql, columns: Sequence[str], source: str, bound: Any = None) -> Sequence[Row]:
         return connection.execute(f"SELECT {', '.join(columns)} {source}", bound).fetchall()
