@@ -216,6 +216,14 @@ def test_the_newest_events_are_told_and_no_more_than_asked(bench: Bench) -> None
     assert events(bench, after=everything[-5].at) == [event for event in everything if event.at > everything[-5].at]
 
 
+def test_a_time_may_be_a_whole_number_where_a_sample_is_told(bench: Bench) -> None:
+    for _ in range(6):
+        ran(bench, 1.0)
+    found = bench.store.history.runs(int(NOON), int(NOON) + 7, limit=3, slices=3)
+    assert (found.whole, found.ended) == (False, 6)
+    assert found.runs
+
+
 def test_an_empty_queue_has_no_past(bench: Bench) -> None:
     assert events(bench) == []
     assert runs(bench, 0, 10).runs == ()

@@ -139,6 +139,38 @@ def test_every_field_of_the_filter_language_is_tried() -> None:
     assert set(FIELDS) <= tried
 
 
+WRITTEN = [
+    ('{"a": "x y"}', 'args.a:"x y"'),
+    ('{"a": "\\u0078 y"}', 'args.a:"x y"'),
+    ('{"\\u0061": "x"}', "args.a:x"),
+    ('{"a": [1, 2]}', "args.a.1:2"),
+    ('{"a": [1, 2]}', 'args.a:"[?,2]"'),
+    ('{"a": {"b" : [1, "c d"]}}', "args.a:*1*c?d*"),
+    ('{"a": "back\\\\slash"}', r"args.a:back\slash"),
+    ('{"a": "b\\/c"}', "args.a:b/c"),
+    ('{"a": "é"}', "args.a:é"),
+    ('{"a": "\\u00e9"}', "args.a:é"),
+    ('{"a": ""}', 'args.a:""'),
+    ('{"a": 1.50}', "args.a:1.50"),
+    ('{"a": "*"}', "args.a:?"),
+]
+
+
+@pytest.mark.parametrize(("args", "text"), WRITTEN)
+def test_an_argument_is_found_however_its_json_is_written(bench: Bench, args: str, text: str) -> None:
+    (job, _) = bench.enqueue(new(args_json=args), new(args_json='{"b": "x y"}'))
+    assert list(bench.store.list_ids(parse(text))) == [job.id]
+
+
+@pytest.mark.parametrize("args", ["", "[", '{"a": }', '{"a": "\\ud800"}', "[" * 20_000, '"a"', "null", '{"a": [7]}'])
+def test_arguments_that_cannot_be_read_meet_no_condition(bench: Bench, args: str) -> None:
+    (broken, job) = bench.enqueue(new(), new(args_json='{"a": {"b": 7}}'))
+    bench.change("UPDATE jobdeck_jobs SET args = ? WHERE id = ?", args, broken.id)
+    assert list(bench.store.list_ids(parse("args.a.b:7"))) == [job.id]
+    assert list(bench.store.list_ids(parse("args.a.b:?"))) == [job.id]
+    assert list(bench.store.list_ids(parse("-args.a.b:7"))) == [broken.id]
+
+
 @pytest.mark.parametrize("sort", SORTS)
 @pytest.mark.parametrize("descending", [True, False])
 def test_a_list_is_sorted_as_it_is_asked_to_be(bench: Bench, jobs: dict[str, Job], sort: str, descending: bool) -> None:

@@ -57,7 +57,7 @@ def _exact(term: Term, values: list[Value], bound: Bound, dialect: Dialect) -> s
         case "text" | "error":
             return _any(_part(term.field, str(value), bound, dialect) for value in values)
         case "tag":
-            return f"EXISTS (SELECT 1 FROM {dialect.tags} WHERE {dialect.one_of('value', values, bound)})"
+            return dialect.tagged([*map(str, values)], bound)
         case "schedule":
             tails = [*map(schedule_tail, values)]
             return f"({dialect.scheduled} AND {dialect.one_of(dialect.of_schedule, tails, bound)})"
@@ -65,7 +65,7 @@ def _exact(term: Term, values: list[Value], bound: Bound, dialect: Dialect) -> s
             # `age:1h` asks for that hour's worth: as old as it says, to the unit of a second.
             return _any(f"abs({_number(term.field)} - {bind(bound, value)}) < 1" for value in values)
         case field if field.startswith("args."):
-            return dialect.one_of(_argument(field, bound, dialect), values, bound)
+            return dialect.argument_is(field.split(".")[1:], [*map(str, values)], bound)
         case field:
             return dialect.one_of(_COLUMNS[field], values, bound)
 
@@ -80,11 +80,11 @@ def _pattern(term: Term, pattern: str, bound: Bound, dialect: Dialect) -> str:
         case "text" | "error":
             return _part(term.field, pattern, bound, dialect)
         case "tag":
-            return f"EXISTS (SELECT 1 FROM {dialect.tags} WHERE {dialect.like('value', pattern, bound)})"
+            return dialect.tagged_like(pattern, bound)
         case "schedule":
-            return f"EXISTS (SELECT 1 FROM {dialect.tags} WHERE {dialect.like('value', f'schedule:{pattern}', bound)})"
+            return dialect.tagged_like(f"schedule:{pattern}", bound)
         case field if field.startswith("args."):
-            return dialect.like(_argument(field, bound, dialect), pattern, bound)
+            return dialect.argument_like(field.split(".")[1:], pattern, bound)
         case field:
             return dialect.like(_COLUMNS[field], pattern, bound)
 
@@ -107,7 +107,3 @@ def _any(clauses: Iterable[str]) -> str:
 
 def _number(field: str) -> str:
     return {"age": _AGE, "run": _RUN, "wait": f"({WAIT})"}.get(field) or _COLUMNS[field]
-
-
-def _argument(field: str, bound: Bound, dialect: Dialect) -> str:
-    return dialect.argument(field.split(".")[1:], bound)

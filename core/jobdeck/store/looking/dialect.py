@@ -24,8 +24,6 @@ def bind(bound: Bound, value: Any) -> str:
 class Dialect(ABC):
     """One database's way to say it. What is asked for by name below is an expression of SQL."""
 
-    tags: str
-    """What stands after FROM for the tags of a job, each a `value`. Unreadable ones are none."""
     sorted_tags: str
     """Tags as lists are sorted by them; NULL where there are none, or they cannot be read."""
     scheduled: str
@@ -50,11 +48,23 @@ class Dialect(ABC):
         """One of the columns has the pattern somewhere in it, in any case. It is LIKE's (see `wildcards`)."""
 
     @abstractmethod
-    def argument(self, path: Sequence[str], bound: Bound) -> str:
-        """The argument as text: a text as it is, everything else as it is written in JSON (`42`, `true`, `null`).
+    def tagged(self, tags: Sequence[str], bound: Bound) -> str:
+        """The job has one of the tags. Unreadable ones are none."""
+
+    @abstractmethod
+    def tagged_like(self, pattern: str, bound: Bound) -> str:
+        """The job has a tag that matches as `like` says."""
+
+    @abstractmethod
+    def argument_is(self, path: Sequence[str], values: Sequence[str], bound: Bound) -> str:
+        """The argument is one of the texts: a text as it is, everything else as written in JSON (`42`, `true`, `null`).
 
         Digits count into a list, other steps are names. NULL where the arguments are unreadable, or have none there.
         """
+
+    @abstractmethod
+    def argument_like(self, path: Sequence[str], pattern: str, bound: Bound) -> str:
+        """The argument matches as `like` says; see `argument_is`."""
 
     @abstractmethod
     def aged(self, priority: str, due: str) -> str:
@@ -63,6 +73,18 @@ class Dialect(ABC):
     @abstractmethod
     def by(self, index: str) -> str:
         """What stands after a table's name in order that it is read along this index; `""` stands for none, by its ids."""
+
+    @abstractmethod
+    def walks(self, index: str, ways: Sequence[Sequence[tuple[str, str]]], clause: str, direction: str, limit: str) -> str:
+        """The ids of the jobs that meet the clause, in this direction, from several walks along an index.
+
+        Args:
+            index: it ends in the id.
+            ways: for each walk the columns that stand before the id, and what each of them equals.
+            clause: what the jobs have to meet beside.
+            direction: `ASC` or `DESC`.
+            limit: `LIMIT …`, or nothing.
+        """
 
     @abstractmethod
     def rows(self, connection: Sql, columns: Sequence[str], source: str, bound: Any = None) -> Sequence[Row]:

@@ -59,27 +59,23 @@ def ids_query(
 ) -> tuple[str, Bound]:
     """A query for the ids that meet the condition, in order, and the values it names."""
     clause, bound = where(condition, now, dialect)
-    direction = "DESC" if descending else "ASC"
-    order = f"ORDER BY id {direction}"
+    direction, most = ("DESC" if descending else "ASC"), ""
     if limit is not None:
-        bound["limit"] = limit
-        order += " LIMIT :limit"
+        bound["limit"], most = limit, "LIMIT :limit"
     if sort != "id":
-        sorted_by = dialect.sorted_tags if sort == "tags" else _SORTED[sort]
-        first = order.replace("ORDER BY ", f"ORDER BY {sorted_by} {direction} NULLS LAST, ")
-        return f"SELECT id FROM jobdeck_jobs WHERE {clause} {first}", bound
+        order = f"{dialect.sorted_tags if sort == 'tags' else _SORTED[sort]} {direction} NULLS LAST, id {direction}"
+        return f"SELECT id FROM jobdeck_jobs WHERE {clause} ORDER BY {order} {most}", bound
     walk = _walk(connection, dialect, condition)
     if walk is None:
-        return f"SELECT id FROM jobdeck_jobs {dialect.by('')} WHERE {clause} {order}", bound
+        return f"SELECT id FROM jobdeck_jobs {dialect.by('')} WHERE {clause} ORDER BY id {direction} {most}", bound
     if not walk.values:
         return "SELECT 0 AS id WHERE false", {}
-    walks = []
+    ways = []
     for number, values in enumerate(walk.values):
         names = [f"walk{number}_{place}" for place in range(len(values))]
         bound.update(zip(names, values, strict=True))
-        there = " AND ".join(f"{column} = :{name}" for column, name in zip(walk.columns, names, strict=True))
-        walks.append(f"SELECT id FROM jobdeck_jobs {dialect.by(walk.index)} WHERE {there} AND {clause}")
-    return f"{' UNION ALL '.join(walks)} {order}", bound
+        ways.append([(column, f":{name}") for column, name in zip(walk.columns, names, strict=True)])
+    return dialect.walks(walk.index, ways, clause, direction, most), bound
 
 
 def count_query(dialect: Dialect, condition: Condition, now: float, by: str | None = None) -> tuple[str, Bound]:

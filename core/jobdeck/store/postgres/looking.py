@@ -28,6 +28,17 @@ class Looking(Store):
 
     _connections: Connections
 
+    def version(self) -> object:
+        """What is another one as soon as any process has changed the database; `None` where that cannot be told.
+
+        It is which transactions of the whole server have ended, as far as they wrote anything: so it is another one too when
+        one wrote to somewhere else. Inside the caller's own transaction it would not tell what that has changed.
+        """
+        if self._connections.in_transaction():
+            return None
+        with self._connections.reading() as session:
+            return session.execute("SELECT pg_postmaster_start_time()::text || ' ' || pg_current_snapshot()::text").get
+
     def list_jobs(self, condition: Condition, *, limit: int, sort: str = "id", descending: bool = True) -> list[Job]:
         with self._connections.reading() as session:
             now = self._connections.now(session)
