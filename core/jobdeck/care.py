@@ -94,7 +94,8 @@ class Care:
             progress: told how many pages are copied, and of how many.
 
         Raises:
-            BackupFailed: there is a file of this name, or the copy could not be made. Nothing was changed.
+            BackupFailed: there is a file of this name, or the copy could not be made. Nothing was changed. A queue on a server
+                is copied by the server's own program, which this then names.
         """
         return self._store.care.backup(Path(path).expanduser(), force=force, progress=progress)
 
@@ -106,7 +107,7 @@ class Care:
         """Mend what can be mended without a doubt, in one transaction; says what was wrong.
 
         The depth counters are counted anew, and attempts, logs and dependencies of jobs that are gone are removed.
-        Writers wait meanwhile: about a second for each million jobs.
+        Writers of a file wait meanwhile, about a second for each million jobs; those of a server do not.
         """
         return self._store.care.repair()
 

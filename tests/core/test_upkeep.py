@@ -112,6 +112,7 @@ def grow(bench: Bench, megabytes: float) -> None:
         bench.enqueue(*[new(args_json='{"text": "' + "x" * 4000 + '"}')] * 50)
 
 
+@pytest.mark.sqlite
 def test_the_log_is_cut_when_a_long_reader_has_gone_and_work_goes_on_meanwhile(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -134,6 +135,7 @@ def test_the_log_is_cut_when_a_long_reader_has_gone_and_work_goes_on_meanwhile(
     grow(bench, 1)
 
 
+@pytest.mark.sqlite
 def test_a_reader_that_came_when_all_was_folded_does_not_keep_the_log(bench: Bench) -> None:
     bench.enqueue(*[new(args_json='{"text": "' + "x" * 4000 + '"}')] * 5000)  # at once, so that it is not begun anew
     assert log_size(bench) > 17 * MB
@@ -143,6 +145,7 @@ def test_a_reader_that_came_when_all_was_folded_does_not_keep_the_log(bench: Ben
         grow(bench, 1)
 
 
+@pytest.mark.sqlite
 def test_the_warning_comes_again_with_the_next_long_reader(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     upkeep = Upkeep(bench.store, Settings(), bench.clock, log_bound=4 * MB)
     with caplog.at_level(logging.WARNING, "jobdeck.upkeep"):
@@ -156,6 +159,7 @@ def test_the_warning_comes_again_with_the_next_long_reader(bench: Bench, caplog:
     assert len(caplog.records) == 2
 
 
+@pytest.mark.sqlite
 def test_without_upkeep_too_the_log_is_cut_when_it_begins_anew(bench: Bench) -> None:
     """A program that only enqueues has no worker beside it."""
     with reader(bench.path):
@@ -165,6 +169,7 @@ def test_without_upkeep_too_the_log_is_cut_when_it_begins_anew(bench: Bench) -> 
     assert log_size(bench) <= 16 * MB
 
 
+@pytest.mark.sqlite
 def test_a_small_log_is_left_alone(bench: Bench) -> None:
     bench.enqueue()
     before = log_size(bench)

@@ -24,10 +24,13 @@ SELECT {{told_by}}, CAST((slot - :begin) / :width AS INTEGER), sum(n) FROM jobde
    AND queue = coalesce(:queue, queue) AND kind = coalesce(:kind, kind)
  GROUP BY 1, 2
 """
+# The newest are found first, whatever the database thinks of how many there are; then the job of each is looked up.
 _FAILURES = """
-SELECT a.job_id, job.kind, a.error_type, a.message, a.traceback, a.finished_at, a.outcome
-  FROM jobdeck_attempts AS a {by_index} JOIN jobdeck_jobs AS job ON job.id = a.job_id
- WHERE a.outcome IN ('failed', 'timed out', 'crashed') ORDER BY a.finished_at DESC LIMIT ?
+SELECT * FROM (
+  SELECT job_id, (SELECT kind FROM jobdeck_jobs WHERE id = job_id) AS kind, error_type, message, traceback, finished_at, outcome
+    FROM (SELECT * FROM jobdeck_attempts {by_index} WHERE outcome IN ('failed', 'timed out', 'crashed')
+           ORDER BY finished_at DESC LIMIT ?) AS newest) AS failures
+ WHERE kind IS NOT NULL ORDER BY finished_at DESC
 """
 
 
