@@ -65,7 +65,7 @@ def run_cockpit(settings: Settings, wish: Wish) -> int:
 def _queue(settings: Settings, wish: Wish) -> Iterator[tuple[Queue, str]]:
     if not wish.demo:
         with Queue(settings=settings) as queue:
-            yield queue, _home(queue.where)
+            yield queue, _title(queue.where)
         return
     from .lab.workload import Workload, demo_queue
 
@@ -138,6 +138,10 @@ def _show_frame(app: Cockpit, wanted: Frame, *, settle: float) -> None:
         sys.stdout.write(shown)
 
 
-def _home(path: str) -> str:
-    home = str(Path.home())
+def _title(where: str) -> str:
+    """Where the queue is, as short as it is still told apart: `~/jobs.db`, `me@db.example.org/jobs`."""
+    scheme, separator, rest = where.partition("://")
+    if separator and scheme != "sqlite":
+        return rest.partition("?")[0]
+    path, home = where, str(Path.home())
     return "~" + path[len(home) :] if path.startswith(home + "/") else path
