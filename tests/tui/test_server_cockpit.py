@@ -52,7 +52,7 @@ def drop(where: str) -> None:
 def test_acts_and_their_undoing_are_seen_at_once(six: Queue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         assert table(pilot).total == 6
-        await pilot.press("x")
+        await pilot.press("j", "x")
         await seen(pilot, lambda: six.count("state:cancelled") == 1)
         await pilot.press("z")
         await seen(pilot, lambda: six.count("state:pending") == 6)
