@@ -35,6 +35,7 @@ from jobdeck import (
     WrongState,
     load_apps,
 )
+from jobdeck.place import shown
 from jobdeck.registry import job
 
 # -- settings ------------------------------------------------------------------------------------------
@@ -345,6 +346,19 @@ def test_waiting_ends_with_the_timeout_and_returns_the_job_as_it_is(queue: Queue
 def test_another_kind_of_database_is_refused_in_one_sentence() -> None:
     with pytest.raises(StoreRefused, match="names a mysql database, and this jobdeck works on SQLite and PostgreSQL"):
         Queue("mysql://localhost/jobs")
+
+
+def test_a_queue_that_shall_be_there_and_is_not_is_refused_and_not_made(tmp_path: Path) -> None:
+    with pytest.raises(StoreRefused, match=r"jobs\.db is not there"):
+        Queue(tmp_path / "jobs.db", create=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_address_is_told_without_its_password() -> None:
+    assert shown("postgresql://me:secret@db.example.org:5432/jobs?sslmode=require") == (
+        "postgresql://me@db.example.org:5432/jobs?sslmode=require"
+    )
+    assert shown("odd:name@here/jobs.db") == "odd:name@here/jobs.db"  # a file may be called anything
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres"])

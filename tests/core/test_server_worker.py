@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -74,9 +75,17 @@ def queue(where: str, handlers: Handlers) -> Iterator[Queue]:
 
 
 def drop(where: str) -> None:
+    """All tables of the queue go, as they would when somebody cleans up the wrong database."""
+
+    def dropped() -> bool:
+        try:
+            connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        except psycopg.errors.DeadlockDetected:  # it takes the tables one by one, and the worker is at work
+            return False
+        return True
+
     with psycopg.connect(where, autocommit=True) as connection:
-        connection.execute("DROP SCHEMA public CASCADE")
-        connection.execute("CREATE SCHEMA public")
+        wait_until(dropped)
 
 
 def state_of(queue: Queue, job_id: int) -> State | None:
@@ -121,7 +130,7 @@ def test_a_job_outlives_a_restart_of_the_server_and_is_done_once(
     assert [attempt.outcome for attempt in queue.attempts(job.id)] == [Outcome.COMPLETED]
     assert not handlers.stopped.is_set()
     told = [each for each in caplog.messages if "cannot be reached" in each]
-    assert 1 <= len(told) <= 3  # the claimer, and the keeper; not each of their tries
+    assert max(Counter(told).values()) <= 2  # the claimer, and the keeper; not each of their tries
 
 
 def test_a_worker_stops_in_time_while_the_server_is_away(where: str, handlers: Handlers) -> None:
@@ -220,7 +229,7 @@ from jobdeck import context, job
 @job(name="mark", max_attempts=20)
 def mark(n: int) -> None:
     file = os.open(os.environ["STARTS"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    os.write(file, f"{n} {context().attempt}\\n".encode())
+    os.write(file, f"{context().job_id} {context().attempt}\\n".encode())
     os.close(file)
     time.sleep(0.03)
 """

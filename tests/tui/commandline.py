@@ -56,14 +56,21 @@ class CommandLine:
     """A folder with a queue, and the `jobdeck` command on it."""
 
     folder: Path
+    address: str = ""
+    """Where the queue is, if not in a file of the folder."""
 
     @property
     def database(self) -> Path:
         return self.folder / "jobs.db"
 
+    @property
+    def where(self) -> str:
+        """As --db takes it."""
+        return self.address or str(self.database)
+
     def __call__(self, *args: str | int, input: str | bytes | None = None, env: Mapping[str, str] | None = None) -> Result:
         """Run a command line in this process."""
-        words = ["--db", str(self.database), *map(str, args)]
+        words = ["--db", self.where, *map(str, args)]
         return CliRunner().invoke(cli, words, input=input, env=env)
 
     def done(self, *args: str | int, **more: Any) -> str:
@@ -84,7 +91,7 @@ class CommandLine:
 
     def queue(self) -> Queue:
         """The queue, for what a test must see or arrange."""
-        return Queue(self.database)
+        return Queue(self.where)
 
     def work(self, *ids: int) -> None:
         """Work the jobs off in this process until those, or all, are final."""
@@ -95,7 +102,7 @@ class CommandLine:
     def start(self, *args: str | int, env: Mapping[str, str] | None = None, **more: Any) -> subprocess.Popen[str]:
         """Start a command line as a process of its own."""
         return subprocess.Popen(
-            command("--db", str(self.database), *map(str, args)),
+            command("--db", self.where, *map(str, args)),
             cwd=self.folder,
             env={**os.environ, **(env or {})},
             stdout=subprocess.PIPE,

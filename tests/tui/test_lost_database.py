@@ -383,3 +383,8 @@ def test_the_watch_notices_that_the_process_was_held_up() -> None:
 )
 def test_what_the_engine_says_is_shortened_for_a_line_that_names_the_file(sentence: str, short: str) -> None:
     assert in_short(sentence, "/a/jobs.db") == short
+
+
+def test_of_a_server_it_is_said_that_it_is_the_database() -> None:
+    where = "postgresql://me@db/jobs"
+    assert in_short(f"{where} cannot be written to.", where) == "the database cannot be written to"

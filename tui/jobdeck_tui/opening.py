@@ -69,7 +69,7 @@ def _greeting(queue: Queue, where: str, wish: Wish, remembered: Remembered) -> A
 def _queue(settings: Settings, wish: Wish) -> Iterator[tuple[Queue, str]]:
     if not wish.demo:
         with Queue(settings=settings) as queue:
-            yield queue, _home(queue.where)
+            yield queue, _title(queue.where)
         return
     from .lab.workload import Workload, demo_queue
 
@@ -82,6 +82,10 @@ def _queue(settings: Settings, wish: Wish) -> Iterator[tuple[Queue, str]]:
             workload.stop()
 
 
-def _home(path: str) -> str:
-    home = str(Path.home())
+def _title(where: str) -> str:
+    """Where the queue is, as short as it is still told apart: `~/jobs.db`, `me@db.example.org/jobs`."""
+    scheme, separator, rest = where.partition("://")
+    if separator and scheme != "sqlite":
+        return rest.partition("?")[0]
+    path, home = where, str(Path.home())
     return "~" + path[len(home) :] if path.startswith(home + "/") else path
