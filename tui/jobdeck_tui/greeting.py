@@ -81,7 +81,8 @@ def _colours(theme: str, environ: Mapping[str, str]) -> tuple[str, str]:
 
 def _picture(counts: Mapping[State, int], where: str, columns: int, colours: tuple[str, str]) -> str:
     ground, quiet = colours
-    left = f"  {where}  ○ opening" if where.isascii() and len(where) < columns - 24 else "  ○ opening"
+    # ASCII only: whether the terminal has more is found out later.
+    left = f"  {where}  opening" if where.isascii() and len(where) < columns - 24 else "  opening"
     right = "".join(f"  {state.value} {number(counts[state])}" for state in TOLD if counts.get(state)) + " "
     room = columns - len(" jobdeck" + left)
     line = f"{ground}\x1b[1m jobdeck\x1b[22m{quiet}{left}{right.rjust(room) if len(right) <= room else ''}"
