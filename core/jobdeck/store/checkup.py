@@ -26,24 +26,30 @@ class Seen(Protocol):
     @property
     def settings(self) -> Settings:
         """How jobdeck is set up here."""
+        raise NotImplementedError
 
     @property
     def connection(self) -> Any:
         """What statements are run on."""
+        raise NotImplementedError
 
     @property
     def now(self) -> float:
         """What time it is."""
+        raise NotImplementedError
 
     @property
     def lease_now(self) -> float:
         """What time it is on the clock that leases are counted on."""
+        raise NotImplementedError
 
     def rows(self, query: str, *bound: object) -> Sequence[Sequence[Any]]:
         """All rows of a query."""
+        raise NotImplementedError
 
     def number(self, query: str, *bound: object) -> int:
         """The one number that a query answers; 0 for NULL."""
+        raise NotImplementedError
 
 
 def megabytes(size: float) -> str:
