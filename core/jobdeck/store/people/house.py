@@ -68,6 +68,14 @@ class House(ABC):
         """What time it is."""
 
     @abstractmethod
+    def lease_now(self, connection: Sql) -> float:
+        """What time it is on the clock that leases and heartbeats are counted on."""
+
+    @abstractmethod
+    def lease_skew(self) -> float:
+        """Seconds from that clock to the one that people read."""
+
+    @abstractmethod
     def ahead(self) -> float:
         """Seconds by which its clock is ahead of this machine's; 0 where it is this machine's."""
 
@@ -86,6 +94,10 @@ class House(ABC):
     @abstractmethod
     def columns(self, connection: Sql, table: str) -> str:
         """A table's stored columns, as SQL lists them: all but those that the database computes."""
+
+    @abstractmethod
+    def looked_at(self, connection: Sql, ids: Sequence[int]) -> Iterator[Job]:
+        """The jobs with these ids, in no order, for people to see: leases end on the clock that people read."""
 
     @abstractmethod
     def jobs(self, connection: Sql, ids: Sequence[int]) -> Iterator[Job]:

@@ -31,30 +31,31 @@ from ...jobs import (
 from ...journal import By
 from ..base import SOMEBODY, Claimed, Lost, Renewal
 from ..looking.conditions import schedule_tail
+from ..looking.details import Details
+from ..looking.history import KeptHistory
+from ..looking.insight import KeptInsight
+from ..looking.overview import read_overview
+from ..looking.queues import read_queues
 from ..measurements import KeptMeasures
 from ..people.acts import Acts
 from ..people.journal import KeptJournal
 from ..people.schedules import KeptSchedules
 from ..rooms import Wanted
+from ..workers import Workers
 from . import logs
 from .address import Address
 from .bell import Bell
 from .care import PostgresCare
 from .claim import Claims
+from .conditions import POSTGRES
 from .connection import Connections, repeated
 from .endings import Endings
-from .history import PostgresHistory
 from .hosting import Hosting
 from .house import PostgresHouse
-from .insight import PostgresInsight
 from .intake import Intake
-from .looking import Looking
-from .looks import Looks
-from .overview import read_overview
-from .queues import read_queues
+from .looking import DUE, Looking
 from .schedules import PAST
 from .work import Work
-from .workers import Workers
 
 
 class PostgresStore(Looking, Hosting):
@@ -90,14 +91,14 @@ class PostgresStore(Looking, Hosting):
         self._endings = Endings(self._connections, self._bell.ring)
         self._work = Work(self._connections, self._endings)
         self._intake = Intake(self._connections)
-        house = PostgresHouse(self._connections)
+        self._house = house = PostgresHouse(self._connections)
         self._acts = Acts(house)
         self._journal = KeptJournal(house, self._bell.ring)
-        self._looks = Looks(self._connections)
-        self._workers = Workers(self._connections)
+        self._details = Details(house)
+        self._workers = Workers(house)
         self.measures = KeptMeasures(house)
-        self.insight = PostgresInsight(self._connections, self._workers)
-        self.history = PostgresHistory(self._connections)
+        self.insight = KeptInsight(house, POSTGRES, self._workers)
+        self.history = KeptHistory(house, POSTGRES)
         self.schedules = KeptSchedules(house, PAST, schedule_tail)
         self._care = PostgresCare(self._connections)
 
@@ -131,13 +132,13 @@ class PostgresStore(Looking, Hosting):
     @repeated
     def enqueue_batch(self, name: str, jobs: Sequence[NewJob]) -> Batch:
         with self._connections.transaction():
-            found = self._looks.batch(self._intake.enqueue_batch(name, jobs))
+            found = self._details.batch(self._intake.enqueue_batch(name, jobs))
             self._ring(bool(jobs))
         assert found is not None
         return found
 
     def get_batch(self, batch: int) -> Batch | None:
-        return self._looks.batch(batch)
+        return self._details.batch(batch)
 
     @repeated
     def limit_queue(self, name: str, limits: Limits, by: By = SOMEBODY) -> None:
@@ -151,9 +152,6 @@ class PostgresStore(Looking, Hosting):
     @repeated
     def expire_jobs(self, limit: int = 1000) -> int:
         return self._work.expire(limit)
-
-    def next_due_at(self) -> float | None:
-        return self._looks.next_due_at()
 
     # -- a worker's side ------------------------------------------------------------------------
 
@@ -279,17 +277,17 @@ class PostgresStore(Looking, Hosting):
     # -- looking --------------------------------------------------------------------------------
 
     def get_job(self, job_id: int) -> Job | None:
-        found = self._looks.jobs([job_id])
+        found = self._details.jobs([job_id])
         return found[0] if found else None
 
     def get_jobs(self, ids: Sequence[int]) -> list[Job]:
-        return self._looks.jobs(ids)
+        return self._details.jobs(ids)
 
     def list_attempts(self, job_id: int) -> list[Attempt]:
-        return self._looks.attempts(job_id)
+        return self._details.attempts(job_id)
 
     def read_logs(self, job_id: int, *, attempt: int | None = None, after: int = 0, limit: int = 10_000) -> list[LogLine]:
-        return self._looks.logs(job_id, attempt, after, limit)
+        return self._details.logs(job_id, attempt, after, limit)
 
     def list_queues(self) -> list[QueueInfo]:
         with self._connections.reading() as session:
@@ -300,4 +298,4 @@ class PostgresStore(Looking, Hosting):
             return self._workers.list(session, lease)
 
     def overview(self, *, seconds: float, slots: int, lease: float) -> Overview:
-        return read_overview(self._connections, self._workers, seconds, slots, lease)
+        return read_overview(self._house, self._workers, seconds, slots, lease, DUE)

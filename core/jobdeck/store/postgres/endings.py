@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 from ...jobs import Completion, Ending, Failure, Nap, Outcome, Reason, Release, Stop
 from ...states import State
 from ..base import Lost
+from ..family import any_waits
 from ..records import one_line, storable
 from ..tally import Tally
 from .connection import Connections
-from .family import any_waits, settle
+from .family import WAITS
 from .session import Session
 from .tally import PostgresTally
 
@@ -219,7 +220,7 @@ class Endings:
     def settle(self, session: Session, tally: Tally, final: Mapping[int, State | None]) -> None:
         """Tell the children of jobs that have become final."""
         if final and any_waits(session):
-            settle(session, tally, final, self._connections.now(session))
+            WAITS.settle(session, tally, final, self._connections.now(session))
             # This process may not serve what is ready now.
             self._ring()
 

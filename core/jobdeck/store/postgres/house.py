@@ -8,12 +8,13 @@ from typing import Any, TypeVar
 
 from ...jobs import Job
 from ...states import State
+from ..family import any_waits
 from ..people.house import House
 from ..tally import Tally
-from . import family
 from .connection import Connections
+from .family import WAITS
 from .locks import JOURNAL, pass_door
-from .rows import hold_states, lock_jobs
+from .rows import hold_states, lock_jobs, read_jobs
 from .session import Session
 from .tally import PostgresTally
 
@@ -43,6 +44,12 @@ class PostgresHouse(House):
     def now(self, connection: Any) -> float:
         return self._connections.now(connection)
 
+    def lease_now(self, connection: Any) -> float:
+        return self._connections.lease_now(connection)
+
+    def lease_skew(self) -> float:
+        return self._connections.lease_skew()
+
     def ahead(self) -> float:
         if not self._asked:
             with self._connections.reading():  # how far it is ahead is told by every transaction
@@ -61,6 +68,9 @@ class PostgresHouse(House):
     def columns(self, connection: Any, table: str) -> str:
         return str(connection.execute(_STORED, (table,)).get)
 
+    def looked_at(self, connection: Any, ids: Sequence[int]) -> Iterator[Job]:
+        return read_jobs(connection, ids, self.lease_skew())
+
     def jobs(self, connection: Any, ids: Sequence[int]) -> Iterator[Job]:
         return lock_jobs(connection, ids)
 
@@ -68,7 +78,7 @@ class PostgresHouse(House):
         return hold_states(connection, ids)
 
     def any_waits(self, connection: Any) -> bool:
-        return family.any_waits(connection)
+        return any_waits(connection)
 
     def settle(self, connection: Any, tally: Tally, ended: Mapping[int, State | None], now: float) -> dict[int, list[int]]:
-        return family.settle(connection, tally, ended, now)
+        return WAITS.settle(connection, tally, ended, now)

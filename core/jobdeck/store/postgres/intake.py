@@ -16,7 +16,7 @@ from ..newcomers import due_of, record_of, stored_final, stored_tags
 from ..records import JOB_COLUMNS, job_of
 from ..tally import Tally
 from .connection import Connections
-from .family import settle, stage_released
+from .family import WAITS, stage_released
 from .problems import Conflict
 from .rows import hold_states, read_jobs
 from .session import Session, rows_of
@@ -180,7 +180,7 @@ def _wait(session: Session, job_id: int, parents: Mapping[int, State], tally: Ta
         "INSERT INTO jobdeck_waits (parent, child) VALUES (?, ?)", [(parent, job_id) for parent in open_parents]
     )
     final: dict[int, State | None] = {parent: state for parent, state in open_parents.items() if state.is_final}
-    settle(session, tally, final, now, only=job_id)
+    WAITS.settle(session, tally, final, now, only=job_id)
     stage_released(session, tally, [job_id], now)
 
 

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
 _JOINED = {True: ("I", "int4send(id::integer)"), False: ("q", "int8send(id)")}
 """How ids come where all are small, which takes half the memory, and where they are not."""
+DUE = "SELECT min(scheduled_at) FROM jobdeck_jobs WHERE state IN ('scheduled', 'retrying')"
+_DUE_OR_EXPIRING = """
+SELECT least((SELECT scheduled_at FROM jobdeck_jobs WHERE state IN ('scheduled', 'retrying') ORDER BY scheduled_at LIMIT 1),
+             (SELECT expires_at FROM jobdeck_jobs
+               WHERE expires_at IS NOT NULL AND finished_at IS NULL AND state <> 'running' ORDER BY expires_at LIMIT 1))
+"""
 
 
 class Looking(Store):
@@ -38,6 +44,12 @@ class Looking(Store):
             return None
         with self._connections.reading() as session:
             return session.execute("SELECT pg_postmaster_start_time()::text || ' ' || pg_current_snapshot()::text").get
+
+    def next_due_at(self) -> float | None:
+        with self._connections.reading() as session:
+            due: float | None = session.execute(_DUE_OR_EXPIRING).get
+        # A worker holds it against its machine's clock: where the server's is behind, it would ask again and again until then.
+        return None if due is None else due - self._connections.ahead
 
     def list_jobs(self, condition: Condition, *, limit: int, sort: str = "id", descending: bool = True) -> list[Job]:
         with self._connections.reading() as session:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -37,21 +36,26 @@ from ...states import State
 from ..base import SOMEBODY, Answerer, Claimed, Lost, Renewal, Store
 from ..doorbell import Doorbell
 from ..looking.conditions import schedule_tail
+from ..looking.details import Details
+from ..looking.history import KeptHistory
+from ..looking.insight import KeptInsight
+from ..looking.overview import read_overview
+from ..looking.queues import read_queues
 from ..looking.relatives import read_family
 from ..measurements import KeptMeasures
 from ..people.acts import Acts
 from ..people.journal import KeptJournal
 from ..people.schedules import KeptSchedules
 from ..rooms import Wanted
+from ..workers import Workers
 from .care import SqliteCare
 from .claim import Claims
+from .conditions import SQLITE
 from .connection import Connections
 from .guest import guest
-from .history import SqliteHistory
 from .house import SqliteHouse
-from .insight import SqliteInsight
 from .intake import Intake
-from .looks import Looks
+from .looks import DUE, Looks
 from .rows import storable
 from .schedules import PAST
 from .work import Work
@@ -87,12 +91,14 @@ class SqliteStore(Store):
         self._claims = Claims(self._connections, self._clock, random or Random())
         self._work = Work(self._connections, self._clock, self._doorbell.ring)
         self._intake = Intake(self._connections, self._clock)
-        house = SqliteHouse(self._connections, self._clock)
+        self._house = house = SqliteHouse(self._connections, self._clock)
         self._acts = Acts(house)
         self._looks = Looks(self._connections, self._clock)
+        self._details = Details(house)
+        self._workers = Workers(house)
         self.measures = KeptMeasures(house, "INDEXED BY jobdeck_failures")
-        self.insight = SqliteInsight(self._connections, self._clock, self._looks)
-        self.history = SqliteHistory(self._connections, self._clock)
+        self.insight = KeptInsight(house, SQLITE, self._workers)
+        self.history = KeptHistory(house, SQLITE)
         self._journal = KeptJournal(house, partial(self._ring, True))
         self._care = SqliteCare(self._connections, path, self._clock)
         self.schedules = KeptSchedules(house, PAST, schedule_tail)
@@ -157,7 +163,7 @@ class SqliteStore(Store):
 
     def enqueue_batch(self, name: str, jobs: Sequence[NewJob]) -> Batch:
         with self._connections.transaction():
-            found = self._looks.batch(self._intake.enqueue_batch(name, jobs))
+            found = self._details.batch(self._intake.enqueue_batch(name, jobs))
             self._ring(bool(jobs))
         assert found is not None
         return found
@@ -169,7 +175,7 @@ class SqliteStore(Store):
         self._doorbell.ring()
 
     def get_batch(self, batch: int) -> Batch | None:
-        return self._looks.batch(batch)
+        return self._details.batch(batch)
 
     def stage_jobs(self, limit: int = 1000) -> int:
         return self._work.stage(limit)
@@ -242,38 +248,13 @@ class SqliteStore(Store):
                 )
 
     def report_worker(self, info: WorkerInfo) -> None:
-        now, monotonic = self._clock.now(), self._clock.monotonic()
-        row = (
-            info.id,
-            info.host,
-            info.pid,
-            info.threads,
-            json.dumps(info.queues),
-            info.started_at,
-            now,
-            monotonic,
-            info.draining,
-            json.dumps(info.kinds),
-            info.processes,
-            info.stuck,
-            json.dumps([(each.job_id, each.kind, each.since, each.why) for each in info.stopping]),
-        )
-        with self._connections.writing() as connection:
-            connection.execute(
-                "INSERT OR REPLACE INTO jobdeck_workers (id, host, pid, threads, queues, started_at, heartbeat_at, beat,"
-                " draining, kinds, processes, stuck, stopping) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                row,
-            )
+        self._workers.report(info)
 
     def forget_worker(self, worker: str) -> None:
-        with self._connections.writing() as connection:
-            connection.execute("DELETE FROM jobdeck_workers WHERE id = ?", (worker,))
+        self._workers.forget(worker)
 
     def prune_workers(self, older_than: float) -> int:
-        with self._connections.writing() as connection:
-            silent_since = self._clock.monotonic() - older_than
-            connection.execute("DELETE FROM jobdeck_workers WHERE beat < ?", (silent_since,))
-            return connection.changes()
+        return self._workers.prune(older_than)
 
     # -- a person's side ------------------------------------------------------------------------
 
@@ -323,11 +304,11 @@ class SqliteStore(Store):
     # -- looking --------------------------------------------------------------------------------
 
     def get_job(self, job_id: int) -> Job | None:
-        found = self._looks.jobs([job_id])
+        found = self._details.jobs([job_id])
         return found[0] if found else None
 
     def get_jobs(self, ids: Sequence[int]) -> list[Job]:
-        return self._looks.jobs(ids)
+        return self._details.jobs(ids)
 
     def list_jobs(self, condition: Condition, *, limit: int, sort: str = "id", descending: bool = True) -> list[Job]:
         return self._looks.page(condition, limit, sort, descending)
@@ -348,16 +329,18 @@ class SqliteStore(Store):
             return read_family(connection, job_id)
 
     def list_attempts(self, job_id: int) -> list[Attempt]:
-        return self._looks.attempts(job_id)
+        return self._details.attempts(job_id)
 
     def read_logs(self, job_id: int, *, attempt: int | None = None, after: int = 0, limit: int = 10_000) -> list[LogLine]:
-        return self._looks.logs(job_id, attempt, after, limit)
+        return self._details.logs(job_id, attempt, after, limit)
 
     def list_queues(self) -> list[QueueInfo]:
-        return self._looks.queues()
+        with self._connections.reading() as connection:
+            return read_queues(connection)
 
     def list_workers(self, lease: float) -> list[WorkerInfo]:
-        return self._looks.workers(lease)
+        with self._connections.reading() as connection:
+            return self._workers.list(connection, lease)
 
     def overview(self, *, seconds: float, slots: int, lease: float) -> Overview:
-        return self._looks.overview(seconds, slots, lease)
+        return read_overview(self._house, self._workers, seconds, slots, lease, DUE)

@@ -12,11 +12,12 @@ import apsw
 from ...clock import Clock
 from ...jobs import Job
 from ...states import State
+from ..family import any_waits
 from ..people.house import House
 from ..records import JOB_COLUMNS, job_of
 from ..tally import Tally
-from . import family
 from .connection import Connections
+from .family import WAITS
 from .tally import SqliteTally
 
 T = TypeVar("T")
@@ -41,6 +42,12 @@ class SqliteHouse(House):
     def now(self, connection: Any) -> float:
         return self._clock.now()
 
+    def lease_now(self, connection: Any) -> float:
+        return self._clock.monotonic()
+
+    def lease_skew(self) -> float:
+        return self._clock.now() - self._clock.monotonic()
+
     def ahead(self) -> float:
         return 0.0
 
@@ -56,6 +63,9 @@ class SqliteHouse(House):
     def columns(self, connection: Any, table: str) -> str:
         return ", ".join(row[1] for row in connection.execute(f"PRAGMA table_info({table})"))
 
+    def looked_at(self, connection: Any, ids: Sequence[int]) -> Iterator[Job]:
+        return read_jobs(connection, ids, self.lease_skew())
+
     def jobs(self, connection: Any, ids: Sequence[int]) -> Iterator[Job]:
         return read_jobs(connection, ids, 0.0)
 
@@ -64,10 +74,10 @@ class SqliteHouse(House):
         return {job_id: State(state) for job_id, state in connection.execute(query, (json.dumps(list(ids)),))}
 
     def any_waits(self, connection: Any) -> bool:
-        return family.any_waits(connection)
+        return any_waits(connection)
 
     def settle(self, connection: Any, tally: Tally, ended: Mapping[int, State | None], now: float) -> dict[int, list[int]]:
-        return family.settle(connection, tally, ended, now)
+        return WAITS.settle(connection, tally, ended, now)
 
 
 def read_jobs(connection: apsw.Connection, ids: Sequence[int], skew: float) -> Iterator[Job]:

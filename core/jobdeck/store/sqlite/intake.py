@@ -15,7 +15,7 @@ from ...states import State
 from ..newcomers import due_of, record_of, stored_final, stored_tags
 from ..tally import Tally
 from .connection import Connections
-from .family import settle, stage_released
+from .family import WAITS, stage_released
 from .house import read_jobs
 from .rows import rows_of
 from .shared_commit import SharedCommit
@@ -157,7 +157,7 @@ class Intake:
         open_parents = {parent: state for parent, state in parents.items() if state is not State.COMPLETED}
         connection.executemany("INSERT INTO jobdeck_waits VALUES (?, ?)", [(parent, job_id) for parent in open_parents])
         final: dict[int, State | None] = {parent: state for parent, state in open_parents.items() if state.is_final}
-        settle(connection, tally, final, now, only=job_id)
+        WAITS.settle(connection, tally, final, now, only=job_id)
         stage_released(connection, tally, [job_id], now)
 
     def _holder(self, connection: apsw.Connection, new: NewJob, tally: Tally, now: float) -> Job | None:

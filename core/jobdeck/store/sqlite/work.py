@@ -17,10 +17,11 @@ from ...clock import Clock
 from ...jobs import Completion, Ending, Failure, Job, Nap, Outcome, Reason, Release, Stop
 from ...states import State
 from ..base import Lost, Renewal
+from ..family import any_waits
 from ..records import one_line
 from ..tally import Tally
 from .connection import Connections
-from .family import any_waits, settle
+from .family import WAITS
 from .rows import JOB_COLUMNS, job_of, rows_of, storable
 from .tally import SqliteTally
 
@@ -263,7 +264,7 @@ class Work:
 
     def _settle(self, connection: apsw.Connection, tally: Tally, final: Mapping[int, State | None]) -> None:
         if final and any_waits(connection):
-            settle(connection, tally, final, self._clock.now())
+            WAITS.settle(connection, tally, final, self._clock.now())
             # This process may not serve what is ready now.
             self._connections.after_commit(self._ring)
 

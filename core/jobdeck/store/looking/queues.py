@@ -6,16 +6,16 @@ from collections import Counter, defaultdict
 
 from ...jobs import Limits, QueueInfo
 from ...states import State
-from .session import Session, rows_of
+from ..people.house import Sql, rows_of
 
 
-def read_queues(session: Session) -> list[QueueInfo]:
+def read_queues(connection: Sql) -> list[QueueInfo]:
     """See `Store.list_queues`."""
     counts: defaultdict[str, Counter[State]] = defaultdict(Counter)
-    for queue, state, n in rows_of(session, "SELECT queue, state, sum(n) FROM jobdeck_counts GROUP BY queue, state"):
+    for queue, state, n in rows_of(connection, "SELECT queue, state, sum(n) FROM jobdeck_counts GROUP BY queue, state"):
         if n:
             counts[queue][State(state)] = n
-    rows = rows_of(session, "SELECT name, paused_at, max_running, rate, rate_period FROM jobdeck_queues")
+    rows = rows_of(connection, "SELECT name, paused_at, max_running, rate, rate_period FROM jobdeck_queues")
     told = {name: (paused_at, Limits(running=most, rate=rate, period=period)) for name, paused_at, most, rate, period in rows}
     known = {name for name, (paused_at, limits) in told.items() if paused_at is not None or limits != Limits()}
     nothing = (None, Limits())

@@ -7,28 +7,26 @@ from collections import Counter
 from ...jobs import Overview
 from ...states import State
 from ..measuring import Slices, measured
+from ..people.house import House, rows_of
 from ..records import JOB_COLUMNS, job_of
-from .connection import Connections
+from ..workers import Workers
 from .queues import read_queues
-from .session import rows_of
-from .workers import Workers
 
 RUNNING_SHOWN = 1000
 _RUNNING = f"""
 SELECT {JOB_COLUMNS} FROM jobdeck_jobs WHERE state = 'running' ORDER BY started_at, id LIMIT {RUNNING_SHOWN}
 """
-_DUE = "SELECT min(scheduled_at) FROM jobdeck_jobs WHERE state IN ('scheduled', 'retrying')"
 
 
-def read_overview(connections: Connections, workers: Workers, seconds: float, slots: int, lease: float) -> Overview:
-    """See `Store.overview`."""
-    with connections.reading() as session:
-        now = connections.now(session)
-        queues = read_queues(session)
-        alive = workers.list(session, lease)
-        running = rows_of(session, _RUNNING)
-        next_due_at: float | None = session.execute(_DUE).get
-        made, total = measured(session, Slices.of(now, seconds, slots), now)
+def read_overview(house: House, workers: Workers, seconds: float, slots: int, lease: float, due: str) -> Overview:
+    """See `Store.overview`. `due` is the query that tells when the next job is due."""
+    with house.reading() as connection:
+        now = house.now(connection)
+        queues = read_queues(connection)
+        alive = workers.list(connection, lease)
+        running = rows_of(connection, _RUNNING)
+        next_due_at: float | None = connection.execute(due).get
+        made, total = measured(connection, Slices.of(now, seconds, slots), now)
     counts: Counter[State] = Counter()
     for queue in queues:
         counts.update(queue.counts)
@@ -37,7 +35,7 @@ def read_overview(connections: Connections, workers: Workers, seconds: float, sl
         counts=counts,
         queues=tuple(queues),
         workers=tuple(alive),
-        running=tuple(map(job_of(connections.lease_skew()), running)),
+        running=tuple(map(job_of(house.lease_skew()), running)),
         slots=made,
         run=total.run,
         wait=total.wait,

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from collections import Counter
 
-from ...jobs import Stopping, WorkerInfo
-from .connection import Connections
-from .session import Session, rows_of
+from ..jobs import Stopping, WorkerInfo
+from .people.house import House, Sql, rows_of
 
 _COLUMNS = "id, host, pid, threads, queues, started_at, heartbeat_at, beat, draining, kinds, processes, stuck, stopping"
 _REPORT = f"""
@@ -19,35 +18,35 @@ INSERT INTO jobdeck_workers ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
 class Workers:
     """Who works here."""
 
-    def __init__(self, connections: Connections) -> None:
-        self._connections = connections
+    def __init__(self, house: House) -> None:
+        self._house = house
 
     def report(self, info: WorkerInfo) -> None:
         """See `Store.report_worker`."""
         stopping = json.dumps([(each.job_id, each.kind, each.since, each.why) for each in info.stopping])
-        with self._connections.writing() as session:
-            now, beat = self._connections.now(session), self._connections.lease_now(session)
+        with self._house.writing() as connection:
+            now, beat = self._house.now(connection), self._house.lease_now(connection)
             about = (info.id, info.host, info.pid, info.threads, json.dumps(info.queues), info.started_at, now, beat)
-            session.execute(_REPORT, (*about, info.draining, json.dumps(info.kinds), info.processes, info.stuck, stopping))
+            connection.execute(_REPORT, (*about, info.draining, json.dumps(info.kinds), info.processes, info.stuck, stopping))
 
     def forget(self, worker: str) -> None:
         """See `Store.forget_worker`."""
-        with self._connections.writing() as session:
-            session.execute("DELETE FROM jobdeck_workers WHERE id = ?", (worker,))
+        with self._house.writing() as connection:
+            connection.execute("DELETE FROM jobdeck_workers WHERE id = ?", (worker,))
 
     def prune(self, older_than: float) -> int:
         """See `Store.prune_workers`."""
-        with self._connections.writing() as session:
-            session.execute("DELETE FROM jobdeck_workers WHERE beat < ?", (self._connections.lease_now(session) - older_than,))
-            return session.changes()
+        with self._house.writing() as connection:
+            connection.execute("DELETE FROM jobdeck_workers WHERE beat < ?", (self._house.lease_now(connection) - older_than,))
+            return connection.changes()
 
-    def list(self, session: Session, lease: float) -> list[WorkerInfo]:
+    def list(self, connection: Sql, lease: float) -> list[WorkerInfo]:
         """See `Store.list_workers`."""
         running = "SELECT worker, count(*) FROM jobdeck_jobs WHERE state = 'running' GROUP BY worker"
         holding = Counter[str]()
-        for worker, n in rows_of(session, running):
+        for worker, n in rows_of(connection, running):
             holding[worker] = n
-        now = self._connections.lease_now(session)
+        now = self._house.lease_now(connection)
         return [
             WorkerInfo(
                 id=row[0],
@@ -58,7 +57,7 @@ class Workers:
                 started_at=row[5],
                 heartbeat_at=row[6],
                 alive=now - row[7] < lease,
-                draining=row[8],
+                draining=bool(row[8]),
                 running=holding[row[0]],
                 kinds=tuple(json.loads(row[9])),
                 processes=row[10],
@@ -67,5 +66,5 @@ class Workers:
                     Stopping(job_id=job_id, kind=kind, since=since, why=why) for job_id, kind, since, why in json.loads(row[12])
                 ),
             )
-            for row in rows_of(session, f"SELECT {_COLUMNS} FROM jobdeck_workers ORDER BY started_at, id")
+            for row in rows_of(connection, f"SELECT {_COLUMNS} FROM jobdeck_workers ORDER BY started_at, id")
         ]
