@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,12 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     path = tmp_path / "jobs.db"
     yield ADDRESSES[request.param](path)
     CLOSES[request.param](path)
+
+
+def pytest_sessionfinish() -> None:
+    """A server that was started is stopped, and its files removed, while there is time for it."""
+    if (postgres := sys.modules.get("tests.core.postgres")) is not None:
+        postgres.end()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

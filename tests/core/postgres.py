@@ -180,6 +180,12 @@ def server() -> Server:
     return Server()
 
 
+def end() -> None:
+    """Stop the server of this run, if there is one."""
+    if server.cache_info().currsize:
+        server().remove()
+
+
 _DATABASES: dict[Path, str] = {}
 
 
