@@ -15,7 +15,7 @@ from tests.core.helpers import wait_until
 
 from jobdeck import SWITCH_INTERVAL
 from jobdeck_tui import loop as module
-from jobdeck_tui.loop import ANSWER, PromptSelector, prompt_loop
+from jobdeck_tui.loop import ANSWER, PromptLoop, PromptSelector, prompt_loop
 
 
 @pytest.fixture(autouse=True)
@@ -107,3 +107,25 @@ def test_whatever_other_threads_ask_for_is_heard_and_so_are_signals() -> None:
     loop.run_until_complete(asyncio.wait_for(listen(), 10))
     loop.close()
     assert heard == [*range(asked), "signal"]
+
+
+def test_at_rest_is_after_all_that_was_begun_and_before_what_waits_for_the_time() -> None:
+    loop = PromptLoop()
+    order: list[str] = []
+
+    async def answer() -> None:
+        for step in ("one", "two", "three"):
+            await asyncio.sleep(0)
+            order.append(step)
+
+    async def act() -> None:
+        over = asyncio.Event()
+        loop.call_later(0.05, lambda: (order.append("later"), over.set()))
+        loop.at_rest(lambda: order.append("at rest"))
+        begun = loop.create_task(answer())
+        await over.wait()
+        await begun
+
+    loop.run_until_complete(asyncio.wait_for(act(), 10))
+    loop.close()
+    assert order == ["one", "two", "three", "at rest", "later"]

@@ -119,3 +119,27 @@ def test_q_leaves_an_idle_cockpit_at_once(database: Path, cockpit: Terminal) -> 
     cockpit.press("q")
     assert cockpit.process.wait(timeout=10) == 0
     cockpit.shows("\x1b[?1049l")
+
+
+@pytest.mark.parametrize(
+    ("keys", "brings"),
+    [
+        ("/queue:mail", "3 jobs match"),
+        ("33", "READY"),
+        ("/queue:mail\r33", "READY"),
+        (":zzz", "No matches found"),
+        ("?/zzz", "no key does that"),
+    ],
+)
+def test_keys_that_come_in_one_piece_are_heard_one_by_one(database: Path, keys: str, brings: str) -> None:
+    with Queue(database) as queue:
+        for name in ("mail", "mail", "img", "mail"):
+            queue.enqueue("shell", {"command": ["true"]}, queue=name)
+        terminal = Terminal(sys.executable, "-m", "jobdeck_tui", "--db", str(database), "--threads", "0")
+        try:
+            terminal.shows("LIVE")
+            terminal.press(keys)
+            terminal.shows(brings)
+            assert queue.count("state:pending") == 4
+        finally:
+            terminal.end()

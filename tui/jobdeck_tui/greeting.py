@@ -15,16 +15,13 @@ from shutil import get_terminal_size
 
 from jobdeck import JobdeckError, Queue, State
 
+from .canvas import GROUNDS, MIN_SIZE
 from .format import number
 from .text import safe
 
 ENTER, LEAVE = "\x1b[?1049h", "\x1b[?25h\x1b[?1049l"
 """To the terminal's other screen, and back from it."""
-GROUNDS = {"dark": ("#c8ccd8", "#0d0f14", "#6b7285"), "light": ("#2a2e38", "#fbfaf7", "#6c707b")}
-"""Theme → its text, its ground, and its quiet text."""
 TOLD = (State.PENDING, State.RUNNING, State.RETRYING, State.FAILED, State.COMPLETED)
-LEAST = 60
-"""Columns that the cockpit needs; in fewer it says so itself."""
 
 _showing = False
 
@@ -39,9 +36,9 @@ def greeting(queue: Queue, where: str, *, theme: str) -> Iterator[None]:
         theme: the name of the theme that the cockpit is going to have.
     """
     global _showing
-    columns, _ = get_terminal_size()
-    if columns < LEAST:
-        yield
+    columns, lines = get_terminal_size()
+    if columns < MIN_SIZE[0] or lines < MIN_SIZE[1]:
+        yield  # the cockpit says that it is too small
         return
     usual = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # the cockpit sets its own
     _write(_picture(_counts(queue), safe(where), columns, _colours(theme, os.environ)))
@@ -75,8 +72,9 @@ def _colours(theme: str, environ: Mapping[str, str]) -> tuple[str, str]:
     able = environ.get("COLORTERM") in ("truecolor", "24bit") and not environ.get("NO_COLOR")
     if not able or theme not in GROUNDS:
         return "", ""
-    text, ground, quiet = (";".join(str(each) for each in bytes.fromhex(colour[1:])) for colour in GROUNDS[theme])
-    return f"\x1b[38;2;{text};48;2;{ground}m", f"\x1b[38;2;{quiet}m"
+    ground = GROUNDS[theme]
+    colour, text, quiet = (";".join(map(str, bytes.fromhex(each[1:]))) for each in (ground.colour, ground.text, ground.quiet))
+    return f"\x1b[38;2;{text};48;2;{colour}m", f"\x1b[38;2;{quiet}m"
 
 
 def _picture(counts: Mapping[State, int], where: str, columns: int, colours: tuple[str, str]) -> str:

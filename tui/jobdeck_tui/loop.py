@@ -14,6 +14,7 @@ import asyncio
 import selectors
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from sys import setswitchinterval
 from time import monotonic
 from typing import Any, TypeVar
@@ -63,13 +64,20 @@ class PromptSelector(selectors.DefaultSelector):
 
     def __init__(self) -> None:
         super().__init__()
+        self.at_rest: Callable[[], object] | None = None
+        """Called once, instead of waiting, when there is nothing to do but to wait."""
         # A name of the library's own: where it is another, the interval is set a little later, below.
         waiting = getattr(self, "_selector", None)
         if hasattr(waiting, "poll"):
             self._selector = _Prompt(waiting)
 
     def select(self, timeout: float | None = None) -> Ready:
-        if timeout is not None and timeout <= 0 and monotonic() - self._looked_at < LOOK:
+        busy = timeout is not None and timeout <= 0
+        if busy and monotonic() - self._looked_at < LOOK:
+            return []
+        if not busy and self.at_rest is not None:
+            call, self.at_rest = self.at_rest, None
+            call()
             return []
         ready = promptly(super().select, timeout)
         self._looked_at = monotonic()
@@ -77,10 +85,15 @@ class PromptSelector(selectors.DefaultSelector):
 
 
 class PromptLoop(asyncio.SelectorEventLoop):
-    """Reads what wakes it in one go."""
+    """Reads what wakes it in one go, and knows when it is at rest."""
 
     def __init__(self) -> None:
-        super().__init__(PromptSelector())
+        self._waits = PromptSelector()
+        super().__init__(self._waits)
+
+    def at_rest(self, call: Callable[[], object]) -> None:
+        """Call it, once, when all that was begun is done, but for what waits for the time or for a thread."""
+        self._waits.at_rest = partial(self.call_soon, call)
 
     def _read_from_self(self) -> None:
         # The usual way reads until there is no more: one turn given away for nothing. These are names of asyncio's own.
@@ -94,3 +107,11 @@ class PromptLoop(asyncio.SelectorEventLoop):
 def prompt_loop() -> asyncio.AbstractEventLoop:
     """A new event loop of this kind."""
     return PromptLoop()
+
+
+def when_at_rest(loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> None:
+    """Call it when the loop is at rest; on a loop of another kind soon."""
+    if isinstance(loop, PromptLoop):
+        loop.at_rest(call)
+    else:
+        loop.call_soon(call)

@@ -12,10 +12,10 @@ from textual.app import App
 from textual.message import Message
 from textual.strip import Strip
 
+from .canvas import MIN_SIZE
 from .messages import Seen
 from .opening import NoFrame
 from .rooms import JOBS
-from .screens.base import MIN_SIZE
 
 if TYPE_CHECKING:
     from .app import Cockpit

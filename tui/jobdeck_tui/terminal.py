@@ -2,24 +2,28 @@
 
 Textual reads keys in one thread and writes in another. Each hand-over from thread to thread asks for a turn of the
 interpreter, and beside handlers that compute a turn comes milliseconds later. Here a key takes one turn from the terminal to
-the picture that answers it. A terminal that takes no more bytes holds the loop up, as it did when Textual's queue of
+the picture that answers it. And what is typed faster than it is answered is heard key by key, each when all that came of
+the one before is done: after "/" letters are a filter, and no commands. A terminal that takes no more bytes holds the loop up, as it did when Textual's queue of
 writes was full; the worker threads go on.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 from codecs import getincrementaldecoder
+from collections import deque
+from select import select
+from threading import Thread
 
 from textual import constants, screen
 from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
+from textual.events import InputEvent, MouseMove
 from textual.message import Message
 
 from .greeting import ENTER, taken_over
-from .loop import promptly
+from .loop import promptly, when_at_rest
 
 ESCAPE_DELAY = 0.025
 """Seconds after which an esc that nothing follows is a key. A terminal sends a sequence in one piece, and what is sent through
@@ -27,6 +31,8 @@ a network is cut seldom: Textual's own 0.1 s would make going back the slowest o
 REPAINT = 0.005
 """Seconds, at least, between two pictures. What changes in between shares one. A key that comes just after a picture waits for
 up to two of these; with Textual's own 1/60 s that was twice the work of its answer."""
+PATIENCE = 0.5
+"""Seconds, at most, that a key waits for the answer to the one before."""
 READ = 4096
 """Bytes of keys, mouse movements or pasted text, at most, that are taken in one go."""
 
@@ -34,43 +40,40 @@ READ = 4096
 class PromptTerminal(LinuxDriver):
     """Textual's driver of a terminal, without threads."""
 
-    _on_loop: asyncio.AbstractEventLoop | None = None
-    """The loop that listens to the terminal, while it does."""
-    _wanted = False
-    """Whether keys are to be heard."""
+    _listening = False
+    """Whether the loop reads the keys."""
     _ticking: asyncio.TimerHandle | None = None
+    _overdue: asyncio.TimerHandle | None = None
+    """While a key is being answered: the end of the patience with it."""
 
     def start_application_mode(self) -> None:
         """Take the terminal over, and listen to it."""
-        self._wanted = True
         _set_pace()
         self._unwritten: list[str] = []
+        self._heard: deque[Message] = deque()
         self._parser = XTermParser(self._debug)
         self._decode = getincrementaldecoder("utf-8")("replace").decode
         super().start_application_mode()  # type: ignore[no-untyped-call]
+        self._listen()
         self.flush()
 
     def _run_input_thread(self) -> None:
-        """Textual begins to read in a thread of its own: here it is where the loop is told to listen."""
-        self._loop.call_soon_threadsafe(self._listen)
+        """Textual would read in a thread of its own. It has nothing to do here, and ends."""
 
     def _listen(self) -> None:
-        if self._on_loop is not None or not self._wanted:
-            return
         try:
             self._loop.add_reader(self.fileno, self._read)
-        except OSError:  # a file, say: it cannot be waited for
-            self._read()
-        else:
-            self._on_loop = self._loop
+            self._listening = True
+        except OSError:  # what the loop cannot wait for is read the usual way
+            self._key_thread = Thread(target=super()._run_input_thread, name="textual-input")
+            self._key_thread.start()
 
     def _hear_no_more(self) -> None:
-        self._wanted = False
         if self._ticking is not None:
             self._ticking.cancel()
-        if self._on_loop is not None:
-            self._on_loop.remove_reader(self.fileno)
-            self._on_loop = None
+        if self._listening:
+            self._loop.remove_reader(self.fileno)
+            self._listening = False
 
     def disable_input(self) -> None:
         """Hear no more."""
@@ -99,8 +102,25 @@ class PromptTerminal(LinuxDriver):
             self.process_message(event)
 
     def send_message(self, message: Message) -> None:
-        """To the app, which runs on the same loop."""
-        self._app.post_message(message)
+        """To the app, which runs on the same loop: when the answer to the key before is done."""
+        self._heard.append(message)
+        if self._overdue is None:
+            self._send()
+
+    def _send(self) -> None:
+        while self._heard:
+            message = self._heard.popleft()
+            self._app.post_message(message)
+            if isinstance(message, InputEvent) and not isinstance(message, MouseMove):
+                self._overdue = self._loop.call_later(PATIENCE, self._answered)
+                when_at_rest(self._loop, self._answered)
+                return
+
+    def _answered(self) -> None:
+        if self._overdue is not None:
+            self._overdue.cancel()
+            self._overdue = None
+            self._send()
 
     def write(self, data: str) -> None:
         """Keep it for the next `flush`, so that a picture goes out in one piece."""
@@ -117,9 +137,13 @@ class PromptTerminal(LinuxDriver):
         assert self._file is not None
         left = memoryview("".join(self._unwritten).encode(errors="backslashreplace"))
         self._unwritten.clear()
-        with contextlib.suppress(OSError):  # a terminal that is gone: who hears of that ends the program
-            while left:
+        while left:
+            try:
                 left = left[promptly(os.write, self._file.fileno(), left) :]
+            except BlockingIOError:  # another program has told the terminal not to wait
+                select([], [self._file.fileno()], [])
+            except OSError:  # it is gone: who hears of that ends the program
+                return
 
 
 def _set_pace() -> None:

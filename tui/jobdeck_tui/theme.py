@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from textual.filter import LineFilter
 from textual.theme import Theme
 
+from .canvas import GROUNDS
 from .drawing import CARET, Chosen, OwnColours
 
 DARK = Theme(
@@ -18,15 +19,15 @@ DARK = Theme(
     success="#7fb685",
     warning="#e0af68",
     error="#f7768e",
-    foreground="#c8ccd8",
-    background="#0d0f14",
-    surface="#0d0f14",
+    foreground=GROUNDS["dark"].text,
+    background=GROUNDS["dark"].colour,
+    surface=GROUNDS["dark"].colour,
     panel="#171a22",
     boost="#1d212c",
     variables={
         "line": "#2b303d",
         "line-focus": "#5a6a94",
-        "quiet": "#6b7285",
+        "quiet": GROUNDS["dark"].quiet,
         "cursor": "#222a3f",
         "field": "#1f2431",
         "mark": "#e0af68",
@@ -44,15 +45,15 @@ LIGHT = Theme(
     success="#2e7d3a",
     warning="#a35a00",
     error="#c02942",
-    foreground="#2a2e38",
-    background="#fbfaf7",
-    surface="#fbfaf7",
+    foreground=GROUNDS["light"].text,
+    background=GROUNDS["light"].colour,
+    surface=GROUNDS["light"].colour,
     panel="#f1efe9",
     boost="#e8e5dd",
     variables={
         "line": "#d5d1c7",
         "line-focus": "#7d93c9",
-        "quiet": "#6c707b",
+        "quiet": GROUNDS["light"].quiet,
         "cursor": "#dde6fa",
         "field": "#e4e0d6",
         "mark": "#a35a00",
@@ -70,15 +71,15 @@ CONTRAST = Theme(
     success="#5dff8f",
     warning="#ffc547",
     error="#ff8a8a",
-    foreground="#ffffff",
-    background="#000000",
-    surface="#000000",
+    foreground=GROUNDS["contrast"].text,
+    background=GROUNDS["contrast"].colour,
+    surface=GROUNDS["contrast"].colour,
     panel="#000000",
     boost="#1c1c1c",
     variables={
         "line": "#a8a8a8",
         "line-focus": "#ffe34d",
-        "quiet": "#c4c4c4",
+        "quiet": GROUNDS["contrast"].quiet,
         "cursor": "#ffe34d",
         "field": "#333333",
         "mark": "#ffc547",

@@ -11,16 +11,13 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
+from ..canvas import MIN_SIZE
 from ..plight import Plight
 from ..widgets.header import Header
 
 if TYPE_CHECKING:
     from ..app import Cockpit
     from ..messages import Detail
-
-
-MIN_SIZE = (60, 15)
-"""Columns and lines that the deck needs."""
 
 
 class TooSmall(Static):

@@ -75,7 +75,7 @@ class QueuesScreen(RoomScreen):
         Binding("S", "reverse", "turn the order round", show=False),
     ]
 
-    ON_CHOSEN = ("open", "limit", "pause", "sort")
+    ON_CHOSEN = ("open", "limit", "pause", "pause_all", "sort")
 
     def __init__(self) -> None:
         super().__init__()
