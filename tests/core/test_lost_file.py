@@ -3,49 +3,22 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import apsw
 import pytest
-from tests.core.helpers import open_queue, registry, wait_until
+from tests.core.helpers import open_queue, wait_until
+from tests.core.patient import Handlers, waiting_handlers
 
-from jobdeck import Queue, Registry, State, StoreError, Worker, context
-
-
-class Handlers:
-    """A quick kind, and one that waits to be let go."""
-
-    def __init__(self) -> None:
-        self.begun = threading.Event()
-        self.go = threading.Event()
-        self.ended = threading.Event()
-        self.stopped = threading.Event()
-
-    def quick(self) -> str:
-        return "done"
-
-    def slow(self) -> None:
-        self.begun.set()
-        while not self.go.wait(0.01):
-            if context().stopping:
-                self.stopped.set()
-                return
-        context().progress(0.9)
-        self.ended.set()
-
-    @property
-    def registry(self) -> Registry:
-        return registry(quick=self.quick, slow=self.slow)
+from jobdeck import Queue, State, StoreError, Worker
 
 
 @pytest.fixture
 def handlers() -> Iterator[Handlers]:
-    made = Handlers()
-    yield made
-    made.go.set()
+    with waiting_handlers() as made:
+        yield made
 
 
 def state_in(path: Path, job_id: int) -> State:

@@ -6,7 +6,6 @@ import logging
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -16,45 +15,19 @@ from types import SimpleNamespace
 
 import psycopg
 import pytest
-from tests.core.helpers import CLOSES, registry, wait_until
+from tests.core.helpers import CLOSES, wait_until
+from tests.core.patient import Handlers, waiting_handlers
 from tests.core.postgres import database_at, server
 
-from jobdeck import Outcome, Queue, Registry, Settings, State, StoreError, StoreReplaced, Worker, context
+from jobdeck import Outcome, Queue, Settings, State, StoreError, StoreReplaced, Worker
 
 pytestmark = pytest.mark.postgres
 
 
-class Handlers:
-    """A quick kind, and one that waits to be let go."""
-
-    def __init__(self) -> None:
-        self.begun = threading.Event()
-        self.go = threading.Event()
-        self.ended = threading.Event()
-        self.stopped = threading.Event()
-
-    def quick(self) -> str:
-        return "done"
-
-    def slow(self) -> str:
-        self.begun.set()
-        while not self.go.wait(0.01):
-            if context().stopping:
-                self.stopped.set()
-                return "stopped"
-        self.ended.set()
-        return "slowly done"
-
-    @property
-    def registry(self) -> Registry:
-        return registry(quick=self.quick, slow=self.slow)
-
-
 @pytest.fixture
 def handlers() -> Iterator[Handlers]:
-    made = Handlers()
-    yield made
-    made.go.set()
+    with waiting_handlers() as made:
+        yield made
 
 
 @pytest.fixture

@@ -3,9 +3,31 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
-from tests.core.helpers import Bench, wait_until
+from tests.core.helpers import CLOSES, STORES, Bench, FakeClock, wait_until
+
+
+@contextmanager
+def on_server(folder: Path, clock: FakeClock) -> Iterator[Bench]:
+    """An empty queue on the server, and its tables gone afterwards."""
+    path = folder / "jobs.db"
+    store = STORES["postgres"](path, clock)
+    yield Bench(store, clock, path)
+    store.close()
+    CLOSES["postgres"](path)
+
+
+@contextmanager
+def more_of(bench: Bench, n: int) -> Iterator[list[Bench]]:
+    """As many processes more, as far as the store can tell."""
+    with ExitStack() as stack:
+        made = [bench.again() for _ in range(n)]
+        for store in made:
+            stack.callback(store.close)
+        yield [Bench(store, bench.clock, bench.path) for store in made]
 
 
 def together(*acts: Callable[[], object]) -> list[BaseException]:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
 
 import pytest
-from tests.core.helpers import CLOSES, NOON, STORES, Bench, FakeClock, new, wait_until
+from tests.core.helpers import NOON, Bench, FakeClock, new, wait_until
 from tests.core.postgres import database_at
-from tests.core.together import in_background, together, wait_for_a_lock
+from tests.core.together import in_background, more_of, on_server, together, wait_for_a_lock
 
 from jobdeck import BackupFailed, IfParentFails, KeyTaken, Queue, Registry, Schedule, Settings, State
 from jobdeck.jobs import Completion
@@ -28,21 +27,15 @@ pytestmark = pytest.mark.postgres
 @pytest.fixture
 def bench(tmp_path: Path, clock: FakeClock) -> Iterator[Bench]:
     """An empty queue on the server."""
-    path = tmp_path / "jobs.db"
-    store = STORES["postgres"](path, clock)
-    yield Bench(store, clock, path)
-    store.close()
-    CLOSES["postgres"](path)
+    with on_server(tmp_path, clock) as made:
+        yield made
 
 
 @pytest.fixture
 def others(bench: Bench) -> Iterator[list[Bench]]:
     """As many processes more, as far as the store can tell."""
-    with ExitStack() as stack:
-        made = [bench.again() for _ in range(4)]
-        for store in made:
-            stack.callback(store.close)
-        yield [Bench(store, bench.clock, bench.path) for store in made]
+    with more_of(bench, 4) as made:
+        yield made
 
 
 def failed(bench: Bench, n: int) -> list[int]:

@@ -1,0 +1,46 @@
+"""Handlers whose end a test decides."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.core.helpers import registry
+
+from jobdeck import Registry, context
+
+
+class Handlers:
+    """A quick kind, and one that waits to be let go."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+        self.go = threading.Event()
+        self.ended = threading.Event()
+        self.stopped = threading.Event()
+
+    def quick(self) -> str:
+        return "done"
+
+    def slow(self) -> str:
+        self.begun.set()
+        while not self.go.wait(0.01):
+            if context().stopping:
+                self.stopped.set()
+                return "stopped"
+        context().progress(0.9)
+        self.ended.set()
+        return "slowly done"
+
+    @property
+    def registry(self) -> Registry:
+        return registry(quick=self.quick, slow=self.slow)
+
+
+@contextmanager
+def waiting_handlers() -> Iterator[Handlers]:
+    """Such handlers; whatever still waits in the end is let go."""
+    made = Handlers()
+    yield made
+    made.go.set()
