@@ -15,8 +15,11 @@ from random import Random
 import pytest
 
 from jobdeck import Outcome, Queue, Settings, State, Worker
-from jobdeck_tui.lab import workload
-from jobdeck_tui.lab.workload import Order, Workload, demo_queue, demo_registry, draw, opening, prefill, stream
+from jobdeck_tui.lab import playground, workload
+from jobdeck_tui.lab.kinds import demo_registry
+from jobdeck_tui.lab.orders import STEP, Order, draw, opening, stream
+from jobdeck_tui.lab.playground import demo_queue
+from jobdeck_tui.lab.workload import Workload, prefill
 
 
 @pytest.fixture
@@ -26,7 +29,7 @@ def queue(tmp_path: Path) -> Iterator[Queue]:
 
 
 def minute(seed: int) -> list[Order]:
-    return [order for orders in islice(stream(seed), round(60 / workload.STEP)) for order in orders]
+    return [order for orders in islice(stream(seed), round(60 / STEP)) for order in orders]
 
 
 def test_the_same_seed_brings_the_same_jobs() -> None:
@@ -47,8 +50,8 @@ def test_every_job_of_the_opening_and_of_a_minute_is_accepted(queue: Queue) -> N
 @pytest.mark.parametrize("seed", [1, 7, 99])
 def test_the_stream_has_waves_and_bursts(seed: int) -> None:
     seconds = [0] * 120
-    for step, orders in enumerate(islice(stream(seed), round(120 / workload.STEP))):
-        seconds[int(step * workload.STEP)] += len(orders)
+    for step, orders in enumerate(islice(stream(seed), round(120 / STEP))):
+        seconds[int(step * STEP)] += len(orders)
     assert 45 < sum(seconds) / 120 < 100
     assert min(seconds) > 10
     assert sum(count > 150 for count in seconds) >= 5, "a burst every twenty seconds"
@@ -104,7 +107,7 @@ def test_the_producer_keeps_jobs_coming_and_stops_promptly(queue: Queue) -> None
     flow.stop()
     assert time.monotonic() - began < 0.3
     count = queue.count()
-    time.sleep(3 * workload.STEP)
+    time.sleep(3 * STEP)
     assert queue.count() == count
 
 
@@ -149,7 +152,7 @@ def test_the_demos_folder_is_gone_afterwards() -> None:
         folder = Path(opened.where).parent
         prefill(opened)
         assert folder.is_dir()
-        assert opened.settings.retention <= workload.KEPT
+        assert opened.settings.retention <= playground.KEPT
         assert Counter(job.state for job in opened.list(limit=10_000))[State.PENDING] > 300
     assert not folder.exists()
 

@@ -71,7 +71,8 @@ def _queue(settings: Settings, wish: Wish) -> Iterator[tuple[Queue, str]]:
         with Queue(settings=settings) as queue:
             yield queue, _title(queue.where)
         return
-    from .lab.workload import Workload, demo_queue
+    from .lab.playground import demo_queue
+    from .lab.workload import Workload
 
     with demo_queue(settings) as queue:
         workload = Workload(queue)

@@ -2,9 +2,11 @@
 
 Textual reads keys in one thread and writes in another. Each hand-over from thread to thread asks for a turn of the
 interpreter, and beside handlers that compute a turn comes milliseconds later. Here a key takes one turn from the terminal to
-the picture that answers it. And what is typed faster than it is answered is heard key by key, each when all that came of
-the one before is done: after "/" letters are a filter, and no commands. A terminal that takes no more bytes holds the loop up, as it did when Textual's queue of
+the picture that answers it. A terminal that takes no more bytes holds the loop up, as it did when Textual's queue of
 writes was full; the worker threads go on.
+
+What is typed faster than it is answered is heard key by key, each when all that came of the one before is done: after "/"
+letters are a filter, and no commands.
 """
 
 from __future__ import annotations

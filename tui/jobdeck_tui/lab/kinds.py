@@ -1,0 +1,269 @@
+"""The kinds of `jobdeck demo`: believable work that takes its time and fails as such work does.
+
+The work itself is pretended: handlers sleep instead of talking to servers. Which attempt fails is drawn from the job's id
+and the attempt's number: the same job always has the same fate.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import date
+from random import Random
+from typing import Annotated, Any, Literal
+
+from jobdeck import GiveUp, Registry, Snooze, context, job
+
+
+class SMTPServerDisconnected(OSError):
+    """The mail server hung up in mid-conversation."""
+
+
+class PaymentGatewayError(Exception):
+    """The payment provider could not answer."""
+
+
+class ImageError(ValueError):
+    """The file is not an image that can be read."""
+
+
+class EncoderError(RuntimeError):
+    """The video encoder died."""
+
+
+def _luck() -> Random:
+    now = context()
+    return Random(f"{now.kind} {now.job_id} {now.attempt}")
+
+
+def _work(low: float, high: float, luck: Random) -> None:
+    """Pretend to work for `low` to `high` seconds, mostly nearer to `low`."""
+    context().sleep(low + (high - low) * luck.betavariate(2, 4))
+
+
+class _MailServer:
+    """A conversation with a mail server."""
+
+    def __init__(self, host: str, luck: Random, *, failures: float) -> None:
+        self.host = host
+        self._luck = luck
+        self._fails_at = luck.choice(("MAIL FROM", "DATA")) if luck.random() < failures else ""
+
+    def send(self, to: str, subject: str) -> str:
+        """Returns the name the server gave to the mail."""
+        context().log.debug("%s: sending %r to %s", self.host, subject, to)
+        self._command("MAIL FROM")
+        self._command("RCPT TO")
+        if to.endswith(".invalid"):
+            raise GiveUp(f"550 5.1.1 <{to}>: the recipient's address was rejected: no such domain")
+        self._command("DATA")
+        return f"{self._luck.getrandbits(40):010X}"
+
+    def _command(self, verb: str) -> None:
+        _work(0.004, 0.026, self._luck)
+        self._read_reply(verb)
+
+    def _read_reply(self, verb: str) -> None:
+        if verb == self._fails_at:
+            raise SMTPServerDisconnected(f"Connection lost while waiting for the reply to {verb}")
+
+
+def _post(url: str, body: bytes, luck: Random) -> int:
+    """Send a request; returns the status of the answer."""
+    host = url.split("/")[2]
+    _connect(host, luck)
+    if luck.random() < 0.008:
+        context().log.warning("%s accepted %d bytes and says nothing", host, len(body))
+        context().sleep(30)  # the kind's timeout ends this
+    _work(0.012, 0.13, luck)
+    return _read_status(host, luck)
+
+
+def _connect(host: str, luck: Random) -> None:
+    _work(0.002, 0.012, luck)
+    if host.startswith("legacy."):
+        raise ConnectionRefusedError(111, f"Connection refused by {host}:443")
+
+
+def _read_status(host: str, luck: Random) -> int:
+    fate = luck.random()
+    if fate < 0.03:
+        raise TimeoutError(f"The read from {host}:443 timed out")
+    if fate < 0.055:
+        raise ConnectionResetError(104, f"Connection reset by peer {host}:443")
+    return 410 if host.startswith("closed.") else 200
+
+
+def send_receipt(
+    order_id: Annotated[int, "the order"],
+    to: Annotated[str, "the customer's address"],
+    language: Annotated[Literal["en", "de", "fr", "es", "pt"], "of the text"] = "en",
+    attach_pdf: Annotated[bool, "attach the receipt as a PDF"] = False,
+) -> dict[str, Any]:
+    """Mail a customer the receipt of an order."""
+    luck = _luck()
+    if attach_pdf:
+        context().log.debug("rendering receipt-%d.pdf", order_id)
+        _work(0.01, 0.07, luck)
+    server = _MailServer(f"smtp-{luck.randint(1, 3)}.example.org", luck, failures=0.05)
+    queued = server.send(to, f"[{language}] Your order {order_id}")
+    context().log.info("250 2.0.0 Ok: queued as %s", queued)
+    return {"queued_as": queued, "server": server.host}
+
+
+def newsletter(
+    campaign: Annotated[str, "the campaign's name"],
+    to: Annotated[str, "the subscriber's address"],
+    variant: Annotated[Literal["a", "b"], "of the subject line under test"] = "a",
+) -> dict[str, Any]:
+    """Mail one subscriber the newsletter."""
+    luck = _luck()
+    queued = _MailServer("bulk.example.org", luck, failures=0.02).send(to, f"{campaign} ({variant})")
+    return {"queued_as": queued}
+
+
+def resize(
+    image: Annotated[str, "the image's path"],
+    width: Annotated[Literal[64, 320, 640, 1280, 2560], "in pixels"] = 640,
+    format: Annotated[Literal["webp", "avif", "jpeg"], "of the result"] = "webp",
+    quality: Annotated[int, "from 1 to 100"] = 82,
+) -> dict[str, Any]:
+    """Make a smaller copy of an image."""
+    luck = _luck()
+    height = _decode(image, width, luck)
+    _work(0.015, 0.06 + width / 15_000 + (0.06 if format == "avif" else 0.0), luck)
+    size = int(width * height * quality / 900)
+    context().log.info("%s → %d×%d %s, %d bytes", image, width, height, format, size)
+    return {"width": width, "height": height, "bytes": size}
+
+
+def _decode(image: str, width: int, luck: Random) -> int:
+    _work(0.005, 0.02, luck)
+    if "truncated" in image:
+        raise ImageError(f"image file {image!r} is truncated (42 bytes not processed)")
+    return width * 2 // 3
+
+
+def transcode(
+    source: Annotated[str, "the video's path"],
+    preset: Annotated[Literal["480p", "720p", "1080p", "2160p"], "of the result"] = "1080p",
+    seconds: Annotated[float, "about how long it takes"] = 8.0,
+) -> dict[str, Any]:
+    """Convert a video for the web; takes a while and tells how far it is."""
+    luck = _luck()
+    frames = int(seconds * 250)
+    dies_at = luck.uniform(0.3, 0.9) if luck.random() < 0.12 else 2.0
+    context().log.info("%s: %d frames to %s", source, frames, preset)
+    steps = max(1, round(seconds / 0.5))
+    for step in range(steps):
+        _encode(step / steps, dies_at, preset)
+        context().sleep(seconds / steps)
+        context().progress((step + 1) / steps)
+        if step % 4 == 3:
+            context().log.debug("frame %d, %.1f fps", frames * (step + 1) // steps, 250 * luck.uniform(0.9, 1.1))
+    return {"frames": frames, "file": source.rpartition(".")[0] + f".{preset}.mp4"}
+
+
+def _encode(done: float, dies_at: float, preset: str) -> None:
+    if done >= dies_at:
+        raise EncoderError(f"the {preset} encoder died with signal 9 at {done:.0%} (out of memory?)")
+
+
+def post_webhook(
+    url: Annotated[str, "where to post it"],
+    event: Annotated[Literal["order.created", "order.paid", "order.shipped", "user.deleted"], "what happened"],
+    order_id: Annotated[int, "the order it happened to"],
+) -> dict[str, Any]:
+    """Tell a customer's server what happened."""
+    luck = _luck()
+    body = f'{{"event":"{event}","order_id":{order_id}}}'.encode()
+    status = _post(url, body, luck)
+    context().log.info("POST %s: %d", url, status)
+    if status == 410:
+        raise GiveUp(f"410 Gone: {url} was removed by its owner")
+    return {"status": status, "bytes": len(body)}
+
+
+def daily_report(
+    day: Annotated[date, "the day reported"],
+    sections: Annotated[list[str], "what it covers"] = ["sales", "refunds", "stock"],  # noqa: B006  (never changed)
+    recipient: Annotated[str, "who gets it"] = "board@example.org",
+) -> dict[str, Any]:
+    """Add up a day's business and mail the result."""
+    luck = _luck()
+    now = context()
+    if Random(f"{now.job_id} {time.time():.0f}").random() < 0.2:
+        now.log.info("the ledger of %s is not closed yet", day)
+        raise Snooze(8)
+    steps = 4 * max(1, len(sections))
+    for step in range(steps):
+        if step % 4 == 0 and sections:
+            now.log.info("section %s", sections[step // 4])
+        _query_ledger(luck)
+        now.progress((step + 1) / steps)
+    return {"day": day.isoformat(), "rows": luck.randint(4_000, 90_000), "to": recipient}
+
+
+def _query_ledger(luck: Random) -> None:
+    _work(0.3, 0.9, luck)
+    if luck.random() < 0.01:
+        raise TimeoutError("canceling statement due to statement timeout")
+
+
+def index_document(
+    document: Annotated[str, "the document's path"],
+    action: Annotated[Literal["upsert", "remove"], "what to do with it"] = "upsert",
+) -> dict[str, Any]:
+    """Bring the search index up to date with one document."""
+    luck = _luck()
+    _work(0.01, 0.05, luck)
+    if luck.random() < 0.03:
+        raise ConnectionResetError(104, "Connection reset by peer search-2.example.org:9200")
+    return {"document": document, "action": action, "terms": luck.randint(40, 900)}
+
+
+def charge(
+    order_id: Annotated[int, "the order"],
+    amount_cents: Annotated[int, "in the currency's smallest unit"],
+    currency: Annotated[Literal["EUR", "USD", "GBP", "JPY"], "of the amount"] = "EUR",
+    card: Annotated[str, "the stored card's token"] = "card_visa",
+) -> dict[str, Any]:
+    """Charge a customer's card. The job's id is the idempotency key, so that a second attempt charges nothing twice."""
+    luck = _luck()
+    now = context()
+    now.log.info("charging %.2f %s, idempotency key job-%d", amount_cents / 100, currency, now.job_id)
+    try:
+        _authorise(card, luck)
+    except ConnectionResetError as error:
+        raise PaymentGatewayError("503 from payments.example.com: try again later") from error
+    return {"charge": f"ch_{luck.getrandbits(48):012x}", "order_id": order_id}
+
+
+def _authorise(card: str, luck: Random) -> None:
+    _work(0.03, 0.15, luck)
+    if card == "card_declined":
+        raise GiveUp("card_declined: the bank refused the charge (insufficient funds)")
+    if luck.random() < 0.05:
+        raise ConnectionResetError(104, "Connection reset by peer")
+
+
+def register(registry: Registry) -> None:
+    """Add the demo's kinds to a registry."""
+
+    def add(name: str, handler: Any, **policy: Any) -> None:
+        job(name=name, registry=registry, **policy)(handler)
+
+    add("mail.send_receipt", send_receipt, queue="mail", priority=5, max_attempts=5)
+    add("mail.newsletter", newsletter, queue="mail", priority=-5, max_attempts=3)
+    add("img.resize", resize, queue="media", max_attempts=2)
+    add("video.transcode", transcode, queue="media", priority=1, max_attempts=3)
+    add("webhook.post", post_webhook, queue="webhook", priority=3, max_attempts=3, timeout=2.0)
+    add("report.daily", daily_report, queue="default", priority=2, max_attempts=3)
+    add("search.index", index_document, queue="search", max_attempts=5)
+    add("billing.charge", charge, queue="default", priority=10, max_attempts=4)
+
+
+def demo_registry() -> Registry:
+    """The kinds of the demo."""
+    registry = Registry()
+    register(registry)
+    return registry

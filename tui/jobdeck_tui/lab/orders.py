@@ -1,0 +1,170 @@
+"""What a day's business would enqueue, drawn from a seed: the backlog that a demo opens with, and the stream after it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from random import Random
+from typing import Any
+
+STEP = 0.1
+"""Seconds between two deliveries of the stream."""
+BURST_EVERY = 20.0
+"""Seconds from burst to burst."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A job to enqueue, not yet checked: the arguments of `Queue.draft`."""
+
+    kind: str
+    args: Mapping[str, Any]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+_PEOPLE = ("ada", "grace", "linus", "edsger", "barbara", "alan", "margaret", "dennis", "radia", "ken", "frances", "donald")
+_PLACES = ("Lisbon", "Oslo", "Kyoto", "Quito", "Tartu", "Accra")
+_HOSTS = ("hooks.acme.example", "api.globex.example", "in.initech.example", "events.umbrella.example")
+_PAGES = ("handbook", "pricing", "faq", "careers", "changelog", "guides/start", "guides/export", "legal/terms")
+
+
+def _address(random: Random) -> str:
+    return f"{random.choice(_PEOPLE)}.{random.randint(1, 9999)}@example.{random.choice(('com', 'net', 'org'))}"
+
+
+def draw(kind: str, random: Random) -> Order:
+    """One job of the kind, as a day's business would bring it."""
+    order_id = random.randint(100_000, 999_999)
+    args: dict[str, Any]
+    options: dict[str, Any] = {}
+    match kind:
+        case "mail.send_receipt":
+            doomed = random.random() < 0.012
+            to = f"{random.choice(_PEOPLE)}@typo.invalid" if doomed else _address(random)
+            args = {"order_id": order_id, "to": to, "attach_pdf": random.random() < 0.3}
+            args["language"] = random.choice(("en", "en", "de", "fr", "es", "pt"))
+            if random.random() < 0.06:
+                options = {"priority": 9, "tags": ["vip"]}
+        case "mail.newsletter":
+            args = {"campaign": f"Autumn in {random.choice(_PLACES)}", "to": _address(random), "variant": random.choice("ab")}
+            options = {"tags": ["campaign"]}
+        case "img.resize":
+            broken = "-truncated" if random.random() < 0.01 else ""
+            args = {"image": f"uploads/{random.randint(1, 60)}/IMG_{random.randint(1000, 9999)}{broken}.jpg"}
+            args |= {"width": random.choice((64, 320, 640, 1280, 2560)), "format": random.choice(("webp", "avif", "jpeg"))}
+        case "video.transcode":
+            args = {"source": f"uploads/{random.randint(1, 60)}/clip-{random.randint(1, 400)}.mov"}
+            args |= {"preset": random.choice(("480p", "720p", "1080p", "2160p")), "seconds": round(random.uniform(5, 14), 1)}
+        case "webhook.post":
+            fate = random.random()
+            host = (
+                "legacy.hooli.example" if fate < 0.008 else "closed.vandelay.example" if fate < 0.016 else random.choice(_HOSTS)
+            )
+            args = {"url": f"https://{host}/hooks/orders", "order_id": order_id}
+            args["event"] = random.choice(("order.created", "order.paid", "order.paid", "order.shipped", "user.deleted"))
+        case "report.daily":
+            args = {"day": (date(2025, 1, 1) + timedelta(days=random.randrange(365))).isoformat()}
+            options = {"tags": ["finance"]}
+        case "search.index":
+            args = {"document": f"/{random.choice(_PAGES)}/{random.randint(1, 500)}"}
+            args["action"] = "remove" if random.random() < 0.1 else "upsert"
+        case "billing.charge":
+            declined = random.random() < 0.02
+            args = {"order_id": order_id, "amount_cents": random.randrange(490, 48_000, 10)}
+            args |= {"currency": random.choice(("EUR", "EUR", "USD", "GBP"))}
+            args |= {"card": "card_declined" if declined else random.choice(("card_visa", "card_mastercard", "card_amex"))}
+        case _:
+            raise ValueError(f"the demo has no kind {kind!r}")
+    return Order(kind, args, options)
+
+
+_MIX = {
+    "mail.send_receipt": 30,
+    "webhook.post": 24,
+    "img.resize": 16,
+    "search.index": 12,
+    "billing.charge": 10,
+    "mail.newsletter": 8,
+}
+"""The steady stream, in parts. The slow kinds come by the clock instead."""
+
+
+def stream(seed: int) -> Iterator[list[Order]]:
+    """What the producer enqueues at each step, for ever. The same for the same seed."""
+    random = Random(f"stream {seed}")
+    kinds, weights = list(_MIX), list(_MIX.values())
+    next_burst, next_video, next_report = 6.0, 7.0, 4.0
+    burst: list[Order] = []
+    owed = 0.0
+    step = 0
+    while True:
+        now = step * STEP
+        owed += STEP * _rate(now) * random.uniform(0.7, 1.3)
+        orders = [draw(kind, random) for kind in random.choices(kinds, weights, k=int(owed))]
+        owed -= int(owed)
+        # A few are wanted later only.
+        orders = [
+            replace(order, options={**order.options, "delay": round(random.uniform(5, 90), 1)})
+            if random.random() < 0.02
+            else order
+            for order in orders
+        ]
+        if now >= next_video:
+            orders.append(draw("video.transcode", random))
+            next_video = now + random.uniform(6, 12)
+        if now >= next_report:
+            orders.append(draw("report.daily", random))
+            next_report = now + random.uniform(12, 25)
+        if now >= next_burst:
+            kind = random.choice(("mail.newsletter", "img.resize", "webhook.post", "mail.newsletter"))
+            burst = [draw(kind, random) for _ in range(random.randint(250, 500))]
+            next_burst = now + BURST_EVERY * random.uniform(0.8, 1.2)
+        orders += burst[:20]  # a burst takes some two seconds to arrive
+        del burst[:20]
+        yield orders
+        step += 1
+
+
+def _rate(now: float) -> float:
+    """Jobs a second of the steady stream, `now` seconds after its begin: two gentle waves."""
+    return 56 + 17 * math.sin(now * math.tau / 40) + 9 * math.sin(now * math.tau / 13)
+
+
+def opening(seed: int) -> list[Order]:
+    """The backlog that is there when the demo opens: every kind, and every fate."""
+    random = Random(f"opening {seed}")
+    chosen = [
+        # Their first attempts fail within a second: some for good, some to be tried again.
+        Order("mail.send_receipt", {"order_id": 424_242, "to": "ada@typo.invalid"}, {"priority": 9}),
+        Order("mail.send_receipt", {"order_id": 424_243, "to": "ken@typo.invalid"}, {"priority": 8, "tags": ["vip"]}),
+        Order("billing.charge", {"order_id": 424_244, "amount_cents": 12_990, "card": "card_declined"}),
+        Order("img.resize", {"image": "uploads/7/IMG_1042-truncated.jpg"}, {"priority": 6}),
+        Order("img.resize", {"image": "uploads/9/IMG_2001-truncated.jpg", "width": 1280}, {"priority": 6}),
+        *(
+            Order(
+                "webhook.post",
+                {"url": "https://legacy.hooli.example/hooks/orders", "event": "order.paid", "order_id": 424_250 + n},
+                {"priority": 7},
+            )
+            for n in range(6)
+        ),
+        # Some that can be watched at work from the first second.
+        Order("video.transcode", {"source": "uploads/3/keynote.mov", "seconds": 12.0}, {"priority": 8}),
+        Order("video.transcode", {"source": "uploads/5/interview.mov", "preset": "720p", "seconds": 6.0}, {"priority": 8}),
+        Order("report.daily", {"day": "2025-09-30"}, {"priority": 8, "tags": ["finance"]}),
+    ]
+    for kind, number in (
+        ("billing.charge", 10),
+        ("mail.send_receipt", 90),
+        ("webhook.post", 60),
+        ("img.resize", 90),
+        ("search.index", 45),
+        ("mail.newsletter", 120),
+    ):
+        chosen += [draw(kind, random) for _ in range(number)]
+    for _ in range(40):
+        order = draw(random.choice(("mail.send_receipt", "webhook.post", "report.daily", "mail.newsletter")), random)
+        chosen.append(replace(order, options={**order.options, "delay": round(random.triangular(4, 240, 40), 1)}))
+    return chosen
