@@ -7,8 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import update_wrapper
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 from weakref import WeakSet
 
 import psycopg
@@ -279,13 +278,3 @@ class Connections:
         self._local = _Local()
         for line in lines:
             close_raw(line.raw)
-
-
-def repeated(method: Callable[Concatenate[Any, P], T]) -> Callable[Concatenate[Any, P], T]:
-    """A method that is one transaction: done again where another transaction got in its way."""
-
-    def again(self: Any, *args: P.args, **named: P.kwargs) -> T:
-        connections: Connections = self._connections
-        return connections.repeat(lambda: method(self, *args, **named))
-
-    return update_wrapper(again, method)  # type: ignore[return-value]

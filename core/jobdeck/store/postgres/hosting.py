@@ -17,7 +17,7 @@ class Hosting(Store):
     """A part of the store."""
 
     _connections: Connections
-    _intake: Intake
+    _for_guests: Intake
     _bell: Bell
 
     def close(self) -> None:
@@ -43,4 +43,4 @@ class Hosting(Store):
 
     def enqueue_through(self, connection: object, jobs: Sequence[NewJob]) -> list[Job]:
         with guest(connection, self._connections) as session:
-            return self._intake.enqueue_in(session, jobs)
+            return self._for_guests.enqueue_in(session, jobs)

@@ -6,12 +6,11 @@ from array import array
 from sys import byteorder
 from typing import TYPE_CHECKING
 
-from ...jobs import Family, Job
+from ...jobs import Job
 from ...query import Condition
 from ...states import State
 from ..base import Store
 from ..looking.pages import count_query, ids_query
-from ..looking.relatives import read_family
 from .conditions import POSTGRES
 from .rows import read_jobs
 from .session import rows_of
@@ -82,7 +81,3 @@ class Looking(Store):
     def count_jobs(self, condition: Condition) -> int:
         with self._connections.reading() as session:
             return int(session.execute(*count_query(POSTGRES, condition, self._connections.now(session))).get)
-
-    def get_family(self, job_id: int) -> Family:
-        with self._connections.reading() as session:
-            return read_family(session, job_id)
