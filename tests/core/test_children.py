@@ -532,6 +532,32 @@ def test_the_threads_of_a_pool_grow_and_shrink_together(queue: Queue, tmp_path: 
         wait_until(lambda: queue.count("state:completed") == 6)
 
 
+def test_a_pool_that_has_shrunk_goes_on_with_fewer_threads(queue: Queue, tmp_path: Path) -> None:
+    notes = [tmp_path / f"note{n}" for n in range(6)]
+
+    def begun() -> int:
+        return sum(path.exists() for path in notes)
+
+    with Worker(queue, threads=4, processes=1) as worker:
+        queue.enqueue_each("who", [{}] * 50)
+        assert worker.wait_idle(20)
+        worker.resize(2)
+        jobs = [queue.enqueue("held", {"note": str(path)}) for path in notes]
+        wait_until(lambda: begun() == 2)
+        go(notes[0])
+        wait_until(lambda: begun() == 3)
+        worker.resize(0)
+        for path in notes:
+            go(path)
+        wait_until(lambda: queue.count("state:running") == 0)
+        late = queue.enqueue("who", priority=9)
+        queue.wake()
+        assert queue.wait(late.id, timeout=0.3).state is State.PENDING
+        worker.resize(1)
+        for job in (*jobs, late):
+            assert queue.wait(job.id, timeout=10).state is State.COMPLETED
+
+
 def test_a_job_whose_lease_has_ended_is_not_sent_to_a_child(pump: Started, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Listed, "until", CLOCK.monotonic())
     source, _ = pump([claimed(1, "own_pid")])
