@@ -105,6 +105,7 @@ class Runner:
             case ["threads", number]:
                 with self._lock:
                     self._wanted = number
+                    self._work.notify_all()
                     self._hire()
             case ["end"]:
                 with self._lock:
@@ -158,8 +159,9 @@ class Runner:
             self._send_if_due()
         with self._lock:
             self._idle += 1
-            while not self._waiting:
-                if self._ending:
+            # Threads that there are too many of since fewer were wanted stay idle: whoever has ended a job takes the next.
+            while not self._waiting or self._threads - self._idle >= self._wanted:
+                if self._ending and not self._waiting:
                     return None
                 self._work.wait()
             self._idle -= 1
