@@ -26,7 +26,7 @@ from .attempt import capture_logs, failure, run_attempt
 from .child_output import CLOCK, ChildContext, Forward, capture_prints
 from .errors import AppNotLoaded, Interrupted, KindNotInChild, Stopped
 from .frames import read_calls
-from .jobs import Ending, Job, Release, Stop
+from .jobs import Ending, Release, Stop
 from .process_group import end_tied
 from .registry import REGISTRY, load_apps
 from .shell import add_shell
@@ -93,10 +93,10 @@ class Runner:
                     self._waiting.extend(charges)
                     self._work.notify(len(charges))
                     self._hire()
-            case ["stop", slot, cancelled, interrupted, grace]:
+            case ["stop", slot, cancelled, interrupted, lost, grace]:
                 self._give_back([slot])
                 if (asked := self._held.get(slot)) is not None:
-                    asked.ask_to_stop(cancelled=cancelled, interrupted=interrupted, grace=grace)
+                    asked.ask_to_stop(cancelled=cancelled, interrupted=interrupted, lost=lost, grace=grace)
             case ["recall", slots]:
                 self._give_back(slots)
             case ["where", slot]:
@@ -105,6 +105,7 @@ class Runner:
             case ["threads", number]:
                 with self._lock:
                     self._wanted = number
+                    self._work.notify_all()
                     self._hire()
             case ["end"]:
                 with self._lock:
@@ -149,7 +150,7 @@ class Runner:
             except BaseException as error:
                 # A kind that is not here, a bug, or the signal that ends an isolated job, come at the last moment.
                 self._running = None
-                ending = self._ended_by(error, charge.job, started_at)
+                ending = self._ended_by(error, charge, started_at)
             charge.finish_lines()
             self._hand_in(charge, ending)
 
@@ -158,8 +159,9 @@ class Runner:
             self._send_if_due()
         with self._lock:
             self._idle += 1
-            while not self._waiting:
-                if self._ending:
+            # Threads that there are too many of since fewer were wanted stay idle: whoever has ended a job takes the next.
+            while not self._waiting or self._threads - self._idle >= self._wanted:
+                if self._ending and not self._waiting:
                     return None
                 self._work.wait()
             self._idle -= 1
@@ -170,10 +172,11 @@ class Runner:
             self.flush()  # it may end this process again, and what others have done shall not be lost with it
         return charge
 
-    def _ended_by(self, error: BaseException, job: Job, started_at: float) -> Ending:
-        if isinstance(error, Stopped):
+    def _ended_by(self, error: BaseException, charge: ChildContext, started_at: float) -> Ending:
+        job = charge.job
+        if isinstance(error, Stopped) and not charge.fenced:
             return Stop(job, started_at, CLOCK.now())
-        if isinstance(error, Interrupted):
+        if isinstance(error, (Interrupted, Stopped)):
             return Release(job, started_at, CLOCK.now())
         return failure(job, started_at, CLOCK, self._random, error)
 

@@ -185,7 +185,8 @@ class ChildProcess:
     def stop(self, charge: Charge) -> None:
         """Have the job see that it shall stop."""
         context = charge.context
-        self.send(["stop", charge.slot, context.cancelled, context.interrupted, context.grace])
+        cancelled = context.cancelled and not context.fenced
+        self.send(["stop", charge.slot, cancelled, context.interrupted, context.fenced, context.grace])
 
     def send(self, message: Message) -> None:
         """Send a message, now or as soon as the child reads. Never waits."""

@@ -74,8 +74,15 @@ class Work:
 class Desk:
     """The jobs that one worker holds, and its threads."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(self, now: Callable[[], float], *, pumped: bool = False) -> None:
+        """Furnish it.
+
+        Args:
+            now: the wall clock.
+            pumped: its jobs are taken by one thread that passes them on, instead of by a runner for each.
+        """
         self._now = now
+        self._pumped = pumped
         self._lock = threading.Lock()
         self._claimer = threading.Condition(self._lock)
         self._runner = threading.Condition(self._lock)
@@ -85,6 +92,7 @@ class Desk:
         # Read without the lock by runners; changed with it.
         self._sleeping = False  # the claimer waits
         self._leaving = False  # a runner must ask the lock before it takes more
+        self._recount = False  # who takes many shall say anew how many
         # All of the following belongs to the lock.
         self._held: dict[int, Run] = {}
         self._orphans: set[Run] = set()
@@ -188,7 +196,16 @@ class Desk:
             self._stuck = stuck
             return self._missing()
 
+    def recount(self) -> None:
+        """Let the one who takes many at a time return, with nothing, to say how many they may be now."""
+        with self._lock:
+            self._recount = True
+            self._runner.notify_all()
+
     def _missing(self) -> int:
+        if self._pumped:  # the threads are elsewhere
+            self._runners = self._wanted
+            return 0
         missing = 0 if self.stopped.is_set() else max(0, self._wanted + self._stuck - self._runners)
         self._runners += missing
         self._leaving = self._runners > self._wanted + self._stuck
@@ -244,7 +261,7 @@ class Desk:
                 self._changed.notify_all()
 
     def take(self, most: int = 1) -> list[Run] | None:
-        """Wait for something to run; returns up to `most` runs, or `None`: come to an end."""
+        """Wait for something to run; returns up to `most` runs, none after a `recount`, or `None`: come to an end."""
         runs = [] if self._leaving else self._taken(most)
         return runs or self._wait_for_run(most)
 
@@ -270,6 +287,9 @@ class Desk:
                         return None
                     if runs := self._taken(most):
                         return runs
+                    if self._recount:
+                        self._recount = False
+                        return []
                     self._runner.wait()
             finally:
                 self._idle -= most
@@ -331,7 +351,7 @@ class Desk:
         return not (self._draining or self.stopped.is_set())
 
     def _room(self) -> int:
-        if not self._open:
+        if not (self._open and self._wanted):
             return 0
         surplus = max(0, self._runners - self._wanted - self._stuck)
         return max(0, self._idle - surplus - len(self._inbox))

@@ -193,6 +193,8 @@ def _workforce(situation: Situation) -> Iterator[Check]:
         return
     who = workers[0].id if len(workers) == 1 else f"{len(workers):,} workers"
     yield Check(name="workers", holds=True, sentence=f"Served by {who}.")
+    if situation.suspects:
+        yield _suspect(situation, workers)
     free, threads = _free(workers), sum(each.threads for each in workers)
     stuck = sum(each.stuck for each in workers)
     held = f"; {stuck:,} in code that was asked to stop and does not" if stuck else ""
@@ -210,6 +212,17 @@ def _workforce(situation: Situation) -> Iterator[Check]:
     in_turn = ahead < free or ahead == 0
     advice = "" if in_turn else f"`jobdeck priority N {situation.job.id}` moves it up; its priority is {situation.job.priority}"
     yield Check(name="turn", holds=in_turn, sentence=sentence if ahead else "No job is ahead of it.", advice=advice)
+
+
+def _suspect(situation: Situation, workers: Sequence[WorkerInfo]) -> Check:
+    """Of a job that a crash has interrupted: one of them kills, and a worker runs no two of them side by side."""
+    who = workers[0].id if len(workers) == 1 else f"each of {len(workers):,} workers"
+    tried = [situation.suspects[each.id] for each in workers if each.id in situation.suspects]
+    holds = len(tried) < len(workers)
+    what = "and none now" if not tried else f"and now job {tried[0]}" if len(workers) == 1 else f"now {len(tried):,} of them"
+    sentence = f"A crash has interrupted it; {who} runs one such job at a time, {what}."
+    advice = "" if holds else "it goes on when one of those has ended; one more `jobdeck worker` takes it at once"
+    return Check(name="suspect", holds=holds, sentence=sentence, advice=advice)
 
 
 def _nobody(situation: Situation) -> tuple[str, str]:

@@ -106,7 +106,8 @@ class Keeper:
             except Exception as error:  # a bug must not silently end the leases of running jobs
                 self._fence(held)
                 self.patience.wait(error)
-            self._wake.wait(self._upkeep.pause(KEEP if held else min(POLL, self._upkeep.rescue_every)))
+            longest = min(KEEP, self._settings.lease / 3) if held else min(POLL, self._upkeep.rescue_every)
+            self._wake.wait(self._upkeep.pause(longest))
 
     def _round(self, held: list[Run]) -> None:
         now = self._clock.monotonic()

@@ -101,9 +101,9 @@ class Nursery:
 
     def _ending_by_death(self, child: ChildProcess, charge: Charge) -> Ending:
         job, context, now = charge.job, charge.context, self._clock.now()
-        if context.cancelled:
+        if context.cancelled and not context.fenced:
             return Stop(job, charge.at, now)
-        if context.interrupted:
+        if context.interrupted or context.fenced:
             return Release(job, charge.at, now)
         if not child.ready:
             return failure(job, charge.at, self._clock, self._random, ChildNotStarted(child.why_not_ready))

@@ -249,6 +249,8 @@ def load_apps(apps: Iterable[str]) -> None:
             if error.name == app or app.startswith(f"{error.name}."):
                 raise AppNotLoaded(app, f"there is no module {error.name!r} in {here} or on the Python path") from None
             raise AppNotLoaded(app, f"it imports {error.name!r}, which is not installed") from None
+        except SystemExit as error:  # a script, perhaps, that parses a command line
+            raise AppNotLoaded(app, f"its import ended the program (SystemExit: {error})") from error
         except Exception as error:
             raise AppNotLoaded(app, f"its import raised {type(error).__name__}: {error}") from error
 

@@ -170,4 +170,10 @@ def _dotenv(folder: Path) -> dict[str, str]:
         return {}
     from dotenv import dotenv_values  # imported late: most folders have no such file
 
-    return {name: value for name, value in dotenv_values(path).items() if value is not None and name.startswith(PREFIX)}
+    try:
+        found = dotenv_values(path)
+    except UnicodeDecodeError:
+        raise InvalidSetting(".env", str(path), "it is not UTF-8 text") from None
+    except OSError as error:
+        raise InvalidSetting(".env", str(path), f"it cannot be read ({error.strerror})") from None
+    return {name: value for name, value in found.items() if value is not None and name.startswith(PREFIX)}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from .jobs import IfParentFails, Job, WorkerInfo
 from .states import State
@@ -56,6 +56,8 @@ class Situation:
     parents: Sequence[Parent] = ()
     """The jobs that it still waits for."""
     if_parent_fails: IfParentFails = IfParentFails.CANCEL
+    suspects: Mapping[str, int] = field(default_factory=dict)
+    """Worker → the job that it runs and that a crash has interrupted before; told where the job itself is such a one."""
     ahead: int | None = None
     """Ready jobs that the same workers claim first, counted up to one more than `AHEAD_COUNTED`."""
     pace: Pace | None = None

@@ -25,8 +25,10 @@ SAMPLE_EVERY = 15.0
 """Seconds between two looks whether this minute has its sample of the queues' depth."""
 PRUNE_AGAIN = 0.5
 """Seconds until the next round where one has left something over."""
-PRUNE_ROUND = 0.2
-"""Seconds that a round of pruning may take: leases are renewed by the same thread."""
+ROUND = 0.2
+"""Seconds that a round of what may be without number takes, about: leases are renewed by the same thread."""
+SOON = 0.001
+"""Seconds until the next round where one of these has left something over."""
 WORKERS_KEPT = 3600.0
 """Seconds that a worker which died without a word is still shown."""
 LOG_EVERY = 5.0
@@ -47,6 +49,7 @@ class Upkeep:
         self._rescue_at = self._sample_at = self._log_at = 0.0
         self._prune_at = clock.monotonic() + PRUNE_EVERY
         self._next_tick: float | None = None
+        self._more = False
 
     @property
     def rescue_every(self) -> float:
@@ -54,23 +57,29 @@ class Upkeep:
         return min(RESCUE_EVERY, self._settings.lease / 2)
 
     def pause(self, longest: float) -> float:
-        """How many seconds may pass until the next call of `tick`: `longest`, or less where a schedule is due sooner."""
+        """How many seconds may pass until the next call of `tick`: `longest`, or less where something is due sooner."""
+        if self._more:
+            return SOON
         if self._next_tick is None:
             return longest
         return min(longest, max(0.001, self._next_tick - self._clock.now()))
 
     def tick(self) -> list[int]:
-        """Do what is due now; returns the ids of rescued jobs."""
+        """Do what is due now, for a moment; returns the ids of rescued jobs."""
         now = self._clock.monotonic()
+        end, self._more = now + ROUND, False
         self._next_tick = run_due(self._store, self._clock)
         # The claimer does it on time, unless all its threads are busy.
-        while self._store.expire_jobs():
-            pass
+        while not self._more and self._store.expire_jobs():
+            self._more = self._clock.monotonic() >= end
         rescued: list[int] = []
         if now >= self._rescue_at:
             self._rescue_at = now + self.rescue_every
             while step := self._store.rescue_jobs():  # short transactions, until the last one
                 rescued += step
+                if self._clock.monotonic() >= end:
+                    self._rescue_at, self._more = now, True
+                    break
             if rescued:
                 logger.warning("Rescued %d jobs whose worker died or stalled: %s", len(rescued), rescued)
         if now >= self._sample_at:
@@ -90,7 +99,7 @@ class Upkeep:
 
         What is left over then is next soon.
         """
-        end = self._clock.monotonic() + PRUNE_ROUND
+        end = self._clock.monotonic() + ROUND
         removed = 0
         for _, n in prune_steps(self._store, rules_of(self._settings)):
             removed += n

@@ -8,7 +8,7 @@ To the child::
 
     ["hello", {…}]                                    what to load, and how many threads
     ["run", [job, …]]                                 see `job_row`
-    ["stop", slot, cancelled, interrupted, grace]     see `Context.ask_to_stop`
+    ["stop", slot, cancelled, interrupted, lost, grace]   see `Context.ask_to_stop`
     ["recall", [slot, …]]                             give back those that have not begun
     ["threads", n]
     ["where", slot]                                   where is its code? See `frames.py`

@@ -89,7 +89,7 @@ class Worker:
         self._host = socket.gethostname()
         self.id = f"{self._host}:{os.getpid()}:{uuid4().hex[:6]}"
         self._started_at = self._clock.now()
-        self._desk = Desk(self._clock.now)
+        self._desk = Desk(self._clock.now, pumped=self.processes > 0)
         self._pump = Pump(self._desk, self._children, self._clock)
         self._logs = Logs(self._store)
         self._keeper = Keeper(self._desk, self._store, self._settings, self._clock, self._logs, self._info, self._replace)
@@ -152,11 +152,15 @@ class Worker:
 
     def resize(self, threads: int) -> None:
         """Run up to `threads` jobs at once, in each process, from now on. Running jobs are not disturbed."""
-        self._children.resize(threads, self._pump.wake)
+        self._children.resize(threads, self._resized)
         # With processes an `async` job takes one of the threads of a child.
         self._desk.allow_tasks(0 if self.processes or not threads else self._settings.coroutines)
         self._open(self._desk.resize(threads * max(1, self.processes)))
         self._keeper.wake()
+
+    def _resized(self) -> None:
+        self._pump.wake()
+        self._desk.recount()
 
     def _replace(self, stuck: list[Run]) -> None:
         """Code that does not stop keeps its thread; another one takes its place, so that the rest goes on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -200,6 +201,28 @@ class Bench:
     def counts(self) -> dict[State, int]:
         """Jobs by state, from the overview."""
         return {state: n for state, n in Counter(self.store.overview(seconds=60, slots=6, lease=30).counts).items() if n}
+
+
+def steps_of(act: Callable[[], object]) -> int:
+    """How many steps of SQLite's virtual machine it takes, in a thread that opens a connection of its own."""
+    steps = 0
+
+    def count() -> bool:
+        nonlocal steps
+        steps += 10
+        return False
+
+    def watch(connection: apsw.Connection) -> None:
+        connection.set_progress_handler(count, 10)
+
+    apsw.connection_hooks.append(watch)
+    try:
+        thread = threading.Thread(target=act)
+        thread.start()
+        thread.join()
+    finally:
+        apsw.connection_hooks.remove(watch)
+    return steps
 
 
 def open_sqlite(path: Path, clock: FakeClock) -> Store:

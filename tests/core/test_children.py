@@ -11,9 +11,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
+import apsw
 import pytest
 from tests.core.helpers import wait_until
 
@@ -249,6 +252,28 @@ def test_a_job_that_does_not_stop_in_the_grace_is_killed_and_given_back(queue: Q
     for job in (deaf, spin):
         assert (queue.get(job.id).state, queue.get(job.id).attempt) == (State.PENDING, 0)
         assert outcomes(queue, job) == [Outcome.RELEASED]
+
+
+@pytest.mark.parametrize(("kind", "processes"), [("loop", 1), ("iso.polite", 0), ("iso.spin", 0), ("deaf", 1)])
+def test_a_job_that_stops_because_its_lease_could_not_be_renewed_is_not_cancelled_but_runs_again(
+    queue: Queue, note: Path, kind: str, processes: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("jobdeck.store.sqlite.opening.BUSY_TIMEOUT", 0.1)
+    made = queue.enqueue(kind, {"note": str(note)}, max_attempts=2)
+    queue.settings = replace(queue.settings, lease=0.6)
+    with Worker(queue, threads=1, processes=processes) as worker, closing(apsw.Connection(str(queue.where))) as other:
+        (pid,) = pids(note)
+        other.execute("BEGIN IMMEDIATE")  # some other program, for longer than the lease
+        wait_until(lambda: "ended before it could be renewed" in caplog.text, what="the fence")
+        if kind == "deaf":
+            os.kill(pid, signal.SIGKILL)
+        elif kind == "iso.spin":
+            wait_until(lambda: not alive(pid), what="the end of the code")
+        other.execute("ROLLBACK")
+        assert len(pids(note, 2)) == 2
+        worker.stop(grace=0.5)
+    assert outcomes(queue, made)[0] is Outcome.RELEASED
+    assert queue.get(made.id).state is State.PENDING
 
 
 PROGRAM = """
@@ -505,6 +530,32 @@ def test_the_threads_of_a_pool_grow_and_shrink_together(queue: Queue, tmp_path: 
         for path in notes:
             go(path)
         wait_until(lambda: queue.count("state:completed") == 6)
+
+
+def test_a_pool_that_has_shrunk_goes_on_with_fewer_threads(queue: Queue, tmp_path: Path) -> None:
+    notes = [tmp_path / f"note{n}" for n in range(6)]
+
+    def begun() -> int:
+        return sum(path.exists() for path in notes)
+
+    with Worker(queue, threads=4, processes=1) as worker:
+        queue.enqueue_each("who", [{}] * 50)
+        assert worker.wait_idle(20)
+        worker.resize(2)
+        jobs = [queue.enqueue("held", {"note": str(path)}) for path in notes]
+        wait_until(lambda: begun() == 2)
+        go(notes[0])
+        wait_until(lambda: begun() == 3)
+        worker.resize(0)
+        for path in notes:
+            go(path)
+        wait_until(lambda: queue.count("state:running") == 0)
+        late = queue.enqueue("who", priority=9)
+        queue.wake()
+        assert queue.wait(late.id, timeout=0.3).state is State.PENDING
+        worker.resize(1)
+        for job in (*jobs, late):
+            assert queue.wait(job.id, timeout=10).state is State.COMPLETED
 
 
 def test_a_job_whose_lease_has_ended_is_not_sent_to_a_child(pump: Started, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,6 +64,12 @@ def test_a_setting_that_cannot_be_used_is_named_with_the_reason(name: str, value
     assert name in str(caught.value)
 
 
+def test_a_file_of_settings_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"JOBDECK_APP=caf\xe9\n")
+    with pytest.raises(InvalidSetting, match=r"\.env='.*/\.env' cannot be used: it is not UTF-8 text"):
+        Settings.load({}, folder=tmp_path)
+
+
 def test_a_heartbeat_comes_at_least_three_times_in_a_lease() -> None:
     assert Settings(lease=30).heartbeat_every == 10
     assert Settings(lease=30, heartbeat=25).heartbeat_every == 10
@@ -205,6 +211,7 @@ def test_a_kind_is_named_by_its_module_and_function(kinds: Registry) -> None:
         ("import not_installed_at_all", "app_a", "'not_installed_at_all', which is not installed"),
         ("1 / 0", "app_b", "ZeroDivisionError"),
         (None, "missing.py", "no such file"),
+        ("import sys; sys.exit(3)", "app_c", r"its import ended the program \(SystemExit: 3\)"),
     ],
 )
 def test_an_app_that_cannot_be_loaded_says_why(

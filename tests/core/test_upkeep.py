@@ -87,6 +87,50 @@ def test_a_long_history_is_pruned_in_rounds_that_leave_time_for_leases(bench: Be
     assert bench.counts() == {State.COMPLETED: 200}
 
 
+def test_many_expired_jobs_are_ended_in_rounds_that_leave_time_for_leases(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.enqueue(*[new(expires_at=bench.clock.now() + 5)] * 3500)
+    bench.clock.advance(10)
+    upkeep = Upkeep(bench.store, Settings(), bench.clock)
+    expire = bench.store.expire_jobs
+
+    def slow(limit: int = 1000) -> int:
+        bench.clock.advance(0.3)
+        return expire(limit)
+
+    monkeypatch.setattr(bench.store, "expire_jobs", slow)
+    upkeep.tick()
+    assert bench.counts() == {State.PENDING: 2500, State.FAILED: 1000}
+    assert upkeep.pause(1.0) < 0.01  # the rest follows at once
+    for _ in range(4):
+        upkeep.tick()
+    assert bench.counts() == {State.FAILED: 3500}
+    assert upkeep.pause(1.0) == 1.0
+
+
+def test_many_jobs_of_the_dead_are_rescued_in_rounds_that_leave_time_for_leases(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.enqueue(*[new()] * 250)
+    assert len(bench.claim(250)) == 250
+    bench.clock.advance(31)
+    upkeep = Upkeep(bench.store, Settings(), bench.clock)
+    rescue = bench.store.rescue_jobs
+
+    def slow(limit: int = 100) -> list[int]:
+        bench.clock.advance(0.3)
+        return rescue(limit)
+
+    monkeypatch.setattr(bench.store, "rescue_jobs", slow)
+    assert len(upkeep.tick()) == 100
+    assert upkeep.pause(1.0) < 0.01
+    assert len(upkeep.tick()) + len(upkeep.tick()) == 150
+    upkeep.tick()
+    assert bench.counts() == {State.PENDING: 250}
+    assert upkeep.pause(1.0) == 1.0
+
+
 # -- the write-ahead log -----------------------------------------------------------------------------
 
 

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests.core.helpers import wait_until
 
 from jobdeck import GiveUp, Job, Outcome, Queue, Registry, Settings, Snooze, State, StoreBusy, Worker, context
 from jobdeck.registry import job
+from jobdeck.upkeep import Upkeep
 
 
 @pytest.fixture
@@ -304,6 +306,30 @@ def test_a_worker_outlives_a_database_that_is_busy_for_a_while(
     (done,) = finish(queue, queue.enqueue("fine"))
     assert done.state is State.COMPLETED
     assert next(failures, None) is None
+
+
+@pytest.mark.parametrize("lease", [0.2, 0.6, 30.0])
+def test_leases_are_renewed_in_time_however_short_they_are(
+    queue: Queue, kinds: Registry, lease: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds: list[float] = []
+
+    def pause(self: Upkeep, longest: float) -> float:
+        rounds.append(longest)
+        return longest
+
+    monkeypatch.setattr(Upkeep, "pause", pause)
+    queue.settings = replace(queue.settings, lease=lease)
+
+    @job(name="long", registry=kinds)
+    def long() -> None:
+        seen = len(rounds)
+        while len(rounds) < seen + 3:
+            context().sleep(0.01)
+
+    (done,) = finish(queue, queue.enqueue("long"))
+    assert done.state is State.COMPLETED
+    assert min(rounds) <= lease / 3
 
 
 def test_an_idle_worker_starts_a_job_of_another_program_at_once(queue: Queue, kinds: Registry) -> None:

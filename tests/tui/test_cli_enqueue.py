@@ -64,6 +64,7 @@ def test_every_option_of_a_job_arrives(deck: CommandLine) -> None:
         (("tasks.send", "to=" + "x" * 70_000), "JOBDECK_MAX_ARGS_BYTES"),
         (("tasks.send", "--args", "[1]"), "object"),
         (("tasks.send", "--args", "{"), "JSON"),
+        (("tasks.send", "--args", '{"to": ' + "[" * 20_000), "--args is nested too deep."),
     ],
 )
 def test_a_job_that_cannot_run_is_refused_in_one_sentence(deck: CommandLine, words: tuple[str, ...], told: str) -> None:

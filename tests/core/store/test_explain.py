@@ -41,6 +41,22 @@ def test_a_ready_job_with_a_free_thread_is_about_to_start(bench: Bench) -> None:
     assert [check.name for check in told.checks] == ["due", "paused", "workers", "threads", "turn"]
 
 
+def test_a_job_that_a_crash_has_interrupted_waits_while_each_worker_runs_another_such_job(bench: Bench) -> None:
+    first, second = bench.running(), bench.running()
+    bench.crash(first, second)
+    report(bench)
+    assert blockers(bench, first) == []
+    bench.claim(worker="w1")
+    (check,) = why(bench, second).blockers
+    assert check.name == "suspect"
+    assert check.sentence == f"A crash has interrupted it; w1 runs one such job at a time, and now job {first.id}."
+    assert bench.claim(1, suspects=False) == []
+    report(bench, "w2")
+    assert blockers(bench, second) == []
+    (other,) = bench.enqueue()
+    assert blockers(bench, other, kind_limit=9) == []
+
+
 def test_a_job_that_does_not_exist_has_no_situation(bench: Bench) -> None:
     assert bench.store.insight.situation(404, 30.0) is None
 

@@ -513,6 +513,56 @@ def test_a_chain_that_was_cancelled_as_one_comes_back_as_one(bench: Bench) -> No
     assert everything(bench) == before
 
 
+@pytest.mark.parametrize("steps", [1, 4], ids=["at once", "in steps"])
+@pytest.mark.parametrize("newest_first", [True, False])
+@pytest.mark.parametrize("act", ["cancel_jobs", "delete_jobs"])
+def test_those_that_wait_come_back_with_those_they_wait_for_whichever_part_holds_which(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, act: str, newest_first: bool, steps: int
+) -> None:
+    monkeypatch.setattr("jobdeck.store.people.page.PART_JOBS", 3)
+    parents = [bench.in_state(State.SCHEDULED) for _ in range(7)]
+    children = [waiting(bench, parent) for parent in parents]
+    for child in children:
+        waiting(bench, child)
+    before = everything(bench)
+    ids = [row[0] for row in bench.rows(f"SELECT id FROM jobdeck_jobs ORDER BY id {'DESC' if newest_first else ''}")]
+    begun = None
+    for step in range(steps):
+        length = -(-len(ids) // steps)
+        begun = getattr(bench.store, act)(ids[step * length : (step + 1) * length], by=By("ann", begun)).act
+    for _ in range(2):
+        undoing = bench.store.journal.undo(begun)
+        assert undoing.refused == {}
+        assert everything(bench) == before
+        bench.store.journal.redo(begun)
+        assert set(bench.counts()) <= {State.CANCELLED}
+
+
+def test_a_deleted_job_does_not_come_back_as_ready_while_one_that_it_waited_for_is_deleted(bench: Bench) -> None:
+    parent = keyed(bench, "nightly")
+    child = waiting(bench, parent)
+    act = bench.store.delete_jobs([child.id, parent.id]).act
+    other = keyed(bench, "nightly")
+    undoing = bench.store.journal.undo(act)
+    assert undoing.done == ()
+    assert str(undoing.refused[child.id]) == f"Job {child.id} waited for job {parent.id}, which was deleted."
+    bench.store.cancel_jobs([other.id])
+    assert sorted(bench.store.journal.undo(act).done) == [parent.id, child.id]
+    assert (bench.get(parent), bench.get(child)) == (parent, child)
+
+
+@pytest.mark.parametrize("act", [cancel, delete])
+def test_a_waiting_job_stays_away_while_another_act_has_deleted_one_that_it_waited_for(bench: Bench, act: Step) -> None:
+    parent = bench.in_state(State.SCHEDULED)
+    child = waiting(bench, parent)
+    first = act(bench, child).act
+    deletion = delete(bench, parent).act
+    assert refusal(bench, act_id=first) == f"Job {child.id} waited for job {parent.id}, which was deleted."
+    bench.store.journal.undo(deletion)
+    assert bench.store.journal.undo(first).done == (child.id,)
+    assert bench.get(child) == child
+
+
 # -- which act ------------------------------------------------------------------------------------------------------------
 
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-
-import apsw
 import pytest
-from tests.core.helpers import Bench, new
+from tests.core.helpers import Bench, new, steps_of
 
 from jobdeck import Job, Outcome, Reason, State
 
@@ -48,28 +44,6 @@ def test_a_heartbeat_brings_the_word_that_a_job_shall_stop(bench: Bench) -> None
 def test_a_heartbeat_of_nothing_finds_nothing(bench: Bench) -> None:
     renewal = bench.store.heartbeat_jobs([], 30)
     assert (renewal.lost, renewal.cancelling) == (frozenset(), frozenset())
-
-
-def steps_of(act: Callable[[], object]) -> int:
-    """How many steps of SQLite's virtual machine it takes, in a thread that opens a connection of its own."""
-    steps = 0
-
-    def count() -> bool:
-        nonlocal steps
-        steps += 10
-        return False
-
-    def watch(connection: apsw.Connection) -> None:
-        connection.set_progress_handler(count, 10)
-
-    apsw.connection_hooks.append(watch)
-    try:
-        thread = threading.Thread(target=act)
-        thread.start()
-        thread.join()
-    finally:
-        apsw.connection_hooks.remove(watch)
-    return steps
 
 
 @pytest.mark.sqlite

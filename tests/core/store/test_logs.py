@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tests.core.helpers import Bench
+from contextlib import suppress
+
+import pytest
+from tests.core.helpers import Bench, steps_of
 
 
 def test_lines_read_back_in_the_order_they_were_written(bench: Bench) -> None:
@@ -37,3 +40,38 @@ def test_a_limit_keeps_the_newest_and_after_continues(bench: Bench) -> None:
 def test_lines_for_a_job_that_is_gone_are_not_kept(bench: Bench) -> None:
     bench.store.append_logs([(999, 1, 0.0, "out", "late")], 1000)
     assert bench.rows("SELECT * FROM jobdeck_logs") == []
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize("attempt", [1, 2])
+def test_a_line_more_costs_the_same_however_long_the_log_is(bench: Bench, attempt: int) -> None:
+    job, other = bench.running(), bench.running()
+    for each in range(1, attempt + 1):
+        for _ in range(5):
+            bench.store.append_logs([(job.id, each, 0.0, "out", "x" * 50)] * 2000, 500_000)
+    bench.store.append_logs([(other.id, 1, 0.0, "out", "x" * 50)] * 2, 500_000)
+    long = steps_of(lambda: bench.store.append_logs([(job.id, attempt, 0.0, "out", "y" * 50)], 500_000))
+    short = steps_of(lambda: bench.store.append_logs([(other.id, 1, 0.0, "out", "y" * 50)], 500_000))
+    assert long < 1.5 * short
+    lines = bench.store.read_logs(job.id, attempt=attempt, limit=20_000)
+    assert (len(lines), lines[-1].text[0]) == (10_000, "y")
+
+
+def test_what_was_rolled_back_does_not_count(bench: Bench) -> None:
+    job = bench.running()
+    bench.store.append_logs([(job.id, 1, 0.0, "out", "a" * 30)], 100)
+    for _ in range(3):
+        with suppress(ZeroDivisionError), bench.store.transaction():
+            bench.store.append_logs([(job.id, 1, 0.0, "out", "b" * 60)], 100)
+            raise ZeroDivisionError
+    bench.store.append_logs([(job.id, 1, 0.0, "out", "c" * 30)], 100)
+    assert [line.text[0] for line in bench.store.read_logs(job.id)] == ["a", "c"]
+
+
+def test_a_second_process_goes_on_where_the_first_has_left_the_log(bench: Bench) -> None:
+    job = bench.running()
+    bench.store.append_logs([(job.id, 1, 0.0, "out", f"{n:010}") for n in range(4)], 55)
+    again = bench.again()
+    again.append_logs([(job.id, 1, 0.0, "out", f"{n:010}") for n in range(4, 7)], 55)
+    again.close()
+    assert [int(line.text) for line in bench.store.read_logs(job.id)] == [2, 3, 4, 5, 6]

@@ -168,6 +168,8 @@ def read_arguments(kind: str, pairs: Sequence[str], args_json: str | None) -> di
             given_args = json.loads(args_json)
         except ValueError as problem:
             raise Refused(f"--args is not JSON: {problem}.") from None
+        except RecursionError:
+            raise Refused("--args is nested too deep.") from None
         if not isinstance(given_args, dict):
             raise Refused("--args takes a JSON object with the arguments by name.")
         args = given_args

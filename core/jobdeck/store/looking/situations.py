@@ -43,6 +43,7 @@ _RUNS = """
 SELECT queue, kind, bucket, sum(n) FROM jobdeck_metrics
  WHERE width IN (5, 60) AND slot >= ? AND measure = 'run' GROUP BY 1, 2, 3
 """
+_SUSPECTS = "SELECT worker, min(id) FROM jobdeck_jobs WHERE state = 'running' AND crashes > 0 GROUP BY worker"
 _PARENTS = """
 SELECT wait.parent, job.state FROM jobdeck_waits AS wait LEFT JOIN jobdeck_jobs AS job ON job.id = wait.parent
  WHERE wait.child = ? ORDER BY coalesce(job.state IN ('failed', 'cancelled'), false) DESC, wait.parent LIMIT 1000
@@ -82,6 +83,7 @@ def read_situation(connection: Sql, dialect: Dialect, job: Job, workers: Sequenc
         rate_free_in=_rate_free_in(connection, job.queue, rate, period, moment.lease_now),
         parents=[Parent(id=row[0], state=row[1] and State(row[1])) for row in connection.execute(_PARENTS, (job.id,))],
         if_parent_fails=IfParentFails(if_parent_fails),
+        suspects={row[0]: row[1] for row in connection.execute(_SUSPECTS)} if ready and job.crashes else {},
         ahead=_ahead(connection, dialect, job, takers, now, moment.ageing) if ready else None,
         pace=_pace(connection, takers, now) if ready else None,
     )

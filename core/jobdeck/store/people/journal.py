@@ -15,12 +15,14 @@ from ..records import Row
 from . import arrangements, deeds, deletion, edits, pauses
 from .acts import cancelled_children
 from .deeds import is_child
+from .graves import states_of_deleted
 from .house import House, Sql, rows_of
 from .page import add_part, packed, trim, unpacked
 from .turn import Entry, Turn
 
 _COLUMNS = "id, at, who, act, n, kept, told, undone, undone_at, undone_by"
-_PARTS = "SELECT part FROM jobdeck_journal_parts WHERE act = ? AND undone = ? ORDER BY part"
+# The newest first: what was done last is undone first, and what was undone last is done again first.
+_PARTS = "SELECT part FROM jobdeck_journal_parts WHERE act = ? AND undone = ? ORDER BY part DESC"
 # Those that fit into so many bytes together, and one that goes beyond. Nothing is read of the others but their length.
 _NEWEST_PARTS = """
 WITH told AS (
@@ -155,14 +157,22 @@ class KeptJournal(Journal):
         done: list[int | str] = []
         refused: Refused = {}
         try:
-            for part in parts:
-                turned, left = self._house.repeat(partial(self._take_one, act, part, redo=redo))
-                done += turned
-                refused |= left
+            while parts:
+                before, refused = len(done), {}
+                for part in parts:
+                    turned, left = self._house.repeat(partial(self._take_one, act, part, redo=redo))
+                    done = turned + done  # told in the order of the act
+                    refused |= left
+                # What was refused may have missed a job that came back after it.
+                parts = self._left(act, redo=redo) if refused and len(done) > before else []
         finally:  # what is done is done, also where a later part fails
             if done:
                 self._ring()
         return done, refused
+
+    def _left(self, act: int, *, redo: bool) -> list[int]:
+        with self._house.reading() as connection:
+            return [row[0] for row in rows_of(connection, _PARTS, (act, redo))]
 
     def _take_one(self, act: int, part: int, *, redo: bool) -> tuple[list[int | str], Refused]:
         refused: Refused = {}
@@ -188,7 +198,7 @@ def _take_part(house: House, connection: Sql, act: int, part: int, refused: Refu
     if not rows:
         return []  # somebody else has just done it
     operation, at, before = rows[0]
-    turn = Turn.begin(house, connection)
+    turn = Turn.begin(house, connection, states_of_deleted)
     # The lowest id first: a job may wait for one of a lower id that comes back with it.
     entries = sorted(unpacked(before), key=lambda entry: entry[0])
     forgotten = 0

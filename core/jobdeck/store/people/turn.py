@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,12 +26,20 @@ class Turn:
     connection: Sql
     now: float
     tally: Tally
+    graves: Callable[[Sql], Mapping[int, State]]
     _columns: dict[str, str] = field(default_factory=dict)
+    _deleted: list[Mapping[int, State]] = field(default_factory=list)
 
     @classmethod
-    def begin(cls, house: House, connection: Sql) -> Turn:
-        """Begin to change jobs in the connection's open transaction."""
-        return cls(house, connection, house.now(connection), house.tally())
+    def begin(cls, house: House, connection: Sql, graves: Callable[[Sql], Mapping[int, State]] = lambda connection: {}) -> Turn:
+        """Begin to change jobs in the connection's open transaction; `graves` finds the deleted, see `deleted`."""
+        return cls(house, connection, house.now(connection), house.tally(), graves)
+
+    def deleted(self) -> Mapping[int, State]:
+        """The jobs that people have deleted and that could come back, each with its state when that was."""
+        if not self._deleted:
+            self._deleted.append(self.graves(self.connection))
+        return self._deleted[0]
 
     def columns(self, table: str) -> str:
         """A table's stored columns, as SQL lists them: all but those that the database computes."""
@@ -92,7 +100,7 @@ def wait_again(
         due: when it is due, once it does not wait any more.
         policy: what becomes of it when one of them fails.
         orphaned: it was cancelled for a parent's sake, which therefore has to be there again. Otherwise a parent that is
-            not there has completed and was pruned.
+            not there, and that nobody has deleted, has completed and was pruned.
 
     Raises:
         MovedOn: a parent has failed, was cancelled or removed, and with it the job would have been cancelled.
@@ -105,6 +113,8 @@ def wait_again(
         state = states.get(parent)
         if state is None and orphaned:
             raise MovedOn(job_id, f"waited for job {parent}, which is gone")
+        if state is None and turn.deleted().get(parent, State.COMPLETED) is not State.COMPLETED and policy != IfParentFails.RUN:
+            raise MovedOn(job_id, f"waited for job {parent}, which was deleted")
         if state is None or state == State.COMPLETED:
             continue
         if state in (State.FAILED, State.CANCELLED):

@@ -35,8 +35,8 @@ from .connection import Connections
 from .guest import guest
 from .house import SqliteHouse
 from .intake import Intake
+from .logs import Logs
 from .looks import DUE, Looks
-from .rows import storable
 from .schedules import PAST
 from .work import Work
 
@@ -73,6 +73,7 @@ class SqliteStore(PartedStore):
         self._claims = Claims(self._connections, self._clock, random or Random())
         self._work = self._endings = Work(self._connections, self._clock, self._doorbell.ring)
         self._intake = self._for_guests = Intake(self._connections, self._clock)
+        self._logs = Logs(self._connections)
         self._house = house = SqliteHouse(self._connections, self._clock)
         self._acts = Acts(house)
         self._looks = Looks(self._connections, self._clock)
@@ -139,20 +140,7 @@ class SqliteStore(PartedStore):
         return self._looks.next_due_at()
 
     def append_logs(self, lines: Sequence[tuple[int, int, float, str, str]], keep_bytes: int) -> None:
-        rows = [(job_id, attempt, at, storable(level), storable(text)) for job_id, attempt, at, level, text in lines]
-        with self._connections.writing() as connection:
-            # A worker that lost its lease may log for a job that has been deleted since.
-            connection.executemany(
-                "INSERT INTO jobdeck_logs (job_id, attempt, at, level, text)"
-                " SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 FROM jobdeck_jobs WHERE id = ?1)",
-                rows,
-            )
-            for job_id, attempt in {(line[0], line[1]) for line in lines}:
-                connection.execute(
-                    "DELETE FROM jobdeck_logs WHERE id IN (SELECT id FROM (SELECT id, sum(octet_length(text))"
-                    " OVER (ORDER BY id DESC) AS kept FROM jobdeck_logs WHERE job_id = ? AND attempt = ?) WHERE kept > ?)",
-                    (job_id, attempt, keep_bytes),
-                )
+        self._logs.append(lines, keep_bytes)
 
     # -- looking --------------------------------------------------------------------------------
 
