@@ -10,10 +10,7 @@ from pathlib import Path
 from random import Random
 
 from ...clock import Clock, SystemClock
-from ...jobs import (
-    Job,
-    NewJob,
-)
+from ...jobs import Job, NewJob
 from ...query import Condition
 from ...states import State
 from ..base import Answerer
