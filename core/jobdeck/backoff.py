@@ -63,5 +63,5 @@ def read_bounds(text: str) -> Bounds | None:
     """The bounds of their stored form; unreadable ones count as none, so that one bad row stops no other."""
     try:
         return bounds_of(json.loads(text))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

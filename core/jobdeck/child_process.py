@@ -86,6 +86,8 @@ class ChildProcess:
         self.idle_since = time.monotonic()
         self.term_at: float | None = None
         self.kill_at: float | None = None
+        self.stuck = 0
+        """Threads of it whose code was asked to stop and does not; each has a substitute."""
         self.asked = False
         """Whether its isolated job was asked to stop."""
         self.tail = ""

@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -87,8 +87,8 @@ class Children:
 
     @property
     def threads(self) -> int:
-        """How many jobs the pool runs at once."""
-        return self.processes * self._nursery.threads
+        """How many jobs the pool runs at once; those whose code does not stop are not counted against it."""
+        return self.processes * self._nursery.threads + self._pool.stuck
 
     @property
     def pids(self) -> list[int]:
@@ -144,6 +144,15 @@ class Children:
 
         if self.processes:
             self._call(resize)
+
+    def replace_stuck(self, jobs: Collection[int], done: Callable[[], None]) -> None:
+        """Let another thread of its child take the place of each job whose code does not stop; `done` is called then."""
+
+        def replace() -> None:
+            self._pool.replace_stuck(jobs)
+            done()
+
+        self._call(replace)
 
     def recall(self) -> None:
         """Have all come back that has not begun, now and from here on."""

@@ -204,7 +204,7 @@ class Desk:
 
     def _missing(self) -> int:
         if self._pumped:  # the threads are elsewhere
-            self._runners = self._wanted
+            self._runners = self._wanted + self._stuck
             return 0
         missing = 0 if self.stopped.is_set() else max(0, self._wanted + self._stuck - self._runners)
         self._runners += missing

@@ -169,7 +169,7 @@ class Job:
         """
         try:
             value = json.loads(self.args_json)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise PayloadUnreadable(self.id) from None
         if not isinstance(value, dict):
             raise PayloadUnreadable(self.id)
@@ -187,7 +187,7 @@ class Job:
             return None
         try:
             return json.loads(self.result_json)
-        except ValueError:
+        except (ValueError, RecursionError):
             return self.result_json
 
 
@@ -493,7 +493,7 @@ class Schedule:
         """The arguments as JSON read them; the stored text itself if it is not JSON."""
         try:
             return json.loads(self.args_json)
-        except ValueError:
+        except (ValueError, RecursionError):
             return self.args_json
 
 

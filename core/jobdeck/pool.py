@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
+from collections.abc import Collection
 from queue import SimpleQueue
 
 from .child_process import SLOTS, Charge, ChildProcess
@@ -28,6 +29,8 @@ class Pool:
     def __init__(self, nursery: Nursery, size: int) -> None:
         self._nursery = nursery
         self.size = size
+        self.stuck = 0
+        """Threads, of all children, that are lost to code that does not stop."""
         self.opened: SimpleQueue[JobdeckError | None] = SimpleQueue()
         """Receives one word: `None` when every process is ready for the first time, or why one is not."""
         self._opening = size > 0
@@ -38,7 +41,8 @@ class Pool:
         self._look_at = 0.0
 
     def begin(self, charge: Charge) -> None:
-        """Take a job; `give_out` sends it on."""
+        """Take a job; `give_out` sends it on. Its time begins: nearly, for it may wait a moment for a thread."""
+        charge.context.begin()
         self._waiting.append(charge)
 
     def give_out(self) -> None:
@@ -47,10 +51,10 @@ class Pool:
             return
         ready = [child for child in self._nursery.each(isolate=False) if child.ready]
         given: dict[ChildProcess, list[Charge]] = {child: [] for child in ready}
-        loads = {child: len(child.held) for child in ready}
+        loads = {child: len(child.held) - child.stuck for child in ready}
         while self._waiting and ready:
             child = min(loads, key=loads.__getitem__)
-            if loads[child] >= SLOTS:
+            if loads[child] + child.stuck >= SLOTS:
                 break
             loads[child] += 1
             given[child].append(self._waiting.popleft())
@@ -77,7 +81,20 @@ class Pool:
         """Let each process run up to `threads` jobs at once."""
         self._nursery.threads = threads
         for child in self._nursery.each(isolate=False):
-            child.send(["threads", threads])
+            child.send(["threads", self._threads(child)])
+
+    def replace_stuck(self, jobs: Collection[int]) -> None:
+        """The code of these jobs does not stop: another thread takes the place of each."""
+        self.stuck = 0
+        for child in self._nursery.each(isolate=False):
+            stuck = sum(charge.job.id in jobs and child.has_begun(charge) for charge in child.held.values())
+            if stuck != child.stuck:
+                child.stuck = stuck
+                child.send(["threads", self._threads(child)])
+            self.stuck += stuck
+
+    def _threads(self, child: ChildProcess) -> int:
+        return self._nursery.threads + child.stuck
 
     # -- what comes back --------------------------------------------------------------------------
 
@@ -105,14 +122,14 @@ class Pool:
 
     def buried(self, child: ChildProcess) -> None:
         """A child is gone."""
-        if not child.ready:
+        if not (child.ready or self._nursery.recalled):  # otherwise it was ended on purpose
             self._not_started(ChildNotStarted(child.why_not_ready))
 
     # -- keeping it whole -------------------------------------------------------------------------
 
     def tend(self, now: float) -> None:
         """Do what is due: replace the dead, move what is stuck."""
-        if not self._nursery.closing and not self._refused and now >= self._start_at:
+        if self._replaces and now >= self._start_at:
             try:
                 for _ in range(self.size - len(list(self._nursery.each(isolate=False)))):
                     self._nursery.spawn(isolate=False)
@@ -122,22 +139,27 @@ class Pool:
             self._look_at = now + STUCK
             self._balance(now)
 
+    @property
+    def _replaces(self) -> bool:
+        """Whether the dead are replaced: there is still something to be begun."""
+        return not (self._nursery.closing or self._nursery.recalled or self._refused)
+
     def due(self) -> float | None:
         """When `tend` is to be called again, on the monotonic clock."""
         children = list(self._nursery.each(isolate=False))
-        if len(children) < self.size and not self._nursery.closing and not self._refused:
+        if len(children) < self.size and self._replaces:
             return self._start_at
-        return self._look_at if any(len(child.held) > self._nursery.threads for child in children) else None
+        return self._look_at if any(len(child.held) > self._threads(child) for child in children) else None
 
     def _free(self) -> int:
         """Threads that have nothing to do."""
-        threads = self._nursery.threads
-        return sum(max(0, threads - len(each.held)) for each in self._nursery.each(isolate=False) if each.ready)
+        ready = (each for each in self._nursery.each(isolate=False) if each.ready)
+        return sum(max(0, self._threads(each) - len(each.held)) for each in ready)
 
     def _balance(self, now: float) -> None:
         free = self._free()
         for child in self._nursery.each(isolate=False):
-            if len(child.held) > self._nursery.threads:
+            if len(child.held) > self._threads(child):
                 late = [each for each in child.held.values() if now - each.sent_at > STUCK and not child.has_begun(each)]
                 slots = [each.slot for each in late[:free]]
                 slots += [each.slot for each in late[free:] if now - each.sent_at > KEPT_WAITING]

@@ -80,6 +80,8 @@ class Pump:
             if len(runs) < len(taken):  # the process was held up; the others may be somebody else's by now
                 late = [run for run in taken if now >= run.until]
                 self._source.hand_in([(run, run.given_back(self._clock.now())) for run in late])
+            for run in runs:
+                run.started_at = self._clock.now()  # about; its ending tells
             with self._room:
                 self._out += len(runs)
             self._children.begin([Charge(run.job, run.context, partial(self._done, run)) for run in runs])

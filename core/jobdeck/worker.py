@@ -164,12 +164,14 @@ class Worker:
 
     def _replace(self, stuck: list[Run]) -> None:
         """Code that does not stop keeps its thread; another one takes its place, so that the rest goes on."""
-        here = {run.job.id for run in stuck if not (run.task or self._in_child(run))}
-        for job_id in here - self._stuck:
+        held = {run.job.id for run in stuck if not (run.task or self._is_isolated(run))}
+        for job_id in held - self._stuck:
             logger.warning("Job %d was asked to stop and its code goes on; another thread takes its place", job_id)
-        if here != self._stuck:
-            self._stuck = here
-            self._open(self._desk.replace_stuck(len(here)))
+        if held != self._stuck:
+            self._stuck = held
+            self._open(self._desk.replace_stuck(len(held)))
+            if self.processes:
+                self._children.replace_stuck(held, self._resized)
 
     def _open(self, missing: int) -> None:
         for _ in range(0 if self.processes else missing):  # with processes the threads are the children's
@@ -229,6 +231,9 @@ class Worker:
         else:
             reply(packed(read_calls(run.context)))
         return True
+
+    def _is_isolated(self, run: Run) -> bool:
+        return run.job.kind in self._registry and self._registry.get(run.job.kind).isolate
 
     def _in_child(self, run: Run) -> bool:
         return self._children.takes(run.job.kind)

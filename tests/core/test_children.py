@@ -143,6 +143,27 @@ def test_a_running_job_in_a_pool_is_asked_to_stop_and_stops(queue: Queue, note: 
     assert outcomes(queue, late) == [Outcome.TIMED_OUT]
 
 
+@pytest.mark.parametrize("how", ["cancelled", "timed out"])
+def test_code_in_a_pool_that_does_not_stop_keeps_its_thread_and_another_takes_its_place(
+    queue: Queue, note: Path, how: str
+) -> None:
+    timeout = 0.2 if how == "timed out" else None
+    deaf = [queue.enqueue("deaf", {"note": str(note)}, timeout=timeout, max_attempts=1) for _ in range(2)]
+    with Worker(queue, threads=2, processes=1) as worker:
+        (pid, _) = pids(note, 2)
+        if how == "cancelled":
+            queue.cancel_many([job.id for job in deaf])
+        assert {queue.wait(queue.enqueue("who").id, timeout=10).result for _ in range(3)} == {pid}
+        wait_until(lambda: [each.stuck for each in queue.workers()] == [2])
+        (told,) = queue.workers()
+        assert [(each.job_id, each.why) for each in told.stopping] == [(job.id, how) for job in deaf]
+        os.kill(pid, signal.SIGKILL)  # of the next child nothing is stuck
+        wait_until(lambda: [each.stuck for each in queue.workers()] == [0])
+        assert queue.wait(queue.enqueue("who", priority=1).id, timeout=10).result not in (None, pid)
+        assert {queue.get(job.id).state for job in deaf} == {State.CANCELLED if how == "cancelled" else State.FAILED}
+        assert worker.threads == 2
+
+
 def test_an_isolated_job_has_a_process_that_the_next_one_finds_warm(queue: Queue) -> None:
     with Worker(queue, threads=1):
         first, second = (queue.wait(queue.enqueue("iso.who").id, timeout=20) for _ in range(2))
@@ -239,7 +260,9 @@ def test_what_an_isolated_job_leaves_behind_ends_with_it(queue: Queue, note: Pat
         assert not alive(pids(note)[0])
 
 
-def test_a_job_that_does_not_stop_in_the_grace_is_killed_and_given_back(queue: Queue, note: Path, tmp_path: Path) -> None:
+def test_a_job_that_does_not_stop_in_the_grace_is_killed_and_given_back(
+    queue: Queue, note: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     other = tmp_path / "other"
     deaf, spin = queue.enqueue("deaf", {"note": str(note)}), queue.enqueue("iso.spin", {"note": str(other)})
     worker = Worker(queue, threads=1, processes=2)
@@ -249,6 +272,7 @@ def test_a_job_that_does_not_stop_in_the_grace_is_killed_and_given_back(queue: Q
     assert worker.stop(grace=0.6)
     assert time.monotonic() - began < 3
     assert not any(map(alive, running))
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]  # nobody takes the place of the dead
     for job in (deaf, spin):
         assert (queue.get(job.id).state, queue.get(job.id).attempt) == (State.PENDING, 0)
         assert outcomes(queue, job) == [Outcome.RELEASED]

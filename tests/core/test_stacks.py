@@ -133,14 +133,17 @@ def test_a_job_that_is_held_and_has_not_begun_says_so(queue: Queue, kinds: Regis
     def quick() -> None:
         pass
 
+    begun = threading.Event()
+
     @job(name="slow", registry=kinds)
     def slow() -> None:
+        begun.set()
         go.wait(30)
 
     queue.enqueue_each(quick, [{}] * 2000)  # from them the worker learns to claim ahead
     made = [queue.enqueue(slow) for _ in range(3)]
     with Worker(queue, threads=1):
-        wait_until(lambda: queue.get(made[0].id).state is State.RUNNING)
+        wait_until(begun.is_set)  # it runs, as the queue has it, from when it is claimed
         stacks = [queue.stack(each.id, timeout=10) for each in made if queue.get(each.id).state is State.RUNNING]
         go.set()
     assert functions(stacks[0])[0] == "slow"

@@ -76,7 +76,7 @@ def tags_of(text: str) -> tuple[str, ...]:
         return ()
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ()
     return tuple(str(tag) for tag in found) if isinstance(found, list) else ()
 

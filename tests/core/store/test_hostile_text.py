@@ -7,7 +7,7 @@ import json
 import pytest
 from tests.core.helpers import Bench, new
 
-from jobdeck import StoreError, Term
+from jobdeck import PayloadUnreadable, StoreError, Term
 from jobdeck.jobs import Completion
 from jobdeck.query import Condition
 
@@ -98,3 +98,16 @@ def test_a_job_that_cannot_be_stored_is_refused_by_name_and_leaves_no_trace(benc
         bench.enqueue(new(**wrong))  # type: ignore[arg-type]
     assert bench.counts() == {}
     bench.check_counters()
+
+
+def test_what_is_nested_too_deep_to_be_read_stops_no_other_job(bench: Bench) -> None:
+    deep = "[" * 100_000 + "]" * 100_000
+    bad, other = bench.enqueue(new(), new())
+    bench.change(
+        "UPDATE jobdeck_jobs SET args = ?, tags = ?, result = ?, backoff = ? WHERE id = ?", deep, deep, deep, deep, bad.id
+    )
+    read = bench.get(bad)
+    assert (read.tags, read.result, read.backoff) == ((), deep, None)
+    with pytest.raises(PayloadUnreadable):
+        _ = read.args
+    assert {job.id for job in bench.claim(2)} == {bad.id, other.id}
