@@ -55,7 +55,7 @@ def test_worked_off_queues_are_empty_and_their_pace_is_told(deck: CommandLine) -
 def test_there_are_no_queues_without_jobs_and_none_at_all_without_a_database(deck: CommandLine) -> None:
     assert "no database" in deck("queues").output
     assert deck("queues").exit_code == 1
-    deck.done("list")
+    deck.queue().close()
     assert deck.done("queues") == ""
     assert deck.json("queues") == []
 

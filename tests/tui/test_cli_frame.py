@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from tests.tui.commandline import CommandLine, command
 
 import jobdeck
+from jobdeck import Queue
 from jobdeck_tui.cli import COMMANDS, cli
 
 
@@ -67,6 +68,7 @@ def test_help_imports_no_screen_no_validation_library_and_no_engine(tmp_path: Pa
 
 @pytest.mark.parametrize("words", [("list",), ("stats",), ("run", "--", "true"), ("enqueue", "shell", 'command=["true"]')])
 def test_looking_and_enqueueing_import_nothing_heavy(words: tuple[str, ...], tmp_path: Path) -> None:
+    Queue(tmp_path / "jobs.db").close()
     found = _imported("--db", "jobs.db", *words, folder=tmp_path)
     assert "apsw" in found
     assert not found & HEAVY
@@ -89,6 +91,7 @@ def test_common_options_stand_before_or_after_the_command(tmp_path: Path, monkey
 
 def test_what_follows_the_command_wins_over_what_stands_before_it(deck: CommandLine) -> None:
     deck.done("run", "--", "true")
+    Queue(deck.folder / "other.db").close()
     assert deck.done("list", "--db", deck.folder / "other.db") == ""
 
 
@@ -119,6 +122,7 @@ def test_what_follows_the_command_wins_over_what_stands_before_it(deck: CommandL
     ],
 )
 def test_wrong_usage_exits_with_2_and_says_why_in_a_sentence(deck: CommandLine, words: tuple[str, ...]) -> None:
+    deck.queue().close()
     result = deck(*words)
     assert result.exit_code == 2
     assert result.stdout == ""

@@ -184,6 +184,18 @@ def test_wait_gives_up_after_its_timeout(deck: CommandLine) -> None:
     assert "still pending" in result.stderr
 
 
+@pytest.mark.parametrize("words", [("wait", 1), ("logs", 1, "-f")])
+def test_who_waits_for_a_job_is_told_that_nobody_is_there_to_run_it(deck: CommandLine, words: tuple[str | int, ...]) -> None:
+    deck.done("run", "--", "true")
+    process = deck.start(*words)
+    assert process.stderr is not None
+    assert process.stderr.readline() == "jobdeck: Job 1 waits for a worker; `jobdeck` or `jobdeck worker` starts one.\n"
+    deck.work()
+    _, err = process.communicate(timeout=20)
+    assert (err, process.returncode) == ("", 0)
+    assert deck(*words).stderr == ""
+
+
 def test_wait_returns_when_the_job_ends_meanwhile(deck: CommandLine) -> None:
     deck.done("run", "--", "true")
     ended = threading.Event()
@@ -217,9 +229,19 @@ def test_a_job_that_does_not_exist_is_told_in_one_sentence(deck: CommandLine, wo
     assert (result.exit_code, result.stderr) == (1, "jobdeck: There is no job 999999.\n")
 
 
-@pytest.mark.parametrize("command", ["show", "logs", "wait", "cancel", "retry", "delete"])
-def test_asking_for_a_job_makes_no_database(deck: CommandLine, command: str) -> None:
-    result = deck(command, 1)
+@pytest.mark.parametrize(
+    "words",
+    [
+        *[(command, "1") for command in ("show", "logs", "wait", "cancel", "retry", "delete")],
+        *[
+            (command,)
+            for command in ("list", "stats", "queues", "workers", "errors", "events", "timeline", "journal", "health")
+        ],
+    ],
+    ids=" ".join,
+)
+def test_looking_makes_no_database(deck: CommandLine, words: tuple[str, ...]) -> None:
+    result = deck(*words)
     assert result.exit_code == 1
     assert "There is no database" in result.stderr
     assert not deck.database.exists()

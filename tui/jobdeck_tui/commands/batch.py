@@ -14,6 +14,7 @@ from .front import Front, Verb, complain
 from .meter import Meter
 from .moments import DURATION
 from .output import coloured, count_of, dim, print_fields, print_json, state_text
+from .patience import say_if_nobody_works
 from .show import moment
 
 _EVERY = 0.1
@@ -57,6 +58,8 @@ def batch_command(front: Front, batch_id: int, wait: bool, timeout: float | None
 
 def _waited(queue: Queue, batch_id: int, timeout: float | None) -> Batch:
     end = None if timeout is None else time.monotonic() + timeout
+    if not queue.batch(batch_id).finished:
+        say_if_nobody_works(queue, f"Batch {batch_id}")
     with Meter(f"Batch {batch_id}:", unit=" jobs done") as meter:
         while True:
             batch = queue.batch(batch_id)

@@ -52,7 +52,7 @@ def errors_command(front: Front, limit: int, newest: int) -> None:
     Attempts that failed, timed out or crashed are counted, whether or not they were retried. With --json each
     group is one line, with the ids of its newest jobs and the filter that finds all jobs whose newest failure it was.
     """
-    with front.open() as queue:
+    with front.open(must_exist=True) as queue:
         groups = queue.errors(newest=newest)
         now = queue.clock.now()
     shown = groups[: limit or None]

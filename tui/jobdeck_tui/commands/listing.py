@@ -76,7 +76,7 @@ def list_command(front: Front, filter: Sequence[str], limit: int, sort: str, rev
     end of stdout and stderr.
     """
     words = " ".join(filter)
-    with front.open() as queue:
+    with front.open(must_exist=True) as queue:
         jobs = _jobs(queue, words, limit, sort, descending=not reverse)
         if front.json:
             for job in jobs:

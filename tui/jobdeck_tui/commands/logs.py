@@ -13,6 +13,7 @@ from ..text import safe
 from .complete import complete_jobs
 from .front import Front, Verb
 from .output import dim, on_terminal, print_json
+from .patience import say_if_nobody_works
 
 _ALL = 2**31
 _EVERY = 0.1
@@ -41,6 +42,8 @@ def logs_command(front: Front, job_id: int, following: bool, attempt: int | None
     """
     with front.open(must_exist=True) as queue:
         if following:
+            if queue.get(job_id).state not in FINAL:
+                say_if_nobody_works(queue, f"Job {job_id}")
             follow(front, queue, job_id, attempt=attempt)
         else:
             Printer(front.json).print(queue.logs(job_id, attempt=attempt, limit=_ALL))

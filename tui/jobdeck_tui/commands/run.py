@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from .front import Front, Verb, complain
+from .patience import say_if_nobody_works
 from .policy import given, job_options
 
 
@@ -67,8 +68,7 @@ def run_command(
             complain(arrival.sentence)
         from .logs import follow
 
-        if not any(worker.alive for worker in queue.workers()):
-            complain(f"Job {job.id} waits for a worker; `jobdeck` or `jobdeck worker` starts one.")
+        say_if_nobody_works(queue, f"Job {job.id}")
         try:
             follow(front, queue, job.id, quiet=front.json)
         except KeyboardInterrupt:

@@ -70,7 +70,7 @@ def stats_command(front: Front, over: float, by: str | None, queue: str | None, 
     """
     if not 10 <= over <= 90 * 86400:
         raise click.UsageError("--range takes 10s to 90d")
-    with front.open() as opened:
+    with front.open(must_exist=True) as opened:
         overview = opened.overview(seconds=60, slots=1)
         metrics = opened.metrics(seconds=over, slots=_SLOTS, queue=queue, kind=kind, by=by)
         backlogs = opened.backlogs() if front.json else ()

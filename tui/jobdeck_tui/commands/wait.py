@@ -16,6 +16,7 @@ from .documents import full_document, took
 from .front import Front, Verb, complain
 from .moments import DURATION
 from .output import coloured, print_json, state_text
+from .patience import say_if_nobody_works
 
 _EVERY = 0.05
 
@@ -47,7 +48,7 @@ def wait_command(front: Front, ids: Sequence[int], timeout: float | None) -> int
     """
     end = None if timeout is None else time.monotonic() + timeout
     left = [*dict.fromkeys(ids)]
-    completed = True
+    completed, warned = True, False
     with front.open(must_exist=True) as queue:
         while True:
             found = {job.id: job for job in queue.get_many(left)}
@@ -64,6 +65,9 @@ def wait_command(front: Front, ids: Sequence[int], timeout: float | None) -> int
                     click.echo(_told(job))
             if not left:
                 return 0 if completed else 1
+            if not warned:
+                warned = True
+                say_if_nobody_works(queue, f"Job {left[0]}")
             if end is not None and time.monotonic() >= end:
                 for job_id in left:
                     complain(f"Job {job_id} is still {found[job_id].state} after {duration(timeout or 0.0)}.")

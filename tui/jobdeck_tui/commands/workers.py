@@ -27,7 +27,7 @@ def workers_command(front: Front) -> None:
 
     With --json also what each of them runs; jobs whose worker is gone are told with `jobdeck list state:running`.
     """
-    with front.open() as queue:
+    with front.open(must_exist=True) as queue:
         overview = queue.overview(seconds=60, slots=1)
     workers, now = overview.workers, overview.at
     if front.json:
