@@ -431,6 +431,7 @@ def test_an_emptied_option_is_the_kinds_choice_again_and_another_kind_brings_its
         ("name", "a b", "must be 1 to 100 letters"),
         ("cron", "0 99 * * *", "has a wrong hour '99'"),
         ("cron", "every now", "cannot be read"),
+        ("cron", " ", "is missing"),
         ("timezone", "Mars/Base", "must be a name such as UTC"),
         ("priority", "high", "must be a whole number"),
         ("timeout", "soon", "is not a duration"),
@@ -452,6 +453,18 @@ def test_the_form_says_at_the_field_what_is_wrong_and_keeps_nothing(few: Still, 
 
     play(few, scene)
     assert len(few.queue.schedules.list()) == 2
+
+
+def test_a_new_form_complains_of_nothing_before_anything_is_typed(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await form(pilot, "n")
+        await settled(pilot)
+        assert complaints(pilot) == []
+        assert not pilot.app.screen.touched  # type: ignore[attr-defined]
+        await pilot.press("x")
+        await seen(pilot, lambda: complaints(pilot))
+
+    play(few, scene)
 
 
 def test_a_command_on_a_schedule_is_one_line_and_a_pipe_is_given_to_a_shell(few: Still) -> None:

@@ -47,6 +47,8 @@ class ScheduleDraft:
         """
         now, problems = queue.clock.now(), dict[str, str]()
         coming = Coming(now, self.cron, self.timezone)
+        if not self.cron:
+            return {"cron": "is missing"}, coming
         try:
             coming = Coming(now, self.cron, self.timezone, queue.schedules.preview(self.cron, self.timezone, TICKS))
             if not stranger:

@@ -63,7 +63,7 @@ class ScheduleFormScreen(FormScreen[ScheduleDraft]):
         yield Field("cron", cron, "min hour day month weekday", required=True)
         yield Static("", id="cron-told")
         yield Field("timezone", zone, "→ completes", label="zone")
-        yield Field("kind", kind, "what is enqueued")
+        yield Field("kind", kind, "what is enqueued", chosen=self._kind.name)
 
     async def begin(self) -> None:
         title = ("new schedule", "") if self._before is None else ("schedule ", safe(self._before.name))

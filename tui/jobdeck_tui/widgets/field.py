@@ -21,7 +21,15 @@ class Field(Vertical):
     """A label, an input that fits the type, a hint; below, what is wrong with it."""
 
     def __init__(
-        self, name: str, entry: Widget, hint: str, *, required: bool = False, option: bool = False, label: str = ""
+        self,
+        name: str,
+        entry: Widget,
+        hint: str,
+        *,
+        required: bool = False,
+        option: bool = False,
+        label: str = "",
+        chosen: Any = None,
     ) -> None:
         """Make a field.
 
@@ -32,6 +40,7 @@ class Field(Vertical):
             required: whether a star says that it must be filled in.
             option: whether it is an option of the job, and no argument.
             label: what it is called, where that is not its name.
+            chosen: what a `Select` comes with: it tells that itself only once it is mounted.
         """
         super().__init__(classes="field")
         self.key = name
@@ -40,19 +49,19 @@ class Field(Vertical):
         self._label = label or name
         self._hint = hint
         self._required = required
-        self._filled_in = self.value  # a choice tells its own only once it is mounted
+        self._filled_in = chosen if isinstance(entry, Select) else self.value
 
     @classmethod
     def of(cls, parameter: Parameter, given: bool, value: Any) -> Field:
         """The field of an argument, filled with a value where one is given."""
         hint = safe(parameter.doc) or short_type(parameter)
         shown = value if given else parameter.default
+        chosen = shown if shown in parameter.choices else None
         entry: Widget
         if parameter.type == "bool":
             entry = YesNo(bool(shown))
         elif parameter.choices:
             choices = [(safe(str(each)), each) for each in parameter.choices]
-            chosen = shown if shown in parameter.choices else None
             blank = chosen is None and parameter.default is None
             entry = (
                 Select(choices, prompt="choose" if parameter.required else "default", compact=True)
@@ -62,10 +71,7 @@ class Field(Vertical):
         else:
             holder = "" if parameter.required else "default"
             entry = Input(shown_value(shown, parameter.type), placeholder=holder, compact=True)
-        made = cls(parameter.name, entry, hint, required=parameter.required)
-        if isinstance(entry, Select):
-            made._filled_in = shown if shown in parameter.choices else None
-        return made
+        return cls(parameter.name, entry, hint, required=parameter.required, chosen=chosen)
 
     def compose(self) -> ComposeResult:
         star = ("*", "$warning") if self._required else ("", "")
