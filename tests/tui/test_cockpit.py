@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import pytest
 from tests.tui.jobs_playing import play
 from tests.tui.still import Still, deck_of, seen
 from textual.pilot import Pilot
@@ -11,6 +13,7 @@ from textual.pilot import Pilot
 from jobdeck import State
 from jobdeck_tui.messages import Snapshot, Trouble
 from jobdeck_tui.screens.help import HelpScreen
+from jobdeck_tui.widgets.header import Header
 
 
 def test_a_limited_queue_has_a_mark_and_the_chosen_one_tells_its_limits(few: Still) -> None:
@@ -30,6 +33,29 @@ def test_a_limited_queue_has_a_mark_and_the_chosen_one_tells_its_limits(few: Sti
         assert "2 at once, 100 per 1m" in str(panel.border_subtitle)
         await pilot.press("5")
         await seen(pilot, lambda: "at once" not in str(panel.border_subtitle))
+
+    play(few.app(), scene)
+
+
+@pytest.mark.parametrize(
+    ("width", "told"),
+    [
+        (140, "jobdeck  ~/app/jobs.db  ● LIVE  pending 1,414  running 4  retrying 15  failed 621  completed 2,727"),
+        (125, "jobdeck  …/jobs.db  ● LIVE  pending 1.4k  running 4  retrying 15  failed 621  completed 2.7k"),
+        (120, "jobdeck  ● LIVE  pending 1,414  running 4  retrying 15  failed 621  completed 2,727"),
+    ],
+)
+def test_whose_queue_it_is_is_told_rather_than_the_last_digits_of_its_counts(few: Still, width: int, told: str) -> None:
+    counts = [1414, 4, 15, 621, 2727, 200, 60]
+    states = [State.PENDING, State.RUNNING, State.RETRYING, State.FAILED, State.COMPLETED, State.SCHEDULED, State.CANCELLED]
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        deck, header = deck_of(pilot), pilot.app.screen.query_one(Header)
+        header.show(replace(deck, overview=replace(deck.overview, counts=dict(zip(states, counts, strict=True)))))
+        text = "".join(piece for piece, _ in header.draw(0, width))
+        assert " ".join(text.split()).startswith(" ".join(told.split()))
+        assert text.rstrip().endswith("scheduled 200  cancelled 60")
+        assert len(text) <= width
 
     play(few.app(), scene)
 

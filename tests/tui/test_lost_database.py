@@ -16,7 +16,7 @@ from tests.tui.stall import Stalls
 from tests.tui.still import Still, deck_of, seen, settled
 from textual.pilot import Pilot
 
-from jobdeck import Queue, Registry, Settings, State
+from jobdeck import Queue, Registry, Settings, State, StoreBusy
 from jobdeck.registry import job
 from jobdeck_tui.app import Cockpit
 from jobdeck_tui.feed import Feed
@@ -261,6 +261,28 @@ def test_a_database_that_is_locked_for_ten_seconds_is_said_and_recovered_from(si
         await seen(pilot, lambda: "LIVE" in header(pilot), timeout=20)
         recovered = time.monotonic() - begun - 10
         print(f"said after {said:.1f} s, longest stall {stalls.longest:.2f} s, live again {recovered:.2f} s later")
+
+    play(six.app(), scene)
+
+
+@pytest.mark.parametrize(
+    ("keys", "could_not"),
+    [(("x",), "cancel job 5"), (("plus",), "change job 5"), (("space", "space", "x"), "cancel 2 jobs")],
+    ids=("one", "priority", "several"),
+)
+def test_what_was_not_done_because_of_a_lock_is_named(
+    six: Still, monkeypatch: pytest.MonkeyPatch, keys: tuple[str, ...], could_not: str
+) -> None:
+    def locked(*_: Any, **__: Any) -> None:
+        raise StoreBusy("jobs.db", 10)
+
+    for act in ("cancel_many", "reprioritise_many"):
+        monkeypatch.setattr(six.queue, act, locked)
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("j", "j", *keys)
+        said = f"Could not {could_not}: The database jobs.db stayed locked for 10 s; try again."
+        await seen(pilot, lambda: said in toasts(pilot))
 
     play(six.app(), scene)
 

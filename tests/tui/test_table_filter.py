@@ -194,6 +194,18 @@ def test_the_tabs_show_the_jobs_of_one_state(few: Still) -> None:
     play(few.app(), scene)
 
 
+def test_jobs_that_wait_for_others_have_a_tab_and_a_count_while_there_are_any(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        tabs, header = (pilot.app.screen.query_one(each) for each in ("#tabs", "#header"))
+        assert "waiting" not in tabs.render_line(0).text + header.render_line(0).text
+        few.queue.enqueue("report.daily", {"day": "x"}, after=[few.queue.list("state:pending")[0].id])
+        await seen(pilot, lambda: "waiting 1" in tabs.render_line(0).text and "waiting 1" in header.render_line(0).text)
+        await pilot.press("h", "h")
+        await seen(pilot, lambda: deck_of(pilot).page.view.tab == "waiting" and table(pilot).total == 1)
+
+    play(few.app(), scene, (160, 40))
+
+
 def test_what_is_announced_as_new_are_the_jobs_that_match(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("slash", *"queue:img", "enter")

@@ -22,6 +22,7 @@ from jobdeck import (
     Overview,
     Queue,
     StoreAway,
+    StoreBusy,
     StoreError,
     StoreLost,
     StoreReplaced,
@@ -210,7 +211,12 @@ class Feed:
 
         def act() -> None:
             outcome = Outcome(deed)
-            outcome.add(self.queue, deed.do(self.queue, wanted))
+            try:
+                outcome.add(self.queue, deed.do(self.queue, wanted))
+            except StoreBusy as error:  # told long after the key was pressed: say of what it is
+                what = f"job {wanted[0]}" if len(wanted) == 1 else f"{len(wanted):,} jobs"
+                self._tell(f"Could not {deed.verb.lower()} {what}: {error}", failed=True)
+                return
             text, failed = outcome.sentence(self.queue)
             if text:
                 self._tell(text, failed=failed)

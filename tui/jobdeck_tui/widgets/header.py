@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.cells import cell_len
 from textual.events import Click
@@ -17,8 +17,9 @@ from ..text import safe
 from .lines import Piece, fit, width_of
 from .panel import Drawn
 
+_PART = 12
+"""Columns: a shorter end of a path tells nobody which it is."""
 _SHOWN = (State.PENDING, State.RUNNING, State.RETRYING, State.FAILED, State.COMPLETED)
-_MORE = (State.SCHEDULED, State.WAITING, State.CANCELLED)
 
 
 class Header(Drawn):
@@ -80,9 +81,9 @@ class Header(Drawn):
         left.append(live)
         if self._warnings:
             left.append((f"  ! {short_number(self._warnings)}", self.style("warning")))
-        counts = self._counts(width - width_of(left) - 2)
-        room = width - width_of(left) - width_of([piece for piece, _ in counts]) - 4
         where = safe(self._where)
+        counts = self._counts(width - width_of(left) - 2, least_of_path(where) + 2)
+        room = width - width_of(left) - width_of([piece for piece, _ in counts]) - 4
         if shown := fit_path(where, room):
             left.insert(1, ("  " + shown, quiet))
         end = width_of(left)
@@ -107,22 +108,29 @@ class Header(Drawn):
             more.pop()
         return [word, (fit(text, min(room, cell_len(text))), style), *((f" · {part}", self.style("quiet")) for part in more)]
 
-    def _counts(self, room: int) -> list[tuple[Piece, State]]:
+    def _counts(self, room: int, path: int) -> list[tuple[Piece, State]]:
         if self._deck is None:
             return []
         counts = self._deck.overview.counts
-        # All with thousands separators if there is room; otherwise short numbers, otherwise glyphs for words.
-        for states in ((*_SHOWN, State.SCHEDULED, State.CANCELLED), _SHOWN):
+        some_wait = [State.WAITING] * bool(counts.get(State.WAITING))  # on other jobs, which most queues do not know
+        # All with thousands separators if there is room; otherwise short numbers, otherwise glyphs for words. Whose
+        # queue it is is worth the separators, not the words.
+        for states in ((*_SHOWN, State.SCHEDULED, *some_wait, State.CANCELLED), _SHOWN):
+            fits: list[list[tuple[Piece, State]]] = []
             for words, show in ((True, number), (True, short_number), (False, short_number)):
-                made: list[tuple[Piece, State]] = []
-                for state in states:
-                    n = counts.get(state, 0)
-                    label = state.value if words else GLYPHS[state]
-                    style = self.state_style(state) if n else self.style("quiet")
-                    made.append(((f"  {label} {show(n)}", style), state))
-                if width_of([piece for piece, _ in made]) <= room:
+                made = [self._count(state, counts.get(state, 0), words, show) for state in states]
+                wide = width_of([piece for piece, _ in made])
+                if words and wide + path <= room:
                     return made
+                if wide <= room:
+                    fits.append(made)
+            if fits:
+                return fits[0]
         return []
+
+    def _count(self, state: State, n: int, words: bool, show: Callable[[int], str]) -> tuple[Piece, State]:
+        label = state.value if words else GLYPHS[state]
+        return (f"  {label} {show(n)}", self.state_style(state) if n else self.style("quiet")), state
 
     def on_click(self, event: Click) -> None:
         """Open the jobs of the count that was clicked, or the log."""
@@ -133,10 +141,15 @@ class Header(Drawn):
                 self.post_message(self.Chosen(state))
 
 
+def least_of_path(path: str) -> int:
+    """Columns that `fit_path` needs to tell at least the name at the end of the path, or a good part of it."""
+    return min(len(path), len(path.rpartition("/")[2]) + 2, _PART)
+
+
 def fit_path(path: str, room: int) -> str:
     """The path as far as there is room: whole, its name, the end of it, or nothing."""
     name = "…/" + path.rpartition("/")[2]
     for shown in (path, name):
         if len(shown) <= room:
             return shown
-    return "…" + path[-(room - 1) :] if room >= 12 else ""
+    return "…" + path[-(room - 1) :] if room >= _PART else ""

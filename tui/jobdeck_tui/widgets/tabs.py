@@ -13,7 +13,7 @@ from ..format import short_number
 from .lines import Piece, width_of
 from .panel import Drawn
 
-TABS = (
+_ALL_TABS = (
     "all",
     *(
         state.value
@@ -24,6 +24,7 @@ TABS = (
             State.FAILED,
             State.COMPLETED,
             State.SCHEDULED,
+            State.WAITING,
             State.CANCELLED,
         )
     ),
@@ -58,12 +59,19 @@ class StateTabs(Drawn):
 
     def after(self, by: int) -> str:
         """The tab `by` places to the right, round and round."""
-        return TABS[(TABS.index(self.tab) + by) % len(TABS)]
+        tabs = self._tabs()
+        return tabs[(tabs.index(self.tab) + by) % len(tabs)]
+
+    def _tabs(self) -> list[str]:
+        """The tabs there are. Jobs that wait for others have one only where there are any: most queues know none."""
+        counts = self._overview.counts if self._overview else {}
+        return [tab for tab in _ALL_TABS if tab != State.WAITING.value or counts.get(State.WAITING) or tab == self.tab]
 
     def draw(self, y: int, width: int) -> Sequence[Piece]:
         pieces: list[Piece] = [(" ", self.style("quiet"))]
         self._places = []
-        for tab in TABS[self._first(width) :]:
+        tabs = self._tabs()
+        for tab in tabs[self._first(tabs, width) :]:
             made = self._tab(tab)
             if width_of(pieces) + width_of(made) > width:
                 break
@@ -71,10 +79,10 @@ class StateTabs(Drawn):
             pieces += made
         return pieces
 
-    def _first(self, width: int) -> int:
+    def _first(self, tabs: Sequence[str], width: int) -> int:
         """The first tab shown: as many go from the left as it takes to show the open one."""
-        open_at = TABS.index(self.tab)
-        widths = [width_of(self._tab(tab)) for tab in TABS]
+        open_at = tabs.index(self.tab)
+        widths = [width_of(self._tab(tab)) for tab in tabs]
         first = 0
         while first < open_at and 1 + sum(widths[first : open_at + 1]) > width:
             first += 1
