@@ -60,6 +60,21 @@ def test_whose_queue_it_is_is_told_rather_than_the_last_digits_of_its_counts(few
     play(few.app(), scene)
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_more_jobs_than_threads_are_no_share_of_them(still: Still, size: tuple[int, int]) -> None:
+    still.queue.enqueue_many([still.queue.draft("report.daily", {"day": str(n)}) for n in range(10)])
+    still.beat()
+    still.claim(10)  # as async handlers do: two workers have four threads each
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        panel = pilot.app.screen.query_one("#workers")
+        shown = f"{panel.border_title} {panel.render_line(0).text}"
+        assert "10 jobs on 8 threads" in shown
+        assert "10/8" not in shown
+
+    play(still.app(), scene, size)
+
+
 def test_the_help_lists_every_key_of_the_screen(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         keys = {key for binding in type(pilot.app.jobs_screen).BINDINGS for key in binding.key.split(",")}  # type: ignore[attr-defined]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.tui.jobs_playing import play
-from tests.tui.still import Still, seen, settled
+from tests.tui.still import Still, seen
 from textual.pilot import Pilot
 
 from jobdeck_tui.rooms import ROOMS
@@ -26,8 +26,7 @@ def test_each_screen_opens_by_its_digit_tells_its_keys_and_leads_back(still: Sti
             app.action_room("queues")
             await pilot.press(room.digit)
             await seen(pilot, lambda room=room: isinstance(app.screen, RoomScreen) and room.name == app.screen.ROOM)
-            await settled(pilot)
-            assert "LIVE" in app.screen.query_one("#header").render_line(0).text
+            await seen(pilot, lambda: "LIVE" in app.screen.query_one("#header").render_line(0).text)
             await pilot.press("question_mark")
             await seen(pilot, lambda: isinstance(app.screen, HelpScreen))
             assert len(app.screen.query_one("#help-text").render().plain.splitlines()) > 10

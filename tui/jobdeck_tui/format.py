@@ -190,3 +190,8 @@ def short_number(n: int) -> str:
                 return f"{n // size}{unit}"
             return f"{n * 10 // size / 10:.1f}{unit}"
     raise AssertionError
+
+
+def how_busy(jobs: int, threads: int) -> str:
+    """How many threads have a job: `5/8 busy`; async jobs run beside them, and can be more than there are threads."""
+    return f"{jobs}/{threads} busy" if jobs <= threads else f"{number(jobs)} jobs on {threads} threads"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from jobdeck import Job, Stopping, WorkerInfo
 
-from ..format import age, duration, number, span
+from ..format import age, duration, how_busy, number, span
 from ..messages import Pool
 from ..slots import Process
 from ..text import safe
@@ -262,9 +262,8 @@ def job_facts(process: Process, job: Job, at: float, lease: float) -> list[Told]
 def title(processes: Sequence[Process]) -> list[tuple[str, str]]:
     """How busy they are together."""
     alive = [process for process in processes if process.alive]
-    busy = sum(len(process.jobs) for process in alive)
     threads = sum(process.info.threads for process in alive if process.info is not None)
-    told = [(f"{busy}/{threads} busy" if busy <= threads else f"{number(busy)} jobs on {threads} threads", "$accent")]
+    told = [(how_busy(sum(len(process.jobs) for process in alive), threads), "$accent")]
     if len(alive) > 1:
         told.append((f"in {len(alive)} processes", "$quiet"))
     if stuck := sum(process.info.stuck for process in alive if process.info is not None):

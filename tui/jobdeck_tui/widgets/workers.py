@@ -14,7 +14,7 @@ from textual.message import Message
 from jobdeck import Job, Overview, State, WorkerInfo
 
 from ..format import age as short_age
-from ..format import duration
+from ..format import duration, how_busy
 from ..messages import Pool
 from .cells import doing
 from .lines import Piece, fit, width_of
@@ -49,7 +49,7 @@ class Workers(Panel):
         self._at = 0.0
         self._slots: list[tuple[WorkerInfo | None, Job | None]] = []
         self._many = False
-        self._busy = self._threads = 0
+        self._told = how_busy(0, 0)
         self._cursor = 0
 
     def show(self, overview: Overview, pool: Pool) -> None:
@@ -70,10 +70,9 @@ class Workers(Panel):
         # Busy before idle, so that what runs is seen where not all fit.
         self._slots = [*(slot for slot in slots if slot[1]), *(slot for slot in slots if not slot[1])]
         self._cursor = max(0, min(self._cursor, len(self._slots) - 1))
-        self._busy = busy = sum(job is not None for _, job in slots)
-        self._threads = threads = sum(worker.threads for worker in alive)
+        self._told = how_busy(sum(job is not None for _, job in slots), sum(worker.threads for worker in alive))
         gone = len(overview.workers) - len(alive)
-        title = [(f"{busy}/{threads} busy", "$accent")]
+        title = [(self._told, "$accent")]
         if self._many:
             title.append((f"in {len(alive)} processes", "$quiet"))
         if any(worker.draining for worker in alive):
@@ -140,7 +139,7 @@ class Workers(Panel):
 
     def _one_line(self, width: int) -> list[Piece]:
         """How many are busy, and as many of the longest runs as fit."""
-        pieces: list[Piece] = [(f" {self._busy}/{self._threads} busy", self.style("accent"))]
+        pieces: list[Piece] = [(f" {self._told}", self.style("accent"))]
         for at in range(self._cursor if self.has_focus else 0, len(self._slots)):
             if self._slots[at][1] is None:
                 break

@@ -51,7 +51,7 @@ class PostgresCare(Care):
 
     def backup(self, path: Path, *, force: bool = False, progress: Progress | None = None) -> Backup:
         copy = shlex.join(["pg_dump", "--format=custom", f"--file={path}", self._connections.where])
-        raise BackupFailed(path, f"the queue is on a PostgreSQL server, and the server's own program copies it: {copy}")
+        raise BackupFailed(path, f"the queue is on a PostgreSQL server, and the server's own program copies it: `{copy}`")
 
     def repair(self) -> list[Finding]:
         return self._connections.repeat(self._repair)
