@@ -28,7 +28,12 @@ def test_every_setting_is_described_as_it_is() -> None:
 
 
 def test_no_setting_is_described_that_does_not_exist() -> None:
-    known = {name for name, _, _ in Settings.describe()} | {"JOBDECK_JOB_ID", "JOBDECK_ATTEMPT", "JOBDECK_THEME", "JOBDECK_ASCII"}
+    known = {name for name, _, _ in Settings.describe()} | {
+        "JOBDECK_JOB_ID",
+        "JOBDECK_ATTEMPT",
+        "JOBDECK_THEME",
+        "JOBDECK_ASCII",
+    }
     assert set(re.findall(r"JOBDECK_[A-Z_]+", README)) <= known
 
 

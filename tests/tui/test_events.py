@@ -390,6 +390,19 @@ def test_events_are_filtered_and_limited(deck: CommandLine) -> None:
     assert deck("events", "--limit", 0).exit_code == 2
 
 
+def test_a_person_is_told_that_there_are_no_events_and_a_script_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deck = CommandLine(tmp_path)
+    deck.queue().close()
+    assert deck.done("events") == ""
+    monkeypatch.setattr("jobdeck_tui.commands.events.on_terminal", lambda: True)
+    assert deck.done("events") == "Nothing has happened yet; -f waits for it.\n"
+    assert deck.done("events", "--json") == ""
+    deck.done("run", "--", "true")
+    assert deck.done("events", "failed") == "No event matches.\n"
+
+
 def test_events_are_followed(deck: CommandLine) -> None:
     process = deck.start("events", "-f", "--json", "--limit", "1")
     try:

@@ -68,6 +68,7 @@ def test_a_deleted_database_is_said_in_the_header_with_what_is_done_about_it(six
             assert "· ctrl+n makes a new one" in line
         assert any("ctrl+n makes a new and empty one" in each for each in toasts(pilot))
         assert table(pilot).total == 6  # what was there is still shown
+        assert "live" not in str(pilot.app.screen.query_one("#jobs").border_subtitle)
         assert not file_of(six).exists()
         before = int(line.split("STALE ")[1].split("s")[0])
         await seen(pilot, lambda: f"STALE {before + 1}s" in header(pilot) or f"STALE {before + 2}s" in header(pilot))

@@ -62,7 +62,10 @@ def test_enter_opens_the_job_and_escape_comes_back_to_the_same_row(few: Still) -
 
 def test_a_frozen_view_holds_still_until_it_is_let_go(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
+        below = pilot.app.screen.query_one("#jobs")
+        assert "live" in str(below.border_subtitle)
         await pilot.press("f")
+        assert "live" not in str(below.border_subtitle)
         await settled(pilot)
         few.queue.enqueue("img.resize", {"path": "new"})
         await settled(pilot)

@@ -64,6 +64,8 @@ def events_command(front: Front, filter: Sequence[str], following: bool, limit: 
             # What was left out at first stays left out.
             printed = {event.key for event in seen.events}
             if not following:
+                if not news and not front.json and on_terminal():
+                    click.echo("No event matches." if filter else "Nothing has happened yet; -f waits for it.")
                 return
             time.sleep(_EVERY)
 

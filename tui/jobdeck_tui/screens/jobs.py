@@ -12,6 +12,7 @@ from textual.events import Resize
 
 from ..format import number
 from ..messages import Deck
+from ..plight import Plight
 from ..rooms import BY_NAME
 from ..text import safe
 from ..widgets.charts import Chart, LatencyChart, Sparks, Throughput
@@ -62,6 +63,7 @@ class JobsScreen(JobsActs):
         super().__init__(look_back=look_back)
         self._where = where
         self._frozen_at: float | None = None
+        self._in_plight = False
         self._workers_height = 0
         self._titles: tuple[Content, Content] | None = None
         self._dimmed: tuple[str | None, ...] = ()
@@ -154,6 +156,13 @@ class JobsScreen(JobsActs):
     def chart_slots(self) -> int:
         return max(8, self.query_one(Throughput).size.width if self._has_charts else 30)
 
+    def tell_plight(self, plight: Plight | None) -> None:
+        super().tell_plight(plight)
+        if self._in_plight != (plight is not None):
+            self._in_plight = plight is not None
+            if self.whole:
+                self.retitle()
+
     def retitle(self) -> None:
         hints = self.why_nots()
         if hints != self._dimmed:
@@ -185,7 +194,8 @@ class JobsScreen(JobsActs):
         if table.arrived:
             pieces.append((f"▲ {number(table.arrived)} new · ", "$accent"))
         if table.live:
-            pieces += [("● live · ", "$success"), (f"{number(table.total)} job{'s' * (table.total != 1)}", "$quiet")]
+            live = [("● live · ", "$success")] * (self._frozen_at is None and not self._in_plight)
+            pieces += [*live, (f"{number(table.total)} job{'s' * (table.total != 1)}", "$quiet")]
         elif table.gone:
             pieces.append((f"job {table.chosen} has left this list · {number(table.total)} jobs", "$warning"))
         else:
@@ -233,6 +243,7 @@ class JobsScreen(JobsActs):
         self._frozen_at = at if self._frozen_at is None else None
         self.cockpit.feed.freeze(self._frozen_at is not None)
         self.query_one(Header).frozen(0.0 if self._frozen_at is not None else None)
+        self.retitle()
 
     def action_back(self) -> None:
         """Stop a long act; or let go of the marks, then of the filter, then of the cursor."""
