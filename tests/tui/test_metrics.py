@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -286,6 +287,19 @@ def test_s_and_a_click_on_a_head_sort_the_groups(worked: Still) -> None:
         assert "JOBS ▼" in screen_text(pilot)
 
     watch(worked.app(), scene)
+
+
+@pytest.mark.parametrize("width", range(60, 130, 5))
+def test_each_percentile_says_of_what_it_is_however_few_columns_have_room(worked: Still, width: int) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        screen = await opened(pilot)
+        table = screen.query_one("#groups")
+        told = re.findall(r"(?:(?:RUN|WAIT) )?P\d\d", table.render_line(0).text)
+        assert told[0].startswith("RUN ")
+        runs = told[: next((at for at, head in enumerate(told) if head.startswith("WAIT ")), len(told))]
+        assert len({head[-3:] for head in runs}) == len(runs)  # none of waits stands among those of runs
+
+    watch(worked.app(), scene, (width, 40))
 
 
 def test_enter_on_a_chart_shows_it_alone(worked: Still) -> None:

@@ -48,6 +48,12 @@ class Head:
     grow: bool = False
     sort: bool = False
     """Whether a click on the head asks for this order."""
+    alone: str = ""
+    """The title where the column before it, which says what both are of, is not shown."""
+
+    def title_after(self, before: bool) -> str:
+        """The title, by whether the column before it is shown."""
+        return self.title if before or not self.alone else self.alone
 
 
 Cell = Told | Callable[[int], Told]
@@ -133,6 +139,7 @@ class KeyedTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._cursor = 0
         self._sorted: tuple[str, bool] | None = None
         self._layout: list[tuple[int, int]] = []
+        self._titles: dict[int, str] = {}
         self._waiting = True
 
     def on_mount(self) -> None:
@@ -208,18 +215,17 @@ class KeyedTable(ScrollView, can_focus=True, inherit_bindings=False):
     def _lay_out(self) -> None:
         """Which columns are shown, and how wide."""
         width = self._width - 2
-        wanted = [
-            max(
-                head.least,
-                min(head.most, max([len(head.title) + 2 * head.sort, *(told_width(row.cells[at]) for row in self._rows)])),
-            )
-            for at, head in enumerate(self.heads)
-        ]
+        cells = [max([0, *(told_width(row.cells[at]) for row in self._rows)]) for at in range(len(self.heads))]
         shown = list(range(len(self.heads)))
 
+        def wanted(at: int, columns: Sequence[int]) -> int:
+            head = self.heads[at]
+            title = len(head.title_after(at - 1 in columns)) + 2 * head.sort
+            return max(head.least, min(head.most, max(title, cells[at])))
+
         def needed(columns: Sequence[int]) -> int:
-            least = [self.heads[at].least or min(wanted[at], 8) if self.heads[at].grow else wanted[at] for at in columns]
-            return sum(least) + 2 * len(least) - 2
+            sizes = [(self.heads[at], wanted(at, columns)) for at in columns]
+            return sum(head.least or min(size, 8) if head.grow else size for head, size in sizes) + 2 * len(sizes) - 2
 
         drops = sorted({head.drop for head in self.heads} - {0})
         for drop in reversed(drops):
@@ -230,7 +236,8 @@ class KeyedTable(ScrollView, can_focus=True, inherit_bindings=False):
             more = [at for at, head in enumerate(self.heads) if at in shown or head.drop == drop]
             if needed(more) <= width:
                 shown = more
-        layout = [(at, wanted[at]) for at in shown]
+        self._titles = {at: self.heads[at].title_after(at - 1 in shown) for at in shown}
+        layout = [(at, wanted(at, shown)) for at in shown]
         left = width - sum(size + 2 for _, size in layout) + 2
         layout = [(at, max(self.heads[at].least, size + left) if self.heads[at].grow else size) for at, size in layout]
         self._layout = layout
@@ -260,7 +267,7 @@ class KeyedTable(ScrollView, can_focus=True, inherit_bindings=False):
         yield "  ", quiet
         for at, size in self._layout:
             head = self.heads[at]
-            title, style = head.title, quiet
+            title, style = self._titles[at], quiet
             if self._sorted is not None and head.key == self._sorted[0]:
                 title, style = f"{title} {'▼' if self._sorted[1] else '▲'}", strong
             yield fit(title, size, right=head.right) + self._gap(at), style

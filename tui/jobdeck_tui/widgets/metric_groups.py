@@ -30,11 +30,11 @@ def heads(by: str, spark: int) -> tuple[Head, ...]:
         Head("rate", "RATE", least=6, right=True),
         Head("failing", "FAILING", least=9, right=True, sort=True),
         Head("p50", "RUN P50", right=True, drop=2),
-        Head("p95", "P95", least=6, right=True, sort=True),
+        Head("p95", "P95", least=6, right=True, sort=True, alone="RUN P95"),
         Head("p99", "P99", least=6, right=True, drop=1),
         Head("wait50", "WAIT P50", right=True, drop=5),
-        Head("wait95", "P95", least=6, right=True, drop=4, sort=True),
-        Head("wait99", "P99", least=6, right=True, drop=6),
+        Head("wait95", "P95", least=6, right=True, drop=4, sort=True, alone="WAIT P95"),
+        Head("wait99", "P99", least=6, right=True, drop=6, alone="WAIT P99"),
         Head("spark", "OVER TIME", least=spark, most=spark, drop=3),
     )
 
