@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
+from rich.segment import Segment
 from tests.tui.still import Still, seen, settled, steps
 from textual.color import Color
 from textual.pilot import Pilot
@@ -19,10 +20,11 @@ from textual.strip import Strip
 
 from jobdeck_tui.app import Cockpit
 from jobdeck_tui.appearance import ascii_of, scheme_of
+from jobdeck_tui.drawing import Ascii
 from jobdeck_tui.format import ASCII_GLYPHS, GLYPHS
 from jobdeck_tui.plain import narrow, plain
 from jobdeck_tui.remembered import Remembered
-from jobdeck_tui.rooms import ROOMS
+from jobdeck_tui.rooms import BAR, ROOMS
 from jobdeck_tui.snapshot import frame, lines
 from jobdeck_tui.theme import CONTRAST, SCHEMES
 
@@ -70,6 +72,39 @@ def test_frames_bars_braille_and_raised_digits_keep_their_shape() -> None:
     assert narrow("│ ▂▅█ │") == "| :+# |"
     assert narrow("⠤⠔⠒⠉⡇") == "-/-'|"
     assert narrow("Crème brûlée 東京") == "Creme brulee ????"
+
+
+@sizes
+def test_a_digit_in_ascii_does_not_run_into_the_name_behind_it(still: Still, size: tuple[int, int]) -> None:
+    still.busy()
+    app = still.app()
+    app.ascii_only = True
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        assert "+- 5 jobs -" in frame(app)
+        await pilot.press("j", "enter")
+        await seen(pilot, lambda: getattr(pilot.app.screen, "last", None) is not None)
+        await settled(pilot)
+        assert "- 1 life -" in frame(app)
+        assert size[0] > 80 or " 1 life   2 data   3 attempts " in frame(app)
+        await pilot.press("escape", "7")
+        await seen(pilot, lambda: "7 errors" in frame(app))
+        await settled(pilot)
+        shown = frame(app)
+        assert all(f" {digit} {name} " in shown for digit, name in BAR)
+        assert all(len(line) <= size[0] for line in shown.split("\n"))
+        assert "- 7 errors" in shown
+
+    play(app, scene, size)
+
+
+def test_where_a_title_leaves_no_rule_its_digit_stays_at_the_name() -> None:
+    def drawn(*texts: str) -> str:
+        return "".join(each.text for each in Ascii().apply([Segment(text) for text in texts], Color(0, 0, 0)))
+
+    assert drawn("╭", "─", " ", "³", "queues", " 4", " ", "─────", "╮") == "+- 3 queues 4 ----+"
+    assert drawn("╭", "─", " ", "³", "queues", " ", "─", "╮") == "+- 3queues -+"
+    assert drawn("5 m³", " a ", "────") == "5 m3 a ----"
 
 
 def test_an_ellipsis_says_on_which_side_something_is_missing() -> None:

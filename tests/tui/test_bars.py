@@ -142,6 +142,31 @@ def test_of_several_marks_in_a_cell_the_worst_is_seen() -> None:
     assert draw_lane([bar(3.1, 3.2, 1, outcome=Outcome.CANCELLED), retried], WINDOW)[3] == Cell("↻", "again")
 
 
+@pytest.mark.parametrize(
+    ("begin", "end", "shown"),
+    [
+        (2, 12, "..❯img.res█✓........"),
+        (2, 4.5, "..❯█▌..............."),
+        (3.2, 3.3, "...❯................"),
+        (-3, 2, "❯█.................."),
+    ],
+)
+def test_the_chosen_run_has_the_cursor_where_it_begins_however_short_it_is(begin: float, end: float, shown: str) -> None:
+    lane = [bar(begin, end, 1, kind="img.res")]
+    assert text(draw_lane(lane, WINDOW, chosen=(1, 1))) == shown
+    assert "❯" not in text(draw_lane(lane, WINDOW)) + text(draw_lane(lane, WINDOW, chosen=(1, 1), line=1))
+
+
+def test_of_many_runs_in_a_cell_the_chosen_one_still_has_the_cursor() -> None:
+    many = [bar(3 + n / 10, 3.05 + n / 10, n + 1, outcome=Outcome.FAILED) for n in range(10)]
+    assert draw_lane(many, WINDOW, chosen=(5, 5))[3] == Cell("❯", "chosen")
+
+
+def test_a_chosen_run_out_of_sight_has_no_cursor() -> None:
+    lane = [bar(-9, -5, 1), bar(30, 40, 2), bar(4, 6, 3)]
+    assert "❯" not in text(draw_lane(lane, WINDOW, chosen=(1, 1))) + text(draw_lane(lane, WINDOW, chosen=(2, 2)))
+
+
 def test_the_chosen_run_stands_out() -> None:
     cells = draw_lane([bar(2, 8, 1), bar(10, 12, 2)], WINDOW, chosen=(1, 1))
     assert {cell.look or cell.ground for cell in cells[2:8] if cell} == {"chosen", "completed"}  # its glyph keeps its colour
@@ -187,14 +212,14 @@ def test_a_lease_that_has_ended_is_a_warning() -> None:
 def test_attempts_of_the_chosen_job_are_joined_in_a_lane() -> None:
     lane = [bar(1, 3, 7, lease=1, outcome=Outcome.FAILED, again=True), bar(8, 10, 7, lease=2)]
     assert lines(lane)[0].startswith(" █↻     ██")
-    assert lines(lane, chosen=(7, 1))[0].startswith(" █↻────▸██")
+    assert lines(lane, chosen=(7, 1))[0].startswith(" ❯↻────▸██")
 
 
 def test_attempts_are_joined_across_lanes() -> None:
     up = [bar(1, 3, 7, lease=1, outcome=Outcome.FAILED, again=True)]
     down = [bar(8, 10, 7, lease=2)]
-    assert [row[:11] for row in lines(up, [], down, chosen=(7, 1))] == [" █↻────╮   ", "       │   ", "       ▸██ "]
-    assert [row[:11] for row in lines(down, [], up, chosen=(7, 1))] == ["       ▸██ ", "       │   ", " █↻────╯   "]
+    assert [row[:11] for row in lines(up, [], down, chosen=(7, 1))] == [" ❯↻────╮   ", "       │   ", "       ▸██ "]
+    assert [row[:11] for row in lines(down, [], up, chosen=(7, 1))] == ["       ▸██ ", "       │   ", " ❯↻────╯   "]
 
 
 def test_an_arrow_over_a_bar_leaves_its_colour() -> None:
@@ -207,7 +232,7 @@ def test_an_arrow_over_a_bar_leaves_its_colour() -> None:
 
 def test_arrows_from_and_to_outside_do_not_fail() -> None:
     lane = [bar(-9, -5, 7, lease=1), bar(4, 6, 7, lease=2), bar(30, 40, 7, lease=3)]
-    assert lines(lane, chosen=(7, 2), window=Window(0.0, 1.0, 20, 99.0))[0] == "───▸██" + "─" * 14
+    assert lines(lane, chosen=(7, 2), window=Window(0.0, 1.0, 20, 99.0))[0] == "───▸❯█" + "─" * 14
     assert lines([lane[0]], [lane[1]], [lane[2]], chosen=(7, 2), window=Window(0.0, 1.0, 20, 99.0))
 
 

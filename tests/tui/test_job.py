@@ -23,6 +23,8 @@ from jobdeck_tui.screens.copy_job import CopyScreen
 from jobdeck_tui.screens.edit_job import EditScreen
 from jobdeck_tui.screens.job import PANELS, JobScreen
 from jobdeck_tui.screens.new_job import NewJobScreen
+from jobdeck_tui.snapshot import lines
+from jobdeck_tui.widgets.hints import Hints
 from jobdeck_tui.widgets.life import life_of
 
 SIZES = [(80, 24), (120, 40), (200, 60)]
@@ -274,6 +276,136 @@ def test_a_queued_job_says_why_it_does_not_run_and_when_it_may(still: Still) -> 
     play(still.app(), scene)
 
 
+def test_commands_in_what_to_do_about_it_stand_out_without_backticks(still: Still) -> None:
+    job_id = queued(still)
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await opened(job_id)(pilot)
+        told = [line for line in screen(pilot).query_one("#life").told if "lets it go on" in "".join(text for text, _ in line)]
+        assert told == [[("  ", ""), ("jobdeck resume webhook", "accent"), (" lets it go on", "quiet")]]
+        assert "`" not in text_of(pilot, "life")
+
+    play(still.app(), scene)
+
+
+def test_the_backticks_of_an_error_stay_in_the_reason_why_its_job_does_not_run(still: Still) -> None:
+    job = still.queue.enqueue("img.resize", {"path": "a.jpg"})
+    (claimed,) = still.claim(1)
+    now = still.clock.now()
+    still.store.fail_jobs([Failure(claimed, now, now, now + 60, "ShellError", "`ls` said no")])
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await opened(job.id, "1")(pilot)
+        assert "ShellError: `ls` said no." in text_of(pilot, "life")
+        assert ("jobdeck retry 1", "accent") in [piece for line in screen(pilot).query_one("#life").told for piece in line]
+
+    play(still.app(), scene, (200, 60))
+
+
+@sizes
+@pytest.mark.parametrize("stage", STAGES)
+def test_between_the_frame_of_a_panel_and_its_words_is_a_blank_or_the_cursor(
+    still: Still, stage: str, size: tuple[int, int]
+) -> None:
+    job_id = STAGES[stage](still)
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await opened(job_id)(pilot)
+        shown = 0
+        for panel in PANELS:
+            await pilot.press(str(PANELS.index(panel) + 1))
+            await pilot.pause()
+            region = screen(pilot).query_one(f"#{panel}").region
+            if not region:  # on a wide screen, that of a job without relatives
+                assert panel == "related"
+                continue
+            inside = lines(pilot.app)[region.y + 1 : region.bottom - 1]
+            words = [row.crop(region.x + 1, region.right - 1).text for row in inside]
+            shown += any(row.strip() for row in words)
+            assert {row[0] for row in words} <= {" ", "❯"}
+        assert shown >= 5
+
+    play(still.app(), scene, size)
+
+
+# -- keys that can do nothing ---------------------------------------------------------------------------------------------
+
+
+def bright(pilot: Pilot[Any]) -> set[str]:
+    """The keys that the line of hints shows as able to do something."""
+    hints = screen(pilot).query_one(Hints)
+    pieces = hints.draw(0, 250)
+    accent = hints.style("accent")
+    return {told.strip() for (_, style), (told, _) in zip(pieces[1::2], pieces[2::2], strict=True) if style == accent}
+
+
+ACTS = {"edit", "retry", "cancel", "priority"}
+
+
+@pytest.mark.parametrize(
+    ("stage", "can"),
+    [
+        ("queued", {"edit", "cancel", "priority"}),
+        ("waiting", {"edit", "cancel", "priority"}),
+        ("running", {"cancel"}),
+        ("failed", {"retry"}),
+        ("completed", {"retry"}),
+    ],
+)
+def test_keys_that_the_state_of_the_job_does_not_allow_are_dimmed(still: Still, stage: str, can: set[str]) -> None:
+    job_id = STAGES[stage](still)
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await opened(job_id)(pilot)
+        assert bright(pilot) & ACTS == can
+        assert {"duplicate", "why", "copy", "back", "help"} <= bright(pilot)
+
+    play(still.app(), scene, (200, 60))
+
+
+def test_keys_are_bright_again_when_the_job_can_be_acted_on(still: Still) -> None:
+    job_id = completed(still)
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await opened(job_id)(pilot)
+        await pilot.press("x")
+        await seen(pilot, lambda: any("there is nothing left to cancel" in told for told in toasts(pilot)))
+        await pilot.press("r")
+        await seen(pilot, lambda: bright(pilot) & ACTS == {"edit", "cancel", "priority"})
+        still.queue.delete(job_id)
+        await seen(pilot, lambda: not bright(pilot) & {*ACTS, "why"})
+        assert {"duplicate", "copy", "undo"} <= bright(pilot)  # what was seen of it can still be used
+
+    play(still.app(), scene, (200, 60))
+
+
+def test_whoever_only_looks_sees_the_keys_that_change_something_dimmed(still: Still) -> None:
+    job_id = queued(still)
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await opened(job_id)(pilot)
+        assert not bright(pilot) & {*ACTS, "duplicate", "undo"}
+        assert {"why", "copy", "back"} <= bright(pilot)
+
+    play(still.app(readonly=True), scene, (200, 60))
+
+
+def test_search_and_unfold_are_dimmed_where_there_is_no_log_and_no_traceback(still: Still) -> None:
+    none, some = completed(still), failed(still)
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await opened(none, "3")(pilot)
+        assert not bright(pilot) & {"search", "unfold"}
+        await pilot.press("slash")
+        assert toasts(pilot)[-1] == f"Job {none} has logged nothing that could be searched"
+        assert not screen(pilot).query_one("#log-search").display
+        await pilot.press("escape")
+        await opened(some, "3")(pilot)
+        assert {"search", "unfold"} <= bright(pilot)
+
+    play(still.app(), scene, (200, 60))
+
+
 def test_a_job_that_was_snoozed_released_crashed_and_edited_tells_so() -> None:
     def attempt(number: int, begun: float, ended: float, outcome: Outcome) -> Attempt:
         return Attempt(job_id=1, number=number, worker="w", started_at=begun, finished_at=ended, outcome=outcome)
@@ -318,13 +450,34 @@ def test_a_traceback_is_opened_where_it_was_raised_and_enter_unfolds_the_rest(st
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(job_id, "3")(pilot)
         told = text_of(pilot, "attempts")
-        assert "raised at /srv/app/smtp.py:88 in send\n      raise SMTPServerDisconnected" in told
+        assert "raised at /srv/app/smtp.py:88 in send\n       raise SMTPServerDisconnected" in told
         assert "mail.py" not in told
         await pilot.press("enter")
         first = text_of(pilot, "attempts").partition("attempt 3")[0]
-        assert "/srv/app/mail.py:41 in send_receipt\n      server.send(to, render(order_id))" in first
+        assert "/srv/app/mail.py:41 in send_receipt\n       server.send(to, render(order_id))" in first
         await pilot.press("enter")
         assert "mail.py" not in text_of(pilot, "attempts")
+
+    play(still.app(), scene)
+
+
+def test_an_attempt_stays_in_its_place_while_the_cursor_comes_and_goes(still: Still) -> None:
+    job_id = failed(still)
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await opened(job_id, "3")(pilot)
+        view = screen(pilot).query_one("#attempts")
+
+        def drawn() -> list[str]:
+            return [view.render_line(y).text for y in range(view.size.height)]
+
+        before = drawn()
+        assert before[0].startswith("❯✗ attempt 4  failed")
+        await pilot.press("right_square_bracket")
+        view.scroll_to(y=0, animate=False, immediate=True)
+        after = drawn()
+        assert any(line.startswith("❯✗ attempt 3") for line in after)
+        assert [line.replace("❯", " ") for line in after] == [line.replace("❯", " ") for line in before]
 
     play(still.app(), scene)
 
@@ -337,7 +490,7 @@ def test_brackets_go_from_attempt_to_attempt_and_a_click_chooses_one_too(still: 
         view = screen(pilot).query_one("#attempts")
         await pilot.press("right_square_bracket", "right_square_bracket")
         assert (view.chosen.number, view.has_focus) == (2, True)
-        assert "❯ attempt 2" in view.render_line(0).text + "".join(view.render_line(y).text for y in range(view.size.height))
+        assert "❯✗ attempt 2" in "".join(view.render_line(y).text for y in range(view.size.height))
         await pilot.press("left_square_bracket")
         assert view.chosen.number == 3
         await pilot.press("enter")

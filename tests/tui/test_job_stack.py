@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -90,13 +91,13 @@ def test_the_stack_is_opened_at_the_innermost_call_and_enter_unfolds_it(still: S
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(job_id, "3")(pilot)
-        innermost = "now at /usr/lib/python3/dist-packages/PIL/Image.py:2350 in resize\n      return self._new(self.im.resize("
+        innermost = "now at /usr/lib/python3/dist-packages/PIL/Image.py:2350 in resize\n       return self._new(self.im.resize("
         assert innermost in attempts(pilot)
         assert "▸ 2 more frames · enter unfolds" in attempts(pilot)
         assert "/srv/app/img.py" not in attempts(pilot)
         await pilot.press("enter")
         told = attempts(pilot)
-        assert told.index("/srv/app/img.py:77 in resize\n      picture = shrink(") < told.index("/srv/app/img.py:51 in shrink")
+        assert told.index("/srv/app/img.py:77 in resize\n       picture = shrink(") < told.index("/srv/app/img.py:51 in shrink")
         assert told.index("/srv/app/img.py:51 in shrink") < told.index("Image.py:2350 in resize")
         await pilot.press("enter")
         assert "/srv/app/img.py" not in attempts(pilot)
@@ -112,7 +113,7 @@ def test_the_stack_is_read_again_while_the_page_is_open_and_not_when_it_is_not(s
         assert worker.times == 0
         await opened(job_id, "3")(pilot)
         worker.answer = {**worker.answer, "calls": [["/srv/app/img.py", 80, "resize", "picture.save(target)"]]}
-        await seen(pilot, lambda: "now at /srv/app/img.py:80 in resize\n      picture.save(target)" in attempts(pilot))
+        await seen(pilot, lambda: "now at /srv/app/img.py:80 in resize\n       picture.save(target)" in attempts(pilot))
         assert "frame" not in attempts(pilot)
         await pilot.press("escape")
         await settled(pilot)
@@ -144,7 +145,7 @@ def test_why_there_is_no_stack_is_told_in_words_and_nothing_can_be_copied(still:
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(job_id, "3")(pilot)
-        words = f"stack  It runs on web-1, in process 4021: `jobdeck stack {job_id}` tells its stack there."
+        words = f"stack  It runs on web-1, in process 4021: jobdeck stack {job_id} tells its stack there."
         assert words in attempts(pilot)
         await pilot.press("c", "s")
         assert isinstance(pilot.app.screen, CopyScreen)
@@ -158,8 +159,8 @@ def test_a_child_process_is_named_and_what_is_left_out_is_counted(still: Still, 
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(job_id, "3", "enter")(pilot)
-        assert "stack  in child process 5107, most recent call last\n    /srv/app/img.py:77 in resize\n" in attempts(pilot)
-        assert "[1,201 calls are left out here]\n    /srv/app/img.py:51 in shrink" in attempts(pilot)
+        assert "stack  in child process 5107, most recent call last\n     /srv/app/img.py:77 in resize\n" in attempts(pilot)
+        assert "[1,201 calls are left out here]\n     /srv/app/img.py:51 in shrink" in attempts(pilot)
 
     play(still.app(), scene)
 
@@ -210,10 +211,39 @@ def test_a_job_of_this_very_process_tells_where_its_thread_is(still: Still) -> N
     async def scene(pilot: Pilot[Any]) -> None:
         await seen(pilot, lambda: still.queue.get(job.id).state is State.RUNNING)
         await opened(job.id, "3", "enter")(pilot)
-        await seen(pilot, lambda: "in held\n      inner()" in attempts(pilot))
-        assert "in inner\n      go.wait(30)" in attempts(pilot)
+        await seen(pilot, lambda: "in held\n       inner()" in attempts(pilot))
+        assert "in inner\n       go.wait(30)" in attempts(pilot)
         go.set()
         await seen(pilot, lambda: "completed" in attempts(pilot))
+
+    with Worker(still.queue, threads=1):
+        play(still.app(), scene)
+
+
+def test_a_coroutine_tells_what_it_awaits(still: Still) -> None:
+    loops: list[asyncio.AbstractEventLoop] = []
+    go = asyncio.Event()
+
+    async def inner() -> None:
+        await go.wait()
+
+    async def held() -> None:
+        loops.append(asyncio.get_running_loop())
+        await inner()
+
+    still.queue.registry.add(Entry("held", held))
+    job = still.queue.enqueue("held")
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await seen(pilot, lambda: loops)
+        await opened(job.id, "3", "enter")(pilot)
+        try:
+            await seen(pilot, lambda: "in held\n       await inner()" in attempts(pilot))
+            assert "in inner\n       await go.wait()" in attempts(pilot)
+        finally:
+            loops[0].call_soon_threadsafe(go.set)
+        await seen(pilot, lambda: "completed" in attempts(pilot))
+        assert "await" not in attempts(pilot)
 
     with Worker(still.queue, threads=1):
         play(still.app(), scene)

@@ -13,13 +13,13 @@ from tests.tui.still import Still, seen, settled, steps
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 
+from jobdeck_tui.format import RAISED
 from jobdeck_tui.rooms import BAR
 from jobdeck_tui.widgets.charts import EIGHTHS, IN_ROWS, sparkline
 from jobdeck_tui.widgets.header import fit_path
 from jobdeck_tui.widgets.hints import Hints
 from jobdeck_tui.widgets.keyed_table import Head, KeyedTable, Row
 from jobdeck_tui.widgets.lines import width_of
-from jobdeck_tui.widgets.panel import RAISED
 from jobdeck_tui.widgets.rooms_bar import RoomsBar
 
 

@@ -174,6 +174,21 @@ def test_k_begins_with_the_last_lane(ran: Still) -> None:
     play(ran.app(), scene)
 
 
+def test_the_chosen_run_can_be_told_from_the_others_without_colour(ran: Still, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await opened(pilot)
+        assert "❯" not in drawn(pilot)
+        await press(pilot, "n")
+        (line,) = {line.strip() for line in drawn(pilot).split("\n") if "❯" in line}
+        assert line.startswith("❯  1 ")  # its lane
+        assert line.count("❯") == 2
+        assert "❯webhook.post" in line or "❯█" in line or "❯w" in line
+
+    play(ran.app(), scene)
+
+
 def test_the_chosen_run_is_told_below(ran: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)

@@ -36,9 +36,11 @@ def test_a_fact_goes_on_below_its_value() -> None:
     assert rows(told, 40) == ["started   2026-11-24 23:59:49  after a", " " * 10 + "wait of 4.6s"]
 
 
-def test_a_piece_that_does_not_fit_behind_the_others_starts_a_line() -> None:
+def test_a_quiet_piece_that_stands_apart_goes_whole_to_the_next_line() -> None:
     told = [("attempt 1  ", "strong"), ("completed", "completed"), ("  by vm:10351:d4e28f", "quiet")]
-    assert rows(told, 36) == ["attempt 1  completed  by", "  vm:10351:d4e28f"]
+    assert rows(told, 40) == ["attempt 1  completed  by vm:10351:d4e28f"]
+    assert rows(told, 36) == ["attempt 1  completed", "  by vm:10351:d4e28f"]
+    assert rows(told, 21) == ["attempt 1  completed", "  by vm:10351:d4e28f"]
 
 
 def test_a_word_longer_than_a_line_is_broken_where_the_line_ends() -> None:
@@ -66,3 +68,13 @@ def test_every_word_is_there_at_any_width() -> None:
     for width in range(4, 90):
         shown = "".join("".join(row.split()) for row in rows([("x ", "strong"), (text, "error")], width))
         assert shown == "x" + "".join(text.split())
+
+
+def test_a_command_goes_whole_to_the_next_line() -> None:
+    told = [("  stack  ", "strong"), ("It runs on web-1: ", "quiet"), ("jobdeck stack 780", "accent"), (" tells it.", "quiet")]
+    assert rows(told, 40) == ["  stack  It runs on web-1:", "    jobdeck stack 780 tells it."]
+
+
+def test_a_path_is_broken_between_its_names() -> None:
+    told = [("  now at ", "quiet"), ("/usr/lib/python3/dist-packages/PIL/Image.py:2350 in resize", "accent")]
+    assert rows(told, 52) == ["  now at /usr/lib/python3/dist-packages/PIL/", " " * 9 + "Image.py:2350 in resize"]

@@ -30,7 +30,7 @@ from .plight import Watch
 from .program_log import ProgramLog
 from .remembered import Remembered
 from .rooms import BY_NAME, JOBS, ROOMS
-from .screens.base import DeckScreen
+from .screens.base import READONLY, DeckScreen
 from .screens.confirm import ConfirmScreen
 from .screens.jobs import JobsScreen
 from .screens.leave import LeaveScreen
@@ -319,7 +319,7 @@ class Cockpit(Appearance):
     def refuse_readonly(self) -> bool:
         """Whether acts are refused; says so."""
         if self.readonly:
-            self.tell("This cockpit was opened with --readonly: it only looks", failed=True)
+            self.tell(READONLY, failed=True)
         return self.readonly
 
     def action_room(self, name: str, part: str = "") -> None:

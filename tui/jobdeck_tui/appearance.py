@@ -148,6 +148,11 @@ def ascii_of(environ: Mapping[str, str], remembered: Remembered, encoding: str |
     return False if said else remembered.get("ascii", False)
 
 
+def only_ascii(app: App[Any]) -> bool:
+    """Whether the app is drawn in ASCII only."""
+    return isinstance(app, Appearance) and app.ascii_only
+
+
 def spelled(app: App[Any], text: str) -> str:
     """Running text as the app's terminal can show it."""
     return app.worded(text) if isinstance(app, Appearance) else text

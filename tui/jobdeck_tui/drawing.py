@@ -13,17 +13,35 @@ from rich.style import Style
 from textual.color import Color
 from textual.filter import LineFilter
 
+from .format import RAISED
 from .plain import narrow
+
+_DIGITS = frozenset(map(chr, RAISED.values()))
 
 
 class Ascii(LineFilter):
-    """Every character in ASCII, each column in its place."""
+    """Every character in ASCII, each column in its place; but a title's digit, which is raised no more, is set apart."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         return [
             each if each.control or each.text.isascii() else Segment(narrow(each.text), each.style, each.control)
-            for each in segments
+            for each in _set_apart(segments)
         ]
+
+
+def _set_apart(segments: list[Segment]) -> list[Segment]:
+    """A blank between the raised digit and the name in a frame's title; the rule behind them gives its cell."""
+    made = segments
+    for at, (text, style, control) in enumerate(segments[:-1]):
+        if text[-1:] not in _DIGITS or not segments[at + 1].text[:1].isalnum():
+            continue
+        for behind in range(at + 2, len(segments)):
+            if "──" in segments[behind].text:
+                made = segments[:]
+                made[at] = Segment(text + " ", style, control)
+                made[behind] = Segment(segments[behind].text.replace("─", "", 1), *segments[behind][1:])
+                break
+    return made
 
 
 class Restyle(LineFilter):

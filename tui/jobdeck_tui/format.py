@@ -39,6 +39,9 @@ ASCII_GLYPHS: Mapping[State, str] = MappingProxyType(
     }
 )
 
+RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+"""Digits as they stand in titles."""
+
 #: Names that click and Rich share; the terminal's own palette decides their shade.
 COLOURS: Mapping[State, str] = MappingProxyType(
     {

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from ..messages import Detail
 
 
+READONLY = "This cockpit was opened with --readonly: it only looks"
+
+
 class TooSmall(Static):
     """Says which size is needed, in place of everything else."""
 

@@ -99,6 +99,10 @@ class JobScreen(JobActs):
         """Show this moment."""
         if not self.whole:
             return
+        self._show(detail)
+        self.hint()
+
+    def _show(self, detail: Detail) -> None:
         first = self.last is None
         self.detail = detail
         self.query_one(JobTitle).show(detail)
@@ -119,6 +123,13 @@ class JobScreen(JobActs):
         self.call_after_refresh(self._share_room)
         if first and not self._turned:
             self.action_panel(_first_panel(detail))
+
+    def why_not(self, action: str) -> str | None:
+        if action == "unfold" and not self.query_one(AttemptsView).unfolds:
+            return "There is no traceback or stack to unfold"
+        if action == "search" and not self._last_log:
+            return f"Job {self.job_id} has logged nothing that could be searched"
+        return super().why_not(action)
 
     def _notes(self, detail: Detail, bonds: int) -> dict[str, str]:
         live = detail.job is not None and detail.job.state is State.RUNNING
@@ -245,6 +256,9 @@ class JobScreen(JobActs):
 
     def action_search(self) -> None:
         """Search the log while it is typed."""
+        if (why_not := self.why_not("search")) is not None:
+            self.cockpit.tell(why_not, failed=True)
+            return
         if self._open != "log":
             self.action_panel("log")
         view = self.query_one(LogView)

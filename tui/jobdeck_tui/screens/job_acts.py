@@ -6,13 +6,26 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from jobdeck import Attempt, Job
+from jobdeck import Attempt, Job, Operation, WrongState, allows
 
 from ..drafting import LARGEST, Drafting, arguments_of, options_of
 from ..messages import Detail
-from .base import DeckScreen
+from ..widgets.hints import Hints
+from .base import READONLY, DeckScreen
 from .copy_job import CopyScreen, Part, parts_of
 from .edit_job import EditScreen
+
+_OPERATIONS = {
+    "edit": Operation.EDIT,
+    "edit_options": Operation.EDIT,
+    "retry": Operation.RETRY,
+    "cancel": Operation.CANCEL,
+    "priority": Operation.REPRIORITISE,
+    "delete": Operation.DELETE,
+}
+_CHANGING = (*_OPERATIONS, "duplicate", "pause", "undo", "redo")
+_OF_WHAT_WAS_SEEN = ("duplicate", "copy_part", "copy_command")
+"""What can be done to a job that is gone, too."""
 
 
 class JobActs(DeckScreen):
@@ -43,6 +56,7 @@ class JobActs(DeckScreen):
         """The newest look at it."""
         self.last: Detail | None = None
         """The newest look at which it was there."""
+        self._dimmed: tuple[str | None, ...] = ()
 
     @property
     def job(self) -> Job | None:
@@ -53,6 +67,28 @@ class JobActs(DeckScreen):
     def attempt(self) -> Attempt | None:
         """The attempt that is looked at, if one is."""
         return None
+
+    def why_not(self, action: str) -> str | None:
+        name = action.partition("(")[0]
+        if name in _CHANGING and self.cockpit.readonly:
+            return READONLY
+        gone = self.detail is not None and self.detail.job is None
+        if name in (*_OPERATIONS, "why", "pause") and gone:
+            return f"Job {self.job_id} is gone: it was deleted or pruned"
+        job = self.job
+        if job is None:
+            return f"Nothing was seen of job {self.job_id}" if gone and name in _OF_WHAT_WAS_SEEN else None
+        operation = _OPERATIONS.get(name)
+        if operation is None or allows(operation, job.state):
+            return None
+        return str(WrongState(job.id, operation, job.state))
+
+    def hint(self) -> None:
+        """Dim the hints of keys that do nothing now."""
+        dimmed = tuple(self.why_not(name) for name in (*_CHANGING, *_OF_WHAT_WAS_SEEN, "why", "search"))
+        if dimmed != self._dimmed:
+            self._dimmed = dimmed
+            self.query_one(Hints).refresh()
 
     def action_edit(self) -> None:
         """Edit the arguments."""

@@ -13,6 +13,7 @@ from ..priorities import problem_of, read_priority, typed_priority
 from ..widgets.line_editor import LineEditor
 from ..widgets.progress_line import ProgressLine
 from ..widgets.queues import Queues
+from .base import READONLY
 from .jobs_list import JobsList
 from .weigh import WeighScreen
 
@@ -20,7 +21,6 @@ ASK_FROM = 20
 """More jobs than this are not changed without a question that tells what will be done."""
 CHOOSE = "Choose a job first: j or ↓, or click on it"
 _CHOOSE_QUEUE = "Choose a job to pause its queue, or press 3 and choose a queue"
-READONLY = "This cockpit was opened with --readonly: it only looks"
 _OPERATIONS = {
     "retry": Operation.RETRY,
     "cancel": Operation.CANCEL,

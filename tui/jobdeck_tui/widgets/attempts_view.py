@@ -12,11 +12,11 @@ from textual.binding import Binding, BindingType
 from textual.css.scalar import Scalar
 from textual.events import Click, Resize
 
-from jobdeck import Attempt, Stack
+from jobdeck import Attempt, Stack, State
 
-from ..format import duration
+from ..format import GLYPHS, duration
 from ..text import safe
-from .lines_told import Told, cut
+from .lines_told import Told, commands_told, cut
 from .lines_view import LinesView
 from .telling import OUTCOME_STATES, clock_time
 from .tracebacks import Traceback, folded, read_traceback, unfolded
@@ -27,6 +27,11 @@ SHOWN = 100
 
 _ERROR_LINES = 500
 """Lines of one error's message."""
+
+_CURSORS: tuple[Told, Told] = ([(" ", "accent")], [("❯", "accent")])
+"""What the head of an attempt begins with: of one that is not chosen, and of the one that is."""
+_HEAD = 2
+"""Pieces of that line below which it does not go on: the cursor and the glyph."""
 
 
 class AttemptsView(LinesView):
@@ -46,6 +51,7 @@ class AttemptsView(LinesView):
         self._heads: list[int] = []
         self._stack: Stack | None = None
         self._tallest = 0
+        self._could_unfold = False
 
     def show_attempts(self, attempts: Sequence[Attempt], now: float, stack: Stack | None = None) -> None:
         """Show these, oldest first as they were read, and the stack of the one that runs."""
@@ -77,6 +83,14 @@ class AttemptsView(LinesView):
         newest_first = self._attempts[::-1]
         return newest_first[self._chosen] if self._chosen < len(newest_first) else None
 
+    @property
+    def unfolds(self) -> bool:
+        """Whether there is anything of the chosen attempt to unfold."""
+        attempt = self.chosen
+        if attempt is None:
+            return False
+        return bool(attempt.traceback or (attempt.outcome is None and self._stack is not None and self._stack.calls))
+
     def _tell(self) -> None:
         self._heads = []
         lines: list[Told] = []
@@ -87,21 +101,32 @@ class AttemptsView(LinesView):
             lines += self._told(attempt, chosen=at == self._chosen and len(self._attempts) > 1)
         more = len(self._attempts) - SHOWN
         if more > 0:
-            lines += [[], [(f"and {more:,} earlier attempts: `jobdeck show` tells them all", "quiet")]]
-        self.show(lines or [[("it has not been started yet", "quiet")]])
+            lines += [[], [(" ", ""), *commands_told(f"and {more:,} earlier attempts: `jobdeck show` tells them all", "quiet")]]
+        self.show(lines or [[(" it has not been started yet", "quiet")]])
         of = f"{self._chosen + 1} of {len(self._attempts):,}" if len(self._attempts) > 1 else f"{len(self._attempts)}"
         self.titled(of)
+        if self.unfolds != self._could_unfold:
+            self._could_unfold = self.unfolds
+            self.refresh_bindings()  # its hint is dimmed, or no more
 
     def _told(self, attempt: Attempt, *, chosen: bool) -> Iterator[Told]:
         end = attempt.finished_at if attempt.finished_at is not None else self._now
         outcome = attempt.outcome.value if attempt.outcome is not None else "running"
         spent = "took" if attempt.finished_at is not None else "for"
+        state = State(OUTCOME_STATES[attempt.outcome]) if attempt.outcome is not None else State.RUNNING
         yield [
-            (f"❯ attempt {attempt.number}  " if chosen else f"attempt {attempt.number}  ", "accent" if chosen else "strong"),
-            (outcome, OUTCOME_STATES[attempt.outcome] if attempt.outcome is not None else "running"),
+            _CURSORS[chosen][0],
+            (f"{GLYPHS[state]} ", state.value),
+            (f"attempt {attempt.number}  ", "accent" if chosen else "strong"),
+            (outcome, state.value),
             (f"  {clock_time(attempt.started_at, self._now)}  {spent} {duration(max(0.0, end - attempt.started_at))}", "quiet"),
             (f"  by {safe(attempt.worker)}", "quiet"),
         ]
+        for (text, meaning), *rest in self._more_of(attempt):
+            yield [(" " + text, meaning), *rest]  # below the words of its head, not below its glyph
+
+    def _more_of(self, attempt: Attempt) -> Iterator[Told]:
+        """Its error and its traceback, or its stack."""
         if attempt.late_at is not None:
             yield [("  its worker came back late, and changed nothing", "warning")]
         if attempt.error_type or attempt.message:
@@ -118,7 +143,7 @@ class AttemptsView(LinesView):
     def _stack_told(self, stack: Stack, *, unfold: bool) -> Iterator[Told]:
         """Where the code is now."""
         if stack.told:
-            yield [("  stack  ", "strong"), (cut(stack.told), "quiet")]
+            yield [("  stack  ", "strong"), *commands_told(cut(stack.told), "quiet")]
             return
         heading, _, calls = stack.text.partition("\n")
         apart = not stack.worker.rpartition(":")[0].endswith(f":{stack.pid}")
@@ -126,6 +151,9 @@ class AttemptsView(LinesView):
         yield [("  stack", "strong"), ("  " + ", ".join(told) if told else "", "quiet")]
         traceback = read_traceback(calls)
         yield from unfolded(traceback) if unfold else folded(traceback, happened="now")
+
+    def dressed(self, at: int) -> tuple[Told, int | None]:
+        return self.told[at], _HEAD if self.told[at][:1] in _CURSORS else None
 
     def choose(self, by: int) -> None:
         """Go to the next attempt, or the one before, and bring it onto the screen."""

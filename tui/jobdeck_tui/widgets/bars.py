@@ -35,6 +35,8 @@ RUNNING, COMPLETED, FAILED, AGAIN, CRASHED, CANCELLED, BACK = (
 )
 GLYPHS = {RUNNING: "▸", COMPLETED: "✓", FAILED: "✗", AGAIN: "↻", CRASHED: "†", CANCELLED: "⊘", BACK: "◷"}
 """How a run ended, as it is drawn: every look has a glyph, a word and a colour."""
+CURSOR = "❯"
+"""Where the chosen run begins: it is told from the others where there are no colours, too."""
 WORDS = {AGAIN: "retried", BACK: "back"}
 _WORST = (FAILED, CRASHED, AGAIN, CANCELLED, RUNNING, COMPLETED, BACK)
 _TELLING = frozenset({FAILED, CRASHED, AGAIN, CANCELLED})
@@ -102,6 +104,7 @@ def draw_lane(bars: Sequence[Bar], window: Window, chosen: tuple[int, int] | Non
     rows: list[Row] = [[None] * width for _ in range(lines)]
     parts: defaultdict[int, list[_Part]] = defaultdict(list)
     marks: list[tuple[int, str, str]] = []
+    cursor: int | None = None
     placed = _placed(bars, window)
     for after, (begin, end, bar) in enumerate(placed, 1):
         look = look_of(bar.run)
@@ -109,6 +112,8 @@ def draw_lane(bars: Sequence[Bar], window: Window, chosen: tuple[int, int] | Non
         if after < len(placed) and placed[after][0] - end < _SEAM / 2 and end - begin > 1:
             end -= _SEAM
         first, last = ceil(begin - _EDGE), floor(end + _EDGE)
+        if drawn == "chosen":
+            cursor = max(0, first if first < last else floor(begin))
         if first > last:  # inside one cell
             _part(parts, last, begin - last, end - last, drawn, width)
         else:
@@ -130,6 +135,10 @@ def draw_lane(bars: Sequence[Bar], window: Window, chosen: tuple[int, int] | Non
             row[place] = _shared(found, row[place], lines - 1 - line, lines)
     for place, look, drawn in marks:
         _mark(rows[0], place, look, drawn, shared=len(parts.get(place, ())) > 1)
+    if cursor is not None and cursor < width:
+        there = rows[0][cursor]
+        whole = there is not None and "chosen" in (there.ground, there.look if there.text == "█" else "")
+        rows[0][cursor] = Cell(CURSOR, "", "chosen") if whole else Cell(CURSOR, "chosen")
     return rows
 
 

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from textual.events import Click
 from textual.message import Message
 
+from ..appearance import only_ascii
+from ..format import RAISED
 from .lines import Piece, width_of
-from .panel import RAISED, Drawn
+from .panel import Drawn
 
 
 class JobTabs(Drawn):
@@ -35,19 +37,20 @@ class JobTabs(Drawn):
         self.refresh()
 
     def draw(self, y: int, width: int) -> Sequence[Piece]:
-        for between, noted in ((3, True), (2, True), (2, False), (1, False)):
-            pieces = self._drawn(" " * between, noted=noted)
+        behind = " " if only_ascii(self.app) else ""  # a digit that is not raised would run into the name
+        for between, digit, noted in ((3, behind, True), (2, behind, True), (2, behind, False), (1, "", False)):
+            pieces = self._drawn(" " * between, digit, noted=noted)
             if width_of(pieces) <= width:
                 break
         return pieces
 
-    def _drawn(self, between: str, *, noted: bool) -> list[Piece]:
+    def _drawn(self, between: str, behind: str, *, noted: bool) -> list[Piece]:
         quiet, strong = self.style("quiet"), self.style("strong")
         pieces: list[Piece] = []
         self._places = []
         for number, name in enumerate(self._panels, 1):
             begin = width_of(pieces)
-            pieces += [(between if pieces else " ", quiet), (str(number).translate(RAISED), quiet)]
+            pieces += [(between if pieces else " ", quiet), (str(number).translate(RAISED) + behind, quiet)]
             pieces.append((name, strong if name == self._open else quiet))
             if noted and (note := self._notes.get(name)):
                 pieces.append((f" {note}", quiet))

@@ -75,12 +75,12 @@ class JobTitle(Drawn):
         if detail.why is not None:
             summary = detail.why.summary.removeprefix(f"Job {job.id} ")
             return [(" " + cut(summary, 400, multiline=False), quiet)]
-        done = {
-            State.COMPLETED: "done",
-            State.CANCELLED: "cancelled; r runs it again",
-            State.FAILED: "failed; r runs it again",
-        }
-        return [(" " + done.get(job.state, ""), quiet)]
+        if not job.state.is_final:
+            return []
+        took = ""
+        if job.state is State.COMPLETED and job.started_at is not None and job.finished_at is not None:
+            took = f"done in {duration(max(0.0, job.finished_at - job.started_at))} · "
+        return [(f" {took}r runs it again", quiet)]
 
     def _progress(self, job: Job) -> Sequence[Piece]:
         if job.progress is None:

@@ -21,8 +21,9 @@ from textual.strip import Strip
 
 from jobdeck import State
 
+from ..format import RAISED
 from .lines import Piece, fit, fit_pieces, line
-from .panel import RAISED, STATE_CLASSES, TEXT_CLASSES
+from .panel import STATE_CLASSES, TEXT_CLASSES
 from .telling import Told
 
 HEAD = 1

@@ -136,7 +136,7 @@ class KindChart(Panel):
         own = self._own(history)
         if not ended(history.total):
             empty = f"no run of this kind has ended in the {RANGE_NAMES[history.seconds]}"
-            return [*own, [(f" {empty}", quiet)]]
+            return [*own, [(empty, quiet)]]
         columns = width - GUTTER
         strips = self._strips(history, columns)
         below: list[list[Piece]] = [[(" " * GUTTER + axis(*self._bounds(history), columns), quiet)]]
@@ -158,7 +158,7 @@ class KindChart(Panel):
             return []
         run = self._runs[-1]
         told, how = told_own(run, history.total.run)
-        return [[(f" {_OWN} ", self._meaning(run)), (told, Style()), (f", {how}" if how else "", self.style("quiet"))]]
+        return [[(f"{_OWN} ", self._meaning(run)), (told, Style()), (f", {how}" if how else "", self.style("quiet"))]]
 
     def _meaning(self, run: OwnRun) -> Style:
         state = State(OUTCOME_STATES[run.outcome]) if run.outcome is not None else State.RUNNING

@@ -15,7 +15,7 @@ from ..messages import Detail
 from ..text import safe
 from . import telling
 from .life import Step, life_of
-from .lines_told import Told
+from .lines_told import Told, commands_told
 from .lines_view import LinesView, wrap
 from .telling import clock_time
 
@@ -105,11 +105,12 @@ def _bar(step: Step, longest: float, room: int) -> str:
 def _why(why: Explanation) -> Iterator[Told]:
     """Why it does not run: the answer, and what stands in its way."""
     yield [("why it is not running", "strong")]
-    yield [(safe(why.summary), "")]
-    for check in why.blockers:
+    if not why.blockers:
+        yield [(safe(why.summary), "")]
+    for check in why.blockers:  # the summary, which stands above all panels, says the first of them once more
         yield [("✗ ", "error"), (safe(check.sentence), "")]
         if check.advice:
-            yield [("    " + safe(check.advice), "quiet")]
+            yield [("  ", ""), *commands_told(safe(check.advice), "quiet")]
     if why.starts_in is not None:
         when = "now" if why.starts_in == 0 else f"in about {duration(why.starts_in)}"
         yield [(f"starts {when}", "accent"), (f"  {safe(why.basis)}", "quiet")]

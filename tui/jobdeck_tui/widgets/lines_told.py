@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ..text import safe
 
 Told = list[tuple[str, str]]
@@ -17,6 +19,18 @@ def cut(text: str, most: int = LONGEST, *, multiline: bool = True) -> str:
     if more <= 0:
         return safe(text, multiline=multiline)
     return f"{safe(text[:most], multiline=multiline)} … and {more:,} characters more"
+
+
+_COMMAND = re.compile("`([^`]*)`")
+
+
+def commands_told(text: str, meaning: str) -> Told:
+    """The cockpit's or the engine's own words: what stands between backticks is accented instead.
+
+    Not for text of a job, whose backticks are its own.
+    """
+    parts = _COMMAND.split(text)  # every second one was between backticks
+    return [(part, "accent" if at % 2 else meaning) for at, part in enumerate(parts) if part]
 
 
 def newest_lines(text: str, most: int) -> tuple[int, list[str]]:

@@ -152,7 +152,8 @@ def wrap(told: Told, width: int, head_pieces: int | None = None) -> list[Told]:
     """The line in lines of at most `width` cells, broken between words where one ends near the edge.
 
     What goes on is indented by two; below its text, where the line begins with a quiet head such as a time or a name.
-    How many pieces that head has can be said.
+    How many pieces that head has can be said. An accented piece behind it, such as a command, and a quiet one set apart
+    by two blanks are not torn where a line can hold them.
     """
     if sum(len(text) for text, _ in told) <= width // 2:
         return [told]  # the usual case: even double-width characters fit
@@ -163,11 +164,17 @@ def wrap(told: Told, width: int, head_pieces: int | None = None) -> list[Told]:
     indent = min(sum(_cells(text) for text, _ in head) or begins + 2, width // 3)
     lines: list[Told] = [[]]
     left = width
-    for text, meaning in told:
+    for place, (text, meaning) in enumerate(told):
         rest = text.expandtabs(4)
         more = len(rest) - LONGEST
         if more > 0:
             rest = f"{rest[:LONGEST]} … and {more:,} characters more"
+        whole = meaning == "accent" or (meaning == "quiet" and rest.startswith("  "))
+        if whole and place > head_pieces and _cells(rest) > left:
+            apart = rest.lstrip(" ")
+            if _cells(apart) <= width - indent:
+                lines.append([(" " * indent, "")])
+                left, rest = width - indent, apart
         at = 0
         while at < len(rest):
             part = _part(rest, at, left, width)
@@ -183,16 +190,17 @@ def wrap(told: Told, width: int, head_pieces: int | None = None) -> list[Told]:
 
 
 def _part(text: str, at: int, left: int, width: int) -> str:
-    """As much of the text as goes into the cells that are left, up to the end of a word if one ends near."""
+    """As much of the text as goes into the cells that are left, up to the end of a word or name if one ends near."""
     # No more characters than cells can fit, and so no more are looked at: a line may be a megabyte long.
     part = text[at : at + left]
     if part and not part.isascii():
         part = chop_cells(part, left)[0] if cell_len(part) > left else part
     end = at + len(part)
     if end < len(text) and text[end] != " ":
-        blank = part.rfind(" ") + 1
-        if blank and _cells(part[blank:]) <= width // 3:
-            return part[:blank]
+        for sign in " /":  # a path between its names
+            begin = part.rfind(sign) + 1
+            if begin and _cells(part[begin:]) <= width // 3:
+                return part[:begin]
     return part
 
 

@@ -11,11 +11,9 @@ from textual.strip import Strip
 
 from jobdeck import State
 
+from ..format import RAISED
 from .lines import Piece, line
 from .redrawn import Redrawn
-
-RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-"""Digits as they stand in titles."""
 
 #: Component classes for what is coloured by meaning; the stylesheet gives them their colours once, for all.
 STATE_CLASSES = {state: f"state--{state.value}" for state in State}

@@ -28,7 +28,7 @@ class Related(KeyedTable):
     """A row for each bond. Its keys are ("job", id), ("batch", id), ("schedule", name) and ("gone", id)."""
 
     def __init__(self, *, digit: str, id: str | None = None) -> None:
-        nothing: Told = [("it came after no other job, and none comes after it", "quiet")]
+        nothing: Told = [("  it came after no other job, and none comes after it", "quiet")]
         super().__init__("related", HEADS, digit=digit, empty=[nothing], id=id)
 
     def show_bonds(self, detail: Detail) -> None:

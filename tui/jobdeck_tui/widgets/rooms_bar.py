@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from textual.events import Click
 from textual.message import Message
 
+from ..appearance import only_ascii
+from ..format import RAISED
 from ..rooms import BAR
 from .lines import Piece, width_of
-from .panel import RAISED, Drawn
+from .panel import Drawn
 
 
 class RoomsBar(Drawn):
@@ -32,11 +34,14 @@ class RoomsBar(Drawn):
         pieces: list[Piece] = []
         self._places = []
         # With the names where they fit, tighter where they hardly do.
-        gap = 3 if sum(len(name) + 4 for _, name in BAR) <= width else 1
+        behind = " " if only_ascii(self.app) else ""  # a digit that is not raised would run into the name
+        gap = 3 if sum(len(name) + len(behind) + 4 for _, name in BAR) <= width else 1
+        if sum(len(name) + len(behind) + 2 for _, name in BAR) > width:
+            behind = ""
         nameless = self._nameless(width)
         for digit, name in BAR:
             begin = width_of(pieces)
-            pieces += [(" " * (gap if pieces else 1), quiet), (digit.translate(RAISED), quiet)]
+            pieces += [(" " * (gap if pieces else 1), quiet), (digit.translate(RAISED) + behind, quiet)]
             if name not in nameless:
                 pieces.append((name, strong) if name == self._open else (name, quiet))
             self._places.append((begin, width_of(pieces), name))
