@@ -101,7 +101,7 @@ def test_it_tells_how_long_the_run_takes_among_the_others_and_marks_it(still: St
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(job_id)(pilot)
         lines = drawn(pilot)
-        assert lines[0] == " ◆ runs for 9.0s, longer than 99 of 100"
+        assert lines[0] == "◆ runs for 9.0s, longer than 99 of 100"
         assert title(pilot) == "⁶history of img.resize · last hour"
         assert below(pilot).split("  ") == [" 40 runs", "5.0% failed", "p50 202ms", "p95 202ms "]
         (marked,) = [line for line in lines[1:] if "◆" in line]
@@ -130,7 +130,7 @@ def test_each_run_of_a_job_that_was_retried_is_marked_and_the_newest_stands_out(
         await opened(claimed.id)(pilot)
         plot = "\n".join(drawn(pilot)[1:])
         assert (plot.count("◆"), plot.count("◇")) == (1, 1)
-        assert drawn(pilot)[0] == " ◆ failed after 3.0s, longer than most"
+        assert drawn(pilot)[0] == "◆ failed after 3.0s, longer than most"
 
     play(still.app(), scene)
 
@@ -150,7 +150,7 @@ def test_without_failures_there_is_no_line_for_them_and_without_runs_it_says_so(
         assert below(pilot) == ""
         still.queue.reprioritise(first.id, 2000)
         still.claim(1)
-        await seen(pilot, lambda: drawn(pilot)[0].startswith(" ◆ runs for 0ms") and len(drawn(pilot)) == 2)
+        await seen(pilot, lambda: drawn(pilot)[0].startswith("◆ runs for 0ms") and len(drawn(pilot)) == 2)
 
     play(still.app(), scene)
 
@@ -162,10 +162,10 @@ def test_it_goes_on_while_the_job_runs_and_when_it_has_ended(still: Still) -> No
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(job_id)(pilot)
         still.clock.advance(4.0)
-        await seen(pilot, lambda: drawn(pilot)[0].startswith(" ◆ runs for 5.0s"))
+        await seen(pilot, lambda: drawn(pilot)[0].startswith("◆ runs for 5.0s"))
         job = still.queue.get(job_id)
         still.store.complete_jobs([Completion(job, job.started_at or 0.0, still.clock.now(), None)])
-        await seen(pilot, lambda: drawn(pilot)[0].startswith(" ◆ completed after 5.0s"))
+        await seen(pilot, lambda: drawn(pilot)[0].startswith("◆ completed after 5.0s"))
         await seen(pilot, lambda: " 11 runs" in below(pilot))
 
     play(still.app(), scene)
