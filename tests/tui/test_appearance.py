@@ -91,7 +91,7 @@ def test_a_digit_in_ascii_does_not_run_into_the_name_behind_it(still: Still, siz
         await seen(pilot, lambda: "7 errors" in frame(app))
         await settled(pilot)
         shown = frame(app)
-        assert all(f" {digit} {name} " in shown for digit, name in BAR)
+        assert all(f" {digit} {name}" in shown for digit, name in BAR)
         assert all(len(line) <= size[0] for line in shown.split("\n"))
         assert "- 7 errors" in shown
 
