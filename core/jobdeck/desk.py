@@ -361,6 +361,11 @@ class Desk:
             return 0
         return max(0, self._pace.ahead - max(0, len(self._inbox) + idle - self._idle))
 
+    def waited(self, seconds: float) -> None:
+        """So long the claimer had to wait for its transaction, since others had theirs."""
+        with self._lock:
+            self._pace.waited(seconds)
+
     def place(self, runs: Sequence[Run], tasks: Sequence[Run] = ()) -> Sequence[Run]:
         """What was gathered is written, and these were claimed; returns those of the tasks that the caller has to begin."""
         with self._lock:

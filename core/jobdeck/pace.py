@@ -10,6 +10,10 @@ WORTH = 0.05
 """Seconds: about what the jobs that are claimed ahead may take one thread."""
 MOST = 512
 """Jobs claimed ahead, at the most."""
+LONG = 0.02
+"""Seconds to wait for other processes' transactions. Who waits longer makes its own shorter, so that others wait less too."""
+_FEWEST = 128
+"""Jobs that are claimed ahead however long one waits: a commit costs as much as some of them."""
 _FRESH = 0.3
 """Weight of the newest jobs in the mean."""
 _SHORTEST = 1e-6
@@ -26,6 +30,7 @@ class Pace:
         self.ahead = 0
         """Jobs to hold beyond the idle threads."""
         self._mean: float | None = None
+        self._most = MOST
 
     @property
     def low(self) -> int:
@@ -47,7 +52,12 @@ class Pace:
 
     def claimed(self, *, full: bool, threads: int) -> None:
         """A claim came back, with all that it asked for or with less."""
-        self.ahead = min(MOST, max(2 * threads, 2 * self.ahead), self._worth()) if full else 0
+        self.ahead = min(self._most, max(2 * threads, 2 * self.ahead), self._worth()) if full else 0
+
+    def waited(self, seconds: float) -> None:
+        """So long the last transaction had to wait until it could begin."""
+        self._most = max(_FEWEST, self._most // 2) if seconds > LONG else min(MOST, self._most + self._most // 8)
+        self.ahead = min(self.ahead, self._most)
 
     def slow(self) -> None:
         """Jobs that were claimed ahead had to wait too long."""

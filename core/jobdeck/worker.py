@@ -14,6 +14,7 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from types import TracebackType
@@ -303,7 +304,9 @@ class Worker:
         claimed: list[Job] = []
         pause = POLL
         ended = [run for ending in work.endings if (run := self._desk.find(ending.job.id))]
+        asked = time.monotonic()
         with self._logs.taken(ended) as logs, store.transaction():
+            self._desk.waited(time.monotonic() - asked)
             if logs:
                 store.append_logs(logs, LOG_KEPT)
             self._settle(work.endings)
