@@ -14,6 +14,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 from .errors import ArgumentsTooLarge, InvalidArguments, InvalidHandler
 from .jobs import Parameter
 
+DEEP = 190
+"""Arrays and objects inside one another that are certain to be read again: the validation library stops at 200."""
 Check = Callable[[Any], bool]
 """Whether a value is plainly of the type that an annotation names."""
 
@@ -50,10 +52,22 @@ class Arguments:
                 text = str(model.model_dump_json(by_alias=True))
             except ValueError as problem:
                 raise InvalidArguments(self._kind, "*", f"cannot be stored as JSON ({one_line(problem)})") from None
+            if text.count("[") + text.count("{") > DEEP:
+                self._check_depth(text)
         size = len(text) if text.isascii() else len(text.encode())
         if size > limit:
             raise ArgumentsTooLarge(self._kind, size, limit)
         return text
+
+    def _check_depth(self, text: str) -> None:
+        """The library writes what is nested deeper than it reads. Raises `InvalidArguments`."""
+        from pydantic_core import from_json
+
+        try:
+            from_json(text)
+        except ValueError:
+            problem = f"nests lists and objects too deep; {DEEP} in one another is safe"
+            raise InvalidArguments(self._kind, "*", problem) from None
 
     def load(self, args_json: str) -> dict[str, Any]:
         """The arguments of a stored job, as the handler takes them.

@@ -35,6 +35,7 @@ from jobdeck import (
     WrongState,
     load_apps,
 )
+from jobdeck.arguments import DEEP
 from jobdeck.place import shown
 from jobdeck.registry import job
 
@@ -135,6 +136,29 @@ def test_arguments_come_to_the_handler_as_their_types(kinds: Registry) -> None:
     assert loaded["colour"] is Colour.BLUE
     assert loaded["at"].year == 2026
     assert (loaded["copy"], loaded["model_config"], loaded["lines"]) == (True, 2.0, [])
+
+
+def test_arguments_that_the_worker_could_not_read_again_are_refused() -> None:
+    known = Registry()
+
+    @job(name="tree", registry=known)
+    def tree(top: list[Any]) -> None:
+        pass
+
+    def read_again(depth: int) -> bool:
+        top: list[Any] = []
+        for _ in range(depth):
+            top = [top]
+        try:
+            text = known.get("tree").check({"top": top}, 10_000)
+        except InvalidArguments:
+            return False
+        assert known.get("tree").load(text) == {"top": top}
+        return True
+
+    taken = [depth for depth in range(150, 260, 5) if read_again(depth)]
+    assert taken[0] == 150
+    assert DEEP - 10 <= taken[-1] < 205
 
 
 def test_arguments_that_are_too_large_are_refused_with_their_size(kinds: Registry) -> None:
