@@ -132,7 +132,7 @@ class Job:
     scheduled_at: float
     """When it is due. Never starts before."""
     started_at: float | None = None
-    """When its newest attempt was claimed."""
+    """When its newest attempt began; while it runs, when that was claimed, some milliseconds earlier."""
     finished_at: float | None = None
     worker: str | None = None
     """The worker that runs it, or ran it last."""

@@ -8,7 +8,7 @@ import pytest
 from tests.core.helpers import Bench, new
 
 from jobdeck import Job, Outcome, Reason, State
-from jobdeck.jobs import Failure
+from jobdeck.jobs import Completion, Failure
 
 Ending = Callable[[Bench, Job], list[int]]
 
@@ -29,6 +29,22 @@ def test_a_completed_job_keeps_its_result(bench: Bench) -> None:
     done = bench.get(job)
     assert (done.state, done.result, done.finished_at) == (State.COMPLETED, {"sent": 3}, bench.clock.now())
     assert (done.lease, done.lease_until, done.error) == (None, None, None)
+
+
+@pytest.mark.parametrize("n", [1, 8])
+def test_an_ended_job_tells_the_time_that_its_code_took_without_what_it_waited_once_claimed(bench: Bench, n: int) -> None:
+    bench.enqueue(*[new() for _ in range(2 * n)])
+    claimed = bench.claim(2 * n)
+    began = bench.clock.now() + 1.0
+    ended = began + 2.0
+    bench.clock.advance(3.0)
+    bench.store.complete_jobs([Completion(job, began, ended) for job in claimed[:n]])
+    bench.store.fail_jobs([Failure(job, began, ended, None, "OSError", "no route") for job in claimed[n:]])
+    for job in claimed:
+        told = bench.get(job)
+        (attempt,) = bench.store.list_attempts(job.id)
+        assert (told.started_at, told.finished_at) == pytest.approx((began, ended))
+        assert (attempt.started_at, attempt.finished_at) == pytest.approx((began, ended))
 
 
 def test_a_failed_attempt_is_due_again_when_its_ending_says(bench: Bench) -> None:

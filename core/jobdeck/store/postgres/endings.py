@@ -33,22 +33,24 @@ _AGAIN = """
 state = CASE WHEN cancelling THEN 'cancelled' ELSE '{state}' END,
 finished_at = CASE WHEN cancelling THEN ?::double precision END, attempt = attempt - 1"""
 _FAILED = """
-state = CASE WHEN cancelling THEN 'cancelled' WHEN ?2::double precision IS NULL OR attempt >= max_attempts THEN 'failed'
+state = CASE WHEN cancelling THEN 'cancelled' WHEN ?3::double precision IS NULL OR attempt >= max_attempts THEN 'failed'
              ELSE 'retrying' END,
-finished_at = CASE WHEN cancelling OR ?2 IS NULL OR attempt >= max_attempts THEN ?1::double precision END,
-scheduled_at = CASE WHEN cancelling OR attempt >= max_attempts THEN scheduled_at ELSE coalesce(?2, scheduled_at) END,
-reason = CASE WHEN NOT cancelling AND (?2 IS NULL OR attempt >= max_attempts) THEN ?4 END,
-error = ?3, crashes = crashes + ?5, {let_go} WHERE id = ?6 AND state = 'running' AND lease = ?7"""
+finished_at = CASE WHEN cancelling OR ?3 IS NULL OR attempt >= max_attempts THEN ?2::double precision END,
+scheduled_at = CASE WHEN cancelling OR attempt >= max_attempts THEN scheduled_at ELSE coalesce(?3, scheduled_at) END,
+reason = CASE WHEN NOT cancelling AND (?3 IS NULL OR attempt >= max_attempts) THEN ?5 END,
+error = ?4, crashes = crashes + ?6, {let_go} WHERE id = ?7 AND state = 'running' AND lease = ?8"""
 _TOGETHER = 4
 """Completions from this many on are written in one statement."""
 _COMPLETE_TOGETHER = f"""
 WITH held AS MATERIALIZED (
-    SELECT job.id, done.finished_at, done.result
-      FROM unnest(?1::bigint[], ?2::bigint[], ?3::double precision[], ?4::text[]) AS done (id, lease, finished_at, result)
+    SELECT job.id, done.started_at, done.finished_at, done.result
+      FROM unnest(?1::bigint[], ?2::bigint[], ?3::double precision[], ?4::double precision[], ?5::text[])
+           AS done (id, lease, started_at, finished_at, result)
       JOIN jobdeck_jobs AS job ON job.id = done.id
      WHERE job.state = 'running' AND job.lease = done.lease ORDER BY job.id FOR UPDATE OF job)
 UPDATE jobdeck_jobs AS job
-   SET state = 'completed', finished_at = held.finished_at, result = held.result, error = NULL, {LET_GO}
+   SET state = 'completed', started_at = held.started_at, finished_at = held.finished_at, result = held.result, error = NULL,
+       {LET_GO}
   FROM held WHERE job.id = held.id
 """
 _ATTEMPTS_TOGETHER = """
@@ -104,7 +106,8 @@ class Endings:
             endings = self._on_servers_clock(endings)
             ids, leases = [end.job.id for end in endings], [end.job.lease for end in endings]
             started, finished = [float(end.started_at) for end in endings], [float(end.finished_at) for end in endings]
-            session.execute(_COMPLETE_TOGETHER, (ids, leases, finished, [storable(end.result_json) for end in endings]))
+            results = [storable(end.result_json) for end in endings]
+            session.execute(_COMPLETE_TOGETHER, (ids, leases, started, finished, results))
             if session.changes() != len(endings):
                 raise _LeaseGone
             numbers = [end.job.attempt for end in endings]
@@ -182,8 +185,10 @@ class Endings:
         with self._connections.writing() as session:
             # In the order of their ids, as everybody who locks several jobs.
             endings = sorted(self._on_servers_clock(endings), key=lambda ending: ending.job.id)
-            statement = f"UPDATE jobdeck_jobs SET {assignments} RETURNING state"
-            found = session.each(statement, [(*values(ending), ending.job.id, ending.job.lease) for ending in endings])
+            # The claim has set the time of the claim; a job that was claimed ahead began later.
+            statement = f"UPDATE jobdeck_jobs SET started_at = ?, {assignments} RETURNING state"
+            rows = [(ending.started_at, *values(ending), ending.job.id, ending.job.lease) for ending in endings]
+            found = session.each(statement, rows)
             for ending, row in zip(endings, found, strict=True):
                 job = ending.job
                 if row is None:

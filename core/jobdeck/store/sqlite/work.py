@@ -49,17 +49,18 @@ _AGAIN = """
 state = CASE WHEN cancelling THEN 'cancelled' ELSE '{state}' END,
 finished_at = CASE WHEN cancelling THEN ? END, attempt = attempt - 1"""
 _FAILED = """
-state = CASE WHEN cancelling THEN 'cancelled' WHEN ?2 IS NULL OR attempt >= max_attempts THEN 'failed' ELSE 'retrying' END,
-finished_at = CASE WHEN cancelling OR ?2 IS NULL OR attempt >= max_attempts THEN ?1 END,
-scheduled_at = CASE WHEN cancelling OR attempt >= max_attempts THEN scheduled_at ELSE coalesce(?2, scheduled_at) END,
-reason = CASE WHEN NOT cancelling AND (?2 IS NULL OR attempt >= max_attempts) THEN ?4 END,
-error = ?3, crashes = crashes + ?5"""
+state = CASE WHEN cancelling THEN 'cancelled' WHEN ?3 IS NULL OR attempt >= max_attempts THEN 'failed' ELSE 'retrying' END,
+finished_at = CASE WHEN cancelling OR ?3 IS NULL OR attempt >= max_attempts THEN ?2 END,
+scheduled_at = CASE WHEN cancelling OR attempt >= max_attempts THEN scheduled_at ELSE coalesce(?3, scheduled_at) END,
+reason = CASE WHEN NOT cancelling AND (?3 IS NULL OR attempt >= max_attempts) THEN ?5 END,
+error = ?4, crashes = crashes + ?6"""
 _TOGETHER = 4
 """Completions from this many on are written in one statement."""
 # The plus keeps the planner from reading all that runs for each of the rows.
 _COMPLETE_TOGETHER = f"""
 UPDATE jobdeck_jobs
-   SET state = 'completed', finished_at = (done.value ->> 2) / 1e6, result = done.value ->> 3, error = NULL, {_LET_GO}
+   SET state = 'completed', started_at = (done.value ->> 4) / 1e6, finished_at = (done.value ->> 2) / 1e6,
+       result = done.value ->> 3, error = NULL, {_LET_GO}
   FROM json_each(?) AS done
  WHERE jobdeck_jobs.id = done.value ->> 0 AND +state = 'running' AND lease = done.value ->> 1
 """
@@ -239,14 +240,15 @@ class Work:
         lost: Lost = []
         if not endings:
             return lost
-        statement = f"UPDATE jobdeck_jobs SET {assignments}, {_LET_GO} WHERE {_HELD} RETURNING state"
+        # The claim has set the time of the claim; a job that was claimed ahead began later.
+        statement = f"UPDATE jobdeck_jobs SET started_at = ?, {assignments}, {_LET_GO} WHERE {_HELD} RETURNING state"
         attempts = []
         final: dict[int, State | None] = {}
         tally = SqliteTally()
         with self._connections.writing() as connection:
             for ending in endings:
                 job = ending.job
-                state = connection.execute(statement, (*values(ending), job.id, job.lease)).get
+                state = connection.execute(statement, (ending.started_at, *values(ending), job.id, job.lease)).get
                 if state is None:
                     lost.append(job.id)
                     connection.execute(_LATE, (ending.finished_at, job.id, job.lease))
