@@ -54,7 +54,7 @@ def test_where_the_encoding_is_not_utf_8_a_snapshot_is_ascii(line: CommandLine) 
     for env, args in (({"PYTHONIOENCODING": "latin-1"}, ()), ({"PYTHONIOENCODING": "utf-8"}, ("--ascii",))):
         shown = run(line, *args, "--snapshot", "--size", "120x40", **env).stdout
         assert shown.isascii()
-        assert b"+- 5jobs ---" in shown
+        assert b"+- 5 jobs ---" in shown
         assert b"\\" not in shown  # none was escaped on the way
 
 
