@@ -287,6 +287,7 @@ def test_a_job_that_stops_because_its_lease_could_not_be_renewed_is_not_cancelle
     queue.settings = replace(queue.settings, lease=0.6)
     with Worker(queue, threads=1, processes=processes) as worker, closing(apsw.Connection(str(queue.where))) as other:
         (pid,) = pids(note)
+        other.set_busy_timeout(10_000)
         other.execute("BEGIN IMMEDIATE")  # some other program, for longer than the lease
         wait_until(lambda: "ended before it could be renewed" in caplog.text, what="the fence")
         if kind == "deaf":

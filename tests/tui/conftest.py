@@ -24,7 +24,7 @@ SCREENS = {
         "program_log",
     ),
     *("queues", "resize", "schedules", "table", "table_acts", "table_filter", "table_marks", "table_pictures", "timeline"),
-    *("web", "workers", "terminal_looks", "frame", "form", "keymap", "clipboard", "crash", "looks"),
+    *("hints", "web", "workers", "terminal_looks", "frame", "form", "keymap", "clipboard", "crash", "looks"),
 }
 
 
