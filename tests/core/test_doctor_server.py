@@ -8,8 +8,9 @@ from types import SimpleNamespace
 
 import psycopg
 import pytest
-from tests.core.helpers import CLOSES, STORES, Bench, FakeClock
+from tests.core.helpers import Bench, FakeClock
 from tests.core.postgres import database_at, server
+from tests.core.together import on_server
 
 from jobdeck import Finding, Settings, Severity, State, WorkerInfo, doctor
 from jobdeck.store.postgres.checkup import server as checks
@@ -25,11 +26,8 @@ EXPECTED = {"durability": PROBLEM}
 
 @pytest.fixture
 def bench(tmp_path: Path, clock: FakeClock) -> Iterator[Bench]:
-    path = tmp_path / "jobs.db"
-    store = STORES["postgres"](path, clock)
-    yield Bench(store, clock, path)
-    store.close()
-    CLOSES["postgres"](path)
+    with on_server(tmp_path, clock) as made:
+        yield made
 
 
 def look(bench: Bench, *, full: bool = False, **settings: object) -> dict[str, Finding]:

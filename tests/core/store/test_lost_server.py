@@ -8,8 +8,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from tests.core.helpers import CLOSES, STORES, Bench, FakeClock, new, wait_until
+from tests.core.helpers import Bench, FakeClock, new, wait_until
 from tests.core.postgres import database_at, server
+from tests.core.together import on_server
 
 from jobdeck import StoreAway, StoreFailed, StoreLost, StoreRefused, StoreReplaced
 from jobdeck.store.base import Store
@@ -21,11 +22,8 @@ pytestmark = pytest.mark.postgres
 @pytest.fixture
 def bench(tmp_path: Path, clock: FakeClock) -> Iterator[Bench]:
     """An empty queue on the server."""
-    path = tmp_path / "jobs.db"
-    store = STORES["postgres"](path, clock)
-    yield Bench(store, clock, path)
-    store.close()
-    CLOSES["postgres"](path)
+    with on_server(tmp_path, clock) as made:
+        yield made
 
 
 def drop(path: Path) -> None:
