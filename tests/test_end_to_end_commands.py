@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.tui.commandline import CommandLine, command, eventually
+from tests.tui.cli_runner import CommandLine, command, eventually
 
 from jobdeck import State
 
@@ -311,7 +311,9 @@ def test_ctrl_c_lets_child_processes_finish_their_jobs(deck: CommandLine) -> Non
 
 
 def test_an_app_that_fails_in_the_child_processes_only_is_one_sentence_and_exit_code_1(deck: CommandLine) -> None:
-    (deck.folder / "half.py").write_text("import sys\nif sys.argv[0].endswith('child.py'):\n    raise OSError('no seat')\n")
+    (deck.folder / "half.py").write_text(
+        "import sys\nif sys.argv[0].endswith('child_main.py'):\n    raise OSError('no seat')\n"
+    )
     worker = deck.start("worker", "--processes", 2, env={"JOBDECK_APP": "half"})
     _, log = worker.communicate(timeout=20)
     assert worker.returncode == 1

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from tests.core.helpers import CLOSES
 from tests.core.postgres import database_at, server
-from tests.tui.commandline import CommandLine, eventually
+from tests.tui.cli_runner import CommandLine, eventually
 
 from jobdeck import State
 

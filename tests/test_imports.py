@@ -51,4 +51,4 @@ def test_only_the_feed_and_the_commands_hold_a_queue() -> None:
             made = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Queue"
             if made or (isinstance(node, ast.Attribute) and ast.unparse(node).endswith("feed.queue")):
                 holders.add(path.relative_to(ROOT / "tui" / "jobdeck_tui").parts[0])
-    assert {"opening.py"} < holders <= {"feed.py", "opening.py", "commands", "lab"}
+    assert {"launch.py"} < holders <= {"feed", "launch.py", "commands", "demo"}

@@ -13,30 +13,31 @@ from random import Random
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
-from .care import Care
 from .clock import Clock, SystemClock
-from .drafts import Options, check_batch_name, check_name, check_priority, draft
-from .edits import Edits, check_edit
-from .errors import BatchNotFound, InvalidOption, JobNotFound, NotRunning, WrongState
-from .explain import Explanation, explain
-from .history import MOST_EVENTS, MOST_RUNS, Event, Happening, Runs
-from .jobs import Attempt, Batch, Changes, Edit, Family, Job, Kind, Limits, LogLine, NewJob, Overview, QueueInfo, WorkerInfo
-from .journal import Act, By, Undoing, check_who, whoami
-from .metrics import ErrorGroup, Grouping, Metrics
-from .place import open_store, shown
-from .query import EVERY_JOB, Condition, parse
-from .registry import REGISTRY, SHELL, Entry, Handler, Registry
+from .execution.stack_trace import TIMEOUT as STACK_TIMEOUT
+from .execution.stack_trace import Stack, read_stack
+from .kinds.edit_options import Edits, check_edit
+from .kinds.job_options import Options, check_batch_name, check_name, check_priority, draft
+from .kinds.registry import REGISTRY, SHELL, Entry, Handler, Registry
+from .maintenance.service import Care
+from .model.diagnosis import Explanation, explain
+from .model.errors import BatchNotFound, InvalidOption, JobNotFound, NotRunning, WrongState
+from .model.events import MOST_EVENTS, MOST_RUNS, Event, Happening, Runs
+from .model.filter import EVERY_JOB, Condition, parse
+from .model.jobs import Attempt, Batch, Changes, Edit, Family, Job, Kind, Limits, LogLine, NewJob
+from .model.journal import Act, By, Undoing, check_who, whoami
+from .model.metrics import ErrorGroup, Grouping, Metrics
+from .model.overview import Overview, QueueInfo, WorkerInfo
+from .model.states import FINAL, Operation, State, allows
 from .settings import Settings
-from .stacks import TIMEOUT as STACK_TIMEOUT
-from .stacks import Stack, read_stack
-from .states import FINAL, Operation, State, allows
 from .store.base import SORTS, Store
+from .store.connect import open_store, shown
 from .store.journal import ACTS_READ
 from .store.measures import FAILURES_READ
 
 if TYPE_CHECKING:
-    from .backlog import Backlog
-    from .schedule import Timetable
+    from .model.forecast import Backlog
+    from .scheduling.schedules import Timetable
 
 _DAYS = 31 * 86400.0
 """Seconds: the longest period of a rate."""
@@ -217,7 +218,7 @@ class Queue:
     @cached_property
     def schedules(self) -> Timetable:
         """Periodic jobs: `list`, `get`, `add`, `edit`, `pause`, `resume`, `run`, `delete`, `preview`, `explain`."""
-        from .schedule import Timetable  # imported late: most commands have nothing to do with them
+        from .scheduling.schedules import Timetable  # imported late: most commands have nothing to do with them
 
         return Timetable(self.store, self.clock, self.draft, self._by)
 
@@ -647,7 +648,7 @@ class Queue:
 
     def _know_shell(self) -> None:
         if SHELL not in self.registry:
-            from .shell import add_shell  # imported late: those who only look at jobs need no subprocesses
+            from .execution.shell import add_shell  # imported late: those who only look at jobs need no subprocesses
 
             add_shell(self.registry)
 

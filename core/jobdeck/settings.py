@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
-from .errors import InvalidSetting
+from .model.errors import InvalidSetting
 
 PREFIX = "JOBDECK_"
 

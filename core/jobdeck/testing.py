@@ -17,17 +17,19 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from .attempt import Context, capture_logs, run_attempt
 from .clock import Clock, SystemClock
-from .errors import InvalidOption
-from .jobs import Completion, Ending, Failure, Job, Nap, Outcome, Reason, Release, Stop
-from .keeper import LOG_KEPT
+from .execution.context import Context, capture_logs
+from .execution.executor import run_attempt
+from .execution.shell import add_shell
+from .kinds.registry import REGISTRY, SHELL, Entry, Handler, Registry
+from .model.attempt_result import Completion, Ending, Failure, Nap, Release, Stop
+from .model.errors import InvalidOption
+from .model.jobs import Job, Outcome, Reason
+from .model.states import State
 from .queue import Queue
-from .registry import REGISTRY, SHELL, Entry, Handler, Registry
 from .settings import Settings
-from .shell import add_shell
-from .states import State
 from .store.base import Store
+from .worker.log_flusher import LOG_KEPT
 
 NOON = 1_750_000_000.0
 """Where a frozen clock begins when nothing else is said: 2025-06-15 15:06:40 UTC."""

@@ -21,11 +21,11 @@ from random import Random
 from statistics import median
 
 from jobdeck import REGISTRY, Context, Job, State, SystemClock, load_apps
-from jobdeck.attempt import run_attempt
-from jobdeck.children import Children
-from jobdeck.desk import Run
-from jobdeck.jobs import Ending
-from jobdeck.pump import Pump
+from jobdeck.execution.executor import run_attempt
+from jobdeck.model.attempt_result import Ending
+from jobdeck.processes.supervisor import Children
+from jobdeck.worker.active_job import Run
+from jobdeck.worker.process_feeder import Pump
 
 TASKS = Path(__file__).with_name("tasks.py")
 CLOCK = SystemClock()

@@ -15,7 +15,7 @@ from pathlib import Path
 from random import Random
 
 from jobdeck import Job, NewJob, Queue, Settings, load_apps
-from jobdeck.jobs import Completion, Failure
+from jobdeck.model.attempt_result import Completion, Failure
 
 TASKS = Path(__file__).with_name("tasks.py")
 QUEUES = ("default", "img", "mail", "report", "webhook")

@@ -16,7 +16,7 @@ import apsw
 from processes import opened
 
 from jobdeck import Queue
-from jobdeck.jobs import Completion
+from jobdeck.model.attempt_result import Completion
 
 QUEUES = ("default", "img", "mail", "report", "webhook")
 _NUMBERS = "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?)"

@@ -14,8 +14,8 @@ import apsw
 import pytest
 
 from jobdeck import Job, NewJob, Queue, Registry, Settings, State
-from jobdeck.jobs import Completion, Failure, Nap, Release, Stop
-from jobdeck.registry import Entry
+from jobdeck.kinds.registry import Entry
+from jobdeck.model.attempt_result import Completion, Failure, Nap, Release, Stop
 from jobdeck.store.base import Claimed, Store
 
 NOON = 1_750_000_000.0

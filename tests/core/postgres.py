@@ -25,7 +25,7 @@ import pytest
 
 from jobdeck.store.postgres import PostgresStore
 from jobdeck.store.postgres.session import translated
-from jobdeck.store.postgres.texts import adapt
+from jobdeck.store.postgres.type_adapters import adapt
 
 _FOLDERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
 _UNPRIVILEGED = ("postgres", "pguser", "nobody")

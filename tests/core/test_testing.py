@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from jobdeck import (
+from jobdeck import (  # fmt: skip
     GiveUp,
     InvalidArguments,
     InvalidHandler,
@@ -27,7 +27,7 @@ from jobdeck import (
     Worker,
     context,
     job,
-)  # fmt: skip
+)
 from jobdeck.testing import FrozenClock, drain, run_inline
 
 

@@ -5,33 +5,50 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.tui.still import Still
+from tests.tui.frozen_queue import Still
+
+HERE = Path(__file__).parent
 
 #: Files of tests that go through each screen key by key and picture by picture, ten minutes all together. The usual run
 #: opens every screen, and plays a whole session.
 SCREENS = {
-    *(
-        "appearance",
-        "errors",
-        "events",
-        "first_run",
-        "hostile_text",
-        "job",
-        "job_stack",
-        "leave",
-        "metrics",
-        "new_job",
-        "program_log",
-    ),
-    *("queues", "resize", "schedules", "table", "table_acts", "table_filter", "table_marks", "table_pictures", "timeline"),
-    *("hints", "web", "workers", "terminal_looks", "frame", "form", "keymap", "clipboard", "crash", "looks"),
+    "commands/test_web.py",
+    "screens/test_errors.py",
+    "screens/test_events.py",
+    "screens/test_first_run.py",
+    "screens/test_form.py",
+    "screens/test_job.py",
+    "screens/test_job_stack.py",
+    "screens/test_layout.py",
+    "screens/test_metrics.py",
+    "screens/test_new_job.py",
+    "screens/test_program_log.py",
+    "screens/test_queues.py",
+    "screens/test_quit.py",
+    "screens/test_resize.py",
+    "screens/test_schedules.py",
+    "screens/test_table.py",
+    "screens/test_table_actions.py",
+    "screens/test_table_filter.py",
+    "screens/test_table_marks.py",
+    "screens/test_table_pictures.py",
+    "screens/test_timeline.py",
+    "screens/test_workers.py",
+    "terminal/test_clipboard.py",
+    "terminal/test_crash.py",
+    "terminal/test_line_filters.py",
+    "test_appearance.py",
+    "test_frame_capture.py",
+    "test_hostile_text.py",
+    "test_keymap.py",
+    "widgets/test_key_hints.py",
 }
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of `SCREENS`."""
     for item in items:
-        if item.path.parent == Path(__file__).parent and item.path.stem.removeprefix("test_") in SCREENS:
+        if item.path.is_relative_to(HERE) and item.path.relative_to(HERE).as_posix() in SCREENS:
             item.add_marker(pytest.mark.screens)
 
 
@@ -67,7 +84,7 @@ def few(still: Still) -> Still:
     """Three failed jobs and three pending ones, ids 1 to 6."""
     for order in range(3):
         still.queue.enqueue("mail.send_receipt", {"order_id": order, "to": "x"}, max_attempts=1)
-    from jobdeck.jobs import Failure
+    from jobdeck.model.attempt_result import Failure
 
     still.store.fail_jobs(
         [Failure(each, still.clock.now(), still.clock.now(), None, "ValueError", "no") for each in still.claim(9)]

@@ -13,19 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.segment import Segment
-from tests.tui.still import Still, seen, settled, steps
+from tests.tui.frozen_queue import Still, seen, settled, steps
 from textual.color import Color
 from textual.pilot import Pilot
 from textual.strip import Strip
 
 from jobdeck_tui.app import Cockpit
-from jobdeck_tui.appearance import ascii_of, scheme_of
-from jobdeck_tui.drawing import Ascii
-from jobdeck_tui.format import ASCII_GLYPHS, GLYPHS
-from jobdeck_tui.plain import narrow, plain
-from jobdeck_tui.remembered import Remembered
-from jobdeck_tui.rooms import BAR, ROOMS
-from jobdeck_tui.snapshot import frame, lines
+from jobdeck_tui.app_base import ascii_of, scheme_of
+from jobdeck_tui.frame_capture import frame, lines
+from jobdeck_tui.preferences import Remembered
+from jobdeck_tui.screen_registry import BAR, ROOMS
+from jobdeck_tui.terminal.line_filters import Ascii
+from jobdeck_tui.text.ascii import narrow, plain
+from jobdeck_tui.text.format import ASCII_GLYPHS, GLYPHS
 from jobdeck_tui.theme import CONTRAST, SCHEMES
 
 Compare = Callable[..., bool]

@@ -6,14 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.tui.jobs_playing import play
-from tests.tui.still import Still, deck_of, seen
+from tests.tui.frozen_queue import Still, deck_of, seen
+from tests.tui.jobs_pilot import play
 from textual.pilot import Pilot
 
 from jobdeck import State
-from jobdeck_tui.messages import Snapshot, Trouble
+from jobdeck_tui.feed.messages import Snapshot, Trouble
 from jobdeck_tui.screens.help import HelpScreen
-from jobdeck_tui.widgets.header import Header
+from jobdeck_tui.widgets.chrome.header import Header
 
 
 def test_a_limited_queue_has_a_mark_and_the_chosen_one_tells_its_limits(few: Still) -> None:
@@ -80,7 +80,7 @@ def test_the_help_lists_every_key_of_the_screen(few: Still) -> None:
         keys = {key for binding in type(pilot.app.jobs_screen).BINDINGS for key in binding.key.split(",")}  # type: ignore[attr-defined]
         await pilot.press("question_mark")
         await seen(pilot, lambda: isinstance(pilot.app.screen, HelpScreen))
-        from jobdeck_tui.widgets.hints import key_name
+        from jobdeck_tui.widgets.chrome.key_hints import key_name
 
         shown = str(pilot.app.screen.query_one("#help-text").render())
         missing = {key for key in keys if key_name(key) not in shown}

@@ -14,23 +14,23 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 from rich.segment import Segment
-from tests.tui.hostile import MARK, TEXTS, fill
-from tests.tui.jobs_playing import table
-from tests.tui.stall import Stalls
-from tests.tui.still import seen, settled, steps
-from tests.tui.terminal import Screen, stray
+from tests.tui.frozen_queue import seen, settled, steps
+from tests.tui.hostile_queue import MARK, TEXTS, fill
+from tests.tui.jobs_pilot import table
+from tests.tui.loop_stall import Stalls
+from tests.tui.pseudo_terminal import Screen, stray
 from textual.color import Color
 from textual.pilot import Pilot
 
 from jobdeck import Queue, Registry, Settings
 from jobdeck_tui.app import Cockpit
-from jobdeck_tui.feed import Feed
-from jobdeck_tui.rooms import ROOMS
+from jobdeck_tui.feed.feed import Feed
+from jobdeck_tui.screen_registry import ROOMS
+from jobdeck_tui.screens.confirm_bulk import WeighScreen
 from jobdeck_tui.screens.help import HelpScreen
 from jobdeck_tui.screens.job import JobScreen
 from jobdeck_tui.screens.new_job import NewJobScreen
-from jobdeck_tui.screens.weigh import WeighScreen
-from jobdeck_tui.strainer import Strainer
+from jobdeck_tui.terminal.line_filters import Strainer
 
 JOBDECK = (sys.executable, "-m", "jobdeck_tui")
 

@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.tui.commandline import CommandLine
-from tests.tui.still import Still, seen, steps
+from tests.tui.cli_runner import CommandLine
+from tests.tui.frozen_queue import Still, seen, steps
 from textual.pilot import Pilot
 
 from jobdeck import State
 from jobdeck_tui.app import Cockpit
-from jobdeck_tui.feed import Feed
+from jobdeck_tui.feed.feed import Feed
+from jobdeck_tui.frame_capture import frame
 from jobdeck_tui.keymap import Keymap, actions, keymap_of, read_keymap, short_name
 from jobdeck_tui.screens.help import HelpScreen
 from jobdeck_tui.screens.jobs import JobsScreen
-from jobdeck_tui.snapshot import frame
 
 
 def cockpit(still: Still, text: str, folder: Path) -> Cockpit:

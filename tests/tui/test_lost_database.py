@@ -11,19 +11,19 @@ from typing import Any
 import apsw
 import pytest
 from tests.core.helpers import FakeClock
-from tests.tui.jobs_playing import play, table, toasts
-from tests.tui.stall import Stalls
-from tests.tui.still import Still, deck_of, seen, settled
+from tests.tui.frozen_queue import Still, deck_of, seen, settled
+from tests.tui.jobs_pilot import play, table, toasts
+from tests.tui.loop_stall import Stalls
 from textual.pilot import Pilot
 
 from jobdeck import Queue, Registry, Settings, State, StoreBusy
-from jobdeck.registry import job
+from jobdeck.kinds.registry import job
 from jobdeck_tui.app import Cockpit
-from jobdeck_tui.feed import Feed
-from jobdeck_tui.plight import Plight, Watch, in_short
+from jobdeck_tui.feed.connection_status import Plight, Watch, in_short
+from jobdeck_tui.feed.feed import Feed
+from jobdeck_tui.screens.confirm_bulk import WeighScreen
 from jobdeck_tui.screens.job import JobScreen
-from jobdeck_tui.screens.weigh import WeighScreen
-from jobdeck_tui.widgets.header import Header
+from jobdeck_tui.widgets.chrome.header import Header
 
 SIZES = [(60, 15), (80, 24), (120, 40), (200, 60)]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from tests.core import helpers
-from tests.tui.terminal import Screen
+from tests.tui.pseudo_terminal import Screen
 
 from jobdeck import Queue, State
 

@@ -7,11 +7,12 @@ import math
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from tests.tui.still import TRACEBACK, Still, steps
+from tests.tui.frozen_queue import TRACEBACK, Still, steps
 from textual.pilot import Pilot
 
 from jobdeck import Job
-from jobdeck.jobs import Completion, Failure, Outcome
+from jobdeck.model.attempt_result import Completion, Failure
+from jobdeck.model.jobs import Outcome
 from jobdeck_tui.app import Cockpit
 
 GATEWAY = """Traceback (most recent call last):

@@ -20,27 +20,27 @@ from textual.screen import ModalScreen, Screen
 
 from jobdeck import Job, Kind, Schedule
 
-from .again import command_of as command_of
-from .appearance import Appearance
-from .clipboard import system_tool
-from .feed import Feed, Post
+from .app_base import Appearance
+from .feed.connection_status import Watch
+from .feed.feed import Feed, Post
+from .feed.messages import Acted, Answered, DetailSnapshot, Drained, Explained, Progressed, Replaced, Seen, Snapshot, Trouble
+from .forms.cli_command import command_of as command_of
 from .keymap import Keymap
-from .messages import Acted, Answered, DetailSnapshot, Drained, Explained, Progressed, Replaced, Seen, Snapshot, Trouble
-from .plight import Watch
-from .program_log import ProgramLog
-from .remembered import Remembered
-from .rooms import BY_NAME, JOBS, ROOMS
+from .preferences import Remembered
+from .screen_registry import BY_NAME, JOBS, ROOMS
 from .screens.base import READONLY, DeckScreen
 from .screens.confirm import ConfirmScreen
 from .screens.jobs import JobsScreen
-from .screens.leave import LeaveScreen
-from .screens.log import LogScreen
-from .screens.room import RoomScreen
+from .screens.program_log import LogScreen
+from .screens.quit import LeaveScreen
+from .screens.view_screen import RoomScreen
 from .screens.why import WhyScreen
-from .strainer import Strainer
-from .text import safe
-from .widgets.header import Header
-from .widgets.hints import keys_of
+from .terminal.clipboard import system_tool
+from .terminal.line_filters import Strainer
+from .terminal.program_log import ProgramLog
+from .text.sanitize import safe
+from .widgets.chrome.header import Header
+from .widgets.chrome.key_hints import keys_of
 
 #: Keys that would do nothing useful, or nothing at all, from the palette.
 _NO_COMMANDS = frozenset({"app.command_palette", "app.focus_next", "app.focus_previous", "screen.copy_text"})
@@ -133,7 +133,7 @@ class Cockpit(Appearance):
         usual = super().get_driver_class()
         if usual.__name__ != "LinuxDriver":
             return usual
-        from .terminal import PromptTerminal
+        from .terminal.driver import PromptTerminal
 
         return PromptTerminal
 
@@ -248,7 +248,7 @@ class Cockpit(Appearance):
         """Another database is there: what the person had in the hand was of the one before."""
         if self._ended:
             return
-        from .screens.weigh import WeighScreen
+        from .screens.confirm_bulk import WeighScreen
 
         if isinstance(self.screen, (ConfirmScreen, WeighScreen)):
             self.screen.dismiss(None)

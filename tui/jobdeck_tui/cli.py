@@ -13,7 +13,7 @@ import click
 
 from jobdeck import __version__
 
-from .commands.front import Front, closing, front_options, report
+from .commands.common import Front, closing, front_options, report
 
 #: Heading → command → (module that holds it, what `jobdeck --help` says of it). The function is named after the command.
 SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
@@ -23,7 +23,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "schedule": ("schedule", "Enqueue jobs at times of a cron expression; list, edit, pause."),
     },
     "Look at jobs": {
-        "list": ("listing", "List jobs, all or those that match a filter."),
+        "list": ("list_jobs", "List jobs, all or those that match a filter."),
         "show": ("show", "Show everything about a job."),
         "why": ("why", "Say why a job is not running, and when it may."),
         "stack": ("stack", "Show where the code of a running job is now."),
@@ -32,20 +32,20 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "batch": ("batch", "Show how far a batch of jobs is, and wait for it."),
     },
     "Change jobs": {
-        "cancel": ("acts", "Cancel jobs, running ones too."),
-        "retry": ("acts", "Run jobs again, or now instead of later."),
+        "cancel": ("job_actions", "Cancel jobs, running ones too."),
+        "retry": ("job_actions", "Run jobs again, or now instead of later."),
         "edit": ("edit", "Change a job that still waits: arguments, queue, time."),
-        "priority": ("acts", "Set or change the priority of jobs."),
-        "delete": ("acts", "Remove jobs with their attempts and logs."),
-        "pause": ("queues", "Start nothing more from a queue."),
-        "resume": ("queues", "Start jobs from a queue again."),
+        "priority": ("job_actions", "Set or change the priority of jobs."),
+        "delete": ("job_actions", "Remove jobs with their attempts and logs."),
+        "pause": ("pause", "Start nothing more from a queue."),
+        "resume": ("pause", "Start jobs from a queue again."),
         "undo": ("journal", "Take back what you did last."),
         "redo": ("journal", "Do again what you have undone last."),
         "limit": ("limit", "Limit what runs of a queue at once, or starts in a time."),
     },
     "Look at the queue": {
         "stats": ("stats", "Counts, throughput and percentiles."),
-        "queues": ("backlogs", "List the queues: waits, limits, and when they will be empty."),
+        "queues": ("queues", "List the queues: waits, limits, and when they will be empty."),
         "errors": ("errors", "Show what fails, alike failures together."),
         "events": ("events", "Tell what jobs and people do, and follow it."),
         "timeline": ("timeline", "List what ran in a stretch of time, and where."),

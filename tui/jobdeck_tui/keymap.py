@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 from typing import Any
 
 from textual.binding import Binding
@@ -115,8 +115,8 @@ def _owners() -> list[type[DOMNode]]:
 
     for folder in ("screens", "widgets"):
         package = import_module(f"{_PACKAGE}.{folder}")
-        for module in iter_modules(package.__path__):
-            import_module(f"{_PACKAGE}.{folder}.{module.name}")
+        for module in walk_packages(package.__path__, f"{package.__name__}."):
+            import_module(module.name)
     owners = [each for each in _below(DOMNode) if each.__module__.startswith(_PACKAGE) and each.__dict__.get("BINDINGS")]
     places = {"app": 0, "screens": 1, "widgets": 2}
 

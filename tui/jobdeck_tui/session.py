@@ -8,15 +8,15 @@ import sys
 from jobdeck import SWITCH_INTERVAL, Queue, Settings
 
 from .app import Cockpit
-from .appearance import ascii_of, scheme_of
-from .crash import report
-from .feed import Feed, Post
+from .app_base import ascii_of, scheme_of
+from .feed.feed import Feed, Post
+from .frame_capture import take
 from .keymap import FILE, read_keymap
-from .loop import prompt_loop
-from .opening import Frame, Wish
-from .program_log import ProgramLog, Streams, logging_to
-from .remembered import Remembered, config_folder
-from .snapshot import take
+from .launch_options import Frame, Wish
+from .preferences import Remembered, config_folder
+from .terminal.crash import report
+from .terminal.event_loop import prompt_loop
+from .terminal.program_log import ProgramLog, Streams, logging_to
 
 _DEMO_THREADS = 8
 _DEMO_SETTLES = 4.0

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from textual.filter import LineFilter
 from textual.theme import Theme
 
-from .canvas import GROUNDS
-from .drawing import CARET, Chosen, OwnColours
+from .terminal.line_filters import CARET, Chosen, OwnColours
+from .terminal.screen_size import GROUNDS
 
 DARK = Theme(
     name="jobdeck-dark",

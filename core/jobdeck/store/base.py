@@ -15,32 +15,16 @@ from dataclasses import dataclass
 from math import inf
 from types import MappingProxyType
 
-from ..jobs import (
-    Attempt,
-    Batch,
-    Changes,
-    Completion,
-    Edit,
-    Failure,
-    Family,
-    Job,
-    Limits,
-    LogLine,
-    Nap,
-    NewJob,
-    Overview,
-    QueueInfo,
-    Release,
-    Stop,
-    WorkerInfo,
-)
-from ..journal import By
-from ..query import Condition
-from ..states import State
-from .care import Care
+from ..model.attempt_result import Completion, Failure, Nap, Release, Stop
+from ..model.filter import Condition
+from ..model.jobs import Attempt, Batch, Changes, Edit, Family, Job, Limits, LogLine, NewJob
+from ..model.journal import By
+from ..model.overview import Overview, QueueInfo, WorkerInfo
+from ..model.states import State
 from .history import History
 from .insight import Insight
 from .journal import Journal
+from .maintenance import Care
 from .measures import Measures
 from .schedules import Schedules
 

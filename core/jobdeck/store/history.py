@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection
 
-from ..history import MOST_RUNS, Event, Happening, Runs
+from ..model.events import MOST_RUNS, Event, Happening, Runs
 
 
 class History(ABC):

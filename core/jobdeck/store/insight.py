@@ -5,10 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
-from ..situation import Situation
+from ..model.claim_conditions import Situation
 
 if TYPE_CHECKING:
-    from ..backlog import Backlog
+    from ..model.forecast import Backlog
 
 
 class Insight(ABC):

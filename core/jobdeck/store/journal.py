@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from ..journal import Act, Undoing
+from ..model.journal import Act, Undoing
 
 ACTS_KEPT = 1000
 """The newest acts; older ones are forgotten."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from ..metrics import ErrorGroup, Grouping, Metrics
+from ..model.metrics import ErrorGroup, Grouping, Metrics
 
 FAILURES_READ = 10_000
 """Failed attempts that are read to group them: the newest."""

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields, make_dataclass
 from typing import Any
 
-from ..jobs import Attempt, Job, LogLine, Outcome, Reason
-from ..states import State
+from ..model.jobs import Attempt, Job, LogLine, Outcome, Reason
+from ..model.states import State
 
 _FIELDS = tuple(field.name for field in fields(Job))
 #: The columns of a job, in the order of the record's fields.

@@ -8,9 +8,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from ..jobs import Schedule
-from ..journal import By
-from ..past import PastJob
+from ..model.journal import By
+from ..model.schedules import PastJob, Schedule
 
 
 class Schedules(ABC):

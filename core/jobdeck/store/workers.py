@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections import Counter
 
-from ..jobs import Stopping, WorkerInfo
-from .people.house import House, Sql, rows_of
+from ..model.overview import Stopping, WorkerInfo
+from .backend import House, Sql, rows_of
 
 _COLUMNS = "id, host, pid, threads, queues, started_at, heartbeat_at, beat, draining, kinds, processes, stuck, stopping"
 _REPORT = f"""

@@ -9,7 +9,7 @@ import pytest
 from tests.core.helpers import Bench, new, open_queue, registry
 
 from jobdeck import BatchNotFound, JobNotFound, NotUnique, OnConflict, Queue, State, Worker
-from jobdeck.retention import Rule
+from jobdeck.model.retention import Rule
 
 
 def test_its_jobs_are_enqueued_in_one_commit_and_know_their_batch(bench: Bench) -> None:

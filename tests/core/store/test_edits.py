@@ -23,7 +23,7 @@ from jobdeck import (
     UnknownKind,
     WrongState,
 )
-from jobdeck.journal import By
+from jobdeck.model.journal import By
 
 STATES = sorted(QUEUED)
 CHANGES: dict[str, tuple[Edit, str, Any]] = {

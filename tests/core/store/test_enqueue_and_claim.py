@@ -6,7 +6,7 @@ import pytest
 from tests.core.helpers import Bench, new
 
 from jobdeck import State
-from jobdeck.query import EVERY_JOB
+from jobdeck.model.filter import EVERY_JOB
 
 
 def test_an_enqueued_job_reads_back_as_it_was_returned(bench: Bench) -> None:

@@ -6,8 +6,9 @@ import pytest
 from tests.core.helpers import Bench, new
 
 from jobdeck import parse
-from jobdeck.jobs import Failure, Outcome
-from jobdeck.metrics import place_of
+from jobdeck.model.attempt_result import Failure
+from jobdeck.model.jobs import Outcome
+from jobdeck.model.metrics import place_of
 
 
 def trace(line: int, function: str = "send") -> str:

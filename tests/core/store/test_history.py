@@ -6,7 +6,8 @@ import pytest
 from tests.core.helpers import NOON, Bench, new, open_queue
 
 from jobdeck import Event, Happening, InvalidOption, Outcome, Queue, Run, Runs, State
-from jobdeck.jobs import Completion, Job
+from jobdeck.model.attempt_result import Completion
+from jobdeck.model.jobs import Job
 
 
 def ran(bench: Bench, took: float = 1.0, **options: object) -> Job:
@@ -187,7 +188,7 @@ def test_a_crash_and_the_result_that_came_too_late_are_told(bench: Bench) -> Non
 
 
 def test_what_people_do_is_told_and_what_they_undo(bench: Bench) -> None:
-    from jobdeck.journal import By
+    from jobdeck.model.journal import By
 
     bench.enqueue(new())
     bench.clock.advance(1)
@@ -231,8 +232,8 @@ def test_an_empty_queue_has_no_past(bench: Bench) -> None:
 
 @pytest.mark.sqlite
 def test_the_ways_into_the_past_go_by_an_index_on_the_end(bench: Bench) -> None:
-    from jobdeck.store.looking.runs import way
-    from jobdeck.store.sqlite.conditions import SQLITE
+    from jobdeck.store.queries.runs import way
+    from jobdeck.store.sqlite.dialect import SQLITE
 
     for state, index in (
         (State.COMPLETED, "COVERING INDEX jobdeck_final (state=? AND finished_at>?"),

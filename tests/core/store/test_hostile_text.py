@@ -8,8 +8,8 @@ import pytest
 from tests.core.helpers import Bench, new
 
 from jobdeck import PayloadUnreadable, StoreError, Term
-from jobdeck.jobs import Completion
-from jobdeck.query import Condition
+from jobdeck.model.attempt_result import Completion
+from jobdeck.model.filter import Condition
 
 TEXTS = {
     "quotes": "'; DROP TABLE jobdeck_jobs; --",

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from tests.core.helpers import EVERY_STORE, STORES, Bench, FakeClock, new, wait_until
 
 from jobdeck import Changes, Edit, Job, JobNotFound, KeyTaken, Limits, MovedOn, NothingToUndo, State, WrongAct, WrongState
-from jobdeck.errors import ActNotFound
-from jobdeck.jobs import Failure, IfParentFails, Reason
-from jobdeck.journal import By
-from jobdeck.states import FINAL, QUEUED
+from jobdeck.model.attempt_result import Failure
+from jobdeck.model.errors import ActNotFound
+from jobdeck.model.jobs import IfParentFails, Reason
+from jobdeck.model.journal import By
+from jobdeck.model.states import FINAL, QUEUED
 from jobdeck.store import journal as bounds
-from jobdeck.store.people.page import add_part
+from jobdeck.store.operations.journal_writer import add_part
 
 ANN, BEN = By("ann"), By("ben")
 TABLES = ("jobs", "attempts", "logs", "counts", "queues", "waits", "after")
@@ -122,7 +123,7 @@ def test_a_deleted_job_comes_back_whole_under_its_own_id(bench: Bench) -> None:
 
 
 def test_of_a_very_long_log_the_newest_part_comes_back(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobdeck.store.people.deletion.LOG_BYTES", 10_000)
+    monkeypatch.setattr("jobdeck.store.operations.deletion.LOG_BYTES", 10_000)
     job = bench.running()
     bench.store.append_logs([(job.id, 1, float(n), "out", f"{n:05}" + "x" * 995) for n in range(50)], 1 << 20)
     bench.complete(job)
@@ -457,7 +458,7 @@ def test_redo_cancels_those_that_wait_by_then(bench: Bench) -> None:
 def test_an_act_on_more_jobs_than_a_part_holds_comes_back_with_its_children(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobdeck.store.people.page.PART_JOBS", 3)
+    monkeypatch.setattr("jobdeck.store.operations.journal_writer.PART_JOBS", 3)
     parents = [bench.in_state(State.SCHEDULED) for _ in range(7)]
     for parent in parents:
         waiting(bench, parent)
@@ -519,7 +520,7 @@ def test_a_chain_that_was_cancelled_as_one_comes_back_as_one(bench: Bench) -> No
 def test_those_that_wait_come_back_with_those_they_wait_for_whichever_part_holds_which(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, act: str, newest_first: bool, steps: int
 ) -> None:
-    monkeypatch.setattr("jobdeck.store.people.page.PART_JOBS", 3)
+    monkeypatch.setattr("jobdeck.store.operations.journal_writer.PART_JOBS", 3)
     parents = [bench.in_state(State.SCHEDULED) for _ in range(7)]
     children = [waiting(bench, parent) for parent in parents]
     for child in children:
@@ -780,7 +781,7 @@ def test_an_act_and_its_page_in_the_journal_are_one_transaction(bench: Bench) ->
 
 
 def test_acts_are_forgotten_when_they_are_too_many_or_too_old(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobdeck.store.people.page.ACTS_KEPT", 10)
+    monkeypatch.setattr("jobdeck.store.operations.journal_writer.ACTS_KEPT", 10)
     (job,) = bench.enqueue()
     for priority in range(1, 31):
         bench.store.reprioritise_jobs([job.id], priority)
@@ -792,7 +793,7 @@ def test_acts_are_forgotten_when_they_are_too_many_or_too_old(bench: Bench, monk
 
 
 def test_the_journal_stays_bounded_where_no_worker_runs(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobdeck.store.people.page.ACTS_KEPT", 10)
+    monkeypatch.setattr("jobdeck.store.operations.journal_writer.ACTS_KEPT", 10)
     (job,) = bench.enqueue()
     for priority in range(1, 251):
         bench.store.reprioritise_jobs([job.id], priority)
@@ -800,7 +801,7 @@ def test_the_journal_stays_bounded_where_no_worker_runs(bench: Bench, monkeypatc
 
 
 def test_large_acts_push_out_older_ones_and_the_newest_stays(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobdeck.store.people.page.BYTES_KEPT", 3000)
+    monkeypatch.setattr("jobdeck.store.operations.journal_writer.BYTES_KEPT", 3000)
     for _ in range(4):
         jobs = bench.enqueue(*(new() for _ in range(60)))
         bench.store.cancel_jobs([job.id for job in jobs])
@@ -816,8 +817,8 @@ def test_large_acts_push_out_older_ones_and_the_newest_stays(bench: Bench, monke
 def test_what_is_beyond_the_room_of_one_act_is_done_but_cannot_be_undone_and_that_is_said(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobdeck.store.people.page.PART_JOBS", 100)
-    monkeypatch.setattr("jobdeck.store.people.acts.ACT_BYTES", 100)
+    monkeypatch.setattr("jobdeck.store.operations.journal_writer.PART_JOBS", 100)
+    monkeypatch.setattr("jobdeck.store.operations.service.ACT_BYTES", 100)
     ids = [job.id for job in bench.enqueue(*(new() for _ in range(350)))]
     changes = bench.store.cancel_jobs(ids)
     assert len(changes.done) == 350
@@ -828,7 +829,7 @@ def test_what_is_beyond_the_room_of_one_act_is_done_but_cannot_be_undone_and_tha
 
 
 def test_an_undo_of_many_jobs_lets_others_write_in_between(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobdeck.store.people.page.PART_JOBS", 50)
+    monkeypatch.setattr("jobdeck.store.operations.journal_writer.PART_JOBS", 50)
     ids = [job.id for job in bench.enqueue(*(new() for _ in range(2000)))]
     bench.store.cancel_jobs(ids)
     undoing = threading.Thread(target=bench.store.journal.undo)
@@ -841,12 +842,12 @@ def test_an_undo_of_many_jobs_lets_others_write_in_between(bench: Bench, monkeyp
 
 
 def test_an_undo_that_was_interrupted_goes_on_where_it_was(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobdeck.store.people.page.PART_JOBS", 10)
+    monkeypatch.setattr("jobdeck.store.operations.journal_writer.PART_JOBS", 10)
     ids = [job.id for job in bench.enqueue(*(new() for _ in range(30)))]
     act = bench.store.cancel_jobs(ids).act
     turns = iter([add_part])
     with monkeypatch.context() as patch:
-        patch.setattr("jobdeck.store.people.journal.add_part", lambda *args, **how: next(turns)(*args, **how))
+        patch.setattr("jobdeck.store.operations.undo.add_part", lambda *args, **how: next(turns)(*args, **how))
         with pytest.raises(StopIteration):  # before the second part has been written
             bench.store.journal.undo()
     assert bench.counts() == {State.PENDING: 10, State.CANCELLED: 20}

@@ -13,7 +13,7 @@ from tests.core.helpers import STORES, Bench, FakeClock, new
 from tests.core.store.test_refusals import environment, foreign
 
 from jobdeck import Settings, Severity, StoreLost, StoreRefused, StoreReplaced, doctor
-from jobdeck.query import EVERY_JOB
+from jobdeck.model.filter import EVERY_JOB
 
 GONE = "was deleted or moved away"
 

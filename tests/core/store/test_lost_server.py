@@ -8,9 +8,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from tests.core.concurrency import on_server
 from tests.core.helpers import Bench, FakeClock, new, wait_until
 from tests.core.postgres import database_at, server
-from tests.core.together import on_server
 
 from jobdeck import StoreAway, StoreFailed, StoreLost, StoreRefused, StoreReplaced
 from jobdeck.store.base import Store

@@ -6,7 +6,7 @@ import pytest
 from tests.core.helpers import Bench, new
 
 from jobdeck import Grouping, Overview
-from jobdeck.jobs import Completion
+from jobdeck.model.attempt_result import Completion
 
 
 def run(bench: Bench, *, waited: float, took: float, fails: bool = False) -> None:

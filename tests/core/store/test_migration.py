@@ -12,7 +12,7 @@ import pytest
 from tests.core.helpers import NOON, Bench, FakeClock, new, open_sqlite
 
 from jobdeck import FINAL, Outcome, State
-from jobdeck.jobs import Completion
+from jobdeck.model.attempt_result import Completion
 
 ROWS = [  # id, state, attempt, finished_at, lease
     (1, "completed", 1, NOON, None),

@@ -12,15 +12,15 @@ from types import SimpleNamespace
 
 import psycopg
 import pytest
+from tests.core.concurrency import in_background, more_of, on_server, together, wait_for_a_lock
 from tests.core.helpers import Bench, FakeClock, new, wait_until
 from tests.core.postgres import database_at, server
-from tests.core.together import in_background, more_of, on_server, together, wait_for_a_lock
 
 from jobdeck import Limits, State, StoreBusy, StoreError, StoreLost, StoreRefused
-from jobdeck.jobs import Completion
+from jobdeck.model.attempt_result import Completion
 from jobdeck.store.postgres import PostgresStore
-from jobdeck.store.postgres.problems import Conflict
-from jobdeck.store.postgres.stripes import fold_stripes
+from jobdeck.store.postgres.errors import Conflict
+from jobdeck.store.postgres.sharded_counters import fold_stripes
 
 pytestmark = pytest.mark.postgres
 

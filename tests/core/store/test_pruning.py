@@ -6,8 +6,8 @@ import pytest
 from tests.core.helpers import Bench, new
 
 from jobdeck import IfParentFails, Job, State
-from jobdeck.retention import Rule
-from jobdeck.states import FINAL, QUEUED
+from jobdeck.model.retention import Rule
+from jobdeck.model.states import FINAL, QUEUED
 from jobdeck.store.sqlite.pruning import OLD
 
 NOT_FINAL = [*sorted(QUEUED), State.RUNNING]

@@ -204,8 +204,8 @@ import os
 from jobdeck.store.sqlite import SqliteStore
 from jobdeck import StoreRefused
 from pathlib import Path
-import jobdeck.store.sqlite.opening
-jobdeck.store.sqlite.opening._steps()
+import jobdeck.store.sqlite.schema
+jobdeck.store.sqlite.schema._steps()
 if {root}:
     os.setgid({NOBODY}); os.setuid({NOBODY})
 try:

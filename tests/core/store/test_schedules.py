@@ -9,7 +9,7 @@ import pytest
 from tests.core.helpers import NOON, Bench, new
 
 from jobdeck import Job, Schedule, State, StoreFailed, parse
-from jobdeck.schedule import SET_BACK, TRY_AGAIN, mend, run_due
+from jobdeck.scheduling.ticker import SET_BACK, TRY_AGAIN, mend, run_due
 
 HOUR = 3600.0
 START = NOON - NOON % HOUR

@@ -160,7 +160,7 @@ def test_a_file_removed_under_the_queue_is_an_error_and_not_a_new_queue(bench: B
 def test_a_listener_that_died_is_forgotten_and_strangers_files_are_left_alone(
     short: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from jobdeck.store.doorbell import Doorbell
+    from jobdeck.store.notifier import Doorbell
 
     monkeypatch.setattr("tempfile.tempdir", str(short))
     bell = Doorbell(short / "jobs.db")
@@ -178,7 +178,7 @@ def test_a_listener_that_died_is_forgotten_and_strangers_files_are_left_alone(
 
 
 def test_a_folder_for_the_bell_that_is_a_link_is_not_trusted(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from jobdeck.store.doorbell import Doorbell
+    from jobdeck.store.notifier import Doorbell
 
     monkeypatch.setattr("tempfile.tempdir", str(short))
     bell = Doorbell(short / "jobs.db")
@@ -195,7 +195,7 @@ def test_a_folder_for_the_bell_that_is_a_link_is_not_trusted(short: Path, monkey
 
 
 def test_many_rings_are_heard_and_none_blocks(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from jobdeck.store.doorbell import Doorbell
+    from jobdeck.store.notifier import Doorbell
 
     monkeypatch.setattr("tempfile.tempdir", str(short))
     bell = Doorbell(short / "jobs.db")

@@ -8,8 +8,8 @@ import pytest
 from tests.core.helpers import PARENT, Bench, new
 
 from jobdeck import Edit, Job, Operation, State, WrongState, allows
-from jobdeck.retention import Rule
-from jobdeck.states import TRANSITIONS, sources
+from jobdeck.model.retention import Rule
+from jobdeck.model.states import TRANSITIONS, sources
 
 Doing = Callable[[Bench, Job], bool]
 """Tries the operation; returns whether the store says that it was done."""

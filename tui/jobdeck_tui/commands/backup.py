@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from ..format import duration
-from ..text import safe
-from .front import Front, Verb
-from .meter import Meter
+from ..text.format import duration
+from ..text.sanitize import safe
+from .common import Front, Verb
 from .output import count_of, print_json
+from .progress import Meter
 
 
 @click.command(

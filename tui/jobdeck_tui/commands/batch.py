@@ -8,13 +8,12 @@ import click
 
 from jobdeck import Batch, Queue, State
 
-from ..text import safe
-from .documents import batch_document
-from .front import Front, Verb, complain
-from .meter import Meter
-from .moments import DURATION
-from .output import coloured, count_of, dim, print_fields, print_json, state_text
-from .patience import say_if_nobody_works
+from ..text.sanitize import safe
+from .common import Front, Verb, complain
+from .json_documents import batch_document
+from .output import coloured, count_of, dim, print_fields, print_json, say_if_nobody_works, state_text
+from .param_types import DURATION
+from .progress import Meter
 from .show import moment
 
 _EVERY = 0.1

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .front import Front, Refused
+from .common import Front, Refused
 
 if TYPE_CHECKING:
-    from ..opening import Frame
+    from ..launch_options import Frame
 
 _USUAL = (120, 40)
 
@@ -38,7 +38,8 @@ def open_cockpit(front: Front, *, demo: bool = False) -> None:
     settings = front.settings
     if not demo:
         front.load_kinds()
-    from ..opening import NoFrame, Wish, run_cockpit
+    from ..launch import run_cockpit
+    from ..launch_options import NoFrame, Wish
 
     wish = Wish(
         threads=front.threads,
@@ -58,8 +59,8 @@ def open_cockpit(front: Front, *, demo: bool = False) -> None:
 
 
 def _frame(front: Front) -> Frame:
-    from ..opening import Frame
-    from ..rooms import BY_NAME, JOBS
+    from ..launch_options import Frame
+    from ..screen_registry import BY_NAME, JOBS
 
     room = front.screen or JOBS
     if room != JOBS and room not in BY_NAME:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .front import Refused, Verb
+from .common import Refused, Verb
 
 
 @click.command(

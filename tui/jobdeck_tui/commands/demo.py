@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .front import Front, Verb
+from .common import Front, Verb
 
 
 @click.command(

@@ -8,8 +8,8 @@ import click
 
 from jobdeck import Finding, Severity, doctor
 
-from ..text import pad, safe
-from .front import Front, Verb
+from ..text.sanitize import pad, safe
+from .common import Front, Verb
 from .output import count_of, dim, print_json
 
 _COLOURS = {Severity.OK: "green", Severity.WARNING: "yellow", Severity.PROBLEM: "red"}

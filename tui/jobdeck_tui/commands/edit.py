@@ -9,11 +9,11 @@ import click
 
 from jobdeck import Job
 
-from .complete import complete_jobs
+from .common import Front, Verb
+from .completers import complete_jobs
 from .enqueue import read_arguments
-from .front import Front, Verb
-from .moments import DURATION, MOMENT
 from .output import print_json
+from .param_types import DURATION, MOMENT
 
 _WAITING = ("pending", "scheduled", "retrying", "waiting")
 
@@ -70,7 +70,7 @@ def edit_command(
             args = _arguments(queue.get(job_id), pairs, args_json)
         job = queue.edit(job_id, args, **changes)
         if front.json:
-            from .documents import job_document
+            from .json_documents import job_document
 
             print_json(job_document(job))
         else:

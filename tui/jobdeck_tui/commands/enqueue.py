@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..forms.values import read_json, takes_text
-from .complete import complete_kinds
-from .front import Front, Refused, Verb, complain
+from .common import Front, Refused, Verb, complain
+from .completers import complete_kinds
+from .job_options import given, job_options
 from .output import count_of, on_terminal, print_json
-from .policy import given, job_options
 
 if TYPE_CHECKING:
     from jobdeck import NewJob, Queue
 
-    from ..arrivals import Arrival
+    from ..text.enqueue_result import Arrival
 
 
 @click.command(
@@ -96,7 +96,7 @@ def enqueue_command(
 
 def arrive(queue: Queue, drafts: Sequence[NewJob]) -> list[Arrival]:
     """Put the jobs in, in one commit. Raises as `Queue.enqueue_many` does."""
-    from ..arrivals import told_apart
+    from ..text.enqueue_result import told_apart
 
     with queue.transaction():
         newest = queue.list(limit=1)
@@ -113,13 +113,13 @@ def tell(front: Front, arrival: Arrival) -> None:
 def _print(front: Front, arrival: Arrival) -> None:
     job = arrival.job
     if front.json:
-        from .documents import job_document
+        from .json_documents import job_document
 
         print_json(job_document(job) | {"existing": not arrival.new})
     elif not on_terminal():
         click.echo(job.id)
     elif arrival.new:
-        from ..text import safe
+        from ..text.sanitize import safe
 
         click.echo(f"Job {job.id} is {job.state} in queue {safe(job.queue)}.")
     else:
@@ -145,7 +145,7 @@ def _enqueue_batch(front: Front, queue: Queue, drafts: Sequence[NewJob], name: s
         raise Refused("There are no jobs to make a batch of; nothing was enqueued.")
     batch = queue.enqueue_batch(drafts, name=name)
     if front.json:
-        from .documents import batch_document
+        from .json_documents import batch_document
 
         print_json(batch_document(batch))
     elif on_terminal():

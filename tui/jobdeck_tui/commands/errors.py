@@ -6,9 +6,9 @@ import click
 
 from jobdeck import ErrorGroup
 
-from ..format import age, group_filter, number
-from .documents import Document, iso
-from .front import Front, Verb
+from ..text.format import age, group_filter, number
+from .common import Front, Verb
+from .json_documents import Document, iso
 from .output import columns, dim, on_terminal, print_json
 from .table import Cell, Column, cell, print_table
 

@@ -9,12 +9,12 @@ import click
 
 from jobdeck import Event, State
 
-from ..format import COLOURS
-from ..happenings import LOOKS, EventFilter, details
-from ..looks.events import Memory
-from ..text import pad, safe
-from .documents import event_document
-from .front import Front, Verb
+from ..feed.queries.events import Memory
+from ..text.event_format import LOOKS, EventFilter, details
+from ..text.format import COLOURS
+from ..text.sanitize import pad, safe
+from .common import Front, Verb
+from .json_documents import event_document
 from .output import columns, dim, on_terminal, print_json
 
 _READ = 10_000

@@ -8,10 +8,10 @@ import click
 
 from jobdeck import Overview
 
-from ..format import age
-from ..text import safe
-from .documents import iso
-from .front import Front, Verb
+from ..text.format import age
+from ..text.sanitize import safe
+from .common import Front, Verb
+from .json_documents import iso
 from .output import count_of, print_json
 
 _LATE = 60.0

@@ -12,9 +12,9 @@ import click
 
 from jobdeck import JobdeckError, NewJob, Queue, parse_duration
 
-from .front import Refused
-from .moments import read_moment
-from .policy import read_backoff
+from .common import Refused
+from .job_options import read_backoff
+from .param_types import read_moment
 
 Reader = Callable[[Any], Any]
 

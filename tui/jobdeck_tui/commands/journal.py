@@ -9,10 +9,10 @@ import click
 
 from jobdeck import Act, Queue, Undoing
 
-from ..format import age
-from ..text import safe
-from .documents import act_document
-from .front import Front, Verb, complain
+from ..text.format import age
+from ..text.sanitize import safe
+from .common import Front, Verb, complain
+from .json_documents import act_document
 from .output import columns, count_of, on_terminal, print_json
 from .table import Cell, Column, cell, print_table
 

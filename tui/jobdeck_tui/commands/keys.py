@@ -6,7 +6,7 @@ import json
 
 import click
 
-from .front import Front, Verb, complain
+from .common import Front, Verb, complain
 from .output import print_json
 
 
@@ -27,7 +27,7 @@ def keys_command(front: Front) -> None:
     The cockpit reads keys.toml in your config folder. An action above the first [screen] means every screen that has it.
     """
     from ..keymap import FILE, actions, read_keymap, short_name
-    from ..remembered import config_folder
+    from ..preferences import config_folder
 
     file = config_folder() / FILE
     keymap = read_keymap(file)

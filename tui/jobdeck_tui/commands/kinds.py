@@ -8,10 +8,10 @@ import click
 
 from jobdeck import Kind, Parameter
 
-from ..format import duration, span
-from ..text import safe
-from .documents import kind_document
-from .front import Front, Verb
+from ..text.format import duration, span
+from ..text.sanitize import safe
+from .common import Front, Verb
+from .json_documents import kind_document
 from .output import count_of, dim, on_terminal, print_json
 
 

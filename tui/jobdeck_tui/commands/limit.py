@@ -8,11 +8,11 @@ import click
 
 from jobdeck import Limits, Queue, QueueInfo
 
-from ..format import limits_text
-from ..text import safe
-from .complete import complete_queues
-from .documents import limits_document
-from .front import Front, Verb
+from ..text.format import limits_text
+from ..text.sanitize import safe
+from .common import Front, Verb
+from .completers import complete_queues
+from .json_documents import limits_document
 from .output import on_terminal, print_fields, print_json
 
 
@@ -24,7 +24,7 @@ class RateType(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, float]:
         if isinstance(value, tuple):
             return value
-        from ..limits import read_rate
+        from ..text.limits import read_rate
 
         try:
             return read_rate(value)

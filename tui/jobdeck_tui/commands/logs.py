@@ -9,11 +9,10 @@ import click
 
 from jobdeck import FINAL, LogLine, Queue
 
-from ..text import safe
-from .complete import complete_jobs
-from .front import Front, Verb
-from .output import dim, on_terminal, print_json
-from .patience import say_if_nobody_works
+from ..text.sanitize import safe
+from .common import Front, Verb
+from .completers import complete_jobs
+from .output import dim, on_terminal, print_json, say_if_nobody_works
 
 _ALL = 2**31
 _EVERY = 0.1
@@ -62,7 +61,7 @@ class Printer:
         for line in lines:
             self.newest = line.id
             if self._json:
-                from .documents import log_document
+                from .json_documents import log_document
 
                 print_json(log_document(line))
                 continue

@@ -10,10 +10,11 @@ from typing import Any
 
 import click
 
-from jobdeck import State
+from jobdeck import Queue, State
 
-from ..format import ASCII_GLYPHS, COLOURS, GLYPHS
-from ..text import pad, safe_json
+from ..text.format import ASCII_GLYPHS, COLOURS, GLYPHS
+from ..text.sanitize import pad, safe_json
+from .common import complain
 
 MISSING = "—"
 
@@ -87,3 +88,15 @@ def print_fields(fields: Iterable[tuple[str, str]]) -> None:
 def count_of(n: int, noun: str = "job") -> str:
     """`1 job`, `1,200 jobs`."""
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
+# merged: What is said to who waits for jobs that nobody is there to run.
+def say_if_nobody_works(queue: Queue, whom: str) -> None:
+    """Say on standard error that no worker is alive, so that waiting is not taken for work being done.
+
+    Args:
+        queue: where the jobs are.
+        whom: what waits for a worker, as the beginning of a sentence: `Job 4`.
+    """
+    if not any(worker.alive for worker in queue.workers()):
+        complain(f"{whom} waits for a worker; `jobdeck` or `jobdeck worker` starts one.")

@@ -9,10 +9,10 @@ import click
 
 from jobdeck import FINAL, State
 
-from .front import Front, Verb, complain
-from .meter import Meter
-from .moments import DURATION
+from .common import Front, Verb, complain
 from .output import count_of, print_json
+from .param_types import DURATION
+from .progress import Meter
 
 _STATES = [str(state) for state in State if state in FINAL]
 

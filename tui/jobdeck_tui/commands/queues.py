@@ -1,92 +1,119 @@
-"""`jobdeck pause` and `resume`, of one queue or of all."""
+"""`jobdeck queues`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Sequence
 
 import click
 
-from jobdeck import Queue
+from jobdeck import Backlog, Forecast, Outlook, State, forecast
 
-from ..text import safe
-from .complete import complete_queues
-from .front import Front, Verb
-from .output import count_of, print_json
+from ..text.format import age, forecast_text, limits_text, number, rough_pace
+from .common import Front, Verb
+from .json_documents import Document, iso, latency_document, limits_document
+from .output import MISSING, columns, on_terminal, print_json
+from .table import Column, cell, print_table
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _which(function: F) -> F:
-    """Name a queue, or say --all."""
-    for option in (
-        click.option("--all", "every", is_flag=True, help="Every queue that there is now; a new one later is not paused."),
-        click.argument("queue_name", metavar="[QUEUE]", required=False, shell_complete=complete_queues),
-    ):
-        function = option(function)
-    return function
+_COLOURS = {
+    Outlook.STILL: "red",
+    Outlook.GROWING: "yellow",
+    Outlook.PAUSED: "yellow",
+    Outlook.DRAINING: "cyan",
+    Outlook.KEEPS_UP: "green",
+}
 
 
 @click.command(
-    "pause",
+    "queues",
     cls=Verb,
     epilog="""\b
 Examples:
-  jobdeck pause mail
-  jobdeck pause --all              one act: `jobdeck undo` lets go on what was not paused before
+  jobdeck queues
+  jobdeck queues --json | jq -r 'select(.forecast.outlook == "stands still") | .queue'
 """,
 )
-@_which
 @click.pass_obj
-def pause_command(front: Front, queue_name: str | None, every: bool) -> None:
-    """Start nothing more from a queue, or from any. Running jobs go on; jobs can still be enqueued."""
-    _turn(front, queue_name, every=every, paused=True)
+def queues_command(front: Front) -> None:
+    """List the queues: how deep they are, how long the oldest job has waited, and when they will be empty.
 
-
-@click.command(
-    "resume",
-    cls=Verb,
-    epilog="""\b
-Examples:
-  jobdeck resume mail
-  jobdeck resume --all             every queue that is paused
-""",
-)
-@_which
-@click.pass_obj
-def resume_command(front: Front, queue_name: str | None, every: bool) -> None:
-    """Start jobs from a queue again, or from every paused one."""
-    _turn(front, queue_name, every=every, paused=False)
-
-
-def _turn(front: Front, name: str | None, *, every: bool, paused: bool) -> None:
-    if every == (name is not None):
-        raise click.UsageError("name a QUEUE, or all of them with --all; one of the two")
-    with front.open(must_exist=every, changes=True) as queue:
-        if name is None:
-            _turn_all(front, queue, paused=paused)
-        else:
-            _tell(front, name, queue.pause(name) if paused else queue.resume(name), paused=paused)
-
-
-def _turn_all(front: Front, queue: Queue, *, paused: bool) -> None:
-    with queue.transaction():
-        changed = set(queue.pause_all() if paused else queue.resume_all())
-        names = sorted(changed.union(each.name for each in queue.queues()))  # one without jobs is only known while it is paused
+    The forecast goes by the pace of the last minutes. DONE is of the last five minutes.
+    """
+    with front.open(must_exist=True) as queue:
+        found = queue.backlogs()
     if front.json:
-        for name in names:
-            _tell(front, name, name in changed, paused=paused)
-        return
-    did = f"{'Paused' if paused else 'Resumed'} {count_of(len(changed), 'queue')}"
-    rest = len(names) - len(changed)
-    before = f"{'was' if rest == 1 else 'were'} {'paused already' if paused else 'not paused'}"
-    click.echo(f"{did}; {rest:,} {before}." if rest else f"{did}.")
+        for each in found:
+            print_json(backlog_document(each))
+    elif found:
+        _print(found)
+    elif on_terminal():
+        click.echo("There are no queues; one begins with its first job.")
 
 
-def _tell(front: Front, name: str, changed: bool, *, paused: bool) -> None:
-    if front.json:
-        print_json({"queue": name, "paused": paused, "changed": changed})
-    elif changed:
-        click.echo(f"Queue {safe(name)} is {'paused' if paused else 'running again'}.")
-    else:
-        click.echo(f"Queue {safe(name)} was {'paused already' if paused else 'not paused'}.")
+def backlog_document(backlog: Backlog) -> Document:
+    """A queue as it stands."""
+    info, total = backlog.info, backlog.total
+    return {
+        "queue": info.name,
+        "paused": info.paused,
+        "paused_at": iso(info.paused_at),
+        "limits": limits_document(info.limits),
+        "counts": {str(state): info.counts.get(state, 0) for state in State},
+        "oldest_wait": backlog.oldest,
+        "forecast": forecast_document(forecast(backlog)),
+        "threads": backlog.threads,
+        "workers": [worker.id for worker in backlog.served_by],
+        "kinds": {kind: {str(state): n for state, n in counts.items()} for kind, counts in backlog.kinds.items()},
+        "unserved": dict(backlog.unserved),
+        "seconds": round(total.seconds, 3),
+        "started": total.started,
+        "completed": total.completed,
+        "failed_attempts": total.failed,
+        "throughput": round(total.throughput, 6),
+        "run": latency_document(total.run),
+        "wait": latency_document(total.wait),
+    }
+
+
+def forecast_document(told: Forecast) -> Document:
+    """When a queue will be empty; `growth` in jobs a second."""
+    return {
+        "outlook": str(told.outlook),
+        "empty_in": None if told.empty_in is None else round(told.empty_in, 3),
+        "growth": None if told.growth is None else round(told.growth, 6),
+        "why": told.why or None,
+    }
+
+
+def _print(found: Sequence[Backlog]) -> None:
+    heads = (
+        Column("QUEUE", least=10),
+        Column("READY", right=True),
+        Column("LATER", right=True, drop=3),
+        Column("WAITING", right=True, drop=4),
+        Column("OLDEST", right=True, drop=2),
+        Column("RUNNING", right=True),
+        Column("DONE", right=True, drop=1),
+        Column("FORECAST", least=12),
+        Column("LIMITS", least=12, drop=5),
+    )
+    rows = []
+    for each in found:
+        counts = each.info.counts
+        told = forecast(each)
+        later = counts.get(State.SCHEDULED, 0) + counts.get(State.RETRYING, 0)
+        waiting = counts.get(State.WAITING, 0)
+        room = f"/{each.room:,}" if each.room else ""
+        rows.append(
+            [
+                cell(each.info.name),
+                cell(number(each.info.pending), dim=not each.info.pending),
+                cell(number(later), dim=not later),
+                cell(number(waiting), dim=not waiting),
+                cell(MISSING if each.oldest is None else age(each.oldest)),
+                cell(f"{each.running:,}{room}", dim=not each.running),
+                cell(rough_pace(each.total.throughput) if each.total.completed else MISSING),
+                cell(forecast_text(told), _COLOURS.get(told.outlook), dim=told.outlook is Outlook.EMPTY),
+                cell(limits_text(each.info.limits), dim=True),
+            ]
+        )
+    print_table(heads, rows, fit=columns())

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from .front import Front, Verb, complain
-from .patience import say_if_nobody_works
-from .policy import given, job_options
+from .common import Front, Verb, complain
+from .job_options import given, job_options
+from .output import say_if_nobody_works
 
 
 @click.command(
@@ -90,7 +90,7 @@ def _variables(env: Sequence[str]) -> dict[str, str]:
 def _result(front: Front, queue: Any, job_id: int) -> int:
     from jobdeck import State
 
-    from .documents import exit_code, full_document
+    from .json_documents import exit_code, full_document
     from .output import print_json
 
     job = queue.get(job_id)

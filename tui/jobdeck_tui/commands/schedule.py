@@ -7,9 +7,9 @@ from importlib import import_module
 
 import click
 
-from ..text import safe
-from .complete import complete_schedules, complete_zones
-from .front import Front, Verb, complain, front_options
+from ..text.sanitize import safe
+from .common import Front, Verb, complain, front_options
+from .completers import complete_schedules, complete_zones
 from .output import print_json
 
 #: Subcommand → (module that holds it, what `jobdeck schedule --help` says of it).
@@ -124,7 +124,7 @@ Examples:
 @click.pass_obj
 def run_part(front: Front, names: tuple[str, ...]) -> None:
     """Enqueue the jobs of schedules now, and print their ids. Works for paused ones too; no tick changes."""
-    from ..arrivals import Arrival
+    from ..text.enqueue_result import Arrival
     from .enqueue import tell
 
     with front.open(must_exist=True, changes=True) as queue:
@@ -182,8 +182,8 @@ def preview_part(front: Front, cron: str, timezone: str, n: int) -> None:
     """Say in words what an expression means, and when its next ticks come. Needs no queue."""
     from jobdeck import explain_cron, local_zone, next_ticks
 
-    from ..moments import in_zone
-    from .documents import iso
+    from ..text.times import in_zone
+    from .json_documents import iso
 
     zone = local_zone() if timezone == "local" else timezone
     words = explain_cron(cron)

@@ -10,11 +10,11 @@ import click
 
 from jobdeck import explain_cron
 
-from .complete import complete_kinds, complete_queues, complete_schedules, complete_zones
+from .common import Front, Verb
+from .completers import complete_kinds, complete_queues, complete_schedules, complete_zones
 from .enqueue import read_arguments
-from .front import Front, Verb
-from .moments import DURATION
-from .policy import given
+from .job_options import given
+from .param_types import DURATION
 from .schedule_list import tell_schedule
 
 F = TypeVar("F", bound=Callable[..., Any])

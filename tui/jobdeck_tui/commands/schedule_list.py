@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..format import age
-from ..moments import in_zone
-from ..text import safe
-from .complete import complete_schedules
-from .documents import schedule_document, words_of
-from .front import Front, Verb
+from ..text.format import age
+from ..text.sanitize import safe
+from ..text.times import in_zone
+from .common import Front, Verb
+from .completers import complete_schedules
+from .json_documents import schedule_document, words_of
 from .output import MISSING, columns, on_terminal, print_json
 from .table import Cell, Column, cell, print_table
 

@@ -10,15 +10,14 @@ import click
 
 from jobdeck import Attempt, Family, Job, Queue, State
 
-from ..ageing import aged_priority
-from ..bonds import schedule_of
-from ..format import COLOURS, age, duration
-from ..kind_history import RANGE_NAMES, KindHistory, own_run, read_history, told_own, told_total
-from ..text import safe
-from .complete import complete_jobs
-from .documents import args_of, full_document, log_document, told_document
-from .front import Front, Verb
-from .listing import typed
+from ..text.format import COLOURS, age, duration, schedule_of
+from ..text.kind_history import RANGE_NAMES, KindHistory, own_run, read_history, told_own, told_total
+from ..text.priority import aged_priority
+from ..text.sanitize import safe
+from .common import Front, Verb
+from .completers import complete_jobs
+from .json_documents import args_of, full_document, log_document, told_document
+from .list_jobs import typed
 from .output import MISSING, coloured, count_of, dim, print_fields, print_json, state_text
 from .stats import history_document
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from ..text import safe
-from .complete import complete_jobs
-from .documents import stack_document
-from .front import Front, Verb, complain
+from ..text.sanitize import safe
+from .common import Front, Verb, complain
+from .completers import complete_jobs
+from .json_documents import stack_document
 from .output import dim, print_json
 
 

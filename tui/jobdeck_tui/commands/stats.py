@@ -8,15 +8,15 @@ import click
 
 from jobdeck import Attempt, Backlog, Latency, Metrics, Overview, QueueInfo, Slot, State, forecast
 
-from ..format import COLOURS, duration, limits_text, number
-from ..kind_history import KindHistory, compared, own_run
-from ..text import safe
-from .backlogs import forecast_document
-from .complete import complete_kinds, complete_queues
-from .documents import iso, latency_document, limits_document
-from .front import Front, Verb
-from .moments import DURATION
+from ..text.format import COLOURS, duration, limits_text, number
+from ..text.kind_history import KindHistory, compared, own_run
+from ..text.sanitize import safe
+from .common import Front, Verb
+from .completers import complete_kinds, complete_queues
+from .json_documents import iso, latency_document, limits_document
 from .output import MISSING, columns, dim, print_fields, print_json, state_text
+from .param_types import DURATION
+from .queues import forecast_document
 from .table import Cell, Column, cell, print_table
 
 _SLOTS = 60

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import click
 
-from ..text import pad, safe, width
+from ..text.sanitize import pad, safe, width
 from .output import dim as dimmed
 
 

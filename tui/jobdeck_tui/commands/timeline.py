@@ -8,12 +8,12 @@ import click
 
 from jobdeck import Outcome, Run, State
 
-from ..format import COLOURS, duration
-from ..happenings import host_of
-from .documents import run_document
-from .front import Front, Verb, complain
-from .moments import DURATION
+from ..text.event_format import host_of
+from ..text.format import COLOURS, duration
+from .common import Front, Verb, complain
+from .json_documents import run_document
 from .output import MISSING, columns, on_terminal, print_json
+from .param_types import DURATION
 from .table import Cell, Column, cell, print_table
 
 _HEADS = (

@@ -9,14 +9,13 @@ import click
 
 from jobdeck import FINAL, Job, JobNotFound, State
 
-from ..format import duration
-from ..text import safe
-from .complete import complete_jobs
-from .documents import full_document, took
-from .front import Front, Verb, complain
-from .moments import DURATION
-from .output import coloured, print_json, state_text
-from .patience import say_if_nobody_works
+from ..text.format import duration
+from ..text.sanitize import safe
+from .common import Front, Verb, complain
+from .completers import complete_jobs
+from .json_documents import full_document, took
+from .output import coloured, print_json, say_if_nobody_works, state_text
+from .param_types import DURATION
 
 _EVERY = 0.05
 

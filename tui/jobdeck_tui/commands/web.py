@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .front import Front, Refused
+from .common import Front, Refused
 
 if TYPE_CHECKING:
     from aiohttp import web

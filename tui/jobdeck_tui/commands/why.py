@@ -6,11 +6,11 @@ import click
 
 from jobdeck import Explanation
 
-from ..format import duration
-from ..text import safe
-from .complete import complete_jobs
-from .documents import explanation_document
-from .front import Front, Verb
+from ..text.format import duration
+from ..text.sanitize import safe
+from .common import Front, Verb
+from .completers import complete_jobs
+from .json_documents import explanation_document
 from .output import columns, dim, print_json, tick
 
 _WAITING = ("pending", "scheduled", "retrying", "waiting", "running")

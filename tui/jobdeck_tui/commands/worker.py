@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..text import safe, safe_json
-from .complete import complete_queues
-from .documents import iso
-from .front import Front, Verb
-from .moments import DURATION
+from ..text.sanitize import safe, safe_json
+from .common import Front, Verb
+from .completers import complete_queues
+from .json_documents import iso
 from .output import count_of
+from .param_types import DURATION
 
 if TYPE_CHECKING:
     from jobdeck import Worker

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from ..format import age
-from ..text import safe
-from .documents import running_document, worker_document
-from .front import Front, Verb
+from ..text.format import age
+from ..text.sanitize import safe
+from .common import Front, Verb
+from .json_documents import running_document, worker_document
 from .output import columns, on_terminal, print_json
 from .table import Column, cell, print_table
 

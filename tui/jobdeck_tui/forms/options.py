@@ -8,8 +8,8 @@ from typing import Any
 
 from jobdeck import Job, Kind, Schedule, parse_duration
 
-from ..format import span
-from ..moments import read_moment
+from ..text.format import span
+from ..text.times import read_moment
 
 
 @dataclass(frozen=True, slots=True)

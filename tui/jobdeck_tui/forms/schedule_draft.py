@@ -8,8 +8,8 @@ from typing import Any
 
 from jobdeck import JobdeckError, Kind, Queue, Schedule, ScheduleNotFound
 
-from ..text import safe
-from .problems import Problems, problem_of
+from ..text.sanitize import safe
+from .validation import Problems, problem_of
 
 TICKS = 3
 """Ticks that are worked out while the time is typed."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from jobdeck import Parameter
 
-from ..text import safe, safe_json
+from ..text.sanitize import safe, safe_json
 
 #: Types whose values are taken as they were typed, even if they look like JSON.
 _TEXT = {"str", "Path", "pathlib.Path", "PurePath", "pathlib.PurePath", "bytes"}

@@ -11,13 +11,13 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
-from ..canvas import MIN_SIZE
-from ..plight import Plight
-from ..widgets.header import Header
+from ..feed.connection_status import Plight
+from ..terminal.screen_size import MIN_SIZE
+from ..widgets.chrome.header import Header
 
 if TYPE_CHECKING:
     from ..app import Cockpit
-    from ..messages import Detail
+    from ..feed.messages import Detail
 
 
 READONLY = "This cockpit was opened with --readonly: it only looks"

@@ -16,8 +16,8 @@ from textual.widgets.option_list import Option
 
 from jobdeck import Attempt
 
-from ..again import command_of
-from ..messages import Detail
+from ..feed.messages import Detail
+from ..forms.cli_command import command_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,14 +15,14 @@ from textual.widgets import Static, TextArea
 
 from jobdeck import InvalidArguments, InvalidOption, JobdeckError, JobNotFound
 
-from ..drafting import Changes, Drafting, Mistake, line_of
-from ..text import safe
-from ..widgets.json_area import JsonArea
+from ..forms.job_editing import Changes, Drafting, Mistake, line_of
+from ..text.sanitize import safe
+from ..widgets.forms.json_area import JsonArea
 from .confirm import ConfirmScreen
 
 if TYPE_CHECKING:
     from ..app import Cockpit
-    from ..feed import Reading
+    from ..feed.feed import Reading
 
 Problem = tuple[str, str | None]
 """What the queue says is wrong, and with which field."""

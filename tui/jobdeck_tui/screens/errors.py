@@ -13,16 +13,16 @@ from textual.widget import Widget
 
 from jobdeck import ErrorGroup
 
-from ..format import age, group_filter, number
-from ..looks.errors import ErrorsLook, ErrorsSeen, GroupKey, Sample, failed_ids, key_of, read_sample
-from ..text import safe
-from ..widgets.charts import IN_ROWS, sparkline
-from ..widgets.error_telling import sample_lines, short_place
-from ..widgets.keyed_table import Head, KeyedTable, Row
-from ..widgets.lines_view import LinesView
-from ..widgets.telling import Told, clock_time
+from ..feed.queries.errors import ErrorsLook, ErrorsSeen, GroupKey, Sample, failed_ids, key_of, read_sample
+from ..text.format import age, group_filter, number
+from ..text.sanitize import safe
+from ..widgets.base.text_view import LinesView
+from ..widgets.charts.dashboard_charts import IN_ROWS, sparkline
+from ..widgets.details.error_details import sample_lines, short_place
+from ..widgets.details.job_details import Told, clock_time
+from ..widgets.table.keyed_table import Head, KeyedTable, Row
 from .confirm import ConfirmScreen
-from .room import RoomScreen
+from .view_screen import RoomScreen
 
 ASK_FROM = 20
 """More jobs than this are not retried without a question."""

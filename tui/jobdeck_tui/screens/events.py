@@ -9,12 +9,12 @@ from textual.binding import Binding, BindingType
 from textual.widget import Widget
 from textual.widgets import Input
 
-from ..happenings import EventFilter
-from ..looks.events import EventsLook, EventsSeen
-from ..widgets.event_filter import EventFilterLine
-from ..widgets.event_list import EventList
-from ..widgets.header import Header
-from .room import RoomScreen
+from ..feed.queries.events import EventsLook, EventsSeen
+from ..text.event_format import EventFilter
+from ..widgets.chrome.header import Header
+from ..widgets.table.event_filter import EventFilterLine
+from ..widgets.table.event_list import EventList
+from .view_screen import RoomScreen
 
 
 class EventsScreen(RoomScreen):

@@ -20,12 +20,12 @@ from textual.widgets import Input, Select, Static
 from jobdeck import Kind, Queue
 
 from ..forms.options import Option, holder_of, read_option
-from ..forms.problems import Problems
-from ..text import safe
-from ..widgets.arguments import Arguments
-from ..widgets.field import Field
-from ..widgets.form_modes import FormModes
-from ..widgets.key_line import KeyLine
+from ..forms.validation import Problems
+from ..text.sanitize import safe
+from ..widgets.chrome.dialog_keys import KeyLine
+from ..widgets.forms.arguments import Arguments
+from ..widgets.forms.field import Field
+from ..widgets.forms.form_modes import FormModes
 
 if TYPE_CHECKING:
     from ..app import Cockpit

@@ -15,9 +15,9 @@ from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from ..appearance import Appearance, spelled
+from ..app_base import Appearance, spelled
 from ..keymap import keys_in_use
-from ..widgets.hints import Hints, keys_of
+from ..widgets.chrome.key_hints import Hints, keys_of
 
 _TEXT_WIDTH = 68
 """Cells for the keys and their text."""

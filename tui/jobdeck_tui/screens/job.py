@@ -11,23 +11,23 @@ from textual.events import Resize
 
 from jobdeck import Attempt, State
 
-from ..bonds import schedule_of
-from ..messages import Detail
-from ..rooms import BY_NAME
-from ..widgets import telling
-from ..widgets.attempts_view import AttemptsView
-from ..widgets.hints import Hints
-from ..widgets.job_tabs import JobTabs
-from ..widgets.job_title import JobTitle
-from ..widgets.keyed_table import KeyedTable
-from ..widgets.kind_chart import KindChart
-from ..widgets.life_view import LifeView
-from ..widgets.line_editor import LineEditor
-from ..widgets.lines_view import LinesView
-from ..widgets.log_view import LogView
-from ..widgets.related import Related
+from ..feed.messages import Detail
+from ..screen_registry import BY_NAME
+from ..text.format import schedule_of
+from ..widgets.base.text_view import LinesView
+from ..widgets.charts.kind_chart import KindChart
+from ..widgets.chrome.key_hints import Hints
+from ..widgets.details import job_details as telling
+from ..widgets.forms.line_editor import LineEditor
+from ..widgets.job.attempts_view import AttemptsView
+from ..widgets.job.job_tabs import JobTabs
+from ..widgets.job.job_title import JobTitle
+from ..widgets.job.lifecycle_view import LifeView
+from ..widgets.job.log_view import LogView
+from ..widgets.job.related import Related
+from ..widgets.table.keyed_table import KeyedTable
 from .base import TooSmall
-from .job_acts import JobActs
+from .job_actions import JobActs
 
 SIDE_BY_SIDE = 110
 """From this width on the panels stand side by side; below, one is open at a time."""

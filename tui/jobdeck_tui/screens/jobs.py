@@ -10,26 +10,26 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.events import Resize
 
-from ..format import number
-from ..messages import Deck
-from ..plight import Plight
-from ..rooms import BY_NAME
-from ..text import safe
-from ..widgets.charts import Chart, LatencyChart, Sparks, Throughput
-from ..widgets.columns import SORTS
-from ..widgets.filter_bar import FilterBar
-from ..widgets.header import Header
-from ..widgets.hints import Hints
-from ..widgets.job_table import JobTable
-from ..widgets.line_editor import LineEditor
-from ..widgets.preview import Preview
-from ..widgets.progress_line import ProgressLine
-from ..widgets.queues import Queues
-from ..widgets.tabs import StateTabs
-from ..widgets.workers import Workers
+from ..feed.connection_status import Plight
+from ..feed.messages import Deck
+from ..screen_registry import BY_NAME
+from ..text.format import number
+from ..text.sanitize import safe
+from ..widgets.charts.dashboard_charts import Chart, LatencyChart, Sparks, Throughput
+from ..widgets.chrome.header import Header
+from ..widgets.chrome.key_hints import Hints
+from ..widgets.chrome.progress_line import ProgressLine
+from ..widgets.chrome.state_tabs import StateTabs
+from ..widgets.dashboard.queues import Queues
+from ..widgets.dashboard.workers import Workers
+from ..widgets.forms.line_editor import LineEditor
+from ..widgets.job.preview import Preview
+from ..widgets.table.columns import SORTS
+from ..widgets.table.filter_bar import FilterBar
+from ..widgets.table.job_table import JobTable
 from .base import TooSmall
-from .jobs_acts import JobsActs
-from .jobs_keys import KEYS
+from .jobs_actions import JobsActs
+from .jobs_bindings import KEYS
 
 RANGES = (120.0, 600.0, 3600.0, 86400.0)
 """Seconds: how far the charts can look back."""

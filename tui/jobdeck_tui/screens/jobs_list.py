@@ -6,20 +6,20 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 
-from ..filter_words import Words, sample
-from ..format import queue_filter
-from ..messages import Deck, View
-from ..widgets.columns import SORTS, known
-from ..widgets.filter_bar import FilterBar
-from ..widgets.header import Header
-from ..widgets.job_table import JobTable
-from ..widgets.line_editor import LineEditor
-from ..widgets.queues import Queues
-from ..widgets.tabs import StateTabs
+from ..feed.filter_completion import Words, sample
+from ..feed.messages import Deck, View
+from ..text.format import queue_filter
+from ..widgets.chrome.header import Header
+from ..widgets.chrome.state_tabs import StateTabs
+from ..widgets.dashboard.queues import Queues
+from ..widgets.forms.line_editor import LineEditor
+from ..widgets.table.columns import SORTS, known
+from ..widgets.table.filter_bar import FilterBar
+from ..widgets.table.job_table import JobTable
 from .base import DeckScreen
-from .order import OrderScreen
+from .column_picker import ColumnsScreen
 from .saved_filters import SavedFiltersScreen, check_name
-from .table_columns import ColumnsScreen
+from .sort_picker import OrderScreen
 
 HISTORY = 50
 """Filters that are remembered."""

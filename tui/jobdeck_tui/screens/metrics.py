@@ -10,17 +10,17 @@ from textual.containers import Grid
 from textual.events import Resize
 from textual.widget import Widget
 
-from ..format import field_filter, number
-from ..looks.metrics import GROUPINGS, RANGES, MetricsLook, MetricsSeen
-from ..text import safe
-from ..widgets.charts import IN_ROWS, sparkline
-from ..widgets.choices import Choice, Choices
-from ..widgets.keyed_table import KeyedTable
-from ..widgets.measure_chart import MeasureChart, Reading
-from ..widgets.measure_charts import Depth, Failures, OldestWait, RunTime, Throughput, WaitTime
-from ..widgets.metric_groups import SORTED_TOLD, SORTS, heads, order, row, spark_width
-from ..widgets.scales import moment_text
-from .room import RoomScreen
+from ..feed.queries.metrics import GROUPINGS, RANGES, MetricsLook, MetricsSeen
+from ..text.format import field_filter, number
+from ..text.sanitize import safe
+from ..widgets.base.choice_bar import Choice, Choices
+from ..widgets.charts.dashboard_charts import IN_ROWS, sparkline
+from ..widgets.charts.metric_chart import MeasureChart, Reading
+from ..widgets.charts.metric_charts import Depth, Failures, OldestWait, RunTime, Throughput, WaitTime
+from ..widgets.charts.metric_groups import SORTED_TOLD, SORTS, heads, order, row, spark_width
+from ..widgets.charts.scales import moment_text
+from ..widgets.table.keyed_table import KeyedTable
+from .view_screen import RoomScreen
 
 _RANGE_NAMES = {600.0: "10m", 3600.0: "1h", 86400.0: "24h", 604800.0: "7d"}
 _LEAST_CHART = 7

@@ -12,10 +12,10 @@ from textual.widgets import Select, Static
 
 from jobdeck import Job, Kind, Queue
 
-from ..forms.command_text import enqueue_text
+from ..forms.cli_command import enqueue_text
 from ..forms.options import JOB_OPTIONS, options_of
-from ..forms.problems import Problems, problems_of_job
-from ..text import safe
+from ..forms.validation import Problems, problems_of_job
+from ..text.sanitize import safe
 from .form import FormScreen
 
 NewJob = tuple[str, Mapping[str, Any], Mapping[str, Any]]

@@ -13,19 +13,19 @@ from textual.widget import Widget
 
 from jobdeck import Backlog, Forecast, Outlook, State, forecast
 
-from ..format import age, forecast_text, limits_text, number, queue_filter, rough_pace
-from ..limits import FORM, problem_of, read_limits, typed
-from ..looks.queues import QueuesLook, Trails, change_limits
-from ..messages import Deck
-from ..text import safe
-from ..widgets.charts import IN_ROWS, sparkline
-from ..widgets.keyed_table import Head, KeyedTable, Row
-from ..widgets.line_editor import LineEditor
-from ..widgets.lines_view import LinesView
-from ..widgets.queue_chart import QueueChart, done_rates
-from ..widgets.queue_telling import OUTLOOK_MEANING, bar, facts
-from ..widgets.telling import Told
-from .room import RoomScreen
+from ..feed.messages import Deck
+from ..feed.queries.queues import QueuesLook, Trails, change_limits
+from ..text.format import age, forecast_text, limits_text, number, queue_filter, rough_pace
+from ..text.limits import FORM, problem_of, read_limits, typed
+from ..text.sanitize import safe
+from ..widgets.base.text_view import LinesView
+from ..widgets.charts.dashboard_charts import IN_ROWS, sparkline
+from ..widgets.charts.queue_chart import QueueChart, done_rates
+from ..widgets.details.job_details import Told
+from ..widgets.details.queue_details import OUTLOOK_MEANING, bar, facts
+from ..widgets.forms.line_editor import LineEditor
+from ..widgets.table.keyed_table import Head, KeyedTable, Row
+from .view_screen import RoomScreen
 
 _SORTS = ("ready", "oldest", "running", "done", "forecast", "queue")
 _FIRST_ASCENDING = frozenset({"queue"})

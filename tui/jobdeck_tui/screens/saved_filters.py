@@ -8,10 +8,10 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
-from ..text import safe
-from ..widgets.keyed_table import Head, KeyedTable, Row
-from ..widgets.line_editor import LineEditor
-from .chooser import ChooserScreen
+from ..text.sanitize import safe
+from ..widgets.forms.line_editor import LineEditor
+from ..widgets.table.keyed_table import Head, KeyedTable, Row
+from .picker import ChooserScreen
 
 LONGEST_NAME = 40
 

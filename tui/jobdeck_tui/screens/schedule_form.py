@@ -14,15 +14,15 @@ from textual.widgets import Input, Select, Static
 
 from jobdeck import JobdeckError, Kind, Queue, Schedule, local_zone
 
-from ..forms.command_text import add_schedule_text, edit_schedule_text
+from ..forms.cli_command import add_schedule_text, edit_schedule_text
 from ..forms.options import SCHEDULE_OPTIONS, options_of
-from ..forms.problems import Problems
 from ..forms.schedule_draft import Coming, ScheduleDraft
-from ..spoken import spoken
-from ..text import safe
-from ..widgets.field import Field
-from ..widgets.schedule_told import ticks_told
-from ..widgets.telling import Told
+from ..forms.validation import Problems
+from ..text.cron_text import spoken
+from ..text.sanitize import safe
+from ..widgets.details.job_details import Told
+from ..widgets.details.schedule_details import ticks_told
+from ..widgets.forms.field import Field
 from .form import NARROW, FormScreen
 
 _STRANGE = "This kind is not known here: its arguments stay as they are."

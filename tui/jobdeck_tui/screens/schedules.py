@@ -13,15 +13,15 @@ from textual.widget import Widget
 
 from jobdeck import Queue, Schedule
 
-from ..format import number, span
-from ..looks.schedules import ScheduleSeen, SchedulesLook, SchedulesSeen
-from ..text import safe
-from ..widgets.keyed_table import KeyedTable
-from ..widgets.lines_view import LinesView
-from ..widgets.schedule_told import HISTORY_HEADS, NARROW, counted, heads, history_row, row_of, told
-from ..widgets.telling import Told
+from ..feed.queries.schedules import ScheduleSeen, SchedulesLook, SchedulesSeen
+from ..text.format import number, span
+from ..text.sanitize import safe
+from ..widgets.base.text_view import LinesView
+from ..widgets.details.job_details import Told
+from ..widgets.details.schedule_details import HISTORY_HEADS, NARROW, counted, heads, history_row, row_of, told
+from ..widgets.table.keyed_table import KeyedTable
 from .confirm import ConfirmScreen
-from .room import RoomScreen
+from .view_screen import RoomScreen
 
 _EMPTY: list[Told] = [
     [("  There are no schedules yet.", "strong")],

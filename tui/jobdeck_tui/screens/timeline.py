@@ -7,13 +7,13 @@ from typing import ClassVar, cast
 
 from textual.widget import Widget
 
-from ..lanes import Lanes
-from ..looks.timeline import TimelineLook, TimelineSeen
-from ..messages import Deck
-from ..widgets.header import Header
-from ..widgets.run_panel import RunPanel
-from ..widgets.timeline import Timeline
-from .room import RoomScreen
+from ..feed.lane_packing import Lanes
+from ..feed.messages import Deck
+from ..feed.queries.timeline import TimelineLook, TimelineSeen
+from ..widgets.chrome.header import Header
+from ..widgets.timeline.run_panel import RunPanel
+from ..widgets.timeline.timeline import Timeline
+from .view_screen import RoomScreen
 
 
 class TimelineScreen(RoomScreen):

@@ -15,10 +15,10 @@ from textual.widgets import Static
 
 from jobdeck import Check, Explanation
 
-from ..format import duration
-from ..text import safe
-from ..widgets.hints import Hints
-from ..widgets.telling import clock_time
+from ..text.format import duration
+from ..text.sanitize import safe
+from ..widgets.chrome.key_hints import Hints
+from ..widgets.details.job_details import clock_time
 
 EVERY = 1.0
 """Seconds between two checks."""

@@ -12,15 +12,15 @@ from textual.widget import Widget
 
 from jobdeck import Job
 
-from ..looks.workers import WorkersLook
-from ..messages import Deck
-from ..slots import Process, Slots
-from ..text import safe
-from ..widgets.keyed_table import Head, KeyedTable
-from ..widgets.lines_view import LinesView
-from ..widgets.telling import Told
-from ..widgets.worker_telling import job_facts, process_facts, rows, title
-from .room import RoomScreen
+from ..feed.messages import Deck
+from ..feed.queries.workers import WorkersLook
+from ..text.sanitize import safe
+from ..text.worker_slots import Process, Slots
+from ..widgets.base.text_view import LinesView
+from ..widgets.details.job_details import Told
+from ..widgets.details.worker_details import job_facts, process_facts, rows, title
+from ..widgets.table.keyed_table import Head, KeyedTable
+from .view_screen import RoomScreen
 
 _SLIPPED = 1.5
 """Seconds after the chosen slot got another job in which `x` asks to be pressed again."""

@@ -9,30 +9,30 @@ from collections.abc import Sequence
 from random import Random
 
 from ...clock import Clock
-from ..looking.conditions import schedule_tail
-from ..looking.details import Details
-from ..looking.history import KeptHistory
-from ..looking.insight import KeptInsight
-from ..measurements import KeptMeasures
-from ..parted import PartedStore
-from ..people.acts import Acts
-from ..people.journal import KeptJournal
-from ..people.schedules import KeptSchedules
+from ..metrics.sql_metrics import KeptMeasures
+from ..operations.schedules import KeptSchedules
+from ..operations.service import Acts
+from ..operations.undo import KeptJournal
+from ..queries.diagnostics import KeptInsight
+from ..queries.filter_sql import schedule_tail
+from ..queries.history import KeptHistory
+from ..queries.job_details import Details
+from ..sql_store import PartedStore
 from ..workers import Workers
 from . import logs
-from .address import Address
-from .bell import Bell
-from .care import PostgresCare
+from .backend import PostgresHouse
 from .claim import Claims
-from .conditions import POSTGRES
+from .complete import Endings
 from .connection import Connections
-from .endings import Endings
-from .hosting import Hosting
-from .house import PostgresHouse
-from .intake import Intake
-from .looking import DUE, Looking
+from .dialect import POSTGRES
+from .dsn import Address
+from .enqueue import Intake
+from .lifecycle import Hosting
+from .maintenance import PostgresCare
+from .notifier import Bell
+from .queries import DUE, Looking
 from .schedules import PAST
-from .work import Work
+from .transitions import Work
 
 
 class PostgresStore(Looking, Hosting, PartedStore):

@@ -17,14 +17,14 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from ...states import State
+from ...model.states import State
 from ..base import Claimed
+from ..claim_capacity import Rooms, Wanted, choose
 from ..records import JOB_COLUMNS, PLACE, Row, job_of
-from ..rooms import Rooms, Wanted, choose
+from .advisory_locks import LIMITS, pass_door
 from .connection import Connections
-from .locks import LIMITS, pass_door
+from .counters import PostgresTally
 from .session import Session, rows_of
-from .tally import PostgresTally
 
 _LANES = "SELECT queue, kind, state, n FROM jobdeck_counts WHERE state IN ('pending', 'running') AND n > 0"
 _QUEUES = """

@@ -15,13 +15,13 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 from ...clock import Clock
-from ...errors import StoreAway, StoreFailed, StoreLost, StoreReplaced
-from .address import Address
-from .line import Line, close_raw, open_raw
-from .opening import make_ready
-from .problems import Conflict, Translated, reason
+from ...model.errors import StoreAway, StoreFailed, StoreLost, StoreReplaced
+from .dsn import Address
+from .errors import Conflict, Translated, reason
+from .identity import TABLE, Identity, Whereabouts
+from .raw_connection import Line, close_raw, open_raw
+from .schema import make_ready
 from .session import Session
-from .whereabouts import TABLE, Identity, Whereabouts
 
 _TRIES = 8
 """How often a transaction that others got in the way of is done again."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ..fading import COARSER, METRICS_KEPT
-from ..tally import FINE
-from .locks import UPKEEP, pass_door
+from ..counters import FINE
+from ..metrics.rollup import COARSER, METRICS_KEPT
+from .advisory_locks import UPKEEP, pass_door
 from .session import Session
-from .stripes import NOBODY
+from .sharded_counters import NOBODY
 
 _COUNTED_FOR = 60
 """Seconds after which nobody counts in a slot any more, as a rule, and so its stripes can be put together."""

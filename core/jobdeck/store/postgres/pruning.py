@@ -6,11 +6,11 @@ for the next time.
 
 from __future__ import annotations
 
-from ...retention import Rule
+from ...model.retention import Rule
 from ..records import Row
-from .locks import UPKEEP, pass_door
+from .advisory_locks import UPKEEP, pass_door
+from .counters import PostgresTally
 from .session import Session, rows_of
-from .tally import PostgresTally
 
 _ENDLESS = float("inf")
 """Later than any time."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...findings import Finding, Severity
-from ..soundness import LONGEST_LEASE, miscounts, told
-from .locks import UPKEEP, pass_door
+from ...model.findings import Finding, Severity
+from ..integrity import LONGEST_LEASE, miscounts, told
+from .advisory_locks import UPKEEP, pass_door
 from .session import Session
-from .stripes import NOBODY
+from .sharded_counters import NOBODY
 
 _ENDLESS = """
 UPDATE jobdeck_jobs SET lease_until = -1

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ...jobs import Job
-from ...states import State
+from ...model.jobs import Job
+from ...model.states import State
 from ..records import JOB_COLUMNS, job_of
 from .session import Session, rows_of
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..people.schedules import PAST_COLUMNS
+from ..operations.schedules import PAST_COLUMNS
 
 # Its jobs alone are read, through the index `jobdeck_by_schedule`, and put in order: they are few beside all jobs, which a
 # walk from the newest id down would read until it had found enough of them.

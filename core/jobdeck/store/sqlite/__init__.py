@@ -10,32 +10,32 @@ from pathlib import Path
 from random import Random
 
 from ...clock import Clock, SystemClock
-from ...jobs import Job, NewJob
-from ...query import Condition
-from ...states import State
+from ...model.filter import Condition
+from ...model.jobs import Job, NewJob
+from ...model.states import State
 from ..base import Answerer
-from ..doorbell import Doorbell
-from ..looking.conditions import schedule_tail
-from ..looking.details import Details
-from ..looking.history import KeptHistory
-from ..looking.insight import KeptInsight
-from ..measurements import KeptMeasures
-from ..parted import PartedStore
-from ..people.acts import Acts
-from ..people.journal import KeptJournal
-from ..people.schedules import KeptSchedules
+from ..metrics.sql_metrics import KeptMeasures
+from ..notifier import Doorbell
+from ..operations.schedules import KeptSchedules
+from ..operations.service import Acts
+from ..operations.undo import KeptJournal
+from ..queries.diagnostics import KeptInsight
+from ..queries.filter_sql import schedule_tail
+from ..queries.history import KeptHistory
+from ..queries.job_details import Details
+from ..sql_store import PartedStore
 from ..workers import Workers
-from .care import SqliteCare
+from .backend import SqliteHouse
+from .caller_transaction import guest
 from .claim import Claims
-from .conditions import SQLITE
 from .connection import Connections
-from .guest import guest
-from .house import SqliteHouse
-from .intake import Intake
+from .dialect import SQLITE
+from .enqueue import Intake
 from .logs import Logs
-from .looks import DUE, Looks
+from .maintenance import SqliteCare
+from .queries import DUE, Looks
 from .schedules import PAST
-from .work import Work
+from .transitions import Work
 
 
 class SqliteStore(PartedStore):

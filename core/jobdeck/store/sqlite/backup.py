@@ -16,9 +16,9 @@ from uuid import uuid4
 
 import apsw
 
-from ...errors import BackupFailed
-from ..care import Backup, Progress
-from .opening import connect
+from ...model.errors import BackupFailed
+from ..maintenance import Backup, Progress
+from .schema import connect
 
 _STEP = 1024
 """Pages copied between two reports: 4 MB."""

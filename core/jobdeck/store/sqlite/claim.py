@@ -18,12 +18,12 @@ from typing import Any
 import apsw
 
 from ...clock import Clock
-from ...states import State
+from ...model.states import State
 from ..base import Claimed
-from ..rooms import Rooms, Wanted, choose
+from ..claim_capacity import Rooms, Wanted, choose
 from .connection import Connections
+from .counters import SqliteTally
 from .rows import JOB_COLUMNS, PLACE, job_of, rows_of
-from .tally import SqliteTally
 
 _BOARD = """
 SELECT json_array(

@@ -13,10 +13,10 @@ from weakref import WeakSet
 import apsw
 
 from ...clock import Clock
-from ...errors import RowRefused, StoreBusy, StoreError, StoreFailed, StoreLost, StoreRefused, StoreReplaced
-from .opening import BUSY_TIMEOUT, connect, make_ready
+from ...model.errors import RowRefused, StoreBusy, StoreError, StoreFailed, StoreLost, StoreRefused, StoreReplaced
+from .file_identity import Whereabouts
+from .schema import BUSY_TIMEOUT, connect, make_ready
 from .wal import LOG_KEPT, log_of, size_of
-from .whereabouts import Whereabouts
 
 _CLOSE_TRIES = 200
 """Each after 5 ms: how long a close waits for another thread's statement to be interrupted."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import apsw
 
-from ..fading import COARSER, METRICS_KEPT
+from ..metrics.rollup import COARSER, METRICS_KEPT
 
 
 def fold_metrics(connection: apsw.Connection, now: float) -> None:

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 import apsw
 
-from ...retention import Rule
+from ...model.retention import Rule
+from .counters import SqliteTally
 from .rows import Row, rows_of
-from .tally import SqliteTally
 
 _ENDLESS = 9e999
 """Later than any time."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import apsw
 
-from ...findings import Finding, Severity
-from ..soundness import LONGEST_LEASE, miscounts, told
+from ...model.findings import Finding, Severity
+from ..integrity import LONGEST_LEASE, miscounts, told
 
 
 def recount(connection: apsw.Connection) -> Iterator[Finding]:

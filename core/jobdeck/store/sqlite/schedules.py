@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..people.schedules import PAST_COLUMNS
-from .conditions import OF_SCHEDULE, SCHEDULED
+from ..operations.schedules import PAST_COLUMNS
+from .dialect import OF_SCHEDULE, SCHEDULED
 
 PAST = f"""
 SELECT {PAST_COLUMNS} FROM jobdeck_jobs INDEXED BY jobdeck_by_schedule

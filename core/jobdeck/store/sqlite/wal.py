@@ -16,7 +16,7 @@ from pathlib import Path
 
 import apsw
 
-from ..care import LogState
+from ..maintenance import LogState
 
 LOG_KEPT = 16 << 20
 """Bytes that the file of a log that begins anew may keep."""

@@ -1,0 +1,353 @@
+"""The public names of jobdeck, each in one place: `__init__.py` loads them from here when they are first used."""
+
+from . import testing as testing
+from .clock import (
+    Clock as Clock,
+)
+from .clock import (
+    SystemClock as SystemClock,
+)
+from .execution.context import (
+    Context as Context,
+)
+from .execution.context import (
+    context as context,
+)
+from .execution.shell import (
+    add_shell as add_shell,
+)
+from .execution.shell import (
+    command_line as command_line,
+)
+from .execution.stack_trace import (
+    Call as Call,
+)
+from .execution.stack_trace import (
+    Stack as Stack,
+)
+from .kinds.edit_options import (
+    Edits as Edits,
+)
+from .kinds.job_options import (
+    Options as Options,
+)
+from .kinds.registry import (
+    REGISTRY as REGISTRY,
+)
+from .kinds.registry import (
+    Registry as Registry,
+)
+from .kinds.registry import (
+    job as job,
+)
+from .kinds.registry import (
+    load_apps as load_apps,
+)
+from .maintenance.service import (
+    Care as Care,
+)
+from .maintenance.service import (
+    doctor as doctor,
+)
+from .model.cron import (
+    explain_cron as explain_cron,
+)
+from .model.cron import (
+    local_zone as local_zone,
+)
+from .model.cron import (
+    next_ticks as next_ticks,
+)
+from .model.diagnosis import (
+    Check as Check,
+)
+from .model.diagnosis import (
+    Explanation as Explanation,
+)
+from .model.errors import (
+    ActNotFound as ActNotFound,
+)
+from .model.errors import (
+    AppNotLoaded as AppNotLoaded,
+)
+from .model.errors import (
+    ArgumentsTooLarge as ArgumentsTooLarge,
+)
+from .model.errors import (
+    BackupFailed as BackupFailed,
+)
+from .model.errors import (
+    BatchNotFound as BatchNotFound,
+)
+from .model.errors import (
+    ChildNotStarted as ChildNotStarted,
+)
+from .model.errors import (
+    GiveUp as GiveUp,
+)
+from .model.errors import (
+    Interrupted as Interrupted,
+)
+from .model.errors import (
+    InvalidArguments as InvalidArguments,
+)
+from .model.errors import (
+    InvalidCron as InvalidCron,
+)
+from .model.errors import (
+    InvalidFilter as InvalidFilter,
+)
+from .model.errors import (
+    InvalidHandler as InvalidHandler,
+)
+from .model.errors import (
+    InvalidOption as InvalidOption,
+)
+from .model.errors import (
+    InvalidSetting as InvalidSetting,
+)
+from .model.errors import (
+    JobdeckError as JobdeckError,
+)
+from .model.errors import (
+    JobNotFound as JobNotFound,
+)
+from .model.errors import (
+    KeyTaken as KeyTaken,
+)
+from .model.errors import (
+    KindNotInChild as KindNotInChild,
+)
+from .model.errors import (
+    LeaseLost as LeaseLost,
+)
+from .model.errors import (
+    MovedOn as MovedOn,
+)
+from .model.errors import (
+    NothingToUndo as NothingToUndo,
+)
+from .model.errors import (
+    NotRunning as NotRunning,
+)
+from .model.errors import (
+    NotUnique as NotUnique,
+)
+from .model.errors import (
+    PayloadUnreadable as PayloadUnreadable,
+)
+from .model.errors import (
+    RowRefused as RowRefused,
+)
+from .model.errors import (
+    ScheduleExists as ScheduleExists,
+)
+from .model.errors import (
+    ScheduleNotFound as ScheduleNotFound,
+)
+from .model.errors import (
+    Snooze as Snooze,
+)
+from .model.errors import (
+    Stopped as Stopped,
+)
+from .model.errors import (
+    StoreAway as StoreAway,
+)
+from .model.errors import (
+    StoreBusy as StoreBusy,
+)
+from .model.errors import (
+    StoreError as StoreError,
+)
+from .model.errors import (
+    StoreFailed as StoreFailed,
+)
+from .model.errors import (
+    StoreLost as StoreLost,
+)
+from .model.errors import (
+    StoreRefused as StoreRefused,
+)
+from .model.errors import (
+    StoreReplaced as StoreReplaced,
+)
+from .model.errors import (
+    TimedOut as TimedOut,
+)
+from .model.errors import (
+    UnknownKind as UnknownKind,
+)
+from .model.errors import (
+    WrongAct as WrongAct,
+)
+from .model.errors import (
+    WrongState as WrongState,
+)
+from .model.events import (
+    Event as Event,
+)
+from .model.events import (
+    Happening as Happening,
+)
+from .model.events import (
+    Run as Run,
+)
+from .model.events import (
+    Runs as Runs,
+)
+from .model.filter import (
+    FIELDS as FIELDS,
+)
+from .model.filter import (
+    Condition as Condition,
+)
+from .model.filter import (
+    Term as Term,
+)
+from .model.filter import (
+    parse as parse,
+)
+from .model.filter import (
+    parse_duration as parse_duration,
+)
+from .model.findings import (
+    Finding as Finding,
+)
+from .model.findings import (
+    Severity as Severity,
+)
+from .model.forecast import (
+    Backlog as Backlog,
+)
+from .model.forecast import (
+    Forecast as Forecast,
+)
+from .model.forecast import (
+    Outlook as Outlook,
+)
+from .model.forecast import (
+    forecast as forecast,
+)
+from .model.jobs import (
+    Attempt as Attempt,
+)
+from .model.jobs import (
+    Batch as Batch,
+)
+from .model.jobs import (
+    Changes as Changes,
+)
+from .model.jobs import (
+    Edit as Edit,
+)
+from .model.jobs import (
+    Family as Family,
+)
+from .model.jobs import (
+    IfParentFails as IfParentFails,
+)
+from .model.jobs import (
+    Job as Job,
+)
+from .model.jobs import (
+    Kind as Kind,
+)
+from .model.jobs import (
+    Limits as Limits,
+)
+from .model.jobs import (
+    LogLine as LogLine,
+)
+from .model.jobs import (
+    NewJob as NewJob,
+)
+from .model.jobs import (
+    OnConflict as OnConflict,
+)
+from .model.jobs import (
+    Outcome as Outcome,
+)
+from .model.jobs import (
+    Parameter as Parameter,
+)
+from .model.jobs import (
+    Reason as Reason,
+)
+from .model.journal import (
+    Act as Act,
+)
+from .model.journal import (
+    Undoing as Undoing,
+)
+from .model.metrics import (
+    ErrorGroup as ErrorGroup,
+)
+from .model.metrics import (
+    Grouping as Grouping,
+)
+from .model.metrics import (
+    Metrics as Metrics,
+)
+from .model.overview import (
+    Latency as Latency,
+)
+from .model.overview import (
+    Overview as Overview,
+)
+from .model.overview import (
+    QueueInfo as QueueInfo,
+)
+from .model.overview import (
+    Slot as Slot,
+)
+from .model.overview import (
+    Stopping as Stopping,
+)
+from .model.overview import (
+    WorkerInfo as WorkerInfo,
+)
+from .model.priority import (
+    effective_priority as effective_priority,
+)
+from .model.schedules import (
+    PastJob as PastJob,
+)
+from .model.schedules import (
+    Schedule as Schedule,
+)
+from .model.states import (
+    FINAL as FINAL,
+)
+from .model.states import (
+    QUEUED as QUEUED,
+)
+from .model.states import (
+    Operation as Operation,
+)
+from .model.states import (
+    State as State,
+)
+from .model.states import (
+    allows as allows,
+)
+from .queue import (
+    Queue as Queue,
+)
+from .scheduling.schedules import (
+    Timetable as Timetable,
+)
+from .settings import (
+    SWITCH_INTERVAL as SWITCH_INTERVAL,
+)
+from .settings import (
+    Settings as Settings,
+)
+from .store.maintenance import (
+    Backup as Backup,
+)
+from .worker.worker import (
+    Worker as Worker,
+)
+
+__version__: str

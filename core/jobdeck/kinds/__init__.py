@@ -1,0 +1,1 @@
+"""What can be enqueued: kinds, their arguments, options and retry policy."""

@@ -1,0 +1,198 @@
+"""A job before it is enqueued: its kind, arguments and options, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, TypedDict
+
+from ..clock import Clock
+from ..model.backoff import bounds_of, write_bounds
+from ..model.errors import InvalidOption
+from ..model.jobs import IfParentFails, NewJob, OnConflict
+from ..model.states import FINAL, State
+from ..settings import Settings
+from .registry import Entry
+
+PRIORITIES = range(-1_000_000, 1_000_001)
+NAME_LENGTH = 200
+_KEY_LENGTH = 500
+_FAR = 1e10
+"""Seconds: 300 years. Beyond lies a mistake."""
+
+
+class Options(TypedDict, total=False):
+    """How a job shall be run. What is not given, or `None`, is its kind's or the settings' choice."""
+
+    queue: str | None
+    """The queue; the kind's unless given."""
+    priority: int | None
+    """Larger runs first; the kind's unless given."""
+    delay: float | None
+    """Seconds from now until it is due."""
+    at: float | None
+    """Seconds since 1970 UTC when it is due; `delay` and `at` exclude each other."""
+    max_attempts: int | None
+    """How often it may start; the kind's, or JOBDECK_MAX_ATTEMPTS, unless given."""
+    timeout: float | None
+    """Seconds one attempt may take; the kind's, or JOBDECK_TIMEOUT, unless given."""
+    tags: Sequence[str]
+    """Words to find it by."""
+    backoff: tuple[float, float] | None
+    """The longest first pause before a retry, and the longest of all, in seconds; the kind's unless given."""
+    expires: float | None
+    """Seconds from now after which it is not worth starting; it then fails as expired."""
+    expires_at: float | None
+    """The same, as seconds since 1970 UTC; `expires` and `expires_at` exclude each other."""
+    unique: str | None
+    """A key that at most one job has that is not final."""
+    unique_until: Collection[State | str]
+    """Final states in which a job still keeps its key to itself."""
+    on_conflict: OnConflict | str
+    """What happens when the key is taken: `return` the other job, `replace` its arguments, priority and time, `refuse`."""
+    after: Sequence[int]
+    """Ids of jobs that have to complete first."""
+    if_parent_fails: IfParentFails | str
+    """What happens when one of them fails or is cancelled: `cancel` this one too, `run` it all the same, or `wait`."""
+
+
+def draft(entry: Entry, args: Mapping[str, Any], options: Options, settings: Settings, clock: Clock) -> NewJob:
+    """Check a job of this kind.
+
+    Raises:
+        InvalidArguments: an argument does not fit the handler's signature.
+        ArgumentsTooLarge: the arguments exceed JOBDECK_MAX_ARGS_BYTES.
+        InvalidOption: an option is out of range.
+    """
+    args_json = entry.check(args, settings.max_args_bytes)
+    if not options:
+        return _plain(entry, args_json, settings)
+    unknown = options.keys() - Options.__annotations__.keys()
+    if unknown:
+        raise TypeError(f"a job has no option {', '.join(sorted(unknown))}; options are {', '.join(Options.__annotations__)}")
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    timeout = given.get("timeout", entry.timeout if entry.timeout is not None else settings.timeout)
+    attempts = given.get("max_attempts", entry.max_attempts or settings.max_attempts)
+    check_attempts(attempts)
+    if not 0 <= timeout < _FAR:
+        raise InvalidOption("timeout", "must not be negative, nor longer than 300 years")
+    now = clock.now()
+    due = moment(given.get("delay"), given.get("at"), "delay", now)
+    if given.get("delay") == 0:
+        due = None  # whenever it is enqueued, it is due at that moment
+    expires_at = moment(given.get("expires"), given.get("expires_at"), "expiry", now)
+    if expires_at is not None and expires_at <= max(now, due or now):
+        raise InvalidOption("expiry", "must be later than the time at which the job is due")
+    return NewJob(
+        kind=entry.kind,
+        args_json=args_json,
+        queue=check_name(given.get("queue", entry.queue)),
+        priority=check_priority(given.get("priority", entry.priority)),
+        max_attempts=attempts,
+        scheduled_at=due,
+        timeout=timeout or None,
+        tags=check_tags(given.get("tags", ())),
+        backoff_json=_backoff_json(given["backoff"]) if "backoff" in given else None,
+        expires_at=expires_at,
+        unique_key=_key(given["unique"]) if "unique" in given else None,
+        unique_final=_final_states(given.get("unique_until", ())),
+        on_conflict=_one_of(OnConflict, given.get("on_conflict", OnConflict.RETURN), "on_conflict"),
+        after=_after(given.get("after", ())),
+        if_parent_fails=_one_of(IfParentFails, given.get("if_parent_fails", IfParentFails.CANCEL), "if_parent_fails"),
+    )
+
+
+def _plain(entry: Entry, args_json: str, settings: Settings) -> NewJob:
+    """With nothing but what the kind and the settings say."""
+    timeout = entry.timeout if entry.timeout is not None else settings.timeout
+    return NewJob(
+        kind=entry.kind,
+        args_json=args_json,
+        queue=check_name(entry.queue),
+        priority=check_priority(entry.priority),
+        max_attempts=entry.max_attempts or settings.max_attempts,
+        timeout=timeout or None,
+    )
+
+
+def check_name(queue: str) -> str:
+    """The name of a queue. Raises `InvalidOption` if it cannot be one."""
+    if not isinstance(queue, str) or not 0 < len(queue) <= NAME_LENGTH or not queue.isprintable():
+        raise InvalidOption("queue", f"must be a name of 1 to {NAME_LENGTH} printable characters")
+    return queue
+
+
+def check_batch_name(name: str) -> str:
+    """The name of a batch, which may be empty. Raises `InvalidOption` if it cannot be one."""
+    if not isinstance(name, str) or len(name) > NAME_LENGTH or not name.isprintable():
+        raise InvalidOption("batch name", f"must have at most {NAME_LENGTH} characters, all printable")
+    return name
+
+
+def check_priority(priority: int) -> int:
+    """The priority. Raises `InvalidOption` if it is none."""
+    if not isinstance(priority, int) or priority not in PRIORITIES:
+        raise InvalidOption("priority", f"must be a whole number from {PRIORITIES[0]:,} to {PRIORITIES[-1]:,}")
+    return priority
+
+
+def check_attempts(attempts: int) -> int:
+    """How often a job may start. Raises `InvalidOption` if it is no such number."""
+    if not isinstance(attempts, int) or not 1 <= attempts <= 1000:
+        raise InvalidOption("max_attempts", "must be a whole number from 1 to 1,000")
+    return attempts
+
+
+def moment(delay: float | None, at: float | None, name: str, now: float) -> float | None:
+    """A point in time given in either way. Raises `InvalidOption`."""
+    if delay is not None and at is not None:
+        raise InvalidOption(name, "and the time exclude each other; give one")
+    if delay is not None and not 0 <= delay < _FAR:
+        raise InvalidOption(name, "must not be negative, nor longer than 300 years")
+    if at is not None and not 0 <= at < 2 * _FAR:
+        raise InvalidOption("time" if name == "delay" else name, "must be seconds since 1970, and within the next 300 years")
+    return at if delay is None else now + delay
+
+
+def check_tags(tags: Sequence[str]) -> tuple[str, ...]:
+    """The tags. Raises `InvalidOption` if one cannot be a tag."""
+    if isinstance(tags, str):
+        tags = (tags,)
+    if any(not isinstance(tag, str) or not tag or not tag.isprintable() or len(tag) > NAME_LENGTH for tag in tags):
+        raise InvalidOption("tag", f"must be a word of 1 to {NAME_LENGTH} printable characters")
+    return tuple(tags)
+
+
+def _backoff_json(pair: Sequence[float]) -> str:
+    try:
+        return write_bounds(bounds_of(pair))
+    except ValueError as problem:
+        raise InvalidOption("backoff", str(problem)) from None
+
+
+def _key(key: str) -> str:
+    if not isinstance(key, str) or not 0 < len(key) <= _KEY_LENGTH or not key.isprintable():
+        raise InvalidOption("unique key", f"must be a text of 1 to {_KEY_LENGTH} printable characters")
+    return key
+
+
+def _final_states(states: Iterable[State | str]) -> frozenset[State]:
+    chosen = {_one_of(State, state, "unique_until") for state in ([states] if isinstance(states, str) else states)}
+    if not chosen <= FINAL:
+        raise InvalidOption(
+            "unique_until", f"takes final states only: {', '.join(sorted(FINAL))}; in all others a key is taken"
+        )
+    return frozenset(chosen)
+
+
+def _after(ids: Sequence[int]) -> tuple[int, ...]:
+    wanted = [ids] if isinstance(ids, int) else ids
+    if any(not isinstance(each, int) or isinstance(each, bool) for each in wanted):
+        raise InvalidOption("after", "takes the ids of jobs")
+    return tuple(dict.fromkeys(wanted))
+
+
+def _one_of(choices: Any, value: Any, name: str) -> Any:
+    try:
+        return choices(value)
+    except ValueError:
+        raise InvalidOption(name, f"must be one of {', '.join(choices)}, not {value!r}") from None

@@ -1,0 +1,1 @@
+"""What keeps a queue healthy: pruning, rescue, backups, the doctor."""

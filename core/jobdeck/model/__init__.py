@@ -1,0 +1,1 @@
+"""Records, states and pure rules; nothing here reads a clock, a file or a database."""

@@ -1,0 +1,184 @@
+"""When something periodic comes next: cron expressions, names such as `@daily`, and `every 90s`. Pure.
+
+Daylight saving time is treated as Debian's cron(8) treats it, which is what people know: what has a fixed time
+of day and falls into the hour that spring skips comes right after it; what falls into the hour that autumn
+repeats comes once, the first time. What repeats within the hour just goes on.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
+from itertools import islice
+from math import floor
+from pathlib import Path
+
+from .errors import InvalidCron, InvalidOption
+from .filter import parse_duration
+
+NAMES = {
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
+"""The names of crontab(5), and what they stand for."""
+
+_LONGEST = 200
+_FIELDS = {
+    "second": "0 to 59",
+    "minute": "0 to 59",
+    "hour": "0 to 23",
+    "day-of-month": "1 to 31 (or L, LW), and a day that the month has",
+    "month": "1 to 12, or JAN to DEC",
+    "day-of-week": "0 to 7, or SUN to SAT",
+}
+_LONGEST_EVERY = 366 * 86400
+
+
+def next_tick(cron: str, timezone: str, after: float) -> float:
+    """The first tick later than `after`; both in seconds since 1970.
+
+    Raises:
+        InvalidCron: the expression cannot be read, or names a moment that never comes.
+        InvalidOption: there is no such time zone.
+    """
+    tick = next(_ticks(cron, timezone, after), None)
+    if tick is None:
+        raise InvalidCron(cron, None, "names a moment that does not come within the next 50 years")
+    return tick
+
+
+def next_ticks(cron: str, timezone: str = "UTC", *, after: float, n: int = 5) -> tuple[float, ...]:
+    """The first `n` ticks later than `after`, fewer where no more come. Raises as `next_tick` does."""
+    return (next_tick(cron, timezone, after), *islice(_ticks(cron, timezone, after), 1, n))[:n]
+
+
+def explain_cron(cron: str) -> str:
+    """The expression in plain words: `At 03:00 every day`. Raises `InvalidCron`."""
+    seconds = _every(cron)
+    if seconds is not None:
+        return f"Every {_told(seconds)}"
+    from cronsim import CronSim
+
+    _check(cron)
+    return CronSim(_plain(cron), datetime(2000, 1, 1)).explain()  # words know no zone
+
+
+def find_zone(timezone: str) -> tzinfo:
+    """The time zone of this name, of the machine's database.
+
+    Raises:
+        InvalidOption: the machine knows none of this name.
+    """
+    if timezone == "UTC":
+        return UTC  # needs no database
+    from zoneinfo import ZoneInfo
+
+    try:
+        return ZoneInfo(timezone)
+    except Exception:  # what the library raises depends on which rule of paths the name breaks
+        raise InvalidOption(
+            "timezone", f"must be a name such as UTC, Europe/Berlin or America/New_York, not {timezone!r}"
+        ) from None
+
+
+def local_zone() -> str:
+    """The name of the machine's own time zone, from TZ or /etc/localtime.
+
+    Raises:
+        InvalidOption: neither tells one.
+    """
+    told = os.environ.get("TZ", "").lstrip(":")
+    if not told:
+        told = str(Path("/etc/localtime").resolve()).partition("zoneinfo/")[2]
+    if not told:
+        raise InvalidOption("timezone", "of this machine has no name; give one such as Europe/Berlin")
+    find_zone(told)
+    return told
+
+
+def _ticks(cron: str, timezone: str, after: float) -> Iterator[float]:
+    zone = find_zone(timezone)
+    seconds = _every(cron)
+    if seconds is not None:
+        # Counted from 1970, so that every process, and every edit of something else, finds the same moments.
+        number = floor(after / seconds)
+        while True:
+            number += 1
+            if number * seconds > after:
+                yield number * seconds
+    _check(cron)
+    yield from _cron_ticks(_plain(cron), zone, after)
+
+
+def _cron_ticks(cron: str, zone: tzinfo, after: float) -> Iterator[float]:
+    from cronsim import CronSim
+
+    parts = cron.split()
+    # The library has no rule for daylight saving time where seconds are given; a fixed second is a fixed time too.
+    second = int(parts.pop(0)) if len(parts) == 6 and parts[0].isdecimal() else 0
+    last = after - second
+    for moment in CronSim(" ".join(parts), datetime.fromtimestamp(floor(last), zone)):
+        tick = moment.timestamp()
+        if tick > last:  # in the second of two equal hours the library goes by the first
+            yield tick + second
+            last = tick
+
+
+def _plain(cron: str) -> str:
+    words = cron.split()
+    return NAMES.get(words[0].lower(), " ".join(words)) if len(words) == 1 else " ".join(words)
+
+
+def _every(cron: str) -> float | None:
+    """The seconds of `every 90s`; `None` if it is something else."""
+    if not isinstance(cron, str):
+        raise InvalidCron(repr(cron), None, "is not text")
+    word, _, duration = cron.strip().partition(" ")
+    if word.lower() not in ("every", "@every"):
+        return None
+    try:
+        seconds = parse_duration(duration)
+    except ValueError as problem:
+        raise InvalidCron(cron, None, f"cannot be read: {problem}") from None
+    if not 1 <= seconds <= _LONGEST_EVERY:
+        raise InvalidCron(cron, None, "must be at least a second, and at most a year")
+    return seconds
+
+
+@lru_cache(maxsize=256)
+def _check(cron: str) -> None:
+    from cronsim import CronSim, CronSimError
+
+    if len(cron) > _LONGEST or not cron.isprintable():
+        raise InvalidCron(cron, None, f"must be one line of at most {_LONGEST} characters")
+    plain = _plain(cron) if cron.split() else ""
+    if plain.startswith("@"):
+        raise InvalidCron(cron, None, f"is not one of {', '.join(NAMES)}")
+    try:
+        CronSim(plain, datetime(2000, 1, 1, tzinfo=UTC))
+    except CronSimError as problem:
+        parts = plain.split()
+        if len(parts) not in (5, 6):
+            raise InvalidCron(
+                cron,
+                None,
+                f"has {len(parts)} of the five fields minute, hour, day-of-month, month and day-of-week (or six, second first)",
+            ) from None
+        field = str(problem).removeprefix("Bad ")
+        text = dict(zip(_FIELDS, ["0", *parts][-6:], strict=True)).get(field, plain)
+        raise InvalidCron(cron, field, f"has a wrong {field} {text!r}: it must be {_FIELDS.get(field, 'another')}") from None
+
+
+def _told(seconds: float) -> str:
+    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= size and seconds % size == 0:
+            n = seconds / size
+            return unit if n == 1 else f"{n:g} {unit}s"
+    return "second" if seconds == 1 else f"{seconds:g} seconds"

@@ -1,0 +1,1 @@
+"""Child processes that run handlers: the supervisor, the pool, isolation, and the protocol between them."""

@@ -1,0 +1,98 @@
+"""What a job in a child process says: its context, what it prints, and what its process logs."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ..clock import SystemClock
+from ..execution.context import Context, context
+from ..model.jobs import Job
+from .protocol import LONG_LINE, Message
+
+CLOCK = SystemClock()
+
+
+class ChildContext(Context):
+    """The context of a job that this child has been given."""
+
+    def __init__(self, job: Job, slot: int) -> None:
+        super().__init__(job, CLOCK)
+        self.job = job
+        self.slot = slot
+        self.partial: dict[str, str] = {}
+
+    def output(self, level: str, text: str) -> None:
+        """What the code prints; whole lines go to the log."""
+        lines, newline, rest = (self.partial.pop(level, "") + text).rpartition("\n")
+        if newline:
+            self.write(level, lines)
+        if len(rest) > LONG_LINE:
+            self.write(level, rest)
+        elif rest:
+            self.partial[level] = rest
+
+    def finish_lines(self) -> None:
+        """The code has ended, in mid-line or not."""
+        for level, text in self.partial.items():
+            self.write(level, text)
+        self.partial.clear()
+
+
+def _current() -> ChildContext | None:
+    try:
+        found = context()
+    except RuntimeError:  # nothing of a job's
+        return None
+    return found if isinstance(found, ChildContext) else None
+
+
+class Echo:
+    """Stands for standard output or error: what a job prints goes to its log, anything else where it went before."""
+
+    def __init__(self, level: str, under: Any) -> None:
+        self._level = level
+        self._under = under
+
+    def write(self, text: str) -> int:
+        charge = _current()
+        if charge is None:
+            return int(self._under.write(text))
+        charge.output(self._level, text)
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._under, name)
+
+
+def capture_prints(*, apart: bool) -> None:
+    """Let what is printed go out by the line, as to a terminal; `apart`: each job's to its own log.
+
+    Where there is one job at a time the worker knows whose output it is, and that of its commands comes in order.
+    """
+    out: Any = sys.stdout
+    err: Any = sys.stderr
+    for stream in (out, err):
+        stream.reconfigure(line_buffering=True, errors="backslashreplace")
+    if apart:
+        sys.stdout, sys.stderr = Echo("out", out), Echo("err", err)
+
+
+class Forward(logging.Handler):
+    """Sends log records to the worker, which shows them as its own."""
+
+    def __init__(self, send: Callable[[Message], None], level: int) -> None:
+        super().__init__(level)
+        self._send = send
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._send(["record", record.levelno, record.name, self.format(record)])
+        except Exception:  # a record that cannot be formatted; logging's own way to say so
+            self.handleError(record)

@@ -1,0 +1,1 @@
+"""Periodic jobs: schedules, and the ticker that enqueues their jobs."""

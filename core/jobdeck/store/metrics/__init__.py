@@ -1,0 +1,1 @@
+"""Throughput, latency and depth over time, kept in few rows."""

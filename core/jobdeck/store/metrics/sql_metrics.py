@@ -1,0 +1,132 @@
+"""Counts and latencies by slices of time, samples of depth, failures grouped: from the tables that every store has."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ...model.metrics import ErrorGroup, Grouping, Metrics, place_of
+from ...model.overview import Slot
+from ..backend import House, Sql
+from ..measures import FAILURES_READ, Measures
+from ..queries.oldest_wait import oldest_waits
+from .depth_samples import prune_depths, sample_depths
+from .histogram import bucket
+from .time_slices import MEASURED, RUNNING, WIDTHS, Slices, Sums, measured
+
+_SAMPLES = 5
+"""Jobs named of each group of errors."""
+
+_COMPLETED = f"""
+SELECT {{told_by}}, CAST((slot - :begin) / :width AS INTEGER), sum(n) FROM jobdeck_metrics
+ WHERE width IN ({", ".join(map(str, WIDTHS))}) AND slot >= :begin AND measure = 'completed'
+   AND queue = coalesce(:queue, queue) AND kind = coalesce(:kind, kind)
+ GROUP BY 1, 2
+"""
+# The newest are found first, whatever the database thinks of how many there are; then the job of each is looked up.
+_FAILURES = """
+SELECT * FROM (
+  SELECT job_id, (SELECT kind FROM jobdeck_jobs WHERE id = job_id) AS kind, error_type, message, traceback, finished_at, outcome
+    FROM (SELECT * FROM jobdeck_attempts {by_index} WHERE outcome IN ('failed', 'timed out', 'crashed')
+           ORDER BY finished_at DESC LIMIT ?) AS newest) AS failures
+ WHERE kind IS NOT NULL ORDER BY finished_at DESC
+"""
+
+
+class KeptMeasures(Measures):
+    """The measures of one database."""
+
+    def __init__(self, house: House, by_index: str = "") -> None:
+        """Measure.
+
+        Args:
+            house: where the tables are.
+            by_index: what has to be said to the database to make it read failures from the newest one on.
+        """
+        self._house = house
+        self._failures = _FAILURES.format(by_index=by_index)
+        self._folded_before = 0
+
+    def sample_depths(self) -> bool:
+        return sample_depths(self._house)
+
+    def prune_depths(self) -> None:
+        self._folded_before = prune_depths(self._house, self._folded_before)
+
+    def metrics(
+        self, *, seconds: float, slots: int, queue: str | None = None, kind: str | None = None, by: Grouping | None = None
+    ) -> Metrics:
+        with self._house.reading() as connection:
+            now = self._house.now(connection)
+            slices = Slices.of(now, seconds, slots)
+            made, total = measured(connection, slices, now, queue, kind)
+            only = {"queue": queue, "kind": kind}
+            groups = self._groups(connection, slices, now, by, only) if by else {}
+            completed = _completed(connection, slices, by, only) if by else {}
+            waits = oldest_waits(connection, now, queue, kind)
+            pending = connection.execute(
+                "SELECT coalesce(sum(n), 0) FROM jobdeck_counts WHERE state = 'pending'"
+                " AND queue = coalesce(:queue, queue) AND kind = coalesce(:kind, kind)",
+                {"queue": queue, "kind": kind},
+            ).get
+        return Metrics(
+            at=now,
+            slots=made,
+            total=total,
+            pending=pending,
+            oldest=max(waits.values(), default=None),
+            groups=groups,
+            completed={name: completed.get(name) or (0,) * slices.count for name in groups},
+        )
+
+    def _groups(
+        self, connection: Sql, slices: Slices, now: float, by: Grouping, only: Mapping[str, str | None]
+    ) -> dict[str, Slot]:
+        sums: defaultdict[str, Sums] = defaultdict(Sums)
+        bound = {"begin": slices.begin, **only}
+        for name, measure, step, n in connection.execute(MEASURED.format(told_by=by.value), bound):
+            sums[name].add(measure, step, n)
+        for queue, kind, started, due in connection.execute(RUNNING, bound):
+            sums[queue if by is Grouping.QUEUE else kind].add("wait", bucket(started - due), 1)
+        seconds = max(1.0, now - slices.begin)
+        return {name: sums[name].slot(slices.begin, seconds) for name in sorted(sums)}
+
+    def errors(self, newest: int = FAILURES_READ) -> list[ErrorGroup]:
+        with self._house.reading() as connection:
+            return _grouped(connection.execute(self._failures, (newest,)))
+
+
+def _completed(connection: Sql, slices: Slices, by: Grouping, only: Mapping[str, str | None]) -> dict[str, tuple[int, ...]]:
+    found: defaultdict[str, list[int]] = defaultdict(lambda: [0] * slices.count)
+    bound = {"begin": slices.begin, "width": slices.width, **only}
+    for name, index, n in connection.execute(_COMPLETED.format(told_by=by.value), bound):
+        if 0 <= index < slices.count:  # a clock that was set back leaves slots of the future
+            found[name][index] += n
+    return {name: tuple(counts) for name, counts in found.items()}
+
+
+def _grouped(rows: Iterable[Any]) -> list[ErrorGroup]:
+    """Groups of failures, which come newest first; the largest group first, of equal ones the newest."""
+    found: dict[tuple[str, str, str], tuple[str, dict[int, None], list[float]]] = {}
+    for job_id, kind, error_type, message, traceback, at, outcome in rows:
+        key = (kind, error_type or outcome, place_of(traceback))
+        message, jobs, seen = found.setdefault(key, (message or "", {}, []))
+        seen.append(at)
+        if len(jobs) < _SAMPLES:
+            jobs[job_id] = None
+    groups = [
+        ErrorGroup(
+            kind=kind,
+            error_type=error_type,
+            place=place,
+            count=len(seen),
+            first_seen=seen[-1],
+            last_seen=seen[0],
+            message=message,
+            job_ids=tuple(jobs),
+            seen_at=tuple(seen),
+        )
+        for (kind, error_type, place), (message, jobs, seen) in found.items()
+    ]
+    return sorted(groups, key=lambda group: (-group.count, -group.last_seen))

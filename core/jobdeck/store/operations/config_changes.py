@@ -1,0 +1,142 @@
+"""What people change of things that are no jobs, the limits of a queue and schedules, and how that is undone.
+
+An entry is `[name, before, after]`: what it was and what it became, or null where it was not there. Undoing first checks
+that it still is what the act made of it, so that nothing that happened since is lost.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ...model.cron import next_tick
+from ...model.errors import MovedOn
+from ...model.journal import SCHEDULE_ACTS, By
+from ...model.schedules import Schedule
+from ..backend import Sql, rows_of
+from .journal_writer import Page
+from .unit_of_work import Entry
+
+LIMIT = "limit"
+Thing = list[Any] | None
+"""The stored values of what is changed; `None` where it is not there."""
+
+_LIMITS = "max_running, rate, rate_period"
+#: What a person decides of a schedule, and what it tells by itself.
+_DECIDED = (
+    "cron",
+    "timezone",
+    "kind",
+    "args",
+    "queue",
+    "priority",
+    "max_attempts",
+    "timeout",
+    "tags",
+    "paused_at",
+    "created_at",
+)
+_TOLD = ("next_at", "last_at", "last_job", "error")
+_WHEN = [_DECIDED.index(name) for name in ("cron", "timezone", "paused_at")]
+_COLUMNS = ", ".join(_DECIDED + _TOLD)
+
+
+def limits_of(connection: Sql, name: str) -> Thing:
+    """The limits of a queue as they are stored."""
+    found = rows_of(connection, f"SELECT {_LIMITS} FROM jobdeck_queues WHERE name = ?", (name,))
+    return [*found[0]] if found else [None, None, None]
+
+
+def set_limits(connection: Sql, name: str, limits: Sequence[Any]) -> None:
+    """These limits, and no others."""
+    connection.execute(
+        f"INSERT INTO jobdeck_queues (name, {_LIMITS}) VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET"
+        " max_running = excluded.max_running, rate = excluded.rate, rate_period = excluded.rate_period",
+        (name, *limits),
+    )
+
+
+def schedule_as_stored(connection: Sql, name: str) -> Thing:
+    """The schedule as it is stored; `None` where there is none."""
+    found = rows_of(connection, f"SELECT {_COLUMNS} FROM jobdeck_schedules WHERE name = ?", (name,))
+    return [*found[0]] if found else None
+
+
+def stored(schedule: Schedule) -> list[Any]:
+    """A schedule as it is stored."""
+    values = {**{name: getattr(schedule, name, None) for name in _DECIDED + _TOLD}, "args": schedule.args_json}
+    return [*(values | {"tags": json.dumps(schedule.tags)}).values()]
+
+
+def note(connection: Sql, operation: str, by: By, at: float, name: str, before: Thing, after: Thing) -> None:
+    """Write down that it was changed; nothing, where it was not."""
+    if _decided(before, operation) != _decided(after, operation):
+        page = Page(connection, operation, By(by.who), at, ROOM)
+        page.add([name, before, after], 200 + sum(len(str(value)) for value in [*(before or ()), *(after or ())]))
+        page.write()
+
+
+ROOM = 1 << 20
+"""Bytes that are kept of one such act; arguments are smaller."""
+
+
+def turn(connection: Sql, now: float, operation: str, entry: Entry, *, undo: bool) -> Entry:
+    """Undo the act, or do it again; returns what it takes to turn it back.
+
+    Raises:
+        MovedOn: it is not as the act, or its undo, has left it.
+    """
+    name, before, after = entry
+    expected, wanted = (after, before) if undo else (before, after)
+    restore: Callable[[Sql, float, str, Thing, Thing], None]
+    restore = _restore_limits if operation == LIMIT else _restore_schedule
+    restore(connection, now, name, expected, wanted)
+    return entry
+
+
+def _decided(thing: Thing, operation: str) -> Thing:
+    return thing if thing is None or operation == LIMIT else thing[: len(_DECIDED)]
+
+
+def _restore_limits(connection: Sql, _now: float, name: str, expected: Thing, wanted: Thing) -> None:
+    if limits_of(connection, name) != expected:
+        raise MovedOn(name, "got other limits since")
+    assert wanted is not None
+    set_limits(connection, name, wanted)
+
+
+def _restore_schedule(connection: Sql, now: float, name: str, expected: Thing, wanted: Thing) -> None:
+    there = schedule_as_stored(connection, name)
+    if _decided(there, "") != _decided(expected, ""):
+        problem = "was deleted since" if there is None else "was made again since" if expected is None else "was changed since"
+        raise MovedOn(name, problem, what="Schedule")
+    if wanted is None:
+        connection.execute("DELETE FROM jobdeck_schedules WHERE name = ?", (name,))
+        return
+    decided, told = wanted[: len(_DECIDED)], wanted[len(_DECIDED) :]
+    if there is not None:
+        # What it has told by itself since stays; the next tick too, where nothing of its time is changed.
+        same_time = all(there[place] == wanted[place] for place in _WHEN)
+        told = there[len(_DECIDED) :] if same_time else [told[0], *there[len(_DECIDED) + 1 : -1], None]
+    if told[0] <= now:
+        told = [_following(decided, told[0], now), *told[1:]]
+    marks = ", ".join("?" * (len(_DECIDED) + len(_TOLD) + 1))
+    same = ", ".join(f"{column} = excluded.{column}" for column in _DECIDED + _TOLD)
+    connection.execute(
+        f"INSERT INTO jobdeck_schedules (name, {_COLUMNS}) VALUES ({marks}) ON CONFLICT (name) DO UPDATE SET {same}",
+        (name, *decided, *told),
+    )
+
+
+def _following(decided: Sequence[Any], tick: float, now: float) -> float:
+    """The tick that comes next: one that was missed while it was not there is not made up for."""
+    try:
+        return next_tick(decided[0], decided[1], now)
+    except Exception:  # its zone is not known here: whoever runs it notes the error
+        return tick
+
+
+def is_arrangement(operation: str) -> bool:
+    """Whether the act is one of these."""
+    return operation == LIMIT or operation in SCHEDULE_ACTS

@@ -1,0 +1,100 @@
+"""Editing a job that is still queued, and taking that back.
+
+An entry is `[id, columns as they were, columns as they are, begun]`: of the columns only those that were edited, and with
+`begun` when the job had been started last and how often, for nobody takes back what a worker has read since.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ...model.errors import InvalidOption, JobNotFound, MovedOn
+from ...model.jobs import Edit, Job
+from ...model.states import QUEUED, State
+from ..backend import rows_of
+from .unit_of_work import Deed, Done, Entry, Turn
+
+_COLUMNS = ("args", "queue", "priority", "max_attempts", "scheduled_at", "tags")
+_NAMES = {"args": "arguments", "max_attempts": "attempts", "scheduled_at": "time"}
+
+# One statement, guarded by the state: what runs, or has run, is never changed. Another time makes a ready job due later,
+# or one that is due later ready.
+_EDIT = """
+UPDATE jobdeck_jobs SET args = coalesce(:args, args), queue = coalesce(:queue, queue),
+       priority = coalesce(:priority, priority), max_attempts = coalesce(:max_attempts, max_attempts),
+       tags = coalesce(:tags, tags), scheduled_at = coalesce(:scheduled_at, scheduled_at),
+       state = CASE WHEN :scheduled_at IS NULL OR state NOT IN ('pending', 'scheduled') THEN state
+                    WHEN :scheduled_at > :now THEN 'scheduled' ELSE 'pending' END
+ WHERE id = :id AND state IN ('scheduled', 'waiting', 'pending', 'retrying') AND attempt < coalesce(:max_attempts, max_attempts)
+RETURNING state, queue
+"""
+
+
+def edit(turn: Turn, job: Job, change: Edit) -> Done:
+    """Other arguments or options, for a queued job."""
+    if change.max_attempts is not None and change.max_attempts <= job.attempt:
+        begun = "1 attempt" if job.attempt == 1 else f"{job.attempt:,} attempts"
+        raise InvalidOption("max_attempts", f"must be more than the {begun} that job {job.id} has begun")
+    if change.scheduled_at is not None and job.expires_at is not None and change.scheduled_at >= job.expires_at:
+        raise InvalidOption("time", f"must be before job {job.id} expires")
+    wanted = {name: value for name, value in _columns(change).items() if value is not None}
+    before = {name: value for name, value in _stored(turn, job.id).items() if name in wanted}
+    _put(turn, job, wanted)
+    size = 80 + sum(len(str(value)) for each in (before, wanted) for value in each.values())
+    return [job.id, before, wanted, [job.started_at, job.attempt]], size, True
+
+
+def told(change: Edit) -> str:
+    """What was edited, in words: `arguments and queue`."""
+    names = [_NAMES.get(name, name) for name, value in _columns(change).items() if value is not None]
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+def _columns(change: Edit) -> dict[str, Any]:
+    tags = None if change.tags is None else json.dumps(change.tags)
+    values = (change.args_json, change.queue, change.priority, change.max_attempts, change.scheduled_at, tags)
+    return dict(zip(_COLUMNS, values, strict=True))
+
+
+def _stored(turn: Turn, job_id: int) -> dict[str, Any]:
+    (row,) = rows_of(turn.connection, f"SELECT {', '.join(_COLUMNS)} FROM jobdeck_jobs WHERE id = ?", (job_id,))
+    return dict(zip(_COLUMNS, row, strict=True))
+
+
+def _put(turn: Turn, job: Job, columns: Mapping[str, Any]) -> None:
+    bound = dict.fromkeys(_COLUMNS) | dict(columns) | {"id": job.id, "now": turn.now}
+    for state, queue in rows_of(turn.connection, _EDIT, bound):
+        turn.tally.move(job.queue, job.kind, job.state, None)
+        turn.tally.move(queue, job.kind, None, State(state))
+
+
+def _unedit(turn: Turn, job: Job | None, entry: Entry, _at: float) -> None:
+    job_id, before, after, begun = entry
+    if job is None:
+        raise JobNotFound(job_id)
+    if job.state not in QUEUED and job.state is not State.RUNNING:
+        raise MovedOn(job_id, f"is {job.state} now")
+    _check_same(_stored(turn, job_id), job, begun, after)
+    _put(turn, job, before)
+
+
+def _edit_again(turn: Turn, job: Job, entry: Entry) -> Done:
+    job_id, before, after, begun = entry
+    stored = _stored(turn, job_id)
+    # A retry that was done again too has made it due at another time than then.
+    _check_same(stored, job, begun, {name: value for name, value in before.items() if name != "scheduled_at"})
+    _put(turn, job, after)
+    return [job_id, {name: stored[name] for name in before}, after, begun], 80, True
+
+
+def _check_same(stored: Mapping[str, Any], job: Job, begun: list[Any], columns: Mapping[str, Any]) -> None:
+    """Raise `MovedOn` unless the job is where the act left it."""
+    if job.state is State.RUNNING or [job.started_at, job.attempt] != begun:
+        raise MovedOn(job.id, "was started since")
+    if any(stored[name] != value for name, value in columns.items()):
+        raise MovedOn(job.id, "was changed again since")
+
+
+EDIT = Deed(_unedit, _edit_again)

@@ -1,0 +1,59 @@
+"""Pausing and resuming queues, and how either is undone. An entry is `[name, paused_at]`: the pause that began or ended."""
+
+from __future__ import annotations
+
+from ...model.errors import MovedOn
+from ..backend import Sql
+
+PAUSE, RESUME = "pause", "resume"
+
+_GO_ON = """
+SELECT queue FROM jobdeck_counts WHERE n > 0
+ UNION SELECT name FROM jobdeck_queues WHERE max_running IS NOT NULL OR rate IS NOT NULL
+ EXCEPT SELECT name FROM jobdeck_queues WHERE paused_at IS NOT NULL
+"""
+_PAUSED = "SELECT name FROM jobdeck_queues WHERE paused_at IS NOT NULL"
+
+
+def going_on(connection: Sql) -> list[str]:
+    """Every queue there is, those that have jobs or limits, that is not paused."""
+    return sorted(name for (name,) in connection.execute(_GO_ON))
+
+
+def paused(connection: Sql) -> list[str]:
+    """Every queue that is paused."""
+    return sorted(name for (name,) in connection.execute(_PAUSED))
+
+
+def pause(connection: Sql, name: str, at: float) -> bool:
+    """Claim nothing more from the queue, since `at`; `False` if it was paused before."""
+    connection.execute(
+        "INSERT INTO jobdeck_queues (name, paused_at) VALUES (?, ?)"
+        " ON CONFLICT (name) DO UPDATE SET paused_at = excluded.paused_at WHERE jobdeck_queues.paused_at IS NULL",
+        (name, at),
+    )
+    return connection.changes() == 1
+
+
+def resume(connection: Sql, name: str) -> float | None:
+    """Claim from the queue again; returns since when it was paused, `None` if it was not."""
+    paused_at: float | None = connection.execute("SELECT paused_at FROM jobdeck_queues WHERE name = ?", (name,)).get
+    if paused_at is not None:
+        connection.execute("UPDATE jobdeck_queues SET paused_at = NULL WHERE name = ?", (name,))
+    return paused_at
+
+
+def turn(connection: Sql, act: str, name: str, paused_at: float, *, undo: bool) -> None:
+    """Undo the act, or do it again: the same pause ends or goes on.
+
+    Raises:
+        MovedOn: the queue was paused or resumed since.
+    """
+    if (act == RESUME) == undo:
+        if not pause(connection, name, paused_at):
+            raise MovedOn(name, "was paused again since")
+        return
+    now: float | None = connection.execute("SELECT paused_at FROM jobdeck_queues WHERE name = ?", (name,)).get
+    if now != paused_at:
+        raise MovedOn(name, "was resumed since" if now is None else "was resumed and paused again since")
+    resume(connection, name)

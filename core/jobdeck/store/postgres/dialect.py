@@ -1,0 +1,110 @@
+"""PostgreSQL's way to say what people ask for."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from ...model.filter import Value
+from ..backend import Sql
+from ..queries.dialect import Bound, Dialect, bind
+from ..queries.filter_sql import wildcards
+from ..records import Row
+
+OF_SCHEDULE = "substr(tags, strpos(tags, '\"schedule:'))"
+"""A schedule puts its tag last, so what follows from there on names it. As the index `jobdeck_by_schedule` has it."""
+SCHEDULED = "strpos(tags, '\"schedule:') > 0"
+_NOT_AS_IT_IS = re.compile(r'[*?\[\]{},:"\\\x00-\x1f]+')
+_MOST_PIECES = 16
+_LARGEST = 2**63 - 1
+
+
+class PostgresDialect(Dialect):
+    """The words of PostgreSQL."""
+
+    sorted_tags = "CASE WHEN tags <> '[]' AND jobdeck_tags(tags) IS NOT NULL THEN tags END"
+    scheduled = SCHEDULED
+    of_schedule = OF_SCHEDULE
+
+    def one_of(self, column: str, values: Sequence[Value], bound: Bound) -> str:
+        if all(isinstance(value, str) for value in values):
+            return f"{column} = ANY({bind(bound, [*values])}::text[])"
+        # Whole numbers, as the columns are: an index of those is of no use to others.
+        whole = [int(value) for value in values if float(value).is_integer() and abs(float(value)) <= _LARGEST]
+        return f"{column} = ANY({bind(bound, [value for value in whole if abs(value) <= _LARGEST])}::bigint[])"
+
+    def compared(self, column: str, op: str, value: float, bound: Bound, *, whole: bool) -> str:
+        if not whole:
+            return f"{column} {op} {bind(bound, value)}::double precision"
+        limit = math.ceil(value) if op in ("<", ">=") else math.floor(value)
+        return f"{column} {op} {bind(bound, max(-_LARGEST, min(limit, _LARGEST)))}::bigint"
+
+    def like(self, column: str, pattern: str, bound: Bound) -> str:
+        return f"{column} LIKE {bind(bound, wildcards(pattern))}"
+
+    def part(self, columns: Sequence[str], pattern: str, bound: Bound) -> str:
+        name = bind(bound, pattern)
+        return "(" + " OR ".join(f"{column} ILIKE {name}" for column in columns) + ")"
+
+    def tagged(self, tags: Sequence[str], bound: Bound) -> str:
+        return f"({_may_hold('tags', tags, bound)} AND jobdeck_tags(tags) && {bind(bound, [*tags])}::text[])"
+
+    def tagged_like(self, pattern: str, bound: Bound) -> str:
+        found = f"SELECT 1 FROM unnest(jobdeck_tags(tags)) AS tag (value) WHERE {self.like('value', pattern, bound)}"
+        return f"({_may_hold('tags', [pattern], bound)} AND EXISTS ({found}))"
+
+    def argument_is(self, path: Sequence[str], values: Sequence[str], bound: Bound) -> str:
+        found = self.one_of(_argument(path, bound), values, bound)
+        return f"({_may_hold('args', values, bound)} AND {found})"
+
+    def argument_like(self, path: Sequence[str], pattern: str, bound: Bound) -> str:
+        found = self.like(_argument(path, bound), pattern, bound)
+        return f"({_may_hold('args', [pattern], bound)} AND {found})"
+
+    def aged(self, priority: str, due: str) -> str:
+        return f"{priority} + trunc(greatest(0, :now::double precision - {due}) / :ageing::double precision)::bigint"
+
+    def by(self, index: str) -> str:
+        return ""  # it knows the way
+
+    def walks(self, index: str, ways: Sequence[Sequence[tuple[str, str]]], clause: str, direction: str, limit: str) -> str:
+        walks = []
+        for number, way in enumerate(ways):
+            there, order = " AND ".join(f"{column} = {value}" for column, value in way), f"id {direction}"
+            if limit:
+                # Jobs of a state, say, are taken to be spread evenly over all ids, and so a few of them to be found soon by
+                # reading all jobs by their ids. What has to come in the order of the column does not come that way.
+                *before, (column, value) = way
+                equal = [f"{each} = {to}" for each, to in before]
+                there = " AND ".join([*equal, f"{column} >= {value}", f"{column} <= {value}"])
+                order = f"{column} {direction}, id {direction}"
+            walk = f"SELECT id FROM jobdeck_jobs WHERE {there} AND {clause} ORDER BY {order} {limit}"
+            walks.append(f"SELECT id FROM ({walk}) AS walk{number}")
+        return f"{' UNION ALL '.join(walks)} ORDER BY id {direction} {limit}"
+
+    def rows(self, connection: Sql, columns: Sequence[str], source: str, bound: Any = None) -> Sequence[Row]:
+        return connection.execute(f"SELECT {', '.join(columns)} {source}", bound).fetchall()
+
+    def for_each(self, outer: str, query: str) -> str:
+        return f"{outer} CROSS JOIN LATERAL ({query}) AS entry"
+
+
+def _argument(path: Sequence[str], bound: Bound) -> str:
+    return f"jobdeck_argument(args, {bind(bound, [*path])}::text[])"
+
+
+def _may_hold(column: str, patterns: Sequence[str], bound: Bound) -> str:
+    """Whether JSON can hold a text that matches one of the patterns: told five times as fast as by reading the JSON.
+
+    What is neither a wildcard nor of the grammar of JSON stands in it as it is, unless something there is escaped.
+    """
+    pieces = [max(_NOT_AS_IT_IS.split(pattern), key=len) for pattern in patterns]
+    if not all(pieces) or len(pieces) > _MOST_PIECES:
+        return f"{column} <> '[]'"  # as most tags are
+    held = [f"strpos({column}, {bind(bound, piece)}) > 0" for piece in pieces]
+    return f"({' OR '.join(held)} OR strpos({column}, '\\') > 0)"
+
+
+POSTGRES = PostgresDialect()

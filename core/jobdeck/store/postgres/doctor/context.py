@@ -1,0 +1,64 @@
+"""What a check gets to look at."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from ....clock import Clock
+from ....settings import Settings
+from ...doctor import Answer
+from ...records import Row
+from ..connection import NOW
+from ..session import Session, rows_of
+
+
+class Look:
+    """One checkup of one queue."""
+
+    def __init__(self, raw: psycopg.Connection[TupleRow], settings: Settings, clock: Clock | None, full: bool) -> None:
+        self.raw = raw
+        self.connection = Session(raw)
+        self.settings = settings
+        self.full = full
+        self.ahead = 0.0
+        """Seconds by which the server's clock is ahead of this machine's."""
+        self._clock = clock
+        self._began = 0.0
+
+    def begin(self) -> None:
+        """A check begins: it is now."""
+        asked = time.time()
+        ((self._began,),) = self.rows(NOW)
+        self.ahead = self._began - (asked + time.time()) / 2
+
+    @property
+    def now(self) -> float:
+        """What time it is."""
+        return self._began if self._clock is None else self._clock.now()
+
+    @property
+    def lease_now(self) -> float:
+        """What time it is on the clock that leases are counted on: the server's."""
+        return self._began if self._clock is None else self._clock.monotonic()
+
+    def rows(self, query: str, *bound: Any) -> list[Row]:
+        """All rows of a query."""
+        return rows_of(self.connection, query, bound)
+
+    def number(self, query: str, *bound: Any) -> int:
+        """The one number that a query answers; 0 for NULL."""
+        ((value,),) = self.rows(query, *bound)
+        return int(value or 0)
+
+    def setting(self, name: str) -> str:
+        """What the server's setting of this name is."""
+        ((value,),) = self.rows("SELECT current_setting(?)", name)
+        return str(value)
+
+
+Check = Callable[[Look], Iterable[Answer]]

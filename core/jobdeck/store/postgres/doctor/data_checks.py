@@ -1,0 +1,35 @@
+"""Checks of what is in the queue: those of every store, and the clocks of a server and of this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ....model.findings import Severity
+from ...doctor import Answer, ahead, counters, lasting, leases, orphaned, waits, workers
+from .context import Check, Look
+
+_APART = 5.0
+"""Seconds that two clocks may differ."""
+
+
+def _clock(look: Look) -> Iterator[Answer]:
+    seconds = ahead(look)
+    if seconds:
+        text = f"The queue holds times that lie {lasting(seconds)} in the server's future: its clock has been set back."
+        yield Severity.WARNING, text, "Set the server's clock; leases and due times are told by it."
+    if abs(look.ahead) > _APART:
+        way = "ahead of" if look.ahead > 0 else "behind"
+        text = f"The server's clock is {lasting(abs(look.ahead))} {way} this machine's."
+        yield Severity.WARNING, text, "Workers go by the server's; what is enqueued here for a time of day comes by this one's."
+    elif not seconds:
+        yield Severity.OK, "The server's clock agrees with this machine's, and no time in the queue lies in its future.", ""
+
+
+CONTENTS: Sequence[tuple[str, Check]] = (
+    ("counters", counters),
+    ("leases", leases),
+    ("workers", workers),
+    ("clock", _clock),
+    ("orphans", orphaned),
+    ("waits", waits),
+)

@@ -1,0 +1,107 @@
+"""Opening a PostgreSQL database: refuse what cannot be used, bring the schema up to date."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import Any, cast
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from ...model.errors import StoreRefused
+from .dsn import Address
+from .errors import Translated, told
+from .identity import Identity
+from .raw_connection import open_raw
+
+OLDEST = 150000
+"""The oldest server that is good enough, as libpq numbers it."""
+
+
+def make_ready(address: Address, synchronous: str, *, create: bool = True) -> Identity:
+    """Check the database and bring its schema up to date; which queue it is. What is refused is left as it is.
+
+    Args:
+        address: where it is.
+        synchronous: see `PostgresStore`.
+        create: make a queue where there is none; otherwise that is refused.
+
+    Raises:
+        StoreRefused: it cannot be reached, or cannot be used as it is.
+    """
+    where = address.shown
+    try:
+        raw = open_raw(address, synchronous)
+    except psycopg.OperationalError as error:
+        raise StoreRefused(where, f"cannot be reached: {told(error)}") from error
+    try:
+        with Translated(where):
+            check_server(raw, where)
+            if not create and schema_of(raw, where) == 0:
+                raise StoreRefused(where, "holds no queue; the first job that is enqueued makes one")
+            _migrate(raw, where)
+            return Identity.read(raw)
+    finally:
+        raw.close()
+
+
+def check_server(raw: psycopg.Connection[TupleRow], where: str) -> None:
+    """Refuse a server, a database or a schema that a queue cannot be in."""
+    version = raw.info.server_version
+    if version < OLDEST:
+        raise StoreRefused(where, f"is served by PostgreSQL {version // 10000}, and jobdeck needs {OLDEST // 10000} or newer")
+    encoding = raw.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise StoreRefused(where, f"keeps its texts in {encoding}, and jobdeck needs UTF8")
+    row = raw.execute("SELECT pg_is_in_recovery(), current_schema(), current_setting('search_path')").fetchone()
+    assert row is not None
+    standby, schema, path = row
+    if standby:
+        raise StoreRefused(where, "is a standby, which cannot be written to; name the primary server")
+    if schema is None:
+        raise StoreRefused(where, f"has no schema of the search path {path}; make one with CREATE SCHEMA, or name another")
+
+
+def schema_of(raw: psycopg.Connection[TupleRow], where: str) -> int:
+    """The schema of the database; 0 if there is none yet. Refuses a newer jobdeck's."""
+    there = raw.execute("SELECT to_regclass('jobdeck_meta') IS NOT NULL").fetchone()
+    if there is None or not there[0]:
+        return 0
+    row = raw.execute("SELECT value FROM jobdeck_meta WHERE key = 'schema'").fetchone()
+    said = "0" if row is None else str(row[0])
+    if not said.isdecimal():
+        raise StoreRefused(where, f"says that its schema is {said!r}, which is no number")
+    version = int(said)
+    if version > newest_schema():
+        raise StoreRefused(
+            where, f"was written by a newer jobdeck (schema {version}; this one knows {newest_schema()}); upgrade jobdeck"
+        )
+    return version
+
+
+def _migrate(raw: psycopg.Connection[TupleRow], where: str) -> None:
+    if schema_of(raw, where) == newest_schema():
+        return
+    # Another process may be at it. The lock is the session's, which ends here soon: a transaction that had begun before the
+    # other one's commit would take what it knows of the tables from before.
+    raw.execute("SELECT pg_advisory_lock(hashtext('jobdeck'), hashtext(current_schema()))")
+    with raw.transaction():
+        for number in range(schema_of(raw, where), newest_schema()):
+            raw.execute(cast("Any", _steps()[number]), prepare=False)
+            raw.execute(
+                "INSERT INTO jobdeck_meta VALUES ('schema', $1) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                (str(number + 1),),
+            )
+
+
+@cache
+def _steps() -> tuple[str, ...]:
+    folder = files("jobdeck.store.postgres") / "migrations"
+    scripts = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".sql")), key=lambda entry: entry.name)
+    return tuple(script.read_text() for script in scripts)
+
+
+def newest_schema() -> int:
+    """The schema that this jobdeck writes."""
+    return len(_steps())

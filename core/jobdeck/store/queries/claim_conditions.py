@@ -1,0 +1,158 @@
+"""Where a job stands, read in one transaction."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...model.claim_conditions import AHEAD_COUNTED, Pace, Parent, Situation, could_serve, serves
+from ...model.jobs import IfParentFails, Job
+from ...model.overview import WorkerInfo
+from ...model.states import State
+from ..backend import Sql, rows_of
+from ..metrics.histogram import middle
+from ..records import Row
+from .dialect import Dialect
+
+_WINDOWS = (60, 600, 3600)
+"""Seconds back in which the pace is looked for: the first with enough in it is the nearest to the truth."""
+_ENOUGH = 10
+"""Attempts that make a pace."""
+
+_LANES = """
+SELECT queue, kind FROM jobdeck_counts WHERE state = 'pending' AND n > 0
+   AND queue NOT IN (SELECT name FROM jobdeck_queues WHERE paused_at IS NOT NULL AND name <> ?)
+"""
+# Two walks along the lane's part of the index of ready rows, in the order of the claim, no further than is asked.
+_AHEAD = """
+SELECT (SELECT count(*) FROM (SELECT 1 FROM jobdeck_jobs {ready} WHERE state = 'pending'
+          AND queue = :queue AND kind = :kind AND priority > :priority LIMIT :most) AS higher)
+     + (SELECT count(*) FROM (SELECT 1 FROM jobdeck_jobs {ready} WHERE state = 'pending'
+          AND queue = :queue AND kind = :kind AND priority = :priority AND id < :id LIMIT :most) AS earlier)
+"""
+# With ageing the order of the index is not that of the claim: so many of a lane are looked at, and no more.
+_AHEAD_AGED = """
+SELECT count(*) FROM (
+    SELECT 1 FROM (SELECT id, {aged} AS effective
+                     FROM jobdeck_jobs {ready}
+                    WHERE state = 'pending' AND queue = :queue AND kind = :kind
+                    ORDER BY priority DESC, id LIMIT 50000) AS front
+     WHERE effective > :effective OR (effective = :effective AND id < :id) LIMIT :most) AS counted
+"""
+_RUNS = """
+SELECT queue, kind, bucket, sum(n) FROM jobdeck_metrics
+ WHERE width IN (5, 60) AND slot >= ? AND measure = 'run' GROUP BY 1, 2, 3
+"""
+_SUSPECTS = "SELECT worker, min(id) FROM jobdeck_jobs WHERE state = 'running' AND crashes > 0 GROUP BY worker"
+_PARENTS = """
+SELECT wait.parent, job.state FROM jobdeck_waits AS wait LEFT JOIN jobdeck_jobs AS job ON job.id = wait.parent
+ WHERE wait.child = ? ORDER BY coalesce(job.state IN ('failed', 'cancelled'), false) DESC, wait.parent LIMIT 1000
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When it is looked."""
+
+    now: float
+    lease_now: float
+    """On the clock that leases are counted on."""
+    ageing: float
+    """Seconds of being due that count as one step of priority; 0 means that priorities do not age."""
+
+
+def read_situation(connection: Sql, dialect: Dialect, job: Job, workers: Sequence[WorkerInfo], moment: Moment) -> Situation:
+    """See `Insight.situation`."""
+    now = moment.now
+    limits = "SELECT paused_at, max_running, rate, rate_period FROM jobdeck_queues WHERE name = ?"
+    rows = rows_of(connection, limits, (job.queue,))
+    paused_at, max_running, rate, period = rows[0] if rows else (None, None, None, None)
+    if_parent_fails = connection.execute("SELECT if_parent_fails FROM jobdeck_jobs WHERE id = ?", (job.id,)).get
+    takers = [each for each in workers if could_serve(each, now) and serves(each, job.queue, job.kind)]
+    ready = job.state is State.PENDING
+    return Situation(
+        at=now,
+        job=job,
+        workers=workers,
+        paused_at=paused_at,
+        max_running=max_running,
+        queue_running=_running(connection, "queue", job.queue),
+        kind_running=_running(connection, "kind", job.kind),
+        rate=rate,
+        rate_period=period,
+        rate_free_in=_rate_free_in(connection, job.queue, rate, period, moment.lease_now),
+        parents=[Parent(id=row[0], state=row[1] and State(row[1])) for row in connection.execute(_PARENTS, (job.id,))],
+        if_parent_fails=IfParentFails(if_parent_fails),
+        suspects={row[0]: row[1] for row in connection.execute(_SUSPECTS)} if ready and job.crashes else {},
+        ahead=_ahead(connection, dialect, job, takers, now, moment.ageing) if ready else None,
+        pace=_pace(connection, takers, now) if ready else None,
+    )
+
+
+def _running(connection: Sql, column: str, value: str) -> int:
+    query = f"SELECT coalesce(sum(n), 0) FROM jobdeck_counts WHERE state = 'running' AND {column} = ?"
+    return int(connection.execute(query, (value,)).get)
+
+
+def _rate_free_in(connection: Sql, queue: str, rate: int | None, period: float | None, now: float) -> float | None:
+    """Seconds until enough of the last period's starts lie further back than a period; `None` if they do now."""
+    if rate is None or period is None:
+        return None
+    starts = rows_of(
+        connection,
+        "SELECT at, n FROM jobdeck_starts WHERE queue = ? AND at > ? AND at <= ? ORDER BY at",
+        (queue, now - period, now),
+    )
+    used = sum(n for _, n in starts)
+    free_at = None
+    for at, n in starts:
+        if used < rate:
+            break
+        used -= n
+        free_at = at + period
+    return None if free_at is None else free_at - now
+
+
+def _competing(rows: Sequence[Row], takers: Sequence[WorkerInfo]) -> list[Row]:
+    """Of rows that begin with queue and kind those from which the takers claim too; all where there are no takers."""
+    return [row for row in rows if not takers or any(serves(each, row[0], row[1]) for each in takers)]
+
+
+def _ahead(connection: Sql, dialect: Dialect, job: Job, takers: Sequence[WorkerInfo], now: float, ageing: float) -> int:
+    """How many ready jobs are claimed before this one, up to one more than `AHEAD_COUNTED`."""
+    counted = 0
+    effective = job.priority + (int(max(0.0, now - job.scheduled_at) / ageing) if ageing else 0)
+    ready = dialect.by("jobdeck_ready")
+    for queue, kind in _competing(rows_of(connection, _LANES, (job.queue,)), takers):
+        most = AHEAD_COUNTED + 1 - counted
+        if most <= 0:
+            break
+        bound = {"queue": queue, "kind": kind, "id": job.id, "most": most}
+        if ageing:
+            aged = {**bound, "now": now, "ageing": ageing, "effective": effective}
+            counted += int(
+                connection.execute(_AHEAD_AGED.format(ready=ready, aged=dialect.aged("priority", "scheduled_at")), aged).get
+            )
+        else:
+            counted += int(connection.execute(_AHEAD.format(ready=ready), {**bound, "priority": job.priority}).get)
+    return min(counted, AHEAD_COUNTED + 1)
+
+
+def _pace(connection: Sql, takers: Sequence[WorkerInfo], now: float) -> Pace | None:
+    """How fast the takers, and others beside them, have worked off what the takers serve."""
+    if not takers:
+        return None
+    up_for = max(5.0, now - min(each.started_at for each in takers))
+    found = None
+    for window in _WINDOWS:
+        histogram: defaultdict[int, int] = defaultdict(int)
+        for _, _, step, n in _competing(rows_of(connection, _RUNS, (int(now) - window,)), takers):
+            histogram[step] += n
+        ended = sum(histogram.values())
+        if ended:
+            spent = sum(n * middle(step) for step, n in histogram.items())
+            found = Pace(ended=ended, seconds=min(float(window), up_for), mean_run=spent / ended)
+        if ended >= _ENOUGH:
+            break
+    return found

@@ -1,0 +1,163 @@
+"""Events, made from what is stored anyway: nothing is written down for their sake.
+
+A job's row tells when it was enqueued and how it ended, its attempts tell when it ran, the journal what people did. So an
+event can be told as long as its job is there, and what a later one has overwritten is told no more: that a job had been
+cancelled before a person retried it, for example, is then told by the act alone. Each source is read from its newest end,
+`limit` entries at most.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+
+from ...model.events import FAILURES as FAILED_OUTCOMES
+from ...model.events import Event, Happening, Run
+from ...model.jobs import Outcome
+from ...model.states import State
+from ..backend import Sql
+from ..records import Row
+from .dialect import Dialect
+from .runs import FAILED, ended_runs, ids_of, jobs_given_back, running_runs, way
+
+_LATE_READ = 500
+"""Failures, the newest, that are looked at for a result that came late."""
+
+_ENQUEUED = """
+FROM (SELECT id, kind, queue, created_at FROM jobdeck_jobs ORDER BY id DESC LIMIT :limit) AS newest
+ WHERE created_at > :after"""
+_LATE = f"""
+SELECT job_id AS id FROM (SELECT job_id, late_at FROM jobdeck_attempts {{failures}}
+    WHERE {FAILED} ORDER BY finished_at DESC LIMIT {_LATE_READ}) AS newest WHERE late_at > :after"""
+# Final jobs that did not end with an attempt: cancelled in the queue, or not started in time.
+_UNRUN = """
+FROM json_each(:ids) AS wanted CROSS JOIN jobdeck_jobs AS job
+ WHERE job.id = wanted.value
+   AND NOT EXISTS (SELECT 1 FROM jobdeck_attempts WHERE job_id = job.id AND finished_at = job.finished_at)"""
+_ACTS = """
+FROM (SELECT * FROM jobdeck_journal ORDER BY id DESC LIMIT :limit) AS newest WHERE at > :after OR undone_at > :after"""
+
+_H = Happening
+_OF_OUTCOME = {
+    Outcome.COMPLETED: _H.COMPLETED,
+    Outcome.CANCELLED: _H.CANCELLED,
+    Outcome.CRASHED: _H.CRASHED,
+    Outcome.SNOOZED: _H.SNOOZED,
+    Outcome.RELEASED: _H.RELEASED,
+}
+_RUN_EVENTS = frozenset({*_OF_OUTCOME.values(), _H.STARTED, _H.FAILED, _H.RETRYING, _H.LATE})
+_NEEDED = {
+    State.COMPLETED: {_H.COMPLETED, _H.STARTED, _H.SNOOZED, _H.RELEASED},
+    State.CANCELLED: {_H.CANCELLED, _H.STARTED, _H.SNOOZED, _H.RELEASED},
+    State.FAILED: {_H.FAILED, _H.EXPIRED, _H.CANCELLED},
+    None: {_H.FAILED, _H.RETRYING, _H.CRASHED, _H.STARTED},
+}
+"""Which jobs are to be looked for (`None`: those of failed attempts) for which events."""
+_ALL = frozenset(Happening)
+_ORDER = {what: place for place, what in enumerate(Happening)}
+_ONE_JOB = re.compile(r"\bjob (\d+)")
+
+
+def read_events(
+    connection: Sql, dialect: Dialect, after: float | None, limit: int, only: Collection[Happening], skew: float
+) -> list[Event]:
+    """See `History.events`; `skew` is wall clock minus monotonic clock."""
+    begin = -math.inf if after is None else after
+    wanted = frozenset(only) or _ALL
+    found: list[Event] = []
+    if _H.ENQUEUED in wanted:
+        found += _enqueued(connection, dialect, begin, limit)
+    if wanted & (_RUN_EVENTS | {_H.EXPIRED}):
+        found += _of_jobs(connection, dialect, begin, limit, wanted, skew, [*found])
+    if wanted & {_H.ACT, _H.UNDONE}:
+        found += _acts(connection, dialect, begin, limit)
+    told = [event for event in found if event.what in wanted and event.at > begin]
+    told.sort(key=lambda event: (event.at, _ORDER[event.what], event.job_id or 0, event.key))
+    return told[-limit:]
+
+
+def _enqueued(connection: Sql, dialect: Dialect, after: float, limit: int) -> Iterator[Event]:
+    columns = ("id", "kind", "queue", "created_at")
+    for job_id, kind, queue, at in dialect.rows(connection, columns, _ENQUEUED, {"after": after, "limit": limit}):
+        yield Event(at=at, what=_H.ENQUEUED, key=f"new:{job_id}", job_id=job_id, kind=kind, queue=queue)
+
+
+def _of_jobs(
+    connection: Sql, dialect: Dialect, after: float, limit: int, wanted: frozenset[Happening], skew: float, known: list[Event]
+) -> Iterator[Event]:
+    """Events of jobs that have run, or ended; `known` are events that are told anyway."""
+    ends: dict[State | None, Sequence[Row]] = {}
+    for state, needed in _NEEDED.items():
+        if needed & wanted:
+            bound = {"begin": after, "end": math.inf, "each": limit, "state": state}
+            ends[state] = dialect.rows(connection, ("id", "at"), f"FROM ({way(dialect, state)}) AS ended", bound)
+    if wanted == _ALL:
+        # Each of these is one event, so that none earlier than the last that is asked for can be among the newest.
+        times = sorted([at for source in (State.COMPLETED, None) for _, at in ends[source]] + [each.at for each in known])
+        after = max(after, times[-limit]) if len(times) >= limit else after
+        after = math.nextafter(after, -math.inf)
+    ids = {job_id for found in ends.values() for job_id, at in found if at > after}
+    unrun = [job_id for state in (State.CANCELLED, State.FAILED) for job_id, at in ends.get(state, ()) if at > after]
+    if wanted & {_H.STARTED, _H.SNOOZED, _H.RELEASED}:
+        ids.update(jobs_given_back(connection, dialect))
+    if _H.STARTED in wanted:
+        yield from map(_started, running_runs(connection, dialect, math.inf, skew))
+    if _H.LATE in wanted:
+        ids.update(ids_of(connection, dialect, _LATE.format(failures=dialect.by("jobdeck_failures")), {"after": after}))
+    yield from _of_runs(ended_runs(connection, dialect, ids, after, math.inf, late_since=after), wanted)
+    columns = ("job.id", "kind", "queue", "state", "finished_at", "substr(error, 1, 400)")
+    rows = dialect.rows(connection, columns, _UNRUN, {"ids": json.dumps(unrun)}) if unrun else ()
+    for job_id, kind, queue, state, at, error in rows:
+        what = _H.CANCELLED if state == State.CANCELLED else _H.EXPIRED
+        key = f"unrun:{job_id}:{at}"
+        yield Event(at=at, what=what, key=key, job_id=job_id, kind=kind, queue=queue, text=error or "before it ran")
+
+
+def _of_runs(ended: Iterable[Run], wanted: frozenset[Happening]) -> Iterator[Event]:
+    for run in ended:
+        if _H.STARTED in wanted:
+            yield _started(run)
+        if (what := _ending(run)) in wanted:
+            at = run.finished_at or run.started_at
+            yield _event(run, what, "end", at, took=max(0.0, at - run.started_at), text=run.error or "")
+        if run.late_at is not None:
+            yield _event(run, _H.LATE, "late", run.late_at, text="a result came after the lease had ended, and was not taken")
+
+
+def _started(run: Run) -> Event:
+    return _event(run, _H.STARTED, "start", run.started_at)
+
+
+def _ending(run: Run) -> Happening:
+    if run.outcome in FAILED_OUTCOMES and run.outcome is not Outcome.CRASHED:
+        return _H.RETRYING if run.again else _H.FAILED
+    return _OF_OUTCOME[run.outcome or Outcome.COMPLETED]
+
+
+def _event(run: Run, what: Happening, key: str, at: float, *, took: float | None = None, text: str = "") -> Event:
+    return Event(
+        at=at,
+        what=what,
+        key=f"{key}:{run.job_id}:{run.lease}",
+        job_id=run.job_id,
+        kind=run.kind,
+        queue=run.queue,
+        worker=run.worker,
+        number=run.number,
+        took=took,
+        text=text,
+    )
+
+
+def _acts(connection: Sql, dialect: Dialect, after: float, limit: int) -> Iterator[Event]:
+    columns = ("id", "at", "who", "act", "n", "told", "undone", "undone_at", "undone_by")
+    rows = dialect.rows(connection, columns, _ACTS, {"after": after, "limit": limit})
+    for act, at, who, operation, n, told, undone, undone_at, undone_by in rows:
+        named = _ONE_JOB.search(told) if n == 1 and operation not in ("pause", "resume") else None
+        job_id = int(named[1]) if named else None
+        yield Event(at=at, what=_H.ACT, key=f"act:{act}", job_id=job_id, text=told, who=who)
+        if undone and undone_at is not None:
+            key = f"undone:{act}:{undone_at}"
+            yield Event(at=undone_at, what=_H.UNDONE, key=key, job_id=job_id, text=told, who=undone_by)

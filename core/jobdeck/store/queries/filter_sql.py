@@ -1,0 +1,109 @@
+"""Conditions become SQL: a WHERE clause and its bound parameters. No text of a person is ever part of the SQL."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from ...model.filter import Condition, Term, Value, is_pattern
+from .dialect import Bound, Dialect, bind
+
+_COLUMNS = {"state": "state", "queue": "queue", "kind": "kind", "worker": "worker", "id": "id"}
+_COLUMNS |= {"priority": "priority", "attempt": "attempt", "error": "error"}
+_COLUMNS |= {"reason": "reason", "unique": "unique_key", "batch": "batch", "crashes": "crashes"}
+# A job that has completed has no error any more, and most jobs never had one: their attempts need not be looked at.
+_NEWEST_FAILURE = (
+    "CASE WHEN error IS NOT NULL THEN (SELECT {} FROM jobdeck_attempts AS attempt WHERE attempt.job_id = jobdeck_jobs.id"
+    " AND attempt.outcome IN ('failed', 'timed out', 'crashed') ORDER BY attempt.finished_at DESC, attempt.number DESC"
+    " LIMIT 1) END"
+)
+_COLUMNS |= {"exception": f"({_NEWEST_FAILURE.format('coalesce(attempt.error_type, attempt.outcome)')})"}
+_COLUMNS |= {"place": f"({_NEWEST_FAILURE.format('jobdeck_place(attempt.traceback)')})"}
+
+_AGE = "(:now - created_at)"
+_WHOLE = ("id", "priority", "attempt", "batch", "crashes")
+# A job that failed and is due again later has not waited since: its due time lies after its start.
+WAIT = (
+    "CASE WHEN state = 'pending' THEN :now - scheduled_at"
+    " WHEN started_at >= scheduled_at AND (state = 'running' OR finished_at IS NOT NULL) THEN started_at - scheduled_at END"
+)
+_RUN = "(coalesce(finished_at, CASE state WHEN 'running' THEN :now END) - started_at)"
+
+
+def where(condition: Condition, now: float, dialect: Dialect) -> tuple[str, Bound]:
+    """The condition as the text after WHERE, and the values it names."""
+    bound: Bound = {"now": now}
+    clauses = [_clause(term, bound, dialect) for term in condition.terms]
+    return " AND ".join(clauses) or "true", bound
+
+
+def _clause(term: Term, bound: Bound, dialect: Dialect) -> str:
+    if term.op == ":":
+        exact = [value for value in term.values if not is_pattern(value)]
+        loose = [value for value in term.values if is_pattern(value)]
+        parts = [_pattern(term, str(value), bound, dialect) for value in loose]
+        if exact:
+            parts.append(_exact(term, exact, bound, dialect))
+        clause = parts[0] if len(parts) == 1 else _any(parts)
+    else:
+        whole = term.field in _WHOLE
+        clause = dialect.compared(_number(term.field), term.op, float(term.values[0]), bound, whole=whole)
+    # A comparison with NULL is neither true nor false; its opposite must still hold.
+    return f"coalesce({clause}, false) = false" if term.negated else clause
+
+
+def _exact(term: Term, values: list[Value], bound: Bound, dialect: Dialect) -> str:
+    match term.field:
+        case "text" | "error":
+            return _any(_part(term.field, str(value), bound, dialect) for value in values)
+        case "tag":
+            return dialect.tagged([*map(str, values)], bound)
+        case "schedule":
+            tails = [*map(schedule_tail, values)]
+            return f"({dialect.scheduled} AND {dialect.one_of(dialect.of_schedule, tails, bound)})"
+        case "age" | "run" | "wait":
+            # `age:1h` asks for that hour's worth: as old as it says, to the unit of a second.
+            return _any(f"abs({_number(term.field)} - {bind(bound, value)}) < 1" for value in values)
+        case field if field.startswith("args."):
+            return dialect.argument_is(field.split(".")[1:], [*map(str, values)], bound)
+        case field:
+            return dialect.one_of(_COLUMNS[field], values, bound)
+
+
+def schedule_tail(name: Value) -> str:
+    """How the stored tags of a schedule's jobs end."""
+    return json.dumps([f"schedule:{name}"])[1:]
+
+
+def _pattern(term: Term, pattern: str, bound: Bound, dialect: Dialect) -> str:
+    match term.field:
+        case "text" | "error":
+            return _part(term.field, pattern, bound, dialect)
+        case "tag":
+            return dialect.tagged_like(pattern, bound)
+        case "schedule":
+            return dialect.tagged_like(f"schedule:{pattern}", bound)
+        case field if field.startswith("args."):
+            return dialect.argument_like(field.split(".")[1:], pattern, bound)
+        case field:
+            return dialect.like(_COLUMNS[field], pattern, bound)
+
+
+def _part(field: str, text: str, bound: Bound, dialect: Dialect) -> str:
+    """The text is found anywhere, in any case; `*` and `?` in it are wildcards."""
+    columns = ["error"] if field == "error" else ["kind", "queue", "args", "error", "tags"]
+    return dialect.part(columns, f"%{wildcards(text)}%", bound)
+
+
+def wildcards(pattern: str) -> str:
+    """A pattern of the filter language as LIKE has it; a backslash before what shall not be a wildcard."""
+    escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return escaped.replace("*", "%").replace("?", "_")
+
+
+def _any(clauses: Iterable[str]) -> str:
+    return f"({' OR '.join(clauses)})"
+
+
+def _number(field: str) -> str:
+    return {"age": _AGE, "run": _RUN, "wait": f"({WAIT})"}.get(field) or _COLUMNS[field]

@@ -1,0 +1,45 @@
+"""How long the oldest ready job of each queue has waited."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from ..backend import Sql
+
+# Of each lane (queue and kind) and each priority in it, the first few off the index of ready rows: they have waited
+# longest, or nearly, since a lane is worked off by id. Reading all the ready rows would take a second at a million.
+# Lowest priorities first: there the oldest jobs are.
+_OLDEST = """
+WITH RECURSIVE
+  lane AS (SELECT queue, kind FROM jobdeck_counts WHERE state = 'pending' AND n > 0
+              AND queue = coalesce(:queue, queue) AND kind = coalesce(:kind, kind)),
+  step (queue, kind, priority, rest) AS (
+    SELECT queue, kind, (SELECT priority FROM jobdeck_jobs AS job
+                          WHERE job.state = 'pending' AND job.queue = lane.queue AND job.kind = lane.kind
+                          ORDER BY priority LIMIT 1), 32
+      FROM lane
+     UNION ALL
+    SELECT queue, kind, (SELECT priority FROM jobdeck_jobs AS job
+                          WHERE job.state = 'pending' AND job.queue = step.queue AND job.kind = step.kind
+                            AND job.priority > step.priority
+                          ORDER BY priority LIMIT 1), rest - 1
+      FROM step WHERE priority IS NOT NULL AND rest > 0)
+SELECT queue, (SELECT min(scheduled_at) FROM (
+          SELECT scheduled_at FROM jobdeck_jobs AS job
+           WHERE job.state = 'pending' AND job.queue = step.queue AND job.kind = step.kind AND job.priority = step.priority
+           ORDER BY job.id LIMIT 100) AS first)
+  FROM step WHERE priority IS NOT NULL
+"""
+
+
+def oldest_waits(connection: Sql, now: float, queue: str | None = None, kind: str | None = None) -> dict[str, float]:
+    """Queue → seconds that its oldest ready job has waited, of queues that have one.
+
+    Exact where jobs became due in the order of their ids; where a hundred jobs or more that were retried stand before
+    the oldest one, the oldest of those.
+    """
+    since: defaultdict[str, float] = defaultdict(lambda: now)
+    for name, due in connection.execute(_OLDEST, {"queue": queue, "kind": kind}):
+        if due is not None:
+            since[name] = min(since[name], due)
+    return {name: now - due for name, due in since.items()}

@@ -1,0 +1,88 @@
+"""Every queue as it stands, with its last minutes, read in one transaction and in few statements however many queues."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from ...model.forecast import Backlog, served_by
+from ...model.overview import Latency, QueueInfo, Slot, WorkerInfo
+from ...model.states import State
+from ..backend import Sql, rows_of
+from ..metrics.histogram import bucket
+from ..metrics.time_slices import RUNNING, WIDTHS, Slices, Sums
+from .oldest_wait import oldest_waits
+
+_FROM = f"FROM jobdeck_metrics WHERE width IN ({', '.join(map(str, WIDTHS))}) AND slot >= :begin"
+# Twice over the same rows: their product, buckets by slices, is ten times as many and would be told to nobody.
+_BY_SLICE = f"SELECT queue, CAST((slot - :begin) / :width AS INTEGER), measure, sum(n) {_FROM} GROUP BY 1, 2, 3"
+_BY_BUCKET = f"SELECT queue, measure, bucket, sum(n) {_FROM} GROUP BY 1, 2, 3"
+
+Kinds = Mapping[str, Mapping[State, int]]
+
+
+def read_backlogs(
+    connection: Sql, queues: Sequence[QueueInfo], workers: Sequence[WorkerInfo], slices: Slices, now: float
+) -> list[Backlog]:
+    """The backlog of each of the queues."""
+    sums, whole = _sums(connection, slices)
+    kinds = _kinds(connection)
+    waits = oldest_waits(connection, now)
+    samples = _samples(connection, slices.begin)
+    found = []
+    for queue in queues:
+        name = queue.name
+        found.append(
+            Backlog(
+                at=now,
+                info=queue,
+                slots=tuple(_counted(sums[name].get(index), slices, index) for index in range(slices.count)),
+                total=whole[name].slot(slices.begin, max(1.0, now - slices.begin)),
+                oldest=waits.get(name),
+                kinds=kinds[name],
+                served_by=tuple(served_by(workers, name, kinds[name], now)),
+                trail=(*((at, depths.get(name, 0)) for at, depths in samples.items()), (now, queue.pending)),
+            )
+        )
+    return found
+
+
+def _sums(connection: Sql, slices: Slices) -> tuple[Mapping[str, Mapping[int, Sums]], Mapping[str, Sums]]:
+    """What happened in each queue by slice, without how long anything took; and all of it together, with that."""
+    sums: defaultdict[str, defaultdict[int, Sums]] = defaultdict(lambda: defaultdict(Sums))
+    whole: defaultdict[str, Sums] = defaultdict(Sums)
+    bound = {"begin": slices.begin, "width": slices.width}
+    for queue, index, measure, n in connection.execute(_BY_SLICE, bound):
+        sums[queue][index].add(measure, 0, n)
+    for queue, measure, step, n in connection.execute(_BY_BUCKET, {"begin": slices.begin}):
+        whole[queue].add(measure, step, n)
+    for queue, _, started, due in connection.execute(RUNNING, {"begin": slices.begin, "queue": None, "kind": None}):
+        step = bucket(started - due)
+        sums[queue][int((started - slices.begin) // slices.width)].add("wait", step, 1)
+        whole[queue].add("wait", step, 1)
+    return sums, whole
+
+
+def _counted(sums: Sums | None, slices: Slices, index: int) -> Slot:
+    at = slices.begin + index * slices.width
+    if sums is None:  # as are most slices of most queues
+        return Slot(at=at, seconds=slices.width)
+    slot = sums.slot(at, slices.width)
+    return replace(slot, run=Latency(count=slot.run.count), wait=Latency(count=slot.wait.count))
+
+
+def _kinds(connection: Sql) -> Mapping[str, Kinds]:
+    kinds: defaultdict[str, dict[str, dict[State, int]]] = defaultdict(dict)
+    for queue, kind, state, n in connection.execute("SELECT queue, kind, state, n FROM jobdeck_counts WHERE n > 0"):
+        kinds[queue].setdefault(kind, {})[State(state)] = n
+    return kinds
+
+
+def _samples(connection: Sql, begin: float) -> Mapping[float, Mapping[str, int]]:
+    """Moment → queue → ready jobs, of the samples since `begin`. A queue that is missing in one had none."""
+    samples: dict[float, dict[str, int]] = {}
+    query = "SELECT slot, queue, pending FROM jobdeck_depths WHERE slot >= ? ORDER BY slot"
+    for slot, queue, pending in rows_of(connection, query, (begin,)):
+        samples.setdefault(float(slot), {})[queue] = pending
+    return samples

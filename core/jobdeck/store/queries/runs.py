@@ -1,0 +1,194 @@
+"""Runs by time.
+
+No index leads from a time to the attempts that ran then: it would have to be written to at each ending. But each attempt
+that has ended is either that of a final job, which the index of final jobs knows by its end (pruning reads it too), or a
+failure, which has an index of its own, or it was given back (snoozed, released), and then its job runs, or is near the
+front of what is ready or due. So the ids of the jobs come first, from those indexes alone; then the attempts of each job
+are read, which stand together. What is read is bounded by `limit`, however long the history is.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ...model.events import Run, Runs
+from ...model.jobs import Outcome
+from ...model.states import State
+from ..backend import Sql
+from ..records import one_line
+from .dialect import Dialect
+
+RUNNING_READ = 2_000
+"""Running jobs that are told at most."""
+GIVEN_BACK = 500
+"""Jobs at the front of what is ready, and of what is due, that are looked at: some may have run before."""
+_CROSSING = 2_000
+"""Jobs that ended after a stretch of time in the past: so many are looked at, whether they ran in it already."""
+COUNTED = 100_000
+_ERROR = 400
+"""Characters of an error."""
+
+FAILED = "outcome IN ('failed', 'timed out', 'crashed')"
+# Either way into a stretch of time; each reads entries of its index only.
+_ENDED = """
+SELECT id, finished_at AS at FROM jobdeck_jobs {final}
+ WHERE state = :state AND finished_at IS NOT NULL AND finished_at >= {begin} AND finished_at < {end}
+ ORDER BY finished_at DESC LIMIT :each"""
+_FAILURES = f"""
+SELECT job_id AS id, finished_at AS at FROM jobdeck_attempts {{failures}}
+ WHERE {FAILED} AND finished_at >= {{begin}} AND finished_at < {{end}}
+ ORDER BY finished_at DESC LIMIT :each"""
+WAYS = (State.COMPLETED, State.CANCELLED, State.FAILED, None)
+"""The final jobs by their state, and failed attempts."""
+_SLICES = """
+WITH RECURSIVE slice (since, until) AS (
+    SELECT :begin, :begin + :width
+    UNION ALL SELECT until, until + :width FROM slice WHERE until + :width / 2 < :end)
+SELECT entry.id FROM """
+_CROSSED = """
+SELECT id FROM (SELECT id, started_at FROM jobdeck_jobs {final}
+ WHERE state = :state AND finished_at IS NOT NULL AND finished_at >= :end ORDER BY finished_at LIMIT :each) AS after
+ WHERE started_at < :end"""
+# By a range of one state, and in its order, so that PostgreSQL does not look for the first ones by reading all jobs.
+_GIVEN_BACK = f"""
+SELECT id FROM (
+    SELECT * FROM (SELECT id, started_at FROM jobdeck_jobs {{by_state}}
+                    WHERE state >= 'pending' AND state <= 'pending' ORDER BY state, id LIMIT {GIVEN_BACK}) AS ready
+    UNION ALL
+    SELECT * FROM (SELECT id, started_at FROM jobdeck_jobs {{due}}
+                    WHERE state IN ('scheduled', 'retrying') ORDER BY scheduled_at LIMIT {GIVEN_BACK}) AS waiting) AS front
+ WHERE started_at IS NOT NULL"""
+_RUNNING = (
+    *("id", "lease", "kind", "queue", "attempt", "max_attempts", "worker", "started_at", "lease_until", "cancelling"),
+    "progress",
+)
+_STATE_RUNNING = f"FROM jobdeck_jobs {{by_state}} WHERE state = 'running' AND started_at < ? LIMIT {RUNNING_READ}"
+# Whether the job ran again is said by the number of its attempts, or where one was given back, by the time of its newest claim.
+_ATTEMPT = (
+    *("a.job_id", "a.lease", "job.kind", "job.queue", "a.number", "job.max_attempts", "a.worker", "a.started_at"),
+    *("a.finished_at", "a.outcome", "job.finished_at IS NULL OR job.attempt > a.number OR job.started_at > a.finished_at"),
+    *("a.error_type", f"substr(a.message, 1, {_ERROR})", "a.late_at"),
+)
+_ATTEMPTS = """
+  FROM json_each(:ids) AS wanted CROSS JOIN jobdeck_jobs AS job CROSS JOIN jobdeck_attempts AS a
+ WHERE job.id = wanted.value AND a.job_id = job.id
+   AND a.started_at < :end AND (a.finished_at >= :begin OR a.late_at >= :late)"""
+
+
+def _by_index(dialect: Dialect, statement: str) -> str:
+    names = {"final": "jobdeck_final", "failures": "jobdeck_failures", "by_state": "jobdeck_by_state", "due": "jobdeck_due"}
+    return statement.format(begin="{begin}", end="{end}", **{name: dialect.by(index) for name, index in names.items()})
+
+
+def way(dialect: Dialect, state: State | None, begin: str = ":begin", end: str = ":end") -> str:
+    """A query for `id` and `at` of what ended in a time, the newest first: jobs in this state, or failed attempts."""
+    return _by_index(dialect, _FAILURES if state is None else _ENDED).format(begin=begin, end=end)
+
+
+def jobs_given_back(connection: Sql, dialect: Dialect) -> list[int]:
+    """Jobs that may have run, and are to run again."""
+    return ids_of(connection, dialect, _by_index(dialect, _GIVEN_BACK), {})
+
+
+def read_runs(
+    connection: Sql, dialect: Dialect, since: float, until: float, now: float, skew: float, limit: int, slices: int
+) -> Runs:
+    """See `History.runs`; `skew` is wall clock minus monotonic clock."""
+    running = running_runs(connection, dialect, until, skew)
+    ids, whole = _jobs_between(connection, dialect, since, until, now, limit, slices)
+    found = ended_runs(connection, dialect, ids, since, until)
+    ended = len(found) if whole else _count(connection, dialect, since, until)
+    found.sort(key=lambda run: run.finished_at or 0.0, reverse=True)
+    return Runs(at=now, since=since, until=until, runs=(*running, *found), ended=ended, whole=whole)
+
+
+def _jobs_between(
+    connection: Sql, dialect: Dialect, since: float, until: float, now: float, limit: int, slices: int
+) -> tuple[set[int], bool]:
+    """The jobs that may have runs in this time, and whether they are all."""
+    bound = {"begin": float(since), "end": float(until), "width": (until - since) / slices}
+    ids = set(jobs_given_back(connection, dialect))
+    whole = True
+    for state in WAYS:
+        told = {**bound, "state": state}
+        found = ids_of(connection, dialect, way(dialect, state), {**told, "each": limit + 1})
+        if len(found) > limit:
+            whole = False
+            spread = _SLICES + dialect.for_each("slice", way(dialect, state, "slice.since", "slice.until"))
+            found = ids_of(connection, dialect, spread, {**told, "each": max(1, limit // (3 * slices))})
+        ids.update(found)
+        if state is not None and until < now:
+            crossed = _by_index(dialect, _CROSSED)
+            ids.update(ids_of(connection, dialect, crossed, {**told, "each": _CROSSING}))
+    return ids, whole
+
+
+def ids_of(connection: Sql, dialect: Dialect, query: str, bound: Mapping[str, Any]) -> list[int]:
+    """The ids that a query returns."""
+    return [job_id for (job_id,) in dialect.rows(connection, ["id"], f"FROM ({query}) AS found", bound)]
+
+
+def _count(connection: Sql, dialect: Dialect, since: float, until: float) -> int:
+    """How many runs have ended in this time. A failure that was the last is one of a final job too, and counted once."""
+    counted = 0
+    for state in WAYS:
+        if state != State.FAILED:
+            query = f"SELECT count(*) FROM ({way(dialect, state)}) AS found"
+            bound = {"begin": since, "end": until, "state": state, "each": COUNTED}
+            counted += int(connection.execute(query, bound).get)
+    return min(counted, COUNTED)
+
+
+def running_runs(connection: Sql, dialect: Dialect, until: float, skew: float) -> list[Run]:
+    """The runs that go on, of those that began before `until`; the newest first."""
+    rows = dialect.rows(connection, _RUNNING, _by_index(dialect, _STATE_RUNNING), (until,))
+    return [
+        Run(
+            job_id=row[0],
+            lease=row[1],
+            kind=row[2],
+            queue=row[3],
+            number=row[4],
+            max_attempts=row[5],
+            worker=row[6],
+            started_at=row[7],
+            lease_until=row[8] + skew,
+            cancelling=row[9] == 1,
+            progress=row[10],
+        )
+        for row in sorted(rows, key=lambda row: (row[7], row[0]), reverse=True)
+    ]
+
+
+def ended_runs(
+    connection: Sql, dialect: Dialect, ids: Iterable[int], since: float, until: float, late_since: float = math.inf
+) -> list[Run]:
+    """The attempts of these jobs that have ended and overlap the time, or came back late since then; in no order."""
+    bound = {"ids": json.dumps([*ids]), "begin": since, "end": until, "late": late_since}
+    rows = dialect.rows(connection, _ATTEMPT, _ATTEMPTS, bound)
+    return [
+        Run(
+            job_id=row[0],
+            lease=row[1],
+            kind=row[2],
+            queue=row[3],
+            number=row[4],
+            max_attempts=row[5],
+            worker=row[6],
+            started_at=row[7],
+            finished_at=row[8],
+            outcome=Outcome(row[9]),
+            again=row[10] == 1,
+            error=_error(row[11], row[12]),
+            late_at=row[13],
+        )
+        for row in rows
+    ]
+
+
+def _error(error_type: str | None, message: str | None) -> str | None:
+    told = [part for part in (error_type, message) if part]
+    return one_line(": ".join(told), _ERROR) if told else None

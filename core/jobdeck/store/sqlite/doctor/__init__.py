@@ -1,0 +1,85 @@
+"""A checkup of an SQLite file, which changes no byte of it: how it is opened, and in which order it is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+
+from ....clock import Clock
+from ....model.errors import StoreError
+from ....model.findings import Finding, Severity
+from ....settings import Settings
+from ...notifier import Doorbell
+from ..connection import Translated
+from ..file_identity import await_strangers
+from ..schema import check_file, connect, newest_schema, schema_of
+from ..wal import log_of, size_of
+from .context import RESTORE, Check, Look
+from .data_checks import CONTENTS
+from .environment_checks import SURROUNDINGS
+from .file_checks import FRAME, SOUND
+
+
+def examine(path: Path, settings: Settings, clock: Clock, *, full: bool) -> Sequence[Finding]:
+    """Look the file over. Whatever is wrong with it is a finding, never an error."""
+    look = Look(path.absolute(), settings, clock, full)
+    findings: list[Finding] = []
+    if "\0" not in str(path) and not path.exists():
+        told = f"There is no database {path}."
+        findings.append(Finding("database", Severity.PROBLEM, told, "The first job makes one; or the path is mistyped."))
+    else:
+        try:
+            findings += _inside(path, look)
+        except StoreError as error:
+            findings.append(Finding("database", Severity.PROBLEM, str(error), _advice(error)))
+    return [*findings, *_each(SURROUNDINGS, look)]
+
+
+def _inside(path: Path, look: Look) -> Iterator[Finding]:
+    check_file(path, str(path))
+    if not await_strangers(look.path, Doorbell(look.path).ring):
+        told = "A program has another database open that was at this path before, and its log lies beside this one."
+        yield Finding("database", Severity.PROBLEM, told, "End that program before anything is written here.")
+        return
+    with Translated(str(path)), _opened(look.path) as connection:
+        look.connection = connection
+        look.schema = schema_of(connection, str(path))
+        sound = [*_each(SOUND, look)]
+        yield from sound
+        if any(finding.severity is Severity.PROBLEM for finding in sound):
+            return  # what is read from a damaged file tells nothing
+        yield from _each(FRAME, look)
+        if look.schema == newest_schema():
+            yield from _each(CONTENTS, look)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[apsw.Connection]:
+    # A log that a killed process left behind stays as it is: the last connection that closes would fold it in.
+    left_behind = size_of(log_of(path)) > 0
+    connection = connect(path)
+    try:
+        connection.execute("PRAGMA query_only = ON")
+        if left_behind:
+            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        yield connection
+    finally:
+        connection.close()
+
+
+def _each(checks: Sequence[tuple[str, Check]], look: Look) -> Iterator[Finding]:
+    """What the checks find. One that cannot be made is a finding, and stops no other."""
+    for name, check in checks:
+        try:
+            with Translated(str(look.path)):
+                for severity, told, advice in check(look):
+                    yield Finding(name, severity, told, advice)
+        except StoreError as error:
+            yield Finding(name, Severity.PROBLEM, f"This could not be looked at. {error}", _advice(error))
+
+
+def _advice(error: StoreError) -> str:
+    return RESTORE if "damaged" in str(error) else "Mend that first; nothing was changed."

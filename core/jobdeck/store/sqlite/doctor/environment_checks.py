@@ -1,0 +1,98 @@
+"""Checks of what is around the file: the disk, the kind of file system, SQLite itself, how workers are woken."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import apsw
+
+from ....model.findings import Severity
+from ...doctor import Answer, megabytes
+from ...filesystem import FORGETFUL, NETWORK, UNSURE, file_system_of
+from ...notifier import Doorbell
+from .context import Check, Look
+
+_TIGHT, _LOW = 64 << 20, 512 << 20
+"""Bytes of free disk below which the next minutes, or days, are in danger."""
+_MENDED = "3.51.3"
+"""The SQLite in which the WAL-reset bug was mended: https://sqlite.org/wal.html#walresetbug."""
+_HEARD = 2.0
+"""Seconds that a bell may take to be heard."""
+
+
+def _there(path: Path) -> Path:
+    """The path, or the nearest folder above it that exists."""
+    return next((each for each in (path, *path.parents) if "\0" not in str(each) and each.exists()), Path("/"))
+
+
+def _disk(look: Look) -> Iterator[Answer]:
+    try:
+        free = shutil.disk_usage(_there(look.path)).free
+    except OSError as error:
+        yield Severity.WARNING, f"The system does not say how much room is left ({error.strerror}).", "Look for yourself."
+        return
+    text = f"{megabytes(free)} of disk are free."
+    if free < _TIGHT:
+        yield Severity.PROBLEM, text, "Make room now: when the disk is full no job can be enqueued or finished."
+    elif free < _LOW:
+        yield Severity.WARNING, text, "Make room, or keep less history (JOBDECK_RETENTION, JOBDECK_KEEP)."
+    else:
+        yield Severity.OK, text, ""
+
+
+def _file_system(look: Look) -> Iterator[Answer]:
+    kind = file_system_of(_there(look.path))
+    if kind is None:
+        yield Severity.OK, "The system does not say what kind of file system this is; it must be a local one.", ""
+    elif kind in NETWORK:
+        text = f"The file lies on {kind}, a network file system: SQLite's locks may not hold there, and jobs can be lost."
+        yield Severity.PROBLEM, text, "Move the queue to a local disk of the machine that runs the workers."
+    elif kind in UNSURE or kind.startswith("fuse"):
+        text = f"The file lies on {kind}, where SQLite's locks and shared memory may not work."
+        yield Severity.WARNING, text, "Move the queue to a local disk, unless you know that they do."
+    elif kind in FORGETFUL:
+        text = f"The file lies on {kind}, in memory: a restart of the machine forgets it."
+        yield Severity.WARNING, text, "Move the queue to a disk, unless that is meant."
+    else:
+        yield Severity.OK, f"The file lies on {kind}.", ""
+
+
+def _sqlite(_: Look) -> Iterator[Answer]:
+    version = apsw.sqlite_lib_version()
+    if _numbers(version) >= _numbers(_MENDED):
+        yield Severity.OK, f"SQLite {version}.", ""
+    else:
+        text = f"SQLite {version} has a bug that can lose acknowledged jobs."
+        yield Severity.PROBLEM, text, f"Install apsw {_MENDED} or newer."
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdecimal())
+
+
+def _wake_up(look: Look) -> Iterator[Answer]:
+    if "\0" in str(look.path):
+        return
+    bell, heard = Doorbell(look.path), threading.Event()
+    try:
+        with bell.listen(heard.set):
+            bell.ring()
+            works = heard.wait(_HEARD)
+    finally:
+        bell.close()
+    if works:
+        yield Severity.OK, "Workers of other processes are woken at once.", ""
+    else:
+        text = "Workers of other processes are not woken: they look for new jobs once a second."
+        yield Severity.WARNING, text, f"See that the folder {bell.folder} can be made by you, and is yours."
+
+
+SURROUNDINGS: Sequence[tuple[str, Check]] = (
+    ("disk", _disk),
+    ("file system", _file_system),
+    ("sqlite", _sqlite),
+    ("wake-up", _wake_up),
+)

@@ -1,0 +1,1 @@
+"""The worker: claims jobs, dispatches them to threads and processes, records results, renews leases."""

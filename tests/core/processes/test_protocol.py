@@ -1,0 +1,79 @@
+"""What a worker and its children say to one another arrives as it was sent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from jobdeck import Job, Outcome, State
+from jobdeck.model.attempt_result import Completion, Ending, Failure, Nap, Release, Stop
+from jobdeck.processes.protocol import Lines, ending_of, ending_row, job_of, job_row, pack, unpack
+
+JOB = Job(
+    id=7,
+    kind="mail.send",
+    args_json='{"to": "ann"}',
+    queue="mail",
+    priority=3,
+    state=State.RUNNING,
+    attempt=2,
+    max_attempts=5,
+    created_at=1.25,
+    scheduled_at=2.5,
+    started_at=3.75,
+    timeout=60.0,
+    tags=("a", "b"),
+    crashes=1,
+    lease=2**62,
+    worker="w1",
+)
+
+
+def sent(message: list[object]) -> list[object]:
+    (received,) = unpack(Lines().feed(pack(message)))
+    return received
+
+
+def test_a_job_arrives_whole_but_for_what_only_the_holder_of_its_lease_may_know() -> None:
+    assert job_of(sent(job_row(3, JOB))) == (3, replace(JOB, lease=None, worker=None))
+
+
+text = some.text(some.characters(), max_size=30)  # lone surrogates and control characters too
+at = some.floats(0, 4e9)
+endings = some.one_of(
+    some.builds(Completion, some.just(JOB), at, at, some.none() | text),
+    some.builds(Failure, some.just(JOB), at, at, some.none() | at, text, text, some.none() | text, some.sampled_from(Outcome)),
+    some.builds(Nap, some.just(JOB), at, at, at),
+    some.builds(Release, some.just(JOB), at, at),
+    some.builds(Stop, some.just(JOB), at, at),
+)
+
+
+@given(endings)
+def test_an_ending_arrives_whole_and_with_the_lease_that_was_never_sent(ending: Ending) -> None:
+    row = sent(ending_row(1, ending))
+    arrived = ending_of(row, JOB)
+    assert (arrived, type(arrived)) == (ending, type(ending))
+    assert str(JOB.lease) not in str(row)
+    if isinstance(arrived, Failure):
+        assert isinstance(arrived.outcome, Outcome)
+
+
+@given(some.lists(some.lists(text, min_size=1)), some.lists(some.integers(1, 9)))
+def test_messages_are_whole_however_they_are_cut(messages: list[list[str]], cuts: list[int]) -> None:
+    data, lines, received = b"".join(map(pack, messages)), Lines(), []
+    for cut in cuts:
+        received += unpack(lines.feed(data[:cut]))
+        data = data[cut:]
+    received += unpack(lines.feed(data))
+    assert received == messages
+    assert lines.rest() == b""
+
+
+@pytest.mark.parametrize("line", [b"hello", b"{}", b"[]", b"\xff[1]", b"7"])
+def test_what_is_no_message_is_refused(line: bytes) -> None:
+    with pytest.raises(ValueError):
+        list(unpack([line]))

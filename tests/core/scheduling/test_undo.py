@@ -1,0 +1,189 @@
+"""What people do to schedules and to the limits of queues can be taken back, as long as nothing has happened since."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.core.helpers import FakeClock
+
+from jobdeck import MovedOn, NothingToUndo, Queue, Registry, Schedule, Settings
+from jobdeck.kinds.registry import job
+from jobdeck.scheduling.ticker import run_due
+
+DAY = 86400.0
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def queue(tmp_path: Path, clock: FakeClock) -> Iterator[Queue]:
+    kinds = Registry()
+    job(name="a.report", registry=kinds)(_report)
+    job(name="a.sweep", registry=kinds)(_sweep)
+    settings = Settings(synchronous="OFF")
+    with Queue(tmp_path / "jobs.db", settings=settings, registry=kinds, clock=clock, who="ann") as opened:
+        opened.schedules.add("s", "0 3 * * *", "a.report", {"day": "today"}, timezone="Europe/Berlin", timeout=60, tags=["x"])
+        yield opened
+
+
+def _report(day: str) -> None:
+    pass
+
+
+def _sweep() -> None:
+    pass
+
+
+def stand(queue: Queue) -> list[Schedule]:
+    return [*queue.schedules.list()]
+
+
+Do = Callable[[Queue], Any]
+ACTS: dict[str, tuple[str, Do]] = {
+    "made schedule t": ("t", lambda queue: queue.schedules.add("t", "every 5m", "a.sweep")),
+    "paused schedule s": ("s", lambda queue: queue.schedules.pause("s")),
+    "deleted schedule s": ("s", lambda queue: queue.schedules.delete("s")),
+    "edited schedule s": (
+        "s",
+        lambda queue: queue.schedules.edit(
+            "s",
+            cron="@hourly",
+            timezone="UTC",
+            kind="a.sweep",
+            args={},
+            queue="q",
+            priority=9,
+            max_attempts=2,
+            timeout=0,
+            tags=[],
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("told", ACTS)
+def test_an_act_on_a_schedule_is_taken_back_and_done_again(queue: Queue, told: str) -> None:
+    name, do = ACTS[told]
+    before = stand(queue)
+    do(queue)
+    after = stand(queue)
+    assert after != before
+    undoing = queue.undo(of="ann")
+    assert (undoing.act.told, undoing.done, undoing.refused) == (told, (name,), {})
+    assert stand(queue) == before
+    assert queue.redo(of="ann").done == (name,)
+    assert stand(queue) == after
+    assert queue.undo().done == (name,)
+    assert stand(queue) == before
+
+
+def test_a_schedule_that_was_resumed_is_paused_again(queue: Queue) -> None:
+    queue.schedules.pause("s", who="ben")
+    paused = stand(queue)
+    assert queue.schedules.resume("s")
+    assert queue.undo(of="ann").act.told == "resumed schedule s"
+    assert stand(queue) == paused
+    assert queue.undo(of="ben").act.told == "paused schedule s"
+    assert not queue.schedules.get("s").paused
+
+
+def test_a_schedule_that_was_replaced_comes_back(queue: Queue) -> None:
+    before = stand(queue)
+    queue.schedules.add("s", "@daily", "a.sweep", replace=True)
+    assert queue.undo().act.told == "edited schedule s"
+    assert stand(queue) == before
+
+
+def test_ticks_since_then_stay_done_and_those_missed_meanwhile_are_not_made_up_for(queue: Queue, clock: FakeClock) -> None:
+    queue.schedules.edit("s", priority=7)
+    clock.advance(DAY)
+    run_due(queue.store, clock)
+    assert queue.count() == 1
+    coming = queue.schedules.get("s")
+    queue.undo()
+    assert queue.schedules.get("s").priority == 0
+    assert queue.schedules.get("s").next_at == coming.next_at
+    assert queue.schedules.get("s").last_job == 1
+    queue.schedules.delete("s")
+    clock.advance(3 * DAY)
+    queue.undo()
+    back = queue.schedules.get("s")
+    assert (back.last_job, back.last_at) == (1, coming.last_at)
+    assert clock.now() < back.next_at <= clock.now() + DAY
+    queue.schedules.pause("s")
+    clock.advance(3 * DAY)
+    queue.undo()
+    run_due(queue.store, clock)
+    assert queue.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("do", "since", "problem"),
+    [
+        (lambda s: s.pause("s"), lambda s: s.edit("s", priority=3), "Schedule s was changed since."),
+        (lambda s: s.pause("s"), lambda s: s.delete("s"), "Schedule s was deleted since."),
+        (lambda s: s.edit("s", queue="q"), lambda s: s.edit("s", queue="r"), "Schedule s was changed since."),
+        (lambda s: s.delete("s"), lambda s: s.add("s", "@daily", "a.sweep"), "Schedule s was made again since."),
+    ],
+)
+def test_what_somebody_has_changed_since_is_not_overwritten(queue: Queue, do: Any, since: Any, problem: str) -> None:
+    do(queue.schedules)
+    act = queue.journal(limit=1)[0].id
+    since(queue.schedules)
+    before = stand(queue)
+    undoing = queue.undo(act)
+    assert undoing.done == ()
+    (refusal,) = undoing.refused.values()
+    assert isinstance(refusal, MovedOn)
+    assert str(refusal) == problem
+    assert stand(queue) == before
+
+
+def test_what_changes_nothing_is_no_act(queue: Queue) -> None:
+    queue.undo()  # its making
+    queue.redo()
+    acts = len(queue.journal())
+    assert not queue.schedules.resume("s")
+    queue.schedules.edit("s", priority=0)
+    queue.schedules.pause("s")
+    assert not queue.schedules.pause("s")
+    queue.limit("mail")
+    assert len(queue.journal()) == acts + 1
+    assert [act.who for act in queue.journal()] == ["ann", "ann"]
+
+
+def test_the_limits_of_a_queue_are_taken_back(queue: Queue) -> None:
+    queue.enqueue("a.sweep", queue="mail")
+
+    def limits() -> tuple[Any, ...]:
+        (mail,) = [each for each in queue.queues() if each.name == "mail"]
+        return mail.limits.running, mail.limits.rate, mail.limits.period
+
+    queue.limit("mail", running=2, rate=10, period=60)
+    queue.limit("mail", running=5)
+    queue.pause("mail")
+    assert queue.undo().act.operation == "pause"
+    assert queue.undo().act.told == "changed the limits of queue mail"
+    assert limits() == (2, 10, 60.0)
+    queue.redo()
+    assert limits() == (5, None, None)
+    queue.undo()
+    queue.undo()
+    assert limits() == (None, None, None)
+    queue.undo()
+    with pytest.raises(NothingToUndo):
+        queue.undo()
+
+
+def test_limits_that_somebody_has_changed_since_stay(queue: Queue) -> None:
+    queue.limit("mail", running=2)
+    act = queue.journal(limit=1)[0].id
+    queue.limit("mail", running=3, who="ben")
+    (refusal,) = queue.undo(act).refused.values()
+    assert str(refusal) == "Queue mail got other limits since."

@@ -1,0 +1,361 @@
+"""The upkeep of a queue on a server, where others go on at the same time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from types import SimpleNamespace
+
+import pytest
+from tests.core.concurrency import in_background, more_of, on_server, together, wait_for_a_lock
+from tests.core.helpers import NOON, Bench, FakeClock, new, wait_until
+from tests.core.postgres import database_at
+
+from jobdeck import BackupFailed, IfParentFails, KeyTaken, Queue, Registry, Schedule, Settings, State
+from jobdeck.model.attempt_result import Completion
+from jobdeck.model.retention import Rule
+from jobdeck.scheduling.ticker import run_due
+from jobdeck.store.base import Store
+from jobdeck.store.operations import journal_writer as page
+from jobdeck.store.postgres import PostgresStore
+
+pytestmark = pytest.mark.postgres
+
+
+@pytest.fixture
+def bench(tmp_path: Path, clock: FakeClock) -> Iterator[Bench]:
+    """An empty queue on the server."""
+    with on_server(tmp_path, clock) as made:
+        yield made
+
+
+@pytest.fixture
+def others(bench: Bench) -> Iterator[list[Bench]]:
+    """As many processes more, as far as the store can tell."""
+    with more_of(bench, 4) as made:
+        yield made
+
+
+def failed(bench: Bench, n: int) -> list[int]:
+    """Jobs that have failed a second after one another; their ids, the oldest first."""
+    bench.enqueue(*[new() for _ in range(n)])
+    ids = []
+    for job in bench.claim(n):
+        bench.clock.advance(1)
+        bench.fail(job)
+        ids.append(job.id)
+    return ids
+
+
+def left(bench: Bench) -> list[int]:
+    return [row[0] for row in bench.rows("SELECT id FROM jobdeck_jobs ORDER BY id")]
+
+
+# -- pruning ----------------------------------------------------------------------------------------
+
+
+def test_several_who_prune_at_the_same_time_keep_as_many_as_was_said(bench: Bench, others: list[Bench]) -> None:
+    ids = failed(bench, 120)
+    rule = Rule(State.FAILED, keep=20)
+
+    def prune(store: Store) -> None:
+        while store.care.prune_jobs(rule, limit=7):
+            pass
+
+    assert together(*[lambda mine=mine: prune(mine.store) for mine in others]) == []
+    assert left(bench) == ids[-20:]
+    assert bench.rows("SELECT count(*) FROM jobdeck_attempts") == [(20,)]
+    bench.check_counters()
+
+
+def test_a_job_that_somebody_is_just_changing_is_left_for_the_next_time(bench: Bench, others: list[Bench]) -> None:
+    retried, deleted, old, parent = failed(bench, 4)
+    rule = Rule(State.FAILED, keep=0)
+    with others[0].store.transaction():
+        others[0].store.retry_jobs([retried])
+        others[0].store.delete_jobs([deleted])
+        (child,) = others[0].enqueue(new(after=(parent,), if_parent_fails=IfParentFails.WAIT))
+        assert bench.store.care.prune_jobs(rule) == 1
+        assert old not in left(bench)
+    assert bench.store.care.prune_jobs(rule) == 0
+    assert left(bench) == [retried, parent, child.id]
+    bench.check_counters()
+
+
+def test_a_batch_whose_last_jobs_go_at_the_same_time_goes_with_them(bench: Bench, others: list[Bench]) -> None:
+    batch = bench.store.enqueue_batch("two", [new(), new()])
+    first, second = bench.claim(2)
+    bench.fail(first)
+    bench.clock.advance(1)
+    bench.fail(second)
+    with others[0].store.transaction():
+        others[0].store.delete_jobs([second.id])
+        thread, problems = in_background(lambda: bench.store.care.prune_jobs(Rule(State.FAILED, older_than=0.5)))
+        wait_for_a_lock(others[1])
+    thread.join(10)
+    assert problems == []
+    assert left(bench) == []
+    assert bench.store.get_batch(batch.id) is None
+
+
+# -- counters and metrics ---------------------------------------------------------------------------
+
+
+def test_many_connections_take_no_more_rows_than_one_once_they_are_gone(bench: Bench, others: list[Bench]) -> None:
+    for each in others:
+        each.enqueue(new())
+        (job,) = each.claim()
+        each.complete(job)
+    for each in others:
+        each.store.close()
+    gone = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+    wait_until(lambda: bench.rows(gone) == [(0,)], what="the end of the connections")
+    before = bench.rows("SELECT measure, bucket, sum(n) FROM jobdeck_metrics GROUP BY 1, 2 ORDER BY 1, 2")
+    assert bench.rows("SELECT count(DISTINCT stripe) FROM jobdeck_metrics") == [(len(others),)]
+    bench.clock.advance(120)
+    bench.store.care.prune_metrics()
+    assert bench.rows("SELECT DISTINCT stripe FROM jobdeck_metrics") == [(-1,)]
+    assert bench.rows("SELECT measure, bucket, n FROM jobdeck_metrics ORDER BY 1, 2") == before
+    assert bench.rows("SELECT DISTINCT stripe FROM jobdeck_stripes") == [(-1,)]
+    bench.check_counters()
+
+
+def test_what_there_is_none_of_any_more_is_not_counted_for_as_long_as_a_connection_lives(
+    bench: Bench, others: list[Bench]
+) -> None:
+    for n in range(20):
+        others[n % 4].enqueue(new(queue=f"customer-{n}"))
+        others[(n + 1) % 4].complete(others[(n + 2) % 4].claim()[0])
+    (kept,) = bench.enqueue(new(queue="kept"))
+    while bench.store.care.prune_jobs(Rule(State.COMPLETED, keep=0)):
+        pass
+    with others[0].store.transaction():
+        others[0].enqueue(new(queue="customer-3"))  # somebody counts there just now
+        bench.store.care.prune_metrics()
+    bench.check_counters()
+    others[0].enqueue(new(queue="customer-3"))
+    bench.store.care.prune_metrics()
+    bench.check_counters()
+    assert {queue for (queue,) in bench.rows("SELECT queue FROM jobdeck_stripes")} == {"customer-3", kept.queue}
+
+
+def test_counters_are_folded_while_others_count(bench: Bench, others: list[Bench]) -> None:
+    def work(mine: Bench) -> None:
+        for _ in range(25):
+            mine.enqueue(new())
+            for job in mine.claim(1, kinds=("demo.work",)):
+                mine.complete(job)
+
+    def fold(mine: Bench) -> None:
+        for _ in range(25):
+            mine.store.care.prune_jobs(Rule(State.COMPLETED, keep=0))
+            mine.store.care.prune_metrics()
+
+    acts = [lambda mine=mine: work(mine) for mine in others[:3]]
+    assert together(*acts, lambda: fold(others[3])) == []
+    bench.check_counters()
+
+
+def test_metrics_are_folded_by_several_at_the_same_time_while_others_count(bench: Bench, others: list[Bench]) -> None:
+    def work(mine: Bench) -> None:
+        for _ in range(20):
+            mine.enqueue(new())
+            for job in mine.claim(5, kinds=("demo.work",)):
+                begun = mine.clock.now() - 90  # counted in slots that are being folded
+                mine.store.complete_jobs([Completion(job, begun, begun)])
+
+    def fold(mine: Bench) -> None:
+        for _ in range(20):
+            mine.store.care.prune_metrics()
+
+    acts = [lambda mine=mine: work(mine) for mine in others[:2]] + [lambda mine=mine: fold(mine) for mine in others[2:]]
+    assert together(*acts) == []
+    bench.check_counters()
+    ((completed,),) = bench.rows("SELECT count(*) FROM jobdeck_jobs WHERE state = 'completed'")
+    assert completed == 40
+    assert bench.rows("SELECT sum(n) FROM jobdeck_metrics WHERE measure = 'run'") == [(40,)]
+    assert bench.rows("SELECT sum(n) FROM jobdeck_metrics WHERE measure = 'completed'") == [(40,)]
+
+
+def test_a_repair_counts_anew_while_others_go_on(bench: Bench, others: list[Bench]) -> None:
+    bench.enqueue(*[new() for _ in range(30)])
+    bench.change("UPDATE jobdeck_stripes SET n = n + 5")
+    bench.change("INSERT INTO jobdeck_stripes VALUES (-1, 'ghost', 'demo.work', 'failed', 3)")
+
+    def work(mine: Bench) -> None:
+        for _ in range(15):
+            mine.enqueue(new(), new("demo.other"))
+            for job in mine.claim(2, kinds=("demo.work", "demo.other")):
+                mine.complete(job)
+
+    acts = [lambda mine=mine: work(mine) for mine in others[:3]]
+    assert together(*acts, lambda: others[3].store.care.repair()) == []
+    bench.check_counters()
+    assert bench.store.care.repair() == []
+
+
+def test_a_repair_removes_what_belongs_to_no_job_and_ends_leases_that_would_hold_for_ever(bench: Bench) -> None:
+    job = bench.running()
+    bench.change("UPDATE jobdeck_jobs SET lease_until = ?", bench.clock.machine + 90_000.0)
+    bench.change("INSERT INTO jobdeck_after VALUES (77, 1)")
+    bench.change("INSERT INTO jobdeck_batches (name, total, created_at) VALUES ('gone', 1, 0.0)")
+    assert [found.told for found in bench.store.care.repair()] == [
+        "Removed what belonged to no job: 1 dependency, 1 batch.",
+        "Ended 1 lease that would have held for ever.",
+    ]
+    assert bench.store.rescue_jobs() == [job.id]
+    assert bench.store.care.repair() == []
+
+
+def test_a_backup_is_the_servers_matter_and_the_refusal_names_the_command(bench: Bench, tmp_path: Path) -> None:
+    target = tmp_path / "copy of it"
+    with pytest.raises(BackupFailed) as refusal:
+        bench.store.care.backup(target)
+    told = str(refusal.value)
+    assert f"pg_dump --format=custom '--file={target}' 'postgresql://jobdeck@/test_" in told
+    assert not target.exists()
+
+
+# -- schedules --------------------------------------------------------------------------------------
+
+HOUR = 3600.0
+START = NOON - NOON % HOUR
+
+
+def hourly(next_at: float) -> Schedule:
+    return Schedule(
+        name="s",
+        cron="@hourly",
+        timezone="UTC",
+        kind="demo.work",
+        args_json="{}",
+        queue="default",
+        priority=0,
+        max_attempts=3,
+        next_at=next_at,
+    )
+
+
+def test_a_schedule_that_is_edited_while_its_tick_is_enqueued_gets_both(bench: Bench, others: list[Bench]) -> None:
+    bench.clock.wall = START + HOUR
+    bench.store.schedules.add(hourly(START + HOUR))
+    queue = Queue(database_at(bench.path), registry=Registry(), settings=Settings(), clock=bench.clock)
+    with others[0].store.transaction():
+        run_due(others[0].store, bench.clock)
+        thread, problems = in_background(lambda: queue.schedules.edit("s", priority=7))
+        wait_for_a_lock(others[1])
+    thread.join(10)
+    assert problems == []
+    edited = bench.store.schedules.get("s")
+    assert edited is not None
+    assert (edited.priority, edited.next_at, edited.last_job) == (7, START + 2 * HOUR, 1)
+    run_due(bench.store, bench.clock)
+    assert bench.counts() == {State.PENDING: 1}
+    queue.close()
+
+
+def test_an_edit_that_is_undone_while_a_tick_is_enqueued_leaves_the_next_tick(bench: Bench, others: list[Bench]) -> None:
+    bench.clock.wall = START + HOUR
+    bench.store.schedules.add(hourly(START + HOUR))
+    queue = Queue(database_at(bench.path), registry=Registry(), settings=Settings(), clock=bench.clock)
+    queue.schedules.edit("s", priority=7)
+    with others[0].store.transaction():
+        run_due(others[0].store, bench.clock)
+        thread, problems = in_background(queue.undo)
+        wait_for_a_lock(others[1])
+    thread.join(10)
+    assert problems == []
+    now = bench.store.schedules.get("s")
+    assert now is not None
+    assert (now.priority, now.next_at, now.last_job) == (0, START + 2 * HOUR, 1)
+    queue.close()
+
+
+def test_two_who_make_a_schedule_of_one_name_make_one(bench: Bench, others: list[Bench]) -> None:
+    first, second = (Queue(database_at(bench.path), registry=Registry(), settings=Settings(), clock=bench.clock) for _ in "ab")
+
+    def make(queue: Queue, priority: int) -> None:
+        queue.schedules.add("s", "@hourly", "shell", {"command": ["true"]}, priority=priority, replace=True)
+
+    with first.transaction():
+        make(first, 1)
+        thread, problems = in_background(lambda: make(second, 2))
+        wait_for_a_lock(others[0])
+    thread.join(10)
+    assert problems == []
+    assert [act.operation for act in bench.store.journal.list_acts(9)] == ["edit schedule", "add schedule"]
+    second.undo()
+    assert first.schedules.get("s").priority == 1
+    first.close()
+    second.close()
+
+
+def test_ticks_come_by_the_servers_clock_whatever_the_machine_says(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow:
+        """A machine whose clock is an hour behind."""
+
+        def now(self) -> float:
+            return time.time() - HOUR
+
+        def monotonic(self) -> float:
+            return time.monotonic()
+
+        def boot(self) -> str:
+            return "boot"
+
+    machine = SimpleNamespace(time=Slow().now, monotonic=time.monotonic, sleep=time.sleep)
+    monkeypatch.setattr("jobdeck.store.postgres.connection.time", machine)
+    store = PostgresStore(database_at(bench.path), random=Random(7))
+    tick = time.time() - 1
+    store.schedules.add(hourly(tick))
+    following = run_due(store, Slow())
+    assert [job.scheduled_at for job in store.get_jobs([1])] == [tick]
+    kept = store.schedules.get("s")
+    assert kept is not None
+    assert kept.next_at > time.time()
+    assert kept.next_at % HOUR == 0
+    assert following == pytest.approx(kept.next_at - HOUR, abs=1)
+    assert [past.id for past in store.schedules.history("s", 5)] == [1]
+    assert store.schedules.history("other", 5) == []
+    store.close()
+
+
+# -- the journal ------------------------------------------------------------------------------------
+
+
+def test_a_part_of_an_undo_that_loses_a_race_is_done_again_and_those_before_it_stay_done(
+    bench: Bench, others: list[Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "PART_JOBS", 1)
+    free, keyed, last = bench.enqueue(new(), new(unique_key="k"), new())
+    bench.store.cancel_jobs([free.id, keyed.id, last.id])
+    told = []
+    with others[0].store.transaction():
+        (holder,) = others[0].enqueue(new(unique_key="k"))
+        thread, problems = in_background(lambda: told.append(bench.store.journal.undo()))
+        wait_for_a_lock(others[1])
+    thread.join(10)
+    assert problems == []
+    (undoing,) = told
+    assert undoing.done == (free.id, last.id)
+    assert {job_id: type(problem) for job_id, problem in undoing.refused.items()} == {keyed.id: KeyTaken}
+    assert bench.counts() == {State.PENDING: 3, State.CANCELLED: 1}
+    assert bench.get(holder).state is State.PENDING
+    bench.check_counters()
+
+
+def test_one_act_that_several_undo_at_the_same_time_is_undone_once(bench: Bench, others: list[Bench]) -> None:
+    jobs = bench.enqueue(*[new() for _ in range(30)])
+    bench.store.cancel_jobs([job.id for job in jobs])
+    done: list[int | str] = []
+
+    def undo(mine: Bench) -> None:
+        done.extend(mine.store.journal.undo(1).done)
+
+    problems = together(*[lambda mine=mine: undo(mine) for mine in others])
+    assert sorted(done, key=int) == [job.id for job in jobs]
+    assert {type(problem).__name__ for problem in problems} <= {"WrongAct"}
+    assert bench.counts() == {State.PENDING: 30}
+    bench.check_counters()

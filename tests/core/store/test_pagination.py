@@ -1,0 +1,101 @@
+"""No page reads or sorts jobs that are not on it: what SQLite says it will do, and how much it then does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import apsw
+import pytest
+from tests.core.helpers import Bench, FakeClock, new, open_sqlite
+
+from jobdeck import parse
+from jobdeck.store.queries.pagination import ids_query
+from jobdeck.store.sqlite.dialect import SQLITE
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """Twelve hundred jobs: few failed, one rare kind, three queues, a batch."""
+    path, clock = tmp_path_factory.mktemp("pages") / "jobs.db", FakeClock()
+    bench = Bench(open_sqlite(path, clock), clock, path)
+    bench.enqueue(
+        *(new(f"kind.{n % 4}", f"queue.{n % 3}") for n in range(1190)), *(new("kind.rare", "queue.0") for _ in range(10))
+    )
+    for job in bench.claim(1000)[::2]:
+        bench.complete(job)
+    for job in bench.claim(40):
+        bench.fail(job)
+    bench.change("UPDATE jobdeck_jobs SET batch = id % 7 WHERE id % 2")
+    bench.check_counters()
+    yield bench
+    bench.store.close()
+
+
+PAGES = [
+    "state:failed",
+    "state:failed,running",
+    "-state:completed",
+    "queue:queue.1",
+    "queue:queue.1,queue.2",
+    "queue:queue.* state:failed",
+    "kind:kind.rare",
+    "kind:*.rare -state:running",
+    "kind:kind.1,kind.rare",
+    "state:completed queue:queue.1 kind:kind.2",
+    "batch:3",
+    "batch:3,4 state:completed",
+    "batch:3 queue:queue.1",
+    "id:17,18",
+    "state:waiting",
+    "queue:none",
+]
+
+
+@pytest.mark.parametrize("text", PAGES)
+@pytest.mark.parametrize("descending", [True, False])
+def test_a_page_by_id_neither_scans_nor_sorts(filled: Bench, text: str, descending: bool) -> None:
+    plan = _plan(filled, text, descending)
+    assert not [step for step in plan if "B-TREE" in step], plan
+    assert not [step for step in plan if step.startswith("SCAN") and "CONSTANT" not in step], plan
+
+
+def test_the_newest_page_walks_the_table_from_its_end_and_stops(filled: Bench) -> None:
+    assert _plan(filled, "", True) == ["SCAN jobdeck_jobs"]
+    assert _steps(filled, "") < 1000  # reading all of them takes many times more
+
+
+@pytest.mark.parametrize("text", PAGES)
+def test_a_page_takes_no_more_steps_than_its_index_has_jobs(filled: Bench, text: str) -> None:
+    assert _steps(filled, text) < 4_000  # of the virtual machine; a scan of these few jobs already takes 11,000
+
+
+def _plan(bench: Bench, text: str, descending: bool) -> list[str]:
+    connection = apsw.Connection(str(bench.path))
+    try:
+        query, bound = ids_query(connection, SQLITE, parse(text), bench.clock.now(), "id", descending, 50)
+        return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", bound)]
+    finally:
+        connection.close()
+
+
+def _steps(bench: Bench, text: str) -> int:
+    connection = apsw.Connection(str(bench.path))
+    counted = 0
+
+    def count() -> bool:
+        nonlocal counted
+        counted += 10
+        return False
+
+    try:
+        query, bound = ids_query(connection, SQLITE, parse(text), bench.clock.now(), "id", True, 50)
+        connection.set_progress_handler(count, 10)
+        connection.execute(query, bound).fetchall()
+        return counted
+    finally:
+        connection.close()
+
+
+def test_the_index_with_the_fewest_jobs_is_taken(filled: Bench) -> None:
+    assert "jobdeck_by_state" in _plan(filled, "state:failed queue:queue.1", True)[0]
+    assert "jobdeck_by_kind" in _plan(filled, "state:completed,pending kind:kind.rare queue:queue.0", True)[0]

@@ -1,0 +1,111 @@
+"""Looking at a queue on a PostgreSQL server: what is its own about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from tests.core.helpers import CLOSES, STORES, Bench, FakeClock, new
+
+from jobdeck import Condition, Term, parse
+from jobdeck.model.metrics import place_of
+from jobdeck.store.postgres import PostgresStore
+from jobdeck.store.postgres.connection import Connections
+from jobdeck.store.postgres.dialect import POSTGRES
+from jobdeck.store.queries import runs
+from jobdeck.store.queries.pagination import ids_query
+
+pytestmark = pytest.mark.postgres
+
+_FILL = """
+INSERT INTO jobdeck_jobs (id, kind, queue, state, priority, args, attempt, max_attempts, created_at, scheduled_at, finished_at,
+                          batch)
+SELECT n, 'kind.' || n % 4, 'queue.' || n % 3, CASE WHEN n <= 20000 THEN 'completed' ELSE 'pending' END, 0, '{}',
+       CASE WHEN n <= 20000 THEN 1 ELSE 0 END, 3, n, n, CASE WHEN n <= 20000 THEN n END, n % 7
+  FROM generate_series(1, 22000) AS n
+"""
+_COUNT = "INSERT INTO jobdeck_stripes SELECT -1, queue, kind, state, count(*) FROM jobdeck_jobs GROUP BY queue, kind, state"
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """Many jobs that are done, and after them some that are ready: all ready ones have high ids."""
+    path, clock = tmp_path_factory.mktemp("pages") / "jobs.db", FakeClock()
+    bench = Bench(STORES["postgres"](path, clock), clock, path)
+    for statement in (_FILL, _COUNT, "ANALYZE jobdeck_jobs"):
+        bench.change(statement)
+    yield bench
+    bench.store.close()
+    CLOSES["postgres"](path)
+
+
+@pytest.fixture
+def store(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    path, clock = request.getfixturevalue("tmp_path") / "jobs.db", FakeClock()
+    bench = Bench(STORES["postgres"](path, clock), clock, path)
+    yield bench
+    bench.store.close()
+    CLOSES["postgres"](path)
+
+
+def connections(bench: Bench) -> Connections:
+    assert isinstance(bench.store, PostgresStore)
+    return bench.store._connections
+
+
+@pytest.mark.parametrize("text", ["state:pending", "state:pending,failed", "-state:completed", "batch:3 state:pending"])
+@pytest.mark.parametrize("descending", [True, False])
+def test_a_page_does_not_look_for_jobs_of_a_state_among_all_others(filled: Bench, text: str, descending: bool) -> None:
+    with connections(filled).reading() as session:
+        query, bound = ids_query(session, POSTGRES, parse(text), 0.0, "id", descending, 50)
+        plan = [row[0] for row in session.execute(f"EXPLAIN (ANALYZE) {query}", bound)]
+    removed = [int(line.split(":")[1]) for line in plan if "Rows Removed" in line]
+    assert sum(removed) < 1000, plan
+    assert not [line for line in plan if "Seq Scan" in line], plan
+
+
+def test_the_past_does_not_look_for_ready_jobs_among_all_others(filled: Bench) -> None:
+    with connections(filled).reading() as session:
+        query = runs._by_index(POSTGRES, runs._GIVEN_BACK)
+        plan = [row[0] for row in session.execute(f"EXPLAIN (ANALYZE) {query}")]
+    assert [line for line in plan if "jobdeck_by_state" in line], plan
+    assert not [line for line in plan if "pkey" in line or "Seq Scan" in line], plan
+
+
+def test_a_nul_in_arguments_and_tags_is_found(store: Bench) -> None:
+    (job, _) = store.enqueue(new(args_json='{"a": "x\\u0000y\\u0001"}', tags=("t\0",)), new(args_json='{"a": "x\\\\u0000y"}'))
+    for field, value in (("args.a", "x\0y\x01"), ("args.a", "x\0*"), ("tag", "t\0"), ("tag", "*\0")):
+        assert list(store.store.list_ids(Condition((Term(field, ":", (value,)),)))) == [job.id], (field, value)
+
+
+@pytest.mark.parametrize(
+    "traceback",
+    [
+        None,
+        "",
+        "ValueError: no",
+        'Traceback\n  File "a.py", line 3, in f\n    x\n  File "b c.py", line 41, in <module>\nValueError: "File"\n',
+        '  | File "a.py", line 3, in f\n  |   x\n',
+        '  File "a.py", line 3\n    x y\nSyntaxError: no\n',
+        '  File "a", line 1, in "b", line 2, in c\n',
+        '  File "a.py", line 3, in f\n' + "x" * 30_000,
+        "x" * 30_000 + '\n  File "a.py", line 3, in f\n',
+    ],
+)
+def test_the_server_tells_the_place_of_a_failure_as_jobdeck_does(store: Bench, traceback: str | None) -> None:
+    assert store.rows("SELECT jobdeck_place(?)", traceback) == [(place_of(traceback),)]
+
+
+def test_its_version_is_another_one_as_soon_as_anything_is_written(store: Bench) -> None:
+    looked = store.store
+    assert isinstance(looked, PostgresStore)
+    other = store.again()
+    # The server itself may write in between, for which the version is another one too.
+    assert any(looked.version() == looked.version() != None for _ in range(20))  # noqa: E711
+    for act in (lambda: other.enqueue_jobs([new()]), lambda: store.claim(1), lambda: other.pause_queue("mail")):
+        before = looked.version()
+        act()
+        assert looked.version() != before
+    with looked.transaction():
+        assert looked.version() is None
+    other.close()

@@ -1,0 +1,276 @@
+"""The desk alone: what is handed over between threads is neither lost nor doubled, whatever their pace."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from random import Random
+
+import pytest
+from tests.core.helpers import FakeClock, wait_until
+
+from jobdeck import Job, State
+from jobdeck.execution.context import Context
+from jobdeck.model.attempt_result import Completion, Release
+from jobdeck.worker.active_job import Run
+from jobdeck.worker.dispatcher import Desk
+
+Act = Callable[[Run], None]
+
+
+def nothing(run: Run) -> None:
+    """A handler that returns at once."""
+
+
+def made(job_id: int, crashes: int = 0) -> Job:
+    return Job(
+        id=job_id, kind="demo.work", args_json="{}", queue="default", priority=0, state=State.RUNNING, attempt=1,
+        max_attempts=3, created_at=0.0, scheduled_at=0.0, lease=job_id, crashes=crashes,
+    )  # fmt: skip
+
+
+class Office:
+    """A desk with its threads. What would be the store is a deque of jobs and a count of what was written."""
+
+    def __init__(self, jobs: int, act: Act = nothing, *, failures: float = 0.0) -> None:
+        self.desk = Desk(time.time)
+        self.pending = deque(made(n) for n in range(jobs))
+        self.begun = Counter[int]()
+        """Of each job, how often its handler was called."""
+        self.completed = Counter[int]()
+        self.given_back = Counter[int]()
+        self.most_claimed = 0
+        self.wrong: list[BaseException] = []
+        self._act = act
+        self._failures = failures
+        self._random = Random(7)
+        self._guard = threading.Lock()
+        self.runners: list[threading.Thread] = []
+        self._claimer = threading.Thread(target=self._noting, args=(self._claim,), daemon=True)
+
+    def start(self, threads: int) -> None:
+        self.resize(threads)
+        self._claimer.start()
+
+    def resize(self, threads: int) -> None:
+        for _ in range(self.desk.resize(threads)):
+            runner = threading.Thread(target=self._noting, args=(self._run,), daemon=True)
+            self.runners.append(runner)
+            runner.start()
+
+    def alive(self) -> int:
+        return sum(runner.is_alive() for runner in self.runners)
+
+    def stop(self) -> None:
+        self.desk.stop()
+        for thread in (self._claimer, *self.runners):
+            thread.join(timeout=10)
+            assert not thread.is_alive()
+        assert not self.wrong
+
+    def _noting(self, loop: Callable[[], None]) -> None:
+        try:
+            loop()
+        except BaseException as error:
+            self.wrong.append(error)
+            raise
+
+    def _claim(self) -> None:
+        while (work := self.desk.gather(0.2)) is not None:
+            if self._random.random() < self._failures:  # a transaction that failed has written and claimed nothing
+                self.desk.put_back(work.endings)
+                continue
+            for ending in work.endings:
+                if isinstance(ending, Release):
+                    self.given_back[ending.job.id] += 1
+                    self.pending.append(ending.job)
+                else:
+                    self.completed[ending.job.id] += 1
+            taken = [self.pending.popleft() for _ in range(min(work.idle + work.ahead, len(self.pending)))]
+            self.most_claimed = max(self.most_claimed, len(taken))
+            self.desk.place([Run(job, Context(job, FakeClock()), float("inf")) for job in taken])
+
+    def _run(self) -> None:
+        while (runs := self.desk.take()) is not None:
+            for run in runs:
+                run.started_at = begun = time.time()
+                with self._guard:
+                    self.begun[run.job.id] += 1
+                self._act(run)
+                self.desk.hand_in_one(run, Completion(run.job, begun, time.time()))
+
+
+Open = Callable[..., Office]
+
+
+@pytest.fixture
+def office() -> Iterator[Open]:
+    opened: list[Office] = []
+
+    def begin(jobs: int, act: Act = nothing, *, threads: int, failures: float = 0.0) -> Office:
+        opened.append(Office(jobs, act, failures=failures))
+        opened[-1].start(threads)
+        return opened[-1]
+
+    yield begin
+    for each in opened:
+        each.stop()
+
+
+def pauses(seed: int = 7) -> Act:
+    """Handlers that now and then take a while, so that threads meet in every order."""
+    random = Random(seed)
+
+    def act(run: Run) -> None:
+        if random.random() < 0.02:
+            time.sleep(random.random() * 0.001)
+
+    return act
+
+
+@pytest.mark.parametrize("failures", [0.0, 0.05])
+def test_eight_threads_run_twenty_thousand_jobs_each_exactly_once(office: Open, failures: float) -> None:
+    jobs = 20_000
+    opened = office(jobs, pauses(), threads=8, failures=failures)
+    assert opened.desk.wait_idle(60)
+    once = Counter(dict.fromkeys(range(jobs), 1))
+    assert opened.completed == once
+    # Those that were given back had not begun.
+    assert opened.begun == once
+    assert opened.most_claimed > 8, "it never claimed ahead, and this shows less than it should"
+    assert opened.desk.held() == []
+
+
+def test_the_pool_changes_its_size_while_it_works_and_loses_nothing(office: Open) -> None:
+    jobs = 20_000
+    opened = office(jobs, pauses(), threads=4)
+    random = Random(7)
+    sizes = [random.randint(0, 8) for _ in range(200)]
+    while not opened.desk.wait_empty(0.0) or opened.pending:
+        opened.resize(sizes.pop() if sizes else 3)
+        written = opened.completed.total()
+        if opened.desk.threads:
+            wait_until(lambda written=written: opened.completed.total() > written or not opened.pending)
+    once = Counter(dict.fromkeys(range(jobs), 1))
+    assert opened.desk.wait_idle(10)
+    assert (opened.completed, opened.begun) == (once, once)
+    for size in (6, 1, 0, 2):
+        opened.resize(size)
+        wait_until(lambda size=size: opened.alive() == size, what=f"{size} threads")
+
+
+def test_draining_gives_back_all_that_has_not_begun(office: Open) -> None:
+    jobs, short = 5_000, 2_000
+    gate = threading.Event()
+
+    def act(run: Run) -> None:
+        if run.job.id >= short:
+            gate.wait(10)
+
+    opened = office(jobs, act, threads=2)
+    wait_until(lambda: opened.begun.total() == short + 2, what="two that wait at the gate")
+    opened.desk.drain()
+    assert not opened.desk.wait_empty(0.0)
+    # Whatever was claimed ahead is back before the gate opens.
+    wait_until(lambda: len(opened.desk.held()) == 2)
+    gate.set()
+    assert opened.desk.wait_empty(10)
+    assert opened.begun == opened.completed == Counter(dict.fromkeys(range(short + 2), 1))
+    assert sorted(job.id for job in opened.pending) == list(range(short + 2, jobs))
+    opened.desk.wake()
+    assert opened.desk.wait_empty(0.0)
+    assert len(opened.pending) == jobs - short - 2
+
+
+def test_jobs_that_were_claimed_ahead_of_a_long_one_are_given_back_soon(office: Open) -> None:
+    gate = threading.Event()
+
+    def act(run: Run) -> None:
+        if run.job.id == 2_000:
+            gate.wait(10)
+
+    opened = office(2_500, act, threads=1)
+    wait_until(lambda: opened.begun[2_000] == 1)
+    wait_until(lambda: len(opened.desk.held()) == 1, timeout=5, what="the long job alone is held")
+    assert len(opened.pending) == 499
+    gate.set()
+    assert opened.desk.wait_idle(10)
+    assert opened.completed == Counter(dict.fromkeys(range(2_500), 1))
+
+
+def test_idle_means_that_nothing_runs_and_the_newest_look_found_nothing(office: Open) -> None:
+    gate = threading.Event()
+    opened = office(1, lambda run: gate.wait(10) and None, threads=2)
+    wait_until(lambda: opened.begun[0] == 1)
+    assert not opened.desk.wait_idle(0.0)
+    assert not opened.desk.wait_empty(0.0)
+    gate.set()
+    assert opened.desk.wait_idle(10)
+    assert opened.completed[0] == 1
+    opened.pending.append(made(1))
+    opened.desk.wake()
+    assert opened.desk.wait_idle(10)
+    assert opened.completed[1] == 1
+
+
+def test_giving_up_divides_what_is_held_into_what_has_ended_and_what_has_not() -> None:
+    desk = Desk(time.time)
+    desk.resize(3)
+    runs = [Run(made(n), Context(made(n), FakeClock()), float("inf")) for n in range(3)]
+    desk.place(runs)
+    ended, running, waiting = runs
+    assert desk.take() == [ended]
+    assert desk.take() == [running]
+    desk.hand_in_one(ended, Completion(ended.job, 1.0, 2.0))
+    endings, left = desk.clear()
+    assert ([ending.job.id for ending in endings], left) == ([0], [running, waiting])
+    # Its job is another's by now: what comes back late is not written.
+    desk.hand_in_one(running, Completion(running.job, 1.0, 3.0))
+    assert desk.clear() == ([], [])
+
+
+def test_one_job_that_a_crash_has_interrupted_is_held_at_a_time() -> None:
+    desk, gate = Desk(time.time), threading.Event()
+
+    def work() -> None:
+        while (runs := desk.take()) is not None:
+            gate.wait(10)
+            for run in runs:
+                desk.hand_in_one(run, Completion(run.job, 1.0, 2.0))
+
+    def asked(*claimed: Run) -> tuple[list[int], bool]:
+        """What the claimer has to write, and whether it may claim a suspect; it gets `claimed`."""
+        work = desk.gather(10.0)
+        assert work is not None
+        desk.place(claimed)
+        return [ending.job.id for ending in work.endings], work.suspects
+
+    runners = [threading.Thread(target=work, daemon=True) for _ in range(desk.resize(2))]
+    for runner in runners:
+        runner.start()
+    assert asked(Run(made(1, crashes=1), Context(made(1), FakeClock()), float("inf"))) == ([], True)
+    desk.wake()
+    assert asked() == ([], False)
+    gate.set()
+    assert asked() == ([1], False)  # not before its ending is written
+    assert asked() == ([], True)
+    desk.stop()
+    for runner in runners:
+        runner.join(timeout=10)
+
+
+def test_async_jobs_of_a_database_that_has_gone_keep_no_place_for_those_of_the_next() -> None:
+    clock = FakeClock()
+    desk = Desk(clock.now)
+    desk.allow_tasks(2)
+    work = desk.gather(0.0)
+    assert work is not None
+    assert work.tasks == 2
+    runs = [Run(job, Context(job, clock), until=1e9, task=True) for job in (made(1), made(2))]
+    assert desk.place([], runs) == runs
+    assert len(desk.abandon(1)) == 2
+    work = desk.gather(0.0)
+    assert work is not None
+    assert work.tasks == 2

@@ -1,0 +1,55 @@
+"""Jobs that a worker has claimed and not begun: they must not begin once they may be another's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.core.helpers import FakeClock, wait_until
+
+from jobdeck import Outcome, Queue, Registry, Settings, State, Worker, context
+from jobdeck.kinds.registry import job
+from jobdeck.model.attempt_result import Completion
+
+LEASE = 5.0
+
+
+def test_what_was_claimed_ahead_does_not_begin_once_its_lease_has_ended(tmp_path: Path) -> None:
+    clock, kinds = FakeClock(), Registry()
+    settings = Settings(database=str(tmp_path / "jobs.db"), synchronous="OFF", lease=LEASE)
+    began: list[int] = []
+    elsewhere: list[int] = []
+
+    @job(name="note", registry=kinds)
+    def note() -> None:
+        began.append(context().job_id)
+
+    @job(name="stall", max_attempts=5, registry=kinds)
+    def stall() -> None:
+        """While this runs its process renews no lease in time, and another one does the jobs that it has claimed."""
+        if context().attempt > 1:
+            return
+
+        def ended() -> list[int]:
+            clock.advance(LEASE + 1)  # again, where the worker has renewed the leases in this very moment
+            return queue.store.rescue_jobs()
+
+        wait_until(ended)
+        while claimed := queue.store.claim_jobs("other", 1, kinds=("note",), queues=(), lease=1e6):
+            queue.store.complete_jobs([Completion(claimed[0], clock.now(), clock.now())])
+            elsewhere.append(claimed[0].id)
+
+    with Queue(settings=settings, registry=kinds, clock=clock) as queue:
+        short = [queue.draft("note") for _ in range(200)]
+        made = queue.enqueue_many([*short[:100], queue.draft("stall"), *short[100:]])
+        with Worker(queue, threads=1) as worker:
+            assert worker.wait_idle(20)
+            ahead = [each.id for each in made[101:] if queue.get(each.id).crashes]
+            assert ahead, "nothing was claimed ahead, and this shows nothing"
+        # What comes before the stalled one had begun; perhaps its ending was not written yet.
+        assert not set(began) & {job_id for job_id in elsewhere if job_id > made[100].id}
+        assert len(began) == len(set(began))
+        for job_id in ahead:
+            assert [attempt.outcome for attempt in queue.attempts(job_id)] == [Outcome.CRASHED, Outcome.COMPLETED]
+            assert (queue.get(job_id).worker, queue.get(job_id).attempt) == ("other", 2)
+        assert queue.count("state:completed") == 201
+        assert queue.get(made[100].id).state is State.COMPLETED

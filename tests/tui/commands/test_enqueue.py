@@ -1,0 +1,177 @@
+"""`jobdeck enqueue` and `jobdeck run`: how jobs get in."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from tests.tui.cli_runner import CommandLine
+
+from jobdeck_tui.commands.param_types import read_moment
+
+
+@pytest.fixture
+def deck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
+    monkeypatch.chdir(tmp_path)
+    return CommandLine(tmp_path)
+
+
+def test_enqueue_prints_the_id_alone_so_that_scripts_can_keep_it(deck: CommandLine) -> None:
+    app = deck.tasks()
+    assert deck.done("--app", app, "enqueue", "tasks.send", "to=ann@example.org") == "1\n"
+    (job,) = deck.json("list")
+    assert (job["state"], job["queue"], job["max_attempts"]) == ("pending", "mail", 2)
+    assert job["args"] == {"to": "ann@example.org", "count": 1, "mode": "plain", "attach": None}
+
+
+def test_text_stays_text_where_the_argument_is_text_and_is_json_elsewhere(deck: CommandLine) -> None:
+    app = deck.tasks()
+    deck.done("--app", app, "enqueue", "tasks.send", "to=42", "count=3", "attach=7", "mode=html")
+    deck.done("--app", app, "enqueue", "tasks.send", "to=a=b", 'attach="x"')
+    deck.done("--app", app, "enqueue", "tasks.add", "numbers=[1, 2]", "exact=false")
+    third, second, first = (job["args"] for job in deck.json("list"))
+    assert first == {"to": "42", "count": 3, "mode": "html", "attach": "7"}
+    assert (second["to"], second["attach"]) == ("a=b", '"x"')
+    assert third == {"numbers": [1, 2], "exact": False}
+
+
+def test_args_take_an_object_and_pairs_win_over_it(deck: CommandLine) -> None:
+    deck.done("--app", deck.tasks(), "enqueue", "tasks.send", "count=2", "--args", '{"to": "a", "count": 1}')
+    assert deck.json("list")[0]["args"]["count"] == 2
+
+
+def test_every_option_of_a_job_arrives(deck: CommandLine) -> None:
+    options = {"queue": "q", "priority": -5, "in": "1h30m", "max-attempts": 7, "timeout": "2m"}
+    words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    (job,) = deck.json("--app", deck.tasks(), "enqueue", "tasks.send", "to=x", *words, "--tag", "a", "--tag", "b")
+    assert (job["queue"], job["priority"], job["max_attempts"], job["timeout"]) == ("q", -5, 7, 120.0)
+    assert (job["tags"], job["state"]) == (["a", "b"], "scheduled")
+    begin, due = (datetime.fromisoformat(job[name]) for name in ("created_at", "scheduled_at"))
+    assert abs((due - begin).total_seconds() - 5400) < 1
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("nosuch.kind",), "nosuch.kind"),
+        (("tasks.send",), "'to'"),
+        (("tasks.send", "to=x", "count=many"), "'count'"),
+        (("tasks.send", "to=x", "extra=1"), "'extra'"),
+        (("tasks.send", "to=x", "mode=fancy"), "'mode'"),
+        (("tasks.send", "to=" + "x" * 70_000), "JOBDECK_MAX_ARGS_BYTES"),
+        (("tasks.send", "--args", "[1]"), "object"),
+        (("tasks.send", "--args", "{"), "JSON"),
+        (("tasks.send", "--args", '{"to": ' + "[" * 20_000), "--args is nested too deep."),
+    ],
+)
+def test_a_job_that_cannot_run_is_refused_in_one_sentence(deck: CommandLine, words: tuple[str, ...], told: str) -> None:
+    result = deck("--app", deck.tasks(), "--json", "enqueue", *words)
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1)
+    assert result.stderr.startswith("jobdeck: ")
+    assert told in result.stderr
+    assert deck.json("list") == []
+
+
+def test_an_app_that_cannot_be_loaded_is_named(deck: CommandLine) -> None:
+    result = deck("--app", "nosuch_module", "enqueue", "tasks.send")
+    assert result.exit_code == 1
+    assert "nosuch_module" in result.stderr
+
+
+def test_a_file_is_enqueued_line_by_line_in_order(deck: CommandLine) -> None:
+    lines = [
+        {"kind": "tasks.send", "args": {"to": "a"}, "queue": "q", "priority": 4, "in": "10m", "max_attempts": 3},
+        {"args": {"to": "b"}, "at": "2020-01-01T00:00:00Z", "timeout": 5, "tags": ["x"]},
+    ]
+    path = deck.folder / "jobs.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)) + "\n\n")
+    printed = deck.done("--app", deck.tasks(), "enqueue", "tasks.send", "--file", path, "--tag", "all", "--in", "1h")
+    assert printed == "1\n2\n"
+    second, first = deck.json("list")
+    assert (first["queue"], first["priority"], first["max_attempts"], first["tags"]) == ("q", 4, 3, ["all"])
+    assert (first["state"], second["state"]) == ("scheduled", "pending")
+    assert (second["timeout"], second["tags"], second["args"]["to"]) == (5.0, ["x"], "b")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"{",
+        b"[]",
+        b'"x"',
+        b"\xff\xfe",
+        b'{"kind": "nosuch"}',
+        b'{"kind": 3}',
+        b"{}",
+        b'{"kind": "shell", "args": {}}',
+        b'{"kind": "shell", "args": []}',
+        b'{"kind": "shell", "args": {"command": ["x"]}, "queue": 3}',
+        b'{"kind": "shell", "args": {"command": ["x"]}, "priority": "high"}',
+        b'{"kind": "shell", "args": {"command": ["x"]}, "in": "soon"}',
+        b'{"kind": "shell", "args": {"command": ["x"]}, "at": 5}',
+        b'{"kind": "shell", "args": {"command": ["x"]}, "tags": "x"}',
+        b'{"kind": "shell", "args": {"command": ["x"]}, "colour": "red"}',
+        b"[" * 100_000,
+    ],
+)
+def test_a_bad_line_is_told_by_its_number_and_nothing_is_enqueued(deck: CommandLine, line: bytes) -> None:
+    good = b'{"kind": "shell", "args": {"command": ["true"]}}'
+    result = deck("enqueue", "--file", "-", input=good + b"\n\n" + line + b"\n" + good)
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1)
+    assert "standard input, line 3: " in result.stderr
+    assert deck.json("list") == []
+
+
+def test_ten_thousand_lines_are_one_commit_and_quick(deck: CommandLine) -> None:
+    line = json.dumps({"kind": "shell", "args": {"command": ["true"]}}) + "\n"
+    begin = time.monotonic()
+    assert deck.done("enqueue", "--file", "-", input=line * 10_000).count("\n") == 10_000
+    assert time.monotonic() - begin < 10
+
+
+def test_a_command_runs_where_it_was_typed(deck: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    typed_in = deck.folder / "there"
+    typed_in.mkdir()
+    monkeypatch.chdir(typed_in)
+    deck.done("run", "--", "pwd")
+    monkeypatch.chdir(deck.folder)
+    deck.done("run", "--cwd", "there", "--env", "A=b=c", "--shell", "echo $A; pwd")
+    deck.work()
+    second, first = deck.json("list")
+    assert first["stdout"] == str(typed_in)
+    assert second["stdout"].split() == ["b=c", str(typed_in)]
+
+
+def test_options_after_the_command_belong_to_the_command(deck: CommandLine) -> None:
+    deck.done("run", "ls", "-l", "--json", "--queue", "x")
+    deck.done("run", "--", "head", "-3", "--where", "a:b")
+    second, first = deck.json("list")
+    assert first["args"]["command"] == ["ls", "-l", "--json", "--queue", "x"]
+    assert second["args"]["command"] == ["head", "-3", "--where", "a:b"]
+
+
+def test_a_time_of_day_is_the_next_one_to_come() -> None:
+    now = datetime.now().astimezone()
+    soon, earlier = now + timedelta(minutes=2), now - timedelta(minutes=2)
+    for moment in (soon, earlier):
+        due = read_moment(moment.strftime("%H:%M:%S"))
+        assert now.timestamp() < due <= now.timestamp() + 25 * 3600
+        assert datetime.fromtimestamp(due).strftime("%H:%M:%S") == moment.strftime("%H:%M:%S")
+
+
+def test_a_time_is_read_in_its_zone_or_in_the_local_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "America/New_York")
+        time.tzset()
+        read = {read_moment(text) for text in ("2026-01-31T12:00", "2026-01-31T17:00Z", "2026-01-31 18:00+01:00")}
+    time.tzset()
+    assert read == {datetime(2026, 1, 31, 17, tzinfo=UTC).timestamp()}
+
+
+@pytest.mark.parametrize("text", ["", "soon", "25:00", "12:60", "2026-13-01", "0001-01-01"])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a time"):
+        read_moment(text)

@@ -1,0 +1,307 @@
+"""`jobdeck list`, `show`, `logs` and `wait`: how jobs are seen."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from tests.tui.cli_runner import CommandLine, eventually
+
+from jobdeck import Queue, Worker
+from jobdeck_tui.commands.list_jobs import HEADS, row
+from jobdeck_tui.commands.table import layout
+from jobdeck_tui.text.sanitize import width
+
+
+@pytest.fixture
+def deck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
+    monkeypatch.chdir(tmp_path)
+    return CommandLine(tmp_path)
+
+
+HOSTILE = "\x1b]0;owned\x07\x1b[31mred\x9b2J\x7f \u202egnp.exe\u2066 \x00"
+RAW = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def test_a_listed_job_has_every_field_its_attempts_and_what_it_returned(deck: CommandLine) -> None:
+    app = deck.tasks()
+    deck.done("--app", app, "enqueue", "tasks.add", "numbers=[1,2,3]")
+    deck.work()
+    (job,) = deck.json("list")
+    assert (job["state"], job["result"], job["error"], job["attempt"]) == ("completed", 6, None, 1)
+    for name in ("created_at", "scheduled_at", "started_at", "finished_at"):
+        assert job[name].endswith("Z")
+        assert datetime.fromisoformat(job[name]).utcoffset().total_seconds() == 0  # type: ignore[union-attr]
+    (attempt,) = job["attempts"]
+    assert (attempt["number"], attempt["outcome"], attempt["error_type"]) == (1, "completed", None)
+    assert attempt["worker"] == job["worker"]
+
+
+def test_a_command_is_listed_with_its_exit_code_and_the_end_of_its_output(deck: CommandLine) -> None:
+    deck.done("run", "--", "echo", "fine")
+    deck.done("run", "--max-attempts", "1", "--", "sh", "-c", "echo out; echo no such thing >&2; exit 3")
+    deck.done("run", "--max-attempts", "1", "--", "sh", "-c", "kill -9 $$")
+    deck.work()
+    killed, failed, fine = deck.json("list")
+    assert (fine["exit_code"], fine["result"], fine["stdout"], fine["stderr"]) == (0, {"exit_code": 0}, "fine", "")
+    assert (failed["state"], failed["exit_code"], failed["stdout"], failed["stderr"]) == ("failed", 3, "out", "no such thing")
+    assert failed["attempts"][0]["exit_code"] == 3
+    assert (killed["state"], killed["exit_code"]) == ("failed", None)
+    assert "no such thing" in deck.done("list", "state:failed")
+
+
+def test_filter_words_need_no_quotes_and_may_be_negative(deck: CommandLine) -> None:
+    for queue in ("mail", "img", "mail"):
+        deck.done("run", "--queue", queue, "--tag", f"for-{queue}", "--", "true")
+    deck.done("cancel", 3)
+    assert [job["id"] for job in deck.json("list", "state:pending", "queue:mail")] == [1]
+    assert [job["id"] for job in deck.json("list", "-queue:mail")] == [2]
+    assert [job["id"] for job in deck.json("list", "-tag:for-img", "-state:cancelled")] == [1]
+    assert deck.json("list", "nothing-like-it") == []
+
+
+def test_sorting_and_limits_page_through_everything(deck: CommandLine) -> None:
+    line = json.dumps({"kind": "shell", "args": {"command": ["true"]}}) + "\n"
+    deck.done("enqueue", "--file", "-", input=line * 1203)
+    deck.done("priority", "7", "600")
+    assert len(deck.done("list").splitlines()) == 51
+    assert [job["id"] for job in deck.json("list", "--limit", 2)] == [1203, 1202]
+    assert [job["id"] for job in deck.json("list", "--limit", 2, "--reverse")] == [1, 2]
+    assert [job["id"] for job in deck.json("list", "--limit", 1, "--sort", "priority")] == [600]
+    assert [job["id"] for job in deck.json("list", "--limit", 0)] == [*range(1203, 0, -1)]
+    assert [job["id"] for job in deck.json("list", "--limit", 700, "--reverse")] == [*range(1, 701)]
+
+
+def test_the_table_is_aligned_and_says_what_a_job_does(deck: CommandLine) -> None:
+    deck.done("run", "--queue", "a-much-longer-name", "--", "echo", "two words")
+    deck.done("run", "--", "true")
+    head, *rows = deck.done("list").splitlines()
+    assert head.split()[:8] == ["STATE", "ID", "KIND", "QUEUE", "PRI", "TRY", "AGE", "TOOK"]
+    at = head.index("DETAIL")
+    assert [line[at:] for line in rows] == ["true", "echo 'two words'"]
+
+
+@pytest.mark.parametrize("columns", [30, 45, 60, 80, 81, 100, 120, 200])
+def test_the_table_fits_the_terminal_and_keeps_state_id_and_kind(deck: CommandLine, columns: int) -> None:
+    deck.done("run", "--queue", "q" * 40, "--", "echo", "x" * 500)
+    deck.done("run", "--", "echo", "日本語" * 50)
+    with deck.queue() as queue:
+        rows = [row(job, queue.clock.now()) for job in queue.list()]
+    widths = layout(HEADS, [[width(each.text) for each in cells] for cells in rows], columns)
+    kept = [size for size in widths if size is not None]
+    assert sum(kept) + 2 * (len(kept) - 1) <= columns
+    assert None not in widths[:3]
+    if columns >= 80:
+        assert widths[8] is not None
+
+
+def test_show_tells_everything_a_person_may_ask(deck: CommandLine) -> None:
+    app = deck.tasks()
+    deck.done("--app", app, "enqueue", "tasks.boom", "text=went wrong", "--tag", "x", "--priority", "4", "--timeout", "2m")
+    deck.work()
+    shown = deck.done("show", 1)
+    for told in (
+        "Job 1",
+        "failed (attempts exhausted)",
+        "tasks.boom",
+        "priority",
+        "1 of 1",
+        "2m00s",
+        "went wrong",
+        "ValueError",
+        "Traceback",
+        "tasks.py",
+    ):
+        assert told in shown
+    (document,) = deck.json("show", 1)
+    assert (document["reason"], document["crashes"], document["backoff"]) == ("attempts exhausted", 0, None)
+    assert "raise ValueError(text)" in document["attempts"][0]["traceback"]
+    assert document["log"] == []
+
+
+def test_show_tells_what_became_of_the_others_of_its_kind_and_where_this_one_stands(deck: CommandLine) -> None:
+    deck.done("run", "--", "true")
+    assert re.search(r"^its kind +no runs in the last 7 days$", deck.done("show", 1), re.MULTILINE)
+    for _ in range(8):
+        deck.done("run", "--", "true")
+    deck.done("run", "--max-attempts", "1", "--shell", "sleep 1; false")
+    deck.work()
+    shown = deck.done("show", 10)
+    assert re.search(r"^its kind +10 runs in the last hour, 10.0% failed, p50 \S+, p95 \S+$", shown, re.MULTILINE)
+    assert re.search(r"^this one +failed after 1\.\ds, longer than most$", shown, re.MULTILINE)
+    (document,) = deck.json("show", 10)
+    told = document["of_kind"]
+    assert (told["kind"], told["completed"], told["failed_attempts"], told["this_one"]) == ("shell", 9, 1, "longer than most")
+    assert sum(slot["completed"] for slot in told["slots"]) == 9
+    assert deck.json("show", 1)[0]["of_kind"]["this_one"] in ("like most", "longer than most")
+
+
+def test_logs_are_printed_as_written_and_each_attempt_can_be_asked_for(deck: CommandLine) -> None:
+    app = deck.tasks()
+    deck.done("run", "--max-attempts", "1", "--", "sh", "-c", "echo one; echo two; echo three $JOBDECK_ATTEMPT >&2; exit 1")
+    deck.done("--app", app, "enqueue", "tasks.send", "to=ann")
+    deck.work()
+    assert sorted(deck.done("logs", 1).splitlines()) == ["one", "three 1", "two"]
+    assert deck.done("logs", 2).split(maxsplit=1)[1] == "info     sending to ann\n"
+    deck.done("retry", 1)
+    deck.work(1)
+    assert sorted(deck.done("logs", 1, "--attempt", 2).splitlines()) == ["one", "three 2", "two"]
+    levels = {(line["attempt"], line["level"], line["text"]) for line in deck.json("logs", 1)}
+    assert (2, "err", "three 2") in levels
+
+
+def test_logs_follow_until_the_job_is_done(deck: CommandLine) -> None:
+    deck.done("run", "--shell", "echo begin; while [ ! -e go ]; do sleep 0.02; done; echo end")
+    process = deck.start("logs", 1, "--follow")
+    assert process.stdout is not None
+    with deck.queue() as queue, Worker(queue, threads=1):
+        assert process.stdout.readline() == "begin\n"
+        assert process.poll() is None
+        (deck.folder / "go").touch()
+        rest, _ = process.communicate(timeout=20)
+    assert (rest, process.returncode) == ("end\n", 0)
+
+
+def test_wait_succeeds_only_if_all_completed(deck: CommandLine) -> None:
+    deck.done("run", "--", "true")
+    deck.done("run", "--max-attempts", "1", "--", "false")
+    deck.work()
+    assert deck.done("wait", 1).startswith("1  completed")
+    result = deck("wait", 1, 2, 1)
+    assert result.exit_code == 1
+    assert sorted(line.split()[:2] for line in result.stdout.splitlines()) == [["1", "completed"], ["2", "failed"]]
+    assert deck("wait", 1, 99).exit_code == 1
+
+
+def test_wait_gives_up_after_its_timeout(deck: CommandLine) -> None:
+    deck.done("run", "--", "true")
+    result = deck("wait", 1, "--timeout", "50ms")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "still pending" in result.stderr
+
+
+@pytest.mark.parametrize("words", [("wait", 1), ("logs", 1, "-f")])
+def test_who_waits_for_a_job_is_told_that_nobody_is_there_to_run_it(deck: CommandLine, words: tuple[str | int, ...]) -> None:
+    deck.done("run", "--", "true")
+    process = deck.start(*words)
+    assert process.stderr is not None
+    assert process.stderr.readline() == "jobdeck: Job 1 waits for a worker; `jobdeck` or `jobdeck worker` starts one.\n"
+    deck.work()
+    _, err = process.communicate(timeout=20)
+    assert (err, process.returncode) == ("", 0)
+    assert deck(*words).stderr == ""
+
+
+def test_wait_returns_when_the_job_ends_meanwhile(deck: CommandLine) -> None:
+    deck.done("run", "--", "true")
+    ended = threading.Event()
+
+    def work() -> None:
+        with Queue(deck.database) as queue, Worker(queue, threads=1):
+            ended.wait(20)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        (job,) = deck.json("wait", 1)
+    finally:
+        ended.set()
+        thread.join()
+    assert (job["state"], job["exit_code"]) == ("completed", 0)
+
+
+def test_run_and_wait_passes_on_output_and_exit_code(deck: CommandLine) -> None:
+    process = deck.start("run", "--wait", "--max-attempts", "1", "--", "sh", "-c", "echo out; exit 7")
+    with deck.queue() as queue, Worker(queue, threads=1):
+        out, err = process.communicate(timeout=20)
+    assert (out, process.returncode) == ("out\n", 7)
+    assert err == "" or err.startswith("jobdeck: Job 1 waits for a worker")
+
+
+@pytest.mark.parametrize("words", [("show", 999999), ("logs", 999999), ("wait", 999999), ("cancel", 999999)])
+def test_a_job_that_does_not_exist_is_told_in_one_sentence(deck: CommandLine, words: tuple[str | int, ...]) -> None:
+    deck.done("run", "--", "true")
+    result = deck(*words, "--json" if words[0] != "cancel" else "--dry-run")
+    assert (result.exit_code, result.stderr) == (1, "jobdeck: There is no job 999999.\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *[(command, "1") for command in ("show", "logs", "wait", "cancel", "retry", "delete")],
+        *[
+            (command,)
+            for command in ("list", "stats", "queues", "workers", "errors", "events", "timeline", "journal", "health")
+        ],
+    ],
+    ids=" ".join,
+)
+def test_looking_makes_no_database(deck: CommandLine, words: tuple[str, ...]) -> None:
+    result = deck(*words)
+    assert result.exit_code == 1
+    assert "There is no database" in result.stderr
+    assert not deck.database.exists()
+
+
+def test_hostile_text_never_reaches_the_terminal_raw(deck: CommandLine) -> None:
+    app = deck.tasks()
+    deck.done("--app", app, "enqueue", "tasks.boom", "--args", json.dumps({"text": HOSTILE}))
+    deck.done("--app", app, "enqueue", "tasks.send", "--args", json.dumps({"to": HOSTILE + "\n" + HOSTILE}))
+    deck.done("run", "--max-attempts", "1", "--shell", "printf '\\033[2Jx\\233y\\r\\n' >&2; exit 1")
+    deck.done("run", "--max-attempts", "1", "--", "no\x1b[31msuch")
+    deck.work()
+    shown = {}
+    for command in ("list", "stats", "workers", "kinds", "health"):
+        for json_ in ((), ("--json",)):
+            shown[command, json_] = deck(command, *json_).output
+    for job_id in (1, 2, 3, 4):
+        for command in ("show", "logs", "wait", "cancel"):
+            for json_ in ((), ("--json",)):
+                shown[command, job_id, json_] = deck(command, job_id, *json_).output
+    for what, text in shown.items():
+        assert not RAW.search(text), what
+    assert r"\x1b]0;owned\x07" in shown["list", ()]
+    assert r"\x1b]0;owned\x07" in shown["show", 1, ()]
+    assert r"sending to \x1b]0;owned" in shown["logs", 2, ()]
+    assert json.loads(shown["show", 1, ("--json",)])["args"]["text"] == HOSTILE
+
+
+def test_hostile_names_in_errors_are_shown_by_their_codes(deck: CommandLine) -> None:
+    for words in (
+        ("enqueue", HOSTILE.replace("\x00", "")),
+        ("list", "state:\x1b[31m"),
+        ("pause", "\x1b[31m"),
+        ("--\x1b[31m",),
+    ):
+        result = deck(*words)
+        assert result.exit_code in (1, 2)
+        assert not RAW.search(result.output)
+
+
+def test_a_stored_job_that_nobody_can_read_is_still_listed_and_shown(deck: CommandLine) -> None:
+    deck.done("run", "--", "true")
+    import apsw
+
+    connection = apsw.Connection(str(deck.database))
+    connection.execute("UPDATE jobdeck_jobs SET args = 'not json' || char(27), created_at = 1e17, tags = '{'")
+    connection.close()
+    (job,) = deck.json("list")
+    assert job["args"] == "not json\x1b"
+    assert r"not json\x1b" in deck.done("list")
+    assert r"not json\x1b" in deck.done("show", 1)
+
+
+def test_the_age_of_a_running_job_is_told_while_it_runs(deck: CommandLine) -> None:
+    deck.done("run", "--shell", "while [ ! -e go ]; do sleep 0.02; done")
+    with deck.queue() as queue, Worker(queue, threads=1):
+        eventually(lambda: queue.get(1).state == "running")
+        (job,) = deck.json("list")
+        assert (job["state"], job["finished_at"], job["attempts"][0]["outcome"]) == ("running", None, None)
+        assert job["lease"].isdigit()
+        assert "running" in deck.done("show", 1)
+        (deck.folder / "go").touch()
+        eventually(lambda: queue.get(1).state == "completed")

@@ -1,0 +1,169 @@
+"""`jobdeck schedule`: every part of it, as a person and as a script types it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from tests.tui.cli_runner import CommandLine, eventually
+
+from jobdeck import Worker
+from jobdeck_tui.cli import cli
+from jobdeck_tui.commands.schedule import PARTS
+
+
+@pytest.fixture
+def deck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
+    monkeypatch.chdir(tmp_path)
+    return CommandLine(tmp_path)
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_every_part_has_help_with_an_example_of_itself(name: str) -> None:
+    result = CliRunner().invoke(cli, ["schedule", name, "--help"])
+    assert result.exit_code == 0
+    assert f"jobdeck schedule {name}" in result.stdout.split("Examples:", 1)[1]
+    for line in result.stdout.splitlines():
+        assert len(line) <= 120
+    listed = CliRunner().invoke(cli, ["schedule", "--help"]).stdout
+    assert re.search(rf"^  {name} +{re.escape(PARTS[name][1])}$", listed, re.MULTILINE)
+
+
+def test_a_schedule_of_a_kind_is_added_listed_edited_run_and_deleted(deck: CommandLine) -> None:
+    app = deck.tasks()
+    told = deck.done("--app", app, "schedule", "add", "report", "0 9 * * MON-FRI", "tasks.send", "to=ann", "count=2",
+                     "--timezone", "Europe/Berlin", "--priority", "5", "--tag", "x", "--timeout", "90s")  # fmt: skip
+    assert re.fullmatch(
+        r"Schedule report: At 09:00 on Monday through Friday, Europe/Berlin; next \w{3} \S+ 09:00 CES?T, in \w+\.\n", told
+    )
+    (made,) = deck.json("schedule", "list")
+    assert (made["name"], made["cron"], made["words"]) == ("report", "0 9 * * MON-FRI", "At 09:00 on Monday through Friday")
+    assert made["args"] == {"to": "ann", "count": 2, "mode": "plain", "attach": None}
+    assert (made["queue"], made["priority"], made["tags"], made["timeout"]) == ("mail", 5, ["x"], 90.0)
+    assert (made["paused"], made["last_at"], made["last_job"], made["error"]) == (False, None, None, None)
+    heads, row = deck.done("schedule", "list").splitlines()
+    assert heads.split() == ["NAME", "STATE", "CRON", "IN", "WORDS", "NEXT", "IN", "LAST", "JOB", "KIND"]
+    assert row.startswith("report  on     0 9 * * MON-FRI  At 09:00 on Monday through Friday, Europe/Berlin  ")
+    (edited,) = deck.json("--app", app, "schedule", "edit", "report", "to=bob", "--cron", "@hourly", "--queue", "slow")
+    assert (edited["args"]["to"], edited["args"]["count"], edited["cron"], edited["queue"]) == ("bob", 2, "@hourly", "slow")
+    (edited,) = deck.json("--app", app, "schedule", "edit", "report", "--args", '{"to": "eve"}')
+    assert (edited["args"]["to"], edited["args"]["count"], edited["timezone"]) == ("eve", 1, "Europe/Berlin")
+    assert deck.done("schedule", "run", "report") == "1\n"
+    (job,) = deck.json("list", "tag:schedule:report")
+    assert (job["id"], job["args"]["to"], job["queue"], job["state"]) == (1, "eve", "slow", "pending")
+    (listed,) = deck.json("schedule", "list", "report")
+    assert (listed["last_job"], listed["last_at"] is not None) == (1, True)
+    assert deck.done("schedule", "delete", "report") == "Schedule report is deleted.\n"
+    assert deck.json("schedule", "list") == []
+    assert len(deck.json("list")) == 1
+
+
+def test_a_command_is_scheduled_and_runs_where_it_was_typed(deck: CommandLine) -> None:
+    deck.done("schedule", "add", "ping", "* * * * * *", "--shell", "echo $((6 * 7)) > answer")
+    (made,) = deck.json("schedule", "list")
+    assert made["args"] | {"env": None} == {
+        "command": ["echo $((6 * 7)) > answer"], "shell": True, "cwd": str(deck.folder), "env": None,
+    }  # fmt: skip
+    with deck.queue() as queue, Worker(queue, threads=1):
+        eventually(lambda: queue.count("state:completed") >= 1)
+    assert (deck.folder / "answer").read_text() == "42\n"
+    (edited,) = deck.json("schedule", "edit", "ping", "--shell", "true", "--cron", "every 1h")
+    assert (edited["args"]["command"], edited["words"]) == (["true"], "Every hour")
+
+
+def test_pause_and_resume_say_what_they_changed(deck: CommandLine) -> None:
+    deck.done("schedule", "add", "a", "@daily", "--shell", "true")
+    assert deck.done("schedule", "pause", "a") == "Schedule a is paused.\n"
+    assert deck.done("schedule", "pause", "a") == "Schedule a was paused already.\n"
+    (listed,) = deck.json("schedule", "list")
+    assert (listed["paused"], listed["next_at"]) == (True, None)
+    assert re.search(
+        r"^a +paused +@daily +At 00:00 every day, UTC +— +— +— +— +shell$", deck.done("schedule", "list"), re.MULTILINE
+    )
+    assert deck.json("schedule", "resume", "a") == [{"schedule": "a", "paused": False, "changed": True}]
+    assert deck.done("schedule", "resume", "a") == "Schedule a was not paused.\n"
+
+
+def test_an_error_of_a_schedule_is_shown(deck: CommandLine) -> None:
+    deck.done("schedule", "add", "a", "@daily", "--shell", "true")
+    with deck.queue() as queue:
+        queue.store.schedules.note_error(queue.schedules.get("a"), "no \x1b[2J such field", 0.0)
+    shown = deck.done("schedule", "list")
+    assert re.search(r"^a +error ", shown, re.MULTILINE)
+    assert shown.endswith("a: no \\x1b[2J such field\n")
+    assert deck.json("schedule", "list")[0]["error"] == "no \x1b[2J such field"
+
+
+def test_preview_tells_words_and_ticks_and_makes_no_database(deck: CommandLine) -> None:
+    shown = deck.done("schedule", "preview", "30 2 * * *", "--tz", "Europe/Berlin", "-n", "3").splitlines()
+    assert shown[0] == "At 02:30 every day, Europe/Berlin"
+    assert len(shown) == 4
+    assert all(re.fullmatch(r"  \w{3} \d{4}-\d\d-\d\d 0[23]:[03]0 CES?T", line) for line in shown[1:])
+    (told,) = deck.json("schedule", "preview", "every 90s")
+    assert (told["words"], len(told["ticks"])) == ("Every 90 seconds", 5)
+    assert deck.json("schedule", "preview", "@daily", "--timezone", "local")[0]["timezone"] == "UTC"
+    assert not deck.database.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("add", "a", "61 * * * *", "--shell", "true"), 2, "a wrong minute '61': it must be 0 to 59"),
+        (("add", "a", "@daily", "--shell", "true", "--tz", "Mars"), 2, "timezone must be a name such as UTC"),
+        (("add", "a", "0", "3", "*", "*", "*", "tasks.send"), 2, "'0' has 1 of the five fields"),
+        (("add", "a", "@daily"), 2, "name a KIND"),
+        (("add", "a", "@daily", "shell", "--shell", "true"), 2, "one of the two"),
+        (("add", "a", "@daily", "nosuch"), 1, "There is no kind 'nosuch'"),
+        (("add", "a b", "@daily", "--shell", "true"), 2, "name of a schedule"),
+        (("add", "there", "@daily", "--shell", "true"), 1, "There is a schedule 'there' already"),
+        (("edit", "there"), 2, "say what to change"),
+        (("edit", "there", "--shell", "true", "a=b"), 2, "leave out"),
+        (("edit", "there", "--cron", "x"), 2, "has 1 of the five fields"),
+        (("edit", "nosuch", "--cron", "@daily"), 1, "There is no schedule 'nosuch'"),
+        (("run", "nosuch"), 1, "There is no schedule 'nosuch'"),
+        (("pause", "nosuch"), 1, "There is no schedule 'nosuch'"),
+        (("delete", "nosuch"), 1, "There is no schedule 'nosuch'"),
+        (("list", "nosuch"), 1, "There is no schedule 'nosuch'"),
+        (("preview", "0 0 30 2 *"), 2, "day-of-month '30'"),
+        (("nosuch",), 2, "No such command 'nosuch'"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_sentence(deck: CommandLine, words: tuple[str, ...], code: int, told: str) -> None:
+    deck.done("schedule", "add", "there", "@daily", "--shell", "true")
+    before = deck.json("schedule", "list")
+    result = deck("schedule", *words)
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert told in result.stderr
+    assert deck.json("schedule", "list") == before
+
+
+def test_replace_takes_the_place_of_what_was_there(deck: CommandLine) -> None:
+    deck.done("schedule", "add", "a", "@daily", "--shell", "true")
+    deck.done("schedule", "add", "a", "@hourly", "--shell", "false", "--replace")
+    (made,) = deck.json("schedule", "list")
+    assert (made["cron"], made["args"]["command"]) == ("@hourly", ["false"])
+
+
+def test_options_stand_before_or_after_the_part(deck: CommandLine, tmp_path: Path) -> None:
+    deck.done("schedule", "add", "a", "@daily", "--shell", "true")
+    for words in (["--db", str(deck.database), "schedule", "--json", "list"],
+                  ["schedule", "--db", str(deck.database), "list", "--json"]):  # fmt: skip
+        result = CliRunner().invoke(cli, words)
+        assert json.loads(result.stdout)["name"] == "a"
+    assert CliRunner().invoke(cli, ["--readonly", "schedule", "--db", str(deck.database), "delete", "a"]).exit_code == 2
+
+
+def test_the_shell_completes_parts_names_and_zones(deck: CommandLine) -> None:
+    deck.done("schedule", "add", "nightly", "@daily", "--shell", "true")
+
+    def completed(line: str) -> list[str]:
+        env = {"_JOBDECK_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(len(line.split(" ")) - 1)}
+        result = CliRunner().invoke(cli, [], env=env | {"JOBDECK_DATABASE": str(deck.database)}, prog_name="jobdeck")
+        return [entry.partition(",")[2] for entry in result.stdout.splitlines() if entry]
+
+    assert completed("jobdeck schedule p") == ["pause", "preview"]
+    assert completed("jobdeck schedule run n") == ["nightly"]
+    assert completed("jobdeck schedule preview x --timezone Europe/Berl") == ["Europe/Berlin"]

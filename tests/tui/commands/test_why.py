@@ -1,0 +1,150 @@
+"""`jobdeck why`, `jobdeck stack` and `jobdeck errors`: what is the matter with a job, and with all of them."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from tests.tui.cli_runner import CommandLine, eventually
+
+from jobdeck import Worker
+
+
+@pytest.fixture
+def deck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
+    monkeypatch.chdir(tmp_path)
+    return CommandLine(tmp_path)
+
+
+def test_why_begins_with_the_answer_and_marks_what_stands_in_the_way(deck: CommandLine) -> None:
+    deck.done("run", "--queue", "mail", "--", "true")
+    deck.done("pause", "mail")
+    first, empty, *lines = deck.done("why", 1).splitlines()
+    assert re.fullmatch(r"Job 1 cannot start: queue mail has been paused for .*s \(and 1 more reason below\)\.", first)
+    assert empty == ""
+    assert lines[0].startswith("✓ It is ready")
+    assert lines[1].startswith("✗ Queue mail has been paused")
+    assert lines[2] == "    `jobdeck resume mail` lets it go on"
+    assert lines[3].startswith("✗ No worker is alive")
+
+
+def test_why_tells_scripts_each_condition(deck: CommandLine) -> None:
+    deck.done("run", "--in", "1h", "--", "true")
+    (told,) = deck.json("why", 1)
+    assert (told["id"], told["state"], told["ahead"], told["starts_in"]) == (1, "scheduled", None, None)
+    due = told["checks"][0]
+    assert (due["name"], due["holds"], due["advice"]) == ("due", False, "`jobdeck retry 1` runs it now")
+    assert due["until"].endswith("Z")
+    assert {check["name"]: check["holds"] for check in told["checks"]} == {"due": False, "paused": True, "workers": False}
+
+
+def test_stack_tells_where_the_code_of_a_running_job_is_and_scripts_each_call(deck: CommandLine) -> None:
+    app = deck.tasks()
+    deck.done("--app", app, "enqueue", "tasks.nap", "seconds=60")
+    worker = deck.start("--app", app, "worker", "--threads", 1)
+    eventually(lambda: deck("stack", 1).exit_code == 0)
+    lines = deck.done("stack", 1).splitlines()
+    line = app_line(app, "context().sleep(seconds)")
+    assert lines == [
+        f"Job 1 in process {worker.pid}",
+        "Stack (most recent call last):",
+        f'  File "{app}", line {line}, in nap',
+        "    context().sleep(seconds)",
+    ]
+    (told,) = deck.json("stack", 1)
+    assert (told["id"], told["pid"], told["left_out"], told["told"]) == (1, worker.pid, 0, None)
+    assert told["calls"] == [{"file": app, "line": line, "function": "nap", "code": "context().sleep(seconds)"}]
+    worker.kill()
+    worker.communicate()
+
+
+def app_line(path: str, code: str) -> int:
+    return next(n for n, line in enumerate(Path(path).read_text().split("\n"), 1) if line.strip() == code)
+
+
+def test_stack_says_why_there_is_none_and_fails(deck: CommandLine) -> None:
+    deck.done("run", "--", "sleep", "60")
+    result = deck("stack", 1)
+    assert (result.exit_code, result.stderr) == (1, "jobdeck: Job 1 is pending: only code that runs has a stack.\n")
+    with deck.queue() as queue, Worker(queue, threads=1) as worker:
+        eventually(lambda: "It runs a command, process " in deck("stack", 1).stderr)
+        assert deck("stack", 1).exit_code == 1
+        result = deck("stack", 1, "--json")
+        assert (result.exit_code, json.loads(result.stdout)["calls"]) == (1, [])
+        assert json.loads(result.stdout)["told"].startswith("It runs a command, process ")
+        worker.stop(grace=0.4)
+    result = deck("stack", 77)
+    assert (result.exit_code, result.stderr) == (1, "jobdeck: There is no job 77.\n")
+
+
+def test_why_says_when_a_job_starts_and_where_it_runs(deck: CommandLine) -> None:
+    deck.done("run", "--shell", "while [ ! -e go ]; do sleep 0.02; done")
+    with deck.queue() as queue, Worker(queue, threads=1):
+        eventually(lambda: queue.get(1).state == "running")
+        assert "Job 1 runs: attempt 1 of" in deck.done("why", 1)
+        deck.done("run", "--", "true")
+        eventually(lambda: "the only thread is busy" in deck.done("why", 2) or "No job is ahead" in deck.done("why", 2))
+        assert deck.json("why", 2)[0]["ahead"] == 0
+        (deck.folder / "go").touch()
+        eventually(lambda: queue.get(2).state == "completed")
+    assert deck.done("why", 2).startswith("Job 2 completed")
+
+
+def test_why_of_a_job_that_does_not_exist_is_one_sentence(deck: CommandLine) -> None:
+    assert deck("why", 1).exit_code == 1
+    deck.done("run", "--", "true")
+    result = deck("why", 7)
+    assert (result.exit_code, result.stderr) == (1, "jobdeck: There is no job 7.\n")
+
+
+def test_errors_show_alike_failures_together(deck: CommandLine) -> None:
+    app = deck.tasks()
+    for text in ("one", "two"):
+        deck.done("--app", app, "enqueue", "tasks.boom", f"text={text}")
+    deck.done("run", "--max-attempts", "1", "--", "sh", "-c", "exit 3")
+    deck.work()
+    boom, shell = deck.json("errors")
+    assert (boom["kind"], boom["error_type"], boom["count"], boom["message"]) == (
+        "tasks.boom",
+        "ValueError",
+        2,
+        boom["message"],
+    )
+    assert re.fullmatch(r".*tasks\.py:\d+ boom", boom["place"])
+    assert sorted(boom["job_ids"]) == [1, 2]
+    assert (shell["kind"], shell["count"], shell["job_ids"]) == ("shell", 1, [3])
+    head, row, _ = deck.done("errors").splitlines()
+    assert head.split() == ["COUNT", "KIND", "ERROR", "WHERE", "LAST", "FIRST", "JOBS", "MESSAGE"]
+    assert re.search(r"2 +tasks\.boom +ValueError +tasks\.py:\d+ boom ", row)
+    assert [job["id"] for job in deck.json("list", boom["filter"])] == [2, 1]
+    assert "2" in deck.done("retry", "--where", f"state:failed {boom['filter']}", "--dry-run")
+    assert [job["id"] for job in deck.json("list", "exception:ValueError", "place:*tasks.py:*")] == [2, 1]
+    assert len(deck.json("errors", "--limit", 1)) == 1
+    assert deck.json("errors", "--newest", 1)[0]["count"] == 1
+
+
+def test_stats_tell_rates_and_percentiles_of_each_kind_and_queue(deck: CommandLine) -> None:
+    app = deck.tasks()
+    deck.done("--app", app, "enqueue", "tasks.add", "numbers=[1]")
+    deck.done("--app", app, "enqueue", "tasks.boom", "text=x", "--queue", "mail")
+    deck.done("run", "--in", "1h", "--", "true")
+    deck.work(1, 2)
+    for over in ("10m", "1h", "24h", "7d"):
+        (stats,) = deck.json("stats", "--range", over, "--by", "kind")
+        assert (stats["started"], stats["completed"], stats["failed_attempts"], stats["failure_rate"]) == (2, 1, 1, 0.5)
+        kinds = {each["kind"]: each for each in stats["by"]}
+        assert (kinds["tasks.add"]["completed"], kinds["tasks.boom"]["failed_attempts"]) == (1, 1)
+        assert sum(slot["completed"] for slot in stats["slots"]) == 1
+    assert stats["oldest_wait"] is None
+    (stats,) = deck.json("stats", "--by", "queue")
+    assert {each["queue"]: each["failure_rate"] for each in stats["by"]} == {"default": 0.0, "mail": 1.0}
+    assert [sum(each["completed_by_slot"]) for each in stats["by"]] == [1, 0]
+    (mail,) = deck.json("stats", "--queue", "mail", "--by", "kind")
+    assert (mail["started"], [each["kind"] for each in mail["by"]]) == (1, ["tasks.boom"])
+    assert deck.json("stats", "--kind", "tasks.add")[0]["completed"] == 1
+    shown = deck.done("stats", "--by", "kind")
+    assert re.search(r"^success +50.0% of 2 attempts", shown, re.MULTILINE)
+    assert re.search(r"^tasks.boom +0.0 +0 +1 +0 +100.0% ", shown, re.MULTILINE)
+    assert deck("stats", "--range", "91d").exit_code == 2

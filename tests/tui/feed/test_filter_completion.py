@@ -1,0 +1,104 @@
+"""What is offered while a filter is typed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from tests.tui.frozen_queue import Still
+
+from jobdeck import Job, State, parse
+from jobdeck_tui.feed.filter_completion import Words, offers, sample, words_of
+
+
+def a_job(**more: object) -> Job:
+    args = {"user": {"id": 42, "name": "Ann Lee"}, "dry": True, "sizes": [1, 2], "a b": 1, "quote": 'say "x"'}
+    job = Job(
+        id=1, kind="mail.send", args_json=json.dumps(args), queue="mail", priority=5, state=State.FAILED, attempt=1,
+        max_attempts=1, created_at=0.0, scheduled_at=0.0, tags=("vip", "new, shiny"), worker="web-1:7:ab", error="OSError: no",
+    )  # fmt: skip
+    return replace(job, **more)  # type: ignore[arg-type]
+
+
+WORDS = words_of([a_job(), a_job(queue="mail", kind="img.resize"), a_job(queue="images")])
+
+
+def offered(text: str, words: Words = WORDS) -> list[str]:
+    return [offer.text for offer in offers(text, len(text), words).offers]
+
+
+def taken(text: str, at: int = 0, words: Words = WORDS) -> str:
+    return offers(text, len(text), words).put(text, at)[0]
+
+
+@pytest.mark.parametrize(
+    ("typed", "first"),
+    [
+        ("qu", "queue:"),
+        ("state:f", "state:failed"),
+        ("state:failed,pe", "state:failed,pending"),
+        ("queue:m", "queue:mail"),
+        ("queue:mail -ki", "queue:mail -kind:"),
+        ("-state:c", "-state:completed"),
+        ("kind:resize", "kind:img.resize"),
+        ("reason:time", "reason:timed-out"),
+        ("tag:new", 'tag:"new, shiny"'),
+        ('tag:"new', 'tag:"new, shiny"'),
+        ("args.u", "args.user.id:"),
+        ("args.user.id:", "args.user.id:42"),
+        ("args.user.name:an", 'args.user.name:"Ann Lee"'),
+        ("args.dry:", "args.dry:true"),
+        ("worker:web", "worker:web-1:7:ab"),
+        ("error:os", "error:OSError"),
+        ("fai", "state:failed"),
+        ("imag", "queue:images"),
+        ("priority>=", "priority>=5"),
+        ("age>1", "age>1m"),
+    ],
+)
+def test_the_first_offer_is_the_likeliest_and_can_be_read(typed: str, first: str) -> None:
+    assert taken(typed) == first
+    if not first.endswith((":", ">=", ">")):
+        assert parse(first).terms
+
+
+def test_operators_are_offered_after_a_field_that_takes_numbers() -> None:
+    assert offered("age") == ["age<", "age>", "age<=", "age>=", "age:"]
+
+
+def test_nothing_is_offered_where_nothing_is_missing() -> None:
+    for text in ("", " ", "state:failed", "id:", "state:xyz", "state>f"):
+        assert offered(text) == [], text
+    assert not offers("state:failed", 3, WORDS).offers  # in the middle of a word
+
+
+def test_what_a_filter_cannot_say_is_not_offered() -> None:
+    assert offered("args.quote:") == []
+    assert not [path for path in WORDS.paths if " " in path or "sizes" in path]
+    hostile = words_of([a_job(queue="a\x1b]0;x\x07b", kind="[red]k")])
+    assert offered("queue:", hostile) == []
+    assert offered("kind:", hostile) == ["[red]k"]
+
+
+def test_the_rest_of_the_filter_stays_where_it_is() -> None:
+    text = "que state:failed"
+    assert offers(text, 3, WORDS).put(text, 0) == ("queue: state:failed", 6)
+
+
+def test_words_are_sampled_from_the_newest_jobs(still: Still) -> None:
+    still.queue.enqueue("img.resize", {"path": "a.jpg", "formats": ["png"]}, tags=["eu"])
+    words = sample(still.queue)
+    assert words.values["args.path"] == ("a.jpg",)
+    assert words.values["tag"] == ("eu",)
+    assert words.also(kind=["shell"]).values["kind"] == ("shell", "img.resize")
+
+
+def test_large_or_broken_arguments_are_not_looked_into() -> None:
+    assert not words_of([a_job(args_json=json.dumps({"x": "y" * 5000})), a_job(args_json="{"), a_job(args_json="[1]")]).paths
+
+
+def test_an_example_that_is_cut_says_so(still: Still) -> None:
+    still.queue.enqueue("webhook.post", {"url": "https://hooks.example.com/in/7", "event": "paid"})
+    told = {offer.text: offer.told for offer in offers("args", 4, sample(still.queue)).offers}
+    assert told == {"args.url:": "such as https://hooks.examp…", "args.event:": "such as paid"}

@@ -1,0 +1,202 @@
+"""A queue in which time stands still: the same jobs, ages and charts in every run, made through the engine's own doors."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from random import Random
+from typing import Annotated, Any, Literal
+
+from tests.core.helpers import FakeClock
+from textual.pilot import Pilot
+
+from jobdeck import Job, Queue, Registry, Settings, WorkerInfo
+from jobdeck.kinds.registry import job
+from jobdeck.model.attempt_result import Completion, Failure
+from jobdeck_tui.app import Cockpit
+from jobdeck_tui.feed.feed import Feed
+
+WHERE = "~/app/jobs.db"
+WORKERS = ("web-1:4021:9f2c1a", "web-2:4107:03be77")
+TRACEBACK = """Traceback (most recent call last):
+  File "/srv/app/mail.py", line 41, in send_receipt
+    server.send(to, render(order_id))
+  File "/srv/app/smtp.py", line 88, in send
+    raise SMTPServerDisconnected("Connection unexpectedly closed")
+app.smtp.SMTPServerDisconnected: Connection unexpectedly closed
+"""
+
+
+def registry() -> Registry:
+    """Kinds with every sort of argument."""
+    kinds = Registry()
+
+    @job(name="mail.send_receipt", queue="mail", priority=5, max_attempts=5, registry=kinds)
+    def send_receipt(order_id: int, to: str, language: Literal["en", "de", "es"] = "en", attach_pdf: bool = False) -> None:
+        """Mail the receipt of an order."""
+
+    @job(name="img.resize", queue="img", max_attempts=2, registry=kinds)
+    def resize(path: Annotated[str, "inside the bucket"], width: int = 640, formats: list[str] | None = None) -> None:
+        """Make the smaller versions of a picture."""
+
+    @job(name="webhook.post", queue="webhook", priority=3, max_attempts=5, registry=kinds)
+    def post(url: str, event: str) -> None:
+        """Tell a customer's server what happened."""
+
+    @job(name="report.daily", queue="default", priority=-5, max_attempts=3, registry=kinds)
+    def daily(day: str) -> None:
+        """Add up a day."""
+
+    return kinds
+
+
+class Still:
+    """The queue, its clock, and what the tests do with them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = FakeClock()
+        self.random = Random(11)
+        settings = Settings(database=str(folder / "jobs.db"), lease=60.0, synchronous="OFF")
+        self.queue = Queue(settings=settings, registry=registry(), clock=self.clock, random=Random(5))
+        self.store = self.queue.store
+
+    def close(self) -> None:
+        self.queue.close()
+
+    def beat(self, draining: bool = False) -> None:
+        """Two workers of four threads report."""
+        for name in WORKERS:
+            host, pid, _ = name.split(":")
+            info = WorkerInfo(
+                id=name, host=host, pid=int(pid), threads=4, queues=(), started_at=self.clock.now() - 3600,
+                heartbeat_at=0.0, draining=draining, running=0, alive=True,
+            )  # fmt: skip
+            self.store.report_worker(info)
+
+    def claim(self, limit: int, worker: int = 0) -> list[Job]:
+        return self.store.claim_jobs(WORKERS[worker], limit, kinds=self.queue.registry.kinds, queues=(), lease=60.0)
+
+    def draw(self) -> tuple[str, dict[str, Any]]:
+        """Some kind with believable arguments."""
+        n = self.random.randrange(10_000, 99_999)
+        match self.random.randrange(10):
+            case 0 | 1 | 2 | 3:
+                return "mail.send_receipt", {"order_id": n, "to": f"customer.{n % 997}@example.org"}
+            case 4 | 5 | 6:
+                return "webhook.post", {"url": f"https://hooks.example.com/in/{n % 31}", "event": "order.paid"}
+            case 7 | 8:
+                return "img.resize", {"path": f"uploads/{n}.jpg", "width": 1280}
+            case _:
+                return "report.daily", {"day": f"2025-06-{n % 28 + 1:02d}"}
+
+    def history(self, seconds: int = 600, step: int = 10) -> None:
+        """Ten minutes of work in waves, some of it failing, through enqueue, claim and the endings."""
+        for second in range(0, seconds, step):
+            count = round(9 + 6 * math.sin(second / 70) + self.random.random() * 4)
+            self.queue.enqueue_many([self.queue.draft(*self.draw()) for _ in range(count)])
+            self.clock.advance(0.03 + self.random.random() * 0.2)
+            done: list[Completion] = []
+            failed: list[Failure] = []
+            for claimed in self.claim(count + 2):
+                begun = self.clock.now() + self.random.random() * 0.02
+                took = 0.04 * math.exp(self.random.gauss(0, 0.9)) * (3 if claimed.kind == "img.resize" else 1)
+                if self.random.random() < 0.03:
+                    final = claimed.attempt >= 2
+                    retry_at = None if final else begun + took + 15
+                    error = ("SMTPServerDisconnected", "Connection unexpectedly closed", TRACEBACK)
+                    failed.append(Failure(claimed, begun, begun + took, retry_at, *error))
+                else:
+                    done.append(Completion(claimed, begun, begun + took, json.dumps({"ok": True})))
+            self.store.complete_jobs(done)
+            self.store.fail_jobs(failed)
+            self.clock.advance(step - (self.clock.now() % step or step) if self.clock.now() % step else step)
+            self.store.stage_jobs()
+
+    def busy(self) -> None:
+        """History, and now: five jobs running, some waiting, each state present, a paused queue."""
+        self.history()
+        queue = self.queue
+        doomed = queue.enqueue("mail.send_receipt", {"order_id": 70411, "to": "ann@example.org"}, max_attempts=2)
+        queue.reprioritise(doomed.id, 1000)
+        for attempt in (1, 2):
+            (claimed,) = self.claim(1, worker=1)
+            self.clock.advance(1.5)
+            error = ("SMTPServerDisconnected", "Connection unexpectedly closed", TRACEBACK)
+            now = self.clock.now()
+            lines = [
+                (claimed.id, attempt, now - 1.2, "info", "connecting to smtp-3.example.org"),
+                (claimed.id, attempt, now - 0.1, "warning", "the server hung up after MAIL FROM"),
+            ]
+            self.store.append_logs(lines, 1 << 20)
+            self.store.fail_jobs([Failure(claimed, now - 1.4, now, now if attempt == 1 else None, *error)])
+            self.store.stage_jobs()
+        for _ in range(5):
+            queue.enqueue_many([queue.draft(*self.draw())])
+        running = [*self.claim(4), *self.claim(1, worker=1)]
+        self.store.report_progress(running[0].id, running[0].lease or 0, 0.4)
+        self.clock.advance(2.3)
+        shell = queue.draft("shell", {"command": ["gzip", "-9", "access log.1"]})
+        queue.enqueue_many([queue.draft(*self.draw()) for _ in range(31)] + [shell])
+        later = queue.enqueue_many([queue.draft(*self.draw(), delay=40.0 * n) for n in (1, 2, 3)])
+        queue.cancel(later[2].id)
+        queue.pause("webhook")
+        self.clock.advance(4.0)
+        self.beat()
+
+    @property
+    def failed(self) -> int:
+        """The id of the job that failed after two attempts."""
+        return self.queue.list("state:failed args.order_id:70411")[0].id
+
+    def app(self, *, readonly: bool = False, threads: int = 0) -> Cockpit:
+        """The cockpit on this queue."""
+        return Cockpit(
+            lambda post: Feed(self.queue, post, threads=threads, readonly=readonly), where=WHERE, grace=20.0, readonly=readonly
+        )
+
+
+def deck_of(pilot: Pilot[Any]) -> Any:
+    """The newest snapshot that the main screen shows."""
+    app = pilot.app
+    assert isinstance(app, Cockpit)
+    return app.jobs_screen.deck
+
+
+async def seen(pilot: Pilot[Any], condition: Callable[[], Any], timeout: float = 8.0) -> None:
+    """Wait until the screen shows it."""
+    for _ in range(int(timeout / 0.02)):
+        if condition():
+            await pilot.pause()
+            return
+        await pilot.pause(0.02)
+    raise AssertionError("the screen did not come to show it")
+
+
+Step = Callable[[Pilot[Any]], Awaitable[None]]
+
+
+def steps(*keys: str) -> Step:
+    """Wait for the first snapshot, then press the keys, waiting for what each brings."""
+
+    async def run(pilot: Pilot[Any]) -> None:
+        await seen(pilot, lambda: deck_of(pilot) is not None)
+        await pilot.pause()
+        for key in keys:
+            await pilot.press(key)
+            await pilot.pause(0.05)
+        await settled(pilot)
+
+    return run
+
+
+async def settled(pilot: Pilot[Any]) -> None:
+    """Wait until a snapshot that was asked for after the last key has been drawn."""
+    app = pilot.app
+    assert isinstance(app, Cockpit)
+    for _ in range(2):
+        before = deck_of(pilot)
+        app.feed.refresh()
+        await seen(pilot, lambda before=before: deck_of(pilot) is not before and not deck_of(pilot).page.reading)
+    await pilot.pause(0.05)

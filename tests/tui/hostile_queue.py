@@ -1,0 +1,119 @@
+"""A queue in which every text that anybody can put there is one that a terminal, or a reader of markup, would obey."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from tests.core.helpers import new
+
+from jobdeck import Interrupted, NewJob, Queue, Registry, Settings, StoreError, WorkerInfo
+from jobdeck.model.attempt_result import Completion, Failure
+
+MARK = "h0stile"
+"""Stands in every text, so that one can see that it was shown."""
+BIG = 10_000_000
+FAMILY = "👩\u200d👩\u200d👧\u200d👦"
+
+TEXTS = {
+    "escape": f"{MARK}\x1b[31;5m\x1b[2J\x1b[1;1H\x1b]0;{MARK}\x07\x1bc",
+    "link": f"\x1b]8;;https://evil.example\x1b\\{MARK}\x1b]8;;\x1b\\",
+    "clipboard": f"{MARK}\x1b]52;c;ZXZpbA==\x07",
+    "C1": f"{MARK}\x9b31m\x90q\x9c\x9d0;title\x9c\x85",
+    "bidi": f"{MARK}\u202egnp.exe\u202c\u2066x\u2069\u200f\u061c",
+    "NUL": f"{MARK}\x00a\x00b",
+    "surrogate": f"{MARK}\ud800\udfff",
+    "closing tag": f"{MARK}[/][/red][/]",
+    "markup": f"{MARK}[red]x[blink]y[@click=app.exit]z[/]",
+    "brackets": f"{MARK}[[[[\\[",
+    "backspaces": f"{MARK}\b\b\b\x7f\x7f\r\n\v\f\t",
+    "zero width": f"\u200b\u2060\ufeff{MARK}\u00ad\u034f",
+    "emoji": f"{MARK}{FAMILY * 25}",
+    "zalgo": MARK + "e" + "\u0301" * 500,
+    "separators": f"{MARK}\u2028\u2029\x1c\x1d\x1e",
+    "private": f"{MARK}\ue000\uffff\U000e0041\U0010ffff",
+}
+
+
+def fill(path: Path, *, big: bool = True) -> None:
+    """Make it."""
+    with Queue(path, registry=Registry(), settings=Settings(synchronous="OFF", max_args_bytes=BIG * 2)) as queue:
+        for text in TEXTS.values():
+            with contextlib.suppress(StoreError):  # what the store refuses cannot be there
+                queue.store.pause_queue(text)
+            with contextlib.suppress(Exception):
+                queue.schedules.add(text[:40], "0 4 * * *", "shell", {"command": [text]})
+            _jobs(queue, text)
+            _worker(queue, text)
+        if big:
+            _big(queue)
+
+
+def _big(queue: Queue) -> None:
+    """Ten megabytes: of arguments, of an error, of a log, of a result."""
+    text = f"{MARK}\x1b[31m漢" * (BIG // 16)
+    store, now = queue.store, queue.clock.now()
+    store.enqueue_jobs([new(kind="big", args_json=json.dumps({"text": text}, ensure_ascii=False))])
+    store.enqueue_jobs([new(kind="big", priority=9 - n) for n in range(3)])
+    failed, logged, done = store.claim_jobs("worker", 3, kinds={"big"}, queues=(), lease=600.0)
+    store.fail_jobs([Failure(failed, now, now, None, "Big", text, text)])
+    store.append_logs([(logged.id, 1, now, "out", text), (logged.id, 1, now, "out", "line\n" * 1000)], 1 << 25)
+    store.complete_jobs([Completion(done, now, now, json.dumps({"result": text}, ensure_ascii=False))])
+
+
+def _jobs(queue: Queue, text: str) -> None:
+    """One that waits, one that failed, one that is done, and one that runs."""
+    args = json.dumps({"text": text, text[:100]: [text[:1000], {"deep": text[:1000]}]})
+    plain = new(kind="shell", args_json=json.dumps({"command": [text]}), priority=9)
+    drafts = [new(args_json=args, priority=9) for _ in range(3)] + [plain]
+    for at in range(3):
+        drafts[at] = _dressed(queue, drafts[at], text, f"{text}{at}")
+    store = queue.store
+    for draft in drafts:
+        with contextlib.suppress(StoreError):
+            store.enqueue_jobs([draft])
+    with contextlib.suppress(StoreError):
+        store.enqueue_batch(text, [new(), new()])
+    kinds = {job.kind for job in queue.list(limit=1000)}
+    claimed = []
+    for worker in (text[:1000], "worker"):
+        with contextlib.suppress(StoreError):
+            claimed += store.claim_jobs(worker, 3, kinds=kinds, queues=(), lease=600.0)
+            break
+    now = queue.clock.now()
+    for n, job in enumerate(claimed):
+        with contextlib.suppress(StoreError):
+            store.append_logs([(job.id, job.attempt, now, "info", text), (job.id, job.attempt, now, "out", text)], 1 << 25)
+        trace = f'Traceback (most recent call last):\n  File "{text[:1000]}", line 1, in {text[:1000]}\n    {text}\n{text}'
+        if n == 0:
+            with contextlib.suppress(StoreError):
+                store.fail_jobs([Failure(job, now, now, None, text[:1000], text, trace)])
+        elif n == 1:
+            with contextlib.suppress(StoreError):
+                store.complete_jobs([Completion(job, now, now, json.dumps({"result": text}))])
+
+
+def _dressed(queue: Queue, draft: NewJob, text: str, key: str) -> NewJob:
+    """The draft with the text wherever the store takes it."""
+    for field, value in (("kind", text), ("queue", text), ("tags", (text,)), ("unique_key", key)):
+        tried = replace(draft, **{field: value})
+        try:
+            with queue.store.transaction():
+                queue.store.enqueue_jobs([tried])
+                raise Interrupted  # it was only tried
+        except Interrupted:
+            draft = tried
+        except StoreError:
+            pass  # the store refuses it, so it cannot be there
+    return draft
+
+
+def _worker(queue: Queue, text: str) -> None:
+    info = WorkerInfo(
+        id=text, host=text, pid=1, threads=4, queues=(text,), started_at=queue.clock.now(), heartbeat_at=0.0, draining=False,
+        running=0, alive=True, kinds=(text,),
+    )  # fmt: skip
+    with contextlib.suppress(StoreError):
+        queue.store.report_worker(info)

@@ -1,0 +1,46 @@
+"""The cockpit without a terminal: a scene is played on it, and what it shows is looked at."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from tests.tui.frozen_queue import steps
+from textual.pilot import Pilot
+
+from jobdeck_tui.app import Cockpit
+from jobdeck_tui.screens.confirm_bulk import WeighScreen
+
+Scene = Callable[[Pilot[Any]], Awaitable[None]]
+
+
+def play(app: Cockpit, scene: Scene, size: tuple[int, int] = (120, 40)) -> None:
+    """Run the app without a terminal, wait for the first snapshot, and play the scene."""
+
+    async def run() -> None:
+        async with app.run_test(size=size) as pilot:
+            await steps()(pilot)
+            await scene(pilot)
+        app.feed.end()
+
+    asyncio.run(run())
+
+
+def toasts(pilot: Pilot[Any]) -> list[str]:
+    return [note.message for note in pilot.app._notifications]  # the toasts that are shown; there is no public list
+
+
+def table(pilot: Pilot[Any]) -> Any:
+    return pilot.app.jobs_screen.table  # type: ignore[attr-defined]
+
+
+def text_of(screen: Any, panel: str) -> str:
+    """Everything that a panel of lines shows."""
+    view = screen.query_one(f"#{panel}")
+    return "\n".join("".join(text for text, _ in told) for told in view.told)
+
+
+def weighed(pilot: Pilot[Any]) -> Any:
+    """What the question before an act on many jobs has counted; `None` until it has."""
+    return pilot.app.screen.weighed if isinstance(pilot.app.screen, WeighScreen) else None

@@ -1,0 +1,75 @@
+"""A cockpit played without a terminal: what the tests of the screens beside the jobs share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from tests.tui.frozen_queue import seen, settled, steps
+from textual.pilot import Pilot
+
+from jobdeck_tui.app import Cockpit
+from jobdeck_tui.widgets.table.keyed_table import KeyedTable
+
+Scene = Callable[[Pilot[Any]], Awaitable[None]]
+
+
+def play(app: Cockpit, scene: Scene, size: tuple[int, int] = (120, 40)) -> None:
+    """Run the app, wait for the first snapshot, and play the scene."""
+
+    said: list[str] = []
+    tell = app.tell
+
+    def heard(sentence: str, *, failed: bool = False) -> None:
+        said.append(sentence)
+        tell(sentence, failed=failed)
+
+    app.tell, app.said = heard, said  # type: ignore[method-assign,attr-defined]
+
+    async def run() -> None:
+        async with app.run_test(size=size) as pilot:
+            await steps()(pilot)
+            await scene(pilot)
+        app.feed.end()
+
+    asyncio.run(run())
+
+
+async def open_room(pilot: Pilot[Any], name: str, *, rows: bool = True) -> None:
+    """Open a screen and wait until its table shows something."""
+    pilot.app.action_room(name)  # type: ignore[attr-defined]
+    await seen(pilot, lambda: getattr(pilot.app.screen, "ROOM", "") == name and pilot.app.screen.query(KeyedTable))
+    if rows:
+        await seen(pilot, lambda: table(pilot).rows)
+    await settled(pilot)
+
+
+def table(pilot: Pilot[Any]) -> KeyedTable:
+    return pilot.app.screen.query_one(KeyedTable)
+
+
+def keys(pilot: Pilot[Any]) -> list[Any]:
+    return [row.key for row in table(pilot).rows]
+
+
+def text(pilot: Pilot[Any], selector: str) -> str:
+    """All that a view of lines shows."""
+    return "\n".join("".join(piece for piece, _ in line) for line in pilot.app.screen.query_one(selector).told)  # type: ignore[attr-defined]
+
+
+def drawn(pilot: Pilot[Any]) -> list[str]:
+    """The lines of the table as they are on the screen."""
+    shown = table(pilot)
+    return ["".join(part.text for part in shown.render_line(y)) for y in range(shown.size.height)]
+
+
+def toasts(pilot: Pilot[Any]) -> list[str]:
+    """Every toast so far: each goes by itself after seconds, which a busy machine may need for less."""
+    said: list[str] = pilot.app.said  # type: ignore[attr-defined]
+    return said
+
+
+async def told(pilot: Pilot[Any], words: str) -> None:
+    """Wait for a toast."""
+    await seen(pilot, lambda: any(words in each for each in toasts(pilot)))

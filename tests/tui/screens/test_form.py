@@ -1,0 +1,180 @@
+"""The form of a new job: what is typed is checked and enqueued."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import pytest
+from tests.tui.frozen_queue import Still, seen
+from tests.tui.jobs_pilot import play, toasts
+from textual.pilot import Pilot
+
+from jobdeck.kinds.registry import job
+from jobdeck_tui.forms.values import read_value
+from jobdeck_tui.screens.new_job import NewJobScreen
+from jobdeck_tui.widgets.forms.field import Field
+
+
+def test_the_form_enqueues_what_was_typed(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("n")
+        await seen(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen))
+        pilot.app.screen.query_one("#kind").value = "webhook.post"  # type: ignore[attr-defined]
+        await seen(pilot, lambda: len(pilot.app.screen.query(Field)) == 11)
+        await pilot.press(*"http", "tab", *"paid", "tab", *"slow", "tab", "9", "enter")
+        await seen(pilot, lambda: few.queue.count() == 7)
+
+    play(few.app(), scene)
+    made = few.queue.get(7)
+    assert (made.kind, made.args, made.queue, made.priority) == ("webhook.post", {"url": "http", "event": "paid"}, "slow", 9)
+
+
+def test_the_form_enqueues_after_other_jobs_with_a_key_and_an_expiry(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await form(pilot, "webhook.post", 11)
+        for name, text in (("url", "u"), ("event", "e"), ("after", "5, 6"), ("unique", "k"), ("expires", "1h")):
+            entry(pilot, name).value = text
+        await pilot.press("enter")
+        await seen(pilot, lambda: few.queue.count() == 7)
+
+    play(few.app(), scene)
+    made = few.queue.get(7)
+    assert (made.unique_key, made.expires_at) == ("k", few.clock.now() + 3600)
+    assert few.queue.family(7).waits_for == (5, 6)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "problem"),
+    [
+        ("after", "first", "takes ids of jobs"),
+        ("after", "6 99", "There is no job 99."),
+        ("unique", "x" * 501, "must be a text of 1 to 500"),
+        ("expires", "soon", "is not a duration"),
+        ("expires", "0", "must be later"),
+        ("tags", "x" * 201, "must be a word of 1 to 200"),
+    ],
+)
+def test_the_form_says_at_the_option_what_is_wrong_with_it(few: Still, name: str, text: str, problem: str) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await form(pilot, "webhook.post", 11)
+        for key, value in (("url", "u"), ("event", "e"), (name, text)):
+            entry(pilot, key).value = value
+        await pilot.press("enter")
+        await seen(pilot, lambda: any(problem in each for each in complaints(pilot)))
+        assert isinstance(pilot.app.screen, NewJobScreen)
+
+    play(few.app(), scene)
+    assert few.queue.count() == 6
+
+
+def test_the_form_tells_when_another_job_holds_the_key(few: Still) -> None:
+    few.queue.enqueue("webhook.post", {"url": "u", "event": "e"}, unique="k")
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await form(pilot, "webhook.post", 11)
+        for name, text in (("url", "u"), ("event", "e"), ("unique", "k")):
+            entry(pilot, name).value = text
+        await pilot.press("enter")
+        await seen(pilot, lambda: any("Job 7 holds the key 'k' already" in each for each in toasts(pilot)))
+
+    play(few.app(), scene)
+    assert few.queue.count() == 7
+
+
+async def form(pilot: Pilot[Any], kind: str, fields: int) -> None:
+    """Open the form of a kind."""
+    await pilot.press("n")
+    await seen(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen))
+    pilot.app.screen.query_one("#kind").value = kind  # type: ignore[attr-defined]
+    await seen(pilot, lambda: len(pilot.app.screen.query(Field)) == fields)
+
+
+def entry(pilot: Pilot[Any], name: str) -> Any:
+    """What a field of the form is filled in with."""
+    return next(field.entry for field in pilot.app.screen.query(Field) if field.key == name)
+
+
+def test_the_form_names_what_is_missing_and_stays_open(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("n")
+        await seen(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen))
+        pilot.app.screen.query_one("#kind").value = "mail.send_receipt"  # type: ignore[attr-defined]
+        await seen(pilot, lambda: len(pilot.app.screen.query(Field)) == 13)
+        await pilot.press("enter")
+        await seen(pilot, lambda: "is missing" in str(pilot.app.screen.query(".field-problem").first().render()))
+        assert isinstance(pilot.app.screen, NewJobScreen)
+
+    play(few.app(), scene)
+    assert few.queue.count() == 6
+
+
+def test_a_form_that_comes_filled_in_accuses_nobody_until_something_is_typed(few: Still) -> None:
+    @job(name="a.square", registry=few.queue.registry)
+    def square(side: int, scale: int = 640) -> None:
+        """Draw a square."""
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("n")
+        await seen(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen) and pilot.app.screen.query(Field))
+        await settled_form(pilot)
+        assert complaints(pilot) == []
+        await pilot.press("tab", "1")
+        await seen(pilot, lambda: complaints(pilot) == ["✗ is missing"])
+        pilot.app.screen.query_one("#kind").value = "webhook.post"  # type: ignore[attr-defined]
+        await seen(pilot, lambda: len(pilot.app.screen.query(Field)) == 11)
+        await settled_form(pilot)
+        assert complaints(pilot) == []
+
+    async def settled_form(pilot: Pilot[Any]) -> None:
+        for _ in range(10):
+            await pilot.pause(0.02)
+
+    play(few.app(), scene)
+
+
+def complaints(pilot: Pilot[Any]) -> list[str]:
+    return [str(note.render()) for note in pilot.app.screen.query(".field-problem") if note.display]
+
+
+@pytest.mark.parametrize("size", [(60, 15), (80, 24), (120, 40)])
+def test_a_form_with_many_arguments_scrolls_and_keeps_its_keys_in_sight(few: Still, size: tuple[int, int]) -> None:
+    def many(
+        first: Annotated[int, "a hint that takes more than the one line it would have"],
+        second: int, third: int, fourth: int, fifth: int, sixth: int, seventh: int, eighth: int,
+    ) -> None:  # fmt: skip
+        """Take so many arguments that no small terminal shows them all, and say so in a text of two lines."""
+
+    job(name="a.many", registry=few.queue.registry)(many)
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("n")
+        await seen(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen) and len(pilot.app.screen.query(Field)) == 17)
+        await pilot.press("enter")
+        await seen(pilot, lambda: complaints(pilot) == ["✗ is missing"])
+        await pilot.press("shift+tab", "shift+tab")  # the kind, and then round to the last option
+        await seen(pilot, lambda: in_sight(pilot, pilot.app.focused))
+        for name in ("#kind", "#kind-doc", "#form-keys"):
+            assert in_sight(pilot, pilot.app.screen.query_one(name)), name
+        keys, fields = (pilot.app.screen.query_one(name).region for name in ("#form-keys", "#fields"))
+        assert fields.bottom <= keys.y
+
+    def in_sight(pilot: Pilot[Any], widget: Any) -> bool:
+        inside = pilot.app.screen.query_one("#new-job").content_region
+        return widget.region.area > 0 and inside.contains_region(widget.region)
+
+    play(few.app(), scene, size)
+
+
+def test_ctrl_c_leaves_the_form_and_not_the_program(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("n")
+        await seen(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen))
+        await pilot.press("ctrl+c")
+        await seen(pilot, lambda: not isinstance(pilot.app.screen, NewJobScreen))
+        assert pilot.app.is_running
+
+    play(few.app(), scene)
+
+
+def test_brackets_without_end_in_a_field_are_only_text() -> None:
+    assert read_value("[" * 5000, "typing.Any") == "[" * 5000

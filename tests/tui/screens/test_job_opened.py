@@ -1,0 +1,131 @@
+"""One job, opened: its life, its acts, and why it does not run."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import replace
+from typing import Any
+
+from tests.tui.frozen_queue import Still, seen
+from tests.tui.jobs_pilot import play, text_of
+from textual.pilot import Pilot
+
+from jobdeck import State
+from jobdeck_tui.screens.job import JobScreen
+from jobdeck_tui.screens.why import WhyScreen
+
+
+def test_w_says_why_a_job_does_not_run_and_goes_on_checking(few: Still) -> None:
+    few.queue.pause("img")
+
+    def told(pilot: Pilot[Any]) -> str:
+        assert isinstance(pilot.app.screen, WhyScreen)
+        return pilot.app.screen.told
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("j", "w")
+        await seen(pilot, lambda: "Job 6 cannot start: queue img has been paused" in told(pilot))
+        assert "jobdeck resume img" in told(pilot)
+        assert "✗ No worker is alive." in told(pilot)
+        few.queue.resume("img")
+        few.beat()
+        await seen(pilot, lambda: "nothing stands in its way" in told(pilot))
+        assert "Starts now" in told(pilot)
+        few.queue.delete(6)
+        await seen(pilot, lambda: "is gone" in told(pilot))
+        await pilot.press("escape")
+        assert not isinstance(pilot.app.screen, WhyScreen)
+
+    play(few.app(readonly=True), scene)
+
+
+def test_w_works_on_the_screen_of_a_job_too(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("G", "enter", "w")
+        await seen(pilot, lambda: "Job 1 failed" in getattr(pilot.app.screen, "told", ""))
+        await pilot.press("w")
+        assert isinstance(pilot.app.screen, JobScreen)
+
+    play(few.app(), scene)
+
+
+def test_hostile_text_in_the_answer_stays_text(still: Still) -> None:
+    queue = "[red]q[/red]"
+    still.queue.enqueue("img.resize", {"path": "x"}, queue=queue)
+    still.queue.pause(queue)
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("j", "w")
+        await seen(pilot, lambda: f"queue {queue} has been paused" in getattr(pilot.app.screen, "told", ""))
+
+    play(still.app(), scene)
+
+
+def test_an_opened_job_is_deleted_and_brought_back_in_its_place(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("G", "enter")
+        await seen(pilot, lambda: getattr(pilot.app.screen, "detail", None) is not None)
+        await pilot.press("D")
+        await seen(pilot, lambda: pilot.app.screen.detail.job is None)  # type: ignore[attr-defined]
+        await pilot.press("z")
+        await seen(pilot, lambda: pilot.app.screen.detail.job is not None)  # type: ignore[attr-defined]
+        await pilot.press("r")
+        await seen(pilot, lambda: few.queue.get(1).state is State.PENDING)
+        await pilot.press("z")
+        await seen(pilot, lambda: few.queue.get(1).state is State.FAILED)
+        await pilot.press("Z")
+        await seen(pilot, lambda: few.queue.get(1).state is State.PENDING)
+
+    play(few.app(), scene)
+
+
+def test_a_job_is_opened_with_its_parents_children_key_batch_and_expiry(few: Still) -> None:
+    job = {"url": "u", "event": "e"}
+    few.queue.enqueue_batch([few.queue.draft("webhook.post", job, after=[6], unique="one a day", expires=7200)], name="b")
+    few.queue.enqueue_many([few.queue.draft("webhook.post", job, after=[7])] * 11)
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        pilot.app.open_job(7)  # type: ignore[attr-defined]
+        await seen(pilot, lambda: isinstance(pilot.app.screen, JobScreen) and pilot.app.screen.detail is not None)
+        facts = text_of(pilot.app.screen, "life")
+        for told in ("unique    one a day", "batch     1", "in 2h00m", "follows when job 6 has completed"):
+            assert told in facts
+        bonds = ["".join(text for cell in row.cells for text, _ in cell) for row in pilot.app.screen.query_one("#related").rows]
+        assert bonds[0].startswith("waits for6○ pendingimg.resize")
+        assert bonds[1].startswith("before8◌ waitingwebhook.post")
+        assert len(bonds) == 1 + 11 + 1
+        assert bonds[12].startswith("batch10 of 1 ended")
+        assert "if one fails: cancel" in str(pilot.app.screen.query_one("#related").border_subtitle)
+        assert "it waits for job 6" in str(pilot.app.screen.query_one("#job-title").render_line(1).text)
+
+    play(few.app(), scene)
+
+
+def test_where_priorities_age_an_opened_job_tells_what_its_own_counts_as(few: Still) -> None:
+    few.queue.settings = replace(few.queue.settings, ageing=60.0)
+    few.clock.advance(600)
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        pilot.app.open_job(6)  # type: ignore[attr-defined]
+        await seen(pilot, lambda: isinstance(pilot.app.screen, JobScreen) and pilot.app.screen.detail is not None)
+        assert re.search(r"priority  -?\d+  counts as -?\d+ by its age", text_of(pilot.app.screen, "life"))
+
+    play(few.app(), scene)
+
+
+def test_a_line_of_a_megabyte_is_shown_at_once(few: Still) -> None:
+    lines = ["x" * 1_000_000, "漢" * 300_000, "\x1b" * 300_000]
+    few.store.append_logs([(1, 1, few.clock.now(), "out", line) for line in lines], 1 << 23)
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        begun = time.thread_time()
+        await pilot.press("G", "enter", "4")
+        await seen(pilot, lambda: isinstance(pilot.app.screen, JobScreen) and "charactersmore" in wrapped(pilot))
+        assert time.thread_time() - begun < 1  # seconds of work, however busy the machine is
+
+    def wrapped(pilot: Pilot[Any]) -> str:
+        view = pilot.app.screen.query_one("#log")
+        return "".join("".join(view.render_line(y).text.split()) for y in range(view.size.height))
+
+    play(few.app(), scene)

@@ -1,0 +1,139 @@
+"""Any size at any moment: the screens follow, nothing overlaps the edge, and below 60×15 one sentence stands."""
+
+from __future__ import annotations
+
+import asyncio
+from random import Random
+from typing import Any
+
+import pytest
+from tests.tui.frozen_queue import Still, seen, settled, steps
+from textual.pilot import Pilot
+
+from jobdeck_tui.app import Cockpit
+from jobdeck_tui.frame_capture import frame, lines
+from jobdeck_tui.screen_registry import ROOMS
+
+#: How each screen and dialog is opened from the main screen.
+WAYS: dict[str, tuple[str, ...]] = {
+    "jobs": ("j", "j"),
+    "filter": ("slash", *"kind:"),
+    "job": ("G", "enter"),
+    "help": ("question_mark",),
+    "why": ("j", "w"),
+    "new": ("n",),
+    "log": ("exclamation_mark",),
+    "confirm": ("j", "space", "j", "space", "D"),
+    "palette": ("colon",),
+    **{room.name: (room.digit, room.digit) for room in ROOMS},
+}
+SENTENCE = "jobdeck needs at least 60"
+
+
+def play(app: Cockpit, scene: Any, size: tuple[int, int] = (120, 40)) -> None:
+    async def run() -> None:
+        async with app.run_test(size=size) as pilot:
+            await steps()(pilot)
+            await scene(pilot)
+        app.feed.end()
+
+    asyncio.run(run())
+
+
+def sizes(random: Random, count: int) -> list[tuple[int, int]]:
+    """The corners, then anything between and below."""
+    made = [(60, 15), (300, 100), (59, 40), (120, 14), (80, 24), (20, 5), (160, 15), (60, 100), (100, 30), (99, 29)]
+    made += [(random.randrange(30, 301), random.randrange(8, 101)) for _ in range(count)]
+    return made
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_a_screen_follows_every_size(still: Still, name: str) -> None:
+    still.busy()
+    app = still.app()
+    random = Random(name)
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        for key in WAYS[name]:
+            await pilot.press(key)
+            await pilot.pause(0.03)
+        opened = type(app.screen)
+        for at, (width, height) in enumerate(sizes(random, 8)):
+            await pilot.resize_terminal(width, height)
+            if at % 3 == 0:
+                app.feed.refresh()  # a snapshot in the middle of it
+            await pilot.pause(0.02)
+            shown = lines(app)
+            assert len(shown) == height, (width, height)
+            assert {line.cell_length for line in shown} == {width}, (width, height)
+        assert type(app.screen) is opened
+        await pilot.resize_terminal(120, 40)
+        await settled(pilot)
+        assert frame(app).splitlines()[0].strip()
+
+    play(app, scene)
+
+
+@pytest.mark.parametrize("name", ["jobs", "job", *(room.name for room in ROOMS)])
+def test_below_the_least_size_one_sentence_says_what_is_needed_and_back_everything_is_there(still: Still, name: str) -> None:
+    still.busy()
+    app = still.app()
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        for key in WAYS[name]:
+            await pilot.press(key)
+            await pilot.pause(0.03)
+        await settled(pilot)
+        before = frame(app).splitlines()
+        for size in ((59, 40), (120, 14), (40, 9)):
+            await pilot.resize_terminal(*size)
+            await seen(pilot, lambda: SENTENCE in frame(app))
+            words = " ".join(frame(app).split())
+            assert words.startswith(SENTENCE)
+            assert words.endswith("larger.")
+        await pilot.resize_terminal(60, 15)
+        await seen(pilot, lambda: SENTENCE not in frame(app))
+        assert frame(app).splitlines()[0][:9] == before[0][:9]
+        await pilot.resize_terminal(120, 40)
+        await settled(pilot)
+        assert len(frame(app).splitlines()) == len(before)
+
+    play(app, scene)
+
+
+def test_a_storm_of_sizes_while_keys_are_pressed(still: Still) -> None:
+    still.busy()
+    app = still.app()
+    random = Random(7)
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        keys = [
+            "j",
+            "k",
+            "G",
+            "g",
+            "space",
+            "l",
+            "h",
+            "s",
+            "1",
+            "2",
+            "4",
+            "5",
+            "3",
+            "escape",
+            "f",
+            "f",
+            "question_mark",
+            "escape",
+        ]
+        for _ in range(60):
+            await pilot.resize_terminal(random.randrange(30, 301), random.randrange(8, 101))
+            await pilot.press(random.choice(keys))
+        while len(app.screen_stack) > 1:
+            app.pop_screen()
+        await pilot.resize_terminal(120, 40)
+        await settled(pilot)
+        assert app.is_running
+
+    play(app, scene)

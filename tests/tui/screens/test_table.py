@@ -1,0 +1,353 @@
+"""The table in the hand: cursor, order, columns."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from rich.style import Style
+from tests.tui.frozen_queue import Still, deck_of, seen, settled
+from tests.tui.jobs_pilot import play, table, text_of
+from textual.pilot import Pilot
+
+from jobdeck import State, StoreFailed
+from jobdeck_tui.feed.messages import Page, View
+from jobdeck_tui.screens.job import JobScreen
+from jobdeck_tui.widgets.base.strips import fit_pieces, line
+from jobdeck_tui.widgets.table import job_rows
+from jobdeck_tui.widgets.table.cells import Now
+from jobdeck_tui.widgets.table.columns import COLUMNS, USUAL, choose_columns
+from jobdeck_tui.widgets.table.keyed_table import KeyedTable
+
+
+def test_the_cursor_follows_the_job_and_not_the_row(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        more = [few.queue.draft("img.resize", {"path": str(n)}) for n in range(50)]
+        few.queue.enqueue_many(more)
+        await seen(pilot, lambda: table(pilot).total == 56)
+        await pilot.press("j", "j")
+        assert table(pilot).chosen == 55
+        few.queue.enqueue_many(more)
+        await seen(pilot, lambda: table(pilot).total == 106)
+        assert table(pilot).chosen == 55
+        assert table(pilot).arrived == 50
+        assert (table(pilot).row, table(pilot).top) == (51, 50)
+
+    play(few.app(), scene)
+
+
+def test_a_live_table_shows_the_newest_jobs_as_they_come(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        few.queue.enqueue_many([few.queue.draft("img.resize", {"path": str(n)}) for n in range(50)])
+        await seen(pilot, lambda: table(pilot).total == 56)
+        assert table(pilot).visible_ids()[0] == 56
+
+    play(few.app(), scene)
+
+
+def test_enter_opens_the_job_and_escape_comes_back_to_the_same_row(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("G", "enter")
+        await seen(pilot, lambda: isinstance(pilot.app.screen, JobScreen) and pilot.app.screen.detail is not None)
+        assert "ValueError: no" in text_of(pilot.app.screen, "attempts")
+        await pilot.press("r")
+        await seen(pilot, lambda: few.queue.get(1).state is State.PENDING)
+        await pilot.press("escape")
+        await seen(pilot, lambda: table(pilot).has_focus)
+        assert table(pilot).chosen == 1
+
+    play(few.app(), scene)
+
+
+def test_a_frozen_view_holds_still_until_it_is_let_go(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        below = pilot.app.screen.query_one("#jobs")
+        assert "live" in str(below.border_subtitle)
+        await pilot.press("f")
+        assert "live" not in str(below.border_subtitle)
+        await settled(pilot)
+        few.queue.enqueue("img.resize", {"path": "new"})
+        await settled(pilot)
+        assert table(pilot).total == 6
+        await pilot.press("f")
+        await seen(pilot, lambda: table(pilot).total == 7)
+
+    play(few.app(), scene)
+
+
+def test_a_job_that_left_the_list_stays_chosen_until_the_person_moves(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("l")
+        await seen(pilot, lambda: table(pilot).total == 3)
+        await pilot.press("j", "j")
+        assert table(pilot).chosen == 5
+        few.queue.cancel(5)
+        await seen(pilot, lambda: table(pilot).total == 2)
+        assert (table(pilot).chosen, table(pilot).gone) == (5, True)
+        await pilot.press("x")  # meant for job 5, and must not hit job 4
+        await settled(pilot)
+        assert few.queue.get(4).state is State.PENDING
+        await pilot.press("j")
+        assert table(pilot).chosen == 4
+
+    play(few.app(), scene)
+
+
+def test_a_frozen_view_shows_each_job_as_it_was(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("f")
+        await settled(pilot)
+        few.queue.cancel(6)
+        few.queue.delete(5)
+        await settled(pilot)
+        await settled(pilot)
+        jobs = deck_of(pilot).page.jobs
+        assert (jobs[6].state, jobs[5].state) == (State.PENDING, State.PENDING)
+
+    play(few.app(), scene)
+
+
+def screen(pilot: Pilot[Any]) -> Any:
+    return pilot.app.jobs_screen  # type: ignore[attr-defined]
+
+
+def columns(pilot: Pilot[Any]) -> list[str]:
+    return [column.key for column in table(pilot).columns]
+
+
+def test_s_sorts_by_the_next_column_and_shift_s_turns_it_round(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("s")
+        await seen(pilot, lambda: deck_of(pilot).page.view.sort == "kind")
+        assert "by kind" in str(screen(pilot).query_one("#jobs").border_title)
+        await pilot.press("S")
+        await seen(pilot, lambda: not deck_of(pilot).page.view.descending)
+        assert list(table(pilot).visible_ids()) == [4, 5, 6, 1, 2, 3]
+
+    app = few.app()
+    play(app, scene)
+    assert app.remembered.get("table.sort", []) == ["kind", False]
+
+
+def test_a_click_on_a_head_sorts_by_it_and_once_more_turns_it_round(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.click("#table", offset=(4, 0))
+        await seen(pilot, lambda: deck_of(pilot).page.view.sort == "state")
+        await pilot.click("#table", offset=(4, 0))
+        await seen(pilot, lambda: not deck_of(pilot).page.view.descending)
+
+    play(few.app(), scene)
+
+
+@pytest.mark.parametrize("sort", ["id", "age", "wait", "args"])
+def test_every_order_of_the_list_can_be_chosen(few: Still, sort: str) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("o")
+        choices = pilot.app.screen.query_one(KeyedTable)
+        assert choices.key == "id"
+        assert choices.choose(sort) or sort == "id"
+        await pilot.press("enter")
+        descending = sort != "id"  # the one that holds is turned round
+        await seen(pilot, lambda: deck_of(pilot).page.view.order[2:] == (sort, descending))
+        assert table(pilot).total == 6
+
+    play(few.app(), scene)
+
+
+def test_the_order_is_turned_round_from_its_list_or_left_as_it_was(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("o", "j", "escape")
+        assert screen(pilot).view.order[2:] == ("id", True)
+        await pilot.press("o", "S")
+        await seen(pilot, lambda: deck_of(pilot).page.view.order[2:] == ("id", False))
+
+    play(few.app(), scene)
+
+
+def test_columns_are_hidden_shown_moved_and_remembered(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        assert columns(pilot) == list(USUAL)
+        await pilot.press("C", "j", "j", "space")  # the kind goes
+        pilot.app.screen.query_one(KeyedTable).choose("wait")
+        await pilot.press("space")
+        pilot.app.screen.query_one(KeyedTable).choose("age")
+        await pilot.press("K", "shift+up", "J", "enter")
+        await seen(
+            pilot, lambda: columns(pilot) == ["state", "id", "queue", "priority", "age", "attempt", "took", "detail", "wait"]
+        )
+        assert "WAIT" in table(pilot).render_line(0).text
+
+    app = few.app()
+    play(app, scene, size=(160, 40))
+    assert app.remembered.get("table.columns", [])[-1] == "wait"
+
+    async def again(pilot: Pilot[Any]) -> None:
+        assert table(pilot).keys[-1] == "wait"
+        await pilot.press("C", "0", "enter")
+        await seen(pilot, lambda: table(pilot).keys == USUAL)
+        await pilot.press("C", "space", "escape")
+        assert table(pilot).keys == USUAL
+
+    later = few.app()
+    later.remembered = app.remembered
+    play(later, again, size=(160, 40))
+
+
+def test_the_last_column_cannot_be_hidden(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("C", *["space"] * 9, "enter")
+        await pilot.pause()
+        assert len(table(pilot).keys) == 1
+
+    play(few.app(), scene)
+
+
+def test_what_was_remembered_wrongly_means_the_usual(few: Still) -> None:
+    app = few.app()
+    app.remembered.put("table.columns", ["nonsense", 7])
+    app.remembered.put("table.sort", ["nonsense", "yes"])
+    app.remembered.put("filters.history", [1, "state:failed"])
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        assert columns(pilot) == list(USUAL)
+        assert screen(pilot).view.sort == "id"
+        await pilot.press("slash", "up")
+        assert screen(pilot).query_one("#suggestions").offers[0].text == "state:failed"
+
+    play(app, scene)
+
+
+@pytest.mark.parametrize("width", [58, 78, 98, 118, 158, 198, 298])
+@pytest.mark.parametrize("keys", [USUAL, tuple(COLUMNS), tuple(reversed(COLUMNS)), ("id",), ("kind", "tags")])
+def test_columns_fit_whatever_is_chosen(few: Still, width: int, keys: tuple[str, ...]) -> None:
+    chosen = choose_columns(width, few.queue.list(), keys, Now(few.clock.now()), "priority")
+    assert chosen
+    taken = 2 + sum(cells for _, cells in chosen) + len(chosen) - 1
+    assert taken <= width or len(chosen) == 1
+    order = [column.key for column, _ in chosen]
+    assert order == [key for key in keys if key in order]
+
+
+@pytest.mark.parametrize(
+    ("width", "keys"), [(58, "state id kind age detail"), (78, "state id kind priority attempt age detail")]
+)
+def test_the_detail_is_never_a_few_letters_only(few: Still, width: int, keys: str) -> None:
+    columns = choose_columns(width, few.queue.list(), USUAL)
+    assert [column.key for column, _ in columns] == keys.split()
+    assert columns[-1][1] >= 8
+
+
+@pytest.mark.parametrize("width", [98, 138, 142, 198])
+def test_what_stands_under_a_head_begins_where_the_head_does(few: Still, width: int) -> None:
+    now = Now(few.clock.now())
+    keys = ("id", "kind", "created", "detail", "worker", "tags")
+    (job,) = few.queue.list(limit=1)
+    columns = choose_columns(width, [job], keys, now)
+    assert [column.key for column, _ in columns] == list(keys)
+    styles: Any = lambda _: Style()  # noqa: E731
+    heads = line(job_rows.heads(columns, Page(View()), styles), width, Style()).text
+    row = line(job_rows.row(job, columns, now, styles, cursor=False, marked=False), width, Style()).text
+    for head, value in (("KIND", job.kind), ("DETAIL", "path="), ("WORKER", "—"), ("TAGS", "—")):
+        assert row[heads.index(head) :].startswith(value), row
+    assert row.rstrip().endswith("—"), "the last column is not cut"
+
+
+def test_what_is_cut_ends_with_an_ellipsis_wherever_its_pieces_meet() -> None:
+    pieces = [("weekdays", Style()), (" UTC", Style())]
+    assert "".join(text for text, _ in fit_pieces(pieces, 12)) == "weekdays UTC"
+    assert "".join(text for text, _ in fit_pieces(pieces, 10)) == "weekdays …"
+    assert "".join(text for text, _ in fit_pieces(pieces, 8)) == "weekday…"
+    assert "".join(text for text, _ in fit_pieces([("ab", Style()), ("  ", Style())], 2)) == "ab"
+    assert "".join(text for text, _ in fit_pieces([("日本", Style()), ("x", Style())], 4)) == "日 …"
+    assert "".join(text for text, _ in fit_pieces([], 3)) == "   "
+
+
+def test_the_old_rows_stay_while_another_list_is_read(few: Still, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = threading.Event()
+    ids, asked = few.queue.ids, []
+
+    def slowly(condition: Any, **how: Any) -> Any:
+        asked.append(how.get("sort"))
+        if how.get("sort") in ("kind", "queue", "priority"):
+            assert go_on.wait(20)
+        return ids(condition, **how)
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        monkeypatch.setattr(few.queue, "ids", slowly)
+        await pilot.press("s")
+        await seen(pilot, lambda: deck_of(pilot).page.reading)
+        assert "reading" in str(screen(pilot).query_one("#jobs").border_subtitle)
+        assert list(table(pilot).visible_ids()) == [6, 5, 4, 3, 2, 1]
+        before = deck_of(pilot)
+        await seen(pilot, lambda: deck_of(pilot).overview is not before.overview)  # all else goes on
+        await pilot.press("s")
+        await pilot.pause(0.3)
+        await pilot.press("s")  # takes the place of the one before, which was not begun
+        await pilot.pause(0.3)
+        go_on.set()
+        await seen(pilot, lambda: deck_of(pilot).page.view.sort == "priority" and not deck_of(pilot).page.reading)
+        assert [sort for sort in asked if sort != "id"][:2] == ["kind", "priority"]
+
+    play(few.app(), scene)
+
+
+def test_a_list_that_cannot_be_read_is_told_and_read_again(few: Still, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids, broken = few.queue.ids, threading.Event()
+    broken.set()
+
+    def now_and_then(condition: Any, **how: Any) -> Any:
+        if how.get("sort") == "kind" and broken.is_set():
+            raise StoreFailed("jobs.db", "the disk is on fire")
+        return ids(condition, **how)
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        monkeypatch.setattr(few.queue, "ids", now_and_then)
+        await pilot.press("s")
+        await seen(pilot, lambda: "on fire" in screen(pilot).query_one("#header").render_line(0).text)
+        assert table(pilot).total == 6
+        broken.clear()
+        await seen(pilot, lambda: deck_of(pilot).page.view.sort == "kind")
+
+    play(few.app(), scene)
+
+
+def test_the_cursor_moves_by_lines_screenfuls_and_to_the_ends(few: Still) -> None:
+    few.queue.enqueue_each("img.resize", [{"path": str(n)} for n in range(200)])
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await seen(pilot, lambda: table(pilot).total == 206)
+        rows = table(pilot).rows
+        for key, row in (
+            ("j", 0), ("down", 1), ("k", 0), ("j", 1), ("up", 0), ("pagedown", rows), ("ctrl+d", 2 * rows), ("pageup", rows),
+            ("ctrl+u", 0), ("G", 205), ("home", 0), ("end", 205), ("g", 0),
+        ):  # fmt: skip
+            await pilot.press(key)
+            assert table(pilot).row == row, key
+        assert "1 of 206" in str(screen(pilot).query_one("#jobs").border_subtitle)
+        await pilot.press("escape")
+        assert table(pilot).live
+
+    play(few.app(), scene)
+
+
+def test_the_digits_go_to_the_panels_and_the_arrows_to_the_tabs(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        for digit, panel in (("1", "throughput"), ("2", "latency"), ("3", "queues"), ("4", "workers"), ("5", "table")):
+            await pilot.press(digit)
+            assert pilot.app.focused is not None
+            assert pilot.app.focused.id == panel
+        await pilot.press("right")
+        await seen(pilot, lambda: deck_of(pilot).page.view.tab == "pending")
+        await pilot.press("left")
+        await seen(pilot, lambda: deck_of(pilot).page.view.tab == "all")
+
+    play(few.app(), scene)
+
+
+def test_a_double_click_opens_a_job(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.click("#table", offset=(10, 2), times=2)
+        await seen(pilot, lambda: isinstance(pilot.app.screen, JobScreen) and pilot.app.screen.job_id == 5)
+
+    play(few.app(), scene)

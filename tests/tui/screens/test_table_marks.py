@@ -1,0 +1,221 @@
+"""Marks, and acts on many jobs."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from tests.tui.frozen_queue import Still, deck_of, seen, settled
+from tests.tui.jobs_pilot import play, table, toasts, weighed
+from textual.pilot import Pilot
+
+from jobdeck import State
+from jobdeck.model.attempt_result import Completion
+from jobdeck_tui.screens.confirm_bulk import WeighScreen
+
+
+def test_r_retries_all_marked_jobs_at_once(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("G", "space", "k", "k", "space", "r")
+        await seen(pilot, lambda: few.queue.get(1).state is State.PENDING)
+        await settled(pilot)
+        assert not table(pilot).marks
+
+    play(few.app(), scene)
+    assert few.queue.get(1).state is State.PENDING
+    assert [few.queue.get(each).state for each in (2, 3)].count(State.PENDING) == 1
+
+
+def test_a_range_is_marked_from_the_newest_mark_to_the_cursor(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("j", "space", "j", "j", "ctrl+at")
+        await seen(pilot, lambda: len(table(pilot).marks.ids) >= 3)
+        assert table(pilot).marks.ids == {6, 5, 4, 3}
+
+    play(few.app(), scene)
+
+
+def test_deleting_asks_with_the_count_and_the_safe_answer_has_the_focus(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("j", "space", "space", "D")
+        await seen(pilot, lambda: weighed(pilot) is not None)
+        assert pilot.app.focused is not None
+        assert pilot.app.focused.id == "no"
+        await pilot.press("enter")
+        await settled(pilot)
+        assert few.queue.count() == 6
+        await pilot.press("D")
+        await seen(pilot, lambda: weighed(pilot) is not None)
+        await pilot.press("y")
+        await seen(pilot, lambda: few.queue.count() == 4)
+
+    play(few.app(), scene)
+
+
+def test_marks_do_not_outlive_the_filter_they_were_made_under(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("A")
+        assert table(pilot).marks.count(6) == 6
+        await pilot.press("slash", *"queue:mail", "enter")
+        await seen(pilot, lambda: table(pilot).total == 3)
+        assert not table(pilot).marks
+
+    play(few.app(), scene)
+
+
+def test_cancelling_very_many_asks_with_the_count(few: Still) -> None:
+    few.queue.enqueue_many([few.queue.draft("img.resize", {"path": str(n)}) for n in range(30)])
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("A", "x")
+        await seen(pilot, lambda: weighed(pilot) is not None)
+        await pilot.press("escape")
+        await settled(pilot)
+        assert few.queue.count("state:cancelled") == 0
+        await pilot.press("x")
+        await seen(pilot, lambda: weighed(pilot) is not None)
+        await pilot.press("y")
+        await seen(pilot, lambda: few.queue.count("state:cancelled") == 33)
+
+    play(few.app(), scene)
+
+
+def test_everything_that_matches_is_acted_on_as_one_act_and_z_takes_it_all_back(few: Still) -> None:
+    few.queue.enqueue_each("img.resize", [{"path": str(n)} for n in range(1200)])
+    few.queue.cancel(7)
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await seen(pilot, lambda: table(pilot).total == 1206)
+        await pilot.press("A", "x")
+        await seen(pilot, lambda: weighed(pilot) is not None)
+        found = weighed(pilot)
+        assert found.able == {State.PENDING: 1202}
+        assert found.refused == {State.FAILED: 3, State.CANCELLED: 1}
+        told = str(pilot.app.screen.query_one("#weighed").render())
+        assert "1,202 will be cancelled" in " ".join(told.split())
+        assert "✗ failed have ended" in " ".join(told.split())
+        await pilot.press("y")
+        await seen(pilot, lambda: few.queue.count("state:cancelled") == 1203)
+        await seen(pilot, lambda: any("1,202 jobs cancelled · z undoes" in each for each in toasts(pilot)))
+        assert not table(pilot).marks
+        await pilot.press("z")
+        await seen(pilot, lambda: few.queue.count("state:cancelled") == 1)
+
+    play(few.app(), scene)
+    acts = few.queue.journal()
+    assert (acts[0].n, acts[0].undone) == (1202, 1202)
+    assert len(acts) == 2
+
+
+def test_everything_marks_what_comes_too_and_a_job_can_be_taken_out_of_it(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("j", "A", "space")
+        assert table(pilot).marks.count(table(pilot).total) == 5
+        few.queue.enqueue("img.resize", {"path": "new"})
+        await seen(pilot, lambda: table(pilot).total == 7)
+        assert 7 in table(pilot).marks
+        assert 6 not in table(pilot).marks
+        await pilot.press("x")
+        await seen(pilot, lambda: weighed(pilot) is not None)
+        assert list(weighed(pilot).ids) == [4, 5, 7]
+        await pilot.press("y")
+        await seen(pilot, lambda: few.queue.count("state:cancelled") == 3)
+
+    play(few.app(), scene)
+    assert few.queue.get(6).state is State.PENDING
+
+
+def test_a_retry_of_everything_leaves_what_is_done_alone_unless_the_filter_says_so(few: Still) -> None:
+    few.store.complete_jobs([Completion(each, few.clock.now(), few.clock.now(), None) for each in few.claim(1)])
+    few.beat()
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await seen(pilot, lambda: deck_of(pilot).overview.counts.get(State.COMPLETED) == 1)
+        await pilot.press("A", "r")
+        await seen(pilot, lambda: weighed(pilot) is not None)
+        assert weighed(pilot).able == {State.FAILED: 3}
+        assert weighed(pilot).refused == {State.PENDING: 2, State.COMPLETED: 1}
+        assert "filter by state:completed" in str(pilot.app.screen.query_one("#weighed").render())
+        await pilot.press("escape", "slash", *"state:comp", "enter")
+        await seen(pilot, lambda: table(pilot).total == 1)
+        await pilot.press("A", "r")
+        await seen(pilot, lambda: weighed(pilot) is not None)
+        assert weighed(pilot).able == {State.COMPLETED: 1}
+
+    play(few.app(), scene)
+
+
+def test_what_cannot_be_done_to_any_of_them_is_said_and_cannot_be_answered_with_yes(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("slash", *"state:failed", "enter")
+        await seen(pilot, lambda: table(pilot).total == 3)
+        await pilot.press("A", "x")
+        await seen(pilot, lambda: weighed(pilot) is not None)
+        assert "nothing to do" in str(pilot.app.screen.query_one("#weighed").render())
+        await pilot.press("y")
+        assert isinstance(pilot.app.screen, WeighScreen)
+        await pilot.press("n")
+        assert not isinstance(pilot.app.screen, WeighScreen)
+
+    play(few.app(), scene)
+
+
+def test_a_long_act_tells_how_far_it_is_and_escape_stops_it(few: Still, monkeypatch: pytest.MonkeyPatch) -> None:
+    few.queue.enqueue_each("img.resize", [{"path": str(n)} for n in range(3000)])
+    go_on, begun = threading.Event(), threading.Event()
+    cancel = few.queue.cancel_many
+
+    def slowly(ids: Any, **how: Any) -> Any:
+        changes = cancel(ids, **how)
+        begun.set()
+        assert go_on.wait(20)
+        return changes
+
+    monkeypatch.setattr(few.queue, "cancel_many", slowly)
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await seen(pilot, lambda: table(pilot).total == 3006)
+        await pilot.press("A", "x")
+        await seen(pilot, lambda: weighed(pilot) is not None)
+        await pilot.press("y")
+        await seen(pilot, begun.is_set)
+        await pilot.press("z")  # while it is done it cannot be undone
+        await seen(pilot, lambda: any("Still cancelling 3,003 jobs" in each for each in toasts(pilot)))
+        await pilot.press("A", "r")
+        await seen(pilot, lambda: sum("Still cancelling 3,003 jobs" in each for each in toasts(pilot)) == 2)
+        await pilot.press("escape")
+        go_on.set()
+        await seen(pilot, lambda: any("Stopped after 500 of 3,003 jobs. 500 jobs cancelled" in each for each in toasts(pilot)))
+        assert few.queue.count("state:cancelled") == 500
+        progress = pilot.app.jobs_screen.query_one("#progress")  # type: ignore[attr-defined]
+        await seen(pilot, lambda: not progress.display)
+
+    play(few.app(), scene)
+    assert few.queue.journal()[0].n == 500
+
+
+def test_a_long_undo_is_told_and_holds_nothing_up(few: Still, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobdeck_tui.feed.feed._LONG", 2)
+    few.queue.cancel_many([4, 5, 6])
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("z")
+        await seen(pilot, lambda: "Undone: cancelled 3 jobs" in toasts(pilot))
+        assert few.queue.count("state:pending") == 3
+        await pilot.press("Z")
+        await seen(pilot, lambda: "Done again: cancelled 3 jobs" in toasts(pilot))
+        assert few.queue.count("state:cancelled") == 3
+
+    play(few.app(), scene)
+
+
+def test_the_marks_stay_when_the_order_changes_and_are_let_go_with_their_key(few: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("j", "space", "s", "S")
+        await settled(pilot)
+        assert table(pilot).marks.ids == {6}
+        await pilot.press("ctrl+backslash")
+        assert not table(pilot).marks
+
+    play(few.app(), scene)

@@ -1,0 +1,37 @@
+"""Every screen beside the jobs, opened by its digit: it shows its own, tells its keys, and leads back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.tui.frozen_queue import Still, seen
+from tests.tui.jobs_pilot import play
+from textual.pilot import Pilot
+
+from jobdeck_tui.screen_registry import ROOMS
+from jobdeck_tui.screens.help import HelpScreen
+from jobdeck_tui.screens.view_screen import RoomScreen
+
+SIZES = [(80, 24), (200, 60)]
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_each_screen_opens_by_its_digit_tells_its_keys_and_leads_back(still: Still, size: tuple[int, int]) -> None:
+    still.busy()
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        app: Any = pilot.app
+        for room in ROOMS:
+            app.action_room("queues")
+            await pilot.press(room.digit)
+            await seen(pilot, lambda room=room: isinstance(app.screen, RoomScreen) and room.name == app.screen.ROOM)
+            await seen(pilot, lambda: "LIVE" in app.screen.query_one("#header").render_line(0).text)
+            await pilot.press("question_mark")
+            await seen(pilot, lambda: isinstance(app.screen, HelpScreen))
+            assert len(app.screen.query_one("#help-text").render().plain.splitlines()) > 10
+            await pilot.press("escape")
+            await pilot.press("5")
+            await seen(pilot, lambda: app.screen is app.jobs_screen)
+
+    play(still.app(), scene, size)

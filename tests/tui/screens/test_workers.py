@@ -1,0 +1,405 @@
+"""The screen of workers: what it shows, what each of its keys does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.tui.frozen_queue import Still, deck_of, seen, settled, steps
+from tests.tui.screen_pilot import drawn, keys, open_room, play, table, text, told
+from textual.pilot import Pilot
+
+from jobdeck import Job, Queue, Registry, Settings, Stopping, WorkerInfo
+from jobdeck.model.attempt_result import Completion
+from jobdeck_tui.app import Cockpit
+from jobdeck_tui.feed.feed import Feed
+from jobdeck_tui.screens.job import JobScreen
+from jobdeck_tui.screens.jobs import JobsScreen
+from jobdeck_tui.screens.queues import QueuesScreen
+from jobdeck_tui.screens.workers import WorkersScreen
+from jobdeck_tui.text.worker_slots import Slots
+
+HERE = "web-1:4021:9f2c1a"
+ENDING = "web-2:4107:03be77"
+SILENT = "db-7:977:c0ffee"
+OLD = "db-7:31:0000aa"
+GONE = "lost:5:beef01"
+
+
+def report(still: Still, name: str, threads: int, *, up: float = 3600.0, **more: object) -> None:
+    host, pid, _ = name.split(":")
+    info = WorkerInfo(
+        id=name, host=host, pid=int(pid), threads=threads, started_at=still.clock.now() - up, heartbeat_at=0.0,
+        running=0, alive=True, **{"queues": (), "draining": False, "kinds": tuple(still.queue.registry.kinds), **more},
+    )  # fmt: skip
+    still.store.report_worker(info)
+
+
+def run(still: Still, worker: str, kind: str, **args: object) -> Job:
+    """A job that this worker runs."""
+    made = still.queue.enqueue(kind, args)
+    claimed = still.store.claim_jobs(worker, 1, kinds=[kind], queues=(), lease=60.0)
+    assert [job.id for job in claimed] == [made.id]
+    return claimed[0]
+
+
+def crew(still: Still) -> dict[str, Job]:
+    """A busy process, one that drains with a stuck thread, one that is silent with two jobs, an old silent one, a lost job."""
+    jobs = {}
+    report(still, OLD, 2, up=7200)
+    still.clock.advance(2000)
+    report(still, SILENT, 4, up=1800)
+    still.clock.advance(30)
+    run(still, GONE, "report.daily", day="2025-06-01")
+    jobs["silent"] = run(still, SILENT, "img.resize", path="uploads/31.jpg", width=1280)
+    run(still, SILENT, "img.resize", path="uploads/32.jpg", width=1280)
+    still.clock.advance(4)
+    jobs["stuck"] = run(still, ENDING, "webhook.post", url="https://legacy.example.com/in", event="order.paid")
+    still.queue.cancel(jobs["stuck"].id)
+    asked = still.clock.now() + 1
+    still.clock.advance(20)
+    jobs["slow"] = run(still, HERE, "img.resize", path="uploads/77.jpg", width=640)
+    still.clock.advance(11)
+    held = [(job.id, job.lease) for job in (jobs["stuck"], jobs["slow"]) if job.lease is not None]
+    still.store.heartbeat_jobs(held, 60.0)
+    report(
+        still, ENDING, 4, draining=True, stuck=1, processes=2, queues=("webhook", "mail"),
+        stopping=(Stopping(job_id=jobs["stuck"].id, kind="webhook.post", since=asked, why="cancelled"),),
+    )  # fmt: skip
+    still.clock.advance(3)
+    jobs["mail"] = run(still, HERE, "mail.send_receipt", order_id=70411, to="ann@example.org")
+    jobs["told"] = run(still, HERE, "report.daily", day="2025-06-14")
+    still.store.report_progress(jobs["told"].id, jobs["told"].lease or 0, 0.4)
+    still.clock.advance(2)
+    report(still, HERE, 6, up=5400)
+    still.clock.advance(1.5)
+    return jobs
+
+
+Compare = Callable[..., bool]
+sizes = pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)], ids=lambda size: f"{size[0]}x{size[1]}")
+
+
+def opened(*presses: str, rows: bool = True) -> Callable[[Pilot[Any]], Any]:
+    """Open the screen, press the keys, wait for what they bring."""
+
+    async def run(pilot: Pilot[Any]) -> None:
+        await steps()(pilot)
+        await open_room(pilot, "workers", rows=rows)
+        await pilot.press(*presses)
+        await settled(pilot)
+
+    return run
+
+
+# -- how it looks ---------------------------------------------------------------------------------
+
+
+@sizes
+def test_the_screen_of_a_crew(snap_compare: Compare, still: Still, size: tuple[int, int]) -> None:
+    crew(still)
+    assert snap_compare(still.app(), terminal_size=size, run_before=opened())
+
+
+@sizes
+def test_the_screen_without_any_worker(snap_compare: Compare, still: Still, size: tuple[int, int]) -> None:
+    assert snap_compare(still.app(), terminal_size=size, run_before=opened(rows=False))
+
+
+def test_a_stuck_slot_is_pointed_at(snap_compare: Compare, still: Still) -> None:
+    crew(still)
+    assert snap_compare(still.app(), terminal_size=(120, 40), run_before=opened(*["j"] * 6))
+
+
+def test_the_help_of_the_screen(snap_compare: Compare, still: Still) -> None:
+    crew(still)
+    assert snap_compare(still.app(), terminal_size=(120, 40), run_before=opened("question_mark"))
+
+
+# -- what it tells --------------------------------------------------------------------------------
+
+
+def test_each_process_and_what_it_runs_is_told(still: Still) -> None:
+    crew(still)
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await open_room(pilot, "workers")
+        lines = {line[2:].split("  ")[0].strip(): line for line in drawn(pilot)}
+        assert "3/6" in lines["● web-1:4021"]
+        assert "all queues · 4 kinds" in lines["● web-1:4021"]
+        assert "draining" in lines["● web-2:4107"]
+        assert "1 stuck" in lines["● web-2:4107"]
+        assert "silent for 34m · it ended without a word" in lines["✗ db-7:31"]
+        assert "its 2 jobs come back within 18s" in lines["✗ db-7:977"]
+        assert "gone · its job comes back in 18s" in lines["✗ lost:5"]
+        (stuck,) = (line for line in drawn(pilot) if "webhook.post" in line)
+        assert "stuck: asked to stop 36s ago (cancelled)" in stuck
+        (told_of,) = (line for line in drawn(pilot) if "report.daily" in line and "40%" in line)
+        assert "1/3" in told_of
+        assert "1 stuck" in str(table(pilot).border_title)
+
+    play(still.app(), scene, size=(160, 40))
+
+
+def test_where_no_worker_is_alive_lost_jobs_say_that_nobody_takes_them_back(still: Still) -> None:
+    report(still, SILENT, 2)
+    run(still, SILENT, "img.resize", path="a.jpg")
+    still.clock.advance(61)
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await open_room(pilot, "workers")
+        assert "no worker is alive to take it back" in drawn(pilot)[1]
+
+    play(still.app(), scene, size=(160, 40))
+
+
+def test_a_lease_bar_empties_as_the_lease_runs_out(still: Still) -> None:
+    report(still, HERE, 1)
+    run(still, HERE, "img.resize", path="a.jpg")
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await open_room(pilot, "workers")
+        full = drawn(pilot)[2]
+        assert full.count("━") == 8
+        still.clock.advance(45)
+        await seen(pilot, lambda: drawn(pilot)[2].count("━") == 2)
+        assert "15s" in drawn(pilot)[2]
+
+    play(still.app(), scene, size=(160, 40))
+
+
+def test_stuck_code_of_a_job_that_runs_elsewhere_is_told_too_and_opens_the_job(still: Still) -> None:
+    made = still.queue.enqueue("webhook.post", {"url": "https://a.example", "event": "x"})
+    lost = Stopping(job_id=made.id, kind="webhook.post", since=still.clock.now() - 90, why="lease lost")
+    report(still, HERE, 2, stuck=1, stopping=(lost,))
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await open_room(pilot, "workers")
+        (line,) = (each for each in drawn(pilot) if "webhook.post" in each)
+        assert "stuck: asked to stop 1m ago (lease lost) · the job is not its own any more" in line
+        await pilot.press("G", "x")
+        await told(pilot, "Choose a running job first")
+        await pilot.press("enter")
+        await seen(pilot, lambda: isinstance(pilot.app.screen, JobScreen) and pilot.app.screen.job_id == made.id)
+
+    play(still.app(), scene, size=(160, 40))
+
+
+def test_a_job_keeps_its_slot_until_it_ends_and_then_another_may_have_it(still: Still) -> None:
+    report(still, HERE, 4)
+    first, second = (run(still, HERE, "img.resize", path=f"{n}.jpg") for n in range(2))
+    slots = Slots()
+
+    def seats() -> list[int | None]:
+        (process,) = slots.seat(still.queue.overview())
+        return [job and job.id for job in process.slots]
+
+    assert seats() == [first.id, second.id]
+    still.store.complete_jobs([Completion(first, still.clock.now(), still.clock.now(), None)])
+    assert seats() == [None, second.id]
+    third, fourth = (run(still, HERE, "img.resize", path=f"{n}.jpg") for n in range(2, 4))
+    assert seats() == [third.id, second.id, fourth.id]
+    still.store.complete_jobs([Completion(each, still.clock.now(), still.clock.now(), None) for each in (third, fourth)])
+    (process,) = slots.seat(still.queue.overview())
+    assert ([job and job.id for job in process.slots], process.more_idle) == ([None, second.id, None], 1)
+
+
+def test_hostile_text_of_workers_and_jobs_stays_text(still: Still) -> None:
+    evil = "\x1b]0;x\x07[red]\u202e"
+    report(still, f"h{evil}:7:ab", 2, queues=(evil,), kinds=(evil,))
+    run(still, f"h{evil}:7:ab", "img.resize", path=evil)
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await open_room(pilot, "workers")
+        shown = "\n".join([*drawn(pilot), text(pilot, "#worker-facts")])
+        await pilot.press("j")
+        await seen(pilot, lambda: "img.resize" in text(pilot, "#worker-facts"))
+        shown += "\n".join([*drawn(pilot), text(pilot, "#worker-facts")])
+        assert r"h\x1b]0;x\x07[red]\u202e" in shown
+        assert not {"\x1b", "\x07", "\u202e"} & set(shown)
+
+    play(still.app(), scene, size=(160, 40))
+
+
+# -- what its keys do -----------------------------------------------------------------------------
+
+
+def test_enter_on_a_slot_opens_its_job_and_on_a_process_shows_its_jobs(still: Still) -> None:
+    jobs = crew(still)
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await open_room(pilot, "workers")
+        await pilot.press("j", "enter")
+        await seen(pilot, lambda: isinstance(pilot.app.screen, JobScreen))
+        assert pilot.app.screen.job_id == jobs["slow"].id  # type: ignore[attr-defined]
+        await pilot.press("escape", "k", "enter")
+        await seen(pilot, lambda: deck_of(pilot).page.view.filter == f'worker:"{HERE}"')
+        await seen(pilot, lambda: len(deck_of(pilot).page.ids) == 3)
+
+    play(still.app(), scene)
+
+
+def test_a_click_chooses_a_slot_and_a_second_one_opens_its_job(still: Still) -> None:
+    jobs = crew(still)
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await open_room(pilot, "workers")
+        await pilot.click("#workers-table", offset=(10, 3), times=2)
+        await seen(pilot, lambda: isinstance(pilot.app.screen, JobScreen))
+        assert pilot.app.screen.job_id == jobs["slow"].id  # type: ignore[attr-defined]
+
+    play(still.app(), scene)
+
+
+def test_x_asks_the_chosen_running_job_to_stop(still: Still) -> None:
+    jobs = crew(still)
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await open_room(pilot, "workers")
+        await pilot.press("x")
+        await told(pilot, "Choose a running job first")
+        await pilot.press("j", "x")
+        await seen(pilot, lambda: still.queue.get(jobs["slow"].id).cancelling)
+        await told(pilot, f"Job {jobs['slow'].id} asked to stop")
+        await seen(pilot, lambda: any("cancelling: its worker will hear" in line for line in drawn(pilot)))
+
+    play(still.app(), scene)
+    assert not still.queue.get(jobs["mail"].id).cancelling
+
+
+def test_x_does_not_hit_a_job_that_has_just_taken_the_place_of_the_chosen_one(still: Still) -> None:
+    report(still, HERE, 1)
+    first = run(still, HERE, "img.resize", path="1.jpg")
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await open_room(pilot, "workers")
+        await pilot.press("j")
+        await settled(pilot)
+        still.store.complete_jobs([Completion(first, still.clock.now(), still.clock.now(), None)])
+        second = run(still, HERE, "img.resize", path="2.jpg")
+        pilot.app.feed.refresh()  # type: ignore[attr-defined]
+        await seen(pilot, lambda: f" {second.id} img.resize" in drawn(pilot)[2])
+        await pilot.press("x")
+        await told(pilot, f"Another job has just ended here; press x again to stop job {second.id}")
+        assert not still.queue.get(second.id).cancelling
+        await pilot.press("x")
+        await seen(pilot, lambda: still.queue.get(second.id).cancelling)
+
+    play(still.app(), scene)
+
+
+def test_w_explains_the_chosen_job(still: Still) -> None:
+    jobs = crew(still)
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await open_room(pilot, "workers")
+        await pilot.press("w")
+        await told(pilot, "Choose a running job first")
+        await pilot.press("j", "w")
+        await seen(pilot, lambda: f"Job {jobs['slow'].id} runs" in getattr(pilot.app.screen, "told", ""))
+
+    play(still.app(), scene)
+
+
+def test_angle_brackets_resize_the_pool_of_this_cockpit(tmp_path: Path) -> None:
+    with Queue(settings=Settings(database=str(tmp_path / "jobs.db"), synchronous="OFF"), registry=Registry()) as queue:
+        app = Cockpit(lambda post: Feed(queue, post, threads=0), where="here")
+
+        def threads() -> list[int]:
+            return [worker.threads for worker in queue.workers()]
+
+        async def scene(pilot: Pilot[Any]) -> None:
+            await open_room(pilot, "workers", rows=False)
+            await pilot.press("greater_than_sign")
+            await seen(pilot, lambda: threads() == [1])
+            await pilot.press("greater_than_sign")
+            await seen(pilot, lambda: threads() == [2])
+            await seen(pilot, lambda: "this cockpit" in drawn(pilot)[1])
+            await seen(pilot, lambda: "this cockpit: 2 threads" in str(table(pilot).border_subtitle))
+            await pilot.press("less_than_sign")
+            await seen(pilot, lambda: threads() == [1])
+            await pilot.press("ctrl+q")
+
+        play(app, scene)
+
+
+def test_digits_escape_and_q_leave_and_the_cursor_is_where_it_was(still: Still) -> None:
+    crew(still)
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await open_room(pilot, "workers")
+        await pilot.press("j", "j")
+        chosen = table(pilot).key
+        for leave in ("escape", "q", "5"):
+            await pilot.press(leave)
+            await seen(pilot, lambda: isinstance(pilot.app.screen, JobsScreen))
+            await open_room(pilot, "workers")
+            assert table(pilot).key == chosen
+        await pilot.press("3")
+        await seen(pilot, lambda: isinstance(pilot.app.screen, QueuesScreen))
+        await pilot.press("4")
+        await seen(pilot, lambda: isinstance(pilot.app.screen, WorkersScreen))
+
+    play(still.app(), scene)
+
+
+def test_the_panel_of_workers_leads_to_their_screen(still: Still) -> None:
+    crew(still)
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("4", "4")
+        await seen(pilot, lambda: isinstance(pilot.app.screen, WorkersScreen))
+
+    play(still.app(), scene)
+
+
+def test_keys_of_the_table_and_of_the_facts_move(still: Still) -> None:
+    crew(still)
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await open_room(pilot, "workers")
+        rows = keys(pilot)
+        for key, at in (("G", -1), ("g", 0), ("pagedown", 10), ("pageup", 0), ("j", 1), ("k", 0), ("end", -1), ("home", 0)):
+            await pilot.press(key)
+            assert table(pilot).key == rows[at], key
+        await pilot.press("j", "tab")
+        view = pilot.app.screen.query_one("#worker-facts")
+        assert view.has_focus
+        await seen(pilot, lambda: view.max_scroll_y > 0)
+        await pilot.press("G")
+        assert view.scroll_offset.y == view.max_scroll_y
+        await pilot.press("g")
+        assert view.scroll_offset.y == 0
+
+    play(still.app(), scene, size=(80, 24))
+
+
+def test_a_readonly_cockpit_stops_nothing_and_keeps_its_threads(still: Still) -> None:
+    jobs = crew(still)
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await open_room(pilot, "workers")
+        await pilot.press("j")
+        for key in ("x", "less_than_sign", "greater_than_sign", "z", "Z"):
+            await pilot.press(key)
+        await told(pilot, "--readonly")
+        await settled(pilot)
+        assert deck_of(pilot).pool.threads == 0
+
+    play(still.app(readonly=True), scene)
+    assert not still.queue.get(jobs["slow"].id).cancelling
+
+
+def test_without_workers_it_says_how_to_start_one_and_its_keys_do_no_harm(still: Still) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await open_room(pilot, "workers", rows=False)
+        await seen(pilot, lambda: any("No worker runs." in line for line in drawn(pilot)))
+        assert any("starts a thread in this cockpit" in line for line in drawn(pilot))
+        await pilot.press("enter", "j", "k", "g", "G")
+        assert isinstance(pilot.app.screen, WorkersScreen)
+        await pilot.press("x")
+        await told(pilot, "Choose a running job first")
+
+    play(still.app(), scene)

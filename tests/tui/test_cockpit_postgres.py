@@ -1,0 +1,158 @@
+"""The cockpit of a queue on a server: it works as on a file, says when the server is away, and recovers by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import psycopg
+import pytest
+from tests.core.helpers import CLOSES, wait_until
+from tests.core.postgres import database_at, server
+from tests.tui.frozen_queue import registry, seen, settled
+from tests.tui.jobs_pilot import play, table, toasts
+from tests.tui.test_lost_database import header
+from textual.pilot import Pilot
+
+from jobdeck import Queue, Settings, State, StoreError
+from jobdeck_tui.app import Cockpit
+from jobdeck_tui.feed.feed import Feed
+from jobdeck_tui.launch import _title
+
+pytestmark = pytest.mark.postgres
+
+
+@pytest.fixture
+def where(tmp_path: Path) -> Iterator[str]:
+    yield database_at(tmp_path)
+    CLOSES["postgres"](tmp_path)
+
+
+@pytest.fixture
+def six(where: str) -> Iterator[Queue]:
+    with Queue(where, settings=Settings(), registry=registry(), random=Random(5)) as queue:
+        for n in range(6):
+            queue.enqueue("img.resize", {"path": f"{n}.jpg"})
+        yield queue
+
+
+def app(queue: Queue, *, threads: int = 0) -> Cockpit:
+    return Cockpit(
+        lambda post: Feed(queue, post, threads=threads, readonly=False), where=_title(queue.where), grace=20.0, readonly=False
+    )
+
+
+def drop(where: str) -> None:
+    with psycopg.connect(where, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+
+
+def test_acts_and_their_undoing_are_seen_at_once(six: Queue) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        assert table(pilot).total == 6
+        await pilot.press("j", "x")
+        await seen(pilot, lambda: six.count("state:cancelled") == 1)
+        await pilot.press("z")
+        await seen(pilot, lambda: six.count("state:pending") == 6)
+        await settled(pilot)
+
+    play(app(six), scene)
+
+
+def test_a_job_that_is_opened_shows_its_arguments(six: Queue) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("enter")
+        await seen(pilot, lambda: "5.jpg" in pilot.app.export_screenshot())
+
+    play(app(six), scene)
+
+
+@pytest.mark.parametrize("name", ["queues", "workers", "schedules", "errors", "metrics", "events", "timeline"])
+def test_every_screen_opens(six: Queue, name: str) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        pilot.app.action_room(name)  # type: ignore[attr-defined]
+        await seen(pilot, lambda: getattr(pilot.app.screen, "ROOM", "") == name)
+        await settled(pilot)
+        assert "LIVE" in header(pilot)
+        assert not [each for each in toasts(pilot) if "bug" in each]
+
+    play(app(six), scene)
+
+
+def test_a_server_that_is_away_is_said_and_waited_for(six: Queue) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("j", "j", "space")
+        await settled(pilot)
+        chosen, marks = table(pilot).chosen, set(table(pilot).marks.ids)
+        server().stop()
+        try:
+            await seen(pilot, lambda: "cannot be reached: No such file" in header(pilot))
+            assert "● STALE" in header(pilot)
+            assert "· retrying" in header(pilot)
+            assert "ctrl+n" not in header(pilot)
+            await pilot.press("ctrl+n")  # nothing is made anew
+            assert table(pilot).total == 6  # what was there is still shown
+        finally:
+            server().start()
+        await seen(pilot, lambda: "LIVE" in header(pilot), timeout=20)
+        assert (table(pilot).chosen, set(table(pilot).marks.ids)) == (chosen, marks)
+        assert six.count() == 6
+
+    play(app(six), scene, size=(160, 40))
+
+
+def test_its_worker_goes_on_after_the_server_was_away(where: str) -> None:
+    with Queue(where, settings=Settings(), registry=registry(), random=Random(5)) as queue:
+
+        def completed(job_id: int) -> bool:
+            try:
+                return queue.get(job_id).state is State.COMPLETED
+            except StoreError:
+                return False
+
+        async def scene(pilot: Pilot[Any]) -> None:
+            first = queue.enqueue("report.daily", {"day": "2025-06-01"})
+            await seen(pilot, lambda: completed(first.id))
+            server().restart()
+            wait_until(lambda: queue_answers(queue))
+            second = queue.enqueue("report.daily", {"day": "2025-06-02"})
+            await seen(pilot, lambda: completed(second.id), timeout=20)
+            await seen(pilot, lambda: "LIVE" in header(pilot), timeout=20)
+
+        play(app(queue, threads=2), scene)
+
+
+def queue_answers(queue: Queue) -> bool:
+    try:
+        queue.count()
+    except StoreError:
+        return False
+    return True
+
+
+def test_ctrl_n_makes_a_new_queue_where_the_tables_are_gone(six: Queue, where: str) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        drop(where)
+        await seen(pilot, lambda: "holds no queue any more" in header(pilot))
+        assert "ctrl+n makes a new one" in header(pilot)
+        await pilot.press("ctrl+n")
+        await seen(pilot, lambda: "LIVE" in header(pilot))
+        assert table(pilot).total == 0
+        assert any("another database now, with 0 jobs" in each for each in toasts(pilot))
+
+    play(app(six), scene, size=(160, 40))
+
+
+@pytest.mark.parametrize(
+    ("where", "title"),
+    [
+        ("postgresql://me@db.example.org/jobs?sslmode=require", "me@db.example.org/jobs"),
+        ("postgres://db/jobs", "db/jobs"),
+        ("sqlite:////var/jobs.db", "sqlite:////var/jobs.db"),
+        ("/var/jobs.db", "/var/jobs.db"),
+    ],
+)
+def test_the_title_tells_queues_apart_and_is_short(where: str, title: str) -> None:
+    assert _title(where) == title

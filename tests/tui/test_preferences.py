@@ -1,0 +1,37 @@
+"""What is remembered from one session to the next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jobdeck_tui.preferences import Remembered
+
+
+def test_what_was_put_is_there_in_the_next_session(tmp_path: Path) -> None:
+    file = tmp_path / "config" / "cockpit.json"
+    Remembered(file).put("theme", "jobdeck-light")
+    assert Remembered(file).get("theme", "jobdeck-dark") == "jobdeck-light"
+    assert [each.name for each in file.parent.iterdir()] == ["cockpit.json"]
+
+
+def test_a_value_of_another_type_is_as_good_as_none(tmp_path: Path) -> None:
+    remembered = Remembered(tmp_path / "cockpit.json")
+    remembered.put("columns", "state,id")
+    assert remembered.get("columns", ["state"]) == ["state"]
+
+
+def test_a_damaged_file_means_the_defaults_and_can_be_written_again(tmp_path: Path) -> None:
+    file = tmp_path / "cockpit.json"
+    for damage in ("{", "[1, 2]", "\0\0\0"):
+        file.write_text(damage)
+        remembered = Remembered(file)
+        assert remembered.get("theme", "jobdeck-dark") == "jobdeck-dark"
+    remembered.put("theme", "x")
+    assert Remembered(file).get("theme", "") == "x"
+
+
+def test_a_folder_that_cannot_be_made_costs_nothing_but_the_memory(tmp_path: Path) -> None:
+    (tmp_path / "config").write_text("a file where the folder would be")
+    remembered = Remembered(tmp_path / "config" / "cockpit.json")
+    remembered.put("theme", "x")
+    assert remembered.get("theme", "") == "x"

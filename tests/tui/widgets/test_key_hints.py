@@ -1,0 +1,56 @@
+"""The mouse on the line of hints: each does what its key does."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from tests.tui.frozen_queue import Still, seen, settled, steps
+from textual.pilot import Pilot
+
+from jobdeck_tui.screen_registry import ROOMS
+from jobdeck_tui.widgets.chrome.key_hints import Hints
+
+
+def hints(pilot: Pilot[Any]) -> Hints:
+    return pilot.app.screen.query_one(Hints)
+
+
+def test_every_hint_of_every_screen_is_clicked_and_does_its_action(still: Still) -> None:
+    still.busy()
+    app = still.app(readonly=True)
+    pressed: list[str] = []
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        ways: dict[str, tuple[str, ...]] = {"jobs": ("j",), "job": ("G", "enter"), "log": ("exclamation_mark",)}
+        ways |= {room.name: (room.digit, room.digit) for room in ROOMS}
+        for name, keys in ways.items():
+            await pilot.press(*keys)
+            await settled(pilot)
+            line = hints(pilot)
+            real = app.run_action
+
+            async def note(action: Any, *args: Any, **more: Any) -> bool:
+                pressed.append(str(action))
+                return True
+
+            places = [*line._places]
+            assert places, name
+            app.run_action = note  # type: ignore[method-assign]
+            for begin, _, action in places:
+                pressed.clear()
+                await pilot.click(line, offset=(begin, 0))
+                await seen(pilot, lambda action=action: action in pressed)
+            app.run_action = real  # type: ignore[method-assign]
+            while len(app.screen_stack) > 1:
+                app.pop_screen()
+                await pilot.pause()
+            await pilot.press("escape", "escape")
+
+    async def run() -> None:
+        async with app.run_test(size=(160, 40)) as pilot:
+            await steps()(pilot)
+            await scene(pilot)
+        app.feed.end()
+
+    asyncio.run(run())

@@ -1,0 +1,30 @@
+"""Marks, without a screen."""
+
+from __future__ import annotations
+
+from jobdeck_tui.widgets.table.marks import Marks
+
+
+def test_everything_is_marked_without_a_list_of_it() -> None:
+    marks = Marks()
+    marks.add([1, 2])
+    marks.add_all()
+    assert 10**12 in marks
+    assert (marks.count(1_000_000), len(marks.ids)) == (1_000_000, 0)
+    marks.toggle(7)
+    assert (7 in marks, marks.count(1_000_000)) == (False, 999_999)
+    marks.add([7])
+    assert 7 in marks
+    chosen = marks.selection("queue:mail", "failed")
+    assert (chosen.everything, chosen.ids) == (True, ())
+    assert chosen.told == "everything that matches queue:mail state:failed"
+    marks.clear()
+    assert not marks
+    assert marks.selection("", "all").ids == ()
+
+
+def test_marks_of_jobs_that_are_gone_are_dropped() -> None:
+    marks = Marks()
+    marks.add([1, 2, 3])
+    marks.keep({2, 9})
+    assert marks.selection("", "all").ids == (2,)

@@ -1,0 +1,158 @@
+"""How the cockpit looks: the theme a person has chosen, no colour where none is wanted, ASCII where there is nothing else.
+
+In order of weight: what the command line says, the environment (`JOBDECK_THEME`, `JOBDECK_ASCII`, `NO_COLOR`), what was
+chosen in an earlier session, and what the terminal can do.
+"""
+
+from __future__ import annotations
+
+import locale
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from textual.app import App, SystemCommand
+from textual.filter import LineFilter, Monochrome, NoColor
+
+from .preferences import Remembered
+from .terminal.line_filters import Ascii, Uncoloured
+from .text.ascii import plain
+from .text.sanitize import safe
+from .theme import FALLBACKS, MONO, SCHEMES
+
+DEFAULT = "dark"
+_YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+
+
+class Appearance(App[int]):
+    """The app's looks, and the commands that change them."""
+
+    remembered: Remembered
+    keymap: Mapping[str, str]
+    """The keys that a person has given to bindings, by their ids."""
+
+    def __init__(
+        self, *, remembered: Remembered | None = None, scheme: str | None = None, ascii_only: bool | None = None
+    ) -> None:
+        """Put on the looks.
+
+        Args:
+            remembered: what earlier sessions have left; without it nothing outlives this one.
+            scheme: a name of `SCHEMES`; what was remembered when `None`.
+            ascii_only: draw in ASCII only; what was remembered when `None`.
+        """
+        super().__init__()
+        self.remembered = remembered or Remembered()
+        self.keymap = {}
+        self.uncoloured = bool(os.environ.get("NO_COLOR"))
+        # Textual's own monochrome turns colours into greys; here none is sent at all.
+        self.no_color = False
+        for each in (*(known.theme for known in SCHEMES.values()), MONO):
+            self.register_theme(each)
+        chosen = scheme or self.remembered.get("theme", DEFAULT)
+        self.scheme = chosen if chosen in SCHEMES else DEFAULT
+        """The name of the theme that was chosen."""
+        self.ascii_only = self.remembered.get("ascii", False) if ascii_only is None else ascii_only
+        self._ascii, self._uncoloured = Ascii(), Uncoloured()
+        self.theme = MONO.name if self.uncoloured else SCHEMES[self.scheme].theme.name
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return dict(FALLBACKS)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        filters = [each for each in super().get_line_filters() if not isinstance(each, (Monochrome, NoColor))]
+        if self.uncoloured:
+            filters.append(self._uncoloured)
+        else:
+            filters += next((each.filters for each in SCHEMES.values() if each.theme.name == self.theme), ())
+        return [*filters, self._ascii] if self.ascii_only else filters
+
+    def worded(self, text: str) -> str:
+        """Running text as this terminal can show it."""
+        return plain(text) if self.ascii_only else text
+
+    def tell(self, text: str, *, failed: bool = False) -> None:
+        """Show a toast. The text may come from anywhere."""
+        shown = self.worded(safe(text))
+        self.notify(shown, severity="warning" if failed else "information", timeout=6 if failed else 3, markup=False)
+
+    def wear(self, scheme: str) -> None:
+        """Put on another theme, and remember it."""
+        if self.uncoloured:
+            self.tell("NO_COLOR is set: there are no colours to choose until it is unset", failed=True)
+            return
+        self.scheme = scheme
+        self.theme = SCHEMES[scheme].theme.name
+        self.remembered.put("theme", scheme)
+
+    def action_next_theme(self) -> None:
+        """Put on the next theme."""
+        names = [*SCHEMES]
+        self.wear(names[(names.index(self.scheme) + 1) % len(names)])
+        if not self.uncoloured:
+            self.tell(f"Theme {self.scheme}: {SCHEMES[self.scheme].told[:1].lower()}{SCHEMES[self.scheme].told[1:]}")
+
+    def action_toggle_ascii(self) -> None:
+        """Draw in ASCII only, or with every character again; remember it."""
+        self.ascii_only = not self.ascii_only
+        self.remembered.put("ascii", self.ascii_only)
+        self.refresh_css(animate=False)
+        self.tell("Drawn in ASCII only" if self.ascii_only else "Drawn with every character")
+
+    def look_commands(self) -> Iterable[SystemCommand]:
+        """The palette's commands of this kind."""
+        if not self.uncoloured:
+            for name, scheme in SCHEMES.items():
+                if name != self.scheme:
+                    yield SystemCommand(f"Theme: {name}", scheme.told, self._wearer(name))
+        now = "Use every character" if self.ascii_only else "Use ASCII only"
+        yield SystemCommand(now, "For terminals and fonts without frames, glyphs and braille", self.action_toggle_ascii)
+
+    def _wearer(self, name: str) -> Callable[[], None]:
+        return lambda: self.wear(name)
+
+
+def scheme_of(environ: Mapping[str, str]) -> str | None:
+    """The theme that the environment asks for.
+
+    Raises:
+        ValueError: there are none of that name.
+    """
+    name = environ.get("JOBDECK_THEME", "").strip().lower()
+    if name and name not in SCHEMES:
+        raise ValueError(f"JOBDECK_THEME is {name!r}: it must be one of {', '.join(SCHEMES)}")
+    return name or None
+
+
+def ascii_of(environ: Mapping[str, str], remembered: Remembered, encoding: str | None = None) -> bool:
+    """Whether to draw in ASCII only: as the environment says, as was chosen before, or as the terminal's encoding demands.
+
+    Args:
+        environ: the environment.
+        remembered: what was chosen before.
+        encoding: the terminal's; the locale's when `None`.
+
+    Raises:
+        ValueError: the environment says neither yes nor no.
+    """
+    said = environ.get("JOBDECK_ASCII", "").strip().lower()
+    if said in _YES:
+        return True
+    if said and said not in _NO:
+        raise ValueError(f"JOBDECK_ASCII is {said!r}: it must be 1 or 0")
+    if encoding is None:
+        encoding = str(getattr(sys.__stdout__, "encoding", "") or locale.getpreferredencoding(False))
+    if "utf" not in encoding.lower().replace("-", ""):
+        return True  # whatever was chosen: anything else would be other signs there, and perhaps control characters
+    return False if said else remembered.get("ascii", False)
+
+
+def only_ascii(app: App[Any]) -> bool:
+    """Whether the app is drawn in ASCII only."""
+    return isinstance(app, Appearance) and app.ascii_only
+
+
+def spelled(app: App[Any], text: str) -> str:
+    """Running text as the app's terminal can show it."""
+    return app.worded(text) if isinstance(app, Appearance) else text

@@ -1,0 +1,127 @@
+"""What the shell completes: kinds, queues, job ids and filters. A queue that cannot be read completes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from .common import Front
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from jobdeck import Queue
+
+_SHOWN = 50
+_TERMS = (
+    "state:", "queue:", "kind:", "tag:", "args.", "error:", "exception:", "place:", "reason:", "age<", "run>", "wait>",
+    "priority>", "attempt>", "crashes>", "batch:", "unique:", "worker:",
+)  # fmt: skip
+
+
+def _items(pairs: Iterator[tuple[str, str]], incomplete: str) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    from ..text.sanitize import safe
+
+    found = []
+    try:
+        for value, help in pairs:
+            # Kinds and queues come from jobs; one that would break the shell's line is left out.
+            if value.startswith(incomplete) and value.isprintable() and " " not in value:
+                found.append(CompletionItem(value, help=safe(help)))
+    except Exception:  # half a word is no place for an error message
+        return found
+    return found
+
+
+def _queue(ctx: click.Context) -> Queue:
+    return ctx.ensure_object(Front).open(must_exist=True)
+
+
+def complete_kinds(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Kinds, with what they do."""
+
+    def kinds() -> Iterator[tuple[str, str]]:
+        from jobdeck import REGISTRY
+
+        ctx.ensure_object(Front).load_kinds()
+        for name in REGISTRY.kinds:
+            yield name, REGISTRY.get(name).describe().doc
+
+    return _items(kinds(), incomplete)
+
+
+def complete_queues(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Queues, with their depth."""
+
+    def queues() -> Iterator[tuple[str, str]]:
+        from ..text.format import limits_text
+
+        with _queue(ctx) as queue:
+            for each in queue.queues():
+                limited = limits_text(each.limits)
+                told = [f"{each.pending:,} pending", *["paused"] * each.paused, *[limited] * bool(limited)]
+                yield each.name, ", ".join(told)
+
+    return _items(queues(), incomplete)
+
+
+def complete_finals(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Final states, the last of those that a comma separates."""
+    from jobdeck import FINAL
+
+    before, comma, _ = incomplete.rpartition(",")
+    return _items(((f"{before}{comma}{state}", "") for state in sorted(FINAL)), incomplete)
+
+
+def complete_schedules(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Schedules, with their time."""
+
+    def schedules() -> Iterator[tuple[str, str]]:
+        with _queue(ctx) as queue:
+            for each in queue.schedules.list():
+                yield each.name, f"{each.cron} {each.kind}{', paused' if each.paused else ''}"
+
+    return _items(schedules(), incomplete)
+
+
+def complete_zones(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Time zones that the machine knows."""
+    from zoneinfo import available_timezones
+
+    return _items(((zone, "") for zone in ["local", *sorted(available_timezones())]), incomplete)
+
+
+def complete_jobs(*states: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+    """Ids of the newest jobs in one of the states, or in any."""
+
+    def jobs(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        def found() -> Iterator[tuple[str, str]]:
+            with _queue(ctx) as queue:
+                for job in queue.list(f"state:{','.join(states)}" if states else "", limit=_SHOWN):
+                    yield str(job.id), f"{job.state} {job.kind}"
+
+        return _items(found(), incomplete)
+
+    return jobs
+
+
+def complete_filter(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Terms of the filter language; the values of states, queues and kinds."""
+    from jobdeck import Reason, State
+
+    field, colon, _ = incomplete.partition(":")
+    if not colon:
+        return _items(((each, "") for each in _TERMS), incomplete)
+    if field == "state":
+        return _items(((f"state:{each}", "") for each in State), incomplete)
+    if field == "reason":
+        return _items(((f"reason:{each.replace(' ', '-')}", "") for each in Reason), incomplete)
+    values = {"queue": complete_queues, "kind": complete_kinds}.get(field)
+    if values is None:
+        return []
+    found = values(ctx, parameter, incomplete[len(field) + 1 :])
+    return _items(((f"{field}:{item.value}", item.help or "") for item in found), incomplete)

@@ -1,0 +1,245 @@
+"""`jobdeck cancel`, `retry`, `delete` and `priority`: acts on jobs named by id, or on all that match a filter."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from jobdeck import Changes, Condition, Operation, Queue, State, Term, allows, parse
+
+from ..text.priority import read_priority
+from .common import Front, Verb, complain
+from .completers import complete_filter, complete_jobs
+from .output import count_of, print_json
+
+F = TypeVar("F", bound=Callable[..., Any])
+Act = Callable[[Queue, Sequence[int], int | None], Changes]
+"""Changes some of the jobs, as part of the act in the journal that it is given, if any."""
+
+_STEP = 500
+"""Jobs changed in one transaction: workers write in between."""
+_JOB_ID = click.IntRange(1, 2**63 - 1)
+
+#: Operation → what was done, in the past tense, and in the present.
+_WORDS = {
+    Operation.CANCEL: ("Cancelled", "cancel"),
+    Operation.RETRY: ("Retried", "retry"),
+    Operation.DELETE: ("Deleted", "delete"),
+    Operation.REPRIORITISE: ("Reprioritised", "reprioritise"),
+}
+
+
+def _chosen(*states: str) -> Callable[[F], F]:
+    def add(function: F) -> F:
+        for option in (
+            click.option("--dry-run", is_flag=True, help="Only say how many jobs it would be."),
+            click.option(
+                "--where",
+                metavar="FILTER",
+                shell_complete=complete_filter,
+                help="All jobs that match, see `jobdeck list --help`.",
+            ),
+            click.argument("ids", metavar="[ID]...", nargs=-1, type=_JOB_ID, shell_complete=complete_jobs(*states)),
+        ):
+            function = option(function)
+        return function
+
+    return add
+
+
+@click.command(
+    "cancel",
+    cls=Verb,
+    epilog="""\b
+Examples:
+  jobdeck cancel 42 43
+  jobdeck cancel --where 'queue:mail state:pending' --dry-run
+  jobdeck cancel --where 'queue:mail state:pending'
+""",
+)
+@_chosen("pending", "running", "scheduled", "retrying", "waiting")
+@click.pass_obj
+def cancel_command(front: Front, ids: Sequence[int], where: str | None, dry_run: bool) -> int:
+    """Cancel jobs: queued ones at once, running ones as soon as their code has stopped."""
+    return _act(front, Operation.CANCEL, lambda queue, some, act: queue.cancel_many(some, act=act), ids, where, dry_run=dry_run)
+
+
+@click.command(
+    "retry",
+    cls=Verb,
+    epilog="""\b
+Examples:
+  jobdeck retry 42
+  jobdeck retry --where 'state:failed age<1d' --dry-run
+  jobdeck retry --where 'state:failed error:Timeout'
+  jobdeck retry --where 'state:failed exception:TimeoutError place:*/mail.py:*'
+""",
+)
+@_chosen("failed", "cancelled", "retrying")
+@click.pass_obj
+def retry_command(front: Front, ids: Sequence[int], where: str | None, dry_run: bool) -> int:
+    """Run jobs again, or run now what is due later.
+
+    --where retries completed jobs only if it says state:completed.
+    """
+    return _act(front, Operation.RETRY, lambda queue, some, act: queue.retry_many(some, act=act), ids, where, dry_run=dry_run)
+
+
+@click.command(
+    "delete",
+    cls=Verb,
+    epilog="""\b
+Examples:
+  jobdeck delete 42
+  jobdeck delete --where 'state:completed age>30d' --dry-run
+  jobdeck delete --where 'state:cancelled' --yes
+""",
+)
+@_chosen("completed", "failed", "cancelled")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def delete_command(front: Front, ids: Sequence[int], where: str | None, dry_run: bool, yes: bool) -> int:
+    """Remove jobs that are not running, with their attempts and logs.
+
+    --where asks first, on a terminal. `jobdeck undo` brings them back, each with the newest part of its log.
+    """
+    ask = where is not None and not yes and sys.stdin.isatty()
+    return _act(
+        front, Operation.DELETE, lambda queue, some, act: queue.delete_many(some, act=act), ids, where, dry_run=dry_run, ask=ask
+    )
+
+
+@click.command(
+    "priority",
+    cls=Verb,
+    epilog="""\b
+Examples:
+  jobdeck priority 10 42 43        set it to 10
+  jobdeck priority +5 42           five more than before
+  jobdeck priority -5 42           five less than before
+  jobdeck priority =-5 42          set it to -5
+  jobdeck priority 10 --where 'queue:mail state:pending'
+""",
+)
+@click.argument("n", metavar="N|+N|-N|=N")
+@_chosen("pending", "scheduled", "retrying", "waiting")
+@click.pass_obj
+def priority_command(front: Front, n: str, ids: Sequence[int], where: str | None, dry_run: bool) -> int:
+    """Set the priority of queued jobs, or add to it. Larger runs first."""
+    priority, relative = read_priority(n)
+
+    def change(queue: Queue, some: Sequence[int], act: int | None) -> Changes:
+        return queue.reprioritise_many(some, priority, relative=relative, act=act)
+
+    return _act(front, Operation.REPRIORITISE, change, ids, where, dry_run=dry_run)
+
+
+def _act(
+    front: Front, operation: Operation, act: Act, ids: Sequence[int], where: str | None, *, dry_run: bool, ask: bool = False
+) -> int:
+    if bool(ids) == (where is not None):
+        raise click.UsageError("name jobs by ID, or all that match with --where; one of the two")
+    if where is not None and not where.strip():
+        raise click.UsageError("--where needs a filter; --where 'id>0' means every job")
+    past, present = _WORDS[operation]
+    with front.open(must_exist=True, changes=not dry_run) as queue:
+        if where is not None:
+            chosen: Sequence[int] = queue.ids(where_allowed(operation, where), descending=False)
+        else:
+            chosen = [*dict.fromkeys(ids)]
+        if dry_run:
+            able, refused = _weighed(queue, operation, chosen) if where is None else (chosen, {})
+            _tell_refused(refused)
+            if front.json:
+                print_json({"operation": str(operation), "dry_run": True, "count": len(able), "ids": [*able]})
+            else:
+                click.echo(f"Would {present} {count_of(len(able))}.")
+            return 1 if refused else 0
+        if ask and chosen and not click.confirm(f"Delete {count_of(len(chosen))} with their attempts and logs?", err=True):
+            complain("Nothing was deleted.")
+            return 1
+        done, refused, children, journaled = _in_steps(queue, act, chosen)
+        stopping = _stopping(queue, done) if operation is Operation.CANCEL else []
+    if where is None:
+        _tell_refused(refused)
+    if front.json:
+        print_json(
+            {
+                "operation": str(operation),
+                "act": journaled,
+                "children": children,
+                "count": len(done),
+                "ids": done,
+                "refused": {str(job_id): sentence for job_id, sentence in refused.items()},
+            }
+            | ({"stopping": stopping} if operation is Operation.CANCEL else {})
+        )
+    elif done or where is not None:
+        click.echo(_sentence(past, len(done), len(stopping)))
+        if children:
+            click.echo(f"Cancelled {count_of(children)} that waited.")
+    # What a filter found and has changed state meanwhile is not a failure of the command.
+    return 1 if refused and where is None else 0
+
+
+def _sentence(past: str, done: int, stopping: int) -> str:
+    if not stopping:
+        return f"{past} {count_of(done)}."
+    asked = f"{count_of(stopping, 'running job')} asked to stop"
+    return f"{asked}." if done == stopping else f"{past} {count_of(done - stopping)}; {asked}."
+
+
+def where_allowed(operation: Operation, where: str) -> Condition:
+    """The filter, narrowed to the states in which the operation is allowed."""
+    condition = parse(where)
+    states = [state for state in State if allows(operation, state)]
+    if operation is Operation.RETRY and not any(term.field == "state" for term in condition.terms):
+        states.remove(State.COMPLETED)  # what has been done is done again only if that was said
+    return condition.and_(Term("state", ":", tuple(str(state) for state in states)))
+
+
+def _in_steps(queue: Queue, act: Act, ids: Sequence[int]) -> tuple[list[int], dict[int, str], int, int | None]:
+    """Act in several transactions, of which the journal makes one act: done, refused, children, and the act's id."""
+    done: list[int] = []
+    refused: dict[int, str] = {}
+    children = 0
+    journaled: int | None = None
+    for start in range(0, len(ids), _STEP):
+        changes = act(queue, [*ids[start : start + _STEP]], journaled)
+        done.extend(changes.done)
+        refused.update((job_id, str(problem)) for job_id, problem in changes.refused.items())
+        children += changes.children
+        journaled = changes.act or journaled
+    return done, refused, children, journaled
+
+
+def _weighed(queue: Queue, operation: Operation, ids: Sequence[int]) -> tuple[list[int], dict[int, str]]:
+    """Which of the jobs the operation would be done to, and why not to the others."""
+    from jobdeck import JobNotFound, WrongState
+
+    found = {job.id: job for job in queue.get_many(ids)}
+    refused: dict[int, str] = {}
+    for job_id in ids:
+        if job_id not in found:
+            refused[job_id] = str(JobNotFound(job_id))
+        elif not allows(operation, found[job_id].state):
+            refused[job_id] = str(WrongState(job_id, operation, found[job_id].state))
+    return [job_id for job_id in ids if job_id not in refused], refused
+
+
+def _stopping(queue: Queue, ids: Sequence[int]) -> list[int]:
+    """Those of the cancelled jobs whose code still runs."""
+    return [
+        job.id
+        for start in range(0, len(ids), _STEP)
+        for job in queue.get_many(ids[start : start + _STEP])
+        if job.state is State.RUNNING
+    ]
+
+
+def _tell_refused(refused: dict[int, str]) -> None:
+    for sentence in refused.values():
+        complain(sentence)

@@ -1,0 +1,164 @@
+"""`jobdeck list`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import click
+
+from jobdeck import Job, Queue, State
+
+from ..text.format import COLOURS, age, duration
+from .common import Front, Verb
+from .completers import complete_filter
+from .json_documents import args_of, full_document
+from .output import MISSING, columns, dim, on_terminal, print_json, state_text
+from .table import Cell, Column, cell, print_table
+
+SORTS = (
+    *("id", "state", "kind", "queue", "priority", "attempt", "age", "took", "error"),
+    *("due", "started", "finished", "wait", "worker", "tags", "unique", "batch", "progress", "args"),
+)
+_PAGE = 500
+_SUMMARY = 300
+
+HEADS = (
+    Column("STATE"),
+    Column("ID", right=True),
+    Column("KIND", least=16),
+    Column("QUEUE", least=10, drop=4),
+    Column("PRI", right=True, drop=6),
+    Column("TRY", right=True, drop=2),
+    Column("AGE", right=True, drop=1),
+    Column("TOOK", right=True, drop=5),
+    Column("DETAIL", least=18, drop=3),
+)
+
+
+@click.command(
+    "list",
+    cls=Verb,
+    epilog="""\b
+Examples:
+  jobdeck list
+  jobdeck list state:failed queue:mail
+  jobdeck list 'kind:send* age<1h -tag:test'
+  jobdeck list args.user.id:42
+  jobdeck list --sort took --limit 10 state:completed
+  jobdeck list --json --limit 0 state:failed | jq -r '.id'
+  jobdeck list --json kind:shell | jq '{id, exit_code, stderr}'
+
+\b
+Filter terms must all hold; a comma means or, - in front means not, * matches any text:
+  state: queue: kind: tag: worker: error: exception: place: reason: unique: args.NAME:
+  id: priority: attempt: crashes: batch: age: run: wait:    these also take < <= > >=
+  Other words are searched everywhere. `exception` is the type of the newest error, `place` the line that
+  raised it: place:"*/mail.py:88 send". `wait` is from when it was due to its start; `reason` says why it
+  ended: exhausted, given-up, timed-out, crashed, expired, parent.
+""",
+)
+@click.argument("filter", nargs=-1, shell_complete=complete_filter)
+@click.option("--limit", type=click.IntRange(0), default=50, show_default=True, metavar="N", help="How many; 0 for all.")
+@click.option(
+    "--sort",
+    type=click.Choice(SORTS),
+    default="id",
+    show_default=True,
+    metavar="COLUMN",
+    help=f"What to sort by, largest first, of age newest first: {', '.join(SORTS)}.",
+)
+@click.option("--reverse", is_flag=True, help="Smallest first.")
+@click.pass_obj
+def list_command(front: Front, filter: Sequence[str], limit: int, sort: str, reverse: bool) -> None:
+    """List jobs, the newest first: all, or those that match a filter.
+
+    With --json each job is one line with every field, its attempts, and of commands also exit_code and the
+    end of stdout and stderr.
+    """
+    words = " ".join(filter)
+    with front.open(must_exist=True) as queue:
+        jobs = _jobs(queue, words, limit, sort, descending=not reverse)
+        if front.json:
+            for job in jobs:
+                print_json(full_document(queue, job))
+            return
+        shown = [*jobs]
+        if shown:
+            now = queue.clock.now()
+            print_table(HEADS, [row(job, now) for job in shown], fit=columns())
+        if on_terminal():
+            _print_rest(len(shown), queue.count(words), words)
+
+
+def _jobs(queue: Queue, words: str, limit: int, sort: str, *, descending: bool) -> Iterator[Job]:
+    if 0 < limit <= _PAGE:
+        yield from queue.list(words, limit=limit, sort=sort, descending=descending)
+        return
+    ids = queue.ids(words, sort=sort, descending=descending)[: limit or None]
+    for start in range(0, len(ids), _PAGE):
+        yield from queue.get_many(ids[start : start + _PAGE].tolist())
+
+
+def _print_rest(shown: int, total: int, words: str) -> None:
+    if not total:
+        click.echo("No job matches." if words else "There are no jobs.")
+    elif shown < total:
+        click.echo(dim(f"{shown:,} of {total:,}; --limit 0 shows all."))
+
+
+def row(job: Job, now: float) -> list[Cell]:
+    """A job as a row of the table."""
+    took = MISSING
+    if job.started_at is not None and job.state is not State.PENDING:
+        end = job.finished_at if job.finished_at is not None else now if job.state is State.RUNNING else None
+        took = MISSING if end is None else duration(end - job.started_at)
+    colour = COLOURS[job.state]
+    return [
+        cell(state_text(job.state, cancelling=job.cancelling), colour),
+        cell(job.id),
+        cell(job.kind),
+        cell(job.queue),
+        cell(job.priority),
+        cell(f"{job.attempt}/{job.max_attempts}"),
+        cell(age(now - job.created_at)),
+        cell(took),
+        cell(*_details(job, now)),
+    ]
+
+
+def _details(job: Job, now: float) -> tuple[str, str | None]:
+    """What is most worth knowing of a job in one line: its newest error, or what it was asked to do."""
+    if job.error and job.state is not State.COMPLETED:
+        due = f" · next in {age(job.scheduled_at - now)}" if job.state is State.RETRYING else ""
+        return job.error[:_SUMMARY] + due, "red" if job.state is State.FAILED else None
+    text = summary(job)
+    if job.state is State.SCHEDULED:
+        text = f"due in {age(job.scheduled_at - now)} · {text}"
+    elif job.state is State.RUNNING and job.progress is not None:
+        text = f"{job.progress:.0%} · {text}"
+    return text, None
+
+
+def summary(job: Job) -> str:
+    """The arguments in one line; of a command, the command as it would be typed."""
+    args = args_of(job)
+    if not isinstance(args, dict):
+        return str(args)[:_SUMMARY]
+    command = args.get("command")
+    if job.kind == "shell" and isinstance(command, list) and all(isinstance(part, str) for part in command):
+        return typed(command, shell=bool(args.get("shell")))[:_SUMMARY]
+    import json
+
+    pairs = (
+        f"{name}={value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}" for name, value in args.items()
+    )
+    return " ".join(pairs)[:_SUMMARY]
+
+
+def typed(command: list[str], *, shell: bool) -> str:
+    """A command as a person would type it."""
+    if shell:
+        return " ".join(command)
+    import shlex
+
+    return shlex.join(command)

@@ -1,0 +1,43 @@
+"""Times and durations as people type them: `10m`, `18:30`, `2026-01-31T09:00`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from ..text.times import read_moment as read_moment
+
+
+class DurationType(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """An option that takes a duration; its value is in seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, (int, float)):
+            return float(value)
+        from jobdeck import parse_duration
+
+        try:
+            return parse_duration(value)
+        except ValueError as problem:
+            self.fail(str(problem), param, ctx)
+
+
+class MomentType(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """An option that takes a time; its value is in seconds since 1970."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, (int, float)):
+            return float(value)
+        try:
+            return read_moment(value)
+        except ValueError as problem:
+            self.fail(str(problem), param, ctx)
+
+
+DURATION = DurationType()
+MOMENT = MomentType()

@@ -1,0 +1,150 @@
+"""What takes long is done here, step by step and on a thread of its own, while the feed goes on looking."""
+
+from __future__ import annotations
+
+import logging
+import queue as queues
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from textual.message import Message
+
+from jobdeck import JobdeckError, Queue, Undoing
+
+from .job_actions import STEP, Deed, Outcome, Selection, Weighed, told_turned, weigh
+from .messages import Acted, Answered, Progressed
+
+logger = logging.getLogger("jobdeck.hand")
+
+TELL_EVERY = 0.1
+"""Seconds between two words on how far an act has come."""
+_POLL = 0.25
+"""Seconds between two looks at how far an undo has come."""
+
+
+class Hand:
+    """Does one long act at a time. Every method returns at once."""
+
+    def __init__(self, queue: Queue, post: Callable[[Message], Any], changed: Callable[[], None]) -> None:
+        """Make it; its thread starts with the first task.
+
+        Args:
+            queue: what is changed.
+            post: takes the messages on how far it is, and what came of it.
+            changed: called when jobs have changed.
+        """
+        self._queue = queue
+        self._post = post
+        self._changed = changed
+        self._tasks: queues.SimpleQueue[Callable[[], None] | None] = queues.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._stop = threading.Event()
+        self._ended = False
+        self.doing = ""
+        """What is done now, such as `retrying 51,402 jobs`; empty while it rests."""
+
+    def weigh(self, deed: Deed, selection: Selection, answer: Callable[[Weighed], None]) -> None:
+        """Find out what a deed would do; `answer` is called with it on the event loop."""
+        self._put(lambda: self._post(Answered(answer, weigh(self._queue, deed, selection))))
+
+    def act(self, deed: Deed, ids: Sequence[int]) -> None:
+        """Do it to the jobs, in steps that the journal holds together as one act."""
+        self._begin(f"{deed.doing} {len(ids):,} jobs", lambda: self._act(deed, ids))
+
+    def turn(self, act: int, n: int, *, redo: bool) -> None:
+        """Undo an act of the journal on `n` jobs, or do it again."""
+        self._begin(f"{'redoing' if redo else 'undoing'} an act on {n:,} jobs", lambda: self._turn(act, n, redo=redo))
+
+    def stop(self) -> bool:
+        """Stop the act after the step that it is in; `False` if none is done."""
+        if self.doing:
+            self._stop.set()
+        return bool(self.doing)
+
+    def end(self) -> None:
+        """Stop, and end the thread."""
+        self._ended = True
+        self._stop.set()
+        self._tasks.put(None)
+        if self._thread is not None:
+            self._thread.join(timeout=2.0)
+
+    def _begin(self, doing: str, act: Callable[[], None]) -> None:
+        if self.doing:
+            self._post(Acted(busy(self.doing), failed=True))
+            return
+        self.doing = doing
+        self._stop.clear()
+
+        def task() -> None:
+            try:
+                act()
+            finally:
+                self.doing = ""
+                self._post(Progressed(""))
+                self._changed()
+
+        self._put(task)
+
+    def _put(self, task: Callable[[], None]) -> None:
+        self._tasks.put(task)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._loop, name="jobdeck-hand", daemon=True)
+            self._thread.start()
+
+    def _loop(self) -> None:
+        while (task := self._tasks.get()) is not None and not self._ended:
+            try:
+                task()
+            except JobdeckError as error:
+                self._post(Acted(str(error), failed=True))
+            except Exception as error:
+                logger.exception("A long act failed and the cockpit goes on")
+                self._post(Acted(f"A bug in jobdeck: {type(error).__name__}: {error}", failed=True))
+
+    def _act(self, deed: Deed, ids: Sequence[int]) -> None:
+        outcome, total, tell_at = Outcome(deed), len(ids), 0.0
+        stopped = problem = ""
+        for start in range(0, total, STEP):
+            if self._stop.is_set():
+                stopped = f"Stopped after {start:,} of {total:,} jobs. "
+                break
+            try:
+                outcome.add(self._queue, deed.do(self._queue, ids[start : start + STEP], outcome.act))
+            except JobdeckError as error:
+                problem = f". It ended after {start:,} of {total:,} jobs: {error}"
+                break
+            if time.monotonic() >= tell_at:
+                tell_at = time.monotonic() + TELL_EVERY
+                self._post(Progressed(deed.doing, outcome.done, outcome.refused, total))
+        text, failed = outcome.sentence(self._queue)
+        self._post(Acted(f"{stopped}{text}{problem}", failed=failed or bool(stopped or problem)))
+
+    def _turn(self, act: int, n: int, *, redo: bool) -> None:
+        ended = threading.Event()
+        watch = threading.Thread(target=self._watch, args=(act, n, redo, ended), name="jobdeck-undoing", daemon=True)
+        watch.start()
+        try:
+            undoing: Undoing = self._queue.redo(act) if redo else self._queue.undo(act)
+        finally:
+            ended.set()
+            watch.join(timeout=2.0)
+        text, failed = told_turned(undoing, "Done again" if redo else "Undone")
+        self._post(Acted(text, failed=failed))
+
+    def _watch(self, act: int, n: int, redo: bool, ended: threading.Event) -> None:
+        """Tell how far an undo has come: the journal counts it with each part."""
+        while not ended.wait(_POLL):
+            try:
+                undone = next((each.undone for each in self._queue.journal(limit=1000) if each.id == act), 0)
+            except JobdeckError:
+                continue
+            done = max(0, n - undone) if redo else undone
+            self._post(Progressed("redoing" if redo else "undoing", done, 0, n, stoppable=False))
+
+
+def busy(doing: str) -> str:
+    """Why another long act, or an undo, has to wait."""
+    return f"Still {doing}: wait for its end, or stop it with esc"

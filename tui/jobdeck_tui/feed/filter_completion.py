@@ -1,0 +1,229 @@
+"""What can be typed next in a filter: fields, operators, and values that the queue's own jobs have. Pure, but for `sample`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from jobdeck import FIELDS, Job, Queue, Reason, State
+
+from ..text.sanitize import safe
+
+SAMPLED = 300
+"""The newest jobs, whose arguments, tags, workers and errors are offered."""
+_LARGE = 4000
+"""Characters of arguments that are not looked into."""
+_DEEP = 5
+"""How deep arguments are looked into."""
+_LONGEST = 60
+"""Characters of a value that is offered."""
+_TOLD = 20
+"""Characters of a value that is told as an example."""
+_EACH = 40
+"""Values kept of one field."""
+SHOWN = 8
+"""Offers at once."""
+
+_SPANS = ("1m", "5m", "15m", "1h", "6h", "1d", "7d", "30d")
+_OPERATORS = ("<", ">", "<=", ">=", ":")
+_FIRST = {"number": ">=", "duration": ">"}
+"""The operator that is offered with a field."""
+_WORD = re.compile(r"(?P<sign>-?)(?P<field>[A-Za-z_]+(?:\.[^\s:<>=\"]+)?)(?P<op>:|<=|>=|<|>|=)(?P<value>.*)", re.DOTALL)
+_STEP = re.compile(r"[^\s:<>=\".\\]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Something that can be put into the filter."""
+
+    text: str
+    told: str = ""
+    """What it means."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """What can take the place of a part of the filter."""
+
+    begin: int = 0
+    end: int = 0
+    offers: tuple[Offer, ...] = ()
+
+    def put(self, text: str, at: int) -> tuple[str, int]:
+        """The filter with one of the offers in its place, and where the cursor stands then."""
+        before = text[: self.begin] + self.offers[at].text
+        return before + text[self.end :], len(before)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The queue's own words: for each field the values that its jobs have, the most frequent first."""
+
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The arguments, as fields."""
+        return tuple(name for name in self.values if name.startswith("args."))
+
+    def also(self, **more: Iterable[str]) -> Words:
+        """These words, and more of some fields in front of them."""
+        values = dict(self.values)
+        for name, found in more.items():
+            values[name] = tuple(dict.fromkeys([*found, *values.get(name, ())]))
+        return Words(values)
+
+
+def sample(queue: Queue) -> Words:
+    """The words of the newest jobs. Reads the database."""
+    return words_of(queue.list(limit=SAMPLED))
+
+
+def words_of(jobs: Iterable[Job]) -> Words:
+    """The words of these jobs."""
+    found: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for job in jobs:
+        found["kind"][job.kind] += 1
+        found["queue"][job.queue] += 1
+        found["priority"][str(job.priority)] += 1
+        for tag in job.tags:
+            found["tag"][tag] += 1
+        for name, value in (("worker", job.worker), ("unique", job.unique_key), ("batch", job.batch)):
+            if value is not None:
+                found[name][str(value)] += 1
+        if job.error:
+            found["error"][job.error.partition(":")[0]] += 1
+        if len(job.args_json) <= _LARGE:
+            for path, text in _arguments(job.args_json):
+                found[path][text] += 1
+    return Words({name: tuple(text for text, _ in counted.most_common(_EACH)) for name, counted in found.items()})
+
+
+def _arguments(text: str) -> Iterator[tuple[str, str]]:
+    try:
+        args = json.loads(text)
+    except (ValueError, RecursionError):
+        return
+    yield from _leaves("args", args, _DEEP)
+
+
+def _leaves(path: str, value: object, deep: int) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        if deep:
+            for name, inner in value.items():
+                if _STEP.fullmatch(name) and name.isprintable():
+                    yield from _leaves(f"{path}.{name}", inner, deep - 1)
+    elif path != "args" and not isinstance(value, list):
+        yield path, value if isinstance(value, str) else json.dumps(value)
+
+
+def offers(text: str, cursor: int, words: Words) -> Offers:
+    """What can be typed at the cursor, the likeliest first."""
+    begin, inside = _word(text, cursor)
+    typed = text[begin:cursor]
+    if not typed.strip("-") or (cursor < len(text) and not text[cursor].isspace()):
+        return Offers()
+    match = _WORD.fullmatch(typed)
+    if match is None:
+        if inside:
+            return Offers()
+        begin += typed.startswith("-")
+        return Offers(begin, cursor, tuple(_fields(typed.removeprefix("-"), words))[:SHOWN])
+    at = _last_alternative(match["value"])
+    wanted = match["value"][at:]
+    found = tuple(_values(match["field"], match["op"], wanted.strip('"'), words))[:SHOWN]
+    if [offer.text for offer in found] == [wanted]:
+        return Offers()
+    return Offers(begin + match.start("value") + at, cursor, found)
+
+
+def fields(words: Words) -> Offers:
+    """Every field, for a filter with nothing in it."""
+    return Offers(0, 0, tuple(_fields("", words))[: len(FIELDS) + SHOWN])
+
+
+def _word(text: str, cursor: int) -> tuple[int, bool]:
+    """Where the word at the cursor begins, and whether the cursor is between quotation marks."""
+    begin, quoted = 0, False
+    for at, character in enumerate(text[:cursor]):
+        if character == '"':
+            quoted = not quoted
+        elif character.isspace() and not quoted:
+            begin = at + 1
+    return begin, quoted
+
+
+def _last_alternative(value: str) -> int:
+    at, quoted = 0, False
+    for place, character in enumerate(value):
+        if character == '"':
+            quoted = not quoted
+        elif character == "," and not quoted:
+            at = place + 1
+    return at
+
+
+def _fields(typed: str, words: Words) -> Iterator[Offer]:
+    wanted = typed.lower()
+    if FIELDS.get(wanted, ("",))[0] in _FIRST:
+        yield from (Offer(f"{wanted}{operator}", _OPERATOR_TOLD[operator]) for operator in _OPERATORS)
+        return
+    known = [Offer(name + _FIRST.get(reading, ":"), told) for name, (reading, told) in FIELDS.items()]
+    paths = [Offer(f"{path}:", _examples(words.values[path])) for path in words.paths]
+    if not wanted:
+        yield from (*known, *paths)
+        return
+    first = [offer for offer in (*known, *paths) if offer.text.startswith(wanted)]
+    if "args.".startswith(wanted) and not paths:
+        first.append(Offer("args.", "an argument, as in args.user.id:42"))
+    values = [
+        Offer(f"{name}:{_quoted(value)}", FIELDS[name][1])
+        for name in ("state", "queue", "kind", "tag")
+        for value in _known(name, words)
+        if value.lower().startswith(wanted) and _usable(value)
+    ]
+    inside = [offer for offer in (*known, *paths) if wanted in offer.text.lower() and offer not in first]
+    yield from (*first, *values, *inside)
+
+
+_OPERATOR_TOLD = {"<": "less than", ">": "more than", "<=": "at most", ">=": "at least", ":": "exactly, or one of several"}
+
+
+def _examples(values: tuple[str, ...]) -> str:
+    return "such as " + safe(", ".join(value if len(value) <= _TOLD else value[: _TOLD - 1] + "…" for value in values[:3]))
+
+
+def _known(name: str, words: Words) -> Iterable[str]:
+    match name:
+        case "state":
+            return [state.value for state in State]
+        case "reason":
+            return [reason.replace(" ", "-") for reason in Reason]
+        case _:
+            return words.values.get(name, ())
+
+
+def _values(name: str, operator: str, typed: str, words: Words) -> Iterator[Offer]:
+    name = name if name.startswith("args.") else name.lower()
+    if FIELDS.get(name, ("",))[0] == "duration":
+        known: Iterable[str] = _SPANS
+    elif operator in (":", "=") or FIELDS.get(name, ("",))[0] == "number":
+        known = [value for value in _known(name, words) if _usable(value)]
+    else:
+        return
+    wanted = typed.lower()
+    first = [value for value in known if value.lower().startswith(wanted)]
+    yield from (Offer(_quoted(value)) for value in first)
+    yield from (Offer(_quoted(value)) for value in known if wanted in value.lower() and value not in first)
+
+
+def _usable(value: str) -> bool:
+    """Whether a value can be written in a filter, and read where it is offered."""
+    return bool(value) and '"' not in value and value.isprintable() and len(value) <= _LONGEST
+
+
+def _quoted(value: str) -> str:
+    return f'"{value}"' if any(sign.isspace() or sign == "," for sign in value) else value

@@ -1,0 +1,72 @@
+"""The newest events, gathered reading by reading."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from jobdeck import Event, Queue
+
+from ...text.event_format import EventFilter
+
+KEPT = 5_000
+"""Events that are kept to scroll back to."""
+FIRST = 2_000
+"""Events of the first reading; with a filter of words, of which it keeps those that match."""
+OVERLAP = 10.0
+"""Seconds that are read again each time: an ending is stored a moment after it happened."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventsSeen:
+    """Events, oldest first."""
+
+    at: float
+    events: tuple[Event, ...] = ()
+    gaps: frozenset[str] = frozenset()
+    """Keys of events in front of which some may be missing: more happened than was read."""
+
+
+class Memory:
+    """What the readings so far have brought."""
+
+    def __init__(self, kept: int = KEPT, first: int = FIRST) -> None:
+        self._kept, self._first = kept, first
+        self._known: dict[str, Event] = {}
+        self._gaps: frozenset[str] = frozenset()
+        self._events: tuple[Event, ...] = ()
+        self._newest: float | None = None
+
+    def read(self, queue: Queue, filter: EventFilter) -> EventsSeen:
+        """Read what is new."""
+        newest = self._newest
+        after = None if newest is None else newest - OVERLAP
+        found = queue.events(after=after, limit=self._first, only=filter.only)
+        if found:
+            self._newest = max(found[-1].at, newest or found[-1].at)
+        wanted = [event for event in found if filter.lets(event)]
+        news = [event for event in wanted if self._known.get(event.key) != event]
+        if news:
+            if newest is not None and len(found) == self._first and found[0].at > newest:
+                self._gaps |= {wanted[0].key}
+            self._known |= {event.key: event for event in news}
+            # Stable: events of one moment stay in the order in which the engine tells them.
+            ordered = sorted(self._known.values(), key=lambda event: event.at)[-self._kept :]
+            if len(ordered) < len(self._known):
+                self._known = {event.key: event for event in ordered}
+                self._gaps &= self._known.keys()
+            self._events = tuple(ordered)
+        return EventsSeen(queue.clock.now(), self._events, self._gaps)
+
+
+@dataclass(frozen=True, slots=True)
+class EventsLook:
+    """The events that a filter lets through."""
+
+    filter: EventFilter = field(default_factory=EventFilter)
+    every: float = 0.5
+    memory: Memory = field(default_factory=Memory, compare=False)
+    """Only the thread that reads touches it."""
+
+    def read(self, queue: Queue) -> EventsSeen:
+        """Read what is new, and tell everything that is kept."""
+        return self.memory.read(queue, self.filter)

@@ -1,0 +1,131 @@
+"""What can be edited of a queued job, as JSON text: made for the editor, and read back with the place of each mistake. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jobdeck import Job, parse_duration
+
+from ..text.sanitize import safe_json
+
+_OPTIONS = ("queue", "priority", "at", "max_attempts", "tags")
+LARGEST = 256 << 10
+"""Characters of arguments that are edited here."""
+
+Changes = Mapping[str, Any]
+"""What `Queue.edit` takes by name."""
+
+
+class Mistake(Exception):
+    """The text cannot be used: why, and in which line (from 0), where that is known."""
+
+    def __init__(self, problem: str, line: int | None = None) -> None:
+        super().__init__(problem)
+        self.problem, self.line = problem, line
+
+
+@dataclass(frozen=True, slots=True)
+class Drafting:
+    """One thing to edit."""
+
+    title: str
+    text: str
+    """As it is now."""
+    read: Callable[[str], Changes]
+    """The changes that a text asks for; none at all where it says what is. Raises `Mistake`."""
+    hint: str = ""
+
+
+def arguments_of(job: Job) -> Drafting:
+    """The arguments of a job."""
+    before = _pretty(job.args_json)
+
+    def read(text: str) -> Changes:
+        return {} if text == before else {"args": _object(text, "the arguments by name")}
+
+    return Drafting("arguments", before, read)
+
+
+def options_of(job: Job) -> Drafting:
+    """Where, when and how often it runs."""
+    told = {
+        "queue": job.queue,
+        "priority": job.priority,
+        "at": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(job.scheduled_at)),
+        "max_attempts": job.max_attempts,
+        "tags": list(job.tags),
+    }
+    before = _safe(json.dumps(told, indent=2, ensure_ascii=False))
+
+    def read(text: str) -> Changes:
+        changes: dict[str, Any] = {}
+        for name, value in _object(text, "the options by name").items():
+            line = line_of(text, name)
+            if name not in _OPTIONS:
+                raise Mistake(f"{name} is not one of {', '.join(_OPTIONS)}", line)
+            if value is None:
+                raise Mistake(f"{name} needs a value", line)
+            if value == told[name]:
+                continue
+            if name == "at":
+                changes |= _due(value, line)
+            elif name == "tags" and not (isinstance(value, list) and all(isinstance(tag, str) for tag in value)):
+                raise Mistake("tags takes a list of words", line)
+            else:
+                changes[name] = value
+        return changes
+
+    return Drafting("queue, time, tags", before, read, 'at takes "now", "in 10m", "18:30", "2026-01-31 09:00"')
+
+
+def line_of(text: str, field: str) -> int | None:
+    """The line (from 0) where a field of the document is, such as `items.0.name`; as near as can be found."""
+    place = None
+    for name in field.split("."):
+        found = re.compile(rf"{re.escape(json.dumps(name, ensure_ascii=False))}\s*:").search(text, place or 0)
+        if found is not None:
+            place = found.start()
+    return None if place is None else text.count("\n", 0, place)
+
+
+def _due(value: Any, line: int | None) -> Changes:
+    from ..commands.param_types import read_moment
+
+    if not isinstance(value, str):
+        raise Mistake('at takes a text such as "now", "in 10m" or "18:30"', line)
+    words = value.strip().lower()
+    try:
+        if words == "now":
+            return {"delay": 0.0}
+        return {"delay": parse_duration(words[3:].strip())} if words.startswith("in ") else {"at": read_moment(value)}
+    except ValueError as problem:
+        raise Mistake(str(problem), line) from None
+
+
+def _object(text: str, what: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        problem = error.msg[:1].lower() + error.msg[1:]
+        raise Mistake(f"line {error.lineno}, column {error.colno}: {problem}", error.lineno - 1) from None
+    except (ValueError, RecursionError):
+        raise Mistake("it is not JSON that can be read") from None
+    if not isinstance(value, dict):
+        raise Mistake(f"it has to be a JSON object, {what}")
+    return value
+
+
+def _pretty(args_json: str) -> str:
+    try:
+        return _safe(json.dumps(json.loads(args_json), indent=2, ensure_ascii=False))
+    except (ValueError, RecursionError):
+        return _safe(args_json)
+
+
+def _safe(text: str) -> str:
+    return "\n".join(map(safe_json, text.split("\n")))

@@ -1,0 +1,98 @@
+"""The columns of the job table, chosen and arranged."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+
+from ..widgets.table.columns import COLUMNS, USUAL
+from ..widgets.table.keyed_table import Head, KeyedTable, Row
+from .picker import ChooserScreen
+
+
+class ColumnsScreen(ChooserScreen[tuple[str, ...]]):
+    """Every column there is: those that are shown first, in their order."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "show", "show/hide", tooltip="Show the column, or hide it"),
+        Binding("K,shift+up", "shift(-1)", "up", key_display="K", tooltip="Move the column to the left"),
+        Binding("J,shift+down", "shift(1)", "down", key_display="J", tooltip="Move the column to the right"),
+        Binding("0", "usual", "usual ones", tooltip="Show the usual columns again"),
+    ]
+    NAME = "columns"
+    HEADS = (
+        Head("shown", "", least=1),
+        Head("name", "COLUMN", least=10),
+        Head("told", "WHAT IT SHOWS", least=20, most=44, grow=True),
+        Head("room", "", drop=1),
+    )
+
+    def __init__(self, keys: Sequence[str], room: Collection[str]) -> None:
+        """Open on the columns that are shown now.
+
+        Args:
+            keys: their keys, in their order.
+            room: those of them for which there is room.
+        """
+        super().__init__()
+        self._keys: list[str] = list(keys)
+        self._room = room
+        self._order = [*keys, *(key for key in COLUMNS if key not in keys)]
+
+    def rows(self) -> Sequence[Row]:
+        rows = []
+        for key in self._order:
+            column, shown = COLUMNS[key], key in self._keys
+            no_room = shown and key not in self._room and key in self._before
+            rows.append(
+                Row(
+                    key,
+                    (
+                        [("✓" if shown else "·", "good" if shown else "quiet")],
+                        [(column.title.lower(), "strong" if shown else "quiet")],
+                        [(column.told, "quiet")],
+                        [("no room now" * no_room, "warning")],
+                    ),
+                )
+            )
+        return rows
+
+    def on_mount(self) -> None:
+        """Remember what it began with."""
+        self._before = frozenset(self._keys)
+        super().on_mount()
+
+    def on_keyed_table_opened(self, event: KeyedTable.Opened) -> None:
+        """Enter keeps them; a second click shows or hides one."""
+        self.dismiss(tuple(self._keys))
+
+    def action_show(self) -> None:
+        """Show the column, or hide it; one stays."""
+        key = str(self.choices.key)
+        if key in self._keys and len(self._keys) > 1:
+            self._keys.remove(key)
+        elif key not in self._keys:
+            self._keys.append(key)
+            self._sort()
+        self.show()
+        self.choices.action_move(1)
+
+    def action_shift(self, by: int) -> None:
+        """Move the column among the others."""
+        key = str(self.choices.key)
+        at = self._order.index(key)
+        to = max(0, min(len(self._order) - 1, at + by))
+        self._order.insert(to, self._order.pop(at))
+        self._sort()
+        self.show()
+
+    def action_usual(self) -> None:
+        """The usual ones again."""
+        self._keys = list(USUAL)
+        self._order = [*USUAL, *(key for key in COLUMNS if key not in USUAL)]
+        self.show()
+
+    def _sort(self) -> None:
+        self._keys.sort(key=self._order.index)

@@ -1,0 +1,78 @@
+"""A dialog with a list, of which something is chosen or arranged. What its keys do stands below."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, TypeVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.events import Resize
+from textual.screen import ModalScreen
+from textual.widget import Widget
+
+from ..widgets.chrome.key_hints import Hints
+from ..widgets.details.job_details import Told
+from ..widgets.table.keyed_table import Head, KeyedTable, Row
+
+T = TypeVar("T")
+
+
+class Choices(KeyedTable):
+    """The list of a chooser."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "open", "choose")]
+
+
+class ChooserScreen(ModalScreen[T]):
+    """A list to choose from. Esc leaves everything as it was."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "close", "close", key_display="esc"),
+    ]
+    AUTO_FOCUS = "#choices"
+    NAME: ClassVar[str] = ""
+    HEADS: ClassVar[Sequence[Head]] = ()
+    EMPTY: ClassVar[Sequence[Told]] = ()
+
+    def rows(self) -> Sequence[Row]:
+        """What there is to choose from."""
+        raise NotImplementedError
+
+    def below(self) -> Iterable[Widget]:
+        """What stands between the list and its keys."""
+        return ()
+
+    @property
+    def choices(self) -> KeyedTable:
+        """The list."""
+        return self.query_one(Choices)
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog chooser"):
+            yield Choices(self.NAME, self.HEADS, empty=self.EMPTY, id="choices")
+            yield from self.below()
+            yield Hints()
+
+    def on_mount(self) -> None:
+        """Show the list."""
+        self.show()
+
+    def show(self) -> None:
+        """Show the list as it is now."""
+        rows = self.rows()
+        self.choices.show(rows)
+        self._fit(len(rows))
+
+    def on_resize(self, event: Resize) -> None:
+        """As high as the list, or as the terminal allows."""
+        self._fit(len(self.choices.rows))
+
+    def _fit(self, rows: int) -> None:
+        # The frame and the heads of the list; the frame of the dialog and its keys.
+        self.choices.styles.height = max(4, min(max(rows, len(self.EMPTY)) + 3, self.app.size.height - 5))
+
+    def action_close(self) -> None:
+        """Leave everything as it was."""
+        self.dismiss(None)

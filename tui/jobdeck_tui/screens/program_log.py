@@ -1,0 +1,103 @@
+"""The program's own log: what it warned of, and what was printed while the screen was open."""
+
+from __future__ import annotations
+
+import time
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+
+from ..terminal.program_log import Entry, ProgramLog
+from ..text.format import number
+from ..text.sanitize import safe
+from ..widgets.base.text_view import LinesView
+from ..widgets.chrome.key_hints import Hints
+from ..widgets.details.job_details import Told
+
+EVERY = 0.5
+"""Seconds between two looks for more."""
+_MEANINGS = {"warning": "warning", "error": "error", "critical": "error"}
+
+
+class LogScreen(ModalScreen[None]):
+    """The newest lines at the end, which is followed."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,exclamation_mark,q", "close", "close", key_display="esc"),
+        Binding("w", "warnings", "warnings only", tooltip="Show warnings only, or everything again"),
+        Binding("y", "copy", "copy", tooltip="Copy what is shown"),
+    ]
+
+    def __init__(self, log: ProgramLog) -> None:
+        super().__init__()
+        self._log = log
+        self._last = 0
+        self._only_warnings = False
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog", id="log"):
+            yield LinesView("", "", follow=True, id="log-lines")
+            yield Hints(indent=0, id="log-foot")
+
+    def on_mount(self) -> None:
+        """Show what there is, then follow."""
+        self._begin()
+        self.set_interval(EVERY, self._follow)
+
+    def _begin(self) -> None:
+        entries = self._log.entries()
+        self._last = entries[-1].number if entries else 0
+        shown = [entry for entry in entries if entry.warns or not self._only_warnings]
+        nothing: Told = [
+            ("Nothing was said: all is well." if not self._only_warnings else "No warnings: all is well.", "quiet")
+        ]
+        view = self.query_one(LinesView)
+        view.show([_told(entry) for entry in shown] or [nothing])
+        self.call_after_refresh(view.action_edge, 1)
+        self._seen(entries)
+
+    def _follow(self) -> None:
+        entries = self._log.entries(after=self._last)
+        if not entries:
+            return
+        if self._last == 0 or len(entries) > 500:
+            self._begin()
+            return
+        self._last = entries[-1].number
+        self.query_one(LinesView).extend([_told(entry) for entry in entries if entry.warns or not self._only_warnings])
+        self._seen(self._log.entries())
+
+    def _seen(self, entries: list[Entry]) -> None:
+        self._log.see()
+        warnings = sum(entry.warns for entry in entries)
+        told = f"{number(warnings)} warning{'s' * (warnings != 1)}" if warnings else "no warnings"
+        self.query_one("#log").border_title = Content.assemble(("log of this program", "bold"), (f" · {told}", "$quiet"))
+
+    def action_warnings(self) -> None:
+        """Leave out what is no warning, or show it again."""
+        self._only_warnings = not self._only_warnings
+        self._begin()
+
+    def action_copy(self) -> None:
+        """Copy the lines that are shown."""
+        from ..app import Cockpit
+
+        if isinstance(self.app, Cockpit):
+            lines = ["".join(text for text, _ in told) for told in self.query_one(LinesView).told]
+            self.app.copy("\n".join(lines), "the log")
+
+    def action_close(self) -> None:
+        """Back."""
+        self.dismiss()
+
+
+def _told(entry: Entry) -> Told:
+    moment = time.strftime("%H:%M:%S", time.localtime(entry.at))
+    level = "" if entry.level in ("out", "err") else entry.level
+    source = "" if entry.source == "py.warnings" else f"  ({safe(entry.source)})"
+    # Three pieces: what is too long for a line goes on below the text, not below the time.
+    return [(f"{moment}  ", "quiet"), (f"{level:<8} ", _MEANINGS.get(level, "quiet")), (safe(entry.text) + source, "")]

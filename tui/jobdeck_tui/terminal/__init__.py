@@ -1,0 +1,1 @@
+"""The terminal itself: driver, event loop, line filters, clipboard."""

@@ -1,0 +1,1 @@
+"""Words, numbers and times as the commands and the cockpit show them."""

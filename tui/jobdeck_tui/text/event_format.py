@@ -1,0 +1,111 @@
+"""How an event looks and reads, and which events a filter lets through. Pure; the command and the screen share it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from jobdeck import Event, Happening
+
+from .format import duration
+from .sanitize import safe
+
+#: Event → its glyph and its meaning: a state's name or that of a style.
+LOOKS: Mapping[Happening, tuple[str, str]] = MappingProxyType(
+    {
+        Happening.ENQUEUED: ("○", "quiet"),
+        Happening.STARTED: ("▸", "running"),
+        Happening.COMPLETED: ("✓", "completed"),
+        Happening.FAILED: ("✗", "failed"),
+        Happening.RETRYING: ("↻", "retrying"),
+        Happening.CRASHED: ("†", "failed"),
+        Happening.EXPIRED: ("✗", "failed"),
+        Happening.CANCELLED: ("⊘", "cancelled"),
+        Happening.SNOOZED: ("◷", "scheduled"),
+        Happening.RELEASED: ("◌", "scheduled"),
+        Happening.LATE: ("!", "warning"),
+        Happening.ACT: ("◆", "strong"),
+        Happening.UNDONE: ("◇", "strong"),
+    }
+)
+
+TROUBLE = frozenset({Happening.FAILED, Happening.RETRYING, Happening.CRASHED, Happening.EXPIRED, Happening.LATE})
+"""What the keys for the next failure stop at."""
+_ALIKE: Mapping[str, frozenset[Happening]] = MappingProxyType(
+    {
+        "failures": TROUBLE,
+        "acts": frozenset({Happening.ACT, Happening.UNDONE}),
+        "running": frozenset({Happening.STARTED}),
+        "pending": frozenset({Happening.ENQUEUED}),
+    }
+)
+"""Words that stand for events of several sorts, or for one by another name."""
+WORDS = (*(what.value for what in Happening), *_ALIKE)
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Which events are shown: of some sorts, and with all of some words in their text."""
+
+    only: frozenset[Happening] = frozenset()
+    """Empty: all."""
+    words: tuple[tuple[str, str], ...] = ()
+    """Field and text in small letters; the field is empty where any may hold it."""
+
+    @classmethod
+    def read(cls, text: str) -> EventFilter:
+        """What a person typed: sorts (`failed`, `acts`, `state:failed`), `kind:` and `queue:`, `id:`, and any other words."""
+        only: set[Happening] = set()
+        words: list[tuple[str, str]] = []
+        for word in text.lower().split():
+            field, colon, value = word.partition(":")
+            name = value if field in ("state", "what") and colon else word
+            if name in _ALIKE:
+                only |= _ALIKE[name]
+            elif name in set(Happening):
+                only.add(Happening(name))
+            elif colon and field in ("kind", "queue", "id", "worker", "who"):
+                if value:
+                    words.append((field, value))
+            else:
+                words.append(("", word))
+        return cls(frozenset(only), tuple(words))
+
+    def lets(self, event: Event) -> bool:
+        """Whether the event is shown."""
+        if self.only and event.what not in self.only:
+            return False
+        return all(self._has(event, field, text) for field, text in self.words)
+
+    def _has(self, event: Event, field: str, text: str) -> bool:
+        if field == "id":
+            return str(event.job_id) == text.lstrip("#")
+        if field:
+            return text.strip("*") in str(getattr(event, field) or "").lower()
+        told = (
+            f"#{event.job_id or ''} {event.what} {event.kind} {event.queue} {event.text} {event.who or ''} {event.worker or ''}"
+        )
+        return text in told.lower()
+
+
+def details(event: Event) -> str:
+    """What is told of an event beside its time, sort, job and kind. Safe to draw."""
+    parts = [] if event.who is None else [event.who]
+    if event.number is not None and event.number > 1:
+        parts.append(f"attempt {event.number}")
+    if event.text:
+        parts.append(("took back: " if event.what is Happening.UNDONE else "") + event.text)
+    if event.took is not None:
+        parts.append(f"took {duration(event.took)}")
+    if event.what is Happening.ENQUEUED:
+        parts.append(f"in {event.queue}")
+    return safe(" · ".join(parts))
+
+
+def host_of(worker: str | None) -> str:
+    """A worker's machine and process, without what tells it from others of the same number. Safe to draw."""
+    if not worker:
+        return ""
+    name, _, _ = worker.rpartition(":")
+    return safe(name or worker)

@@ -1,0 +1,49 @@
+"""A priority as people type it, on the command line and on the screen. Pure."""
+
+from __future__ import annotations
+
+from jobdeck import InvalidOption, Job, State, effective_priority
+
+
+def read_priority(text: str) -> tuple[int, bool]:
+    """Read `10`, `=-5`, `+5` or `-5`; returns the number, and whether it is added to what it was.
+
+    Raises:
+        InvalidOption: it is none of these.
+    """
+    typed = text.strip()
+    try:
+        number = int(typed.removeprefix("="))
+    except ValueError:
+        raise InvalidOption("priority", f"must be a whole number such as 10, +5 or -5, not {typed!r}") from None
+    if not -(2**31) <= number < 2**31:
+        raise InvalidOption("priority", "must fit into 32 bits")
+    return number, typed[0] in "+-"
+
+
+def typed_priority(number: int) -> str:
+    """The text that sets this priority."""
+    return str(number) if number >= 0 else f"={number}"
+
+
+def problem_of(text: str) -> str | None:
+    """What is wrong with a priority that is being typed."""
+    try:
+        read_priority(text)
+    except InvalidOption as error:
+        return error.problem
+    return None
+
+
+# merged: What a job's priority counts as by its age. Pure; the commands and the cockpit share it.
+def aged_priority(job: Job, now: float, ageing: float) -> int | None:
+    """The priority that a claim goes by; `None` where priorities do not age, or the job is not ready.
+
+    Args:
+        job: the job.
+        now: seconds since 1970 UTC.
+        ageing: seconds, see JOBDECK_AGEING.
+    """
+    if not ageing or job.state is not State.PENDING:
+        return None
+    return effective_priority(job.priority, job.scheduled_at, now, ageing)

@@ -1,0 +1,208 @@
+"""A panel of lines that scrolls: long lines are wrapped, nothing is cut, the end can be followed."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.cells import cell_len, chop_cells
+from rich.style import Style
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.events import Resize
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from jobdeck import State
+
+from .panel import STATE_CLASSES, TEXT_CLASSES
+from .strips import line
+from .styled_text import LONGEST, Told
+
+MOST = 20_000
+"""Wrapped lines kept: the newest."""
+
+
+class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
+    """Told lines in a frame."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {*STATE_CLASSES.values(), *TEXT_CLASSES}
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j,down", "by(1)", "down", show=False, system=True),
+        Binding("k,up", "by(-1)", "up", show=False, system=True),
+        Binding("pagedown,ctrl+d,space", "page(1)", "page down", show=False, system=True),
+        Binding("pageup,ctrl+u", "page(-1)", "page up", show=False, system=True),
+        Binding("g,home", "edge(-1)", "top", show=False, system=True),
+        Binding("G,end", "edge(1)", "end", show=False, system=True, tooltip="Go to the end, and follow it"),
+    ]
+    label = "text"
+
+    def __init__(self, title: str, digit: str, *, follow: bool = False, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.label = title
+        self.digit = digit
+        self._follow = follow
+        self.told: list[Told] = []
+        """What is shown, before it is wrapped."""
+        self._wrapped: list[Told] = []
+        self._begins: list[int] = []
+        """For each told line, the row where it begins, counted from the first row there ever was."""
+        self._dropped = 0
+
+    def on_mount(self) -> None:
+        """Show the digit in the title."""
+        self.titled("")
+
+    def titled(self, after: str) -> None:
+        """Set what stands after the title."""
+        self.border_title = Content.assemble(
+            (self.digit, "$quiet"), (self.label, "bold"), (f" {after}" if after else "", "$quiet")
+        )
+
+    def show(self, told: Sequence[Told]) -> None:
+        """Show these lines. Stays where it is, or at the end if the end is followed."""
+        if told != self.told:
+            self.told = list(told)
+            self._wrap_all()
+
+    def extend(self, told: Sequence[Told]) -> None:
+        """Show these lines too, below the others. What is there is not looked at again."""
+        self.told += told
+        self._add(told)
+
+    def on_resize(self, event: Resize) -> None:
+        """Wrap anew."""
+        self._wrap_all()
+
+    def _wrap_all(self) -> None:
+        self._wrapped, self._begins, self._dropped = [], [], 0
+        self._add(self.told)
+
+    def dressed(self, at: int) -> tuple[Told, int | None]:
+        """The told line with this index as it shall look, and how many of its first pieces are its head, if that is known."""
+        return self.told[at], None
+
+    def _rows(self, at: int, width: int) -> list[Told]:
+        told, head = self.dressed(at)
+        return wrap(told, width, head)
+
+    def row_of(self, at: int) -> int:
+        """The row where a told line begins."""
+        return max(0, self._begins[at] - self._dropped) if at < len(self._begins) else 0
+
+    def told_at(self, row: int) -> int:
+        """The index of the told line that is on a row."""
+        return max(0, bisect_right(self._begins, row + self._dropped) - 1)
+
+    @property
+    def at_end(self) -> bool:
+        """Whether the last line is on the screen."""
+        return bool(self.is_vertical_scroll_end)
+
+    def _add(self, told: Sequence[Told]) -> None:
+        width = self.scrollable_content_region.width
+        if width < 4:
+            return
+        at_end = self._follow and self.is_vertical_scroll_end
+        first = len(self.told) - len(told)
+        for at in range(first, len(self.told)):
+            self._begins.append(self._dropped + len(self._wrapped))
+            if len(self.told) - at <= MOST:
+                self._wrapped += self._rows(at, width)
+        more = max(0, len(self._wrapped) - MOST)
+        self._dropped += more
+        del self._wrapped[:more]
+        self.virtual_size = Size(width, len(self._wrapped))
+        if at_end:
+            self.scroll_end(animate=False)
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        width = self.scrollable_content_region.width
+        row = round(self.scroll_offset.y) + y
+        if row >= len(self._wrapped):
+            return Strip.blank(width, self.rich_style)
+        return line(((text, self._style(meaning)) for text, meaning in self._wrapped[row]), width, self.rich_style)
+
+    def _style(self, meaning: str) -> Style:
+        if not meaning:
+            return Style()
+        name = STATE_CLASSES[State(meaning)] if meaning in list(State) else f"text--{meaning}"
+        return self.get_component_rich_style(name, partial=True)
+
+    def action_by(self, by: int) -> None:
+        """Scroll a line."""
+        self.scroll_relative(y=by, animate=False)
+
+    def action_page(self, by: int) -> None:
+        """Scroll a screenful."""
+        self.scroll_relative(y=by * max(1, self.size.height - 1), animate=False)
+
+    def action_edge(self, by: int) -> None:
+        """Scroll to the top or the end."""
+        if by < 0:
+            self.scroll_home(animate=False)
+        else:
+            self.scroll_end(animate=False)
+
+
+def wrap(told: Told, width: int, head_pieces: int | None = None) -> list[Told]:
+    """The line in lines of at most `width` cells, broken between words where one ends near the edge.
+
+    What goes on is indented by two; below its text, where the line begins with a quiet head such as a time or a name.
+    How many pieces that head has can be said. An accented piece behind it, such as a command, and a quiet one set apart
+    by two blanks are not torn where a line can hold them.
+    """
+    if sum(len(text) for text, _ in told) <= width // 2:
+        return [told]  # the usual case: even double-width characters fit
+    if head_pieces is None:
+        head_pieces = len(told) - 1 if told[0][1] == "quiet" and len(told) in (2, 3) else 0
+    head = told[:head_pieces]
+    begins = len(told[0][0]) - len(told[0][0].lstrip(" "))
+    indent = min(sum(_cells(text) for text, _ in head) or begins + 2, width // 3)
+    lines: list[Told] = [[]]
+    left = width
+    for place, (text, meaning) in enumerate(told):
+        rest = text.expandtabs(4)
+        more = len(rest) - LONGEST
+        if more > 0:
+            rest = f"{rest[:LONGEST]} … and {more:,} characters more"
+        whole = meaning == "accent" or (meaning == "quiet" and rest.startswith("  "))
+        if whole and place > head_pieces and _cells(rest) > left:
+            apart = rest.lstrip(" ")
+            if _cells(apart) <= width - indent:
+                lines.append([(" " * indent, "")])
+                left, rest = width - indent, apart
+        at = 0
+        while at < len(rest):
+            part = _part(rest, at, left, width)
+            if part:
+                lines[-1].append((part, meaning))
+                left -= _cells(part)
+                at += len(part)
+            if at < len(rest):
+                lines.append([(" " * indent, "")])
+                left = width - indent
+                at += rest[at] == " "  # the line's end stands for it
+    return lines
+
+
+def _part(text: str, at: int, left: int, width: int) -> str:
+    """As much of the text as goes into the cells that are left, up to the end of a word or name if one ends near."""
+    # No more characters than cells can fit, and so no more are looked at: a line may be a megabyte long.
+    part = text[at : at + left]
+    if part and not part.isascii():
+        part = chop_cells(part, left)[0] if cell_len(part) > left else part
+    end = at + len(part)
+    if end < len(text) and text[end] != " ":
+        for sign in " /":  # a path between its names
+            begin = part.rfind(sign) + 1
+            if begin and _cells(part[begin:]) <= width // 3:
+                return part[:begin]
+    return part
+
+
+def _cells(text: str) -> int:
+    return len(text) if text.isascii() else cell_len(text)

@@ -1,0 +1,205 @@
+"""The history of a job's kind: how long its runs took over time, how many ended well and how many failed, and its own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.style import Style
+from textual.binding import Binding, BindingType
+from textual.css.scalar import Scalar
+from textual.events import Click, Resize
+from textual.message import Message
+
+from jobdeck import Attempt, State
+
+from ...text.kind_history import RANGE_NAMES, KindHistory, OwnRun, ended, own_run, told_own, told_total
+from ...text.sanitize import safe
+from ..base.panel import STATE_CLASSES, Panel
+from ..base.strips import Piece
+from ..details.job_details import OUTCOME_STATES
+from .dashboard_charts import EIGHTHS, curve, merged, stretched
+from .metric_chart import GUTTER, axis
+from .metric_charts import dotted, line_of, time_labels
+from .scales import LEAST, time_bounds
+
+_OWN, _EARLIER = "◆", "◇"
+_RUNS = 20
+"""Runs of the job itself that are marked, the newest."""
+_LINES = (("p50", "good"), ("p95", "accent"))
+"""What is drawn of the run times; where lines meet, the first is seen."""
+_LEAST_PLOT = 2
+_LINES_TAKEN = (8, 14)
+"""Lines that it takes beside others, its frame included: at least and at most."""
+_SURPLUS = 2
+"""Lines beyond the least that must be free for it to appear; it stays while the least is."""
+_OPENED = 12
+"""Lines that it takes where it was opened without there being room."""
+
+
+class KindChart(Panel):
+    """Draws whatever its room allows: the words first, then the run times, then what ended."""
+
+    digit = 6
+    label = "history"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "open", "metrics", tooltip="Open the metrics of this kind: every measure, over any range"),
+    ]
+
+    class Opened(Message):
+        """Show the metrics of the kind."""
+
+        def __init__(self, history: KindHistory) -> None:
+            super().__init__()
+            self.history = history
+
+    class Resized(Message):
+        """There is room for more slices, or for fewer."""
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self.history: KindHistory | None = None
+        self._runs: tuple[OwnRun, ...] = ()
+        self._lines: list[list[Piece]] = []
+        self._drawn_for: object = None
+
+    @property
+    def columns(self) -> int:
+        """Columns of the plot; 0 while it is not shown."""
+        return max(0, self.size.width - GUTTER) if self.display and self.region else 0
+
+    def share(self, free: int | None) -> None:
+        """Take as many of the `free` lines as it can use, or go where they are too few; with `None` it has a side to itself."""
+        if free is None:
+            self.styles.clear_rule("height")
+            return
+        least, most = _LINES_TAKEN
+        if self.history is not None and not ended(self.history.total):  # there is nothing to draw, only to say
+            least = most = 1 + bool(self._runs) + self.gutter.height
+        roomy = free >= least + (0 if self.has_class("-roomy") else _SURPLUS)
+        self.set_class(roomy, "-roomy")
+        height = Scalar.from_number(max(least, min(most, free)) if roomy else min(most, _OPENED))
+        if self.styles.height != height:
+            self.styles.height = height
+
+    def show_history(self, history: KindHistory | None, attempts: Sequence[Attempt], now: float) -> None:
+        """Show this, and mark the job's own runs in it."""
+        runs = tuple(own_run(each, now) for each in attempts[-_RUNS:])
+        if (history, runs) == (self.history, self._runs):
+            return
+        self.history, self._runs, self._drawn_for = history, runs, None
+        if history is None:
+            self.titled(())
+        else:
+            total = history.total
+            told = [
+                *zip(told_total(total), ("$foreground", *["$error"] * bool(total.failed), "$success", "$accent"), strict=False)
+            ]
+            self.titled(
+                [(f"of {safe(history.kind)}", "$quiet"), (f"· {RANGE_NAMES[history.seconds]}", "$quiet")],
+                [(f" {part} ", colour) for part, colour in told] if ended(total) else (),
+            )
+        self.refresh()
+
+    def on_resize(self, event: Resize) -> None:
+        """Draw it anew."""
+        self._drawn_for = None
+        self.post_message(self.Resized())
+
+    def on_hide(self) -> None:
+        """There is nothing to be read for it any more."""
+        self.post_message(self.Resized())
+
+    def action_open(self) -> None:
+        """Show the metrics of the kind."""
+        if self.history is not None:
+            self.post_message(self.Opened(self.history))
+
+    def on_click(self, event: Click) -> None:
+        """A second click opens the metrics."""
+        if event.chain > 1:
+            self.action_open()
+
+    # -- how it is drawn --------------------------------------------------------------------------
+
+    def draw(self, y: int, width: int) -> Sequence[Piece]:
+        size = (width, self.size.height)
+        if self._drawn_for != size:
+            self._drawn_for, self._lines = size, self._drawn(*size)
+        return self._lines[y] if y < len(self._lines) else []
+
+    def _drawn(self, width: int, height: int) -> list[list[Piece]]:
+        history, quiet = self.history, self.style("quiet")
+        if history is None or width <= GUTTER:
+            return []
+        own = self._own(history)
+        if not ended(history.total):
+            empty = f"no run of this kind has ended in the {RANGE_NAMES[history.seconds]}"
+            return [*own, [(empty, quiet)]]
+        columns = width - GUTTER
+        strips = self._strips(history, columns)
+        below: list[list[Piece]] = [[(" " * GUTTER + axis(*self._bounds(history), columns), quiet)]]
+        room = height - len(own) - len(below) - len(strips)
+        if room < _LEAST_PLOT and len(strips) > 1:
+            strips, room = strips[:1], room + len(strips) - 1
+        if room < _LEAST_PLOT:
+            return [*own, *strips, *below][:height]
+        return [*own, *self._run_times(history, columns, room), *strips, *below]
+
+    def _bounds(self, history: KindHistory) -> tuple[float, float]:
+        """The moments at the left and the right edge."""
+        slots = history.metrics.slots
+        return slots[0].at, slots[-1].at + slots[-1].seconds
+
+    def _own(self, history: KindHistory) -> list[list[Piece]]:
+        """A line about the newest run of the job itself."""
+        if not self._runs:
+            return []
+        run = self._runs[-1]
+        told, how = told_own(run, history.total.run)
+        return [[(f"{_OWN} ", self._meaning(run)), (told, Style()), (f", {how}" if how else "", self.style("quiet"))]]
+
+    def _meaning(self, run: OwnRun) -> Style:
+        state = State(OUTCOME_STATES[run.outcome]) if run.outcome is not None else State.RUNNING
+        return self.get_component_rich_style(STATE_CLASSES[state], partial=True)
+
+    def _strips(self, history: KindHistory, columns: int) -> list[list[Piece]]:
+        """How many ended in each slice; those that failed in a line of their own, on the same scale."""
+        slots = history.metrics.slots
+        done, failed = [slot.completed for slot in slots], [slot.failed for slot in slots]
+        top = max(*done, *failed)
+        strips: list[list[Piece]] = []
+        for name, values, style in (("done", done, "quiet"), ("fail", failed, "error")):
+            if any(values):
+                drawn = "".join(EIGHTHS[math.ceil(8 * value / top)] for value in stretched(values, columns))
+                strips.append([(f"{name:>{GUTTER - 1}} ", self.style("quiet")), (drawn, self.style(style))])
+        return strips
+
+    def _run_times(self, history: KindHistory, columns: int, height: int) -> list[list[Piece]]:
+        """Percentiles as lines on a logarithmic scale, and on it the runs of the job itself."""
+        series = [(stretched(_measured(history, name), columns), style) for name, style in _LINES]
+        begin, end = self._bounds(history)
+        marked = [run for run in self._runs if begin <= run.at <= end]
+        known = [value for values, _ in series for value in values if value is not None]
+        known += [max(LEAST, run.took) for run in marked]
+        if not known:
+            return [[(" " * (GUTTER + columns), Style())] for _ in range(height)]
+        low, high = time_bounds(min(known), max(known))
+        grids = [(curve(values, low, high, height), self.style(style)) for values, style in series]
+        rows = [[dotted([(grid[y][x], style) for grid, style in grids]) for x in range(columns)] for y in range(height)]
+        labels, faint = time_labels(low, high, height), self.style("line")
+        for y in labels:
+            rows[y] = [(("─ "[x % 2], faint) if cell == " " else (cell, style)) for x, (cell, style) in enumerate(rows[y])]
+        for run in marked:
+            x = min(columns - 1, int((run.at - begin) / (end - begin) * columns))
+            y = line_of(max(LEAST, run.took), low, high, height)
+            rows[y][x] = (_OWN if run is marked[-1] else _EARLIER, self._meaning(run) + Style(bold=True))
+        quiet = self.style("quiet")
+        return [[(f"{labels.get(y, ''):>{GUTTER - 1}} ", quiet), *merged(row)] for y, row in enumerate(rows)]
+
+
+def _measured(history: KindHistory, name: str) -> list[float | None]:
+    """A percentile of the run times, by slice."""
+    values = [getattr(slot.run, name) for slot in history.metrics.slots]
+    return [None if value is None else max(LEAST, value) for value in values]

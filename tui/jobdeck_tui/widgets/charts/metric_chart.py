@@ -1,0 +1,247 @@
+"""A chart of the metrics: values over time with both axes, and a cursor that reads them at a moment."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.style import Style
+from textual.binding import Binding, BindingType
+from textual.events import Click, Resize
+from textual.message import Message
+
+from jobdeck import Metrics, Slot
+
+from ..base.panel import Panel
+from ..base.strips import Piece
+from .dashboard_charts import EIGHTHS, merged
+from .scales import moment_text, ticks
+
+GUTTER = 6
+"""Cells at the left for the labels of the values."""
+
+_MOMENT_FROM = 50
+"""From this width on the moment of the cursor stands in the title of each chart, before the values."""
+
+Titles = list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the charts show, and where their common cursor is."""
+
+    metrics: Metrics
+    seconds: float
+    """The range that was asked for."""
+    cursor: int | None = None
+    """The slice that it stands on."""
+    of_kind: bool = False
+    """Whether they are of one kind only."""
+
+    @property
+    def slot(self) -> Slot:
+        """The slice that the cursor is on; all of them where there is none."""
+        return self.metrics.total if self.cursor is None else self.metrics.slots[self.cursor]
+
+    @property
+    def begin(self) -> float:
+        """The moment at the left edge."""
+        return self.metrics.slots[0].at
+
+    @property
+    def end(self) -> float:
+        """The moment at the right edge: the end of the slice that is being filled."""
+        return self.metrics.slots[-1].at + self.metrics.slots[-1].seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """The lines of a chart, cell by cell, from the top; and the labels of some of them."""
+
+    rows: Sequence[Sequence[Piece]]
+    labels: dict[int, str]
+
+
+class MeasureChart(Panel):
+    """A chart over time. Subclasses say what they draw (`plot`) and what they tell (`told`)."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "zoom", "zoom", tooltip="Show this chart alone; enter or esc shows the others again"),
+    ]
+    EMPTY: ClassVar[str] = "nothing has run"
+
+    class Zoomed(Message):
+        """Show this chart alone, or the others again."""
+
+        def __init__(self, chart: MeasureChart) -> None:
+            super().__init__()
+            self.chart = chart
+
+    class Resized(Message):
+        """There is room for more slices, or for fewer."""
+
+    class Pointed(Message):
+        """A slice was clicked."""
+
+        def __init__(self, index: int) -> None:
+            super().__init__()
+            self.index = index
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self.reading: Reading | None = None
+        self._lines: list[list[Piece]] | None = None
+
+    # -- for each chart to say ------------------------------------------------------------------
+
+    def plot(self, reading: Reading, width: int, height: int) -> Plot | None:
+        """Draw the values; `None` where there are none."""
+        raise NotImplementedError
+
+    def told(self, reading: Reading) -> Sequence[Titles]:
+        """What stands in the title, the most important first: what does not fit is left out."""
+        raise NotImplementedError
+
+    def below(self, reading: Reading) -> Titles:
+        """What stands in the lower edge."""
+        raise NotImplementedError
+
+    # -- what they share --------------------------------------------------------------------------
+
+    @property
+    def plot_width(self) -> int:
+        """Columns of the plot."""
+        return max(1, self.size.width - GUTTER)
+
+    def show(self, reading: Reading) -> None:
+        """Draw this."""
+        self.reading, self._lines = reading, None
+        parts = [*self.told(reading)]
+        if reading.cursor is not None and self.size.width >= _MOMENT_FROM:
+            parts.insert(0, [(moment_text(reading.slot.at, reading.seconds), "$foreground bold")])
+        titles: Titles = []
+        room = self.size.width - 4 - len(self.label) - bool(self.digit)
+        for part in parts:
+            room -= sum(len(text) + 1 for text, _ in part)
+            if room < 0:
+                break
+            titles += part
+        self.titled(titles, self.below(reading))
+        self.refresh()
+
+    def empty(self, reading: Reading) -> str:
+        """What is told in place of values."""
+        return self.EMPTY
+
+    def on_resize(self, event: Resize) -> None:
+        """Draw it anew, in its new size."""
+        if self.reading is not None:
+            self.show(self.reading)
+        self.post_message(self.Resized())
+
+    def on_click(self, event: Click) -> None:
+        """Put the cursor where it was clicked; a second click shows the chart alone."""
+        column = event.x - self.gutter.left - GUTTER
+        if self.reading is not None and 0 <= column < self.plot_width:
+            self.post_message(self.Pointed(column * len(self.reading.metrics.slots) // self.plot_width))
+        if event.chain > 1:
+            self.action_zoom()
+
+    def action_zoom(self) -> None:
+        """Show it alone, or with the others again."""
+        self.post_message(self.Zoomed(self))
+
+    def draw(self, y: int, width: int) -> Sequence[Piece]:
+        if self.reading is None:
+            return []
+        if self._lines is None or len(self._lines) != self.size.height:
+            self._lines = self._drawn(self.reading, self.size.height)
+        return self._lines[y] if y < len(self._lines) else []
+
+    def _drawn(self, reading: Reading, height: int) -> list[list[Piece]]:
+        width, quiet = self.plot_width, self.style("quiet")
+        above = max(1, height - 1)
+        plot = self.plot(reading, width, above)
+        cursor = self._cursor_column(reading, width)
+        lines: list[list[Piece]] = []
+        for y in range(above):
+            if plot is None:
+                text = self.empty(reading) if y == above // 2 else ""
+                lines.append([(text.center(GUTTER + width), quiet)])
+                continue
+            label, cells = plot.labels.get(y, ""), [*plot.rows[y]]
+            if label not in ("", "0"):  # what stands on the ground needs no line there
+                cells = self._with_line(cells)
+            if cursor is not None:
+                self._point(cells, cursor)
+            lines.append([(f"{label:>{GUTTER - 1}} ", quiet), *merged(cells)])
+        lines.append([(" " * GUTTER + axis(reading.begin, reading.end, width), quiet)])
+        return lines
+
+    def _with_line(self, cells: Sequence[Piece]) -> list[Piece]:
+        faint = self.style("line")
+        return [(("─ "[column % 2], faint) if cell == " " else (cell, style)) for column, (cell, style) in enumerate(cells)]
+
+    def _point(self, cells: list[Piece], column: int) -> None:
+        cell, style = cells[column]
+        ground = self.get_component_rich_style("ground--cursor", partial=True)
+        if cell in " ─":
+            cell, style = "│", self.style("quiet")
+        cells[column] = (cell, style + ground)
+
+    def _cursor_column(self, reading: Reading, width: int) -> int | None:
+        """The middle of the columns that show the slice."""
+        if reading.cursor is None:
+            return None
+        count = len(reading.metrics.slots)
+        shown = [column for column in range(width) if column * count // width == reading.cursor]
+        return shown[len(shown) // 2] if shown else min(width - 1, reading.cursor * width // count)
+
+    def bars(self, parts: Sequence[tuple[Sequence[float], Style]], top: float, height: int) -> list[list[Piece]]:
+        """Values by column, one part standing on the other, as eighths of cells."""
+        rows = []
+        for y in range(height):
+            level = (height - 1 - y) * 8
+            rows.append(
+                [stacked([(value, style) for value, style in column], top, height, level) for column in _columns(parts)]
+            )
+        return rows
+
+    def level_labels(self, top: float, height: int, told: Callable[[float], str]) -> dict[int, str]:
+        """The labels of a scale that begins with nothing: its top, its middle where there is room, and nothing."""
+        labels = {0: told(top), height - 1: "0"}
+        if height >= 6 and height % 2 == 0:
+            labels[height // 2] = told(top / 2)
+        return labels if height > 1 else {0: told(top)}
+
+
+def _columns(parts: Sequence[tuple[Sequence[float], Style]]) -> list[list[tuple[float, Style]]]:
+    return [[(values[at], style) for values, style in parts] for at in range(len(parts[0][0]))]
+
+
+def stacked(column: Sequence[tuple[float, Style]], top: float, height: int, level: int) -> Piece:
+    """The cell of a column at a level, in eighths from below."""
+    reached, before, most = 0.0, 0, 0
+    shown: Piece = (" ", Style())
+    for value, style in column:
+        reached += value
+        eighths = max(0, min(8, math.ceil(reached / top * height * 8 - 1e-9) - level))
+        if value > 0 and eighths > before:
+            if before and eighths == 8:  # what fills the cell is the ground of the part below
+                shown = (shown[0], shown[1] + Style(bgcolor=style.color))
+            else:  # a cell has one colour beside its ground: that of the larger part
+                shown = (EIGHTHS[eighths], style if eighths - before > most else shown[1])
+            before, most = eighths, max(most, eighths - before)
+    return shown
+
+
+def axis(begin: float, end: float, width: int) -> str:
+    """Local times between two moments, the second of which is now."""
+    if width < 12:
+        return ""
+    line = [" "] * width
+    for column, label in [*ticks(begin, end, width, reserved=4), (width - 3, "now")]:
+        line[column : column + len(label)] = label
+    return "".join(line)

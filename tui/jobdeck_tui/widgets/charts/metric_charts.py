@@ -1,0 +1,241 @@
+"""The charts of the metrics: throughput, failures, run times and waits, how many jobs were ready and for how long."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from rich.style import Style
+
+from jobdeck import Latency, Metrics, Slot
+
+from ...text.format import duration, number, pace
+from ..base.strips import Piece
+from .dashboard_charts import curve, percentiles, rates, stretched
+from .metric_chart import MeasureChart, Plot, Reading, Titles
+from .scales import LEAST, amount, held, round_top, share, time_bounds, time_lines
+
+
+class Throughput(MeasureChart):
+    """Completed jobs a second; the attempts that failed stand on them."""
+
+    digit = 1
+    label = "throughput"
+
+    def plot(self, reading: Reading, width: int, height: int) -> Plot | None:
+        completed = stretched(rates(reading.metrics), width)
+        failed = stretched(rates(reading.metrics, _failed), width)
+        highest = max((one + other for one, other in zip(completed, failed, strict=True)), default=0.0)
+        if not highest:
+            return None
+        top = round_top(highest)
+        rows = self.bars([(completed, self.style("accent")), (failed, self.style("error"))], top, height)
+        return Plot(rows, self.level_labels(top, height, amount))
+
+    def told(self, reading: Reading) -> Sequence[Titles]:
+        slot = reading.slot
+        counted = (
+            (slot.completed, "done", "$accent"),
+            (slot.failed, "failed", "$error"),
+            (slot.retried, "retried", "$warning"),
+            (slot.started, "started", "$quiet"),
+        )
+        return [
+            [(f"{pace(count / slot.seconds)} {name}", colour if count else "$quiet")]
+            for count, name, colour in counted
+            if count or name == "done"
+        ]
+
+    def below(self, reading: Reading) -> Titles:
+        total = reading.metrics.total
+        return (
+            []
+            if not total.completed
+            else [(f"peak {pace(max(rates(reading.metrics), default=0.0))} · {number(total.completed)} done", "$quiet")]
+        )
+
+
+class Failures(MeasureChart):
+    """The share of attempts that failed."""
+
+    label = "failures"
+    EMPTY = "nothing has failed"
+
+    def plot(self, reading: Reading, width: int, height: int) -> Plot | None:
+        values = stretched([slot.failure_rate or 0.0 for slot in reading.metrics.slots], width)
+        highest = max(values, default=0.0)
+        if not highest:
+            return None
+        top = min(1.0, round_top(highest))
+        return Plot(self.bars([(values, self.style("error"))], top, height), self.level_labels(top, height, share))
+
+    def told(self, reading: Reading) -> Sequence[Titles]:
+        slot = reading.slot
+        if slot.failure_rate is None:
+            return [[("—", "$quiet")]]
+        return [
+            [(f"{slot.failure_rate:.1%}", "$error" if slot.failed else "$success")],
+            [(f"{number(slot.failed)} of {number(slot.completed + slot.failed)}", "$quiet")],
+        ]
+
+    def below(self, reading: Reading) -> Titles:
+        slot = reading.slot
+        named = ((slot.retried, "retried"), (slot.crashed, "crashed"), (slot.cancelled, "stopped"))
+        return [(" · ".join(f"{number(count)} {name}" for count, name in named if count), "$quiet")]
+
+
+class Durations(MeasureChart):
+    """Percentiles of a duration, on a logarithmic scale."""
+
+    EMPTY = "nothing was measured"
+    STYLES: ClassVar[Sequence[tuple[str, str, str]]] = (
+        ("p50", "good", "$success"),
+        ("p95", "accent", "$accent"),
+        ("p99", "later", "$later"),
+    )
+
+    def measure(self, slot: Slot) -> Latency:
+        """What is shown of a slice."""
+        raise NotImplementedError
+
+    def plot(self, reading: Reading, width: int, height: int) -> Plot | None:
+        told = [self.measure(slot) for slot in reading.metrics.slots]
+        series = [([getattr(each, name) for each in told], style) for name, style, _ in self.STYLES]
+        return self.lines_of(series, width, height)
+
+    def lines_of(self, series: Sequence[tuple[Sequence[float | None], str]], width: int, height: int) -> Plot | None:
+        """Lines through the values; where they meet, the first is seen."""
+        found = [
+            ([None if value is None else max(LEAST, value) for value in stretched(values, width)], self.style(style))
+            for values, style in series
+        ]
+        known = [value for values, _ in found for value in values if value is not None]
+        if not known:
+            return None
+        low, high = time_bounds(min(known), max(known))
+        grids = [(curve(values, low, high, height), style) for values, style in found]
+        rows = [[dotted([(grid[y][column], style) for grid, style in grids]) for column in range(width)] for y in range(height)]
+        return Plot(rows, time_labels(low, high, height))
+
+    def told(self, reading: Reading) -> Sequence[Titles]:
+        latency = self.measure(reading.slot)
+        return [percentiles(latency, [name]) for name, _, _ in self.STYLES] if latency.count else [[("—", "$quiet")]]
+
+    def below(self, reading: Reading) -> Titles:
+        count = self.measure(reading.slot).count
+        if not self.measure(reading.metrics.total).count:
+            return []
+        legend = [(f"{name} ", colour) for name, _, colour in reversed(self.STYLES)]
+        return [*legend, (f"· {number(count)} measured", "$quiet")]
+
+
+class RunTime(Durations):
+    """How long attempts took."""
+
+    digit = 2
+    label = "run time"
+
+    def measure(self, slot: Slot) -> Latency:
+        return slot.run
+
+
+class WaitTime(Durations):
+    """How long jobs had been due when they were started."""
+
+    label = "wait"
+
+    def measure(self, slot: Slot) -> Latency:
+        return slot.wait
+
+
+class Depth(MeasureChart):
+    """How many jobs were ready."""
+
+    label = "ready"
+    EMPTY = "nothing was sampled"
+
+    def empty(self, reading: Reading) -> str:
+        return "sampled by queue, not by kind" if reading.of_kind else self.EMPTY
+
+    def plot(self, reading: Reading, width: int, height: int) -> Plot | None:
+        values = sampled(reading.metrics, lambda slot: slot.depth)
+        if all(value is None for value in values):
+            return None
+        columns = stretched([value or 0.0 for value in values], width)
+        top = max(5.0, round_top(max(columns)))
+        return Plot(self.bars([(columns, self.style("quiet"))], top, height), self.level_labels(top, height, amount))
+
+    def told(self, reading: Reading) -> Sequence[Titles]:
+        value: float | None = reading.metrics.pending
+        if reading.cursor is not None:
+            value = sampled(reading.metrics, lambda slot: slot.depth)[reading.cursor]
+        jobs = "—" if value is None else f"{number(int(value))} job{'s' * (value != 1)}"
+        return [[(jobs, "$foreground" if value else "$quiet")]]
+
+    def below(self, reading: Reading) -> Titles:
+        peak = reading.metrics.total.depth
+        return [] if peak is None else [(f"peak {number(peak)} · sampled each minute", "$quiet")]
+
+
+class OldestWait(Durations):
+    """How long the oldest ready job had waited."""
+
+    label = "oldest ready"
+    EMPTY = "no sample found a job waiting"
+
+    def empty(self, reading: Reading) -> str:
+        return "sampled by queue, not by kind" if reading.of_kind else self.EMPTY
+
+    def plot(self, reading: Reading, width: int, height: int) -> Plot | None:
+        values = [value or None for value in sampled(reading.metrics, lambda slot: slot.oldest)]  # 0: nothing was ready
+        return self.lines_of([(values, "warning")], width, height)
+
+    def told(self, reading: Reading) -> Sequence[Titles]:
+        oldest = reading.metrics.oldest
+        if reading.cursor is not None:
+            oldest = sampled(reading.metrics, lambda slot: slot.oldest)[reading.cursor] or None
+        if oldest is None:
+            return [[("—", "$quiet")]]
+        return [[(f"waited {duration(oldest)}", "$warning" if oldest >= 1 else "$quiet")]]
+
+    def below(self, reading: Reading) -> Titles:
+        longest = reading.metrics.total.oldest
+        return [] if not longest else [(f"at most {duration(longest)} · sampled each minute", "$quiet")]
+
+
+def sampled(metrics: Metrics, value: Callable[[Slot], float | None]) -> list[float | None]:
+    """What is sampled once a minute, by slice: a slice without a sample holds the one before, for up to two minutes."""
+    width = metrics.slots[0].seconds
+    return held([value(slot) for slot in metrics.slots], math.ceil(120 / width) if width < 120 else 0)
+
+
+def _failed(slot: Slot) -> int:
+    return slot.failed
+
+
+def dotted(dots: Sequence[tuple[int, Style]]) -> Piece:
+    """A cell with the dots of all lines, in the colour of the first that has one."""
+    bits, shown = 0, Style()
+    for more, style in dots:
+        if more and not bits:
+            shown = style
+        bits |= more
+    return (chr(0x2800 + bits) if bits else " ", shown)
+
+
+def line_of(value: float, low: float, high: float, height: int) -> int:
+    """The line of the chart, from the top, where a duration between its bounds stands."""
+    share = (math.log10(value) - math.log10(low)) / (math.log10(high) - math.log10(low))
+    return (height * 4 - 1 - round(share * (height * 4 - 1))) // 4
+
+
+def time_labels(low: float, high: float, height: int) -> dict[int, str]:
+    """By line of the chart; where two would share a line or touch, the outer ones stay."""
+    labels: dict[int, str] = {}
+    lines = time_lines(low, high)
+    for at, told in (lines[-1], lines[0], *lines[1:-1]):
+        y = line_of(at, low, high, height)
+        if not {y - 1, y, y + 1} & labels.keys() or (not labels):
+            labels[y] = told
+    return labels

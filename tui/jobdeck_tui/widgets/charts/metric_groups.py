@@ -1,0 +1,70 @@
+"""The table of the metrics: queues or kinds, with rates and percentiles of each."""
+
+from __future__ import annotations
+
+from jobdeck import Slot
+
+from ...text.format import duration, number, pace
+from ...text.sanitize import safe
+from ..details.job_details import Told
+from ..table.keyed_table import Head, Row
+
+SORTS = ("jobs", "failing", "p95", "wait95", "name")
+SORTED_TOLD = {"jobs": "jobs", "failing": "failure rate", "p95": "run p95", "wait95": "wait p95", "name": "name"}
+_SPARK = (12, 60)
+"""Cells of a sparkline, from and to; its column grows with what the others leave."""
+_OTHERS = 108
+"""Cells that the other columns take."""
+
+
+def spark_width(width: int) -> int:
+    """Cells of a sparkline, on a screen of so many."""
+    return max(_SPARK[0], min(_SPARK[1], width - _OTHERS))
+
+
+def heads(by: str, spark: int) -> tuple[Head, ...]:
+    """The columns; `spark` is the width of the sparkline."""
+    return (
+        Head("name", by.upper(), least=10, most=40, grow=True, sort=True),
+        Head("jobs", "JOBS", least=6, right=True, sort=True),
+        Head("rate", "RATE", least=6, right=True),
+        Head("failing", "FAILING", least=9, right=True, sort=True),
+        Head("p50", "RUN P50", right=True, drop=2),
+        Head("p95", "P95", least=6, right=True, sort=True, alone="RUN P95"),
+        Head("p99", "P99", least=6, right=True, drop=1),
+        Head("wait50", "WAIT P50", right=True, drop=5),
+        Head("wait95", "P95", least=6, right=True, drop=4, sort=True, alone="WAIT P95"),
+        Head("wait99", "P99", least=6, right=True, drop=6, alone="WAIT P99"),
+        Head("spark", "OVER TIME", least=spark, most=spark, drop=3),
+    )
+
+
+def order(sort: str, name: str, slot: Slot) -> tuple[float, str]:
+    """What a group is sorted by: largest first, names from A to Z."""
+    value: float = 0.0
+    if sort == "jobs":
+        value = slot.completed + slot.failed
+    elif sort == "failing":
+        value = slot.failure_rate or 0.0
+    elif sort in ("p95", "wait95"):
+        value = (slot.run if sort == "p95" else slot.wait).p95 or 0.0
+    return (-value, name)
+
+
+def row(name: str, slot: Slot, spark: str, *, narrowed: bool) -> Row:
+    """A group: `spark` is its sparkline, `narrowed` says that the charts show it alone."""
+    failing: Told = [("—", "quiet")]
+    if slot.failure_rate is not None:
+        failing = [(f"{slot.failure_rate:.1%}", "error" if slot.failed else "quiet")]
+    times = (slot.run.p50, slot.run.p95, slot.run.p99, slot.wait.p50, slot.wait.p95, slot.wait.p99)
+    return Row(
+        name,
+        (
+            [(safe(name), "accent" if narrowed else ""), *[(" ◂", "accent")] * narrowed],
+            [(number(slot.completed + slot.failed), "")],
+            [(pace(slot.throughput), "accent" if slot.completed else "quiet")],
+            failing,
+            *([("—", "quiet") if each is None else (duration(each), "")] for each in times),
+            [(spark, "accent")],
+        ),
+    )

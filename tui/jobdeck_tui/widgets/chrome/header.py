@@ -1,0 +1,155 @@
+"""The first line: whose queue this is, whether it is live, and how many jobs are in each state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from rich.cells import cell_len
+from textual.events import Click
+from textual.message import Message
+
+from jobdeck import State
+
+from ...feed.connection_status import Plight
+from ...feed.messages import Deck
+from ...text.format import GLYPHS, age, number, short_number
+from ...text.sanitize import safe
+from ..base.panel import Drawn
+from ..base.strips import Piece, fit, width_of
+
+_PART = 12
+"""Columns: a shorter end of a path tells nobody which it is."""
+_SHOWN = (State.PENDING, State.RUNNING, State.RETRYING, State.FAILED, State.COMPLETED)
+
+
+class Header(Drawn):
+    """Path, liveness, counts. A count can be clicked to see those jobs."""
+
+    class Chosen(Message):
+        """A count was clicked."""
+
+        def __init__(self, state: State) -> None:
+            super().__init__()
+            self.state = state
+
+    class LogAsked(Message):
+        """The mark of warnings was clicked."""
+
+    def __init__(self, where: str, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._where = where
+        self._deck: Deck | None = None
+        self._plight: Plight | None = None
+        self._frozen_at: float | None = None
+        self._places: list[tuple[int, int, State]] = []
+        self._warnings = 0
+        self._mark = (0, 0)
+
+    def show(self, deck: Deck) -> None:
+        """Show these counts."""
+        self._deck = deck
+        self.redraw()
+
+    def tell_plight(self, plight: Plight | None) -> None:
+        """Say what is wrong with the database instead of what is in it; `None` if nothing is."""
+        if plight != self._plight:
+            self._plight = plight
+            self.refresh()
+
+    def frozen(self, age: float | None) -> None:
+        """Show that the view is frozen since so many seconds; `None` for live."""
+        self._frozen_at = age
+        self.refresh()
+
+    def warn(self, unseen: int) -> None:
+        """Show how many warnings of the program itself nobody has seen."""
+        if unseen != self._warnings:
+            self._warnings = unseen
+            self.refresh()
+
+    def draw(self, y: int, width: int) -> Sequence[Piece]:
+        quiet, strong = self.style("quiet"), self.style("strong")
+        left: list[Piece] = [(" jobdeck", strong)]
+        if self._plight is not None:
+            self._places = []
+            return [*left, *self._told(self._plight, width - width_of(left))]
+        live: Piece = ("  ● LIVE", self.style("good"))
+        if self._frozen_at is not None:
+            live = (f"  ‖ FROZEN {self._frozen_at:.0f}s", self.style("warning"))
+        elif self._deck is None:
+            live = ("  ○ opening", quiet)
+        left.append(live)
+        if self._warnings:
+            left.append((f"  ! {short_number(self._warnings)}", self.style("warning")))
+        where = safe(self._where)
+        counts = self._counts(width - width_of(left) - 2, least_of_path(where) + 2)
+        room = width - width_of(left) - width_of([piece for piece, _ in counts]) - 4
+        if shown := fit_path(where, room):
+            left.insert(1, ("  " + shown, quiet))
+        end = width_of(left)
+        self._mark = (end - len(left[-1][0]) + 1, end) if self._warnings else (0, 0)
+        blanks = max(1, width - width_of(left) - width_of([piece for piece, _ in counts]) - 1)
+        self._places = []
+        at = width_of(left) + blanks
+        for piece, state in counts:
+            self._places.append((at, at + width_of([piece]), state))
+            at += width_of([piece])
+        return [*left, (" " * blanks, quiet), *(piece for piece, _ in counts)]
+
+    def _told(self, plight: Plight, room: int) -> list[Piece]:
+        style = self.style("error" if plight.word == "STALE" else "warning")
+        word: Piece = (f"  ● {plight.word} {age(plight.seconds)}  ", style)
+        text = safe(plight.text)
+        more = [part for part in (plight.does, plight.way_out) if part]
+        room -= width_of([word]) + 1
+        if cell_len(" · ".join((text, *more[:1]))) > room:
+            text = text.removeprefix("the database ").removeprefix("the file ")
+        while more and cell_len(" · ".join((text, *more))) > room:
+            more.pop()
+        return [word, (fit(text, min(room, cell_len(text))), style), *((f" · {part}", self.style("quiet")) for part in more)]
+
+    def _counts(self, room: int, path: int) -> list[tuple[Piece, State]]:
+        if self._deck is None:
+            return []
+        counts = self._deck.overview.counts
+        some_wait = [State.WAITING] * bool(counts.get(State.WAITING))  # on other jobs, which most queues do not know
+        # All with thousands separators if there is room; otherwise short numbers, otherwise glyphs for words. Whose
+        # queue it is is worth the separators, not the words.
+        for states in ((*_SHOWN, State.SCHEDULED, *some_wait, State.CANCELLED), _SHOWN):
+            fits: list[list[tuple[Piece, State]]] = []
+            for words, show in ((True, number), (True, short_number), (False, short_number)):
+                made = [self._count(state, counts.get(state, 0), words, show) for state in states]
+                wide = width_of([piece for piece, _ in made])
+                if words and wide + path <= room:
+                    return made
+                if wide <= room:
+                    fits.append(made)
+            if fits:
+                return fits[0]
+        return []
+
+    def _count(self, state: State, n: int, words: bool, show: Callable[[int], str]) -> tuple[Piece, State]:
+        label = state.value if words else GLYPHS[state]
+        return (f"  {label} {show(n)}", self.state_style(state) if n else self.style("quiet")), state
+
+    def on_click(self, event: Click) -> None:
+        """Open the jobs of the count that was clicked, or the log."""
+        if self._mark[0] <= event.x < self._mark[1]:
+            self.post_message(self.LogAsked())
+        for begin, end, state in self._places:
+            if begin <= event.x < end:
+                self.post_message(self.Chosen(state))
+
+
+def least_of_path(path: str) -> int:
+    """Columns that `fit_path` needs to tell at least the name at the end of the path, or a good part of it."""
+    return min(len(path), len(path.rpartition("/")[2]) + 2, _PART)
+
+
+def fit_path(path: str, room: int) -> str:
+    """The path as far as there is room: whole, its name, the end of it, or nothing."""
+    name = "…/" + path.rpartition("/")[2]
+    for shown in (path, name):
+        if len(shown) <= room:
+            return shown
+    return "…" + path[-(room - 1) :] if room >= _PART else ""

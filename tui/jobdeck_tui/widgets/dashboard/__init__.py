@@ -1,0 +1,1 @@
+"""The main screen's panels of queues and workers."""

@@ -1,0 +1,1 @@
+"""The details panes beside the lists."""

@@ -1,0 +1,157 @@
+"""A queue told in lines: when it will be empty, what limits it, who serves it, what is in it. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from jobdeck import Backlog, Forecast, Outlook, State
+
+from ...text.format import GLYPHS, about, age, duration, number, rough_pace
+from ...text.limits import in_words
+from ...text.sanitize import safe
+from .job_details import Told
+
+OUTLOOK_MEANING = {
+    Outlook.EMPTY: "quiet",
+    Outlook.KEEPS_UP: "good",
+    Outlook.DRAINING: "accent",
+    Outlook.STEADY: "",
+    Outlook.GROWING: "warning",
+    Outlook.PAUSED: "warning",
+    Outlook.STILL: "error",
+}
+_NAMED = 6
+"""Kinds and workers that are named one by one."""
+_HEAD = 10
+
+
+def bar(share: float, width: int) -> str:
+    """A share from 0 to 1 as a line of `width` cells; anything but nothing shows."""
+    filled = max(int(share > 0), min(width, round(share * width)))
+    return "━" * filled + "╌" * (width - filled)
+
+
+def facts(backlog: Backlog, told: Forecast) -> list[Told]:
+    """Everything about a queue."""
+    return [
+        *_several("forecast", [outlook_sentence(backlog, told)], OUTLOOK_MEANING[told.outlook] or "strong"),
+        *_advice(backlog, told),
+        *_several("limits", in_words(backlog.info.limits, backlog.running)),
+        *_workers(backlog),
+        *_pace(backlog),
+        *_later(backlog),
+        *_kinds(backlog),
+    ]
+
+
+def outlook_sentence(backlog: Backlog, told: Forecast) -> str:
+    """When it will be empty, in a sentence."""
+    match told.outlook:
+        case Outlook.EMPTY:
+            return "Nothing is ready."
+        case Outlook.KEEPS_UP:
+            return "It keeps up: what comes is started within moments."
+        case Outlook.DRAINING if told.growth is not None:
+            return f"Empty in about {about(told.empty_in or 0)}: {rough_pace(-told.growth)} fewer, as in the last minutes."
+        case Outlook.DRAINING:
+            return f"Empty in about {about(told.empty_in or 0)}, {told.why}."
+        case Outlook.STEADY:
+            return "Steady: about as many come as are started."
+        case Outlook.GROWING:
+            return f"It grows by {rough_pace(told.growth or 0)}: more come than are started."
+        case Outlook.PAUSED:
+            since = age(backlog.at - (backlog.info.paused_at or backlog.at))
+            return f"Paused for {since}: running jobs go on, nothing new starts."
+        case _:
+            return f"It stands still: {told.why}."
+
+
+def _advice(backlog: Backlog, told: Forecast) -> list[Told]:
+    """What to do about it."""
+    name = safe(shlex.quote(backlog.info.name))
+    if told.outlook is Outlook.PAUSED:
+        advice = "p lets it go on"
+    elif told.outlook is Outlook.STILL and not backlog.served_by:
+        advice = f"jobdeck worker --queues {name} serves it; so does this cockpit with threads: >"
+    elif told.outlook is Outlook.STILL and "at once" in told.why:
+        advice = "it goes on when one of them ends; l changes the limit"
+    else:
+        return []
+    return [[("".ljust(_HEAD), "quiet"), (advice, "quiet")]]
+
+
+def _workers(backlog: Backlog) -> list[Told]:
+    lines: list[Told] = []
+    found = backlog.served_by
+    if found:
+        places = [f"{safe(each.host)}:{each.pid} ({each.threads})" for each in found]
+        named = ", ".join(places[:_NAMED]) + (f" and {len(places) - _NAMED} more" if len(places) > _NAMED else "")
+        lines += _several("workers", [f"{_count(len(found), 'process', 'es')}, {_count(backlog.threads, 'thread')}: {named}"])
+    elif not backlog.info.pending:  # where something is ready, the forecast says so
+        lines += _several("workers", ["No live worker serves it."])
+    if unserved := backlog.unserved:
+        kinds = ", ".join(safe(kind) for kind in list(unserved)[:_NAMED])
+        if found:
+            lines.append(
+                [("".ljust(_HEAD), "quiet"), (f"None of them knows {kinds}: {number(sum(unserved.values()))} ready", "error")]
+            )
+    return lines
+
+
+def _pace(backlog: Backlog) -> list[Told]:
+    total = backlog.total
+    if not (total.started or total.completed or total.failed):
+        return _several("pace", ["Nothing has run in the last 5 minutes."])
+    parts = [f"{rough_pace(total.throughput)} done" if total.completed else "none done"]
+    if total.failure_rate:
+        parts.append(f"{total.failure_rate:.0%} of the attempts failed")
+    lines = _several("pace", [" · ".join(parts)])
+    for name, each in (("run time", total.run), ("wait", total.wait)):
+        if each.count:
+            lines += _several(name, [f"p50 {_or_dash(each.p50)} · p95 {_or_dash(each.p95)} · p99 {_or_dash(each.p99)}"])
+    return lines
+
+
+def _or_dash(seconds: float | None) -> str:
+    return "—" if seconds is None else duration(seconds)
+
+
+def _later(backlog: Backlog) -> list[Told]:
+    states = (State.SCHEDULED, State.RETRYING, State.WAITING)
+    waits = {State.SCHEDULED: "scheduled", State.RETRYING: "to be retried", State.WAITING: "waiting for other jobs"}
+    parts = [f"{number(n)} {waits[state]}" for state in states if (n := backlog.info.counts.get(state, 0))]
+    return _several("later", [", ".join(parts)]) if parts else []
+
+
+def _kinds(backlog: Backlog) -> list[Told]:
+    """The kinds, those with the most that is ready first; final jobs last."""
+
+    def order(kind: str) -> tuple[int, int, str]:
+        counts = backlog.kinds[kind]
+        open_ = sum(n for state, n in counts.items() if not state.is_final)
+        return -open_, -sum(counts.values()), kind
+
+    kinds = sorted(backlog.kinds, key=order)
+    shown = kinds[: 2 * _NAMED]
+    size = max((len(safe(kind)) for kind in shown), default=0)
+    lines: list[Told] = []
+    for kind in shown:
+        told: Told = [("" if lines else "kinds", "quiet")]
+        told[0] = (told[0][0].ljust(_HEAD), "quiet")
+        told.append((safe(kind).ljust(size), ""))
+        for state in State:
+            if n := backlog.kinds[kind].get(state, 0):
+                told.append((f"  {GLYPHS[state]} {number(n)}", state.value))
+        lines.append(told)
+    if len(kinds) > len(shown):
+        lines.append([("".ljust(_HEAD), "quiet"), (f"and {len(kinds) - len(shown):,} more", "quiet")])
+    return lines
+
+
+def _several(name: str, sentences: Sequence[str], meaning: str = "") -> list[Told]:
+    return [[(("" if at else name).ljust(_HEAD), "quiet"), (sentence, meaning)] for at, sentence in enumerate(sentences)]
+
+
+def _count(n: int, noun: str, ending: str = "s") -> str:
+    return f"{n:,} {noun}{'' if n == 1 else ending}"

@@ -1,0 +1,181 @@
+"""A schedule told in lines, and in the cells of a table. Pure; styles are named by meaning."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from jobdeck import PastJob, Schedule, State
+
+from ...feed.queries.schedules import ScheduleSeen
+from ...text.cron_text import has_zone, spoken
+from ...text.format import GLYPHS, age, duration, span
+from ...text.sanitize import safe
+from ...text.times import in_zone, moment_in
+from ..table.cells import in_line
+from ..table.keyed_table import Head, Row
+from .job_details import Told
+
+NARROW = 100
+"""Below this width of the screen the strip of jobs is shorter, and so are the lines."""
+
+WIDE = 150
+"""From this width on there is room for the arguments of each."""
+
+
+def strip_length(width: int) -> int:
+    """How many jobs the strip tells."""
+    return 20 if width >= NARROW else 10
+
+
+def heads(width: int) -> tuple[Head, ...]:
+    """The columns of the table on a screen of this width."""
+    strip = strip_length(width)
+    wide = width >= WIDE
+    return (
+        Head("name", "SCHEDULE", least=8, most=32),
+        Head("when", "WHEN", least=22 if width < NARROW else 34, most=70, grow=not wide),
+        Head("kind", "KIND", most=24, drop=4),
+        *[Head("args", "ARGUMENTS", least=9, most=200, grow=True, drop=5)] * wide,
+        Head("next", "NEXT", drop=3),
+        Head("in", "DUE", right=True, least=7),
+        Head("last", "LAST", least=7, drop=1),
+        Head("strip", f"LAST {strip}", least=strip, drop=2),
+    )
+
+
+HISTORY_HEADS = (
+    Head("job", "JOB", right=True),
+    Head("state", "STATE", least=9),
+    Head("tick", "DUE", drop=1),
+    Head("took", "TOOK", right=True, drop=2),
+    Head("error", "ERROR", least=6, grow=True, most=200, drop=3),
+)
+
+
+def row_of(seen: ScheduleSeen, now: float, width: int) -> Row:
+    """A line of the table of schedules, on a screen of this width."""
+    schedule = seen.schedule
+    name: Told = [(safe(schedule.name), "quiet" if schedule.paused else "strong")]
+    when: Told = [(safe(spoken(schedule.cron)), "quiet" if schedule.paused else "")]
+    if has_zone(schedule.cron):
+        when.append((f" {safe(schedule.timezone)}", "quiet"))
+    coming: Told = [(short_time(schedule.next_at, now), "")]
+    until: Told = [(until_text(schedule.next_at - now), "accent")]
+    if schedule.paused:
+        coming, until = [("—", "quiet")], [("‖ paused", "warning")]
+    elif schedule.error is not None:
+        until = [("✗ error", "error")]
+    args: list[Told] = [[(in_line(schedule.kind, schedule.args_json), "quiet")]] if width >= WIDE else []
+    strip = strip_of(seen, strip_length(width))
+    return Row(schedule.name, (name, when, [(safe(schedule.kind), "quiet")], *args, coming, until, last_of(seen, now), strip))
+
+
+def last_of(seen: ScheduleSeen, now: float) -> Told:
+    """What became of the newest job, and how long ago it was enqueued."""
+    job, schedule = seen.last, seen.schedule
+    if job is not None and job.id == schedule.last_job:
+        return [(f"{GLYPHS[job.state]} ", job.state.value), (f"{age(now - job.created_at)} ago", "quiet")]
+    return [("—" if schedule.last_at is None else f"  {age(now - schedule.last_at)} ago", "quiet")]
+
+
+def strip_of(seen: ScheduleSeen, length: int) -> Told:
+    """The newest jobs, a sign each, the newest on the right."""
+    jobs = seen.history[:length][::-1]
+    return [("·" * (length - len(jobs)), "line"), *((GLYPHS[job.state], job.state.value) for job in jobs)]
+
+
+def history_row(job: PastJob, now: float) -> Row:
+    """A line of the history."""
+    took = duration(job.took) if job.took is not None else ""
+    return Row(
+        job.id,
+        (
+            [(str(job.id), "quiet")],
+            [(f"{GLYPHS[job.state]} {job.state.value}", job.state.value)],
+            [(short_time(job.scheduled_at, now), "quiet")],
+            [(took, "quiet")],
+            [(safe(job.error or ""), "error")],
+        ),
+    )
+
+
+def told(seen: ScheduleSeen, now: float, *, narrow: bool) -> list[Told]:
+    """Everything there is to say of a schedule, but its history."""
+    schedule = seen.schedule
+    zone = f", {safe(schedule.timezone)}" if has_zone(schedule.cron) else ""
+    lines: list[Told] = [[(safe(spoken(schedule.cron)) + zone, "strong")], _fact("cron", safe(schedule.cron))]
+    if schedule.error is not None:
+        lines.append([(_label("error"), "quiet"), (f"✗ {safe(schedule.error)}", "error")])
+    if schedule.paused_at is not None:
+        ago = age(now - schedule.paused_at)
+        lines.append([(_label("next"), "quiet"), (f"‖ paused {ago} ago", "warning"), (" · p lets it go on", "quiet")])
+    else:
+        ticks = ticks_told(seen.ticks, schedule.timezone, now, narrow=narrow)
+        lines += [[(_label("" if place else "next"), "quiet"), *tick] for place, tick in enumerate(ticks)]
+    lines += [_fact("kind", safe(schedule.kind)), _fact("args", _args(schedule)), _fact("options", _options(schedule))]
+    made = f"{in_zone(schedule.created_at, None)}, {age(now - schedule.created_at)} ago"
+    return [*lines, _fact("made", made)]
+
+
+def ticks_told(ticks: Sequence[float], timezone: str, now: float, *, narrow: bool = False) -> list[Told]:
+    """The next ticks by the clocks of their zone, by the local ones where they differ, and in how long."""
+    lines: list[Told] = []
+    seconds = any(tick % 60 for tick in ticks)
+    for tick in ticks:
+        there, here = moment_in(tick, timezone), moment_in(tick, None)
+        line: Told = [(in_zone(tick, timezone, seconds=seconds), "")]
+        if there is not None and narrow:
+            line = [(there.strftime("%a %m-%d %H:%M:%S" if seconds else "%a %m-%d %H:%M"), "")]
+        if there is not None and here is not None and there.utcoffset() != here.utcoffset():
+            day = "%a " if there.date() != here.date() else ""
+            line.append((here.strftime(f"  {day}%H:%M here"), "later"))
+        if not narrow or len(line) == 1:
+            line.append((f"  {until_text(tick - now)}", "accent"))
+        lines.append(line)
+    return lines
+
+
+def until_text(seconds: float) -> str:
+    """In how long: `in 3h12m`; `due` where it has come."""
+    if seconds <= 0:
+        return "due"
+    return f"in {duration(max(1.0, float(round(seconds))))}".replace(".0s", "s")
+
+
+def short_time(at: float, now: float) -> str:
+    """The local time, with its day where that is not today: `14:00`, `Tue 03:00`, `2026-03-01 03:00`."""
+    moment, today = moment_in(at, None), moment_in(now, None)
+    if moment is None or today is None:
+        return str(at)
+    clock = moment.strftime("%H:%M:%S" if moment.second else "%H:%M")
+    if moment.date() == today.date():
+        return clock
+    return f"{moment:%a} {clock}" if abs(at - now) < 6 * 86400 else f"{moment:%Y-%m-%d} {clock}"
+
+
+def _args(schedule: Schedule) -> str:
+    args = schedule.args
+    return safe(args if isinstance(args, str) else json.dumps(args, ensure_ascii=False))
+
+
+def _options(schedule: Schedule) -> str:
+    parts = [f"queue {safe(schedule.queue)}", f"priority {schedule.priority}"]
+    parts.append(f"{schedule.max_attempts} attempt{'s' * (schedule.max_attempts != 1)}")
+    parts.append(f"timeout {span(schedule.timeout)}" if schedule.timeout else "no timeout")
+    parts += [f"tags {safe(' '.join(schedule.tags))}"] * bool(schedule.tags)
+    return " · ".join(parts)
+
+
+def _fact(name: str, text: str) -> Told:
+    return [(_label(name), "quiet"), (text, "")]
+
+
+def _label(name: str) -> str:
+    return f"{name:<9}"
+
+
+def counted(history: Sequence[PastJob]) -> str:
+    """How the jobs of the history ended: `18 completed, 2 failed`."""
+    counts = {state: sum(job.state is state for job in history) for state in State}
+    return ", ".join(f"{n} {state}" for state, n in counts.items() if n)

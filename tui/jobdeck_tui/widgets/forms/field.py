@@ -1,0 +1,107 @@
+"""One line of a form: a name, an entry that fits the type, a hint; below, what is wrong with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Input, Select, Static
+
+from jobdeck import Parameter
+
+from ...forms.values import short_type, shown_value
+from ...text.sanitize import safe
+from .checkbox import YesNo
+
+
+class Field(Vertical):
+    """A label, an input that fits the type, a hint; below, what is wrong with it."""
+
+    def __init__(
+        self,
+        name: str,
+        entry: Widget,
+        hint: str,
+        *,
+        required: bool = False,
+        option: bool = False,
+        label: str = "",
+        chosen: Any = None,
+    ) -> None:
+        """Make a field.
+
+        Args:
+            name: what it is known by.
+            entry: an `Input`, `Select` or `YesNo`.
+            hint: what stands beside it; safe text.
+            required: whether a star says that it must be filled in.
+            option: whether it is an option of the job, and no argument.
+            label: what it is called, where that is not its name.
+            chosen: what a `Select` comes with: it tells that itself only once it is mounted.
+        """
+        super().__init__(classes="field")
+        self.key = name
+        self.option = option
+        self.entry = entry
+        self._label = label or name
+        self._hint = hint
+        self._required = required
+        self._filled_in = chosen if isinstance(entry, Select) else self.value
+
+    @classmethod
+    def of(cls, parameter: Parameter, given: bool, value: Any) -> Field:
+        """The field of an argument, filled with a value where one is given."""
+        hint = safe(parameter.doc) or short_type(parameter)
+        shown = value if given else parameter.default
+        chosen = shown if shown in parameter.choices else None
+        entry: Widget
+        if parameter.type == "bool":
+            entry = YesNo(bool(shown))
+        elif parameter.choices:
+            choices = [(safe(str(each)), each) for each in parameter.choices]
+            blank = chosen is None and parameter.default is None
+            entry = (
+                Select(choices, prompt="choose" if parameter.required else "default", compact=True)
+                if blank
+                else Select(choices, value=chosen, allow_blank=False, compact=True)
+            )
+        else:
+            holder = "" if parameter.required else "default"
+            entry = Input(shown_value(shown, parameter.type), placeholder=holder, compact=True)
+        return cls(parameter.name, entry, hint, required=parameter.required, chosen=chosen)
+
+    def compose(self) -> ComposeResult:
+        star = ("*", "$warning") if self._required else ("", "")
+        self.entry.tooltip = self._hint or None
+        with Horizontal(classes="field-row"):
+            yield Static(Content.assemble((safe(self._label), ""), star), classes="field-name")
+            yield self.entry
+            yield Static(Content.assemble((self._hint, "$quiet")), classes="field-hint")
+        yield Static("", classes="field-problem")
+
+    def problem(self, text: str | None) -> None:
+        """Say what is wrong, or nothing."""
+        for note in self.query(".field-problem").results(Static):  # none, while it is still being put in its place
+            note.display = bool(text)
+            if text:
+                note.update(Content.assemble((f"✗ {safe(text)}", "$error")))
+
+    @property
+    def text(self) -> str:
+        """What was typed; empty where nothing can be."""
+        return self.entry.value if isinstance(self.entry, Input) else ""
+
+    @property
+    def value(self) -> Any:
+        """What it holds: a text, yes or no, or the choice; `None` where nothing is chosen."""
+        if isinstance(self.entry, Select):
+            return None if self.entry.value is Select.NULL else self.entry.value
+        return self.entry.value if isinstance(self.entry, (Input, YesNo)) else None
+
+    @property
+    def touched(self) -> bool:
+        """Whether it holds anything else than what it came with."""
+        return bool(self.value != self._filled_in)

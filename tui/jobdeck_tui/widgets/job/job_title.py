@@ -1,0 +1,103 @@
+"""The first lines of the screen of a job: state, id and kind; its error, its progress, or what holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jobdeck import Job, State
+
+from ...feed.messages import Detail
+from ...text.format import GLYPHS, duration, span, state_and_reason
+from ...text.sanitize import safe
+from ..base.panel import Drawn
+from ..base.strips import Piece, width_of
+from ..base.styled_text import cut
+
+_BAR = 24
+"""Cells of a progress bar."""
+
+
+class JobTitle(Drawn):
+    """Two lines."""
+
+    def __init__(self, job_id: int) -> None:
+        super().__init__(id="job-title")
+        self._job_id = job_id
+        self._detail: Detail | None = None
+        self._gone = False
+
+    def turn_to(self, job_id: int) -> None:
+        """Another job, of which nothing is known yet."""
+        self._job_id, self._detail, self._gone = job_id, None, False
+        self.refresh()
+
+    def show(self, detail: Detail) -> None:
+        """Show this job; of one that is gone, what was seen of it last."""
+        self._gone = detail.job is None
+        if not self._gone or self._detail is None:
+            self._detail = detail
+        self.refresh()
+
+    def draw(self, y: int, width: int) -> Sequence[Piece]:
+        quiet, strong = self.style("quiet"), self.style("strong")
+        job = self._detail.job if self._detail is not None else None
+        if y == 1 and self._gone:
+            return [(" It is gone: it was deleted or pruned · z brings back what you have deleted", self.style("warning"))]
+        if self._detail is None or job is None:
+            return [(f" job {self._job_id}", strong)] if y == 0 else []
+        if y == 1:
+            return self._second(job, self._detail)
+        meaning = quiet if self._gone else self.state_style(job.state)
+        left: list[Piece] = [
+            (f" {GLYPHS[job.state]} {state_and_reason(job)}", meaning),
+            (f"  {job.id}", quiet),
+            (f"  {safe(job.kind)}", strong),
+        ]
+        attempt = f"attempt {job.attempt}/{job.max_attempts} "
+        for told in (f"{safe(job.queue)} · priority {job.priority} · {attempt}", attempt):
+            right: list[Piece] = [(told, quiet)]
+            blanks = width - width_of(left) - width_of(right)
+            if blanks > 1:
+                return [*left, (" " * blanks, quiet), *right]
+        return left
+
+    def _second(self, job: Job, detail: Detail) -> Sequence[Piece]:
+        quiet = self.style("quiet")
+        if job.state is State.RUNNING:
+            bar = self._progress(job)
+            told, *more = self._runs(job, detail.at)
+            for part in more:  # as much as fits
+                if width_of(bar) + len(told + part) <= self.size.width:
+                    told += part
+            return [*bar, (told, quiet)]
+        if job.error and job.state is not State.COMPLETED:
+            return [(" " + cut(job.error, 400, multiline=False), self.style("error"))]
+        if detail.why is not None:
+            summary = detail.why.summary.removeprefix(f"Job {job.id} ")
+            return [(" " + cut(summary, 400, multiline=False), quiet)]
+        if not job.state.is_final:
+            return []
+        took = ""
+        if job.state is State.COMPLETED and job.started_at is not None and job.finished_at is not None:
+            took = f"done in {duration(max(0.0, job.finished_at - job.started_at))} · "
+        return [(f" {took}r runs it again", quiet)]
+
+    def _progress(self, job: Job) -> Sequence[Piece]:
+        if job.progress is None:
+            return []
+        done = round(job.progress * _BAR)
+        return [
+            (" " + "━" * done, self.style("accent")),
+            ("━" * (_BAR - done), self.style("line")),
+            (f" {job.progress:.0%} ", self.style("strong")),
+        ]
+
+    def _runs(self, job: Job, now: float) -> list[str]:
+        if job.cancelling:
+            return [" was asked to stop; its code has not stopped yet"]
+        spent = max(0.0, now - (job.started_at or now))
+        most = f" of at most {span(job.timeout)}" if job.timeout else ""
+        parts = [f" runs for {duration(spent)}{most}"]
+        if job.progress and spent > 1:
+            parts.append(f" · about {duration(spent / job.progress - spent)} left")
+        return [*parts, " · x asks it to stop"]

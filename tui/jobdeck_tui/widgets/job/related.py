@@ -1,0 +1,73 @@
+"""What a job is tied to: the jobs before and after it, its batch, its schedule. Enter opens each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from jobdeck import Job, State
+
+from ...feed.messages import Detail
+from ...text.format import GLYPHS, age, schedule_of
+from ...text.sanitize import safe
+from ..base.styled_text import Told
+from ..table.keyed_table import Head, KeyedTable, Row
+
+HEADS = (
+    Head("bond", "BOND", least=6),
+    Head("id", "ID", right=True),
+    Head("state", "STATE", most=24),
+    Head("kind", "KIND", least=8, most=60, grow=True),
+    Head("age", "AGE", right=True, drop=2),
+)
+SHOWN = 100
+"""Jobs before it, and jobs after it, that are listed."""
+
+
+class Related(KeyedTable):
+    """A row for each bond. Its keys are ("job", id), ("batch", id), ("schedule", name) and ("gone", id)."""
+
+    def __init__(self, *, digit: str, id: str | None = None) -> None:
+        nothing: Told = [("  it came after no other job, and none comes after it", "quiet")]
+        super().__init__("related", HEADS, digit=digit, empty=[nothing], id=id)
+
+    def show_bonds(self, detail: Detail) -> None:
+        """Show what the job is tied to."""
+        rows = [*_rows(detail)]
+        self.show(rows)
+        family = detail.family
+        waits = f"if one fails: {family.if_parent_fails} " if family.waits_for else ""
+        more = max(0, len(family.parents) - SHOWN) + max(0, len(family.children) - SHOWN)
+        self.titled([(str(len(rows)), "$quiet")], [(f" {more:,} more " if more else "", "$quiet"), (waits, "$quiet")])
+
+
+def _rows(detail: Detail) -> Iterator[Row]:
+    family = detail.family
+    for job_id, state in [*family.parents.items()][:SHOWN]:
+        bond = "waits for" if job_id in family.waits_for else "after"
+        yield _job_row(bond, job_id, state, detail.relatives.get(job_id), detail.at)
+    for child, told in [*family.children.items()][:SHOWN]:
+        yield _job_row("before", child, told, detail.relatives.get(child), detail.at)
+    batch = detail.batch
+    if batch is not None:
+        done = f"{batch.total - batch.open:,} of {batch.total:,} ended"
+        meaning = "failed" if batch.counts.get(State.FAILED) else "completed" if batch.finished else ""
+        name: Told = [(safe(batch.name), "")]
+        yield Row(
+            ("batch", batch.id),
+            (
+                [("batch", "quiet")],
+                [(str(batch.id), "")],
+                [(done, meaning)],
+                name,
+                [(age(detail.at - batch.created_at), "quiet")],
+            ),
+        )
+    if detail.job is not None and (schedule := schedule_of(detail.job)) is not None:
+        yield Row(("schedule", schedule), ([("schedule", "quiet")], [], [], [(safe(schedule), "")], []))
+
+
+def _job_row(bond: str, job_id: int, state: State | None, job: Job | None, now: float) -> Row:
+    how: Told = [("gone", "quiet")] if state is None else [(f"{GLYPHS[state]} {state}", state.value)]
+    kind: Told = [(safe(job.kind), "")] if job is not None else []
+    old: Told = [(age(now - job.created_at), "quiet")] if job is not None else []
+    return Row(("gone" if state is None else "job", job_id), ([(bond, "quiet")], [(str(job_id), "")], how, kind, old))

@@ -1,0 +1,1 @@
+"""The table of jobs, and the lists that work like it."""

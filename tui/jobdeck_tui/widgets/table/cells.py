@@ -1,0 +1,127 @@
+"""What a cell of the job table shows of a job. Pure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from jobdeck import Job, State, command_line
+
+from ...text.format import duration
+from ...text.sanitize import safe
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """The moment that ages count from."""
+
+    at: float
+    fine: bool = False
+    """Whether there is a column that changes each second."""
+
+    def tick(self, job: Job) -> int:
+        """Changes when the drawn row of an unchanged job would look different."""
+        if job.state is State.RUNNING:
+            return int(self.at * 2)
+        old = self.at - job.created_at
+        if job.state in (State.RETRYING, State.SCHEDULED) or old < 60 or self.fine:
+            return int(self.at)
+        return int(old // 60) if old < 3600 else int(old // 3600) + 100_000
+
+
+def took(job: Job, now: Now) -> str:
+    """How long the newest attempt took, or has taken so far."""
+    if job.started_at is None:
+        return "—"
+    if job.state is State.RUNNING:
+        return duration(max(0.0, now.at - job.started_at))
+    return duration(job.finished_at - job.started_at) if job.finished_at is not None else "—"
+
+
+def waited(job: Job, now: Now) -> str:
+    """How long it waited from when it was due to its newest start, or has waited so far."""
+    if job.state is State.PENDING:
+        return duration(max(0.0, now.at - job.scheduled_at))
+    begun = job.started_at is not None and job.started_at >= job.scheduled_at
+    if job.started_at is None or not begun or not (job.state is State.RUNNING or job.finished_at is not None):
+        return "—"
+    return duration(job.started_at - job.scheduled_at)
+
+
+def moment(at: float | None, now: Now) -> str:
+    """A time of day, with its date where that is another day's; a year where it is another year's."""
+    if at is None:
+        return "—"
+    try:
+        then, today = datetime.fromtimestamp(at), datetime.fromtimestamp(now.at)
+    except (ValueError, OverflowError, OSError):  # beyond the year 9999
+        return "another age"
+    if then.date() == today.date():
+        return then.strftime("%H:%M:%S")
+    return then.strftime("%m-%d %H:%M" if then.year == today.year else "%Y-%m-%d")
+
+
+def progress(job: Job) -> str:
+    """How far it says it is."""
+    if job.progress is None:
+        return "—"
+    done = round(job.progress * 6)
+    return f"{'━' * done}{'╌' * (6 - done)} {job.progress:4.0%}"
+
+
+def detail(job: Job, now: Now) -> list[tuple[str, str]]:
+    """The most telling thing about a job, as (text, meaning): its error, its progress, when it is due, its arguments."""
+    due = job.scheduled_at - now.at
+    match job.state:
+        case State.RUNNING if job.progress is not None:
+            done = round(job.progress * 10)
+            bar = "━" * done + "╌" * (10 - done)
+            return [(bar, "accent"), (f" {job.progress:4.0%}  ", ""), (arguments(job), "quiet")]
+        case State.FAILED:
+            return [(failure(job), "error"), (" · " + arguments(job), "quiet")]
+        case State.RETRYING:
+            return [(f"in {_clock(due)}", "warning"), (" · " + failure(job), "quiet")]
+        case State.SCHEDULED:
+            return [(f"in {_clock(due)}", "later"), (" · " + arguments(job), "quiet")]
+        case _:
+            return [(arguments(job), "quiet")]
+
+
+def failure(job: Job) -> str:
+    """The newest error; of a command only what it said, since its type tells nothing."""
+    return safe((job.error or "").removeprefix("CommandFailed: " if job.kind == "shell" else ""))
+
+
+def _clock(seconds: float) -> str:
+    whole = max(0, round(seconds))
+    return f"{whole // 60:02d}:{whole % 60:02d}" if whole < 3600 else duration(whole)
+
+
+def arguments(job: Job, limit: int = 300) -> str:
+    """The arguments of a job on one line."""
+    return in_line(job.kind, job.args_json, limit)
+
+
+def in_line(kind: str, text: str, limit: int = 300) -> str:
+    """Arguments, which are JSON, on one line: a command as it was typed, others as `name=value`."""
+    if len(text) > 20_000:
+        return safe(text[:limit])
+    try:
+        args = json.loads(text)
+    except (ValueError, RecursionError):
+        return safe(text[:limit])
+    if not isinstance(args, dict):
+        return safe(text[:limit])
+    command = args.get("command")
+    if kind == "shell" and isinstance(command, list) and all(isinstance(part, str) for part in command):
+        return safe("$ " + command_line(command, shell=args.get("shell") is True))[:limit]
+    shown = (
+        f"{name}={value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}" for name, value in args.items()
+    )
+    return safe("  ".join(shown)[:limit])
+
+
+def doing(job: Job) -> str:
+    """What a job does, in a word: its kind, or the command itself."""
+    return arguments(job).removeprefix("$ ") if job.kind == "shell" else safe(job.kind)

@@ -1,0 +1,39 @@
+"""The line in which a filter of events is typed."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.suggester import SuggestFromList
+from textual.widgets import Input
+
+from ...text.event_format import WORDS
+
+
+class EventFilterLine(Input):
+    """Sorts of events, and words. Enter keeps the filter, escape clears it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "clear_filter", "clear", tooltip="Show all events again"),
+        Binding("enter", "submit", "keep", tooltip="Keep the filter and go back to the events"),
+        Binding("tab,right", "complete", "complete", tooltip="Take the completion that is shown"),
+        Binding("down", "submit", "to the events", show=False),
+    ]
+
+    class Cleared(Message):
+        """No filter any more."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id, compact=True, placeholder="failed  acts  kind:mail  queue:img  id:42  any words")
+        self.suggester = SuggestFromList([*WORDS, "kind:", "queue:", "id:", "worker:", "who:"])
+
+    def action_complete(self) -> None:
+        """Take the completion, or move right."""
+        self.action_cursor_right()
+
+    def action_clear_filter(self) -> None:
+        """Empty the line and leave it."""
+        self.value = ""
+        self.post_message(self.Cleared())

@@ -1,0 +1,311 @@
+"""A live feed of events, the newest at the bottom. It follows the end until somebody looks back."""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.style import Style
+from textual.binding import Binding, BindingType
+from textual.events import Click, MouseScrollDown, MouseScrollUp, Resize
+from textual.message import Message
+from textual.strip import Strip
+
+from jobdeck import Event, Happening, State
+
+from ...feed.queries.events import EventsSeen
+from ...text.event_format import LOOKS, TROUBLE, details, host_of
+from ...text.format import number
+from ...text.sanitize import safe
+from ..base.panel import STATE_CLASSES, Panel
+from ..base.strips import Piece, fit, line, width_of
+from ..base.styled_text import Told
+
+_WORKER_FROM = 130
+"""Cells from which the worker has a column of its own."""
+_WORKER = 22
+"""Its cells."""
+_ROOMY_FROM = 100
+"""Cells from which times are told to the millisecond."""
+
+
+_NOTHING: Sequence[Told] = (
+    [("  Nothing has happened yet.", "strong")],
+    [("  What jobs do and what people do is told here as it happens.", "quiet")],
+)
+_NO_MATCH: Sequence[Told] = (
+    [("  No event matches the filter.", "strong")],
+    [("  Words are searched in everything; failed, acts, kind:… narrow.", "quiet")],
+    [],
+    [("  esc", "accent"), ("   clears it", "quiet")],
+)
+
+
+class EventList(Panel, inherit_bindings=False):
+    """One line an event."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j,down", "move(1)", "down", show=False, system=True),
+        Binding("k,up", "move(-1)", "up", show=False, system=True, tooltip="Look back: the feed is not followed any more"),
+        Binding("pagedown,ctrl+d", "page(1)", "page down", show=False, system=True),
+        Binding("pageup,ctrl+u", "page(-1)", "page up", show=False, system=True),
+        Binding("g,home", "first", "oldest", show=False, tooltip="To the oldest event that is kept"),
+        Binding("G,end", "follow", "newest", tooltip="To the newest event, and follow"),
+        Binding("n", "failure(1)", "failure", key_display="n N", tooltip="To the next failure; first the newest"),
+        Binding("N", "failure(-1)", "failure before", show=False, tooltip="To the failure before"),
+        Binding("f", "pause", "hold/follow", tooltip="Hold the feed still, or follow it again"),
+        Binding("enter", "open", "open", tooltip="Open the job of the event"),
+    ]
+    digit = 9
+    label = "events"
+
+    class Opened(Message):
+        """Open the job of an event."""
+
+        def __init__(self, job_id: int) -> None:
+            super().__init__()
+            self.job_id = job_id
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._seen: EventsSeen | None = None
+        self.events: tuple[Event, ...] = ()
+        """What is shown, oldest first."""
+        self._cursor = 0
+        self._top = 0
+        self.following = True
+        """Whether the end is followed."""
+        self._held_at: str | None = None
+        self.filter_text = ""
+        """The filter as it was typed, for the title."""
+
+    # -- what is shown -----------------------------------------------------------------------------
+
+    def show(self, seen: EventsSeen) -> None:
+        """Show these events. While the end is not followed, what is looked at stays where it is."""
+        if self._seen is not None and seen.events is self._seen.events:
+            self._seen = seen
+            return
+        chosen = self.chosen
+        self._seen, self.events = seen, seen.events
+        if self.following or chosen is None:
+            self._to_end()
+        else:
+            row = self._cursor - self._top
+            self._cursor = self._find(chosen)
+            self._top = max(0, self._cursor - row)
+        self._changed()
+
+    def _find(self, event: Event) -> int:
+        """Where the event is now; where it is gone, the one that took its place."""
+        at = bisect_left(self.events, event.at, key=lambda each: each.at)
+        for place in range(at, len(self.events)):
+            if self.events[place].key == event.key:
+                return place
+            if self.events[place].at > event.at:
+                break
+        return max(0, min(at, len(self.events) - 1))
+
+    @property
+    def chosen(self) -> Event | None:
+        """The event that the cursor is on."""
+        return self.events[self._cursor] if self.events else None
+
+    @property
+    def new(self) -> int:
+        """How many events have come since the end was followed."""
+        if self.following or self._held_at is None:
+            return 0
+        for back, event in enumerate(reversed(self.events)):
+            if event.key == self._held_at:
+                return back
+        return len(self.events)
+
+    @property
+    def _room(self) -> int:
+        return max(1, self.size.height)
+
+    def _to_end(self) -> None:
+        self.following, self._held_at = True, None
+        self._cursor = max(0, len(self.events) - 1)
+        self._top = max(0, len(self.events) - self._room)
+
+    def _changed(self) -> None:
+        told: list[tuple[str, str]] = []
+        below: list[tuple[str, str]] = []
+        if self.filter_text:
+            told.append((f"/{safe(self.filter_text)}", "$accent"))
+        if self.following:
+            told.append(("following", "$quiet"))
+        else:
+            told.append(("‖ held", "$warning"))
+            if new := self.new:
+                below.append((f"▼ {number(new)} new · G follows  ", "$warning"))
+        if self.events:
+            below.append((f"{number(self._cursor + 1)} of {number(len(self.events))}", "$quiet"))
+        self.titled(told, below)
+        self.refresh()
+
+    def on_resize(self, event: Resize) -> None:
+        """Stay at the end, or keep the cursor in sight."""
+        if self.following:
+            self._to_end()
+        self._keep_in_sight()
+        self._changed()
+
+    def _keep_in_sight(self) -> None:
+        self._top = max(self._cursor - self._room + 1, min(self._top, self._cursor))
+        self._top = max(0, min(self._top, len(self.events) - self._room))
+
+    # -- drawing -----------------------------------------------------------------------------------
+
+    def render_line(self, y: int) -> Strip:
+        width, ground = self.size.width, self.rich_style
+        at = self._top + y
+        if at >= len(self.events):
+            return line(self._empty(y), width, ground)
+        on = at == self._cursor and not self.following
+        if on and self.has_focus:
+            ground += self.get_component_rich_style("ground--cursor")
+        return line(self._pieces(self.events[at], width, on), width, ground)
+
+    def _empty(self, y: int) -> Sequence[Piece]:
+        if self._seen is None or self.events:
+            return []
+        told = _NO_MATCH if self.filter_text else _NOTHING
+        if not 1 <= y <= len(told):
+            return []
+        return [(text, self.style(meaning)) for text, meaning in told[y - 1]]
+
+    def _meaning(self, name: str) -> Style:
+        known = STATE_CLASSES[State(name)] if name in set(State) else f"text--{name}"
+        return self.get_component_rich_style(known, partial=True)
+
+    def _pieces(self, event: Event, width: int, on: bool) -> Sequence[Piece]:
+        quiet, plain = self.style("quiet"), Style()
+        glyph, meaning = LOOKS[event.what]
+        style = self._meaning(meaning)
+        gap = self._seen is not None and event.key in self._seen.gaps
+        pieces: list[Piece] = [("❯ " if on else "⋮ " if gap else "  ", self.style("accent") if on else quiet)]
+        wide, roomy = width >= _WORKER_FROM, width >= _ROOMY_FROM
+        pieces.append((self._time(event.at, exact=roomy) + "  ", quiet))
+        pieces.append((f"{glyph} {event.what.value:<9}  ", style))
+        calm = event.what in (Happening.ENQUEUED, Happening.STARTED, Happening.COMPLETED)
+        if event.kind:
+            job = "" if event.job_id is None else f"#{event.job_id}"
+            pieces.append((f"{job:>8}  ", quiet))
+            pieces.append((fit(safe(event.kind), 24 if roomy else 17) + "  ", plain if calm else self.style("strong")))
+            if wide:
+                pieces.append((fit(host_of(event.worker), _WORKER) + "  ", quiet))
+        room = width - width_of(pieces)
+        pieces.append((fit(details(event), room), quiet if calm else style if event.what in TROUBLE else plain))
+        return pieces
+
+    def _time(self, at: float, *, exact: bool) -> str:
+        """The local time, to the millisecond where there is room; the day where it is another."""
+        size = 12 if exact else 8
+        try:
+            then = time.localtime(at)
+            today = self._seen is None or then[:3] == time.localtime(self._seen.at)[:3]
+        except (ValueError, OverflowError, OSError):
+            return fit("then", size)
+        if today:
+            return time.strftime("%H:%M:%S", then) + (f".{int(at % 1 * 1000):03}" if exact else "")
+        return fit(time.strftime("%d %b %H:%M" if exact else "%d %b", then), size)
+
+    # -- moving ------------------------------------------------------------------------------------
+
+    def _go(self, at: int) -> None:
+        if not self.events:
+            return
+        last = len(self.events) - 1
+        if self.following:
+            self.following, self._held_at = False, self.events[-1].key
+        self._cursor = max(0, min(last, at))
+        self._keep_in_sight()
+        self._changed()
+
+    def action_move(self, by: int) -> None:
+        """Move the cursor; while the end is followed there is nothing below it."""
+        if not (self.following and by > 0):
+            self._go(self._cursor + by)
+
+    def action_page(self, by: int) -> None:
+        """Move by a screenful; beyond the end, follow it."""
+        if by > 0 and self._cursor + self._room >= len(self.events):
+            self.action_follow()
+        else:
+            self._go(self._cursor + by * self._room)
+
+    def action_first(self) -> None:
+        """To the oldest event."""
+        self._go(0)
+
+    def action_follow(self) -> None:
+        """To the newest, and follow."""
+        self._to_end()
+        self._changed()
+
+    def action_pause(self) -> None:
+        """Hold the feed still, or follow it again."""
+        if self.following:
+            self._go(self._cursor)
+        else:
+            self.action_follow()
+
+    def action_failure(self, by: int) -> None:
+        """To the next failure, or the one before."""
+        places = [at for at, event in enumerate(self.events) if event.what in TROUBLE]
+        if self.following:
+            found = places[-1:]
+        elif by > 0:
+            found = [at for at in places if at > self._cursor][:1]
+        else:
+            found = [at for at in places if at < self._cursor][-1:]
+        if found:
+            self._go(found[0])
+        else:
+            which = "" if self.following else "later " if by > 0 else "earlier "
+            self.app.notify(f"No {which}failure among these events", timeout=3, markup=False)
+
+    def action_open(self) -> None:
+        """Open the job of the event."""
+        event = self.chosen
+        if event is None:
+            return
+        if event.job_id is None:
+            self.app.notify("This event is not of one job", timeout=3, markup=False)
+        else:
+            self.post_message(self.Opened(event.job_id))
+
+    # -- the mouse ---------------------------------------------------------------------------------
+
+    def on_click(self, event: Click) -> None:
+        """Choose with the mouse; a second click opens."""
+        at = self._top + event.y - self.gutter.top
+        if 0 <= at < len(self.events) and event.y >= self.gutter.top:
+            self._go(at)
+            if event.chain > 1:
+                self.action_open()
+
+    def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
+        """Look back."""
+        event.stop()
+        self._wheel(-3)
+
+    def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
+        """Look on; at the end, follow."""
+        event.stop()
+        self._wheel(3)
+
+    def _wheel(self, by: int) -> None:
+        last = len(self.events) - self._room
+        if by > 0 and self._top + by >= last:
+            if not self.following:
+                self.action_follow()
+            return
+        if last > 0:
+            self._top = max(0, min(last, self._top + by))
+            self._go(max(self._top, min(self._top + self._room - 1, self._cursor)))

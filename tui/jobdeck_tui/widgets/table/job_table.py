@@ -1,0 +1,444 @@
+"""The table of jobs: a window on any number of them, drawn line by line.
+
+It holds the ids of all jobs that match and the records of those near the screen. The cursor follows a job's
+id, never a row: new jobs arrive above it without moving what the person is looking at. Until a job is chosen
+the table is *live*: it shows the newest jobs as they come, and no key can hit the wrong one.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from rich.style import Style
+from textual.binding import Binding, BindingType
+from textual.events import Click, Resize
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from jobdeck import Job
+
+from ...feed.job_actions import Selection
+from ...feed.messages import Page, View
+from ..base.line_diff import Redrawn
+from ..base.panel import STATE_CLASSES, TEXT_CLASSES
+from ..base.strips import Piece, line
+from . import job_rows
+from .cells import Now
+from .columns import USUAL, Column, choose_columns
+from .cursor import Cursor
+from .empty_state import Line, nothing_matches, placed, welcome
+from .marks import Marks
+
+HEAD = 1
+"""Lines of the column heads."""
+_FEW = 5000
+"""Marks of jobs that are gone are dropped from lists up to this length; in longer ones an act tells how many are gone."""
+
+
+class JobTable(ScrollView, Redrawn, can_focus=True, inherit_bindings=False):  # pyright: ignore[reportIncompatibleMethodOverride]
+    """All jobs that match, a line each."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {*STATE_CLASSES.values(), *TEXT_CLASSES, "ground--cursor", "ground--marked"}
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j,down", "move(1)", "down", show=False, system=True),
+        Binding("k,up", "move(-1)", "up", show=False, system=True),
+        Binding("pagedown,ctrl+d", "page(1)", "page down", show=False, system=True),
+        Binding("pageup,ctrl+u", "page(-1)", "page up", show=False, system=True),
+        Binding("g,home", "edge(-1)", "first", show=False, system=True),
+        Binding("G,end", "edge(1)", "last", show=False, system=True),
+        Binding("enter", "open", "open"),
+        Binding("space", "mark", "mark"),
+        Binding("ctrl+at,ctrl+space", "mark_range", "mark range", show=False),
+        Binding("A", "mark_all", "mark all that match", show=False),
+        Binding("ctrl+backslash", "clear_marks", "clear the marks", show=False),
+    ]
+
+    class Opened(Message):
+        """Open this job."""
+
+        def __init__(self, job_id: int) -> None:
+            super().__init__()
+            self.job_id = job_id
+
+    class Moved(Message):
+        """Other rows are on the screen, or another is chosen."""
+
+    class SortAsked(Message):
+        """A column head was clicked."""
+
+        def __init__(self, sort: str) -> None:
+            super().__init__()
+            self.sort = sort
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.page = Page(View())
+        self.marks = Marks()
+        self.cursor = Cursor()
+        self._jobs: Mapping[int, Job] = {}
+        self._range_from: int | None = None
+        self.where = ""
+        """The database, as people know it, for the welcome on an empty queue."""
+        self.by_default = False
+        """Whether commands find that database without being told."""
+        self.readonly = False
+        self._known = False
+        self._doubted: Job | None = None
+        self._in_doubt = False
+        self._now = Now(0.0)
+        self._keys: tuple[str, ...] = USUAL
+        self._columns: list[tuple[Column, int]] = []
+        self._strips: dict[tuple[int, bool, bool], tuple[Job, int, Strip]] = {}
+
+    # -- what is shown ----------------------------------------------------------------------------
+
+    def show(self, page: Page, at: float) -> None:
+        """Show this page. Keeps the chosen job where it is on the screen."""
+        same_list = page.view.order == self.page.view.order
+        if page.view.scope != self.page.view.scope:
+            self.marks.clear()  # what is marked must be what one can see
+        self.page, self._known = page, True
+        self._now = Now(at, fine="wait" in self._keys)
+        if page.ids is not self._ids:
+            moved = self.cursor.take(page, same_list=same_list)
+            self._resize_content()
+            if not same_list:
+                self._strips.clear()
+                if self.live:
+                    self._scroll(0)
+                self._scroll_to_row()
+            elif moved and not self.gone:  # its job stays at its line of the screen
+                self._scroll(max(0, self.top + moved))
+                self._scroll_to_row()
+        self._jobs = page.jobs
+        if self._in_doubt and not page.reading:
+            self._clear_up()
+        self._lay_out()
+        self._drop_gone_marks()
+        self.redraw()
+
+    @property
+    def _ids(self) -> array[int]:
+        return self.cursor.ids
+
+    @property
+    def chosen(self) -> int | None:
+        """The id under the cursor; `None` while the table is live."""
+        return self.cursor.chosen
+
+    @property
+    def gone(self) -> bool:
+        """Whether the chosen job has left the list."""
+        return self.cursor.gone
+
+    @property
+    def live(self) -> bool:
+        """Whether the newest jobs are shown as they come."""
+        return self.cursor.live
+
+    @property
+    def arrived(self) -> int:
+        """How many jobs came since one was chosen."""
+        return self.cursor.arrived
+
+    @property
+    def total(self) -> int:
+        """How many jobs match."""
+        return len(self._ids)
+
+    @property
+    def row(self) -> int:
+        """The row of the cursor, from 0."""
+        return self.cursor.row
+
+    @property
+    def rows(self) -> int:
+        """How many jobs fit on the screen."""
+        return max(1, self.size.height - HEAD)
+
+    @property
+    def top(self) -> int:
+        """The first row on the screen."""
+        return round(self.scroll_offset.y)
+
+    @property
+    def job(self) -> Job | None:
+        """The job under the cursor, if its record is here."""
+        return self._jobs.get(self.chosen) if self.chosen is not None else None
+
+    @property
+    def selection(self) -> Selection:
+        """Which jobs an act concerns: the marked ones, or the chosen one."""
+        if self.marks:
+            return self.marks.selection(self.page.view.filter, self.page.view.tab)
+        return Selection(ids=() if self.chosen is None else (self.chosen,))
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Which columns are shown where there is room, in their order."""
+        return self._keys
+
+    def choose(self, keys: tuple[str, ...]) -> None:
+        """Show these columns."""
+        self._keys = keys
+        self._columns = []
+        self._lay_out()
+        self.refresh()
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns for which there is room."""
+        return tuple(column for column, _ in self._columns)
+
+    def place_of(self, job_id: int) -> int | None:
+        """The row of a job, from 0; `None` if it is not in the list."""
+        return self.cursor.find(job_id)
+
+    def go_to(self, row: int) -> int | None:
+        """Put the cursor on a row; returns the id of its job."""
+        self._go(row)
+        return self.chosen
+
+    def expect(self, job_id: int) -> None:
+        """Put the cursor on a job that was just made, as soon as it is in the list; leaves a chosen job alone."""
+        self.cursor.expect(job_id)
+
+    def doubt(self) -> None:
+        """The next page may be of another database, in which the same ids are other jobs: marks are gone."""
+        self._doubted, self._in_doubt = self.job, True
+        self.action_clear_marks()
+
+    def _clear_up(self) -> None:
+        """The chosen job stays chosen if it is the same job there: a key that was meant for it must hit no other."""
+        job, before = self.job, self._doubted
+        self._doubted, self._in_doubt = None, False
+        self._strips.clear()
+        self.cursor.arrived = 0
+        if not (job and before and (job.kind, job.created_at) == (before.kind, before.created_at)):
+            self.release()
+
+    def release(self) -> bool:
+        """Back to live; `False` if it was."""
+        if self.live:
+            return False
+        self.cursor.release()
+        self._scroll(0)
+        self._moved()
+        return True
+
+    def _drop_gone_marks(self) -> None:
+        marks, view = self.marks, self.page.view
+        if marks and not marks.everything and len(self._ids) <= _FEW and not view.filter and view.tab == "all":
+            marks.keep(set(self._ids))
+
+    def _resize_content(self) -> None:
+        self.virtual_size = Size(self._width, len(self._ids) + HEAD)
+
+    def on_resize(self, event: Resize) -> None:
+        """Choose the columns that fit."""
+        self._resize_content()
+        self._lay_out()
+        self._scroll_to_row()
+        self._moved()
+
+    def _lay_out(self) -> None:
+        columns = choose_columns(self._width, self._jobs.values(), self._keys, self._now, self.page.view.sort)
+        if columns != self._columns:
+            self._columns = columns
+            self._strips.clear()
+
+    # -- drawing ----------------------------------------------------------------------------------
+
+    @property
+    def _width(self) -> int:
+        """Cells a row takes: all but the scroll bar."""
+        return self.scrollable_content_region.width
+
+    def line_at(self, y: int) -> Strip:
+        width = self._width
+        if y < HEAD:
+            heads = job_rows.heads(self._columns, self.page, self._style) if self._ids else []
+            return line(heads, width, self.rich_style)
+        row = self.top + y - HEAD
+        if row >= len(self._ids):
+            return line(self._empty(y), width, self.rich_style)
+        job_id = self._ids[row]
+        job = self._jobs.get(job_id)
+        cursor, marked = job_id == self.chosen, job_id in self.marks
+        if job is None:  # its record is on the way
+            signs = [("❯" if cursor else " ", "accent"), ("▌" if marked else " ", "warning"), (f"… {job_id}", "quiet")]
+            pieces = [(text, self._style(f"text--{meaning}")) for text, meaning in signs]
+            return line(pieces, width, self._ground(cursor, marked))
+        key = (job_id, cursor and self.has_focus, marked)
+        tick = self._now.tick(job)
+        found = self._strips.get(key)
+        if found is not None and found[0] == job and found[1] == tick and not (cursor and not self.has_focus):
+            return found[2]
+        drawn = job_rows.row(job, self._columns, self._now, self._style, cursor=cursor, marked=marked)
+        strip = line(drawn, width, self._ground(cursor, marked))
+        if len(self._strips) > 2000:
+            self._strips.clear()
+        self._strips[key] = (job, tick, strip)
+        return strip
+
+    def _style(self, name: str) -> Style:
+        return self.get_component_rich_style(name, partial=True)
+
+    def _ground(self, cursor: bool, marked: bool) -> Style:
+        if cursor:
+            return self.rich_style + self.get_component_rich_style("ground--cursor")
+        return self.rich_style + self.get_component_rich_style("ground--marked") if marked else self.rich_style
+
+    def _empty(self, y: int) -> list[Piece]:
+        """What is told in a line where there are no rows."""
+        if self._ids or not self._known:
+            return []
+        if self.page.reading:
+            return [("  reading …", self._style("text--quiet"))] if y == HEAD + 1 else []
+        lines, left, top = self._told()
+        if not 0 <= y - HEAD - top < len(lines):
+            return []
+        told = [(text, self._style(f"text--{meaning}")) for text, meaning in lines[y - HEAD - top].told]
+        return [(" " * left, Style()), *told]
+
+    def _told(self) -> tuple[Sequence[Line], int, int]:
+        """What is said where there is no job, and where it begins."""
+        view = self.page.view
+        width, height = self._width, self.size.height - HEAD
+        if self.page.problem or view.filter or view.tab != "all":
+            lines = nothing_matches(view, self.page.problem)
+        else:
+            lines = welcome(self.where, width - 2, height, default=self.by_default, readonly=self.readonly)
+        return lines, *placed(lines, width, height)
+
+    # -- moving -----------------------------------------------------------------------------------
+
+    def _moved(self) -> None:
+        self.post_message(self.Moved())
+        self.refresh()
+
+    def _go(self, row: int) -> None:
+        if not self._ids:
+            return
+        before, top = self.row, self.top
+        self.cursor.go(row)
+        self._scroll_to_row()
+        self.post_message(self.Moved())
+        if self.top == top:  # only two lines look different now
+            self.refresh(*(Region(0, HEAD + each - top, self._width, 1) for each in (before, self.row)))
+        else:
+            self.refresh()
+
+    def _scroll_to_row(self) -> None:
+        if self.chosen is None:
+            return
+        top = self.top
+        if self.row < top:
+            self._scroll(self.row)
+        elif self.row >= top + self.rows:
+            self._scroll(self.row - self.rows + 1)
+
+    def _scroll(self, top: int) -> None:
+        """Put row `top` first, at once: what follows in the same breath reads it again."""
+        self.scroll_to(y=top, animate=False, force=True, immediate=True)
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Ask for the rows that came into sight."""
+        super().watch_scroll_y(old_value, new_value)
+        if round(old_value) != round(new_value):
+            self.post_message(self.Moved())
+
+    def action_move(self, by: int) -> None:
+        """Move the cursor; the first step chooses the first row on the screen."""
+        if self.gone and by > 0:
+            by -= 1  # the job that took its place is the next one
+        self._go(self.top if self.live else self.row + by)
+
+    def action_page(self, by: int) -> None:
+        """Move by a screenful."""
+        self._go((self.top if self.live else self.row) + by * self.rows)
+
+    def action_edge(self, by: int) -> None:
+        """Go to the first or the last job."""
+        self._go(0 if by < 0 else len(self._ids) - 1)
+
+    def action_open(self) -> None:
+        """Open the chosen job."""
+        if self.chosen is not None:
+            self.post_message(self.Opened(self.chosen))
+        elif self._ids:
+            self.action_move(1)
+
+    # -- marking ----------------------------------------------------------------------------------
+
+    def action_mark(self) -> None:
+        """Mark or unmark the chosen job, and go on to the next."""
+        if self.chosen is None:
+            self.action_move(1)
+            return
+        self.marks.toggle(self.chosen)
+        self._range_from = self.row
+        self._go(self.row + 1)
+        self._moved()
+
+    def action_mark_range(self) -> None:
+        """Mark everything from the newest mark to the cursor."""
+        if self.chosen is None:
+            return
+        begin = self.row if self._range_from is None else self._range_from
+        low, high = sorted((begin, self.row))
+        self.marks.add(self._ids[low : high + 1])
+        self._range_from = self.row
+        self._moved()
+
+    def action_mark_all(self) -> None:
+        """Mark everything that matches, now and while it stays marked."""
+        self.marks.add_all()
+        self._range_from = None
+        self._moved()
+
+    def action_clear_marks(self) -> None:
+        """Unmark everything."""
+        self.marks.clear()
+        self._range_from = None
+        self._moved()
+
+    def on_click(self, event: Click) -> None:
+        """Choose with the mouse; a second click opens. A click on a head sorts."""
+        if event.y < HEAD:
+            at = 2
+            for column, width in self._columns:
+                if at <= event.x < at + width + 1 and column.sort:
+                    self.post_message(self.SortAsked(column.sort))
+                at += width + 1
+            return
+        row = self.top + event.y - HEAD
+        if row < len(self._ids):
+            self._go(row)
+            if event.chain > 1:
+                self.action_open()
+        elif not self._ids and self._known:
+            lines, _, top = self._told()
+            if 0 <= event.y - HEAD - top < len(lines) and (action := lines[event.y - HEAD - top].action):
+                self.app.call_later(self.app.run_action, action, self.screen)
+
+    def on_focus(self) -> None:
+        """The cursor is shown in full while the table has the focus."""
+        self._strips.clear()
+
+    def on_blur(self) -> None:
+        """And without while it has not."""
+        self._strips.clear()
+
+    def notify_style_update(self) -> None:
+        """The theme has changed."""
+        super().notify_style_update()
+        self._strips.clear()
+
+    def visible_ids(self) -> Sequence[int]:
+        """The ids on the screen."""
+        return self._ids[self.top : self.top + self.rows]

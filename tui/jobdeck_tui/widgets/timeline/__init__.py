@@ -1,0 +1,1 @@
+"""The timeline: runs as bars over time."""

@@ -1,0 +1,104 @@
+"""The chosen run told: what it was, when, how long, how it ended. Below the timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from jobdeck import Run
+
+from ...feed.queries.timeline import TimelineSeen
+from ...text.format import duration
+from ...text.sanitize import safe
+from ..base.panel import Panel
+from ..base.strips import Piece
+from .run_bars import AGAIN, GLYPHS, WORDS, look_of
+
+_MEANINGS = {
+    "running": "accent",
+    "completed": "good",
+    "failed": "error",
+    "crashed": "error",
+    AGAIN: "warning",
+    "cancelled": "quiet",
+    "back": "later",
+}
+
+
+class RunPanel(Panel):
+    """Three lines."""
+
+    can_focus = False
+    label = "run"
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._run: Run | None = None
+        self._seen: TimelineSeen | None = None
+
+    def show(self, run: Run | None, seen: TimelineSeen | None) -> None:
+        """Tell of this run; without one, of all that are seen."""
+        self._run, self._seen = run, seen
+        self.refresh()
+
+    def draw(self, y: int, width: int) -> Sequence[Piece]:
+        seen = self._seen
+        if seen is None:
+            return []
+        lines = self._summary(seen) if self._run is None else self._told(self._run, seen)
+        return lines[y] if y < len(lines) else []
+
+    def _summary(self, seen: TimelineSeen) -> list[Sequence[Piece]]:
+        quiet, strong = self.style("quiet"), self.style("strong")
+        runs = [bar.run for each in seen.workers for lane in each.lanes for bar in lane]
+        counted: dict[str, int] = {}
+        for run in runs:
+            look = look_of(run)
+            counted[look] = counted.get(look, 0) + 1
+        pieces: list[Piece] = [(" ", quiet)]
+        for look, sign in GLYPHS.items():
+            if counted.get(look):
+                pieces += [(f"{sign} ", self.style(_MEANINGS[look])), (f"{counted[look]:,} ", strong)]
+                pieces.append((f"{WORDS.get(look, look)}   ", quiet))
+        if not runs:
+            return [[*pieces, ("nothing ran in this time", quiet)]]
+        choose: list[Piece] = [(" ", quiet)]
+        for key, told in (("tab", "the newest run"), ("j k", "lanes"), ("n", "the newest failure")):
+            choose += [(key, self.style("accent")), (f" {told}   ", quiet)]
+        return [pieces, choose]
+
+    def _told(self, run: Run, seen: TimelineSeen) -> list[Sequence[Piece]]:
+        quiet, strong = self.style("quiet"), self.style("strong")
+        look = look_of(run)
+        outcome = str(run.outcome) if run.outcome is not None else "cancelling" if run.cancelling else "running"
+        if run.failed:
+            outcome += " · retried" if run.again else ""
+        state = self.style(_MEANINGS[look])
+        first: list[Piece] = [(f" {GLYPHS[look]} {outcome}", state), (f"   #{run.job_id} {safe(run.kind)}", strong)]
+        first += [("   queue ", quiet), (safe(run.queue), strong)]
+        first += [("   attempt ", quiet), (f"{run.number} of {run.max_attempts}", strong)]
+        worker, _, _ = run.worker.rpartition(":")
+        end = seen.at if run.finished_at is None else run.finished_at
+        took = "runs for" if run.finished_at is None else "took"
+        second: list[Piece] = [(" began ", quiet), (_clock(run.started_at), strong)]
+        second += [(f"   {took} ", quiet), (duration(max(0.0, end - run.started_at)), strong)]
+        if run.progress is not None:
+            second += [("   done ", quiet), (f"{run.progress:.0%}", strong)]
+        if run.lease_until is not None:
+            left = run.lease_until - seen.at
+            second += [("   lease ends in ", quiet), (duration(left), strong)] if left > 0 else [("   lease ended", state)]
+        second += [("   on ", quiet), (safe(worker or run.worker), strong)]
+        third: list[Piece] = []
+        if run.late_at is not None:
+            third.append((f" a result came {duration(run.late_at - end)} too late, and was not taken  ", self.style("warning")))
+        if run.error:
+            third.append((f" {safe(run.error)}", state))
+        return [first, second, third]
+
+
+def _clock(at: float) -> str:
+    """The local time to the millisecond."""
+    try:
+        return datetime.fromtimestamp(at).strftime("%H:%M:%S.%f")[:-3]
+    except (ValueError, OverflowError, OSError):
+        return "in another age"
