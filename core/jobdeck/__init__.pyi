@@ -1,4 +1,4 @@
-"""The public names of jobdeck, each in one place: `__init__.py` loads them from here when they are first used."""
+# The public names, each in one place: `__init__.py` loads them from here when they are first used.
 
 from . import testing as testing
 from .clock import (
