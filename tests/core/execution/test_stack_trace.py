@@ -148,7 +148,7 @@ def test_a_job_that_is_held_and_has_not_begun_says_so(queue: Queue, kinds: Regis
         stacks = [queue.stack(each.id, timeout=10) for each in made if queue.get(each.id).state is State.RUNNING]
         go.set()
     assert functions(stacks[0])[0] == "slow"
-    assert {stack.told for stack in stacks[1:]} <= {"It is claimed, and waits for a thread to begin."}
+    assert {stack.told for stack in stacks[1:]} <= {"It is claimed and waits for a thread."}
 
 
 def test_of_a_very_deep_stack_the_outer_and_the_inner_calls_are_told(
@@ -171,7 +171,7 @@ def test_of_a_very_deep_stack_the_outer_and_the_inner_calls_are_told(
     assert len(stack.calls) == OUTERMOST + INNERMOST
     assert stack.left_out == 1 + 301 + 2 - len(stack.calls)
     assert functions(stack)[0] == "deep"
-    assert stack.text.split("\n").index(f"  [{stack.left_out} calls are left out here]") == 1 + 2 * OUTERMOST
+    assert stack.text.split("\n").index(f"  [{stack.left_out} calls omitted]") == 1 + 2 * OUTERMOST
 
 
 def test_a_coroutine_tells_what_it_awaits(queue: Queue, kinds: Registry) -> None:
@@ -216,7 +216,7 @@ def test_a_command_has_no_stack_and_its_process_is_named(queue: Queue) -> None:
     made = queue.enqueue("shell", {"command": ["sleep", "60"]})
     with Worker(queue, threads=1) as worker:
         said = told(queue, made, "It runs a command, process ")
-        pid = int(said.split("process ")[1].partition(":")[0])
+        pid = int(said.split("process ")[1].partition(";")[0])
         assert b"sleep" in Path(f"/proc/{pid}/cmdline").read_bytes() if Path("/proc/self").exists() else pid > 0
         worker.stop(grace=0.4)
 
@@ -303,11 +303,11 @@ def test_a_process_that_does_not_answer_and_one_that_is_gone_are_named(
     wait_until(lambda: is_stopped(elsewhere.pid))  # on a busy machine a thread of it runs on for a moment
     stack = apart.stack(made.id, timeout=0.1)
     assert (stack.calls, stack.text) == ((), "")
-    expected = f"Process {elsewhere.pid} runs it and did not answer within 0.1 s: its code may hold the interpreter."
+    expected = f"Process {elsewhere.pid} runs it and did not reply within 0.1 s; its code may be blocking the interpreter."
     assert stack.told == expected
     elsewhere.kill()
     elsewhere.wait()
-    expected = f"Process {elsewhere.pid} of this machine runs it and did not answer: it may have ended, or be another user's."
+    expected = f"Process {elsewhere.pid} of this machine runs it and did not reply; it may have exited, or belong to another user."
     assert apart.stack(made.id).told == expected
 
 
@@ -316,14 +316,14 @@ def test_a_job_of_another_machine_names_it_and_nobody_is_asked() -> None:
         raise AssertionError(question)
 
     stack = read_stack(42, "web-9:4021:9f2c1a", 5.0, ask, 1.0)
-    assert stack.told == "It runs on web-9, in process 4021: `jobdeck stack 42` tells its stack there."
+    assert stack.told == "It runs on web-9, in process 4021; run `jobdeck stack 42` there."
     assert (stack.job_id, stack.worker, stack.at) == (42, "web-9:4021:9f2c1a", 5.0)
 
 
 @pytest.mark.parametrize("answer", ["", "[]", "{}", '{"calls": [[1]]}', '{"calls": 3, "pid": 1}', "nonsense", "null"])
 def test_an_answer_that_cannot_be_read_is_told_in_words(answer: str) -> None:
     stack = read_stack(1, f"{socket.gethostname()}:77:abc", 5.0, lambda *_: answer, 1.0)
-    expected = "Process 77 runs it and answered what cannot be read: it may be of another version of jobdeck."
+    expected = "Process 77 runs it and sent an unreadable reply; it may run another version of jobdeck."
     assert (stack.told, stack.calls) == (expected, ())
 
 

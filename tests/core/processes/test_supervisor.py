@@ -129,7 +129,7 @@ def test_logs_prints_tracebacks_and_progress_come_from_a_child(
     traceback = queue.attempts(talk.id)[0].traceback
     assert traceback is not None
     assert "in talk" in traceback
-    assert "jobdeck/child.py" not in traceback
+    assert "jobdeck/processes/child_main.py" not in traceback
 
 
 def test_a_running_job_in_a_pool_is_asked_to_stop_and_stops(queue: Queue, note: Path) -> None:
@@ -201,7 +201,7 @@ def test_a_handler_that_ends_its_process_starts_as_often_as_it_may_and_fails_as_
     assert (done.state, done.attempt, done.reason, done.crashes) == (State.FAILED, 3, Reason.CRASHED, 3)
     assert words(note) == ["1", "2", "3"]
     assert outcomes(queue, done) == [Outcome.CRASHED] * 3
-    assert done.error == "Crashed: the process that ran it ended in mid-job (exit code 7)"
+    assert done.error == "Crashed: the child process exited while the job was running (exit code 7)"
     assert queue.attempts(done.id)[0].traceback == "of the process"
     assert states == {State.COMPLETED}
 
@@ -368,7 +368,7 @@ def test_a_child_that_cannot_be_replaced_is_tried_again_later_while_the_others_w
         broken.touch()
         with caplog.at_level(logging.ERROR, "jobdeck.child"):
             os.kill(victim, signal.SIGKILL)
-            wait_until(lambda: "Trying again in" in caplog.text)
+            wait_until(lambda: "Retrying in" in caplog.text)
         go(first)
         go(second)
         assert {queue.wait(job.id, timeout=10).result for job in jobs} == {survivor}

@@ -63,7 +63,7 @@ def test_a_result_that_is_not_json_is_dropped_with_a_warning_and_the_job_is_done
 
     (done,) = finish(queue, queue.enqueue("odd"))
     assert (done.state, done.result) == (State.COMPLETED, None)
-    assert any(level == "warning" and "result was not kept" in text for level, text in log_of(queue, done.id))
+    assert any(level == "warning" and "result was not stored" in text for level, text in log_of(queue, done.id))
 
 
 def test_a_flaky_job_is_retried_until_it_works(queue: Queue, kinds: Registry) -> None:
@@ -452,5 +452,5 @@ def test_code_that_ignores_its_cancellation_keeps_its_thread_and_another_takes_i
         wait_until(lambda: queue.workers()[0].stuck == 0)
         assert queue.wait(queue.enqueue("quick").id, timeout=15).state is State.COMPLETED
     assert [record.getMessage() for record in caplog.records if "takes its place" in record.getMessage()] == [
-        f"Job {stuck.id} was asked to stop and its code goes on; another thread takes its place"
+        f"Job {stuck.id} ignored the stop request; starting a replacement thread"
     ]
