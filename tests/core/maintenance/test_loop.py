@@ -163,7 +163,7 @@ def test_the_log_is_cut_when_a_long_reader_has_gone_and_work_goes_on_meanwhile(
 ) -> None:
     upkeep = Upkeep(bench.store, Settings(), bench.clock, log_bound=8 * MB)
     job = bench.running()
-    with caplog.at_level(logging.WARNING, "jobdeck.upkeep"), reader(bench.path):
+    with caplog.at_level(logging.WARNING, "jobdeck.maintenance"), reader(bench.path):
         grow(bench, 30)
         for _ in range(4):
             bench.clock.advance(LOG_EVERY)
@@ -193,7 +193,7 @@ def test_a_reader_that_came_when_all_was_folded_does_not_keep_the_log(bench: Ben
 @pytest.mark.sqlite
 def test_the_warning_comes_again_with_the_next_long_reader(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     upkeep = Upkeep(bench.store, Settings(), bench.clock, log_bound=4 * MB)
-    with caplog.at_level(logging.WARNING, "jobdeck.upkeep"):
+    with caplog.at_level(logging.WARNING, "jobdeck.maintenance"):
         for _ in range(2):
             with reader(bench.path):
                 grow(bench, 10)

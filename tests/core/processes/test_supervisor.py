@@ -289,7 +289,7 @@ def test_a_job_that_stops_because_its_lease_could_not_be_renewed_is_not_cancelle
         (pid,) = pids(note)
         other.set_busy_timeout(10_000)
         other.execute("BEGIN IMMEDIATE")  # some other program, for longer than the lease
-        wait_until(lambda: "ended before it could be renewed" in caplog.text, what="the fence")
+        wait_until(lambda: "expired before it could be renewed" in caplog.text, what="the fence")
         if kind == "deaf":
             os.kill(pid, signal.SIGKILL)
         elif kind == "iso.spin":
