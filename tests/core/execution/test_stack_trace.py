@@ -68,11 +68,11 @@ def stack_of(queue: Queue, made: Job, innermost: str) -> Stack:
 def told(queue: Queue, made: Job, words: str) -> str:
     """Wait for these words in place of a stack and return the whole explanation."""
 
-    def said() -> str:
+    def explanation() -> str:
         return queue.stack(made.id, timeout=10).told if queue.get(made.id).state is State.RUNNING else ""
 
-    wait_until(lambda: words in said(), what=words)
-    return said()
+    wait_until(lambda: words in explanation(), what=words)
+    return explanation()
 
 
 # -- in this process ------------------------------------------------------------------------------------------------------
@@ -213,8 +213,8 @@ def test_the_stack_of_a_coroutine_that_blocks_the_loop_shows_where(queue: Queue,
 def test_a_command_has_no_stack_and_its_process_is_named(queue: Queue) -> None:
     made = queue.enqueue("shell", {"command": ["sleep", "60"]})
     with Worker(queue, threads=1) as worker:
-        said = told(queue, made, "It runs a command, process ")
-        pid = int(said.split("process ")[1].partition(";")[0])
+        explanation = told(queue, made, "It runs a command, process ")
+        pid = int(explanation.split("process ")[1].partition(";")[0])
         assert b"sleep" in Path(f"/proc/{pid}/cmdline").read_bytes() if Path("/proc/self").exists() else pid > 0
         worker.stop(grace=0.4)
 
