@@ -87,12 +87,12 @@ class Runner:
     def _heed(self, message: Message) -> None:
         match message:
             case ["run", rows]:
-                charges = [ChildContext(job, slot) for slot, job in map(job_of, rows)]
+                contexts = [ChildContext(job, slot) for slot, job in map(job_of, rows)]
                 with self._lock:
-                    for charge in charges:
-                        self._held[charge.slot] = charge
-                    self._waiting.extend(charges)
-                    self._work.notify(len(charges))
+                    for context in contexts:
+                        self._held[context.slot] = context
+                    self._waiting.extend(contexts)
+                    self._work.notify(len(contexts))
                     self._hire()
             case ["stop", slot, cancelled, interrupted, lost, grace]:
                 self._release_unstarted([slot])
@@ -125,12 +125,12 @@ class Runner:
             kept: deque[ChildContext] = deque()
             released: list[ChildContext] = []
             requested = set(slots)
-            for charge in self._waiting:
-                (released if charge.slot in requested else kept).append(charge)
+            for context in self._waiting:
+                (released if context.slot in requested else kept).append(context)
             self._waiting = kept
         now = CLOCK.now()
-        for charge in released:
-            self._submit(charge, Release(charge.job, now, now))
+        for context in released:
+            self._submit(context, Release(context.job, now, now))
         if released:
             self.flush()
 
@@ -139,21 +139,21 @@ class Runner:
     def run(self) -> None:
         """Run jobs until the worker shuts this process down."""
         main = self._isolate and threading.current_thread() is threading.main_thread()
-        while (charge := self._next()) is not None:
+        while (context := self._next()) is not None:
             if main:
-                self._running = charge
+                self._running = context
             started_at = CLOCK.now()
             try:
-                if charge.kind not in REGISTRY:
-                    raise KindNotInChild(charge.kind)  # noqa: TRY301
-                ending = run_attempt(charge.job, charge, REGISTRY, CLOCK, self._random)
+                if context.kind not in REGISTRY:
+                    raise KindNotInChild(context.kind)  # noqa: TRY301
+                ending = run_attempt(context.job, context, REGISTRY, CLOCK, self._random)
                 self._running = None
             except BaseException as error:
                 # An unknown kind, a bug, or the signal that stops an isolated job arriving at the last moment.
                 self._running = None
-                ending = self._result_of_error(error, charge, started_at)
-            charge.finish_lines()
-            self._submit(charge, ending)
+                ending = self._result_of_error(error, context, started_at)
+            context.finish_lines()
+            self._submit(context, ending)
 
     def _next(self) -> ChildContext | None:
         if self._results:
@@ -166,16 +166,16 @@ class Runner:
                     return None
                 self._work.wait()
             self._idle -= 1
-            charge = self._waiting.popleft()
+            context = self._waiting.popleft()
             # From here on the job counts as started: if this process dies, the attempt is used up.
-            self._started[charge.slot] = 1
-        if charge.job.crashes and self._results:
+            self._started[context.slot] = 1
+        if context.job.crashes and self._results:
             self.flush()  # the job may crash this process again, which must not lose the results of other jobs
-        return charge
+        return context
 
-    def _result_of_error(self, error: BaseException, charge: ChildContext, started_at: float) -> Ending:
-        job = charge.job
-        if isinstance(error, Stopped) and not charge.fenced:
+    def _result_of_error(self, error: BaseException, context: ChildContext, started_at: float) -> Ending:
+        job = context.job
+        if isinstance(error, Stopped) and not context.fenced:
             return Stop(job, started_at, CLOCK.now())
         if isinstance(error, (Interrupted, Stopped)):
             return Release(job, started_at, CLOCK.now())
@@ -188,14 +188,14 @@ class Runner:
 
     # -- messages to the worker -------------------------------------------------------------------
 
-    def _submit(self, charge: ChildContext, ending: Ending) -> None:
+    def _submit(self, context: ChildContext, ending: Ending) -> None:
         with self._send_lock:
-            del self._held[charge.slot]
-            self._collect_notes(charge)
-            self._results.append(ending_row(charge.slot, ending))
+            del self._held[context.slot]
+            self._collect_notes(context)
+            self._results.append(ending_row(context.slot, ending))
             self._may_leave_processes = self._isolate and not _has_no_children()
             # A result lost in a crash costs its job an attempt, which the last attempt cannot afford.
-            last = charge.attempt >= charge.max_attempts
+            last = context.attempt >= context.max_attempts
         if last:
             self.flush()
 
@@ -206,10 +206,10 @@ class Runner:
         elif not self._unsent.is_set():
             self._unsent.set()
 
-    def _collect_notes(self, charge: ChildContext) -> None:
-        progress, lines = charge.take_progress(), charge.take_log()
+    def _collect_notes(self, context: ChildContext) -> None:
+        progress, lines = context.take_progress(), context.take_log()
         if lines or progress is not None:
-            self._notes.append([charge.slot, progress, lines])
+            self._notes.append([context.slot, progress, lines])
 
     def flush(self) -> None:
         """Send the finished results, logs and progress."""
@@ -233,8 +233,8 @@ class Runner:
                 self._unsent.clear()
                 time.sleep(_MAX_DELAY)
             with self._send_lock:
-                for charge in list(self._held.values()):
-                    self._collect_notes(charge)
+                for context in list(self._held.values()):
+                    self._collect_notes(context)
             self.flush()
 
 

@@ -57,10 +57,10 @@ class Echo:
         self._under = under
 
     def write(self, text: str) -> int:
-        charge = _current()
-        if charge is None:
+        current = _current()
+        if current is None:
             return int(self._under.write(text))
-        charge.output(self._level, text)
+        current.output(self._level, text)
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:

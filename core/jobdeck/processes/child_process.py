@@ -155,15 +155,15 @@ class ChildProcess:
 
     # -- messages to the child --------------------------------------------------------------------
 
-    def give(self, charges: Sequence[Charge]) -> None:
+    def give(self, jobs: Sequence[Charge]) -> None:
         """Assign jobs to the process and send them."""
         now = time.monotonic()
         rows = []
-        for charge in charges:
-            charge.slot, charge.sent_at, charge.child = self._free.pop(), now, self
-            self._started[charge.slot] = 0
-            self.held[charge.slot] = charge
-            rows.append(job_row(charge.slot, charge.job))
+        for assigned in jobs:
+            assigned.slot, assigned.sent_at, assigned.child = self._free.pop(), now, self
+            self._started[assigned.slot] = 0
+            self.held[assigned.slot] = assigned
+            rows.append(job_row(assigned.slot, assigned.job))
         self.send(["run", rows])
 
     def take_back(self, slot: int) -> Charge:
@@ -172,24 +172,24 @@ class ChildProcess:
         Raises:
             KeyError: the slot is empty.
         """
-        charge = self.held.pop(slot)
-        charge.child = None
-        if charge.askers:
-            charge.answer({"reason": ENDED})
+        assigned = self.held.pop(slot)
+        assigned.child = None
+        if assigned.askers:
+            assigned.answer({"reason": ENDED})
         self._free.append(slot)
         if not self.held:
             self.idle_since = time.monotonic()
-        return charge
+        return assigned
 
-    def has_begun(self, charge: Charge) -> bool:
+    def has_begun(self, assigned: Charge) -> bool:
         """Report whether the child has started the job. It notes this in shared memory, which outlives a crash of the child."""
-        return self._started[charge.slot] != 0
+        return self._started[assigned.slot] != 0
 
-    def stop(self, charge: Charge) -> None:
+    def stop(self, assigned: Charge) -> None:
         """Forward the stop request of the job to the process."""
-        context = charge.context
+        context = assigned.context
         cancelled = context.cancelled and not context.fenced
-        self.send(["stop", charge.slot, cancelled, context.interrupted, context.fenced, context.grace])
+        self.send(["stop", assigned.slot, cancelled, context.interrupted, context.fenced, context.grace])
 
     def send(self, message: Message) -> None:
         """Send a message now, or as soon as the process reads. Never blocks."""
@@ -256,8 +256,8 @@ class ChildProcess:
         if level == "err":
             self.tail = (self.tail + text + "\n")[-_TAIL_CHARACTERS:]
         if self.isolate and self.held:
-            for charge in self.held.values():  # an isolated process holds one job
-                charge.context.write(level, text)
+            for assigned in self.held.values():  # an isolated process holds one job
+                assigned.context.write(level, text)
         else:
             logger.info("Child process %d: %s", self.pid, text)
 

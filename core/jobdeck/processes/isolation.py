@@ -30,9 +30,9 @@ class Isolation:
         self.leaving: dict[ChildProcess, tuple[Charge, Ending]] = {}
         """Finished jobs with their results, by the process whose group has not fully exited yet."""
 
-    def begin(self, charge: Charge) -> None:
+    def begin(self, assigned: Charge) -> None:
         """Queue a job; `give_out` starts it."""
-        self._waiting.append(charge)
+        self._waiting.append(assigned)
 
     def give_out(self) -> None:
         """Start waiting jobs, up to the maximum number of processes."""
@@ -48,38 +48,38 @@ class Isolation:
         while self._waiting:
             self._nursery.release(self._waiting.popleft())
 
-    def _run(self, charge: Charge) -> None:
+    def _run(self, assigned: Charge) -> None:
         """Run the job in an idle process, or in a new one."""
         child = next((each for each in self._nursery.each(isolate=True) if not each.held), None)
         try:
             child = child or self._nursery.spawn(isolate=True)
-        except ChildNotStarted as problem:
-            self._nursery.fail(charge, problem)
+        except ChildNotStarted as error:
+            self._nursery.fail(assigned, error)
             return
-        child.give([charge])
+        child.give([assigned])
         if child.ready:
-            self._start_timeout(charge)
+            self._start_timeout(assigned)
 
     def ready(self, child: ChildProcess) -> None:
         """Start the timeout of the assigned job, now that the process has loaded its apps."""
-        for charge in child.held.values():
-            self._start_timeout(charge)
+        for assigned in child.held.values():
+            self._start_timeout(assigned)
 
-    def _start_timeout(self, charge: Charge) -> None:
-        charge.context.begin()
-        if charge.job.timeout:
-            charge.deadline = time.monotonic() + charge.job.timeout
+    def _start_timeout(self, assigned: Charge) -> None:
+        assigned.context.begin()
+        if assigned.job.timeout:
+            assigned.deadline = time.monotonic() + assigned.job.timeout
 
-    def ask(self, charge: Charge) -> None:
+    def ask(self, assigned: Charge) -> None:
         """Stop the job: request it first, then send signals, so that its processes have exited when the grace is over."""
-        child = charge.child
+        child = assigned.child
         if child is None:
-            if charge in self._waiting:
-                self._waiting.remove(charge)
-                self._nursery.release(charge)
+            if assigned in self._waiting:
+                self._waiting.remove(assigned)
+                self._nursery.release(assigned)
             return
-        child.stop(charge)
-        now, grace = time.monotonic(), charge.context.grace
+        child.stop(assigned)
+        now, grace = time.monotonic(), assigned.context.grace
         first, child.asked = not child.asked, True
         child.kill_at = min(child.kill_at or now + grace, now + grace)
         if first or child.term_at is not None:
@@ -88,17 +88,17 @@ class Isolation:
     def ended(self, child: ChildProcess, row: Row) -> None:
         """Handle the result of a job."""
         child.read_outputs()  # output written before the result belongs to the job
-        charge = child.take_back(row[0])
-        ending = ending_of(row, charge.job)
+        assigned = child.take_back(row[0])
+        ending = ending_of(row, assigned.job)
         if (child.left or child.asked) and child.has_left_others():
             # Stop the processes that the job started: once the job has finished, nothing could wait for them or stop them.
-            child.retire(charge.context.grace)
-            self.leaving[child] = charge, ending
+            child.retire(assigned.context.grace)
+            self.leaving[child] = assigned, ending
             return
         if not child.retired:
             child.term_at = child.kill_at = None
             child.asked = False
-        self._nursery.done(charge, ending)
+        self._nursery.done(assigned, ending)
 
     def buried(self, child: ChildProcess) -> None:
         """Handle the exit of a process and its whole group."""
@@ -108,10 +108,10 @@ class Isolation:
     def tend(self, now: float) -> None:
         """Do periodic work: stop jobs that have timed out, and shut down processes that have been idle."""
         for child in self._nursery.each(isolate=True):
-            for charge in list(child.held.values()):
-                if charge.deadline is not None and now >= charge.deadline:
-                    charge.deadline = None
-                    self.ask(charge)
+            for assigned in list(child.held.values()):
+                if assigned.deadline is not None and now >= assigned.deadline:
+                    assigned.deadline = None
+                    self.ask(assigned)
             if child.ready and not child.held and now - child.idle_since > IDLE:
                 child.dismiss()
 
@@ -119,5 +119,5 @@ class Isolation:
         """Return when `tend` is due next, on the monotonic clock."""
         due = [child.idle_since + IDLE for child in self._nursery.each(isolate=True) if not child.held]
         for child in self._nursery.each(isolate=True):
-            due += [charge.deadline for charge in child.held.values() if charge.deadline is not None]
+            due += [assigned.deadline for assigned in child.held.values() if assigned.deadline is not None]
         return min(due, default=None)

@@ -40,42 +40,42 @@ class Pool:
         self._failures = 0
         self._balance_at = 0.0
 
-    def begin(self, charge: Charge) -> None:
+    def begin(self, assigned: Charge) -> None:
         """Queue a job, to be sent by `give_out`. Its timeout starts now, although it may wait briefly for a thread."""
-        charge.context.begin()
-        self._waiting.append(charge)
+        assigned.context.begin()
+        self._waiting.append(assigned)
 
     def give_out(self) -> None:
         """Distribute waiting jobs to the processes with the fewest jobs."""
         if not self._waiting:
             return
         ready = [child for child in self._nursery.each(isolate=False) if child.ready]
-        assigned: dict[ChildProcess, list[Charge]] = {child: [] for child in ready}
+        batches: dict[ChildProcess, list[Charge]] = {child: [] for child in ready}
         loads = {child: len(child.held) - child.stuck for child in ready}
         while self._waiting and ready:
             child = min(loads, key=loads.__getitem__)
             if loads[child] + child.stuck >= SLOTS:
                 break
             loads[child] += 1
-            assigned[child].append(self._waiting.popleft())
-        for child, charges in assigned.items():
-            if charges:
-                child.give(charges)
+            batches[child].append(self._waiting.popleft())
+        for child, jobs in batches.items():
+            if jobs:
+                child.give(jobs)
 
-    def ask(self, charge: Charge) -> None:
+    def ask(self, assigned: Charge) -> None:
         """Stop the job."""
-        if charge in self._waiting:
-            self._waiting.remove(charge)
-            self._nursery.release(charge)
-        elif charge.child is not None:
-            charge.child.stop(charge)
+        if assigned in self._waiting:
+            self._waiting.remove(assigned)
+            self._nursery.release(assigned)
+        elif assigned.child is not None:
+            assigned.child.stop(assigned)
 
     def recall(self) -> None:
         """Release every job that has not started."""
         while self._waiting:
             self._nursery.release(self._waiting.popleft())
         for child in self._nursery.each(isolate=False):
-            child.send(["recall", [slot for slot, charge in child.held.items() if not child.has_begun(charge)]])
+            child.send(["recall", [slot for slot, assigned in child.held.items() if not child.has_begun(assigned)]])
 
     def resize(self, threads: int) -> None:
         """Set the number of jobs that each process runs at once."""
@@ -87,7 +87,7 @@ class Pool:
         """Start a replacement thread for each of these jobs, whose code ignored a stop request."""
         self.stuck = 0
         for child in self._nursery.each(isolate=False):
-            stuck = sum(charge.job.id in jobs and child.has_begun(charge) for charge in child.held.values())
+            stuck = sum(assigned.job.id in jobs and child.has_begun(assigned) for assigned in child.held.values())
             if stuck != child.stuck:
                 child.stuck = stuck
                 child.send(["threads", self._thread_limit(child)])
@@ -111,14 +111,14 @@ class Pool:
     def ended(self, child: ChildProcess, row: Row) -> None:
         """Handle the result of a job."""
         started = child.has_begun(child.held[row[0]])
-        charge = child.take_back(row[0])
-        ending = ending_of(row, charge.job)
+        assigned = child.take_back(row[0])
+        ending = ending_of(row, assigned.job)
         if started or not isinstance(ending, Release):
-            self._nursery.done(charge, ending)
-        elif self._idle_threads() and not self._nursery.recalled and not charge.context.stopping:
-            self._waiting.appendleft(charge)
+            self._nursery.done(assigned, ending)
+        elif self._idle_threads() and not self._nursery.recalled and not assigned.context.stopping:
+            self._waiting.appendleft(assigned)
         else:
-            self._nursery.release(charge)
+            self._nursery.release(assigned)
 
     def buried(self, child: ChildProcess) -> None:
         """Handle the exit of a process."""

@@ -70,53 +70,53 @@ class Nursery:
 
     # -- results ----------------------------------------------------------------------------------
 
-    def accept(self, charge: Charge) -> bool:
+    def accept(self, assigned: Charge) -> bool:
         """Report whether the job may start; release it otherwise."""
-        charge.at = self._clock.now()
-        if self.recalled or charge.context.stopping:
-            self.release(charge)
+        assigned.at = self._clock.now()
+        if self.recalled or assigned.context.stopping:
+            self.release(assigned)
             return False
         return True
 
-    def done(self, charge: Charge, ending: Ending) -> None:
+    def done(self, assigned: Charge, ending: Ending) -> None:
         """Report the result of a job."""
-        charge.context.on_stop(None)
-        charge.done(ending)
+        assigned.context.on_stop(None)
+        assigned.done(ending)
 
-    def release(self, charge: Charge) -> None:
+    def release(self, assigned: Charge) -> None:
         """Release a job that has not started, without using up its attempt."""
-        self.done(charge, Release(charge.job, charge.at, self._clock.now()))
+        self.done(assigned, Release(assigned.job, assigned.at, self._clock.now()))
 
-    def fail(self, charge: Charge, error: JobdeckError) -> None:
+    def fail(self, assigned: Charge, error: JobdeckError) -> None:
         """Fail a job that could not be run."""
-        self.done(charge, failure(charge.job, charge.at, self._clock, self._random, error))
+        self.done(assigned, failure(assigned.job, assigned.at, self._clock, self._random, error))
 
     def bury(self, child: ChildProcess) -> None:
         """Remove a process whose group has exited, and report the result of every job that it held."""
         self.all.remove(child)
-        for charge in list(child.held.values()):
-            ending = self._result_of_crash(child, charge)
-            child.take_back(charge.slot)
-            self.done(charge, ending)
+        for assigned in list(child.held.values()):
+            ending = self._result_of_crash(child, assigned)
+            child.take_back(assigned.slot)
+            self.done(assigned, ending)
         child.close()
 
-    def _result_of_crash(self, child: ChildProcess, charge: Charge) -> Ending:
-        job, context, now = charge.job, charge.context, self._clock.now()
+    def _result_of_crash(self, child: ChildProcess, assigned: Charge) -> Ending:
+        job, context, now = assigned.job, assigned.context, self._clock.now()
         if context.cancelled and not context.fenced:
-            return Stop(job, charge.at, now)
+            return Stop(job, assigned.at, now)
         if context.interrupted or context.fenced:
-            return Release(job, charge.at, now)
+            return Release(job, assigned.at, now)
         if not child.ready:
-            return failure(job, charge.at, self._clock, self._random, ChildNotStarted(child.why_not_ready))
-        if not child.has_begun(charge):
-            return Release(job, charge.at, now)
+            return failure(job, assigned.at, self._clock, self._random, ChildNotStarted(child.why_not_ready))
+        if not child.has_begun(assigned):
+            return Release(job, assigned.at, now)
         if context.timed_out:
             error = TimedOut()
             entry = self.registry.get(job.kind) if job.kind in self.registry else None
-            return failure(job, charge.at, self._clock, self._random, error, entry)
+            return failure(job, assigned.at, self._clock, self._random, error, entry)
         return Failure(
             job,
-            charge.at,
+            assigned.at,
             now,
             retry_at=now if job.attempt < job.max_attempts else None,
             error_type="Crashed",

@@ -126,14 +126,14 @@ class Children:
         self.begin([Charge(job, context, box.put)])
         return box.get()
 
-    def begin(self, charges: Iterable[Charge]) -> None:
+    def begin(self, jobs: Iterable[Charge]) -> None:
         """Run claimed jobs in child processes; the `done` callback of each receives its result."""
         self._ensure_thread()
         if self._nursery.closing:
-            for charge in charges:
-                self._nursery.release(charge)
+            for assigned in jobs:
+                self._nursery.release(assigned)
         else:
-            self._call(partial(self._submit, charges))
+            self._call(partial(self._submit, jobs))
 
     def resize(self, threads: int, done: Callable[[], None]) -> None:
         """Set the number of jobs that each process of the pool runs at once, then call `done`."""
@@ -168,13 +168,13 @@ class Children:
         """Request the stack of a job from its child process, and return at once; `reply` receives it."""
 
         def locate() -> None:
-            held = (charge for child in self._nursery.all for charge in child.held.values() if charge.job.id == job_id)
-            charge = next(held, None)
-            if charge is None or charge.child is None:
+            held = (assigned for child in self._nursery.all for assigned in child.held.values() if assigned.job.id == job_id)
+            assigned = next(held, None)
+            if assigned is None or assigned.child is None:
                 reply(packed({"reason": NOT_BEGUN}))
             else:
-                charge.askers += (reply,)
-                charge.child.send(["stack", charge.slot])
+                assigned.askers += (reply,)
+                assigned.child.send(["stack", assigned.slot])
 
         if self._thread.is_alive():
             self._call(locate)
@@ -291,15 +291,15 @@ class Children:
             due += [at for at in (child.term_at, child.kill_at) if at is not None]
         return max(0.0, min(due) - now) if due else None
 
-    def _submit(self, charges: Iterable[Charge]) -> None:
-        for charge in charges:
-            if self._nursery.accept(charge):
-                charge.context.on_stop(partial(self._request_stop, charge))
-                self._group_of_job(charge.job).begin(charge)
+    def _submit(self, jobs: Iterable[Charge]) -> None:
+        for assigned in jobs:
+            if self._nursery.accept(assigned):
+                assigned.context.on_stop(partial(self._request_stop, assigned))
+                self._group_of_job(assigned.job).begin(assigned)
 
-    def _request_stop(self, charge: Charge) -> None:
+    def _request_stop(self, assigned: Charge) -> None:
         """Stop a job. Called on any thread."""
-        self._call(partial(self._group_of_job(charge.job).ask, charge))
+        self._call(partial(self._group_of_job(assigned.job).ask, assigned))
 
     def _group_of_job(self, job: Job) -> Pool | Isolation:
         return self._pool if self.processes and not self._isolates(job.kind) else self._isolation
@@ -328,8 +328,8 @@ class Children:
                 for row in endings:
                     group.ended(child, row)
             case ["stack", slot, answer]:
-                if (charge := child.held.get(slot)) is not None:
-                    charge.answer(answer)
+                if (assigned := child.held.get(slot)) is not None:
+                    assigned.answer(answer)
             case ["record", level, name, text]:
                 logging.getLogger(name).log(level, "%s", text)
             case ["ready", kinds]:
