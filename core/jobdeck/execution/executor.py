@@ -98,7 +98,7 @@ def begin_attempt(
             else:
                 ending = _done(job, started_at, clock, result, given)
         except BaseException as error:
-            logger.exception("A bug in jobdeck interrupted job %d", job.id)
+            logger.exception("Running job %d failed because of a bug in jobdeck", job.id)
             ending = failure(job, started_at, clock, random, error)
         ended(ending)
 

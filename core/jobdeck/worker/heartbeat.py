@@ -123,7 +123,7 @@ class Keeper:
     def stopping(self) -> tuple[Stopping, ...]:
         """Return the jobs that were asked to stop and still run, those asked first at the front."""
         stopping = [
-            Stopping(job_id=run.job.id, kind=run.job.kind, since=since, why=_why(run))
+            Stopping(job_id=run.job.id, kind=run.job.kind, since=since, why=_stop_reason(run))
             for run, (_, since) in self._stopping.items()
         ]
         return tuple(sorted(stopping, key=lambda each: (each.since, each.job_id))[:STOPPING_LISTED])
@@ -144,7 +144,7 @@ class Keeper:
                     self._store.report_progress(run.job.id, run.lease, fraction)
 
 
-def _why(run: Run) -> str:
+def _stop_reason(run: Run) -> str:
     context = run.context
     if context.fenced:
         return "lease lost"

@@ -416,7 +416,7 @@ class Worker:
         return None
 
     def _broken(self, run: Run, error: BaseException) -> Ending:
-        logger.exception("A bug in jobdeck interrupted job %d", run.job.id)
+        logger.exception("Running job %d failed because of a bug in jobdeck", run.job.id)
         return failure(run.job, run.started_at or self._clock.now(), self._clock, self._queue.random, error)
 
     def _info(self) -> WorkerInfo:

@@ -173,7 +173,7 @@ def test_the_log_is_truncated_after_a_long_reader_ends_and_jobs_run_meanwhile(
         assert bench.complete(job) == []
         assert len(bench.claim(5)) == 5
     (warning,) = [record.getMessage() for record in caplog.records if "write-ahead log" in record.getMessage()]
-    assert "a program that has been reading" in warning
+    assert "a long-running read transaction of another program" in warning
     bench.clock.advance(LOG_EVERY)
     upkeep.tick()
     assert log_size(bench) == 0
