@@ -202,8 +202,8 @@ class TestTheShapes:
         assert (glyphs.strokes(sign, 0) or "").startswith("M")
 
     def test_a_block_is_as_high_as_its_eighths(self) -> None:
-        assert glyphs.blocks("▄", 0) == "M0 -5h10v10.4h-10z"
-        assert glyphs.blocks("██", 1) == "M10 -15h20v20.4h-20z"
+        assert glyphs.blocks("▄", 0) == "M0 -5h10v10h-10z"
+        assert glyphs.blocks("██", 1) == "M10 -15h20v20h-20z"
 
     def test_braille_is_its_dots(self) -> None:
         assert (glyphs.dots("⣿", 0) or "").count("h0") == 8

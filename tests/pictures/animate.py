@@ -1,7 +1,7 @@
 """The README's animated picture, from the real program: `jobdeck demo` runs in a terminal, and keys are typed.
 
     pip install -e '.[pictures]'
-    python tests/pictures/animate.py                               writes tests/pictures/demo.svg; half a minute
+    python tests/pictures/animate.py                               writes tests/pictures/demo.svg; about a minute
     python tests/pictures/animate.py --recording /tmp/demo.json    the same, and keeps the recording, or draws it again
     python tests/pictures/animate.py --recording /tmp/demo.json --frame 40 --png /tmp/40.png     one frame, to look at
 

@@ -11,7 +11,7 @@ WIDTH, HEIGHT = 10, 20
 TOP, MIDDLE = -15, -5
 """Where a cell begins and has its middle. The texts' baseline is 0, so that no text has to say where it is."""
 BLEED = 0.4
-"""How far shapes reach into the line below, so that no seam shows between lines at any scale."""
+"""How far strokes reach into the line below, so that no seam shows between lines at any scale. Blocks have crisp edges."""
 
 # Which arms of a cell are drawn: left, up, right, down.
 _ARMS = {
@@ -66,19 +66,19 @@ def blocks(text: str, x: int) -> str | None:
     sign, left, wide = text[0], x * WIDTH, len(text) * WIDTH
     if sign in _EIGHTHS_UP:
         height = HEIGHT * (_EIGHTHS_UP.index(sign) + 1) / 8
-        return _box(left, HEIGHT - height, wide, height + BLEED)
+        return _box(left, HEIGHT - height, wide, height)
     if sign == "▔":
         return _box(left, 0, wide, HEIGHT / 8)
     each = range(left, left + wide, WIDTH)
     if sign in _EIGHTHS_RIGHT:
         share = WIDTH * (_EIGHTHS_RIGHT.index(sign) + 1) / 8
-        return "".join(_box(at, 0, share, HEIGHT + BLEED) for at in each)
+        return "".join(_box(at, 0, share, HEIGHT) for at in each)
     if sign in "▐▕":
         share = WIDTH / (2 if sign == "▐" else 8)
-        return "".join(_box(at + WIDTH - share, 0, share, HEIGHT + BLEED) for at in each)
+        return "".join(_box(at + WIDTH - share, 0, share, HEIGHT) for at in each)
     if quarters := _QUARTERS.get(sign):
         return "".join(
-            _box(at + WIDTH / 2 * (n % 2), HEIGHT / 2 * (n // 2), WIDTH / 2, HEIGHT / 2 + BLEED * (n // 2))
+            _box(at + WIDTH / 2 * (n % 2), HEIGHT / 2 * (n // 2), WIDTH / 2, HEIGHT / 2)
             for at in each
             for n in range(4)
             if quarters >> n & 1

@@ -16,7 +16,7 @@ from itertools import combinations, groupby, pairwise
 from typing import Any
 
 from tests.pictures.frames import Caption, Cell, Frame, Line, Recording
-from tests.pictures.glyphs import BLEED, HEIGHT, TOP, WIDTH, blocks, dots, strokes
+from tests.pictures.glyphs import HEIGHT, TOP, WIDTH, blocks, dots, strokes
 
 GROUND, TEXT, QUIET, BAR, EDGE, KEY = "#0d0f14", "#c8ccd8", "#8b93a7", "#171a22", "#2b303d", "#e0af68"
 """The dark theme of the cockpit."""
@@ -172,7 +172,7 @@ def _line(line: Line, colors: _Colors, left: int = 0) -> str:
     texts = []
     for x, cells in _runs(line, left, lambda cell: cell.ground):
         if ground := cells[0].ground:
-            drawn = f"M{x * WIDTH} {TOP}h{len(cells) * WIDTH}v{HEIGHT + BLEED}h-{len(cells) * WIDTH}z"
+            drawn = f"M{x * WIDTH} {TOP}h{len(cells) * WIDTH}v{HEIGHT}h-{len(cells) * WIDTH}z"
             shapes["", ground] = shapes.get(("", ground), "") + drawn
     for x, cells in _runs(line, left, lambda cell: (cell.text, cell.color)):
         text = "".join(cell.text for cell in cells)
@@ -247,7 +247,7 @@ def _window(frame: Frame, title: str, style: str, defs: str, inside: str, below:
     wide, high = width + 2 * _MARGIN, _TITLE + height + _CAPTION + 6
     style = (
         f"svg{{color:{TEXT}}}text{{white-space:pre;fill:currentColor;font:16.6px {FONTS}}}"
-        "path{fill:currentColor}.s{fill:none;stroke:currentColor;stroke-width:1.3}"
+        "path{fill:currentColor;shape-rendering:crispEdges}.s,.d{shape-rendering:auto}.s{fill:none;stroke:currentColor;stroke-width:1.3}"
         ".d{stroke:currentColor;stroke-width:2.9;stroke-linecap:round}"
         ".b{font-weight:700}.i{font-style:italic}.u{text-decoration:underline}.k{text-decoration:line-through}"
         ".m{text-anchor:middle}"
