@@ -159,7 +159,7 @@ class Size(click.ParamType):  # type: ignore[type-arg,unused-ignore]
             return value
         columns, _, lines = str(value).lower().partition("x")
         if not (columns.isdecimal() and lines.isdecimal() and len(columns) < 5 and len(lines) < 5):
-            self.fail(f"{value!r} is not a size; give COLUMNSxLINES, such as 120x40", param, ctx)
+            self.fail(f"{value!r} is not a size such as 120x40", param, ctx)
         return int(columns), int(lines)
 
 

@@ -153,11 +153,11 @@ def _enqueue_batch(front: Front, queue: Queue, drafts: Sequence[NewJob], name: s
     else:
         click.echo(batch.id)
     if skipped := len(drafts) - batch.total:
-        complain(f"{_explain_skipped(skipped)} and not added to the batch.")
+        complain(f"{_explain_skipped(skipped)}; the batch contains {count_of(batch.total)}.")
 
 
 def _explain_skipped(n: int) -> str:
-    return f"{count_of(n)} not enqueued because the unique key is already taken"
+    return f"{count_of(n)} not enqueued: unique key already taken"
 
 
 def read_arguments(kind: str, pairs: Sequence[str], args_json: str | None) -> dict[str, Any]:
