@@ -115,8 +115,8 @@ def test_kinds_shows_the_policy_of_each_kind(deck: CommandLine) -> None:
         in shown
     )
     assert (
-        "rules.own  queue default, 5 attempts\n  Retried, never on KeyError, ValueError; delays come from the kind's own function.\n"
-        in shown
+        "rules.own  queue default, 5 attempts\n"
+        "  Retried, never on KeyError, ValueError; delays come from the kind's own function.\n" in shown
     )
     assert "rules.once  queue default, 1 attempt\n\n" in shown
     kinds = {kind["kind"]: kind for kind in deck.json("--app", app, "kinds")}
