@@ -79,7 +79,7 @@ def alone(kind: str, args: str, number: int) -> tuple[float, float]:
 def in_children(children: Children, kind: str, args: str, number: int) -> tuple[float, float]:
     """Run the jobs in the children; return jobs per second and the CPU seconds per job of all processes."""
     source = Listed(kind, args, number)
-    pump = Pump(source, children)
+    pump = Pump(source, children, CLOCK)
     started, cpu = time.perf_counter(), cpu_of_all(children)
     pump.start()
     source.done.wait()
