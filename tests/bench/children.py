@@ -42,7 +42,7 @@ class Listed:
 
     def take(self, most: int) -> Sequence[Run] | None:
         taken = [self.jobs.popleft() for _ in range(min(most, len(self.jobs)))]
-        return [Run(each, Context(each, CLOCK)) for each in taken] or None
+        return [Run(each, Context(each, CLOCK), until=float("inf")) for each in taken] or None
 
     def hand_in(self, ended: Sequence[tuple[Run, Ending]]) -> None:
         self.remaining -= len(ended)
@@ -97,7 +97,7 @@ def cpu_of_all(children: Children) -> float:
 
 def memory(pid: int) -> str:
     found = dict(line.split()[:2] for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:])
-    return f"{int(found['Rss:']) // 1024} MB resident, {int(found['Pss:']) // 1024} MB of them unshared"
+    return f"{int(found['Rss:']) // 1024} MB resident, {int(found['Pss:']) // 1024} MB counting shared pages by share (PSS)"
 
 
 def main() -> None:
