@@ -1,4 +1,4 @@
-"""How commands print: JSON for scripts, coloured states and aligned fields for people."""
+"""The output of commands: JSON for scripts; colored states, aligned fields and warnings for people."""
 
 from __future__ import annotations
 
@@ -85,18 +85,17 @@ def print_fields(fields: Iterable[tuple[str, str]]) -> None:
             click.echo(f"{' ' * (size + 2)}{other}")
 
 
-def count_of(n: int, noun: str = "job") -> str:
-    """`1 job`, `1,200 jobs`."""
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
-
-
-# merged: What is said to who waits for jobs that nobody is there to run.
 def say_if_nobody_works(queue: Queue, whom: str) -> None:
-    """Say on standard error that no worker is alive, so that waiting is not taken for work being done.
+    """Warn on standard error if no worker is alive, so that a waiting command does not look like a running job.
 
     Args:
-        queue: where the jobs are.
-        whom: what waits for a worker, as the beginning of a sentence: `Job 4`.
+        queue: the queue of the jobs.
+        whom: what waits for a worker, as the start of a sentence: `Job 4`.
     """
     if not any(worker.alive for worker in queue.workers()):
         complain(f"{whom} waits for a worker; `jobdeck` or `jobdeck worker` starts one.")
+
+
+def count_of(n: int, noun: str = "job") -> str:
+    """`1 job`, `1,200 jobs`."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
