@@ -1,4 +1,4 @@
-"""The command line that does the same as a form, or that enqueues an existing job a second time. Pure."""
+"""The command lines that do the same as a form, or that repeat an existing job or schedule. Pure."""
 
 from __future__ import annotations
 
@@ -43,6 +43,16 @@ def add_schedule_text(
     zone_flags = [] if zone == "UTC" else ["--timezone", zone]
     pairs = pairs_of(kind, args)
     return shlex.join(["jobdeck", "schedule", "add", name, cron, kind.name, *pairs, *zone_flags, *flags_of(options)])
+
+
+def schedule_command(schedule: Schedule) -> str:
+    """Return the command line that creates the same schedule: `jobdeck schedule add … --args JSON --timezone …`."""
+    words = ["jobdeck", "schedule", "add", schedule.name, schedule.cron, schedule.kind, "--args", schedule.args_json]
+    words += ["--timezone", schedule.timezone, "--queue", schedule.queue, "--priority", str(schedule.priority)]
+    words += ["--max-attempts", str(schedule.max_attempts), "--timeout", span(schedule.timeout or 0)]
+    for tag in schedule.tags:
+        words += ["--tag", tag]
+    return shlex.join(words)
 
 
 def edit_schedule_text(
