@@ -296,13 +296,13 @@ def test_l_changes_the_limits_and_the_toast_tells_what_they_were(still: Still) -
         field.value = "2, 5/s"
         await pilot.press("enter")
         await seen(pilot, lambda: limits() == Limits(running=2, rate=5, period=1))
-        await told(pilot, "Queue mail runs 2 at once, 5 per 1s · before: 4 at once, 400 per 1m")
+        await told(pilot, "Queue mail limited to 2 at once, 5 per 1s · before: 4 at once, 400 per 1m")
         assert table(pilot).has_focus
         await pilot.press("l")
         field.value = "none"
         await pilot.press("enter")
         await seen(pilot, lambda: limits() == Limits())
-        await told(pilot, "has no limit any more")
+        await told(pilot, "has no limits now")
 
     play(still.app(), scene)
 
