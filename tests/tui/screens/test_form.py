@@ -75,7 +75,7 @@ def test_the_form_tells_when_another_job_holds_the_key(few: Still) -> None:
         for name, text in (("url", "u"), ("event", "e"), ("unique", "k")):
             entry(pilot, name).value = text
         await pilot.press("enter")
-        await seen(pilot, lambda: any("Job 7 holds the key 'k' already" in each for each in toasts(pilot)))
+        await seen(pilot, lambda: any("Job 7 (pending) already holds the unique key 'k'" in each for each in toasts(pilot)))
 
     play(few.app(), scene)
     assert few.queue.count() == 7

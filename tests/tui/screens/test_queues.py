@@ -173,7 +173,7 @@ def test_the_chosen_queue_is_told_in_plain_words(still: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await open_room(pilot, "queues")
         told_of_mail = text(pilot, "#queue-facts")
-        assert "At most 4 run at once, in all processes together: now 3 do." in told_of_mail
+        assert "At most 4 run at once across all processes (3 now)." in told_of_mail
         assert "At most 400 jobs start in any 1m." in told_of_mail
         assert "1 process, 8 threads: web-1:4021 (8)" in told_of_mail
         assert "mail.send_receipt" in told_of_mail
