@@ -78,7 +78,7 @@ def test_an_error_that_ends_a_thread_is_logged() -> None:
         thread = threading.Thread(target=fail, name="doomed")
         thread.start()
         thread.join()
-    assert texts(log) == ["thread doomed has ended by an error (KeyError: 'nothing')"]
+    assert texts(log) == ["thread doomed ended with an error (KeyError: 'nothing')"]
     assert logging.getLogger().handlers.count(log) == 0
 
 

@@ -20,7 +20,6 @@ from jobdeck_tui.terminal.program_log import ProgramLog
 BREAKS = """
 import logging
 from jobdeck_tui.screens.jobs import JobsScreen
-from jobdeck_tui.feed import Feed
 
 def fail(self):
     secret = "hunter2"
@@ -50,7 +49,7 @@ def test_a_crash_gives_the_terminal_back_releases_jobs_and_leaves_a_file(broken:
         broken.press("s")
         try:
             assert broken.process.wait(timeout=20) == 1
-            broken.shows("jobdeck: The cockpit has stopped")
+            broken.shows("jobdeck: The cockpit crashed")
         finally:
             broken.end()
         assert (queue.get(job.id).state, queue.get(job.id).attempt) == (State.PENDING, 0)
@@ -61,9 +60,7 @@ def test_a_crash_gives_the_terminal_back_releases_jobs_and_leaves_a_file(broken:
     assert b"\x1b[?1003l" in broken.written  # and the mouse is the terminal's
     assert termios.tcgetattr(broken.near)[3] == before[3]  # echo and line editing, as they were
     said = after.decode().replace("\r\n", "\n")
-    told = re.search(
-        r"jobdeck: The cockpit has stopped by a mistake of its own \((.*?)\); what happened is written in (\S+)\.\n", said
-    )
+    told = re.search(r"jobdeck: The cockpit crashed because of a bug \((.*?)\); the report is in (\S+)\.\n", said)
     assert told is not None, said
     assert told[1] == r"ZeroDivisionError: by \x1b[31mnought"
     assert "Traceback" not in said
@@ -91,9 +88,7 @@ def test_a_crash_that_cannot_be_written_down_is_said_all_the_same(tmp_path: Path
     (tmp_path / "state").write_text("a file where the folder would be")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     said = report(KeyError("x"), ProgramLog())
-    assert said.startswith(
-        "The cockpit has stopped by a mistake of its own (KeyError: 'x'); what happened could not be written"
-    )
+    assert said.startswith("The cockpit crashed because of a bug (KeyError: 'x'); the report could not be written")
     assert said.endswith(".")
 
 
