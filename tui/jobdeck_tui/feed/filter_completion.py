@@ -171,7 +171,7 @@ def _fields(typed: str, words: Words) -> Iterator[Offer]:
     if FIELDS.get(wanted, ("",))[0] in _FIRST:
         yield from (Offer(f"{wanted}{operator}", _OPERATOR_HINTS[operator]) for operator in _OPERATORS)
         return
-    known = [Offer(name + _FIRST.get(reading, ":"), told) for name, (reading, told) in FIELDS.items()]
+    known = [Offer(name + _FIRST.get(reading, ":"), hint) for name, (reading, hint) in FIELDS.items()]
     paths = [Offer(f"{path}:", _examples(words.values[path])) for path in words.paths]
     if not wanted:
         yield from (*known, *paths)

@@ -31,7 +31,7 @@ Order = tuple[str, str, str, bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ListRequest:
     """A list to read. A different number means a different moment."""
 
     view: View
@@ -43,20 +43,20 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedIds:
     """A list that was read, or the error."""
 
-    asked: Asked
+    request: ListRequest
     ids: array[int] = field(default_factory=lambda: array("q"))
-    begun: float = 0.0
+    started_at: float = 0.0
     took: float = 0.0
     error: Exception | None = None
     version: object = None
     """The version of the database just before the read."""
 
-    def holds(self, asked: Asked, version: object) -> bool:
+    def holds(self, request: ListRequest, version: object) -> bool:
         """Return whether reading again would give the same list."""
-        same = self.asked.same(asked.view, asked.number) and self.error is None
+        same = self.request.same(request.view, request.number) and self.error is None
         return same and version is not None and version == self.version
 
 
@@ -73,17 +73,17 @@ class ListReader:
         self._queue = queue
         self._arrived = arrived
         self._changed = threading.Condition()
-        self._next: tuple[Asked, Condition] | None = None
-        self._current: Asked | None = None
-        self._ready: Listed | None = None
-        self._last: Listed | None = None
+        self._next: tuple[ListRequest, Condition] | None = None
+        self._current: ListRequest | None = None
+        self._ready: ListedIds | None = None
+        self._last: ListedIds | None = None
         self._ended = False
         self._thread: threading.Thread | None = None
 
-    def ask(self, asked: Asked, condition: Condition) -> None:
+    def ask(self, request: ListRequest, condition: Condition) -> None:
         """Read this list next."""
         with self._changed:
-            self._next = (asked, condition)
+            self._next = (request, condition)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._loop, name="jobdeck-lists", daemon=True)
                 self._thread.start()
@@ -92,15 +92,15 @@ class ListReader:
     def has(self, view: View, number: int) -> bool:
         """Return whether that list is being read, or is next."""
         with self._changed:
-            asked = self._next[0] if self._next is not None else self._current
-            return asked is not None and asked.same(view, number)
+            request = self._next[0] if self._next is not None else self._current
+            return request is not None and request.same(view, number)
 
     def wait(self, seconds: float) -> None:
         """Wait until all requested lists have been read, at most `seconds`."""
         with self._changed:
             self._changed.wait_for(lambda: self._next is None and self._current is None, seconds)
 
-    def take(self) -> Listed | None:
+    def take(self) -> ListedIds | None:
         """Return the newest list that was read and not taken yet."""
         with self._changed:
             ready, self._ready = self._ready, None
@@ -120,24 +120,24 @@ class ListReader:
                 self._changed.wait_for(lambda: self._next is not None or self._ended)
                 if self._next is None:
                     return
-                (asked, condition), self._next = self._next, None
-                self._current = asked
-            listed = self._last = self._read(asked, condition, self._last)
+                (request, condition), self._next = self._next, None
+                self._current = request
+            listed = self._last = self._read(request, condition, self._last)
             with self._changed:
                 self._current, self._ready = None, listed
                 self._changed.notify_all()
             self._arrived()
 
-    def _read(self, asked: Asked, condition: Condition, last: Listed | None) -> Listed:
+    def _read(self, request: ListRequest, condition: Condition, last: ListedIds | None) -> ListedIds:
         start = time.monotonic()
         try:
-            version = None if _changes_with_time(condition, asked.view) else self._queue.version()
-            if last is not None and last.holds(asked, version):
+            version = None if _changes_with_time(condition, request.view) else self._queue.version()
+            if last is not None and last.holds(request, version):
                 return last
-            ids = self._queue.ids(condition, sort=asked.view.sort, descending=asked.view.descending)
+            ids = self._queue.ids(condition, sort=request.view.sort, descending=request.view.descending)
         except Exception as error:  # raised by the reader of the list; the thread lives on
-            return Listed(asked, begun=start, error=error)
-        return Listed(asked, ids, start, time.monotonic() - start, version=version)
+            return ListedIds(request, started_at=start, error=error)
+        return ListedIds(request, ids, start, time.monotonic() - start, version=version)
 
 
 def _changes_with_time(condition: Condition, view: View) -> bool:
@@ -154,10 +154,10 @@ class Pages:
         """The view that the table wants."""
         self._queue = queue
         self._reader = ListReader(queue, arrived)
-        self._listed = Listed(Asked(View(filter="\0"), 0))
+        self._listed = ListedIds(ListRequest(View(filter="\0"), 0))
         self._number = 0
         self._reread_at = 0.0
-        self._failed: Listed | None = None
+        self._failed: ListedIds | None = None
         self._frozen = False
         self._frozen_jobs: dict[int, Job] = {}
         self._shown: Mapping[int, Job] = {}
@@ -169,7 +169,7 @@ class Pages:
 
     def forget(self) -> None:
         """Discard all lists, since another database has replaced the previous one. The view stays the same."""
-        self._listed = Listed(Asked(View(filter="\0"), 0))
+        self._listed = ListedIds(ListRequest(View(filter="\0"), 0))
         self._failed = None
         self._frozen_jobs, self._shown = {}, {}
         self.again()
@@ -193,7 +193,7 @@ class Pages:
         view = self.view
         self._take()
         if self._failed is not None:
-            if self._failed.asked.same(view, self._number) and time.monotonic() < self._failed.begun + EVERY:
+            if self._failed.request.same(view, self._number) and time.monotonic() < self._failed.started_at + EVERY:
                 assert self._failed.error is not None
                 raise self._failed.error  # it is read again after a pause, not in a tight loop
             self._failed = None
@@ -204,13 +204,13 @@ class Pages:
                 # Keep the old rows: a filter is invalid most of the time while it is typed.
                 return self._window(view, problem=error.problem, column=error.column)
             if not self._reader.has(view, self._number):
-                self._reader.ask(Asked(view, self._number), condition)
+                self._reader.ask(ListRequest(view, self._number), condition)
                 self._reader.wait(SOON)
                 self._take()
         return self._window(view)
 
     def _needs_reading(self, view: View) -> bool:
-        if self._listed.asked.view.order != view.order:
+        if self._listed.request.view.order != view.order:
             return True
         return not self._frozen and time.monotonic() >= self._reread_at
 
@@ -221,17 +221,17 @@ class Pages:
         if isinstance(listed.error, StoreReplaced):
             return  # the feed gets this error itself; the list is read again
         if listed.error is not None:
-            self._failed = replace(listed, begun=time.monotonic())
+            self._failed = replace(listed, started_at=time.monotonic())
             raise listed.error
-        if listed.asked.view.order != self.view.order:
+        if listed.request.view.order != self.view.order:
             return  # the list of the current view follows
         self._listed = listed
-        if listed.asked.number == self._number:
+        if listed.request.number == self._number:
             # An unchanged list was not read again, so its cost lies further back.
-            self._reread_at = max(listed.begun + max(EVERY, PATIENCE * listed.took), time.monotonic() + EVERY / 2)
+            self._reread_at = max(listed.started_at + max(EVERY, PATIENCE * listed.took), time.monotonic() + EVERY / 2)
 
     def _window(self, view: View, problem: str | None = None, column: int = 0) -> Page:
-        of, ids = self._listed.asked.view, self._listed.ids
+        of, ids = self._listed.request.view, self._listed.ids
         first = max(0, min(view.top, len(ids)) - AHEAD)
         wanted = ids[first : view.top + view.rows + AHEAD]
         if not self._frozen:
@@ -245,7 +245,7 @@ class Pages:
         shown = view
         if of.order != view.order:
             shown = replace(view, filter=of.filter, tab=of.tab, sort=of.sort, descending=of.descending)
-        first_time = self._listed.begun == 0.0
+        first_time = self._listed.started_at == 0.0
         return Page(
             view if first_time else shown,
             ids,

@@ -21,7 +21,7 @@ from .screen_size import GROUNDS, MIN_SIZE
 
 ENTER, LEAVE = "\x1b[?1049h", "\x1b[?25h\x1b[?1049l"
 """The sequences that enter and leave the terminal's alternate screen."""
-TOLD = (State.PENDING, State.RUNNING, State.RETRYING, State.FAILED, State.COMPLETED)
+_SHOWN_STATES = (State.PENDING, State.RUNNING, State.RETRYING, State.FAILED, State.COMPLETED)
 
 _showing = False
 
@@ -80,10 +80,10 @@ def _colours(theme: str, environ: Mapping[str, str]) -> tuple[str, str]:
 def _picture(counts: Mapping[State, int], where: str, columns: int, colours: tuple[str, str]) -> str:
     ground, quiet = colours
     # ASCII only: the terminal's encoding is not known yet.
-    left = f"  {where}  opening" if where.isascii() and len(where) < columns - 24 else "  opening"
-    right = "".join(f"  {state.value} {number(counts[state])}" for state in TOLD if counts.get(state)) + " "
-    width = columns - len(" jobdeck" + left)
-    line = f"{ground}\x1b[1m jobdeck\x1b[22m{quiet}{left}{right.rjust(width) if len(right) <= width else ''}"
+    label = f"  {where}  opening" if where.isascii() and len(where) < columns - 24 else "  opening"
+    right = "".join(f"  {state.value} {number(counts[state])}" for state in _SHOWN_STATES if counts.get(state)) + " "
+    width = columns - len(" jobdeck" + label)
+    line = f"{ground}\x1b[1m jobdeck\x1b[22m{quiet}{label}{right.rjust(width) if len(right) <= width else ''}"
     # A synchronized update, without a cursor, so that a terminal that supports it shows the line in one step.
     return f"\x1b[?2026h{ENTER}\x1b[?25l{ground}\x1b[2J\x1b[H{line}\x1b[0m\x1b[?2026l"
 
