@@ -62,7 +62,7 @@ def test_only_warnings_count_and_only_until_they_are_seen() -> None:
         warnings.warn("old", DeprecationWarning, stacklevel=1)
     assert [entry.level for entry in log.entries()][:3] == ["info", "warning", "error"]
     assert texts(log)[1] == "disk 91 % full"
-    assert "TypeError while its arguments were put in" in texts(log)[2]
+    assert "TypeError while its arguments were formatted" in texts(log)[2]
     assert log.unseen >= 2
     log.see()
     assert log.unseen == 0
