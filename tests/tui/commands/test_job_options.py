@@ -36,7 +36,7 @@ def test_a_second_job_with_the_same_key_is_not_enqueued_and_the_first_is_named(d
     assert deck.done("run", "--unique", "backup", "--", "true") == "1\n"
     result = deck("run", "--unique", "backup", "--", "false")
     assert (result.exit_code, result.stdout) == (0, "1\n")
-    assert result.stderr == "jobdeck: Job 1 holds the key 'backup' already, and is pending; nothing was enqueued.\n"
+    assert result.stderr == "jobdeck: Job 1 (pending) already holds the unique key 'backup'; nothing was enqueued.\n"
     (listed,) = deck.json("list")
     assert (listed["unique_key"], listed["args"]["command"]) == ("backup", ["true"])
 
@@ -63,7 +63,7 @@ def test_on_conflict_the_arguments_are_replaced_or_the_job_is_refused(deck: Comm
     words = ("--app", app, "enqueue", "tasks.send", "to=b", "--priority", "4", "--unique", "k", "--on-conflict")
     replaced = deck(*words, "replace")
     assert (replaced.exit_code, replaced.stdout) == (0, "1\n")
-    assert "has the new arguments, priority and time now" in replaced.stderr
+    assert "its arguments, priority and time were replaced" in replaced.stderr
     (listed,) = deck.json("list")
     assert (listed["args"]["to"], listed["priority"]) == ("b", 4)
     refused = deck(*words, "refuse")
@@ -77,7 +77,7 @@ def test_a_running_holder_of_the_key_keeps_its_arguments(deck: CommandLine) -> N
         eventually(lambda: queue.get(1).state is State.RUNNING)
         result = deck("run", "--unique", "k", "--on-conflict", "replace", "--", "true")
         (deck.folder / "go").touch()
-    assert "holds the key 'k' already, and is running; nothing was enqueued" in result.stderr
+    assert "(running) already holds the unique key 'k'; nothing was enqueued" in result.stderr
 
 
 def test_run_wait_follows_the_job_that_holds_the_key(deck: CommandLine) -> None:
@@ -85,7 +85,7 @@ def test_run_wait_follows_the_job_that_holds_the_key(deck: CommandLine) -> None:
     deck.work()
     result = deck("run", "--wait", "--unique", "k", "--", "echo", "from the second")
     assert (result.exit_code, result.stdout) == (0, "from the first\n")
-    assert "Job 1 holds the key 'k' already, and is completed" in result.stderr
+    assert "Job 1 (completed) already holds the unique key 'k'" in result.stderr
 
 
 # -- order and expiry ----------------------------------------------------------------------------------

@@ -125,17 +125,17 @@ def test_limits_are_read_as_they_are_typed_and_written_as_they_are_read(text: st
     [
         ("lots", "'lots' is neither a number such as 4 nor a rate such as 100/1m"),
         ("-1", "'-1' is neither"),
-        ("0", "a limit is from 1 to 1,000,000,000"),
-        ("0/1m", "a limit is from 1"),
+        ("0", "a limit must be from 1 to 1,000,000,000"),
+        ("0/1m", "a limit must be from 1"),
         ("5/", "'5/' is neither"),
         ("5/parsec", "'5/parsec' is not a rate such as 100/1m or 5/s"),
-        ("5/0s", "the time of a rate is from 0.001s to 31d"),
-        ("5/32d", "the time of a rate is from 0.001s to 31d"),
-        ("4, 5", "two numbers at once: keep one of them"),
-        ("1/s, 5/m", "two rates: keep one of them"),
-        ("none, 4", "none stands alone"),
-        ("4,100/1m", "put a blank after the comma, and no comma into a number"),
-        ("1,200 at once", "put a blank after the comma, and no comma into a number"),
+        ("5/0s", "the period of a rate must be from 0.001s to 31d"),
+        ("5/32d", "the period of a rate must be from 0.001s to 31d"),
+        ("4, 5", "two numbers of jobs at once; keep one"),
+        ("1/s, 5/m", "two rates; keep one"),
+        ("none, 4", "none cannot be combined with other limits"),
+        ("4,100/1m", "use a comma only between limits, followed by a blank, never inside a number"),
+        ("1,200 at once", "use a comma only between limits, followed by a blank, never inside a number"),
     ],
 )
 def test_invalid_limits_are_explained(text: str, problem: str) -> None:
@@ -151,9 +151,9 @@ def test_the_command_and_the_cockpit_read_rates_alike(deck: CommandLine) -> None
 
 
 def test_limits_are_described_in_words() -> None:
-    assert in_words(Limits(), 3) == ["None: its jobs run as soon as a thread is free."]
+    assert in_words(Limits(), 3) == ["No limits: jobs run as soon as a thread is free."]
     assert in_words(Limits(running=4, rate=1, period=60), 4) == [
-        "At most 4 run at once, in all processes together: now that many do.",
+        "At most 4 run at once across all processes (limit reached).",
         "At most 1 job starts in any 1m.",
     ]
 

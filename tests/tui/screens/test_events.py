@@ -354,7 +354,7 @@ def test_every_event_has_a_look() -> None:
 
 def test_what_is_told_of_an_undo() -> None:
     undone = Event(at=0.0, what=Happening.UNDONE, key="k", text="cancelled job 1", who="ann")
-    assert details(undone) == "ann · took back: cancelled job 1"
+    assert details(undone) == "ann · undid: cancelled job 1"
 
 
 # -- on the command line -----------------------------------------------------------------------------
