@@ -38,7 +38,7 @@ def play(app: Cockpit, scene: Scene, size: tuple[int, int] = (120, 40)) -> None:
 
 async def open_room(pilot: Pilot[Any], name: str, *, rows: bool = True) -> None:
     """Open a screen and wait until its table shows something."""
-    pilot.app.action_room(name)  # type: ignore[attr-defined]
+    pilot.app.action_open_screen(name)  # type: ignore[attr-defined]
     await seen(pilot, lambda: getattr(pilot.app.screen, "ROOM", "") == name and pilot.app.screen.query(KeyedTable))
     if rows:
         await seen(pilot, lambda: table(pilot).rows)

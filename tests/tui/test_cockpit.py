@@ -106,7 +106,7 @@ def test_a_snapshot_that_comes_while_the_screen_goes_breaks_nothing(few: Still) 
         last = deck_of(pilot)
         await pilot.app.screen.query("Header, #table").remove()
         pilot.app.on_snapshot(Snapshot(last))  # type: ignore[attr-defined]
-        pilot.app.on_trouble(Trouble("gone"))  # type: ignore[attr-defined]
+        pilot.app.on_database_unavailable(Trouble("gone"))  # type: ignore[attr-defined]
         pilot.app.exit()
 
     app = few.app()

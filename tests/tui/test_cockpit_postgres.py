@@ -72,7 +72,7 @@ def test_a_job_that_is_opened_shows_its_arguments(six: Queue) -> None:
 @pytest.mark.parametrize("name", ["queues", "workers", "schedules", "errors", "metrics", "events", "timeline"])
 def test_every_screen_opens(six: Queue, name: str) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
-        pilot.app.action_room(name)  # type: ignore[attr-defined]
+        pilot.app.action_open_screen(name)  # type: ignore[attr-defined]
         await seen(pilot, lambda: getattr(pilot.app.screen, "ROOM", "") == name)
         await settled(pilot)
         assert "LIVE" in header(pilot)

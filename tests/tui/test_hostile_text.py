@@ -118,7 +118,7 @@ def test_every_screen_opens_and_nothing_stalls(queue: Queue, size: tuple[int, in
             await look(pilot, "duplicate")
             app.pop_screen()
         for room in ROOMS:
-            app.action_room(room.name)
+            app.action_open_screen(room.name)
             await settled(pilot)
             for key in ("j", "j", "G", "pagedown"):
                 await pilot.press(key)
@@ -128,7 +128,7 @@ def test_every_screen_opens_and_nothing_stalls(queue: Queue, size: tuple[int, in
             await seen(pilot, lambda: isinstance(app.screen, HelpScreen))
             await look(pilot, "help")
             await pilot.press("escape")
-            app.action_room("jobs")
+            app.action_open_screen("jobs")
         table(pilot).focus()
         for text in TEXTS.values():
             app.jobs_screen.narrow(text)

@@ -25,7 +25,7 @@ from jobdeck_tui.screens.jobs import JobsScreen
 def cockpit(still: Still, text: str, folder: Path) -> Cockpit:
     file = folder / "keys.toml"
     file.write_text(text)
-    return Cockpit(lambda post: Feed(still.queue, post, threads=0), where="x", keymap=read_keymap(file))
+    return Cockpit(lambda post: Feed(still.queue, post, threads=0), where="x", keymap=read_keymap(file, Cockpit))
 
 
 def play(app: Cockpit, scene: Any, size: tuple[int, int] = (120, 40)) -> None:
@@ -39,11 +39,11 @@ def play(app: Cockpit, scene: Any, size: tuple[int, int] = (120, 40)) -> None:
 
 
 def problems(text: str) -> tuple[str, ...]:
-    return keymap_of(tomllib.loads(text), actions()).problems
+    return keymap_of(tomllib.loads(text), actions(Cockpit)).problems
 
 
 def test_every_binding_has_an_id_of_its_own_in_its_place() -> None:
-    known = actions()
+    known = actions(Cockpit)
     assert len({action.id for action in known}) == len(known)
     ids = {action.id for action in known}
     assert {"jobs.retry", "job.retry", "job-table.mark", "jobs.priority-minus-1", "queues-panel.choose", "queues.pause"} <= ids
@@ -135,18 +135,18 @@ def test_two_keys_can_be_exchanged_without_a_complaint(still: Still, tmp_path: P
 
 def test_a_file_that_is_no_toml_or_cannot_be_read_leaves_every_key_as_it_was(tmp_path: Path) -> None:
     file = tmp_path / "keys.toml"
-    assert read_keymap(file) == Keymap()
+    assert read_keymap(file, Cockpit) == Keymap()
     file.write_text("retry = ")
-    assert "keys.toml is not valid TOML, and every key is as it was" in read_keymap(file).problems[0]
+    assert "keys.toml is not valid TOML, and every key is as it was" in read_keymap(file, Cockpit).problems[0]
     file.write_bytes(b"\xff\xfe")
-    assert "cannot be read, and every key is as it was" in read_keymap(file).problems[0]
-    assert not read_keymap(file).keys
+    assert "cannot be read, and every key is as it was" in read_keymap(file, Cockpit).problems[0]
+    assert not read_keymap(file, Cockpit).keys
 
 
 def test_a_key_can_be_written_as_a_sign_or_by_its_name() -> None:
     for said in ("?", "question_mark"):
-        assert keymap_of({"jobs": {"retry": said}}, actions()).keys == {"jobs.retry": "question_mark"}
-    assert keymap_of({"jobs": {"retry": [",", "/"]}}, actions()).keys == {"jobs.retry": "comma,slash"}
+        assert keymap_of({"jobs": {"retry": said}}, actions(Cockpit)).keys == {"jobs.retry": "question_mark"}
+    assert keymap_of({"jobs": {"retry": [",", "/"]}}, actions(Cockpit)).keys == {"jobs.retry": "comma,slash"}
     assert [short_name(key) for key in ("question_mark", "slash", "comma", "plus", "space", "ctrl+r", "f2")] == [
         "?", "/", ",", "+", "space", "ctrl+r", "f2",
     ]  # fmt: skip
@@ -154,10 +154,10 @@ def test_a_key_can_be_written_as_a_sign_or_by_its_name() -> None:
 
 def test_jobdeck_keys_prints_a_file_that_changes_nothing(tmp_path: Path) -> None:
     printed = CommandLine(tmp_path).done("keys")
-    keymap = keymap_of(tomllib.loads(printed), actions())
+    keymap = keymap_of(tomllib.loads(printed), actions(Cockpit))
     assert not keymap.problems
     assert {id: set(said.split(",")) for id, said in keymap.keys.items()} == {
-        action.id: set(action.keys) for action in actions()
+        action.id: set(action.keys) for action in actions(Cockpit)
     }
 
 

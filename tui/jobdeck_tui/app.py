@@ -12,15 +12,16 @@ from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual import on
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.screen import ModalScreen, Screen
 
-from jobdeck import Job, Kind, Schedule
+from jobdeck import Job, Overview, Schedule
 
-from .app_base import Appearance
+from .app_base import CockpitBase
 from .feed.connection_status import Watch
 from .feed.feed import Feed, Post
 from .feed.messages import Acted, Answered, DetailSnapshot, Drained, Explained, Progressed, Replaced, Seen, Snapshot, Trouble
@@ -57,12 +58,13 @@ LOAD_AFTER = 1.0
 MakeFeed = Callable[[Post], Feed]
 
 
-class Cockpit(Appearance):
+class Cockpit(CockpitBase):
     """The app. Its return value is the exit code."""
 
     CSS_PATH = "deck.tcss"
     TITLE = "jobdeck"
     ENABLE_COMMAND_PALETTE = True
+    KEYMAP_SCOPE = "everywhere"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+c,ctrl+q", "leave", "quit", show=False, priority=True, tooltip="Quit, from wherever you are"),
         Binding(
@@ -113,7 +115,7 @@ class Cockpit(Appearance):
         self.keymap = (keymap or Keymap()).keys
         self._key_problems = (keymap or Keymap()).problems
         self.feed = make_feed(self.post_message)
-        self.kinds: Sequence[Kind] = self.feed.kinds()
+        self.kinds = self.feed.kinds()
         self.readonly = readonly
         self.grace = grace
         self.where = where
@@ -173,6 +175,11 @@ class Cockpit(Appearance):
         return root
 
     @property
+    def latest_overview(self) -> Overview | None:
+        deck = self.jobs_screen.deck
+        return None if deck is None else deck.overview
+
+    @property
     def room(self) -> RoomScreen | None:
         """The screen beside the jobs that is open, be it behind a job or a dialog."""
         return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, RoomScreen)), None)
@@ -193,12 +200,14 @@ class Cockpit(Appearance):
         if isinstance(self.screen, LeaveScreen):
             self.screen.show(message.deck)
 
-    def on_seen(self, message: Seen) -> None:
+    @on(Seen)
+    def on_query_result(self, message: Seen) -> None:
         """Show what the open screen has looked at."""
         if not self._ended and (room := self.room) is not None:
             room.see(message.look, message.value)
 
-    def on_answered(self, message: Answered) -> None:
+    @on(Answered)
+    def on_reply(self, message: Answered) -> None:
         """Give the answer to whoever asked."""
         if not self._ended:
             message.answer(message.value)
@@ -210,7 +219,8 @@ class Cockpit(Appearance):
             if isinstance(screen, DeckScreen) and detail is not None:
                 screen.see_detail(detail)
 
-    def on_acted(self, message: Acted) -> None:
+    @on(Acted)
+    def on_action_finished(self, message: Acted) -> None:
         """Say what came of an act."""
         if self._ended:
             return
@@ -218,7 +228,8 @@ class Cockpit(Appearance):
         if message.job_id is not None:
             self.jobs_screen.table.expect(message.job_id)
 
-    def on_progressed(self, message: Progressed) -> None:
+    @on(Progressed)
+    def on_action_progress(self, message: Progressed) -> None:
         """Show how far a long act is."""
         if not self._ended:
             self.jobs_screen.show_progress(message)
@@ -228,7 +239,8 @@ class Cockpit(Appearance):
         if not self._ended and isinstance(self.screen, WhyScreen) and self.screen.job_id == message.job_id:
             self.screen.show(message.explanation)
 
-    def on_trouble(self, message: Trouble) -> None:
+    @on(Trouble)
+    def on_database_unavailable(self, message: Trouble) -> None:
         """Say that the database cannot be read, or can again."""
         if self._ended:
             return
@@ -244,7 +256,8 @@ class Cockpit(Appearance):
                 markup=False,
             )  # fmt: skip
 
-    def on_replaced(self, message: Replaced) -> None:
+    @on(Replaced)
+    def on_database_replaced(self, message: Replaced) -> None:
         """Another database is there: what the person had in the hand was of the one before."""
         if self._ended:
             return
@@ -322,7 +335,7 @@ class Cockpit(Appearance):
             self.tell(READONLY, failed=True)
         return self.readonly
 
-    def action_room(self, name: str, part: str = "") -> None:
+    def action_open_screen(self, name: str, part: str = "") -> None:
         """Open a screen by its name; it is as it was left. The jobs are always behind it."""
         while len(self.screen_stack) > 1 and not isinstance(self.screen, RoomScreen):
             self.pop_screen()
@@ -346,14 +359,14 @@ class Cockpit(Appearance):
 
     def show_jobs(self, filter: str) -> None:
         """Show the jobs that match a filter, on the main screen."""
-        self.action_room(JOBS)
+        self.action_open_screen(JOBS)
         self.jobs_screen.narrow(filter)
 
     def show_metrics(self, field: str, name: str, seconds: float) -> None:
         """Show the metrics of one queue or kind over a range."""
         from .screens.metrics import MetricsScreen
 
-        self.action_room("metrics")
+        self.action_open_screen("metrics")
         opened = self.get_screen("metrics")
         assert isinstance(opened, MetricsScreen)
         self.call_later(opened.narrow_to, field, name, seconds)
@@ -459,7 +472,8 @@ class Cockpit(Appearance):
         if not isinstance(self.screen, ModalScreen):
             super().action_command_palette()
 
-    def on_leave_screen_asked(self, message: LeaveScreen.Asked) -> None:
+    @on(LeaveScreen.Asked)
+    def on_quit_confirmed(self, message: LeaveScreen.Asked) -> None:
         """Drain or release."""
         self._end(message.grace)
 
@@ -486,7 +500,7 @@ class Cockpit(Appearance):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Every key with a description is a command too."""
-        seen = {f"app.room('{room.name}')" for room in ROOMS} | {f"app.room('{JOBS}')"}  # they are told below
+        seen = {f"app.open_screen('{room.name}')" for room in ROOMS} | {f"app.open_screen('{JOBS}')"}  # they are told below
         for active in screen.active_bindings.values():
             binding = active.binding
             if not binding.description or binding.system or binding.action in seen or binding.action in _NO_COMMANDS:
@@ -509,6 +523,6 @@ def _runner(app: Cockpit, action: str, node: object) -> Callable[[], None]:
 
 def _goer(app: Cockpit, name: str) -> Callable[[], None]:
     def go() -> None:
-        app.call_later(app.action_room, name)
+        app.call_later(app.action_open_screen, name)
 
     return go

@@ -1,7 +1,7 @@
-"""How the cockpit looks: the theme a person has chosen, no colour where none is wanted, ASCII where there is nothing else.
+"""The part of the app that screens and widgets may use: its theme and character set, and what `app.Cockpit` implements.
 
-In order of weight: what the command line says, the environment (`JOBDECK_THEME`, `JOBDECK_ASCII`, `NO_COLOR`), what was
-chosen in an earlier session, and what the terminal can do.
+The theme and the character set come from, in order of precedence: the command line, the environment (`JOBDECK_THEME`,
+`JOBDECK_ASCII`, `NO_COLOR`), the preferences of an earlier session, and what the terminal can display.
 """
 
 from __future__ import annotations
@@ -9,12 +9,16 @@ from __future__ import annotations
 import locale
 import os
 import sys
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from textual.app import App, SystemCommand
 from textual.filter import LineFilter, Monochrome, NoColor
 
+from jobdeck import Job, Kind, Overview, Schedule
+
+from .feed.feed import Feed
 from .preferences import Remembered
 from .terminal.line_filters import Ascii, Uncoloured
 from .text.ascii import plain
@@ -25,9 +29,22 @@ DEFAULT = "dark"
 _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 
-class Appearance(App[int]):
-    """The app's looks, and the commands that change them."""
+class CockpitBase(App[int]):
+    """The app as screens and widgets know it: its appearance, and the services that `app.Cockpit` provides.
 
+    Screens import this class and never `app`, which imports them.
+    """
+
+    feed: Feed
+    """The only caller of the queue."""
+    kinds: Sequence[Kind]
+    """The job kinds that can be enqueued here."""
+    readonly: bool
+    """Whether the cockpit refuses every action that changes the queue."""
+    where: str
+    """The database's path or address, as shown to the user."""
+    by_default: bool
+    """Whether `jobdeck` commands find this database without `--db`."""
     remembered: Remembered
     keymap: Mapping[str, str]
     """The keys that a person has given to bindings, by their ids."""
@@ -112,6 +129,85 @@ class Appearance(App[int]):
     def _wearer(self, name: str) -> Callable[[], None]:
         return lambda: self.wear(name)
 
+    # -- implemented by app.Cockpit ----------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def latest_overview(self) -> Overview | None:
+        """The newest overview of the queue; `None` until the first one has been read."""
+
+    @abstractmethod
+    def refuse_readonly(self) -> bool:
+        """Return whether changes are refused; if so, show why."""
+
+    @abstractmethod
+    def action_open_screen(self, name: str, part: str = "") -> None:
+        """Open a screen of `screen_registry` by name.
+
+        Args:
+            name: the screen's name; `JOBS` for the main screen.
+            part: the part of the screen to focus.
+        """
+
+    @abstractmethod
+    def show_jobs(self, filter: str) -> None:
+        """Show the jobs that match a filter on the main screen."""
+
+    @abstractmethod
+    def show_metrics(self, field: str, name: str, seconds: float) -> None:
+        """Show the metrics of one queue or kind.
+
+        Args:
+            field: `queue` or `kind`.
+            name: its name.
+            seconds: the time range.
+        """
+
+    @abstractmethod
+    def open_job(self, job_id: int) -> None:
+        """Open the screen of a job on top of the current screen."""
+
+    @abstractmethod
+    def close_job(self) -> None:
+        """Close the screen of a job and return to the one below it."""
+
+    @abstractmethod
+    def neighbour_of(self, job_id: int, by: int) -> int | None:
+        """Return the id of the job `by` rows after a job in the main screen's list, and move the list's cursor to it.
+
+        Returns:
+            The id; `None`, with a toast that says why, if no such row exists.
+        """
+
+    @abstractmethod
+    def explain_job(self, job_id: int) -> None:
+        """Open the panel that explains why a job is not running."""
+
+    @abstractmethod
+    def new_job(self, like: Job | None = None) -> None:
+        """Open the form for a new job, filled in from the job `like` if given."""
+
+    @abstractmethod
+    def new_schedule(self) -> None:
+        """Open the form for a new schedule."""
+
+    @abstractmethod
+    def edit_schedule(self, schedule: Schedule) -> None:
+        """Open the form of an existing schedule."""
+
+    @abstractmethod
+    def copy(self, text: str, what: str) -> None:
+        """Copy text to the clipboard.
+
+        Args:
+            text: the text to copy.
+            what: its description in the toast.
+        """
+
+    @abstractmethod
+    def copy_command(self, job: Job) -> None:
+        """Copy the command line that enqueues an equivalent job."""
+
 
 def scheme_of(environ: Mapping[str, str]) -> str | None:
     """The theme that the environment asks for.
@@ -150,9 +246,15 @@ def ascii_of(environ: Mapping[str, str], remembered: Remembered, encoding: str |
 
 def only_ascii(app: App[Any]) -> bool:
     """Whether the app is drawn in ASCII only."""
-    return isinstance(app, Appearance) and app.ascii_only
+    return isinstance(app, CockpitBase) and app.ascii_only
 
 
 def spelled(app: App[Any], text: str) -> str:
     """Running text as the app's terminal can show it."""
-    return app.worded(text) if isinstance(app, Appearance) else text
+    return app.worded(text) if isinstance(app, CockpitBase) else text
+
+
+def cockpit_of(app: App[Any]) -> CockpitBase:
+    """Return the running app as the type that screens may use."""
+    assert isinstance(app, CockpitBase)
+    return app

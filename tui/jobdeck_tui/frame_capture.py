@@ -6,19 +6,17 @@ import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from textual.app import App
 from textual.message import Message
 from textual.strip import Strip
 
+from .app_base import CockpitBase
 from .feed.messages import Seen
 from .launch_options import NoFrame
 from .screen_registry import JOBS
 from .terminal.screen_size import MIN_SIZE
-
-if TYPE_CHECKING:
-    from .app import Cockpit
 
 PATIENCE = 10.0
 """Seconds until a frame is given up."""
@@ -37,7 +35,7 @@ def frame(app: App[Any]) -> str:
     return "\n".join(line.text.rstrip() for line in lines(app)).rstrip("\n") + "\n"
 
 
-def take(app: Cockpit, *, size: tuple[int, int], room: str = "", picture: Path | None = None, settle: float = 0.0) -> str:
+def take(app: CockpitBase, *, size: tuple[int, int], room: str = "", picture: Path | None = None, settle: float = 0.0) -> str:
     """Open the cockpit without a terminal, wait until it shows what there is, and return the frame as text.
 
     Args:
@@ -65,10 +63,10 @@ def take(app: Cockpit, *, size: tuple[int, int], room: str = "", picture: Path |
                         raise NoFrame("The database cannot be read; `jobdeck doctor` says more.")
                     await pilot.pause(_STEP)
 
-            await until(lambda: app.jobs_screen.deck is not None)
+            await until(lambda: app.latest_overview is not None)
             await pilot.pause(settle)
             if room and room != JOBS:
-                app.action_room(room)
+                app.action_open_screen(room)
                 await until(lambda: any(isinstance(message, Seen) for message in shown))
             await pilot.pause(_STEP)
             if picture is not None:

@@ -33,7 +33,6 @@ _MODIFIERS = {"ctrl", "shift", "alt", "meta", "super", "hyper"}
 _NAMED = {key.value for key in Keys} | {f"f{n}" for n in range(1, 25)}
 _LONG = {"/": "slash", "\\": "backslash", "@": "at", "-": "minus", "+": "plus", "_": "underscore"}
 _SHORT = {long: short for short, long in _LONG.items()}
-_SCOPES = {"Cockpit": "everywhere", "DeckScreen": "every-screen", "RoomScreen": "rooms", "JobActs": "job"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +65,9 @@ class Keymap:
 
 def scope_of(owner: type) -> str:
     """Where the bindings of a class work, as the file calls it: `jobs`, `job-table`."""
-    if owner.__name__ in _SCOPES:
-        return _SCOPES[owner.__name__]
+    declared: str | None = owner.__dict__.get("KEYMAP_SCOPE")
+    if declared is not None:
+        return declared
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", owner.__name__.strip("_").removesuffix("Screen")).lower()
     # The panel of queues is not the screen of queues.
     return f"{name}-panel" if ".widgets." in owner.__module__ and "-" not in name else name
@@ -80,10 +80,15 @@ def name_of(binding: Binding) -> str:
     return "-".join([action.rpartition(".")[2], *words]).replace("_", "-")
 
 
-def actions() -> list[Action]:
-    """Every action of every screen, in the order in which they are declared. Names all bindings, and so loads all screens."""
+def actions(app: type[DOMNode]) -> list[Action]:
+    """Return every action of every screen, in the order of declaration. Gives all bindings their ids, and so loads all screens.
+
+    Args:
+        app: the app's class, whose bindings work on every screen.
+    """
     found: dict[str, Action] = {}
-    for owner in _owners():
+    owners = _owners(app)
+    for owner in owners:
         for binding in name_bindings(owner):
             action = Action(
                 scope_of(owner), name_of(binding), tuple(binding.key.split(",")), binding.tooltip or binding.description
@@ -92,7 +97,7 @@ def actions() -> list[Action]:
                 first = found[action.id]
                 action = dataclasses.replace(first, keys=(*first.keys, *action.keys))
             found[action.id] = action
-    for owner in _owners():
+    for owner in owners:
         owner._merged_bindings = owner._merge_bindings()  # once more, with the names
     return [*found.values()]
 
@@ -109,22 +114,21 @@ def name_bindings(owner: type[DOMNode]) -> list[Binding]:
     return [each for each in named if isinstance(each, Binding)]
 
 
-def _owners() -> list[type[DOMNode]]:
-    """The classes of the cockpit that declare keys: the app, then screens, then their parts."""
-    from .app import Cockpit
-
+def _owners(app: type[DOMNode]) -> list[type[DOMNode]]:
+    """Return the classes that declare bindings: the app, then the screens, then their widgets."""
     for folder in ("screens", "widgets"):
         package = import_module(f"{_PACKAGE}.{folder}")
         for module in walk_packages(package.__path__, f"{package.__name__}."):
             import_module(module.name)
     owners = [each for each in _below(DOMNode) if each.__module__.startswith(_PACKAGE) and each.__dict__.get("BINDINGS")]
-    places = {"app": 0, "screens": 1, "widgets": 2}
+    declared = {owner.__dict__["KEYMAP_SCOPE"] for owner in owners if "KEYMAP_SCOPE" in owner.__dict__}
+    ranks = {"app": 0, "screens": 1, "widgets": 2}
 
     def order(owner: type) -> tuple[int, bool, str]:
-        room = owner.__module__.removeprefix(f"{_PACKAGE}.").partition(".")[0]
-        return places.get(room, 3), scope_of(owner) not in _SCOPES.values(), scope_of(owner)
+        part = owner.__module__.removeprefix(f"{_PACKAGE}.").partition(".")[0]
+        return ranks.get(part, 3), scope_of(owner) not in declared, scope_of(owner)
 
-    return sorted({*owners, Cockpit}, key=order)
+    return sorted({*owners, app}, key=order)
 
 
 def _below(owner: type[DOMNode]) -> Iterator[type[DOMNode]]:
@@ -133,8 +137,13 @@ def _below(owner: type[DOMNode]) -> Iterator[type[DOMNode]]:
         yield from _below(each)
 
 
-def read_keymap(file: Path) -> Keymap:
-    """What a person has written; nothing where there is no file."""
+def read_keymap(file: Path, app: type[DOMNode]) -> Keymap:
+    """Read the user's keymap file; a missing file means the default keys.
+
+    Args:
+        file: the keymap file.
+        app: the app's class; see `actions`.
+    """
     try:
         text = file.read_text("utf-8")
     except FileNotFoundError:
@@ -145,7 +154,7 @@ def read_keymap(file: Path) -> Keymap:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         return Keymap(problems=(f"{FILE} is not valid TOML, and every key is as it was: {error}.",))
-    return keymap_of(document, actions())
+    return keymap_of(document, actions(app))
 
 
 def keymap_of(document: Mapping[str, Any], known: Sequence[Action]) -> Keymap:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import Any
 
-if TYPE_CHECKING:
-    from .screens.view_screen import RoomScreen
+from textual.screen import Screen
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +22,10 @@ class Room:
     parts: tuple[tuple[str, str, str], ...] = ()
     """Parts of it that have digits of their own: digit, name, and what it shows."""
 
-    def build(self) -> RoomScreen:
-        """Make the screen."""
+    def build(self) -> Screen[Any]:
+        """Import the screen's module and create the screen."""
         module, _, name = self.home.partition(":")
-        made: RoomScreen = getattr(import_module(f".screens.{module}", __package__), name)()
+        made: Screen[Any] = getattr(import_module(f".screens.{module}", __package__), name)()
         return made
 
 

@@ -53,7 +53,7 @@ def run(queue: Queue, settings: Settings, wish: Wish, where: str, remembered: Re
             remembered=remembered,
             scheme=wish.scheme or scheme_of(os.environ),
             ascii_only=wish.ascii_only or ascii_of(os.environ, remembered),
-            keymap=read_keymap(config_folder() / FILE),
+            keymap=read_keymap(config_folder() / FILE, Cockpit),
             log=log,
         )
         if wish.frame is not None:

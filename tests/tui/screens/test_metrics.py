@@ -39,7 +39,7 @@ def metrics(pilot: Pilot[Any]) -> MetricsScreen:
 
 async def opened(pilot: Pilot[Any], *keys: str) -> MetricsScreen:
     """Open the screen, wait until its charts are drawn, and press keys."""
-    pilot.app.action_room("metrics")  # type: ignore[attr-defined]
+    pilot.app.action_open_screen("metrics")  # type: ignore[attr-defined]
     await seen(pilot, lambda: isinstance(pilot.app.screen, MetricsScreen) and metrics(pilot).seen is not None)
     await shown(pilot)
     for key in keys:

@@ -23,7 +23,7 @@ def test_each_screen_opens_by_its_digit_tells_its_keys_and_leads_back(still: Sti
     async def scene(pilot: Pilot[Any]) -> None:
         app: Any = pilot.app
         for room in ROOMS:
-            app.action_room("queues")
+            app.action_open_screen("queues")
             await pilot.press(room.digit)
             await seen(pilot, lambda room=room: isinstance(app.screen, RoomScreen) and room.name == app.screen.ROOM)
             await seen(pilot, lambda: "LIVE" in app.screen.query_one("#header").render_line(0).text)

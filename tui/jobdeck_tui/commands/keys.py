@@ -26,17 +26,18 @@ def keys_command(front: Front) -> None:
 
     The cockpit reads keys.toml in your config folder. An action above the first [screen] means every screen that has it.
     """
+    from ..app import Cockpit
     from ..keymap import FILE, actions, read_keymap, short_name
     from ..preferences import config_folder
 
     file = config_folder() / FILE
-    keymap = read_keymap(file)
+    keymap = read_keymap(file, Cockpit)
     for problem in keymap.problems:
         complain(problem)
     scope = ""
     if not front.json:
         click.echo(f"# The keys of jobdeck's cockpit. What stands in {file}\n# is used instead of what is listed here.")
-    for action in actions():
+    for action in actions(Cockpit):
         said = keymap.keys.get(action.id)
         keys = [short_name(key) for key in (said.split(",") if said else action.keys)]
         if front.json:

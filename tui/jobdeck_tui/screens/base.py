@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.events import Resize
@@ -11,14 +11,11 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
+from ..app_base import CockpitBase, cockpit_of
 from ..feed.connection_status import Plight
+from ..feed.messages import Detail
 from ..terminal.screen_size import MIN_SIZE
 from ..widgets.chrome.header import Header
-
-if TYPE_CHECKING:
-    from ..app import Cockpit
-    from ..feed.messages import Detail
-
 
 READONLY = "This cockpit was opened with --readonly: it only looks"
 
@@ -37,6 +34,8 @@ class DeckScreen(Screen[None]):
         Binding("question_mark", "help", "help", tooltip="Every key of this screen"),
         Binding("colon,ctrl+p", "app.command_palette", "commands", tooltip="Find a command by its name"),
     ]
+    KEYMAP_SCOPE: ClassVar[str] = "every-screen"
+    """What keys.toml calls the bindings that this very class declares; subclasses are named by their own class."""
     HELP_TITLE: ClassVar[str] = ""
     PARTS: ClassVar[tuple[type[Widget], ...]] = ()
     """What the screen cannot do without."""
@@ -75,12 +74,9 @@ class DeckScreen(Screen[None]):
         self.set_class(event.size.width < MIN_SIZE[0] or event.size.height < MIN_SIZE[1], "-too-small")
 
     @property
-    def cockpit(self) -> Cockpit:
-        """The app, by its type."""
-        from ..app import Cockpit
-
-        assert isinstance(self.app, Cockpit)
-        return self.app
+    def cockpit(self) -> CockpitBase:
+        """The app, typed."""
+        return cockpit_of(self.app)
 
     def why_not(self, action: str) -> str | None:
         """Why the action of a key can do nothing now, in a sentence; `None` where it can. Its hint is dimmed meanwhile."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -15,14 +15,12 @@ from textual.widgets import Static, TextArea
 
 from jobdeck import InvalidArguments, InvalidOption, JobdeckError, JobNotFound
 
+from ..app_base import CockpitBase, cockpit_of
+from ..feed.feed import Reading
 from ..forms.job_editing import Changes, Drafting, Mistake, line_of
 from ..text.sanitize import safe
 from ..widgets.forms.json_area import JsonArea
 from .confirm import ConfirmScreen
-
-if TYPE_CHECKING:
-    from ..app import Cockpit
-    from ..feed.feed import Reading
 
 Problem = tuple[str, str | None]
 """What the queue says is wrong, and with which field."""
@@ -69,11 +67,8 @@ class EditScreen(ModalScreen[None]):
         self._tell("", None)
 
     @property
-    def _cockpit(self) -> Cockpit:
-        from ..app import Cockpit
-
-        assert isinstance(self.app, Cockpit)
-        return self.app
+    def _cockpit(self) -> CockpitBase:
+        return cockpit_of(self.app)
 
     @property
     def _text(self) -> str:

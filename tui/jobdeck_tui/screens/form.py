@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -19,6 +19,7 @@ from textual.widgets import Input, Select, Static
 
 from jobdeck import Kind, Queue
 
+from ..app_base import CockpitBase, cockpit_of
 from ..forms.options import Option, holder_of, read_option
 from ..forms.validation import Problems
 from ..text.sanitize import safe
@@ -26,9 +27,6 @@ from ..widgets.chrome.dialog_keys import KeyLine
 from ..widgets.forms.arguments import Arguments
 from ..widgets.forms.field import Field
 from ..widgets.forms.form_modes import FormModes
-
-if TYPE_CHECKING:
-    from ..app import Cockpit
 
 Draft = TypeVar("Draft")
 NARROW = 76
@@ -97,18 +95,15 @@ class FormScreen(ModalScreen[Draft | None], Generic[Draft]):
     # -- what they share ---------------------------------------------------------------------------
 
     @property
-    def cockpit(self) -> Cockpit:
-        """The app, by its type."""
-        from ..app import Cockpit
-
-        assert isinstance(self.app, Cockpit)
-        return self.app
+    def cockpit(self) -> CockpitBase:
+        """The app, typed."""
+        return cockpit_of(self.app)
 
     @property
     def now(self) -> float:
         """What time it is for the queue."""
-        deck = self.cockpit.jobs_screen.deck
-        return deck.overview.at if deck is not None else time.time()
+        overview = self.cockpit.latest_overview
+        return overview.at if overview is not None else time.time()
 
     @property
     def arguments(self) -> Arguments:
@@ -143,8 +138,8 @@ class FormScreen(ModalScreen[Draft | None], Generic[Draft]):
     async def fill_options(self, kind: Kind, told: Mapping[str, str]) -> None:
         """The options, as far as they are told; for the others, what the kind says is shown."""
         made = [self._option_field(each, kind, told.get(each.name, "")) for each in self.OPTIONS]
-        deck = self.cockpit.jobs_screen.deck
-        names = {each.queue for each in self.kinds.values()} | {each.name for each in (deck.overview.queues if deck else ())}
+        overview = self.cockpit.latest_overview
+        names = {each.queue for each in self.kinds.values()} | {each.name for each in (overview.queues if overview else ())}
         for each in made:
             if each.key == "queue" and isinstance(each.entry, Input):
                 each.entry.suggester = SuggestFromList(sorted(names))

@@ -15,7 +15,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from ..app_base import Appearance, spelled
+from ..app_base import CockpitBase, spelled
 from ..keymap import keys_in_use
 from ..widgets.chrome.key_hints import Hints, keys_of
 
@@ -139,7 +139,7 @@ def _fits(row: tuple[str, str], words: list[str]) -> bool:
 
 def _group(name: str, node: DOMNode) -> Group:
     rows: dict[str, str] = {}
-    keymap = node.app.keymap if isinstance(node.app, Appearance) else {}
+    keymap = node.app.keymap if isinstance(node.app, CockpitBase) else {}
     for declared in _bindings(node):
         binding = keys_in_use(keymap, declared)
         text = binding.tooltip or binding.description

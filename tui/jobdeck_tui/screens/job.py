@@ -314,7 +314,7 @@ class JobScreen(JobActs):
         elif bond == "batch":
             self.cockpit.show_jobs(f"batch:{which}")
         elif "schedules" in BY_NAME:
-            self.cockpit.action_room("schedules")
+            self.cockpit.action_open_screen("schedules")
         elif self.job is not None:
             self.cockpit.show_jobs(f'tag:"schedule:{schedule_of(self.job)}"')
 

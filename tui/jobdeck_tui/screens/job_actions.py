@@ -31,6 +31,7 @@ _OF_WHAT_WAS_SEEN = ("duplicate", "copy_part", "copy_command")
 class JobActs(DeckScreen):
     """A screen of one job."""
 
+    KEYMAP_SCOPE = "job"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("e", "edit", "edit", tooltip="Edit its arguments while it waits, checked as you type"),
         Binding("E", "edit_options", "edit the rest", show=False, tooltip="Edit its queue, time, attempts and tags"),

@@ -235,7 +235,7 @@ class JobsScreen(JobsActs):
             return
         room, part = _ROOM_OF[name]
         if room in BY_NAME:
-            self.cockpit.action_room(room, part)
+            self.cockpit.action_open_screen(room, part)
 
     def action_freeze(self) -> None:
         """Hold the view still, or let it go."""

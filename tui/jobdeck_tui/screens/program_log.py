@@ -11,6 +11,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 
+from ..app_base import CockpitBase
 from ..terminal.program_log import Entry, ProgramLog
 from ..text.format import number
 from ..text.sanitize import safe
@@ -84,9 +85,7 @@ class LogScreen(ModalScreen[None]):
 
     def action_copy(self) -> None:
         """Copy the lines that are shown."""
-        from ..app import Cockpit
-
-        if isinstance(self.app, Cockpit):
+        if isinstance(self.app, CockpitBase):
             lines = ["".join(text for text, _ in told) for told in self.query_one(LinesView).told]
             self.app.copy("\n".join(lines), "the log")
 

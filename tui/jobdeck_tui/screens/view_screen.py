@@ -27,7 +27,7 @@ def goings(*, above: str = "0") -> list[BindingType]:
     return [
         Binding(
             digit,
-            f"app.room({where})",
+            f"app.open_screen({where})",
             name,
             show=False,
             tooltip=f"{name[:1].upper()}{name[1:]}: {told[:1].lower()}{told[1:]}",
@@ -43,6 +43,7 @@ class RoomScreen(DeckScreen):
     The feed reads the look again and again while the screen is the one in front, and never while it is hidden.
     """
 
+    KEYMAP_SCOPE = "views"
     ROOM: ClassVar[str]
     """Its name in `rooms.ROOMS`."""
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -125,7 +126,7 @@ class RoomScreen(DeckScreen):
 
     def on_rooms_bar_chosen(self, event: RoomsBar.Chosen) -> None:
         """Open the screen that was clicked."""
-        self.cockpit.action_room(event.name)
+        self.cockpit.action_open_screen(event.name)
 
     def on_header_chosen(self, event: Header.Chosen) -> None:
         """Show the jobs whose count was clicked."""
@@ -133,7 +134,7 @@ class RoomScreen(DeckScreen):
 
     def action_back(self) -> None:
         """Back to the jobs."""
-        self.cockpit.action_room("jobs")
+        self.cockpit.action_open_screen("jobs")
 
     def action_undo(self) -> None:
         """Take back the newest act."""
