@@ -104,8 +104,8 @@ def entry(pilot: Pilot[Any], name: str) -> Any:
     return next(field.entry for field in pilot.app.screen.query(Field) if field.key == name)
 
 
-def cron_told(pilot: Pilot[Any]) -> str:
-    return str(pilot.app.screen.query_one("#cron-told").render())
+def cron_text(pilot: Pilot[Any]) -> str:
+    return str(pilot.app.screen.query_one("#cron-text").render())
 
 
 def complaints(pilot: Pilot[Any]) -> list[str]:
@@ -341,13 +341,13 @@ def test_a_schedule_is_made_with_words_and_ticks_shown_as_its_time_is_typed(few:
         await pilot.press(*"night", "tab", "0", "space", "3")
         await seen(pilot, lambda: any("of the five fields" in each for each in complaints(pilot)))
         await pilot.press("space", "asterisk", "space", "asterisk", "space", "asterisk")
-        await seen(pilot, lambda: cron_told(pilot).startswith("every day at 03:00\nMon 2025-06-16 03:00 UTC  in 11h53m"))
+        await seen(pilot, lambda: cron_text(pilot).startswith("every day at 03:00\nMon 2025-06-16 03:00 UTC  in 11h53m"))
         entry(pilot, "timezone").focus()
         entry(pilot, "timezone").value = ""
         await pilot.press(*"europe/berl")
         await seen(pilot, lambda: entry(pilot, "timezone")._suggestion == "Europe/Berlin")
         await pilot.press("right")
-        await seen(pilot, lambda: "Mon 2025-06-16 03:00 CEST  01:00 here" in cron_told(pilot))
+        await seen(pilot, lambda: "Mon 2025-06-16 03:00 CEST  01:00 here" in cron_text(pilot))
         entry(pilot, "kind").value = "webhook.post"
         await seen(pilot, lambda: any(field.key == "url" for field in pilot.app.screen.query(Field)))
         entry(pilot, "url").value = "u"
@@ -415,7 +415,7 @@ def test_an_emptied_option_is_the_kinds_choice_again_and_another_kind_brings_its
         await seen(pilot, lambda: any(field.key == "day" for field in pilot.app.screen.query(Field)))
         entry(pilot, "day").value = "1"
         entry(pilot, "cron").value = "@daily"
-        await seen(pilot, lambda: "every day at 00:00" in cron_told(pilot))
+        await seen(pilot, lambda: "every day at 00:00" in cron_text(pilot))
         await pilot.press("ctrl+s")
         await seen(pilot, lambda: few.queue.schedules.get("sweep").kind == "report.daily")
 

@@ -89,7 +89,7 @@ def test_a_long_act_tells_how_far_it_is(snap_compare: Compare, still: Still, siz
 
     async def begin(pilot: Pilot[Any]) -> None:
         await steps("j", "A")(pilot)
-        pilot.app.on_progressed(Progressed("cancelling", 12_480, 214, 51_402))  # type: ignore[attr-defined]
+        pilot.app.on_action_progress(Progressed("cancelling", 12_480, 214, 51_402))  # type: ignore[attr-defined]
         await settled(pilot)
 
     assert snap_compare(still.app(), terminal_size=size, run_before=begin)

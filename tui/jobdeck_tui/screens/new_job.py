@@ -71,7 +71,7 @@ class NewJobScreen(FormScreen[NewJob]):
         """Another kind: another form."""
         if event.select.id == "kind" and event.value != self._kind.name:
             self._kind = self.kinds[str(event.value)]
-            self._asked = False
+            self._submitted = False
             await self._fill()
         self.check()
 

@@ -61,7 +61,7 @@ class ScheduleFormScreen(FormScreen[ScheduleDraft]):
         kind = Select(names, value=self._kind.name, allow_blank=False, compact=True, id="schedule-kind")
         yield Field("name", name, "it keeps its name" if before else "what it is called", required=not before)
         yield Field("cron", cron, "min hour day month weekday", required=True)
-        yield Static("", id="cron-told")
+        yield Static("", id="cron-text")
         yield Field("timezone", zone, "→ completes", label="zone")
         yield Field("kind", kind, "what is enqueued", chosen=self._kind.name)
 
@@ -113,7 +113,7 @@ class ScheduleFormScreen(FormScreen[ScheduleDraft]):
         if coming.ticks:
             ticks = ticks_told(coming.ticks, coming.timezone, coming.at, narrow=self.size.width < NARROW)
             lines = [[(safe(spoken(coming.cron)), "strong")], *ticks]
-        told = self.query_one("#cron-told", Static)
+        told = self.query_one("#cron-text", Static)
         told.display = bool(lines)
         told.update(Content("\n").join([Content.assemble(*((text, _STYLES[name]) for text, name in line)) for line in lines]))
 
