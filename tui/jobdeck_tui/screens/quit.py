@@ -98,7 +98,7 @@ class LeaveScreen(ModalScreen[str]):
     def _count(self) -> None:
         if self._remaining is not None and self.query("#quit-title"):
             self._remaining = max(0.0, self._remaining - 0.1)
-            self.query_one("#quit-title", Static).update(f"Draining: {self._remaining:.1f}s left")
+            self.query_one("#quit-title", Static).update(f"Draining: {self._remaining:.1f}s remaining")
 
     def action_drain(self) -> None:
         """Let the running jobs finish."""
