@@ -85,7 +85,7 @@ def test_hints_help_and_palette_show_the_changed_keys(still: Still, tmp_path: Pa
         assert commands["Retry"].startswith("R ")
         await pilot.press("question_mark")
         assert isinstance(app.screen, HelpScreen)
-        assert "  R         run final jobs again" in app.screen.told
+        assert "  R         retry finished jobs" in app.screen.told
         assert "  ! f2      filter as you type" in app.screen.told
 
     play(app, scene)
@@ -97,7 +97,7 @@ def test_what_is_wrong_in_the_file_is_said_in_a_sentence_and_the_rest_is_used(st
 
     async def scene(pilot: Pilot[Any]) -> None:
         said = [note.message for note in pilot.app._notifications]
-        assert said == ["keys.toml: there is no action [jobs] retri (perhaps retry); `jobdeck keys` lists them."]
+        assert said == ["keys.toml: unknown action [jobs] retri (did you mean retry?); list them with `jobdeck keys`."]
 
     play(app, scene)
 
@@ -105,13 +105,13 @@ def test_what_is_wrong_in_the_file_is_said_in_a_sentence_and_the_rest_is_used(st
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('[jbs]\nretry = "r"', "there is no screen [jbs] (perhaps jobs)"),
+        ('[jbs]\nretry = "r"', "unknown screen [jbs] (did you mean jobs?)"),
         ("[jobs]\nretry = 5", "[jobs] retry must be a key, or a list of keys"),
         ("[jobs]\nretry = []", "[jobs] retry must be a key, or a list of keys"),
-        ('[jobs]\nretry = "ctrl+nonsense"', "names a key that there is not: 'ctrl+nonsense'"),
-        ('[jobs]\nretry = "strg+r"', "names a key that there is not: 'strg+r'"),
-        ('nothing = "r"', "there is no action nothing"),
-        ('[jobs]\nretry = "x"', "x is jobs.cancel already; it is jobs.retry now, and cancel lost that key"),
+        ('[jobs]\nretry = "ctrl+nonsense"', "names an unknown key: 'ctrl+nonsense'"),
+        ('[jobs]\nretry = "strg+r"', "names an unknown key: 'strg+r'"),
+        ('nothing = "r"', "unknown action nothing"),
+        ('[jobs]\nretry = "x"', "x was bound to jobs.cancel; it is now bound to jobs.retry only"),
     ],
 )
 def test_each_mistake_has_its_own_sentence(text: str, said: str) -> None:
@@ -139,7 +139,7 @@ def test_a_file_that_is_no_toml_or_cannot_be_read_leaves_every_key_as_it_was(tmp
     file.write_text("retry = ")
     assert "keys.toml is not valid TOML, and every key is as it was" in read_keymap(file, Cockpit).problems[0]
     file.write_bytes(b"\xff\xfe")
-    assert "cannot be read, and every key is as it was" in read_keymap(file, Cockpit).problems[0]
+    assert "cannot be read; using the default keys" in read_keymap(file, Cockpit).problems[0]
     assert not read_keymap(file, Cockpit).keys
 
 
@@ -185,7 +185,7 @@ def test_the_help_has_every_key_of_the_screen_its_parts_and_the_app(still: Still
         for binding in (*JobsScreen.BINDINGS, *Cockpit.BINDINGS):
             text = binding.tooltip or binding.description  # type: ignore[union-attr]
             assert f"{text[:1].lower()}{text[1:]}"[:40] in told
-        assert "change to the next theme" in told
+        assert "switch to the next theme" in told
 
     play(app, scene)
 
@@ -205,7 +205,7 @@ def test_slash_finds_a_key_by_what_it_does_and_escape_shows_all_again(still: Sti
         await pilot.press("escape")
         await seen(pilot, lambda: help_screen.told == whole)
         await pilot.press("slash", *"zzz")
-        await seen(pilot, lambda: help_screen.told == "no key does that")
+        await seen(pilot, lambda: help_screen.told == "no key matches")
         await pilot.press("escape", "escape")
         assert app.screen is not help_screen
 

@@ -66,7 +66,7 @@ def test_a_deleted_database_is_said_in_the_header_with_what_is_done_about_it(six
             assert "· waits for it" in line
         if size[0] >= 120:
             assert "· ctrl+n makes a new one" in line
-        assert any("ctrl+n makes a new and empty one" in each for each in toasts(pilot))
+        assert any("Press ctrl+n to create a new, empty one" in each for each in toasts(pilot))
         assert table(pilot).total == 6  # what was there is still shown
         assert "live" not in str(pilot.app.screen.query_one("#jobs").border_subtitle)
         assert not file_of(six).exists()
@@ -138,7 +138,7 @@ def test_another_database_is_announced_and_no_key_hits_a_job_that_was_chosen_in_
         assert not isinstance(pilot.app.screen, WeighScreen)
         assert (table(pilot).marks.ids, table(pilot).chosen) == (set(), None)
         await pilot.press("x")
-        await seen(pilot, lambda: any("Choose a job first" in each for each in toasts(pilot)))
+        await seen(pilot, lambda: any("Select a job first" in each for each in toasts(pilot)))
         assert pilot.app.screen.query_one("#tabs").tab == "pending"  # where the person was
 
     play(six.app(), scene)

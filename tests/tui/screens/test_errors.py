@@ -176,7 +176,7 @@ def test_a_group_without_failed_jobs_has_nothing_to_retry(failed: Still) -> None
     async def scene(pilot: Pilot[Any]) -> None:
         await open_errors(pilot)
         await pilot.press("r")
-        await seen(pilot, lambda: "No job whose newest failure is Gone is failed now" in toasts(pilot))
+        await seen(pilot, lambda: "No failed job has Gone as its latest error" in toasts(pilot))
 
     watch(failed.app(), scene)
 
@@ -207,7 +207,7 @@ def test_readonly_refuses_the_retry(failed: Still) -> None:
         await open_errors(pilot)
         await pilot.press("r")
         await settled(pilot)
-        assert "only looks" in toasts(pilot)
+        assert "is read-only" in toasts(pilot)
 
     watch(failed.app(readonly=True), scene)
     assert state(failed, 1, 2, 3, 4, 5) == {State.FAILED}
@@ -297,7 +297,7 @@ def test_without_errors_each_key_says_that_there_are_none(still: Still) -> None:
         for key in ("r", "o", "y", "Y"):
             await pilot.press(key)
             await pilot.pause()
-        assert toasts(pilot).count("There is no group of errors to act on") == 4
+        assert toasts(pilot).count("No errors to select") == 4
         await pilot.press("s", "t", "enter", "j", "k")
         assert isinstance(pilot.app.screen, ErrorsScreen)
 

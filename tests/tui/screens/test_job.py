@@ -397,7 +397,7 @@ def test_search_and_unfold_are_dimmed_where_there_is_no_log_and_no_traceback(sti
         await opened(none, "3")(pilot)
         assert not bright(pilot) & {"search", "unfold"}
         await pilot.press("slash")
-        assert toasts(pilot)[-1] == f"Job {none} has logged nothing that could be searched"
+        assert toasts(pilot)[-1] == f"Job {none} has no log to search"
         assert not screen(pilot).query_one("#log-search").display
         await pilot.press("escape")
         await opened(some, "3")(pilot)
@@ -579,7 +579,7 @@ def test_slash_searches_the_log_and_n_goes_from_match_to_match(still: Still) -> 
         still.store.append_logs([(job_id, 1, still.clock.now(), "info", "one more timeout")], 1 << 20)
         await seen(pilot, lambda: "13 matches" in str(view.border_title))
         await pilot.press("slash", "z")
-        await seen(pilot, lambda: "it is not in the log" in str(screen(pilot).query_one("#editor-problem").render()))
+        await seen(pilot, lambda: "not found in the log" in str(screen(pilot).query_one("#editor-problem").render()))
         await pilot.press("escape")
         assert view.sought == ""
         assert "match" not in str(view.border_title)
@@ -630,7 +630,7 @@ def test_the_batch_and_the_schedule_of_a_job_open_too_and_what_is_gone_says_so(s
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(job_id, "5", "g", "enter")(pilot)
-        assert "Job 1 is gone" in toasts(pilot)[0]
+        assert "Job 1 no longer exists" in toasts(pilot)[0]
         await pilot.press("G", "k", "enter")
         await seen(pilot, lambda: pilot.app.jobs_screen.table.page.view.filter == "batch:1")  # type: ignore[attr-defined]
         assert not isinstance(screen(pilot), JobScreen)
@@ -652,7 +652,7 @@ def test_capital_j_and_k_go_through_the_list_behind(still: Still) -> None:
         await pilot.press("J")
         await seen(pilot, lambda: is_open(pilot, 1))
         await pilot.press("J")
-        assert "Job 1 is the last of the list behind" in toasts(pilot)[-1]
+        assert "Job 1 is the last in the job list" in toasts(pilot)[-1]
         await pilot.press("K")
         await seen(pilot, lambda: is_open(pilot, 2))
         await pilot.press("escape")
@@ -660,7 +660,7 @@ def test_capital_j_and_k_go_through_the_list_behind(still: Still) -> None:
         pilot.app.open_job(77)  # type: ignore[attr-defined]
         await seen(pilot, lambda: isinstance(screen(pilot), JobScreen) and screen(pilot).detail is not None)
         await pilot.press("K")
-        assert "Job 77 is not in the list behind" in toasts(pilot)[-1]
+        assert "Job 77 is not in the job list" in toasts(pilot)[-1]
 
     play(still.app(), scene)
 
@@ -751,7 +751,7 @@ def test_readonly_refuses_every_act(one: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         keys = ["e", "E", "r", "x", "plus", "minus", "d", "delete", "D", "p", "z", "Z"]
         await opened(1, *keys)(pilot)
-        assert len([each for each in toasts(pilot) if "only looks" in each]) == len(keys)
+        assert len([each for each in toasts(pilot) if "is read-only" in each]) == len(keys)
 
     before = one.queue.get(1)
     play(one.app(readonly=True), scene)
@@ -784,7 +784,7 @@ def test_e_edits_the_arguments_in_place_and_z_takes_it_back(one: Still, key: str
         await pilot.press(key)
         await seen(pilot, lambda: one.queue.get(1).args["path"] == "ba.jpg")
         await seen(pilot, lambda: isinstance(screen(pilot), JobScreen) and '"ba.jpg"' in text_of(pilot, "data"))
-        assert "Job 1 edited · z undoes" in toasts(pilot)
+        assert "Job 1 edited · z to undo" in toasts(pilot)
         await seen(pilot, lambda: "edited it" in text_of(pilot, "life"))
         await pilot.press("z")
         await seen(pilot, lambda: '"a.jpg"' in text_of(pilot, "data"))
@@ -817,7 +817,7 @@ def test_what_is_wrong_is_said_as_it_is_typed_with_its_line_and_nothing_is_kept(
         assert problem in editor(pilot).problem
         await typed(pilot, '{"path": "c.jpg"}')
         await seen(pilot, lambda: not editor(pilot).problem)
-        assert "nothing is wrong with it" in str(editor(pilot).query_one("#edit-problem").render())
+        assert "✓ valid" in str(editor(pilot).query_one("#edit-problem").render())
 
     play(one.app(), scene)
     assert one.queue.get(1).args["path"] == "a.jpg"
@@ -897,7 +897,7 @@ def test_what_cannot_be_edited_says_why(still: Still) -> None:
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(job_id, "e", "E")(pilot)
-        assert [each for each in toasts(pilot) if "is completed: only a job that still waits can be edited" in each]
+        assert [each for each in toasts(pilot) if "is completed: only queued jobs can be edited" in each]
         assert isinstance(screen(pilot), JobScreen)
 
     play(still.app(), scene)
@@ -909,7 +909,7 @@ def test_arguments_of_a_kind_that_is_not_known_here_cannot_be_edited_but_its_que
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(1, "e")(pilot)
-        assert "img.resize is not known here" in toasts(pilot)[0]
+        assert "Kind img.resize is not registered here" in toasts(pilot)[0]
         await pilot.press("E")
         await seen(pilot, lambda: isinstance(screen(pilot), EditScreen))
 

@@ -33,7 +33,7 @@ def test_w_says_why_a_job_does_not_run_and_goes_on_checking(few: Still) -> None:
         await seen(pilot, lambda: "nothing stands in its way" in told(pilot))
         assert "Starts now" in told(pilot)
         few.queue.delete(6)
-        await seen(pilot, lambda: "is gone" in told(pilot))
+        await seen(pilot, lambda: "no longer exists" in told(pilot))
         await pilot.press("escape")
         assert not isinstance(pilot.app.screen, WhyScreen)
 

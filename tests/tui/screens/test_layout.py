@@ -85,9 +85,9 @@ def test_keys_that_have_nothing_to_act_on_are_dimmed_until_they_have(still: Stil
         return {told.strip() for (_, style), (told, _) in zip(pieces[1::2], pieces[2::2], strict=True) if style == accent}
 
     acts = {
-        "errors": {"retry group", "its jobs", "traceback"},
+        "errors": {"retry group", "jobs", "traceback"},
         "queues": {"limits", "pause/resume"},
-        "workers": {"stop its job", "why"},
+        "workers": {"stop job", "why"},
         "schedules": {"edit", "pause/resume", "run now", "jobs", "delete"},
     }[room]
 

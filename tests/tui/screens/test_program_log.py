@@ -139,7 +139,7 @@ def test_a_handler_that_prints_warns_and_writes_does_not_touch_the_screen(tmp_pa
         for word in (b"PRINTED", b"WRITTEN", b"ECHOED", b"WARNED", b"LOGGED", b"]0;title"):
             assert word not in terminal.written, word
         terminal.press("!")
-        terminal.shows("log of this program")
+        terminal.shows("program log")
         terminal.press("w")
         terminal.shows("LOGGED")
         terminal.shows("WARNED")

@@ -99,10 +99,10 @@ def test_the_count_down_as_a_picture(snap_compare: Compare, app: Cockpit, size: 
         deck = deck_of(pilot)
         worker = deck.overview.running[0].worker
         leave.show(replace(deck, pool=replace(deck.pool, worker=worker)))
-        leave.query_one("#quit-title").update("Draining: 12.3s left")  # type: ignore[attr-defined]
+        leave.query_one("#quit-title").update("Draining: 12.3s remaining")  # type: ignore[attr-defined]
         leave.show = lambda deck: None  # type: ignore[method-assign]
         for timer in [*leave._timers]:
             timer.pause()
-        leave.query_one("#quit-title").update("Draining: 12.3s left")  # type: ignore[attr-defined]
+        leave.query_one("#quit-title").update("Draining: 12.3s remaining")  # type: ignore[attr-defined]
 
     assert snap_compare(app, terminal_size=size, run_before=drain)

@@ -98,7 +98,7 @@ def test_draining_counts_down_and_ends_when_the_last_job_has(live: Queue) -> Non
     async def scene(pilot: Pilot[Any]) -> None:
         await seen(pilot, lambda: deck_of(pilot).overview.counts.get(State.RUNNING) == 1)
         await pilot.press("q", "d")
-        await seen(pilot, lambda: "s left" in str(pilot.app.screen.query_one("#quit-title").render()))
+        await seen(pilot, lambda: "s remaining" in str(pilot.app.screen.query_one("#quit-title").render()))
         live.cancel(1)
         await seen(pilot, lambda: pilot.app._exit)
 
@@ -113,7 +113,7 @@ def test_a_drain_can_be_cut_short(live: Queue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await seen(pilot, lambda: deck_of(pilot).overview.counts.get(State.RUNNING) == 1)
         await pilot.press("q", "d")
-        await seen(pilot, lambda: "s left" in str(pilot.app.screen.query_one("#quit-title").render()))
+        await seen(pilot, lambda: "s remaining" in str(pilot.app.screen.query_one("#quit-title").render()))
         await pilot.press("r")
         await seen(pilot, lambda: pilot.app._exit, timeout=4.0)
 

@@ -276,7 +276,7 @@ def test_without_schedules_each_key_says_what_to_do(still: Still) -> None:
         for key in ("p", "R", "D", "e", "enter", "o", "Y"):
             await pilot.press(key)
             assert isinstance(pilot.app.screen, SchedulesScreen)
-        assert {*toasts(pilot)} == {"There is no schedule yet; n makes one"}
+        assert {*toasts(pilot)} == {"No schedules yet; press n to create one"}
 
     play(still, scene)
 
@@ -289,7 +289,7 @@ def test_a_read_only_cockpit_changes_no_schedule_and_says_so(few: Still) -> None
             await pilot.press(key)
             assert isinstance(pilot.app.screen, SchedulesScreen)
         await settled(pilot)
-        assert {each.partition(":")[0] for each in toasts(pilot)} == {"This cockpit was opened with --readonly"}
+        assert {each.partition(";")[0] for each in toasts(pilot)} == {"The cockpit is read-only"}
 
     play(few, scene, readonly=True)
     assert few.queue.schedules.list() == before
@@ -302,13 +302,13 @@ def test_the_help_names_every_key_of_the_schedules(few: Still) -> None:
         await pilot.pause()
         shown = str(pilot.app.screen.query_one("#help-text").render())
         for told in (
-            "make a schedule",
-            "edit the chosen schedule",
-            "let the chosen schedule enqueue nothing more",
+            "create a schedule",
+            "edit the selected schedule",
+            "pause or resume the selected schedule",
             "enqueue its job now",
-            "show all its jobs",
-            "forget the chosen schedule",
-            "copy the command line that makes it again",
+            "show its jobs",
+            "delete the selected schedule",
+            "copy the command that recreates it",
             "take back what you did last",
         ):
             assert told in " ".join(shown.split()), told

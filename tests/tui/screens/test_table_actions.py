@@ -20,7 +20,7 @@ def test_until_a_job_is_chosen_no_key_can_hit_one(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("x", "r", "plus")
         await settled(pilot)
-        assert "Choose a job first" in toasts(pilot)[0]
+        assert "Select a job first" in toasts(pilot)[0]
 
     play(few.app(), scene)
     assert few.queue.overview().counts == {State.FAILED: 3, State.PENDING: 3}
@@ -223,9 +223,9 @@ def test_a_key_that_can_do_nothing_is_dimmed_and_says_why_when_it_is_pressed(few
     async def scene(pilot: Pilot[Any]) -> None:
         assert [hint(pilot, text)[0] for text in ("retry", "cancel", "priority", "pause", "new")] == [True] * 4 + [False]
         await pilot.press("p")
-        await seen(pilot, lambda: any("Choose a job to pause its queue" in each for each in toasts(pilot)))
+        await seen(pilot, lambda: any("Select a job to pause its queue" in each for each in toasts(pilot)))
         await pilot.press("equals_sign", "w", "d", "y")
-        await seen(pilot, lambda: sum("Choose a job first" in each for each in toasts(pilot)) >= 4)
+        await seen(pilot, lambda: sum("Select a job first" in each for each in toasts(pilot)) >= 4)
         await pilot.press("g", "j", "j")
         assert table(pilot).job.state is State.RUNNING
         await seen(pilot, lambda: hint(pilot, "retry")[0] and hint(pilot, "priority")[0])

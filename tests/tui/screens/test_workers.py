@@ -180,7 +180,7 @@ def test_stuck_code_of_a_job_that_runs_elsewhere_is_told_too_and_opens_the_job(s
         (line,) = (each for each in drawn(pilot) if "webhook.post" in each)
         assert "stuck: asked to stop 1m ago (lease lost) · the job is not its own any more" in line
         await pilot.press("G", "x")
-        await told(pilot, "Choose a running job first")
+        await told(pilot, "Select a running job first")
         await pilot.press("enter")
         await seen(pilot, lambda: isinstance(pilot.app.screen, JobScreen) and pilot.app.screen.job_id == made.id)
 
@@ -259,7 +259,7 @@ def test_x_asks_the_chosen_running_job_to_stop(still: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await open_room(pilot, "workers")
         await pilot.press("x")
-        await told(pilot, "Choose a running job first")
+        await told(pilot, "Select a running job first")
         await pilot.press("j", "x")
         await seen(pilot, lambda: still.queue.get(jobs["slow"].id).cancelling)
         await told(pilot, f"Job {jobs['slow'].id} asked to stop")
@@ -282,7 +282,7 @@ def test_x_does_not_hit_a_job_that_has_just_taken_the_place_of_the_chosen_one(st
         pilot.app.feed.refresh()  # type: ignore[attr-defined]
         await seen(pilot, lambda: f" {second.id} img.resize" in drawn(pilot)[2])
         await pilot.press("x")
-        await told(pilot, f"Another job has just ended here; press x again to stop job {second.id}")
+        await told(pilot, f"The selected job has just ended; press x again to stop job {second.id}")
         assert not still.queue.get(second.id).cancelling
         await pilot.press("x")
         await seen(pilot, lambda: still.queue.get(second.id).cancelling)
@@ -296,7 +296,7 @@ def test_w_explains_the_chosen_job(still: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await open_room(pilot, "workers")
         await pilot.press("w")
-        await told(pilot, "Choose a running job first")
+        await told(pilot, "Select a running job first")
         await pilot.press("j", "w")
         await seen(pilot, lambda: f"Job {jobs['slow'].id} runs" in getattr(pilot.app.screen, "told", ""))
 
@@ -395,11 +395,11 @@ def test_a_readonly_cockpit_stops_nothing_and_keeps_its_threads(still: Still) ->
 def test_without_workers_it_says_how_to_start_one_and_its_keys_do_no_harm(still: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await open_room(pilot, "workers", rows=False)
-        await seen(pilot, lambda: any("No worker runs." in line for line in drawn(pilot)))
+        await seen(pilot, lambda: any("No workers are running." in line for line in drawn(pilot)))
         assert any("starts a thread in this cockpit" in line for line in drawn(pilot))
         await pilot.press("enter", "j", "k", "g", "G")
         assert isinstance(pilot.app.screen, WorkersScreen)
         await pilot.press("x")
-        await told(pilot, "Choose a running job first")
+        await told(pilot, "Select a running job first")
 
     play(still.app(), scene)

@@ -105,7 +105,7 @@ def test_where_there_is_no_tool_or_it_fails_the_terminal_is_said(
         await seen(pilot, lambda: "Copied id 1 through the terminal" in toasts(pilot))
         put_tool(tmp_path / "bin", "wl-copy", "exit 1")
         await pilot.press("Y")
-        await seen(pilot, lambda: any("through the terminal; wl-copy did not take it" in each for each in toasts(pilot)))
+        await seen(pilot, lambda: any("through the terminal; wl-copy failed" in each for each in toasts(pilot)))
 
     play(still, scene)
 
