@@ -1,4 +1,4 @@
-"""The command line as tests use it: in this process for speed, as a process of its own where that matters."""
+"""Runs the command line for tests: in this process for speed, or as its own process if that matters."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ def nap(seconds: float) -> None:
 
 @dataclass
 class CommandLine:
-    """A folder with a queue, and the `jobdeck` command on it."""
+    """A folder with a queue, and the `jobdeck` command for it."""
 
     folder: Path
     address: str = ""
-    """Where the queue is, if not in a file of the folder."""
+    """The database's address, if it is not a file in the folder."""
 
     @property
     def database(self) -> Path:
@@ -65,7 +65,7 @@ class CommandLine:
 
     @property
     def where(self) -> str:
-        """As --db takes it."""
+        """The value for --db."""
         return self.address or str(self.database)
 
     def __call__(self, *args: str | int, input: str | bytes | None = None, env: Mapping[str, str] | None = None) -> Result:
@@ -74,33 +74,33 @@ class CommandLine:
         return CliRunner().invoke(cli, words, input=input, env=env)
 
     def done(self, *args: str | int, **more: Any) -> str:
-        """Run a command line that must work; returns what it printed."""
+        """Run a command line that must succeed; return its output."""
         result = self(*args, **more)
         assert result.exit_code == 0, result.output
         return result.stdout
 
     def json(self, *args: str | int, **more: Any) -> list[Any]:
-        """Run a command line with --json; returns its documents."""
+        """Run a command line with --json; return its documents."""
         return [json.loads(line) for line in self.done(*args, "--json", **more).splitlines()]
 
     def tasks(self) -> str:
-        """Write the user's module; returns what --app takes."""
+        """Write a user module; return the value for --app."""
         path = self.folder / "tasks.py"
         path.write_text(TASKS)
         return str(path)
 
     def queue(self) -> Queue:
-        """The queue, for what a test must see or arrange."""
+        """Return the queue, to arrange and check its state."""
         return Queue(self.where)
 
     def work(self, *ids: int) -> None:
-        """Work the jobs off in this process until those, or all, are final."""
+        """Run jobs in this process until these, or all, are finished."""
         with self.queue() as queue, Worker(queue, threads=2):
             wanted = ids or [*queue.ids()]
             eventually(lambda: all(job.state in FINAL for job in queue.get_many(wanted)))
 
     def start(self, *args: str | int, env: Mapping[str, str] | None = None, **more: Any) -> subprocess.Popen[str]:
-        """Start a command line as a process of its own."""
+        """Start a command line as a separate process."""
         return subprocess.Popen(
             command("--db", self.where, *map(str, args)),
             cwd=self.folder,
@@ -113,7 +113,7 @@ class CommandLine:
 
 
 def command(*args: str) -> list[str]:
-    """The `jobdeck` command with these arguments, whether or not its script is on the path."""
+    """Return the `jobdeck` command with these arguments, even if its script is not on the path."""
     return [sys.executable, "-c", "from jobdeck_tui.cli import main; main()", *args]
 
 

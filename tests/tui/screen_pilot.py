@@ -1,4 +1,4 @@
-"""A cockpit played without a terminal: what the tests of the screens beside the jobs share."""
+"""Runs the cockpit without a terminal, for tests of the view screens."""
 
 from __future__ import annotations
 
@@ -54,18 +54,18 @@ def keys(pilot: Pilot[Any]) -> list[Any]:
 
 
 def text(pilot: Pilot[Any], selector: str) -> str:
-    """All that a view of lines shows."""
+    """Return the text of a text view."""
     return "\n".join("".join(piece for piece, _ in line) for line in pilot.app.screen.query_one(selector).told)  # type: ignore[attr-defined]
 
 
 def drawn(pilot: Pilot[Any]) -> list[str]:
-    """The lines of the table as they are on the screen."""
+    """Return the visible lines of the table."""
     shown = table(pilot)
     return ["".join(part.text for part in shown.render_line(y)) for y in range(shown.size.height)]
 
 
 def toasts(pilot: Pilot[Any]) -> list[str]:
-    """Every toast so far: each goes by itself after seconds, which a busy machine may need for less."""
+    """Return all toasts so far; the visible ones may already have expired on a busy machine."""
     said: list[str] = pilot.app.said  # type: ignore[attr-defined]
     return said
 

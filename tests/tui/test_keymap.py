@@ -1,4 +1,4 @@
-"""The keys a person has changed: the file, what is wrong with it, and what the screens then do and say."""
+"""Tests of the keymap file: its errors, and its effect on the keys, the hints and the help."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def problems(text: str) -> tuple[str, ...]:
     return keymap_of(tomllib.loads(text), actions(Cockpit)).problems
 
 
-def test_every_binding_has_an_id_of_its_own_in_its_place() -> None:
+def test_every_binding_has_a_unique_id() -> None:
     known = actions(Cockpit)
     assert len({action.id for action in known}) == len(known)
     ids = {action.id for action in known}
@@ -65,7 +65,7 @@ def test_a_changed_key_works_and_the_old_one_does_not(still: Still, tmp_path: Pa
     play(cockpit(still, '[jobs]\ncancel = "X"\n', tmp_path), scene)
 
 
-def test_an_action_above_the_tables_is_changed_on_every_screen(still: Still, tmp_path: Path) -> None:
+def test_an_action_before_the_first_table_is_changed_on_every_screen(still: Still, tmp_path: Path) -> None:
     app = cockpit(still, 'down = "n"\nmove-1 = ["ctrl+n", "j"]\nby-1 = "ctrl+n"\n', tmp_path)
     assert app.keymap["job-table.move-1"] == "ctrl+n,j"
     assert app.keymap["keyed-table.move-1"] == "ctrl+n,j"
@@ -75,7 +75,7 @@ def test_an_action_above_the_tables_is_changed_on_every_screen(still: Still, tmp
 def test_hints_help_and_palette_show_the_changed_keys(still: Still, tmp_path: Path) -> None:
     still.queue.enqueue("img.resize", {"path": "a.jpg"})
     app = cockpit(still, '[jobs]\nretry = "R"\nfilter = ["!", "f2"]\nnext-theme = "ctrl+g"\n', tmp_path)
-    assert len(app.keymap) == 2  # there is no next-theme on jobs
+    assert len(app.keymap) == 2  # the main screen has no next-theme
 
     async def scene(pilot: Pilot[Any]) -> None:
         hints = frame(app).splitlines()[-1]
@@ -91,7 +91,7 @@ def test_hints_help_and_palette_show_the_changed_keys(still: Still, tmp_path: Pa
     play(app, scene)
 
 
-def test_what_is_wrong_in_the_file_is_said_in_a_sentence_and_the_rest_is_used(still: Still, tmp_path: Path) -> None:
+def test_an_error_in_the_file_is_reported_and_the_rest_is_used(still: Still, tmp_path: Path) -> None:
     app = cockpit(still, '[jobs]\nretri = "R"\ncancel = "X"\n', tmp_path)
     assert app.keymap == {"jobs.cancel": "X"}
 
@@ -114,13 +114,13 @@ def test_what_is_wrong_in_the_file_is_said_in_a_sentence_and_the_rest_is_used(st
         ('[jobs]\nretry = "x"', "x was bound to jobs.cancel; it is now bound to jobs.retry only"),
     ],
 )
-def test_each_mistake_has_its_own_sentence(text: str, said: str) -> None:
+def test_each_error_has_its_own_message(text: str, said: str) -> None:
     (problem,) = problems(text)
     assert said in problem
     assert problem.endswith(".")
 
 
-def test_two_keys_can_be_exchanged_without_a_complaint(still: Still, tmp_path: Path) -> None:
+def test_two_keys_can_be_swapped_without_a_warning(still: Still, tmp_path: Path) -> None:
     assert not problems('[jobs]\nretry = "x"\ncancel = "r"')
     job = still.queue.enqueue("img.resize", {"path": "a.jpg"})
 
@@ -133,7 +133,7 @@ def test_two_keys_can_be_exchanged_without_a_complaint(still: Still, tmp_path: P
     play(cockpit(still, '[jobs]\nretry = "x"\ncancel = "r"', tmp_path), scene)
 
 
-def test_a_file_that_is_no_toml_or_cannot_be_read_leaves_every_key_as_it_was(tmp_path: Path) -> None:
+def test_an_invalid_or_unreadable_file_means_the_default_keys(tmp_path: Path) -> None:
     file = tmp_path / "keys.toml"
     assert read_keymap(file, Cockpit) == Keymap()
     file.write_text("retry = ")
@@ -143,7 +143,7 @@ def test_a_file_that_is_no_toml_or_cannot_be_read_leaves_every_key_as_it_was(tmp
     assert not read_keymap(file, Cockpit).keys
 
 
-def test_a_key_can_be_written_as_a_sign_or_by_its_name() -> None:
+def test_a_key_can_be_written_as_a_character_or_by_name() -> None:
     for said in ("?", "question_mark"):
         assert keymap_of({"jobs": {"retry": said}}, actions(Cockpit)).keys == {"jobs.retry": "question_mark"}
     assert keymap_of({"jobs": {"retry": [",", "/"]}}, actions(Cockpit)).keys == {"jobs.retry": "comma,slash"}
@@ -161,7 +161,7 @@ def test_jobdeck_keys_prints_a_file_that_changes_nothing(tmp_path: Path) -> None
     }
 
 
-def test_jobdeck_keys_shows_what_was_changed_and_what_is_wrong(tmp_path: Path) -> None:
+def test_jobdeck_keys_shows_changes_and_errors(tmp_path: Path) -> None:
     folder = tmp_path / "config-home" / "jobdeck"
     folder.mkdir(parents=True)
     (folder / "keys.toml").write_text('[jobs]\nretry = "R"\nnonsense = "x"\n')
@@ -175,7 +175,7 @@ def test_jobdeck_keys_shows_what_was_changed_and_what_is_wrong(tmp_path: Path) -
 # -- the help ------------------------------------------------------------------------------------
 
 
-def test_the_help_has_every_key_of_the_screen_its_parts_and_the_app(still: Still) -> None:
+def test_the_help_has_every_key_of_the_screen_its_widgets_and_the_app(still: Still) -> None:
     app = still.app()
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -190,7 +190,7 @@ def test_the_help_has_every_key_of_the_screen_its_parts_and_the_app(still: Still
     play(app, scene)
 
 
-def test_slash_finds_a_key_by_what_it_does_and_escape_shows_all_again(still: Still) -> None:
+def test_slash_searches_the_descriptions_and_escape_clears_the_search(still: Still) -> None:
     app = still.app()
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -212,7 +212,7 @@ def test_slash_finds_a_key_by_what_it_does_and_escape_shows_all_again(still: Sti
     play(app, scene)
 
 
-def test_j_k_and_the_page_keys_scroll_the_help_and_the_hints_are_clicked(still: Still) -> None:
+def test_j_k_and_the_page_keys_scroll_the_help_and_the_hints_can_be_clicked(still: Still) -> None:
     app = still.app()
 
     async def scene(pilot: Pilot[Any]) -> None:

@@ -66,7 +66,7 @@ class Cockpit(CockpitBase):
     ENABLE_COMMAND_PALETTE = True
     KEYMAP_SCOPE = "everywhere"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+c,ctrl+q", "leave", "quit", show=False, priority=True, tooltip="Quit, from any screen"),
+        Binding("ctrl+c,ctrl+q", "request_quit", "quit", show=False, priority=True, tooltip="Quit, from any screen"),
         Binding(
             "exclamation_mark", "program_log", "log", show=False, tooltip="Show this program's warnings and printed output"
         ),
@@ -195,16 +195,16 @@ class Cockpit(CockpitBase):
             return
         self._watch.news()
         self.jobs_screen.show(message.deck)
-        if (room := self.room) is not None:
-            room.see_deck(message.deck)
+        if (view := self.room) is not None:
+            view.see_deck(message.deck)
         if isinstance(self.screen, LeaveScreen):
             self.screen.show(message.deck)
 
     @on(Seen)
     def on_query_result(self, message: Seen) -> None:
         """Pass the result of the open screen's query to it."""
-        if not self._screens_removed and (room := self.room) is not None:
-            room.see(message.look, message.value)
+        if not self._screens_removed and (view := self.room) is not None:
+            view.see(message.look, message.value)
 
     @on(Answered)
     def on_reply(self, message: Answered) -> None:
@@ -343,17 +343,17 @@ class Cockpit(CockpitBase):
             return
         if not self.is_screen_installed(name):
             self.install_screen(BY_NAME[name].build(), name)
-        opened = self.get_screen(name)
-        assert isinstance(opened, RoomScreen)
-        if self.room is not opened:
+        view = self.get_screen(name)
+        assert isinstance(view, RoomScreen)
+        if self.room is not view:
             if self.room is not None:
-                self.switch_screen(opened)
+                self.switch_screen(view)
             else:
-                self.push_screen(opened)
+                self.push_screen(view)
             if self.jobs_screen.deck is not None:
-                self.call_later(opened.see_deck, self.jobs_screen.deck)
+                self.call_later(view.see_deck, self.jobs_screen.deck)
         if part:
-            self.call_later(opened.focus_part, part)
+            self.call_later(view.focus_part, part)
 
     def show_jobs(self, filter: str) -> None:
         self.action_open_screen(JOBS)
@@ -363,9 +363,9 @@ class Cockpit(CockpitBase):
         from .screens.metrics import MetricsScreen
 
         self.action_open_screen("metrics")
-        opened = self.get_screen("metrics")
-        assert isinstance(opened, MetricsScreen)
-        self.call_later(opened.narrow_to, field, name, seconds)
+        metrics = self.get_screen("metrics")
+        assert isinstance(metrics, MetricsScreen)
+        self.call_later(metrics.narrow_to, field, name, seconds)
 
     def open_job(self, job_id: int) -> None:
         from .screens.job import JobScreen  # imported by `_load`, or on first use
@@ -435,7 +435,7 @@ class Cockpit(CockpitBase):
 
     # -- quitting ---------------------------------------------------------------------------------
 
-    def action_leave(self) -> None:
+    def action_request_quit(self) -> None:
         """Quit; ask how if jobs are running here. Close an open dialog first; release the jobs if already draining."""
         if isinstance(self.screen, LeaveScreen):
             self.screen.action_release()
@@ -486,7 +486,7 @@ class Cockpit(CockpitBase):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Yield a command for every key with a description, for every screen and for the themes."""
-        seen = {f"app.open_screen('{room.name}')" for room in ROOMS} | {f"app.open_screen('{JOBS}')"}  # listed below
+        seen = {f"app.open_screen('{spec.name}')" for spec in ROOMS} | {f"app.open_screen('{JOBS}')"}  # listed below
         for active in screen.active_bindings.values():
             binding = active.binding
             if not binding.description or binding.system or binding.action in seen or binding.action in _NO_COMMANDS:
@@ -494,8 +494,8 @@ class Cockpit(CockpitBase):
             seen.add(binding.action)
             title = binding.description[:1].upper() + binding.description[1:]
             yield SystemCommand(title, f"{keys_of(binding)}  {binding.tooltip}", _run_later(self, binding.action, active.node))
-        for room in ROOMS:
-            yield SystemCommand(f"Go to {room.name}", f"{room.digit}  {room.told}", _open_later(self, room.name))
+        for spec in ROOMS:
+            yield SystemCommand(f"Go to {spec.name}", f"{spec.digit}  {spec.told}", _open_later(self, spec.name))
         yield SystemCommand("Go to jobs", "5  The main screen", _open_later(self, JOBS))
         yield from self.look_commands()
 

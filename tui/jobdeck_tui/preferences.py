@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from platformdirs import user_config_path
 
-logger = logging.getLogger("jobdeck.remembered")
+logger = logging.getLogger("jobdeck.preferences")
 
 T = TypeVar("T")
 

@@ -48,7 +48,7 @@ ROOMS = (
     Room("schedules", "8", "Periodic jobs: next runs and latest results", "schedules:SchedulesScreen"),
 )
 
-BY_NAME = {room.name: room for room in ROOMS}
+BY_NAME = {spec.name: spec for spec in ROOMS}
 
 #: The entries of the screen tabs, sorted by digit.
-BAR = tuple(sorted([(room.digit, room.name) for room in ROOMS] + [("5", JOBS)]))
+BAR = tuple(sorted([(spec.digit, spec.name) for spec in ROOMS] + [("5", JOBS)]))

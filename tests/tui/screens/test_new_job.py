@@ -267,7 +267,7 @@ def test_the_mouse_fills_in_the_form_and_presses_its_keys(still: Still) -> None:
         await seen(pilot, lambda: still.queue.count() == 1)
         await form(pilot)
         keys = pilot.app.screen.query_one("#form-keys")
-        begin = next(begin for begin, _, action in keys._places if action == "leave")  # type: ignore[attr-defined]
+        begin = next(begin for begin, _, action in keys._places if action == "cancel")  # type: ignore[attr-defined]
         await pilot.click("#form-keys", offset=(begin, 0))
         await seen(pilot, lambda: not isinstance(pilot.app.screen, NewJobScreen))
 

@@ -25,7 +25,7 @@ class ColumnsScreen(ChooserScreen[tuple[str, ...]]):
     HEADS = (
         Head("shown", "", least=1),
         Head("name", "COLUMN", least=10),
-        Head("told", "DESCRIPTION", least=20, most=44, grow=True),
+        Head("description", "DESCRIPTION", least=20, most=44, grow=True),
         Head("fits", "", drop=1),
     )
 

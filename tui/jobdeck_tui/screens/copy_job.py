@@ -58,7 +58,7 @@ class CopyScreen(ModalScreen[Part | None]):
     """The list of parts; returns the selected one."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,c", "leave", "close"),
+        Binding("escape,q,c", "close", "close"),
         Binding("j", "move(1)", "down", show=False, system=True),
         Binding("k", "move(-1)", "up", show=False, system=True),
         *(
@@ -112,7 +112,7 @@ class CopyScreen(ModalScreen[Part | None]):
         options = self.query_one(OptionList)
         (options.action_cursor_down if by > 0 else options.action_cursor_up)()
 
-    def action_leave(self) -> None:
+    def action_close(self) -> None:
         """Close without copying."""
         self.dismiss(None)
 

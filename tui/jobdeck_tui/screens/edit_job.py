@@ -33,7 +33,7 @@ class EditScreen(ModalScreen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s,ctrl+enter,f2", "save", "save", priority=True, key_display="^s", tooltip="Save the job if it is valid"),
-        Binding("escape", "leave", "discard", priority=True, tooltip="Close without saving; asks if you have made changes"),
+        Binding("escape", "discard", "discard", priority=True, tooltip="Close without saving; asks if you have made changes"),
     ]
 
     def __init__(self, job_id: int, drafting: Drafting) -> None:
@@ -140,7 +140,7 @@ class EditScreen(ModalScreen[None]):
         elif self.is_attached and version == self._version:
             self._checked(problem)
 
-    def action_leave(self) -> None:
+    def action_discard(self) -> None:
         """Close without saving; ask first if the text has changed."""
         if self._text == self.drafting.text:
             self.dismiss(None)
@@ -159,7 +159,7 @@ class EditScreen(ModalScreen[None]):
             if x < len("^s save"):
                 self.action_save()
             elif len("^s save   ") <= x < len("^s save   esc discard"):
-                self.action_leave()
+                self.action_discard()
 
 
 def _check(job_id: int, changes: Changes) -> Reading[Problem | None]:

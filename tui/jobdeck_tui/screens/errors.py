@@ -164,8 +164,8 @@ class ErrorsScreen(RoomScreen):
     def _shows_whole(self) -> bool:
         if self._whole is not None or self.sample is None or self.seen is None:
             return bool(self._whole)
-        room = self.query_one(LinesView).scrollable_content_region.height
-        return len(sample_lines(self.sample, self.seen.at, whole=True)) <= room
+        height = self.query_one(LinesView).scrollable_content_region.height
+        return len(sample_lines(self.sample, self.seen.at, whole=True)) <= height
 
     def on_keyed_table_moved(self) -> None:
         """Show the sample of the newly selected group from its start."""

@@ -45,7 +45,7 @@ class FormScreen(ModalScreen[Draft | None], Generic[Draft]):
         Binding(
             "ctrl+j,f4", "json", "form/JSON", key_display="^j", priority=True, tooltip="Edit the arguments as a form or as JSON"
         ),
-        Binding("escape", "leave", "cancel", key_display="esc"),
+        Binding("escape", "cancel", "cancel", key_display="esc"),
         Binding("f3", "copy", "copy command", key_display="F3", tooltip="Copy the equivalent command line"),
         Binding("down", "app.focus_next", "next field", show=False, system=True),
         Binding("up", "app.focus_previous", "previous field", show=False, system=True),
@@ -135,14 +135,14 @@ class FormScreen(ModalScreen[Draft | None], Generic[Draft]):
         await self.begin()
         self.check()
 
-    async def fill_options(self, kind: Kind, told: Mapping[str, str]) -> None:
+    async def fill_options(self, kind: Kind, values: Mapping[str, str]) -> None:
         """Replace the option fields.
 
         Args:
             kind: the kind; its defaults are the placeholders.
-            told: the options to fill in, by name.
+            values: the options to fill in, by name.
         """
-        fields = [self._option_field(each, kind, told.get(each.name, "")) for each in self.OPTIONS]
+        fields = [self._option_field(each, kind, values.get(each.name, "")) for each in self.OPTIONS]
         overview = self.cockpit.latest_overview
         names = {each.queue for each in self.kinds.values()} | {each.name for each in (overview.queues if overview else ())}
         for each in fields:
@@ -245,7 +245,7 @@ class FormScreen(ModalScreen[Draft | None], Generic[Draft]):
         self._submitted = self._submitting = True
         self.check()
 
-    def action_leave(self) -> None:
+    def action_cancel(self) -> None:
         """Close the form without a result."""
         self.dismiss(None)
 

@@ -50,8 +50,8 @@ class JobScreen(JobActs):
         Binding("4", "panel('log')", "log", show=False, tooltip="Log, live while the job runs"),
         Binding("5", "panel('related')", "related", show=False, tooltip="Related: parents, dependents, batch, schedule"),
         Binding("6", "panel('history')", "kind history", show=False, tooltip="History of its kind: run times and failures"),
-        Binding("right,l,tab", "turn(1)", "panels", key_display="1…6", tooltip="Next panel"),
-        Binding("left,h,shift+tab", "turn(-1)", "previous panel", show=False),
+        Binding("right,l,tab", "step_panel(1)", "panels", key_display="1…6", tooltip="Next panel"),
+        Binding("left,h,shift+tab", "step_panel(-1)", "previous panel", show=False),
         Binding("slash", "search", "search", tooltip="Search the log, as you type"),
         Binding("n", "match(1)", "next match", show=False, tooltip="Next match in the log"),
         Binding("N", "match(-1)", "previous match", show=False, tooltip="Previous match in the log"),
@@ -225,7 +225,7 @@ class JobScreen(JobActs):
         self._lay_out()
         self.query_one(f"#{name}").focus()
 
-    def action_turn(self, by: int) -> None:
+    def action_step_panel(self, by: int) -> None:
         """Open the next or the previous panel."""
         wide, hidden = self.has_class("-wide"), set[str]()
         if wide and self.has_class("-alone"):

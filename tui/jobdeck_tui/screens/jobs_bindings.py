@@ -47,5 +47,5 @@ KEYS: list[BindingType] = [
         show=False,
         tooltip="Stop a bulk action; then clear marks, filter and cursor",
     ),
-    Binding("q", "app.leave", "quit"),
+    Binding("q", "app.request_quit", "quit"),
 ]

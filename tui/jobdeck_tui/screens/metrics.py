@@ -41,7 +41,9 @@ class MetricsScreen(RoomScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left_square_bracket", "range(-1)", "range", key_display="[ ]", tooltip="Shorten the time range"),
         Binding("right_square_bracket", "range(1)", "longer range", show=False, tooltip="Extend the time range"),
-        Binding("t", "turn", "next range", show=False, tooltip="Cycle the time range: 10 minutes, 1 hour, 24 hours, 7 days"),
+        Binding(
+            "t", "next_range", "next range", show=False, tooltip="Cycle the time range: 10 minutes, 1 hour, 24 hours, 7 days"
+        ),
         Binding("b", "group", "group by", tooltip="Group by kind, by queue or not at all"),
         Binding(
             "left,h",
@@ -218,7 +220,7 @@ class MetricsScreen(RoomScreen):
             name = _RANGE_NAMES[self._seconds]
             self.cockpit.tell(f"{name} is the {'shortest' if by < 0 else 'longest'} range")
 
-    def action_turn(self) -> None:
+    def action_next_range(self) -> None:
         """Switch to the next time range."""
         self._set_range(RANGES[(RANGES.index(self._seconds) + 1) % len(RANGES)])
 

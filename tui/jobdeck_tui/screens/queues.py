@@ -264,8 +264,8 @@ class _Sizes:
 
 def _share(backlog: Backlog) -> str:
     """Return running jobs of capacity; async handlers share threads, so they may exceed it."""
-    running, room = number(backlog.running), number(backlog.room)
-    return f"{running}/{room}" if backlog.room and backlog.running <= backlog.room else running
+    running, capacity = number(backlog.running), number(backlog.room)
+    return f"{running}/{capacity}" if backlog.room and backlog.running <= backlog.room else running
 
 
 def _row(backlog: Backlog, forecast: Forecast, sizes: _Sizes) -> Row:

@@ -25,7 +25,11 @@ class OrderScreen(ChooserScreen[tuple[str, bool]]):
         Binding("S", "reverse", "reverse", tooltip="Reverse the current sort order"),
     ]
     NAME = "order"
-    HEADS = (Head("name", "SORT BY", least=12), Head("told", "DESCRIPTION", least=20, most=44, grow=True), Head("now", "NOW"))
+    HEADS = (
+        Head("name", "SORT BY", least=12),
+        Head("description", "DESCRIPTION", least=20, most=44, grow=True),
+        Head("now", "NOW"),
+    )
 
     def __init__(self, sort: str, *, descending: bool) -> None:
         super().__init__()

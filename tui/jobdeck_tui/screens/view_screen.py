@@ -21,8 +21,8 @@ from .base import DeckScreen, TooSmall
 
 def goings(*, above: str = "0") -> list[BindingType]:
     """Return the bindings of the digits that open a screen, for the digits greater than `above`."""
-    targets = [(room.digit, room.name, f"'{room.name}'", room.told) for room in ROOMS]
-    targets += [(digit, part, f"'{room.name}', '{part}'", told) for room in ROOMS for digit, part, told in room.parts]
+    targets = [(spec.digit, spec.name, f"'{spec.name}'", spec.told) for spec in ROOMS]
+    targets += [(digit, part, f"'{spec.name}', '{part}'", text) for spec in ROOMS for digit, part, text in spec.parts]
     targets.append(("5", JOBS, f"'{JOBS}'", "The main screen"))
     return [
         Binding(
@@ -30,9 +30,9 @@ def goings(*, above: str = "0") -> list[BindingType]:
             f"app.open_screen({arguments})",
             name,
             show=False,
-            tooltip=f"{name[:1].upper()}{name[1:]}: {told[:1].lower()}{told[1:]}",
+            tooltip=f"{name[:1].upper()}{name[1:]}: {text[:1].lower()}{text[1:]}",
         )
-        for digit, name, arguments, told in sorted(targets)
+        for digit, name, arguments, text in sorted(targets)
         if digit > above
     ]
 
