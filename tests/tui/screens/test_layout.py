@@ -1,4 +1,4 @@
-"""How the screens look where there is little room, or little to show: nothing clips, and no hint promises what cannot be."""
+"""Tests of the layout on small terminals and with little data: nothing clips, and unavailable hints are dimmed."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def test_every_screen_can_be_clicked_in_the_narrowest_terminal(still: Still, roo
     ("room", "shown"),
     [(30, "~/app/data/jobs.db"), (18, "~/app/data/jobs.db"), (17, "…/jobs.db"), (9, "…/jobs.db"), (8, ""), (-3, "")],
 )
-def test_a_path_is_cut_to_its_name_before_it_is_left_out(room: int, shown: str) -> None:
+def test_a_path_is_cut_to_its_name_before_it_is_omitted(room: int, shown: str) -> None:
     assert fit_path("~/app/data/jobs.db", room) == shown
 
 
-def test_of_a_name_too_long_for_the_header_the_end_is_shown() -> None:
+def test_a_name_too_long_for_the_header_shows_its_end() -> None:
     assert fit_path("/a/quite-a-long-name-of-a-database.db", 14) == "…a-database.db"
 
 
@@ -58,7 +58,7 @@ def test_a_sparkline_in_a_row_stays_below_the_row_above() -> None:
 
 
 @pytest.mark.parametrize(("width", "shown"), [(90, "NAME BROAD NARROW"), (40, "NAME NARROW"), (15, "NAME")])
-def test_a_narrow_column_comes_back_where_a_broad_one_has_made_room(width: int, shown: str) -> None:
+def test_a_narrow_column_returns_if_a_wide_one_was_dropped(width: int, shown: str) -> None:
     heads = (Head("name", "NAME", grow=True, least=8), Head("broad", "BROAD", drop=1), Head("narrow", "NARROW", drop=2))
 
     class Alone(App[None]):
@@ -77,7 +77,7 @@ def test_a_narrow_column_comes_back_where_a_broad_one_has_made_room(width: int, 
 
 
 @pytest.mark.parametrize("room", ["errors", "queues", "workers", "schedules"])
-def test_keys_that_have_nothing_to_act_on_are_dimmed_until_they_have(still: Still, room: str) -> None:
+def test_keys_without_a_selected_row_are_dimmed_until_there_is_one(still: Still, room: str) -> None:
     def bright(pilot: Pilot[Any]) -> set[str]:
         hints = pilot.app.screen.query_one(Hints)
         pieces = hints.draw(0, 200)
@@ -105,7 +105,7 @@ def test_keys_that_have_nothing_to_act_on_are_dimmed_until_they_have(still: Stil
     play(still.app(), scene, (200, 60))
 
 
-# -- pictures of what has none elsewhere ------------------------------------------------------------
+# -- snapshots --------------------------------------------------------------------------------------
 
 Compare = Callable[..., bool]
 sizes = pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)], ids=lambda size: f"{size[0]}x{size[1]}")

@@ -1,4 +1,4 @@
-"""The table's dialogs and lists as pictures, at three sizes. Look at a changed picture before you accept it."""
+"""Snapshots of the table's dialogs and lists at three sizes. Review a changed snapshot before you accept it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Size = tuple[int, int]
 
 
 def still_cursor(pilot: Pilot[Any]) -> None:
-    """A cursor that blinks would make two pictures of one screen."""
+    """Stop the cursor from blinking, which would make snapshots differ."""
     for each in pilot.app.screen.query("Input"):
         each.cursor_blink = False  # type: ignore[attr-defined]
 

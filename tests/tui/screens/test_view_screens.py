@@ -1,4 +1,4 @@
-"""Every screen beside the jobs, opened by its digit: it shows its own, tells its keys, and leads back."""
+"""Tests of every view screen: its digit opens it, it shows its content and keys, and it leads back."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SIZES = [(80, 24), (200, 60)]
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
-def test_each_screen_opens_by_its_digit_tells_its_keys_and_leads_back(still: Still, size: tuple[int, int]) -> None:
+def test_each_screen_opens_by_its_digit_shows_its_keys_and_returns(still: Still, size: tuple[int, int]) -> None:
     still.busy()
 
     async def scene(pilot: Pilot[Any]) -> None:
