@@ -39,7 +39,7 @@ def play(app: Cockpit, scene: Scene, size: tuple[int, int] = (120, 40)) -> None:
 async def open_room(pilot: Pilot[Any], name: str, *, rows: bool = True) -> None:
     """Open a screen and wait until its table shows something."""
     pilot.app.action_open_screen(name)  # type: ignore[attr-defined]
-    await seen(pilot, lambda: getattr(pilot.app.screen, "ROOM", "") == name and pilot.app.screen.query(KeyedTable))
+    await seen(pilot, lambda: getattr(pilot.app.screen, "SCREEN_NAME", "") == name and pilot.app.screen.query(KeyedTable))
     if rows:
         await seen(pilot, lambda: table(pilot).rows)
     await settled(pilot)

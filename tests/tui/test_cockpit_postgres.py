@@ -73,7 +73,7 @@ def test_an_opened_job_shows_its_arguments(six: Queue) -> None:
 def test_every_screen_opens(six: Queue, name: str) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         pilot.app.action_open_screen(name)  # type: ignore[attr-defined]
-        await seen(pilot, lambda: getattr(pilot.app.screen, "ROOM", "") == name)
+        await seen(pilot, lambda: getattr(pilot.app.screen, "SCREEN_NAME", "") == name)
         await settled(pilot)
         assert "LIVE" in header(pilot)
         assert not [each for each in toasts(pilot) if "bug" in each]

@@ -293,7 +293,7 @@ def test_every_key_is_in_the_help(failed: Still) -> None:
 def test_without_errors_each_key_shows_a_message(still: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await open_errors(pilot)
-        assert "Nothing has failed." in screen_text(pilot)
+        assert "No failures." in screen_text(pilot)
         for key in ("r", "o", "y", "Y"):
             await pilot.press(key)
             await pilot.pause()

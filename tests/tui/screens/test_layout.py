@@ -27,7 +27,7 @@ from jobdeck_tui.widgets.table.keyed_table import Head, KeyedTable, Row
 def test_every_screen_can_be_clicked_in_the_narrowest_terminal(still: Still, room: str) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await open_room(pilot, room, rows=False) if room not in ("events", "timeline") else pilot.app.action_open_screen(room)  # type: ignore[attr-defined]
-        await seen(pilot, lambda: getattr(pilot.app.screen, "ROOM", "") == room and pilot.app.screen.query(RoomsBar))
+        await seen(pilot, lambda: getattr(pilot.app.screen, "SCREEN_NAME", "") == room and pilot.app.screen.query(RoomsBar))
         bar = pilot.app.screen.query_one(RoomsBar)
         pieces = bar.draw(0, 60)
         shown = "".join(text for text, _ in pieces)

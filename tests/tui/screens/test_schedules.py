@@ -309,7 +309,7 @@ def test_the_help_lists_every_key_of_the_schedules_screen(few: Still) -> None:
             "show its jobs",
             "delete the selected schedule",
             "copy the command that recreates it",
-            "take back what you did last",
+            "undo your last action",
         ):
             assert told in " ".join(shown.split()), told
 

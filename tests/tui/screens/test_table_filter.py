@@ -179,7 +179,7 @@ def test_a_filter_is_saved_under_a_name_reused_and_deleted(few: Still) -> None:
 def test_saving_an_empty_filter_shows_a_message(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("F", "s")
-        await seen(pilot, lambda: any("no filter to save" in each for each in toasts(pilot)))
+        await seen(pilot, lambda: any("No filter to save" in each for each in toasts(pilot)))
 
     play(few.app(), scene)
 

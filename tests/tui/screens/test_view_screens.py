@@ -25,7 +25,7 @@ def test_each_screen_opens_by_its_digit_shows_its_keys_and_returns(still: Still,
         for room in ROOMS:
             app.action_open_screen("queues")
             await pilot.press(room.digit)
-            await seen(pilot, lambda room=room: isinstance(app.screen, RoomScreen) and room.name == app.screen.ROOM)
+            await seen(pilot, lambda room=room: isinstance(app.screen, RoomScreen) and room.name == app.screen.SCREEN_NAME)
             await seen(pilot, lambda: "LIVE" in app.screen.query_one("#header").render_line(0).text)
             await pilot.press("question_mark")
             await seen(pilot, lambda: isinstance(app.screen, HelpScreen))

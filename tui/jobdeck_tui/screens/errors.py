@@ -56,7 +56,7 @@ class ErrorsScreen(RoomScreen):
     """The groups of errors, and a sample of the selected group."""
 
     HELP_TITLE = "Errors"
-    ROOM = "errors"
+    SCREEN_NAME = "errors"
     AUTO_FOCUS = "#error-groups"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "retry", "retry group", tooltip="Retry all failed jobs of the group; asks first if there are many"),

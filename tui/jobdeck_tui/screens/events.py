@@ -21,7 +21,7 @@ class EventsScreen(RoomScreen):
     """The feed of events."""
 
     HELP_TITLE = "Events"
-    ROOM = "events"
+    SCREEN_NAME = "events"
     AUTO_FOCUS = "#events"
     PARTS: ClassVar[tuple[type[Widget], ...]] = (Header, EventList, EventFilterLine)
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -36,7 +36,7 @@ class MetricsScreen(RoomScreen):
     """Charts, and below them the table of groups."""
 
     HELP_TITLE = "Metrics"
-    ROOM = "metrics"
+    SCREEN_NAME = "metrics"
     AUTO_FOCUS = "#groups"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left_square_bracket", "range(-1)", "range", key_display="[ ]", tooltip="Shorten the time range"),

@@ -62,7 +62,7 @@ class QueuesScreen(RoomScreen):
     """The table of queues, and the details of the selected one."""
 
     HELP_TITLE = "Queues"
-    ROOM = "queues"
+    SCREEN_NAME = "queues"
     AUTO_FOCUS = "#queues-table"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("l", "limit", "limits", tooltip="Limit the selected queue's concurrency and start rate"),

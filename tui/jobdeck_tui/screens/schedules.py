@@ -50,7 +50,7 @@ class SchedulesScreen(RoomScreen):
     """The table of schedules, and the details and newest jobs of the selected one."""
 
     HELP_TITLE = "Schedules"
-    ROOM = "schedules"
+    SCREEN_NAME = "schedules"
     AUTO_FOCUS = "#schedules"
     PARTS = (*RoomScreen.PARTS, ScheduleTable, LinesView, HistoryTable)
     ON_CHOSEN = ("open", "edit", "pause", "run", "jobs", "delete")

@@ -20,7 +20,7 @@ class TimelineScreen(RoomScreen):
     """The swim lanes, and the details of the selected run."""
 
     HELP_TITLE = "Timeline"
-    ROOM = "timeline"
+    SCREEN_NAME = "timeline"
     AUTO_FOCUS = "#timeline"
     PARTS: ClassVar[tuple[type[Widget], ...]] = (Header, Timeline, RunPanel)
 

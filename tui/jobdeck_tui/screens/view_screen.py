@@ -44,7 +44,7 @@ class RoomScreen(DeckScreen):
     """
 
     KEYMAP_SCOPE = "views"
-    ROOM: ClassVar[str]
+    SCREEN_NAME: ClassVar[str]
     """Its name in `screen_registry.ROOMS`."""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("z", "undo", "undo", show=False, tooltip="Undo your last action"),
@@ -86,7 +86,7 @@ class RoomScreen(DeckScreen):
 
     def compose(self) -> ComposeResult:
         yield Header(self.cockpit.where, id="header")
-        yield RoomsBar(self.ROOM)
+        yield RoomsBar(self.SCREEN_NAME)
         yield from self.body()
         yield Hints(id="hints")
         yield TooSmall()

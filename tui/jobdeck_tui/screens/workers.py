@@ -48,7 +48,7 @@ class WorkersScreen(RoomScreen):
     """The table of processes and their slots, and the details of the selected row."""
 
     HELP_TITLE = "Workers"
-    ROOM = "workers"
+    SCREEN_NAME = "workers"
     AUTO_FOCUS = "#workers-table"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("x", "cancel", "stop job", tooltip="Ask the selected running job to stop"),
