@@ -258,7 +258,7 @@ class Cockpit(CockpitBase):
 
     @on(Replaced)
     def on_database_replaced(self, message: Replaced) -> None:
-        """Dismiss open confirmations and doubt the cursor: they refer to jobs of the previous database."""
+        """Dismiss open confirmations and mark the selection as uncertain: both refer to jobs of the previous database."""
         if self._screens_removed:
             return
         from .screens.confirm_bulk import WeighScreen

@@ -18,7 +18,7 @@ from .view_screen import RoomScreen
 
 
 class EventsScreen(RoomScreen):
-    """The feed of events."""
+    """The live list of events, with a filter."""
 
     HELP_TITLE = "Events"
     SCREEN_NAME = "events"
@@ -44,7 +44,7 @@ class EventsScreen(RoomScreen):
 
     @property
     def list(self) -> EventList:
-        """The feed."""
+        """The list of events."""
         return self.query_one(EventList)
 
     def look(self) -> EventsLook:
