@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
@@ -22,10 +23,10 @@ from jobdeck import Kind, Queue
 from ..forms.options import Option, holder_of, read_option
 from ..forms.validation import Problems
 from ..text.sanitize import safe
+from ..widgets.base.choice_bar import ChoiceBar
 from ..widgets.chrome.dialog_keys import KeyLine
 from ..widgets.forms.arguments import Arguments
 from ..widgets.forms.field import Field
-from ..widgets.forms.form_modes import FormModes
 
 if TYPE_CHECKING:
     from ..app import Cockpit
@@ -260,8 +261,9 @@ class FormScreen(ModalScreen[Draft | None], Generic[Draft]):
             first.focus()
         self.check()
 
-    async def on_form_modes_chosen(self, event: FormModes.Chosen) -> None:
-        """The other way was clicked."""
+    @on(ChoiceBar.Chosen, "#form-modes")
+    async def switch_mode(self) -> None:
+        """Show the arguments in the mode that was clicked."""
         await self.action_json()
 
     def action_copy(self) -> None:
