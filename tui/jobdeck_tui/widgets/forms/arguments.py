@@ -17,7 +17,7 @@ from jobdeck import Kind, Parameter
 from ...forms.shell_line import needs_shell, read_line, shown_line
 from ...forms.values import fits_fields, pretty_json, read_value, short_type
 from ...text.sanitize import safe
-from .checkbox import YesNo
+from .checkbox import Checkbox
 from .field import Field
 from .form_modes import FormModes
 from .json_area import JsonArea, JsonProblem, place_of, read_object
@@ -123,7 +123,7 @@ class Arguments(Vertical):
     def _command_fields(self, args: Mapping[str, Any]) -> list[Field]:
         """One line, as in a shell, and a box that says who reads it."""
         line = Input(shown_line(args) or "", placeholder="gzip -9 access.log", compact=True)
-        box = YesNo(args.get("shell") is True, words=("sh reads it: | > * $ …", "the program gets it as it is"))
+        box = Checkbox(args.get("shell") is True, words=("sh reads it: | > * $ …", "the program gets it as it is"))
         box.turned = "command" in args
         folder = Input(str(args.get("cwd") or ""), placeholder="where the worker runs", compact=True)
         return [
@@ -237,11 +237,11 @@ class Arguments(Vertical):
         event.stop()
         if self._kind is not None and self.kind.name == SHELL and self.fields and event.input is self.fields[0].entry:
             box = self.fields[1].entry
-            if isinstance(box, YesNo) and not box.turned:
+            if isinstance(box, Checkbox) and not box.turned:
                 box.value = needs_shell(event.value)
         self.post_message(self.Changed())
 
-    def on_yes_no_changed(self, event: YesNo.Changed) -> None:
+    def on_checkbox_changed(self, event: Checkbox.Changed) -> None:
         """A box was ticked."""
         event.stop()
         self.post_message(self.Changed())

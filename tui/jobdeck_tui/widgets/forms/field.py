@@ -14,7 +14,7 @@ from jobdeck import Parameter
 
 from ...forms.values import short_type, shown_value
 from ...text.sanitize import safe
-from .checkbox import YesNo
+from .checkbox import Checkbox
 
 
 class Field(Vertical):
@@ -35,7 +35,7 @@ class Field(Vertical):
 
         Args:
             name: what it is known by.
-            entry: an `Input`, `Select` or `YesNo`.
+            entry: an `Input`, `Select` or `Checkbox`.
             hint: what stands beside it; safe text.
             required: whether a star says that it must be filled in.
             option: whether it is an option of the job, and no argument.
@@ -59,7 +59,7 @@ class Field(Vertical):
         chosen = shown if shown in parameter.choices else None
         entry: Widget
         if parameter.type == "bool":
-            entry = YesNo(bool(shown))
+            entry = Checkbox(bool(shown))
         elif parameter.choices:
             choices = [(safe(str(each)), each) for each in parameter.choices]
             blank = chosen is None and parameter.default is None
@@ -99,7 +99,7 @@ class Field(Vertical):
         """What it holds: a text, yes or no, or the choice; `None` where nothing is chosen."""
         if isinstance(self.entry, Select):
             return None if self.entry.value is Select.NULL else self.entry.value
-        return self.entry.value if isinstance(self.entry, (Input, YesNo)) else None
+        return self.entry.value if isinstance(self.entry, (Input, Checkbox)) else None
 
     @property
     def touched(self) -> bool:
