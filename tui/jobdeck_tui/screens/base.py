@@ -13,6 +13,7 @@ from textual.widgets import Static
 
 from ..feed.connection_status import Plight
 from ..terminal.screen_size import MIN_SIZE
+from ..widgets.base.panel import JobOpened
 from ..widgets.chrome.header import Header
 
 if TYPE_CHECKING:
@@ -81,6 +82,10 @@ class DeckScreen(Screen[None]):
 
         assert isinstance(self.app, Cockpit)
         return self.app
+
+    def on_job_opened(self, event: JobOpened) -> None:
+        """Open the job."""
+        self.cockpit.open_job(event.job_id)
 
     def why_not(self, action: str) -> str | None:
         """Why the action of a key can do nothing now, in a sentence; `None` where it can. Its hint is dimmed meanwhile."""

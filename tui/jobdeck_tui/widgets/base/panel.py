@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from rich.style import Style
 from textual.content import Content
+from textual.message import Message
 from textual.strip import Strip
 
 from jobdeck import State
@@ -50,6 +51,14 @@ class Drawn(Redrawn):
 
     def line_at(self, y: int) -> Strip:
         return line(self.draw(y, self.size.width), self.size.width, self.rich_style)
+
+
+class JobOpened(Message):
+    """The user asks to open a job from a panel or table that shows it."""
+
+    def __init__(self, job_id: int) -> None:
+        super().__init__()
+        self.job_id = job_id
 
 
 class Panel(Drawn, can_focus=True):

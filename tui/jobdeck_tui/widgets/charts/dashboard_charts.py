@@ -9,7 +9,7 @@ from typing import ClassVar, TypeVar
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from jobdeck import Latency, Metrics, Overview, Slot
+from jobdeck import Backlog, Latency, Metrics, Overview, Slot
 
 from ...text.format import duration
 from ...text.sanitize import safe
@@ -18,20 +18,18 @@ from ..base.strips import Piece
 from .scales import time_bounds, time_lines
 
 EIGHTHS = " ▁▂▃▄▅▆▇█"
-_RECENT = 10.0
-"""Seconds: the rate in the title is the mean over at least this long."""
 
 #: Where in a braille cell (2 dots wide, 4 high, rows from the top) which bit stands. Unicode, block Braille Patterns.
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 
 
-def rate_now(overview: Overview) -> float:
-    """Completed jobs a second, over the newest slots that make up ten seconds."""
+def rate_now(seen: Overview | Backlog, *, over: float = 10.0) -> float:
+    """Return the completed jobs per second of the newest slots that add up to `over` seconds."""
     done, seconds = 0, 0.0
-    for slot in reversed(overview.slots):
+    for slot in reversed(seen.slots):
         done += slot.completed
-        seconds += min(slot.seconds, max(0.0, overview.at - slot.at))
-        if seconds >= _RECENT:
+        seconds += min(slot.seconds, max(0.0, seen.at - slot.at))
+        if seconds >= over:
             break
     return done / seconds if seconds else 0.0
 
@@ -52,7 +50,7 @@ def _completed(slot: Slot) -> int:
     return slot.completed
 
 
-def rates(seen: Overview | Metrics, count: Callable[[Slot], int] = _completed) -> list[float]:
+def rates(seen: Overview | Metrics | Backlog, count: Callable[[Slot], int] = _completed) -> list[float]:
     """What is counted (completed jobs) a second by slot; the last slot by the part of it that is over."""
     found = [count(slot) / slot.seconds for slot in seen.slots]
     if found:
@@ -94,6 +92,12 @@ def sparkline(values: Sequence[float], width: int, most: int = 8) -> str:
     return "".join(
         EIGHTHS[math.ceil(most * (value / top) - 1e-9)] if top > 0 else EIGHTHS[0] for value in stretched(values, width)
     )
+
+
+def bar_cells(values: Sequence[float | None], height: int, top: float, level: int) -> str:
+    """Return one line of a bar chart of `height` lines, `level` lines above the lowest; `top` is the value of a full bar."""
+    eighths = [0 if not value or top <= 0 else math.ceil(value / top * height * 8) - level * 8 for value in values]
+    return "".join(EIGHTHS[max(0, min(8, each))] for each in eighths)
 
 
 IN_ROWS = 7
@@ -178,9 +182,7 @@ class Throughput(Chart):
         top = max(values, default=0.0)
         if not top:
             return [("nothing has run yet".center(width) if y == height // 2 else "", self.style("quiet"))]
-        level = height - 1 - y  # of this line, from below
-        cells = [EIGHTHS[max(0, min(8, math.ceil(value / top * height * 8) - level * 8))] for value in values]
-        return [("".join(cells), self.style("accent"))]
+        return [(bar_cells(values, height, top, height - 1 - y), self.style("accent"))]
 
 
 class LatencyChart(Chart):

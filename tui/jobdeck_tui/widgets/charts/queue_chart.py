@@ -14,37 +14,26 @@ from ...text.format import number, rough_pace
 from ...text.sanitize import safe
 from ..base.panel import Panel
 from ..base.strips import Piece, fit
-from .dashboard_charts import stretched
+from .dashboard_charts import bar_cells, rate_now, rates, stretched
 
-_EIGHTHS = " ▁▂▃▄▅▆▇█"
 _RECENT = 15.0
-"""Seconds: what counts as now."""
+"""Seconds: the newest part of the chart that the current rate is taken from."""
 Point = tuple[float, int]
 
 
 def done_rates(backlog: Backlog, columns: int) -> list[float]:
     """Completed jobs a second, over at most so many columns: the mean of the slices that share one."""
-    rates = [slot.throughput for slot in backlog.slots]
-    if rates:
-        last = backlog.slots[-1]
-        over = backlog.at - last.at
-        # The first moments of a slice say little: hold the one before.
-        rates[-1] = last.completed / over if over >= last.seconds / 3 else (rates[-2] if len(rates) > 1 else 0.0)
-    share = -(-len(rates) // columns) if columns else 1
-    # Counted from the newest, so that a bar stays what it is until the next slice begins.
-    parts = [rates[max(0, end - share) : end] for end in range(len(rates), 0, -share)]
+    values = rates(backlog)
+    share = -(-len(values) // columns) if columns else 1
+    # Counted from the newest, so that a bar keeps its value until the next slice starts.
+    parts = [values[max(0, end - share) : end] for end in range(len(values), 0, -share)]
     return [sum(part) / len(part) for part in reversed(parts)]
 
 
 def done_now(backlog: Backlog) -> str:
-    """Completed jobs a second or a minute, over the newest slices that make up a while."""
-    done, seconds = 0, 0.0
-    for slot in reversed(backlog.slots):
-        done += slot.completed
-        seconds += min(slot.seconds, max(0.0, backlog.at - slot.at))
-        if seconds >= _RECENT:
-            break
-    return rough_pace(done / seconds) if done else "0"
+    """Return the current rate of completed jobs per second or per minute, as text."""
+    rate = rate_now(backlog, over=_RECENT)
+    return rough_pace(rate) if rate else "0"
 
 
 def depths_at(trail: Sequence[Point], moments: Sequence[float]) -> list[float | None]:
@@ -65,11 +54,7 @@ def depths_at(trail: Sequence[Point], moments: Sequence[float]) -> list[float | 
 
 def bars(values: Sequence[float | None], height: int, top: float) -> list[str]:
     """The values as bars of eighth blocks, a string a line, the highest line first."""
-    lines = []
-    for level in range(height - 1, -1, -1):
-        cells = [0 if not value or top <= 0 else math.ceil(value / top * height * 8) - level * 8 for value in values]
-        lines.append("".join(_EIGHTHS[max(0, min(8, cell))] for cell in cells))
-    return lines
+    return [bar_cells(values, height, top, level) for level in range(height - 1, -1, -1)]
 
 
 class QueueChart(Panel, can_focus=False):
@@ -103,12 +88,12 @@ class QueueChart(Panel, can_focus=False):
         quiet, accent = self.style("quiet"), self.style("accent")
         above = (height - 3 + 1) // 2
         below = height - 3 - above
-        rates = stretched(done_rates(backlog, width), width)
+        done = stretched(done_rates(backlog, width), width)
         begin = backlog.slots[0].at
         moments = [begin + (backlog.at - begin) * (column + 1) / width for column in range(width)]
         depths = depths_at(self._trail, moments)
         deepest = max((depth for depth in depths if depth is not None), default=0.0)
-        fastest = max(rates, default=0.0)
+        fastest = max(done, default=0.0)
         now = number(backlog.info.pending)
         return [
             _head(
@@ -119,7 +104,7 @@ class QueueChart(Panel, can_focus=False):
                 accent,
                 quiet,
             ),
-            *([(text, accent)] for text in bars(rates, above, fastest)),
+            *([(text, accent)] for text in bars(done, above, fastest)),
             _head("ready", now, f"peak {number(math.ceil(deepest))}" if deepest else "", width, self.style("strong"), quiet),
             *([(text, quiet)] for text in bars(depths, below, deepest)),
             [(_axis(width), quiet)],

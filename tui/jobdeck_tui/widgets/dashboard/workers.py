@@ -9,14 +9,13 @@ from typing import ClassVar
 from rich.style import Style
 from textual.binding import Binding, BindingType
 from textual.events import Click
-from textual.message import Message
 
 from jobdeck import Job, Overview, State, WorkerInfo
 
 from ...feed.messages import Pool
 from ...text.format import age as short_age
 from ...text.format import duration, how_busy
-from ..base.panel import Panel
+from ..base.panel import JobOpened, Panel
 from ..base.strips import Piece, fit, width_of
 from ..table.cells import doing
 
@@ -36,13 +35,6 @@ class Workers(Panel):
         Binding("k,up,left,h", "move(-1)", "previous", show=False, system=True),
         Binding("enter", "open", "open its job", tooltip="Open the job that the chosen thread runs"),
     ]
-
-    class Opened(Message):
-        """Open this job."""
-
-        def __init__(self, job_id: int) -> None:
-            super().__init__()
-            self.job_id = job_id
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -103,7 +95,7 @@ class Workers(Panel):
     def action_open(self) -> None:
         """Open the job of the chosen thread."""
         if self._cursor < len(self._slots) and (job := self._slots[self._cursor][1]):
-            self.post_message(self.Opened(job.id))
+            self.post_message(JobOpened(job.id))
 
     def on_click(self, event: Click) -> None:
         """Choose with the mouse; a second click opens."""

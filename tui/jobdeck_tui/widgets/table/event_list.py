@@ -10,7 +10,6 @@ from typing import ClassVar
 from rich.style import Style
 from textual.binding import Binding, BindingType
 from textual.events import Click, MouseScrollDown, MouseScrollUp, Resize
-from textual.message import Message
 from textual.strip import Strip
 
 from jobdeck import Event, Happening, State
@@ -19,7 +18,7 @@ from ...feed.queries.events import EventsSeen
 from ...text.event_format import LOOKS, TROUBLE, details, host_of
 from ...text.format import number
 from ...text.sanitize import safe
-from ..base.panel import STATE_CLASSES, Panel
+from ..base.panel import STATE_CLASSES, JobOpened, Panel
 from ..base.strips import Piece, fit, line, width_of
 from ..base.styled_text import Told
 
@@ -60,13 +59,6 @@ class EventList(Panel, inherit_bindings=False):
     ]
     digit = 9
     label = "events"
-
-    class Opened(Message):
-        """Open the job of an event."""
-
-        def __init__(self, job_id: int) -> None:
-            super().__init__()
-            self.job_id = job_id
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -278,7 +270,7 @@ class EventList(Panel, inherit_bindings=False):
         if event.job_id is None:
             self.app.notify("This event is not of one job", timeout=3, markup=False)
         else:
-            self.post_message(self.Opened(event.job_id))
+            self.post_message(JobOpened(event.job_id))
 
     # -- the mouse ---------------------------------------------------------------------------------
 

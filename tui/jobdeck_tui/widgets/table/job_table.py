@@ -24,13 +24,14 @@ from jobdeck import Job
 from ...feed.job_actions import Selection
 from ...feed.messages import Page, View
 from ..base.line_diff import Redrawn
-from ..base.panel import STATE_CLASSES, TEXT_CLASSES
+from ..base.panel import STATE_CLASSES, TEXT_CLASSES, JobOpened
 from ..base.strips import Piece, line
 from . import job_rows
 from .cells import Now
 from .columns import USUAL, Column, choose_columns
 from .cursor import Cursor
 from .empty_state import Line, nothing_matches, placed, welcome
+from .keyed_table import CURSOR_KEYS
 from .marks import Marks
 
 HEAD = 1
@@ -44,25 +45,13 @@ class JobTable(ScrollView, Redrawn, can_focus=True, inherit_bindings=False):  # 
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {*STATE_CLASSES.values(), *TEXT_CLASSES, "ground--cursor", "ground--marked"}
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j,down", "move(1)", "down", show=False, system=True),
-        Binding("k,up", "move(-1)", "up", show=False, system=True),
-        Binding("pagedown,ctrl+d", "page(1)", "page down", show=False, system=True),
-        Binding("pageup,ctrl+u", "page(-1)", "page up", show=False, system=True),
-        Binding("g,home", "edge(-1)", "first", show=False, system=True),
-        Binding("G,end", "edge(1)", "last", show=False, system=True),
+        *CURSOR_KEYS,
         Binding("enter", "open", "open"),
         Binding("space", "mark", "mark"),
         Binding("ctrl+at,ctrl+space", "mark_range", "mark range", show=False),
         Binding("A", "mark_all", "mark all that match", show=False),
         Binding("ctrl+backslash", "clear_marks", "clear the marks", show=False),
     ]
-
-    class Opened(Message):
-        """Open this job."""
-
-        def __init__(self, job_id: int) -> None:
-            super().__init__()
-            self.job_id = job_id
 
     class Moved(Message):
         """Other rows are on the screen, or another is chosen."""
@@ -369,7 +358,7 @@ class JobTable(ScrollView, Redrawn, can_focus=True, inherit_bindings=False):  # 
     def action_open(self) -> None:
         """Open the chosen job."""
         if self.chosen is not None:
-            self.post_message(self.Opened(self.chosen))
+            self.post_message(JobOpened(self.chosen))
         elif self._ids:
             self.action_move(1)
 

@@ -29,6 +29,15 @@ from ..details.job_details import Told
 HEAD = 1
 """Lines of the column heads."""
 _ALL_STATES = frozenset(State)
+CURSOR_KEYS: tuple[BindingType, ...] = (
+    Binding("j,down", "move(1)", "down", show=False, system=True),
+    Binding("k,up", "move(-1)", "up", show=False, system=True),
+    Binding("pagedown,ctrl+d", "page(1)", "page down", show=False, system=True),
+    Binding("pageup,ctrl+u", "page(-1)", "page up", show=False, system=True),
+    Binding("g,home", "edge(-1)", "first", show=False, system=True),
+    Binding("G,end", "edge(1)", "last", show=False, system=True),
+)
+"""The keys that move the cursor of a table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +87,7 @@ class KeyedTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {*STATE_CLASSES.values(), *TEXT_CLASSES, "ground--cursor"}
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j,down", "move(1)", "down", show=False, system=True),
-        Binding("k,up", "move(-1)", "up", show=False, system=True),
-        Binding("pagedown,ctrl+d", "page(1)", "page down", show=False, system=True),
-        Binding("pageup,ctrl+u", "page(-1)", "page up", show=False, system=True),
-        Binding("g,home", "edge(-1)", "first", show=False, system=True),
-        Binding("G,end", "edge(1)", "last", show=False, system=True),
+        *CURSOR_KEYS,
         Binding("enter", "open", "open"),
     ]
 

@@ -19,7 +19,7 @@ from ...feed.lane_packing import Bar, Key, WorkerLanes
 from ...feed.queries.timeline import TimelineSeen
 from ...text.format import number, span
 from ...text.sanitize import safe
-from ..base.panel import Panel
+from ..base.panel import JobOpened, Panel
 from ..base.strips import Piece, line, width_of
 from ..base.styled_text import Told
 from .grid import Grid, Place, draw, lay_out
@@ -74,13 +74,6 @@ class Timeline(Panel, inherit_bindings=False):
 
     class Asked(Message):
         """Another time is to be read."""
-
-    class Opened(Message):
-        """Open the job of a run."""
-
-        def __init__(self, job_id: int) -> None:
-            super().__init__()
-            self.job_id = job_id
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -457,7 +450,7 @@ class Timeline(Panel, inherit_bindings=False):
     def action_open(self) -> None:
         """Open the job of the chosen run."""
         if self.chosen is not None:
-            self.post_message(self.Opened(self.chosen.job_id))
+            self.post_message(JobOpened(self.chosen.job_id))
 
     # -- the mouse -----------------------------------------------------------------------------------
 
