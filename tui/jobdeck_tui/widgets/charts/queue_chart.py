@@ -1,4 +1,4 @@
-"""The last five minutes of a queue: what was done a second above, how deep it was below."""
+"""The chart of the last five minutes of a queue: throughput above, depth below."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Point = tuple[float, int]
 
 
 def done_rates(backlog: Backlog, columns: int) -> list[float]:
-    """Completed jobs a second, over at most so many columns: the mean of the slices that share one."""
+    """Return the completed jobs per second in at most `columns` values: the mean of the slices that share a column."""
     values = rates(backlog)
     share = -(-len(values) // columns) if columns else 1
     # Counted from the newest, so that a bar keeps its value until the next slice starts.
@@ -37,7 +37,7 @@ def done_now(backlog: Backlog) -> str:
 
 
 def depths_at(trail: Sequence[Point], moments: Sequence[float]) -> list[float | None]:
-    """How many were ready at each moment, in a straight line between those that are known; `None` before the first."""
+    """Return the number of ready jobs at each time, interpolated between the known ones; `None` before the first."""
     times = [at for at, _ in trail]
     found: list[float | None] = []
     for moment in moments:
@@ -53,7 +53,7 @@ def depths_at(trail: Sequence[Point], moments: Sequence[float]) -> list[float | 
 
 
 def bars(values: Sequence[float | None], height: int, top: float) -> list[str]:
-    """The values as bars of eighth blocks, a string a line, the highest line first."""
+    """Draw the values as bars of eighth blocks, one string per line from the top."""
     return [bar_cells(values, height, top, level) for level in range(height - 1, -1, -1)]
 
 
@@ -78,10 +78,10 @@ class QueueChart(Panel, can_focus=False):
     def draw(self, y: int, width: int) -> Sequence[Piece]:
         size = (width, self.size.height)
         if self._drawn_for != size:
-            self._drawn_for, self._lines = size, self._made(*size)
+            self._drawn_for, self._lines = size, self._draw_lines(*size)
         return self._lines[y] if y < len(self._lines) else []
 
-    def _made(self, width: int, height: int) -> list[list[Piece]]:
+    def _draw_lines(self, width: int, height: int) -> list[list[Piece]]:
         backlog = self._backlog
         if backlog is None or height < 5 or width < 20:
             return []
@@ -89,14 +89,14 @@ class QueueChart(Panel, can_focus=False):
         above = (height - 3 + 1) // 2
         below = height - 3 - above
         done = stretched(done_rates(backlog, width), width)
-        begin = backlog.slots[0].at
-        moments = [begin + (backlog.at - begin) * (column + 1) / width for column in range(width)]
+        start = backlog.slots[0].at
+        moments = [start + (backlog.at - start) * (column + 1) / width for column in range(width)]
         depths = depths_at(self._trail, moments)
         deepest = max((depth for depth in depths if depth is not None), default=0.0)
         fastest = max(done, default=0.0)
         now = number(backlog.info.pending)
         return [
-            _head(
+            _heading(
                 "done",
                 done_now(backlog),
                 f"peak {rough_pace(fastest)}" if fastest else "",
@@ -105,13 +105,13 @@ class QueueChart(Panel, can_focus=False):
                 quiet,
             ),
             *([(text, accent)] for text in bars(done, above, fastest)),
-            _head("ready", now, f"peak {number(math.ceil(deepest))}" if deepest else "", width, self.style("strong"), quiet),
+            _heading("ready", now, f"peak {number(math.ceil(deepest))}" if deepest else "", width, self.style("strong"), quiet),
             *([(text, quiet)] for text in bars(depths, below, deepest)),
             [(_axis(width), quiet)],
         ]
 
 
-def _head(name: str, now: str, peak: str, width: int, style: Style, quiet: Style) -> list[Piece]:
+def _heading(name: str, now: str, peak: str, width: int, style: Style, quiet: Style) -> list[Piece]:
     blanks = max(1, width - len(name) - len(now) - len(peak) - 1)
     return [(f"{name} ", quiet), (now, style), (" " * blanks + peak, quiet)]
 
