@@ -89,7 +89,7 @@ def test_a_job_is_opened_with_its_parents_children_key_batch_and_expiry(few: Sti
         pilot.app.open_job(7)  # type: ignore[attr-defined]
         await seen(pilot, lambda: isinstance(pilot.app.screen, JobScreen) and pilot.app.screen.detail is not None)
         facts = text_of(pilot.app.screen, "life")
-        for told in ("unique    one a day", "batch     1", "in 2h00m", "follows when job 6 has completed"):
+        for told in ("unique    one a day", "batch     1", "in 2h00m", "starts when job 6 has completed"):
             assert told in facts
         bonds = ["".join(text for cell in row.cells for text, _ in cell) for row in pilot.app.screen.query_one("#related").rows]
         assert bonds[0].startswith("waits for6○ pendingimg.resize")
