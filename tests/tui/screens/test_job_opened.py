@@ -95,7 +95,7 @@ def test_a_job_is_opened_with_its_parents_children_key_batch_and_expiry(few: Sti
         assert bonds[0].startswith("waits for6○ pendingimg.resize")
         assert bonds[1].startswith("before8◌ waitingwebhook.post")
         assert len(bonds) == 1 + 11 + 1
-        assert bonds[12].startswith("batch10 of 1 ended")
+        assert bonds[12].startswith("batch10 of 1 finished")
         assert "if one fails: cancel" in str(pilot.app.screen.query_one("#related").border_subtitle)
         assert "it waits for job 6" in str(pilot.app.screen.query_one("#job-title").render_line(1).text)
 

@@ -179,7 +179,7 @@ def test_the_chosen_queue_is_told_in_plain_words(still: Still) -> None:
         assert "mail.send_receipt" in told_of_mail
         await pilot.press("j", "j")
         await seen(pilot, lambda: "Paused for 2s" in text(pilot, "#queue-facts"))
-        assert "p lets it go on" in text(pilot, "#queue-facts")
+        assert "p resumes it" in text(pilot, "#queue-facts")
         await pilot.press("j")
         await seen(pilot, lambda: "jobdeck worker --queues 'search index'" in text(pilot, "#queue-facts"))
 
