@@ -44,7 +44,7 @@ def test_it_says_what_this_is_the_keys_and_how_jobs_come_from_elsewhere(still: S
         assert "jobdeck run --db ~/app/jobs.db -- echo hello" in text
         assert all(f"{key}  " in text for key in "n?:")
         if size[1] >= 24:
-            assert "A durable job queue, and its cockpit" in text
+            assert "A durable job queue and its cockpit" in text
         if size[1] >= 40:
             assert 'Queue("~/app/jobs.db").enqueue("shell", {"command": ["echo", "hello"]})' in text
             assert "jobdeck demo" in text
