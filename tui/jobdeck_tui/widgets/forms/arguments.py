@@ -56,7 +56,7 @@ class Arguments(Vertical):
             yield JsonArea(id="json")
             yield Static("", id="json-takes")
 
-    # -- what is shown ----------------------------------------------------------------------------
+    # -- content -----------------------------------------------------------------------------------
 
     @property
     def kind(self) -> Kind:

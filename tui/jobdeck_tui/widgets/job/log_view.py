@@ -32,7 +32,7 @@ class LogView(LinesView):
         """The index of the current match."""
         self._live = False
 
-    # -- what is shown ----------------------------------------------------------------------------
+    # -- content -----------------------------------------------------------------------------------
 
     def show(self, lines: Sequence[Told]) -> None:
         if lines != self.told:

@@ -72,7 +72,7 @@ class EventList(Panel, inherit_bindings=False):
         self.filter_text = ""
         """The filter as typed, for the title."""
 
-    # -- what is shown -----------------------------------------------------------------------------
+    # -- content ------------------------------------------------------------------------------------
 
     def show(self, seen: EventsSeen) -> None:
         """Show these events. Unless following the end, keeps the event under the cursor at its line of the screen."""

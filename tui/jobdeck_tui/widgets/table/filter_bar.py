@@ -140,7 +140,7 @@ class FilterBar(Vertical):
         yield _FilterResult()
         yield Suggestions(id="suggestions")
 
-    # -- what is shown ----------------------------------------------------------------------------
+    # -- content -----------------------------------------------------------------------------------
 
     @property
     def line(self) -> FilterLine:

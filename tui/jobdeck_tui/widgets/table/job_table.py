@@ -83,7 +83,7 @@ class JobTable(ScrollView, Redrawn, can_focus=True, inherit_bindings=False):  # 
         self._columns: list[tuple[Column, int]] = []
         self._strips: dict[tuple[int, bool, bool], tuple[Job, int, Strip]] = {}
 
-    # -- what is shown ----------------------------------------------------------------------------
+    # -- content -----------------------------------------------------------------------------------
 
     def show(self, page: Page, at: float) -> None:
         """Show this page. Keeps the selected job at its line of the screen."""

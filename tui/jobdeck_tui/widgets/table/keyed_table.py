@@ -159,7 +159,7 @@ class KeyedTable(ScrollView, can_focus=True, inherit_bindings=False):
         self.border_title = Content.assemble((self.digit.translate(RAISED), "$quiet"), (self.label, "bold"), *spaced)
         self.border_subtitle = Content.assemble(*below)
 
-    # -- what is shown ----------------------------------------------------------------------------
+    # -- content -----------------------------------------------------------------------------------
 
     def show(self, rows: Sequence[Row], *, sorted_by: str | None = None, descending: bool = True) -> None:
         """Show these rows. Keeps the cursor on its key; if that is missing, on its line."""

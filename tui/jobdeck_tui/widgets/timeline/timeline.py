@@ -187,7 +187,7 @@ class Timeline(Panel, inherit_bindings=False):
         else:
             self._show_from(None)
 
-    # -- what is shown -------------------------------------------------------------------------------
+    # -- content --------------------------------------------------------------------------------------
 
     def show(self, seen: TimelineSeen, here: str | None = None) -> None:
         """Show these runs. `here` is the id of the worker of this process."""
