@@ -129,7 +129,7 @@ def test_failures_are_grouped_and_the_selected_group_is_shown_in_full(failed: St
         assert "smtp.py:88 send" in told
         assert "/srv/app/smtp.py:88 in send" in told
         assert "3 times" in told
-        assert "✗ 3 failed · r runs the failed ones again" in told
+        assert "✗ 3 failed · r retries the failed ones" in told
         await open_errors(pilot, "j")
         assert "Truncated in img.resize" in screen_text(pilot)
         assert "ids       5 4" in screen_text(pilot)

@@ -171,7 +171,7 @@ def test_enter_opens_the_job_of_the_event(told: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         await press(pilot, "enter")
-        assert any("not of one job" in each for each in toasts(pilot))
+        assert any("not belong to a single job" in each for each in toasts(pilot))
         await press(pilot, "n", "enter")
         assert isinstance(pilot.app.screen, JobScreen)
         assert pilot.app.screen.job_id == 7

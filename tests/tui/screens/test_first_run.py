@@ -44,7 +44,7 @@ def test_it_introduces_jobdeck_its_keys_and_its_commands(still: Still, size: tup
         assert "jobdeck run --db ~/app/jobs.db -- echo hello" in text
         assert all(f"{key}  " in text for key in "n?:")
         if size[1] >= 24:
-            assert "A durable job queue, and its cockpit" in text
+            assert "A durable job queue and its cockpit" in text
         if size[1] >= 40:
             assert 'Queue("~/app/jobs.db").enqueue("shell", {"command": ["echo", "hello"]})' in text
             assert "jobdeck demo" in text

@@ -89,13 +89,13 @@ def test_a_job_is_opened_with_its_parents_children_key_batch_and_expiry(few: Sti
         pilot.app.open_job(7)  # type: ignore[attr-defined]
         await seen(pilot, lambda: isinstance(pilot.app.screen, JobScreen) and pilot.app.screen.detail is not None)
         facts = text_of(pilot.app.screen, "life")
-        for told in ("unique    one a day", "batch     1", "in 2h00m", "follows when job 6 has completed"):
+        for told in ("unique    one a day", "batch     1", "in 2h00m", "starts when job 6 has completed"):
             assert told in facts
         bonds = ["".join(text for cell in row.cells for text, _ in cell) for row in pilot.app.screen.query_one("#related").rows]
         assert bonds[0].startswith("waits for6○ pendingimg.resize")
         assert bonds[1].startswith("before8◌ waitingwebhook.post")
         assert len(bonds) == 1 + 11 + 1
-        assert bonds[12].startswith("batch10 of 1 ended")
+        assert bonds[12].startswith("batch10 of 1 finished")
         assert "if one fails: cancel" in str(pilot.app.screen.query_one("#related").border_subtitle)
         assert "it waits for job 6" in str(pilot.app.screen.query_one("#job-title").render_line(1).text)
 

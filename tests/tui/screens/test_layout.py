@@ -15,11 +15,11 @@ from textual.pilot import Pilot
 
 from jobdeck_tui.screen_registry import BAR
 from jobdeck_tui.text.format import RAISED
+from jobdeck_tui.widgets.base.choice_bar import NumberedTabs
 from jobdeck_tui.widgets.base.strips import width_of
 from jobdeck_tui.widgets.charts.dashboard_charts import EIGHTHS, IN_ROWS, sparkline
 from jobdeck_tui.widgets.chrome.header import fit_path
 from jobdeck_tui.widgets.chrome.key_hints import Hints
-from jobdeck_tui.widgets.chrome.screen_tabs import RoomsBar
 from jobdeck_tui.widgets.table.keyed_table import Head, KeyedTable, Row
 
 
@@ -27,8 +27,8 @@ from jobdeck_tui.widgets.table.keyed_table import Head, KeyedTable, Row
 def test_every_screen_can_be_clicked_in_the_narrowest_terminal(still: Still, room: str) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await open_room(pilot, room, rows=False) if room not in ("events", "timeline") else pilot.app.action_open_screen(room)  # type: ignore[attr-defined]
-        await seen(pilot, lambda: getattr(pilot.app.screen, "SCREEN_NAME", "") == room and pilot.app.screen.query(RoomsBar))
-        bar = pilot.app.screen.query_one(RoomsBar)
+        await seen(pilot, lambda: getattr(pilot.app.screen, "SCREEN_NAME", "") == room and pilot.app.screen.query(NumberedTabs))
+        bar = pilot.app.screen.query_one(NumberedTabs)
         pieces = bar.draw(0, 60)
         shown = "".join(text for text, _ in pieces)
         assert width_of(pieces) <= 60

@@ -133,8 +133,8 @@ def test_json_is_enqueued_as_typed_and_enter_starts_a_line(still: Still) -> None
     ("text", "problem", "place"),
     [
         ('{"url": "u",\n "event" 3}', "line 2, column 10: expecting ':' delimiter", (2, 10)),
-        ("[1]", "line 1, column 1: the arguments are an object", (1, 1)),
-        ('{"url": "u",\n "url": "v"}', "line 2, column 2: url is named twice", (2, 2)),
+        ("[1]", "line 1, column 1: the arguments must be an object", (1, 1)),
+        ('{"url": "u",\n "url": "v"}', "line 2, column 2: duplicate name url", (2, 2)),
         ('{"url": "u",\n "event": 3}', "line 2: event is wrong", (2, 2)),
         ('{"url": "u",\n "event": "e", "more": 1}', "line 2: more is not one that this kind takes", (2, 16)),
         ('{"url": "u"}', "event is missing", None),
@@ -412,7 +412,7 @@ def test_a_kind_without_arguments_says_so(still: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await form(pilot, "a.beat")
         assert pilot.app.focused is entry(pilot, "queue")
-        assert "takes no arguments" in str(pilot.app.screen.query_one(".form-note").render())
+        assert "no arguments" in str(pilot.app.screen.query_one(".form-note").render())
         await pilot.press("ctrl+j")
         await seen(pilot, lambda: as_json(pilot))
         assert area(pilot).text == "{}"

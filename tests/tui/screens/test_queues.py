@@ -179,7 +179,7 @@ def test_the_selected_queue_is_described_in_plain_words(still: Still) -> None:
         assert "mail.send_receipt" in told_of_mail
         await pilot.press("j", "j")
         await seen(pilot, lambda: "Paused for 2s" in text(pilot, "#queue-facts"))
-        assert "p lets it go on" in text(pilot, "#queue-facts")
+        assert "p resumes it" in text(pilot, "#queue-facts")
         await pilot.press("j")
         await seen(pilot, lambda: "jobdeck worker --queues 'search index'" in text(pilot, "#queue-facts"))
 

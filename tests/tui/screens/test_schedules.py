@@ -20,7 +20,7 @@ from jobdeck_tui.screens.schedule_form import ScheduleFormScreen
 from jobdeck_tui.screens.schedules import HistoryTable, SchedulesScreen, ScheduleTable
 from jobdeck_tui.text.cron_text import spoken
 from jobdeck_tui.widgets.base.text_view import LinesView
-from jobdeck_tui.widgets.forms.checkbox import YesNo
+from jobdeck_tui.widgets.forms.checkbox import Checkbox
 from jobdeck_tui.widgets.forms.field import Field
 
 SIZES = [(80, 24), (120, 40), (200, 60)]
@@ -475,7 +475,7 @@ def test_the_command_of_a_schedule_is_one_line_and_a_pipe_uses_a_shell(few: Stil
         entry(pilot, "kind").value = "shell"
         await seen(pilot, lambda: any(field.key == "command" for field in pilot.app.screen.query(Field)))
         entry(pilot, "command").value = "ls | wc -l"
-        await seen(pilot, lambda: isinstance(entry(pilot, "shell"), YesNo) and entry(pilot, "shell").value)
+        await seen(pilot, lambda: isinstance(entry(pilot, "shell"), Checkbox) and entry(pilot, "shell").value)
         await pilot.press("ctrl+s")
         await seen(pilot, lambda: len(few.queue.schedules.list()) == 3)
 

@@ -49,7 +49,7 @@ def suggested(pilot: Pilot[Any]) -> list[str]:
 
 
 def told(pilot: Pilot[Any]) -> str:
-    return bar(pilot).query_one("#filter-told").render_line(0).text  # type: ignore[no-any-return, attr-defined]
+    return bar(pilot).query_one("#filter-result").render_line(0).text  # type: ignore[no-any-return, attr-defined]
 
 
 def test_a_filter_completes_fields_and_values_from_a_list(few: Still) -> None:

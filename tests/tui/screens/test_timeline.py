@@ -236,7 +236,7 @@ def test_n_reports_that_no_run_failed(still: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         await press(pilot, "n", "tab", "j", "G", "enter")
-        assert any("No run failed in this time" in each for each in toasts(pilot))
+        assert any("No run failed in this period" in each for each in toasts(pilot))
 
     play(still.app(), scene)
 
@@ -288,7 +288,7 @@ def test_h_and_l_scroll_in_time_and_follow_again_at_the_end(ran: Still) -> None:
         await press(pilot, "h")
         assert not widget.following
         assert begin - 15 < widget.window.begin < begin - 5
-        assert "held, 0 follows" in str(widget.border_title)
+        assert "frozen, 0 follows now" in str(widget.border_title)
         await press(pilot, "left")
         assert widget.window.begin < begin - 12
         await press(pilot, "right", "l")

@@ -131,9 +131,9 @@ def test_each_process_is_shown_with_its_jobs(still: Still) -> None:
         assert "all queues · 4 kinds" in lines["● web-1:4021"]
         assert "draining" in lines["● web-2:4107"]
         assert "1 stuck" in lines["● web-2:4107"]
-        assert "silent for 34m · it ended without a word" in lines["✗ db-7:31"]
-        assert "its 2 jobs come back within 18s" in lines["✗ db-7:977"]
-        assert "gone · its job comes back in 18s" in lines["✗ lost:5"]
+        assert "silent for 34m · it stopped without deregistering" in lines["✗ db-7:31"]
+        assert "its 2 jobs will be rescued within 18s" in lines["✗ db-7:977"]
+        assert "missing · its job will be rescued in 18s" in lines["✗ lost:5"]
         (stuck,) = (line for line in drawn(pilot) if "webhook.post" in line)
         assert "stuck: asked to stop 36s ago (cancelled)" in stuck
         (told_of,) = (line for line in drawn(pilot) if "report.daily" in line and "40%" in line)
@@ -150,7 +150,7 @@ def test_without_live_workers_lost_jobs_say_that_no_process_rescues_them(still: 
 
     async def scene(pilot: Pilot[Any]) -> None:
         await open_room(pilot, "workers")
-        assert "no worker is alive to take it back" in drawn(pilot)[1]
+        assert "no live worker to rescue it" in drawn(pilot)[1]
 
     play(still.app(), scene, size=(160, 40))
 
@@ -178,7 +178,7 @@ def test_the_stuck_code_of_a_job_that_runs_elsewhere_is_shown_and_opens_the_job(
     async def scene(pilot: Pilot[Any]) -> None:
         await open_room(pilot, "workers")
         (line,) = (each for each in drawn(pilot) if "webhook.post" in each)
-        assert "stuck: asked to stop 1m ago (lease lost) · the job is not its own any more" in line
+        assert "stuck: asked to stop 1m ago (lease lost) · the worker no longer owns the job" in line
         await pilot.press("G", "x")
         await told(pilot, "Select a running job first")
         await pilot.press("enter")
@@ -263,7 +263,7 @@ def test_x_asks_the_selected_running_job_to_stop(still: Still) -> None:
         await pilot.press("j", "x")
         await seen(pilot, lambda: still.queue.get(jobs["slow"].id).cancelling)
         await told(pilot, f"Job {jobs['slow'].id} asked to stop")
-        await seen(pilot, lambda: any("cancelling: its worker will hear" in line for line in drawn(pilot)))
+        await seen(pilot, lambda: any("cancelling: its worker will be notified" in line for line in drawn(pilot)))
 
     play(still.app(), scene)
     assert not still.queue.get(jobs["mail"].id).cancelling

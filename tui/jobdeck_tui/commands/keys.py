@@ -38,7 +38,7 @@ def keys_command(front: Front) -> None:
     scope = ""
     if not front.json:
         click.echo(f"# The keys of the jobdeck cockpit. Entries in\n# {file}\n# override these.")
-    for action in actions():
+    for action in actions(Cockpit):
         override = keymap.keys.get(action.id)
         keys = [short_name(key) for key in (override.split(",") if override else action.keys)]
         if front.json:

@@ -15,6 +15,7 @@ from ..app_base import CockpitBase, cockpit_of
 from ..feed.connection_status import Plight
 from ..feed.messages import Detail
 from ..terminal.screen_size import MIN_SIZE
+from ..widgets.base.panel import JobOpened
 from ..widgets.chrome.header import Header
 
 READONLY = "The cockpit is read-only; restart it without --readonly to make changes"
@@ -77,6 +78,10 @@ class DeckScreen(Screen[None]):
     def cockpit(self) -> CockpitBase:
         """The app, typed."""
         return cockpit_of(self.app)
+
+    def on_job_opened(self, event: JobOpened) -> None:
+        """Open the job."""
+        self.cockpit.open_job(event.job_id)
 
     def why_not(self, action: str) -> str | None:
         """Return why an action is unavailable, in a sentence, or `None`. The hint of an unavailable action is dimmed."""

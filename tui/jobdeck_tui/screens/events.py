@@ -53,10 +53,6 @@ class EventsScreen(RoomScreen):
     def show(self, seen: object) -> None:
         self.list.show(cast("EventsSeen", seen))
 
-    def on_event_list_opened(self, event: EventList.Opened) -> None:
-        """Open the job."""
-        self.cockpit.open_job(event.job_id)
-
     # -- the filter --------------------------------------------------------------------------------
 
     def action_filter(self) -> None:

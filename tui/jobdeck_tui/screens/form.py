@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
@@ -23,10 +24,10 @@ from ..app_base import CockpitBase, cockpit_of
 from ..forms.options import Option, holder_of, read_option
 from ..forms.validation import Problems
 from ..text.sanitize import safe
+from ..widgets.base.choice_bar import ChoiceBar
 from ..widgets.chrome.dialog_keys import KeyLine
 from ..widgets.forms.arguments import Arguments
 from ..widgets.forms.field import Field
-from ..widgets.forms.form_modes import FormModes
 
 Draft = TypeVar("Draft")
 NARROW = 76
@@ -260,7 +261,8 @@ class FormScreen(ModalScreen[Draft | None], Generic[Draft]):
             first.focus()
         self.check()
 
-    async def on_form_modes_chosen(self, event: FormModes.Chosen) -> None:
+    @on(ChoiceBar.Chosen, "#form-modes")
+    async def switch_mode(self) -> None:
         """Switch the arguments to the clicked mode."""
         await self.action_json()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -14,13 +15,13 @@ from jobdeck import Attempt, State
 from ..feed.messages import Detail
 from ..screen_registry import BY_NAME
 from ..text.format import schedule_of
+from ..widgets.base.choice_bar import ChoiceBar, NumberedTabs
 from ..widgets.base.text_view import LinesView
 from ..widgets.charts.kind_chart import KindChart
 from ..widgets.chrome.key_hints import Hints
 from ..widgets.details import job_details
 from ..widgets.forms.line_editor import LineEditor
 from ..widgets.job.attempts_view import AttemptsView
-from ..widgets.job.job_tabs import JobTabs
 from ..widgets.job.job_title import JobTitle
 from ..widgets.job.lifecycle_view import LifeView
 from ..widgets.job.log_view import LogView
@@ -38,7 +39,7 @@ class JobScreen(JobActs):
     """The screen of one job, with its panels."""
 
     HELP_TITLE = "Job"
-    PARTS = (JobTitle, JobTabs, LifeView, AttemptsView, LogView, Related, KindChart, Hints)
+    PARTS = (JobTitle, NumberedTabs, LifeView, AttemptsView, LogView, Related, KindChart, Hints)
     AUTO_FOCUS = "#life"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,backspace", "back", "back", key_display="esc", tooltip="Return to the previous screen"),
@@ -72,7 +73,7 @@ class JobScreen(JobActs):
 
     def compose(self) -> ComposeResult:
         yield JobTitle(self.job_id)
-        yield JobTabs(PANELS)
+        yield NumberedTabs([(str(digit), name) for digit, name in enumerate(PANELS, 1)], self._open, id="job-tabs")
         with Horizontal(id="job-panels"):
             with Vertical(id="job-left"):
                 yield LifeView("life", "¹", id="life")
@@ -117,7 +118,7 @@ class JobScreen(JobActs):
         related.show_bonds(detail)
         self.set_class(not related.rows, "-alone")
         self._chart.show_history(detail.history, detail.attempts, detail.at)
-        self.query_one(JobTabs).show(self._open, self._tab_notes(detail, len(related.rows)))
+        self.query_one(NumberedTabs).open(self._open, self._tab_notes(detail, len(related.rows)))
         self.call_after_refresh(self._divide_height)
         if first and not self._is_reused:
             self.action_panel(_first_panel(detail))
@@ -217,7 +218,7 @@ class JobScreen(JobActs):
         for side in ("left", "right"):
             holder = self.query_one(f"#job-{side}")
             holder.set_class(bool(holder.query(".-open")), "-holds")
-        self.query_one(JobTabs).show(self._open)
+        self.query_one(NumberedTabs).open(self._open)
 
     def action_panel(self, name: str) -> None:
         """Open a panel."""
@@ -236,9 +237,10 @@ class JobScreen(JobActs):
         at = shown.index(self._open) if self._open in shown else 0
         self.action_panel(shown[(at + by) % len(shown)])
 
-    def on_job_tabs_chosen(self, event: JobTabs.Chosen) -> None:
-        """Open the clicked panel."""
-        self.action_panel(event.name)
+    @on(ChoiceBar.Chosen, "#job-tabs")
+    def open_clicked_panel(self, event: ChoiceBar.Chosen) -> None:
+        """Open the panel that was clicked."""
+        self.action_panel(event.value)
 
     def action_back(self) -> None:
         """Return to the previous screen."""

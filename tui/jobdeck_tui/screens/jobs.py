@@ -213,14 +213,6 @@ class JobsScreen(JobsActs):
         if self.deck is not None:
             self.query_one(Preview).show_job(self.table.job, self.deck.overview.at, any_jobs=self.table.total > 0)
 
-    def on_job_table_opened(self, event: JobTable.Opened) -> None:
-        """Open the job."""
-        self.cockpit.open_job(event.job_id)
-
-    def on_workers_opened(self, event: Workers.Opened) -> None:
-        """Open the running job of a worker thread."""
-        self.cockpit.open_job(event.job_id)
-
     def on_chart_range_asked(self, event: Chart.RangeAsked) -> None:
         """Switch to the next time range."""
         self.look(seconds=RANGES[(RANGES.index(self.view.seconds) + 1) % len(RANGES)])

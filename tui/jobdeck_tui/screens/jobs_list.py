@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 
+from textual import on
+
 from ..feed.filter_completion import Words, sample
 from ..feed.messages import Deck, View
 from ..text.format import queue_filter
+from ..widgets.base.choice_bar import ChoiceBar
 from ..widgets.chrome.header import Header
 from ..widgets.chrome.state_tabs import StateTabs
 from ..widgets.dashboard.queues import Queues
@@ -114,9 +117,10 @@ class JobsList(DeckScreen):
 
     # -- tabs -------------------------------------------------------------------------------------
 
-    def on_state_tabs_chosen(self, event: StateTabs.Chosen) -> None:
-        """Open the clicked tab."""
-        self.open_tab(event.tab)
+    @on(ChoiceBar.Chosen, "#tabs")
+    def open_clicked_tab(self, event: ChoiceBar.Chosen) -> None:
+        """Open the tab that was clicked."""
+        self.open_tab(event.value)
 
     def on_header_chosen(self, event: Header.Chosen) -> None:
         """Open the tab of the clicked count."""

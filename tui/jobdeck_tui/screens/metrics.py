@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar, cast
 
+from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Grid
 from textual.events import Resize
@@ -13,7 +14,7 @@ from textual.widget import Widget
 from ..feed.queries.metrics import GROUPINGS, RANGES, MetricsLook, MetricsSeen
 from ..text.format import field_filter, number
 from ..text.sanitize import safe
-from ..widgets.base.choice_bar import Choice, Choices
+from ..widgets.base.choice_bar import Choice, ChoiceBar, ChoiceGroups, LabeledChoice
 from ..widgets.charts.dashboard_charts import IN_ROWS, sparkline
 from ..widgets.charts.metric_chart import MeasureChart, Reading
 from ..widgets.charts.metric_charts import Depth, Failures, OldestWait, RunTime, Throughput, WaitTime
@@ -67,7 +68,7 @@ class MetricsScreen(RoomScreen):
             tooltip="Clear the zoom, the cursor and the filter, then return to the jobs",
         ),
     ]
-    PARTS = (*RoomScreen.PARTS, Choices, KeyedTable, RunTime)
+    PARTS = (*RoomScreen.PARTS, ChoiceGroups, KeyedTable, RunTime)
 
     def __init__(self) -> None:
         super().__init__()
@@ -86,7 +87,7 @@ class MetricsScreen(RoomScreen):
     # -- what is shown ----------------------------------------------------------------------------
 
     def body(self) -> Iterable[Widget]:
-        yield Choices(id="metrics-choices")
+        yield ChoiceGroups(id="metrics-choices")
         with Grid(id="measures"):
             yield Throughput(id="throughput-over-time")
             yield RunTime(id="run-over-time")
@@ -143,14 +144,17 @@ class MetricsScreen(RoomScreen):
 
     def _show_choices(self) -> None:
         groups = [
-            [Choice("range", str(each), name, each == self._seconds) for each, name in _RANGE_NAMES.items()],
-            [Choice("", "", "by"), *(Choice("by", each, each, each == self._by) for each in GROUPINGS)],
+            [LabeledChoice(name, Choice(str(each), "range"), each == self._seconds) for each, name in _RANGE_NAMES.items()],
+            [LabeledChoice("by", None), *(LabeledChoice(each, Choice(each, "by"), each == self._by) for each in GROUPINGS)],
         ]
-        groups += [[Choice("widen", field, f"{field} {safe(name)} ×", False, "accent")] for field, name in self.narrowed]
+        groups += [
+            [LabeledChoice(f"{field} {safe(name)} ×", Choice(field, "widen"), meaning="accent")]
+            for field, name in self.narrowed
+        ]
         if self.cursor is not None and self.seen is not None:
             at = moment_text(self.seen.charts.slots[self.cursor].at, self._seconds)
-            groups.append([Choice("cursor", "", f"at {at} ×", False, "strong")])
-        self.query_one(Choices).show(groups)
+            groups.append([LabeledChoice(f"at {at} ×", Choice("", "cursor"), meaning="strong")])
+        self.query_one(ChoiceGroups).show(groups)
 
     def _show_groups(self) -> None:
         if self.seen is None or self._by == "none":
@@ -255,13 +259,14 @@ class MetricsScreen(RoomScreen):
             table.focus()
         self._show_choices()
 
-    def on_choices_chosen(self, event: Choices.Chosen) -> None:
+    @on(ChoiceBar.Chosen, "#metrics-choices")
+    def choose_clicked(self, event: ChoiceBar.Chosen) -> None:
         """Apply the clicked choice."""
-        if event.what == "range":
+        if event.group == "range":
             self._set_range(float(event.value))
-        elif event.what == "by":
+        elif event.group == "by":
             self._group_by(event.value)
-        elif event.what == "cursor":
+        elif event.group == "cursor":
             self._point(None)
         else:
             self._narrow(tuple(each for each in self.narrowed if each[0] != event.value))

@@ -62,7 +62,3 @@ class TimelineScreen(RoomScreen):
 
     def _show_run(self) -> None:
         self.query_one(RunPanel).show(self.timeline.chosen, self.timeline.seen)
-
-    def on_timeline_opened(self, event: Timeline.Opened) -> None:
-        """Open the job."""
-        self.cockpit.open_job(event.job_id)

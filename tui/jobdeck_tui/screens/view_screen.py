@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
 from ..feed.messages import Deck
 from ..feed.queries import Look
-from ..screen_registry import JOBS, ROOMS
+from ..screen_registry import BAR, JOBS, ROOMS
+from ..widgets.base.choice_bar import ChoiceBar, NumberedTabs
 from ..widgets.chrome.header import Header
 from ..widgets.chrome.key_hints import Hints
-from ..widgets.chrome.screen_tabs import RoomsBar
 from ..widgets.table.keyed_table import KeyedTable
 from .base import DeckScreen, TooSmall
 
@@ -86,7 +87,7 @@ class RoomScreen(DeckScreen):
 
     def compose(self) -> ComposeResult:
         yield Header(self.cockpit.where, id="header")
-        yield RoomsBar(self.SCREEN_NAME)
+        yield NumberedTabs(BAR, self.SCREEN_NAME, gaps=(3, 1), id="screen-tabs")
         yield from self.body()
         yield Hints(id="hints")
         yield TooSmall()
@@ -124,9 +125,10 @@ class RoomScreen(DeckScreen):
             self._reasons = reasons
             self.query_one(Hints).refresh()
 
-    def on_rooms_bar_chosen(self, event: RoomsBar.Chosen) -> None:
+    @on(ChoiceBar.Chosen, "#screen-tabs")
+    def open_clicked_screen(self, event: ChoiceBar.Chosen) -> None:
         """Open the clicked screen."""
-        self.cockpit.action_open_screen(event.name)
+        self.cockpit.action_open_screen(event.value)
 
     def on_header_chosen(self, event: Header.Chosen) -> None:
         """Show the jobs of the clicked state."""
