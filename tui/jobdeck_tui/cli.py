@@ -62,6 +62,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Run it": {
         "worker": ("worker", "Work jobs off without a screen, for a service manager."),
         "demo": ("demo", "Open the cockpit on a throwaway queue with a lively workload."),
+        "guide": ("guide", "Read the guide: list its topics, or open one."),
         "keys": ("keys", "List the cockpit's keys, as a file to change them with."),
         "completion": ("completion", "Print the completion script of your shell."),
     },
