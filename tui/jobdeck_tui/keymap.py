@@ -120,9 +120,10 @@ def _owners() -> list[type[DOMNode]]:
     owners = [each for each in _below(DOMNode) if each.__module__.startswith(_PACKAGE) and each.__dict__.get("BINDINGS")]
     places = {"app": 0, "screens": 1, "widgets": 2}
 
-    def order(owner: type) -> tuple[int, bool, str]:
+    def order(owner: type) -> tuple[int, bool, str, str]:
         room = owner.__module__.removeprefix(f"{_PACKAGE}.").partition(".")[0]
-        return places.get(room, 3), scope_of(owner) not in _SCOPES.values(), scope_of(owner)
+        # The name decides between two of one scope: otherwise it would be whichever was loaded first.
+        return places.get(room, 3), scope_of(owner) not in _SCOPES.values(), scope_of(owner), owner.__name__
 
     return sorted({*owners, Cockpit}, key=order)
 
