@@ -27,8 +27,7 @@ def settings_table() -> str:
 
     rows = []
     for name, default, meaning in Settings.describe():
-        shown = default or ("~/.local/share/jobdeck/jobs.db" if name == "JOBDECK_DATABASE" else "")
-        rows.append((f"`{name}`", f"`{shown}`" if shown else "", meaning))
+        rows.append((f"`{name}`", f"`{default.removesuffix('.0')}`" if default else "", meaning))
     return _table(("variable", "default", "meaning"), rows)
 
 

@@ -10,7 +10,6 @@ from textual.app import SystemCommand
 from textual.screen import Screen
 
 from .appearance import Appearance, ascii_of, scheme_of
-from .loop import prompt_loop
 from .remembered import Remembered, config_folder
 from .screens.guide import GuideScreen
 
@@ -39,8 +38,8 @@ class GuideApp(Appearance):
         yield from self.look_commands()
 
 
-def open_guide(topic: str | None, *, scheme: str | None = None, ascii_only: bool = False) -> None:
-    """Show the guide on this terminal until the user closes it.
+def open_guide(topic: str | None, *, scheme: str | None = None, ascii_only: bool = False) -> int:
+    """Show the guide on this terminal until the user closes it; returns the exit code.
 
     Raises:
         ValueError: the environment asks for a theme that does not exist.
@@ -52,4 +51,5 @@ def open_guide(topic: str | None, *, scheme: str | None = None, ascii_only: bool
         scheme=scheme or scheme_of(os.environ),
         ascii_only=ascii_only or ascii_of(os.environ, remembered),
     )
-    app.run(loop=prompt_loop())
+    app.run()
+    return app.return_code or 0

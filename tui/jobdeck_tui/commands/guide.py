@@ -28,7 +28,7 @@ Examples:
 )
 @click.argument("topic", required=False, shell_complete=complete_topics)
 @click.pass_obj
-def guide_command(front: Front, topic: str | None) -> None:
+def guide_command(front: Front, topic: str | None) -> int:
     """Read the guide: list its topics, or open one.
 
     On a terminal the page opens in a viewer with its table of contents. When the output is redirected, the page is
@@ -38,7 +38,7 @@ def guide_command(front: Front, topic: str | None) -> None:
 
     if topic is None:
         _list(front, read_pages())
-        return
+        return 0
     try:
         page = read_page(topic)
     except KeyError:
@@ -51,11 +51,12 @@ def guide_command(front: Front, topic: str | None) -> None:
         from ..guide_app import open_guide
 
         try:
-            open_guide(topic, scheme=front.theme, ascii_only=front.ascii)
+            return open_guide(topic, scheme=front.theme, ascii_only=front.ascii)
         except ValueError as wrong:
             raise click.UsageError(str(wrong)) from None
     else:
         click.echo(page.text.rstrip("\n"))
+    return 0
 
 
 def _list(front: Front, pages: list[Page]) -> None:

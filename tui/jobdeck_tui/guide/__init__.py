@@ -65,7 +65,7 @@ def suggest_topics(name: str) -> list[str]:
     """Return the topics that a mistyped or shortened name may mean, the likeliest first; empty if none is close."""
     wanted = name.strip().lower().removesuffix(_ENDING).replace(" ", "-").replace("_", "-")
     within = [topic for topic in ORDER if wanted and wanted in topic]
-    return [*dict.fromkeys([*within, *get_close_matches(wanted, ORDER, n=3, cutoff=0.5)])][:3]
+    return [*dict.fromkeys([*within, *get_close_matches(wanted, ORDER, n=3, cutoff=0.65)])][:3]
 
 
 def find_topic(link: str) -> tuple[str, str] | None:

@@ -31,7 +31,7 @@ class GuideScreen(DeckScreen):
     HELP_TITLE = "guide"
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("tab", "next", "topics", tooltip="From the page to the topics, and back"),
+        Binding("tab", "next", "switch", tooltip="From the page to the topics, and back"),
         Binding("t", "contents", "contents", tooltip="The contents of this page: go to a heading"),
         Binding("n", "page(1)", "next page", tooltip="The next page of the guide"),
         Binding("N", "page(-1)", "page before", show=False, tooltip="The page before this one"),
@@ -56,7 +56,9 @@ class GuideScreen(DeckScreen):
     def compose(self) -> ComposeResult:
         with Horizontal(id="guide"):
             with Vertical(id="guide-side"):
-                yield KeyedTable("guide", (Head("topic", "TOPIC"), Head("about", "ABOUT", drop=1, most=200)), id="topics")
+                yield KeyedTable(
+                    "guide", (Head("topic", "TOPIC"), Head("about", "ABOUT", least=20, drop=1, grow=True)), id="topics"
+                )
                 yield KeyedTable("on this page", (Head("heading", "HEADING", grow=True),), id="headings")
             yield GuidePage(id="page")
         yield Hints(id="hints")
@@ -103,8 +105,10 @@ class GuideScreen(DeckScreen):
         self._shown = topic
         found = self._pages[topic]
         headings = await self.page.show(found.text, anchor=anchor)
-        self.page.border_title = Content.assemble((found.title, "bold"))
-        self.headings.show([Row(block, ([("  " * max(0, level - 2) + title, "")],)) for level, title, block in headings])
+        place = [*self._pages].index(topic) + 1
+        self.page.border_title = Content.assemble((found.title, "bold"), (f" · {place} of {len(self._pages)}", "$quiet"))
+        rows = [Row(block, ([("  " * (level - 2) + title, "")],)) for level, title, block in headings if level > 1]
+        self.headings.show(rows)
         self.headings.action_edge(-1)
 
     async def _go(self, topic: str, anchor: str = "") -> None:

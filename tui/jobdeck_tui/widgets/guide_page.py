@@ -43,7 +43,7 @@ class GuidePage(MarkdownViewer, can_focus=True, can_focus_children=False, inheri
             The table of contents: level, title and id of each heading.
         """
         await self.document.update(text)
-        headings = [*self.document.table_of_contents]
+        headings = [(level, title, block) for level, title, block in self.document.table_of_contents if block is not None]
         self.scroll_home(animate=False, immediate=True)
         if anchor:
             self.call_after_refresh(self.document.goto_anchor, anchor)
