@@ -70,6 +70,7 @@ class Cockpit(CockpitBase):
         Binding(
             "exclamation_mark", "program_log", "log", show=False, tooltip="Show this program's warnings and printed output"
         ),
+        Binding("f1", "guide", "guide", show=False, tooltip="Read the guide: jobs, retries, filters, deployment, …"),
         Binding("ctrl+t", "next_theme", "next theme", show=False, tooltip="Switch to the next theme"),
         Binding(
             "ctrl+n",
@@ -300,6 +301,13 @@ class Cockpit(CockpitBase):
     def action_program_log(self) -> None:
         """Show the program's log."""
         self.push_screen(LogScreen(self.program_log))
+
+    def action_guide(self, topic: str | None = None) -> None:
+        """Open the guide, at a topic if one is given."""
+        from .screens.guide import GuideScreen  # with the Markdown viewer, loaded when it is first opened
+
+        if not isinstance(self.screen, GuideScreen):
+            self.push_screen(GuideScreen(topic))
 
     def _mark_warnings(self) -> None:
         for screen in self.screen_stack:

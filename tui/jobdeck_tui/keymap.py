@@ -124,9 +124,10 @@ def _owners(app: type[DOMNode]) -> list[type[DOMNode]]:
     declared = {owner.__dict__["KEYMAP_SCOPE"] for owner in owners if "KEYMAP_SCOPE" in owner.__dict__}
     ranks = {"app": 0, "screens": 1, "widgets": 2}
 
-    def order(owner: type) -> tuple[int, bool, str]:
+    def order(owner: type) -> tuple[int, bool, str, str]:
         part = owner.__module__.removeprefix(f"{_PACKAGE}.").partition(".")[0]
-        return ranks.get(part, 3), scope_of(owner) not in declared, scope_of(owner)
+        # The class name orders classes of one scope; otherwise the order in which they were loaded would.
+        return ranks.get(part, 3), scope_of(owner) not in declared, scope_of(owner), owner.__name__
 
     return sorted({*owners, app}, key=order)
 

@@ -34,6 +34,7 @@ class HelpScreen(ModalScreen[None]):
         Binding("escape", "back", "close", key_display="esc", tooltip="Clear the search, then close"),
         Binding("question_mark,q", "close", "close", show=False),
         Binding("slash", "find", "find", tooltip="Search the descriptions"),
+        Binding("g,f1", "guide", "guide", key_display="g", tooltip="Read the guide"),
         Binding("j,down", "scroll(1)", "scroll", key_display="j k", tooltip="Scroll down"),
         Binding("k,up", "scroll(-1)", "scroll up", show=False),
         Binding("pagedown", "page(1)", "page down", show=False),
@@ -121,6 +122,11 @@ class HelpScreen(ModalScreen[None]):
     def action_close(self) -> None:
         """Close the help."""
         self.dismiss()
+
+    async def action_guide(self) -> None:
+        """Open the guide in place of the help. The guide's own help leads back to it."""
+        self.dismiss()
+        await self.app.run_action("app.guide")
 
     def action_scroll(self, by: int) -> None:
         """Scroll by lines."""
