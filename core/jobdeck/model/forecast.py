@@ -185,7 +185,7 @@ def _stall_reason(backlog: Backlog) -> str:
     """Return why no jobs start, although workers serve the queue."""
     limits = backlog.info.limits
     if limits.running is not None and backlog.running >= limits.running:
-        return f"its limit of {limits.running:,} running is reached"
+        return f"its limit of {limits.running:,} at once is reached"
     if not backlog.threads or sum(each.running for each in backlog.served_by) >= backlog.threads:
         return "all threads are busy" if backlog.threads else "no thread serves it"
     if sum(backlog.unserved.values()) >= backlog.info.pending:
