@@ -179,7 +179,8 @@ def _check_limits(situation: Situation, kind_limit: int | None) -> Iterator[Chec
             advice = "" if running < limit else "it can start when one of them finishes"
             yield Check(name=name, holds=running < limit, sentence=sentence, advice=advice)
     if situation.rate is not None and situation.rate_period is not None:
-        rate = f"Queue {job.queue} starts at most {situation.rate:,} {_noun(situation.rate, 'job')} in {span(situation.rate_period)}"
+        starts = f"{situation.rate:,} {_noun(situation.rate, 'job')} in {span(situation.rate_period)}"
+        rate = f"Queue {job.queue} starts at most {starts}"
         left = situation.rate_free_in
         sentence = f"{rate}." if left is None else f"{rate}; the next one can start in {span(left)}."
         yield Check(name="rate", holds=left is None, sentence=sentence, until=None if left is None else at + left)

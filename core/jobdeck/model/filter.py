@@ -232,7 +232,7 @@ def _parse_value(text: str, column: int, field: str, raw: str) -> Value:
 
 
 def _parse_reason(text: str, column: int, value: str) -> str:
-    """Return the reason with this name, or with a word that starts like this: `exhausted`, `timed-out`, `"timed out"`, `crash`."""
+    """Return the reason with this name, or with a word that starts so: `exhausted`, `timed-out`, `"timed out"`, `crash`."""
     wanted = re.sub(r"[-_ ]+", " ", value.lower()).strip()
     matching = [reason for reason in Reason if f" {reason}".find(f" {wanted}") >= 0]
     if not wanted or len(matching) != 1:
