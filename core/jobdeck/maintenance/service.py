@@ -45,7 +45,7 @@ class Care:
         Args:
             older_than: seconds since a job became final.
             keep: how many of the newest of each state to keep at most. Without both of these the settings decide:
-                JOBDECK_RETENTION, JOBDECK_RETENTION_FAILED, JOBDECK_KEEP.
+                JOBDECK_RETENTION, JOBDECK_RETENTION_FAILED, JOBDECK_RETENTION_COUNT.
             states: the final states to prune.
             dry_run: only count.
             progress: told, after each step, how many jobs were removed and of how many.
@@ -148,6 +148,10 @@ def prune_steps(store: Store, rules: Iterable[Rule]) -> Iterator[tuple[State, in
 def rules_of(settings: Settings, states: Iterable[State] = FINAL_STATES) -> tuple[Rule, ...]:
     """The rules that the settings make: 0 in them stands for no bound."""
     return tuple(
-        Rule(state, (settings.retention_failed if state is State.FAILED else settings.retention) or None, settings.keep or None)
+        Rule(
+            state,
+            (settings.retention_failed if state is State.FAILED else settings.retention) or None,
+            settings.retention_count or None,
+        )
         for state in states
     )

@@ -42,7 +42,7 @@ def prune_command(
     """Remove old final jobs with their attempts and logs, the oldest first. This cannot be undone.
 
     Without --older-than and --keep the settings decide: JOBDECK_RETENTION, JOBDECK_RETENTION_FAILED and
-    JOBDECK_KEEP. With them, only they do; a job goes when either says so. On a terminal it asks then.
+    JOBDECK_RETENTION_COUNT. With them, only they do; a job goes when either says so. On a terminal it asks then.
 
     Jobs that others still wait for stay. The file does not become smaller: the room is used again.
     """
