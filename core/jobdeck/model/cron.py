@@ -169,7 +169,8 @@ def _check(cron: str) -> None:
             raise InvalidCron(
                 cron,
                 None,
-                f"must have five fields (minute hour day-of-month month day-of-week), or six with second first, not {len(parts)}",
+                "must have five fields (minute hour day-of-month month day-of-week), or six with second first,"
+                f" not {len(parts)}",
             ) from None
         field = str(problem).removeprefix("Bad ")
         text = dict(zip(_FIELDS, ["0", *parts][-6:], strict=True)).get(field, plain)

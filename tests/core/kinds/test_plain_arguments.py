@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Literal
 
+import pydantic  # noqa: F401  # imported here, so that its import does not count against the deadline of a test
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

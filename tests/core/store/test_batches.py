@@ -108,5 +108,5 @@ def test_a_program_waits_for_all_of_it(queue: Queue) -> None:
 
 def test_a_batch_that_is_not_there_is_said_so(queue: Queue) -> None:
     for ask in (queue.batch, queue.wait_batch):
-        with pytest.raises(BatchNotFound, match="There is no batch 7"):
+        with pytest.raises(BatchNotFound, match="Batch 7 does not exist"):
             ask(7)

@@ -61,7 +61,7 @@ def test_what_runs_or_is_final_is_left_as_it_is_and_the_reason_said(bench: Bench
     before = bench.in_state(state)
     changes = bench.store.edit_job(before.id, CHANGES[what][0])
     assert changes.done == ()
-    assert str(changes.refused[before.id]).startswith(f"Job {before.id} is {state}: only a job that still waits can be edited")
+    assert str(changes.refused[before.id]).startswith(f"Job {before.id} is {state}: only a queued job can be edited")
     assert bench.get(before) == before
     assert bench.store.journal.list_acts(9) == []
 

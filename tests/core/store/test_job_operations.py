@@ -83,7 +83,7 @@ def test_a_running_job_cannot_be_deleted(bench: Bench) -> None:
     refused = bench.store.delete_jobs([job.id]).refused[job.id]
     assert isinstance(refused, WrongState)
     assert refused.state is State.RUNNING
-    assert str(refused) == f"Job {job.id} is running: cancel it and let it stop before deleting it."
+    assert str(refused) == f"Job {job.id} is running: cancel it and wait until it has stopped, then delete it."
 
 
 def test_of_several_jobs_each_is_done_or_refused_with_its_reason(bench: Bench) -> None:

@@ -280,7 +280,7 @@ def test_a_job_that_was_deleted_since_is_gone(bench: Bench, act: Step) -> None:
     job = bench.in_state(State.SCHEDULED)
     done = act(bench, job).act
     bench.store.delete_jobs([job.id])
-    assert refusal(bench, act_id=done) == f"There is no job {job.id}."
+    assert refusal(bench, act_id=done) == f"Job {job.id} does not exist."
 
 
 def test_a_running_job_that_was_told_to_stop_has_been_told(bench: Bench) -> None:
@@ -326,7 +326,10 @@ def test_a_job_whose_unique_key_is_taken_stays_cancelled_until_it_is_free(bench:
     job = keyed(bench, "nightly")
     act = bench.store.cancel_jobs([job.id]).act
     other = keyed(bench, "nightly")
-    assert refusal(bench) == f"Job {job.id} cannot be queued again: job {other.id} has its unique key 'nightly' now."
+    assert refusal(bench) == (
+        f"Job {job.id} cannot be queued again: job {other.id} now holds its unique key 'nightly';"
+        " cancel that job, or wait until it has finished."
+    )
     bench.store.delete_jobs([other.id])
     assert bench.store.journal.undo(act).done == (job.id,)
     assert bench.get(job) == job
@@ -336,7 +339,7 @@ def test_a_deleted_job_whose_unique_key_is_taken_stays_deleted(bench: Bench) -> 
     job = keyed(bench, "nightly")
     act = bench.store.delete_jobs([job.id]).act
     other = keyed(bench, "nightly")
-    assert "has its unique key" in refusal(bench)
+    assert "now holds its unique key" in refusal(bench)
     bench.store.cancel_jobs([other.id])
     assert bench.store.journal.undo(act).done == (job.id,)
 
@@ -617,7 +620,7 @@ def test_people_undo_their_own_acts_unless_they_name_another(bench: Bench) -> No
     bench.store.cancel_jobs([two.id], by=BEN)
     undoing = bench.store.journal.undo(by="ann", who="ann")
     assert (undoing.done, undoing.act.who, undoing.act.undone_by) == ((one.id,), "ann", "ann")
-    with pytest.raises(NothingToUndo, match="nothing of ann to undo"):
+    with pytest.raises(NothingToUndo, match="Nothing to undo for ann;"):
         bench.store.journal.undo(who="ann")
     assert bench.store.journal.undo(2, by="ann").act.undone_by == "ann"
 
@@ -638,10 +641,10 @@ def test_an_act_that_is_not_there_or_was_undone_is_an_error(bench: Bench) -> Non
     act = bench.store.cancel_jobs([job.id]).act
     with pytest.raises(ActNotFound, match="no act 77"):
         bench.store.journal.undo(77)
-    with pytest.raises(WrongAct, match="is not undone"):
+    with pytest.raises(WrongAct, match="has not been undone, so it cannot be redone"):
         bench.store.journal.redo(act)
     bench.store.journal.undo(act)
-    with pytest.raises(WrongAct, match="was undone before"):
+    with pytest.raises(WrongAct, match="has already been undone"):
         bench.store.journal.undo(act)
 
 
@@ -690,10 +693,10 @@ def test_redo_does_it_again_and_undo_takes_that_back_too(bench: Bench, state: St
     ("state", "act", "since", "reason"),
     [
         (State.PENDING, cancel, start, "was started since"),
-        (State.PENDING, cancel, finish, "is completed: there is nothing left to cancel"),
+        (State.PENDING, cancel, finish, "is completed: it has finished, so it cannot be cancelled"),
         (State.SCHEDULED, retry, cancel, "was changed since"),
         (State.PENDING, raised, raised_more, "was reprioritised again since"),
-        (State.PENDING, raised, start, "is running: only a job that still waits has a priority to change"),
+        (State.PENDING, raised, start, "is running: only the priority of a queued job can be changed"),
         (State.PENDING, delete, finish, "was started since"),
     ],
 )

@@ -66,7 +66,7 @@ def test_another_database_put_in_its_place_is_told_once_and_used_from_then_on(be
     bench.enqueue(*[new()] * 50)
     other = another(tmp_path / "other.db", 7)
     other.rename(bench.path)
-    with pytest.raises(StoreReplaced, match=r"There is another database at .*jobs.db now"):
+    with pytest.raises(StoreReplaced, match=r"The database .*jobs.db was replaced"):
         bench.enqueue()
     assert bench.store.count_jobs(EVERY_JOB) == 7
     (job,) = bench.enqueue()

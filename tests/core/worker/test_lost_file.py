@@ -74,7 +74,7 @@ def test_a_deleted_database_stops_the_claims_and_a_new_one_is_worked_on(
         another(path, handlers, ["quick"] * 2)
         wait_until(lambda: state_in(path, 2) is State.COMPLETED)
         wait_until(lambda: worker.trouble is None)
-        assert any("There is another database at" in each for each in caplog.messages)
+        assert any(f"The database {path} was replaced" in each for each in caplog.messages)
 
 
 def test_a_file_that_comes_back_finds_its_job_running_and_takes_its_ending(tmp_path: Path, handlers: Handlers) -> None:
@@ -161,5 +161,5 @@ def test_what_the_library_raises_is_one_sentence_with_what_to_do(tmp_path: Path,
         queue.renew()
         with pytest.raises(StoreError) as caught:
             queue.enqueue("quick")
-        assert str(caught.value) == f"There is another database at {path} now; what is done from now on is done there."
+        assert str(caught.value) == f"The database {path} was replaced; this operation had no effect, and later ones use the new database."
         assert queue.enqueue("quick").id == 1

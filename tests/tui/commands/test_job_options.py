@@ -68,7 +68,7 @@ def test_on_conflict_the_arguments_are_replaced_or_the_job_is_refused(deck: Comm
     assert (listed["args"]["to"], listed["priority"]) == ("b", 4)
     refused = deck(*words, "refuse")
     assert (refused.exit_code, refused.stdout) == (1, "")
-    assert refused.stderr == "jobdeck: The unique key 'k' is held by job 1, which is pending.\n"
+    assert refused.stderr == "jobdeck: Job 1 (pending) already holds the unique key 'k'; wait for it, or use another key.\n"
 
 
 def test_a_running_holder_keeps_its_arguments_and_the_sentence_says_so(deck: CommandLine) -> None:
@@ -128,7 +128,7 @@ def test_many_children_are_named_by_the_first_and_counted(deck: CommandLine) -> 
 
 def test_a_job_after_one_that_does_not_exist_is_refused(deck: CommandLine) -> None:
     result = deck("run", "--after", 99, "--", "true")
-    assert (result.exit_code, result.stdout, result.stderr) == (1, "", "jobdeck: There is no job 99.\n")
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", "jobdeck: Job 99 does not exist.\n")
 
 
 def test_a_job_that_is_not_started_in_time_expires(deck: CommandLine) -> None:
@@ -283,7 +283,7 @@ def test_a_batch_of_nothing_and_a_batch_that_is_not_there_are_refused(deck: Comm
     assert (result.exit_code, result.stdout) == (1, "")
     assert "no jobs to make a batch of" in result.stderr
     result = deck("batch", 7)
-    assert (result.exit_code, result.stderr) == (1, "jobdeck: There is no batch 7.\n")
+    assert (result.exit_code, result.stderr) == (1, "jobdeck: Batch 7 does not exist; it may have been pruned.\n")
 
 
 # -- limits --------------------------------------------------------------------------------------------

@@ -32,13 +32,13 @@ def test_queues_tell_depth_waits_limits_and_what_becomes_of_them(deck: CommandLi
     assert (mail["counts"]["pending"], mail["counts"]["scheduled"]) == (2, 1)
     assert mail["limits"]["running"] == 2
     assert 0 <= mail["oldest_wait"] < 60
-    assert mail["forecast"] == {"outlook": "stands still", "empty_in": None, "growth": None, "why": "no worker serves it"}
+    assert mail["forecast"] == {"outlook": "stalled", "empty_in": None, "growth": None, "why": "no worker serves it"}
     assert mail["kinds"] == {"shell": {"scheduled": 1, "pending": 2}}
     assert (mail["threads"], mail["workers"], mail["unserved"]) == (0, [], {"shell": 2})
     head, *lines = deck.done("queues").splitlines()
     assert head.split() == ["QUEUE", "READY", "LATER", "WAITING", "OLDEST", "RUNNING", "DONE", "FORECAST", "LIMITS"]
     assert [line.split()[0] for line in lines] == ["img", "mail"]
-    assert "stands still: no worker serves it" in lines[1]
+    assert "stalled: no worker serves it" in lines[1]
     assert "2 at once" in lines[1]
 
 
@@ -63,7 +63,7 @@ def test_there_are_no_queues_without_jobs_and_none_at_all_without_a_database(dec
 def test_stats_tell_scripts_the_oldest_wait_and_the_forecast_of_each_queue(deck: CommandLine) -> None:
     deck.done("run", "--queue", "mail", "--", "true")
     (mail,) = deck.json("stats")[0]["queues"]
-    assert mail["forecast"]["outlook"] == "stands still"
+    assert mail["forecast"]["outlook"] == "stalled"
     assert mail["oldest_wait"] >= 0
 
 
@@ -162,7 +162,7 @@ def test_forecasts_are_told_in_a_few_words() -> None:
 
     assert told(Outlook.DRAINING, empty_in=240.0) == "empty in 4m"
     assert told(Outlook.GROWING, growth=0.2) == "growing 12/min"
-    assert told(Outlook.STILL, why="no worker serves it") == "stands still: no worker serves it"
+    assert told(Outlook.STILL, why="no worker serves it") == "stalled: no worker serves it"
     assert [told(each) for each in (Outlook.EMPTY, Outlook.KEEPS_UP, Outlook.STEADY, Outlook.PAUSED)] == [
         "empty",
         "keeps up",

@@ -26,7 +26,7 @@ def test_why_begins_with_the_answer_and_marks_what_stands_in_the_way(deck: Comma
     assert empty == ""
     assert lines[0].startswith("✓ It is ready")
     assert lines[1].startswith("✗ Queue mail has been paused")
-    assert lines[2] == "    `jobdeck resume mail` lets it go on"
+    assert lines[2] == "    `jobdeck resume mail` resumes it"
     assert lines[3].startswith("✗ No worker is alive")
 
 
@@ -67,7 +67,7 @@ def app_line(path: str, code: str) -> int:
 def test_stack_says_why_there_is_none_and_fails(deck: CommandLine) -> None:
     deck.done("run", "--", "sleep", "60")
     result = deck("stack", 1)
-    assert (result.exit_code, result.stderr) == (1, "jobdeck: Job 1 is pending: only code that runs has a stack.\n")
+    assert (result.exit_code, result.stderr) == (1, "jobdeck: Job 1 is pending: only running jobs have a stack.\n")
     with deck.queue() as queue, Worker(queue, threads=1) as worker:
         eventually(lambda: "It runs a command, process " in deck("stack", 1).stderr)
         assert deck("stack", 1).exit_code == 1
@@ -76,7 +76,7 @@ def test_stack_says_why_there_is_none_and_fails(deck: CommandLine) -> None:
         assert json.loads(result.stdout)["told"].startswith("It runs a command, process ")
         worker.stop(grace=0.4)
     result = deck("stack", 77)
-    assert (result.exit_code, result.stderr) == (1, "jobdeck: There is no job 77.\n")
+    assert (result.exit_code, result.stderr) == (1, "jobdeck: Job 77 does not exist.\n")
 
 
 def test_why_says_when_a_job_starts_and_where_it_runs(deck: CommandLine) -> None:
@@ -96,7 +96,7 @@ def test_why_of_a_job_that_does_not_exist_is_one_sentence(deck: CommandLine) -> 
     assert deck("why", 1).exit_code == 1
     deck.done("run", "--", "true")
     result = deck("why", 7)
-    assert (result.exit_code, result.stderr) == (1, "jobdeck: There is no job 7.\n")
+    assert (result.exit_code, result.stderr) == (1, "jobdeck: Job 7 does not exist.\n")
 
 
 def test_errors_show_alike_failures_together(deck: CommandLine) -> None:

@@ -281,8 +281,8 @@ def test_commands_in_what_to_do_about_it_stand_out_without_backticks(still: Stil
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(job_id)(pilot)
-        told = [line for line in screen(pilot).query_one("#life").told if "lets it go on" in "".join(text for text, _ in line)]
-        assert told == [[("  ", ""), ("jobdeck resume webhook", "accent"), (" lets it go on", "quiet")]]
+        told = [line for line in screen(pilot).query_one("#life").told if " resumes it" in "".join(text for text, _ in line)]
+        assert told == [[("  ", ""), ("jobdeck resume webhook", "accent"), (" resumes it", "quiet")]]
         assert "`" not in text_of(pilot, "life")
 
     play(still.app(), scene)
@@ -369,7 +369,7 @@ def test_keys_are_bright_again_when_the_job_can_be_acted_on(still: Still) -> Non
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(job_id)(pilot)
         await pilot.press("x")
-        await seen(pilot, lambda: any("there is nothing left to cancel" in told for told in toasts(pilot)))
+        await seen(pilot, lambda: any("it has finished, so it cannot be cancelled" in told for told in toasts(pilot)))
         await pilot.press("r")
         await seen(pilot, lambda: bright(pilot) & ACTS == {"edit", "cancel", "priority"})
         still.queue.delete(job_id)
@@ -796,9 +796,9 @@ def test_e_edits_the_arguments_in_place_and_z_takes_it_back(one: Still, key: str
     ("text", "problem", "line"),
     [
         ('{\n  "path": "a"\n  "width": 3\n}', "line 3, column 3: expecting ',' delimiter", 2),
-        ('{\n  "path": "a",\n  "width": "wide"\n}', "width is wrong: input should be a valid integer", 2),
+        ('{\n  "path": "a",\n  "width": "wide"\n}', "width is invalid: input should be a valid integer", 2),
         ('{\n  "path": "a",\n  "formats": [1]\n}', "formats.0 is wrong", 2),
-        ('{"widht": 3, "path": ""}', "widht is not one that this kind takes", 0),
+        ('{"widht": 3, "path": ""}', "widht is unknown to this kind", 0),
         ("{}", "path is missing", None),
         ("[1]", "it has to be a JSON object", None),
         ("[" * 3000, "it is not JSON that can be read", None),
@@ -847,7 +847,7 @@ def test_a_job_that_starts_while_it_is_edited_keeps_the_editor_open_and_says_so(
         await seen(pilot, lambda: not editor(pilot).problem)
         one.claim(1)
         await pilot.press("ctrl+s")
-        await seen(pilot, lambda: "Job 1 is running: only a job that still waits can be edited" in editor(pilot).problem)
+        await seen(pilot, lambda: "Job 1 is running: only a queued job can be edited" in editor(pilot).problem)
         assert editor(pilot).query_one("#edit-text").text == '{"path": "c.jpg"}'
 
     play(one.app(), scene)

@@ -30,7 +30,7 @@ def test_w_says_why_a_job_does_not_run_and_goes_on_checking(few: Still) -> None:
         assert "✗ No worker is alive." in told(pilot)
         few.queue.resume("img")
         few.beat()
-        await seen(pilot, lambda: "nothing stands in its way" in told(pilot))
+        await seen(pilot, lambda: "all conditions are met" in told(pilot))
         assert "Starts now" in told(pilot)
         few.queue.delete(6)
         await seen(pilot, lambda: "is gone" in told(pilot))

@@ -136,7 +136,7 @@ def test_json_is_enqueued_as_it_was_typed_and_enter_begins_a_line(still: Still) 
         ("[1]", "line 1, column 1: the arguments are an object", (1, 1)),
         ('{"url": "u",\n "url": "v"}', "line 2, column 2: url is named twice", (2, 2)),
         ('{"url": "u",\n "event": 3}', "line 2: event is wrong", (2, 2)),
-        ('{"url": "u",\n "event": "e", "more": 1}', "line 2: more is not one that this kind takes", (2, 16)),
+        ('{"url": "u",\n "event": "e", "more": 1}', "line 2: more is unknown to this kind", (2, 16)),
         ('{"url": "u"}', "event is missing", None),
     ],
 )

@@ -29,7 +29,7 @@ _COLOURS = {
     epilog="""\b
 Examples:
   jobdeck queues
-  jobdeck queues --json | jq -r 'select(.forecast.outlook == "stands still") | .queue'
+  jobdeck queues --json | jq -r 'select(.forecast.outlook == "stalled") | .queue'
 """,
 )
 @click.pass_obj

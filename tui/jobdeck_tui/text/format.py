@@ -122,7 +122,7 @@ def limits_text(limits: Limits) -> str:
 
 
 def forecast_text(told: Forecast) -> str:
-    """When a queue will be empty: `empty in 4m`, `growing 12/min`, `stands still: no worker serves it`."""
+    """When a queue will be empty: `empty in 4m`, `growing 12/min`, `stalled: no worker serves it`."""
     from jobdeck import Outlook  # imported late: most commands tell no forecast, and neither does the first paint
 
     match told.outlook:
@@ -131,7 +131,7 @@ def forecast_text(told: Forecast) -> str:
         case Outlook.GROWING if told.growth is not None:
             return f"growing {rough_pace(told.growth)}"
         case Outlook.STILL:
-            return f"stands still: {told.why}"
+            return f"stalled: {told.why}"
         case _:
             return told.outlook.value
 
