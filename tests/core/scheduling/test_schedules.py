@@ -207,7 +207,7 @@ def test_a_deleted_schedule_leaves_its_jobs(queue: Queue, clock: FakeClock) -> N
 def test_a_schedule_that_is_not_there_is_named(queue: Queue) -> None:
     schedules = queue.schedules
     for act in (schedules.get, schedules.edit, schedules.pause, schedules.resume, schedules.run, schedules.delete):
-        with pytest.raises(ScheduleNotFound, match="no schedule 'nosuch'"):
+        with pytest.raises(ScheduleNotFound, match="Schedule 'nosuch' does not exist"):
             act("nosuch")
 
 

@@ -49,7 +49,7 @@ def test_queue_time_attempts_priority_and_tags_are_changed(deck: CommandLine) ->
         (["edit", "1", "--tag", "a", "--no-tags"], 2, "exclude each other"),
         (["edit", "1", "--priority", "10000000"], 2, "must be a whole number"),
         (["edit", "77", "--priority", "1"], 1, "Job 77 does not exist."),
-        (["--app", "tasks.py", "edit", "1", "count=many"], 1, "argument 'count' is wrong"),
+        (["--app", "tasks.py", "edit", "1", "count=many"], 1, "argument 'count' is invalid"),
         (["--app", "tasks.py", "edit", "1", "--args", "[1]"], 1, "takes a JSON object"),
         (["--readonly", "edit", "1", "--priority", "1"], 2, "--readonly"),
     ],

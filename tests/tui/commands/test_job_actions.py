@@ -60,7 +60,7 @@ def test_a_dry_run_says_of_ids_too_what_would_be_refused(deck: CommandLine) -> N
     deck.done("cancel", 1)
     result = deck("cancel", 1, 9, "--dry-run")
     assert (result.exit_code, result.stdout) == (1, "Would cancel 0 jobs.\n")
-    assert "cancelled before" in result.stderr
+    assert "has already been cancelled" in result.stderr
     assert "Job 9 does not exist" in result.stderr
 
 

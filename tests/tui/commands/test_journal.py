@@ -54,7 +54,7 @@ def test_nothing_undone_is_a_failure_with_the_reasons(deck: CommandLine) -> None
     deck.done("undo")
     result = deck("undo")
     assert result.exit_code == 1
-    assert "There is nothing" in result.stderr
+    assert "Nothing to undo" in result.stderr
     assert deck("undo", 9).stderr == "jobdeck: Journal entry 9 does not exist; `jobdeck journal` lists the entries.\n"
     assert deck("redo", 1).exit_code == 1
     assert deck("undo", "x").exit_code == 2

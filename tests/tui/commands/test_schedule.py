@@ -111,7 +111,7 @@ def test_preview_tells_words_and_ticks_and_makes_no_database(deck: CommandLine) 
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
-        (("add", "a", "61 * * * *", "--shell", "true"), 2, "a wrong minute '61': it must be 0 to 59"),
+        (("add", "a", "61 * * * *", "--shell", "true"), 2, "an invalid minute '61': must be 0 to 59"),
         (("add", "a", "@daily", "--shell", "true", "--tz", "Mars"), 2, "timezone must be a name such as UTC"),
         (("add", "a", "0", "3", "*", "*", "*", "tasks.send"), 2, "'0' must have five fields"),
         (("add", "a", "@daily"), 2, "name a KIND"),

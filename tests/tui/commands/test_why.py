@@ -24,7 +24,7 @@ def test_why_begins_with_the_answer_and_marks_what_stands_in_the_way(deck: Comma
     first, empty, *lines = deck.done("why", 1).splitlines()
     assert re.fullmatch(r"Job 1 cannot start: queue mail has been paused for .*s \(and 1 more reason below\)\.", first)
     assert empty == ""
-    assert lines[0].startswith("✓ It is ready")
+    assert lines[0].startswith("✓ It has been ready for")
     assert lines[1].startswith("✗ Queue mail has been paused")
     assert lines[2] == "    `jobdeck resume mail` resumes it"
     assert lines[3].startswith("✗ No worker is alive")
@@ -83,7 +83,7 @@ def test_why_says_when_a_job_starts_and_where_it_runs(deck: CommandLine) -> None
     deck.done("run", "--shell", "while [ ! -e go ]; do sleep 0.02; done")
     with deck.queue() as queue, Worker(queue, threads=1):
         eventually(lambda: queue.get(1).state == "running")
-        assert "Job 1 runs: attempt 1 of" in deck.done("why", 1)
+        assert "Job 1 is running: attempt 1 of" in deck.done("why", 1)
         deck.done("run", "--", "true")
         eventually(lambda: "the only thread is busy" in deck.done("why", 2) or "No job is ahead" in deck.done("why", 2))
         assert deck.json("why", 2)[0]["ahead"] == 0

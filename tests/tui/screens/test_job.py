@@ -797,7 +797,7 @@ def test_e_edits_the_arguments_in_place_and_z_takes_it_back(one: Still, key: str
     [
         ('{\n  "path": "a"\n  "width": 3\n}', "line 3, column 3: expecting ',' delimiter", 2),
         ('{\n  "path": "a",\n  "width": "wide"\n}', "width is invalid: input should be a valid integer", 2),
-        ('{\n  "path": "a",\n  "formats": [1]\n}', "formats.0 is wrong", 2),
+        ('{\n  "path": "a",\n  "formats": [1]\n}', "formats.0 is invalid", 2),
         ('{"widht": 3, "path": ""}', "widht is unknown to this kind", 0),
         ("{}", "path is missing", None),
         ("[1]", "it has to be a JSON object", None),
