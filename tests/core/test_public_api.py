@@ -67,7 +67,7 @@ def test_an_invalid_setting_is_named_with_the_reason(name: str, value: str, reas
 
 def test_an_unreadable_settings_file_is_named(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"JOBDECK_APP=caf\xe9\n")
-    with pytest.raises(InvalidSetting, match=r"\.env='.*/\.env' cannot be used: it is not UTF-8 text"):
+    with pytest.raises(InvalidSetting, match=r"Invalid setting \.env='.*/\.env': the file is not UTF-8 text"):
         Settings.load({}, folder=tmp_path)
 
 
@@ -119,7 +119,7 @@ def check(kinds: Registry, args: dict[str, Any], limit: int = 10_000) -> dict[st
         ({"to": "a"}, "order_id", "is missing"),
         ({"to": "a", "order_id": "x"}, "order_id", "valid integer"),
         ({"to": 5, "order_id": 1}, "to", "valid string"),
-        ({"to": "a", "order_id": 1, "cc": "b"}, "cc", "not one that this kind takes"),
+        ({"to": "a", "order_id": 1, "cc": "b"}, "cc", "is unknown to this kind"),
         ({"to": "a", "order_id": 1, "language": "fr"}, "language", "'en' or 'de'"),
         ({"to": "a", "order_id": 1, "lines": ["x", 4]}, "lines.1", "valid string"),
     ],
@@ -208,7 +208,7 @@ def test_a_generator_is_refused_as_a_handler_because_it_would_never_run(kinds: R
 @pytest.mark.parametrize(
     ("policy", "problem"),
     [
-        ({"backoff": (5, 1)}, "backoff must begin"),
+        ({"backoff": (5, 1)}, "backoff must have a first step"),
         ({"backoff": 7}, "backoff must be two numbers of seconds"),
         ({"retry_on": (ValueError("x"),)}, "retry_on must be exception types"),
         ({"give_up_on": int}, "give_up_on must be exception types"),
@@ -234,8 +234,8 @@ def test_a_kind_is_named_by_its_module_and_function(kinds: Registry) -> None:
         (None, "no_such_app", "no module 'no_such_app'"),
         ("import not_installed_at_all", "app_a", "'not_installed_at_all', which is not installed"),
         ("1 / 0", "app_b", "ZeroDivisionError"),
-        (None, "missing.py", "no such file"),
-        ("import sys; sys.exit(3)", "app_c", r"its import ended the program \(SystemExit: 3\)"),
+        (None, "missing.py", "the file does not exist"),
+        ("import sys; sys.exit(3)", "app_c", r"importing it exits the program \(SystemExit: 3\)"),
     ],
 )
 def test_an_app_that_cannot_be_loaded_reports_why(
@@ -290,7 +290,7 @@ def test_an_option_out_of_range_is_refused_by_name(queue: Queue, options: dict[s
 def test_one_id_returns_the_job_or_raises_and_several_report_refusals(queue: Queue) -> None:
     made = queue.enqueue("mail", ARGS)
     assert queue.cancel(made.id).state is State.CANCELLED
-    with pytest.raises(WrongState, match="it was cancelled before"):
+    with pytest.raises(WrongState, match="it has already been cancelled"):
         queue.cancel(made.id)
     with pytest.raises(JobNotFound):
         queue.retry(999)

@@ -9,12 +9,12 @@ from typing import Any
 from textual.app import SystemCommand
 from textual.screen import Screen
 
-from .appearance import Appearance, ascii_of, scheme_of
-from .remembered import Remembered, config_folder
+from .app_base import CockpitBase, ascii_of, scheme_of
+from .preferences import Remembered, config_folder
 from .screens.guide import GuideScreen
 
 
-class GuideApp(Appearance):
+class GuideApp(CockpitBase):
     """Shows the guide until it is closed."""
 
     CSS_PATH = "deck.tcss"

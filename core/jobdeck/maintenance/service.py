@@ -45,7 +45,7 @@ class Care:
         Args:
             older_than: the minimum age in seconds, counted from when a job became final.
             keep: the maximum number of jobs to keep in each state, newest first. If neither is given, the settings apply:
-                JOBDECK_RETENTION, JOBDECK_RETENTION_FAILED, JOBDECK_KEEP.
+                JOBDECK_RETENTION, JOBDECK_RETENTION_FAILED, JOBDECK_RETENTION_COUNT.
             states: the final states to prune.
             dry_run: count the jobs without deleting them.
             progress: called after each step with the number of deleted jobs and the total.
@@ -148,6 +148,10 @@ def prune_steps(store: Store, rules: Iterable[Rule]) -> Iterator[tuple[State, in
 def rules_of(settings: Settings, states: Iterable[State] = FINAL_STATES) -> tuple[Rule, ...]:
     """Return the pruning rules of the settings; 0 in a setting means no limit."""
     return tuple(
-        Rule(state, (settings.retention_failed if state is State.FAILED else settings.retention) or None, settings.keep or None)
+        Rule(
+            state,
+            (settings.retention_failed if state is State.FAILED else settings.retention) or None,
+            settings.retention_count or None,
+        )
         for state in states
     )

@@ -329,7 +329,7 @@ def test_an_unreadable_reply_is_explained_in_words(answer: str) -> None:
 
 def test_a_job_that_does_not_run_has_no_stack(queue: Queue) -> None:
     made = queue.enqueue("shell", {"command": ["true"]})
-    with pytest.raises(NotRunning, match=r"Job 1 is pending: only code that runs has a stack\."):
+    with pytest.raises(NotRunning, match=r"Job 1 is pending: only running jobs have a stack\."):
         queue.stack(made.id)
 
 

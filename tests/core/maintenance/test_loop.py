@@ -33,7 +33,7 @@ def test_failed_jobs_are_kept_longer_by_default() -> None:
 
 
 def test_zero_in_the_settings_means_no_limit() -> None:
-    rules = rules_of(Settings(retention=0.0, retention_failed=0.0, keep=0))
+    rules = rules_of(Settings(retention=0.0, retention_failed=0.0, retention_count=0))
     assert rules == (Rule(State.COMPLETED), Rule(State.FAILED), Rule(State.CANCELLED))
 
 
@@ -60,7 +60,7 @@ def test_a_worker_prunes_each_state_by_its_age_once_a_minute(bench: Bench) -> No
 def test_a_worker_prunes_by_count(bench: Bench) -> None:
     final(bench, 5, State.COMPLETED)
     final(bench, 2, State.FAILED)
-    upkeep = Upkeep(bench.store, Settings(keep=3), bench.clock)
+    upkeep = Upkeep(bench.store, Settings(retention_count=3), bench.clock)
     assert upkeep.prune() == 2
     assert bench.counts() == {State.COMPLETED: 3, State.FAILED: 2}
 
@@ -70,7 +70,7 @@ def test_a_long_history_is_pruned_in_rounds_that_leave_time_for_leases(bench: Be
     for job in bench.claim(1200):
         bench.complete(job)
     clock = bench.clock
-    upkeep = Upkeep(bench.store, Settings(keep=0, retention=1.0), clock)
+    upkeep = Upkeep(bench.store, Settings(retention_count=0, retention=1.0), clock)
     clock.advance(PRUNE_EVERY)
     prune = bench.store.care.prune_jobs
 

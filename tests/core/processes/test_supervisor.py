@@ -351,8 +351,8 @@ def test_an_app_that_a_child_cannot_import_is_reported_in_one_sentence(
     with pytest.raises(ChildNotStarted) as refused:
         Worker(queue, threads=1, processes=2).start()
     assert str(refused.value) == (
-        f"A child process could not start: The app '{TASKS}' could not be loaded:"
-        " its import raised RuntimeError: the deploy is half done."
+        f"A child process could not start: The app '{TASKS}' could not be imported:"
+        " importing it raised RuntimeError: the deploy is half done."
     )
     made = queue.enqueue("iso.who", max_attempts=1)
     with Worker(queue, threads=1):
@@ -390,7 +390,9 @@ def test_a_handler_of_the_program_itself_cannot_be_found_in_a_child(queue: Queue
     more = Registry(map(kinds.get, kinds.kinds))
     more.add(Entry("mine", mine))
     with Queue(queue.where, settings=queue.settings, registry=more) as other:
-        with pytest.raises(KindNotInChild, match="do not know kind 'mine': a handler has to be in a module"):
+        with pytest.raises(
+            KindNotInChild, match="do not know kind 'mine': move the handler from the main program into a module"
+        ):
             Worker(other, threads=1, processes=1).start()
         more.add(Entry("mine", mine, isolate=True))
         made = other.enqueue("mine")

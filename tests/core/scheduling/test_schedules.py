@@ -207,7 +207,7 @@ def test_deleting_a_schedule_keeps_its_jobs(queue: Queue, clock: FakeClock) -> N
 def test_an_unknown_schedule_is_refused_by_name(queue: Queue) -> None:
     schedules = queue.schedules
     for act in (schedules.get, schedules.edit, schedules.pause, schedules.resume, schedules.run, schedules.delete):
-        with pytest.raises(ScheduleNotFound, match="no schedule 'nosuch'"):
+        with pytest.raises(ScheduleNotFound, match="Schedule 'nosuch' does not exist"):
             act("nosuch")
 
 

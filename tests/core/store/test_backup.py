@@ -1,4 +1,4 @@
-"""A backup is whole or absent, of one moment, and disturbs nobody."""
+"""A backup is complete or absent, consistent, and does not disturb other processes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def refusal(bench: Bench, path: Path, **options: bool) -> str:
     return caught.value.problem
 
 
-def test_a_backup_is_a_queue_of_its_own(bench: Bench) -> None:
+def test_a_backup_is_an_independent_queue(bench: Bench) -> None:
     states = [State.COMPLETED, State.FAILED, State.RUNNING, State.PENDING]
     jobs = [bench.in_state(state) for state in states]
     made = bench.store.care.backup(target(bench))
@@ -46,7 +46,7 @@ def test_a_backup_is_a_queue_of_its_own(bench: Bench) -> None:
     store.close()
 
 
-def test_jobs_enqueued_meanwhile_are_either_in_it_whole_or_not_at_all(bench: Bench) -> None:
+def test_jobs_enqueued_during_a_backup_are_copied_completely_or_not_at_all(bench: Bench) -> None:
     bench.enqueue(*[new(args_json='{"text": "' + "x" * 2000 + '"}')] * 8000)
     ended = threading.Event()
     enqueued: list[int] = []
@@ -65,7 +65,7 @@ def test_jobs_enqueued_meanwhile_are_either_in_it_whole_or_not_at_all(bench: Ben
         def progress(done: int, total: int) -> None:
             told.append((done, total))
             seen = len(enqueued)
-            wait_until(lambda: len(enqueued) > seen)  # others write between any two steps
+            wait_until(lambda: len(enqueued) > seen)  # other threads write between any two steps
 
         made = bench.store.care.backup(target(bench), progress=progress)
         after = len(enqueued)
@@ -85,7 +85,7 @@ def test_jobs_enqueued_meanwhile_are_either_in_it_whole_or_not_at_all(bench: Ben
     copy.close()
 
 
-def test_a_file_of_the_name_is_replaced_only_when_told(bench: Bench) -> None:
+def test_an_existing_file_is_replaced_only_with_force(bench: Bench) -> None:
     bench.enqueue()
     path = target(bench)
     path.write_text("precious")
@@ -95,7 +95,7 @@ def test_a_file_of_the_name_is_replaced_only_when_told(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("ending", ["", "-wal", "-shm"])
-def test_the_queue_never_overwrites_itself(bench: Bench, ending: str) -> None:
+def test_a_backup_never_overwrites_the_queue_itself(bench: Bench, ending: str) -> None:
     bench.enqueue()
     own = bench.path.with_name(bench.path.name + ending)
     link = bench.path.with_name("link.db")
@@ -114,7 +114,7 @@ def test_a_database_in_use_is_not_replaced(bench: Bench) -> None:
     assert bench.store.care.backup(target(bench), force=True).jobs == 1
 
 
-def test_a_place_that_cannot_take_it_is_named(bench: Bench) -> None:
+def test_an_unusable_target_is_named(bench: Bench) -> None:
     assert refusal(bench, bench.path.parent / "no" / "copy.db") == f"there is no folder {bench.path.parent / 'no'}"
     (bench.path.parent / "folder").mkdir()
     assert "it is a folder" in refusal(bench, bench.path.parent / "folder")
@@ -131,8 +131,8 @@ def test_an_interrupted_backup_leaves_nothing_behind(bench: Bench) -> None:
     assert not list(target(bench).parent.iterdir())
 
 
-def test_a_disk_that_fills_up_leaves_nothing_behind(tmp_path: Path) -> None:
-    """A limit on the size of files stands for the disk."""
+def test_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Simulate a full disk with a limit on the size of files."""
     path, copy = tmp_path / "jobs.db", tmp_path / "backups" / "copy.db"
     copy.parent.mkdir()
     with Queue(path, settings=Settings(synchronous="OFF")) as queue:
@@ -154,7 +154,7 @@ with Queue({str(path)!r}) as queue:
     assert not list(copy.parent.iterdir())
 
 
-def test_a_damaged_queue_gives_no_backup(tmp_path: Path) -> None:
+def test_a_damaged_queue_is_not_backed_up(tmp_path: Path) -> None:
     path = tmp_path / "jobs.db"
     with Queue(path, settings=Settings(synchronous="OFF")) as queue:
         queue.enqueue_many([queue.draft("shell", {"command": ["x" * 1000]}) for _ in range(500)])

@@ -1,4 +1,4 @@
-"""Batches: many jobs in one commit, with one outcome to wait for."""
+"""Batches: jobs that are enqueued in one commit and waited for as a whole."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jobdeck import BatchNotFound, JobNotFound, NotUnique, OnConflict, Queue, St
 from jobdeck.model.retention import Rule
 
 
-def test_its_jobs_are_enqueued_in_one_commit_and_know_their_batch(bench: Bench) -> None:
+def test_the_jobs_of_a_batch_are_enqueued_in_one_commit(bench: Bench) -> None:
     batch = bench.store.enqueue_batch("nightly", [new(), new(scheduled_at=bench.clock.now() + 5), new(kind="demo.other")])
     assert (batch.name, batch.total, batch.created_at) == ("nightly", 3, bench.clock.now())
     assert batch.counts == {State.PENDING: 2, State.SCHEDULED: 1}
@@ -21,7 +21,7 @@ def test_its_jobs_are_enqueued_in_one_commit_and_know_their_batch(bench: Bench) 
     bench.check_counters()
 
 
-def test_it_is_finished_with_its_last_job_and_succeeds_if_all_completed(bench: Bench) -> None:
+def test_a_batch_finishes_with_its_last_job_and_succeeds_if_all_completed(bench: Bench) -> None:
     batch = bench.store.enqueue_batch("", [new(), new()]).id
     told = []
     for job in bench.claim(2):
@@ -33,7 +33,7 @@ def test_it_is_finished_with_its_last_job_and_succeeds_if_all_completed(bench: B
 
 
 @pytest.mark.parametrize("how", [State.FAILED, State.CANCELLED])
-def test_it_does_not_succeed_if_one_of_them_did_not(bench: Bench, how: State) -> None:
+def test_a_batch_does_not_succeed_if_one_job_did_not_complete(bench: Bench, how: State) -> None:
     batch = bench.store.enqueue_batch("", [new(), new()]).id
     first, second = bench.claim(2)
     bench.complete(first)
@@ -49,7 +49,7 @@ def test_an_empty_batch_is_finished(bench: Bench) -> None:
     assert bench.store.get_batch(batch.id) == batch
 
 
-def test_all_of_it_is_enqueued_or_nothing(bench: Bench) -> None:
+def test_a_batch_is_enqueued_completely_or_not_at_all(bench: Bench) -> None:
     bench.enqueue(new(unique_key="k"))
     for bad, refusal in ((new(after=(99,)), JobNotFound), (new(unique_key="k", on_conflict=OnConflict.REFUSE), NotUnique)):
         with pytest.raises(refusal):
@@ -59,7 +59,7 @@ def test_all_of_it_is_enqueued_or_nothing(bench: Bench) -> None:
     bench.check_counters()
 
 
-def test_a_job_that_held_a_key_before_is_none_of_the_batch(bench: Bench) -> None:
+def test_an_existing_job_with_the_unique_key_does_not_join_the_batch(bench: Bench) -> None:
     bench.enqueue(new(unique_key="k"))
     batch = bench.store.enqueue_batch("", [new(unique_key="k"), new()])
     assert (batch.total, batch.counts) == (1, {State.PENDING: 1})
@@ -71,7 +71,7 @@ def test_two_batches_do_not_mix(bench: Bench) -> None:
     assert [batch and batch.total for batch in map(bench.store.get_batch, (first.id, second.id, 99))] == [1, 2, None]
 
 
-def test_it_goes_with_the_last_of_its_jobs(bench: Bench) -> None:
+def test_a_batch_is_deleted_with_its_last_job(bench: Bench) -> None:
     batch = bench.store.enqueue_batch("", [new(), new()]).id
     first, second = bench.claim(2)
     bench.complete(first)
@@ -97,7 +97,7 @@ def queue(tmp_path: Path) -> Iterator[Queue]:
         yield opened
 
 
-def test_a_program_waits_for_all_of_it(queue: Queue) -> None:
+def test_waiting_for_a_batch_waits_for_all_its_jobs(queue: Queue) -> None:
     batch = queue.enqueue_batch((queue.draft("work", {"fail": n == 3}) for n in range(5)), name="five")
     assert queue.wait_batch(batch.id, timeout=0) == batch
     with Worker(queue, threads=2):
@@ -106,7 +106,7 @@ def test_a_program_waits_for_all_of_it(queue: Queue) -> None:
     assert queue.batch(batch.id) == done
 
 
-def test_a_batch_that_is_not_there_is_said_so(queue: Queue) -> None:
+def test_a_missing_batch_is_reported(queue: Queue) -> None:
     for ask in (queue.batch, queue.wait_batch):
-        with pytest.raises(BatchNotFound, match="There is no batch 7"):
+        with pytest.raises(BatchNotFound, match="Batch 7 does not exist"):
             ask(7)

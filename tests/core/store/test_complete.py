@@ -1,4 +1,4 @@
-"""How attempts end, and that only the holder of the lease can end them: P3, P5, P8."""
+"""The results of attempts, which only the holder of the lease can record: P3, P5, P8."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_completed_job_keeps_its_result(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("n", [1, 8])
-def test_an_ended_job_tells_the_time_that_its_code_took_without_what_it_waited_once_claimed(bench: Bench, n: int) -> None:
+def test_the_run_time_of_a_job_excludes_its_wait_after_the_claim(bench: Bench, n: int) -> None:
     bench.enqueue(*[new() for _ in range(2 * n)])
     claimed = bench.claim(2 * n)
     began = bench.clock.now() + 1.0
@@ -47,7 +47,7 @@ def test_an_ended_job_tells_the_time_that_its_code_took_without_what_it_waited_o
         assert (attempt.started_at, attempt.finished_at) == pytest.approx((began, ended))
 
 
-def test_a_failed_attempt_is_due_again_when_its_ending_says(bench: Bench) -> None:
+def test_a_failed_attempt_is_due_again_at_the_time_in_its_result(bench: Bench) -> None:
     job = bench.running()
     bench.fail(job, retry_in=60, error="OSError", message="no\nroute")
     again = bench.get(job)
@@ -65,7 +65,7 @@ def test_a_failed_attempt_without_a_retry_fails_the_job(bench: Bench) -> None:
     assert (failed.state, failed.finished_at) == (State.FAILED, bench.clock.now())
 
 
-def test_a_job_out_of_attempts_fails_whatever_its_ending_says(bench: Bench) -> None:
+def test_a_job_out_of_attempts_fails_whatever_its_result_requests(bench: Bench) -> None:
     job = bench.running(max_attempts=1)
     bench.fail(job, retry_in=60)
     assert bench.get(job).state is State.FAILED
@@ -96,7 +96,7 @@ def test_a_released_job_gets_its_attempt_back_and_is_ready(bench: Bench) -> None
         ("stop", Outcome.CANCELLED),
     ],
 )
-def test_every_ending_is_recorded_as_an_attempt(bench: Bench, ending: str, outcome: Outcome) -> None:
+def test_every_result_is_recorded_as_an_attempt(bench: Bench, ending: str, outcome: Outcome) -> None:
     job = bench.running()
     assert [attempt.outcome for attempt in bench.store.list_attempts(job.id)] == [None]
     bench.clock.advance(1)
@@ -136,7 +136,7 @@ def test_a_job_that_has_not_failed_has_no_reason(bench: Bench, ending: str) -> N
     assert bench.get(job).reason is None
 
 
-def test_a_job_asked_to_stop_was_cancelled_for_no_reason_of_the_queues(bench: Bench) -> None:
+def test_a_cancelled_running_job_has_no_reason(bench: Bench) -> None:
     job = bench.running(max_attempts=1)
     bench.store.cancel_jobs([job.id])
     bench.fail(job)
@@ -144,7 +144,7 @@ def test_a_job_asked_to_stop_was_cancelled_for_no_reason_of_the_queues(bench: Be
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_no_ending_changes_a_job_whose_lease_was_lost(bench: Bench, ending: str) -> None:
+def test_no_result_changes_a_job_whose_lease_was_lost(bench: Bench, ending: str) -> None:
     stale = bench.running()
     bench.clock.advance(31)
     bench.store.rescue_jobs()
@@ -174,7 +174,7 @@ def test_a_late_result_is_recorded_once_with_the_attempt_it_belongs_to(bench: Be
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_an_ending_handed_in_twice_counts_once(bench: Bench, ending: str) -> None:
+def test_a_result_submitted_twice_counts_once(bench: Bench, ending: str) -> None:
     job = bench.running()
     assert ENDINGS[ending](bench, job) == []
     after = bench.get(job)
@@ -184,7 +184,7 @@ def test_an_ending_handed_in_twice_counts_once(bench: Bench, ending: str) -> Non
     bench.check_counters()
 
 
-def test_of_a_batch_only_the_lost_ones_are_named(bench: Bench) -> None:
+def test_only_the_lost_leases_of_several_results_are_named(bench: Bench) -> None:
     from jobdeck.model.attempt_result import Completion
 
     bench.enqueue(new(), new(), new())
@@ -196,7 +196,7 @@ def test_of_a_batch_only_the_lost_ones_are_named(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("ending", ["fail", "retry later", "snooze", "release", "stop"])
-def test_a_job_asked_to_stop_is_cancelled_however_its_attempt_ends_undone(bench: Bench, ending: str) -> None:
+def test_a_job_asked_to_stop_is_cancelled_unless_its_attempt_completes(bench: Bench, ending: str) -> None:
     job = bench.running()
     bench.store.cancel_jobs([job.id])
     assert bench.get(job).cancelling
@@ -209,14 +209,14 @@ def test_a_job_asked_to_stop_is_cancelled_however_its_attempt_ends_undone(bench:
     bench.check_counters()
 
 
-def test_a_job_asked_to_stop_that_got_done_first_is_completed(bench: Bench) -> None:
+def test_a_job_that_completes_after_a_stop_request_is_completed(bench: Bench) -> None:
     job = bench.running()
     bench.store.cancel_jobs([job.id])
     bench.complete(job)
     assert bench.get(job).state is State.COMPLETED
 
 
-def test_progress_is_stored_for_the_holder_of_the_lease_only(bench: Bench) -> None:
+def test_only_the_holder_of_the_lease_can_report_progress(bench: Bench) -> None:
     job = bench.running()
     assert job.lease is not None
     assert bench.store.report_progress(job.id, job.lease, 0.25)
@@ -226,7 +226,7 @@ def test_progress_is_stored_for_the_holder_of_the_lease_only(bench: Bench) -> No
     assert not bench.store.report_progress(job.id, job.lease, 1.0)
 
 
-def test_progress_begins_anew_with_each_attempt(bench: Bench) -> None:
+def test_progress_is_reset_with_each_attempt(bench: Bench) -> None:
     job = bench.running()
     assert job.lease is not None
     bench.store.report_progress(job.id, job.lease, 0.9)
@@ -234,7 +234,7 @@ def test_progress_begins_anew_with_each_attempt(bench: Bench) -> None:
     assert [again.progress for again in bench.claim()] == [None]
 
 
-def test_a_crash_of_the_process_that_ran_it_is_counted_and_is_the_reason_when_no_attempt_is_left(bench: Bench) -> None:
+def test_a_crash_of_its_process_is_counted_and_is_the_reason_if_no_attempts_remain(bench: Bench) -> None:
     job = bench.running(max_attempts=2)
 
     def crash(job: Job) -> Job:
@@ -251,7 +251,7 @@ def test_a_crash_of_the_process_that_ran_it_is_counted_and_is_the_reason_when_no
     bench.check_counters()
 
 
-def test_a_crash_that_is_told_too_late_is_not_counted(bench: Bench) -> None:
+def test_a_crash_that_is_reported_too_late_is_not_counted(bench: Bench) -> None:
     job = bench.running()
     bench.complete(job)
     now = bench.clock.now()

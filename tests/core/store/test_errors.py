@@ -1,4 +1,4 @@
-"""Failures in groups: what fails alike stands together."""
+"""Groups of similar failures."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_failures_are_grouped_by_kind_error_and_place(bench: Bench) -> None:
     ]
 
 
-def test_every_attempt_of_a_job_counts_and_the_job_is_named_once(bench: Bench) -> None:
+def test_every_failed_attempt_counts_and_its_job_is_listed_once(bench: Bench) -> None:
     (job,) = bench.enqueue()
     for _ in range(2):
         bench.fail(bench.claim()[0], retry_in=0)
@@ -56,7 +56,7 @@ def test_every_attempt_of_a_job_counts_and_the_job_is_named_once(bench: Bench) -
     assert (group.count, group.job_ids, group.place) == (2, (job.id,), "")
 
 
-def test_a_crash_and_a_time_out_are_failures_too(bench: Bench) -> None:
+def test_crashes_and_timeouts_are_failures(bench: Bench) -> None:
     fail(bench, "slow", "TimedOut", None, outcome=Outcome.TIMED_OUT)
     bench.running(kind="poison")
     bench.clock.advance(31)
@@ -67,7 +67,7 @@ def test_a_crash_and_a_time_out_are_failures_too(bench: Bench) -> None:
     }
 
 
-def test_what_went_well_or_was_given_back_is_no_error(bench: Bench) -> None:
+def test_completed_and_released_attempts_are_not_errors(bench: Bench) -> None:
     bench.complete(bench.running())
     bench.stop(bench.running())
     bench.snooze(bench.running())
@@ -109,7 +109,7 @@ def test_the_place_is_the_last_frame(traceback: str | None, place: str) -> None:
     assert place_of(traceback) == place
 
 
-def test_a_group_says_when_each_of_its_failures_was(bench: Bench) -> None:
+def test_a_group_lists_the_times_of_its_failures(bench: Bench) -> None:
     begun = bench.clock.now()
     for _ in range(3):
         fail(bench, "mail", "Gone", trace(88))
@@ -135,7 +135,7 @@ def test_a_filter_finds_the_jobs_of_a_group_by_their_newest_failure(bench: Bench
     assert list(bench.store.list_ids(parse(f"state:failed -{here}"))) == [gone + 2]
 
 
-def test_a_job_that_has_completed_since_has_no_error_to_be_found_by(bench: Bench) -> None:
+def test_a_job_that_has_completed_since_is_not_found_by_its_error(bench: Bench) -> None:
     (job,) = bench.enqueue()
     bench.fail(bench.claim()[0], retry_in=0)
     bench.clock.advance(1)

@@ -1,4 +1,4 @@
-"""What people do to jobs, and what is refused: P6, P8."""
+"""Operations on jobs, and which are refused: P6, P8."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_a_queued_job_is_cancelled_at_once_and_never_starts(bench: Bench, state:
     assert bench.claim(kinds=(job.kind,)) == []
 
 
-def test_a_running_job_is_asked_to_stop_and_runs_until_it_has(bench: Bench) -> None:
+def test_a_running_job_is_asked_to_stop_and_runs_until_it_stops(bench: Bench) -> None:
     job = bench.running()
     assert bench.store.cancel_jobs([job.id]).done == (job.id,)
     assert (bench.get(job).state, bench.get(job).cancelling) == (State.RUNNING, True)
@@ -29,7 +29,7 @@ def test_a_running_job_is_asked_to_stop_and_runs_until_it_has(bench: Bench) -> N
 
 
 @pytest.mark.parametrize("state", sorted(FINAL))
-def test_a_final_job_can_be_retried_and_has_an_attempt_for_it(bench: Bench, state: State) -> None:
+def test_a_final_job_can_be_retried_with_an_extra_attempt(bench: Bench, state: State) -> None:
     job = bench.in_state(state)
     assert bench.store.retry_jobs([job.id]).done == (job.id,)
     again = bench.get(job)
@@ -83,10 +83,10 @@ def test_a_running_job_cannot_be_deleted(bench: Bench) -> None:
     refused = bench.store.delete_jobs([job.id]).refused[job.id]
     assert isinstance(refused, WrongState)
     assert refused.state is State.RUNNING
-    assert str(refused) == f"Job {job.id} is running: cancel it and let it stop before deleting it."
+    assert str(refused) == f"Job {job.id} is running: cancel it and wait until it has stopped, then delete it."
 
 
-def test_of_several_jobs_each_is_done_or_refused_with_its_reason(bench: Bench) -> None:
+def test_each_of_several_jobs_is_done_or_refused_with_a_reason(bench: Bench) -> None:
     (pending,) = bench.enqueue()
     done = bench.in_state(State.COMPLETED)
     changes = bench.store.cancel_jobs([pending.id, done.id, 999, pending.id])
@@ -97,6 +97,6 @@ def test_of_several_jobs_each_is_done_or_refused_with_its_reason(bench: Bench) -
 
 
 @pytest.mark.parametrize("strange", [0, -1, 2**63, 2**80])
-def test_ids_that_no_job_can_have_are_not_found(bench: Bench, strange: int) -> None:
+def test_ids_out_of_range_are_not_found(bench: Bench, strange: int) -> None:
     assert bench.store.get_job(strange) is None
     assert isinstance(bench.store.cancel_jobs([strange]).refused[strange], JobNotFound)

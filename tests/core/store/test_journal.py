@@ -1,4 +1,4 @@
-"""What people did can be taken back, as long as nothing has happened since."""
+"""Operations can be undone as long as nothing has changed since."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TABLES = ("jobs", "attempts", "logs", "counts", "queues", "waits", "after")
 
 
 def everything(bench: Bench) -> dict[str, list[tuple[Any, ...]]]:
-    """All rows but those of the journal; a counter of nothing is no counter."""
+    """Return all rows except those of the journal and counters that are zero."""
     rows = {table: bench.rows(f"SELECT * FROM jobdeck_{table} ORDER BY 1, 2, 3") for table in TABLES[:4]}
     rows |= {table: bench.rows(f"SELECT * FROM jobdeck_{table} ORDER BY 1, 2") for table in ("waits", "after")}
     rows["counts"] = [row for row in rows["counts"] if row[-1]]
@@ -34,7 +34,7 @@ def everything(bench: Bench) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def refusal(bench: Bench, **how: Any) -> str:
-    """Undo the newest act, which must be refused and change nothing; the reason."""
+    """Undo the newest operation, which must be refused and change nothing; return the reason."""
     before = everything(bench)
     undoing = bench.store.journal.undo(**how)
     assert undoing.done == ()
@@ -44,22 +44,22 @@ def refusal(bench: Bench, **how: Any) -> str:
 
 
 def waiting(bench: Bench, *parents: Job, policy: IfParentFails = IfParentFails.CANCEL) -> Job:
-    """A job that waits for these."""
+    """Enqueue a job that waits for these."""
     return bench.enqueue(new(after=tuple(parent.id for parent in parents), if_parent_fails=policy))[0]
 
 
 def keyed(bench: Bench, key: str, keeps: int = 0) -> Job:
-    """A job with a unique key, which it keeps in these final states."""
+    """Enqueue a job with a unique key that it holds in these final states."""
     (job,) = bench.enqueue()
     bench.change("UPDATE jobdeck_jobs SET unique_key = ?, unique_final = ? WHERE id = ?", key, keeps, job.id)
     return bench.get(job)
 
 
-# -- what comes back ------------------------------------------------------------------------------------------------------
+# -- what is restored -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("state", sorted(QUEUED - {State.WAITING}))
-def test_a_cancelled_job_comes_back_to_its_place_with_its_due_time(bench: Bench, state: State) -> None:
+def test_undoing_a_cancel_restores_the_place_and_due_time(bench: Bench, state: State) -> None:
     before = bench.in_state(state)
     bench.store.cancel_jobs([before.id])
     bench.clock.advance(60)
@@ -69,7 +69,7 @@ def test_a_cancelled_job_comes_back_to_its_place_with_its_due_time(bench: Bench,
     bench.check_counters()
 
 
-def test_a_job_that_came_due_while_it_was_cancelled_runs_soon_after_the_undo(bench: Bench) -> None:
+def test_a_job_that_became_due_while_cancelled_runs_soon_after_the_undo(bench: Bench) -> None:
     job = bench.in_state(State.SCHEDULED)
     bench.store.cancel_jobs([job.id])
     bench.clock.advance(7200)
@@ -79,7 +79,7 @@ def test_a_job_that_came_due_while_it_was_cancelled_runs_soon_after_the_undo(ben
 
 
 @pytest.mark.parametrize("state", [*sorted(FINAL), State.SCHEDULED, State.RETRYING])
-def test_a_retried_job_gets_back_how_it_had_ended(bench: Bench, state: State) -> None:
+def test_undoing_a_retry_restores_the_earlier_result(bench: Bench, state: State) -> None:
     before = bench.in_state(state)
     bench.change("UPDATE jobdeck_jobs SET expires_at = ?, progress = 0.5 WHERE id = ?", bench.clock.now() - 1, before.id)
     if state is State.COMPLETED:
@@ -97,7 +97,7 @@ def test_a_retried_job_gets_back_how_it_had_ended(bench: Bench, state: State) ->
 
 
 @pytest.mark.parametrize("relative", [True, False])
-def test_each_job_gets_back_its_own_priority(bench: Bench, relative: bool) -> None:
+def test_undoing_a_reprioritize_restores_each_jobs_priority(bench: Bench, relative: bool) -> None:
     jobs = bench.enqueue(new(priority=1), new(priority=7))
     ids = [job.id for job in jobs]
     bench.store.reprioritise_jobs(ids, 3, relative=relative)
@@ -106,7 +106,7 @@ def test_each_job_gets_back_its_own_priority(bench: Bench, relative: bool) -> No
     assert [bench.get(job).priority for job in jobs] == [1, 7]
 
 
-def test_a_deleted_job_comes_back_whole_under_its_own_id(bench: Bench) -> None:
+def test_undoing_a_delete_restores_the_whole_job_with_its_id(bench: Bench) -> None:
     job = bench.running(args_json='{"to": "ann\\u0000"}', tags=("a", "b"), timeout=9.5)
     bench.store.append_logs([(job.id, 1, 0.25, "info", "hello"), (job.id, 1, 0.5, "out", "\x1b[31m")], 1000)
     bench.fail(job, retry_in=5)
@@ -122,7 +122,7 @@ def test_a_deleted_job_comes_back_whole_under_its_own_id(bench: Bench) -> None:
     assert everything(bench) == before
 
 
-def test_of_a_very_long_log_the_newest_part_comes_back(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_undoing_a_delete_restores_the_newest_part_of_a_very_long_log(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobdeck.store.operations.deletion.LOG_BYTES", 10_000)
     job = bench.running()
     bench.store.append_logs([(job.id, 1, float(n), "out", f"{n:05}" + "x" * 995) for n in range(50)], 1 << 20)
@@ -135,7 +135,7 @@ def test_of_a_very_long_log_the_newest_part_comes_back(bench: Bench, monkeypatch
 
 
 @pytest.mark.parametrize("paused", [True, False])
-def test_a_queue_goes_on_or_is_paused_again_as_before(bench: Bench, paused: bool) -> None:
+def test_undoing_a_pause_or_resume_restores_the_queue(bench: Bench, paused: bool) -> None:
     bench.store.pause_queue("mail")
     since = bench.store.list_queues()[0].paused_at
     if not paused:
@@ -148,7 +148,7 @@ def test_a_queue_goes_on_or_is_paused_again_as_before(bench: Bench, paused: bool
     )
 
 
-def test_pausing_all_is_one_act_and_undone_a_queue_that_was_paused_before_stays_paused(bench: Bench) -> None:
+def test_pausing_all_is_one_operation_and_its_undo_keeps_queues_that_were_paused_before(bench: Bench) -> None:
     bench.enqueue(new(queue="a"), new(queue="b"))
     bench.store.limit_queue("limited", Limits(running=1))
     bench.store.pause_queue("b")
@@ -168,7 +168,7 @@ def test_pausing_all_is_one_act_and_undone_a_queue_that_was_paused_before_stays_
     assert everything(bench) == paused
 
 
-def test_resuming_all_is_one_act_and_undone_each_queue_is_paused_since_when_it_was(bench: Bench) -> None:
+def test_resuming_all_is_one_operation_and_its_undo_restores_the_pause_times(bench: Bench) -> None:
     bench.enqueue(new(queue="on"))
     for name in ("b", "a"):
         bench.store.pause_queue(name)
@@ -181,7 +181,7 @@ def test_resuming_all_is_one_act_and_undone_each_queue_is_paused_since_when_it_w
     assert everything(bench) == before
 
 
-def test_all_are_paused_or_resumed_already_is_no_act(bench: Bench) -> None:
+def test_pausing_or_resuming_all_again_is_not_journaled(bench: Bench) -> None:
     assert (bench.store.pause_queues(), bench.store.resume_queues()) == ([], [])
     bench.enqueue(new())
     bench.store.pause_queue("default")
@@ -189,7 +189,7 @@ def test_all_are_paused_or_resumed_already_is_no_act(bench: Bench) -> None:
     assert [act.told for act in bench.store.journal.list_acts(9)] == ["paused queue default"]
 
 
-def test_of_queues_that_were_paused_together_those_that_nobody_has_turned_since_go_on(bench: Bench) -> None:
+def test_undoing_a_pause_of_all_resumes_only_queues_that_have_not_changed_since(bench: Bench) -> None:
     bench.enqueue(new(queue="a"), new(queue="b"))
     bench.store.pause_queues()
     bench.clock.advance(1)
@@ -199,7 +199,7 @@ def test_of_queues_that_were_paused_together_those_that_nobody_has_turned_since_
     assert {name: str(why) for name, why in undoing.refused.items()} == {"a": "Queue a was resumed since."}
 
 
-def test_what_came_back_wakes_the_workers(bench: Bench) -> None:
+def test_an_undo_notifies_the_workers(bench: Bench) -> None:
     (job,) = bench.enqueue()
     bench.store.cancel_jobs([job.id])
     rung = threading.Event()
@@ -208,7 +208,7 @@ def test_what_came_back_wakes_the_workers(bench: Bench) -> None:
         assert rung.wait(5)
 
 
-# -- what has moved on ----------------------------------------------------------------------------------------------------
+# -- changes since ---------------------------------------------------------------------------------------------------------
 
 
 def cancel(bench: Bench, job: Job) -> Changes:
@@ -263,7 +263,7 @@ Step = Callable[[Bench, Job], Any]
         (State.PENDING, raised, (cancel,), "is cancelled now"),
     ],
 )
-def test_a_job_that_has_moved_on_is_left_alone_and_the_reason_said(
+def test_a_job_that_has_changed_since_is_not_undone_and_the_reason_is_given(
     bench: Bench, state: State, act: Step, since: tuple[Step, ...], reason: str
 ) -> None:
     job = bench.in_state(state)
@@ -276,14 +276,14 @@ def test_a_job_that_has_moved_on_is_left_alone_and_the_reason_said(
 
 
 @pytest.mark.parametrize("act", [cancel, retry, raised])
-def test_a_job_that_was_deleted_since_is_gone(bench: Bench, act: Step) -> None:
+def test_a_job_that_was_deleted_since_does_not_exist(bench: Bench, act: Step) -> None:
     job = bench.in_state(State.SCHEDULED)
     done = act(bench, job).act
     bench.store.delete_jobs([job.id])
-    assert refusal(bench, act_id=done) == f"There is no job {job.id}."
+    assert refusal(bench, act_id=done) == f"Job {job.id} does not exist."
 
 
-def test_a_running_job_that_was_told_to_stop_has_been_told(bench: Bench) -> None:
+def test_a_stop_request_to_a_running_job_cannot_be_undone(bench: Bench) -> None:
     job = bench.running()
     changes = cancel(bench, job)
     assert changes.undoable == 0
@@ -293,7 +293,7 @@ def test_a_running_job_that_was_told_to_stop_has_been_told(bench: Bench) -> None
     assert refusal(bench, act_id=changes.act) == reason
 
 
-def test_a_queue_that_was_turned_since_is_left_alone(bench: Bench) -> None:
+def test_a_queue_that_was_paused_or_resumed_since_is_not_undone(bench: Bench) -> None:
     bench.store.pause_queue("mail")
     bench.clock.advance(1)
     bench.store.resume_queue("mail")
@@ -304,7 +304,7 @@ def test_a_queue_that_was_turned_since_is_left_alone(bench: Bench) -> None:
     assert refusal(bench, act_id=2) == "Queue mail was paused again since."
 
 
-def test_of_several_jobs_those_that_can_come_back_do(bench: Bench) -> None:
+def test_jobs_of_one_operation_are_undone_individually(bench: Bench) -> None:
     jobs = bench.enqueue(new(), new(), new())
     ids = [job.id for job in jobs]
     act = bench.store.cancel_jobs(ids).act
@@ -314,7 +314,7 @@ def test_of_several_jobs_those_that_can_come_back_do(bench: Bench) -> None:
     assert undoing.done == (ids[0], ids[2])
     assert {job_id: str(problem) for job_id, problem in undoing.refused.items()} == {ids[1]: f"Job {ids[1]} was retried since."}
     assert (undoing.act.n, undoing.act.undone) == (3, 2)
-    # What was refused is not forgotten: when the way is free it can be asked for again.
+    # What was refused can be undone later, when nothing prevents it any more.
     assert isinstance(bench.store.journal.undo(act).refused[ids[1]], MovedOn)
     bench.check_counters()
 
@@ -322,27 +322,30 @@ def test_of_several_jobs_those_that_can_come_back_do(bench: Bench) -> None:
 # -- unique keys ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_job_whose_unique_key_is_taken_stays_cancelled_until_it_is_free(bench: Bench) -> None:
+def test_a_job_whose_unique_key_is_held_stays_cancelled_until_it_is_free(bench: Bench) -> None:
     job = keyed(bench, "nightly")
     act = bench.store.cancel_jobs([job.id]).act
     other = keyed(bench, "nightly")
-    assert refusal(bench) == f"Job {job.id} cannot be queued again: job {other.id} has its unique key 'nightly' now."
+    assert refusal(bench) == (
+        f"Job {job.id} cannot be queued again: job {other.id} now holds its unique key 'nightly';"
+        " cancel that job, or wait until it has finished."
+    )
     bench.store.delete_jobs([other.id])
     assert bench.store.journal.undo(act).done == (job.id,)
     assert bench.get(job) == job
 
 
-def test_a_deleted_job_whose_unique_key_is_taken_stays_deleted(bench: Bench) -> None:
+def test_a_deleted_job_whose_unique_key_is_held_stays_deleted(bench: Bench) -> None:
     job = keyed(bench, "nightly")
     act = bench.store.delete_jobs([job.id]).act
     other = keyed(bench, "nightly")
-    assert "has its unique key" in refusal(bench)
+    assert "now holds its unique key" in refusal(bench)
     bench.store.cancel_jobs([other.id])
     assert bench.store.journal.undo(act).done == (job.id,)
 
 
 @pytest.mark.parametrize(("keeps", "comes_back"), [(0, True), (4, False)])
-def test_a_deleted_final_job_needs_its_key_only_if_it_keeps_it(bench: Bench, keeps: int, comes_back: bool) -> None:
+def test_a_deleted_final_job_needs_its_key_only_if_it_holds_it(bench: Bench, keeps: int, comes_back: bool) -> None:
     job = keyed(bench, "nightly", keeps)
     bench.store.cancel_jobs([job.id])
     bench.store.delete_jobs([job.id])
@@ -350,7 +353,7 @@ def test_a_deleted_final_job_needs_its_key_only_if_it_keeps_it(bench: Bench, kee
     assert bool(bench.store.journal.undo().done) == comes_back
 
 
-def test_a_retry_is_refused_while_another_job_has_the_unique_key(bench: Bench) -> None:
+def test_a_retry_is_refused_while_another_job_holds_the_unique_key(bench: Bench) -> None:
     job = keyed(bench, "nightly")
     bench.store.cancel_jobs([job.id])
     other = keyed(bench, "nightly")
@@ -368,7 +371,7 @@ def test_a_retry_is_refused_while_another_job_has_the_unique_key(bench: Bench) -
 
 
 @pytest.mark.parametrize("act", [cancel, delete])
-def test_a_waiting_job_waits_on_for_those_that_have_not_ended(bench: Bench, act: Step) -> None:
+def test_a_restored_waiting_job_waits_for_its_unfinished_parents(bench: Bench, act: Step) -> None:
     done, live = bench.running(), bench.in_state(State.SCHEDULED)
     job = waiting(bench, done, live)
     act(bench, job)
@@ -382,7 +385,7 @@ def test_a_waiting_job_waits_on_for_those_that_have_not_ended(bench: Bench, act:
 
 
 @pytest.mark.parametrize("gone", [True, False])
-def test_a_waiting_job_whose_parents_have_all_completed_is_ready(bench: Bench, gone: bool) -> None:
+def test_a_restored_waiting_job_whose_parents_have_completed_is_ready(bench: Bench, gone: bool) -> None:
     parent = bench.running()
     job = waiting(bench, parent)
     act = cancel(bench, job).act
@@ -402,7 +405,9 @@ def test_a_waiting_job_whose_parents_have_all_completed_is_ready(bench: Bench, g
         (IfParentFails.WAIT, State.WAITING),
     ],
 )
-def test_a_parent_that_failed_meanwhile_decides_as_the_job_says(bench: Bench, policy: IfParentFails, after: State) -> None:
+def test_a_parent_that_failed_meanwhile_applies_the_policy_of_the_job(
+    bench: Bench, policy: IfParentFails, after: State
+) -> None:
     parent = bench.running()
     job = waiting(bench, parent, policy=policy)
     cancel(bench, job)
@@ -414,7 +419,7 @@ def test_a_parent_that_failed_meanwhile_decides_as_the_job_says(bench: Bench, po
 
 
 @pytest.mark.parametrize("act", [cancel, delete])
-def test_those_that_waited_are_cancelled_with_it_and_come_back_with_it(bench: Bench, act: Step) -> None:
+def test_dependent_jobs_are_cancelled_and_restored_with_their_parent(bench: Bench, act: Step) -> None:
     parent = bench.in_state(State.SCHEDULED)
     child = waiting(bench, parent, bench.in_state(State.SCHEDULED))
     grandchild = waiting(bench, child)
@@ -433,14 +438,14 @@ def test_those_that_waited_are_cancelled_with_it_and_come_back_with_it(bench: Be
     assert (told.n, told.undone, told.told) == (3, 3, f"{past} job {parent.id}, and 2 that waited")
 
 
-def test_the_children_of_an_act_are_counted_apart(bench: Bench) -> None:
+def test_the_children_of_an_operation_are_counted_separately(bench: Bench) -> None:
     parent = bench.in_state(State.SCHEDULED)
     waiting(bench, parent)
     changes = cancel(bench, parent)
     assert (changes.done, changes.undoable, changes.children) == ((parent.id,), 1, 1)
 
 
-def test_redo_cancels_those_that_wait_by_then(bench: Bench) -> None:
+def test_redo_cancels_the_jobs_that_wait_at_that_time(bench: Bench) -> None:
     parent = bench.in_state(State.SCHEDULED)
     old = waiting(bench, parent)
     act = cancel(bench, parent).act
@@ -455,7 +460,7 @@ def test_redo_cancels_those_that_wait_by_then(bench: Bench) -> None:
     bench.check_counters()
 
 
-def test_an_act_on_more_jobs_than_a_part_holds_comes_back_with_its_children(
+def test_an_operation_in_several_journal_parts_is_undone_with_its_children(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("jobdeck.store.operations.journal_writer.PART_JOBS", 3)
@@ -471,7 +476,7 @@ def test_an_act_on_more_jobs_than_a_part_holds_comes_back_with_its_children(
         assert bench.counts() == {State.CANCELLED: 7}
 
 
-def test_a_child_stays_cancelled_while_its_parent_cannot_come_back(bench: Bench) -> None:
+def test_a_child_stays_cancelled_while_its_parent_cannot_be_restored(bench: Bench) -> None:
     parent = keyed(bench, "nightly")
     child = waiting(bench, parent)
     act = delete(bench, parent).act
@@ -484,7 +489,7 @@ def test_a_child_stays_cancelled_while_its_parent_cannot_come_back(bench: Bench)
     assert bench.get(child) == child
 
 
-def test_a_child_that_runs_all_the_same_is_left_to_run(bench: Bench) -> None:
+def test_a_child_that_runs_anyway_is_not_changed(bench: Bench) -> None:
     parent = bench.in_state(State.SCHEDULED)
     child = waiting(bench, parent, policy=IfParentFails.RUN)
     cancel(bench, parent)
@@ -492,7 +497,7 @@ def test_a_child_that_runs_all_the_same_is_left_to_run(bench: Bench) -> None:
     assert bench.get(child).state is State.PENDING
 
 
-def test_a_retry_is_not_undone_under_a_job_that_waits_for_it_by_now(bench: Bench) -> None:
+def test_a_retry_is_not_undone_if_another_job_waits_for_it(bench: Bench) -> None:
     job = bench.in_state(State.FAILED)
     patient = waiting(bench, job, policy=IfParentFails.WAIT)
     act = retry(bench, job).act
@@ -504,7 +509,7 @@ def test_a_retry_is_not_undone_under_a_job_that_waits_for_it_by_now(bench: Bench
     assert [claimed.id for claimed in bench.claim()] == [job.id]
 
 
-def test_a_chain_that_was_cancelled_as_one_comes_back_as_one(bench: Bench) -> None:
+def test_a_chain_that_was_cancelled_together_is_restored_together(bench: Bench) -> None:
     first = bench.in_state(State.SCHEDULED)
     second = waiting(bench, first)
     third = waiting(bench, second)
@@ -517,7 +522,7 @@ def test_a_chain_that_was_cancelled_as_one_comes_back_as_one(bench: Bench) -> No
 @pytest.mark.parametrize("steps", [1, 4], ids=["at once", "in steps"])
 @pytest.mark.parametrize("newest_first", [True, False])
 @pytest.mark.parametrize("act", ["cancel_jobs", "delete_jobs"])
-def test_those_that_wait_come_back_with_those_they_wait_for_whichever_part_holds_which(
+def test_waiting_jobs_are_restored_with_their_parents_from_any_journal_part(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, act: str, newest_first: bool, steps: int
 ) -> None:
     monkeypatch.setattr("jobdeck.store.operations.journal_writer.PART_JOBS", 3)
@@ -539,7 +544,7 @@ def test_those_that_wait_come_back_with_those_they_wait_for_whichever_part_holds
         assert set(bench.counts()) <= {State.CANCELLED}
 
 
-def test_a_deleted_job_does_not_come_back_as_ready_while_one_that_it_waited_for_is_deleted(bench: Bench) -> None:
+def test_a_deleted_job_is_not_restored_as_ready_while_its_parent_is_deleted(bench: Bench) -> None:
     parent = keyed(bench, "nightly")
     child = waiting(bench, parent)
     act = bench.store.delete_jobs([child.id, parent.id]).act
@@ -553,7 +558,7 @@ def test_a_deleted_job_does_not_come_back_as_ready_while_one_that_it_waited_for_
 
 
 @pytest.mark.parametrize("act", [cancel, delete])
-def test_a_waiting_job_stays_away_while_another_act_has_deleted_one_that_it_waited_for(bench: Bench, act: Step) -> None:
+def test_a_waiting_job_is_not_restored_while_its_parent_is_deleted_by_another_operation(bench: Bench, act: Step) -> None:
     parent = bench.in_state(State.SCHEDULED)
     child = waiting(bench, parent)
     first = act(bench, child).act
@@ -564,10 +569,10 @@ def test_a_waiting_job_stays_away_while_another_act_has_deleted_one_that_it_wait
     assert bench.get(child) == child
 
 
-# -- which act ------------------------------------------------------------------------------------------------------------
+# -- which entry-----------------------------------------------------------------------------------------------------------
 
 
-def test_one_undo_after_the_other_goes_back_in_time_and_redo_comes_forth_again(bench: Bench) -> None:
+def test_undos_go_back_in_time_and_redos_forward(bench: Bench) -> None:
     (job,) = bench.enqueue()
     for priority in (1, 2, 3):
         bench.store.reprioritise_jobs([job.id], priority)
@@ -598,7 +603,7 @@ def test_a_clock_that_was_set_back_does_not_change_the_order(bench: Bench) -> No
     assert bench.get(job).priority == 1
 
 
-def test_a_new_act_ends_what_its_author_could_redo(bench: Bench) -> None:
+def test_a_new_operation_clears_its_actors_redos(bench: Bench) -> None:
     one, two = bench.enqueue(new(), new())
     bench.store.cancel_jobs([one.id], by=ANN)
     bench.store.journal.undo(by="ann")
@@ -608,21 +613,21 @@ def test_a_new_act_ends_what_its_author_could_redo(bench: Bench) -> None:
     with pytest.raises(NothingToUndo):
         bench.store.journal.redo(who="ann")
     assert bench.store.journal.redo(who="ben").done == (two.id,)
-    assert bench.store.journal.redo(1).done == (one.id,)  # but by its id
+    assert bench.store.journal.redo(1).done == (one.id,)  # but possible by its id
 
 
-def test_people_undo_their_own_acts_unless_they_name_another(bench: Bench) -> None:
+def test_actors_undo_their_own_operations_unless_they_name_another(bench: Bench) -> None:
     one, two = bench.enqueue(new(), new())
     bench.store.cancel_jobs([one.id], by=ANN)
     bench.store.cancel_jobs([two.id], by=BEN)
     undoing = bench.store.journal.undo(by="ann", who="ann")
     assert (undoing.done, undoing.act.who, undoing.act.undone_by) == ((one.id,), "ann", "ann")
-    with pytest.raises(NothingToUndo, match="nothing of ann to undo"):
+    with pytest.raises(NothingToUndo, match="Nothing to undo for ann;"):
         bench.store.journal.undo(who="ann")
     assert bench.store.journal.undo(2, by="ann").act.undone_by == "ann"
 
 
-def test_an_act_that_could_not_be_undone_does_not_stand_in_the_way_of_older_ones(bench: Bench) -> None:
+def test_an_operation_that_cannot_be_undone_does_not_block_older_ones(bench: Bench) -> None:
     running = bench.running()
     (job,) = bench.enqueue()
     bench.store.reprioritise_jobs([job.id], 4)
@@ -633,19 +638,19 @@ def test_an_act_that_could_not_be_undone_does_not_stand_in_the_way_of_older_ones
     assert bench.store.journal.undo().refused == {}  # the older one
 
 
-def test_an_act_that_is_not_there_or_was_undone_is_an_error(bench: Bench) -> None:
+def test_a_missing_or_already_undone_entry_is_an_error(bench: Bench) -> None:
     (job,) = bench.enqueue()
     act = bench.store.cancel_jobs([job.id]).act
-    with pytest.raises(ActNotFound, match="no act 77"):
+    with pytest.raises(ActNotFound, match="Journal entry 77 does not exist"):
         bench.store.journal.undo(77)
-    with pytest.raises(WrongAct, match="is not undone"):
+    with pytest.raises(WrongAct, match="has not been undone, so it cannot be redone"):
         bench.store.journal.redo(act)
     bench.store.journal.undo(act)
-    with pytest.raises(WrongAct, match="was undone before"):
+    with pytest.raises(WrongAct, match="has already been undone"):
         bench.store.journal.undo(act)
 
 
-def test_an_act_in_steps_is_undone_as_one(bench: Bench) -> None:
+def test_an_operation_in_steps_is_undone_as_one(bench: Bench) -> None:
     jobs = bench.enqueue(*(new() for _ in range(5)))
     act = None
     for job in jobs:
@@ -657,7 +662,7 @@ def test_an_act_in_steps_is_undone_as_one(bench: Bench) -> None:
     assert [bench.get(job) for job in jobs] == jobs
 
 
-def test_a_step_never_joins_an_act_that_is_undone_or_somebody_elses(bench: Bench) -> None:
+def test_a_step_never_joins_an_entry_that_is_undone_or_of_another_actor(bench: Bench) -> None:
     jobs = bench.enqueue(*(new() for _ in range(4)))
     act = bench.store.cancel_jobs([jobs[0].id], by=ANN).act
     assert bench.store.cancel_jobs([jobs[1].id], by=By("ben", act)).act != act
@@ -673,7 +678,7 @@ def test_a_step_never_joins_an_act_that_is_undone_or_somebody_elses(bench: Bench
     ("state", "act"),
     [(State.RETRYING, cancel), (State.FAILED, retry), (State.SCHEDULED, raised), (State.COMPLETED, delete)],
 )
-def test_redo_does_it_again_and_undo_takes_that_back_too(bench: Bench, state: State, act: Step) -> None:
+def test_a_redo_repeats_the_operation_and_can_be_undone(bench: Bench, state: State, act: Step) -> None:
     job = bench.in_state(state)
     before = bench.get(job)
     act(bench, job)
@@ -690,14 +695,14 @@ def test_redo_does_it_again_and_undo_takes_that_back_too(bench: Bench, state: St
     ("state", "act", "since", "reason"),
     [
         (State.PENDING, cancel, start, "was started since"),
-        (State.PENDING, cancel, finish, "is completed: there is nothing left to cancel"),
+        (State.PENDING, cancel, finish, "is completed: it has finished, so it cannot be cancelled"),
         (State.SCHEDULED, retry, cancel, "was changed since"),
         (State.PENDING, raised, raised_more, "was reprioritised again since"),
-        (State.PENDING, raised, start, "is running: only a job that still waits has a priority to change"),
+        (State.PENDING, raised, start, "is running: only the priority of a queued job can be changed"),
         (State.PENDING, delete, finish, "was started since"),
     ],
 )
-def test_what_happened_after_the_undo_is_not_overrun_by_a_redo(
+def test_a_redo_does_not_overwrite_changes_after_the_undo(
     bench: Bench, state: State, act: Step, since: Step, reason: str
 ) -> None:
     job = bench.in_state(state)
@@ -711,7 +716,7 @@ def test_what_happened_after_the_undo_is_not_overrun_by_a_redo(
     assert everything(bench) == before
 
 
-def test_redo_leaves_alone_what_was_not_undone(bench: Bench) -> None:
+def test_a_redo_skips_jobs_that_were_not_undone(bench: Bench) -> None:
     one, two = bench.enqueue(new(), new())
     act = bench.store.cancel_jobs([one.id, two.id]).act
     bench.clock.advance(1)
@@ -723,7 +728,7 @@ def test_redo_leaves_alone_what_was_not_undone(bench: Bench) -> None:
     assert (told.n, told.undone, told.undone_at) == (2, 0, None)
 
 
-def test_a_job_that_was_deleted_after_the_undo_is_gone_for_redo(bench: Bench) -> None:
+def test_a_job_deleted_after_the_undo_cannot_be_redone(bench: Bench) -> None:
     (job,) = bench.enqueue()
     act = cancel(bench, job).act
     bench.store.journal.undo()
@@ -734,7 +739,7 @@ def test_a_job_that_was_deleted_after_the_undo_is_gone_for_redo(bench: Bench) ->
 # -- the journal itself ---------------------------------------------------------------------------------------------------
 
 
-def test_the_journal_tells_who_did_what_and_when(bench: Bench) -> None:
+def test_the_journal_records_actor_operation_and_time(bench: Bench) -> None:
     one, two = bench.enqueue(new(), new())
     begun = bench.clock.now()
     bench.store.cancel_jobs([one.id], by=ANN)
@@ -759,7 +764,7 @@ def test_the_journal_tells_who_did_what_and_when(bench: Bench) -> None:
     assert [act.id for act in bench.store.journal.list_acts(2)] == [7, 6]
 
 
-def test_what_was_refused_is_no_act(bench: Bench) -> None:
+def test_refused_operations_are_not_journaled(bench: Bench) -> None:
     done = bench.in_state(State.COMPLETED)
     assert bench.store.cancel_jobs([done.id, 99]).act is None
     assert not bench.store.resume_queue("mail")
@@ -772,7 +777,7 @@ def cancel_and_fail(bench: Bench, job: Job) -> None:
         raise KeyError
 
 
-def test_an_act_and_its_page_in_the_journal_are_one_transaction(bench: Bench) -> None:
+def test_an_operation_and_its_journal_entry_are_one_transaction(bench: Bench) -> None:
     (job,) = bench.enqueue()
     with pytest.raises(KeyError):
         cancel_and_fail(bench, job)
@@ -780,7 +785,7 @@ def test_an_act_and_its_page_in_the_journal_are_one_transaction(bench: Bench) ->
     assert bench.get(job).state is State.PENDING
 
 
-def test_acts_are_forgotten_when_they_are_too_many_or_too_old(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_entries_are_pruned_by_number_and_age(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobdeck.store.operations.journal_writer.ACTS_KEPT", 10)
     (job,) = bench.enqueue()
     for priority in range(1, 31):
@@ -792,7 +797,7 @@ def test_acts_are_forgotten_when_they_are_too_many_or_too_old(bench: Bench, monk
     assert bench.store.journal.prune() == 10
 
 
-def test_the_journal_stays_bounded_where_no_worker_runs(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_journal_stays_bounded_without_workers(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobdeck.store.operations.journal_writer.ACTS_KEPT", 10)
     (job,) = bench.enqueue()
     for priority in range(1, 251):
@@ -800,7 +805,7 @@ def test_the_journal_stays_bounded_where_no_worker_runs(bench: Bench, monkeypatc
     assert len(bench.store.journal.list_acts(1000)) <= 110
 
 
-def test_large_acts_push_out_older_ones_and_the_newest_stays(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_entries_evict_older_ones_and_the_newest_stays(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobdeck.store.operations.journal_writer.BYTES_KEPT", 3000)
     for _ in range(4):
         jobs = bench.enqueue(*(new() for _ in range(60)))
@@ -814,7 +819,7 @@ def test_large_acts_push_out_older_ones_and_the_newest_stays(bench: Bench, monke
     assert len(bench.store.journal.undo().done) == 60
 
 
-def test_what_is_beyond_the_room_of_one_act_is_done_but_cannot_be_undone_and_that_is_said(
+def test_jobs_beyond_the_size_limit_of_an_entry_are_changed_but_reported_as_not_undoable(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("jobdeck.store.operations.journal_writer.PART_JOBS", 100)
@@ -828,7 +833,7 @@ def test_what_is_beyond_the_room_of_one_act_is_done_but_cannot_be_undone_and_tha
     assert bench.counts() == {State.PENDING: changes.undoable, State.CANCELLED: undoing.beyond}
 
 
-def test_an_undo_of_many_jobs_lets_others_write_in_between(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_undo_of_many_jobs_lets_other_processes_write_in_between(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobdeck.store.operations.journal_writer.PART_JOBS", 50)
     ids = [job.id for job in bench.enqueue(*(new() for _ in range(2000)))]
     bench.store.cancel_jobs(ids)
@@ -841,7 +846,7 @@ def test_an_undo_of_many_jobs_lets_others_write_in_between(bench: Bench, monkeyp
     bench.check_counters()
 
 
-def test_an_undo_that_was_interrupted_goes_on_where_it_was(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_undo_continues_where_it_stopped(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobdeck.store.operations.journal_writer.PART_JOBS", 10)
     ids = [job.id for job in bench.enqueue(*(new() for _ in range(30)))]
     act = bench.store.cancel_jobs(ids).act
@@ -858,7 +863,7 @@ def test_an_undo_that_was_interrupted_goes_on_where_it_was(bench: Bench, monkeyp
     bench.check_counters()
 
 
-def test_two_who_undo_at_once_undo_two_acts(bench: Bench) -> None:
+def test_two_concurrent_undos_undo_two_operations(bench: Bench) -> None:
     one, two = bench.enqueue(new(), new())
     bench.store.cancel_jobs([one.id])
     bench.store.cancel_jobs([two.id])
@@ -870,7 +875,7 @@ def test_two_who_undo_at_once_undo_two_acts(bench: Bench) -> None:
     assert bench.counts() == {State.PENDING: 2}
 
 
-# -- anything -------------------------------------------------------------------------------------------------------------
+# -- any operation-----------------------------------------------------------------------------------------------------------
 
 FIRST, LAST = 1, 9
 act_steps = st.lists(
@@ -887,14 +892,14 @@ act_steps = st.lists(
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
 @given(steps=act_steps)
 @pytest.mark.parametrize("store", EVERY_STORE)
-def test_whatever_was_done_undoing_it_all_leaves_everything_as_it_was(
+def test_undoing_any_operations_restores_the_original_state(
     store: str, steps: list[Any], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     clock = FakeClock()
     path = tmp_path_factory.mktemp("journal") / "jobs.db"
     bench = Bench(STORES[store](path, clock), clock, path)
     assert bench.in_state(State.SCHEDULED).id == FIRST
-    # The pending one last: the way to a final state is a claim of all that is pending.
+    # The pending job last: jobs become final through a claim of all pending jobs.
     for state in (*sorted(FINAL), State.RETRYING, State.SCHEDULED, State.PENDING):
         bench.in_state(state)
     assert waiting(bench, waiting(bench, bench.get(FIRST))).id == LAST
@@ -936,7 +941,7 @@ def test_whatever_was_done_undoing_it_all_leaves_everything_as_it_was(
     bench.store.close()
 
 
-def test_a_late_result_of_a_job_that_was_deleted_and_came_back_changes_nothing(bench: Bench) -> None:
+def test_a_late_result_of_a_deleted_and_restored_job_has_no_effect(bench: Bench) -> None:
     job = bench.running()
     bench.clock.advance(31)
     bench.store.rescue_jobs()

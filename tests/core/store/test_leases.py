@@ -23,7 +23,7 @@ def test_a_heartbeat_renews_every_lease_it_is_given(bench: Bench) -> None:
     assert bench.store.rescue_jobs() == []
 
 
-def test_a_heartbeat_names_what_is_lost_and_renews_the_rest(bench: Bench) -> None:
+def test_a_heartbeat_reports_lost_leases_and_renews_the_rest(bench: Bench) -> None:
     bench.enqueue(new(), new())
     kept, lost = bench.claim(2)
     bench.release(lost)
@@ -35,20 +35,20 @@ def test_a_heartbeat_names_what_is_lost_and_renews_the_rest(bench: Bench) -> Non
     assert bench.get(kept).lease_until == bench.clock.now() + 30
 
 
-def test_a_heartbeat_brings_the_word_that_a_job_shall_stop(bench: Bench) -> None:
+def test_a_heartbeat_returns_stop_requests(bench: Bench) -> None:
     job = bench.running()
     bench.store.cancel_jobs([job.id])
     assert bench.store.heartbeat_jobs(held(job), 30).cancelling == {job.id}
 
 
-def test_a_heartbeat_of_nothing_finds_nothing(bench: Bench) -> None:
+def test_a_heartbeat_without_jobs_returns_nothing(bench: Bench) -> None:
     renewal = bench.store.heartbeat_jobs([], 30)
     assert (renewal.lost, renewal.cancelling) == (frozenset(), frozenset())
 
 
 @pytest.mark.sqlite
-def test_a_heartbeat_costs_the_same_however_many_jobs_others_run(bench: Bench) -> None:
-    """It holds the lock: reading all that runs for each job made four busy processes wait for seconds."""
+def test_the_cost_of_a_heartbeat_does_not_depend_on_the_jobs_of_others(bench: Bench) -> None:
+    """It holds the lock: reading all running jobs for each job made four busy processes wait for seconds."""
     bench.enqueue(*[new() for _ in range(440)])
     mine = held(*bench.claim(40))
     alone = steps_of(lambda: bench.store.heartbeat_jobs(mine, 30))
@@ -56,7 +56,7 @@ def test_a_heartbeat_costs_the_same_however_many_jobs_others_run(bench: Bench) -
     assert alone <= steps_of(lambda: bench.store.heartbeat_jobs(mine, 30)) < 1.5 * alone
 
 
-def test_a_job_whose_lease_ended_is_ready_again_and_its_attempt_has_crashed(bench: Bench) -> None:
+def test_a_job_with_an_expired_lease_becomes_ready_and_its_attempt_is_crashed(bench: Bench) -> None:
     job = bench.running()
     bench.clock.advance(30)
     assert bench.store.rescue_jobs() == []
@@ -91,29 +91,29 @@ def test_a_crashed_job_that_was_asked_to_stop_is_cancelled(bench: Bench) -> None
     assert (bench.get(job).reason, bench.get(job).crashes) == (None, 1)
 
 
-def test_a_rescue_takes_no_more_than_it_is_told_to(bench: Bench) -> None:
+def test_a_rescue_stops_at_its_limit(bench: Bench) -> None:
     bench.enqueue(*(new() for _ in range(5)))
     bench.claim(5)
     bench.clock.advance(31)
     assert [len(bench.store.rescue_jobs(3)) for _ in range(3)] == [3, 2, 0]
 
 
-def test_the_wall_clock_set_forward_ends_no_lease(bench: Bench) -> None:
+def test_setting_the_wall_clock_forward_expires_no_lease(bench: Bench) -> None:
     job = bench.running()
     bench.clock.jump(10 * 365 * 86400)
     assert bench.store.rescue_jobs() == []
     assert bench.complete(job) == []
 
 
-def test_the_wall_clock_set_back_keeps_no_lease_alive(bench: Bench) -> None:
+def test_setting_the_wall_clock_back_extends_no_lease(bench: Bench) -> None:
     job = bench.running()
     bench.clock.jump(-86400)
     bench.clock.advance(31)
     assert bench.store.rescue_jobs() == [job.id]
 
 
-@pytest.mark.sqlite  # a server's leases are counted on its own clock
-def test_leases_of_an_earlier_boot_have_ended(bench: Bench) -> None:
+@pytest.mark.sqlite  # leases on a server use the clock of the server
+def test_leases_of_an_earlier_boot_have_expired(bench: Bench) -> None:
     job = bench.running()
     bench.store.close()
     bench.clock.reboot()
@@ -121,7 +121,7 @@ def test_leases_of_an_earlier_boot_have_ended(bench: Bench) -> None:
     assert bench.store.rescue_jobs() == [job.id]
 
 
-def test_opening_once_more_in_the_same_boot_ends_no_lease(bench: Bench) -> None:
+def test_reopening_in_the_same_boot_expires_no_lease(bench: Bench) -> None:
     job = bench.running()
     second = bench.again()
     assert second.rescue_jobs() == []
@@ -129,7 +129,7 @@ def test_opening_once_more_in_the_same_boot_ends_no_lease(bench: Bench) -> None:
     assert bench.complete(job) == []
 
 
-def test_workers_count_as_alive_for_as_long_as_a_lease(bench: Bench) -> None:
+def test_workers_count_as_alive_for_one_lease(bench: Bench) -> None:
     report(bench)
     assert [worker.alive for worker in bench.store.list_workers(30)] == [True]
     bench.clock.jump(86400)
@@ -138,7 +138,7 @@ def test_workers_count_as_alive_for_as_long_as_a_lease(bench: Bench) -> None:
     assert [worker.alive for worker in bench.store.list_workers(30)] == [False]
 
 
-def test_a_worker_is_listed_with_what_it_holds_until_it_ends(bench: Bench) -> None:
+def test_a_worker_is_listed_with_its_number_of_jobs_until_it_exits(bench: Bench) -> None:
     report(bench)
     bench.running()
     (worker,) = bench.store.list_workers(30)
@@ -148,7 +148,7 @@ def test_a_worker_is_listed_with_what_it_holds_until_it_ends(bench: Bench) -> No
     assert bench.store.list_workers(30) == []
 
 
-def test_workers_that_died_long_ago_are_forgotten(bench: Bench) -> None:
+def test_workers_that_died_long_ago_are_deleted(bench: Bench) -> None:
     report(bench)
     bench.clock.advance(3600)
     assert bench.store.prune_workers(3600) == 0

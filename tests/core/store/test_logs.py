@@ -1,4 +1,4 @@
-"""What attempts leave in words."""
+"""The logs of attempts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from tests.core.helpers import Bench, steps_of
 
 
-def test_lines_read_back_in_the_order_they_were_written(bench: Bench) -> None:
+def test_lines_are_read_in_the_order_of_writing(bench: Bench) -> None:
     job = bench.running()
     bench.store.append_logs([(job.id, 1, 1.0, "info", "one"), (job.id, 1, 2.0, "err", "two")], 1000)
     bench.store.append_logs([(job.id, 1, 0.5, "out", "three")], 1000)
@@ -28,7 +28,7 @@ def test_each_attempt_keeps_its_newest_lines_up_to_a_size(bench: Bench) -> None:
     assert [line.text for line in bench.store.read_logs(job.id, attempt=2)] == ["other"]
 
 
-def test_a_limit_keeps_the_newest_and_after_continues(bench: Bench) -> None:
+def test_a_limit_returns_the_newest_lines_and_after_continues(bench: Bench) -> None:
     job = bench.running()
     bench.store.append_logs([(job.id, 1, 0.0, "out", str(n)) for n in range(10)], 1000)
     newest = bench.store.read_logs(job.id, limit=3)
@@ -37,14 +37,14 @@ def test_a_limit_keeps_the_newest_and_after_continues(bench: Bench) -> None:
     assert [line.text for line in bench.store.read_logs(job.id, after=newest[-1].id)] == ["10"]
 
 
-def test_lines_for_a_job_that_is_gone_are_not_kept(bench: Bench) -> None:
+def test_lines_for_a_deleted_job_are_not_stored(bench: Bench) -> None:
     bench.store.append_logs([(999, 1, 0.0, "out", "late")], 1000)
     assert bench.rows("SELECT * FROM jobdeck_logs") == []
 
 
 @pytest.mark.sqlite
 @pytest.mark.parametrize("attempt", [1, 2])
-def test_a_line_more_costs_the_same_however_long_the_log_is(bench: Bench, attempt: int) -> None:
+def test_the_cost_of_a_line_does_not_depend_on_the_length_of_the_log(bench: Bench, attempt: int) -> None:
     job, other = bench.running(), bench.running()
     for each in range(1, attempt + 1):
         for _ in range(5):
@@ -57,7 +57,7 @@ def test_a_line_more_costs_the_same_however_long_the_log_is(bench: Bench, attemp
     assert (len(lines), lines[-1].text[0]) == (10_000, "y")
 
 
-def test_what_was_rolled_back_does_not_count(bench: Bench) -> None:
+def test_rolled_back_lines_do_not_count(bench: Bench) -> None:
     job = bench.running()
     bench.store.append_logs([(job.id, 1, 0.0, "out", "a" * 30)], 100)
     for _ in range(3):
@@ -68,7 +68,7 @@ def test_what_was_rolled_back_does_not_count(bench: Bench) -> None:
     assert [line.text[0] for line in bench.store.read_logs(job.id)] == ["a", "c"]
 
 
-def test_a_second_process_goes_on_where_the_first_has_left_the_log(bench: Bench) -> None:
+def test_a_second_process_continues_the_log_of_the_first(bench: Bench) -> None:
     job = bench.running()
     bench.store.append_logs([(job.id, 1, 0.0, "out", f"{n:010}") for n in range(4)], 55)
     again = bench.again()

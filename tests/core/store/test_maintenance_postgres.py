@@ -1,4 +1,4 @@
-"""The upkeep of a queue on a server, where others go on at the same time."""
+"""Maintenance of a queue on a server while other processes work."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ pytestmark = pytest.mark.postgres
 
 @pytest.fixture
 def bench(tmp_path: Path, clock: FakeClock) -> Iterator[Bench]:
-    """An empty queue on the server."""
+    """Return an empty queue on the server."""
     with on_server(tmp_path, clock) as made:
         yield made
 
 
 @pytest.fixture
 def others(bench: Bench) -> Iterator[list[Bench]]:
-    """As many processes more, as far as the store can tell."""
+    """Return further stores, which act like other processes."""
     with more_of(bench, 4) as made:
         yield made
 
 
 def failed(bench: Bench, n: int) -> list[int]:
-    """Jobs that have failed a second after one another; their ids, the oldest first."""
+    """Fail jobs one second after another; return their ids, oldest first."""
     bench.enqueue(*[new() for _ in range(n)])
     ids = []
     for job in bench.claim(n):
@@ -56,7 +56,7 @@ def left(bench: Bench) -> list[int]:
 # -- pruning ----------------------------------------------------------------------------------------
 
 
-def test_several_who_prune_at_the_same_time_keep_as_many_as_was_said(bench: Bench, others: list[Bench]) -> None:
+def test_concurrent_pruning_keeps_the_requested_number(bench: Bench, others: list[Bench]) -> None:
     ids = failed(bench, 120)
     rule = Rule(State.FAILED, keep=20)
 
@@ -70,7 +70,7 @@ def test_several_who_prune_at_the_same_time_keep_as_many_as_was_said(bench: Benc
     bench.check_counters()
 
 
-def test_a_job_that_somebody_is_just_changing_is_left_for_the_next_time(bench: Bench, others: list[Bench]) -> None:
+def test_a_job_that_is_being_changed_is_pruned_next_time(bench: Bench, others: list[Bench]) -> None:
     retried, deleted, old, parent = failed(bench, 4)
     rule = Rule(State.FAILED, keep=0)
     with others[0].store.transaction():
@@ -84,7 +84,7 @@ def test_a_job_that_somebody_is_just_changing_is_left_for_the_next_time(bench: B
     bench.check_counters()
 
 
-def test_a_batch_whose_last_jobs_go_at_the_same_time_goes_with_them(bench: Bench, others: list[Bench]) -> None:
+def test_a_batch_is_deleted_with_its_last_jobs_when_pruned_concurrently(bench: Bench, others: list[Bench]) -> None:
     batch = bench.store.enqueue_batch("two", [new(), new()])
     first, second = bench.claim(2)
     bench.fail(first)
@@ -103,7 +103,7 @@ def test_a_batch_whose_last_jobs_go_at_the_same_time_goes_with_them(bench: Bench
 # -- counters and metrics ---------------------------------------------------------------------------
 
 
-def test_many_connections_take_no_more_rows_than_one_once_they_are_gone(bench: Bench, others: list[Bench]) -> None:
+def test_closed_connections_leave_no_extra_counter_rows(bench: Bench, others: list[Bench]) -> None:
     for each in others:
         each.enqueue(new())
         (job,) = each.claim()
@@ -122,9 +122,7 @@ def test_many_connections_take_no_more_rows_than_one_once_they_are_gone(bench: B
     bench.check_counters()
 
 
-def test_what_there_is_none_of_any_more_is_not_counted_for_as_long_as_a_connection_lives(
-    bench: Bench, others: list[Bench]
-) -> None:
+def test_zero_counters_are_removed_while_connections_are_open(bench: Bench, others: list[Bench]) -> None:
     for n in range(20):
         others[n % 4].enqueue(new(queue=f"customer-{n}"))
         others[(n + 1) % 4].complete(others[(n + 2) % 4].claim()[0])
@@ -132,7 +130,7 @@ def test_what_there_is_none_of_any_more_is_not_counted_for_as_long_as_a_connecti
     while bench.store.care.prune_jobs(Rule(State.COMPLETED, keep=0)):
         pass
     with others[0].store.transaction():
-        others[0].enqueue(new(queue="customer-3"))  # somebody counts there just now
+        others[0].enqueue(new(queue="customer-3"))  # another transaction is counting there
         bench.store.care.prune_metrics()
     bench.check_counters()
     others[0].enqueue(new(queue="customer-3"))
@@ -141,7 +139,7 @@ def test_what_there_is_none_of_any_more_is_not_counted_for_as_long_as_a_connecti
     assert {queue for (queue,) in bench.rows("SELECT queue FROM jobdeck_stripes")} == {"customer-3", kept.queue}
 
 
-def test_counters_are_folded_while_others_count(bench: Bench, others: list[Bench]) -> None:
+def test_counters_are_merged_while_other_processes_count(bench: Bench, others: list[Bench]) -> None:
     def work(mine: Bench) -> None:
         for _ in range(25):
             mine.enqueue(new())
@@ -158,12 +156,12 @@ def test_counters_are_folded_while_others_count(bench: Bench, others: list[Bench
     bench.check_counters()
 
 
-def test_metrics_are_folded_by_several_at_the_same_time_while_others_count(bench: Bench, others: list[Bench]) -> None:
+def test_metrics_are_rolled_up_concurrently_while_other_processes_count(bench: Bench, others: list[Bench]) -> None:
     def work(mine: Bench) -> None:
         for _ in range(20):
             mine.enqueue(new())
             for job in mine.claim(5, kinds=("demo.work",)):
-                begun = mine.clock.now() - 90  # counted in slots that are being folded
+                begun = mine.clock.now() - 90  # counted in slices that are being rolled up
                 mine.store.complete_jobs([Completion(job, begun, begun)])
 
     def fold(mine: Bench) -> None:
@@ -179,7 +177,7 @@ def test_metrics_are_folded_by_several_at_the_same_time_while_others_count(bench
     assert bench.rows("SELECT sum(n) FROM jobdeck_metrics WHERE measure = 'completed'") == [(40,)]
 
 
-def test_a_repair_counts_anew_while_others_go_on(bench: Bench, others: list[Bench]) -> None:
+def test_a_repair_recomputes_counters_while_other_processes_work(bench: Bench, others: list[Bench]) -> None:
     bench.enqueue(*[new() for _ in range(30)])
     bench.change("UPDATE jobdeck_stripes SET n = n + 5")
     bench.change("INSERT INTO jobdeck_stripes VALUES (-1, 'ghost', 'demo.work', 'failed', 3)")
@@ -196,7 +194,7 @@ def test_a_repair_counts_anew_while_others_go_on(bench: Bench, others: list[Benc
     assert bench.store.care.repair() == []
 
 
-def test_a_repair_removes_what_belongs_to_no_job_and_ends_leases_that_would_hold_for_ever(bench: Bench) -> None:
+def test_a_repair_deletes_orphaned_rows_and_expires_endless_leases(bench: Bench) -> None:
     job = bench.running()
     bench.change("UPDATE jobdeck_jobs SET lease_until = ?", bench.clock.machine + 90_000.0)
     bench.change("INSERT INTO jobdeck_after VALUES (77, 1)")
@@ -209,7 +207,7 @@ def test_a_repair_removes_what_belongs_to_no_job_and_ends_leases_that_would_hold
     assert bench.store.care.repair() == []
 
 
-def test_a_backup_is_the_servers_matter_and_the_refusal_names_the_command(bench: Bench, tmp_path: Path) -> None:
+def test_a_backup_is_refused_with_the_command_of_the_server(bench: Bench, tmp_path: Path) -> None:
     target = tmp_path / "copy of it"
     with pytest.raises(BackupFailed) as refusal:
         bench.store.care.backup(target)
@@ -238,7 +236,7 @@ def hourly(next_at: float) -> Schedule:
     )
 
 
-def test_a_schedule_that_is_edited_while_its_tick_is_enqueued_gets_both(bench: Bench, others: list[Bench]) -> None:
+def test_an_edit_of_a_schedule_during_its_tick_keeps_both_changes(bench: Bench, others: list[Bench]) -> None:
     bench.clock.wall = START + HOUR
     bench.store.schedules.add(hourly(START + HOUR))
     queue = Queue(database_at(bench.path), registry=Registry(), settings=Settings(), clock=bench.clock)
@@ -256,7 +254,7 @@ def test_a_schedule_that_is_edited_while_its_tick_is_enqueued_gets_both(bench: B
     queue.close()
 
 
-def test_an_edit_that_is_undone_while_a_tick_is_enqueued_leaves_the_next_tick(bench: Bench, others: list[Bench]) -> None:
+def test_undoing_an_edit_during_a_tick_keeps_the_next_tick(bench: Bench, others: list[Bench]) -> None:
     bench.clock.wall = START + HOUR
     bench.store.schedules.add(hourly(START + HOUR))
     queue = Queue(database_at(bench.path), registry=Registry(), settings=Settings(), clock=bench.clock)
@@ -273,7 +271,7 @@ def test_an_edit_that_is_undone_while_a_tick_is_enqueued_leaves_the_next_tick(be
     queue.close()
 
 
-def test_two_who_make_a_schedule_of_one_name_make_one(bench: Bench, others: list[Bench]) -> None:
+def test_concurrent_schedules_of_one_name_create_one(bench: Bench, others: list[Bench]) -> None:
     first, second = (Queue(database_at(bench.path), registry=Registry(), settings=Settings(), clock=bench.clock) for _ in "ab")
 
     def make(queue: Queue, priority: int) -> None:
@@ -292,9 +290,9 @@ def test_two_who_make_a_schedule_of_one_name_make_one(bench: Bench, others: list
     second.close()
 
 
-def test_ticks_come_by_the_servers_clock_whatever_the_machine_says(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ticks_follow_the_clock_of_the_server(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     class Slow:
-        """A machine whose clock is an hour behind."""
+        """A clock that is an hour behind."""
 
         def now(self) -> float:
             return time.time() - HOUR
@@ -325,7 +323,7 @@ def test_ticks_come_by_the_servers_clock_whatever_the_machine_says(bench: Bench,
 # -- the journal ------------------------------------------------------------------------------------
 
 
-def test_a_part_of_an_undo_that_loses_a_race_is_done_again_and_those_before_it_stay_done(
+def test_a_conflicting_part_of_an_undo_is_retried_and_earlier_parts_stay_done(
     bench: Bench, others: list[Bench], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(page, "PART_JOBS", 1)
@@ -346,7 +344,7 @@ def test_a_part_of_an_undo_that_loses_a_race_is_done_again_and_those_before_it_s
     bench.check_counters()
 
 
-def test_one_act_that_several_undo_at_the_same_time_is_undone_once(bench: Bench, others: list[Bench]) -> None:
+def test_concurrent_undos_of_one_entry_undo_it_once(bench: Bench, others: list[Bench]) -> None:
     jobs = bench.enqueue(*[new() for _ in range(30)])
     bench.store.cancel_jobs([job.id for job in jobs])
     done: list[int | str] = []

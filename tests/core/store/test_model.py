@@ -41,7 +41,7 @@ WORKERS = st.sampled_from(["w1", "w2"])
 
 @dataclass
 class Model:
-    """What is known of one job."""
+    """What the model knows of one job."""
 
     queue: str
     kind: str
@@ -53,7 +53,7 @@ class Model:
     expires: float | None = None
     policy: IfParentFails = IfParentFails.CANCEL
     parents: set[int] = field(default_factory=set)
-    """Those that it still waits for."""
+    """The parents that it still waits for."""
     attempt: int = 0
     lease: int | None = None
     lease_until: float = 0.0
@@ -66,10 +66,10 @@ class Model:
     ended: set[int] = field(default_factory=set)
     """Leases whose attempt is recorded."""
     leases: set[int] = field(default_factory=set)
-    """Every lease that was ever issued on it."""
+    """Every lease that was ever issued for it."""
 
     def hear(self, ended: Mapping[int, State | None], now: float) -> bool:
-        """Jobs have become final, or were removed; whether this one is cancelled for it."""
+        """Process final or deleted parents; return whether this job is cancelled because of them."""
         heard = self.parents & ended.keys()
         unhappy = {parent for parent in heard if ended[parent] is not State.COMPLETED}
         if self.policy is IfParentFails.RUN:
@@ -85,7 +85,7 @@ class Model:
 
 
 class StoreMachine(RuleBasedStateMachine):
-    """The rules."""
+    """The rules of the state machine."""
 
     opens = staticmethod(STORES["sqlite"])
     closes = staticmethod(CLOSES["sqlite"])
@@ -107,10 +107,10 @@ class StoreMachine(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
     def some(self, choice: int) -> int:
-        """One of the jobs there are; an id that no job has, if there are none."""
+        """Return the id of an existing job, or an unused id if no job exists."""
         return sorted(self.jobs)[choice % len(self.jobs)] if self.jobs else 10**6
 
-    # -- into the queue ---------------------------------------------------------------------------
+    # -- enqueue ----------------------------------------------------------------------------------
 
     @initialize(attempts=st.lists(st.integers(1, 3), min_size=2, max_size=5))
     def begin_with_some_jobs(self, attempts: list[int]) -> None:
@@ -180,7 +180,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert job == self.bench.get(job)
 
     def settle(self, ended: Mapping[int, State | None]) -> None:
-        """Tell the children, and theirs."""
+        """Resolve the children and their descendants."""
         while ended:
             now = self.clock.now()
             ended = {job_id: State.CANCELLED for job_id, model in self.jobs.items() if model.hear(ended, now)}
@@ -243,7 +243,7 @@ class StoreMachine(RuleBasedStateMachine):
         return multiple(*got)
 
     def claimable(self, kinds: tuple[str, ...], idle: int, ahead: int, suspects: bool) -> list[int]:
-        """What a claim must get, in order."""
+        """Return the ids that a claim must get, in order."""
         now = self.clock.now()
         ready = [
             (-model.priority, job_id)
@@ -254,7 +254,7 @@ class StoreMachine(RuleBasedStateMachine):
         chosen: list[int] = []
         for place, (_, job_id) in enumerate(sorted(ready)):
             model = self.jobs[job_id]
-            # Beyond the idle threads nothing that a crash could cost dearly, nor what comes after it.
+            # No prefetch of jobs that a crash could cost dearly, nor of jobs after them.
             if len(chosen) >= idle and (
                 place >= idle + ahead or model.crashes or model.attempt + 1 >= model.max_attempts
             ):  # fmt: skip
@@ -270,7 +270,7 @@ class StoreMachine(RuleBasedStateMachine):
         return model if model and model.state is State.RUNNING and model.lease == job.lease else None
 
     def end(self, job: Job, lost: list[int], undone: State, *, back: bool = False, due: float | None = None) -> None:
-        """What an ending must have done: all of it for the holder of the lease, nothing for anyone else (P3)."""
+        """Check the effect of a result: complete for the holder of the lease, none for others (P3)."""
         model = self.holds(job)
         assert lost == ([] if model else [job.id])
         assert job.lease is not None
@@ -314,7 +314,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(job=consumes(claimed))
     def the_worker_dies(self, job: Job) -> None:
-        """Nobody will ever speak of this claim again."""
+        """Lose a claim: no worker will report on it again."""
 
     @rule(job=claimed)
     def heartbeat(self, job: Job) -> None:
@@ -351,7 +351,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.clock.advance(LEASE + 1)
         self.rescue()
 
-    # -- people -----------------------------------------------------------------------------------
+    # -- operations -------------------------------------------------------------------------------
 
     @rule(choice=st.integers(0, 50))
     def cancel(self, choice: int) -> None:
@@ -479,9 +479,9 @@ class StoreMachine(RuleBasedStateMachine):
         self.bench.check_counters()
 
 
-@pytest.mark.timeout(600)  # a server takes its time for some ten thousand statements
+@pytest.mark.timeout(600)  # a server needs time for some ten thousand statements
 @pytest.mark.parametrize("store", EVERY_STORE)
-def test_the_store_does_what_a_plain_model_of_it_does(store: str) -> None:
+def test_the_store_behaves_like_its_model(store: str) -> None:
     machine = type("Machine", (StoreMachine,), {"opens": staticmethod(STORES[store]), "closes": staticmethod(CLOSES[store])})
     run_state_machine_as_test(
         machine,

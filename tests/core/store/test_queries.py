@@ -1,4 +1,4 @@
-"""Lists, counts, filters, the overview: what people see."""
+"""Lists, counts, filters and the overview."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jobdeck.store.base import SORTS
 
 @pytest.fixture
 def jobs(bench: Bench) -> dict[str, Job]:
-    """A queue with something for every field of the filter language."""
+    """Return a queue with data for every field of the filter language."""
     clock = bench.clock
     (old,) = bench.enqueue(
         new("mail.send", "mail", 5, args_json='{"to":"ann@example.org","user":{"id":42}}', tags=("vip", "eu"))
@@ -131,11 +131,11 @@ def test_an_id_is_found_by_number_and_by_range(bench: Bench, jobs: dict[str, Job
     assert list(bench.store.list_ids(parse(f"id<={failed}"), descending=False)) == [jobs["old"].id, failed]
 
 
-def test_every_field_of_the_filter_language_is_tried() -> None:
+def test_every_field_of_the_filter_language_is_tested() -> None:
     tried = {term.field for text, _ in FILTERS for term in parse(text).terms} | {
         "id",
         "schedule",
-    }  # schedules have tests of their own
+    }  # schedules have their own tests
     assert set(FIELDS) <= tried
 
 
@@ -163,7 +163,7 @@ def test_an_argument_is_found_however_its_json_is_written(bench: Bench, args: st
 
 
 @pytest.mark.parametrize("args", ["", "[", '{"a": }', '{"a": "\\ud800"}', "[" * 20_000, '"a"', "null", '{"a": [7]}'])
-def test_arguments_that_cannot_be_read_meet_no_condition(bench: Bench, args: str) -> None:
+def test_invalid_arguments_match_no_condition(bench: Bench, args: str) -> None:
     (broken, job) = bench.enqueue(new(), new(args_json='{"a": {"b": 7}}'))
     bench.change("UPDATE jobdeck_jobs SET args = ? WHERE id = ?", args, broken.id)
     assert list(bench.store.list_ids(parse("args.a.b:7"))) == [job.id]
@@ -173,7 +173,7 @@ def test_arguments_that_cannot_be_read_meet_no_condition(bench: Bench, args: str
 
 @pytest.mark.parametrize("sort", SORTS)
 @pytest.mark.parametrize("descending", [True, False])
-def test_a_list_is_sorted_as_it_is_asked_to_be(bench: Bench, jobs: dict[str, Job], sort: str, descending: bool) -> None:
+def test_a_list_is_sorted_as_requested(bench: Bench, jobs: dict[str, Job], sort: str, descending: bool) -> None:
     listed = bench.store.list_jobs(EVERY_JOB, limit=10, sort=sort, descending=descending)
     assert [job.id for job in listed] == list(bench.store.list_ids(EVERY_JOB, sort=sort, descending=descending))
     keys = {
@@ -209,7 +209,7 @@ def test_the_jobs_of_each_state_are_counted(bench: Bench, jobs: dict[str, Job], 
     assert bench.store.count_states(parse(text)) == found
 
 
-def test_ids_of_any_size_are_listed_as_they_are(bench: Bench) -> None:
+def test_ids_of_any_size_are_listed_unchanged(bench: Bench) -> None:
     bench.enqueue(new())
     bench.store.delete_jobs([1])
     bench.pass_ids(2**62)
@@ -224,12 +224,12 @@ def test_a_list_stops_at_its_limit(bench: Bench, jobs: dict[str, Job]) -> None:
     assert len(bench.store.list_ids(EVERY_JOB, limit=3)) == 3
 
 
-def test_jobs_are_read_in_the_order_of_their_ids_without_those_that_are_gone(bench: Bench, jobs: dict[str, Job]) -> None:
+def test_jobs_are_read_in_order_of_id_without_deleted_ones(bench: Bench, jobs: dict[str, Job]) -> None:
     wanted = [jobs["running"].id, 999, jobs["old"].id]
     assert [job.id for job in bench.store.get_jobs(wanted)] == [jobs["running"].id, jobs["old"].id]
 
 
-def test_a_row_that_cannot_be_read_spoils_no_list(bench: Bench, jobs: dict[str, Job]) -> None:
+def test_an_invalid_row_does_not_break_a_list(bench: Bench, jobs: dict[str, Job]) -> None:
     from jobdeck import PayloadUnreadable
 
     broken = bench.get(jobs["broken"])
@@ -239,13 +239,13 @@ def test_a_row_that_cannot_be_read_spoils_no_list(bench: Bench, jobs: dict[str, 
 
 
 @pytest.mark.parametrize("count", [1, 64])
-def test_a_filter_of_the_greatest_size_is_still_answered(bench: Bench, jobs: dict[str, Job], count: int) -> None:
+def test_a_filter_of_maximum_size_is_answered(bench: Bench, jobs: dict[str, Job], count: int) -> None:
     assert bench.store.count_jobs(parse(" ".join(["-x*y"] * count))) == 5
     assert bench.store.count_jobs(parse("id:" + ",".join(["1"] * 4000))) == 1
     assert bench.store.count_jobs(parse("kind:" + ",".join(["m*"] * 64))) == 3
 
 
-def test_a_condition_without_terms_holds_for_all(bench: Bench, jobs: dict[str, Job]) -> None:
+def test_a_condition_without_terms_matches_every_job(bench: Bench, jobs: dict[str, Job]) -> None:
     assert bench.store.count_jobs(Condition()) == 5
 
 
@@ -257,7 +257,7 @@ def test_queues_show_their_depth_by_state(bench: Bench, jobs: dict[str, Job]) ->
     }
 
 
-def test_the_overview_is_one_consistent_look(bench: Bench, jobs: dict[str, Job]) -> None:
+def test_the_overview_is_a_consistent_snapshot(bench: Bench, jobs: dict[str, Job]) -> None:
     seen = bench.store.overview(seconds=600, slots=60, lease=30)
     assert seen.at == bench.clock.now()
     assert {state: n for state, n in seen.counts.items() if n} == {
@@ -281,7 +281,7 @@ def test_the_running_jobs_of_the_overview_are_oldest_claim_first(bench: Bench) -
     assert [job.id for job in bench.store.overview(seconds=60, slots=6, lease=30).running] == [first.id, second.id]
 
 
-def test_the_version_is_another_one_as_soon_as_anything_is_written_and_stays_while_nothing_is(bench: Bench) -> None:
+def test_the_version_changes_with_every_write_and_only_then(bench: Bench) -> None:
     before = bench.store.version()
     assert before is not None
     bench.store.list_jobs(EVERY_JOB, limit=10)

@@ -1,4 +1,4 @@
-"""Every queue as it stands, of one moment."""
+"""The statistics of each queue, read in one transaction."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def report(bench: Bench, name: str, threads: int, queues: tuple[str, ...] = (), 
     )  # fmt: skip
 
 
-def test_an_empty_store_has_none(bench: Bench) -> None:
+def test_an_empty_store_has_no_queue_stats(bench: Bench) -> None:
     assert look(bench) == {}
 
 
-def test_waits_kinds_and_running_jobs_are_told_apart_by_queue(bench: Bench) -> None:
+def test_waits_kinds_and_running_jobs_are_counted_per_queue(bench: Bench) -> None:
     bench.enqueue(new(queue="mail", kind="send"))
     bench.clock.advance(40)
     bench.enqueue(new(queue="mail", kind="news"), new(queue="img", kind="resize"))
@@ -37,7 +37,7 @@ def test_waits_kinds_and_running_jobs_are_told_apart_by_queue(bench: Bench) -> N
     assert found["mail"].total.started == 0
 
 
-def test_what_happened_is_told_by_queue_and_slice(bench: Bench) -> None:
+def test_metrics_are_grouped_by_queue_and_slice(bench: Bench) -> None:
     for queue in ("mail", "img", "img"):
         bench.enqueue(new(queue=queue))
     for job in bench.claim(3):
@@ -50,7 +50,7 @@ def test_what_happened_is_told_by_queue_and_slice(bench: Bench) -> None:
     assert len(found["img"].slots) == 30
 
 
-def test_its_trail_is_the_samples_of_its_depth_and_now(bench: Bench) -> None:
+def test_the_depth_history_consists_of_the_samples_and_the_current_depth(bench: Bench) -> None:
     begun = bench.clock.now() // 60 * 60
     bench.enqueue(new(queue="mail"), new(queue="mail"))
     assert bench.store.measures.sample_depths()
@@ -64,7 +64,7 @@ def test_its_trail_is_the_samples_of_its_depth_and_now(bench: Bench) -> None:
     assert found["img"].trail == ((begun, 0), (begun + 60, 1), (bench.clock.now(), 2))
 
 
-def test_it_is_served_by_the_workers_that_take_its_jobs(bench: Bench) -> None:
+def test_a_queue_is_served_by_the_workers_that_claim_its_jobs(bench: Bench) -> None:
     bench.enqueue(new(queue="mail", kind="send"), new(queue="img", kind="resize"))
     report(bench, "all", 4)
     report(bench, "mails only", 2, queues=("mail",))
@@ -76,7 +76,7 @@ def test_it_is_served_by_the_workers_that_take_its_jobs(bench: Bench) -> None:
     assert look(bench)["mail"].served_by == ()
 
 
-def test_a_limited_queue_without_jobs_is_there_too(bench: Bench) -> None:
+def test_a_limited_queue_without_jobs_is_included(bench: Bench) -> None:
     bench.store.pause_queue("later")
     (found,) = look(bench).values()
     assert (found.info.name, found.info.paused, found.trail) == ("later", True, ((bench.clock.now(), 0),))

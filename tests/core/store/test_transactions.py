@@ -1,4 +1,4 @@
-"""All or nothing, and the word that goes out afterwards."""
+"""Transactions, and the notifications after them."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def enqueue_and_fail(bench: Bench, *jobs: NewJob) -> None:
 
 @pytest.fixture
 def short() -> Iterator[Path]:
-    """A temporary folder with a short path: the path of a socket may hold 107 bytes only."""
+    """Return a temporary folder with a short path: the path of a socket has at most 107 bytes."""
     with tempfile.TemporaryDirectory(prefix="jd") as folder:
         yield Path(folder)
 
 
-def test_everything_inside_a_transaction_happens_at_once(bench: Bench) -> None:
+def test_all_changes_of_a_transaction_become_visible_at_once(bench: Bench) -> None:
     with bench.store.transaction():
         bench.enqueue(new(), new())
         bench.store.pause_queue("mail")
@@ -36,14 +36,14 @@ def test_everything_inside_a_transaction_happens_at_once(bench: Bench) -> None:
     assert [queue.name for queue in bench.store.list_queues()] == ["default", "mail"]
 
 
-def test_nothing_inside_a_failed_transaction_has_happened(bench: Bench) -> None:
+def test_a_failed_transaction_changes_nothing(bench: Bench) -> None:
     with pytest.raises(KeyError):
         enqueue_and_fail(bench, new(), new())
     assert bench.counts() == {}
     bench.check_counters()
 
 
-def test_a_part_that_fails_is_undone_and_the_rest_stands(bench: Bench) -> None:
+def test_a_failed_nested_transaction_is_rolled_back_and_the_rest_is_kept(bench: Bench) -> None:
     with bench.store.transaction():
         bench.enqueue(new(queue="kept"))
         with pytest.raises(RowRefused):
@@ -55,12 +55,12 @@ def test_a_part_that_fails_is_undone_and_the_rest_stands(bench: Bench) -> None:
     bench.check_counters()
 
 
-def test_an_error_of_the_caller_inside_a_transaction_stays_what_it_is(bench: Bench) -> None:
+def test_an_exception_of_the_caller_in_a_transaction_is_raised_unchanged(bench: Bench) -> None:
     with pytest.raises(UnicodeEncodeError), bench.store.transaction():
         "\ud800".encode()
 
 
-def test_listeners_are_woken_after_the_commit_and_not_before(bench: Bench) -> None:
+def test_listeners_are_notified_after_the_commit_and_not_before(bench: Bench) -> None:
     seen: list[int] = []
     rung = threading.Event()
 
@@ -76,7 +76,7 @@ def test_listeners_are_woken_after_the_commit_and_not_before(bench: Bench) -> No
     assert seen == [1]
 
 
-def test_listeners_are_not_woken_by_what_was_rolled_back(bench: Bench) -> None:
+def test_listeners_are_not_notified_of_rolled_back_changes(bench: Bench) -> None:
     rung = threading.Event()
     with bench.store.listen(rung.set):
         with pytest.raises(KeyError):
@@ -84,7 +84,7 @@ def test_listeners_are_not_woken_by_what_was_rolled_back(bench: Bench) -> None:
         assert not rung.wait(0.05)
 
 
-def test_listeners_are_not_woken_by_what_makes_no_job_claimable(bench: Bench) -> None:
+def test_listeners_are_not_notified_if_no_job_becomes_claimable(bench: Bench) -> None:
     job = bench.running()
     rung = threading.Event()
     with bench.store.listen(rung.set):
@@ -95,7 +95,7 @@ def test_listeners_are_not_woken_by_what_makes_no_job_claimable(bench: Bench) ->
         assert not rung.wait(0.05)
 
 
-def test_a_closed_store_says_so(bench: Bench) -> None:
+def test_a_closed_store_reports_it(bench: Bench) -> None:
     bench.store.close()
     with pytest.raises(StoreFailed, match="it was closed"):
         bench.enqueue()
@@ -140,7 +140,7 @@ def test_a_thread_that_opens_its_connection_after_a_change_of_folder_finds_the_f
 
 
 @pytest.mark.sqlite
-def test_a_file_removed_under_the_queue_is_an_error_and_not_a_new_queue(bench: Bench) -> None:
+def test_a_deleted_file_is_an_error_and_not_a_new_queue(bench: Bench) -> None:
     bench.path.unlink()
     problems: list[Exception] = []
 
@@ -157,9 +157,7 @@ def test_a_file_removed_under_the_queue_is_an_error_and_not_a_new_queue(bench: B
     assert not bench.path.exists()
 
 
-def test_a_listener_that_died_is_forgotten_and_strangers_files_are_left_alone(
-    short: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_dead_listener_is_removed_and_foreign_files_are_kept(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from jobdeck.store.notifier import Doorbell
 
     monkeypatch.setattr("tempfile.tempdir", str(short))
@@ -177,7 +175,7 @@ def test_a_listener_that_died_is_forgotten_and_strangers_files_are_left_alone(
     bell.close()
 
 
-def test_a_folder_for_the_bell_that_is_a_link_is_not_trusted(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_symbolic_link_as_notifier_folder_is_not_trusted(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from jobdeck.store.notifier import Doorbell
 
     monkeypatch.setattr("tempfile.tempdir", str(short))
@@ -194,7 +192,7 @@ def test_a_folder_for_the_bell_that_is_a_link_is_not_trusted(short: Path, monkey
     assert [entry.name for entry in (short / "home").iterdir()] == ["letter"]
 
 
-def test_many_rings_are_heard_and_none_blocks(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_notifications_are_received_and_none_blocks(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from jobdeck.store.notifier import Doorbell
 
     monkeypatch.setattr("tempfile.tempdir", str(short))

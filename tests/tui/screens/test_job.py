@@ -281,8 +281,8 @@ def test_commands_in_advice_are_highlighted_without_backticks(still: Still) -> N
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(job_id)(pilot)
-        told = [line for line in screen(pilot).query_one("#life").told if "lets it go on" in "".join(text for text, _ in line)]
-        assert told == [[("  ", ""), ("jobdeck resume webhook", "accent"), (" lets it go on", "quiet")]]
+        told = [line for line in screen(pilot).query_one("#life").told if " resumes it" in "".join(text for text, _ in line)]
+        assert told == [[("  ", ""), ("jobdeck resume webhook", "accent"), (" resumes it", "quiet")]]
         assert "`" not in text_of(pilot, "life")
 
     play(still.app(), scene)
@@ -367,7 +367,7 @@ def test_keys_are_undimmed_when_they_become_available(still: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(job_id)(pilot)
         await pilot.press("x")
-        await seen(pilot, lambda: any("there is nothing left to cancel" in told for told in toasts(pilot)))
+        await seen(pilot, lambda: any("it has finished, so it cannot be cancelled" in told for told in toasts(pilot)))
         await pilot.press("r")
         await seen(pilot, lambda: bright(pilot) & ACTS == {"edit", "cancel", "priority"})
         still.queue.delete(job_id)
@@ -794,9 +794,9 @@ def test_e_edits_the_arguments_and_z_undoes_it(one: Still, key: str) -> None:
     ("text", "problem", "line"),
     [
         ('{\n  "path": "a"\n  "width": 3\n}', "line 3, column 3: expecting ',' delimiter", 2),
-        ('{\n  "path": "a",\n  "width": "wide"\n}', "width is wrong: input should be a valid integer", 2),
-        ('{\n  "path": "a",\n  "formats": [1]\n}', "formats.0 is wrong", 2),
-        ('{"widht": 3, "path": ""}', "widht is not one that this kind takes", 0),
+        ('{\n  "path": "a",\n  "width": "wide"\n}', "width is invalid: input should be a valid integer", 2),
+        ('{\n  "path": "a",\n  "formats": [1]\n}', "formats.0 is invalid", 2),
+        ('{"widht": 3, "path": ""}', "widht is unknown to this kind", 0),
         ("{}", "path is missing", None),
         ("[1]", "must be a JSON object", None),
         ("[" * 3000, "the JSON cannot be parsed", None),
@@ -845,7 +845,7 @@ def test_a_job_that_starts_during_an_edit_keeps_the_editor_open_with_a_message(o
         await seen(pilot, lambda: not editor(pilot).problem)
         one.claim(1)
         await pilot.press("ctrl+s")
-        await seen(pilot, lambda: "Job 1 is running: only a job that still waits can be edited" in editor(pilot).problem)
+        await seen(pilot, lambda: "Job 1 is running: only a queued job can be edited" in editor(pilot).problem)
         assert editor(pilot).query_one("#edit-text").text == '{"path": "c.jpg"}'
 
     play(one.app(), scene)

@@ -30,7 +30,7 @@ def test_w_explains_why_a_job_is_not_running_and_keeps_checking(few: Still) -> N
         assert "✗ No worker is alive." in told(pilot)
         few.queue.resume("img")
         few.beat()
-        await seen(pilot, lambda: "nothing stands in its way" in told(pilot))
+        await seen(pilot, lambda: "all conditions are met" in told(pilot))
         assert "Starts now" in told(pilot)
         few.queue.delete(6)
         await seen(pilot, lambda: "no longer exists" in told(pilot))

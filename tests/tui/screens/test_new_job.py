@@ -135,8 +135,8 @@ def test_json_is_enqueued_as_typed_and_enter_starts_a_line(still: Still) -> None
         ('{"url": "u",\n "event" 3}', "line 2, column 10: expecting ':' delimiter", (2, 10)),
         ("[1]", "line 1, column 1: the arguments must be an object", (1, 1)),
         ('{"url": "u",\n "url": "v"}', "line 2, column 2: duplicate name url", (2, 2)),
-        ('{"url": "u",\n "event": 3}', "line 2: event is wrong", (2, 2)),
-        ('{"url": "u",\n "event": "e", "more": 1}', "line 2: more is not one that this kind takes", (2, 16)),
+        ('{"url": "u",\n "event": 3}', "line 2: event is invalid", (2, 2)),
+        ('{"url": "u",\n "event": "e", "more": 1}', "line 2: more is unknown to this kind", (2, 16)),
         ('{"url": "u"}', "event is missing", None),
     ],
 )
@@ -551,7 +551,7 @@ def test_the_form_with_json(snap_compare: Compare, still: Still, size: tuple[int
         area(pilot).cursor_blink = False
         await pilot.press("ctrl+j")
         area(pilot).text = '{\n  "order_id": "seventy",\n  "to": "ann@example.org",\n  "attach_pdf": true\n}'
-        await seen(pilot, lambda: any("order_id is wrong" in each for each in complaints(pilot)))
+        await seen(pilot, lambda: any("order_id is invalid" in each for each in complaints(pilot)))
 
     assert snap_compare(still.app(), terminal_size=size, run_before=fill)
 

@@ -142,7 +142,7 @@ def test_each_queue_shows_its_forecast(still: Still) -> None:
         assert "empty in " in lines["mail"]
         assert "growing " in lines["webhook"]
         assert "‖ paused" in lines["thumbnails"]
-        assert "stands still: no worker serves it" in lines["search index"]
+        assert "stalled: no worker serves it" in lines["search index"]
         assert "3/4" in lines["mail"]
         assert "2/8" in lines["webhook"]
 

@@ -339,7 +339,7 @@ def test_a_schedule_is_created_with_its_time_in_words_and_ticks_shown_while_typi
     async def scene(pilot: Pilot[Any]) -> None:
         await form(pilot, "n")
         await pilot.press(*"night", "tab", "0", "space", "3")
-        await seen(pilot, lambda: any("of the five fields" in each for each in complaints(pilot)))
+        await seen(pilot, lambda: any("must have five fields" in each for each in complaints(pilot)))
         await pilot.press("space", "asterisk", "space", "asterisk", "space", "asterisk")
         await seen(pilot, lambda: cron_text(pilot).startswith("every day at 03:00\nMon 2025-06-16 03:00 UTC  in 11h53m"))
         entry(pilot, "timezone").focus()
@@ -429,7 +429,7 @@ def test_an_emptied_option_means_the_kinds_default_and_another_kind_replaces_the
     [
         ("name", "sweep", "is taken"),
         ("name", "a b", "must be 1 to 100 letters"),
-        ("cron", "0 99 * * *", "has a wrong hour '99'"),
+        ("cron", "0 99 * * *", "has an invalid hour '99'"),
         ("cron", "every now", "cannot be read"),
         ("cron", " ", "is missing"),
         ("timezone", "Mars/Base", "must be a name such as UTC"),

@@ -112,7 +112,7 @@ def test_z_says_why_a_job_cannot_be_restored_and_changes_of_others_stay(few: Sti
 
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("z")
-        await seen(pilot, lambda: any("There is nothing of" in each for each in toasts(pilot)))
+        await seen(pilot, lambda: any("Nothing to undo for" in each for each in toasts(pilot)))
         await pilot.press("j", "x")
         await seen(pilot, lambda: few.queue.get(6).state is State.CANCELLED)
         few.queue.retry(6, who="ben")

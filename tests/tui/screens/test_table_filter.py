@@ -107,7 +107,7 @@ def test_the_count_is_shown_while_typing_and_an_error_is_marked_at_its_position(
         await pilot.press("slash", *"queue:img")
         await seen(pilot, lambda: "3 jobs match" in told(pilot))
         await pilot.press("space", *"ags:3")
-        await seen(pilot, lambda: "there is no field 'ags'" in told(pilot))
+        await seen(pilot, lambda: "unknown field 'ags'" in told(pilot))
         line = bar(pilot).line
         assert told(pilot).index("▲") == line.content_region.x - bar(pilot).region.x + len("queue:img ")
         assert table(pilot).total == 0 or table(pilot).page.problem

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .complete import complete_topics
-from .front import Front, Refused, Verb
+from .common import Front, Refused, Verb
+from .completers import complete_topics
 from .output import dim, on_terminal, print_json
 
 if TYPE_CHECKING:

@@ -45,8 +45,8 @@ def prune_command(
 ) -> int:
     """Delete old finished jobs with their attempts and logs, oldest first. This cannot be undone.
 
-    Without --older-than and --keep, apply JOBDECK_RETENTION, JOBDECK_RETENTION_FAILED and JOBDECK_KEEP. With
-    either, ignore the settings, delete jobs that exceed either bound, and on a terminal ask for confirmation.
+    Without --older-than and --keep, apply JOBDECK_RETENTION, JOBDECK_RETENTION_FAILED and JOBDECK_RETENTION_COUNT.
+    With either, ignore the settings, delete jobs that exceed either bound, and on a terminal ask for confirmation.
 
     Jobs that others still wait for are kept. The file does not shrink; its free pages are reused.
     """

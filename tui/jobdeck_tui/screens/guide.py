@@ -12,9 +12,9 @@ from textual.events import Resize
 from textual.timer import Timer
 
 from ..guide import Page, find_topic, read_pages
+from ..widgets.chrome.key_hints import Hints
 from ..widgets.guide_page import GuidePage
-from ..widgets.hints import Hints
-from ..widgets.keyed_table import Head, KeyedTable, Row
+from ..widgets.table.keyed_table import Head, KeyedTable, Row
 from .base import DeckScreen, TooSmall
 
 WIDE = 100

@@ -218,4 +218,3 @@ def _delete(name: str) -> Callable[[Queue], str]:
         return f"Schedule {safe(name)} deleted · z to undo"
 
     return delete
-

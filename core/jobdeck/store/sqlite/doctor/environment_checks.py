@@ -38,7 +38,7 @@ def _disk(look: Look) -> Iterator[Answer]:
     if free < _TIGHT:
         yield Severity.PROBLEM, text, "Make room now: when the disk is full no job can be enqueued or finished."
     elif free < _LOW:
-        yield Severity.WARNING, text, "Make room, or keep less history (JOBDECK_RETENTION, JOBDECK_KEEP)."
+        yield Severity.WARNING, text, "Free disk space, or keep less history (JOBDECK_RETENTION, JOBDECK_RETENTION_COUNT)."
     else:
         yield Severity.OK, text, ""
 
