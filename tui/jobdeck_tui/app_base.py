@@ -29,22 +29,9 @@ DEFAULT = "dark"
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 
-class CockpitBase(App[int]):
-    """The app as screens and widgets know it: its appearance, and the services that `app.Cockpit` provides.
+class ThemedApp(App[int]):
+    """An app with a theme and a character set that the user can change; the cockpit and the guide are such apps."""
 
-    Screens import this class and never `app`, which imports them.
-    """
-
-    feed: Feed
-    """The only caller of the queue."""
-    kinds: Sequence[Kind]
-    """The job kinds that can be enqueued here."""
-    readonly: bool
-    """Whether the cockpit refuses every action that changes the queue."""
-    where: str
-    """The database's path or address, as shown to the user."""
-    by_default: bool
-    """Whether `jobdeck` commands find this database without `--db`."""
     remembered: Remembered
     keymap: Mapping[str, str]
     """The user's keys, by id of the binding."""
@@ -135,6 +122,24 @@ class CockpitBase(App[int]):
         return lambda: self.wear(name)
 
     # -- implemented by app.Cockpit ----------------------------------------------------------------
+
+
+class CockpitBase(ThemedApp):
+    """The cockpit as its screens and widgets know it: the services that `app.Cockpit` provides.
+
+    Screens import this class and never `app`, which imports them.
+    """
+
+    feed: Feed
+    """The only caller of the queue."""
+    kinds: Sequence[Kind]
+    """The job kinds that can be enqueued here."""
+    readonly: bool
+    """Whether the cockpit refuses every action that changes the queue."""
+    where: str
+    """The database's path or address, as shown to the user."""
+    by_default: bool
+    """Whether `jobdeck` commands find this database without `--db`."""
 
     @property
     @abstractmethod
@@ -251,12 +256,12 @@ def ascii_of(environ: Mapping[str, str], remembered: Remembered, encoding: str |
 
 def only_ascii(app: App[Any]) -> bool:
     """Return whether the app draws in ASCII only."""
-    return isinstance(app, CockpitBase) and app.ascii_only
+    return isinstance(app, ThemedApp) and app.ascii_only
 
 
 def spelled(app: App[Any], text: str) -> str:
     """Return text in characters that the app's terminal can display."""
-    return app.worded(text) if isinstance(app, CockpitBase) else text
+    return app.worded(text) if isinstance(app, ThemedApp) else text
 
 
 def cockpit_of(app: App[Any]) -> CockpitBase:

@@ -9,12 +9,12 @@ from typing import Any
 from textual.app import SystemCommand
 from textual.screen import Screen
 
-from .app_base import CockpitBase, ascii_of, scheme_of
+from .app_base import ThemedApp, ascii_of, scheme_of
 from .preferences import Remembered, config_folder
 from .screens.guide import GuideScreen
 
 
-class GuideApp(CockpitBase):
+class GuideApp(ThemedApp):
     """Shows the guide until it is closed."""
 
     CSS_PATH = "deck.tcss"
