@@ -24,6 +24,7 @@ from jobdeck_tui.feed.feed import Feed
 from jobdeck_tui.screens.confirm_bulk import WeighScreen
 from jobdeck_tui.screens.job import JobScreen
 from jobdeck_tui.widgets.chrome.header import Header
+from jobdeck.store.claim_capacity import ClaimRequest
 
 SIZES = [(60, 15), (80, 24), (120, 40), (200, 60)]
 
@@ -147,7 +148,7 @@ def test_another_database_is_announced_and_no_key_hits_a_job_that_was_chosen_in_
 
 
 def test_a_backup_put_in_its_place_keeps_the_cursor_on_the_same_job(six: Still, tmp_path: Path) -> None:
-    six.queue.care.backup(tmp_path / "backup.db")
+    six.queue.maintenance.backup(tmp_path / "backup.db")
 
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j", "j")
@@ -277,7 +278,7 @@ def test_what_was_not_done_because_of_a_lock_is_named(
     def locked(*_: Any, **__: Any) -> None:
         raise StoreBusy("jobs.db", 10)
 
-    for act in ("cancel_many", "reprioritise_many"):
+    for act in ("cancel_many", "reprioritize_many"):
         monkeypatch.setattr(six.queue, act, locked)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -321,15 +322,15 @@ def test_a_database_that_cannot_be_written_to_is_shown_and_the_work_said_to_be_h
 def test_a_full_disk_holds_the_work_up_and_the_words_say_so(live: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     queue, app = live
     full = True
-    claim = queue.store.claim_jobs
+    claim = queue.store.claimer.claim
 
-    def claim_jobs(*args: Any, **options: Any) -> Any:
+    def claim_or_fail(*args: Any, **options: Any) -> Any:
         if full:
-            with queue.store._connections.writing():
+            with queue.store._connections.write_transaction():
                 raise apsw.FullError("database or disk is full")
         return claim(*args, **options)
 
-    monkeypatch.setattr(queue.store, "claim_jobs", claim_jobs)
+    monkeypatch.setattr(queue.store.claimer, "claim", claim_or_fail)
 
     async def scene(pilot: Pilot[Any]) -> None:
         nonlocal full

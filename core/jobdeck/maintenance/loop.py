@@ -69,12 +69,12 @@ class Upkeep:
         end, self._more = now + ROUND, False
         self._next_tick = run_due(self._store, self._clock)
         # The claimer does it on time, unless all its threads are busy.
-        while not self._more and self._store.expire_jobs():
+        while not self._more and self._store.transitions.expire():
             self._more = self._clock.monotonic() >= end
         rescued: list[int] = []
         if now >= self._rescue_at:
             self._rescue_at = now + self.rescue_every
-            while step := self._store.rescue_jobs():  # short transactions, until the last one
+            while step := self._store.transitions.rescue():  # short transactions, until the last one
                 rescued += step
                 if self._clock.monotonic() >= end:
                     self._rescue_at, self._more = now, True
@@ -83,14 +83,14 @@ class Upkeep:
                 logger.warning("Rescued %d jobs whose worker died or stalled: %s", len(rescued), rescued)
         if now >= self._sample_at:
             self._sample_at = now + SAMPLE_EVERY
-            self._store.measures.sample_depths()
+            self._store.metrics.sample_depths()
         if now >= self._prune_at:
             self._prune_at = now + PRUNE_EVERY
             mend(self._store, self._clock)
             self.prune()
         if now >= self._log_at:
             self._log_at = now + LOG_EVERY
-            self.bound_log()
+            self.checkpoint()
         return rescued
 
     def prune(self) -> int:
@@ -106,15 +106,15 @@ class Upkeep:
                 self._prune_at = self._clock.monotonic() + PRUNE_AGAIN
                 return removed
             time.sleep(BREATH)
-        self._store.care.prune_metrics()
-        self._store.measures.prune_depths()
+        self._store.maintenance.prune_metrics()
+        self._store.metrics.prune_depths()
         self._store.journal.prune()
-        self._store.prune_workers(max(WORKERS_KEPT, 2 * self._settings.lease))
+        self._store.workers.prune(max(WORKERS_KEPT, 2 * self._settings.lease))
         return removed
 
-    def bound_log(self) -> None:
+    def checkpoint(self) -> None:
         """Keep the write-ahead log small; say so, once, where a reader does not let it shrink."""
-        log = self._store.care.bound_log(self._log_bound)
+        log = self._store.maintenance.checkpoint(self._log_bound)
         # Twice in a row: the first time it may have been one of our own short reads.
         self._held = self._held + 1 if log.held else 0
         if self._held == 2:

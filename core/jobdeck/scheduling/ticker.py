@@ -63,12 +63,12 @@ def run_due(store: Store, clock: Clock) -> float | None:
 
 def _now(store: Store, clock: Clock) -> float:
     """What time it is by the clock that ticks come by."""
-    return clock.now() + store.schedules.ahead()
+    return clock.now() + store.schedules.clock_offset()
 
 
 def _told(store: Store, tick: float | None) -> float | None:
     """When the tick comes by this machine's clock."""
-    return None if tick is None else tick - store.schedules.ahead()
+    return None if tick is None else tick - store.schedules.clock_offset()
 
 
 def mend(store: Store, clock: Clock) -> None:
@@ -97,15 +97,15 @@ def _enqueue_tick(store: Store, seen: Schedule, then: float) -> None:
     with store.transaction():
         schedule = store.schedules.advance(seen, then)
         if schedule is not None:
-            (job,) = store.enqueue_jobs([new_job(schedule, seen.next_at)])
-            store.schedules.note_job(schedule.name, job.id)
+            (job,) = store.enqueuer.enqueue([new_job(schedule, seen.next_at)])
+            store.schedules.record_job(schedule.name, job.id)
 
 
 def _note(store: Store, clock: Clock, seen: Schedule, error: Exception) -> None:
     text = " ".join(str(error).split()) or type(error).__name__
     if text != seen.error:
         logger.warning("Schedule %r enqueued nothing: %s", seen.name, text)
-    store.schedules.note_error(seen, text, _now(store, clock) + TRY_AGAIN)
+    store.schedules.record_error(seen, text, _now(store, clock) + TRY_AGAIN)
 
 
 def new_job(schedule: Schedule, at: float | None = None) -> NewJob:

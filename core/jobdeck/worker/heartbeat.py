@@ -81,7 +81,7 @@ class Keeper:
     def _round(self, held: list[Run]) -> None:
         now = self._clock.monotonic()
         orphans = self._desk.orphans()
-        if self._desk.file != self._store.file:  # what is held is of a database that has gone
+        if self._desk.file != self._store.generation:  # what is held is of a database that has gone
             orphans, held = [*orphans, *held], []
             self._desk.wake()
         # Leases first: whatever fails below, running jobs stay ours. What rang may have been the word that a job
@@ -93,7 +93,7 @@ class Keeper:
         self._look_for_stuck([*held, *orphans], now)
         info = self._info()
         if now >= self._report_at or self._reported != info:
-            self._store.report_worker(info)
+            self._store.workers.report(info)
             self._report_at, self._reported = now + min(REPORT, self._settings.heartbeat_every), info
         self._logs.write(held)
         self._write_progress(held)
@@ -102,7 +102,7 @@ class Keeper:
 
     def _heartbeat(self, held: list[Run]) -> None:
         until = self._clock.monotonic() + self._settings.lease
-        renewal = self._store.heartbeat_jobs([(run.job.id, run.lease) for run in held], self._settings.lease)
+        renewal = self._store.transitions.heartbeat([(run.job.id, run.lease) for run in held], self._settings.lease)
         for run in held:
             if run.job.id not in renewal.lost:
                 run.until = until
@@ -141,7 +141,7 @@ class Keeper:
         if told:
             with self._store.transaction():
                 for run, fraction in told:
-                    self._store.report_progress(run.job.id, run.lease, fraction)
+                    self._store.transitions.report_progress(run.job.id, run.lease, fraction)
 
 
 def _why(run: Run) -> str:

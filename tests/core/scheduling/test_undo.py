@@ -134,7 +134,7 @@ def test_ticks_since_then_stay_done_and_those_missed_meanwhile_are_not_made_up_f
 )
 def test_what_somebody_has_changed_since_is_not_overwritten(queue: Queue, do: Any, since: Any, problem: str) -> None:
     do(queue.schedules)
-    act = queue.journal(limit=1)[0].id
+    act = queue.journal.entries(limit=1)[0].id
     since(queue.schedules)
     before = stand(queue)
     undoing = queue.undo(act)
@@ -148,14 +148,14 @@ def test_what_somebody_has_changed_since_is_not_overwritten(queue: Queue, do: An
 def test_what_changes_nothing_is_no_act(queue: Queue) -> None:
     queue.undo()  # its making
     queue.redo()
-    acts = len(queue.journal())
+    acts = len(queue.journal.entries())
     assert not queue.schedules.resume("s")
     queue.schedules.edit("s", priority=0)
     queue.schedules.pause("s")
     assert not queue.schedules.pause("s")
     queue.limit("mail")
-    assert len(queue.journal()) == acts + 1
-    assert [act.who for act in queue.journal()] == ["ann", "ann"]
+    assert len(queue.journal.entries()) == acts + 1
+    assert [act.who for act in queue.journal.entries()] == ["ann", "ann"]
 
 
 def test_the_limits_of_a_queue_are_taken_back(queue: Queue) -> None:
@@ -183,7 +183,7 @@ def test_the_limits_of_a_queue_are_taken_back(queue: Queue) -> None:
 
 def test_limits_that_somebody_has_changed_since_stay(queue: Queue) -> None:
     queue.limit("mail", running=2)
-    act = queue.journal(limit=1)[0].id
+    act = queue.journal.entries(limit=1)[0].id
     queue.limit("mail", running=3, who="ben")
     (refusal,) = queue.undo(act).refused.values()
     assert str(refusal) == "Queue mail got other limits since."

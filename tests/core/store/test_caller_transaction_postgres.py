@@ -170,7 +170,7 @@ def test_a_caller_that_sees_an_older_moment_is_told_to_try_again_and_may_go_on(q
 
 def test_a_worker_hears_of_it_when_it_is_woken(queue: Queue, mine: psycopg.Connection[Any]) -> None:
     rung = threading.Event()
-    with queue.store.listen(rung.set):
+    with queue.store.notifier.listen(rung.set):
         queue.enqueue_in(mine, "work")
         mine.commit()
         queue.wake()

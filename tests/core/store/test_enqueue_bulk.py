@@ -23,7 +23,7 @@ def queue(tmp_path: Path) -> Iterator[Queue]:
 
 def test_each_gets_an_id_in_the_order_given(queue: Queue) -> None:
     queue.enqueue("work")
-    ids = queue.enqueue_each("work", ({"n": n} for n in range(1000)), queue="mail", priority=3, tags=["x"], delay=60)
+    ids = queue.enqueue_bulk("work", ({"n": n} for n in range(1000)), queue="mail", priority=3, tags=["x"], delay=60)
     assert ids == range(2, 1002)
     jobs = queue.get_many(list(ids))
     assert [job.args for job in jobs] == [{"n": n} for n in range(1000)]
@@ -32,7 +32,7 @@ def test_each_gets_an_id_in_the_order_given(queue: Queue) -> None:
 
 
 def test_each_is_as_if_it_were_enqueued_alone(queue: Queue) -> None:
-    (one,) = queue.get_many(queue.enqueue_each("work", [{"n": 1}], expires=60, backoff=(1, 9), timeout=5, max_attempts=2))
+    (one,) = queue.get_many(queue.enqueue_bulk("work", [{"n": 1}], expires=60, backoff=(1, 9), timeout=5, max_attempts=2))
     from dataclasses import replace
 
     alone = queue.enqueue("work", {"n": 1}, expires=60, backoff=(1, 9), timeout=5, max_attempts=2)
@@ -42,28 +42,28 @@ def test_each_is_as_if_it_were_enqueued_alone(queue: Queue) -> None:
 
 def test_all_of_them_are_checked_before_any_is_stored(queue: Queue) -> None:
     with pytest.raises(InvalidArguments):
-        queue.enqueue_each("work", [{"n": 1}, {"m": 2}])
+        queue.enqueue_bulk("work", [{"n": 1}, {"m": 2}])
     assert queue.count() == 0
 
 
 def test_none_is_a_range_too(queue: Queue) -> None:
-    assert list(queue.enqueue_each("work", [])) == []
+    assert list(queue.enqueue_bulk("work", [])) == []
 
 
 @pytest.mark.parametrize("options", [{"unique": "k"}, {"after": [1]}])
 def test_what_is_of_one_job_only_is_refused(queue: Queue, options: dict[str, Any]) -> None:
     queue.enqueue("work")
     with pytest.raises(InvalidOption, match="one job only"):
-        queue.enqueue_each("work", [{}], **options)
+        queue.enqueue_bulk("work", [{}], **options)
 
 
 def test_the_counters_know_of_them(bench: Bench) -> None:
-    ids = bench.store.enqueue_alike(new(queue="mail"), ["{}"] * 7)
-    later = bench.store.enqueue_alike(new(scheduled_at=bench.clock.now() + 5), ["{}"] * 3)
+    ids = bench.store.enqueuer.enqueue_bulk(new(queue="mail"), ["{}"] * 7)
+    later = bench.store.enqueuer.enqueue_bulk(new(scheduled_at=bench.clock.now() + 5), ["{}"] * 3)
     assert (len(ids), len(later), later.start) == (7, 3, ids.stop)
     assert bench.counts() == {State.PENDING: 7, State.SCHEDULED: 3}
     bench.check_counters()
-    assert len(bench.store.enqueue_alike(new(), [])) == 0
+    assert len(bench.store.enqueuer.enqueue_bulk(new(), [])) == 0
 
 
 # -- in the caller's own transaction ----------------------------------------------------------------

@@ -150,7 +150,7 @@ def test_a_queue_that_is_dropped_stops_the_claims_and_a_new_one_is_worked_on(
 def test_who_renews_it_goes_on_with_an_empty_queue(queue: Queue, where: str) -> None:
     queue.enqueue("quick")
     drop(where)
-    queue.renew()
+    queue.recreate()
     with pytest.raises(StoreReplaced):
         queue.enqueue("quick")
     assert queue.enqueue("quick").id == 1

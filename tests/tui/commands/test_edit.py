@@ -58,7 +58,7 @@ def test_what_cannot_be_is_said_in_a_sentence(deck: CommandLine, words: list[str
     result = deck(*words)
     assert (result.exit_code, says in result.stderr) == (code, True), result.stderr
     with deck.queue() as queue:
-        assert queue.journal() == []
+        assert queue.journal.entries() == []
 
 
 def test_what_is_final_is_refused(deck: CommandLine) -> None:

@@ -40,7 +40,7 @@ def test_the_same_seed_brings_the_same_jobs() -> None:
 
 def test_every_job_of_the_opening_and_of_a_minute_is_accepted(queue: Queue) -> None:
     orders = [*opening(7), *minute(7)]
-    drafts = [queue.draft(order.kind, order.args, **order.options) for order in orders]
+    drafts = [queue.new_job(order.kind, order.args, **order.options) for order in orders]
     assert {draft.kind for draft in drafts} == set(demo_registry().kinds)
     assert len({draft.queue for draft in drafts}) == 5
     assert len({draft.priority for draft in drafts}) >= 5
@@ -63,7 +63,7 @@ def test_every_kind_is_drawn_valid_and_described(queue: Queue, kind: str) -> Non
     random = Random(3)
     for _ in range(300):
         order = draw(kind, random)
-        queue.draft(order.kind, order.args, **order.options)
+        queue.new_job(order.kind, order.args, **order.options)
     described = demo_registry().get(kind).describe()
     assert described.doc.endswith(".")
     assert all(parameter.doc for parameter in described.parameters)

@@ -65,7 +65,7 @@ def test_marks_do_not_outlive_the_filter_they_were_made_under(few: Still) -> Non
 
 
 def test_cancelling_very_many_asks_with_the_count(few: Still) -> None:
-    few.queue.enqueue_many([few.queue.draft("img.resize", {"path": str(n)}) for n in range(30)])
+    few.queue.enqueue_many([few.queue.new_job("img.resize", {"path": str(n)}) for n in range(30)])
 
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("A", "x")
@@ -82,7 +82,7 @@ def test_cancelling_very_many_asks_with_the_count(few: Still) -> None:
 
 
 def test_everything_that_matches_is_acted_on_as_one_act_and_z_takes_it_all_back(few: Still) -> None:
-    few.queue.enqueue_each("img.resize", [{"path": str(n)} for n in range(1200)])
+    few.queue.enqueue_bulk("img.resize", [{"path": str(n)} for n in range(1200)])
     few.queue.cancel(7)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -103,7 +103,7 @@ def test_everything_that_matches_is_acted_on_as_one_act_and_z_takes_it_all_back(
         await seen(pilot, lambda: few.queue.count("state:cancelled") == 1)
 
     play(few.app(), scene)
-    acts = few.queue.journal()
+    acts = few.queue.journal.entries()
     assert (acts[0].n, acts[0].undone) == (1202, 1202)
     assert len(acts) == 2
 
@@ -127,7 +127,7 @@ def test_everything_marks_what_comes_too_and_a_job_can_be_taken_out_of_it(few: S
 
 
 def test_a_retry_of_everything_leaves_what_is_done_alone_unless_the_filter_says_so(few: Still) -> None:
-    few.store.complete_jobs([Completion(each, few.clock.now(), few.clock.now(), None) for each in few.claim(1)])
+    few.store.completer.complete([Completion(each, few.clock.now(), few.clock.now(), None) for each in few.claim(1)])
     few.beat()
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -162,7 +162,7 @@ def test_what_cannot_be_done_to_any_of_them_is_said_and_cannot_be_answered_with_
 
 
 def test_a_long_act_tells_how_far_it_is_and_escape_stops_it(few: Still, monkeypatch: pytest.MonkeyPatch) -> None:
-    few.queue.enqueue_each("img.resize", [{"path": str(n)} for n in range(3000)])
+    few.queue.enqueue_bulk("img.resize", [{"path": str(n)} for n in range(3000)])
     go_on, begun = threading.Event(), threading.Event()
     cancel = few.queue.cancel_many
 
@@ -192,7 +192,7 @@ def test_a_long_act_tells_how_far_it_is_and_escape_stops_it(few: Still, monkeypa
         await seen(pilot, lambda: not progress.display)
 
     play(few.app(), scene)
-    assert few.queue.journal()[0].n == 500
+    assert few.queue.journal.entries()[0].n == 500
 
 
 def test_a_long_undo_is_told_and_holds_nothing_up(few: Still, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,7 +74,7 @@ def edit_command(
 
             print_json(job_document(job))
         else:
-            told = next((act.told for act in reversed(queue.acts_on(job_id)) if act.operation == "edit"), "edited")
+            told = next((act.told for act in reversed(queue.journal_of(job_id)) if act.operation == "edit"), "edited")
             click.echo(f"{told[:1].upper()}{told[1:]}; it is {job.state}.")
 
 

@@ -53,7 +53,7 @@ def errors_command(front: Front, limit: int, newest: int) -> None:
     group is one line, with the ids of its newest jobs and the filter that finds all jobs whose newest failure it was.
     """
     with front.open(must_exist=True) as queue:
-        groups = queue.errors(newest=newest)
+        groups = queue.history.errors(newest=newest)
         now = queue.clock.now()
     shown = groups[: limit or None]
     if front.json:

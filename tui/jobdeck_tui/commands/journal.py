@@ -74,7 +74,7 @@ Examples:
 def journal_command(front: Front, limit: int) -> None:
     """List what people and programs did to jobs and queues, newest first. It is kept for 30 days, 1,000 acts at most."""
     with front.open(must_exist=True) as queue:
-        acts = queue.journal(limit=limit)
+        acts = queue.journal.entries(limit=limit)
     if front.json:
         for act in acts:
             print_json(act_document(act))

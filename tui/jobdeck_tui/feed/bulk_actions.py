@@ -138,7 +138,7 @@ class Hand:
         """Tell how far an undo has come: the journal counts it with each part."""
         while not ended.wait(_POLL):
             try:
-                undone = next((each.undone for each in self._queue.journal(limit=1000) if each.id == act), 0)
+                undone = next((each.undone for each in self._queue.journal.entries(limit=1000) if each.id == act), 0)
             except JobdeckError:
                 continue
             done = max(0, n - undone) if redo else undone

@@ -259,7 +259,7 @@ class Feed:
 
     def _long_act(self, who: str, *, redo: bool) -> tuple[int, int] | None:
         """The act that comes next to be undone or done again, and its jobs, if these are many."""
-        acts = self.queue.journal(limit=1000)
+        acts = self.queue.journal.entries(limit=1000)
         if redo:
             undone = [act for act in acts if act.undone_by == who and act.undone_at is not None]
             act = max(undone, key=lambda act: act.undone_at or 0.0, default=None)
@@ -304,7 +304,7 @@ class Feed:
         """Enqueue a job."""
 
         def act() -> None:
-            drafts = [self.queue.draft(kind, args, **options)]
+            drafts = [self.queue.new_job(kind, args, **options)]
             with self.queue.transaction():
                 newest = self.queue.list(limit=1)
                 (arrival,) = told_apart(newest, self.queue.enqueue_many(drafts), drafts)
@@ -330,7 +330,7 @@ class Feed:
         """Make a new and empty database where there is none any more."""
 
         def act() -> None:
-            self.queue.renew()
+            self.queue.recreate()
             self._ask()
 
         self._inbox.put(act)
@@ -338,7 +338,7 @@ class Feed:
     @property
     def waiting_since(self) -> float | None:
         """Since when this process has been waiting for another program's lock. Asks no database."""
-        return self.queue.waiting_since()
+        return self.queue.lock_wait_started()
 
     @property
     def held_up(self) -> str | None:

@@ -53,10 +53,10 @@ def read_history(queue: Queue, job: Job, slots: int) -> KindHistory:
     reaching = [seconds for seconds in RANGES if moment is None or now - moment < seconds * 0.98] or [*RANGES]
     *nearer, furthest = reaching
     for seconds in nearer:
-        found = KindHistory(job.kind, seconds, queue.metrics(seconds=seconds, slots=slots, kind=job.kind))
+        found = KindHistory(job.kind, seconds, queue.history.metrics(seconds=seconds, slots=slots, kind=job.kind))
         if ended(found.total) >= ENOUGH:
             return found
-    return KindHistory(job.kind, furthest, queue.metrics(seconds=furthest, slots=slots, kind=job.kind))
+    return KindHistory(job.kind, furthest, queue.history.metrics(seconds=furthest, slots=slots, kind=job.kind))
 
 
 def ended(slot: Slot) -> int:
