@@ -213,7 +213,7 @@ def test_a_headless_worker_waits_for_its_database_says_so_once_and_goes_on(datab
             [*COCKPIT, "worker", "--db", str(database), "--threads", "2", "--grace", "2"], stderr=log, stdin=subprocess.DEVNULL
         )
     try:
-        wait_until(lambda: "works on" in told.read_text())
+        wait_until(lambda: "started on" in told.read_text())
         database.unlink()
         wait_until(lambda: "was deleted or moved away" in told.read_text())
         time.sleep(2.5)
