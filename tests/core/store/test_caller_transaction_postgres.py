@@ -89,9 +89,7 @@ def test_the_enqueue_can_be_the_first_statement_of_the_transaction(queue: Queue,
     assert queue.get(job.id) == job
 
 
-def test_keys_and_dependencies_apply_and_a_refusal_keeps_the_callers_rows(
-    queue: Queue, mine: psycopg.Connection[Any]
-) -> None:
+def test_keys_and_dependencies_apply_and_a_refusal_keeps_the_callers_rows(queue: Queue, mine: psycopg.Connection[Any]) -> None:
     parent = queue.enqueue("work", unique="k")
     failed = queue.cancel(queue.enqueue("work").id)
     mine.execute("INSERT INTO orders VALUES (1)")
@@ -112,7 +110,7 @@ def test_keys_and_dependencies_apply_and_a_refusal_keeps_the_callers_rows(
     }  # fmt: skip
 
 
-def test_arguments_are_stored_exactly_whatever_text_adapters_the_caller_has(queue: Queue, mine: psycopg.Connection[Any]) -> None:
+def test_arguments_are_stored_exactly_with_any_text_adapters_of_the_caller(queue: Queue, mine: psycopg.Connection[Any]) -> None:
     class Shouting(psycopg.adapt.Loader):
         def load(self, data: Any) -> str:
             return bytes(data).decode().upper()

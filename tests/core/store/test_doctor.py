@@ -252,9 +252,7 @@ def test_a_wall_clock_that_was_set_back_is_a_warning(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(("free", "severity"), [(10**12, OK), (300_000_000, WARNING), (10_000_000, PROBLEM)])
-def test_a_nearly_full_disk_is_reported(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, free: int, severity: Severity
-) -> None:
+def test_a_nearly_full_disk_is_reported(bench: Bench, monkeypatch: pytest.MonkeyPatch, free: int, severity: Severity) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": free}))
     assert look(bench)["disk"].severity is severity
 

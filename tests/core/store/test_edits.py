@@ -37,9 +37,7 @@ CHANGES: dict[str, tuple[Edit, str, Any]] = {
 
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("what", CHANGES)
-def test_an_edit_changes_only_its_fields_of_a_queued_job_and_can_be_undone(
-    bench: Bench, state: State, what: str
-) -> None:
+def test_an_edit_changes_only_its_fields_of_a_queued_job_and_can_be_undone(bench: Bench, state: State, what: str) -> None:
     from dataclasses import replace
 
     before = bench.in_state(state)

@@ -122,9 +122,7 @@ def test_closed_connections_leave_no_extra_counter_rows(bench: Bench, others: li
     bench.check_counters()
 
 
-def test_zero_counters_are_removed_while_connections_are_open(
-    bench: Bench, others: list[Bench]
-) -> None:
+def test_zero_counters_are_removed_while_connections_are_open(bench: Bench, others: list[Bench]) -> None:
     for n in range(20):
         others[n % 4].enqueue(new(queue=f"customer-{n}"))
         others[(n + 1) % 4].complete(others[(n + 2) % 4].claim()[0])

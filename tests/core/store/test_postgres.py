@@ -130,9 +130,7 @@ def test_a_child_enqueued_while_its_parent_completes_is_released(bench: Bench, o
     bench.check_counters()
 
 
-def test_a_parent_that_completes_while_its_child_is_enqueued_counts_as_completed(
-    bench: Bench, others: list[Bench]
-) -> None:
+def test_a_parent_that_completes_while_its_child_is_enqueued_counts_as_completed(bench: Bench, others: list[Bench]) -> None:
     parent = bench.running()
     with bench.store.transaction():
         bench.complete(parent)
@@ -161,9 +159,7 @@ def test_two_operations_in_a_deadlock_both_succeed(bench: Bench, others: list[Be
     assert bench.rows("SELECT count(*) FROM jobdeck_journal") == [(2 + ours,)]
 
 
-def test_a_heartbeat_does_not_block_and_does_not_report_a_locked_job_as_lost(
-    bench: Bench, others: list[Bench]
-) -> None:
+def test_a_heartbeat_does_not_block_and_does_not_report_a_locked_job_as_lost(bench: Bench, others: list[Bench]) -> None:
     bench.enqueue(new(), new())
     kept, changed = bench.claim(2)
     with others[0].store.transaction():
@@ -189,7 +185,7 @@ def test_concurrent_rescues_rescue_each_job_once(bench: Bench, others: list[Benc
 # -- counters ---------------------------------------------------------------------------------------
 
 
-def test_each_connection_has_its_own_counter_rows_and_those_of_closed_ones_are_merged(bench: Bench, others: list[Bench]) -> None:
+def test_each_connection_counts_in_its_own_rows_which_are_merged_later(bench: Bench, others: list[Bench]) -> None:
     for each in others:
         each.enqueue(new())
         each.complete(each.claim()[0])
@@ -255,9 +251,7 @@ def test_a_transaction_aborted_by_the_server_has_no_effect(bench: Bench) -> None
 # -- time -------------------------------------------------------------------------------------------
 
 
-def test_by_default_all_times_are_those_of_the_server(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_by_default_all_times_are_those_of_the_server(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     slow = SimpleNamespace(time=lambda: time.time() - 3600, monotonic=time.monotonic, sleep=time.sleep)
     monkeypatch.setattr("jobdeck.store.postgres.connection.time", slow)
     store = PostgresStore(database_at(bench.path), random=Random(7))

@@ -125,9 +125,7 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
         ("mysql://host/jobs", "names a mysql database"),
     ],
 )
-def test_an_unusable_path_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, sentence: str
-) -> None:
+def test_an_unusable_path_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, sentence: str) -> None:
     monkeypatch.chdir(tmp_path)
     assert sentence in refusal(where)
     assert list(tmp_path.iterdir()) == []

@@ -157,9 +157,7 @@ def test_a_deleted_file_is_an_error_and_not_a_new_queue(bench: Bench) -> None:
     assert not bench.path.exists()
 
 
-def test_a_dead_listener_is_removed_and_foreign_files_are_kept(
-    short: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_dead_listener_is_removed_and_foreign_files_are_kept(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from jobdeck.store.notifier import Doorbell
 
     monkeypatch.setattr("tempfile.tempdir", str(short))

@@ -161,5 +161,7 @@ def test_what_the_library_raises_is_one_sentence_with_what_to_do(tmp_path: Path,
         queue.renew()
         with pytest.raises(StoreError) as caught:
             queue.enqueue("quick")
-        assert str(caught.value) == f"The database {path} was replaced; this operation had no effect, and later ones use the new database."
+        assert str(caught.value) == (
+            f"The database {path} was replaced; this operation had no effect, and later ones use the new database."
+        )
         assert queue.enqueue("quick").id == 1
