@@ -1,4 +1,4 @@
-"""Two workers of four slots that have worked for some minutes in a queue in which time then stands still."""
+"""Fixture: two workers with four slots each that have run jobs for some minutes, in a queue whose clock then stops."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TAKES = {"mail.send_receipt": (0.3, 1.5), "webhook.post": (0.2, 2.5), "img.resi
 
 
 def lively(still: Still, seconds: float = 180.0, seed: int = 3) -> None:
-    """Let them work for so long, slot by slot; leaves some jobs running."""
+    """Run jobs for this many seconds, slot by slot; some jobs are still running at the end."""
     luck = Random(seed)
     store, clock = still.store, still.clock
     end = clock.now() + seconds

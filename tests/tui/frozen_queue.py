@@ -1,4 +1,4 @@
-"""A queue in which time stands still: the same jobs, ages and charts in every run, made through the engine's own doors."""
+"""A queue whose clock stands still: the same jobs, ages and charts in every run, created through the engine's own API."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ app.smtp.SMTPServerDisconnected: Connection unexpectedly closed
 
 
 def registry() -> Registry:
-    """Kinds with every sort of argument."""
+    """Return kinds with every type of argument."""
     kinds = Registry()
 
     @job(name="mail.send_receipt", queue="mail", priority=5, max_attempts=5, registry=kinds)
@@ -53,7 +53,7 @@ def registry() -> Registry:
 
 
 class Still:
-    """The queue, its clock, and what the tests do with them."""
+    """The queue, its clock, and helpers for tests."""
 
     def __init__(self, folder: Path) -> None:
         self.clock = FakeClock()
@@ -66,7 +66,7 @@ class Still:
         self.queue.close()
 
     def beat(self, draining: bool = False) -> None:
-        """Two workers of four threads report."""
+        """Send the heartbeats of two workers with four threads each."""
         for name in WORKERS:
             host, pid, _ = name.split(":")
             info = WorkerInfo(
@@ -79,7 +79,7 @@ class Still:
         return self.store.claim_jobs(WORKERS[worker], limit, kinds=self.queue.registry.kinds, queues=(), lease=60.0)
 
     def draw(self) -> tuple[str, dict[str, Any]]:
-        """Some kind with believable arguments."""
+        """Return a random kind with realistic arguments."""
         n = self.random.randrange(10_000, 99_999)
         match self.random.randrange(10):
             case 0 | 1 | 2 | 3:
@@ -92,7 +92,7 @@ class Still:
                 return "report.daily", {"day": f"2025-06-{n % 28 + 1:02d}"}
 
     def history(self, seconds: int = 600, step: int = 10) -> None:
-        """Ten minutes of work in waves, some of it failing, through enqueue, claim and the endings."""
+        """Create ten minutes of jobs in waves, some of them failing, through enqueue, claim and complete."""
         for second in range(0, seconds, step):
             count = round(9 + 6 * math.sin(second / 70) + self.random.random() * 4)
             self.queue.enqueue_many([self.queue.draft(*self.draw()) for _ in range(count)])
@@ -115,7 +115,7 @@ class Still:
             self.store.stage_jobs()
 
     def busy(self) -> None:
-        """History, and now: five jobs running, some waiting, each state present, a paused queue."""
+        """Create a history, five running jobs, waiting ones, jobs in every state, and a paused queue."""
         self.history()
         queue = self.queue
         doomed = queue.enqueue("mail.send_receipt", {"order_id": 70411, "to": "ann@example.org"}, max_attempts=2)
@@ -151,34 +151,34 @@ class Still:
         return self.queue.list("state:failed args.order_id:70411")[0].id
 
     def app(self, *, readonly: bool = False, threads: int = 0) -> Cockpit:
-        """The cockpit on this queue."""
+        """Return the cockpit for this queue."""
         return Cockpit(
             lambda post: Feed(self.queue, post, threads=threads, readonly=readonly), where=WHERE, grace=20.0, readonly=readonly
         )
 
 
 def deck_of(pilot: Pilot[Any]) -> Any:
-    """The newest snapshot that the main screen shows."""
+    """Return the latest snapshot that the main screen shows."""
     app = pilot.app
     assert isinstance(app, Cockpit)
     return app.jobs_screen.deck
 
 
 async def seen(pilot: Pilot[Any], condition: Callable[[], Any], timeout: float = 8.0) -> None:
-    """Wait until the screen shows it."""
+    """Wait until the condition holds."""
     for _ in range(int(timeout / 0.02)):
         if condition():
             await pilot.pause()
             return
         await pilot.pause(0.02)
-    raise AssertionError("the screen did not come to show it")
+    raise AssertionError("the screen did not show it in time")
 
 
 Step = Callable[[Pilot[Any]], Awaitable[None]]
 
 
 def steps(*keys: str) -> Step:
-    """Wait for the first snapshot, then press the keys, waiting for what each brings."""
+    """Wait for the first snapshot, then press the keys and wait for the effect of each."""
 
     async def run(pilot: Pilot[Any]) -> None:
         await seen(pilot, lambda: deck_of(pilot) is not None)
@@ -192,7 +192,7 @@ def steps(*keys: str) -> Step:
 
 
 async def settled(pilot: Pilot[Any]) -> None:
-    """Wait until a snapshot that was asked for after the last key has been drawn."""
+    """Wait until a snapshot requested after the last key has been drawn."""
     app = pilot.app
     assert isinstance(app, Cockpit)
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""A queue in which every text that anybody can put there is one that a terminal, or a reader of markup, would obey."""
+"""A queue in which every user-supplied text contains control sequences or markup."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jobdeck import Interrupted, NewJob, Queue, Registry, Settings, StoreError, 
 from jobdeck.model.attempt_result import Completion, Failure
 
 MARK = "h0stile"
-"""Stands in every text, so that one can see that it was shown."""
+"""Part of every text, to check that the text was shown."""
 BIG = 10_000_000
 FAMILY = "👩\u200d👩\u200d👧\u200d👦"
 
@@ -38,10 +38,10 @@ TEXTS = {
 
 
 def fill(path: Path, *, big: bool = True) -> None:
-    """Make it."""
+    """Create the queue."""
     with Queue(path, registry=Registry(), settings=Settings(synchronous="OFF", max_args_bytes=BIG * 2)) as queue:
         for text in TEXTS.values():
-            with contextlib.suppress(StoreError):  # what the store refuses cannot be there
+            with contextlib.suppress(StoreError):  # the store rejects it, so it cannot occur
                 queue.store.pause_queue(text)
             with contextlib.suppress(Exception):
                 queue.schedules.add(text[:40], "0 4 * * *", "shell", {"command": [text]})
@@ -52,7 +52,7 @@ def fill(path: Path, *, big: bool = True) -> None:
 
 
 def _big(queue: Queue) -> None:
-    """Ten megabytes: of arguments, of an error, of a log, of a result."""
+    """Create jobs with ten megabytes of arguments, of an error, of a log and of a result."""
     text = f"{MARK}\x1b[31m漢" * (BIG // 16)
     store, now = queue.store, queue.clock.now()
     store.enqueue_jobs([new(kind="big", args_json=json.dumps({"text": text}, ensure_ascii=False))])
@@ -64,7 +64,7 @@ def _big(queue: Queue) -> None:
 
 
 def _jobs(queue: Queue, text: str) -> None:
-    """One that waits, one that failed, one that is done, and one that runs."""
+    """Create a pending, a failed, a completed and a running job."""
     args = json.dumps({"text": text, text[:100]: [text[:1000], {"deep": text[:1000]}]})
     plain = new(kind="shell", args_json=json.dumps({"command": [text]}), priority=9)
     drafts = [new(args_json=args, priority=9) for _ in range(3)] + [plain]
@@ -96,17 +96,17 @@ def _jobs(queue: Queue, text: str) -> None:
 
 
 def _dressed(queue: Queue, draft: NewJob, text: str, key: str) -> NewJob:
-    """The draft with the text wherever the store takes it."""
+    """Return a new job with the text in every field that the store accepts."""
     for field, value in (("kind", text), ("queue", text), ("tags", (text,)), ("unique_key", key)):
         tried = replace(draft, **{field: value})
         try:
             with queue.store.transaction():
                 queue.store.enqueue_jobs([tried])
-                raise Interrupted  # it was only tried
+                raise Interrupted  # it was only a trial
         except Interrupted:
             draft = tried
         except StoreError:
-            pass  # the store refuses it, so it cannot be there
+            pass  # the store rejects it, so it cannot occur
     return draft
 
 

@@ -1,4 +1,4 @@
-"""One job, opened: its life, its acts, and why it does not run."""
+"""Tests of an opened job: its lifecycle, its actions, and why it is not running."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from jobdeck_tui.screens.job import JobScreen
 from jobdeck_tui.screens.why import WhyScreen
 
 
-def test_w_says_why_a_job_does_not_run_and_goes_on_checking(few: Still) -> None:
+def test_w_explains_why_a_job_is_not_running_and_keeps_checking(few: Still) -> None:
     few.queue.pause("img")
 
     def told(pilot: Pilot[Any]) -> str:
@@ -33,14 +33,14 @@ def test_w_says_why_a_job_does_not_run_and_goes_on_checking(few: Still) -> None:
         await seen(pilot, lambda: "all conditions are met" in told(pilot))
         assert "Starts now" in told(pilot)
         few.queue.delete(6)
-        await seen(pilot, lambda: "is gone" in told(pilot))
+        await seen(pilot, lambda: "no longer exists" in told(pilot))
         await pilot.press("escape")
         assert not isinstance(pilot.app.screen, WhyScreen)
 
     play(few.app(readonly=True), scene)
 
 
-def test_w_works_on_the_screen_of_a_job_too(few: Still) -> None:
+def test_w_also_works_on_the_job_screen(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("G", "enter", "w")
         await seen(pilot, lambda: "Job 1 failed" in getattr(pilot.app.screen, "told", ""))
@@ -50,7 +50,7 @@ def test_w_works_on_the_screen_of_a_job_too(few: Still) -> None:
     play(few.app(), scene)
 
 
-def test_hostile_text_in_the_answer_stays_text(still: Still) -> None:
+def test_hostile_text_in_the_explanation_stays_text(still: Still) -> None:
     queue = "[red]q[/red]"
     still.queue.enqueue("img.resize", {"path": "x"}, queue=queue)
     still.queue.pause(queue)
@@ -62,7 +62,7 @@ def test_hostile_text_in_the_answer_stays_text(still: Still) -> None:
     play(still.app(), scene)
 
 
-def test_an_opened_job_is_deleted_and_brought_back_in_its_place(few: Still) -> None:
+def test_an_opened_job_is_deleted_and_restored_in_place(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("G", "enter")
         await seen(pilot, lambda: getattr(pilot.app.screen, "detail", None) is not None)
@@ -89,20 +89,20 @@ def test_a_job_is_opened_with_its_parents_children_key_batch_and_expiry(few: Sti
         pilot.app.open_job(7)  # type: ignore[attr-defined]
         await seen(pilot, lambda: isinstance(pilot.app.screen, JobScreen) and pilot.app.screen.detail is not None)
         facts = text_of(pilot.app.screen, "life")
-        for told in ("unique    one a day", "batch     1", "in 2h00m", "follows when job 6 has completed"):
+        for told in ("unique    one a day", "batch     1", "in 2h00m", "starts when job 6 has completed"):
             assert told in facts
         bonds = ["".join(text for cell in row.cells for text, _ in cell) for row in pilot.app.screen.query_one("#related").rows]
         assert bonds[0].startswith("waits for6○ pendingimg.resize")
         assert bonds[1].startswith("before8◌ waitingwebhook.post")
         assert len(bonds) == 1 + 11 + 1
-        assert bonds[12].startswith("batch10 of 1 ended")
+        assert bonds[12].startswith("batch10 of 1 finished")
         assert "if one fails: cancel" in str(pilot.app.screen.query_one("#related").border_subtitle)
         assert "it waits for job 6" in str(pilot.app.screen.query_one("#job-title").render_line(1).text)
 
     play(few.app(), scene)
 
 
-def test_where_priorities_age_an_opened_job_tells_what_its_own_counts_as(few: Still) -> None:
+def test_an_opened_job_shows_its_effective_priority_if_priorities_age(few: Still) -> None:
     few.queue.settings = replace(few.queue.settings, ageing=60.0)
     few.clock.advance(600)
 
@@ -122,7 +122,7 @@ def test_a_line_of_a_megabyte_is_shown_at_once(few: Still) -> None:
         begun = time.thread_time()
         await pilot.press("G", "enter", "4")
         await seen(pilot, lambda: isinstance(pilot.app.screen, JobScreen) and "charactersmore" in wrapped(pilot))
-        assert time.thread_time() - begun < 1  # seconds of work, however busy the machine is
+        assert time.thread_time() - begun < 1  # would take seconds
 
     def wrapped(pilot: Pilot[Any]) -> str:
         view = pilot.app.screen.query_one("#log")

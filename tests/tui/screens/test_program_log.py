@@ -1,4 +1,4 @@
-"""What the program itself has to say: it is kept and shown, and nothing prints over the screen."""
+"""Tests of the program log: warnings and output are collected and shown, and nothing prints over the screen."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_only_warnings_count_and_only_until_they_are_seen() -> None:
         warnings.warn("old", DeprecationWarning, stacklevel=1)
     assert [entry.level for entry in log.entries()][:3] == ["info", "warning", "error"]
     assert texts(log)[1] == "disk 91 % full"
-    assert "TypeError while its arguments were put in" in texts(log)[2]
+    assert "TypeError while its arguments were formatted" in texts(log)[2]
     assert log.unseen >= 2
     log.see()
     assert log.unseen == 0
@@ -78,7 +78,7 @@ def test_an_error_that_ends_a_thread_is_logged() -> None:
         thread = threading.Thread(target=fail, name="doomed")
         thread.start()
         thread.join()
-    assert texts(log) == ["thread doomed has ended by an error (KeyError: 'nothing')"]
+    assert texts(log) == ["thread doomed ended with an error (KeyError: 'nothing')"]
     assert logging.getLogger().handlers.count(log) == 0
 
 
@@ -103,7 +103,7 @@ def test_a_flood_is_bounded() -> None:
     assert texts(log)[-2] == "9999"
 
 
-def test_the_standard_descriptors_lead_to_the_log_and_back(capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_standard_descriptors_are_redirected_to_the_log_and_back(capfd: pytest.CaptureFixture[str]) -> None:
     log = ProgramLog()
     before = sys.__stdout__
     with Streams(log):
@@ -139,7 +139,7 @@ def test_a_handler_that_prints_warns_and_writes_does_not_touch_the_screen(tmp_pa
         for word in (b"PRINTED", b"WRITTEN", b"ECHOED", b"WARNED", b"LOGGED", b"]0;title"):
             assert word not in terminal.written, word
         terminal.press("!")
-        terminal.shows("log of this program")
+        terminal.shows("program log")
         terminal.press("w")
         terminal.shows("LOGGED")
         terminal.shows("WARNED")

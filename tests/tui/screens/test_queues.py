@@ -1,4 +1,4 @@
-"""The screen of queues: what it shows, what each of its keys does."""
+"""Tests of the queues screen: its content and its keys."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def put(still: Still, kind: str, queue: str, count: int) -> None:
 
 
 def work(still: Still, queue: str, count: int) -> None:
-    """So many jobs of the queue are done at once."""
+    """Complete this many jobs of the queue at once."""
     now = still.clock.now()
     claimed = still.store.claim_jobs(WORKER, count, kinds=still.queue.registry.kinds, queues=(queue,), lease=60.0)
     still.store.complete_jobs([Completion(job, now, now + 0.2, None) for job in claimed])
 
 
 def lively(still: Still) -> None:
-    """Five minutes: mail falls, webhook grows, img keeps up, a paused queue, one that nobody serves, one with limits."""
+    """Create five minutes of history: queues that drain, grow or keep up, and paused, unserved and limited ones."""
     queue, store, clock = still.queue, still.store, still.clock
     clock.advance(60 - clock.now() % 60 + 5)
     still.beat()
@@ -66,7 +66,7 @@ def lively(still: Still) -> None:
 
 
 def serve(still: Still, *queues: str) -> None:
-    """One worker of eight threads reports, for these queues only."""
+    """Send the heartbeat of a worker with eight threads, for these queues only."""
     still.store.forget_worker("web-2:4107:03be77")
     info = WorkerInfo(
         id=WORKER, host="web-1", pid=4021, threads=8, queues=queues, started_at=still.clock.now() - 3600,
@@ -80,7 +80,7 @@ sizes = pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)], ids=la
 
 
 def opened(*presses: str) -> Callable[[Pilot[Any]], Any]:
-    """Open the screen, press the keys, wait for what they bring."""
+    """Open the screen, press the keys and wait for their effect."""
 
     async def run(pilot: Pilot[Any]) -> None:
         await steps()(pilot)
@@ -93,7 +93,7 @@ def opened(*presses: str) -> Callable[[Pilot[Any]], Any]:
     return run
 
 
-# -- how it looks ---------------------------------------------------------------------------------
+# -- snapshots ------------------------------------------------------------------------------------
 
 
 @sizes
@@ -130,10 +130,10 @@ def test_the_help_of_the_screen(snap_compare: Compare, still: Still) -> None:
     assert snap_compare(still.app(), terminal_size=(120, 40), run_before=opened("question_mark"))
 
 
-# -- what it tells --------------------------------------------------------------------------------
+# -- content --------------------------------------------------------------------------------------
 
 
-def test_each_queue_says_what_becomes_of_it(still: Still) -> None:
+def test_each_queue_shows_its_forecast(still: Still) -> None:
     lively(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -150,7 +150,7 @@ def test_each_queue_says_what_becomes_of_it(still: Still) -> None:
 
 
 def test_the_forecast_follows_what_the_screen_sees_between_the_samples(still: Still) -> None:
-    """Ten a second are started, and none come: seen within seconds, though samples are taken once a minute only."""
+    """Ten jobs a second start and none arrive: shown within seconds, although samples are taken only once a minute."""
     serve(still, "mail")
     put(still, "mail.send_receipt", "mail", 400)
     still.clock.advance(5)
@@ -167,19 +167,19 @@ def test_the_forecast_follows_what_the_screen_sees_between_the_samples(still: St
     play(still.app(), scene)
 
 
-def test_the_chosen_queue_is_told_in_plain_words(still: Still) -> None:
+def test_the_selected_queue_is_described_in_plain_words(still: Still) -> None:
     lively(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
         await open_room(pilot, "queues")
         told_of_mail = text(pilot, "#queue-facts")
-        assert "At most 4 run at once, in all processes together: now 3 do." in told_of_mail
+        assert "At most 4 run at once across all processes (3 now)." in told_of_mail
         assert "At most 400 jobs start in any 1m." in told_of_mail
         assert "1 process, 8 threads: web-1:4021 (8)" in told_of_mail
         assert "mail.send_receipt" in told_of_mail
         await pilot.press("j", "j")
         await seen(pilot, lambda: "Paused for 2s" in text(pilot, "#queue-facts"))
-        assert "p lets it go on" in text(pilot, "#queue-facts")
+        assert "p resumes it" in text(pilot, "#queue-facts")
         await pilot.press("j")
         await seen(pilot, lambda: "jobdeck worker --queues 'search index'" in text(pilot, "#queue-facts"))
 
@@ -202,10 +202,10 @@ def test_hostile_names_stay_text(still: Still) -> None:
     play(still.app(), scene)
 
 
-# -- what its keys do -----------------------------------------------------------------------------
+# -- keys -----------------------------------------------------------------------------------------
 
 
-def test_enter_shows_the_jobs_of_the_chosen_queue(still: Still) -> None:
+def test_enter_shows_the_jobs_of_the_selected_queue(still: Still) -> None:
     lively(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -218,7 +218,7 @@ def test_enter_shows_the_jobs_of_the_chosen_queue(still: Still) -> None:
     play(still.app(), scene)
 
 
-def test_p_pauses_and_resumes_and_z_and_shift_z_take_it_back_and_do_it_again(still: Still) -> None:
+def test_p_pauses_and_resumes_and_z_and_shift_z_undo_and_redo_it(still: Still) -> None:
     lively(still)
 
     def paused() -> set[str]:
@@ -233,14 +233,14 @@ def test_p_pauses_and_resumes_and_z_and_shift_z_take_it_back_and_do_it_again(sti
         await seen(pilot, lambda: "mail" not in paused())
         await pilot.press("Z")
         await seen(pilot, lambda: "mail" in paused())
-        await told(pilot, "Done again")
+        await told(pilot, "Redone")
         await pilot.press("p")
         await seen(pilot, lambda: "mail" not in paused())
 
     play(still.app(), scene)
 
 
-def test_shift_p_pauses_every_queue_and_z_brings_each_back_to_what_it_was(still: Still) -> None:
+def test_shift_p_pauses_every_queue_and_z_restores_each(still: Still) -> None:
     lively(still)
 
     def paused() -> set[str]:
@@ -252,20 +252,20 @@ def test_shift_p_pauses_every_queue_and_z_brings_each_back_to_what_it_was(still:
     async def scene(pilot: Pilot[Any]) -> None:
         await open_room(pilot, "queues")
         await pilot.press("P")
-        await told(pilot, f"All {len(every)} queues are paused, 1 of them before: running jobs go on, nothing new starts")
+        await told(pilot, f"All {len(every)} queues paused, 1 of them before: running jobs continue, nothing new starts")
         assert paused() == every
         await seen(pilot, lambda: all("‖ paused" in line for line in drawn(pilot)[1 : 1 + len(every)]))
         await pilot.press("z")
         await told(pilot, f"Undone: paused {len(every) - 1} queues")
         assert paused() == {"thumbnails"}
         await pilot.press("Z")
-        await told(pilot, "Done again")
+        await told(pilot, "Redone")
         assert paused() == every
 
     play(still.app(), scene)
 
 
-def test_shift_p_resumes_every_queue_where_all_are_paused_and_z_pauses_them_again(still: Still) -> None:
+def test_shift_p_resumes_every_queue_if_all_are_paused_and_z_undoes_it(still: Still) -> None:
     lively(still)
     still.queue.pause_all()
     before = still.queue.queues()
@@ -273,7 +273,7 @@ def test_shift_p_resumes_every_queue_where_all_are_paused_and_z_pauses_them_agai
     async def scene(pilot: Pilot[Any]) -> None:
         await open_room(pilot, "queues")
         await pilot.press("P")
-        await told(pilot, f"All {len(before)} queues go on · z undoes")
+        await told(pilot, f"All {len(before)} queues resumed · z to undo")
         assert not any(each.paused for each in still.queue.queues())
         await pilot.press("z")
         await told(pilot, f"Undone: resumed {len(before)} queues")
@@ -282,7 +282,7 @@ def test_shift_p_resumes_every_queue_where_all_are_paused_and_z_pauses_them_agai
     assert still.queue.queues() == before
 
 
-def test_l_changes_the_limits_and_the_toast_tells_what_they_were(still: Still) -> None:
+def test_l_changes_the_limits_and_the_toast_shows_the_old_ones(still: Still) -> None:
     lively(still)
 
     def limits() -> Limits:
@@ -296,18 +296,18 @@ def test_l_changes_the_limits_and_the_toast_tells_what_they_were(still: Still) -
         field.value = "2, 5/s"
         await pilot.press("enter")
         await seen(pilot, lambda: limits() == Limits(running=2, rate=5, period=1))
-        await told(pilot, "Queue mail runs 2 at once, 5 per 1s · before: 4 at once, 400 per 1m")
+        await told(pilot, "Queue mail limited to 2 at once, 5 per 1s · before: 4 at once, 400 per 1m")
         assert table(pilot).has_focus
         await pilot.press("l")
         field.value = "none"
         await pilot.press("enter")
         await seen(pilot, lambda: limits() == Limits())
-        await told(pilot, "has no limit any more")
+        await told(pilot, "has no limits now")
 
     play(still.app(), scene)
 
 
-def test_wrong_limits_are_not_kept_and_escape_drops_what_was_typed(still: Still) -> None:
+def test_invalid_limits_are_not_saved_and_escape_discards_the_input(still: Still) -> None:
     lively(still)
     before = still.queue.queues()
 
@@ -328,7 +328,7 @@ def test_wrong_limits_are_not_kept_and_escape_drops_what_was_typed(still: Still)
     assert still.queue.queues() == before
 
 
-def test_s_sorts_by_the_next_column_shift_s_turns_it_round_and_it_is_remembered(still: Still) -> None:
+def test_s_sorts_by_the_next_column_shift_s_reverses_it_and_it_is_remembered(still: Still) -> None:
     lively(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -341,7 +341,7 @@ def test_s_sorts_by_the_next_column_shift_s_turns_it_round_and_it_is_remembered(
             await pilot.press("s")
             orders.append(keys(pilot))
         assert [order[0] for order in orders] == ["mail", "mail", "mail", "search index", "default"]
-        assert orders[3][1] == "webhook"  # what stands still, then what grows
+        assert orders[3][1] == "webhook"  # stalled queues first, then growing ones
         assert orders[4] == sorted(orders[4])
 
     remembered = Remembered()
@@ -358,7 +358,7 @@ def test_s_sorts_by_the_next_column_shift_s_turns_it_round_and_it_is_remembered(
     play(again, look)
 
 
-def test_a_click_on_a_head_sorts_by_it_and_a_second_one_turns_it_round(still: Still) -> None:
+def test_a_click_on_a_column_head_sorts_by_it_and_a_second_one_reverses_it(still: Still) -> None:
     lively(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -388,7 +388,7 @@ def test_the_cursor_follows_its_queue_when_the_order_changes(still: Still) -> No
     play(still.app(), scene)
 
 
-def test_a_click_chooses_and_a_second_one_opens(still: Still) -> None:
+def test_a_click_selects_and_a_second_one_opens(still: Still) -> None:
     lively(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -401,7 +401,7 @@ def test_a_click_chooses_and_a_second_one_opens(still: Still) -> None:
     play(still.app(), scene)
 
 
-def test_escape_q_and_digits_leave_and_come_back_to_where_one_was(still: Still) -> None:
+def test_escape_q_and_digits_close_the_screen_and_reopening_keeps_the_cursor(still: Still) -> None:
     lively(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -420,7 +420,7 @@ def test_escape_q_and_digits_leave_and_come_back_to_where_one_was(still: Still) 
     play(still.app(), scene)
 
 
-def test_the_facts_can_be_scrolled_once_tab_has_gone_to_them(still: Still) -> None:
+def test_the_details_can_be_scrolled_when_focused(still: Still) -> None:
     lively(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -463,15 +463,15 @@ def test_without_queues_its_keys_do_nothing(still: Still) -> None:
     play(still.app(), scene)
 
 
-# -- how it is drawn ------------------------------------------------------------------------------
+# -- drawing --------------------------------------------------------------------------------------
 
 
-def test_depths_between_two_looks_are_a_straight_line_and_before_the_first_nothing_is_known() -> None:
+def test_depths_are_interpolated_between_samples_and_unknown_before_the_first() -> None:
     assert depths_at([(10.0, 100), (20.0, 0)], [5.0, 10.0, 15.0, 20.0, 25.0]) == [None, 100, 50, 0, 0]
     assert depths_at([], [1.0]) == [None]
 
 
-def test_a_bar_is_as_high_as_its_share_and_anything_but_nothing_shows() -> None:
+def test_a_bar_is_as_high_as_its_share_and_never_empty_above_zero() -> None:
     assert bars([0, 0.01, 4, 8, None], 2, 8) == ["   █ ", " ▁██ "]
     assert bar(0, 4) == "╌╌╌╌"
     assert bar(0.01, 4) == "━╌╌╌"

@@ -1,4 +1,4 @@
-"""Each screen as a picture, at the two sizes that terminals usually have. Look at a changed picture before you accept it."""
+"""Snapshots of each screen at the two common terminal sizes. Review a changed snapshot before you accept it."""
 
 from __future__ import annotations
 
@@ -136,6 +136,6 @@ def test_a_terminal_that_is_too_small_says_which_size_it_needs(snap_compare: Com
 
 
 def blink_off(pilot: Pilot[Any]) -> None:
-    """A cursor that blinks would make two pictures of one screen."""
+    """Stop the cursor from blinking, which would make snapshots differ."""
     for each in pilot.app.screen.query("Input"):
         each.cursor_blink = False  # type: ignore[attr-defined]
