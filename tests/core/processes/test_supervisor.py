@@ -390,9 +390,7 @@ def test_a_handler_of_the_program_itself_cannot_be_found_in_a_child(queue: Queue
     more = Registry(map(kinds.get, kinds.kinds))
     more.add(Entry("mine", mine))
     with Queue(queue.where, settings=queue.settings, registry=more) as other:
-        with pytest.raises(
-            KindNotInChild, match="do not know kind 'mine': move the handler from the main program into a module"
-        ):
+        with pytest.raises(KindNotInChild, match="do not know kind 'mine': move the handler from the main program"):
             Worker(other, threads=1, processes=1).start()
         more.add(Entry("mine", mine, isolate=True))
         made = other.enqueue("mine")

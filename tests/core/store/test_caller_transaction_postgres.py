@@ -110,9 +110,7 @@ def test_keys_and_dependencies_apply_and_a_refusal_keeps_the_callers_rows(queue:
     }  # fmt: skip
 
 
-def test_arguments_are_stored_exactly_whatever_text_adapters_the_caller_has(
-    queue: Queue, mine: psycopg.Connection[Any]
-) -> None:
+def test_arguments_are_stored_exactly_with_any_text_adapters_of_the_caller(queue: Queue, mine: psycopg.Connection[Any]) -> None:
     class Shouting(psycopg.adapt.Loader):
         def load(self, data: Any) -> str:
             return bytes(data).decode().upper()

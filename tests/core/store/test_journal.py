@@ -405,9 +405,7 @@ def test_a_restored_waiting_job_whose_parents_have_completed_is_ready(bench: Ben
         (IfParentFails.WAIT, State.WAITING),
     ],
 )
-def test_a_parent_that_failed_meanwhile_applies_the_policy_of_the_job(
-    bench: Bench, policy: IfParentFails, after: State
-) -> None:
+def test_a_parent_that_failed_meanwhile_triggers_the_policy(bench: Bench, policy: IfParentFails, after: State) -> None:
     parent = bench.running()
     job = waiting(bench, parent, policy=policy)
     cancel(bench, job)

@@ -186,9 +186,7 @@ def test_concurrent_rescues_rescue_each_job_once(bench: Bench, others: list[Benc
 # -- counters ---------------------------------------------------------------------------------------
 
 
-def test_each_connection_has_its_own_counter_rows_and_those_of_closed_ones_are_merged(
-    bench: Bench, others: list[Bench]
-) -> None:
+def test_each_connection_counts_in_its_own_rows_which_are_merged_later(bench: Bench, others: list[Bench]) -> None:
     for each in others:
         each.enqueue(new())
         each.complete(each.claim()[0])

@@ -117,9 +117,9 @@ def test_a_failing_schedule_records_its_error_and_stops_no_other(bench: Bench) -
     jobs = tick(bench)
     assert sorted(job.kind for job in jobs) == ["demo.work", "kind.nobody.knows"]
     errors = {each.name: each.error for each in bench.store.schedules.list()}
-    assert "wrong minute '61'" in (errors["a-broken"] or "")
+    assert "invalid minute '61'" in (errors["a-broken"] or "")
     assert "Mars/Phobos" in (errors["b-nowhere"] or "")
-    assert "refused" in (errors["c-refused"] or "")
+    assert "rejected a value" in (errors["c-refused"] or "")
     assert (errors["d-odd"], errors["e-good"]) == (None, None)
     assert get(bench, "c-refused").last_job is None
     assert tick(bench) == []  # they are not retried at once

@@ -161,8 +161,7 @@ def test_a_driver_error_becomes_one_sentence_with_a_remedy(tmp_path: Path, handl
         queue.recreate()
         with pytest.raises(StoreError) as caught:
             queue.enqueue("quick")
-        assert (
-            str(caught.value)
-            == f"The database {path} was replaced; this operation had no effect, and later ones use the new database."
+        assert str(caught.value) == (
+            f"The database {path} was replaced; this operation had no effect, and later ones use the new database."
         )
         assert queue.enqueue("quick").id == 1
