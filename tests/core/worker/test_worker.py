@@ -16,7 +16,7 @@ from tests.core.helpers import wait_until
 
 from jobdeck import GiveUp, Job, Outcome, Queue, Registry, Settings, Snooze, State, StoreBusy, Worker, context
 from jobdeck.kinds.registry import job
-from jobdeck.maintenance.loop import Upkeep
+from jobdeck.maintenance.loop import MaintenanceLoop
 
 
 @pytest.fixture
@@ -312,11 +312,11 @@ def test_leases_are_renewed_in_time_however_short_they_are(
 ) -> None:
     rounds: list[float] = []
 
-    def pause(self: Upkeep, longest: float) -> float:
+    def pause(self: MaintenanceLoop, longest: float) -> float:
         rounds.append(longest)
         return longest
 
-    monkeypatch.setattr(Upkeep, "pause", pause)
+    monkeypatch.setattr(MaintenanceLoop, "pause", pause)
     queue.settings = replace(queue.settings, lease=lease)
 
     @job(name="long", registry=kinds)
