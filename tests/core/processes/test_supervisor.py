@@ -588,7 +588,7 @@ def test_a_shrunk_pool_continues_with_fewer_threads(queue: Queue, tmp_path: Path
 
 
 def test_a_job_whose_lease_has_expired_is_not_sent_to_a_child(pump: Started, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Listed, "until", CLOCK.monotonic())
+    monkeypatch.setattr(Listed, "lease_deadline", CLOCK.monotonic())
     source, _ = pump([claimed(1, "own_pid")])
     wait_until(lambda: 1 in source.endings)
     assert isinstance(source.endings[1], Released)

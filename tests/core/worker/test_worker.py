@@ -26,7 +26,7 @@ def kinds() -> Registry:
 
 @pytest.fixture
 def queue(address: str, kinds: Registry, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
-    monkeypatch.setattr("jobdeck.execution.executor.delay", lambda attempt, random: 0.02)
+    monkeypatch.setattr("jobdeck.execution.executor.compute_delay", lambda attempt, random: 0.02)
     monkeypatch.setattr("jobdeck.execution.context.STOP_GRACE", 0.5)
     settings = Settings(database=address, synchronous="OFF", lease=5.0)
     with Queue(settings=settings, registry=kinds) as opened:

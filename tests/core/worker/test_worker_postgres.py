@@ -175,7 +175,7 @@ def test_a_worker_with_another_clock_than_the_server_is_neither_late_nor_busy_wa
             turns += 1
             return turn(work)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(worker, "_turn", counted)
+        monkeypatch.setattr(worker, "_record_and_claim", counted)
         due = time.time() + 1.5  # by the server's clock, which is that of this machine
         job = queue.enqueue("quick", at=due)
         wait_until(lambda: queue.get(job.id).state is State.COMPLETED, timeout=15)

@@ -193,7 +193,7 @@ class FormScreen(ModalScreen[Draft | None], Generic[Draft]):
         """Validate the form after a selection."""
         self.check()
 
-    def on_arguments_changed(self) -> None:
+    def on_arguments_form_changed(self) -> None:
         """Validate the form after an argument has changed."""
         self.check()
 

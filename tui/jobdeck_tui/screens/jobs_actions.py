@@ -141,7 +141,7 @@ class JobsActions(JobsList):
         else:
             self.cockpit.feed.toggle(job.queue)
 
-    def on_queues_pause_asked(self, event: QueuesPanel.PauseAsked) -> None:
+    def on_queues_panel_pause_asked(self, event: QueuesPanel.PauseAsked) -> None:
         """Pause or resume the queue selected in the queues panel."""
         if not self.cockpit.refuse_readonly():
             self.cockpit.feed.toggle(event.name)

@@ -138,7 +138,7 @@ class JobsList(CockpitScreen):
 
     # -- the filter -------------------------------------------------------------------------------
 
-    def on_queues_chosen(self, event: QueuesPanel.Chosen) -> None:
+    def on_queues_panel_chosen(self, event: QueuesPanel.Chosen) -> None:
         """Show the jobs of the queue."""
         self.show_matching(queue_filter(event.name))
 

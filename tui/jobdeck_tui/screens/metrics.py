@@ -189,7 +189,7 @@ class MetricsScreen(ViewScreen):
         self._requested = self.current_query()
         super().restart_query()
 
-    def on_measure_chart_resized(self) -> None:
+    def on_metric_chart_resized(self) -> None:
         """Repeat the query if the charts have space for a different number of slices."""
         if self.is_ready and self.app.screen is self and self.current_query() != self._requested:
             self.restart_query()
@@ -329,7 +329,7 @@ class MetricsScreen(ViewScreen):
         at = len(slots) - 2 if self.cursor is None else self.cursor + by
         self._point(max(0, min(len(slots) - 1, at)))
 
-    def on_measure_chart_pointed(self, event: MetricChart.Pointed) -> None:
+    def on_metric_chart_pointed(self, event: MetricChart.Pointed) -> None:
         """Move the cursor to the clicked position."""
         self._point(event.index)
 
@@ -340,7 +340,7 @@ class MetricsScreen(ViewScreen):
             self.cursor_time = None if index is None else slots[index].at + slots[index].seconds / 2
             self._show_charts()
 
-    def on_measure_chart_zoomed(self, event: MetricChart.Zoomed) -> None:
+    def on_metric_chart_zoomed(self, event: MetricChart.Zoomed) -> None:
         """Show one chart alone, or all of them."""
         self._zoom(None if self._zoomed is event.chart else event.chart)
 

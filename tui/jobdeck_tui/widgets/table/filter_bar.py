@@ -234,7 +234,7 @@ class FilterBar(Vertical):
         self.line.value = text
         self.line.cursor_position = cursor
 
-    def on_suggestions_taken(self, event: SuggestionList.Taken) -> None:
+    def on_suggestion_list_taken(self, event: SuggestionList.Taken) -> None:
         """Accept the clicked suggestion."""
         self._accept(event.at)
         self.line.focus()
