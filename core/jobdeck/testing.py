@@ -29,6 +29,7 @@ from .model.states import State
 from .queue import Queue
 from .settings import Settings
 from .store.base import Store
+from .store.claim_capacity import ClaimRequest
 from .worker.log_flusher import LOG_KEPT
 
 NOON = 1_750_000_000.0
@@ -206,22 +207,24 @@ def _next(queue: Queue, until: float | None) -> Job | None:
     """Claim the next ready job; advance the time if necessary and allowed."""
     store, clock = queue.store, queue.clock
     while True:
-        due = store.next_due_at()
+        due = store.queries.next_due_at()
         if due is not None and due <= clock.now():
-            store.stage_jobs()
-            store.expire_jobs()
-        claimed = store.claim_jobs(
-            "drain",
-            1,
-            kinds=queue.registry.kinds,
-            limits=queue.registry.limits,
-            queues=queue.settings.queues,
-            lease=queue.settings.lease,
-            ageing=queue.settings.ageing,
+            store.transitions.stage()
+            store.transitions.expire()
+        claimed = store.claimer.claim(
+            ClaimRequest(
+                "drain",
+                1,
+                kinds=queue.registry.kinds,
+                limits=queue.registry.limits,
+                queues=queue.settings.queues,
+                lease=queue.settings.lease,
+                ageing=queue.settings.ageing,
+            )
         )
         if claimed:
             return claimed[0]
-        due = store.next_due_at()
+        due = store.queries.next_due_at()
         if until is None or not isinstance(clock, FrozenClock):
             return None
         if due is None or due > until:
@@ -236,21 +239,21 @@ def _store(store: Store, ending: Ending, given: Context) -> None:
     with store.transaction():
         lines = given.take_log()
         if lines:
-            store.append_logs([(job.id, job.attempt, *line) for line in lines], LOG_KEPT)
+            store.logs.append([(job.id, job.attempt, *line) for line in lines], LOG_KEPT)
         progress = given.take_progress()
         if progress is not None and job.lease is not None:
-            store.report_progress(job.id, job.lease, progress)
+            store.transitions.report_progress(job.id, job.lease, progress)
         match ending:
             case Completion():
-                store.complete_jobs([ending])
+                store.completer.complete([ending])
             case Failure():
-                store.fail_jobs([ending])
+                store.completer.fail([ending])
             case Nap():
-                store.snooze_jobs([ending])
+                store.completer.snooze([ending])
             case Stop():
-                store.stop_jobs([ending])
+                store.completer.cancel_running([ending])
             case Release():
-                store.release_jobs([ending])
+                store.completer.release([ending])
 
 
 class _Inline(Context):

@@ -37,7 +37,7 @@ from jobdeck import (
 )
 from jobdeck.kinds.arguments import DEEP
 from jobdeck.kinds.registry import job
-from jobdeck.store.connect import shown
+from jobdeck.store.connect import redact_url
 
 # -- settings ------------------------------------------------------------------------------------------
 
@@ -297,8 +297,8 @@ def test_one_id_returns_the_job_or_raises_and_several_report_refusals(queue: Que
     changes = queue.retry_many([made.id, 999])
     assert changes.done == (made.id,)
     assert isinstance(changes.refused[999], JobNotFound)
-    assert queue.reprioritise(made.id, 5).priority == 5
-    assert queue.reprioritise(made.id, -2, relative=True).priority == 3
+    assert queue.reprioritize(made.id, 5).priority == 5
+    assert queue.reprioritize(made.id, -2, relative=True).priority == 3
     queue.delete(made.id)
     with pytest.raises(JobNotFound):
         queue.get(made.id)
@@ -307,14 +307,14 @@ def test_one_id_returns_the_job_or_raises_and_several_report_refusals(queue: Que
 def test_the_dependencies_of_a_job_are_found_by_its_id(queue: Queue) -> None:
     first = queue.enqueue("mail", ARGS)
     second = queue.enqueue("mail", ARGS, after=[first.id])
-    assert queue.family(first.id).children == {second.id: State.WAITING}
-    assert queue.family(second.id).waits_for == (first.id,)
+    assert queue.dependencies(first.id).children == {second.id: State.WAITING}
+    assert queue.dependencies(second.id).waits_for == (first.id,)
     with pytest.raises(JobNotFound):
-        queue.family(999)
+        queue.dependencies(999)
 
 
 def test_a_batch_has_a_printable_name_of_bounded_length(queue: Queue) -> None:
-    drafts = [queue.draft("mail", ARGS)]
+    drafts = [queue.new_job("mail", ARGS)]
     assert queue.enqueue_batch(drafts).name == ""
     for name in ("a\nb", "x" * 201):
         with pytest.raises(InvalidOption, match="batch name"):
@@ -336,8 +336,8 @@ def test_a_transaction_is_atomic(queue: Queue) -> None:
 def test_operations_are_journaled_and_can_be_undone_and_redone(queue: Queue) -> None:
     made = queue.enqueue("mail", ARGS)
     queue.cancel(made.id)
-    queue.reprioritise(queue.enqueue("mail", ARGS).id, 7, who="ben")
-    assert [(act.who, act.told) for act in queue.journal()] == [
+    queue.reprioritize(queue.enqueue("mail", ARGS).id, 7, who="ben")
+    assert [(act.who, act.told) for act in queue.journal.entries()] == [
         ("ben", f"changed the priority of job {made.id + 1} to 7"),
         (queue.who, f"cancelled job {made.id}"),
     ]
@@ -386,10 +386,10 @@ def test_a_missing_queue_that_must_exist_is_refused_and_not_created(tmp_path: Pa
 
 
 def test_a_url_is_shown_without_its_password() -> None:
-    assert shown("postgresql://me:secret@db.example.org:5432/jobs?sslmode=require") == (
+    assert redact_url("postgresql://me:secret@db.example.org:5432/jobs?sslmode=require") == (
         "postgresql://me@db.example.org:5432/jobs?sslmode=require"
     )
-    assert shown("odd:name@here/jobs.db") == "odd:name@here/jobs.db"  # a file may have any name
+    assert redact_url("odd:name@here/jobs.db") == "odd:name@here/jobs.db"  # a file may have any name
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres"])

@@ -86,7 +86,7 @@ def few(still: Still) -> Still:
         still.queue.enqueue("mail.send_receipt", {"order_id": order, "to": "x"}, max_attempts=1)
     from jobdeck.model.attempt_result import Failure
 
-    still.store.fail_jobs(
+    still.store.completer.fail(
         [Failure(each, still.clock.now(), still.clock.now(), None, "ValueError", "no") for each in still.claim(9)]
     )
     for n in range(3):

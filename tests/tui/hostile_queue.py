@@ -11,6 +11,7 @@ from tests.core.helpers import new
 
 from jobdeck import Interrupted, NewJob, Queue, Registry, Settings, StoreError, WorkerInfo
 from jobdeck.model.attempt_result import Completion, Failure
+from jobdeck.store.claim_capacity import ClaimRequest
 
 MARK = "h0stile"
 """Part of every text, to check that the text was shown."""
@@ -42,7 +43,7 @@ def fill(path: Path, *, big: bool = True) -> None:
     with Queue(path, registry=Registry(), settings=Settings(synchronous="OFF", max_args_bytes=BIG * 2)) as queue:
         for text in TEXTS.values():
             with contextlib.suppress(StoreError):  # the store rejects it, so it cannot occur
-                queue.store.pause_queue(text)
+                queue.store.queues.pause(text)
             with contextlib.suppress(Exception):
                 queue.schedules.add(text[:40], "0 4 * * *", "shell", {"command": [text]})
             _jobs(queue, text)
@@ -55,12 +56,12 @@ def _big(queue: Queue) -> None:
     """Create jobs with ten megabytes of arguments, of an error, of a log and of a result."""
     text = f"{MARK}\x1b[31m漢" * (BIG // 16)
     store, now = queue.store, queue.clock.now()
-    store.enqueue_jobs([new(kind="big", args_json=json.dumps({"text": text}, ensure_ascii=False))])
-    store.enqueue_jobs([new(kind="big", priority=9 - n) for n in range(3)])
-    failed, logged, done = store.claim_jobs("worker", 3, kinds={"big"}, queues=(), lease=600.0)
-    store.fail_jobs([Failure(failed, now, now, None, "Big", text, text)])
-    store.append_logs([(logged.id, 1, now, "out", text), (logged.id, 1, now, "out", "line\n" * 1000)], 1 << 25)
-    store.complete_jobs([Completion(done, now, now, json.dumps({"result": text}, ensure_ascii=False))])
+    store.enqueuer.enqueue([new(kind="big", args_json=json.dumps({"text": text}, ensure_ascii=False))])
+    store.enqueuer.enqueue([new(kind="big", priority=9 - n) for n in range(3)])
+    failed, logged, done = store.claimer.claim(ClaimRequest("worker", 3, kinds={"big"}, queues=(), lease=600.0))
+    store.completer.fail([Failure(failed, now, now, None, "Big", text, text)])
+    store.logs.append([(logged.id, 1, now, "out", text), (logged.id, 1, now, "out", "line\n" * 1000)], 1 << 25)
+    store.completer.complete([Completion(done, now, now, json.dumps({"result": text}, ensure_ascii=False))])
 
 
 def _jobs(queue: Queue, text: str) -> None:
@@ -73,26 +74,26 @@ def _jobs(queue: Queue, text: str) -> None:
     store = queue.store
     for draft in drafts:
         with contextlib.suppress(StoreError):
-            store.enqueue_jobs([draft])
+            store.enqueuer.enqueue([draft])
     with contextlib.suppress(StoreError):
-        store.enqueue_batch(text, [new(), new()])
+        store.enqueuer.enqueue_batch(text, [new(), new()])
     kinds = {job.kind for job in queue.list(limit=1000)}
     claimed = []
     for worker in (text[:1000], "worker"):
         with contextlib.suppress(StoreError):
-            claimed += store.claim_jobs(worker, 3, kinds=kinds, queues=(), lease=600.0)
+            claimed += store.claimer.claim(ClaimRequest(worker, 3, kinds=kinds, queues=(), lease=600.0))
             break
     now = queue.clock.now()
     for n, job in enumerate(claimed):
         with contextlib.suppress(StoreError):
-            store.append_logs([(job.id, job.attempt, now, "info", text), (job.id, job.attempt, now, "out", text)], 1 << 25)
+            store.logs.append([(job.id, job.attempt, now, "info", text), (job.id, job.attempt, now, "out", text)], 1 << 25)
         trace = f'Traceback (most recent call last):\n  File "{text[:1000]}", line 1, in {text[:1000]}\n    {text}\n{text}'
         if n == 0:
             with contextlib.suppress(StoreError):
-                store.fail_jobs([Failure(job, now, now, None, text[:1000], text, trace)])
+                store.completer.fail([Failure(job, now, now, None, text[:1000], text, trace)])
         elif n == 1:
             with contextlib.suppress(StoreError):
-                store.complete_jobs([Completion(job, now, now, json.dumps({"result": text}))])
+                store.completer.complete([Completion(job, now, now, json.dumps({"result": text}))])
 
 
 def _dressed(queue: Queue, draft: NewJob, text: str, key: str) -> NewJob:
@@ -101,7 +102,7 @@ def _dressed(queue: Queue, draft: NewJob, text: str, key: str) -> NewJob:
         tried = replace(draft, **{field: value})
         try:
             with queue.store.transaction():
-                queue.store.enqueue_jobs([tried])
+                queue.store.enqueuer.enqueue([tried])
                 raise Interrupted  # it was only a trial
         except Interrupted:
             draft = tried
@@ -116,4 +117,4 @@ def _worker(queue: Queue, text: str) -> None:
         running=0, alive=True, kinds=(text,),
     )  # fmt: skip
     with contextlib.suppress(StoreError):
-        queue.store.report_worker(info)
+        queue.store.workers.report(info)

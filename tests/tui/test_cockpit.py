@@ -62,7 +62,7 @@ def test_a_queue_name_takes_precedence_over_the_last_digits_of_its_counts(few: S
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=lambda size: f"{size[0]}x{size[1]}")
 def test_more_running_jobs_than_threads_show_no_share(still: Still, size: tuple[int, int]) -> None:
-    still.queue.enqueue_many([still.queue.draft("report.daily", {"day": str(n)}) for n in range(10)])
+    still.queue.enqueue_many([still.queue.new_job("report.daily", {"day": str(n)}) for n in range(10)])
     still.beat()
     still.claim(10)  # as with async handlers: two workers have four threads each
 

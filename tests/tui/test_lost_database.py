@@ -147,7 +147,7 @@ def test_another_database_is_announced_and_the_old_selection_is_cleared(six: Sti
 
 
 def test_restoring_a_backup_keeps_the_cursor_on_the_same_job(six: Still, tmp_path: Path) -> None:
-    six.queue.care.backup(tmp_path / "backup.db")
+    six.queue.maintenance.backup(tmp_path / "backup.db")
 
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j", "j")
@@ -277,7 +277,7 @@ def test_an_action_that_failed_because_of_a_lock_is_named(
     def locked(*_: Any, **__: Any) -> None:
         raise StoreBusy("jobs.db", 10)
 
-    for act in ("cancel_many", "reprioritise_many"):
+    for act in ("cancel_many", "reprioritize_many"):
         monkeypatch.setattr(six.queue, act, locked)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -321,15 +321,15 @@ def test_a_readonly_database_is_shown_and_reported_as_stalled(live: Any) -> None
 def test_a_full_disk_is_reported_as_the_cause_of_the_stall(live: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     queue, app = live
     full = True
-    claim = queue.store.claim_jobs
+    claim = queue.store.claimer.claim
 
-    def claim_jobs(*args: Any, **options: Any) -> Any:
+    def claim_or_fail(*args: Any, **options: Any) -> Any:
         if full:
-            with queue.store._connections.writing():
+            with queue.store._connections.write_transaction():
                 raise apsw.FullError("database or disk is full")
         return claim(*args, **options)
 
-    monkeypatch.setattr(queue.store, "claim_jobs", claim_jobs)
+    monkeypatch.setattr(queue.store.claimer, "claim", claim_or_fail)
 
     async def scene(pilot: Pilot[Any]) -> None:
         nonlocal full

@@ -55,13 +55,13 @@ def workday(still: Still, seconds: int = 3600, step: int = 20) -> None:
     clock.advance(step - clock.now() % step)
     for second in range(0, seconds, step):
         wave = 9 + 7 * math.sin(second / 420) + 3 * math.sin(second / 90) + random.random() * 3
-        queue.enqueue_many([queue.draft(*still.draw()) for _ in range(max(0, round(wave)))])
+        queue.enqueue_many([queue.new_job(*still.draw()) for _ in range(max(0, round(wave)))])
         slow = 1400 < second % 3600 < 2000
         clock.advance(random.random() * 0.4)
         ends(still, still.claim(4 if slow else 21), slow=slow)
         clock.advance(step - clock.now() % step)
-        still.store.stage_jobs()
-        still.store.measures.sample_depths()
+        still.store.transitions.stage()
+        still.store.metrics.sample_depths()
     clock.advance(3)
     still.beat()
 
@@ -80,8 +80,8 @@ def ends(still: Still, jobs: list[Job], *, slow: bool) -> None:
             failed.append(Failure(job, now, now + took, retry_at, error_type, message, traceback, outcome))
         else:
             done.append(Completion(job, now, now + took))
-    still.store.complete_jobs(done)
-    still.store.fail_jobs(failed)
+    still.store.completer.complete(done)
+    still.store.completer.fail(failed)
 
 
 Scene = Callable[[Pilot[Any]], Awaitable[None]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.core.helpers import Bench, new
 
 from jobdeck import effective_priority
+from jobdeck.store.claim_capacity import ClaimRequest
 
 
 def test_priorities_do_not_age_by_default() -> None:
@@ -26,5 +27,5 @@ def test_claims_are_ordered_by_effective_priority(bench: Bench) -> None:
     now = bench.clock.now()
     jobs = [bench.get(job_id) for job_id in (1, 2, 3)]
     expected = sorted(jobs, key=lambda job: (-effective_priority(job.priority, job.scheduled_at, now, 60.0), job.id))
-    claimed = bench.store.claim_jobs("w", 3, kinds=["demo.work"], queues=(), lease=30.0, ageing=60.0)
+    claimed = bench.store.claimer.claim(ClaimRequest("w", 3, kinds=["demo.work"], queues=(), lease=30.0, ageing=60.0))
     assert [job.id for job in claimed] == [job.id for job in expected] == [3, 1, 2]

@@ -179,7 +179,7 @@ def test_an_edit_repairs_a_schedule_whose_row_is_invalid(queue: Queue, clock: Fa
     with queue.transaction():
         seen = queue.store.schedules.get(made.name)
         assert seen is not None
-        assert queue.store.schedules.note_error(seen, "some reason", START + 60)
+        assert queue.store.schedules.record_error(seen, "some reason", START + 60)
     assert queue.schedules.get("s").error == "some reason"
     edited = queue.schedules.edit("s", cron="@hourly")
     assert (edited.error, edited.next_at) == (None, START + HOUR)

@@ -26,7 +26,7 @@ def target(bench: Bench) -> Path:
 def refusal(bench: Bench, path: Path, **options: bool) -> str:
     before = {entry: entry.read_bytes() for entry in path.parent.iterdir() if entry.is_file()} if path.parent.is_dir() else {}
     with pytest.raises(BackupFailed) as caught:
-        bench.store.care.backup(path, **options)
+        bench.store.maintenance.backup(path, **options)
     assert str(caught.value).startswith(f"No backup was written to {path}: ")
     if path.parent != bench.path.parent:
         assert all(entry.read_bytes() == content for entry, content in before.items())
@@ -37,12 +37,12 @@ def refusal(bench: Bench, path: Path, **options: bool) -> str:
 def test_a_backup_is_an_independent_queue(bench: Bench) -> None:
     states = [State.COMPLETED, State.FAILED, State.RUNNING, State.PENDING]
     jobs = [bench.in_state(state) for state in states]
-    made = bench.store.care.backup(target(bench))
+    made = bench.store.maintenance.backup(target(bench))
     assert (made.path, made.jobs, made.size) == (target(bench), 4, target(bench).stat().st_size)
     assert [entry.name for entry in made.path.parent.iterdir()] == ["copy.db"]
     store = STORES["sqlite"](made.path, bench.clock)
-    assert [job.state for job in store.get_jobs([job.id for job in jobs])] == states
-    assert store.enqueue_jobs([new()])[0].id > jobs[-1].id
+    assert [job.state for job in store.reader.get_many([job.id for job in jobs])] == states
+    assert store.enqueuer.enqueue([new()])[0].id > jobs[-1].id
     store.close()
 
 
@@ -67,7 +67,7 @@ def test_jobs_enqueued_during_a_backup_are_copied_completely_or_not_at_all(bench
             seen = len(enqueued)
             wait_until(lambda: len(enqueued) > seen)  # other threads write between any two steps
 
-        made = bench.store.care.backup(target(bench), progress=progress)
+        made = bench.store.maintenance.backup(target(bench), progress=progress)
         after = len(enqueued)
     finally:
         ended.set()
@@ -90,8 +90,8 @@ def test_an_existing_file_is_replaced_only_with_force(bench: Bench) -> None:
     path = target(bench)
     path.write_text("precious")
     assert refusal(bench, path) == "there is a file of this name"
-    assert bench.store.care.backup(path, force=True).jobs == 1
-    assert bench.store.care.backup(path, force=True).jobs == 1
+    assert bench.store.maintenance.backup(path, force=True).jobs == 1
+    assert bench.store.maintenance.backup(path, force=True).jobs == 1
 
 
 @pytest.mark.parametrize("ending", ["", "-wal", "-shm"])
@@ -108,10 +108,10 @@ def test_a_backup_never_overwrites_the_queue_itself(bench: Bench, ending: str) -
 def test_a_database_in_use_is_not_replaced(bench: Bench) -> None:
     bench.enqueue()
     store = STORES["sqlite"](target(bench), FakeClock())
-    store.enqueue_jobs([new()])
+    store.enqueuer.enqueue([new()])
     assert "is in use" in refusal(bench, target(bench), force=True)
     store.close()
-    assert bench.store.care.backup(target(bench), force=True).jobs == 1
+    assert bench.store.maintenance.backup(target(bench), force=True).jobs == 1
 
 
 def test_an_unusable_target_is_named(bench: Bench) -> None:
@@ -127,7 +127,7 @@ def test_an_interrupted_backup_leaves_nothing_behind(bench: Bench) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        bench.store.care.backup(target(bench), progress=progress)
+        bench.store.maintenance.backup(target(bench), progress=progress)
     assert not list(target(bench).parent.iterdir())
 
 
@@ -136,7 +136,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
     path, copy = tmp_path / "jobs.db", tmp_path / "backups" / "copy.db"
     copy.parent.mkdir()
     with Queue(path, settings=Settings(synchronous="OFF")) as queue:
-        queue.enqueue_many([queue.draft("shell", {"command": ["x" * 1000]}) for _ in range(500)])
+        queue.enqueue_many([queue.new_job("shell", {"command": ["x" * 1000]}) for _ in range(500)])
     script = f"""
 import resource, signal
 from jobdeck import BackupFailed, Queue
@@ -157,16 +157,16 @@ with Queue({str(path)!r}) as queue:
 def test_a_damaged_queue_is_not_backed_up(tmp_path: Path) -> None:
     path = tmp_path / "jobs.db"
     with Queue(path, settings=Settings(synchronous="OFF")) as queue:
-        queue.enqueue_many([queue.draft("shell", {"command": ["x" * 1000]}) for _ in range(500)])
+        queue.enqueue_many([queue.new_job("shell", {"command": ["x" * 1000]}) for _ in range(500)])
     content = bytearray(path.read_bytes())
     content[-40_000:-20_000] = b"\xa5" * 20_000
     path.write_bytes(content)
     with Queue(path) as queue, pytest.raises(BackupFailed, match="the copy is damaged, and so is the queue"):
-        queue.care.backup(tmp_path / "copy.db")
+        queue.maintenance.backup(tmp_path / "copy.db")
     assert not (tmp_path / "copy.db").exists()
 
 
 def test_the_copy_is_as_private_as_the_queue(bench: Bench) -> None:
     bench.enqueue()
     bench.path.chmod(0o600)
-    assert bench.store.care.backup(target(bench)).path.stat().st_mode & 0o777 == 0o600
+    assert bench.store.maintenance.backup(target(bench)).path.stat().st_mode & 0o777 == 0o600

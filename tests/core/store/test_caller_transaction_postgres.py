@@ -168,7 +168,7 @@ def test_a_caller_with_an_older_snapshot_is_asked_to_retry_and_can_continue(queu
 
 def test_a_wake_after_the_callers_commit_notifies_workers(queue: Queue, mine: psycopg.Connection[Any]) -> None:
     rung = threading.Event()
-    with queue.store.listen(rung.set):
+    with queue.store.notifier.listen(rung.set):
         queue.enqueue_in(mine, "work")
         mine.commit()
         queue.wake()

@@ -6,11 +6,12 @@ import pytest
 from tests.core.helpers import Bench, new
 
 from jobdeck import Job
+from jobdeck.store.claim_capacity import ClaimRequest
 
 
 def claim(bench: Bench, idle: int, *, ahead: int = 0, suspects: bool = True, ageing: float = 0.0) -> list[Job]:
-    return bench.store.claim_jobs(
-        "w1", idle, ahead=ahead, suspects=suspects, kinds=("demo.work",), queues=(), lease=30.0, ageing=ageing
+    return bench.store.claimer.claim(
+        ClaimRequest("w1", idle, ahead=ahead, suspects=suspects, kinds=("demo.work",), queues=(), lease=30.0, ageing=ageing)
     )
 
 
@@ -20,7 +21,7 @@ def interrupted(bench: Bench, n: int, **options: int) -> list[int]:
     assert len(bench.claim(n)) == n
     bench.clock.advance(31)
     ids = [job.id for job in made]
-    assert bench.store.rescue_jobs() == ids
+    assert bench.store.transitions.rescue() == ids
     return ids
 
 

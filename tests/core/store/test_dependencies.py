@@ -20,7 +20,7 @@ def after(bench: Bench, *parents: Job, policy: IfParentFails = CANCEL, **options
 
 def begin(bench: Bench, job: Job) -> Job:
     """Claim this job."""
-    bench.store.reprioritise_jobs([job.id], 1000)
+    bench.store.jobs.reprioritize([job.id], 1000)
     (claimed,) = bench.claim()
     assert claimed.id == job.id
     return claimed
@@ -29,7 +29,7 @@ def begin(bench: Bench, job: Job) -> Job:
 def end(bench: Bench, job: Job, how: State) -> None:
     """Finish a pending job."""
     if how is State.CANCELLED:
-        bench.store.cancel_jobs([job.id])
+        bench.store.jobs.cancel([job.id])
     elif how is State.FAILED:
         bench.fail(begin(bench, job))
     else:
@@ -67,7 +67,7 @@ def test_parents_that_complete_together_release_their_children(bench: Bench) -> 
     from jobdeck.model.attempt_result import Completion
 
     now = bench.clock.now()
-    assert bench.store.complete_jobs([Completion(job, now, now, None) for job in bench.claim(8)]) == []
+    assert bench.store.completer.complete([Completion(job, now, now, None) for job in bench.claim(8)]) == []
     assert set(states(bench, *children)) == {State.PENDING}
 
 
@@ -113,7 +113,7 @@ def test_a_child_can_wait_for_a_retry_of_its_parent(bench: Bench, how: State) ->
     child = after(bench, parent, policy=WAIT)
     end(bench, parent, how)
     assert states(bench, child) == [State.WAITING]
-    bench.store.retry_jobs([parent.id])
+    bench.store.jobs.retry([parent.id])
     end(bench, parent, State.COMPLETED)
     assert states(bench, child) == [State.PENDING]
     assert waits(bench) == []
@@ -165,7 +165,7 @@ def test_a_child_that_is_due_later_becomes_scheduled_after_its_parents(bench: Be
     end(bench, parent, State.COMPLETED)
     assert states(bench, child) == [State.SCHEDULED]
     assert bench.get(child).scheduled_at == due
-    assert bench.store.next_due_at() == due
+    assert bench.store.queries.next_due_at() == due
 
 
 @pytest.mark.parametrize("how", [State.COMPLETED, State.CANCELLED])
@@ -175,7 +175,7 @@ def test_a_retried_attempt_does_not_resolve_dependencies(bench: Bench, how: Stat
     bench.fail(begin(bench, parent), retry_in=5)
     assert states(bench, child) == [State.WAITING]
     bench.clock.advance(5)
-    bench.store.stage_jobs()
+    bench.store.transitions.stage()
     end(bench, parent, how)
     assert states(bench, child) == [State.PENDING if how is State.COMPLETED else State.CANCELLED]
 
@@ -183,7 +183,7 @@ def test_a_retried_attempt_does_not_resolve_dependencies(bench: Bench, how: Stat
 def test_a_parent_asked_to_stop_resolves_dependencies_when_it_has_stopped(bench: Bench) -> None:
     parent = bench.running()
     child = after(bench, parent)
-    bench.store.cancel_jobs([parent.id])
+    bench.store.jobs.cancel([parent.id])
     assert states(bench, child) == [State.WAITING]
     bench.stop(parent)
     assert states(bench, child) == [State.CANCELLED]
@@ -201,7 +201,7 @@ def test_a_cancelled_child_no_longer_waits(bench: Bench) -> None:
     (parent,) = bench.enqueue()
     child = after(bench, parent)
     grandchild = after(bench, child, policy=RUN)
-    bench.store.cancel_jobs([child.id])
+    bench.store.jobs.cancel([child.id])
     assert states(bench, child, grandchild) == [State.CANCELLED, State.PENDING]
     assert bench.get(child).reason is None
     assert waits(bench) == []
@@ -212,8 +212,8 @@ def test_a_cancelled_child_no_longer_waits(bench: Bench) -> None:
 def test_a_cancelled_child_that_is_retried_runs_without_its_parent(bench: Bench) -> None:
     (parent,) = bench.enqueue()
     child = after(bench, parent)
-    bench.store.cancel_jobs([parent.id])
-    bench.store.retry_jobs([child.id])
+    bench.store.jobs.cancel([parent.id])
+    bench.store.jobs.retry([child.id])
     assert states(bench, child) == [State.PENDING]
 
 
@@ -223,7 +223,7 @@ def test_a_cancelled_child_that_is_retried_runs_without_its_parent(bench: Bench)
 def test_a_deleted_parent_counts_as_not_completed(bench: Bench, policy: IfParentFails, expected: State) -> None:
     (parent,) = bench.enqueue()
     child = after(bench, parent, policy=policy)
-    bench.store.delete_jobs([parent.id])
+    bench.store.jobs.delete([parent.id])
     assert states(bench, child) == [expected]
     assert waits(bench) == []
 
@@ -231,7 +231,7 @@ def test_a_deleted_parent_counts_as_not_completed(bench: Bench, policy: IfParent
 def test_a_deleted_child_leaves_nothing_behind(bench: Bench) -> None:
     (parent,) = bench.enqueue()
     child = after(bench, parent)
-    bench.store.delete_jobs([child.id])
+    bench.store.jobs.delete([child.id])
     assert waits(bench) == []
     assert bench.rows("SELECT * FROM jobdeck_after") == []
     end(bench, parent, State.COMPLETED)
@@ -245,7 +245,7 @@ def test_parent_and_child_can_be_removed_in_one_operation(bench: Bench, delete: 
     child = after(bench, parent)
     grandchild = after(bench, child)
     ids = [parent.id, child.id] if parent_first else [child.id, parent.id]
-    changes = bench.store.delete_jobs(ids) if delete else bench.store.cancel_jobs(ids)
+    changes = bench.store.jobs.delete(ids) if delete else bench.store.jobs.cancel(ids)
     assert set(changes.done) == set(ids)
     assert states(bench, grandchild) == [State.CANCELLED]
     assert waits(bench) == []
@@ -256,7 +256,7 @@ def test_a_parent_that_is_waited_for_is_not_pruned(bench: Bench) -> None:
     parent = bench.in_state(State.FAILED)
     after(bench, parent, policy=WAIT)
     bench.clock.advance(100)
-    assert bench.store.care.prune_jobs(Rule(State.FAILED, older_than=1, keep=0)) == 0
+    assert bench.store.maintenance.prune_jobs(Rule(State.FAILED, older_than=1, keep=0)) == 0
     assert bench.get(parent) == parent
 
 
@@ -264,7 +264,7 @@ def test_an_expired_parent_counts_as_failed(bench: Bench) -> None:
     (parent,) = bench.enqueue(new(expires_at=bench.clock.now() + 10))
     children = [after(bench, parent, policy=policy) for policy in (CANCEL, RUN, WAIT)]
     bench.clock.advance(10)
-    assert bench.store.expire_jobs() == 1
+    assert bench.store.transitions.expire() == 1
     assert states(bench, *children) == [State.CANCELLED, State.PENDING, State.WAITING]
 
 
@@ -273,7 +273,7 @@ def test_a_child_can_expire_while_it_waits(bench: Bench) -> None:
     child = after(bench, parent, expires_at=bench.clock.now() + 10)
     grandchild = after(bench, child)
     bench.clock.advance(10)
-    assert bench.store.expire_jobs() == 1
+    assert bench.store.transitions.expire() == 1
     assert states(bench, child, grandchild) == [State.FAILED, State.CANCELLED]
     assert waits(bench) == []
     end(bench, parent, State.COMPLETED)
@@ -284,7 +284,7 @@ def test_a_long_chain_is_cancelled_at_once(bench: Bench) -> None:
     (top,) = jobs = bench.enqueue()
     for _ in range(100):
         jobs.append(after(bench, jobs[-1]))
-    bench.store.cancel_jobs([top.id])
+    bench.store.jobs.cancel([top.id])
     assert bench.counts() == {State.CANCELLED: 101}
     bench.check_counters()
 
@@ -294,7 +294,7 @@ def test_workers_that_serve_the_child_are_notified_when_it_is_ready(bench: Bench
 
     parent = bench.running()
     heard = Event()
-    with bench.store.listen(heard.set):
+    with bench.store.notifier.listen(heard.set):
         after(bench, parent, queue="elsewhere")
         assert heard.wait(5)
         heard.clear()

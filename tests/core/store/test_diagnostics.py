@@ -12,17 +12,18 @@ from jobdeck import Explanation, IfParentFails, Job, JobNotFound, Registry, Stat
 from jobdeck.kinds.registry import Entry
 from jobdeck.model.claim_conditions import AHEAD_COUNTED
 from jobdeck.model.diagnosis import explain
+from jobdeck.store.claim_capacity import ClaimRequest
 
 
 def report(bench: Bench, name: str = "w1", *, threads: int = 2, **about: Any) -> None:
     """Report a live worker."""
     told: dict[str, Any] = {"queues": (), "draining": False, "kinds": (), "started_at": bench.clock.now() - 60, **about}
     info = WorkerInfo(id=name, host="h", pid=1, threads=threads, heartbeat_at=0, running=0, alive=True, **told)
-    bench.store.report_worker(info)
+    bench.store.workers.report(info)
 
 
 def why(bench: Bench, job: Job | int, **options: Any) -> Explanation:
-    situation = bench.store.insight.situation(job if isinstance(job, int) else job.id, 30.0)
+    situation = bench.store.diagnostics.claim_conditions(job if isinstance(job, int) else job.id, 30.0)
     assert situation is not None
     return explain(situation, **options)
 
@@ -58,7 +59,7 @@ def test_a_crashed_job_waits_while_each_worker_runs_another_such_job(bench: Benc
 
 
 def test_a_missing_job_has_no_claim_conditions(bench: Bench) -> None:
-    assert bench.store.insight.situation(404, 30.0) is None
+    assert bench.store.diagnostics.claim_conditions(404, 30.0) is None
 
 
 @pytest.mark.parametrize("state", [State.COMPLETED, State.FAILED, State.CANCELLED])
@@ -79,7 +80,7 @@ def test_a_running_job_shows_its_worker_and_run_time(bench: Bench) -> None:
     job = bench.running()
     bench.clock.advance(3)
     assert why(bench, job).summary == f"Job {job.id} is running: attempt 1 of 3, for 3.0s, on w1."
-    bench.store.cancel_jobs([job.id])
+    bench.store.jobs.cancel([job.id])
     told = why(bench, job)
     assert [check.name for check in told.blockers] == ["cancelling"]
     assert told.summary.endswith("and was asked to stop.")
@@ -89,7 +90,7 @@ def test_a_running_job_of_a_silent_worker_shows_when_its_lease_expires(bench: Be
     report(bench)
     job = bench.running()
     bench.clock.advance(20)
-    bench.store.heartbeat_jobs([(job.id, job.lease or 0)], 30.0)
+    bench.store.transitions.heartbeat([(job.id, job.lease or 0)], 30.0)
     bench.clock.advance(12)
     (check,) = why(bench, job).blockers
     assert "32s ago" in check.sentence
@@ -119,7 +120,7 @@ def test_a_due_job_that_is_not_staged_shows_it(bench: Bench) -> None:
     (job,) = bench.enqueue(new(scheduled_at=bench.clock.now() + 10))
     bench.clock.advance(14)
     assert "has been due for 4.0s" in why(bench, job).blockers[0].sentence
-    bench.store.stage_jobs()
+    bench.store.transitions.stage()
     assert blockers(bench, job) == ["workers"]
 
 
@@ -139,14 +140,14 @@ def test_a_waiting_job_names_its_parents_and_their_states(bench: Bench) -> None:
 
 def test_a_paused_queue_shows_for_how_long_and_how_to_resume_it(bench: Bench) -> None:
     report(bench)
-    bench.store.pause_queue("my queue")
+    bench.store.queues.pause("my queue")
     (job,) = bench.enqueue(new(queue="my queue"))
     bench.clock.advance(30)
     report(bench)
     told = why(bench, job)
     assert told.summary == f"Job {job.id} cannot start: queue my queue has been paused for 30s."
     assert "jobdeck resume 'my queue'" in told.blockers[0].advice
-    bench.store.resume_queue("my queue")
+    bench.store.queues.resume("my queue")
     assert blockers(bench, job) == []
 
 
@@ -239,7 +240,7 @@ def test_a_dead_worker_serves_no_job(bench: Bench) -> None:
 
 def test_jobs_ahead_are_those_that_the_same_workers_claim_first(bench: Bench) -> None:
     report(bench, threads=0, started_at=bench.clock.now(), queues=("default", "img", "off"), kinds=("demo.work",))
-    bench.store.pause_queue("off")
+    bench.store.queues.pause("off")
     bench.enqueue(
         new(priority=5),
         new(queue="img", priority=1),
@@ -272,7 +273,7 @@ def test_the_estimate_is_the_jobs_ahead_at_the_rate_of_the_busy_workers(bench: B
         bench.clock.advance(2)
         for each in claimed:
             begun = bench.clock.now() - 2
-            bench.store.complete_jobs([_completion(each, begun, bench.clock.now())])
+            bench.store.completer.complete([_completion(each, begun, bench.clock.now())])
     report(bench, threads=2, started_at=begun_at)
     bench.claim(2)
     (job,) = bench.enqueue()
@@ -290,7 +291,7 @@ def test_the_rate_of_idle_workers_is_estimated_from_the_mean_run_time(bench: Ben
         bench.enqueue()
         (job,) = bench.claim()
         bench.clock.advance(4)
-        bench.store.complete_jobs([_completion(job, bench.clock.now() - 4, bench.clock.now())])
+        bench.store.completer.complete([_completion(job, bench.clock.now() - 4, bench.clock.now())])
         bench.clock.advance(200)
     report(bench, threads=2, started_at=bench.clock.now() - 6000)
     bench.enqueue(*[new() for _ in range(12)])
@@ -318,7 +319,7 @@ def test_without_finished_attempts_there_is_no_estimate(bench: Bench) -> None:
 
 
 def test_all_reasons_are_listed_the_most_specific_first(bench: Bench) -> None:
-    bench.store.pause_queue("default")
+    bench.store.queues.pause("default")
     (job,) = bench.enqueue(new(scheduled_at=bench.clock.now() + 5))
     told = why(bench, job)
     assert [check.name for check in told.blockers] == ["due", "paused", "workers"]
@@ -341,14 +342,14 @@ def test_with_ageing_old_jobs_of_low_priority_are_ahead(bench: Bench) -> None:
     report(bench, threads=0, started_at=bench.clock.now())
 
     def ahead(ageing: float) -> int | None:
-        situation = bench.store.insight.situation(job.id, 30.0, ageing)
+        situation = bench.store.diagnostics.claim_conditions(job.id, 30.0, ageing)
         return None if situation is None else situation.ahead
 
     # A step of priority for each 40 s: the first three stand at 0, 1 and 3.
     assert [ahead(0), ahead(40), ahead(30), ahead(20)] == [0, 1, 2, 3]
     for ageing in (0.0, 40.0, 30.0, 20.0):
         before = ahead(ageing)
-        claimed = bench.store.claim_jobs("w", 4, kinds=["demo.work"], queues=(), lease=30, ageing=ageing)
+        claimed = bench.store.claimer.claim(ClaimRequest("w", 4, kinds=["demo.work"], queues=(), lease=30, ageing=ageing))
         assert [each.id for each in claimed].index(job.id) == before
         for each in claimed:
             bench.release(each)

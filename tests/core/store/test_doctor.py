@@ -76,7 +76,7 @@ def test_a_file_that_is_not_a_queue_is_one_problem_and_stays_unchanged(tmp_path:
 def test_damage_inside_the_file_is_found_without_writing_to_it(tmp_path: Path) -> None:
     path = tmp_path / "jobs.db"
     with Queue(path, settings=Settings(synchronous="OFF")) as queue:
-        queue.enqueue_many([queue.draft("shell", {"command": ["x" * 1000]}) for _ in range(500)])
+        queue.enqueue_many([queue.new_job("shell", {"command": ["x" * 1000]}) for _ in range(500)])
     content = bytearray(path.read_bytes())
     content[-40_000:-20_000] = b"\xa5" * 20_000
     path.write_bytes(content)
@@ -160,11 +160,11 @@ def test_wrong_counters_are_a_problem_that_a_repair_fixes(bench: Bench) -> None:
     bench.change("INSERT INTO jobdeck_counts VALUES ('gone', 'demo.work', 'failed', 2)")
     assert severities(bench) == {"counters": PROBLEM}
     assert "3 counters" in look(bench)["counters"].told
-    (told,) = bench.store.care.repair()
+    (told,) = bench.store.maintenance.repair()
     assert "3 counters" in told.told
     bench.check_counters()
     assert severities(bench) == {}
-    assert bench.store.care.repair() == []
+    assert bench.store.maintenance.repair() == []
 
 
 def test_orphaned_rows_are_a_warning_and_a_repair_deletes_them(bench: Bench) -> None:
@@ -177,9 +177,9 @@ def test_orphaned_rows_are_a_warning_and_a_repair_deletes_them(bench: Bench) -> 
     found = look(bench)["orphans"]
     assert found.severity is WARNING
     assert found.told == "1 attempt, 2 pieces of logs, 1 dependency, 1 batch without a job."
-    bench.store.care.repair()
+    bench.store.maintenance.repair()
     assert severities(bench) == {}
-    assert len(bench.store.list_attempts(job.id)) == 1
+    assert len(bench.store.reader.attempts(job.id)) == 1
 
 
 def test_jobs_that_wait_for_deleted_jobs_are_a_problem(bench: Bench) -> None:
@@ -193,7 +193,7 @@ def test_jobs_that_wait_for_deleted_jobs_are_a_problem(bench: Bench) -> None:
 
 
 def worker(bench: Bench, name: str = "host:1:abc") -> None:
-    bench.store.report_worker(
+    bench.store.workers.report(
         WorkerInfo(id=name, host="host", pid=1, threads=4, queues=(), started_at=bench.clock.now(), heartbeat_at=0.0,
                    draining=False, running=0, alive=True)
     )  # fmt: skip
@@ -208,7 +208,7 @@ def test_an_expired_lease_without_a_rescue_is_a_warning_and_a_problem_if_a_worke
     assert "61 min ago" in look(bench)["leases"].told
     worker(bench)
     assert severities(bench) == {"leases": PROBLEM}
-    bench.store.rescue_jobs()
+    bench.store.transitions.rescue()
     assert severities(bench) == {}
 
 
@@ -224,9 +224,9 @@ def test_a_lease_far_in_the_future_is_a_problem_that_a_repair_fixes(bench: Bench
     job = bench.running()
     bench.change("UPDATE jobdeck_jobs SET lease_until = lease_until + 1e7")  # as if the clock was reset undetected
     assert severities(bench) == {"leases": PROBLEM}
-    assert bench.store.rescue_jobs() == []
-    bench.store.care.repair()
-    assert bench.store.rescue_jobs() == [job.id]
+    assert bench.store.transitions.rescue() == []
+    bench.store.maintenance.repair()
+    assert bench.store.transitions.rescue() == [job.id]
 
 
 def test_a_silent_worker_is_a_warning(bench: Bench) -> None:
@@ -288,8 +288,8 @@ def test_an_sqlite_that_loses_writes_is_a_problem(bench: Bench, monkeypatch: pyt
 def test_a_busy_queue_can_be_checked(tmp_path: Path) -> None:
     with Queue(tmp_path / "jobs.db", settings=Settings(), random=Random(7)) as queue:
         queue.enqueue("shell", {"command": ["true"]})
-        assert [each for each in queue.care.doctor(full=True) if each.severity is not OK] == []
-        assert queue.care.repair() == []
+        assert [each for each in queue.maintenance.doctor(full=True) if each.severity is not OK] == []
+        assert queue.maintenance.repair() == []
 
 
 MOUNTS = """\

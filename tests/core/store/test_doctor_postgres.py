@@ -14,7 +14,7 @@ from tests.core.postgres import database_at, server
 
 from jobdeck import Finding, Settings, Severity, State, WorkerInfo, doctor
 from jobdeck.store.postgres.doctor import server_checks as checks
-from jobdeck.store.postgres.doctor.context import Look
+from jobdeck.store.postgres.doctor.context import CheckContext
 
 pytestmark = pytest.mark.postgres
 
@@ -149,7 +149,7 @@ def test_a_silent_worker_is_reported(bench: Bench) -> None:
         running=0,
         alive=True,
     )
-    bench.store.report_worker(info)
+    bench.store.workers.report(info)
     assert look(bench)["workers"].severity is OK
     bench.clock.advance(100)
     assert "Worker w1 has been silent for 100 s" in look(bench)["workers"].told
@@ -173,8 +173,8 @@ def test_a_clock_that_differs_from_the_servers_is_reported(bench: Bench, monkeyp
 def test_the_effective_durability_is_reported(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, synchronous: str, severity: Severity
 ) -> None:
-    told = Look.setting  # as on a server that is not set up for tests
-    monkeypatch.setattr(Look, "setting", lambda self, name: "on" if name in KEPT else told(self, name))
+    told = CheckContext.setting  # as on a server that is not set up for tests
+    monkeypatch.setattr(CheckContext, "setting", lambda self, name: "on" if name in KEPT else told(self, name))
     found = look(bench, synchronous=synchronous)["durability"]
     assert (found.severity, synchronous in found.told) == (severity, True)
 

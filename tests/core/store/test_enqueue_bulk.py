@@ -23,7 +23,7 @@ def queue(tmp_path: Path) -> Iterator[Queue]:
 
 def test_bulk_jobs_get_ids_in_the_given_order(queue: Queue) -> None:
     queue.enqueue("work")
-    ids = queue.enqueue_each("work", ({"n": n} for n in range(1000)), queue="mail", priority=3, tags=["x"], delay=60)
+    ids = queue.enqueue_bulk("work", ({"n": n} for n in range(1000)), queue="mail", priority=3, tags=["x"], delay=60)
     assert ids == range(2, 1002)
     jobs = queue.get_many(list(ids))
     assert [job.args for job in jobs] == [{"n": n} for n in range(1000)]
@@ -32,7 +32,7 @@ def test_bulk_jobs_get_ids_in_the_given_order(queue: Queue) -> None:
 
 
 def test_a_bulk_job_equals_one_that_is_enqueued_alone(queue: Queue) -> None:
-    (one,) = queue.get_many(queue.enqueue_each("work", [{"n": 1}], expires=60, backoff=(1, 9), timeout=5, max_attempts=2))
+    (one,) = queue.get_many(queue.enqueue_bulk("work", [{"n": 1}], expires=60, backoff=(1, 9), timeout=5, max_attempts=2))
     from dataclasses import replace
 
     alone = queue.enqueue("work", {"n": 1}, expires=60, backoff=(1, 9), timeout=5, max_attempts=2)
@@ -42,28 +42,28 @@ def test_a_bulk_job_equals_one_that_is_enqueued_alone(queue: Queue) -> None:
 
 def test_all_bulk_jobs_are_validated_before_any_is_stored(queue: Queue) -> None:
     with pytest.raises(InvalidArguments):
-        queue.enqueue_each("work", [{"n": 1}, {"m": 2}])
+        queue.enqueue_bulk("work", [{"n": 1}, {"m": 2}])
     assert queue.count() == 0
 
 
 def test_a_bulk_enqueue_of_no_jobs_is_an_empty_range(queue: Queue) -> None:
-    assert list(queue.enqueue_each("work", [])) == []
+    assert list(queue.enqueue_bulk("work", [])) == []
 
 
 @pytest.mark.parametrize("options", [{"unique": "k"}, {"after": [1]}])
 def test_options_for_a_single_job_are_refused(queue: Queue, options: dict[str, Any]) -> None:
     queue.enqueue("work")
     with pytest.raises(InvalidOption, match="one job only"):
-        queue.enqueue_each("work", [{}], **options)
+        queue.enqueue_bulk("work", [{}], **options)
 
 
 def test_bulk_jobs_are_counted(bench: Bench) -> None:
-    ids = bench.store.enqueue_alike(new(queue="mail"), ["{}"] * 7)
-    later = bench.store.enqueue_alike(new(scheduled_at=bench.clock.now() + 5), ["{}"] * 3)
+    ids = bench.store.enqueuer.enqueue_bulk(new(queue="mail"), ["{}"] * 7)
+    later = bench.store.enqueuer.enqueue_bulk(new(scheduled_at=bench.clock.now() + 5), ["{}"] * 3)
     assert (len(ids), len(later), later.start) == (7, 3, ids.stop)
     assert bench.counts() == {State.PENDING: 7, State.SCHEDULED: 3}
     bench.check_counters()
-    assert len(bench.store.enqueue_alike(new(), [])) == 0
+    assert len(bench.store.enqueuer.enqueue_bulk(new(), [])) == 0
 
 
 # -- in the caller's own transaction ----------------------------------------------------------------

@@ -18,9 +18,9 @@ def test_a_queued_job_fails_when_it_expires(bench: Bench, state: State) -> None:
     job = bench.in_state(state, expires_at=due)
     assert job.expires_at == due
     bench.clock.advance(9_999)
-    assert bench.store.expire_jobs() == 0
+    assert bench.store.transitions.expire() == 0
     bench.clock.advance(1)
-    assert bench.store.expire_jobs() == 1
+    assert bench.store.transitions.expire() == 1
     failed = bench.get(job)
     assert (failed.state, failed.reason, failed.finished_at) == (State.FAILED, Reason.EXPIRED, due)
     assert failed.error == job.error or failed.error == "It was not started before it expired"
@@ -40,10 +40,10 @@ def test_a_claim_never_starts_an_expired_job(bench: Bench) -> None:
 def test_a_running_job_continues_but_a_retry_after_its_expiry_fails(bench: Bench) -> None:
     job = bench.running(expires_at=bench.clock.now() + 10)
     bench.clock.advance(11)
-    assert bench.store.expire_jobs() == 0
-    assert bench.store.next_due_at() is None
+    assert bench.store.transitions.expire() == 0
+    assert bench.store.queries.next_due_at() is None
     bench.fail(job, retry_in=5, message="the reason")
-    assert bench.store.expire_jobs() == 1
+    assert bench.store.transitions.expire() == 1
     failed = bench.get(job)
     # The error of the attempt is more useful than the fact that no time remains for another one.
     assert (failed.state, failed.reason, failed.error) == (State.FAILED, Reason.EXPIRED, "ValueError: the reason")
@@ -52,24 +52,24 @@ def test_a_running_job_continues_but_a_retry_after_its_expiry_fails(bench: Bench
 def test_the_next_due_time_includes_the_first_expiry(bench: Bench) -> None:
     now = bench.clock.now()
     bench.enqueue(new(expires_at=now + 50), new(scheduled_at=now + 70), new(after=(1,), expires_at=now + 30))
-    assert bench.store.next_due_at() == now + 30
+    assert bench.store.queries.next_due_at() == now + 30
     # But no job is due then.
-    assert bench.store.overview(seconds=60, slots=6, lease=30).next_due_at == now + 70
+    assert bench.store.queries.overview(seconds=60, slots=6, lease=30).next_due_at == now + 70
 
 
 def test_a_retry_by_hand_of_an_expired_job_removes_its_expiry(bench: Bench) -> None:
     job = bench.in_state(State.PENDING, expires_at=bench.clock.now() + 10)
     bench.clock.advance(20)
-    bench.store.expire_jobs()
-    assert bench.store.retry_jobs([job.id]).done == (job.id,)
-    assert bench.store.expire_jobs() == 0
+    bench.store.transitions.expire()
+    assert bench.store.jobs.retry([job.id]).done == (job.id,)
+    assert bench.store.transitions.expire() == 0
     assert [claimed.id for claimed in bench.claim()] == [job.id]
 
 
 def test_many_expire_in_steps(bench: Bench) -> None:
     bench.enqueue(*[new(expires_at=bench.clock.now() + 1) for _ in range(5)])
     bench.clock.advance(1)
-    assert [bench.store.expire_jobs(2) for _ in range(4)] == [2, 2, 1, 0]
+    assert [bench.store.transitions.expire(2) for _ in range(4)] == [2, 2, 1, 0]
     assert bench.counts() == {State.FAILED: 5}
     bench.check_counters()
 
@@ -82,8 +82,8 @@ def queue(tmp_path: Path) -> Iterator[Queue]:
 
 def test_an_expiry_is_given_in_seconds_or_as_a_time_and_must_follow_the_due_time(queue: Queue) -> None:
     now = queue.clock.now()
-    assert now + 60 <= (queue.draft("work", expires=60).expires_at or 0) <= now + 61
-    assert queue.draft("work", expires_at=now + 60).expires_at == now + 60
+    assert now + 60 <= (queue.new_job("work", expires=60).expires_at or 0) <= now + 61
+    assert queue.new_job("work", expires_at=now + 60).expires_at == now + 60
     for options in (
         {"expires": 5, "expires_at": now + 60},
         {"expires": 0},
@@ -91,7 +91,7 @@ def test_an_expiry_is_given_in_seconds_or_as_a_time_and_must_follow_the_due_time
         {"expires_at": now - 1},
     ):
         with pytest.raises(InvalidOption, match="expiry"):
-            queue.draft("work", **options)  # type: ignore[arg-type]
+            queue.new_job("work", **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("threads", [0, 1])
@@ -118,4 +118,4 @@ def test_a_drain_skips_expired_jobs(tmp_path: Path) -> None:
 def test_expiry_follows_the_wall_clock(bench: Bench, clock: FakeClock) -> None:
     bench.enqueue(new(expires_at=clock.now() + 10))
     clock.jump(20)
-    assert bench.store.expire_jobs() == 1
+    assert bench.store.transitions.expire() == 1

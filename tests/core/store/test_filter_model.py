@@ -194,7 +194,7 @@ def fill(bench: Bench, made: list[dict[str, Any]]) -> list[Job]:
         bench.change(f"INSERT INTO jobdeck_jobs ({names}) VALUES ({', '.join('?' * (len(row) + 1))})", job_id, *row.values())
     counted = "queue, kind, state, count(*) FROM jobdeck_jobs GROUP BY queue, kind, state"
     bench.change(f"INSERT INTO {counts} SELECT {'-1, ' if counts == 'jobdeck_stripes' else ''}{counted}")
-    return bench.store.get_jobs(range(1, len(made) + 1))
+    return bench.store.reader.get_many(range(1, len(made) + 1))
 
 
 @settings(max_examples=100, deadline=None)
@@ -208,6 +208,6 @@ def test_the_sql_of_a_filter_finds_the_jobs_that_match_it(
     for text in texts:
         condition = parse(text)
         expected = sorted((job.id for job in jobs if holds(condition, job, now)), reverse=descending)
-        assert list(empty.store.list_ids(condition, descending=descending)) == expected, text
-        assert [job.id for job in empty.store.list_jobs(condition, limit=2, descending=descending)] == expected[:2], text
-        assert empty.store.count_jobs(condition) == len(expected), text
+        assert list(empty.store.queries.list_ids(condition, descending=descending)) == expected, text
+        assert [job.id for job in empty.store.queries.list(condition, limit=2, descending=descending)] == expected[:2], text
+        assert empty.store.queries.count(condition) == len(expected), text

@@ -14,8 +14,8 @@ from tests.core.helpers import Bench, new, wait_until
 
 from jobdeck import Job, JobNotFound, NotUnique, OnConflict, RowRefused, State, StoreBusy, StoreFailed
 from jobdeck.store.sqlite import SqliteStore
-from jobdeck.store.sqlite.counters import SqliteTally
-from jobdeck.store.sqlite.group_commit import SharedCommit
+from jobdeck.store.sqlite.counters import SqliteCounterDeltas
+from jobdeck.store.sqlite.group_commit import GroupCommit
 
 pytestmark = pytest.mark.sqlite
 
@@ -45,7 +45,7 @@ class Held:
     def __init__(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
         assert isinstance(bench.store, SqliteStore)
         self.bench = bench
-        self.shared: SharedCommit[Any, Any] = bench.store._intake._shared
+        self.shared: GroupCommit[Any, Any] = bench.store.enqueuer._group_commit
         self.rounds: list[int] = []
         self.opened = threading.Event()
         self.entered = threading.Event()
@@ -85,7 +85,7 @@ def test_jobs_of_many_threads_are_each_stored_exactly_once(bench: Bench) -> None
 
     told = [job for jobs in at_once(*[lambda thread=thread: many(thread) for thread in range(8)]) for job in jobs]
     assert len({job.id for job in told}) == len(told) == 640
-    assert bench.store.get_jobs([job.id for job in told]) == told
+    assert bench.store.reader.get_many([job.id for job in told]) == told
     assert bench.counts() == {State.PENDING: 640}
     bench.check_counters()
 
@@ -148,16 +148,16 @@ def test_concurrent_enqueues_with_one_key_store_one_job(bench: Bench, held: Held
 def test_a_failure_of_the_store_reaches_all_requests_and_stores_nothing(
     bench: Bench, held: Held, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write, calls = SqliteTally.write, [0]
+    write, calls = SqliteCounterDeltas.write, [0]
 
-    def full(tally: SqliteTally, connection: apsw.Connection) -> None:
+    def full(tally: SqliteCounterDeltas, connection: apsw.Connection) -> None:
         calls[0] += 1
         if calls[0] == 2:  # after the first commit, and after the jobs of the second
             connection.execute("ROLLBACK")  # as SQLite does by itself
             raise apsw.FullError("database or disk is full")
         write(tally, connection)
 
-    monkeypatch.setattr(SqliteTally, "write", full)
+    monkeypatch.setattr(SqliteCounterDeltas, "write", full)
     told = held.together(*[bench.enqueue] * 5)
     assert [type(each) for each in told] == [StoreFailed] * 5
     assert bench.counts() == {State.PENDING: 1}
@@ -169,7 +169,7 @@ def test_a_busy_database_is_reported_to_all_requests(monkeypatch: pytest.MonkeyP
     def write(requests: Sequence[int]) -> list[int]:
         raise StoreBusy("jobs.db", 5)
 
-    shared: SharedCommit[int, int] = SharedCommit(write, lambda: StoreFailed("jobs.db", "interrupted"))
+    shared: GroupCommit[int, int] = GroupCommit(write, lambda: StoreFailed("jobs.db", "interrupted"))
     told = at_once(*[lambda: shared.submit(1)] * 8)
     assert [type(each) for each in told] == [StoreBusy] * 8
 
@@ -180,7 +180,7 @@ class Paper:
     def __init__(self) -> None:
         self.written: list[str] = []
         self.entered, self.let_go = threading.Event(), threading.Event()
-        self.shared: SharedCommit[str, str] = SharedCommit(self.write, lambda: StoreFailed("jobs.db", "it was interrupted"))
+        self.shared: GroupCommit[str, str] = GroupCommit(self.write, lambda: StoreFailed("jobs.db", "it was interrupted"))
 
     def write(self, requests: Sequence[str]) -> list[str]:
         if "first" in requests:

@@ -14,7 +14,7 @@ def ran(bench: Bench, took: float = 1.0, **options: object) -> Job:
     """Run a job for some seconds from now, and complete it."""
     job = bench.running(**options)
     bench.clock.advance(took)
-    bench.store.complete_jobs([Completion(job, bench.clock.now() - took, bench.clock.now())])
+    bench.store.completer.complete([Completion(job, bench.clock.now() - took, bench.clock.now())])
     return bench.get(job)
 
 
@@ -75,7 +75,7 @@ def test_every_attempt_is_a_run_that_shows_whether_it_was_superseded(bench: Benc
         bench.clock.advance(3)
         bench.fail(job, retry_in=1, message="no such host")
         bench.clock.advance(1)
-        bench.store.stage_jobs()
+        bench.store.transitions.stage()
     last, first = runs(bench, 0, 60).runs
     assert (first.number, first.again, first.failed, first.error) == (1, True, True, "ValueError: no such host")
     assert (last.number, last.again, last.failed) == (2, False, True)
@@ -135,7 +135,7 @@ def test_events_show_the_life_of_a_job(bench: Bench) -> None:
         else:
             bench.fail(job, retry_in=1, message="gone")
             bench.clock.advance(1)
-            bench.store.stage_jobs()
+            bench.store.transitions.stage()
     found = events(bench)
     assert told(found) == ["enqueued 1", "started 1", "retrying 1", "started 1", "completed 1"]
     assert [event.at - NOON for event in found] == [0, 3, 3, 7, 7]  # these attempts take no time
@@ -168,9 +168,9 @@ def test_each_outcome_has_its_own_event_type(bench: Bench) -> None:
 def test_jobs_that_ended_in_the_queue_have_events(bench: Bench) -> None:
     (cancelled, expired) = bench.enqueue(new(), new(expires_at=NOON + 5))
     bench.clock.advance(1)
-    bench.store.cancel_jobs([cancelled.id])
+    bench.store.jobs.cancel([cancelled.id])
     bench.clock.advance(9)
-    bench.store.expire_jobs()
+    bench.store.transitions.expire()
     found = events(bench, only=(Happening.CANCELLED, Happening.EXPIRED))
     assert told(found) == [f"cancelled {cancelled.id}", f"expired {expired.id}"]
     assert found[1].text == "It was not started before it expired"
@@ -192,9 +192,9 @@ def test_operations_and_undos_have_events(bench: Bench) -> None:
 
     bench.enqueue(new())
     bench.clock.advance(1)
-    bench.store.cancel_jobs([1], by=By("ann"))
+    bench.store.jobs.cancel([1], by=By("ann"))
     bench.clock.advance(1)
-    bench.store.pause_queue("mail", by=By("bob"))
+    bench.store.queues.pause("mail", by=By("bob"))
     bench.clock.advance(1)
     bench.store.journal.undo(1, by="eve")
     found = events(bench, only=(Happening.ACT, Happening.UNDONE))
@@ -232,14 +232,14 @@ def test_an_empty_queue_has_no_history(bench: Bench) -> None:
 
 @pytest.mark.sqlite
 def test_queries_of_the_history_use_an_index_on_the_end(bench: Bench) -> None:
-    from jobdeck.store.queries.runs import way
+    from jobdeck.store.queries.runs import ended_ids_query
     from jobdeck.store.sqlite.dialect import SQLITE
 
     for state, index in (
         (State.COMPLETED, "COVERING INDEX jobdeck_final (state=? AND finished_at>?"),
         (None, "INDEX jobdeck_failures (finished_at>?"),
     ):
-        query = way(SQLITE, state, "1.0", "2.0").replace(":each", "10").replace(":state", "'completed'")
+        query = ended_ids_query(SQLITE, state, "1.0", "2.0").replace(":each", "10").replace(":state", "'completed'")
         (plan,) = [row[3] for row in bench.rows(f"EXPLAIN QUERY PLAN {query}")]
         assert plan.startswith("SEARCH")
         assert f"USING {index}" in plan
@@ -248,16 +248,16 @@ def test_queries_of_the_history_use_an_index_on_the_end(bench: Bench) -> None:
 def test_the_queue_refuses_invalid_ranges_and_limits(bench: Bench, tmp_path: object) -> None:
     with open_queue(bench.path.with_name("other.db")) as queue:
         assert isinstance(queue, Queue)
-        assert queue.runs(0.0).runs == ()
-        assert queue.events() == []
+        assert queue.history.runs(0.0).runs == ()
+        assert queue.history.events() == []
         with pytest.raises(InvalidOption, match="since"):
-            queue.runs(5.0, 5.0)
+            queue.history.runs(5.0, 5.0)
         with pytest.raises(InvalidOption, match="limit"):
-            queue.runs(1.0, 2.0, limit=0)
+            queue.history.runs(1.0, 2.0, limit=0)
         with pytest.raises(InvalidOption, match="slices"):
-            queue.runs(1.0, 2.0, slices=0)
+            queue.history.runs(1.0, 2.0, slices=0)
         with pytest.raises(InvalidOption, match="limit"):
-            queue.events(limit=10**6)
+            queue.history.events(limit=10**6)
 
 
 def test_a_run_is_identified_by_job_and_lease() -> None:

@@ -36,7 +36,7 @@ def test_errors_and_tracebacks_are_read_unchanged(bench: Bench, name: str) -> No
     text = TEXTS[name]
     job = bench.running()
     bench.fail(job, message=text)
-    (attempt,) = bench.store.list_attempts(job.id)
+    (attempt,) = bench.store.reader.attempts(job.id)
     assert attempt.message == stored(text)
     error = bench.get(job).error
     assert error is not None
@@ -48,10 +48,10 @@ def test_errors_and_tracebacks_are_read_unchanged(bench: Bench, name: str) -> No
 def test_results_and_logs_are_read_unchanged(bench: Bench, name: str) -> None:
     text = TEXTS[name]
     job = bench.running()
-    bench.store.append_logs([(job.id, 1, 0.0, "info", text)], 1 << 23)
+    bench.store.logs.append([(job.id, 1, 0.0, "info", text)], 1 << 23)
     now = bench.clock.now()
-    bench.store.complete_jobs([Completion(job, now, now, json.dumps(text, ensure_ascii=False))])
-    assert [line.text for line in bench.store.read_logs(job.id)] == [stored(text)]
+    bench.store.completer.complete([Completion(job, now, now, json.dumps(text, ensure_ascii=False))])
+    assert [line.text for line in bench.store.reader.logs(job.id)] == [stored(text)]
     assert bench.get(job).result == text
 
 
@@ -69,23 +69,23 @@ def test_a_search_for_hostile_text_is_answered_or_refused_with_a_named_error(ben
     bench.enqueue()
     condition = Condition((Term(field, ":", (TEXTS[name],)),))
     try:
-        told = str(bench.store.count_jobs(condition))
+        told = str(bench.store.queries.count(condition))
     except StoreError as error:
         told = str(error)
     assert told == ("1" if (field, name) == ("text", "empty") else "0") or bench.address in told
-    assert bench.store.count_jobs(Condition()) == 1
+    assert bench.store.queries.count(Condition()) == 1
 
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_a_queue_with_a_hostile_name_can_be_paused_or_is_refused(bench: Bench, name: str) -> None:
     text = TEXTS[name]
     try:
-        bench.store.pause_queue(text)
+        bench.store.queues.pause(text)
     except StoreError:
         assert name == "lone surrogate" or (name == "long" and "postgres" in type(bench.store).__module__)
-        assert bench.store.list_queues() == []
+        assert bench.store.queries.queues() == []
     else:
-        assert [info.name for info in bench.store.list_queues()] == [text]
+        assert [info.name for info in bench.store.queries.queues()] == [text]
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def count(path: Path) -> int:
 def another(path: Path, jobs: int) -> Path:
     """Create another queue, and close it."""
     store = STORES["sqlite"](path, FakeClock())
-    store.enqueue_jobs([new(kind="other.work")] * jobs)
+    store.enqueuer.enqueue([new(kind="other.work")] * jobs)
     store.close()
     return path
 
@@ -43,7 +43,7 @@ def test_while_the_file_is_missing_every_call_fails_and_nothing_is_written(bench
         with pytest.raises(StoreLost, match=GONE):
             bench.enqueue()
         with pytest.raises(StoreLost, match=GONE):
-            bench.store.get_job(1)
+            bench.store.reader.get(1)
     assert not bench.path.exists()
 
 
@@ -68,10 +68,10 @@ def test_a_replacement_database_is_reported_once_and_then_used(bench: Bench, tmp
     other.rename(bench.path)
     with pytest.raises(StoreReplaced, match=r"The database .*jobs.db was replaced"):
         bench.enqueue()
-    assert bench.store.count_jobs(EVERY_JOB) == 7
+    assert bench.store.queries.count(EVERY_JOB) == 7
     (job,) = bench.enqueue()
     assert job.id == 8
-    assert bench.store.file == 1
+    assert bench.store.generation == 1
     assert count(bench.path) == 8
     bench.store.close()
     assert count(bench.path) == 8
@@ -83,12 +83,12 @@ def test_a_replacement_is_reported_once_per_thread_and_not_to_new_threads(bench:
 
     def look(first: bool) -> None:
         if first:
-            bench.store.get_job(1)
+            bench.store.reader.get(1)
         asked.wait()
         go.wait(5)
         for _ in range(2):
             try:
-                bench.store.get_job(1)
+                bench.store.reader.get(1)
                 told.append((first, "fine"))
             except StoreReplaced:
                 told.append((first, "replaced"))
@@ -121,7 +121,7 @@ def test_a_restored_file_is_the_same_database_and_nothing_is_lost(bench: Bench, 
         bench.complete(job)
     away.rename(bench.path)
     assert bench.complete(job) == []  # its lease is still valid
-    assert bench.store.file == 0
+    assert bench.store.generation == 0
     bench.enqueue()
     assert count(bench.path) == 2
     bench.store.close()
@@ -152,13 +152,13 @@ def test_a_replacement_that_is_not_a_queue_is_refused_and_stays_unchanged(bench:
         with pytest.raises(StoreRefused):
             bench.enqueue()
         with pytest.raises(StoreRefused):
-            bench.store.get_job(1)
+            bench.store.reader.get(1)
         assert bench.path.read_bytes() == before
     bench.path.unlink()
     another(bench.path, 2)
     with pytest.raises(StoreReplaced):
         bench.enqueue()
-    assert bench.store.count_jobs(EVERY_JOB) == 2
+    assert bench.store.queries.count(EVERY_JOB) == 2
 
 
 def test_the_folder_can_disappear_and_return(bench: Bench) -> None:
@@ -177,12 +177,12 @@ def test_the_folder_can_disappear_and_return(bench: Bench) -> None:
 
 def test_a_new_database_is_created_on_request_and_only_if_none_exists(bench: Bench) -> None:
     bench.enqueue()
-    bench.store.renew()
+    bench.store.recreate()
     assert bench.get(1)
     bench.path.unlink()
     with pytest.raises(StoreLost):
         bench.enqueue()
-    bench.store.renew()
+    bench.store.recreate()
     with pytest.raises(StoreReplaced):
         bench.enqueue()
     assert bench.enqueue()[0].id == 1
@@ -205,9 +205,9 @@ def test_closing_deletes_no_files_of_another_database(bench: Bench, tmp_path: Pa
     for ending in ("-wal", "-shm"):
         bench.path.with_name(bench.path.name + ending).unlink()
     second = STORES["sqlite"](bench.path, FakeClock())
-    second.enqueue_jobs([new()])
+    second.enqueuer.enqueue([new()])
     bench.store.close()  # it has not noticed the replacement
-    second.enqueue_jobs([new()])
+    second.enqueuer.enqueue([new()])
     assert count(bench.path) == 2
     second.close()
     assert count(bench.path) == 2
@@ -229,7 +229,7 @@ with open({str(bench.path)!r}, "r+b") as file:
 def test_opening_a_file_waits_until_the_wal_of_its_predecessor_is_removed(bench: Bench, tmp_path: Path) -> None:
     bench.enqueue(*[new()] * 50)
     another(tmp_path / "other.db", 7).rename(bench.path)
-    timer = threading.Timer(0.7, lambda: bench.store.get_job(1))  # later than the other process
+    timer = threading.Timer(0.7, lambda: bench.store.reader.get(1))  # later than the other process
     timer.start()
     assert count(bench.path) == 7
     timer.join()

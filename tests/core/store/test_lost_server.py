@@ -36,25 +36,25 @@ def drop(path: Path) -> None:
 def another(path: Path, jobs: int) -> None:
     """Create another queue at the same URL, with its own jobs."""
     store = PostgresStore(database_at(path))
-    store.enqueue_jobs([new() for _ in range(jobs)])
+    store.enqueuer.enqueue([new() for _ in range(jobs)])
     store.close()
 
 
 def pending(store: Store) -> int:
-    return sum(queue.pending for queue in store.list_queues())
+    return sum(queue.pending for queue in store.queries.queues())
 
 
 def test_an_unreachable_server_is_distinguished_from_a_dropped_queue(bench: Bench) -> None:
     server().stop()
     try:
         with pytest.raises(StoreAway, match=r"^The database postgresql://\S+ cannot be reached: No such file or directory[.]$"):
-            bench.store.get_job(1)
+            bench.store.reader.get(1)
         with pytest.raises(StoreRefused, match="cannot be reached"):
-            bench.store.renew()
+            bench.store.recreate()
     finally:
         server().start()
-    assert bench.store.get_job(1) is None
-    assert bench.store.file == 0
+    assert bench.store.reader.get(1) is None
+    assert bench.store.generation == 0
 
 
 def test_a_dropped_queue_is_missing_until_it_is_recreated(bench: Bench) -> None:
@@ -62,23 +62,23 @@ def test_a_dropped_queue_is_missing_until_it_is_recreated(bench: Bench) -> None:
     drop(bench.path)
     for _ in range(2):
         with pytest.raises(StoreLost, match="holds no queue any more") as lost:
-            bench.store.get_job(1)
+            bench.store.reader.get(1)
         assert not isinstance(lost.value, StoreAway)
     with pytest.raises(StoreLost):
         bench.enqueue()
-    bench.store.renew()
+    bench.store.recreate()
     with pytest.raises(StoreReplaced):
-        bench.store.get_job(1)
-    assert bench.store.get_job(1) is None
+        bench.store.reader.get(1)
+    assert bench.store.reader.get(1) is None
     assert bench.enqueue()[0].id == 1
-    assert bench.store.file == 1
+    assert bench.store.generation == 1
 
 
 def test_recreating_an_existing_queue_does_nothing(bench: Bench) -> None:
     (job,) = bench.enqueue()
-    bench.store.renew()
+    bench.store.recreate()
     assert bench.get(job) == job
-    assert bench.store.file == 0
+    assert bench.store.generation == 0
 
 
 def test_a_replacement_queue_is_reported_once_per_thread(bench: Bench) -> None:
@@ -87,14 +87,14 @@ def test_a_replacement_queue_is_reported_once_per_thread(bench: Bench) -> None:
     begun, go = threading.Event(), threading.Event()
 
     def beside() -> None:
-        bench.store.get_job(1)
+        bench.store.reader.get(1)
         begun.set()
         go.wait(20)
         for _ in range(2):
             try:
                 told.append(pending(bench.store))
             except StoreReplaced as error:
-                told.append((type(error), bench.store.file))
+                told.append((type(error), bench.store.generation))
 
     thread = threading.Thread(target=beside)
     thread.start()
@@ -114,13 +114,13 @@ def test_a_new_thread_uses_the_replacement_from_its_first_call(bench: Bench) -> 
     drop(bench.path)
     another(bench.path, 2)
     found: list[object] = []
-    thread = threading.Thread(target=lambda: found.extend([pending(bench.store), bench.store.file]))
+    thread = threading.Thread(target=lambda: found.extend([pending(bench.store), bench.store.generation]))
     thread.start()
     thread.join(20)
     assert found == [2, 1]
-    assert bench.store.file == 0  # the replacement has not been reported to this thread yet
+    assert bench.store.generation == 0  # the replacement has not been reported to this thread yet
     with pytest.raises(StoreReplaced):
-        bench.store.get_job(1)
+        bench.store.reader.get(1)
 
 
 def test_no_part_of_a_transaction_of_the_old_queue_reaches_the_new_one(bench: Bench) -> None:
@@ -141,15 +141,15 @@ def test_no_part_of_a_transaction_of_the_old_queue_reaches_the_new_one(bench: Be
 def test_listeners_receive_notifications_of_the_new_queue(bench: Bench) -> None:
     bench.enqueue()
     rung = threading.Event()
-    with bench.store.listen(rung.set):
+    with bench.store.notifier.listen(rung.set):
         drop(bench.path)
         another(bench.path, 1)
         with pytest.raises(StoreReplaced):
-            bench.store.get_job(1)
+            bench.store.reader.get(1)
 
         def heard() -> bool:
             other = PostgresStore(database_at(bench.path))
-            other.wake()
+            other.notifier.notify()
             other.close()
             return rung.wait(0.2)
 

@@ -61,7 +61,7 @@ def test_concurrent_pruning_keeps_the_requested_number(bench: Bench, others: lis
     rule = Rule(State.FAILED, keep=20)
 
     def prune(store: Store) -> None:
-        while store.care.prune_jobs(rule, limit=7):
+        while store.maintenance.prune_jobs(rule, limit=7):
             pass
 
     assert together(*[lambda mine=mine: prune(mine.store) for mine in others]) == []
@@ -74,30 +74,30 @@ def test_a_job_that_is_being_changed_is_pruned_next_time(bench: Bench, others: l
     retried, deleted, old, parent = failed(bench, 4)
     rule = Rule(State.FAILED, keep=0)
     with others[0].store.transaction():
-        others[0].store.retry_jobs([retried])
-        others[0].store.delete_jobs([deleted])
+        others[0].store.jobs.retry([retried])
+        others[0].store.jobs.delete([deleted])
         (child,) = others[0].enqueue(new(after=(parent,), if_parent_fails=IfParentFails.WAIT))
-        assert bench.store.care.prune_jobs(rule) == 1
+        assert bench.store.maintenance.prune_jobs(rule) == 1
         assert old not in left(bench)
-    assert bench.store.care.prune_jobs(rule) == 0
+    assert bench.store.maintenance.prune_jobs(rule) == 0
     assert left(bench) == [retried, parent, child.id]
     bench.check_counters()
 
 
 def test_a_batch_is_deleted_with_its_last_jobs_when_pruned_concurrently(bench: Bench, others: list[Bench]) -> None:
-    batch = bench.store.enqueue_batch("two", [new(), new()])
+    batch = bench.store.enqueuer.enqueue_batch("two", [new(), new()])
     first, second = bench.claim(2)
     bench.fail(first)
     bench.clock.advance(1)
     bench.fail(second)
     with others[0].store.transaction():
-        others[0].store.delete_jobs([second.id])
-        thread, problems = in_background(lambda: bench.store.care.prune_jobs(Rule(State.FAILED, older_than=0.5)))
+        others[0].store.jobs.delete([second.id])
+        thread, problems = in_background(lambda: bench.store.maintenance.prune_jobs(Rule(State.FAILED, older_than=0.5)))
         wait_for_a_lock(others[1])
     thread.join(10)
     assert problems == []
     assert left(bench) == []
-    assert bench.store.get_batch(batch.id) is None
+    assert bench.store.reader.batch(batch.id) is None
 
 
 # -- counters and metrics ---------------------------------------------------------------------------
@@ -115,7 +115,7 @@ def test_closed_connections_leave_no_extra_counter_rows(bench: Bench, others: li
     before = bench.rows("SELECT measure, bucket, sum(n) FROM jobdeck_metrics GROUP BY 1, 2 ORDER BY 1, 2")
     assert bench.rows("SELECT count(DISTINCT stripe) FROM jobdeck_metrics") == [(len(others),)]
     bench.clock.advance(120)
-    bench.store.care.prune_metrics()
+    bench.store.maintenance.prune_metrics()
     assert bench.rows("SELECT DISTINCT stripe FROM jobdeck_metrics") == [(-1,)]
     assert bench.rows("SELECT measure, bucket, n FROM jobdeck_metrics ORDER BY 1, 2") == before
     assert bench.rows("SELECT DISTINCT stripe FROM jobdeck_stripes") == [(-1,)]
@@ -127,14 +127,14 @@ def test_zero_counters_are_removed_while_connections_are_open(bench: Bench, othe
         others[n % 4].enqueue(new(queue=f"customer-{n}"))
         others[(n + 1) % 4].complete(others[(n + 2) % 4].claim()[0])
     (kept,) = bench.enqueue(new(queue="kept"))
-    while bench.store.care.prune_jobs(Rule(State.COMPLETED, keep=0)):
+    while bench.store.maintenance.prune_jobs(Rule(State.COMPLETED, keep=0)):
         pass
     with others[0].store.transaction():
         others[0].enqueue(new(queue="customer-3"))  # another transaction is counting there
-        bench.store.care.prune_metrics()
+        bench.store.maintenance.prune_metrics()
     bench.check_counters()
     others[0].enqueue(new(queue="customer-3"))
-    bench.store.care.prune_metrics()
+    bench.store.maintenance.prune_metrics()
     bench.check_counters()
     assert {queue for (queue,) in bench.rows("SELECT queue FROM jobdeck_stripes")} == {"customer-3", kept.queue}
 
@@ -148,8 +148,8 @@ def test_counters_are_merged_while_other_processes_count(bench: Bench, others: l
 
     def fold(mine: Bench) -> None:
         for _ in range(25):
-            mine.store.care.prune_jobs(Rule(State.COMPLETED, keep=0))
-            mine.store.care.prune_metrics()
+            mine.store.maintenance.prune_jobs(Rule(State.COMPLETED, keep=0))
+            mine.store.maintenance.prune_metrics()
 
     acts = [lambda mine=mine: work(mine) for mine in others[:3]]
     assert together(*acts, lambda: fold(others[3])) == []
@@ -162,11 +162,11 @@ def test_metrics_are_rolled_up_concurrently_while_other_processes_count(bench: B
             mine.enqueue(new())
             for job in mine.claim(5, kinds=("demo.work",)):
                 begun = mine.clock.now() - 90  # counted in slices that are being rolled up
-                mine.store.complete_jobs([Completion(job, begun, begun)])
+                mine.store.completer.complete([Completion(job, begun, begun)])
 
     def fold(mine: Bench) -> None:
         for _ in range(20):
-            mine.store.care.prune_metrics()
+            mine.store.maintenance.prune_metrics()
 
     acts = [lambda mine=mine: work(mine) for mine in others[:2]] + [lambda mine=mine: fold(mine) for mine in others[2:]]
     assert together(*acts) == []
@@ -189,9 +189,9 @@ def test_a_repair_recomputes_counters_while_other_processes_work(bench: Bench, o
                 mine.complete(job)
 
     acts = [lambda mine=mine: work(mine) for mine in others[:3]]
-    assert together(*acts, lambda: others[3].store.care.repair()) == []
+    assert together(*acts, lambda: others[3].store.maintenance.repair()) == []
     bench.check_counters()
-    assert bench.store.care.repair() == []
+    assert bench.store.maintenance.repair() == []
 
 
 def test_a_repair_deletes_orphaned_rows_and_expires_endless_leases(bench: Bench) -> None:
@@ -199,18 +199,18 @@ def test_a_repair_deletes_orphaned_rows_and_expires_endless_leases(bench: Bench)
     bench.change("UPDATE jobdeck_jobs SET lease_until = ?", bench.clock.machine + 90_000.0)
     bench.change("INSERT INTO jobdeck_after VALUES (77, 1)")
     bench.change("INSERT INTO jobdeck_batches (name, total, created_at) VALUES ('gone', 1, 0.0)")
-    assert [found.told for found in bench.store.care.repair()] == [
+    assert [found.told for found in bench.store.maintenance.repair()] == [
         "Removed what belonged to no job: 1 dependency, 1 batch.",
         "Ended 1 lease that would have held for ever.",
     ]
-    assert bench.store.rescue_jobs() == [job.id]
-    assert bench.store.care.repair() == []
+    assert bench.store.transitions.rescue() == [job.id]
+    assert bench.store.maintenance.repair() == []
 
 
 def test_a_backup_is_refused_with_the_command_of_the_server(bench: Bench, tmp_path: Path) -> None:
     target = tmp_path / "copy of it"
     with pytest.raises(BackupFailed) as refusal:
-        bench.store.care.backup(target)
+        bench.store.maintenance.backup(target)
     told = str(refusal.value)
     assert f"pg_dump --format=custom '--file={target}' 'postgresql://jobdeck@/test_" in told
     assert not target.exists()
@@ -283,7 +283,7 @@ def test_concurrent_schedules_of_one_name_create_one(bench: Bench, others: list[
         wait_for_a_lock(others[0])
     thread.join(10)
     assert problems == []
-    assert [act.operation for act in bench.store.journal.list_acts(9)] == ["edit schedule", "add schedule"]
+    assert [act.operation for act in bench.store.journal.entries(9)] == ["edit schedule", "add schedule"]
     second.undo()
     assert first.schedules.get("s").priority == 1
     first.close()
@@ -309,7 +309,7 @@ def test_ticks_follow_the_clock_of_the_server(bench: Bench, monkeypatch: pytest.
     tick = time.time() - 1
     store.schedules.add(hourly(tick))
     following = run_due(store, Slow())
-    assert [job.scheduled_at for job in store.get_jobs([1])] == [tick]
+    assert [job.scheduled_at for job in store.reader.get_many([1])] == [tick]
     kept = store.schedules.get("s")
     assert kept is not None
     assert kept.next_at > time.time()
@@ -328,7 +328,7 @@ def test_a_conflicting_part_of_an_undo_is_retried_and_earlier_parts_stay_done(
 ) -> None:
     monkeypatch.setattr(page, "PART_JOBS", 1)
     free, keyed, last = bench.enqueue(new(), new(unique_key="k"), new())
-    bench.store.cancel_jobs([free.id, keyed.id, last.id])
+    bench.store.jobs.cancel([free.id, keyed.id, last.id])
     told = []
     with others[0].store.transaction():
         (holder,) = others[0].enqueue(new(unique_key="k"))
@@ -346,7 +346,7 @@ def test_a_conflicting_part_of_an_undo_is_retried_and_earlier_parts_stay_done(
 
 def test_concurrent_undos_of_one_entry_undo_it_once(bench: Bench, others: list[Bench]) -> None:
     jobs = bench.enqueue(*[new() for _ in range(30)])
-    bench.store.cancel_jobs([job.id for job in jobs])
+    bench.store.jobs.cancel([job.id for job in jobs])
     done: list[int | str] = []
 
     def undo(mine: Bench) -> None:

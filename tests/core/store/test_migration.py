@@ -82,12 +82,12 @@ def test_every_job_is_preserved(old: Path, clock: FakeClock) -> None:
 
 def test_the_attempts_and_logs_of_jobs_are_preserved(old: Path, clock: FakeClock) -> None:
     with opened(old, clock) as bench:
-        (attempt,) = bench.store.list_attempts(2)
+        (attempt,) = bench.store.reader.attempts(2)
         assert (attempt.number, attempt.outcome, attempt.traceback) == (3, Outcome.FAILED, "Traceback")
-        assert [line.text for line in bench.store.read_logs(2)] == ["hello"]
-        (queue,) = bench.store.list_queues()
+        assert [line.text for line in bench.store.reader.logs(2)] == ["hello"]
+        (queue,) = bench.store.queries.queues()
         assert (queue.name, queue.paused_at) == ("mail", NOON)
-        assert [slot.completed for slot in bench.store.overview(seconds=60, slots=12, lease=30).slots][-1] == 1
+        assert [slot.completed for slot in bench.store.queries.overview(seconds=60, slots=12, lease=30).slots][-1] == 1
 
 
 def test_a_used_id_is_never_reused(old: Path, clock: FakeClock) -> None:
@@ -99,12 +99,12 @@ def test_every_job_continues_from_its_state(old: Path, clock: FakeClock) -> None
     with opened(old, clock) as bench:
         store = bench.store
         running = bench.get(5)
-        assert store.complete_jobs([Completion(running, NOON, NOON, None)]) == []
-        assert store.stage_jobs() == 2
-        store.resume_queue("mail")
+        assert store.completer.complete([Completion(running, NOON, NOON, None)]) == []
+        assert store.transitions.stage() == 2
+        store.queues.resume("mail")
         assert [job.id for job in bench.claim(9)] == [9, 7, 6]
-        assert set(store.retry_jobs([1, 2, 3]).done) == {1, 2, 3}
-        assert store.cancel_jobs([8]).done == (8,)
+        assert set(store.jobs.retry([1, 2, 3]).done) == {1, 2, 3}
+        assert store.jobs.cancel([8]).done == (8,)
         assert sorted(job.id for job in bench.claim(9)) == [1, 2, 3]
         bench.enqueue(new(unique_key="k", after=(9,)))
         bench.check_counters()
@@ -115,10 +115,10 @@ def test_the_old_table_is_dropped_and_reopening_migrates_nothing(old: Path, cloc
     with opened(old, clock) as bench:
         tables = bench.rows("SELECT name FROM sqlite_schema ORDER BY name")
         assert ("jobdeck_jobs_1",) not in tables
-        jobs = bench.store.get_jobs([row[0] for row in ROWS])
+        jobs = bench.store.reader.get_many([row[0] for row in ROWS])
     with opened(old, clock) as bench:
         assert bench.rows("SELECT name FROM sqlite_schema ORDER BY name") == tables
-        assert bench.store.get_jobs([row[0] for row in ROWS]) == jobs
+        assert bench.store.reader.get_many([row[0] for row in ROWS]) == jobs
 
 
 @pytest.mark.sqlite

@@ -18,9 +18,10 @@ from tests.core.postgres import database_at, server
 
 from jobdeck import Limits, State, StoreBusy, StoreError, StoreLost, StoreRefused
 from jobdeck.model.attempt_result import Completion
+from jobdeck.store.claim_capacity import ClaimRequest
 from jobdeck.store.postgres import PostgresStore
 from jobdeck.store.postgres.errors import Conflict
-from jobdeck.store.postgres.sharded_counters import fold_stripes
+from jobdeck.store.postgres.sharded_counters import fold_shards
 
 pytestmark = pytest.mark.postgres
 
@@ -43,15 +44,15 @@ def others(bench: Bench) -> Iterator[list[Bench]]:
 
 
 def test_concurrent_claims_get_every_job_exactly_once(bench: Bench, others: list[Bench]) -> None:
-    bench.store.enqueue_alike(new(), ["{}"] * 700)
-    bench.store.enqueue_alike(new("demo.other", "mail"), ["{}"] * 300)
+    bench.store.enqueuer.enqueue_bulk(new(), ["{}"] * 700)
+    bench.store.enqueuer.enqueue_bulk(new("demo.other", "mail"), ["{}"] * 300)
     got: list[int] = []
 
     def work(mine: Bench) -> None:
         while jobs := mine.claim(7, mine.store.__repr__()):
             got.extend(job.id for job in jobs)
             now = mine.clock.now()
-            assert mine.store.complete_jobs([Completion(job, now, now) for job in jobs]) == []
+            assert mine.store.completer.complete([Completion(job, now, now) for job in jobs]) == []
 
     assert together(*[lambda mine=mine: work(mine) for mine in others]) == []
     assert Counter(got) == dict.fromkeys(range(1, 1001), 1)
@@ -81,8 +82,8 @@ def test_a_job_that_must_not_be_prefetched_goes_to_an_idle_thread_if_others_clai
 
 
 def test_limits_apply_to_concurrent_claims(bench: Bench, others: list[Bench]) -> None:
-    bench.store.limit_queue("default", Limits(running=5))
-    bench.store.limit_queue("mail", Limits(rate=4, period=60))
+    bench.store.queues.limit("default", Limits(running=5))
+    bench.store.queues.limit("mail", Limits(rate=4, period=60))
     bench.enqueue(*(new() for _ in range(50)), *(new("demo.send", "mail") for _ in range(50)))
     assert together(*[lambda mine=mine: mine.claim(3) for mine in others]) == []
     assert Counter(row[0] for row in bench.rows("SELECT queue FROM jobdeck_jobs WHERE state = 'running'")) == {
@@ -109,7 +110,7 @@ def test_bulk_jobs_get_consecutive_ids_while_others_enqueue(bench: Bench, others
 
     def put(mine: Bench) -> None:
         for n in range(10):
-            ranges.append(mine.store.enqueue_alike(new(), ["{}"] * 20))
+            ranges.append(mine.store.enqueuer.enqueue_bulk(new(), ["{}"] * 20))
             ranges.append(range(*(lambda at: (at, at + 1))(mine.enqueue(new(priority=n))[0].id)))
 
     assert together(*[lambda mine=mine: put(mine) for mine in others]) == []
@@ -144,12 +145,12 @@ def test_a_parent_that_completes_while_its_child_is_enqueued_counts_as_completed
 def test_two_operations_in_a_deadlock_both_succeed(bench: Bench, others: list[Bench]) -> None:
     first, second = bench.enqueue(new(), new())
     with bench.store.transaction():
-        bench.store.reprioritise_jobs([second.id], 1)
+        bench.store.jobs.reprioritize([second.id], 1)
         # It locks the first row and waits for the second; then we request the first.
-        thread, problems = in_background(lambda: others[0].store.reprioritise_jobs([first.id, second.id], 7))
+        thread, problems = in_background(lambda: others[0].store.jobs.reprioritize([first.id, second.id], 7))
         wait_for_a_lock(others[1])
         try:
-            bench.store.reprioritise_jobs([first.id], 1)
+            bench.store.jobs.reprioritize([first.id], 1)
             ours = 1
         except StoreBusy:
             ours = 0
@@ -163,21 +164,21 @@ def test_a_heartbeat_does_not_block_and_does_not_report_a_locked_job_as_lost(ben
     bench.enqueue(new(), new())
     kept, changed = bench.claim(2)
     with others[0].store.transaction():
-        others[0].store.cancel_jobs([changed.id])
+        others[0].store.jobs.cancel([changed.id])
         bench.clock.advance(10)
-        renewal = bench.store.heartbeat_jobs([(job.id, job.lease or 0) for job in (kept, changed)], 30)
+        renewal = bench.store.transitions.heartbeat([(job.id, job.lease or 0) for job in (kept, changed)], 30)
         assert (renewal.lost, renewal.cancelling) == (frozenset(), frozenset())
     assert bench.get(kept).lease_until == bench.clock.now() + 30
-    assert bench.store.heartbeat_jobs([(changed.id, changed.lease or 0)], 30).cancelling == {changed.id}
+    assert bench.store.transitions.heartbeat([(changed.id, changed.lease or 0)], 30).cancelling == {changed.id}
 
 
 def test_concurrent_rescues_rescue_each_job_once(bench: Bench, others: list[Bench]) -> None:
-    bench.store.enqueue_alike(new(), ["{}"] * 60)
+    bench.store.enqueuer.enqueue_bulk(new(), ["{}"] * 60)
     bench.claim(60)
     bench.clock.advance(31)
     rescued: list[int] = []
-    assert together(*[lambda mine=mine: rescued.extend(mine.store.rescue_jobs()) for mine in others]) == []
-    assert sorted(rescued + bench.store.rescue_jobs()) == [*range(1, 61)]
+    assert together(*[lambda mine=mine: rescued.extend(mine.store.transitions.rescue()) for mine in others]) == []
+    assert sorted(rescued + bench.store.transitions.rescue()) == [*range(1, 61)]
     assert bench.rows("SELECT count(*) FROM jobdeck_attempts") == [(60,)]
     bench.check_counters()
 
@@ -195,8 +196,8 @@ def test_each_connection_counts_in_its_own_rows_which_are_merged_later(bench: Be
     assert isinstance(bench.store, PostgresStore)
     gone = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
     wait_until(lambda: bench.rows(gone) == [(0,)], what="the end of the connections")
-    with bench.store._connections.writing() as session:
-        fold_stripes(session)
+    with bench.store._connections.write_transaction() as session:
+        fold_shards(session)
     bench.check_counters()
     assert bench.rows("SELECT DISTINCT stripe FROM jobdeck_stripes") == [(-1,)]
     bench.enqueue(new())
@@ -216,13 +217,13 @@ def test_a_connection_closed_by_the_server_is_replaced_transparently(bench: Benc
 def test_an_unreachable_server_is_reported_and_work_resumes_afterwards(bench: Bench) -> None:
     bench.enqueue()
     rung = threading.Event()
-    with bench.store.listen(rung.set):
+    with bench.store.notifier.listen(rung.set):
         server().stop()
         try:
             with pytest.raises(StoreLost, match="cannot be reached"):
                 bench.enqueue()
             with pytest.raises(StoreLost, match="cannot be reached"):
-                bench.store.get_job(1)
+                bench.store.reader.get(1)
         finally:
             server().start()
         assert rung.wait(20)  # notifications sent meanwhile were not received
@@ -256,15 +257,15 @@ def test_by_default_all_times_are_those_of_the_server(bench: Bench, monkeypatch:
     monkeypatch.setattr("jobdeck.store.postgres.connection.time", slow)
     store = PostgresStore(database_at(bench.path), random=Random(7))
     began = time.time()
-    (job,) = store.enqueue_jobs([new()])
-    (claimed,) = store.claim_jobs("w1", 1, kinds=["demo.work"], queues=(), lease=30)
+    (job,) = store.enqueuer.enqueue([new()])
+    (claimed,) = store.claimer.claim(ClaimRequest("w1", 1, kinds=["demo.work"], queues=(), lease=30))
     assert claimed.started_at is not None
     assert claimed.lease_until is not None
     assert began - 1 < job.created_at <= claimed.started_at < time.time() + 1
     assert 29 < claimed.lease_until - claimed.started_at <= 30.5
     told = slow.time()
-    store.complete_jobs([Completion(claimed, told, told + 2)])
-    (attempt,) = store.list_attempts(job.id)
+    store.completer.complete([Completion(claimed, told, told + 2)])
+    (attempt,) = store.reader.attempts(job.id)
     assert attempt.finished_at is not None
     assert abs(attempt.started_at - (told + 3600)) < 1
     assert abs(attempt.finished_at - attempt.started_at - 2) < 0.01
@@ -278,12 +279,12 @@ def test_queues_in_two_schemas_of_one_database_are_independent(bench: Bench) -> 
     bench.rows("CREATE SCHEMA other")
     other = PostgresStore(database_at(bench.path) + "&options=-csearch_path%3Dother", clock=bench.clock)
     rung = threading.Event()
-    with bench.store.listen(rung.set):
-        assert [job.id for job in other.enqueue_jobs([new(), new()])] == [1, 2]
+    with bench.store.notifier.listen(rung.set):
+        assert [job.id for job in other.enqueuer.enqueue([new(), new()])] == [1, 2]
         assert not rung.wait(0.05)
         assert [job.id for job in bench.enqueue()] == [1]
         assert rung.wait(5)
-    assert other.list_queues()[0].pending == 2
+    assert other.queries.queues()[0].pending == 2
     assert bench.counts() == {State.PENDING: 1}
     other.close()
 
@@ -333,7 +334,7 @@ def test_concurrent_opens_of_a_new_database_all_succeed(bench: Bench) -> None:
 def test_dropped_tables_are_a_missing_queue(bench: Bench) -> None:
     bench.rows("DROP TABLE jobdeck_jobs CASCADE")
     with pytest.raises(StoreLost, match="holds no queue any more"):
-        bench.store.get_job(1)
+        bench.store.reader.get(1)
 
 
 def test_a_conflict_is_reported_as_retryable() -> None:
@@ -357,12 +358,12 @@ def test_a_text_that_ends_in_the_escape_for_nul_is_read_unchanged(bench: Bench) 
     for text in ("\x01", "\0", "a\x010", "\x011\0\x01\x01", "\0" * 5):
         job = bench.running()
         bench.fail(job, message=text)
-        assert bench.store.list_attempts(job.id)[-1].message == text
+        assert bench.store.reader.attempts(job.id)[-1].message == text
 
 
 def test_psycopg_errors_do_not_leak(bench: Bench) -> None:
     bench.rows("ALTER TABLE jobdeck_logs RENAME COLUMN text TO said")
     job = bench.running()
     with pytest.raises(StoreError) as problem:
-        bench.store.append_logs([(job.id, 1, 0.0, "info", "hello")], 100)
+        bench.store.logs.append([(job.id, 1, 0.0, "info", "hello")], 100)
     assert isinstance(problem.value.__cause__, psycopg.Error)

@@ -55,7 +55,7 @@ def test_the_order_holds_across_queues_kinds_and_priorities(bench: Bench) -> Non
 def test_a_job_ages_from_when_it_is_due(bench: Bench) -> None:
     (later,) = bench.enqueue(new(priority=0, scheduled_at=bench.clock.now() + 100))
     bench.clock.advance(100)
-    bench.store.stage_jobs()
+    bench.store.transitions.stage()
     (now,) = bench.enqueue(new(priority=1))
     assert claimed(bench, 2) == [now.id, later.id]
 

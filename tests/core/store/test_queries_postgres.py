@@ -56,7 +56,7 @@ def connections(bench: Bench) -> Connections:
 @pytest.mark.parametrize("text", ["state:pending", "state:pending,failed", "-state:completed", "batch:3 state:pending"])
 @pytest.mark.parametrize("descending", [True, False])
 def test_a_page_of_a_state_reads_no_jobs_of_other_states(filled: Bench, text: str, descending: bool) -> None:
-    with connections(filled).reading() as session:
+    with connections(filled).read_transaction() as session:
         query, bound = ids_query(session, POSTGRES, parse(text), 0.0, "id", descending, 50)
         plan = [row[0] for row in session.execute(f"EXPLAIN (ANALYZE) {query}", bound)]
     removed = [int(line.split(":")[1]) for line in plan if "Rows Removed" in line]
@@ -65,7 +65,7 @@ def test_a_page_of_a_state_reads_no_jobs_of_other_states(filled: Bench, text: st
 
 
 def test_the_history_reads_no_ready_jobs(filled: Bench) -> None:
-    with connections(filled).reading() as session:
+    with connections(filled).read_transaction() as session:
         query = runs._by_index(POSTGRES, runs._GIVEN_BACK)
         plan = [row[0] for row in session.execute(f"EXPLAIN (ANALYZE) {query}")]
     assert [line for line in plan if "jobdeck_by_state" in line], plan
@@ -75,7 +75,7 @@ def test_the_history_reads_no_ready_jobs(filled: Bench) -> None:
 def test_a_nul_in_arguments_and_tags_is_found(store: Bench) -> None:
     (job, _) = store.enqueue(new(args_json='{"a": "x\\u0000y\\u0001"}', tags=("t\0",)), new(args_json='{"a": "x\\\\u0000y"}'))
     for field, value in (("args.a", "x\0y\x01"), ("args.a", "x\0*"), ("tag", "t\0"), ("tag", "*\0")):
-        assert list(store.store.list_ids(Condition((Term(field, ":", (value,)),)))) == [job.id], (field, value)
+        assert list(store.store.queries.list_ids(Condition((Term(field, ":", (value,)),)))) == [job.id], (field, value)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_the_version_changes_with_every_write(store: Bench) -> None:
     other = store.again()
     # The server itself may write in between, which changes the version, too.
     assert any(looked.version() == looked.version() != None for _ in range(20))  # noqa: E711
-    for act in (lambda: other.enqueue_jobs([new()]), lambda: store.claim(1), lambda: other.pause_queue("mail")):
+    for act in (lambda: other.enqueuer.enqueue([new()]), lambda: store.claim(1), lambda: other.queues.pause("mail")):
         before = looked.version()
         act()
         assert looked.version() != before

@@ -8,11 +8,11 @@ from jobdeck import Backlog, State, WorkerInfo
 
 
 def look(bench: Bench) -> dict[str, Backlog]:
-    return {each.info.name: each for each in bench.store.insight.backlogs(seconds=300, slots=30, lease=30)}
+    return {each.info.name: each for each in bench.store.diagnostics.queue_stats(seconds=300, slots=30, lease=30)}
 
 
 def report(bench: Bench, name: str, threads: int, queues: tuple[str, ...] = (), kinds: tuple[str, ...] = ()) -> None:
-    bench.store.report_worker(
+    bench.store.workers.report(
         WorkerInfo(
             id=name, host="h", pid=1, threads=threads, queues=queues, started_at=bench.clock.now(), heartbeat_at=0.0,
             draining=False, running=0, alive=True, kinds=kinds,
@@ -53,10 +53,10 @@ def test_metrics_are_grouped_by_queue_and_slice(bench: Bench) -> None:
 def test_the_depth_history_consists_of_the_samples_and_the_current_depth(bench: Bench) -> None:
     begun = bench.clock.now() // 60 * 60
     bench.enqueue(new(queue="mail"), new(queue="mail"))
-    assert bench.store.measures.sample_depths()
+    assert bench.store.metrics.sample_depths()
     bench.clock.advance(60)
     bench.enqueue(new(queue="img"))
-    assert bench.store.measures.sample_depths()
+    assert bench.store.metrics.sample_depths()
     bench.clock.advance(5)
     bench.enqueue(new(queue="img"))
     found = look(bench)
@@ -77,6 +77,6 @@ def test_a_queue_is_served_by_the_workers_that_claim_its_jobs(bench: Bench) -> N
 
 
 def test_a_limited_queue_without_jobs_is_included(bench: Bench) -> None:
-    bench.store.pause_queue("later")
+    bench.store.queues.pause("later")
     (found,) = look(bench).values()
     assert (found.info.name, found.info.paused, found.trail) == ("later", True, ((bench.clock.now(), 0),))

@@ -13,7 +13,7 @@ from tests.core.helpers import STORES, FakeClock, new
 
 from jobdeck import Queue, Settings, StoreRefused
 
-NOBODY = 65534
+UNOWNED_SHARD = 65534
 
 
 def refusal(where: str | Path) -> str:
@@ -43,7 +43,7 @@ def newer(path: Path) -> None:
 
 def damaged(path: Path) -> None:
     store = STORES["sqlite"](path, FakeClock())
-    store.enqueue_jobs([new()] * 100)
+    store.enqueuer.enqueue([new()] * 100)
     store.close()
     content = bytearray(path.read_bytes())
     content[100:4096] = b"\xa5" * (4096 - 100)
@@ -52,7 +52,7 @@ def damaged(path: Path) -> None:
 
 def cut_short(path: Path) -> None:
     store = STORES["sqlite"](path, FakeClock())
-    store.enqueue_jobs([new()] * 100)
+    store.enqueuer.enqueue([new()] * 100)
     store.close()
     path.write_bytes(path.read_bytes()[:5000])
 
@@ -74,7 +74,7 @@ REFUSED = {
     "another program's database": (foreign, "is a database of another program"),
     "another program's database in use": (lambda path: foreign(path, wal=True), "is a database of another program"),
     "a newer schema": (newer, "was written by a newer jobdeck (schema 999"),
-    "a schema that is no number": (strange_schema, "'two', which is no number"),
+    "a schema that is no number": (strange_schema, "'two', which is not a number"),
     "a damaged file": (damaged, "is a damaged SQLite database"),
     "a file cut short": (cut_short, "is a damaged SQLite database"),
 }
@@ -118,9 +118,9 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
     [
         ("/dev/null", "is not a file"),
         ("/dev/null/jobs.db", "cannot be created"),
-        (":memory:", "would be forgotten"),
-        ("sqlite:///:memory:", "would be forgotten"),
-        ("a\0b", "is not a name that a file can have"),
+        (":memory:", "would be lost"),
+        ("sqlite:///:memory:", "would be lost"),
+        ("a\0b", "is not a valid file name"),
         ("~nobody-of-that-name/jobs.db", "home folder of a user"),
         ("mysql://host/jobs", "names a mysql database"),
     ],
@@ -205,7 +205,7 @@ from pathlib import Path
 import jobdeck.store.sqlite.schema
 jobdeck.store.sqlite.schema._steps()
 if {root}:
-    os.setgid({NOBODY}); os.setuid({NOBODY})
+    os.setgid({UNOWNED_SHARD}); os.setuid({UNOWNED_SHARD})
 try:
     SqliteStore(Path({str(path)!r}))
 except StoreRefused as error:
@@ -235,7 +235,7 @@ with Queue({str(path)!r}) as queue:
 
 
 def test_a_mistyped_path_creates_no_chain_of_folders(tmp_path: Path) -> None:
-    with pytest.raises(StoreRefused, match="there is no folder"):
+    with pytest.raises(StoreRefused, match="does not exist"):
         Queue(tmp_path / "no" / "such" / "folder" / "jobs.db")
     assert not list(tmp_path.iterdir())
     Queue(tmp_path / "new" / "jobs.db").close()

@@ -32,7 +32,7 @@ def tick(bench: Bench) -> list[Job]:
     """Run the due ticks; return the jobs that they enqueued."""
     before = bench.rows("SELECT coalesce(max(id), 0) FROM jobdeck_jobs")[0][0]
     run_due(bench.store, bench.clock)
-    return bench.store.get_jobs([row[0] for row in bench.rows("SELECT id FROM jobdeck_jobs WHERE id > ?", before)])
+    return bench.store.reader.get_many([row[0] for row in bench.rows("SELECT id FROM jobdeck_jobs WHERE id > ?", before)])
 
 
 def get(bench: Bench, name: str = "s") -> Schedule:
@@ -139,7 +139,7 @@ def test_a_tick_that_could_not_be_stored_is_not_lost(bench: Bench, monkeypatch: 
         raise StoreFailed("here", "the disk is full")
 
     with monkeypatch.context() as patched:
-        patched.setattr(bench.store, "enqueue_jobs", full)
+        patched.setattr(bench.store.enqueuer, "enqueue", full)
         with pytest.raises(StoreFailed):
             run_due(bench.store, bench.clock)
     assert (get(bench).next_at, get(bench).error) == (START + HOUR, None)
@@ -161,14 +161,14 @@ def test_a_tick_read_before_a_change_of_its_time_is_not_enqueued(bench: Bench) -
     schedules.add(hourly())
     seen = get(bench)
     for changed in (hourly(cron="@daily"), hourly(timezone="Europe/Berlin"), hourly(next_at=START), hourly(paused_at=START)):
-        schedules.change(changed)
+        schedules.update(changed)
         before = get(bench)
         assert schedules.advance(seen, START + 2 * HOUR) is None
-        assert not schedules.note_error(seen, "why", START + 2 * HOUR)
+        assert not schedules.record_error(seen, "why", START + 2 * HOUR)
         assert get(bench) == before
     schedules.delete("s")
     assert schedules.advance(seen, START + 2 * HOUR) is None
-    assert not schedules.change(seen)
+    assert not schedules.update(seen)
     assert schedules.get("s") is None
 
 
@@ -176,7 +176,7 @@ def test_a_tick_uses_the_current_state_of_the_schedule(bench: Bench) -> None:
     schedules = bench.store.schedules
     schedules.add(hourly())
     seen = get(bench)
-    schedules.change(hourly(args_json='{"n": 2}'))
+    schedules.update(hourly(args_json='{"n": 2}'))
     taken = schedules.advance(seen, START + 2 * HOUR)
     assert taken is not None
     assert taken.args == {"n": 2}
@@ -220,7 +220,7 @@ def test_the_runs_of_a_schedule_are_listed_newest_first_with_their_state(bench: 
     for _ in range(3):
         bench.clock.advance(HOUR)
         run_due(bench.store, bench.clock)
-    mine = [job.id for job in bench.store.list_jobs(parse("tag:schedule:s"), limit=9, sort="id", descending=True)]
+    mine = [job.id for job in bench.store.queries.list(parse("tag:schedule:s"), limit=9, sort="id", descending=True)]
     first = next(job for job in bench.claim(9) if job.id == mine[2])
     bench.fail(first)
     found = bench.store.schedules.history("s", 2)
@@ -238,13 +238,13 @@ def test_a_filter_finds_the_jobs_of_a_schedule_through_an_index(bench: Bench, na
     bench.clock.advance(HOUR)
     run_due(bench.store, bench.clock)
     bench.enqueue(new(), new(tags=("schedule:s", "other")), new(tags=(f"x-schedule:{name}",)))
-    made = [job.id for job in bench.store.list_jobs(parse(f"schedule:{name}"), limit=9, sort="id", descending=True)]
+    made = [job.id for job in bench.store.queries.list(parse(f"schedule:{name}"), limit=9, sort="id", descending=True)]
     assert [bench.get(job_id).tags for job_id in made] == [(f"schedule:{name}",)]
-    assert bench.store.count_jobs(parse(f"schedule:{name}")) == 1
-    assert bench.store.count_jobs(parse(f"-schedule:{name}")) == 3
-    assert bench.store.count_jobs(parse(f"schedule:{name[0]}*")) >= 1
+    assert bench.store.queries.count(parse(f"schedule:{name}")) == 1
+    assert bench.store.queries.count(parse(f"-schedule:{name}")) == 3
+    assert bench.store.queries.count(parse(f"schedule:{name[0]}*")) >= 1
     assert (
-        bench.store.list_jobs(parse(f"schedule:{name},none state:pending"), limit=9, sort="state", descending=True)[0].id
+        bench.store.queries.list(parse(f"schedule:{name},none state:pending"), limit=9, sort="state", descending=True)[0].id
         == made[0]
     )
     (plan,) = bench.rows(

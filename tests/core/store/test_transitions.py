@@ -21,12 +21,12 @@ def stage(bench: Bench, job: Job) -> bool:
         bench.complete(parent)
         return bench.get(job) != job
     bench.clock.advance(7200)
-    return bench.store.stage_jobs() == 1
+    return bench.store.transitions.stage() == 1
 
 
 def expire(bench: Bench, job: Job) -> bool:
     bench.clock.advance(14_400)
-    return bench.store.expire_jobs() == 1
+    return bench.store.transitions.expire() == 1
 
 
 def claim(bench: Bench, job: Job) -> bool:
@@ -34,17 +34,17 @@ def claim(bench: Bench, job: Job) -> bool:
 
 
 def heartbeat(bench: Bench, job: Job) -> bool:
-    return not bench.store.heartbeat_jobs([(job.id, job.lease or 1)], 30).lost
+    return not bench.store.transitions.heartbeat([(job.id, job.lease or 1)], 30).lost
 
 
 def rescue(bench: Bench, job: Job) -> bool:
     bench.clock.advance(31)
-    return bench.store.rescue_jobs() == [job.id]
+    return bench.store.transitions.rescue() == [job.id]
 
 
 def prune(bench: Bench, job: Job) -> bool:
     bench.clock.advance(31)
-    return sum(bench.store.care.prune_jobs(Rule(state, older_than=30)) for state in State) == 1
+    return sum(bench.store.maintenance.prune_jobs(Rule(state, older_than=30)) for state in State) == 1
 
 
 DOING: dict[Operation, Doing] = {
@@ -57,11 +57,11 @@ DOING: dict[Operation, Doing] = {
     Operation.RELEASE: lambda bench, job: not bench.release(as_claimed(job)),
     Operation.RESCUE: rescue,
     Operation.EXPIRE: expire,
-    Operation.CANCEL: lambda bench, job: bool(bench.store.cancel_jobs([job.id]).done),
-    Operation.RETRY: lambda bench, job: bool(bench.store.retry_jobs([job.id]).done),
-    Operation.REPRIORITISE: lambda bench, job: bool(bench.store.reprioritise_jobs([job.id], 5).done),
-    Operation.EDIT: lambda bench, job: bool(bench.store.edit_job(job.id, later(bench)).done),
-    Operation.DELETE: lambda bench, job: bool(bench.store.delete_jobs([job.id]).done),
+    Operation.CANCEL: lambda bench, job: bool(bench.store.jobs.cancel([job.id]).done),
+    Operation.RETRY: lambda bench, job: bool(bench.store.jobs.retry([job.id]).done),
+    Operation.REPRIORITISE: lambda bench, job: bool(bench.store.jobs.reprioritize([job.id], 5).done),
+    Operation.EDIT: lambda bench, job: bool(bench.store.jobs.edit(job.id, later(bench)).done),
+    Operation.DELETE: lambda bench, job: bool(bench.store.jobs.delete([job.id]).done),
     Operation.PRUNE: prune,
 }
 
@@ -87,7 +87,7 @@ def test_every_operation_on_a_job_is_tested() -> None:
 def test_the_store_allows_exactly_the_transitions_of_the_table(bench: Bench, operation: Operation, state: State) -> None:
     before = bench.in_state(state, expires_at=bench.clock.now() + 10_800)
     done = DOING[operation](bench, before)
-    after = bench.store.get_job(before.id)
+    after = bench.store.reader.get(before.id)
     bench.check_counters()
     if allows(operation, state):
         assert done
@@ -104,11 +104,11 @@ def test_a_refusal_gives_the_reason_in_one_sentence(bench: Bench, operation: Ope
     for state in set(State) - sources(operation):
         job = bench.in_state(state)
         acts = {
-            Operation.CANCEL: bench.store.cancel_jobs,
-            Operation.RETRY: bench.store.retry_jobs,
-            Operation.DELETE: bench.store.delete_jobs,
-            Operation.REPRIORITISE: lambda ids: bench.store.reprioritise_jobs(ids, 5),
-            Operation.EDIT: lambda ids: bench.store.edit_job(ids[0], later(bench)),
+            Operation.CANCEL: bench.store.jobs.cancel,
+            Operation.RETRY: bench.store.jobs.retry,
+            Operation.DELETE: bench.store.jobs.delete,
+            Operation.REPRIORITISE: lambda ids: bench.store.jobs.reprioritize(ids, 5),
+            Operation.EDIT: lambda ids: bench.store.jobs.edit(ids[0], later(bench)),
         }
         refusal = acts[operation]([job.id]).refused[job.id]
         assert isinstance(refusal, WrongState)
@@ -134,9 +134,9 @@ def test_an_undo_leads_to_exactly_the_states_of_the_table(bench: Bench, state: S
             parent = bench.in_state(State.PENDING)
             bench.change("INSERT INTO jobdeck_waits (parent, child) VALUES (?, ?)", parent.id, before.id)
         assert DOING[operation](bench, before)
-        acted = bench.store.get_job(before.id)
+        acted = bench.store.reader.get(before.id)
         undoing = bench.store.journal.undo()
-        after = bench.store.get_job(before.id)
+        after = bench.store.reader.get(before.id)
         bench.check_counters()
         if state is State.RUNNING:  # a stop request cannot be undone
             assert (undoing.done, after) == ((), acted)

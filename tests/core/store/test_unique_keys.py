@@ -108,14 +108,14 @@ def test_a_retry_whose_key_is_held_by_another_job_changes_nothing(bench: Bench) 
     failed = bench.in_state(State.FAILED, unique_key="k")
     holder = keyed(bench)
     with suppress(JobdeckError):
-        assert bench.store.retry_jobs([failed.id]).done == ()
+        assert bench.store.jobs.retry([failed.id]).done == ()
     assert [bench.get(job) for job in (failed, holder)] == [failed, holder]
     bench.check_counters()
 
 
 def test_a_deleted_job_releases_its_key(bench: Bench) -> None:
     holder = bench.in_state(State.COMPLETED, unique_key="k", unique_final=frozenset({State.COMPLETED}))
-    bench.store.delete_jobs([holder.id])
+    bench.store.jobs.delete([holder.id])
     assert keyed(bench).id > holder.id
 
 

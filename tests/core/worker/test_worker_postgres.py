@@ -151,7 +151,7 @@ def test_a_dropped_queue_stops_claiming_and_a_new_one_resumes_it(
 def test_renewing_the_queue_continues_with_an_empty_one(queue: Queue, where: str) -> None:
     queue.enqueue("quick")
     drop(where)
-    queue.renew()
+    queue.recreate()
     with pytest.raises(StoreReplaced):
         queue.enqueue("quick")
     assert queue.enqueue("quick").id == 1

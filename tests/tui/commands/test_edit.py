@@ -58,7 +58,7 @@ def test_an_invalid_edit_is_refused_with_the_reason(deck: CommandLine, words: li
     result = deck(*words)
     assert (result.exit_code, says in result.stderr) == (code, True), result.stderr
     with deck.queue() as queue:
-        assert queue.journal() == []
+        assert queue.journal.entries() == []
 
 
 def test_a_final_job_cannot_be_edited(deck: CommandLine) -> None:

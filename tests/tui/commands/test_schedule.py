@@ -94,7 +94,7 @@ def test_pause_and_resume_report_what_changed(deck: CommandLine) -> None:
 def test_list_shows_the_error_of_a_schedule(deck: CommandLine) -> None:
     deck.done("schedule", "add", "a", "@daily", "--shell", "true")
     with deck.queue() as queue:
-        queue.store.schedules.note_error(queue.schedules.get("a"), "no \x1b[2J such field", 0.0)
+        queue.store.schedules.record_error(queue.schedules.get("a"), "no \x1b[2J such field", 0.0)
     shown = deck.done("schedule", "list")
     assert re.search(r"^a +error ", shown, re.MULTILINE)
     assert shown.endswith("a: no \\x1b[2J such field\n")

@@ -31,7 +31,7 @@ def fail(
         still.queue.enqueue(kind, {"order_id": n, "to": "x"} if kind.startswith("mail") else {"path": f"{n}.jpg"})
         (claimed,) = still.claim(1)
         now = still.clock.now()
-        still.store.fail_jobs([Failure(claimed, now, now, None, error, f"no {n}", traceback)])
+        still.store.completer.fail([Failure(claimed, now, now, None, error, f"no {n}", traceback)])
         still.clock.advance(1)
         ids.append(claimed.id)
     return ids

@@ -30,7 +30,7 @@ def fail(still: Still, text: str = "no") -> int:
     job = still.queue.enqueue("mail.send_receipt", {"order_id": 1, "to": "x"}, max_attempts=1, priority=99)
     (claimed,) = still.claim(1)
     still.clock.advance(1)
-    still.store.fail_jobs([Failure(claimed, still.clock.now() - 1, still.clock.now(), None, "ValueError", text)])
+    still.store.completer.fail([Failure(claimed, still.clock.now() - 1, still.clock.now(), None, "ValueError", text)])
     return job.id
 
 
@@ -39,7 +39,7 @@ def complete(still: Still, count: int = 1) -> None:
         still.queue.enqueue("img.resize", {"path": "x"}, priority=99)
         (claimed,) = still.claim(1)
         still.clock.advance(1)
-        still.store.complete_jobs([Completion(claimed, still.clock.now() - 1, still.clock.now())])
+        still.store.completer.complete([Completion(claimed, still.clock.now() - 1, still.clock.now())])
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ def test_the_form_enqueues_after_other_jobs_with_a_key_and_an_expiry(few: Still)
     play(few.app(), scene)
     made = few.queue.get(7)
     assert (made.unique_key, made.expires_at) == ("k", few.clock.now() + 3600)
-    assert few.queue.family(7).waits_for == (5, 6)
+    assert few.queue.dependencies(7).waits_for == (5, 6)
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def queued(still: Still) -> int:
     job = still.queue.enqueue(
         "webhook.post", {"url": "https://hooks.example.com/in/7", "event": "order.paid"}, tags=["shop", "eu"], expires=7200
     )
-    still.store.reprioritise_jobs([job.id], 4, by=By("ann@web-1"))
+    still.store.jobs.reprioritize([job.id], 4, by=By("ann@web-1"))
     still.clock.advance(42)
     still.beat()
     return job.id
@@ -71,18 +71,18 @@ def failed(still: Still) -> int:
     for attempt, (took, pause) in enumerate([(1.4, 15.0), (0.6, 31.0), (30.0, None), (2.2, None)], 1):
         (claimed,) = still.claim(1, worker=attempt % 2)
         begun = still.clock.now()
-        still.store.append_logs([(claimed.id, attempt, begun + 0.2, "info", "connecting to smtp-3.example.org")], 1 << 20)
+        still.store.logs.append([(claimed.id, attempt, begun + 0.2, "info", "connecting to smtp-3.example.org")], 1 << 20)
         still.clock.advance(took)
         now = still.clock.now()
-        still.store.append_logs([(claimed.id, attempt, now, "error", "the server hung up after MAIL FROM")], 1 << 20)
+        still.store.logs.append([(claimed.id, attempt, now, "error", "the server hung up after MAIL FROM")], 1 << 20)
         retry_at = None if pause is None else now + pause
         error = ("SMTPServerDisconnected", "Connection unexpectedly closed", TRACEBACK)
-        still.store.fail_jobs([Failure(claimed, begun, now, retry_at, *error)])
+        still.store.completer.fail([Failure(claimed, begun, now, retry_at, *error)])
         if attempt == 3:
             still.clock.advance(48)
-            still.store.retry_jobs([claimed.id], by=By("ann@web-1"))
+            still.store.jobs.retry([claimed.id], by=By("ann@web-1"))
         still.clock.advance((pause or 0) + 3)
-        still.store.stage_jobs()
+        still.store.transitions.stage()
     still.beat()
     return job.id
 
@@ -92,7 +92,7 @@ def running(still: Still) -> int:
     still.busy()
     job = still.queue.enqueue("img.resize", {"path": "uploads/41.jpg", "width": 1280}, priority=1000, timeout=60)
     (claimed,) = still.claim(1)
-    still.store.report_progress(claimed.id, claimed.lease or 0, 0.4)
+    still.store.transitions.report_progress(claimed.id, claimed.lease or 0, 0.4)
     begun = still.clock.now()
     told = [
         ("debug", "opening uploads/41.jpg"),
@@ -101,7 +101,7 @@ def running(still: Still) -> int:
     ]
     told += [("info", f"wrote {width} pixels wide, {width * 3 // 4} high") for width in (320, 640, 960)]
     lines = [(job.id, 1, begun + n * 1.5, level, text) for n, (level, text) in enumerate(told)]
-    still.store.append_logs(lines, 1 << 20)
+    still.store.logs.append(lines, 1 << 20)
     still.clock.advance(9)
     still.beat()
     return job.id
@@ -112,14 +112,14 @@ def completed(still: Still) -> int:
     still.busy()
     job = still.queue.enqueue("report.daily", {"day": "2025-06-14"}, priority=1000, delay=20.0)
     still.clock.advance(21)
-    still.store.stage_jobs()
+    still.store.transitions.stage()
     (claimed,) = still.claim(1)
     begun = still.clock.now()
     still.clock.advance(4.2)
     result = (
         '{"orders": 1204, "total": 88213.5, "currency": "EUR", "by_country": {"de": 640, "es": 201, "at": 88}, "checked": true}'
     )
-    still.store.complete_jobs([Completion(claimed, begun, still.clock.now(), result)])
+    still.store.completer.complete([Completion(claimed, begun, still.clock.now(), result)])
     still.beat()
     return job.id
 
@@ -129,11 +129,11 @@ def waiting(still: Still) -> int:
     queue = still.queue
     done, open_ = queue.enqueue("img.resize", {"path": "a.jpg"}, priority=99), queue.enqueue("img.resize", {"path": "b.jpg"})
     (claimed,) = still.claim(1)
-    still.store.complete_jobs([Completion(claimed, still.clock.now(), still.clock.now(), None)])
+    still.store.completer.complete([Completion(claimed, still.clock.now(), still.clock.now(), None)])
     receipt = {"order_id": 70411, "to": "ann@example.org"}
     options: dict[str, Any] = {"unique": "receipt 70411", "tags": ["schedule:nightly"]}
-    drafts = [queue.draft("mail.send_receipt", receipt, after=[done.id, open_.id], **options)]
-    queue.enqueue_batch([*drafts, queue.draft("img.resize", {"path": "c.jpg"})], name="orders of the night")
+    drafts = [queue.new_job("mail.send_receipt", receipt, after=[done.id, open_.id], **options)]
+    queue.enqueue_batch([*drafts, queue.new_job("img.resize", {"path": "c.jpg"})], name="orders of the night")
     queue.enqueue("webhook.post", {"url": "https://hooks.example.com/in/7", "event": "order.paid"}, after=[3])
     still.clock.advance(95)
     return 3
@@ -292,7 +292,7 @@ def test_backticks_of_an_error_stay_in_the_reason(still: Still) -> None:
     job = still.queue.enqueue("img.resize", {"path": "a.jpg"})
     (claimed,) = still.claim(1)
     now = still.clock.now()
-    still.store.fail_jobs([Failure(claimed, now, now, now + 60, "ShellError", "`ls` said no")])
+    still.store.completer.fail([Failure(claimed, now, now, now + 60, "ShellError", "`ls` said no")])
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(job.id, "1")(pilot)
@@ -523,7 +523,7 @@ def test_the_log_grows_while_it_runs_and_f_stops_following(still: Still) -> None
         assert "live · follows" in str(view.border_title)
 
         def more(n: int) -> None:
-            still.store.append_logs([(job_id, 1, still.clock.now(), "info", f"line {n}-{each}") for each in range(60)], 1 << 20)
+            still.store.logs.append([(job_id, 1, still.clock.now(), "info", f"line {n}-{each}") for each in range(60)], 1 << 20)
 
         more(1)
         await seen(pilot, lambda: "line 1-59" in text_of(pilot, "log"))
@@ -548,7 +548,7 @@ def test_slash_searches_the_log_and_n_goes_from_match_to_match(still: Still) -> 
         (job_id, 1, still.clock.now(), "info", f"{n:03} " + ("Timeout of peer, timeout" if n % 50 == 7 else "ok"))
         for n in range(300)
     ]
-    still.store.append_logs(lines, 1 << 20)
+    still.store.logs.append(lines, 1 << 20)
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(job_id)(pilot)
@@ -574,7 +574,7 @@ def test_slash_searches_the_log_and_n_goes_from_match_to_match(still: Still) -> 
         await pilot.press("N", "N", "N")
         assert found() == "257timeout"
         assert "12 of 12" in str(view.border_title)
-        still.store.append_logs([(job_id, 1, still.clock.now(), "info", "one more timeout")], 1 << 20)
+        still.store.logs.append([(job_id, 1, still.clock.now(), "info", "one more timeout")], 1 << 20)
         await seen(pilot, lambda: "13 matches" in str(view.border_title))
         await pilot.press("slash", "z")
         await seen(pilot, lambda: "not found in the log" in str(screen(pilot).query_one("#editor-problem").render()))
@@ -754,7 +754,7 @@ def test_readonly_refuses_every_action(one: Still) -> None:
     before = one.queue.get(1)
     play(one.app(readonly=True), scene)
     assert one.queue.get(1) == before
-    assert one.queue.journal() == []
+    assert one.queue.journal.entries() == []
 
 
 # -- editing --------------------------------------------------------------------------------------------------------------
@@ -835,7 +835,7 @@ def test_escape_closes_an_unchanged_editor_and_asks_before_discarding_changes(on
         await seen(pilot, lambda: isinstance(screen(pilot), JobScreen))
 
     play(one.app(), scene)
-    assert one.queue.journal() == []
+    assert one.queue.journal.entries() == []
 
 
 def test_a_job_that_starts_during_an_edit_keeps_the_editor_open_with_a_message(one: Still) -> None:
@@ -952,15 +952,15 @@ def test_ten_megabytes_of_everything_are_shown_at_once_and_omissions_are_noted(s
     (claimed,) = still.claim(1)
     now = still.clock.now()
     lines = [(job.id, 1, now, "out", "\n".join(f"{n} " + "y" * 60 for n in range(1500))) for _ in range(100)]
-    still.store.append_logs(
+    still.store.logs.append(
         [*lines, (job.id, 1, now, "out", "\n" * 1_000_000), (job.id, 1, now, "err", "\x1b" * 1_000_000)], 1 << 24
     )
     trace = TRACEBACK * 40_000
-    still.store.fail_jobs([Failure(claimed, now, now, now, "ValueError", "\x1b[31m" * 1_000_000, trace)])
-    still.store.stage_jobs()
+    still.store.completer.fail([Failure(claimed, now, now, now, "ValueError", "\x1b[31m" * 1_000_000, trace)])
+    still.store.transitions.stage()
     (claimed,) = still.claim(1)
     result = json.dumps({"rows": [{"n": n, "text": "z" * 90} for n in range(100_000)]})
-    still.store.complete_jobs([Completion(claimed, now, now, result)])
+    still.store.completer.complete([Completion(claimed, now, now, result)])
     slowest = 0.0
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -975,7 +975,7 @@ def test_ten_megabytes_of_everything_are_shown_at_once_and_omissions_are_noted(s
         await settled(pilot)
         data, log, attempts = (text_of(pilot, name) for name in ("data", "log", "attempts"))
         assert "more characters" in data
-        assert "left out" in log
+        assert "omitted" in log
         assert "left out" in attempts
         assert "more characters" in attempts
         assert max(map(len, (data, log, attempts))) < 4_000_000
@@ -990,10 +990,10 @@ def test_ten_megabytes_of_everything_are_shown_at_once_and_omissions_are_noted(s
 def test_hostile_text_stays_text(still: Still) -> None:
     bad = "\x1b]52;c;aGk=\x07[red]\x9b31m\u202e\ud800 [/]"
     job = still.queue.enqueue("img.resize", {"path": bad.encode("utf-8", "replace").decode()}, tags=["[red]"])
-    still.store.append_logs([(job.id, 1, still.clock.now(), bad, bad)], 1 << 20)
+    still.store.logs.append([(job.id, 1, still.clock.now(), bad, bad)], 1 << 20)
     (claimed,) = still.claim(1)
     now = still.clock.now()
-    still.store.fail_jobs(
+    still.store.completer.fail(
         [Failure(claimed, now, now, now + 60, "[/]", "\x1b[31m[red]", '  File "\x1b[31m", line 1, in [red]\n    \x9b31m')]
     )
 

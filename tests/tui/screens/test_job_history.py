@@ -32,9 +32,9 @@ def ran(still: Still, count: int, took: float = 0.2, *, fails: int = 0) -> list[
         begun = still.clock.now()
         still.clock.advance(took)
         if n < fails:
-            still.store.fail_jobs([Failure(claimed, begun, still.clock.now(), None, "ValueError", "no")])
+            still.store.completer.fail([Failure(claimed, begun, still.clock.now(), None, "ValueError", "no")])
         else:
-            still.store.complete_jobs([Completion(claimed, begun, still.clock.now(), None)])
+            still.store.completer.complete([Completion(claimed, begun, still.clock.now(), None)])
         jobs.append(claimed)
         still.clock.advance(5)
     return jobs
@@ -122,9 +122,9 @@ def test_each_run_of_a_retried_job_is_marked_and_the_latest_stands_out(still: St
         begun = still.clock.now()
         still.clock.advance(3.0)
         now = still.clock.now()
-        still.store.fail_jobs([Failure(claimed, begun, now, None if retry is None else now + retry, "ValueError", "no")])
+        still.store.completer.fail([Failure(claimed, begun, now, None if retry is None else now + retry, "ValueError", "no")])
         still.clock.advance(900.0)
-        still.store.stage_jobs()
+        still.store.transitions.stage()
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(claimed.id)(pilot)
@@ -148,7 +148,7 @@ def test_it_omits_the_failures_if_there_are_none_and_notes_missing_runs(still: S
         await opened(first.id)(pilot)
         assert [line.strip() for line in drawn(pilot)] == ["no run of this kind has ended in the last 7 days"]
         assert below(pilot) == ""
-        still.queue.reprioritise(first.id, 2000)
+        still.queue.reprioritize(first.id, 2000)
         still.claim(1)
         await seen(pilot, lambda: drawn(pilot)[0].startswith("◆ runs for 0ms") and len(drawn(pilot)) == 2)
 
@@ -164,7 +164,7 @@ def test_it_updates_while_the_job_runs_and_after_it_has_finished(still: Still) -
         still.clock.advance(4.0)
         await seen(pilot, lambda: drawn(pilot)[0].startswith("◆ runs for 5.0s"))
         job = still.queue.get(job_id)
-        still.store.complete_jobs([Completion(job, job.started_at or 0.0, still.clock.now(), None)])
+        still.store.completer.complete([Completion(job, job.started_at or 0.0, still.clock.now(), None)])
         await seen(pilot, lambda: drawn(pilot)[0].startswith("◆ completed after 5.0s"))
         await seen(pilot, lambda: " 11 runs" in below(pilot))
 
@@ -217,7 +217,7 @@ def test_the_summary_of_a_history() -> None:
 def test_a_hostile_name_stays_text(still: Still) -> None:
     from tests.core.helpers import new
 
-    (job,) = still.store.enqueue_jobs([new(kind="a\x1b[31m[red]b\u202e")])
+    (job,) = still.store.enqueuer.enqueue([new(kind="a\x1b[31m[red]b\u202e")])
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(job.id)(pilot)
@@ -261,7 +261,7 @@ def test_it_is_queried_only_while_it_is_visible(still: Still, monkeypatch: pytes
     ran(still, 10)
     job_id = running(still, 9.0)
     asked: list[int] = []
-    metrics = still.queue.metrics
+    metrics = still.queue.history.metrics
 
     def counted(**how: Any) -> Any:
         asked.append(how["slots"])

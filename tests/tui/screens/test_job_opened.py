@@ -82,8 +82,8 @@ def test_an_opened_job_is_deleted_and_restored_in_place(few: Still) -> None:
 
 def test_a_job_is_opened_with_its_parents_children_key_batch_and_expiry(few: Still) -> None:
     job = {"url": "u", "event": "e"}
-    few.queue.enqueue_batch([few.queue.draft("webhook.post", job, after=[6], unique="one a day", expires=7200)], name="b")
-    few.queue.enqueue_many([few.queue.draft("webhook.post", job, after=[7])] * 11)
+    few.queue.enqueue_batch([few.queue.new_job("webhook.post", job, after=[6], unique="one a day", expires=7200)], name="b")
+    few.queue.enqueue_many([few.queue.new_job("webhook.post", job, after=[7])] * 11)
 
     async def scene(pilot: Pilot[Any]) -> None:
         pilot.app.open_job(7)  # type: ignore[attr-defined]
@@ -116,7 +116,7 @@ def test_an_opened_job_shows_its_effective_priority_if_priorities_age(few: Still
 
 def test_a_line_of_a_megabyte_is_shown_at_once(few: Still) -> None:
     lines = ["x" * 1_000_000, "漢" * 300_000, "\x1b" * 300_000]
-    few.store.append_logs([(1, 1, few.clock.now(), "out", line) for line in lines], 1 << 23)
+    few.store.logs.append([(1, 1, few.clock.now(), "out", line) for line in lines], 1 << 23)
 
     async def scene(pilot: Pilot[Any]) -> None:
         begun = time.thread_time()

@@ -47,7 +47,7 @@ class Answering:
 def worker(still: Still, monkeypatch: pytest.MonkeyPatch) -> Iterator[Answering]:
     monkeypatch.setattr("socket.gethostname", lambda: "web-1")
     made = Answering()
-    with still.store.answer(made), still.store.listen(lambda: None):
+    with still.store.notifier.serve(made), still.store.notifier.listen(lambda: None):
         yield made
 
 
@@ -57,8 +57,8 @@ def running(still: Still) -> int:
     job = still.queue.enqueue("img.resize", {"path": "uploads/41.jpg", "width": 1280}, priority=1000)
     (claimed,) = still.claim(1)
     begun = still.clock.now()
-    still.store.append_logs([(job.id, 1, begun, "info", "4,032 × 3,024 pixels")], 1 << 20)
-    still.store.report_progress(claimed.id, claimed.lease or 0, 0.4)
+    still.store.logs.append([(job.id, 1, begun, "info", "4,032 × 3,024 pixels")], 1 << 20)
+    still.store.transitions.report_progress(claimed.id, claimed.lease or 0, 0.4)
     still.clock.advance(9)
     still.beat()
     return job.id
@@ -172,7 +172,7 @@ def test_the_stack_disappears_when_the_job_has_finished(still: Still, worker: An
         await opened(job_id, "3")(pilot)
         assert "now at" in attempts(pilot)
         still.clock.advance(120)
-        still.store.rescue_jobs()
+        still.store.transitions.rescue()
         await seen(pilot, lambda: "crashed" in attempts(pilot))
         assert "now at" not in attempts(pilot)
 

@@ -161,7 +161,7 @@ def test_brackets_and_t_change_the_time_range(worked: Still) -> None:
         await opened(pilot, "right_square_bracket")
         total = screen.query_one(Throughput).reading
         assert total is not None
-        assert total.metrics.total.completed == worked.queue.metrics(seconds=3600).total.completed
+        assert total.metrics.total.completed == worked.queue.history.metrics(seconds=3600).total.completed
 
     watch(worked.app(), scene)
 
@@ -227,7 +227,7 @@ def test_enter_filters_the_charts_by_a_group_and_then_shows_its_jobs(worked: Sti
         assert len(groups(screen)) == 4
         reading = screen.query_one(Throughput).reading
         assert reading is not None
-        assert reading.metrics.total.completed == worked.queue.metrics(kind=kind).total.completed
+        assert reading.metrics.total.completed == worked.queue.history.metrics(kind=kind).total.completed
         assert f"kind {kind} ×" in screen_text(pilot)
         await pilot.press("enter")
         await seen(pilot, lambda: isinstance(pilot.app.screen, JobsScreen))
@@ -241,7 +241,7 @@ def test_a_queue_can_be_filtered_by_kind_and_escape_removes_filters_one_by_one(w
         screen = await opened(pilot, "b", "enter", "b", "b")
         (_, queue), *_ = screen.narrowed
         kinds = groups(screen)
-        assert kinds == [*worked.queue.metrics(queue=queue, by="kind").groups]
+        assert kinds == [*worked.queue.history.metrics(queue=queue, by="kind").groups]
         await opened(pilot, "enter")
         assert dict(screen.narrowed) == {"queue": queue, "kind": kinds[0]}
         await opened(pilot, "escape")
@@ -270,7 +270,7 @@ def test_o_shows_the_jobs_of_the_group_or_all_if_ungrouped(worked: Still) -> Non
 
 
 def test_s_and_a_click_on_a_column_head_sort_the_groups(worked: Still) -> None:
-    found = worked.queue.metrics(by="kind").groups
+    found = worked.queue.history.metrics(by="kind").groups
     slowest = max(found, key=lambda name: found[name].run.p95 or 0)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -411,7 +411,7 @@ def test_hostile_names_of_kinds_stay_text(still: Still) -> None:
     (claimed,) = still.claim(1)
     from jobdeck.model.attempt_result import Completion
 
-    still.store.complete_jobs([Completion(claimed, still.clock.now(), still.clock.now(), None)])
+    still.store.completer.complete([Completion(claimed, still.clock.now(), still.clock.now(), None)])
 
     async def scene(pilot: Pilot[Any]) -> None:
         screen = await opened(pilot, "b", "enter")

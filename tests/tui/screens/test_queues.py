@@ -14,6 +14,7 @@ from textual.widgets import Input
 
 from jobdeck import Limits, WorkerInfo
 from jobdeck.model.attempt_result import Completion
+from jobdeck.store.claim_capacity import ClaimRequest
 from jobdeck_tui.preferences import Remembered
 from jobdeck_tui.screens.jobs import JobsScreen
 from jobdeck_tui.screens.queues import QueuesScreen
@@ -30,14 +31,16 @@ _ARGS: dict[str, dict[str, Any]] = {
 
 
 def put(still: Still, kind: str, queue: str, count: int) -> None:
-    still.queue.enqueue_many([still.queue.draft(kind, _ARGS[kind], queue=queue) for _ in range(count)])
+    still.queue.enqueue_many([still.queue.new_job(kind, _ARGS[kind], queue=queue) for _ in range(count)])
 
 
 def work(still: Still, queue: str, count: int) -> None:
     """Complete this many jobs of the queue at once."""
     now = still.clock.now()
-    claimed = still.store.claim_jobs(WORKER, count, kinds=still.queue.registry.kinds, queues=(queue,), lease=60.0)
-    still.store.complete_jobs([Completion(job, now, now + 0.2, None) for job in claimed])
+    claimed = still.store.claimer.claim(
+        ClaimRequest(WORKER, count, kinds=still.queue.registry.kinds, queues=(queue,), lease=60.0)
+    )
+    still.store.completer.complete([Completion(job, now, now + 0.2, None) for job in claimed])
 
 
 def lively(still: Still) -> None:
@@ -53,26 +56,26 @@ def lively(still: Still) -> None:
         for name, count in (("mail", 28 + round(8 * math.sin(second / 30))), ("webhook", 6), ("img", 4)):
             work(still, name, count)
         clock.advance(5)
-        store.measures.sample_depths()
+        store.metrics.sample_depths()
     put(still, "img.resize", "thumbnails", 40)
     queue.pause("thumbnails")
     put(still, "webhook.post", "search index", 7)
     queue.limit("mail", running=4, rate=400, period=60)
     queue.enqueue("report.daily", {"day": "2025-06-01"}, delay=600)
-    store.claim_jobs(WORKER, 3, kinds=queue.registry.kinds, queues=("mail",), lease=60.0)
-    store.claim_jobs(WORKER, 2, kinds=queue.registry.kinds, queues=("webhook",), lease=60.0)
+    store.claimer.claim(ClaimRequest(WORKER, 3, kinds=queue.registry.kinds, queues=("mail",), lease=60.0))
+    store.claimer.claim(ClaimRequest(WORKER, 2, kinds=queue.registry.kinds, queues=("webhook",), lease=60.0))
     clock.advance(2)
     serve(still, "mail", "img", "webhook", "thumbnails", "default")
 
 
 def serve(still: Still, *queues: str) -> None:
     """Send the heartbeat of a worker with eight threads, for these queues only."""
-    still.store.forget_worker("web-2:4107:03be77")
+    still.store.workers.deregister("web-2:4107:03be77")
     info = WorkerInfo(
         id=WORKER, host="web-1", pid=4021, threads=8, queues=queues, started_at=still.clock.now() - 3600,
         heartbeat_at=0.0, draining=False, running=0, alive=True, kinds=tuple(still.queue.registry.kinds),
     )  # fmt: skip
-    still.store.report_worker(info)
+    still.store.workers.report(info)
 
 
 Compare = Callable[..., bool]
@@ -187,8 +190,8 @@ def test_the_selected_queue_is_described_in_plain_words(still: Still) -> None:
 
 
 def test_hostile_names_stay_text(still: Still) -> None:
-    still.store.pause_queue("a\x1b[31m[red]b")
-    still.store.limit_queue("c\u202ed[/]", Limits(running=1))
+    still.store.queues.pause("a\x1b[31m[red]b")
+    still.store.queues.limit("c\u202ed[/]", Limits(running=1))
 
     async def scene(pilot: Pilot[Any]) -> None:
         await open_room(pilot, "queues")

@@ -13,6 +13,7 @@ from textual.pilot import Pilot
 from jobdeck import JobdeckError
 from jobdeck.model.attempt_result import Completion, Failure
 from jobdeck.scheduling.ticker import run_due
+from jobdeck.store.claim_capacity import ClaimRequest
 from jobdeck_tui.screens.confirm import ConfirmScreen
 from jobdeck_tui.screens.job import JobScreen
 from jobdeck_tui.screens.jobs import JobsScreen
@@ -47,11 +48,11 @@ def timetable(still: Still) -> None:
             took = 0.2 + still.random.random()
             if still.random.random() < 0.12:
                 error = ("TimeoutError", "the server did not answer within 5 s", "")
-                still.store.fail_jobs([Failure(claimed, now, now + took, None, *error)])
+                still.store.completer.fail([Failure(claimed, now, now + took, None, *error)])
             elif hour < 71:
-                still.store.complete_jobs([Completion(claimed, now, now + took, None)])
+                still.store.completer.complete([Completion(claimed, now, now + took, None)])
     still.queue.schedules.pause("sweep")
-    still.store.schedules.note_error(
+    still.store.schedules.record_error(
         still.queue.schedules.get("month-end"), "The time zone is not known here", still.clock.now() + 60
     )
     still.clock.advance(1800)
@@ -65,8 +66,8 @@ def few(still: Still) -> Still:
     still.queue.schedules.add("sweep", "every 10m", "img.resize", {"path": "tmp"}, tags=["clean"])
     for name in ("report", "sweep") * 2:
         still.queue.schedules.run(name)
-    (first,) = still.store.claim_jobs("w:1:a", 1, kinds=("report.daily",), queues=(), lease=60.0)
-    still.store.fail_jobs([Failure(first, still.clock.now(), still.clock.now() + 2, None, "ValueError", "no such day")])
+    (first,) = still.store.claimer.claim(ClaimRequest("w:1:a", 1, kinds=("report.daily",), queues=(), lease=60.0))
+    still.store.completer.fail([Failure(first, still.clock.now(), still.clock.now() + 2, None, "ValueError", "no such day")])
     return still
 
 
@@ -318,7 +319,7 @@ def test_the_help_lists_every_key_of_the_schedules_screen(few: Still) -> None:
 
 def test_a_schedule_with_hostile_text_is_drawn_harmlessly(few: Still) -> None:
     few.queue.schedules.add("evil", "@daily", "report.daily", {"day": "\x1b]52;c;aGk=\x07[red]‮x"})
-    few.store.schedules.note_error(few.queue.schedules.get("evil"), "\x1b[2J[/]", few.clock.now() + 60)
+    few.store.schedules.record_error(few.queue.schedules.get("evil"), "\x1b[2J[/]", few.clock.now() + 60)
 
     async def scene(pilot: Pilot[Any]) -> None:
         assert "\x1b" not in facts(pilot)
@@ -486,7 +487,7 @@ def test_the_command_of_a_schedule_is_one_line_and_a_pipe_uses_a_shell(few: Stil
 def test_a_schedule_of_an_unregistered_kind_can_be_edited(few: Still) -> None:
     few.queue.schedules.add("other", "@daily", "report.daily", {"day": "d"})
     connection = few.store._connections  # type: ignore[attr-defined]
-    with connection.writing() as writing:
+    with connection.write_transaction() as writing:
         writing.execute("UPDATE jobdeck_schedules SET kind = 'else.where' WHERE name = 'other'")
 
     async def scene(pilot: Pilot[Any]) -> None:

@@ -23,7 +23,7 @@ from jobdeck_tui.widgets.table.keyed_table import KeyedTable
 
 def test_the_cursor_follows_the_job_and_not_the_row(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
-        more = [few.queue.draft("img.resize", {"path": str(n)}) for n in range(50)]
+        more = [few.queue.new_job("img.resize", {"path": str(n)}) for n in range(50)]
         few.queue.enqueue_many(more)
         await seen(pilot, lambda: table(pilot).total == 56)
         await pilot.press("j", "j")
@@ -39,7 +39,7 @@ def test_the_cursor_follows_the_job_and_not_the_row(few: Still) -> None:
 
 def test_a_live_table_shows_new_jobs_as_they_arrive(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
-        few.queue.enqueue_many([few.queue.draft("img.resize", {"path": str(n)}) for n in range(50)])
+        few.queue.enqueue_many([few.queue.new_job("img.resize", {"path": str(n)}) for n in range(50)])
         await seen(pilot, lambda: table(pilot).total == 56)
         assert table(pilot).visible_ids()[0] == 56
 
@@ -313,7 +313,7 @@ def test_a_list_that_cannot_be_read_is_reported_and_retried(few: Still, monkeypa
 
 
 def test_the_cursor_moves_by_lines_by_pages_and_to_the_ends(few: Still) -> None:
-    few.queue.enqueue_each("img.resize", [{"path": str(n)} for n in range(200)])
+    few.queue.enqueue_bulk("img.resize", [{"path": str(n)} for n in range(200)])
 
     async def scene(pilot: Pilot[Any]) -> None:
         await seen(pilot, lambda: table(pilot).total == 206)

@@ -211,7 +211,7 @@ def test_only_matching_jobs_are_announced_as_new(few: Still) -> None:
         await pilot.press("slash", *"queue:img", "enter")
         await seen(pilot, lambda: table(pilot).total == 3)
         await pilot.press("j")
-        few.queue.enqueue_many([few.queue.draft("report.daily", {"day": str(n)}) for n in range(20)])
+        few.queue.enqueue_many([few.queue.new_job("report.daily", {"day": str(n)}) for n in range(20)])
         few.queue.enqueue("img.resize", {"path": "x"})
         await seen(pilot, lambda: table(pilot).total == 4)
         assert table(pilot).arrived == 1

@@ -65,7 +65,7 @@ def test_marks_are_cleared_with_the_filter(few: Still) -> None:
 
 
 def test_cancelling_very_many_asks_with_the_count(few: Still) -> None:
-    few.queue.enqueue_many([few.queue.draft("img.resize", {"path": str(n)}) for n in range(30)])
+    few.queue.enqueue_many([few.queue.new_job("img.resize", {"path": str(n)}) for n in range(30)])
 
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("A", "x")
@@ -82,7 +82,7 @@ def test_cancelling_very_many_asks_with_the_count(few: Still) -> None:
 
 
 def test_an_action_on_all_matching_jobs_is_one_change_that_z_undoes(few: Still) -> None:
-    few.queue.enqueue_each("img.resize", [{"path": str(n)} for n in range(1200)])
+    few.queue.enqueue_bulk("img.resize", [{"path": str(n)} for n in range(1200)])
     few.queue.cancel(7)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -103,7 +103,7 @@ def test_an_action_on_all_matching_jobs_is_one_change_that_z_undoes(few: Still) 
         await seen(pilot, lambda: few.queue.count("state:cancelled") == 1)
 
     play(few.app(), scene)
-    acts = few.queue.journal()
+    acts = few.queue.journal.entries()
     assert (acts[0].n, acts[0].undone) == (1202, 1202)
     assert len(acts) == 2
 
@@ -127,7 +127,7 @@ def test_marking_everything_includes_new_jobs_and_a_job_can_be_unmarked(few: Sti
 
 
 def test_a_retry_of_everything_skips_completed_jobs_unless_filtered_for(few: Still) -> None:
-    few.store.complete_jobs([Completion(each, few.clock.now(), few.clock.now(), None) for each in few.claim(1)])
+    few.store.completer.complete([Completion(each, few.clock.now(), few.clock.now(), None) for each in few.claim(1)])
     few.beat()
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -162,7 +162,7 @@ def test_an_action_that_applies_to_no_job_cannot_be_confirmed(few: Still) -> Non
 
 
 def test_a_bulk_action_shows_its_progress_and_escape_stops_it(few: Still, monkeypatch: pytest.MonkeyPatch) -> None:
-    few.queue.enqueue_each("img.resize", [{"path": str(n)} for n in range(3000)])
+    few.queue.enqueue_bulk("img.resize", [{"path": str(n)} for n in range(3000)])
     go_on, begun = threading.Event(), threading.Event()
     cancel = few.queue.cancel_many
 
@@ -192,7 +192,7 @@ def test_a_bulk_action_shows_its_progress_and_escape_stops_it(few: Still, monkey
         await seen(pilot, lambda: not progress.display)
 
     play(few.app(), scene)
-    assert few.queue.journal()[0].n == 500
+    assert few.queue.journal.entries()[0].n == 500
 
 
 def test_a_long_undo_is_reported_and_blocks_nothing(few: Still, monkeypatch: pytest.MonkeyPatch) -> None:

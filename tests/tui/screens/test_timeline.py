@@ -33,16 +33,16 @@ def ran(still: Still) -> Still:
     assert (first.id, second.id) == (1, 2)
     clock.advance(10)
     now = clock.now()
-    store.fail_jobs([Failure(first, now - 10, now, now + 5, "TimeoutError", "too slow")])
+    store.completer.fail([Failure(first, now - 10, now, now + 5, "TimeoutError", "too slow")])
     queue.enqueue("webhook.post", {"url": "u", "event": "e"}, max_attempts=1)
     (third,) = still.claim(1, worker=1)
     clock.advance(5)
-    store.fail_jobs([Failure(third, clock.now() - 5, clock.now(), None, "ValueError", "no such event")])
-    store.stage_jobs()
+    store.completer.fail([Failure(third, clock.now() - 5, clock.now(), None, "ValueError", "no such event")])
+    store.transitions.stage()
     (again,) = still.claim(1)
     clock.advance(8)
-    store.complete_jobs([Completion(again, clock.now() - 8, clock.now())])
-    store.heartbeat_jobs([(second.id, second.lease or 0)], 30.0)
+    store.completer.complete([Completion(again, clock.now() - 8, clock.now())])
+    store.transitions.heartbeat([(second.id, second.lease or 0)], 30.0)
     still.beat()
     clock.advance(2)
     return still
@@ -107,7 +107,7 @@ def test_tab_goes_to_the_newest_run_and_on_along_its_lane(still: Still) -> None:
         still.queue.enqueue("img.resize", {"path": str(n)})
         (job,) = still.claim(1)
         still.clock.advance(12)
-        still.store.complete_jobs([Completion(job, still.clock.now() - 12, still.clock.now())])
+        still.store.completer.complete([Completion(job, still.clock.now() - 12, still.clock.now())])
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
@@ -127,7 +127,7 @@ def test_tab_and_shift_tab_move_along_a_lane(still: Still) -> None:
         still.queue.enqueue("img.resize", {"path": str(n)})
         (job,) = still.claim(1)
         still.clock.advance(12)
-        still.store.complete_jobs([Completion(job, still.clock.now() - 12, still.clock.now())])
+        still.store.completer.complete([Completion(job, still.clock.now() - 12, still.clock.now())])
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
@@ -419,7 +419,7 @@ def test_the_mouse_selects_opens_zooms_and_scrolls(ran: Still) -> None:
 
 
 def test_more_lanes_than_fit_scroll_with_the_cursor(still: Still) -> None:
-    still.queue.enqueue_many([still.queue.draft("img.resize", {"path": str(n)}) for n in range(60)])
+    still.queue.enqueue_many([still.queue.new_job("img.resize", {"path": str(n)}) for n in range(60)])
     still.claim(60)
     still.clock.advance(3)
 
@@ -453,7 +453,7 @@ def test_hostile_text_stays_text(still: Still) -> None:
     (job,) = still.claim(1)
     still.clock.advance(30)
     now = still.clock.now()
-    still.store.fail_jobs([Failure(job, now - 30, now, None, "E\x1b[31m", "[bold]\x9b]52;\x00\u202e" + "x" * 100_000)])
+    still.store.completer.fail([Failure(job, now - 30, now, None, "E\x1b[31m", "[bold]\x9b]52;\x00\u202e" + "x" * 100_000)])
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)

@@ -13,6 +13,7 @@ from textual.pilot import Pilot
 
 from jobdeck import Job, Queue, Registry, Settings, Stopping, WorkerInfo
 from jobdeck.model.attempt_result import Completion
+from jobdeck.store.claim_capacity import ClaimRequest
 from jobdeck_tui.app import Cockpit
 from jobdeck_tui.feed.feed import Feed
 from jobdeck_tui.screens.job import JobScreen
@@ -34,13 +35,13 @@ def report(still: Still, name: str, threads: int, *, up: float = 3600.0, **more:
         id=name, host=host, pid=int(pid), threads=threads, started_at=still.clock.now() - up, heartbeat_at=0.0,
         running=0, alive=True, **{"queues": (), "draining": False, "kinds": tuple(still.queue.registry.kinds), **more},
     )  # fmt: skip
-    still.store.report_worker(info)
+    still.store.workers.report(info)
 
 
 def run(still: Still, worker: str, kind: str, **args: object) -> Job:
     """Return a job that this worker runs."""
     made = still.queue.enqueue(kind, args)
-    claimed = still.store.claim_jobs(worker, 1, kinds=[kind], queues=(), lease=60.0)
+    claimed = still.store.claimer.claim(ClaimRequest(worker, 1, kinds=[kind], queues=(), lease=60.0))
     assert [job.id for job in claimed] == [made.id]
     return claimed[0]
 
@@ -63,7 +64,7 @@ def crew(still: Still) -> dict[str, Job]:
     jobs["slow"] = run(still, HERE, "img.resize", path="uploads/77.jpg", width=640)
     still.clock.advance(11)
     held = [(job.id, job.lease) for job in (jobs["stuck"], jobs["slow"]) if job.lease is not None]
-    still.store.heartbeat_jobs(held, 60.0)
+    still.store.transitions.heartbeat(held, 60.0)
     report(
         still, ENDING, 4, draining=True, stuck=1, processes=2, queues=("webhook", "mail"),
         stopping=(Stopping(job_id=jobs["stuck"].id, kind="webhook.post", since=asked, why="cancelled"),),
@@ -71,7 +72,7 @@ def crew(still: Still) -> dict[str, Job]:
     still.clock.advance(3)
     jobs["mail"] = run(still, HERE, "mail.send_receipt", order_id=70411, to="ann@example.org")
     jobs["told"] = run(still, HERE, "report.daily", day="2025-06-14")
-    still.store.report_progress(jobs["told"].id, jobs["told"].lease or 0, 0.4)
+    still.store.transitions.report_progress(jobs["told"].id, jobs["told"].lease or 0, 0.4)
     still.clock.advance(2)
     report(still, HERE, 6, up=5400)
     still.clock.advance(1.5)
@@ -197,11 +198,11 @@ def test_a_job_keeps_its_slot_until_it_finishes(still: Still) -> None:
         return [job and job.id for job in process.slots]
 
     assert seats() == [first.id, second.id]
-    still.store.complete_jobs([Completion(first, still.clock.now(), still.clock.now(), None)])
+    still.store.completer.complete([Completion(first, still.clock.now(), still.clock.now(), None)])
     assert seats() == [None, second.id]
     third, fourth = (run(still, HERE, "img.resize", path=f"{n}.jpg") for n in range(2, 4))
     assert seats() == [third.id, second.id, fourth.id]
-    still.store.complete_jobs([Completion(each, still.clock.now(), still.clock.now(), None) for each in (third, fourth)])
+    still.store.completer.complete([Completion(each, still.clock.now(), still.clock.now(), None) for each in (third, fourth)])
     (process,) = slots.seat(still.queue.overview())
     assert ([job and job.id for job in process.slots], process.more_idle) == ([None, second.id, None], 1)
 
@@ -277,7 +278,7 @@ def test_x_does_not_affect_a_job_that_has_just_replaced_the_selected_one(still: 
         await open_room(pilot, "workers")
         await pilot.press("j")
         await settled(pilot)
-        still.store.complete_jobs([Completion(first, still.clock.now(), still.clock.now(), None)])
+        still.store.completer.complete([Completion(first, still.clock.now(), still.clock.now(), None)])
         second = run(still, HERE, "img.resize", path="2.jpg")
         pilot.app.feed.refresh()  # type: ignore[attr-defined]
         await seen(pilot, lambda: f" {second.id} img.resize" in drawn(pilot)[2])

@@ -53,12 +53,12 @@ def prune_command(
     chosen = [State(state) for state in dict.fromkeys(states)] or [State(state) for state in _STATES]
     with front.open(must_exist=True, changes=not dry_run) as queue:
         if not dry_run and not yes and (older_than is not None or keep is not None) and sys.stdin.isatty():
-            total = sum(queue.care.prune(older_than=older_than, keep=keep, states=chosen, dry_run=True).values())
+            total = sum(queue.maintenance.prune(older_than=older_than, keep=keep, states=chosen, dry_run=True).values())
             if total and not click.confirm(f"Delete {count_of(total)} with their attempts and logs?", err=True):
                 complain("Nothing was deleted.")
                 return 1
         with Meter("Pruning", unit=" jobs") as meter:
-            pruned = queue.care.prune(
+            pruned = queue.maintenance.prune(
                 older_than=older_than, keep=keep, states=chosen, dry_run=dry_run, progress=None if dry_run else meter
             )
     if front.json:
