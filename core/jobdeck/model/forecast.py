@@ -116,7 +116,7 @@ def find_serving_workers(
 def forecast(backlog: QueueStats, trail: Sequence[Point] = ()) -> Forecast:
     """Forecast the number of ready jobs in a queue.
 
-    Without a live worker and an observed rate, the queue counts as stalled. A change of its depth beyond random
+    Without a live worker, or without an observed rate, the queue is stalled. A change of its depth beyond random
     fluctuation means that it grows or drains. Jobs that arrived in one burst are not part of the rate; they are part of
     the jobs to run.
 

@@ -48,7 +48,7 @@ def test_the_form_enqueues_after_other_jobs_with_a_key_and_an_expiry(few: Frozen
     [
         ("after", "first", "must be ids of jobs"),
         ("after", "6 99", "Job 99 does not exist."),
-        ("unique", "x" * 501, "must be a text of 1 to 500"),
+        ("unique", "x" * 501, "must have 1 to 500 printable characters"),
         ("expires", "soon", "is not a duration"),
         ("expires", "0", "must be later"),
         ("tags", "x" * 201, "must be a word of 1 to 200"),
