@@ -1,11 +1,11 @@
-"""Marks, without a screen."""
+"""Marks of the job table, without a screen."""
 
 from __future__ import annotations
 
 from jobdeck_tui.widgets.table.marks import Marks
 
 
-def test_everything_is_marked_without_a_list_of_it() -> None:
+def test_all_matching_jobs_are_marked_without_listing_them() -> None:
     marks = Marks()
     marks.add([1, 2])
     marks.add_all()
@@ -23,7 +23,7 @@ def test_everything_is_marked_without_a_list_of_it() -> None:
     assert marks.selection("", "all").ids == ()
 
 
-def test_marks_of_jobs_that_are_gone_are_dropped() -> None:
+def test_marks_of_missing_jobs_are_dropped() -> None:
     marks = Marks()
     marks.add([1, 2, 3])
     marks.keep({2, 9})

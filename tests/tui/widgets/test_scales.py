@@ -1,4 +1,4 @@
-"""The scales of charts, and how bars and lines are put together from cells."""
+"""The scales of charts, and the cells of bars."""
 
 from __future__ import annotations
 
@@ -65,29 +65,29 @@ def test_a_label_at_midnight_names_the_day(monkeypatch: pytest.MonkeyPatch) -> N
     assert moment_text(NOON, 600) == "08:00:00"
 
 
-@pytest.mark.parametrize(("seconds", "told"), [(600, "12:00:00"), (86400, "12:00"), (604800, "Sat 14 12:00")])
-def test_a_moment_is_told_as_exactly_as_its_axis_needs(seconds: float, told: str) -> None:
-    assert moment_text(NOON, seconds) == told
+@pytest.mark.parametrize(("seconds", "text"), [(600, "12:00:00"), (86400, "12:00"), (604800, "Sat 14 12:00")])
+def test_a_time_is_as_precise_as_its_axis_needs(seconds: float, text: str) -> None:
+    assert moment_text(NOON, seconds) == text
 
 
-def test_values_of_a_scale_fit_their_gutter() -> None:
+def test_values_of_a_scale_fit_the_gutter() -> None:
     assert [amount(value) for value in (0.5, 2.5, 20, 500, 1500, 2e6)] == ["0.5", "2.5", "20", "500", "1.5k", "2.0M"]
     assert [share(value) for value in (1.0, 0.5, 0.025, 0.001)] == ["100%", "50%", "2.5%", "0.1%"]
 
 
-def test_a_sample_holds_until_the_next_but_not_for_ever() -> None:
+def test_a_sample_fills_a_gap_of_limited_length() -> None:
     assert held([None, 3, None, None, None, 5], 2) == [None, 3, 3, 3, None, 5]
     assert held([1, None], 0) == [1, None]
 
 
 @pytest.mark.parametrize(
-    ("rate", "told"), [(0, "0"), (142.4, "142/s"), (9.3, "9.3/s"), (0.08, "4.8/min"), (0.0006, "2.2/h"), (1e-6, "<0.1/h")]
+    ("rate", "text"), [(0, "0"), (142.4, "142/s"), (9.3, "9.3/s"), (0.08, "4.8/min"), (0.0006, "2.2/h"), (1e-6, "<0.1/h")]
 )
-def test_a_pace_is_told_in_the_unit_that_tells_most(rate: float, told: str) -> None:
-    assert pace(rate) == told
+def test_a_rate_has_the_most_readable_unit(rate: float, text: str) -> None:
+    assert pace(rate) == text
 
 
-def test_a_value_is_said_in_a_filter_as_it_is() -> None:
+def test_a_filter_quotes_any_value() -> None:
     assert field_filter("kind", "mail.send") == "kind:mail.send"
     assert field_filter("place", "") == 'place:""'
     assert field_filter("queue", "a b") == 'queue:"a b"'
@@ -106,12 +106,12 @@ def test_bars_are_eighths_of_cells_from_below() -> None:
     assert [cell for cell, _ in cells((0, BLUE))] == [" ", " "]
 
 
-def test_the_part_above_is_the_ground_of_the_cell_that_both_share() -> None:
+def test_the_upper_part_is_the_background_of_a_shared_cell() -> None:
     upper, lower = cells((4, BLUE), (8, RED))
     assert upper == ("▄", RED)
     assert lower == ("▄", BLUE + Style(bgcolor="red"))
 
 
-def test_of_two_parts_in_the_topmost_cell_the_larger_is_seen() -> None:
+def test_the_larger_of_two_parts_in_the_topmost_cell_is_visible() -> None:
     assert cells((5, BLUE), (1, RED))[1] == ("▆", BLUE)
     assert cells((1, BLUE), (5, RED))[1] == ("▆", RED)

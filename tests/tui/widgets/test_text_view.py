@@ -1,4 +1,4 @@
-"""Long lines in the panels of a job: wrapped between words where that is near, and nothing of them is lost."""
+"""Wrapping of long lines: between words if one ends near, without losing text."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from jobdeck_tui.widgets.base.text_view import wrap
 from jobdeck_tui.widgets.details.job_details import Told
 
 
-def rows(told: Told, width: int) -> list[str]:
-    """The lines as they are read on the screen; none is wider than the panel."""
-    lines = ["".join(text for text, _ in line) for line in wrap(told, width)]
+def rows(pieces: Told, width: int) -> list[str]:
+    """Return the wrapped lines, after checking that none is wider than the panel."""
+    lines = ["".join(text for text, _ in line) for line in wrap(pieces, width)]
     assert all(cell_len(line) <= width for line in lines)
     return [line.rstrip() for line in lines]
 
@@ -26,24 +26,24 @@ def test_a_line_is_wrapped_between_words() -> None:
     ]
 
 
-def test_a_log_line_goes_on_below_its_text() -> None:
-    told = [("00:11:17 ", "quiet"), ("debug ", "quiet"), ("sending 'Your order 424242' to ada@typo.invalid", "quiet")]
-    assert rows(told, 45) == ["00:11:17 debug sending 'Your order 424242' to", " " * 15 + "ada@typo.invalid"]
+def test_a_log_line_continues_below_its_text() -> None:
+    pieces = [("00:11:17 ", "quiet"), ("debug ", "quiet"), ("sending 'Your order 424242' to ada@typo.invalid", "quiet")]
+    assert rows(pieces, 45) == ["00:11:17 debug sending 'Your order 424242' to", " " * 15 + "ada@typo.invalid"]
 
 
-def test_a_fact_goes_on_below_its_value() -> None:
-    told = [("started   ", "quiet"), ("2026-11-24 23:59:49  after a wait of 4.6s", "")]
-    assert rows(told, 40) == ["started   2026-11-24 23:59:49  after a", " " * 10 + "wait of 4.6s"]
+def test_a_fact_continues_below_its_value() -> None:
+    pieces = [("started   ", "quiet"), ("2026-11-24 23:59:49  after a wait of 4.6s", "")]
+    assert rows(pieces, 40) == ["started   2026-11-24 23:59:49  after a", " " * 10 + "wait of 4.6s"]
 
 
-def test_a_quiet_piece_that_stands_apart_goes_whole_to_the_next_line() -> None:
-    told = [("attempt 1  ", "strong"), ("completed", "completed"), ("  by vm:10351:d4e28f", "quiet")]
-    assert rows(told, 40) == ["attempt 1  completed  by vm:10351:d4e28f"]
-    assert rows(told, 36) == ["attempt 1  completed", "  by vm:10351:d4e28f"]
-    assert rows(told, 21) == ["attempt 1  completed", "  by vm:10351:d4e28f"]
+def test_a_separate_quiet_piece_moves_to_the_next_line_whole() -> None:
+    pieces = [("attempt 1  ", "strong"), ("completed", "completed"), ("  by vm:10351:d4e28f", "quiet")]
+    assert rows(pieces, 40) == ["attempt 1  completed  by vm:10351:d4e28f"]
+    assert rows(pieces, 36) == ["attempt 1  completed", "  by vm:10351:d4e28f"]
+    assert rows(pieces, 21) == ["attempt 1  completed", "  by vm:10351:d4e28f"]
 
 
-def test_a_word_longer_than_a_line_is_broken_where_the_line_ends() -> None:
+def test_a_word_longer_than_a_line_is_broken_at_the_end_of_the_line() -> None:
     assert rows([("x" * 25, "")], 10) == ["x" * 10, "  " + "x" * 8, "  " + "x" * 7]
     assert rows([("to https://events.example.org/hooks", "")], 20) == ["to https://events.ex", "  ample.org/hooks"]
 
@@ -57,10 +57,10 @@ def test_the_indentation_of_code_is_kept() -> None:
     assert rows([("a" * 10 + "      b", "")], 12)[1:] == ["  " + " " * 3 + "b"]
 
 
-def test_an_indented_line_goes_on_below_its_own_beginning() -> None:
-    told = [("      raise SMTPServerDisconnected(the_reason)", "")]
+def test_an_indented_line_continues_below_its_start() -> None:
+    pieces = [("      raise SMTPServerDisconnected(the_reason)", "")]
     assert rows([("      return render(order, the_reason)", "")], 36) == ["      return render(order,", "        the_reason)"]
-    assert rows(told, 30) == ["      raise SMTPServerDisconne", "        cted(the_reason)"]
+    assert rows(pieces, 30) == ["      raise SMTPServerDisconne", "        cted(the_reason)"]
 
 
 def test_every_word_is_there_at_any_width() -> None:
@@ -70,11 +70,16 @@ def test_every_word_is_there_at_any_width() -> None:
         assert shown == "x" + "".join(text.split())
 
 
-def test_a_command_goes_whole_to_the_next_line() -> None:
-    told = [("  stack  ", "strong"), ("It runs on web-1: ", "quiet"), ("jobdeck stack 780", "accent"), (" tells it.", "quiet")]
-    assert rows(told, 40) == ["  stack  It runs on web-1:", "    jobdeck stack 780 tells it."]
+def test_a_command_moves_to_the_next_line_whole() -> None:
+    pieces = [
+        ("  stack  ", "strong"),
+        ("It runs on web-1: ", "quiet"),
+        ("jobdeck stack 780", "accent"),
+        (" tells it.", "quiet"),
+    ]
+    assert rows(pieces, 40) == ["  stack  It runs on web-1:", "    jobdeck stack 780 tells it."]
 
 
-def test_a_path_is_broken_between_its_names() -> None:
-    told = [("  now at ", "quiet"), ("/usr/lib/python3/dist-packages/PIL/Image.py:2350 in resize", "accent")]
-    assert rows(told, 52) == ["  now at /usr/lib/python3/dist-packages/PIL/", " " * 9 + "Image.py:2350 in resize"]
+def test_a_path_is_broken_between_its_parts() -> None:
+    pieces = [("  now at ", "quiet"), ("/usr/lib/python3/dist-packages/PIL/Image.py:2350 in resize", "accent")]
+    assert rows(pieces, 52) == ["  now at /usr/lib/python3/dist-packages/PIL/", " " * 9 + "Image.py:2350 in resize"]

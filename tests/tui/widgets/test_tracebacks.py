@@ -1,4 +1,4 @@
-"""A traceback is told from the frame that raised it."""
+"""Tracebacks, folded to the frame that raised, and unfolded."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ def plain(lines: list[Told]) -> list[str]:
     return ["".join(text for text, _ in line) for line in lines]
 
 
-def test_folded_it_tells_the_frame_that_raised_and_how_many_others_there_are() -> None:
-    told = plain(folded(read_traceback(TRUNCATED), unfolds="t"))
-    assert [line.strip() for line in told] == [
+def test_folded_shows_the_frame_that_raised_and_the_number_of_others() -> None:
+    shown = plain(folded(read_traceback(TRUNCATED), unfolds="t"))
+    assert [line.strip() for line in shown] == [
         "raised at /srv/app/img.py:80 in resize",
         "raise Truncated(path) from error",
         "▸ 2 more frames · t unfolds",
     ]
 
 
-def test_unfolded_it_tells_everything_and_the_frame_that_raised_stands_out() -> None:
+def test_unfolded_shows_everything_with_the_frame_that_raised_highlighted() -> None:
     lines = unfolded(read_traceback(TRUNCATED))
-    told = [line.strip() for line in plain(lines)]
+    shown = [line.strip() for line in plain(lines)]
     for part in ("/srv/app/worker.py:12 in run", "decode(path)", "ValueError: bad marker", "Truncated: uploads/7.jpg"):
-        assert part in told
+        assert part in shown
     assert [line[0][0].strip() for line in lines if line[0][1] == "accent"] == ["/srv/app/img.py:80 in resize"]
 
 
-def test_a_text_without_frames_is_told_whole() -> None:
+def test_a_text_without_frames_is_shown_in_full() -> None:
     assert [line.strip() for line in plain(folded(read_traceback("SyntaxError: no\nfile")))] == ["SyntaxError: no", "file"]
 
 

@@ -1,1 +1,1 @@
-"""One widget a file; each draws what it is given and posts what it is asked."""
+"""The widgets, one per file: each draws what it is given, and posts messages about what the user does."""

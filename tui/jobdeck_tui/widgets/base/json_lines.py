@@ -1,4 +1,4 @@
-"""JSON told in lines: indented, coloured, and of a large document the beginning only. Pure."""
+"""JSON as styled lines: indented and colored; only the start of a large document. Pure."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from ...text.sanitize import safe
 from .styled_text import Told
 
 WHOLE = 64 << 10
-"""Characters up to which a document is shown as a whole."""
+"""The maximum number of characters of a document shown in full."""
 LINES = 2000
-"""Lines of a larger one."""
+"""The number of lines shown of a larger document."""
 
 _LINE = re.compile(r'^(\s*)("(?:[^"\\]|\\.)*")(: )?(.*)$')
-_SIGN = re.compile(r'\s+|("(?:[^"\\]|\\.)*")(\s*:)?|[{}\[\],]|[^\s"{}\[\],]+')
+_TOKEN = re.compile(r'\s+|("(?:[^"\\]|\\.)*")(\s*:)?|[{}\[\],]|[^\s"{}\[\],]+')
 _LONGEST = 2000
-"""Characters shown of one text in a document that is not shown as a whole."""
+"""The maximum number of characters shown of one string in a larger document."""
 
 
 def as_json(text: str) -> Iterable[Told]:
-    """A JSON document, indented and coloured; other text as it is. Of what is very long, the beginning."""
+    """Yield the lines of a JSON document, indented and colored; other text unchanged. Cuts very long documents."""
     if len(text) > WHOLE:
-        yield from _beginning(text)
+        yield from _first_lines(text)
         return
     try:
         document = json.loads(text)
@@ -35,7 +35,7 @@ def as_json(text: str) -> Iterable[Told]:
 
 
 def json_line(shown: str) -> Told:
-    """One line of indented JSON, coloured."""
+    """Color one line of indented JSON."""
     match = _LINE.match(shown)
     if match is None or match[3] is None:
         return [(shown, _value_meaning(shown.strip()))]
@@ -43,11 +43,11 @@ def json_line(shown: str) -> Told:
 
 
 def coloured(line: str) -> Told:
-    """One line of JSON as somebody types it, coloured sign by sign; nothing of it is changed."""
+    """Color one line of JSON while the user types it, token by token, without changing its text."""
     pieces: Told = []
     at = 0
-    for found in _SIGN.finditer(line):
-        if found.start() > at:  # a text that does not end yet
+    for found in _TOKEN.finditer(line):
+        if found.start() > at:  # an unterminated string
             pieces.append((line[at : found.start()], "good"))
         at = found.end()
         if found[1] is None:
@@ -64,48 +64,48 @@ def _value_meaning(text: str) -> str:
     return "warning" if text[:1].isdigit() or text.startswith(("-", "true", "false", "null")) else "quiet"
 
 
-def _beginning(text: str) -> Iterator[Told]:
-    """The first lines, made from the signs of the first characters: the rest is not even looked at."""
-    lines, read = _laid_out(text[:WHOLE])
+def _first_lines(text: str) -> Iterator[Told]:
+    """Yield the first lines, tokenized from the first characters; never scans the rest."""
+    lines, read = _lay_out(text[:WHOLE])
     yield from lines[:LINES]
     more = len(text) - read
-    yield [(f"… and {more:,} characters more, left out here", "warning")]
+    yield [(f"… and {more:,} more characters omitted here", "warning")]
 
 
-def _laid_out(text: str) -> tuple[list[Told], int]:
+def _lay_out(text: str) -> tuple[list[Told], int]:
     lines: list[Told] = [[]]
     level = at = 0
 
-    def begin() -> None:
+    def start_line() -> None:
         lines.append([("  " * level, "")])
 
     while at < len(text) and len(lines) <= LINES:
-        found = _SIGN.match(text, at)
-        if found is None:  # a text that does not end here
+        found = _TOKEN.match(text, at)
+        if found is None:  # an unterminated string
             lines[-1].append((_cut(text[at:]), "good"))
             at = len(text)
             break
-        at, sign = found.end(), found[0]
+        at, symbol = found.end(), found[0]
         if found[1] is not None:
             lines[-1].append((_cut(found[1]), "accent" if found[2] else "good"))
             if found[2]:
                 lines[-1].append((": ", "quiet"))
-        elif sign in "{[":
-            lines[-1].append((sign, "quiet"))
+        elif symbol in "{[":
+            lines[-1].append((symbol, "quiet"))
             level += 1
-            begin()
-        elif sign in "}]":
+            start_line()
+        elif symbol in "}]":
             level = max(0, level - 1)
-            begin()
-            lines[-1].append((sign, "quiet"))
-        elif sign == ",":
-            lines[-1].append((sign, "quiet"))
-            begin()
-        elif not sign.isspace():
-            lines[-1].append((_cut(sign), _value_meaning(sign)))
+            start_line()
+            lines[-1].append((symbol, "quiet"))
+        elif symbol == ",":
+            lines[-1].append((symbol, "quiet"))
+            start_line()
+        elif not symbol.isspace():
+            lines[-1].append((_cut(symbol), _value_meaning(symbol)))
     return lines, at
 
 
 def _cut(text: str) -> str:
     more = len(text) - _LONGEST
-    return safe(text) if more <= 0 else f"{safe(text[:_LONGEST])} … and {more:,} characters more"
+    return safe(text) if more <= 0 else f"{safe(text[:_LONGEST])} … and {more:,} more characters"

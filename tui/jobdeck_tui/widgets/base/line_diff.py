@@ -1,7 +1,7 @@
-"""Drawing anew just the lines that look different from what is on the screen.
+"""Redraws only the lines that differ from what is on the screen.
 
-News come twice a second, and most of what they tell is what is there already. To draw all of it again costs the loop several
-milliseconds, which a key that comes just then has to wait for.
+Snapshots arrive twice a second and mostly repeat what is shown already. Drawing everything each time would block the event
+loop for several milliseconds, and a key pressed meanwhile would wait.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from textual.widget import Widget
 
 
 class Redrawn(Widget):
-    """A widget whose lines are drawn one by one by `line_at`."""
+    """A widget that draws its lines one by one with `line_at`."""
 
     _on_screen: dict[int, Strip] | None = None
 
     def line_at(self, y: int) -> Strip:
-        """Line `y` as it is to look now."""
+        """Return line `y` as it should look now."""
         raise NotImplementedError
 
     def render_line(self, y: int) -> Strip:
@@ -27,7 +27,7 @@ class Redrawn(Widget):
         return strip
 
     def redraw(self) -> None:
-        """Draw the lines that have changed."""
+        """Redraw the lines that have changed."""
         before, size = self._on_screen or {}, self.size
         changed = [Region(0, y, size.width, 1) for y in range(size.height) if before.get(y) != self.line_at(y)]
         if changed:

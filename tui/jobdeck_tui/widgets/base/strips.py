@@ -1,4 +1,4 @@
-"""Lines put together from pieces of text and style, cut and filled to an exact width in cells."""
+"""Lines composed of styled pieces of text, cut or padded to an exact width in cells."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Piece = tuple[str, Style]
 
 
 def fit(text: str, width: int, *, right: bool = False) -> str:
-    """The text in exactly `width` cells: cut with an ellipsis, or filled with blanks."""
+    """Return the text in exactly `width` cells: cut with an ellipsis, or padded with blanks."""
     if width <= 0:
         return ""
     length = len(text) if text.isascii() else cell_len(text)
@@ -24,44 +24,44 @@ def fit(text: str, width: int, *, right: bool = False) -> str:
 
 
 def fit_pieces(pieces: Iterable[Piece], width: int) -> list[Piece]:
-    """The pieces in exactly `width` cells: cut with an ellipsis, or filled with blanks."""
+    """Return the pieces in exactly `width` cells: cut with an ellipsis, or padded with blanks."""
     fitting: list[Piece] = []
-    left = width
+    remaining = width
     for text, style in pieces:
         length = len(text) if text.isascii() else cell_len(text)
-        if length <= left:
+        if length <= remaining:
             fitting.append((text, style))
-            left -= length
-        elif left > 0:
-            fitting.append((fit(text, left), style))
+            remaining -= length
+        elif remaining > 0:
+            fitting.append((fit(text, remaining), style))
             return fitting
-        elif text.strip():  # the last piece ends where the room does, and yet it is not all
+        elif text.strip():  # the previous piece filled the width exactly, but more text follows
             if fitting:
                 last, style = fitting.pop()
                 fitting.append((set_cell_size(last, cell_len(last) - 1) + "…", style))
             return fitting
-    if left > 0:
-        fitting.append((" " * left, Style()))
+    if remaining > 0:
+        fitting.append((" " * remaining, Style()))
     return fitting
 
 
 def line(pieces: Iterable[Piece], width: int, ground: Style) -> Strip:
-    """A strip of exactly `width` cells: pieces that do not fit are cut, what is left is filled with the ground."""
+    """Return a strip of exactly `width` cells: cut pieces that do not fit, and fill the rest with the ground style."""
     segments: list[Segment] = []
-    left = width
+    remaining = width
     for text, style in pieces:
-        if left <= 0:
+        if remaining <= 0:
             break
         length = len(text) if text.isascii() else cell_len(text)
-        if length > left:
-            text, length = fit(text, left), left
+        if length > remaining:
+            text, length = fit(text, remaining), remaining
         segments.append(Segment(text, ground + style))
-        left -= length
-    if left > 0:
-        segments.append(Segment(" " * left, ground))
+        remaining -= length
+    if remaining > 0:
+        segments.append(Segment(" " * remaining, ground))
     return Strip(segments, width)
 
 
 def width_of(pieces: Iterable[Piece]) -> int:
-    """How many cells the pieces take."""
+    """Return the width of the pieces in cells."""
     return sum(cell_len(text) for text, _ in pieces)

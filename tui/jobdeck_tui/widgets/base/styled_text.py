@@ -1,4 +1,4 @@
-"""Lines as they are told: pieces of text with a meaning, before anything is coloured or wrapped."""
+"""Styled text: lines of pieces that each have a meaning, before they are colored or wrapped."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ import re
 from ...text.sanitize import safe
 
 Told = list[tuple[str, str]]
-"""One line: pieces of (text, meaning). A meaning is `quiet`, `strong`, `error`, …, a state's name, or empty."""
+"""One line: pieces of (text, meaning). A meaning is `quiet`, `strong`, `error`, …, the name of a state, or empty."""
 
 LONGEST = 20_000
-"""Characters shown of one line."""
+"""The maximum number of characters shown of one line."""
 
 
 def cut(text: str, most: int = LONGEST, *, multiline: bool = True) -> str:
-    """The text made safe to draw; of a longer one the beginning, and how much more there is. What is cut is not looked at."""
+    """Return the text, safe to draw; cut to `most` characters with the number of omitted ones. Never scans what it cuts."""
     more = len(text) - most
     if more <= 0:
         return safe(text, multiline=multiline)
-    return f"{safe(text[:most], multiline=multiline)} … and {more:,} characters more"
+    return f"{safe(text[:most], multiline=multiline)} … and {more:,} more characters"
 
 
 _COMMAND = re.compile("`([^`]*)`")
 
 
 def commands_told(text: str, meaning: str) -> Told:
-    """The cockpit's or the engine's own words: what stands between backticks is accented instead.
+    """Accent what stands between backticks in a text of the cockpit or the engine.
 
-    Not for text of a job, whose backticks are its own.
+    Not for text of a job: its backticks mean something else.
     """
-    parts = _COMMAND.split(text)  # every second one was between backticks
+    parts = _COMMAND.split(text)  # every second part was between backticks
     return [(part, "accent" if at % 2 else meaning) for at, part in enumerate(parts) if part]
 
 
 def newest_lines(text: str, most: int) -> tuple[int, list[str]]:
-    """The last lines of a text, at most so many, and how many characters come before them."""
+    """Return the last lines of a text, at most `most`, and the number of characters before them."""
     if text.count("\n") < most:
         return 0, text.split("\n")
     before, *lines = text.rsplit("\n", most)

@@ -1,4 +1,4 @@
-"""A panel of lines that scrolls: long lines are wrapped, nothing is cut, the end can be followed."""
+"""A scrolling panel of text: wraps long lines instead of cutting them, and can follow the end."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from .strips import line
 from .styled_text import LONGEST, Told
 
 MOST = 20_000
-"""Wrapped lines kept: the newest."""
+"""The number of wrapped lines to keep; drops the oldest first."""
 
 
 class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
-    """Told lines in a frame."""
+    """Lines of styled text in a frame."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {*STATE_CLASSES.values(), *TEXT_CLASSES}
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -35,7 +35,7 @@ class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
         Binding("pagedown,ctrl+d,space", "page(1)", "page down", show=False, system=True),
         Binding("pageup,ctrl+u", "page(-1)", "page up", show=False, system=True),
         Binding("g,home", "edge(-1)", "top", show=False, system=True),
-        Binding("G,end", "edge(1)", "end", show=False, system=True, tooltip="Go to the end, and follow it"),
+        Binding("G,end", "edge(1)", "end", show=False, system=True, tooltip="Go to the end and follow it"),
     ]
     label = "text"
 
@@ -45,10 +45,10 @@ class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
         self.digit = digit
         self._follow = follow
         self.told: list[Told] = []
-        """What is shown, before it is wrapped."""
+        """The lines before wrapping."""
         self._wrapped: list[Told] = []
         self._begins: list[int] = []
-        """For each told line, the row where it begins, counted from the first row there ever was."""
+        """The first row of each line; rows are counted from the first one ever shown, dropped ones included."""
         self._dropped = 0
 
     def on_mount(self) -> None:
@@ -56,24 +56,24 @@ class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
         self.titled("")
 
     def titled(self, after: str) -> None:
-        """Set what stands after the title."""
+        """Set the text after the title."""
         self.border_title = Content.assemble(
             (self.digit, "$quiet"), (self.label, "bold"), (f" {after}" if after else "", "$quiet")
         )
 
-    def show(self, told: Sequence[Told]) -> None:
-        """Show these lines. Stays where it is, or at the end if the end is followed."""
-        if told != self.told:
-            self.told = list(told)
+    def show(self, lines: Sequence[Told]) -> None:
+        """Show these lines. Keeps the scroll position, or stays at the end while following it."""
+        if lines != self.told:
+            self.told = list(lines)
             self._wrap_all()
 
-    def extend(self, told: Sequence[Told]) -> None:
-        """Show these lines too, below the others. What is there is not looked at again."""
-        self.told += told
-        self._add(told)
+    def extend(self, lines: Sequence[Told]) -> None:
+        """Append lines, without processing the existing ones again."""
+        self.told += lines
+        self._add(lines)
 
     def on_resize(self, event: Resize) -> None:
-        """Wrap anew."""
+        """Wrap the lines for the new width."""
         self._wrap_all()
 
     def _wrap_all(self) -> None:
@@ -81,32 +81,32 @@ class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
         self._add(self.told)
 
     def dressed(self, at: int) -> tuple[Told, int | None]:
-        """The told line with this index as it shall look, and how many of its first pieces are its head, if that is known."""
+        """Return the line at an index as it should look, and how many of its first pieces are its head, if known."""
         return self.told[at], None
 
     def _rows(self, at: int, width: int) -> list[Told]:
-        told, head = self.dressed(at)
-        return wrap(told, width, head)
+        pieces, head = self.dressed(at)
+        return wrap(pieces, width, head)
 
     def row_of(self, at: int) -> int:
-        """The row where a told line begins."""
+        """Return the first row of a line."""
         return max(0, self._begins[at] - self._dropped) if at < len(self._begins) else 0
 
     def told_at(self, row: int) -> int:
-        """The index of the told line that is on a row."""
+        """Return the index of the line on a row."""
         return max(0, bisect_right(self._begins, row + self._dropped) - 1)
 
     @property
     def at_end(self) -> bool:
-        """Whether the last line is on the screen."""
+        """Whether the last line is visible."""
         return bool(self.is_vertical_scroll_end)
 
-    def _add(self, told: Sequence[Told]) -> None:
+    def _add(self, lines: Sequence[Told]) -> None:
         width = self.scrollable_content_region.width
         if width < 4:
             return
         at_end = self._follow and self.is_vertical_scroll_end
-        first = len(self.told) - len(told)
+        first = len(self.told) - len(lines)
         for at in range(first, len(self.told)):
             self._begins.append(self._dropped + len(self._wrapped))
             if len(self.told) - at <= MOST:
@@ -148,56 +148,61 @@ class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
             self.scroll_end(animate=False)
 
 
-def wrap(told: Told, width: int, head_pieces: int | None = None) -> list[Told]:
-    """The line in lines of at most `width` cells, broken between words where one ends near the edge.
+def wrap(pieces: Told, width: int, head_pieces: int | None = None) -> list[Told]:
+    """Wrap a line to at most `width` cells, breaking between words if one ends near the edge.
 
-    What goes on is indented by two; below its text, where the line begins with a quiet head such as a time or a name.
-    How many pieces that head has can be said. An accented piece behind it, such as a command, and a quiet one set apart
-    by two blanks are not torn where a line can hold them.
+    Indents continuation lines by two cells, or up to the text if the line starts with a quiet head such as a time or a
+    name. Never breaks an accented piece after the head, such as a command, nor a quiet piece set apart by two blanks, if
+    it fits on one line.
+
+    Args:
+        pieces: the line.
+        width: the maximum width in cells.
+        head_pieces: the number of pieces of the head; guessed if `None`.
     """
-    if sum(len(text) for text, _ in told) <= width // 2:
-        return [told]  # the usual case: even double-width characters fit
+    if sum(len(text) for text, _ in pieces) <= width // 2:
+        return [pieces]  # the usual case: even double-width characters fit
     if head_pieces is None:
-        head_pieces = len(told) - 1 if told[0][1] == "quiet" and len(told) in (2, 3) else 0
-    head = told[:head_pieces]
-    begins = len(told[0][0]) - len(told[0][0].lstrip(" "))
-    indent = min(sum(_cells(text) for text, _ in head) or begins + 2, width // 3)
+        head_pieces = len(pieces) - 1 if pieces[0][1] == "quiet" and len(pieces) in (2, 3) else 0
+    head = pieces[:head_pieces]
+    indented = len(pieces[0][0]) - len(pieces[0][0].lstrip(" "))
+    indent = min(sum(_cells(text) for text, _ in head) or indented + 2, width // 3)
     lines: list[Told] = [[]]
-    left = width
-    for place, (text, meaning) in enumerate(told):
+    remaining = width
+    for place, (text, meaning) in enumerate(pieces):
         rest = text.expandtabs(4)
         more = len(rest) - LONGEST
         if more > 0:
-            rest = f"{rest[:LONGEST]} … and {more:,} characters more"
+            rest = f"{rest[:LONGEST]} … and {more:,} more characters"
         whole = meaning == "accent" or (meaning == "quiet" and rest.startswith("  "))
-        if whole and place > head_pieces and _cells(rest) > left:
+        if whole and place > head_pieces and _cells(rest) > remaining:
             apart = rest.lstrip(" ")
             if _cells(apart) <= width - indent:
                 lines.append([(" " * indent, "")])
-                left, rest = width - indent, apart
+                remaining, rest = width - indent, apart
         at = 0
         while at < len(rest):
-            part = _part(rest, at, left, width)
+            part = _part(rest, at, remaining, width)
             if part:
                 lines[-1].append((part, meaning))
-                left -= _cells(part)
+                remaining -= _cells(part)
                 at += len(part)
             if at < len(rest):
                 lines.append([(" " * indent, "")])
-                left = width - indent
-                at += rest[at] == " "  # the line's end stands for it
+                remaining = width - indent
+                at += rest[at] == " "  # the line break replaces the blank
     return lines
 
 
-def _part(text: str, at: int, left: int, width: int) -> str:
-    """As much of the text as goes into the cells that are left, up to the end of a word or name if one ends near."""
-    # No more characters than cells can fit, and so no more are looked at: a line may be a megabyte long.
-    part = text[at : at + left]
+def _part(text: str, at: int, remaining: int, width: int) -> str:
+    """Return the part of the text that fits into `remaining` cells, up to the end of a word or name if one ends near."""
+    # Never slice more characters than cells: a line may be a megabyte long.
+    part = text[at : at + remaining]
     if part and not part.isascii():
-        part = chop_cells(part, left)[0] if cell_len(part) > left else part
+        part = chop_cells(part, remaining)[0] if cell_len(part) > remaining else part
     end = at + len(part)
     if end < len(text) and text[end] != " ":
-        for sign in " /":  # a path between its names
+        for sign in " /":  # break a path between its parts
             begin = part.rfind(sign) + 1
             if begin and _cells(part[begin:]) <= width // 3:
                 return part[:begin]

@@ -1,4 +1,4 @@
-"""The traceback of an attempt, read into its frames: the one that raised is told, the others can be folded. Pure."""
+"""Parses tracebacks into frames, and renders them folded (only the frame that raised) or unfolded. Pure."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from .styled_text import Told, cut
 
 MOST = 100_000
-"""Characters of a traceback that are read, the last: the frame that raised is at its end."""
+"""The maximum number of characters parsed, from the end: the last frame is the one that raised."""
 
 _FRAME = re.compile(r'^([ |]*)File "([^"\n]*)", line (\d+)(?:, in (.*))?$')
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One call: where it is, and the code that is shown of it."""
+    """One call: its location and its code lines."""
 
     file: str
     line: str
@@ -31,21 +31,21 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Traceback:
-    """A traceback: what is in it, in order. Several errors that led to one another are one traceback."""
+    """A parsed traceback. Chained exceptions are one traceback."""
 
     parts: tuple[Frame | str, ...]
-    """Frames, and the lines between and after them."""
+    """Frames, and the lines between and after them, in order."""
     left_out: int = 0
-    """Characters at its beginning that were not read."""
+    """The number of characters omitted at the start."""
 
     @property
     def frames(self) -> Sequence[Frame]:
-        """The calls, the one that raised last."""
+        """The frames; the last one raised."""
         return [part for part in self.parts if isinstance(part, Frame)]
 
 
 def read_traceback(text: str) -> Traceback:
-    """The traceback in its parts; text that has no frames is lines only."""
+    """Parse a traceback. A text without frames yields only lines."""
     left_out = max(0, len(text) - MOST)
     parts: list[Frame | str] = []
     found: re.Match[str] | None = None
@@ -66,7 +66,13 @@ def read_traceback(text: str) -> Traceback:
 
 
 def folded(traceback: Traceback, *, unfolds: str = "enter", happened: str = "raised") -> list[Told]:
-    """The innermost frame, where it `happened`; of the others only how many there are, and the key that `unfolds` them."""
+    """Return the innermost frame, and the number of the others.
+
+    Args:
+        traceback: the traceback.
+        unfolds: the key that unfolds the others.
+        happened: the word before the location of the frame.
+    """
     frames = traceback.frames
     if not frames:
         return unfolded(traceback)
@@ -75,18 +81,18 @@ def folded(traceback: Traceback, *, unfolds: str = "enter", happened: str = "rai
     lines += [[("      " + cut(code, multiline=False), "strong" if _is_code(code) else "warning")] for code in last.code]
     others = len(frames) - 1
     if others or traceback.left_out:
-        more = f", and {traceback.left_out:,} characters that are left out here" if traceback.left_out else ""
+        more = f", and {traceback.left_out:,} characters omitted here" if traceback.left_out else ""
         lines.append([(f"  ▸ {others} more frame{'s' * (others != 1)}{more} · {unfolds} unfolds", "quiet")])
     return lines
 
 
 def unfolded(traceback: Traceback) -> list[Told]:
-    """All of it, with the frame that raised standing out."""
+    """Return all lines, with the frame that raised highlighted."""
     frames = traceback.frames
     raised = frames[-1] if frames else None
     lines: list[Told] = []
     if traceback.left_out:
-        lines.append([(f"  … {traceback.left_out:,} characters before this are left out here", "warning")])
+        lines.append([(f"  … {traceback.left_out:,} earlier characters omitted here", "warning")])
     for part in traceback.parts:
         if isinstance(part, str):
             lines.append([("  " + cut(part, multiline=False), "quiet")])
@@ -98,5 +104,5 @@ def unfolded(traceback: Traceback) -> list[Told]:
 
 
 def _is_code(line: str) -> bool:
-    """Whether it is code, and not the marks below it that point at a part of it."""
+    """Return whether the line is code, not the `^~` markers below it."""
     return bool(line.strip("^~ "))

@@ -1,4 +1,4 @@
-"""Throughput as bars, latency as lines, and both as sparklines where there is no room for charts."""
+"""The charts of the main screen: throughput as bars, latency as lines, or both on one line if there is no space."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import ClassVar, TypeVar
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from jobdeck import Latency, Metrics, Overview, Slot
+from jobdeck import Backlog, Latency, Metrics, Overview, Slot
 
 from ...text.format import duration
 from ...text.sanitize import safe
@@ -18,26 +18,24 @@ from ..base.strips import Piece
 from .scales import time_bounds, time_lines
 
 EIGHTHS = " ▁▂▃▄▅▆▇█"
-_RECENT = 10.0
-"""Seconds: the rate in the title is the mean over at least this long."""
 
-#: Where in a braille cell (2 dots wide, 4 high, rows from the top) which bit stands. Unicode, block Braille Patterns.
+#: The bit of each dot in a braille cell (2 dots wide, 4 high, rows from the top). Unicode, block Braille Patterns.
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 
 
-def rate_now(overview: Overview) -> float:
-    """Completed jobs a second, over the newest slots that make up ten seconds."""
+def rate_now(seen: Overview | Backlog, *, over: float = 10.0) -> float:
+    """Return the completed jobs per second of the newest slots that add up to `over` seconds."""
     done, seconds = 0, 0.0
-    for slot in reversed(overview.slots):
+    for slot in reversed(seen.slots):
         done += slot.completed
-        seconds += min(slot.seconds, max(0.0, overview.at - slot.at))
-        if seconds >= _RECENT:
+        seconds += min(slot.seconds, max(0.0, seen.at - slot.at))
+        if seconds >= over:
             break
     return done / seconds if seconds else 0.0
 
 
 def trend(overview: Overview) -> float | None:
-    """How the rate of the newest minute differs from the one before, as a fraction; `None` where nothing ran."""
+    """Return the change of the rate from the previous minute to the newest, as a fraction; `None` if nothing ran."""
     newest, before = 0, 0
     for slot in overview.slots:
         age = overview.at - slot.at
@@ -52,24 +50,24 @@ def _completed(slot: Slot) -> int:
     return slot.completed
 
 
-def rates(seen: Overview | Metrics, count: Callable[[Slot], int] = _completed) -> list[float]:
-    """What is counted (completed jobs) a second by slot; the last slot by the part of it that is over."""
+def rates(seen: Overview | Metrics | Backlog, count: Callable[[Slot], int] = _completed) -> list[float]:
+    """Return the count (by default of completed jobs) per second by slot; of the last slot, over its elapsed part."""
     found = [count(slot) / slot.seconds for slot in seen.slots]
     if found:
         last = seen.slots[-1]
         over = seen.at - last.at
-        # The first moments of a slot say little: hold the bar before.
+        # The first moments of a slot are not representative: repeat the previous value.
         found[-1] = count(last) / over if over >= last.seconds / 3 else (found[-2] if len(found) > 1 else 0.0)
     return found
 
 
 def jobs_a_second(rate: float) -> str:
-    """A rate, short: `142`, `9.3`, `0.2`."""
+    """Format a rate: `142`, `9.3`, `0.2`."""
     return f"{rate:,.0f}" if rate >= 10 or rate == 0 else f"{rate:.1f}"
 
 
 def look_back(overview: Overview) -> str:
-    """How far the charts look back: `10m`, `1h`."""
+    """Return the range of the charts: `10m`, `1h`."""
     seconds = sum(slot.seconds for slot in overview.slots)
     if seconds < 5400:
         return f"{seconds / 60:.0f}m"
@@ -80,15 +78,15 @@ T = TypeVar("T")
 
 
 def stretched(values: Sequence[T], width: int) -> list[T]:
-    """The values over exactly `width` columns: each as often as it takes, the newest of them at the right."""
+    """Stretch or sample the values to exactly `width` columns, the newest at the right."""
     count = len(values)
     return [values[column * count // width] for column in range(width)] if count else []
 
 
 def sparkline(values: Sequence[float], width: int, most: int = 8) -> str:
-    """Values as a row of eighth blocks, the newest at the right.
+    """Draw values as a row of eighth blocks, the newest at the right.
 
-    `most`: eighths of the highest. In a table 7 keep it apart from the sparkline of the row above.
+    `most` is the height of the highest value in eighths. In a table 7 separates it from the sparkline in the row above.
     """
     top = max(values, default=0.0)
     return "".join(
@@ -96,19 +94,25 @@ def sparkline(values: Sequence[float], width: int, most: int = 8) -> str:
     )
 
 
+def bar_cells(values: Sequence[float | None], height: int, top: float, level: int) -> str:
+    """Return one line of a bar chart of `height` lines, `level` lines above the lowest; `top` is the value of a full bar."""
+    eighths = [0 if not value or top <= 0 else math.ceil(value / top * height * 8) - level * 8 for value in values]
+    return "".join(EIGHTHS[max(0, min(8, each))] for each in eighths)
+
+
 IN_ROWS = 7
-"""Eighths of a line that the sparkline of a row takes."""
+"""The height of a sparkline in a table row, in eighths of a line."""
 
 
 class Chart(Panel):
-    """A chart over time, with its time axis on the last line."""
+    """A chart over time, with a time axis on the last line."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "range", "range", tooltip="Look back 2 minutes, 10 minutes, 1 hour or 24 hours"),
     ]
 
     class RangeAsked(Message):
-        """Look back over another range."""
+        """The user asks for the next range."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -119,23 +123,23 @@ class Chart(Panel):
         self.post_message(self.RangeAsked())
 
     def on_click(self) -> None:
-        """A click on a chart is a wish for another range."""
+        """Ask for the next range."""
         self.action_range()
 
     @property
     def plot_height(self) -> int:
-        """Lines of the plot, without the time axis."""
+        """The number of lines of the plot, without the time axis."""
         return max(1, self.size.height - 1)
 
     def axis(self, width: int) -> Sequence[Piece]:
-        """The time axis."""
+        """Return the time axis."""
         quiet = self.style("quiet")
         if self.overview is None or width < 12:
             return []
         seconds = sum(slot.seconds for slot in self.overview.slots)
-        begin, middle = f"-{_span(seconds)}", f"-{_span(seconds / 2)}"
-        gap = max(1, (width - len(begin) - len(middle) - 3) // 2)
-        text = begin + " " * gap + middle
+        start, middle = f"-{_span(seconds)}", f"-{_span(seconds / 2)}"
+        gap = max(1, (width - len(start) - len(middle) - 3) // 2)
+        text = start + " " * gap + middle
         return [(text + "now".rjust(width - len(text)), quiet)]
 
 
@@ -148,7 +152,7 @@ def _span(seconds: float) -> str:
 
 
 class Throughput(Chart):
-    """Completed jobs a second, a bar a slot; what failed stands on it in red."""
+    """Completed jobs per second, one bar per slot."""
 
     digit = 1
     label = "throughput"
@@ -178,9 +182,7 @@ class Throughput(Chart):
         top = max(values, default=0.0)
         if not top:
             return [("nothing has run yet".center(width) if y == height // 2 else "", self.style("quiet"))]
-        level = height - 1 - y  # of this line, from below
-        cells = [EIGHTHS[max(0, min(8, math.ceil(value / top * height * 8) - level * 8))] for value in values]
-        return [("".join(cells), self.style("accent"))]
+        return [(bar_cells(values, height, top, height - 1 - y), self.style("accent"))]
 
 
 class LatencyChart(Chart):
@@ -189,7 +191,7 @@ class LatencyChart(Chart):
     digit = 2
     label = "latency"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "measure", "run or wait", tooltip="Show how long jobs ran, or how long they waited"),
+        Binding("space", "measure", "run or wait", tooltip="Show run times or waits"),
     ]
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -197,7 +199,7 @@ class LatencyChart(Chart):
         self.measure = "run"
 
     def action_measure(self) -> None:
-        """Change between run time and wait."""
+        """Switch between run time and wait."""
         self.measure = "wait" if self.measure == "run" else "run"
         if self.overview is not None:
             self.show(self.overview)
@@ -205,10 +207,10 @@ class LatencyChart(Chart):
     def show(self, overview: Overview) -> None:
         """Draw these slots."""
         self.overview = overview
-        told = getattr(overview, self.measure)
+        latency = getattr(overview, self.measure)
         measure = "run time" if self.measure == "run" else "wait"
         self.titled(
-            percentiles(told, ("p50", "p95", "p99") if self.size.width >= 42 else ("p50", "p95")),
+            percentiles(latency, ("p50", "p95", "p99") if self.size.width >= 42 else ("p50", "p95")),
             [(f"{measure} ", "$quiet"), ("p95 ", "$accent"), ("p50", "$success"), (f" · {look_back(overview)}", "$quiet")],
         )
         self.redraw()
@@ -225,11 +227,11 @@ class LatencyChart(Chart):
         if not known:
             return [("nothing measured yet".center(width) if y == height // 2 else "", self.style("quiet"))]
         low, high = time_bounds(min(known), max(known))
-        told = dict(time_lines(low, high))
+        labels = dict(time_lines(low, high))
         quiet = self.style("quiet")
         pieces: list[Piece] = []
         plots = [curve(values, low, high, height) for values in (upper, lower)]
-        label = told[high] if y == 0 else told[low] if y == height - 1 else ""
+        label = labels[high] if y == 0 else labels[low] if y == height - 1 else ""
         for column in range(len(slots)):
             top, bottom = plots[0][y][column], plots[1][y][column]
             style = self.style("good") if bottom else self.style("accent")
@@ -245,7 +247,7 @@ class LatencyChart(Chart):
 
 
 def percentiles(latency: Latency, names: Sequence[str]) -> list[tuple[str, str]]:
-    """The named percentiles as pieces for a title."""
+    """Return the named percentiles as pieces for a title."""
     pieces: list[tuple[str, str]] = []
     for name in names:
         value = getattr(latency, name)
@@ -254,7 +256,7 @@ def percentiles(latency: Latency, names: Sequence[str]) -> list[tuple[str, str]]
 
 
 def curve(values: Sequence[float | None], low: float, high: float, height: int) -> list[list[int]]:
-    """A line through the values, as braille bits by line and column."""
+    """Return a line through the values, as braille bits by line and column."""
     grid = [[0] * len(values) for _ in range(height)]
     dots = height * 4
     scale = (dots - 1) / (math.log10(high) - math.log10(low))
@@ -268,19 +270,19 @@ def curve(values: Sequence[float | None], low: float, high: float, height: int) 
             before = None
             continue
         here = max(0, min(dots - 1, dot(value)))
-        begin = here if before is None else (before + here) // 2
-        for x, (first, last) in enumerate(((begin, here), (here, here))):
+        start = here if before is None else (before + here) // 2
+        for x, (first, last) in enumerate(((start, here), (here, here))):
             for row in range(min(first, last), max(first, last) + 1):
                 grid[row // 4][column] |= _DOTS[row % 4][x]
-        if before is not None and column:  # rise or fall half-way in the column before
-            for row in range(min(before, begin), max(before, begin) + 1):
+        if before is not None and column:  # rise or fall half-way in the previous column
+            for row in range(min(before, start), max(before, start) + 1):
                 grid[row // 4][column - 1] |= _DOTS[row % 4][1]
         before = here
     return grid
 
 
 def merged(pieces: Iterable[Piece]) -> list[Piece]:
-    """The same, neighbours of one style put together."""
+    """Merge adjacent pieces of the same style."""
     found: list[Piece] = []
     for text, style in pieces:
         if found and found[-1][1] == style:
@@ -302,7 +304,7 @@ def _after(pieces: Sequence[Piece], cells: int) -> list[Piece]:
 
 
 class Sparks(Drawn):
-    """Everything the charts say, on one line, where there is no room for charts."""
+    """The figures of the charts on one line, for terminals too small for charts."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -318,10 +320,10 @@ class Sparks(Drawn):
         if overview is None:
             return []
         quiet, accent = self.style("quiet"), self.style("accent")
-        told = overview.run
+        run = overview.run
         values: list[Callable[[], list[Piece]]] = [
             lambda: [(f"{jobs_a_second(rate_now(overview))} jobs/s", accent)],
-            lambda: [("   run p50 ", quiet), (_or_dash(told.p50), accent), (" p95 ", quiet), (_or_dash(told.p95), accent)],
+            lambda: [("   run p50 ", quiet), (_or_dash(run.p50), accent), (" p95 ", quiet), (_or_dash(run.p95), accent)],
         ]
         text: list[Piece] = [piece for value in values for piece in value()]
         room = max(8, width - sum(len(piece) for piece, _ in text) - 4)
@@ -334,7 +336,7 @@ class Sparks(Drawn):
                 (f" {queue.pending:,}" + (" ‖" if queue.paused else ""), accent),
             ]
             if sum(len(piece) for piece, _ in (*pieces, *more)) > width - 1:
-                break  # a shorter one would look like the busiest
+                break  # skipping to a shorter one would make it look like the busiest
             pieces += more
         return pieces
 

@@ -1,4 +1,4 @@
-"""The history of a job's kind: how long its runs took over time, how many ended well and how many failed, and its own."""
+"""The history of a job's kind: run times over time, completed and failed attempts, and the runs of the job itself."""
 
 from __future__ import annotations
 
@@ -26,36 +26,36 @@ from .scales import LEAST, time_bounds
 
 _OWN, _EARLIER = "◆", "◇"
 _RUNS = 20
-"""Runs of the job itself that are marked, the newest."""
+"""The number of runs of the job itself that are marked, the newest ones."""
 _LINES = (("p50", "good"), ("p95", "accent"))
-"""What is drawn of the run times; where lines meet, the first is seen."""
+"""The percentiles drawn, with their styles; if lines meet, the first is visible."""
 _LEAST_PLOT = 2
-_LINES_TAKEN = (8, 14)
-"""Lines that it takes beside others, its frame included: at least and at most."""
+_HEIGHTS = (8, 14)
+"""The minimum and maximum height beside other panels, frame included."""
 _SURPLUS = 2
-"""Lines beyond the least that must be free for it to appear; it stays while the least is."""
-_OPENED = 12
-"""Lines that it takes where it was opened without there being room."""
+"""The free lines beyond the minimum that it needs to appear; to stay, it needs only the minimum."""
+_OPENED_HEIGHT = 12
+"""The height if the user opens it without enough space."""
 
 
 class KindChart(Panel):
-    """Draws whatever its room allows: the words first, then the run times, then what ended."""
+    """Draws as much as fits: first the text, then the run times, then the counts."""
 
     digit = 6
     label = "history"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open", "metrics", tooltip="Open the metrics of this kind: every measure, over any range"),
+        Binding("enter", "open", "metrics", tooltip="Open the metrics of this kind"),
     ]
 
     class Opened(Message):
-        """Show the metrics of the kind."""
+        """The user asks for the metrics of the kind."""
 
         def __init__(self, history: KindHistory) -> None:
             super().__init__()
             self.history = history
 
     class Resized(Message):
-        """There is room for more slices, or for fewer."""
+        """The number of slices that fit has changed."""
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
@@ -66,25 +66,25 @@ class KindChart(Panel):
 
     @property
     def columns(self) -> int:
-        """Columns of the plot; 0 while it is not shown."""
+        """The number of columns of the plot; 0 while hidden."""
         return max(0, self.size.width - GUTTER) if self.display and self.region else 0
 
     def share(self, free: int | None) -> None:
-        """Take as many of the `free` lines as it can use, or go where they are too few; with `None` it has a side to itself."""
+        """Take as many of the `free` lines as useful, or hide if they are too few; `None` if the chart has a side to itself."""
         if free is None:
             self.styles.clear_rule("height")
             return
-        least, most = _LINES_TAKEN
-        if self.history is not None and not ended(self.history.total):  # there is nothing to draw, only to say
+        least, most = _HEIGHTS
+        if self.history is not None and not ended(self.history.total):  # nothing to draw, only text
             least = most = 1 + bool(self._runs) + self.gutter.height
         roomy = free >= least + (0 if self.has_class("-roomy") else _SURPLUS)
         self.set_class(roomy, "-roomy")
-        height = Scalar.from_number(max(least, min(most, free)) if roomy else min(most, _OPENED))
+        height = Scalar.from_number(max(least, min(most, free)) if roomy else min(most, _OPENED_HEIGHT))
         if self.styles.height != height:
             self.styles.height = height
 
     def show_history(self, history: KindHistory | None, attempts: Sequence[Attempt], now: float) -> None:
-        """Show this, and mark the job's own runs in it."""
+        """Show the history, and mark the runs of the job itself."""
         runs = tuple(own_run(each, now) for each in attempts[-_RUNS:])
         if (history, runs) == (self.history, self._runs):
             return
@@ -93,22 +93,22 @@ class KindChart(Panel):
             self.titled(())
         else:
             total = history.total
-            told = [
+            parts = [
                 *zip(told_total(total), ("$foreground", *["$error"] * bool(total.failed), "$success", "$accent"), strict=False)
             ]
             self.titled(
                 [(f"of {safe(history.kind)}", "$quiet"), (f"· {RANGE_NAMES[history.seconds]}", "$quiet")],
-                [(f" {part} ", colour) for part, colour in told] if ended(total) else (),
+                [(f" {part} ", color) for part, color in parts] if ended(total) else (),
             )
         self.refresh()
 
     def on_resize(self, event: Resize) -> None:
-        """Draw it anew."""
+        """Redraw the chart in its new size."""
         self._drawn_for = None
         self.post_message(self.Resized())
 
     def on_hide(self) -> None:
-        """There is nothing to be read for it any more."""
+        """Stop reading data for the chart."""
         self.post_message(self.Resized())
 
     def action_open(self) -> None:
@@ -117,28 +117,28 @@ class KindChart(Panel):
             self.post_message(self.Opened(self.history))
 
     def on_click(self, event: Click) -> None:
-        """A second click opens the metrics."""
+        """Open the metrics at a second click."""
         if event.chain > 1:
             self.action_open()
 
-    # -- how it is drawn --------------------------------------------------------------------------
+    # -- drawing ----------------------------------------------------------------------------------
 
     def draw(self, y: int, width: int) -> Sequence[Piece]:
         size = (width, self.size.height)
         if self._drawn_for != size:
-            self._drawn_for, self._lines = size, self._drawn(*size)
+            self._drawn_for, self._lines = size, self._draw_lines(*size)
         return self._lines[y] if y < len(self._lines) else []
 
-    def _drawn(self, width: int, height: int) -> list[list[Piece]]:
+    def _draw_lines(self, width: int, height: int) -> list[list[Piece]]:
         history, quiet = self.history, self.style("quiet")
         if history is None or width <= GUTTER:
             return []
-        own = self._own(history)
+        own = self._own_run_line(history)
         if not ended(history.total):
             empty = f"no run of this kind has ended in the {RANGE_NAMES[history.seconds]}"
             return [*own, [(empty, quiet)]]
         columns = width - GUTTER
-        strips = self._strips(history, columns)
+        strips = self._counts(history, columns)
         below: list[list[Piece]] = [[(" " * GUTTER + axis(*self._bounds(history), columns), quiet)]]
         room = height - len(own) - len(below) - len(strips)
         if room < _LEAST_PLOT and len(strips) > 1:
@@ -148,24 +148,26 @@ class KindChart(Panel):
         return [*own, *self._run_times(history, columns, room), *strips, *below]
 
     def _bounds(self, history: KindHistory) -> tuple[float, float]:
-        """The moments at the left and the right edge."""
+        """Return the times at the left and the right edge."""
         slots = history.metrics.slots
         return slots[0].at, slots[-1].at + slots[-1].seconds
 
-    def _own(self, history: KindHistory) -> list[list[Piece]]:
-        """A line about the newest run of the job itself."""
+    def _own_run_line(self, history: KindHistory) -> list[list[Piece]]:
+        """Return a line about the newest run of the job itself."""
         if not self._runs:
             return []
         run = self._runs[-1]
-        told, how = told_own(run, history.total.run)
-        return [[(f"{_OWN} ", self._meaning(run)), (told, Style()), (f", {how}" if how else "", self.style("quiet"))]]
+        text, comparison = told_own(run, history.total.run)
+        return [
+            [(f"{_OWN} ", self._meaning(run)), (text, Style()), (f", {comparison}" if comparison else "", self.style("quiet"))]
+        ]
 
     def _meaning(self, run: OwnRun) -> Style:
         state = State(OUTCOME_STATES[run.outcome]) if run.outcome is not None else State.RUNNING
         return self.get_component_rich_style(STATE_CLASSES[state], partial=True)
 
-    def _strips(self, history: KindHistory, columns: int) -> list[list[Piece]]:
-        """How many ended in each slice; those that failed in a line of their own, on the same scale."""
+    def _counts(self, history: KindHistory, columns: int) -> list[list[Piece]]:
+        """Return the number of completed and failed attempts by slice, one line each, on the same scale."""
         slots = history.metrics.slots
         done, failed = [slot.completed for slot in slots], [slot.failed for slot in slots]
         top = max(*done, *failed)
@@ -177,10 +179,10 @@ class KindChart(Panel):
         return strips
 
     def _run_times(self, history: KindHistory, columns: int, height: int) -> list[list[Piece]]:
-        """Percentiles as lines on a logarithmic scale, and on it the runs of the job itself."""
-        series = [(stretched(_measured(history, name), columns), style) for name, style in _LINES]
-        begin, end = self._bounds(history)
-        marked = [run for run in self._runs if begin <= run.at <= end]
+        """Return the percentiles as lines on a logarithmic scale, with the runs of the job itself."""
+        series = [(stretched(_percentile_by_slice(history, name), columns), style) for name, style in _LINES]
+        start, end = self._bounds(history)
+        marked = [run for run in self._runs if start <= run.at <= end]
         known = [value for values, _ in series for value in values if value is not None]
         known += [max(LEAST, run.took) for run in marked]
         if not known:
@@ -192,14 +194,14 @@ class KindChart(Panel):
         for y in labels:
             rows[y] = [(("─ "[x % 2], faint) if cell == " " else (cell, style)) for x, (cell, style) in enumerate(rows[y])]
         for run in marked:
-            x = min(columns - 1, int((run.at - begin) / (end - begin) * columns))
+            x = min(columns - 1, int((run.at - start) / (end - start) * columns))
             y = line_of(max(LEAST, run.took), low, high, height)
             rows[y][x] = (_OWN if run is marked[-1] else _EARLIER, self._meaning(run) + Style(bold=True))
         quiet = self.style("quiet")
         return [[(f"{labels.get(y, ''):>{GUTTER - 1}} ", quiet), *merged(row)] for y, row in enumerate(rows)]
 
 
-def _measured(history: KindHistory, name: str) -> list[float | None]:
-    """A percentile of the run times, by slice."""
+def _percentile_by_slice(history: KindHistory, name: str) -> list[float | None]:
+    """Return a percentile of the run times, by slice."""
     values = [getattr(slot.run, name) for slot in history.metrics.slots]
     return [None if value is None else max(LEAST, value) for value in values]

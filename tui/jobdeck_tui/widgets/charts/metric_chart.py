@@ -1,4 +1,4 @@
-"""A chart of the metrics: values over time with both axes, and a cursor that reads them at a moment."""
+"""The base of the metrics charts: values over time with both axes, and a cursor that reads them at a point in time."""
 
 from __future__ import annotations
 
@@ -20,67 +20,67 @@ from .dashboard_charts import EIGHTHS, merged
 from .scales import moment_text, ticks
 
 GUTTER = 6
-"""Cells at the left for the labels of the values."""
+"""The width of the value labels at the left, in cells."""
 
-_MOMENT_FROM = 50
-"""From this width on the moment of the cursor stands in the title of each chart, before the values."""
+_MIN_WIDTH_FOR_TIME = 50
+"""The minimum width at which titles show the time under the cursor."""
 
 Titles = list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the charts show, and where their common cursor is."""
+    """The data of all charts, and the position of their common cursor."""
 
     metrics: Metrics
     seconds: float
-    """The range that was asked for."""
+    """The requested range in seconds."""
     cursor: int | None = None
-    """The slice that it stands on."""
+    """The index of the slice under the cursor."""
     of_kind: bool = False
-    """Whether they are of one kind only."""
+    """Whether the data is limited to one kind."""
 
     @property
     def slot(self) -> Slot:
-        """The slice that the cursor is on; all of them where there is none."""
+        """The slice under the cursor; without a cursor, the total."""
         return self.metrics.total if self.cursor is None else self.metrics.slots[self.cursor]
 
     @property
     def begin(self) -> float:
-        """The moment at the left edge."""
+        """The time at the left edge."""
         return self.metrics.slots[0].at
 
     @property
     def end(self) -> float:
-        """The moment at the right edge: the end of the slice that is being filled."""
+        """The time at the right edge: the end of the current slice."""
         return self.metrics.slots[-1].at + self.metrics.slots[-1].seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """The lines of a chart, cell by cell, from the top; and the labels of some of them."""
+    """The lines of a chart from the top, cell by cell, and the labels of some of them."""
 
     rows: Sequence[Sequence[Piece]]
     labels: dict[int, str]
 
 
 class MeasureChart(Panel):
-    """A chart over time. Subclasses say what they draw (`plot`) and what they tell (`told`)."""
+    """A chart over time. Subclasses define the plot (`plot`) and the title (`told`)."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "zoom", "zoom", tooltip="Show this chart alone; enter or esc shows the others again"),
+        Binding("enter", "zoom", "zoom", tooltip="Show only this chart; enter or esc shows all"),
     ]
     EMPTY: ClassVar[str] = "nothing has run"
 
     class Zoomed(Message):
-        """Show this chart alone, or the others again."""
+        """The user asks to show only this chart, or all."""
 
         def __init__(self, chart: MeasureChart) -> None:
             super().__init__()
             self.chart = chart
 
     class Resized(Message):
-        """There is room for more slices, or for fewer."""
+        """The number of slices that fit has changed."""
 
     class Pointed(Message):
         """A slice was clicked."""
@@ -94,32 +94,32 @@ class MeasureChart(Panel):
         self.reading: Reading | None = None
         self._lines: list[list[Piece]] | None = None
 
-    # -- for each chart to say ------------------------------------------------------------------
+    # -- defined by each chart --------------------------------------------------------------------
 
     def plot(self, reading: Reading, width: int, height: int) -> Plot | None:
-        """Draw the values; `None` where there are none."""
+        """Draw the values; return `None` if there are none."""
         raise NotImplementedError
 
     def told(self, reading: Reading) -> Sequence[Titles]:
-        """What stands in the title, the most important first: what does not fit is left out."""
+        """Return the parts of the title, the most important first; parts that do not fit are dropped."""
         raise NotImplementedError
 
     def below(self, reading: Reading) -> Titles:
-        """What stands in the lower edge."""
+        """Return the text in the lower edge."""
         raise NotImplementedError
 
-    # -- what they share --------------------------------------------------------------------------
+    # -- shared ------------------------------------------------------------------------------------
 
     @property
     def plot_width(self) -> int:
-        """Columns of the plot."""
+        """The number of columns of the plot."""
         return max(1, self.size.width - GUTTER)
 
     def show(self, reading: Reading) -> None:
-        """Draw this."""
+        """Draw this data."""
         self.reading, self._lines = reading, None
         parts = [*self.told(reading)]
-        if reading.cursor is not None and self.size.width >= _MOMENT_FROM:
+        if reading.cursor is not None and self.size.width >= _MIN_WIDTH_FOR_TIME:
             parts.insert(0, [(moment_text(reading.slot.at, reading.seconds), "$foreground bold")])
         titles: Titles = []
         room = self.size.width - 4 - len(self.label) - bool(self.digit)
@@ -132,17 +132,17 @@ class MeasureChart(Panel):
         self.refresh()
 
     def empty(self, reading: Reading) -> str:
-        """What is told in place of values."""
+        """Return the text shown in place of values."""
         return self.EMPTY
 
     def on_resize(self, event: Resize) -> None:
-        """Draw it anew, in its new size."""
+        """Redraw the chart in its new size."""
         if self.reading is not None:
             self.show(self.reading)
         self.post_message(self.Resized())
 
     def on_click(self, event: Click) -> None:
-        """Put the cursor where it was clicked; a second click shows the chart alone."""
+        """Move the cursor to the clicked slice; a second click shows only this chart."""
         column = event.x - self.gutter.left - GUTTER
         if self.reading is not None and 0 <= column < self.plot_width:
             self.post_message(self.Pointed(column * len(self.reading.metrics.slots) // self.plot_width))
@@ -150,17 +150,17 @@ class MeasureChart(Panel):
             self.action_zoom()
 
     def action_zoom(self) -> None:
-        """Show it alone, or with the others again."""
+        """Show only this chart, or all."""
         self.post_message(self.Zoomed(self))
 
     def draw(self, y: int, width: int) -> Sequence[Piece]:
         if self.reading is None:
             return []
         if self._lines is None or len(self._lines) != self.size.height:
-            self._lines = self._drawn(self.reading, self.size.height)
+            self._lines = self._draw_lines(self.reading, self.size.height)
         return self._lines[y] if y < len(self._lines) else []
 
-    def _drawn(self, reading: Reading, height: int) -> list[list[Piece]]:
+    def _draw_lines(self, reading: Reading, height: int) -> list[list[Piece]]:
         width, quiet = self.plot_width, self.style("quiet")
         above = max(1, height - 1)
         plot = self.plot(reading, width, above)
@@ -172,19 +172,19 @@ class MeasureChart(Panel):
                 lines.append([(text.center(GUTTER + width), quiet)])
                 continue
             label, cells = plot.labels.get(y, ""), [*plot.rows[y]]
-            if label not in ("", "0"):  # what stands on the ground needs no line there
-                cells = self._with_line(cells)
+            if label not in ("", "0"):  # the base line needs no grid line
+                cells = self._with_grid_line(cells)
             if cursor is not None:
-                self._point(cells, cursor)
+                self._draw_cursor(cells, cursor)
             lines.append([(f"{label:>{GUTTER - 1}} ", quiet), *merged(cells)])
         lines.append([(" " * GUTTER + axis(reading.begin, reading.end, width), quiet)])
         return lines
 
-    def _with_line(self, cells: Sequence[Piece]) -> list[Piece]:
+    def _with_grid_line(self, cells: Sequence[Piece]) -> list[Piece]:
         faint = self.style("line")
         return [(("─ "[column % 2], faint) if cell == " " else (cell, style)) for column, (cell, style) in enumerate(cells)]
 
-    def _point(self, cells: list[Piece], column: int) -> None:
+    def _draw_cursor(self, cells: list[Piece], column: int) -> None:
         cell, style = cells[column]
         ground = self.get_component_rich_style("ground--cursor", partial=True)
         if cell in " ─":
@@ -192,7 +192,7 @@ class MeasureChart(Panel):
         cells[column] = (cell, style + ground)
 
     def _cursor_column(self, reading: Reading, width: int) -> int | None:
-        """The middle of the columns that show the slice."""
+        """Return the middle of the columns that show the slice under the cursor."""
         if reading.cursor is None:
             return None
         count = len(reading.metrics.slots)
@@ -200,7 +200,7 @@ class MeasureChart(Panel):
         return shown[len(shown) // 2] if shown else min(width - 1, reading.cursor * width // count)
 
     def bars(self, parts: Sequence[tuple[Sequence[float], Style]], top: float, height: int) -> list[list[Piece]]:
-        """Values by column, one part standing on the other, as eighths of cells."""
+        """Draw stacked bars, one per column, in eighths of cells."""
         rows = []
         for y in range(height):
             level = (height - 1 - y) * 8
@@ -209,12 +209,12 @@ class MeasureChart(Panel):
             )
         return rows
 
-    def level_labels(self, top: float, height: int, told: Callable[[float], str]) -> dict[int, str]:
-        """The labels of a scale that begins with nothing: its top, its middle where there is room, and nothing."""
-        labels = {0: told(top), height - 1: "0"}
+    def level_labels(self, top: float, height: int, label: Callable[[float], str]) -> dict[int, str]:
+        """Return the labels of a scale that starts at 0: its top, its middle if it fits, and 0."""
+        labels = {0: label(top), height - 1: "0"}
         if height >= 6 and height % 2 == 0:
-            labels[height // 2] = told(top / 2)
-        return labels if height > 1 else {0: told(top)}
+            labels[height // 2] = label(top / 2)
+        return labels if height > 1 else {0: label(top)}
 
 
 def _columns(parts: Sequence[tuple[Sequence[float], Style]]) -> list[list[tuple[float, Style]]]:
@@ -222,23 +222,23 @@ def _columns(parts: Sequence[tuple[Sequence[float], Style]]) -> list[list[tuple[
 
 
 def stacked(column: Sequence[tuple[float, Style]], top: float, height: int, level: int) -> Piece:
-    """The cell of a column at a level, in eighths from below."""
+    """Return the cell of a stacked bar at a level, in eighths from below."""
     reached, before, most = 0.0, 0, 0
     shown: Piece = (" ", Style())
     for value, style in column:
         reached += value
         eighths = max(0, min(8, math.ceil(reached / top * height * 8 - 1e-9) - level))
         if value > 0 and eighths > before:
-            if before and eighths == 8:  # what fills the cell is the ground of the part below
+            if before and eighths == 8:  # a full cell is the background of the part below
                 shown = (shown[0], shown[1] + Style(bgcolor=style.color))
-            else:  # a cell has one colour beside its ground: that of the larger part
+            else:  # a cell has one text color: that of the larger part
                 shown = (EIGHTHS[eighths], style if eighths - before > most else shown[1])
             before, most = eighths, max(most, eighths - before)
     return shown
 
 
 def axis(begin: float, end: float, width: int) -> str:
-    """Local times between two moments, the second of which is now."""
+    """Return a time axis in local time from `begin` to `end`, which is now."""
     if width < 12:
         return ""
     line = [" "] * width

@@ -1,4 +1,4 @@
-"""The charts of the metrics: throughput, failures, run times and waits, how many jobs were ready and for how long."""
+"""The charts of the metrics screen: throughput, failures, run times, waits, ready jobs and the oldest wait."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .scales import LEAST, amount, held, round_top, share, time_bounds, time_lin
 
 
 class Throughput(MeasureChart):
-    """Completed jobs a second; the attempts that failed stand on them."""
+    """Completed jobs per second, with the failed attempts stacked on them."""
 
     digit = 1
     label = "throughput"
@@ -42,8 +42,8 @@ class Throughput(MeasureChart):
             (slot.started, "started", "$quiet"),
         )
         return [
-            [(f"{pace(count / slot.seconds)} {name}", colour if count else "$quiet")]
-            for count, name, colour in counted
+            [(f"{pace(count / slot.seconds)} {name}", color if count else "$quiet")]
+            for count, name, color in counted
             if count or name == "done"
         ]
 
@@ -57,7 +57,7 @@ class Throughput(MeasureChart):
 
 
 class Failures(MeasureChart):
-    """The share of attempts that failed."""
+    """The share of failed attempts."""
 
     label = "failures"
     EMPTY = "nothing has failed"
@@ -96,16 +96,16 @@ class Durations(MeasureChart):
     )
 
     def measure(self, slot: Slot) -> Latency:
-        """What is shown of a slice."""
+        """Return the duration to show of a slice."""
         raise NotImplementedError
 
     def plot(self, reading: Reading, width: int, height: int) -> Plot | None:
-        told = [self.measure(slot) for slot in reading.metrics.slots]
-        series = [([getattr(each, name) for each in told], style) for name, style, _ in self.STYLES]
+        latencies = [self.measure(slot) for slot in reading.metrics.slots]
+        series = [([getattr(each, name) for each in latencies], style) for name, style, _ in self.STYLES]
         return self.lines_of(series, width, height)
 
     def lines_of(self, series: Sequence[tuple[Sequence[float | None], str]], width: int, height: int) -> Plot | None:
-        """Lines through the values; where they meet, the first is seen."""
+        """Draw lines through the values; if lines meet, the first is visible."""
         found = [
             ([None if value is None else max(LEAST, value) for value in stretched(values, width)], self.style(style))
             for values, style in series
@@ -126,12 +126,12 @@ class Durations(MeasureChart):
         count = self.measure(reading.slot).count
         if not self.measure(reading.metrics.total).count:
             return []
-        legend = [(f"{name} ", colour) for name, _, colour in reversed(self.STYLES)]
+        legend = [(f"{name} ", color) for name, _, color in reversed(self.STYLES)]
         return [*legend, (f"· {number(count)} measured", "$quiet")]
 
 
 class RunTime(Durations):
-    """How long attempts took."""
+    """The run times of attempts."""
 
     digit = 2
     label = "run time"
@@ -141,7 +141,7 @@ class RunTime(Durations):
 
 
 class WaitTime(Durations):
-    """How long jobs had been due when they were started."""
+    """The time from due to start."""
 
     label = "wait"
 
@@ -150,7 +150,7 @@ class WaitTime(Durations):
 
 
 class Depth(MeasureChart):
-    """How many jobs were ready."""
+    """The number of ready jobs."""
 
     label = "ready"
     EMPTY = "nothing was sampled"
@@ -179,7 +179,7 @@ class Depth(MeasureChart):
 
 
 class OldestWait(Durations):
-    """How long the oldest ready job had waited."""
+    """The wait of the oldest ready job."""
 
     label = "oldest ready"
     EMPTY = "no sample found a job waiting"
@@ -205,7 +205,7 @@ class OldestWait(Durations):
 
 
 def sampled(metrics: Metrics, value: Callable[[Slot], float | None]) -> list[float | None]:
-    """What is sampled once a minute, by slice: a slice without a sample holds the one before, for up to two minutes."""
+    """Return a value sampled once a minute, by slice; repeats the previous value in gaps of up to two minutes."""
     width = metrics.slots[0].seconds
     return held([value(slot) for slot in metrics.slots], math.ceil(120 / width) if width < 120 else 0)
 
@@ -215,7 +215,7 @@ def _failed(slot: Slot) -> int:
 
 
 def dotted(dots: Sequence[tuple[int, Style]]) -> Piece:
-    """A cell with the dots of all lines, in the colour of the first that has one."""
+    """Return a cell with the dots of all lines, in the color of the first one with a dot."""
     bits, shown = 0, Style()
     for more, style in dots:
         if more and not bits:
@@ -225,17 +225,17 @@ def dotted(dots: Sequence[tuple[int, Style]]) -> Piece:
 
 
 def line_of(value: float, low: float, high: float, height: int) -> int:
-    """The line of the chart, from the top, where a duration between its bounds stands."""
+    """Return the line of the chart, from the top, at which a duration is drawn."""
     share = (math.log10(value) - math.log10(low)) / (math.log10(high) - math.log10(low))
     return (height * 4 - 1 - round(share * (height * 4 - 1))) // 4
 
 
 def time_labels(low: float, high: float, height: int) -> dict[int, str]:
-    """By line of the chart; where two would share a line or touch, the outer ones stay."""
+    """Return the labels by line of the chart; drops inner labels that would touch another."""
     labels: dict[int, str] = {}
     lines = time_lines(low, high)
-    for at, told in (lines[-1], lines[0], *lines[1:-1]):
+    for at, label in (lines[-1], lines[0], *lines[1:-1]):
         y = line_of(at, low, high, height)
         if not {y - 1, y, y + 1} & labels.keys() or (not labels):
-            labels[y] = told
+            labels[y] = label
     return labels

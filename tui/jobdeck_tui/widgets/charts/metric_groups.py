@@ -1,4 +1,4 @@
-"""The table of the metrics: queues or kinds, with rates and percentiles of each."""
+"""The table of the metrics screen: queues or kinds, with rates and percentiles."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from ..table.keyed_table import Head, Row
 SORTS = ("jobs", "failing", "p95", "wait95", "name")
 SORTED_TOLD = {"jobs": "jobs", "failing": "failure rate", "p95": "run p95", "wait95": "wait p95", "name": "name"}
 _SPARK = (12, 60)
-"""Cells of a sparkline, from and to; its column grows with what the others leave."""
+"""The minimum and maximum width of a sparkline; its column takes what the others leave."""
 _OTHERS = 108
-"""Cells that the other columns take."""
+"""The width of the other columns in cells."""
 
 
 def spark_width(width: int) -> int:
-    """Cells of a sparkline, on a screen of so many."""
+    """Return the width of a sparkline on a screen of a given width."""
     return max(_SPARK[0], min(_SPARK[1], width - _OTHERS))
 
 
 def heads(by: str, spark: int) -> tuple[Head, ...]:
-    """The columns; `spark` is the width of the sparkline."""
+    """Return the columns; `spark` is the width of the sparkline."""
     return (
         Head("name", by.upper(), least=10, most=40, grow=True, sort=True),
         Head("jobs", "JOBS", least=6, right=True, sort=True),
@@ -40,7 +40,7 @@ def heads(by: str, spark: int) -> tuple[Head, ...]:
 
 
 def order(sort: str, name: str, slot: Slot) -> tuple[float, str]:
-    """What a group is sorted by: largest first, names from A to Z."""
+    """Return the sort key of a group: largest first, names from A to Z."""
     value: float = 0.0
     if sort == "jobs":
         value = slot.completed + slot.failed
@@ -52,7 +52,14 @@ def order(sort: str, name: str, slot: Slot) -> tuple[float, str]:
 
 
 def row(name: str, slot: Slot, spark: str, *, narrowed: bool) -> Row:
-    """A group: `spark` is its sparkline, `narrowed` says that the charts show it alone."""
+    """Return the row of a group.
+
+    Args:
+        name: the queue or kind.
+        slot: its metrics.
+        spark: its sparkline.
+        narrowed: whether the charts show only this group.
+    """
     failing: Told = [("—", "quiet")]
     if slot.failure_rate is not None:
         failing = [(f"{slot.failure_rate:.1%}", "error" if slot.failed else "quiet")]

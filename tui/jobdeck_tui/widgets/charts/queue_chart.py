@@ -1,4 +1,4 @@
-"""The last five minutes of a queue: what was done a second above, how deep it was below."""
+"""The chart of the last five minutes of a queue: throughput above, depth below."""
 
 from __future__ import annotations
 
@@ -14,41 +14,30 @@ from ...text.format import number, rough_pace
 from ...text.sanitize import safe
 from ..base.panel import Panel
 from ..base.strips import Piece, fit
-from .dashboard_charts import stretched
+from .dashboard_charts import bar_cells, rate_now, rates, stretched
 
-_EIGHTHS = " ▁▂▃▄▅▆▇█"
 _RECENT = 15.0
-"""Seconds: what counts as now."""
+"""Seconds: the newest part of the chart that the current rate is taken from."""
 Point = tuple[float, int]
 
 
 def done_rates(backlog: Backlog, columns: int) -> list[float]:
-    """Completed jobs a second, over at most so many columns: the mean of the slices that share one."""
-    rates = [slot.throughput for slot in backlog.slots]
-    if rates:
-        last = backlog.slots[-1]
-        over = backlog.at - last.at
-        # The first moments of a slice say little: hold the one before.
-        rates[-1] = last.completed / over if over >= last.seconds / 3 else (rates[-2] if len(rates) > 1 else 0.0)
-    share = -(-len(rates) // columns) if columns else 1
-    # Counted from the newest, so that a bar stays what it is until the next slice begins.
-    parts = [rates[max(0, end - share) : end] for end in range(len(rates), 0, -share)]
+    """Return the completed jobs per second in at most `columns` values: the mean of the slices that share a column."""
+    values = rates(backlog)
+    share = -(-len(values) // columns) if columns else 1
+    # Counted from the newest, so that a bar keeps its value until the next slice starts.
+    parts = [values[max(0, end - share) : end] for end in range(len(values), 0, -share)]
     return [sum(part) / len(part) for part in reversed(parts)]
 
 
 def done_now(backlog: Backlog) -> str:
-    """Completed jobs a second or a minute, over the newest slices that make up a while."""
-    done, seconds = 0, 0.0
-    for slot in reversed(backlog.slots):
-        done += slot.completed
-        seconds += min(slot.seconds, max(0.0, backlog.at - slot.at))
-        if seconds >= _RECENT:
-            break
-    return rough_pace(done / seconds) if done else "0"
+    """Return the current rate of completed jobs per second or per minute, as text."""
+    rate = rate_now(backlog, over=_RECENT)
+    return rough_pace(rate) if rate else "0"
 
 
 def depths_at(trail: Sequence[Point], moments: Sequence[float]) -> list[float | None]:
-    """How many were ready at each moment, in a straight line between those that are known; `None` before the first."""
+    """Return the number of ready jobs at each time, interpolated between the known ones; `None` before the first."""
     times = [at for at, _ in trail]
     found: list[float | None] = []
     for moment in moments:
@@ -64,12 +53,8 @@ def depths_at(trail: Sequence[Point], moments: Sequence[float]) -> list[float | 
 
 
 def bars(values: Sequence[float | None], height: int, top: float) -> list[str]:
-    """The values as bars of eighth blocks, a string a line, the highest line first."""
-    lines = []
-    for level in range(height - 1, -1, -1):
-        cells = [0 if not value or top <= 0 else math.ceil(value / top * height * 8) - level * 8 for value in values]
-        lines.append("".join(_EIGHTHS[max(0, min(8, cell))] for cell in cells))
-    return lines
+    """Draw the values as bars of eighth blocks, one string per line from the top."""
+    return [bar_cells(values, height, top, level) for level in range(height - 1, -1, -1)]
 
 
 class QueueChart(Panel, can_focus=False):
@@ -93,25 +78,25 @@ class QueueChart(Panel, can_focus=False):
     def draw(self, y: int, width: int) -> Sequence[Piece]:
         size = (width, self.size.height)
         if self._drawn_for != size:
-            self._drawn_for, self._lines = size, self._made(*size)
+            self._drawn_for, self._lines = size, self._draw_lines(*size)
         return self._lines[y] if y < len(self._lines) else []
 
-    def _made(self, width: int, height: int) -> list[list[Piece]]:
+    def _draw_lines(self, width: int, height: int) -> list[list[Piece]]:
         backlog = self._backlog
         if backlog is None or height < 5 or width < 20:
             return []
         quiet, accent = self.style("quiet"), self.style("accent")
         above = (height - 3 + 1) // 2
         below = height - 3 - above
-        rates = stretched(done_rates(backlog, width), width)
-        begin = backlog.slots[0].at
-        moments = [begin + (backlog.at - begin) * (column + 1) / width for column in range(width)]
+        done = stretched(done_rates(backlog, width), width)
+        start = backlog.slots[0].at
+        moments = [start + (backlog.at - start) * (column + 1) / width for column in range(width)]
         depths = depths_at(self._trail, moments)
         deepest = max((depth for depth in depths if depth is not None), default=0.0)
-        fastest = max(rates, default=0.0)
+        fastest = max(done, default=0.0)
         now = number(backlog.info.pending)
         return [
-            _head(
+            _heading(
                 "done",
                 done_now(backlog),
                 f"peak {rough_pace(fastest)}" if fastest else "",
@@ -119,14 +104,14 @@ class QueueChart(Panel, can_focus=False):
                 accent,
                 quiet,
             ),
-            *([(text, accent)] for text in bars(rates, above, fastest)),
-            _head("ready", now, f"peak {number(math.ceil(deepest))}" if deepest else "", width, self.style("strong"), quiet),
+            *([(text, accent)] for text in bars(done, above, fastest)),
+            _heading("ready", now, f"peak {number(math.ceil(deepest))}" if deepest else "", width, self.style("strong"), quiet),
             *([(text, quiet)] for text in bars(depths, below, deepest)),
             [(_axis(width), quiet)],
         ]
 
 
-def _head(name: str, now: str, peak: str, width: int, style: Style, quiet: Style) -> list[Piece]:
+def _heading(name: str, now: str, peak: str, width: int, style: Style, quiet: Style) -> list[Piece]:
     blanks = max(1, width - len(name) - len(now) - len(peak) - 1)
     return [(f"{name} ", quiet), (now, style), (" " * blanks + peak, quiet)]
 

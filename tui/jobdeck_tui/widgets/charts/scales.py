@@ -1,4 +1,4 @@
-"""The scales of charts: round bounds and labels for values, and local times for the axis below. Pure."""
+"""The scales of charts: round bounds and labels for values, and local times for the time axis. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime
 from ...text.format import short_number
 
 LEAST = 0.001
-"""Seconds: shorter durations are drawn as this long."""
+"""The shortest duration drawn, in seconds; shorter ones are drawn as this long."""
 
 _TIMES = (
     (0.001, "1ms"),
@@ -25,17 +25,17 @@ _TIMES = (
     (40 * 86400.0, "40d"),
     (400 * 86400.0, "400d"),
 )
-"""Where a logarithmic scale of durations has its lines."""
+"""The grid lines of a logarithmic scale of durations."""
 
 _STEPS = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800, 2419200)
-"""Seconds between the labels of a time axis."""
+"""The steps between the labels of a time axis to choose from, in seconds."""
 _DAY = 86400
 _BETWEEN = 5
-"""Blank columns between two labels at least."""
+"""The minimum number of blank columns between two labels."""
 
 
 def round_top(value: float) -> float:
-    """The upper end of a scale from nothing on: 1, 2 or 5 times a power of ten, so that it seldom changes."""
+    """Return the upper end of a scale from 0: 1, 2 or 5 times a power of ten, so that it rarely changes."""
     if value <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
@@ -43,7 +43,7 @@ def round_top(value: float) -> float:
 
 
 def time_bounds(low: float, high: float) -> tuple[float, float]:
-    """The scale of durations that holds both: from one line of it to another."""
+    """Return the bounds of a scale of durations that holds both values: the nearest grid lines."""
     lines = [at for at, _ in _TIMES]
     below = max((at for at in lines if at <= low), default=lines[0])
     above = min((at for at in lines if at >= high and at > below), default=lines[-1])
@@ -51,28 +51,28 @@ def time_bounds(low: float, high: float) -> tuple[float, float]:
 
 
 def time_lines(low: float, high: float) -> list[tuple[float, str]]:
-    """The lines of a scale of durations, with their labels."""
-    return [(at, told) for at, told in _TIMES if low <= at <= high]
+    """Return the grid lines of a scale of durations, with their labels."""
+    return [(at, label) for at, label in _TIMES if low <= at <= high]
 
 
 def amount(value: float) -> str:
-    """A value of a scale in at most five columns: `0.5`, `20`, `1.5k`."""
+    """Format a value of a scale in at most five columns: `0.5`, `20`, `1.5k`."""
     return short_number(round(value)) if value >= 1000 else f"{value:.3g}"
 
 
 def share(value: float) -> str:
-    """A share in at most five columns: `0.5%`, `20%`."""
+    """Format a share in at most five columns: `0.5%`, `20%`."""
     return f"{value * 100:.3g}%"
 
 
 def ticks(begin: float, end: float, width: int, *, reserved: int = 0) -> list[tuple[int, str]]:
-    """Round local times between two moments: the column where each label begins, and the label.
+    """Return labels at round local times: the first column of each label, and the label.
 
     Args:
-        begin: the moment at the left edge.
-        end: the moment at the right edge.
-        width: columns.
-        reserved: columns at the right that stay free.
+        begin: the time at the left edge.
+        end: the time at the right edge.
+        width: the number of columns.
+        reserved: the number of columns to keep free at the right.
     """
     if end <= begin or width <= 0:
         return []
@@ -101,7 +101,7 @@ def _label(at: float, step: float) -> str:
 
 
 def moment_text(at: float, seconds: float) -> str:
-    """A moment on an axis of so many seconds, in local time: `14:05:30`, `14:05`, `Tue 24 14:05`."""
+    """Format a time on an axis of `seconds`, in local time: `14:05:30`, `14:05`, `Tue 24 14:05`."""
     then = datetime.fromtimestamp(at)
     if seconds <= 3600:
         return then.strftime("%H:%M:%S")
@@ -109,7 +109,7 @@ def moment_text(at: float, seconds: float) -> str:
 
 
 def held(values: Sequence[float | None], most: int) -> list[float | None]:
-    """Values with gaps of up to `most` filled by the value before: what is sampled now and then."""
+    """Fill gaps of up to `most` values with the previous value, as for sampled data."""
     found: list[float | None] = []
     gap = 0
     for value in values:

@@ -1,4 +1,4 @@
-"""The keys of a dialog on one line, made from its bindings. What is typed into its fields does not hide them."""
+"""The keys of a dialog on one line, made from its bindings. Stays visible while the user types into a field."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .key_hints import keys_of
 
 
 class KeyLine(Drawn):
-    """Each key can be clicked."""
+    """Key hints; a click on one runs its action."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -28,16 +28,16 @@ class KeyLine(Drawn):
             if not isinstance(binding, Binding) or not binding.show or not binding.description:
                 continue
             more: list[Piece] = [(keys_of(binding), accent), (f" {binding.description}", quiet)]
-            begin = width_of(pieces) + len(gap)
-            if begin + width_of(more) > width:
+            start = width_of(pieces) + len(gap)
+            if start + width_of(more) > width:
                 continue
             pieces += [(gap, quiet), *more]
             gap = "   "
-            self._places.append((begin, width_of(pieces), binding.action))
+            self._places.append((start, width_of(pieces), binding.action))
         return pieces
 
     async def on_click(self, event: Click) -> None:
-        """A click on a key does what it does."""
-        for begin, end, action in self._places:
-            if begin <= event.x < end:
+        """Run the action of the clicked key."""
+        for start, end, action in self._places:
+            if start <= event.x < end:
                 await self.app.run_action(action, self.screen)

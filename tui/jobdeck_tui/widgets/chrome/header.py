@@ -1,4 +1,4 @@
-"""The first line: whose queue this is, whether it is live, and how many jobs are in each state."""
+"""The first line of every screen: the database, whether the view is live, and the number of jobs in each state."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ..base.panel import Drawn
 from ..base.strips import Piece, fit, width_of
 
 _PART = 12
-"""Columns: a shorter end of a path tells nobody which it is."""
+"""The minimum width of a cut path: a shorter one does not identify the database."""
 _SHOWN = (State.PENDING, State.RUNNING, State.RETRYING, State.FAILED, State.COMPLETED)
 
 
 class Header(Drawn):
-    """Path, liveness, counts. A count can be clicked to see those jobs."""
+    """Path, liveness and counts. A click on a count lists those jobs."""
 
     class Chosen(Message):
         """A count was clicked."""
@@ -33,7 +33,7 @@ class Header(Drawn):
             self.state = state
 
     class LogAsked(Message):
-        """The mark of warnings was clicked."""
+        """The warning mark was clicked."""
 
     def __init__(self, where: str, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
@@ -51,18 +51,18 @@ class Header(Drawn):
         self.redraw()
 
     def tell_plight(self, plight: Plight | None) -> None:
-        """Say what is wrong with the database instead of what is in it; `None` if nothing is."""
+        """Show a problem with the database instead of the counts; `None` if there is no problem."""
         if plight != self._plight:
             self._plight = plight
             self.refresh()
 
     def frozen(self, age: float | None) -> None:
-        """Show that the view is frozen since so many seconds; `None` for live."""
+        """Show for how many seconds the view has been frozen; `None` for live."""
         self._frozen_at = age
         self.refresh()
 
     def warn(self, unseen: int) -> None:
-        """Show how many warnings of the program itself nobody has seen."""
+        """Show the number of unread warnings of the program itself."""
         if unseen != self._warnings:
             self._warnings = unseen
             self.refresh()
@@ -72,7 +72,7 @@ class Header(Drawn):
         left: list[Piece] = [(" jobdeck", strong)]
         if self._plight is not None:
             self._places = []
-            return [*left, *self._told(self._plight, width - width_of(left))]
+            return [*left, *self._problem(self._plight, width - width_of(left))]
         live: Piece = ("  ● LIVE", self.style("good"))
         if self._frozen_at is not None:
             live = (f"  ‖ FROZEN {self._frozen_at:.0f}s", self.style("warning"))
@@ -96,7 +96,7 @@ class Header(Drawn):
             at += width_of([piece])
         return [*left, (" " * blanks, quiet), *(piece for piece, _ in counts)]
 
-    def _told(self, plight: Plight, room: int) -> list[Piece]:
+    def _problem(self, plight: Plight, room: int) -> list[Piece]:
         style = self.style("error" if plight.word == "STALE" else "warning")
         word: Piece = (f"  ● {plight.word} {age(plight.seconds)}  ", style)
         text = safe(plight.text)
@@ -112,9 +112,9 @@ class Header(Drawn):
         if self._deck is None:
             return []
         counts = self._deck.overview.counts
-        some_wait = [State.WAITING] * bool(counts.get(State.WAITING))  # on other jobs, which most queues do not know
-        # All with thousands separators if there is room; otherwise short numbers, otherwise glyphs for words. Whose
-        # queue it is is worth the separators, not the words.
+        some_wait = [State.WAITING] * bool(counts.get(State.WAITING))  # most queues never have dependencies
+        # Thousands separators if they fit; otherwise short numbers, otherwise glyphs for words. Give up the separators to
+        # show the path, but not the words.
         for states in ((*_SHOWN, State.SCHEDULED, *some_wait, State.CANCELLED), _SHOWN):
             fits: list[list[tuple[Piece, State]]] = []
             for words, show in ((True, number), (True, short_number), (False, short_number)):
@@ -133,21 +133,21 @@ class Header(Drawn):
         return (f"  {label} {show(n)}", self.state_style(state) if n else self.style("quiet")), state
 
     def on_click(self, event: Click) -> None:
-        """Open the jobs of the count that was clicked, or the log."""
+        """List the jobs of the clicked count, or open the log."""
         if self._mark[0] <= event.x < self._mark[1]:
             self.post_message(self.LogAsked())
-        for begin, end, state in self._places:
-            if begin <= event.x < end:
+        for start, end, state in self._places:
+            if start <= event.x < end:
                 self.post_message(self.Chosen(state))
 
 
 def least_of_path(path: str) -> int:
-    """Columns that `fit_path` needs to tell at least the name at the end of the path, or a good part of it."""
+    """Return the columns that `fit_path` needs to show the file name, or a recognizable part of it."""
     return min(len(path), len(path.rpartition("/")[2]) + 2, _PART)
 
 
 def fit_path(path: str, room: int) -> str:
-    """The path as far as there is room: whole, its name, the end of it, or nothing."""
+    """Return as much of the path as fits: all of it, its file name, its end, or nothing."""
     name = "…/" + path.rpartition("/")[2]
     for shown in (path, name):
         if len(shown) <= room:

@@ -1,4 +1,4 @@
-"""The line of help at the bottom: the keys that do something now, made from the bindings; each can be clicked."""
+"""The line of key hints at the bottom, made from the active bindings; each hint can be clicked."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ _NAMES = {
 }
 
 
-#: What stands at the end of the line, in this order.
+#: The hints at the end of the line, in this order.
 _LAST = {"commands": 1, "quit": 2, "help": 3}
 
 
 def key_name(key: str) -> str:
-    """A key as a person reads it."""
+    """Return a readable name of a key."""
     if key in _NAMES:
         return _NAMES[key]
     character = key_to_character(key)
@@ -54,14 +54,14 @@ def key_name(key: str) -> str:
 
 
 def keys_of(binding: Binding, *, all_of_them: bool = False) -> str:
-    """The keys of a binding as a person reads them: in short, or all of them."""
+    """Return the readable keys of a binding: its short form, or all of them."""
     if binding.key_display and not all_of_them:
         return binding.key_display
     return " ".join(dict.fromkeys(key_name(key) for key in binding.key.split(",")))
 
 
 class Hints(Drawn):
-    """One line; what does not fit is left out from the end, but never the help key."""
+    """One line of hints. Drops hints that do not fit, but never the help key."""
 
     def __init__(self, *, indent: int = 1, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -69,18 +69,18 @@ class Hints(Drawn):
         self._places: list[tuple[int, int, str]] = []
 
     def on_mount(self) -> None:
-        """The hints change with the focus."""
+        """Redraw the hints when the focus moves."""
         self.screen.bindings_updated_signal.subscribe(self, lambda _: self.refresh())
 
     def draw(self, y: int, width: int) -> Sequence[Piece]:
         quiet, accent = self.style("quiet"), self.style("accent")
         shown: dict[str, tuple[str, str, bool]] = {}
-        why_not = getattr(self.screen, "why_not", _nothing)
+        why_not = getattr(self.screen, "why_not", _always_enabled)
         typing = isinstance(self.screen.focused, Input) and not self.screen.is_modal
         for active in self.screen.active_bindings.values():
             binding = active.binding
             if typing and active.node is not self.screen.focused:
-                continue  # what is typed is text, whatever the screen would do with it
+                continue  # the key types text instead of triggering the screen
             if binding.show and binding.description and binding.action not in shown:
                 shown[binding.action] = (
                     spelled(self.app, keys_of(binding)),
@@ -99,19 +99,19 @@ class Hints(Drawn):
         pieces: list[Piece] = [(" " * self._indent, quiet)]
         self._places = []
         for action, (keys, text, enabled) in (fitting | last).items():
-            begin = width_of(pieces)
+            start = width_of(pieces)
             pieces += [(keys, accent if enabled else quiet), (f" {text}  ", quiet)]
-            self._places.append((begin, width_of(pieces) - 2, action))
+            self._places.append((start, width_of(pieces) - 2, action))
         return pieces
 
     async def on_click(self, event: Click) -> None:
-        """A click on a hint does what its key does."""
-        for begin, end, action in self._places:
-            if begin <= event.x < end:
+        """Run the action of the clicked hint."""
+        for start, end, action in self._places:
+            if start <= event.x < end:
                 await self._press(action)
 
     async def _press(self, action: str) -> None:
-        """Do the action as the focused widget would: the nearest one that knows it."""
+        """Run the action on the nearest widget that has it, starting at the focused one."""
         name = action.partition("(")[0].rpartition(".")[2]
         if action.startswith(("app.", "screen.")):
             await self.app.run_action(action, self.screen)
@@ -122,8 +122,8 @@ class Hints(Drawn):
                 return
 
 
-def _nothing(_action: str) -> None:
-    """Nothing stands in the way."""
+def _always_enabled(_action: str) -> None:
+    """Report no reason: the action is enabled."""
 
 
 def _length(hint: tuple[str, str, bool]) -> int:

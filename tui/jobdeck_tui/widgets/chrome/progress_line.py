@@ -1,4 +1,4 @@
-"""How far a long act has come: one line with a bar, as long as it lasts."""
+"""A progress bar on one line, shown while a bulk action runs."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ _BAR = 24
 
 
 class ProgressLine(Drawn):
-    """Hidden while nothing is done."""
+    """The progress of the running bulk action. Hidden otherwise."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.progress: Progressed | None = None
 
     def show(self, progress: Progressed) -> None:
-        """Show how far it is."""
+        """Show the progress; hide the line once the action has finished."""
         self.progress = progress if progress.doing else None
         self.display = self.progress is not None
         self.refresh()
 
     def draw(self, y: int, width: int) -> Sequence[Piece]:
-        told = self.progress
-        if told is None:
+        progress = self.progress
+        if progress is None:
             return []
         quiet, accent = self.style("quiet"), self.style("accent")
-        over = told.done + told.refused
-        share = over / told.total if told.total else 0.0
+        processed = progress.done + progress.refused
+        share = processed / progress.total if progress.total else 0.0
         bar = _BAR if width >= 90 else 10
         full = round(share * bar)
         pieces: list[Piece] = [
-            (f" {told.doing} ", self.style("strong")),
+            (f" {progress.doing} ", self.style("strong")),
             ("━" * full, accent),
             ("╌" * (bar - full), quiet),
-            (f" {share:4.0%}  {number(over)} of {number(told.total)}", quiet),
+            (f" {share:4.0%}  {number(processed)} of {number(progress.total)}", quiet),
         ]
-        if told.refused:
-            pieces.append((f" · {number(told.refused)} refused", self.style("warning")))
-        if told.stoppable:
+        if progress.refused:
+            pieces.append((f" · {number(progress.refused)} refused", self.style("warning")))
+        if progress.stoppable:
             pieces += [(" · ", quiet), ("esc", accent), (" stops", quiet)]
         return pieces

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from textual.events import Click
-from textual.message import Message
+from collections.abc import Iterable, Sequence
 
 from jobdeck import Overview, State
 
 from ...text.format import short_number
-from ..base.panel import Drawn
+from ..base.choice_bar import Choice, ChoiceBar, Part
 from ..base.strips import Piece, width_of
 
 _ALL_TABS = (
@@ -31,21 +28,14 @@ _ALL_TABS = (
 )
 
 
-class StateTabs(Drawn):
-    """One line: the tab that is open stands out."""
-
-    class Chosen(Message):
-        """Open this tab."""
-
-        def __init__(self, tab: str) -> None:
-            super().__init__()
-            self.tab = tab
+class StateTabs(ChoiceBar):
+    """Tabs with counts. Scrolls as far as the open one needs."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.tab = "all"
+        """The open tab."""
         self._overview: Overview | None = None
-        self._places: list[tuple[int, int, str]] = []
 
     def show(self, overview: Overview) -> None:
         """Show these counts."""
@@ -58,29 +48,28 @@ class StateTabs(Drawn):
         self.refresh()
 
     def after(self, by: int) -> str:
-        """The tab `by` places to the right, round and round."""
+        """Return the tab `by` places to the right, wrapping around at the ends."""
         tabs = self._tabs()
         return tabs[(tabs.index(self.tab) + by) % len(tabs)]
 
     def _tabs(self) -> list[str]:
-        """The tabs there are. Jobs that wait for others have one only where there are any: most queues know none."""
+        """Return the tabs to show. Omits "waiting" unless a job waits for another: most queues never have any."""
         counts = self._overview.counts if self._overview else {}
         return [tab for tab in _ALL_TABS if tab != State.WAITING.value or counts.get(State.WAITING) or tab == self.tab]
 
-    def draw(self, y: int, width: int) -> Sequence[Piece]:
-        pieces: list[Piece] = [(" ", self.style("quiet"))]
-        self._places = []
+    def compose_line(self, width: int) -> Iterable[Part]:
+        yield [(" ", self.style("quiet"))], None
+        used = 1
         tabs = self._tabs()
         for tab in tabs[self._first(tabs, width) :]:
-            made = self._tab(tab)
-            if width_of(pieces) + width_of(made) > width:
+            pieces = self._tab(tab)
+            used += width_of(pieces)
+            if used > width:
                 break
-            self._places.append((width_of(pieces), width_of(pieces) + width_of(made), tab))
-            pieces += made
-        return pieces
+            yield pieces, Choice(tab)
 
     def _first(self, tabs: Sequence[str], width: int) -> int:
-        """The first tab shown: as many go from the left as it takes to show the open one."""
+        """Return the index of the first tab to show: the smallest that leaves the open tab in view."""
         open_at = tabs.index(self.tab)
         widths = [width_of(self._tab(tab)) for tab in tabs]
         first = 0
@@ -99,9 +88,3 @@ class StateTabs(Drawn):
             return [(f"[{name}{count}]", self.style("strong"))]
         style = self.state_style(State(tab)) if tab in ("failed", "retrying") and n else quiet
         return [(f" {name}", quiet), (f"{count} ", style)]
-
-    def on_click(self, event: Click) -> None:
-        """Open with the mouse."""
-        for begin, end, tab in self._places:
-            if begin <= event.x < end:
-                self.post_message(self.Chosen(tab))

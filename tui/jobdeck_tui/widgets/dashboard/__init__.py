@@ -1,1 +1,1 @@
-"""The main screen's panels of queues and workers."""
+"""The panels of queues and workers on the main screen."""

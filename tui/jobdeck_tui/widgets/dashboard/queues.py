@@ -1,4 +1,4 @@
-"""The queues panel: each queue's depth as a bar; one is chosen, to be paused or filtered by."""
+"""The queues panel: the depth of each queue as a bar. The selected queue can be paused, or its jobs listed."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from ..base.strips import Piece, fit
 
 _PART = " ▏▎▍▌▋▊▉█"
 _LIMITED = "≤"
-"""The mark of a queue that has limits."""
+"""The mark of a queue with limits."""
 
 
 class Queues(Panel):
-    """Depth by queue, the deepest first."""
+    """Queues by depth, the deepest first."""
 
     digit = 3
     label = "queues"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j,down", "move(1)", "next", show=False, system=True),
         Binding("k,up", "move(-1)", "previous", show=False, system=True),
-        Binding("enter", "choose", "show its jobs", tooltip="Filter the jobs by the chosen queue"),
-        Binding("p", "pause", "pause/resume", tooltip="Pause or resume the chosen queue"),
+        Binding("enter", "choose", "show its jobs", tooltip="List the jobs of the selected queue"),
+        Binding("p", "pause", "pause/resume", tooltip="Pause or resume the selected queue"),
     ]
 
     class Chosen(Message):
-        """Show the jobs of this queue."""
+        """The user asks to list the jobs of a queue."""
 
         def __init__(self, name: str) -> None:
             super().__init__()
             self.name = name
 
     class PauseAsked(Message):
-        """Pause the queue, or resume it."""
+        """The user asks to pause or resume a queue."""
 
         def __init__(self, name: str) -> None:
             super().__init__()
@@ -62,7 +62,7 @@ class Queues(Panel):
         self.redraw()
 
     def _retitle(self) -> None:
-        """Tell below what is due later, or the limits of the queue that the cursor is on."""
+        """Show in the lower edge how many jobs are due later, or the limits of the queue under the cursor."""
         if self._overview is None:
             return
         counts = self._overview.counts
@@ -74,7 +74,7 @@ class Queues(Panel):
         self.titled([], [(" · ".join(below), "$quiet")] if below else [])
 
     def watch_has_focus(self, has_focus: bool) -> None:
-        """The cursor comes or goes."""
+        """Update the titles: the cursor is visible only while the panel has the focus."""
         super().watch_has_focus(has_focus)
         self._retitle()
 
@@ -94,24 +94,24 @@ class Queues(Panel):
         return max(0, self._cursor - self.size.height + 1) if self.has_focus else 0
 
     def action_move(self, by: int) -> None:
-        """Choose the next or previous queue."""
+        """Move the cursor."""
         if self._queues:
             self._chosen = self._queues[max(0, min(len(self._queues) - 1, self._cursor + by))].name
             self._retitle()
             self.refresh()
 
     def action_choose(self) -> None:
-        """Show the chosen queue's jobs."""
+        """List the jobs of the selected queue."""
         if self._queues:
             self.post_message(self.Chosen(self._queues[self._cursor].name))
 
     def action_pause(self) -> None:
-        """Pause or resume the chosen queue."""
+        """Pause or resume the selected queue."""
         if self._queues:
             self.post_message(self.PauseAsked(self._queues[self._cursor].name))
 
     def on_click(self, event: Click) -> None:
-        """Choose with the mouse."""
+        """Select a queue with the mouse."""
         at = event.y - self.gutter.top + self._top
         if 0 <= at < len(self._queues):
             self._chosen = self._queues[at].name
@@ -147,6 +147,6 @@ class Queues(Panel):
 
 
 def fit_name(name: str) -> str:
-    """A queue's name, short enough for the panel."""
+    """Return the name of a queue, cut to fit the panel."""
     shown = safe(name)
     return shown if len(shown) <= 12 else shown[:11] + "…"

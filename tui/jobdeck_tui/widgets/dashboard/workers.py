@@ -1,4 +1,4 @@
-"""The workers panel: every worker thread of every process, and what it runs for how long."""
+"""The workers panel: every worker thread of every process, what it runs and for how long."""
 
 from __future__ import annotations
 
@@ -9,47 +9,39 @@ from typing import ClassVar
 from rich.style import Style
 from textual.binding import Binding, BindingType
 from textual.events import Click
-from textual.message import Message
 
 from jobdeck import Job, Overview, State, WorkerInfo
 
 from ...feed.messages import Pool
 from ...text.format import age as short_age
 from ...text.format import duration, how_busy
-from ..base.panel import Panel
+from ..base.panel import JobOpened, Panel
 from ..base.strips import Piece, fit, width_of
 from ..table.cells import doing
 
 SLOW = 10.0
-"""Seconds: a run longer than this is pointed out."""
+"""The run time in seconds after which a job is highlighted."""
 _CELL = 30
-"""Cells that one thread takes at least."""
+"""The minimum width of one thread in cells."""
 
 
 class Workers(Panel):
-    """A cell a thread; a process with more threads than fit shows the busy ones."""
+    """One cell per thread, the busy ones first; drops idle ones that do not fit."""
 
     digit = 4
     label = "workers"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j,down,right,l", "move(1)", "next", show=False, system=True),
         Binding("k,up,left,h", "move(-1)", "previous", show=False, system=True),
-        Binding("enter", "open", "open its job", tooltip="Open the job that the chosen thread runs"),
+        Binding("enter", "open", "open its job", tooltip="Open the job that the selected thread runs"),
     ]
-
-    class Opened(Message):
-        """Open this job."""
-
-        def __init__(self, job_id: int) -> None:
-            super().__init__()
-            self.job_id = job_id
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._at = 0.0
         self._slots: list[tuple[WorkerInfo | None, Job | None]] = []
         self._many = False
-        self._told = how_busy(0, 0)
+        self._busy_text = how_busy(0, 0)
         self._cursor = 0
 
     def show(self, overview: Overview, pool: Pool) -> None:
@@ -65,25 +57,25 @@ class Workers(Panel):
             jobs = by_worker.pop(worker.id, [])
             slots += [(worker, job) for job in jobs]
             slots += [(worker, None)] * max(0, worker.threads - len(jobs))
-        # Jobs whose worker is gone or silent: they run again when their lease ends.
+        # Jobs of a missing or silent worker: they are rescued when their lease expires.
         slots += [(None, job) for jobs in by_worker.values() for job in jobs]
-        # Busy before idle, so that what runs is seen where not all fit.
+        # Busy threads first: they stay visible if not all fit.
         self._slots = [*(slot for slot in slots if slot[1]), *(slot for slot in slots if not slot[1])]
         self._cursor = max(0, min(self._cursor, len(self._slots) - 1))
-        self._told = how_busy(sum(job is not None for _, job in slots), sum(worker.threads for worker in alive))
-        gone = len(overview.workers) - len(alive)
-        title = [(self._told, "$accent")]
+        self._busy_text = how_busy(sum(job is not None for _, job in slots), sum(worker.threads for worker in alive))
+        silent = len(overview.workers) - len(alive)
+        title = [(self._busy_text, "$accent")]
         if self._many:
             title.append((f"in {len(alive)} processes", "$quiet"))
         if any(worker.draining for worker in alive):
             title.append(("draining", "$warning"))
         lost = sum(worker is None for worker, _ in slots)
         if lost and not alive:
-            title.append((f"{lost} lost: no worker is alive to take them back", "$error"))
-        below = [(f"{gone} silent", "$error")] if gone else []
+            title.append((f"{lost} lost: no live worker to rescue them", "$error"))
+        below = [(f"{silent} silent", "$error")] if silent else []
         hidden = len(self._slots) - self._columns() * self.size.height
         if hidden > 0 and self.size.height:
-            below.insert(0, (f"{hidden} more" if not gone else f"{hidden} more · ", "$quiet"))
+            below.insert(0, (f"{hidden} more" if not silent else f"{hidden} more · ", "$quiet"))
         self.titled(title, below)
         self.redraw()
 
@@ -92,21 +84,21 @@ class Workers(Panel):
 
     @property
     def lines_wanted(self) -> int:
-        """How many lines show every thread."""
+        """The number of lines needed to show every thread."""
         return -(-max(1, len(self._slots)) // self._columns())
 
     def action_move(self, by: int) -> None:
-        """Choose the next or previous thread."""
+        """Move the cursor."""
         self._cursor = max(0, min(len(self._slots) - 1, self._cursor + by))
         self.refresh()
 
     def action_open(self) -> None:
-        """Open the job of the chosen thread."""
+        """Open the job of the selected thread."""
         if self._cursor < len(self._slots) and (job := self._slots[self._cursor][1]):
-            self.post_message(self.Opened(job.id))
+            self.post_message(JobOpened(job.id))
 
     def on_click(self, event: Click) -> None:
-        """Choose with the mouse; a second click opens."""
+        """Select a thread with the mouse; a second click opens its job."""
         x, y = event.x - self.gutter.left, event.y - self.gutter.top
         columns = self._columns()
         at = (y + self._top) * columns + x // max(1, self.size.width // columns)
@@ -123,23 +115,23 @@ class Workers(Panel):
     def draw(self, y: int, width: int) -> Sequence[Piece]:
         quiet = self.style("quiet")
         if not self._slots:
-            told = [(" no worker runs: ", quiet), (">", self.style("accent")), (" starts a thread in here", quiet)]
+            hint = [(" no worker runs: ", quiet), (">", self.style("accent")), (" starts a thread here", quiet)]
             more = [(", or start ", quiet), ("jobdeck worker", self.style("accent"))]
-            return [*told, *(more if width_of([*told, *more]) <= width else [])] if y == 0 else []
+            return [*hint, *(more if width_of([*hint, *more]) <= width else [])] if y == 0 else []
         if self.has_class("-one-line"):
             return self._one_line(width)
         columns = self._columns()
         cell = width // columns
-        begin = (y + self._top) * columns
+        first = (y + self._top) * columns
         pieces: list[Piece] = []
-        for at in range(begin, min(begin + columns, len(self._slots))):
+        for at in range(first, min(first + columns, len(self._slots))):
             made = self._cell(at, cell)
             pieces += [*made, (" " * (cell - width_of(made)), Style())]
         return pieces
 
     def _one_line(self, width: int) -> list[Piece]:
-        """How many are busy, and as many of the longest runs as fit."""
-        pieces: list[Piece] = [(f" {self._told}", self.style("accent"))]
+        """Return how busy the workers are, and as many running jobs as fit."""
+        pieces: list[Piece] = [(f" {self._busy_text}", self.style("accent"))]
         for at in range(self._cursor if self.has_focus else 0, len(self._slots)):
             if self._slots[at][1] is None:
                 break

@@ -1,1 +1,1 @@
-"""The details panes beside the lists."""
+"""The details panes beside the lists, as styled lines."""

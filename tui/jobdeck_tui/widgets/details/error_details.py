@@ -1,4 +1,4 @@
-"""A group of failures told in lines: its newest error, opened at the frame that raised, and how it stands with its jobs."""
+"""The details of a failure group: its newest error, folded to the frame that raised, and the states of its jobs. Pure."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from ..base.tracebacks import folded, read_traceback, unfolded
 from .job_details import Told, clock_time
 
 _NAMED = 12
-"""Jobs that are named by their ids."""
+"""The maximum number of job ids listed."""
 _MESSAGE_LINES = 4
 _MESSAGE_LENGTH = 20_000
 
 
 def short_place(place: str) -> str:
-    """A place without the folders of its file: `smtp.py:88 send`."""
+    """Return a location without the folders of its file: `smtp.py:88 send`."""
     return place.rpartition("/")[2].rpartition("\\")[2]
 
 
 def sample_lines(sample: Sample, now: float, *, whole: bool) -> list[Told]:
-    """The error, the traceback, and the facts of the group."""
+    """Return the error, the traceback, and the facts of a group; `whole` unfolds the message and the traceback."""
     group, attempt = sample.group, sample.attempt
     lines: list[Told] = [[(safe(group.error_type), "error")]]
     message = safe(group.message[:_MESSAGE_LENGTH], multiline=True).split("\n") if group.message else []
     shown = message if whole else message[:_MESSAGE_LINES]
     lines += [[("  " + part, "")] for part in shown]
     if len(shown) < len(message):
-        lines.append([(f"  ⋯ {len(message) - len(shown)} lines more · ", "quiet"), ("t", "accent"), (" shows all", "quiet")])
+        lines.append([(f"  ⋯ {len(message) - len(shown)} more lines · ", "quiet"), ("t", "accent"), (" shows all", "quiet")])
     lines.append([])
     if attempt is not None and attempt.traceback:
         traceback = read_traceback(attempt.traceback)
         lines += unfolded(traceback) if whole else folded(traceback, unfolds="t")
     elif attempt is None:
-        lines.append([("its newest job is gone: it was deleted or pruned", "quiet")])
+        lines.append([("its newest job was deleted or pruned", "quiet")])
     else:
-        lines.append([("it left no traceback", "quiet")])
+        lines.append([("no traceback", "quiet")])
     lines.append([])
     return lines + _facts(sample, now)
 
@@ -60,17 +60,17 @@ def _facts(sample: Sample, now: float) -> list[Told]:
 
 
 def _jobs(sample: Sample) -> Told:
-    """How many jobs, and what has become of them."""
+    """Return the number of jobs, and their states."""
     if not sample.jobs:
-        return _fact("jobs", "none", "  all of them have completed, failed otherwise, or are gone")
-    told: Told = [("jobs".ljust(10), "quiet"), (f"{sample.jobs:,}", "")]
+        return _fact("jobs", "none", "  all have completed, failed with another error, or were deleted")
+    pieces: Told = [("jobs".ljust(10), "quiet"), (f"{sample.jobs:,}", "")]
     for state in State:
         count = sample.failed if state is State.FAILED else sample.states.get(state, 0)
         if count:
-            told.append((f"  {GLYPHS[state]} {count:,} {state}", state.value))
+            pieces.append((f"  {GLYPHS[state]} {count:,} {state}", state.value))
     if sample.failed:
-        told += [(" · ", "quiet"), ("r", "accent"), (" runs the failed ones again", "quiet")]
-    return told
+        pieces += [(" · ", "quiet"), ("r", "accent"), (" retries the failed ones", "quiet")]
+    return pieces
 
 
 def _fact(name: str, value: str, more: str = "") -> Told:

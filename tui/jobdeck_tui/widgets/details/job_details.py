@@ -1,4 +1,4 @@
-"""A job told in lines: its facts, its arguments, its log. Pure; styles are named by meaning."""
+"""The details of a job: its facts, its arguments, its log. Pure; names styles by meaning."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ OUTCOME_STATES = {
     Outcome.SNOOZED: "scheduled",
     Outcome.RELEASED: "pending",
 }
-"""Outcome → the state whose colour and glyph it has."""
+"""Outcome → the state whose color and glyph it uses."""
 
 
 def clock_time(at: float, now: float | None = None) -> str:
-    """The local time of day, to the second; with its date where that is not the date of `now`."""
+    """Format a local time to the second, with its date unless that is the date of `now`."""
     try:
         then = datetime.fromtimestamp(at)
         today = now is None or then.date() == datetime.fromtimestamp(now).date()
     except (ValueError, OverflowError, OSError):  # beyond the year 9999
-        return "in another age"
+        return "out of range"
     return then.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M:%S")
 
 
 def life(job: Job, now: float, aged: int | None = None) -> list[Told]:
-    """What happened to the job so far, in facts; `aged` is what its priority counts as by now."""
+    """Return the facts about a job; `aged` is its effective priority."""
     facts: list[Told] = [
         _fact("queue", safe(job.queue)),
-        _fact("priority", str(job.priority) if aged is None else f"{job.priority}  counts as {aged} by its age"),
+        _fact("priority", str(job.priority) if aged is None else f"{job.priority}  effectively {aged} by its age"),
         _fact("attempts", f"{job.attempt} of {job.max_attempts}"),
         _fact("enqueued", f"{clock_time(job.created_at, now)}  {age(now - job.created_at)} ago"),
     ]
@@ -51,7 +51,7 @@ def life(job: Job, now: float, aged: int | None = None) -> list[Told]:
         when = f"in {duration(job.expires_at - now)}" if job.expires_at > now else f"{age(now - job.expires_at)} ago"
         facts.append(_fact("expires", f"{clock_time(job.expires_at, now)}  {when}"))
     if job.started_at is not None:
-        # The wait of a later attempt is told by the attempts: it began when the one before had ended.
+        # The wait of a later attempt starts at the end of the previous one; the list of attempts shows it.
         waited = max(0.0, job.started_at - max(job.scheduled_at, job.created_at))
         after = f"  after a wait of {duration(waited)}" if job.attempt == 1 else ""
         facts.append(_fact("started", f"{clock_time(job.started_at, now)}{after}"))
@@ -84,7 +84,7 @@ def _fact(name: str, value: str) -> Told:
 
 
 def arguments(job: Job, result: bool = True) -> list[Told]:
-    """The arguments, and the result if there is one, as indented JSON."""
+    """Return the arguments, and the result if there is one, as indented JSON."""
     lines = [*as_json(job.args_json)]
     if result and job.result_json is not None:
         lines += [[], [("result", "strong")], *as_json(job.result_json)]
@@ -94,23 +94,23 @@ def arguments(job: Job, result: bool = True) -> list[Told]:
 _LEVELS = {"err": "error", "error": "error", "critical": "error", "warning": "warning", "debug": "quiet"}
 
 _LINES = 5000
-"""Lines shown of one entry of the log, the newest."""
+"""The maximum number of lines shown of one log entry, the newest ones."""
 
 _SHORT_LEVELS = {"warning": "warn", "critical": "crit"}
 
 
 def log(lines: Sequence[LogLine], after_attempt: int = 1) -> list[Told]:
-    """The log, a line each, with time and level; the attempt is named where it changes from `after_attempt`."""
-    told: list[Told] = []
+    """Return the lines of a log with time and level, and a heading where the attempt changes from `after_attempt`."""
+    rows: list[Told] = []
     for entry in lines:
         if entry.attempt != after_attempt:
             after_attempt = entry.attempt
-            told.append([(f"── attempt {entry.attempt} ──", "strong")])
+            rows.append([(f"── attempt {entry.attempt} ──", "strong")])
         meaning = _LEVELS.get(entry.level, "")
         level = _SHORT_LEVELS.get(entry.level, entry.level)[:5]
         head: Told = [(clock_time(entry.at) + " ", "quiet"), (safe(level).ljust(6), meaning or "quiet")]
         before, parts = newest_lines(entry.text, _LINES)
         if before:
-            told.append([*head, (f"… {before:,} characters before this are left out here", "warning")])
-        told += [[*head, (cut(part), meaning)] for part in parts]
-    return told
+            rows.append([*head, (f"… {before:,} earlier characters omitted here", "warning")])
+        rows += [[*head, (cut(part), meaning)] for part in parts]
+    return rows

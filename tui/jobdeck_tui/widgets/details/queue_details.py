@@ -1,4 +1,4 @@
-"""A queue told in lines: when it will be empty, what limits it, who serves it, what is in it. Pure."""
+"""The details of a queue: its forecast, limits, workers, pace and jobs. Pure."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ OUTLOOK_MEANING = {
     Outlook.STILL: "error",
 }
 _NAMED = 6
-"""Kinds and workers that are named one by one."""
+"""The maximum number of kinds and workers listed."""
 _HEAD = 10
 
 
 def bar(share: float, width: int) -> str:
-    """A share from 0 to 1 as a line of `width` cells; anything but nothing shows."""
+    """Draw a share from 0 to 1 as a bar of `width` cells; any share above 0 is visible."""
     filled = max(int(share > 0), min(width, round(share * width)))
     return "━" * filled + "╌" * (width - filled)
 
 
-def facts(backlog: Backlog, told: Forecast) -> list[Told]:
-    """Everything about a queue."""
+def facts(backlog: Backlog, forecast: Forecast) -> list[Told]:
+    """Return all facts about a queue."""
     return [
-        *_several("forecast", [outlook_sentence(backlog, told)], OUTLOOK_MEANING[told.outlook] or "strong"),
-        *_advice(backlog, told),
-        *_several("limits", in_words(backlog.info.limits, backlog.running)),
+        *_labeled("forecast", [outlook_sentence(backlog, forecast)], OUTLOOK_MEANING[forecast.outlook] or "strong"),
+        *_advice(backlog, forecast),
+        *_labeled("limits", in_words(backlog.info.limits, backlog.running)),
         *_workers(backlog),
         *_pace(backlog),
         *_later(backlog),
@@ -45,37 +45,39 @@ def facts(backlog: Backlog, told: Forecast) -> list[Told]:
     ]
 
 
-def outlook_sentence(backlog: Backlog, told: Forecast) -> str:
-    """When it will be empty, in a sentence."""
-    match told.outlook:
+def outlook_sentence(backlog: Backlog, forecast: Forecast) -> str:
+    """Return the forecast as a sentence."""
+    match forecast.outlook:
         case Outlook.EMPTY:
-            return "Nothing is ready."
+            return "No jobs are ready."
         case Outlook.KEEPS_UP:
-            return "It keeps up: what comes is started within moments."
-        case Outlook.DRAINING if told.growth is not None:
-            return f"Empty in about {about(told.empty_in or 0)}: {rough_pace(-told.growth)} fewer, as in the last minutes."
+            return "Keeping up: jobs start within moments."
+        case Outlook.DRAINING if forecast.growth is not None:
+            return (
+                f"Empty in about {about(forecast.empty_in or 0)}: {rough_pace(-forecast.growth)} fewer, as in the last minutes."
+            )
         case Outlook.DRAINING:
-            return f"Empty in about {about(told.empty_in or 0)}, {told.why}."
+            return f"Empty in about {about(forecast.empty_in or 0)}, {forecast.why}."
         case Outlook.STEADY:
-            return "Steady: about as many come as are started."
+            return "Steady: about as many jobs are enqueued as are started."
         case Outlook.GROWING:
-            return f"It grows by {rough_pace(told.growth or 0)}: more come than are started."
+            return f"Growing by {rough_pace(forecast.growth or 0)}: more jobs are enqueued than are started."
         case Outlook.PAUSED:
             since = age(backlog.at - (backlog.info.paused_at or backlog.at))
-            return f"Paused for {since}: running jobs go on, nothing new starts."
+            return f"Paused for {since}: running jobs finish, no new ones start."
         case _:
-            return f"It stands still: {told.why}."
+            return f"Stalled: {forecast.why}."
 
 
-def _advice(backlog: Backlog, told: Forecast) -> list[Told]:
-    """What to do about it."""
+def _advice(backlog: Backlog, forecast: Forecast) -> list[Told]:
+    """Return what the user can do about it."""
     name = safe(shlex.quote(backlog.info.name))
-    if told.outlook is Outlook.PAUSED:
-        advice = "p lets it go on"
-    elif told.outlook is Outlook.STILL and not backlog.served_by:
-        advice = f"jobdeck worker --queues {name} serves it; so does this cockpit with threads: >"
-    elif told.outlook is Outlook.STILL and "at once" in told.why:
-        advice = "it goes on when one of them ends; l changes the limit"
+    if forecast.outlook is Outlook.PAUSED:
+        advice = "p resumes it"
+    elif forecast.outlook is Outlook.STILL and not backlog.served_by:
+        advice = f"jobdeck worker --queues {name} processes it; so does this cockpit with threads: >"
+    elif forecast.outlook is Outlook.STILL and "at once" in forecast.why:
+        advice = "the next job starts when one of them finishes; l changes the limit"
     else:
         return []
     return [[("".ljust(_HEAD), "quiet"), (advice, "quiet")]]
@@ -87,14 +89,14 @@ def _workers(backlog: Backlog) -> list[Told]:
     if found:
         places = [f"{safe(each.host)}:{each.pid} ({each.threads})" for each in found]
         named = ", ".join(places[:_NAMED]) + (f" and {len(places) - _NAMED} more" if len(places) > _NAMED else "")
-        lines += _several("workers", [f"{_count(len(found), 'process', 'es')}, {_count(backlog.threads, 'thread')}: {named}"])
-    elif not backlog.info.pending:  # where something is ready, the forecast says so
-        lines += _several("workers", ["No live worker serves it."])
+        lines += _labeled("workers", [f"{_count(len(found), 'process', 'es')}, {_count(backlog.threads, 'thread')}: {named}"])
+    elif not backlog.info.pending:  # if jobs are ready, the forecast says so
+        lines += _labeled("workers", ["No live worker processes this queue."])
     if unserved := backlog.unserved:
         kinds = ", ".join(safe(kind) for kind in list(unserved)[:_NAMED])
         if found:
             lines.append(
-                [("".ljust(_HEAD), "quiet"), (f"None of them knows {kinds}: {number(sum(unserved.values()))} ready", "error")]
+                [("".ljust(_HEAD), "quiet"), (f"No worker knows {kinds}: {number(sum(unserved.values()))} ready", "error")]
             )
     return lines
 
@@ -102,14 +104,14 @@ def _workers(backlog: Backlog) -> list[Told]:
 def _pace(backlog: Backlog) -> list[Told]:
     total = backlog.total
     if not (total.started or total.completed or total.failed):
-        return _several("pace", ["Nothing has run in the last 5 minutes."])
+        return _labeled("pace", ["Nothing has run in the last 5 minutes."])
     parts = [f"{rough_pace(total.throughput)} done" if total.completed else "none done"]
     if total.failure_rate:
         parts.append(f"{total.failure_rate:.0%} of the attempts failed")
-    lines = _several("pace", [" · ".join(parts)])
+    lines = _labeled("pace", [" · ".join(parts)])
     for name, each in (("run time", total.run), ("wait", total.wait)):
         if each.count:
-            lines += _several(name, [f"p50 {_or_dash(each.p50)} · p95 {_or_dash(each.p95)} · p99 {_or_dash(each.p99)}"])
+            lines += _labeled(name, [f"p50 {_or_dash(each.p50)} · p95 {_or_dash(each.p95)} · p99 {_or_dash(each.p99)}"])
     return lines
 
 
@@ -121,11 +123,11 @@ def _later(backlog: Backlog) -> list[Told]:
     states = (State.SCHEDULED, State.RETRYING, State.WAITING)
     waits = {State.SCHEDULED: "scheduled", State.RETRYING: "to be retried", State.WAITING: "waiting for other jobs"}
     parts = [f"{number(n)} {waits[state]}" for state in states if (n := backlog.info.counts.get(state, 0))]
-    return _several("later", [", ".join(parts)]) if parts else []
+    return _labeled("later", [", ".join(parts)]) if parts else []
 
 
 def _kinds(backlog: Backlog) -> list[Told]:
-    """The kinds, those with the most that is ready first; final jobs last."""
+    """Return the kinds with the counts of their jobs, those with the most open jobs first."""
 
     def order(kind: str) -> tuple[int, int, str]:
         counts = backlog.kinds[kind]
@@ -137,19 +139,17 @@ def _kinds(backlog: Backlog) -> list[Told]:
     size = max((len(safe(kind)) for kind in shown), default=0)
     lines: list[Told] = []
     for kind in shown:
-        told: Told = [("" if lines else "kinds", "quiet")]
-        told[0] = (told[0][0].ljust(_HEAD), "quiet")
-        told.append((safe(kind).ljust(size), ""))
+        pieces: Told = [(("" if lines else "kinds").ljust(_HEAD), "quiet"), (safe(kind).ljust(size), "")]
         for state in State:
             if n := backlog.kinds[kind].get(state, 0):
-                told.append((f"  {GLYPHS[state]} {number(n)}", state.value))
-        lines.append(told)
+                pieces.append((f"  {GLYPHS[state]} {number(n)}", state.value))
+        lines.append(pieces)
     if len(kinds) > len(shown):
         lines.append([("".ljust(_HEAD), "quiet"), (f"and {len(kinds) - len(shown):,} more", "quiet")])
     return lines
 
 
-def _several(name: str, sentences: Sequence[str], meaning: str = "") -> list[Told]:
+def _labeled(name: str, sentences: Sequence[str], meaning: str = "") -> list[Told]:
     return [[(("" if at else name).ljust(_HEAD), "quiet"), (sentence, meaning)] for at, sentence in enumerate(sentences)]
 
 

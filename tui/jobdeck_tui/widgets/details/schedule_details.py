@@ -1,4 +1,4 @@
-"""A schedule told in lines, and in the cells of a table. Pure; styles are named by meaning."""
+"""The details of a schedule, and the rows of the tables of schedules. Pure; names styles by meaning."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from ..table.keyed_table import Head, Row
 from .job_details import Told
 
 NARROW = 100
-"""Below this width of the screen the strip of jobs is shorter, and so are the lines."""
+"""The screen width below which the strip of jobs and the lines are shorter."""
 
 WIDE = 150
-"""From this width on there is room for the arguments of each."""
+"""The screen width from which the table has a column for arguments."""
 
 
 def strip_length(width: int) -> int:
-    """How many jobs the strip tells."""
+    """Return the number of jobs in the strip."""
     return 20 if width >= NARROW else 10
 
 
 def heads(width: int) -> tuple[Head, ...]:
-    """The columns of the table on a screen of this width."""
+    """Return the columns of the table on a screen of this width."""
     strip = strip_length(width)
     wide = width >= WIDE
     return (
@@ -54,7 +54,7 @@ HISTORY_HEADS = (
 
 
 def row_of(seen: ScheduleSeen, now: float, width: int) -> Row:
-    """A line of the table of schedules, on a screen of this width."""
+    """Return the row of a schedule, on a screen of this width."""
     schedule = seen.schedule
     name: Told = [(safe(schedule.name), "quiet" if schedule.paused else "strong")]
     when: Told = [(safe(spoken(schedule.cron)), "quiet" if schedule.paused else "")]
@@ -72,7 +72,7 @@ def row_of(seen: ScheduleSeen, now: float, width: int) -> Row:
 
 
 def last_of(seen: ScheduleSeen, now: float) -> Told:
-    """What became of the newest job, and how long ago it was enqueued."""
+    """Return the state of the newest job, and how long ago it was enqueued."""
     job, schedule = seen.last, seen.schedule
     if job is not None and job.id == schedule.last_job:
         return [(f"{GLYPHS[job.state]} ", job.state.value), (f"{age(now - job.created_at)} ago", "quiet")]
@@ -80,13 +80,13 @@ def last_of(seen: ScheduleSeen, now: float) -> Told:
 
 
 def strip_of(seen: ScheduleSeen, length: int) -> Told:
-    """The newest jobs, a sign each, the newest on the right."""
+    """Return one glyph for each of the newest jobs, the newest on the right."""
     jobs = seen.history[:length][::-1]
     return [("·" * (length - len(jobs)), "line"), *((GLYPHS[job.state], job.state.value) for job in jobs)]
 
 
 def history_row(job: PastJob, now: float) -> Row:
-    """A line of the history."""
+    """Return a row of the history."""
     took = duration(job.took) if job.took is not None else ""
     return Row(
         job.id,
@@ -101,7 +101,7 @@ def history_row(job: PastJob, now: float) -> Row:
 
 
 def told(seen: ScheduleSeen, now: float, *, narrow: bool) -> list[Told]:
-    """Everything there is to say of a schedule, but its history."""
+    """Return all facts about a schedule except its history."""
     schedule = seen.schedule
     zone = f", {safe(schedule.timezone)}" if has_zone(schedule.cron) else ""
     lines: list[Told] = [[(safe(spoken(schedule.cron)) + zone, "strong")], _fact("cron", safe(schedule.cron))]
@@ -109,17 +109,17 @@ def told(seen: ScheduleSeen, now: float, *, narrow: bool) -> list[Told]:
         lines.append([(_label("error"), "quiet"), (f"✗ {safe(schedule.error)}", "error")])
     if schedule.paused_at is not None:
         ago = age(now - schedule.paused_at)
-        lines.append([(_label("next"), "quiet"), (f"‖ paused {ago} ago", "warning"), (" · p lets it go on", "quiet")])
+        lines.append([(_label("next"), "quiet"), (f"‖ paused {ago} ago", "warning"), (" · p resumes it", "quiet")])
     else:
         ticks = ticks_told(seen.ticks, schedule.timezone, now, narrow=narrow)
         lines += [[(_label("" if place else "next"), "quiet"), *tick] for place, tick in enumerate(ticks)]
     lines += [_fact("kind", safe(schedule.kind)), _fact("args", _args(schedule)), _fact("options", _options(schedule))]
-    made = f"{in_zone(schedule.created_at, None)}, {age(now - schedule.created_at)} ago"
-    return [*lines, _fact("made", made)]
+    added = f"{in_zone(schedule.created_at, None)}, {age(now - schedule.created_at)} ago"
+    return [*lines, _fact("added", added)]
 
 
 def ticks_told(ticks: Sequence[float], timezone: str, now: float, *, narrow: bool = False) -> list[Told]:
-    """The next ticks by the clocks of their zone, by the local ones where they differ, and in how long."""
+    """Return the next ticks in their time zone, in local time if that differs, and the time until each."""
     lines: list[Told] = []
     seconds = any(tick % 60 for tick in ticks)
     for tick in ticks:
@@ -137,14 +137,14 @@ def ticks_told(ticks: Sequence[float], timezone: str, now: float, *, narrow: boo
 
 
 def until_text(seconds: float) -> str:
-    """In how long: `in 3h12m`; `due` where it has come."""
+    """Format the time until a tick: `in 3h12m`, or `due` once it has come."""
     if seconds <= 0:
         return "due"
     return f"in {duration(max(1.0, float(round(seconds))))}".replace(".0s", "s")
 
 
 def short_time(at: float, now: float) -> str:
-    """The local time, with its day where that is not today: `14:00`, `Tue 03:00`, `2026-03-01 03:00`."""
+    """Format a local time, with its day unless that is today: `14:00`, `Tue 03:00`, `2026-03-01 03:00`."""
     moment, today = moment_in(at, None), moment_in(now, None)
     if moment is None or today is None:
         return str(at)
@@ -176,6 +176,6 @@ def _label(name: str) -> str:
 
 
 def counted(history: Sequence[PastJob]) -> str:
-    """How the jobs of the history ended: `18 completed, 2 failed`."""
+    """Count the jobs of the history by state: `18 completed, 2 failed`."""
     counts = {state: sum(job.state is state for job in history) for state in State}
     return ", ".join(f"{n} {state}" for state, n in counts.items() if n)

@@ -1,4 +1,4 @@
-"""Workers told in rows and lines: what each process serves and runs, and how long its leases last. Pure."""
+"""The rows and details of workers: what each process serves and runs, and when its leases expire. Pure."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ from .job_details import Told, as_json, clock_time
 from .queue_details import bar
 
 SLOW = 10.0
-"""Seconds: a run longer than this is pointed out."""
+"""The run time in seconds after which a job is highlighted."""
 _HEAD = 10
 _NAMED = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What all rows have in common."""
+    """What all rows share."""
 
     at: float
     lease: float
     own: str | None
-    """The worker of this very cockpit."""
+    """The worker of this cockpit."""
     wide: bool = True
-    """Whether there is room for long bars."""
+    """Whether long bars fit."""
     long: bool = True
-    """Whether there is room for whole sentences."""
+    """Whether whole sentences fit."""
     taken_back: bool = True
-    """Whether somebody is alive to take back the jobs of the others."""
+    """Whether a live worker can rescue the jobs of the others."""
     digits: int = 1
-    """Of the longest id."""
+    """The number of digits of the longest id."""
 
 
 def rows(
     processes: Sequence[Process], pool: Pool, at: float, lease: float, *, wide: bool = True, long: bool = True
 ) -> Iterable[Row]:
-    """A row a process, and below it one for each of its slots."""
+    """Yield a row for each process, and below it one for each of its slots."""
     alive = any(process.alive for process in processes)
     digits = max((len(str(job.id)) for process in processes for job in process.jobs), default=1)
     scene = Scene(at, lease, pool.worker, wide, long, alive, digits)
@@ -55,15 +55,15 @@ def rows(
             more = "more " if any(slot is None for slot in process.slots) else ""
             cells: tuple[Told, ...] = ([(f"   · {number(process.more_idle)} {more}idle", "quiet")], [], [], [], [], [])
             yield Row((process.id, len(process.slots)), cells)
-        yield from (_left_row(process, each, at) for each in _elsewhere(process))
+        yield from (_stuck_row(process, each, at) for each in _stuck_elsewhere(process))
 
 
 def _process_row(process: Process, scene: Scene) -> Row:
     info = process.info
     if info is None:
         name: Told = [("✗ ", "error"), (safe(_place(process.id)), "strong")]
-        gone: Told = [("gone", "error"), (" · ", "quiet"), *_back(process.jobs, scene, several=True)]
-        return Row((process.id,), (name, [], [], [], [], gone))
+        rescue: Told = [("missing", "error"), (" · ", "quiet"), *_rescue_text(process.jobs, scene, several=True)]
+        return Row((process.id,), (name, [], [], [], [], rescue))
     heard = max(0.0, scene.at - info.heartbeat_at)
     meaning = "error" if not info.alive else "warning" if info.draining else "good"
     name = [("● " if info.alive else "✗ ", meaning), (f"{safe(info.host)}:{info.pid}", "strong")]
@@ -71,10 +71,10 @@ def _process_row(process: Process, scene: Scene) -> Row:
         name.append(("  this cockpit", "accent"))
     busy = len(process.jobs)
     share = min(1.0, busy / info.threads) if info.threads else 0.0
-    told = f" {busy}/{info.threads}" if busy <= info.threads else f" {number(busy)}"
+    text = f" {busy}/{info.threads}" if busy <= info.threads else f" {number(busy)}"
     cells: tuple[Told, ...] = (
         name,
-        [(bar(share, 8 if scene.wide else 4), "running" if busy and info.alive else "line"), (told, "")],
+        [(bar(share, 8 if scene.wide else 4), "running" if busy and info.alive else "line"), (text, "")],
         [(age(scene.at - info.started_at), "")],
         [(age(heard), "" if info.alive else "error")],
         _lease_cell(scene.lease - heard, info.alive, scene),
@@ -87,41 +87,41 @@ def _process_detail(process: Process, info: WorkerInfo, scene: Scene) -> Told:
     if not info.alive:
         silent: Told = [(f"silent for {age(scene.at - info.heartbeat_at)}", "error"), (" · ", "quiet")]
         if not process.jobs:
-            return [*silent, ("it ended without a word, and holds nothing" if scene.long else "holds nothing", "quiet")]
-        return [*silent, *_back(process.jobs, scene, several=True)]
-    told: Told = []
+            return [*silent, ("it stopped without deregistering, and runs no job" if scene.long else "runs no job", "quiet")]
+        return [*silent, *_rescue_text(process.jobs, scene, several=True)]
+    text: Told = []
     if info.stuck:
-        told += [(f"{info.stuck} stuck", "error"), (" · ", "quiet")]
+        text += [(f"{info.stuck} stuck", "error"), (" · ", "quiet")]
     if info.draining:
-        told += [("draining: it claims nothing more" if scene.long else "draining", "warning"), (" · ", "quiet")]
-    if told and not scene.wide:
-        return told[:-1]
-    told.append((", ".join(safe(each) for each in info.queues) or "all queues", ""))
+        text += [("draining: claims no more jobs" if scene.long else "draining", "warning"), (" · ", "quiet")]
+    if text and not scene.wide:
+        return text[:-1]
+    text.append((", ".join(safe(each) for each in info.queues) or "all queues", ""))
     if info.kinds:
-        told.append((f" · {_count(len(info.kinds), 'kind')}", "quiet"))
+        text.append((f" · {_count(len(info.kinds), 'kind')}", "quiet"))
     if info.processes:
-        told.append((f" · {info.processes} child {'process' if info.processes == 1 else 'processes'}", "quiet"))
-    return told
+        text.append((f" · {info.processes} child {'process' if info.processes == 1 else 'processes'}", "quiet"))
+    return text
 
 
-def _back(jobs: Sequence[Job], scene: Scene, *, several: bool = False) -> Told:
-    """When jobs of a process that is silent or gone come back."""
+def _rescue_text(jobs: Sequence[Job], scene: Scene, *, several: bool = False) -> Told:
+    """Return when the jobs of a silent or missing process are rescued."""
     many = len(jobs) > 1
-    left = max(((job.lease_until or scene.at) - scene.at for job in jobs), default=0.0)
-    if left <= 0 and not scene.taken_back:
-        told = f"no worker is alive to take {'them' if many else 'it'} back" if scene.long else "nobody takes it back"
-        return [(told, "error")]
-    when = f"{'within' if many else 'in'} {age(left)}" if left > 0 else "within moments"
+    remaining = max(((job.lease_until or scene.at) - scene.at for job in jobs), default=0.0)
+    if remaining <= 0 and not scene.taken_back:
+        text = f"no live worker to rescue {'them' if many else 'it'}" if scene.long else "no live worker"
+        return [(text, "error")]
+    when = f"{'within' if many else 'in'} {age(remaining)}" if remaining > 0 else "within moments"
     if scene.long:
-        what = f"its {number(len(jobs))} jobs come back" if many else "its job comes back"
+        what = f"its {number(len(jobs))} jobs will be rescued" if many else "its job will be rescued"
     else:
-        what = f"{_count(len(jobs), 'job')} back" if several else "back"
+        what = f"{_count(len(jobs), 'job')} rescued" if several else "rescued"
     return [(f"{what} {when}", "warning")]
 
 
 def _job_row(process: Process, place: int, job: Job, scene: Scene) -> Row:
     ran = max(0.0, scene.at - (job.started_at or scene.at))
-    left = (job.lease_until or scene.at) - scene.at
+    remaining = (job.lease_until or scene.at) - scene.at
     name: Told = [("   ▸ " if process.alive else "   ✗ ", "running" if process.alive else "error")]
     name += [(f"{job.id:>{scene.digits}} ", "quiet"), (doing(job), "")]
     cells: tuple[Told, ...] = (
@@ -129,36 +129,39 @@ def _job_row(process: Process, place: int, job: Job, scene: Scene) -> Row:
         [(" " * (9 if scene.wide else 5), ""), (f"{job.attempt}/{job.max_attempts}", "quiet")],
         [(duration(ran) if ran < 60 else age(ran), "warning" if ran > SLOW else "")],
         [],
-        _lease_cell(left, process.alive, scene),
-        _job_detail(process, job, left, scene),
+        _lease_cell(remaining, process.alive, scene),
+        _job_detail(process, job, remaining, scene),
     )
     return Row((process.id, place), cells)
 
 
-def _job_detail(process: Process, job: Job, left: float, scene: Scene) -> Told:
+def _job_detail(process: Process, job: Job, remaining: float, scene: Scene) -> Told:
     asked = stopping_of(process, job.id)
-    told: Told = []
+    text: Told = []
     if not process.alive:
-        told = [*_back([job], scene), (" · ", "quiet")]
+        text = [*_rescue_text([job], scene), (" · ", "quiet")]
     elif asked is not None:
-        told = [*stop_told(process, asked, scene.at, short=not scene.long), (" · ", "quiet")]
+        text = [*stop_told(process, asked, scene.at, short=not scene.long), (" · ", "quiet")]
     elif job.cancelling:
-        told = [("cancelling: its worker will hear" if scene.wide else "cancelling", "warning"), (" · ", "quiet")]
+        text = [("cancelling: its worker will be notified" if scene.wide else "cancelling", "warning"), (" · ", "quiet")]
     elif job.progress is not None:
-        told = [(bar(job.progress, 10 if scene.wide else 5), "accent"), (f" {job.progress:4.0%}  ", "")]
-    elif left <= 0:
-        told = [("its lease has ended: it will run again" if scene.long else "its lease has ended", "error"), (" · ", "quiet")]
-    return [*told, (arguments(job, 200), "quiet")]
+        text = [(bar(job.progress, 10 if scene.wide else 5), "accent"), (f" {job.progress:4.0%}  ", "")]
+    elif remaining <= 0:
+        text = [
+            ("its lease has expired: it will be rescued" if scene.long else "its lease has expired", "error"),
+            (" · ", "quiet"),
+        ]
+    return [*text, (arguments(job, 200), "quiet")]
 
 
 def stopping_of(process: Process, job_id: int) -> Stopping | None:
-    """What the worker says of a job that it has asked to stop."""
-    told = process.info.stopping if process.info is not None else ()
-    return next((each for each in told if each.job_id == job_id), None)
+    """Return what the worker reports of a job that it has asked to stop; `None` if it has not."""
+    stopping = process.info.stopping if process.info is not None else ()
+    return next((each for each in stopping if each.job_id == job_id), None)
 
 
 def stop_told(process: Process, asked: Stopping, at: float, *, short: bool = False) -> Told:
-    """That code was asked to stop and goes on; an error where it has been stuck long enough for its thread to be replaced."""
+    """Return since when a handler has ignored the request to stop; an error if its thread has been replaced."""
     since = max(0.0, at - asked.since)
     stuck = bool(process.info and process.info.stuck) and since >= 1.0
     if short:
@@ -168,44 +171,44 @@ def stop_told(process: Process, asked: Stopping, at: float, *, short: bool = Fal
     return [(text, "error" if stuck else "warning")]
 
 
-def _elsewhere(process: Process) -> list[Stopping]:
-    """Stuck code of jobs that this process does not hold any more: they run elsewhere, or have ended."""
+def _stuck_elsewhere(process: Process) -> list[Stopping]:
+    """Return the stuck handlers of jobs that this process no longer owns: they run elsewhere, or have finished."""
     if process.info is None or not process.alive:
         return []
     held = {job.id for job in process.jobs}
     return [each for each in process.info.stopping if each.job_id not in held]
 
 
-def _left_row(process: Process, asked: Stopping, at: float) -> Row:
+def _stuck_row(process: Process, asked: Stopping, at: float) -> Row:
     name: Told = [("   ! ", "error"), (f"{asked.job_id} ", "quiet"), (safe(asked.kind), "")]
-    told = [*stop_told(process, asked, at), (" · the job is not its own any more", "quiet")]
-    return Row((process.id, -asked.job_id), (name, [], [(age(max(0.0, at - asked.since)), "")], [], [], told))
+    text = [*stop_told(process, asked, at), (" · the worker no longer owns the job", "quiet")]
+    return Row((process.id, -asked.job_id), (name, [], [(age(max(0.0, at - asked.since)), "")], [], [], text))
 
 
 def _idle_row(process: Process, place: int) -> Row:
     return Row((process.id, place), ([("   · idle", "quiet")], [], [], [], [], []))
 
 
-def _lease_cell(left: float, alive: bool, scene: Scene) -> Told:
-    share = max(0.0, min(1.0, left / scene.lease)) if scene.lease else 0.0
-    meaning = "good" if alive and share > 1 / 3 else "warning" if left > 0 else "error"
-    told = age(left) if left > 0 else "over"
-    return [(bar(share, 8 if scene.wide else 4), meaning), (f" {told:>4}", "quiet" if left > 0 else "error")]
+def _lease_cell(remaining: float, alive: bool, scene: Scene) -> Told:
+    share = max(0.0, min(1.0, remaining / scene.lease)) if scene.lease else 0.0
+    meaning = "good" if alive and share > 1 / 3 else "warning" if remaining > 0 else "error"
+    text = age(remaining) if remaining > 0 else "over"
+    return [(bar(share, 8 if scene.wide else 4), meaning), (f" {text:>4}", "quiet" if remaining > 0 else "error")]
 
 
-# -- one of them ----------------------------------------------------------------------------------
+# -- one process or slot ---------------------------------------------------------------------------
 
 
 def process_facts(process: Process, pool: Pool, at: float, lease: float) -> list[Told]:
-    """Everything about a process."""
+    """Return all facts about a process."""
     info = process.info
     if info is None:
-        return [_fact("worker", safe(process.id)), _fact("state", "gone: it is not heard of any more", "error")]
+        return [_fact("worker", safe(process.id)), _fact("state", "missing: it has no heartbeat", "error")]
     state = ("alive", "good")
     if info.draining:
-        state = ("draining: its running jobs go on, it claims nothing more", "warning")
+        state = ("draining: finishes its running jobs, claims no more", "warning")
     if not info.alive:
-        state = (f"silent for {age(at - info.heartbeat_at)}: it has died, or cannot reach the database", "error")
+        state = (f"silent for {age(at - info.heartbeat_at)}: it has crashed, or cannot reach the database", "error")
     lines = [
         _fact(
             "worker", f"{safe(info.id)}{'  (this cockpit; < and > change its threads)' if process.id == pool.worker else ''}"
@@ -213,7 +216,7 @@ def process_facts(process: Process, pool: Pool, at: float, lease: float) -> list
         _fact("state", *state),
         _fact("started", f"{clock_time(info.started_at, at)}  {age(at - info.started_at)} ago"),
         _fact("threads", _threads(process, info)),
-        _fact("heard", f"{duration(max(0.0, at - info.heartbeat_at))} ago; silent when not heard of for {span(lease)}"),
+        _fact("heartbeat", f"{duration(max(0.0, at - info.heartbeat_at))} ago; silent after {span(lease)} without a heartbeat"),
         _fact("queues", ", ".join(safe(each) for each in info.queues) or "all"),
     ]
     if info.kinds:
@@ -227,27 +230,29 @@ def process_facts(process: Process, pool: Pool, at: float, lease: float) -> list
 
 def _threads(process: Process, info: WorkerInfo) -> str:
     busy = len(process.jobs)
-    # Async handlers wait rather than work, and need no thread each.
-    told = (
+    # Async handlers do not need a thread each.
+    text = (
         f"{busy} of {info.threads} busy"
         if busy <= info.threads
-        else f"{info.threads}; {number(busy)} jobs run, most of them async"
+        else f"{info.threads}; {number(busy)} jobs running, most of them async"
     )
     if info.processes:
-        told += f", in {info.processes} child {'process' if info.processes == 1 else 'processes'}"
+        text += f", in {info.processes} child {'process' if info.processes == 1 else 'processes'}"
     if info.stuck:
-        told += f"; {info.stuck} stuck, and others have taken their place"
-    return told
+        text += f"; {info.stuck} stuck and replaced"
+    return text
 
 
 def job_facts(process: Process, job: Job, at: float, lease: float) -> list[Told]:
-    """What a slot runs."""
+    """Return all facts about the job in a slot."""
     ran = max(0.0, at - (job.started_at or at))
-    left = (job.lease_until or at) - at
+    remaining = (job.lease_until or at) - at
     lines = [
         [("job".ljust(_HEAD), "quiet"), (f"{job.id} {safe(job.kind)}", "strong"), (f"  of queue {safe(job.queue)}", "quiet")],
         _fact("running", f"for {duration(ran)}, attempt {job.attempt} of {job.max_attempts}"),
-        _fact("lease", f"{duration(left)} left of {span(lease)}; each heartbeat renews it" if left > 0 else "has ended"),
+        _fact(
+            "lease", f"{duration(remaining)} of {span(lease)} left; each heartbeat renews it" if remaining > 0 else "expired"
+        ),
     ]
     asked = stopping_of(process, job.id)
     if asked is not None:
@@ -260,17 +265,17 @@ def job_facts(process: Process, job: Job, at: float, lease: float) -> list[Told]
 
 
 def title(processes: Sequence[Process]) -> list[tuple[str, str]]:
-    """How busy they are together."""
+    """Return how busy all processes are together."""
     alive = [process for process in processes if process.alive]
     threads = sum(process.info.threads for process in alive if process.info is not None)
-    told = [(how_busy(sum(len(process.jobs) for process in alive), threads), "$accent")]
+    parts = [(how_busy(sum(len(process.jobs) for process in alive), threads), "$accent")]
     if len(alive) > 1:
-        told.append((f"in {len(alive)} processes", "$quiet"))
+        parts.append((f"in {len(alive)} processes", "$quiet"))
     if stuck := sum(process.info.stuck for process in alive if process.info is not None):
-        told.append((f"· {stuck} stuck", "$error"))
+        parts.append((f"· {stuck} stuck", "$error"))
     if silent := len(processes) - len(alive):
-        told.append((f"· {silent} silent", "$error"))
-    return told
+        parts.append((f"· {silent} silent", "$error"))
+    return parts
 
 
 def _fact(name: str, value: str, meaning: str = "") -> Told:
@@ -278,7 +283,7 @@ def _fact(name: str, value: str, meaning: str = "") -> Told:
 
 
 def _place(worker: str) -> str:
-    """Host and process of a worker's id: `host:pid:random`."""
+    """Return `host:pid` of a worker id `host:pid:random`."""
     return worker.rpartition(":")[0] or worker
 
 

@@ -1,1 +1,1 @@
-"""The fields of forms."""
+"""The fields of forms, and other text inputs."""

@@ -1,79 +1,46 @@
-"""A box to tick: `[x] yes`, `[ ] no`. On one line, and plain without colours too."""
+"""A checkbox that is clear without colors: `[x] yes`, `[ ] no`. Textual's own draws its X checked or not, in another color."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Self
 
+from textual import widgets
 from textual.binding import Binding, BindingType
-from textual.message import Message
-
-from ..base.panel import Drawn
-from ..base.strips import Piece
+from textual.content import Content
 
 
-class YesNo(Drawn, can_focus=True):
-    """Space ticks it, y and n say which, a click turns it."""
+class Checkbox(widgets.Checkbox, inherit_bindings=False):
+    """Space and a click toggle it; y and n set it. Leaves enter to the form."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "turn", "yes/no", tooltip="Tick the box, or clear it"),
-        Binding("y", "say(True)", "yes", show=False),
-        Binding("n", "say(False)", "no", show=False),
+        Binding("space", "toggle_button", "yes/no", tooltip="Check or uncheck the box"),
+        Binding("y", "set(True)", "yes", show=False),
+        Binding("n", "set(False)", "no", show=False),
     ]
 
-    class Changed(Message):
-        """It was ticked or cleared by a person."""
-
-        def __init__(self, box: YesNo) -> None:
-            super().__init__()
-            self.box = box
-
-        @property
-        def control(self) -> YesNo:
-            return self.box
-
     def __init__(self, value: bool, *, words: tuple[str, str] = ("yes", "no"), id: str | None = None) -> None:
-        """Make a box.
+        """Create a checkbox.
 
         Args:
-            value: whether it is ticked.
-            words: what stands beside it, ticked and clear.
+            value: whether it is checked.
+            words: the text beside it if it is checked, and if not.
             id: its id on the screen.
         """
-        super().__init__(id=id)
-        self._value = value
+        super().__init__("", value, id=id, compact=True)
         self._words = words
         self.turned = False
-        """Whether a person has touched it."""
+        """Whether the user has set it."""
 
-    @property
-    def value(self) -> bool:
-        """Whether it is ticked."""
-        return self._value
+    def render(self) -> Content:
+        mark, word = ("x", self._words[0]) if self.value else (" ", self._words[1])
+        return Content.assemble(("[", "$quiet"), (mark, "$accent"), ("] ", "$quiet"), (word, "bold $foreground"))
 
-    @value.setter
-    def value(self, value: bool) -> None:
-        if value != self._value:
-            self._value = value
-            self.refresh()
+    def toggle(self) -> Self:
+        """Check it, or uncheck it."""
+        self.turned = True
+        return super().toggle()
 
-    def draw(self, y: int, width: int) -> Sequence[Piece]:
-        if y:
-            return []
-        quiet, accent = self.style("quiet"), self.style("accent")
-        mark = "x" if self._value else " "
-        return [("[", quiet), (mark, accent), ("] ", quiet), (self._words[not self._value], self.style("strong"))]
-
-    def action_turn(self) -> None:
-        """Tick it, or clear it."""
-        self.action_say(not self._value)
-
-    def action_say(self, value: bool) -> None:
-        """Tick or clear it."""
+    def action_set(self, value: bool) -> None:
+        """Check it or uncheck it."""
         self.turned = True
         self.value = value
-        self.post_message(self.Changed(self))
-
-    def on_click(self) -> None:
-        """Turn it with the mouse."""
-        self.action_turn()

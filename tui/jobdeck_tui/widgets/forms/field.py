@@ -1,4 +1,4 @@
-"""One line of a form: a name, an entry that fits the type, a hint; below, what is wrong with it."""
+"""One field of a form: a label, an input that fits the type, and a hint; below, the error."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from jobdeck import Parameter
 
 from ...forms.values import short_type, shown_value
 from ...text.sanitize import safe
-from .checkbox import YesNo
+from .checkbox import Checkbox
 
 
 class Field(Vertical):
-    """A label, an input that fits the type, a hint; below, what is wrong with it."""
+    """A label, an input that fits the type, and a hint; below, the error."""
 
     def __init__(
         self,
@@ -31,16 +31,16 @@ class Field(Vertical):
         label: str = "",
         chosen: Any = None,
     ) -> None:
-        """Make a field.
+        """Create a field.
 
         Args:
-            name: what it is known by.
-            entry: an `Input`, `Select` or `YesNo`.
-            hint: what stands beside it; safe text.
-            required: whether a star says that it must be filled in.
-            option: whether it is an option of the job, and no argument.
-            label: what it is called, where that is not its name.
-            chosen: what a `Select` comes with: it tells that itself only once it is mounted.
+            name: the key of the field.
+            entry: an `Input`, `Select` or `Checkbox`.
+            hint: the text beside it; must be safe to draw.
+            required: whether to mark it with a star.
+            option: whether it is an option of the job instead of an argument.
+            label: the label, if it differs from the name.
+            chosen: the initial value of a `Select`, which the widget does not report before it is mounted.
         """
         super().__init__(classes="field")
         self.key = name
@@ -53,13 +53,13 @@ class Field(Vertical):
 
     @classmethod
     def of(cls, parameter: Parameter, given: bool, value: Any) -> Field:
-        """The field of an argument, filled with a value where one is given."""
+        """Create the field of an argument, with a value if `given`."""
         hint = safe(parameter.doc) or short_type(parameter)
         shown = value if given else parameter.default
         chosen = shown if shown in parameter.choices else None
         entry: Widget
         if parameter.type == "bool":
-            entry = YesNo(bool(shown))
+            entry = Checkbox(bool(shown))
         elif parameter.choices:
             choices = [(safe(str(each)), each) for each in parameter.choices]
             blank = chosen is None and parameter.default is None
@@ -83,25 +83,25 @@ class Field(Vertical):
         yield Static("", classes="field-problem")
 
     def problem(self, text: str | None) -> None:
-        """Say what is wrong, or nothing."""
-        for note in self.query(".field-problem").results(Static):  # none, while it is still being put in its place
+        """Show an error, or hide it if `None`."""
+        for note in self.query(".field-problem").results(Static):  # not composed yet while it is being mounted
             note.display = bool(text)
             if text:
                 note.update(Content.assemble((f"✗ {safe(text)}", "$error")))
 
     @property
     def text(self) -> str:
-        """What was typed; empty where nothing can be."""
+        """The typed text; empty if the entry takes no text."""
         return self.entry.value if isinstance(self.entry, Input) else ""
 
     @property
     def value(self) -> Any:
-        """What it holds: a text, yes or no, or the choice; `None` where nothing is chosen."""
+        """The value: a text, a boolean, or the choice; `None` if nothing is chosen."""
         if isinstance(self.entry, Select):
             return None if self.entry.value is Select.NULL else self.entry.value
-        return self.entry.value if isinstance(self.entry, (Input, YesNo)) else None
+        return self.entry.value if isinstance(self.entry, (Input, Checkbox)) else None
 
     @property
     def touched(self) -> bool:
-        """Whether it holds anything else than what it came with."""
+        """Whether the value differs from the initial one."""
         return bool(self.value != self._filled_in)

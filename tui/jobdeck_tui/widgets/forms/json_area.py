@@ -1,4 +1,4 @@
-"""A text area for JSON: coloured as it is typed, with the place of a mistake marked."""
+"""A text area for JSON: highlights the syntax, and marks the position of an error."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _TOKEN = re.compile(
 )
 Place = tuple[int, int | None]
 _LONGEST = 5000
-"""Characters of a line that are coloured."""
+"""The maximum number of characters colored in one line."""
 
 
 class JsonProblem(ValueError):
-    """A text that is not the JSON that is wanted; `line` and `column` count from 1."""
+    """Raised for a text that is not the expected JSON; `line` and `column` count from 1."""
 
     def __init__(self, problem: str, line: int = 1, column: int = 1) -> None:
         super().__init__(f"line {line}, column {column}: {problem}")
@@ -31,43 +31,43 @@ class JsonProblem(ValueError):
 
 
 def read_object(text: str) -> dict[str, Any]:
-    """The JSON object that the text is; an empty text is an empty one.
+    """Parse a JSON object; an empty text yields an empty object.
 
     Raises:
-        JsonProblem: it is none, with the place of the mistake.
+        JsonProblem: the text is not a JSON object; with the position of the error.
     """
     if not text.strip():
         return {}
     try:
-        value = json.loads(text, object_pairs_hook=_pairs)
+        value = json.loads(text, object_pairs_hook=_unique_object)
     except json.JSONDecodeError as problem:
-        said = problem.msg[:1].lower() + problem.msg[1:]
-        raise JsonProblem(said, problem.lineno, problem.colno) from None
-    except _Twice as problem:
+        message = problem.msg[:1].lower() + problem.msg[1:]
+        raise JsonProblem(message, problem.lineno, problem.colno) from None
+    except _DuplicateName as problem:
         line, column = place_of(text, str(problem), last=True)
-        raise JsonProblem(f"{problem} is named twice", line, column) from None
+        raise JsonProblem(f"duplicate name {problem}", line, column) from None
     except (ValueError, RecursionError) as problem:
         raise JsonProblem(str(problem) or "nested too deeply") from None
     if not isinstance(value, dict):
-        raise JsonProblem('the arguments are an object: {"name": value, …}')
+        raise JsonProblem('the arguments must be an object: {"name": value, …}')
     return value
 
 
-class _Twice(Exception):
-    """A name that an object has twice."""
+class _DuplicateName(Exception):
+    """Raised for a duplicate name in an object."""
 
 
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise _Twice(name)
+            raise _DuplicateName(name)
         found[name] = value
     return found
 
 
 def place_of(text: str, name: str, *, last: bool = False) -> tuple[int, int]:
-    """Line and column of a name in an object, from 1; the beginning where it is not there."""
+    """Return the line and column of a name in an object, from 1; the start if the name is missing."""
     found = [*re.finditer(re.escape(json.dumps(name, ensure_ascii=False)) + r"\s*:", text)]
     if not found:
         return 1, 1
@@ -76,7 +76,7 @@ def place_of(text: str, name: str, *, last: bool = False) -> tuple[int, int]:
 
 
 class JsonArea(TextArea):
-    """JSON, with colours. Tab leaves it; what a terminal might obey is drawn as �."""
+    """An editor for JSON. Tab leaves it; control characters are drawn as �."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {*TEXT_CLASSES}
 
@@ -99,38 +99,38 @@ class JsonArea(TextArea):
 
     @property
     def mistake(self) -> Place | None:
-        """The place that is marked."""
+        """The marked position."""
         return self._mistake
 
     def mark(self, place: Place | None) -> None:
-        """Mark the place of a mistake: line and column from 1, no column for the whole line; `None` clears it."""
+        """Mark the position of an error: line and column from 1, no column for the whole line; `None` clears the mark."""
         if place != self._mistake:
             self._mistake = place
-            self.notify_style_update()  # forgets what was drawn
+            self.notify_style_update()  # drops the cached lines
             self.refresh()
 
     def get_line(self, line_index: int) -> Text:
-        """The line in its colours."""
+        """Return a line with its colors."""
         plain = self.document.get_line(line_index)
         if not plain.isprintable():
             plain = "".join(sign if sign == "\t" or sign.isprintable() or safe(sign) == sign else "�" for sign in plain)
         line = Text(plain, end="", no_wrap=True)
         for found in _TOKEN.finditer(plain[:_LONGEST]):
-            line.stylize(self._colour(found, plain), found.start(), found.end())
+            line.stylize(self._token_style(found, plain), found.start(), found.end())
         if self._mistake is not None and self._mistake[0] == line_index + 1:
             if self._mistake[1] is None:
-                return Text(plain, self._part("error"), end="", no_wrap=True)
+                return Text(plain, self._style("error"), end="", no_wrap=True)
             at = min(self._mistake[1] - 1, len(plain))
-            line.stylize(self._part("error") + Style(underline=True, bold=True), max(0, min(at, len(plain) - 1)), at + 1)
+            line.stylize(self._style("error") + Style(underline=True, bold=True), max(0, min(at, len(plain) - 1)), at + 1)
         return line
 
-    def _colour(self, found: re.Match[str], plain: str) -> Style:
+    def _token_style(self, found: re.Match[str], plain: str) -> Style:
         if found["text"] is not None:
             is_name = plain[found.end() :].lstrip()[:1] == ":"
-            return self._part("accent") if is_name else self._part("good")
+            return self._style("accent") if is_name else self._style("good")
         if found["sign"] is not None:
-            return self._part("quiet")
-        return self._part("later") if found["word"] else self._part("warning")
+            return self._style("quiet")
+        return self._style("later") if found["word"] else self._style("warning")
 
-    def _part(self, name: str) -> Style:
+    def _style(self, name: str) -> Style:
         return self.get_component_rich_style(f"text--{name}", partial=True)

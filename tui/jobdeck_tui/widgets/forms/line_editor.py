@@ -1,4 +1,4 @@
-"""One line below a table in which something of the chosen thing is edited: checked while you type, enter keeps, esc drops."""
+"""An input line below a table: validates while the user types, enter saves, esc cancels."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 Check = Callable[[str], str | None]
-"""Says what is wrong with a text; `None` where nothing is."""
+"""Returns what is wrong with a text, or `None`."""
 
 
 class LineEditor(Horizontal):
-    """Hidden until `edit` opens it. The focus goes back to where it was."""
+    """Hidden until `edit` opens it. Restores the focus when it closes."""
 
     class _Field(Input):
         BINDINGS: ClassVar[list[BindingType]] = [
-            Binding("enter", "submit", "keep"),
-            Binding("escape", "drop", "drop", tooltip="Leave it as it was"),
+            Binding("enter", "submit", "save"),
+            Binding("escape", "drop", "cancel", tooltip="Discard the change"),
         ]
 
         def action_drop(self) -> None:
-            """Leave it as it was."""
+            """Discard the change."""
             self.query_ancestor(LineEditor).drop()
 
         def on_blur(self, event: Blur) -> None:
-            """A click elsewhere drops it too."""
+            """Discard the change when the focus leaves."""
             self.query_ancestor(LineEditor).drop()
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -54,14 +54,14 @@ class LineEditor(Horizontal):
         keep: Callable[[str], None],
         dropped: Callable[[], None] = lambda: None,
     ) -> None:
-        """Open it.
+        """Open the editor.
 
         Args:
-            label: what is edited, and how it is written.
-            value: what it is now.
-            check: called with each text that is typed.
-            keep: called with the text when enter is pressed and nothing is wrong with it.
-            dropped: called when it is closed in any other way.
+            label: the name of the value, and its syntax.
+            value: the current value.
+            check: called with each typed text.
+            keep: called with the text when the user presses enter and the text is valid.
+            dropped: called when the editor closes in any other way.
         """
         self._check, self._keep, self._dropped = check, keep, dropped
         self._back_to = self.screen.focused
@@ -70,42 +70,42 @@ class LineEditor(Horizontal):
         self.display = True
         field.value = value
         field.cursor_position = len(value)
-        self._tell(value)
+        self._validate(value)
         field.focus()
 
     def close(self) -> None:
-        """Hide it."""
+        """Hide the editor."""
         if self.display:
             self.display = False
             if self._back_to is not None and self._back_to.is_attached:
                 self._back_to.focus()
 
     def drop(self) -> None:
-        """Hide it, and leave everything as it was."""
+        """Hide the editor and discard the change."""
         if self.display:
             self.close()
             self._dropped()
 
-    def _tell(self, text: str) -> str | None:
+    def _validate(self, text: str) -> str | None:
         problem = self._check(text)
-        told = (
+        message = (
             Content.assemble((f" ✗ {problem} ", "$error"))
             if problem
-            else Content(" enter keeps · esc drops ").stylize("$quiet")
+            else Content(" enter saves · esc cancels ").stylize("$quiet")
         )
-        self.query_one("#editor-problem", Static).update(told)
+        self.query_one("#editor-problem", Static).update(message)
         return problem
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Check it."""
+        """Validate the text."""
         event.stop()
         if self.display:
-            self._tell(event.value)
+            self._validate(event.value)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Keep it, if nothing is wrong with it."""
+        """Save the text if it is valid."""
         event.stop()
-        if self._tell(event.value) is None:
+        if self._validate(event.value) is None:
             keep = self._keep
             self.close()
             keep(event.value)

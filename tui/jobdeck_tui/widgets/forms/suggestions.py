@@ -1,4 +1,4 @@
-"""A list that drops down over the screen beside what is being typed. One of its lines can be chosen."""
+"""A list of suggestions that opens over the screen beside the typed text."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ..base.panel import Drawn
 from ..base.strips import Piece, fit, line
 
 _MOST = 8
-"""Lines at once."""
+"""The maximum number of visible lines."""
 _WIDEST = 70
 
 
 class Suggestions(Drawn):
-    """Hidden while there is nothing to suggest."""
+    """A list of suggestions. Hidden while there are none."""
 
     class Taken(Message):
-        """A line was clicked."""
+        """A suggestion was clicked."""
 
         def __init__(self, at: int) -> None:
             super().__init__()
@@ -34,32 +34,32 @@ class Suggestions(Drawn):
         super().__init__(id=id)
         self.offers: Sequence[Offer] = ()
         self.chosen: int | None = None
-        """The line that enter takes."""
+        """The selected suggestion: the one that enter accepts."""
         self._top = 0
         self._first = 0
 
     def show(self, offers: Sequence[Offer], x: int, y: int) -> None:
-        """Show these above the line `y` of the screen, their text beginning at column `x`."""
+        """Show these suggestions above line `y` of the screen, with their text aligned to column `x`."""
         self.offers, self.chosen, self._top = offers, None, 0
         self.display = bool(offers)
         if not offers:
             return
         height = min(_MOST, len(offers), max(1, y - 3))
         self._first = min(max(cell_len(safe(offer.text)) for offer in offers), _WIDEST // 2 + 10) + 2
-        told = max(cell_len(offer.told) for offer in offers)
+        hints = max(cell_len(offer.told) for offer in offers)
         room = self.app.size.width
-        width = min(_WIDEST, self._first + told + 4, room - 2)
+        width = min(_WIDEST, self._first + hints + 4, room - 2)
         self.styles.width = width
         self.styles.height = height + 2
         self.absolute_offset = Offset(max(0, min(x - 3, room - width - 1)), y - height - 2)
         self.refresh(layout=True)
 
     def hide(self) -> None:
-        """Suggest nothing."""
+        """Hide the list."""
         self.show((), 0, 0)
 
     def move(self, by: int) -> None:
-        """Choose the next line, or the one before; the first step chooses the nearest."""
+        """Select the next or previous suggestion; the first step selects the nearest."""
         if not self.offers:
             return
         if self.chosen is None:
@@ -88,7 +88,7 @@ class Suggestions(Drawn):
         return line(self.draw(y, self.size.width), self.size.width, ground)
 
     def on_click(self, event: Click) -> None:
-        """Take a line with the mouse."""
+        """Accept a suggestion with the mouse."""
         at = self._top + event.y - self.gutter.top
         if 0 <= at < len(self.offers):
             self.post_message(self.Taken(at))

@@ -1,1 +1,1 @@
-"""The panels of a job's screen."""
+"""The panels of the job screen."""

@@ -1,4 +1,4 @@
-"""The first lines of the screen of a job: state, id and kind; its error, its progress, or what holds it."""
+"""The first lines of the job screen: state, id and kind; then the error, the progress, or why the job waits."""
 
 from __future__ import annotations
 
@@ -14,40 +14,40 @@ from ..base.strips import Piece, width_of
 from ..base.styled_text import cut
 
 _BAR = 24
-"""Cells of a progress bar."""
+"""The width of a progress bar in cells."""
 
 
 class JobTitle(Drawn):
-    """Two lines."""
+    """Two lines about the job."""
 
     def __init__(self, job_id: int) -> None:
         super().__init__(id="job-title")
         self._job_id = job_id
         self._detail: Detail | None = None
-        self._gone = False
+        self._missing = False
 
     def turn_to(self, job_id: int) -> None:
-        """Another job, of which nothing is known yet."""
-        self._job_id, self._detail, self._gone = job_id, None, False
+        """Show another job, whose details are not known yet."""
+        self._job_id, self._detail, self._missing = job_id, None, False
         self.refresh()
 
     def show(self, detail: Detail) -> None:
-        """Show this job; of one that is gone, what was seen of it last."""
-        self._gone = detail.job is None
-        if not self._gone or self._detail is None:
+        """Show this job; of a missing one, its last known state."""
+        self._missing = detail.job is None
+        if not self._missing or self._detail is None:
             self._detail = detail
         self.refresh()
 
     def draw(self, y: int, width: int) -> Sequence[Piece]:
         quiet, strong = self.style("quiet"), self.style("strong")
         job = self._detail.job if self._detail is not None else None
-        if y == 1 and self._gone:
-            return [(" It is gone: it was deleted or pruned · z brings back what you have deleted", self.style("warning"))]
+        if y == 1 and self._missing:
+            return [(" This job was deleted or pruned · z restores a job you deleted", self.style("warning"))]
         if self._detail is None or job is None:
             return [(f" job {self._job_id}", strong)] if y == 0 else []
         if y == 1:
-            return self._second(job, self._detail)
-        meaning = quiet if self._gone else self.state_style(job.state)
+            return self._second_line(job, self._detail)
+        meaning = quiet if self._missing else self.state_style(job.state)
         left: list[Piece] = [
             (f" {GLYPHS[job.state]} {state_and_reason(job)}", meaning),
             (f"  {job.id}", quiet),
@@ -61,12 +61,12 @@ class JobTitle(Drawn):
                 return [*left, (" " * blanks, quiet), *right]
         return left
 
-    def _second(self, job: Job, detail: Detail) -> Sequence[Piece]:
+    def _second_line(self, job: Job, detail: Detail) -> Sequence[Piece]:
         quiet = self.style("quiet")
         if job.state is State.RUNNING:
             bar = self._progress(job)
-            told, *more = self._runs(job, detail.at)
-            for part in more:  # as much as fits
+            told, *more = self._describe_run(job, detail.at)
+            for part in more:  # as many as fit
                 if width_of(bar) + len(told + part) <= self.size.width:
                     told += part
             return [*bar, (told, quiet)]
@@ -80,7 +80,7 @@ class JobTitle(Drawn):
         took = ""
         if job.state is State.COMPLETED and job.started_at is not None and job.finished_at is not None:
             took = f"done in {duration(max(0.0, job.finished_at - job.started_at))} · "
-        return [(f" {took}r runs it again", quiet)]
+        return [(f" {took}r retries it", quiet)]
 
     def _progress(self, job: Job) -> Sequence[Piece]:
         if job.progress is None:
@@ -92,12 +92,12 @@ class JobTitle(Drawn):
             (f" {job.progress:.0%} ", self.style("strong")),
         ]
 
-    def _runs(self, job: Job, now: float) -> list[str]:
+    def _describe_run(self, job: Job, now: float) -> list[str]:
         if job.cancelling:
-            return [" was asked to stop; its code has not stopped yet"]
+            return [" cancelling: its code has not stopped yet"]
         spent = max(0.0, now - (job.started_at or now))
         most = f" of at most {span(job.timeout)}" if job.timeout else ""
-        parts = [f" runs for {duration(spent)}{most}"]
+        parts = [f" running for {duration(spent)}{most}"]
         if job.progress and spent > 1:
             parts.append(f" · about {duration(spent / job.progress - spent)} left")
-        return [*parts, " · x asks it to stop"]
+        return [*parts, " · x cancels it"]

@@ -1,4 +1,4 @@
-"""The panel of a job's life: the timeline with its bars, why it does not run, and its facts."""
+"""The lifecycle panel of a job: its steps with bars, why it does not run, and its facts."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ from ...text.format import duration
 from ...text.sanitize import safe
 from ..base.styled_text import Told, commands_told
 from ..base.text_view import LinesView, wrap
-from ..details import job_details as telling
+from ..details import job_details
 from ..details.job_details import clock_time
 from .lifecycle import Step, life_of
 
 _CLOCK = 9
-"""Cells of the time of day and a blank."""
+"""The width of the time of day and a blank, in cells."""
 _SIGN = 4
 _SPENT = 7
 _BARS = (6, 48)
-"""Cells that the longest bar takes, at least and at most; where there is no room for the least, there are none."""
+"""The minimum and maximum width of the longest bar; draws no bars if the minimum does not fit."""
 _ERROR_LINES = 3
 
 
 class LifeView(LinesView):
-    """Draws itself anew for each width."""
+    """Rebuilds its lines for each width."""
 
     def __init__(self, title: str, digit: str, *, id: str | None = None) -> None:
         super().__init__(title, digit, id=id)
         self._detail: Detail | None = None
 
     def show_life(self, detail: Detail) -> None:
-        """Show the life of this job."""
+        """Show the lifecycle of this job."""
         self._detail = detail
-        self._tell()
+        self._rebuild()
 
     def on_resize(self, event: Resize) -> None:
-        self._tell()
+        self._rebuild()
         super().on_resize(event)
 
-    def _tell(self) -> None:
+    def _rebuild(self) -> None:
         width = self.scrollable_content_region.width
         if self._detail is None or self._detail.job is None or width < 20:
             return
@@ -53,12 +53,12 @@ class LifeView(LinesView):
         if detail.why is not None:
             lines += [[], *_why(detail.why)]
         lines += [[], [("facts", "strong")], [("kind".ljust(10), "quiet"), (safe(job.kind), "")]]
-        lines += telling.life(job, detail.at, detail.aged)
+        lines += job_details.life(job, detail.at, detail.aged)
         self.show(lines)
 
 
 def drawn(steps: Sequence[Step], width: int, now: float) -> Iterator[Told]:
-    """The steps as lines, their durations as bars that are as long as they lasted, next to one another."""
+    """Yield the steps as lines, with bars as long as their durations."""
     spans = [step.seconds for step in steps if step.seconds is not None]
     longest = max(spans, default=0.0)
     names = max((cell_len(step.text) for step in steps if step.seconds is not None), default=0)
@@ -83,17 +83,17 @@ def drawn(steps: Sequence[Step], width: int, now: float) -> Iterator[Told]:
 
 
 def _below(text: str, width: int) -> Iterator[Told]:
-    """An error below its attempt, beside the trunk, which goes on."""
+    """Yield the lines of an error below its attempt, beside the trunk."""
     indent = _CLOCK + _SIGN
     rows = wrap([(text, "error")], max(10, width - indent))
     for row in rows[:_ERROR_LINES]:
         yield [(" " * _CLOCK, ""), ("│".ljust(_SIGN), "line"), *row]
     if len(rows) > _ERROR_LINES:
-        yield [(" " * _CLOCK, ""), ("│".ljust(_SIGN), "line"), ("… see its attempt", "quiet")]
+        yield [(" " * _CLOCK, ""), ("│".ljust(_SIGN), "line"), ("… see the attempt", "quiet")]
 
 
 def _bar(step: Step, longest: float, room: int) -> str:
-    """As long as its share of the longest; with eighths of a cell where it is a full block."""
+    """Return the bar of a step relative to the longest; full blocks end in eighths of a cell."""
     assert step.seconds is not None
     cells = room * step.seconds / longest if longest else 0.0
     if step.bar != "█":
@@ -103,11 +103,11 @@ def _bar(step: Step, longest: float, room: int) -> str:
 
 
 def _why(why: Explanation) -> Iterator[Told]:
-    """Why it does not run: the answer, and what stands in its way."""
+    """Yield why the job does not run: the answer, and what blocks it."""
     yield [("why it is not running", "strong")]
     if not why.blockers:
         yield [(safe(why.summary), "")]
-    for check in why.blockers:  # the summary, which stands above all panels, says the first of them once more
+    for check in why.blockers:  # the summary above the panels repeats the first one
         yield [("✗ ", "error"), (safe(check.sentence), "")]
         if check.advice:
             yield [("  ", ""), *commands_told(safe(check.advice), "quiet")]
@@ -120,4 +120,4 @@ def _day(at: float) -> str:
     try:
         return datetime.fromtimestamp(at).strftime("%Y-%m-%d")
     except (ValueError, OverflowError, OSError):  # beyond the year 9999
-        return "in another age"
+        return "out of range"

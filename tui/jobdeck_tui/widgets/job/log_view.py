@@ -1,7 +1,8 @@
-"""The log of a job: grows while it runs, follows its end, and finds text in itself."""
+"""The log of a job: grows while the job runs, follows its end, and can be searched."""
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -11,51 +12,51 @@ from ..base.styled_text import Told
 from ..base.text_view import MOST, LinesView
 
 MATCHES = 10_000
-"""Matches that are counted; beyond that there are "more than" so many."""
+"""The maximum number of matches counted; beyond it the title says "more than"."""
 
 
 class LogView(LinesView):
-    """Told lines of a log. Where a text is searched, its matches are marked and can be walked through."""
+    """The lines of a log. Highlights the matches of a search and steps through them."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f", "follow", "follow", tooltip="Follow the end as it grows, or stay where one is"),
+        Binding("f", "follow", "follow", tooltip="Follow the end, or stop following it"),
     ]
 
     def __init__(self, title: str, digit: str, *, id: str | None = None) -> None:
         super().__init__(title, digit, follow=True, id=id)
         self.sought = ""
-        """The text that is searched; empty where none is."""
+        """The text to search for; empty if there is no search."""
         self.matches: list[tuple[int, int]] = []
-        """Where it is found: line and place in the line's text."""
+        """The matches: line, and position in the text of the line."""
         self.current = 0
-        """Which of the matches stands out, from 0."""
+        """The index of the current match."""
         self._live = False
 
-    # -- what is shown ----------------------------------------------------------------------------
+    # -- content -----------------------------------------------------------------------------------
 
-    def show(self, told: Sequence[Told]) -> None:
-        if told != self.told:
-            self.told = list(told)
-            self.matches = self._found_from(0)
+    def show(self, lines: Sequence[Told]) -> None:
+        if lines != self.told:
+            self.told = list(lines)
+            self.matches = self._find_from(0)
             self._wrap_all()
-            self._title()
+            self._update_title()
 
-    def extend(self, told: Sequence[Told]) -> None:
+    def extend(self, lines: Sequence[Told]) -> None:
         first = len(self.told)
-        self.told += told
-        if len(self.told) > 2 * MOST:  # it may run for days
+        self.told += lines
+        if len(self.told) > 2 * MOST:  # the job may run for days
             self.show(self.told[-MOST:])
             return
-        self.matches += self._found_from(first)
-        self._add(told)
-        self._title()
+        self.matches += self._find_from(first)
+        self._add(lines)
+        self._update_title()
 
     def live(self, live: bool) -> None:
-        """Whether more may come."""
+        """Set whether the job may still log."""
         self._live = live
-        self._title()
+        self._update_title()
 
-    def _title(self) -> None:
+    def _update_title(self) -> None:
         parts = ["live" if self._live else "", "follows" if self._live and self._follow else ""]
         if self.sought:
             more = "more than " if len(self.matches) >= MATCHES else ""
@@ -66,19 +67,22 @@ class LogView(LinesView):
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
         if self.is_mounted and self._live:
-            self._title()
+            self._update_title()
 
     # -- search -----------------------------------------------------------------------------------
 
     def find(self, text: str) -> int:
-        """Mark where the text is; go to the first match that is on the screen or below. Returns how many there are.
+        """Highlight a text and go to the first match at or below the top of the screen.
 
-        A text without capital letters is found in any case.
+        A text without capital letters matches in any case.
+
+        Returns:
+            The number of matches.
         """
         if text == self.sought:
             return len(self.matches)
         self.sought = text
-        self.matches = self._found_from(0)
+        self.matches = self._find_from(0)
         top = self.told_at(round(self.scroll_offset.y))
         self.current = next((at for at, (line, _) in enumerate(self.matches) if line >= top), 0)
         self._wrap_all()
@@ -86,7 +90,7 @@ class LogView(LinesView):
         return len(self.matches)
 
     def turn(self, by: int) -> bool:
-        """Go to the next match, or the one before; `False` if there is none."""
+        """Go to the next or previous match; return `False` if there is none."""
         if not self.matches:
             return False
         before = self.current
@@ -96,14 +100,14 @@ class LogView(LinesView):
         self._go()
         return True
 
-    def _found_from(self, first: int) -> list[tuple[int, int]]:
+    def _find_from(self, first: int) -> list[tuple[int, int]]:
         found: list[tuple[int, int]] = []
         if not self.sought:
             return found
-        as_it_is = self.sought != self.sought.lower()
+        case_sensitive = self.sought != self.sought.lower()
         for at in range(first, len(self.told)):
             text = self.told[at][-1][0] if self.told[at] else ""
-            text = text if as_it_is else text.lower()
+            text = text if case_sensitive else text.lower()
             place = text.find(self.sought)
             while place >= 0 and len(found) < MATCHES:
                 found.append((at, place))
@@ -111,28 +115,28 @@ class LogView(LinesView):
         return found
 
     def dressed(self, at: int) -> tuple[Told, int | None]:
-        told = self.told[at]
+        pieces = self.told[at]
         if not self.sought or not self.matches:
-            return told, None
-        first = bisect_of(self.matches, at)
+            return pieces, None
+        first = _first_match_from(self.matches, at)
         if first >= len(self.matches) or self.matches[first][0] != at:
-            return told, None
-        *head, (text, meaning) = told
-        pieces: Told = [*head]
-        begin = 0
+            return pieces, None
+        *head, (text, meaning) = pieces
+        marked: Told = [*head]
+        start = 0
         for number in range(first, len(self.matches)):
             line, place = self.matches[number]
             if line != at:
                 break
             end = place + len(self.sought)
-            pieces += [(text[begin:place], meaning), (text[place:end], "found" if number == self.current else "match")]
-            begin = end
-        pieces.append((text[begin:], meaning))
-        return [piece for piece in pieces if piece[0]], len(head)
+            marked += [(text[start:place], meaning), (text[place:end], "found" if number == self.current else "match")]
+            start = end
+        marked.append((text[start:], meaning))
+        return [piece for piece in marked if piece[0]], len(head)
 
     def _go(self) -> None:
-        """Bring the current match onto the screen."""
-        self._title()
+        """Scroll the current match into view."""
+        self._update_title()
         if not self.matches:
             return
         row = self.row_of(self.matches[self.current][0])
@@ -143,20 +147,18 @@ class LogView(LinesView):
             self.scroll_to(y=max(0, row - height // 2), animate=False, force=True, immediate=True)
 
     def action_follow(self) -> None:
-        """Follow the end, or stay."""
+        """Follow the end, or stop following it."""
         self._follow = not (self._follow and self.at_end)
         if self._follow:
             self.scroll_end(animate=False)
-        self._title()
+        self._update_title()
 
     def action_edge(self, by: int) -> None:
         super().action_edge(by)
         self._follow = self._follow or by > 0
-        self._title()
+        self._update_title()
 
 
-def bisect_of(matches: Sequence[tuple[int, int]], line: int) -> int:
-    """The first match that is not before the line."""
-    from bisect import bisect_left
-
+def _first_match_from(matches: Sequence[tuple[int, int]], line: int) -> int:
+    """Return the index of the first match at or after a line."""
     return bisect_left(matches, (line, -1))

@@ -1,4 +1,4 @@
-"""The chosen job at a glance, docked beside the table where the terminal is wide."""
+"""A summary of the selected job, docked beside the table on wide terminals."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from ...text.format import GLYPHS, state_and_reason
 from ...text.sanitize import safe
 from ..base.styled_text import cut
 from ..base.text_view import LinesView
-from ..details import job_details as telling
+from ..details import job_details
 
 
 class Preview(LinesView, can_focus=False, inherit_bindings=False):
-    """State, life, error and arguments of one job."""
+    """State, lifecycle, error and arguments of one job."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__("preview", "", id=id)
 
     def show_job(self, job: Job | None, now: float, *, any_jobs: bool = True) -> None:
-        """Show this job, or how to choose one of those there are."""
+        """Show this job; without one, explain how to select a job if there are any."""
         if not self.display:
             return
         if job is None:
             self.border_title = Content.assemble(("preview", "bold"))
-            self.show([[("j", "accent"), ("  chooses a job, and it is shown here", "quiet")]] if any_jobs else [])
+            self.show([[("j", "accent"), ("  selects a job to show here", "quiet")]] if any_jobs else [])
             return
         self.border_title = Content.assemble((f"{job.id} ", "bold"), (safe(job.kind), "bold"))
-        told: list[telling.Told] = [[(f"{GLYPHS[job.state]} {state_and_reason(job)}", job.state.value)], []]
+        lines: list[job_details.Told] = [[(f"{GLYPHS[job.state]} {state_and_reason(job)}", job.state.value)], []]
         if job.error:
-            told += [[(cut(job.error, multiline=False), "error")], []]
-        told += [*telling.life(job, now), [], [("arguments", "strong")], *telling.arguments(job)]
-        self.show(told)
+            lines += [[(cut(job.error, multiline=False), "error")], []]
+        lines += [*job_details.life(job, now), [], [("arguments", "strong")], *job_details.arguments(job)]
+        self.show(lines)

@@ -1,4 +1,4 @@
-"""What a job is tied to: the jobs before and after it, its batch, its schedule. Enter opens each."""
+"""What a job is linked to: its parents and children, its batch, its schedule. Enter opens each."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from ..base.styled_text import Told
 from ..table.keyed_table import Head, KeyedTable, Row
 
 HEADS = (
-    Head("bond", "BOND", least=6),
+    Head("bond", "LINK", least=6),
     Head("id", "ID", right=True),
     Head("state", "STATE", most=24),
     Head("kind", "KIND", least=8, most=60, grow=True),
     Head("age", "AGE", right=True, drop=2),
 )
 SHOWN = 100
-"""Jobs before it, and jobs after it, that are listed."""
+"""The maximum number of parents, and of children, that are listed."""
 
 
 class Related(KeyedTable):
-    """A row for each bond. Its keys are ("job", id), ("batch", id), ("schedule", name) and ("gone", id)."""
+    """One row per link. Its keys are ("job", id), ("batch", id), ("schedule", name) and ("gone", id)."""
 
     def __init__(self, *, digit: str, id: str | None = None) -> None:
-        nothing: Told = [("  it came after no other job, and none comes after it", "quiet")]
+        nothing: Told = [("  no parents, children, batch or schedule", "quiet")]
         super().__init__("related", HEADS, digit=digit, empty=[nothing], id=id)
 
     def show_bonds(self, detail: Detail) -> None:
-        """Show what the job is tied to."""
+        """Show what the job is linked to."""
         rows = [*_rows(detail)]
         self.show(rows)
         family = detail.family
@@ -43,13 +43,13 @@ class Related(KeyedTable):
 def _rows(detail: Detail) -> Iterator[Row]:
     family = detail.family
     for job_id, state in [*family.parents.items()][:SHOWN]:
-        bond = "waits for" if job_id in family.waits_for else "after"
-        yield _job_row(bond, job_id, state, detail.relatives.get(job_id), detail.at)
-    for child, told in [*family.children.items()][:SHOWN]:
-        yield _job_row("before", child, told, detail.relatives.get(child), detail.at)
+        link = "waits for" if job_id in family.waits_for else "after"
+        yield _job_row(link, job_id, state, detail.relatives.get(job_id), detail.at)
+    for child, state in [*family.children.items()][:SHOWN]:
+        yield _job_row("before", child, state, detail.relatives.get(child), detail.at)
     batch = detail.batch
     if batch is not None:
-        done = f"{batch.total - batch.open:,} of {batch.total:,} ended"
+        done = f"{batch.total - batch.open:,} of {batch.total:,} finished"
         meaning = "failed" if batch.counts.get(State.FAILED) else "completed" if batch.finished else ""
         name: Told = [(safe(batch.name), "")]
         yield Row(
@@ -66,8 +66,8 @@ def _rows(detail: Detail) -> Iterator[Row]:
         yield Row(("schedule", schedule), ([("schedule", "quiet")], [], [], [(safe(schedule), "")], []))
 
 
-def _job_row(bond: str, job_id: int, state: State | None, job: Job | None, now: float) -> Row:
-    how: Told = [("gone", "quiet")] if state is None else [(f"{GLYPHS[state]} {state}", state.value)]
+def _job_row(link: str, job_id: int, state: State | None, job: Job | None, now: float) -> Row:
+    outcome: Told = [("deleted", "quiet")] if state is None else [(f"{GLYPHS[state]} {state}", state.value)]
     kind: Told = [(safe(job.kind), "")] if job is not None else []
     old: Told = [(age(now - job.created_at), "quiet")] if job is not None else []
-    return Row(("gone" if state is None else "job", job_id), ([(bond, "quiet")], [(str(job_id), "")], how, kind, old))
+    return Row(("gone" if state is None else "job", job_id), ([(link, "quiet")], [(str(job_id), "")], outcome, kind, old))

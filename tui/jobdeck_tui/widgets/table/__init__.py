@@ -1,1 +1,1 @@
-"""The table of jobs, and the lists that work like it."""
+"""The job table, and the other tables and lists."""

@@ -1,4 +1,4 @@
-"""What a cell of the job table shows of a job. Pure."""
+"""The cells of the job table. Pure."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ...text.sanitize import safe
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """The moment that ages count from."""
+    """The time from which ages are counted."""
 
     at: float
     fine: bool = False
-    """Whether there is a column that changes each second."""
+    """Whether a column changes every second."""
 
     def tick(self, job: Job) -> int:
-        """Changes when the drawn row of an unchanged job would look different."""
+        """Return a number that changes when the drawn row of an unchanged job would look different."""
         if job.state is State.RUNNING:
             return int(self.at * 2)
         old = self.at - job.created_at
@@ -31,7 +31,7 @@ class Now:
 
 
 def took(job: Job, now: Now) -> str:
-    """How long the newest attempt took, or has taken so far."""
+    """Return how long the newest attempt took, or has taken so far."""
     if job.started_at is None:
         return "—"
     if job.state is State.RUNNING:
@@ -40,30 +40,30 @@ def took(job: Job, now: Now) -> str:
 
 
 def waited(job: Job, now: Now) -> str:
-    """How long it waited from when it was due to its newest start, or has waited so far."""
+    """Return the wait from due to the newest start, or so far."""
     if job.state is State.PENDING:
         return duration(max(0.0, now.at - job.scheduled_at))
-    begun = job.started_at is not None and job.started_at >= job.scheduled_at
-    if job.started_at is None or not begun or not (job.state is State.RUNNING or job.finished_at is not None):
+    started = job.started_at is not None and job.started_at >= job.scheduled_at
+    if job.started_at is None or not started or not (job.state is State.RUNNING or job.finished_at is not None):
         return "—"
     return duration(job.started_at - job.scheduled_at)
 
 
 def moment(at: float | None, now: Now) -> str:
-    """A time of day, with its date where that is another day's; a year where it is another year's."""
+    """Format a time of day, with the date unless it is today, and with the year unless it is this year."""
     if at is None:
         return "—"
     try:
         then, today = datetime.fromtimestamp(at), datetime.fromtimestamp(now.at)
     except (ValueError, OverflowError, OSError):  # beyond the year 9999
-        return "another age"
+        return "out of range"
     if then.date() == today.date():
         return then.strftime("%H:%M:%S")
     return then.strftime("%m-%d %H:%M" if then.year == today.year else "%Y-%m-%d")
 
 
 def progress(job: Job) -> str:
-    """How far it says it is."""
+    """Return the reported progress."""
     if job.progress is None:
         return "—"
     done = round(job.progress * 6)
@@ -71,7 +71,7 @@ def progress(job: Job) -> str:
 
 
 def detail(job: Job, now: Now) -> list[tuple[str, str]]:
-    """The most telling thing about a job, as (text, meaning): its error, its progress, when it is due, its arguments."""
+    """Return the most useful detail of a job, as (text, meaning): its error, progress, due time or arguments."""
     due = job.scheduled_at - now.at
     match job.state:
         case State.RUNNING if job.progress is not None:
@@ -89,7 +89,7 @@ def detail(job: Job, now: Now) -> list[tuple[str, str]]:
 
 
 def failure(job: Job) -> str:
-    """The newest error; of a command only what it said, since its type tells nothing."""
+    """Return the newest error; of a command without its type, which is always the same."""
     return safe((job.error or "").removeprefix("CommandFailed: " if job.kind == "shell" else ""))
 
 
@@ -99,12 +99,12 @@ def _clock(seconds: float) -> str:
 
 
 def arguments(job: Job, limit: int = 300) -> str:
-    """The arguments of a job on one line."""
+    """Return the arguments of a job on one line."""
     return in_line(job.kind, job.args_json, limit)
 
 
 def in_line(kind: str, text: str, limit: int = 300) -> str:
-    """Arguments, which are JSON, on one line: a command as it was typed, others as `name=value`."""
+    """Format JSON arguments on one line: a command as typed, others as `name=value`."""
     if len(text) > 20_000:
         return safe(text[:limit])
     try:
@@ -123,5 +123,5 @@ def in_line(kind: str, text: str, limit: int = 300) -> str:
 
 
 def doing(job: Job) -> str:
-    """What a job does, in a word: its kind, or the command itself."""
+    """Return the kind of a job, or the command of a shell job."""
     return arguments(job).removeprefix("$ ") if job.kind == "shell" else safe(job.kind)

@@ -1,4 +1,4 @@
-"""The line in which a filter of events is typed."""
+"""The input for the filter of events."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from ...text.event_format import WORDS
 
 
 class EventFilterLine(Input):
-    """Sorts of events, and words. Enter keeps the filter, escape clears it."""
+    """Event types and words. Enter keeps the filter, escape clears it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "clear_filter", "clear", tooltip="Show all events again"),
-        Binding("enter", "submit", "keep", tooltip="Keep the filter and go back to the events"),
-        Binding("tab,right", "complete", "complete", tooltip="Take the completion that is shown"),
+        Binding("escape", "clear_filter", "clear", tooltip="Show all events"),
+        Binding("enter", "submit", "keep", tooltip="Keep the filter and return to the events"),
+        Binding("tab,right", "complete", "complete", tooltip="Accept the completion"),
         Binding("down", "submit", "to the events", show=False),
     ]
 
     class Cleared(Message):
-        """No filter any more."""
+        """The filter was cleared."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id, compact=True, placeholder="failed  acts  kind:mail  queue:img  id:42  any words")
         self.suggester = SuggestFromList([*WORDS, "kind:", "queue:", "id:", "worker:", "who:"])
 
     def action_complete(self) -> None:
-        """Take the completion, or move right."""
+        """Accept the completion, or move right."""
         self.action_cursor_right()
 
     def action_clear_filter(self) -> None:

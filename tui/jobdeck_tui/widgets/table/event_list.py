@@ -1,4 +1,4 @@
-"""A live feed of events, the newest at the bottom. It follows the end until somebody looks back."""
+"""A live list of events, the newest at the bottom. Follows the end until the user scrolls back."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import ClassVar
 from rich.style import Style
 from textual.binding import Binding, BindingType
 from textual.events import Click, MouseScrollDown, MouseScrollUp, Resize
-from textual.message import Message
 from textual.strip import Strip
 
 from jobdeck import Event, Happening, State
@@ -19,72 +18,64 @@ from ...feed.queries.events import EventsSeen
 from ...text.event_format import LOOKS, TROUBLE, details, host_of
 from ...text.format import number
 from ...text.sanitize import safe
-from ..base.panel import STATE_CLASSES, Panel
+from ..base.panel import STATE_CLASSES, JobOpened, Panel
 from ..base.strips import Piece, fit, line, width_of
 from ..base.styled_text import Told
 
 _WORKER_FROM = 130
-"""Cells from which the worker has a column of its own."""
+"""The minimum width at which the worker gets a column."""
 _WORKER = 22
-"""Its cells."""
+"""The width of that column in cells."""
 _ROOMY_FROM = 100
-"""Cells from which times are told to the millisecond."""
-
+"""The minimum width at which times show milliseconds."""
 
 _NOTHING: Sequence[Told] = (
-    [("  Nothing has happened yet.", "strong")],
-    [("  What jobs do and what people do is told here as it happens.", "quiet")],
+    [("  No events yet.", "strong")],
+    [("  Events of jobs and operations of users appear here as they happen.", "quiet")],
 )
 _NO_MATCH: Sequence[Told] = (
     [("  No event matches the filter.", "strong")],
-    [("  Words are searched in everything; failed, acts, kind:… narrow.", "quiet")],
+    [("  Words match any field; failed, acts, kind:… narrow the list.", "quiet")],
     [],
-    [("  esc", "accent"), ("   clears it", "quiet")],
+    [("  esc", "accent"), ("   clears the filter", "quiet")],
 )
 
 
 class EventList(Panel, inherit_bindings=False):
-    """One line an event."""
+    """One line per event."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j,down", "move(1)", "down", show=False, system=True),
-        Binding("k,up", "move(-1)", "up", show=False, system=True, tooltip="Look back: the feed is not followed any more"),
+        Binding("k,up", "move(-1)", "up", show=False, system=True, tooltip="Go back, and stop following the end"),
         Binding("pagedown,ctrl+d", "page(1)", "page down", show=False, system=True),
         Binding("pageup,ctrl+u", "page(-1)", "page up", show=False, system=True),
-        Binding("g,home", "first", "oldest", show=False, tooltip="To the oldest event that is kept"),
-        Binding("G,end", "follow", "newest", tooltip="To the newest event, and follow"),
-        Binding("n", "failure(1)", "failure", key_display="n N", tooltip="To the next failure; first the newest"),
-        Binding("N", "failure(-1)", "failure before", show=False, tooltip="To the failure before"),
-        Binding("f", "pause", "hold/follow", tooltip="Hold the feed still, or follow it again"),
+        Binding("g,home", "first", "oldest", show=False, tooltip="Go to the oldest loaded event"),
+        Binding("G,end", "follow", "newest", tooltip="Go to the newest event, and follow the end"),
+        Binding("n", "failure(1)", "failure", key_display="n N", tooltip="Go to the next failure, starting with the newest"),
+        Binding("N", "failure(-1)", "previous failure", show=False, tooltip="Go to the previous failure"),
+        Binding("f", "pause", "hold/follow", tooltip="Hold the list, or follow the end"),
         Binding("enter", "open", "open", tooltip="Open the job of the event"),
     ]
     digit = 9
     label = "events"
 
-    class Opened(Message):
-        """Open the job of an event."""
-
-        def __init__(self, job_id: int) -> None:
-            super().__init__()
-            self.job_id = job_id
-
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._seen: EventsSeen | None = None
         self.events: tuple[Event, ...] = ()
-        """What is shown, oldest first."""
+        """The events, oldest first."""
         self._cursor = 0
         self._top = 0
         self.following = True
-        """Whether the end is followed."""
+        """Whether the list follows the end."""
         self._held_at: str | None = None
         self.filter_text = ""
-        """The filter as it was typed, for the title."""
+        """The filter as typed, for the title."""
 
-    # -- what is shown -----------------------------------------------------------------------------
+    # -- content ------------------------------------------------------------------------------------
 
     def show(self, seen: EventsSeen) -> None:
-        """Show these events. While the end is not followed, what is looked at stays where it is."""
+        """Show these events. Unless following the end, keeps the event under the cursor at its line of the screen."""
         if self._seen is not None and seen.events is self._seen.events:
             self._seen = seen
             return
@@ -96,10 +87,10 @@ class EventList(Panel, inherit_bindings=False):
             row = self._cursor - self._top
             self._cursor = self._find(chosen)
             self._top = max(0, self._cursor - row)
-        self._changed()
+        self._update_titles()
 
     def _find(self, event: Event) -> int:
-        """Where the event is now; where it is gone, the one that took its place."""
+        """Return the index of an event; if it is missing, of the one now in its place."""
         at = bisect_left(self.events, event.at, key=lambda each: each.at)
         for place in range(at, len(self.events)):
             if self.events[place].key == event.key:
@@ -110,12 +101,12 @@ class EventList(Panel, inherit_bindings=False):
 
     @property
     def chosen(self) -> Event | None:
-        """The event that the cursor is on."""
+        """The event under the cursor."""
         return self.events[self._cursor] if self.events else None
 
     @property
     def new(self) -> int:
-        """How many events have come since the end was followed."""
+        """The number of events that arrived since the list was held."""
         if self.following or self._held_at is None:
             return 0
         for back, event in enumerate(reversed(self.events)):
@@ -132,30 +123,30 @@ class EventList(Panel, inherit_bindings=False):
         self._cursor = max(0, len(self.events) - 1)
         self._top = max(0, len(self.events) - self._room)
 
-    def _changed(self) -> None:
-        told: list[tuple[str, str]] = []
+    def _update_titles(self) -> None:
+        parts: list[tuple[str, str]] = []
         below: list[tuple[str, str]] = []
         if self.filter_text:
-            told.append((f"/{safe(self.filter_text)}", "$accent"))
+            parts.append((f"/{safe(self.filter_text)}", "$accent"))
         if self.following:
-            told.append(("following", "$quiet"))
+            parts.append(("following", "$quiet"))
         else:
-            told.append(("‖ held", "$warning"))
+            parts.append(("‖ held", "$warning"))
             if new := self.new:
                 below.append((f"▼ {number(new)} new · G follows  ", "$warning"))
         if self.events:
             below.append((f"{number(self._cursor + 1)} of {number(len(self.events))}", "$quiet"))
-        self.titled(told, below)
+        self.titled(parts, below)
         self.refresh()
 
     def on_resize(self, event: Resize) -> None:
-        """Stay at the end, or keep the cursor in sight."""
+        """Stay at the end, or keep the cursor in view."""
         if self.following:
             self._to_end()
-        self._keep_in_sight()
-        self._changed()
+        self._keep_in_view()
+        self._update_titles()
 
-    def _keep_in_sight(self) -> None:
+    def _keep_in_view(self) -> None:
         self._top = max(self._cursor - self._room + 1, min(self._top, self._cursor))
         self._top = max(0, min(self._top, len(self.events) - self._room))
 
@@ -169,28 +160,28 @@ class EventList(Panel, inherit_bindings=False):
         on = at == self._cursor and not self.following
         if on and self.has_focus:
             ground += self.get_component_rich_style("ground--cursor")
-        return line(self._pieces(self.events[at], width, on), width, ground)
+        return line(self._event_pieces(self.events[at], width, on), width, ground)
 
     def _empty(self, y: int) -> Sequence[Piece]:
         if self._seen is None or self.events:
             return []
-        told = _NO_MATCH if self.filter_text else _NOTHING
-        if not 1 <= y <= len(told):
+        lines = _NO_MATCH if self.filter_text else _NOTHING
+        if not 1 <= y <= len(lines):
             return []
-        return [(text, self.style(meaning)) for text, meaning in told[y - 1]]
+        return [(text, self.style(meaning)) for text, meaning in lines[y - 1]]
 
     def _meaning(self, name: str) -> Style:
         known = STATE_CLASSES[State(name)] if name in set(State) else f"text--{name}"
         return self.get_component_rich_style(known, partial=True)
 
-    def _pieces(self, event: Event, width: int, on: bool) -> Sequence[Piece]:
+    def _event_pieces(self, event: Event, width: int, on: bool) -> Sequence[Piece]:
         quiet, plain = self.style("quiet"), Style()
         glyph, meaning = LOOKS[event.what]
         style = self._meaning(meaning)
         gap = self._seen is not None and event.key in self._seen.gaps
         pieces: list[Piece] = [("❯ " if on else "⋮ " if gap else "  ", self.style("accent") if on else quiet)]
         wide, roomy = width >= _WORKER_FROM, width >= _ROOMY_FROM
-        pieces.append((self._time(event.at, exact=roomy) + "  ", quiet))
+        pieces.append((self._format_time(event.at, exact=roomy) + "  ", quiet))
         pieces.append((f"{glyph} {event.what.value:<9}  ", style))
         calm = event.what in (Happening.ENQUEUED, Happening.STARTED, Happening.COMPLETED)
         if event.kind:
@@ -203,8 +194,8 @@ class EventList(Panel, inherit_bindings=False):
         pieces.append((fit(details(event), room), quiet if calm else style if event.what in TROUBLE else plain))
         return pieces
 
-    def _time(self, at: float, *, exact: bool) -> str:
-        """The local time, to the millisecond where there is room; the day where it is another."""
+    def _format_time(self, at: float, *, exact: bool) -> str:
+        """Format the local time, to the millisecond if it fits; with the day unless it is today."""
         size = 12 if exact else 8
         try:
             then = time.localtime(at)
@@ -224,39 +215,39 @@ class EventList(Panel, inherit_bindings=False):
         if self.following:
             self.following, self._held_at = False, self.events[-1].key
         self._cursor = max(0, min(last, at))
-        self._keep_in_sight()
-        self._changed()
+        self._keep_in_view()
+        self._update_titles()
 
     def action_move(self, by: int) -> None:
-        """Move the cursor; while the end is followed there is nothing below it."""
+        """Move the cursor; ignored downward while following the end."""
         if not (self.following and by > 0):
             self._go(self._cursor + by)
 
     def action_page(self, by: int) -> None:
-        """Move by a screenful; beyond the end, follow it."""
+        """Move by a screenful; follow the end when reaching it."""
         if by > 0 and self._cursor + self._room >= len(self.events):
             self.action_follow()
         else:
             self._go(self._cursor + by * self._room)
 
     def action_first(self) -> None:
-        """To the oldest event."""
+        """Go to the oldest event."""
         self._go(0)
 
     def action_follow(self) -> None:
-        """To the newest, and follow."""
+        """Go to the newest event, and follow the end."""
         self._to_end()
-        self._changed()
+        self._update_titles()
 
     def action_pause(self) -> None:
-        """Hold the feed still, or follow it again."""
+        """Hold the list, or follow the end."""
         if self.following:
             self._go(self._cursor)
         else:
             self.action_follow()
 
     def action_failure(self, by: int) -> None:
-        """To the next failure, or the one before."""
+        """Go to the next or previous failure."""
         places = [at for at, event in enumerate(self.events) if event.what in TROUBLE]
         if self.following:
             found = places[-1:]
@@ -276,14 +267,14 @@ class EventList(Panel, inherit_bindings=False):
         if event is None:
             return
         if event.job_id is None:
-            self.app.notify("This event is not of one job", timeout=3, markup=False)
+            self.app.notify("This event does not belong to a single job", timeout=3, markup=False)
         else:
-            self.post_message(self.Opened(event.job_id))
+            self.post_message(JobOpened(event.job_id))
 
     # -- the mouse ---------------------------------------------------------------------------------
 
     def on_click(self, event: Click) -> None:
-        """Choose with the mouse; a second click opens."""
+        """Select an event with the mouse; a second click opens its job."""
         at = self._top + event.y - self.gutter.top
         if 0 <= at < len(self.events) and event.y >= self.gutter.top:
             self._go(at)
@@ -291,12 +282,12 @@ class EventList(Panel, inherit_bindings=False):
                 self.action_open()
 
     def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
-        """Look back."""
+        """Scroll back."""
         event.stop()
         self._wheel(-3)
 
     def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
-        """Look on; at the end, follow."""
+        """Scroll forward; follow the end when reaching it."""
         event.stop()
         self._wheel(3)
 

@@ -1,4 +1,4 @@
-"""The line in which a filter is typed: it works while you type, completes fields and values, points at errors."""
+"""The input for the job filter: filters while the user types, completes fields and values, and points at errors."""
 
 from __future__ import annotations
 
@@ -23,21 +23,17 @@ from ..forms.suggestions import Suggestions
 
 
 class FilterLine(Input):
-    """The filter itself."""
+    """The input of the filter."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "clear_filter", "clear", tooltip="Show all jobs again; a chosen suggestion is let go first"),
-        Binding("enter", "keep", "keep", tooltip="Take the chosen suggestion; without one keep the filter and go to the table"),
-        Binding("tab", "complete", "complete", tooltip="Take the chosen suggestion, or the first"),
-        Binding(
-            "down", "choose(1)", "choose", key_display="↑↓", tooltip="Choose from the suggestions; without any go to the table"
-        ),
-        Binding(
-            "up", "choose(-1)", "choose", show=False, tooltip="Choose from the suggestions; in an empty filter, earlier ones"
-        ),
-        Binding("right", "right", "right", show=False, tooltip="At the end of the line: take the first suggestion"),
-        Binding("ctrl+r", "history", "earlier", tooltip="Earlier filters that hold what is typed"),
-        Binding("ctrl+s", "save", "save", tooltip="Save the filter under a name; F finds it again"),
+        Binding("escape", "clear_filter", "clear", tooltip="Deselect the suggestion, or show all jobs"),
+        Binding("enter", "keep", "keep", tooltip="Accept the selected suggestion, or keep the filter and go to the table"),
+        Binding("tab", "complete", "complete", tooltip="Accept the selected suggestion, or the first"),
+        Binding("down", "choose(1)", "choose", key_display="↑↓", tooltip="Select a suggestion; without any, go to the table"),
+        Binding("up", "choose(-1)", "choose", show=False, tooltip="Select a suggestion; in an empty filter, an earlier one"),
+        Binding("right", "right", "right", show=False, tooltip="At the end of the line, accept the first suggestion"),
+        Binding("ctrl+r", "history", "earlier", tooltip="Earlier filters that contain the typed text"),
+        Binding("ctrl+s", "save", "save", tooltip="Save the filter under a name; F lists saved filters"),
     ]
 
     @property
@@ -45,23 +41,23 @@ class FilterLine(Input):
         return self.query_ancestor(FilterBar)
 
     def action_clear_filter(self) -> None:
-        """Let go of the suggestion, or empty the line and leave it."""
+        """Deselect the suggestion, or clear the filter and leave the input."""
         self._bar.clear()
 
     def action_keep(self) -> None:
-        """Take the suggestion, or keep the filter."""
+        """Accept the suggestion, or keep the filter."""
         self._bar.keep()
 
     def action_complete(self) -> None:
-        """Take the chosen suggestion, or the first."""
+        """Accept the selected suggestion, or the first."""
         self._bar.complete()
 
     def action_choose(self, by: int) -> None:
-        """Choose from the suggestions."""
+        """Select a suggestion."""
         self._bar.choose(by)
 
     def action_right(self) -> None:
-        """Move right; at the end take the first suggestion."""
+        """Move right; at the end accept the first suggestion."""
         if self.cursor_at_end and self._bar.suggests:
             self._bar.complete()
         else:
@@ -76,31 +72,31 @@ class FilterLine(Input):
         self._bar.ask_to_save()
 
     def on_blur(self, event: Blur) -> None:
-        """Suggestions belong to what is being typed."""
+        """Hide the suggestions."""
         self._bar.hush()
 
     def on_focus(self, event: Focus) -> None:
-        """Type at the end."""
+        """Move the text cursor to the end."""
         self.cursor_position = len(self.value)
 
 
-class _Told(Drawn):
-    """What comes of the filter: how many match, or what is wrong and where."""
+class _FilterResult(Drawn):
+    """The result of the filter: the number of matches, or the error and its position."""
 
     def __init__(self) -> None:
-        super().__init__(id="filter-told")
+        super().__init__(id="filter-result")
         self.page: Page | None = None
         self.at = 0
-        """The column under which an error is pointed at."""
+        """The column of the error."""
 
     def draw(self, y: int, width: int) -> Sequence[Piece]:
         quiet, error = self.style("quiet"), self.style("error")
         page = self.page
         if page is not None and page.problem:
-            told = safe(page.problem)
-            if self.at + 2 + cell_len(told) <= width or self.at < width // 2:
-                return [(" " * self.at, quiet), (f"▲ {told}", error)]
-            return [(" " * max(0, self.at - cell_len(told) - 1), quiet), (f"{told} ▲", error)]
+            result = safe(page.problem)
+            if self.at + 2 + cell_len(result) <= width or self.at < width // 2:
+                return [(" " * self.at, quiet), (f"▲ {result}", error)]
+            return [(" " * max(0, self.at - cell_len(result) - 1), quiet), (f"{result} ▲", error)]
         if page is None or page.reading:
             return [("  reading …", quiet)]
         n = len(page.ids)
@@ -111,25 +107,25 @@ class FilterBar(Vertical):
     """Hidden until it is opened. Enter keeps the filter, escape clears it."""
 
     class Typed(Message):
-        """The filter is another."""
+        """The filter has changed."""
 
         def __init__(self, text: str) -> None:
             super().__init__()
             self.text = text
 
     class Kept(Message):
-        """Enter: the filter stays, and the table has the focus again."""
+        """The user keeps the filter: the focus returns to the table."""
 
     class Cleared(Message):
-        """No filter any more."""
+        """The filter was cleared."""
 
     class SaveAsked(Message):
-        """Save the filter under a name."""
+        """The user asks to save the filter under a name."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.words = Words()
-        """What is suggested."""
+        """The vocabulary of the suggestions."""
         self.history: Sequence[str] = ()
         """Earlier filters, the newest first."""
         self._offers = Offers()
@@ -141,24 +137,24 @@ class FilterBar(Vertical):
             select_on_focus=False,
             placeholder="state:failed queue:mail kind:send* age>1h args.name:x free text",
         )
-        yield _Told()
+        yield _FilterResult()
         yield Suggestions(id="suggestions")
 
-    # -- what is shown ----------------------------------------------------------------------------
+    # -- content -----------------------------------------------------------------------------------
 
     @property
     def line(self) -> FilterLine:
-        """Where it is typed."""
+        """The input."""
         return self.query_one(FilterLine)
 
     @property
     def value(self) -> str:
-        """What is typed."""
+        """The typed text."""
         return self.line.value
 
     @property
     def suggests(self) -> bool:
-        """Whether suggestions are shown."""
+        """Whether suggestions are visible."""
         return bool(self._suggestions.display and self._suggestions.offers)
 
     @property
@@ -166,34 +162,34 @@ class FilterBar(Vertical):
         return self.query_one(Suggestions)
 
     def open(self, text: str) -> None:
-        """Show it, with a filter in it."""
+        """Show the bar with a filter."""
         self.display = True
         self.line.value = text
         self.line.focus()
 
     def close(self) -> None:
-        """Hide it."""
+        """Hide the bar."""
         self.hush()
         self.display = False
 
     def show(self, page: Page) -> None:
-        """Tell what came of what was typed."""
+        """Show the result of the filter."""
         if not self.display:
             return
-        told = self.query_one(_Told)
-        told.page = page
-        told.at = max(0, self._column(page.column) - self.region.x)
-        told.refresh()
+        result = self.query_one(_FilterResult)
+        result.page = page
+        result.at = max(0, self._column(page.column) - self.region.x)
+        result.refresh()
 
     def _column(self, at: int) -> int:
-        """Where on the screen a character of the filter stands."""
+        """Return the screen column of a character of the filter."""
         line = self.line
         return line.content_region.x + cell_len(line.value[:at]) - round(line.scroll_offset.x)
 
     # -- suggestions ------------------------------------------------------------------------------
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Filter by it, and suggest what may come next."""
+        """Apply the filter, and suggest what can follow."""
         event.stop()
         if not self.display:
             return
@@ -205,13 +201,13 @@ class FilterBar(Vertical):
         self._suggestions.show(found.offers, self._column(found.begin), self.line.region.y)
 
     def hush(self) -> None:
-        """Suggest nothing."""
+        """Hide the suggestions."""
         self._offers = Offers()
         if self._suggestions.display:
             self._suggestions.hide()
 
     def choose(self, by: int) -> None:
-        """Choose from the suggestions; in an empty filter from earlier ones; otherwise down leads to the table."""
+        """Select a suggestion, or an earlier filter if the filter is empty; otherwise down moves to the table."""
         if not self.suggests and not self.value.strip():
             self.remind()
         if self.suggests:
@@ -220,40 +216,40 @@ class FilterBar(Vertical):
             self.post_message(self.Kept())
 
     def remind(self) -> None:
-        """Suggest earlier filters that hold what is typed."""
+        """Suggest earlier filters that contain the typed text."""
         typed = self.value.strip().lower()
         found = tuple(Offer(text) for text in self.history if typed in text.lower() and text != self.value)
         self._suggest(Offers(0, len(self.value), found))
 
     def complete(self) -> None:
-        """Take the chosen suggestion, or the first; in an empty filter show every field."""
+        """Accept the selected suggestion, or the first; if the filter is empty, suggest all fields."""
         if self.suggests:
-            self._take(self._suggestions.chosen or 0)
+            self._accept(self._suggestions.chosen or 0)
         elif not self.value.strip():
             self._suggest(fields(self.words))
 
-    def _take(self, at: int) -> None:
+    def _accept(self, at: int) -> None:
         text, cursor = self._offers.put(self.value, at)
         self.hush()
         self.line.value = text
         self.line.cursor_position = cursor
 
     def on_suggestions_taken(self, event: Suggestions.Taken) -> None:
-        """Take the suggestion that was clicked."""
-        self._take(event.at)
+        """Accept the clicked suggestion."""
+        self._accept(event.at)
         self.line.focus()
 
-    # -- the end of it ----------------------------------------------------------------------------
+    # -- leaving the bar --------------------------------------------------------------------------
 
     def keep(self) -> None:
-        """Take the chosen suggestion, or keep the filter."""
+        """Accept the selected suggestion, or keep the filter."""
         if self.suggests and self._suggestions.chosen is not None:
-            self._take(self._suggestions.chosen)
+            self._accept(self._suggestions.chosen)
         else:
             self.post_message(self.Kept())
 
     def clear(self) -> None:
-        """Let go of the chosen suggestion, or clear the filter."""
+        """Deselect the suggestion, or clear the filter."""
         if self.suggests and self._suggestions.chosen is not None:
             self.hush()
             return
@@ -261,7 +257,7 @@ class FilterBar(Vertical):
         self.post_message(self.Cleared())
 
     def ask_to_save(self) -> None:
-        """Save the filter, if there is one."""
+        """Ask to save the filter, if there is one."""
         self.hush()
         if self.value.strip():
             self.post_message(self.SaveAsked())

@@ -1,4 +1,4 @@
-"""A row of the job table, and what stands in place of rows, as pieces of text and style."""
+"""The header and the rows of the job table, as pieces of text and style."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from .cells import Now, detail
 from .columns import Column
 
 Styles = Callable[[str], Style]
-"""The style of a component class, without its ground."""
+"""Returns the style of a component class, without its background."""
 Layout = Sequence[tuple[Column, int]]
 _GAP: Piece = (" ", Style())
-"""Between two columns; what stands after the last one falls off the edge."""
+"""The gap after each column; the one after the last column is cut off."""
 
 
 def heads(columns: Layout, page: Page, style: Styles) -> Iterable[Piece]:
-    """The names of the columns; that of the order stands out, with its direction."""
+    """Yield the column headers; the sorted one is highlighted and shows the direction."""
     quiet, strong = style("text--quiet"), style("text--strong")
     yield "  ", quiet
     view = page.view
@@ -37,9 +37,9 @@ def heads(columns: Layout, page: Page, style: Styles) -> Iterable[Piece]:
 
 
 def row(job: Job, columns: Layout, now: Now, style: Styles, *, cursor: bool, marked: bool) -> Iterable[Piece]:
-    """A job."""
+    """Yield the row of a job."""
     state = State.RUNNING if job.cancelling else job.state
-    coloured = style(STATE_CLASSES[state])
+    state_style = style(STATE_CLASSES[state])
     quiet, plain = style("text--quiet"), Style()
     yield "❯" if cursor else " ", style("text--accent")
     yield "▌" if marked else " ", style("text--warning")
@@ -47,10 +47,10 @@ def row(job: Job, columns: Layout, now: Now, style: Styles, *, cursor: bool, mar
         match column.key:
             case "state":
                 word = "cancelling" if job.cancelling else job.state.value
-                yield fit(f"{GLYPHS[state]} {word}", width), coloured
+                yield fit(f"{GLYPHS[state]} {word}", width), state_style
             case "detail":
-                told = ((text, style(f"text--{meaning}") if meaning else plain) for text, meaning in detail(job, now))
-                yield from fit_pieces(told, width)
+                pieces = ((text, style(f"text--{meaning}") if meaning else plain) for text, meaning in detail(job, now))
+                yield from fit_pieces(pieces, width)
             case _:
                 text = fit(column.show(job, now), width, right=column.right)
                 yield text, quiet if column.quiet or job.state is State.CANCELLED else plain

@@ -1,8 +1,8 @@
-"""The table of jobs: a window on any number of them, drawn line by line.
+"""The job table: a window on any number of jobs, drawn line by line.
 
-It holds the ids of all jobs that match and the records of those near the screen. The cursor follows a job's
-id, never a row: new jobs arrive above it without moving what the person is looking at. Until a job is chosen
-the table is *live*: it shows the newest jobs as they come, and no key can hit the wrong one.
+Holds the ids of all matching jobs and the records of those near the screen. The cursor follows the id of a job, never a
+row: new jobs arrive above it without moving the view. Until the user selects a job, the table is *live*: it shows the
+newest jobs as they arrive, and no key can affect the wrong one.
 """
 
 from __future__ import annotations
@@ -24,32 +24,28 @@ from jobdeck import Job
 from ...feed.job_actions import Selection
 from ...feed.messages import Page, View
 from ..base.line_diff import Redrawn
-from ..base.panel import STATE_CLASSES, TEXT_CLASSES
+from ..base.panel import STATE_CLASSES, TEXT_CLASSES, JobOpened
 from ..base.strips import Piece, line
 from . import job_rows
 from .cells import Now
 from .columns import USUAL, Column, choose_columns
 from .cursor import Cursor
 from .empty_state import Line, nothing_matches, placed, welcome
+from .keyed_table import CURSOR_KEYS
 from .marks import Marks
 
 HEAD = 1
-"""Lines of the column heads."""
-_FEW = 5000
-"""Marks of jobs that are gone are dropped from lists up to this length; in longer ones an act tells how many are gone."""
+"""The number of lines of the column headers."""
+_MAX_PRUNED = 5000
+"""The longest list from which marks of missing jobs are dropped; in longer ones, an action reports how many are missing."""
 
 
 class JobTable(ScrollView, Redrawn, can_focus=True, inherit_bindings=False):  # pyright: ignore[reportIncompatibleMethodOverride]
-    """All jobs that match, a line each."""
+    """All matching jobs, one per line."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {*STATE_CLASSES.values(), *TEXT_CLASSES, "ground--cursor", "ground--marked"}
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j,down", "move(1)", "down", show=False, system=True),
-        Binding("k,up", "move(-1)", "up", show=False, system=True),
-        Binding("pagedown,ctrl+d", "page(1)", "page down", show=False, system=True),
-        Binding("pageup,ctrl+u", "page(-1)", "page up", show=False, system=True),
-        Binding("g,home", "edge(-1)", "first", show=False, system=True),
-        Binding("G,end", "edge(1)", "last", show=False, system=True),
+        *CURSOR_KEYS,
         Binding("enter", "open", "open"),
         Binding("space", "mark", "mark"),
         Binding("ctrl+at,ctrl+space", "mark_range", "mark range", show=False),
@@ -57,18 +53,11 @@ class JobTable(ScrollView, Redrawn, can_focus=True, inherit_bindings=False):  # 
         Binding("ctrl+backslash", "clear_marks", "clear the marks", show=False),
     ]
 
-    class Opened(Message):
-        """Open this job."""
-
-        def __init__(self, job_id: int) -> None:
-            super().__init__()
-            self.job_id = job_id
-
     class Moved(Message):
-        """Other rows are on the screen, or another is chosen."""
+        """The visible rows or the selected job have changed."""
 
     class SortAsked(Message):
-        """A column head was clicked."""
+        """A column header was clicked."""
 
         def __init__(self, sort: str) -> None:
             super().__init__()
@@ -82,11 +71,11 @@ class JobTable(ScrollView, Redrawn, can_focus=True, inherit_bindings=False):  # 
         self._jobs: Mapping[int, Job] = {}
         self._range_from: int | None = None
         self.where = ""
-        """The database, as people know it, for the welcome on an empty queue."""
+        """The name of the database in the welcome on an empty queue."""
         self.by_default = False
-        """Whether commands find that database without being told."""
+        """Whether commands use that database without `--db`."""
         self.readonly = False
-        self._known = False
+        self._loaded = False
         self._doubted: Job | None = None
         self._in_doubt = False
         self._now = Now(0.0)
@@ -94,14 +83,14 @@ class JobTable(ScrollView, Redrawn, can_focus=True, inherit_bindings=False):  # 
         self._columns: list[tuple[Column, int]] = []
         self._strips: dict[tuple[int, bool, bool], tuple[Job, int, Strip]] = {}
 
-    # -- what is shown ----------------------------------------------------------------------------
+    # -- content -----------------------------------------------------------------------------------
 
     def show(self, page: Page, at: float) -> None:
-        """Show this page. Keeps the chosen job where it is on the screen."""
+        """Show this page. Keeps the selected job at its line of the screen."""
         same_list = page.view.order == self.page.view.order
         if page.view.scope != self.page.view.scope:
-            self.marks.clear()  # what is marked must be what one can see
-        self.page, self._known = page, True
+            self.marks.clear()  # marks may only apply to jobs of the visible list
+        self.page, self._loaded = page, True
         self._now = Now(at, fine="wait" in self._keys)
         if page.ids is not self._ids:
             moved = self.cursor.take(page, same_list=same_list)
@@ -111,14 +100,14 @@ class JobTable(ScrollView, Redrawn, can_focus=True, inherit_bindings=False):  # 
                 if self.live:
                     self._scroll(0)
                 self._scroll_to_row()
-            elif moved and not self.gone:  # its job stays at its line of the screen
+            elif moved and not self.gone:  # keep the job at its line of the screen
                 self._scroll(max(0, self.top + moved))
                 self._scroll_to_row()
         self._jobs = page.jobs
         if self._in_doubt and not page.reading:
-            self._clear_up()
+            self._resolve_doubt()
         self._lay_out()
-        self._drop_gone_marks()
+        self._drop_missing_marks()
         self.redraw()
 
     @property
@@ -132,22 +121,22 @@ class JobTable(ScrollView, Redrawn, can_focus=True, inherit_bindings=False):  # 
 
     @property
     def gone(self) -> bool:
-        """Whether the chosen job has left the list."""
+        """Whether the selected job has left the list."""
         return self.cursor.gone
 
     @property
     def live(self) -> bool:
-        """Whether the newest jobs are shown as they come."""
+        """Whether the newest jobs are shown as they arrive."""
         return self.cursor.live
 
     @property
     def arrived(self) -> int:
-        """How many jobs came since one was chosen."""
+        """The number of jobs that arrived since one was selected."""
         return self.cursor.arrived
 
     @property
     def total(self) -> int:
-        """How many jobs match."""
+        """The number of matching jobs."""
         return len(self._ids)
 
     @property
@@ -157,29 +146,29 @@ class JobTable(ScrollView, Redrawn, can_focus=True, inherit_bindings=False):  # 
 
     @property
     def rows(self) -> int:
-        """How many jobs fit on the screen."""
+        """The number of rows that fit on the screen."""
         return max(1, self.size.height - HEAD)
 
     @property
     def top(self) -> int:
-        """The first row on the screen."""
+        """The first visible row."""
         return round(self.scroll_offset.y)
 
     @property
     def job(self) -> Job | None:
-        """The job under the cursor, if its record is here."""
+        """The job under the cursor; `None` until its record is loaded."""
         return self._jobs.get(self.chosen) if self.chosen is not None else None
 
     @property
     def selection(self) -> Selection:
-        """Which jobs an act concerns: the marked ones, or the chosen one."""
+        """The jobs an action applies to: the marked ones, or the selected one."""
         if self.marks:
             return self.marks.selection(self.page.view.filter, self.page.view.tab)
         return Selection(ids=() if self.chosen is None else (self.chosen,))
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Which columns are shown where there is room, in their order."""
+        """The keys of the columns to show, in order, as far as they fit."""
         return self._keys
 
     def choose(self, keys: tuple[str, ...]) -> None:
@@ -191,29 +180,29 @@ class JobTable(ScrollView, Redrawn, can_focus=True, inherit_bindings=False):  # 
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """The columns for which there is room."""
+        """The visible columns."""
         return tuple(column for column, _ in self._columns)
 
     def place_of(self, job_id: int) -> int | None:
-        """The row of a job, from 0; `None` if it is not in the list."""
+        """Return the row of a job, from 0; `None` if it is not in the list."""
         return self.cursor.find(job_id)
 
     def go_to(self, row: int) -> int | None:
-        """Put the cursor on a row; returns the id of its job."""
+        """Move the cursor to a row; return the id of its job."""
         self._go(row)
         return self.chosen
 
     def expect(self, job_id: int) -> None:
-        """Put the cursor on a job that was just made, as soon as it is in the list; leaves a chosen job alone."""
+        """Select a new job as soon as it appears in the list, unless another is selected."""
         self.cursor.expect(job_id)
 
     def doubt(self) -> None:
-        """The next page may be of another database, in which the same ids are other jobs: marks are gone."""
+        """Expect that the next page may come from another database, where ids mean other jobs; clear the marks."""
         self._doubted, self._in_doubt = self.job, True
         self.action_clear_marks()
 
-    def _clear_up(self) -> None:
-        """The chosen job stays chosen if it is the same job there: a key that was meant for it must hit no other."""
+    def _resolve_doubt(self) -> None:
+        """Keep the selected job only if it is the same job in the new page: a key meant for it must not affect another."""
         job, before = self.job, self._doubted
         self._doubted, self._in_doubt = None, False
         self._strips.clear()
@@ -222,7 +211,7 @@ class JobTable(ScrollView, Redrawn, can_focus=True, inherit_bindings=False):  # 
             self.release()
 
     def release(self) -> bool:
-        """Back to live; `False` if it was."""
+        """Return to the live view; return `False` if the table was live."""
         if self.live:
             return False
         self.cursor.release()
@@ -230,9 +219,9 @@ class JobTable(ScrollView, Redrawn, can_focus=True, inherit_bindings=False):  # 
         self._moved()
         return True
 
-    def _drop_gone_marks(self) -> None:
+    def _drop_missing_marks(self) -> None:
         marks, view = self.marks, self.page.view
-        if marks and not marks.everything and len(self._ids) <= _FEW and not view.filter and view.tab == "all":
+        if marks and not marks.everything and len(self._ids) <= _MAX_PRUNED and not view.filter and view.tab == "all":
             marks.keep(set(self._ids))
 
     def _resize_content(self) -> None:
@@ -255,7 +244,7 @@ class JobTable(ScrollView, Redrawn, can_focus=True, inherit_bindings=False):  # 
 
     @property
     def _width(self) -> int:
-        """Cells a row takes: all but the scroll bar."""
+        """The width of a row in cells, without the scroll bar."""
         return self.scrollable_content_region.width
 
     def line_at(self, y: int) -> Strip:
@@ -269,7 +258,7 @@ class JobTable(ScrollView, Redrawn, can_focus=True, inherit_bindings=False):  # 
         job_id = self._ids[row]
         job = self._jobs.get(job_id)
         cursor, marked = job_id == self.chosen, job_id in self.marks
-        if job is None:  # its record is on the way
+        if job is None:  # its record is not loaded yet
             signs = [("❯" if cursor else " ", "accent"), ("▌" if marked else " ", "warning"), (f"… {job_id}", "quiet")]
             pieces = [(text, self._style(f"text--{meaning}")) for text, meaning in signs]
             return line(pieces, width, self._ground(cursor, marked))
@@ -294,19 +283,19 @@ class JobTable(ScrollView, Redrawn, can_focus=True, inherit_bindings=False):  # 
         return self.rich_style + self.get_component_rich_style("ground--marked") if marked else self.rich_style
 
     def _empty(self, y: int) -> list[Piece]:
-        """What is told in a line where there are no rows."""
-        if self._ids or not self._known:
+        """Return a line of the empty state."""
+        if self._ids or not self._loaded:
             return []
         if self.page.reading:
             return [("  reading …", self._style("text--quiet"))] if y == HEAD + 1 else []
-        lines, left, top = self._told()
+        lines, column, top = self._empty_lines()
         if not 0 <= y - HEAD - top < len(lines):
             return []
-        told = [(text, self._style(f"text--{meaning}")) for text, meaning in lines[y - HEAD - top].told]
-        return [(" " * left, Style()), *told]
+        pieces = [(text, self._style(f"text--{meaning}")) for text, meaning in lines[y - HEAD - top].told]
+        return [(" " * column, Style()), *pieces]
 
-    def _told(self) -> tuple[Sequence[Line], int, int]:
-        """What is said where there is no job, and where it begins."""
+    def _empty_lines(self) -> tuple[Sequence[Line], int, int]:
+        """Return the lines of the empty state, and the column and line at which they start."""
         view = self.page.view
         width, height = self._width, self.size.height - HEAD
         if self.page.problem or view.filter or view.tab != "all":
@@ -328,7 +317,7 @@ class JobTable(ScrollView, Redrawn, can_focus=True, inherit_bindings=False):  # 
         self.cursor.go(row)
         self._scroll_to_row()
         self.post_message(self.Moved())
-        if self.top == top:  # only two lines look different now
+        if self.top == top:  # only two lines have changed
             self.refresh(*(Region(0, HEAD + each - top, self._width, 1) for each in (before, self.row)))
         else:
             self.refresh()
@@ -343,19 +332,19 @@ class JobTable(ScrollView, Redrawn, can_focus=True, inherit_bindings=False):  # 
             self._scroll(self.row - self.rows + 1)
 
     def _scroll(self, top: int) -> None:
-        """Put row `top` first, at once: what follows in the same breath reads it again."""
+        """Scroll to row `top` immediately: the caller reads the scroll position next."""
         self.scroll_to(y=top, animate=False, force=True, immediate=True)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Ask for the rows that came into sight."""
+        """Request the rows that scrolled into view."""
         super().watch_scroll_y(old_value, new_value)
         if round(old_value) != round(new_value):
             self.post_message(self.Moved())
 
     def action_move(self, by: int) -> None:
-        """Move the cursor; the first step chooses the first row on the screen."""
+        """Move the cursor; the first step selects the first visible row."""
         if self.gone and by > 0:
-            by -= 1  # the job that took its place is the next one
+            by -= 1  # the next job is now in its row
         self._go(self.top if self.live else self.row + by)
 
     def action_page(self, by: int) -> None:
@@ -367,16 +356,16 @@ class JobTable(ScrollView, Redrawn, can_focus=True, inherit_bindings=False):  # 
         self._go(0 if by < 0 else len(self._ids) - 1)
 
     def action_open(self) -> None:
-        """Open the chosen job."""
+        """Open the selected job."""
         if self.chosen is not None:
-            self.post_message(self.Opened(self.chosen))
+            self.post_message(JobOpened(self.chosen))
         elif self._ids:
             self.action_move(1)
 
     # -- marking ----------------------------------------------------------------------------------
 
     def action_mark(self) -> None:
-        """Mark or unmark the chosen job, and go on to the next."""
+        """Mark or unmark the selected job, and move to the next."""
         if self.chosen is None:
             self.action_move(1)
             return
@@ -386,17 +375,17 @@ class JobTable(ScrollView, Redrawn, can_focus=True, inherit_bindings=False):  # 
         self._moved()
 
     def action_mark_range(self) -> None:
-        """Mark everything from the newest mark to the cursor."""
+        """Mark all jobs from the newest mark to the cursor."""
         if self.chosen is None:
             return
-        begin = self.row if self._range_from is None else self._range_from
-        low, high = sorted((begin, self.row))
+        start = self.row if self._range_from is None else self._range_from
+        low, high = sorted((start, self.row))
         self.marks.add(self._ids[low : high + 1])
         self._range_from = self.row
         self._moved()
 
     def action_mark_all(self) -> None:
-        """Mark everything that matches, now and while it stays marked."""
+        """Mark all matching jobs, including those that match later."""
         self.marks.add_all()
         self._range_from = None
         self._moved()
@@ -408,7 +397,7 @@ class JobTable(ScrollView, Redrawn, can_focus=True, inherit_bindings=False):  # 
         self._moved()
 
     def on_click(self, event: Click) -> None:
-        """Choose with the mouse; a second click opens. A click on a head sorts."""
+        """Select a job with the mouse; a second click opens it. A click on a header sorts."""
         if event.y < HEAD:
             at = 2
             for column, width in self._columns:
@@ -421,24 +410,24 @@ class JobTable(ScrollView, Redrawn, can_focus=True, inherit_bindings=False):  # 
             self._go(row)
             if event.chain > 1:
                 self.action_open()
-        elif not self._ids and self._known:
-            lines, _, top = self._told()
+        elif not self._ids and self._loaded:
+            lines, _, top = self._empty_lines()
             if 0 <= event.y - HEAD - top < len(lines) and (action := lines[event.y - HEAD - top].action):
                 self.app.call_later(self.app.run_action, action, self.screen)
 
     def on_focus(self) -> None:
-        """The cursor is shown in full while the table has the focus."""
+        """Redraw the cursor as focused."""
         self._strips.clear()
 
     def on_blur(self) -> None:
-        """And without while it has not."""
+        """Redraw the cursor as not focused."""
         self._strips.clear()
 
     def notify_style_update(self) -> None:
-        """The theme has changed."""
+        """Drop cached rows: the theme has changed."""
         super().notify_style_update()
         self._strips.clear()
 
     def visible_ids(self) -> Sequence[int]:
-        """The ids on the screen."""
+        """Return the visible ids."""
         return self._ids[self.top : self.top + self.rows]

@@ -1,6 +1,8 @@
-"""A table of things that have a key: queues, workers, groups of errors, schedules. The cursor follows the key.
+"""A table of rows with keys: queues, workers, error groups, schedules. The cursor follows the key.
 
-The screen hands it rows that are ready to be drawn; it chooses the columns that fit, draws them, and moves the cursor.
+The screen passes rows that are ready to draw; the table chooses the columns that fit, draws them, and moves the cursor.
+Textual's DataTable cannot drop columns by importance or let one grow, and updating 50 rows of 8 columns takes it 5 to 13
+times as long (115 to 297 ms against 23 ms).
 """
 
 from __future__ import annotations
@@ -27,17 +29,26 @@ from ..base.strips import Piece, fit, fit_pieces, line
 from ..details.job_details import Told
 
 HEAD = 1
-"""Lines of the column heads."""
+"""The number of lines of the column headers."""
 _ALL_STATES = frozenset(State)
+CURSOR_KEYS: tuple[BindingType, ...] = (
+    Binding("j,down", "move(1)", "down", show=False, system=True),
+    Binding("k,up", "move(-1)", "up", show=False, system=True),
+    Binding("pagedown,ctrl+d", "page(1)", "page down", show=False, system=True),
+    Binding("pageup,ctrl+u", "page(-1)", "page up", show=False, system=True),
+    Binding("g,home", "edge(-1)", "first", show=False, system=True),
+    Binding("G,end", "edge(1)", "last", show=False, system=True),
+)
+"""The keys that move the cursor of a table."""
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A column: as wide as its widest cell, within bounds.
+    """A column, as wide as its widest cell within `least` and `most`.
 
-    `drop`: where there is no room, the columns with the highest number go first, and come back into what is left then;
-    0 stays whatever happens.
-    `grow`: takes the room that is left over, and gives way first; one column should.
+    `drop`: if columns do not fit, those with the highest number are dropped first, and restored if they fit later; 0 is
+    never dropped.
+    `grow`: takes the remaining width, and shrinks first. One column should grow.
     """
 
     key: str
@@ -48,12 +59,12 @@ class Head:
     drop: int = 0
     grow: bool = False
     sort: bool = False
-    """Whether a click on the head asks for this order."""
+    """Whether a click on the header sorts by this column."""
     alone: str = ""
-    """The title where the column before it, which says what both are of, is not shown."""
+    """The title if the previous column, whose title covers both, is not shown."""
 
     def title_after(self, before: bool) -> str:
-        """The title, by whether the column before it is shown."""
+        """Return the title, depending on whether the previous column is shown."""
         return self.title if before or not self.alone else self.alone
 
 
@@ -62,11 +73,11 @@ Cell = Told | Callable[[int], Told]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A thing: its key, and for each column the pieces of text with their meaning, in the order of the heads.
+    """A row: its key, and for each column the pieces of text with their meaning.
 
-    A cell that is made for whatever room there is, such as a sparkline, is a function of its width; it should be in the
-    column that grows. The texts must be safe to draw (`text.safe`). A meaning is `quiet`, `strong`, `error`, …, a state's
-    name, or empty.
+    A cell that adapts to the available width, such as a sparkline, is a function of the width; it belongs in the column that
+    grows. Texts must be safe to draw (`sanitize.safe`). A meaning is `quiet`, `strong`, `error`, …, the name of a state, or
+    empty.
     """
 
     key: Hashable
@@ -74,21 +85,16 @@ class Row:
 
 
 class KeyedTable(ScrollView, can_focus=True, inherit_bindings=False):
-    """A line a thing, in a frame with its title."""
+    """One line per row, in a frame with a title."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {*STATE_CLASSES.values(), *TEXT_CLASSES, "ground--cursor"}
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j,down", "move(1)", "down", show=False, system=True),
-        Binding("k,up", "move(-1)", "up", show=False, system=True),
-        Binding("pagedown,ctrl+d", "page(1)", "page down", show=False, system=True),
-        Binding("pageup,ctrl+u", "page(-1)", "page up", show=False, system=True),
-        Binding("g,home", "edge(-1)", "first", show=False, system=True),
-        Binding("G,end", "edge(1)", "last", show=False, system=True),
+        *CURSOR_KEYS,
         Binding("enter", "open", "open"),
     ]
 
     class Opened(Message):
-        """Enter, or a second click, on a row."""
+        """The user pressed enter on a row, or clicked it twice."""
 
         def __init__(self, table: KeyedTable, key: Hashable) -> None:
             super().__init__()
@@ -99,7 +105,7 @@ class KeyedTable(ScrollView, can_focus=True, inherit_bindings=False):
             return self.table
 
     class Moved(Message):
-        """The cursor is on another thing."""
+        """The cursor has moved to another key."""
 
         def __init__(self, table: KeyedTable) -> None:
             super().__init__()
@@ -110,7 +116,7 @@ class KeyedTable(ScrollView, can_focus=True, inherit_bindings=False):
             return self.table
 
     class SortAsked(Message):
-        """A column head was clicked."""
+        """A column header was clicked."""
 
         def __init__(self, table: KeyedTable, key: str) -> None:
             super().__init__()
@@ -123,13 +129,13 @@ class KeyedTable(ScrollView, can_focus=True, inherit_bindings=False):
     def __init__(
         self, label: str, heads: Sequence[Head], *, digit: str = "", empty: Sequence[Told] = (), id: str | None = None
     ) -> None:
-        """Make a table.
+        """Create a table.
 
         Args:
             label: its name, in the frame and in the help.
             heads: its columns.
             digit: the key that goes to it, raised before its name.
-            empty: what to tell in place of rows.
+            empty: the lines shown if there are no rows.
             id: its id on the screen.
         """
         super().__init__(id=id)
@@ -141,24 +147,24 @@ class KeyedTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._sorted: tuple[str, bool] | None = None
         self._layout: list[tuple[int, int]] = []
         self._titles: dict[int, str] = {}
-        self._waiting = True
+        self._loading = True
 
     def on_mount(self) -> None:
         """Show the name in the frame."""
         self.titled()
 
     def titled(self, after: Iterable[tuple[str, str]] = (), below: Iterable[tuple[str, str]] = ()) -> None:
-        """Set what stands after the name, and below: pieces of (text, style), shown as they are."""
+        """Set the text after the name, and in the lower edge: pieces of (text, style), never read as markup."""
         spaced = [(" " + text, style) for text, style in after]
         self.border_title = Content.assemble((self.digit.translate(RAISED), "$quiet"), (self.label, "bold"), *spaced)
         self.border_subtitle = Content.assemble(*below)
 
-    # -- what is shown ----------------------------------------------------------------------------
+    # -- content -----------------------------------------------------------------------------------
 
     def show(self, rows: Sequence[Row], *, sorted_by: str | None = None, descending: bool = True) -> None:
-        """Show these rows. The cursor stays on its thing; where that is gone, on its place."""
+        """Show these rows. Keeps the cursor on its key; if that is missing, on its line."""
         key = self.key
-        self._rows, self._waiting = rows, False
+        self._rows, self._loading = rows, False
         self._sorted = None if sorted_by is None else (sorted_by, descending)
         found = next((at for at, row in enumerate(rows) if row.key == key), None) if key is not None else None
         before = self._cursor
@@ -175,16 +181,16 @@ class KeyedTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     @property
     def key(self) -> Hashable | None:
-        """What the cursor is on; `None` where there is nothing."""
+        """The key under the cursor; `None` if there are no rows."""
         return self._rows[self._cursor].key if self._rows else None
 
     @property
     def rows(self) -> Sequence[Row]:
-        """The rows that are shown."""
+        """The rows."""
         return self._rows
 
     def choose(self, key: Hashable) -> bool:
-        """Put the cursor on a thing; `False` where it is not there."""
+        """Move the cursor to a key; return `False` if there is no such row."""
         for at, row in enumerate(self._rows):
             if row.key == key:
                 self._go(at)
@@ -193,11 +199,11 @@ class KeyedTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     @property
     def top(self) -> int:
-        """The first row on the screen."""
+        """The first visible row."""
         return round(self.scroll_offset.y)
 
     @property
-    def _fitting(self) -> int:
+    def _visible_rows(self) -> int:
         return max(1, self.scrollable_content_region.height - HEAD)
 
     @property
@@ -214,7 +220,7 @@ class KeyedTable(ScrollView, can_focus=True, inherit_bindings=False):
         self.refresh()
 
     def _lay_out(self) -> None:
-        """Which columns are shown, and how wide."""
+        """Choose the visible columns and their widths."""
         width = self._width - 2
         cells = [max([0, *(told_width(row.cells[at]) for row in self._rows)]) for at in range(len(self.heads))]
         shown = list(range(len(self.heads)))
@@ -233,14 +239,14 @@ class KeyedTable(ScrollView, can_focus=True, inherit_bindings=False):
             if needed(shown) <= width:
                 break
             shown = [at for at in shown if self.heads[at].drop != drop]
-        for drop in drops:  # a broad column has made room for a narrow one that went before it
+        for drop in drops:  # dropping a wide column may make space for a narrow one dropped before
             more = [at for at, head in enumerate(self.heads) if at in shown or head.drop == drop]
             if needed(more) <= width:
                 shown = more
         self._titles = {at: self.heads[at].title_after(at - 1 in shown) for at in shown}
         layout = [(at, wanted(at, shown)) for at in shown]
-        left = width - sum(size + 2 for _, size in layout) + 2
-        layout = [(at, max(self.heads[at].least, size + left) if self.heads[at].grow else size) for at, size in layout]
+        remaining = width - sum(size + 2 for _, size in layout) + 2
+        layout = [(at, max(self.heads[at].least, size + remaining) if self.heads[at].grow else size) for at, size in layout]
         self._layout = layout
 
     def render_line(self, y: int) -> Strip:
@@ -257,7 +263,7 @@ class KeyedTable(ScrollView, can_focus=True, inherit_bindings=False):
         return line(self._row_pieces(self._rows[at], chosen), width, ground)
 
     def meaning(self, name: str) -> Style:
-        """The style of a meaning."""
+        """Return the style of a meaning."""
         if not name:
             return Style()
         known = STATE_CLASSES[State(name)] if name in _ALL_STATES else f"text--{name}"
@@ -289,9 +295,9 @@ class KeyedTable(ScrollView, can_focus=True, inherit_bindings=False):
         return "" if at == self._layout[-1][0] else "  "
 
     def _empty_pieces(self, y: int) -> Iterable[Piece]:
-        told = [] if self._rows or self._waiting else self.empty
-        if HEAD <= y < HEAD + len(told):
-            for text, meaning in told[y - HEAD]:
+        lines = [] if self._rows or self._loading else self.empty
+        if HEAD <= y < HEAD + len(lines):
+            for text, meaning in lines[y - HEAD]:
                 yield text, self.meaning(meaning)
 
     # -- moving -----------------------------------------------------------------------------------
@@ -309,8 +315,8 @@ class KeyedTable(ScrollView, can_focus=True, inherit_bindings=False):
         top = self.top
         if self._cursor < top:
             top = self._cursor
-        elif self._cursor >= top + self._fitting:
-            top = self._cursor - self._fitting + 1
+        elif self._cursor >= top + self._visible_rows:
+            top = self._cursor - self._visible_rows + 1
         if top != self.top:
             self.scroll_to(y=top, animate=False, force=True, immediate=True)
 
@@ -320,26 +326,26 @@ class KeyedTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     def action_page(self, by: int) -> None:
         """Move by a screenful."""
-        self._go(self._cursor + by * self._fitting)
+        self._go(self._cursor + by * self._visible_rows)
 
     def action_edge(self, by: int) -> None:
         """Go to the first or the last row."""
         self._go(0 if by < 0 else len(self._rows) - 1)
 
     def action_open(self) -> None:
-        """Open what the cursor is on."""
+        """Open the row under the cursor."""
         if self.key is not None:
             self.post_message(self.Opened(self, self.key))
 
     def on_click(self, event: Click) -> None:
-        """Choose with the mouse; a second click opens. A click on a head sorts."""
+        """Select a row with the mouse; a second click opens it. A click on a header sorts."""
         x, y = event.x - self.gutter.left, event.y - self.gutter.top
         if y < HEAD:
-            begin = 2
+            start = 2
             for at, size in self._layout:
-                if begin <= x < begin + size + 2 and self.heads[at].sort:
+                if start <= x < start + size + 2 and self.heads[at].sort:
                     self.post_message(self.SortAsked(self, self.heads[at].key))
-                begin += size + 2
+                start += size + 2
             return
         at = self.top + y - HEAD
         if at < len(self._rows):
@@ -349,5 +355,5 @@ class KeyedTable(ScrollView, can_focus=True, inherit_bindings=False):
 
 
 def told_width(cell: Cell) -> int:
-    """The cells that a told line takes; none, where it is made for the room there is."""
+    """Return the width of a cell; 0 if it adapts to the available width."""
     return 0 if not isinstance(cell, list) else sum(len(text) if text.isascii() else cell_len(text) for text, _ in cell)

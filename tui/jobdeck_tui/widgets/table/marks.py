@@ -1,4 +1,4 @@
-"""Which jobs are marked: some by their ids, or everything that matches but some. Pure."""
+"""The marks of the job table: individual jobs, or all that match except some. Pure."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from ...feed.job_actions import Selection
 
 
 class Marks:
-    """The marks of the job table. Everything that matches is marked without a list of it, however much it is."""
+    """The marks of the job table. Marks all matching jobs without listing them, however many there are."""
 
     def __init__(self) -> None:
         self.everything = False
-        """Whether everything that matches is marked, but `ids`."""
+        """Whether all matching jobs are marked except `ids`."""
         self.ids: set[int] = set()
 
     def __bool__(self) -> bool:
@@ -22,11 +22,11 @@ class Marks:
         return (job_id in self.ids) != self.everything
 
     def count(self, total: int) -> int:
-        """How many jobs are marked, of so many that match."""
+        """Return the number of marked jobs, given the number of matching jobs."""
         return max(0, total - len(self.ids)) if self.everything else len(self.ids)
 
     def toggle(self, job_id: int) -> None:
-        """Mark a job, or unmark it."""
+        """Mark or unmark a job."""
         self.ids ^= {job_id}
 
     def add(self, ids: Iterable[int]) -> None:
@@ -37,19 +37,19 @@ class Marks:
             self.ids.update(ids)
 
     def add_all(self) -> None:
-        """Mark everything that matches."""
+        """Mark all matching jobs."""
         self.everything, self.ids = True, set()
 
     def clear(self) -> None:
         """Unmark everything."""
         self.everything, self.ids = False, set()
 
-    def keep(self, there: Collection[int]) -> None:
-        """Forget the marks of jobs that are gone."""
-        self.ids.intersection_update(there)
+    def keep(self, existing: Collection[int]) -> None:
+        """Drop the marks of jobs that no longer exist."""
+        self.ids.intersection_update(existing)
 
     def selection(self, filter: str, tab: str) -> Selection:
-        """What is marked, of what matches a filter and a tab."""
+        """Return the marked jobs among those that match a filter and a tab."""
         if self.everything:
             return Selection(everything=True, filter=filter, tab=tab, without=frozenset(self.ids))
         return Selection(ids=tuple(sorted(self.ids)))

@@ -1,4 +1,4 @@
-"""A timeline's lines of cells before they are coloured: lanes, leases, ticks, arrows between the attempts of a job. Pure."""
+"""Lays out the timeline as lines of cells: lanes, leases, ticks, and arrows between the attempts of a job. Pure."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ...feed.lane_packing import Bar, Key, WorkerLanes
 from .run_bars import Cell, Row, Window, draw_lane
 
 PITCHES = (4, 3, 2, 1)
-"""Lines of a lane: the bar, and one between where there are more than one; the first that fits is used."""
+"""The heights of a lane to try, in lines: the bar, and a blank line if there is more than one. The first that fits is used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a line belongs to: a worker, and one of its lanes unless it is the worker's own line."""
+    """What a line shows: a worker, and one of its lanes, unless it is the heading of the worker."""
 
     worker: int
     lane: int | None = None
@@ -28,20 +28,20 @@ _NOTHING, _RULE = Cell(), Cell("─", "line")
 
 
 def lay_out(workers: Sequence[WorkerLanes], height: int) -> list[Place]:
-    """The lines, with as much air as the height has room for; there may be more than fit."""
-    lanes = sum(len(each.lanes) for each in workers)
+    """Return the lines, with lanes as high as fit; there may be more lines than `height`."""
+    lanes = sum(len(worker.lanes) for worker in workers)
     pitch = next((pitch for pitch in PITCHES if len(workers) + lanes * pitch <= height), 1)
     places: list[Place] = []
-    for at, each in enumerate(workers):
+    for at, worker in enumerate(workers):
         places.append(Place(at))
-        places += [Place(at, lane, line) for lane in range(len(each.lanes)) for line in range(pitch)]
+        places += [Place(at, lane, line) for lane in range(len(worker.lanes)) for line in range(pitch)]
     return places
 
 
 def draw(
     workers: Sequence[WorkerLanes], places: Sequence[Place], window: Window, marks: Sequence[int], chosen: Key | None
 ) -> Grid:
-    """The cells of every line. `marks`: the cells in which ticks stand."""
+    """Return the cells of every line; `marks` are the columns of the ticks."""
     pitch = 1 + max((place.line for place in places), default=0)
     grid = []
     drawn: list[Row] = []
@@ -53,8 +53,8 @@ def draw(
         tops = {(place.worker, place.lane): y for y, place in enumerate(places) if place.line == 0}
         chain = [
             (bar, tops[at, lane])
-            for at, each in enumerate(workers)
-            for lane, bars in enumerate(each.lanes)
+            for at, worker in enumerate(workers)
+            for lane, bars in enumerate(worker.lanes)
             for bar in bars
             if bar.run.job_id == chosen[0]
         ]
@@ -67,7 +67,7 @@ def draw(
 def _line(
     workers: Sequence[WorkerLanes], place: Place, window: Window, marks: Sequence[int], drawn: Sequence[Row]
 ) -> list[Cell]:
-    """One line: ticks and now, and over them the bars, where it is one of theirs."""
+    """Return one line: ticks and the current time, and the bars drawn over them."""
     if place.lane is None:
         return [_RULE] * window.width
     row = [_NOTHING] * window.width
@@ -77,7 +77,7 @@ def _line(
     if 0 <= now < window.width:
         row[now] = Cell("│", "quiet")
     if place.line >= len(drawn):
-        return row  # the air between two lanes
+        return row  # the blank line between two lanes
     for at, cell in enumerate(drawn[place.line]):
         if cell is not None:
             row[at] = cell
@@ -88,7 +88,7 @@ def _line(
 
 
 def _lease(row: list[Cell], bar: Bar, window: Window, now: int) -> None:
-    """Where the lease of a running bar ends: beyond now as a thin line, in time; before now as a warning."""
+    """Draw the lease of a running bar: a thin line up to its end, or a warning if it has expired."""
     until = bar.run.lease_until
     if until is None:
         return
@@ -104,19 +104,19 @@ def _lease(row: list[Cell], bar: Bar, window: Window, now: int) -> None:
 
 
 def _arrow(grid: Grid, window: Window, before: tuple[Bar, int], after: tuple[Bar, int]) -> None:
-    """From the end of an attempt to the beginning of the next one, which may be in another lane."""
-    begin = max(0, ceil(window.place(before[0].end) - 0.06))
+    """Draw an arrow from the end of an attempt to the start of the next one, which may be in another lane."""
+    start = max(0, ceil(window.place(before[0].end) - 0.06))
     end = int(window.place(after[0].begin) + 0.06) - 1
     low, high = before[1], after[1]
-    if end < 0 or begin >= window.width:
+    if end < 0 or start >= window.width:
         return
     head = min(end, window.width - 1)
     if low == high:
-        for at in range(begin, head + 1):
+        for at in range(start, head + 1):
             _over(grid, low, at, "▸" if at == end else "─")
         return
-    turn = max(begin, head)
-    for at in range(begin, turn):
+    turn = max(start, head)
+    for at in range(start, turn):
         _over(grid, low, at, "─")
     if turn >= window.width:
         return
@@ -129,7 +129,7 @@ def _arrow(grid: Grid, window: Window, before: tuple[Bar, int], after: tuple[Bar
 
 
 def _over(grid: Grid, y: int, at: int, sign: str) -> None:
-    """Draw over what is there: a bar stays visible behind it."""
-    there = grid[y][at]
-    ground = there.ground or (there.look if there.text == "█" else "")
+    """Draw a character over a cell; a bar stays visible as its background."""
+    below = grid[y][at]
+    ground = below.ground or (below.look if below.text == "█" else "")
     grid[y][at] = Cell(sign, "arrow", ground)

@@ -1,4 +1,4 @@
-"""Runs drawn as bars: cells of a lane, to an eighth of a cell where a bar ends, as heights where many share a cell. Pure."""
+"""Draws runs as bars: to an eighth of a cell at their ends, or as a height if many share a cell. Pure."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from ...text.sanitize import safe
 _LEFT = " ▏▎▍▌▋▊▉█"
 _HEIGHTS = " ▁▂▃▄▅▆▇█"
 _SEAM = 0.25
-"""Of a cell: what a bar ends earlier where the next one follows at once, so that they are seen as two."""
+"""The gap between adjacent bars as a fraction of a cell, so that they do not look like one."""
 _LABEL_FROM = 6
-"""Cells that a bar has to have for a text in it."""
+"""The minimum width of a bar with a text, in cells."""
 _EDGE = 0.06
-"""Of a cell: nearer than this to its edge is at its edge."""
+"""The distance from the edge of a cell, as a fraction of it, that counts as on the edge."""
 
 RUNNING, COMPLETED, FAILED, AGAIN, CRASHED, CANCELLED, BACK = (
     "running",
@@ -34,13 +34,13 @@ RUNNING, COMPLETED, FAILED, AGAIN, CRASHED, CANCELLED, BACK = (
     "back",
 )
 GLYPHS = {RUNNING: "▸", COMPLETED: "✓", FAILED: "✗", AGAIN: "↻", CRASHED: "†", CANCELLED: "⊘", BACK: "◷"}
-"""How a run ended, as it is drawn: every look has a glyph, a word and a colour."""
+"""The look of each outcome: every look has a glyph, a word and a color."""
 CURSOR = "❯"
-"""Where the chosen run begins: it is told from the others where there are no colours, too."""
+"""The mark at the start of the selected run: it shows without colors, too."""
 WORDS = {AGAIN: "retried", BACK: "back"}
 _WORST = (FAILED, CRASHED, AGAIN, CANCELLED, RUNNING, COMPLETED, BACK)
-_TELLING = frozenset({FAILED, CRASHED, AGAIN, CANCELLED})
-"""What is marked with its glyph however short it was."""
+_ALWAYS_MARKED = frozenset({FAILED, CRASHED, AGAIN, CANCELLED})
+"""The looks that get a glyph however short the run is."""
 _OF_OUTCOME = {
     None: RUNNING,
     Outcome.COMPLETED: COMPLETED,
@@ -52,24 +52,24 @@ _OF_OUTCOME = {
 
 
 def look_of(run: Run) -> str:
-    """How a run is drawn."""
+    """Return the look of a run."""
     return _OF_OUTCOME.get(run.outcome) or (AGAIN if run.again else FAILED)
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell: what stands in it, in the colour of which look, on the ground of which."""
+    """One cell: its character, and the looks of its text and background."""
 
     text: str = " "
     look: str = ""
     """A look, `chosen`, or a meaning such as `quiet`."""
     ground: str = ""
-    """A look whose colour is behind the text; the text is then dark where it has no look of its own."""
+    """The look of the background; a text without a look is then dark."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The time that is drawn: where its first cell begins, and how many seconds a cell is."""
+    """The visible period: the time at its left edge, and the seconds per cell."""
 
     begin: float
     cell: float
@@ -78,17 +78,17 @@ class Window:
 
     @property
     def end(self) -> float:
-        """Where its last cell ends."""
+        """The time at the right edge."""
         return self.begin + self.cell * self.width
 
     def place(self, at: float) -> float:
-        """Where a time lies, in cells from the left; may lie outside."""
+        """Return the position of a time in cells from the left; may be outside."""
         return (min(at, self.now) - self.begin) / self.cell if at == inf else (at - self.begin) / self.cell
 
 
 @dataclass(slots=True)
 class _Part:
-    """A bar's part of one cell."""
+    """The part of one cell that a bar covers."""
 
     low: float
     high: float
@@ -99,71 +99,71 @@ Row = list[Cell | None]
 
 
 def draw_lane(bars: Sequence[Bar], window: Window, chosen: tuple[int, int] | None = None, lines: int = 1) -> list[Row]:
-    """The cells of a lane, line by line; `None` where it is idle. `lines`: how high its bars are."""
+    """Return the cells of a lane, line by line; `None` if it is idle. `lines` is the height of the bars."""
     width = window.width
     rows: list[Row] = [[None] * width for _ in range(lines)]
     parts: defaultdict[int, list[_Part]] = defaultdict(list)
     marks: list[tuple[int, str, str]] = []
     cursor: int | None = None
-    placed = _placed(bars, window)
-    for after, (begin, end, bar) in enumerate(placed, 1):
+    placed = _visible_bars(bars, window)
+    for after, (start, end, bar) in enumerate(placed, 1):
         look = look_of(bar.run)
         drawn = "chosen" if bar.run.key == chosen else look
-        if after < len(placed) and placed[after][0] - end < _SEAM / 2 and end - begin > 1:
+        if after < len(placed) and placed[after][0] - end < _SEAM / 2 and end - start > 1:
             end -= _SEAM
-        first, last = ceil(begin - _EDGE), floor(end + _EDGE)
+        first, last = ceil(start - _EDGE), floor(end + _EDGE)
         if drawn == "chosen":
-            cursor = max(0, first if first < last else floor(begin))
+            cursor = max(0, first if first < last else floor(start))
         if first > last:  # inside one cell
-            _part(parts, last, begin - last, end - last, drawn, width)
+            _add_part(parts, last, start - last, end - last, drawn, width)
         else:
-            if first - begin > _EDGE:
-                _part(parts, first - 1, begin - first + 1, 1.0, drawn, width)
-            if end - last > _EDGE or (first == last and end - begin <= 2 * _EDGE):
-                _part(parts, last, max(0.0, begin - last), max(end - last, 0.125), drawn, width)
+            if first - start > _EDGE:
+                _add_part(parts, first - 1, start - first + 1, 1.0, drawn, width)
+            if end - last > _EDGE or (first == last and end - start <= 2 * _EDGE):
+                _add_part(parts, last, max(0.0, start - last), max(end - last, 0.125), drawn, width)
         inside = (max(0, first), min(width, last))
         if inside[1] > inside[0]:
             full = Cell("█", drawn)
             for row in rows:
                 row[inside[0] : inside[1]] = [full] * (inside[1] - inside[0])
             for line, row in enumerate(rows):
-                _label(row, inside, bar.run, look, drawn, line)
-        if look in _TELLING and inside[1] - inside[0] < 3 and end <= width:
+                _write_label(row, inside, bar.run, look, drawn, line)
+        if look in _ALWAYS_MARKED and inside[1] - inside[0] < 3 and end <= width:
             marks.append((min(width - 1, max(0, ceil(end) - 1)), look, drawn))
     for place, found in parts.items():
         for line, row in enumerate(rows):
-            row[place] = _shared(found, row[place], lines - 1 - line, lines)
+            row[place] = _combine(found, row[place], lines - 1 - line, lines)
     for place, look, drawn in marks:
-        _mark(rows[0], place, look, drawn, shared=len(parts.get(place, ())) > 1)
+        _draw_mark(rows[0], place, look, drawn, shared=len(parts.get(place, ())) > 1)
     if cursor is not None and cursor < width:
-        there = rows[0][cursor]
-        whole = there is not None and "chosen" in (there.ground, there.look if there.text == "█" else "")
+        current = rows[0][cursor]
+        whole = current is not None and "chosen" in (current.ground, current.look if current.text == "█" else "")
         rows[0][cursor] = Cell(CURSOR, "", "chosen") if whole else Cell(CURSOR, "chosen")
     return rows
 
 
-def _placed(bars: Iterable[Bar], window: Window) -> list[tuple[float, float, Bar]]:
-    """The bars of the window, from and to which cell they reach; each is seen, however short."""
+def _visible_bars(bars: Iterable[Bar], window: Window) -> list[tuple[float, float, Bar]]:
+    """Return the visible bars with their start and end in cells; even the shortest bar gets a visible width."""
     found = []
     for bar in bars:
-        begin, end = window.place(bar.begin), window.place(bar.end)
-        end = max(end, begin + 0.125)
-        if end > 0 and begin < window.width:
-            found.append((begin, end, bar))
+        start, end = window.place(bar.begin), window.place(bar.end)
+        end = max(end, start + 0.125)
+        if end > 0 and start < window.width:
+            found.append((start, end, bar))
     return found
 
 
-def _part(parts: defaultdict[int, list[_Part]], place: int, low: float, high: float, look: str, width: int) -> None:
+def _add_part(parts: defaultdict[int, list[_Part]], place: int, low: float, high: float, look: str, width: int) -> None:
     if 0 <= place < width:
         parts[place].append(_Part(max(0.0, low), min(1.0, high), look))
 
 
-def _shared(parts: Sequence[_Part], under: Cell | None, below: int, lines: int) -> Cell | None:
-    """One cell from the parts of the bars in it; so many lines of the same lane are `below` it."""
+def _combine(parts: Sequence[_Part], under: Cell | None, below: int, lines: int) -> Cell | None:
+    """Return the cell for the parts of the bars in it; `below` is the number of lines of the lane under it."""
     if under is not None:
         return under
     if len(parts) == 1:
-        return Cell(_piece(parts[0].low, parts[0].high), parts[0].look)
+        return Cell(_partial_block(parts[0].low, parts[0].high), parts[0].look)
     first, last = parts[0], parts[-1]
     if len(parts) == 2 and first.low <= _EDGE and last.high >= 1 - _EDGE:
         text = _LEFT[max(1, min(7, round(8 * first.high)))]
@@ -176,8 +176,8 @@ def _shared(parts: Sequence[_Part], under: Cell | None, below: int, lines: int) 
     return Cell(_HEIGHTS[min(8, height)], most) if height > 0 else None
 
 
-def _piece(low: float, high: float) -> str:
-    """A character that fills about this part of a cell."""
+def _partial_block(low: float, high: float) -> str:
+    """Return a character that fills about this part of a cell."""
     if low <= _EDGE:
         return _LEFT[max(1, min(8, round(8 * high)))]
     if high >= 1 - _EDGE:
@@ -188,17 +188,17 @@ def _piece(low: float, high: float) -> str:
     return "▏" if middle < 0.33 else "┃" if middle < 0.67 else "▕"
 
 
-def _label(cells: Row, inside: tuple[int, int], run: Run, look: str, drawn: str, line: int) -> None:
-    """Write into a bar what it is, and how it ended at its end, where there is room."""
-    begin, end = inside
-    room = end - begin
+def _write_label(cells: Row, inside: tuple[int, int], run: Run, look: str, drawn: str, line: int) -> None:
+    """Write the label of a run into its bar, and its outcome at the end, if they fit."""
+    start, end = inside
+    room = end - start
     if room >= 3 and line == 0:
         ink = look if drawn == "chosen" else ""
         cells[end - 1] = Cell(GLYPHS[look], ink, drawn)
     if room < _LABEL_FROM:
         return
-    text = _cut(_text(run, line), room - (3 if line == 0 else 2))
-    place = begin + 1
+    text = _shorten(_line_text(run, line), room - (3 if line == 0 else 2))
+    place = start + 1
     for sign in text:
         size = cell_len(sign)
         if size:
@@ -208,8 +208,8 @@ def _label(cells: Row, inside: tuple[int, int], run: Run, look: str, drawn: str,
         place += size
 
 
-def _text(run: Run, line: int) -> str:
-    """What stands in each line of a bar."""
+def _line_text(run: Run, line: int) -> str:
+    """Return the text of a line of a bar."""
     if line == 0:
         return safe(run.kind)
     if line == 1:
@@ -218,19 +218,19 @@ def _text(run: Run, line: int) -> str:
     return safe(run.error or run.queue)
 
 
-def _cut(text: str, room: int) -> str:
+def _shorten(text: str, room: int) -> str:
     while cell_len(text) > room:
         text = text[:-2] + "…" if len(text) > 1 else ""
     return text
 
 
-def _mark(cells: Row, place: int, look: str, drawn: str, *, shared: bool) -> None:
-    """Put the glyph of a short run where it ended; of several in one cell the worst is seen."""
-    there = cells[place]
-    marked = there is not None and there.look in _WORST and there.text in GLYPHS.values()
-    if there is not None and marked and _WORST.index(there.look) <= _WORST.index(look):
+def _draw_mark(cells: Row, place: int, look: str, drawn: str, *, shared: bool) -> None:
+    """Draw the glyph of a short run at its end; the worst outcome wins if several share a cell."""
+    current = cells[place]
+    marked = current is not None and current.look in _WORST and current.text in GLYPHS.values()
+    if current is not None and marked and _WORST.index(current.look) <= _WORST.index(look):
         return
-    if there is not None and there.text == "█" and not shared:
+    if current is not None and current.text == "█" and not shared:
         cells[place] = Cell(GLYPHS[look], look if drawn == "chosen" else "", drawn)
     else:
         cells[place] = Cell(GLYPHS[look], drawn)

@@ -1,4 +1,4 @@
-"""The chosen run told: what it was, when, how long, how it ended. Below the timeline."""
+"""The panel below the timeline that describes the selected run: what, when, how long, and its outcome."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MEANINGS = {
 
 
 class RunPanel(Panel):
-    """Three lines."""
+    """Three lines about the selected run, or a summary of all runs."""
 
     can_focus = False
     label = "run"
@@ -37,7 +37,7 @@ class RunPanel(Panel):
         self._seen: TimelineSeen | None = None
 
     def show(self, run: Run | None, seen: TimelineSeen | None) -> None:
-        """Tell of this run; without one, of all that are seen."""
+        """Describe this run, or all visible runs if `None`."""
         self._run, self._seen = run, seen
         self.refresh()
 
@@ -45,10 +45,10 @@ class RunPanel(Panel):
         seen = self._seen
         if seen is None:
             return []
-        lines = self._summary(seen) if self._run is None else self._told(self._run, seen)
+        lines = self._summarize(seen) if self._run is None else self._describe(self._run, seen)
         return lines[y] if y < len(lines) else []
 
-    def _summary(self, seen: TimelineSeen) -> list[Sequence[Piece]]:
+    def _summarize(self, seen: TimelineSeen) -> list[Sequence[Piece]]:
         quiet, strong = self.style("quiet"), self.style("strong")
         runs = [bar.run for each in seen.workers for lane in each.lanes for bar in lane]
         counted: dict[str, int] = {}
@@ -61,13 +61,13 @@ class RunPanel(Panel):
                 pieces += [(f"{sign} ", self.style(_MEANINGS[look])), (f"{counted[look]:,} ", strong)]
                 pieces.append((f"{WORDS.get(look, look)}   ", quiet))
         if not runs:
-            return [[*pieces, ("nothing ran in this time", quiet)]]
+            return [[*pieces, ("nothing ran in this period", quiet)]]
         choose: list[Piece] = [(" ", quiet)]
-        for key, told in (("tab", "the newest run"), ("j k", "lanes"), ("n", "the newest failure")):
-            choose += [(key, self.style("accent")), (f" {told}   ", quiet)]
+        for key, text in (("tab", "the newest run"), ("j k", "lanes"), ("n", "the newest failure")):
+            choose += [(key, self.style("accent")), (f" {text}   ", quiet)]
         return [pieces, choose]
 
-    def _told(self, run: Run, seen: TimelineSeen) -> list[Sequence[Piece]]:
+    def _describe(self, run: Run, seen: TimelineSeen) -> list[Sequence[Piece]]:
         quiet, strong = self.style("quiet"), self.style("strong")
         look = look_of(run)
         outcome = str(run.outcome) if run.outcome is not None else "cancelling" if run.cancelling else "running"
@@ -80,25 +80,26 @@ class RunPanel(Panel):
         worker, _, _ = run.worker.rpartition(":")
         end = seen.at if run.finished_at is None else run.finished_at
         took = "runs for" if run.finished_at is None else "took"
-        second: list[Piece] = [(" began ", quiet), (_clock(run.started_at), strong)]
+        second: list[Piece] = [(" started ", quiet), (_clock(run.started_at), strong)]
         second += [(f"   {took} ", quiet), (duration(max(0.0, end - run.started_at)), strong)]
         if run.progress is not None:
             second += [("   done ", quiet), (f"{run.progress:.0%}", strong)]
         if run.lease_until is not None:
-            left = run.lease_until - seen.at
-            second += [("   lease ends in ", quiet), (duration(left), strong)] if left > 0 else [("   lease ended", state)]
+            lease = run.lease_until - seen.at
+            second += [("   lease ends in ", quiet), (duration(lease), strong)] if lease > 0 else [("   lease ended", state)]
         second += [("   on ", quiet), (safe(worker or run.worker), strong)]
         third: list[Piece] = []
         if run.late_at is not None:
-            third.append((f" a result came {duration(run.late_at - end)} too late, and was not taken  ", self.style("warning")))
+            late = duration(run.late_at - end)
+            third.append((f" a result arrived {late} too late and was discarded  ", self.style("warning")))
         if run.error:
             third.append((f" {safe(run.error)}", state))
         return [first, second, third]
 
 
 def _clock(at: float) -> str:
-    """The local time to the millisecond."""
+    """Return the local time to the millisecond."""
     try:
         return datetime.fromtimestamp(at).strftime("%H:%M:%S.%f")[:-3]
     except (ValueError, OverflowError, OSError):
-        return "in another age"
+        return "out of range"

@@ -1,17 +1,17 @@
-"""The axis of a timeline: where a clock time stands, at steps that people count in. Pure."""
+"""The time axis of the timeline: ticks at round clock times. Pure."""
 
 from __future__ import annotations
 
 import time
 
 STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
-"""Seconds."""
+"""The steps between ticks to choose from, in seconds."""
 _APART = 13
-"""Cells between two ticks at least."""
+"""The minimum number of cells between two ticks."""
 
 
 def ticks(begin: float, cell: float, width: int) -> list[tuple[int, str]]:
-    """The cells of the ticks and what stands there: local times of day, without seconds where those are always 0."""
+    """Return the cell and the label of each tick: local times of day, without seconds if they are always 0."""
     step = next((step for step in STEPS if step >= _APART * cell), STEPS[-1])
     offset = time.localtime(begin).tm_gmtoff or 0
     first = -(-(begin + offset) // step) * step - offset

@@ -1,4 +1,4 @@
-"""Swim lanes: the runs of each worker over time. Moves in time and between runs; what is read is the screen's affair."""
+"""Swim lanes: the runs of each worker over time, with keys to move in time and between runs. The screen reads the data."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ...feed.lane_packing import Bar, Key, WorkerLanes
 from ...feed.queries.timeline import TimelineSeen
 from ...text.format import number, span
 from ...text.sanitize import safe
-from ..base.panel import Panel
+from ..base.panel import JobOpened, Panel
 from ..base.strips import Piece, line, width_of
 from ..base.styled_text import Told
 from .grid import Grid, Place, draw, lay_out
@@ -27,85 +27,84 @@ from .run_bars import GLYPHS, WORDS, Cell, Window
 from .time_axis import ticks
 
 SPANS = (10, 30, 60, 120, 300, 900, 1800, 3600, 10800, 21600, 43200, 86400)
-"""Seconds that can be seen at once."""
+"""The zoom levels: how many seconds fit on the screen."""
 GUTTER = 5
-"""Cells of the cursor and the number of the lane."""
+"""The width of the cursor and the lane number in cells."""
 _LOOKS = tuple(f"run--{look}" for look in (*GLYPHS, "chosen"))
-_TOLD_FIRST = ("failed", "again", "crashed", "cancelled")
-"""The looks of the legend where there is no room for all."""
+_LEGEND_FIRST = ("failed", "again", "crashed", "cancelled")
+"""The entries of the legend if not all fit."""
 
 
 _NOTHING: Sequence[Told] = (
-    [("  No worker is alive, and nothing ran in this time.", "strong")],
-    [("  Jobs run in threads of a cockpit, and of ", "quiet"), ("jobdeck worker", "accent"), (".", "quiet")],
+    [("  No worker is alive, and nothing ran in this period.", "strong")],
+    [("  Jobs run on threads of a cockpit or of ", "quiet"), ("jobdeck worker", "accent"), (".", "quiet")],
     [],
-    [("  h", "accent"), ("   scrolls to what was earlier", "quiet")],
-    [("  -", "accent"), ("   sees more at once", "quiet")],
+    [("  h", "accent"), ("   scrolls to earlier runs", "quiet")],
+    [("  -", "accent"), ("   zooms out", "quiet")],
 )
-"""What stands in place of lanes where there are none."""
+"""The text shown if there are no lanes."""
 
 
 class Timeline(Panel, inherit_bindings=False):
-    """Lanes of bars below an axis of clock times."""
+    """Lanes of bars below a time axis."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {*_LOOKS, "run--arrow"}
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j,down", "lane(1)", "lane down", show=False, tooltip="To the run in the lane below"),
-        Binding("k,up", "lane(-1)", "lane up", show=False, tooltip="To the run in the lane above"),
-        Binding("tab", "run(1)", "next run", key_display="tab", tooltip="To the next run of the lane"),
-        Binding("shift+tab", "run(-1)", "run before", show=False, tooltip="To the run before in the lane"),
-        Binding("n", "failure(1)", "failure", key_display="n N", tooltip="To the next failure, in any lane; first the newest"),
-        Binding("N", "failure(-1)", "failure before", show=False, tooltip="To the failure before"),
-        Binding("plus,equals_sign", "zoom(-1)", "zoom", key_display="+ -", tooltip="Zoom in: less time, down to 10 seconds"),
-        Binding("minus", "zoom(1)", "zoom out", show=False, tooltip="Zoom out: more time, up to 24 hours"),
-        Binding("left,h", "scroll_time(-1)", "earlier", key_display="h l", tooltip="Scroll to what was earlier"),
-        Binding("right,l", "scroll_time(1)", "later", show=False, tooltip="Scroll to what was later, until now is followed"),
-        Binding("0,home", "follow", "now", key_display="0", tooltip="Back to now, and follow it"),
-        Binding("f", "freeze", "freeze", tooltip="Hold the time still, or follow it again"),
+        Binding("j,down", "lane(1)", "lane down", show=False, tooltip="Go to the run in the lane below"),
+        Binding("k,up", "lane(-1)", "lane up", show=False, tooltip="Go to the run in the lane above"),
+        Binding("tab", "run(1)", "next run", key_display="tab", tooltip="Go to the next run in the lane"),
+        Binding("shift+tab", "run(-1)", "previous run", show=False, tooltip="Go to the previous run in the lane"),
+        Binding(
+            "n",
+            "failure(1)",
+            "failure",
+            key_display="n N",
+            tooltip="Go to the next failure in any lane, starting with the newest",
+        ),
+        Binding("N", "failure(-1)", "previous failure", show=False, tooltip="Go to the previous failure"),
+        Binding("plus,equals_sign", "zoom(-1)", "zoom", key_display="+ -", tooltip="Zoom in, down to 10 seconds"),
+        Binding("minus", "zoom(1)", "zoom out", show=False, tooltip="Zoom out, up to 24 hours"),
+        Binding("left,h", "scroll_time(-1)", "earlier", key_display="h l", tooltip="Scroll to earlier runs"),
+        Binding("right,l", "scroll_time(1)", "later", show=False, tooltip="Scroll to later runs, up to now"),
+        Binding("0,home", "follow", "now", key_display="0", tooltip="Go to now and follow it"),
+        Binding("f", "freeze", "freeze", tooltip="Freeze the view, or follow now"),
         Binding("g", "edge(-1)", "first lane", show=False),
         Binding("G,end", "edge(1)", "last lane", show=False),
-        Binding("enter", "open", "open", tooltip="Open the job of the chosen run"),
+        Binding("enter", "open", "open", tooltip="Open the job of the selected run"),
     ]
     digit = 6
     label = "timeline"
 
     class Moved(Message):
-        """Another run is chosen, or none."""
+        """The selected run has changed."""
 
     class Asked(Message):
-        """Another time is to be read."""
-
-    class Opened(Message):
-        """Open the job of a run."""
-
-        def __init__(self, job_id: int) -> None:
-            super().__init__()
-            self.job_id = job_id
+        """The visible period has changed, and its runs must be read."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.seen: TimelineSeen | None = None
         self.chosen: Run | None = None
-        """The run that the cursor is on, as it was when it was last read."""
+        """The run under the cursor, as last read."""
         self._zoom = SPANS.index(60)
         self._begin: float | None = None
-        """Where the window begins; `None` while now is followed."""
+        """The start of the window; `None` while following now."""
         self._lane: tuple[str, int] | None = None
         self._top = 0
         self._places: list[Place] = []
         self._grid: Grid | None = None
         self._here: str | None = None
 
-    # -- the time that is seen -----------------------------------------------------------------------
+    # -- the visible period --------------------------------------------------------------------------
 
     @property
     def seconds(self) -> int:
-        """How much of the past is seen."""
+        """The number of visible seconds before now."""
         return SPANS[self._zoom]
 
     @property
     def following(self) -> bool:
-        """Whether now is followed."""
+        """Whether the window follows now."""
         return self._begin is None
 
     @property
@@ -114,12 +113,12 @@ class Timeline(Panel, inherit_bindings=False):
 
     @property
     def _future(self) -> int:
-        """Cells that lie beyond now: room for leases."""
+        """The number of cells after now: space for leases."""
         return max(3, self._width // 10)
 
     @property
     def window(self) -> Window:
-        """The time that is drawn. Its cells stand on multiples of their length, so that bars move by whole ones."""
+        """The visible period. Aligns cells to multiples of their length, so that bars move by whole cells."""
         width = self._width
         cell = self.seconds / (width - self._future)
         now = self.seen.at if self.seen is not None else 0.0
@@ -130,18 +129,18 @@ class Timeline(Panel, inherit_bindings=False):
 
     @property
     def wanted(self) -> tuple[float, float | None]:
-        """The seconds to read, and until when; until now where that is `None`."""
+        """The number of seconds to read and their end; `None` means until now."""
         window = self.window
         length = window.cell * (window.width + 1)
         return (float(self.seconds) + window.cell, None) if self._begin is None else (length, self._begin + length)
 
     @property
     def slices(self) -> int:
-        """Into how many slices a sample is to be cut: one for each cell."""
+        """The number of slices to sample: one per cell."""
         return min(300, self._width)
 
-    def _look_from(self, begin: float | None, *, until_now: bool = False) -> None:
-        """Show the time from there on; with `until_now`, follow now where it comes in sight again."""
+    def _show_from(self, begin: float | None, *, until_now: bool = False) -> None:
+        """Show the period from `begin`; with `until_now`, follow now if it comes into view."""
         window = self.window
         if begin is not None:
             cell = window.cell
@@ -153,45 +152,45 @@ class Timeline(Panel, inherit_bindings=False):
         self.post_message(self.Asked())
 
     def action_scroll_time(self, by: int) -> None:
-        """Scroll by an eighth of what is seen."""
+        """Scroll by an eighth of the window."""
         window = self.window
         if not (self.following and by > 0):
-            self._look_from(window.begin + by * max(1, window.width // 8) * window.cell, until_now=by > 0)
+            self._show_from(window.begin + by * max(1, window.width // 8) * window.cell, until_now=by > 0)
 
     def action_zoom(self, by: int) -> None:
-        """See more or less; the chosen run stays where it is, or what is in the middle."""
+        """Zoom in or out around the selected run, or around the middle."""
         zoom = max(0, min(len(SPANS) - 1, self._zoom + by))
         if zoom == self._zoom:
             return
         window, chosen = self.window, self.chosen
         around = window.begin + window.cell * window.width / 2
-        if chosen is not None and (seen := self._in_sight(chosen, window)):
+        if chosen is not None and (seen := self._visible_part(chosen, window)):
             around = sum(seen) / 2
         share = (around - window.begin) / (window.end - window.begin)
         self._zoom = zoom
         if self.following:
-            self._look_from(None)
+            self._show_from(None)
         else:
             length = self.window.cell * self.window.width
-            self._look_from(around - share * length)
+            self._show_from(around - share * length)
 
     def action_follow(self) -> None:
-        """Back to now."""
-        self._look_from(None)
+        """Go to now and follow it."""
+        self._show_from(None)
 
     def action_freeze(self) -> None:
-        """Hold the time still, or follow it again."""
+        """Freeze the view, or follow now."""
         if self.following:
             self._begin = self.window.begin
             self._changed()
             self.post_message(self.Asked())
         else:
-            self._look_from(None)
+            self._show_from(None)
 
-    # -- what is shown -------------------------------------------------------------------------------
+    # -- content --------------------------------------------------------------------------------------
 
     def show(self, seen: TimelineSeen, here: str | None = None) -> None:
-        """Show these runs. `here`: the worker that belongs to this very process."""
+        """Show these runs. `here` is the id of the worker of this process."""
         self.seen, self._here = seen, here
         if self.chosen is not None:
             key = self.chosen.key
@@ -203,11 +202,11 @@ class Timeline(Panel, inherit_bindings=False):
 
     def _changed(self) -> None:
         self._grid = None
-        self._titles_now()
+        self._update_titles()
         self.refresh()
 
     def on_resize(self, event: Resize) -> None:
-        """Another width shows another time."""
+        """Read the period that the new width shows."""
         self._changed()
         self.post_message(self.Asked())
 
@@ -216,37 +215,37 @@ class Timeline(Panel, inherit_bindings=False):
         return self.seen.workers if self.seen is not None else ()
 
     def _bars(self) -> Iterable[tuple[str, int, Bar]]:
-        """Every bar with its worker and lane."""
+        """Yield every bar with its worker and lane."""
         for each in self._workers:
             for lane, bars in enumerate(each.lanes):
                 for bar in bars:
                     yield each.worker, lane, bar
 
-    def _titles_now(self) -> None:
+    def _update_titles(self) -> None:
         seen = self.seen
-        told = [(f"last {span(self.seconds)}" if self.following else span(self.seconds), "$quiet")]
+        parts = [(f"last {span(self.seconds)}" if self.following else span(self.seconds), "$quiet")]
         if not self.following:
             window = self.window
             begin = time.strftime("%a %d %b %H:%M:%S", time.localtime(window.begin))
-            told.append((f"from {begin} · ‖ held, 0 follows", "$warning"))
+            parts.append((f"from {begin} · ‖ frozen, 0 follows now", "$warning"))
         if seen is not None:
             busy = sum(each.busy for each in seen.workers)
             slots = sum(len(each.lanes) for each in seen.workers)
             if slots:
-                told.append((f"· {busy} of {slots} busy", "$quiet"))
+                parts.append((f"· {busy} of {slots} busy", "$quiet"))
             if not seen.whole:
                 more = "more than 100,000" if seen.ended >= 100_000 else number(seen.ended)
-                told.append((f"· a sample of {more} runs", "$warning"))
+                parts.append((f"· a sample of {more} runs", "$warning"))
         below: list[tuple[str, str]] = []
         hidden = len(self._places) - self._room
         if hidden > 0:
             below.append((f"lines to {number(self._top + self._room)} of {number(len(self._places))}", "$quiet"))
-        for looks in (GLYPHS, _TOLD_FIRST):
+        for looks in (GLYPHS, _LEGEND_FIRST):
             legend = " ".join(f" {GLYPHS[look]} {WORDS.get(look, look)}" for look in looks)
             if sum(len(text) for text, _ in below) + len(legend) + 6 <= self.size.width:
                 below.append((legend, "$quiet"))
                 break
-        self.titled(told, below)
+        self.titled(parts, below)
 
     @property
     def _room(self) -> int:
@@ -256,17 +255,17 @@ class Timeline(Panel, inherit_bindings=False):
         if self._grid is None:
             window = self.window
             self._places = lay_out(self._workers, self._room)
-            self._keep_in_sight()
+            self._keep_in_view()
             marks = [place for place, _ in ticks(window.begin, window.cell, window.width)]
             self._grid = draw(self._workers, self._places, window, marks, self._key)
-            self._titles_now()
+            self._update_titles()
         return self._grid
 
     @property
     def _key(self) -> Key | None:
         return self.chosen.key if self.chosen is not None else None
 
-    def _keep_in_sight(self) -> None:
+    def _keep_in_view(self) -> None:
         at = self._cursor_line()
         if at is not None:
             self._top = max(min(self._top, at - 1), at - self._room + 1)
@@ -305,7 +304,7 @@ class Timeline(Panel, inherit_bindings=False):
         now = int(window.place(window.now))
         if 0 <= now <= window.width - 4:
             before = "".join(signs[: max(0, now - 1)])
-            # A label that now would cut in two is left out.
+            # Omit a label that "now" would cut in two.
             cut = before.rfind("╷")
             if cut >= 0 and len(before) - cut < 10 and not before[cut:].endswith(" "):
                 before = before[:cut] + " " * (len(before) - cut)
@@ -323,20 +322,20 @@ class Timeline(Panel, inherit_bindings=False):
     def _worker_line(self, each: WorkerLanes, rule: Sequence[Cell]) -> Sequence[Piece]:
         name, _, _ = each.worker.rpartition(":")
         info = each.info
-        told: list[Piece] = [("─", self.style("line")), (f" {safe(name or each.worker)} ", self.style("strong"))]
+        parts: list[Piece] = [("─", self.style("line")), (f" {safe(name or each.worker)} ", self.style("strong"))]
         if each.worker == self._here:
-            told.append(("this cockpit ", self.style("quiet")))
+            parts.append(("this cockpit ", self.style("quiet")))
         if info is None:
-            told.append(("has ended ", self.style("quiet")))
+            parts.append(("stopped ", self.style("quiet")))
         elif not info.alive:
-            told.append(("silent ", self.style("error")))
+            parts.append(("silent ", self.style("error")))
         elif info.draining:
-            told.append(("draining ", self.style("warning")))
+            parts.append(("draining ", self.style("warning")))
         if info is not None:
-            told.append((f"{each.busy} of {len(each.lanes)} busy ", self.style("quiet")))
-        taken = width_of(told)
-        # The rule goes on where the text ends; an arrow may cross it.
-        return [*told, ("─" * max(0, GUTTER - taken), self.style("line")), *self._cells(rule[max(0, taken - GUTTER) :])]
+            parts.append((f"{each.busy} of {len(each.lanes)} busy ", self.style("quiet")))
+        taken = width_of(parts)
+        # The rule continues after the text; an arrow may cross it.
+        return [*parts, ("─" * max(0, GUTTER - taken), self.style("line")), *self._cells(rule[max(0, taken - GUTTER) :])]
 
     def _cells(self, cells: Sequence[Cell]) -> list[Piece]:
         pieces: list[Piece] = []
@@ -351,7 +350,7 @@ class Timeline(Panel, inherit_bindings=False):
         return [*pieces, (text, self._style_of(*style_of))]
 
     def _style_of(self, look: str, ground: str) -> Style:
-        """The style of a cell: a bar's colour is the ground of its component class, over that of the panel."""
+        """Return the style of a cell: the color of a bar is the background of its component class, over that of the panel."""
         style = self.get_component_rich_style(f"run--{ground}") if ground else Style()
         if f"run--{look}" in _LOOKS:
             return style + Style(color=self.get_component_rich_style(f"run--{look}").bgcolor)
@@ -371,53 +370,53 @@ class Timeline(Panel, inherit_bindings=False):
     def _choose(self, worker: str, lane: int, run: Run | None) -> None:
         self._lane, self.chosen = (worker, lane), run
         if run is not None:
-            self._bring(run)
+            self._bring_into_view(run)
         self._changed()
         self.post_message(self.Moved())
 
     @staticmethod
-    def _in_sight(run: Run, window: Window) -> tuple[float, float] | None:
-        """The part of the run that the window shows."""
+    def _visible_part(run: Run, window: Window) -> tuple[float, float] | None:
+        """Return the visible part of the run; `None` if it is out of view."""
         end = window.now if run.finished_at is None else run.finished_at
         begin, end = max(run.started_at, window.begin), min(end, window.end)
         return (begin, end) if begin <= end else None
 
-    def _bring(self, run: Run) -> None:
-        """Scroll so that the run is seen."""
+    def _bring_into_view(self, run: Run) -> None:
+        """Scroll the run into view."""
         window = self.window
-        if self._in_sight(run, window) is None:
-            self._look_from(run.started_at - window.cell * window.width / 2)
+        if self._visible_part(run, window) is None:
+            self._show_from(run.started_at - window.cell * window.width / 2)
 
     def _lanes(self) -> list[tuple[str, int, Sequence[Bar]]]:
         return [(each.worker, at, lane) for each in self._workers for at, lane in enumerate(each.lanes)]
 
     def _at(self) -> int | None:
-        """Which of the lanes the cursor is on."""
+        """Return the index of the lane under the cursor."""
         return next((at for at, (worker, lane, _) in enumerate(self._lanes()) if (worker, lane) == self._lane), None)
 
     def action_lane(self, by: int) -> None:
-        """To the run of the next lane that is nearest in time."""
+        """Go to the nearest run in time in the next lane."""
         lanes, at = self._lanes(), self._at()
         if not lanes:
             return
         self._go(max(0, min(len(lanes) - 1, at + by)) if at is not None else 0 if by > 0 else len(lanes) - 1)
 
     def action_edge(self, by: int) -> None:
-        """To the first lane, or the last."""
+        """Go to the first or the last lane."""
         if lanes := self._lanes():
             self._go(0 if by < 0 else len(lanes) - 1)
 
     def _go(self, at: int) -> None:
         worker, lane, bars = self._lanes()[at]
         window = self.window
-        part = None if self.chosen is None else self._in_sight(self.chosen, window)
+        part = None if self.chosen is None else self._visible_part(self.chosen, window)
         middle = min(window.now, window.end) if part is None else sum(part) / 2
         seen = [bar for bar in bars if bar.end > window.begin and bar.begin < window.end]
         nearest = min(seen, key=lambda bar: max(bar.begin - middle, middle - bar.end, 0.0), default=None)
         self._choose(worker, lane, nearest.run if nearest else None)
 
     def action_run(self, by: int) -> None:
-        """To the next run of the lane, or the one before."""
+        """Go to the next or previous run in the lane."""
         at = self._at()
         if at is None:
             self._go_newest()
@@ -435,11 +434,11 @@ class Timeline(Panel, inherit_bindings=False):
             self._choose(newest[0], newest[1], newest[2].run)
 
     def action_failure(self, by: int) -> None:
-        """To the next failure in time, or the one before."""
+        """Go to the next or previous failure in time."""
         failed = [each for each in self._bars() if each[2].run.failed]
         failed.sort(key=lambda each: (each[2].end, each[2].run.key))
         if not failed:
-            self.app.notify("No run failed in this time; - sees more at once, h what was earlier", timeout=3, markup=False)
+            self.app.notify("No run failed in this period; - zooms out, h scrolls to earlier runs", timeout=3, markup=False)
             return
         here = None if self.chosen is None else (self.chosen.finished_at or inf, self.chosen.key)
         places = [(each[2].end, each[2].run.key) for each in failed]
@@ -449,20 +448,20 @@ class Timeline(Panel, inherit_bindings=False):
         beyond = [at for at, place in enumerate(places) if (place > here if by > 0 else place < here)]
         if not beyond:
             which = "later" if by > 0 else "earlier"
-            self.app.notify(f"No {which} failure in this time", timeout=3, markup=False)
+            self.app.notify(f"No {which} failure in this period", timeout=3, markup=False)
             return
         worker, lane, bar = failed[beyond[0] if by > 0 else beyond[-1]]
         self._choose(worker, lane, bar.run)
 
     def action_open(self) -> None:
-        """Open the job of the chosen run."""
+        """Open the job of the selected run."""
         if self.chosen is not None:
-            self.post_message(self.Opened(self.chosen.job_id))
+            self.post_message(JobOpened(self.chosen.job_id))
 
     # -- the mouse -----------------------------------------------------------------------------------
 
     def on_click(self, event: Click) -> None:
-        """Choose the run under the mouse; a second click opens its job."""
+        """Select the run under the mouse; a second click opens its job."""
         x, y = event.x - self.gutter.left - GUTTER, event.y - self.gutter.top - 1
         at = self._top + y
         if y < 0 or at >= len(self._places) or (lane := self._places[at].lane) is None:
@@ -479,11 +478,11 @@ class Timeline(Panel, inherit_bindings=False):
             self.action_open()
 
     def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
-        """The wheel moves the lanes; with ctrl it zooms, with shift it scrolls the time."""
+        """Scroll the lanes; zoom with ctrl, scroll in time with shift."""
         self._wheel(event, -1)
 
     def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
-        """The other way."""
+        """Scroll the other way."""
         self._wheel(event, 1)
 
     def _wheel(self, event: MouseScrollUp | MouseScrollDown, by: int) -> None:
@@ -493,6 +492,6 @@ class Timeline(Panel, inherit_bindings=False):
         elif event.shift or len(self._places) <= self._room:
             self.action_scroll_time(by)
         else:
-            self._lane = None  # the lanes move under the cursor, which is not held in sight any more
+            self._lane = None  # scrolling may move the cursor out of view
             self._top += 3 * by
             self._changed()
