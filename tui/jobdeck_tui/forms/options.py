@@ -24,7 +24,7 @@ class Option:
 
 _QUEUE = Option("queue", "the kind's queue", "queue of the job", "--queue")
 _PRIORITY = Option("priority", "0", "larger runs first", "--priority")
-_ATTEMPTS = Option("max_attempts", "the kind's default", "most attempts", "--max-attempts")
+_ATTEMPTS = Option("max_attempts", "the kind's default", "including the first", "--max-attempts")
 _TIMEOUT = Option("timeout", "none", "time limit of an attempt", "--timeout")
 _TAGS = Option("tags", "none", "words to filter by", "--tag")
 
