@@ -1,4 +1,4 @@
-"""From the command line to the result, with the processes that a user would start."""
+"""Test the command line end to end, with the processes a user would start."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def _leftovers(deck: CommandLine) -> int:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_lets_running_jobs_finish_and_starts_no_more(deck: CommandLine, number: signal.Signals) -> None:
+def test_a_signal_lets_running_jobs_finish_and_starts_no_others(deck: CommandLine, number: signal.Signals) -> None:
     for _ in range(5):
-        deck.done("run", "--shell", "echo begun; while [ ! -e go ]; do sleep 0.02; done")
+        deck.done("run", "--shell", "echo started; while [ ! -e go ]; do sleep 0.02; done")
     worker = deck.start("worker", "--threads", 2, "--grace", "20s")
     with deck.queue() as queue:
-        # Claimed is not begun: what no thread has begun is given back.
+        # A claimed job may not have started: jobs that no thread has started are released.
         eventually(lambda: len([job for job in queue.list("state:running") if queue.logs(job.id)]) == 2)
         worker.send_signal(number)
         eventually(lambda: queue.workers()[0].draining)
@@ -56,7 +56,7 @@ def test_a_signal_lets_running_jobs_finish_and_starts_no_more(deck: CommandLine,
     assert deck.json("workers") == []
 
 
-def test_what_does_not_finish_within_the_grace_is_put_back(deck: CommandLine) -> None:
+def test_jobs_that_outlast_the_grace_period_are_released(deck: CommandLine) -> None:
     deck.tasks()
     (deck.folder / "deaf.py").write_text(
         "import time\nfrom jobdeck import job\n\n@job\ndef sleep(seconds: float) -> None:\n    time.sleep(seconds)\n"
@@ -76,13 +76,13 @@ def test_what_does_not_finish_within_the_grace_is_put_back(deck: CommandLine) ->
     assert {attempt["outcome"] for job in deck.json("list") for attempt in job["attempts"]} <= {"released"}
 
 
-def test_a_second_signal_ends_at_once(deck: CommandLine) -> None:
+def test_a_second_signal_stops_the_worker_at_once(deck: CommandLine) -> None:
     deck.done("run", "--", "sleep", "100")
     worker = deck.start("worker", "--threads", 1, "--grace", "60s")
     eventually(lambda: _leftovers(deck) == 1)
     worker.terminate()
     assert worker.stderr is not None
-    while "claiming nothing more" not in worker.stderr.readline():  # from then on a signal is another request
+    while "no longer claiming" not in worker.stderr.readline():  # from now on, a signal counts as another request
         pass
     begin = time.monotonic()
     worker.terminate()
@@ -91,7 +91,7 @@ def test_a_second_signal_ends_at_once(deck: CommandLine) -> None:
     assert (worker.returncode, _leftovers(deck)) == (0, 0), log
 
 
-def test_a_job_whose_worker_was_killed_runs_again_and_its_first_attempt_shows_as_crashed(deck: CommandLine) -> None:
+def test_the_job_of_a_killed_worker_is_rerun_and_its_first_attempt_is_crashed(deck: CommandLine) -> None:
     env = {"JOBDECK_LEASE": "0.5"}
     deck.done("run", "--shell", "echo run $JOBDECK_ATTEMPT >> runs; [ $JOBDECK_ATTEMPT = 2 ] || exec sleep 2")
     first = deck.start("worker", env=env)
@@ -109,7 +109,7 @@ def test_a_job_whose_worker_was_killed_runs_again_and_its_first_attempt_shows_as
     assert "crashed" in deck.done("show", 1)
 
 
-def test_a_users_own_module_is_worked_off_and_a_wrong_argument_refused(deck: CommandLine) -> None:
+def test_kinds_of_a_user_module_run_and_a_wrong_argument_is_refused(deck: CommandLine) -> None:
     deck.tasks()
     env = {**os.environ, "JOBDECK_APP": "tasks", "JOBDECK_DATABASE": "jobs.db"}
 
@@ -134,7 +134,7 @@ def test_a_users_own_module_is_worked_off_and_a_wrong_argument_refused(deck: Com
     assert "sending to ann@example.org" in log
 
 
-def test_forty_commands_of_which_three_fail_are_worked_off_with_their_output(deck: CommandLine) -> None:
+def test_forty_commands_run_and_three_of_them_fail_with_their_output(deck: CommandLine) -> None:
     for n in range(40):
         (deck.folder / f"{n}.txt").write_text("text " * 1000)
     script = 'if [ $(($1 % 13)) = 5 ]; then echo "no such luck $1" >&2; exit 4; fi; gzip -k $1.txt && ls $1.txt.gz'
@@ -155,7 +155,7 @@ def test_forty_commands_of_which_three_fail_are_worked_off_with_their_output(dec
     assert "no such luck 18" in deck.done("list", "state:failed")
 
 
-def test_a_worker_logs_json_and_what_jobs_log_cannot_reach_the_terminal_raw(deck: CommandLine) -> None:
+def test_a_worker_logs_json_or_text_and_escapes_what_jobs_log(deck: CommandLine) -> None:
     deck.tasks()
     deck.done("--app", "tasks.py", "enqueue", "tasks.send", "--args", json.dumps({"to": "\x1b[2J\u202e"}))
     for format_ in ("text", "json"):
@@ -177,7 +177,7 @@ def test_a_worker_logs_json_and_what_jobs_log_cannot_reach_the_terminal_raw(deck
             assert r"sending to \x1b[2J\u202e" in log
 
 
-def test_a_worker_without_an_app_says_that_it_serves_shell_jobs_only(deck: CommandLine) -> None:
+def test_a_worker_without_an_app_warns_that_it_serves_shell_jobs_only(deck: CommandLine) -> None:
     worker = deck.start("worker")
     eventually(lambda: _working(deck))
     worker.terminate()
@@ -194,7 +194,7 @@ COMMANDS = [("list",), ("run", "--", "true"), ("show", "1"), ("health",), ("work
 
 
 @pytest.mark.parametrize("words", COMMANDS)
-def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(deck: CommandLine, words: tuple[str, ...]) -> None:
+def test_a_file_that_is_not_a_database_is_refused_and_unchanged(deck: CommandLine, words: tuple[str, ...]) -> None:
     deck.database.write_text("Dear diary, today I was mistaken for a database.\n" * 200)
     before = _bytes(deck.folder)
     result = deck(*words)
@@ -204,7 +204,7 @@ def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(deck: CommandLi
 
 
 @pytest.mark.parametrize("words", COMMANDS)
-def test_a_database_of_a_newer_jobdeck_is_refused_and_left_as_it_is(deck: CommandLine, words: tuple[str, ...]) -> None:
+def test_a_database_of_a_newer_jobdeck_is_refused_and_unchanged(deck: CommandLine, words: tuple[str, ...]) -> None:
     import apsw
 
     deck.done("run", "--", "true")
@@ -219,7 +219,7 @@ def test_a_database_of_a_newer_jobdeck_is_refused_and_left_as_it_is(deck: Comman
     assert _bytes(deck.folder) == before
 
 
-def test_a_database_of_another_program_is_refused_and_left_as_it_is(deck: CommandLine) -> None:
+def test_a_database_of_another_program_is_refused_and_unchanged(deck: CommandLine) -> None:
     import apsw
 
     connection = apsw.Connection(str(deck.database))
@@ -234,7 +234,7 @@ def test_a_database_of_another_program_is_refused_and_left_as_it_is(deck: Comman
 
 @pytest.fixture
 def shared_folder() -> Iterator[Path]:
-    """A folder that a user without rights can read: pytest's own are closed to others."""
+    """Create a folder that unprivileged users can read: pytest's own folders are private."""
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o755)
     yield folder
@@ -243,8 +243,8 @@ def shared_folder() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-#: Root may write everything, so the command becomes somebody else first. That somebody may not be able to read this
-#: Python, so everything is imported before.
+#: Root may write everywhere, so the command switches to an unprivileged user. That user may not be able to read this
+#: Python installation, so import everything first.
 AS_NOBODY = f"""
 import os, pkgutil, sys, tempfile
 import jobdeck, jobdeck_tui.commands
@@ -264,7 +264,7 @@ main()
 
 
 @pytest.mark.parametrize("words", [("list",), ("run", "--", "true"), ("worker",)])
-def test_a_database_that_may_not_be_written_is_refused_and_left_as_it_is(shared_folder: Path, words: tuple[str, ...]) -> None:
+def test_a_read_only_database_is_refused_and_unchanged(shared_folder: Path, words: tuple[str, ...]) -> None:
     deck = CommandLine(shared_folder)
     deck.done("run", "--", "true")
     for path in shared_folder.iterdir():
@@ -283,7 +283,7 @@ def test_a_database_that_may_not_be_written_is_refused_and_left_as_it_is(shared_
     assert _bytes(shared_folder) == before
 
 
-def test_a_folder_and_a_server_are_refused_as_databases(deck: CommandLine) -> None:
+def test_a_folder_and_an_unreachable_server_are_refused_as_databases(deck: CommandLine) -> None:
     for database in (str(deck.folder), "postgresql://localhost/jobs", "/proc/nosuch/jobs.db"):
         result = deck("list", "--db", database)
         assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1)
@@ -310,7 +310,7 @@ def test_ctrl_c_lets_child_processes_finish_their_jobs(deck: CommandLine) -> Non
     assert "Traceback" not in log
 
 
-def test_an_app_that_fails_in_the_child_processes_only_is_one_sentence_and_exit_code_1(deck: CommandLine) -> None:
+def test_an_app_that_fails_only_in_child_processes_exits_with_1_and_one_sentence(deck: CommandLine) -> None:
     (deck.folder / "half.py").write_text(
         "import sys\nif sys.argv[0].endswith('child_main.py'):\n    raise OSError('no seat')\n"
     )
@@ -323,7 +323,7 @@ def test_an_app_that_fails_in_the_child_processes_only_is_one_sentence_and_exit_
     assert deck.json("workers") == []
 
 
-def test_kinds_tell_which_are_isolated(deck: CommandLine) -> None:
+def test_kinds_shows_which_kinds_are_isolated(deck: CommandLine) -> None:
     (deck.folder / "apart.py").write_text("from jobdeck import job\n@job(isolate=True)\ndef go() -> None: ...\n")
     (kind,) = deck.json("--app", str(deck.folder / "apart.py"), "kinds", "apart.go")
     assert kind["isolate"] is True

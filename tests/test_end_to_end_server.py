@@ -1,4 +1,4 @@
-"""From the command line to the result on a PostgreSQL server, with the processes that a user would start."""
+"""Test the command line on a PostgreSQL server end to end, with the processes a user would start."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def deck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CommandLin
     CLOSES["postgres"](tmp_path)
 
 
-def test_a_day_of_commands(deck: CommandLine) -> None:
+def test_all_commands_work_on_a_server(deck: CommandLine) -> None:
     app = deck.tasks()
     deck.done("--app", app, "enqueue", "tasks.send", "to=ann@example.org", "--priority", "7", "--tag", "vip")
     deck.done("--app", app, "enqueue", "tasks.boom", "text=no", "--queue", "mail")
@@ -65,9 +65,9 @@ def test_a_day_of_commands(deck: CommandLine) -> None:
     assert {check for check, severity in checkup.items() if severity != "ok"} <= {"durability"}
 
 
-def test_a_signal_lets_running_jobs_finish_and_starts_no_more(deck: CommandLine) -> None:
+def test_a_signal_lets_running_jobs_finish_and_starts_no_others(deck: CommandLine) -> None:
     for _ in range(5):
-        deck.done("run", "--shell", "echo begun; while [ ! -e go ]; do sleep 0.02; done")
+        deck.done("run", "--shell", "echo started; while [ ! -e go ]; do sleep 0.02; done")
     worker = deck.start("worker", "--threads", 2, "--grace", "20s")
     with deck.queue() as queue:
         eventually(lambda: len([job for job in queue.list("state:running") if queue.logs(job.id)]) == 2)
@@ -80,7 +80,7 @@ def test_a_signal_lets_running_jobs_finish_and_starts_no_more(deck: CommandLine)
     assert states == [State.COMPLETED] * 2 + [State.PENDING] * 3
 
 
-def test_a_job_of_a_killed_worker_runs_again_by_another(deck: CommandLine) -> None:
+def test_another_worker_reruns_the_job_of_a_killed_worker(deck: CommandLine) -> None:
     env = {"JOBDECK_LEASE": "1"}
     deck.done("run", "--shell", "echo x >> starts; while [ ! -e go ]; do sleep 0.02; done")
     first = deck.start("worker", "--threads", 1, env=env)
@@ -99,7 +99,7 @@ def test_a_job_of_a_killed_worker_runs_again_by_another(deck: CommandLine) -> No
     assert (job["attempt"], job["crashes"]) == (2, 1)
 
 
-def test_handlers_in_child_processes_work_there_too(deck: CommandLine) -> None:
+def test_handlers_run_in_child_processes(deck: CommandLine) -> None:
     app = deck.tasks()
     for n in range(6):
         deck.done("--app", app, "enqueue", "tasks.add", f"numbers=[{n},1]")
@@ -113,7 +113,7 @@ def test_handlers_in_child_processes_work_there_too(deck: CommandLine) -> None:
     assert sorted(job["result"] for job in deck.json("list")) == [1, 2, 3, 4, 5, 6]
 
 
-def test_a_worker_says_that_the_server_is_away_and_goes_on_when_it_is_back(deck: CommandLine) -> None:
+def test_a_worker_logs_an_unreachable_server_and_resumes_when_it_returns(deck: CommandLine) -> None:
     deck.done("run", "--", "true")
     worker = deck.start("worker", "--threads", 1)
     try:
@@ -130,7 +130,7 @@ def test_a_worker_says_that_the_server_is_away_and_goes_on_when_it_is_back(deck:
         finally:
             server().start()
         deck.done("run", "--", "true")
-        newest = deck.json("list")[0]["id"]  # a server that crashed leaves out some numbers
+        newest = deck.json("list")[0]["id"]  # after a crash, the server skips some ids
         eventually(lambda: deck.json("show", newest)[0]["state"] == "completed", within=30)
     finally:
         worker.terminate()
@@ -138,7 +138,7 @@ def test_a_worker_says_that_the_server_is_away_and_goes_on_when_it_is_back(deck:
     assert worker.returncode == 0
 
 
-def test_an_empty_database_is_left_so_by_those_who_only_look(deck: CommandLine) -> None:
+def test_commands_on_existing_jobs_create_no_tables(deck: CommandLine) -> None:
     with psycopg.connect(deck.address, autocommit=True) as connection:
         connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
         for words in (("health",), ("show", 1), ("cancel", 1), ("schedule", "list"), ("doctor",)):
@@ -150,7 +150,7 @@ def test_an_empty_database_is_left_so_by_those_who_only_look(deck: CommandLine) 
     assert len(deck.json("list")) == 1
 
 
-def test_no_password_is_told(deck: CommandLine) -> None:
+def test_no_output_contains_the_password(deck: CommandLine) -> None:
     with_password = CommandLine(deck.folder, address=deck.address.replace("jobdeck@", "jobdeck:hush@"))
     told = [with_password.done("run", "--", "true")]
     worker = with_password.start("worker", "--threads", 1)
@@ -160,12 +160,12 @@ def test_no_password_is_told(deck: CommandLine) -> None:
     told.append(with_password("backup", "copy.db").output)
     told.append(with_password("doctor").output)
     told.append(CommandLine(deck.folder, address="postgresql://me:hush@/jobs?host=/nowhere")("list").output)
-    assert any("works on postgresql://jobdeck@/" in each for each in told)
+    assert any("started on postgresql://jobdeck@/" in each for each in told)
     assert "cannot be reached" in told[-1]
     assert not [each for each in told if "hush" in each]
 
 
-def test_a_backup_is_refused_with_the_servers_own_way(deck: CommandLine) -> None:
+def test_backup_is_refused_and_points_to_pg_dump(deck: CommandLine) -> None:
     deck.done("run", "--", "true")
     refused = deck("backup", "copy.db")
     assert refused.exit_code == 1

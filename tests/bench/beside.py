@@ -1,9 +1,8 @@
-"""How many no-op jobs the other threads get done beside one handler that computes without a pause.
+"""Measure the no-op throughput of four threads beside one CPU-bound handler.
 
-Python lets one thread run at a time, and the one that computes gives way only when asked, after the switch interval.
-`jobdeck worker --threads 5` runs one endless CPU-bound job and no-op jobs on the other four threads. Beside it, the
-same in a program of its own that sets the interval to half a millisecond itself, so that it shows what the command
-makes of it.
+Python runs one thread at a time, and a computing thread yields only after the switch interval. `jobdeck worker
+--threads 5` runs one endless CPU-bound job and no-op jobs on the other four threads. The same load also runs in a
+program that sets the switch interval to half a millisecond itself, for comparison with the command.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _FASTEST = 60_000
 
 
 def measure(scale: Scale) -> list[Row]:
-    """The command, and a program with a short switch interval, in turn."""
+    """Measure the command and a program with a short switch interval, alternating."""
     jobs = round(_FASTEST * scale.seconds)
     template = scale.folder / "beside.db"
     with opened(template, "OFF") as queue:
@@ -60,7 +59,7 @@ def measure(scale: Scale) -> list[Row]:
 
 
 def _program(start: Start, database: Path, seconds: float) -> float:
-    """The same through `Worker`. No-op jobs a second."""
+    """Run the same load with `Worker`; return no-op jobs per second."""
     sys.setswitchinterval(INTERVAL)
     warm_up(database.with_name(f"warm-{time.monotonic_ns()}.db"), THREADS)
     with opened(database) as queue:

@@ -1,11 +1,11 @@
-"""Jobs a second in child processes, against the same handlers in this process, and what a child costs in memory.
+"""Measure jobs per second in child processes and in this process, and the memory of a child.
 
     python tests/bench/children.py
     python tests/bench/children.py --processes 4 --rounds 7
 
-No database is involved: a list takes its place, so that what is measured is the pipes and the processes. Rounds are
-interleaved, and the ratio is that of their medians. The CPU time is the truth of it on a machine that others use too:
-with all cores busy, `processes × CPU alone ÷ CPU in all` is the ratio that an idle machine could reach.
+A list replaces the database, so that only the pipes and processes are measured. Rounds alternate, and the ratio is that
+of their medians. On a shared machine, rely on the CPU times: `processes × CPU alone ÷ CPU in all` is the ratio that an
+idle machine could reach.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ TICK = os.sysconf("SC_CLK_TCK")
 
 
 class Listed:
-    """A source of jobs that is a list."""
+    """Serve jobs from a list."""
 
     def __init__(self, kind: str, args: str, number: int) -> None:
         self.jobs = deque(job(n, kind, args) for n in range(number))
-        self.left = number
+        self.remaining = number
         self.done = threading.Event()
 
     def take(self, most: int) -> Sequence[Run] | None:
         taken = [self.jobs.popleft() for _ in range(min(most, len(self.jobs)))]
-        return [Run(each, Context(each, CLOCK)) for each in taken] or None
+        return [Run(each, Context(each, CLOCK), until=float("inf")) for each in taken] or None
 
     def hand_in(self, ended: Sequence[tuple[Run, Ending]]) -> None:
-        self.left -= len(ended)
-        if not self.left:
+        self.remaining -= len(ended)
+        if not self.remaining:
             self.done.set()
 
 
@@ -67,23 +67,23 @@ def job(n: int, kind: str, args: str) -> Job:
 
 
 def alone(kind: str, args: str, number: int) -> tuple[float, float]:
-    """Jobs a second of this thread, and its CPU seconds a job."""
+    """Run the jobs in this thread; return jobs per second and CPU seconds per job."""
     jobs = [job(n, kind, args) for n in range(number)]
     random = Random()
-    began, cpu = time.perf_counter(), time.process_time()
+    started, cpu = time.perf_counter(), time.process_time()
     for each in jobs:
         run_attempt(each, Context(each, CLOCK), REGISTRY, CLOCK, random)
-    return number / (time.perf_counter() - began), (time.process_time() - cpu) / number
+    return number / (time.perf_counter() - started), (time.process_time() - cpu) / number
 
 
 def in_children(children: Children, kind: str, args: str, number: int) -> tuple[float, float]:
-    """Jobs a second of the children, and the CPU seconds a job of all processes."""
+    """Run the jobs in the children; return jobs per second and the CPU seconds per job of all processes."""
     source = Listed(kind, args, number)
-    pump = Pump(source, children)
-    began, cpu = time.perf_counter(), cpu_of_all(children)
+    pump = Pump(source, children, CLOCK)
+    started, cpu = time.perf_counter(), cpu_of_all(children)
     pump.start()
     source.done.wait()
-    speed = number / (time.perf_counter() - began)
+    speed = number / (time.perf_counter() - started)
     return speed, (cpu_of_all(children) - cpu) / number
 
 
@@ -97,7 +97,7 @@ def cpu_of_all(children: Children) -> float:
 
 def memory(pid: int) -> str:
     found = dict(line.split()[:2] for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:])
-    return f"{int(found['Rss:']) // 1024} MB resident, {int(found['Pss:']) // 1024} MB of them not shared with others"
+    return f"{int(found['Rss:']) // 1024} MB resident, {int(found['Pss:']) // 1024} MB counting shared pages by share (PSS)"
 
 
 def main() -> None:
@@ -111,9 +111,9 @@ def main() -> None:
     children = Children(
         REGISTRY, processes=chosen.processes, threads=chosen.threads, apps=[str(TASKS)], clock=CLOCK, random=Random()
     )
-    began = time.perf_counter()
+    started = time.perf_counter()
     children.start()
-    print(f"{chosen.processes} processes of {chosen.threads} threads, ready after {time.perf_counter() - began:.2f} s")
+    print(f"{chosen.processes} processes of {chosen.threads} threads, ready after {time.perf_counter() - started:.2f} s")
     for kind, args, what in (
         ("bench.cpu", '{"n":1,"seconds":0.001}', "1 ms of CPU"),
         ("bench.sleep", '{"n":1,"seconds":0}', "no-op"),
@@ -128,7 +128,7 @@ def main() -> None:
         speeds, cpus = (median(each[n] for each in many) for n in (0, 1))
         print(
             f"{what}: {speed:,.0f} jobs/s here, {speeds:,.0f} in children: {speeds / speed:.2f} ×;"
-            f" CPU a job {cpu * 1e6:,.0f} µs here, {cpus * 1e6:,.0f} in all: {chosen.processes * cpu / cpus:.2f} × at most"
+            f" CPU per job {cpu * 1e6:,.0f} µs here, {cpus * 1e6:,.0f} in all: at most {chosen.processes * cpu / cpus:.2f} ×"
         )
     for pid in children.pids:
         print(f"child {pid}: {memory(pid)}")

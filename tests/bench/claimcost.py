@@ -1,8 +1,8 @@
-"""What a claim, a count and a page cost beside millions of rows.
+"""Measure the cost of a claim, a count and a page in a table of millions of rows.
 
-Two files: a small one with 320 pending jobs in five queues, and a large one with a million finished, a million
-scheduled and a million pending jobs besides. A claim is timed alone, inside a transaction that is then rolled back,
-so that every claim meets the same rows and no commit hides its cost. The files take turns.
+There are two files: a small one with 320 pending jobs in five queues, and a large one with a million finished, a million
+scheduled and a million pending jobs. Each claim is timed alone, in a transaction that is rolled back, so that every
+claim sees the same rows and no commit hides its cost. The files alternate.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ COUNTS = 1.0
 PAGE = 2.0
 _CLAIMED = (1, 64)
 _AT_ONCE = 50
-"""Calls whose median is one round's figure."""
+"""The number of calls whose median is the figure of one round."""
 
 
 class _Undo(Exception):
-    """Rolls a claim back."""
+    """Roll a claim back."""
 
 
 def measure(scale: Scale) -> list[Row]:
-    """Claims from both files; counts and pages from the large one."""
+    """Measure claims in both files, and counts and pages in the large one."""
     ready = len(QUEUES) * max(_CLAIMED)
     small = stock(scale.folder / "small.db", ready, queues=QUEUES)
     large = _large(scale.folder / "large.db", scale.rows)
     with opened(small) as few, opened(large) as many:
         claims = [(limit, *_claims(few, many, limit, scale.rounds)) for limit in _CLAIMED]
         rows = [_growth(limit, alone, beside) for limit, alone, beside in claims]
-        looks: dict[str, tuple[float, Callable[[], object]]] = {
+        queries: dict[str, tuple[float, Callable[[], object]]] = {
             "counts by state and queue": (COUNTS, many.queues),
             "counts, `count('state:pending')`": (COUNTS, lambda: many.count("state:pending")),
             "page of the newest": (PAGE, lambda: many.list()),
@@ -49,11 +49,11 @@ def measure(scale: Scale) -> list[Row]:
             "page of one queue": (PAGE, lambda: many.list("queue:mail")),
             "page of one queue, a rare one": (PAGE, lambda: many.list("queue:rare")),
         }
-        found: dict[str, list[float]] = {name: [] for name in looks}
+        found: dict[str, list[float]] = {name: [] for name in queries}
         for _ in range(scale.rounds):
-            for name, (_, look) in looks.items():
-                found[name].append(statistics.median(_times(look, _AT_ONCE)))
-    for name, (limit, _) in looks.items():
+            for name, (_, query) in queries.items():
+                found[name].append(statistics.median(_times(query, _AT_ONCE)))
+    for name, (limit, _) in queries.items():
         typical = statistics.median(found[name])
         rows.append(
             Row(
@@ -78,7 +78,7 @@ def _large(database: Path, rows: int) -> Path:
 
 
 def _claims(few: Queue, many: Queue, limit: int, rounds: int) -> tuple[list[float], list[float]]:
-    """Milliseconds of one claim of `limit` jobs, by round, from each of the files."""
+    """Return the milliseconds of one claim of `limit` jobs, per round, for each file."""
     alone: list[float] = []
     beside: list[float] = []
     for _ in range(rounds):
@@ -91,21 +91,21 @@ def _claim(queue: Queue, limit: int) -> float:
     took = 0.0
     try:
         with queue.transaction():
-            began = time.perf_counter()
+            started = time.perf_counter()
             claimed = queue.store.claim_jobs("bench:0:claim", limit, kinds=["bench.noop"], queues=(), lease=60.0)
-            took = 1e3 * (time.perf_counter() - began)
+            took = 1e3 * (time.perf_counter() - started)
             assert len(claimed) == limit
             raise _Undo
     except _Undo:
         return took
 
 
-def _times(look: Callable[[], object], calls: int) -> list[float]:
+def _times(query: Callable[[], object], calls: int) -> list[float]:
     times = []
     for _ in range(calls):
-        began = time.perf_counter()
-        look()
-        times.append(1e3 * (time.perf_counter() - began))
+        started = time.perf_counter()
+        query()
+        times.append(1e3 * (time.perf_counter() - started))
     return times
 
 

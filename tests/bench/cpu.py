@@ -1,7 +1,7 @@
-"""Whether a second process brings a second core: handlers that compute for one millisecond.
+"""Measure whether a second process uses a second core, with handlers that compute for one millisecond.
 
-`jobdeck worker --processes 2` beside `--processes 1`, or, where the command has no such option, two commands beside
-one. A handler computes until it has used one millisecond of CPU time of its own, however many others want the core.
+Compares `jobdeck worker --processes 2` with `--processes 1`, or, if the command lacks that option, two commands with
+one. Each handler computes until it has used one millisecond of its own CPU time, however contended the core is.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from stock import copied, removed, stock
 TARGET = 1.8
 THREADS = 2
 _MOST = 2_500
-"""Jobs a second that there can be at most, with two cores."""
+"""The maximum number of jobs per second on two cores."""
 
 
 def measure(scale: Scale) -> list[Row]:
-    """One process and two, in turn."""
+    """Measure one process and two, alternating."""
     seconds = max(1.0, scale.seconds)
     template = stock(scale.folder / "cpu.db", round(_MOST * (seconds + 2)), kind="bench.cpu", args={"n": 1, "seconds": 0.001})
     own = takes("--processes")
@@ -34,7 +34,7 @@ def measure(scale: Scale) -> list[Row]:
             removed(copy)
     twice = ratio(found[2], found[1])
     cores = os.cpu_count() or 1
-    how = "--processes 2" if own else "two commands: there is no --processes yet"
+    how = "--processes 2" if own else "two commands, as --processes does not exist"
     return [
         Row(
             what="1 ms of CPU: 2 processes",
@@ -43,7 +43,7 @@ def measure(scale: Scale) -> list[Row]:
             target=f"≥ {TARGET:g} × 1 process",
             ratio=twice,
             ok=at_least(twice, TARGET) if cores > 1 else None,
-            note=how if cores > 1 else "there is one core only",
+            note=how if cores > 1 else "not judged: only one core",
         ),
         Row(what="1 ms of CPU: 1 process", unit="jobs/s", values=found[1]),
     ]
@@ -55,5 +55,5 @@ def _rate(database: Path, processes: int, seconds: float, *, own: bool) -> float
     with contextlib.ExitStack() as stack, opened(database) as queue:
         for command in commands:
             stack.enter_context(worker(database, *command))
-        # By then all of them have begun.
+        # By then all workers have started.
         return rate(queue, seconds, least=200 * processes)

@@ -1,8 +1,8 @@
-"""How fast no-op jobs are worked off, at FULL, with fencing, attempts, counters and metrics as always.
+"""Measure how fast no-op jobs are processed at FULL, with fencing, attempts, counters and metrics.
 
-A queue of pending no-op jobs lies ready. Each variant gets a fresh copy of it and processes of its own, which warm up
-on another queue and begin together. Counted is what is completed in the file, from the start of the workers until
-the time is over or all is done. The variants take turns.
+Each variant gets a fresh copy of a queue of pending no-op jobs and its own processes, which warm up on another queue and
+start together. The figure counts completed jobs in the file, from the start of the workers until the time is up or the
+queue is empty. The variants alternate.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _POLL = 0.01
 
 
 def measure(scale: Scale) -> list[Row]:
-    """Jobdeck in five settings, Huey in two, and what SQLite itself allows."""
+    """Measure jobdeck in five configurations, Huey in two, and bare SQLite in two."""
     ready = stock(scale.folder / "drain.db", scale.jobs)
     bare = raw.fill(scale.folder / "raw.db", scale.jobs)
     variants: dict[str, Callable[[Path], float]] = {
@@ -81,30 +81,30 @@ def _judged(row: Row, found: float | None, target: float, whose: str) -> Row:
 
 
 def jobdeck(database: Path, threads: tuple[int, ...], seconds: float) -> float:
-    """As many processes as numbers are given, each with so many threads. Jobs a second."""
-    told: list[tuple[float, float, int]] = run(seconds, *((_work, database, each, seconds) for each in threads))
-    began = min(begun for begun, _, _ in told)
-    ended, done = max((ended, done) for _, ended, done in told)
-    return done / (ended - began)
+    """Run one process per number, with that number of threads; return jobs per second."""
+    results: list[tuple[float, float, int]] = run(seconds, *((_work, database, each, seconds) for each in threads))
+    started = min(each for each, _, _ in results)
+    ended, done = max((ended, done) for _, ended, done in results)
+    return done / (ended - started)
 
 
 def _work(start: Start, database: Path, threads: int, seconds: float) -> tuple[float, float, int]:
-    """One process; returns when it began, when it ended, and how many jobs were completed then, by all."""
+    """Run one process; return when it started, when it ended, and how many jobs all processes had completed by then."""
     warm_up(database.with_name(f"warm-{time.monotonic_ns()}.db"), threads)
     with opened(database) as queue:
         jobs = queue.count("state:pending")
         worker = Worker(queue, threads=threads)
         start()
-        began = time.monotonic()
+        started = time.monotonic()
         worker.start()
-        ended, done = watch(queue, jobs, began + seconds)
+        ended, done = watch(queue, jobs, started + seconds)
         worker.stop(1.0)
         assert not queue.count("state:failed,retrying"), "a no-op job failed"
-    return began, ended, done
+    return started, ended, done
 
 
 def warm_up(database: Path, threads: int) -> None:
-    """Run some jobs of another queue: every import is done, every page of code is in memory."""
+    """Run some jobs of another queue, so that all imports are done and all code is in memory."""
     with opened(database, "OFF") as queue:
         queue.enqueue_many([queue.draft("bench.noop", {"n": n}) for n in range(200)])
         with Worker(queue, threads=threads) as worker:
@@ -113,7 +113,7 @@ def warm_up(database: Path, threads: int) -> None:
 
 
 def watch(queue: Queue, jobs: int, end: float) -> tuple[float, int]:
-    """Wait until so many jobs are completed or the time is over; returns when, and how many are."""
+    """Wait until the given number of jobs has completed or the time is up; return when, and how many completed."""
     while True:
         done = queue.count("state:completed")
         now = time.monotonic()
@@ -123,16 +123,16 @@ def watch(queue: Queue, jobs: int, end: float) -> tuple[float, int]:
 
 
 def command(database: Path, threads: int, seconds: float) -> float:
-    """`jobdeck worker`, from the moment its first jobs are done. Jobs a second."""
+    """Run `jobdeck worker`; return jobs per second after its first jobs."""
     with worker(database, "--threads", str(threads)), opened(database) as queue:
         return rate(queue, seconds)
 
 
 def rate(queue: Queue, seconds: float, least: int = 100) -> float:
-    """Jobs a second that others complete, measured after the first `least` jobs."""
+    """Return the jobs per second that other processes complete, after the first `least` jobs."""
     jobs = queue.count("state:pending,running,completed")
     wait_for(lambda: queue.count("state:completed") >= least, f"the first {least} jobs")
-    before, began = queue.count("state:completed"), time.monotonic()
-    ended, done = watch(queue, jobs, began + seconds)
+    before, started = queue.count("state:completed"), time.monotonic()
+    ended, done = watch(queue, jobs, started + seconds)
     assert not queue.count("state:failed,retrying"), "a job failed"
-    return (done - before) / (ended - began)
+    return (done - before) / (ended - started)

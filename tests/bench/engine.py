@@ -1,12 +1,12 @@
-"""The engine, measured: one command, one table. What was promised stands beside what was found, misses included.
+"""Measure the engine against its targets, and print one table, misses included.
 
     python tests/bench/engine.py                      everything, four to six minutes
-    python tests/bench/engine.py --quick              everything, small and rough, within 90 seconds
+    python tests/bench/engine.py --quick              everything within 90 seconds, with rough figures
     python tests/bench/engine.py --only drain,wakeup --rounds 9
 
-Variants that are compared are run in turn, round after round, so that what else the machine does meets all of them
-alike. Shown are the median of the rounds and their spread (smallest to largest); a ratio is the median of the
-rounds' ratios. Every process and file is removed at the end.
+Compared variants alternate, round after round, so that other load on the machine affects them alike. The table shows the
+median of the rounds and their spread (smallest to largest); a ratio is the median of the rounds' ratios. All processes
+and files are removed at the end.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from processes import DURABILITY, Failed, file_system, sync_milliseconds
 from jobdeck import __version__
 
 PARTS = {
-    "drain": "no-op jobs a second, beside Huey and beside bare SQLite",
-    "fairness": "four processes that fight for one file",
+    "drain": "no-op jobs per second, compared with Huey and bare SQLite",
+    "fairness": "four processes competing for one file",
     "enqueue": "one thread, eight threads, in bulk",
-    "wakeup": "from enqueue to the handler's start in an idle worker, and what idling costs",
-    "claimcost": "claims, counts and pages with millions of rows",
+    "wakeup": "from enqueue to the handler's start in an idle worker, and the CPU of an idle worker",
+    "claimcost": "claims, counts and pages in millions of rows",
     "cpu": "1 ms CPU-bound handlers in one process and in two",
     "beside": "no-op jobs beside one CPU-bound handler thread",
     "memory": "peak memory of a worker",
@@ -47,23 +47,23 @@ QUICK |= {"fighting": 4.0, "idle": 4.0}
 
 def main() -> int:
     given = _parser().parse_args()
-    for number in (signal.SIGTERM, signal.SIGINT):  # everything is cleaned up then, too
+    for number in (signal.SIGTERM, signal.SIGINT):  # so that everything is cleaned up
         signal.signal(number, lambda received, _frame: sys.exit(128 + received))
     wanted = [name.strip() for name in given.only.split(",")] if given.only else list(PARTS)
     if unknown := [name for name in wanted if name not in PARTS]:
-        print(f"There is no measurement {unknown[0]!r}. There are: {', '.join(PARTS)}.", file=sys.stderr)
+        print(f"Unknown measurement {unknown[0]!r}; choose from: {', '.join(PARTS)}.", file=sys.stderr)
         return 2
-    asked = {"rounds": given.rounds, "seconds": given.seconds, "jobs": given.jobs}
+    overrides = {"rounds": given.rounds, "seconds": given.seconds, "jobs": given.jobs}
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="jobdeck-bench-", dir=given.folder, ignore_cleanup_errors=True) as folder:
-        sizes = (QUICK if given.quick else {}) | {name: value for name, value in asked.items() if value is not None}
+        sizes = (QUICK if given.quick else {}) | {name: value for name, value in overrides.items() if value is not None}
         header = _header(Path(folder))
         if not given.json:
             print("\n".join(header.values()), flush=True)
-        began = time.monotonic()
+        started = time.monotonic()
         for name in wanted:
-            rows += _measured(name, Path(folder), sizes, told=not given.json)
-        took = time.monotonic() - began
+            rows += _measure(name, Path(folder), sizes, verbose=not given.json)
+        took = time.monotonic() - started
         header["after"] = f"after:  {_state(Path(folder))}"
     if given.json:
         print(json.dumps({**header, "seconds": round(took, 1), "rows": [_document(row) for row in rows]}, ensure_ascii=False))
@@ -77,12 +77,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=f"measurements:\n{parts}", formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", metavar="NAME[,NAME]", help="these measurements only")
-    parser.add_argument("--rounds", type=int, metavar="N", help=f"how often each variant runs (default {Scale.rounds})")
-    parser.add_argument("--seconds", type=float, metavar="S", help=f"how long a variant runs (default {Scale.seconds})")
-    parser.add_argument("--jobs", type=int, metavar="N", help=f"pending jobs of a drain (default {Scale.jobs:,})")
-    parser.add_argument("--quick", action="store_true", help="small and rough: to see that it works")
-    parser.add_argument("--folder", help="where the databases go; a disk, not memory (default: the temporary folder)")
+    parser.add_argument("--only", metavar="NAME[,NAME]", help="run these measurements only")
+    parser.add_argument("--rounds", type=int, metavar="N", help=f"rounds of each variant (default {Scale.rounds})")
+    parser.add_argument("--seconds", type=float, metavar="S", help=f"seconds per variant and round (default {Scale.seconds})")
+    parser.add_argument("--jobs", type=int, metavar="N", help=f"pending jobs for drain (default {Scale.jobs:,})")
+    parser.add_argument("--quick", action="store_true", help="run a small, rough version, to check that the script works")
+    parser.add_argument("--folder", help="folder for the databases, on a disk, not in memory (default: the temporary folder)")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     return parser
 
@@ -93,21 +93,21 @@ def _header(folder: Path) -> dict[str, str]:
         f" (apsw {apsw.apsw_version()})",
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, databases on {file_system(folder)}",
         "before": f"before: {_state(folder)}",
-        "durability": f"synchronous={DURABILITY}: what is acknowledged survives power loss. So do the peers' figures.",
+        "durability": f"synchronous={DURABILITY}: acknowledged writes survive power loss; Huey runs at the same level.",
         "peers": f"peers: {peers.describe()}",
     }
 
 
 def _state(folder: Path) -> str:
-    """How busy the machine is with other things."""
+    """Describe the load of the machine and its disk."""
     load = ", ".join(f"{load:.1f}" for load in os.getloadavg())
-    typical, seldom = sync_milliseconds(folder)
-    return f"load average {load}; a sync of the disk takes {typical:.2f} ms (p99 {seldom:.2f} ms)"
+    p50, p99 = sync_milliseconds(folder)
+    return f"load average {load}; a disk sync takes {p50:.2f} ms (p99 {p99:.2f} ms)"
 
 
-def _measured(name: str, folder: Path, sizes: dict[str, float], *, told: bool) -> list[Row]:
-    """The rows of one measurement; one that says why, if it could not be made."""
-    began = time.monotonic()
+def _measure(name: str, folder: Path, sizes: dict[str, float], *, verbose: bool) -> list[Row]:
+    """Return the rows of one measurement, or one row with the error if it failed."""
+    started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=folder, ignore_cleanup_errors=True) as own:
         scale = replace(Scale(folder=Path(own)), **sizes)  # type: ignore[arg-type]
         try:
@@ -116,8 +116,8 @@ def _measured(name: str, folder: Path, sizes: dict[str, float], *, told: bool) -
         except (Failed, AssertionError, OSError, apsw.Error) as error:
             print(f"{name}: {error}", file=sys.stderr)
             rows = [Row(what=name, unit="", values=[], note=f"failed: {str(error).strip().splitlines()[-1][:100]}")]
-    if told:
-        print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+    if verbose:
+        print(f"{name}: {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
     return [replace(row, part=name) for row in rows]
 
 
@@ -128,7 +128,7 @@ _RIGHT = {2, 3, 4}
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The figures as text."""
+    """Format the figures as a table."""
     cells = [_HEADINGS, *map(_cells, rows)]
     widths = [max(len(line[column]) for line in cells) for column in range(len(_HEADINGS))]
     lines = []

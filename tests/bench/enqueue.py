@@ -1,8 +1,8 @@
-"""How fast jobs are put into the queue; each call returns once its jobs are durable.
+"""Measure how fast jobs are enqueued; each call returns once its jobs are durable.
 
-One thread and eight threads call `enqueue` over and over, each in a process of its own with a new file, in turn with
-Huey. In bulk: the arguments of 50,000 jobs, a number and a text each, are checked one by one and enqueued in one commit
-by `enqueue_each`; the time of both counts.
+One thread and eight threads call `enqueue` repeatedly, each variant in its own process with a new file, alternating with
+Huey. The bulk variant validates the arguments of 50,000 jobs, a number and a text each, and enqueues them in one commit
+with `enqueue_bulk`; both steps count.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ BULK = 100_000
 
 
 def measure(scale: Scale) -> list[Row]:
-    """One thread beside Huey, eight threads beside one, and bulk."""
+    """Measure one thread against Huey, eight threads against one, and bulk."""
     seconds = scale.seconds
     variants: dict[str, Callable[[Path], float]] = {
         "one": lambda database: run(seconds, (_enqueue, database, 1, seconds))[0],
@@ -41,7 +41,7 @@ def measure(scale: Scale) -> list[Row]:
             removed(database)
     huey = found.get("huey", [])
     to_huey, to_one = ratio(found["one"], huey), ratio(found["eight"], found["one"])
-    bulk = Row(what=f"enqueue: {scale.bulk:,} in bulk, arguments checked", unit="jobs/s", values=found["bulk"])
+    bulk = Row(what=f"enqueue: {scale.bulk:,} in bulk, arguments validated", unit="jobs/s", values=found["bulk"])
     missing = "" if huey else peers.MISSING
     return [
         Row(
@@ -74,14 +74,14 @@ def measure(scale: Scale) -> list[Row]:
 
 
 def _enqueue(start: Start, database: Path, threads: int, seconds: float) -> float:
-    """That many threads of one process. Jobs a second."""
+    """Enqueue from several threads of one process; return jobs per second."""
     done = [0] * threads
     with opened(database) as queue:
-        begin = threading.Barrier(threads + 1)
+        barrier = threading.Barrier(threads + 1)
 
         def work(place: int) -> None:
-            queue.enqueue("bench.noop", {"n": -1})  # opens this thread's connection
-            begin.wait()
+            queue.enqueue("bench.noop", {"n": -1})  # open the connection of this thread
+            barrier.wait()
             end = time.monotonic() + seconds
             while time.monotonic() < end:
                 queue.enqueue("bench.noop", {"n": done[place]})
@@ -91,22 +91,22 @@ def _enqueue(start: Start, database: Path, threads: int, seconds: float) -> floa
         for caller in callers:
             caller.start()
         start()
-        begin.wait()
-        began = time.monotonic()
+        barrier.wait()
+        started = time.monotonic()
         for caller in callers:
             caller.join()
-        took = time.monotonic() - began
+        took = time.monotonic() - started
         assert queue.count("state:pending") == sum(done) + threads
     return sum(done) / took
 
 
 def _bulk(start: Start, database: Path, jobs: int) -> float:
-    """Check and enqueue them all. Jobs a second."""
+    """Validate and enqueue all jobs; return jobs per second."""
     with opened(database) as queue:
         queue.enqueue("bench.mail", {"order": 0, "to": "nobody@example.org"})
         start()
-        began = time.monotonic()
+        started = time.monotonic()
         queue.enqueue_each("bench.mail", [{"order": n, "to": f"customer-{n}@example.org"} for n in range(jobs)])
-        took = time.monotonic() - began
+        took = time.monotonic() - started
         assert queue.count("state:pending") == jobs + 1
     return jobs / took

@@ -1,8 +1,8 @@
-"""Whether processes that fight for one file all get their share.
+"""Measure whether processes that compete for one file get equal shares.
 
-Four processes, four worker threads each, work off one queue of no-op jobs for ten seconds. A process's share is what
-it completed against a quarter of all. How long each transaction had to wait is taken inside the processes, from
-asking for `Store.transaction()` to having it; nested ones do not count.
+Four processes with four worker threads each process one queue of no-op jobs for ten seconds. The share of a process is
+its completed jobs divided by a quarter of all. The wait of each transaction is measured inside the processes, from
+requesting `Store.transaction()` to entering it; nested transactions do not count.
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ THREADS = 4
 LEAST = 0.5
 LONGEST = 100.0
 _FASTEST = 60_000
-"""Jobs a second for which the queue is filled. A faster engine ends early, which is taken into account."""
+"""The jobs per second that the filled queue allows for. A faster engine finishes early, which the rate accounts for."""
 
 
 def measure(scale: Scale) -> list[Row]:
-    """The smallest share, and the wait that one in a thousand transactions exceeds."""
+    """Measure the smallest share, and the wait that one in a thousand transactions exceeds."""
     shares, waits, longest, rates = [], [], [], []
     for n in range(2 if scale.rounds > 2 else 1):
         database = stock(scale.folder / f"fair-{n}.db", round(_FASTEST * scale.fighting))
-        began = time.monotonic()
-        told = run(scale.fighting, *[(_work, database, scale.fighting)] * PROCESSES)
+        started = time.monotonic()
+        results = run(scale.fighting, *[(_work, database, scale.fighting)] * PROCESSES)
         removed(database)
-        done = [each for each, _, _ in told]
-        waited = [wait for _, _, each in told for wait in each]
-        assert sum(done), f"nothing was completed in {time.monotonic() - began:.0f} s"
+        done = [each for each, _, _ in results]
+        waited = [wait for _, _, each in results for wait in each]
+        assert sum(done), f"no job completed in {time.monotonic() - started:.0f} s"
         shares.append(min(done) / (sum(done) / PROCESSES))
-        rates.append(sum(done) / max(took for _, took, _ in told))
+        rates.append(sum(done) / max(took for _, took, _ in results))
         if waited:
             waits.append(1e3 * percentile(waited, 0.999))
             longest.append(1e3 * max(waited))
     least = min(shares)
     most = max(waits, default=None)
-    note = f"longest {max(longest):,.0f} ms" if longest else "the worker opens no Store.transaction() any more"
+    note = f"longest {max(longest):,.0f} ms" if longest else "the worker never calls Store.transaction()"
     return [
         Row(
             what="fairness: smallest share of 4 processes",
@@ -56,7 +56,7 @@ def measure(scale: Scale) -> list[Row]:
             target=f"≥ {LEAST:g} × fair share",
             ratio=least,
             ok=at_least(least, LEAST),
-            note=f"the worst round counts; all together {sum(rates) / len(rates):,.0f} jobs/s",
+            note=f"worst round; total throughput {sum(rates) / len(rates):,.0f} jobs/s",
         ),
         Row(
             what="fairness: wait for a transaction, p99.9",
@@ -71,35 +71,35 @@ def measure(scale: Scale) -> list[Row]:
 
 
 def _work(start: Start, database: Path, seconds: float) -> tuple[int, float, list[float]]:
-    """One of the processes; returns what it completed, in how long, and its waits, in seconds."""
+    """Run one process; return its completed jobs, its run time and its waits, in seconds."""
     warm_up(database.with_name(f"warm-{time.monotonic_ns()}.db"), THREADS)
     with opened(database) as queue:
-        waits = _timed(queue)
+        waits = _time_transactions(queue)
         worker = Worker(queue, threads=THREADS)
         start()
-        began = time.monotonic()
-        end = began + seconds
+        started = time.monotonic()
+        end = started + seconds
         worker.start()
-        # Looks rarely: the look is one more reader in the fight.
+        # Poll rarely: each poll is one more reader of the file.
         while (now := time.monotonic()) < end and queue.count("state:pending"):
             time.sleep(min(0.1, end - now))
-        took = time.monotonic() - began
+        took = time.monotonic() - started
         worker.stop(2.0)
         return queue.count(f"state:completed worker:{worker.id}"), took, list(waits)
 
 
-def _timed(queue: Queue) -> list[float]:
-    """Note how long each transaction of the store has to wait; returns the list that grows."""
+def _time_transactions(queue: Queue) -> list[float]:
+    """Record the wait of each transaction of the store; return the growing list."""
     waits: list[float] = []
     depth = threading.local()
     transaction = queue.store.transaction
 
     @contextmanager
     def timed() -> Iterator[Any]:
-        asked = time.perf_counter()
+        requested = time.perf_counter()
         with transaction() as given:
             if not getattr(depth, "inside", False):
-                waits.append(time.perf_counter() - asked)
+                waits.append(time.perf_counter() - requested)
                 depth.inside = True
                 try:
                     yield given

@@ -1,4 +1,4 @@
-"""What a measurement gives: rows of the table, and the little arithmetic that they need."""
+"""Define the rows of the table, the scale of measurements, and the arithmetic on figures."""
 
 from __future__ import annotations
 
@@ -10,44 +10,44 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True)
 class Scale:
-    """How much is measured, and where."""
+    """Set the scale of the measurements and the folder of their databases."""
 
     folder: Path
-    """Every database goes here; it is removed at the end."""
+    """The folder of all databases; removed at the end."""
     rounds: int = 5
-    """How often the variants of a measurement are run in turn."""
+    """The number of rounds of each variant."""
     seconds: float = 1.5
-    """How long one variant runs in one round."""
+    """The seconds of one variant in one round."""
     jobs: int = 100_000
-    """Pending jobs at the start of a drain. A variant that has done them all before the time is over has ended."""
+    """The pending jobs at the start of a drain. A variant ends early if it completes them all."""
     rows: int = 1_000_000
-    """Finished, scheduled and pending rows, each, of the large table."""
+    """The number each of finished, scheduled and pending rows in the large table."""
     bulk: int = 50_000
-    """Jobs of one bulk enqueue."""
+    """The number of jobs of one bulk enqueue."""
     tries: int = 300
-    """Wake-ups."""
+    """The number of wake-ups."""
     fighting: float = 10.0
-    """Seconds that four processes share one file."""
+    """The seconds for which four processes share one file."""
     idle: float = 10.0
-    """Seconds over which the CPU of an idle worker is taken."""
+    """The seconds over which the CPU of an idle worker is measured."""
     remembered: int = 20_000
-    """Jobs that a worker runs before its memory is read."""
+    """The number of jobs that a worker runs before its memory is read."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One line of the table."""
+    """Hold one line of the table."""
 
     what: str
     unit: str
     values: Sequence[float]
-    """One for each round; none if it was not measured."""
+    """One figure per round; empty if not measured."""
     target: str = ""
-    """In words; empty for what only stands beside the others."""
+    """The target in words; empty if the row is shown for comparison only."""
     ratio: float | None = None
-    """To what the target names; the median of the rounds' ratios, where it is one of two measured figures."""
+    """The ratio to the target, or, if the target is a measured figure, the median of the rounds' ratios to it."""
     ok: bool | None = None
-    """Whether the target was reached; `None`: there is none, or it could not be measured."""
+    """Whether the target was reached; `None` if there is none, or if it was not measured."""
     durability: str = "FULL"
     note: str = ""
     part: str = ""
@@ -58,7 +58,7 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """`ok`, `MISS`, `not measured`, or nothing."""
+        """Return `ok`, `MISS`, `not measured`, or an empty text."""
         if self.ok is None:
             return "not measured" if self.target or not self.values else ""
         return "ok" if self.ok else "MISS"
@@ -68,28 +68,28 @@ Measure = Callable[[Scale], list[Row]]
 
 
 def ratio(values: Sequence[float], base: Sequence[float]) -> float | None:
-    """The median of the ratios of figures that were taken in the same rounds; `None` if either is missing."""
+    """Return the median of the ratios of figures from the same rounds; `None` if either is missing."""
     pairs = [value / below for value, below in zip(values, base, strict=False) if below]
     return statistics.median(pairs) if pairs else None
 
 
 def best(*variants: Sequence[float]) -> list[float]:
-    """The variant with the largest median; empty if all are."""
+    """Return the figures with the largest median; empty if all are empty."""
     measured = [list(values) for values in variants if values]
     return max(measured, key=statistics.median) if measured else []
 
 
 def at_least(found: float | None, target: float) -> bool | None:
-    """Whether the target is reached; `None` if nothing was found."""
+    """Return whether the figure reaches the target; `None` if there is no figure."""
     return None if found is None else found >= target
 
 
 def at_most(found: float | None, target: float) -> bool | None:
-    """Whether the target is kept; `None` if nothing was found."""
+    """Return whether the figure stays within the target; `None` if there is no figure."""
     return None if found is None else found <= target
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The smallest value that `share` of the values do not exceed."""
+    """Return the smallest value that `share` of the values do not exceed."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, max(0, -int(-share * len(ordered) // 1) - 1))]

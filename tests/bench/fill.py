@@ -2,7 +2,7 @@
 
     python tests/bench/fill.py jobs.db --jobs 100000
 
-Durability is switched off while it fills (it is a property of a connection, not of the file).
+Durability is off during the fill (it is a property of a connection, not of the file).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ BATCH = 5_000
 
 
 def fill(database: str | Path, jobs: int, *, kind: str = "bench.sleep", seed: int = 1) -> dict[str, int]:
-    """Put `jobs` jobs into the database; those that wait to be run are of `kind`. Returns the counts by state."""
+    """Fill the database with `jobs` jobs; pending and scheduled ones are of `kind`. Return the counts by state."""
     load_apps([str(TASKS)])
     random = Random(seed)
     with Queue(database, settings=Settings(database=str(database), synchronous="OFF")) as queue:
@@ -35,8 +35,8 @@ def fill(database: str | Path, jobs: int, *, kind: str = "bench.sleep", seed: in
 
 
 def _batches(total: int) -> Iterator[int]:
-    for begun in range(0, total, BATCH):
-        yield min(BATCH, total - begun)
+    for offset in range(0, total, BATCH):
+        yield min(BATCH, total - offset)
 
 
 def _make(queue: Queue, state: str, size: int, kind: str, random: Random) -> None:
@@ -98,11 +98,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("database")
     parser.add_argument("--jobs", type=int, default=100_000)
-    parser.add_argument("--handlers", choices=("sleep", "cpu"), default="sleep", help="what the pending jobs do")
+    parser.add_argument(
+        "--handlers", choices=("sleep", "cpu"), default="sleep", help="handler of the pending jobs (default sleep)"
+    )
     given = parser.parse_args()
-    began = time.perf_counter()
+    started = time.perf_counter()
     counts = fill(given.database, given.jobs, kind=f"bench.{given.handlers}")
-    took = time.perf_counter() - began
+    took = time.perf_counter() - started
     size = os.path.getsize(given.database)
     print(f"{sum(counts.values()):,} jobs in {took:.1f} s, {size / 1e6:.0f} MB: {counts}")
 

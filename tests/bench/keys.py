@@ -1,22 +1,22 @@
-"""How long from a key to the repaint, measured through a pseudo-terminal as a person's terminal would see it.
+"""Measure the time from key press to repaint through a pseudo-terminal, as a user's terminal sees it.
 
-    python tests/bench/keys.py                                  100,000 jobs, four threads that wait
-    python tests/bench/keys.py --jobs 1000000 --handlers cpu    a million jobs, four threads that compute
+    python tests/bench/keys.py                                  100,000 jobs, four waiting threads
+    python tests/bench/keys.py --jobs 1000000 --handlers cpu    a million jobs, four computing threads
 
-The cockpit runs in a pseudo-terminal of 120×40 that answers like a modern one: it says that it knows
-synchronized output (mode 2026), so the cockpit puts every repaint between two marks, and its first and last
-byte are known exactly. The cockpit also repaints by itself, as jobs come and go. To tell such a repaint from
-the answer to a key, the answer to a movement key is the first repaint that draws the cursor's row (❯).
+The cockpit runs in a 120×40 pseudo-terminal that claims to support synchronized output (mode 2026), so the cockpit
+brackets every repaint, and its first and last byte are known exactly. The cockpit also repaints on its own as jobs
+change. To distinguish such a repaint from the response to a key, the response to a movement key is the first repaint
+that draws the cursor row (❯).
 
 Reported for each group of keys, in milliseconds:
 
-    first    from the key to the first byte of the repaint that answers it
-    painted  from the key to the last byte of that repaint: what a person sees
-    settled  from the key to the end of the last repaint of the chain that follows without a pause of 60 ms
-             (a repaint that the cockpit makes by itself may be part of the chain)
+    first    from the key press to the first byte of the repaint that responds to it
+    painted  from the key press to the last byte of that repaint: what the user sees
+    settled  from the key press to the end of the last repaint in the chain that follows without a pause of 60 ms
+             (the chain may include a repaint that the cockpit makes on its own)
 
-"none" counts keys that were not answered within a second, or not before the next key. While a key is held
-down, thirty a second, the next key's answer counts for this one too: it shows where the cursor has got to.
+"none" counts keys without a response within a second, or before the next key. While a key is held down, at thirty
+presses per second, the response to the next key counts for this one too: it shows the new position of the cursor.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ SYNC_BEGIN, SYNC_END = b"\x1b[?2026h", b"\x1b[?2026l"
 ANSWERS = {b"\x1b[?2026$p": b"\x1b[?2026;2$y", b"\x1b[?2048$p": b"\x1b[?2048;0$y", b"\x1b[c": b"\x1b[?62;22c"}
 CURSOR = "❯".encode()
 JOB = b"bench."
-"""Part of each job's kind: what is on the screen once jobs are."""
+"""Part of each job's kind: it is on the screen once jobs are."""
 PANELS = 1000
-"""Bytes of a repaint that draws the panels. The very first one is the header alone: what is opened, and its counts."""
+"""The minimum bytes of a repaint that draws the panels. The first repaint is only the header: database and counts."""
 PATIENCE = 1.0
-"""Seconds after which a key counts as not answered."""
+"""Seconds after which a key counts as having no response."""
 PAUSE = 0.06
 """Seconds without a repaint that end a chain of repaints."""
 KEYS = {
@@ -70,19 +70,19 @@ KEYS = {
 
 @dataclass(frozen=True)
 class Press:
-    """A key that was pressed."""
+    """Record a key press."""
 
     group: str
     at: float
     cursor: bool
-    """Whether its answer must draw the cursor's row."""
+    """Whether the response must draw the cursor row."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One repaint."""
+    """Record one repaint."""
 
-    begun: float
+    started: float
     ended: float
     size: int
     cursor: bool
@@ -91,7 +91,7 @@ class Frame:
 
 @dataclass
 class Terminal:
-    """A program in a pseudo-terminal: what it wrote and when."""
+    """Run a program in a pseudo-terminal, and record its output with times."""
 
     command: Sequence[str]
     environ: dict[str, str]
@@ -103,66 +103,66 @@ class Terminal:
     def __post_init__(self) -> None:
         self.pid, self._fd = pty.fork()
         if self.pid == 0:
-            # The size is set before the program looks.
+            # Set the size before the program reads it.
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", self.rows, self.columns, 0, 0))
             os.execvpe(self.command[0], list(self.command), self.environ)
         self.started = time.monotonic()
         self._tail = b""
 
     def pump(self, seconds: float, until: Callable[[], bool] = lambda: False) -> bool:
-        """Read for so long, or until a condition holds; returns whether it does."""
+        """Read for the given time, or until a condition holds; return whether it holds."""
         end = time.monotonic() + seconds
         while not until():
-            left = end - time.monotonic()
-            if left <= 0:
+            remaining = end - time.monotonic()
+            if remaining <= 0:
                 return False
-            if not select.select([self._fd], [], [], min(left, 0.5))[0]:
+            if not select.select([self._fd], [], [], min(remaining, 0.5))[0]:
                 continue
             try:
                 read = os.read(self._fd, 1 << 16)
             except OSError:
                 read = b""
             if not read:
-                raise SystemExit(f"The cockpit ended by itself. Its last words:\n{self.text()[-3000:]}")
+                raise SystemExit(f"The cockpit exited on its own. Its last output:\n{self.text()[-3000:]}")
             self.chunks.append((time.monotonic(), read))
-            looked = self._tail + read
+            recent = self._tail + read
             for question, answer in ANSWERS.items():
-                if question in looked and question not in self._tail:
+                if question in recent and question not in self._tail:
                     os.write(self._fd, answer)
-            self._tail = looked[-16:]
+            self._tail = recent[-16:]
         return True
 
     def text(self) -> str:
-        """Everything written so far."""
+        """Return the output so far."""
         return b"".join(chunk for _, chunk in self.chunks).decode(errors="replace")
 
     def frames(self) -> list[Frame]:
-        """The repaints so far. Without synchronized output: bursts of bytes with no pause of 5 ms."""
+        """Return the repaints so far; without synchronized output, bursts of bytes without a pause of 5 ms."""
         return list(_synchronized(self.chunks) if any(SYNC_END in chunk for _, chunk in self.chunks) else _bursts(self.chunks))
 
     def press(self, key: str) -> float:
-        """Press a key; returns when."""
+        """Press a key; return when."""
         at = time.monotonic()
         os.write(self._fd, KEYS.get(key, key.encode()))
         return at
 
     def cpu(self) -> float:
-        """Seconds of processor time so far. Linux only."""
+        """Return the CPU seconds so far. Linux only."""
         if not Path("/proc/self/stat").exists():
             return float("nan")
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def memory(self) -> float:
-        """Resident megabytes. Linux only."""
+        """Return the resident memory in MB. Linux only."""
         if not Path("/proc/self/statm").exists():
             return float("nan")
         return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
     def end(self) -> None:
-        """Ask the program to end; insist after ten seconds."""
+        """Terminate the program; kill it after ten seconds."""
         os.kill(self.pid, signal.SIGTERM)
-        for insist in (signal.SIGKILL, None):
+        for kill in (signal.SIGKILL, None):
             end = time.monotonic() + 10
             while time.monotonic() < end:
                 with contextlib.suppress(OSError):
@@ -173,8 +173,8 @@ class Terminal:
                     self.status = os.waitstatus_to_exitcode(status)
                     os.close(self._fd)
                     return
-            if insist:
-                os.kill(self.pid, insist)
+            if kill:
+                os.kill(self.pid, kill)
 
 
 def _synchronized(chunks: Sequence[tuple[float, bytes]]) -> Iterator[Frame]:
@@ -207,11 +207,11 @@ def _bursts(chunks: Sequence[tuple[float, bytes]]) -> Iterator[Frame]:
         burst.append((at, chunk))
 
 
-# -- what is pressed --------------------------------------------------------------------------------------
+# -- key presses ------------------------------------------------------------------------------------------
 
 
 def script() -> Iterator[tuple[str, str, float, bool]]:
-    """Group, key, mean seconds until the next, whether the answer draws the cursor's row."""
+    """Yield group, key, mean seconds until the next key, and whether the response draws the cursor row."""
     for _ in range(60):
         yield "j", "j", 0.12, True
     for _ in range(90):
@@ -246,7 +246,7 @@ def script() -> Iterator[tuple[str, str, float, bool]]:
 
 
 def play(terminal: Terminal, random: Random) -> list[Press]:
-    """Press the keys of the script at a person's uneven pace."""
+    """Press the keys of the script at the uneven pace of a human."""
     presses = []
     for group, key, pace, cursor in script():
         if key:
@@ -256,12 +256,12 @@ def play(terminal: Terminal, random: Random) -> list[Press]:
     return presses
 
 
-# -- what came of it --------------------------------------------------------------------------------------
+# -- results ----------------------------------------------------------------------------------------------
 
 
 @dataclass
 class Row:
-    """The times of a group of keys, in milliseconds."""
+    """Hold the times of a group of keys, in milliseconds."""
 
     group: str
     first: list[float] = field(default_factory=list)
@@ -271,25 +271,25 @@ class Row:
 
 
 def judge(presses: Sequence[Press], frames: Sequence[Frame]) -> list[Row]:
-    """Find the answer to each key."""
+    """Find the response to each key."""
     rows: dict[str, Row] = {}
-    begins = [frame.begun for frame in frames]
+    starts = [frame.started for frame in frames]
     for press, following in zip(presses, [*presses[1:], None], strict=True):
         row = rows.setdefault(press.group, Row(press.group))
         until = press.at + PATIENCE
         if following is not None and following.at > press.at + 0.1:
-            until = min(until, following.at + 0.005)  # what comes later answers the next key
-        chain = [frame for frame in frames[bisect_right(begins, press.at) :] if frame.begun < until]
+            until = min(until, following.at + 0.005)  # later repaints respond to the next key
+        chain = [frame for frame in frames[bisect_right(starts, press.at) :] if frame.started < until]
         answer = next((frame for frame in chain if frame.cursor or not press.cursor), None)
         if answer is None:
             row.none += 1
             continue
         last = answer
         for frame in chain[chain.index(answer) + 1 :]:
-            if frame.begun - last.ended > PAUSE or (following is not None and frame.begun > following.at):
+            if frame.started - last.ended > PAUSE or (following is not None and frame.started > following.at):
                 break
             last = frame
-        row.first.append(1e3 * (answer.begun - press.at))
+        row.first.append(1e3 * (answer.started - press.at))
         row.painted.append(1e3 * (answer.ended - press.at))
         row.settled.append(1e3 * (last.ended - press.at))
     total = Row("all keys")
@@ -302,12 +302,12 @@ def judge(presses: Sequence[Press], frames: Sequence[Frame]) -> list[Row]:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The value that `share` of the values do not exceed."""
+    """Return the value that `share` of the values do not exceed."""
     return sorted(values)[min(len(values) - 1, int(share * len(values)))] if values else float("nan")
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The figures as text."""
+    """Format the figures as a table."""
     lines = [
         f"{'':20}{'keys':>6}{'first':>9}{'painted':>10}{'':>8}{'':>8}{'settled':>10}{'':>8}{'none':>6}",
         f"{'ms':20}{'':6}{'median':>9}{'median':>10}{'p95':>8}{'max':>8}{'median':>10}{'p95':>8}",
@@ -320,7 +320,7 @@ def table(rows: Sequence[Row]) -> str:
                 f"{statistics.median(row.settled):10.1f}{percentile(row.settled, 0.95):8.1f}{row.none or '':>6}"
             )
         else:
-            lines.append(f"{row.group:20}{row.none:6}{'no answer':>9}{'':50}{row.none:>6}")
+            lines.append(f"{row.group:20}{row.none:6}{'no reply':>9}{'':50}{row.none:>6}")
     return "\n".join(lines)
 
 
@@ -328,26 +328,28 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=100_000)
     parser.add_argument("--threads", type=int, default=4)
-    parser.add_argument("--handlers", choices=("sleep", "cpu"), default="sleep", help="what the running jobs do")
+    parser.add_argument(
+        "--handlers", choices=("sleep", "cpu"), default="sleep", help="handler of the running jobs (default sleep)"
+    )
     parser.add_argument("--size", default="120x40")
-    parser.add_argument("--db", help="a filled database to use (it is changed); a new one in a temporary folder if not given")
-    parser.add_argument("--command", help="what to run instead of `jobdeck --db … --threads …`")
-    parser.add_argument("--limit", type=float, help="milliseconds; exit 1 if the p95 of all keys (painted) is longer")
+    parser.add_argument("--db", help="filled database to use and change (default: a new one in a temporary folder)")
+    parser.add_argument("--command", help="command to run instead of `jobdeck --db … --threads …`")
+    parser.add_argument("--limit", type=float, help="exit with 1 if the painted p95 of all keys exceeds this many milliseconds")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     given = parser.parse_args()
     columns, rows = map(int, given.size.split("x"))
     with tempfile.TemporaryDirectory(prefix="jobdeck-bench-") as folder:
         database = given.db or str(Path(folder) / "bench.db")
         if not given.db and not given.command:
-            began = time.monotonic()
+            started = time.monotonic()
             counts = fill(database, given.jobs, kind=f"bench.{given.handlers}")
             if not given.json:
-                print(f"Filled with {sum(counts.values()):,} jobs in {time.monotonic() - began:.1f} s: {counts}")
+                print(f"Filled with {sum(counts.values()):,} jobs in {time.monotonic() - started:.1f} s: {counts}")
         return measure(given, database, columns, rows)
 
 
 def measure(given: argparse.Namespace, database: str, columns: int, rows: int) -> int:
-    """Run the cockpit twice: with workers and keys, and watching only."""
+    """Run the cockpit twice: with workers and key presses, and without workers."""
     environ = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "TEXTUAL_ANIMATIONS")}
     environ |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "JOBDECK_APP": str(TASKS), "JOBDECK_DATABASE": database}
     cockpit = [str(Path(sys.executable).with_name("jobdeck")), "--db", database, "--threads"]
@@ -357,7 +359,7 @@ def measure(given: argparse.Namespace, database: str, columns: int, rows: int) -
     def start(command: Sequence[str]) -> tuple[Terminal, tuple[float, float, float]]:
         terminal = Terminal(command, environ, columns, rows)
         if not terminal.pump(20, lambda: any(frame.size > PANELS for frame in terminal.frames())):
-            raise SystemExit(f"Nothing was painted in 20 s:\n{terminal.text()[-3000:]}")
+            raise SystemExit(f"Nothing was painted within 20 s:\n{terminal.text()[-3000:]}")
         terminal.pump(5, lambda: any(frame.job for frame in terminal.frames()))
         frames = terminal.frames()
         wanted: tuple[Callable[[Frame], bool], ...] = (
@@ -429,8 +431,8 @@ def measure(given: argparse.Namespace, database: str, columns: int, rows: int) -
             f"first paint  {1e3 * first_paint:6.0f} ms (header with counts)    panels {1e3 * first_screen:6.0f} ms"
             f"    jobs on screen {1e3 * first_jobs:6.0f} ms\n"
             f"with workers {100 * busy_cpu:6.1f} % CPU of a core, {busy_memory:.0f} MB, {done:.0f} jobs/s done,"
-            f" {own_repaints:.1f} repaints/s of its own\n"
-            f"watching     {100 * idle_cpu:6.1f} % CPU of a core, {idle_memory:.0f} MB (--threads 0, nothing happens)\n\n"
+            f" {own_repaints:.1f} repaints/s on its own\n"
+            f"watching     {100 * idle_cpu:6.1f} % CPU of a core, {idle_memory:.0f} MB (--threads 0, idle)\n\n"
             f"{table(result)}"
         )
     slow = percentile(result[-1].painted, 0.95)

@@ -1,4 +1,4 @@
-"""The most memory that a worker ever held: `jobdeck worker` that has run 20,000 no-op jobs, as the system counts it."""
+"""Measure the peak memory of `jobdeck worker` over 20,000 no-op jobs, as reported by the system."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PATIENCE = 30.0
 
 
 def measure(scale: Scale) -> list[Row]:
-    """A new worker each round."""
+    """Measure a new worker in each round."""
     template = stock(scale.folder / "memory.db", scale.remembered)
     peaks, done = [], []
     for _ in range(2 if scale.rounds > 2 else 1):
@@ -27,7 +27,7 @@ def measure(scale: Scale) -> list[Row]:
             done.append(queue.count("state:completed"))
         removed(copy)
     if not min(done):
-        raise Failed("the worker completed nothing")
+        raise Failed("the worker completed no job")
     most = max(peaks, default=None)
     return [
         Row(
@@ -37,6 +37,6 @@ def measure(scale: Scale) -> list[Row]:
             target=f"≤ {TARGET:g} MB",
             ratio=None if most is None else most / TARGET,
             ok=at_most(most, TARGET),
-            note=f"after {min(done):,} no-op jobs" if peaks else "this system does not tell",
+            note=f"after {min(done):,} no-op jobs" if peaks else "not available on this system",
         )
     ]

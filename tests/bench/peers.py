@@ -1,6 +1,6 @@
-"""Huey on SQLite, at the same durability: the fastest that a Python user would pick instead without a server.
+"""Measure Huey on SQLite at the same durability: the fastest alternative for Python that needs no server.
 
-An optional install: `pip install -e '.[bench]'`. Where it is missing, the table says so.
+Huey is optional: `pip install -e '.[bench]'`. If it is missing, the table says so.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _POLL = 0.01
 
 
 def huey_version() -> str | None:
-    """As installed; `None` if it is not."""
+    """Return the installed version; `None` if Huey is not installed."""
     try:
         return importlib.metadata.version("huey")
     except importlib.metadata.PackageNotFoundError:
@@ -27,13 +27,13 @@ def huey_version() -> str | None:
 
 
 def describe() -> str:
-    """For the header."""
+    """Return a line for the header."""
     version = huey_version()
     return f"huey {version} (SQLite {sqlite3.sqlite_version}, Python's)" if version else MISSING
 
 
 def _huey(database: Path, *, fsync: bool = True) -> tuple[Any, Any]:
-    """Huey, and its no-op task. `fsync=True` is synchronous=FULL."""
+    """Create Huey and its no-op task. `fsync=True` means synchronous=FULL."""
     from huey import SqliteHuey  # type: ignore[import-untyped]
 
     logging.getLogger("huey").setLevel(logging.WARNING)
@@ -47,7 +47,7 @@ def _huey(database: Path, *, fsync: bool = True) -> tuple[Any, Any]:
 
 
 def fill(start: Start, database: Path, jobs: int) -> None:
-    """A database with that many tasks, written as `noop(1)` writes one, but all in one transaction."""
+    """Fill a database with tasks, written as `noop(1)` writes one, but all in one transaction."""
     huey, noop = _huey(database, fsync=False)
     start()
     storage = huey.storage
@@ -59,33 +59,33 @@ def fill(start: Start, database: Path, jobs: int) -> None:
 
 
 def drain(start: Start, database: Path, threads: int, seconds: float) -> float:
-    """Huey's own consumer with that many worker threads, at FULL. Tasks a second."""
+    """Run Huey's consumer with worker threads, at FULL; return tasks per second."""
     huey, _ = _huey(database)
     (found,) = huey.storage.sql("pragma synchronous", results=True)
     assert found == (2,), "not FULL"
     consumer = huey.create_consumer(workers=threads, periodic=False)
     jobs: int = huey.pending_count()
     start()
-    began = time.monotonic()
+    started = time.monotonic()
     consumer.start()
-    while time.monotonic() - began < seconds and huey.storage.sql("select 1 from task limit 1", results=True):
+    while time.monotonic() - started < seconds and huey.storage.sql("select 1 from task limit 1", results=True):
         time.sleep(_POLL)
-    left: int = huey.pending_count()
-    took = time.monotonic() - began
+    remaining: int = huey.pending_count()
+    took = time.monotonic() - started
     consumer.stop()
-    return (jobs - left) / took
+    return (jobs - remaining) / took
 
 
 def enqueue(start: Start, database: Path, seconds: float) -> float:
-    """One thread calls the task, over and over, at FULL. Tasks a second."""
+    """Call the task repeatedly from one thread, at FULL; return tasks per second."""
     huey, noop = _huey(database)
     noop(0)
     start()
-    began = time.monotonic()
-    end = began + seconds
+    started = time.monotonic()
+    end = started + seconds
     done = 0
     while (now := time.monotonic()) < end:
         noop(done)
         done += 1
     assert huey.pending_count() == done + 1
-    return done / (now - began)
+    return done / (now - started)

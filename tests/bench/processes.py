@@ -1,4 +1,4 @@
-"""Processes that a measurement starts, and what the system says about them. None outlives its `with` block."""
+"""Start processes for a measurement and read their system statistics. No process outlives its `with` block."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ TASKS = Path(__file__).with_name("tasks.py")
 JOBDECK = str(Path(sys.executable).with_name("jobdeck"))
 SPAWN = multiprocessing.get_context("spawn")
 STARTING = 60.0
-"""Seconds that a process may take until it is ready; also how much longer than planned it may run."""
+"""Seconds a process may take to become ready, and to exceed its planned run time."""
 DURABILITY = "FULL"
 
 Start = Callable[[], None]
-"""A child calls it once it is ready; it returns when the measurement begins."""
+"""A child calls this once it is ready; the call returns when the measurement starts."""
 
 
 class Failed(Exception):
-    """A process did not do what it was started for."""
+    """Report that a process failed to do its work."""
 
 
 def opened(database: Path | str, synchronous: str = DURABILITY) -> Queue:
-    """The queue, with the kinds of `tasks.py`, no setting from the environment, and a process set up as the command's."""
+    """Open the queue with the kinds of `tasks.py` and no settings from the environment, as the command does."""
     sys.setswitchinterval(SWITCH_INTERVAL)  # as `jobdeck worker` does
     gc.set_threshold(20_000, 20, 20)  # as `jobdeck` does
     load_apps([str(TASKS)])
@@ -46,7 +46,7 @@ def opened(database: Path | str, synchronous: str = DURABILITY) -> Queue:
 
 
 class Child:
-    """A process of its own that runs `work(start, *args)` and sends back what it returns."""
+    """Run `work(start, *args)` in a separate process and receive its result."""
 
     def __init__(self, work: Callable[..., Any], *args: Any) -> None:
         self._name = getattr(work, "__name__", "work")
@@ -67,20 +67,20 @@ class Child:
         self._process.close()
 
     def ready(self) -> None:
-        """Wait until the child has prepared everything."""
-        self._hear(STARTING)
+        """Wait until the child is ready."""
+        self._receive(STARTING)
 
     def go(self) -> None:
-        """Let it begin."""
+        """Start the measurement."""
         self._pipe.send("go")
 
     def result(self, seconds: float) -> Any:
-        """What it returned; it was planned to take `seconds`."""
-        found = self._hear(seconds + STARTING)
+        """Return the result of the child, whose planned run time is `seconds`."""
+        found = self._receive(seconds + STARTING)
         self._process.join(5.0)
         return found
 
-    def _hear(self, seconds: float) -> Any:
+    def _receive(self, seconds: float) -> Any:
         if not self._pipe.poll(seconds):
             raise Failed(f"{self._name} took longer than {seconds:.0f} s")
         try:
@@ -95,7 +95,7 @@ class Child:
 def _serve(pipe: Any, work: Callable[..., Any], args: tuple[Any, ...]) -> None:
     def start() -> None:
         pipe.send(("ready", None))
-        pipe.recv()  # raises if the parent is gone
+        pipe.recv()  # raises if the parent has exited
 
     try:
         found = ("done", work(start, *args))
@@ -106,11 +106,11 @@ def _serve(pipe: Any, work: Callable[..., Any], args: tuple[Any, ...]) -> None:
     with contextlib.suppress(OSError):
         pipe.send(found)
     pipe.close()
-    os._exit(0)  # whatever threads a peer has left
+    os._exit(0)  # even if a peer still has threads
 
 
 def run(seconds: float, *calls: tuple[Any, ...]) -> list[Any]:
-    """Run each `(function, *args)` in a child, all begun at once; returns what they returned."""
+    """Run each `(function, *args)` in a child, all started at once; return their results."""
     with contextlib.ExitStack() as stack:
         children = [stack.enter_context(Child(*call)) for call in calls]
         for child in children:
@@ -125,17 +125,17 @@ def run(seconds: float, *calls: tuple[Any, ...]) -> list[Any]:
 
 @contextmanager
 def worker(database: Path, *options: str) -> Iterator[int]:
-    """`jobdeck worker` on the database, as a person would start it; gives its process id."""
+    """Run `jobdeck worker` on the database as a user would; yield its process id."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("JOBDECK_")}
     environ |= {"JOBDECK_SYNCHRONOUS": DURABILITY, "JOBDECK_LOG_LEVEL": "WARNING", "NO_COLOR": "1"}
     command = [JOBDECK, "worker", "--db", str(database), "--app", str(TASKS), "--grace", "1s", *options]
-    said = database.with_suffix(f".{time.monotonic_ns()}.log")
-    with said.open("w+") as log:
+    log_file = database.with_suffix(f".{time.monotonic_ns()}.log")
+    with log_file.open("w+") as log:
         process = subprocess.Popen(command, env=environ, cwd=database.parent, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
             yield process.pid
             if process.poll() is not None:
-                raise Failed(f"{' '.join(command)} ended early: {said.read_text().strip()[-500:]}")
+                raise Failed(f"{' '.join(command)} exited early: {log_file.read_text().strip()[-500:]}")
         finally:
             for end in (process.terminate, process.kill):
                 if process.poll() is None:
@@ -145,13 +145,13 @@ def worker(database: Path, *options: str) -> Iterator[int]:
 
 
 def takes(option: str) -> bool:
-    """Whether `jobdeck worker` has this option."""
-    told = subprocess.run([JOBDECK, "worker", "--help"], capture_output=True, text=True, timeout=STARTING, check=True)
-    return f"{option} " in told.stdout
+    """Return whether `jobdeck worker` has this option."""
+    shown = subprocess.run([JOBDECK, "worker", "--help"], capture_output=True, text=True, timeout=STARTING, check=True)
+    return f"{option} " in shown.stdout
 
 
 def wait_for(condition: Callable[[], bool], what: str, seconds: float = STARTING, every: float = 0.01) -> None:
-    """Wait until the condition holds; `Failed` if it does not in time."""
+    """Wait until the condition holds; raise `Failed` if it does not in time."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
@@ -159,19 +159,19 @@ def wait_for(condition: Callable[[], bool], what: str, seconds: float = STARTING
         time.sleep(every)
 
 
-# -- what the system says -------------------------------------------------------------------------
+# -- system statistics ----------------------------------------------------------------------------
 
 
 def cpu_seconds(pid: int) -> float | None:
-    """CPU time that the threads of a process have used; `None` where the system does not tell."""
+    """Return the CPU seconds used by the threads of a process; `None` if the system does not report them."""
     with contextlib.suppress(OSError, ValueError, IndexError):
-        # In nanoseconds; the better known `stat` counts in steps of 10 ms.
+        # In nanoseconds; `stat` has a resolution of 10 ms.
         return sum(int((task / "schedstat").read_text().split()[0]) for task in Path(f"/proc/{pid}/task").iterdir()) / 1e9
     return None
 
 
 def peak_megabytes(pid: int) -> float | None:
-    """The most memory that a process ever had in RAM; `None` where the system does not tell."""
+    """Return the peak resident memory of a process in MB; `None` if the system does not report it."""
     with contextlib.suppress(OSError):
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
@@ -180,25 +180,25 @@ def peak_megabytes(pid: int) -> float | None:
 
 
 def file_system(folder: Path) -> str:
-    """The type of the file system that the folder lies on. On one in memory, durability costs nothing."""
+    """Return the file system type of the folder. In a memory file system, durability costs nothing."""
     try:
         mounts = [line.split()[1:3] for line in Path("/proc/mounts").read_text().splitlines()]
     except OSError:
         return "unknown"
-    over = [(len(where), kind) for where, kind in mounts if folder.resolve().is_relative_to(where)]
-    return max(over, default=(0, "unknown"))[1]
+    containing = [(len(path), kind) for path, kind in mounts if folder.resolve().is_relative_to(path)]
+    return max(containing, default=(0, "unknown"))[1]
 
 
 def sync_milliseconds(folder: Path, times: int = 200) -> tuple[float, float]:
-    """How long one page takes to the disk, as each commit takes it there: the median, and what one in a hundred exceeds."""
+    """Return the median and p99 milliseconds of syncing one page to disk, as each commit does."""
     path = folder / "sync"
     sync = getattr(os, "fdatasync", os.fsync)
     took = []
     with path.open("wb", buffering=0) as file:
         for _ in range(times):
             file.write(bytes(4096))
-            began = time.perf_counter()
+            started = time.perf_counter()
             sync(file.fileno())
-            took.append(1e3 * (time.perf_counter() - began))
+            took.append(1e3 * (time.perf_counter() - started))
     path.unlink()
     return percentile(took, 0.5), percentile(took, 0.99)

@@ -1,6 +1,6 @@
-"""What SQLite itself allows here: a table, a partial index, claim and complete. No history, no counters, no fencing.
+"""Measure bare SQLite: a table, a partial index, claim and complete, without history, counters or fencing.
 
-The limit to hold an engine against, not an engine: nothing here survives a crash in mid-job.
+This is the upper limit for an engine, not an engine: it does not recover jobs after a crash.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Job = tuple[int, str]
 
 
 def fill(database: Path, jobs: int) -> Path:
-    """A database with that many pending jobs."""
+    """Fill a database with pending jobs."""
     connection = _connect(database, "OFF")
     connection.execute(_MAKE)
     connection.execute(_FILL, (jobs,))
@@ -49,23 +49,23 @@ def _connect(database: Path, synchronous: str) -> apsw.Connection:
 
 
 def drain_singly(start: Start, database: Path, seconds: float) -> float:
-    """One thread; each commit completes one job and claims the next. Jobs a second."""
+    """Run one thread whose commits complete one job and claim the next; return jobs per second."""
     connection = _connect(database, DURABILITY)
     start()
-    began = time.monotonic()
-    end = began + seconds
+    started = time.monotonic()
+    end = started + seconds
     done = 0
-    held: list[Job] = []
+    jobs: list[Job] = []
     while time.monotonic() < end:
-        held = _turn(connection, held, 1)
-        if not held:
+        jobs = _complete_and_claim(connection, jobs, 1)
+        if not jobs:
             break
         done += 1
-    return done / (time.monotonic() - began)
+    return done / (time.monotonic() - started)
 
 
 def drain_in_batches(start: Start, database: Path, seconds: float) -> float:
-    """One claimer, four threads that run a no-op; each commit completes what is done and claims 64. Jobs a second."""
+    """Run one claimer and four no-op threads; each commit completes the finished jobs and claims 64. Return jobs per second."""
     connection = _connect(database, DURABILITY)
     inbox: SimpleQueue[list[Job] | None] = SimpleQueue()
     outbox: SimpleQueue[list[Job]] = SimpleQueue()
@@ -80,12 +80,12 @@ def drain_in_batches(start: Start, database: Path, seconds: float) -> float:
     for thread in threads:
         thread.start()
     start()
-    began = time.monotonic()
-    end = began + seconds
+    started = time.monotonic()
+    end = started + seconds
     done = underway = 0
     finished: list[Job] = []
     while True:
-        claimed = _turn(connection, finished, BATCH if time.monotonic() < end else 0)
+        claimed = _complete_and_claim(connection, finished, BATCH if time.monotonic() < end else 0)
         done += len(finished)
         for first in range(0, len(claimed), BATCH // THREADS):
             inbox.put(claimed[first : first + BATCH // THREADS])
@@ -93,12 +93,12 @@ def drain_in_batches(start: Start, database: Path, seconds: float) -> float:
         if not underway:
             break
         finished = []
-        # One batch is run while the next is claimed.
+        # One batch runs while the next is claimed.
         while underway > (BATCH if claimed else 0) or not outbox.empty():
             jobs = outbox.get()
             finished += jobs
             underway -= len(jobs)
-    took = time.monotonic() - began
+    took = time.monotonic() - started
     for _ in threads:
         inbox.put(None)
     return done / took
@@ -108,8 +108,8 @@ def _no_op(job: Job) -> None:
     pass
 
 
-def _turn(connection: apsw.Connection, finished: list[Job], wanted: int) -> list[Job]:
-    """One transaction: complete these, claim some more."""
+def _complete_and_claim(connection: apsw.Connection, finished: list[Job], wanted: int) -> list[Job]:
+    """Complete the finished jobs and claim more, in one transaction."""
     connection.execute("BEGIN IMMEDIATE")
     connection.executemany(_COMPLETE, [job[:1] for job in finished])
     claimed: list[Any] = connection.execute(_CLAIM, (wanted,)).fetchall() if wanted else []

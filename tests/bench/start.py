@@ -1,9 +1,9 @@
-"""How long the commands take to start, against bare Python.
+"""Measure the start-up time of the commands, compared with bare Python.
 
     python tests/bench/start.py [--rounds 30]
 
-Commands are run in turn, round after round, so that what else the machine does meets all of them alike. Shown:
-the median, the spread (the middle half), and the ratio to bare Python of the same round.
+Commands alternate, round after round, so that other load on the machine affects them alike. The table shows the median,
+the spread (the middle half), and the ratio to bare Python in the same round.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from jobdeck import __version__
 
 
 def commands(folder: Path) -> dict[str, list[str]]:
-    """What is measured, the base first."""
+    """Return the measured commands, the baseline first."""
     jobdeck = str(Path(sys.executable).with_name("jobdeck"))
     few, many, new = (str(folder / name) for name in ("few.db", "many.db", "new.db"))
     fill(few, 100)
@@ -49,7 +49,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=30)
     given = parser.parse_args()
-    # Installed commands are compiled once and for all; a shell that forbids it would have them compiled at every start.
+    # Installed commands use cached bytecode; a shell that disables the cache would compile them at every start.
     unset = ("JOBDECK_", "PYTHONDONTWRITEBYTECODE")
     environ = {name: value for name, value in os.environ.items() if not name.startswith(unset)}
     with tempfile.TemporaryDirectory(prefix="jobdeck-bench-") as folder:
@@ -57,9 +57,9 @@ def main() -> int:
         times: dict[str, list[float]] = {name: [] for name in wanted}
         for _ in range(given.rounds + 1):
             for name, command in wanted.items():
-                began = time.perf_counter()
+                started = time.perf_counter()
                 done = subprocess.run(command, env=environ, cwd=folder, capture_output=True, text=True)
-                times[name].append(1e3 * (time.perf_counter() - began))
+                times[name].append(1e3 * (time.perf_counter() - started))
                 if done.returncode:
                     print(f"{name} exited {done.returncode}: {done.stderr.strip()}", file=sys.stderr)
                     return 1
@@ -68,7 +68,7 @@ def main() -> int:
     print(f"{'ms':28}{'median':>8}{'spread':>16}{'× python':>10}")
     bare = times["python -c pass"][1:]
     for name, all_rounds in times.items():
-        rounds = all_rounds[1:]  # the first warms the disk's cache
+        rounds = all_rounds[1:]  # the first round warms the disk cache
         low, median, high = statistics.quantiles(rounds, n=4) if len(rounds) > 1 else (rounds[0],) * 3
         ratio = statistics.median(took / base for took, base in zip(rounds, bare, strict=True))
         print(f"{name:28}{median:8.1f}{f'{low:.1f} – {high:.1f}':>16}{ratio:10.1f}")

@@ -1,7 +1,7 @@
-"""Databases full of jobs, quickly: the engine makes one job, and SQLite copies its row as often as asked.
+"""Fill databases with jobs quickly: the engine creates one job, and SQLite copies its row.
 
-Works on the table as it is, column by column, so that it does not mind new ones. Each run of a drain gets a copy
-of the file that was filled once.
+Copies all columns of the table by name, so that new columns need no change here. Each run of a drain gets a copy of a
+file that was filled once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from jobdeck.model.attempt_result import Completion
 
 QUEUES = ("default", "img", "mail", "report", "webhook")
 _NUMBERS = "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?)"
-#: Copies differ as jobs do that were not all enqueued, due and done at the same moment.
+#: Copies differ in these columns, like jobs that were due and finished at different times.
 _VARIED = {"scheduled_at": "CASE state WHEN 'scheduled' THEN scheduled_at + n * 0.01 ELSE scheduled_at END"}
 _VARIED |= {"finished_at": "finished_at + n * 0.0001"}
 
@@ -34,21 +34,21 @@ def stock(
     args: Mapping[str, Any] | None = None,
     queues: Sequence[str] = ("default",),
 ) -> Path:
-    """Add `jobs` jobs in this state, spread over the queues; returns the database."""
+    """Add `jobs` jobs in this state, spread over the queues; return the database."""
     with opened(database, "OFF") as queue:
-        first = [_made(queue, state, kind, args or {"n": 1}, name) for name in queues]
+        first = [_create(queue, state, kind, args or {"n": 1}, name) for name in queues]
     each = jobs // len(queues) - 1
     if each > 0:
         _copy(database, first, each)
     with opened(database, "OFF") as queue:
-        found, told = len(queue.ids(f"state:{state}")), queue.count(f"state:{state}")
-        assert found == told, f"{told:,} counted, {found:,} there"
-    on_disk(database)
+        found, counted = len(queue.ids(f"state:{state}")), queue.count(f"state:{state}")
+        assert found == counted, f"counters say {counted:,} jobs, the table has {found:,}"
+    sync_to_disk(database)
     return database
 
 
-def on_disk(database: Path) -> None:
-    """Have the file written out: what is measured next shall not pay for it at its first sync."""
+def sync_to_disk(database: Path) -> None:
+    """Write the file to disk, so that the next measurement does not pay for it at its first sync."""
     handle = os.open(database, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -56,12 +56,12 @@ def on_disk(database: Path) -> None:
         os.close(handle)
 
 
-def _made(queue: Queue, state: str, kind: str, args: Mapping[str, Any], name: str) -> int:
+def _create(queue: Queue, state: str, kind: str, args: Mapping[str, Any], name: str) -> int:
     job = queue.enqueue(kind, args, queue=name, delay=3_600.0 if state == "scheduled" else None)
     if state == "completed":
         with queue.transaction():
             (claimed,) = queue.store.claim_jobs("bench:0:stock", 1, kinds=[kind], queues=[name], lease=60.0)
-            assert claimed.id == job.id, "only an empty queue can be stocked with finished jobs"
+            assert claimed.id == job.id, "only an empty queue can be filled with finished jobs"
             assert claimed.started_at is not None
             queue.store.complete_jobs([Completion(claimed, claimed.started_at, claimed.started_at + 0.01)])
     assert queue.get(job.id).state == state
@@ -72,7 +72,7 @@ def _copy(database: Path, ids: Sequence[int], each: int) -> None:
     chosen = f"({', '.join(map(str, ids))})"
     connection = apsw.Connection(str(database))
     try:
-        # Alone with the file, and ready to lose it: a log would double the work.
+        # No other process uses the file, and it may be lost: a journal would double the work.
         connection.execute("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536; BEGIN").fetchall()
         last = connection.execute("SELECT max(id) FROM jobdeck_jobs").get
         columns = [name for name in _columns(connection, "jobdeck_jobs") if name != "id"]
@@ -106,15 +106,15 @@ def _columns(connection: apsw.Connection, table: str) -> list[str]:
 
 
 def copied(template: Path, name: str) -> Path:
-    """A fresh copy beside the template, all of it on disk: what is measured shall not pay for the copying."""
+    """Copy the template and sync the copy to disk, so that the measurement does not pay for it."""
     copy = template.with_name(f"{name}.db")
     removed(copy)
     shutil.copyfile(template, copy)
-    on_disk(copy)
+    sync_to_disk(copy)
     return copy
 
 
 def removed(database: Path) -> None:
-    """Remove the database and what SQLite keeps beside it."""
+    """Delete the database with its -wal and -shm files."""
     for ending in ("", "-wal", "-shm"):
         database.with_name(database.name + ending).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The kinds that the measurements run: `JOBDECK_APP=tests/bench/tasks.py`."""
+"""Define the kinds for the measurements: `JOBDECK_APP=tests/bench/tasks.py`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ QUEUES = ("default", "img", "mail", "report", "webhook")
 
 @job(name="bench.sleep")
 def rest(n: int, seconds: float = 0.025) -> int:
-    """Wait, as code does that talks to a server."""
+    """Sleep, like code that waits for a server."""
     context().sleep(seconds)
     return n
 
 
 @job(name="bench.cpu")
 def count(n: int, seconds: float = 0.01) -> int:
-    """Keep the interpreter busy, as code does that computes."""
+    """Compute for a while, like CPU-bound code."""
     until = time.thread_time() + seconds
     rounds = 0
     while time.thread_time() < until:
@@ -37,25 +37,25 @@ def fail(n: int, how: Literal["timeout", "reset"] = "timeout") -> None:
 
 @job(name="bench.noop")
 def noop(n: int) -> None:
-    """Do nothing: what is left is the queue's own work."""
+    """Do nothing, so that only the overhead of the queue remains."""
 
 
 @job(name="bench.stamp")
 def stamp(n: int) -> float:
-    """Tell when the handler began, on the clock that all processes of the machine share."""
+    """Return when the handler started, on the monotonic clock that all processes of the machine share."""
     return time.monotonic()
 
 
 @job(name="bench.mail")
 def mail(order: int, to: str) -> None:
-    """Do nothing, with arguments of the usual kind."""
+    """Do nothing, with typical arguments."""
 
 
 @job(name="bench.hog", priority=100)
 def hog(n: int) -> int:
-    """Keep the interpreter busy until asked to stop."""
-    asked = context()
-    while not asked.stopping:
+    """Compute until asked to stop."""
+    current = context()
+    while not current.stopping:
         for _ in range(1_000):
             n = n * 31 % 1_000_003
     return n

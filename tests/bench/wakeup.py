@@ -1,9 +1,9 @@
-"""How soon an idle worker in another process begins a job, and what it costs while it waits.
+"""Measure how soon an idle worker in another process starts a job, and its CPU use while idle.
 
-`jobdeck worker` runs on an empty queue. This process enqueues one job after the other, with random gaps in which the
-worker becomes idle again. The handler returns the moment at which it began, on the monotonic clock that all processes
-of a machine share. The time counts from the call of `enqueue`, so that the commit is part of it. Then nothing happens
-for ten seconds, over which the worker's CPU time is read.
+`jobdeck worker` runs on an empty queue. This process enqueues one job after another, with random gaps in which the worker
+becomes idle again. The handler returns its start time on the monotonic clock that all processes of a machine share. The
+delay counts from the call of `enqueue`, so it includes the commit. Then the worker's CPU time is measured over ten idle
+seconds.
 """
 
 from __future__ import annotations
@@ -18,32 +18,32 @@ HALF = 1.0
 NEARLY_ALL = 10.0
 IDLE = 0.5
 _SETTLE = 1.5
-"""Seconds after the start, and after the last job, until the worker counts as idle."""
+"""Seconds after the start and after the last job until the worker counts as idle."""
 _GAPS = (0.005, 0.055)
 
 
 def measure(scale: Scale) -> list[Row]:
-    """The wake-ups of one worker, and its CPU when idle."""
+    """Measure the wake-ups of one worker, and its CPU use when idle."""
     random = Random(3)
     database = scale.folder / "wakeup.db"
-    begun: dict[int, tuple[float, float]] = {}
+    enqueued: dict[int, tuple[float, float]] = {}
     with opened(database) as queue, worker(database) as pid:
         queue.enqueue("bench.stamp", {"n": 0})
         wait_for(lambda: queue.count("state:completed") == 1, "the first job")
         time.sleep(_SETTLE)
         for n in range(scale.tries):
-            asked = time.monotonic()
+            called = time.monotonic()
             job = queue.enqueue("bench.stamp", {"n": n})
-            begun[job.id] = asked, time.monotonic()
+            enqueued[job.id] = called, time.monotonic()
             time.sleep(random.uniform(*_GAPS))
         wait_for(lambda: queue.count("state:completed") == scale.tries + 1, "the last job")
         time.sleep(_SETTLE)
         before, since = cpu_seconds(pid), time.monotonic()
         time.sleep(scale.idle)
         after, took = cpu_seconds(pid), time.monotonic() - since
-        started = {job_id: float(queue.get(job_id).result) for job_id in begun}
-    delays = [1e3 * (started[job_id] - asked) for job_id, (asked, _) in begun.items()]
-    later = [1e3 * max(0.0, started[job_id] - stored) for job_id, (_, stored) in begun.items()]
+        started = {job_id: float(queue.get(job_id).result) for job_id in enqueued}
+    delays = [1e3 * (started[job_id] - called) for job_id, (called, _) in enqueued.items()]
+    later = [1e3 * max(0.0, started[job_id] - stored) for job_id, (_, stored) in enqueued.items()]
     p50, p99 = percentile(delays, 0.5), percentile(delays, 0.99)
     idle = None if before is None or after is None else 100 * (after - before) / took
     return [

@@ -1,4 +1,4 @@
-"""Kinds that the tests of child processes run: every process imports this file."""
+"""Kinds for the tests of child processes; every process imports this file."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ STUBBORN = 'trap "" TERM; sleep 999 & echo $! >> {note}; echo $$ >> {note}; wait
 
 
 def say(note: str, text: object) -> None:
-    """One line, at once."""
+    """Append one line to the note and flush it."""
     with open(note, "a") as file:
         file.write(f"{text}\n")
 
 
 def hold(note: str) -> None:
-    """Until somebody makes the file `<note>.go`."""
+    """Wait until the file `<note>.go` exists."""
     while not os.path.exists(f"{note}.go"):
         time.sleep(0.005)
 
@@ -57,7 +57,7 @@ def talk() -> dict[str, int]:
 
 @job(name="signal")
 def signals(how: str, note: str) -> None:
-    """Every ending that a handler can choose."""
+    """End with the outcome that `how` names."""
     if how == "giveup":
         raise GiveUp("the card was stolen")
     if how == "snooze" and not os.path.exists(note):
@@ -98,7 +98,7 @@ def vanish(note: str) -> None:
 
 @job(name="command")
 def command(note: str) -> None:
-    """A command of the handler's own, in the process group of the child."""
+    """Run a command started by the handler itself, in the process group of the child."""
     subprocess.run(["sh", "-c", STUBBORN.format(note=note)], check=True)
 
 
@@ -111,7 +111,7 @@ def iso_who() -> int:
 
 @job(name="iso.spin", isolate=True, max_attempts=1)
 def iso_spin(note: str) -> None:
-    """Ignores everything that Python lets it ignore."""
+    """Ignore every signal that Python can ignore."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     say(note, os.getpid())
     while True:
@@ -129,7 +129,7 @@ def iso_trap(note: str) -> None:
 
 @job(name="iso.tidy", isolate=True, max_attempts=1)
 def iso_tidy(note: str) -> None:
-    """Never asks, but cleans up."""
+    """Never check for a stop request, but clean up."""
     try:
         say(note, os.getpid())
         while True:

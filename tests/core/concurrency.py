@@ -1,4 +1,4 @@
-"""Doing things at the same time, and in an order that a server's locks force."""
+"""Run functions concurrently, and in an order that the locks of a server enforce."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.core.helpers import CLOSES, STORES, Bench, FakeClock, wait_until
 
 @contextmanager
 def on_server(folder: Path, clock: FakeClock) -> Iterator[Bench]:
-    """An empty queue on the server, and its tables gone afterwards."""
+    """Open an empty queue on the server, and drop its tables afterwards."""
     path = folder / "jobs.db"
     store = STORES["postgres"](path, clock)
     yield Bench(store, clock, path)
@@ -22,7 +22,7 @@ def on_server(folder: Path, clock: FakeClock) -> Iterator[Bench]:
 
 @contextmanager
 def more_of(bench: Bench, n: int) -> Iterator[list[Bench]]:
-    """As many processes more, as far as the store can tell."""
+    """Open `n` more stores of the same queue, which stand for other processes."""
     with ExitStack() as stack:
         made = [bench.again() for _ in range(n)]
         for store in made:
@@ -31,40 +31,40 @@ def more_of(bench: Bench, n: int) -> Iterator[list[Bench]]:
 
 
 def together(*acts: Callable[[], object]) -> list[BaseException]:
-    """Do all of it at the same time; what was raised."""
-    problems: list[BaseException] = []
+    """Run all functions at the same time; return the exceptions raised."""
+    errors: list[BaseException] = []
     ready = threading.Barrier(len(acts))
 
     def run(act: Callable[[], object]) -> None:
         ready.wait()
         try:
             act()
-        except BaseException as problem:
-            problems.append(problem)
+        except BaseException as error:
+            errors.append(error)
 
     threads = [threading.Thread(target=run, args=(act,)) for act in acts]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
-    return problems
+    return errors
 
 
 def in_background(act: Callable[[], object]) -> tuple[threading.Thread, list[BaseException]]:
-    """Begin it on a thread of its own."""
-    problems: list[BaseException] = []
+    """Run a function on its own thread; return the thread and the list of exceptions raised."""
+    errors: list[BaseException] = []
 
     def run() -> None:
         try:
             act()
-        except BaseException as problem:
-            problems.append(problem)
+        except BaseException as error:
+            errors.append(error)
 
     thread = threading.Thread(target=run)
     thread.start()
-    return thread, problems
+    return thread, errors
 
 
 def wait_for_a_lock(bench: Bench) -> None:
-    """Until somebody waits for a lock."""
+    """Wait until a connection waits for a lock."""
     wait_until(lambda: bench.rows("SELECT 1 FROM pg_locks WHERE NOT granted"), what="a wait for a lock")

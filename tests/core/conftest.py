@@ -15,7 +15,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture(params=EVERY_STORE)
 def bench(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Iterator[Bench]:
-    """A store of each kind, empty."""
+    """Open an empty store of each kind."""
     path = tmp_path / "jobs.db"
     store = STORES[request.param](path, clock)
     yield Bench(store, clock, path)
@@ -25,20 +25,20 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> I
 
 @pytest.fixture(params=EVERY_STORE)
 def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The address of a place for a queue, of each kind of store."""
+    """Return a database URL for each kind of store."""
     path = tmp_path / "jobs.db"
     yield ADDRESSES[request.param](path)
     CLOSES[request.param](path)
 
 
 def pytest_sessionfinish() -> None:
-    """A server that was started is stopped, and its files removed, while there is time for it."""
+    """Stop the server, if one was started, and remove its files before the process exits."""
     if (postgres := sys.modules.get("tests.core.postgres")) is not None:
         postgres.end()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What is marked as SQLite's by its nature (files, plans, migrations of files) is no test of another store."""
+    """Deselect tests of SQLite itself (files, query plans, file migrations) on other stores."""
     others = [each for each in items if each.get_closest_marker("sqlite") and each.get_closest_marker("postgres")]
     if others:
         items[:] = [each for each in items if each not in others]

@@ -1,4 +1,4 @@
-"""Handlers whose end a test decides."""
+"""Handlers that run until a test lets them finish."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jobdeck import Registry, context
 
 
 class Handlers:
-    """A quick kind, and one that waits to be let go."""
+    """A kind that returns at once, and one that waits for an event."""
 
     def __init__(self) -> None:
         self.begun = threading.Event()
@@ -40,7 +40,7 @@ class Handlers:
 
 @contextmanager
 def waiting_handlers() -> Iterator[Handlers]:
-    """Such handlers; whatever still waits in the end is let go."""
+    """Return the handlers, and let those that still wait finish at the end."""
     made = Handlers()
     yield made
     made.go.set()

@@ -1,4 +1,4 @@
-"""What the tests of the engine share: a clock that stands still, a patient wait, a look past the front door at the rows."""
+"""Shared helpers of the engine tests: a fake clock, a polling wait, and direct access to the rows of the store."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from jobdeck.model.attempt_result import Completion, Failure, Nap, Release, Stop
 from jobdeck.store.base import Claimed, Store
 
 NOON = 1_750_000_000.0
-"""Where the wall clock of the tests begins: some day in June 2025."""
+"""The initial wall clock time of the tests, in June 2025."""
 
 
 class FakeClock:
-    """Time that moves when it is told to."""
+    """A clock that advances only on request."""
 
     def __init__(self) -> None:
         self.wall = NOON
@@ -40,26 +40,26 @@ class FakeClock:
         return self.booted
 
     def advance(self, seconds: float) -> None:
-        """Time passes."""
+        """Advance the wall clock and the monotonic clock."""
         self.wall += seconds
         self.machine += seconds
 
     def jump(self, seconds: float) -> None:
-        """Somebody sets the wall clock."""
+        """Set the wall clock forward or back; the monotonic clock continues."""
         self.wall += seconds
 
     def reboot(self) -> None:
-        """The machine starts anew: its monotonic clock too."""
+        """Simulate a reboot, which resets the monotonic clock."""
         self.machine = 5.0
         self.booted += "+"
 
 
 PARENT = "demo.parent"
-"""The kind of the job that a job in the state `waiting` waits for."""
+"""The kind of the parent of a job in state `waiting`."""
 
 
 def wait_until(condition: Callable[[], Any], timeout: float = 10.0, what: str = "the condition") -> Any:
-    """Look until the condition holds; its value."""
+    """Poll until the condition holds and return its value."""
     end = time.monotonic() + timeout
     while True:
         value = condition()
@@ -71,13 +71,13 @@ def wait_until(condition: Callable[[], Any], timeout: float = 10.0, what: str = 
 
 
 def new(kind: str = "demo.work", queue: str = "default", priority: int = 0, **options: Any) -> NewJob:
-    """A checked job, as `Queue.draft` makes it."""
+    """Return a validated job, like `Queue.draft`."""
     defaults: dict[str, Any] = {"args_json": "{}", "max_attempts": 3}
     return NewJob(kind=kind, queue=queue, priority=priority, **{**defaults, **options})
 
 
 class Bench:
-    """A store, its clock, and short words for what the tests do with them."""
+    """A store and its clock, with short methods for common test steps."""
 
     def __init__(self, store: Store, clock: FakeClock, path: Path) -> None:
         self.store = store
@@ -85,7 +85,7 @@ class Bench:
         self.path = path
 
     def again(self) -> Store:
-        """A second store in the same place: another process, as far as the store can tell."""
+        """Open a second store of the same queue, which stands for another process."""
         kind = next(name for name in STORES if f".{name}" in type(self.store).__module__)
         return STORES[kind](self.path, self.clock)
 
@@ -106,7 +106,7 @@ class Bench:
         return self.store.claim_jobs(worker, limit, kinds=served, queues=queues, lease=lease, **more)
 
     def running(self, **options: Any) -> Job:
-        """A job that has just been claimed."""
+        """Enqueue a job, claim it and return it."""
         (job,) = self.enqueue(new(**options))
         return next(claimed for claimed in self.claim(1000) if claimed.id == job.id)
 
@@ -134,12 +134,12 @@ class Bench:
         return self.store.stop_jobs([Stop(job, self.clock.now(), self.clock.now())])
 
     def crash(self, *jobs: Job) -> None:
-        """The workers of these running jobs die, and somebody takes the jobs back."""
+        """Let the leases of these running jobs expire, and rescue them."""
         self.clock.advance(31)
         assert set(self.store.rescue_jobs()) >= {job.id for job in jobs}
 
     def in_state(self, state: State, **options: Any) -> Job:
-        """A job that has come to this state by way of the store's own methods."""
+        """Return a job in this state, reached through the methods of the store."""
         if state is State.SCHEDULED:
             return self.enqueue(new(scheduled_at=self.clock.now() + 3600, **options))[0]
         if state is State.PENDING:
@@ -160,14 +160,14 @@ class Bench:
 
     @property
     def address(self) -> str:
-        """The address by which errors name the store's place."""
+        """Return the path or URL by which errors name the database."""
         if "postgres" in type(self.store).__module__:
             from tests.core import postgres
 
             return postgres.database_at(self.path)
         return str(self.path)
 
-    # -- past the front door -----------------------------------------------------------------------
+    # -- direct access to the database ---------------------------------------------------------------
 
     def rows(self, query: str, *bound: Any) -> list[tuple[Any, ...]]:
         if "postgres" in type(self.store).__module__:
@@ -184,14 +184,14 @@ class Bench:
         self.rows(statement, *bound)
 
     def pass_ids(self, last: int) -> None:
-        """All ids up to this one have been given away."""
+        """Mark all ids up to this one as used."""
         if "postgres" in type(self.store).__module__:
             self.rows("SELECT setval('jobdeck_job_ids', ?)", last)
         else:
             self.change("UPDATE jobdeck_ids SET last = ?", last)
 
     def check_counters(self) -> None:
-        """The counters say what counting the rows says."""
+        """Assert that the counters match the rows."""
         counted = {
             row[:3]: row[3] for row in self.rows("SELECT queue, kind, state, count(*) FROM jobdeck_jobs GROUP BY 1, 2, 3")
         }
@@ -199,12 +199,12 @@ class Bench:
         assert kept == counted
 
     def counts(self) -> dict[State, int]:
-        """Jobs by state, from the overview."""
+        """Return the number of jobs by state, from the overview."""
         return {state: n for state, n in Counter(self.store.overview(seconds=60, slots=6, lease=30).counts).items() if n}
 
 
 def steps_of(act: Callable[[], object]) -> int:
-    """How many steps of SQLite's virtual machine it takes, in a thread that opens a connection of its own."""
+    """Count the steps of SQLite's virtual machine, in a thread that opens its own connection."""
     steps = 0
 
     def count() -> bool:
@@ -228,7 +228,7 @@ def steps_of(act: Callable[[], object]) -> int:
 def open_sqlite(path: Path, clock: FakeClock) -> Store:
     from jobdeck.store.sqlite import SqliteStore
 
-    # How often the disk is told to make sure is no matter of what the store means.
+    # Durability has no effect on the behavior under test, and syncs are slow.
     return SqliteStore(path, clock=clock, random=Random(7), synchronous="OFF")
 
 
@@ -241,7 +241,7 @@ def open_postgres(path: Path, clock: FakeClock) -> Store:
 
 
 STORES: dict[str, Callable[[Path, FakeClock], Store]] = {"sqlite": open_sqlite, "postgres": open_postgres}
-"""Every store that the conformance suite runs on. What is not a file is known by a path all the same."""
+"""Every store that the conformance suite runs on. A path identifies each queue, even on a server."""
 
 
 def _database_at(path: Path) -> str:
@@ -251,27 +251,27 @@ def _database_at(path: Path) -> str:
 
 
 ADDRESSES: dict[str, Callable[[Path], str]] = {"sqlite": str, "postgres": _database_at}
-"""The address of the place that is known by a path."""
+"""The database URL that belongs to a path."""
 
 
-def _give_back(path: Path) -> None:
+def _release_database(path: Path) -> None:
     from tests.core.postgres import give_back
 
     give_back(path)
 
 
-CLOSES: dict[str, Callable[[Path], None]] = {"sqlite": lambda path: None, "postgres": _give_back}
-"""What is to be done about the place of a store when its test is over."""
+CLOSES: dict[str, Callable[[Path], None]] = {"sqlite": lambda path: None, "postgres": _release_database}
+"""The cleanup of each store after a test."""
 EVERY_STORE = [pytest.param(name, marks=[] if name == "sqlite" else [getattr(pytest.mark, name)]) for name in STORES]
-"""Them as parameters of a test. Those that need a server have a marker, and so a run, of their own."""
+"""The stores as test parameters. Those that need a server have a marker and are run separately."""
 
 
 def registry(**handlers: Callable[..., Any]) -> Registry:
-    """An allow-list of these kinds."""
+    """Return a registry of these kinds."""
     return Registry([Entry(name, handler) for name, handler in handlers.items()])
 
 
 def open_queue(path: Path, known: Registry | None = None, **settings: Any) -> Queue:
-    """A queue with settings that suit tests: no fsync, and leases short enough to see them end."""
+    """Open a queue with settings for tests: no fsync, and a short shutdown grace."""
     chosen = {"synchronous": "OFF", "shutdown_grace": 5.0, **settings}
     return Queue(path, registry=known or Registry(), settings=Settings(**chosen), random=Random(7))

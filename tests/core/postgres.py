@@ -1,7 +1,7 @@
-"""A PostgreSQL server for the tests: thrown away afterwards, reached by a Unix socket, and not made to last.
+"""A temporary PostgreSQL server for the tests, without durability, reached through a Unix socket.
 
-PostgreSQL's programs are looked for on the PATH and where Linux distributions put them. They refuse to run as root, and are
-run as some other user then.
+The server programs are searched on the PATH and in the usual directories of Linux distributions. They refuse to run as
+root, and then run as another user.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ def _program(name: str) -> str:
 
 
 class Server:
-    """One server, with a database for each test."""
+    """A server with one database per test."""
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="jdpg"))  # a socket's path has to be short
+        self.folder = Path(tempfile.mkdtemp(prefix="jdpg"))  # socket paths must be short
         self._count = 0
         self._free: list[str] = []
         self._own: psycopg.Connection[Any] | None = None
@@ -74,11 +74,11 @@ class Server:
             self._shape = connection.execute(_SHAPE).fetchone()
 
     def url(self, database: str) -> str:
-        """The address of a database."""
+        """Return the URL of a database."""
         return f"postgresql://jobdeck@/{database}?host={self.folder}"
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start the server and wait until it accepts connections."""
         settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
         serve = [_program("postgres"), "-D", self._data, "-k", str(self.folder), *settings]
         self._process = subprocess.Popen(
@@ -96,7 +96,7 @@ class Server:
                 return
 
     def stop(self) -> None:
-        """Stop it at once, as a crash would."""
+        """Stop the server at once, as a crash would."""
         if self._process is not None:
             self._own = None
             for look in _LOOKS.values():
@@ -106,23 +106,23 @@ class Server:
             self._process = None
 
     def restart(self) -> None:
-        """Stop it, as a crash would, and start it again."""
+        """Stop the server as a crash would, and restart it."""
         self.stop()
         self.start()
 
     def remove(self) -> None:
-        """Stop it and remove its files."""
+        """Stop the server and remove its files."""
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def run(self, statement: str) -> None:
-        """Run a statement in the database that every server has."""
+        """Run a statement in the `postgres` database."""
         if self._own is None:
             self._own = psycopg.connect(self.url("postgres"), autocommit=True)
         self._own.execute(statement)  # type: ignore[call-overload]
 
     def new_database(self) -> str:
-        """The name of a database that holds an empty queue."""
+        """Return the name of a database with an empty queue."""
         if self._free:
             return self._free.pop()
         self._count += 1
@@ -131,7 +131,7 @@ class Server:
         return name
 
     def take_back(self, name: str) -> None:
-        """Empty a database for the next test: it takes a tenth of the time of making a new one."""
+        """Empty a database for reuse by the next test, ten times faster than creating a new one."""
         with psycopg.connect(self.url(name), autocommit=True) as connection:
             connection.execute(_ALONE)
             same = False
@@ -141,7 +141,7 @@ class Server:
                 connection.execute(_EMPTY)
         if same:
             self._free.append(name)
-        else:  # a test has changed more than rows
+        else:  # the test has changed more than rows
             self.run(f"DROP DATABASE {name} WITH (FORCE)")
 
 
@@ -176,12 +176,12 @@ def _user(name: str) -> pwd.struct_passwd | None:
 
 @cache
 def server() -> Server:
-    """The server of this run, started when it is first asked for."""
+    """Return the server of this test run, started on first use."""
     return Server()
 
 
 def end() -> None:
-    """Stop the server of this run, if there is one."""
+    """Stop the server of this test run, if it was started."""
     if server.cache_info().currsize:
         server().remove()
 
@@ -190,14 +190,14 @@ _DATABASES: dict[Path, str] = {}
 
 
 def database_at(path: Path) -> str:
-    """The address of the database that stands for this path; a new one, with an empty queue, if there is none yet."""
+    """Return the URL of the database that belongs to a path; create one with an empty queue if needed."""
     if path not in _DATABASES:
         _DATABASES[path] = server().new_database()
     return server().url(_DATABASES[path])
 
 
 def give_back(path: Path) -> None:
-    """The database that stands for the path is of no use any more."""
+    """Release the database that belongs to a path."""
     look = _LOOKS.pop(path, None)
     if look is not None:
         look.close()
@@ -210,7 +210,7 @@ _LOOKS: dict[Path, psycopg.Connection[Any]] = {}
 
 
 def rows(path: Path, query: str, bound: Sequence[Any]) -> list[tuple[Any, ...]]:
-    """Run a statement past the front door. It may be written with `?`, as for SQLite."""
+    """Run a statement directly on the database. It may use `?` placeholders, as in SQLite."""
     look = _LOOKS.get(path)
     if look is None or look.closed:
         look = psycopg.connect(database_at(path), autocommit=True, cursor_factory=psycopg.RawCursor)

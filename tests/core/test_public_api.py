@@ -1,4 +1,4 @@
-"""What a program sees: settings, kinds and their arguments, the queue's own words, and an import that costs little."""
+"""The public API: settings, kinds and their arguments, the queue, and a cheap import."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from jobdeck.store.connect import shown
 # -- settings ------------------------------------------------------------------------------------------
 
 
-def test_the_environment_wins_over_the_file_and_what_is_given_over_both(tmp_path: Path) -> None:
+def test_the_environment_overrides_the_file_and_arguments_override_both(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("JOBDECK_THREADS=7\nJOBDECK_LEASE=12\nOTHER=1\n")
     read = Settings.load({"JOBDECK_LEASE": "9", "JOBDECK_QUEUES": "a, b"}, folder=tmp_path, max_attempts=2)
     assert (read.threads, read.lease, read.queues, read.max_attempts) == (7, 9.0, ("a", "b"), 2)
@@ -58,20 +58,20 @@ def test_the_environment_wins_over_the_file_and_what_is_given_over_both(tmp_path
         ("JOBDECK_LOG_FORMAT", "xml", "text, json"),
     ],
 )
-def test_a_setting_that_cannot_be_used_is_named_with_the_reason(name: str, value: str, reason: str, tmp_path: Path) -> None:
+def test_an_invalid_setting_is_named_with_the_reason(name: str, value: str, reason: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidSetting, match=reason) as caught:
         Settings.load({name: value}, folder=tmp_path)
     assert (caught.value.name, caught.value.value) == (name, value)
     assert name in str(caught.value)
 
 
-def test_a_file_of_settings_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_an_unreadable_settings_file_is_named(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"JOBDECK_APP=caf\xe9\n")
     with pytest.raises(InvalidSetting, match=r"\.env='.*/\.env' cannot be used: it is not UTF-8 text"):
         Settings.load({}, folder=tmp_path)
 
 
-def test_a_heartbeat_comes_at_least_three_times_in_a_lease() -> None:
+def test_a_lease_spans_at_least_three_heartbeats() -> None:
     assert Settings(lease=30).heartbeat_every == 10
     assert Settings(lease=30, heartbeat=25).heartbeat_every == 10
     assert Settings(lease=30, heartbeat=2).heartbeat_every == 2
@@ -124,13 +124,13 @@ def check(kinds: Registry, args: dict[str, Any], limit: int = 10_000) -> dict[st
         ({"to": "a", "order_id": 1, "lines": ["x", 4]}, "lines.1", "valid string"),
     ],
 )
-def test_an_argument_that_does_not_fit_is_named(kinds: Registry, args: dict[str, Any], field: str, problem: str) -> None:
+def test_an_invalid_argument_is_named(kinds: Registry, args: dict[str, Any], field: str, problem: str) -> None:
     with pytest.raises(InvalidArguments, match=problem) as caught:
         check(kinds, args)
     assert caught.value.field == field
 
 
-def test_arguments_come_to_the_handler_as_their_types(kinds: Registry) -> None:
+def test_arguments_reach_the_handler_as_their_types(kinds: Registry) -> None:
     args = {"to": "a", "order_id": 1, "colour": "blue", "at": "2026-01-02T03:04:05Z", "copy": True, "model_config": 2}
     loaded = kinds.get("mail").load(kinds.get("mail").check(args, 10_000))
     assert loaded["colour"] is Colour.BLUE
@@ -138,14 +138,14 @@ def test_arguments_come_to_the_handler_as_their_types(kinds: Registry) -> None:
     assert (loaded["copy"], loaded["model_config"], loaded["lines"]) == (True, 2.0, [])
 
 
-def test_arguments_that_the_worker_could_not_read_again_are_refused() -> None:
+def test_arguments_that_the_worker_could_not_decode_are_refused() -> None:
     known = Registry()
 
     @job(name="tree", registry=known)
     def tree(top: list[Any]) -> None:
         pass
 
-    def read_again(depth: int) -> bool:
+    def can_decode(depth: int) -> bool:
         top: list[Any] = []
         for _ in range(depth):
             top = [top]
@@ -156,7 +156,7 @@ def test_arguments_that_the_worker_could_not_read_again_are_refused() -> None:
         assert known.get("tree").load(text) == {"top": top}
         return True
 
-    taken = [depth for depth in range(150, 260, 5) if read_again(depth)]
+    taken = [depth for depth in range(150, 260, 5) if can_decode(depth)]
     assert taken[0] == 150
     assert DEEP - 10 <= taken[-1] < 205
 
@@ -191,7 +191,7 @@ def test_a_handler_takes_named_arguments_only(kinds: Registry) -> None:
         job(registry=kinds)(lambda *args: None)
 
 
-def test_a_generator_is_no_handler_since_nothing_of_it_would_run(kinds: Registry) -> None:
+def test_a_generator_is_refused_as_a_handler_because_it_would_never_run(kinds: Registry) -> None:
     with pytest.raises(InvalidHandler, match="generator"):
 
         @job(registry=kinds)
@@ -214,7 +214,7 @@ def test_a_generator_is_no_handler_since_nothing_of_it_would_run(kinds: Registry
         ({"give_up_on": int}, "give_up_on must be exception types"),
     ],
 )
-def test_a_policy_that_is_none_is_refused_by_name(kinds: Registry, policy: dict[str, Any], problem: str) -> None:
+def test_an_invalid_policy_is_refused_by_name(kinds: Registry, policy: dict[str, Any], problem: str) -> None:
     with pytest.raises(InvalidHandler, match=problem):
         job(name="x", registry=kinds, **policy)(lambda: None)
 
@@ -238,7 +238,7 @@ def test_a_kind_is_named_by_its_module_and_function(kinds: Registry) -> None:
         ("import sys; sys.exit(3)", "app_c", r"its import ended the program \(SystemExit: 3\)"),
     ],
 )
-def test_an_app_that_cannot_be_loaded_says_why(
+def test_an_app_that_cannot_be_loaded_reports_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str | None, app: str, problem: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -287,7 +287,7 @@ def test_an_option_out_of_range_is_refused_by_name(queue: Queue, options: dict[s
     assert queue.count() == 0
 
 
-def test_one_id_returns_the_job_or_raises_and_several_say_why_not(queue: Queue) -> None:
+def test_one_id_returns_the_job_or_raises_and_several_report_refusals(queue: Queue) -> None:
     made = queue.enqueue("mail", ARGS)
     assert queue.cancel(made.id).state is State.CANCELLED
     with pytest.raises(WrongState, match="it was cancelled before"):
@@ -304,7 +304,7 @@ def test_one_id_returns_the_job_or_raises_and_several_say_why_not(queue: Queue) 
         queue.get(made.id)
 
 
-def test_the_family_of_a_job_is_told_by_its_id(queue: Queue) -> None:
+def test_the_dependencies_of_a_job_are_found_by_its_id(queue: Queue) -> None:
     first = queue.enqueue("mail", ARGS)
     second = queue.enqueue("mail", ARGS, after=[first.id])
     assert queue.family(first.id).children == {second.id: State.WAITING}
@@ -322,7 +322,7 @@ def test_a_batch_has_a_printable_name_of_bounded_length(queue: Queue) -> None:
     assert queue.count() == 1
 
 
-def test_what_happens_in_a_transaction_happens_at_once_or_not_at_all(queue: Queue) -> None:
+def test_a_transaction_is_atomic(queue: Queue) -> None:
     def half() -> None:
         with queue.transaction():
             queue.enqueue("mail", ARGS)
@@ -333,7 +333,7 @@ def test_what_happens_in_a_transaction_happens_at_once_or_not_at_all(queue: Queu
     assert queue.count() == 0
 
 
-def test_what_was_done_is_journaled_and_can_be_undone_and_redone(queue: Queue) -> None:
+def test_operations_are_journaled_and_can_be_undone_and_redone(queue: Queue) -> None:
     made = queue.enqueue("mail", ARGS)
     queue.cancel(made.id)
     queue.reprioritise(queue.enqueue("mail", ARGS).id, 7, who="ben")
@@ -349,7 +349,7 @@ def test_what_was_done_is_journaled_and_can_be_undone_and_redone(queue: Queue) -
         queue.undo(of="nobody")
 
 
-def test_who_acts_is_the_user_at_this_machine_unless_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_actor_is_the_user_at_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOGNAME", "ann\n")
     with Queue(tmp_path / "jobs.db", registry=Registry()) as queue:
         assert queue.who == f"ann?@{os.uname().nodename}"
@@ -361,7 +361,7 @@ def test_who_acts_is_the_user_at_this_machine_unless_said(tmp_path: Path, monkey
         Queue(tmp_path / "jobs.db", who="")
 
 
-def test_a_user_without_a_name_acts_by_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_without_a_name_is_recorded_by_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def nameless() -> str:
         raise KeyError("getpwuid(): uid not found: 4711")
 
@@ -379,21 +379,21 @@ def test_another_kind_of_database_is_refused_in_one_sentence() -> None:
         Queue("mysql://localhost/jobs")
 
 
-def test_a_queue_that_shall_be_there_and_is_not_is_refused_and_not_made(tmp_path: Path) -> None:
+def test_a_missing_queue_that_must_exist_is_refused_and_not_created(tmp_path: Path) -> None:
     with pytest.raises(StoreRefused, match=r"jobs\.db is not there"):
         Queue(tmp_path / "jobs.db", create=False)
     assert not list(tmp_path.iterdir())
 
 
-def test_an_address_is_told_without_its_password() -> None:
+def test_a_url_is_shown_without_its_password() -> None:
     assert shown("postgresql://me:secret@db.example.org:5432/jobs?sslmode=require") == (
         "postgresql://me@db.example.org:5432/jobs?sslmode=require"
     )
-    assert shown("odd:name@here/jobs.db") == "odd:name@here/jobs.db"  # a file may be called anything
+    assert shown("odd:name@here/jobs.db") == "odd:name@here/jobs.db"  # a file may have any name
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres"])
-def test_a_server_that_cannot_be_reached_is_refused_in_one_sentence(scheme: str, tmp_path: Path) -> None:
+def test_an_unreachable_server_is_refused_in_one_sentence(scheme: str, tmp_path: Path) -> None:
     with pytest.raises(StoreRefused) as refusal:
         Queue(f"{scheme}:///jobs?host={tmp_path}")
     assert str(refusal.value) == (
@@ -402,10 +402,10 @@ def test_a_server_that_cannot_be_reached_is_refused_in_one_sentence(scheme: str,
     )
 
 
-# -- the front door --------------------------------------------------------------------------------------
+# -- the package -----------------------------------------------------------------------------------------
 
 
-def test_help_for_tests_is_a_room_of_the_house_that_is_opened_when_it_is_needed() -> None:
+def test_the_testing_module_is_loaded_on_first_use() -> None:
     program = "import sys, jobdeck; print('jobdeck.testing' in sys.modules, jobdeck.testing.drain.__name__)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False drain"
@@ -418,14 +418,14 @@ def test_importing_jobdeck_loads_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_every_exported_name_loads_and_is_described() -> None:
+def test_every_exported_name_loads_and_has_a_docstring() -> None:
     for name in jobdeck.__all__:
         assert getattr(jobdeck, name).__doc__ or not callable(getattr(jobdeck, name)), name
     with pytest.raises(AttributeError):
         _ = jobdeck.nothing_of_this_name
 
 
-def test_without_the_driver_a_server_is_refused_with_what_to_install() -> None:
+def test_without_the_driver_a_server_is_refused_with_the_package_to_install() -> None:
     code = """
 import sys
 sys.modules["psycopg"] = None

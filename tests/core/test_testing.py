@@ -1,4 +1,4 @@
-"""The help for users' tests: a job run inline, a queue drained, a clock that stands still."""
+"""The helpers for tests of users' programs: run a job inline, drain a queue, freeze the clock."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ def queue(tmp_path: Path, kinds: Registry, clock: FrozenClock) -> Iterator[Queue
         yield opened
 
 
-# -- a clock that stands still ---------------------------------------------------------------------------
+# -- the frozen clock ------------------------------------------------------------------------------------
 
 
-def test_a_frozen_clock_moves_when_it_is_told_to() -> None:
+def test_a_frozen_clock_advances_only_on_request() -> None:
     clock = FrozenClock(100.0)
     began = clock.monotonic()
     clock.advance(5)
@@ -66,7 +66,7 @@ def test_a_frozen_clock_moves_when_it_is_told_to() -> None:
 # -- one job ---------------------------------------------------------------------------------------------
 
 
-def test_a_job_run_inline_tells_its_result_its_log_and_its_progress(kinds: Registry) -> None:
+def test_a_job_run_inline_returns_its_result_log_and_progress(kinds: Registry) -> None:
     @job(name="send", max_attempts=7, registry=kinds)
     def send(to: str, day: date) -> tuple[str, int]:
         logging.getLogger("shop").warning("to %s on %s", to, day.year)
@@ -91,7 +91,7 @@ def test_a_function_need_not_be_registered_to_be_run_inline() -> None:
         context()
 
 
-def test_arguments_are_checked_as_the_queue_checks_them(kinds: Registry) -> None:
+def test_arguments_are_validated_as_by_the_queue(kinds: Registry) -> None:
     def send(order_id: int) -> None: ...
 
     with pytest.raises(InvalidArguments, match="order_id"):
@@ -100,7 +100,7 @@ def test_arguments_are_checked_as_the_queue_checks_them(kinds: Registry) -> None
         run_inline("nothing", registry=kinds)
 
 
-def test_what_the_handler_raises_is_raised_or_told(kinds: Registry) -> None:
+def test_an_exception_of_the_handler_is_raised_or_returned(kinds: Registry) -> None:
     error = ValueError("no")
 
     def fail() -> None:
@@ -114,7 +114,7 @@ def test_what_the_handler_raises_is_raised_or_told(kinds: Registry) -> None:
     assert 0 < (ran.retry_in or 0) <= 2
 
 
-def test_a_snooze_is_told_and_giving_up_is_raised() -> None:
+def test_a_snooze_is_returned_and_giving_up_is_raised() -> None:
     def sleepy() -> None:
         raise Snooze(90)
 
@@ -127,7 +127,7 @@ def test_a_snooze_is_told_and_giving_up_is_raised() -> None:
         run_inline(hopeless)
 
 
-def test_sleeping_takes_no_time_on_a_frozen_clock_and_a_timeout_is_met(clock: FrozenClock) -> None:
+def test_sleeping_takes_no_time_on_a_frozen_clock_and_timeouts_apply(clock: FrozenClock) -> None:
     def nap(seconds: float) -> float:
         context().sleep(seconds)
         return seconds
@@ -143,9 +143,7 @@ def test_sleeping_takes_no_time_on_a_frozen_clock_and_a_timeout_is_met(clock: Fr
 # -- a queue ---------------------------------------------------------------------------------------------
 
 
-def test_a_drain_works_off_what_is_ready_in_the_order_of_the_queue_and_what_that_enqueues(
-    queue: Queue, kinds: Registry
-) -> None:
+def test_a_drain_runs_ready_jobs_and_those_they_enqueue_in_queue_order(queue: Queue, kinds: Registry) -> None:
     ran: list[tuple[str, str]] = []
 
     @job(name="order", registry=kinds)
@@ -165,7 +163,7 @@ def test_a_drain_works_off_what_is_ready_in_the_order_of_the_queue_and_what_that
     assert drain(queue) == []
 
 
-def test_a_drain_keeps_what_a_worker_would_keep(queue: Queue, kinds: Registry) -> None:
+def test_a_drain_stores_the_same_as_a_worker(queue: Queue, kinds: Registry) -> None:
     @job(name="send", registry=kinds)
     async def send() -> None:
         context().log.info("sent")
@@ -179,7 +177,7 @@ def test_a_drain_keeps_what_a_worker_would_keep(queue: Queue, kinds: Registry) -
     assert (attempt.outcome, attempt.number) == (Outcome.COMPLETED, 1)
 
 
-def test_what_is_due_later_waits_until_time_passes(queue: Queue, kinds: Registry, clock: FrozenClock) -> None:
+def test_scheduled_jobs_wait_until_time_passes(queue: Queue, kinds: Registry, clock: FrozenClock) -> None:
     at: list[float] = []
 
     @job(name="later", registry=kinds)
@@ -197,7 +195,7 @@ def test_what_is_due_later_waits_until_time_passes(queue: Queue, kinds: Registry
     assert clock.now() == began + 86400
 
 
-def test_a_handlers_error_is_raised_after_it_is_stored_or_left_in_the_job(
+def test_an_error_of_a_handler_is_stored_and_then_raised_unless_disabled(
     queue: Queue, kinds: Registry, clock: FrozenClock
 ) -> None:
     @job(name="doomed", max_attempts=2, registry=kinds)
@@ -226,7 +224,7 @@ def test_snoozing_and_retrying_jobs_are_listed_once(queue: Queue, kinds: Registr
     assert (len(runs), done.state, done.attempt) == (4, State.COMPLETED, 1)
 
 
-def test_a_drain_ends_at_its_limit_and_never_goes_on_for_ever(
+def test_a_drain_stops_at_its_limit_and_never_runs_forever(
     queue: Queue, kinds: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @job(name="again", registry=kinds)
@@ -240,12 +238,12 @@ def test_a_drain_ends_at_its_limit_and_never_goes_on_for_ever(
         drain(queue)
 
 
-def test_time_can_be_moved_on_a_frozen_clock_only(tmp_path: Path, kinds: Registry) -> None:
+def test_time_can_be_advanced_only_on_a_frozen_clock(tmp_path: Path, kinds: Registry) -> None:
     with Queue(tmp_path / "other.db", registry=kinds) as queue, pytest.raises(InvalidOption, match="FrozenClock"):
         drain(queue, until=5.0)
 
 
-def test_a_paused_queue_is_left_alone(queue: Queue, kinds: Registry) -> None:
+def test_a_drain_skips_a_paused_queue(queue: Queue, kinds: Registry) -> None:
     @job(name="send", queue="mail", registry=kinds)
     def send() -> None: ...
 

@@ -1,15 +1,15 @@
-"""The crash ledger: producers and workers are killed at random points, and the books must still balance.
+"""The crash ledger: kill producers and workers at random points, and check that no job is lost or started too often.
 
     python tests/soak/ledger.py --rounds 200 --seed 7
 
-Two producers enqueue jobs of several kinds, some of which fail, and some kill their own worker. A producer writes the id of
-each acknowledged job into a ledger and has it put on disk before it goes on. A handler writes down each start. Each round
-kills one process with SIGKILL and starts another. In the end workers are left alone until all is done. Then:
+Two producers enqueue jobs of several kinds, some of which fail, and some of which kill their own worker. A producer writes
+the id of each acknowledged job to a ledger and syncs it to disk before it continues. A handler records each start. Each
+round kills one process with SIGKILL and starts another. Finally the workers run undisturbed until all jobs are final. Then:
 
 - every acknowledged job exists once and is final;
-- no job was started more often than it may;
-- the depth counters say what counting says;
-- the database is sound.
+- no job was started more often than its `max_attempts`;
+- the depth counters match the rows;
+- the database passes its integrity check.
 """
 
 from __future__ import annotations
@@ -68,12 +68,12 @@ WORKER = """
 import signal, threading
 import ledger_tasks
 from jobdeck import Queue, Worker
-asked = threading.Event()
-signal.signal(signal.SIGTERM, lambda *_: asked.set())
+stop = threading.Event()
+signal.signal(signal.SIGTERM, lambda *_: stop.set())
 with Queue() as queue:
     worker = Worker(queue, threads=3)
     worker.start()
-    asked.wait()
+    stop.wait()
     worker.stop()
 """
 PRODUCER = """
@@ -96,7 +96,7 @@ with Queue() as queue:
 
 @dataclass
 class Verdict:
-    """What the books say."""
+    """The result of a run."""
 
     acknowledged: int = 0
     kills: int = 0
@@ -106,7 +106,7 @@ class Verdict:
 
 
 class Ledger:
-    """One run, in a folder of its own."""
+    """One run, in its own directory."""
 
     def __init__(self, folder: Path, seed: int, *, workers: int = 3, producers: int = 2, lease: float = 0.8) -> None:
         self.folder = folder
@@ -130,13 +130,13 @@ class Ledger:
     def __exit__(self, *_: object) -> None:
         for role in self.processes:
             self.wanted[role] = 0
-            self._let_go(role)
+            self._kill_all(role)
 
     def run(self, rounds: int, say: Callable[[str], None] = lambda text: None) -> Verdict:
-        """Kill one process a round, let the rest finish, and look into the books."""
+        """Kill one process per round, let the others finish, and check the ledger."""
         for number in range(rounds):
-            self._fill()
-            time.sleep(self.random.uniform(0.05, 0.35))  # the point at which the next one dies is the point of it all
+            self._start_missing()
+            time.sleep(self.random.uniform(0.05, 0.35))  # the next process dies at a random point
             role = self.random.choice(["worker", "worker", "producer"])
             victim = self.random.choice(self.processes[role])
             victim.kill()
@@ -144,16 +144,16 @@ class Ledger:
             if (number + 1) % 20 == 0:
                 say(f"round {number + 1} of {rounds}: {len(self._acknowledged()):,} jobs acknowledged")
         self.wanted["producer"] = 0
-        self._let_go("producer")
-        self._finish()
+        self._kill_all("producer")
+        self._wait_for_jobs()
         for process in self.processes["worker"]:
             process.terminate()
         for process in self.processes["worker"]:
             process.wait(timeout=30)
         return self._verdict()
 
-    def _fill(self) -> None:
-        """As many processes of each role as there should be."""
+    def _start_missing(self) -> None:
+        """Start processes until each role has the number wanted."""
         for role, program in (("worker", WORKER), ("producer", PRODUCER)):
             alive = [process for process in self.processes[role] if process.poll() is None]
             while len(alive) < self.wanted[role]:
@@ -162,22 +162,22 @@ class Ledger:
                 alive.append(process)
             self.processes[role] = alive
 
-    def _let_go(self, role: str) -> None:
+    def _kill_all(self, role: str) -> None:
         for process in self.processes[role]:
             process.kill()
             process.wait()
         self.processes[role] = []
 
-    def _finish(self) -> None:
+    def _wait_for_jobs(self) -> None:
         end = time.monotonic() + 120
-        while self._open() and time.monotonic() < end:
-            self._fill()  # some jobs kill their worker
+        while self._count_unfinished() and time.monotonic() < end:
+            self._start_missing()  # some jobs kill their worker
             time.sleep(0.05)
 
-    def _open(self) -> int:
-        return int(self._ask("SELECT count(*) FROM jobdeck_jobs WHERE finished_at IS NULL")[0][0])
+    def _count_unfinished(self) -> int:
+        return int(self._query("SELECT count(*) FROM jobdeck_jobs WHERE finished_at IS NULL")[0][0])
 
-    def _ask(self, query: str) -> list[tuple[object, ...]]:
+    def _query(self, query: str) -> list[tuple[object, ...]]:
         connection = apsw.Connection(str(self.folder / "jobs.db"))
         connection.set_busy_timeout(10_000)
         try:
@@ -186,52 +186,52 @@ class Ledger:
             connection.close()
 
     def _acknowledged(self) -> dict[int, int]:
-        """Job → how often it may start. A line that a kill has cut off was not finished, so nobody relies on it."""
+        """Return the maximum number of starts by job. Ignore a line that a kill has cut off: its job was not acknowledged."""
         path = self.folder / "ledger"
         lines = path.read_text().splitlines(keepends=True) if path.exists() else []
         return {int(line.split()[0]): int(line.split()[1]) for line in lines if line.endswith("\n")}
 
     def _verdict(self) -> Verdict:
         acknowledged = self._acknowledged()
-        stored = {int(str(row[0])): str(row[1]) for row in self._ask("SELECT id, state FROM jobdeck_jobs")}
-        allowed = {int(str(row[0])): int(str(row[1])) for row in self._ask("SELECT id, max_attempts FROM jobdeck_jobs")}
+        stored = {int(str(row[0])): str(row[1]) for row in self._query("SELECT id, state FROM jobdeck_jobs")}
+        allowed = {int(str(row[0])): int(str(row[1])) for row in self._query("SELECT id, max_attempts FROM jobdeck_jobs")}
         starts = Counter(int(line.split()[0]) for line in (self.folder / "starts").read_text().splitlines())
         verdict = Verdict(len(acknowledged), self.kills, Counter(stored.values()), sum(starts.values()))
         for job_id in acknowledged:
-            state = stored.get(job_id, "gone")
+            state = stored.get(job_id, "missing")
             if state not in ("completed", "failed", "cancelled"):
                 verdict.problems.append(f"job {job_id} was acknowledged and is {state}")
         verdict.problems += [
-            f"job {job_id} was started {n} times of {allowed.get(job_id)}"
+            f"job {job_id} was started {n} times, {allowed.get(job_id)} allowed"
             for job_id, n in starts.items()
             if n > allowed.get(job_id, 0)
         ]
-        counted = self._ask("SELECT queue, kind, state, count(*) FROM jobdeck_jobs GROUP BY 1, 2, 3 ORDER BY 1, 2, 3")
-        kept = self._ask("SELECT queue, kind, state, n FROM jobdeck_counts WHERE n <> 0 ORDER BY 1, 2, 3")
+        counted = self._query("SELECT queue, kind, state, count(*) FROM jobdeck_jobs GROUP BY 1, 2, 3 ORDER BY 1, 2, 3")
+        kept = self._query("SELECT queue, kind, state, n FROM jobdeck_counts WHERE n <> 0 ORDER BY 1, 2, 3")
         if counted != kept:
-            verdict.problems.append(f"the counters say {kept}, counting says {counted}")
-        sound = self._ask("PRAGMA integrity_check")
+            verdict.problems.append(f"the counters are {kept}, the rows give {counted}")
+        sound = self._query("PRAGMA integrity_check")
         if sound != [("ok",)]:
             verdict.problems.append(f"integrity_check: {sound}")
         return verdict
 
 
 def main() -> int:
-    """Run it as a command; returns the exit status."""
+    """Run the soak test as a command; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--seed", type=int, default=7)
-    chosen = parser.parse_args()
+    options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    with tempfile.TemporaryDirectory() as folder, Ledger(Path(folder), chosen.seed) as ledger:
-        verdict = ledger.run(chosen.rounds, lambda text: print(text, flush=True))
+    with tempfile.TemporaryDirectory() as folder, Ledger(Path(folder), options.seed) as ledger:
+        verdict = ledger.run(options.rounds, lambda text: print(text, flush=True))
     print(
         f"{verdict.kills} processes killed, {verdict.acknowledged:,} jobs acknowledged, {verdict.starts:,} starts, "
         f"{', '.join(f'{n:,} {state}' for state, n in verdict.states.most_common())}"
     )
     for problem in verdict.problems[:20]:
         print(f"PROBLEM: {problem}")
-    print("The books balance." if not verdict.problems else f"{len(verdict.problems)} problems.")
+    print("No problems." if not verdict.problems else f"{len(verdict.problems)} problems.")
     return 1 if verdict.problems else 0
 
 

@@ -1,10 +1,10 @@
-"""SIGTERM at random moments: a worker that is told to end leaves nothing behind.
+"""SIGTERM at random moments: a terminated worker leaves no job running and loses no attempt.
 
     python tests/soak/sigterm.py --moments 200 --seed 7
 
-Each moment a worker is started on a queue full of short, middling and deaf jobs, told to end at a random point, and waited
-for. Then: it exited with 0 within its grace; nothing is `running`; nothing was claimed after it had been told; what had not
-begun has its attempt back.
+For each moment, start a worker on a queue of short, longer and unresponsive jobs, terminate it at a random point, and wait
+for its exit. Then: it exited with 0 within its grace; no job is `running`; no job was claimed after the signal; jobs that
+had not started have their attempt back.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ def deaf() -> None:
 """
 GRACE = 1.5
 ALLOWED = 0.25
-"""Seconds between the signal and its arrival in a thread of a busy process on a busy machine."""
+"""Seconds allowed between the signal and its arrival in a thread of a busy process on a busy machine."""
 
 
 def one_moment(folder: Path, queue: Queue, random: Random) -> list[str]:
-    """Start a worker, tell it to end at some point; what is wrong afterwards."""
+    """Start a worker, terminate it at a random point, and return the problems found."""
     drafts = [queue.draft("noop") for _ in range(400)]
     drafts += [queue.draft("nap", {"seconds": random.uniform(0, 0.1)}) for _ in range(20)]
     drafts += [queue.draft(random.choice(["polite", "deaf"])) for _ in range(random.randint(0, 2))]
@@ -57,23 +57,23 @@ def one_moment(folder: Path, queue: Queue, random: Random) -> list[str]:
     argv = [sys.executable, "-m", "jobdeck_tui", "--db", queue.where, "--app", str(folder / "sigterm_tasks.py"), "worker"]
     process = subprocess.Popen([*argv, "--threads", "4"], cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
-    begun = process.stderr.readline()  # from here on it works, and hears
+    output = process.stderr.readline()  # from here on it runs jobs and handles signals
     time.sleep(random.uniform(0.0, 0.4))
-    told_at = time.time()
+    signaled_at = time.time()
     process.terminate()
-    said = begun + process.stderr.read()
+    output += process.stderr.read()
     status = process.wait()
-    took = time.time() - told_at
+    took = time.time() - signaled_at
     problems = []
     if status != 0:
-        problems.append(f"exit status {status}: {said[-500:]}")
+        problems.append(f"exit status {status}: {output[-500:]}")
     if took > GRACE + 1.0:
-        problems.append(f"it took {took:.2f} s to end, and its grace is {GRACE:g} s")
+        problems.append(f"it took {took:.2f} s to exit, with a grace of {GRACE:g} s")
     jobs: list[Job] = [*queue.list("", limit=10_000)]
     problems += [f"job {job.id} {job.kind} is still running" for job in jobs if job.state is State.RUNNING]
-    late = [job for job in jobs if job.started_at is not None and job.started_at > told_at + ALLOWED]
+    late = [job for job in jobs if job.started_at is not None and job.started_at > signaled_at + ALLOWED]
     problems += [
-        f"job {job.id} was claimed {job.started_at - told_at:.2f} s after the signal" for job in late if job.started_at
+        f"job {job.id} was claimed {job.started_at - signaled_at:.2f} s after the signal" for job in late if job.started_at
     ]
     problems += [
         f"job {job.id} waits and has lost attempt {job.attempt}" for job in jobs if job.state is State.PENDING and job.attempt
@@ -83,7 +83,7 @@ def one_moment(folder: Path, queue: Queue, random: Random) -> list[str]:
 
 
 def moments(folder: Path, count: int, seed: int) -> list[str]:
-    """Try so many; everything that went wrong."""
+    """Run `count` moments and return all problems."""
     random = Random(seed)
     (folder / "sigterm_tasks.py").write_text(APP)
     load_apps([str(folder / "sigterm_tasks.py")])
@@ -95,17 +95,17 @@ def moments(folder: Path, count: int, seed: int) -> list[str]:
 
 
 def main() -> int:
-    """Run it as a command; returns the exit status."""
+    """Run the soak test as a command; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--moments", type=int, default=200)
     parser.add_argument("--seed", type=int, default=7)
-    chosen = parser.parse_args()
+    options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with tempfile.TemporaryDirectory() as folder:
-        problems = moments(Path(folder), chosen.moments, chosen.seed)
+        problems = moments(Path(folder), options.moments, options.seed)
     for problem in problems[:20]:
         print(f"PROBLEM: {problem}")
-    print(f"{chosen.moments} moments, {len(problems)} problems.")
+    print(f"{options.moments} moments, {len(problems)} problems.")
     return 1 if problems else 0
 
 

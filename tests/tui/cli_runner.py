@@ -1,4 +1,4 @@
-"""The command line as tests use it: in this process for speed, as a process of its own where that matters."""
+"""Run the command line in tests: in this process for speed, or as a separate process."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ def nap(seconds: float) -> None:
 
 @dataclass
 class CommandLine:
-    """A folder with a queue, and the `jobdeck` command on it."""
+    """Run `jobdeck` commands on a queue in a folder."""
 
     folder: Path
     address: str = ""
-    """Where the queue is, if not in a file of the folder."""
+    """The database URL of the queue, if it is not in the folder."""
 
     @property
     def database(self) -> Path:
@@ -65,7 +65,7 @@ class CommandLine:
 
     @property
     def where(self) -> str:
-        """As --db takes it."""
+        """Return the value for --db."""
         return self.address or str(self.database)
 
     def __call__(self, *args: str | int, input: str | bytes | None = None, env: Mapping[str, str] | None = None) -> Result:
@@ -74,33 +74,33 @@ class CommandLine:
         return CliRunner().invoke(cli, words, input=input, env=env)
 
     def done(self, *args: str | int, **more: Any) -> str:
-        """Run a command line that must work; returns what it printed."""
+        """Run a command line that must succeed, and return its output."""
         result = self(*args, **more)
         assert result.exit_code == 0, result.output
         return result.stdout
 
     def json(self, *args: str | int, **more: Any) -> list[Any]:
-        """Run a command line with --json; returns its documents."""
+        """Run a command line with --json, and return its documents."""
         return [json.loads(line) for line in self.done(*args, "--json", **more).splitlines()]
 
     def tasks(self) -> str:
-        """Write the user's module; returns what --app takes."""
+        """Write the user's module, and return the value for --app."""
         path = self.folder / "tasks.py"
         path.write_text(TASKS)
         return str(path)
 
     def queue(self) -> Queue:
-        """The queue, for what a test must see or arrange."""
+        """Open the queue, to inspect or prepare it."""
         return Queue(self.where)
 
     def work(self, *ids: int) -> None:
-        """Work the jobs off in this process until those, or all, are final."""
+        """Run jobs in this process until the given ones, or all, are final."""
         with self.queue() as queue, Worker(queue, threads=2):
             wanted = ids or [*queue.ids()]
             eventually(lambda: all(job.state in FINAL for job in queue.get_many(wanted)))
 
     def start(self, *args: str | int, env: Mapping[str, str] | None = None, **more: Any) -> subprocess.Popen[str]:
-        """Start a command line as a process of its own."""
+        """Start a command line as a separate process."""
         return subprocess.Popen(
             command("--db", self.where, *map(str, args)),
             cwd=self.folder,
@@ -113,7 +113,7 @@ class CommandLine:
 
 
 def command(*args: str) -> list[str]:
-    """The `jobdeck` command with these arguments, whether or not its script is on the path."""
+    """Return the `jobdeck` command with these arguments, even if its script is not on the path."""
     return [sys.executable, "-c", "from jobdeck_tui.cli import main; main()", *args]
 
 
@@ -121,5 +121,5 @@ def eventually(holds: Callable[[], object], *, within: float = 20.0) -> None:
     """Wait until the condition holds; fail if it does not in time."""
     until = time.monotonic() + within
     while not holds():
-        assert time.monotonic() < until, "it did not come true in time"
+        assert time.monotonic() < until, "the condition did not hold in time"
         time.sleep(0.01)

@@ -136,11 +136,11 @@ def test_ctrl_n_makes_a_new_queue_where_the_tables_are_gone(six: Queue, where: s
     async def scene(pilot: Pilot[Any]) -> None:
         drop(where)
         await seen(pilot, lambda: "holds no queue any more" in header(pilot))
-        assert "ctrl+n makes a new one" in header(pilot)
+        assert "ctrl+n creates a new one" in header(pilot)
         await pilot.press("ctrl+n")
         await seen(pilot, lambda: "LIVE" in header(pilot))
         assert table(pilot).total == 0
-        assert any("another database now, with 0 jobs" in each for each in toasts(pilot))
+        assert any("database was replaced; the new one has 0 jobs" in each for each in toasts(pilot))
 
     play(app(six), scene, size=(160, 40))
 

@@ -84,7 +84,7 @@ def test_a_screenshot_is_saved_as_a_picture_and_nothing_is_printed(line: Command
     [
         (("--snapshot", "--size", "40x10"), 1, "The cockpit needs at least 60x15 characters."),
         (("--snapshot", "--size", "wide"), 2, "'wide' is not a size such as 120x40"),
-        (("--snapshot", "--screen", "nowhere"), 2, "there is no screen 'nowhere': it is one of jobs"),
+        (("--snapshot", "--screen", "nowhere"), 2, "unknown screen 'nowhere'; choose one of jobs"),
         (("--screenshot", "/nowhere/deck.svg"), 1, "/nowhere/deck.svg: No such file or directory."),
     ],
 )
@@ -99,5 +99,5 @@ def test_what_cannot_be_shown_is_said(line: CommandLine, args: tuple[str, ...], 
 def test_a_snapshot_of_no_database_is_refused_and_makes_none(tmp_path: Path) -> None:
     ran = run(CommandLine(tmp_path), "--snapshot")
     assert ran.returncode == 1
-    assert b"There is no database" in ran.stderr
+    assert b"jobs.db does not exist" in ran.stderr
     assert not (tmp_path / "jobs.db").exists()

@@ -63,9 +63,9 @@ def test_a_deleted_database_is_said_in_the_header_with_what_is_done_about_it(six
         assert "● STALE" in line
         assert "…" not in line
         if size[0] >= 80:
-            assert "· waits for it" in line
+            assert "· waiting for it" in line
         if size[0] >= 120:
-            assert "· ctrl+n makes a new one" in line
+            assert "· ctrl+n creates a new one" in line
         assert any("ctrl+n makes a new and empty one" in each for each in toasts(pilot))
         assert table(pilot).total == 6  # what was there is still shown
         assert "live" not in str(pilot.app.screen.query_one("#jobs").border_subtitle)
@@ -86,7 +86,7 @@ def test_ctrl_n_makes_a_new_one_where_there_is_none_and_does_nothing_where_there
         await pilot.press("ctrl+n")
         await seen(pilot, lambda: "LIVE" in header(pilot))
         assert table(pilot).total == 0
-        assert any("another database now, with 0 jobs" in each for each in toasts(pilot))
+        assert any("database was replaced; the new one has 0 jobs" in each for each in toasts(pilot))
         await pilot.press("ctrl+n")
         await settled(pilot)
         with Queue(file_of(six), settings=Settings()) as queue:
@@ -117,7 +117,7 @@ def test_a_file_that_comes_back_is_shown_again_with_everything_in_its_place(six:
         begun = time.monotonic()
         await seen(pilot, lambda: "LIVE" in header(pilot))
         print(f"back after {time.monotonic() - begun:.2f} s")
-        await seen(pilot, lambda: "The database can be read again" in toasts(pilot))
+        await seen(pilot, lambda: "The database is readable again" in toasts(pilot))
         assert (table(pilot).chosen, table(pilot).marks.ids) == (chosen, marks)
 
     play(six.app(), scene)
@@ -132,7 +132,7 @@ def test_another_database_is_announced_and_no_key_hits_a_job_that_was_chosen_in_
         await seen(pilot, lambda: isinstance(pilot.app.screen, WeighScreen))
         shutil.move(other, file_of(six))
         begun = time.monotonic()
-        await seen(pilot, lambda: any("another database now, with 9 jobs" in each for each in toasts(pilot)))
+        await seen(pilot, lambda: any("database was replaced; the new one has 9 jobs" in each for each in toasts(pilot)))
         print(f"noticed after {time.monotonic() - begun:.2f} s")
         await seen(pilot, lambda: table(pilot).total == 9)
         assert not isinstance(pilot.app.screen, WeighScreen)
@@ -154,7 +154,7 @@ def test_a_backup_put_in_its_place_keeps_the_cursor_on_the_same_job(six: Still, 
         await settled(pilot)
         chosen = table(pilot).chosen
         (tmp_path / "backup.db").rename(file_of(six))
-        await seen(pilot, lambda: any("another database now, with 6 jobs" in each for each in toasts(pilot)))
+        await seen(pilot, lambda: any("database was replaced; the new one has 6 jobs" in each for each in toasts(pilot)))
         await settled(pilot)
         assert table(pilot).chosen == chosen == 5
         await pilot.press("x")
@@ -234,7 +234,7 @@ def test_whatever_happens_to_the_file_is_said_and_a_good_one_in_its_place_is_tak
         await seen(pilot, lambda: "STALE" in header(pilot) and words in header(pilot))
         file_of(still).parent.mkdir(exist_ok=True)
         other.rename(file_of(still))
-        await seen(pilot, lambda: any("another database now, with 9 jobs" in each for each in toasts(pilot)))
+        await seen(pilot, lambda: any("database was replaced; the new one has 9 jobs" in each for each in toasts(pilot)))
         await seen(pilot, lambda: "LIVE" in header(pilot))
 
     play(still.app(), scene)
@@ -255,7 +255,7 @@ def test_a_database_that_is_locked_for_ten_seconds_is_said_and_recovered_from(si
         await seen(pilot, lambda: "another program has locked the database" in header(pilot))
         said = time.monotonic() - begun
         await seen(pilot, lambda: "STALE" in header(pilot))
-        assert "waits for it" in header(pilot)
+        assert "waiting for it" in header(pilot)
         async with Stalls() as stalls:
             await pilot.press("k", "j", "G", "j")
         assert stalls.longest < 1  # the keys go on
@@ -309,7 +309,7 @@ def test_a_database_that_cannot_be_written_to_is_shown_and_the_work_said_to_be_h
     async def scene(pilot: Pilot[Any]) -> None:
         await seen(pilot, lambda: deck_of(pilot).pool.worker is not None)
         path.chmod(0o444)
-        await seen(pilot, lambda: "HELD UP" in header(pilot) and "cannot be written to; check its permissions" in header(pilot))
+        await seen(pilot, lambda: "BLOCKED" in header(pilot) and "cannot be written to; check its permissions" in header(pilot))
         path.chmod(0o644)
         begun = time.monotonic()
         await seen(pilot, lambda: "LIVE" in header(pilot))
@@ -333,7 +333,7 @@ def test_a_full_disk_holds_the_work_up_and_the_words_say_so(live: Any, monkeypat
 
     async def scene(pilot: Pilot[Any]) -> None:
         nonlocal full
-        await seen(pilot, lambda: "HELD UP" in header(pilot) and "the disk is full" in header(pilot))
+        await seen(pilot, lambda: "BLOCKED" in header(pilot) and "the disk is full" in header(pilot))
         full = False
         queue.enqueue("quick")
         await seen(pilot, lambda: "LIVE" in header(pilot))
@@ -369,20 +369,22 @@ def test_the_watch_says_what_is_wrong_since_when_and_what_is_done() -> None:
     clock.advance(2)
     assert watch.plight() is None
     clock.advance(2)
-    assert watch.plight() == Plight("STALE", "no news: the database is busy", "waits for it", 4)
+    assert watch.plight() == Plight("STALE", "no update: the database is busy", "waiting for it", 4)
     locked = clock.monotonic() - 3
-    assert watch.plight(locked_since=locked) == Plight("STALE", "another program has locked the database", "waits for it", 4)
+    assert watch.plight(locked_since=locked) == Plight("STALE", "another program has locked the database", "waiting for it", 4)
     watch.news()
-    assert watch.plight(locked_since=locked) == Plight("HELD UP", "another program has locked the database", "waits for it", 3)
-    assert watch.plight(held_up="the disk is full") == Plight("HELD UP", "the disk is full", "retrying", 0)
+    assert watch.plight(locked_since=locked) == Plight(
+        "BLOCKED", "another program has locked the database", "waiting for it", 3
+    )
+    assert watch.plight(held_up="the disk is full") == Plight("BLOCKED", "the disk is full", "retrying", 0)
     clock.advance(2)
     watch.news()
-    assert watch.plight(held_up="the disk is full") == Plight("HELD UP", "the disk is full", "retrying", 2)
+    assert watch.plight(held_up="the disk is full") == Plight("BLOCKED", "the disk is full", "retrying", 2)
     assert watch.plight() is None
     watch.trouble("the database was emptied", lost=True)
     clock.advance(61)
     told = watch.plight(held_up="the disk is full")
-    assert told == Plight("STALE", "the database was emptied", "waits for it", 61, "ctrl+n makes a new one")
+    assert told == Plight("STALE", "the database was emptied", "waiting for it", 61, "ctrl+n creates a new one")
 
 
 def test_the_watch_notices_that_the_process_was_held_up() -> None:

@@ -147,12 +147,12 @@ def test_a_deleted_and_a_replaced_database_under_a_running_cockpit(database: Pat
     for path in (database, database.with_name("jobs.db-wal"), database.with_name("jobs.db-shm")):
         path.unlink()
     deck.see("STALE")
-    deck.see("the database was deleted or moved away · waits for it · ctrl+n makes a new one")
+    deck.see("the database was deleted or moved away · waiting for it · ctrl+n creates a new one")
     assert not database.exists()
     other = another(tmp_path / "other.db", 5)
     begun = time.monotonic()
     other.rename(database)
-    deck.see("another database now, with 5 jobs")
+    deck.see("database was replaced; the new one has 5 jobs")
     seen = time.monotonic() - begun
     deck.see("LIVE")
 
@@ -164,7 +164,7 @@ def test_a_deleted_and_a_replaced_database_under_a_running_cockpit(database: Pat
     print(f"another database: announced after {seen:.2f} s, worked off after {time.monotonic() - begun:.2f} s")
     shutil.copy(another(tmp_path / "third.db", 2), tmp_path / "copy.db")
     (tmp_path / "copy.db").rename(database)  # with the log of the one before still beside it
-    deck.see("another database now, with 2 jobs")
+    deck.see("database was replaced; the new one has 2 jobs")
     deck.type("q")
     deck.see(lambda text: "quit" in text.lower() or deck.process.poll() is not None)
     deck.type("r")
@@ -176,9 +176,9 @@ def test_a_deleted_and_a_replaced_database_under_a_running_cockpit(database: Pat
 def test_ctrl_n_makes_a_new_database_in_the_terminal(database: Path, deck: Screen) -> None:
     deck.see("LIVE")
     database.unlink()
-    deck.see("ctrl+n makes a new one")
+    deck.see("ctrl+n creates a new one")
     deck.type("ctrl+n")
-    deck.see("another database now, with 0 jobs")
+    deck.see("database was replaced; the new one has 0 jobs")
     deck.see("LIVE")
     with Queue(database) as queue:
         job = queue.enqueue("shell", {"command": ["true"]})
@@ -213,7 +213,7 @@ def test_a_headless_worker_waits_for_its_database_says_so_once_and_goes_on(datab
             [*COCKPIT, "worker", "--db", str(database), "--threads", "2", "--grace", "2"], stderr=log, stdin=subprocess.DEVNULL
         )
     try:
-        wait_until(lambda: "works on" in told.read_text())
+        wait_until(lambda: "started on" in told.read_text())
         database.unlink()
         wait_until(lambda: "was deleted or moved away" in told.read_text())
         time.sleep(2.5)

@@ -1,4 +1,4 @@
-"""The `jobdeck` command: its options, and where each subcommand lives. A subcommand is imported when it is used."""
+"""Define the `jobdeck` command: its options and its subcommands, each imported only when used."""
 
 from __future__ import annotations
 
@@ -15,62 +15,62 @@ from jobdeck import __version__
 
 from .commands.common import Front, closing, front_options, report
 
-#: Heading → command → (module that holds it, what `jobdeck --help` says of it). The function is named after the command.
+#: Heading → command → (module, one line for `jobdeck --help`). The function is named after the command: `list_command`.
 SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
-    "Put jobs in": {
+    "Enqueue": {
         "enqueue": ("enqueue", "Enqueue a job of a kind, or a file of jobs."),
-        "run": ("run", "Enqueue a command."),
-        "schedule": ("schedule", "Enqueue jobs at times of a cron expression; list, edit, pause."),
+        "run": ("run", "Enqueue a shell command."),
+        "schedule": ("schedule", "Manage periodic jobs: list, add, edit, pause, run, …"),
     },
-    "Look at jobs": {
-        "list": ("list_jobs", "List jobs, all or those that match a filter."),
-        "show": ("show", "Show everything about a job."),
-        "why": ("why", "Say why a job is not running, and when it may."),
-        "stack": ("stack", "Show where the code of a running job is now."),
-        "logs": ("logs", "Print what a job wrote, and follow it."),
-        "wait": ("wait", "Wait until jobs are done."),
-        "batch": ("batch", "Show how far a batch of jobs is, and wait for it."),
+    "Inspect jobs": {
+        "list": ("list_jobs", "List jobs, optionally filtered."),
+        "show": ("show", "Show a job with its attempts and errors."),
+        "why": ("why", "Explain why a job is not running and when it may start."),
+        "stack": ("stack", "Show the current stack of a running job."),
+        "logs": ("logs", "Print a job's log; -f to follow."),
+        "wait": ("wait", "Wait until jobs finish."),
+        "batch": ("batch", "Show the progress of a batch; --wait to wait for it."),
     },
     "Change jobs": {
-        "cancel": ("job_actions", "Cancel jobs, running ones too."),
-        "retry": ("job_actions", "Run jobs again, or now instead of later."),
-        "edit": ("edit", "Change a job that still waits: arguments, queue, time."),
-        "priority": ("job_actions", "Set or change the priority of jobs."),
-        "delete": ("job_actions", "Remove jobs with their attempts and logs."),
-        "pause": ("pause", "Start nothing more from a queue."),
-        "resume": ("pause", "Start jobs from a queue again."),
-        "undo": ("journal", "Take back what you did last."),
-        "redo": ("journal", "Do again what you have undone last."),
-        "limit": ("limit", "Limit what runs of a queue at once, or starts in a time."),
+        "cancel": ("job_actions", "Cancel queued and running jobs."),
+        "retry": ("job_actions", "Retry jobs, or run delayed jobs now."),
+        "edit": ("edit", "Change a queued job: arguments, queue, time, …"),
+        "priority": ("job_actions", "Change the priority of queued jobs."),
+        "delete": ("job_actions", "Delete jobs with their attempts and logs."),
+        "pause": ("pause", "Pause a queue, or all of them."),
+        "resume": ("pause", "Resume a paused queue, or all of them."),
+        "undo": ("journal", "Undo your last action, or one from the journal."),
+        "redo": ("journal", "Redo the action you undid last."),
+        "limit": ("limit", "Limit a queue's concurrency or start rate."),
     },
-    "Look at the queue": {
-        "stats": ("stats", "Counts, throughput and percentiles."),
-        "queues": ("queues", "List the queues: waits, limits, and when they will be empty."),
-        "errors": ("errors", "Show what fails, alike failures together."),
-        "events": ("events", "Tell what jobs and people do, and follow it."),
-        "timeline": ("timeline", "List what ran in a stretch of time, and where."),
-        "workers": ("workers", "List the workers and what they do."),
-        "kinds": ("kinds", "List what can be enqueued, with its arguments."),
-        "journal": ("journal", "List what people did: who, what, when."),
-        "health": ("health", "Say whether jobs are being worked off."),
+    "Inspect the queue": {
+        "stats": ("stats", "Show counts, throughput and percentiles."),
+        "queues": ("queues", "List queues: depth, waits, limits, forecast."),
+        "errors": ("errors", "Group failures by kind, error and line of code."),
+        "events": ("events", "Show recent events; -f to follow."),
+        "timeline": ("timeline", "List recent runs and the workers that ran them."),
+        "workers": ("workers", "List workers and their load."),
+        "kinds": ("kinds", "List job kinds and their arguments."),
+        "journal": ("journal", "List the actions of people and programs."),
+        "health": ("health", "Check that jobs are being processed."),
     },
-    "Care for it": {
-        "prune": ("prune", "Remove old final jobs."),
-        "backup": ("backup", "Write a checked copy of the queue while it is used."),
-        "doctor": ("doctor", "Look the queue over, and say what to do."),
+    "Maintenance": {
+        "prune": ("prune", "Delete old finished jobs."),
+        "backup": ("backup", "Write a verified copy of the queue while it is in use."),
+        "doctor": ("doctor", "Diagnose problems and suggest fixes."),
     },
-    "Run it": {
-        "worker": ("worker", "Work jobs off without a screen, for a service manager."),
-        "demo": ("demo", "Open the cockpit on a throwaway queue with a lively workload."),
-        "keys": ("keys", "List the cockpit's keys, as a file to change them with."),
-        "completion": ("completion", "Print the completion script of your shell."),
+    "Run": {
+        "worker": ("worker", "Run a headless worker."),
+        "demo": ("demo", "Open the cockpit on a throwaway queue with sample traffic."),
+        "keys": ("keys", "Print the cockpit's keymap as an editable file."),
+        "completion": ("completion", "Print the completion script for a shell."),
     },
 }
 COMMANDS = {name: each for section in SECTIONS.values() for name, each in section.items()}
 
 
-class Deck(click.Group):
-    """A group that knows its subcommands by name and imports one only to run it or to print its help."""
+class RootGroup(click.Group):
+    """List subcommands under headings, and import one only to run it or to print its help."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*COMMANDS]
@@ -94,7 +94,7 @@ class Deck(click.Group):
         return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def main(self, args: Any = None, *_: Any, **extra: Any) -> Any:
-        """Run a command line and exit: 0 done, 1 could not, 2 wrong usage."""
+        """Run a command line and exit with 0 on success, 1 on failure, 2 on wrong usage."""
         extra |= {"prog_name": "jobdeck", "standalone_mode": False}
         if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
             extra.setdefault("color", False)
@@ -108,20 +108,20 @@ class Deck(click.Group):
 
 @click.group(
     "jobdeck",
-    cls=Deck,
+    cls=RootGroup,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="""\b
 Examples:
   jobdeck                                   open the cockpit and run jobs
-  jobdeck --threads 0                       only watch
-  jobdeck run -- gzip big.log               enqueue a command
+  jobdeck --threads 0                       watch without running jobs
+  jobdeck run -- gzip big.log               enqueue a shell command
   jobdeck enqueue mail.send to=ann@example.org --queue mail --in 10m
   jobdeck list 'state:failed age<1h'
   jobdeck retry --where 'state:failed queue:mail'
 
-Settings are read from the environment and from .env in the current folder. `jobdeck COMMAND --help`
-tells more about each command.
+Settings come from the environment and from .env in the current folder. Run `jobdeck COMMAND --help` for
+the options of a command.
 """,
 )
 @click.version_option(__version__, "--version", message="jobdeck %(version)s")
@@ -130,7 +130,7 @@ tells more about each command.
 def cli(ctx: click.Context) -> None:
     """A durable job queue with its cockpit in your terminal.
 
-    Without a command: open the cockpit, with worker threads of its own.
+    Without a command, open the cockpit and run jobs on its own worker threads.
     """
     front = ctx.ensure_object(Front)
     if ctx.invoked_subcommand is None:
@@ -140,11 +140,11 @@ def cli(ctx: click.Context) -> None:
 
 
 def main() -> None:
-    """The entry point of the `jobdeck` script."""
-    gc.set_threshold(20_000, 20, 20)  # starting makes many objects and no garbage: looking for it costs 10 %
+    """Run the `jobdeck` script."""
+    gc.set_threshold(20_000, 20, 20)  # startup creates many objects and no garbage: collecting costs 10 %
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8 gets codes, not a crash
+            stream.reconfigure(errors="backslashreplace")  # escape what a non-UTF-8 terminal cannot encode, instead of crashing
     try:
         cli()
     except KeyboardInterrupt:

@@ -1,7 +1,6 @@
-"""Where `async def` handlers run: one event loop for the whole process, on a thread of its own, begun at first need.
+"""Run async handlers on one event loop for the whole process, on its own thread, which starts with the first of them.
 
-A handler that blocks without `await` holds up all the others; what it leaves running when it returns (a task that
-nobody awaits) outlives its attempt.
+A handler that blocks without `await` stalls all others. A task that it starts and does not await outlives its attempt.
 """
 
 from __future__ import annotations
@@ -20,97 +19,97 @@ from ..model.errors import Signal
 
 logger = logging.getLogger("jobdeck.worker")
 
-LOOK = 1.0
-"""Seconds, at most, between two looks at an attempt's clock: its timeout need not be the loop's time (in tests)."""
-_AT_LEAST = 0.05
-"""Seconds between two requests to a coroutine that goes on although it was cancelled."""
+CHECK_INTERVAL = 1.0
+"""The maximum seconds between two checks for a timeout: the attempt's clock may differ from the loop's (in tests)."""
+_LEAST_PAUSE = 0.05
+"""The minimum seconds between two cancellations of a coroutine that ignores them."""
 
 
 class Stoppable(Protocol):
-    """An attempt's context, as far as it says when its code shall stop."""
+    """The part of an attempt's context that controls when its code must stop."""
 
     @property
     def grace(self) -> float:
-        """Seconds the code gets to stop by itself."""
+        """Return the seconds that the code gets to stop by itself."""
         ...
 
     def left(self) -> float | None:
-        """Seconds until the attempt has used up its time; `None` without a timeout."""
+        """Return the seconds until the attempt times out; `None` without a timeout."""
         ...
 
     def on_stop(self, call: Callable[[], None] | None) -> None:
-        """Call this, from any thread, when the code shall stop; at once, if it shall already."""
+        """Set the function to call, from any thread, if the code must stop; call it at once if a stop is already requested."""
         ...
 
     def check(self) -> None:
-        """Raise the signal that ends the attempt, if it shall end."""
+        """Raise the signal that ends the attempt, if it must stop."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """What a coroutine raised. Handed over as a value: raised once more it would gather frames that tell nothing."""
+    """The exception that a coroutine raised. Passed as a value, because re-raising it would add useless frames."""
 
     error: BaseException
 
 
 class EventLoop:
-    """The loop, and its thread."""
+    """Runs coroutines on one event loop and its thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._handlers: dict[Stoppable, Coroutine[Any, Any, Any]] = {}
-        """What runs, by its attempt. Of the loop's thread; others look."""
+        """The running handlers by attempt. Changed only on the loop's thread; read by others."""
 
     @property
     def is_here(self) -> bool:
-        """Whether this is the loop's own thread, which nothing may block."""
+        """Report whether the current thread is the loop's own, which must never block."""
         return threading.current_thread() is self._thread
 
-    def submit(self, coroutine: Coroutine[Any, Any, Any], given: Stoppable) -> Future[Any]:
-        """Run the coroutine, in a copy of the caller's context (`contextvars`); the future brings its result, or `Raised`.
+    def submit(self, coroutine: Coroutine[Any, Any, Any], context: Stoppable) -> Future[Any]:
+        """Run the coroutine in a copy of the caller's context (`contextvars`); the future holds its result, or `Raised`.
 
-        When the attempt shall stop, or has used up its time, the task is cancelled: at the next `await`
-        `asyncio.CancelledError` is raised in it, and again after each grace if it goes on. What it was stopped for
-        is then its error: `Stopped`, `TimedOut` or `Interrupted`.
+        If the attempt must stop or times out, the task is cancelled: `asyncio.CancelledError` is raised at its next
+        `await`, and once more after each grace period if it continues. Its error is then the reason for the stop:
+        `Stopped`, `TimedOut` or `Interrupted`.
         """
-        return asyncio.run_coroutine_threadsafe(_attend(coroutine, given, self._handlers), self._begun())
+        return asyncio.run_coroutine_threadsafe(_attend(coroutine, context, self._handlers), self._ensure_loop())
 
-    def frames(self, given: Stoppable) -> list[FrameType] | None:
-        """Where the handler of an attempt is: its own frame first, then those of what it awaits; `None` if it is not here.
+    def frames(self, context: Stoppable) -> list[FrameType] | None:
+        """Return the handler's own frame, then those of the coroutines it awaits; `None` if no handler runs here.
 
-        Of what it leaves to other tasks (`asyncio.gather`, a task group) the loop does not tell.
+        The frames of other tasks that it waits for (`asyncio.gather`, a task group) are not available.
         """
-        coroutine = self._handlers.get(given)
+        coroutine = self._handlers.get(context)
         if coroutine is None:
             return None
         if getattr(coroutine, "cr_running", False) and self._thread is not None:
-            return _down_from(getattr(coroutine, "cr_frame", None), self._thread.ident)
+            return _frames_from(getattr(coroutine, "cr_frame", None), self._thread.ident)
         found: list[FrameType] = []
         at: Any = coroutine
         while at is not None:
             sort = next((sort for sort in ("cr", "gi", "ag") if hasattr(at, f"{sort}_frame")), None)
             frame = None if sort is None else getattr(at, f"{sort}_frame")
             if frame is None:
-                break  # a future, or it has ended meanwhile
+                break  # a future, or the coroutine has finished meanwhile
             found.append(frame)
             at = getattr(at, "gi_yieldfrom" if sort == "gi" else f"{sort}_await")
         return found
 
-    def _begun(self) -> asyncio.AbstractEventLoop:
+    def _ensure_loop(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                # A daemon: a handler that never returns must not keep the process from ending.
-                self._thread = threading.Thread(target=_go_on, args=(self._loop,), name="jobdeck-loop", daemon=True)
+                # A daemon thread: a handler that never returns must not keep the process from exiting.
+                self._thread = threading.Thread(target=_go_on, args=(self._loop,), name="jobdeck-event-loop", daemon=True)
                 self._thread.start()
             return self._loop
 
 
 LOOP = EventLoop()
-"""The one of this process."""
+"""The runner of this process."""
 
 
 def _go_on(loop: asyncio.AbstractEventLoop) -> None:
@@ -118,12 +117,12 @@ def _go_on(loop: asyncio.AbstractEventLoop) -> None:
     while True:
         try:
             loop.run_forever()
-        except BaseException:  # SystemExit of a task that a handler has left behind, which asyncio passes on
-            logger.exception("A task of an async handler tried to end the event loop; it goes on")
+        except BaseException:  # SystemExit of a task that a handler left running, which asyncio propagates
+            logger.exception("A task of an async handler tried to stop the event loop; the loop continues")
 
 
-def _down_from(outermost: FrameType | None, thread: int | None) -> list[FrameType]:
-    """The frames of a thread that runs, from this one to the innermost; none if it has gone on meanwhile."""
+def _frames_from(outermost: FrameType | None, thread: int | None) -> list[FrameType]:
+    """Return the frames of a running thread from `outermost` to the innermost; none if the thread has left that frame."""
     found: list[FrameType] = []
     frame = sys._current_frames().get(thread or 0)
     while frame is not None:
@@ -135,70 +134,70 @@ def _down_from(outermost: FrameType | None, thread: int | None) -> list[FrameTyp
 
 
 async def _attend(
-    coroutine: Coroutine[Any, Any, Any], given: Stoppable, handlers: dict[Stoppable, Coroutine[Any, Any, Any]]
+    coroutine: Coroutine[Any, Any, Any], context: Stoppable, handlers: dict[Stoppable, Coroutine[Any, Any, Any]]
 ) -> Any:
-    """Await the handler, and see to it that it can be stopped and looked at."""
+    """Await the handler, with stop requests and stack capture enabled."""
     task = asyncio.current_task()
     assert task is not None
-    watch = _Watch(task, given)
-    watch.begin()
-    handlers[given] = coroutine
+    watch = _Watch(task, context)
+    watch.start()
+    handlers[context] = coroutine
     try:
         return await coroutine
     except asyncio.CancelledError as error:
         try:
-            given.check()
+            context.check()
         except Signal as signal:
             return Raised(signal)
-        return Raised(error)  # the handler's own doing
-    except BaseException as error:  # SystemExit would end the loop, and with it every other handler
+        return Raised(error)  # the handler cancelled itself
+    except BaseException as error:  # SystemExit would stop the loop and every other handler
         return Raised(error)
     finally:
-        del handlers[given]
-        watch.end()
+        del handlers[context]
+        watch.stop()
 
 
 class _Watch:
-    """Cancels a task when its attempt shall stop or has used up its time. Lives on the loop's thread."""
+    """Cancels a task if its attempt must stop or times out. Runs on the loop's thread."""
 
-    def __init__(self, task: asyncio.Task[Any], given: Stoppable) -> None:
+    def __init__(self, task: asyncio.Task[Any], context: Stoppable) -> None:
         self._task = task
-        self._given = given
+        self._context = context
         self._loop = task.get_loop()
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._ended = False
+        self._finished = False
 
-    def begin(self) -> None:
-        """Watch from now on."""
-        self._given.on_stop(self._ask)
-        self._look()
+    def start(self) -> None:
+        """Start watching for stop requests and the timeout."""
+        self._context.on_stop(self._request_cancel)
+        self._check_timeout()
 
-    def _ask(self) -> None:
-        self._loop.call_soon_threadsafe(self._cancel)  # from whichever thread
+    def _request_cancel(self) -> None:
+        self._loop.call_soon_threadsafe(self._cancel)  # called on any thread
 
-    def end(self) -> None:
-        """The coroutine has ended."""
-        self._ended = True
-        self._given.on_stop(None)
+    def stop(self) -> None:
+        """Stop watching: the coroutine has finished."""
+        self._finished = True
+        self._context.on_stop(None)
         for timer in self._timers.values():
             timer.cancel()
 
-    def _look(self) -> None:
-        left = self._given.left()
-        if left is None or self._ended:
+    def _check_timeout(self) -> None:
+        time_left = self._context.left()
+        if time_left is None or self._finished:
             return
-        if left <= 0:
+        if time_left <= 0:
             self._cancel()
         else:
-            self._later("look", min(left, LOOK), self._look)
+            self._schedule("timeout", min(time_left, CHECK_INTERVAL), self._check_timeout)
 
     def _cancel(self) -> None:
-        if self._ended:
+        if self._finished:
             return
         self._task.cancel()
-        self._later("cancel", max(self._given.grace, _AT_LEAST), self._cancel)
+        self._schedule("cancel", max(self._context.grace, _LEAST_PAUSE), self._cancel)
 
-    def _later(self, what: str, seconds: float, call: Callable[[], None]) -> None:
+    def _schedule(self, what: str, seconds: float, call: Callable[[], None]) -> None:
         if what in self._timers:
             self._timers[what].cancel()
         self._timers[what] = self._loop.call_later(seconds, call)

@@ -1,4 +1,4 @@
-"""Run one claimed job and say how it ended. Knows handlers, contexts and logs; knows no SQL."""
+"""Run the handler of one claimed job and return the result of the attempt. Uses no SQL."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from random import Random
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from ..clock import Clock
 from ..kinds.registry import Entry, Registry
@@ -25,17 +25,13 @@ from ..model.errors import (
     UnknownKind,
 )
 from ..model.jobs import Job, Outcome, Reason
-from .context import Context, _current
+from .context import Context, current_context
 from .serialization import result_json, told, traceback_of
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-
 logger = logging.getLogger("jobdeck.worker")
-
-T = TypeVar("T")
-
 
 Told = Callable[[BaseException], None]
 
@@ -43,66 +39,66 @@ Told = Callable[[BaseException], None]
 def run_attempt(
     job: Job, given: Context, registry: Registry, clock: Clock, random: Random, *, tell: Told | None = None
 ) -> Ending:
-    """Run the handler of a claimed job: on this thread, or, where it is `async`, on the event loop, waiting for it here.
+    """Run the handler of a claimed job and return the result. Waits for async handlers, which run on the event loop.
 
-    Never raises for what the handler does: every way to end is an `Ending`.
+    Never raises for errors of the handler: every outcome is an `Ending`.
 
     Args:
-        job: the job as it was claimed.
-        given: what its handler gets as `context()`.
-        registry: the kinds.
-        clock: where the time is read.
-        random: where the jitter of a retry comes from.
-        tell: called with what the handler raised, if it raised.
+        job: the job as claimed.
+        given: the context that `context()` returns to the handler.
+        registry: the registered kinds.
+        clock: the clock for the times of the result.
+        random: the source of the jitter of a retry.
+        tell: called with the exception if the handler raises.
     """
     started_at = clock.now()
     given.begin()
-    token = _current.set(given)
+    token = current_context.set(given)
     entry = None
     try:
         entry = registry.get(job.kind)
         result = entry.handler(**entry.load(job.args_json))
         if type(result) is CoroutineType:
-            result, error = _outcome(_submitted(result, given))
+            result, error = _wait_for_result(_submit(result, given))
             if error is not None:
                 return _undone(job, started_at, clock, random, error, entry, given, tell)
     except BaseException as error:  # SystemExit and KeyboardInterrupt of a handler end the attempt, not the worker
         return _undone(job, started_at, clock, random, error, entry, given, tell)
     finally:
-        _current.reset(token)
+        current_context.reset(token)
     return _done(job, started_at, clock, result, given)
 
 
 def begin_attempt(
     job: Job, given: Context, registry: Registry, clock: Clock, random: Random, ended: Callable[[Ending], None]
 ) -> None:
-    """Begin a job whose handler is `async`, and return at once; `ended` is called with its ending.
+    """Start a job with an async handler, and return at once; `ended` is called with the result.
 
-    It is called on the thread of the event loop, or here where the handler never came to run. Never raises for what the
-    handler does.
+    `ended` is called on the thread of the event loop, or on this thread if the handler could not be started. Never raises
+    for errors of the handler.
     """
     started_at = clock.now()
     given.begin()
-    token = _current.set(given)
+    token = current_context.set(given)
     entry = None
     try:
         entry = registry.get(job.kind)
-        future = _submitted(entry.handler(**entry.load(job.args_json)), given)
+        future = _submit(entry.handler(**entry.load(job.args_json)), given)
     except BaseException as error:
         ended(_undone(job, started_at, clock, random, error, entry, given, None))
         return
     finally:
-        _current.reset(token)
+        current_context.reset(token)
 
     def end(future: Future[Any]) -> None:
         try:
-            result, error = _outcome(future)
+            result, error = _wait_for_result(future)
             if error is not None:
                 ending = _undone(job, started_at, clock, random, error, entry, given, None)
             else:
                 ending = _done(job, started_at, clock, result, given)
         except BaseException as error:
-            logger.exception("Running job %d failed inside jobdeck", job.id)
+            logger.exception("Running job %d failed because of a bug in jobdeck", job.id)
             ending = failure(job, started_at, clock, random, error)
         ended(ending)
 
@@ -110,28 +106,28 @@ def begin_attempt(
 
 
 def _done(job: Job, started_at: float, clock: Clock, result: Any, given: Context) -> Completion:
-    """The ending of an attempt whose code returned."""
+    """Return the result of an attempt whose handler returned."""
     if result is None:
         return Completion(job, started_at, clock.now())
     try:
         return Completion(job, started_at, clock.now(), result_json=result_json(result))
-    except Exception as error:  # the result may be anything, and what it does when it is read too
-        given.write("warning", f"The result was not kept, it cannot be written as JSON: {told(error)}")
+    except Exception as error:  # the value may be of any type, and reading it may raise anything
+        given.write("warning", f"The result was not stored because it cannot be encoded as JSON: {told(error)}")
         return Completion(job, started_at, clock.now())
 
 
-def _submitted(coroutine: CoroutineType[Any, Any, Any], given: Context) -> Future[Any]:
-    from .async_runner import LOOP  # imported late: few programs need an event loop
+def _submit(coroutine: CoroutineType[Any, Any, Any], given: Context) -> Future[Any]:
+    from .async_runner import LOOP  # imported late, because few programs need an event loop
 
     return LOOP.submit(coroutine, given)
 
 
-def _outcome(future: Future[Any]) -> tuple[Any, BaseException | None]:
-    """What an `async` handler returned, and what it raised. Waits for it."""
+def _wait_for_result(future: Future[Any]) -> tuple[Any, BaseException | None]:
+    """Wait for an async handler; return its value and the exception that it raised."""
     from .async_runner import Raised
 
-    ended = future.result()
-    return (None, ended.error) if isinstance(ended, Raised) else (ended, None)
+    result = future.result()
+    return (None, result.error) if isinstance(result, Raised) else (result, None)
 
 
 def _undone(
@@ -144,10 +140,10 @@ def _undone(
     given: Context,
     tell: Told | None,
 ) -> Ending:
-    """The ending of an attempt whose code raised."""
+    """Return the result of an attempt whose handler raised."""
     if tell is not None:
         tell(error)
-    if isinstance(error, BaseExceptionGroup):  # of a task group, whose tasks were all told the same
+    if isinstance(error, BaseExceptionGroup):  # raised by a task group whose tasks all received the same signal
         inner = [*leaves(error)]
         error = inner[0] if all(isinstance(each, Signal) for each in inner) else error
     if isinstance(error, Stopped) and not given.fenced:
@@ -166,35 +162,37 @@ _HOPELESS = (GiveUp, InvalidArguments, PayloadUnreadable, UnknownKind)
 def failure(
     job: Job, started_at: float, clock: Clock, random: Random, error: BaseException, entry: Entry | None = None
 ) -> Failure:
-    """The ending of an attempt that raised `error`: retried later, or final, as the policy of `entry` says."""
+    """Return the result of an attempt that failed with `error`: to be retried or final, by the retry policy of `entry`."""
     now = clock.now()
     timed_out = isinstance(error, TimedOut)
-    hopeless = isinstance(error, _HOPELESS) or (entry is not None and entry.retries.give_up(error))
+    final = isinstance(error, _HOPELESS) or (entry is not None and entry.retries.give_up(error))
     reason = None
-    if hopeless or job.attempt >= job.max_attempts:
-        # The last cause: a job that would have been given up anyway has still run out of time.
-        reason = Reason.TIMED_OUT if timed_out else Reason.GIVEN_UP if hopeless else Reason.EXHAUSTED
-    bare = timed_out or isinstance(error, (GiveUp, InvalidArguments, UnknownKind)) or getattr(error, "plain", False)
+    if final or job.attempt >= job.max_attempts:
+        # A timeout is reported as such, even if the retry policy would have given up anyway.
+        reason = Reason.TIMED_OUT if timed_out else Reason.GIVEN_UP if final else Reason.EXHAUSTED
+    without_traceback = (
+        timed_out or isinstance(error, (GiveUp, InvalidArguments, UnknownKind)) or getattr(error, "plain", False)
+    )
     return Failure(
         job,
         started_at,
         now,
-        retry_at=None if reason else now + _pause(job, entry, random, error),
+        retry_at=None if reason else now + _retry_delay(job, entry, random, error),
         error_type=type(error).__name__,
         message=told(error),
-        traceback=None if bare else traceback_of(error) or None,
+        traceback=None if without_traceback else traceback_of(error) or None,
         outcome=Outcome.TIMED_OUT if timed_out else Outcome.FAILED,
         reason=reason,
     )
 
 
-def _pause(job: Job, entry: Entry | None, random: Random, error: BaseException) -> float:
-    """Seconds until the next attempt: the job's own way, or its kind's, or the usual one."""
+def _retry_delay(job: Job, entry: Entry | None, random: Random, error: BaseException) -> float:
+    """Return the seconds until the next attempt, by the backoff of the job, of its kind, or the default."""
     chosen = job.backoff or (None if entry is None else entry.retries.backoff)
     if callable(chosen):
         try:
             return own_delay(chosen, job.attempt, error)
-        except BaseException:  # it may do anything, and the job shall not be lost for it
-            logger.exception("The back-off function of %s failed; the usual pause is made", job.kind)
+        except BaseException:  # the function may raise anything, which must not lose the job
+            logger.exception("The backoff function of %s failed; using the default backoff", job.kind)
             chosen = None
     return delay(job.attempt, random, *(chosen or ()))

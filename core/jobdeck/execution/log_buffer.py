@@ -1,4 +1,4 @@
-"""The log of one attempt, on its way from the code that writes it to the store."""
+"""Buffer the log of one attempt until the worker writes it to the store."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from ..clock import Clock
 from .serialization import clean
 
 LOG_BUFFER_BYTES = 1 << 20
-"""What an attempt's log may hold in memory until it is written; beyond it the oldest lines are dropped."""
+"""The maximum size of the buffer; beyond it the oldest lines are dropped."""
 
 LogEntry = tuple[float, str, str]
-"""When, level, text."""
+"""The time, level and text of an entry."""
 
 
 class Log:
-    """The log of one attempt: filled by its code, emptied by the worker into the store. Bounded."""
+    """A bounded, thread-safe log buffer: filled by the code of an attempt, drained by the worker."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -27,7 +27,7 @@ class Log:
         self._lock = threading.Lock()
 
     def add(self, level: str, text: str) -> None:
-        """Add a record, or some lines of output."""
+        """Add a log record or lines of output."""
         kept = clean(text)
         if len(kept) > LOG_BUFFER_BYTES:
             kept = "…" + kept[-LOG_BUFFER_BYTES + 1 :]
@@ -42,7 +42,7 @@ class Log:
             self._dropped += 1
 
     def take(self) -> list[LogEntry]:
-        """Everything that came since the last call."""
+        """Remove and return the entries added since the last call."""
         with self._lock:
             lines = list(self._lines)
             if self._dropped:
@@ -52,14 +52,14 @@ class Log:
             return lines
 
     def extend(self, lines: Sequence[LogEntry]) -> None:
-        """Add what another log has taken."""
+        """Add entries taken from another buffer."""
         with self._lock:
             self._lines.extend(lines)
             self._bytes += sum(len(line[2]) for line in lines)
             self._drop()
 
     def put_back(self, lines: Sequence[LogEntry]) -> None:
-        """These were taken, and could not be stored."""
+        """Restore entries that were taken but could not be stored."""
         with self._lock:
             self._lines.extendleft(reversed(lines))
             self._bytes += sum(len(line[2]) for line in lines)

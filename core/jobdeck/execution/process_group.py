@@ -1,4 +1,4 @@
-"""Process groups: what a job starts is stopped as a whole, and does not outlive the process that answers for it."""
+"""Manage process groups: stop everything that a job started at once, and never let it outlive the worker."""
 
 from __future__ import annotations
 
@@ -12,44 +12,44 @@ from pathlib import Path
 
 
 def stop_group(group: int, how: signal.Signals) -> None:
-    """Send a signal to every process of the group, if there are any."""
+    """Send a signal to every process of the group; do nothing if it is empty."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, how)
 
 
 def group_alive(group: int) -> bool:
-    """Whether any process of the group still runs."""
+    """Report whether any process of the group still runs."""
     try:
         os.killpg(group, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         return True
-    found = members(group)
-    # A dead child whose parent never asks for it (a container without an init) stays in the group for ever.
-    return not found or any(state not in "ZX" for state in found.values())
+    states = members(group)
+    # A zombie whose parent never reaps it (in a container without an init) stays in the group forever.
+    return not states or any(state not in "ZX" for state in states.values())
 
 
 def others_alive(group: int) -> bool:
-    """Whether a process of the group other than its leader runs, or may run: where the system does not tell, `True`."""
-    found = members(group)
-    return not found or any(pid != group and state not in "ZX" for pid, state in found.items())
+    """Report whether a process of the group other than its leader runs; `True` if the system cannot list processes."""
+    states = members(group)
+    return not states or any(pid != group and state not in "ZX" for pid, state in states.items())
 
 
 def members(group: int) -> dict[int, str]:
-    """Process id → state of the group's processes, as far as the system tells (Linux: proc(5))."""
-    found = {}
+    """Return the state of each process of the group by process id, on systems with proc(5); empty on others."""
+    states = {}
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError, ValueError, IndexError):
-            # The second field is a name in brackets that may hold anything.
+            # The second field is a name in parentheses that may contain any character.
             fields = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
             if int(fields[2]) == group:
-                found[int(entry.name)] = fields[0]
-    return found
+                states[int(entry.name)] = fields[0]
+    return states
 
 
 def how_ended(code: int) -> str:
-    """What a return code of `subprocess` means, for use inside a sentence: `exit code 3`, `killed by SIGKILL`."""
+    """Describe a return code of `subprocess` for use inside a sentence: `exit code 3`, `killed by SIGKILL`."""
     if code >= 0:
         return f"exit code {code}"
     try:
@@ -58,50 +58,50 @@ def how_ended(code: int) -> str:
         return f"killed by signal {-code}"
 
 
-_tied: set[int] = set()
+_guarded: set[int] = set()
 
 
 class Lifeline:
-    """Ends a process group when this process has ended, however that came about, `kill -9` included.
+    """Kills a process group if this process exits for any reason, including `kill -9`.
 
-    The first process of the group is given one end of a pair of sockets, and this process keeps the other, on which
-    it never writes. When it is gone the kernel sees the pair hang up and kills the group itself (Linux: F_SETSIG and
-    F_SETOWN, fcntl(2)); nobody has to be there, or able, to notice. Elsewhere `end_tied` does what it can.
+    The leader of the group inherits one end of a socket pair, and this process keeps the other, to which it never
+    writes. If this process exits, the socket hangs up and the kernel kills the group (Linux: F_SETSIG and F_SETOWN,
+    fcntl(2)), without the help of any process. On other systems, `end_tied` kills the groups on a regular exit.
 
-    Give `fd` to the process, then `tie` its group; `close` when the group is gone.
+    Pass `fd` to the process, then `tie` its group; `close` once the group has exited.
     """
 
     def __init__(self) -> None:
-        self._kept, self._given = socket.socketpair()
+        self._kept_end, self._inherited_end = socket.socketpair()
         self._group: int | None = None
 
     @property
     def fd(self) -> int:
-        """The descriptor that the group's first process has to inherit."""
-        return self._given.fileno()
+        """Return the file descriptor that the leader of the group must inherit."""
+        return self._inherited_end.fileno()
 
     def tie(self, group: int) -> None:
-        """The process has started, and leads this group."""
+        """Guard the group, after its leader has started."""
         self._group = group
-        _tied.add(group)
+        _guarded.add(group)
         if sys.platform == "linux":
-            # Of the open file that both processes share, not of this descriptor. It may be refused (a sandbox), or
-            # the group be gone already.
+            # The settings belong to the open file that both processes share, not to this descriptor. A sandbox may refuse
+            # them, or the group may have exited already.
             with contextlib.suppress(OSError):
-                fcntl.fcntl(self._given, fcntl.F_SETOWN, -group)
-                fcntl.fcntl(self._given, fcntl.F_SETSIG, signal.SIGKILL)
-                fcntl.fcntl(self._given, fcntl.F_SETFL, fcntl.fcntl(self._given, fcntl.F_GETFL) | os.O_ASYNC)
-        self._given.close()
+                fcntl.fcntl(self._inherited_end, fcntl.F_SETOWN, -group)
+                fcntl.fcntl(self._inherited_end, fcntl.F_SETSIG, signal.SIGKILL)
+                fcntl.fcntl(self._inherited_end, fcntl.F_SETFL, fcntl.fcntl(self._inherited_end, fcntl.F_GETFL) | os.O_ASYNC)
+        self._inherited_end.close()
 
     def close(self) -> None:
-        """Let go. What is left of the group ends now."""
+        """Close the sockets, which kills any remaining process of the group."""
         if self._group is not None:
-            _tied.discard(self._group)
-        self._given.close()
-        self._kept.close()
+            _guarded.discard(self._group)
+        self._inherited_end.close()
+        self._kept_end.close()
 
 
 def end_tied() -> None:
-    """Kill every group that is tied to this process: for a process that is about to end."""
-    for group in list(_tied):
+    """Kill every guarded group; for a process that is about to exit."""
+    for group in list(_guarded):
         stop_group(group, signal.SIGKILL)

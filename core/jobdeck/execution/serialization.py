@@ -1,4 +1,4 @@
-"""What a handler returned or raised, as text that can be stored: bounded, and valid UTF-8."""
+"""Convert the values that a handler returns or raises to storable text: bounded and valid UTF-8."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ import traceback
 from typing import Any
 
 RESULT_CHARACTERS = 1 << 20
-"""A result longer than this, as JSON, is not kept: it belongs into a file or table, and its name into the result."""
+"""The maximum length of a result as JSON. Store larger data in a file or table, and return its name."""
 MESSAGE_CHARACTERS = 10_000
 TRACEBACK_CHARACTERS = 20_000
 
 
 def clean(text: str) -> str:
-    """The text with lone surrogates, which cannot be stored as UTF-8, spelled out."""
+    """Escape lone surrogates, which cannot be encoded as UTF-8."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
-# `json.dumps` makes a new encoder each time it is given options.
-_write = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+# `json.dumps` creates a new encoder on every call with options.
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 def result_json(result: Any) -> str:
-    """A result as JSON. What it raises depends on the result, which may be anything."""
-    text = clean(_write(result))
+    """Encode a result as JSON. May raise any exception, because the value may be of any type."""
+    text = clean(_encode(result))
     if len(text) > RESULT_CHARACTERS:
-        raise ValueError(f"it takes {len(text):,} characters, and the limit is {RESULT_CHARACTERS:,}")
+        raise ValueError(f"it has {len(text):,} characters, and the limit is {RESULT_CHARACTERS:,}")
     return text
 
 
 def told(error: BaseException) -> str:
-    """What the exception says: it may be long, and it may fail in saying it."""
+    """Return the text of an exception, shortened; tolerate exceptions whose text cannot be read."""
     try:
         text = str(error)
     except BaseException:
@@ -39,12 +39,12 @@ def told(error: BaseException) -> str:
 
 
 def traceback_of(error: BaseException) -> str:
-    """The traceback from the handler down; the one frame of jobdeck's own above it tells nobody anything."""
+    """Format the traceback from the handler down, without the frame of jobdeck above it."""
     trace = error.__traceback__
     trace = trace.tb_next if trace is not None and trace.tb_next is not None else trace
     try:
         text = "".join(traceback.format_exception(type(error), error, trace))
-    except BaseException:  # an exception may define what happens when it is looked at
+    except BaseException:  # formatting runs code of the exception
         text = "".join(traceback.format_tb(trace))
     if len(text) > TRACEBACK_CHARACTERS:
         text = text[: TRACEBACK_CHARACTERS // 2] + "\n…\n" + text[-TRACEBACK_CHARACTERS // 2 :]

@@ -1,4 +1,4 @@
-"""The built-in kind `shell`: runs a command in a process group of its own, its output kept as the job's log."""
+"""The built-in kind `shell`: run a command in its own process group, with its output as the job's log."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from ..model.errors import GiveUp, InvalidArguments
 from .context import Context, context
 from .process_group import Lifeline, group_alive, how_ended, stop_group
 
-_STDERR_KEPT = 2000
+_STDERR_CHARACTERS = 2000
 _CHUNK = 1 << 16
 
 
 class CommandFailed(Exception):
-    """The command ended with an exit code other than 0, or by a signal. The text ends with its standard error."""
+    """Raised if the command exits non-zero or is killed by a signal. The message ends with its standard error."""
 
     plain = True
-    """A traceback through jobdeck's own code would tell nobody anything."""
+    """Omit the traceback, which would only show jobdeck's own code."""
 
     def __init__(self, how: str, stderr: str) -> None:
         super().__init__(f"{how}: {stderr}" if stderr else how)
@@ -38,13 +38,13 @@ def shell(
     cwd: str | None = None,
     env: dict[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Run a command; it fails when the exit code is not 0.
+    """Run a command; fail if it exits non-zero.
 
     Args:
-        command: the program and its arguments. With `shell`, its parts are joined by blanks and read by `sh`.
-        shell: have `sh -c` read the command, with pipes, globs and all.
-        cwd: the folder to run in.
-        env: variables added to the environment; JOBDECK_JOB_ID and JOBDECK_ATTEMPT are always there.
+        command: the program and its arguments. With `shell`, the parts are joined with spaces and interpreted by `sh`.
+        shell: run the command with `sh -c`, which supports pipes, globs and other shell syntax.
+        cwd: the directory to run in.
+        env: variables to add to the environment; JOBDECK_JOB_ID and JOBDECK_ATTEMPT are always set.
 
     Returns:
         The exit code.
@@ -65,7 +65,7 @@ def shell(
 def run_command(
     argv: list[str], cwd: str | None, variables: dict[str, str], lifeline: Lifeline, job: Context
 ) -> tuple[str, int]:
-    """Run the command to its end; returns the end of its standard error, and its exit code."""
+    """Run the command and return the end of its standard error, and its exit code."""
     try:
         process = subprocess.Popen(
             argv,
@@ -74,12 +74,12 @@ def run_command(
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            start_new_session=True,  # a process group of its own, so that it can be stopped with all its children
+            start_new_session=True,  # its own process group, so that it can be stopped with all its children
             pass_fds=(lifeline.fd,),
         )
     except FileNotFoundError as error:
         missing = cwd if cwd is not None and error.filename == cwd else argv[0]
-        raise GiveUp(f"There is no {'folder' if missing == cwd else 'command'} {missing!r}.") from None
+        raise GiveUp(f"{'Directory' if missing == cwd else 'Command'} {missing!r} does not exist.") from None
     except (PermissionError, NotADirectoryError) as error:
         raise GiveUp(f"{error.filename!r} cannot be used: {error.strerror}.") from None
     except ValueError as error:  # a NUL, or a lone surrogate, in the command
@@ -89,64 +89,64 @@ def run_command(
             lifeline.tie(process.pid)
             stderr = _follow(process, job)
         except BaseException:
-            stop_group(process.pid, signal.SIGKILL)  # nobody would be left to stop it
+            stop_group(process.pid, signal.SIGKILL)  # nothing else would stop it
             raise
         return stderr, process.wait()
 
 
 def _follow(process: subprocess.Popen[bytes], job: Context) -> str:
-    """Log the output as it comes, stop the group if the job shall stop; returns the end of standard error."""
+    """Log the output as it arrives, and stop the group if the job must stop; return the end of standard error."""
     assert process.stdout is not None
     assert process.stderr is not None
     decoders = {level: codecs.getincrementaldecoder("utf-8")("backslashreplace") for level in ("out", "err")}
-    kept = {"out": "", "err": ""}
+    incomplete = {"out": "", "err": ""}
     tail = ""
-    asked_at: float | None = None
-    ended = False
+    stop_at: float | None = None
+    exited = False
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ, "out")
         selector.register(process.stderr, selectors.EVENT_READ, "err")
-        # Not only until the output is closed: a command may close it and go on, and must still be stoppable.
-        while not (ended and not selector.get_map()):
-            events = selector.select(timeout=0.1) if selector.get_map() else _ending(process)
+        # Continue after the output is closed: a command may close it and continue, and must still be stoppable.
+        while not (exited and not selector.get_map()):
+            events = selector.select(timeout=0.1) if selector.get_map() else _wait_for_exit(process)
             for key, _ in events:
                 level = str(key.data)
                 data = os.read(key.fd, _CHUNK)
                 if not data:
                     selector.unregister(key.fileobj)
-                text = kept[level] + decoders[level].decode(data, final=not data)
-                lines, newline, kept[level] = text.rpartition("\n")
-                if not data and kept[level]:
-                    lines, newline, kept[level] = lines + newline + kept[level], "", ""
-                elif len(kept[level]) > _CHUNK:  # a line without end is logged in pieces
-                    lines, kept[level] = lines + newline + kept[level], ""
+                text = incomplete[level] + decoders[level].decode(data, final=not data)
+                lines, newline, incomplete[level] = text.rpartition("\n")
+                if not data and incomplete[level]:
+                    lines, newline, incomplete[level] = lines + newline + incomplete[level], "", ""
+                elif len(incomplete[level]) > _CHUNK:  # log an endless line in pieces
+                    lines, incomplete[level] = lines + newline + incomplete[level], ""
                 if lines or newline:
                     job.write(level, lines)
                 if level == "err":
-                    tail = (tail + lines + newline)[-_STDERR_KEPT:]
-            ended = process.poll() is not None
-            # Asked to stop; or the command has ended and left children behind, which nobody could wait for or
-            # cancel any more.
-            if (job.stopping or ended) and asked_at is None and group_alive(process.pid):
-                asked_at = time.monotonic()
+                    tail = (tail + lines + newline)[-_STDERR_CHARACTERS:]
+            exited = process.poll() is not None
+            # Stop the group if the job must stop, or if the command has exited but its children still run, because nothing
+            # could wait for them or cancel them any more.
+            if (job.stopping or exited) and stop_at is None and group_alive(process.pid):
+                stop_at = time.monotonic()
                 stop_group(process.pid, signal.SIGTERM)
-            elif asked_at is not None and time.monotonic() - asked_at > job.grace:
+            elif stop_at is not None and time.monotonic() - stop_at > job.grace:
                 stop_group(process.pid, signal.SIGKILL)
-            if ended and not events and not group_alive(process.pid):
-                break  # a process that left the group holds the pipes; all that was written has been read
-    _end_group(process, (asked_at or time.monotonic()) + job.grace)
+            if exited and not events and not group_alive(process.pid):
+                break  # a process outside the group holds the pipes open; all output of the group has been read
+    _end_group(process, (stop_at or time.monotonic()) + job.grace)
     return tail
 
 
-def _ending(process: subprocess.Popen[bytes]) -> list[tuple[selectors.SelectorKey, int]]:
-    """Its output is closed: wait a moment for the end itself. No events."""
+def _wait_for_exit(process: subprocess.Popen[bytes]) -> list[tuple[selectors.SelectorKey, int]]:
+    """Wait briefly for the exit of a process that has closed its output; return no events."""
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(timeout=0.1)
     return []
 
 
 def _end_group(process: subprocess.Popen[bytes], kill_at: float) -> None:
-    """Return only when no process of the group is left."""
+    """Return once every process of the group has exited; kill them at `kill_at`."""
     while group_alive(process.pid):
         process.poll()  # reaps the leader: a zombie counts as alive
         if time.monotonic() > kill_at:
@@ -155,10 +155,10 @@ def _end_group(process: subprocess.Popen[bytes], kill_at: float) -> None:
 
 
 def command_line(command: list[str], *, shell: bool = False) -> str:
-    """The command as a person would type it."""
+    """Return the command as typed in a shell."""
     return " ".join(command) if shell else shlex.join(command)
 
 
 def add_shell(registry: Registry) -> None:
-    """Make the kind `shell` known."""
+    """Register the kind `shell`."""
     registry.add(Entry(KIND, shell, max_attempts=3))

@@ -1,7 +1,7 @@
-"""Reads where the code of a running job is, in the process that runs it. Costs the job nothing, unless somebody looks.
+"""Capture the stack of a running job, in the process that runs it. Jobs pay nothing unless a stack is requested.
 
-A thread's frames are found by the one of `run_attempt` whose context is the job's: no job has to say beforehand on which
-thread it runs. A coroutine is asked what it awaits.
+The thread of a job is found by its frame of `run_attempt` with the job's context, so jobs need not register their
+threads. The stack of a coroutine consists of the coroutines that it awaits.
 """
 
 from __future__ import annotations
@@ -21,40 +21,43 @@ from .executor import run_attempt
 from .stack_trace import NOT_BEGUN, Answer
 
 OUTERMOST, INNERMOST = 20, 80
-"""Calls that are told of a deep stack."""
-_LONGEST = 400
-"""Characters of a path, a name or a line of code."""
-_OURS = __name__.partition(".")[0]
-_BEGINS = "Its handler is about to begin, or has just returned."
+"""The number of calls kept from each end of a deep stack."""
+_MAX_LENGTH = 400
+"""The maximum length of a path, a name or a line of code."""
+_PACKAGE = __name__.partition(".")[0]
+_BETWEEN = "Its handler is about to start, or has just returned."
 _RUN = run_attempt.__code__
 _COMMAND = shell.run_command.__code__
 
 
 def read_calls(context: Context) -> Answer:
-    """The calls of the job with this context, from its handler down, without jobdeck's own; or why there are none."""
+    """Return the calls of a job from its handler down, without jobdeck's own, or the reason why none are available."""
     frames = LOOP.frames(context)
     if frames is None:
         frames = _thread_frames(context)
     if frames is None:
-        return {"told": NOT_BEGUN}
-    if (told := _command(frames)) is not None:
-        return {"told": told}
-    places = [(each.f_code.co_filename, each.f_lineno or 0, each.f_code.co_name, each.f_globals) for each in _theirs(frames)]
-    del frames  # they hold what the job's code holds
-    if not places:
-        return {"told": _BEGINS}
-    left_out = max(0, len(places) - OUTERMOST - INNERMOST)
-    kept = places[:OUTERMOST] + places[-INNERMOST:] if left_out else places
+        return {"reason": NOT_BEGUN}
+    if (reason := _describe_command(frames)) is not None:
+        return {"reason": reason}
+    calls = [(each.f_code.co_filename, each.f_lineno or 0, each.f_code.co_name, each.f_globals) for each in _theirs(frames)]
+    del frames  # frames keep the local variables of the job alive
+    if not calls:
+        return {"reason": _BETWEEN}
+    left_out = max(0, len(calls) - OUTERMOST - INNERMOST)
+    kept = calls[:OUTERMOST] + calls[-INNERMOST:] if left_out else calls
     return {
         "pid": os.getpid(),
-        "calls": [[_cut(file), line, _cut(name), _cut(_source(file, line, scope))] for file, line, name, scope in kept],
+        "calls": [
+            [_shorten(file), line, _shorten(name), _shorten(_source_line(file, line, scope))]
+            for file, line, name, scope in kept
+        ],
         "left_out": left_out,
         "outer": OUTERMOST if left_out else 0,
     }
 
 
 def _thread_frames(context: Context) -> list[FrameType] | None:
-    """The frames inside the attempt, the innermost last; `None` if no thread runs it."""
+    """Return the frames inside the attempt, innermost last; `None` if no thread runs it."""
     threads = sys._current_frames()
     threads.pop(threading.get_ident(), None)
     for innermost in threads.values():
@@ -69,33 +72,37 @@ def _thread_frames(context: Context) -> list[FrameType] | None:
 
 
 def _theirs(frames: Sequence[FrameType]) -> Iterator[FrameType]:
-    """Those of the job's code: what leads to it is ours, and so is what it calls of ours, with all that this calls."""
-    begun = False
+    """Yield the frames of the job's code: skip those of jobdeck above it, and stop at the first call into jobdeck."""
+    started = False
     for frame in frames:
-        ours = str(frame.f_globals.get("__name__", "")).partition(".")[0] == _OURS
+        ours = str(frame.f_globals.get("__name__", "")).partition(".")[0] == _PACKAGE
         if not ours:
-            begun = True
+            started = True
             yield frame
-        elif begun:
+        elif started:
             return
 
 
-def _command(frames: Sequence[FrameType]) -> str | None:
-    """What is told of a `shell` job in place of its frames, which are all ours."""
+def _describe_command(frames: Sequence[FrameType]) -> str | None:
+    """Describe a `shell` job, whose frames all belong to jobdeck; `None` for other jobs."""
     for frame in frames:
         if frame.f_code is _COMMAND:
             pid = getattr(frame.f_locals.get("process"), "pid", None)
-            return "It begins a command." if pid is None else f"It runs a command, process {pid}: only Python code has a stack."
+            return (
+                "It is starting a command."
+                if pid is None
+                else f"It runs a command, process {pid}; only Python code has a stack."
+            )
     return None
 
 
-def _source(file: str, line: int, scope: dict[str, Any]) -> str:
+def _source_line(file: str, line: int, scope: dict[str, Any]) -> str:
     try:
         return linecache.getline(file, line, scope).strip()
-    except Exception:  # a loader of somebody's may raise anything
+    except Exception:  # a custom loader may raise anything
         return ""
 
 
-def _cut(text: str) -> str:
-    text = text.replace("\n", "\\n")  # a line for each call, whatever somebody has compiled
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+def _shorten(text: str) -> str:
+    text = text.replace("\n", "\\n")  # one line per call, whatever names and code contain
+    return text if len(text) <= _MAX_LENGTH else text[: _MAX_LENGTH - 1] + "…"

@@ -1,6 +1,6 @@
-"""What keeps the queue healthy while workers run: periodic jobs, the jobs of the dead, the old, the log.
+"""Run the periodic maintenance of a queue: schedules, expiry, rescue, depth samples, pruning, and the write-ahead log.
 
-Any process may do any of it at any time; doing it twice is harmless.
+Any process may run any task at any time; running a task twice is harmless.
 """
 
 from __future__ import annotations
@@ -14,70 +14,70 @@ from ..settings import Settings
 from ..store.base import Store
 from .service import BREATH, prune_steps, rules_of
 
-logger = logging.getLogger("jobdeck.upkeep")
+logger = logging.getLogger("jobdeck.maintenance")
 
 RESCUE_EVERY = 5.0
-"""Seconds between two scans for ended leases."""
+"""Seconds between two scans for expired leases."""
 PRUNE_EVERY = 60.0
 """Seconds between two rounds of pruning."""
 SAMPLE_EVERY = 15.0
-"""Seconds between two looks whether this minute has its sample of the queues' depth."""
-PRUNE_AGAIN = 0.5
-"""Seconds until the next round where one has left something over."""
-ROUND = 0.2
-"""Seconds that a round of what may be without number takes, about: leases are renewed by the same thread."""
-SOON = 0.001
-"""Seconds until the next round where one of these has left something over."""
+"""Seconds between two checks for the queue depth sample of the current minute."""
+PRUNE_CONTINUE_AFTER = 0.5
+"""Seconds until pruning continues if a round did not finish."""
+TIME_LIMIT = 0.2
+"""The approximate time limit of a task with unlimited work, in seconds: the same thread renews leases."""
+CONTINUE_AFTER = 0.001
+"""Seconds until the next call if such a task did not finish."""
 WORKERS_KEPT = 3600.0
-"""Seconds that a worker which died without a word is still shown."""
+"""Seconds for which a worker that died is still listed."""
 LOG_EVERY = 5.0
-"""Seconds between two looks at the size of the write-ahead log."""
+"""Seconds between two checks of the size of the write-ahead log."""
 LOG_BOUND = 32 << 20
-"""Bytes: a larger write-ahead log is folded into the database and cut."""
+"""The size in bytes above which the write-ahead log is checkpointed and truncated."""
 
 
 class Upkeep:
-    """The upkeep of one process. `tick` does what is due; nothing here runs by itself."""
+    """Tracks which maintenance tasks are due in this process. `tick` runs them; nothing runs by itself."""
 
     def __init__(self, store: Store, settings: Settings, clock: Clock, *, log_bound: int = LOG_BOUND) -> None:
         self._store = store
         self._settings = settings
         self._clock = clock
         self._log_bound = log_bound
-        self._held = 0
+        self._blocked_checks = 0
         self._rescue_at = self._sample_at = self._log_at = 0.0
         self._prune_at = clock.monotonic() + PRUNE_EVERY
         self._next_tick: float | None = None
-        self._more = False
+        self._unfinished = False
 
     @property
     def rescue_every(self) -> float:
-        """Seconds between two rescue scans: shorter where the lease is short."""
+        """Return the seconds between two rescue scans; shorter if the lease is short."""
         return min(RESCUE_EVERY, self._settings.lease / 2)
 
     def pause(self, longest: float) -> float:
-        """How many seconds may pass until the next call of `tick`: `longest`, or less where something is due sooner."""
-        if self._more:
-            return SOON
+        """Return the seconds until the next call of `tick`: `longest`, or less if a task is due sooner."""
+        if self._unfinished:
+            return CONTINUE_AFTER
         if self._next_tick is None:
             return longest
         return min(longest, max(0.001, self._next_tick - self._clock.now()))
 
     def tick(self) -> list[int]:
-        """Do what is due now, for a moment; returns the ids of rescued jobs."""
+        """Run the due tasks, with a time limit; return the ids of rescued jobs."""
         now = self._clock.monotonic()
-        end, self._more = now + ROUND, False
+        end, self._unfinished = now + TIME_LIMIT, False
         self._next_tick = run_due(self._store, self._clock)
-        # The claimer does it on time, unless all its threads are busy.
-        while not self._more and self._store.expire_jobs():
-            self._more = self._clock.monotonic() >= end
+        # The claimer expires jobs on time, unless all its threads are busy.
+        while not self._unfinished and self._store.expire_jobs():
+            self._unfinished = self._clock.monotonic() >= end
         rescued: list[int] = []
         if now >= self._rescue_at:
             self._rescue_at = now + self.rescue_every
-            while step := self._store.rescue_jobs():  # short transactions, until the last one
+            while step := self._store.rescue_jobs():  # short transactions, until none is left to rescue
                 rescued += step
                 if self._clock.monotonic() >= end:
-                    self._rescue_at, self._more = now, True
+                    self._rescue_at, self._unfinished = now, True
                     break
             if rescued:
                 logger.warning("Rescued %d jobs whose worker died or stalled: %s", len(rescued), rescued)
@@ -94,16 +94,16 @@ class Upkeep:
         return rescued
 
     def prune(self) -> int:
-        """Remove final jobs past their retention, in short transactions, for a moment; returns how many.
+        """Delete final jobs past their retention, in short transactions with a time limit; return how many.
 
-        What is left over then is next soon.
+        If the time limit is reached, pruning continues soon.
         """
-        end = self._clock.monotonic() + ROUND
+        end = self._clock.monotonic() + TIME_LIMIT
         removed = 0
         for _, n in prune_steps(self._store, rules_of(self._settings)):
             removed += n
             if self._clock.monotonic() >= end:
-                self._prune_at = self._clock.monotonic() + PRUNE_AGAIN
+                self._prune_at = self._clock.monotonic() + PRUNE_CONTINUE_AFTER
                 return removed
             time.sleep(BREATH)
         self._store.care.prune_metrics()
@@ -113,13 +113,13 @@ class Upkeep:
         return removed
 
     def bound_log(self) -> None:
-        """Keep the write-ahead log small; say so, once, where a reader does not let it shrink."""
+        """Keep the write-ahead log small; warn once if a long-running reader prevents that."""
         log = self._store.care.bound_log(self._log_bound)
-        # Twice in a row: the first time it may have been one of our own short reads.
-        self._held = self._held + 1 if log.held else 0
-        if self._held == 2:
+        # Require two in a row: the first may be caused by one of our own short reads.
+        self._blocked_checks = self._blocked_checks + 1 if log.held else 0
+        if self._blocked_checks == 2:
             logger.warning(
-                "The write-ahead log has grown to %.0f MB, and a program that has been reading the database for long"
-                " keeps it from shrinking: end its transaction",
+                "The write-ahead log has grown to %.0f MB because a long-running read transaction of another program"
+                " prevents its truncation; end that transaction",
                 log.size / 1e6,
             )

@@ -1,4 +1,4 @@
-"""The care of a queue: keep its history small, copy it while it is used, look it over."""
+"""Maintenance of a queue: prune its history, back it up while in use, check it, and repair it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ..store.connect import examine_store, is_server
 from ..store.maintenance import Backup, Progress
 
 BREATH = 0.002
-"""Seconds between two steps of pruning, in which other processes write."""
+"""Seconds between two steps of pruning, during which other processes can write."""
 
 
 class Care:
-    """`Queue.care`: everything about the queue's health that is not about any one job."""
+    """Prunes, backs up, checks and repairs a queue. Available as `Queue.care`."""
 
     def __init__(self, where: str, store: Store, settings: Settings, clock: Clock) -> None:
         self._where = where
@@ -38,20 +38,20 @@ class Care:
         dry_run: bool = False,
         progress: Progress | None = None,
     ) -> Mapping[State, int]:
-        """Remove final jobs with their attempts and logs, the oldest first, in short transactions.
+        """Delete final jobs with their attempts and logs, oldest first, in short transactions.
 
-        Jobs that others still wait for stay. What has been removed when an error or an interrupt comes stays so.
+        Jobs that other jobs wait for are kept. Deletions made before an error or an interrupt are permanent.
 
         Args:
-            older_than: seconds since a job became final.
-            keep: how many of the newest of each state to keep at most. Without both of these the settings decide:
+            older_than: the minimum age in seconds, counted from when a job became final.
+            keep: the maximum number of jobs to keep in each state, newest first. If neither is given, the settings apply:
                 JOBDECK_RETENTION, JOBDECK_RETENTION_FAILED, JOBDECK_KEEP.
             states: the final states to prune.
-            dry_run: only count.
-            progress: told, after each step, how many jobs were removed and of how many.
+            dry_run: count the jobs without deleting them.
+            progress: called after each step with the number of deleted jobs and the total.
 
         Returns:
-            How many jobs of each state were removed, or would be.
+            The number of jobs deleted, or to be deleted, by state.
 
         Raises:
             InvalidOption: a bound is negative, or a state is not final.
@@ -83,31 +83,31 @@ class Care:
         return [Rule(state, older_than, keep) for state in states]
 
     def backup(self, path: str | Path, *, force: bool = False, progress: Progress | None = None) -> Backup:
-        """Write a copy of the queue, as it is at this moment, to a new file. Others go on meanwhile.
+        """Write a consistent copy of the queue to a new file while other processes use it.
 
-        The copy is checked page by page and index by index before it gets its name. To use it, give it as the
-        database; jobs that were running when it was made run again.
+        Every page and index of the copy is checked before it gets its final name. Use the copy as a database as it is; jobs
+        that were running at the time of the backup run again.
 
         Args:
-            path: the file to write. Its folder must exist.
-            force: replace a file of this name.
-            progress: told how many pages are copied, and of how many.
+            path: the file to write. Its directory must exist.
+            force: replace an existing file.
+            progress: called with the number of copied pages and the total.
 
         Raises:
-            BackupFailed: there is a file of this name, or the copy could not be made. Nothing was changed. A queue on a server
-                is copied by the server's own program, which this then names.
+            BackupFailed: the file exists, or the copy could not be written. Nothing was changed. For a queue on a server,
+                the message names the server's own backup program.
         """
         return self._store.care.backup(Path(path).expanduser(), force=force, progress=progress)
 
     def doctor(self, *, full: bool = False) -> Sequence[Finding]:
-        """Look the queue over; see the function `doctor`."""
+        """Check the queue; see the function `doctor`."""
         return doctor(self._where, settings=self._settings, clock=self._clock, full=full)
 
     def repair(self) -> Sequence[Finding]:
-        """Mend what can be mended without a doubt, in one transaction; says what was wrong.
+        """Repair what can be repaired safely, in one transaction; return what was wrong.
 
-        The depth counters are counted anew, and attempts, logs and dependencies of jobs that are gone are removed.
-        Writers of a file wait meanwhile, about a second for each million jobs; those of a server do not.
+        Recomputes the depth counters, and deletes attempts, logs and dependencies of deleted jobs. Blocks writers to a file
+        meanwhile, for about a second per million jobs; writers to a server are not blocked.
         """
         return self._store.care.repair()
 
@@ -115,30 +115,30 @@ class Care:
 def doctor(
     database: str | Path | None = None, *, settings: Settings | None = None, clock: Clock | None = None, full: bool = False
 ) -> Sequence[Finding]:
-    """Look a queue over without changing it: its file and where that lies, or its server; what is in it, and the clocks.
+    """Check a queue without changing it: its file and file system or its server, its data, and the clocks.
 
-    What cannot be a queue, or cannot be reached, is a finding too, not an error.
+    A database that is unreachable or not a queue is reported as a finding, not raised as an error.
 
     Args:
-        database: a path, `sqlite:///path`, or `postgresql://user@host/database`; JOBDECK_DATABASE when `None`.
-        settings: read from the environment and `.env` when `None`.
-        clock: where the time is read; the machine's when `None`.
-        full: check every index against its table as well, which takes several times longer.
+        database: a path, `sqlite:///path`, or `postgresql://user@host/database` (default JOBDECK_DATABASE).
+        settings: the settings (default: read from the environment and `.env`).
+        clock: the clock (default that of this machine).
+        full: also check every index against its table, which takes several times longer.
 
     Raises:
-        InvalidSetting: an environment variable cannot be used.
+        InvalidSetting: an environment variable is invalid.
     """
     settings = settings or Settings.load()
     where = str(database or settings.database)
     try:
         return examine_store(where, settings, clock or SystemClock(), full=full)
     except StoreError as error:
-        named = "database" if is_server(where) else "file"
-        return [Finding("database", Severity.PROBLEM, str(error), f"Name the queue's {named} with --db or JOBDECK_DATABASE.")]
+        noun = "database" if is_server(where) else "file"
+        return [Finding("database", Severity.PROBLEM, str(error), f"Set the queue's {noun} with --db or JOBDECK_DATABASE.")]
 
 
 def prune_steps(store: Store, rules: Iterable[Rule]) -> Iterator[tuple[State, int]]:
-    """Prune by the rules, one transaction for each item taken: the state, and how many jobs went."""
+    """Prune by the rules; yield the state and the number of deleted jobs after each transaction."""
     for rule in rules:
         if rule.bounds:
             while n := store.care.prune_jobs(rule):
@@ -146,7 +146,7 @@ def prune_steps(store: Store, rules: Iterable[Rule]) -> Iterator[tuple[State, in
 
 
 def rules_of(settings: Settings, states: Iterable[State] = FINAL_STATES) -> tuple[Rule, ...]:
-    """The rules that the settings make: 0 in them stands for no bound."""
+    """Return the pruning rules of the settings; 0 in a setting means no limit."""
     return tuple(
         Rule(state, (settings.retention_failed if state is State.FAILED else settings.retention) or None, settings.keep or None)
         for state in states

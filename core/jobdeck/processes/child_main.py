@@ -1,7 +1,7 @@
-"""What runs in a child process: `python -m jobdeck.child`, begun by `child_process.py`. Never opens the database.
+"""The entry point of a child process: `python -m jobdeck.processes.child_main`, started by `child_process.py`.
 
-It speaks the language of `wire.py` over one socket. When that ends, the worker is gone, and so is this process and
-all that it started.
+A child never opens the database. It exchanges the messages of `protocol.py` over one socket. When the socket closes, the
+worker has exited, and the child kills itself and every process that it started.
 """
 
 from __future__ import annotations
@@ -35,46 +35,46 @@ from .child_output import CLOCK, ChildContext, Forward, capture_prints
 from .protocol import Lines, Message, Row, ending_row, job_of, pack, unpack
 
 NOTES = 0.25
-"""Seconds between two deliveries of logs and progress."""
+"""Seconds between two messages with logs and progress."""
 BATCH = 0.02
-"""Seconds of work, at most, whose endings wait for those of the next jobs."""
-_LAG = 0.03
-"""Seconds after which they are sent even so."""
+"""The maximum time, in seconds, for which results wait for those of the next jobs."""
+_MAX_DELAY = 0.03
+"""Seconds after which results are sent even if the next job is still running."""
 _CHUNK = 1 << 18
 
 logger = logging.getLogger("jobdeck.child")
 
 
 class Runner:
-    """The jobs of this child and the threads that run them."""
+    """Runs the jobs of this child process on its threads."""
 
-    def __init__(self, line: socket.socket, begun: mmap.mmap, threads: int, *, isolate: bool) -> None:
+    def __init__(self, line: socket.socket, started: mmap.mmap, threads: int, *, isolate: bool) -> None:
         self._line = line
-        self._begun = begun
+        self._started = started
         self._isolate = isolate
         self._random = Random()
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)
-        # Of the lock:
+        # Guarded by the lock:
         self._waiting: deque[ChildContext] = deque()
         self._held: dict[int, ChildContext] = {}
-        self._wanted = threads
+        self._limit = threads
         self._threads = 1  # the main thread
         self._idle = 0
-        self._ending = False
-        # Of the line:
-        self._sending = threading.Lock()
-        self._ended: list[Row] = []
+        self._finishing = False
+        # Guarded by the send lock:
+        self._send_lock = threading.Lock()
+        self._results: list[Row] = []
         self._notes: list[Row] = []
-        self._left = False
+        self._may_leave_processes = False
         self._sent_at = 0.0
         self._unsent = threading.Event()
-        self._running: ChildContext | None = None  # the job of the main thread, which a signal can reach
+        self._running: ChildContext | None = None  # the job of the main thread, which a signal can interrupt
 
-    # -- from the worker --------------------------------------------------------------------------
+    # -- messages from the worker -----------------------------------------------------------------
 
     def listen(self, lines: Lines, first: Iterable[Message]) -> NoReturn:
-        """Do what the worker says until it is gone."""
+        """Handle messages until the worker exits."""
         try:
             for message in first:
                 self._heed(message)
@@ -82,182 +82,182 @@ class Runner:
                 for message in unpack(lines.feed(data)):
                     self._heed(message)
         finally:
-            leave()
+            exit_with_group()
 
     def _heed(self, message: Message) -> None:
         match message:
             case ["run", rows]:
-                charges = [ChildContext(job, slot) for slot, job in map(job_of, rows)]
+                contexts = [ChildContext(job, slot) for slot, job in map(job_of, rows)]
                 with self._lock:
-                    for charge in charges:
-                        self._held[charge.slot] = charge
-                    self._waiting.extend(charges)
-                    self._work.notify(len(charges))
+                    for context in contexts:
+                        self._held[context.slot] = context
+                    self._waiting.extend(contexts)
+                    self._work.notify(len(contexts))
                     self._hire()
             case ["stop", slot, cancelled, interrupted, lost, grace]:
-                self._give_back([slot])
-                if (asked := self._held.get(slot)) is not None:
-                    asked.ask_to_stop(cancelled=cancelled, interrupted=interrupted, lost=lost, grace=grace)
+                self._release_unstarted([slot])
+                if (held := self._held.get(slot)) is not None:
+                    held.ask_to_stop(cancelled=cancelled, interrupted=interrupted, lost=lost, grace=grace)
             case ["recall", slots]:
-                self._give_back(slots)
-            case ["where", slot]:
+                self._release_unstarted(slots)
+            case ["stack", slot]:
                 held = self._held.get(slot)
-                self.send(["where", slot, {"told": ENDED} if held is None else read_calls(held)])
+                self.send(["stack", slot, {"reason": ENDED} if held is None else read_calls(held)])
             case ["threads", number]:
                 with self._lock:
-                    self._wanted = number
+                    self._limit = number
                     self._work.notify_all()
                     self._hire()
-            case ["end"]:
+            case ["finish"]:
                 with self._lock:
-                    self._ending = True
+                    self._finishing = True
                     self._work.notify_all()
 
     def _hire(self) -> None:
-        # As many threads as there is work for: each costs memory.
-        for _ in range(min(self._wanted - self._threads, len(self._waiting) - self._idle)):
+        # Start only as many threads as there are jobs: each costs memory.
+        for _ in range(min(self._limit - self._threads, len(self._waiting) - self._idle)):
             self._threads += 1
             threading.Thread(target=self.run, name="jobdeck-runner", daemon=True).start()
 
-    def _give_back(self, slots: Iterable[int]) -> None:
-        """Return those of the jobs that have not begun."""
+    def _release_unstarted(self, slots: Iterable[int]) -> None:
+        """Release those of the jobs that have not started."""
         with self._lock:
             kept: deque[ChildContext] = deque()
-            back: list[ChildContext] = []
-            asked = set(slots)
-            for charge in self._waiting:
-                (back if charge.slot in asked else kept).append(charge)
+            released: list[ChildContext] = []
+            requested = set(slots)
+            for context in self._waiting:
+                (released if context.slot in requested else kept).append(context)
             self._waiting = kept
         now = CLOCK.now()
-        for charge in back:
-            self._hand_in(charge, Release(charge.job, now, now))
-        if back:
+        for context in released:
+            self._submit(context, Release(context.job, now, now))
+        if released:
             self.flush()
 
-    # -- the threads that run jobs ----------------------------------------------------------------
+    # -- runner threads ---------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Run one job after the other until there will be no more."""
+        """Run jobs until the worker shuts this process down."""
         main = self._isolate and threading.current_thread() is threading.main_thread()
-        while (charge := self._next()) is not None:
+        while (context := self._next()) is not None:
             if main:
-                self._running = charge
+                self._running = context
             started_at = CLOCK.now()
             try:
-                if charge.kind not in REGISTRY:
-                    raise KindNotInChild(charge.kind)  # noqa: TRY301
-                ending = run_attempt(charge.job, charge, REGISTRY, CLOCK, self._random)
+                if context.kind not in REGISTRY:
+                    raise KindNotInChild(context.kind)  # noqa: TRY301
+                ending = run_attempt(context.job, context, REGISTRY, CLOCK, self._random)
                 self._running = None
             except BaseException as error:
-                # A kind that is not here, a bug, or the signal that ends an isolated job, come at the last moment.
+                # An unknown kind, a bug, or the signal that stops an isolated job arriving at the last moment.
                 self._running = None
-                ending = self._ended_by(error, charge, started_at)
-            charge.finish_lines()
-            self._hand_in(charge, ending)
+                ending = self._result_of_error(error, context, started_at)
+            context.finish_lines()
+            self._submit(context, ending)
 
     def _next(self) -> ChildContext | None:
-        if self._ended:
+        if self._results:
             self._send_if_due()
         with self._lock:
             self._idle += 1
-            # Threads that there are too many of since fewer were wanted stay idle: whoever has ended a job takes the next.
-            while not self._waiting or self._threads - self._idle >= self._wanted:
-                if self._ending and not self._waiting:
+            # Surplus threads of a shrunk pool stay idle: a thread that has finished a job takes the next one.
+            while not self._waiting or self._threads - self._idle >= self._limit:
+                if self._finishing and not self._waiting:
                     return None
                 self._work.wait()
             self._idle -= 1
-            charge = self._waiting.popleft()
-            # From here on the job counts as begun: if this process dies, its attempt does.
-            self._begun[charge.slot] = 1
-        if charge.job.crashes and self._ended:
-            self.flush()  # it may end this process again, and what others have done shall not be lost with it
-        return charge
+            context = self._waiting.popleft()
+            # From here on the job counts as started: if this process dies, the attempt is used up.
+            self._started[context.slot] = 1
+        if context.job.crashes and self._results:
+            self.flush()  # the job may crash this process again, which must not lose the results of other jobs
+        return context
 
-    def _ended_by(self, error: BaseException, charge: ChildContext, started_at: float) -> Ending:
-        job = charge.job
-        if isinstance(error, Stopped) and not charge.fenced:
+    def _result_of_error(self, error: BaseException, context: ChildContext, started_at: float) -> Ending:
+        job = context.job
+        if isinstance(error, Stopped) and not context.fenced:
             return Stop(job, started_at, CLOCK.now())
         if isinstance(error, (Interrupted, Stopped)):
             return Release(job, started_at, CLOCK.now())
         return failure(job, started_at, CLOCK, self._random, error)
 
     def interrupt(self) -> None:
-        """The worker's signal: the isolated job was asked to stop and did not. Raises in the middle of its code."""
+        """Raise in the code of the isolated job, which ignored the stop request. Called by the handler of SIGTERM."""
         if self._running is not None:
             self._running.check()
 
-    # -- to the worker ----------------------------------------------------------------------------
+    # -- messages to the worker -------------------------------------------------------------------
 
-    def _hand_in(self, charge: ChildContext, ending: Ending) -> None:
-        with self._sending:
-            del self._held[charge.slot]
-            self._note(charge)
-            self._ended.append(ending_row(charge.slot, ending))
-            self._left = self._isolate and not _childless()
-            # An ending that is lost in a crash costs its job an attempt. If it has no other, that must not be.
-            last = charge.attempt >= charge.max_attempts
+    def _submit(self, context: ChildContext, ending: Ending) -> None:
+        with self._send_lock:
+            del self._held[context.slot]
+            self._collect_notes(context)
+            self._results.append(ending_row(context.slot, ending))
+            self._may_leave_processes = self._isolate and not _has_no_children()
+            # A result lost in a crash costs its job an attempt, which the last attempt cannot afford.
+            last = context.attempt >= context.max_attempts
         if last:
             self.flush()
 
     def _send_if_due(self) -> None:
-        # With nothing more to do, or after a job that took its time, at once: the message costs little beside it.
+        # If idle, or after a long job, send at once: the message costs little compared with the job.
         if not self._waiting or time.monotonic() - self._sent_at > BATCH:
             self.flush()
         elif not self._unsent.is_set():
             self._unsent.set()
 
-    def _note(self, charge: ChildContext) -> None:
-        progress, lines = charge.take_progress(), charge.take_log()
+    def _collect_notes(self, context: ChildContext) -> None:
+        progress, lines = context.take_progress(), context.take_log()
         if lines or progress is not None:
-            self._notes.append([charge.slot, progress, lines])
+            self._notes.append([context.slot, progress, lines])
 
     def flush(self) -> None:
-        """Send what has ended and what was told."""
-        with self._sending:
+        """Send the finished results, logs and progress."""
+        with self._send_lock:
             self._sent_at = time.monotonic()
-            if self._ended or self._notes:
-                message = pack(["told", self._notes, self._ended, self._left])
-                self._notes, self._ended = [], []
-                with contextlib.suppress(OSError):  # the worker is gone: the listener sees to that
+            if self._results or self._notes:
+                message = pack(["results", self._notes, self._results, self._may_leave_processes])
+                self._notes, self._results = [], []
+                with contextlib.suppress(OSError):  # the worker has exited; the listener handles that
                     self._line.sendall(message)
 
     def send(self, message: Message) -> None:
-        """Send anything else."""
-        with self._sending, contextlib.suppress(OSError):
+        """Send any other message."""
+        with self._send_lock, contextlib.suppress(OSError):
             self._line.sendall(pack(message))
 
     def deliver(self) -> NoReturn:
-        """Send now and then what no ending takes along, and endings that wait behind a long job."""
+        """Send at intervals the logs and progress of running jobs, and results that wait behind a long job."""
         while True:
             if self._unsent.wait(NOTES if self._held else 1.0):
                 self._unsent.clear()
-                time.sleep(_LAG)
-            with self._sending:
-                for charge in list(self._held.values()):
-                    self._note(charge)
+                time.sleep(_MAX_DELAY)
+            with self._send_lock:
+                for context in list(self._held.values()):
+                    self._collect_notes(context)
             self.flush()
 
 
-def _childless() -> bool:
-    """Whether this process surely has no child processes, dead or alive."""
+def _has_no_children() -> bool:
+    """Report whether this process certainly has no child processes, running or zombie."""
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
         return True
-    except (AttributeError, OSError):  # not everywhere
+    except (AttributeError, OSError):  # not available on every platform
         pass
     return False
 
 
-def leave() -> NoReturn:
-    """End this process, its group, and the commands that it runs, at once."""
+def exit_with_group() -> NoReturn:
+    """Kill this process, its group, and the commands that it runs, at once."""
     end_tied()
     os.killpg(os.getpgrp(), signal.SIGKILL)
     os._exit(1)
 
 
 def load(hello: dict[str, Any]) -> None:
-    """Import what defines the kinds.
+    """Import the modules that register the kinds.
 
     Raises:
         AppNotLoaded: one of the apps cannot be imported.
@@ -266,19 +266,19 @@ def load(hello: dict[str, Any]) -> None:
     add_shell(REGISTRY)
     load_apps(hello["apps"])
     for module in hello["modules"]:
-        # Where the worker's handlers happen to be. What cannot be imported here is missed as a kind, if it is needed.
+        # The modules of the worker's handlers. A failed import shows up later as a missing kind, if the kind is needed.
         with contextlib.suppress(Exception):
             importlib.import_module(module)
 
 
 def main() -> None:
-    """Be a child: `python -m jobdeck.child LINE BEGUN LIFELINE`, three file descriptors."""
+    """Run the child process. The three arguments are file descriptors: socket, shared page and process group guard."""
     inherited = [int(fd) for fd in sys.argv[1:4]]
     for fd in inherited:
-        os.set_inheritable(fd, False)  # not by what handlers start
-    line, begun = socket.socket(fileno=inherited[0]), mmap.mmap(inherited[1], 0)
-    # Ctrl-C and a service manager's signals are for the worker to decide on. Handlers that do nothing, not SIG_IGN:
-    # that would be inherited by the commands that handlers start.
+        os.set_inheritable(fd, False)  # processes that handlers start must not inherit them
+    line, started = socket.socket(fileno=inherited[0]), mmap.mmap(inherited[1], 0)
+    # The worker decides how to react to Ctrl-C and to a service manager's signals. Use handlers that do nothing instead of
+    # SIG_IGN, which the commands that handlers start would inherit.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
     faulthandler.enable()
@@ -287,7 +287,7 @@ def main() -> None:
     while not received:
         data = line.recv(_CHUNK)
         if not data:
-            leave()
+            exit_with_group()
         received = lines.feed(data)
     (_, hello), *first = unpack(received)
     try:
@@ -295,7 +295,7 @@ def main() -> None:
     except AppNotLoaded as error:
         line.sendall(pack(["refused", str(error)]))
         sys.exit(1)
-    runner = Runner(line, begun, hello["threads"], isolate=hello["isolate"])
+    runner = Runner(line, started, hello["threads"], isolate=hello["isolate"])
     if hello["isolate"]:
         signal.signal(signal.SIGTERM, lambda *_: runner.interrupt())
     root = logging.getLogger()
@@ -306,7 +306,7 @@ def main() -> None:
     capture_prints(apart=not hello["isolate"])
     runner.send(["ready", REGISTRY.kinds])
     threading.Thread(target=runner.listen, args=(lines, first), name="jobdeck-listener", daemon=True).start()
-    threading.Thread(target=runner.deliver, name="jobdeck-deliverer", daemon=True).start()
+    threading.Thread(target=runner.deliver, name="jobdeck-flusher", daemon=True).start()
     runner.run()
     runner.flush()
 

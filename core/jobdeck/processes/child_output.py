@@ -1,4 +1,4 @@
-"""What a job in a child process says: its context, what it prints, and what its process logs."""
+"""Capture the output of jobs in a child process: printed text, log records, and the context that collects them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CLOCK = SystemClock()
 
 
 class ChildContext(Context):
-    """The context of a job that this child has been given."""
+    """The context of a job assigned to this child process."""
 
     def __init__(self, job: Job, slot: int) -> None:
         super().__init__(job, CLOCK)
@@ -25,7 +25,7 @@ class ChildContext(Context):
         self.partial: dict[str, str] = {}
 
     def output(self, level: str, text: str) -> None:
-        """What the code prints; whole lines go to the log."""
+        """Add printed text; complete lines go to the log."""
         lines, newline, rest = (self.partial.pop(level, "") + text).rpartition("\n")
         if newline:
             self.write(level, lines)
@@ -35,7 +35,7 @@ class ChildContext(Context):
             self.partial[level] = rest
 
     def finish_lines(self) -> None:
-        """The code has ended, in mid-line or not."""
+        """Log the remaining incomplete lines after the code has finished."""
         for level, text in self.partial.items():
             self.write(level, text)
         self.partial.clear()
@@ -44,23 +44,23 @@ class ChildContext(Context):
 def _current() -> ChildContext | None:
     try:
         found = context()
-    except RuntimeError:  # nothing of a job's
+    except RuntimeError:  # printed outside a job
         return None
     return found if isinstance(found, ChildContext) else None
 
 
 class Echo:
-    """Stands for standard output or error: what a job prints goes to its log, anything else where it went before."""
+    """Replaces standard output or error: sends text printed by a job to its log, and all else to the original stream."""
 
     def __init__(self, level: str, under: Any) -> None:
         self._level = level
         self._under = under
 
     def write(self, text: str) -> int:
-        charge = _current()
-        if charge is None:
+        current = _current()
+        if current is None:
             return int(self._under.write(text))
-        charge.output(self._level, text)
+        current.output(self._level, text)
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
@@ -72,9 +72,10 @@ class Echo:
 
 
 def capture_prints(*, apart: bool) -> None:
-    """Let what is printed go out by the line, as to a terminal; `apart`: each job's to its own log.
+    """Make standard output and error line-buffered; with `apart`, send the output of each job to its own log.
 
-    Where there is one job at a time the worker knows whose output it is, and that of its commands comes in order.
+    A process that runs one job at a time needs no separation: the worker knows which job prints, and the output of the
+    commands that it runs stays in order.
     """
     out: Any = sys.stdout
     err: Any = sys.stderr
@@ -85,7 +86,7 @@ def capture_prints(*, apart: bool) -> None:
 
 
 class Forward(logging.Handler):
-    """Sends log records to the worker, which shows them as its own."""
+    """Forwards log records to the worker, which logs them as its own."""
 
     def __init__(self, send: Callable[[Message], None], level: int) -> None:
         super().__init__(level)
@@ -94,5 +95,5 @@ class Forward(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             self._send(["record", record.levelno, record.name, self.format(record)])
-        except Exception:  # a record that cannot be formatted; logging's own way to say so
+        except Exception:  # a record that cannot be formatted: report it as `logging` does
             self.handleError(record)

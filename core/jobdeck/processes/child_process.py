@@ -1,6 +1,6 @@
-"""One child process as its worker sees it: what it was given, what it says, and how it is stopped.
+"""One child process as seen by its worker: its assigned jobs, its messages and output, and how to stop it.
 
-All of it belongs to one thread, the one of `Children`.
+Only the supervisor's thread may use it.
 """
 
 from __future__ import annotations
@@ -28,67 +28,67 @@ from ..model.jobs import Job
 from .protocol import Lines, Message, job_row, pack, unpack
 
 SLOTS = 1024
-"""Jobs that one child can hold."""
+"""The maximum number of jobs that one child process can hold."""
 _CHUNK = 1 << 18
-_FAREWELL = 1.5
-"""Seconds that a child without work gets to come to an end by itself."""
-_TAIL = 4000
-"""Characters kept of what a child said last on standard error."""
+_EXIT_GRACE = 1.5
+"""Seconds that an idle child process gets to exit by itself."""
+_TAIL_CHARACTERS = 4000
+"""The number of characters kept from the end of standard error."""
 
 logger = logging.getLogger("jobdeck.child")
 
 
 @dataclass(slots=True, eq=False)
 class Charge:
-    """A job on its way to a child and back."""
+    """A job that is assigned, or about to be assigned, to a child process."""
 
     job: Job
     context: Context
     done: Callable[[Ending], None]
-    """Called on the thread of `Children`; must not block."""
+    """Called with the result on the supervisor's thread; must not block."""
     at: float = 0.0
-    """When it was handed over, on the wall clock."""
+    """When the supervisor accepted the job, on the wall clock."""
     slot: int = -1
     sent_at: float = 0.0
-    """On the monotonic clock."""
+    """When the job was sent to the child process, on the monotonic clock."""
     deadline: float | None = None
-    """When an isolated job has used up its time, on the monotonic clock."""
+    """When an isolated job times out, on the monotonic clock."""
     child: ChildProcess | None = None
-    """Who has it."""
+    """The child process that holds the job."""
     askers: tuple[Callable[[str], None], ...] = ()
-    """Ways to answer those who have asked where its code is."""
+    """The callbacks of pending stack requests."""
 
     def answer(self, answer: Answer) -> None:
-        """Tell all who have asked."""
-        askers, self.askers = self.askers, ()
-        for reply in askers:
+        """Reply to all pending stack requests."""
+        replies, self.askers = self.askers, ()
+        for reply in replies:
             reply(packed(answer))
 
 
 class ChildProcess:
-    """A child process."""
+    """A child process that runs handlers."""
 
     def __init__(self, hello: dict[str, Any], *, cwd: str, isolate: bool) -> None:
-        """Start one.
+        """Start the process.
 
         Raises:
-            OSError: the system has no more processes, memory or descriptors to give.
+            OSError: the system is out of processes, memory or file descriptors.
         """
         self.isolate = isolate
         self.ready = False
         self.refused: str | None = None
         self.kinds: frozenset[str] = frozenset()
         self.retired = False
-        """Gets no more jobs: it shall end, or has ended."""
+        """Whether the process gets no more jobs, because it is exiting or has exited."""
         self.dead = False
         self.held: dict[int, Charge] = {}
         self.left = False
-        """Whether processes may be left that its last job began."""
+        """Whether processes that its last job started may still run."""
         self.idle_since = time.monotonic()
         self.term_at: float | None = None
         self.kill_at: float | None = None
         self.stuck = 0
-        """Threads of it whose code was asked to stop and does not; each has a substitute."""
+        """The number of its threads whose code ignored a stop request; each has a replacement."""
         self.asked = False
         """Whether its isolated job was asked to stop."""
         self.tail = ""
@@ -102,27 +102,27 @@ class ChildProcess:
 
     def _start(self, hello: dict[str, Any], cwd: str) -> None:
         self._lifeline = Lifeline()
-        self.line, theirs = socket.socketpair()
-        page = _page()
+        self.line, child_end = socket.socketpair()
+        page = _shared_page()
         try:
-            self._begun = mmap.mmap(page, SLOTS)
-            inherited = (theirs.fileno(), page, self._lifeline.fd)
+            self._started = mmap.mmap(page, SLOTS)
+            inherited = (child_end.fileno(), page, self._lifeline.fd)
             self.process = subprocess.Popen(
-                # -P: no module of the current folder takes the place of one of ours.
+                # -P: modules in the current directory must not shadow ours.
                 [sys.executable, "-P", "-m", "jobdeck.processes.child_main", *map(str, inherited)],
                 cwd=cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 pass_fds=inherited,
-                start_new_session=True,  # what a terminal sends to its foreground group is for the worker alone
+                start_new_session=True,  # only the worker receives the signals of the terminal
             )
         except BaseException:
             self._lifeline.close()
             self.line.close()
             raise
         finally:
-            theirs.close()
+            child_end.close()
             os.close(page)
         self.pid = self.process.pid
         self._lifeline.tie(self.pid)
@@ -136,14 +136,14 @@ class ChildProcess:
     # -- selecting --------------------------------------------------------------------------------
 
     def register(self, selector: selectors.BaseSelector) -> None:
-        """Let the selector watch what it says."""
+        """Register the socket and the output pipes with the selector."""
         self._selector = selector
         for fd in (self.line.fileno(), *self._outputs):
             selector.register(fd, selectors.EVENT_READ, self)
             self._registered.add(fd)
-        self._watch_line()
+        self._watch_socket()
 
-    def _watch_line(self) -> None:
+    def _watch_socket(self) -> None:
         fd = self.line.fileno()
         if self._selector is not None and fd in self._registered:
             self._selector.modify(fd, selectors.EVENT_READ | (selectors.EVENT_WRITE if self._unsent else 0), self)
@@ -153,70 +153,70 @@ class ChildProcess:
             self._selector.unregister(fd)
             self._registered.discard(fd)
 
-    # -- to the child -----------------------------------------------------------------------------
+    # -- messages to the child --------------------------------------------------------------------
 
-    def give(self, charges: Sequence[Charge]) -> None:
-        """Hand jobs over."""
+    def give(self, jobs: Sequence[Charge]) -> None:
+        """Assign jobs to the process and send them."""
         now = time.monotonic()
         rows = []
-        for charge in charges:
-            charge.slot, charge.sent_at, charge.child = self._free.pop(), now, self
-            self._begun[charge.slot] = 0
-            self.held[charge.slot] = charge
-            rows.append(job_row(charge.slot, charge.job))
+        for assigned in jobs:
+            assigned.slot, assigned.sent_at, assigned.child = self._free.pop(), now, self
+            self._started[assigned.slot] = 0
+            self.held[assigned.slot] = assigned
+            rows.append(job_row(assigned.slot, assigned.job))
         self.send(["run", rows])
 
     def take_back(self, slot: int) -> Charge:
-        """The job in the slot, which has come to an end.
+        """Remove and return the finished job in the slot.
 
         Raises:
-            KeyError: there is none.
+            KeyError: the slot is empty.
         """
-        charge = self.held.pop(slot)
-        charge.child = None
-        if charge.askers:
-            charge.answer({"told": ENDED})
+        assigned = self.held.pop(slot)
+        assigned.child = None
+        if assigned.askers:
+            assigned.answer({"reason": ENDED})
         self._free.append(slot)
         if not self.held:
             self.idle_since = time.monotonic()
-        return charge
+        return assigned
 
-    def has_begun(self, charge: Charge) -> bool:
-        """Whether the child has begun the job. The child says so in shared memory, which it cannot take along."""
-        return self._begun[charge.slot] != 0
+    def has_begun(self, assigned: Charge) -> bool:
+        """Report whether the child has started the job. It notes this in shared memory, which outlives a crash of the child."""
+        return self._started[assigned.slot] != 0
 
-    def stop(self, charge: Charge) -> None:
-        """Have the job see that it shall stop."""
-        context = charge.context
+    def stop(self, assigned: Charge) -> None:
+        """Forward the stop request of the job to the process."""
+        context = assigned.context
         cancelled = context.cancelled and not context.fenced
-        self.send(["stop", charge.slot, cancelled, context.interrupted, context.fenced, context.grace])
+        self.send(["stop", assigned.slot, cancelled, context.interrupted, context.fenced, context.grace])
 
     def send(self, message: Message) -> None:
-        """Send a message, now or as soon as the child reads. Never waits."""
+        """Send a message now, or as soon as the process reads. Never blocks."""
         if not self.dead:
             self._unsent += pack(message)
             self.flush()
 
     def flush(self) -> None:
-        """Send what can be sent now."""
-        had = bool(self._unsent)
+        """Send as much of the queued messages as possible now."""
+        had_unsent = bool(self._unsent)
         try:
             while self._unsent:
                 del self._unsent[: self.line.send(self._unsent)]
         except BlockingIOError:
             pass
-        except OSError:  # it is gone; its end is noticed elsewhere
+        except OSError:  # it has exited, which is detected elsewhere
             self._unsent.clear()
-        if had:
-            self._watch_line()
+        if had_unsent:
+            self._watch_socket()
 
-    # -- from the child ---------------------------------------------------------------------------
+    # -- messages from the child ------------------------------------------------------------------
 
     def read(self, fd: int) -> list[Message]:
-        """What it says on this descriptor; what is said on the two outputs goes to the log.
+        """Read from a file descriptor and return the messages; standard output and error go to the log.
 
         Raises:
-            ValueError: it does not speak the language.
+            ValueError: the data is not a valid message.
         """
         if fd != self.line.fileno():
             self._read_output(fd)
@@ -235,7 +235,7 @@ class ChildProcess:
         return messages
 
     def read_outputs(self) -> None:
-        """Read what is there of the two outputs: all that was written before now."""
+        """Read all that was written to standard output and error so far."""
         for fd in list(self._outputs):
             self._read_output(fd)
 
@@ -243,38 +243,38 @@ class ChildProcess:
         level, lines = self._outputs[fd]
         with suppress(BlockingIOError):
             while data := os.read(fd, _CHUNK):
-                self._output(level, lines.feed(data))
+                self._log_output(level, lines.feed(data))
                 if lines.rest_is_long():
-                    self._output(level, [lines.rest()])
-            self._output(level, [rest] if (rest := lines.rest()) else [])
+                    self._log_output(level, [lines.rest()])
+            self._log_output(level, [rest] if (rest := lines.rest()) else [])
             self._unregister(fd)
 
-    def _output(self, level: str, lines: Sequence[bytes]) -> None:
+    def _log_output(self, level: str, lines: Sequence[bytes]) -> None:
         if not lines:
             return
         text = b"\n".join(lines).decode("utf-8", "backslashreplace")
         if level == "err":
-            self.tail = (self.tail + text + "\n")[-_TAIL:]
+            self.tail = (self.tail + text + "\n")[-_TAIL_CHARACTERS:]
         if self.isolate and self.held:
-            for charge in self.held.values():  # there is only one
-                charge.context.write(level, text)
+            for assigned in self.held.values():  # an isolated process holds one job
+                assigned.context.write(level, text)
         else:
             logger.info("Child process %d: %s", self.pid, text)
 
-    # -- the end ----------------------------------------------------------------------------------
+    # -- termination ------------------------------------------------------------------------------
 
     def retire(self, grace: float) -> None:
-        """End it with all that it started: SIGTERM now, SIGKILL after the grace, in seconds."""
+        """Terminate the process group: SIGTERM now, SIGKILL after `grace` seconds."""
         self.retired = True
         now = time.monotonic()
         self.term_at = now if self.term_at is None and self.kill_at is None else self.term_at
         self.kill_at = now + grace if self.kill_at is None else min(self.kill_at, now + grace)
 
     def dismiss(self) -> None:
-        """It has nothing to do: have it come to an end by itself, and kill it if it does not."""
+        """Ask the idle process to exit, and kill it if it does not."""
         if self.ready and not self.retired:
-            self.send(["end"])
-            self.retired, self.kill_at = True, time.monotonic() + _FAREWELL
+            self.send(["finish"])
+            self.retired, self.kill_at = True, time.monotonic() + _EXIT_GRACE
         else:
             self.retire(0)
 
@@ -282,7 +282,7 @@ class ChildProcess:
         """Send the signals that are due."""
         if self.kill_at is not None and now >= self.kill_at:
             self.retired = True
-            self.term_at, self.kill_at = None, now + 0.1  # again, for what it may have started meanwhile
+            self.term_at, self.kill_at = None, now + 0.1  # repeat, for processes that it may have started meanwhile
             stop_group(self.pid, signal.SIGKILL)
         elif self.term_at is not None and now >= self.term_at:
             self.retired = True
@@ -291,41 +291,41 @@ class ChildProcess:
 
     @property
     def is_silent(self) -> bool:
-        """Whether it has closed its line: it is about to end, or has."""
+        """Report whether the process has closed its socket: it is exiting or has exited."""
         return self.line.fileno() not in self._registered
 
     @property
     def is_ending(self) -> bool:
-        """Whether signals are due, or the end of it is."""
+        """Report whether signals are due or the process is exiting."""
         return self.kill_at is not None or self.term_at is not None or self.is_silent
 
     def has_ended(self) -> bool:
-        """Whether the process itself has ended. Its group may live on."""
+        """Report whether the process itself has exited. Its group may still run."""
         return self.process.poll() is not None
 
     def is_gone(self) -> bool:
-        """Whether no process of its group lives."""
+        """Report whether every process of its group has exited."""
         return self.has_ended() and not group_alive(self.pid)
 
     def has_left_others(self) -> bool:
-        """Whether processes of its group live beside it, or may."""
+        """Report whether other processes of its group run, or may run."""
         return others_alive(self.pid)
 
     @property
     def why_not_ready(self) -> str:
-        """Why it came to its end before it was ready: the last line that it left, or better."""
+        """Return why the process exited before it was ready: its own message, or its last line on standard error."""
         if self.refused:
             return self.refused
         *_, last = ["", *self.tail.strip().splitlines()]
-        return f"it ended before it was ready ({self.how_ended})" + (f": {last}" if last else "")
+        return f"it exited before it was ready ({self.how_ended})" + (f": {last}" if last else "")
 
     @property
     def how_ended(self) -> str:
-        """For use inside a sentence."""
+        """Return how the process exited, for use inside a sentence."""
         return how_ended(self.process.poll() or 0)
 
     def close(self) -> None:
-        """Let go of what is left of it."""
+        """Release its file descriptors and shared memory."""
         self.dead = True
         for fd in list(self._registered):
             self._unregister(fd)
@@ -334,7 +334,7 @@ class ChildProcess:
             if stream is not None:
                 stream.close()
         self._lifeline.close()
-        self._begun.close()
+        self._started.close()
 
 
 def _fd(stream: IO[bytes] | None) -> int:
@@ -342,10 +342,10 @@ def _fd(stream: IO[bytes] | None) -> int:
     return stream.fileno()
 
 
-def _page() -> int:
-    """A piece of memory that can be shared with a child, as a file descriptor."""
+def _shared_page() -> int:
+    """Create memory that can be shared with a child process, and return its file descriptor."""
     if sys.platform == "linux":
-        fd = os.memfd_create("jobdeck-begun", os.MFD_CLOEXEC)
+        fd = os.memfd_create("jobdeck-started", os.MFD_CLOEXEC)
     else:
         with tempfile.TemporaryFile() as file:
             fd = os.dup(file.fileno())

@@ -1,26 +1,27 @@
-"""The language of a worker and its child processes: messages of plain lists, one JSON document a line.
+"""The protocol between a worker and its child processes: messages are JSON arrays, one per line.
 
-JSON, not pickle: reading it runs no code, so that whatever a handler writes into the wrong file descriptor, or
-a child says in its last throes, is at worst a line that cannot be read. One message carries many jobs, or many
-endings, because what costs is the message.
+JSON instead of pickle: parsing it runs no code, so data that a handler writes to the wrong file descriptor, or that a
+crashing child sends, is at worst a line that cannot be parsed. One message carries many jobs or results, because the
+cost is per message.
 
 To the child::
 
-    ["hello", {…}]                                    what to load, and how many threads
-    ["run", [job, …]]                                 see `job_row`
-    ["stop", slot, cancelled, interrupted, lost, grace]   see `Context.ask_to_stop`
-    ["recall", [slot, …]]                             give back those that have not begun
-    ["threads", n]
-    ["where", slot]                                   where is its code? See `frames.py`
-    ["end"]                                           all is done, come to an end
+    ["hello", {…}]                                    the modules to load, and the number of threads
+    ["run", [job, …]]                                 run jobs; see `job_row`
+    ["stop", slot, cancelled, interrupted, lost, grace]   stop a job; see `Context.ask_to_stop`
+    ["recall", [slot, …]]                             release those jobs that have not started
+    ["threads", n]                                    set the number of threads
+    ["stack", slot]                                   capture the stack of a job; see `stack_capture.py`
+    ["finish"]                                        exit once idle
 
 From the child::
 
     ["ready", [kind, …]]   or   ["refused", sentence]
-    ["told", [[slot, progress or null, [[at, level, text], …]], …], [ending, …], left]
+    ["results", [[slot, progress or null, [[at, level, text], …]], …], [result, …], left]
+    ["record", level, logger, text]                   a log record
+    ["stack", slot, reply]                            the reply to a stack request
 
-where `left` says that processes may be left which the last of the ended jobs began. And ["record", level, logger,
-text] for what is logged, ["where", slot, answer] where a job's code is.
+`left` reports whether processes that the last finished job started may still run.
 """
 
 from __future__ import annotations
@@ -40,48 +41,48 @@ Message = list[Any]
 Row = list[Any]
 
 LONG_LINE = 1 << 16
-"""A printed line longer than this is logged in pieces, in bytes or characters."""
+"""The length, in bytes or characters, above which a printed line is logged in pieces."""
 
 _dump = json.JSONEncoder(separators=(",", ":")).encode
 _load = json.JSONDecoder().decode
 
 
 def pack(message: Sequence[Any]) -> bytes:
-    """The message as a line."""
+    """Encode a message as one line."""
     return (_dump(message) + "\n").encode("ascii")
 
 
 class Lines:
-    """Puts the pieces that a socket or pipe delivers together into lines."""
+    """Assembles the chunks read from a socket or pipe into lines."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The lines that are whole now."""
+        """Add a chunk and return the lines that are complete now."""
         *lines, rest = data.split(b"\n")
         if not lines:
-            self._pieces.append(rest)  # a long line: joined once, when it is whole
+            self._pieces.append(rest)  # a long line: joined once, when complete
             return []
         lines[0] = b"".join((*self._pieces, lines[0]))
         self._pieces = [rest] if rest else []
         return lines
 
     def rest_is_long(self) -> bool:
-        """Whether the piece of a line that has come so far is longer than a printed line should be."""
+        """Report whether the incomplete line is longer than `LONG_LINE`."""
         return sum(map(len, self._pieces)) > LONG_LINE
 
     def rest(self) -> bytes:
-        """What came after the last whole line."""
+        """Remove and return the incomplete line."""
         rest, self._pieces = b"".join(self._pieces), []
         return rest
 
 
 def unpack(lines: Sequence[bytes]) -> Iterator[Message]:
-    """The messages in these lines.
+    """Decode the messages in these lines.
 
     Raises:
-        ValueError: one is not a message.
+        ValueError: a line is not a message.
     """
     for line in lines:
         message = _load(line.decode())
@@ -90,28 +91,39 @@ def unpack(lines: Sequence[bytes]) -> Iterator[Message]:
         yield message
 
 
-# What only the holder of the lease needs to know, and what a running job cannot have.
-_KEPT = {"state", "worker", "lease", "lease_until", "cancelling", "progress", "result_json", "error", "reason", "finished_at"}
-_SENT = tuple(each.name for each in fields(Job) if each.name not in _KEPT)
-_sent_of = attrgetter(*_SENT)
+# Fields that only the holder of the lease needs, and fields that a running job does not have.
+_NOT_SENT = {
+    "state",
+    "worker",
+    "lease",
+    "lease_until",
+    "cancelling",
+    "progress",
+    "result_json",
+    "error",
+    "reason",
+    "finished_at",
+}
+_SENT = tuple(each.name for each in fields(Job) if each.name not in _NOT_SENT)
+_sent_fields = attrgetter(*_SENT)
 
 
 def job_row(slot: int, job: Job) -> Row:
-    """A job as it is sent: `slot` names it on this line until it has ended."""
-    return [slot, *_sent_of(job)]
+    """Encode a job; `slot` identifies it on this connection until it has finished."""
+    return [slot, *_sent_fields(job)]
 
 
 def job_of(row: Row) -> tuple[int, Job]:
-    """What `job_row` made, with its slot."""
+    """Decode a row of `job_row`; return the slot and the job."""
     values = dict(zip(_SENT, row[1:], strict=True))
     values["tags"] = tuple(values["tags"])
     return row[0], Job(state=State.RUNNING, **values)
 
 
-_ENDINGS: tuple[type[Ending], ...] = (Completion, Failure, Nap, Release, Stop)
+_RESULT_TYPES: tuple[type[Ending], ...] = (Completion, Failure, Nap, Release, Stop)
 
 
-def _plain(value: Any) -> Any:
+def _unchanged(value: Any) -> Any:
     return value
 
 
@@ -119,26 +131,26 @@ def _reader(hint: Any) -> Callable[[Any], Any]:
     for each in (hint, *get_args(hint)):
         if isinstance(each, type) and issubclass(each, Enum):
             return lambda value, enum=each: None if value is None else enum(value)  # type: ignore[misc]
-    return _plain
+    return _unchanged
 
 
-def _shape(kind: type[Ending]) -> tuple[Callable[[Any], tuple[Any, ...]], list[Callable[[Any], Any]]]:
+def _codec(kind: type[Ending]) -> tuple[Callable[[Any], tuple[Any, ...]], list[Callable[[Any], Any]]]:
     names = [each.name for each in fields(kind) if each.name != "job"]
     hints = get_type_hints(kind)
     return attrgetter(*names), [_reader(hints[name]) for name in names]
 
 
-_SHAPES = [_shape(kind) for kind in _ENDINGS]
-_NUMBERS: dict[type[Ending], int] = {kind: number for number, kind in enumerate(_ENDINGS)}
+_CODECS = [_codec(kind) for kind in _RESULT_TYPES]
+_TYPE_NUMBERS: dict[type[Ending], int] = {kind: number for number, kind in enumerate(_RESULT_TYPES)}
 
 
 def ending_row(slot: int, ending: Ending) -> Row:
-    """An ending as it is sent."""
-    number = _NUMBERS[type(ending)]
-    return [slot, number, *_SHAPES[number][0](ending)]
+    """Encode the result of a job."""
+    number = _TYPE_NUMBERS[type(ending)]
+    return [slot, number, *_CODECS[number][0](ending)]
 
 
 def ending_of(row: Row, job: Job) -> Ending:
-    """What `ending_row` made; `job` is the job as it was claimed, with the lease that the child never saw."""
-    _, readers = _SHAPES[row[1]]
-    return _ENDINGS[row[1]](job, *[read(value) for read, value in zip(readers, row[2:], strict=True)])
+    """Decode a row of `ending_row`; `job` is the job as claimed, with the lease that the child never saw."""
+    _, readers = _CODECS[row[1]]
+    return _RESULT_TYPES[row[1]](job, *[read(value) for read, value in zip(readers, row[2:], strict=True)])

@@ -1,4 +1,4 @@
-"""What the pool and the isolated jobs have in common: how a child process is begun, and what is said of its jobs in the end."""
+"""Start child processes and report the results of their jobs, for both the pool and isolated jobs."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from .child_process import Charge, ChildProcess
 
 
 class Nursery:
-    """The living child processes of a worker. Belongs to the thread of `Children`."""
+    """Tracks the running child processes of a worker. Only the supervisor's thread may use it."""
 
     def __init__(
         self, registry: Registry, *, apps: Sequence[str], threads: int, clock: Clock, random: Random, selector: BaseSelector
     ) -> None:
         self.registry = registry
         self.threads = threads
-        """How many jobs each process of the pool runs at once."""
+        """The number of jobs that each process of the pool runs at once."""
         self.all: list[ChildProcess] = []
         self.recalled = False
-        """Whether nothing more is begun."""
+        """Whether no more jobs are started."""
         self.closing = False
         self._apps = list(apps)
         self._clock = clock
@@ -38,14 +38,14 @@ class Nursery:
         self._cwd = str(Path.cwd())
 
     def each(self, *, isolate: bool) -> Iterator[ChildProcess]:
-        """The children of a sort that take jobs, ready or not yet."""
+        """Return the isolated or the pool processes that accept jobs, whether or not they are ready."""
         return (child for child in self.all if child.isolate is isolate and not child.retired)
 
     def spawn(self, *, isolate: bool) -> ChildProcess:
-        """Begin a child process.
+        """Start a child process.
 
         Raises:
-            ChildNotStarted: the system refused.
+            ChildNotStarted: the operating system refused.
         """
         hello = {
             "apps": self._apps,
@@ -64,63 +64,63 @@ class Nursery:
         return child
 
     def _modules(self) -> list[str]:
-        """Where the handlers are, beyond what the apps bring."""
+        """Return the modules of the handlers, which the apps need not import."""
         found = {self.registry.get(kind).handler.__module__ for kind in self.registry.kinds}
         return sorted(name for name in found if name != "__main__" and name.partition(".")[0] != "jobdeck")
 
-    # -- what becomes of a job --------------------------------------------------------------------
+    # -- results ----------------------------------------------------------------------------------
 
-    def accept(self, charge: Charge) -> bool:
-        """Whether the job may begin. If not, it has been given back."""
-        charge.at = self._clock.now()
-        if self.recalled or charge.context.stopping:
-            self.release(charge)
+    def accept(self, assigned: Charge) -> bool:
+        """Report whether the job may start; release it otherwise."""
+        assigned.at = self._clock.now()
+        if self.recalled or assigned.context.stopping:
+            self.release(assigned)
             return False
         return True
 
-    def done(self, charge: Charge, ending: Ending) -> None:
-        """The job has ended."""
-        charge.context.on_stop(None)
-        charge.done(ending)
+    def done(self, assigned: Charge, ending: Ending) -> None:
+        """Report the result of a job."""
+        assigned.context.on_stop(None)
+        assigned.done(ending)
 
-    def release(self, charge: Charge) -> None:
-        """Give back what has not begun: with its attempt."""
-        self.done(charge, Release(charge.job, charge.at, self._clock.now()))
+    def release(self, assigned: Charge) -> None:
+        """Release a job that has not started, without using up its attempt."""
+        self.done(assigned, Release(assigned.job, assigned.at, self._clock.now()))
 
-    def fail(self, charge: Charge, error: JobdeckError) -> None:
-        """The job could not be run."""
-        self.done(charge, failure(charge.job, charge.at, self._clock, self._random, error))
+    def fail(self, assigned: Charge, error: JobdeckError) -> None:
+        """Fail a job that could not be run."""
+        self.done(assigned, failure(assigned.job, assigned.at, self._clock, self._random, error))
 
     def bury(self, child: ChildProcess) -> None:
-        """The child and all of its group are gone: say of every job that it held how it ended."""
+        """Remove a process whose group has exited, and report the result of every job that it held."""
         self.all.remove(child)
-        for charge in list(child.held.values()):
-            ending = self._ending_by_death(child, charge)
-            child.take_back(charge.slot)
-            self.done(charge, ending)
+        for assigned in list(child.held.values()):
+            ending = self._result_of_crash(child, assigned)
+            child.take_back(assigned.slot)
+            self.done(assigned, ending)
         child.close()
 
-    def _ending_by_death(self, child: ChildProcess, charge: Charge) -> Ending:
-        job, context, now = charge.job, charge.context, self._clock.now()
+    def _result_of_crash(self, child: ChildProcess, assigned: Charge) -> Ending:
+        job, context, now = assigned.job, assigned.context, self._clock.now()
         if context.cancelled and not context.fenced:
-            return Stop(job, charge.at, now)
+            return Stop(job, assigned.at, now)
         if context.interrupted or context.fenced:
-            return Release(job, charge.at, now)
+            return Release(job, assigned.at, now)
         if not child.ready:
-            return failure(job, charge.at, self._clock, self._random, ChildNotStarted(child.why_not_ready))
-        if not child.has_begun(charge):
-            return Release(job, charge.at, now)
+            return failure(job, assigned.at, self._clock, self._random, ChildNotStarted(child.why_not_ready))
+        if not child.has_begun(assigned):
+            return Release(job, assigned.at, now)
         if context.timed_out:
             error = TimedOut()
             entry = self.registry.get(job.kind) if job.kind in self.registry else None
-            return failure(job, charge.at, self._clock, self._random, error, entry)
+            return failure(job, assigned.at, self._clock, self._random, error, entry)
         return Failure(
             job,
-            charge.at,
+            assigned.at,
             now,
             retry_at=now if job.attempt < job.max_attempts else None,
             error_type="Crashed",
-            message=f"the process that ran it ended in mid-job ({child.how_ended})",
+            message=f"the child process exited while the job was running ({child.how_ended})",
             traceback=child.tail.strip() or None,
             outcome=Outcome.CRASHED,
         )

@@ -1,8 +1,7 @@
-"""Child processes that run handlers for a worker. Spawned, never forked; the worker alone has the database open.
+"""Supervise the child processes that run handlers for a worker. They are spawned, never forked, and open no database.
 
-There are two sorts: the *pool* (see `pool.py`) and the processes of isolated jobs (see `isolation.py`). One thread
-does everything with all of them and never waits for any. What other threads ask for reaches it as a call in a
-queue.
+A child process belongs either to the *pool* (see `pool.py`) or to an isolated job (see `isolation.py`). One thread
+manages all of them and never blocks on any. Other threads send it calls through a queue.
 """
 
 from __future__ import annotations
@@ -33,18 +32,18 @@ from .protocol import Message
 from .spawner import Nursery
 
 START = 120.0
-"""Seconds that the children get to import their apps."""
-_LOOK = 0.5
-"""Seconds between two looks whether children live, beside their own telling: a process that one has forked may hold
-its line open."""
-_SOON = 0.01
-_FAREWELL = 3.0
+"""Seconds that child processes get to import their apps."""
+_CHECK_INTERVAL = 0.5
+"""Seconds between two checks for exited processes. A closed socket is not a reliable sign: a process
+that a child has forked may hold it open."""
+_EXIT_POLL = 0.01
+_CLOSE_TIMEOUT = 3.0
 
 logger = logging.getLogger("jobdeck.child")
 
 
 class Children:
-    """The child processes of a worker."""
+    """Supervises the child processes of a worker."""
 
     def __init__(
         self,
@@ -56,88 +55,88 @@ class Children:
         clock: Clock,
         random: Random,
     ) -> None:
-        """Prepare; `start` begins.
+        """Create the supervisor; `start` starts the pool.
 
         Args:
-            registry: the kinds of the worker; the children have to know the same.
-            processes: how many the pool has. Isolated jobs have processes beside it, as they come.
-            threads: how many jobs each process of the pool runs at once.
-            apps: what the children import first, as `load_apps` takes it.
-            clock: where the time of endings is read.
-            random: where the jitter of retries comes from.
+            registry: the kinds of the worker; the child processes must register the same.
+            processes: the size of the pool. Processes for isolated jobs are started in addition, as needed.
+            threads: the number of jobs that each process of the pool runs at once.
+            apps: the modules that child processes import first, as for `load_apps`.
+            clock: the clock for the times of results.
+            random: the source of the jitter of retries.
         """
         self.processes = processes
         self.settled: Callable[[], None] = lambda: None
-        """Called on the children's thread when all that came at once has been handed in."""
+        """Called on the supervisor's thread after each batch of results."""
         self._registry = registry
         self._selector = selectors.DefaultSelector()
         self._nursery = Nursery(
             registry, apps=apps, threads=max(1, threads), clock=clock, random=random, selector=self._selector
         )
         self._pool = Pool(self._nursery, processes)
-        # Without a pool each isolated job has a thread that waits for it, and there are no more of those than may be.
+        # Without a pool, a runner thread waits for each isolated job, so the number of runners is the limit.
         self._isolation = Isolation(self._nursery, processes * max(1, threads) or 1000)
-        self._thread = threading.Thread(target=self._loop, name="jobdeck-children", daemon=True)
+        self._thread = threading.Thread(target=self._loop, name="jobdeck-supervisor", daemon=True)
         self._starting = threading.Lock()
         self._calls: deque[Callable[[], None]] = deque()
         self._bell, self._ear = socket.socketpair()
         self._waiters: list[tuple[Callable[[], bool], threading.Event]] = []
-        self._look_at = 0.0
+        self._check_at = 0.0
 
-    # -- for other threads ------------------------------------------------------------------------
+    # -- any thread -------------------------------------------------------------------------------
 
     @property
     def threads(self) -> int:
-        """How many jobs the pool runs at once; those whose code does not stop are not counted against it."""
+        """Return the number of jobs that the pool runs at once, plus the threads whose code ignored a stop request."""
         return self.processes * self._nursery.threads + self._pool.stuck
 
     @property
     def pids(self) -> list[int]:
-        """The living children."""
+        """Return the process ids of the running child processes."""
         return [child.pid for child in self._nursery.all]
 
     def start(self) -> None:
-        """Begin the pool, and wait until every process of it is ready. The others begin as they are needed.
+        """Start the pool and wait until every process is ready. Processes for isolated jobs start when needed.
 
         Raises:
-            ChildNotStarted: one could not begin: most often an app that cannot be imported.
-            KindNotInChild: they do not know a kind of the registry.
+            ChildNotStarted: a process could not start, usually because an app cannot be imported.
+            KindNotInChild: a kind of the registry is not registered in the child processes.
         """
         if not self.processes:
             return
-        self._begin_thread()
+        self._ensure_thread()
         try:
-            problem = self._pool.opened.get(timeout=START)
+            error = self._pool.opened.get(timeout=START)
         except Empty:
-            problem = ChildNotStarted(f"it was not ready after {START:g} s")
-        if problem is not None:
+            error = ChildNotStarted(f"it was not ready after {START:g} s")
+        if error is not None:
             self.close()
-            raise problem
+            raise error
 
     def takes(self, kind: str) -> bool:
-        """Whether jobs of this kind run in children."""
+        """Report whether jobs of this kind run in child processes."""
         return self.processes > 0 or self._isolates(kind)
 
     def _isolates(self, kind: str) -> bool:
         return kind in self._registry and self._registry.get(kind).isolate
 
     def run(self, job: Job, context: Context) -> Ending:
-        """Run a claimed job in a child, and wait for its end. Never raises for what its code does."""
+        """Run a claimed job in a child process and wait for its result. Never raises for errors of the handler."""
         box: SimpleQueue[Ending] = SimpleQueue()
         self.begin([Charge(job, context, box.put)])
         return box.get()
 
-    def begin(self, charges: Iterable[Charge]) -> None:
-        """Run claimed jobs in children; each charge is told when it is done."""
-        self._begin_thread()
+    def begin(self, jobs: Iterable[Charge]) -> None:
+        """Run claimed jobs in child processes; the `done` callback of each receives its result."""
+        self._ensure_thread()
         if self._nursery.closing:
-            for charge in charges:
-                self._nursery.release(charge)
+            for assigned in jobs:
+                self._nursery.release(assigned)
         else:
-            self._call(partial(self._begin, charges))
+            self._call(partial(self._submit, jobs))
 
     def resize(self, threads: int, done: Callable[[], None]) -> None:
-        """Let each process of the pool run up to `threads` jobs at once; `done` is called when that holds."""
+        """Set the number of jobs that each process of the pool runs at once, then call `done`."""
 
         def resize() -> None:
             self._pool.resize(max(1, threads))
@@ -147,7 +146,7 @@ class Children:
             self._call(resize)
 
     def replace_stuck(self, jobs: Collection[int], done: Callable[[], None]) -> None:
-        """Let another thread of its child take the place of each job whose code does not stop; `done` is called then."""
+        """Start a replacement thread for each of these jobs, whose code ignored a stop request, then call `done`."""
 
         def replace() -> None:
             self._pool.replace_stuck(jobs)
@@ -156,7 +155,7 @@ class Children:
         self._call(replace)
 
     def recall(self) -> None:
-        """Have all come back that has not begun, now and from here on."""
+        """Release every job that has not started, and start no more jobs."""
 
         def recall() -> None:
             self._nursery.recalled = True
@@ -166,24 +165,24 @@ class Children:
         self._call(recall)
 
     def locate(self, job_id: int, reply: Callable[[str], None]) -> None:
-        """Ask the child that runs the job where its code is, and pass the answer on. Returns at once."""
+        """Request the stack of a job from its child process, and return at once; `reply` receives it."""
 
         def locate() -> None:
-            held = (charge for child in self._nursery.all for charge in child.held.values() if charge.job.id == job_id)
-            charge = next(held, None)
-            if charge is None or charge.child is None:
-                reply(packed({"told": NOT_BEGUN}))
+            held = (assigned for child in self._nursery.all for assigned in child.held.values() if assigned.job.id == job_id)
+            assigned = next(held, None)
+            if assigned is None or assigned.child is None:
+                reply(packed({"reason": NOT_BEGUN}))
             else:
-                charge.askers += (reply,)
-                charge.child.send(["where", charge.slot])
+                assigned.askers += (reply,)
+                assigned.child.send(["stack", assigned.slot])
 
         if self._thread.is_alive():
             self._call(locate)
         else:
-            reply(packed({"told": ENDED}))
+            reply(packed({"reason": ENDED}))
 
     def kill(self, timeout: float) -> bool:
-        """Kill every child that still runs a job; returns whether all of them were gone within `timeout` seconds."""
+        """Kill every process that still runs a job; return whether all of them exited within `timeout` seconds."""
         if not self._thread.is_alive():
             return True
 
@@ -197,7 +196,7 @@ class Children:
         return self._wait(lambda: not any(map(self._isolation.is_busy, self._nursery.all)), timeout)
 
     def close(self) -> None:
-        """End all children: those that run a job are killed."""
+        """Shut down all child processes, and kill those that run a job."""
         with self._starting:
             self._nursery.closing = True
         if not self._thread.is_alive():
@@ -212,9 +211,9 @@ class Children:
 
         self.recall()
         self._call(end)
-        self._thread.join(timeout=_FAREWELL)
+        self._thread.join(timeout=_CLOSE_TIMEOUT)
 
-    def _begin_thread(self) -> None:
+    def _ensure_thread(self) -> None:
         with self._starting:
             if self._nursery.closing or self._thread.is_alive():
                 return
@@ -225,7 +224,7 @@ class Children:
 
     def _call(self, call: Callable[[], None]) -> None:
         self._calls.append(call)
-        with suppress(OSError):  # it rings already, or nobody listens any more
+        with suppress(OSError):  # a wake-up is pending already, or the thread has exited
             self._bell.send(b"!")
 
     def _wait(self, predicate: Callable[[], bool], timeout: float) -> bool:
@@ -233,21 +232,21 @@ class Children:
         self._call(lambda: self._waiters.append((predicate, event)))
         return event.wait(timeout)
 
-    # -- the thread -------------------------------------------------------------------------------
+    # -- the supervisor's thread ------------------------------------------------------------------
 
     def _loop(self) -> None:
         while not (self._nursery.closing and not self._nursery.all and not self._calls):
             try:
-                self._turn()
-            except Exception:  # a bug must not leave jobs without an end
-                logger.exception("A bug in jobdeck's care of child processes")
+                self._run_once()
+            except Exception:  # a bug must not leave jobs without a result
+                logger.exception("A bug in the supervisor of child processes")
                 time.sleep(0.1)
         self._selector.close()
         self._bell.close()
         self._ear.close()
 
-    def _turn(self) -> None:
-        for key, mask in self._selector.select(self._patience()):
+    def _run_once(self) -> None:
+        for key, mask in self._selector.select(self._timeout()):
             if key.data is None:
                 with suppress(BlockingIOError):
                     self._ear.recv(4096)
@@ -255,102 +254,102 @@ class Children:
             if mask & selectors.EVENT_WRITE:
                 key.data.flush()
             if mask & selectors.EVENT_READ:
-                self._hear(key.data, key.fd)
+                self._read(key.data, key.fd)
         while self._calls:
             self._calls.popleft()()
         now = time.monotonic()
-        look = now >= self._look_at
-        if look:
-            self._look_at = now + _LOOK
+        check = now >= self._check_at
+        if check:
+            self._check_at = now + _CHECK_INTERVAL
         for child in list(self._nursery.all):
-            if look or child.is_ending:
-                self._look_after(child, now)
+            if check or child.is_ending:
+                self._check_child(child, now)
         self._isolation.tend(now)
         self._pool.tend(now)
         self._pool.give_out()
         self._isolation.give_out()
         self.settled()
         if self._waiters:
-            self._waiters = [each for each in self._waiters if not self._has_come(*each)]
+            self._waiters = [each for each in self._waiters if not self._notify_waiter(*each)]
 
-    def _has_come(self, predicate: Callable[[], bool], event: threading.Event) -> bool:
+    def _notify_waiter(self, predicate: Callable[[], bool], event: threading.Event) -> bool:
         if predicate():
             event.set()
         return event.is_set()
 
-    def _patience(self) -> float | None:
-        """Seconds until there is something to do that nobody tells of."""
+    def _timeout(self) -> float | None:
+        """Return the seconds until the next timed work; `None` to wait for events only."""
         if self._calls:
             return 0.0
         now = time.monotonic()
         due = [at for at in (self._pool.due(), self._isolation.due()) if at is not None]
         for child in self._nursery.all:
             if child.is_silent:
-                due.append(now + _SOON)  # until nothing of its group is left
+                due.append(now + _EXIT_POLL)  # until its whole group has exited
             elif child.held or child.is_ending:
-                due.append(self._look_at)
+                due.append(self._check_at)
             due += [at for at in (child.term_at, child.kill_at) if at is not None]
         return max(0.0, min(due) - now) if due else None
 
-    def _begin(self, charges: Iterable[Charge]) -> None:
-        for charge in charges:
-            if self._nursery.accept(charge):
-                charge.context.on_stop(partial(self._ask, charge))
-                self._sort_of(charge.job).begin(charge)
+    def _submit(self, jobs: Iterable[Charge]) -> None:
+        for assigned in jobs:
+            if self._nursery.accept(assigned):
+                assigned.context.on_stop(partial(self._request_stop, assigned))
+                self._group_of_job(assigned.job).begin(assigned)
 
-    def _ask(self, charge: Charge) -> None:
-        """Called on any thread."""
-        self._call(partial(self._sort_of(charge.job).ask, charge))
+    def _request_stop(self, assigned: Charge) -> None:
+        """Stop a job. Called on any thread."""
+        self._call(partial(self._group_of_job(assigned.job).ask, assigned))
 
-    def _sort_of(self, job: Job) -> Pool | Isolation:
+    def _group_of_job(self, job: Job) -> Pool | Isolation:
         return self._pool if self.processes and not self._isolates(job.kind) else self._isolation
 
-    def _sort(self, child: ChildProcess) -> Pool | Isolation:
+    def _group(self, child: ChildProcess) -> Pool | Isolation:
         return self._isolation if child.isolate else self._pool
 
-    def _hear(self, child: ChildProcess, fd: int) -> None:
+    def _read(self, child: ChildProcess, fd: int) -> None:
         try:
             for message in child.read(fd):
-                self._heed(child, message)
+                self._handle(child, message)
         except (ValueError, LookupError, TypeError) as error:
-            logger.error("Child process %d is ended, it sent what cannot be read: %s", child.pid, error)
+            logger.error("Child process %d sent an invalid message and is terminated: %s", child.pid, error)
             child.retire(0)
 
-    def _heed(self, child: ChildProcess, message: Message) -> None:
+    def _handle(self, child: ChildProcess, message: Message) -> None:
         match message:
-            case ["told", notes, endings, left]:
+            case ["results", notes, endings, left]:
                 for slot, progress, lines in notes:
                     context = child.held[slot].context
                     context.add_log([(at, level, text) for at, level, text in lines])
                     if progress is not None:
                         context.progress(progress)
                 child.left = left
-                sort = self._sort(child)
+                group = self._group(child)
                 for row in endings:
-                    sort.ended(child, row)
-            case ["where", slot, answer]:
-                if (charge := child.held.get(slot)) is not None:
-                    charge.answer(answer)
+                    group.ended(child, row)
+            case ["stack", slot, answer]:
+                if (assigned := child.held.get(slot)) is not None:
+                    assigned.answer(answer)
             case ["record", level, name, text]:
                 logging.getLogger(name).log(level, "%s", text)
             case ["ready", kinds]:
                 child.ready, child.kinds = True, frozenset(kinds)
-                self._sort(child).ready(child)
+                self._group(child).ready(child)
             case ["refused", sentence]:
                 child.refused = sentence
             case _:
                 raise ValueError(f"{message!r:.80}")
 
-    def _look_after(self, child: ChildProcess, now: float) -> None:
-        """Send the signals that are due; of one that has ended, end the rest."""
+    def _check_child(self, child: ChildProcess, now: float) -> None:
+        """Send the signals that are due; kill the group of a process that has exited."""
         if child.has_ended():
             child.retire(0)
         child.press(now)
         if not child.has_ended() or not child.is_gone():
             return
-        self._hear(child, child.line.fileno())
+        self._read(child, child.line.fileno())
         child.read_outputs()
         if child.ready and child.held:
-            logger.warning("Child process %d has ended (%s) with %d jobs", child.pid, child.how_ended, len(child.held))
+            logger.warning("Child process %d exited (%s) with %d jobs", child.pid, child.how_ended, len(child.held))
         self._nursery.bury(child)
-        self._sort(child).buried(child)
+        self._group(child).buried(child)

@@ -1,13 +1,7 @@
-"""Periodic jobs: what people do with schedules, and the enqueueing at each tick.
-
-A schedule's row holds the tick that comes next. Whoever moves it on enqueues the job, in the same transaction, and
-only one can: the move requires the tick that was seen. So each tick enqueues once, with any number of processes.
-A process need not know the kind: the arguments were checked when the schedule was made.
-"""
+"""Schedules of periodic jobs: list, preview, add, edit, pause, resume, run and delete them."""
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace as changed
@@ -21,15 +15,13 @@ from ..model.jobs import Job, NewJob
 from ..model.journal import By
 from ..model.schedules import PastJob, Schedule
 from ..store.base import Store
-from .ticker import _now, new_job
-
-logger = logging.getLogger("jobdeck.schedule")
+from .ticker import current_time, new_job
 
 _NAME = re.compile(r"[^\W_][\w.:/@+-]{0,99}")
 
 
 class Timetable:
-    """The schedules of a queue. Reached as `queue.schedules`.
+    """Manages the schedules of a queue. Available as `queue.schedules`.
 
     Example:
         >>> with Queue("jobs.db") as queue:
@@ -39,30 +31,30 @@ class Timetable:
     """
 
     def __init__(self, store: Store, clock: Clock, draft: Callable[..., NewJob], by: Callable[[str | None], By]) -> None:
-        """Use `Queue.schedules`.
+        """Create the service; programs use `Queue.schedules` instead.
 
         Args:
-            store: where the schedules are kept.
-            clock: where the time is read.
-            draft: `Queue.draft`, which checks what a schedule enqueues.
-            by: says who acts, for the journal.
+            store: the store that holds the schedules.
+            clock: the clock for the ticks.
+            draft: `Queue.draft`, which validates the job that a schedule enqueues.
+            by: returns the actor of an operation, for the journal.
         """
         self._by = by
         self._store = store
         self._clock = clock
         self._draft = draft
 
-    # -- look -------------------------------------------------------------------------------------
+    # -- queries ----------------------------------------------------------------------------------
 
     def list(self) -> Sequence[Schedule]:
-        """All schedules, by name."""
+        """Return all schedules, sorted by name."""
         return self._store.schedules.list()
 
     def get(self, name: str) -> Schedule:
-        """The schedule.
+        """Return the schedule with this name.
 
         Raises:
-            ScheduleNotFound: there is none of this name.
+            ScheduleNotFound: no schedule has this name.
         """
         found = self._store.schedules.get(name)
         if found is None:
@@ -70,20 +62,20 @@ class Timetable:
         return found
 
     def history(self, name: str, limit: int = 20) -> Sequence[PastJob]:
-        """The newest `limit` jobs that it has enqueued and that were not pruned, newest first; none for an unknown name."""
+        """Return the latest `limit` jobs of a schedule that were not pruned, newest first; empty for an unknown name."""
         return self._store.schedules.history(name, limit)
 
     def preview(self, cron: str, timezone: str = "UTC", n: int = 5) -> tuple[float, ...]:
-        """The next `n` ticks of an expression, in seconds since 1970. Raises `InvalidCron`, `InvalidOption`."""
+        """Return the next `n` ticks of an expression, as Unix times in seconds. Raises `InvalidCron`, `InvalidOption`."""
         if n < 1:
             raise InvalidOption("number of ticks", "must be at least 1")
-        return next_ticks(cron, _zone(timezone), after=_now(self._store, self._clock), n=n)
+        return next_ticks(cron, _resolve_timezone(timezone), after=current_time(self._store, self._clock), n=n)
 
     def explain(self, cron: str) -> str:
-        """The expression in plain words. Raises `InvalidCron`."""
+        """Describe the expression in plain words. Raises `InvalidCron`."""
         return explain_cron(cron)
 
-    # -- change -----------------------------------------------------------------------------------
+    # -- operations -------------------------------------------------------------------------------
 
     def draft(
         self,
@@ -100,18 +92,18 @@ class Timetable:
         timeout: float | None = None,
         tags: Sequence[str] = (),
     ) -> Schedule:
-        """The schedule that `add` would keep, whether or not there is one of this name. Takes and raises what `add` does."""
+        """Return the schedule that `add` would store, whether or not the name is taken. Arguments and errors as for `add`."""
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise InvalidOption(
-                "name of a schedule", "must be 1 to 100 letters, digits and . _ - : / @ +, and begin with a letter or digit"
+                "name of a schedule", "must be 1 to 100 letters, digits and . _ - : / @ +, and start with a letter or digit"
             )
         job = self._draft(kind, args, queue=queue, priority=priority, max_attempts=max_attempts, timeout=timeout, tags=tags)
-        zone = _zone(timezone)
+        zone = _resolve_timezone(timezone)
         return Schedule(
             name=name,
             cron=cron,
             timezone=zone,
-            next_at=next_tick(cron, zone, _now(self._store, self._clock)),
+            next_at=next_tick(cron, zone, current_time(self._store, self._clock)),
             kind=job.kind,
             args_json=job.args_json,
             **_options(job),
@@ -134,29 +126,31 @@ class Timetable:
         tags: Sequence[str] = (),
         who: str | None = None,
     ) -> Schedule:
-        """Enqueue a job of the kind at every tick from now on. `draft` checks the same, and keeps nothing.
+        """Add a schedule that enqueues a job of the kind at every tick. `draft` validates the same and stores nothing.
+
+        `Queue.undo` undoes this, as it does every operation on schedules.
 
         Args:
-            name: what the schedule is called: 1 to 100 letters, digits and `. _ - : / @ +`.
+            name: the name of the schedule: 1 to 100 letters, digits and `. _ - : / @ +`.
             cron: `minute hour day-of-month month day-of-week`, or six fields with seconds first; `@hourly`, `@daily`,
                 `@weekly`, `@monthly`, `@yearly`; or `every 90s`, counted from 1970 UTC.
             kind: a registered kind, or the handler itself.
-            args: the handler's arguments by name, the same for each job. They are checked now.
-            timezone: where the fields are read, such as `Europe/Berlin`; `local` for the machine's own. UTC unless
-                said: a queue's processes need not agree on what is local.
-            replace: give a schedule of this name, if there is one, all of this instead. It stays paused if it was; its
-                next tick stays the same if its time does.
-            queue: the queue of its jobs; the kind's when `None`.
-            priority: larger runs first; the kind's when `None`.
-            max_attempts: how often each job may start; the kind's, or JOBDECK_MAX_ATTEMPTS, when `None`.
-            timeout: seconds one attempt may take; the kind's, or JOBDECK_TIMEOUT, when `None`.
-            tags: words to find its jobs by, besides `schedule:NAME`.
-            who: who makes it, for the journal; the queue's `who` when `None`. As everywhere here: `Queue.undo` takes it back.
+            args: the handler's arguments by name, the same for each job. They are validated now.
+            timezone: the time zone of the fields, such as `Europe/Berlin`, or `local` for that of this machine (default
+                UTC, because the processes of a queue may have different local time zones).
+            replace: replace an existing schedule with this name. It stays paused if it was, and keeps its next tick if
+                the expression and time zone are the same.
+            queue: the queue of its jobs (default that of the kind).
+            priority: the priority of its jobs; larger runs first (default that of the kind).
+            max_attempts: the maximum attempts of each job (default that of the kind, or JOBDECK_MAX_ATTEMPTS).
+            timeout: the timeout of an attempt in seconds (default that of the kind, or JOBDECK_TIMEOUT).
+            tags: tags of its jobs, in addition to `schedule:NAME`.
+            who: the actor, for the journal (default the queue's `who`).
 
         Raises:
-            ScheduleExists: there is one of this name, and `replace` was not said.
-            InvalidCron: the expression cannot be read, or never comes true.
-            InvalidOption: the name, time zone or an option cannot be used.
+            ScheduleExists: the name is taken and `replace` is false.
+            InvalidCron: the expression is invalid, or never matches.
+            InvalidOption: the name, the time zone or an option is invalid.
             UnknownKind, InvalidArguments, ArgumentsTooLarge: as for `Queue.draft`.
         """
         schedule = self.draft(
@@ -178,7 +172,7 @@ class Timetable:
             if not schedules.add(schedule):
                 if not replace:
                     raise ScheduleExists(name)
-                schedules.change(_in_place_of(self.get(name), schedule))
+                schedules.change(_merge_replacement(self.get(name), schedule))
             schedules.note_act("add schedule" if before is None else "edit schedule", name, self._by(who), before)
             return self.get(name)
 
@@ -198,22 +192,22 @@ class Timetable:
         tags: Sequence[str] | None = None,
         who: str | None = None,
     ) -> Schedule:
-        """Change what is given, and leave the rest. A new time counts from now; missed ticks are not made up for.
+        """Change the given options and keep the others. A changed time applies from now on; missed ticks are skipped.
 
-        `timeout=0` means none. Only a change of the kind or the arguments needs the kind to be known here.
+        `timeout=0` means no timeout. The kind must be registered in this process only to change the kind or arguments.
 
         Raises:
-            ScheduleNotFound: there is none of this name.
+            ScheduleNotFound: no schedule has this name.
             InvalidCron, InvalidOption, UnknownKind, InvalidArguments, ArgumentsTooLarge: as for `add`.
         """
         with self._store.transaction():
             self._store.schedules.hold(name)
             before = self.get(name)
             kept = {**_options(before), "timeout": before.timeout or 0}
-            told = {"queue": queue, "priority": priority, "max_attempts": max_attempts, "timeout": timeout, "tags": tags}
-            options = kept | {option: value for option, value in told.items() if value is not None}
+            given = {"queue": queue, "priority": priority, "max_attempts": max_attempts, "timeout": timeout, "tags": tags}
+            options = kept | {option: value for option, value in given.items() if value is not None}
             if kind is None and args is None:
-                # Options are checked alike for every kind, so one that is always known stands in.
+                # Options are validated the same way for every kind, so use one that is always registered.
                 checked = self._draft(SHELL, {"command": ["true"]}, **options)
                 after = changed(before, **_options(checked))
             else:
@@ -221,15 +215,17 @@ class Timetable:
                 after = changed(before, kind=job.kind, args_json=job.args_json, **_options(job))
             if cron is not None or timezone is not None:
                 after = changed(
-                    after, cron=cron or before.cron, timezone=before.timezone if timezone is None else _zone(timezone)
+                    after,
+                    cron=cron or before.cron,
+                    timezone=before.timezone if timezone is None else _resolve_timezone(timezone),
                 )
-                after = self._from_now(after)
+                after = self._with_next_tick(after)
             self._store.schedules.change(after)
             self._store.schedules.note_act("edit schedule", name, self._by(who), before)
             return self.get(name)
 
     def pause(self, name: str, *, who: str | None = None) -> bool:
-        """Enqueue nothing more; `False` if it was paused before. Raises `ScheduleNotFound`."""
+        """Pause the schedule; return `False` if it was already paused. Raises `ScheduleNotFound`."""
         with self._store.transaction():
             self._store.schedules.hold(name)
             before = self.get(name)
@@ -238,41 +234,41 @@ class Timetable:
             return not before.paused
 
     def resume(self, name: str, *, who: str | None = None) -> bool:
-        """Go on with the next tick; those of the pause are not made up for. `False` if it was not paused.
+        """Resume the schedule with its next tick, without the ticks of the pause; return `False` if it was not paused.
 
         Raises:
-            ScheduleNotFound: there is none of this name.
-            InvalidCron, InvalidOption: its stored time cannot be used; edit it.
+            ScheduleNotFound: no schedule has this name.
+            InvalidCron, InvalidOption: the stored expression or time zone is invalid; edit the schedule.
         """
         with self._store.transaction():
             self._store.schedules.hold(name)
             before = self.get(name)
             if before.paused:
-                self._store.schedules.change(changed(self._from_now(before), paused_at=None))
+                self._store.schedules.change(changed(self._with_next_tick(before), paused_at=None))
                 self._store.schedules.note_act("resume schedule", name, self._by(who), before)
             return before.paused
 
     def run(self, name: str) -> Job:
-        """Enqueue its job now, paused or not. Its ticks stay as they are. Raises `ScheduleNotFound`."""
+        """Enqueue its job now, whether or not it is paused, and keep its ticks. Raises `ScheduleNotFound`."""
         with self._store.transaction():
             (job,) = self._store.enqueue_jobs([new_job(self.get(name))])
             self._store.schedules.note_job(name, job.id)
             return job
 
     def delete(self, name: str, *, who: str | None = None) -> None:
-        """Forget the schedule; the jobs that it enqueued stay. Raises `ScheduleNotFound`."""
+        """Delete the schedule and keep the jobs that it enqueued. Raises `ScheduleNotFound`."""
         with self._store.transaction():
             self._store.schedules.hold(name)
             before = self.get(name)
             self._store.schedules.delete(name)
             self._store.schedules.note_act("delete schedule", name, self._by(who), before)
 
-    def _from_now(self, schedule: Schedule) -> Schedule:
-        following = next_tick(schedule.cron, schedule.timezone, _now(self._store, self._clock))
+    def _with_next_tick(self, schedule: Schedule) -> Schedule:
+        following = next_tick(schedule.cron, schedule.timezone, current_time(self._store, self._clock))
         return changed(schedule, next_at=following, error=None)
 
 
-def _zone(timezone: str) -> str:
+def _resolve_timezone(timezone: str) -> str:
     return local_zone() if timezone == "local" else timezone
 
 
@@ -286,7 +282,7 @@ def _options(job: NewJob | Schedule) -> dict[str, Any]:
     }
 
 
-def _in_place_of(before: Schedule, after: Schedule) -> Schedule:
+def _merge_replacement(before: Schedule, after: Schedule) -> Schedule:
     same_time = (before.cron, before.timezone) == (after.cron, after.timezone)
     return changed(
         after,

@@ -1,8 +1,8 @@
-"""Periodic jobs: what people do with schedules, and the enqueueing at each tick.
+"""Enqueue the jobs of schedules at their ticks, exactly once with any number of processes.
 
-A schedule's row holds the tick that comes next. Whoever moves it on enqueues the job, in the same transaction, and
-only one can: the move requires the tick that was seen. So each tick enqueues once, with any number of processes.
-A process need not know the kind: the arguments were checked when the schedule was made.
+The row of a schedule holds its next tick. One transaction advances it and enqueues the job, and only one process can:
+advancing requires the tick that was read. The process need not have the kind registered, because the arguments were
+validated when the schedule was added.
 """
 
 from __future__ import annotations
@@ -18,98 +18,94 @@ from ..store.base import Store
 
 logger = logging.getLogger("jobdeck.schedule")
 
-
 TAG = "schedule:"
-"""Before the schedule's name, in the tag of each of its jobs."""
-
+"""The prefix of the tag that contains the schedule's name, on each of its jobs."""
 
 SET_BACK = 3 * 3600.0
-"""Seconds: a clock set back by more was wrong before, and the time that it tells now counts (as in cron(8)).
-Below, no tick comes twice."""
-
+"""Seconds. If the clock is set back by more, it was wrong before, and the new time applies (as in cron(8)). If it is set
+back by less, no tick is repeated."""
 
 TRY_AGAIN = 60.0
-"""Seconds until a schedule whose tick could not be worked out is tried again."""
+"""Seconds until a schedule whose tick failed is retried."""
 
-
-_AT_ONCE = 100
+_BATCH = 100
 
 
 def run_due(store: Store, clock: Clock) -> float | None:
-    """Enqueue the jobs of schedules whose tick has come, a hundred at most; returns when `clock` says the next tick.
+    """Enqueue the jobs of up to a hundred due schedules; return the time of the next tick by `clock`.
 
-    Of several ticks that were missed while no process was there, one is made up for. A schedule that cannot go on
-    gets its error noted, and stops no other.
+    Ticks missed during downtime collapse into one job. If a schedule fails, its error is recorded, and the others
+    continue.
 
     Raises:
         StoreError: the database failed. No tick was lost.
     """
     tick = store.schedules.next_at()
-    if tick is None or tick > _now(store, clock):
-        return _told(store, tick)
-    # The time may have passed a tick before this line is over: what follows, follows the tick in any case.
-    following = [(seen, _following(seen, max(_now(store, clock), seen.next_at))) for seen in store.schedules.due(_AT_ONCE)]
+    if tick is None or tick > current_time(store, clock):
+        return _to_local_clock(store, tick)
+    # Time advances while this runs, so compute the following tick from the later of now and the due tick.
+    due = [(seen, _tick_after(seen, max(current_time(store, clock), seen.next_at))) for seen in store.schedules.due(_BATCH)]
     with store.transaction():
-        for seen, then in following:
-            if isinstance(then, Exception):
-                _note(store, clock, seen, then)
+        for seen, following in due:
+            if isinstance(following, Exception):
+                _record_error(store, clock, seen, following)
                 continue
             try:
-                _enqueue_tick(store, seen, then)
+                _enqueue_tick(store, seen, following)
             except RowRefused as error:
-                _note(store, clock, seen, error)
-    return _told(store, store.schedules.next_at())
+                _record_error(store, clock, seen, error)
+    return _to_local_clock(store, store.schedules.next_at())
 
 
-def _now(store: Store, clock: Clock) -> float:
-    """What time it is by the clock that ticks come by."""
+def current_time(store: Store, clock: Clock) -> float:
+    """Return the time by the clock of the store, which determines ticks."""
     return clock.now() + store.schedules.ahead()
 
 
-def _told(store: Store, tick: float | None) -> float | None:
-    """When the tick comes by this machine's clock."""
+def _to_local_clock(store: Store, tick: float | None) -> float | None:
+    """Convert the time of a tick to this machine's clock."""
     return None if tick is None else tick - store.schedules.ahead()
 
 
 def mend(store: Store, clock: Clock) -> None:
-    """Let schedules that were moved on while the clock was far ahead go by the time that it tells now.
+    """Repair schedules that were advanced while the clock was far ahead.
 
-    A tick that comes after the one that follows `SET_BACK` from now cannot have been worked out by this clock.
+    A next tick later than the one that follows `now + SET_BACK` cannot have been computed from the current time.
     """
-    now = _now(store, clock)
+    now = current_time(store, clock)
     for seen in store.schedules.list():
         if seen.paused:
             continue
-        latest = _following(seen, now + SET_BACK)
+        latest = _tick_after(seen, now + SET_BACK)
         if not isinstance(latest, Exception) and seen.next_at > latest:
-            logger.warning("The clock was set back: schedule %r goes by the new time", seen.name)
+            logger.warning("The clock was set back; schedule %r continues with the new time", seen.name)
             store.schedules.advance(seen, next_tick(seen.cron, seen.timezone, now))
 
 
-def _following(seen: Schedule, after: float) -> float | Exception:
+def _tick_after(seen: Schedule, after: float) -> float | Exception:
     try:
         return next_tick(seen.cron, seen.timezone, after)
-    except Exception as error:  # whatever its row holds, the other schedules go on
+    except Exception as error:  # an invalid row must not affect other schedules
         return error
 
 
-def _enqueue_tick(store: Store, seen: Schedule, then: float) -> None:
+def _enqueue_tick(store: Store, seen: Schedule, following: float) -> None:
     with store.transaction():
-        schedule = store.schedules.advance(seen, then)
+        schedule = store.schedules.advance(seen, following)
         if schedule is not None:
             (job,) = store.enqueue_jobs([new_job(schedule, seen.next_at)])
             store.schedules.note_job(schedule.name, job.id)
 
 
-def _note(store: Store, clock: Clock, seen: Schedule, error: Exception) -> None:
+def _record_error(store: Store, clock: Clock, seen: Schedule, error: Exception) -> None:
     text = " ".join(str(error).split()) or type(error).__name__
     if text != seen.error:
-        logger.warning("Schedule %r enqueued nothing: %s", seen.name, text)
-    store.schedules.note_error(seen, text, _now(store, clock) + TRY_AGAIN)
+        logger.warning("Schedule %r did not enqueue its job: %s", seen.name, text)
+    store.schedules.note_error(seen, text, current_time(store, clock) + TRY_AGAIN)
 
 
 def new_job(schedule: Schedule, at: float | None = None) -> NewJob:
-    """The job that the schedule enqueues for its tick `at`, or just now."""
+    """Return the job that the schedule enqueues for its tick `at`, or now if `None`."""
     return NewJob(
         kind=schedule.kind,
         args_json=schedule.args_json,

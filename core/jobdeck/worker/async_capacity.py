@@ -1,54 +1,54 @@
-"""How many `async` handlers a worker runs at once. They wait rather than work, and so they need no thread each."""
+"""Limit the number of async handlers that a worker runs at once. They mostly wait, so they need no thread each."""
 
 from __future__ import annotations
 
 
 class Slots:
-    """Counts. All of it belongs to the desk's lock."""
+    """Counts the async jobs in flight. Guarded by the dispatcher's lock."""
 
     def __init__(self) -> None:
         self.most = 0
-        """How many may run at once."""
+        """The maximum number of async jobs in flight."""
         self.look = True
-        """Whether there may be more to claim."""
-        self._used = 0
-        self._coming = 0
+        """Whether more async jobs may be ready to claim."""
+        self._in_flight = 0
+        self._claiming = 0
 
     @property
     def wanted(self) -> bool:
-        """Whether it is worth to ask the store."""
-        return self.look and self._used < self.most
+        """Report whether to claim async jobs now."""
+        return self.look and self._in_flight < self.most
 
     @property
     def asked(self) -> bool:
-        """Whether the store has been asked and has not answered."""
-        return self._coming > 0
+        """Report whether a claim is in progress."""
+        return self._claiming > 0
 
     @property
     def busy(self) -> bool:
-        """Whether the store has been asked, or should be."""
+        """Report whether a claim is in progress or should be made."""
         return self.asked or self.wanted
 
     def ask(self) -> int:
-        """How many to claim now."""
+        """Reserve the free capacity for a claim and return it; 0 if no claim is due."""
         if not self.wanted:
             return 0
-        self._coming = self.most - self._used
-        self.look = False  # what rings from now on is news
-        return self._coming
+        self._claiming = self.most - self._in_flight
+        self.look = False  # a notification from now on is about new jobs
+        return self._claiming
 
     def answer(self, claimed: int) -> None:
-        """So many came. As many as were asked for: there may be more."""
-        self._used += claimed
-        self.look = self.look or 0 < self._coming <= claimed
-        self._coming = 0
+        """Record the number of jobs claimed. A full claim means that more may be ready."""
+        self._in_flight += claimed
+        self.look = self.look or 0 < self._claiming <= claimed
+        self._claiming = 0
 
     def leave(self) -> None:
-        """One has ended. Perhaps it left room under a limit, too."""
-        self._used -= 1
+        """Release the capacity of a finished job. Its end may also have freed capacity under a queue or kind limit."""
+        self._in_flight -= 1
         self.look = True
 
     def give_up(self) -> None:
-        """What was asked for does not come: the store failed."""
-        self.look = self.look or self._coming > 0
-        self._coming = 0
+        """Cancel the reservation: the claim failed."""
+        self.look = self.look or self._claiming > 0
+        self._claiming = 0

@@ -1,11 +1,12 @@
-"""Where a worker's threads hand jobs to one another. Nothing here touches the store.
+"""Pass claimed jobs and results between the threads of a worker. Nothing here touches the store.
 
-A claimed job's way: the claimer `place`s it, a runner `take`s it and `hand_in`s its ending, the claimer `gather`s
-the endings, writes them, and says so with the next `place`. Until then the desk *holds* the job.
+The path of a claimed job: the claimer dispatches it (`place`), a runner gets it (`take`) and submits its result
+(`hand_in`), and the claimer collects the results (`gather`), records them, and confirms this with its next `place`.
+Until then the job is *in flight*.
 
-While there is work, runners and claimer meet in two deques, whose ends are atomic, and no lock is taken; the lock is for
-those who wait, and for all that happens rarely. A runner's word to the claimer is never lost: the runner appends before it
-looks whether the claimer sleeps, and the claimer says that it sleeps before it looks what there is.
+Under load, runners and claimer exchange jobs through two deques with atomic ends and take no lock; the lock serves
+waiting threads and rare operations. A wake-up of the claimer is never lost: a runner appends its result before it checks
+whether the claimer sleeps, and the claimer announces that it sleeps before it checks for results.
 """
 
 from __future__ import annotations
@@ -22,212 +23,214 @@ from .async_capacity import Slots
 from .prefetch import Pace
 
 LINGER = 0.005
-"""Seconds that an ending waits for others to share a commit with, while there is more to run."""
+"""Seconds that a result waits for others to share its commit, while more jobs are ready to run."""
 STALE = 0.25
-"""Seconds after which jobs that were claimed ahead and not begun are given back, for others to run."""
+"""Seconds after which prefetched jobs that have not started are released for other workers."""
 
 
 class Desk:
-    """The jobs that one worker holds, and its threads."""
+    """Tracks the jobs in flight and the threads of one worker."""
 
     def __init__(self, now: Callable[[], float], *, pumped: bool = False) -> None:
-        """Furnish it.
+        """Create the dispatcher.
 
         Args:
             now: the wall clock.
-            pumped: its jobs are taken by one thread that passes them on, instead of by a runner for each.
+            pumped: whether a single thread gets all jobs and feeds them to child processes, instead of one runner per job.
         """
         self._now = now
-        self._pumped = pumped
+        self._feeds_processes = pumped
         self._lock = threading.Lock()
         self._claimer = threading.Condition(self._lock)
         self._runner = threading.Condition(self._lock)
         self._changed = threading.Condition(self._lock)
         self._inbox: deque[Run] = deque()
         self._outbox: deque[Ending] = deque()
-        # Read without the lock by runners; changed with it.
-        self._sleeping = False  # the claimer waits
-        self._leaving = False  # a runner must ask the lock before it takes more
-        self._recount = False  # who takes many shall say anew how many
-        # All of the following belongs to the lock.
-        self._held: dict[int, Run] = {}
-        self._orphans: set[Run] = set()
-        self._writing: list[Ending] = []
-        self._coming = 0  # asked of the store, and not here yet
-        self._ahead = 0  # of those, beyond the idle threads
-        self._wanted = 0
+        # Runners read these without the lock; changes require it.
+        self._sleeping = False  # the claimer sleeps
+        self._check_exit = False  # a runner must take the lock before it gets another job
+        self._interrupted = False  # the process feeder must return and recompute its capacity
+        # The lock guards everything below.
+        self._in_flight: dict[int, Run] = {}
+        self._orphaned: set[Run] = set()
+        self._recording: list[Ending] = []
+        self._coming = 0  # jobs requested by the claim in progress
+        self._ahead = 0  # of those, the prefetched ones
+        self._limit = 0
         self._stuck = 0
         self._runners = 0
         self._idle = 0
         self._suspects = 0
         self._slots = Slots()
         self._pace = Pace()
-        self._placed_at = 0.0
-        self._look = True  # there may be jobs to claim
-        self._heard = False  # something rang: a job may have been asked to stop
+        self._dispatched_at = 0.0
+        self._look = True  # jobs may be ready to claim
+        self._heard = False  # a notification arrived: a job may have been cancelled
         self._draining = False
         self.stopped = threading.Event()
         self.file = 0
-        """Which of the databases that have been at the store's place what is held belongs to; see `Store.file`."""
+        """The generation of the database that the jobs in flight belong to; see `Store.file`."""
 
-    # -- for anyone -------------------------------------------------------------------------------
+    # -- any thread -------------------------------------------------------------------------------
 
     @property
     def threads(self) -> int:
-        """How many jobs may run at once."""
-        return self._wanted
+        """Return the maximum number of jobs that run at once."""
+        return self._limit
 
     @property
     def stuck(self) -> int:
-        """Threads whose code was asked to stop and does not; each has a substitute."""
+        """Return the number of threads whose code ignored a stop request; each has a replacement."""
         return self._stuck
 
     @property
     def tasks(self) -> int:
-        """How many jobs of `async` kinds may run at once, beside the threads."""
+        """Return the maximum number of async jobs that run at once, in addition to the threads."""
         return self._slots.most
 
     @property
     def draining(self) -> bool:
-        """Whether nothing more is claimed."""
+        """Report whether claiming has stopped."""
         return self._draining
 
     def held(self) -> list[Run]:
-        """The jobs held now."""
+        """Return the jobs in flight."""
         with self._lock:
-            return list(self._held.values())
+            return list(self._in_flight.values())
 
     def orphans(self) -> list[Run]:
-        """Code that still runs for jobs of a database that is not there any more."""
+        """Return the jobs of a deleted or replaced database whose code still runs."""
         with self._lock:
-            return list(self._orphans)
+            return list(self._orphaned)
 
     def holds(self, run: Run) -> bool:
-        """Whether the run has not been written or given up yet."""
-        return self._held.get(run.job.id) is run
+        """Report whether this job is still in flight: neither recorded nor abandoned."""
+        return self._in_flight.get(run.job.id) is run
 
     def find(self, job_id: int) -> Run | None:
-        """The run of this job, if it is held."""
-        return self._held.get(job_id)
+        """Return the job with this id if it is in flight."""
+        return self._in_flight.get(job_id)
 
     def wake(self) -> None:
-        """There may be jobs to claim, or word that a job shall stop."""
+        """Wake the claimer: jobs may be ready to claim, or a job may have been cancelled."""
         with self._lock:
             self._look = self._heard = self._slots.look = True
             self._wake_claimer()
 
     def heard(self) -> bool:
-        """Whether anything rang since the last call."""
+        """Report whether a notification arrived since the last call."""
         with self._lock:
             heard, self._heard = self._heard, False
             return heard
 
     def wait_idle(self, timeout: float | None) -> bool:
-        """Wait until nothing is held and the newest look found nothing."""
-        return self._wait(lambda: not (self._held or self._coming or self._look or self._outbox or self._slots.busy), timeout)
+        """Wait until no job is in flight and the latest claim found none."""
+        return self._wait(
+            lambda: not (self._in_flight or self._coming or self._look or self._outbox or self._slots.busy), timeout
+        )
 
     def wait_empty(self, timeout: float) -> bool:
-        """Wait until nothing is held, nor on its way here, and no code runs."""
-        return self._wait(lambda: not (self._held or self._coming or self._slots.asked or self._orphans), timeout)
+        """Wait until no job is in flight or being claimed, and no code runs."""
+        return self._wait(lambda: not (self._in_flight or self._coming or self._slots.asked or self._orphaned), timeout)
 
     def _wait(self, predicate: Callable[[], bool], timeout: float | None) -> bool:
         with self._changed:
             return self._changed.wait_for(predicate, timeout)
 
     def resize(self, threads: int) -> int:
-        """Let up to `threads` jobs run at once; returns how many runners the caller has to start."""
+        """Run up to `threads` jobs at once; return the number of runners that the caller must start."""
         with self._lock:
-            self._wanted = max(0, threads)
-            return self._missing()
+            self._limit = max(0, threads)
+            return self._adjust_runners()
 
     def allow_tasks(self, most: int) -> None:
-        """Let up to `most` jobs of `async` kinds run at once, beside the threads."""
+        """Run up to `most` async jobs at once, in addition to the threads."""
         with self._lock:
             self._slots.most, self._slots.look = most, True
             self._wake_claimer()
 
     def replace_stuck(self, stuck: int) -> int:
-        """So many threads are lost to code that does not stop; returns how many runners the caller has to start."""
+        """Set the number of threads lost to code that ignores stop requests; return how many runners the caller must start."""
         with self._lock:
             self._stuck = stuck
-            return self._missing()
+            return self._adjust_runners()
 
     def recount(self) -> None:
-        """Let the one who takes many at a time return, with nothing, to say how many they may be now."""
+        """Make a waiting `take` return an empty list, so that the process feeder recomputes its capacity."""
         with self._lock:
-            self._recount = True
+            self._interrupted = True
             self._runner.notify_all()
 
-    def _missing(self) -> int:
-        if self._pumped:  # the threads are elsewhere
-            self._runners = self._wanted + self._stuck
+    def _adjust_runners(self) -> int:
+        if self._feeds_processes:  # the threads belong to the child processes
+            self._runners = self._limit + self._stuck
             return 0
-        missing = 0 if self.stopped.is_set() else max(0, self._wanted + self._stuck - self._runners)
+        missing = 0 if self.stopped.is_set() else max(0, self._limit + self._stuck - self._runners)
         self._runners += missing
-        self._leaving = self._runners > self._wanted + self._stuck
+        self._check_exit = self._runners > self._limit + self._stuck
         self._runner.notify_all()
         return missing
 
     def drain(self) -> None:
-        """Ask the store for nothing more, and give back what no runner has begun."""
+        """Stop claiming, and release the jobs that no runner has started."""
         with self._lock:
             self._draining = True
-            self._give_back_inbox()
+            self._release_inbox()
             self._wake_claimer()
 
     def stop(self) -> None:
-        """Let every thread come to its end."""
+        """Stop every thread as soon as it has finished its job."""
         with self._lock:
-            self._leaving = True
+            self._check_exit = True
             self.stopped.set()
             self._wake_claimer()
             self._runner.notify_all()
 
     def clear(self) -> tuple[list[Ending], list[Run]]:
-        """Give up all that is held: endings not yet written, and runs whose code has not come back.
+        """Abandon every job in flight; return the unrecorded results, and the jobs whose code has not finished.
 
-        What the claimer is writing at this moment stays its own.
+        Results that the claimer is recording at this moment remain its own.
         """
         with self._lock:
-            endings = _emptied(self._outbox)
-            for ending in (*endings, *self._writing):
-                self._held.pop(ending.job.id, None)
-            left = list(self._held.values())
-            self._held.clear()  # from here on a runner that comes back keeps its ending to itself
+            endings = _pop(self._outbox)
+            for ending in (*endings, *self._recording):
+                self._in_flight.pop(ending.job.id, None)
+            unfinished = list(self._in_flight.values())
+            self._in_flight.clear()  # from now on, results of runners are dropped
             self._inbox.clear()
-            return endings, left
+            return endings, unfinished
 
-    # -- for those who run --------------------------------------------------------------------------
+    # -- runners ------------------------------------------------------------------------------------
 
     def hand_in(self, ended: Sequence[tuple[Run, Ending]]) -> None:
-        """These runs have ended."""
+        """Submit the results of finished jobs."""
         for run, ending in ended:
             self.hand_in_one(run, ending)
 
     def hand_in_one(self, run: Run, ending: Ending) -> None:
-        """The run has ended."""
-        if self.holds(run):  # otherwise it was given up in a shutdown
+        """Submit the result of a finished job."""
+        if self.holds(run):  # otherwise it was abandoned in a shutdown
             self._outbox.append(ending)
             if self._sleeping and len(self._inbox) <= self._pace.low:
                 with self._lock:
                     self._wake_claimer()
-        elif run in self._orphans:
+        elif run in self._orphaned:
             with self._lock:
-                self._orphans.discard(run)
+                self._orphaned.discard(run)
                 self._changed.notify_all()
 
     def take(self, most: int = 1) -> list[Run] | None:
-        """Wait for something to run; returns up to `most` runs, none after a `recount`, or `None`: come to an end."""
-        runs = [] if self._leaving else self._taken(most)
+        """Wait for up to `most` jobs to run. Return an empty list after a `recount`, and `None` if the thread must exit."""
+        runs = [] if self._check_exit else self._take_ready(most)
         return runs or self._wait_for_run(most)
 
-    def _taken(self, most: int) -> list[Run]:
+    def _take_ready(self, most: int) -> list[Run]:
         if most == 1:
             try:
                 return [self._inbox.popleft()]
             except IndexError:
                 return []
-        return _emptied(self._inbox, most)
+        return _pop(self._inbox, most)
 
     def _wait_for_run(self, most: int) -> list[Run] | None:
         with self._lock:
@@ -235,187 +238,189 @@ class Desk:
             self._wake_claimer()
             try:
                 while True:
-                    # A runner for whom a job is on its way must not leave.
-                    surplus = self._runners > self._wanted + self._stuck and self._idle > self._coming - self._ahead
+                    # A runner must not exit while a job is being claimed for it.
+                    surplus = self._runners > self._limit + self._stuck and self._idle > self._coming - self._ahead
                     if self.stopped.is_set() or (surplus and not self._inbox):
                         self._runners -= 1
-                        self._leaving = self.stopped.is_set() or self._runners > self._wanted + self._stuck
+                        self._check_exit = self.stopped.is_set() or self._runners > self._limit + self._stuck
                         return None
-                    if runs := self._taken(most):
+                    if runs := self._take_ready(most):
                         return runs
-                    if self._recount:
-                        self._recount = False
+                    if self._interrupted:
+                        self._interrupted = False
                         return []
                     self._runner.wait()
             finally:
                 self._idle -= most
 
-    # -- for the claimer --------------------------------------------------------------------------
+    # -- the claimer ------------------------------------------------------------------------------
 
-    def gather(self, patience: float) -> Work | None:
-        """Wait for something to do, and return it; `None`: come to an end.
+    def gather(self, poll_after: float) -> Work | None:
+        """Wait for results to record or capacity to fill, and return the next batch; `None` if the claimer must exit.
 
-        After `patience` seconds without a call, it is time to look by oneself.
+        After `poll_after` seconds without a notification, poll the store.
         """
         with self._lock:
-            until = time.monotonic() + patience
+            until = time.monotonic() + poll_after
             while not self._ready():
                 self._sleeping = True
-                # What a runner did a moment ago, not seeing that we sleep.
+                # A runner may have appended a result just before we announced that we sleep.
                 if self._ready():
                     break
                 now = time.monotonic()
                 if self._inbox or self._outbox:
                     self._claimer.wait(LINGER)
-                    if self._inbox and time.monotonic() > self._placed_at + STALE:
-                        self._give_back_inbox(keep=self._idle)
+                    if self._inbox and time.monotonic() > self._dispatched_at + STALE:
+                        self._release_inbox(keep=self._idle)
                         self._pace.slow()
                     elif self._outbox:
                         break
                 elif now >= until or not self._claimer.wait(until - now):
                     self._look = self._slots.look = True
-                    until = time.monotonic() + patience
+                    until = time.monotonic() + poll_after
             self._sleeping = False
-            self._writing = _emptied(self._outbox)
-            if self._orphans:
-                self._writing = self._without_orphans(self._writing)
-            if self.stopped.is_set() and not self._writing:
+            self._recording = _pop(self._outbox)
+            if self._orphaned:
+                self._recording = self._drop_orphaned(self._recording)
+            if self.stopped.is_set() and not self._recording:
                 return None
-            self._pace.learn(self._writing)
-            idle = self._room()
-            # Whatever has ended may have left room under a limit, so it is worth a look too.
-            look = self._look or (bool(self._writing) and idle > 0)
-            ahead = self._room_ahead(idle) if look and len(self._inbox) <= self._pace.low else 0
-            self._coming, self._ahead = (idle + ahead, ahead) if look else (0, 0)
+            self._pace.learn(self._recording)
+            idle = self._idle_capacity()
+            # A finished job may have freed capacity under a limit, so claim after results as well.
+            claim = self._look or (bool(self._recording) and idle > 0)
+            ahead = self._prefetch_capacity(idle) if claim and len(self._inbox) <= self._pace.low else 0
+            self._coming, self._ahead = (idle + ahead, ahead) if claim else (0, 0)
             if self._coming:
-                self._look = False  # what rings from now on is news
-            tasks = self._slots.ask() if self._open else 0
-            return Work(self._writing, self._coming - self._ahead, self._ahead, not self._suspects, tasks)
+                self._look = False  # a notification from now on is about new jobs
+            tasks = self._slots.ask() if self._claims_allowed else 0
+            return Work(self._recording, self._coming - self._ahead, self._ahead, not self._suspects, tasks)
 
     def _ready(self) -> bool:
         if self.stopped.is_set():
             return True
-        # Endings are written together, unless somebody waits for what comes after.
+        # Record results together, unless a thread waits for the next job.
         if self._outbox and (not self._inbox or len(self._outbox) >= self._pace.enough):
             return True
-        if self._open and self._slots.wanted:
+        if self._claims_allowed and self._slots.wanted:
             return True
-        return self._look and (self._room() > 0 or (len(self._inbox) <= self._pace.low and self._room_ahead(0) > 0))
+        return self._look and (
+            self._idle_capacity() > 0 or (len(self._inbox) <= self._pace.low and self._prefetch_capacity(0) > 0)
+        )
 
     @property
-    def _open(self) -> bool:
+    def _claims_allowed(self) -> bool:
         return not (self._draining or self.stopped.is_set())
 
-    def _room(self) -> int:
-        if not (self._open and self._wanted):
+    def _idle_capacity(self) -> int:
+        if not (self._claims_allowed and self._limit):
             return 0
-        surplus = max(0, self._runners - self._wanted - self._stuck)
+        surplus = max(0, self._runners - self._limit - self._stuck)
         return max(0, self._idle - surplus - len(self._inbox))
 
-    def _room_ahead(self, idle: int) -> int:
-        if not (self._open and self._wanted):
+    def _prefetch_capacity(self, idle: int) -> int:
+        if not (self._claims_allowed and self._limit):
             return 0
         return max(0, self._pace.ahead - max(0, len(self._inbox) + idle - self._idle))
 
     def waited(self, seconds: float) -> None:
-        """So long the claimer had to wait for its transaction, since others had theirs."""
+        """Record the seconds that the claimer waited for the transactions of other processes."""
         with self._lock:
             self._pace.waited(seconds)
 
     def place(self, runs: Sequence[Run], tasks: Sequence[Run] = ()) -> Sequence[Run]:
-        """What was gathered is written, and these were claimed; returns those of the tasks that the caller has to begin."""
+        """Dispatch newly claimed jobs, after the last batch was recorded; return the async jobs that the caller must start."""
         with self._lock:
-            self._let_go(self._writing)
-            self._writing = []
+            self._remove(self._recording)
+            self._recording = []
             for run in (*runs, *tasks):
-                self._held[run.job.id] = run
+                self._in_flight[run.job.id] = run
                 self._suspects += run.job.crashes > 0
             self._slots.answer(len(tasks))
             if self._draining:
-                self._give_back((*runs, *tasks))
+                self._release((*runs, *tasks))
                 tasks = ()
             elif runs:
                 self._inbox.extend(runs)
                 self._runner.notify(len(runs))
             if self._coming:
-                # There may be more. Of those ahead perhaps none was allowed, so those who idle look for themselves.
+                # More may be ready. Perhaps no prefetch was allowed, so claim once more for the idle threads alone.
                 full = len(runs) >= self._coming
                 self._look = self._look or full or self._ahead > 0
-                self._pace.claimed(full=full, threads=self._wanted)
+                self._pace.claimed(full=full, threads=self._limit)
             if runs:
-                self._placed_at = time.monotonic()
-            self._settled()
+                self._dispatched_at = time.monotonic()
+            self._finish_claim()
             return tasks
 
     def put_back(self, endings: Sequence[Ending]) -> None:
-        """These of what was gathered could not be written yet. The others are done with."""
+        """Requeue those results of the last batch that could not be recorded yet. The other jobs are no longer in flight."""
         with self._lock:
             kept = {ending.job.id for ending in endings}
-            self._let_go([ending for ending in self._writing if ending.job.id not in kept])
+            self._remove([ending for ending in self._recording if ending.job.id not in kept])
             self._outbox.extendleft(reversed(endings))
-            self._writing = []
+            self._recording = []
             self._look = True
             self._slots.give_up()
-            self._settled()
+            self._finish_claim()
 
     def abandon(self, file: int) -> list[Run]:
-        """The store has another database now: nothing that is held exists there. Code that runs is let run to its end.
+        """Orphan every job in flight, because the database was replaced and holds none of them. Running code continues.
 
         Args:
-            file: the database to which all that is placed from now on belongs.
+            file: the generation of the database that the jobs dispatched from now on belong to.
 
         Returns:
-            The runs whose code still runs; what they hand in is dropped.
+            The jobs whose code still runs; their results are dropped.
         """
         with self._lock:
-            over = {ending.job.id for ending in (*_emptied(self._outbox), *self._writing)}
-            over |= {run.job.id for run in _emptied(self._inbox)}
-            running = [run for run in self._held.values() if run.job.id not in over]
-            self._orphans.update(running)
-            for run in self._held.values():
+            finished = {ending.job.id for ending in (*_pop(self._outbox), *self._recording)}
+            finished |= {run.job.id for run in _pop(self._inbox)}
+            running = [run for run in self._in_flight.values() if run.job.id not in finished]
+            self._orphaned.update(running)
+            for run in self._in_flight.values():
                 if run.task:
                     self._slots.leave()
             self._slots.give_up()
-            self._held.clear()
-            self._writing = []
+            self._in_flight.clear()
+            self._recording = []
             self._suspects = 0
             self._look = True
             self.file = file
-            self._settled()
+            self._finish_claim()
             return running
 
-    def _without_orphans(self, endings: list[Ending]) -> list[Ending]:
-        """Of some a runner had seen that it is held, and handed in its ending a moment after it was abandoned."""
-        orphans = {id(run.job): run for run in self._orphans}
+    def _drop_orphaned(self, endings: list[Ending]) -> list[Ending]:
+        """Drop the results that runners submitted just as their jobs were orphaned."""
+        orphans = {id(run.job): run for run in self._orphaned}
         late = {id(ending.job) for ending in endings} & orphans.keys()
-        self._orphans.difference_update(orphans[each] for each in late)
+        self._orphaned.difference_update(orphans[each] for each in late)
         return [ending for ending in endings if id(ending.job) not in late]
 
-    def _let_go(self, endings: Iterable[Ending]) -> None:
+    def _remove(self, endings: Iterable[Ending]) -> None:
         for ending in endings:
-            run = self._held.pop(ending.job.id, None)
+            run = self._in_flight.pop(ending.job.id, None)
             if run is not None and run.task:
                 self._slots.leave()
             if ending.job.crashes:
                 self._suspects -= 1
-                self._look = True  # the next suspect may come
+                self._look = True  # the next job with crashes may be claimed
 
-    def _settled(self) -> None:
+    def _finish_claim(self) -> None:
         self._coming = self._ahead = 0
-        if self._runners > self._wanted + self._stuck:
-            self._runner.notify_all()  # those who stayed for what was coming
+        if self._runners > self._limit + self._stuck:
+            self._runner.notify_all()  # runners that stayed for a job being claimed
         self._changed.notify_all()
 
     def _wake_claimer(self) -> None:
         self._sleeping = False
         self._claimer.notify()
 
-    def _give_back_inbox(self, keep: int = 0) -> None:
-        waiting = _emptied(self._inbox)
-        self._inbox.extend(waiting[:keep])
-        self._give_back(waiting[keep:])
+    def _release_inbox(self, keep: int = 0) -> None:
+        unstarted = _pop(self._inbox)
+        self._inbox.extend(unstarted[:keep])
+        self._release(unstarted[keep:])
 
-    def _give_back(self, runs: Iterable[Run]) -> None:
+    def _release(self, runs: Iterable[Run]) -> None:
         now = self._now()
         self._outbox.extend(run.given_back(now) for run in runs)
 
@@ -423,12 +428,12 @@ class Desk:
 T = TypeVar("T")
 
 
-def _emptied(box: deque[T], most: int = 1 << 30) -> list[T]:
-    """All that the deque held, or the first of it; others may be at its ends meanwhile."""
-    taken: list[T] = []
+def _pop(box: deque[T], most: int = 1 << 30) -> list[T]:
+    """Remove and return up to `most` items from the left; other threads may use the deque concurrently."""
+    items: list[T] = []
     try:
-        while len(taken) < most:
-            taken.append(box.popleft())
+        while len(items) < most:
+            items.append(box.popleft())
     except IndexError:
-        pass  # that was all
-    return taken
+        pass  # the deque is empty
+    return items

@@ -1,4 +1,4 @@
-"""The keeper of a worker: renews leases, writes logs and progress, reports that the worker lives, does the upkeep."""
+"""The heartbeat thread of a worker: renews leases, writes logs and progress, reports liveness, and runs maintenance."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from .outage_backoff import Patience
 logger = logging.getLogger("jobdeck.worker")
 
 POLL = 1.0
-"""Seconds between two looks at the store when nothing rings: the backstop where a signal was lost."""
-KEEP = 0.25
-"""Seconds between two rounds while jobs run."""
-REPORT = 5.0
-"""Seconds between two reports that the worker lives."""
+"""Seconds between polls of the store without a notification: the backstop if a notification was lost."""
+TICK_INTERVAL = 0.25
+"""Seconds between ticks while jobs run."""
+REPORT_INTERVAL = 5.0
+"""Seconds between liveness reports."""
 
-STOPPING_TOLD = 100
-"""Of what was asked to stop, so many are named one by one."""
+STOPPING_LISTED = 100
+"""The maximum number of stopping jobs that a worker report lists."""
 
 
 class Keeper:
-    """One thread's work; `loop` returns when the desk is stopped."""
+    """Runs the periodic tasks of a worker on one thread; `loop` returns once the dispatcher is stopped."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Keeper:
         clock: Clock,
         logs: Logs,
         info: Callable[[], WorkerInfo],
-        stuck: Callable[[list[Run]], None],
+        on_stuck: Callable[[list[Run]], None],
     ) -> None:
         self._desk = desk
         self._store = store
@@ -49,20 +49,20 @@ class Keeper:
         self._clock = clock
         self._logs = logs
         self._info = info
-        self._tell_stuck = stuck
+        self._on_stuck = on_stuck
         self._stopping: dict[Run, tuple[float, float]] = {}
         self._upkeep = Upkeep(store, settings, clock)
-        self._beat_at = self._report_at = 0.0
+        self._heartbeat_at = self._report_at = 0.0
         self._reported: WorkerInfo | None = None
         self._wake = threading.Event()
         self.patience = Patience(desk.stopped, longest=min(2.0, settings.heartbeat_every))
 
     def wake(self) -> None:
-        """Begin the next round now."""
+        """Start the next tick now."""
         self._wake.set()
 
     def loop(self) -> None:
-        """Go on until the worker stops."""
+        """Run ticks until the worker stops."""
         while not self._desk.stopped.is_set():
             self._wake.clear()
             held = self._desk.held()
@@ -70,31 +70,31 @@ class Keeper:
                 self._round(held)
                 self.patience.reset()
             except StoreReplaced:
-                self._beat_at = self._report_at = 0.0
-                self._desk.wake()  # the claimer decides what becomes of the jobs of the old database
-            except Exception as error:  # a bug must not silently end the leases of running jobs
+                self._heartbeat_at = self._report_at = 0.0
+                self._desk.wake()  # the claimer handles the jobs of the old database
+            except Exception as error:  # a bug must not silently stop the renewal of leases
                 self._fence(held)
                 self.patience.wait(error)
-            longest = min(KEEP, self._settings.lease / 3) if held else min(POLL, self._upkeep.rescue_every)
-            self._wake.wait(self._upkeep.pause(longest))
+            pause = min(TICK_INTERVAL, self._settings.lease / 3) if held else min(POLL, self._upkeep.rescue_every)
+            self._wake.wait(self._upkeep.pause(pause))
 
     def _round(self, held: list[Run]) -> None:
         now = self._clock.monotonic()
         orphans = self._desk.orphans()
-        if self._desk.file != self._store.file:  # what is held is of a database that has gone
+        if self._desk.file != self._store.file:  # the jobs in flight belong to a replaced database
             orphans, held = [*orphans, *held], []
             self._desk.wake()
-        # Leases first: whatever fails below, running jobs stay ours. What rang may have been the word that a job
-        # shall stop; a heartbeat brings it.
-        if held and (self._desk.heard() or now >= self._beat_at):
+        # Leases first: whatever fails below, this worker keeps its running jobs. A notification may be about a
+        # cancellation, which the heartbeat reads.
+        if held and (self._desk.heard() or now >= self._heartbeat_at):
             self._heartbeat(held)
-            self._beat_at = now + self._settings.heartbeat_every
-        self._fence(orphans)  # nobody can renew their leases
-        self._look_for_stuck([*held, *orphans], now)
+            self._heartbeat_at = now + self._settings.heartbeat_every
+        self._fence(orphans)  # their leases cannot be renewed
+        self._find_stuck([*held, *orphans], now)
         info = self._info()
         if now >= self._report_at or self._reported != info:
             self._store.report_worker(info)
-            self._report_at, self._reported = now + min(REPORT, self._settings.heartbeat_every), info
+            self._report_at, self._reported = now + min(REPORT_INTERVAL, self._settings.heartbeat_every), info
         self._logs.write(held)
         self._write_progress(held)
         if self._upkeep.tick():
@@ -106,45 +106,45 @@ class Keeper:
         for run in held:
             if run.job.id not in renewal.lost:
                 run.until = until
-            # A job that ended meanwhile is not lost: its lease is gone because its ending was written.
+            # A job that finished meanwhile has not lost its lease: recording the result removed it.
             if run.job.id in renewal.lost and self._desk.holds(run):
                 run.context.ask_to_stop(lost=True)
             elif run.job.id in renewal.cancelling:
                 run.context.ask_to_stop(cancelled=True)
 
-    def _look_for_stuck(self, held: list[Run], now: float) -> None:
-        """Code that was asked to stop and goes on past its grace holds a thread for as long as it likes."""
+    def _find_stuck(self, held: list[Run], now: float) -> None:
+        """Report the jobs whose code still runs after its grace period: each occupies a thread for an unknown time."""
         stopping = [run for run in held if run.started_at is not None and run.context.stopping]
-        begun = (now, self._clock.now())
-        self._stopping = {run: self._stopping.get(run, begun) for run in stopping}
-        self._tell_stuck([run for run, (since, _) in self._stopping.items() if now - since > run.context.grace])
+        first_seen = (now, self._clock.now())
+        self._stopping = {run: self._stopping.get(run, first_seen) for run in stopping}
+        self._on_stuck([run for run, (since, _) in self._stopping.items() if now - since > run.context.grace])
 
     @property
     def stopping(self) -> tuple[Stopping, ...]:
-        """What was asked to stop and still runs, the longest first."""
-        told = [
-            Stopping(job_id=run.job.id, kind=run.job.kind, since=since, why=_why(run))
+        """Return the jobs that were asked to stop and still run, those asked first at the front."""
+        stopping = [
+            Stopping(job_id=run.job.id, kind=run.job.kind, since=since, why=_stop_reason(run))
             for run, (_, since) in self._stopping.items()
         ]
-        return tuple(sorted(told, key=lambda each: (each.since, each.job_id))[:STOPPING_TOLD])
+        return tuple(sorted(stopping, key=lambda each: (each.since, each.job_id))[:STOPPING_LISTED])
 
     def _fence(self, held: list[Run]) -> None:
-        """Stop the code of jobs whose lease could not be renewed in time: they may run elsewhere by now."""
+        """Stop the code of jobs whose lease expired before it could be renewed: another worker may already run them."""
         now = self._clock.monotonic()
         for run in held:
             if now >= run.until and not run.context.fenced:
-                logger.warning("The lease of job %d ended before it could be renewed, its code was told to stop", run.job.id)
+                logger.warning("The lease of job %d expired before it could be renewed; its code was asked to stop", run.job.id)
                 run.context.ask_to_stop(lost=True)
 
     def _write_progress(self, held: list[Run]) -> None:
-        told = [(run, fraction) for run in held if (fraction := run.context.take_progress()) is not None]
-        if told:
+        updates = [(run, fraction) for run in held if (fraction := run.context.take_progress()) is not None]
+        if updates:
             with self._store.transaction():
-                for run, fraction in told:
+                for run, fraction in updates:
                     self._store.report_progress(run.job.id, run.lease, fraction)
 
 
-def _why(run: Run) -> str:
+def _stop_reason(run: Run) -> str:
     context = run.context
     if context.fenced:
         return "lease lost"

@@ -1,4 +1,4 @@
-"""The keeper of a worker: renews leases, writes logs and progress, reports that the worker lives, does the upkeep."""
+"""Flush the buffered logs of attempts to the store."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ..store.base import Store
 from .active_job import Run
 
 LOG_KEPT = 8 << 20
-"""Bytes of log kept of each attempt: the newest."""
-
+"""Bytes of log kept per attempt; the oldest lines are dropped."""
 
 LogRows = list[tuple[int, int, float, str, str]]
+"""Job id, attempt, time, level and text of each line."""
 
 
 class Logs:
-    """Takes the logs of attempts to the store. Lines reach it in the order in which they were written."""
+    """Writes the logs of attempts to the store, each line in the order in which it was logged."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -26,7 +26,7 @@ class Logs:
 
     @contextmanager
     def taken(self, runs: Iterable[Run]) -> Iterator[LogRows]:
-        """What was logged and not stored yet. It stays so if the store fails inside."""
+        """Collect the buffered lines for the caller to store; put them back if the store fails inside the block."""
         with self._lock:
             taken = [(run, lines) for run in runs if (lines := run.context.take_log())]
             try:
@@ -37,7 +37,7 @@ class Logs:
                 raise
 
     def write(self, runs: Iterable[Run]) -> None:
-        """Store what was logged."""
+        """Store the buffered lines."""
         with self.taken(runs) as rows:
             if rows:
                 self._store.append_logs(rows, LOG_KEPT)

@@ -1,4 +1,4 @@
-"""The keeper of a worker: renews leases, writes logs and progress, reports that the worker lives, does the upkeep."""
+"""Back off while the database is unavailable, and log each outage without flooding the log."""
 
 from __future__ import annotations
 
@@ -10,42 +10,41 @@ from ..model.errors import StoreError
 
 logger = logging.getLogger("jobdeck.worker")
 
-
-TELL_EVERY = 60.0
-"""Seconds until the log hears again of a trouble that lasts."""
+LOG_INTERVAL = 60.0
+"""Seconds between two log records about the same lasting error."""
 
 
 class Patience:
-    """Longer and longer pauses while the store fails. The log hears of each trouble once, and then each minute."""
+    """Waits exponentially longer while the store fails. Logs each new error once, and a lasting one every minute."""
 
-    def __init__(self, ended: threading.Event, *, longest: float = 2.0) -> None:
-        self._ended = ended
+    def __init__(self, stopped: threading.Event, *, longest: float = 2.0) -> None:
+        self._stopped = stopped
         self._longest = longest
         self._failures = 0
-        self._told: str | None = None
-        self._tell_at = 0.0
+        self._logged: str | None = None
+        self._log_again_at = 0.0
         self.trouble: str | None = None
-        """What is wrong now, in one sentence; `None` while the store works."""
+        """The current error, in one sentence; `None` while the store works."""
 
     def reset(self) -> None:
-        """The store works."""
+        """End the outage: the store works."""
         if self._failures:
-            logger.info("The database works again")
+            logger.info("The database is available again")
         self._failures = 0
-        self._told = self.trouble = None
+        self._logged = self.trouble = None
 
     def wait(self, error: Exception) -> None:
-        """Say what is wrong, and pause; no longer than until the worker stops."""
+        """Log the error and wait, at most until the worker stops."""
         self._failures += 1
         pause = min(self._longest, 0.05 * 2.0 ** min(self._failures, 20))
         known = isinstance(error, StoreError)
         self.trouble = str(error) if known else f"A bug in jobdeck: {type(error).__name__}: {error}"
         now = time.monotonic()
-        if self.trouble != self._told or now >= self._tell_at:
-            self._told, self._tell_at = self.trouble, now + TELL_EVERY
+        if self.trouble != self._logged or now >= self._log_again_at:
+            self._logged, self._log_again_at = self.trouble, now + LOG_INTERVAL
             if known:
-                logger.warning("%s Trying again until it works", error)
+                logger.warning("%s Retrying until it succeeds.", error)
             else:
-                logger.error("A bug in jobdeck, trying again", exc_info=error)
-        if self._ended.wait(pause):
-            time.sleep(0.02)  # the last endings are still tried, but not in a hot loop
+                logger.error("A bug in jobdeck; retrying", exc_info=error)
+        if self._stopped.wait(pause):
+            time.sleep(0.02)  # the last results are still retried, but not in a busy loop

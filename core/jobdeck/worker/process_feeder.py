@@ -1,8 +1,8 @@
-"""The pump: takes claimed jobs many at a time, has the pool of children run them, and hands their endings back so too.
+"""Feed claimed jobs to the process pool in batches, and return their results in batches.
 
-It is what makes a job of a millisecond cheap: such jobs are sent to the children ahead of their threads, up to about
-`AHEAD` seconds of work, and one message, one lock and one wake-up serve many of them. What was sent ahead and has not
-begun comes back with its attempt, see `Children`.
+Batching makes millisecond jobs cheap: they are sent to the child processes before a thread is free, up to about `AHEAD`
+seconds of work, so that one message, one lock and one wake-up serve many jobs. Jobs that were sent but not started can
+be returned without using up an attempt; see `Children`.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from ..processes.supervisor import Children
 from .active_job import Run
 
 AHEAD = 0.05
-"""Seconds of work for which a child's thread has jobs at hand."""
+"""Seconds of work queued for each thread of a child process."""
 MOST_AHEAD = 64
-"""Jobs, at most, that are at hand for each thread."""
-_FIRST_GUESS = 1.0
-"""Seconds that a job takes, before any has told."""
+"""The maximum number of jobs queued for each thread."""
+_INITIAL_RUN_TIME = 1.0
+"""The assumed run time of a job, in seconds, before any result is known."""
 _SMOOTHING = 0.1
 
 
 class Source(Protocol):
-    """Where claimed jobs come from, and where their endings go."""
+    """A source of claimed jobs that accepts their results."""
 
     def take(self, most: int) -> Sequence[Run] | None:
-        """Wait for claimed jobs; at least one and up to `most` of them, or `None` when there will be no more."""
+        """Wait for claimed jobs and return up to `most` of them, or `None` if no more will come."""
         ...
 
     def hand_in(self, ended: Sequence[tuple[Run, Ending]]) -> None:
-        """These have ended. Never waits."""
+        """Submit the results of finished jobs. Never blocks."""
         ...
 
 
 class Pump:
-    """Between a source of claimed jobs and the children. One thread takes; the children's own hands in."""
+    """Moves jobs from a source to the child processes on its own thread; results return on the supervisor's thread."""
 
     def __init__(self, source: Source, children: Children, clock: Clock) -> None:
         self._clock = clock
@@ -48,73 +48,73 @@ class Pump:
         self._children = children
         self._room = threading.Condition()
         self._out = 0
-        self._took = _FIRST_GUESS
-        self._ended: list[tuple[Run, Ending]] = []
-        self._thread = threading.Thread(target=self._loop, name="jobdeck-pump", daemon=True)
+        self._mean_run = _INITIAL_RUN_TIME
+        self._finished: list[tuple[Run, Ending]] = []
+        self._thread = threading.Thread(target=self._loop, name="jobdeck-feeder", daemon=True)
 
     @property
     def slots(self) -> int:
-        """How many jobs it may hold now: one for each thread of the pool, and what short jobs allow beyond."""
+        """Return the current capacity: one job for each thread of the pool, and more if jobs are short."""
         threads = self._children.threads
-        return threads + int(threads * min(MOST_AHEAD, AHEAD / max(self._took, 1e-6)))
+        return threads + int(threads * min(MOST_AHEAD, AHEAD / max(self._mean_run, 1e-6)))
 
     def start(self) -> None:
-        """Begin; ends by itself when the source has no more."""
-        self._children.settled = self._hand_in
+        """Start feeding. The thread exits once the source has no more jobs."""
+        self._children.settled = self._submit
         self._thread.start()
 
     def join(self, timeout: float | None = None) -> bool:
-        """Wait until the source has no more jobs; `False` if that took too long."""
+        """Wait until the source has no more jobs; return `False` on timeout."""
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
     def wake(self) -> None:
-        """The pool has been resized."""
+        """Recompute the capacity: the pool was resized."""
         with self._room:
             self._room.notify()
 
     def _loop(self) -> None:
-        while (taken := self._source.take(self._wait_for_room())) is not None:
+        while (taken := self._source.take(self._wait_for_capacity())) is not None:
             now = self._clock.monotonic()
             runs = [run for run in taken if now < run.until]
-            if len(runs) < len(taken):  # the process was held up; the others may be somebody else's by now
+            if len(runs) < len(taken):  # the process stalled; other workers may already run the rest
                 late = [run for run in taken if now >= run.until]
                 self._source.hand_in([(run, run.given_back(self._clock.now())) for run in late])
             for run in runs:
-                run.started_at = self._clock.now()  # about; its ending tells
+                run.started_at = self._clock.now()  # approximate; the result has the exact time
             with self._room:
                 self._out += len(runs)
-            self._children.begin([Charge(run.job, run.context, partial(self._done, run)) for run in runs])
+            self._children.begin([Charge(run.job, run.context, partial(self._collect, run)) for run in runs])
 
-    def _wait_for_room(self) -> int:
+    def _wait_for_capacity(self) -> int:
         with self._room:
-            while (room := self._has_room()) <= 0:
+            while (capacity := self._free_capacity()) <= 0:
                 self._room.wait()
-            return room
+            return capacity
 
-    def _has_room(self) -> int:
-        """For how many jobs: with a thread free, at once; otherwise when it is worth a message."""
+    def _free_capacity(self) -> int:
+        """Return the free capacity. If every thread is busy, return 0 until enough is free to be worth a message."""
         slots, out = self.slots, self._out
         return slots - out if out < self._children.threads or (slots - out) * 4 >= slots else 0
 
-    # -- on the children's thread -----------------------------------------------------------------
+    # -- the supervisor's thread ------------------------------------------------------------------
 
-    def _done(self, run: Run, ending: Ending) -> None:
+    def _collect(self, run: Run, ending: Ending) -> None:
         run.started_at = ending.started_at
-        self._ended.append((run, ending))
+        self._finished.append((run, ending))
 
-    def _hand_in(self) -> None:
-        if not self._ended:
+    def _submit(self) -> None:
+        if not self._finished:
             return
-        ended, self._ended = self._ended, []
-        took = sum(ending.finished_at - ending.started_at for _, ending in ended) / len(ended)
-        if any(isinstance(ending, Release) for _, ending in ended):
-            took = _FIRST_GUESS  # sent ahead in vain: something takes longer than it did
-        # Down slowly, up at once: a job that waits behind a long one is worse than a message more.
-        weight = min(1.0, _SMOOTHING * len(ended))
-        self._took = max(took, self._took + weight * (took - self._took))
-        self._source.hand_in(ended)
+        finished, self._finished = self._finished, []
+        took = sum(ending.finished_at - ending.started_at for _, ending in finished) / len(finished)
+        if any(isinstance(ending, Release) for _, ending in finished):
+            took = _INITIAL_RUN_TIME  # queued in vain: jobs take longer than they did
+        # Decrease slowly, increase at once: a job that waits behind a long one costs more than an extra message.
+        weight = min(1.0, _SMOOTHING * len(finished))
+        self._mean_run = max(took, self._mean_run + weight * (took - self._mean_run))
+        self._source.hand_in(finished)
         with self._room:
-            self._out -= len(ended)
-            if self._has_room():
+            self._out -= len(finished)
+            if self._free_capacity():
                 self._room.notify()

@@ -1,11 +1,11 @@
-"""The worker: claims jobs, runs them in threads, renews their leases, and stops without leaving any behind.
+"""The worker: claims jobs, runs them on threads, renews their leases, and shuts down without leaving a job running.
 
-Three kinds of thread meet at the desk (see `desk.py`):
+Three kinds of threads work together through the dispatcher (see `dispatcher.py`):
 
-- the *claimer* is the only one that claims and that writes endings. One transaction writes what finished
-  since the last one and claims for every idle thread;
-- *runners* take a claimed job, run its handler, hand in its ending;
-- the *keeper* renews leases, writes logs and progress, and does the upkeep of the queue.
+- the *claimer* is the only thread that claims jobs and records results. One transaction records the results
+  since the last one and claims jobs for every idle thread;
+- *runners* get a claimed job, run its handler and submit its result;
+- the *heartbeat* renews leases, writes logs and progress, and runs the maintenance of the queue.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ from .process_feeder import Pump
 
 logger = logging.getLogger("jobdeck.worker")
 
-_WRITING = 0.5
-"""Seconds of a shutdown's grace, at most, that are kept for releasing what did not finish."""
-_LAST_MOMENT = 0.5
-"""Seconds that even a shutdown without grace waits for commands to be killed."""
-_FAREWELL = 5.0
-"""Seconds that the claimer gets to write the last endings."""
+_RECORDING_GRACE = 0.5
+"""The maximum part of the shutdown grace, in seconds, that is reserved for releasing unfinished jobs."""
+_KILL_WAIT = 0.5
+"""Seconds that even a shutdown without grace waits for killed commands to exit."""
+_CLAIMER_GRACE = 5.0
+"""Seconds that the claimer gets to record the last results."""
 
 
 class Worker:
@@ -67,14 +67,14 @@ class Worker:
         queues: Sequence[str] | None = None,
         processes: int | None = None,
     ) -> None:
-        """Prepare a worker; `start` begins.
+        """Create a worker; `start` runs it.
 
         Args:
-            queue: where the jobs come from. Its registry says which kinds are served.
-            threads: how many jobs run at once, in each process; JOBDECK_THREADS when `None`.
-            queues: the queues served; JOBDECK_QUEUES, or all, when `None`.
-            processes: child processes that run the handlers; JOBDECK_PROCESSES when `None`. With 0 this process
-                runs them itself, except for those of isolated kinds.
+            queue: the queue to process. Its registry defines the kinds that the worker runs.
+            threads: the number of jobs to run at once in each process (default JOBDECK_THREADS).
+            queues: the names of the queues to process (default JOBDECK_QUEUES, or all queues).
+            processes: the number of child processes that run the handlers (default JOBDECK_PROCESSES). With 0 this
+                process runs them itself, except for isolated kinds.
         """
         self._queue = queue
         self._store = queue.store
@@ -84,11 +84,11 @@ class Worker:
         if SHELL not in self._registry:
             add_shell(self._registry)
         self._queues = tuple(self._settings.queues if queues is None else queues)
-        self._first_size = self._settings.threads if threads is None else threads
+        self._initial_threads = self._settings.threads if threads is None else threads
         self._children = Children(
             self._registry,
             processes=self._settings.processes if processes is None else processes,
-            threads=self._first_size,
+            threads=self._initial_threads,
             apps=self._settings.app,
             clock=self._clock,
             random=queue.random,
@@ -99,13 +99,13 @@ class Worker:
         self._desk = Desk(self._clock.now, pumped=self.processes > 0)
         self._pump = Pump(self._desk, self._children, self._clock)
         self._logs = Logs(self._store)
-        self._keeper = Keeper(self._desk, self._store, self._settings, self._clock, self._logs, self._info, self._replace)
+        self._keeper = Keeper(self._desk, self._store, self._settings, self._clock, self._logs, self._info, self._replace_stuck)
         self._patience = Patience(self._desk.stopped)
         self._threads: list[threading.Thread] = []
         self._stuck: set[int] = set()
-        self._tasks: AbstractSet[str] = frozenset()
+        self._async_kinds: AbstractSet[str] = frozenset()
 
-    # -- the outside ------------------------------------------------------------------------------
+    # -- the public interface ---------------------------------------------------------------------
 
     def __enter__(self) -> Self:
         self.start()
@@ -116,31 +116,31 @@ class Worker:
 
     @property
     def threads(self) -> int:
-        """How many jobs may run at once, in all processes."""
-        return self._desk.threads if self._threads else self._first_size * max(1, self.processes)
+        """Return the maximum number of jobs that run at once, in all processes."""
+        return self._desk.threads if self._threads else self._initial_threads * max(1, self.processes)
 
     @property
     def processes(self) -> int:
-        """How many child processes run the handlers; 0 if this process does."""
+        """Return the number of child processes that run the handlers; 0 if this process runs them."""
         return self._children.processes
 
     @property
     def running(self) -> int:
-        """How many jobs are held now; those of a database that has gone since, and whose code still runs, too."""
+        """Return the number of jobs in flight, including those of a replaced database whose code still runs."""
         return len(self._desk.held()) + len(self._desk.orphans())
 
     @property
     def trouble(self) -> str | None:
-        """Why nothing can be claimed or finished now, in one sentence: what the database answers. `None` if it works."""
+        """Return the database error that prevents claiming or recording now, in one sentence; `None` if the database works."""
         return self._patience.trouble or self._keeper.patience.trouble
 
     def start(self) -> None:
-        """Begin to claim and run. Returns at once.
+        """Start claiming and running jobs, and return at once.
 
         Raises:
-            StoreError: the worker could not report itself.
-            ChildNotStarted: a child process could not begin: most often an app that cannot be imported.
-            KindNotInChild: the child processes do not know a kind that this one does.
+            StoreError: the worker could not register itself.
+            ChildNotStarted: a child process could not start, usually because an app cannot be imported.
+            KindNotInChild: a kind of this process is not registered in the child processes.
         """
         capture_logs()
         self._children.start()
@@ -149,90 +149,90 @@ class Worker:
         except BaseException:
             self._children.close()
             raise
-        for name, loop in (("claimer", self._claim_loop), ("keeper", self._keeper.loop)):
+        for name, loop in (("claimer", self._claim_loop), ("heartbeat", self._keeper.loop)):
             self._threads.append(threading.Thread(target=loop, name=f"jobdeck-{name}", daemon=True))
         if self.processes:
             self._pump.start()
-        self.resize(self._first_size)  # before the keeper reports how many there are
+        self.resize(self._initial_threads)  # before the heartbeat reports the number of threads
         for thread in self._threads:
             thread.start()
 
     def resize(self, threads: int) -> None:
-        """Run up to `threads` jobs at once, in each process, from now on. Running jobs are not disturbed."""
-        self._children.resize(threads, self._resized)
-        # With processes an `async` job takes one of the threads of a child.
+        """Set the number of jobs to run at once in each process. Running jobs continue."""
+        self._children.resize(threads, self._on_resized)
+        # With child processes, an async job occupies one of their threads.
         self._desk.allow_tasks(0 if self.processes or not threads else self._settings.coroutines)
-        self._open(self._desk.resize(threads * max(1, self.processes)))
+        self._start_runners(self._desk.resize(threads * max(1, self.processes)))
         self._keeper.wake()
 
-    def _resized(self) -> None:
+    def _on_resized(self) -> None:
         self._pump.wake()
         self._desk.recount()
 
-    def _replace(self, stuck: list[Run]) -> None:
-        """Code that does not stop keeps its thread; another one takes its place, so that the rest goes on."""
-        held = {run.job.id for run in stuck if not (run.task or self._is_isolated(run))}
-        for job_id in held - self._stuck:
-            logger.warning("Job %d was asked to stop and its code goes on; another thread takes its place", job_id)
-        if held != self._stuck:
-            self._stuck = held
-            self._open(self._desk.replace_stuck(len(held)))
+    def _replace_stuck(self, stuck: list[Run]) -> None:
+        """Start a replacement for each thread whose code ignores the stop request, so that other jobs continue to run."""
+        job_ids = {run.job.id for run in stuck if not (run.task or self._is_isolated(run))}
+        for job_id in job_ids - self._stuck:
+            logger.warning("Job %d ignored the stop request; starting a replacement thread", job_id)
+        if job_ids != self._stuck:
+            self._stuck = job_ids
+            self._start_runners(self._desk.replace_stuck(len(job_ids)))
             if self.processes:
-                self._children.replace_stuck(held, self._resized)
+                self._children.replace_stuck(job_ids, self._on_resized)
 
-    def _open(self, missing: int) -> None:
-        for _ in range(0 if self.processes else missing):  # with processes the threads are the children's
-            # Daemons: a handler that never returns must not keep the process from ending.
+    def _start_runners(self, missing: int) -> None:
+        for _ in range(0 if self.processes else missing):  # with child processes, the threads belong to them
+            # Daemon threads: a handler that never returns must not keep the process from exiting.
             threading.Thread(target=self._run_loop, name="jobdeck-runner", daemon=True).start()
 
     def wake(self) -> None:
-        """Look for work now."""
+        """Check for jobs to claim now."""
         self._desk.wake()
 
     def wait_idle(self, timeout: float | None = None) -> bool:
-        """Wait until nothing runs and the newest look found nothing; `False` if that took too long.
+        """Wait until no job runs and the latest claim found none; return `False` on timeout.
 
-        Jobs that are due later do not count.
+        Jobs scheduled for later do not count.
         """
         return self._desk.wait_idle(timeout)
 
     def drain(self) -> None:
-        """Claim nothing more from now on. Returns at once; running jobs go on."""
+        """Stop claiming, and return at once; running jobs continue."""
         self._desk.drain()
         self._children.recall()
         self._keeper.wake()
 
     def stop(self, grace: float | None = None) -> bool:
-        """Claim nothing more, let running jobs finish, release what does not, and end.
+        """Stop claiming, let running jobs finish, release those that do not, and shut down.
 
         Args:
-            grace: seconds running jobs get; JOBDECK_SHUTDOWN_GRACE when `None`.
+            grace: seconds that running jobs get to finish (default JOBDECK_SHUTDOWN_GRACE).
 
         Returns:
-            Whether every job finished or stopped by itself. If not, its code still runs on a thread of this
-            process, its job is back in the queue, and the process should exit now.
+            Whether every job finished or stopped by itself. If not, the code of the others still runs on threads of
+            this process, their jobs are back in the queue, and the process should exit now.
         """
         grace = self._settings.shutdown_grace if grace is None else grace
         self.drain()
-        # The last part of the grace is for stopping: commands get a signal, handlers see `context().stopping`.
-        asking = min(STOP_GRACE, grace / 2)
-        # And the very last for writing it all down: the process shall be gone when the grace is over.
-        writing = min(_WRITING, grace / 10)
-        if not self._desk.wait_empty(grace - asking - writing):
+        # The last part of the grace is for stop requests: commands get a signal, handlers see `context().stopping`.
+        stopping = min(STOP_GRACE, grace / 2)
+        # The very last part is for recording: the process must have exited when the grace is over.
+        recording = min(_RECORDING_GRACE, grace / 10)
+        if not self._desk.wait_empty(grace - stopping - recording):
             for run in (*self._desk.held(), *self._desk.orphans()):
-                run.context.ask_to_stop(interrupted=True, grace=asking * 0.8)
-            if not self._desk.wait_empty(max(asking, _LAST_MOMENT)) and self._children.kill(_LAST_MOMENT):
-                self._desk.wait_empty(_LAST_MOMENT if any(map(self._in_child, self._desk.held())) else 0)
-        return self._finish()
+                run.context.ask_to_stop(interrupted=True, grace=stopping * 0.8)
+            if not self._desk.wait_empty(max(stopping, _KILL_WAIT)) and self._children.kill(_KILL_WAIT):
+                self._desk.wait_empty(_KILL_WAIT if any(map(self._in_child, self._desk.held())) else 0)
+        return self._shut_down()
 
-    def _answer(self, question: str, reply: Callable[[str], None]) -> bool:
-        """Tell where the code of a job is, if that is asked of this worker. Called on the store's thread."""
-        about = asked(question)
-        if about is None or about[0] != self.id:
+    def _serve_request(self, question: str, reply: Callable[[str], None]) -> bool:
+        """Reply to a stack request if it is addressed to this worker. Called on the store's thread."""
+        request = asked(question)
+        if request is None or request[0] != self.id:
             return False
-        run = self._desk.find(about[1])
+        run = self._desk.find(request[1])
         if run is None:
-            reply(packed({"told": ENDED}))
+            reply(packed({"reason": ENDED}))
         elif self._in_child(run):
             self._children.locate(run.job.id, reply)
         else:
@@ -245,31 +245,31 @@ class Worker:
     def _in_child(self, run: Run) -> bool:
         return self._children.takes(run.job.kind)
 
-    def _finish(self) -> bool:
+    def _shut_down(self) -> bool:
         self._desk.stop()
         self._keeper.wake()
         for thread in self._threads:
-            thread.join(timeout=_FAREWELL)
+            thread.join(timeout=_CLAIMER_GRACE)
         self._children.close()
-        endings, left = self._desk.clear()
+        endings, unfinished = self._desk.clear()
         now = self._clock.now()
         try:
-            if self._store.file == self._desk.file:  # otherwise none of these exists in the database that is there now
+            if self._store.file == self._desk.file:  # otherwise the current database contains none of these jobs
                 self._settle(endings)
-                self._logs.write(left)
-                if left:
-                    self._store.release_jobs([run.given_back(now) for run in left])
+                self._logs.write(unfinished)
+                if unfinished:
+                    self._store.release_jobs([run.given_back(now) for run in unfinished])
             self._store.forget_worker(self.id)
         except StoreError as error:
-            logger.error("%d jobs could not be released and run again when their lease ends: %s", len(left), error)
-        return not left and not self._desk.orphans()
+            logger.error("%d jobs could not be released; they are rescued when their lease expires: %s", len(unfinished), error)
+        return not unfinished and not self._desk.orphans()
 
     # -- the claimer ------------------------------------------------------------------------------
 
     def _claim_loop(self) -> None:
         pause = POLL
         self._desk.file = self._store.file
-        with self._store.answer(self._answer), self._store.listen(self.wake):
+        with self._store.answer(self._serve_request), self._store.listen(self.wake):
             while (work := self._desk.gather(pause)) is not None:
                 endings = work.endings
                 until = self._clock.monotonic() + self._settings.lease
@@ -279,40 +279,40 @@ class Worker:
                 except StoreReplaced as error:
                     self._begin_anew(error)
                     continue
-                except Exception as error:  # a bug must not silently end the claims of a healthy-looking process
+                except Exception as error:  # a bug must not silently stop the claims of a process that looks healthy
                     known = isinstance(error, StoreError) and not isinstance(error, RowRefused)
                     self._desk.put_back(endings if known else self._settle_each(endings))
                     if isinstance(error, StoreLost) and self._desk.stopped.is_set():
-                        return  # it will not be back in time
+                        return  # the database will not be back in time
                     self._patience.wait(error)
                     continue
-                runs = [Run(job, Context(job, self._clock), until, job.kind in self._tasks) for job in claimed]
+                runs = [Run(job, Context(job, self._clock), until, job.kind in self._async_kinds) for job in claimed]
                 tasks = [run for run in runs if run.task]
                 for run in self._desk.place([run for run in runs if not run.task] if tasks else runs, tasks):
-                    self._begin(run)
+                    self._start_async(run)
 
     def _begin_anew(self, error: StoreReplaced) -> None:
-        """Another database is there now: what runs is none of its jobs. Threads that are free begin with its own at once.
+        """Orphan the running jobs of the old database; idle threads claim jobs of the new one at once.
 
-        What still runs is let run to its end, for as long as its lease would have held; then it is told to stop, because
-        whoever has the old database may run the job again. Nobody waits for what it returns.
+        Orphaned code may run until its lease expires and is then asked to stop, because a worker on the old database
+        may rescue the job. Its result is dropped.
         """
-        left = self._desk.abandon(self._store.file)
-        logger.warning("%s Jobs of the old one that still run, and whose results go nowhere: %d", error, len(left))
+        orphaned = self._desk.abandon(self._store.file)
+        logger.warning("%s Jobs of the old database that still run and whose results are dropped: %d", error, len(orphaned))
 
     def _turn(self, work: Work) -> tuple[list[Job], float]:
-        """Write what has ended and claim what there is, in one transaction.
+        """Record the results and claim jobs, in one transaction.
 
         Returns:
-            The claimed jobs, and how many seconds may pass until the next look.
+            The claimed jobs, and the seconds until the next poll.
         """
         store = self._store
         claimed: list[Job] = []
         pause = POLL
-        ended = [run for ending in work.endings if (run := self._desk.find(ending.job.id))]
-        asked = time.monotonic()
-        with self._logs.taken(ended) as logs, store.transaction():
-            self._desk.waited(time.monotonic() - asked)
+        finished = [run for ending in work.endings if (run := self._desk.find(ending.job.id))]
+        requested_at = time.monotonic()
+        with self._logs.taken(finished) as logs, store.transaction():
+            self._desk.waited(time.monotonic() - requested_at)
             if logs:
                 store.append_logs(logs, LOG_KEPT)
             self._settle(work.endings)
@@ -322,10 +322,10 @@ class Worker:
                     store.stage_jobs()
                     store.expire_jobs()
                     due = store.next_due_at()
-                self._tasks = self._registry.tasks if self._desk.tasks else frozenset[str]()
+                self._async_kinds = self._registry.tasks if self._desk.tasks else frozenset[str]()
                 for kinds, threads, ahead in (
-                    ([kind for kind in self._registry.kinds if kind not in self._tasks], work.idle, work.ahead),
-                    (sorted(self._tasks), work.tasks, 0),
+                    ([kind for kind in self._registry.kinds if kind not in self._async_kinds], work.idle, work.ahead),
+                    (sorted(self._async_kinds), work.tasks, 0),
                 ):
                     if not kinds or not threads + ahead:
                         continue
@@ -357,21 +357,21 @@ class Worker:
             logger.warning("%s", LeaseLost(job_id))
 
     def _settle_each(self, endings: Sequence[Ending]) -> list[Ending]:
-        """Write the endings one by one after the store refused them together; returns those to be tried again.
+        """Record the results one by one after the store refused them together; return those to retry.
 
-        What it refuses for good must stop no other job: its lease ends, and the rescue takes it from there.
+        A result that is refused for good must not block other jobs: its lease expires, and its job is rescued.
         """
-        again: list[Ending] = []
+        retryable: list[Ending] = []
         for ending in endings:
             try:
                 self._settle([ending])
             except RowRefused as error:
-                logger.error("The ending of job %d was not stored: %s", ending.job.id, error)
+                logger.error("The result of job %d was not recorded: %s", ending.job.id, error)
             except StoreError:
-                again.append(ending)
+                retryable.append(ending)
             except Exception:
-                logger.exception("The ending of job %d was not stored", ending.job.id)
-        return again
+                logger.exception("The result of job %d was not recorded", ending.job.id)
+        return retryable
 
     # -- the runners ------------------------------------------------------------------------------
 
@@ -394,29 +394,29 @@ class Worker:
             logger.debug("Job %d %s: %s", job.id, job.kind, type(ending).__name__.lower())
         return ending
 
-    def _begin(self, run: Run) -> None:
-        """Let the event loop have it."""
+    def _start_async(self, run: Run) -> None:
+        """Start an async job on the event loop."""
         if (late := self._too_late(run)) is not None:
             self._desk.hand_in_one(run, late)
             return
 
-        def ended(ending: Ending) -> None:
+        def submit(ending: Ending) -> None:
             self._desk.hand_in_one(run, ending)
 
         try:
-            begin_attempt(run.job, run.context, self._registry, self._clock, self._queue.random, ended)
+            begin_attempt(run.job, run.context, self._registry, self._clock, self._queue.random, submit)
         except BaseException as error:
-            ended(self._broken(run, error))
+            submit(self._broken(run, error))
 
     def _too_late(self, run: Run) -> Ending | None:
-        """Its ending where the process was held up, and the job may be another's by now; notes that it starts otherwise."""
+        """Return the result that releases the job if its lease has expired; otherwise set its start time and return `None`."""
         if self._clock.monotonic() >= run.until:
             return run.given_back(self._clock.now())
         run.started_at = self._clock.now()
         return None
 
     def _broken(self, run: Run, error: BaseException) -> Ending:
-        logger.exception("Running job %d failed inside jobdeck", run.job.id)
+        logger.exception("Running job %d failed because of a bug in jobdeck", run.job.id)
         return failure(run.job, run.started_at or self._clock.now(), self._clock, self._queue.random, error)
 
     def _info(self) -> WorkerInfo:
@@ -427,9 +427,9 @@ class Worker:
             threads=self.threads,
             queues=self._queues,
             started_at=self._started_at,
-            heartbeat_at=0.0,  # the store's clock tells
+            heartbeat_at=0.0,  # set by the store, from its own clock
             draining=self._desk.draining,
-            running=0,  # the store counts
+            running=0,  # counted by the store
             alive=True,
             kinds=tuple(self._registry.kinds),
             stuck=self._desk.stuck,

@@ -1,4 +1,4 @@
-"""`async def` handlers: on one event loop, with a context of their own, and with ends that are certain."""
+"""Async handlers: on one event loop, each with its own context, and always with a result."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def finish(queue: Queue, *made: Job, threads: int = 2) -> list[Job]:
         return [queue.wait(each.id, timeout=15, every=0.01) for each in made]
 
 
-def test_an_async_handler_runs_with_its_arguments_and_its_result_is_kept(queue: Queue, kinds: Registry) -> None:
+def test_an_async_handler_runs_with_its_arguments_and_its_result_is_stored(queue: Queue, kinds: Registry) -> None:
     @job(name="fetch", registry=kinds)
     async def fetch(page: int, deep: bool = False) -> dict[str, int | bool]:
         await asyncio.sleep(0.001)
@@ -44,7 +44,7 @@ def test_an_async_handler_runs_with_its_arguments_and_its_result_is_kept(queue: 
     assert (done.state, done.result) == (State.COMPLETED, {"page": 3, "deep": False})
 
 
-def test_all_of_them_share_one_loop_and_none_holds_up_another_that_waits(queue: Queue, kinds: Registry) -> None:
+def test_async_handlers_share_one_loop_and_do_not_block_each_other_while_they_wait(queue: Queue, kinds: Registry) -> None:
     met = asyncio.Event()
     loops: set[asyncio.AbstractEventLoop] = set()
 
@@ -63,7 +63,7 @@ def test_all_of_them_share_one_loop_and_none_holds_up_another_that_waits(queue: 
     assert len(loops) == 1
 
 
-def test_each_has_a_context_of_its_own_through_every_await_and_task(queue: Queue, kinds: Registry) -> None:
+def test_each_async_handler_keeps_its_own_context_through_every_await_and_task(queue: Queue, kinds: Registry) -> None:
     async def inner() -> int:
         await asyncio.sleep(0.002)
         logging.getLogger("shop").warning("inside %d", context().job_id)
@@ -82,7 +82,7 @@ def test_each_has_a_context_of_its_own_through_every_await_and_task(queue: Queue
     assert [line.text for line in queue.logs(made[3].id)] == [f"inside {made[3].id}"] * 2
 
 
-def test_what_it_raises_ends_its_attempt_with_a_traceback_of_its_own_code(queue: Queue, kinds: Registry) -> None:
+def test_an_exception_ends_the_attempt_with_a_traceback_of_the_handlers_code(queue: Queue, kinds: Registry) -> None:
     async def deeper() -> None:
         await asyncio.sleep(0)
         raise ValueError("no such page")
@@ -99,7 +99,7 @@ def test_what_it_raises_ends_its_attempt_with_a_traceback_of_its_own_code(queue:
     assert "jobdeck/" not in traceback
 
 
-def test_its_signals_are_those_of_any_handler(queue: Queue, kinds: Registry) -> None:
+def test_async_handlers_raise_the_same_signals_as_any_handler(queue: Queue, kinds: Registry) -> None:
     naps: list[int] = []
 
     @job(name="sleepy", max_attempts=1, registry=kinds)
@@ -122,7 +122,7 @@ def test_its_signals_are_those_of_any_handler(queue: Queue, kinds: Registry) -> 
     assert given_up.error == "GiveUp: the card was stolen"
 
 
-def test_leaving_the_program_ends_the_attempt_and_not_the_loop(queue: Queue, kinds: Registry) -> None:
+def test_sys_exit_ends_the_attempt_and_not_the_loop(queue: Queue, kinds: Registry) -> None:
     @job(name="leave", max_attempts=1, registry=kinds)
     async def leave() -> None:
         raise SystemExit(3)
@@ -147,7 +147,7 @@ def test_leaving_the_program_ends_the_attempt_and_not_the_loop(queue: Queue, kin
     assert done.result == 1
 
 
-def test_a_timeout_cancels_it_at_its_await(queue: Queue, kinds: Registry) -> None:
+def test_a_timeout_cancels_the_handler_at_its_await(queue: Queue, kinds: Registry) -> None:
     cleaned = threading.Event()
 
     @job(name="slow", timeout=0.1, max_attempts=1, registry=kinds)
@@ -165,7 +165,7 @@ def test_a_timeout_cancels_it_at_its_await(queue: Queue, kinds: Registry) -> Non
     assert [each.outcome for each in queue.attempts(failed.id)] == [Outcome.TIMED_OUT]
 
 
-def test_a_cancelled_job_is_cancelled_when_its_code_has_stopped(queue: Queue, kinds: Registry) -> None:
+def test_a_cancelled_job_becomes_cancelled_when_its_code_has_stopped(queue: Queue, kinds: Registry) -> None:
     begun, stopped = threading.Event(), threading.Event()
 
     @job(name="long", registry=kinds)
@@ -185,7 +185,7 @@ def test_a_cancelled_job_is_cancelled_when_its_code_has_stopped(queue: Queue, ki
     assert [each.outcome for each in queue.attempts(made.id)] == [Outcome.CANCELLED]
 
 
-def test_one_that_swallows_its_cancellation_is_cancelled_again_after_the_grace(queue: Queue, kinds: Registry) -> None:
+def test_a_handler_that_suppresses_its_cancellation_is_cancelled_again_after_the_grace(queue: Queue, kinds: Registry) -> None:
     swallowed: list[float] = []
 
     @job(name="stubborn", timeout=0.05, max_attempts=1, registry=kinds)
@@ -202,7 +202,7 @@ def test_one_that_swallows_its_cancellation_is_cancelled_again_after_the_grace(q
     assert swallowed[1] - swallowed[0] > 0.15
 
 
-def test_one_that_cancels_itself_has_failed(queue: Queue, kinds: Registry) -> None:
+def test_a_handler_that_cancels_itself_fails(queue: Queue, kinds: Registry) -> None:
     @job(name="odd", max_attempts=1, registry=kinds)
     async def odd() -> None:
         raise asyncio.CancelledError
@@ -211,7 +211,7 @@ def test_one_that_cancels_itself_has_failed(queue: Queue, kinds: Registry) -> No
     assert (failed.state, failed.error) == (State.FAILED, "CancelledError")
 
 
-def test_a_shutdown_interrupts_it_and_gives_its_attempt_back(queue: Queue, kinds: Registry) -> None:
+def test_a_shutdown_interrupts_the_handler_and_restores_its_attempt(queue: Queue, kinds: Registry) -> None:
     begun, cleaned = threading.Event(), threading.Event()
 
     @job(name="long", registry=kinds)
@@ -255,7 +255,7 @@ def test_a_plain_function_may_return_a_coroutine(queue: Queue, kinds: Registry) 
     assert done.result == 5
 
 
-def test_many_wait_at_once_on_as_many_threads(queue: Queue, kinds: Registry) -> None:
+def test_many_async_jobs_wait_at_once_beside_as_many_threads(queue: Queue, kinds: Registry) -> None:
     inside = 0
     gate = asyncio.Event()
 
@@ -277,8 +277,8 @@ def test_many_wait_at_once_on_as_many_threads(queue: Queue, kinds: Registry) -> 
         assert all(queue.wait(each.id, timeout=10).state is State.COMPLETED for each in made)
 
 
-def test_async_handlers_take_no_thread(queue: Queue, kinds: Registry) -> None:
-    """Thirty wait for one another, and one thread has other work meanwhile."""
+def test_async_handlers_use_no_thread(queue: Queue, kinds: Registry) -> None:
+    """Thirty handlers wait for one another, while the one thread runs another job."""
     here: set[int] = set()
 
     @job(name="meet", registry=kinds)
@@ -298,7 +298,7 @@ def test_async_handlers_take_no_thread(queue: Queue, kinds: Registry) -> None:
     assert [queue.get(each).state for each in (*meeting, *others)] == [State.COMPLETED] * 35
 
 
-def test_no_more_async_handlers_run_at_once_than_the_setting_says(tmp_path: Path, kinds: Registry) -> None:
+def test_at_most_as_many_async_handlers_run_at_once_as_the_setting_allows(tmp_path: Path, kinds: Registry) -> None:
     now, most = 0, 0
 
     @job(name="count", registry=kinds)
@@ -318,7 +318,7 @@ def test_no_more_async_handlers_run_at_once_than_the_setting_says(tmp_path: Path
     assert most == 3
 
 
-def test_busy_threads_keep_no_async_handler_waiting_and_the_other_way_round(queue: Queue, kinds: Registry) -> None:
+def test_busy_threads_do_not_delay_async_handlers_nor_the_reverse(queue: Queue, kinds: Registry) -> None:
     gate = threading.Event()
     loop_gate: list[asyncio.Event] = []
 
@@ -353,7 +353,7 @@ def test_busy_threads_keep_no_async_handler_waiting_and_the_other_way_round(queu
     assert queue.count("kind:hold state:cancelled") == 1
 
 
-def test_a_worker_that_stops_gives_back_the_async_jobs_that_do_not_end(queue: Queue, kinds: Registry) -> None:
+def test_a_worker_that_stops_releases_the_async_jobs_that_do_not_finish(queue: Queue, kinds: Registry) -> None:
     begun: list[int] = []
 
     @job(name="hold", registry=kinds)
@@ -370,7 +370,7 @@ def test_a_worker_that_stops_gives_back_the_async_jobs_that_do_not_end(queue: Qu
     assert {queue.get(each).attempt for each in range(1, 21)} == {0}
 
 
-def test_a_worker_that_is_sized_down_to_no_thread_begins_no_async_handler_either(queue: Queue, kinds: Registry) -> None:
+def test_a_worker_resized_to_zero_threads_starts_no_async_handler_either(queue: Queue, kinds: Registry) -> None:
     ran = threading.Event()
 
     @job(name="hold", registry=kinds)
@@ -387,7 +387,7 @@ def test_a_worker_that_is_sized_down_to_no_thread_begins_no_async_handler_either
         worker.resize(0)
         waiting = queue.enqueue("note")
         queue.cancel(held.id)
-        # The claimer has written an ending, and would have claimed with it.
+        # The claimer has recorded a result, and would have claimed in the same transaction.
         assert queue.wait(held.id, timeout=10).state is State.CANCELLED
         assert queue.get(waiting.id).state is State.PENDING
         worker.resize(1)

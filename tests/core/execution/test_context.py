@@ -1,4 +1,4 @@
-"""What a handler is given, where its code and its worker meet on different threads."""
+"""The context of a handler, used by its code and by the worker on different threads."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def given(**more: Any) -> Context:
 @pytest.mark.parametrize(
     ("asked", "raised"), [({"cancelled": True}, Stopped), ({"lost": True}, Stopped), ({"interrupted": True}, Interrupted)]
 )
-def test_a_sleep_ends_with_the_word_to_stop_whichever_comes_first(asked: dict[str, Any], raised: type[Exception]) -> None:
+def test_a_sleep_is_interrupted_by_a_stop_request_whichever_comes_first(asked: dict[str, Any], raised: type[Exception]) -> None:
     early, late = given(), given()
     early.ask_to_stop(**asked)
     begin = time.monotonic()
@@ -37,12 +37,12 @@ def test_a_sleep_ends_with_the_word_to_stop_whichever_comes_first(asked: dict[st
     assert time.monotonic() - begin < 10
 
 
-def test_a_sleep_ends_with_the_time_of_the_attempt() -> None:
+def test_a_sleep_ends_at_the_timeout_of_the_attempt() -> None:
     with pytest.raises(TimedOut):
         given(timeout=0.02).sleep(60)
 
 
-def test_an_attempt_without_a_timeout_has_all_the_time_there_is() -> None:
+def test_an_attempt_without_a_timeout_never_times_out() -> None:
     assert given().left() is None
     clock = FakeClock()
     made = Context(given(timeout=10.0)._job, clock)
@@ -53,7 +53,7 @@ def test_an_attempt_without_a_timeout_has_all_the_time_there_is() -> None:
     assert (made.left(), made.timed_out, made.stopping, made.cancelled) == (0.0, True, True, False)
 
 
-def test_the_shortest_grace_holds() -> None:
+def test_the_shortest_grace_applies() -> None:
     made = given()
     made.ask_to_stop(cancelled=True)
     made.ask_to_stop(interrupted=True, grace=0.5)
@@ -61,7 +61,7 @@ def test_the_shortest_grace_holds() -> None:
     assert made.grace == 0.5
 
 
-def test_whoever_asks_to_be_told_of_a_stop_is_told_even_if_it_came_before() -> None:
+def test_a_stop_callback_is_called_even_if_the_stop_was_requested_before() -> None:
     calls: list[str] = []
     early, late = given(), given()
     early.ask_to_stop(cancelled=True)
@@ -73,7 +73,7 @@ def test_whoever_asks_to_be_told_of_a_stop_is_told_even_if_it_came_before() -> N
     assert calls == ["early", "late"]
 
 
-def test_what_several_threads_log_first_at_the_same_time_is_all_kept() -> None:
+def test_all_first_log_lines_of_concurrent_threads_are_kept() -> None:
     for _ in range(100):
         made = given()
         begin = threading.Barrier(4)

@@ -1,4 +1,4 @@
-"""Where the code of a running job is: read in whichever process runs it, from the handler down, and told in words elsewhere."""
+"""The stack of a running job: captured in the process that runs it, and available in others or explained there."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def queue(tmp_path: Path, kinds: Registry) -> Iterator[Queue]:
 
 @pytest.fixture
 def go() -> Iterator[threading.Event]:
-    """What the handlers here wait for; in the end they need not wait any more."""
+    """An event that the handlers wait for; it is set at the end of the test."""
     event = threading.Event()
     yield event
     event.set()
@@ -53,7 +53,7 @@ def functions(stack: Stack) -> list[str]:
 
 
 def stack_of(queue: Queue, made: Job, innermost: str) -> Stack:
-    """The stack of the job, once it is in this function."""
+    """Wait until the job is in this function and return its stack."""
 
     def found() -> Stack | None:
         if queue.get(made.id).state is not State.RUNNING:
@@ -66,19 +66,19 @@ def stack_of(queue: Queue, made: Job, innermost: str) -> Stack:
 
 
 def told(queue: Queue, made: Job, words: str) -> str:
-    """What is said in place of a stack, once it says this."""
+    """Wait for these words in place of a stack and return the whole explanation."""
 
-    def said() -> str:
+    def explanation() -> str:
         return queue.stack(made.id, timeout=10).told if queue.get(made.id).state is State.RUNNING else ""
 
-    wait_until(lambda: words in said(), what=words)
-    return said()
+    wait_until(lambda: words in explanation(), what=words)
+    return explanation()
 
 
 # -- in this process ------------------------------------------------------------------------------------------------------
 
 
-def test_the_stack_of_a_job_in_a_thread_begins_with_its_handler(queue: Queue, kinds: Registry, go: threading.Event) -> None:
+def test_the_stack_of_a_job_in_a_thread_starts_with_its_handler(queue: Queue, kinds: Registry, go: threading.Event) -> None:
     def inner() -> None:
         go.wait(30)  # here it is
 
@@ -101,7 +101,7 @@ def test_the_stack_of_a_job_in_a_thread_begins_with_its_handler(queue: Queue, ki
     assert second == f'  File "{HERE}", line {stack.calls[0].line}, in outer'
 
 
-def test_what_the_code_calls_of_jobdecks_own_is_left_out(queue: Queue, kinds: Registry) -> None:
+def test_calls_into_jobdeck_are_omitted_from_the_stack(queue: Queue, kinds: Registry) -> None:
     @job(name="sleeper", registry=kinds)
     def sleeper() -> None:
         context().sleep(30)
@@ -129,7 +129,7 @@ def test_each_of_several_jobs_has_its_own_stack(queue: Queue, kinds: Registry, g
     assert found == ["one", "two", "one", "two"]
 
 
-def test_a_job_that_is_held_and_has_not_begun_says_so(queue: Queue, kinds: Registry, go: threading.Event) -> None:
+def test_a_claimed_job_that_has_not_started_is_reported_as_waiting(queue: Queue, kinds: Registry, go: threading.Event) -> None:
     @job(name="quick", registry=kinds)
     def quick() -> None:
         pass
@@ -141,19 +141,17 @@ def test_a_job_that_is_held_and_has_not_begun_says_so(queue: Queue, kinds: Regis
         begun.set()
         go.wait(30)
 
-    queue.enqueue_each(quick, [{}] * 2000)  # from them the worker learns to claim ahead
+    queue.enqueue_each(quick, [{}] * 2000)  # these teach the worker to prefetch
     made = [queue.enqueue(slow) for _ in range(3)]
     with Worker(queue, threads=1):
-        wait_until(begun.is_set)  # it runs, as the queue has it, from when it is claimed
+        wait_until(begun.is_set)  # the queue shows the job as running as soon as it is claimed
         stacks = [queue.stack(each.id, timeout=10) for each in made if queue.get(each.id).state is State.RUNNING]
         go.set()
     assert functions(stacks[0])[0] == "slow"
-    assert {stack.told for stack in stacks[1:]} <= {"It is claimed, and waits for a thread to begin."}
+    assert {stack.told for stack in stacks[1:]} <= {"It is claimed and waits for a thread."}
 
 
-def test_of_a_very_deep_stack_the_outer_and_the_inner_calls_are_told(
-    queue: Queue, kinds: Registry, go: threading.Event
-) -> None:
+def test_a_very_deep_stack_keeps_its_outer_and_inner_calls(queue: Queue, kinds: Registry, go: threading.Event) -> None:
     def down(left: int) -> None:
         if left:
             down(left - 1)
@@ -171,10 +169,10 @@ def test_of_a_very_deep_stack_the_outer_and_the_inner_calls_are_told(
     assert len(stack.calls) == OUTERMOST + INNERMOST
     assert stack.left_out == 1 + 301 + 2 - len(stack.calls)
     assert functions(stack)[0] == "deep"
-    assert stack.text.split("\n").index(f"  [{stack.left_out} calls are left out here]") == 1 + 2 * OUTERMOST
+    assert stack.text.split("\n").index(f"  [{stack.left_out} calls omitted]") == 1 + 2 * OUTERMOST
 
 
-def test_a_coroutine_tells_what_it_awaits(queue: Queue, kinds: Registry) -> None:
+def test_the_stack_of_a_coroutine_shows_what_it_awaits(queue: Queue, kinds: Registry) -> None:
     go = asyncio.Event()
     loops: list[asyncio.AbstractEventLoop] = []
 
@@ -194,7 +192,7 @@ def test_a_coroutine_tells_what_it_awaits(queue: Queue, kinds: Registry) -> None
     assert [call.code for call in stack.calls[:2]] == ["await inner()", "await go.wait()"]
 
 
-def test_a_coroutine_that_holds_up_the_loop_tells_where(queue: Queue, kinds: Registry, go: threading.Event) -> None:
+def test_the_stack_of_a_coroutine_that_blocks_the_loop_shows_where(queue: Queue, kinds: Registry, go: threading.Event) -> None:
     def blocks() -> None:
         go.wait(30)
 
@@ -215,8 +213,8 @@ def test_a_coroutine_that_holds_up_the_loop_tells_where(queue: Queue, kinds: Reg
 def test_a_command_has_no_stack_and_its_process_is_named(queue: Queue) -> None:
     made = queue.enqueue("shell", {"command": ["sleep", "60"]})
     with Worker(queue, threads=1) as worker:
-        said = told(queue, made, "It runs a command, process ")
-        pid = int(said.split("process ")[1].partition(":")[0])
+        explanation = told(queue, made, "It runs a command, process ")
+        pid = int(explanation.split("process ")[1].partition(";")[0])
         assert b"sleep" in Path(f"/proc/{pid}/cmdline").read_bytes() if Path("/proc/self").exists() else pid > 0
         worker.stop(grace=0.4)
 
@@ -226,7 +224,7 @@ def test_a_command_has_no_stack_and_its_process_is_named(queue: Queue) -> None:
 
 @pytest.fixture
 def apart(tmp_path: Path) -> Iterator[Queue]:
-    """A queue of the kinds that child processes import."""
+    """A queue with the kinds that child processes import."""
     load_apps([str(TASKS)])
     module = sys.modules[TASKS.stem].__name__
     known = Registry(REGISTRY.get(kind) for kind in REGISTRY.kinds if REGISTRY.get(kind).handler.__module__ == module)
@@ -278,7 +276,7 @@ def elsewhere(apart: Queue, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]
     process.wait()
 
 
-def test_a_job_that_another_process_runs_tells_its_stack_here(
+def test_the_stack_of_a_job_in_another_process_is_available_here(
     apart: Queue, elsewhere: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
     made = apart.enqueue("held", {"note": str(tmp_path / "note")})
@@ -289,41 +287,43 @@ def test_a_job_that_another_process_runs_tells_its_stack_here(
 
 
 def is_stopped(pid: int) -> bool:
-    """Whether every thread of the process has stopped."""
+    """Report whether every thread of the process has stopped."""
     about = [(task / "stat").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
     return all(each.rpartition(")")[2].split()[0] == "T" for each in about)
 
 
-def test_a_process_that_does_not_answer_and_one_that_is_gone_are_named(
+def test_a_process_that_does_not_reply_and_one_that_has_exited_are_named(
     apart: Queue, elsewhere: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
     made = apart.enqueue("held", {"note": str(tmp_path / "note")})
     stack_of(apart, made, "hold")
     elsewhere.send_signal(signal.SIGSTOP)
-    wait_until(lambda: is_stopped(elsewhere.pid))  # on a busy machine a thread of it runs on for a moment
+    wait_until(lambda: is_stopped(elsewhere.pid))  # on a busy machine its threads may run a moment longer
     stack = apart.stack(made.id, timeout=0.1)
     assert (stack.calls, stack.text) == ((), "")
-    expected = f"Process {elsewhere.pid} runs it and did not answer within 0.1 s: its code may hold the interpreter."
+    expected = f"Process {elsewhere.pid} runs it and did not reply within 0.1 s; its code may be blocking the interpreter."
     assert stack.told == expected
     elsewhere.kill()
     elsewhere.wait()
-    expected = f"Process {elsewhere.pid} of this machine runs it and did not answer: it may have ended, or be another user's."
+    expected = (
+        f"Process {elsewhere.pid} of this machine runs it and did not reply; it may have exited, or belong to another user."
+    )
     assert apart.stack(made.id).told == expected
 
 
-def test_a_job_of_another_machine_names_it_and_nobody_is_asked() -> None:
+def test_a_job_on_another_machine_names_it_without_sending_a_request() -> None:
     def ask(question: str, timeout: float) -> str | None:
         raise AssertionError(question)
 
     stack = read_stack(42, "web-9:4021:9f2c1a", 5.0, ask, 1.0)
-    assert stack.told == "It runs on web-9, in process 4021: `jobdeck stack 42` tells its stack there."
+    assert stack.told == "It runs on web-9, in process 4021; run `jobdeck stack 42` there."
     assert (stack.job_id, stack.worker, stack.at) == (42, "web-9:4021:9f2c1a", 5.0)
 
 
 @pytest.mark.parametrize("answer", ["", "[]", "{}", '{"calls": [[1]]}', '{"calls": 3, "pid": 1}', "nonsense", "null"])
-def test_an_answer_that_cannot_be_read_is_told_in_words(answer: str) -> None:
+def test_an_unreadable_reply_is_explained_in_words(answer: str) -> None:
     stack = read_stack(1, f"{socket.gethostname()}:77:abc", 5.0, lambda *_: answer, 1.0)
-    expected = "Process 77 runs it and answered what cannot be read: it may be of another version of jobdeck."
+    expected = "Process 77 runs it and sent an unreadable reply; it may run another version of jobdeck."
     assert (stack.told, stack.calls) == (expected, ())
 
 
@@ -333,7 +333,7 @@ def test_a_job_that_does_not_run_has_no_stack(queue: Queue) -> None:
         queue.stack(made.id)
 
 
-# -- the way there and back -----------------------------------------------------------------------------------------------
+# -- requests and replies -------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -351,7 +351,7 @@ def answering(text: str) -> Callable[[str, Reply], bool]:
     return answer
 
 
-def test_a_question_is_answered_by_whom_it_concerns_and_rings_go_on(bell: Doorbell) -> None:
+def test_a_request_is_answered_by_its_addressee_and_notifications_continue(bell: Doorbell) -> None:
     rung = threading.Event()
     with bell.answer(lambda *_: False), bell.answer(answering("é")), bell.listen(lambda: None), bell.listen(rung.set):
         assert [bell.ask(f"q{n}", 5) for n in range(5)] == [f"é: q{n}" for n in range(5)]
@@ -360,7 +360,7 @@ def test_a_question_is_answered_by_whom_it_concerns_and_rings_go_on(bell: Doorbe
         assert rung.wait(5)
 
 
-def test_a_ring_that_finds_no_room_among_questions_is_heard_all_the_same(bell: Doorbell) -> None:
+def test_a_notification_is_delivered_although_requests_fill_the_socket(bell: Doorbell) -> None:
     rung, go_on = threading.Event(), threading.Event()
 
     def slow(question: str, reply: Reply) -> bool:
@@ -371,7 +371,7 @@ def test_a_ring_that_finds_no_room_among_questions_is_heard_all_the_same(bell: D
         asking = [threading.Thread(target=bell.ask, args=(f"q{n}", 20)) for n in range(30)]
         for each in asking:
             each.start()
-        wait_until(lambda: no_room(bell), what="more questions than there is room for")
+        wait_until(lambda: socket_is_full(bell), what="more questions than there is room for")
         bell.ring()
         go_on.set()
         assert rung.wait(10)
@@ -379,8 +379,8 @@ def test_a_ring_that_finds_no_room_among_questions_is_heard_all_the_same(bell: D
             each.join(20)
 
 
-def no_room(bell: Doorbell) -> bool:
-    """Whether the only listener has no room for another word. What it is sent here says nothing."""
+def socket_is_full(bell: Doorbell) -> bool:
+    """Report whether the socket of the only listener is full. The datagrams sent here carry no meaning."""
     (address,) = bell.folder.iterdir()
     ours, theirs = socket.socketpair()
     with ours, theirs, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
@@ -392,7 +392,7 @@ def no_room(bell: Doorbell) -> bool:
     return False
 
 
-def test_a_question_that_concerns_nobody_is_given_up_at_once(bell: Doorbell) -> None:
+def test_a_request_without_an_addressee_is_abandoned_at_once(bell: Doorbell) -> None:
     begun = time.monotonic()
     assert bell.ask("q", 60) is None
     with bell.answer(lambda *_: False), bell.listen(lambda: None):
@@ -402,7 +402,7 @@ def test_a_question_that_concerns_nobody_is_given_up_at_once(bell: Doorbell) -> 
     assert time.monotonic() - begun < 30
 
 
-def test_an_answer_may_come_from_another_thread_later_and_one_that_does_not_come_is_not_waited_for(bell: Doorbell) -> None:
+def test_a_reply_may_come_later_from_another_thread_and_a_missing_reply_times_out(bell: Doorbell) -> None:
     replies: list[Reply] = []
 
     def later(question: str, reply: Reply) -> bool:
@@ -416,15 +416,15 @@ def test_an_answer_may_come_from_another_thread_later_and_one_that_does_not_come
         assert bell.ask("soon", 10) == "here"
         with pytest.raises(TimeoutError):
             bell.ask("never", 0.05)
-        replies[0]("too late")  # whoever asked is gone: nothing is raised
+        replies[0]("too late")  # the requester has given up: nothing is raised
 
 
-def test_a_long_answer_comes_whole(bell: Doorbell) -> None:
+def test_a_long_reply_arrives_complete(bell: Doorbell) -> None:
     with bell.answer(answering("x" * 150_000)), bell.listen(lambda: None):
         assert bell.ask("q", 10) == "x" * 150_000 + ": q"
 
 
-def test_a_bug_in_an_answer_costs_no_ring(bell: Doorbell, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_bug_in_a_reply_loses_no_notification(bell: Doorbell, caplog: pytest.LogCaptureFixture) -> None:
     def broken(question: str, reply: Reply) -> bool:
         raise KeyError(question)
 
@@ -437,7 +437,7 @@ def test_a_bug_in_an_answer_costs_no_ring(bell: Doorbell, caplog: pytest.LogCapt
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="descriptors are counted in /proc")
-def test_questions_leave_no_descriptors_open(bell: Doorbell) -> None:
+def test_requests_leave_no_file_descriptors_open(bell: Doorbell) -> None:
     def count() -> int:
         return len(os.listdir("/proc/self/fd"))
 

@@ -1,4 +1,4 @@
-"""Code that was asked to stop and goes on: which, since when, and why, as every process can read it."""
+"""Jobs that ignore a stop request: which, since when, and why, as every process can read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jobdeck.kinds.registry import job
 
 @pytest.fixture
 def enough() -> Iterator[threading.Event]:
-    """Set, it lets the deaf code end."""
+    """An event that lets the unresponsive code return."""
     event = threading.Event()
     yield event
     event.set()
@@ -40,7 +40,7 @@ def stopping(queue: Queue) -> tuple[Stopping, ...]:
     return worker.stopping
 
 
-def test_a_worker_tells_what_it_has_asked_to_stop_since_when_and_why(queue: Queue, enough: threading.Event) -> None:
+def test_a_worker_reports_stopping_jobs_with_start_and_reason(queue: Queue, enough: threading.Event) -> None:
     cancelled, late = queue.enqueue("deaf"), queue.enqueue("deaf", timeout=0.3)
     begun = queue.clock.now()
     with Worker(queue, threads=2):
@@ -59,7 +59,7 @@ def test_a_worker_tells_what_it_has_asked_to_stop_since_when_and_why(queue: Queu
         wait_until(lambda: stopping(queue) == ())
 
 
-def test_what_a_worker_reports_of_its_stopping_code_is_read_back(bench: Bench) -> None:
+def test_the_reported_stopping_jobs_are_read_back_unchanged(bench: Bench) -> None:
     told = (Stopping(job_id=7, kind="a, [b", since=12.25, why="cancelled"), Stopping(job_id=8, kind="c", since=13, why="x"))
     bench.store.report_worker(
         WorkerInfo(

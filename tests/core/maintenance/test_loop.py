@@ -1,4 +1,4 @@
-"""The upkeep of a worker: history by the settings, and a write-ahead log that stays small beside readers."""
+"""The maintenance loop of a worker: retention by the settings, and a write-ahead log that stays small beside readers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_failed_jobs_are_kept_longer_by_default() -> None:
     assert ages[State.FAILED] > ages[State.COMPLETED] == ages[State.CANCELLED]
 
 
-def test_zero_in_the_settings_means_no_bound() -> None:
+def test_zero_in_the_settings_means_no_limit() -> None:
     rules = rules_of(Settings(retention=0.0, retention_failed=0.0, keep=0))
     assert rules == (Rule(State.COMPLETED), Rule(State.FAILED), Rule(State.CANCELLED))
 
@@ -51,7 +51,7 @@ def test_a_worker_prunes_each_state_by_its_age_once_a_minute(bench: Bench) -> No
     final(bench, 1, State.COMPLETED)
     bench.clock.jump(2 * DAY)
     upkeep.tick()
-    assert bench.counts() == {State.COMPLETED: 1}  # not yet: a round has just been
+    assert bench.counts() == {State.COMPLETED: 1}  # not yet: a round has just run
     bench.clock.advance(PRUNE_EVERY)
     upkeep.tick()
     assert bench.counts() == {}
@@ -80,7 +80,7 @@ def test_a_long_history_is_pruned_in_rounds_that_leave_time_for_leases(bench: Be
 
     bench.store.care.prune_jobs = slow  # type: ignore[method-assign]
     upkeep.tick()
-    assert bench.counts() == {State.COMPLETED: 700}  # one step took longer than a round may
+    assert bench.counts() == {State.COMPLETED: 700}  # one step took longer than the time limit of a round
     upkeep.tick()
     assert bench.counts() == {State.COMPLETED: 700}
     clock.advance(1)  # the rest follows soon, not in a minute
@@ -88,7 +88,7 @@ def test_a_long_history_is_pruned_in_rounds_that_leave_time_for_leases(bench: Be
     assert bench.counts() == {State.COMPLETED: 200}
 
 
-def test_many_expired_jobs_are_ended_in_rounds_that_leave_time_for_leases(
+def test_many_expired_jobs_are_failed_in_rounds_that_leave_time_for_leases(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench.enqueue(*[new(expires_at=bench.clock.now() + 5)] * 3500)
@@ -110,7 +110,7 @@ def test_many_expired_jobs_are_ended_in_rounds_that_leave_time_for_leases(
     assert upkeep.pause(1.0) == 1.0
 
 
-def test_many_jobs_of_the_dead_are_rescued_in_rounds_that_leave_time_for_leases(
+def test_many_jobs_of_dead_workers_are_rescued_in_rounds_that_leave_time_for_leases(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench.enqueue(*[new()] * 250)
@@ -137,7 +137,7 @@ def test_many_jobs_of_the_dead_are_rescued_in_rounds_that_leave_time_for_leases(
 
 @contextmanager
 def reader(path: Path) -> Iterator[None]:
-    """Another program that reads the queue and does not let go."""
+    """Hold a read transaction open, as another program."""
     connection = apsw.Connection(str(path))
     connection.execute("BEGIN; SELECT count(*) FROM jobdeck_jobs").fetchall()
     try:
@@ -152,28 +152,28 @@ def log_size(bench: Bench) -> int:
 
 
 def grow(bench: Bench, megabytes: float) -> None:
-    """Enqueue until the log is so large."""
+    """Enqueue until the log has this size."""
     while log_size(bench) < megabytes * MB:
         bench.enqueue(*[new(args_json='{"text": "' + "x" * 4000 + '"}')] * 50)
 
 
 @pytest.mark.sqlite
-def test_the_log_is_cut_when_a_long_reader_has_gone_and_work_goes_on_meanwhile(
+def test_the_log_is_truncated_after_a_long_reader_ends_and_jobs_run_meanwhile(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     upkeep = Upkeep(bench.store, Settings(), bench.clock, log_bound=8 * MB)
     job = bench.running()
-    with caplog.at_level(logging.WARNING, "jobdeck.upkeep"), reader(bench.path):
+    with caplog.at_level(logging.WARNING, "jobdeck.maintenance"), reader(bench.path):
         grow(bench, 30)
         for _ in range(4):
             bench.clock.advance(LOG_EVERY)
             upkeep.tick()
-        assert log_size(bench) >= 30 * MB  # nothing can be done while it reads
+        assert log_size(bench) >= 30 * MB  # truncation is impossible while the reader is active
         assert bench.store.heartbeat_jobs([(job.id, job.lease or 0)], 30).lost == frozenset()
         assert bench.complete(job) == []
         assert len(bench.claim(5)) == 5
     (warning,) = [record.getMessage() for record in caplog.records if "write-ahead log" in record.getMessage()]
-    assert "a program that has been reading" in warning
+    assert "a long-running read transaction of another program" in warning
     bench.clock.advance(LOG_EVERY)
     upkeep.tick()
     assert log_size(bench) == 0
@@ -181,8 +181,10 @@ def test_the_log_is_cut_when_a_long_reader_has_gone_and_work_goes_on_meanwhile(
 
 
 @pytest.mark.sqlite
-def test_a_reader_that_came_when_all_was_folded_does_not_keep_the_log(bench: Bench) -> None:
-    bench.enqueue(*[new(args_json='{"text": "' + "x" * 4000 + '"}')] * 5000)  # at once, so that it is not begun anew
+def test_a_reader_that_starts_after_a_full_checkpoint_does_not_block_truncation(bench: Bench) -> None:
+    bench.enqueue(
+        *[new(args_json='{"text": "' + "x" * 4000 + '"}')] * 5000
+    )  # in one transaction, so that the log does not restart
     assert log_size(bench) > 17 * MB
     with reader(bench.path):
         state = bench.store.care.bound_log(4 * MB)
@@ -191,9 +193,9 @@ def test_a_reader_that_came_when_all_was_folded_does_not_keep_the_log(bench: Ben
 
 
 @pytest.mark.sqlite
-def test_the_warning_comes_again_with_the_next_long_reader(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_warning_is_repeated_for_the_next_long_reader(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     upkeep = Upkeep(bench.store, Settings(), bench.clock, log_bound=4 * MB)
-    with caplog.at_level(logging.WARNING, "jobdeck.upkeep"):
+    with caplog.at_level(logging.WARNING, "jobdeck.maintenance"):
         for _ in range(2):
             with reader(bench.path):
                 grow(bench, 10)
@@ -205,11 +207,11 @@ def test_the_warning_comes_again_with_the_next_long_reader(bench: Bench, caplog:
 
 
 @pytest.mark.sqlite
-def test_without_upkeep_too_the_log_is_cut_when_it_begins_anew(bench: Bench) -> None:
-    """A program that only enqueues has no worker beside it."""
+def test_the_log_is_truncated_on_restart_even_without_maintenance(bench: Bench) -> None:
+    """A program that only enqueues may run without a worker."""
     with reader(bench.path):
         grow(bench, 30)
-    for _ in range(3):  # folded, begun anew, cut
+    for _ in range(3):  # checkpointed, restarted, truncated
         bench.enqueue(*[new()] * 10)
     assert log_size(bench) <= 16 * MB
 

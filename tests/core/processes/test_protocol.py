@@ -1,4 +1,4 @@
-"""What a worker and its children say to one another arrives as it was sent."""
+"""The messages between a worker and its child processes arrive as sent."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def sent(message: list[object]) -> list[object]:
     return received
 
 
-def test_a_job_arrives_whole_but_for_what_only_the_holder_of_its_lease_may_know() -> None:
+def test_a_job_arrives_complete_except_for_its_lease_and_worker() -> None:
     assert job_of(sent(job_row(3, JOB))) == (3, replace(JOB, lease=None, worker=None))
 
 
@@ -53,7 +53,7 @@ endings = some.one_of(
 
 
 @given(endings)
-def test_an_ending_arrives_whole_and_with_the_lease_that_was_never_sent(ending: Ending) -> None:
+def test_a_result_arrives_complete_and_with_the_lease_that_was_never_sent(ending: Ending) -> None:
     row = sent(ending_row(1, ending))
     arrived = ending_of(row, JOB)
     assert (arrived, type(arrived)) == (ending, type(ending))
@@ -63,7 +63,7 @@ def test_an_ending_arrives_whole_and_with_the_lease_that_was_never_sent(ending: 
 
 
 @given(some.lists(some.lists(text, min_size=1)), some.lists(some.integers(1, 9)))
-def test_messages_are_whole_however_they_are_cut(messages: list[list[str]], cuts: list[int]) -> None:
+def test_messages_arrive_complete_however_they_are_split(messages: list[list[str]], cuts: list[int]) -> None:
     data, lines, received = b"".join(map(pack, messages)), Lines(), []
     for cut in cuts:
         received += unpack(lines.feed(data[:cut]))
@@ -74,6 +74,6 @@ def test_messages_are_whole_however_they_are_cut(messages: list[list[str]], cuts
 
 
 @pytest.mark.parametrize("line", [b"hello", b"{}", b"[]", b"\xff[1]", b"7"])
-def test_what_is_no_message_is_refused(line: bytes) -> None:
+def test_an_invalid_message_is_refused(line: bytes) -> None:
     with pytest.raises(ValueError):
         list(unpack([line]))

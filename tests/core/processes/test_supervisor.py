@@ -1,4 +1,4 @@
-"""Child processes: what they run ends as it would in a thread; what they die of harms nobody else; none outlives its worker."""
+"""Child processes: jobs finish as in a thread, a crash affects no other job, and no process outlives its worker."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ CLOCK = SystemClock()
 
 @pytest.fixture(scope="module")
 def kinds() -> Registry:
-    """The kinds of the file, and no other test's."""
+    """Return the kinds of this file, without those of other tests."""
     load_apps([str(TASKS)])
     module = sys.modules[TASKS.stem]
     return Registry(REGISTRY.get(kind) for kind in REGISTRY.kinds if REGISTRY.get(kind).handler.__module__ == module.__name__)
@@ -71,7 +71,7 @@ def words(note: Path) -> list[str]:
 
 
 def pids(note: Path, number: int = 1) -> list[int]:
-    """The process ids in the note, once there are so many."""
+    """Wait for that many process ids in the note and return them."""
     return wait_until(lambda: len(words(note)) >= number and [int(word) for word in words(note)], what="the note")
 
 
@@ -80,7 +80,7 @@ def go(note: Path) -> None:
 
 
 def alive(pid: int) -> bool:
-    """Whether a process still executes: a zombie does not."""
+    """Report whether a process still executes; a zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except (FileNotFoundError, ProcessLookupError):
@@ -98,7 +98,7 @@ def log_of(queue: Queue, job: Job) -> list[tuple[int, str, str]]:
 # -- as in a thread ------------------------------------------------------------------------------------
 
 
-def test_what_runs_in_a_pool_ends_in_every_way_that_it_could_in_a_thread(queue: Queue, note: Path) -> None:
+def test_a_job_in_the_pool_can_finish_in_every_way_that_it_can_in_a_thread(queue: Queue, note: Path) -> None:
     jobs = [queue.enqueue("who"), *(queue.enqueue("signal", {"how": how, "note": str(note)}, max_attempts=1)
                                     for how in ("giveup", "snooze", "exit"))]  # fmt: skip
     with Worker(queue, threads=1, processes=2) as worker:
@@ -129,7 +129,7 @@ def test_logs_prints_tracebacks_and_progress_come_from_a_child(
     traceback = queue.attempts(talk.id)[0].traceback
     assert traceback is not None
     assert "in talk" in traceback
-    assert "jobdeck/child.py" not in traceback
+    assert "jobdeck/processes/child_main.py" not in traceback
 
 
 def test_a_running_job_in_a_pool_is_asked_to_stop_and_stops(queue: Queue, note: Path) -> None:
@@ -144,7 +144,7 @@ def test_a_running_job_in_a_pool_is_asked_to_stop_and_stops(queue: Queue, note: 
 
 
 @pytest.mark.parametrize("how", ["cancelled", "timed out"])
-def test_code_in_a_pool_that_does_not_stop_keeps_its_thread_and_another_takes_its_place(
+def test_code_in_the_pool_that_ignores_a_stop_request_keeps_its_thread_and_gets_a_replacement(
     queue: Queue, note: Path, how: str
 ) -> None:
     timeout = 0.2 if how == "timed out" else None
@@ -157,14 +157,14 @@ def test_code_in_a_pool_that_does_not_stop_keeps_its_thread_and_another_takes_it
         wait_until(lambda: [each.stuck for each in queue.workers()] == [2])
         (told,) = queue.workers()
         assert [(each.job_id, each.why) for each in told.stopping] == [(job.id, how) for job in deaf]
-        os.kill(pid, signal.SIGKILL)  # of the next child nothing is stuck
+        os.kill(pid, signal.SIGKILL)  # the next child process has no stuck thread
         wait_until(lambda: [each.stuck for each in queue.workers()] == [0])
         assert queue.wait(queue.enqueue("who", priority=1).id, timeout=10).result not in (None, pid)
         assert {queue.get(job.id).state for job in deaf} == {State.CANCELLED if how == "cancelled" else State.FAILED}
         assert worker.threads == 2
 
 
-def test_an_isolated_job_has_a_process_that_the_next_one_finds_warm(queue: Queue) -> None:
+def test_the_process_of_an_isolated_job_is_reused_by_the_next(queue: Queue) -> None:
     with Worker(queue, threads=1):
         first, second = (queue.wait(queue.enqueue("iso.who").id, timeout=20) for _ in range(2))
     assert first.result == second.result != os.getpid()
@@ -172,10 +172,10 @@ def test_an_isolated_job_has_a_process_that_the_next_one_finds_warm(queue: Queue
     wait_until(lambda: not alive(first.result))
 
 
-# -- deaths --------------------------------------------------------------------------------------------
+# -- crashes -------------------------------------------------------------------------------------------
 
 
-def test_a_killed_child_takes_only_its_own_job_with_it_and_that_runs_again(queue: Queue, note: Path, tmp_path: Path) -> None:
+def test_a_killed_child_interrupts_only_its_own_job_which_runs_again(queue: Queue, note: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     jobs = [queue.enqueue("held", {"note": str(path)}) for path in (note, other)]
     with Worker(queue, threads=1, processes=2):
@@ -192,7 +192,7 @@ def test_a_killed_child_takes_only_its_own_job_with_it_and_that_runs_again(queue
     assert victim != replacement
 
 
-def test_a_handler_that_ends_its_process_starts_as_often_as_it_may_and_fails_as_crashed(queue: Queue, note: Path) -> None:
+def test_a_handler_that_exits_its_process_uses_all_attempts_and_fails_as_crashed(queue: Queue, note: Path) -> None:
     poison = queue.enqueue("vanish", {"note": str(note)})
     others = [queue.enqueue("who") for _ in range(20)]
     with Worker(queue, threads=1, processes=2):
@@ -201,13 +201,13 @@ def test_a_handler_that_ends_its_process_starts_as_often_as_it_may_and_fails_as_
     assert (done.state, done.attempt, done.reason, done.crashes) == (State.FAILED, 3, Reason.CRASHED, 3)
     assert words(note) == ["1", "2", "3"]
     assert outcomes(queue, done) == [Outcome.CRASHED] * 3
-    assert done.error == "Crashed: the process that ran it ended in mid-job (exit code 7)"
+    assert done.error == "Crashed: the child process exited while the job was running (exit code 7)"
     assert queue.attempts(done.id)[0].traceback == "of the process"
     assert states == {State.COMPLETED}
 
 
 @pytest.mark.parametrize("kind", ["iso.spin", "iso.trap"])
-def test_a_cancelled_isolated_job_is_cancelled_within_its_grace_when_nothing_of_it_is_left(
+def test_a_cancelled_isolated_job_is_cancelled_within_its_grace_once_its_processes_have_exited(
     queue: Queue, note: Path, kind: str
 ) -> None:
     made = queue.enqueue(kind, {"note": str(note)})
@@ -216,7 +216,7 @@ def test_a_cancelled_isolated_job_is_cancelled_within_its_grace_when_nothing_of_
         began = time.monotonic()
         queue.cancel(made.id)
         while True:
-            living = [pid for pid in mine if alive(pid)]  # looked at before the state: never the other way round
+            living = [pid for pid in mine if alive(pid)]  # read before the state, never the other way round
             if queue.get(made.id).state is State.CANCELLED:
                 break
             assert queue.get(made.id).state in (State.RUNNING, State.CANCELLED)
@@ -226,7 +226,7 @@ def test_a_cancelled_isolated_job_is_cancelled_within_its_grace_when_nothing_of_
     assert outcomes(queue, made) == [Outcome.CANCELLED]
 
 
-def test_an_isolated_job_that_never_asks_can_still_clean_up(queue: Queue, note: Path) -> None:
+def test_an_isolated_job_that_never_checks_can_still_clean_up(queue: Queue, note: Path) -> None:
     made = queue.enqueue("iso.tidy", {"note": str(note)})
     with Worker(queue, threads=1):
         pids(note)
@@ -235,7 +235,7 @@ def test_an_isolated_job_that_never_asks_can_still_clean_up(queue: Queue, note: 
     assert words(note)[1:] == ["tidied"]
 
 
-def test_an_isolated_job_that_stops_when_asked_leaves_its_process_to_the_next(queue: Queue, note: Path) -> None:
+def test_an_isolated_job_that_stops_on_request_leaves_its_process_to_the_next(queue: Queue, note: Path) -> None:
     made = queue.enqueue("iso.polite", {"note": str(note)})
     with Worker(queue, threads=1):
         (pid,) = pids(note)
@@ -245,7 +245,7 @@ def test_an_isolated_job_that_stops_when_asked_leaves_its_process_to_the_next(qu
 
 
 @pytest.mark.parametrize("kind", ["iso.spin", "iso.polite"])
-def test_an_isolated_job_ends_at_its_timeout_whatever_its_code_does(queue: Queue, note: Path, kind: str) -> None:
+def test_an_isolated_job_is_stopped_at_its_timeout_whatever_its_code_does(queue: Queue, note: Path, kind: str) -> None:
     made = queue.enqueue(kind, {"note": str(note)}, timeout=0.3)
     with Worker(queue, threads=1):
         done = queue.wait(made.id, timeout=10)
@@ -253,14 +253,14 @@ def test_an_isolated_job_ends_at_its_timeout_whatever_its_code_does(queue: Queue
     assert not alive(pids(note)[0])
 
 
-def test_what_an_isolated_job_leaves_behind_ends_with_it(queue: Queue, note: Path) -> None:
+def test_processes_that_an_isolated_job_started_are_killed_with_it(queue: Queue, note: Path) -> None:
     with Worker(queue, threads=1):
         done = queue.wait(queue.enqueue("iso.litter", {"note": str(note)}).id, timeout=20)
         assert done.state is State.COMPLETED
         assert not alive(pids(note)[0])
 
 
-def test_a_job_that_does_not_stop_in_the_grace_is_killed_and_given_back(
+def test_a_job_that_does_not_stop_within_the_grace_is_killed_and_released(
     queue: Queue, note: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     other = tmp_path / "other"
@@ -272,14 +272,14 @@ def test_a_job_that_does_not_stop_in_the_grace_is_killed_and_given_back(
     assert worker.stop(grace=0.6)
     assert time.monotonic() - began < 3
     assert not any(map(alive, running))
-    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]  # nobody takes the place of the dead
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]  # killed processes are not replaced
     for job in (deaf, spin):
         assert (queue.get(job.id).state, queue.get(job.id).attempt) == (State.PENDING, 0)
         assert outcomes(queue, job) == [Outcome.RELEASED]
 
 
 @pytest.mark.parametrize(("kind", "processes"), [("loop", 1), ("iso.polite", 0), ("iso.spin", 0), ("deaf", 1)])
-def test_a_job_that_stops_because_its_lease_could_not_be_renewed_is_not_cancelled_but_runs_again(
+def test_a_job_stopped_because_its_lease_could_not_be_renewed_is_not_cancelled_but_runs_again(
     queue: Queue, note: Path, kind: str, processes: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("jobdeck.store.sqlite.schema.BUSY_TIMEOUT", 0.1)
@@ -288,12 +288,12 @@ def test_a_job_that_stops_because_its_lease_could_not_be_renewed_is_not_cancelle
     with Worker(queue, threads=1, processes=processes) as worker, closing(apsw.Connection(str(queue.where))) as other:
         (pid,) = pids(note)
         other.set_busy_timeout(10_000)
-        other.execute("BEGIN IMMEDIATE")  # some other program, for longer than the lease
-        wait_until(lambda: "ended before it could be renewed" in caplog.text, what="the fence")
+        other.execute("BEGIN IMMEDIATE")  # another program locks the file for longer than the lease
+        wait_until(lambda: "expired before it could be renewed" in caplog.text, what="the fence")
         if kind == "deaf":
             os.kill(pid, signal.SIGKILL)
         elif kind == "iso.spin":
-            wait_until(lambda: not alive(pid), what="the end of the code")
+            wait_until(lambda: not alive(pid), what="the exit of the process")
         other.execute("ROLLBACK")
         assert len(pids(note, 2)) == 2
         worker.stop(grace=0.5)
@@ -312,7 +312,9 @@ sys.stdin.read()
 """
 
 
-def test_no_child_and_nothing_that_it_started_outlives_a_killed_worker(queue: Queue, note: Path, tmp_path: Path) -> None:
+def test_no_child_process_nor_anything_that_it_started_outlives_a_killed_worker(
+    queue: Queue, note: Path, tmp_path: Path
+) -> None:
     for path, kind in (("a", "command"), ("b", "iso.trap"), ("c", "deaf")):
         queue.enqueue(kind, {"note": str(tmp_path / path)})
     queue.enqueue("shell", {"command": [f'echo $$ >> {tmp_path / "d"}; trap "" TERM; sleep 999 & wait'], "shell": True})
@@ -325,24 +327,24 @@ def test_no_child_and_nothing_that_it_started_outlives_a_killed_worker(queue: Qu
     finally:
         worker.kill()
         worker.communicate()
-    wait_until(lambda: not any(map(alive, (*started, *children))), what="the end of all of them")
+    wait_until(lambda: not any(map(alive, (*started, *children))), what="the exit of all processes")
 
 
-def test_signals_to_a_child_are_left_to_its_worker(queue: Queue, note: Path) -> None:
+def test_a_child_ignores_signals_that_are_meant_for_its_worker(queue: Queue, note: Path) -> None:
     made = queue.enqueue("held", {"note": str(note)})
     with Worker(queue, threads=1, processes=1):
         (pid,) = pids(note)
-        assert os.getsid(pid) == pid  # a terminal's Ctrl-C does not even reach it
+        assert os.getsid(pid) == pid  # a terminal's Ctrl-C does not reach it
         for number in (signal.SIGINT, signal.SIGTERM):
             os.kill(pid, number)
         go(note)
         assert queue.wait(made.id, timeout=10).result == pid
 
 
-# -- beginning -----------------------------------------------------------------------------------------
+# -- starting ------------------------------------------------------------------------------------------
 
 
-def test_an_app_that_a_child_cannot_import_is_told_in_one_sentence(
+def test_an_app_that_a_child_cannot_import_is_reported_in_one_sentence(
     queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CHILDREN_BROKEN", str(tmp_path))
@@ -357,7 +359,7 @@ def test_an_app_that_a_child_cannot_import_is_told_in_one_sentence(
         assert "the deploy is half done" in (queue.wait(made.id, timeout=20).error or "")
 
 
-def test_a_child_that_cannot_be_replaced_is_tried_again_later_while_the_others_work(
+def test_a_child_that_cannot_be_replaced_is_retried_later_while_the_others_run_jobs(
     queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     broken, first, second = (tmp_path / name for name in ("broken", "first", "second"))
@@ -368,7 +370,7 @@ def test_a_child_that_cannot_be_replaced_is_tried_again_later_while_the_others_w
         broken.touch()
         with caplog.at_level(logging.ERROR, "jobdeck.child"):
             os.kill(victim, signal.SIGKILL)
-            wait_until(lambda: "Trying again in" in caplog.text)
+            wait_until(lambda: "Retrying in" in caplog.text)
         go(first)
         go(second)
         assert {queue.wait(job.id, timeout=10).result for job in jobs} == {survivor}
@@ -398,11 +400,11 @@ def test_a_handler_of_the_program_itself_cannot_be_found_in_a_child(queue: Queue
     assert "do not know kind 'mine'" in (done.error or "")
 
 
-# -- the pump ------------------------------------------------------------------------------------------
+# -- the feeder ----------------------------------------------------------------------------------------
 
 
 class Listed:
-    """A source of jobs that is a list; remembers how many were taken at once, and every ending."""
+    """A source of jobs backed by a list. Records the size of each batch taken, and every result."""
 
     def __init__(self, jobs: Sequence[Job]) -> None:
         self.jobs = deque(jobs)
@@ -417,7 +419,7 @@ class Listed:
             self._lock.notify()
 
     until = float("inf")
-    """When the leases of its jobs end."""
+    """When the leases of its jobs expire."""
 
     def take(self, most: int) -> list[Run] | None:
         with self._lock:
@@ -477,13 +479,13 @@ def test_many_short_jobs_travel_in_few_messages(pump: Started) -> None:
     source, _ = pump([claimed(n, "who") for n in range(1, 2001)], processes=2)
     wait_until(lambda: len(source.endings) == 2000, timeout=30)
     assert {type(ending) for ending in source.endings.values()} == {Completion}
-    assert all(ending.job.lease == n * 1000 for n, ending in source.endings.items())  # which the child never saw
+    assert all(ending.job.lease == n * 1000 for n, ending in source.endings.items())  # the child never saw the lease
     assert source.messages < 1000
     assert max(source.asked) > 20
 
 
-def test_what_was_sent_ahead_and_not_begun_comes_back_with_its_attempt_when_the_child_dies(pump: Started, note: Path) -> None:
-    source, _ = pump([claimed(n, "who") for n in range(1, 201)])  # now it knows that they are short
+def test_a_job_sent_but_not_started_is_released_with_its_attempt_when_the_child_dies(pump: Started, note: Path) -> None:
+    source, _ = pump([claimed(n, "who") for n in range(1, 201)])  # teaches the feeder that jobs are short
     wait_until(lambda: len(source.endings) == 200)
     source.add(claimed(201, "vanish", note), *(claimed(n, "who") for n in range(202, 232)))
     wait_until(lambda: len(source.endings) == 231)
@@ -494,7 +496,7 @@ def test_what_was_sent_ahead_and_not_begun_comes_back_with_its_attempt_when_the_
     assert rest == {Release}
 
 
-def test_the_ending_of_a_last_attempt_is_told_before_the_next_job_begins(pump: Started, note: Path) -> None:
+def test_the_result_of_a_last_attempt_is_sent_before_the_next_job_starts(pump: Started, note: Path) -> None:
     source, _ = pump([claimed(n, "who") for n in range(1, 201)])
     wait_until(lambda: len(source.endings) == 200)
     source.add(*(claimed(n, "who", max_attempts=1) for n in range(201, 211)), claimed(211, "vanish", note))
@@ -502,17 +504,17 @@ def test_the_ending_of_a_last_attempt_is_told_before_the_next_job_begins(pump: S
     assert {type(source.endings[n]) for n in range(201, 211)} == {Completion}
 
 
-def test_a_job_behind_a_long_one_moves_to_a_child_that_has_nothing_to_do(pump: Started, note: Path) -> None:
+def test_a_job_behind_a_long_one_moves_to_an_idle_child(pump: Started, note: Path) -> None:
     source, _ = pump([claimed(n, "who") for n in range(1, 401)], processes=2)
     wait_until(lambda: len(source.endings) == 400)
     source.add(claimed(401, "held", note), *(claimed(n, "who") for n in range(402, 412)))
-    wait_until(lambda: len(source.endings) == 410, what="the end of all but the long one")
+    wait_until(lambda: len(source.endings) == 410, what="the results of all but the long job")
     assert {type(ending) for ending in source.endings.values()} == {Completion}
     go(note)
     wait_until(lambda: 401 in source.endings)
 
 
-def test_what_has_not_begun_is_recalled_when_the_worker_drains(pump: Started, note: Path) -> None:
+def test_jobs_that_have_not_started_are_recalled_when_the_worker_drains(pump: Started, note: Path) -> None:
     source, children = pump([claimed(n, "who") for n in range(1, 201)])
     wait_until(lambda: len(source.endings) == 200)
     source.add(claimed(201, "held", note), *(claimed(n, "who") for n in range(202, 212)))
@@ -524,7 +526,7 @@ def test_what_has_not_begun_is_recalled_when_the_worker_drains(pump: Started, no
     assert isinstance(wait_until(lambda: source.endings.get(201)), Completion)
 
 
-def test_isolated_jobs_and_the_pool_share_one_pump(pump: Started) -> None:
+def test_isolated_jobs_and_the_pool_share_one_feeder(pump: Started) -> None:
     source, children = pump([claimed(1, "iso.who"), claimed(2, "who"), claimed(3, "iso.who")], processes=1, threads=2)
     wait_until(lambda: len(source.endings) == 3, timeout=20)
     results = [ending.result_json for _, ending in sorted(source.endings.items()) if isinstance(ending, Completion)]
@@ -533,8 +535,8 @@ def test_isolated_jobs_and_the_pool_share_one_pump(pump: Started) -> None:
     assert {int(result) for result in results if result} <= set(children.pids)
 
 
-def test_isolated_jobs_are_no_more_at_once_than_the_pool_has_threads(pump: Started, tmp_path: Path) -> None:
-    source, _ = pump([claimed(n, "who") for n in range(1, 201)], threads=2)  # now it takes many
+def test_at_most_as_many_isolated_jobs_run_at_once_as_the_pool_has_threads(pump: Started, tmp_path: Path) -> None:
+    source, _ = pump([claimed(n, "who") for n in range(1, 201)], threads=2)  # teaches the feeder to take many jobs
     wait_until(lambda: len(source.endings) == 200)
     source.add(*(claimed(n, "iso.who") for n in range(201, 231)))
     wait_until(lambda: len(source.endings) == 230, timeout=30)
@@ -557,7 +559,7 @@ def test_the_threads_of_a_pool_grow_and_shrink_together(queue: Queue, tmp_path: 
         wait_until(lambda: queue.count("state:completed") == 6)
 
 
-def test_a_pool_that_has_shrunk_goes_on_with_fewer_threads(queue: Queue, tmp_path: Path) -> None:
+def test_a_shrunk_pool_continues_with_fewer_threads(queue: Queue, tmp_path: Path) -> None:
     notes = [tmp_path / f"note{n}" for n in range(6)]
 
     def begun() -> int:
@@ -583,7 +585,7 @@ def test_a_pool_that_has_shrunk_goes_on_with_fewer_threads(queue: Queue, tmp_pat
             assert queue.wait(job.id, timeout=10).state is State.COMPLETED
 
 
-def test_a_job_whose_lease_has_ended_is_not_sent_to_a_child(pump: Started, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_whose_lease_has_expired_is_not_sent_to_a_child(pump: Started, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Listed, "until", CLOCK.monotonic())
     source, _ = pump([claimed(1, "own_pid")])
     wait_until(lambda: 1 in source.endings)

@@ -1,4 +1,4 @@
-"""What people do with schedules, and workers that keep them, in this process and in several."""
+"""Operations on schedules, and workers that enqueue their jobs, in one process and in several."""
 
 from __future__ import annotations
 
@@ -47,17 +47,17 @@ def queue(tmp_path: Path, clock: FakeClock) -> Iterator[Queue]:
 
 
 def tick(queue: Queue) -> int:
-    """Do what is due; how many jobs that enqueued."""
+    """Run the due tasks and return the number of jobs enqueued."""
     before = queue.count()
     run_due(queue.store, queue.clock)
     return queue.count() - before
 
 
-def test_a_schedule_takes_what_its_kind_and_the_settings_say_where_nothing_is_given(queue: Queue) -> None:
+def test_a_schedule_uses_the_defaults_of_its_kind_and_the_settings(queue: Queue) -> None:
     made = queue.schedules.add("nightly", "0 3 * * *", mail, {"to": "ann"}, timezone="Europe/Berlin")
     assert (made.kind, made.args, made.queue, made.max_attempts, made.timeout) == ("mail", {"to": "ann", "count": 1},
                                                                                  "default", 5, None)  # fmt: skip
-    assert (made.next_at, made.created_at) == (START + HOUR, START)  # it is summer in Berlin
+    assert (made.next_at, made.created_at) == (START + HOUR, START)  # Berlin is on summer time
     assert queue.schedules.get("nightly") == made
     assert list(queue.schedules.list()) == [made]
 
@@ -87,7 +87,7 @@ def test_the_jobs_of_a_schedule_are_found_by_its_name(queue: Queue, clock: FakeC
         ({"name": "\x1b[2J"}, InvalidOption, "name of a schedule"),
     ],
 )
-def test_what_cannot_be_is_refused_and_named(queue: Queue, given: dict[str, Any], error: type[Exception], told: str) -> None:
+def test_an_invalid_schedule_is_refused_by_name(queue: Queue, given: dict[str, Any], error: type[Exception], told: str) -> None:
     options: dict[str, Any] = {"name": "s", "cron": "@daily", "kind": "mail", "args": {"to": "ann"}} | given
     where = [options.pop(part) for part in ("name", "cron", "kind", "args")]
     with pytest.raises(error, match=told):
@@ -95,7 +95,7 @@ def test_what_cannot_be_is_refused_and_named(queue: Queue, given: dict[str, Any]
     assert not queue.schedules.list()
 
 
-def test_a_name_is_taken_unless_replace_is_said(queue: Queue, clock: FakeClock) -> None:
+def test_a_taken_name_is_refused_without_replace(queue: Queue, clock: FakeClock) -> None:
     queue.schedules.add("s", "@hourly", "mail", {"to": "ann"}, priority=3)
     with pytest.raises(ScheduleExists, match="'s' already"):
         queue.schedules.add("s", "@daily", "stamp")
@@ -116,7 +116,7 @@ def test_replacing_a_schedule_at_each_deployment_loses_no_tick(queue: Queue, clo
     assert tick(queue) == 1
 
 
-def test_the_ticks_of_a_pause_are_not_made_up_for(queue: Queue, clock: FakeClock) -> None:
+def test_ticks_missed_during_a_pause_are_skipped(queue: Queue, clock: FakeClock) -> None:
     queue.schedules.add("s", "@hourly", "stamp")
     assert queue.schedules.pause("s")
     assert not queue.schedules.pause("s")
@@ -130,7 +130,7 @@ def test_the_ticks_of_a_pause_are_not_made_up_for(queue: Queue, clock: FakeClock
     assert tick(queue) == 1
 
 
-def test_an_edit_changes_what_it_names_and_nothing_else(queue: Queue, clock: FakeClock) -> None:
+def test_an_edit_changes_only_the_given_options(queue: Queue, clock: FakeClock) -> None:
     before = queue.schedules.add("s", "@daily", "mail", {"to": "ann"}, timeout=9, tags=("x",), priority=4)
     clock.advance(60)
     edited = queue.schedules.edit("s", queue="mail")
@@ -143,7 +143,7 @@ def test_an_edit_changes_what_it_names_and_nothing_else(queue: Queue, clock: Fak
     assert (edited.kind, edited.args, edited.cron) == ("stamp", {}, "@daily")
 
 
-def test_an_edited_time_counts_from_now(queue: Queue, clock: FakeClock) -> None:
+def test_an_edited_time_applies_from_now_on(queue: Queue, clock: FakeClock) -> None:
     queue.schedules.add("s", "0 3 * * *", "stamp")
     clock.advance(5 * HOUR)
     edited = queue.schedules.edit("s", cron="0 4 * * *")
@@ -165,7 +165,7 @@ def test_a_refused_edit_changes_nothing(queue: Queue) -> None:
     assert queue.schedules.get("s") == before
 
 
-def test_a_process_that_does_not_know_the_kind_edits_and_enqueues_all_the_same(queue: Queue, tmp_path: Path) -> None:
+def test_a_process_without_the_kind_can_still_edit_and_enqueue(queue: Queue, tmp_path: Path) -> None:
     queue.schedules.add("s", "@daily", "mail", {"to": "ann"})
     with Queue(tmp_path / "jobs.db", registry=registry(), clock=queue.clock, settings=queue.settings) as stranger:
         assert stranger.schedules.edit("s", cron="@hourly", priority=2).priority == 2
@@ -174,7 +174,7 @@ def test_a_process_that_does_not_know_the_kind_edits_and_enqueues_all_the_same(q
         assert stranger.schedules.run("s").args == {"to": "ann", "count": 1}
 
 
-def test_an_edit_mends_a_schedule_whose_row_is_broken(queue: Queue, clock: FakeClock) -> None:
+def test_an_edit_repairs_a_schedule_whose_row_is_invalid(queue: Queue, clock: FakeClock) -> None:
     made = queue.schedules.add("s", "@hourly", "stamp")
     with queue.transaction():
         seen = queue.store.schedules.get(made.name)
@@ -185,7 +185,7 @@ def test_an_edit_mends_a_schedule_whose_row_is_broken(queue: Queue, clock: FakeC
     assert (edited.error, edited.next_at) == (None, START + HOUR)
 
 
-def test_run_enqueues_now_even_when_paused_and_moves_no_tick(queue: Queue, clock: FakeClock) -> None:
+def test_run_enqueues_now_even_if_paused_and_keeps_the_next_tick(queue: Queue, clock: FakeClock) -> None:
     queue.schedules.add("s", "@hourly", "stamp", queue="q")
     queue.schedules.pause("s")
     clock.advance(60)
@@ -195,7 +195,7 @@ def test_run_enqueues_now_even_when_paused_and_moves_no_tick(queue: Queue, clock
     assert (after.last_job, after.last_at, after.next_at, after.paused) == (job.id, START + 60, START + HOUR, True)
 
 
-def test_a_deleted_schedule_leaves_its_jobs(queue: Queue, clock: FakeClock) -> None:
+def test_deleting_a_schedule_keeps_its_jobs(queue: Queue, clock: FakeClock) -> None:
     queue.schedules.add("s", "@hourly", "stamp")
     job = queue.schedules.run("s")
     queue.schedules.delete("s")
@@ -204,7 +204,7 @@ def test_a_deleted_schedule_leaves_its_jobs(queue: Queue, clock: FakeClock) -> N
     assert queue.get(job.id).state is State.PENDING
 
 
-def test_a_schedule_that_is_not_there_is_named(queue: Queue) -> None:
+def test_an_unknown_schedule_is_refused_by_name(queue: Queue) -> None:
     schedules = queue.schedules
     for act in (schedules.get, schedules.edit, schedules.pause, schedules.resume, schedules.run, schedules.delete):
         with pytest.raises(ScheduleNotFound, match="no schedule 'nosuch'"):
@@ -221,7 +221,7 @@ def test_a_preview_needs_no_schedule(queue: Queue) -> None:
 # -- the keeping of time -----------------------------------------------------------------------------------
 
 
-def test_the_upkeep_waits_no_longer_than_until_the_next_tick(queue: Queue, clock: FakeClock) -> None:
+def test_the_maintenance_loop_pauses_at_most_until_the_next_tick(queue: Queue, clock: FakeClock) -> None:
     upkeep = Upkeep(queue.store, queue.settings, clock)
     upkeep.tick()
     assert upkeep.pause(1.0) == 1.0
@@ -243,10 +243,10 @@ def test_a_worker_enqueues_and_runs_each_second_on_time(tmp_path: Path) -> None:
             wait_until(lambda: queue.count("state:completed") >= 4)
         jobs = queue.list("tag:schedule:s", sort="id", descending=False)
     ticks = [job.scheduled_at for job in jobs]
-    # A machine that stands still for a second misses a tick; none comes twice.
+    # If the machine stalls for a second it misses a tick; no tick is repeated.
     assert ticks == sorted(set(ticks))
     assert all(tick == int(tick) for tick in ticks)
-    # The first one may wait until the worker has seen the new schedule.
+    # The first tick may be late, until the worker has read the new schedule.
     late = sorted((job.started_at or 1e12) - job.scheduled_at for job in jobs[1:4])
     assert late[0] >= 0
     assert late[1] < 0.2, late
@@ -262,7 +262,7 @@ with Queue() as queue, Worker(queue, threads=1):
 """
 
 
-def test_processes_that_do_not_know_the_kind_enqueue_each_tick_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_without_the_kind_enqueue_each_tick_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JOBDECK_DATABASE", str(tmp_path / "jobs.db"))
     with open_queue(tmp_path / "jobs.db", registry(mail=mail)) as queue:
         processes = [subprocess.Popen([sys.executable, "-c", PROGRAM]) for _ in range(3)]

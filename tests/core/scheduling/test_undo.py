@@ -1,4 +1,4 @@
-"""What people do to schedules and to the limits of queues can be taken back, as long as nothing has happened since."""
+"""Changes of schedules and of queue limits can be undone, unless they were changed again since."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ ACTS: dict[str, tuple[str, Do]] = {
 
 
 @pytest.mark.parametrize("told", ACTS)
-def test_an_act_on_a_schedule_is_taken_back_and_done_again(queue: Queue, told: str) -> None:
+def test_an_operation_on_a_schedule_is_undone_and_redone(queue: Queue, told: str) -> None:
     name, do = ACTS[told]
     before = stand(queue)
     do(queue)
@@ -83,7 +83,7 @@ def test_an_act_on_a_schedule_is_taken_back_and_done_again(queue: Queue, told: s
     assert stand(queue) == before
 
 
-def test_a_schedule_that_was_resumed_is_paused_again(queue: Queue) -> None:
+def test_undoing_a_resume_pauses_the_schedule(queue: Queue) -> None:
     queue.schedules.pause("s", who="ben")
     paused = stand(queue)
     assert queue.schedules.resume("s")
@@ -93,14 +93,14 @@ def test_a_schedule_that_was_resumed_is_paused_again(queue: Queue) -> None:
     assert not queue.schedules.get("s").paused
 
 
-def test_a_schedule_that_was_replaced_comes_back(queue: Queue) -> None:
+def test_undoing_a_replacement_restores_the_schedule(queue: Queue) -> None:
     before = stand(queue)
     queue.schedules.add("s", "@daily", "a.sweep", replace=True)
     assert queue.undo().act.told == "edited schedule s"
     assert stand(queue) == before
 
 
-def test_ticks_since_then_stay_done_and_those_missed_meanwhile_are_not_made_up_for(queue: Queue, clock: FakeClock) -> None:
+def test_undo_keeps_the_ticks_since_then_and_skips_those_missed_meanwhile(queue: Queue, clock: FakeClock) -> None:
     queue.schedules.edit("s", priority=7)
     clock.advance(DAY)
     run_due(queue.store, clock)
@@ -132,7 +132,7 @@ def test_ticks_since_then_stay_done_and_those_missed_meanwhile_are_not_made_up_f
         (lambda s: s.delete("s"), lambda s: s.add("s", "@daily", "a.sweep"), "Schedule s was made again since."),
     ],
 )
-def test_what_somebody_has_changed_since_is_not_overwritten(queue: Queue, do: Any, since: Any, problem: str) -> None:
+def test_later_changes_by_another_actor_are_not_overwritten(queue: Queue, do: Any, since: Any, problem: str) -> None:
     do(queue.schedules)
     act = queue.journal(limit=1)[0].id
     since(queue.schedules)
@@ -145,8 +145,8 @@ def test_what_somebody_has_changed_since_is_not_overwritten(queue: Queue, do: An
     assert stand(queue) == before
 
 
-def test_what_changes_nothing_is_no_act(queue: Queue) -> None:
-    queue.undo()  # its making
+def test_an_operation_without_effect_is_not_journaled(queue: Queue) -> None:
+    queue.undo()  # undoes the addition
     queue.redo()
     acts = len(queue.journal())
     assert not queue.schedules.resume("s")
@@ -158,7 +158,7 @@ def test_what_changes_nothing_is_no_act(queue: Queue) -> None:
     assert [act.who for act in queue.journal()] == ["ann", "ann"]
 
 
-def test_the_limits_of_a_queue_are_taken_back(queue: Queue) -> None:
+def test_a_change_of_queue_limits_is_undone(queue: Queue) -> None:
     queue.enqueue("a.sweep", queue="mail")
 
     def limits() -> tuple[Any, ...]:
@@ -181,7 +181,7 @@ def test_the_limits_of_a_queue_are_taken_back(queue: Queue) -> None:
         queue.undo()
 
 
-def test_limits_that_somebody_has_changed_since_stay(queue: Queue) -> None:
+def test_limits_changed_since_by_another_actor_are_kept(queue: Queue) -> None:
     queue.limit("mail", running=2)
     act = queue.journal(limit=1)[0].id
     queue.limit("mail", running=3, who="ben")

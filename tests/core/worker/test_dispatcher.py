@@ -1,4 +1,4 @@
-"""The desk alone: what is handed over between threads is neither lost nor doubled, whatever their pace."""
+"""The dispatcher alone: jobs passed between threads are neither lost nor duplicated, at any speed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Act = Callable[[Run], None]
 
 
 def nothing(run: Run) -> None:
-    """A handler that returns at once."""
+    """Return at once, as the shortest handler does."""
 
 
 def made(job_id: int, crashes: int = 0) -> Job:
@@ -32,23 +32,23 @@ def made(job_id: int, crashes: int = 0) -> Job:
 
 
 class Office:
-    """A desk with its threads. What would be the store is a deque of jobs and a count of what was written."""
+    """A dispatcher with its threads. A deque of jobs and counters stand in for the store."""
 
     def __init__(self, jobs: int, act: Act = nothing, *, failures: float = 0.0) -> None:
         self.desk = Desk(time.time)
         self.pending = deque(made(n) for n in range(jobs))
         self.begun = Counter[int]()
-        """Of each job, how often its handler was called."""
+        """The number of calls of the handler, by job."""
         self.completed = Counter[int]()
         self.given_back = Counter[int]()
         self.most_claimed = 0
-        self.wrong: list[BaseException] = []
+        self.errors: list[BaseException] = []
         self._act = act
         self._failures = failures
         self._random = Random(7)
         self._guard = threading.Lock()
         self.runners: list[threading.Thread] = []
-        self._claimer = threading.Thread(target=self._noting, args=(self._claim,), daemon=True)
+        self._claimer = threading.Thread(target=self._record_errors, args=(self._claim,), daemon=True)
 
     def start(self, threads: int) -> None:
         self.resize(threads)
@@ -56,7 +56,7 @@ class Office:
 
     def resize(self, threads: int) -> None:
         for _ in range(self.desk.resize(threads)):
-            runner = threading.Thread(target=self._noting, args=(self._run,), daemon=True)
+            runner = threading.Thread(target=self._record_errors, args=(self._run,), daemon=True)
             self.runners.append(runner)
             runner.start()
 
@@ -68,18 +68,18 @@ class Office:
         for thread in (self._claimer, *self.runners):
             thread.join(timeout=10)
             assert not thread.is_alive()
-        assert not self.wrong
+        assert not self.errors
 
-    def _noting(self, loop: Callable[[], None]) -> None:
+    def _record_errors(self, loop: Callable[[], None]) -> None:
         try:
             loop()
         except BaseException as error:
-            self.wrong.append(error)
+            self.errors.append(error)
             raise
 
     def _claim(self) -> None:
         while (work := self.desk.gather(0.2)) is not None:
-            if self._random.random() < self._failures:  # a transaction that failed has written and claimed nothing
+            if self._random.random() < self._failures:  # a failed transaction records and claims nothing
                 self.desk.put_back(work.endings)
                 continue
             for ending in work.endings:
@@ -120,7 +120,7 @@ def office() -> Iterator[Open]:
 
 
 def pauses(seed: int = 7) -> Act:
-    """Handlers that now and then take a while, so that threads meet in every order."""
+    """Return a handler that sometimes pauses, so that threads interleave in every order."""
     random = Random(seed)
 
     def act(run: Run) -> None:
@@ -137,13 +137,13 @@ def test_eight_threads_run_twenty_thousand_jobs_each_exactly_once(office: Open, 
     assert opened.desk.wait_idle(60)
     once = Counter(dict.fromkeys(range(jobs), 1))
     assert opened.completed == once
-    # Those that were given back had not begun.
+    # Released jobs had not started.
     assert opened.begun == once
-    assert opened.most_claimed > 8, "it never claimed ahead, and this shows less than it should"
+    assert opened.most_claimed > 8, "nothing was prefetched, so this test checks less than it should"
     assert opened.desk.held() == []
 
 
-def test_the_pool_changes_its_size_while_it_works_and_loses_nothing(office: Open) -> None:
+def test_resizing_under_load_loses_no_job(office: Open) -> None:
     jobs = 20_000
     opened = office(jobs, pauses(), threads=4)
     random = Random(7)
@@ -161,7 +161,7 @@ def test_the_pool_changes_its_size_while_it_works_and_loses_nothing(office: Open
         wait_until(lambda size=size: opened.alive() == size, what=f"{size} threads")
 
 
-def test_draining_gives_back_all_that_has_not_begun(office: Open) -> None:
+def test_draining_releases_all_jobs_that_have_not_started(office: Open) -> None:
     jobs, short = 5_000, 2_000
     gate = threading.Event()
 
@@ -170,10 +170,10 @@ def test_draining_gives_back_all_that_has_not_begun(office: Open) -> None:
             gate.wait(10)
 
     opened = office(jobs, act, threads=2)
-    wait_until(lambda: opened.begun.total() == short + 2, what="two that wait at the gate")
+    wait_until(lambda: opened.begun.total() == short + 2, what="two jobs waiting at the gate")
     opened.desk.drain()
     assert not opened.desk.wait_empty(0.0)
-    # Whatever was claimed ahead is back before the gate opens.
+    # Prefetched jobs are released before the gate opens.
     wait_until(lambda: len(opened.desk.held()) == 2)
     gate.set()
     assert opened.desk.wait_empty(10)
@@ -184,7 +184,7 @@ def test_draining_gives_back_all_that_has_not_begun(office: Open) -> None:
     assert len(opened.pending) == jobs - short - 2
 
 
-def test_jobs_that_were_claimed_ahead_of_a_long_one_are_given_back_soon(office: Open) -> None:
+def test_jobs_prefetched_behind_a_long_one_are_released_soon(office: Open) -> None:
     gate = threading.Event()
 
     def act(run: Run) -> None:
@@ -193,14 +193,14 @@ def test_jobs_that_were_claimed_ahead_of_a_long_one_are_given_back_soon(office: 
 
     opened = office(2_500, act, threads=1)
     wait_until(lambda: opened.begun[2_000] == 1)
-    wait_until(lambda: len(opened.desk.held()) == 1, timeout=5, what="the long job alone is held")
+    wait_until(lambda: len(opened.desk.held()) == 1, timeout=5, what="only the long job in flight")
     assert len(opened.pending) == 499
     gate.set()
     assert opened.desk.wait_idle(10)
     assert opened.completed == Counter(dict.fromkeys(range(2_500), 1))
 
 
-def test_idle_means_that_nothing_runs_and_the_newest_look_found_nothing(office: Open) -> None:
+def test_idle_means_that_no_job_runs_and_the_latest_claim_found_none(office: Open) -> None:
     gate = threading.Event()
     opened = office(1, lambda run: gate.wait(10) and None, threads=2)
     wait_until(lambda: opened.begun[0] == 1)
@@ -215,7 +215,7 @@ def test_idle_means_that_nothing_runs_and_the_newest_look_found_nothing(office: 
     assert opened.completed[1] == 1
 
 
-def test_giving_up_divides_what_is_held_into_what_has_ended_and_what_has_not() -> None:
+def test_clearing_separates_finished_jobs_from_unfinished_ones() -> None:
     desk = Desk(time.time)
     desk.resize(3)
     runs = [Run(made(n), Context(made(n), FakeClock()), float("inf")) for n in range(3)]
@@ -226,12 +226,12 @@ def test_giving_up_divides_what_is_held_into_what_has_ended_and_what_has_not() -
     desk.hand_in_one(ended, Completion(ended.job, 1.0, 2.0))
     endings, left = desk.clear()
     assert ([ending.job.id for ending in endings], left) == ([0], [running, waiting])
-    # Its job is another's by now: what comes back late is not written.
+    # Another worker may run the job by now: its late result is dropped.
     desk.hand_in_one(running, Completion(running.job, 1.0, 3.0))
     assert desk.clear() == ([], [])
 
 
-def test_one_job_that_a_crash_has_interrupted_is_held_at_a_time() -> None:
+def test_at_most_one_job_with_crashes_is_in_flight() -> None:
     desk, gate = Desk(time.time), threading.Event()
 
     def work() -> None:
@@ -240,8 +240,8 @@ def test_one_job_that_a_crash_has_interrupted_is_held_at_a_time() -> None:
             for run in runs:
                 desk.hand_in_one(run, Completion(run.job, 1.0, 2.0))
 
-    def asked(*claimed: Run) -> tuple[list[int], bool]:
-        """What the claimer has to write, and whether it may claim a suspect; it gets `claimed`."""
+    def run_claimer_once(*claimed: Run) -> tuple[list[int], bool]:
+        """Dispatch `claimed`; return the results to record, and whether a job with crashes may be claimed."""
         work = desk.gather(10.0)
         assert work is not None
         desk.place(claimed)
@@ -250,18 +250,18 @@ def test_one_job_that_a_crash_has_interrupted_is_held_at_a_time() -> None:
     runners = [threading.Thread(target=work, daemon=True) for _ in range(desk.resize(2))]
     for runner in runners:
         runner.start()
-    assert asked(Run(made(1, crashes=1), Context(made(1), FakeClock()), float("inf"))) == ([], True)
+    assert run_claimer_once(Run(made(1, crashes=1), Context(made(1), FakeClock()), float("inf"))) == ([], True)
     desk.wake()
-    assert asked() == ([], False)
+    assert run_claimer_once() == ([], False)
     gate.set()
-    assert asked() == ([1], False)  # not before its ending is written
-    assert asked() == ([], True)
+    assert run_claimer_once() == ([1], False)  # not before its result is recorded
+    assert run_claimer_once() == ([], True)
     desk.stop()
     for runner in runners:
         runner.join(timeout=10)
 
 
-def test_async_jobs_of_a_database_that_has_gone_keep_no_place_for_those_of_the_next() -> None:
+def test_async_jobs_of_a_replaced_database_release_their_capacity() -> None:
     clock = FakeClock()
     desk = Desk(clock.now)
     desk.allow_tasks(2)

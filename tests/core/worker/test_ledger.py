@@ -1,4 +1,4 @@
-"""Deaths at random points, told in short; the soaks do it at length (see the README)."""
+"""Crashes at random points: short runs of the soak tests (see the README)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.soak.sigterm import moments
 from jobdeck import Queue, Reason, Settings, State, load_apps
 
 
-def test_the_books_balance_after_twenty_deaths(tmp_path: Path) -> None:
+def test_the_ledger_balances_after_twenty_kills(tmp_path: Path) -> None:
     with Ledger(tmp_path, seed=5) as ledger:
         verdict = ledger.run(20)
     assert verdict.problems == []
@@ -23,7 +23,7 @@ def test_the_books_balance_after_twenty_deaths(tmp_path: Path) -> None:
     assert verdict.starts >= verdict.states["completed"] > 0
 
 
-def test_a_worker_told_to_end_at_any_moment_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_worker_terminated_at_any_moment_leaves_nothing_behind(tmp_path: Path) -> None:
     assert moments(tmp_path, 20, seed=3) == []
 
 
@@ -43,7 +43,7 @@ def poison() -> None:
 """
 
 
-def test_a_job_that_kills_its_worker_ends_after_its_attempts_and_no_neighbour_fails_for_its_sake(
+def test_a_job_that_kills_its_worker_fails_after_its_attempts_and_fails_no_other_job(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "poison_tasks.py").write_text(POISON)
@@ -60,7 +60,7 @@ def test_a_job_that_kills_its_worker_ends_after_its_attempts_and_no_neighbour_fa
         workers = [worker]
 
         def done() -> bool:
-            if workers[-1].poll() is not None:  # the poison has killed it
+            if workers[-1].poll() is not None:  # the poison job killed it
                 workers.append(subprocess.Popen(argv, stderr=subprocess.DEVNULL))
             return queue.count("state:pending,running,scheduled,retrying") == 0
 
@@ -74,7 +74,7 @@ def test_a_job_that_kills_its_worker_ends_after_its_attempts_and_no_neighbour_fa
         assert (ended.state, ended.reason, ended.crashes) == (State.FAILED, Reason.CRASHED, 5)
         assert len((tmp_path / "deaths").read_text()) == 5
         assert queue.count("kind:quick state:completed") == 300
-        # What was claimed with the poison, most of it ahead of a thread, has lost an attempt: once, not five times.
+        # Jobs claimed together with the poison job, mostly prefetched, lose an attempt once, not five times.
         neighbours = queue.list("kind:quick", limit=1000)
         assert {job.crashes for job in neighbours} == {0, 1}
         assert all(job.attempt == 1 + job.crashes for job in neighbours)

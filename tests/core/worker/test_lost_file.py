@@ -1,4 +1,4 @@
-"""A worker whose database is deleted or replaced under it: it writes nothing where nobody looks, and goes on by itself."""
+"""A worker whose database is deleted or replaced: it writes nothing to the lost file, and recovers by itself."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def another(path: Path, handlers: Handlers, kinds: list[str]) -> Path:
     return path
 
 
-def test_a_worker_goes_on_with_the_database_that_takes_the_place_of_its_own(tmp_path: Path, handlers: Handlers) -> None:
+def test_a_worker_continues_with_the_database_that_replaces_its_own(tmp_path: Path, handlers: Handlers) -> None:
     path = tmp_path / "jobs.db"
     other = another(tmp_path / "other.db", handlers, ["quick"] * 3)
     with open_queue(path, handlers.registry) as queue, Worker(queue, threads=2) as worker:
@@ -42,7 +42,7 @@ def test_a_worker_goes_on_with_the_database_that_takes_the_place_of_its_own(tmp_
         assert slow.id == 1
         begun = time.monotonic()
         other.rename(path)
-        # The thread that is free begins at once, while the job of the old database goes on.
+        # The idle thread starts a job at once, while the job of the old database continues.
         wait_until(lambda: state_in(path, 3) is State.COMPLETED)
         print(f"recovered in {time.monotonic() - begun:.2f} s")
         assert worker.running == 1
@@ -51,13 +51,13 @@ def test_a_worker_goes_on_with_the_database_that_takes_the_place_of_its_own(tmp_
         assert handlers.ended.wait(5)
         wait_until(lambda: worker.running == 0)
         with Queue(path) as there:
-            assert there.get(1).kind == "quick"  # and not the old one's ending, progress or log
+            assert there.get(1).kind == "quick"  # and not the result, progress or log of the old job
             assert there.get(1).result == "done"
             assert there.get(1).progress is None
             wait_until(lambda: [info.id for info in there.workers()] == [worker.id])
 
 
-def test_a_deleted_database_stops_the_claims_and_a_new_one_is_worked_on(
+def test_a_deleted_database_stops_claiming_and_a_new_one_resumes_it(
     tmp_path: Path, handlers: Handlers, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "jobdeck.worker")
@@ -70,14 +70,14 @@ def test_a_deleted_database_stops_the_claims_and_a_new_one_is_worked_on(
         assert worker.trouble == f"The database {path} was deleted or moved away."
         time.sleep(0.5)
         assert not path.exists()
-        assert len([each for each in caplog.messages if "was deleted" in each]) <= 2  # the claimer, and the keeper
+        assert len([each for each in caplog.messages if "was deleted" in each]) <= 2  # the claimer and the heartbeat
         another(path, handlers, ["quick"] * 2)
         wait_until(lambda: state_in(path, 2) is State.COMPLETED)
         wait_until(lambda: worker.trouble is None)
         assert any("There is another database at" in each for each in caplog.messages)
 
 
-def test_a_file_that_comes_back_finds_its_job_running_and_takes_its_ending(tmp_path: Path, handlers: Handlers) -> None:
+def test_a_restored_file_still_has_its_running_job_and_records_its_result(tmp_path: Path, handlers: Handlers) -> None:
     path, away = tmp_path / "jobs.db", tmp_path / "away.db"
     with open_queue(path, handlers.registry) as queue, Worker(queue, threads=1) as worker:
         job = queue.enqueue("slow")
@@ -90,7 +90,7 @@ def test_a_file_that_comes_back_finds_its_job_running_and_takes_its_ending(tmp_p
         wait_until(lambda: state_in(path, job.id) is State.COMPLETED)
 
 
-def test_code_of_a_database_that_has_gone_is_told_to_stop_when_its_lease_is_over(tmp_path: Path, handlers: Handlers) -> None:
+def test_code_of_a_replaced_database_is_asked_to_stop_when_its_lease_expires(tmp_path: Path, handlers: Handlers) -> None:
     path = tmp_path / "jobs.db"
     other = another(tmp_path / "other.db", handlers, [])
     with open_queue(path, handlers.registry, lease=2.0) as queue, Worker(queue, threads=1) as worker:
@@ -102,7 +102,7 @@ def test_code_of_a_database_that_has_gone_is_told_to_stop_when_its_lease_is_over
 
 
 @pytest.mark.parametrize("replaced", [False, True], ids=["deleted", "replaced"])
-def test_stopping_gives_such_code_its_grace_and_does_not_wait_for_the_file(
+def test_shutting_down_grants_orphaned_code_its_grace_and_does_not_wait_for_the_file(
     tmp_path: Path, handlers: Handlers, replaced: bool
 ) -> None:
     path = tmp_path / "jobs.db"
@@ -150,7 +150,7 @@ def test_a_worker_survives_ten_seconds_of_a_locked_database(tmp_path: Path, hand
         wait_until(lambda: queue.waiting_since() is None)
 
 
-def test_what_the_library_raises_is_one_sentence_with_what_to_do(tmp_path: Path, handlers: Handlers) -> None:
+def test_a_driver_error_becomes_one_sentence_with_a_remedy(tmp_path: Path, handlers: Handlers) -> None:
     path = tmp_path / "jobs.db"
     with open_queue(path, handlers.registry) as queue:
         queue.enqueue("quick")

@@ -1,4 +1,4 @@
-"""How far a worker claims ahead: what one process takes at once, others wait for."""
+"""The size of the prefetch: other processes wait while one claims a large batch."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from jobdeck.worker.prefetch import LONG, MOST, Pace
 def at_full_pace() -> Pace:
     pace = Pace()
     pace.learn([Completion(record_of(new(), 1, 0.0, State.RUNNING, 0.0, None), 0.0, 1e-6)])
-    claimed_again_and_again(pace)
+    claim_repeatedly(pace)
     assert pace.ahead == MOST
     return pace
 
 
-def claimed_again_and_again(pace: Pace) -> None:
-    """Each time as many as were asked for, of jobs that take next to no time."""
+def claim_repeatedly(pace: Pace) -> None:
+    """Simulate full claims of jobs that take almost no time."""
     pace._mean = 1e-6
     for _ in range(12):
         pace.claimed(full=True, threads=4)
 
 
-def test_who_waits_long_for_the_transactions_of_others_makes_its_own_shorter() -> None:
+def test_long_waits_for_other_transactions_shrink_the_prefetch() -> None:
     pace = at_full_pace()
     pace.waited(2 * LONG)
     assert pace.ahead == MOST // 2
-    claimed_again_and_again(pace)
+    claim_repeatedly(pace)
     assert pace.ahead == MOST // 2
     for _ in range(10):
         pace.waited(2 * LONG)
-    assert MOST // 8 < pace.ahead < MOST // 2  # a commit for a few costs more than they do
+    assert MOST // 8 < pace.ahead < MOST // 2  # a commit for a few jobs costs more than they do
 
 
-def test_who_does_not_wait_claims_as_far_ahead_as_before() -> None:
+def test_without_waits_the_prefetch_is_restored() -> None:
     pace = at_full_pace()
     pace.waited(2 * LONG)
     for _ in range(10):
         pace.waited(LONG / 2)
-    claimed_again_and_again(pace)
+    claim_repeatedly(pace)
     assert pace.ahead == MOST

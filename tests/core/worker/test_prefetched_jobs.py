@@ -1,4 +1,4 @@
-"""Jobs that a worker has claimed and not begun: they must not begin once they may be another's."""
+"""Jobs that a worker has claimed but not started: they must not start once another worker may run them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jobdeck.model.attempt_result import Completion
 LEASE = 5.0
 
 
-def test_what_was_claimed_ahead_does_not_begin_once_its_lease_has_ended(tmp_path: Path) -> None:
+def test_a_prefetched_job_does_not_start_after_its_lease_has_expired(tmp_path: Path) -> None:
     clock, kinds = FakeClock(), Registry()
     settings = Settings(database=str(tmp_path / "jobs.db"), synchronous="OFF", lease=LEASE)
     began: list[int] = []
@@ -25,12 +25,12 @@ def test_what_was_claimed_ahead_does_not_begin_once_its_lease_has_ended(tmp_path
 
     @job(name="stall", max_attempts=5, registry=kinds)
     def stall() -> None:
-        """While this runs its process renews no lease in time, and another one does the jobs that it has claimed."""
+        """Stall this process past its leases, while another process runs the jobs that it has claimed."""
         if context().attempt > 1:
             return
 
         def ended() -> list[int]:
-            clock.advance(LEASE + 1)  # again, where the worker has renewed the leases in this very moment
+            clock.advance(LEASE + 1)  # repeat, in case the worker renewed the leases at this very moment
             return queue.store.rescue_jobs()
 
         wait_until(ended)
@@ -45,7 +45,7 @@ def test_what_was_claimed_ahead_does_not_begin_once_its_lease_has_ended(tmp_path
             assert worker.wait_idle(20)
             ahead = [each.id for each in made[101:] if queue.get(each.id).crashes]
             assert ahead, "nothing was claimed ahead, and this shows nothing"
-        # What comes before the stalled one had begun; perhaps its ending was not written yet.
+        # Jobs before the stalled one had started, although their results may not be recorded yet.
         assert not set(began) & {job_id for job_id in elsewhere if job_id > made[100].id}
         assert len(began) == len(set(began))
         for job_id in ahead:

@@ -1,4 +1,4 @@
-"""Real processes on one file: races, and deaths of every kind."""
+"""Real processes on one file: races, and crashes of every kind."""
 
 from __future__ import annotations
 
@@ -102,14 +102,14 @@ def running(queue: Queue, job_id: int) -> bool:
 
 
 def started(folder: Path) -> list[int]:
-    """What the jobs have appended."""
+    """Return the lines that the jobs have appended."""
     return [int(line) for line in (folder / "ran").read_text().split()]
 
 
 def test_eight_processes_run_five_thousand_jobs_exactly_once(
     queue: Queue, start: Start, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # No lease may end here: a disk that stalls for longer than a lease rightly makes its jobs run again.
+    # No lease may expire here: if the disk stalls for longer than a lease, jobs rightly run again.
     monkeypatch.setenv("JOBDECK_LEASE", "60")
     queue.enqueue_many([queue.draft("append", {"n": n}) for n in range(5000)])
     processes = [start() for _ in range(8)]
@@ -133,7 +133,7 @@ def test_the_job_of_a_killed_worker_runs_again_and_the_attempt_counts_as_crashed
     assert [attempt.outcome for attempt in queue.attempts(job.id)] == [Outcome.CRASHED, Outcome.COMPLETED]
 
 
-def test_a_job_that_kills_its_worker_starts_no_more_often_than_it_may(queue: Queue, start: Start, folder: Path) -> None:
+def test_a_job_that_kills_its_worker_starts_at_most_max_attempts_times(queue: Queue, start: Start, folder: Path) -> None:
     poison = queue.enqueue("die", max_attempts=2)
     while not queue.get(poison.id).state.is_final:
         process = start()
@@ -145,7 +145,7 @@ def test_a_job_that_kills_its_worker_starts_no_more_often_than_it_may(queue: Que
     assert queue.wait(queue.enqueue("append", {"n": 1}).id, timeout=20).state is State.COMPLETED
 
 
-def test_sigterm_leaves_nothing_running(queue: Queue, start: Start) -> None:
+def test_sigterm_leaves_no_job_running(queue: Queue, start: Start) -> None:
     jobs = [queue.enqueue("nap", {"seconds": seconds}) for seconds in (0.5, 60, 60)]
     process = start()
     wait_until(lambda: running(queue, jobs[1].id))
@@ -157,11 +157,11 @@ def test_sigterm_leaves_nothing_running(queue: Queue, start: Start) -> None:
     assert not queue.workers()
 
 
-def test_jobs_that_were_claimed_ahead_do_not_wait_behind_a_long_one(queue: Queue, start: Start, folder: Path) -> None:
+def test_prefetched_jobs_do_not_wait_behind_a_long_one(queue: Queue, start: Start, folder: Path) -> None:
     start(threads=1)
     history = queue.enqueue_many([queue.draft("append", {"n": n}) for n in range(500)])
     assert queue.wait(history[-1].id, timeout=20).state is State.COMPLETED
-    # Some short ones in front, so that the claim which brings the long one reaches far ahead.
+    # Put short jobs first, so that the claim of the long one prefetches many jobs.
     short = [queue.draft("append", {"n": n}) for n in range(80)]
     made = queue.enqueue_many([*short[:30], queue.draft("hold"), *short[30:]])
     long, behind = made[30], made[31:]
@@ -182,9 +182,7 @@ def ids(jobs: Sequence[Job]) -> list[int]:
     return [job.id for job in jobs]
 
 
-def test_a_worker_that_was_stopped_past_its_lease_changes_nothing_when_it_comes_back(
-    queue: Queue, start: Start, folder: Path
-) -> None:
+def test_a_worker_stopped_past_its_lease_changes_nothing_when_it_continues(queue: Queue, start: Start, folder: Path) -> None:
     job = queue.enqueue("hold")
     zombie = start()
     wait_until(lambda: running(queue, job.id))
@@ -203,7 +201,7 @@ def test_a_worker_that_was_stopped_past_its_lease_changes_nothing_when_it_comes_
 
 
 def stop_between_transactions(process: subprocess.Popen[bytes], database: Path) -> None:
-    """Stop a process while it does not hold the write lock of the database: with it, it would stop all others too."""
+    """Stop a process while it does not hold the write lock of the database, which would block all others too."""
     connection = apsw.Connection(str(database))
 
     def stopped() -> bool:

@@ -1,4 +1,4 @@
-"""The worker with real threads: what becomes of a job in every way that its code can end."""
+"""The worker with real threads: the state of a job for every way that its code can finish."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def log_of(queue: Queue, job_id: int) -> list[tuple[str, str]]:
     return [(line.level, line.text) for line in queue.logs(job_id)]
 
 
-def test_a_result_is_kept(queue: Queue, kinds: Registry) -> None:
+def test_a_result_is_stored(queue: Queue, kinds: Registry) -> None:
     @job(name="sum", registry=kinds)
     def add(a: int, b: int) -> dict[str, int]:
         return {"sum": a + b}
@@ -56,17 +56,17 @@ def test_a_result_is_kept(queue: Queue, kinds: Registry) -> None:
     assert (done.state, done.result, done.attempt) == (State.COMPLETED, {"sum": 5}, 1)
 
 
-def test_a_result_that_is_not_json_is_dropped_with_a_warning_and_the_job_is_done(queue: Queue, kinds: Registry) -> None:
+def test_a_result_that_is_not_json_is_dropped_with_a_warning_and_the_job_completes(queue: Queue, kinds: Registry) -> None:
     @job(name="odd", registry=kinds)
     def odd() -> object:
         return object()
 
     (done,) = finish(queue, queue.enqueue("odd"))
     assert (done.state, done.result) == (State.COMPLETED, None)
-    assert any(level == "warning" and "result was not kept" in text for level, text in log_of(queue, done.id))
+    assert any(level == "warning" and "result was not stored" in text for level, text in log_of(queue, done.id))
 
 
-def test_a_flaky_job_is_retried_until_it_works(queue: Queue, kinds: Registry) -> None:
+def test_a_flaky_job_is_retried_until_it_succeeds(queue: Queue, kinds: Registry) -> None:
     @job(name="flaky", max_attempts=5, registry=kinds)
     def flaky() -> int:
         if context().attempt < 3:
@@ -112,7 +112,7 @@ def test_giving_up_fails_at_once_and_snoozing_uses_up_no_attempt(queue: Queue, k
     assert (slept.state, slept.attempt, naps) == (State.COMPLETED, 1, [1, 1, 1])
 
 
-def test_a_handler_that_leaves_the_program_ends_its_attempt_and_not_the_worker(queue: Queue, kinds: Registry) -> None:
+def test_a_handler_that_calls_sys_exit_ends_its_attempt_and_not_the_worker(queue: Queue, kinds: Registry) -> None:
     @job(name="leave", max_attempts=1, registry=kinds)
     def leave() -> None:
         raise SystemExit(3)
@@ -125,7 +125,7 @@ def test_a_handler_that_leaves_the_program_ends_its_attempt_and_not_the_worker(q
     assert (left.state, left.error, done.state) == (State.FAILED, "SystemExit: 3", State.COMPLETED)
 
 
-def test_what_a_handler_logs_is_the_log_of_its_attempt(queue: Queue, kinds: Registry) -> None:
+def test_records_logged_by_a_handler_are_the_log_of_its_attempt(queue: Queue, kinds: Registry) -> None:
     @job(name="talk", max_attempts=2, registry=kinds)
     def talk() -> None:
         logging.getLogger("shop.mail").warning("attempt %d", context().attempt)
@@ -154,7 +154,7 @@ def test_progress_is_seen_while_the_job_runs(queue: Queue, kinds: Registry) -> N
         assert queue.wait(made.id, timeout=10).state is State.COMPLETED
 
 
-def test_arguments_that_no_longer_fit_fail_that_job_only(queue: Queue, kinds: Registry) -> None:
+def test_arguments_that_no_longer_validate_fail_only_that_job(queue: Queue, kinds: Registry) -> None:
     @job(name="mail", registry=kinds)
     def old(to: str) -> None:
         return None
@@ -183,7 +183,7 @@ def test_one_thread_takes_the_highest_priority_and_then_the_oldest(queue: Queue,
     assert ran == [3, 1, 4, 0, 2]
 
 
-def test_a_running_job_that_is_cancelled_is_cancelled_when_its_code_has_stopped(queue: Queue, kinds: Registry) -> None:
+def test_a_cancelled_running_job_becomes_cancelled_when_its_code_has_stopped(queue: Queue, kinds: Registry) -> None:
     begun, stopped = threading.Event(), threading.Event()
 
     @job(name="loop", registry=kinds)
@@ -214,7 +214,7 @@ def test_an_attempt_that_checks_itself_ends_at_its_timeout(queue: Queue, kinds: 
     assert (done.state, outcomes(queue, done.id)) == (State.FAILED, [Outcome.TIMED_OUT])
 
 
-def test_stopping_lets_running_jobs_finish_and_claims_nothing_more(queue: Queue, kinds: Registry) -> None:
+def test_stopping_lets_running_jobs_finish_and_claims_no_more(queue: Queue, kinds: Registry) -> None:
     begun, go_on = threading.Event(), threading.Event()
 
     @job(name="hold", registry=kinds)
@@ -238,7 +238,7 @@ def test_stopping_lets_running_jobs_finish_and_claims_nothing_more(queue: Queue,
     assert not queue.workers()
 
 
-def test_what_does_not_finish_in_the_grace_is_given_back_with_its_attempt(queue: Queue, kinds: Registry) -> None:
+def test_a_job_that_does_not_finish_within_the_grace_is_released_with_its_attempt(queue: Queue, kinds: Registry) -> None:
     begun, go_on = threading.Event(), threading.Event()
 
     @job(name="deaf", registry=kinds)
@@ -259,7 +259,7 @@ def test_what_does_not_finish_in_the_grace_is_given_back_with_its_attempt(queue:
     assert all(attempt.late_at is None for attempt in queue.attempts(made.id))
 
 
-def test_the_pool_grows_and_shrinks_while_it_works(queue: Queue, kinds: Registry) -> None:
+def test_the_number_of_threads_grows_and_shrinks_under_load(queue: Queue, kinds: Registry) -> None:
     lock, inside, most = threading.Lock(), 0, 0
     gate = threading.Semaphore(0)
 
@@ -287,9 +287,7 @@ def test_the_pool_grows_and_shrinks_while_it_works(queue: Queue, kinds: Registry
     assert most == 4
 
 
-def test_a_worker_outlives_a_database_that_is_busy_for_a_while(
-    queue: Queue, kinds: Registry, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_worker_survives_a_temporarily_busy_database(queue: Queue, kinds: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     @job(name="fine", registry=kinds)
     def fine() -> None:
         return None
@@ -346,7 +344,7 @@ def test_an_idle_worker_starts_a_job_of_another_program_at_once(queue: Queue, ki
             begin = time.monotonic()
             other.wait(other.enqueue("now").id, timeout=10, every=0.005)
             delays.append(started[-1] - begin)
-    assert min(delays) < 0.2  # the backstop alone would take half a second on average
+    assert min(delays) < 0.2  # polling alone would take half a second on average
 
 
 def test_several_workers_with_threads_run_every_job_exactly_once(queue: Queue, kinds: Registry, tmp_path: Path) -> None:
@@ -372,7 +370,7 @@ def test_several_workers_with_threads_run_every_job_exactly_once(queue: Queue, k
 # -- commands ------------------------------------------------------------------------------------------
 
 
-def test_a_command_tells_its_exit_code_and_its_standard_error(queue: Queue) -> None:
+def test_a_failed_command_reports_its_exit_code_and_standard_error(queue: Queue) -> None:
     script = "echo out; echo no luck >&2; exit 3"
     (done,) = finish(queue, queue.enqueue("shell", {"command": ["sh", "-c", script]}, max_attempts=1))
     assert (done.state, done.error) == (State.FAILED, "CommandFailed: exit code 3: no luck")
@@ -385,7 +383,7 @@ def test_a_command_that_does_not_exist_is_not_retried(queue: Queue) -> None:
     assert "no-such-program-here" in (done.error or "")
 
 
-def test_a_command_knows_its_folder_its_variables_and_its_job(queue: Queue, tmp_path: Path) -> None:
+def test_a_command_gets_its_directory_its_variables_and_its_job(queue: Queue, tmp_path: Path) -> None:
     args = {
         "command": ["pwd; echo $LEVEL $JOBDECK_JOB_ID $JOBDECK_ATTEMPT"],
         "shell": True,
@@ -408,7 +406,7 @@ def test_a_command_that_ignores_the_signal_is_killed_with_all_its_children(queue
         wait_until(lambda: note.exists() and len(note.read_text().split()) == 2)
         queue.cancel(made.id)
         while True:
-            was_alive = alive()  # looked at before the state: never the other way round
+            was_alive = alive()  # read before the state, never the other way round
             if queue.get(made.id).state is State.CANCELLED:
                 break
             assert queue.get(made.id).state in (State.RUNNING, State.CANCELLED)
@@ -417,14 +415,14 @@ def test_a_command_that_ignores_the_signal_is_killed_with_all_its_children(queue
 
 
 def _runs(pid: int) -> bool:
-    """Whether a process still executes: a zombie does not."""
+    """Report whether a process still executes; a zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except (FileNotFoundError, ProcessLookupError):
         return False
 
 
-def test_code_that_ignores_its_cancellation_keeps_its_thread_and_another_takes_its_place(
+def test_code_that_ignores_its_cancellation_keeps_its_thread_and_gets_a_replacement(
     queue: Queue, kinds: Registry, caplog: pytest.LogCaptureFixture
 ) -> None:
     enough = threading.Event()
@@ -448,9 +446,9 @@ def test_code_that_ignores_its_cancellation_keeps_its_thread_and_another_takes_i
         wait_until(lambda: queue.workers()[0].stuck == 1)
         assert worker.threads == 1
         enough.set()
-        assert queue.wait(stuck.id, timeout=15).state is State.COMPLETED  # it did not stop for anybody
+        assert queue.wait(stuck.id, timeout=15).state is State.COMPLETED  # it ignored the stop request to the end
         wait_until(lambda: queue.workers()[0].stuck == 0)
         assert queue.wait(queue.enqueue("quick").id, timeout=15).state is State.COMPLETED
-    assert [record.getMessage() for record in caplog.records if "takes its place" in record.getMessage()] == [
-        f"Job {stuck.id} was asked to stop and its code goes on; another thread takes its place"
+    assert [record.getMessage() for record in caplog.records if "replacement thread" in record.getMessage()] == [
+        f"Job {stuck.id} ignored the stop request; starting a replacement thread"
     ]

@@ -1,4 +1,4 @@
-"""Workers whose queue is on a server that goes away and comes back, is replaced, or has a clock of its own: they go on."""
+"""Workers on a server that becomes unavailable and returns, is replaced, or has another clock: they recover."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def queue(where: str, handlers: Handlers) -> Iterator[Queue]:
 
 
 def drop(where: str) -> None:
-    """All tables of the queue go, as they would when somebody cleans up the wrong database."""
+    """Drop all tables of the queue, as a cleanup of the wrong database would."""
 
     def dropped() -> bool:
         try:
             connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-        except psycopg.errors.DeadlockDetected:  # it takes the tables one by one, and the worker is at work
+        except psycopg.errors.DeadlockDetected:  # the tables are locked one by one while the worker uses them
             return False
         return True
 
@@ -62,7 +62,7 @@ def drop(where: str) -> None:
 
 
 def state_of(queue: Queue, job_id: int) -> State | None:
-    """Its state; `None` while the server is away, or another queue is just being noticed."""
+    """Return the state of a job; `None` while the server is unavailable or a replaced queue is being detected."""
     try:
         return queue.get(job_id).state
     except StoreError:
@@ -78,10 +78,10 @@ def test_a_job_of_another_program_starts_at_once(queue: Queue, where: str, handl
             job = other.enqueue("quick")
             wait_until(lambda job=job: other.get(job.id).state is State.COMPLETED)
             took.append(time.monotonic() - began)
-        assert sorted(took)[2] < 0.5  # it looks by itself once a second
+        assert sorted(took)[2] < 0.5  # polling happens once a second
 
 
-def test_a_job_outlives_a_restart_of_the_server_and_is_done_once(
+def test_a_job_survives_a_restart_of_the_server_and_completes_once(
     queue: Queue, handlers: Handlers, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "jobdeck.worker")
@@ -103,10 +103,10 @@ def test_a_job_outlives_a_restart_of_the_server_and_is_done_once(
     assert [attempt.outcome for attempt in queue.attempts(job.id)] == [Outcome.COMPLETED]
     assert not handlers.stopped.is_set()
     told = [each for each in caplog.messages if "cannot be reached" in each]
-    assert max(Counter(told).values()) <= 2  # the claimer, and the keeper; not each of their tries
+    assert max(Counter(told).values()) <= 2  # the claimer and the heartbeat, but not each of their retries
 
 
-def test_a_worker_stops_in_time_while_the_server_is_away(where: str, handlers: Handlers) -> None:
+def test_a_worker_shuts_down_in_time_while_the_server_is_unavailable(where: str, handlers: Handlers) -> None:
     with open_queue(where, handlers) as queue:
         worker = Worker(queue, threads=1)
         worker.start()
@@ -122,7 +122,7 @@ def test_a_worker_stops_in_time_while_the_server_is_away(where: str, handlers: H
             server().start()
 
 
-def test_a_queue_that_is_dropped_stops_the_claims_and_a_new_one_is_worked_on(
+def test_a_dropped_queue_stops_claiming_and_a_new_one_resumes_it(
     queue: Queue, where: str, handlers: Handlers, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "jobdeck.worker")
@@ -135,19 +135,19 @@ def test_a_queue_that_is_dropped_stops_the_claims_and_a_new_one_is_worked_on(
         with open_queue(where, handlers) as there:
             first = there.enqueue("quick")
             assert first.id == slow.id
-            # The thread that is free begins at once, while the job of the old queue goes on.
+            # The idle thread starts a job at once, while the job of the old queue continues.
             wait_until(lambda: there.get(first.id).state is State.COMPLETED, timeout=20)
             handlers.go.set()
             assert handlers.ended.wait(15)
             wait_until(lambda: worker.running == 0)
-            assert there.get(first.id).result == "done"  # and not the old one's
+            assert there.get(first.id).result == "done"  # and not that of the old job
             second = there.enqueue("quick")
             wait_until(lambda: there.get(second.id).state is State.COMPLETED, timeout=20)
         wait_until(lambda: worker.trouble is None, timeout=20)
     assert any("There is another database at postgresql://" in each for each in caplog.messages)
 
 
-def test_who_renews_it_goes_on_with_an_empty_queue(queue: Queue, where: str) -> None:
+def test_renewing_the_queue_continues_with_an_empty_one(queue: Queue, where: str) -> None:
     queue.enqueue("quick")
     drop(where)
     queue.renew()
@@ -157,7 +157,7 @@ def test_who_renews_it_goes_on_with_an_empty_queue(queue: Queue, where: str) -> 
 
 
 @pytest.mark.parametrize("ahead", [-5.0, 5.0], ids=["behind", "ahead"])
-def test_a_worker_whose_clock_is_not_the_servers_is_neither_late_nor_restless(
+def test_a_worker_with_another_clock_than_the_server_is_neither_late_nor_busy_waiting(
     where: str, handlers: Handlers, monkeypatch: pytest.MonkeyPatch, ahead: float
 ) -> None:
     ours = SimpleNamespace(time=lambda: time.time() - ahead, monotonic=time.monotonic, sleep=time.sleep, strftime=time.strftime)
@@ -175,7 +175,7 @@ def test_a_worker_whose_clock_is_not_the_servers_is_neither_late_nor_restless(
             return turn(work)  # type: ignore[arg-type]
 
         monkeypatch.setattr(worker, "_turn", counted)
-        due = time.time() + 1.5  # by the server's clock, which is this machine's own
+        due = time.time() + 1.5  # by the server's clock, which is that of this machine
         job = queue.enqueue("quick", at=due)
         wait_until(lambda: queue.get(job.id).state is State.COMPLETED, timeout=15)
         done = queue.get(job.id)
@@ -256,7 +256,7 @@ def test_killed_producers_workers_and_servers_lose_no_acknowledged_job(
             jobs = queue.get_many(acknowledged)
             assert [job.state for job in jobs] == [State.COMPLETED] * 120
             starts = (tmp_path / "starts").read_text().split("\n")[:-1]
-            assert len(set(starts)) == len(starts)  # no attempt was started twice
+            assert len(set(starts)) == len(starts)  # no attempt started twice
             assert sum(job.attempt for job in jobs) >= len(starts) >= 120
             assert sum(job.crashes for job in jobs) == sum(job.attempt - 1 for job in jobs)
     finally:

@@ -1,4 +1,4 @@
-"""The frame of the command line: help, options, exit codes, and what is imported when."""
+"""Test the command line in general: help, options, exit codes, and imports."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_every_command_has_help_with_an_example_of_itself(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_the_short_help_in_the_table_is_about_the_command_it_names(name: str) -> None:
+def test_every_listed_command_exists_under_its_name(name: str) -> None:
     command_ = cli.get_command(None, name)  # type: ignore[arg-type]
     assert command_ is not None
     assert command_.name == name
@@ -67,18 +67,18 @@ def test_help_imports_no_screen_no_validation_library_and_no_engine(tmp_path: Pa
 
 
 @pytest.mark.parametrize("words", [("list",), ("stats",), ("run", "--", "true"), ("enqueue", "shell", 'command=["true"]')])
-def test_looking_and_enqueueing_import_nothing_heavy(words: tuple[str, ...], tmp_path: Path) -> None:
+def test_reading_and_enqueueing_import_no_heavy_module(words: tuple[str, ...], tmp_path: Path) -> None:
     Queue(tmp_path / "jobs.db").close()
     found = _imported("--db", "jobs.db", *words, folder=tmp_path)
     assert "apsw" in found
     assert not found & HEAVY
 
 
-def test_the_version_is_that_of_the_package() -> None:
+def test_version_prints_the_version_of_the_package() -> None:
     assert CliRunner().invoke(cli, ["--version"]).stdout == f"jobdeck {jobdeck.__version__}\n"
 
 
-def test_common_options_stand_before_or_after_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_common_options_may_precede_or_follow_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     before = CliRunner().invoke(cli, ["--db", "a.db", "--json", "run", "--", "true"])
     after = CliRunner().invoke(cli, ["list", "--db", "a.db", "--json"])
@@ -89,7 +89,7 @@ def test_common_options_stand_before_or_after_the_command(tmp_path: Path, monkey
     assert after.stdout.startswith('{"id":1,')
 
 
-def test_what_follows_the_command_wins_over_what_stands_before_it(deck: CommandLine) -> None:
+def test_options_after_the_command_override_those_before_it(deck: CommandLine) -> None:
     deck.done("run", "--", "true")
     Queue(deck.folder / "other.db").close()
     assert deck.done("list", "--db", deck.folder / "other.db") == ""
@@ -121,7 +121,7 @@ def test_what_follows_the_command_wins_over_what_stands_before_it(deck: CommandL
         ("--readonly", "run", "--", "true"),
     ],
 )
-def test_wrong_usage_exits_with_2_and_says_why_in_a_sentence(deck: CommandLine, words: tuple[str, ...]) -> None:
+def test_wrong_usage_exits_with_2_and_an_error(deck: CommandLine, words: tuple[str, ...]) -> None:
     deck.queue().close()
     result = deck(*words)
     assert result.exit_code == 2
@@ -130,13 +130,15 @@ def test_wrong_usage_exits_with_2_and_says_why_in_a_sentence(deck: CommandLine, 
     assert "Traceback" not in result.stderr
 
 
-def test_a_setting_that_cannot_be_used_is_named() -> None:
+def test_an_invalid_setting_is_named_in_the_error() -> None:
     result = CliRunner().invoke(cli, ["list"], env={"JOBDECK_LEASE": "soon"})
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
     assert "JOBDECK_LEASE" in result.stderr
 
 
-def test_a_bug_is_told_in_a_sentence_and_shown_in_full_on_request(deck: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_internal_error_is_one_sentence_with_a_traceback_on_request(
+    deck: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("a bug")
 
@@ -157,7 +159,7 @@ def test_an_interrupt_is_quiet(deck: CommandLine, monkeypatch: pytest.MonkeyPatc
     assert (result.exit_code, result.output) == (130, "")
 
 
-def test_a_reader_that_goes_away_is_no_error(deck: CommandLine) -> None:
+def test_a_closed_pipe_is_not_an_error(deck: CommandLine) -> None:
     for _ in range(3):
         deck.done("run", "--", "echo", "x" * 40_000)
     reader, writer = os.pipe()
@@ -169,14 +171,14 @@ def test_a_reader_that_goes_away_is_no_error(deck: CommandLine) -> None:
     assert process.stderr == b""
 
 
-def test_the_cockpit_without_a_terminal_is_refused_in_a_sentence(deck: CommandLine) -> None:
+def test_the_cockpit_is_refused_without_a_terminal(deck: CommandLine) -> None:
     for words in ((), ("demo",)):
         result = deck(*words)
         assert result.exit_code == 1
         assert "needs a terminal" in result.stderr
 
 
-def test_without_a_terminal_there_is_no_colour_and_no_glyph(deck: CommandLine) -> None:
+def test_output_has_no_color_and_no_glyphs_without_a_terminal(deck: CommandLine) -> None:
     deck.done("run", "--", "true")
     shown = deck.done("list")
     assert "\x1b" not in shown

@@ -1,4 +1,4 @@
-"""`jobdeck enqueue` and `jobdeck run`: how jobs get in."""
+"""Test `jobdeck enqueue` and `jobdeck run`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def deck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
     return CommandLine(tmp_path)
 
 
-def test_enqueue_prints_the_id_alone_so_that_scripts_can_keep_it(deck: CommandLine) -> None:
+def test_enqueue_prints_only_the_id_for_scripts(deck: CommandLine) -> None:
     app = deck.tasks()
     assert deck.done("--app", app, "enqueue", "tasks.send", "to=ann@example.org") == "1\n"
     (job,) = deck.json("list")
@@ -27,7 +27,7 @@ def test_enqueue_prints_the_id_alone_so_that_scripts_can_keep_it(deck: CommandLi
     assert job["args"] == {"to": "ann@example.org", "count": 1, "mode": "plain", "attach": None}
 
 
-def test_text_stays_text_where_the_argument_is_text_and_is_json_elsewhere(deck: CommandLine) -> None:
+def test_a_value_is_text_for_a_text_argument_and_json_otherwise(deck: CommandLine) -> None:
     app = deck.tasks()
     deck.done("--app", app, "enqueue", "tasks.send", "to=42", "count=3", "attach=7", "mode=html")
     deck.done("--app", app, "enqueue", "tasks.send", "to=a=b", 'attach="x"')
@@ -38,12 +38,12 @@ def test_text_stays_text_where_the_argument_is_text_and_is_json_elsewhere(deck: 
     assert third == {"numbers": [1, 2], "exact": False}
 
 
-def test_args_take_an_object_and_pairs_win_over_it(deck: CommandLine) -> None:
+def test_pairs_override_the_object_of_args(deck: CommandLine) -> None:
     deck.done("--app", deck.tasks(), "enqueue", "tasks.send", "count=2", "--args", '{"to": "a", "count": 1}')
     assert deck.json("list")[0]["args"]["count"] == 2
 
 
-def test_every_option_of_a_job_arrives(deck: CommandLine) -> None:
+def test_every_job_option_is_stored(deck: CommandLine) -> None:
     options = {"queue": "q", "priority": -5, "in": "1h30m", "max-attempts": 7, "timeout": "2m"}
     words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
     (job,) = deck.json("--app", deck.tasks(), "enqueue", "tasks.send", "to=x", *words, "--tag", "a", "--tag", "b")
@@ -64,10 +64,10 @@ def test_every_option_of_a_job_arrives(deck: CommandLine) -> None:
         (("tasks.send", "to=" + "x" * 70_000), "JOBDECK_MAX_ARGS_BYTES"),
         (("tasks.send", "--args", "[1]"), "object"),
         (("tasks.send", "--args", "{"), "JSON"),
-        (("tasks.send", "--args", '{"to": ' + "[" * 20_000), "--args is nested too deep."),
+        (("tasks.send", "--args", '{"to": ' + "[" * 20_000), "--args is nested too deeply."),
     ],
 )
-def test_a_job_that_cannot_run_is_refused_in_one_sentence(deck: CommandLine, words: tuple[str, ...], told: str) -> None:
+def test_an_invalid_job_is_refused_with_one_sentence(deck: CommandLine, words: tuple[str, ...], told: str) -> None:
     result = deck("--app", deck.tasks(), "--json", "enqueue", *words)
     assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1)
     assert result.stderr.startswith("jobdeck: ")
@@ -75,13 +75,13 @@ def test_a_job_that_cannot_run_is_refused_in_one_sentence(deck: CommandLine, wor
     assert deck.json("list") == []
 
 
-def test_an_app_that_cannot_be_loaded_is_named(deck: CommandLine) -> None:
+def test_an_app_that_cannot_be_imported_is_named_in_the_error(deck: CommandLine) -> None:
     result = deck("--app", "nosuch_module", "enqueue", "tasks.send")
     assert result.exit_code == 1
     assert "nosuch_module" in result.stderr
 
 
-def test_a_file_is_enqueued_line_by_line_in_order(deck: CommandLine) -> None:
+def test_a_file_is_enqueued_in_the_order_of_its_lines(deck: CommandLine) -> None:
     lines = [
         {"kind": "tasks.send", "args": {"to": "a"}, "queue": "q", "priority": 4, "in": "10m", "max_attempts": 3},
         {"args": {"to": "b"}, "at": "2020-01-01T00:00:00Z", "timeout": 5, "tags": ["x"]},
@@ -117,7 +117,7 @@ def test_a_file_is_enqueued_line_by_line_in_order(deck: CommandLine) -> None:
         b"[" * 100_000,
     ],
 )
-def test_a_bad_line_is_told_by_its_number_and_nothing_is_enqueued(deck: CommandLine, line: bytes) -> None:
+def test_an_invalid_line_is_reported_by_number_and_nothing_is_enqueued(deck: CommandLine, line: bytes) -> None:
     good = b'{"kind": "shell", "args": {"command": ["true"]}}'
     result = deck("enqueue", "--file", "-", input=good + b"\n\n" + line + b"\n" + good)
     assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1)
@@ -125,14 +125,14 @@ def test_a_bad_line_is_told_by_its_number_and_nothing_is_enqueued(deck: CommandL
     assert deck.json("list") == []
 
 
-def test_ten_thousand_lines_are_one_commit_and_quick(deck: CommandLine) -> None:
+def test_ten_thousand_lines_are_enqueued_quickly(deck: CommandLine) -> None:
     line = json.dumps({"kind": "shell", "args": {"command": ["true"]}}) + "\n"
     begin = time.monotonic()
     assert deck.done("enqueue", "--file", "-", input=line * 10_000).count("\n") == 10_000
     assert time.monotonic() - begin < 10
 
 
-def test_a_command_runs_where_it_was_typed(deck: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_runs_in_the_directory_of_the_caller(deck: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     typed_in = deck.folder / "there"
     typed_in.mkdir()
     monkeypatch.chdir(typed_in)
@@ -153,7 +153,7 @@ def test_options_after_the_command_belong_to_the_command(deck: CommandLine) -> N
     assert second["args"]["command"] == ["head", "-3", "--where", "a:b"]
 
 
-def test_a_time_of_day_is_the_next_one_to_come() -> None:
+def test_a_time_of_day_means_its_next_occurrence() -> None:
     now = datetime.now().astimezone()
     soon, earlier = now + timedelta(minutes=2), now - timedelta(minutes=2)
     for moment in (soon, earlier):
@@ -172,6 +172,6 @@ def test_a_time_is_read_in_its_zone_or_in_the_local_one(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("text", ["", "soon", "25:00", "12:60", "2026-13-01", "0001-01-01"])
-def test_what_is_no_time_is_refused(text: str) -> None:
+def test_an_invalid_time_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a time"):
         read_moment(text)

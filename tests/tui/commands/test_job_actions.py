@@ -1,4 +1,4 @@
-"""`jobdeck cancel`, `retry`, `delete`, `priority`, `pause` and `resume`: how jobs are changed."""
+"""Test `jobdeck cancel`, `retry`, `delete`, `priority`, `pause` and `resume`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _enqueue(deck: CommandLine, n: int, *options: str) -> None:
         deck.done("run", *options, "--", "true")
 
 
-def test_cancel_does_what_can_be_done_and_says_of_the_rest_why_not(deck: CommandLine) -> None:
+def test_cancel_changes_what_it_can_and_explains_the_rest(deck: CommandLine) -> None:
     _enqueue(deck, 3)
     deck.done("cancel", 1)
     result = deck("cancel", 1, 2, 77, 2)
@@ -37,7 +37,7 @@ def test_cancel_does_what_can_be_done_and_says_of_the_rest_why_not(deck: Command
     assert _states(deck) == [State.CANCELLED, State.CANCELLED, State.PENDING]
 
 
-def test_a_filter_reaches_all_that_match_and_can_be_cancelled(deck: CommandLine) -> None:
+def test_where_selects_the_matching_jobs_that_can_be_cancelled(deck: CommandLine) -> None:
     _enqueue(deck, 2, "--queue", "mail")
     _enqueue(deck, 2)
     deck.done("cancel", 1)
@@ -49,13 +49,13 @@ def test_a_filter_reaches_all_that_match_and_can_be_cancelled(deck: CommandLine)
     assert _states(deck) == [State.CANCELLED, State.CANCELLED, State.PENDING, State.PENDING]
 
 
-def test_a_filter_may_match_more_jobs_than_one_transaction_takes(deck: CommandLine) -> None:
+def test_a_filter_may_match_more_jobs_than_fit_in_one_transaction(deck: CommandLine) -> None:
     deck.done("enqueue", "--file", "-", input='{"kind": "shell", "args": {"command": ["true"]}}\n' * 1201)
     assert deck.done("cancel", "--where", "id>1") == "Cancelled 1,200 jobs.\n"
     assert _states(deck).count(State.PENDING) == 1
 
 
-def test_a_dry_run_says_of_ids_too_what_would_be_refused(deck: CommandLine) -> None:
+def test_a_dry_run_reports_which_ids_would_be_refused(deck: CommandLine) -> None:
     _enqueue(deck, 1)
     deck.done("cancel", 1)
     result = deck("cancel", 1, 9, "--dry-run")
@@ -72,7 +72,7 @@ def test_cancelling_a_running_job_asks_it_to_stop(deck: CommandLine) -> None:
         eventually(lambda: queue.get(1).state is State.CANCELLED)
 
 
-def test_retry_leaves_completed_jobs_alone_unless_the_filter_says_so(deck: CommandLine) -> None:
+def test_retry_skips_completed_jobs_unless_the_filter_names_them(deck: CommandLine) -> None:
     _enqueue(deck, 1)
     deck.done("run", "--max-attempts", "1", "--", "false")
     deck.work()
@@ -82,7 +82,7 @@ def test_retry_leaves_completed_jobs_alone_unless_the_filter_says_so(deck: Comma
     assert deck("retry", 1).exit_code == 1
 
 
-def test_delete_asks_only_a_person_and_forgets_the_job(deck: CommandLine) -> None:
+def test_delete_asks_only_on_a_terminal(deck: CommandLine) -> None:
     _enqueue(deck, 3)
     assert deck.done("delete", 1) == "Deleted 1 job.\n"
     assert deck.done("delete", "--where", "id>0", "--dry-run") == "Would delete 2 jobs.\n"
@@ -109,9 +109,9 @@ def _priorities(deck: CommandLine) -> list[int]:
     return [job["priority"] for job in deck.json("list", "--reverse")]
 
 
-def test_priority_is_set_or_added_to_and_may_be_negative(deck: CommandLine) -> None:
+def test_priority_can_be_set_raised_lowered_and_negative(deck: CommandLine) -> None:
     _enqueue(deck, 2, "--priority", "10")
-    assert deck.done("priority", "5", 1) == "Reprioritised 1 job.\n"
+    assert deck.done("priority", "5", 1) == "Reprioritized 1 job.\n"
     deck.done("priority", "+3", 1, 2)
     assert _priorities(deck) == [8, 13]
     deck.done("priority", "-20", 1, 2)
@@ -132,8 +132,8 @@ def test_a_priority_out_of_range_changes_nothing(deck: CommandLine) -> None:
 
 
 def test_a_paused_queue_starts_nothing_until_it_is_resumed(deck: CommandLine) -> None:
-    assert deck.done("pause", "mail") == "Queue mail is paused.\n"
-    assert deck.done("pause", "mail") == "Queue mail was paused already.\n"
+    assert deck.done("pause", "mail") == "Queue mail paused.\n"
+    assert deck.done("pause", "mail") == "Queue mail was already paused.\n"
     _enqueue(deck, 1, "--queue", "mail")
     _enqueue(deck, 1)
     deck.work(2)
@@ -144,11 +144,11 @@ def test_a_paused_queue_starts_nothing_until_it_is_resumed(deck: CommandLine) ->
     assert _states(deck) == [State.COMPLETED, State.COMPLETED]
 
 
-def test_all_queues_are_paused_and_resumed_at_once_and_an_undo_knows_which_were_paused_before(deck: CommandLine) -> None:
+def test_undo_of_pause_all_resumes_only_the_queues_it_paused(deck: CommandLine) -> None:
     _enqueue(deck, 1, "--queue", "mail")
     _enqueue(deck, 1)
     deck.done("pause", "img")
-    assert deck.done("pause", "--all") == "Paused 2 queues; 1 was paused already.\n"
+    assert deck.done("pause", "--all") == "Paused 2 queues; 1 was already paused.\n"
     assert deck.json("pause", "--all") == [
         {"queue": name, "paused": True, "changed": False} for name in ("default", "img", "mail")
     ]
@@ -161,7 +161,7 @@ def test_all_queues_are_paused_and_resumed_at_once_and_an_undo_knows_which_were_
     assert _states(deck) == [State.COMPLETED, State.COMPLETED]
 
 
-def test_an_undo_of_a_pause_of_all_tells_which_queue_has_been_turned_since(deck: CommandLine) -> None:
+def test_undo_of_pause_all_reports_queues_resumed_since(deck: CommandLine) -> None:
     _enqueue(deck, 1, "--queue", "mail")
     _enqueue(deck, 1)
     deck.done("pause", "--all")
@@ -173,17 +173,17 @@ def test_an_undo_of_a_pause_of_all_tells_which_queue_has_been_turned_since(deck:
 
 
 @pytest.mark.parametrize("words", [("pause",), ("resume",), ("pause", "mail", "--all"), ("resume", "mail", "--all")])
-def test_a_queue_is_named_or_all_are_meant(deck: CommandLine, words: tuple[str, ...]) -> None:
+def test_pause_and_resume_need_a_queue_or_all(deck: CommandLine, words: tuple[str, ...]) -> None:
     result = deck(*words)
     assert result.exit_code == 2
-    assert "name a QUEUE, or all of them with --all" in result.stderr
+    assert "give either a QUEUE or --all" in result.stderr
     assert not deck.database.exists()
 
 
-def test_without_a_database_there_are_no_queues_to_pause(deck: CommandLine) -> None:
+def test_pause_all_creates_no_database(deck: CommandLine) -> None:
     result = deck("pause", "--all")
     assert result.exit_code == 1
-    assert "There is no database" in result.stderr
+    assert "jobs.db does not exist" in result.stderr
     assert not deck.database.exists()
 
 

@@ -1,4 +1,4 @@
-"""`jobdeck list`, `show`, `logs` and `wait`: how jobs are seen."""
+"""Test `jobdeck list`, `show`, `logs` and `wait`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HOSTILE = "\x1b]0;owned\x07\x1b[31mred\x9b2J\x7f \u202egnp.exe\u2066 \x00"
 RAW = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
-def test_a_listed_job_has_every_field_its_attempts_and_what_it_returned(deck: CommandLine) -> None:
+def test_a_listed_job_has_every_field_its_attempts_and_its_result(deck: CommandLine) -> None:
     app = deck.tasks()
     deck.done("--app", app, "enqueue", "tasks.add", "numbers=[1,2,3]")
     deck.work()
@@ -41,7 +41,7 @@ def test_a_listed_job_has_every_field_its_attempts_and_what_it_returned(deck: Co
     assert attempt["worker"] == job["worker"]
 
 
-def test_a_command_is_listed_with_its_exit_code_and_the_end_of_its_output(deck: CommandLine) -> None:
+def test_a_shell_job_is_listed_with_its_exit_code_and_the_end_of_its_output(deck: CommandLine) -> None:
     deck.done("run", "--", "echo", "fine")
     deck.done("run", "--max-attempts", "1", "--", "sh", "-c", "echo out; echo no such thing >&2; exit 3")
     deck.done("run", "--max-attempts", "1", "--", "sh", "-c", "kill -9 $$")
@@ -76,7 +76,7 @@ def test_sorting_and_limits_page_through_everything(deck: CommandLine) -> None:
     assert [job["id"] for job in deck.json("list", "--limit", 700, "--reverse")] == [*range(1, 701)]
 
 
-def test_the_table_is_aligned_and_says_what_a_job_does(deck: CommandLine) -> None:
+def test_the_table_is_aligned_and_shows_the_command(deck: CommandLine) -> None:
     deck.done("run", "--queue", "a-much-longer-name", "--", "echo", "two words")
     deck.done("run", "--", "true")
     head, *rows = deck.done("list").splitlines()
@@ -99,7 +99,7 @@ def test_the_table_fits_the_terminal_and_keeps_state_id_and_kind(deck: CommandLi
         assert widths[8] is not None
 
 
-def test_show_tells_everything_a_person_may_ask(deck: CommandLine) -> None:
+def test_show_prints_fields_attempts_and_traceback(deck: CommandLine) -> None:
     app = deck.tasks()
     deck.done("--app", app, "enqueue", "tasks.boom", "text=went wrong", "--tag", "x", "--priority", "4", "--timeout", "2m")
     deck.work()
@@ -123,24 +123,24 @@ def test_show_tells_everything_a_person_may_ask(deck: CommandLine) -> None:
     assert document["log"] == []
 
 
-def test_show_tells_what_became_of_the_others_of_its_kind_and_where_this_one_stands(deck: CommandLine) -> None:
+def test_show_compares_the_job_with_others_of_its_kind(deck: CommandLine) -> None:
     deck.done("run", "--", "true")
-    assert re.search(r"^its kind +no runs in the last 7 days$", deck.done("show", 1), re.MULTILINE)
+    assert re.search(r"^same kind +no runs in the last 7 days$", deck.done("show", 1), re.MULTILINE)
     for _ in range(8):
         deck.done("run", "--", "true")
     deck.done("run", "--max-attempts", "1", "--shell", "sleep 1; false")
     deck.work()
     shown = deck.done("show", 10)
-    assert re.search(r"^its kind +10 runs in the last hour, 10.0% failed, p50 \S+, p95 \S+$", shown, re.MULTILINE)
-    assert re.search(r"^this one +failed after 1\.\ds, longer than most$", shown, re.MULTILINE)
+    assert re.search(r"^same kind +10 runs in the last hour, 10.0% failed, p50 \S+, p95 \S+$", shown, re.MULTILINE)
+    assert re.search(r"^this job +failed after 1\.\ds, longer than most$", shown, re.MULTILINE)
     (document,) = deck.json("show", 10)
-    told = document["of_kind"]
-    assert (told["kind"], told["completed"], told["failed_attempts"], told["this_one"]) == ("shell", 9, 1, "longer than most")
-    assert sum(slot["completed"] for slot in told["slots"]) == 9
-    assert deck.json("show", 1)[0]["of_kind"]["this_one"] in ("like most", "longer than most")
+    told = document["kind_history"]
+    assert (told["kind"], told["completed"], told["failed_attempts"], told["newest_run"]) == ("shell", 9, 1, "longer than most")
+    assert sum(slot["completed"] for slot in told["slices"]) == 9
+    assert deck.json("show", 1)[0]["kind_history"]["newest_run"] in ("like most", "longer than most")
 
 
-def test_logs_are_printed_as_written_and_each_attempt_can_be_asked_for(deck: CommandLine) -> None:
+def test_logs_are_printed_as_written_and_can_be_limited_to_an_attempt(deck: CommandLine) -> None:
     app = deck.tasks()
     deck.done("run", "--max-attempts", "1", "--", "sh", "-c", "echo one; echo two; echo three $JOBDECK_ATTEMPT >&2; exit 1")
     deck.done("--app", app, "enqueue", "tasks.send", "to=ann")
@@ -154,7 +154,7 @@ def test_logs_are_printed_as_written_and_each_attempt_can_be_asked_for(deck: Com
     assert (2, "err", "three 2") in levels
 
 
-def test_logs_follow_until_the_job_is_done(deck: CommandLine) -> None:
+def test_logs_follow_until_the_job_finishes(deck: CommandLine) -> None:
     deck.done("run", "--shell", "echo begin; while [ ! -e go ]; do sleep 0.02; done; echo end")
     process = deck.start("logs", 1, "--follow")
     assert process.stdout is not None
@@ -177,7 +177,7 @@ def test_wait_succeeds_only_if_all_completed(deck: CommandLine) -> None:
     assert deck("wait", 1, 99).exit_code == 1
 
 
-def test_wait_gives_up_after_its_timeout(deck: CommandLine) -> None:
+def test_wait_stops_after_its_timeout(deck: CommandLine) -> None:
     deck.done("run", "--", "true")
     result = deck("wait", 1, "--timeout", "50ms")
     assert (result.exit_code, result.stdout) == (1, "")
@@ -185,7 +185,7 @@ def test_wait_gives_up_after_its_timeout(deck: CommandLine) -> None:
 
 
 @pytest.mark.parametrize("words", [("wait", 1), ("logs", 1, "-f")])
-def test_who_waits_for_a_job_is_told_that_nobody_is_there_to_run_it(deck: CommandLine, words: tuple[str | int, ...]) -> None:
+def test_waiting_commands_warn_if_no_worker_is_alive(deck: CommandLine, words: tuple[str | int, ...]) -> None:
     deck.done("run", "--", "true")
     process = deck.start(*words)
     assert process.stderr is not None
@@ -196,7 +196,7 @@ def test_who_waits_for_a_job_is_told_that_nobody_is_there_to_run_it(deck: Comman
     assert deck(*words).stderr == ""
 
 
-def test_wait_returns_when_the_job_ends_meanwhile(deck: CommandLine) -> None:
+def test_wait_returns_when_the_job_finishes(deck: CommandLine) -> None:
     deck.done("run", "--", "true")
     ended = threading.Event()
 
@@ -223,7 +223,7 @@ def test_run_and_wait_passes_on_output_and_exit_code(deck: CommandLine) -> None:
 
 
 @pytest.mark.parametrize("words", [("show", 999999), ("logs", 999999), ("wait", 999999), ("cancel", 999999)])
-def test_a_job_that_does_not_exist_is_told_in_one_sentence(deck: CommandLine, words: tuple[str | int, ...]) -> None:
+def test_a_missing_job_is_reported_in_one_sentence(deck: CommandLine, words: tuple[str | int, ...]) -> None:
     deck.done("run", "--", "true")
     result = deck(*words, "--json" if words[0] != "cancel" else "--dry-run")
     assert (result.exit_code, result.stderr) == (1, "jobdeck: There is no job 999999.\n")
@@ -240,10 +240,10 @@ def test_a_job_that_does_not_exist_is_told_in_one_sentence(deck: CommandLine, wo
     ],
     ids=" ".join,
 )
-def test_looking_makes_no_database(deck: CommandLine, words: tuple[str, ...]) -> None:
+def test_read_commands_create_no_database(deck: CommandLine, words: tuple[str, ...]) -> None:
     result = deck(*words)
     assert result.exit_code == 1
-    assert "There is no database" in result.stderr
+    assert "jobs.db does not exist" in result.stderr
     assert not deck.database.exists()
 
 
@@ -270,7 +270,7 @@ def test_hostile_text_never_reaches_the_terminal_raw(deck: CommandLine) -> None:
     assert json.loads(shown["show", 1, ("--json",)])["args"]["text"] == HOSTILE
 
 
-def test_hostile_names_in_errors_are_shown_by_their_codes(deck: CommandLine) -> None:
+def test_hostile_names_in_errors_are_escaped(deck: CommandLine) -> None:
     for words in (
         ("enqueue", HOSTILE.replace("\x00", "")),
         ("list", "state:\x1b[31m"),
@@ -282,7 +282,7 @@ def test_hostile_names_in_errors_are_shown_by_their_codes(deck: CommandLine) -> 
         assert not RAW.search(result.output)
 
 
-def test_a_stored_job_that_nobody_can_read_is_still_listed_and_shown(deck: CommandLine) -> None:
+def test_an_unreadable_stored_job_is_still_listed_and_shown(deck: CommandLine) -> None:
     deck.done("run", "--", "true")
     import apsw
 
@@ -295,7 +295,7 @@ def test_a_stored_job_that_nobody_can_read_is_still_listed_and_shown(deck: Comma
     assert r"not json\x1b" in deck.done("show", 1)
 
 
-def test_the_age_of_a_running_job_is_told_while_it_runs(deck: CommandLine) -> None:
+def test_a_running_job_shows_its_attempt_and_lease(deck: CommandLine) -> None:
     deck.done("run", "--shell", "while [ ! -e go ]; do sleep 0.02; done")
     with deck.queue() as queue, Worker(queue, threads=1):
         eventually(lambda: queue.get(1).state == "running")

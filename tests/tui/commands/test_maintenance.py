@@ -1,4 +1,4 @@
-"""`jobdeck prune`, `backup` and `doctor`."""
+"""Test `jobdeck prune`, `backup` and `doctor`."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ def deck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
 
 
 @pytest.fixture(autouse=True)
-def _calm_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the disk and file system of the machine are is no matter of these tests."""
+def _healthy_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make these tests independent of the disk and file system of the machine."""
     monkeypatch.setattr("jobdeck.store.sqlite.doctor.environment_checks.file_system_of", lambda path: "ext4")
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 10**12}))
 
 
 @pytest.fixture
 def history(deck: CommandLine) -> CommandLine:
-    """Three completed jobs, two failed ones, one cancelled, one pending."""
+    """Return a queue with three completed jobs, two failed, one cancelled and one scheduled."""
     for word in ("true", "true", "true", "false", "false"):
         deck.done("run", "--max-attempts", "1", "--", word)
     deck.work()
@@ -41,48 +41,48 @@ def states(deck: CommandLine) -> dict[str, int]:
     return {state: n for state, n in stats["counts"].items() if n}
 
 
-def test_prune_does_by_itself_what_the_settings_say(history: CommandLine) -> None:
-    assert history.done("prune") == "Removed no jobs.\n"
+def test_prune_without_options_applies_the_settings(history: CommandLine) -> None:
+    assert history.done("prune") == "Deleted no jobs.\n"
     env = {"JOBDECK_RETENTION": "0.0001", "JOBDECK_RETENTION_FAILED": "0", "JOBDECK_KEEP": "1"}
-    assert history.done("prune", env=env) == "Removed 5 jobs: 3 completed, 1 failed, 1 cancelled.\n"
+    assert history.done("prune", env=env) == "Deleted 5 jobs: 3 completed, 1 failed, 1 cancelled.\n"
     assert states(history) == {"failed": 1, "scheduled": 1}
 
 
 def test_prune_by_age_count_and_state(history: CommandLine) -> None:
-    assert history.done("prune", "--older-than", "1h", "--keep", "2") == "Removed 1 job: 1 completed.\n"
+    assert history.done("prune", "--older-than", "1h", "--keep", "2") == "Deleted 1 job: 1 completed.\n"
     (told,) = history.json("prune", "--older-than", "0s", "--state", "failed", "--state", "cancelled")
     assert told == {"operation": "prune", "dry_run": False, "count": 3, "counts": {"failed": 2, "cancelled": 1}}
     assert states(history) == {"completed": 2, "scheduled": 1}
 
 
-def test_prune_counts_first_when_told(history: CommandLine) -> None:
-    assert history.done("prune", "--keep", "1", "--dry-run") == "Would remove 3 jobs: 2 completed, 1 failed.\n"
+def test_prune_dry_run_counts_without_deleting(history: CommandLine) -> None:
+    assert history.done("prune", "--keep", "1", "--dry-run") == "Would delete 3 jobs: 2 completed, 1 failed.\n"
     (told,) = history.json("prune", "--keep", "1", "--dry-run")
     assert (told["dry_run"], told["count"], told["counts"]["completed"]) == (True, 3, 2)
     assert states(history) == {"completed": 3, "failed": 2, "cancelled": 1, "scheduled": 1}
 
 
 @pytest.mark.parametrize("wrong", [("--keep", "0"), ("--older-than", "old"), ("--state", "pending"), ("--older-than", "-1h")])
-def test_prune_refuses_bounds_that_mean_nothing(history: CommandLine, wrong: tuple[str, str]) -> None:
+def test_prune_refuses_invalid_bounds(history: CommandLine, wrong: tuple[str, str]) -> None:
     assert history("prune", *wrong).exit_code == 2
     assert sum(states(history).values()) == 7
 
 
-def test_prune_makes_no_database(deck: CommandLine) -> None:
+def test_prune_creates_no_database(deck: CommandLine) -> None:
     assert deck("prune").exit_code == 1
     assert not deck.database.exists()
 
 
-def test_prune_is_refused_where_nothing_may_be_changed(history: CommandLine) -> None:
+def test_readonly_refuses_prune_except_a_dry_run(history: CommandLine) -> None:
     assert history("--readonly", "prune").exit_code == 2
     assert history("--readonly", "prune", "--dry-run").exit_code == 0
 
 
-def test_a_backup_is_told_with_its_size_and_can_be_looked_into(history: CommandLine) -> None:
+def test_backup_prints_its_size_and_the_copy_can_be_read(history: CommandLine) -> None:
     told = history.done("backup", "copy.db")
     copy = history.folder / "copy.db"
     assert told.startswith("Wrote 7 jobs, ")
-    assert told.endswith("the copy is sound.\n")
+    assert told.endswith("the copy passed all checks.\n")
     assert str(copy) in told
     with history.queue() as queue:
         ids = [*queue.ids()]
@@ -92,7 +92,7 @@ def test_a_backup_is_told_with_its_size_and_can_be_looked_into(history: CommandL
     assert [job["id"] for job in listed] == ids
 
 
-def test_a_backup_never_replaces_a_file_unasked(history: CommandLine) -> None:
+def test_backup_replaces_a_file_only_with_force(history: CommandLine) -> None:
     (history.folder / "copy.db").write_text("precious")
     result = history("backup", "copy.db")
     assert (result.exit_code, result.stdout) == (1, "")
@@ -102,15 +102,15 @@ def test_a_backup_never_replaces_a_file_unasked(history: CommandLine) -> None:
     assert history("backup", "jobs.db", "--force").exit_code == 1
 
 
-def test_the_doctor_of_a_healthy_queue_exits_with_0(history: CommandLine) -> None:
+def test_doctor_exits_with_0_for_a_healthy_queue(history: CommandLine) -> None:
     documents = history.json("doctor", "--full")
     assert {each["severity"] for each in documents} == {"ok"}
-    assert [set(each) for each in documents] == [{"check", "severity", "told", "advice"}] * len(documents)
+    assert [set(each) for each in documents] == [{"check", "severity", "message", "advice"}] * len(documents)
     shown = history.done("doctor")
     assert "The counters agree with the 7 jobs that are there." in shown
 
 
-def test_the_doctor_exits_with_1_and_says_what_to_do_and_a_repair_does_it(history: CommandLine) -> None:
+def test_doctor_exits_with_1_and_repair_fixes_the_problem(history: CommandLine) -> None:
     connection = apsw.Connection(str(history.database))
     connection.execute("UPDATE jobdeck_counts SET n = n + 1 WHERE n > 0")
     connection.close()
@@ -120,14 +120,14 @@ def test_the_doctor_exits_with_1_and_says_what_to_do_and_a_repair_does_it(histor
     assert "1 problem, 0 warnings." in result.stdout
     assert history("--readonly", "doctor", "--repair").exit_code == 2
     assert "Counted anew: 4 counters" in history.done("doctor", "--repair")
-    assert history.done("doctor").endswith("All is well.\n")
+    assert history.done("doctor").endswith("No problems found.\n")
     with history.queue() as queue:
         assert queue.count("state:completed") == queue.overview().counts[State.COMPLETED] == 3
 
 
 @pytest.mark.parametrize("content", [b"not a database at all, but long enough to be one", b"SQLite format 3\0" + b"z" * 3000])
 @pytest.mark.parametrize("options", [(), ("--repair",), ("--full", "--json")])
-def test_the_doctor_of_a_file_that_is_no_queue_says_so_and_changes_no_byte(
+def test_doctor_reports_a_file_that_is_not_a_database_and_changes_no_byte(
     deck: CommandLine, content: bytes, options: tuple[str, ...]
 ) -> None:
     deck.database.write_bytes(content)
@@ -138,7 +138,7 @@ def test_the_doctor_of_a_file_that_is_no_queue_says_so_and_changes_no_byte(
     assert [entry.name for entry in deck.folder.iterdir()] == ["jobs.db"]
 
 
-def test_the_doctor_makes_no_database(deck: CommandLine) -> None:
+def test_doctor_creates_no_database(deck: CommandLine) -> None:
     result = deck("doctor")
     assert result.exit_code == 1
     assert "There is no database" in result.stdout

@@ -1,4 +1,4 @@
-"""`jobdeck queues`, and what `stats` and `workers` tell scripts of queues and threads; limits as they are typed."""
+"""Test `jobdeck queues`, the queues and threads in the JSON of `stats` and `workers`, and the parsing of limits."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ def deck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
     return CommandLine(tmp_path)
 
 
-def test_queues_tell_depth_waits_limits_and_what_becomes_of_them(deck: CommandLine) -> None:
+def test_queues_shows_depth_waits_limits_and_forecast(deck: CommandLine) -> None:
     for queue in ("mail", "mail", "img"):
         deck.done("run", "--queue", queue, "--", "true")
     deck.done("run", "--queue", "mail", "--in", "1h", "--", "true")
     deck.done("limit", "mail", "--running", "2")
     deck.done("pause", "img")
     img, mail = deck.json("queues")
-    assert (img["queue"], img["paused"], img["forecast"]["outlook"]) == ("img", True, "paused")
+    assert (img["queue"], img["paused"], img["forecast"]["trend"]) == ("img", True, "paused")
     assert (mail["counts"]["pending"], mail["counts"]["scheduled"]) == (2, 1)
     assert mail["limits"]["running"] == 2
     assert 0 <= mail["oldest_wait"] < 60
-    assert mail["forecast"] == {"outlook": "stands still", "empty_in": None, "growth": None, "why": "no worker serves it"}
+    assert mail["forecast"] == {"trend": "stands still", "empty_in": None, "growth": None, "reason": "no worker serves it"}
     assert mail["kinds"] == {"shell": {"scheduled": 1, "pending": 2}}
     assert (mail["threads"], mail["workers"], mail["unserved"]) == (0, [], {"shell": 2})
     head, *lines = deck.done("queues").splitlines()
@@ -42,32 +42,34 @@ def test_queues_tell_depth_waits_limits_and_what_becomes_of_them(deck: CommandLi
     assert "2 at once" in lines[1]
 
 
-def test_worked_off_queues_are_empty_and_their_pace_is_told(deck: CommandLine) -> None:
+def test_processed_queues_are_empty_and_show_their_completion_rate(deck: CommandLine) -> None:
     for _ in range(3):
         deck.done("run", "--queue", "mail", "--", "true")
     deck.work()
     (mail,) = deck.json("queues")
     assert (mail["completed"], mail["started"], mail["oldest_wait"]) == (3, 3, None)
-    assert mail["forecast"]["outlook"] == "empty"
+    assert mail["forecast"]["trend"] == "empty"
     assert mail["run"]["count"] == 3
 
 
-def test_there_are_no_queues_without_jobs_and_none_at_all_without_a_database(deck: CommandLine) -> None:
-    assert "no database" in deck("queues").output
+def test_queues_is_empty_without_jobs_and_fails_without_a_database(deck: CommandLine) -> None:
+    assert "jobs.db does not exist" in deck("queues").output
     assert deck("queues").exit_code == 1
     deck.queue().close()
     assert deck.done("queues") == ""
     assert deck.json("queues") == []
 
 
-def test_stats_tell_scripts_the_oldest_wait_and_the_forecast_of_each_queue(deck: CommandLine) -> None:
+def test_stats_as_json_contains_the_oldest_wait_and_forecast_of_each_queue(deck: CommandLine) -> None:
     deck.done("run", "--queue", "mail", "--", "true")
     (mail,) = deck.json("stats")[0]["queues"]
-    assert mail["forecast"]["outlook"] == "stands still"
+    assert mail["forecast"]["trend"] == "stands still"
     assert mail["oldest_wait"] >= 0
 
 
-def test_workers_tell_what_they_run_and_which_code_does_not_stop(deck: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_as_json_contains_running_jobs_and_code_that_does_not_stop(
+    deck: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("jobdeck.execution.context.STOP_GRACE", 0.1)
     enough = threading.Event()
     kinds = Registry()
@@ -89,7 +91,7 @@ def test_workers_tell_what_they_run_and_which_code_does_not_stop(deck: CommandLi
             queue.cancel(made.id)
             eventually(lambda: deck.json("workers")[0]["stuck"] == 1)
             (told,) = deck.json("workers")[0]["stopping"]
-            assert (told["job_id"], told["kind"], told["why"]) == (made.id, "deaf", "cancelled")
+            assert (told["job_id"], told["kind"], told["reason"]) == (made.id, "deaf", "cancelled")
             assert f"job {made.id} deaf, asked to stop 0s ago (cancelled)" in deck.done("workers").replace("1s ago", "0s ago")
         finally:
             enough.set()
@@ -123,20 +125,20 @@ def test_limits_are_read_as_they_are_typed_and_written_as_they_are_read(text: st
     [
         ("lots", "'lots' is neither a number such as 4 nor a rate such as 100/1m"),
         ("-1", "'-1' is neither"),
-        ("0", "a limit is from 1 to 1,000,000,000"),
-        ("0/1m", "a limit is from 1"),
+        ("0", "a limit must be from 1 to 1,000,000,000"),
+        ("0/1m", "a limit must be from 1"),
         ("5/", "'5/' is neither"),
         ("5/parsec", "'5/parsec' is not a rate such as 100/1m or 5/s"),
-        ("5/0s", "the time of a rate is from 0.001s to 31d"),
-        ("5/32d", "the time of a rate is from 0.001s to 31d"),
-        ("4, 5", "two numbers at once: keep one of them"),
-        ("1/s, 5/m", "two rates: keep one of them"),
-        ("none, 4", "none stands alone"),
-        ("4,100/1m", "put a blank after the comma, and no comma into a number"),
-        ("1,200 at once", "put a blank after the comma, and no comma into a number"),
+        ("5/0s", "the period of a rate must be from 0.001s to 31d"),
+        ("5/32d", "the period of a rate must be from 0.001s to 31d"),
+        ("4, 5", "two numbers of jobs at once; keep one"),
+        ("1/s, 5/m", "two rates; keep one"),
+        ("none, 4", "none cannot be combined with other limits"),
+        ("4,100/1m", "use a comma only between limits, followed by a blank, never inside a number"),
+        ("1,200 at once", "use a comma only between limits, followed by a blank, never inside a number"),
     ],
 )
-def test_what_is_wrong_with_limits_is_said_in_words(text: str, problem: str) -> None:
+def test_invalid_limits_are_explained(text: str, problem: str) -> None:
     assert (problem_of(text) or "").startswith(problem)
 
 
@@ -148,15 +150,15 @@ def test_the_command_and_the_cockpit_read_rates_alike(deck: CommandLine) -> None
     assert (refused.exit_code, "is not a rate such as 100/1m or 5/s" in refused.output) == (2, True)
 
 
-def test_limits_mean_something_in_words() -> None:
-    assert in_words(Limits(), 3) == ["None: its jobs run as soon as a thread is free."]
+def test_limits_are_described_in_words() -> None:
+    assert in_words(Limits(), 3) == ["No limits: jobs run as soon as a thread is free."]
     assert in_words(Limits(running=4, rate=1, period=60), 4) == [
-        "At most 4 run at once, in all processes together: now that many do.",
+        "At most 4 run at once across all processes (limit reached).",
         "At most 1 job starts in any 1m.",
     ]
 
 
-def test_forecasts_are_told_in_a_few_words() -> None:
+def test_forecasts_are_described_in_a_few_words() -> None:
     def told(outlook: Outlook, **more: object) -> str:
         return forecast_text(Forecast(outlook=outlook, **more))  # type: ignore[arg-type]
 

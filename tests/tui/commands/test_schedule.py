@@ -1,4 +1,4 @@
-"""`jobdeck schedule`: every part of it, as a person and as a script types it."""
+"""Test the subcommands of `jobdeck schedule`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def deck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
 
 
 @pytest.mark.parametrize("name", PARTS)
-def test_every_part_has_help_with_an_example_of_itself(name: str) -> None:
+def test_every_subcommand_has_help_with_an_example_of_itself(name: str) -> None:
     result = CliRunner().invoke(cli, ["schedule", name, "--help"])
     assert result.exit_code == 0
     assert f"jobdeck schedule {name}" in result.stdout.split("Examples:", 1)[1]
@@ -40,7 +40,11 @@ def test_a_schedule_of_a_kind_is_added_listed_edited_run_and_deleted(deck: Comma
         r"Schedule report: At 09:00 on Monday through Friday, Europe/Berlin; next \w{3} \S+ 09:00 CES?T, in \w+\.\n", told
     )
     (made,) = deck.json("schedule", "list")
-    assert (made["name"], made["cron"], made["words"]) == ("report", "0 9 * * MON-FRI", "At 09:00 on Monday through Friday")
+    assert (made["name"], made["cron"], made["description"]) == (
+        "report",
+        "0 9 * * MON-FRI",
+        "At 09:00 on Monday through Friday",
+    )
     assert made["args"] == {"to": "ann", "count": 2, "mode": "plain", "attach": None}
     assert (made["queue"], made["priority"], made["tags"], made["timeout"]) == ("mail", 5, ["x"], 90.0)
     assert (made["paused"], made["last_at"], made["last_job"], made["error"]) == (False, None, None, None)
@@ -56,12 +60,12 @@ def test_a_schedule_of_a_kind_is_added_listed_edited_run_and_deleted(deck: Comma
     assert (job["id"], job["args"]["to"], job["queue"], job["state"]) == (1, "eve", "slow", "pending")
     (listed,) = deck.json("schedule", "list", "report")
     assert (listed["last_job"], listed["last_at"] is not None) == (1, True)
-    assert deck.done("schedule", "delete", "report") == "Schedule report is deleted.\n"
+    assert deck.done("schedule", "delete", "report") == "Schedule report deleted.\n"
     assert deck.json("schedule", "list") == []
     assert len(deck.json("list")) == 1
 
 
-def test_a_command_is_scheduled_and_runs_where_it_was_typed(deck: CommandLine) -> None:
+def test_a_scheduled_command_runs_in_the_directory_of_the_caller(deck: CommandLine) -> None:
     deck.done("schedule", "add", "ping", "* * * * * *", "--shell", "echo $((6 * 7)) > answer")
     (made,) = deck.json("schedule", "list")
     assert made["args"] | {"env": None} == {
@@ -71,13 +75,13 @@ def test_a_command_is_scheduled_and_runs_where_it_was_typed(deck: CommandLine) -
         eventually(lambda: queue.count("state:completed") >= 1)
     assert (deck.folder / "answer").read_text() == "42\n"
     (edited,) = deck.json("schedule", "edit", "ping", "--shell", "true", "--cron", "every 1h")
-    assert (edited["args"]["command"], edited["words"]) == (["true"], "Every hour")
+    assert (edited["args"]["command"], edited["description"]) == (["true"], "Every hour")
 
 
-def test_pause_and_resume_say_what_they_changed(deck: CommandLine) -> None:
+def test_pause_and_resume_report_what_changed(deck: CommandLine) -> None:
     deck.done("schedule", "add", "a", "@daily", "--shell", "true")
-    assert deck.done("schedule", "pause", "a") == "Schedule a is paused.\n"
-    assert deck.done("schedule", "pause", "a") == "Schedule a was paused already.\n"
+    assert deck.done("schedule", "pause", "a") == "Schedule a paused.\n"
+    assert deck.done("schedule", "pause", "a") == "Schedule a was already paused.\n"
     (listed,) = deck.json("schedule", "list")
     assert (listed["paused"], listed["next_at"]) == (True, None)
     assert re.search(
@@ -87,7 +91,7 @@ def test_pause_and_resume_say_what_they_changed(deck: CommandLine) -> None:
     assert deck.done("schedule", "resume", "a") == "Schedule a was not paused.\n"
 
 
-def test_an_error_of_a_schedule_is_shown(deck: CommandLine) -> None:
+def test_list_shows_the_error_of_a_schedule(deck: CommandLine) -> None:
     deck.done("schedule", "add", "a", "@daily", "--shell", "true")
     with deck.queue() as queue:
         queue.store.schedules.note_error(queue.schedules.get("a"), "no \x1b[2J such field", 0.0)
@@ -97,13 +101,13 @@ def test_an_error_of_a_schedule_is_shown(deck: CommandLine) -> None:
     assert deck.json("schedule", "list")[0]["error"] == "no \x1b[2J such field"
 
 
-def test_preview_tells_words_and_ticks_and_makes_no_database(deck: CommandLine) -> None:
+def test_preview_shows_description_and_ticks_and_creates_no_database(deck: CommandLine) -> None:
     shown = deck.done("schedule", "preview", "30 2 * * *", "--tz", "Europe/Berlin", "-n", "3").splitlines()
     assert shown[0] == "At 02:30 every day, Europe/Berlin"
     assert len(shown) == 4
     assert all(re.fullmatch(r"  \w{3} \d{4}-\d\d-\d\d 0[23]:[03]0 CES?T", line) for line in shown[1:])
     (told,) = deck.json("schedule", "preview", "every 90s")
-    assert (told["words"], len(told["ticks"])) == ("Every 90 seconds", 5)
+    assert (told["description"], len(told["ticks"])) == ("Every 90 seconds", 5)
     assert deck.json("schedule", "preview", "@daily", "--timezone", "local")[0]["timezone"] == "UTC"
     assert not deck.database.exists()
 
@@ -114,13 +118,13 @@ def test_preview_tells_words_and_ticks_and_makes_no_database(deck: CommandLine) 
         (("add", "a", "61 * * * *", "--shell", "true"), 2, "a wrong minute '61': it must be 0 to 59"),
         (("add", "a", "@daily", "--shell", "true", "--tz", "Mars"), 2, "timezone must be a name such as UTC"),
         (("add", "a", "0", "3", "*", "*", "*", "tasks.send"), 2, "'0' has 1 of the five fields"),
-        (("add", "a", "@daily"), 2, "name a KIND"),
-        (("add", "a", "@daily", "shell", "--shell", "true"), 2, "one of the two"),
+        (("add", "a", "@daily"), 2, "give either a KIND"),
+        (("add", "a", "@daily", "shell", "--shell", "true"), 2, "give either a KIND"),
         (("add", "a", "@daily", "nosuch"), 1, "There is no kind 'nosuch'"),
         (("add", "a b", "@daily", "--shell", "true"), 2, "name of a schedule"),
         (("add", "there", "@daily", "--shell", "true"), 1, "There is a schedule 'there' already"),
-        (("edit", "there"), 2, "say what to change"),
-        (("edit", "there", "--shell", "true", "a=b"), 2, "leave out"),
+        (("edit", "there"), 2, "specify what to change"),
+        (("edit", "there", "--shell", "true", "a=b"), 2, "omit KIND, KEY=VALUE and --args"),
         (("edit", "there", "--cron", "x"), 2, "has 1 of the five fields"),
         (("edit", "nosuch", "--cron", "@daily"), 1, "There is no schedule 'nosuch'"),
         (("run", "nosuch"), 1, "There is no schedule 'nosuch'"),
@@ -131,7 +135,9 @@ def test_preview_tells_words_and_ticks_and_makes_no_database(deck: CommandLine) 
         (("nosuch",), 2, "No such command 'nosuch'"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_sentence(deck: CommandLine, words: tuple[str, ...], code: int, told: str) -> None:
+def test_a_refused_command_explains_why_and_changes_nothing(
+    deck: CommandLine, words: tuple[str, ...], code: int, told: str
+) -> None:
     deck.done("schedule", "add", "there", "@daily", "--shell", "true")
     before = deck.json("schedule", "list")
     result = deck("schedule", *words)
@@ -140,14 +146,14 @@ def test_what_cannot_be_done_is_said_in_one_sentence(deck: CommandLine, words: t
     assert deck.json("schedule", "list") == before
 
 
-def test_replace_takes_the_place_of_what_was_there(deck: CommandLine) -> None:
+def test_replace_overwrites_the_existing_schedule(deck: CommandLine) -> None:
     deck.done("schedule", "add", "a", "@daily", "--shell", "true")
     deck.done("schedule", "add", "a", "@hourly", "--shell", "false", "--replace")
     (made,) = deck.json("schedule", "list")
     assert (made["cron"], made["args"]["command"]) == ("@hourly", ["false"])
 
 
-def test_options_stand_before_or_after_the_part(deck: CommandLine, tmp_path: Path) -> None:
+def test_common_options_may_precede_or_follow_the_subcommand(deck: CommandLine, tmp_path: Path) -> None:
     deck.done("schedule", "add", "a", "@daily", "--shell", "true")
     for words in (["--db", str(deck.database), "schedule", "--json", "list"],
                   ["schedule", "--db", str(deck.database), "list", "--json"]):  # fmt: skip
@@ -156,7 +162,7 @@ def test_options_stand_before_or_after_the_part(deck: CommandLine, tmp_path: Pat
     assert CliRunner().invoke(cli, ["--readonly", "schedule", "--db", str(deck.database), "delete", "a"]).exit_code == 2
 
 
-def test_the_shell_completes_parts_names_and_zones(deck: CommandLine) -> None:
+def test_the_shell_completes_subcommands_names_and_zones(deck: CommandLine) -> None:
     deck.done("schedule", "add", "nightly", "@daily", "--shell", "true")
 
     def completed(line: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""`jobdeck stats`, `health`, `workers`, `kinds` and `completion`: how the queue is seen, and how shells complete."""
+"""Test `jobdeck stats`, `health`, `workers`, `kinds` and `completion`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def deck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
     return CommandLine(tmp_path)
 
 
-def test_stats_count_states_and_queues_and_measure_the_last_minutes(deck: CommandLine) -> None:
+def test_stats_count_states_and_queues_and_measure_the_range(deck: CommandLine) -> None:
     for queue in ("mail", "mail", "img"):
         deck.done("run", "--queue", queue, "--max-attempts", "1", "--", "true" if queue == "mail" else "false")
     deck.done("run", "--in", "1h", "--", "true")
@@ -41,17 +41,17 @@ def test_stats_count_states_and_queues_and_measure_the_last_minutes(deck: Comman
     assert re.search(r"^img .* paused$", shown, re.MULTILINE)
 
 
-def test_health_asks_for_a_worker_only_while_there_is_work(deck: CommandLine) -> None:
+def test_health_requires_a_worker_only_while_jobs_are_pending(deck: CommandLine) -> None:
     assert deck("health").exit_code == 1  # there is no database
     deck.done("run", "--", "true")
     result = deck("health")
-    assert (result.exit_code, result.stdout) == (1, "No worker is alive, and 1 job pending in queue default.\n")
+    assert (result.exit_code, result.stdout) == (1, "No live worker; 1 job pending in queue default.\n")
     deck.done("pause", "default")
     assert deck.done("health").startswith("Healthy")
     deck.done("resume", "default")
     with deck.queue() as queue, Worker(queue, threads=1, queues=["mail"]):
         result = deck("health")
-        assert (result.exit_code, result.stdout) == (1, "No live worker serves queue default, and 1 job pending in it.\n")
+        assert (result.exit_code, result.stdout) == (1, "No live worker serves queue default; 1 job pending.\n")
         with Worker(queue, threads=1):
             (told,) = deck.json("health")
             assert (told["healthy"], told["reasons"], told["workers"]) == (True, [], 2)
@@ -64,22 +64,22 @@ def test_a_worker_that_died_is_unhealthy_and_is_listed_as_silent(deck: CommandLi
     worker.kill()
     worker.communicate()
     eventually(lambda: deck("health", env=env).exit_code == 1)
-    assert "has been silent" in deck("health", env=env).stdout
+    assert "has sent no heartbeat for" in deck("health", env=env).stdout
     (listed,) = deck.json("workers", env=env)
     assert (listed["pid"], listed["alive"], listed["queues"]) == (worker.pid, False, ["q"])
     assert deck.done("workers", env=env).splitlines()[1].split()[:3] == ["silent", listed["id"], "0/3"]
 
 
-def test_kinds_tell_arguments_types_defaults_and_what_they_are_for(deck: CommandLine) -> None:
+def test_kinds_shows_arguments_types_defaults_and_descriptions(deck: CommandLine) -> None:
     app = deck.tasks()
     kinds = {kind["kind"]: kind for kind in deck.json("--app", app, "kinds")}
     assert {"shell", "tasks.send", "tasks.add"} <= set(kinds)
     send, add = kinds["tasks.send"], kinds["tasks.add"]
-    assert (send["doc"], send["queue"], send["max_attempts"]) == ("Send a mail.", "mail", 2)
+    assert (send["description"], send["queue"], send["max_attempts"]) == ("Send a mail.", "mail", 2)
     to, count, mode, _ = send["arguments"]
     assert (to["name"], to["type"], to["required"]) == ("to", "str", True)
     assert (count["required"], count["default"], mode["choices"]) == (False, 1, ["plain", "html"])
-    assert add["arguments"][0]["doc"] == "what to add"
+    assert add["arguments"][0]["description"] == "what to add"
     shown = deck.done("--app", app, "kinds", "tasks.send")
     assert "Send a mail." in shown
     assert re.search(r"^  count +int  = 1$", shown, re.MULTILINE)
@@ -105,17 +105,18 @@ def once() -> None: ...
 """
 
 
-def test_kinds_tell_what_holds_for_their_jobs(deck: CommandLine) -> None:
+def test_kinds_shows_the_policy_of_each_kind(deck: CommandLine) -> None:
     (deck.folder / "rules.py").write_text(POLICY)
     app = str(deck.folder / "rules.py")
     shown = deck.done("--app", app, "kinds")
     assert "rules.fetch  queue default, 4 attempts, timeout 30.0s, 2 at once\n" in shown
     assert (
-        "  Retried on ConnectionError, TimedOut only, never on ConnectionResetError; pauses of up to 1s, doubling up to 90s.\n"
+        "  Retried on ConnectionError, TimedOut only, never on ConnectionResetError; delays of up to 1s, doubling up to 90s.\n"
         in shown
     )
     assert (
-        "rules.own  queue default, 5 attempts\n  Retried, never on KeyError, ValueError; its own function says when.\n" in shown
+        "rules.own  queue default, 5 attempts\n"
+        "  Retried, never on KeyError, ValueError; delays come from the kind's own function.\n" in shown
     )
     assert "rules.once  queue default, 1 attempt\n\n" in shown
     kinds = {kind["kind"]: kind for kind in deck.json("--app", app, "kinds")}
@@ -165,7 +166,7 @@ def test_completion_prints_a_script_for_the_shell(shell: str) -> None:
         subprocess.run(["bash", "-n"], input=script, text=True, check=True)
 
 
-def test_a_worker_reports_what_it_does_in_the_list_of_workers(deck: CommandLine) -> None:
+def test_workers_shows_how_busy_a_worker_is(deck: CommandLine) -> None:
     deck.done("run", "--shell", "while [ ! -e go ]; do sleep 0.02; done")
     with deck.queue() as queue, Worker(queue, threads=2):
         eventually(lambda: [(each["running"], each["threads"]) for each in deck.json("workers")] == [(1, 2)])

@@ -1,4 +1,4 @@
-"""The cockpit in a browser: it answers on the loopback address, to who knows the address, and to nobody else."""
+"""Test the cockpit in a browser: it serves the loopback address only, and only under its secret path."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ pytest.importorskip("textual_serve")
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[str], Path]]:
-    """A served cockpit: its address, its process, its database."""
+    """Serve a cockpit; yield its address, process and database."""
     line = CommandLine(tmp_path)
     process = line.start("--threads", "1", "--web", "--port", "0", env={"PYTHONUNBUFFERED": "1"})
     assert process.stdout is not None
     found = re.search(r"http://\S+", process.stdout.readline())
     assert found is not None
     port = int(re.search(r":(\d+)/", found[0])[1])  # type: ignore[index]
-    wait_until(lambda: listens(port))  # the address is told a moment before
+    wait_until(lambda: listens(port))  # the address is printed shortly before
     yield found[0], process, line.database
     if process.poll() is None:
         process.kill()
@@ -53,7 +53,7 @@ def get(address: str, **headers: str) -> tuple[int, str, Any]:
     return asyncio.run(run())
 
 
-def test_it_serves_a_cockpit_to_a_page_and_releases_it_when_the_page_is_closed(
+def test_each_page_gets_a_cockpit_that_closes_with_the_page(
     served: tuple[str, subprocess.Popen[str], Path],
 ) -> None:
     address, process, database = served
@@ -80,7 +80,7 @@ def test_it_serves_a_cockpit_to_a_page_and_releases_it_when_the_page_is_closed(
     assert process.wait(timeout=15) == 0
 
 
-def test_it_refuses_other_names_other_pages_and_who_does_not_know_the_address(
+def test_other_host_names_origins_and_paths_are_refused(
     served: tuple[str, subprocess.Popen[str], Path],
 ) -> None:
     address, _, _ = served
@@ -89,7 +89,7 @@ def test_it_refuses_other_names_other_pages_and_who_does_not_know_the_address(
     assert get(address, Host="evil.example")[0] == 403
     assert get(address, Host=host.replace("127.0.0.1", "localhost"))[0] == 403
     status, said, _ = get(address + "ws", Origin="http://evil.example")
-    assert (status, said) == (403, f"jobdeck answers to http://{host} only.\n")
+    assert (status, said) == (403, f"jobdeck serves http://{host} only.\n")
     for guess in ("", "ws", "static/js/textual.js", "x" * 24 + "/"):
         assert get(f"http://{host}/{guess}")[0] == 404
     port = int(host.partition(":")[2])
@@ -100,16 +100,16 @@ def test_it_refuses_other_names_other_pages_and_who_does_not_know_the_address(
             assert tried.connect_ex((other, port)) != 0
 
 
-def test_a_port_that_is_taken_is_said_in_one_sentence(tmp_path: Path) -> None:
+def test_a_taken_port_is_reported_in_one_sentence(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         result = CommandLine(tmp_path)("--web", "--port", taken.getsockname()[1])
     assert result.exit_code == 1
-    assert re.fullmatch(r"jobdeck: Port \d+ cannot be used \(.*\); choose another with --port\.\n", result.stderr)
+    assert re.fullmatch(r"jobdeck: Port \d+ is not available \(.*\); choose another with --port\.\n", result.stderr)
 
 
-def test_without_the_extra_it_says_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_extra_is_reported_with_the_install_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = builtins.__import__
 
     def fake(name: str, *args: Any, **more: Any) -> Any:
@@ -123,7 +123,7 @@ def test_without_the_extra_it_says_how_to_install_it(tmp_path: Path, monkeypatch
     assert result.stderr == "jobdeck: --web needs textual-serve; install it with: pip install 'jobdeck[web]'\n"
 
 
-def test_a_page_gets_what_the_command_line_said() -> None:
+def test_the_cockpit_of_a_page_gets_the_options_of_the_command_line() -> None:
     front = Front(db="my jobs.db", app="tasks", threads=2, readonly=True, theme="light", ascii=True)
     said = command_line(front, demo=False).partition(" -m ")[2]
     assert said == "jobdeck_tui --db 'my jobs.db' --app tasks --threads 2 --theme light --readonly --ascii"

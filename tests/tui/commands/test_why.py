@@ -1,4 +1,4 @@
-"""`jobdeck why`, `jobdeck stack` and `jobdeck errors`: what is the matter with a job, and with all of them."""
+"""Test `jobdeck why`, `stack`, `errors` and the groups of `stats`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def deck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
     return CommandLine(tmp_path)
 
 
-def test_why_begins_with_the_answer_and_marks_what_stands_in_the_way(deck: CommandLine) -> None:
+def test_why_starts_with_the_answer_and_marks_unmet_conditions(deck: CommandLine) -> None:
     deck.done("run", "--queue", "mail", "--", "true")
     deck.done("pause", "mail")
     first, empty, *lines = deck.done("why", 1).splitlines()
@@ -30,17 +30,17 @@ def test_why_begins_with_the_answer_and_marks_what_stands_in_the_way(deck: Comma
     assert lines[3].startswith("✗ No worker is alive")
 
 
-def test_why_tells_scripts_each_condition(deck: CommandLine) -> None:
+def test_why_as_json_contains_each_condition(deck: CommandLine) -> None:
     deck.done("run", "--in", "1h", "--", "true")
     (told,) = deck.json("why", 1)
     assert (told["id"], told["state"], told["ahead"], told["starts_in"]) == (1, "scheduled", None, None)
     due = told["checks"][0]
-    assert (due["name"], due["holds"], due["advice"]) == ("due", False, "`jobdeck retry 1` runs it now")
+    assert (due["name"], due["met"], due["advice"]) == ("due", False, "`jobdeck retry 1` runs it now")
     assert due["until"].endswith("Z")
-    assert {check["name"]: check["holds"] for check in told["checks"]} == {"due": False, "paused": True, "workers": False}
+    assert {check["name"]: check["met"] for check in told["checks"]} == {"due": False, "paused": True, "workers": False}
 
 
-def test_stack_tells_where_the_code_of_a_running_job_is_and_scripts_each_call(deck: CommandLine) -> None:
+def test_stack_shows_the_calls_of_a_running_job(deck: CommandLine) -> None:
     app = deck.tasks()
     deck.done("--app", app, "enqueue", "tasks.nap", "seconds=60")
     worker = deck.start("--app", app, "worker", "--threads", 1)
@@ -54,7 +54,7 @@ def test_stack_tells_where_the_code_of_a_running_job_is_and_scripts_each_call(de
         "    context().sleep(seconds)",
     ]
     (told,) = deck.json("stack", 1)
-    assert (told["id"], told["pid"], told["left_out"], told["told"]) == (1, worker.pid, 0, None)
+    assert (told["id"], told["pid"], told["omitted"], told["reason"]) == (1, worker.pid, 0, None)
     assert told["calls"] == [{"file": app, "line": line, "function": "nap", "code": "context().sleep(seconds)"}]
     worker.kill()
     worker.communicate()
@@ -64,7 +64,7 @@ def app_line(path: str, code: str) -> int:
     return next(n for n, line in enumerate(Path(path).read_text().split("\n"), 1) if line.strip() == code)
 
 
-def test_stack_says_why_there_is_none_and_fails(deck: CommandLine) -> None:
+def test_stack_fails_with_the_reason_if_there_is_none(deck: CommandLine) -> None:
     deck.done("run", "--", "sleep", "60")
     result = deck("stack", 1)
     assert (result.exit_code, result.stderr) == (1, "jobdeck: Job 1 is pending: only code that runs has a stack.\n")
@@ -73,13 +73,13 @@ def test_stack_says_why_there_is_none_and_fails(deck: CommandLine) -> None:
         assert deck("stack", 1).exit_code == 1
         result = deck("stack", 1, "--json")
         assert (result.exit_code, json.loads(result.stdout)["calls"]) == (1, [])
-        assert json.loads(result.stdout)["told"].startswith("It runs a command, process ")
+        assert json.loads(result.stdout)["reason"].startswith("It runs a command, process ")
         worker.stop(grace=0.4)
     result = deck("stack", 77)
     assert (result.exit_code, result.stderr) == (1, "jobdeck: There is no job 77.\n")
 
 
-def test_why_says_when_a_job_starts_and_where_it_runs(deck: CommandLine) -> None:
+def test_why_reports_when_a_job_starts_and_where_it_runs(deck: CommandLine) -> None:
     deck.done("run", "--shell", "while [ ! -e go ]; do sleep 0.02; done")
     with deck.queue() as queue, Worker(queue, threads=1):
         eventually(lambda: queue.get(1).state == "running")
@@ -92,14 +92,14 @@ def test_why_says_when_a_job_starts_and_where_it_runs(deck: CommandLine) -> None
     assert deck.done("why", 2).startswith("Job 2 completed")
 
 
-def test_why_of_a_job_that_does_not_exist_is_one_sentence(deck: CommandLine) -> None:
+def test_why_reports_a_missing_job_in_one_sentence(deck: CommandLine) -> None:
     assert deck("why", 1).exit_code == 1
     deck.done("run", "--", "true")
     result = deck("why", 7)
     assert (result.exit_code, result.stderr) == (1, "jobdeck: There is no job 7.\n")
 
 
-def test_errors_show_alike_failures_together(deck: CommandLine) -> None:
+def test_errors_groups_similar_failures(deck: CommandLine) -> None:
     app = deck.tasks()
     for text in ("one", "two"):
         deck.done("--app", app, "enqueue", "tasks.boom", f"text={text}")
@@ -125,7 +125,7 @@ def test_errors_show_alike_failures_together(deck: CommandLine) -> None:
     assert deck.json("errors", "--newest", 1)[0]["count"] == 1
 
 
-def test_stats_tell_rates_and_percentiles_of_each_kind_and_queue(deck: CommandLine) -> None:
+def test_stats_by_kind_and_queue_shows_rates_and_percentiles(deck: CommandLine) -> None:
     app = deck.tasks()
     deck.done("--app", app, "enqueue", "tasks.add", "numbers=[1]")
     deck.done("--app", app, "enqueue", "tasks.boom", "text=x", "--queue", "mail")
@@ -136,11 +136,11 @@ def test_stats_tell_rates_and_percentiles_of_each_kind_and_queue(deck: CommandLi
         assert (stats["started"], stats["completed"], stats["failed_attempts"], stats["failure_rate"]) == (2, 1, 1, 0.5)
         kinds = {each["kind"]: each for each in stats["by"]}
         assert (kinds["tasks.add"]["completed"], kinds["tasks.boom"]["failed_attempts"]) == (1, 1)
-        assert sum(slot["completed"] for slot in stats["slots"]) == 1
+        assert sum(slot["completed"] for slot in stats["slices"]) == 1
     assert stats["oldest_wait"] is None
     (stats,) = deck.json("stats", "--by", "queue")
     assert {each["queue"]: each["failure_rate"] for each in stats["by"]} == {"default": 0.0, "mail": 1.0}
-    assert [sum(each["completed_by_slot"]) for each in stats["by"]] == [1, 0]
+    assert [sum(each["completed_by_slice"]) for each in stats["by"]] == [1, 0]
     (mail,) = deck.json("stats", "--queue", "mail", "--by", "kind")
     assert (mail["started"], [each["kind"] for each in mail["by"]]) == (1, ["tasks.boom"])
     assert deck.json("stats", "--kind", "tasks.add")[0]["completed"] == 1

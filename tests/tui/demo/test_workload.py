@@ -1,4 +1,4 @@
-"""The demo's workload: the same for the same seed, valid, bounded, prompt to stop, and every state soon on screen."""
+"""The demo's workload: reproducible, valid, bounded, quick to stop, and every state soon on screen."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from random import Random
 import pytest
 
 from jobdeck import Outcome, Queue, Settings, State, Worker
-from jobdeck_tui.demo import sandbox as playground
-from jobdeck_tui.demo import workload
+from jobdeck_tui.demo import sandbox, workload
 from jobdeck_tui.demo.kinds import demo_registry
 from jobdeck_tui.demo.sandbox import demo_queue
 from jobdeck_tui.demo.traffic import STEP, Order, draw, opening, stream
@@ -33,12 +32,12 @@ def minute(seed: int) -> list[Order]:
     return [order for orders in islice(stream(seed), round(60 / STEP)) for order in orders]
 
 
-def test_the_same_seed_brings_the_same_jobs() -> None:
+def test_the_same_seed_gives_the_same_jobs() -> None:
     assert opening(7) == opening(7) != opening(8)
     assert minute(7) == minute(7) != minute(8)
 
 
-def test_every_job_of_the_opening_and_of_a_minute_is_accepted(queue: Queue) -> None:
+def test_every_job_of_the_backlog_and_of_a_minute_is_valid(queue: Queue) -> None:
     orders = [*opening(7), *minute(7)]
     drafts = [queue.draft(order.kind, order.args, **order.options) for order in orders]
     assert {draft.kind for draft in drafts} == set(demo_registry().kinds)
@@ -59,7 +58,7 @@ def test_the_stream_has_waves_and_bursts(seed: int) -> None:
 
 
 @pytest.mark.parametrize("kind", demo_registry().kinds)
-def test_every_kind_is_drawn_valid_and_described(queue: Queue, kind: str) -> None:
+def test_random_jobs_of_every_kind_are_valid_and_documented(queue: Queue, kind: str) -> None:
     random = Random(3)
     for _ in range(300):
         order = draw(kind, random)
@@ -69,7 +68,7 @@ def test_every_kind_is_drawn_valid_and_described(queue: Queue, kind: str) -> Non
     assert all(parameter.doc for parameter in described.parameters)
 
 
-def test_the_opening_shows_every_state_within_ten_seconds(queue: Queue) -> None:
+def test_the_backlog_reaches_every_state_within_ten_seconds(queue: Queue) -> None:
     wanted = {
         State.SCHEDULED,
         State.PENDING,
@@ -80,10 +79,10 @@ def test_the_opening_shows_every_state_within_ten_seconds(queue: Queue) -> None:
         State.CANCELLED,
     }
     prefill(queue, 7)
-    began = time.monotonic()
+    start = time.monotonic()
     seen: set[State] = set()
     with Worker(queue, threads=8) as worker:
-        while seen < wanted and time.monotonic() < began + 10:
+        while seen < wanted and time.monotonic() < start + 10:
             time.sleep(0.1)
             overview = queue.overview(seconds=60, slots=60)
             seen = {state for state, count in overview.counts.items() if count}
@@ -104,9 +103,9 @@ def test_the_producer_keeps_jobs_coming_and_stops_promptly(queue: Queue) -> None
     while queue.count() <= len(opening(7)) + 20:
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    began = time.monotonic()
+    start = time.monotonic()
     flow.stop()
-    assert time.monotonic() - began < 0.3
+    assert time.monotonic() - start < 0.3
     count = queue.count()
     time.sleep(3 * STEP)
     assert queue.count() == count
@@ -138,7 +137,7 @@ def test_a_slow_job_stops_soon_after_it_is_cancelled(queue: Queue) -> None:
         assert queue.wait(job.id, timeout=5).state is State.CANCELLED
 
 
-def test_a_queue_closed_under_the_producer_ends_it_quietly(queue: Queue, caplog: pytest.LogCaptureFixture) -> None:
+def test_closing_the_queue_stops_the_producer_without_an_error(queue: Queue, caplog: pytest.LogCaptureFixture) -> None:
     flow = Workload(queue)
     flow.start()
     time.sleep(0.15)
@@ -148,17 +147,17 @@ def test_a_queue_closed_under_the_producer_ends_it_quietly(queue: Queue, caplog:
     assert not any(thread.name == "jobdeck-demo" for thread in threading.enumerate())
 
 
-def test_the_demos_folder_is_gone_afterwards() -> None:
+def test_the_demos_folder_is_removed_at_the_end() -> None:
     with demo_queue() as opened:
         folder = Path(opened.where).parent
         prefill(opened)
         assert folder.is_dir()
-        assert opened.settings.retention <= playground.KEPT
+        assert opened.settings.retention <= sandbox.KEPT
         assert Counter(job.state for job in opened.list(limit=10_000))[State.PENDING] > 300
     assert not folder.exists()
 
 
-def test_the_folder_of_a_demo_that_was_killed_is_removed_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_next_demo_removes_the_folder_of_a_killed_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("fcntl")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     killed, foreign, young = (tmp_path / f"jobdeck-demo-{name}" for name in ("killed", "foreign", "young"))

@@ -1,4 +1,4 @@
-"""What is offered while a filter is typed."""
+"""Suggestions while a filter is typed."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def a_job(**more: object) -> Job:
 WORDS = words_of([a_job(), a_job(queue="mail", kind="img.resize"), a_job(queue="images")])
 
 
-def offered(text: str, words: Words = WORDS) -> list[str]:
+def suggested(text: str, words: Words = WORDS) -> list[str]:
     return [offer.text for offer in offers(text, len(text), words).offers]
 
 
-def taken(text: str, at: int = 0, words: Words = WORDS) -> str:
+def completed(text: str, at: int = 0, words: Words = WORDS) -> str:
     return offers(text, len(text), words).put(text, at)[0]
 
 
@@ -57,36 +57,36 @@ def taken(text: str, at: int = 0, words: Words = WORDS) -> str:
         ("age>1", "age>1m"),
     ],
 )
-def test_the_first_offer_is_the_likeliest_and_can_be_read(typed: str, first: str) -> None:
-    assert taken(typed) == first
+def test_the_first_suggestion_is_the_most_likely_and_parses(typed: str, first: str) -> None:
+    assert completed(typed) == first
     if not first.endswith((":", ">=", ">")):
         assert parse(first).terms
 
 
-def test_operators_are_offered_after_a_field_that_takes_numbers() -> None:
-    assert offered("age") == ["age<", "age>", "age<=", "age>=", "age:"]
+def test_operators_are_suggested_after_a_numeric_field() -> None:
+    assert suggested("age") == ["age<", "age>", "age<=", "age>=", "age:"]
 
 
-def test_nothing_is_offered_where_nothing_is_missing() -> None:
+def test_a_complete_or_unknown_word_gets_no_suggestions() -> None:
     for text in ("", " ", "state:failed", "id:", "state:xyz", "state>f"):
-        assert offered(text) == [], text
+        assert suggested(text) == [], text
     assert not offers("state:failed", 3, WORDS).offers  # in the middle of a word
 
 
-def test_what_a_filter_cannot_say_is_not_offered() -> None:
-    assert offered("args.quote:") == []
+def test_values_that_a_filter_cannot_express_are_not_suggested() -> None:
+    assert suggested("args.quote:") == []
     assert not [path for path in WORDS.paths if " " in path or "sizes" in path]
     hostile = words_of([a_job(queue="a\x1b]0;x\x07b", kind="[red]k")])
-    assert offered("queue:", hostile) == []
-    assert offered("kind:", hostile) == ["[red]k"]
+    assert suggested("queue:", hostile) == []
+    assert suggested("kind:", hostile) == ["[red]k"]
 
 
-def test_the_rest_of_the_filter_stays_where_it_is() -> None:
+def test_inserting_a_suggestion_keeps_the_rest_of_the_filter() -> None:
     text = "que state:failed"
     assert offers(text, 3, WORDS).put(text, 0) == ("queue: state:failed", 6)
 
 
-def test_words_are_sampled_from_the_newest_jobs(still: Still) -> None:
+def test_the_vocabulary_is_sampled_from_the_newest_jobs(still: Still) -> None:
     still.queue.enqueue("img.resize", {"path": "a.jpg", "formats": ["png"]}, tags=["eu"])
     words = sample(still.queue)
     assert words.values["args.path"] == ("a.jpg",)
@@ -94,11 +94,11 @@ def test_words_are_sampled_from_the_newest_jobs(still: Still) -> None:
     assert words.also(kind=["shell"]).values["kind"] == ("shell", "img.resize")
 
 
-def test_large_or_broken_arguments_are_not_looked_into() -> None:
+def test_large_or_broken_arguments_are_skipped() -> None:
     assert not words_of([a_job(args_json=json.dumps({"x": "y" * 5000})), a_job(args_json="{"), a_job(args_json="[1]")]).paths
 
 
-def test_an_example_that_is_cut_says_so(still: Still) -> None:
+def test_a_truncated_example_ends_with_an_ellipsis(still: Still) -> None:
     still.queue.enqueue("webhook.post", {"url": "https://hooks.example.com/in/7", "event": "paid"})
-    told = {offer.text: offer.told for offer in offers("args", 4, sample(still.queue)).offers}
-    assert told == {"args.url:": "such as https://hooks.examp…", "args.event:": "such as paid"}
+    hints = {offer.text: offer.told for offer in offers("args", 4, sample(still.queue)).offers}
+    assert hints == {"args.url:": "such as https://hooks.examp…", "args.event:": "such as paid"}

@@ -1,4 +1,4 @@
-"""Packing runs into swim lanes."""
+"""Packing of runs into swim lanes."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ def jobs(lanes: list[list[object]] | object) -> list[list[int]]:
     return [[bar.run.job_id for bar in lane] for lane in lanes]  # type: ignore[attr-defined]
 
 
-def test_runs_one_after_the_other_share_a_lane() -> None:
+def test_consecutive_runs_share_a_lane() -> None:
     assert jobs(pack([run(2, 1, 2), run(1, 0, 1), run(3, 2, 3)])) == [[1, 2, 3]]
 
 
-def test_runs_at_once_have_lanes_of_their_own() -> None:
+def test_simultaneous_runs_get_separate_lanes() -> None:
     assert jobs(pack([run(1, 0, 10), run(2, 1, 9), run(3, 2, 8)])) == [[1], [2], [3]]
 
 
-def test_the_lane_that_was_idle_longest_comes_first() -> None:
+def test_a_run_takes_the_lane_that_was_idle_longest() -> None:
     found = pack([run(1, 0, 5), run(2, 0, 3), run(3, 0, 4), run(4, 6, 7)])
     assert jobs(found) == [[1], [2, 4], [3]]
 
 
-def test_a_slot_that_was_never_used_is_the_longest_idle_one() -> None:
+def test_an_unused_slot_counts_as_idle_longest() -> None:
     assert jobs(pack([run(1, 0, 1), run(2, 2, 3), run(3, 4, 5)], slots=2)) == [[1, 3], [2]]
 
 
-def test_every_slot_has_a_lane_though_nothing_ran() -> None:
+def test_every_slot_has_a_lane_even_if_nothing_ran() -> None:
     assert jobs(pack([], slots=3)) == [[], [], []]
 
 
-def test_there_are_never_more_lanes_than_runs_at_once() -> None:
+def test_there_are_never_more_lanes_than_simultaneous_runs() -> None:
     luck = Random(4)
     for _ in range(200):
         runs = [run(n, begin := luck.random() * 100, begin + luck.random() * 20) for n in range(1, 40)]
@@ -56,21 +56,21 @@ def test_there_are_never_more_lanes_than_runs_at_once() -> None:
                 assert before.end <= after.begin
 
 
-def test_a_run_stays_in_its_lane_when_older_ones_are_gone() -> None:
+def test_a_run_keeps_its_lane_when_older_runs_disappear() -> None:
     runs = [run(1, 0, 4), run(2, 1, 9), run(3, 5, 12), run(4, 10, 20)]
     before = pack(runs)
     assert jobs(before) == [[1, 3], [2, 4]]
     kept = {bar.run.key: at for at, lane in enumerate(before) for bar in lane}
     assert jobs(pack(runs[3:], kept=kept, slots=2)) == [[], [4]]
-    assert jobs(pack(runs[3:], slots=2)) == [[4], []]  # without that it would have moved
+    assert jobs(pack(runs[3:], slots=2)) == [[4], []]  # without `kept` it would have moved
 
 
-def test_lanes_are_packed_anew_where_keeping_them_takes_more() -> None:
+def test_lanes_are_repacked_if_keeping_them_needs_more_lanes() -> None:
     kept = {(1, 10): 0, (2, 20): 3}
     assert jobs(pack([run(1, 0, 1), run(2, 2, 3)], kept=kept)) == [[1, 2]]
 
 
-def test_lanes_stay_as_they_are_while_time_goes_on() -> None:
+def test_lanes_are_stable_as_time_passes() -> None:
     luck = Random(9)
     ends = [0.0] * 4
     everything: list[Run] = []
@@ -93,21 +93,21 @@ def test_lanes_stay_as_they_are_while_time_goes_on() -> None:
                 assert where.setdefault(bar.run.job_id, at) == at
 
 
-def test_what_is_claimed_ahead_runs_after_what_holds_the_slot() -> None:
+def test_a_prefetched_run_is_placed_after_the_one_that_occupies_the_slot() -> None:
     found = pack([run(1, 0, 5), run(2, 0, None), run(3, 0, None), run(4, 0, None)], slots=2)
     assert jobs(found) == [[1, 3], [2]] or jobs(found) == [[1, 2], [3]]
     placed = {bar.run.job_id: (bar.begin, bar.end) for lane in found for bar in lane}
     assert placed[1] == (0, 5)
     assert sorted(begin for job, (begin, _) in placed.items() if job != 1) == [0, 5]
-    assert 4 not in placed  # no slot is free for it yet
+    assert 4 not in placed  # no slot is free yet
 
 
-def test_a_run_that_seems_to_have_begun_early_takes_no_lane_from_one_that_has_ended() -> None:
-    # 3 was claimed at 0 and began when 1 had ended; 2 used the other slot meanwhile.
+def test_a_prefetched_run_with_an_early_start_takes_no_lane_from_a_finished_run() -> None:
+    # Job 3 was claimed at 0 and started when 1 had finished; 2 used the other slot meanwhile.
     assert len(pack([run(1, 0, 5), run(2, 1, 4), run(3, 0, None)], slots=2)) == 2
 
 
-def test_workers_that_live_come_in_their_order_and_the_others_after_them() -> None:
+def test_current_workers_keep_their_order_and_ended_ones_follow() -> None:
     from jobdeck import WorkerInfo
 
     infos = [

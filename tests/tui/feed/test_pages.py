@@ -1,4 +1,4 @@
-"""Which jobs the table shows, read from the queue as seldom as can be."""
+"""The pages of the job table, and how seldom they read the queue."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from jobdeck_tui.feed.pages import Pages
 
 
 class Watched(Queue):
-    """Counts how often a list of ids is read."""
+    """Counts the reads of lists of ids."""
 
     lists = 0
 
@@ -45,7 +45,7 @@ def enqueue(queue: Queue) -> int:
     return queue.enqueue("shell", {"command": ["true"]}).id
 
 
-def test_a_list_is_not_read_again_while_nothing_is_written(queue: Watched, pages: Pages) -> None:
+def test_a_list_is_not_reread_while_the_database_is_unchanged(queue: Watched, pages: Pages) -> None:
     first = enqueue(queue)
     wait_until(lambda: list(pages.read().ids) == [first])
     read = queue.lists
@@ -57,7 +57,7 @@ def test_a_list_is_not_read_again_while_nothing_is_written(queue: Watched, pages
 
 
 @pytest.mark.parametrize("view", [View(filter="age<1h"), View(sort="took"), View(sort="wait")])
-def test_a_list_that_time_alone_changes_is_read_again(queue: Watched, pages: Pages, view: View) -> None:
+def test_a_list_that_time_alone_changes_is_reread(queue: Watched, pages: Pages, view: View) -> None:
     enqueue(queue)
     pages.view = view
     pages.read()

@@ -157,7 +157,7 @@ def test_r_retries_the_failed_jobs_of_the_group_and_no_others_and_z_takes_it_bac
         screen = await open_errors(pilot)
         await pilot.press("r")
         await seen(pilot, lambda: state(failed, 1, 2, 3) == {State.PENDING})
-        await seen(pilot, lambda: "3 jobs will run again · z undoes" in toasts(pilot))
+        await seen(pilot, lambda: "3 jobs will run again · z to undo" in toasts(pilot))
         assert state(failed, 4, 5) == {State.FAILED}
         await seen(pilot, lambda: screen.sample is not None and screen.sample.failed == 0)
         assert screen.sample is not None

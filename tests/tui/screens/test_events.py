@@ -354,7 +354,7 @@ def test_every_event_has_a_look() -> None:
 
 def test_what_is_told_of_an_undo() -> None:
     undone = Event(at=0.0, what=Happening.UNDONE, key="k", text="cancelled job 1", who="ann")
-    assert details(undone) == "ann · took back: cancelled job 1"
+    assert details(undone) == "ann · undid: cancelled job 1"
 
 
 # -- on the command line -----------------------------------------------------------------------------
@@ -397,10 +397,10 @@ def test_a_person_is_told_that_there_are_no_events_and_a_script_nothing(
     deck.queue().close()
     assert deck.done("events") == ""
     monkeypatch.setattr("jobdeck_tui.commands.events.on_terminal", lambda: True)
-    assert deck.done("events") == "Nothing has happened yet; -f waits for it.\n"
+    assert deck.done("events") == "No events yet; -f waits for them.\n"
     assert deck.done("events", "--json") == ""
     deck.done("run", "--", "true")
-    assert deck.done("events", "failed") == "No event matches.\n"
+    assert deck.done("events", "failed") == "No events match the filter.\n"
 
 
 def test_events_are_followed(deck: CommandLine) -> None:
@@ -435,7 +435,7 @@ def test_a_sample_of_the_timeline_is_said_to_be_one(deck: CommandLine) -> None:
         deck.done("run", "--", "true")
     deck.work()
     result = deck("timeline", "--limit", 1)
-    assert "This is a sample" in result.stderr
+    assert "Sample of " in result.stderr
 
 
 # -- how it looks ------------------------------------------------------------------------------------

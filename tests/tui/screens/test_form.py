@@ -46,7 +46,7 @@ def test_the_form_enqueues_after_other_jobs_with_a_key_and_an_expiry(few: Still)
 @pytest.mark.parametrize(
     ("name", "text", "problem"),
     [
-        ("after", "first", "takes ids of jobs"),
+        ("after", "first", "must be ids of jobs"),
         ("after", "6 99", "There is no job 99."),
         ("unique", "x" * 501, "must be a text of 1 to 500"),
         ("expires", "soon", "is not a duration"),
@@ -75,7 +75,7 @@ def test_the_form_tells_when_another_job_holds_the_key(few: Still) -> None:
         for name, text in (("url", "u"), ("event", "e"), ("unique", "k")):
             entry(pilot, name).value = text
         await pilot.press("enter")
-        await seen(pilot, lambda: any("Job 7 holds the key 'k' already" in each for each in toasts(pilot)))
+        await seen(pilot, lambda: any("Job 7 (pending) already holds the unique key 'k'" in each for each in toasts(pilot)))
 
     play(few.app(), scene)
     assert few.queue.count() == 7

@@ -800,8 +800,8 @@ def test_e_edits_the_arguments_in_place_and_z_takes_it_back(one: Still, key: str
         ('{\n  "path": "a",\n  "formats": [1]\n}', "formats.0 is wrong", 2),
         ('{"widht": 3, "path": ""}', "widht is not one that this kind takes", 0),
         ("{}", "path is missing", None),
-        ("[1]", "it has to be a JSON object", None),
-        ("[" * 3000, "it is not JSON that can be read", None),
+        ("[1]", "must be a JSON object", None),
+        ("[" * 3000, "the JSON cannot be parsed", None),
     ],
 )
 def test_what_is_wrong_is_said_as_it_is_typed_with_its_line_and_nothing_is_kept(
@@ -860,11 +860,11 @@ def test_capital_e_edits_queue_time_attempts_and_tags(one: Still) -> None:
         for text, problem in (
             ('{"queue": ""}', "The queue must be a name"),
             ('{"at": "soon"}', "'soon' is not a time"),
-            ('{"at": 3}', "at takes a text"),
-            ('{"tags": "a"}', "tags takes a list of words"),
+            ('{"at": 3}', "at must be a text"),
+            ('{"tags": "a"}', "tags must be a list of words"),
             ('{"priority": null}', "priority needs a value"),
             ('{"max_attempts": 0}', "The max_attempts must be a whole number"),
-            ('{"kind": "x"}', "kind is not one of queue, priority, at, max_attempts, tags"),
+            ('{"kind": "x"}', "kind is unknown; use queue, priority, at, max_attempts, tags"),
         ):
             await typed(pilot, text)
             await seen(pilot, lambda problem=problem: problem in editor(pilot).problem)

@@ -145,7 +145,7 @@ def test_why_there_is_no_stack_is_told_in_words_and_nothing_can_be_copied(still:
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(job_id, "3")(pilot)
-        words = f"stack  It runs on web-1, in process 4021: jobdeck stack {job_id} tells its stack there."
+        words = f"stack  It runs on web-1, in process 4021; run jobdeck stack {job_id} there."
         assert words in attempts(pilot)
         await pilot.press("c", "s")
         assert isinstance(pilot.app.screen, CopyScreen)
@@ -160,7 +160,7 @@ def test_a_child_process_is_named_and_what_is_left_out_is_counted(still: Still, 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(job_id, "3", "enter")(pilot)
         assert "stack  in child process 5107, most recent call last\n     /srv/app/img.py:77 in resize\n" in attempts(pilot)
-        assert "[1,201 calls are left out here]\n     /srv/app/img.py:51 in shrink" in attempts(pilot)
+        assert "[1,201 calls omitted]\n     /srv/app/img.py:51 in shrink" in attempts(pilot)
 
     play(still.app(), scene)
 
@@ -190,7 +190,7 @@ def test_hostile_text_of_a_stack_stays_text(still: Still, worker: Answering) -> 
         shown = "".join(view.render_line(y).text for y in range(view.size.height))
         assert r"\x1b]52;c;ZXZpbA==\x07[red]x[/red]" in "".join(shown.split())
         assert not {"\x1b", "\x07", "\u202e"} & {*shown}
-        worker.answer = {"told": evil}
+        worker.answer = {"reason": evil}
         await seen(pilot, lambda: "1 of" not in attempts(pilot) and r"stack  \x1b]52" in attempts(pilot))
 
     play(still.app(), scene)

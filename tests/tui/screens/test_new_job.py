@@ -165,7 +165,7 @@ def test_json_that_no_form_can_show_stays_json_and_says_why(still: Still) -> Non
         for text, why in (
             ('{"language": "xx"}', "language must be one of en, de, es"),
             ('{"attach_pdf": 1}', "attach_pdf must be true or false"),
-            ('{"to": "a\\nb"}', "to has characters that fit no line"),
+            ('{"to": "a\\nb"}', "to has characters that do not fit on one line"),
             ('{"to": ', "line 1, column 8: expecting value"),
         ):
             area(pilot).text = text
@@ -229,7 +229,7 @@ def test_a_job_is_enqueued_for_a_while_from_now_or_for_a_time_of_day(still: Stil
             await seen(pilot, lambda count=count: still.queue.count() == count + 1)
         await form(pilot, "report.daily")
         entry(pilot, "when").value = "someday"
-        await seen(pilot, lambda: any("neither a while such as 90s" in each for each in complaints(pilot)))
+        await seen(pilot, lambda: any("neither a duration such as 90s" in each for each in complaints(pilot)))
 
     play(still, scene)
     now = still.clock.now()
@@ -339,7 +339,7 @@ def test_a_quotation_mark_that_is_not_closed_is_said_at_the_command(still: Still
     async def scene(pilot: Pilot[Any]) -> None:
         await form(pilot, "shell")
         await pilot.press(*"echo 'a")
-        await seen(pilot, lambda: complaints(pilot) == ["✗ cannot be read: no closing quotation"])
+        await seen(pilot, lambda: complaints(pilot) == ["✗ cannot be parsed: no closing quotation"])
         await pilot.press("ctrl+j")
         await seen(pilot, lambda: any("no closing quotation" in each for each in toasts(pilot)))
         assert not as_json(pilot)

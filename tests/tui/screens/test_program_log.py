@@ -62,7 +62,7 @@ def test_only_warnings_count_and_only_until_they_are_seen() -> None:
         warnings.warn("old", DeprecationWarning, stacklevel=1)
     assert [entry.level for entry in log.entries()][:3] == ["info", "warning", "error"]
     assert texts(log)[1] == "disk 91 % full"
-    assert "TypeError while its arguments were put in" in texts(log)[2]
+    assert "TypeError while its arguments were formatted" in texts(log)[2]
     assert log.unseen >= 2
     log.see()
     assert log.unseen == 0
@@ -78,7 +78,7 @@ def test_an_error_that_ends_a_thread_is_logged() -> None:
         thread = threading.Thread(target=fail, name="doomed")
         thread.start()
         thread.join()
-    assert texts(log) == ["thread doomed has ended by an error (KeyError: 'nothing')"]
+    assert texts(log) == ["thread doomed ended with an error (KeyError: 'nothing')"]
     assert logging.getLogger().handlers.count(log) == 0
 
 

@@ -173,7 +173,7 @@ def test_the_chosen_queue_is_told_in_plain_words(still: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await open_room(pilot, "queues")
         told_of_mail = text(pilot, "#queue-facts")
-        assert "At most 4 run at once, in all processes together: now 3 do." in told_of_mail
+        assert "At most 4 run at once across all processes (3 now)." in told_of_mail
         assert "At most 400 jobs start in any 1m." in told_of_mail
         assert "1 process, 8 threads: web-1:4021 (8)" in told_of_mail
         assert "mail.send_receipt" in told_of_mail
@@ -233,7 +233,7 @@ def test_p_pauses_and_resumes_and_z_and_shift_z_take_it_back_and_do_it_again(sti
         await seen(pilot, lambda: "mail" not in paused())
         await pilot.press("Z")
         await seen(pilot, lambda: "mail" in paused())
-        await told(pilot, "Done again")
+        await told(pilot, "Redone")
         await pilot.press("p")
         await seen(pilot, lambda: "mail" not in paused())
 
@@ -252,14 +252,14 @@ def test_shift_p_pauses_every_queue_and_z_brings_each_back_to_what_it_was(still:
     async def scene(pilot: Pilot[Any]) -> None:
         await open_room(pilot, "queues")
         await pilot.press("P")
-        await told(pilot, f"All {len(every)} queues are paused, 1 of them before: running jobs go on, nothing new starts")
+        await told(pilot, f"All {len(every)} queues paused, 1 of them before: running jobs continue, nothing new starts")
         assert paused() == every
         await seen(pilot, lambda: all("‖ paused" in line for line in drawn(pilot)[1 : 1 + len(every)]))
         await pilot.press("z")
         await told(pilot, f"Undone: paused {len(every) - 1} queues")
         assert paused() == {"thumbnails"}
         await pilot.press("Z")
-        await told(pilot, "Done again")
+        await told(pilot, "Redone")
         assert paused() == every
 
     play(still.app(), scene)
@@ -273,7 +273,7 @@ def test_shift_p_resumes_every_queue_where_all_are_paused_and_z_pauses_them_agai
     async def scene(pilot: Pilot[Any]) -> None:
         await open_room(pilot, "queues")
         await pilot.press("P")
-        await told(pilot, f"All {len(before)} queues go on · z undoes")
+        await told(pilot, f"All {len(before)} queues resumed · z to undo")
         assert not any(each.paused for each in still.queue.queues())
         await pilot.press("z")
         await told(pilot, f"Undone: resumed {len(before)} queues")
@@ -296,13 +296,13 @@ def test_l_changes_the_limits_and_the_toast_tells_what_they_were(still: Still) -
         field.value = "2, 5/s"
         await pilot.press("enter")
         await seen(pilot, lambda: limits() == Limits(running=2, rate=5, period=1))
-        await told(pilot, "Queue mail runs 2 at once, 5 per 1s · before: 4 at once, 400 per 1m")
+        await told(pilot, "Queue mail limited to 2 at once, 5 per 1s · before: 4 at once, 400 per 1m")
         assert table(pilot).has_focus
         await pilot.press("l")
         field.value = "none"
         await pilot.press("enter")
         await seen(pilot, lambda: limits() == Limits())
-        await told(pilot, "has no limit any more")
+        await told(pilot, "has no limits now")
 
     play(still.app(), scene)
 

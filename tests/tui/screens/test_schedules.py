@@ -327,7 +327,7 @@ def test_a_schedule_with_hostile_text_is_drawn_harmlessly(few: Still) -> None:
         assert pilot.app.screen.query_one("#json").display
         assert "\x1b" not in pilot.app.screen.query_one("#json").text  # type: ignore[attr-defined]
         await pilot.press("ctrl+s")
-        await seen(pilot, lambda: "Schedule evil stays as it was" in toasts(pilot))
+        await seen(pilot, lambda: "Schedule evil is unchanged" in toasts(pilot))
 
     play(few, scene)
 
@@ -363,7 +363,7 @@ def test_a_schedule_is_made_with_words_and_ticks_shown_as_its_time_is_typed(few:
             ),
         )
         await pilot.press("ctrl+s")
-        await seen(pilot, lambda: "Schedule night is made · z undoes" in toasts(pilot))
+        await seen(pilot, lambda: "Schedule night created · z to undo" in toasts(pilot))
         await seen(pilot, lambda: len(cells(pilot)) == 3)
         await pilot.press("z")
         await seen(pilot, lambda: len(few.queue.schedules.list()) == 2)
@@ -393,7 +393,7 @@ def test_only_what_was_edited_is_changed(few: Still, key: str) -> None:
         )
         few.queue.schedules.edit("report", queue="night", who="ben")  # what others change meanwhile stays
         await pilot.press("enter")
-        await seen(pilot, lambda: "Schedule report is changed · z undoes" in toasts(pilot))
+        await seen(pilot, lambda: "Schedule report edited · z to undo" in toasts(pilot))
 
     play(few, scene)
     after = few.queue.schedules.get("report")

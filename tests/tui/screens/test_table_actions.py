@@ -74,7 +74,7 @@ def test_z_takes_the_newest_act_back_and_shift_z_does_it_again(few: Still) -> No
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j", "plus", "x")
         await seen(pilot, lambda: few.queue.get(6).state is State.CANCELLED)
-        await seen(pilot, lambda: any("Job 6 cancelled · z undoes" in each for each in toasts(pilot)))
+        await seen(pilot, lambda: any("Job 6 cancelled · z to undo" in each for each in toasts(pilot)))
         await pilot.press("z")
         await seen(pilot, lambda: few.queue.get(6).state is State.PENDING)
         await seen(pilot, lambda: "Undone: cancelled job 6" in toasts(pilot))
@@ -84,7 +84,7 @@ def test_z_takes_the_newest_act_back_and_shift_z_does_it_again(few: Still) -> No
         await seen(pilot, lambda: few.queue.get(6).priority == 1)
         await pilot.press("Z")
         await seen(pilot, lambda: few.queue.get(6).state is State.CANCELLED)
-        await seen(pilot, lambda: "Done again: cancelled job 6" in toasts(pilot))
+        await seen(pilot, lambda: "Redone: cancelled job 6" in toasts(pilot))
 
     play(few.app(), scene)
 

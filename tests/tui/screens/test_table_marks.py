@@ -94,10 +94,10 @@ def test_everything_that_matches_is_acted_on_as_one_act_and_z_takes_it_all_back(
         assert found.refused == {State.FAILED: 3, State.CANCELLED: 1}
         told = str(pilot.app.screen.query_one("#weighed").render())
         assert "1,202 will be cancelled" in " ".join(told.split())
-        assert "✗ failed have ended" in " ".join(told.split())
+        assert "✗ failed are already finished" in " ".join(told.split())
         await pilot.press("y")
         await seen(pilot, lambda: few.queue.count("state:cancelled") == 1203)
-        await seen(pilot, lambda: any("1,202 jobs cancelled · z undoes" in each for each in toasts(pilot)))
+        await seen(pilot, lambda: any("1,202 jobs cancelled · z to undo" in each for each in toasts(pilot)))
         assert not table(pilot).marks
         await pilot.press("z")
         await seen(pilot, lambda: few.queue.count("state:cancelled") == 1)
@@ -204,7 +204,7 @@ def test_a_long_undo_is_told_and_holds_nothing_up(few: Still, monkeypatch: pytes
         await seen(pilot, lambda: "Undone: cancelled 3 jobs" in toasts(pilot))
         assert few.queue.count("state:pending") == 3
         await pilot.press("Z")
-        await seen(pilot, lambda: "Done again: cancelled 3 jobs" in toasts(pilot))
+        await seen(pilot, lambda: "Redone: cancelled 3 jobs" in toasts(pilot))
         assert few.queue.count("state:cancelled") == 3
 
     play(few.app(), scene)

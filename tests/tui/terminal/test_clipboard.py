@@ -1,4 +1,4 @@
-"""Copying: through the terminal, and with the system's tool where there is one."""
+"""Copying through the terminal, and with the system's clipboard tool if there is one."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def put_tool(folder: Path, name: str, script: str) -> Path:
         ({}, "linux", ("clip.exe",), "clip.exe"),
     ],
 )
-def test_the_tool_is_that_of_the_desktop(
+def test_the_tool_matches_the_desktop(
     tmp_path: Path, environ: dict[str, str], system: str, names: tuple[str, ...], expected: str | None
 ) -> None:
     for name in names:
@@ -47,7 +47,7 @@ def test_the_tool_is_that_of_the_desktop(
     assert (found.name if found else None) == expected
 
 
-def test_a_tool_gets_the_text_as_it_is_and_says_whether_it_worked(tmp_path: Path) -> None:
+def test_a_tool_gets_the_text_unchanged_and_reports_success(tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert Tool("t", (str(put_tool(tmp_path, "good", f"cat > {out}")),)).copy("zwölf\n$(id) 'x'")
     assert out.read_text() == "zwölf\n$(id) 'x'"
@@ -71,7 +71,9 @@ def toasts(pilot: Pilot[Any]) -> list[str]:
     return [note.message for note in pilot.app._notifications]
 
 
-def test_y_uses_the_tool_says_so_and_no_key_waits_for_it(still: Still, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_y_uses_the_tool_names_it_and_does_not_block_the_keys(
+    still: Still, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     still.queue.enqueue("img.resize", {"path": "a.jpg"})
     out = tmp_path / "out"
     put_tool(tmp_path / "bin", "xclip", f"/bin/sleep 0.5; /bin/cat > {out}")
@@ -81,18 +83,18 @@ def test_y_uses_the_tool_says_so_and_no_key_waits_for_it(still: Still, tmp_path:
 
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j")
-        begun = time.monotonic()
+        start = time.monotonic()
         await pilot.press("y")
-        assert time.monotonic() - begun < 0.45
+        assert time.monotonic() - start < 0.45
         assert not out.exists()
         await seen(pilot, lambda: "Copied id 1 with xclip" in toasts(pilot))
         assert out.read_text() == "1"
-        assert pilot.app.clipboard == "1"  # and through the terminal
+        assert pilot.app.clipboard == "1"  # and also through the terminal
 
     play(still, scene)
 
 
-def test_where_there_is_no_tool_or_it_fails_the_terminal_is_said(
+def test_without_a_working_tool_the_toast_names_the_terminal(
     still: Still, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     still.queue.enqueue("img.resize", {"path": "a.jpg"})

@@ -1,4 +1,4 @@
-"""When the cockpit itself fails, in a real pseudo-terminal: the terminal, the file, the sentence, the jobs."""
+"""A crash of the cockpit in a real pseudo-terminal: the terminal, the report, the message and the jobs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from jobdeck_tui.terminal.program_log import ProgramLog
 BREAKS = """
 import logging
 from jobdeck_tui.screens.jobs import JobsScreen
-from jobdeck_tui.feed import Feed
 
 def fail(self):
     secret = "hunter2"
@@ -33,7 +32,7 @@ JobsScreen.action_sort = fail
 
 @pytest.fixture
 def broken(tmp_path: Path) -> Terminal:
-    """A cockpit that fails when s is pressed."""
+    """A cockpit that crashes when s is pressed."""
     (tmp_path / "breaks.py").write_text(BREAKS)
     return Terminal(
         sys.executable, "-m", "jobdeck_tui", "--db", str(tmp_path / "jobs.db"), "--app", str(tmp_path / "breaks.py"),
@@ -41,7 +40,7 @@ def broken(tmp_path: Path) -> Terminal:
     )  # fmt: skip
 
 
-def test_a_crash_gives_the_terminal_back_releases_jobs_and_leaves_a_file(broken: Terminal, tmp_path: Path) -> None:
+def test_a_crash_restores_the_terminal_releases_jobs_and_writes_a_report(broken: Terminal, tmp_path: Path) -> None:
     before = termios.tcgetattr(broken.near)
     with Queue(tmp_path / "jobs.db") as queue:
         job = queue.enqueue("shell", {"command": ["sleep", "60"]})
@@ -50,7 +49,7 @@ def test_a_crash_gives_the_terminal_back_releases_jobs_and_leaves_a_file(broken:
         broken.press("s")
         try:
             assert broken.process.wait(timeout=20) == 1
-            broken.shows("jobdeck: The cockpit has stopped")
+            broken.shows("jobdeck: The cockpit crashed")
         finally:
             broken.end()
         assert (queue.get(job.id).state, queue.get(job.id).attempt) == (State.PENDING, 0)
@@ -58,12 +57,10 @@ def test_a_crash_gives_the_terminal_back_releases_jobs_and_leaves_a_file(broken:
     screen, _, after = broken.written.rpartition(b"\x1b[?1049l")  # back from the alternate screen
     assert b"\x1b[?1049h" in screen
     assert b"\x1b[?25h" in broken.written  # the cursor is shown again
-    assert b"\x1b[?1003l" in broken.written  # and the mouse is the terminal's
-    assert termios.tcgetattr(broken.near)[3] == before[3]  # echo and line editing, as they were
+    assert b"\x1b[?1003l" in broken.written  # the mouse is released
+    assert termios.tcgetattr(broken.near)[3] == before[3]  # echo and line editing are restored
     said = after.decode().replace("\r\n", "\n")
-    told = re.search(
-        r"jobdeck: The cockpit has stopped by a mistake of its own \((.*?)\); what happened is written in (\S+)\.\n", said
-    )
+    told = re.search(r"jobdeck: The cockpit crashed because of a bug \((.*?)\); the report is in (\S+)\.\n", said)
     assert told is not None, said
     assert told[1] == r"ZeroDivisionError: by \x1b[31mnought"
     assert "Traceback" not in said
@@ -76,7 +73,7 @@ def test_a_crash_gives_the_terminal_back_releases_jobs_and_leaves_a_file(broken:
     assert "hunter2" not in account.replace('secret = "hunter2"', "")
 
 
-def test_sigint_from_outside_ends_it_well(tmp_path: Path) -> None:
+def test_sigint_from_outside_exits_cleanly(tmp_path: Path) -> None:
     terminal = Terminal(sys.executable, "-m", "jobdeck_tui", "--db", str(tmp_path / "jobs.db"), "--threads", "1")
     try:
         terminal.shows("LIVE")
@@ -87,17 +84,15 @@ def test_sigint_from_outside_ends_it_well(tmp_path: Path) -> None:
         terminal.end()
 
 
-def test_a_crash_that_cannot_be_written_down_is_said_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_is_reported_even_if_the_file_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "state").write_text("a file where the folder would be")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     said = report(KeyError("x"), ProgramLog())
-    assert said.startswith(
-        "The cockpit has stopped by a mistake of its own (KeyError: 'x'); what happened could not be written"
-    )
+    assert said.startswith("The cockpit crashed because of a bug (KeyError: 'x'); the report could not be written")
     assert said.endswith(".")
 
 
-def test_only_the_first_line_of_an_error_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_message_has_only_the_first_line_of_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     said = report(ValueError("one\ntwo"), ProgramLog())
     assert "(ValueError: one)" in said

@@ -1,4 +1,4 @@
-"""The cockpit in a real pseudo-terminal, as its own process."""
+"""The cockpit in a real pseudo-terminal, as a separate process."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from jobdeck_tui.app import HANG_UP_GRACE
 
 
 class Terminal:
-    """A program in a pseudo-terminal, and everything that it has written."""
+    """A program in a pseudo-terminal, and all its output."""
 
     def __init__(self, *command: str, size: tuple[int, int] = (120, 40), **environ: str) -> None:
         self.near, far = pty.openpty()
@@ -77,17 +77,17 @@ def cockpit(database: Path) -> Iterator[Terminal]:
     terminal.end()
 
 
-def test_a_closed_terminal_releases_what_runs_and_ends(database: Path, cockpit: Terminal) -> None:
+def test_closing_the_terminal_releases_running_jobs_and_exits(database: Path, cockpit: Terminal) -> None:
     with Queue(database) as queue:
         job = queue.enqueue("shell", {"command": ["sleep", "60"]})
         wait_until(lambda: queue.get(job.id).state is State.RUNNING)
         cockpit.shows("LIVE")
         cockpit.hang_up()
-        assert cockpit.process.wait(timeout=HANG_UP_GRACE - 1) == 0  # by itself, not by the last resort
+        assert cockpit.process.wait(timeout=HANG_UP_GRACE - 1) == 0  # on its own, without the forced exit
         assert (queue.get(job.id).state, queue.get(job.id).attempt) == (State.PENDING, 0)
 
 
-def test_a_closed_terminal_ends_an_idle_cockpit_too(database: Path, cockpit: Terminal) -> None:
+def test_closing_the_terminal_also_ends_an_idle_cockpit(database: Path, cockpit: Terminal) -> None:
     cockpit.shows("LIVE")
     cockpit.hang_up()
     assert cockpit.process.wait(timeout=HANG_UP_GRACE - 1) == 0
@@ -102,19 +102,19 @@ def test_sigterm_drains_and_restores_the_terminal(database: Path, cockpit: Termi
     cockpit.shows("\x1b[?1049l")  # back from the alternate screen
 
 
-def test_a_cockpit_whose_picture_would_go_to_a_file_is_refused(database: Path, tmp_path: Path) -> None:
-    # The screen is drawn on the standard error: it would fill the file, and the terminal would stay empty.
-    told = tmp_path / "errors.txt"
-    command = f"exec {sys.executable} -m jobdeck_tui --db {database} 2>{told}"
+def test_a_cockpit_that_would_draw_into_a_file_is_refused(database: Path, tmp_path: Path) -> None:
+    # The screen is drawn on standard error: it would fill the file, and the terminal would stay empty.
+    errors = tmp_path / "errors.txt"
+    command = f"exec {sys.executable} -m jobdeck_tui --db {database} 2>{errors}"
     terminal = Terminal("sh", "-c", command)
     try:
         assert terminal.process.wait(timeout=10) == 1
     finally:
         terminal.end()
-    assert told.read_text() == "jobdeck: The cockpit needs a terminal; `jobdeck --help` lists the commands that do without.\n"
+    assert errors.read_text() == "jobdeck: The cockpit needs a terminal; `jobdeck --help` lists the commands that do without.\n"
 
 
-def test_q_leaves_an_idle_cockpit_at_once(database: Path, cockpit: Terminal) -> None:
+def test_q_quits_an_idle_cockpit_immediately(database: Path, cockpit: Terminal) -> None:
     cockpit.shows("LIVE")
     cockpit.press("q")
     assert cockpit.process.wait(timeout=10) == 0
@@ -131,7 +131,7 @@ def test_q_leaves_an_idle_cockpit_at_once(database: Path, cockpit: Terminal) -> 
         ("?/zzz", "no key does that"),
     ],
 )
-def test_keys_that_come_in_one_piece_are_heard_one_by_one(database: Path, keys: str, brings: str) -> None:
+def test_keys_received_in_one_piece_are_processed_one_by_one(database: Path, keys: str, brings: str) -> None:
     with Queue(database) as queue:
         for name in ("mail", "mail", "img", "mail"):
             queue.enqueue("shell", {"command": ["true"]}, queue=name)

@@ -1,4 +1,4 @@
-"""The cockpit's event loop: prompt beside threads that compute."""
+"""The cockpit's event loop: responsive beside threads that compute."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def pipe() -> Iterator[tuple[int, int]]:
         os.close(end)
 
 
-def test_while_it_waits_others_give_way_quickly_and_while_it_works_they_wait() -> None:
+def test_the_switch_interval_is_short_while_it_waits_and_long_while_it_works() -> None:
     seen: list[float] = []
     loop, end = prompt_loop(), asyncio.Event()
     waiting = threading.Thread(target=lambda: loop.run_until_complete(end.wait()), daemon=True)
@@ -48,9 +48,7 @@ def test_while_it_waits_others_give_way_quickly_and_while_it_works_they_wait() -
     loop.close()
 
 
-def test_between_two_steps_it_does_not_look_for_input_again_and_again(
-    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_does_not_poll_for_input_between_every_two_steps(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr(module, "monotonic", lambda: now)
     with PromptSelector() as selector:
@@ -61,10 +59,10 @@ def test_between_two_steps_it_does_not_look_for_input_again_and_again(
         now += 2 * module.LOOK
         ((key, events),) = selector.select(0)
         assert (key.fd, events) == (pipe[0], selectors.EVENT_READ)
-        assert selector.select(None)  # who waits looks at once
+        assert selector.select(None)  # a wait polls immediately
 
 
-def test_input_is_heard_although_there_is_always_something_to_do(pipe: tuple[int, int]) -> None:
+def test_input_is_read_even_if_the_loop_always_has_work(pipe: tuple[int, int]) -> None:
     loop = prompt_loop()
     heard = threading.Event()
 
@@ -78,7 +76,7 @@ def test_input_is_heard_although_there_is_always_something_to_do(pipe: tuple[int
     loop.close()
 
 
-def test_whatever_other_threads_ask_for_is_heard_and_so_are_signals() -> None:
+def test_calls_from_other_threads_and_signals_all_arrive() -> None:
     loop, heard = prompt_loop(), []
     asked = 200
 
@@ -109,7 +107,7 @@ def test_whatever_other_threads_ask_for_is_heard_and_so_are_signals() -> None:
     assert heard == [*range(asked), "signal"]
 
 
-def test_at_rest_is_after_all_that_was_begun_and_before_what_waits_for_the_time() -> None:
+def test_idle_comes_after_all_started_work_and_before_timers() -> None:
     loop = PromptLoop()
     order: list[str] = []
 
@@ -122,9 +120,9 @@ def test_at_rest_is_after_all_that_was_begun_and_before_what_waits_for_the_time(
         over = asyncio.Event()
         loop.call_later(0.05, lambda: (order.append("later"), over.set()))
         loop.at_rest(lambda: order.append("at rest"))
-        begun = loop.create_task(answer())
+        task = loop.create_task(answer())
         await over.wait()
-        await begun
+        await task
 
     loop.run_until_complete(asyncio.wait_for(act(), 10))
     loop.close()

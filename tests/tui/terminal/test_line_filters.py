@@ -1,4 +1,4 @@
-"""What reaches a real terminal, byte by byte, where it can show less than others."""
+"""The bytes that reach a real terminal with limited characters or colors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.tui.terminal.test_driver import Terminal
 
 from jobdeck import Queue
 
-#: A session through most of what can be opened with a key. Each waits for what it brings.
+#: A session through most of the screens that a key opens, and the text to wait for after each key.
 TOUR = (
     ("j", "1 of"), ("?", "anywhere"), ("q", "LIVE"), (":", "Search"), ("\x03", "LIVE"), ("n", "options"), ("\x03", "LIVE"),
     ("w", "cannot"), ("q", "LIVE"), ("!", "log of"), ("q", "LIVE"), ("3", "queues"), ("3", "READY"), ("q", "LIVE"),
@@ -41,14 +41,14 @@ def tour(terminal: Terminal) -> bytes:
 
 
 def press(terminal: Terminal, key: str, brings: str) -> None:
-    """Press a key, and wait for what is drawn after it."""
+    """Press a key and wait for the text drawn after it."""
     before = len(terminal.written)
     terminal.press(key)
     wait_until(lambda: brings.encode() in terminal.written[before:], what=f"{brings!r} after {key!r}")
 
 
-def colours(written: bytes) -> set[str]:
-    """Every colour that was asked for, as its code."""
+def colors(written: bytes) -> set[str]:
+    """Return the codes of all colors that were set."""
     found = set()
     for codes in re.findall(rb"\x1b\[([0-9;]*)m", written):
         parts = codes.decode().split(";")
@@ -63,7 +63,7 @@ def colours(written: bytes) -> set[str]:
 
 
 @pytest.mark.parametrize("way", ["option", "setting", "encoding"])
-def test_no_byte_above_ascii_reaches_a_terminal_that_has_nothing_more(database: Path, way: str) -> None:
+def test_only_ascii_reaches_an_ascii_terminal(database: Path, way: str) -> None:
     env = {"setting": {"JOBDECK_ASCII": "1"}, "encoding": {"PYTHONIOENCODING": "iso-8859-1"}}.get(way, {})
     options = ("--ascii",) if way == "option" else ()
     written = tour(Terminal(sys.executable, "-m", "jobdeck_tui", "--db", str(database), "--threads", "0", *options, **env))
@@ -71,15 +71,15 @@ def test_no_byte_above_ascii_reaches_a_terminal_that_has_nothing_more(database: 
     assert b"caf" in written
 
 
-def test_no_color_sends_no_colour_and_shows_the_cursor_in_reverse(database: Path) -> None:
+def test_no_color_sends_no_colors_and_shows_the_cursor_in_reverse(database: Path) -> None:
     written = tour(Terminal(sys.executable, "-m", "jobdeck_tui", "--db", str(database), "--threads", "0", NO_COLOR="1"))
-    assert not colours(written)
+    assert not colors(written)
     assert re.search(rb"\x1b\[(?:[0-9]+;)*7m", written)
 
 
-def test_the_terminals_own_colours_are_sixteen(database: Path) -> None:
+def test_the_ansi_theme_uses_only_the_sixteen_terminal_colors(database: Path) -> None:
     line = (sys.executable, "-m", "jobdeck_tui", "--db", str(database), "--threads", "0", "--theme", "ansi")
     written = tour(Terminal(*line, COLORTERM="truecolor"))
-    asked = colours(written)
-    assert asked
-    assert not {each for each in asked if each.startswith(("38", "48"))}
+    used = colors(written)
+    assert used
+    assert not {each for each in used if each.startswith(("38", "48"))}

@@ -1,4 +1,4 @@
-"""The very first picture, drawn before the toolkit is loaded."""
+"""The splash screen, drawn before Textual is loaded."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ def database(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def start(database: Path) -> Iterator[Start]:
-    begun: list[Terminal] = []
+    started: list[Terminal] = []
 
     def start(size: tuple[int, int] = (120, 40), **environ: str) -> Terminal:
         command = (sys.executable, "-m", "jobdeck_tui", "--db", str(database), "--threads", "0")
-        begun.append(Terminal(*command, size=size, **{"COLORTERM": "", "JOBDECK_THEME": "", **environ}))
-        return begun[-1]
+        started.append(Terminal(*command, size=size, **{"COLORTERM": "", "JOBDECK_THEME": "", **environ}))
+        return started[-1]
 
     yield start
-    for terminal in begun:
+    for terminal in started:
         terminal.end()
 
 
-def test_it_tells_what_is_opened_and_the_counts_and_the_cockpit_draws_over_it(start: Start, database: Path) -> None:
+def test_it_shows_the_queue_and_its_counts_and_the_cockpit_draws_over_it(start: Start, database: Path) -> None:
     terminal = start()
     terminal.shows("LIVE")
     first, _, rest = terminal.written.partition(b"\x1b[?2026l")
@@ -54,7 +54,7 @@ def test_it_tells_what_is_opened_and_the_counts_and_the_cockpit_draws_over_it(st
 
 
 @pytest.mark.parametrize(("theme", "ground"), [("dark", "13;15;20"), ("light", "251;250;247"), ("contrast", "0;0;0")])
-def test_it_stands_on_the_ground_of_the_theme_where_the_terminal_can(start: Start, theme: str, ground: str) -> None:
+def test_it_has_the_themes_background_if_the_terminal_supports_it(start: Start, theme: str, ground: str) -> None:
     terminal = start(COLORTERM="truecolor", JOBDECK_THEME=theme)
     terminal.shows("opening")
     first = terminal.written.partition(b"\x1b[?2026l")[0]
@@ -64,7 +64,7 @@ def test_it_stands_on_the_ground_of_the_theme_where_the_terminal_can(start: Star
 @pytest.mark.parametrize(
     "environ", [{}, {"COLORTERM": "truecolor", "NO_COLOR": "1"}, {"COLORTERM": "truecolor", "JOBDECK_THEME": "ansi"}]
 )
-def test_it_has_no_colours_where_they_are_the_terminals_own(start: Start, environ: dict[str, str]) -> None:
+def test_it_sends_no_colors_if_the_terminal_uses_its_own(start: Start, environ: dict[str, str]) -> None:
     terminal = start(**environ)
     terminal.shows("opening")
     first = terminal.written.partition(b"\x1b[?2026l")[0]
@@ -72,7 +72,7 @@ def test_it_has_no_colours_where_they_are_the_terminals_own(start: Start, enviro
     assert b"48;2" not in first
 
 
-def test_a_start_that_fails_gives_the_terminal_back_before_it_says_why(start: Start) -> None:
+def test_a_failed_start_restores_the_terminal_before_the_error(start: Start) -> None:
     terminal = start(JOBDECK_THEME="nonsense")
     assert terminal.process.wait(timeout=20) == 2
     terminal.shows("JOBDECK_THEME is 'nonsense'")
@@ -80,7 +80,7 @@ def test_a_start_that_fails_gives_the_terminal_back_before_it_says_why(start: St
     assert terminal.written.index(ENTER) < terminal.written.index(LEAVE) < terminal.written.index(b"nonsense")
 
 
-def test_who_ends_it_while_it_is_loaded_gets_the_terminal_back(start: Start) -> None:
+def test_a_signal_while_loading_restores_the_terminal(start: Start) -> None:
     terminal = start()
     terminal.shows("opening")
     terminal.process.send_signal(signal.SIGTERM)
@@ -88,7 +88,7 @@ def test_who_ends_it_while_it_is_loaded_gets_the_terminal_back(start: Start) -> 
     wait_until(lambda: terminal.written.rfind(LEAVE) > terminal.written.rfind(ENTER))
 
 
-def test_a_terminal_that_is_too_small_is_left_to_the_cockpit(start: Start) -> None:
+def test_a_terminal_that_is_too_small_shows_no_splash(start: Start) -> None:
     terminal = start(size=(50, 12))
     terminal.shows("jobdeck needs at least")
     assert not terminal.written.startswith(b"\x1b[?2026h" + ENTER)

@@ -1,4 +1,4 @@
-"""What the commands and the cockpit print: safe text, short ages, readable numbers."""
+"""Safe text, ages, durations and numbers, as the commands and the cockpit print them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jobdeck_tui.text.format import ASCII_GLYPHS, COLOURS, GLYPHS, age, duration
 from jobdeck_tui.text.sanitize import clip, pad, safe, safe_json, width
 
 
-def test_every_character_that_a_terminal_may_obey_is_shown_by_its_code() -> None:
+def test_every_character_that_a_terminal_may_execute_is_shown_by_its_code() -> None:
     for number_ in [*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xD800, 0xDFFF]:
         shown = safe(f"a{chr(number_)}b")
         assert shown.isascii()
@@ -21,13 +21,13 @@ def test_every_character_that_a_terminal_may_obey_is_shown_by_its_code() -> None
         assert shown.endswith("b")
 
 
-def test_no_control_character_or_surrogate_of_unicode_is_let_through() -> None:
+def test_no_control_character_or_surrogate_passes() -> None:
     passed = [chr(n) for n in range(0x110000) if safe(chr(n), multiline=True) == chr(n)]
     assert {unicodedata.category(character) for character in passed} & {"Cc", "Cs"} == {"Cc"}
     assert [character for character in passed if unicodedata.category(character) == "Cc"] == ["\t", "\n"]
 
 
-def test_lines_and_tabs_stay_only_where_several_lines_are_shown() -> None:
+def test_line_feeds_and_tabs_stay_only_in_multiline_text() -> None:
     assert safe("a\tb\nc\r", multiline=True) == "a\tb\nc\\r"
     assert safe("a\tb\nc\r") == r"a\tb\nc\r"
 
@@ -37,7 +37,7 @@ def test_plain_text_of_any_language_is_unchanged() -> None:
         assert safe(text) == text
 
 
-def test_a_safe_json_document_says_the_same_and_holds_no_control_character() -> None:
+def test_a_safe_json_document_has_the_same_value_and_no_control_characters() -> None:
     value = {"a": "\x1b]0;x\x07", "b": "\x7f\x9b31m", "c": "\u202e evil", "d": "\ud800", "e": "日本"}
     text = safe_json(json.dumps(value, ensure_ascii=False))
     assert json.loads(text) == value
@@ -86,11 +86,11 @@ def test_a_short_number_is_never_rounded_up_to_a_fifth_column() -> None:
     assert [short_number(n) for n in (999_999, 1_000_000, 12_345_678, 5_000_000_000)] == ["999k", "1.0M", "12M", "5.0G"]
 
 
-def test_a_number_in_full_is_grouped() -> None:
+def test_a_full_number_has_thousands_separators() -> None:
     assert number(1_234_567) == "1,234,567"
 
 
-def test_every_state_has_a_glyph_of_one_column_an_ascii_glyph_and_a_colour() -> None:
+def test_every_state_has_a_one_column_glyph_an_ascii_glyph_and_a_color() -> None:
     for looks in (GLYPHS, ASCII_GLYPHS, COLOURS):
         assert set(looks) == set(State)
     for glyphs in (GLYPHS, ASCII_GLYPHS):

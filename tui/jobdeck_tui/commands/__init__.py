@@ -1,1 +1,1 @@
-"""The subcommands, one noun a module. `jobdeck_tui.cli` names them; nothing here imports a screen."""
+"""The subcommands, one noun per module. `jobdeck_tui.cli` lists them; nothing here imports a screen."""

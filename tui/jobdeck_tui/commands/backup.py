@@ -21,25 +21,27 @@ from .progress import Meter
 Examples:
   jobdeck backup jobs-backup.db
   jobdeck backup --force /mnt/backup/jobs.db
-  jobdeck --db jobs-backup.db list         look into it
+  jobdeck --db jobs-backup.db list         inspect the copy
 """,
 )
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--force", is_flag=True, help="Replace a file of this name.")
+@click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 @click.pass_obj
 def backup_command(front: Front, file: Path, force: bool) -> None:
-    """Write a copy of the queue, as it is at this moment, to FILE, while workers and others go on.
+    """Write a consistent copy of the queue to FILE while the queue stays in use.
 
-    FILE appears at the end, whole and checked, or not at all. To go back to it, end every program that uses
-    the queue, and put FILE in the place of the database and its -wal and -shm. Jobs that were running when it
-    was made run again.
+    FILE appears only once it is complete and verified. To restore it, stop every program that uses the queue,
+    delete the database with its -wal and -shm files, and move FILE into its place. Jobs that were running at
+    the time of the copy run again.
     """
     with front.open(must_exist=True) as queue, Meter("Copying", unit=" pages") as meter:
-        began = time.monotonic()
+        started = time.monotonic()
         made = queue.care.backup(file, force=force, progress=meter)
-        took = time.monotonic() - began
+        took = time.monotonic() - started
     if front.json:
-        print_json({"path": str(made.path), "bytes": made.size, "jobs": made.jobs, "seconds": round(took, 3)})
+        print_json({"path": str(made.path), "bytes": made.size, "jobs": made.jobs, "took": round(took, 3)})
     else:
         size = f"{made.size / 1e6:,.1f} MB"
-        click.echo(f"Wrote {count_of(made.jobs)}, {size}, to {safe(str(made.path))} in {duration(took)}; the copy is sound.")
+        click.echo(
+            f"Wrote {count_of(made.jobs)}, {size}, to {safe(str(made.path))} in {duration(took)}; the copy passed all checks."
+        )

@@ -17,7 +17,7 @@ from .progress import Meter
 from .show import moment
 
 _EVERY = 0.1
-"""Seconds between two looks."""
+"""Seconds between two polls."""
 
 
 @click.command(
@@ -32,21 +32,23 @@ Examples:
 """,
 )
 @click.argument("batch_id", metavar="ID", type=click.IntRange(1, 2**63 - 1))
-@click.option("--wait", is_flag=True, help="Wait until every job is done; shows how far they are.")
-@click.option("--timeout", type=DURATION, metavar="DURATION", help="Give up waiting after this time.")
+@click.option("--wait", is_flag=True, help="Wait until every job has finished, showing progress.")
+@click.option(
+    "--timeout", type=DURATION, metavar="DURATION", help="Stop waiting after this time: 90s, 10m (default: no limit)."
+)
 @click.pass_obj
 def batch_command(front: Front, batch_id: int, wait: bool, timeout: float | None) -> int:
-    """Show how far the jobs are that were enqueued together with `jobdeck enqueue --file … --batch NAME`.
+    """Show the progress of a batch, made by `jobdeck enqueue --file … --batch NAME`.
 
-    Exits with 0 only if all are done and none failed or was cancelled, with 1 otherwise.
+    Exits 0 if all jobs have finished and none failed or was cancelled, otherwise 1.
     """
     if timeout is not None and not wait:
-        raise click.UsageError("--timeout goes with --wait")
+        raise click.UsageError("--timeout requires --wait")
     with front.open(must_exist=True) as queue:
         try:
-            batch = _waited(queue, batch_id, timeout) if wait else queue.batch(batch_id)
+            batch = _wait_for(queue, batch_id, timeout) if wait else queue.batch(batch_id)
         except KeyboardInterrupt:
-            complain(f"Batch {batch_id} goes on.")
+            complain(f"Batch {batch_id} continues.")
             return 130
         if front.json:
             print_json(batch_document(batch))
@@ -55,11 +57,11 @@ def batch_command(front: Front, batch_id: int, wait: bool, timeout: float | None
     return 0 if batch.succeeded else 1
 
 
-def _waited(queue: Queue, batch_id: int, timeout: float | None) -> Batch:
+def _wait_for(queue: Queue, batch_id: int, timeout: float | None) -> Batch:
     end = None if timeout is None else time.monotonic() + timeout
     if not queue.batch(batch_id).finished:
         say_if_nobody_works(queue, f"Batch {batch_id}")
-    with Meter(f"Batch {batch_id}:", unit=" jobs done") as meter:
+    with Meter(f"Batch {batch_id}:", unit=" jobs finished") as meter:
         while True:
             batch = queue.batch(batch_id)
             meter(batch.total - batch.open, batch.total)
@@ -75,8 +77,8 @@ def _print(batch: Batch, now: float) -> None:
     fields = [("jobs", f"{batch.total:,}"), ("enqueued", moment(batch.created_at, now))]
     shown = [state for state in State if batch.counts.get(state)]
     print_fields(fields + [(state_text(state), coloured(f"{batch.counts[state]:,}", state)) for state in shown])
-    if gone := batch.total - sum(batch.counts.values()):
-        click.echo(dim(f"{count_of(gone)} of it {'is' if gone == 1 else 'are'} gone: deleted, or pruned after the end."))
+    if missing := batch.total - sum(batch.counts.values()):
+        click.echo(dim(f"{count_of(missing)} deleted or pruned."))
 
 
 def _verdict(batch: Batch) -> str:
@@ -86,4 +88,4 @@ def _verdict(batch: Batch) -> str:
     if batch.finished:
         return click.style(f"finished, {' and '.join(bad)}", fg="red")
     so_far = click.style(f", {' and '.join(bad)} so far", fg="red") if bad else ""
-    return f"{batch.total - batch.open:,} of {batch.total:,} done{so_far}"
+    return f"{batch.total - batch.open:,} of {batch.total:,} finished{so_far}"

@@ -1,6 +1,6 @@
-"""Opening the cockpit: on the terminal, as one frame, or in a browser.
+"""Open the cockpit: on the terminal, as one frame, or in a browser.
 
-Textual is imported here and nowhere else on the command line's side.
+Among the commands, only this module imports Textual.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from .common import Front, Refused
 if TYPE_CHECKING:
     from ..launch_options import Frame
 
-_USUAL = (120, 40)
+_DEFAULT_SIZE = (120, 40)
 
 
 def open_cockpit(front: Front, *, demo: bool = False) -> None:
-    """Run the cockpit until it is quit, and exit with its exit code."""
+    """Run the cockpit until the user quits, and exit with its exit code."""
     if front.web:
         from .web import serve
 
         serve(front, demo=demo)
         return
     wants_frame = front.snapshot or front.screenshot is not None
-    # It is drawn on the last of them. A browser's cockpit has none: what drives it is named by the environment.
+    # Textual draws on standard error. A cockpit in a browser has no terminal: the environment names its driver.
     on_terminal = all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
     if not (on_terminal or wants_frame or "TEXTUAL_DRIVER" in os.environ):
-        raise Refused("The cockpit needs a terminal; `jobdeck --help` lists the commands that do without.")
+        raise Refused("The cockpit needs a terminal; `jobdeck --help` lists the commands that do not.")
     if wants_frame and not demo:
         front.refuse_missing()
     settings = front.settings
@@ -51,10 +51,10 @@ def open_cockpit(front: Front, *, demo: bool = False) -> None:
     )
     try:
         code = run_cockpit(settings, wish)
-    except NoFrame as nothing:
-        raise Refused(str(nothing)) from None
-    except ValueError as wrong:
-        raise click.UsageError(str(wrong)) from None
+    except NoFrame as error:
+        raise Refused(str(error)) from None
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
     sys.exit(code)
 
 
@@ -62,20 +62,18 @@ def _frame(front: Front) -> Frame:
     from ..launch_options import Frame
     from ..screen_registry import BY_NAME, JOBS
 
-    room = front.screen or JOBS
-    if room != JOBS and room not in BY_NAME:
-        raise click.BadParameter(
-            f"there is no screen {room!r}: it is one of {', '.join((JOBS, *BY_NAME))}", param_hint="--screen"
-        )
+    name = front.screen or JOBS
+    if name != JOBS and name not in BY_NAME:
+        raise click.BadParameter(f"unknown screen {name!r}; choose one of {', '.join((JOBS, *BY_NAME))}", param_hint="--screen")
     picture = Path(front.screenshot).expanduser() if front.screenshot is not None else None
-    return Frame(size=front.size or terminal_size(), room=room, picture=picture)
+    return Frame(size=front.size or terminal_size(), room=name, picture=picture)
 
 
 def terminal_size() -> tuple[int, int]:
-    """The size of the terminal that this was called from, be its output redirected; a usual one where there is none."""
+    """Return the size of the calling terminal, even if output is redirected; 120x40 without a terminal."""
     for number in (1, 2, 0):
         try:
             return tuple(os.get_terminal_size(number))  # type: ignore[return-value]
         except OSError:
             continue
-    return tuple(get_terminal_size(_USUAL))  # type: ignore[return-value]
+    return tuple(get_terminal_size(_DEFAULT_SIZE))  # type: ignore[return-value]

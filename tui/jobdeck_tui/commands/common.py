@@ -1,4 +1,4 @@
-"""What every command shares: the common options, the queue they open, and how failures are told."""
+"""Share the common options, the opening of the queue, and error reporting among all commands."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _NEGATIVE = re.compile(r"""-(?:\d|[A-Za-z_][^\s:<>="]*[:<>=])""")
 
 
 class Refused(click.ClickException):
-    """The command could not do what was asked, for a reason of its own. One sentence; exit code 1."""
+    """Report that a command failed for a reason of its own: one sentence, exit code 1."""
 
 
 @dataclass
 class Front:
-    """What the common options said, before or after the subcommand."""
+    """Hold the common options, given before or after the subcommand."""
 
     db: str | None = None
     app: str | None = None
@@ -48,18 +48,18 @@ class Front:
 
     @cached_property
     def settings(self) -> Settings:
-        """The settings, with what the options said in place of the environment."""
+        """Load the settings; options override the environment."""
         from jobdeck import Settings
 
         app = None if self.app is None else tuple(name.strip() for name in self.app.split(",") if name.strip())
         return Settings.load(database=self.db, app=app, threads=self.threads)
 
     def open(self, *, must_exist: bool = False, changes: bool = False) -> Queue:
-        """The queue, to be closed by the command.
+        """Open the queue; the command closes it.
 
         Args:
-            must_exist: refuse a database that is not there, instead of making one.
-            changes: the command changes something, and so is refused with --readonly.
+            must_exist: fail if the database does not exist, instead of creating it.
+            changes: the command changes the queue, so refuse it with --readonly.
         """
         if changes:
             self.refuse_if_readonly()
@@ -70,20 +70,20 @@ class Front:
         return Queue(settings=self.settings, create=not must_exist)
 
     def refuse_missing(self) -> None:
-        """Refuse a database that is not there."""
+        """Fail if the database file does not exist."""
         where = self.settings.database
         scheme, separator, rest = where.partition("://")
         path = rest.removeprefix("/") if separator and scheme == "sqlite" else where
         if (not separator or scheme == "sqlite") and not os.path.exists(os.path.expanduser(path)):  # noqa: PTH110, PTH111
-            raise Refused(f"There is no database {where}; `jobdeck enqueue` and `jobdeck run` make one.")
+            raise Refused(f"The database {where} does not exist; `jobdeck enqueue` or `jobdeck run` creates it.")
 
     def refuse_if_readonly(self) -> None:
         """Raise a usage error if --readonly was given."""
         if self.readonly:
-            raise click.UsageError("--readonly was given, and this command changes the queue")
+            raise click.UsageError("this command changes the queue; run it without --readonly")
 
     def load_kinds(self) -> None:
-        """Make the kinds of the user's modules known, and `shell`."""
+        """Register `shell` and the kinds of the user's modules."""
         from jobdeck import REGISTRY, add_shell, load_apps
 
         if "shell" not in REGISTRY:
@@ -92,7 +92,7 @@ class Front:
             load_apps(self.settings.app)
 
 
-def _told(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
+def _store_option(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
     if value is not None and value is not False:
         setattr(ctx.ensure_object(Front), str(parameter.name), value)
 
@@ -103,17 +103,17 @@ def _common(*, json: bool, cockpit: bool) -> list[click.Option]:
             ["--db"],
             metavar="DATABASE",
             expose_value=False,
-            callback=_told,
+            callback=_store_option,
             is_eager=True,
-            help="A path, sqlite:///path or postgresql://user@host/name.  [env: JOBDECK_DATABASE]",
+            help="Database: a path, sqlite:///path or postgresql://user@host/name.  [env: JOBDECK_DATABASE]",
         ),
         click.Option(
             ["--app"],
             metavar="MODULES",
             expose_value=False,
-            callback=_told,
+            callback=_store_option,
             is_eager=True,
-            help="The modules that define your kinds, comma-separated.  [env: JOBDECK_APP]",
+            help="Modules that define your job kinds, comma-separated.  [env: JOBDECK_APP]",
         ),
     ]
     if cockpit:
@@ -123,11 +123,17 @@ def _common(*, json: bool, cockpit: bool) -> list[click.Option]:
                 type=click.IntRange(0, 1000),
                 metavar="N",
                 expose_value=False,
-                callback=_told,
-                help="Worker threads; 0 to only watch.  [env: JOBDECK_THREADS]",
+                callback=_store_option,
+                help="Number of worker threads (default 4); 0 to only watch.  [env: JOBDECK_THREADS]",
             ),
-            click.Option(["--readonly"], is_flag=True, expose_value=False, callback=_told, help="Look, but change nothing."),
-            *_looks(),
+            click.Option(
+                ["--readonly"],
+                is_flag=True,
+                expose_value=False,
+                callback=_store_option,
+                help="Refuse all changes to the queue.",
+            ),
+            *_display_options(),
         ]
     if json:
         options.append(
@@ -135,20 +141,20 @@ def _common(*, json: bool, cockpit: bool) -> list[click.Option]:
                 ["--json"],
                 is_flag=True,
                 expose_value=False,
-                callback=_told,
-                help="Print one JSON document a line, for scripts.",
+                callback=_store_option,
+                help="Print one JSON document per line.",
             )
         )
     return options
 
 
 class Size(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """Columns and lines: `120x40`."""
+    """Accept a size in columns and lines: `120x40`."""
 
     name = "size"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        """Read it."""
+        """Return the size as (columns, lines)."""
         if isinstance(value, tuple):
             return value
         columns, _, lines = str(value).lower().partition("x")
@@ -157,27 +163,29 @@ class Size(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         return int(columns), int(lines)
 
 
-def _looks() -> list[click.Option]:
-    """How the cockpit is shown, and where."""
+def _display_options() -> list[click.Option]:
+    """Return the options for how and where the cockpit is shown."""
 
     def option(name: str, help: str, **more: Any) -> click.Option:
-        return click.Option([name], expose_value=False, callback=_told, help=help, **more)
+        return click.Option([name], expose_value=False, callback=_store_option, help=help, **more)
 
-    themes = ("dark", "light", "contrast", "ansi")  # as in theme.py, which is not imported for --help
+    themes = ("dark", "light", "contrast", "ansi")  # as in theme.py, which --help must not import
     return [
-        option("--theme", "The colours, for this once.  [env: JOBDECK_THEME]", type=click.Choice(themes)),
+        option(
+            "--theme", "Color theme of this run (default: the last one used).  [env: JOBDECK_THEME]", type=click.Choice(themes)
+        ),
         option("--ascii", "Draw with ASCII characters only.  [env: JOBDECK_ASCII]", is_flag=True),
         option("--snapshot", "Print one frame as text and exit.", is_flag=True),
-        option("--screenshot", "Save one frame as a picture (SVG) and exit.", metavar="FILE"),
-        option("--size", "Size of the frame; the terminal's if not said.", type=Size(), metavar="COLUMNSxLINES"),
-        option("--screen", "The screen of the frame: queues, …; jobs if not said.", metavar="NAME"),
-        option("--web", "Serve the cockpit to a browser on this machine.", is_flag=True),
-        option("--port", "The port of --web; 8000 if not said.", type=click.IntRange(0, 65535), metavar="N"),
+        option("--screenshot", "Save one frame as an SVG picture and exit.", metavar="FILE"),
+        option("--size", "Size of the frame (default: the terminal's).", type=Size(), metavar="COLUMNSxLINES"),
+        option("--screen", "Screen shown in the frame: queues, … (default jobs).", metavar="NAME"),
+        option("--web", "Serve the cockpit to browsers on this machine.", is_flag=True),
+        option("--port", "Port for --web (default 8000); 0 picks a free one.", type=click.IntRange(0, 65535), metavar="N"),
     ]
 
 
 def front_options(*, cockpit: bool) -> Callable[[F], F]:
-    """The options that stand before the subcommand."""
+    """Add the common options to a group, so that they may precede the subcommand."""
 
     def add(function: F) -> F:
         function.__click_params__ = _common(json=True, cockpit=cockpit)[::-1] + getattr(  # type: ignore[attr-defined]
@@ -189,15 +197,15 @@ def front_options(*, cockpit: bool) -> Callable[[F], F]:
 
 
 class Verb(click.Command):
-    """A subcommand: takes the common options too, and tells a negative number or term from an option."""
+    """Take the common options too, and accept negative numbers and terms as arguments."""
 
     def __init__(self, *args: Any, json: bool = True, **options: Any) -> None:
         super().__init__(*args, **options)
         self.params += _common(json=json, cockpit=False)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        # -3 and -tag:slow are words of jobdeck's, not options: a blank in front says so to click, and whoever
-        # reads the word drops it. What follows -- is a command, and left alone.
+        # -3 and -tag:slow are arguments, not options: a leading blank hides them from click's option parser, and
+        # each reader strips it. Everything after -- is a command and stays as it is.
         end = args.index("--") if "--" in args else len(args)
         if self.allow_interspersed_args:
             args = [f" {word}" if _NEGATIVE.match(word) else word for word in args[:end]] + args[end:]
@@ -211,7 +219,7 @@ class Verb(click.Command):
 
 
 def report(error: Exception) -> int:
-    """Tell the person in one sentence; returns the exit code."""
+    """Print the error as one sentence and return the exit code."""
     from jobdeck import InvalidFilter, InvalidOption, InvalidSetting, JobdeckError
 
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
@@ -219,23 +227,24 @@ def report(error: Exception) -> int:
         return 2
     if isinstance(error, click.UsageError):
         hint = f"\nTry '{error.ctx.command_path} --help'." if error.ctx is not None else ""
-        return _tell(error.format_message(), hint, code=2)
+        return _print_failure(error.format_message(), hint, code=2)
     if isinstance(error, click.ClickException):
-        return _tell(error.format_message(), code=error.exit_code)
+        return _print_failure(error.format_message(), code=error.exit_code)
     if isinstance(error, (click.Abort, KeyboardInterrupt)):
         return 130
     if isinstance(error, BrokenPipeError):
         return 1
     if isinstance(error, JobdeckError):
-        return _tell(str(error), code=2 if isinstance(error, (InvalidFilter, InvalidOption, InvalidSetting)) else 1)
+        return _print_failure(str(error), code=2 if isinstance(error, (InvalidFilter, InvalidOption, InvalidSetting)) else 1)
     if isinstance(error, OSError) and error.filename is not None:
-        return _tell(f"{error.filename}: {error.strerror}.", code=1)
+        return _print_failure(f"{error.filename}: {error.strerror}.", code=1)
     if os.environ.get(DEBUG, "").upper() == "DEBUG":
         raise error
-    return _tell(f"This is a bug in jobdeck: {type(error).__name__}: {error} ({DEBUG}=DEBUG shows where).", code=1)
+    sentence = f"Internal error: {type(error).__name__}: {error}. This is a bug in jobdeck; {DEBUG}=DEBUG shows the traceback."
+    return _print_failure(sentence, code=1)
 
 
-def _tell(sentence: str, hint: str = "", *, code: int) -> int:
+def _print_failure(sentence: str, hint: str = "", *, code: int) -> int:
     complain(sentence)
     if hint:
         click.echo(hint.strip(), err=True)
@@ -243,13 +252,13 @@ def _tell(sentence: str, hint: str = "", *, code: int) -> int:
 
 
 def complain(sentence: str) -> None:
-    """One sentence on standard error."""
+    """Print one sentence on standard error."""
     click.echo(f"jobdeck: {safe(sentence)}", err=True)
 
 
 @contextmanager
 def closing() -> Iterator[None]:
-    """Flush what was printed, quietly even if nobody reads it any more."""
+    """Flush the output at the end, silently if its reader has closed the pipe."""
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""What the shell completes: kinds, queues, job ids and filters. A queue that cannot be read completes nothing."""
+"""Complete kinds, queues, job ids and filters in the shell. Complete nothing if the queue cannot be read."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def _items(pairs: Iterator[tuple[str, str]], incomplete: str) -> list[Completion
     found = []
     try:
         for value, help in pairs:
-            # Kinds and queues come from jobs; one that would break the shell's line is left out.
+            # Kinds and queues come from jobs; skip those that would break the shell's line.
             if value.startswith(incomplete) and value.isprintable() and " " not in value:
                 found.append(CompletionItem(value, help=safe(help)))
-    except Exception:  # half a word is no place for an error message
+    except Exception:  # an error message would garble the half-typed line
         return found
     return found
 
@@ -42,7 +42,7 @@ def _queue(ctx: click.Context) -> Queue:
 
 
 def complete_kinds(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Kinds, with what they do."""
+    """Complete kinds, with their descriptions."""
 
     def kinds() -> Iterator[tuple[str, str]]:
         from jobdeck import REGISTRY
@@ -55,7 +55,7 @@ def complete_kinds(ctx: click.Context, _parameter: click.Parameter, incomplete: 
 
 
 def complete_queues(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Queues, with their depth."""
+    """Complete queues, with their depth, pause and limits."""
 
     def queues() -> Iterator[tuple[str, str]]:
         from ..text.format import limits_text
@@ -63,14 +63,14 @@ def complete_queues(ctx: click.Context, _parameter: click.Parameter, incomplete:
         with _queue(ctx) as queue:
             for each in queue.queues():
                 limited = limits_text(each.limits)
-                told = [f"{each.pending:,} pending", *["paused"] * each.paused, *[limited] * bool(limited)]
-                yield each.name, ", ".join(told)
+                parts = [f"{each.pending:,} pending", *["paused"] * each.paused, *[limited] * bool(limited)]
+                yield each.name, ", ".join(parts)
 
     return _items(queues(), incomplete)
 
 
 def complete_finals(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Final states, the last of those that a comma separates."""
+    """Complete the last of several comma-separated final states."""
     from jobdeck import FINAL
 
     before, comma, _ = incomplete.rpartition(",")
@@ -78,7 +78,7 @@ def complete_finals(_ctx: click.Context, _parameter: click.Parameter, incomplete
 
 
 def complete_schedules(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Schedules, with their time."""
+    """Complete schedules, with their cron expression and kind."""
 
     def schedules() -> Iterator[tuple[str, str]]:
         with _queue(ctx) as queue:
@@ -89,14 +89,14 @@ def complete_schedules(ctx: click.Context, _parameter: click.Parameter, incomple
 
 
 def complete_zones(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Time zones that the machine knows."""
+    """Complete the time zones that this machine knows."""
     from zoneinfo import available_timezones
 
     return _items(((zone, "") for zone in ["local", *sorted(available_timezones())]), incomplete)
 
 
 def complete_jobs(*states: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
-    """Ids of the newest jobs in one of the states, or in any."""
+    """Return a completer for the ids of the newest jobs in the given states, or in any state."""
 
     def jobs(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
         def found() -> Iterator[tuple[str, str]]:
@@ -110,7 +110,7 @@ def complete_jobs(*states: str) -> Callable[[click.Context, click.Parameter, str
 
 
 def complete_filter(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Terms of the filter language; the values of states, queues and kinds."""
+    """Complete filter fields, and the values of states, reasons, queues and kinds."""
     from jobdeck import Reason, State
 
     field, colon, _ = incomplete.partition(":")

@@ -13,20 +13,20 @@ from .common import Refused, Verb
     json=False,
     epilog="""\b
 Examples:
-  eval "$(jobdeck completion bash)"                                   in ~/.bashrc
-  eval "$(jobdeck completion zsh)"                                    in ~/.zshrc
+  eval "$(jobdeck completion bash)"                                   add to ~/.bashrc
+  eval "$(jobdeck completion zsh)"                                    add to ~/.zshrc
   jobdeck completion fish > ~/.config/fish/completions/jobdeck.fish
 """,
 )
 @click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
 @click.pass_context
 def completion_command(ctx: click.Context, shell: str) -> None:
-    """Print the script that completes commands, options, kinds, queues and job ids in your shell."""
+    """Print a script that completes commands, options, kinds, queues and job ids in your shell."""
     from click.shell_completion import get_completion_class
 
     found = get_completion_class(shell)
     if found is None:
-        raise Refused(f"There is no completion for {shell}.")
-    # bash would be started to ask for its version; which bash reads this is not ours to know.
+        raise Refused(f"Completion is not available for {shell}; choose bash, zsh or fish.")
+    # get_completion_class would start bash to check its version, but another bash may read the script.
     script = found(ctx.find_root().command, {}, "jobdeck", "_JOBDECK_COMPLETE")
     click.echo(script.source_template % script.source_vars())

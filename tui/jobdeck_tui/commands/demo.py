@@ -19,9 +19,10 @@ Examples:
 )
 @click.pass_obj
 def demo_command(front: Front) -> None:
-    """Open the cockpit on a throwaway queue with a lively workload.
+    """Open the cockpit on a throwaway queue with sample traffic.
 
-    Several kinds and queues, some jobs slow, some flaky, some doomed. Nothing of it is kept.
+    The traffic has several kinds and queues; some jobs are slow, some flaky, some always fail. The queue is
+    deleted when the cockpit closes.
     """
     from .cockpit import open_cockpit
 

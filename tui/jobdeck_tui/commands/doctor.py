@@ -12,9 +12,9 @@ from ..text.sanitize import pad, safe
 from .common import Front, Verb
 from .output import count_of, dim, print_json
 
-_COLOURS = {Severity.OK: "green", Severity.WARNING: "yellow", Severity.PROBLEM: "red"}
-_UNTOUCHABLE = ("database", "integrity", "schema")
-"""Checks whose trouble forbids to write to the file."""
+_COLORS = {Severity.OK: "green", Severity.WARNING: "yellow", Severity.PROBLEM: "red"}
+_FORBID_REPAIR = ("database", "integrity", "schema")
+"""Checks that must pass before a repair may write to the file."""
 
 
 @click.command(
@@ -27,37 +27,41 @@ Examples:
   jobdeck doctor --json | jq -r 'select(.severity != "ok").advice'
 """,
 )
-@click.option("--full", is_flag=True, help="Compare every index with its table too; takes several times longer.")
-@click.option("--repair", is_flag=True, help="Count wrong counters anew, and remove what belongs to no job.")
+@click.option("--full", is_flag=True, help="Also compare every index with its table; takes several times longer.")
+@click.option("--repair", is_flag=True, help="Recompute counters; delete orphaned rows.")
 @click.pass_obj
 def doctor_command(front: Front, full: bool, repair: bool) -> int:
-    """Look the queue over, and say of each finding what to do. Exits with 1 if there is a problem.
+    """Diagnose problems and suggest a fix for each. Exits 1 if there is a problem.
 
-    It looks at the file and its size, the disk and the kind of file system, the durability in force, counters,
-    leases, workers and clocks. Nothing is changed, even in a damaged file, unless --repair is given and the
-    file is sound; writers then wait about a second for each million jobs.
+    Checks the file or server, its size, disk, durability, counters, leases, workers and clocks. Changes nothing
+    unless --repair is given and the database is intact; a repair blocks writers for about one second per
+    million jobs.
     """
     if repair:
         front.refuse_if_readonly()
     findings = doctor(settings=front.settings, full=full)
-    if repair and not any(each.check in _UNTOUCHABLE and each.severity is not Severity.OK for each in findings):
+    if repair and not any(each.check in _FORBID_REPAIR and each.severity is not Severity.OK for each in findings):
         with front.open(must_exist=True, changes=True) as queue:
             repaired = queue.care.repair()
         findings = [*repaired, *doctor(settings=front.settings, full=full)]
     if front.json:
         for each in findings:
-            print_json({"check": each.check, "severity": str(each.severity), "told": each.told, "advice": each.advice or None})
+            print_json(
+                {"check": each.check, "severity": str(each.severity), "message": each.told, "advice": each.advice or None}
+            )
     else:
-        _tell(findings)
+        _print(findings)
     return 1 if any(each.severity is Severity.PROBLEM for each in findings) else 0
 
 
-def _tell(findings: Sequence[Finding]) -> None:
+def _print(findings: Sequence[Finding]) -> None:
     states, checks = (max(map(len, words)) for words in zip(*((each.severity, each.check) for each in findings), strict=True))
     for each in findings:
-        state = click.style(pad(str(each.severity), states), fg=_COLOURS[each.severity])
+        state = click.style(pad(str(each.severity), states), fg=_COLORS[each.severity])
         click.echo(f"{state}  {pad(each.check, checks)}  {safe(each.told)}")
         if each.advice:
             click.echo(f"{' ' * (states + checks + 4)}{dim(safe(each.advice))}")
     problems, warnings = (sum(each.severity is kind for each in findings) for kind in (Severity.PROBLEM, Severity.WARNING))
-    click.echo(f"{count_of(problems, 'problem')}, {count_of(warnings, 'warning')}." if problems or warnings else "All is well.")
+    click.echo(
+        f"{count_of(problems, 'problem')}, {count_of(warnings, 'warning')}." if problems or warnings else "No problems found."
+    )

@@ -33,25 +33,25 @@ Examples:
   jobdeck enqueue mail.send to=ann@example.org --after 41 --after 42 --if-parent-fails run
   jobdeck enqueue quote.fetch symbol=ACME --expires 30s --backoff 1s,10s
   jobdeck enqueue --file jobs.jsonl
-  jobdeck enqueue --file jobs.jsonl --batch nightly      prints the id for `jobdeck batch ID --wait`
+  jobdeck enqueue --file jobs.jsonl --batch nightly      print a batch id for `jobdeck batch ID --wait`
   generate | jobdeck enqueue mail.send --file - --queue bulk
 
-A file holds one JSON object a line: {"kind": …, "args": {…}, "queue": …, "priority": …, "in": "10m",
+A file holds one JSON object per line: {"kind": …, "args": {…}, "queue": …, "priority": …, "in": "10m",
 "at": …, "expires": …, "max_attempts": …, "backoff": ["2s", "10m"], "timeout": …, "tags": […], "unique": …,
-"unique_until": […], "on_conflict": …, "after": [ID, …], "if_parent_fails": …}. It is enqueued as a whole or
-not at all.
+"unique_until": […], "on_conflict": …, "after": [ID, …], "if_parent_fails": …}. Either all of its jobs
+are enqueued or none.
 """,
 )
 @click.argument("kind", required=False, shell_complete=complete_kinds)
 @click.argument("pairs", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option("--args", "args_json", metavar="JSON", help="The arguments as a JSON object; KEY=VALUE wins over it.")
+@click.option("--args", "args_json", metavar="JSON", help="Arguments as a JSON object; KEY=VALUE overrides it.")
 @click.option(
     "--file",
     "file",
     type=click.Path(exists=True, dir_okay=False, allow_dash=True),
-    help="Enqueue every line of a file; - reads standard input.",
+    help="Enqueue one job per line of a JSON Lines file; - reads standard input.",
 )
-@click.option("--batch", metavar="NAME", help="Make a batch of the --file's jobs, with one outcome to wait for.")
+@click.option("--batch", metavar="NAME", help="Group the jobs of --file into a batch of this name.")
 @job_options
 @click.pass_obj
 def enqueue_command(
@@ -64,19 +64,19 @@ def enqueue_command(
     batch: str | None,
     **options: Any,
 ) -> None:
-    """Enqueue a job of a kind, and print its id.
+    """Enqueue a job of a kind and print its id.
 
-    The job is durable when this returns. KEY=VALUE is text where the argument is text, and otherwise
-    read as JSON where it is JSON: count=3, ratio=0.5, dry=true, ids=[1,2].
+    The job is durable once the command returns. KEY=VALUE is taken as text if the argument is text, and
+    otherwise parsed as JSON if it is valid JSON: count=3, ratio=0.5, dry=true, ids=[1,2].
 
-    Where another job holds the --unique key, its id is printed, and nothing is enqueued.
+    If another job holds the --unique key, nothing is enqueued and the id of that job is printed.
     """
     if kind is None and file is None:
-        raise click.UsageError("name a kind (`jobdeck kinds` lists them), or give a --file")
+        raise click.UsageError("name a KIND (`jobdeck kinds` lists them), or give --file")
     if file is not None and (pairs or args_json is not None):
-        raise click.UsageError("the lines of a --file bring their own arguments; leave out KEY=VALUE and --args")
+        raise click.UsageError("each line of --file has its own arguments; omit KEY=VALUE and --args")
     if file is None and batch is not None:
-        raise click.UsageError("--batch takes its jobs from a --file")
+        raise click.UsageError("--batch requires --file")
     chosen = given(options, many=file is not None)
     with front.open(changes=True) as queue:
         front.load_kinds()
@@ -85,7 +85,7 @@ def enqueue_command(
 
             drafts = read_drafts(queue, file, kind, chosen)
             if batch is None:
-                _tell_all(front, arrive(queue, drafts))
+                _print_all(front, arrive(queue, drafts))
             else:
                 _enqueue_batch(front, queue, drafts, batch)
         else:
@@ -95,7 +95,7 @@ def enqueue_command(
 
 
 def arrive(queue: Queue, drafts: Sequence[NewJob]) -> list[Arrival]:
-    """Put the jobs in, in one commit. Raises as `Queue.enqueue_many` does."""
+    """Enqueue the jobs in one commit. Raises what `Queue.enqueue_many` raises."""
     from ..text.enqueue_result import told_apart
 
     with queue.transaction():
@@ -104,7 +104,7 @@ def arrive(queue: Queue, drafts: Sequence[NewJob]) -> list[Arrival]:
 
 
 def tell(front: Front, arrival: Arrival) -> None:
-    """Print a new job: its id for scripts, a sentence for a person."""
+    """Print the enqueued job: a sentence on a terminal, its id elsewhere."""
     _print(front, arrival)
     if not arrival.new and (front.json or not on_terminal()):
         complain(arrival.sentence)
@@ -126,52 +126,52 @@ def _print(front: Front, arrival: Arrival) -> None:
         click.echo(arrival.sentence)
 
 
-def _tell_all(front: Front, arrivals: Sequence[Arrival]) -> None:
+def _print_all(front: Front, arrivals: Sequence[Arrival]) -> None:
     ids = [arrival.job.id for arrival in arrivals if arrival.new]
-    held = len(arrivals) - len(ids)
-    more = _held(held) if held else ""
+    skipped = len(arrivals) - len(ids)
+    note = _explain_skipped(skipped) if skipped else ""
     if front.json or not on_terminal():
         for arrival in arrivals:
             _print(front, arrival)
-        if held:
-            complain(f"{more}; {len(ids):,} enqueued.")
+        if skipped:
+            complain(f"{note}; {count_of(len(ids))} enqueued.")
     else:
-        between = f": {ids[0]} to {ids[-1]}" if len(ids) > 1 else ""
-        click.echo(f"Enqueued {count_of(len(ids))}{between}{'; ' if held else ''}{more}.")
+        id_range = f" ({ids[0]} to {ids[-1]})" if len(ids) > 1 else ""
+        click.echo(f"Enqueued {count_of(len(ids))}{id_range}{'; ' if skipped else ''}{note}.")
 
 
 def _enqueue_batch(front: Front, queue: Queue, drafts: Sequence[NewJob], name: str) -> None:
     if not drafts:
-        raise Refused("There are no jobs to make a batch of; nothing was enqueued.")
+        raise Refused("The file contains no jobs; no batch was created.")
     batch = queue.enqueue_batch(drafts, name=name)
     if front.json:
         from .json_documents import batch_document
 
         print_json(batch_document(batch))
     elif on_terminal():
-        click.echo(f"Enqueued {count_of(batch.total)} as batch {batch.id}; `jobdeck batch {batch.id} --wait` waits for it.")
+        click.echo(f"Enqueued {count_of(batch.total)} as batch {batch.id}; wait for it with `jobdeck batch {batch.id} --wait`.")
     else:
         click.echo(batch.id)
-    if held := len(drafts) - batch.total:
-        complain(f"{_held(held)}, and {'is' if held == 1 else 'are'} no part of the batch.")
+    if skipped := len(drafts) - batch.total:
+        complain(f"{_explain_skipped(skipped)}; the batch contains {count_of(batch.total)}.")
 
 
-def _held(n: int) -> str:
-    return f"{count_of(n)} held {'its unique key' if n == 1 else 'their unique keys'} already"
+def _explain_skipped(n: int) -> str:
+    return f"{count_of(n)} not enqueued: unique key already taken"
 
 
 def read_arguments(kind: str, pairs: Sequence[str], args_json: str | None) -> dict[str, Any]:
-    """The arguments of a job from the command line."""
+    """Return the arguments of a job as given on the command line."""
     args: dict[str, Any] = {}
     if args_json is not None:
         try:
             given_args = json.loads(args_json)
         except ValueError as problem:
-            raise Refused(f"--args is not JSON: {problem}.") from None
+            raise Refused(f"--args is not valid JSON: {problem}.") from None
         except RecursionError:
-            raise Refused("--args is nested too deep.") from None
+            raise Refused("--args is nested too deeply.") from None
         if not isinstance(given_args, dict):
-            raise Refused("--args takes a JSON object with the arguments by name.")
+            raise Refused("--args must be a JSON object that maps argument names to values.")
         args = given_args
     if not pairs:
         return args

@@ -36,21 +36,23 @@ Examples:
     jobdeck retry --where "state:failed $filter"; done
 """,
 )
-@click.option("--limit", type=click.IntRange(0), default=20, show_default=True, metavar="N", help="How many; 0 for all.")
+@click.option(
+    "--limit", type=click.IntRange(0), default=20, show_default=True, metavar="N", help="Maximum number of groups; 0 for all."
+)
 @click.option(
     "--newest",
     type=click.IntRange(1, 1_000_000),
     default=10_000,
     show_default=True,
     metavar="N",
-    help="How many failed attempts are looked at.",
+    help="Group the newest N failed attempts only.",
 )
 @click.pass_obj
 def errors_command(front: Front, limit: int, newest: int) -> None:
-    """Show what fails, alike failures together: by kind, error, and the line that raised it.
+    """Group failures by kind, error, and the line that raised it.
 
-    Attempts that failed, timed out or crashed are counted, whether or not they were retried. With --json each
-    group is one line, with the ids of its newest jobs and the filter that finds all jobs whose newest failure it was.
+    Counts attempts that failed, timed out or crashed, whether or not they were retried. With --json each group
+    has the ids of its newest jobs, and a filter for all jobs whose newest failure belongs to it.
     """
     with front.open(must_exist=True) as queue:
         groups = queue.errors(newest=newest)
@@ -63,9 +65,9 @@ def errors_command(front: Front, limit: int, newest: int) -> None:
     if shown:
         print_table(HEADS, [_row(group, now) for group in shown], fit=columns())
     elif on_terminal():
-        click.echo("Nothing has failed.")
+        click.echo("No failures.")
     if len(shown) < len(groups) and on_terminal():
-        click.echo(dim(f"{len(shown):,} of {len(groups):,}; --limit 0 shows all."))
+        click.echo(dim(f"{len(shown):,} of {len(groups):,} groups; --limit 0 shows all."))
 
 
 def _document(group: ErrorGroup) -> Document:

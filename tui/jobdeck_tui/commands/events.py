@@ -18,7 +18,7 @@ from .json_documents import event_document
 from .output import columns, dim, on_terminal, print_json
 
 _READ = 10_000
-"""Events that are read at first: a filter of words finds what it looks for among them."""
+"""The number of events read at first; the filter applies to these."""
 _EVERY = 0.25
 _KIND = 18
 
@@ -29,27 +29,27 @@ _KIND = 18
     epilog="""\b
 Examples:
   jobdeck events
-  jobdeck events -f failures           follow what goes wrong
-  jobdeck events acts                  what people did, and took back
+  jobdeck events -f failures           follow failures
+  jobdeck events acts                  show actions and undos
   jobdeck events kind:mail --limit 200
   jobdeck events -f --json | jq -r 'select(.event == "failed").text'
 
 \b
-The filter: sorts of events (any of them), and words (all of them).
+The filter: event types (any may match), and words (all must match).
   enqueued started completed failed retrying crashed expired cancelled snoozed released late act undone
   failures (failed retrying crashed expired late)   acts (act undone)   kind: queue: id: worker: who:
 """,
 )
 @click.argument("filter", nargs=-1)
-@click.option("-f", "--follow", "following", is_flag=True, help="Go on until it is interrupted.")
+@click.option("-f", "--follow", "following", is_flag=True, help="Follow new events until interrupted.")
 @click.option(
-    "--limit", type=click.IntRange(1, _READ), default=50, show_default=True, metavar="N", help="At most so many at first."
+    "--limit", type=click.IntRange(1, _READ), default=50, show_default=True, metavar="N", help="Maximum number of past events."
 )
 @click.pass_obj
 def events_command(front: Front, filter: Sequence[str], following: bool, limit: int) -> None:
-    """Tell what happened to jobs and what people did, the newest last.
+    """Show what happened to jobs, and what people did, newest last.
 
-    Events are made from the jobs, their attempts and the journal, so they are told as long as the job is there.
+    Events are derived from the jobs, their attempts and the journal, so they disappear with the job.
     """
     wanted = EventFilter.read(" ".join(filter))
     memory = Memory(kept=_READ, first=_READ)
@@ -57,15 +57,15 @@ def events_command(front: Front, filter: Sequence[str], following: bool, limit: 
     with front.open(must_exist=True) as queue:
         while True:
             seen = memory.read(queue, wanted)
-            news = [event for event in seen.events if event.key not in printed]
+            new = [event for event in seen.events if event.key not in printed]
             if not printed:
-                news = news[-limit:]
-            _print(front, news)
-            # What was left out at first stays left out.
+                new = new[-limit:]
+            _print(front, new)
+            # Events beyond the limit count as printed, so that following never shows them.
             printed = {event.key for event in seen.events}
             if not following:
-                if not news and not front.json and on_terminal():
-                    click.echo("No event matches." if filter else "Nothing has happened yet; -f waits for it.")
+                if not new and not front.json and on_terminal():
+                    click.echo("No events match the filter." if filter else "No events yet; -f waits for them.")
                 return
             time.sleep(_EVERY)
 
@@ -75,11 +75,11 @@ def _print(front: Front, events: Iterable[Event]) -> None:
         if front.json:
             print_json(event_document(event))
         else:
-            click.echo(_line(event))
+            click.echo(_format(event))
 
 
-def _line(event: Event) -> str:
-    """One event on one line: coloured, and cut where a terminal ends; in full where a program reads it."""
+def _format(event: Event) -> str:
+    """Format an event as one line: colored and cut to the width of a terminal, in full elsewhere."""
     then = time.localtime(event.at)
     clock = time.strftime("%Y-%m-%d %H:%M:%S", then)
     what = f"{event.what.value:<9}"
@@ -88,8 +88,8 @@ def _line(event: Event) -> str:
         what = click.style(what, fg=COLOURS[State(meaning)])
     job = "" if event.job_id is None else f"#{event.job_id}"
     kind = pad(safe(event.kind), _KIND) if on_terminal() else f"{safe(event.kind):<{_KIND}}"
-    told = details(event)
-    room = columns()
-    if room is not None:
-        told = pad(told, max(0, room - 19 - 9 - 9 - _KIND - 8)).rstrip()
-    return f"{dim(clock)}  {what}  {job:>9}  {kind}  {told}".rstrip()
+    text = details(event)
+    size = columns()
+    if size is not None:
+        text = pad(text, max(0, size - 19 - 9 - 9 - _KIND - 8)).rstrip()
+    return f"{dim(clock)}  {what}  {job:>9}  {kind}  {text}".rstrip()

@@ -15,10 +15,10 @@ from .json_documents import iso
 from .output import count_of, print_json
 
 _LATE = 60.0
-"""Seconds that a due job may stay unstaged before something is wrong."""
+"""Seconds a due job may stay unstaged before the queue counts as unhealthy."""
 
 _STARTING = 5.0
-"""Seconds that a worker gets to start its threads."""
+"""Seconds a new worker has to start its threads."""
 
 
 @click.command(
@@ -32,10 +32,10 @@ Examples:
 )
 @click.pass_obj
 def health_command(front: Front) -> int:
-    """Say whether jobs are being worked off. Exits with 0 if all is well, with 1 and the reasons if not.
+    """Check that jobs are being processed. Exits 0 if healthy, 1 with the reasons if not.
 
-    Reasons are jobs that no live worker serves, workers that have fallen silent, and a database that
-    cannot be used. Paused queues are not a reason.
+    The queue is unhealthy if jobs are due and no live worker serves them, if a worker has stopped sending
+    heartbeats, or if the database is unusable. Paused queues do not count.
     """
     with front.open(must_exist=True) as queue:
         overview = queue.overview(seconds=60, slots=6)
@@ -62,22 +62,22 @@ def health_command(front: Front) -> int:
 
 
 def unhealthy(overview: Overview) -> list[str]:
-    """Why jobs are not being worked off as they should be, one sentence each."""
+    """Return the reasons why jobs are not being processed, one sentence each."""
     reasons = []
     alive = [worker for worker in overview.workers if worker.alive]
-    # A worker that has just started may not have its threads yet.
+    # A new worker may not have started its threads yet.
     serving = [w for w in alive if not w.draining and (w.threads > 0 or overview.at - w.started_at < _STARTING)]
     for worker in overview.workers:
         if not worker.alive:
             silent = age(overview.at - worker.heartbeat_at)
-            reasons.append(f"Worker {safe(worker.id)} has been silent for {silent}, holding {count_of(worker.running)}.")
+            reasons.append(f"Worker {safe(worker.id)} has sent no heartbeat for {silent}; it holds {count_of(worker.running)}.")
     for queue in overview.queues:
         if queue.paused or not queue.pending:
             continue
         if not serving:
-            reasons.append(f"No worker is alive, and {count_of(queue.pending)} pending in queue {safe(queue.name)}.")
+            reasons.append(f"No live worker; {count_of(queue.pending)} pending in queue {safe(queue.name)}.")
         elif not any(not worker.queues or queue.name in worker.queues for worker in serving):
-            reasons.append(f"No live worker serves queue {safe(queue.name)}, and {count_of(queue.pending)} pending in it.")
+            reasons.append(f"No live worker serves queue {safe(queue.name)}; {count_of(queue.pending)} pending.")
     if overview.next_due_at is not None and overview.at - overview.next_due_at > _LATE and not serving:
-        reasons.append(f"No worker is alive, and scheduled jobs have been due for {age(overview.at - overview.next_due_at)}.")
+        reasons.append(f"No live worker; scheduled jobs have been due for {age(overview.at - overview.next_due_at)}.")
     return reasons

@@ -1,4 +1,4 @@
-"""`jobdeck cancel`, `retry`, `delete` and `priority`: acts on jobs named by id, or on all that match a filter."""
+"""`jobdeck cancel`, `retry`, `delete` and `priority`: act on jobs named by id, or on all that match a filter."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from .completers import complete_filter, complete_jobs
 from .output import count_of, print_json
 
 F = TypeVar("F", bound=Callable[..., Any])
-Act = Callable[[Queue, Sequence[int], int | None], Changes]
-"""Changes some of the jobs, as part of the act in the journal that it is given, if any."""
+Apply = Callable[[Queue, Sequence[int], int | None], Changes]
+"""Applies the operation to some of the jobs, and adds it to the given journal entry, if any."""
 
 _STEP = 500
-"""Jobs changed in one transaction: workers write in between."""
+"""Jobs changed per transaction; workers write in between."""
 _JOB_ID = click.IntRange(1, 2**63 - 1)
 
-#: Operation → what was done, in the past tense, and in the present.
+#: Operation → its verb in the past tense and in the present.
 _WORDS = {
     Operation.CANCEL: ("Cancelled", "cancel"),
     Operation.RETRY: ("Retried", "retry"),
     Operation.DELETE: ("Deleted", "delete"),
-    Operation.REPRIORITISE: ("Reprioritised", "reprioritise"),
+    Operation.REPRIORITISE: ("Reprioritized", "reprioritize"),
 }
 
 
-def _chosen(*states: str) -> Callable[[F], F]:
+def _job_selection(*states: str) -> Callable[[F], F]:
     def add(function: F) -> F:
         for option in (
-            click.option("--dry-run", is_flag=True, help="Only say how many jobs it would be."),
+            click.option("--dry-run", is_flag=True, help="Print how many jobs would change, and change none."),
             click.option(
                 "--where",
                 metavar="FILTER",
                 shell_complete=complete_filter,
-                help="All jobs that match, see `jobdeck list --help`.",
+                help="Select all jobs that match; see `jobdeck list --help`.",
             ),
             click.argument("ids", metavar="[ID]...", nargs=-1, type=_JOB_ID, shell_complete=complete_jobs(*states)),
         ):
@@ -60,11 +60,11 @@ Examples:
   jobdeck cancel --where 'queue:mail state:pending'
 """,
 )
-@_chosen("pending", "running", "scheduled", "retrying", "waiting")
+@_job_selection("pending", "running", "scheduled", "retrying", "waiting")
 @click.pass_obj
 def cancel_command(front: Front, ids: Sequence[int], where: str | None, dry_run: bool) -> int:
-    """Cancel jobs: queued ones at once, running ones as soon as their code has stopped."""
-    return _act(front, Operation.CANCEL, lambda queue, some, act: queue.cancel_many(some, act=act), ids, where, dry_run=dry_run)
+    """Cancel jobs: queued ones at once, running ones as soon as their code stops."""
+    return _run(front, Operation.CANCEL, lambda queue, some, act: queue.cancel_many(some, act=act), ids, where, dry_run=dry_run)
 
 
 @click.command(
@@ -78,14 +78,14 @@ Examples:
   jobdeck retry --where 'state:failed exception:TimeoutError place:*/mail.py:*'
 """,
 )
-@_chosen("failed", "cancelled", "retrying")
+@_job_selection("failed", "cancelled", "retrying")
 @click.pass_obj
 def retry_command(front: Front, ids: Sequence[int], where: str | None, dry_run: bool) -> int:
-    """Run jobs again, or run now what is due later.
+    """Retry jobs, or run delayed jobs now.
 
-    --where retries completed jobs only if it says state:completed.
+    --where selects completed jobs only if it names state:completed.
     """
-    return _act(front, Operation.RETRY, lambda queue, some, act: queue.retry_many(some, act=act), ids, where, dry_run=dry_run)
+    return _run(front, Operation.RETRY, lambda queue, some, act: queue.retry_many(some, act=act), ids, where, dry_run=dry_run)
 
 
 @click.command(
@@ -98,16 +98,17 @@ Examples:
   jobdeck delete --where 'state:cancelled' --yes
 """,
 )
-@_chosen("completed", "failed", "cancelled")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@_job_selection("completed", "failed", "cancelled")
+@click.option("--yes", is_flag=True, help="Skip the confirmation.")
 @click.pass_obj
 def delete_command(front: Front, ids: Sequence[int], where: str | None, dry_run: bool, yes: bool) -> int:
-    """Remove jobs that are not running, with their attempts and logs.
+    """Delete jobs that are not running, with their attempts and logs.
 
-    --where asks first, on a terminal. `jobdeck undo` brings them back, each with the newest part of its log.
+    On a terminal, --where asks for confirmation. `jobdeck undo` restores the jobs, each with the newest part
+    of its log.
     """
     ask = where is not None and not yes and sys.stdin.isatty()
-    return _act(
+    return _run(
         front, Operation.DELETE, lambda queue, some, act: queue.delete_many(some, act=act), ids, where, dry_run=dry_run, ask=ask
     )
 
@@ -117,33 +118,40 @@ def delete_command(front: Front, ids: Sequence[int], where: str | None, dry_run:
     cls=Verb,
     epilog="""\b
 Examples:
-  jobdeck priority 10 42 43        set it to 10
-  jobdeck priority +5 42           five more than before
-  jobdeck priority -5 42           five less than before
-  jobdeck priority =-5 42          set it to -5
+  jobdeck priority 10 42 43        set to 10
+  jobdeck priority +5 42           raise by 5
+  jobdeck priority -5 42           lower by 5
+  jobdeck priority =-5 42          set to -5
   jobdeck priority 10 --where 'queue:mail state:pending'
 """,
 )
 @click.argument("n", metavar="N|+N|-N|=N")
-@_chosen("pending", "scheduled", "retrying", "waiting")
+@_job_selection("pending", "scheduled", "retrying", "waiting")
 @click.pass_obj
 def priority_command(front: Front, n: str, ids: Sequence[int], where: str | None, dry_run: bool) -> int:
-    """Set the priority of queued jobs, or add to it. Larger runs first."""
+    """Set, raise or lower the priority of queued jobs. Larger runs first."""
     priority, relative = read_priority(n)
 
     def change(queue: Queue, some: Sequence[int], act: int | None) -> Changes:
         return queue.reprioritise_many(some, priority, relative=relative, act=act)
 
-    return _act(front, Operation.REPRIORITISE, change, ids, where, dry_run=dry_run)
+    return _run(front, Operation.REPRIORITISE, change, ids, where, dry_run=dry_run)
 
 
-def _act(
-    front: Front, operation: Operation, act: Act, ids: Sequence[int], where: str | None, *, dry_run: bool, ask: bool = False
+def _run(
+    front: Front,
+    operation: Operation,
+    apply: Apply,
+    ids: Sequence[int],
+    where: str | None,
+    *,
+    dry_run: bool,
+    ask: bool = False,
 ) -> int:
     if bool(ids) == (where is not None):
-        raise click.UsageError("name jobs by ID, or all that match with --where; one of the two")
+        raise click.UsageError("give either job IDs or --where FILTER")
     if where is not None and not where.strip():
-        raise click.UsageError("--where needs a filter; --where 'id>0' means every job")
+        raise click.UsageError("--where needs a filter; 'id>0' selects every job")
     past, present = _WORDS[operation]
     with front.open(must_exist=True, changes=not dry_run) as queue:
         if where is not None:
@@ -151,25 +159,25 @@ def _act(
         else:
             chosen = [*dict.fromkeys(ids)]
         if dry_run:
-            able, refused = _weighed(queue, operation, chosen) if where is None else (chosen, {})
-            _tell_refused(refused)
+            allowed, refused = _preview(queue, operation, chosen) if where is None else (chosen, {})
+            _print_refused(refused)
             if front.json:
-                print_json({"operation": str(operation), "dry_run": True, "count": len(able), "ids": [*able]})
+                print_json({"operation": str(operation), "dry_run": True, "count": len(allowed), "ids": [*allowed]})
             else:
-                click.echo(f"Would {present} {count_of(len(able))}.")
+                click.echo(f"Would {present} {count_of(len(allowed))}.")
             return 1 if refused else 0
         if ask and chosen and not click.confirm(f"Delete {count_of(len(chosen))} with their attempts and logs?", err=True):
             complain("Nothing was deleted.")
             return 1
-        done, refused, children, journaled = _in_steps(queue, act, chosen)
+        done, refused, children, journal_id = _apply_in_steps(queue, apply, chosen)
         stopping = _stopping(queue, done) if operation is Operation.CANCEL else []
     if where is None:
-        _tell_refused(refused)
+        _print_refused(refused)
     if front.json:
         print_json(
             {
                 "operation": str(operation),
-                "act": journaled,
+                "journal_id": journal_id,
                 "children": children,
                 "count": len(done),
                 "ids": done,
@@ -180,8 +188,8 @@ def _act(
     elif done or where is not None:
         click.echo(_sentence(past, len(done), len(stopping)))
         if children:
-            click.echo(f"Cancelled {count_of(children)} that waited.")
-    # What a filter found and has changed state meanwhile is not a failure of the command.
+            click.echo(f"Cancelled {count_of(children, 'dependent job')}.")
+    # A job that matched the filter but changed state meanwhile is not a failure of the command.
     return 1 if refused and where is None else 0
 
 
@@ -193,31 +201,35 @@ def _sentence(past: str, done: int, stopping: int) -> str:
 
 
 def where_allowed(operation: Operation, where: str) -> Condition:
-    """The filter, narrowed to the states in which the operation is allowed."""
+    """Narrow the filter to the states that allow the operation."""
     condition = parse(where)
     states = [state for state in State if allows(operation, state)]
     if operation is Operation.RETRY and not any(term.field == "state" for term in condition.terms):
-        states.remove(State.COMPLETED)  # what has been done is done again only if that was said
+        states.remove(State.COMPLETED)  # completed jobs run again only on explicit request
     return condition.and_(Term("state", ":", tuple(str(state) for state in states)))
 
 
-def _in_steps(queue: Queue, act: Act, ids: Sequence[int]) -> tuple[list[int], dict[int, str], int, int | None]:
-    """Act in several transactions, of which the journal makes one act: done, refused, children, and the act's id."""
+def _apply_in_steps(queue: Queue, apply: Apply, ids: Sequence[int]) -> tuple[list[int], dict[int, str], int, int | None]:
+    """Apply the operation in several transactions under one journal entry.
+
+    Returns:
+        The changed jobs, the refused jobs with reasons, the number of cancelled dependents, and the journal entry's id.
+    """
     done: list[int] = []
     refused: dict[int, str] = {}
     children = 0
-    journaled: int | None = None
+    journal_id: int | None = None
     for start in range(0, len(ids), _STEP):
-        changes = act(queue, [*ids[start : start + _STEP]], journaled)
+        changes = apply(queue, [*ids[start : start + _STEP]], journal_id)
         done.extend(changes.done)
         refused.update((job_id, str(problem)) for job_id, problem in changes.refused.items())
         children += changes.children
-        journaled = changes.act or journaled
-    return done, refused, children, journaled
+        journal_id = changes.act or journal_id
+    return done, refused, children, journal_id
 
 
-def _weighed(queue: Queue, operation: Operation, ids: Sequence[int]) -> tuple[list[int], dict[int, str]]:
-    """Which of the jobs the operation would be done to, and why not to the others."""
+def _preview(queue: Queue, operation: Operation, ids: Sequence[int]) -> tuple[list[int], dict[int, str]]:
+    """Return the jobs that the operation would change, and why it would refuse the others."""
     from jobdeck import JobNotFound, WrongState
 
     found = {job.id: job for job in queue.get_many(ids)}
@@ -231,7 +243,7 @@ def _weighed(queue: Queue, operation: Operation, ids: Sequence[int]) -> tuple[li
 
 
 def _stopping(queue: Queue, ids: Sequence[int]) -> list[int]:
-    """Those of the cancelled jobs whose code still runs."""
+    """Return the cancelled jobs whose code is still running."""
     return [
         job.id
         for start in range(0, len(ids), _STEP)
@@ -240,6 +252,6 @@ def _stopping(queue: Queue, ids: Sequence[int]) -> list[int]:
     ]
 
 
-def _tell_refused(refused: dict[int, str]) -> None:
+def _print_refused(refused: dict[int, str]) -> None:
     for sentence in refused.values():
         complain(sentence)

@@ -1,4 +1,4 @@
-"""The options of a new job: queue, priority, when, how often, beside and after which others. Of `enqueue` and `run`."""
+"""The options of a new job, shared by `enqueue` and `run`: queue, priority, time, attempts, uniqueness, order."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class FinalStatesType(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """Final states, comma-separated."""
+    """Accept comma-separated final states."""
 
     name = "states"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
         states = tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else tuple(value)
         if not states or not {*states} <= {*FINAL}:
-            self.fail(f"{value!r} is not among the final states {', '.join(sorted(FINAL))}", param, ctx)
+            self.fail(f"{value!r} must list final states: {', '.join(sorted(FINAL))}", param, ctx)
         return states
 
 
 class BackoffType(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """The longest first pause and the longest of all: two durations with a comma between them; its value is in seconds."""
+    """Accept two comma-separated durations, the longest first delay and the longest of all; the value is in seconds."""
 
     name = "back-off"
 
@@ -40,52 +40,59 @@ class BackoffType(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
 
 def read_backoff(text: str) -> tuple[float, ...]:
-    """`2s,10m` in seconds. Raises `ValueError` if it is not two durations."""
+    """Return `2s,10m` in seconds. Raises `ValueError` if the text is not two durations."""
     from jobdeck import parse_duration
 
     parts = text.split(",")
     if len(parts) != 2:
-        raise ValueError(f"{text!r} is not two durations such as 2s,10m: the longest first pause, and the longest of all")
+        raise ValueError(f"{text!r} is not two durations such as 2s,10m: the longest first delay, and the longest of all")
     return tuple(map(parse_duration, parts))
 
 
 _OPTIONS = (
-    click.option("--queue", metavar="NAME", shell_complete=complete_queues, help="The queue; the kind's own if not given."),
-    click.option("--priority", type=int, metavar="N", help="Larger runs first."),
-    click.option("--in", "delay", type=DURATION, metavar="DURATION", help="Due after this time: 90s, 10m, 2h, 1d."),
-    click.option("--at", type=MOMENT, metavar="TIME", help="Due at this time: 18:30, 2026-01-31T09:00 (local), …Z (UTC)."),
+    click.option("--queue", metavar="NAME", shell_complete=complete_queues, help="Queue of the job (default: the kind's)."),
+    click.option(
+        "--priority", type=int, metavar="N", help="Priority, -1000000 to 1000000; larger runs first (default: the kind's)."
+    ),
+    click.option("--in", "delay", type=DURATION, metavar="DURATION", help="Run after this delay: 90s, 10m, 2h, 1d."),
+    click.option("--at", type=MOMENT, metavar="TIME", help="Run at this time: 18:30, 2026-01-31T09:00 (local), …Z (UTC)."),
     click.option(
         "--expires",
         type=DURATION,
         metavar="DURATION",
-        help="Not worth starting later than this from now; it then fails as expired.",
+        help="Fail as expired if not started within this time: 30s, 1h.",
     ),
     click.option(
         "--max-attempts",
         type=int,
         metavar="N",
-        help="How often it may start; else the kind's.  [env: JOBDECK_MAX_ATTEMPTS]",
+        help="Maximum number of attempts, 1 to 1000 (default: the kind's, else 5).  [env: JOBDECK_MAX_ATTEMPTS]",
     ),
     click.option(
         "--backoff",
         type=BackoffType(),
         metavar="FIRST,CAP",
-        help="The longest first pause before a retry, and the longest of all: 2s,10m; else the kind's.",
+        help="Longest first retry delay and longest of all, such as 2s,10m (default: the kind's).",
     ),
-    click.option("--timeout", type=DURATION, metavar="DURATION", help="How long one attempt may take.  [env: JOBDECK_TIMEOUT]"),
-    click.option("--tag", "tags", multiple=True, metavar="WORD", help="A word to find it by; may be repeated."),
-    click.option("--unique", metavar="KEY", help="Enqueue only if no other job that is not done has this key."),
+    click.option(
+        "--timeout",
+        type=DURATION,
+        metavar="DURATION",
+        help="Time limit per attempt: 90s, 10m; 0 for none (default: the kind's).  [env: JOBDECK_TIMEOUT]",
+    ),
+    click.option("--tag", "tags", multiple=True, metavar="WORD", help="Tag the job for filters; repeatable."),
+    click.option("--unique", metavar="KEY", help="Enqueue only if no unfinished job has this key."),
     click.option(
         "--unique-until",
         type=FinalStatesType(),
         metavar="STATE,…",
         shell_complete=complete_finals,
-        help="Keep the key in these states too: completed, failed, cancelled.",
+        help="Keep the key reserved in these final states too: completed, failed, cancelled.",
     ),
     click.option(
         "--on-conflict",
         type=click.Choice([*map(str, OnConflict)]),
-        help="If the key is taken: return the other job, replace its arguments, priority and time, or refuse.",
+        help="If the key is taken: return the existing job (default), replace its arguments, priority and time, or refuse.",
     ),
     click.option(
         "--after",
@@ -93,12 +100,12 @@ _OPTIONS = (
         type=int,
         metavar="ID",
         shell_complete=complete_jobs("pending", "running", "scheduled", "retrying", "waiting"),
-        help="Only once this job has completed; may be repeated.",
+        help="Run only after this job has completed; repeatable.",
     ),
     click.option(
         "--if-parent-fails",
         type=click.Choice([*map(str, IfParentFails)]),
-        help="If one of those fails or is cancelled: cancel this one (usual), run it all the same, or wait for a retry.",
+        help="If an --after job fails or is cancelled: cancel this job (default), run it anyway, or wait for a retry.",
     ),
 )
 
@@ -111,21 +118,21 @@ def job_options(function: F) -> F:
 
 
 def given(options: Mapping[str, Any], *, many: bool = False) -> dict[str, Any]:
-    """Those options that were given, as `Queue.draft` takes them.
+    """Return the options that were given, as `Queue.new_job` takes them.
 
     Args:
-        options: all of them.
-        many: they are for many jobs, each of which may bring its own.
+        options: all options, `None` or empty if not given.
+        many: the options are defaults for many jobs.
 
     Raises:
-        UsageError: an option goes with another one that was not given, or cannot be for many jobs.
+        UsageError: an option requires another one that was not given, or cannot apply to many jobs.
     """
     found = {name: value for name, value in options.items() if value is not None and value != ()}
     if many:
         if "unique" in found:
-            raise click.UsageError("--unique is of one job; give each line of the --file a `unique` of its own")
+            raise click.UsageError("--unique applies to one job; set `unique` on each line of --file instead")
         return found
     for name, partner in (("unique_until", "unique"), ("on_conflict", "unique"), ("if_parent_fails", "after")):
         if name in found and partner not in found:
-            raise click.UsageError(f"--{name.replace('_', '-')} goes with --{partner}")
+            raise click.UsageError(f"--{name.replace('_', '-')} requires --{partner}")
     return found

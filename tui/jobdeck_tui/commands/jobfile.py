@@ -1,4 +1,4 @@
-"""Files of jobs: one JSON object a line. All lines are read and checked before any job is enqueued."""
+"""Read files of jobs, one JSON object per line, and validate every line before any job is enqueued."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ Reader = Callable[[Any], Any]
 
 
 class BadLine(ValueError):
-    """A line says something that cannot be enqueued."""
+    """Report a line that does not describe a job."""
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise BadLine("takes text")
+        raise BadLine("must be text")
     return value
 
 
 def _whole(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise BadLine("takes a whole number")
+        raise BadLine("must be a whole number")
     return value
 
 
@@ -39,19 +39,19 @@ def _seconds(value: Any) -> float:
     if isinstance(value, str):
         return parse_duration(value)
     if not isinstance(value, (int, float)) or isinstance(value, bool):
-        raise BadLine("takes a duration such as 90s or 10m, or a number of seconds")
+        raise BadLine("must be a duration such as 90s or 10m, or a number of seconds")
     return float(value)
 
 
 def _moment(value: Any) -> float:
     if not isinstance(value, str):
-        raise BadLine("takes a time such as 2026-01-31T09:00")
+        raise BadLine("must be a time such as 2026-01-31T09:00")
     return read_moment(value)
 
 
 def _words(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
-        raise BadLine("takes a list of words")
+        raise BadLine("must be a list of words")
     return tuple(value)
 
 
@@ -67,11 +67,11 @@ def _bounds(value: Any) -> tuple[float, ...]:
     if isinstance(value, str):
         return read_backoff(value)
     if not isinstance(value, list):
-        raise BadLine('takes two durations such as ["2s", "10m"]')
+        raise BadLine('must be two durations such as ["2s", "10m"]')
     return tuple(map(_seconds, value))
 
 
-#: Field of a line → (what `Queue.draft` calls it, how it is read).
+#: Field of a line → (its parameter of `Queue.new_job`, its reader).
 FIELDS: Mapping[str, tuple[str, Reader]] = {
     "queue": ("queue", _text),
     "priority": ("priority", _whole),
@@ -91,16 +91,16 @@ FIELDS: Mapping[str, tuple[str, Reader]] = {
 
 
 def read_drafts(queue: Queue, name: str, kind: str | None, defaults: Mapping[str, Any]) -> list[NewJob]:
-    """Check every line of the file and return the jobs.
+    """Validate every line of the file and return the jobs.
 
     Args:
-        queue: what the jobs are for.
+        queue: the queue that will receive the jobs.
         name: the file; `-` is standard input.
-        kind: the kind of lines that name none.
-        defaults: options of lines that do not say otherwise.
+        kind: the kind for lines that name none.
+        defaults: options for lines that do not set them.
 
     Raises:
-        Refused: a line cannot be enqueued; the message tells its number.
+        CommandFailed: a line does not describe a job; the message has its number.
     """
     shown = "standard input" if name == "-" else name
     drafts: list[NewJob] = []
@@ -119,16 +119,16 @@ def _draft(queue: Queue, line: bytes, kind: str | None, defaults: Mapping[str, A
     try:
         value = json.loads(line.decode())
     except UnicodeDecodeError:
-        raise BadLine("this is not UTF-8 text") from None
+        raise BadLine("not UTF-8 text") from None
     except json.JSONDecodeError as problem:
-        raise BadLine(f"this is not JSON ({problem.msg} at column {problem.colno})") from None
+        raise BadLine(f"not valid JSON ({problem.msg} at column {problem.colno})") from None
     except RecursionError:
-        raise BadLine("this is nested too deep") from None
+        raise BadLine("nested too deeply") from None
     if not isinstance(value, dict):
-        raise BadLine("a line holds one JSON object")
+        raise BadLine("must be a JSON object")
     unknown = sorted(set(value) - {"kind", "args", *FIELDS})
     if unknown:
-        raise BadLine(f"there is no field {unknown[0]!r}; fields are kind, args, {', '.join(FIELDS)}")
+        raise BadLine(f"unknown field {unknown[0]!r}; the fields are kind, args, {', '.join(FIELDS)}")
     options = dict(defaults)
     for field, (option, read) in FIELDS.items():
         if value.get(field) is not None:
@@ -143,14 +143,14 @@ def _draft(queue: Queue, line: bytes, kind: str | None, defaults: Mapping[str, A
     chosen = value.get("kind", kind)
     args = value.get("args", {})
     if not isinstance(chosen, str):
-        raise BadLine("kind is missing" if chosen is None else "kind: takes text")
+        raise BadLine("kind is missing" if chosen is None else "kind: must be text")
     if not isinstance(args, dict):
-        raise BadLine("args: takes an object with the arguments by name")
+        raise BadLine("args: must be an object that maps argument names to values")
     return queue.draft(chosen, args, **options)
 
 
 def _counted(file: IO[Any]) -> Iterator[tuple[int, bytes]]:
-    """The lines that are not blank, with their numbers; on a terminal, long input shows how far it is."""
+    """Yield the non-blank lines with their numbers; on a terminal, show progress through long input."""
     shown_at = time.monotonic() + 0.5
     showing = False
     try:

@@ -1,4 +1,4 @@
-"""`jobdeck undo`, `redo` and `journal`: what people did, and taking it back."""
+"""`jobdeck undo`, `redo` and `journal`."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from .output import columns, count_of, on_terminal, print_json
 from .table import Cell, Column, cell, print_table
 
 _REASONS = 20
-"""Refusals told one by one; of more, the number is told."""
+"""Refusals printed one by one; the rest are counted."""
 _ACT_ID = click.IntRange(1, 2**63 - 1)
+_PAST = {"undo": "undone", "redo": "redone"}
 
 
 @click.command(
@@ -26,22 +27,21 @@ _ACT_ID = click.IntRange(1, 2**63 - 1)
     cls=Verb,
     epilog="""\b
 Examples:
-  jobdeck undo                     what you did last
-  jobdeck journal                  what was done, with ids
-  jobdeck undo 42                  act 42, whoever did it
+  jobdeck undo                     undo your last action
+  jobdeck journal                  list actions with their ids
+  jobdeck undo 42                  undo action 42, even another user's
 """,
 )
 @click.argument("act", metavar="[ID]", required=False, type=_ACT_ID)
 @click.pass_obj
 def undo_command(front: Front, act: int | None) -> int:
-    """Take back what you did last, or the act with that ID.
+    """Undo your last action, or the action with this ID from the journal.
 
-    An act is a cancel, retry, change of priority or delete of jobs, a pause or resume of queues, a limit of one, or whatever
-    was done to a schedule.
+    Actions are: cancel, retry, edit, reprioritize or delete jobs; pause, resume or limit queues; change schedules.
 
-    Jobs that have moved on since are left alone, and the reason is said. A running job that was told to stop has been told.
+    Jobs that have changed since are skipped, with the reason. Cancelling a running job cannot be undone.
     """
-    return _turn(front, "undo", lambda queue: queue.undo(act, of=None if act else queue.who))
+    return _undo_or_redo(front, "undo", lambda queue: queue.undo(act, of=None if act else queue.who))
 
 
 @click.command(
@@ -49,15 +49,15 @@ def undo_command(front: Front, act: int | None) -> int:
     cls=Verb,
     epilog="""\b
 Examples:
-  jobdeck redo                     what you have undone last
-  jobdeck redo 42                  act 42
+  jobdeck redo                     redo the action you undid last
+  jobdeck redo 42                  redo action 42
 """,
 )
 @click.argument("act", metavar="[ID]", required=False, type=_ACT_ID)
 @click.pass_obj
 def redo_command(front: Front, act: int | None) -> int:
-    """Do again what you have undone last, or the undone act with that ID."""
-    return _turn(front, "redo", lambda queue: queue.redo(act, of=None if act else queue.who))
+    """Redo the action you undid last, or the undone action with this ID."""
+    return _undo_or_redo(front, "redo", lambda queue: queue.redo(act, of=None if act else queue.who))
 
 
 @click.command(
@@ -69,10 +69,15 @@ Examples:
   jobdeck journal --limit 200 --json
 """,
 )
-@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, metavar="N", help="At most so many.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, metavar="N", help="Maximum number of entries."
+)
 @click.pass_obj
 def journal_command(front: Front, limit: int) -> None:
-    """List what people and programs did to jobs and queues, newest first. It is kept for 30 days, 1,000 acts at most."""
+    """List the actions of people and programs on jobs, queues and schedules, newest first.
+
+    The journal keeps 30 days and at most 1,000 entries.
+    """
     with front.open(must_exist=True) as queue:
         acts = queue.journal(limit=limit)
     if front.json:
@@ -81,13 +86,13 @@ def journal_command(front: Front, limit: int) -> None:
         return
     if not acts:
         if on_terminal():
-            click.echo("Nothing was done yet that could be undone.")
+            click.echo("The journal is empty.")
         return
     heads = (
         Column("ID", right=True),
         Column("AGE", right=True),
-        Column("WHO", least=8, drop=1),
-        Column("WHAT", least=16),
+        Column("ACTOR", least=8, drop=1),
+        Column("ACTION", least=16),
         Column("UNDONE", least=6, drop=2),
     )
     now = time.time()
@@ -110,33 +115,33 @@ def _undone(act: Act) -> str:
         return "undone"
     if act.undone:
         return f"{act.undone:,} of {act.n:,}"
-    return "could not" if act.undone_at is not None else ""
+    return "failed" if act.undone_at is not None else ""
 
 
-def _turn(front: Front, operation: str, turn: Callable[[Queue], Undoing]) -> int:
+def _undo_or_redo(front: Front, operation: str, apply: Callable[[Queue], Undoing]) -> int:
     with front.open(must_exist=True, changes=True) as queue:
-        undoing = turn(queue)
+        undoing = apply(queue)
     refused = {subject: str(problem) for subject, problem in undoing.refused.items()}
     for sentence in [*refused.values()][:_REASONS]:
         complain(sentence)
     noun = "queue" if undoing.act.operation in ("pause", "resume") else "job"
     if len(refused) > _REASONS:
-        complain(f"And {count_of(len(refused) - _REASONS, noun)} more could not either.")
+        complain(f"{count_of(len(refused) - _REASONS, f'more {noun}')} could not be {_PAST[operation]}.")
     if undoing.beyond:
-        complain(f"Of {count_of(undoing.beyond, 'further job')} the journal had no room to keep how they were.")
+        complain(f"{count_of(undoing.beyond, 'more job')} exceeded the journal's size limit and cannot be {_PAST[operation]}.")
     if front.json:
         print_json(
             {
                 "operation": operation,
-                "act": act_document(undoing.act),
+                "entry": act_document(undoing.act),
                 "count": len(undoing.done),
                 "ids": [*undoing.done],
                 "refused": {str(subject): sentence for subject, sentence in refused.items()},
-                "beyond": undoing.beyond,
+                "not_recorded": undoing.beyond,
             }
         )
     elif undoing.done:
         tried = len(undoing.done) + len(refused) + undoing.beyond
         part = "" if len(undoing.done) == tried else f" for {len(undoing.done):,} of {count_of(tried, noun)}"
-        click.echo(f"{'Undone' if operation == 'undo' else 'Done again'}{part}: {safe(undoing.act.told)}.")
+        click.echo(f"{_PAST[operation].capitalize()}{part}: {safe(undoing.act.told)}.")
     return 0 if undoing.done else 1

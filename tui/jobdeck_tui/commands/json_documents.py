@@ -1,4 +1,4 @@
-"""Records as JSON documents, complete enough for scripts: times in ISO 8601 UTC, durations in seconds."""
+"""Convert records to JSON documents for scripts: times in ISO 8601 UTC, durations in seconds."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from jobdeck import (
 )
 
 TAIL = 4000
-"""Characters of each of a command's two streams that a listed job carries; `jobdeck logs` has them all."""
+"""The number of characters of stdout and of stderr in the document of a shell job; `jobdeck logs` prints all."""
 _EXIT = re.compile(r"exit code (\d+)")
 
 Document = dict[str, Any]
 
 
 def iso(at: float | None) -> str | None:
-    """Seconds since 1970 as ISO 8601 in UTC: `2026-01-31T12:03:04.512Z`."""
+    """Format seconds since 1970 as ISO 8601 in UTC: `2026-01-31T12:03:04.512Z`."""
     if at is None:
         return None
     from datetime import UTC, datetime
@@ -48,12 +48,12 @@ def iso(at: float | None) -> str | None:
 
 
 def took(started_at: float | None, finished_at: float | None) -> float | None:
-    """Seconds from start to end."""
+    """Return the seconds from start to finish."""
     return None if started_at is None or finished_at is None else round(max(0.0, finished_at - started_at), 6)
 
 
 def job_document(job: Job) -> Document:
-    """Every field of a job."""
+    """Return every field of a job."""
     return {
         "id": job.id,
         "kind": job.kind,
@@ -73,7 +73,7 @@ def job_document(job: Job) -> Document:
         "finished_at": iso(job.finished_at),
         "took": took(job.started_at, job.finished_at),
         "worker": job.worker,
-        # As text: it has 62 bits, and many JSON readers round such numbers.
+        # As text: a lease has 62 bits, and many JSON readers round large numbers.
         "lease": None if job.lease is None else str(job.lease),
         "lease_until": iso(job.lease_until),
         "timeout": job.timeout,
@@ -88,7 +88,7 @@ def job_document(job: Job) -> Document:
 
 
 def args_of(job: Job) -> Any:
-    """The arguments; the stored text itself where it cannot be read."""
+    """Return the arguments, or the stored text if it is not readable as JSON."""
     from jobdeck import PayloadUnreadable
 
     try:
@@ -98,7 +98,7 @@ def args_of(job: Job) -> Any:
 
 
 def attempt_document(attempt: Attempt, *, shell: bool = False) -> Document:
-    """One attempt; of a command also its exit code."""
+    """Return one attempt; for a shell job, also its exit code."""
     document: Document = {
         "number": attempt.number,
         "worker": attempt.worker,
@@ -117,7 +117,7 @@ def attempt_document(attempt: Attempt, *, shell: bool = False) -> Document:
 
 
 def exit_code(job: Job, attempts: Sequence[Attempt]) -> int | None:
-    """The exit code of a command that has ended; `None` while it has none, or if a signal ended it."""
+    """Return the exit code of a finished shell job; `None` before it finishes, or if a signal killed it."""
     if isinstance(job.result, dict) and isinstance(job.result.get("exit_code"), int):
         return int(job.result["exit_code"])
     ended = [attempt for attempt in attempts if attempt.outcome is not None]
@@ -132,9 +132,9 @@ def _exit_code(message: str | None) -> int | None:
 
 
 def full_document(queue: Queue, job: Job) -> Document:
-    """A job with its attempts; of a command also its exit code and the end of what it wrote.
+    """Return a job with its attempts; for a shell job, also its exit code and the end of its output.
 
-    Where priorities age also the effective one, while the job is ready.
+    If priorities age, add the effective priority of a ready job.
     """
     attempts = queue.attempts(job.id) if job.attempt or job.started_at else []
     shell = job.kind == "shell"
@@ -152,42 +152,42 @@ def full_document(queue: Queue, job: Job) -> Document:
 
 
 def family_document(family: Family) -> Document:
-    """The jobs that a job came after, those that it waits for, and those that came after it."""
+    """Return the parents of a job, those it still waits for, and its children."""
     return {
-        "after": [{"id": job_id, "state": None if state is None else str(state)} for job_id, state in family.parents.items()],
+        "parents": [{"id": job_id, "state": None if state is None else str(state)} for job_id, state in family.parents.items()],
         "waits_for": list(family.waits_for),
         "if_parent_fails": str(family.if_parent_fails),
-        "before": [{"id": job_id, "state": str(state)} for job_id, state in family.children.items()],
+        "children": [{"id": job_id, "state": str(state)} for job_id, state in family.children.items()],
     }
 
 
-def explanation_document(told: Explanation) -> Document:
-    """Why a job does not run."""
+def explanation_document(explanation: Explanation) -> Document:
+    """Return the reasons why a job is not running."""
     return {
-        "id": told.job.id,
-        "state": str(told.job.state),
-        "at": iso(told.at),
-        "summary": told.summary,
-        "checks": [_check_document(check) for check in told.checks],
-        "ahead": told.ahead,
-        "ahead_more": told.ahead_more,
-        "starts_in": told.starts_in,
-        "basis": told.basis,
+        "id": explanation.job.id,
+        "state": str(explanation.job.state),
+        "at": iso(explanation.at),
+        "summary": explanation.summary,
+        "checks": [_check_document(check) for check in explanation.checks],
+        "ahead": explanation.ahead,
+        "ahead_truncated": explanation.ahead_more,
+        "starts_in": explanation.starts_in,
+        "estimate_basis": explanation.basis,
     }
 
 
 def _check_document(check: Check) -> Document:
     return {
         "name": check.name,
-        "holds": check.holds,
-        "sentence": check.sentence,
+        "met": check.holds,
+        "message": check.sentence,
         "advice": check.advice,
         "until": iso(check.until),
     }
 
 
 def told_document(queue: Queue, job: Job) -> Document:
-    """What the cockpit tells of a job besides its record: its bonds, what people did to it, why it does not run."""
+    """Return what the cockpit shows of a job beyond its record: dependencies, batch, journal, explanation, command."""
     from jobdeck import BatchNotFound
 
     from ..forms.cli_command import command_of
@@ -198,30 +198,30 @@ def told_document(queue: Queue, job: Job) -> Document:
         with suppress(BatchNotFound):
             batch = batch_document(queue.batch(job.batch))
     return family_document(queue.family(job.id)) | {
-        "of_batch": batch,
+        "batch_status": batch,
         "schedule": schedule_of(job),
-        "acts": [act_document(act) for act in queue.acts_on(job.id)],
-        "why": explanation_document(queue.explain(job.id)),
-        "command": command_of(job),
+        "journal": [act_document(act) for act in queue.acts_on(job.id)],
+        "explanation": explanation_document(queue.explain(job.id)),
+        "enqueue_command": command_of(job),
     }
 
 
 def batch_document(batch: Batch) -> Document:
-    """A batch and its outcome."""
+    """Return a batch with its progress and outcome."""
     return {
         "id": batch.id,
         "name": batch.name,
         "total": batch.total,
         "created_at": iso(batch.created_at),
         "counts": {str(state): batch.counts.get(state, 0) for state in State},
-        "open": batch.open,
+        "unfinished": batch.open,
         "finished": batch.finished,
         "succeeded": batch.succeeded,
     }
 
 
 def limits_document(limits: Limits) -> Document:
-    """The limits of a queue; the period in seconds."""
+    """Return the limits of a queue; the period in seconds."""
     return {"running": limits.running, "rate": limits.rate, "period": limits.period}
 
 
@@ -230,7 +230,7 @@ def _stream(logs: Sequence[LogLine], level: str) -> str:
 
 
 def log_document(line: LogLine) -> Document:
-    """A piece of a log."""
+    """Return a line of a log."""
     return {
         "id": line.id,
         "job_id": line.job_id,
@@ -242,7 +242,7 @@ def log_document(line: LogLine) -> Document:
 
 
 def worker_document(worker: WorkerInfo) -> Document:
-    """A worker process."""
+    """Return a worker process."""
     return {
         "id": worker.id,
         "host": worker.host,
@@ -254,7 +254,7 @@ def worker_document(worker: WorkerInfo) -> Document:
         "queues": list(worker.queues),
         "kinds": list(worker.kinds),
         "stopping": [
-            {"job_id": each.job_id, "kind": each.kind, "since": iso(each.since), "why": each.why} for each in worker.stopping
+            {"job_id": each.job_id, "kind": each.kind, "since": iso(each.since), "reason": each.why} for each in worker.stopping
         ],
         "started_at": iso(worker.started_at),
         "heartbeat_at": iso(worker.heartbeat_at),
@@ -264,7 +264,7 @@ def worker_document(worker: WorkerInfo) -> Document:
 
 
 def running_document(job: Job) -> Document:
-    """What a worker runs."""
+    """Return a running job as part of its worker's document."""
     return {
         "id": job.id,
         "kind": job.kind,
@@ -279,7 +279,7 @@ def running_document(job: Job) -> Document:
 
 
 def stack_document(stack: Stack) -> Document:
-    """Where the code of a running job is; `told` says why there are no calls, if there are none."""
+    """Return the stack of a running job; `reason` explains why `calls` is empty, if it is."""
     return {
         "id": stack.job_id,
         "worker": stack.worker,
@@ -288,19 +288,19 @@ def stack_document(stack: Stack) -> Document:
         "calls": [
             {"file": call.file, "line": call.line, "function": call.function, "code": call.code or None} for call in stack.calls
         ],
-        "left_out": stack.left_out,
-        "told": stack.told or None,
+        "omitted": stack.left_out,
+        "reason": stack.told or None,
     }
 
 
 def act_document(act: Act) -> Document:
-    """What somebody did."""
+    """Return a journal entry."""
     return {
         "id": act.id,
         "at": iso(act.at),
-        "who": act.who,
+        "actor": act.who,
         "operation": act.operation,
-        "told": act.told,
+        "summary": act.told,
         "count": act.n,
         "undoable": act.kept,
         "undone": act.undone,
@@ -310,7 +310,7 @@ def act_document(act: Act) -> Document:
 
 
 def event_document(event: Event) -> Document:
-    """Something that has happened."""
+    """Return an event."""
     return {
         "at": iso(event.at),
         "event": str(event.what),
@@ -321,13 +321,13 @@ def event_document(event: Event) -> Document:
         "attempt": event.number,
         "took": None if event.took is None else round(event.took, 6),
         "text": event.text or None,
-        "who": event.who,
+        "actor": event.who,
         "key": event.key,
     }
 
 
 def run_document(run: Run) -> Document:
-    """One attempt, with what a person wants to know of its job."""
+    """Return one attempt with the main fields of its job."""
     return {
         "job_id": run.job_id,
         "kind": run.kind,
@@ -339,7 +339,7 @@ def run_document(run: Run) -> Document:
         "finished_at": iso(run.finished_at),
         "took": took(run.started_at, run.finished_at),
         "outcome": None if run.outcome is None else str(run.outcome),
-        "again": run.again,
+        "superseded": run.again,
         "cancelling": run.cancelling,
         "progress": run.progress,
         "error": run.error,
@@ -350,11 +350,11 @@ def run_document(run: Run) -> Document:
 
 
 def schedule_document(schedule: Schedule) -> Document:
-    """A schedule, with its time in words; without a next tick while it is paused."""
+    """Return a schedule with its time in words; `next_at` is null while it is paused."""
     return {
         "name": schedule.name,
         "cron": schedule.cron,
-        "words": words_of(schedule.cron),
+        "description": words_of(schedule.cron),
         "timezone": schedule.timezone,
         "kind": schedule.kind,
         "args": schedule.args,
@@ -374,7 +374,7 @@ def schedule_document(schedule: Schedule) -> Document:
 
 
 def words_of(cron: str) -> str | None:
-    """The expression in words; `None` where it cannot be read."""
+    """Describe the cron expression in words; return `None` if it is invalid."""
     from jobdeck import InvalidCron, explain_cron
 
     try:
@@ -384,10 +384,10 @@ def words_of(cron: str) -> str | None:
 
 
 def kind_document(kind: Kind) -> Document:
-    """A kind with its arguments."""
+    """Return a kind with its arguments."""
     return {
         "kind": kind.name,
-        "doc": kind.doc,
+        "description": kind.doc,
         "queue": kind.queue,
         "priority": kind.priority,
         "max_attempts": kind.max_attempts,
@@ -404,7 +404,7 @@ def kind_document(kind: Kind) -> Document:
                 "required": each.required,
                 "default": each.default,
                 "choices": list(each.choices),
-                "doc": each.doc,
+                "description": each.doc,
             }
             for each in kind.parameters
         ],
@@ -412,5 +412,5 @@ def kind_document(kind: Kind) -> Document:
 
 
 def latency_document(latency: Latency) -> Document:
-    """Percentiles in seconds."""
+    """Return percentiles in seconds."""
     return {"p50": latency.p50, "p95": latency.p95, "p99": latency.p99, "count": latency.count}

@@ -16,15 +16,16 @@ from .output import print_json
     epilog="""\b
 Examples:
   jobdeck keys
-  jobdeck keys > keys.toml          and keep in it what you have changed
+  jobdeck keys > keys.toml          then delete the lines you do not change
   jobdeck keys --json | jq -r 'select(.changed) | .id'
 """,
 )
 @click.pass_obj
 def keys_command(front: Front) -> None:
-    """List everything that a key of the cockpit does, as a keymap file.
+    """Print every key of the cockpit as a keymap file.
 
-    The cockpit reads keys.toml in your config folder. An action above the first [screen] means every screen that has it.
+    The cockpit reads keys.toml from your config folder. An action above the first [screen] applies to every
+    screen that has it.
     """
     from ..keymap import FILE, actions, read_keymap, short_name
     from ..preferences import config_folder
@@ -35,10 +36,10 @@ def keys_command(front: Front) -> None:
         complain(problem)
     scope = ""
     if not front.json:
-        click.echo(f"# The keys of jobdeck's cockpit. What stands in {file}\n# is used instead of what is listed here.")
+        click.echo(f"# The keys of the jobdeck cockpit. Entries in\n# {file}\n# override these.")
     for action in actions():
-        said = keymap.keys.get(action.id)
-        keys = [short_name(key) for key in (said.split(",") if said else action.keys)]
+        override = keymap.keys.get(action.id)
+        keys = [short_name(key) for key in (override.split(",") if override else action.keys)]
         if front.json:
             print_json(
                 {
@@ -47,8 +48,8 @@ def keys_command(front: Front) -> None:
                     "action": action.name,
                     "keys": keys,
                     "default": [short_name(key) for key in action.keys],
-                    "changed": said is not None,
-                    "does": action.told,
+                    "changed": override is not None,
+                    "description": action.told,
                 }
             )
             continue

@@ -28,9 +28,9 @@ Examples:
 @click.argument("names", metavar="[KIND]...", nargs=-1)
 @click.pass_obj
 def kinds_command(front: Front, names: tuple[str, ...]) -> None:
-    """List the kinds that can be enqueued: what holds for their jobs, and their arguments, types and defaults.
+    """List job kinds with their policy, arguments, types and defaults.
 
-    Kinds come from the modules named by --app or JOBDECK_APP; `shell` is always there.
+    Kinds come from the modules named by --app or JOBDECK_APP; `shell` is built in.
     """
     from jobdeck import REGISTRY
 
@@ -44,7 +44,7 @@ def kinds_command(front: Front, names: tuple[str, ...]) -> None:
                 click.echo()
             _print(kind, kind.max_attempts or front.settings.max_attempts)
     if not front.json and not names and not front.settings.app and on_terminal():
-        click.echo(dim("\n--app or JOBDECK_APP names the modules that define kinds of your own."))
+        click.echo(dim("\nTo list your own kinds, name their modules with --app or JOBDECK_APP."))
 
 
 def _print(kind: Kind, attempts: int) -> None:
@@ -62,23 +62,23 @@ def _print(kind: Kind, attempts: int) -> None:
     if kind.doc:
         click.echo(f"  {safe(kind.doc)}")
     if attempts > 1:
-        click.echo(f"  {dim(safe(_retries(kind)))}")
+        click.echo(f"  {dim(safe(_describe_retries(kind)))}")
     size = max((len(each.name) for each in kind.parameters), default=0)
     for each in kind.parameters:
-        click.echo(f"  {safe(each.name):<{size}}  {_described(each)}".rstrip())
+        click.echo(f"  {safe(each.name):<{size}}  {_describe(each)}".rstrip())
 
 
-def _retries(kind: Kind) -> str:
-    """Which failures are retried, and when."""
+def _describe_retries(kind: Kind) -> str:
+    """Describe which failures are retried, and when."""
     which = "Retried" if kind.retry_on is None else f"Retried on {', '.join(kind.retry_on) or 'nothing'} only"
     never = f", never on {', '.join(kind.give_up_on)}" if kind.give_up_on else ""
     if kind.backoff is None:
-        return f"{which}{never}; its own function says when."
+        return f"{which}{never}; delays come from the kind's own function."
     first, cap = map(span, kind.backoff)
-    return f"{which}{never}; pauses of up to {first}, doubling up to {cap}."
+    return f"{which}{never}; delays of up to {first}, doubling up to {cap}."
 
 
-def _described(parameter: Parameter) -> str:
+def _describe(parameter: Parameter) -> str:
     parts = [safe(parameter.type)]
     if not parameter.required:
         parts.append(dim(f"= {safe(json.dumps(parameter.default, ensure_ascii=False, default=str))}"))

@@ -17,7 +17,7 @@ from .output import on_terminal, print_fields, print_json
 
 
 class RateType(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """An option that takes a number of jobs and the time in which so many may start; its value is both, in seconds."""
+    """Accept a rate such as 100/1m; the value is the number of starts and the period in seconds."""
 
     name = "rate"
 
@@ -37,62 +37,64 @@ class RateType(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     cls=Verb,
     epilog="""\b
 Examples:
-  jobdeck limit                            the limits of all queues
-  jobdeck limit mail                       those of one
-  jobdeck limit mail --running 2           two at once, whoever runs them
-  jobdeck limit mail --rate 100/1m         and no more than 100 starts in any minute
-  jobdeck limit mail --none                neither
-  jobdeck limit mail --none --running 4    four at once, and no rate any more
+  jobdeck limit                            show the limits of all queues
+  jobdeck limit mail                       show the limits of one queue
+  jobdeck limit mail --running 2           run at most two jobs at once, across all workers
+  jobdeck limit mail --rate 100/1m         also start at most 100 jobs in any minute
+  jobdeck limit mail --none                remove both limits
+  jobdeck limit mail --none --running 4    run at most four jobs at once, with no rate limit
 """,
 )
 @click.argument("queue_name", metavar="[QUEUE]", required=False, shell_complete=complete_queues)
-@click.option("--running", type=int, metavar="N", help="How many of its jobs may run at once.")
-@click.option("--rate", type=RateType(), metavar="N/PERIOD", help="How many may start in any such time: 100/1m, 5/s.")
-@click.option("--none", is_flag=True, help="Drop its limits, but for those that are given with this.")
+@click.option("--running", type=int, metavar="N", help="Maximum number of running jobs, 1 or more.")
+@click.option(
+    "--rate", type=RateType(), metavar="N/PERIOD", help="Maximum number of starts in any period: 100/1m, 5/s; period up to 31d."
+)
+@click.option("--none", is_flag=True, help="Remove all limits except those given here.")
 @click.pass_obj
 def limit_command(
     front: Front, queue_name: str | None, running: int | None, rate: tuple[int, float] | None, none: bool
 ) -> None:
-    """Limit what runs of a queue, in all processes together; without options show the limits.
+    """Limit a queue's concurrency or start rate across all workers; without options, show the limits.
 
-    A limit that is not given stays as it is. Running jobs go on.
+    Omitted limits are unchanged. Running jobs are not affected.
     """
     if running is None and rate is None and not none:
         with front.open(must_exist=True) as queue:
             _show(front, queue, queue_name)
         return
     if queue_name is None:
-        raise click.UsageError("name the queue that shall be limited")
+        raise click.UsageError("name the queue to limit")
     with front.open(changes=True) as queue:
         with queue.transaction():
-            kept = Limits() if none else _found(queue, queue_name).limits
+            kept = Limits() if none else _find(queue, queue_name).limits
             number, period = (kept.rate, kept.period) if rate is None else rate
             queue.limit(queue_name, running=kept.running if running is None else running, rate=number, period=period)
-        _tell(front, _found(queue, queue_name))
+        _print_limits(front, _find(queue, queue_name))
 
 
-def _found(queue: Queue, name: str) -> QueueInfo:
+def _find(queue: Queue, name: str) -> QueueInfo:
     nothing = QueueInfo(name=name, counts={})
     return next((each for each in queue.queues() if each.name == name), nothing)
 
 
 def _show(front: Front, queue: Queue, name: str | None) -> None:
     if name is not None:
-        _tell(front, _found(queue, name))
+        _print_limits(front, _find(queue, name))
         return
     limited = [each for each in queue.queues() if each.limits != Limits()]
     if front.json:
         for each in limited:
-            _tell(front, each)
+            _print_limits(front, each)
     elif limited:
         print_fields((safe(each.name), limits_text(each.limits)) for each in limited)
     elif on_terminal():
-        click.echo("No queue has a limit.")
+        click.echo("No queue has limits.")
 
 
-def _tell(front: Front, queue: QueueInfo) -> None:
+def _print_limits(front: Front, queue: QueueInfo) -> None:
     if front.json:
         print_json({"queue": queue.name, "limits": limits_document(queue.limits)})
         return
-    told = limits_text(queue.limits)
-    click.echo(f"Queue {safe(queue.name)} {f'runs {told}' if told else 'has no limit'}.")
+    text = limits_text(queue.limits)
+    click.echo(f"Queue {safe(queue.name)}: {text or 'no limit'}.")

@@ -49,30 +49,32 @@ Examples:
   jobdeck list --json kind:shell | jq '{id, exit_code, stderr}'
 
 \b
-Filter terms must all hold; a comma means or, - in front means not, * matches any text:
-  state: queue: kind: tag: worker: error: exception: place: reason: unique: args.NAME:
-  id: priority: attempt: crashes: batch: age: run: wait:    these also take < <= > >=
-  Other words are searched everywhere. `exception` is the type of the newest error, `place` the line that
-  raised it: place:"*/mail.py:88 send". `wait` is from when it was due to its start; `reason` says why it
-  ended: exhausted, given-up, timed-out, crashed, expired, parent.
+All terms of a filter must match. A comma means "or", a leading - "not", and * matches any text:
+  state: queue: kind: tag: schedule: worker: error: exception: place: reason: unique: args.NAME:
+  id: priority: attempt: crashes: batch: age: run: wait:    these also accept < <= > >=
+  Other words match any field. `exception` is the type of the newest error, `place` the line that raised it:
+  place:"*/mail.py:88 send". `wait` is the time from due to started; `reason` is why the job ended:
+  exhausted, given-up, timed-out, crashed, expired, parent.
 """,
 )
 @click.argument("filter", nargs=-1, shell_complete=complete_filter)
-@click.option("--limit", type=click.IntRange(0), default=50, show_default=True, metavar="N", help="How many; 0 for all.")
+@click.option(
+    "--limit", type=click.IntRange(0), default=50, show_default=True, metavar="N", help="Maximum number of jobs; 0 for all."
+)
 @click.option(
     "--sort",
     type=click.Choice(SORTS),
     default="id",
     show_default=True,
     metavar="COLUMN",
-    help=f"What to sort by, largest first, of age newest first: {', '.join(SORTS)}.",
+    help=f"Sort by this column, largest first (age: newest first): {', '.join(SORTS)}.",
 )
-@click.option("--reverse", is_flag=True, help="Smallest first.")
+@click.option("--reverse", is_flag=True, help="Reverse the order: smallest first.")
 @click.pass_obj
 def list_command(front: Front, filter: Sequence[str], limit: int, sort: str, reverse: bool) -> None:
-    """List jobs, the newest first: all, or those that match a filter.
+    """List jobs, newest first, optionally filtered.
 
-    With --json each job is one line with every field, its attempts, and of commands also exit_code and the
+    With --json, each job is one line with every field and its attempts; shell jobs also have exit_code and the
     end of stdout and stderr.
     """
     words = " ".join(filter)
@@ -101,20 +103,20 @@ def _jobs(queue: Queue, words: str, limit: int, sort: str, *, descending: bool) 
 
 def _print_rest(shown: int, total: int, words: str) -> None:
     if not total:
-        click.echo("No job matches." if words else "There are no jobs.")
+        click.echo("No jobs match the filter." if words else "No jobs yet.")
     elif shown < total:
-        click.echo(dim(f"{shown:,} of {total:,}; --limit 0 shows all."))
+        click.echo(dim(f"{shown:,} of {total:,} jobs; --limit 0 shows all."))
 
 
 def row(job: Job, now: float) -> list[Cell]:
-    """A job as a row of the table."""
+    """Return a job as a row of the table."""
     took = MISSING
     if job.started_at is not None and job.state is not State.PENDING:
         end = job.finished_at if job.finished_at is not None else now if job.state is State.RUNNING else None
         took = MISSING if end is None else duration(end - job.started_at)
-    colour = COLOURS[job.state]
+    color = COLOURS[job.state]
     return [
-        cell(state_text(job.state, cancelling=job.cancelling), colour),
+        cell(state_text(job.state, cancelling=job.cancelling), color),
         cell(job.id),
         cell(job.kind),
         cell(job.queue),
@@ -127,7 +129,7 @@ def row(job: Job, now: float) -> list[Cell]:
 
 
 def _details(job: Job, now: float) -> tuple[str, str | None]:
-    """What is most worth knowing of a job in one line: its newest error, or what it was asked to do."""
+    """Return the most useful detail of a job in one line: its newest error, or its arguments."""
     if job.error and job.state is not State.COMPLETED:
         due = f" · next in {age(job.scheduled_at - now)}" if job.state is State.RETRYING else ""
         return job.error[:_SUMMARY] + due, "red" if job.state is State.FAILED else None
@@ -140,7 +142,7 @@ def _details(job: Job, now: float) -> tuple[str, str | None]:
 
 
 def summary(job: Job) -> str:
-    """The arguments in one line; of a command, the command as it would be typed."""
+    """Return the arguments in one line; for a shell job, the command as typed."""
     args = args_of(job)
     if not isinstance(args, dict):
         return str(args)[:_SUMMARY]
@@ -156,7 +158,7 @@ def summary(job: Job) -> str:
 
 
 def typed(command: list[str], *, shell: bool) -> str:
-    """A command as a person would type it."""
+    """Return a command as typed in a shell."""
     if shell:
         return " ".join(command)
     import shlex

@@ -16,7 +16,7 @@ from .output import dim, on_terminal, print_json, say_if_nobody_works
 
 _ALL = 2**31
 _EVERY = 0.1
-_COLOURS = {"err": "red", "warning": "yellow", "error": "red", "critical": "red"}
+_COLORS = {"err": "red", "warning": "yellow", "error": "red", "critical": "red"}
 
 
 @click.command(
@@ -25,19 +25,19 @@ _COLOURS = {"err": "red", "warning": "yellow", "error": "red", "critical": "red"
     epilog="""\b
 Examples:
   jobdeck logs 42
-  jobdeck logs 42 -f               follow until the job is done
-  jobdeck logs 42 --attempt 1      of its first attempt only
+  jobdeck logs 42 -f               follow until the job finishes
+  jobdeck logs 42 --attempt 1      print the log of its first attempt
   jobdeck logs 42 --json | jq -r 'select(.level == "err").text'
 """,
 )
 @click.argument("job_id", metavar="ID", type=click.IntRange(1, 2**63 - 1), shell_complete=complete_jobs())
-@click.option("-f", "--follow", "following", is_flag=True, help="Go on until the job is done.")
-@click.option("--attempt", type=click.IntRange(1), metavar="N", help="Of one attempt only.")
+@click.option("-f", "--follow", "following", is_flag=True, help="Follow the log until the job finishes.")
+@click.option("--attempt", type=click.IntRange(1), metavar="N", help="Print the log of this attempt only (default: all).")
 @click.pass_obj
 def logs_command(front: Front, job_id: int, following: bool, attempt: int | None) -> None:
-    """Print what a job wrote: a command's output, or what its code logged.
+    """Print a job's log: the output of its command, or what its code logged.
 
-    Each attempt keeps its newest 8 MB.
+    The newest 8 MB of each attempt are kept.
     """
     with front.open(must_exist=True) as queue:
         if following:
@@ -49,7 +49,7 @@ def logs_command(front: Front, job_id: int, following: bool, attempt: int | None
 
 
 class Printer:
-    """Prints log lines, and on a terminal says where another attempt begins."""
+    """Print log lines; on a terminal, with a heading before each further attempt."""
 
     def __init__(self, json: bool) -> None:
         self._json = json
@@ -69,23 +69,23 @@ class Printer:
                 if on_terminal() and (self._attempt is not None or line.attempt > 1):
                     click.echo(dim(f"── attempt {line.attempt} ──"))
                 self._attempt = line.attempt
-            click.echo(_shown(line))
+            click.echo(_format(line))
 
 
-def _shown(line: LogLine) -> str:
+def _format(line: LogLine) -> str:
     text = safe(line.text, multiline=True)
     if line.level not in ("out", "err"):
         clock = time.strftime("%H:%M:%S", time.localtime(line.at))
         text = f"{clock} {safe(line.level):<8} {text}"
-    colour = _COLOURS.get(line.level)
-    return click.style(text, fg=colour) if colour else text
+    color = _COLORS.get(line.level)
+    return click.style(text, fg=color) if color else text
 
 
 def follow(front: Front, queue: Queue, job_id: int, *, attempt: int | None = None, quiet: bool = False) -> None:
-    """Print the log as it comes, until the job is final."""
+    """Print the log as it grows, until the job is final."""
     printer = Printer(front.json)
     while True:
-        # In this order: what a final job wrote is in the store before it is final.
+        # Check the state first: a final job has stored its whole log.
         done = queue.get(job_id).state in FINAL
         if not quiet:
             printer.print(queue.logs(job_id, attempt=attempt, after=printer.newest, limit=_ALL))

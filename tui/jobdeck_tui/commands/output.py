@@ -1,4 +1,4 @@
-"""How commands print: JSON for scripts, coloured states and aligned fields for people."""
+"""The output of commands: JSON for scripts; colored states, aligned fields and warnings for people."""
 
 from __future__ import annotations
 
@@ -20,53 +20,53 @@ MISSING = "—"
 
 
 def print_json(document: Any) -> None:
-    """One JSON document on one line, without a character that a terminal might obey."""
+    """Print one JSON document on one line, with control characters escaped."""
     click.echo(safe_json(json.dumps(document, ensure_ascii=False, separators=(",", ":"), default=str)))
 
 
 def on_terminal() -> bool:
-    """Whether a person reads what is printed."""
+    """Return whether standard output is a terminal."""
     return sys.stdout.isatty()
 
 
 def columns() -> int | None:
-    """How wide the terminal is; `None` where there is none, and nothing needs to fit."""
+    """Return the width of the terminal; `None` if standard output is not one and nothing needs to fit."""
     if not on_terminal():
         return None
-    told = os.environ.get("COLUMNS", "")
+    setting = os.environ.get("COLUMNS", "")
     try:
-        return int(told) if told.isdecimal() and int(told) else os.get_terminal_size(sys.stdout.fileno()).columns
+        return int(setting) if setting.isdecimal() and int(setting) else os.get_terminal_size(sys.stdout.fileno()).columns
     except (OSError, ValueError):
         return 80
 
 
 def dim(text: str) -> str:
-    """Text of less weight."""
+    """Dim the text."""
     return click.style(text, dim=True)
 
 
 def state_text(state: State, *, cancelling: bool = False) -> str:
-    """Glyph and word on a terminal; the word alone elsewhere, so that scripts can split the line."""
+    """Return glyph and word on a terminal, the word alone elsewhere, so that scripts can split the line."""
     word = "cancelling" if cancelling else str(state)
     if not on_terminal():
         return word
-    glyph = (GLYPHS if _draws() else ASCII_GLYPHS)[state]
+    glyph = (GLYPHS if _supports_glyphs() else ASCII_GLYPHS)[state]
     return f"{glyph} {word}"
 
 
-def tick(holds: bool) -> str:
-    """A mark for yes and no: drawn where the terminal can, in ASCII elsewhere."""
-    if _draws():
-        return "✓" if holds else "✗"
-    return "+" if holds else "x"
+def tick(met: bool) -> str:
+    """Return a mark for yes or no, in ASCII if the output encoding has no other."""
+    if _supports_glyphs():
+        return "✓" if met else "✗"
+    return "+" if met else "x"
 
 
 def coloured(text: str, state: State) -> str:
-    """The text in the colour of the state."""
+    """Color the text as the state."""
     return click.style(text, fg=COLOURS[state])
 
 
-def _draws() -> bool:
+def _supports_glyphs() -> bool:
     try:
         "".join(GLYPHS.values()).encode(getattr(sys.stdout, "encoding", None) or "ascii")
     except (UnicodeEncodeError, LookupError):
@@ -75,7 +75,7 @@ def _draws() -> bool:
 
 
 def print_fields(fields: Iterable[tuple[str, str]]) -> None:
-    """Names and values, aligned; further lines of a value are indented below its first."""
+    """Print names and values aligned; indent further lines of a value below its first."""
     made = [*fields]
     size = max((len(name) for name, _ in made), default=0)
     for name, value in made:
@@ -85,18 +85,17 @@ def print_fields(fields: Iterable[tuple[str, str]]) -> None:
             click.echo(f"{' ' * (size + 2)}{other}")
 
 
-def count_of(n: int, noun: str = "job") -> str:
-    """`1 job`, `1,200 jobs`."""
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
-
-
-# merged: What is said to who waits for jobs that nobody is there to run.
 def say_if_nobody_works(queue: Queue, whom: str) -> None:
-    """Say on standard error that no worker is alive, so that waiting is not taken for work being done.
+    """Warn on standard error if no worker is alive, so that a waiting command does not look like a running job.
 
     Args:
-        queue: where the jobs are.
-        whom: what waits for a worker, as the beginning of a sentence: `Job 4`.
+        queue: the queue of the jobs.
+        whom: what waits for a worker, as the start of a sentence: `Job 4`.
     """
     if not any(worker.alive for worker in queue.workers()):
         complain(f"{whom} waits for a worker; `jobdeck` or `jobdeck worker` starts one.")
+
+
+def count_of(n: int, noun: str = "job") -> str:
+    """`1 job`, `1,200 jobs`."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""Times and durations as people type them: `10m`, `18:30`, `2026-01-31T09:00`."""
+"""click types for durations and times: `10m`, `18:30`, `2026-01-31T09:00`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..text.times import read_moment as read_moment
 
 
 class DurationType(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """An option that takes a duration; its value is in seconds."""
+    """Accept a duration; the value is in seconds."""
 
     name = "duration"
 
@@ -26,7 +26,7 @@ class DurationType(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
 
 class MomentType(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """An option that takes a time; its value is in seconds since 1970."""
+    """Accept a time; the value is in seconds since 1970."""
 
     name = "time"
 

@@ -1,4 +1,4 @@
-"""`jobdeck pause` and `resume`, of one queue or of all."""
+"""`jobdeck pause` and `resume`, for one queue or all."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ from .output import count_of, print_json
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _which(function: F) -> F:
-    """Name a queue, or say --all."""
+def _queue_selection(function: F) -> F:
+    """Add the arguments that select one queue or all."""
     for option in (
-        click.option("--all", "every", is_flag=True, help="Every queue that there is now; a new one later is not paused."),
+        click.option(
+            "--all", "every", is_flag=True, help="Select every existing queue; queues created later are not affected."
+        ),
         click.argument("queue_name", metavar="[QUEUE]", required=False, shell_complete=complete_queues),
     ):
         function = option(function)
@@ -33,14 +35,17 @@ def _which(function: F) -> F:
     epilog="""\b
 Examples:
   jobdeck pause mail
-  jobdeck pause --all              one act: `jobdeck undo` lets go on what was not paused before
+  jobdeck pause --all              `jobdeck undo` resumes only the queues that this paused
 """,
 )
-@_which
+@_queue_selection
 @click.pass_obj
 def pause_command(front: Front, queue_name: str | None, every: bool) -> None:
-    """Start nothing more from a queue, or from any. Running jobs go on; jobs can still be enqueued."""
-    _turn(front, queue_name, every=every, paused=True)
+    """Pause a queue, or all of them: start no more of their jobs.
+
+    Running jobs continue, and jobs can still be enqueued.
+    """
+    _set_paused(front, queue_name, every=every, paused=True)
 
 
 @click.command(
@@ -49,44 +54,46 @@ def pause_command(front: Front, queue_name: str | None, every: bool) -> None:
     epilog="""\b
 Examples:
   jobdeck resume mail
-  jobdeck resume --all             every queue that is paused
+  jobdeck resume --all             resume every paused queue
 """,
 )
-@_which
+@_queue_selection
 @click.pass_obj
 def resume_command(front: Front, queue_name: str | None, every: bool) -> None:
-    """Start jobs from a queue again, or from every paused one."""
-    _turn(front, queue_name, every=every, paused=False)
+    """Resume a paused queue, or all of them."""
+    _set_paused(front, queue_name, every=every, paused=False)
 
 
-def _turn(front: Front, name: str | None, *, every: bool, paused: bool) -> None:
+def _set_paused(front: Front, name: str | None, *, every: bool, paused: bool) -> None:
     if every == (name is not None):
-        raise click.UsageError("name a QUEUE, or all of them with --all; one of the two")
+        raise click.UsageError("give either a QUEUE or --all")
     with front.open(must_exist=every, changes=True) as queue:
         if name is None:
-            _turn_all(front, queue, paused=paused)
+            _set_all_paused(front, queue, paused=paused)
         else:
-            _tell(front, name, queue.pause(name) if paused else queue.resume(name), paused=paused)
+            _print(front, name, queue.pause(name) if paused else queue.resume(name), paused=paused)
 
 
-def _turn_all(front: Front, queue: Queue, *, paused: bool) -> None:
+def _set_all_paused(front: Front, queue: Queue, *, paused: bool) -> None:
     with queue.transaction():
         changed = set(queue.pause_all() if paused else queue.resume_all())
-        names = sorted(changed.union(each.name for each in queue.queues()))  # one without jobs is only known while it is paused
+        names = sorted(
+            changed.union(each.name for each in queue.queues())
+        )  # a queue without jobs is listed only while it is paused
     if front.json:
         for name in names:
-            _tell(front, name, name in changed, paused=paused)
+            _print(front, name, name in changed, paused=paused)
         return
-    did = f"{'Paused' if paused else 'Resumed'} {count_of(len(changed), 'queue')}"
+    result = f"{'Paused' if paused else 'Resumed'} {count_of(len(changed), 'queue')}"
     rest = len(names) - len(changed)
-    before = f"{'was' if rest == 1 else 'were'} {'paused already' if paused else 'not paused'}"
-    click.echo(f"{did}; {rest:,} {before}." if rest else f"{did}.")
+    unchanged = f"{'was' if rest == 1 else 'were'} {'already' if paused else 'not'} paused"
+    click.echo(f"{result}; {rest:,} {unchanged}." if rest else f"{result}.")
 
 
-def _tell(front: Front, name: str, changed: bool, *, paused: bool) -> None:
+def _print(front: Front, name: str, changed: bool, *, paused: bool) -> None:
     if front.json:
         print_json({"queue": name, "paused": paused, "changed": changed})
     elif changed:
-        click.echo(f"Queue {safe(name)} is {'paused' if paused else 'running again'}.")
+        click.echo(f"Queue {safe(name)} {'paused' if paused else 'resumed'}.")
     else:
-        click.echo(f"Queue {safe(name)} was {'paused already' if paused else 'not paused'}.")
+        click.echo(f"Queue {safe(name)} was {'already' if paused else 'not'} paused.")

@@ -1,4 +1,4 @@
-"""One line on standard error that says how far a command is; nothing where nobody watches."""
+"""Show progress on one line of standard error; print nothing if it is not a terminal."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import time
 from typing import Self
 
 _EVERY = 0.1
-"""Seconds between two changes of the line."""
+"""Seconds between two updates of the line."""
 
 
 class Meter:
-    """The line. Called with how much is done, and of how much; a context manager that clears it at the end."""
+    """Show a progress line; call it with the amount done and the total. As a context manager, clear the line at the end."""
 
     def __init__(self, doing: str, *, unit: str = "") -> None:
         self._doing = doing
@@ -20,7 +20,7 @@ class Meter:
         self._next = 0.0
 
     def __call__(self, done: int, total: int) -> None:
-        """Show it, but not too often."""
+        """Update the line, at most every 0.1 seconds."""
         if self._shown and (done >= total or time.monotonic() >= self._next):
             self._next = time.monotonic() + _EVERY
             share = 100 * done // max(1, total)

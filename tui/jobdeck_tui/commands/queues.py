@@ -14,7 +14,7 @@ from .json_documents import Document, iso, latency_document, limits_document
 from .output import MISSING, columns, on_terminal, print_json
 from .table import Column, cell, print_table
 
-_COLOURS = {
+_COLORS = {
     Outlook.STILL: "red",
     Outlook.GROWING: "yellow",
     Outlook.PAUSED: "yellow",
@@ -29,14 +29,14 @@ _COLOURS = {
     epilog="""\b
 Examples:
   jobdeck queues
-  jobdeck queues --json | jq -r 'select(.forecast.outlook == "stands still") | .queue'
+  jobdeck queues --json | jq -r 'select(.forecast.trend == "growing") | .queue'
 """,
 )
 @click.pass_obj
 def queues_command(front: Front) -> None:
-    """List the queues: how deep they are, how long the oldest job has waited, and when they will be empty.
+    """List queues with their depth, oldest wait, limits, and a forecast of when they will be empty.
 
-    The forecast goes by the pace of the last minutes. DONE is of the last five minutes.
+    The forecast is based on the pace of the last minutes. DONE is the completion rate of the last five minutes.
     """
     with front.open(must_exist=True) as queue:
         found = queue.backlogs()
@@ -46,11 +46,11 @@ def queues_command(front: Front) -> None:
     elif found:
         _print(found)
     elif on_terminal():
-        click.echo("There are no queues; one begins with its first job.")
+        click.echo("No queues yet; a queue is created by its first job.")
 
 
 def backlog_document(backlog: Backlog) -> Document:
-    """A queue as it stands."""
+    """Return the depth, waits, rates and forecast of a queue."""
     info, total = backlog.info, backlog.total
     return {
         "queue": info.name,
@@ -74,13 +74,13 @@ def backlog_document(backlog: Backlog) -> Document:
     }
 
 
-def forecast_document(told: Forecast) -> Document:
-    """When a queue will be empty; `growth` in jobs a second."""
+def forecast_document(estimate: Forecast) -> Document:
+    """Return when a queue will be empty; `growth` in jobs per second."""
     return {
-        "outlook": str(told.outlook),
-        "empty_in": None if told.empty_in is None else round(told.empty_in, 3),
-        "growth": None if told.growth is None else round(told.growth, 6),
-        "why": told.why or None,
+        "trend": str(estimate.outlook),
+        "empty_in": None if estimate.empty_in is None else round(estimate.empty_in, 3),
+        "growth": None if estimate.growth is None else round(estimate.growth, 6),
+        "reason": estimate.why or None,
     }
 
 
@@ -99,10 +99,10 @@ def _print(found: Sequence[Backlog]) -> None:
     rows = []
     for each in found:
         counts = each.info.counts
-        told = forecast(each)
+        estimate = forecast(each)
         later = counts.get(State.SCHEDULED, 0) + counts.get(State.RETRYING, 0)
         waiting = counts.get(State.WAITING, 0)
-        room = f"/{each.room:,}" if each.room else ""
+        capacity = f"/{each.room:,}" if each.room else ""
         rows.append(
             [
                 cell(each.info.name),
@@ -110,9 +110,9 @@ def _print(found: Sequence[Backlog]) -> None:
                 cell(number(later), dim=not later),
                 cell(number(waiting), dim=not waiting),
                 cell(MISSING if each.oldest is None else age(each.oldest)),
-                cell(f"{each.running:,}{room}", dim=not each.running),
+                cell(f"{each.running:,}{capacity}", dim=not each.running),
                 cell(rough_pace(each.total.throughput) if each.total.completed else MISSING),
-                cell(forecast_text(told), _COLOURS.get(told.outlook), dim=told.outlook is Outlook.EMPTY),
+                cell(forecast_text(estimate), _COLORS.get(estimate.outlook), dim=estimate.outlook is Outlook.EMPTY),
                 cell(limits_text(each.info.limits), dim=True),
             ]
         )

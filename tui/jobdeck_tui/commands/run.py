@@ -27,25 +27,25 @@ Examples:
   jobdeck run --unique backup --expires 1h -- ./backup.sh
   id=$(jobdeck run -- make); jobdeck run --after "$id" -- make install
   for f in *.log; do jobdeck run -- gzip "$f"; done
-  jobdeck run --wait -- make test      follow the output, exit as the command does
+  jobdeck run --wait -- make test      follow the output and exit with its exit code
 """,
 )
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="[--] COMMAND...")
-@click.option("--shell", is_flag=True, help="Have sh read the command: pipes, globs and all.")
-@click.option("--cwd", metavar="FOLDER", help="Where it runs; the current folder if not given.")
-@click.option("--env", "env", multiple=True, metavar="KEY=VALUE", help="A variable of its environment; may be repeated.")
-@click.option("--wait", is_flag=True, help="Follow its output, and exit with its exit code.")
+@click.option("--shell", is_flag=True, help="Run the command with sh, for pipes and globs.")
+@click.option("--cwd", metavar="FOLDER", help="Working directory (default: the current one).")
+@click.option("--env", "env", multiple=True, metavar="KEY=VALUE", help="Set an environment variable; repeatable.")
+@click.option("--wait", is_flag=True, help="Follow the output and exit with the command's exit code.")
 @job_options
 @click.pass_obj
 def run_command(
     front: Front, /, command: Sequence[str], shell: bool, cwd: str | None, env: Sequence[str], wait: bool, **options: Any
 ) -> int:
-    """Enqueue a command, and print the job's id.
+    """Enqueue a shell command and print the job's id.
 
-    It runs in the folder where you typed it, in a process group of its own; an exit code other than 0
-    is a failure, retried up to --max-attempts. Its output becomes the job's log.
+    The command runs in the current directory, in its own process group. Commands that exit non-zero are tried
+    up to --max-attempts times. The output becomes the job's log.
 
-    Where another job holds the --unique key, its id is printed, and nothing is enqueued.
+    If another job holds the --unique key, nothing is enqueued and the id of that job is printed.
     """
     from .enqueue import arrive, tell
 
@@ -53,8 +53,8 @@ def run_command(
     args: dict[str, Any] = {"command": list(command), "cwd": str(Path(cwd or "").absolute())}
     if shell:
         if len(command) > 1:
-            # Options behind the text would become a part of the command, and run at once.
-            raise click.UsageError("--shell takes the command as one quoted text, and options go before it")
+            # Options after the text would become part of the command, and the job would run without them.
+            raise click.UsageError("--shell takes the command as one quoted argument, after all options")
         args["shell"] = True
     if env:
         args["env"] = _variables(env)
@@ -72,7 +72,7 @@ def run_command(
         try:
             follow(front, queue, job.id, quiet=front.json)
         except KeyboardInterrupt:
-            complain(f"Job {job.id} goes on; `jobdeck cancel {job.id}` stops it.")
+            complain(f"Job {job.id} continues; `jobdeck cancel {job.id}` stops it.")
             return 130
         return _result(front, queue, job.id)
 
@@ -98,7 +98,7 @@ def _result(front: Front, queue: Any, job_id: int) -> int:
         print_json(full_document(queue, job))
     if job.state is State.COMPLETED:
         return 0
-    # The command has said why on its standard error; the rest is not the command's to say.
+    # A command that exits non-zero reports why on its own standard error; report the other failures here.
     code = exit_code(job, queue.attempts(job_id))
     if code is None or job.state is State.CANCELLED:
         complain(f"Job {job_id} {'was cancelled' if job.state is State.CANCELLED else f'failed: {job.error}'}.")

@@ -1,4 +1,4 @@
-"""`jobdeck schedule`: the group of its subcommands, and those that take a schedule's name and no more."""
+"""`jobdeck schedule`: the group, and the subcommands that take only names of schedules."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from .common import Front, Verb, complain, front_options
 from .completers import complete_schedules, complete_zones
 from .output import print_json
 
-#: Subcommand → (module that holds it, what `jobdeck schedule --help` says of it).
+#: Subcommand → (module, one line for `jobdeck schedule --help`).
 PARTS = {
-    "list": ("schedule_list", "List the schedules: when, next, last, paused."),
-    "add": ("schedule_edit", "Enqueue a job at every tick from now on."),
-    "edit": ("schedule_edit", "Change its time, arguments, queue, …"),
-    "pause": ("schedule", "Let schedules enqueue nothing more."),
-    "resume": ("schedule", "Let them go on with the next tick."),
-    "run": ("schedule", "Enqueue their jobs now, besides the ticks."),
-    "delete": ("schedule", "Forget schedules; their jobs stay."),
-    "preview": ("schedule", "Say what an expression means, and its next ticks."),
+    "list": ("schedule_list", "List schedules with their next tick and last job."),
+    "add": ("schedule_edit", "Add a schedule that enqueues a job at every tick."),
+    "edit": ("schedule_edit", "Change a schedule: time, arguments, queue, …"),
+    "pause": ("schedule", "Pause schedules."),
+    "resume": ("schedule", "Resume paused schedules at their next tick."),
+    "run": ("schedule", "Enqueue the jobs of schedules now."),
+    "delete": ("schedule", "Delete schedules; their jobs stay."),
+    "preview": ("schedule", "Explain a cron expression and list its next ticks."),
 }
 
 
 class Parts(click.Group):
-    """Imports a subcommand when it is used."""
+    """Import a subcommand only when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*PARTS]
@@ -55,14 +55,14 @@ Examples:
   jobdeck schedule run nightly
   jobdeck schedule preview '*/15 8-17 * * MON-FRI' --timezone local
 
-Any running worker or cockpit enqueues at each tick; it need not know the kind. Each tick enqueues once, however
-many there are; of ticks missed while none was running, one is made up for. `jobdeck list schedule:NAME`
-shows the jobs of a schedule.
+Any running worker or cockpit enqueues the jobs, even of kinds it does not know. Each tick enqueues exactly
+one job. After downtime, missed ticks collapse into one job. List the jobs of a schedule with
+`jobdeck list schedule:NAME`.
 """,
 )
 @front_options(cockpit=False)
 def schedule_command() -> None:
-    """Enqueue jobs again and again, at times given by a cron expression."""
+    """Manage periodic jobs, enqueued at the times of a cron expression."""
 
 
 _names = click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=complete_schedules)
@@ -79,10 +79,10 @@ Examples:
 @_names
 @click.pass_obj
 def pause_part(front: Front, names: tuple[str, ...]) -> None:
-    """Let schedules enqueue nothing more. `jobdeck schedule run` still does."""
+    """Pause schedules. `jobdeck schedule run` still enqueues their jobs."""
     with front.open(must_exist=True, changes=True) as queue:
         for name in names:
-            _tell(front, name, queue.schedules.pause(name), paused=True)
+            _print_paused(front, name, queue.schedules.pause(name), paused=True)
 
 
 @click.command(
@@ -96,19 +96,19 @@ Examples:
 @_names
 @click.pass_obj
 def resume_part(front: Front, names: tuple[str, ...]) -> None:
-    """Let schedules go on with the next tick. Those missed in the pause are not made up for."""
+    """Resume paused schedules at their next tick. Ticks missed during the pause are skipped."""
     with front.open(must_exist=True, changes=True) as queue:
         for name in names:
-            _tell(front, name, queue.schedules.resume(name), paused=False)
+            _print_paused(front, name, queue.schedules.resume(name), paused=False)
 
 
-def _tell(front: Front, name: str, changed: bool, *, paused: bool) -> None:
+def _print_paused(front: Front, name: str, changed: bool, *, paused: bool) -> None:
     if front.json:
         print_json({"schedule": name, "paused": paused, "changed": changed})
     elif changed:
-        click.echo(f"Schedule {safe(name)} is {'paused' if paused else 'on again'}.")
+        click.echo(f"Schedule {safe(name)} {'paused' if paused else 'resumed'}.")
     else:
-        click.echo(f"Schedule {safe(name)} was {'paused already' if paused else 'not paused'}.")
+        click.echo(f"Schedule {safe(name)} was {'already' if paused else 'not'} paused.")
 
 
 @click.command(
@@ -123,7 +123,10 @@ Examples:
 @_names
 @click.pass_obj
 def run_part(front: Front, names: tuple[str, ...]) -> None:
-    """Enqueue the jobs of schedules now, and print their ids. Works for paused ones too; no tick changes."""
+    """Enqueue the jobs of schedules now and print their ids.
+
+    Paused schedules run too. The next ticks are unchanged.
+    """
     from ..text.enqueue_result import Arrival
     from .enqueue import tell
 
@@ -143,7 +146,7 @@ Examples:
 @_names
 @click.pass_obj
 def delete_part(front: Front, names: tuple[str, ...]) -> int:
-    """Forget schedules. The jobs that they enqueued stay."""
+    """Delete schedules. The jobs that they enqueued stay."""
     from jobdeck import ScheduleNotFound
 
     missing = 0
@@ -158,7 +161,7 @@ def delete_part(front: Front, names: tuple[str, ...]) -> int:
                 if front.json:
                     print_json({"schedule": name, "deleted": True})
                 else:
-                    click.echo(f"Schedule {safe(name)} is deleted.")
+                    click.echo(f"Schedule {safe(name)} deleted.")
     return 1 if missing else 0
 
 
@@ -174,12 +177,17 @@ Examples:
 )
 @click.argument("cron")
 @click.option(
-    "--timezone", "--tz", metavar="ZONE", default="UTC", shell_complete=complete_zones, help="UTC if not given; or local."
+    "--timezone",
+    "--tz",
+    metavar="ZONE",
+    default="UTC",
+    shell_complete=complete_zones,
+    help="Time zone, such as Europe/Berlin, or local (default UTC).",
 )
-@click.option("-n", type=click.IntRange(1, 10_000), default=5, show_default=True, help="How many ticks.")
+@click.option("-n", type=click.IntRange(1, 10_000), default=5, show_default=True, metavar="N", help="Number of ticks.")
 @click.pass_obj
 def preview_part(front: Front, cron: str, timezone: str, n: int) -> None:
-    """Say in words what an expression means, and when its next ticks come. Needs no queue."""
+    """Explain a cron expression in words and list its next ticks. Needs no queue."""
     from jobdeck import explain_cron, local_zone, next_ticks
 
     from ..text.times import in_zone
@@ -189,7 +197,7 @@ def preview_part(front: Front, cron: str, timezone: str, n: int) -> None:
     words = explain_cron(cron)
     ticks = next_ticks(cron, zone, after=time.time(), n=n)
     if front.json:
-        print_json({"cron": cron, "words": words, "timezone": zone, "ticks": [*map(iso, ticks)]})
+        print_json({"cron": cron, "description": words, "timezone": zone, "ticks": [*map(iso, ticks)]})
         return
     click.echo(f"{safe(words)}, {safe(zone)}")
     for tick in ticks:

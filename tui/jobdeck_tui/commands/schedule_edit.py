@@ -20,25 +20,39 @@ from .schedule_list import tell_schedule
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _what(function: F) -> F:
+def _job_choice(function: F) -> F:
+    """Add the options of the job that a schedule enqueues."""
     for option in reversed(
         (
-            click.option("--args", "args_json", metavar="JSON", help="The arguments as a JSON object; KEY=VALUE wins over it."),
-            click.option("--shell", "command", metavar="COMMAND", help="A command for sh, in place of a kind."),
+            click.option("--args", "args_json", metavar="JSON", help="Arguments as a JSON object; KEY=VALUE overrides it."),
+            click.option("--shell", "command", metavar="COMMAND", help="Run this command with sh, instead of a kind."),
             click.option(
                 "--timezone",
                 "--tz",
                 metavar="ZONE",
                 shell_complete=complete_zones,
-                help="Where the expression is read, such as Europe/Berlin; local for this machine's zone; UTC if not given.",
+                help="Time zone of the expression, such as Europe/Berlin, or local.",
+            ),
+            click.option("--queue", metavar="NAME", shell_complete=complete_queues, help="Queue of the jobs."),
+            click.option(
+                "--priority",
+                type=int,
+                metavar="N",
+                help="Priority, -1000000 to 1000000; larger runs first.",
             ),
             click.option(
-                "--queue", metavar="NAME", shell_complete=complete_queues, help="The queue; the kind's own if not given."
+                "--max-attempts",
+                type=int,
+                metavar="N",
+                help="Maximum number of attempts per job, 1 to 1000.",
             ),
-            click.option("--priority", type=int, metavar="N", help="Larger runs first."),
-            click.option("--max-attempts", type=int, metavar="N", help="How often each job may start."),
-            click.option("--timeout", type=DURATION, metavar="DURATION", help="How long one attempt may take; 0 for no limit."),
-            click.option("--tag", "tags", multiple=True, metavar="WORD", help="A word to find its jobs by; may be repeated."),
+            click.option(
+                "--timeout",
+                type=DURATION,
+                metavar="DURATION",
+                help="Time limit per attempt: 90s, 10m; 0 for none.",
+            ),
+            click.option("--tag", "tags", multiple=True, metavar="WORD", help="Tag the jobs for filters; repeatable."),
         )
     ):
         function = option(function)
@@ -55,17 +69,17 @@ Examples:
   jobdeck schedule add billing '0 0 L * *' tasks.bill --max-attempts 1 --replace
   jobdeck schedule add ping 'every 90s' tasks.ping
 
-CRON is minute, hour, day-of-month, month, day-of-week, or six fields with second first; also @hourly, @daily,
-@weekly, @monthly, @yearly, and `every 90s` (10m, 2h, …), counted from 1970 UTC. Quote it.
-Where a clock change skips the time, the job comes right after it; where it repeats the time, the job comes once.
+CRON has five fields: minute, hour, day of month, month, day of week; or six, with seconds first. It may also be
+@hourly, @daily, @weekly, @monthly, @yearly, or `every 90s` (10m, 2h, …), counted from 1970 UTC. Quote it.
+If a clock change skips a fixed time, the job is enqueued right after it; if it repeats the time, only once.
 """,
 )
 @click.argument("name")
 @click.argument("cron")
 @click.argument("kind", required=False, shell_complete=complete_kinds)
 @click.argument("pairs", nargs=-1, metavar="[KEY=VALUE]...")
-@_what
-@click.option("--replace", is_flag=True, help="If there is one of this name, give it all of this instead.")
+@_job_choice
+@click.option("--replace", is_flag=True, help="Replace the schedule of this name, if it exists.")
 @click.pass_obj
 def add_part(
     front: Front,
@@ -78,13 +92,14 @@ def add_part(
     command: str | None,
     **options: Any,
 ) -> None:
-    """Enqueue a job of a kind, or a command, at every tick of CRON from now on.
+    """Add a schedule that enqueues a job of a kind, or a shell command, at every tick of CRON.
 
-    The arguments are checked now. KEY=VALUE is read as `jobdeck enqueue` reads it.
+    The arguments are validated now. KEY=VALUE works as in `jobdeck enqueue`. --timezone defaults to UTC, the
+    other options to those of the kind.
     """
     if (kind is None) == (command is None):
-        raise click.UsageError("name a KIND (`jobdeck kinds` lists them), or give a command with --shell; one of the two")
-    explain_cron(cron)  # first of all: whoever forgot to quote it shall not hear of a strange kind
+        raise click.UsageError("give either a KIND (`jobdeck kinds` lists them) or --shell COMMAND")
+    explain_cron(cron)  # check this first: after an unquoted CRON, an error about an unknown kind would mislead
     with front.open(changes=True) as queue:
         front.load_kinds()
         if command is not None:
@@ -109,9 +124,11 @@ Examples:
 )
 @click.argument("name", shell_complete=complete_schedules)
 @click.argument("pairs", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option("--cron", help="Its new time; see `jobdeck schedule add --help`.")
-@click.option("--kind", shell_complete=complete_kinds, help="Another kind, for the same arguments unless others are given.")
-@_what
+@click.option("--cron", metavar="CRON", help="Set a new cron expression; see `jobdeck schedule add --help`.")
+@click.option(
+    "--kind", metavar="KIND", shell_complete=complete_kinds, help="Set another kind; the arguments stay unless given."
+)
+@_job_choice
 @click.pass_obj
 def edit_part(
     front: Front,
@@ -123,33 +140,33 @@ def edit_part(
     command: str | None,
     **options: Any,
 ) -> None:
-    """Change what is given of a schedule, and leave the rest.
+    """Change a schedule. Omitted options are unchanged.
 
-    A new time counts from now. KEY=VALUE changes single arguments; --args gives all of them anew.
+    A new cron expression applies from now on. KEY=VALUE changes one argument; --args replaces all of them.
     """
     changes = given(options)
     if not (changes or pairs or kind or args_json is not None or command is not None):
-        raise click.UsageError("say what to change, such as --cron '30 4 * * *' or KEY=VALUE")
+        raise click.UsageError("specify what to change, such as --cron '30 4 * * *' or KEY=VALUE")
     with front.open(must_exist=True, changes=True) as queue:
         before = queue.schedules.get(name)
         old = before.args if isinstance(before.args, dict) else {}
         if command is not None:
             _no_arguments(pairs, args_json)
             if kind is not None:
-                raise click.UsageError("--shell and --kind exclude each other")
+                raise click.UsageError("--shell and --kind are mutually exclusive")
             changes |= {"kind": "shell", "args": _shell(command, old if before.kind == "shell" else {})}
         elif kind is not None or pairs or args_json is not None:
             front.load_kinds()
-            told = read_arguments(kind or before.kind, pairs, args_json)
-            changes |= {"kind": kind or before.kind, "args": told if args_json is not None else old | told}
+            new = read_arguments(kind or before.kind, pairs, args_json)
+            changes |= {"kind": kind or before.kind, "args": new if args_json is not None else old | new}
         tell_schedule(front, queue.schedules.edit(name, **changes))
 
 
 def _no_arguments(pairs: Sequence[str], args_json: str | None) -> None:
     if pairs or args_json is not None:
-        raise click.UsageError("--shell takes the whole command as one quoted text; leave out KIND, KEY=VALUE and --args")
+        raise click.UsageError("--shell takes the whole command as one quoted argument; omit KIND, KEY=VALUE and --args")
 
 
 def _shell(command: str, old: dict[str, Any]) -> dict[str, Any]:
-    """Arguments of the kind `shell`; it runs where it was typed, or where it ran before."""
+    """Return the arguments of the kind `shell`; keep the old working directory, or use the current one."""
     return {"cwd": str(Path.cwd())} | old | {"command": [command], "shell": True}

@@ -1,4 +1,4 @@
-"""`jobdeck schedule list`, and how a schedule and its times are told."""
+"""`jobdeck schedule list`, and the output of one schedule."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ Examples:
 @click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=complete_schedules)
 @click.pass_obj
 def list_part(front: Front, names: tuple[str, ...]) -> None:
-    """List the schedules: what and when in words, the next tick, the last job, whether paused.
+    """List schedules with their time in words, next tick and last job.
 
-    STATE is on, paused, or error where the last tick could not enqueue; what was wrong stands below.
+    STATE is on, paused, or error if the last tick could not enqueue its job; the errors follow the table.
     """
     with front.open(must_exist=True) as queue:
         schedules = [queue.schedules.get(name) for name in names] if names else queue.schedules.list()
@@ -46,7 +46,7 @@ def list_part(front: Front, names: tuple[str, ...]) -> None:
         return
     if not schedules:
         if on_terminal():
-            click.echo("There are no schedules; `jobdeck schedule add` makes one.")
+            click.echo("No schedules; `jobdeck schedule add` creates one.")
         return
     _print(schedules)
 
@@ -88,19 +88,19 @@ def _row(schedule: Schedule, now: float) -> list[Cell]:
 
 
 def words(schedule: Schedule) -> str:
-    """Its time in plain words, with the zone: `At 03:00 every day, Europe/Berlin`."""
-    told = words_of(schedule.cron) or MISSING
-    return told if "every" in schedule.cron.lower() else f"{told}, {schedule.timezone}"
+    """Return the time of a schedule in words, with its zone: `At 03:00 every day, Europe/Berlin`."""
+    text = words_of(schedule.cron) or MISSING
+    return text if "every" in schedule.cron.lower() else f"{text}, {schedule.timezone}"
 
 
 def tell_schedule(front: Front, schedule: Schedule) -> None:
-    """Print a schedule that was made or changed: what it is for a script, a sentence for a person."""
+    """Print a schedule after a change: a document with --json, a sentence otherwise."""
     if front.json:
         print_json(schedule_document(schedule))
         return
-    coming = (
+    next_tick = (
         "paused"
         if schedule.paused
         else f"next {in_zone(schedule.next_at, schedule.timezone)}, in {age(schedule.next_at - time.time())}"
     )
-    click.echo(f"Schedule {safe(schedule.name)}: {safe(words(schedule))}; {coming}.")
+    click.echo(f"Schedule {safe(schedule.name)}: {safe(words(schedule))}; {next_tick}.")

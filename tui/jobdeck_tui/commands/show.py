@@ -18,14 +18,14 @@ from .common import Front, Verb
 from .completers import complete_jobs
 from .json_documents import args_of, full_document, log_document, told_document
 from .list_jobs import typed
-from .output import MISSING, coloured, count_of, dim, print_fields, print_json, state_text
+from .output import MISSING, coloured, dim, print_fields, print_json, state_text
 from .stats import history_document
 
 _ALL = 2**31
 _SLOTS = 60
-"""Slices of the history of its kind."""
-_NAMED = 10
-"""Of the jobs that came after it, so many are named one by one."""
+"""The number of time slices in the history of the kind."""
+_LISTED_CHILDREN = 10
+"""The number of children listed one by one; the rest are counted."""
 
 
 @click.command(
@@ -40,17 +40,17 @@ Examples:
 @click.argument("job_id", metavar="ID", type=click.IntRange(1, 2**63 - 1), shell_complete=complete_jobs())
 @click.pass_obj
 def show_command(front: Front, job_id: int) -> None:
-    """Show everything about a job: its fields, result, and attempts with their errors.
+    """Show a job: its fields, result, dependencies, and attempts with their errors.
 
-    Also the jobs that it comes after and those that come after it, what people did to it, and what became of
-    the others of its kind. --json adds why it does not run, its batch, and the whole log.
+    Also shows the actions of people on it, and how its run time compares with other jobs of its kind. --json adds
+    why it is not running, its batch, and its whole log.
     """
     with front.open(must_exist=True) as queue:
         job = queue.get(job_id)
         if front.json:
             log = [log_document(line) for line in queue.logs(job_id, limit=_ALL)]
             history = history_document(read_history(queue, job, _SLOTS), queue.attempts(job_id), queue.clock.now())
-            print_json(full_document(queue, job) | told_document(queue, job) | {"of_kind": history, "log": log})
+            print_json(full_document(queue, job) | told_document(queue, job) | {"kind_history": history, "log": log})
             return
         _print_job(queue, job)
 
@@ -77,13 +77,13 @@ def _print_job(queue: Queue, job: Job) -> None:
 def _fields(job: Job, now: float, aged: int | None, family: Family) -> list[tuple[str, str]]:
     fields = [
         ("queue", safe(job.queue)),
-        ("priority", str(job.priority) if aged is None else f"{job.priority}, counts as {aged} by now"),
+        ("priority", str(job.priority) if aged is None else f"{job.priority}, effectively {aged} now"),
         ("unique key", safe(job.unique_key or "")),
         ("schedule", safe(schedule_of(job) or "")),
         ("batch", "" if job.batch is None else str(job.batch)),
-        ("after", _after(family)),
-        ("waits for", ", ".join(map(str, family.waits_for)) if job.state is State.WAITING else ""),
-        ("before", _before(family)),
+        ("parents", _parents(family)),
+        ("waiting for", ", ".join(map(str, family.waits_for)) if job.state is State.WAITING else ""),
+        ("children", _children(family)),
         ("attempts", f"{job.attempt} of {job.max_attempts}"),
         ("crashes", str(job.crashes) if job.crashes else ""),
         ("back-off", " to ".join(map(duration, job.backoff)) if job.backoff else ""),
@@ -106,25 +106,27 @@ def _fields(job: Job, now: float, aged: int | None, family: Family) -> list[tupl
 
 
 def _history(history: KindHistory, attempts: Sequence[Attempt], now: float) -> list[tuple[str, str]]:
-    """What became of the others of its kind, and how its own newest run compares with them."""
+    """Summarize the recent runs of the kind, and compare the newest run of this job with them."""
     runs, *more = told_total(history.total)
-    fields = [("its kind", ", ".join([f"{runs} in the {RANGE_NAMES[history.seconds]}", *more]))]
+    fields = [("same kind", ", ".join([f"{runs} in the {RANGE_NAMES[history.seconds]}", *more]))]
     if attempts:
-        told, how = told_own(own_run(attempts[-1], now), history.total.run)
-        fields += [("this one", f"{told}, {how}")] if how else []
+        run, comparison = told_own(own_run(attempts[-1], now), history.total.run)
+        fields += [("this job", f"{run}, {comparison}")] if comparison else []
     return fields
 
 
-def _after(family: Family) -> str:
-    lines = [f"{parent} {'gone' if state is None else coloured(str(state), state)}" for parent, state in family.parents.items()]
+def _parents(family: Family) -> str:
+    lines = [
+        f"{parent} {'deleted' if state is None else coloured(str(state), state)}" for parent, state in family.parents.items()
+    ]
     return "\n".join([*lines, dim(f"if one fails: {family.if_parent_fails}")] if lines else [])
 
 
-def _before(family: Family) -> str:
-    named = [*family.children.items()][:_NAMED]
-    lines = [f"{child} {coloured(str(state), state)}" for child, state in named]
-    more = len(family.children) - len(named)
-    return "\n".join([*lines, dim(f"and {count_of(more)} more")] if more else lines)
+def _children(family: Family) -> str:
+    listed = [*family.children.items()][:_LISTED_CHILDREN]
+    lines = [f"{child} {coloured(str(state), state)}" for child, state in listed]
+    more = len(family.children) - len(listed)
+    return "\n".join([*lines, dim(f"and {more:,} more")] if more else lines)
 
 
 def _arguments(job: Job) -> list[tuple[str, str]]:
@@ -134,7 +136,7 @@ def _arguments(job: Job) -> list[tuple[str, str]]:
         return [("arguments", pretty(args))]
     return [
         ("command", safe(typed(command, shell=bool(args.get("shell"))), multiline=True)),
-        ("folder", safe(str(args.get("cwd") or ""))),
+        ("directory", safe(str(args.get("cwd") or ""))),
         ("environment", safe("\n".join(f"{k}={v}" for k, v in (args.get("env") or {}).items()), multiline=True)),
     ]
 
@@ -147,7 +149,7 @@ def _took(job: Job, now: float) -> str:
 
 def _print_attempt(attempt: Attempt, now: float) -> None:
     outcome = "running" if attempt.outcome is None else str(attempt.outcome)
-    colour = {
+    color = {
         "completed": COLOURS[State.COMPLETED],
         "running": COLOURS[State.RUNNING],
         "cancelled": COLOURS[State.CANCELLED],
@@ -155,16 +157,16 @@ def _print_attempt(attempt: Attempt, now: float) -> None:
     took = duration((attempt.finished_at or now) - attempt.started_at)
     late = f"  late result {moment(attempt.late_at, now)}" if attempt.late_at else ""
     click.echo(
-        f"attempt {attempt.number}  {click.style(outcome, fg=colour)}  {took}  {dim(moment(attempt.started_at, now))}"
+        f"attempt {attempt.number}  {click.style(outcome, fg=color)}  {took}  {dim(moment(attempt.started_at, now))}"
         f"  {dim(safe(attempt.worker))}{late}"
     )
-    told = attempt.traceback or ": ".join(part for part in (attempt.error_type, attempt.message) if part)
-    for line in safe(told.rstrip(), multiline=True).split("\n") if told else ():
+    error = attempt.traceback or ": ".join(part for part in (attempt.error_type, attempt.message) if part)
+    for line in safe(error.rstrip(), multiline=True).split("\n") if error else ():
         click.echo(f"    {line}")
 
 
 def moment(at: float | None, now: float) -> str:
-    """A time in the local zone, and how long ago or how far ahead it is."""
+    """Format a time in the local zone, with its distance from now."""
     if at is None:
         return ""
     try:
@@ -175,7 +177,7 @@ def moment(at: float | None, now: float) -> str:
 
 
 def pretty(value: object) -> str:
-    """JSON over several lines, safe to print."""
+    """Format a value as indented JSON, safe to print."""
     if isinstance(value, str):
         return safe(value, multiline=True)
     return safe(json.dumps(value, ensure_ascii=False, indent=2), multiline=True)

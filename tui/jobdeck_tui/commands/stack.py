@@ -24,17 +24,17 @@ Examples:
 @click.argument("job_id", metavar="ID", type=click.IntRange(1, 2**63 - 1), shell_complete=complete_jobs("running"))
 @click.pass_obj
 def stack_command(front: Front, job_id: int) -> int:
-    """Show where the code of a running job is now: its calls from the handler down, the innermost last.
+    """Show the current Python stack of a running job, innermost call last.
 
-    The process that runs it is asked, which may be any on this machine that is yours. The job is not disturbed. A command
-    has no Python stack; its process is named instead.
+    The job must run in a process of yours on this machine; it is not interrupted. A shell job has no Python
+    stack; its process id is shown instead.
     """
     with front.open(must_exist=True) as queue:
         stack = queue.stack(job_id)
     if front.json:
         print_json(stack_document(stack))
     elif stack.told:
-        complain(f"Job {job_id} tells no stack. {stack.told}")
+        complain(f"No stack available for job {job_id}. {stack.told}")
     else:
         click.echo(dim(f"Job {job_id} in process {stack.pid}"))
         click.echo(safe(stack.text, multiline=True))

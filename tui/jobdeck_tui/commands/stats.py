@@ -22,7 +22,7 @@ from .table import Cell, Column, cell, print_table
 _SLOTS = 60
 
 _GROUPS = (
-    Column("A SECOND", right=True),
+    Column("PER SECOND", right=True),
     Column("COMPLETED", right=True),
     Column("FAILED", right=True),
     Column("RETRIED", right=True, drop=5),
@@ -56,20 +56,20 @@ Examples:
     default="10m",
     show_default=True,
     metavar="DURATION",
-    help="The time that is measured, from 10s to 90d.",
+    help="Time range to measure, 10s to 90d.",
 )
-@click.option("--by", type=click.Choice(["kind", "queue"]), help="Tell rates and percentiles of each.")
-@click.option("--queue", metavar="NAME", shell_complete=complete_queues, help="Measure the jobs of this queue only.")
-@click.option("--kind", metavar="NAME", shell_complete=complete_kinds, help="Measure the jobs of this kind only.")
+@click.option("--by", type=click.Choice(["kind", "queue"]), help="Show rates and percentiles per kind or queue.")
+@click.option("--queue", metavar="NAME", shell_complete=complete_queues, help="Measure jobs of this queue only.")
+@click.option("--kind", metavar="NAME", shell_complete=complete_kinds, help="Measure jobs of this kind only.")
 @click.pass_obj
 def stats_command(front: Front, over: float, by: str | None, queue: str | None, kind: str | None) -> None:
-    """Counts by state and queue, throughput, failures, and percentiles of waiting and run times.
+    """Show counts by state and queue, throughput, failures, and percentiles of wait and run times.
 
-    Waiting is the time from when a job was due until it started. With --json also the slices of the range. The counts
-    by state are always those of all jobs.
+    Wait time is the time from due to started. Counts by state always include all jobs. --json adds the range
+    in time slices.
     """
     if not 10 <= over <= 90 * 86400:
-        raise click.UsageError("--range takes 10s to 90d")
+        raise click.UsageError("--range must be 10s to 90d")
     with front.open(must_exist=True) as opened:
         overview = opened.overview(seconds=60, slots=1)
         metrics = opened.metrics(seconds=over, slots=_SLOTS, queue=queue, kind=kind, by=by)
@@ -96,10 +96,10 @@ def _document(overview: Overview, metrics: Metrics, backlogs: Sequence[Backlog],
     }
     if by is not None:
         document["by"] = [
-            {by: name, **_slot_document(slot), "completed_by_slot": list(metrics.completed[name])}
+            {by: name, **_slot_document(slot), "completed_by_slice": list(metrics.completed[name])}
             for name, slot in metrics.groups.items()
         ]
-    document["slots"] = [{"at": iso(slot.at), **_slot_document(slot)} for slot in metrics.slots]
+    document["slices"] = [{"at": iso(slot.at), **_slot_document(slot)} for slot in metrics.slots]
     return document
 
 
@@ -119,18 +119,18 @@ def _slot_document(slot: Slot) -> dict[str, object]:
         "run": latency_document(slot.run),
         "wait": latency_document(slot.wait),
         "depth": slot.depth,
-        "oldest": slot.oldest,
+        "oldest_wait": slot.oldest,
     }
 
 
 def history_document(history: KindHistory, attempts: Sequence[Attempt], now: float) -> dict[str, object]:
-    """The runs of one kind over a while, in slices, and how the newest run of a job compares with them."""
+    """Return the recent runs of a kind in time slices, and how the newest run of a job compares with them."""
     total, slots = history.total, history.metrics.slots
     return {
         "kind": history.kind,
         **_slot_document(total),
-        "this_one": compared(own_run(attempts[-1], now), total.run) or None if attempts else None,
-        "slots": [{"at": iso(slot.at), **_slot_document(slot)} for slot in slots],
+        "newest_run": compared(own_run(attempts[-1], now), total.run) or None if attempts else None,
+        "slices": [{"at": iso(slot.at), **_slot_document(slot)} for slot in slots],
     }
 
 
@@ -161,7 +161,7 @@ def _print(overview: Overview, metrics: Metrics, over: float, by: str | None) ->
             ("throughput", f"{total.throughput:.1f} jobs/s  {dim(completed)}"),
             ("success", _success(total)),
             ("run time", _percentiles(total.run)),
-            ("waiting", _percentiles(total.wait)),
+            ("wait time", _percentiles(total.wait)),
             ("ready", _depth(metrics)),
             ("workers", f"{len(alive)} alive, {busy} of {threads} threads busy"),
         ]
@@ -176,7 +176,7 @@ def _print(overview: Overview, metrics: Metrics, over: float, by: str | None) ->
     rows = []
     for queue in overview.queues:
         counts = [_count(queue.counts.get(state, 0), state) for state in State]
-        rows.append([cell(queue.name), *counts, cell(_held(queue), "yellow")])
+        rows.append([cell(queue.name), *counts, cell(_restrictions(queue), "yellow")])
     total_row = [_count(overview.counts.get(state, 0), state) for state in State]
     rows.append([cell("all", dim=True), *total_row, cell("")])
     if size is not None and size < 110:
@@ -189,19 +189,19 @@ def _success(total: Slot) -> str:
     if total.failure_rate is None:
         return MISSING
     ended = total.completed + total.failed
-    told = f"{1 - total.failure_rate:.1%} of {ended:,} attempts"
+    text = f"{1 - total.failure_rate:.1%} of {ended:,} attempts"
     parts = [f"{total.failed:,} failed"]
     parts += [f"{n:,} {name}" for name, n in (("retried", total.retried), ("crashed", total.crashed)) if n]
-    return f"{told}  {dim(', '.join(parts))}" if total.failed else told
+    return f"{text}  {dim(', '.join(parts))}" if total.failed else text
 
 
 def _depth(metrics: Metrics) -> str:
-    told = f"{metrics.pending:,} pending"
+    text = f"{metrics.pending:,} pending"
     if metrics.oldest is not None:
-        told += f", the oldest for {duration(metrics.oldest)}"
+        text += f", oldest waiting {duration(metrics.oldest)}"
     if metrics.total.depth:
-        told += "  " + dim(f"at most {metrics.total.depth:,}, for up to {duration(metrics.total.oldest or 0.0)}")
-    return told
+        text += "  " + dim(f"peak {metrics.total.depth:,}, longest wait {duration(metrics.total.oldest or 0.0)}")
+    return text
 
 
 def _group(name: str, slot: Slot) -> list[Cell]:
@@ -218,8 +218,8 @@ def _group(name: str, slot: Slot) -> list[Cell]:
     ]
 
 
-def _held(queue: QueueInfo) -> str:
-    """What holds a queue back: a pause, its limits."""
+def _restrictions(queue: QueueInfo) -> str:
+    """Describe what restricts a queue: a pause, its limits."""
     return ", ".join(part for part in ("paused" if queue.paused else "", limits_text(queue.limits)) if part)
 
 
@@ -235,7 +235,7 @@ def _percentiles(latency: Latency) -> str:
 
 
 def _print_narrow(overview: Overview) -> None:
-    """One line a state and the queues below: eight columns of counts do not fit a narrow terminal."""
+    """Print one line per state, then the queues: eight columns of counts do not fit a narrow terminal."""
     shown = [state for state in State if overview.counts.get(state, 0)]
     for state in shown:
         click.echo(f"{click.style(f'{state_text(state):<12}', fg=COLOURS[state])} {overview.counts[state]:>12,}")
@@ -243,4 +243,5 @@ def _print_narrow(overview: Overview) -> None:
         click.echo()
     for queue in overview.queues:
         counts = ", ".join(f"{n:,} {state}" for state in State if (n := queue.counts.get(state, 0)))
-        click.echo(f"{safe(queue.name)}{click.style(f' {held}', fg='yellow') if (held := _held(queue)) else ''}  {dim(counts)}")
+        note = _restrictions(queue)
+        click.echo(f"{safe(queue.name)}{click.style(f' {note}', fg='yellow') if note else ''}  {dim(counts)}")

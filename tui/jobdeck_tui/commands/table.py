@@ -1,4 +1,4 @@
-"""Tables that fit the terminal: columns are aligned, narrowed, and left out by importance where it is too narrow."""
+"""Print tables that fit the terminal: align columns, narrow them, and drop the least important ones if necessary."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from .output import dim as dimmed
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table."""
+    """Describe a column of a table."""
 
     title: str
     right: bool = False
     least: int | None = None
-    """How narrow it may become; `None` means as wide as its widest cell."""
+    """The minimum width; `None` means the width of the widest cell."""
     drop: int = 0
-    """Where columns must go, those with the largest number go first; 0 stays."""
+    """The order of dropping: largest number first; 0 means never."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Text of a table, made safe, with a colour name if any."""
+    """Hold the text of a cell, safe to print, with an optional color name."""
 
     text: str
     colour: str | None = None
@@ -33,12 +33,12 @@ class Cell:
 
 
 def cell(text: object, colour: str | None = None, *, dim: bool = False) -> Cell:
-    """A cell of any text."""
+    """Create a cell from any text."""
     return Cell(safe(str(text)), colour, dim)
 
 
 def print_table(heads: Sequence[Column], rows: Iterable[Sequence[Cell]], *, fit: int | None = None) -> None:
-    """Print a table with its heading, no line of it wider than `fit` columns."""
+    """Print a table with its heading, with no line wider than `fit` columns."""
     made = [*rows]
     widths = layout(heads, [[width(each.text) for each in row] for row in made], fit)
     shown = [index for index, columns in enumerate(widths) if columns is not None]
@@ -61,7 +61,7 @@ def _aligned(text: str, columns: int | None, right: bool) -> str:
 
 
 def layout(heads: Sequence[Column], sizes: Sequence[Sequence[int]], fit: int | None) -> list[int | None]:
-    """The width of each column; `None` for those that are left out because the terminal is too narrow."""
+    """Return the width of each column; `None` for those dropped because the terminal is too narrow."""
     wanted = [max([len(head.title), *(row[index] for row in sizes)]) for index, head in enumerate(heads)]
     if fit is None:
         return [*wanted]
@@ -77,7 +77,7 @@ def layout(heads: Sequence[Column], sizes: Sequence[Sequence[int]], fit: int | N
         kept.remove(max(droppable, key=lambda index: heads[index].drop))
     spare = max(0, fit - sum(least[index] for index in kept) - 2 * (len(kept) - 1))
     widths: list[int | None] = [None] * len(heads)
-    for index in reversed(kept):  # what is left over goes to the last columns first: errors are long
+    for index in reversed(kept):  # spare width goes to the last columns first: errors are long
         more = min(spare, wanted[index] - least[index])
         widths[index] = least[index] + more
         spare -= more

@@ -17,7 +17,7 @@ from .param_types import DURATION
 from .table import Cell, Column, cell, print_table
 
 _HEADS = (
-    Column("BEGAN"),
+    Column("STARTED"),
     Column("TOOK", right=True),
     Column("OUTCOME"),
     Column("ID", right=True),
@@ -33,18 +33,27 @@ _HEADS = (
     cls=Verb,
     epilog="""\b
 Examples:
-  jobdeck timeline                       what ran in the last 10 minutes
+  jobdeck timeline                       list the runs of the last 10 minutes
   jobdeck timeline --last 1h --limit 500
   jobdeck timeline --last 24h --json | jq -r 'select(.took > 60).job_id'
 """,
 )
-@click.option("--last", type=DURATION, default=600.0, metavar="TIME", help="How far to look back.  [default: 10m]")
-@click.option("--limit", type=click.IntRange(1, 100_000), default=1000, show_default=True, metavar="N", help="About so many.")
+@click.option(
+    "--last", type=DURATION, default=600.0, metavar="DURATION", help="Time range up to now: 10m, 24h.  [default: 10m]"
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 100_000),
+    default=1000,
+    show_default=True,
+    metavar="N",
+    help="Approximate maximum number of runs.",
+)
 @click.pass_obj
 def timeline_command(front: Front, last: float, limit: int) -> None:
-    """List the runs of jobs in a stretch of time up to now, the newest first, those that still run in front.
+    """List recent runs: those still running first, then newest first.
 
-    Where there are more, it is a sample that is spread over the time, and that is said.
+    If there are more than --limit, the list is a sample spread over the range, and a note says so.
     """
     with front.open(must_exist=True) as queue:
         now = queue.clock.now()
@@ -55,11 +64,11 @@ def timeline_command(front: Front, last: float, limit: int) -> None:
     elif found.runs:
         print_table(_HEADS, [_row(run, found.at) for run in found.runs], fit=columns())
     elif on_terminal():
-        click.echo("Nothing ran in this time; --last looks further back.")
+        click.echo("No runs in this range; extend it with --last.")
     if not found.whole:
-        told = sum(run.finished_at is not None for run in found.runs)
+        shown = sum(run.finished_at is not None for run in found.runs)
         counted = "more than 100,000" if found.ended >= 100_000 else f"{found.ended:,}"
-        complain(f"This is a sample: {told:,} of {counted} runs. --limit tells more of them.")
+        complain(f"Sample of {shown:,} of {counted} runs; raise --limit to see more.")
 
 
 def _row(run: Run, now: float) -> list[Cell]:

@@ -38,43 +38,45 @@ Examples:
     type=click.IntRange(1, 2**63 - 1),
     shell_complete=complete_jobs("running", "pending"),
 )
-@click.option("--timeout", type=DURATION, metavar="DURATION", help="Give up after this time.")
+@click.option(
+    "--timeout", type=DURATION, metavar="DURATION", help="Stop waiting after this time: 90s, 10m (default: no limit)."
+)
 @click.pass_obj
 def wait_command(front: Front, ids: Sequence[int], timeout: float | None) -> int:
-    """Wait until jobs are done. Exits with 0 only if all completed, with 1 otherwise.
+    """Wait until jobs finish. Exits 0 if all completed, otherwise 1.
 
-    Jobs are told in the order in which they end; with --json each as `jobdeck list --json` does.
+    Prints each job as it finishes, with --json in the format of `jobdeck list --json`.
     """
     end = None if timeout is None else time.monotonic() + timeout
-    left = [*dict.fromkeys(ids)]
+    remaining = [*dict.fromkeys(ids)]
     completed, warned = True, False
     with front.open(must_exist=True) as queue:
         while True:
-            found = {job.id: job for job in queue.get_many(left)}
-            for job_id in left:
+            found = {job.id: job for job in queue.get_many(remaining)}
+            for job_id in remaining:
                 if job_id not in found:
                     raise JobNotFound(job_id)
             ended = sorted((job for job in found.values() if job.state in FINAL), key=lambda job: job.finished_at or 0.0)
             for job in ended:
-                left.remove(job.id)
+                remaining.remove(job.id)
                 completed &= job.state is State.COMPLETED
                 if front.json:
                     print_json(full_document(queue, job))
                 else:
-                    click.echo(_told(job))
-            if not left:
+                    click.echo(_format(job))
+            if not remaining:
                 return 0 if completed else 1
             if not warned:
                 warned = True
-                say_if_nobody_works(queue, f"Job {left[0]}")
+                say_if_nobody_works(queue, f"Job {remaining[0]}")
             if end is not None and time.monotonic() >= end:
-                for job_id in left:
+                for job_id in remaining:
                     complain(f"Job {job_id} is still {found[job_id].state} after {duration(timeout or 0.0)}.")
                 return 1
             time.sleep(_EVERY)
 
 
-def _told(job: Job) -> str:
+def _format(job: Job) -> str:
     seconds = took(job.started_at, job.finished_at)
     after = "" if seconds is None or job.state is State.CANCELLED else f"  {duration(seconds)}"
     error = f"  {safe(job.error)}" if job.error and job.state is State.FAILED else ""

@@ -1,8 +1,8 @@
-"""`jobdeck --web`: the cockpit in a browser on this machine, through textual-serve.
+"""`jobdeck --web`: serve the cockpit to browsers on this machine, through textual-serve.
 
-A cockpit can enqueue commands, so whoever reaches it can run programs as you. It listens on the loopback address only,
-answers only to its own name (a page from elsewhere whose name is made to point here gets nothing), and keeps everything
-below a path that cannot be guessed: other people on this machine and other pages in your browser do not know it.
+A cockpit can enqueue commands, so anyone who reaches it can run programs as you. The server listens on the loopback
+address only, rejects requests for any other host name (which stops DNS rebinding), and serves everything below a secret
+path, unknown to other users of this machine and to other pages in your browser.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PORT = 8000
 
 
 def serve(front: Front, *, demo: bool = False) -> None:
-    """Serve until SIGINT or SIGTERM; each page that is opened has a cockpit, and so worker threads, of its own."""
+    """Serve until SIGINT or SIGTERM. Each open page has its own cockpit, with its own worker threads."""
     try:
         from aiohttp import web
         from textual_serve.server import Server
@@ -37,10 +37,10 @@ def serve(front: Front, *, demo: bool = False) -> None:
     key = secrets.token_urlsafe(18)
 
     class Loopback(Server):
-        """textual-serve's server below a secret path, and quiet."""
+        """Serve textual-serve's application below a secret path, without its log."""
 
         def initialize_logging(self) -> None:
-            """Errors only, and on the standard error as everything of jobdeck."""
+            """Keep jobdeck's logging: errors only, on standard error."""
 
         async def _make_app(self) -> web.Application:
             outer = web.Application(middlewares=[_guard(port)])
@@ -48,18 +48,18 @@ def serve(front: Front, *, demo: bool = False) -> None:
             return outer
 
         async def on_startup(self, app: web.Application) -> None:
-            click.echo(f"The cockpit is served on {self.public_url}/{key}/")
-            click.echo("Keep this address to yourself: who has it can run commands as you. ctrl+c ends it.")
+            click.echo(f"Serving the cockpit on {self.public_url}/{key}/")
+            click.echo("Keep this address secret: anyone who has it can run commands as you. Press ctrl+c to stop.")
 
-    front.settings  # a setting that cannot be used is told here, not in the browser  # noqa: B018
+    front.settings  # report an invalid setting here, not in the browser  # noqa: B018
     try:
         Loopback(command_line(front, demo=demo), host=HOST, port=port, title="jobdeck").serve()
     except OSError as problem:
-        raise Refused(f"Port {port} cannot be used: {problem.strerror}; choose another with --port.") from None
+        raise Refused(f"Port {port} is not available: {problem.strerror}; choose another with --port.") from None
 
 
 def command_line(front: Front, *, demo: bool) -> str:
-    """The command that opens the cockpit of one page."""
+    """Return the command that opens the cockpit of one page."""
     words = [sys.executable, "-m", "jobdeck_tui"]
     for name, value in (("--db", front.db), ("--app", front.app), ("--threads", front.threads), ("--theme", front.theme)):
         if value is not None:
@@ -69,18 +69,18 @@ def command_line(front: Front, *, demo: bool) -> str:
 
 
 def _free_port(port: int) -> int:
-    """The port, if nobody listens there; any free one for 0."""
-    with socket.socket() as tried:
-        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    """Return the port if it is free, or any free port for 0."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            tried.bind((HOST, port))
+            probe.bind((HOST, port))
         except OSError as problem:
-            raise Refused(f"Port {port} cannot be used ({problem.strerror}); choose another with --port.") from None
-        return int(tried.getsockname()[1])
+            raise Refused(f"Port {port} is not available ({problem.strerror}); choose another with --port.") from None
+        return int(probe.getsockname()[1])
 
 
 def _guard(port: int) -> Middleware:
-    """Refuse every request that was not meant for this server, and let its pages reach nothing else."""
+    """Reject requests meant for other hosts or from other origins, and restrict what the pages may load."""
     from aiohttp import web
 
     own = f"{HOST}:{port}"
@@ -91,7 +91,7 @@ def _guard(port: int) -> Middleware:
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.headers.get("Host") != own or request.headers.get("Origin", f"http://{own}") != f"http://{own}":
-            return web.Response(status=403, text=f"jobdeck answers to http://{own} only.\n")
+            return web.Response(status=403, text=f"jobdeck serves http://{own} only.\n")
         response = await handler(request)
         if not response.prepared:
             response.headers.update({"Content-Security-Policy": policy, "Referrer-Policy": "no-referrer"})

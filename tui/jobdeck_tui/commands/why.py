@@ -22,17 +22,17 @@ _WAITING = ("pending", "scheduled", "retrying", "waiting", "running")
     epilog="""\b
 Examples:
   jobdeck why 42
-  jobdeck why 42 --json | jq '.checks[] | select(.holds | not)'
+  jobdeck why 42 --json | jq '.checks[] | select(.met | not)'
 """,
 )
 @click.argument("job_id", metavar="ID", type=click.IntRange(1, 2**63 - 1), shell_complete=complete_jobs(*_WAITING))
 @click.pass_obj
 def why_command(front: Front, job_id: int) -> None:
-    """Say why a job is not running, and when it may.
+    """Explain why a job is not running and when it may start.
 
-    Every condition of a claim is checked on the live job: whether it is due, what it waits for, pause and
-    limits of its queue and kind, the workers that would take it, and the jobs ahead of it. What stands in
-    the way is marked, with what to do about it.
+    Checks every condition of a claim on the live job: whether it is due, its dependencies, the pause and limits
+    of its queue and kind, the workers that serve it, and the jobs ahead of it. Marks each unmet condition and
+    suggests what to do.
     """
     with front.open(must_exist=True) as queue:
         if front.app is not None or queue.settings.app:
@@ -44,25 +44,25 @@ def why_command(front: Front, job_id: int) -> None:
         _print(explanation)
 
 
-def _print(told: Explanation) -> None:
-    for line in _wrapped(safe(told.summary), ""):
+def _print(explanation: Explanation) -> None:
+    for line in _wrap(safe(explanation.summary), ""):
         click.echo(click.style(line, bold=True))
     click.echo()
-    for check in told.checks:
-        first, *rest = _wrapped(safe(check.sentence), "  ")
+    for check in explanation.checks:
+        first, *rest = _wrap(safe(check.sentence), "  ")
         click.echo(f"{click.style(tick(check.holds), fg='green' if check.holds else 'red')} {first.removeprefix('  ')}")
         for line in rest:
             click.echo(line)
-        for line in _wrapped(safe(check.advice), "    ") if check.advice else ():
+        for line in _wrap(safe(check.advice), "    ") if check.advice else ():
             click.echo(dim(line))
-    if told.starts_in is not None:
+    if explanation.starts_in is not None:
         click.echo()
-        when = "now" if told.starts_in == 0 else f"in about {duration(told.starts_in)}"
-        click.echo(f"Starts {when} {dim(f'({safe(told.basis)})')}")
+        when = "now" if explanation.starts_in == 0 else f"in about {duration(explanation.starts_in)}"
+        click.echo(f"Starts {when} {dim(f'({safe(explanation.basis)})')}")
 
 
-def _wrapped(text: str, indent: str) -> list[str]:
-    """The text in lines that fit the terminal, each indented."""
+def _wrap(text: str, indent: str) -> list[str]:
+    """Wrap the text to the terminal and indent each line."""
     size = columns()
     if size is None:
         return [indent + text]

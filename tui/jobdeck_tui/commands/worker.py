@@ -1,4 +1,4 @@
-"""`jobdeck worker`: works jobs off without a screen."""
+"""`jobdeck worker`: run a headless worker."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("jobdeck.worker")
 _ECHO = 0.05
-"""Seconds in which further signals count as the same request."""
-_LOOK_UP = 0.1
-"""Seconds."""
+"""Seconds within which further signals count as the same request."""
+_POLL = 0.1
+"""Seconds between two chances for Python to run a pending signal handler."""
 _STOPPED = 0
-"""Among the signals: every job has ended or was put back."""
+"""Sent in place of a signal number: every job has finished or was released."""
 
 
 @click.command(
@@ -39,40 +39,48 @@ _STOPPED = 0
     json=False,
     epilog="""\b
 Examples:
-  jobdeck worker                                   shell jobs only
+  jobdeck worker                                   run shell jobs only
   JOBDECK_APP=tasks jobdeck worker --threads 8
   JOBDECK_APP=tasks jobdeck worker --processes 4 --threads 2
   jobdeck worker --queues mail,default --grace 60
   JOBDECK_LOG_FORMAT=json jobdeck worker 2>> worker.log
 """,
 )
-@click.option("--threads", type=click.IntRange(1, 1000), metavar="N", help="How many jobs run at once.  [env: JOBDECK_THREADS]")
+@click.option(
+    "--threads", type=click.IntRange(1, 1000), metavar="N", help="Number of worker threads (default 4).  [env: JOBDECK_THREADS]"
+)
 @click.option(
     "--processes",
     type=click.IntRange(0, 256),
     metavar="N",
-    help="Run handlers in N child processes, each with its own threads: more than one core.  [env: JOBDECK_PROCESSES]",
+    help="Run handlers in N child processes, to use several cores (default 0: none).  [env: JOBDECK_PROCESSES]",
 )
-@click.option("--queues", metavar="A,B", shell_complete=complete_queues, help="Serve these queues only.  [env: JOBDECK_QUEUES]")
+@click.option(
+    "--queues",
+    metavar="A,B",
+    shell_complete=complete_queues,
+    help="Serve these queues only (default: all).  [env: JOBDECK_QUEUES]",
+)
 @click.option(
     "--grace",
     type=DURATION,
     metavar="DURATION",
-    help="How long running jobs may go on after SIGTERM or SIGINT.  [env: JOBDECK_SHUTDOWN_GRACE]",
+    help="Time for running jobs to finish after SIGTERM or SIGINT (default 25s).  [env: JOBDECK_SHUTDOWN_GRACE]",
 )
 @click.pass_obj
 def worker_command(front: Front, threads: int | None, processes: int | None, queues: str | None, grace: float | None) -> None:
-    """Work jobs off until SIGTERM or SIGINT, without a screen.
+    """Run a headless worker until SIGTERM or SIGINT.
 
-    On the first signal nothing more is claimed; running jobs get the grace to finish, and what does not is
-    put back. On the second signal it ends at once. Either way nothing is left running, and it exits with 0.
+    On the first signal, the worker claims no more jobs, lets running jobs finish within --grace, and releases the
+    rest. On the second, it releases all jobs and stops at once. Either way no job is left running, and it exits 0.
 
-    While the database is locked, full, read-only or gone, it says so once and then each minute, claims
-    nothing, and goes on by itself when it works again. Where another database is put in its place it works
-    on that: code that still runs for the old one is let run, for as long as its lease, and its result is dropped.
+    If the database is locked, full, read-only or missing, the worker logs this once and then every minute, claims
+    nothing, and continues when the database is available again. If the database is replaced by another one, the
+    worker switches to it: code still running for the old database may run until its lease expires, and its result
+    is discarded.
 
-    With --processes a handler that crashes its process takes only the jobs of that process with it, and --threads
-    is how many jobs each of them runs at once.
+    With --processes, --threads is the number of threads per process, and a handler that crashes its process
+    affects only the jobs of that process.
     """
     front.refuse_if_readonly()
     from jobdeck import SWITCH_INTERVAL, Worker
@@ -90,26 +98,28 @@ def worker_command(front: Front, threads: int | None, processes: int | None, que
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda received, _frame: signals.put(received))
         worker.start()
-        hands = count_of(worker.threads, "thread")
+        capacity = count_of(worker.threads, "thread")
         if worker.processes:
-            hands += f" in {worker.processes} {'process' if worker.processes == 1 else 'processes'}"
-        logger.info("Worker %s works on %s with %s", worker.id, opened.where, hands)
+            capacity += f" in {worker.processes} {'process' if worker.processes == 1 else 'processes'}"
+        logger.info("Worker %s started on %s with %s", worker.id, opened.where, capacity)
         if not settings.app:
-            logger.warning("It serves shell jobs only; --app or JOBDECK_APP names the modules that define other kinds")
-        clean = _stop(worker, _next(signals, worker), signals, settings.shutdown_grace if grace is None else grace)
-        logger.info("Worker %s has stopped", worker.id)
+            logger.warning(
+                "This worker serves shell jobs only; to serve other kinds, name their modules with --app or JOBDECK_APP"
+            )
+        clean = _stop(worker, _wait_for_signal(signals, worker), signals, settings.shutdown_grace if grace is None else grace)
+        logger.info("Worker %s stopped", worker.id)
     if not clean:
-        # Code that did not stop still runs on threads of this process, and would keep it from ending.
+        # Code that did not stop still runs on threads of this process and would keep it from exiting.
         logging.shutdown()
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
 
 
-def _next(signals: queue.SimpleQueue[int], worker: Worker) -> signal.Signals:
-    """Wait for the request to end, and claim nothing more from that moment on.
+def _wait_for_signal(signals: queue.SimpleQueue[int], worker: Worker) -> signal.Signals:
+    """Wait for the first signal, then stop claiming.
 
-    Some programs signal both a process and its group: that is one request.
+    Some programs signal both a process and its group: treat that as one request.
     """
     received = _get(signals)
     worker.drain()
@@ -120,21 +130,21 @@ def _next(signals: queue.SimpleQueue[int], worker: Worker) -> signal.Signals:
 
 
 def _get(signals: queue.SimpleQueue[int]) -> int:
-    """What comes next.
+    """Return the next signal.
 
-    Looks up now and then: the system may hand a signal to any thread of the process, and Python calls its handler on this
-    one, which must not be fast asleep then.
+    Wakes up every 0.1 seconds: the system may deliver a signal to any thread of the process, but Python calls the handler
+    on this one, which therefore must not block for long.
     """
     while True:
         try:
-            return signals.get(timeout=_LOOK_UP)
+            return signals.get(timeout=_POLL)
         except queue.Empty:
             continue
 
 
 def _stop(worker: Worker, first: signal.Signals, signals: queue.SimpleQueue[int], grace: float) -> bool:
-    """Drain for as long as the grace lasts, or until another signal comes; returns whether all code has stopped."""
-    logger.info("%s: claiming nothing more, %s left", first.name, count_of(worker.running))
+    """Drain until the grace ends or another signal arrives; return whether all code has stopped."""
+    logger.info("%s received: no longer claiming jobs, %s still running", first.name, count_of(worker.running))
     results: list[bool] = []
 
     def drain() -> None:
@@ -144,12 +154,12 @@ def _stop(worker: Worker, first: signal.Signals, signals: queue.SimpleQueue[int]
     threading.Thread(target=drain, name="jobdeck-drain", daemon=True).start()
     if _get(signals) == _STOPPED:
         return results[0]
-    logger.warning("Second signal: ending at once, %s put back", count_of(worker.running))
+    logger.warning("Second signal received: stopping at once, releasing %s", count_of(worker.running))
     return worker.stop(grace=0)
 
 
 def log_to_stderr(level: str, how: str) -> None:
-    """Log to standard error from now on, as text or as one JSON document a line."""
+    """Log to standard error, as text or as one JSON document per line."""
     handler = logging.StreamHandler()
     handler.setLevel(level)
     handler.setFormatter(JsonFormatter() if how == "json" else TextFormatter())
@@ -159,7 +169,7 @@ def log_to_stderr(level: str, how: str) -> None:
 
 
 class TextFormatter(logging.Formatter):
-    """`2026-01-31 12:03:04 INFO jobdeck.worker: …`, safe to print: handlers log what they like."""
+    """Format a record as `2026-01-31 12:03:04 INFO jobdeck.worker: …`, escaped: handlers may log any text."""
 
     def format(self, record: logging.LogRecord) -> str:
         at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created))
@@ -170,7 +180,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON document a line."""
+    """Format a record as one JSON document."""
 
     def format(self, record: logging.LogRecord) -> str:
         document = {

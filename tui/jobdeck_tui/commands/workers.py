@@ -23,9 +23,9 @@ Examples:
 )
 @click.pass_obj
 def workers_command(front: Front) -> None:
-    """List the worker processes: what they serve, how busy they are, when they were last heard of.
+    """List worker processes with their load, queues and last heartbeat.
 
-    With --json also what each of them runs; jobs whose worker is gone are told with `jobdeck list state:running`.
+    --json adds the jobs that each one runs. `jobdeck list state:running` also lists the jobs of dead workers.
     """
     with front.open(must_exist=True) as queue:
         overview = queue.overview(seconds=60, slots=1)
@@ -37,7 +37,7 @@ def workers_command(front: Front) -> None:
         return
     if not workers:
         if on_terminal():
-            click.echo("There are no workers; `jobdeck` or `jobdeck worker` starts one.")
+            click.echo("No workers; `jobdeck` or `jobdeck worker` starts one.")
         return
     heads = (
         Column("STATE"),
@@ -46,16 +46,16 @@ def workers_command(front: Front) -> None:
         Column("PROCS", right=True, drop=4),
         Column("QUEUES", least=10, drop=2),
         Column("UP", right=True, drop=3),
-        Column("HEARD", right=True, drop=1),
+        Column("HEARTBEAT", right=True, drop=1),
     )
     rows = []
     for worker in workers:
-        state, colour = (
+        state, color = (
             ("silent", "red") if not worker.alive else ("draining", "yellow") if worker.draining else ("alive", "green")
         )
         rows.append(
             [
-                cell(state, colour),
+                cell(state, color),
                 cell(worker.id),
                 cell(f"{worker.running}/{worker.threads}"),
                 cell(worker.processes or "-"),

@@ -1,1 +1,1 @@
-"""What `jobdeck demo` shows: a lively workload on a throwaway queue."""
+"""The workload of `jobdeck demo`, on a temporary queue."""

@@ -1,7 +1,7 @@
-"""The kinds of `jobdeck demo`: believable work that takes its time and fails as such work does.
+"""The kinds of `jobdeck demo`: simulated work with realistic durations and failures.
 
-The work itself is pretended: handlers sleep instead of talking to servers. Which attempt fails is drawn from the job's id
-and the attempt's number: the same job always has the same fate.
+Handlers sleep instead of talking to servers. The job's id and the attempt's number seed the random choice of failures, so
+the same job always ends the same way.
 """
 
 from __future__ import annotations
@@ -15,33 +15,33 @@ from jobdeck import GiveUp, Registry, Snooze, context, job
 
 
 class SMTPServerDisconnected(OSError):
-    """The mail server hung up in mid-conversation."""
+    """The mail server closed the connection during the session."""
 
 
 class PaymentGatewayError(Exception):
-    """The payment provider could not answer."""
+    """The payment provider did not answer."""
 
 
 class ImageError(ValueError):
-    """The file is not an image that can be read."""
+    """The file is not a readable image."""
 
 
 class EncoderError(RuntimeError):
-    """The video encoder died."""
+    """The video encoder crashed."""
 
 
-def _luck() -> Random:
+def _seeded_random() -> Random:
     now = context()
     return Random(f"{now.kind} {now.job_id} {now.attempt}")
 
 
 def _work(low: float, high: float, luck: Random) -> None:
-    """Pretend to work for `low` to `high` seconds, mostly nearer to `low`."""
+    """Simulate work of `low` to `high` seconds, mostly closer to `low`."""
     context().sleep(low + (high - low) * luck.betavariate(2, 4))
 
 
 class _MailServer:
-    """A conversation with a mail server."""
+    """A simulated session with a mail server."""
 
     def __init__(self, host: str, luck: Random, *, failures: float) -> None:
         self.host = host
@@ -49,12 +49,12 @@ class _MailServer:
         self._fails_at = luck.choice(("MAIL FROM", "DATA")) if luck.random() < failures else ""
 
     def send(self, to: str, subject: str) -> str:
-        """Returns the name the server gave to the mail."""
+        """Send a mail; return the id that the server assigned."""
         context().log.debug("%s: sending %r to %s", self.host, subject, to)
         self._command("MAIL FROM")
         self._command("RCPT TO")
         if to.endswith(".invalid"):
-            raise GiveUp(f"550 5.1.1 <{to}>: the recipient's address was rejected: no such domain")
+            raise GiveUp(f"550 5.1.1 <{to}>: recipient address rejected: domain not found")
         self._command("DATA")
         return f"{self._luck.getrandbits(40):010X}"
 
@@ -68,11 +68,11 @@ class _MailServer:
 
 
 def _post(url: str, body: bytes, luck: Random) -> int:
-    """Send a request; returns the status of the answer."""
+    """Send a request; return the status of the response."""
     host = url.split("/")[2]
     _connect(host, luck)
     if luck.random() < 0.008:
-        context().log.warning("%s accepted %d bytes and says nothing", host, len(body))
+        context().log.warning("%s accepted %d bytes but does not respond", host, len(body))
         context().sleep(30)  # the kind's timeout ends this
     _work(0.012, 0.13, luck)
     return _read_status(host, luck)
@@ -85,10 +85,10 @@ def _connect(host: str, luck: Random) -> None:
 
 
 def _read_status(host: str, luck: Random) -> int:
-    fate = luck.random()
-    if fate < 0.03:
+    chance = luck.random()
+    if chance < 0.03:
         raise TimeoutError(f"The read from {host}:443 timed out")
-    if fate < 0.055:
+    if chance < 0.055:
         raise ConnectionResetError(104, f"Connection reset by peer {host}:443")
     return 410 if host.startswith("closed.") else 200
 
@@ -96,11 +96,11 @@ def _read_status(host: str, luck: Random) -> int:
 def send_receipt(
     order_id: Annotated[int, "the order"],
     to: Annotated[str, "the customer's address"],
-    language: Annotated[Literal["en", "de", "fr", "es", "pt"], "of the text"] = "en",
+    language: Annotated[Literal["en", "de", "fr", "es", "pt"], "language of the mail"] = "en",
     attach_pdf: Annotated[bool, "attach the receipt as a PDF"] = False,
 ) -> dict[str, Any]:
-    """Mail a customer the receipt of an order."""
-    luck = _luck()
+    """Send the receipt of an order to a customer."""
+    luck = _seeded_random()
     if attach_pdf:
         context().log.debug("rendering receipt-%d.pdf", order_id)
         _work(0.01, 0.07, luck)
@@ -113,10 +113,10 @@ def send_receipt(
 def newsletter(
     campaign: Annotated[str, "the campaign's name"],
     to: Annotated[str, "the subscriber's address"],
-    variant: Annotated[Literal["a", "b"], "of the subject line under test"] = "a",
+    variant: Annotated[Literal["a", "b"], "variant of the subject line"] = "a",
 ) -> dict[str, Any]:
-    """Mail one subscriber the newsletter."""
-    luck = _luck()
+    """Send the newsletter to one subscriber."""
+    luck = _seeded_random()
     queued = _MailServer("bulk.example.org", luck, failures=0.02).send(to, f"{campaign} ({variant})")
     return {"queued_as": queued}
 
@@ -124,11 +124,11 @@ def newsletter(
 def resize(
     image: Annotated[str, "the image's path"],
     width: Annotated[Literal[64, 320, 640, 1280, 2560], "in pixels"] = 640,
-    format: Annotated[Literal["webp", "avif", "jpeg"], "of the result"] = "webp",
+    format: Annotated[Literal["webp", "avif", "jpeg"], "output format"] = "webp",
     quality: Annotated[int, "from 1 to 100"] = 82,
 ) -> dict[str, Any]:
-    """Make a smaller copy of an image."""
-    luck = _luck()
+    """Create a smaller copy of an image."""
+    luck = _seeded_random()
     height = _decode(image, width, luck)
     _work(0.015, 0.06 + width / 15_000 + (0.06 if format == "avif" else 0.0), luck)
     size = int(width * height * quality / 900)
@@ -145,11 +145,11 @@ def _decode(image: str, width: int, luck: Random) -> int:
 
 def transcode(
     source: Annotated[str, "the video's path"],
-    preset: Annotated[Literal["480p", "720p", "1080p", "2160p"], "of the result"] = "1080p",
-    seconds: Annotated[float, "about how long it takes"] = 8.0,
+    preset: Annotated[Literal["480p", "720p", "1080p", "2160p"], "output resolution"] = "1080p",
+    seconds: Annotated[float, "approximate run time"] = 8.0,
 ) -> dict[str, Any]:
-    """Convert a video for the web; takes a while and tells how far it is."""
-    luck = _luck()
+    """Convert a video for the web; runs for several seconds and reports its progress."""
+    luck = _seeded_random()
     frames = int(seconds * 250)
     dies_at = luck.uniform(0.3, 0.9) if luck.random() < 0.12 else 2.0
     context().log.info("%s: %d frames to %s", source, frames, preset)
@@ -165,16 +165,16 @@ def transcode(
 
 def _encode(done: float, dies_at: float, preset: str) -> None:
     if done >= dies_at:
-        raise EncoderError(f"the {preset} encoder died with signal 9 at {done:.0%} (out of memory?)")
+        raise EncoderError(f"the {preset} encoder was killed by signal 9 at {done:.0%} (out of memory?)")
 
 
 def post_webhook(
-    url: Annotated[str, "where to post it"],
-    event: Annotated[Literal["order.created", "order.paid", "order.shipped", "user.deleted"], "what happened"],
-    order_id: Annotated[int, "the order it happened to"],
+    url: Annotated[str, "the URL to post to"],
+    event: Annotated[Literal["order.created", "order.paid", "order.shipped", "user.deleted"], "the event"],
+    order_id: Annotated[int, "the order"],
 ) -> dict[str, Any]:
-    """Tell a customer's server what happened."""
-    luck = _luck()
+    """Notify a customer's server of an event."""
+    luck = _seeded_random()
     body = f'{{"event":"{event}","order_id":{order_id}}}'.encode()
     status = _post(url, body, luck)
     context().log.info("POST %s: %d", url, status)
@@ -184,12 +184,12 @@ def post_webhook(
 
 
 def daily_report(
-    day: Annotated[date, "the day reported"],
-    sections: Annotated[list[str], "what it covers"] = ["sales", "refunds", "stock"],  # noqa: B006  (never changed)
-    recipient: Annotated[str, "who gets it"] = "board@example.org",
+    day: Annotated[date, "the day of the report"],
+    sections: Annotated[list[str], "the sections"] = ["sales", "refunds", "stock"],  # noqa: B006  (never changed)
+    recipient: Annotated[str, "the recipient's address"] = "board@example.org",
 ) -> dict[str, Any]:
-    """Add up a day's business and mail the result."""
-    luck = _luck()
+    """Summarize a day's business and mail the report."""
+    luck = _seeded_random()
     now = context()
     if Random(f"{now.job_id} {time.time():.0f}").random() < 0.2:
         now.log.info("the ledger of %s is not closed yet", day)
@@ -211,10 +211,10 @@ def _query_ledger(luck: Random) -> None:
 
 def index_document(
     document: Annotated[str, "the document's path"],
-    action: Annotated[Literal["upsert", "remove"], "what to do with it"] = "upsert",
+    action: Annotated[Literal["upsert", "remove"], "the action"] = "upsert",
 ) -> dict[str, Any]:
-    """Bring the search index up to date with one document."""
-    luck = _luck()
+    """Update one document in the search index."""
+    luck = _seeded_random()
     _work(0.01, 0.05, luck)
     if luck.random() < 0.03:
         raise ConnectionResetError(104, "Connection reset by peer search-2.example.org:9200")
@@ -224,21 +224,21 @@ def index_document(
 def charge(
     order_id: Annotated[int, "the order"],
     amount_cents: Annotated[int, "in the currency's smallest unit"],
-    currency: Annotated[Literal["EUR", "USD", "GBP", "JPY"], "of the amount"] = "EUR",
+    currency: Annotated[Literal["EUR", "USD", "GBP", "JPY"], "currency of the amount"] = "EUR",
     card: Annotated[str, "the stored card's token"] = "card_visa",
 ) -> dict[str, Any]:
-    """Charge a customer's card. The job's id is the idempotency key, so that a second attempt charges nothing twice."""
-    luck = _luck()
+    """Charge a customer's card. The job's id is the idempotency key, so that a second attempt does not charge twice."""
+    luck = _seeded_random()
     now = context()
     now.log.info("charging %.2f %s, idempotency key job-%d", amount_cents / 100, currency, now.job_id)
     try:
-        _authorise(card, luck)
+        _authorize(card, luck)
     except ConnectionResetError as error:
         raise PaymentGatewayError("503 from payments.example.com: try again later") from error
     return {"charge": f"ch_{luck.getrandbits(48):012x}", "order_id": order_id}
 
 
-def _authorise(card: str, luck: Random) -> None:
+def _authorize(card: str, luck: Random) -> None:
     _work(0.03, 0.15, luck)
     if card == "card_declined":
         raise GiveUp("card_declined: the bank refused the charge (insufficient funds)")
@@ -263,7 +263,7 @@ def register(registry: Registry) -> None:
 
 
 def demo_registry() -> Registry:
-    """The kinds of the demo."""
+    """Return a registry with the kinds of the demo."""
     registry = Registry()
     register(registry)
     return registry

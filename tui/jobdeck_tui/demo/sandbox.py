@@ -1,4 +1,4 @@
-"""The throwaway queue of `jobdeck demo`."""
+"""The temporary queue of `jobdeck demo`."""
 
 from __future__ import annotations
 
@@ -16,39 +16,39 @@ from jobdeck import Queue, Settings
 from .kinds import demo_registry
 
 KEPT = 1800.0
-"""Seconds a finished job of the demo is kept: a demo that runs all day must not fill the disk."""
+"""Retention of finished jobs in seconds: a demo that runs all day must not fill the disk."""
 _PREFIX = "jobdeck-demo-"
 _LOCK = "lock"
-"""A file in the folder, locked for as long as the demo lives."""
+"""A file in the folder that is locked while the demo runs."""
 
 
 @contextmanager
 def demo_queue(settings: Settings | None = None) -> Iterator[Queue]:
-    """A queue with the demo's kinds in a temporary folder, removed at the end.
+    """Open a queue with the demo's kinds in a temporary folder, and remove the folder at the end.
 
-    A demo that was killed leaves its folder behind; the next one removes it. Stop the workers of the queue
-    before leaving.
+    If a demo is killed its folder remains; the next demo removes it. Stop the workers of the queue before the context
+    exits.
     """
     settings = settings or Settings.load()
-    _sweep(Path(tempfile.gettempdir()))
+    _remove_stale_folders(Path(tempfile.gettempdir()))
     with (
         tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True) as folder,
         (Path(folder) / _LOCK).open("w") as lock,
     ):
         _lock(lock)
         database = str(Path(folder) / "demo.db")
-        kept = min(settings.retention or KEPT, KEPT)
-        # No child processes: they could not find kinds that are in no app.
-        settings = replace(settings, database=database, retention=kept, queues=(), processes=0)
+        retention = min(settings.retention or KEPT, KEPT)
+        # No child processes: they could not import kinds that belong to no app.
+        settings = replace(settings, database=database, retention=retention, queues=(), processes=0)
         with Queue(database, settings=settings, registry=demo_registry()) as queue:
             yield queue
 
 
 def _lock(file: IO[str]) -> bool:
-    """Lock the file until it is closed or the process ends; `False` if another process has done so."""
+    """Lock the file until it is closed or the process ends; return `False` if another process holds the lock."""
     try:
         import fcntl
-    except ImportError:  # no such locks on this system: nothing is swept there
+    except ImportError:  # no file locks on this system: folders are not removed
         return False
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -57,15 +57,15 @@ def _lock(file: IO[str]) -> bool:
     return True
 
 
-def _sweep(base: Path) -> None:
+def _remove_stale_folders(base: Path) -> None:
     """Remove the folders of demos that were killed."""
     for folder in base.glob(f"{_PREFIX}*"):
         try:
-            # A young folder may belong to a demo that has not come to lock it yet.
+            # A new folder may belong to a demo that has not locked it yet.
             if folder.is_symlink() or time.time() - folder.stat().st_mtime < 60:
                 continue
             with (folder / _LOCK).open("r+") as lock:
                 if _lock(lock):
                     shutil.rmtree(folder, ignore_errors=True)
         except OSError:
-            continue  # somebody else's, or just gone
+            continue  # owned by another user, or just removed

@@ -1,4 +1,4 @@
-"""What a day's business would enqueue, drawn from a seed: the backlog that a demo opens with, and the stream after it."""
+"""Random traffic of the demo, reproducible by its seed: the initial backlog and the stream of jobs that follows."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from random import Random
 from typing import Any
 
 STEP = 0.1
-"""Seconds between two deliveries of the stream."""
+"""Seconds between two batches of the stream."""
 BURST_EVERY = 20.0
-"""Seconds from burst to burst."""
+"""Seconds between two bursts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A job to enqueue, not yet checked: the arguments of `Queue.draft`."""
+    """A job to enqueue, not validated yet: the arguments of `Queue.new_job`."""
 
     kind: str
     args: Mapping[str, Any]
@@ -35,14 +35,14 @@ def _address(random: Random) -> str:
 
 
 def draw(kind: str, random: Random) -> Order:
-    """One job of the kind, as a day's business would bring it."""
+    """Return a random job of the kind."""
     order_id = random.randint(100_000, 999_999)
     args: dict[str, Any]
     options: dict[str, Any] = {}
     match kind:
         case "mail.send_receipt":
-            doomed = random.random() < 0.012
-            to = f"{random.choice(_PEOPLE)}@typo.invalid" if doomed else _address(random)
+            invalid = random.random() < 0.012
+            to = f"{random.choice(_PEOPLE)}@typo.invalid" if invalid else _address(random)
             args = {"order_id": order_id, "to": to, "attach_pdf": random.random() < 0.3}
             args["language"] = random.choice(("en", "en", "de", "fr", "es", "pt"))
             if random.random() < 0.06:
@@ -58,9 +58,13 @@ def draw(kind: str, random: Random) -> Order:
             args = {"source": f"uploads/{random.randint(1, 60)}/clip-{random.randint(1, 400)}.mov"}
             args |= {"preset": random.choice(("480p", "720p", "1080p", "2160p")), "seconds": round(random.uniform(5, 14), 1)}
         case "webhook.post":
-            fate = random.random()
+            chance = random.random()
             host = (
-                "legacy.hooli.example" if fate < 0.008 else "closed.vandelay.example" if fate < 0.016 else random.choice(_HOSTS)
+                "legacy.hooli.example"
+                if chance < 0.008
+                else "closed.vandelay.example"
+                if chance < 0.016
+                else random.choice(_HOSTS)
             )
             args = {"url": f"https://{host}/hooks/orders", "order_id": order_id}
             args["event"] = random.choice(("order.created", "order.paid", "order.paid", "order.shipped", "user.deleted"))
@@ -88,11 +92,11 @@ _MIX = {
     "billing.charge": 10,
     "mail.newsletter": 8,
 }
-"""The steady stream, in parts. The slow kinds come by the clock instead."""
+"""The weights of the kinds in the steady stream. The slow kinds come at fixed intervals instead."""
 
 
 def stream(seed: int) -> Iterator[list[Order]]:
-    """What the producer enqueues at each step, for ever. The same for the same seed."""
+    """Yield the jobs to enqueue at each step, without end. The same seed gives the same jobs."""
     random = Random(f"stream {seed}")
     kinds, weights = list(_MIX), list(_MIX.values())
     next_burst, next_video, next_report = 6.0, 7.0, 4.0
@@ -104,7 +108,7 @@ def stream(seed: int) -> Iterator[list[Order]]:
         owed += STEP * _rate(now) * random.uniform(0.7, 1.3)
         orders = [draw(kind, random) for kind in random.choices(kinds, weights, k=int(owed))]
         owed -= int(owed)
-        # A few are wanted later only.
+        # Schedule a few for later.
         orders = [
             replace(order, options={**order.options, "delay": round(random.uniform(5, 90), 1)})
             if random.random() < 0.02
@@ -121,22 +125,22 @@ def stream(seed: int) -> Iterator[list[Order]]:
             kind = random.choice(("mail.newsletter", "img.resize", "webhook.post", "mail.newsletter"))
             burst = [draw(kind, random) for _ in range(random.randint(250, 500))]
             next_burst = now + BURST_EVERY * random.uniform(0.8, 1.2)
-        orders += burst[:20]  # a burst takes some two seconds to arrive
+        orders += burst[:20]  # a burst is spread over about two seconds
         del burst[:20]
         yield orders
         step += 1
 
 
 def _rate(now: float) -> float:
-    """Jobs a second of the steady stream, `now` seconds after its begin: two gentle waves."""
+    """Return the jobs per second of the steady stream, `now` seconds after its start: two gentle waves."""
     return 56 + 17 * math.sin(now * math.tau / 40) + 9 * math.sin(now * math.tau / 13)
 
 
 def opening(seed: int) -> list[Order]:
-    """The backlog that is there when the demo opens: every kind, and every fate."""
+    """Return the initial backlog of the demo: every kind, with every outcome."""
     random = Random(f"opening {seed}")
     chosen = [
-        # Their first attempts fail within a second: some for good, some to be tried again.
+        # Their first attempts fail within a second: some permanently, some to be retried.
         Order("mail.send_receipt", {"order_id": 424_242, "to": "ada@typo.invalid"}, {"priority": 9}),
         Order("mail.send_receipt", {"order_id": 424_243, "to": "ken@typo.invalid"}, {"priority": 8, "tags": ["vip"]}),
         Order("billing.charge", {"order_id": 424_244, "amount_cents": 12_990, "card": "card_declined"}),
@@ -150,7 +154,7 @@ def opening(seed: int) -> list[Order]:
             )
             for n in range(6)
         ),
-        # Some that can be watched at work from the first second.
+        # Some that run visibly from the first second.
         Order("video.transcode", {"source": "uploads/3/keynote.mov", "seconds": 12.0}, {"priority": 8}),
         Order("video.transcode", {"source": "uploads/5/interview.mov", "preset": "720p", "seconds": 6.0}, {"priority": 8}),
         Order("report.daily", {"day": "2025-09-30"}, {"priority": 8, "tags": ["finance"]}),

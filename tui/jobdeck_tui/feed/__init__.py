@@ -1,1 +1,1 @@
-"""The only caller of the queue: polls it on a thread of its own and posts immutable snapshots."""
+"""The only caller of the queue: polls it on its own thread and posts immutable snapshots."""

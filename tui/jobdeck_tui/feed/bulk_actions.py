@@ -1,4 +1,4 @@
-"""What takes long is done here, step by step and on a thread of its own, while the feed goes on looking."""
+"""Runs bulk actions in steps on a separate thread, while the feed keeps polling."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from .messages import Acted, Answered, Progressed
 logger = logging.getLogger("jobdeck.hand")
 
 TELL_EVERY = 0.1
-"""Seconds between two words on how far an act has come."""
+"""Seconds between two progress messages."""
 _POLL = 0.25
-"""Seconds between two looks at how far an undo has come."""
+"""Seconds between two queries for the progress of an undo."""
 
 
 class Hand:
-    """Does one long act at a time. Every method returns at once."""
+    """Runs one bulk action at a time. Every method returns immediately."""
 
     def __init__(self, queue: Queue, post: Callable[[Message], Any], changed: Callable[[], None]) -> None:
-        """Make it; its thread starts with the first task.
+        """Create the runner; its thread starts with the first task.
 
         Args:
-            queue: what is changed.
-            post: takes the messages on how far it is, and what came of it.
+            queue: the queue to change.
+            post: called with messages on the progress and the result.
             changed: called when jobs have changed.
         """
         self._queue = queue
@@ -43,35 +43,35 @@ class Hand:
         self._stop = threading.Event()
         self._ended = False
         self.doing = ""
-        """What is done now, such as `retrying 51,402 jobs`; empty while it rests."""
+        """The current action, such as `retrying 51,402 jobs`; empty while idle."""
 
     def weigh(self, deed: Deed, selection: Selection, answer: Callable[[Weighed], None]) -> None:
-        """Find out what a deed would do; `answer` is called with it on the event loop."""
+        """Compute what an action would do, and call `answer` with the preview on the event loop."""
         self._put(lambda: self._post(Answered(answer, weigh(self._queue, deed, selection))))
 
     def act(self, deed: Deed, ids: Sequence[int]) -> None:
-        """Do it to the jobs, in steps that the journal holds together as one act."""
-        self._begin(f"{deed.doing} {len(ids):,} jobs", lambda: self._act(deed, ids))
+        """Apply the action to the jobs, in steps that form one journal entry."""
+        self._start(f"{deed.doing} {len(ids):,} jobs", lambda: self._act(deed, ids))
 
     def turn(self, act: int, n: int, *, redo: bool) -> None:
-        """Undo an act of the journal on `n` jobs, or do it again."""
-        self._begin(f"{'redoing' if redo else 'undoing'} an act on {n:,} jobs", lambda: self._turn(act, n, redo=redo))
+        """Undo or redo a journal entry that concerns `n` jobs."""
+        self._start(f"{'redoing' if redo else 'undoing'} an action on {n:,} jobs", lambda: self._turn(act, n, redo=redo))
 
     def stop(self) -> bool:
-        """Stop the act after the step that it is in; `False` if none is done."""
+        """Stop the current action after its current step; return `False` if there is none."""
         if self.doing:
             self._stop.set()
         return bool(self.doing)
 
     def end(self) -> None:
-        """Stop, and end the thread."""
+        """Stop the current action and end the thread."""
         self._ended = True
         self._stop.set()
         self._tasks.put(None)
         if self._thread is not None:
             self._thread.join(timeout=2.0)
 
-    def _begin(self, doing: str, act: Callable[[], None]) -> None:
+    def _start(self, doing: str, act: Callable[[], None]) -> None:
         if self.doing:
             self._post(Acted(busy(self.doing), failed=True))
             return
@@ -101,11 +101,11 @@ class Hand:
             except JobdeckError as error:
                 self._post(Acted(str(error), failed=True))
             except Exception as error:
-                logger.exception("A long act failed and the cockpit goes on")
+                logger.exception("A bulk action failed; the cockpit continues")
                 self._post(Acted(f"A bug in jobdeck: {type(error).__name__}: {error}", failed=True))
 
     def _act(self, deed: Deed, ids: Sequence[int]) -> None:
-        outcome, total, tell_at = Outcome(deed), len(ids), 0.0
+        outcome, total, report_at = Outcome(deed), len(ids), 0.0
         stopped = problem = ""
         for start in range(0, total, STEP):
             if self._stop.is_set():
@@ -114,10 +114,10 @@ class Hand:
             try:
                 outcome.add(self._queue, deed.do(self._queue, ids[start : start + STEP], outcome.act))
             except JobdeckError as error:
-                problem = f". It ended after {start:,} of {total:,} jobs: {error}"
+                problem = f". Failed after {start:,} of {total:,} jobs: {error}"
                 break
-            if time.monotonic() >= tell_at:
-                tell_at = time.monotonic() + TELL_EVERY
+            if time.monotonic() >= report_at:
+                report_at = time.monotonic() + TELL_EVERY
                 self._post(Progressed(deed.doing, outcome.done, outcome.refused, total))
         text, failed = outcome.sentence(self._queue)
         self._post(Acted(f"{stopped}{text}{problem}", failed=failed or bool(stopped or problem)))
@@ -131,11 +131,11 @@ class Hand:
         finally:
             ended.set()
             watch.join(timeout=2.0)
-        text, failed = told_turned(undoing, "Done again" if redo else "Undone")
+        text, failed = told_turned(undoing, "Redone" if redo else "Undone")
         self._post(Acted(text, failed=failed))
 
     def _watch(self, act: int, n: int, redo: bool, ended: threading.Event) -> None:
-        """Tell how far an undo has come: the journal counts it with each part."""
+        """Report the progress of an undo: the journal counts each part."""
         while not ended.wait(_POLL):
             try:
                 undone = next((each.undone for each in self._queue.journal(limit=1000) if each.id == act), 0)
@@ -146,5 +146,5 @@ class Hand:
 
 
 def busy(doing: str) -> str:
-    """Why another long act, or an undo, has to wait."""
-    return f"Still {doing}: wait for its end, or stop it with esc"
+    """Return why another bulk action, or an undo, has to wait."""
+    return f"Still {doing}; wait until it finishes, or press esc to stop it"

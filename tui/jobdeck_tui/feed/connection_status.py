@@ -1,4 +1,4 @@
-"""What is wrong between the cockpit and its database, in the words of the header: what, since when, what is done about it."""
+"""Problems with the database, as the header shows them: what is wrong, for how long, and what the cockpit does about it."""
 
 from __future__ import annotations
 
@@ -7,79 +7,79 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 STALE_AFTER = 3.0
-"""Seconds without a new snapshot until that is said."""
+"""Seconds without a new snapshot after which the data counts as stale."""
 LOCKED_AFTER = 1.0
-"""Seconds that another program holds the lock until that is said."""
+"""Seconds another program may hold the lock before the header reports it."""
 HELD_UP = 3.0
-"""Seconds between two beats of the watch after which this process must have been held up: stopped, or asleep."""
+"""Seconds between two beats after which this process must have been stalled: stopped, or suspended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plight:
-    """One moment of it."""
+    """A problem with the database at one moment."""
 
     word: str
-    """`STALE` where what is shown is old, `HELD UP` where only the work is."""
+    """`STALE` if the data on screen is old, `BLOCKED` if only the worker cannot proceed."""
     text: str
     does: str
-    """What the cockpit does about it."""
+    """What the cockpit does about the problem."""
     seconds: int
-    """Since when."""
+    """The duration of the problem so far."""
     way_out: str = ""
-    """What the person can do."""
+    """What the user can do."""
 
 
 class Watch:
-    """Gathers what is heard of the database, and says what it means. Told and asked on the event loop only."""
+    """Collects signs of the database's health and derives its status. Used on the event loop only."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._fresh_at: float | None = None
         self._beat_at = monotonic()
         self._trouble: str | None = None
-        self._held_since: float | None = None
+        self._stalled_since: float | None = None
         self.lost = False
-        """Whether there is no database any more."""
+        """Whether the database no longer exists."""
 
     def news(self) -> None:
-        """A snapshot has come."""
+        """Record that a snapshot has arrived."""
         self._fresh_at = self._monotonic()
 
     def trouble(self, text: str | None, *, lost: bool = False) -> None:
-        """The database cannot be read; with `None`, it can again."""
+        """Record that the database cannot be read; with `None`, that it can be read again."""
         self._trouble, self.lost = text, lost
 
     def beat(self) -> bool:
-        """Call it each second; whether the whole process was held up since the last call."""
+        """Return whether the whole process was stalled since the last call. Call it each second."""
         before, self._beat_at = self._beat_at, self._monotonic()
         return self._beat_at - before > HELD_UP
 
     def plight(self, *, locked_since: float | None = None, held_up: str | None = None) -> Plight | None:
-        """What is wrong now.
+        """Return the current problem, `None` if all is well.
 
         Args:
-            locked_since: since when, on the monotonic clock, this process waits for another program's lock.
+            locked_since: monotonic time since which this process waits for another program's lock.
             held_up: why the workers of this process can neither claim nor finish jobs.
         """
         now = self._monotonic()
         silent = 0.0 if self._fresh_at is None else now - self._fresh_at
         locked = 0.0 if locked_since is None else now - locked_since
-        self._held_since = None if held_up is None else self._held_since or now
+        self._stalled_since = None if held_up is None else self._stalled_since or now
         if self._trouble is not None:
-            does, way_out = ("waits for it", "ctrl+n makes a new one") if self.lost else ("retrying", "")
+            does, way_out = ("waiting for it", "ctrl+n creates a new one") if self.lost else ("retrying", "")
             return Plight("STALE", self._trouble, does, int(silent), way_out)
         if locked > LOCKED_AFTER:
-            word, seconds = ("STALE", silent) if silent > LOCKED_AFTER + 1 else ("HELD UP", locked)
-            return Plight(word, "another program has locked the database", "waits for it", int(seconds))
+            word, seconds = ("STALE", silent) if silent > LOCKED_AFTER + 1 else ("BLOCKED", locked)
+            return Plight(word, "another program has locked the database", "waiting for it", int(seconds))
         if silent > STALE_AFTER:
-            return Plight("STALE", "no news: the database is busy", "waits for it", int(silent))
-        if held_up is not None and self._held_since is not None:
-            return Plight("HELD UP", held_up, "retrying", int(now - self._held_since))
+            return Plight("STALE", "no update: the database is busy", "waiting for it", int(silent))
+        if held_up is not None and self._stalled_since is not None:
+            return Plight("BLOCKED", held_up, "retrying", int(now - self._stalled_since))
         return None
 
 
 def in_short(sentence: str, where: str) -> str:
-    """What the engine says of its database, for a line that names the database already."""
+    """Shorten an engine's error for a line that names the database already."""
     for long, short in (
         (f"The database {where} ", "the database "),
         (f"{where} ", "the database " if "://" in where else "the file "),

@@ -1,4 +1,4 @@
-"""What can be typed next in a filter: fields, operators, and values that the queue's own jobs have. Pure, but for `sample`."""
+"""Completion for filters: fields, operators, and values from the queue's own jobs. Pure, except `sample`."""
 
 from __future__ import annotations
 
@@ -13,64 +13,64 @@ from jobdeck import FIELDS, Job, Queue, Reason, State
 from ..text.sanitize import safe
 
 SAMPLED = 300
-"""The newest jobs, whose arguments, tags, workers and errors are offered."""
+"""The number of newest jobs whose arguments, tags, workers and errors are suggested."""
 _LARGE = 4000
-"""Characters of arguments that are not looked into."""
+"""Arguments with more characters than this are skipped."""
 _DEEP = 5
-"""How deep arguments are looked into."""
+"""The depth to which nested arguments are read."""
 _LONGEST = 60
-"""Characters of a value that is offered."""
-_TOLD = 20
-"""Characters of a value that is told as an example."""
+"""The most characters of a suggested value."""
+_EXAMPLE = 20
+"""The most characters of a value shown as an example."""
 _EACH = 40
-"""Values kept of one field."""
+"""The most values kept for one field."""
 SHOWN = 8
-"""Offers at once."""
+"""The most suggestions at once."""
 
 _SPANS = ("1m", "5m", "15m", "1h", "6h", "1d", "7d", "30d")
 _OPERATORS = ("<", ">", "<=", ">=", ":")
 _FIRST = {"number": ">=", "duration": ">"}
-"""The operator that is offered with a field."""
+"""The operator suggested with a field of this type."""
 _WORD = re.compile(r"(?P<sign>-?)(?P<field>[A-Za-z_]+(?:\.[^\s:<>=\"]+)?)(?P<op>:|<=|>=|<|>|=)(?P<value>.*)", re.DOTALL)
 _STEP = re.compile(r"[^\s:<>=\".\\]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Something that can be put into the filter."""
+    """A text that can be inserted into the filter."""
 
     text: str
     told: str = ""
-    """What it means."""
+    """The meaning of the text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Offers:
-    """What can take the place of a part of the filter."""
+    """Suggestions that can replace a part of the filter."""
 
     begin: int = 0
     end: int = 0
     offers: tuple[Offer, ...] = ()
 
     def put(self, text: str, at: int) -> tuple[str, int]:
-        """The filter with one of the offers in its place, and where the cursor stands then."""
+        """Return the filter with one suggestion inserted, and the new position of the cursor."""
         before = text[: self.begin] + self.offers[at].text
         return before + text[self.end :], len(before)
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The queue's own words: for each field the values that its jobs have, the most frequent first."""
+    """The queue's vocabulary: for each field the values of its jobs, the most frequent first."""
 
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The arguments, as fields."""
+        """The fields that stand for arguments."""
         return tuple(name for name in self.values if name.startswith("args."))
 
     def also(self, **more: Iterable[str]) -> Words:
-        """These words, and more of some fields in front of them."""
+        """Return a copy with more values for some fields, placed first."""
         values = dict(self.values)
         for name, found in more.items():
             values[name] = tuple(dict.fromkeys([*found, *values.get(name, ())]))
@@ -78,12 +78,12 @@ class Words:
 
 
 def sample(queue: Queue) -> Words:
-    """The words of the newest jobs. Reads the database."""
+    """Return the vocabulary of the newest jobs. Reads the database."""
     return words_of(queue.list(limit=SAMPLED))
 
 
 def words_of(jobs: Iterable[Job]) -> Words:
-    """The words of these jobs."""
+    """Return the vocabulary of these jobs."""
     found: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for job in jobs:
         found["kind"][job.kind] += 1
@@ -121,7 +121,7 @@ def _leaves(path: str, value: object, deep: int) -> Iterator[tuple[str, str]]:
 
 
 def offers(text: str, cursor: int, words: Words) -> Offers:
-    """What can be typed at the cursor, the likeliest first."""
+    """Return the suggestions at the cursor, the most likely first."""
     begin, inside = _word(text, cursor)
     typed = text[begin:cursor]
     if not typed.strip("-") or (cursor < len(text) and not text[cursor].isspace()):
@@ -141,12 +141,12 @@ def offers(text: str, cursor: int, words: Words) -> Offers:
 
 
 def fields(words: Words) -> Offers:
-    """Every field, for a filter with nothing in it."""
+    """Return every field, for an empty filter."""
     return Offers(0, 0, tuple(_fields("", words))[: len(FIELDS) + SHOWN])
 
 
 def _word(text: str, cursor: int) -> tuple[int, bool]:
-    """Where the word at the cursor begins, and whether the cursor is between quotation marks."""
+    """Return the start of the word at the cursor, and whether the cursor is inside quotation marks."""
     begin, quoted = 0, False
     for at, character in enumerate(text[:cursor]):
         if character == '"':
@@ -169,9 +169,9 @@ def _last_alternative(value: str) -> int:
 def _fields(typed: str, words: Words) -> Iterator[Offer]:
     wanted = typed.lower()
     if FIELDS.get(wanted, ("",))[0] in _FIRST:
-        yield from (Offer(f"{wanted}{operator}", _OPERATOR_TOLD[operator]) for operator in _OPERATORS)
+        yield from (Offer(f"{wanted}{operator}", _OPERATOR_HINTS[operator]) for operator in _OPERATORS)
         return
-    known = [Offer(name + _FIRST.get(reading, ":"), told) for name, (reading, told) in FIELDS.items()]
+    known = [Offer(name + _FIRST.get(reading, ":"), hint) for name, (reading, hint) in FIELDS.items()]
     paths = [Offer(f"{path}:", _examples(words.values[path])) for path in words.paths]
     if not wanted:
         yield from (*known, *paths)
@@ -189,11 +189,13 @@ def _fields(typed: str, words: Words) -> Iterator[Offer]:
     yield from (*first, *values, *inside)
 
 
-_OPERATOR_TOLD = {"<": "less than", ">": "more than", "<=": "at most", ">=": "at least", ":": "exactly, or one of several"}
+_OPERATOR_HINTS = {"<": "less than", ">": "more than", "<=": "at most", ">=": "at least", ":": "exactly, or one of several"}
 
 
 def _examples(values: tuple[str, ...]) -> str:
-    return "such as " + safe(", ".join(value if len(value) <= _TOLD else value[: _TOLD - 1] + "…" for value in values[:3]))
+    return "such as " + safe(
+        ", ".join(value if len(value) <= _EXAMPLE else value[: _EXAMPLE - 1] + "…" for value in values[:3])
+    )
 
 
 def _known(name: str, words: Words) -> Iterable[str]:
@@ -221,7 +223,7 @@ def _values(name: str, operator: str, typed: str, words: Words) -> Iterator[Offe
 
 
 def _usable(value: str) -> bool:
-    """Whether a value can be written in a filter, and read where it is offered."""
+    """Return whether a value can be written in a filter and displayed as a suggestion."""
     return bool(value) and '"' not in value and value.isprintable() and len(value) <= _LONGEST
 
 

@@ -1,4 +1,4 @@
-"""What people do to jobs, to which jobs, and what came of it in words. The feed does it; no screen touches the queue."""
+"""Actions on jobs: which action, on which jobs, its preview and its result as text. The feed applies them, never a screen."""
 
 from __future__ import annotations
 
@@ -13,43 +13,43 @@ from ..text.sanitize import safe
 from .pages import condition_of
 
 STEP = 500
-"""Jobs changed in one transaction: workers write in between."""
+"""Jobs changed in one transaction, so that workers can write in between."""
 _READ = 5000
-"""Records read at once where jobs are weighed one by one."""
+"""Records read at once if a preview checks each job."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """An act on jobs."""
+    """An action on jobs."""
 
     operation: Operation
     priority: int = 0
     relative: bool = True
-    """Whether the priority is added to what it was."""
+    """Whether the priority is added to the current one."""
 
     @property
     def verb(self) -> str:
-        """What is done, as on a button: `Retry`."""
+        """The verb on a button: `Retry`."""
         return _WORDS[self.operation][0]
 
     @property
     def doing(self) -> str:
-        """What is done, while it is: `retrying`."""
+        """The verb while the action runs: `retrying`."""
         return _WORDS[self.operation][1]
 
     @property
     def will(self) -> str:
-        """What will become of the jobs: `will run again`."""
+        """What will happen to the jobs: `will run again`."""
         if self.operation is Operation.REPRIORITISE:
-            return f"will have their priority {self._changed}"
+            return f"will have their priority {self._change_text}"
         return _WORDS[self.operation][2]
 
     @property
-    def _changed(self) -> str:
+    def _change_text(self) -> str:
         return f"changed by {self.priority:+d}" if self.relative else f"set to {self.priority}"
 
     def do(self, queue: Queue, ids: Sequence[int], act: int | None = None) -> Changes:
-        """Do it to these jobs, as part of an act of the journal if it is given."""
+        """Apply the action to these jobs, as part of the journal entry `act` if it is given."""
         match self.operation:
             case Operation.CANCEL:
                 return queue.cancel_many(ids, act=act)
@@ -61,7 +61,7 @@ class Deed:
                 return queue.reprioritise_many(ids, self.priority, relative=self.relative, act=act)
 
     def told(self, what: str, stopping: int = 0, *, all_stopping: bool = False) -> str:
-        """What was done to `what`: one job, or so many."""
+        """Return what was done to `what`, such as `Job 7` or `12 jobs`."""
         match self.operation:
             case Operation.CANCEL if all_stopping:
                 return f"{what} asked to stop"
@@ -72,7 +72,7 @@ class Deed:
             case Operation.DELETE:
                 return f"{what} deleted"
             case _:
-                return f"{what}: priority {self._changed}"
+                return f"{what}: priority {self._change_text}"
 
 
 CANCEL, RETRY, DELETE = (Deed(each) for each in (Operation.CANCEL, Operation.RETRY, Operation.DELETE))
@@ -83,83 +83,83 @@ _WORDS = {
     Operation.DELETE: ("Delete", "deleting", "will be deleted"),
     Operation.REPRIORITISE: ("Change", "changing the priority of", ""),
 }
-_ENDED = "have ended"
-_WHY_NOT: Mapping[Operation, Mapping[State, str]] = {
-    Operation.CANCEL: {State.COMPLETED: _ENDED, State.FAILED: _ENDED, State.CANCELLED: _ENDED},
+_FINISHED = "are already finished"
+_REFUSALS: Mapping[Operation, Mapping[State, str]] = {
+    Operation.CANCEL: {State.COMPLETED: _FINISHED, State.FAILED: _FINISHED, State.CANCELLED: _FINISHED},
     Operation.RETRY: {
-        State.RUNNING: "run now; cancel them first",
-        State.PENDING: "are ready to run already",
+        State.RUNNING: "are running; cancel them first",
+        State.PENDING: "are ready to run",
         State.WAITING: "wait for other jobs",
-        State.COMPLETED: "are done; to run them again filter by state:completed",
+        State.COMPLETED: "are completed; to rerun them, filter by state:completed",
     },
-    Operation.DELETE: {State.RUNNING: "run now; cancel them first"},
+    Operation.DELETE: {State.RUNNING: "are running; cancel them first"},
     Operation.REPRIORITISE: {
-        State.RUNNING: "run already",
-        State.COMPLETED: _ENDED,
-        State.FAILED: _ENDED,
-        State.CANCELLED: _ENDED,
+        State.RUNNING: "are already running",
+        State.COMPLETED: _FINISHED,
+        State.FAILED: _FINISHED,
+        State.CANCELLED: _FINISHED,
     },
 }
 
 
 def why_not(operation: Operation, state: State) -> str:
-    """Why the operation is not done to jobs in that state, after the words `5 running jobs`."""
-    return _WHY_NOT[operation].get(state, f"are {state.value}")
+    """Return why the operation skips jobs in that state; follows the words `5 running jobs`."""
+    return _REFUSALS[operation].get(state, f"are {state.value}")
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which jobs an act concerns: some by their ids, or everything that matches a filter when the act is weighed."""
+    """The jobs of an action: some by their ids, or all that match a filter when the preview is computed."""
 
     ids: tuple[int, ...] = ()
     everything: bool = False
     filter: str = ""
     tab: str = "all"
     without: frozenset[int] = frozenset()
-    """Of everything, those that were unmarked again."""
+    """The jobs that were unmarked, if `everything` is set."""
 
     @property
     def told(self) -> str:
-        """Which jobs, in words for the title of a question."""
+        """The jobs as text, for the title of a dialog."""
         if not self.everything:
             return "the marked jobs"
         parts = [*[self.filter] * bool(self.filter), *[f"state:{self.tab}"] * (self.tab != "all")]
-        return f"everything that matches {' '.join(parts)}" if parts else "all jobs"
+        return f"all jobs that match {' '.join(parts)}" if parts else "all jobs"
 
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
-    """What an act would do."""
+    """What an action would do."""
 
     deed: Deed
     ids: array[int] = field(default_factory=lambda: array("q"))
-    """To which jobs."""
+    """The jobs it would change."""
     able: Mapping[State, int] = field(default_factory=dict)
-    """How many of each state these are."""
+    """The number of these in each state."""
     refused: Mapping[State, int] = field(default_factory=dict)
-    """How many of each state will be left as they are."""
+    """The number of jobs in each state that it would leave unchanged."""
     gone: int = 0
-    """How many are not there any more."""
+    """The number of jobs that no longer exist."""
 
 
 def weigh(queue: Queue, deed: Deed, selection: Selection) -> Weighed:
-    """What the deed would do to the selection. Raises `InvalidFilter`."""
+    """Compute what the action would do to the selection. Raises `InvalidFilter`."""
     if not selection.everything:
-        return _weigh_some(queue, deed, selection.ids)
+        return _preview_ids(queue, deed, selection.ids)
     condition = condition_of(selection.filter, selection.tab)
-    named = any(term.field == "state" for term in condition.terms)
+    has_state = any(term.field == "state" for term in condition.terms)
     if selection.without:
         condition = condition.and_(Term("id", ":", tuple(sorted(selection.without)), negated=True))
     states = [state for state in State if allows(deed.operation, state)]
-    if deed.operation is Operation.RETRY and not named:
-        states.remove(State.COMPLETED)  # what has been done is done again only if that was said
+    if deed.operation is Operation.RETRY and not has_state:
+        states.remove(State.COMPLETED)  # completed jobs run again only if the filter asks for them
     ids = queue.ids(condition.and_(Term("state", ":", tuple(map(str, states)))), descending=False)
     counts = queue.count_states(condition)
     able = {state: n for state, n in counts.items() if state in states}
     return Weighed(deed, ids, able, {state: n for state, n in counts.items() if state not in states})
 
 
-def _weigh_some(queue: Queue, deed: Deed, wanted: Sequence[int]) -> Weighed:
+def _preview_ids(queue: Queue, deed: Deed, wanted: Sequence[int]) -> Weighed:
     ids = array("q")
     able: Counter[State] = Counter()
     refused: Counter[State] = Counter()
@@ -179,22 +179,22 @@ def _records(queue: Queue, ids: Sequence[int]) -> Iterable[Job]:
 
 @dataclass(slots=True)
 class Outcome:
-    """What an act in one step or many has come to so far."""
+    """The result so far of an action in one or many steps."""
 
     deed: Deed
     done: int = 0
     first: int = 0
-    """The id of the first job it was done to."""
+    """The id of the first job that was changed."""
     refused: int = 0
     example: str = ""
-    """Why one of the others was refused."""
+    """Why one job was refused."""
     undoable: int = 0
     children: int = 0
     stopping: int = 0
     act: int | None = None
 
     def add(self, queue: Queue, changes: Changes) -> None:
-        """Take in what came of one step."""
+        """Add the result of one step."""
         if changes.done and not self.done:
             self.first = changes.done[0]
         self.done += len(changes.done)
@@ -208,7 +208,7 @@ class Outcome:
             self.stopping += sum(job.cancelling for job in queue.get_many(changes.done))
 
     def sentence(self, queue: Queue) -> tuple[str, bool]:
-        """What came of it, and whether it is a failure in part or whole; an empty text where nothing was to do."""
+        """Return the result as text, and whether some of it failed; an empty text if there was nothing to do."""
         if not self.done:
             more = f" (and {self.refused - 1:,} more)" if self.refused > 1 else ""
             return f"{self.example}{more}" if self.refused else "", True
@@ -219,16 +219,16 @@ class Outcome:
         if self.children:
             text += f", and {self.children:,} that waited"
         if self.undoable == self.done:
-            text += " · z undoes"
+            text += " · z to undo"
         elif self.undoable:
-            text += f" · z undoes {self.undoable:,} of them"
+            text += f" · z to undo {self.undoable:,} of them"
         if self.refused:
-            text += f"; {self.refused:,} could not, for example: {self.example}"
+            text += f"; {self.refused:,} refused, for example: {self.example}"
         return text, bool(self.refused)
 
 
 def told_turned(undoing: Undoing, what: str) -> tuple[str, bool]:
-    """What came of an undo or a redo, and whether some of it was refused. `what` is `Undone` or `Done again`."""
+    """Return the result of an undo or a redo as text, and whether some of it was refused. `what` is `Undone` or `Redone`."""
     refusals = list(undoing.refused.values())
     rest = len(refusals) + undoing.beyond
     text = f"{what}: {safe(undoing.act.told)}"

@@ -1,6 +1,6 @@
-"""Swim lanes: the runs of each worker, packed into as few lanes as ran at once, and kept in the lane they were seen in. Pure.
+"""Swim lanes: pack the runs of each worker into the fewest lanes, and keep each run in its lane over time. Pure.
 
-An attempt does not say which thread it ran on, so a lane is no thread: it is a slot of the worker's.
+An attempt does not record its thread, so a lane is not a thread but a slot of the worker.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from jobdeck import Run, WorkerInfo
 Key = tuple[int, int]
 """A run's job and lease."""
 Stretch = tuple[float, float, Run]
-"""When a run began and ended; without an end while it runs."""
+"""The start and end of a run; the end is infinite while it runs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A run in its lane. `end` is endless while it runs."""
+    """A run in its lane. `end` is infinite while it runs."""
 
     run: Run
     begin: float
@@ -30,7 +30,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class WorkerLanes:
-    """A worker and its lanes, each with its bars in the order of time."""
+    """A worker and its lanes, each with its bars in chronological order."""
 
     worker: str
     info: WorkerInfo | None
@@ -39,12 +39,12 @@ class WorkerLanes:
 
     @property
     def busy(self) -> int:
-        """Lanes with a run that goes on."""
+        """The number of lanes with a run in progress."""
         return sum(bool(lane) and lane[-1].end == inf for lane in self.lanes)
 
 
 def _most_at_once(stretches: Sequence[Stretch]) -> int:
-    """How many run at the same time at most: as many lanes are needed."""
+    """Return the largest number of simultaneous runs, which is the number of lanes needed."""
     most = now = 0
     for _, step in sorted([(begin, 1) for begin, _, _ in stretches] + [(end, -1) for _, end, _ in stretches]):
         now += step
@@ -53,14 +53,14 @@ def _most_at_once(stretches: Sequence[Stretch]) -> int:
 
 
 class _Lane:
-    """The stretches of one lane that are taken, in the order of time; none overlaps another."""
+    """The occupied stretches of one lane, in chronological order, without overlaps."""
 
     def __init__(self) -> None:
         self.begins: list[float] = []
         self.ends: list[float] = []
 
     def idle_before(self, begin: float, end: float) -> float | None:
-        """How long it was idle when the stretch begins; `None` where it is taken at some time of that."""
+        """Return how long the lane was idle before `begin`; `None` if it is occupied during the stretch."""
         at = bisect_right(self.begins, begin)
         if at and self.ends[at - 1] > begin:
             return None
@@ -69,33 +69,33 @@ class _Lane:
         return begin - self.ends[at - 1] if at else inf
 
     def take(self, begin: float, end: float) -> None:
-        """Take a stretch."""
+        """Occupy a stretch."""
         at = bisect_right(self.begins, begin)
         self.begins.insert(at, begin)
         self.ends.insert(at, end)
 
     @property
     def last_end(self) -> float:
-        """When its last stretch ends."""
+        """The end of the last stretch."""
         return self.ends[-1] if self.ends else -inf
 
 
 def pack(runs: Iterable[Run], slots: int = 0, kept: Mapping[Key, int] | None = None) -> list[list[Bar]]:
-    """Put the runs of one worker into lanes.
+    """Pack the runs of one worker into lanes.
 
-    A run takes the lane that has been idle longest; a new lane comes only where none is free, so that there are no more
-    lanes than runs at once. A run that was in a lane before stays in it, unless that would take more lanes.
+    A run takes the lane that has been idle longest; a new lane is added only if none is free, so that there are no more
+    lanes than simultaneous runs. A run that was in a lane before stays in it, unless that would need more lanes.
 
     Args:
-        runs: those of one worker, in any order.
-        slots: how many lanes there are at least. What is claimed beyond them runs after what holds the lane now: such a
-            bar begins where the one before it ends, and is left out while every slot is taken.
-        kept: the lanes, by key, that runs were seen in before.
+        runs: the runs of one worker, in any order.
+        slots: the least number of lanes. A job claimed beyond them runs after the one that occupies the lane now: its bar
+            starts where the previous one ends, and is omitted while every slot is occupied.
+        kept: the previous lane of each run, by key.
     """
     stretches = sorted(map(_stretch, runs), key=lambda each: (each[0], each[2].key))
     lanes = _pack(stretches, slots, kept or {})
     if len(lanes) > slots > 0:
-        # Of what was claimed ahead it is known only that it did not begin sooner: it may have seemed to hold a slot.
+        # The recorded start of a prefetched job is only a lower bound: it may seem to have occupied a slot.
         lanes = min(lanes, _pack(stretches, slots, kept or {}, ahead=True), key=len)
     if kept and len(lanes) > max(slots, _most_at_once(stretches)):
         lanes = min(lanes, _pack(stretches, slots, {}), key=len)
@@ -103,10 +103,10 @@ def pack(runs: Iterable[Run], slots: int = 0, kept: Mapping[Key, int] | None = N
 
 
 def _pack(stretches: Sequence[Stretch], slots: int, before: Mapping[Key, int], *, ahead: bool = False) -> list[list[Bar]]:
-    """Pack them; with `ahead`, those that go on come last, behind what has ended in their slot."""
+    """Pack the stretches; with `ahead`, runs in progress come last, after the finished ones in their slot."""
     lanes = [_Lane() for _ in range(slots)]
     bars: defaultdict[int, list[Bar]] = defaultdict(list)
-    held = {before[run.key] for _, end, run in stretches if end == inf and run.key in before}
+    occupied = {before[run.key] for _, end, run in stretches if end == inf and run.key in before}
 
     def put(lane: int, run: Run, begin: float, end: float) -> None:
         while lane >= len(lanes):
@@ -126,7 +126,7 @@ def _pack(stretches: Sequence[Stretch], slots: int, before: Mapping[Key, int], *
             new.append((begin, end, run))
     for begin, end, run in new:
         idle = [
-            (at not in held, gap, -at) for at, lane in enumerate(lanes) if (gap := lane.idle_before(begin, end)) is not None
+            (at not in occupied, gap, -at) for at, lane in enumerate(lanes) if (gap := lane.idle_before(begin, end)) is not None
         ]
         put(-max(idle)[2] if idle else len(lanes), run, begin, end)
     for begin, _, run in sorted(waiting, key=lambda each: (each[2].key not in before, each[0], each[2].key)):
@@ -143,13 +143,13 @@ def _stretch(run: Run) -> Stretch:
 
 
 class Lanes:
-    """Packs again and again, and remembers which run was in which lane."""
+    """Packs repeatedly, and remembers the lane of each run."""
 
     def __init__(self) -> None:
         self._kept: dict[Key, int] = {}
 
     def pack(self, runs: Sequence[Run], workers: Sequence[WorkerInfo]) -> tuple[WorkerLanes, ...]:
-        """The lanes of every worker: those that live in their order, then those that have ended, by name."""
+        """Return the lanes of every worker: the current workers in their order, then the ended ones by name."""
         by_worker: defaultdict[str, list[Run]] = defaultdict(list)
         for run in runs:
             by_worker[run.worker].append(run)

@@ -1,4 +1,4 @@
-"""What the feed tells the screens: immutable snapshots, and what came of an act."""
+"""Messages from the feed to the screens: immutable snapshots, and the results of actions and queries."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .queries import Look
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Which jobs the table wants to see."""
+    """The jobs that the table wants to show, and the range of the charts."""
 
     filter: str = ""
     tab: str = "all"
@@ -27,20 +27,20 @@ class View:
     top: int = 0
     """The first row on screen."""
     rows: int = 40
-    """How many rows fit on the screen."""
+    """The number of rows that fit on the screen."""
     slots: int = 40
-    """How many columns the charts have."""
+    """The number of columns of the charts."""
     seconds: float = 600.0
-    """How far the charts look back."""
+    """The time range of the charts."""
 
     @property
     def order(self) -> tuple[str, str, str, bool]:
-        """What decides which jobs there are, and in which order."""
+        """The part of the view that selects the jobs and their order."""
         return (self.filter, self.tab, self.sort, self.descending)
 
     @property
     def scope(self) -> tuple[str, str]:
-        """What decides which jobs there are, in whatever order."""
+        """The part of the view that selects the jobs, in any order."""
         return (self.filter, self.tab)
 
 
@@ -49,22 +49,22 @@ class Page:
     """The jobs that match a view, and the records of those near the screen."""
 
     view: View
-    """What is shown. While another list is being read, or its filter is wrong, that is not what is wanted."""
+    """The view on screen. It differs from `wanted` while that list is being read, or if its filter is invalid."""
     ids: array[int] = field(default_factory=lambda: array("q"))
     jobs: Mapping[int, Job] = field(default_factory=dict)
     problem: str | None = None
     """What is wrong with the filter."""
     column: int = 0
-    """Where in the filter."""
+    """The position of the problem in the filter."""
     reading: bool = False
-    """Whether what is wanted is still being read, and these are the rows from before."""
+    """Whether the wanted list is still being read, and these are the previous rows."""
     wanted: View | None = None
-    """What the table asked for."""
+    """The view that the table requested."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """The worker threads of this very process."""
+    """The worker threads of this process."""
 
     threads: int = 0
     worker: str | None = None
@@ -75,7 +75,7 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class Deck:
-    """Everything the main screen shows, of one moment."""
+    """Everything the main screen shows, at one moment."""
 
     overview: Overview
     page: Page
@@ -84,7 +84,7 @@ class Deck:
 
 @dataclass
 class Snapshot(Message):
-    """A new look at the queue. A newer one replaces it while it waits."""
+    """A snapshot of the queue. A newer one replaces it while it waits."""
 
     deck: Deck
 
@@ -94,7 +94,7 @@ class Snapshot(Message):
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """Everything the job screen shows, of one moment."""
+    """Everything the job screen shows, at one moment."""
 
     at: float
     job: Job | None
@@ -104,27 +104,27 @@ class Detail:
     logs: tuple[LogLine, ...] = ()
     family: Family = field(default_factory=Family)
     aged: int | None = None
-    """The priority that it counts as by now; `None` where priorities do not age, or the job is not ready."""
+    """The effective priority by now; `None` if priorities do not age, or the job is not ready."""
     log_cut: bool = False
-    """Whether older lines of the log are left out."""
+    """Whether older lines of the log are omitted."""
     why: Explanation | None = None
-    """Why it does not run, while it is queued."""
+    """The reasons why a queued job does not run."""
     acts: tuple[Act, ...] = ()
-    """What people did to it, oldest first."""
+    """The journal entries that concern it, oldest first."""
     relatives: Mapping[int, Job] = field(default_factory=dict)
-    """The records of the first of the jobs that it came after, and of those that came after it."""
+    """The records of the first of its parents and of the first of its children."""
     batch: Batch | None = None
     stack: Stack | None = None
-    """Where its code is, while it runs."""
+    """The stack of its code, while it runs."""
     history: KindHistory | None = None
-    """What has become of the jobs of its kind; `None` while nobody looks at that."""
+    """The history of its kind; `None` while that is not shown."""
 
 
 class DetailSnapshot(Message):
-    """A new look at the opened job.
+    """A snapshot of the opened job.
 
-    It hands over the newest there is when it is read: one look may hold megabytes, and other messages in between keep a
-    newer one from replacing an older one that waits.
+    Returns the newest snapshot when it is read: one may hold megabytes, and messages in between can keep a newer message from
+    replacing an older one that waits.
     """
 
     def __init__(self, newest: Callable[[], Detail | None]) -> None:
@@ -133,7 +133,7 @@ class DetailSnapshot(Message):
 
     @property
     def detail(self) -> Detail | None:
-        """The newest look, once; `None` where an earlier message has shown it."""
+        """The newest snapshot, once; `None` if an earlier message has returned it."""
         return self._newest()
 
     def can_replace(self, message: Message) -> bool:
@@ -142,20 +142,20 @@ class DetailSnapshot(Message):
 
 @dataclass
 class Acted(Message):
-    """What came of an act, in a sentence for a toast."""
+    """The result of an action, as text for a toast."""
 
     text: str
     failed: bool = False
     job_id: int | None = None
-    """The job that the act made, or that was there in its place."""
+    """The job that the action created, or the existing one that took its place."""
 
 
 @dataclass
 class Progressed(Message):
-    """How far an act on many jobs has come. A newer one replaces it while it waits."""
+    """The progress of a bulk action. A newer one replaces it while it waits."""
 
     doing: str
-    """What is done, such as `retrying`; empty when it has ended."""
+    """The action, such as `retrying`; empty when it has finished."""
     done: int = 0
     refused: int = 0
     total: int = 0
@@ -167,7 +167,7 @@ class Progressed(Message):
 
 @dataclass
 class Explained(Message):
-    """Why a job does not run; `None` if it is gone. A newer one replaces it while it waits."""
+    """Why a job does not run; `None` if it no longer exists. A newer one replaces it while it waits."""
 
     job_id: int
     explanation: Explanation | None
@@ -178,7 +178,7 @@ class Explained(Message):
 
 @dataclass
 class Seen(Message):
-    """What a look has read. A newer one replaces it while it waits."""
+    """The result of a polled query. A newer one replaces it while it waits."""
 
     look: Look[object]
     value: object
@@ -189,7 +189,7 @@ class Seen(Message):
 
 @dataclass
 class Answered(Message):
-    """The answer to a question that a screen has asked once; whoever asked is called with it, on the event loop."""
+    """The result of a query that a screen ran once; its `answer` callback is called on the event loop."""
 
     answer: Callable[[Any], None]
     value: Any
@@ -197,20 +197,20 @@ class Answered(Message):
 
 @dataclass
 class Trouble(Message):
-    """The database cannot be read; `None` when it can again."""
+    """The database cannot be read; `text` is `None` when it is readable again."""
 
     text: str | None
     lost: bool = False
-    """Whether it is not there any more."""
+    """Whether it no longer exists."""
 
 
 @dataclass
 class Replaced(Message):
-    """Another database is there now: what was known of jobs was known of others. Comes before its first snapshot."""
+    """Another database replaced the previous one, so all known jobs are invalid. Comes before its first snapshot."""
 
 
 @dataclass
 class Drained(Message):
-    """The worker threads of this process have ended; `clean` if no job had to be given back."""
+    """The worker threads of this process have ended; `clean` if no job had to be released."""
 
     clean: bool

@@ -1,1 +1,1 @@
-"""What forms know of values, options and commands; nothing here draws."""
+"""Forms without widgets: values, options, validation and the equivalent commands."""

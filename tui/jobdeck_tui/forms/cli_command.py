@@ -1,4 +1,4 @@
-"""The command line that does what a form would do. Pure."""
+"""The command lines that do the same as a form, or that repeat an existing job or schedule. Pure."""
 
 from __future__ import annotations
 
@@ -8,73 +8,82 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jobdeck import Job, JobdeckError, Kind, Schedule, command_line, parse_duration
+from jobdeck import Job, JobdeckError, Kind, Schedule, parse_duration
 
 from ..text.format import span
 from .options import Option, options_of
 from .values import read_json, takes_text
 
-_NONE = object()
+_MISSING = object()
 _NAME = re.compile(r"\w+")
 
 
 def enqueue_text(kind: Kind, args: Mapping[str, Any], options: Sequence[tuple[Option, str]]) -> str:
-    """`jobdeck enqueue KIND KEY=VALUE … --queue …`; `jobdeck run … -- COMMAND` for a command."""
+    """Return `jobdeck enqueue KIND KEY=VALUE … --queue …`; for a shell command `jobdeck run … -- COMMAND`."""
     flags = flags_of(options)
-    command = args.get("command")
-    if kind.name != "shell" or not isinstance(command, list) or not all(isinstance(part, str) for part in command):
-        return shlex.join(["jobdeck", "enqueue", kind.name, *pairs_of(kind, args), *flags])
-    more: list[str] = []
-    if args.get("cwd"):
-        more += ["--cwd", str(args["cwd"])]
-    for name, value in (args.get("env") or {}).items():
-        more += ["--env", f"{name}={value}"]
-    if args.get("shell") is True:
-        return shlex.join(["jobdeck", "run", *flags, *more, "--shell", "--", " ".join(command)])
-    return f"{shlex.join(['jobdeck', 'run', *flags, *more])} -- {shlex.join(command)}"
+    run = _run_text(kind.name, args, flags)
+    return run or shlex.join(["jobdeck", "enqueue", kind.name, *pairs_of(kind, args), *flags])
+
+
+def command_of(job: Job) -> str:
+    """Return the command line that enqueues the same job: `jobdeck enqueue … --args JSON` or `jobdeck run …`."""
+    flags = _flags_of_job(job)
+    try:
+        args = job.args
+    except JobdeckError:  # the arguments cannot be read: pass their text on unchanged
+        args = {}
+    run = _run_text(job.kind, args, flags)
+    return run or shlex.join(["jobdeck", "enqueue", job.kind, *flags, "--args", job.args_json])
 
 
 def add_schedule_text(
     name: str, cron: str, zone: str, kind: Kind, args: Mapping[str, Any], options: Sequence[tuple[Option, str]]
 ) -> str:
-    """`jobdeck schedule add NAME CRON KIND KEY=VALUE … --timezone …`."""
-    zoned = [] if zone == "UTC" else ["--timezone", zone]
-    return shlex.join(["jobdeck", "schedule", "add", name, cron, kind.name, *pairs_of(kind, args), *zoned, *flags_of(options)])
+    """Return `jobdeck schedule add NAME CRON KIND KEY=VALUE … --timezone …`."""
+    zone_flags = [] if zone == "UTC" else ["--timezone", zone]
+    pairs = pairs_of(kind, args)
+    return shlex.join(["jobdeck", "schedule", "add", name, cron, kind.name, *pairs, *zone_flags, *flags_of(options)])
+
+
+def schedule_command(schedule: Schedule) -> str:
+    """Return the command line that creates the same schedule: `jobdeck schedule add … --args JSON --timezone …`."""
+    words = ["jobdeck", "schedule", "add", schedule.name, schedule.cron, schedule.kind, "--args", schedule.args_json]
+    words += ["--timezone", schedule.timezone, "--queue", schedule.queue, "--priority", str(schedule.priority)]
+    words += ["--max-attempts", str(schedule.max_attempts), "--timeout", span(schedule.timeout or 0)]
+    for tag in schedule.tags:
+        words += ["--tag", tag]
+    return shlex.join(words)
 
 
 def edit_schedule_text(
     before: Schedule, cron: str, zone: str, kind: Kind, args: Mapping[str, Any], options: Sequence[tuple[Option, str]]
 ) -> str:
-    """`jobdeck schedule edit NAME` with what is changed, and no more."""
+    """Return `jobdeck schedule edit NAME` with only the fields that changed."""
     words = ["jobdeck", "schedule", "edit", before.name]
     if kind.name != before.kind:
         words += ["--kind", kind.name]
-    was = before.args if isinstance(before.args, dict) else {}
-    if kind.name != before.kind or any(name not in args for name in was):
+    args_before = before.args if isinstance(before.args, dict) else {}
+    if kind.name != before.kind or any(name not in args for name in args_before):
         words += ["--args", json.dumps(args, ensure_ascii=False, default=str)]
     else:
-        words += pairs_of(kind, {name: value for name, value in args.items() if was.get(name, _NONE) != value})
+        words += pairs_of(kind, {name: value for name, value in args.items() if args_before.get(name, _MISSING) != value})
     words += ["--cron", cron] * (cron != before.cron) + ["--timezone", zone] * (zone != before.timezone)
-    told = options_of(before)
-    return shlex.join([*words, *flags_of([(each, text) for each, text in options if text.strip() != told[each.name]])])
+    options_before = options_of(before)
+    return shlex.join(
+        [*words, *flags_of([(each, text) for each, text in options if text.strip() != options_before[each.name]])]
+    )
 
 
 def pairs_of(kind: Kind, args: Mapping[str, Any]) -> list[str]:
-    """The arguments as `KEY=VALUE`; as `--args JSON` where a name could not be told from its value."""
+    """Return the arguments as `KEY=VALUE`; as `--args JSON` if a name cannot be separated from its value."""
     if not all(_NAME.fullmatch(name) for name in args):
         return ["--args", json.dumps(args, ensure_ascii=False, default=str)]
     texts = {each.name for each in kind.parameters if takes_text(each.type, each.choices)}
-    return [f"{name}={_typed(value, name in texts)}" for name, value in args.items()]
-
-
-def _typed(value: Any, text: bool) -> str:
-    if isinstance(value, str) and (text or read_json(value) == value):
-        return value
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return [f"{name}={_format_value(value, name in texts)}" for name, value in args.items()]
 
 
 def flags_of(options: Sequence[tuple[Option, str]]) -> list[str]:
-    """The options that were typed, as flags."""
+    """Return the options that are filled in, as flags."""
     flags: list[str] = []
     for option, typed in options:
         text = typed.strip()
@@ -90,40 +99,46 @@ def flags_of(options: Sequence[tuple[Option, str]]) -> list[str]:
     return flags
 
 
+def _flags_of_job(job: Job) -> list[str]:
+    flags = [] if job.queue == "default" else ["--queue", job.queue]
+    if job.priority:
+        flags += ["--priority", str(job.priority)]
+    flags += ["--max-attempts", str(job.max_attempts)]
+    if job.timeout:
+        flags += ["--timeout", span(job.timeout)]
+    for tag in job.tags:
+        flags += ["--tag", tag]
+    if job.unique_key is not None:
+        flags += ["--unique", job.unique_key]
+    if job.backoff is not None:
+        flags += ["--backoff", ",".join(map(span, job.backoff))]
+    return flags
+
+
+def _run_text(kind: str, args: Mapping[str, Any], flags: Sequence[str]) -> str | None:
+    """Return `jobdeck run … -- COMMAND`; `None` unless the kind is `shell` and its arguments hold a command."""
+    command = args.get("command")
+    if kind != "shell" or not isinstance(command, list) or not all(isinstance(part, str) for part in command):
+        return None
+    words = ["jobdeck", "run", *flags]
+    if args.get("cwd"):
+        words += ["--cwd", str(args["cwd"])]
+    for name, value in (args.get("env") or {}).items():
+        words += ["--env", f"{name}={value}"]
+    if args.get("shell") is True:
+        return shlex.join([*words, "--shell", "--", " ".join(command)])
+    return shlex.join([*words, "--", *command])
+
+
+def _format_value(value: Any, text: bool) -> str:
+    if isinstance(value, str) and (text or read_json(value) == value):
+        return value
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
 def _is_duration(text: str) -> bool:
     try:
         parse_duration(text)
     except ValueError:
         return False
     return True
-
-
-# merged: The command line that enqueues a job again. Pure; the commands and the cockpit share it.
-def command_of(job: Job) -> str:
-    """The command line that enqueues a job again."""
-    options = [] if job.queue == "default" else ["--queue", job.queue]
-    if job.priority:
-        options += ["--priority", str(job.priority)]
-    options += ["--max-attempts", str(job.max_attempts)]
-    if job.timeout:
-        options += ["--timeout", span(job.timeout)]
-    for tag in job.tags:
-        options += ["--tag", tag]
-    if job.unique_key is not None:
-        options += ["--unique", job.unique_key]
-    if job.backoff is not None:
-        options += ["--backoff", ",".join(map(span, job.backoff))]
-    try:
-        args = job.args
-    except JobdeckError:  # unreadable arguments: the text as it is
-        args = {}
-    command = args.get("command")
-    if job.kind != "shell" or not isinstance(command, list):
-        return shlex.join(["jobdeck", "enqueue", job.kind, *options, "--args", job.args_json])
-    if args.get("cwd"):
-        options += ["--cwd", args["cwd"]]
-    for name, value in (args.get("env") or {}).items():
-        options += ["--env", f"{name}={value}"]
-    if args.get("shell") is True:
-        return shlex.join(["jobdeck", "run", *options, "--shell", "--", " ".join(command)])
-    return f"{shlex.join(['jobdeck', 'run', *options])} -- {command_line(command)}"

@@ -1,4 +1,4 @@
-"""What can be edited of a queued job, as JSON text: made for the editor, and read back with the place of each mistake. Pure."""
+"""The editable parts of a queued job as JSON text: format them, and parse the edited text with the line of each error. Pure."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ..text.sanitize import safe_json
 
 _OPTIONS = ("queue", "priority", "at", "max_attempts", "tags")
 LARGEST = 256 << 10
-"""Characters of arguments that are edited here."""
+"""The most characters of arguments that can be edited here."""
 
 Changes = Mapping[str, Any]
-"""What `Queue.edit` takes by name."""
+"""Keyword arguments of `Queue.edit`."""
 
 
 class Mistake(Exception):
-    """The text cannot be used: why, and in which line (from 0), where that is known."""
+    """The text is invalid: the reason, and the line (from 0) if it is known."""
 
     def __init__(self, problem: str, line: int | None = None) -> None:
         super().__init__(problem)
@@ -31,18 +31,18 @@ class Mistake(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Drafting:
-    """One thing to edit."""
+    """A part of a job that can be edited."""
 
     title: str
     text: str
-    """As it is now."""
+    """The current text."""
     read: Callable[[str], Changes]
-    """The changes that a text asks for; none at all where it says what is. Raises `Mistake`."""
+    """Returns the changes in an edited text; empty if nothing changed. Raises `EditError`."""
     hint: str = ""
 
 
 def arguments_of(job: Job) -> Drafting:
-    """The arguments of a job."""
+    """Return the arguments of a job for editing."""
     before = _pretty(job.args_json)
 
     def read(text: str) -> Changes:
@@ -52,30 +52,30 @@ def arguments_of(job: Job) -> Drafting:
 
 
 def options_of(job: Job) -> Drafting:
-    """Where, when and how often it runs."""
-    told = {
+    """Return the queue, time, attempts and tags of a job for editing."""
+    current = {
         "queue": job.queue,
         "priority": job.priority,
         "at": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(job.scheduled_at)),
         "max_attempts": job.max_attempts,
         "tags": list(job.tags),
     }
-    before = _safe(json.dumps(told, indent=2, ensure_ascii=False))
+    before = _safe(json.dumps(current, indent=2, ensure_ascii=False))
 
     def read(text: str) -> Changes:
         changes: dict[str, Any] = {}
         for name, value in _object(text, "the options by name").items():
             line = line_of(text, name)
             if name not in _OPTIONS:
-                raise Mistake(f"{name} is not one of {', '.join(_OPTIONS)}", line)
+                raise Mistake(f"{name} is unknown; use {', '.join(_OPTIONS)}", line)
             if value is None:
                 raise Mistake(f"{name} needs a value", line)
-            if value == told[name]:
+            if value == current[name]:
                 continue
             if name == "at":
                 changes |= _due(value, line)
             elif name == "tags" and not (isinstance(value, list) and all(isinstance(tag, str) for tag in value)):
-                raise Mistake("tags takes a list of words", line)
+                raise Mistake("tags must be a list of words", line)
             else:
                 changes[name] = value
         return changes
@@ -84,7 +84,7 @@ def options_of(job: Job) -> Drafting:
 
 
 def line_of(text: str, field: str) -> int | None:
-    """The line (from 0) where a field of the document is, such as `items.0.name`; as near as can be found."""
+    """Return the line (from 0) of a field in the document, such as `items.0.name`, or the nearest one found."""
     place = None
     for name in field.split("."):
         found = re.compile(rf"{re.escape(json.dumps(name, ensure_ascii=False))}\s*:").search(text, place or 0)
@@ -97,7 +97,7 @@ def _due(value: Any, line: int | None) -> Changes:
     from ..commands.param_types import read_moment
 
     if not isinstance(value, str):
-        raise Mistake('at takes a text such as "now", "in 10m" or "18:30"', line)
+        raise Mistake('at must be a text such as "now", "in 10m" or "18:30"', line)
     words = value.strip().lower()
     try:
         if words == "now":
@@ -114,9 +114,9 @@ def _object(text: str, what: str) -> dict[str, Any]:
         problem = error.msg[:1].lower() + error.msg[1:]
         raise Mistake(f"line {error.lineno}, column {error.colno}: {problem}", error.lineno - 1) from None
     except (ValueError, RecursionError):
-        raise Mistake("it is not JSON that can be read") from None
+        raise Mistake("the JSON cannot be parsed") from None
     if not isinstance(value, dict):
-        raise Mistake(f"it has to be a JSON object, {what}")
+        raise Mistake(f"must be a JSON object, {what}")
     return value
 
 

@@ -1,4 +1,4 @@
-"""The options of a job or a schedule in a form: what each is called, takes and says. Pure."""
+"""The options of a job or a schedule in a form: names, placeholders, hints and parsing. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..text.times import read_moment
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """An option: its name in the form, what holds where it is left empty, a hint, and its flag on the command line."""
+    """An option: its name in the form, the placeholder for its default, a hint, and its flag on the command line."""
 
     name: str
     holder: str
@@ -22,26 +22,26 @@ class Option:
     flag: str
 
 
-_QUEUE = Option("queue", "the kind's queue", "where it waits", "--queue")
+_QUEUE = Option("queue", "the kind's queue", "queue of the job", "--queue")
 _PRIORITY = Option("priority", "0", "larger runs first", "--priority")
-_ATTEMPTS = Option("max_attempts", "as the kind says", "how often it may start", "--max-attempts")
-_TIMEOUT = Option("timeout", "none", "how long a try may take", "--timeout")
-_TAGS = Option("tags", "none", "words to find it by", "--tag")
+_ATTEMPTS = Option("max_attempts", "the kind's default", "most attempts", "--max-attempts")
+_TIMEOUT = Option("timeout", "none", "time limit of an attempt", "--timeout")
+_TAGS = Option("tags", "none", "words to filter by", "--tag")
 
 JOB_OPTIONS = (
     _QUEUE,
     _PRIORITY,
     Option("when", "now", "10m · 18:30 · 2026-01-31", ""),
-    Option("expires", "never", "not worth starting later", "--expires"),
-    Option("after", "no other job", "jobs to wait for: 41 42", "--after"),
-    Option("unique", "none", "a key of this job alone", "--unique"),
+    Option("expires", "never", "fails if not started", "--expires"),
+    Option("after", "no other job", "wait for jobs: 41 42", "--after"),
+    Option("unique", "none", "unique key of the job", "--unique"),
     _ATTEMPTS,
     _TIMEOUT,
     _TAGS,
 )
 SCHEDULE_OPTIONS = (_QUEUE, _PRIORITY, _ATTEMPTS, _TIMEOUT, _TAGS)
 
-#: Options where a form's field has another name than the engine's errors.
+#: The engine's name of an option → the name of the form's field, if they differ.
 FIELD_OF = {
     "unique key": "unique",
     "expiry": "expires",
@@ -53,10 +53,10 @@ FIELD_OF = {
 
 
 def read_option(name: str, text: str, now: float) -> tuple[str, Any]:
-    """What was typed, as `Queue.draft` takes it: the option's name there, and its value.
+    """Parse a typed option into the name and value that `Queue.new_job` takes.
 
     Raises:
-        ValueError: it cannot be read. The message says what was expected.
+        ValueError: the text cannot be parsed. The message says what was expected.
     """
     match name:
         case "priority" | "max_attempts":
@@ -74,7 +74,7 @@ def read_option(name: str, text: str, now: float) -> tuple[str, Any]:
             try:
                 return name, [int(word) for word in text.replace(",", " ").split()]
             except ValueError:
-                raise ValueError("takes ids of jobs, such as 41 42") from None
+                raise ValueError("must be ids of jobs such as 41 42") from None
     return name, text
 
 
@@ -86,11 +86,11 @@ def _when(text: str, now: float) -> tuple[str, float]:
     try:
         return "at", read_moment(text, now)
     except ValueError:
-        raise ValueError(f"{text!r} is neither a while such as 90s or 10m nor a time such as 18:30") from None
+        raise ValueError(f"{text!r} is neither a duration such as 90s or 10m nor a time such as 18:30") from None
 
 
 def options_of(job: Job | Schedule) -> Mapping[str, str]:
-    """The options that a job or a schedule has, as they are typed."""
+    """Return the options of a job or a schedule as they are typed."""
     return {
         "queue": job.queue,
         "priority": str(job.priority),
@@ -101,10 +101,10 @@ def options_of(job: Job | Schedule) -> Mapping[str, str]:
 
 
 def holder_of(option: Option, kind: Kind) -> str:
-    """What holds where the option is left empty."""
-    told = {"queue": kind.queue, "priority": str(kind.priority)}
+    """Return the placeholder that shows the default of the option."""
+    defaults = {"queue": kind.queue, "priority": str(kind.priority)}
     if option.name == "max_attempts" and kind.max_attempts:
         return str(kind.max_attempts)
     if option.name == "timeout" and kind.timeout:
         return span(kind.timeout)
-    return told.get(option.name, option.holder)
+    return defaults.get(option.name, option.holder)

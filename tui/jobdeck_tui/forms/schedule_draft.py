@@ -1,4 +1,4 @@
-"""A schedule that somebody types: what is wrong with it, when it would come, and how it is kept."""
+"""A schedule as typed in the form: validate it, preview its next ticks, and save it."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ..text.sanitize import safe
 from .validation import Problems, problem_of
 
 TICKS = 3
-"""Ticks that are worked out while the time is typed."""
+"""The number of ticks previewed while the expression is typed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Coming:
-    """When it would come."""
+    """A preview of the next ticks."""
 
     at: float
-    """When this was worked out."""
+    """The time of the preview."""
     cron: str
     timezone: str
     ticks: tuple[float, ...] = ()
@@ -28,7 +28,7 @@ class Coming:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleDraft:
-    """What was typed, and the schedule that it shall change; a new one where that is `None`."""
+    """The typed values, and the schedule to edit; `before` is `None` for a new one."""
 
     name: str
     cron: str
@@ -39,11 +39,11 @@ class ScheduleDraft:
     before: Schedule | None = None
 
     def judged(self, queue: Queue, *, stranger: bool) -> tuple[Problems, Coming]:
-        """What is wrong with it, and when it would come.
+        """Validate the draft and preview its ticks.
 
         Args:
-            queue: where it would be kept.
-            stranger: its kind is not known here, so that its arguments stay what they are.
+            queue: the queue of the schedule.
+            stranger: whether its kind is unknown here, so that its arguments cannot be validated.
         """
         now, problems = queue.clock.now(), dict[str, str]()
         coming = Coming(now, self.cron, self.timezone)
@@ -53,27 +53,27 @@ class ScheduleDraft:
             coming = Coming(now, self.cron, self.timezone, queue.schedules.preview(self.cron, self.timezone, TICKS))
             if not stranger:
                 queue.schedules.draft(self.name, self.cron, self.kind.name, self.args, timezone=self.timezone, **self.options)
-            if self.before is None and _there(queue, self.name):
-                problems["name"] = "is taken; choose another, or edit the schedule that there is"
+            if self.before is None and _exists(queue, self.name):
+                problems["name"] = "is taken; choose another name, or edit the existing schedule"
         except JobdeckError as error:
             problems |= problem_of(error)
         return problems, coming
 
     def keep(self, queue: Queue) -> str:
-        """Make it, or change what there is; returns the sentence for it."""
+        """Create the schedule, or save the changes; return a message for the user."""
         if self.before is None:
             queue.schedules.add(self.name, self.cron, self.kind.name, self.args, timezone=self.timezone, **self.options)
-            return f"Schedule {safe(self.name)} is made · z undoes"
+            return f"Schedule {safe(self.name)} created · z to undo"
         changes = self.changes(queue)
         if not changes:
-            return f"Schedule {safe(self.name)} stays as it was"
+            return f"Schedule {safe(self.name)} is unchanged"
         queue.schedules.edit(self.name, **changes)
-        return f"Schedule {safe(self.name)} is changed · z undoes"
+        return f"Schedule {safe(self.name)} edited · z to undo"
 
     def changes(self, queue: Queue) -> dict[str, Any]:
-        """What is to be changed: only that, so that what somebody else has changed meanwhile stays.
+        """Return only the changed fields, so that a concurrent edit of the others is kept.
 
-        An option that was left empty is the kind's choice again.
+        An empty option falls back to the default of the kind.
         """
         before, kind = self.before, self.kind
         assert before is not None
@@ -87,17 +87,17 @@ class ScheduleDraft:
         elif self.args != before.args and kind.parameters:
             found["args"] = self.args
         settings = queue.settings
-        usual = {"queue": kind.queue, "priority": kind.priority, "max_attempts": kind.max_attempts or settings.max_attempts}
-        usual |= {"timeout": settings.timeout if kind.timeout is None else kind.timeout, "tags": ()}
-        for name, otherwise in usual.items():
-            wanted = self.options.get(name, otherwise)
+        defaults = {"queue": kind.queue, "priority": kind.priority, "max_attempts": kind.max_attempts or settings.max_attempts}
+        defaults |= {"timeout": settings.timeout if kind.timeout is None else kind.timeout, "tags": ()}
+        for name, default in defaults.items():
+            wanted = self.options.get(name, default)
             wanted = tuple(wanted) if name == "tags" else wanted
             if wanted != (getattr(before, name) or ({"timeout": 0}.get(name, getattr(before, name)))):
                 found[name] = wanted
         return found
 
 
-def _there(queue: Queue, name: str) -> bool:
+def _exists(queue: Queue, name: str) -> bool:
     try:
         queue.schedules.get(name)
     except ScheduleNotFound:

@@ -1,4 +1,4 @@
-"""The command of a shell job on one line, as it is typed in a shell. Pure."""
+"""Parse and format the command of a shell job as one line, as typed in a shell. Pure."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from typing import Any
 
 _SIGNS = frozenset("|&;<>*?`$(){}~#\n")
-"""What means something to a shell, and nothing to a program."""
+"""Characters with a meaning for a shell but not for a program."""
 _ASSIGNMENT = re.compile(r"\s*\w+=\S*\s+\S")
 
 
 def needs_shell(line: str) -> bool:
-    """Whether the line holds, outside quotes, what only a shell understands."""
+    """Return whether the line contains, outside quotes, syntax that only a shell understands."""
     if _ASSIGNMENT.match(line):
         return True
     quote, escaped = "", False
@@ -34,10 +34,10 @@ def needs_shell(line: str) -> bool:
 
 
 def read_line(line: str, *, shell: bool) -> dict[str, Any]:
-    """The arguments that a line stands for; none for an empty line.
+    """Parse a line into the arguments of a shell job; empty for an empty line.
 
     Raises:
-        ValueError: a quotation mark is never closed.
+        ValueError: a quotation mark is not closed.
     """
     if not line.strip():
         return {}
@@ -46,11 +46,11 @@ def read_line(line: str, *, shell: bool) -> dict[str, Any]:
     try:
         return {"command": shlex.split(line)}
     except ValueError as problem:
-        raise ValueError(f"cannot be read: {str(problem).lower()}") from None
+        raise ValueError(f"cannot be parsed: {str(problem).lower()}") from None
 
 
 def shown_line(args: Mapping[str, Any]) -> str | None:
-    """The command of these arguments as a line; `None` where no line says the same."""
+    """Return the command of these arguments as a line; `None` if no line can express them."""
     command = args.get("command", [])
     if not isinstance(command, list) or not all(isinstance(part, str) for part in command):
         return None

@@ -1,4 +1,4 @@
-"""What is wrong with what was typed, by field. Reads the queue, so it belongs on the feed's thread."""
+"""Validate typed values and report problems by field. Reads the queue, so call it on the feed's thread."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from jobdeck import InvalidArguments, InvalidCron, InvalidOption, JobdeckError, 
 from .options import FIELD_OF
 
 Problems = Mapping[str, str]
-"""Field → what is wrong with it; `*` stands for the whole, `JSON` for arguments that cannot be read."""
+"""Field → problem; `*` stands for the whole form, `JSON` for arguments that cannot be parsed."""
 
 
 def problems_of_job(queue: Queue, kind: str, args: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, str]:
-    """What is wrong with a job that somebody wants to enqueue."""
+    """Return the problems of a job to enqueue."""
     try:
         after = queue.draft(kind, args, **options).after
     except JobdeckError as error:
         return problem_of(error)
-    there = {job.id for job in queue.get_many(after)} if after else set()
-    missing = [job_id for job_id in after if job_id not in there]
+    existing = {job.id for job in queue.get_many(after)} if after else set()
+    missing = [job_id for job_id in after if job_id not in existing]
     return {"after": str(JobNotFound(missing[-1]))} if missing else {}
 
 
 def problem_of(error: JobdeckError) -> dict[str, str]:
-    """An error at its field."""
+    """Return an error as the problem of its field."""
     if isinstance(error, InvalidArguments):
         return {error.field.partition(".")[0]: error.problem}
     if isinstance(error, InvalidCron):

@@ -1,6 +1,6 @@
-"""Arguments as they are typed: text stays text where the argument is text, and is otherwise read as JSON where it is JSON.
+"""Parse and format typed arguments: text stays text if the argument takes text, else it is parsed as JSON if possible.
 
-The command line (`KEY=VALUE`) and the forms read alike. Pure.
+The command line (`KEY=VALUE`) and the forms use the same rules. Pure.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from jobdeck import Parameter
 
 from ..text.sanitize import safe, safe_json
 
-#: Types whose values are taken as they were typed, even if they look like JSON.
+#: Types whose values are used as typed, even if they look like JSON.
 _TEXT = {"str", "Path", "pathlib.Path", "PurePath", "pathlib.PurePath", "bytes"}
 
 
 def takes_text(type: str, choices: Sequence[Any]) -> bool:
-    """Whether a value of this type is taken as it was typed."""
+    """Return whether a value of this type is used as typed."""
     if choices:
         return all(isinstance(choice, str) for choice in choices)
     if type.startswith(("Optional[", "typing.Optional[")):
@@ -28,7 +28,7 @@ def takes_text(type: str, choices: Sequence[Any]) -> bool:
 
 
 def read_json(text: str) -> Any:
-    """A value as JSON, or as the text it is where it is not JSON."""
+    """Parse a text as JSON; return it unchanged if it is not JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -36,12 +36,12 @@ def read_json(text: str) -> Any:
 
 
 def read_value(text: str, type: str) -> Any:
-    """What a text means as a value of the type."""
+    """Parse a text as a value of the type."""
     return text if takes_text(type, ()) else read_json(text)
 
 
 def shown_value(value: Any, type: str) -> str:
-    """How a value is typed: `read_value` reads it back."""
+    """Format a value as it is typed; `read_value` parses it."""
     if value is None:
         return ""
     if isinstance(value, str) and (takes_text(type, ()) or read_json(value) == value):
@@ -50,24 +50,24 @@ def shown_value(value: Any, type: str) -> str:
 
 
 def fits_fields(parameters: Sequence[Parameter], args: Mapping[str, Any]) -> str | None:
-    """Why a form of one line a field cannot hold these arguments; `None` where it can."""
+    """Return why a form with one line per field cannot hold these arguments; `None` if it can."""
     for each in parameters:
         if each.name not in args:
             continue
         value = args[each.name]
         if each.type == "bool" and not isinstance(value, bool):
-            return f"{each.name} must be true or false for the form to show it"
+            return f"{each.name} must be true or false to be shown in the form"
         if each.choices and value not in each.choices:
-            return f"{each.name} must be one of {', '.join(map(str, each.choices))} for the form to show it"
+            return f"{each.name} must be one of {', '.join(map(str, each.choices))} to be shown in the form"
         if value is None and each.default is not None:
-            return f"{each.name} is null, which the form has no field for"
+            return f"{each.name} is null, which the form cannot show"
         if not shown_value(value, each.type).isprintable():
-            return f"{each.name} has characters that fit no line"
+            return f"{each.name} has characters that do not fit on one line"
     return None
 
 
 def pretty_json(args: Mapping[str, Any]) -> str:
-    """The arguments as a person edits them: a name a line, and no character that a terminal might obey."""
+    """Format the arguments for editing: one name per line, without characters that a terminal might execute."""
     try:
         text = json.dumps(args, indent=2, ensure_ascii=False, default=str)
     except (ValueError, RecursionError):
@@ -76,7 +76,7 @@ def pretty_json(args: Mapping[str, Any]) -> str:
 
 
 def short_type(parameter: Parameter) -> str:
-    """What a parameter takes, in a word or two."""
+    """Return the type of a parameter in a word or two."""
     if parameter.type == "bool":
         return "yes or no"
     if parameter.choices:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterable
 from typing import ClassVar, cast
 
@@ -14,7 +13,8 @@ from textual.widget import Widget
 from jobdeck import Queue, Schedule
 
 from ..feed.queries.schedules import ScheduleSeen, SchedulesLook, SchedulesSeen
-from ..text.format import number, span
+from ..forms.cli_command import schedule_command
+from ..text.format import number
 from ..text.sanitize import safe
 from ..widgets.base.text_view import LinesView
 from ..widgets.details.job_details import Told
@@ -191,7 +191,7 @@ class SchedulesScreen(RoomScreen):
     def action_copy_command(self) -> None:
         """Copy the command line that makes it again."""
         if (chosen := self.chosen) is not None:
-            self.cockpit.copy(command_of(chosen.schedule), "the command that makes it again")
+            self.cockpit.copy(schedule_command(chosen.schedule), "the command that makes it again")
 
 
 def _toggled(name: str) -> Callable[[Queue], str]:
@@ -218,13 +218,3 @@ def _deleted(name: str) -> Callable[[Queue], str]:
         return f"Schedule {safe(name)} is deleted · z undoes"
 
     return act
-
-
-def command_of(schedule: Schedule) -> str:
-    """The command line that makes a schedule again."""
-    words = ["jobdeck", "schedule", "add", schedule.name, schedule.cron, schedule.kind, "--args", schedule.args_json]
-    words += ["--timezone", schedule.timezone, "--queue", schedule.queue, "--priority", str(schedule.priority)]
-    words += ["--max-attempts", str(schedule.max_attempts), "--timeout", span(schedule.timeout or 0)]
-    for tag in schedule.tags:
-        words += ["--tag", tag]
-    return shlex.join(words)

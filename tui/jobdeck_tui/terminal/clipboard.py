@@ -1,4 +1,4 @@
-"""The system's clipboard, beside the terminal's own way (OSC 52), which not every terminal knows or allows."""
+"""The system's clipboard, beside the terminal's own sequence (OSC 52), which not every terminal supports or allows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 PATIENCE = 3.0
-"""Seconds that a tool may take."""
+"""The most seconds that a tool may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +21,10 @@ class Tool:
     command: tuple[str, ...]
 
     def copy(self, text: str) -> bool:
-        """Hand it the text, and wait until it is there."""
+        """Pass the text to the tool; return whether it succeeded."""
         try:
-            # Such tools stay in the background to serve the text: they must not hold on to our streams.
-            ended = subprocess.run(
+            # These tools stay in the background to serve the text, so they must not inherit our streams.
+            process = subprocess.run(
                 self.command,
                 input=text.encode("utf-8", "backslashreplace"),
                 stdout=subprocess.DEVNULL,
@@ -35,7 +35,7 @@ class Tool:
             )
         except (OSError, subprocess.TimeoutExpired):
             return False
-        return ended.returncode == 0
+        return process.returncode == 0
 
 
 _WAYLAND = (("wl-copy",),)
@@ -44,7 +44,7 @@ _ANYWHERE = (("termux-clipboard-set",), ("clip.exe",))
 
 
 def system_tool(environ: Mapping[str, str] | None = None, system: str = sys.platform) -> Tool | None:
-    """The tool that reaches the clipboard of this desktop; `None` where there is no desktop or no tool."""
+    """Return the tool for the clipboard of this desktop; `None` if there is no desktop or no tool."""
     environ = os.environ if environ is None else environ
     candidates: list[Sequence[str]] = []
     if system == "darwin":

@@ -1,11 +1,11 @@
-"""The event loop of the cockpit: prompt beside threads that compute.
+"""The event loop of the cockpit: stays responsive beside threads that compute.
 
-One thread at a time runs Python. A thread that wants its turn waits for the switch interval, and then the one that runs
-gives way. Two things follow from that for a screen beside handlers that compute. When a key comes, the loop's thread must
-get its turn soon, so the interval is short while it waits. And while it works on the key's answer, nobody should take the
-turn away from it again and again, so then the interval is long. Every call of the system gives the turn away, if only for a
-moment. So around each the interval is short, and there are few: a look for new input is left out between two steps of the
-same answer, and the pipe that other threads wake the loop with is read once.
+One thread at a time holds the interpreter lock. A thread that wants the lock waits for the switch interval, then the holder
+must release it. This has two consequences for a screen beside handlers that compute. When a key arrives, the loop's thread
+must get the lock soon, so the interval is short while the loop waits. While it works on the answer, other threads should
+not take the lock repeatedly, so then the interval is long. Every system call releases the lock, if only briefly, so the
+interval is short around each, and there are few: the loop does not poll for input between two steps of the same answer,
+and reads the pipe through which other threads wake it only once.
 """
 
 from __future__ import annotations
@@ -22,81 +22,81 @@ from typing import Any, TypeVar
 from jobdeck import SWITCH_INTERVAL
 
 ANSWER = 0.02
-"""Seconds for which the loop's thread may go on before another gets its turn."""
+"""Seconds that the loop's thread may keep the interpreter lock while it works."""
 LOOK = 0.01
-"""Seconds, at most, between two looks for input while there is something to do."""
+"""The most seconds between two polls for input while there is work."""
 
 T = TypeVar("T")
 Ready = list[tuple[selectors.SelectorKey, int]]
 
 
-def promptly(call: Callable[..., T], *given: Any) -> T:
-    """Call what gives the turn away: have it back soon, then keep it until the answer is done.
+def promptly(call: Callable[..., T], *args: Any) -> T:
+    """Make a call that releases the interpreter lock: get it back soon, then keep it until the answer is done.
 
-    Nothing comes between the end of the call and the long interval. The thread that gave way begins to wait for its next
-    turn some ten microseconds later, and for as long as the interval says at that moment.
+    Nothing may happen between the end of the call and the long interval. The thread that released the lock starts to wait for
+    it some ten microseconds later, for as long as the interval is at that moment.
     """
     setswitchinterval(SWITCH_INTERVAL)
     try:
-        return call(*given)
+        return call(*args)
     finally:
         setswitchinterval(ANSWER)
 
 
 class _Prompt:
-    """What a selector waits with: epoll, or the like."""
+    """Wraps the object that a selector waits with, such as epoll."""
 
     def __init__(self, waiting: Any) -> None:
         self._waiting = waiting
         self._poll = waiting.poll
 
-    def poll(self, *given: Any) -> Any:
-        return promptly(self._poll, *given)
+    def poll(self, *args: Any) -> Any:
+        return promptly(self._poll, *args)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._waiting, name)
 
 
 class PromptSelector(selectors.DefaultSelector):
-    """Waits for input, and sets the switch interval to what fits."""
+    """Waits for input, and adjusts the switch interval."""
 
-    _looked_at = 0.0
+    _polled_at = 0.0
 
     def __init__(self) -> None:
         super().__init__()
         self.at_rest: Callable[[], object] | None = None
-        """Called once, instead of waiting, when there is nothing to do but to wait."""
-        # A name of the library's own: where it is another, the interval is set a little later, below.
+        """Called once instead of waiting, when the loop has no more work."""
+        # A private name of the standard library: if it changes, the interval is set slightly later, below.
         waiting = getattr(self, "_selector", None)
         if hasattr(waiting, "poll"):
             self._selector = _Prompt(waiting)
 
     def select(self, timeout: float | None = None) -> Ready:
         busy = timeout is not None and timeout <= 0
-        if busy and monotonic() - self._looked_at < LOOK:
+        if busy and monotonic() - self._polled_at < LOOK:
             return []
         if not busy and self.at_rest is not None:
             call, self.at_rest = self.at_rest, None
             call()
             return []
         ready = promptly(super().select, timeout)
-        self._looked_at = monotonic()
+        self._polled_at = monotonic()
         return ready
 
 
 class PromptLoop(asyncio.SelectorEventLoop):
-    """Reads what wakes it in one go, and knows when it is at rest."""
+    """Reads its wake-up pipe at once, and knows when it is idle."""
 
     def __init__(self) -> None:
         self._waits = PromptSelector()
         super().__init__(self._waits)
 
     def at_rest(self, call: Callable[[], object]) -> None:
-        """Call it, once, when all that was begun is done, but for what waits for the time or for a thread."""
+        """Call `call` once, when all started work is done, except work that waits for a timer or a thread."""
         self._waits.at_rest = partial(self.call_soon, call)
 
     def _read_from_self(self) -> None:
-        # The usual way reads until there is no more: one turn given away for nothing. These are names of asyncio's own.
+        # The base class reads until the pipe is empty, one needless release of the lock. These are private names of asyncio.
         read = b""
         with suppress(BlockingIOError, InterruptedError):
             read = promptly(self._ssock.recv, 4096)  # type: ignore[attr-defined]
@@ -105,12 +105,12 @@ class PromptLoop(asyncio.SelectorEventLoop):
 
 
 def prompt_loop() -> asyncio.AbstractEventLoop:
-    """A new event loop of this kind."""
+    """Return a new event loop of this kind."""
     return PromptLoop()
 
 
 def when_at_rest(loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> None:
-    """Call it when the loop is at rest; on a loop of another kind soon."""
+    """Call `call` when the loop is idle; soon, if it is another kind of loop."""
     if isinstance(loop, PromptLoop):
         loop.at_rest(call)
     else:

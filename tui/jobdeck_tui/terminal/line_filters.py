@@ -1,6 +1,6 @@
-"""What happens to every line before it reaches the terminal: characters and colours that it cannot show are replaced.
+"""Line filters: replace the characters and colors that the terminal cannot or must not show, just before a line is drawn.
 
-It is done here, at the drawing layer, and so for every screen, dialog and frame alike, whoever draws it.
+They work at the drawing layer, so every screen, dialog and frame is covered, whatever widget draws it.
 """
 
 from __future__ import annotations
@@ -18,39 +18,64 @@ from ..text.ascii import narrow
 from ..text.format import RAISED
 from ..text.sanitize import safe
 
+CARET = "#808080"
+"""The shade that stands for the text cursor in the theme `MONO`."""
+_CARET = RichColor.parse(CARET)
 _DIGITS = frozenset(map(chr, RAISED.values()))
+_SELECTED, _FIELD = 0.5, 0.12
+"""The lightness of a ground above which it marks the selection or a field."""
+_QUIET, _STRONG = 0.55, 0.97
+"""The lightness of text below which it is quiet, and above which it is strong."""
+
+
+class Strainer(LineFilter):
+    """Replace every character that the terminal would interpret; applied to each line of the screen.
+
+    Screens show such characters by their codes already (see `text.sanitize.safe`). An input field shows its value as it is,
+    and so may a widget that is added later: this filter takes the characters out of the picture, not out of the value.
+    """
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        """Return the same line in the same cells."""
+        if all(text.isprintable() for text, _, _ in segments):
+            return segments
+        return [segment if segment.control else Segment(_strip(segment.text), segment.style) for segment in segments]
+
+
+def _strip(text: str) -> str:
+    return text if text.isprintable() else "".join(sign if safe(sign) == sign else "·" * cell_len(sign) for sign in text)
 
 
 class Ascii(LineFilter):
-    """Every character in ASCII, each column in its place; but a title's digit, which is raised no more, is set apart."""
+    """Draw in ASCII, with each column in its place; a title's digit, no longer raised, is separated from the name."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         return [
             each if each.control or each.text.isascii() else Segment(narrow(each.text), each.style, each.control)
-            for each in _set_apart(segments)
+            for each in _separate_digits(segments)
         ]
 
 
-def _set_apart(segments: list[Segment]) -> list[Segment]:
-    """A blank between the raised digit and the name in a frame's title; the rule behind them gives its cell."""
-    made = segments
+def _separate_digits(segments: list[Segment]) -> list[Segment]:
+    """Put a blank between the raised digit and the name in a frame's title; the rule after them gives up one cell."""
+    changed = segments
     for at, (text, style, control) in enumerate(segments[:-1]):
         if text[-1:] not in _DIGITS or not segments[at + 1].text[:1].isalnum():
             continue
         for behind in range(at + 2, len(segments)):
             if "──" in segments[behind].text:
-                made = segments[:]
-                made[at] = Segment(text + " ", style, control)
-                made[behind] = Segment(segments[behind].text.replace("─", "", 1), *segments[behind][1:])
+                changed = segments[:]
+                changed[at] = Segment(text + " ", style, control)
+                changed[behind] = Segment(segments[behind].text.replace("─", "", 1), *segments[behind][1:])
                 break
-    return made
+    return changed
 
 
 class Restyle(LineFilter):
-    """Another style for each style."""
+    """Replace the style of each segment."""
 
     def restyle(self, style: Style) -> Style:
-        """What to draw instead."""
+        """Return the style to draw instead."""
         raise NotImplementedError
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
@@ -58,43 +83,43 @@ class Restyle(LineFilter):
 
 
 class Uncoloured(Restyle):
-    """No colour at all: what stands out by its ground is shown in reverse, a field underlined, what is quiet dim.
+    """Draw without color: reverse video for the selection, an underline for fields, dim for quiet text.
 
-    It reads the theme `MONO`, whose colours are shades that stand for these attributes.
+    Reads the theme `MONO`, whose colors are shades that stand for these attributes.
     """
 
     def restyle(self, style: Style) -> Style:
-        return _uncoloured(style)
+        return _to_attributes(style)
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
-        made = super().apply(segments, background)
+        filtered = super().apply(segments, background)
         for at, (_, style, _) in enumerate(segments):
-            if style is not None and style.bgcolor == _CARET:  # always the opposite of the field that it stands in
-                field = made[at + 1] if at + 1 < len(made) else made[at - 1]
+            if style is not None and style.bgcolor == _CARET:  # always the opposite of its field
+                field = filtered[at + 1] if at + 1 < len(filtered) else filtered[at - 1]
                 reverse = field.style is None or not field.style.reverse
-                made[at] = Segment(made[at].text, _without_colour(style) + Style(reverse=reverse), made[at].control)
-        return made
+                filtered[at] = Segment(filtered[at].text, _without_color(style) + Style(reverse=reverse), filtered[at].control)
+        return filtered
 
 
 class OwnColours(Restyle):
-    """The terminal's own colours: what is chosen in reverse video, and what is quiet dim.
+    """Draw in the terminal's own colors: reverse video for the selection, dim for quiet text.
 
-    These two can be told apart on any ground that a person may have chosen; which of the sixteen colours can, nobody knows.
+    These two attributes are distinct on any background; which of the sixteen colors are cannot be known.
     """
 
     def restyle(self, style: Style) -> Style:
-        return _own(style)
+        return _to_own_colors(style)
 
 
 class Chosen(Restyle):
-    """What is chosen has one colour on one ground, whatever its colour was: nothing is more legible."""
+    """Draw the selection in one text color on one ground, whatever its color was, so that it stays legible."""
 
     def __init__(self, ground: str, colour: str) -> None:
-        """Make the filter.
+        """Create the filter.
 
         Args:
-            ground: the ground of what is chosen, as `#rrggbb`.
-            colour: what stands on it.
+            ground: the ground of the selection, as `#rrggbb`.
+            colour: the color of the text on it.
         """
         super().__init__()
         self._ground = RichColor.parse(ground).triplet
@@ -105,65 +130,44 @@ class Chosen(Restyle):
         return style + self._style if ground is not None and ground.triplet == self._ground else style
 
 
-CARET = "#808080"
-"""The shade that stands for the place where is typed."""
-_CARET = RichColor.parse(CARET)
-_CHOSEN, _FIELD = 0.5, 0.12
-_QUIET, _STRONG = 0.55, 0.97
-
-
 @lru_cache(4096)
-def _uncoloured(style: Style) -> Style:
-    colour, ground = style.color, style.bgcolor
+def _to_attributes(style: Style) -> Style:
+    color, ground = style.color, style.bgcolor
     if style.reverse:
-        colour, ground = ground, colour
-    reverse = _light(ground) > _CHOSEN
-    made = _without_colour(style) + Style(reverse=reverse)
+        color, ground = ground, color
+    reverse = _lightness(ground) > _SELECTED
+    plain = _without_color(style) + Style(reverse=reverse)
     if reverse:
-        return made + Style(dim=False)
-    if colour is not None and _light(colour) < _QUIET:
-        made += Style(dim=True)
-    elif _light(colour) > _STRONG:
-        made += Style(bold=True)
-    return made + Style(underline=True) if _light(ground) > _FIELD else made
+        return plain + Style(dim=False)
+    if color is not None and _lightness(color) < _QUIET:
+        plain += Style(dim=True)
+    elif _lightness(color) > _STRONG:
+        plain += Style(bold=True)
+    return plain + Style(underline=True) if _lightness(ground) > _FIELD else plain
 
 
 @lru_cache(4096)
-def _own(style: Style) -> Style:
-    colour, ground = style.color, style.bgcolor
-    if ground is not None and ground.number == 4:  # blue: what is chosen
-        return _without_colour(style) + Style(reverse=not style.reverse, dim=False)
+def _to_own_colors(style: Style) -> Style:
+    color, ground = style.color, style.bgcolor
+    if ground is not None and ground.number == 4:  # blue: the selection
+        return _without_color(style) + Style(reverse=not style.reverse, dim=False)
     if ground is not None and ground.number == 8:  # bright black: a field
-        style = _without_colour(style) + Style(color=colour, underline=True)
-    if colour is not None and colour.number == 8:  # bright black: quiet
-        return _without_colour(style) + Style(dim=True)
-    if (colour is not None and colour.triplet) or (ground is not None and ground.triplet):
-        return _without_colour(style)  # of a part of Textual that knows no such theme
+        style = _without_color(style) + Style(color=color, underline=True)
+    if color is not None and color.number == 8:  # bright black: quiet text
+        return _without_color(style) + Style(dim=True)
+    if (color is not None and color.triplet) or (ground is not None and ground.triplet):
+        return _without_color(style)  # from a part of Textual that does not use the theme
     return style
 
 
-def _light(colour: RichColor | None) -> float:
-    """How light a colour is, from 0 to 1."""
-    if colour is None or colour.is_default:
+def _lightness(color: RichColor | None) -> float:
+    """Return the lightness of a color, from 0 to 1."""
+    if color is None or color.is_default:
         return 0.0
-    red, green, blue = colour.get_truecolor()
+    red, green, blue = color.get_truecolor()
     return (red * 299 + green * 587 + blue * 114) / 255_000
 
 
-def _without_colour(style: Style) -> Style:
+def _without_color(style: Style) -> Style:
     bare = style.without_color
     return bare + Style.from_meta(style.meta) if style.meta else bare
-
-
-class Strainer(LineFilter):
-    """Applied to every line of the screen."""
-
-    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
-        """The same line in the same cells."""
-        if all(text.isprintable() for text, _, _ in segments):
-            return segments
-        return [segment if segment.control else Segment(_strained(segment.text), segment.style) for segment in segments]
-
-
-def _strained(text: str) -> str:
-    return text if text.isprintable() else "".join(sign if safe(sign) == sign else "·" * cell_len(sign) for sign in text)

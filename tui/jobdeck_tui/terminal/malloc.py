@@ -1,4 +1,4 @@
-"""Giving memory back that is needed for a moment only."""
+"""Return memory to the system that is needed only briefly."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import contextlib
 _M_MMAP_THRESHOLD = -3
 """From <malloc.h> of the GNU C library."""
 LARGE = 1 << 19
-"""Bytes from which on a piece of memory is one of its own, and goes back to the system when it is freed."""
+"""Blocks of at least this many bytes are mapped separately and returned to the system when they are freed."""
 
 
 def give_back_large_pieces() -> None:
-    """Have the allocator give large pieces back as soon as they are free; where there is no such allocator, do nothing.
+    """Make the GNU allocator return large blocks to the system when they are freed; do nothing with other allocators.
 
-    The list of a million ids is read as one text of 8 MB. The GNU allocator raises its own limit of what is large with each
-    such piece that is freed, and from then on keeps them: some 20 MB that nobody uses (mallopt(3), M_MMAP_THRESHOLD).
+    The list of a million ids is read as one text of 8 MB. By default the allocator raises its threshold with each such block
+    that is freed and keeps later ones: some 20 MB of unused memory (mallopt(3), M_MMAP_THRESHOLD).
     """
     with contextlib.suppress(ImportError, OSError, AttributeError):
         import ctypes

@@ -1,7 +1,7 @@
-"""What the program itself has to say while the screen belongs to the cockpit: warnings, and whatever anything prints.
+"""The program's own log while the cockpit owns the screen: warnings, log records and everything that is printed.
 
-It is kept here, and shown by the log panel; nothing prints over the screen. Handlers of jobs run in threads of this
-process, so that what they print, warn of and log arrives here too. Every part may be called from any thread.
+The log is kept here and shown by the log screen; nothing prints over the cockpit. Handlers of jobs run in threads of this
+process, so their output, warnings and log records arrive here too. Everything here is thread-safe.
 """
 
 from __future__ import annotations
@@ -20,34 +20,34 @@ from types import TracebackType
 from typing import Any, Self
 
 _MOST = 2000
-"""Entries kept, the newest: so many warnings, and so many others, which cannot crowd the warnings out."""
+"""The newest entries kept: this many warnings, and this many others, which cannot displace the warnings."""
 _LONGEST = 2000
-"""Characters kept of one line."""
+"""The most characters kept of one line."""
 
 logger = logging.getLogger("jobdeck.thread")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line."""
+    """One line of the log."""
 
     number: int
-    """Counts from 1; never used again."""
+    """Counts from 1; never reused."""
     at: float
     level: str
-    """`debug` to `critical`; `out` and `err` for what was printed."""
+    """`debug` to `critical`; `out` and `err` for printed lines."""
     source: str
     """The logger's name, or the thread that printed."""
     text: str
 
     @property
     def warns(self) -> bool:
-        """Whether a person should see it."""
+        """Whether the line is a warning or worse."""
         return self.level in ("warning", "error", "critical")
 
 
 class ProgramLog(logging.Handler):
-    """The newest entries, and how many warnings among them nobody has seen."""
+    """Keeps the newest entries, and counts the unseen warnings."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,15 +55,15 @@ class ProgramLog(logging.Handler):
         self._others: deque[Entry] = deque(maxlen=_MOST)
         self._guard = threading.Lock()
         self._number = 0
-        self._begun: dict[tuple[int, str], str] = {}
+        self._partial_lines: dict[tuple[int, str], str] = {}
         self.unseen = 0
-        """Warnings since the log was looked at."""
+        """The number of warnings since the log was opened."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
             text = record.getMessage()
-        except Exception as misfit:
-            text = f"{record.msg} ({type(misfit).__name__} while its arguments were put in)"
+        except Exception as error_in_args:
+            text = f"{record.msg} ({type(error_in_args).__name__} while its arguments were formatted)"
         error = record.exc_info[1] if record.exc_info else None
         if error is not None:
             text += f" ({type(error).__name__}: {error})" if str(error) not in text else f" ({type(error).__name__})"
@@ -72,23 +72,23 @@ class ProgramLog(logging.Handler):
         self.add(record.levelname.lower(), record.name, text)
 
     def printed(self, text: str, stream: str = "out") -> None:
-        """Take what was printed; a line counts when it is whole."""
+        """Add printed text; a line is added when it is complete."""
         thread = threading.current_thread()
         key = (thread.ident or 0, stream)
         with self._guard:
-            *lines, rest = (self._begun.pop(key, "") + text).split("\n")
+            *lines, rest = (self._partial_lines.pop(key, "") + text).split("\n")
             if len(rest) > _LONGEST:
                 lines, rest = [*lines, rest], ""
             if rest:
-                self._begun[key] = rest
-                if len(self._begun) > 500:  # of threads that have ended
-                    self._begun.pop(next(iter(self._begun)))
+                self._partial_lines[key] = rest
+                if len(self._partial_lines) > 500:  # from threads that have ended
+                    self._partial_lines.pop(next(iter(self._partial_lines)))
         for line in lines[-_MOST:]:
             if line.strip():
                 self.add(stream, f"printed by {thread.name}", line)
 
     def add(self, level: str, source: str, text: str, at: float | None = None) -> None:
-        """Take one line, of now if nothing else is said."""
+        """Add one line, with the current time unless `at` is given."""
         with self._guard:
             self._number += 1
             entry = Entry(self._number, time.time() if at is None else at, level, source, text[:_LONGEST].rstrip())
@@ -96,25 +96,25 @@ class ProgramLog(logging.Handler):
             self.unseen += entry.warns
 
     def entries(self, after: int = 0) -> list[Entry]:
-        """Those with a greater number, the oldest first."""
+        """Return the entries with a number above `after`, oldest first."""
         with self._guard:
             found = [entry for entry in (*self._warnings, *self._others) if entry.number > after]
         return sorted(found, key=lambda entry: entry.number)
 
     def see(self) -> None:
-        """Every warning has been looked at."""
+        """Mark every warning as seen."""
         self.unseen = 0
 
 
 @contextmanager
 def logging_to(log: ProgramLog, level: str) -> Iterator[None]:
-    """Have everything that is logged and warned of come here, and the end of threads by an error; then as before."""
+    """Redirect log records, warnings and uncaught errors of threads to `log`; restore everything afterwards."""
     root = logging.getLogger()
     before, hook = root.level, threading.excepthook
     root.setLevel(level)
     root.addHandler(log)
     logging.captureWarnings(True)
-    threading.excepthook = _thread_ended
+    threading.excepthook = _log_thread_error
     try:
         yield
     finally:
@@ -124,17 +124,17 @@ def logging_to(log: ProgramLog, level: str) -> Iterator[None]:
         root.setLevel(before)
 
 
-def _thread_ended(args: threading.ExceptHookArgs) -> None:
+def _log_thread_error(args: threading.ExceptHookArgs) -> None:
     if args.exc_value is not None:
         name = args.thread.name if args.thread is not None else "a thread"
-        logger.error("thread %s has ended by an error", name, exc_info=args.exc_value)
+        logger.error("thread %s ended with an error", name, exc_info=args.exc_value)
 
 
 class Streams:
-    """The standard streams while the screen is open: the terminal is the screen's alone, the rest goes to the log.
+    """Redirects the standard streams while the screen is open: only the screen uses the terminal, all else goes to the log.
 
-    Not only Python prints: a library in C, or a program that a handler starts, writes to the descriptors 1 and 2. They lead
-    to a pipe as long as this is entered, and the screen is drawn through copies of them.
+    Not only Python prints: a C library, or a program that a handler starts, writes to the descriptors 1 and 2. While this
+    context is active they lead to a pipe, and the screen is drawn through copies of them.
     """
 
     def __init__(self, log: ProgramLog) -> None:

@@ -1,16 +1,16 @@
-"""What the screen is before anything is drawn on it: how large it must be, and its ground. Needs nothing of the toolkit."""
+"""The least size of the screen and its background, without importing Textual."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 MIN_SIZE = (60, 15)
-"""Columns and lines that the deck needs."""
+"""The columns and lines that the cockpit needs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What text stands on, and its two strengths, as #rrggbb."""
+    """The colors of the background, of text and of quiet text, as #rrggbb."""
 
     colour: str
     text: str
@@ -22,4 +22,4 @@ GROUNDS = {
     "light": Ground("#fbfaf7", "#2a2e38", "#6c707b"),
     "contrast": Ground("#000000", "#ffffff", "#c4c4c4"),
 }
-"""Theme → its ground. A theme without one stands on the terminal's own."""
+"""Theme → its colors. A theme that is not listed uses the terminal's own background."""

@@ -1,7 +1,7 @@
-"""The very first picture: what is opened, and how many jobs it holds, while the rest of the cockpit is still being loaded.
+"""The splash screen: the queue and its number of jobs, shown while the rest of the cockpit is loading.
 
-Loading the toolkit takes longer than opening the queue. This is drawn without it, where the header will be, and the cockpit
-draws over it without a flicker.
+Loading Textual takes longer than opening the queue. The splash is drawn without it, in the place of the header, and the
+cockpit draws over it without flicker.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ from ..text.sanitize import safe
 from .screen_size import GROUNDS, MIN_SIZE
 
 ENTER, LEAVE = "\x1b[?1049h", "\x1b[?25h\x1b[?1049l"
-"""To the terminal's other screen, and back from it."""
-TOLD = (State.PENDING, State.RUNNING, State.RETRYING, State.FAILED, State.COMPLETED)
+"""The sequences that enter and leave the terminal's alternate screen."""
+_SHOWN_STATES = (State.PENDING, State.RUNNING, State.RETRYING, State.FAILED, State.COMPLETED)
 
 _showing = False
 
 
 @contextmanager
 def greeting(queue: Queue, where: str, *, theme: str) -> Iterator[None]:
-    """Around the loading and the run of the cockpit: whatever ends it before it has the terminal gives the terminal back.
+    """Show the splash while the cockpit loads; restore the terminal if loading ends before the cockpit takes over.
 
     Args:
-        queue: its counts are shown, if they can be read.
-        where: the queue, as people know it.
-        theme: the name of the theme that the cockpit is going to have.
+        queue: the queue whose counts are shown, if they can be read.
+        where: the queue's path or URL, as shown to the user.
+        theme: the name of the cockpit's theme.
     """
     global _showing
     columns, lines = get_terminal_size()
     if columns < MIN_SIZE[0] or lines < MIN_SIZE[1]:
-        yield  # the cockpit says that it is too small
+        yield  # the cockpit reports that it is too small
         return
-    usual = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # the cockpit sets its own
+    previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # the cockpit sets its own
     _write(_picture(_counts(queue), safe(where), columns, _colours(theme, os.environ)))
     _showing = True
     try:
@@ -50,11 +50,11 @@ def greeting(queue: Queue, where: str, *, theme: str) -> Iterator[None]:
             _write("\x1b[0m" + LEAVE)
         raise
     finally:
-        signal.signal(signal.SIGTERM, usual)
+        signal.signal(signal.SIGTERM, previous)
 
 
 def taken_over() -> bool:
-    """Whether the first picture is there; from now on it is somebody else's."""
+    """Return whether the splash is shown, and hand it over to the caller."""
     global _showing
     was, _showing = _showing, False
     return was
@@ -63,14 +63,14 @@ def taken_over() -> bool:
 def _counts(queue: Queue) -> Mapping[State, int]:
     try:
         return queue.count_states()
-    except JobdeckError:  # the cockpit says why, and goes on trying
+    except JobdeckError:  # the cockpit reports why, and retries
         return {}
 
 
 def _colours(theme: str, environ: Mapping[str, str]) -> tuple[str, str]:
-    """What makes text and ground those of the theme, and text quiet; nothing where colours are the terminal's own."""
-    able = environ.get("COLORTERM") in ("truecolor", "24bit") and not environ.get("NO_COLOR")
-    if not able or theme not in GROUNDS:
+    """Return the sequences for the theme's colors and for quiet text; empty if the terminal uses its own colors."""
+    truecolor = environ.get("COLORTERM") in ("truecolor", "24bit") and not environ.get("NO_COLOR")
+    if not truecolor or theme not in GROUNDS:
         return "", ""
     ground = GROUNDS[theme]
     colour, text, quiet = (";".join(map(str, bytes.fromhex(each[1:]))) for each in (ground.colour, ground.text, ground.quiet))
@@ -79,12 +79,12 @@ def _colours(theme: str, environ: Mapping[str, str]) -> tuple[str, str]:
 
 def _picture(counts: Mapping[State, int], where: str, columns: int, colours: tuple[str, str]) -> str:
     ground, quiet = colours
-    # ASCII only: whether the terminal has more is found out later.
-    left = f"  {where}  opening" if where.isascii() and len(where) < columns - 24 else "  opening"
-    right = "".join(f"  {state.value} {number(counts[state])}" for state in TOLD if counts.get(state)) + " "
-    room = columns - len(" jobdeck" + left)
-    line = f"{ground}\x1b[1m jobdeck\x1b[22m{quiet}{left}{right.rjust(room) if len(right) <= room else ''}"
-    # Synchronized, so that a terminal that can shows it at once; wrapped by no line, with no cursor.
+    # ASCII only: the terminal's encoding is not known yet.
+    label = f"  {where}  opening" if where.isascii() and len(where) < columns - 24 else "  opening"
+    right = "".join(f"  {state.value} {number(counts[state])}" for state in _SHOWN_STATES if counts.get(state)) + " "
+    width = columns - len(" jobdeck" + label)
+    line = f"{ground}\x1b[1m jobdeck\x1b[22m{quiet}{label}{right.rjust(width) if len(right) <= width else ''}"
+    # A synchronized update, without a cursor, so that a terminal that supports it shows the line in one step.
     return f"\x1b[?2026h{ENTER}\x1b[?25l{ground}\x1b[2J\x1b[H{line}\x1b[0m\x1b[?2026l"
 
 

@@ -1,1 +1,1 @@
-"""Words, numbers and times as the commands and the cockpit show them."""
+"""Texts, numbers and times as the commands and the cockpit show them."""

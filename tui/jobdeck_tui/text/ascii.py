@@ -1,7 +1,7 @@
-"""What the cockpit draws, in ASCII: for terminals, fonts and readers that have nothing more. Pure.
+"""Convert drawn text to ASCII: for terminals, fonts and screen readers that support nothing else. Pure.
 
-Screens draw with frames, glyphs, bars and braille, and none of them needs to know: one filter at the drawing layer
-(`drawing.py`) sends each line through `narrow`, which keeps every column in its place.
+Screens draw with frames, glyphs, bars and braille and need no ASCII mode of their own: one filter at the drawing layer
+(`terminal/line_filters.py`) passes each line through `narrow`, which keeps every column in its place.
 """
 
 from __future__ import annotations
@@ -22,35 +22,35 @@ _SIGNS = {GLYPHS[state]: ASCII_GLYPHS[state] for state in GLYPHS} | {
     "–": "-", "—": "-", "−": "-", "‐": "-", "‑": "-", "⋯": "~", "⋮": ":", "“": '"', "”": '"', "„": '"',
     "‘": "'", "’": "'", "′": "'", "″": '"', "µ": "u", "°": "o", "§": "S", "¶": "P", "∅": "0", "Σ": "S", "ø": "o", "ß": "s",
     "⚠": "!", "⚡": "!", "ℹ": "i", "¦": "|", "¬": "-", "⊙": "o", "⊕": "+", "⊗": "x", "⌛": "@", "⏱": "@", "\xa0": " ",
-    # Bars that grow upward and to the right, by the share that is filled; halves and shades.
+    # Bars that grow upward and to the right, by how full they are; halves and shades.
     "▁": ".", "▂": ":", "▃": "-", "▄": "=", "▅": "+", "▆": "*", "▇": "%", "█": "#",
     "▏": "|", "▎": "|", "▍": "|", "▌": "|", "▋": "=", "▊": "=", "▉": "#", "▐": "|", "▕": "|", "▔": "-", "▀": "-",
     "░": ".", "▒": ":", "▓": "%", "━": "=", "╸": "=", "╺": "=",
 }  # fmt: skip
 
-#: Words for signs, where a text may become longer.
+#: Words for signs, used if the text may become longer.
 _WORDS = {"…": "...", "⏎": "enter", "↑": "up", "↓": "down", "←": "left", "→": "->", "·": "-", "≤": "<=", "≥": ">="}
 
-#: An ellipsis becomes three points where blanks follow; where it cannot, it says on which side something is missing.
+#: An ellipsis becomes three dots if blanks follow it; otherwise a sign that shows on which side text is missing.
 _ROOMY = re.compile(r"…(?=   |  $)(  )")
 _BEFORE = re.compile(r"(^|(?<=\s))…(?=\S)")
 _BETWEEN = re.compile(r"(?<=\s)·(?=\s|$)")
 
 
 def narrow(text: str) -> str:
-    """The text in ASCII, in exactly as many cells."""
+    """Return the text in ASCII, in exactly as many cells."""
     if text.isascii():
         return text
     cells = cell_len(text)
     if "…" in text:
         text = _BEFORE.sub("<", _ROOMY.sub("...", text)).replace("…", "~")
     text = _BETWEEN.sub("-", text)
-    made = "".join(map(_cell, text))
-    return made if len(made) == cells else set_cell_size(made, cells)
+    converted = "".join(map(_cell, text))
+    return converted if len(converted) == cells else set_cell_size(converted, cells)
 
 
 def plain(text: str) -> str:
-    """Running text in ASCII; it may become longer: `press enter` for `press ⏎`."""
+    """Return running text in ASCII; it may become longer: `press enter` for `press ⏎`."""
     if text.isascii():
         return text
     return "".join(_WORDS.get(character) or _cell(character) for character in text)
@@ -58,7 +58,7 @@ def plain(text: str) -> str:
 
 @lru_cache(4096)
 def _cell(character: str) -> str:
-    """A character in ASCII, in as many cells."""
+    """Return a character in ASCII, in as many cells."""
     if character.isascii():
         return character
     if character in _SIGNS:
@@ -78,7 +78,7 @@ def _cell(character: str) -> str:
 
 
 def _frame(name: str) -> str:
-    """A piece of a frame or a line by its name: corners and crossings are all `+`."""
+    """Return a piece of a frame or line by its Unicode name; corners and crossings are all `+`."""
     if "DIAGONAL" in name:
         return "X" if "CROSS" in name else "/" if "UPPER RIGHT" in name else "\\"
     across = any(word in name for word in ("HORIZONTAL", "LEFT", "RIGHT"))
@@ -89,7 +89,7 @@ def _frame(name: str) -> str:
 
 
 def _dots(bits: int) -> str:
-    """A braille cell by the shape of its dots. Bits as in Unicode's block of braille patterns."""
+    """Return a braille cell by the shape of its dots. Bits as in Unicode's block of braille patterns."""
     if not bits:
         return " "
     left = [row for row, bit in enumerate((0x01, 0x02, 0x04, 0x40)) if bits & bit]

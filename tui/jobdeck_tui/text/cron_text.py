@@ -1,4 +1,4 @@
-"""A schedule's time as people say it: `every day at 03:00`, `every weekday at 07:30`, `every 90 seconds`. Pure."""
+"""Cron expressions in words: `every day at 03:00`, `every weekday at 07:30`, `every 90 seconds`. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WORDS = (
 
 @lru_cache(maxsize=1024)
 def spoken(cron: str) -> str:
-    """The expression in plain words; the expression itself where it cannot be read."""
+    """Return the expression in words; the expression itself if it is invalid."""
     try:
         words = explain_cron(cron)
     except JobdeckError:
@@ -24,12 +24,12 @@ def spoken(cron: str) -> str:
     if found := _AT.fullmatch(words):
         words = f"{found[2]} at {found[1]}"
     words = re.sub(r"^(Every \w+ minute) of every hour$", r"\1", words)
-    for said, shorter in _WORDS:
-        words = words.replace(f"on {said}", shorter).replace(said, shorter)
+    for long, shorter in _WORDS:
+        words = words.replace(f"on {long}", shorter).replace(long, shorter)
     words = re.sub(r"^(?!every |the |each )(?=(?:Sun|Mon|Tues|Wednes|Thurs|Fri|Satur)day\b)", "every ", words)
     return words[:1].lower() + words[1:] if words.startswith(("Every", "At", "The")) else words
 
 
 def has_zone(cron: str) -> bool:
-    """Whether it depends on a time zone at all."""
+    """Return whether the expression depends on a time zone."""
     return not cron.lower().lstrip("@").startswith("every")

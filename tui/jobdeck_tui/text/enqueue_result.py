@@ -1,4 +1,4 @@
-"""Enqueued jobs told apart: those that are new, and those that held the unique key of a new one already. Pure."""
+"""Results of an enqueue: which jobs are new, and which ones already held the unique key. Pure."""
 
 from __future__ import annotations
 
@@ -12,37 +12,36 @@ from .sanitize import safe
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """What came of one drafted job."""
+    """The result of enqueueing one job."""
 
     job: Job
-    """The new job, or the one that holds its key."""
+    """The new job, or the existing one that holds its key."""
     new: bool
     replaced: bool = False
-    """The job that holds the key took over the arguments, priority and time."""
+    """Whether the existing job took over the arguments, priority and time."""
 
     @property
     def sentence(self) -> str:
-        """For a person who expected a new job."""
-        held = f"Job {self.job.id} holds the key {safe(repr(self.job.unique_key))} already"
+        """Explain why no new job was enqueued."""
+        holder = f"Job {self.job.id} ({self.job.state}) already holds the unique key {safe(repr(self.job.unique_key))}"
         if self.replaced:
-            return f"{held}, and has the new arguments, priority and time now."
-        return f"{held}, and is {self.job.state}; nothing was enqueued."
+            return f"{holder}; its arguments, priority and time were replaced."
+        return f"{holder}; nothing was enqueued."
 
 
 def told_apart(newest: Sequence[Job], jobs: Sequence[Job], drafts: Sequence[NewJob]) -> list[Arrival]:
-    """What came of each draft, in one transaction: first look, then enqueue.
+    """Return the result of each draft. Read `newest` and enqueue in one transaction.
 
     Args:
-        newest: the newest job that there was before, if there was one. Ids are never used again, so what is above it
-            is new.
-        jobs: what `Queue.enqueue_many` returned.
-        drafts: what it was given.
+        newest: the newest job before the enqueue, if there was one. Ids are never reused, so higher ids are new.
+        jobs: the result of `Queue.enqueue_many`.
+        drafts: its argument.
     """
-    above = newest[0].id if newest else 0
+    last_id = newest[0].id if newest else 0
     arrivals = []
     known = set[int]()
     for job, draft in zip(jobs, drafts, strict=True):
-        new = job.id > above and job.id not in known
+        new = job.id > last_id and job.id not in known
         known.add(job.id)
         replaced = not new and draft.on_conflict is OnConflict.REPLACE and job.state.is_queued
         arrivals.append(Arrival(job, new, replaced))

@@ -1,4 +1,4 @@
-"""How an event looks and reads, and which events a filter lets through. Pure; the command and the screen share it."""
+"""The glyph and text of an event, and the filter for events. Pure; the command and the screen share it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jobdeck import Event, Happening
 from .format import duration
 from .sanitize import safe
 
-#: Event → its glyph and its meaning: a state's name or that of a style.
+#: Event → its glyph and the name of its style, such as a state.
 LOOKS: Mapping[Happening, tuple[str, str]] = MappingProxyType(
     {
         Happening.ENQUEUED: ("○", "quiet"),
@@ -31,8 +31,8 @@ LOOKS: Mapping[Happening, tuple[str, str]] = MappingProxyType(
 )
 
 TROUBLE = frozenset({Happening.FAILED, Happening.RETRYING, Happening.CRASHED, Happening.EXPIRED, Happening.LATE})
-"""What the keys for the next failure stop at."""
-_ALIKE: Mapping[str, frozenset[Happening]] = MappingProxyType(
+"""Events that the keys for the next failure stop at."""
+_GROUPS: Mapping[str, frozenset[Happening]] = MappingProxyType(
     {
         "failures": TROUBLE,
         "acts": frozenset({Happening.ACT, Happening.UNDONE}),
@@ -40,29 +40,29 @@ _ALIKE: Mapping[str, frozenset[Happening]] = MappingProxyType(
         "pending": frozenset({Happening.ENQUEUED}),
     }
 )
-"""Words that stand for events of several sorts, or for one by another name."""
-WORDS = (*(what.value for what in Happening), *_ALIKE)
+"""Words that stand for several event types, or for one by another name."""
+WORDS = (*(what.value for what in Happening), *_GROUPS)
 
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """Which events are shown: of some sorts, and with all of some words in their text."""
+    """A filter for events: of some types, and with all of some words in their text."""
 
     only: frozenset[Happening] = frozenset()
-    """Empty: all."""
+    """If empty, all types match."""
     words: tuple[tuple[str, str], ...] = ()
-    """Field and text in small letters; the field is empty where any may hold it."""
+    """Pairs of field and text in lower case; an empty field means any field."""
 
     @classmethod
     def read(cls, text: str) -> EventFilter:
-        """What a person typed: sorts (`failed`, `acts`, `state:failed`), `kind:` and `queue:`, `id:`, and any other words."""
+        """Parse typed text: event types (`failed`, `acts`, `state:failed`), `kind:`, `queue:`, `id:`, and any other words."""
         only: set[Happening] = set()
         words: list[tuple[str, str]] = []
         for word in text.lower().split():
             field, colon, value = word.partition(":")
             name = value if field in ("state", "what") and colon else word
-            if name in _ALIKE:
-                only |= _ALIKE[name]
+            if name in _GROUPS:
+                only |= _GROUPS[name]
             elif name in set(Happening):
                 only.add(Happening(name))
             elif colon and field in ("kind", "queue", "id", "worker", "who"):
@@ -73,7 +73,7 @@ class EventFilter:
         return cls(frozenset(only), tuple(words))
 
     def lets(self, event: Event) -> bool:
-        """Whether the event is shown."""
+        """Return whether the event matches."""
         if self.only and event.what not in self.only:
             return False
         return all(self._has(event, field, text) for field, text in self.words)
@@ -83,19 +83,19 @@ class EventFilter:
             return str(event.job_id) == text.lstrip("#")
         if field:
             return text.strip("*") in str(getattr(event, field) or "").lower()
-        told = (
+        whole = (
             f"#{event.job_id or ''} {event.what} {event.kind} {event.queue} {event.text} {event.who or ''} {event.worker or ''}"
         )
-        return text in told.lower()
+        return text in whole.lower()
 
 
 def details(event: Event) -> str:
-    """What is told of an event beside its time, sort, job and kind. Safe to draw."""
+    """Return the details of an event beside its time, type, job and kind. Safe to draw."""
     parts = [] if event.who is None else [event.who]
     if event.number is not None and event.number > 1:
         parts.append(f"attempt {event.number}")
     if event.text:
-        parts.append(("took back: " if event.what is Happening.UNDONE else "") + event.text)
+        parts.append(("undid: " if event.what is Happening.UNDONE else "") + event.text)
     if event.took is not None:
         parts.append(f"took {duration(event.took)}")
     if event.what is Happening.ENQUEUED:
@@ -104,7 +104,7 @@ def details(event: Event) -> str:
 
 
 def host_of(worker: str | None) -> str:
-    """A worker's machine and process, without what tells it from others of the same number. Safe to draw."""
+    """Return the machine and process of a worker, without the unique suffix. Safe to draw."""
     if not worker:
         return ""
     name, _, _ = worker.rpartition(":")

@@ -1,4 +1,4 @@
-"""Limits of a queue as people write them: `4 at once, 100/1m`. Pure; the commands and the cockpit share it."""
+"""Parse and format the limits of a queue: `4 at once, 100/1m`. Pure; the commands and the cockpit share it."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _THOUSANDS = re.compile(r"\d,\d{3}(?!\d)")
 
 
 def read_rate(text: str) -> tuple[int, float]:
-    """A rate, `100/1m` or `5 per s`, as a number of jobs and the seconds in which so many may start.
+    """Parse a rate, `100/1m` or `5 per s`, into a number of jobs and the period in seconds.
 
     Raises:
-        ValueError: it is none. The message says what was expected.
+        ValueError: the text is not a rate. The message says what was expected.
     """
     number, _, period = text.replace("per", "/", 1).replace(" ", "").partition("/")
     try:
@@ -31,37 +31,37 @@ def read_rate(text: str) -> tuple[int, float]:
 
 
 def read_limits(text: str) -> Limits:
-    """Limits as they are typed: how many at once, a rate, both with a comma between, or `none`.
+    """Parse typed limits: a number of jobs at once, a rate, both with a comma between, or `none`.
 
     Raises:
-        ValueError: they cannot be read, or are out of range. The message says what was expected.
+        ValueError: the text cannot be parsed, or is out of range. The message says what was expected.
     """
     if _THOUSANDS.search(text):
-        raise ValueError("put a blank after the comma, and no comma into a number")
+        raise ValueError("use a comma only between limits, followed by a blank, never inside a number")
     running: int | None = None
     rate: tuple[int, float] | None = None
     for part in filter(None, (each.strip().lower() for each in text.split(","))):
         if part == "none":
             if text.strip().lower() != "none":
-                raise ValueError("none stands alone")
+                raise ValueError("none cannot be combined with other limits")
         elif found := _AT_ONCE.fullmatch(part):
             if running is not None:
-                raise ValueError("two numbers at once: keep one of them")
+                raise ValueError("two numbers of jobs at once; keep one")
             running = _whole(int(found[1]))
         elif _RATE.fullmatch(part):
             if rate is not None:
-                raise ValueError("two rates: keep one of them")
+                raise ValueError("two rates; keep one")
             rate = read_rate(part)
             _whole(rate[0])
             if not 0.001 <= rate[1] <= _LONGEST:
-                raise ValueError("the time of a rate is from 0.001s to 31d")
+                raise ValueError("the period of a rate must be from 0.001s to 31d")
         else:
             raise ValueError(f"{part!r} is neither a number such as 4 nor a rate such as 100/1m")
     return Limits(running=running, rate=rate and rate[0], period=rate and rate[1])
 
 
 def problem_of(text: str) -> str | None:
-    """What is wrong with limits as they are typed; `None` where nothing is."""
+    """Return what is wrong with typed limits, `None` if they are valid."""
     try:
         read_limits(text)
     except ValueError as problem:
@@ -70,7 +70,7 @@ def problem_of(text: str) -> str | None:
 
 
 def typed(limits: Limits) -> str:
-    """The limits as one would type them; `read_limits` reads it back."""
+    """Return the limits as they are typed; `read_limits` parses the text."""
     parts = [] if limits.running is None else [f"{limits.running} at once"]
     if limits.rate is not None:
         parts.append(f"{limits.rate}/{span(limits.period or 1.0)}")
@@ -78,18 +78,18 @@ def typed(limits: Limits) -> str:
 
 
 def in_words(limits: Limits, running: int) -> list[str]:
-    """What the limits mean, a sentence each; `running` jobs of the queue run now."""
-    told = []
+    """Explain the limits, one sentence each; `running` is the number of running jobs of the queue."""
+    sentences = []
     if limits.running is not None:
-        now = "that many do" if running >= limits.running else f"{number(running)} {'does' if running == 1 else 'do'}"
-        told.append(f"At most {number(limits.running)} run at once, in all processes together: now {now}.")
+        now = "limit reached" if running >= limits.running else f"{number(running)} now"
+        sentences.append(f"At most {number(limits.running)} run at once across all processes ({now}).")
     if limits.rate is not None:
         start = "job starts" if limits.rate == 1 else "jobs start"
-        told.append(f"At most {number(limits.rate)} {start} in any {span(limits.period or 1.0)}.")
-    return told or ["None: its jobs run as soon as a thread is free."]
+        sentences.append(f"At most {number(limits.rate)} {start} in any {span(limits.period or 1.0)}.")
+    return sentences or ["No limits: jobs run as soon as a thread is free."]
 
 
 def _whole(n: int) -> int:
     if not 1 <= n <= _MOST:
-        raise ValueError(f"a limit is from 1 to {_MOST:,}; none lifts it")
+        raise ValueError(f"a limit must be from 1 to {_MOST:,}; none removes it")
     return n

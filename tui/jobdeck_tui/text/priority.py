@@ -1,4 +1,4 @@
-"""A priority as people type it, on the command line and on the screen. Pure."""
+"""Priorities: as people type them, and as aging raises them. Pure; the commands and the cockpit share it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from jobdeck import InvalidOption, Job, State, effective_priority
 
 
 def read_priority(text: str) -> tuple[int, bool]:
-    """Read `10`, `=-5`, `+5` or `-5`; returns the number, and whether it is added to what it was.
+    """Read `10`, `=-5`, `+5` or `-5`; return the number, and whether it is added to the current priority.
 
     Raises:
-        InvalidOption: it is none of these.
+        InvalidOption: the text is none of these.
     """
     typed = text.strip()
     try:
@@ -22,12 +22,12 @@ def read_priority(text: str) -> tuple[int, bool]:
 
 
 def typed_priority(number: int) -> str:
-    """The text that sets this priority."""
+    """Return the text that sets this priority."""
     return str(number) if number >= 0 else f"={number}"
 
 
 def problem_of(text: str) -> str | None:
-    """What is wrong with a priority that is being typed."""
+    """Return what is wrong with a priority that is being typed, `None` if it is valid."""
     try:
         read_priority(text)
     except InvalidOption as error:
@@ -35,9 +35,8 @@ def problem_of(text: str) -> str | None:
     return None
 
 
-# merged: What a job's priority counts as by its age. Pure; the commands and the cockpit share it.
 def aged_priority(job: Job, now: float, ageing: float) -> int | None:
-    """The priority that a claim goes by; `None` where priorities do not age, or the job is not ready.
+    """Return the priority that a claim uses; `None` if priorities do not age, or the job is not ready.
 
     Args:
         job: the job.

@@ -1,4 +1,4 @@
-"""Moments as people type them, `18:30`, `2026-01-31T09:00`, and as the clocks of a zone show them. Pure."""
+"""Parse typed times, `18:30` or `2026-01-31T09:00`, and format times in a zone. Pure."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
 
 
 def read_moment(text: str, now: float | None = None) -> float:
-    """A time as seconds since 1970: ISO 8601, in the local zone if it names none; or `HH:MM`, the next one to come.
+    """Parse a time into seconds since 1970: ISO 8601, in the local zone unless it names one; or the next `HH:MM`.
 
     Args:
-        text: what was typed.
-        now: what time it is; the machine's when `None`.
+        text: the typed text.
+        now: the current time in seconds since 1970; the machine's if `None`.
 
     Raises:
-        ValueError: it is neither. The message says what was expected.
+        ValueError: the text is neither. The message says what was expected.
     """
-    from datetime import datetime, timedelta  # imported late: most commands name no time
+    from datetime import datetime, timedelta  # imported late: most commands take no time
 
     text = text.strip()
     try:
@@ -40,12 +40,12 @@ def read_moment(text: str, now: float | None = None) -> float:
 
 
 def in_zone(at: float, timezone: str | None, *, seconds: bool = False) -> str:
-    """The moment as the clocks of that zone show it: `Mon 2026-02-02 03:00 CET`; in UTC where the zone is not known.
+    """Format a time in a zone: `Mon 2026-02-02 03:00 CET`; in UTC if the zone is unknown.
 
     Args:
         at: seconds since 1970.
-        timezone: a zone; the local one when `None`.
-        seconds: tell them even where they are none.
+        timezone: a zone; the local one if `None`.
+        seconds: show the seconds even if they are 0.
     """
     moment = moment_in(at, timezone)
     if moment is None:
@@ -54,7 +54,7 @@ def in_zone(at: float, timezone: str | None, *, seconds: bool = False) -> str:
 
 
 def moment_in(at: float, timezone: str | None) -> datetime | None:
-    """The moment by the clocks of that zone; `None` where it lies beyond the years that a calendar has."""
+    """Return the local time in a zone; `None` if it is beyond the years of the calendar."""
     from datetime import UTC, datetime, tzinfo
     from zoneinfo import ZoneInfo
 
@@ -65,7 +65,7 @@ def moment_in(at: float, timezone: str | None) -> datetime | None:
         zone = UTC if timezone == "UTC" else ZoneInfo(timezone)
     except (OverflowError, OSError):
         return None
-    except Exception:  # a zone that the machine of another process knew
+    except Exception:  # a zone that only the machine of another process has
         zone = UTC
     try:
         return datetime.fromtimestamp(at, zone)

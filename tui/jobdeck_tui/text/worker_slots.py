@@ -1,4 +1,4 @@
-"""The threads of each worker process as slots: a running job stays in its slot until it ends, so that no row jumps."""
+"""The threads of each worker process as slots: a running job keeps its slot until it ends, so that no row jumps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from jobdeck import Job, Overview, WorkerInfo
 
 MOST_IDLE = 64
-"""Slots that are kept while they are idle; a slot that was used stays, so that the rows below do not jump."""
+"""The most idle slots that are kept; a used slot stays, so that the rows below do not jump."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,54 +18,54 @@ class Process:
 
     id: str
     info: WorkerInfo | None
-    """`None`: it is gone, and what it ran is not back yet."""
+    """`None` if the worker is gone and its jobs are not rescued yet."""
     slots: tuple[Job | None, ...]
-    """What each slot runs."""
+    """The job of each slot."""
     more_idle: int = 0
-    """Idle threads that have no slot of their own, since they were never seen busy."""
+    """The number of idle threads without a slot, because they were never busy."""
 
     @property
     def jobs(self) -> list[Job]:
-        """What it runs."""
+        """Its running jobs."""
         return [job for job in self.slots if job is not None]
 
     @property
     def alive(self) -> bool:
-        """Whether it has been heard of within the lease."""
+        """Whether its last heartbeat is within the lease."""
         return self.info is not None and self.info.alive
 
 
 class Slots:
-    """Remembers who sits where."""
+    """Remembers the slot of each running job."""
 
     def __init__(self) -> None:
-        self._seats: dict[str, list[tuple[int, int | None] | None]] = {}
+        self._slots: dict[str, list[tuple[int, int | None] | None]] = {}
 
     def seat(self, overview: Overview, own: str | None = None) -> list[Process]:
-        """Every process with its slots: the own one first, then the living, the silent, and those that are gone."""
+        """Return every process with its slots: the own one first, then live, silent and gone ones."""
         running: defaultdict[str, list[Job]] = defaultdict(list)
         for job in overview.running:
             running[job.worker or ""].append(job)
         processes = [
-            self._seated(worker.id, worker, running.pop(worker.id, []), worker.threads if worker.alive else 0)
+            self._assign_slots(worker.id, worker, running.pop(worker.id, []), worker.threads if worker.alive else 0)
             for worker in sorted(overview.workers, key=lambda each: (each.id != own, not each.alive, each.started_at, each.id))
         ]
-        processes += [self._seated(name, None, running[name], 0) for name in sorted(running)]
+        processes += [self._assign_slots(name, None, running[name], 0) for name in sorted(running)]
         known = {process.id for process in processes}
-        self._seats = {name: seats for name, seats in self._seats.items() if name in known}
+        self._slots = {name: assigned for name, assigned in self._slots.items() if name in known}
         return processes
 
-    def _seated(self, name: str, info: WorkerInfo | None, jobs: Sequence[Job], threads: int) -> Process:
+    def _assign_slots(self, name: str, info: WorkerInfo | None, jobs: Sequence[Job], threads: int) -> Process:
         now = {(job.id, job.lease): job for job in jobs}
-        seats = [seat if seat in now else None for seat in self._seats.get(name, [])]
-        standing = [key for key in now if key not in seats]
-        for at, seat in enumerate(seats):
-            if seat is None and standing:
-                seats[at] = standing.pop(0)
-        seats += standing
-        while seats and seats[-1] is None and len(seats) > min(threads, MOST_IDLE):
-            seats.pop()
-        self._seats[name] = seats
-        slots = tuple(None if seat is None else now[seat] for seat in seats)
+        assigned = [key if key in now else None for key in self._slots.get(name, [])]
+        unassigned = [key for key in now if key not in assigned]
+        for at, key in enumerate(assigned):
+            if key is None and unassigned:
+                assigned[at] = unassigned.pop(0)
+        assigned += unassigned
+        while assigned and assigned[-1] is None and len(assigned) > min(threads, MOST_IDLE):
+            assigned.pop()
+        self._slots[name] = assigned
+        slots = tuple(None if key is None else now[key] for key in assigned)
         idle = sum(slot is None for slot in slots)
         return Process(name, info, slots, max(0, threads - len(jobs) - idle))

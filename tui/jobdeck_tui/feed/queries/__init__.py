@@ -1,4 +1,4 @@
-"""What the screens beside the jobs look at: each look is read on the feed's thread, and returns a frozen record."""
+"""Queries for the screens other than the jobs: each runs on the feed's thread and returns a frozen record."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Look(Protocol[T_co]):
-    """What a screen wants to see beside the overview. A frozen dataclass: equal looks read the same."""
+    """The data that a screen needs beside the overview. A frozen dataclass: equal queries read the same."""
 
     @property
     def every(self) -> float:
-        """Seconds between two readings."""
+        """Seconds between two reads."""
         ...
 
     def read(self, queue: Queue) -> T_co:
-        """Read it; called on the feed's thread, and nowhere else."""
+        """Read the data; called on the feed's thread only."""
         ...

@@ -1,4 +1,4 @@
-"""What fails, alike failures together, and one of them whole."""
+"""Failures in groups, and one sample failure in full."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from ...text.format import group_filter
 GroupKey = tuple[str, str, str]
 """Kind, exception and place."""
 
-_JOBS_WEIGHED = 1000
-"""Of a group's jobs the states of the newest so many are told; how many there are is told in any case."""
+_JOBS_COUNTED = 1000
+"""The number of newest jobs in a group whose states are counted; the total is always exact."""
 _FAILED = (Outcome.FAILED, Outcome.TIMED_OUT, Outcome.CRASHED)
 
 
 def key_of(group: ErrorGroup) -> GroupKey:
-    """What tells a group from the others."""
+    """Return the key that identifies a group."""
     return (group.kind, group.error_type, group.place)
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorsSeen:
-    """The groups, the largest first."""
+    """The groups, largest first."""
 
     at: float
     groups: Sequence[ErrorGroup]
@@ -33,36 +33,36 @@ class ErrorsSeen:
 
 @dataclass(frozen=True, slots=True)
 class ErrorsLook:
-    """Every group of failures."""
+    """Reads every group of failures."""
 
     every: float = 3.0
 
     def read(self, queue: Queue) -> ErrorsSeen:
-        """Read them."""
+        """Read the groups."""
         return ErrorsSeen(queue.clock.now(), queue.errors())
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The newest failure of a group, whole, and the jobs whose newest failure is of the group."""
+    """The newest failure of a group in full, and the jobs whose newest failure belongs to the group."""
 
     group: ErrorGroup
     attempt: Attempt | None
-    """`None` if its job is gone."""
+    """`None` if its job no longer exists."""
     jobs: int
     failed: int
-    """How many of them are failed now: what a retry of the group would run again."""
+    """The number of them that are failed now: those that a retry of the group would rerun."""
     states: Counter[State]
-    """Of the newest of them, how many are in each state."""
+    """The number of the newest of them in each state."""
     ids: Sequence[int]
-    """The newest of them."""
+    """The ids of the newest of them."""
 
 
 def read_sample(queue: Queue, group: ErrorGroup) -> Sample:
-    """Read the sample of a group; called on the feed's thread."""
+    """Read the sample of a group. Call on the feed's thread."""
     filter = group_filter(group)
     ids = queue.ids(filter)
-    newest = queue.get_many(ids[:_JOBS_WEIGHED])
+    newest = queue.get_many(ids[:_JOBS_COUNTED])
     return Sample(
         group,
         _attempt(queue, group),
@@ -74,12 +74,12 @@ def read_sample(queue: Queue, group: ErrorGroup) -> Sample:
 
 
 def failed_ids(queue: Queue, group: ErrorGroup) -> list[int]:
-    """The jobs of a group that are failed now, oldest first; called on the feed's thread."""
+    """Return the jobs of a group that are failed now, oldest first. Call on the feed's thread."""
     return list(queue.ids(f"state:failed {group_filter(group)}", descending=False))
 
 
 def _attempt(queue: Queue, group: ErrorGroup) -> Attempt | None:
-    """The newest failure: that of the job named first, at the moment when the group was last seen."""
+    """Return the newest failure: the one whose time matches the group's last occurrence."""
     for job in queue.get_many(group.job_ids):
         for attempt in reversed(queue.attempts(job.id)):
             failed = attempt.outcome in _FAILED and (attempt.error_type or attempt.outcome) == group.error_type

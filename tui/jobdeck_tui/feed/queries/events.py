@@ -1,4 +1,4 @@
-"""The newest events, gathered reading by reading."""
+"""The newest events, collected read by read."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from jobdeck import Event, Queue
 from ...text.event_format import EventFilter
 
 KEPT = 5_000
-"""Events that are kept to scroll back to."""
+"""The number of events kept for scrolling back."""
 FIRST = 2_000
-"""Events of the first reading; with a filter of words, of which it keeps those that match."""
+"""The number of events in the first read, before words of the filter drop some."""
 OVERLAP = 10.0
-"""Seconds that are read again each time: an ending is stored a moment after it happened."""
+"""Seconds that each read repeats, because a result is stored slightly after it happened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +23,11 @@ class EventsSeen:
     at: float
     events: tuple[Event, ...] = ()
     gaps: frozenset[str] = frozenset()
-    """Keys of events in front of which some may be missing: more happened than was read."""
+    """Keys of events before which some may be missing: more happened than was read."""
 
 
 class Memory:
-    """What the readings so far have brought."""
+    """Collects the events of all reads so far."""
 
     def __init__(self, kept: int = KEPT, first: int = FIRST) -> None:
         self._kept, self._first = kept, first
@@ -37,7 +37,7 @@ class Memory:
         self._newest: float | None = None
 
     def read(self, queue: Queue, filter: EventFilter) -> EventsSeen:
-        """Read what is new."""
+        """Read new events and return all that are kept."""
         newest = self._newest
         after = None if newest is None else newest - OVERLAP
         found = queue.events(after=after, limit=self._first, only=filter.only)
@@ -49,7 +49,7 @@ class Memory:
             if newest is not None and len(found) == self._first and found[0].at > newest:
                 self._gaps |= {wanted[0].key}
             self._known |= {event.key: event for event in news}
-            # Stable: events of one moment stay in the order in which the engine tells them.
+            # Stable: events of one moment keep the order in which the engine returns them.
             ordered = sorted(self._known.values(), key=lambda event: event.at)[-self._kept :]
             if len(ordered) < len(self._known):
                 self._known = {event.key: event for event in ordered}
@@ -60,13 +60,13 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class EventsLook:
-    """The events that a filter lets through."""
+    """Reads the events that match a filter."""
 
     filter: EventFilter = field(default_factory=EventFilter)
     every: float = 0.5
     memory: Memory = field(default_factory=Memory, compare=False)
-    """Only the thread that reads touches it."""
+    """Used by the reading thread only."""
 
     def read(self, queue: Queue) -> EventsSeen:
-        """Read what is new, and tell everything that is kept."""
+        """Read new events and return all that are kept."""
         return self.memory.read(queue, self.filter)

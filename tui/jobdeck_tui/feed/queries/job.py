@@ -1,4 +1,4 @@
-"""One job in full, followed: what has changed is read again, in pieces of a bounded size."""
+"""Follow one job in full: read again what has changed, in pieces of bounded size."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ from ..messages import Detail
 
 LOG_LINES = 5000
 LOG_CHARACTERS = 1 << 20
-"""Of the log, the newest lines of so many characters together are kept."""
+"""The newest log lines are kept, up to this many characters in total."""
 MOST_TEXT = 50_000
-"""Characters of an error that are shown: its beginning and its end."""
+"""The most characters shown of an error: its start and its end."""
 RELATIVES = 100
-"""Of the jobs before and after it, the records of so many are read."""
+"""The most parents and the most children whose records are read."""
 _PATIENCE = 20
-"""What took t seconds to read is not read again for 20 t."""
+"""A part that took t seconds to read is not read again for 20 t."""
 _STACK_WITHIN = 0.25
-"""Seconds that the process which runs the job gets to tell its stack."""
+"""Seconds that the process running the job gets to send its stack."""
 _HISTORY_EVERY = 2.0
-"""Seconds between two looks at what has become of the others of its kind."""
-_ACTS_EVERY = 5.0
-"""Seconds after which the journal is looked into again, though nothing about the job has changed."""
+"""The least number of seconds between two reads of the history of its kind."""
+_JOURNAL_EVERY = 5.0
+"""Seconds after which the journal is read again even if the job has not changed."""
 
 
 class Following:
-    """Follows one job. Looks on the feed's thread; the newest look is taken on the event loop."""
+    """Follows one job. Reads on the feed's thread; the newest snapshot is taken on the event loop."""
 
     def __init__(self, job_id: int) -> None:
         self.job_id = job_id
@@ -54,38 +54,38 @@ class Following:
         self._log_cut = False
         self._job: Job | None = None
         self._acts: tuple[Act, ...] = ()
-        self._acts_again_at = 0.0
+        self._journal_reread_at = 0.0
         self._why: Explanation | None = None
-        self._why_again_at = 0.0
+        self._why_reread_at = 0.0
         self._stack: Stack | None = None
-        self._stack_again_at = 0.0
+        self._stack_reread_at = 0.0
         self.columns = 0
-        """Of the chart of its kind's history, as wide as it is; 0 while that is not shown, and then it is not read."""
+        """The width of the chart of its kind's history; 0 while that is not shown, and then it is not read."""
         self._history: KindHistory | None = None
         self._history_of: object = None
-        self._history_again_at = 0.0
+        self._history_reread_at = 0.0
 
     def look(self, queue: Queue) -> None:
-        """Look at everything about it, as it is now."""
-        self._newest.append(self._seen(queue))
+        """Read the current state of the job."""
+        self._newest.append(self._read(queue))
 
     def take(self) -> Detail | None:
-        """The newest look, if it has not been taken."""
+        """Return the newest snapshot, if it has not been taken."""
         try:
             return self._newest.pop()
         except IndexError:
             return None
 
-    def _seen(self, queue: Queue) -> Detail:
+    def _read(self, queue: Queue) -> Detail:
         at = queue.clock.now()
         try:
             job = queue.get(self.job_id)
             if self._job is not None and (job.kind, job.created_at) != (self._job.kind, self._job.created_at):
-                return Detail(at, None, self.job_id)  # another job, in another database, that has the same id
+                return Detail(at, None, self.job_id)  # another job with the same id, in another database
             family = queue.family(self.job_id)
             attempts = tuple(map(_bounded, queue.attempts(self.job_id))) if job.attempt or job.started_at else ()
             self._read_log(queue)
-            self._read_acts(queue, job)
+            self._read_journal(queue, job)
             self._read_why(queue, job)
             self._read_stack(queue, job)
             self._read_history(queue, job)
@@ -114,56 +114,56 @@ class Following:
         if not news:
             return
         lines = [*self._logs, *news]
-        kept, room = 0, LOG_CHARACTERS
+        kept, remaining = 0, LOG_CHARACTERS
         for line in reversed(lines):
-            room -= len(line.text)
-            if (kept and room < 0) or kept == LOG_LINES:
+            remaining -= len(line.text)
+            if (kept and remaining < 0) or kept == LOG_LINES:
                 break
             kept += 1
         self._log_cut = self._log_cut or kept < len(lines) or len(news) == LOG_LINES
         self._logs = tuple(lines[-kept:])
 
-    def _read_acts(self, queue: Queue, job: Job) -> None:
+    def _read_journal(self, queue: Queue, job: Job) -> None:
         now = time.monotonic()
-        if now >= self._acts_again_at or _told(job) != _told(self._job):
+        if now >= self._journal_reread_at or _fingerprint(job) != _fingerprint(self._job):
             self._acts = tuple(queue.acts_on(self.job_id))
-            self._acts_again_at = now + max(_ACTS_EVERY, _PATIENCE * (time.monotonic() - now))
+            self._journal_reread_at = now + max(_JOURNAL_EVERY, _PATIENCE * (time.monotonic() - now))
 
     def _read_why(self, queue: Queue, job: Job) -> None:
         if not job.state.is_queued:
             self._why = None
             return
         now = time.monotonic()
-        if self._why is None or now >= self._why_again_at or _told(job) != _told(self._job):
+        if self._why is None or now >= self._why_reread_at or _fingerprint(job) != _fingerprint(self._job):
             self._why = queue.explain(self.job_id)
-            self._why_again_at = now + _PATIENCE * (time.monotonic() - now)
+            self._why_reread_at = now + _PATIENCE * (time.monotonic() - now)
 
     def _read_stack(self, queue: Queue, job: Job) -> None:
-        """Whoever does not answer, or is long about it, is asked less often."""
+        """Read the stack; a process that answers slowly or not at all is asked less often."""
         if job.state is not State.RUNNING:
             self._stack = None
             return
         now = time.monotonic()
-        if self._stack is None or now >= self._stack_again_at or _told(job) != _told(self._job):
+        if self._stack is None or now >= self._stack_reread_at or _fingerprint(job) != _fingerprint(self._job):
             try:
                 self._stack = queue.stack(self.job_id, timeout=_STACK_WITHIN)
-            except NotRunning:  # it has ended in this moment
+            except NotRunning:  # it has just finished
                 self._stack = None
-            self._stack_again_at = now + _PATIENCE * (time.monotonic() - now)
+            self._stack_reread_at = now + _PATIENCE * (time.monotonic() - now)
 
     def _read_history(self, queue: Queue, job: Job) -> None:
         now = time.monotonic()
         of = (self.columns, job.state, job.attempt)
         if not self.columns:
             self._history = None
-        elif self._history is None or now >= self._history_again_at or of != self._history_of:
+        elif self._history is None or now >= self._history_reread_at or of != self._history_of:
             self._history = read_history(queue, job, self.columns)
-            self._history_again_at = now + max(_HISTORY_EVERY, _PATIENCE * (time.monotonic() - now))
+            self._history_reread_at = now + max(_HISTORY_EVERY, _PATIENCE * (time.monotonic() - now))
         self._history_of = of
 
 
-def _told(job: Job | None) -> object:
-    """What an act changes of a job."""
+def _fingerprint(job: Job | None) -> object:
+    """Return the fields that an action may change."""
     return job and (
         *(job.state, job.cancelling, job.priority, job.queue, job.tags, job.max_attempts),
         *(job.scheduled_at, job.attempt, job.args_json),
@@ -183,7 +183,7 @@ def _batch(queue: Queue, job: Job) -> Batch | None:
 
 
 def _bounded(attempt: Attempt) -> Attempt:
-    """The attempt with as much of its error as a person can read: a screen would take gigabytes to wrap the rest."""
+    """Return the attempt with its error truncated: a screen would take gigabytes to wrap a huge one."""
     message, traceback = (_cut(text, attempt.job_id) for text in (attempt.message, attempt.traceback))
     if message is attempt.message and traceback is attempt.traceback:
         return attempt
@@ -194,5 +194,5 @@ def _cut(text: str | None, job_id: int) -> str | None:
     if text is None or len(text) <= MOST_TEXT:
         return text
     half = MOST_TEXT // 2
-    left = f"\n… {len(text) - 2 * half:,} characters are left out here; `jobdeck show {job_id} --json` prints them …\n"
-    return text[:half] + left + text[-half:]
+    omitted = f"\n… {len(text) - 2 * half:,} characters omitted; `jobdeck show {job_id} --json` prints them …\n"
+    return text[:half] + omitted + text[-half:]

@@ -1,4 +1,4 @@
-"""What happened over a while: whole, in slices, and by queue or kind."""
+"""Metrics over a time range: in total, in slices, and by queue or kind."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from dataclasses import dataclass
 from jobdeck import Metrics, Queue, Slot
 
 RANGES = (600.0, 3600.0, 86400.0, 7 * 86400.0)
-"""Seconds: how far the charts can look back."""
+"""The time ranges of the charts, in seconds."""
 _EVERY = {600.0: 1.0, 3600.0: 2.0, 86400.0: 5.0}
 GROUPINGS = ("none", "queue", "kind")
 
 
 @dataclass(frozen=True, slots=True)
 class MetricsSeen:
-    """The charts, and the groups of the table."""
+    """The data of the charts and of the table of groups."""
 
     charts: Metrics
     groups: Mapping[str, Slot]
     completed: Mapping[str, tuple[int, ...]]
-    """Of each group, what it completed in each slice."""
+    """The jobs each group completed, by slice."""
 
 
 @dataclass(frozen=True, slots=True)
 class MetricsLook:
-    """The last `seconds`, of all jobs or of one queue, one kind, or both."""
+    """Reads the metrics of the last `seconds`, of all jobs or of one queue, one kind, or both."""
 
     seconds: float = 600.0
     slots: int = 60
@@ -35,11 +35,11 @@ class MetricsLook:
 
     @property
     def every(self) -> float:
-        """Seconds between two readings: the further it looks back, the slower it changes."""
+        """Seconds between two reads: longer ranges change more slowly."""
         return _EVERY.get(self.seconds, 10.0)
 
     def read(self, queue: Queue) -> MetricsSeen:
-        """Read them. The table shows the groups beside the one to which the charts are narrowed, too."""
+        """Read the metrics. The table includes the groups beside the one that the charts are narrowed to."""
         by = None if self.by == "none" else self.by
         own = (self.queue if by == "queue" else self.kind) is not None
         charts = queue.metrics(seconds=self.seconds, slots=self.slots, queue=self.queue, kind=self.kind, by=None if own else by)

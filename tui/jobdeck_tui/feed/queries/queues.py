@@ -1,4 +1,4 @@
-"""Every queue as it stands, how deep each was while somebody watched, and the change of its limits."""
+"""The state of every queue, its depth over the last minutes, and changes to its limits."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from ...text.sanitize import safe
 Point = tuple[float, int]
 
 SECONDS = 300.0
-"""The last five minutes."""
+"""Five minutes."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueuesLook:
-    """Every queue over the last five minutes."""
+    """Reads every queue over the last five minutes."""
 
     every: float = 1.0
 
     def read(self, queue: Queue) -> Sequence[Backlog]:
-        """Read them."""
+        """Read the statistics."""
         return queue.backlogs(seconds=SECONDS, slots=60)
 
 
 class Trails:
-    """How many jobs of each queue were ready, from look to look: finer than the samples that workers take each minute."""
+    """The number of ready jobs of each queue at each poll: finer than the samples that workers take each minute."""
 
     def __init__(self) -> None:
         self._of: dict[str, deque[Point]] = {}
 
     def add(self, overview: Overview) -> None:
-        """Remember this moment."""
+        """Record the depths of one overview."""
         for queue in overview.queues:
             points = self._of.setdefault(queue.name, deque())
             if not points or points[-1][0] < overview.at:
@@ -43,20 +43,18 @@ class Trails:
             while points[0][0] < overview.at - SECONDS:
                 points.popleft()
         for name in self._of.keys() - {queue.name for queue in overview.queues}:
-            del self._of[name]  # it has neither jobs nor limits any more
+            del self._of[name]  # it has neither jobs nor limits now
 
     def of(self, backlog: Backlog) -> list[Point]:
-        """What is known of a queue: the samples, from then on what was watched, and now."""
+        """Return the depth over time: the stored samples, then the polled depths, then the current one."""
         *samples, now = backlog.trail
-        watched = [point for point in self._of.get(backlog.info.name, ()) if point[0] < now[0]]
-        begun = watched[0][0] if watched else now[0]
-        return [*(point for point in samples if point[0] < begun), *watched, now]
+        polled = [point for point in self._of.get(backlog.info.name, ()) if point[0] < now[0]]
+        start = polled[0][0] if polled else now[0]
+        return [*(point for point in samples if point[0] < start), *polled, now]
 
 
 def change_limits(queue: Queue, name: str, limits: Limits, before: Limits) -> str:
-    """Let these limits hold; returns what to tell, with what held before: there is no undo for limits."""
+    """Set the limits; return a message that includes the old ones, since limits have no undo."""
     queue.limit(name, running=limits.running, rate=limits.rate, period=limits.period)
-    now = limits_text(limits)
-    return (
-        f"Queue {safe(name)} {f'runs {now}' if now else 'has no limit any more'} · before: {limits_text(before) or 'no limit'}"
-    )
+    now = f"limited to {text}" if (text := limits_text(limits)) else "has no limits now"
+    return f"Queue {safe(name)} {now} · before: {limits_text(before) or 'no limits'}"

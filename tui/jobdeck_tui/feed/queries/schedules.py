@@ -1,4 +1,4 @@
-"""Every schedule with its next ticks and what became of its newest jobs."""
+"""Every schedule with its next ticks and its newest jobs."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from functools import lru_cache
 from jobdeck import JobdeckError, PastJob, Queue, Schedule, next_ticks
 
 TICKS = 5
-"""Ticks that are told."""
+"""The number of next ticks shown."""
 MOST = 300
-"""Schedules whose history is read; of the others only the newest job is told by its id."""
+"""The most schedules whose history is read."""
 _PATIENCE = 0.1
-"""Seconds for working out ticks that were not known before: the rest follows with the next look."""
+"""Seconds for computing ticks that are not cached yet; the rest follows with the next read."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduleSeen:
-    """A schedule, its next ticks, and its newest jobs, the newest first."""
+    """A schedule, its next ticks, and its newest jobs, newest first."""
 
     schedule: Schedule
     ticks: tuple[float, ...] = ()
@@ -26,13 +26,13 @@ class ScheduleSeen:
 
     @property
     def last(self) -> PastJob | None:
-        """The job that it enqueued last, if it is still there."""
+        """The last job that it enqueued, if that still exists."""
         return self.history[0] if self.history else None
 
 
 @dataclass(frozen=True, slots=True)
 class SchedulesSeen:
-    """All of them, at one moment."""
+    """All schedules, at one moment."""
 
     at: float
     schedules: tuple[ScheduleSeen, ...]
@@ -40,13 +40,13 @@ class SchedulesSeen:
 
 @dataclass(frozen=True, slots=True)
 class SchedulesLook:
-    """Every schedule, by name."""
+    """Reads every schedule, by name."""
 
     jobs: int = 20
     every: float = 1.0
 
     def read(self, queue: Queue) -> SchedulesSeen:
-        """Read them."""
+        """Read the schedules."""
         until = time.monotonic() + _PATIENCE
         seen = []
         for place, each in enumerate(queue.schedules.list()):
@@ -62,5 +62,5 @@ class SchedulesLook:
 def _ticks(cron: str, timezone: str, first: float) -> tuple[float, ...]:
     try:
         return (first, *next_ticks(cron, timezone, after=first, n=TICKS - 1))
-    except JobdeckError:  # its last tick of all, or a row that cannot be used
+    except JobdeckError:  # its very last tick, or an unusable row
         return (first,)

@@ -1,4 +1,4 @@
-"""The runs of a stretch of time, in lanes."""
+"""The runs of a time range, in lanes."""
 
 from __future__ import annotations
 
@@ -9,45 +9,45 @@ from jobdeck import Queue
 from ..lane_packing import Lanes, WorkerLanes
 
 MOST = 3_000
-"""Runs that are read: more of them would only share the same cells."""
+"""The most runs that are read; more would only share the same cells."""
 
 
 @dataclass(frozen=True, slots=True)
 class TimelineSeen:
-    """What ran, by worker and lane."""
+    """The runs, by worker and lane."""
 
     at: float
     since: float
     until: float
     workers: tuple[WorkerLanes, ...]
     ended: int
-    """How many runs have ended in this time; counted up to 100,000."""
+    """The number of runs that ended in the range; counted up to 100,000."""
     shown: int
-    """How many of them are here."""
+    """The number of them that are included here."""
     whole: bool
 
 
 @dataclass(frozen=True, slots=True)
 class TimelineLook:
-    """The runs of the `seconds` before `until`; before now where that is `None`."""
+    """Reads the runs of the `seconds` before `until`, or before now if that is `None`."""
 
     seconds: float
     until: float | None = None
     slices: int = 100
-    """A sample is spread over so many slices of the time."""
+    """The number of time slices over which a sample of runs is spread."""
     lanes: Lanes = field(default_factory=Lanes, compare=False)
-    """Where each run was seen before. Only the thread that reads touches it."""
+    """The previous lane of each run. Used by the reading thread only."""
 
     @property
     def every(self) -> float:
-        """What moves less on the screen is read less often."""
+        """Seconds between two reads: longer ranges move less on the screen."""
         return 0.5 if self.seconds <= 300 else 1.0 if self.seconds <= 3600 else 3.0
 
     def read(self, queue: Queue) -> TimelineSeen:
-        """Read them."""
+        """Read the runs and pack them into lanes."""
         now = queue.clock.now()
         until = now if self.until is None else self.until
-        # What has just begun is newer than the moment at which the look began.
+        # Runs that have just started are newer than `now`.
         end = until + (1.0 if self.until is None else 0.0)
         found = queue.runs(until - self.seconds, end, limit=MOST, slices=self.slices)
         packed = self.lanes.pack(found.runs, queue.workers())

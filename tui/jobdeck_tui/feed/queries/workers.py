@@ -1,4 +1,4 @@
-"""What the screen of workers needs beside the overview that every screen gets."""
+"""The data that the workers screen needs beside the overview that every screen gets."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from jobdeck import Queue
 
 @dataclass(frozen=True, slots=True)
 class WorkersLook:
-    """How long a claim holds without a heartbeat: the length of a lease bar, in seconds."""
+    """Reads the length of a lease in seconds: how long a claim lasts without a heartbeat."""
 
     every: float = 30.0
 
     def read(self, queue: Queue) -> float:
-        """Read no database: the workers and what they run are in every overview."""
+        """Return the setting without reading the database; the workers and their jobs are in every overview."""
         return queue.settings.lease
