@@ -318,7 +318,8 @@ def test_an_app_that_fails_only_in_child_processes_exits_with_1_and_one_sentence
     _, log = worker.communicate(timeout=20)
     assert worker.returncode == 1
     assert log == (
-        "jobdeck: A child process could not start: The app 'half' could not be loaded: its import raised OSError: no seat.\n"
+        "jobdeck: A child process could not start: "
+        "The app 'half' could not be imported: importing it raised OSError: no seat.\n"
     )
     assert deck.json("workers") == []
 

@@ -1,18 +1,21 @@
-"""The import rule: the front uses the front door only, and inside the engine imports point downward."""
+"""The import rules: the front uses the engine's exports only, imports point downward, and no modules import in a circle."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+
+import grimp
+import pytest
 
 ROOT = Path(__file__).parent.parent
 
 
 def imports(folder: str) -> Iterator[tuple[Path, str]]:
-    """Every absolute import below the folder."""
+    """Yield every absolute import below the folder."""
     for path in sorted((ROOT / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
@@ -21,11 +24,77 @@ def imports(folder: str) -> Iterator[tuple[Path, str]]:
                 yield path, node.module
 
 
+def circles(nodes: Iterable[str], imported_by: Callable[[str], Iterable[str]]) -> list[list[str]]:
+    """Return the sets of modules that import one another, directly or through others (Tarjan's strongly connected components).
+
+    Args:
+        nodes: the modules.
+        imported_by: returns the modules that a module imports.
+    """
+    order: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    path: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(node: str) -> None:
+        order[node] = lowest[node] = len(order)
+        path.append(node)
+        for other in imported_by(node):
+            if other not in order:
+                visit(other)
+                lowest[node] = min(lowest[node], lowest[other])
+            elif other in path:
+                lowest[node] = min(lowest[node], order[other])
+        if lowest[node] == order[node]:
+            at = path.index(node)
+            component = path[at:]
+            del path[at:]
+            if len(component) > 1 or node in imported_by(node):
+                found.append(sorted(component))
+
+    for node in sorted(nodes):
+        if node not in order:
+            visit(node)
+    return found
+
+
+def circles_in(package: str) -> list[list[str]]:
+    """Return the import circles of a package, counting imports inside functions and under TYPE_CHECKING."""
+    graph = grimp.build_graph(package, exclude_type_checking_imports=False, cache_dir=None)
+    return circles(graph.modules, graph.find_modules_directly_imported_by)
+
+
 def test_the_contracts_hold() -> None:
     program = "from importlinter.cli import lint_imports_command; lint_imports_command()"
     done = subprocess.run([sys.executable, "-c", program, "--no-cache"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 broken" in done.stdout
+
+
+@pytest.mark.parametrize("package", ["jobdeck", "jobdeck_tui"])
+def test_no_modules_import_one_another_in_a_circle(package: str) -> None:
+    assert circles_in(package) == []
+
+
+@pytest.mark.parametrize(
+    "back",
+    [
+        "from . import first\n",
+        "def use():\n    from .first import value\n    return value\n",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .first import value\n",
+    ],
+    ids=["top", "function", "type checking"],
+)
+def test_a_circle_is_found_wherever_the_import_stands(back: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "circular"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "first.py").write_text("from . import second\nvalue = 1\n")
+    (package / "second.py").write_text("from . import third\n")
+    (package / "third.py").write_text(back)
+    (package / "fourth.py").write_text("from . import first\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert circles_in("circular") == [["circular.first", "circular.second", "circular.third"]]
 
 
 def test_the_engine_imports_no_screen_and_no_command_line() -> None:
@@ -37,14 +106,14 @@ def test_the_engine_imports_no_screen_and_no_command_line() -> None:
     assert not found
 
 
-def test_the_front_imports_the_front_door_only() -> None:
+def test_the_front_imports_only_what_the_engine_exports() -> None:
     found = [(path.name, name) for path, name in imports("tui") if name.startswith("jobdeck.")]
     assert not found
     assert any(name == "jobdeck" for _, name in imports("tui"))
 
 
 def test_only_the_feed_and_the_commands_hold_a_queue() -> None:
-    """Screens, forms and widgets write down what shall be asked of a queue; the feed hands it to them on its own thread."""
+    """Screens, forms and widgets describe what to ask a queue; the feed passes the queue to them on its own thread."""
     holders = set()
     for path in (ROOT / "tui" / "jobdeck_tui").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):

@@ -1,8 +1,7 @@
-"""jobdeck: a durable job queue on an SQLite file.
+"""jobdeck: a durable job queue on SQLite or PostgreSQL.
 
-This is the front door. Everything a program or a front end may use is here; the modules behind it may
-change. Names are loaded when they are first used, so that `import jobdeck` costs next to nothing. Help for the tests
-of your own program is in `jobdeck.testing`.
+This package exports the public API; the modules behind it may change. Names are loaded on first use, so that
+`import jobdeck` costs next to nothing. Helpers for the tests of your own program are in `jobdeck.testing`.
 
 Example:
     >>> from jobdeck import Queue, Worker, job

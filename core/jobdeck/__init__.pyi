@@ -44,7 +44,7 @@ from .kinds.registry import (
     load_apps as load_apps,
 )
 from .maintenance.service import (
-    Care as Care,
+    Maintenance as Maintenance,
 )
 from .maintenance.service import (
     doctor as doctor,

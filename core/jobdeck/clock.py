@@ -1,4 +1,4 @@
-"""Time, passed in so that tests can hold it still."""
+"""Clocks, passed in so that tests can freeze the time."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Where the engine reads the time."""
+    """The source of time for the engine."""
 
     def now(self) -> float:
-        """The wall clock: seconds since 1970-01-01 UTC. May jump."""
+        """Return the wall-clock time in seconds since 1970-01-01 UTC. May jump."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds since the machine booted, the same in every process of it. Never jumps; leases use it."""
+        """Return the seconds since the machine booted, the same in all its processes. Never jumps; leases use it."""
         ...
 
     def boot(self) -> str:
-        """Names the boot that `monotonic` counts from. A lease of another boot has ended."""
+        """Return an id of the boot that `monotonic` counts from. A lease from another boot has expired."""
         ...
 
 
 class SystemClock:
-    """The machine's own clocks."""
+    """The clocks of this machine."""
 
     def now(self) -> float:
         return time.time()
@@ -40,13 +40,13 @@ class SystemClock:
 
 @cache
 def _boot() -> str:
-    # Linux: random(4). macOS counts its boots by the same kind of id.
+    # Linux: see random(4). macOS identifies each boot with an id of the same kind.
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         pass
     try:
-        asked = subprocess.run(["sysctl", "-n", "kern.bootsessionuuid"], capture_output=True, text=True, timeout=2)
-        return asked.stdout.strip() or "unknown"
+        done = subprocess.run(["sysctl", "-n", "kern.bootsessionuuid"], capture_output=True, text=True, timeout=2)
+        return done.stdout.strip() or "unknown"
     except (OSError, subprocess.TimeoutExpired):
         return "unknown"

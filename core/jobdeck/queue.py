@@ -1,11 +1,11 @@
-"""What a person or a program asks of the queue."""
+"""The queue, as a person or a program uses it."""
 
 from __future__ import annotations
 
 import json
 import time
 from array import array
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
@@ -16,38 +16,33 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 from .clock import Clock, SystemClock
 from .execution.stack_trace import TIMEOUT as STACK_TIMEOUT
 from .execution.stack_trace import Stack, read_stack
+from .history import History
+from .journal import Journal
 from .kinds.edit_options import Edits, check_edit
 from .kinds.job_options import Options, check_batch_name, check_name, check_priority, draft
 from .kinds.registry import REGISTRY, SHELL, Entry, Handler, Registry
-from .maintenance.service import Care
+from .maintenance.service import Maintenance
 from .model.diagnosis import Explanation, explain
 from .model.errors import BatchNotFound, InvalidOption, JobNotFound, NotRunning, WrongState
-from .model.events import MOST_EVENTS, MOST_RUNS, Event, Happening, Runs
 from .model.filter import EVERY_JOB, Condition, parse
-from .model.jobs import Attempt, Batch, Changes, Edit, Family, Job, Kind, Limits, LogLine, NewJob
+from .model.jobs import Attempt, Batch, Changes, Edit, Family, Job, Kind, LogLine, NewJob
 from .model.journal import Act, By, Undoing, check_who, whoami
-from .model.metrics import ErrorGroup, Grouping, Metrics
 from .model.overview import Overview, QueueInfo, WorkerInfo
 from .model.states import FINAL, Operation, State, allows
 from .settings import Settings
-from .store.base import SORTS, Store
-from .store.connect import open_store, shown
-from .store.journal import ACTS_READ
-from .store.measures import FAILURES_READ
+from .store.base import Store
+from .store.connect import open_store, redact_url
+from .store.operations.queue_operations import make_limits
 
 if TYPE_CHECKING:
     from .model.forecast import Backlog
     from .scheduling.schedules import Timetable
 
-_DAYS = 31 * 86400.0
-"""Seconds: the longest period of a rate."""
-
 T = TypeVar("T")
-Ids = int | Iterable[int]
 
 
 class Queue:
-    """A queue, opened. Use it from any thread; close it, or use it as a context manager.
+    """An open queue. Use it from any thread; close it, or use it as a context manager.
 
     Example:
         >>> with Queue("jobs.db") as queue:
@@ -67,35 +62,39 @@ class Queue:
         create: bool = True,
         who: str | None = None,
     ) -> None:
-        """Open the queue; make the database if there is none.
+        """Open the queue; create the database if it does not exist.
 
         Args:
-            database: a path, `sqlite:///path`, or `postgresql://user@host/database`; JOBDECK_DATABASE when `None`.
-            settings: read from the environment and `.env` when `None`.
-            registry: the kinds that may be enqueued; those of `@job` when `None`.
-            clock: where the time is read; the machine's when `None`.
-            random: where leases and jitter come from.
+            database: a path, `sqlite:///path`, or `postgresql://user@host/database`; JOBDECK_DATABASE if `None`.
+            settings: read from the environment and `.env` if `None`.
+            registry: the kinds that may be enqueued; those of `@job` if `None`.
+            clock: the source of the time; the machine's clock if `None`.
+            random: the source of leases and jitter.
             adopt: put the queue into an SQLite file that holds tables of another program.
-            create: make the database's tables where there are none; otherwise that is a `StoreRefused`.
-            who: who acts, for the journal; the user's name at this machine's when `None`.
+            create: create the database's tables if they do not exist; otherwise raise `StoreRefused`.
+            who: the actor in the journal; the user's name on this machine if `None`.
 
         Raises:
             StoreRefused: the database cannot be used; nothing in it was changed.
             InvalidSetting: an environment variable cannot be used.
-            InvalidOption: `who` is no name.
+            InvalidOption: `who` is not a valid name.
         """
         self.settings = settings or Settings.load()
         self.clock: Clock = clock or SystemClock()
         self.random = random or Random()
         self.registry = REGISTRY if registry is None else registry
         self.who = whoami() if who is None else check_who(who)
-        """Who acts, unless an act says otherwise."""
+        """The actor of operations that do not name one."""
         address = str(database or self.settings.database)
-        self.where = shown(address)
-        """Where it lives, as people may see it: without the password of a server's address."""
+        self.where = redact_url(address)
+        """The address of the database, without the password."""
         self.store: Store = open_store(address, self.settings, self.clock, self.random, adopt=adopt, create=create)
-        self.care = Care(address, self.store, self.settings, self.clock)
-        """Pruning, backups, checkups."""
+        self.maintenance = Maintenance(address, self.store, self.settings, self.clock)
+        """Prunes, backs up, checks and repairs."""
+        self.history = History(self.store, self.clock)
+        """Reads metrics, errors, runs and events."""
+        self.journal = Journal(self.store, self._actor)
+        """Lists, undoes and redoes operations."""
 
     def __enter__(self) -> Self:
         return self
@@ -107,25 +106,26 @@ class Queue:
         """Close the database connections of all threads."""
         self.store.close()
 
-    def renew(self) -> None:
-        """Make a new and empty database where the one that was open was deleted, moved away or emptied.
+    def transaction(self) -> AbstractContextManager[Any]:
+        """Do everything inside, on this thread and to this queue, at once or not at all."""
+        return self.store.transaction()
 
-        Does nothing where there is one. Without this every call raises `StoreLost` until there is one again.
+    def recreate(self) -> None:
+        """Create a new, empty database if the open one was deleted, moved or emptied; until then calls raise `StoreLost`."""
+        self.store.recreate()
+
+    def lock_wait_started(self) -> float | None:
+        """Return since when, on the monotonic clock, a call of this process has been waiting for another program's lock.
+
+        `None` if no call waits. Reads no database, so it returns at once. It concerns SQLite's lock on the whole file; on a
+        server it is always `None`.
         """
-        self.store.renew()
-
-    def waiting_since(self) -> float | None:
-        """Since when, on the monotonic clock, a call of this process has been waiting for another program's lock.
-
-        `None` if none waits. Asks no database, and so returns at once. It is about SQLite's one lock on a whole file; on
-        a server `None` always, since nobody there waits for a lock on everything.
-        """
-        return self.store.waiting_since()
+        return self.store.lock_wait_started()
 
     # -- enqueue ----------------------------------------------------------------------------------
 
-    def draft(self, kind: str | Handler, args: Mapping[str, Any] | None = None, /, **options: Unpack[Options]) -> NewJob:
-        """Check a job without enqueueing it; `enqueue_many` takes what this returns.
+    def new_job(self, kind: str | Handler, args: Mapping[str, Any] | None = None, /, **options: Unpack[Options]) -> NewJob:
+        """Check a job without enqueueing it, for `enqueue_many` and `enqueue_batch`.
 
         Args:
             kind: a registered kind, or the handler itself.
@@ -142,418 +142,302 @@ class Queue:
         return draft(self._entry(kind), args or {}, options, self.settings, self.clock)
 
     def enqueue(self, kind: str | Handler, args: Mapping[str, Any] | None = None, /, **options: Unpack[Options]) -> Job:
-        """Put a job into the queue. It is durable when this returns.
+        """Enqueue a job. It is durable when this returns.
 
-        Takes the arguments of `draft`, and raises what it raises. Threads that enqueue at the same time share a commit.
+        Takes the arguments of `new_job`, and raises as it does. Threads that enqueue at the same time share a commit.
 
         Returns:
-            The job; where its unique key is taken and it does not ask to be refused, the job that holds the key.
+            The job; if its unique key is taken and it does not ask to be refused, the job that holds the key.
 
         Raises:
             NotUnique: the unique key is taken, and `on_conflict` is `refuse`.
-            JobNotFound: a job that it shall come after does not exist.
+            JobNotFound: a job that it is to run after does not exist.
         """
-        return self.store.enqueue_jobs([self.draft(kind, args, **options)])[0]
+        return self.store.enqueuer.enqueue([self.new_job(kind, args, **options)])[0]
 
     def enqueue_many(self, jobs: Iterable[NewJob]) -> Sequence[Job]:
-        """Put drafted jobs into the queue, in their order, in one commit: all or none. Raises as `enqueue` does."""
-        return self.store.enqueue_jobs(list(jobs))
+        """Enqueue checked jobs, in their order, in one commit: all or none. Raises as `enqueue` does."""
+        return self.store.enqueuer.enqueue(list(jobs))
 
-    def enqueue_each(self, kind: str | Handler, args: Iterable[Mapping[str, Any]], /, **options: Unpack[Options]) -> range:
-        """Put one job into the queue for each of `args`, all with the same options, in one commit: all or none.
+    def enqueue_bulk(self, kind: str | Handler, args: Iterable[Mapping[str, Any]], /, **options: Unpack[Options]) -> range:
+        """Enqueue one job for each of `args`, all with the same options, in one commit, and return their ids.
 
-        The fastest way in, for those who have many of a kind. The arguments of each are checked.
-
-        Returns:
-            The ids.
+        The fastest way to enqueue many jobs of a kind. The arguments of each are checked; all are enqueued, or none.
 
         Raises:
-            InvalidOption: an option cannot hold for many jobs: `unique`, `after`.
+            InvalidOption: an option cannot apply to many jobs: `unique`, `after`.
         """
         entry = self._entry(kind)
         limit = self.settings.max_args_bytes
         checked = [entry.check(each, limit) for each in args]
         for name in ("unique", "after"):
             if options.get(name):
-                raise InvalidOption(name, "is of one job only; draft each and use enqueue_many")
+                raise InvalidOption(name, "applies to one job only; use new_job and enqueue_many")
         if not checked:
             return range(0)
         pattern = draft(entry, json.loads(checked[0]), options, self.settings, self.clock)
-        return self.store.enqueue_alike(pattern, checked)
+        return self.store.enqueuer.enqueue_bulk(pattern, checked)
 
     def enqueue_batch(self, jobs: Iterable[NewJob], *, name: str = "") -> Batch:
-        """Put drafted jobs into the queue in one commit, as a batch with one outcome to wait for.
+        """Enqueue checked jobs in one commit, as a batch with one outcome to wait for. Raises as `enqueue` does.
 
-        Of those whose unique key is taken, the jobs that hold the keys do not become a part of it.
-
-        Raises:
-            InvalidOption: the name is not of printable characters, or has more than 200.
-            NotUnique: as `enqueue` does; so `JobNotFound`.
+        If a unique key is taken, the job that holds it does not become a part of the batch.
         """
-        return self.store.enqueue_batch(check_batch_name(name), list(jobs))
+        return self.store.enqueuer.enqueue_batch(check_batch_name(name), list(jobs))
 
     def enqueue_in(
         self, connection: Any, kind: str | Handler, args: Mapping[str, Any] | None = None, /, **options: Unpack[Options]
     ) -> Job:
-        """Enqueue inside the caller's own transaction: the job exists exactly when the caller's other rows do.
+        """Enqueue a job inside the caller's own transaction: it exists exactly if the caller's other rows do.
 
         Args:
-            connection: an `sqlite3.Connection` or `apsw.Connection` of the caller's, open on this queue's database file
-                (see `adopt`); for a queue on a server a `psycopg.Connection` to the same database, whose search path leads
-                to the queue's schema. Begin, commit and roll back are the caller's. Workers look once a second; call `wake`
-                after the commit for them to look at once.
-            kind: as in `draft`.
-            args: as in `draft`.
-            options: as in `draft`.
+            connection: the caller's `sqlite3.Connection` or `apsw.Connection`, open on this queue's database file (see
+                `adopt`); for a queue on a server a `psycopg.Connection` to the same database, whose search path leads to the
+                queue's schema. The caller begins, commits and rolls back. Workers poll once a second; call `wake` after the
+                commit to start the job at once.
+            kind: as in `new_job`.
+            args: as in `new_job`.
+            options: as in `new_job`.
 
         Raises:
-            InvalidOption: the connection is to another database, or has no transaction open.
+            InvalidOption: the connection is to another database, or has no open transaction.
         """
-        return self.store.enqueue_through(connection, [self.draft(kind, args, **options)])[0]
+        return self.store.enqueuer.enqueue_in(connection, [self.new_job(kind, args, **options)])[0]
 
     def wake(self) -> None:
-        """Tell the workers of all processes to look for jobs now."""
-        self.store.wake()
+        """Wake the workers of all processes to claim jobs now."""
+        self.store.notifier.notify()
 
     @cached_property
     def schedules(self) -> Timetable:
         """Periodic jobs: `list`, `get`, `add`, `edit`, `pause`, `resume`, `run`, `delete`, `preview`, `explain`."""
-        from .scheduling.schedules import Timetable  # imported late: most commands have nothing to do with them
+        from .scheduling.schedules import Timetable  # imported late: most commands do not need it
 
-        return Timetable(self.store, self.clock, self.draft, self._by)
+        return Timetable(self.store, self.clock, self.new_job, self._actor)
 
-    # -- look -------------------------------------------------------------------------------------
+    # -- inspect ----------------------------------------------------------------------------------
 
     def get(self, job_id: int) -> Job:
-        """The job.
-
-        Raises:
-            JobNotFound: there is none with this id.
-        """
-        job = self.store.get_job(job_id)
+        """Return the job. Raises `JobNotFound`."""
+        job = self.store.reader.get(job_id)
         if job is None:
             raise JobNotFound(job_id)
         return job
 
     def get_many(self, ids: Sequence[int]) -> Sequence[Job]:
-        """Those of the jobs that exist, in the order of `ids`."""
-        return self.store.get_jobs(ids)
+        """Return those of the jobs that exist, in the order of `ids`."""
+        return self.store.reader.get_many(ids)
 
     def list(
         self, filter: str | Condition = "", *, limit: int = 50, sort: str = "id", descending: bool = True
     ) -> Sequence[Job]:
-        """The first `limit` jobs that match the filter.
+        """Return the first `limit` jobs that match the filter.
 
         Args:
-            filter: in the filter language (see `jobdeck.query`), or a condition made from it.
-            limit: how many at most.
+            filter: a filter (see `jobdeck.model.filter`), or a condition parsed from it.
+            limit: the number of jobs at most.
             sort: id, state, kind, queue, priority, attempt, age, took, error, due, started, finished, wait, worker, tags,
                 unique, batch, progress or args. Jobs without the value come last.
             descending: largest first.
 
         Raises:
-            InvalidFilter: the filter cannot be read.
-            InvalidOption: there is no such way to sort.
+            InvalidFilter: the filter cannot be parsed.
+            InvalidOption: `sort` is not one of these.
         """
-        _check_sort(sort)
-        return self.store.list_jobs(_condition(filter), limit=limit, sort=sort, descending=descending)
+        return self.store.queries.list(_condition(filter), limit=limit, sort=sort, descending=descending)
 
     def ids(self, filter: str | Condition = "", *, sort: str = "id", descending: bool = True) -> array[int]:
-        """The ids of all jobs that match the filter, in order. Raises `InvalidFilter`, `InvalidOption`."""
-        _check_sort(sort)
-        return self.store.list_ids(_condition(filter), sort=sort, descending=descending)
+        """Return the ids of all jobs that match the filter, in order. Raises `InvalidFilter`, `InvalidOption`."""
+        return self.store.queries.list_ids(_condition(filter), sort=sort, descending=descending)
+
+    def count(self, filter: str | Condition = "") -> int:
+        """Return the number of jobs that match the filter. Raises `InvalidFilter`."""
+        return self.store.queries.count(_condition(filter))
+
+    def count_states(self, filter: str | Condition = "") -> Mapping[State, int]:
+        """Return the number of matching jobs by state, without states that have none. Raises `InvalidFilter`."""
+        return self.store.queries.count_states(_condition(filter))
 
     def version(self) -> object:
-        """What is another one as soon as any process has changed the database; `None` where that cannot be told.
+        """Return a value that differs as soon as any process has changed the database; `None` if that is unknown.
 
-        To be compared only with what the same thread was told before.
+        Compare it only with earlier values on the same thread.
         """
         return self.store.version()
 
-    def count(self, filter: str | Condition = "") -> int:
-        """How many jobs match the filter. Raises `InvalidFilter`."""
-        return self.store.count_jobs(_condition(filter))
-
-    def count_states(self, filter: str | Condition = "") -> Mapping[State, int]:
-        """How many jobs in each state match the filter; states without any are left out. Raises `InvalidFilter`."""
-        return self.store.count_states(_condition(filter))
-
     def attempts(self, job_id: int) -> Sequence[Attempt]:
-        """The attempts of a job, oldest first, the running one last. Raises `JobNotFound`."""
+        """Return the attempts of a job, oldest first, the running one last. Raises `JobNotFound`."""
         self.get(job_id)
-        return self.store.list_attempts(job_id)
+        return self.store.reader.attempts(job_id)
+
+    def logs(self, job_id: int, *, attempt: int | None = None, after: int = 0, limit: int = 10_000) -> Sequence[LogLine]:
+        """Return the newest `limit` log lines of a job with an id above `after`, oldest first. Raises `JobNotFound`."""
+        self.get(job_id)
+        return self.store.reader.logs(job_id, attempt=attempt, after=after, limit=limit)
+
+    def dependencies(self, job_id: int) -> Family:
+        """Return the jobs that it came after, those it still waits for, and those that came after it. Raises `JobNotFound`."""
+        self.get(job_id)
+        return self.store.reader.dependencies(job_id)
 
     def stack(self, job_id: int, *, timeout: float = STACK_TIMEOUT) -> Stack:
-        """Where the code of a running job is now, from its handler down: asked of the process that runs it.
+        """Return where the code of a running job is now, from its handler down.
 
-        That may be any process on this machine whose worker has this queue open. Where nobody can be asked, and where the
-        code has no Python stack, the record says so in words.
-
-        Args:
-            job_id: the job.
-            timeout: seconds that the process gets to answer.
-
-        Raises:
-            JobNotFound: there is none with this id.
-            NotRunning: it does not run.
+        Asks the process that runs it, which may be any process on this machine with a worker on this queue, and waits up to
+        `timeout` seconds. If no process replies, or the code has no Python stack, the record says so. Raises `JobNotFound`,
+        `NotRunning`.
         """
         job = self.get(job_id)
         if job.state is not State.RUNNING or job.worker is None:
             raise NotRunning(job_id, job.state)
-        return read_stack(job_id, job.worker, self.clock.now(), self.store.ask, timeout)
-
-    def family(self, job_id: int) -> Family:
-        """The jobs that it came after, those that it still waits for, and those that came after it. Raises `JobNotFound`."""
-        self.get(job_id)
-        return self.store.get_family(job_id)
-
-    def logs(self, job_id: int, *, attempt: int | None = None, after: int = 0, limit: int = 10_000) -> Sequence[LogLine]:
-        """The newest `limit` log lines of a job with an id above `after`, oldest first. Raises `JobNotFound`."""
-        self.get(job_id)
-        return self.store.read_logs(job_id, attempt=attempt, after=after, limit=limit)
+        return read_stack(job_id, job.worker, self.clock.now(), self.store.notifier.request, timeout)
 
     def batch(self, batch: int) -> Batch:
-        """The batch as it is now. Raises `BatchNotFound`."""
-        found = self.store.get_batch(batch)
+        """Return the batch. Raises `BatchNotFound`."""
+        found = self.store.reader.batch(batch)
         if found is None:
             raise BatchNotFound(batch)
         return found
 
-    def wait_batch(self, batch: int, *, timeout: float | None = None, every: float = 0.05) -> Batch:
-        """Wait until every job of the batch is final, as `wait` does for one. Raises `BatchNotFound`."""
-        return self._wait(lambda: self.batch(batch), lambda found: found.finished, timeout, every)
-
     def queues(self) -> Sequence[QueueInfo]:
-        """Every queue that has jobs or limits, or is paused, by name."""
-        return self.store.list_queues()
+        """Return every queue that has jobs or limits, or is paused, by name."""
+        return self.store.queries.queues()
 
-    def backlogs(self, *, seconds: float = 300.0, slots: int = 30) -> Sequence[Backlog]:
-        """Every queue as it stands: waits, kinds, who serves it, its last minutes. `forecast` says when it will be empty."""
-        return self.store.insight.backlogs(seconds=seconds, slots=slots, lease=self.settings.lease)
+    def queue_stats(self, *, seconds: float = 300.0, slots: int = 30) -> Sequence[Backlog]:
+        """Return the state of every queue: waits, kinds, workers, the last minutes. `forecast` estimates when it is empty."""
+        return self.store.diagnostics.queue_stats(seconds=seconds, slots=slots, lease=self.settings.lease)
 
     def workers(self) -> Sequence[WorkerInfo]:
-        """The worker processes that have reported and not ended, oldest first."""
-        return self.store.list_workers(self.settings.lease)
+        """Return the registered worker processes, oldest first."""
+        return self.store.workers.list(self.settings.lease)
+
+    def kinds(self) -> Sequence[Kind]:
+        """Return the kinds that may be enqueued, by name, with their arguments."""
+        self._register_shell()
+        return [self.registry.get(kind).describe() for kind in self.registry.kinds]
 
     def overview(self, *, seconds: float = 600.0, slots: int = 60) -> Overview:
-        """One consistent look at everything, with metrics over the last `seconds` cut into about `slots` slices."""
-        return self.store.overview(seconds=seconds, slots=slots, lease=self.settings.lease)
+        """Return a consistent overview of the queue, with metrics over the last `seconds` in about `slots` slices."""
+        return self.store.queries.overview(seconds=seconds, slots=slots, lease=self.settings.lease)
 
     def explain(self, job_id: int) -> Explanation:
-        """Why the job does not run: every condition of the claim, checked on the live row, and when it may start.
-
-        Raises:
-            JobNotFound: there is none with this id.
-        """
-        situation = self.store.insight.situation(job_id, self.settings.lease, self.settings.ageing)
+        """Return why the job does not run: each condition of the claim, and when the job may start. Raises `JobNotFound`."""
+        situation = self.store.diagnostics.claim_conditions(job_id, self.settings.lease, self.settings.ageing)
         if situation is None:
             raise JobNotFound(job_id)
         kind = situation.job.kind
         limit = self.registry.get(kind).concurrency if kind in self.registry else None
         return explain(situation, kind_limit=limit)
 
-    def metrics(
-        self,
-        *,
-        seconds: float = 600.0,
-        slots: int = 60,
-        queue: str | None = None,
-        kind: str | None = None,
-        by: str | None = None,
-    ) -> Metrics:
-        """What happened over the last `seconds`: throughput, failures, percentiles, depth; whole and in slices.
-
-        Args:
-            seconds: how far to look back, from 10 seconds to 90 days.
-            slots: about how many slices; each is made of whole slots as they are kept, which grow with age
-                (5 s in the last hour, a minute in the last 6, 10 minutes in the last 2 days, then an hour, then a day).
-            queue: of this queue only.
-            kind: of this kind only; depth is sampled by queue, and not told then.
-            by: `queue` or `kind`: tell the totals of each, too.
-
-        Raises:
-            InvalidOption: an argument is out of range.
-        """
-        if not 10 <= seconds <= 90 * 86400:
-            raise InvalidOption("range", "must be from 10 seconds to 90 days")
-        if not 1 <= slots <= 10_000:
-            raise InvalidOption("number of slots", "must be from 1 to 10,000")
-        if by is not None and by not in list(Grouping):
-            raise InvalidOption("grouping", f"must be {' or '.join(Grouping)}, not {by!r}")
-        return self.store.measures.metrics(
-            seconds=seconds, slots=slots, queue=queue, kind=kind, by=None if by is None else Grouping(by)
-        )
-
-    def errors(self, *, newest: int = FAILURES_READ) -> Sequence[ErrorGroup]:
-        """The failed attempts, grouped by kind, error and the place that raised it; the largest group first.
-
-        Args:
-            newest: how many attempts are looked at.
-        """
-        return self.store.measures.errors(newest)
-
-    def runs(self, since: float, until: float | None = None, *, limit: int = MOST_RUNS, slices: int = 100) -> Runs:
-        """The runs that overlap a stretch of time, newest first, those that still run in front.
-
-        Where more than about `limit` ended in it, a sample: of each slice of the time the newest. Of a run that ended after
-        `until` it is seen that it overlaps if it was among the 2,000 that ended next.
-
-        Args:
-            since: where the time begins.
-            until: where it ends; now when `None`.
-            limit: how many are told at most, those that still run not counted.
-            slices: into how many slices the time is cut where a sample is told.
-
-        Raises:
-            InvalidOption: an argument is out of range.
-        """
-        end = self.clock.now() if until is None else until
-        if not since < end:
-            raise InvalidOption("since", "must be before the end")
-        if not 1 <= limit <= 100_000:
-            raise InvalidOption("limit", "must be from 1 to 100,000")
-        if not 1 <= slices <= 1_000:
-            raise InvalidOption("number of slices", "must be from 1 to 1,000")
-        return self.store.history.runs(since, end, limit=limit, slices=slices)
-
-    def events(self, *, after: float | None = None, limit: int = 200, only: Collection[Happening] = ()) -> Sequence[Event]:
-        """The newest events, oldest first: what happened to jobs, and what people did.
-
-        They are made from what is stored anyway: the jobs, their attempts, the journal. So they are told as long as the job
-        is there, and a job that ran again since does not tell any more how it had ended without an attempt. An ending is
-        stored a moment after it happened: who follows asks for the last seconds again, and knows an event by its key.
-
-        Args:
-            after: only what came later than this; everything when `None`.
-            limit: how many at most.
-            only: only events of these sorts; all when empty.
-
-        Raises:
-            InvalidOption: the limit is out of range.
-        """
-        if not 1 <= limit <= MOST_EVENTS:
-            raise InvalidOption("limit", f"must be from 1 to {MOST_EVENTS:,}")
-        return self.store.history.events(after=after, limit=limit, only=only)
-
-    def kinds(self) -> Sequence[Kind]:
-        """The kinds that may be enqueued, by name, with their arguments."""
-        self._know_shell()
-        return [self.registry.get(kind).describe() for kind in self.registry.kinds]
+    def journal_of(self, job_id: int) -> Sequence[Act]:
+        """Return the operations on one job, oldest first; see `Journal.of_job`."""
+        return self.journal.of_job(job_id)
 
     def wait(self, job_id: int, *, timeout: float | None = None, every: float = 0.05) -> Job:
-        """Wait until the job is final, and return it.
+        """Wait until the job is final, and return it; after `timeout` seconds, return it as it is.
 
-        Args:
-            job_id: the job.
-            timeout: seconds to wait at most; the job is then returned as it is.
-            every: seconds between two looks.
-
-        Raises:
-            JobNotFound: there is none with this id.
+        Polls `every` so many seconds. Raises `JobNotFound`.
         """
         return self._wait(lambda: self.get(job_id), lambda job: job.state in FINAL, timeout, every)
 
-    def _wait(self, look: Callable[[], T], enough: Callable[[T], bool], timeout: float | None, every: float) -> T:
+    def wait_batch(self, batch: int, *, timeout: float | None = None, every: float = 0.05) -> Batch:
+        """Wait until every job of the batch is final, as `wait` does for one job. Raises `BatchNotFound`."""
+        return self._wait(lambda: self.batch(batch), lambda found: found.finished, timeout, every)
+
+    def _wait(self, read: Callable[[], T], is_done: Callable[[T], bool], timeout: float | None, every: float) -> T:
         end = None if timeout is None else self.clock.monotonic() + timeout
         while True:
-            found = look()
-            if enough(found) or (end is not None and self.clock.monotonic() >= end):
+            found = read()
+            if is_done(found) or (end is not None and self.clock.monotonic() >= end):
                 return found
             time.sleep(every)
 
     # -- change -----------------------------------------------------------------------------------
     #
-    # Each takes one id, and then returns the changed job or raises; or several, and then does what can be
-    # done and says of the rest why not. Each is an act in the journal, and can be undone. `who` acts is the queue's
-    # `who` unless said. An act in steps passes what `Changes.act` says as `act`, and is undone as one.
+    # A method for one id returns the changed job or raises; one for many changes the jobs that it can, and returns why it
+    # refused the others. Each operation has a journal entry, and can be undone; `who` is its actor, the queue's `who` if omitted.
+    # An operation in steps passes the `Changes.act` of its first step as `act`, and is undone as one.
 
     def cancel(self, job_id: int, *, who: str | None = None) -> Job:
         """Cancel a queued job at once; ask a running one to stop. Raises `JobNotFound`, `WrongState`."""
-        return self._one(job_id, self.cancel_many([job_id], who=who))
+        return self._changed(job_id, self.cancel_many([job_id], who=who))
 
     def cancel_many(self, ids: Iterable[int], *, who: str | None = None, act: int | None = None) -> Changes:
         """Cancel several jobs."""
-        return self.store.cancel_jobs(list(ids), by=self._by(who, act))
+        return self.store.jobs.cancel(list(ids), by=self._actor(who, act))
 
     def retry(self, job_id: int, *, who: str | None = None) -> Job:
         """Run a final job again, or a scheduled or retrying one now. Raises `JobNotFound`, `WrongState`, `KeyTaken`."""
-        return self._one(job_id, self.retry_many([job_id], who=who))
+        return self._changed(job_id, self.retry_many([job_id], who=who))
 
     def retry_many(self, ids: Iterable[int], *, who: str | None = None, act: int | None = None) -> Changes:
         """Retry several jobs."""
-        return self.store.retry_jobs(list(ids), by=self._by(who, act))
+        return self.store.jobs.retry(list(ids), by=self._actor(who, act))
 
-    def reprioritise(self, job_id: int, priority: int, *, relative: bool = False, who: str | None = None) -> Job:
-        """Set a queued job's priority, or add to it where `relative`. Raises `JobNotFound`, `WrongState`, `InvalidOption`."""
-        return self._one(job_id, self.reprioritise_many([job_id], priority, relative=relative, who=who))
+    def reprioritize(self, job_id: int, priority: int, *, relative: bool = False, who: str | None = None) -> Job:
+        """Set a queued job's priority, or add to it if `relative`. Raises `JobNotFound`, `WrongState`, `InvalidOption`."""
+        return self._changed(job_id, self.reprioritize_many([job_id], priority, relative=relative, who=who))
 
-    def reprioritise_many(
+    def reprioritize_many(
         self, ids: Iterable[int], priority: int, *, relative: bool = False, who: str | None = None, act: int | None = None
     ) -> Changes:
-        """Set the priority of several queued jobs, or add to it where `relative`. Raises `InvalidOption`."""
-        check_priority(priority)
-        return self.store.reprioritise_jobs(list(ids), priority, relative=relative, by=self._by(who, act))
+        """Set the priority of several queued jobs, or add to it if `relative`. Raises `InvalidOption`."""
+        return self.store.jobs.reprioritize(list(ids), check_priority(priority), relative=relative, by=self._actor(who, act))
 
     def edit(
         self, job_id: int, args: Mapping[str, Any] | None = None, *, who: str | None = None, **changes: Unpack[Edits]
     ) -> Job:
-        """Change a queued job: its arguments, queue, priority, time, attempts, tags. What is not given stays.
+        """Change the arguments, queue, priority, time, attempts or tags of a queued job. Omitted options are unchanged.
 
         Args:
             job_id: a job that is scheduled, waiting, pending or retrying.
-            args: all of its new arguments by name, checked as at the enqueue; `None` leaves them.
-            who: who edits it.
+            args: all of its new arguments by name, checked as by `enqueue`; unchanged if `None`.
+            who: the actor.
             changes: see `Edits`: queue, priority, delay, at, max_attempts, tags.
 
         Raises:
-            JobNotFound: there is none with this id.
-            WrongState: it runs, or is final.
+            JobNotFound: the job does not exist.
+            WrongState: it is running, or final.
             UnknownKind: its arguments are to be changed, and its kind is not in the registry.
-            InvalidArguments: an argument does not fit the handler's signature; so `ArgumentsTooLarge`.
-            InvalidOption: an option is out of range, or there is nothing to change.
+            InvalidArguments, ArgumentsTooLarge: as for `new_job`.
+            InvalidOption: an option is out of range, or nothing is to be changed.
         """
         change = self.check_edit(job_id, args, **changes)
         if change == Edit():
             raise InvalidOption("edit", "changes nothing: give new arguments or options")
-        return self._one(job_id, self.store.edit_job(job_id, change, by=self._by(who)))
+        return self._changed(job_id, self.store.jobs.edit(job_id, change, by=self._actor(who)))
 
     def check_edit(self, job_id: int, args: Mapping[str, Any] | None = None, **changes: Unpack[Edits]) -> Edit:
-        """Check a change of a queued job without making it. Raises what `edit` raises."""
+        """Check a change of a queued job without making it. Raises as `edit` does."""
         job = self.get(job_id)
         if not allows(Operation.EDIT, job.state):
             raise WrongState(job_id, Operation.EDIT, job.state)
         return check_edit(None if args is None else self._entry(job.kind), args, changes, self.settings, self.clock)
 
     def delete(self, job_id: int, *, who: str | None = None) -> None:
-        """Remove a job that is not running, with its attempts and log. Raises `JobNotFound`, `WrongState`."""
+        """Delete a job that is not running, with its attempts and log. Raises `JobNotFound`, `WrongState`."""
         for refusal in self.delete_many([job_id], who=who).refused.values():
             raise refusal
 
     def delete_many(self, ids: Iterable[int], *, who: str | None = None, act: int | None = None) -> Changes:
-        """Remove several jobs."""
-        return self.store.delete_jobs(list(ids), by=self._by(who, act))
+        """Delete several jobs."""
+        return self.store.jobs.delete(list(ids), by=self._actor(who, act))
 
     def pause(self, queue: str, *, who: str | None = None) -> bool:
-        """Start nothing more from the queue; running jobs go on. `False` if it was paused before."""
-        check_name(queue)
-        return self.store.pause_queue(queue, by=self._by(who))
+        """Start no more jobs from the queue; running jobs continue. Returns `False` if it was already paused."""
+        return self.store.queues.pause(check_name(queue), by=self._actor(who))
 
     def resume(self, queue: str, *, who: str | None = None) -> bool:
-        """Start jobs from the queue again. `False` if it was not paused."""
-        check_name(queue)
-        return self.store.resume_queue(queue, by=self._by(who))
+        """Start jobs from the queue again. Returns `False` if it was not paused."""
+        return self.store.queues.resume(check_name(queue), by=self._actor(who))
 
     def pause_all(self, *, who: str | None = None) -> Sequence[str]:
-        """Pause every queue that `queues` tells of, as one act; a queue that is new later is not paused.
-
-        Returns:
-            The queues that were not paused before. An undo lets only these go on.
-        """
-        return self.store.pause_queues(by=self._by(who))
+        """Pause every queue that exists now, as one operation; return those that were not paused. A later queue is not."""
+        return self.store.queues.pause_all(by=self._actor(who))
 
     def resume_all(self, *, who: str | None = None) -> Sequence[str]:
-        """Resume every paused queue, as one act, and return them. An undo pauses them again, each since when it was."""
-        return self.store.resume_queues(by=self._by(who))
+        """Resume every paused queue, as one operation, and return them. An undo restores each pause with its start."""
+        return self.store.queues.resume_all(by=self._actor(who))
 
     def limit(
         self,
@@ -564,103 +448,49 @@ class Queue:
         period: float | None = None,
         who: str | None = None,
     ) -> None:
-        """Limit what runs of the queue, in all processes together. What is not given is not limited any more.
+        """Replace the queue's limits, which hold for all processes together. An omitted limit is removed.
 
         Args:
             queue: the queue.
-            running: how many jobs may run at once.
-            rate: how many may start within any `period` seconds.
-            period: seconds; 1 when a rate is given without it.
-            who: who does it; the queue's `who` when `None`.
+            running: the number of jobs that may run at once.
+            rate: the number of jobs that may start within any `period` seconds.
+            period: seconds; 1 if a rate is given without it.
+            who: the actor.
 
         Raises:
             InvalidOption: a limit is out of range.
         """
-        check_name(queue)
-        for name, value in (("running", running), ("rate", rate)):
-            if value is not None and not (isinstance(value, int) and 1 <= value <= 10**9):
-                raise InvalidOption(name, "must be a whole number from 1 on")
-        if period is not None and (rate is None or not 0.001 <= period <= _DAYS):
-            raise InvalidOption("period", "goes with a rate, and must be from 0.001 seconds to 31 days")
-        limits = Limits(running=running, rate=rate, period=(period or 1.0) if rate else None)
-        self.store.limit_queue(queue, limits, by=self._by(who))
-
-    # -- undo -------------------------------------------------------------------------------------
+        limits = make_limits(running=running, rate=rate, period=period)
+        self.store.queues.limit(check_name(queue), limits, by=self._actor(who))
 
     def undo(self, act: int | None = None, *, of: str | None = None, who: str | None = None) -> Undoing:
-        """Take an act back, for every job that has not moved on since; says of the others why not.
+        """Undo the newest operation, or the given one; see `Journal.undo`."""
+        return self.journal.undo(act, of=of, who=who)
 
-        A cancelled job comes back to its place in the queue, a retried one to how it had ended, an edited one to what it
-        was, a deleted one with its attempts and the newest of its log, under its own id. A running job that was told to
-        stop has been told. A schedule comes back to what it was; what it has enqueued since stays, and ticks missed
-        meanwhile are not made up for.
+    def redo(self, act: int | None = None, *, of: str | None = None) -> Undoing:
+        """Redo the last undone operation, or the given one; see `Journal.redo`."""
+        return self.journal.redo(act, of=of)
 
-        Args:
-            act: the id of the act; the newest that nobody has undone, or tried to, when `None`.
-            of: without an `act`: only an act of this person's.
-            who: who undoes it; the queue's `who` when `None`.
+    # ---------------------------------------------------------------------------------------------
 
-        Raises:
-            NothingToUndo: there is no such act.
-            ActNotFound: there is no act with this id; the journal keeps the newest 1,000 of 30 days.
-            WrongAct: it was undone before.
-        """
-        return self.store.journal.undo(act, by=self._by(who).who, who=of)
-
-    def redo(self, act: int | None = None, *, of: str | None = None, who: str | None = None) -> Undoing:
-        """Do an undone act again, for the jobs for which it was undone and which have not moved on since.
-
-        Args:
-            act: the id of the act; the one undone last, if who undid it has not acted since, when `None`.
-            of: without an `act`: only one that this person has undone.
-            who: who does it again; the queue's `who` when `None`.
-
-        Raises:
-            NothingToUndo: there is no such act.
-            ActNotFound: there is no act with this id.
-            WrongAct: it is not undone.
-        """
-        return self.store.journal.redo(act, by=self._by(who).who, who=of)
-
-    def journal(self, *, limit: int = 50) -> Sequence[Act]:
-        """The newest acts of people and programs on this queue, newest first."""
-        return self.store.journal.list_acts(limit)
-
-    def acts_on(self, job_id: int) -> Sequence[Act]:
-        """What people and programs did to one job, oldest first, as far as the newer part of the journal tells.
-
-        Raises:
-            JobNotFound: there is none with this id.
-        """
-        return self.store.journal.acts_on(job_id, self.get(job_id).created_at, ACTS_READ)
-
-    def _by(self, who: str | None, act: int | None = None) -> By:
+    def _actor(self, who: str | None, act: int | None = None) -> By:
         return By(self.who if who is None else check_who(who), act)
-
-    def transaction(self) -> AbstractContextManager[None]:
-        """Everything done to this queue inside, on this thread, happens at once or not at all."""
-        return self.store.transaction()
 
     def _entry(self, kind: str | Handler) -> Entry:
         if isinstance(kind, str) and kind not in self.registry:
-            self._know_shell()
+            self._register_shell()
         return self.registry.get(kind if isinstance(kind, str) else self.registry.kind_of(kind))
 
-    def _know_shell(self) -> None:
+    def _register_shell(self) -> None:
         if SHELL not in self.registry:
-            from .execution.shell import add_shell  # imported late: those who only look at jobs need no subprocesses
+            from .execution.shell import add_shell  # imported late: a process that only inspects jobs needs no subprocesses
 
             add_shell(self.registry)
 
-    def _one(self, job_id: int, changes: Changes) -> Job:
+    def _changed(self, job_id: int, changes: Changes) -> Job:
         for refusal in changes.refused.values():
             raise refusal
         return self.get(job_id)
-
-
-def _check_sort(sort: str) -> None:
-    if sort not in SORTS:
-        raise InvalidOption("sort", f"must be one of {', '.join(SORTS)}, not {sort!r}")
 
 
 def _condition(filter: str | Condition) -> Condition:

@@ -1,7 +1,7 @@
-"""Every setting of jobdeck: its environment variable, its default, what it means.
+"""The settings of jobdeck: environment variable, default and meaning of each.
 
-A plain frozen dataclass: reading twelve variables must not cost a command the import of a validation
-library. The environment wins over a `.env` file in the current folder.
+A plain frozen dataclass, so that reading a few variables does not cost each command the import of a validation
+library. The environment takes precedence over a `.env` file in the current folder.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ from .model.errors import InvalidSetting
 PREFIX = "JOBDECK_"
 
 SWITCH_INTERVAL = 0.0005
-"""Seconds after which a busy Python thread lets another one run, for programs whose business is to run jobs
-(`sys.setswitchinterval`). With Python's own 0.005 a handler that computes slows each statement of the database, and each
-key of a screen, by that much."""
+"""Seconds after which a busy Python thread yields to another one, for programs that run jobs (`sys.setswitchinterval`).
+With Python's default of 0.005, a handler that computes delays each database statement, and each key press, by that much."""
 
 
 def default_database() -> str:
-    """Where the queue lives when nothing else is said: the user's data folder (XDG Base Directory)."""
+    """Return the default path of the database: in the user's data folder (XDG Base Directory)."""
     base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
     return str(Path(base) / "jobdeck" / "jobs.db")
 
@@ -41,9 +40,9 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
         try:
             number = int(value)
         except ValueError:
-            raise ValueError("it must be a whole number") from None
+            raise ValueError("must be a whole number") from None
         if not low <= number <= high:
-            raise ValueError(f"it must be from {low:,} to {high:,}")
+            raise ValueError(f"must be from {low:,} to {high:,}")
         return number
 
     return read
@@ -54,9 +53,9 @@ def _seconds(low: float, high: float) -> Callable[[str], float]:
         try:
             number = float(value)
         except ValueError:
-            raise ValueError("it must be a number of seconds") from None
+            raise ValueError("must be a number of seconds") from None
         if not low <= number <= high:  # also refuses nan
-            raise ValueError(f"it must be from {low:g} to {high:g} seconds")
+            raise ValueError(f"must be from {low:g} to {high:g} seconds")
         return number
 
     return read
@@ -66,7 +65,7 @@ def _choice(*choices: str, upper: bool = False) -> Callable[[str], str]:
     def read(value: str) -> str:
         chosen = value.strip().upper() if upper else value.strip().lower()
         if chosen not in choices:
-            raise ValueError(f"it must be one of {', '.join(choices)}")
+            raise ValueError(f"must be one of {', '.join(choices)}")
         return chosen
 
     return read
@@ -84,52 +83,58 @@ _YEAR = 366 * 86400.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """All settings. `Settings.load()` reads them; tests and programs may construct one directly."""
+    """All settings. `Settings.load()` reads them; tests and programs may also create them directly."""
 
     database: str = _setting(
         default_database,
         _text,
-        "the queue: a path, sqlite:///path or postgresql://user@host/name; in your data folder if not set",
+        "the database: a path, sqlite:///path or postgresql://user@host/name; a file in your data folder if not set",
     )
-    app: tuple[str, ...] = _setting((), _names, "the modules that define your kinds, comma-separated")
-    queues: tuple[str, ...] = _setting((), _names, "the queues a worker serves, comma-separated; empty means all")
-    threads: int = _setting(4, _whole(0, 1000), "worker threads of one process")
-    coroutines: int = _setting(100, _whole(1, 100_000), "async handlers that run at once in one process, beside its threads")
-    processes: int = _setting(0, _whole(0, 256), "child processes that run handlers, with their own threads; 0 means none")
-    max_attempts: int = _setting(5, _whole(1, 1000), "attempts of a job, where its kind says nothing")
-    timeout: float = _setting(0.0, _seconds(0, _YEAR), "seconds one attempt may take; 0 means no limit")
-    lease: float = _setting(30.0, _seconds(0.2, 86400), "seconds a claim holds without a heartbeat")
+    app: tuple[str, ...] = _setting((), _names, "modules that define your kinds, comma-separated")
+    queues: tuple[str, ...] = _setting((), _names, "queues that a worker serves, comma-separated; empty means all")
+    threads: int = _setting(4, _whole(0, 1000), "worker threads per process")
+    coroutines: int = _setting(
+        100, _whole(1, 100_000), "async handlers that run concurrently per process, in addition to its threads"
+    )
+    processes: int = _setting(
+        0, _whole(0, 256), "child processes that run handlers, each with threads of its own; 0 means none"
+    )
+    max_attempts: int = _setting(5, _whole(1, 1000), "maximum attempts of a job, unless its kind sets another number")
+    timeout: float = _setting(0.0, _seconds(0, _YEAR), "timeout of an attempt in seconds; 0 means no limit")
+    lease: float = _setting(30.0, _seconds(0.2, 86400), "lease in seconds: how long a claim lasts without a heartbeat")
     heartbeat: float = _setting(0.0, _seconds(0, 86400), "seconds between heartbeats; 0 means a third of the lease")
-    shutdown_grace: float = _setting(25.0, _seconds(0, 86400), "seconds running jobs get to finish on shutdown")
+    shutdown_grace: float = _setting(25.0, _seconds(0, 86400), "seconds that running jobs have to finish on shutdown")
     ageing: float = _setting(
-        0.0, _seconds(0, _YEAR), "seconds of waiting that count as one step of priority; 0 means that priorities do not age"
+        0.0, _seconds(0, _YEAR), "seconds of waiting that raise a job's effective priority by 1; 0 disables ageing"
     )
     retention: float = _setting(
-        7 * 86400.0, _seconds(0, 100 * _YEAR), "seconds a completed or cancelled job is kept; 0 means for ever"
+        7 * 86400.0, _seconds(0, 100 * _YEAR), "seconds to keep completed and cancelled jobs; 0 keeps them forever"
     )
-    # Failed jobs are few, and the ones that somebody still has to look at.
+    # Failed jobs are few, and the ones that need attention.
     retention_failed: float = _setting(
-        30 * 86400.0, _seconds(0, 100 * _YEAR), "seconds a failed job is kept: longer, to be looked at; 0 means for ever"
+        30 * 86400.0, _seconds(0, 100 * _YEAR), "seconds to keep failed jobs; 0 keeps them forever"
     )
-    keep: int = _setting(1_000_000, _whole(0, 10**12), "most final jobs kept of each state, the newest; 0 means no limit")
-    max_args_bytes: int = _setting(65536, _whole(2, 2**24), "largest arguments of one job, in bytes of JSON")
+    retention_count: int = _setting(
+        1_000_000, _whole(0, 10**12), "number of the newest jobs to keep in each final state; 0 means no limit"
+    )
+    max_args_bytes: int = _setting(65536, _whole(2, 2**24), "maximum size of a job's arguments, in bytes of JSON")
     synchronous: str = _setting("FULL", _choice("FULL", "NORMAL", "OFF", upper=True), "SQLite durability: FULL, NORMAL or OFF")
     log_level: str = _setting(
-        "INFO", _choice("DEBUG", "INFO", "WARNING", "ERROR", upper=True), "what is logged: DEBUG, INFO, WARNING or ERROR"
+        "INFO", _choice("DEBUG", "INFO", "WARNING", "ERROR", upper=True), "log level: DEBUG, INFO, WARNING or ERROR"
     )
-    log_format: str = _setting("text", _choice("text", "json"), "how it is logged: text or json")
+    log_format: str = _setting("text", _choice("text", "json"), "log format: text or json")
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, *, folder: Path | None = None, **given: Any) -> Self:
-        """Read the settings: `given` wins over `environ`, which wins over `.env` in `folder`.
+        """Read the settings: `given` takes precedence over `environ`, and `environ` over `.env` in `folder`.
 
         Args:
-            environ: the environment; the process's own when `None`.
-            folder: where a `.env` file is looked for; the current folder when `None`.
+            environ: the environment variables; those of the process if `None`.
+            folder: the folder with the `.env` file, if any; the current folder if `None`.
             given: settings by field name, of the field's type; `None` counts as not given.
 
         Raises:
-            InvalidSetting: a variable has a value that cannot be used.
+            InvalidSetting: a variable has an invalid value.
         """
         source = {**_dotenv(folder or Path()), **(os.environ if environ is None else environ)}
         values: dict[str, Any] = {}
@@ -149,13 +154,13 @@ class Settings:
 
     @property
     def heartbeat_every(self) -> float:
-        """Seconds between two heartbeats: as set, but never more than a third of the lease."""
+        """The seconds between two heartbeats: as set, but at most a third of the lease."""
         third = self.lease / 3
         return min(self.heartbeat, third) if self.heartbeat else third
 
     @classmethod
     def describe(cls) -> list[tuple[str, str, str]]:
-        """Name of the environment variable, default and meaning of each setting."""
+        """Return the environment variable, default and meaning of each setting."""
         rows = []
         for each in fields(cls):
             default = "" if each.name == "database" else getattr(cls(), each.name)
@@ -168,12 +173,12 @@ def _dotenv(folder: Path) -> dict[str, str]:
     path = folder / ".env"
     if not path.is_file():
         return {}
-    from dotenv import dotenv_values  # imported late: most folders have no such file
+    from dotenv import dotenv_values  # imported late: most folders have no `.env`
 
     try:
         found = dotenv_values(path)
     except UnicodeDecodeError:
-        raise InvalidSetting(".env", str(path), "it is not UTF-8 text") from None
+        raise InvalidSetting(".env", str(path), "the file is not UTF-8 text") from None
     except OSError as error:
-        raise InvalidSetting(".env", str(path), f"it cannot be read ({error.strerror})") from None
+        raise InvalidSetting(".env", str(path), f"the file cannot be read ({error.strerror})") from None
     return {name: value for name, value in found.items() if value is not None and name.startswith(PREFIX)}

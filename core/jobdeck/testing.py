@@ -1,4 +1,4 @@
-"""Help for the tests of programs that use jobdeck: jobs run in the test's own thread, and time stands still.
+"""Helpers for the tests of programs that use jobdeck: run jobs in the thread of the test, and freeze the clock.
 
 Example:
     >>> clock = FrozenClock()
@@ -29,76 +29,77 @@ from .model.states import State
 from .queue import Queue
 from .settings import Settings
 from .store.base import Store
+from .store.claim_capacity import ClaimRequest
 from .worker.log_flusher import LOG_KEPT
 
 NOON = 1_750_000_000.0
-"""Where a frozen clock begins when nothing else is said: 2025-06-15 15:06:40 UTC."""
+"""The default start of a frozen clock: 2025-06-15 15:06:40 UTC."""
 MOST = 10_000
-"""More runs than this in one `drain` are taken for jobs that enqueue each other for ever."""
+"""The maximum number of runs in one `drain`; more are taken for jobs that enqueue each other forever."""
 
 
 class FrozenClock:
-    """Time that moves when it is told to. Give it to `Queue(clock=…)`."""
+    """A clock that advances only when asked to. Pass it to `Queue(clock=…)`."""
 
     def __init__(self, now: float = NOON) -> None:
-        """Begin at `now`, in seconds since 1970-01-01 UTC."""
+        """Start at `now`, in seconds since 1970-01-01 UTC."""
         self._now = now
         self._monotonic = 1000.0
         self._lock = threading.Lock()
 
     def now(self) -> float:
-        """The wall clock."""
+        """Return the wall-clock time."""
         return self._now
 
     def monotonic(self) -> float:
-        """Seconds since a boot that never was; leases and timeouts use it."""
+        """Return the seconds since a fictitious boot; leases and timeouts use it."""
         return self._monotonic
 
     def boot(self) -> str:
-        """Always the same."""
+        """Return a constant."""
         return "frozen"
 
     def advance(self, seconds: float) -> None:
-        """Let time pass.
+        """Advance the time.
 
         Raises:
-            ValueError: time runs forward only; `jump` sets the wall clock.
+            ValueError: the seconds are negative; use `jump` to set the wall clock back.
         """
         if not seconds >= 0:
-            raise ValueError(f"time runs forward, not by {seconds!r} seconds; jump() sets the wall clock")
+            raise ValueError(f"cannot advance by {seconds!r} seconds; use jump() to set the wall clock back")
         with self._lock:
             self._now += seconds
             self._monotonic += seconds
 
     def advance_to(self, moment: float) -> None:
-        """Let time pass until the wall clock shows `moment`, exactly; nothing, if it is later already."""
+        """Advance the time until the wall clock is exactly `moment`; do nothing if it is already later."""
         with self._lock:
             self._monotonic += max(0.0, moment - self._now)
             self._now = max(self._now, moment)
 
     def jump(self, seconds: float) -> None:
-        """Somebody sets the wall clock, forward or back. Leases and timeouts do not notice."""
+        """Set the wall clock forward or back. Leases and timeouts are not affected."""
         with self._lock:
             self._now += seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ran:
-    """What came of a job that was run inline."""
+    """The result of a job that was run inline."""
 
     outcome: Outcome
     result: Any = None
-    """What the handler returned, as the queue would have kept it: read back from JSON."""
+    """The return value of the handler, as the queue would store it: written as JSON and parsed again."""
     error: BaseException | None = None
-    """What the handler raised."""
+    """The exception that the handler raised."""
     retry_in: float | None = None
-    """Seconds until it would run again, after a failure or a snooze; `None` means that it would not."""
+    """Seconds until the job would run again after a failure or a snooze; `None` means never."""
     reason: Reason | None = None
-    """Why the job would have failed for good."""
+    """Why the job would have failed finally."""
     progress: float | None = None
-    """The newest that it told."""
+    """The last progress that the handler reported."""
     log: tuple[tuple[str, str], ...] = ()
-    """Level and text of what it logged."""
+    """Level and text of each log entry."""
 
 
 def run_inline(
@@ -115,26 +116,26 @@ def run_inline(
     random: Random | None = None,
     raise_errors: bool = True,
 ) -> Ran:
-    """Run one job in this thread, without any queue: its arguments checked, `context()` in place, its log caught.
+    """Run one job in this thread, without a queue: validate its arguments, provide `context()`, and capture its log.
 
     Args:
         handler: a function, registered or not, or the name of a kind.
-        args: its arguments by name; they go through JSON, as they would in a queue.
-        job_id: what `context().job_id` says.
-        attempt: which attempt it is.
-        max_attempts: how often it may start; the kind's, or 5, when `None`.
-        timeout: seconds it may take; the kind's when `None`.
-        registry: where the kind is looked for; where `@job` puts its kinds when `None`.
-        clock: where the time is read; the machine's when `None`.
-        random: where the jitter of `retry_in` comes from.
-        raise_errors: raise what the handler raised, unless it is `Snooze`, `Stopped` or `Interrupted`.
+        args: its arguments by name; they are converted to JSON and back, as in a queue.
+        job_id: the value of `context().job_id`.
+        attempt: the number of the attempt.
+        max_attempts: the maximum number of attempts; that of the kind, or 5, if `None`.
+        timeout: the timeout in seconds; that of the kind if `None`.
+        registry: the registry with the kind; the default registry of `@job` if `None`.
+        clock: the source of the time; the clock of the machine if `None`.
+        random: the source of the jitter in `retry_in`.
+        raise_errors: raise the handler's exception, unless it is `Snooze`, `Stopped` or `Interrupted`.
 
     Raises:
-        UnknownKind: there is no such kind.
-        InvalidArguments: an argument does not fit the handler's signature.
+        UnknownKind: the kind is not registered.
+        InvalidArguments: an argument does not match the signature of the handler.
     """
     known = REGISTRY if registry is None else registry
-    entry = _entry(handler, known)
+    entry = _find_entry(handler, known)
     time = clock or SystemClock()
     settings = Settings()
     now = time.now()
@@ -154,34 +155,34 @@ def run_inline(
         worker="inline",
         timeout=timeout or entry.timeout,
     )
-    ending, given, error = _run(job, Registry([entry]), time, random or Random())
-    if error is not None and raise_errors and isinstance(ending, Failure):
+    result, context, error = _run(job, Registry([entry]), time, random or Random())
+    if error is not None and raise_errors and isinstance(result, Failure):
         raise error
-    return _ran(ending, given, error)
+    return _to_record(result, context, error)
 
 
 def drain(queue: Queue, *, until: float | None = None, limit: int | None = None, raise_errors: bool = True) -> list[Job]:
-    """Work off every job that is ready, one after the other in the order of the queue, in this thread.
+    """Run all ready jobs in this thread, one after another in the order of the queue.
 
-    No worker is needed. What the jobs enqueue is worked off too. Jobs that are due later, retries among them, are
-    left alone, but for those that `until` lets come due.
+    No worker is needed. Jobs that are enqueued by these jobs run, too. Jobs that are due later, including retries, do
+    not run unless `until` makes them due.
 
     Args:
-        queue: the queue; its registry says which kinds are run.
-        until: let time pass up to here (seconds since 1970), from one due job to the next; needs a `FrozenClock`.
-        limit: return after so many runs.
-        raise_errors: raise what a handler raised, once the failure is stored. Otherwise look at the jobs.
+        queue: the queue; the kinds in its registry are run.
+        until: advance the time to here (seconds since 1970), from one due job to the next; requires a `FrozenClock`.
+        limit: return after this number of runs.
+        raise_errors: raise a handler's exception after the failure has been stored; if false, check the jobs instead.
 
     Returns:
         The jobs that ran, as they are now, in the order in which they first ran.
 
     Raises:
-        InvalidOption: `until` without a `FrozenClock`.
-        RuntimeError: there was no end to it: `limit` was not given, and 10,000 runs have not been enough.
+        InvalidOption: `until` is used without a `FrozenClock`.
+        RuntimeError: jobs remain after 10,000 runs, and `limit` was not set.
     """
     clock = queue.clock
     if until is not None and not isinstance(clock, FrozenClock):
-        raise InvalidOption("until", "needs a queue that was opened with a FrozenClock: time has to be moved")
+        raise InvalidOption("until", "requires a queue that was opened with a FrozenClock, as the time must be advanced")
     if SHELL not in queue.registry:
         add_shell(queue.registry)
     ran: dict[int, None] = {}
@@ -190,36 +191,40 @@ def drain(queue: Queue, *, until: float | None = None, limit: int | None = None,
         if job is None:
             break
         ran[job.id] = None
-        ending, given, error = _run(job, queue.registry, clock, queue.random)
-        _store(queue.store, ending, given)
-        if error is not None and raise_errors and isinstance(ending, Failure):
+        result, context, error = _run(job, queue.registry, clock, queue.random)
+        _store(queue.store, result, context)
+        if error is not None and raise_errors and isinstance(result, Failure):
             raise error
     else:
         if limit is None:
-            raise RuntimeError(f"drain() has run {MOST:,} jobs and there are more: do they enqueue each other?")
+            raise RuntimeError(
+                f"drain() ran {MOST:,} jobs and more are ready; check whether they enqueue each other, or set a limit"
+            )
     return list(queue.get_many([*ran]))
 
 
 def _next(queue: Queue, until: float | None) -> Job | None:
-    """Claim the next job that is ready, if need be by letting time pass."""
+    """Claim the next ready job; advance the time if necessary and allowed."""
     store, clock = queue.store, queue.clock
     while True:
-        due = store.next_due_at()
+        due = store.queries.next_due_at()
         if due is not None and due <= clock.now():
-            store.stage_jobs()
-            store.expire_jobs()
-        claimed = store.claim_jobs(
-            "drain",
-            1,
-            kinds=queue.registry.kinds,
-            limits=queue.registry.limits,
-            queues=queue.settings.queues,
-            lease=queue.settings.lease,
-            ageing=queue.settings.ageing,
+            store.transitions.stage()
+            store.transitions.expire()
+        claimed = store.claimer.claim(
+            ClaimRequest(
+                "drain",
+                1,
+                kinds=queue.registry.kinds,
+                limits=queue.registry.limits,
+                queues=queue.settings.queues,
+                lease=queue.settings.lease,
+                ageing=queue.settings.ageing,
+            )
         )
         if claimed:
             return claimed[0]
-        due = store.next_due_at()
+        due = store.queries.next_due_at()
         if until is None or not isinstance(clock, FrozenClock):
             return None
         if due is None or due > until:
@@ -229,30 +234,30 @@ def _next(queue: Queue, until: float | None) -> Job | None:
 
 
 def _store(store: Store, ending: Ending, given: Context) -> None:
-    """Write what a worker would write."""
+    """Store what a worker would store."""
     job = ending.job
     with store.transaction():
         lines = given.take_log()
         if lines:
-            store.append_logs([(job.id, job.attempt, *line) for line in lines], LOG_KEPT)
+            store.logs.append([(job.id, job.attempt, *line) for line in lines], LOG_KEPT)
         progress = given.take_progress()
         if progress is not None and job.lease is not None:
-            store.report_progress(job.id, job.lease, progress)
+            store.transitions.report_progress(job.id, job.lease, progress)
         match ending:
             case Completion():
-                store.complete_jobs([ending])
+                store.completer.complete([ending])
             case Failure():
-                store.fail_jobs([ending])
+                store.completer.fail([ending])
             case Nap():
-                store.snooze_jobs([ending])
+                store.completer.snooze([ending])
             case Stop():
-                store.stop_jobs([ending])
+                store.completer.cancel_running([ending])
             case Release():
-                store.release_jobs([ending])
+                store.completer.release([ending])
 
 
 class _Inline(Context):
-    """A context in which sleeping passes frozen time at once."""
+    """A context in which `sleep` advances a frozen clock instead of waiting."""
 
     def sleep(self, seconds: float) -> None:
         if not isinstance(self._clock, FrozenClock):
@@ -265,35 +270,35 @@ class _Inline(Context):
 
 def _run(job: Job, registry: Registry, clock: Clock, random: Random) -> tuple[Ending, Context, BaseException | None]:
     capture_logs()
-    given = _Inline(job, clock)
+    context = _Inline(job, clock)
     raised: list[BaseException] = []
-    ending = run_attempt(job, given, registry, clock, random, tell=raised.append)
-    return ending, given, raised[0] if raised else None
+    result = run_attempt(job, context, registry, clock, random, tell=raised.append)
+    return result, context, raised[0] if raised else None
 
 
-def _ran(ending: Ending, given: Context, error: BaseException | None) -> Ran:
-    outcome, result, due, reason = Outcome.CANCELLED, None, None, None
-    match ending:
+def _to_record(result: Ending, context: Context, error: BaseException | None) -> Ran:
+    outcome, value, due, reason = Outcome.CANCELLED, None, None, None
+    match result:
         case Completion(result_json=text):
-            outcome, result = Outcome.COMPLETED, None if text is None else json.loads(text)
+            outcome, value = Outcome.COMPLETED, None if text is None else json.loads(text)
         case Failure():
-            outcome, due, reason = ending.outcome, ending.retry_at, ending.reason
+            outcome, due, reason = result.outcome, result.retry_at, result.reason
         case Nap(until=until):
             outcome, due = Outcome.SNOOZED, until
         case Release():
             outcome = Outcome.RELEASED
     return Ran(
         outcome=outcome,
-        result=result,
+        result=value,
         error=error,
-        retry_in=None if due is None else due - ending.finished_at,
+        retry_in=None if due is None else due - result.finished_at,
         reason=reason,
-        progress=given.take_progress(),
-        log=tuple((level, text) for _, level, text in given.take_log()),
+        progress=context.take_progress(),
+        log=tuple((level, text) for _, level, text in context.take_log()),
     )
 
 
-def _entry(handler: Handler | str, registry: Registry) -> Entry:
+def _find_entry(handler: Handler | str, registry: Registry) -> Entry:
     if isinstance(handler, str):
         return registry.get(handler)
     for kind in registry.kinds:
@@ -301,5 +306,5 @@ def _entry(handler: Handler | str, registry: Registry) -> Entry:
             return registry.get(kind)
     alone = Registry()
     entry = Entry(f"{handler.__module__}.{handler.__qualname__}"[:200], handler)
-    alone.add(entry)  # refuses what cannot be a handler
+    alone.add(entry)  # raises an error for functions that cannot be a handler
     return entry

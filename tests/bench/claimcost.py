@@ -17,6 +17,7 @@ from processes import opened
 from stock import QUEUES, stock
 
 from jobdeck import Queue
+from jobdeck.store.claim_capacity import ClaimRequest
 
 GROWTH = 1.5
 COUNTS = 1.0
@@ -72,7 +73,7 @@ def _large(database: Path, rows: int) -> Path:
     for state in ("completed", "scheduled", "pending"):
         stock(database, rows, state=state, queues=QUEUES)
     with opened(database) as queue:
-        rare = queue.enqueue_many([queue.draft("bench.noop", {"n": n}, queue="rare", delay=3_600.0) for n in range(20)])
+        rare = queue.enqueue_many([queue.new_job("bench.noop", {"n": n}, queue="rare", delay=3_600.0) for n in range(20)])
         queue.cancel_many([job.id for job in rare[:10]])
     return database
 
@@ -92,7 +93,9 @@ def _claim(queue: Queue, limit: int) -> float:
     try:
         with queue.transaction():
             started = time.perf_counter()
-            claimed = queue.store.claim_jobs("bench:0:claim", limit, kinds=["bench.noop"], queues=(), lease=60.0)
+            claimed = queue.store.claimer.claim(
+                ClaimRequest("bench:0:claim", limit, kinds=["bench.noop"], queues=(), lease=60.0)
+            )
             took = 1e3 * (time.perf_counter() - started)
             assert len(claimed) == limit
             raise _Undo

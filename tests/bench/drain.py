@@ -106,7 +106,7 @@ def _work(start: Start, database: Path, threads: int, seconds: float) -> tuple[f
 def warm_up(database: Path, threads: int) -> None:
     """Run some jobs of another queue, so that all imports are done and all code is in memory."""
     with opened(database, "OFF") as queue:
-        queue.enqueue_many([queue.draft("bench.noop", {"n": n}) for n in range(200)])
+        queue.enqueue_many([queue.new_job("bench.noop", {"n": n}) for n in range(200)])
         with Worker(queue, threads=threads) as worker:
             assert worker.wait_idle(30.0)
     removed(database)

@@ -106,7 +106,7 @@ def _bulk(start: Start, database: Path, jobs: int) -> float:
         queue.enqueue("bench.mail", {"order": 0, "to": "nobody@example.org"})
         start()
         started = time.monotonic()
-        queue.enqueue_each("bench.mail", [{"order": n, "to": f"customer-{n}@example.org"} for n in range(jobs)])
+        queue.enqueue_bulk("bench.mail", [{"order": n, "to": f"customer-{n}@example.org"} for n in range(jobs)])
         took = time.monotonic() - started
         assert queue.count("state:pending") == jobs + 1
     return jobs / took

@@ -16,6 +16,7 @@ from random import Random
 
 from jobdeck import Job, NewJob, Queue, Settings, load_apps
 from jobdeck.model.attempt_result import Completion, Failure
+from jobdeck.store.claim_capacity import ClaimRequest
 
 TASKS = Path(__file__).with_name("tasks.py")
 QUEUES = ("default", "img", "mail", "report", "webhook")
@@ -53,7 +54,7 @@ def _make(queue: Queue, state: str, size: int, kind: str, random: Random) -> Non
                 done = [
                     Completion(job, *_ran(job, random), result_json=str(job.id)) for job in _claimed(queue, kind, size, random)
                 ]
-                assert not store.complete_jobs(done)
+                assert not store.completer.complete(done)
             case _:
                 failures = [
                     Failure(
@@ -66,12 +67,12 @@ def _make(queue: Queue, state: str, size: int, kind: str, random: Random) -> Non
                     )
                     for job in _claimed(queue, "bench.fail", size, random)
                 ]
-                assert not store.fail_jobs(failures)
+                assert not store.completer.fail(failures)
 
 
 def _drafts(queue: Queue, kind: str, size: int, random: Random, delay: float = 0.0) -> list[NewJob]:
     return [
-        queue.draft(
+        queue.new_job(
             kind,
             {"n": n},
             queue=random.choice(QUEUES),
@@ -84,7 +85,7 @@ def _drafts(queue: Queue, kind: str, size: int, random: Random, delay: float = 0
 
 def _claimed(queue: Queue, kind: str, size: int, random: Random) -> Sequence[Job]:
     queue.enqueue_many(_drafts(queue, kind, size, random))
-    claimed = queue.store.claim_jobs("bench:0:fill", size, kinds=[kind], queues=(), lease=60.0)
+    claimed = queue.store.claimer.claim(ClaimRequest("bench:0:fill", size, kinds=[kind], queues=(), lease=60.0))
     assert len(claimed) == size
     return claimed
 

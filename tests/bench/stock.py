@@ -17,6 +17,7 @@ from processes import opened
 
 from jobdeck import Queue
 from jobdeck.model.attempt_result import Completion
+from jobdeck.store.claim_capacity import ClaimRequest
 
 QUEUES = ("default", "img", "mail", "report", "webhook")
 _NUMBERS = "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?)"
@@ -60,10 +61,10 @@ def _create(queue: Queue, state: str, kind: str, args: Mapping[str, Any], name: 
     job = queue.enqueue(kind, args, queue=name, delay=3_600.0 if state == "scheduled" else None)
     if state == "completed":
         with queue.transaction():
-            (claimed,) = queue.store.claim_jobs("bench:0:stock", 1, kinds=[kind], queues=[name], lease=60.0)
+            (claimed,) = queue.store.claimer.claim(ClaimRequest("bench:0:stock", 1, kinds=[kind], queues=[name], lease=60.0))
             assert claimed.id == job.id, "only an empty queue can be filled with finished jobs"
             assert claimed.started_at is not None
-            queue.store.complete_jobs([Completion(claimed, claimed.started_at, claimed.started_at + 0.01)])
+            queue.store.completer.complete([Completion(claimed, claimed.started_at, claimed.started_at + 0.01)])
     assert queue.get(job.id).state == state
     return job.id
 

@@ -17,6 +17,7 @@ from jobdeck import Job, NewJob, Queue, Registry, Settings, State
 from jobdeck.kinds.registry import Entry
 from jobdeck.model.attempt_result import Completion, Failure, Nap, Release, Stop
 from jobdeck.store.base import Claimed, Store
+from jobdeck.store.claim_capacity import ClaimRequest
 
 NOON = 1_750_000_000.0
 """The initial wall clock time of the tests, in June 2025."""
@@ -90,7 +91,7 @@ class Bench:
         return STORES[kind](self.path, self.clock)
 
     def enqueue(self, *jobs: NewJob) -> list[Job]:
-        return self.store.enqueue_jobs(jobs or [new()])
+        return self.store.enqueuer.enqueue(jobs or [new()])
 
     def claim(
         self,
@@ -103,7 +104,7 @@ class Bench:
         **more: Any,
     ) -> Claimed:
         served = kinds or tuple({kind for (kind,) in self.rows("SELECT DISTINCT kind FROM jobdeck_jobs")})
-        return self.store.claim_jobs(worker, limit, kinds=served, queues=queues, lease=lease, **more)
+        return self.store.claimer.claim(ClaimRequest(worker, limit, kinds=served, queues=queues, lease=lease, **more))
 
     def running(self, **options: Any) -> Job:
         """Enqueue a job, claim it and return it."""
@@ -111,32 +112,32 @@ class Bench:
         return next(claimed for claimed in self.claim(1000) if claimed.id == job.id)
 
     def get(self, job: Job | int) -> Job:
-        found = self.store.get_job(job if isinstance(job, int) else job.id)
+        found = self.store.reader.get(job if isinstance(job, int) else job.id)
         assert found is not None
         return found
 
     def complete(self, job: Job, result: str | None = None) -> list[int]:
-        return self.store.complete_jobs([Completion(job, self.clock.now(), self.clock.now(), result)])
+        return self.store.completer.complete([Completion(job, self.clock.now(), self.clock.now(), result)])
 
     def fail(self, job: Job, *, retry_in: float | None = None, error: str = "ValueError", message: str = "no") -> list[int]:
         now = self.clock.now()
         retry_at = None if retry_in is None else now + retry_in
-        return self.store.fail_jobs([Failure(job, now, now, retry_at, error, message, "Traceback …")])
+        return self.store.completer.fail([Failure(job, now, now, retry_at, error, message, "Traceback …")])
 
     def snooze(self, job: Job, seconds: float = 60.0) -> list[int]:
         now = self.clock.now()
-        return self.store.snooze_jobs([Nap(job, now, now, now + seconds)])
+        return self.store.completer.snooze([Nap(job, now, now, now + seconds)])
 
     def release(self, job: Job) -> list[int]:
-        return self.store.release_jobs([Release(job, self.clock.now(), self.clock.now())])
+        return self.store.completer.release([Release(job, self.clock.now(), self.clock.now())])
 
     def stop(self, job: Job) -> list[int]:
-        return self.store.stop_jobs([Stop(job, self.clock.now(), self.clock.now())])
+        return self.store.completer.cancel_running([Stop(job, self.clock.now(), self.clock.now())])
 
     def crash(self, *jobs: Job) -> None:
         """Let the leases of these running jobs expire, and rescue them."""
         self.clock.advance(31)
-        assert set(self.store.rescue_jobs()) >= {job.id for job in jobs}
+        assert set(self.store.transitions.rescue()) >= {job.id for job in jobs}
 
     def in_state(self, state: State, **options: Any) -> Job:
         """Return a job in this state, reached through the methods of the store."""
@@ -200,7 +201,9 @@ class Bench:
 
     def counts(self) -> dict[State, int]:
         """Return the number of jobs by state, from the overview."""
-        return {state: n for state, n in Counter(self.store.overview(seconds=60, slots=6, lease=30).counts).items() if n}
+        return {
+            state: n for state, n in Counter(self.store.queries.overview(seconds=60, slots=6, lease=30).counts).items() if n
+        }
 
 
 def steps_of(act: Callable[[], object]) -> int:

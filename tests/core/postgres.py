@@ -24,7 +24,7 @@ import psycopg
 import pytest
 
 from jobdeck.store.postgres import PostgresStore
-from jobdeck.store.postgres.session import translated
+from jobdeck.store.postgres.session import translate_placeholders
 from jobdeck.store.postgres.type_adapters import adapt
 
 _FOLDERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
@@ -216,5 +216,5 @@ def rows(path: Path, query: str, bound: Sequence[Any]) -> list[tuple[Any, ...]]:
         look = psycopg.connect(database_at(path), autocommit=True, cursor_factory=psycopg.RawCursor)
         adapt(look)
         _LOOKS[path] = look
-    cursor = look.execute(translated(query)[0], bound or None)
+    cursor = look.execute(translate_placeholders(query)[0], bound or None)
     return cursor.fetchall() if cursor.description else []

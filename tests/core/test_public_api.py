@@ -37,7 +37,7 @@ from jobdeck import (
 )
 from jobdeck.kinds.arguments import DEEP
 from jobdeck.kinds.registry import job
-from jobdeck.store.connect import shown
+from jobdeck.store.connect import redact_url
 
 # -- settings ------------------------------------------------------------------------------------------
 
@@ -67,7 +67,7 @@ def test_an_invalid_setting_is_named_with_the_reason(name: str, value: str, reas
 
 def test_an_unreadable_settings_file_is_named(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"JOBDECK_APP=caf\xe9\n")
-    with pytest.raises(InvalidSetting, match=r"\.env='.*/\.env' cannot be used: it is not UTF-8 text"):
+    with pytest.raises(InvalidSetting, match=r"Invalid setting \.env='.*/\.env': the file is not UTF-8 text"):
         Settings.load({}, folder=tmp_path)
 
 
@@ -119,7 +119,7 @@ def check(kinds: Registry, args: dict[str, Any], limit: int = 10_000) -> dict[st
         ({"to": "a"}, "order_id", "is missing"),
         ({"to": "a", "order_id": "x"}, "order_id", "valid integer"),
         ({"to": 5, "order_id": 1}, "to", "valid string"),
-        ({"to": "a", "order_id": 1, "cc": "b"}, "cc", "not one that this kind takes"),
+        ({"to": "a", "order_id": 1, "cc": "b"}, "cc", "is unknown to this kind"),
         ({"to": "a", "order_id": 1, "language": "fr"}, "language", "'en' or 'de'"),
         ({"to": "a", "order_id": 1, "lines": ["x", 4]}, "lines.1", "valid string"),
     ],
@@ -208,7 +208,7 @@ def test_a_generator_is_refused_as_a_handler_because_it_would_never_run(kinds: R
 @pytest.mark.parametrize(
     ("policy", "problem"),
     [
-        ({"backoff": (5, 1)}, "backoff must begin"),
+        ({"backoff": (5, 1)}, "backoff must have a first step"),
         ({"backoff": 7}, "backoff must be two numbers of seconds"),
         ({"retry_on": (ValueError("x"),)}, "retry_on must be exception types"),
         ({"give_up_on": int}, "give_up_on must be exception types"),
@@ -234,8 +234,8 @@ def test_a_kind_is_named_by_its_module_and_function(kinds: Registry) -> None:
         (None, "no_such_app", "no module 'no_such_app'"),
         ("import not_installed_at_all", "app_a", "'not_installed_at_all', which is not installed"),
         ("1 / 0", "app_b", "ZeroDivisionError"),
-        (None, "missing.py", "no such file"),
-        ("import sys; sys.exit(3)", "app_c", r"its import ended the program \(SystemExit: 3\)"),
+        (None, "missing.py", "the file does not exist"),
+        ("import sys; sys.exit(3)", "app_c", r"importing it exits the program \(SystemExit: 3\)"),
     ],
 )
 def test_an_app_that_cannot_be_loaded_reports_why(
@@ -290,15 +290,15 @@ def test_an_option_out_of_range_is_refused_by_name(queue: Queue, options: dict[s
 def test_one_id_returns_the_job_or_raises_and_several_report_refusals(queue: Queue) -> None:
     made = queue.enqueue("mail", ARGS)
     assert queue.cancel(made.id).state is State.CANCELLED
-    with pytest.raises(WrongState, match="it was cancelled before"):
+    with pytest.raises(WrongState, match="it has already been cancelled"):
         queue.cancel(made.id)
     with pytest.raises(JobNotFound):
         queue.retry(999)
     changes = queue.retry_many([made.id, 999])
     assert changes.done == (made.id,)
     assert isinstance(changes.refused[999], JobNotFound)
-    assert queue.reprioritise(made.id, 5).priority == 5
-    assert queue.reprioritise(made.id, -2, relative=True).priority == 3
+    assert queue.reprioritize(made.id, 5).priority == 5
+    assert queue.reprioritize(made.id, -2, relative=True).priority == 3
     queue.delete(made.id)
     with pytest.raises(JobNotFound):
         queue.get(made.id)
@@ -307,14 +307,14 @@ def test_one_id_returns_the_job_or_raises_and_several_report_refusals(queue: Que
 def test_the_dependencies_of_a_job_are_found_by_its_id(queue: Queue) -> None:
     first = queue.enqueue("mail", ARGS)
     second = queue.enqueue("mail", ARGS, after=[first.id])
-    assert queue.family(first.id).children == {second.id: State.WAITING}
-    assert queue.family(second.id).waits_for == (first.id,)
+    assert queue.dependencies(first.id).children == {second.id: State.WAITING}
+    assert queue.dependencies(second.id).waits_for == (first.id,)
     with pytest.raises(JobNotFound):
-        queue.family(999)
+        queue.dependencies(999)
 
 
 def test_a_batch_has_a_printable_name_of_bounded_length(queue: Queue) -> None:
-    drafts = [queue.draft("mail", ARGS)]
+    drafts = [queue.new_job("mail", ARGS)]
     assert queue.enqueue_batch(drafts).name == ""
     for name in ("a\nb", "x" * 201):
         with pytest.raises(InvalidOption, match="batch name"):
@@ -336,8 +336,8 @@ def test_a_transaction_is_atomic(queue: Queue) -> None:
 def test_operations_are_journaled_and_can_be_undone_and_redone(queue: Queue) -> None:
     made = queue.enqueue("mail", ARGS)
     queue.cancel(made.id)
-    queue.reprioritise(queue.enqueue("mail", ARGS).id, 7, who="ben")
-    assert [(act.who, act.told) for act in queue.journal()] == [
+    queue.reprioritize(queue.enqueue("mail", ARGS).id, 7, who="ben")
+    assert [(act.who, act.told) for act in queue.journal.entries()] == [
         ("ben", f"changed the priority of job {made.id + 1} to 7"),
         (queue.who, f"cancelled job {made.id}"),
     ]
@@ -386,10 +386,10 @@ def test_a_missing_queue_that_must_exist_is_refused_and_not_created(tmp_path: Pa
 
 
 def test_a_url_is_shown_without_its_password() -> None:
-    assert shown("postgresql://me:secret@db.example.org:5432/jobs?sslmode=require") == (
+    assert redact_url("postgresql://me:secret@db.example.org:5432/jobs?sslmode=require") == (
         "postgresql://me@db.example.org:5432/jobs?sslmode=require"
     )
-    assert shown("odd:name@here/jobs.db") == "odd:name@here/jobs.db"  # a file may have any name
+    assert redact_url("odd:name@here/jobs.db") == "odd:name@here/jobs.db"  # a file may have any name
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres"])

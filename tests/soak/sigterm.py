@@ -48,9 +48,9 @@ ALLOWED = 0.25
 
 def one_moment(folder: Path, queue: Queue, random: Random) -> list[str]:
     """Start a worker, terminate it at a random point, and return the problems found."""
-    drafts = [queue.draft("noop") for _ in range(400)]
-    drafts += [queue.draft("nap", {"seconds": random.uniform(0, 0.1)}) for _ in range(20)]
-    drafts += [queue.draft(random.choice(["polite", "deaf"])) for _ in range(random.randint(0, 2))]
+    drafts = [queue.new_job("noop") for _ in range(400)]
+    drafts += [queue.new_job("nap", {"seconds": random.uniform(0, 0.1)}) for _ in range(20)]
+    drafts += [queue.new_job(random.choice(["polite", "deaf"])) for _ in range(random.randint(0, 2))]
     random.shuffle(drafts)
     queue.enqueue_many(drafts)
     environment = {**os.environ, "JOBDECK_SHUTDOWN_GRACE": str(GRACE), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

@@ -1,4 +1,4 @@
-"""Two workers of four slots that have worked for some minutes in a queue in which time then stands still."""
+"""Fixture: two workers with four slots each that have run jobs for some minutes, in a queue whose clock then stops."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TAKES = {"mail.send_receipt": (0.3, 1.5), "webhook.post": (0.2, 2.5), "img.resi
 
 
 def lively(still: Still, seconds: float = 180.0, seed: int = 3) -> None:
-    """Let them work for so long, slot by slot; leaves some jobs running."""
+    """Run jobs for this many seconds, slot by slot; some jobs are still running at the end."""
     luck = Random(seed)
     store, clock = still.store, still.clock
     end = clock.now() + seconds
@@ -24,11 +24,11 @@ def lively(still: Still, seconds: float = 180.0, seed: int = 3) -> None:
     while running and running[0][0] < end:
         at, slot, job, begun = heapq.heappop(running)
         clock.advance(max(0.0, at - clock.now()))
-        store.stage_jobs()
+        store.transitions.stage()
         if job is not None:
             _finish(still, luck, job, begun)
         if luck.random() < 0.75:
-            still.queue.enqueue_many([still.queue.draft(*still.draw(), max_attempts=3)])
+            still.queue.enqueue_many([still.queue.new_job(*still.draw(), max_attempts=3)])
         claimed = still.claim(1, worker=slot % 2)
         if claimed:
             low, high = _TAKES[claimed[0].kind]
@@ -38,7 +38,7 @@ def lively(still: Still, seconds: float = 180.0, seed: int = 3) -> None:
     clock.advance(max(0.0, end - clock.now()))
     for _, _, job, _ in running:
         if job is not None and job.lease is not None:
-            store.heartbeat_jobs([(job.id, job.lease)], 20.0)
+            store.transitions.heartbeat([(job.id, job.lease)], 20.0)
     clock.advance(1.5)
     still.beat()
 
@@ -48,6 +48,6 @@ def _finish(still: Still, luck: Random, job: Job, begun: float) -> None:
     if luck.random() < 0.07:
         last = job.attempt >= job.max_attempts
         error = ("SMTPServerDisconnected", "Connection unexpectedly closed", TRACEBACK)
-        still.store.fail_jobs([Failure(job, begun, now, None if last else now + luck.uniform(1, 6), *error)])
+        still.store.completer.fail([Failure(job, begun, now, None if last else now + luck.uniform(1, 6), *error)])
     else:
-        still.store.complete_jobs([Completion(job, begun, now, None)])
+        still.store.completer.complete([Completion(job, begun, now, None)])

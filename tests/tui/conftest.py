@@ -9,8 +9,8 @@ from tests.tui.frozen_queue import Still
 
 HERE = Path(__file__).parent
 
-#: Files of tests that go through each screen key by key and picture by picture, ten minutes all together. The usual run
-#: opens every screen, and plays a whole session.
+#: Test files that check each screen key by key and picture by picture; they take ten minutes in total. The default run
+#: opens every screen and plays a whole session.
 SCREENS = {
     "commands/test_web.py",
     "screens/test_errors.py",
@@ -54,7 +54,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _same_terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Every screen is drawn the same, wherever the tests run."""
+    """Make every screen look the same on every machine."""
     for name in ("NO_COLOR", "TEXTUAL_THEME", "COLORTERM", "COLUMNS", "LINES"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
@@ -67,26 +67,26 @@ def _same_terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def still(tmp_path: Path) -> Iterator[Still]:
-    """A queue in which time stands still."""
+    """Return a queue whose clock stands still."""
     made = Still(tmp_path)
     yield made
     made.close()
 
 
 @pytest.fixture(autouse=True)
-def _no_config_of_ones_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What a person has the cockpit remember is neither read nor written by the tests."""
+def _own_config_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep the tests from reading and writing the user's preferences."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config-home"))
 
 
 @pytest.fixture
 def few(still: Still) -> Still:
-    """Three failed jobs and three pending ones, ids 1 to 6."""
+    """Return a queue with three failed jobs and three pending ones, ids 1 to 6."""
     for order in range(3):
         still.queue.enqueue("mail.send_receipt", {"order_id": order, "to": "x"}, max_attempts=1)
     from jobdeck.model.attempt_result import Failure
 
-    still.store.fail_jobs(
+    still.store.completer.fail(
         [Failure(each, still.clock.now(), still.clock.now(), None, "ValueError", "no") for each in still.claim(9)]
     )
     for n in range(3):

@@ -1,4 +1,4 @@
-"""A queue in which time stands still: the same jobs, ages and charts in every run, made through the engine's own doors."""
+"""A queue whose clock stands still: the same jobs, ages and charts in every run, created through the engine's own API."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from textual.pilot import Pilot
 from jobdeck import Job, Queue, Registry, Settings, WorkerInfo
 from jobdeck.kinds.registry import job
 from jobdeck.model.attempt_result import Completion, Failure
+from jobdeck.store.claim_capacity import ClaimRequest
 from jobdeck_tui.app import Cockpit
 from jobdeck_tui.feed.feed import Feed
 
@@ -30,7 +31,7 @@ app.smtp.SMTPServerDisconnected: Connection unexpectedly closed
 
 
 def registry() -> Registry:
-    """Kinds with every sort of argument."""
+    """Return kinds with every type of argument."""
     kinds = Registry()
 
     @job(name="mail.send_receipt", queue="mail", priority=5, max_attempts=5, registry=kinds)
@@ -53,7 +54,7 @@ def registry() -> Registry:
 
 
 class Still:
-    """The queue, its clock, and what the tests do with them."""
+    """The queue, its clock, and helpers for tests."""
 
     def __init__(self, folder: Path) -> None:
         self.clock = FakeClock()
@@ -66,20 +67,22 @@ class Still:
         self.queue.close()
 
     def beat(self, draining: bool = False) -> None:
-        """Two workers of four threads report."""
+        """Send the heartbeats of two workers with four threads each."""
         for name in WORKERS:
             host, pid, _ = name.split(":")
             info = WorkerInfo(
                 id=name, host=host, pid=int(pid), threads=4, queues=(), started_at=self.clock.now() - 3600,
                 heartbeat_at=0.0, draining=draining, running=0, alive=True,
             )  # fmt: skip
-            self.store.report_worker(info)
+            self.store.workers.report(info)
 
     def claim(self, limit: int, worker: int = 0) -> list[Job]:
-        return self.store.claim_jobs(WORKERS[worker], limit, kinds=self.queue.registry.kinds, queues=(), lease=60.0)
+        return self.store.claimer.claim(
+            ClaimRequest(WORKERS[worker], limit, kinds=self.queue.registry.kinds, queues=(), lease=60.0)
+        )
 
     def draw(self) -> tuple[str, dict[str, Any]]:
-        """Some kind with believable arguments."""
+        """Return a random kind with realistic arguments."""
         n = self.random.randrange(10_000, 99_999)
         match self.random.randrange(10):
             case 0 | 1 | 2 | 3:
@@ -92,10 +95,10 @@ class Still:
                 return "report.daily", {"day": f"2025-06-{n % 28 + 1:02d}"}
 
     def history(self, seconds: int = 600, step: int = 10) -> None:
-        """Ten minutes of work in waves, some of it failing, through enqueue, claim and the endings."""
+        """Create ten minutes of jobs in waves, some of them failing, through enqueue, claim and complete."""
         for second in range(0, seconds, step):
             count = round(9 + 6 * math.sin(second / 70) + self.random.random() * 4)
-            self.queue.enqueue_many([self.queue.draft(*self.draw()) for _ in range(count)])
+            self.queue.enqueue_many([self.queue.new_job(*self.draw()) for _ in range(count)])
             self.clock.advance(0.03 + self.random.random() * 0.2)
             done: list[Completion] = []
             failed: list[Failure] = []
@@ -109,17 +112,17 @@ class Still:
                     failed.append(Failure(claimed, begun, begun + took, retry_at, *error))
                 else:
                     done.append(Completion(claimed, begun, begun + took, json.dumps({"ok": True})))
-            self.store.complete_jobs(done)
-            self.store.fail_jobs(failed)
+            self.store.completer.complete(done)
+            self.store.completer.fail(failed)
             self.clock.advance(step - (self.clock.now() % step or step) if self.clock.now() % step else step)
-            self.store.stage_jobs()
+            self.store.transitions.stage()
 
     def busy(self) -> None:
-        """History, and now: five jobs running, some waiting, each state present, a paused queue."""
+        """Create a history, five running jobs, waiting ones, jobs in every state, and a paused queue."""
         self.history()
         queue = self.queue
         doomed = queue.enqueue("mail.send_receipt", {"order_id": 70411, "to": "ann@example.org"}, max_attempts=2)
-        queue.reprioritise(doomed.id, 1000)
+        queue.reprioritize(doomed.id, 1000)
         for attempt in (1, 2):
             (claimed,) = self.claim(1, worker=1)
             self.clock.advance(1.5)
@@ -129,17 +132,17 @@ class Still:
                 (claimed.id, attempt, now - 1.2, "info", "connecting to smtp-3.example.org"),
                 (claimed.id, attempt, now - 0.1, "warning", "the server hung up after MAIL FROM"),
             ]
-            self.store.append_logs(lines, 1 << 20)
-            self.store.fail_jobs([Failure(claimed, now - 1.4, now, now if attempt == 1 else None, *error)])
-            self.store.stage_jobs()
+            self.store.logs.append(lines, 1 << 20)
+            self.store.completer.fail([Failure(claimed, now - 1.4, now, now if attempt == 1 else None, *error)])
+            self.store.transitions.stage()
         for _ in range(5):
-            queue.enqueue_many([queue.draft(*self.draw())])
+            queue.enqueue_many([queue.new_job(*self.draw())])
         running = [*self.claim(4), *self.claim(1, worker=1)]
-        self.store.report_progress(running[0].id, running[0].lease or 0, 0.4)
+        self.store.transitions.report_progress(running[0].id, running[0].lease or 0, 0.4)
         self.clock.advance(2.3)
-        shell = queue.draft("shell", {"command": ["gzip", "-9", "access log.1"]})
-        queue.enqueue_many([queue.draft(*self.draw()) for _ in range(31)] + [shell])
-        later = queue.enqueue_many([queue.draft(*self.draw(), delay=40.0 * n) for n in (1, 2, 3)])
+        shell = queue.new_job("shell", {"command": ["gzip", "-9", "access log.1"]})
+        queue.enqueue_many([queue.new_job(*self.draw()) for _ in range(31)] + [shell])
+        later = queue.enqueue_many([queue.new_job(*self.draw(), delay=40.0 * n) for n in (1, 2, 3)])
         queue.cancel(later[2].id)
         queue.pause("webhook")
         self.clock.advance(4.0)
@@ -151,34 +154,34 @@ class Still:
         return self.queue.list("state:failed args.order_id:70411")[0].id
 
     def app(self, *, readonly: bool = False, threads: int = 0) -> Cockpit:
-        """The cockpit on this queue."""
+        """Return the cockpit for this queue."""
         return Cockpit(
             lambda post: Feed(self.queue, post, threads=threads, readonly=readonly), where=WHERE, grace=20.0, readonly=readonly
         )
 
 
 def deck_of(pilot: Pilot[Any]) -> Any:
-    """The newest snapshot that the main screen shows."""
+    """Return the latest snapshot that the main screen shows."""
     app = pilot.app
     assert isinstance(app, Cockpit)
     return app.jobs_screen.deck
 
 
 async def seen(pilot: Pilot[Any], condition: Callable[[], Any], timeout: float = 8.0) -> None:
-    """Wait until the screen shows it."""
+    """Wait until the condition holds."""
     for _ in range(int(timeout / 0.02)):
         if condition():
             await pilot.pause()
             return
         await pilot.pause(0.02)
-    raise AssertionError("the screen did not come to show it")
+    raise AssertionError("the screen did not show it in time")
 
 
 Step = Callable[[Pilot[Any]], Awaitable[None]]
 
 
 def steps(*keys: str) -> Step:
-    """Wait for the first snapshot, then press the keys, waiting for what each brings."""
+    """Wait for the first snapshot, then press the keys and wait for the effect of each."""
 
     async def run(pilot: Pilot[Any]) -> None:
         await seen(pilot, lambda: deck_of(pilot) is not None)
@@ -192,7 +195,7 @@ def steps(*keys: str) -> Step:
 
 
 async def settled(pilot: Pilot[Any]) -> None:
-    """Wait until a snapshot that was asked for after the last key has been drawn."""
+    """Wait until a snapshot requested after the last key has been drawn."""
     app = pilot.app
     assert isinstance(app, Cockpit)
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""A queue in which every text that anybody can put there is one that a terminal, or a reader of markup, would obey."""
+"""A queue in which every user-supplied text contains control sequences or markup."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from tests.core.helpers import new
 
 from jobdeck import Interrupted, NewJob, Queue, Registry, Settings, StoreError, WorkerInfo
 from jobdeck.model.attempt_result import Completion, Failure
+from jobdeck.store.claim_capacity import ClaimRequest
 
 MARK = "h0stile"
-"""Stands in every text, so that one can see that it was shown."""
+"""Part of every text, to check that the text was shown."""
 BIG = 10_000_000
 FAMILY = "👩\u200d👩\u200d👧\u200d👦"
 
@@ -38,11 +39,11 @@ TEXTS = {
 
 
 def fill(path: Path, *, big: bool = True) -> None:
-    """Make it."""
+    """Create the queue."""
     with Queue(path, registry=Registry(), settings=Settings(synchronous="OFF", max_args_bytes=BIG * 2)) as queue:
         for text in TEXTS.values():
-            with contextlib.suppress(StoreError):  # what the store refuses cannot be there
-                queue.store.pause_queue(text)
+            with contextlib.suppress(StoreError):  # the store rejects it, so it cannot occur
+                queue.store.queues.pause(text)
             with contextlib.suppress(Exception):
                 queue.schedules.add(text[:40], "0 4 * * *", "shell", {"command": [text]})
             _jobs(queue, text)
@@ -52,19 +53,19 @@ def fill(path: Path, *, big: bool = True) -> None:
 
 
 def _big(queue: Queue) -> None:
-    """Ten megabytes: of arguments, of an error, of a log, of a result."""
+    """Create jobs with ten megabytes of arguments, of an error, of a log and of a result."""
     text = f"{MARK}\x1b[31m漢" * (BIG // 16)
     store, now = queue.store, queue.clock.now()
-    store.enqueue_jobs([new(kind="big", args_json=json.dumps({"text": text}, ensure_ascii=False))])
-    store.enqueue_jobs([new(kind="big", priority=9 - n) for n in range(3)])
-    failed, logged, done = store.claim_jobs("worker", 3, kinds={"big"}, queues=(), lease=600.0)
-    store.fail_jobs([Failure(failed, now, now, None, "Big", text, text)])
-    store.append_logs([(logged.id, 1, now, "out", text), (logged.id, 1, now, "out", "line\n" * 1000)], 1 << 25)
-    store.complete_jobs([Completion(done, now, now, json.dumps({"result": text}, ensure_ascii=False))])
+    store.enqueuer.enqueue([new(kind="big", args_json=json.dumps({"text": text}, ensure_ascii=False))])
+    store.enqueuer.enqueue([new(kind="big", priority=9 - n) for n in range(3)])
+    failed, logged, done = store.claimer.claim(ClaimRequest("worker", 3, kinds={"big"}, queues=(), lease=600.0))
+    store.completer.fail([Failure(failed, now, now, None, "Big", text, text)])
+    store.logs.append([(logged.id, 1, now, "out", text), (logged.id, 1, now, "out", "line\n" * 1000)], 1 << 25)
+    store.completer.complete([Completion(done, now, now, json.dumps({"result": text}, ensure_ascii=False))])
 
 
 def _jobs(queue: Queue, text: str) -> None:
-    """One that waits, one that failed, one that is done, and one that runs."""
+    """Create a pending, a failed, a completed and a running job."""
     args = json.dumps({"text": text, text[:100]: [text[:1000], {"deep": text[:1000]}]})
     plain = new(kind="shell", args_json=json.dumps({"command": [text]}), priority=9)
     drafts = [new(args_json=args, priority=9) for _ in range(3)] + [plain]
@@ -73,40 +74,40 @@ def _jobs(queue: Queue, text: str) -> None:
     store = queue.store
     for draft in drafts:
         with contextlib.suppress(StoreError):
-            store.enqueue_jobs([draft])
+            store.enqueuer.enqueue([draft])
     with contextlib.suppress(StoreError):
-        store.enqueue_batch(text, [new(), new()])
+        store.enqueuer.enqueue_batch(text, [new(), new()])
     kinds = {job.kind for job in queue.list(limit=1000)}
     claimed = []
     for worker in (text[:1000], "worker"):
         with contextlib.suppress(StoreError):
-            claimed += store.claim_jobs(worker, 3, kinds=kinds, queues=(), lease=600.0)
+            claimed += store.claimer.claim(ClaimRequest(worker, 3, kinds=kinds, queues=(), lease=600.0))
             break
     now = queue.clock.now()
     for n, job in enumerate(claimed):
         with contextlib.suppress(StoreError):
-            store.append_logs([(job.id, job.attempt, now, "info", text), (job.id, job.attempt, now, "out", text)], 1 << 25)
+            store.logs.append([(job.id, job.attempt, now, "info", text), (job.id, job.attempt, now, "out", text)], 1 << 25)
         trace = f'Traceback (most recent call last):\n  File "{text[:1000]}", line 1, in {text[:1000]}\n    {text}\n{text}'
         if n == 0:
             with contextlib.suppress(StoreError):
-                store.fail_jobs([Failure(job, now, now, None, text[:1000], text, trace)])
+                store.completer.fail([Failure(job, now, now, None, text[:1000], text, trace)])
         elif n == 1:
             with contextlib.suppress(StoreError):
-                store.complete_jobs([Completion(job, now, now, json.dumps({"result": text}))])
+                store.completer.complete([Completion(job, now, now, json.dumps({"result": text}))])
 
 
 def _dressed(queue: Queue, draft: NewJob, text: str, key: str) -> NewJob:
-    """The draft with the text wherever the store takes it."""
+    """Return a new job with the text in every field that the store accepts."""
     for field, value in (("kind", text), ("queue", text), ("tags", (text,)), ("unique_key", key)):
         tried = replace(draft, **{field: value})
         try:
             with queue.store.transaction():
-                queue.store.enqueue_jobs([tried])
-                raise Interrupted  # it was only tried
+                queue.store.enqueuer.enqueue([tried])
+                raise Interrupted  # it was only a trial
         except Interrupted:
             draft = tried
         except StoreError:
-            pass  # the store refuses it, so it cannot be there
+            pass  # the store rejects it, so it cannot occur
     return draft
 
 
@@ -116,4 +117,4 @@ def _worker(queue: Queue, text: str) -> None:
         running=0, alive=True, kinds=(text,),
     )  # fmt: skip
     with contextlib.suppress(StoreError):
-        queue.store.report_worker(info)
+        queue.store.workers.report(info)

@@ -1,4 +1,4 @@
-"""The cockpit without a terminal: a scene is played on it, and what it shows is looked at."""
+"""Runs the cockpit without a terminal, for tests of the main screen."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def play(app: Cockpit, scene: Scene, size: tuple[int, int] = (120, 40)) -> None:
 
 
 def toasts(pilot: Pilot[Any]) -> list[str]:
-    return [note.message for note in pilot.app._notifications]  # the toasts that are shown; there is no public list
+    return [note.message for note in pilot.app._notifications]  # the current toasts; Textual has no public list
 
 
 def table(pilot: Pilot[Any]) -> Any:
@@ -36,11 +36,11 @@ def table(pilot: Pilot[Any]) -> Any:
 
 
 def text_of(screen: Any, panel: str) -> str:
-    """Everything that a panel of lines shows."""
+    """Return the text of a text view."""
     view = screen.query_one(f"#{panel}")
     return "\n".join("".join(text for text, _ in told) for told in view.told)
 
 
 def weighed(pilot: Pilot[Any]) -> Any:
-    """What the question before an act on many jobs has counted; `None` until it has."""
+    """Return the preview of the bulk confirmation; `None` until it is complete."""
     return pilot.app.screen.weighed if isinstance(pilot.app.screen, WeighScreen) else None

@@ -1,6 +1,6 @@
-"""How long the event loop was deaf: the longest gap between two beats of a task that wants to beat all the time.
+"""Measures event loop stalls: the longest gap between two iterations of a task that never waits.
 
-What other programs take of the machine meanwhile is left out: a gap counts as far as this process was at work in it.
+Time taken by other programs is excluded: only CPU time of this process counts.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Self
 
 
 class Stalls:
-    """Measures while it is entered."""
+    """A context manager that measures stalls."""
 
     def __init__(self) -> None:
         self.longest = 0.0

@@ -1,4 +1,4 @@
-"""A pseudo-terminal that knows what is on its screen: as much of a terminal as Textual's output asks for."""
+"""A pseudo-terminal with a screen buffer; emulates what Textual's output needs."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ KEYS = {"enter": "\r", "escape": "\x1b", "tab": "\t", "space": " ", "down": "\x1
 
 
 def stray(written: bytes) -> list[bytes]:
-    """What of the output a terminal would obey, and Textual never writes: hostile text that came through.
+    """Return control sequences in the output that Textual never writes, i.e. hostile text that came through.
 
-    All that Textual writes is: cursor and modes and colours (CSI), the start and end of synchronised output, queries.
+    Textual writes only: cursor, modes and colors (CSI), start and end of synchronized output, queries.
     """
     found = []
     for token in _TOKEN.finditer(written):
@@ -41,7 +41,7 @@ def stray(written: bytes) -> list[bytes]:
 
 
 def _whole(written: bytes) -> bytes:
-    """As much of the output as ends neither in half a sequence nor in half a character."""
+    """Return the output up to its last complete sequence and character."""
     last = written.rfind(b"\x1b")
     if last >= 0 and (token := _TOKEN.match(written, last)) and token["csi"] is None and token["osc"] is None:
         return written[:last]
@@ -58,7 +58,7 @@ def _obeyed(sign: str) -> bool:
 
 
 class Screen(Terminal):
-    """What a person would see."""
+    """A terminal with the screen that a user would see."""
 
     def __init__(self, *command: str, size: tuple[int, int] = (120, 40), **environ: str) -> None:
         self.size = size
@@ -68,15 +68,15 @@ class Screen(Terminal):
         super().__init__(*command, size=size, **environ)
 
     def type(self, *keys: str, pause: float = 0.05) -> None:
-        """Press keys, by their names, one after the other as a person does."""
+        """Press keys by name, one after the other."""
         for key in keys:
             self.press(KEYS.get(key, key))
-            # What comes right after an escape is read as one key with it.
+            # A key right after escape would be read as one key with it.
             time.sleep(max(pause, 0.6) if key == "escape" else pause)
 
     @property
     def lines(self) -> list[str]:
-        """The lines of the screen now."""
+        """Return the current lines of the screen."""
         self._draw(_whole(self.written[self._drawn :]))
         return ["".join(line).rstrip() for line in self._cells]
 
@@ -85,7 +85,7 @@ class Screen(Terminal):
         return "\n".join(self.lines)
 
     def see(self, what: str | Callable[[str], Any], timeout: float = 30.0) -> None:
-        """Wait until the screen shows it."""
+        """Wait until the screen shows the text."""
         condition = what if callable(what) else (lambda text: what in text)
         try:
             wait_until(lambda: condition(self.text), timeout)

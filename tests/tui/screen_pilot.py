@@ -1,4 +1,4 @@
-"""A cockpit played without a terminal: what the tests of the screens beside the jobs share."""
+"""Runs the cockpit without a terminal, for tests of the view screens."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def play(app: Cockpit, scene: Scene, size: tuple[int, int] = (120, 40)) -> None:
 
 async def open_room(pilot: Pilot[Any], name: str, *, rows: bool = True) -> None:
     """Open a screen and wait until its table shows something."""
-    pilot.app.action_room(name)  # type: ignore[attr-defined]
-    await seen(pilot, lambda: getattr(pilot.app.screen, "ROOM", "") == name and pilot.app.screen.query(KeyedTable))
+    pilot.app.action_open_screen(name)  # type: ignore[attr-defined]
+    await seen(pilot, lambda: getattr(pilot.app.screen, "SCREEN_NAME", "") == name and pilot.app.screen.query(KeyedTable))
     if rows:
         await seen(pilot, lambda: table(pilot).rows)
     await settled(pilot)
@@ -54,18 +54,18 @@ def keys(pilot: Pilot[Any]) -> list[Any]:
 
 
 def text(pilot: Pilot[Any], selector: str) -> str:
-    """All that a view of lines shows."""
+    """Return the text of a text view."""
     return "\n".join("".join(piece for piece, _ in line) for line in pilot.app.screen.query_one(selector).told)  # type: ignore[attr-defined]
 
 
 def drawn(pilot: Pilot[Any]) -> list[str]:
-    """The lines of the table as they are on the screen."""
+    """Return the visible lines of the table."""
     shown = table(pilot)
     return ["".join(part.text for part in shown.render_line(y)) for y in range(shown.size.height)]
 
 
 def toasts(pilot: Pilot[Any]) -> list[str]:
-    """Every toast so far: each goes by itself after seconds, which a busy machine may need for less."""
+    """Return all toasts so far; the visible ones may already have expired on a busy machine."""
     said: list[str] = pilot.app.said  # type: ignore[attr-defined]
     return said
 

@@ -1,4 +1,4 @@
-"""How the cockpit looks: themes, no colour, ASCII; and that what is chosen can be seen in each."""
+"""Tests of the themes, of NO_COLOR and of ASCII, and that the selection is visible in each."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def toasts(pilot: Pilot[Any]) -> list[str]:
 
 
 def cursor_line(app: Cockpit) -> Strip:
-    """The line of the chosen job."""
+    """Return the line of the selected job."""
     return next(line for line in lines(app) if "❯" in line.text)
 
 
@@ -63,7 +63,7 @@ def test_text_in_ascii_takes_as_many_cells(text: str) -> None:
     assert len(made) == cell_len("".join(each for each in text if unicodedata.category(each) not in ("Cc", "Cs")))
 
 
-def test_a_state_has_the_same_sign_as_on_the_command_line() -> None:
+def test_a_state_has_the_same_glyph_as_on_the_command_line() -> None:
     assert {state: narrow(glyph) for state, glyph in GLYPHS.items()} == dict(ASCII_GLYPHS)
 
 
@@ -75,7 +75,7 @@ def test_frames_bars_braille_and_raised_digits_keep_their_shape() -> None:
 
 
 @sizes
-def test_a_digit_in_ascii_does_not_run_into_the_name_behind_it(still: Still, size: tuple[int, int]) -> None:
+def test_a_digit_in_ascii_is_separated_from_the_name_after_it(still: Still, size: tuple[int, int]) -> None:
     still.busy()
     app = still.app()
     app.ascii_only = True
@@ -98,7 +98,7 @@ def test_a_digit_in_ascii_does_not_run_into_the_name_behind_it(still: Still, siz
     play(app, scene, size)
 
 
-def test_where_a_title_leaves_no_rule_its_digit_stays_at_the_name() -> None:
+def test_a_title_as_wide_as_its_frame_keeps_its_digit() -> None:
     def drawn(*texts: str) -> str:
         return "".join(each.text for each in Ascii().apply([Segment(text) for text in texts], Color(0, 0, 0)))
 
@@ -107,14 +107,14 @@ def test_where_a_title_leaves_no_rule_its_digit_stays_at_the_name() -> None:
     assert drawn("5 m³", " a ", "────") == "5 m3 a ----"
 
 
-def test_an_ellipsis_says_on_which_side_something_is_missing() -> None:
+def test_an_ellipsis_marks_the_side_that_was_cut() -> None:
     assert narrow("…app/jobs.db") == "<app/jobs.db"
     assert narrow("SMTPServerDisc… 12s") == "SMTPServerDisc~ 12s"
     assert narrow("Releasing …    ") == "Releasing ...  "
     assert plain("Choose: j or ↓, then ⏎ …") == "Choose: j or down, then enter ..."
 
 
-#: Keys from the main screen to every dialog and every screen beside it.
+#: The keys that open every dialog and every view screen from the main screen.
 WAYS: dict[str, tuple[str, ...]] = {
     "jobs": ("j", "j", "space", "j"),
     "filter": ("slash", *"ags:3"),
@@ -130,7 +130,7 @@ WAYS: dict[str, tuple[str, ...]] = {
 
 
 @sizes
-def test_no_character_but_ascii_reaches_the_screen_in_ascii_mode(still: Still, size: tuple[int, int]) -> None:
+def test_only_ascii_reaches_the_screen_in_ascii_mode(still: Still, size: tuple[int, int]) -> None:
     still.busy()
     app = still.app()
     app.ascii_only = True
@@ -153,7 +153,7 @@ def test_no_character_but_ascii_reaches_the_screen_in_ascii_mode(still: Still, s
     play(app, scene, size)
 
 
-def test_hints_name_enter_where_it_has_no_sign(still: Still) -> None:
+def test_hints_spell_out_enter_in_ascii(still: Still) -> None:
     still.busy()
     app = still.app()
     app.ascii_only = True
@@ -165,7 +165,7 @@ def test_hints_name_enter_where_it_has_no_sign(still: Still) -> None:
     play(app, scene)
 
 
-def test_ascii_is_chosen_from_the_palette_and_remembered(still: Still, tmp_path: Path) -> None:
+def test_ascii_is_switched_on_in_the_palette_and_remembered(still: Still, tmp_path: Path) -> None:
     app = still.app()
     app.remembered = Remembered(tmp_path / "cockpit.json")
 
@@ -178,7 +178,7 @@ def test_ascii_is_chosen_from_the_palette_and_remembered(still: Still, tmp_path:
     assert ascii_of({}, Remembered(tmp_path / "cockpit.json"), "utf-8") is True
 
 
-def test_what_is_drawn_follows_the_environment_then_the_encoding_then_what_was_chosen() -> None:
+def test_ascii_follows_the_environment_then_the_encoding_then_the_preferences() -> None:
     chosen = Remembered()
     assert ascii_of({}, chosen, "utf-8") is False
     assert ascii_of({}, chosen, "ISO-8859-1") is True
@@ -193,7 +193,7 @@ def test_what_is_drawn_follows_the_environment_then_the_encoding_then_what_was_c
 # -- themes --------------------------------------------------------------------------------------
 
 
-def test_ctrl_t_goes_through_the_themes_and_the_next_session_has_the_last_one(still: Still, tmp_path: Path) -> None:
+def test_ctrl_t_cycles_the_themes_and_the_next_session_restores_the_last_one(still: Still, tmp_path: Path) -> None:
     app = still.app()
     app.remembered = Remembered(tmp_path / "cockpit.json")
 
@@ -211,7 +211,7 @@ def test_ctrl_t_goes_through_the_themes_and_the_next_session_has_the_last_one(st
     assert again.theme == "jobdeck-contrast"
 
 
-def test_a_theme_is_chosen_from_the_palette(still: Still) -> None:
+def test_a_theme_is_selected_in_the_palette(still: Still) -> None:
     app = still.app()
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -228,14 +228,14 @@ def test_the_environment_names_the_theme() -> None:
         scheme_of({"JOBDECK_THEME": "pink"})
 
 
-def test_a_remembered_theme_that_is_no_more_is_as_good_as_none(still: Still) -> None:
+def test_a_remembered_theme_that_no_longer_exists_means_the_default(still: Still) -> None:
     remembered = Remembered()
     remembered.put("theme", "solarized")
     assert Cockpit(lambda post: still.app().feed, where="x", remembered=remembered).theme == "jobdeck-dark"
 
 
 def contrast(one: str, other: str) -> float:
-    """The ratio of WCAG 2.1, from 1 to 21."""
+    """Return the contrast ratio of WCAG 2.1, from 1 to 21."""
 
     def luminance(colour: str) -> float:
         parts = [part / 255 for part in Color.parse(colour).rgb]
@@ -247,7 +247,7 @@ def contrast(one: str, other: str) -> float:
 
 
 @pytest.mark.parametrize(("name", "text", "quiet"), [("dark", 4.5, 3.9), ("light", 4.5, 3.9), ("contrast", 7.0, 7.0)])
-def test_every_colour_of_text_can_be_read_on_its_ground(name: str, text: float, quiet: float) -> None:
+def test_every_text_color_has_enough_contrast(name: str, text: float, quiet: float) -> None:
     theme = SCHEMES[name].theme
     assert theme.background is not None
     for colour in (theme.foreground, theme.accent, theme.success, theme.warning, theme.error, theme.variables["later"]):
@@ -257,7 +257,7 @@ def test_every_colour_of_text_can_be_read_on_its_ground(name: str, text: float, 
 
 
 @pytest.mark.parametrize("name", SCHEMES)
-def test_the_chosen_job_can_be_seen_in_every_theme(still: Still, name: str) -> None:
+def test_the_selected_job_is_visible_in_every_theme(still: Still, name: str) -> None:
     still.busy()
     app = still.app()
 
@@ -278,7 +278,7 @@ def test_the_chosen_job_can_be_seen_in_every_theme(still: Still, name: str) -> N
     play(app, scene)
 
 
-def test_the_terminals_own_ground_is_left_alone_and_only_its_sixteen_colours_are_used(still: Still) -> None:
+def test_the_ansi_theme_uses_only_the_sixteen_colors_and_the_terminals_background(still: Still) -> None:
     still.busy()
     app = still.app()
 
@@ -295,10 +295,10 @@ def test_the_terminals_own_ground_is_left_alone_and_only_its_sixteen_colours_are
     play(app, scene)
 
 
-# -- no colour -----------------------------------------------------------------------------------
+# -- NO_COLOR ------------------------------------------------------------------------------------
 
 
-def test_no_color_sends_no_colour_at_all_and_the_cursor_is_in_reverse(still: Still, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_color_sends_no_color_at_all_and_shows_the_cursor_in_reverse(still: Still, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     still.busy()
     app = still.app()
@@ -318,7 +318,7 @@ def test_no_color_sends_no_colour_at_all_and_the_cursor_is_in_reverse(still: Sti
     play(app, scene)
 
 
-def test_without_colour_there_is_no_theme_to_choose_and_that_is_said(still: Still, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_no_color_switching_the_theme_is_refused_with_a_reason(still: Still, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     app = still.app()
 
@@ -330,7 +330,7 @@ def test_without_colour_there_is_no_theme_to_choose_and_that_is_said(still: Stil
     play(app, scene)
 
 
-def test_an_empty_no_color_means_nothing(still: Still, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_no_color_has_no_effect(still: Still, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "")
     assert not still.app().uncoloured
 

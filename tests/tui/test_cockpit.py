@@ -1,4 +1,4 @@
-"""The cockpit whole: help, palette, and what must not break it."""
+"""Tests of the whole cockpit: header, help, command palette and robustness."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from jobdeck_tui.screens.help import HelpScreen
 from jobdeck_tui.widgets.chrome.header import Header
 
 
-def test_a_limited_queue_has_a_mark_and_the_chosen_one_tells_its_limits(few: Still) -> None:
+def test_a_limited_queue_is_marked_and_the_selected_one_shows_its_limits(few: Still) -> None:
     few.queue.limit("img", running=2, rate=100, period=60)
     few.queue.pause("img")
 
@@ -45,7 +45,7 @@ def test_a_limited_queue_has_a_mark_and_the_chosen_one_tells_its_limits(few: Sti
         (120, "jobdeck  ● LIVE  pending 1,414  running 4  retrying 15  failed 621  completed 2,727"),
     ],
 )
-def test_whose_queue_it_is_is_told_rather_than_the_last_digits_of_its_counts(few: Still, width: int, told: str) -> None:
+def test_a_queue_name_takes_precedence_over_the_last_digits_of_its_counts(few: Still, width: int, told: str) -> None:
     counts = [1414, 4, 15, 621, 2727, 200, 60]
     states = [State.PENDING, State.RUNNING, State.RETRYING, State.FAILED, State.COMPLETED, State.SCHEDULED, State.CANCELLED]
 
@@ -61,10 +61,10 @@ def test_whose_queue_it_is_is_told_rather_than_the_last_digits_of_its_counts(few
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=lambda size: f"{size[0]}x{size[1]}")
-def test_more_jobs_than_threads_are_no_share_of_them(still: Still, size: tuple[int, int]) -> None:
-    still.queue.enqueue_many([still.queue.draft("report.daily", {"day": str(n)}) for n in range(10)])
+def test_more_running_jobs_than_threads_show_no_share(still: Still, size: tuple[int, int]) -> None:
+    still.queue.enqueue_many([still.queue.new_job("report.daily", {"day": str(n)}) for n in range(10)])
     still.beat()
-    still.claim(10)  # as async handlers do: two workers have four threads each
+    still.claim(10)  # as with async handlers: two workers have four threads each
 
     async def scene(pilot: Pilot[Any]) -> None:
         panel = pilot.app.screen.query_one("#workers")
@@ -89,7 +89,7 @@ def test_the_help_lists_every_key_of_the_screen(few: Still) -> None:
     play(few.app(), scene)
 
 
-def test_the_palette_finds_a_command_by_its_name(few: Still) -> None:
+def test_the_palette_finds_a_command_by_name(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j", "colon")
         await pilot.pause(0.2)
@@ -101,12 +101,12 @@ def test_the_palette_finds_a_command_by_its_name(few: Still) -> None:
     play(few.app(), scene)
 
 
-def test_a_snapshot_that_comes_while_the_screen_goes_breaks_nothing(few: Still) -> None:
+def test_a_snapshot_during_shutdown_is_ignored(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         last = deck_of(pilot)
         await pilot.app.screen.query("Header, #table").remove()
         pilot.app.on_snapshot(Snapshot(last))  # type: ignore[attr-defined]
-        pilot.app.on_trouble(Trouble("gone"))  # type: ignore[attr-defined]
+        pilot.app.on_database_unavailable(Trouble("gone"))  # type: ignore[attr-defined]
         pilot.app.exit()
 
     app = few.app()

@@ -1,4 +1,4 @@
-"""The cockpit of a queue on a server: it works as on a file, says when the server is away, and recovers by itself."""
+"""Tests of the cockpit on PostgreSQL: it works as on SQLite, shows when the server is unavailable, and recovers by itself."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def drop(where: str) -> None:
         connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
 
 
-def test_acts_and_their_undoing_are_seen_at_once(six: Queue) -> None:
+def test_actions_and_their_undo_are_visible_at_once(six: Queue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         assert table(pilot).total == 6
         await pilot.press("j", "x")
@@ -61,7 +61,7 @@ def test_acts_and_their_undoing_are_seen_at_once(six: Queue) -> None:
     play(app(six), scene)
 
 
-def test_a_job_that_is_opened_shows_its_arguments(six: Queue) -> None:
+def test_an_opened_job_shows_its_arguments(six: Queue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("enter")
         await seen(pilot, lambda: "5.jpg" in pilot.app.export_screenshot())
@@ -72,8 +72,8 @@ def test_a_job_that_is_opened_shows_its_arguments(six: Queue) -> None:
 @pytest.mark.parametrize("name", ["queues", "workers", "schedules", "errors", "metrics", "events", "timeline"])
 def test_every_screen_opens(six: Queue, name: str) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
-        pilot.app.action_room(name)  # type: ignore[attr-defined]
-        await seen(pilot, lambda: getattr(pilot.app.screen, "ROOM", "") == name)
+        pilot.app.action_open_screen(name)  # type: ignore[attr-defined]
+        await seen(pilot, lambda: getattr(pilot.app.screen, "SCREEN_NAME", "") == name)
         await settled(pilot)
         assert "LIVE" in header(pilot)
         assert not [each for each in toasts(pilot) if "bug" in each]
@@ -81,7 +81,7 @@ def test_every_screen_opens(six: Queue, name: str) -> None:
     play(app(six), scene)
 
 
-def test_a_server_that_is_away_is_said_and_waited_for(six: Queue) -> None:
+def test_an_unavailable_server_is_shown_and_waited_for(six: Queue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j", "j", "space")
         await settled(pilot)
@@ -92,8 +92,8 @@ def test_a_server_that_is_away_is_said_and_waited_for(six: Queue) -> None:
             assert "● STALE" in header(pilot)
             assert "· retrying" in header(pilot)
             assert "ctrl+n" not in header(pilot)
-            await pilot.press("ctrl+n")  # nothing is made anew
-            assert table(pilot).total == 6  # what was there is still shown
+            await pilot.press("ctrl+n")  # nothing is recreated
+            assert table(pilot).total == 6  # the last data is still shown
         finally:
             server().start()
         await seen(pilot, lambda: "LIVE" in header(pilot), timeout=20)
@@ -103,7 +103,7 @@ def test_a_server_that_is_away_is_said_and_waited_for(six: Queue) -> None:
     play(app(six), scene, size=(160, 40))
 
 
-def test_its_worker_goes_on_after_the_server_was_away(where: str) -> None:
+def test_its_worker_resumes_after_an_outage_of_the_server(where: str) -> None:
     with Queue(where, settings=Settings(), registry=registry(), random=Random(5)) as queue:
 
         def completed(job_id: int) -> bool:
@@ -132,7 +132,7 @@ def queue_answers(queue: Queue) -> bool:
     return True
 
 
-def test_ctrl_n_makes_a_new_queue_where_the_tables_are_gone(six: Queue, where: str) -> None:
+def test_ctrl_n_creates_a_new_queue_if_the_tables_are_missing(six: Queue, where: str) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         drop(where)
         await seen(pilot, lambda: "holds no queue any more" in header(pilot))
@@ -154,5 +154,5 @@ def test_ctrl_n_makes_a_new_queue_where_the_tables_are_gone(six: Queue, where: s
         ("/var/jobs.db", "/var/jobs.db"),
     ],
 )
-def test_the_title_tells_queues_apart_and_is_short(where: str, title: str) -> None:
+def test_the_title_is_short_and_identifies_the_queue(where: str, title: str) -> None:
     assert _title(where) == title

@@ -1,4 +1,4 @@
-"""One frame as text or as a picture, without a terminal."""
+"""Tests of capturing one frame as text or as SVG, without a terminal."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def line(tmp_path: Path) -> CommandLine:
 
 
 def run(line: CommandLine, *args: str, **env: str) -> subprocess.CompletedProcess[bytes]:
-    """Run it as a process of its own: encodings and terminals are the process's."""
+    """Run the command as a separate process: encodings and terminals belong to the process."""
     words = command("--db", str(line.database), *args)
     return subprocess.run(words, capture_output=True, cwd=line.folder, env={**os.environ, **env}, stdin=subprocess.DEVNULL)
 
 
-def test_a_snapshot_is_the_main_screen_in_the_size_that_was_asked_for(line: CommandLine) -> None:
+def test_a_snapshot_is_the_main_screen_in_the_requested_size(line: CommandLine) -> None:
     ran = run(line, "--snapshot", "--size", "100x30", PYTHONUTF8="1")
     assert (ran.returncode, ran.stderr) == (0, b"")
     shown = ran.stdout.decode().splitlines()
@@ -37,28 +37,28 @@ def test_a_snapshot_is_the_main_screen_in_the_size_that_was_asked_for(line: Comm
     assert b"\x1b" not in ran.stdout
 
 
-def test_a_snapshot_looks_and_runs_nothing(line: CommandLine) -> None:
+def test_a_snapshot_only_reads_and_runs_no_job(line: CommandLine) -> None:
     run(line, "--snapshot", "--size", "80x24")
     with Queue(line.database) as queue:
         assert queue.get(1).attempt == 0
         assert not queue.workers()
 
 
-def test_a_snapshot_shows_another_screen_by_its_name(line: CommandLine) -> None:
+def test_a_snapshot_shows_another_screen_by_name(line: CommandLine) -> None:
     shown = run(line, "--snapshot", "--size", "80x24", "--screen", "queues", PYTHONUTF8="1").stdout.decode()
     assert "╭─ ³queues" in shown
     assert "mail" in shown
 
 
-def test_where_the_encoding_is_not_utf_8_a_snapshot_is_ascii(line: CommandLine) -> None:
+def test_a_snapshot_is_ascii_if_the_encoding_is_not_utf_8(line: CommandLine) -> None:
     for env, args in (({"PYTHONIOENCODING": "latin-1"}, ()), ({"PYTHONIOENCODING": "utf-8"}, ("--ascii",))):
         shown = run(line, *args, "--snapshot", "--size", "120x40", **env).stdout
         assert shown.isascii()
         assert b"+- 5 jobs ---" in shown
-        assert b"\\" not in shown  # none was escaped on the way
+        assert b"\\" not in shown  # none was escaped
 
 
-def test_the_environment_asks_for_ascii_and_a_theme(line: CommandLine, tmp_path: Path) -> None:
+def test_the_environment_sets_ascii_and_the_theme(line: CommandLine, tmp_path: Path) -> None:
     assert run(line, "--snapshot", PYTHONUTF8="1", JOBDECK_ASCII="1").stdout.isascii()
     picture = tmp_path / "light.svg"
     run(line, "--screenshot", str(picture), "--size", "80x24", JOBDECK_THEME="light")
@@ -71,7 +71,7 @@ def test_the_environment_asks_for_ascii_and_a_theme(line: CommandLine, tmp_path:
         assert f"{name} is '{value}'" in ran.stderr.decode()
 
 
-def test_a_screenshot_is_saved_as_a_picture_and_nothing_is_printed(line: CommandLine, tmp_path: Path) -> None:
+def test_a_screenshot_is_saved_as_svg_and_nothing_is_printed(line: CommandLine, tmp_path: Path) -> None:
     picture = tmp_path / "deck.svg"
     ran = run(line, "--screenshot", str(picture), "--size", "120x40")
     assert (ran.returncode, ran.stdout) == (0, b"")
@@ -88,7 +88,7 @@ def test_a_screenshot_is_saved_as_a_picture_and_nothing_is_printed(line: Command
         (("--screenshot", "/nowhere/deck.svg"), 1, "/nowhere/deck.svg: No such file or directory."),
     ],
 )
-def test_what_cannot_be_shown_is_said(line: CommandLine, args: tuple[str, ...], code: int, said: str) -> None:
+def test_invalid_options_are_reported(line: CommandLine, args: tuple[str, ...], code: int, said: str) -> None:
     ran = run(line, *args)
     assert ran.returncode == code
     assert said in ran.stderr.decode()
@@ -96,7 +96,7 @@ def test_what_cannot_be_shown_is_said(line: CommandLine, args: tuple[str, ...], 
     assert ran.stdout == b""
 
 
-def test_a_snapshot_of_no_database_is_refused_and_makes_none(tmp_path: Path) -> None:
+def test_a_snapshot_of_a_missing_database_fails_and_creates_none(tmp_path: Path) -> None:
     ran = run(CommandLine(tmp_path), "--snapshot")
     assert ran.returncode == 1
     assert b"jobs.db does not exist" in ran.stderr

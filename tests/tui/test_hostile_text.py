@@ -1,4 +1,4 @@
-"""Text that a terminal or a reader of markup would obey stays text, on every screen and in every command; nothing stalls."""
+"""Tests that control sequences and markup in user data stay text on every screen and in every command, and stall nothing."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ def queue(filled: Path) -> Iterator[Queue]:
 
 
 def shown(pilot: Pilot[Any]) -> str:
-    """Everything on the screen."""
+    """Return the text on the screen."""
     return "\n".join(strip.text for strip in pilot.app.screen._compositor.render_strips())
 
 
 def check(pilot: Pilot[Any]) -> None:
-    """No character of the screen is one that a terminal obeys."""
+    """Assert that the screen contains no control character."""
     text = shown(pilot)
     marks = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
     bad = {
@@ -118,7 +118,7 @@ def test_every_screen_opens_and_nothing_stalls(queue: Queue, size: tuple[int, in
             await look(pilot, "duplicate")
             app.pop_screen()
         for room in ROOMS:
-            app.action_room(room.name)
+            app.action_open_screen(room.name)
             await settled(pilot)
             for key in ("j", "j", "G", "pagedown"):
                 await pilot.press(key)
@@ -128,7 +128,7 @@ def test_every_screen_opens_and_nothing_stalls(queue: Queue, size: tuple[int, in
             await seen(pilot, lambda: isinstance(app.screen, HelpScreen))
             await look(pilot, "help")
             await pilot.press("escape")
-            app.action_room("jobs")
+            app.action_open_screen("jobs")
         table(pilot).focus()
         for text in TEXTS.values():
             app.jobs_screen.narrow(text)
@@ -155,7 +155,7 @@ def test_every_screen_opens_and_nothing_stalls(queue: Queue, size: tuple[int, in
     assert not slow
 
 
-def test_the_last_sieve_keeps_every_cell_in_its_place() -> None:
+def test_the_control_character_filter_keeps_every_cell_in_its_place() -> None:
     hostile = "".join(TEXTS.values())
     (strained,) = Strainer().apply([Segment(hostile)], Color(0, 0, 0))
     assert stray(strained.text.encode("utf-8", "replace")) == []
@@ -169,12 +169,12 @@ KEYS = [
     "k", "k", "k", "enter", "2", "3", "escape", "escape", "?", "escape", "/", "x", "escape", "p", "z", "+", "z", "y", "A", "D",
     "escape", ":", "escape",
 ]  # fmt: skip
-"""A walk through the screens that every cockpit has."""
+"""Press keys that open every screen."""
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("size", [(80, 24), (200, 60)], ids=str)
-def test_no_byte_of_it_reaches_a_real_terminal(filled: Path, size: tuple[int, int]) -> None:
+def test_no_hostile_byte_reaches_a_real_terminal(filled: Path, size: tuple[int, int]) -> None:
     deck = Screen(*JOBDECK, "--db", str(filled), "--threads", "0", "--readonly", size=size)
     try:
         deck.see("LIVE")
@@ -190,7 +190,7 @@ def test_no_byte_of_it_reaches_a_real_terminal(filled: Path, size: tuple[int, in
     finally:
         deck.end()
     assert MARK.encode() in deck.written
-    ours = b"\x1b]52;c;", b"\x1b]22;"  # y copies an id; and the shape of the mouse pointer, which Textual sets
+    ours = b"\x1b]52;c;", b"\x1b]22;"  # y copies an id; Textual sets the shape of the mouse pointer
     assert [each for each in stray(deck.written) if not each.startswith(ours)] == []
     assert b"\x1b]52;c;ZXZpbA" not in deck.written
     assert b"\x1b]8;" not in deck.written
@@ -221,7 +221,7 @@ COMMANDS = [
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_no_byte_of_it_reaches_the_terminal_from_a_command(filled: Path, queue: Queue, command: tuple[str, ...]) -> None:
+def test_no_hostile_byte_reaches_the_terminal_from_a_command(filled: Path, queue: Queue, command: tuple[str, ...]) -> None:
     if command[0] == "events":
         from jobdeck_tui.cli import COMMANDS as known
 

@@ -1,4 +1,4 @@
-"""The keys a person has changed: the file, what is wrong with it, and what the screens then do and say."""
+"""Tests of the keymap file: its errors, and its effect on the keys, the hints and the help."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from jobdeck_tui.screens.jobs import JobsScreen
 def cockpit(still: Still, text: str, folder: Path) -> Cockpit:
     file = folder / "keys.toml"
     file.write_text(text)
-    return Cockpit(lambda post: Feed(still.queue, post, threads=0), where="x", keymap=read_keymap(file))
+    return Cockpit(lambda post: Feed(still.queue, post, threads=0), where="x", keymap=read_keymap(file, Cockpit))
 
 
 def play(app: Cockpit, scene: Any, size: tuple[int, int] = (120, 40)) -> None:
@@ -39,11 +39,11 @@ def play(app: Cockpit, scene: Any, size: tuple[int, int] = (120, 40)) -> None:
 
 
 def problems(text: str) -> tuple[str, ...]:
-    return keymap_of(tomllib.loads(text), actions()).problems
+    return keymap_of(tomllib.loads(text), actions(Cockpit)).problems
 
 
-def test_every_binding_has_an_id_of_its_own_in_its_place() -> None:
-    known = actions()
+def test_every_binding_has_a_unique_id() -> None:
+    known = actions(Cockpit)
     assert len({action.id for action in known}) == len(known)
     ids = {action.id for action in known}
     assert {"jobs.retry", "job.retry", "job-table.mark", "jobs.priority-minus-1", "queues-panel.choose", "queues.pause"} <= ids
@@ -65,7 +65,7 @@ def test_a_changed_key_works_and_the_old_one_does_not(still: Still, tmp_path: Pa
     play(cockpit(still, '[jobs]\ncancel = "X"\n', tmp_path), scene)
 
 
-def test_an_action_above_the_tables_is_changed_on_every_screen(still: Still, tmp_path: Path) -> None:
+def test_an_action_before_the_first_table_is_changed_on_every_screen(still: Still, tmp_path: Path) -> None:
     app = cockpit(still, 'down = "n"\nmove-1 = ["ctrl+n", "j"]\nby-1 = "ctrl+n"\n', tmp_path)
     assert app.keymap["job-table.move-1"] == "ctrl+n,j"
     assert app.keymap["keyed-table.move-1"] == "ctrl+n,j"
@@ -75,7 +75,7 @@ def test_an_action_above_the_tables_is_changed_on_every_screen(still: Still, tmp
 def test_hints_help_and_palette_show_the_changed_keys(still: Still, tmp_path: Path) -> None:
     still.queue.enqueue("img.resize", {"path": "a.jpg"})
     app = cockpit(still, '[jobs]\nretry = "R"\nfilter = ["!", "f2"]\nnext-theme = "ctrl+g"\n', tmp_path)
-    assert len(app.keymap) == 2  # there is no next-theme on jobs
+    assert len(app.keymap) == 2  # the main screen has no next-theme
 
     async def scene(pilot: Pilot[Any]) -> None:
         hints = frame(app).splitlines()[-1]
@@ -85,19 +85,19 @@ def test_hints_help_and_palette_show_the_changed_keys(still: Still, tmp_path: Pa
         assert commands["Retry"].startswith("R ")
         await pilot.press("question_mark")
         assert isinstance(app.screen, HelpScreen)
-        assert "  R         run final jobs again" in app.screen.told
+        assert "  R         retry finished jobs" in app.screen.told
         assert "  ! f2      filter as you type" in app.screen.told
 
     play(app, scene)
 
 
-def test_what_is_wrong_in_the_file_is_said_in_a_sentence_and_the_rest_is_used(still: Still, tmp_path: Path) -> None:
+def test_an_error_in_the_file_is_reported_and_the_rest_is_used(still: Still, tmp_path: Path) -> None:
     app = cockpit(still, '[jobs]\nretri = "R"\ncancel = "X"\n', tmp_path)
     assert app.keymap == {"jobs.cancel": "X"}
 
     async def scene(pilot: Pilot[Any]) -> None:
         said = [note.message for note in pilot.app._notifications]
-        assert said == ["keys.toml: there is no action [jobs] retri (perhaps retry); `jobdeck keys` lists them."]
+        assert said == ["keys.toml: unknown action [jobs] retri (did you mean retry?); list them with `jobdeck keys`."]
 
     play(app, scene)
 
@@ -105,22 +105,22 @@ def test_what_is_wrong_in_the_file_is_said_in_a_sentence_and_the_rest_is_used(st
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('[jbs]\nretry = "r"', "there is no screen [jbs] (perhaps jobs)"),
+        ('[jbs]\nretry = "r"', "unknown screen [jbs] (did you mean jobs?)"),
         ("[jobs]\nretry = 5", "[jobs] retry must be a key, or a list of keys"),
         ("[jobs]\nretry = []", "[jobs] retry must be a key, or a list of keys"),
-        ('[jobs]\nretry = "ctrl+nonsense"', "names a key that there is not: 'ctrl+nonsense'"),
-        ('[jobs]\nretry = "strg+r"', "names a key that there is not: 'strg+r'"),
-        ('nothing = "r"', "there is no action nothing"),
-        ('[jobs]\nretry = "x"', "x is jobs.cancel already; it is jobs.retry now, and cancel lost that key"),
+        ('[jobs]\nretry = "ctrl+nonsense"', "names an unknown key: 'ctrl+nonsense'"),
+        ('[jobs]\nretry = "strg+r"', "names an unknown key: 'strg+r'"),
+        ('nothing = "r"', "unknown action nothing"),
+        ('[jobs]\nretry = "x"', "x was bound to jobs.cancel; it is now bound to jobs.retry only"),
     ],
 )
-def test_each_mistake_has_its_own_sentence(text: str, said: str) -> None:
+def test_each_error_has_its_own_message(text: str, said: str) -> None:
     (problem,) = problems(text)
     assert said in problem
     assert problem.endswith(".")
 
 
-def test_two_keys_can_be_exchanged_without_a_complaint(still: Still, tmp_path: Path) -> None:
+def test_two_keys_can_be_swapped_without_a_warning(still: Still, tmp_path: Path) -> None:
     assert not problems('[jobs]\nretry = "x"\ncancel = "r"')
     job = still.queue.enqueue("img.resize", {"path": "a.jpg"})
 
@@ -133,20 +133,20 @@ def test_two_keys_can_be_exchanged_without_a_complaint(still: Still, tmp_path: P
     play(cockpit(still, '[jobs]\nretry = "x"\ncancel = "r"', tmp_path), scene)
 
 
-def test_a_file_that_is_no_toml_or_cannot_be_read_leaves_every_key_as_it_was(tmp_path: Path) -> None:
+def test_an_invalid_or_unreadable_file_means_the_default_keys(tmp_path: Path) -> None:
     file = tmp_path / "keys.toml"
-    assert read_keymap(file) == Keymap()
+    assert read_keymap(file, Cockpit) == Keymap()
     file.write_text("retry = ")
-    assert "keys.toml is not valid TOML, and every key is as it was" in read_keymap(file).problems[0]
+    assert "keys.toml is not valid TOML; using the default keys" in read_keymap(file, Cockpit).problems[0]
     file.write_bytes(b"\xff\xfe")
-    assert "cannot be read, and every key is as it was" in read_keymap(file).problems[0]
-    assert not read_keymap(file).keys
+    assert "cannot be read; using the default keys" in read_keymap(file, Cockpit).problems[0]
+    assert not read_keymap(file, Cockpit).keys
 
 
-def test_a_key_can_be_written_as_a_sign_or_by_its_name() -> None:
+def test_a_key_can_be_written_as_a_character_or_by_name() -> None:
     for said in ("?", "question_mark"):
-        assert keymap_of({"jobs": {"retry": said}}, actions()).keys == {"jobs.retry": "question_mark"}
-    assert keymap_of({"jobs": {"retry": [",", "/"]}}, actions()).keys == {"jobs.retry": "comma,slash"}
+        assert keymap_of({"jobs": {"retry": said}}, actions(Cockpit)).keys == {"jobs.retry": "question_mark"}
+    assert keymap_of({"jobs": {"retry": [",", "/"]}}, actions(Cockpit)).keys == {"jobs.retry": "comma,slash"}
     assert [short_name(key) for key in ("question_mark", "slash", "comma", "plus", "space", "ctrl+r", "f2")] == [
         "?", "/", ",", "+", "space", "ctrl+r", "f2",
     ]  # fmt: skip
@@ -154,19 +154,19 @@ def test_a_key_can_be_written_as_a_sign_or_by_its_name() -> None:
 
 def test_jobdeck_keys_prints_a_file_that_changes_nothing(tmp_path: Path) -> None:
     printed = CommandLine(tmp_path).done("keys")
-    keymap = keymap_of(tomllib.loads(printed), actions())
+    keymap = keymap_of(tomllib.loads(printed), actions(Cockpit))
     assert not keymap.problems
     assert {id: set(said.split(",")) for id, said in keymap.keys.items()} == {
-        action.id: set(action.keys) for action in actions()
+        action.id: set(action.keys) for action in actions(Cockpit)
     }
 
 
-def test_jobdeck_keys_shows_what_was_changed_and_what_is_wrong(tmp_path: Path) -> None:
+def test_jobdeck_keys_shows_changes_and_errors(tmp_path: Path) -> None:
     folder = tmp_path / "config-home" / "jobdeck"
     folder.mkdir(parents=True)
     (folder / "keys.toml").write_text('[jobs]\nretry = "R"\nnonsense = "x"\n')
     ran = CommandLine(tmp_path)("keys", "--json")
-    assert "there is no action [jobs] nonsense" in ran.stderr
+    assert "unknown action [jobs] nonsense" in ran.stderr
     lines = [json.loads(each) for each in ran.stdout.splitlines()]
     (changed,) = [each for each in lines if each["changed"]]
     assert (changed["id"], changed["keys"], changed["default"]) == ("jobs.retry", ["R"], ["r"])
@@ -175,7 +175,7 @@ def test_jobdeck_keys_shows_what_was_changed_and_what_is_wrong(tmp_path: Path) -
 # -- the help ------------------------------------------------------------------------------------
 
 
-def test_the_help_has_every_key_of_the_screen_its_parts_and_the_app(still: Still) -> None:
+def test_the_help_has_every_key_of_the_screen_its_widgets_and_the_app(still: Still) -> None:
     app = still.app()
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -185,12 +185,12 @@ def test_the_help_has_every_key_of_the_screen_its_parts_and_the_app(still: Still
         for binding in (*JobsScreen.BINDINGS, *Cockpit.BINDINGS):
             text = binding.tooltip or binding.description  # type: ignore[union-attr]
             assert f"{text[:1].lower()}{text[1:]}"[:40] in told
-        assert "change to the next theme" in told
+        assert "switch to the next theme" in told
 
     play(app, scene)
 
 
-def test_slash_finds_a_key_by_what_it_does_and_escape_shows_all_again(still: Still) -> None:
+def test_slash_searches_the_descriptions_and_escape_clears_the_search(still: Still) -> None:
     app = still.app()
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -205,14 +205,14 @@ def test_slash_finds_a_key_by_what_it_does_and_escape_shows_all_again(still: Sti
         await pilot.press("escape")
         await seen(pilot, lambda: help_screen.told == whole)
         await pilot.press("slash", *"zzz")
-        await seen(pilot, lambda: help_screen.told == "no key does that")
+        await seen(pilot, lambda: help_screen.told == "no key matches")
         await pilot.press("escape", "escape")
         assert app.screen is not help_screen
 
     play(app, scene)
 
 
-def test_j_k_and_the_page_keys_scroll_the_help_and_the_hints_are_clicked(still: Still) -> None:
+def test_j_k_and_the_page_keys_scroll_the_help_and_the_hints_can_be_clicked(still: Still) -> None:
     app = still.app()
 
     async def scene(pilot: Pilot[Any]) -> None:

@@ -1,4 +1,4 @@
-"""The database is locked, deleted, replaced, emptied or made read-only under the cockpit: it says so, and recovers."""
+"""Tests of a database that is locked, deleted, replaced, emptied or made read-only under the cockpit."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SIZES = [(60, 15), (80, 24), (120, 40), (200, 60)]
 
 
 def header(pilot: Pilot[Any]) -> str:
-    """The first line of the screen in front."""
+    """Return the first line of the active screen."""
     return pilot.app.screen.query(Header).first().render_line(0).text
 
 
@@ -38,7 +38,7 @@ def file_of(still: Still) -> Path:
 
 
 def another(folder: Path, jobs: int) -> Path:
-    """Another queue, closed, whose jobs have the ids 1, 2, …."""
+    """Create another queue, closed, whose jobs have the ids 1, 2, …."""
     path = folder / "another.db"
     with Queue(path, settings=Settings(synchronous="OFF")) as queue:
         for _ in range(jobs):
@@ -54,7 +54,7 @@ def six(still: Still) -> Still:
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
-def test_a_deleted_database_is_said_in_the_header_with_what_is_done_about_it(six: Still, size: tuple[int, int]) -> None:
+def test_the_header_shows_a_deleted_database_and_the_remedy(six: Still, size: tuple[int, int]) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         file_of(six).unlink()
         await seen(pilot, lambda: "deleted or moved away" in header(pilot))
@@ -66,8 +66,8 @@ def test_a_deleted_database_is_said_in_the_header_with_what_is_done_about_it(six
             assert "· waiting for it" in line
         if size[0] >= 120:
             assert "· ctrl+n creates a new one" in line
-        assert any("ctrl+n makes a new and empty one" in each for each in toasts(pilot))
-        assert table(pilot).total == 6  # what was there is still shown
+        assert any("Press ctrl+n to create a new, empty one" in each for each in toasts(pilot))
+        assert table(pilot).total == 6  # the last data is still shown
         assert "live" not in str(pilot.app.screen.query_one("#jobs").border_subtitle)
         assert not file_of(six).exists()
         before = int(line.split("STALE ")[1].split("s")[0])
@@ -76,7 +76,7 @@ def test_a_deleted_database_is_said_in_the_header_with_what_is_done_about_it(six
     play(six.app(), scene, size=size)
 
 
-def test_ctrl_n_makes_a_new_one_where_there_is_none_and_does_nothing_where_there_is_one(six: Still) -> None:
+def test_ctrl_n_creates_a_database_only_if_it_is_missing(six: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("ctrl+n")
         await settled(pilot)
@@ -95,7 +95,7 @@ def test_ctrl_n_makes_a_new_one_where_there_is_none_and_does_nothing_where_there
     play(six.app(), scene)
 
 
-def test_a_readonly_cockpit_makes_no_new_one(six: Still) -> None:
+def test_a_readonly_cockpit_creates_no_database(six: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         file_of(six).unlink()
         await seen(pilot, lambda: "STALE" in header(pilot))
@@ -106,7 +106,7 @@ def test_a_readonly_cockpit_makes_no_new_one(six: Still) -> None:
     play(six.app(readonly=True), scene)
 
 
-def test_a_file_that_comes_back_is_shown_again_with_everything_in_its_place(six: Still, tmp_path: Path) -> None:
+def test_a_restored_file_is_shown_with_cursor_and_filter_unchanged(six: Still, tmp_path: Path) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j", "j", "space")
         await settled(pilot)
@@ -123,7 +123,7 @@ def test_a_file_that_comes_back_is_shown_again_with_everything_in_its_place(six:
     play(six.app(), scene)
 
 
-def test_another_database_is_announced_and_no_key_hits_a_job_that_was_chosen_in_the_old_one(six: Still, tmp_path: Path) -> None:
+def test_another_database_is_announced_and_the_old_selection_is_cleared(six: Still, tmp_path: Path) -> None:
     other = another(tmp_path, 9)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -138,16 +138,16 @@ def test_another_database_is_announced_and_no_key_hits_a_job_that_was_chosen_in_
         assert not isinstance(pilot.app.screen, WeighScreen)
         assert (table(pilot).marks.ids, table(pilot).chosen) == (set(), None)
         await pilot.press("x")
-        await seen(pilot, lambda: any("Choose a job first" in each for each in toasts(pilot)))
-        assert pilot.app.screen.query_one("#tabs").tab == "pending"  # where the person was
+        await seen(pilot, lambda: any("Select a job first" in each for each in toasts(pilot)))
+        assert pilot.app.screen.query_one("#tabs").tab == "pending"  # where the cursor was
 
     play(six.app(), scene)
     with Queue(file_of(six), settings=Settings()) as queue:
         assert queue.count("state:pending") == 9
 
 
-def test_a_backup_put_in_its_place_keeps_the_cursor_on_the_same_job(six: Still, tmp_path: Path) -> None:
-    six.queue.care.backup(tmp_path / "backup.db")
+def test_restoring_a_backup_keeps_the_cursor_on_the_same_job(six: Still, tmp_path: Path) -> None:
+    six.queue.maintenance.backup(tmp_path / "backup.db")
 
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j", "j")
@@ -163,7 +163,7 @@ def test_a_backup_put_in_its_place_keeps_the_cursor_on_the_same_job(six: Still, 
     play(six.app(), scene)
 
 
-def test_the_opened_job_of_a_replaced_database_is_gone_and_not_another_with_its_id(six: Still, tmp_path: Path) -> None:
+def test_the_opened_job_of_a_replaced_database_no_longer_exists(six: Still, tmp_path: Path) -> None:
     other = another(tmp_path, 9)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -178,7 +178,7 @@ def test_the_opened_job_of_a_replaced_database_is_gone_and_not_another_with_its_
     play(six.app(), scene)
 
 
-def test_every_room_says_it_too(six: Still) -> None:
+def test_every_view_screen_shows_it_too(six: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("3", "3")
         await seen(pilot, lambda: pilot.app.room is not None)  # type: ignore[attr-defined]
@@ -190,7 +190,7 @@ def test_every_room_says_it_too(six: Still) -> None:
     play(six.app(), scene)
 
 
-def test_an_act_while_it_is_gone_says_why_and_does_nothing(six: Still) -> None:
+def test_an_action_on_a_missing_database_fails_with_the_reason(six: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j")
         await settled(pilot)
@@ -208,28 +208,28 @@ TROUBLES = {
     "its folder removed": (lambda path: shutil.rmtree(path.parent), "was deleted or moved away"),
     "cut short": (lambda path: path.write_bytes(path.read_bytes()[:5000]), "damaged"),
 }
-"""What is done to the file, and what the header says."""
+"""A change to the file, and what the header then shows."""
 
 
 @pytest.mark.parametrize("name", TROUBLES)
-def test_whatever_happens_to_the_file_is_said_and_a_good_one_in_its_place_is_taken(
+def test_every_damage_to_the_file_is_shown_and_a_good_file_is_picked_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     trouble, words = TROUBLES[name]
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "folder").mkdir()
     still = Still(tmp_path / "home" / "folder")
-    size = 9000 if name == "cut short" else 1  # more than a connection keeps in memory
+    size = 9000 if name == "cut short" else 1  # more than a connection caches
     for n in range(200):
         still.queue.enqueue("img.resize", {"path": f"{n}.jpg" * size})
     other = another(tmp_path, 9)
 
     async def scene(pilot: Pilot[Any]) -> None:
         assert table(pilot).total == 200
-        if name == "cut short":  # all in the file, nothing in the log
+        if name == "cut short":  # everything in the file, nothing in the WAL
             apsw.Connection(str(file_of(still))).wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         trouble(file_of(still))
-        if name == "cut short":  # what is in memory is shown until the rest is read
+        if name == "cut short":  # cached data is shown until the rest is read
             await pilot.press("slash", *"zzz")
         await seen(pilot, lambda: "STALE" in header(pilot) and words in header(pilot))
         file_of(still).parent.mkdir(exist_ok=True)
@@ -241,7 +241,7 @@ def test_whatever_happens_to_the_file_is_said_and_a_good_one_in_its_place_is_tak
     still.close()
 
 
-def test_a_database_that_is_locked_for_ten_seconds_is_said_and_recovered_from(six: Still) -> None:
+def test_a_lock_of_ten_seconds_is_shown_and_recovered_from(six: Still) -> None:
     holder = apsw.Connection(str(file_of(six)))
     holder.set_busy_timeout(5000)
 
@@ -258,7 +258,7 @@ def test_a_database_that_is_locked_for_ten_seconds_is_said_and_recovered_from(si
         assert "waiting for it" in header(pilot)
         async with Stalls() as stalls:
             await pilot.press("k", "j", "G", "j")
-        assert stalls.longest < 1  # the keys go on
+        assert stalls.longest < 1  # keys still work
         await seen(pilot, lambda: "LIVE" in header(pilot), timeout=20)
         recovered = time.monotonic() - begun - 10
         print(f"said after {said:.1f} s, longest stall {stalls.longest:.2f} s, live again {recovered:.2f} s later")
@@ -271,13 +271,13 @@ def test_a_database_that_is_locked_for_ten_seconds_is_said_and_recovered_from(si
     [(("x",), "cancel job 5"), (("plus",), "change job 5"), (("space", "space", "x"), "cancel 2 jobs")],
     ids=("one", "priority", "several"),
 )
-def test_what_was_not_done_because_of_a_lock_is_named(
+def test_an_action_that_failed_because_of_a_lock_is_named(
     six: Still, monkeypatch: pytest.MonkeyPatch, keys: tuple[str, ...], could_not: str
 ) -> None:
     def locked(*_: Any, **__: Any) -> None:
         raise StoreBusy("jobs.db", 10)
 
-    for act in ("cancel_many", "reprioritise_many"):
+    for act in ("cancel_many", "reprioritize_many"):
         monkeypatch.setattr(six.queue, act, locked)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -302,7 +302,7 @@ def live(tmp_path: Path) -> Any:
     queue.close()
 
 
-def test_a_database_that_cannot_be_written_to_is_shown_and_the_work_said_to_be_held_up(live: Any) -> None:
+def test_a_readonly_database_is_shown_and_reported_as_stalled(live: Any) -> None:
     queue, app = live
     path = Path(queue.where)
 
@@ -318,18 +318,18 @@ def test_a_database_that_cannot_be_written_to_is_shown_and_the_work_said_to_be_h
     play(app, scene)
 
 
-def test_a_full_disk_holds_the_work_up_and_the_words_say_so(live: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_as_the_cause_of_the_stall(live: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     queue, app = live
     full = True
-    claim = queue.store.claim_jobs
+    claim = queue.store.claimer.claim
 
-    def claim_jobs(*args: Any, **options: Any) -> Any:
+    def claim_or_fail(*args: Any, **options: Any) -> Any:
         if full:
-            with queue.store._connections.writing():
+            with queue.store._connections.write_transaction():
                 raise apsw.FullError("database or disk is full")
         return claim(*args, **options)
 
-    monkeypatch.setattr(queue.store, "claim_jobs", claim_jobs)
+    monkeypatch.setattr(queue.store.claimer, "claim", claim_or_fail)
 
     async def scene(pilot: Pilot[Any]) -> None:
         nonlocal full
@@ -342,7 +342,7 @@ def test_a_full_disk_holds_the_work_up_and_the_words_say_so(live: Any, monkeypat
     play(app, scene)
 
 
-def test_the_workers_of_the_cockpit_go_on_with_the_new_database(live: Any, tmp_path: Path) -> None:
+def test_the_workers_of_the_cockpit_continue_with_the_new_database(live: Any, tmp_path: Path) -> None:
     queue, app = live
     other = tmp_path / "other.db"
     with Queue(other, settings=Settings(synchronous="OFF"), registry=queue.registry) as there:
@@ -358,10 +358,10 @@ def test_the_workers_of_the_cockpit_go_on_with_the_new_database(live: Any, tmp_p
     play(app, scene)
 
 
-# -- the words ------------------------------------------------------------------------------------------
+# -- the texts ------------------------------------------------------------------------------------------
 
 
-def test_the_watch_says_what_is_wrong_since_when_and_what_is_done() -> None:
+def test_the_status_names_the_problem_its_start_and_the_remedy() -> None:
     clock = FakeClock()
     watch = Watch(clock.monotonic)
     assert watch.plight() is None
@@ -387,7 +387,7 @@ def test_the_watch_says_what_is_wrong_since_when_and_what_is_done() -> None:
     assert told == Plight("STALE", "the database was emptied", "waiting for it", 61, "ctrl+n creates a new one")
 
 
-def test_the_watch_notices_that_the_process_was_held_up() -> None:
+def test_a_suspended_process_is_noticed() -> None:
     clock = FakeClock()
     watch = Watch(clock.monotonic)
     clock.advance(1)
@@ -406,10 +406,10 @@ def test_the_watch_notices_that_the_process_was_held_up() -> None:
         ("The database /a/jobs.db failed: the disk is full.", "the database failed: the disk is full"),
     ],
 )
-def test_what_the_engine_says_is_shortened_for_a_line_that_names_the_file(sentence: str, short: str) -> None:
+def test_engine_errors_are_shortened_for_a_line_that_names_the_file(sentence: str, short: str) -> None:
     assert in_short(sentence, "/a/jobs.db") == short
 
 
-def test_of_a_server_it_is_said_that_it_is_the_database() -> None:
+def test_errors_of_a_server_name_the_database() -> None:
     where = "postgresql://me@db/jobs"
     assert in_short(f"{where} cannot be written to.", where) == "the database cannot be written to"

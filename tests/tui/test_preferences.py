@@ -1,4 +1,4 @@
-"""What is remembered from one session to the next."""
+"""Tests of the preferences that are kept between sessions."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from pathlib import Path
 from jobdeck_tui.preferences import Remembered
 
 
-def test_what_was_put_is_there_in_the_next_session(tmp_path: Path) -> None:
+def test_a_value_is_restored_in_the_next_session(tmp_path: Path) -> None:
     file = tmp_path / "config" / "cockpit.json"
     Remembered(file).put("theme", "jobdeck-light")
     assert Remembered(file).get("theme", "jobdeck-dark") == "jobdeck-light"
     assert [each.name for each in file.parent.iterdir()] == ["cockpit.json"]
 
 
-def test_a_value_of_another_type_is_as_good_as_none(tmp_path: Path) -> None:
+def test_a_value_of_another_type_means_the_default(tmp_path: Path) -> None:
     remembered = Remembered(tmp_path / "cockpit.json")
     remembered.put("columns", "state,id")
     assert remembered.get("columns", ["state"]) == ["state"]
@@ -30,7 +30,7 @@ def test_a_damaged_file_means_the_defaults_and_can_be_written_again(tmp_path: Pa
     assert Remembered(file).get("theme", "") == "x"
 
 
-def test_a_folder_that_cannot_be_made_costs_nothing_but_the_memory(tmp_path: Path) -> None:
+def test_without_a_writable_folder_values_last_for_the_session(tmp_path: Path) -> None:
     (tmp_path / "config").write_text("a file where the folder would be")
     remembered = Remembered(tmp_path / "config" / "cockpit.json")
     remembered.put("theme", "x")

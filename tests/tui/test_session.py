@@ -1,4 +1,4 @@
-"""A whole session with nothing but keys, and the troubles of a database, in a real terminal with real processes."""
+"""Tests of a whole session and of database failures, in a real terminal with real processes."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def look(database: Path, job_id: int) -> State:
         return queue.get(job_id).state
 
 
-def test_a_whole_session_with_nothing_but_keys(database: Path, deck: Screen) -> None:
+def test_a_whole_session_by_keyboard(database: Path, deck: Screen) -> None:
     deck.see("This queue is empty")
 
-    # A job from the form: the shell kind, its command, and off.
+    # A job from the form: the shell kind and its command.
     deck.type("n")
     deck.see("command*")
     deck.type(*"sh -c 'echo all is well; exit 3'", pause=0.01)
@@ -51,7 +51,7 @@ def test_a_whole_session_with_nothing_but_keys(database: Path, deck: Screen) -> 
     deck.see("Job 1 shell enqueued")
     wait_until(lambda: look(database, 1) in (State.RETRYING, State.FAILED))
 
-    # Others come from elsewhere: one that fails for good, one that runs long, and three that wait in a paused queue.
+    # Jobs from other processes: one that fails permanently, one that runs long, and three in a paused queue.
     with Queue(database) as queue:
         queue.pause("later")
         queue.enqueue("shell", {"command": ["sh", "-c", "exit 7"]}, max_attempts=1)
@@ -62,7 +62,7 @@ def test_a_whole_session_with_nothing_but_keys(database: Path, deck: Screen) -> 
     wait_until(lambda: look(database, 3) is State.RUNNING)
     deck.see("▸ running")
 
-    # Filter, mark two, change their priority, take it back.
+    # Filter, mark two, change their priority, undo.
     deck.type("/", *"queue:later", "enter")
     deck.see("/queue:later")
     deck.see("● live · 3 jobs")
@@ -76,10 +76,10 @@ def test_a_whole_session_with_nothing_but_keys(database: Path, deck: Screen) -> 
     deck.type("z")
     deck.see("Undone")
     wait_until(lambda: priorities(database) == [0, 1, 1])
-    deck.type("\x1c", "escape")  # let go of the marks, and of the filter
+    deck.type("\x1c", "escape")  # clear the marks and the filter
     deck.see("of 6")
 
-    # Retry what has failed.
+    # Retry the failed job.
     deck.type("/", *"state:failed 7", "enter")
     deck.see("● live · 1 job")
     deck.type("j")
@@ -111,7 +111,7 @@ def test_a_whole_session_with_nothing_but_keys(database: Path, deck: Screen) -> 
     deck.see("/state:running")
     deck.type("escape")  # the filter
 
-    # And out.
+    # Quit.
     deck.see(lambda text: "of 6" in text or "6 jobs" in text)
     deck.type("q")
     assert deck.process.wait(timeout=30) == 0
@@ -163,7 +163,7 @@ def test_a_deleted_and_a_replaced_database_under_a_running_cockpit(database: Pat
     wait_until(done)
     print(f"another database: announced after {seen:.2f} s, worked off after {time.monotonic() - begun:.2f} s")
     shutil.copy(another(tmp_path / "third.db", 2), tmp_path / "copy.db")
-    (tmp_path / "copy.db").rename(database)  # with the log of the one before still beside it
+    (tmp_path / "copy.db").rename(database)  # with the WAL of the old one still beside it
     deck.see("database was replaced; the new one has 2 jobs")
     deck.type("q")
     deck.see(lambda text: "quit" in text.lower() or deck.process.poll() is not None)
@@ -173,7 +173,7 @@ def test_a_deleted_and_a_replaced_database_under_a_running_cockpit(database: Pat
     assert "Every page is sound" in sound.stdout
 
 
-def test_ctrl_n_makes_a_new_database_in_the_terminal(database: Path, deck: Screen) -> None:
+def test_ctrl_n_creates_a_new_database_in_the_terminal(database: Path, deck: Screen) -> None:
     deck.see("LIVE")
     database.unlink()
     deck.see("ctrl+n creates a new one")
@@ -185,7 +185,7 @@ def test_ctrl_n_makes_a_new_database_in_the_terminal(database: Path, deck: Scree
         assert queue.wait(job.id, timeout=30).state is State.COMPLETED
 
 
-def test_a_cockpit_that_was_stopped_comes_back_clean(database: Path, deck: Screen) -> None:
+def test_a_suspended_cockpit_redraws_when_it_resumes(database: Path, deck: Screen) -> None:
     with Queue(database) as queue:
         queue.enqueue("shell", {"command": ["true"]})
         queue.wait(1, timeout=30)
@@ -198,7 +198,7 @@ def test_a_cockpit_that_was_stopped_comes_back_clean(database: Path, deck: Scree
     os.write(deck.near, b"")
     deck.process.send_signal(signal.SIGCONT)
     begun = time.monotonic()
-    wait_until(lambda: len(deck.written) - drawn > 120 * 39)  # all of it is drawn anew
+    wait_until(lambda: len(deck.written) - drawn > 120 * 39)  # everything is redrawn
     print(f"drawn anew after {time.monotonic() - begun:.2f} s")
     wait_until(lambda: look(database, job.id) is State.COMPLETED)
     deck.see("2 jobs")
@@ -206,7 +206,7 @@ def test_a_cockpit_that_was_stopped_comes_back_clean(database: Path, deck: Scree
     deck.see("1 of 2")
 
 
-def test_a_headless_worker_waits_for_its_database_says_so_once_and_goes_on(database: Path, tmp_path: Path) -> None:
+def test_a_headless_worker_waits_for_its_database_and_logs_it_once(database: Path, tmp_path: Path) -> None:
     told = tmp_path / "worker.log"
     with told.open("w") as log:
         worker = subprocess.Popen(

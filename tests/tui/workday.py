@@ -1,4 +1,4 @@
-"""An hour of work for the screens of metrics and errors: waves of load, a backlog, a slow spell, failures of several sorts."""
+"""An hour of jobs for the metrics and errors screens: waves of load, a backlog, a slow period, different failures."""
 
 from __future__ import annotations
 
@@ -50,24 +50,24 @@ MEAN = {"mail.send_receipt": 0.08, "webhook.post": 0.4, "img.resize": 1.6, "repo
 
 
 def workday(still: Still, seconds: int = 3600, step: int = 20) -> None:
-    """Work for so long, through the engine's own doors; the newest of it is now."""
+    """Run jobs for this many seconds through the engine's own API, ending now."""
     queue, random, clock = still.queue, still.random, still.clock
     clock.advance(step - clock.now() % step)
     for second in range(0, seconds, step):
         wave = 9 + 7 * math.sin(second / 420) + 3 * math.sin(second / 90) + random.random() * 3
-        queue.enqueue_many([queue.draft(*still.draw()) for _ in range(max(0, round(wave)))])
+        queue.enqueue_many([queue.new_job(*still.draw()) for _ in range(max(0, round(wave)))])
         slow = 1400 < second % 3600 < 2000
         clock.advance(random.random() * 0.4)
         ends(still, still.claim(4 if slow else 21), slow=slow)
         clock.advance(step - clock.now() % step)
-        still.store.stage_jobs()
-        still.store.measures.sample_depths()
+        still.store.transitions.stage()
+        still.store.metrics.sample_depths()
     clock.advance(3)
     still.beat()
 
 
 def ends(still: Still, jobs: list[Job], *, slow: bool) -> None:
-    """Each of them ends: most well, some not."""
+    """Finish each of the jobs; most succeed."""
     random, now = still.random, still.clock.now()
     done: list[Completion] = []
     failed: list[Failure] = []
@@ -80,8 +80,8 @@ def ends(still: Still, jobs: list[Job], *, slow: bool) -> None:
             failed.append(Failure(job, now, now + took, retry_at, error_type, message, traceback, outcome))
         else:
             done.append(Completion(job, now, now + took))
-    still.store.complete_jobs(done)
-    still.store.fail_jobs(failed)
+    still.store.completer.complete(done)
+    still.store.completer.fail(failed)
 
 
 Scene = Callable[[Pilot[Any]], Awaitable[None]]
@@ -100,11 +100,11 @@ def watch(app: Cockpit, scene: Scene, size: tuple[int, int] = (120, 40)) -> None
 
 
 def toasts(pilot: Pilot[Any]) -> str:
-    """What the toasts say that are shown; there is no public list."""
+    """Return the texts of the current toasts; Textual has no public list."""
     return "\n".join(note.message for note in pilot.app._notifications)
 
 
 def screen_text(pilot: Pilot[Any]) -> str:
-    """What is on the screen, line by line."""
-    strips = pilot.app.screen._compositor.render_strips()  # the only place that has it as text
+    """Return the lines of the screen."""
+    strips = pilot.app.screen._compositor.render_strips()  # the only place that holds the text
     return "\n".join("".join(segment.text for segment in strip) for strip in strips)

@@ -1,4 +1,4 @@
-"""The cockpit: it joins the feed to the screens, and holds what all screens share."""
+"""The cockpit app: connects the feed to the screens and provides the services that all screens share."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual import on
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.screen import ModalScreen, Screen
 
-from jobdeck import Job, Kind, Schedule
+from jobdeck import Job, Overview, Schedule
 
-from .app_base import Appearance
+from .app_base import CockpitBase
 from .feed.connection_status import Watch
 from .feed.feed import Feed, Post
 from .feed.messages import Acted, Answered, DetailSnapshot, Drained, Explained, Progressed, Replaced, Seen, Snapshot, Trouble
@@ -42,39 +43,41 @@ from .text.sanitize import safe
 from .widgets.chrome.header import Header
 from .widgets.chrome.key_hints import keys_of
 
-#: Keys that would do nothing useful, or nothing at all, from the palette.
+#: Actions without a useful effect from the command palette.
 _NO_COMMANDS = frozenset({"app.command_palette", "app.focus_next", "app.focus_previous", "screen.copy_text"})
 
 HANG_UP_GRACE = 5.0
-"""Seconds after the terminal was closed until the process ends in any case."""
+"""Seconds after the terminal has closed until the process exits unconditionally."""
 
 if TYPE_CHECKING:
     from .forms.schedule_draft import ScheduleDraft
 
 LOAD_AFTER = 1.0
-"""Seconds from the start until what the first picture has no need of is loaded."""
+"""Seconds from the start until the modules that the first frame does not need are loaded."""
 
 MakeFeed = Callable[[Post], Feed]
 
 
-class Cockpit(Appearance):
-    """The app. Its return value is the exit code."""
+class Cockpit(CockpitBase):
+    """The app; its return value is the process exit code."""
 
     CSS_PATH = "deck.tcss"
     TITLE = "jobdeck"
     ENABLE_COMMAND_PALETTE = True
+    KEYMAP_SCOPE = "everywhere"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+c,ctrl+q", "leave", "quit", show=False, priority=True, tooltip="Quit, from wherever you are"),
+        Binding("ctrl+c,ctrl+q", "request_quit", "quit", show=False, priority=True, tooltip="Quit, from any screen"),
         Binding(
-            "exclamation_mark", "program_log", "log", show=False, tooltip="What this program warned of, and what was printed"
+            "exclamation_mark", "program_log", "log", show=False, tooltip="Show this program's warnings and printed output"
         ),
-        Binding("ctrl+t", "next_theme", "next theme", show=False, tooltip="Change to the next theme"),
+        Binding("f1", "guide", "guide", show=False, tooltip="Read the guide: jobs, retries, filters, deployment, …"),
+        Binding("ctrl+t", "next_theme", "next theme", show=False, tooltip="Switch to the next theme"),
         Binding(
             "ctrl+n",
             "renew",
-            "make a new database",
+            "create a new database",
             show=False,
-            tooltip="Where the database was deleted or moved away: make a new and empty one",
+            tooltip="Create a new, empty database if the file was deleted or moved",
         ),
     ]
 
@@ -93,46 +96,46 @@ class Cockpit(Appearance):
         log: ProgramLog | None = None,
         by_default: bool = False,
     ) -> None:
-        """Make the app; `run` opens it.
+        """Create the app; `run` opens it.
 
         Args:
-            make_feed: makes the feed that reads the queue; given where it posts its messages.
-            where: the queue's name as people know it: its path.
-            grace: seconds running jobs get when the cockpit is left by draining.
-            readonly: refuse every act.
-            look_back: seconds that the charts show at first.
-            remembered: what earlier sessions have left; without it nothing outlives this one.
-            scheme: the theme; the remembered one when `None`.
-            ascii_only: draw in ASCII only; as remembered when `None`.
-            keymap: the keys that the person has changed.
-            log: what the program itself has to say.
-            by_default: whether commands find this queue without being told where it is.
+            make_feed: creates the feed that reads the queue, given the function that posts its messages.
+            where: the database's path or address, as shown to the user.
+            grace: seconds that running jobs get to finish when the cockpit quits by draining.
+            readonly: refuse every action that changes the queue.
+            look_back: the charts' initial time range in seconds.
+            remembered: the preferences of earlier sessions; without them, changes last for this session only.
+            scheme: the theme; the one of the last session if `None`.
+            ascii_only: draw in ASCII only; as in the last session if `None`.
+            keymap: the user's changes to the keys.
+            log: the program's own log.
+            by_default: whether `jobdeck` commands find this database without `--db`.
         """
         super().__init__(remembered=remembered, scheme=scheme, ascii_only=ascii_only)
         self._strainer = Strainer()
         self.keymap = (keymap or Keymap()).keys
         self._key_problems = (keymap or Keymap()).problems
         self.feed = make_feed(self.post_message)
-        self.kinds: Sequence[Kind] = self.feed.kinds()
+        self.kinds = self.feed.kinds()
         self.readonly = readonly
         self.grace = grace
         self.where = where
         self.by_default = by_default
         self._look_back = look_back
-        self._leaving = False
+        self._shutting_down = False
         self.program_log = log or ProgramLog()
         self.failure: BaseException | None = None
-        """What the cockpit has crashed of."""
+        """The exception that crashed the cockpit."""
         self._watch = Watch()
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         return [*super().get_line_filters(), self._strainer]
 
     def get_driver_class(self) -> type[Driver]:
-        """Where a terminal would be read and written by threads, the loop does it itself."""
-        usual = super().get_driver_class()
-        if usual.__name__ != "LinuxDriver":
-            return usual
+        """Return a driver that reads and writes the terminal on the event loop instead of on threads, if supported."""
+        default = super().get_driver_class()
+        if default.__name__ != "LinuxDriver":
+            return default
         from .terminal.driver import PromptTerminal
 
         return PromptTerminal
@@ -141,21 +144,21 @@ class Cockpit(Appearance):
         return JobsScreen(self.where, look_back=self._look_back)
 
     def on_mount(self) -> None:
-        """Take the person's keys, watch over the database; end well when asked to from outside."""
+        """Apply the user's keymap, monitor the database connection and handle termination signals."""
         self.set_interval(0.5, self._mark_warnings)
         self.set_keymap({**self.keymap})
         for problem in self._key_problems:
             self.tell(problem, failed=True)
-        self.set_interval(1.0, self._look_after)
+        self.set_interval(1.0, self._check_connection)
         loop = asyncio.get_running_loop()
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not on this platform or thread
             loop.add_signal_handler(signal.SIGTERM, self._terminate)
-            loop.add_signal_handler(signal.SIGINT, self._terminate)  # the key is another matter: it arrives as a key
+            loop.add_signal_handler(signal.SIGINT, self._terminate)  # ctrl+c arrives as a key, not as a signal
             loop.add_signal_handler(signal.SIGHUP, self._hang_up)
         self.set_timer(LOAD_AFTER, self._load)
 
     def _load(self) -> None:
-        """Load beside what is shown what keys open: the first press shall not wait for that."""
+        """Import frequently opened screens in the background, so that the first key press does not wait."""
 
         def load() -> None:
             for module in (".screens.job", ".screens.new_job"):
@@ -167,86 +170,97 @@ class Cockpit(Appearance):
 
     @property
     def jobs_screen(self) -> JobsScreen:
-        """The screen at the root."""
+        """The main screen, at the bottom of the stack."""
         root = self.screen_stack[0]
         assert isinstance(root, JobsScreen)
         return root
 
     @property
+    def latest_overview(self) -> Overview | None:
+        deck = self.jobs_screen.deck
+        return None if deck is None else deck.overview
+
+    @property
     def room(self) -> RoomScreen | None:
-        """The screen beside the jobs that is open, be it behind a job or a dialog."""
+        """The open view screen, even if a job or a dialog covers it; `None` if only the main screen is open."""
         return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, RoomScreen)), None)
 
     @property
-    def _ended(self) -> bool:
-        """Whether the screens are gone: the feed's last words may come after them."""
+    def _screens_removed(self) -> bool:
+        """Whether the screens have been removed: the feed's last messages may arrive later."""
         return not self.screen_stack
 
     def on_snapshot(self, message: Snapshot) -> None:
-        """Show the newest look at the queue."""
-        if self._ended:
+        """Show the latest snapshot of the queue."""
+        if self._screens_removed:
             return
         self._watch.news()
         self.jobs_screen.show(message.deck)
-        if (room := self.room) is not None:
-            room.see_deck(message.deck)
+        if (view := self.room) is not None:
+            view.see_deck(message.deck)
         if isinstance(self.screen, LeaveScreen):
             self.screen.show(message.deck)
 
-    def on_seen(self, message: Seen) -> None:
-        """Show what the open screen has looked at."""
-        if not self._ended and (room := self.room) is not None:
-            room.see(message.look, message.value)
+    @on(Seen)
+    def on_query_result(self, message: Seen) -> None:
+        """Pass the result of the open screen's query to it."""
+        if not self._screens_removed and (view := self.room) is not None:
+            view.see(message.look, message.value)
 
-    def on_answered(self, message: Answered) -> None:
-        """Give the answer to whoever asked."""
-        if not self._ended:
+    @on(Answered)
+    def on_reply(self, message: Answered) -> None:
+        """Call the callback of a one-time query with its result."""
+        if not self._screens_removed:
             message.answer(message.value)
 
     def on_detail_snapshot(self, message: DetailSnapshot) -> None:
-        """Show the newest look at the opened job."""
-        detail = None if self._ended else message.detail
+        """Show the latest state of the opened job."""
+        detail = None if self._screens_removed else message.detail
         for screen in self.screen_stack if detail is not None else ():
             if isinstance(screen, DeckScreen) and detail is not None:
                 screen.see_detail(detail)
 
-    def on_acted(self, message: Acted) -> None:
-        """Say what came of an act."""
-        if self._ended:
+    @on(Acted)
+    def on_action_finished(self, message: Acted) -> None:
+        """Report the result of an action."""
+        if self._screens_removed:
             return
         self.tell(message.text, failed=message.failed)
         if message.job_id is not None:
             self.jobs_screen.table.expect(message.job_id)
 
-    def on_progressed(self, message: Progressed) -> None:
-        """Show how far a long act is."""
-        if not self._ended:
+    @on(Progressed)
+    def on_action_progress(self, message: Progressed) -> None:
+        """Show the progress of a bulk action."""
+        if not self._screens_removed:
             self.jobs_screen.show_progress(message)
 
     def on_explained(self, message: Explained) -> None:
-        """Show why the job does not run."""
-        if not self._ended and isinstance(self.screen, WhyScreen) and self.screen.job_id == message.job_id:
+        """Show why the job is not running."""
+        if not self._screens_removed and isinstance(self.screen, WhyScreen) and self.screen.job_id == message.job_id:
             self.screen.show(message.explanation)
 
-    def on_trouble(self, message: Trouble) -> None:
-        """Say that the database cannot be read, or can again."""
-        if self._ended:
+    @on(Trouble)
+    def on_database_unavailable(self, message: Trouble) -> None:
+        """Show that the database is unavailable, or available again."""
+        if self._screens_removed:
             return
         self._watch.trouble(message.text, lost=message.lost)
-        self._tell_plight()
+        self._show_connection_status()
         self.refresh_bindings()
         if message.lost:
             self.notify(
-                safe(f"{(message.text or '')[:1].upper()}{(message.text or '')[1:]}. What runs goes on, nothing new starts,"
-                " and the cockpit waits until it is back. ctrl+n makes a new and empty one."),
+                safe(f"{(message.text or '')[:1].upper()}{(message.text or '')[1:]}. Running jobs continue, no new ones start,"
+                " and the cockpit waits for the database to return. Press ctrl+n to create a new, empty one."),
                 severity="warning",
                 timeout=10,
                 markup=False,
             )  # fmt: skip
 
-    def on_replaced(self, message: Replaced) -> None:
-        """Another database is there: what the person had in the hand was of the one before."""
-        if self._ended:
+    @on(Replaced)
+    def on_database_replaced(self, message: Replaced) -> None:
+        """Dismiss open confirmations and mark the selection as uncertain: both refer to jobs of the previous database."""
+        if self._screens_removed:
             return
         from .screens.confirm_bulk import WeighScreen
 
@@ -254,39 +268,46 @@ class Cockpit(Appearance):
             self.screen.dismiss(None)
         self.jobs_screen.table.doubt()
 
-    def _look_after(self) -> None:
-        """Each second: say what is wrong, and come back clean after the whole process was held up."""
-        if self._ended:
+    def _check_connection(self) -> None:
+        """Show the connection status every second, and redraw after the whole process was suspended."""
+        if self._screens_removed:
             return
         if self._watch.beat():
             self.feed.refresh()
             self.screen.refresh(layout=True)  # something else may have been drawn over it
-        self._tell_plight()
+        self._show_connection_status()
 
-    def _tell_plight(self) -> None:
+    def _show_connection_status(self) -> None:
         plight = self._watch.plight(locked_since=self.feed.waiting_since, held_up=self.feed.held_up)
         for screen in self.screen_stack:
             if isinstance(screen, DeckScreen):
                 screen.tell_plight(plight)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """A new database is made only where there is none."""
+        """Allow `renew` only if the database is missing."""
         return self._watch.lost if action == "renew" else super().check_action(action, parameters)
 
     def action_renew(self) -> None:
-        """Make a new and empty database in place of the one that is gone."""
+        """Create a new, empty database in place of the missing one."""
         if not self.refuse_readonly():
             self.feed.renew()
 
-    # -- what the program itself has to say -------------------------------------------------------
+    # -- the program's own log -------------------------------------------------------------------
 
     def _print(self, text: str, stderr: bool = False) -> None:
-        """What anything in this process prints goes to the log: the screen is not for it."""
+        """Redirect everything that this process prints to the log, to keep the screen intact."""
         self.program_log.printed(text, "err" if stderr else "out")
 
     def action_program_log(self) -> None:
-        """Show the log."""
+        """Show the program's log."""
         self.push_screen(LogScreen(self.program_log))
+
+    def action_guide(self, topic: str | None = None) -> None:
+        """Open the guide, at a topic if one is given."""
+        from .screens.guide import GuideScreen  # with the Markdown viewer, loaded when it is first opened
+
+        if not isinstance(self.screen, GuideScreen):
+            self.push_screen(GuideScreen(topic))
 
     def _mark_warnings(self) -> None:
         for screen in self.screen_stack:
@@ -294,7 +315,7 @@ class Cockpit(Appearance):
                 header.warn(self.program_log.unseen)
 
     def on_header_log_asked(self) -> None:
-        """The mark of warnings was clicked."""
+        """Show the log when its warning mark is clicked."""
         self.action_program_log()
 
     def _handle_exception(self, error: Exception) -> None:
@@ -303,7 +324,7 @@ class Cockpit(Appearance):
         super()._handle_exception(error)
 
     def _fatal_error(self) -> None:
-        # Textual prints a page of variables here, which may be secret or hold escape sequences.
+        # Textual would print local variables here, which may contain secrets or escape sequences.
         if self.is_headless:
             super()._fatal_error()
         else:
@@ -317,13 +338,11 @@ class Cockpit(Appearance):
     # -- for the screens --------------------------------------------------------------------------
 
     def refuse_readonly(self) -> bool:
-        """Whether acts are refused; says so."""
         if self.readonly:
             self.tell(READONLY, failed=True)
         return self.readonly
 
-    def action_room(self, name: str, part: str = "") -> None:
-        """Open a screen by its name; it is as it was left. The jobs are always behind it."""
+    def action_open_screen(self, name: str, part: str = "") -> None:
         while len(self.screen_stack) > 1 and not isinstance(self.screen, RoomScreen):
             self.pop_screen()
         if name == JOBS:
@@ -332,183 +351,172 @@ class Cockpit(Appearance):
             return
         if not self.is_screen_installed(name):
             self.install_screen(BY_NAME[name].build(), name)
-        opened = self.get_screen(name)
-        assert isinstance(opened, RoomScreen)
-        if self.room is not opened:
+        view = self.get_screen(name)
+        assert isinstance(view, RoomScreen)
+        if self.room is not view:
             if self.room is not None:
-                self.switch_screen(opened)
+                self.switch_screen(view)
             else:
-                self.push_screen(opened)
+                self.push_screen(view)
             if self.jobs_screen.deck is not None:
-                self.call_later(opened.see_deck, self.jobs_screen.deck)
+                self.call_later(view.see_deck, self.jobs_screen.deck)
         if part:
-            self.call_later(opened.focus_part, part)
+            self.call_later(view.focus_part, part)
 
     def show_jobs(self, filter: str) -> None:
-        """Show the jobs that match a filter, on the main screen."""
-        self.action_room(JOBS)
+        self.action_open_screen(JOBS)
         self.jobs_screen.narrow(filter)
 
     def show_metrics(self, field: str, name: str, seconds: float) -> None:
-        """Show the metrics of one queue or kind over a range."""
         from .screens.metrics import MetricsScreen
 
-        self.action_room("metrics")
-        opened = self.get_screen("metrics")
-        assert isinstance(opened, MetricsScreen)
-        self.call_later(opened.narrow_to, field, name, seconds)
+        self.action_open_screen("metrics")
+        metrics = self.get_screen("metrics")
+        assert isinstance(metrics, MetricsScreen)
+        self.call_later(metrics.narrow_to, field, name, seconds)
 
     def open_job(self, job_id: int) -> None:
-        """Open a job; from the screen of another one too, and then back leads there."""
-        from .screens.job import JobScreen  # loaded a moment after the start, or when it is first opened
+        from .screens.job import JobScreen  # imported by `_load`, or on first use
 
         self.push_screen(JobScreen(job_id))
 
     def close_job(self) -> None:
-        """Back from the job to where one was. Another job's screen follows its own again when it comes to the front."""
-        self.feed.open_job(None)
+        self.feed.open_job(None)  # the screen of another job follows its own job again when it resumes
         self.pop_screen()
 
     def neighbour_of(self, job_id: int, by: int) -> int | None:
-        """The job that comes `by` places after one in the list of the main screen, which follows; says so if there is none."""
         table = self.jobs_screen.table
         row = table.place_of(job_id)
         if row is None:
-            self.tell(f"Job {job_id} is not in the list behind", failed=True)
+            self.tell(f"Job {job_id} is not in the job list", failed=True)
             return None
         if not 0 <= row + by < table.total:
-            self.tell(f"Job {job_id} is the {'last' if by > 0 else 'first'} of the list behind")
+            self.tell(f"Job {job_id} is the {'last' if by > 0 else 'first'} in the job list")
             return None
         return table.go_to(row + by)
 
     def explain_job(self, job_id: int) -> None:
-        """Say why a job does not run."""
         self.push_screen(WhyScreen(job_id, self.feed.explain))
 
     def new_job(self, like: Job | None = None) -> None:
-        """Open the form of a new job."""
         if like is not None and like.kind not in {kind.name for kind in self.kinds}:
-            self.tell(f"{like.kind} is not known here; --app or JOBDECK_APP names the module that defines it", failed=True)
+            self.tell(f"Kind {like.kind} is not registered; name its module with --app or JOBDECK_APP", failed=True)
             return
 
-        from .screens.new_job import LAST_KIND, NewJob, NewJobScreen  # loaded when it is first opened
+        from .screens.new_job import LAST_KIND, NewJob, NewJobScreen  # imported on first use
 
-        def answered(made: NewJob | None) -> None:
-            if made is not None:
-                self.feed.enqueue(*made)
+        def enqueue(job: NewJob | None) -> None:
+            if job is not None:
+                self.feed.enqueue(*job)
 
-        self.push_screen(NewJobScreen(self.kinds, like, last=self.remembered.get(LAST_KIND, "")), answered)
+        self.push_screen(NewJobScreen(self.kinds, like, last=self.remembered.get(LAST_KIND, "")), enqueue)
 
     def new_schedule(self) -> None:
-        """Open the form of a new schedule."""
         from .screens.schedule_form import ScheduleFormScreen
 
-        self.push_screen(ScheduleFormScreen(self.kinds), self._schedule_made)
+        self.push_screen(ScheduleFormScreen(self.kinds), self._save_schedule)
 
     def edit_schedule(self, schedule: Schedule) -> None:
-        """Open the form of a schedule."""
         from .screens.schedule_form import ScheduleFormScreen
 
-        self.push_screen(ScheduleFormScreen(self.kinds, schedule), self._schedule_made)
+        self.push_screen(ScheduleFormScreen(self.kinds, schedule), self._save_schedule)
 
-    def _schedule_made(self, draft: ScheduleDraft | None) -> None:
+    def _save_schedule(self, draft: ScheduleDraft | None) -> None:
         if draft is not None:
             self.feed.do(draft.keep)
 
     def copy(self, text: str, what: str) -> None:
-        """Put text on the clipboard: through the terminal (OSC 52), and with the system's tool where there is one."""
-        self.copy_to_clipboard(text)
+        self.copy_to_clipboard(text)  # through the terminal (OSC 52); some ignore it, so use the system's tool too
         tool = system_tool()
         if tool is None:
             self.tell(f"Copied {what} through the terminal")
             return
 
-        def hand_over() -> None:
-            self.post_message(Answered(self.tell, f"Copied {what} {way if tool.copy(text) else other}"))
+        def copy_with_tool() -> None:
+            self.post_message(Answered(self.tell, f"Copied {what} {done if tool.copy(text) else failed}"))
 
-        way, other = f"with {tool.name}", f"through the terminal; {tool.name} did not take it"
-        threading.Thread(target=hand_over, name="jobdeck-clipboard", daemon=True).start()
+        done, failed = f"with {tool.name}", f"through the terminal; {tool.name} failed"
+        threading.Thread(target=copy_with_tool, name="jobdeck-clipboard", daemon=True).start()
 
     def copy_command(self, job: Job) -> None:
-        """Copy the command line that enqueues a job again."""
-        self.copy(command_of(job), "the command that enqueues it again")
+        self.copy(command_of(job), "the command that enqueues the job")
 
-    # -- leaving ----------------------------------------------------------------------------------
+    # -- quitting ---------------------------------------------------------------------------------
 
-    def action_leave(self) -> None:
-        """Quit; with running jobs, ask how. Asked again while it drains, release. A dialog is left first."""
+    def action_request_quit(self) -> None:
+        """Quit; ask how if jobs are running here. Close an open dialog first; release the jobs if already draining."""
         if isinstance(self.screen, LeaveScreen):
             self.screen.action_release()
         elif isinstance(self.screen, ModalScreen):
             self.screen.dismiss(None)
         elif running := self.feed.running_here:
             self.push_screen(LeaveScreen(running, self.grace))
-        elif not self._leaving:
-            self._end(0.0)
+        elif not self._shutting_down:
+            self._shut_down(0.0)
 
     def _terminate(self) -> None:
-        """Asked to end from outside: drain, for all to see; asked again, release at once."""
-        if self._leaving:
-            self._end(0.0)
+        """Handle SIGTERM and SIGINT: drain with a visible countdown; release the jobs on the second signal."""
+        if self._shutting_down:
+            self._shut_down(0.0)
             return
-        leave = LeaveScreen(self.feed.running_here, self.grace, draining=True)
-        self.push_screen(leave)
+        self.push_screen(LeaveScreen(self.feed.running_here, self.grace, draining=True))
 
     def action_command_palette(self) -> None:
-        """Find a command; not while a dialog waits for its answer."""
+        """Open the command palette, unless a dialog is open."""
         if not isinstance(self.screen, ModalScreen):
             super().action_command_palette()
 
-    def on_leave_screen_asked(self, message: LeaveScreen.Asked) -> None:
-        """Drain or release."""
-        self._end(message.grace)
+    @on(LeaveScreen.Asked)
+    def on_quit_confirmed(self, message: LeaveScreen.Asked) -> None:
+        """Shut down the worker threads within the chosen grace period."""
+        self._shut_down(message.grace)
 
-    def _end(self, grace: float) -> None:
-        self._leaving = True
+    def _shut_down(self, grace: float) -> None:
+        self._shutting_down = True
         self.feed.drain(grace)
 
     def _hang_up(self) -> None:
-        """The terminal is gone, and nobody can see a count-down: release what runs, and end."""
-        nowhere = os.open(os.devnull, os.O_RDWR)
-        copies = [stream.fileno() for stream in (sys.__stdout__, sys.__stderr__) if stream is not None]
-        for standard in (0, *copies):
-            os.dup2(nowhere, standard)
+        """Handle SIGHUP: the terminal has closed and cannot show a countdown, so release the running jobs and exit."""
+        null = os.open(os.devnull, os.O_RDWR)
+        outputs = [stream.fileno() for stream in (sys.__stdout__, sys.__stderr__) if stream is not None]
+        for descriptor in (0, *outputs):
+            os.dup2(null, descriptor)
         last_resort = threading.Timer(HANG_UP_GRACE, os._exit, (1,))
         last_resort.daemon = True
         last_resort.start()
-        self._end(0.0)
+        self._shut_down(0.0)
 
     def on_drained(self, message: Drained) -> None:
-        """The worker threads have ended: so does the program."""
+        """Exit once the worker threads have ended."""
         self.exit(0)
 
     # -- the command palette ----------------------------------------------------------------------
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Every key with a description is a command too."""
-        seen = {f"app.room('{room.name}')" for room in ROOMS} | {f"app.room('{JOBS}')"}  # they are told below
+        """Yield a command for every key with a description, for every screen and for the themes."""
+        seen = {f"app.open_screen('{spec.name}')" for spec in ROOMS} | {f"app.open_screen('{JOBS}')"}  # listed below
         for active in screen.active_bindings.values():
             binding = active.binding
             if not binding.description or binding.system or binding.action in seen or binding.action in _NO_COMMANDS:
                 continue
             seen.add(binding.action)
             title = binding.description[:1].upper() + binding.description[1:]
-            yield SystemCommand(title, f"{keys_of(binding)}  {binding.tooltip}", _runner(self, binding.action, active.node))
-        for room in ROOMS:
-            yield SystemCommand(f"Go to {room.name}", f"{room.digit}  {room.told}", _goer(self, room.name))
-        yield SystemCommand("Go to jobs", "5  The main screen", _goer(self, JOBS))
+            yield SystemCommand(title, f"{keys_of(binding)}  {binding.tooltip}", _run_later(self, binding.action, active.node))
+        for spec in ROOMS:
+            yield SystemCommand(f"Go to {spec.name}", f"{spec.digit}  {spec.told}", _open_later(self, spec.name))
+        yield SystemCommand("Go to jobs", "5  The main screen", _open_later(self, JOBS))
         yield from self.look_commands()
 
 
-def _runner(app: Cockpit, action: str, node: object) -> Callable[[], None]:
+def _run_later(app: Cockpit, action: str, node: object) -> Callable[[], None]:
     def run() -> None:
         app.call_later(app.run_action, action, node)
 
     return run
 
 
-def _goer(app: Cockpit, name: str) -> Callable[[], None]:
-    def go() -> None:
-        app.call_later(app.action_room, name)
+def _open_later(app: Cockpit, name: str) -> Callable[[], None]:
+    def open_screen() -> None:
+        app.call_later(app.action_open_screen, name)
 
-    return go
+    return open_screen

@@ -1,7 +1,7 @@
-"""How the cockpit looks: the theme a person has chosen, no colour where none is wanted, ASCII where there is nothing else.
+"""The part of the app that screens and widgets may use: its theme and character set, and what `app.Cockpit` implements.
 
-In order of weight: what the command line says, the environment (`JOBDECK_THEME`, `JOBDECK_ASCII`, `NO_COLOR`), what was
-chosen in an earlier session, and what the terminal can do.
+Theme and character set come from, in order of precedence: the command line, the environment (`JOBDECK_THEME`,
+`JOBDECK_ASCII`, `NO_COLOR`), the preferences of earlier sessions, and the terminal's capabilities.
 """
 
 from __future__ import annotations
@@ -9,12 +9,16 @@ from __future__ import annotations
 import locale
 import os
 import sys
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from textual.app import App, SystemCommand
 from textual.filter import LineFilter, Monochrome, NoColor
 
+from jobdeck import Job, Kind, Overview, Schedule
+
+from .feed.feed import Feed
 from .preferences import Remembered
 from .terminal.line_filters import Ascii, Uncoloured
 from .text.ascii import plain
@@ -22,37 +26,37 @@ from .text.sanitize import safe
 from .theme import FALLBACKS, MONO, SCHEMES
 
 DEFAULT = "dark"
-_YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+_TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 
-class Appearance(App[int]):
-    """The app's looks, and the commands that change them."""
+class ThemedApp(App[int]):
+    """An app with a theme and a character set that the user can change; the cockpit and the guide are such apps."""
 
     remembered: Remembered
     keymap: Mapping[str, str]
-    """The keys that a person has given to bindings, by their ids."""
+    """The user's keys, by id of the binding."""
 
     def __init__(
         self, *, remembered: Remembered | None = None, scheme: str | None = None, ascii_only: bool | None = None
     ) -> None:
-        """Put on the looks.
+        """Set the theme and the character set.
 
         Args:
-            remembered: what earlier sessions have left; without it nothing outlives this one.
-            scheme: a name of `SCHEMES`; what was remembered when `None`.
-            ascii_only: draw in ASCII only; what was remembered when `None`.
+            remembered: the preferences of earlier sessions; without them, changes last for this session only.
+            scheme: a name of `SCHEMES`; the one of the last session if `None`.
+            ascii_only: draw in ASCII only; as in the last session if `None`.
         """
         super().__init__()
         self.remembered = remembered or Remembered()
         self.keymap = {}
         self.uncoloured = bool(os.environ.get("NO_COLOR"))
-        # Textual's own monochrome turns colours into greys; here none is sent at all.
+        # Textual's own monochrome mode turns colors into grays; here no color is sent at all.
         self.no_color = False
         for each in (*(known.theme for known in SCHEMES.values()), MONO):
             self.register_theme(each)
         chosen = scheme or self.remembered.get("theme", DEFAULT)
         self.scheme = chosen if chosen in SCHEMES else DEFAULT
-        """The name of the theme that was chosen."""
+        """The name of the chosen theme."""
         self.ascii_only = self.remembered.get("ascii", False) if ascii_only is None else ascii_only
         self._ascii, self._uncoloured = Ascii(), Uncoloured()
         self.theme = MONO.name if self.uncoloured else SCHEMES[self.scheme].theme.name
@@ -69,55 +73,157 @@ class Appearance(App[int]):
         return [*filters, self._ascii] if self.ascii_only else filters
 
     def worded(self, text: str) -> str:
-        """Running text as this terminal can show it."""
+        """Return text in characters that this terminal can display."""
         return plain(text) if self.ascii_only else text
 
     def tell(self, text: str, *, failed: bool = False) -> None:
-        """Show a toast. The text may come from anywhere."""
+        """Show a toast.
+
+        Args:
+            text: the sentence; may contain untrusted text.
+            failed: show it as a warning, and longer.
+        """
         shown = self.worded(safe(text))
         self.notify(shown, severity="warning" if failed else "information", timeout=6 if failed else 3, markup=False)
 
     def wear(self, scheme: str) -> None:
-        """Put on another theme, and remember it."""
+        """Switch to another theme and remember it."""
         if self.uncoloured:
-            self.tell("NO_COLOR is set: there are no colours to choose until it is unset", failed=True)
+            self.tell("NO_COLOR is set; unset it to choose a theme", failed=True)
             return
         self.scheme = scheme
         self.theme = SCHEMES[scheme].theme.name
         self.remembered.put("theme", scheme)
 
     def action_next_theme(self) -> None:
-        """Put on the next theme."""
+        """Switch to the next theme."""
         names = [*SCHEMES]
         self.wear(names[(names.index(self.scheme) + 1) % len(names)])
         if not self.uncoloured:
             self.tell(f"Theme {self.scheme}: {SCHEMES[self.scheme].told[:1].lower()}{SCHEMES[self.scheme].told[1:]}")
 
     def action_toggle_ascii(self) -> None:
-        """Draw in ASCII only, or with every character again; remember it."""
+        """Switch between ASCII and Unicode characters, and remember the choice."""
         self.ascii_only = not self.ascii_only
         self.remembered.put("ascii", self.ascii_only)
         self.refresh_css(animate=False)
-        self.tell("Drawn in ASCII only" if self.ascii_only else "Drawn with every character")
+        self.tell("Using ASCII characters only" if self.ascii_only else "Using Unicode characters")
 
     def look_commands(self) -> Iterable[SystemCommand]:
-        """The palette's commands of this kind."""
+        """Yield the command palette's entries for the theme and the character set."""
         if not self.uncoloured:
             for name, scheme in SCHEMES.items():
                 if name != self.scheme:
-                    yield SystemCommand(f"Theme: {name}", scheme.told, self._wearer(name))
-        now = "Use every character" if self.ascii_only else "Use ASCII only"
-        yield SystemCommand(now, "For terminals and fonts without frames, glyphs and braille", self.action_toggle_ascii)
+                    yield SystemCommand(f"Theme: {name}", scheme.told, self._theme_callback(name))
+        title = "Use Unicode characters" if self.ascii_only else "Use ASCII only"
+        yield SystemCommand(title, "For terminals and fonts without box drawing, glyphs and braille", self.action_toggle_ascii)
 
-    def _wearer(self, name: str) -> Callable[[], None]:
+    def _theme_callback(self, name: str) -> Callable[[], None]:
         return lambda: self.wear(name)
+
+    # -- implemented by app.Cockpit ----------------------------------------------------------------
+
+
+class CockpitBase(ThemedApp):
+    """The cockpit as its screens and widgets know it: the services that `app.Cockpit` provides.
+
+    Screens import this class and never `app`, which imports them.
+    """
+
+    feed: Feed
+    """The only caller of the queue."""
+    kinds: Sequence[Kind]
+    """The job kinds that can be enqueued here."""
+    readonly: bool
+    """Whether the cockpit refuses every action that changes the queue."""
+    where: str
+    """The database's path or address, as shown to the user."""
+    by_default: bool
+    """Whether `jobdeck` commands find this database without `--db`."""
+
+    @property
+    @abstractmethod
+    def latest_overview(self) -> Overview | None:
+        """The newest overview of the queue; `None` until the first one has been read."""
+
+    @abstractmethod
+    def refuse_readonly(self) -> bool:
+        """Return whether changes are refused; if so, show why."""
+
+    @abstractmethod
+    def action_open_screen(self, name: str, part: str = "") -> None:
+        """Open a screen of `screen_registry` by name.
+
+        Args:
+            name: the screen's name; `JOBS` for the main screen.
+            part: the part of the screen to focus.
+        """
+
+    @abstractmethod
+    def show_jobs(self, filter: str) -> None:
+        """Show the jobs that match a filter on the main screen."""
+
+    @abstractmethod
+    def show_metrics(self, field: str, name: str, seconds: float) -> None:
+        """Show the metrics of one queue or kind.
+
+        Args:
+            field: `queue` or `kind`.
+            name: its name.
+            seconds: the time range.
+        """
+
+    @abstractmethod
+    def open_job(self, job_id: int) -> None:
+        """Open the screen of a job on top of the current screen."""
+
+    @abstractmethod
+    def close_job(self) -> None:
+        """Close the screen of a job and return to the one below it."""
+
+    @abstractmethod
+    def neighbour_of(self, job_id: int, by: int) -> int | None:
+        """Return the id of the job `by` rows after a job in the main screen's list, and move the list's cursor to it.
+
+        Returns:
+            The id; `None`, with a toast that says why, if no such row exists.
+        """
+
+    @abstractmethod
+    def explain_job(self, job_id: int) -> None:
+        """Open the panel that explains why a job is not running."""
+
+    @abstractmethod
+    def new_job(self, like: Job | None = None) -> None:
+        """Open the form for a new job, filled in from the job `like` if given."""
+
+    @abstractmethod
+    def new_schedule(self) -> None:
+        """Open the form for a new schedule."""
+
+    @abstractmethod
+    def edit_schedule(self, schedule: Schedule) -> None:
+        """Open the form of an existing schedule."""
+
+    @abstractmethod
+    def copy(self, text: str, what: str) -> None:
+        """Copy text to the clipboard.
+
+        Args:
+            text: the text to copy.
+            what: its description in the toast.
+        """
+
+    @abstractmethod
+    def copy_command(self, job: Job) -> None:
+        """Copy the command line that enqueues an equivalent job."""
 
 
 def scheme_of(environ: Mapping[str, str]) -> str | None:
-    """The theme that the environment asks for.
+    """Return the theme named by the environment, if any.
 
     Raises:
-        ValueError: there are none of that name.
+        ValueError: no theme has that name.
     """
     name = environ.get("JOBDECK_THEME", "").strip().lower()
     if name and name not in SCHEMES:
@@ -126,33 +232,39 @@ def scheme_of(environ: Mapping[str, str]) -> str | None:
 
 
 def ascii_of(environ: Mapping[str, str], remembered: Remembered, encoding: str | None = None) -> bool:
-    """Whether to draw in ASCII only: as the environment says, as was chosen before, or as the terminal's encoding demands.
+    """Return whether to draw in ASCII only, by the environment, the terminal's encoding and the preferences.
 
     Args:
         environ: the environment.
-        remembered: what was chosen before.
-        encoding: the terminal's; the locale's when `None`.
+        remembered: the preferences of earlier sessions.
+        encoding: the terminal's encoding; detected if `None`.
 
     Raises:
-        ValueError: the environment says neither yes nor no.
+        ValueError: `JOBDECK_ASCII` is neither true nor false.
     """
-    said = environ.get("JOBDECK_ASCII", "").strip().lower()
-    if said in _YES:
+    value = environ.get("JOBDECK_ASCII", "").strip().lower()
+    if value in _TRUE:
         return True
-    if said and said not in _NO:
-        raise ValueError(f"JOBDECK_ASCII is {said!r}: it must be 1 or 0")
+    if value and value not in _FALSE:
+        raise ValueError(f"JOBDECK_ASCII is {value!r}: it must be 1 or 0")
     if encoding is None:
         encoding = str(getattr(sys.__stdout__, "encoding", "") or locale.getpreferredencoding(False))
     if "utf" not in encoding.lower().replace("-", ""):
-        return True  # whatever was chosen: anything else would be other signs there, and perhaps control characters
-    return False if said else remembered.get("ascii", False)
+        return True  # in every case: other encodings would show wrong characters, perhaps control characters
+    return False if value else remembered.get("ascii", False)
 
 
 def only_ascii(app: App[Any]) -> bool:
-    """Whether the app is drawn in ASCII only."""
-    return isinstance(app, Appearance) and app.ascii_only
+    """Return whether the app draws in ASCII only."""
+    return isinstance(app, ThemedApp) and app.ascii_only
 
 
 def spelled(app: App[Any], text: str) -> str:
-    """Running text as the app's terminal can show it."""
-    return app.worded(text) if isinstance(app, Appearance) else text
+    """Return text in characters that the app's terminal can display."""
+    return app.worded(text) if isinstance(app, ThemedApp) else text
+
+
+def cockpit_of(app: App[Any]) -> CockpitBase:
+    """Return the running app as the type that screens may use."""
+    assert isinstance(app, CockpitBase)
+    return app

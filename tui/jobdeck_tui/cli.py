@@ -62,6 +62,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Run": {
         "worker": ("worker", "Run a headless worker."),
         "demo": ("demo", "Open the cockpit on a throwaway queue with sample traffic."),
+        "guide": ("guide", "Read the guide: list its topics, or open one."),
         "keys": ("keys", "Print the cockpit's keymap as an editable file."),
         "completion": ("completion", "Print the completion script for a shell."),
     },

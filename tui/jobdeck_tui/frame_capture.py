@@ -1,4 +1,4 @@
-"""One frame of the cockpit as text or as a picture, without a terminal: `jobdeck --snapshot` and `--screenshot`."""
+"""Captures one frame of the cockpit as text or as an SVG, without a terminal: `jobdeck --snapshot` and `--screenshot`."""
 
 from __future__ import annotations
 
@@ -6,70 +6,68 @@ import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from textual.app import App
 from textual.message import Message
 from textual.strip import Strip
 
+from .app_base import CockpitBase
 from .feed.messages import Seen
 from .launch_options import NoFrame
 from .screen_registry import JOBS
 from .terminal.screen_size import MIN_SIZE
 
-if TYPE_CHECKING:
-    from .app import Cockpit
-
 PATIENCE = 10.0
-"""Seconds until a frame is given up."""
+"""Seconds to wait for a frame."""
 _STEP = 0.02
 
 
 def lines(app: App[Any]) -> list[Strip]:
-    """What is on the screen now, dialogs and all, as it would be sent to the terminal."""
-    # Textual offers a picture of its screen only as SVG; these are the strips that it makes it from.
+    """Return the current screen, with its dialogs, as the strips that would be sent to the terminal."""
+    # Textual exports its screen only as SVG; these are the strips it draws the SVG from.
     update = app.screen._compositor.render_update(full=True, screen_stack=app._background_screens)
     return [Strip.join(list(line)) for line in cast("Any", update).strips]
 
 
 def frame(app: App[Any]) -> str:
-    """What is on the screen now as text, without blanks at the ends of lines."""
+    """Return the current screen as text, without trailing blanks."""
     return "\n".join(line.text.rstrip() for line in lines(app)).rstrip("\n") + "\n"
 
 
-def take(app: Cockpit, *, size: tuple[int, int], room: str = "", picture: Path | None = None, settle: float = 0.0) -> str:
-    """Open the cockpit without a terminal, wait until it shows what there is, and return the frame as text.
+def take(app: CockpitBase, *, size: tuple[int, int], room: str = "", picture: Path | None = None, settle: float = 0.0) -> str:
+    """Open the cockpit without a terminal, wait until it shows the queue, and return the frame as text.
 
     Args:
-        app: the cockpit, not opened yet.
+        app: the cockpit, not running yet.
         size: columns and lines.
-        room: the screen to open; the main one when empty.
-        picture: where to save the frame as SVG too.
-        settle: seconds to wait once there is something to show.
+        room: the screen to open; the main one if empty.
+        picture: the file to save the frame to, as SVG.
+        settle: seconds to wait after the first data has arrived.
 
     Raises:
-        NoFrame: nothing came to be shown within `PATIENCE`.
-        OSError: the picture cannot be written.
+        NoFrame: no data arrived within `PATIENCE`.
+        OSError: the SVG cannot be written.
     """
     if size[0] < MIN_SIZE[0] or size[1] < MIN_SIZE[1]:
         raise NoFrame(f"The cockpit needs at least {MIN_SIZE[0]}x{MIN_SIZE[1]} characters.")
-    shown: list[Message] = []
+    messages: list[Message] = []
 
     async def run() -> str:
-        async with app.run_test(size=size, message_hook=lambda message: shown.append(message)) as pilot:
+        async with app.run_test(size=size, message_hook=lambda message: messages.append(message)) as pilot:
 
-            async def until(holds: Callable[[], bool]) -> None:
-                end = time.monotonic() + PATIENCE
-                while not holds():
-                    if time.monotonic() > end:
-                        raise NoFrame("The database cannot be read; `jobdeck doctor` says more.")
+            async def wait_until(condition: Callable[[], bool]) -> None:
+                deadline = time.monotonic() + PATIENCE
+                while not condition():
+                    if time.monotonic() > deadline:
+                        raise NoFrame("The database cannot be read; run `jobdeck doctor` for details.")
                     await pilot.pause(_STEP)
 
-            await until(lambda: app.jobs_screen.deck is not None)
+            await wait_until(lambda: app.latest_overview is not None)
             await pilot.pause(settle)
             if room and room != JOBS:
-                app.action_room(room)
-                await until(lambda: any(isinstance(message, Seen) for message in shown))
+                app.action_open_screen(room)
+                await wait_until(lambda: any(isinstance(message, Seen) for message in messages))
             await pilot.pause(_STEP)
             if picture is not None:
                 picture.write_text(app.export_screenshot(title="jobdeck"), "utf-8")

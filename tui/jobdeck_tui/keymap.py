@@ -1,7 +1,7 @@
-"""The keys, and the file in which a person changes them: `keys.toml` in the config folder.
+"""The keymap, and the file in which the user changes it: `keys.toml` in the config folder.
 
-Every binding gets an id made from where it is declared and what it does (`jobs.retry`), so that no screen has to give one.
-The file maps actions to keys; above the first table for every screen, in a table for one:
+Every binding gets an id made of the place of its declaration and its action (`jobs.retry`), so that screens need not give one.
+The file maps actions to keys. Keys before the first table apply to every screen; a table applies to one screen:
 
     down = ["j", "ctrl+n"]
 
@@ -33,123 +33,138 @@ _MODIFIERS = {"ctrl", "shift", "alt", "meta", "super", "hyper"}
 _NAMED = {key.value for key in Keys} | {f"f{n}" for n in range(1, 25)}
 _LONG = {"/": "slash", "\\": "backslash", "@": "at", "-": "minus", "+": "plus", "_": "underscore"}
 _SHORT = {long: short for short, long in _LONG.items()}
-_SCOPES = {"Cockpit": "everywhere", "DeckScreen": "every-screen", "RoomScreen": "rooms", "JobActs": "job"}
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Something that a key does."""
+    """An action that keys are bound to."""
 
     scope: str
-    """The screen or the part of it."""
+    """The screen or widget."""
     name: str
     keys: tuple[str, ...]
-    """Those that it has without a file."""
+    """The default keys."""
     told: str
-    """What it does."""
+    """Its description."""
 
     @property
     def id(self) -> str:
-        """What its binding is called."""
+        """The id of its binding."""
         return f"{self.scope}.{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class Keymap:
-    """What the file says, as far as it can be used."""
+    """The valid part of a keymap file."""
 
     keys: Mapping[str, str] = field(default_factory=dict)
-    """Id of a binding → its keys, with commas between."""
+    """Id of a binding → its keys, separated by commas."""
     problems: tuple[str, ...] = ()
-    """What cannot be used of it, each in one sentence."""
+    """The errors in the file, a sentence each."""
 
 
 def scope_of(owner: type) -> str:
-    """Where the bindings of a class work, as the file calls it: `jobs`, `job-table`."""
-    if owner.__name__ in _SCOPES:
-        return _SCOPES[owner.__name__]
+    """Return the name of a class's table in the keymap file, such as `jobs` or `job-table`."""
+    declared: str | None = owner.__dict__.get("KEYMAP_SCOPE")
+    if declared is not None:
+        return declared
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", owner.__name__.strip("_").removesuffix("Screen")).lower()
-    # The panel of queues is not the screen of queues.
+    # Tells the queues panel from the queues screen.
     return f"{name}-panel" if ".widgets." in owner.__module__ and "-" not in name else name
 
 
 def name_of(binding: Binding) -> str:
-    """The action of a binding, as the file calls it: `retry`, `priority-1`, `priority-minus-1`."""
+    """Return the name of a binding's action in the keymap file, such as `retry` or `priority-minus-1`."""
     action, _, arguments = binding.action.partition("(")
     words = [f"minus-{word[1:]}" if word.startswith("-") else word for word in re.findall(r"-?\w+", arguments)]
     return "-".join([action.rpartition(".")[2], *words]).replace("_", "-")
 
 
-def actions() -> list[Action]:
-    """Every action of every screen, in the order in which they are declared. Names all bindings, and so loads all screens."""
+def actions(app: type[DOMNode]) -> list[Action]:
+    """Return every action of every screen, in order of declaration. Imports all screens and gives all bindings their ids.
+
+    Args:
+        app: the app's class, whose bindings work on every screen.
+    """
     found: dict[str, Action] = {}
-    for owner in _owners():
+    owners = _owners(app)
+    for owner in owners:
         for binding in name_bindings(owner):
             action = Action(
                 scope_of(owner), name_of(binding), tuple(binding.key.split(",")), binding.tooltip or binding.description
             )
-            if action.id in found:  # declared twice, for keys that are told apart in the help
+            if action.id in found:  # declared twice, for keys that the help lists separately
                 first = found[action.id]
                 action = dataclasses.replace(first, keys=(*first.keys, *action.keys))
             found[action.id] = action
-    for owner in _owners():
-        owner._merged_bindings = owner._merge_bindings()  # once more, with the names
+    for owner in owners:
+        owner._merged_bindings = owner._merge_bindings()  # again, with the ids
     return [*found.values()]
 
 
 def name_bindings(owner: type[DOMNode]) -> list[Binding]:
-    """Give every binding that a class declares its id."""
-    named = [
+    """Give an id to every binding that a class declares, and return the bindings."""
+    bindings = [
         dataclasses.replace(each, id=f"{scope_of(owner)}.{name_of(each)}")
         if isinstance(each, Binding) and not each.id
         else each
         for each in owner.__dict__.get("BINDINGS", ())
     ]
-    owner.BINDINGS = named
-    return [each for each in named if isinstance(each, Binding)]
+    owner.BINDINGS = bindings
+    return [each for each in bindings if isinstance(each, Binding)]
 
 
-def _owners() -> list[type[DOMNode]]:
-    """The classes of the cockpit that declare keys: the app, then screens, then their parts."""
-    from .app import Cockpit
-
+def _owners(app: type[DOMNode]) -> list[type[DOMNode]]:
+    """Return the classes that declare bindings: the app, then the screens, then their widgets."""
     for folder in ("screens", "widgets"):
         package = import_module(f"{_PACKAGE}.{folder}")
         for module in walk_packages(package.__path__, f"{package.__name__}."):
             import_module(module.name)
-    owners = [each for each in _below(DOMNode) if each.__module__.startswith(_PACKAGE) and each.__dict__.get("BINDINGS")]
-    places = {"app": 0, "screens": 1, "widgets": 2}
+    owners = [each for each in _subclasses(DOMNode) if each.__module__.startswith(_PACKAGE) and each.__dict__.get("BINDINGS")]
+    declared = {owner.__dict__["KEYMAP_SCOPE"] for owner in owners if "KEYMAP_SCOPE" in owner.__dict__}
+    ranks = {"app": 0, "screens": 1, "widgets": 2}
 
-    def order(owner: type) -> tuple[int, bool, str]:
-        room = owner.__module__.removeprefix(f"{_PACKAGE}.").partition(".")[0]
-        return places.get(room, 3), scope_of(owner) not in _SCOPES.values(), scope_of(owner)
+    def order(owner: type) -> tuple[int, bool, str, str]:
+        part = owner.__module__.removeprefix(f"{_PACKAGE}.").partition(".")[0]
+        # The class name orders classes of one scope; otherwise the order in which they were loaded would.
+        return ranks.get(part, 3), scope_of(owner) not in declared, scope_of(owner), owner.__name__
 
-    return sorted({*owners, Cockpit}, key=order)
+    return sorted({*owners, app}, key=order)
 
 
-def _below(owner: type[DOMNode]) -> Iterator[type[DOMNode]]:
+def _subclasses(owner: type[DOMNode]) -> Iterator[type[DOMNode]]:
     for each in owner.__subclasses__():
         yield each
-        yield from _below(each)
+        yield from _subclasses(each)
 
 
-def read_keymap(file: Path) -> Keymap:
-    """What a person has written; nothing where there is no file."""
+def read_keymap(file: Path, app: type[DOMNode]) -> Keymap:
+    """Read the user's keymap file; a missing file means the default keys.
+
+    Args:
+        file: the keymap file.
+        app: the app's class; see `actions`.
+    """
     try:
         text = file.read_text("utf-8")
     except FileNotFoundError:
         return Keymap()
     except (OSError, UnicodeDecodeError) as error:
-        return Keymap(problems=(f"{file} cannot be read, and every key is as it was: {error}.",))
+        return Keymap(problems=(f"{file} cannot be read; using the default keys: {error}.",))
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        return Keymap(problems=(f"{FILE} is not valid TOML, and every key is as it was: {error}.",))
-    return keymap_of(document, actions())
+        return Keymap(problems=(f"{FILE} is not valid TOML; using the default keys: {error}.",))
+    return keymap_of(document, actions(app))
 
 
 def keymap_of(document: Mapping[str, Any], known: Sequence[Action]) -> Keymap:
-    """The keymap that a document of tables and values means."""
+    """Return the keymap that a parsed keymap file describes.
+
+    Args:
+        document: the parsed file.
+        known: the existing actions.
+    """
     keys: dict[str, str] = {}
     problems: list[str] = []
     scopes = {action.scope for action in known}
@@ -158,33 +173,33 @@ def keymap_of(document: Mapping[str, Any], known: Sequence[Action]) -> Keymap:
     for scope, table in document.items():
         if isinstance(table, dict):
             if scope not in scopes:
-                problems.append(f"{FILE}: there is no screen [{scope}]{_perhaps(scope, scopes)}.")
+                problems.append(f"{FILE}: unknown screen [{scope}]{_suggestion(scope, scopes)}.")
             else:
                 flat += [(scope, name, value) for name, value in table.items()]
     for scope, name, value in flat:
         where = f"[{scope}] {name}" if scope else name
-        meant = [action for action in known if action.name == name and scope in ("", action.scope)]
-        if not meant:
+        matching = [action for action in known if action.name == name and scope in ("", action.scope)]
+        if not matching:
             choice = {action.name for action in known if action.scope == scope} if scope else names
-            problems.append(f"{FILE}: there is no action {where}{_perhaps(name, choice)}; `jobdeck keys` lists them.")
+            problems.append(f"{FILE}: unknown action {where}{_suggestion(name, choice)}; list them with `jobdeck keys`.")
             continue
-        said, problem = _keys(value)
+        bound, problem = _read_keys(value)
         if problem:
             problems.append(f"{FILE}: {where} {problem}.")
         else:
-            keys |= {action.id: said for action in meant}
+            keys |= {action.id: bound for action in matching}
     return Keymap(keys, (*problems, *_clashes(keys, known)))
 
 
-def _keys(value: object) -> tuple[str, str]:
-    """The keys that a value names, and what is wrong with it."""
+def _read_keys(value: object) -> tuple[str, str]:
+    """Return the keys that a value names, separated by commas, and the error in it if any."""
     parts = [value] if isinstance(value, str) and len(value) == 1 else value.split(",") if isinstance(value, str) else value
     if not isinstance(parts, list) or not parts or not all(isinstance(part, str) and part.strip() for part in parts):
         return "", "must be a key, or a list of keys"
     keys = [part.strip() if len(part) > 1 else part for part in parts]
     for key in keys:
         if not _is_key(key):
-            return "", f"names a key that there is not: {key!r}"
+            return "", f"names an unknown key: {key!r}"
     return ",".join(long_name(key) for key in keys), ""
 
 
@@ -198,35 +213,35 @@ def _is_key(key: str) -> bool:
 
 
 def long_name(key: str) -> str:
-    """A key as Textual calls it: `?` is `question_mark`, and a comma can stand in a list."""
+    """Return Textual's name of a key: `question_mark` for `?`."""
     if len(key) != 1 or key.isalnum():
         return key
     return _LONG.get(key) or unicodedata.name(key, key).lower().replace("-", "_").replace(" ", "_")
 
 
 def short_name(key: str) -> str:
-    """A key as it is typed in the file: `question_mark` is `?`."""
+    """Return a key as written in the file: `?` for `question_mark`."""
     character = _SHORT.get(key) or key_to_character(key)
     return character if character is not None and character.isprintable() and character != " " else key
 
 
 def _clashes(keys: Mapping[str, str], known: Sequence[Action]) -> Iterator[str]:
-    """Actions of one place that a key would have to do both."""
-    changed = {key: id for id, said in keys.items() for key in said.split(",")}
+    """Yield a sentence for every key that two actions of one table would share."""
+    changed = {key: id for id, bound in keys.items() for key in bound.split(",")}
     for action in known:
-        kept = [key for key in (long_name(each) for each in action.keys) if action.id not in keys and key in changed]
-        for key in kept:
+        taken = [key for key in (long_name(each) for each in action.keys) if action.id not in keys and key in changed]
+        for key in taken:
             other = changed[key]
             if other.partition(".")[0] == action.scope:
-                yield f"{FILE}: {short_name(key)} is {action.id} already; it is {other} now, and {action.name} lost that key."
+                yield f"{FILE}: {short_name(key)} was bound to {action.id}; it is now bound to {other} only."
 
 
-def _perhaps(name: str, choice: Iterable[str]) -> str:
-    near = get_close_matches(name, [*choice], n=1)
-    return f" (perhaps {near[0]})" if near else ""
+def _suggestion(name: str, choice: Iterable[str]) -> str:
+    similar = get_close_matches(name, [*choice], n=1)
+    return f" (did you mean {similar[0]}?)" if similar else ""
 
 
 def keys_in_use(keymap: Mapping[str, str], binding: Binding) -> Binding:
-    """The binding with the keys that a person has given it."""
-    said = keymap.get(binding.id or "")
-    return dataclasses.replace(binding, key=said, key_display=None) if said else binding
+    """Return the binding with the user's keys, if they changed it."""
+    bound = keymap.get(binding.id or "")
+    return dataclasses.replace(binding, key=bound, key_display=None) if bound else binding

@@ -1,4 +1,4 @@
-"""Opening the cockpit on a queue: what a person wishes of it, what surrounds it while it is open, how it ends."""
+"""Starts the cockpit: opens the queue, shows the splash screen and runs a session."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from .terminal.splash import greeting
 
 
 def run_cockpit(settings: Settings, wish: Wish) -> int:
-    """Open the cockpit on the queue of the settings, or on the demo's own; returns the exit code.
+    """Run the cockpit on the configured queue, or on the demo's, and return the exit code.
 
     Raises:
         StoreRefused: the database cannot be used.
-        NoFrame: a frame was wished for, and there is nothing to show.
-        ValueError: the environment asks for looks that there are not.
+        NoFrame: a frame was requested, but nothing can be shown.
+        ValueError: an environment variable for the theme or the character set is invalid.
     """
-    # Keys stay quick beside handlers that compute: the interpreter's lock changes hands every half millisecond.
+    # Keeps keys responsive beside CPU-bound handlers: threads give up the GIL every half millisecond.
     sys.setswitchinterval(SWITCH_INTERVAL)
     give_back_large_pieces()
     remembered = Remembered(config_folder() / "cockpit.json")
-    with _queue(settings, wish) as (queue, where), _greeting(queue, where, wish, remembered):
-        from .session import run  # with Textual, and all the screens
+    with _queue(settings, wish) as (queue, where), _splash(queue, where, wish, remembered):
+        from .session import run  # imports Textual and the screens
 
         return run(queue, settings, wish, where, remembered)
 
 
-def _greeting(queue: Queue, where: str, wish: Wish, remembered: Remembered) -> AbstractContextManager[None]:
+def _splash(queue: Queue, where: str, wish: Wish, remembered: Remembered) -> AbstractContextManager[None]:
     if wish.frame is not None or "TEXTUAL_DRIVER" in os.environ:
-        return nullcontext()  # nobody sees a terminal
+        return nullcontext()  # no terminal is visible
     return greeting(queue, where, theme=wish.scheme or os.environ.get("JOBDECK_THEME") or remembered.get("theme", "dark"))
 
 
@@ -59,7 +59,7 @@ def _queue(settings: Settings, wish: Wish) -> Iterator[tuple[Queue, str]]:
 
 
 def _title(where: str) -> str:
-    """Where the queue is, as short as it is still told apart: `~/jobs.db`, `me@db.example.org/jobs`."""
+    """Return the queue's location in short, such as `~/jobs.db` or `me@db.example.org/jobs`."""
     scheme, separator, rest = where.partition("://")
     if separator and scheme != "sqlite":
         return rest.partition("?")[0]

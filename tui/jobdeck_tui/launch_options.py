@@ -1,4 +1,4 @@
-"""Opening the cockpit on a queue: what a person wishes of it, what surrounds it while it is open, how it ends."""
+"""The options that start the cockpit; shared by `launch`, `session` and `frame_capture`."""
 
 from __future__ import annotations
 
@@ -7,21 +7,24 @@ from pathlib import Path
 
 
 class NoFrame(RuntimeError):
-    """There is nothing to show; says why in one sentence."""
+    """Nothing can be shown; the message says why in one sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """One frame instead of a session."""
+    """Options to capture one frame instead of running a session."""
 
     size: tuple[int, int]
+    """Columns and lines."""
     room: str = ""
+    """The screen to show; the main one if empty."""
     picture: Path | None = None
+    """The file to save an SVG screenshot to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """How a person wants the cockpit, as far as it was said."""
+    """The options given on the command line; `None` and `False` mean not given."""
 
     threads: int | None = None
     readonly: bool = False

@@ -1,7 +1,6 @@
-"""What the cockpit remembers from one session to the next, in a small JSON file in the user's config folder.
+"""The cockpit's preferences, kept between sessions in a small JSON file in the user's config folder.
 
-Nothing depends on it: a file that is missing, unreadable or damaged means the defaults, and one that cannot be written is
-a warning in the log.
+The file is optional: if it is missing, unreadable or damaged, the defaults apply; if it cannot be written, a warning is logged.
 """
 
 from __future__ import annotations
@@ -15,24 +14,24 @@ from typing import Any, TypeVar
 
 from platformdirs import user_config_path
 
-logger = logging.getLogger("jobdeck.remembered")
+logger = logging.getLogger("jobdeck.preferences")
 
 T = TypeVar("T")
 
 
 def config_folder() -> Path:
-    """The user's config folder of jobdeck: on Linux `$XDG_CONFIG_HOME/jobdeck`, or `~/.config/jobdeck`."""
+    """Return jobdeck's config folder of the user: on Linux `$XDG_CONFIG_HOME/jobdeck` or `~/.config/jobdeck`."""
     return user_config_path("jobdeck", appauthor=False)
 
 
 class Remembered:
-    """Named values that JSON can hold. Without a file they last as long as the program."""
+    """Named JSON values. Without a file they last until the program exits."""
 
     def __init__(self, file: Path | None = None) -> None:
-        """Read them.
+        """Read the values.
 
         Args:
-            file: where they are kept; made with its folder when something is first remembered.
+            file: the file to keep them in; created with its folder on the first change.
         """
         self._file = file
         self._values: dict[str, Any] = {}
@@ -40,17 +39,17 @@ class Remembered:
             try:
                 values = json.loads(file.read_text("utf-8"))
             except (OSError, ValueError, RecursionError) as error:
-                logger.warning("%s cannot be read, and the defaults are used: %s", file, error)
+                logger.warning("%s cannot be read; using the defaults: %s", file, error)
             else:
                 self._values = values if isinstance(values, dict) else {}
 
     def get(self, name: str, default: T) -> T:
-        """The value of that name, if there is one of the default's type; the default otherwise."""
+        """Return the value of that name if it has the default's type, else the default."""
         value = self._values.get(name, default)
         return value if isinstance(value, type(default)) else default
 
     def put(self, name: str, value: object) -> None:
-        """Remember a value from now on. The file is replaced as a whole: it is never half written."""
+        """Set a value. The file is replaced atomically, so it is never half written."""
         if self._values.get(name) == value:
             return
         self._values[name] = value
@@ -62,4 +61,4 @@ class Remembered:
                 json.dump(self._values, new, indent=2, sort_keys=True)
             os.replace(new.name, self._file)  # noqa: PTH105
         except OSError as error:
-            logger.warning("%s cannot be written, and is not remembered: %s", self._file, error)
+            logger.warning("%s cannot be written; the change is lost when the program exits: %s", self._file, error)

@@ -1,55 +1,54 @@
-"""The screens that a digit opens: their digits, their names, and where they live. None is loaded before it is opened."""
+"""The screens that digit keys open: digits, names and modules. A screen's module is imported when it is first opened."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import Any
 
-if TYPE_CHECKING:
-    from .screens.view_screen import RoomScreen
+from textual.screen import Screen
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """A screen beside the jobs."""
+    """A screen other than the main one."""
 
     name: str
     digit: str
     told: str
-    """What it shows, in a sentence for the palette and the help."""
+    """Its description in the command palette and the help."""
     home: str
-    """Its module in `screens` and its class."""
+    """Its module in `screens` and its class: `module:Class`."""
     parts: tuple[tuple[str, str, str], ...] = ()
-    """Parts of it that have digits of their own: digit, name, and what it shows."""
+    """The parts of it that have their own digit: digit, name, description."""
 
-    def build(self) -> RoomScreen:
-        """Make the screen."""
+    def build(self) -> Screen[Any]:
+        """Import the screen's module and create the screen."""
         module, _, name = self.home.partition(":")
-        made: RoomScreen = getattr(import_module(f".screens.{module}", __package__), name)()
+        made: Screen[Any] = getattr(import_module(f".screens.{module}", __package__), name)()
         return made
 
 
 JOBS = "jobs"
-"""The main screen, always there; its digit is 5."""
+"""The name of the main screen; its digit is 5."""
 
 ROOMS = (
-    Room("queues", "3", "Every queue, its depth, waits and limits, and when it will be empty", "queues:QueuesScreen"),
-    Room("workers", "4", "Every worker process, what its threads run, leases, what is stuck", "workers:WorkersScreen"),
-    Room("timeline", "6", "Workers over time, a bar for each run, retries, leases", "timeline:TimelineScreen"),
-    Room("events", "9", "A live feed of what jobs do and what people do", "events:EventsScreen"),
+    Room("queues", "3", "Every queue: depth, wait times, limits and drain forecast", "queues:QueuesScreen"),
+    Room("workers", "4", "Every worker process: running jobs, leases and stuck jobs", "workers:WorkersScreen"),
+    Room("timeline", "6", "Workers over time: a bar for each run, with retries and leases", "timeline:TimelineScreen"),
+    Room("events", "9", "A live feed of job events and user actions", "events:EventsScreen"),
     Room(
         "metrics",
         "1",
-        "Throughput, failures, waits and run times over hours and days, by queue and by kind",
+        "Throughput, failures, wait and run times over hours and days, by queue and kind",
         "metrics:MetricsScreen",
-        (("2", "latency", "Percentiles of run times and waits over time"),),
+        (("2", "latency", "Percentiles of run and wait times over time"),),
     ),
-    Room("errors", "7", "What fails, alike failures together, retried as a group", "errors:ErrorsScreen"),
-    Room("schedules", "8", "Periodic jobs, when each comes next, and what became of the last", "schedules:SchedulesScreen"),
+    Room("errors", "7", "Failures grouped by cause; retry a whole group", "errors:ErrorsScreen"),
+    Room("schedules", "8", "Periodic jobs: next runs and latest results", "schedules:SchedulesScreen"),
 )
 
-BY_NAME = {room.name: room for room in ROOMS}
+BY_NAME = {spec.name: spec for spec in ROOMS}
 
-#: What the bar of screens shows, by digit.
-BAR = tuple(sorted([(room.digit, room.name) for room in ROOMS] + [("5", JOBS)]))
+#: The entries of the screen tabs, sorted by digit.
+BAR = tuple(sorted([(spec.digit, spec.name) for spec in ROOMS] + [("5", JOBS)]))

@@ -1,4 +1,4 @@
-"""One session of the cockpit, or one frame of it, on a queue that is open."""
+"""Runs one session of the cockpit, or captures one frame, on an open queue."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from .terminal.event_loop import prompt_loop
 from .terminal.program_log import ProgramLog, Streams, logging_to
 
 _DEMO_THREADS = 8
-_DEMO_SETTLES = 4.0
-"""Seconds until the demo has something to show."""
+_DEMO_SETTLE_TIME = 4.0
+"""Seconds until the demo's charts have data."""
 
 
 def _threads(settings: Settings, wish: Wish) -> int:
@@ -30,11 +30,11 @@ def _threads(settings: Settings, wish: Wish) -> int:
 
 
 def run(queue: Queue, settings: Settings, wish: Wish, where: str, remembered: Remembered) -> int:
-    """Run the cockpit on an open queue; returns the exit code.
+    """Run the cockpit on an open queue and return the exit code.
 
     Raises:
-        NoFrame: a frame was wished for, and there is nothing to show.
-        ValueError: the environment asks for looks that there are not.
+        NoFrame: a frame was requested, but nothing can be shown.
+        ValueError: an environment variable for the theme or the character set is invalid.
     """
     log = ProgramLog()
     readonly = wish.readonly or wish.frame is not None
@@ -53,36 +53,36 @@ def run(queue: Queue, settings: Settings, wish: Wish, where: str, remembered: Re
             remembered=remembered,
             scheme=wish.scheme or scheme_of(os.environ),
             ascii_only=wish.ascii_only or ascii_of(os.environ, remembered),
-            keymap=read_keymap(config_folder() / FILE),
+            keymap=read_keymap(config_folder() / FILE, Cockpit),
             log=log,
         )
         if wish.frame is not None:
-            _show_frame(app, wish.frame, settle=_DEMO_SETTLES if wish.demo else 0.0)
+            _print_frame(app, wish.frame, settle=_DEMO_SETTLE_TIME if wish.demo else 0.0)
             return 0
-        code = _session(app, log)
+        code = _run_app(app, log)
     if app.failure is not None:
         print(f"jobdeck: {report(app.failure, log)}", file=sys.stderr)  # noqa: T201
         return 1
     return code
 
 
-def _session(app: Cockpit, log: ProgramLog) -> int:
+def _run_app(app: Cockpit, log: ProgramLog) -> int:
     with Streams(log):
         try:
             code = app.run(loop=prompt_loop())
-        except Exception as error:  # before or after its own care for exceptions
+        except Exception as error:  # raised outside of the app's own exception handling
             app.failure = app.failure or error
             code = 1
         finally:
-            sys.setswitchinterval(SWITCH_INTERVAL)  # nothing is left to be prompt for
+            sys.setswitchinterval(SWITCH_INTERVAL)  # responsiveness no longer matters
             app.feed.end()
     return app.return_code or code or 0
 
 
-def _show_frame(app: Cockpit, wanted: Frame, *, settle: float) -> None:
+def _print_frame(app: Cockpit, options: Frame, *, settle: float) -> None:
     try:
-        shown = take(app, size=wanted.size, room=wanted.room, picture=wanted.picture, settle=settle)
+        text = take(app, size=options.size, room=options.room, picture=options.picture, settle=settle)
     finally:
         app.feed.end()
-    if wanted.picture is None:
-        sys.stdout.write(shown)
+    if options.picture is None:
+        sys.stdout.write(text)

@@ -1,4 +1,4 @@
-"""The colours of the deck: a calm, near-black ground, and colour only for meaning; and the same on other grounds."""
+"""The cockpit's themes: a calm, near-black background with color only for meaning, and variants of it."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ CONTRAST = Theme(
     },
 )
 
-#: The terminal's own sixteen colours on its own ground. Blue and bright black stand for reverse and dim (drawing.py).
+#: The terminal's own sixteen colors on its own background. Blue and bright black mean reverse and dim (line_filters.py).
 ANSI = Theme(
     name="jobdeck-ansi",
     dark=True,
@@ -132,7 +132,7 @@ ANSI = Theme(
     },
 )
 
-#: Shades that stand for attributes where no colour is wanted: dim, plain and bold; underlined and reverse (drawing.py).
+#: Shades that stand for attributes if colors are off: dim, plain and bold; underlined and reverse (line_filters.py).
 MONO = Theme(
     name="jobdeck-mono",
     dark=True,
@@ -166,27 +166,28 @@ MONO = Theme(
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
-    """A theme that can be chosen."""
+    """A theme that the user can choose."""
 
     name: str
-    """As it is typed and remembered."""
+    """Its name in options and preferences."""
     told: str
+    """Its description."""
     theme: Theme
     filters: tuple[LineFilter, ...] = ()
-    """What else happens to each line."""
+    """Filters applied to each line after drawing."""
 
 
 SCHEMES = {
     scheme.name: scheme
     for scheme in (
-        Scheme("dark", "A calm, near-black ground", DARK),
-        Scheme("light", "Dark on a light ground", LIGHT),
-        Scheme("contrast", "High contrast: black, white and few strong colours", CONTRAST, (Chosen("#ffe34d", "#000000"),)),
-        Scheme("ansi", "The sixteen colours of your terminal, on its own ground", ANSI, (OwnColours(),)),
+        Scheme("dark", "A calm, near-black background", DARK),
+        Scheme("light", "Dark text on a light background", LIGHT),
+        Scheme("contrast", "High contrast: black, white and a few strong colors", CONTRAST, (Chosen("#ffe34d", "#000000"),)),
+        Scheme("ansi", "The sixteen colors and the background of your terminal", ANSI, (OwnColours(),)),
     )
 }
 
-#: What a theme that is not ours lacks. `get_theme_variable_defaults` offers these to the stylesheet.
+#: Variables that other themes lack. `get_theme_variable_defaults` passes them to the stylesheet.
 FALLBACKS = {
     "line": "#3a3f4b",
     "line-focus": "#7a88b8",

@@ -1,1 +1,1 @@
-"""What can be enqueued: kinds, their arguments, options and retry policy."""
+"""Kinds of jobs: the registry, argument validation, job options and retry policies."""

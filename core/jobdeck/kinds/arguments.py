@@ -1,4 +1,4 @@
-"""The arguments of a kind: its handler's signature is their model. Checked at the enqueue, and again before the run."""
+"""Validate the arguments of a kind against the signature of its handler, at the enqueue and before each run."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ from ..model.errors import ArgumentsTooLarge, InvalidArguments, InvalidHandler
 from ..model.jobs import Parameter
 
 DEEP = 190
-"""Arrays and objects inside one another that are certain to be read again: the validation library stops at 200."""
+"""A depth of nested arrays and objects that can always be parsed: the validation library stops at 200."""
 Check = Callable[[Any], bool]
-"""Whether a value is plainly of the type that an annotation names."""
+"""A function that returns whether a value has exactly the type of an annotation."""
 
-# `json.loads` and `json.dumps` look at their options each time, and these are called once a job.
+# `json.loads` and `json.dumps` process their options in each call, and they are called for each job.
 _read = json.JSONDecoder().raw_decode
 _write = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class Arguments:
-    """What a handler takes."""
+    """The arguments that a handler accepts."""
 
     def __init__(self, kind: str, handler: Callable[..., Any]) -> None:
         self._kind = kind
         self._handler = handler
 
-    # -- in and out -------------------------------------------------------------------------------
+    # -- check and load ----------------------------------------------------------------------------
 
     def check(self, args: Mapping[str, Any], limit: int) -> str:
-        """Check the arguments against the handler's signature; returns them as JSON.
+        """Check the arguments against the signature of the handler and return them as JSON.
 
         Raises:
             InvalidArguments: one is missing, unknown or of the wrong type; the error names it.
             ArgumentsTooLarge: the JSON is longer than `limit` bytes.
         """
         if not isinstance(args, Mapping):
-            raise InvalidArguments(self._kind, "*", f"are given by name, as an object, not as {type(args).__name__}")
+            raise InvalidArguments(self._kind, "*", f"must be an object of arguments by name, not {type(args).__name__}")
         for name in args:
             if not isinstance(name, str):
-                raise InvalidArguments(self._kind, repr(name), "is not a name")
+                raise InvalidArguments(self._kind, repr(name), "must be a string")
         text = self.plain_json(args)
         if text is None:
             model = self.validate(args, from_json=False)
@@ -60,20 +60,20 @@ class Arguments:
         return text
 
     def _check_depth(self, text: str) -> None:
-        """The library writes what is nested deeper than it reads. Raises `InvalidArguments`."""
+        """Raise `InvalidArguments` if the library cannot parse the text again: it writes deeper nesting than it reads."""
         from pydantic_core import from_json
 
         try:
             from_json(text)
         except ValueError:
-            problem = f"nests lists and objects too deep; {DEEP} in one another is safe"
+            problem = f"are nested too deeply; the limit is about {DEEP} levels of lists and objects"
             raise InvalidArguments(self._kind, "*", problem) from None
 
     def load(self, args_json: str) -> dict[str, Any]:
-        """The arguments of a stored job, as the handler takes them.
+        """Return the arguments of a stored job in the types of the handler.
 
         Raises:
-            InvalidArguments: they do not fit the signature (any more).
+            InvalidArguments: they do not match the signature (any more).
         """
         plain = self.plain_values(args_json)
         if plain is not None:
@@ -81,13 +81,13 @@ class Arguments:
         model = self.validate(args_json, from_json=True)
         return {name.removeprefix("arg_"): getattr(model, name) for name in type(model).model_fields}
 
-    # -- at first sight ---------------------------------------------------------------------------
+    # -- without the library -----------------------------------------------------------------------
 
     def plain_json(self, args: Mapping[str, Any]) -> str | None:
-        """The arguments as JSON if each is exactly of the plain type that its annotation names; otherwise `None`.
+        """Return the arguments as JSON if each has exactly the plain type of its annotation; otherwise `None`.
 
-        What is right at first sight need not wait for the import of a validation library: `jobdeck enqueue`
-        is called in shell loops. Everything else, and every refusal, is the library's.
+        This avoids the import of the validation library for simple arguments: `jobdeck enqueue` is called in shell
+        loops. All other arguments, and all errors, are left to the library.
         """
         signature = self._signature
         if not args.keys() <= signature.keys():
@@ -107,7 +107,7 @@ class Arguments:
         return text
 
     def plain_values(self, args_json: str) -> dict[str, Any] | None:
-        """The stored arguments if all are there and each is plainly of its type; otherwise `None`: ask the library."""
+        """Return the stored arguments if they are complete and each has exactly its type; otherwise `None`."""
         try:
             values, end = _read(args_json)
         except (ValueError, RecursionError):
@@ -124,64 +124,64 @@ class Arguments:
 
     @cached_property
     def _signature(self) -> dict[str, tuple[Check, Any]]:
-        """Argument → what it is to fit, and its default; `inspect` takes longer than all the checks."""
+        """Argument → check of its type, and its default. Cached, as `inspect` takes longer than all the checks."""
         return {each.name: (plainly(annotation), each.default) for each, annotation in self._parameters()}
 
     def _parameters(self) -> list[tuple[inspect.Parameter, Any]]:
         try:
             hints = inspect.get_annotations(self._handler, eval_str=True)
         except Exception as error:
-            raise InvalidHandler(f"{self._kind}: its annotations cannot be read: {error}.") from error
+            raise InvalidHandler(f"{self._kind}: the annotations of its handler cannot be evaluated: {error}.") from error
         parameters = inspect.signature(self._handler).parameters.values()
         return [(each, hints.get(each.name, Any)) for each in parameters]
 
-    # -- with the validation library --------------------------------------------------------------
+    # -- with the validation library ---------------------------------------------------------------
 
     @cached_property
     def _model(self) -> Any:
-        # Imported late: commands that only look at jobs need no validation library.
+        # Imported late: commands that only read jobs do not need the validation library.
         from pydantic import ConfigDict, Field, create_model
 
         fields: dict[str, Any] = {}
         for parameter, annotation in self._parameters():
             default = ... if parameter.default is parameter.empty else parameter.default
-            # A prefix keeps names such as `copy` or `model_config` from meeting the model's own attributes.
+            # A prefix prevents names such as `copy` or `model_config` from clashing with attributes of the model.
             fields[f"arg_{parameter.name}"] = (annotation, Field(default, alias=parameter.name))
-        # JSON has no word for nan and infinity.
+        # JSON cannot represent nan and infinity.
         config = ConfigDict(extra="forbid", allow_inf_nan=False)
         try:
             return create_model(self._kind, __config__=config, **fields)
-        except Exception as error:  # whatever a library thinks of a type that it does not know
-            raise InvalidHandler(f"{self._kind}: its arguments cannot be checked: {one_line(error)}.") from error
+        except Exception as error:  # an unsupported type can raise any error in the library
+            raise InvalidHandler(f"{self._kind}: the types of its arguments are not supported: {one_line(error)}.") from error
 
     def validate(self, args: Any, *, from_json: bool) -> Any:
-        """What the validation library makes of them. Raises `InvalidArguments`."""
+        """Validate the arguments with the validation library. Raises `InvalidArguments`."""
         from pydantic import ValidationError
 
         try:
             if from_json:
                 return self._model.model_validate_json(args)
-            # Through JSON rules, so that what is checked now is what the worker will read later.
+            # The values are Python objects here; `check` then writes the validated ones as JSON.
             return self._model.model_validate(dict(args))
         except ValidationError as errors:
             first = errors.errors(include_url=False)[0]
             path = [str(part) for part in first["loc"]]
             raise InvalidArguments(self._kind, ".".join(path) or "*", _problem(first)) from None
 
-    # -- for a form -------------------------------------------------------------------------------
+    # -- description -------------------------------------------------------------------------------
 
     def describe(self) -> tuple[Parameter, ...]:
-        """Each argument as a form or a help text needs it."""
+        """Return the parameters for a form or a help text."""
         return tuple(_parameter(each, annotation) for each, annotation in self._parameters())
 
 
 def one_line(error: Exception) -> str:
-    """What the error says, for use inside a sentence."""
+    """Return the message of the error on one line, for use inside a sentence."""
     return " ".join(str(error).split()).rstrip(".")
 
 
 def plainly(annotation: Any) -> Check:
-    """Whether a value is of exactly this type, and the type one that JSON has: the check, made once."""
+    """Return a check of whether a value has exactly this type; it always fails for types that JSON does not have."""
     if annotation is None or annotation is NoneType:
         return lambda value: value is None
     if annotation is float:
@@ -202,8 +202,10 @@ def plainly(annotation: Any) -> Check:
         items = plainly(inner[0])
         return lambda value: type(value) is list and all(map(items, value))
     if origin is dict and inner[0] is str:
-        held = plainly(inner[1])
-        return lambda value: type(value) is dict and all(type(name) is str for name in value) and all(map(held, value.values()))
+        values = plainly(inner[1])
+        return lambda value: (
+            type(value) is dict and all(type(name) is str for name in value) and all(map(values, value.values()))
+        )
     return lambda _: False
 
 
@@ -212,13 +214,13 @@ def _problem(error: Mapping[str, Any]) -> str:
         case "missing":
             return "is missing"
         case "extra_forbidden":
-            return "is not one that this kind takes"
+            return "is unknown to this kind"
     message = str(error["msg"])
     message = message[:1].lower() + message[1:]
-    shown = json.dumps(error.get("input"), default=str)
-    if len(shown) > 60:
-        shown = shown[:57] + "…"
-    return f"is wrong: {message}, got {shown}"
+    received = json.dumps(error.get("input"), default=str)
+    if len(received) > 60:
+        received = received[:57] + "…"
+    return f"is invalid: {message}, got {received}"
 
 
 def _parameter(parameter: inspect.Parameter, annotation: Any) -> Parameter:

@@ -1,4 +1,4 @@
-"""A change of a job that is still queued: its arguments and options, checked as those of a new one."""
+"""Validate an edit of a queued job: new arguments and options, with the rules for new jobs."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from .registry import Entry
 
 
 class Edits(TypedDict, total=False):
-    """What can be changed of a queued job besides its arguments. What is not given, or `None`, stays."""
+    """The options of a queued job that an edit can change. Missing options and `None` leave them unchanged."""
 
     queue: str | None
-    """Another queue."""
+    """The new queue."""
     priority: int | None
-    """Larger runs first."""
+    """The new priority; larger runs first."""
     delay: float | None
-    """Seconds from now until it is due; 0 makes it due now."""
+    """Seconds from now until it is due; 0 makes it due immediately."""
     at: float | None
-    """Seconds since 1970 UTC when it is due; `delay` and `at` exclude each other."""
+    """The new due time in seconds since 1970 UTC; cannot be combined with `delay`."""
     max_attempts: int | None
-    """How often it may start, the attempts that it has begun included."""
+    """Maximum number of attempts, including those already started."""
     tags: Sequence[str] | None
-    """All of its tags; none at all when empty."""
+    """The new tags, which replace all old ones; empty removes them."""
 
 
 def check_edit(entry: Entry | None, args: Mapping[str, Any] | None, options: Edits, settings: Settings, clock: Clock) -> Edit:
-    """Check a change.
+    """Validate an edit.
 
     Args:
-        entry: the job's kind; may be `None` where the arguments stay.
-        args: all of its new arguments by name; `None` leaves them.
-        options: what else is changed.
-        settings: how large arguments may be.
-        clock: from when a `delay` counts.
+        entry: the kind of the job; may be `None` if the arguments stay unchanged.
+        args: all new arguments by name; `None` leaves them unchanged.
+        options: the options to change.
+        settings: the source of the size limit for arguments.
+        clock: the source of the time from which a `delay` counts.
 
     Raises:
         InvalidArguments: an argument does not fit the handler's signature.
@@ -46,7 +46,7 @@ def check_edit(entry: Entry | None, args: Mapping[str, Any] | None, options: Edi
     """
     unknown = options.keys() - Edits.__annotations__.keys()
     if unknown:
-        raise TypeError(f"{', '.join(sorted(unknown))} of a job cannot be edited; {', '.join(Edits.__annotations__)} can")
+        raise TypeError(f"unknown edit options: {', '.join(sorted(unknown))}; options are {', '.join(Edits.__annotations__)}")
     queue, priority = options.get("queue"), options.get("priority")
     attempts, tags = options.get("max_attempts"), options.get("tags")
     return Edit(

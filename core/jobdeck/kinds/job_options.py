@@ -1,4 +1,4 @@
-"""A job before it is enqueued: its kind, arguments and options, checked."""
+"""Validate the kind, arguments and options of a job before it is enqueued."""
 
 from __future__ import annotations
 
@@ -17,46 +17,46 @@ PRIORITIES = range(-1_000_000, 1_000_001)
 NAME_LENGTH = 200
 _KEY_LENGTH = 500
 _FAR = 1e10
-"""Seconds: 300 years. Beyond lies a mistake."""
+"""Seconds: 300 years. A longer time is a mistake."""
 
 
 class Options(TypedDict, total=False):
-    """How a job shall be run. What is not given, or `None`, is its kind's or the settings' choice."""
+    """The options of a job. If an option is missing or `None`, the kind or the settings decide."""
 
     queue: str | None
-    """The queue; the kind's unless given."""
+    """The queue (default: that of the kind)."""
     priority: int | None
-    """Larger runs first; the kind's unless given."""
+    """The priority; larger runs first (default: that of the kind)."""
     delay: float | None
     """Seconds from now until it is due."""
     at: float | None
-    """Seconds since 1970 UTC when it is due; `delay` and `at` exclude each other."""
+    """The due time in seconds since 1970 UTC; cannot be combined with `delay`."""
     max_attempts: int | None
-    """How often it may start; the kind's, or JOBDECK_MAX_ATTEMPTS, unless given."""
+    """Maximum number of attempts (default: that of the kind, or JOBDECK_MAX_ATTEMPTS)."""
     timeout: float | None
-    """Seconds one attempt may take; the kind's, or JOBDECK_TIMEOUT, unless given."""
+    """Timeout of an attempt in seconds (default: that of the kind, or JOBDECK_TIMEOUT)."""
     tags: Sequence[str]
-    """Words to find it by."""
+    """Tags to find the job by."""
     backoff: tuple[float, float] | None
-    """The longest first pause before a retry, and the longest of all, in seconds; the kind's unless given."""
+    """The first step and the maximum of the backoff, in seconds (default: those of the kind)."""
     expires: float | None
-    """Seconds from now after which it is not worth starting; it then fails as expired."""
+    """Seconds from now within which the job must start; otherwise it fails as expired."""
     expires_at: float | None
-    """The same, as seconds since 1970 UTC; `expires` and `expires_at` exclude each other."""
+    """The same as a time in seconds since 1970 UTC; cannot be combined with `expires`."""
     unique: str | None
-    """A key that at most one job has that is not final."""
+    """A key that at most one job holds unless it is final."""
     unique_until: Collection[State | str]
-    """Final states in which a job still keeps its key to itself."""
+    """Final states in which a job still holds its key."""
     on_conflict: OnConflict | str
-    """What happens when the key is taken: `return` the other job, `replace` its arguments, priority and time, `refuse`."""
+    """What to do if another job holds the key: `return` it, `replace` its arguments, priority and time, or `refuse`."""
     after: Sequence[int]
-    """Ids of jobs that have to complete first."""
+    """Ids of jobs that must complete first."""
     if_parent_fails: IfParentFails | str
-    """What happens when one of them fails or is cancelled: `cancel` this one too, `run` it all the same, or `wait`."""
+    """What to do if one of them fails or is cancelled: `cancel` this job, too, `run` it anyway, or `wait`."""
 
 
 def draft(entry: Entry, args: Mapping[str, Any], options: Options, settings: Settings, clock: Clock) -> NewJob:
-    """Check a job of this kind.
+    """Validate a job of this kind.
 
     Raises:
         InvalidArguments: an argument does not fit the handler's signature.
@@ -68,20 +68,20 @@ def draft(entry: Entry, args: Mapping[str, Any], options: Options, settings: Set
         return _plain(entry, args_json, settings)
     unknown = options.keys() - Options.__annotations__.keys()
     if unknown:
-        raise TypeError(f"a job has no option {', '.join(sorted(unknown))}; options are {', '.join(Options.__annotations__)}")
+        raise TypeError(f"unknown job options: {', '.join(sorted(unknown))}; options are {', '.join(Options.__annotations__)}")
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     timeout = given.get("timeout", entry.timeout if entry.timeout is not None else settings.timeout)
     attempts = given.get("max_attempts", entry.max_attempts or settings.max_attempts)
     check_attempts(attempts)
     if not 0 <= timeout < _FAR:
-        raise InvalidOption("timeout", "must not be negative, nor longer than 300 years")
+        raise InvalidOption("timeout", "must be from 0 seconds to 300 years")
     now = clock.now()
     due = moment(given.get("delay"), given.get("at"), "delay", now)
     if given.get("delay") == 0:
-        due = None  # whenever it is enqueued, it is due at that moment
+        due = None  # it is due as soon as it is enqueued
     expires_at = moment(given.get("expires"), given.get("expires_at"), "expiry", now)
     if expires_at is not None and expires_at <= max(now, due or now):
-        raise InvalidOption("expiry", "must be later than the time at which the job is due")
+        raise InvalidOption("expiry", "must be later than the due time of the job")
     return NewJob(
         kind=entry.kind,
         args_json=args_json,
@@ -102,7 +102,7 @@ def draft(entry: Entry, args: Mapping[str, Any], options: Options, settings: Set
 
 
 def _plain(entry: Entry, args_json: str, settings: Settings) -> NewJob:
-    """With nothing but what the kind and the settings say."""
+    """Return a job with the defaults of its kind and the settings."""
     timeout = entry.timeout if entry.timeout is not None else settings.timeout
     return NewJob(
         kind=entry.kind,
@@ -115,46 +115,46 @@ def _plain(entry: Entry, args_json: str, settings: Settings) -> NewJob:
 
 
 def check_name(queue: str) -> str:
-    """The name of a queue. Raises `InvalidOption` if it cannot be one."""
+    """Return the name if it can be the name of a queue; otherwise raise `InvalidOption`."""
     if not isinstance(queue, str) or not 0 < len(queue) <= NAME_LENGTH or not queue.isprintable():
         raise InvalidOption("queue", f"must be a name of 1 to {NAME_LENGTH} printable characters")
     return queue
 
 
 def check_batch_name(name: str) -> str:
-    """The name of a batch, which may be empty. Raises `InvalidOption` if it cannot be one."""
+    """Return the name if it is empty or can be the name of a batch; otherwise raise `InvalidOption`."""
     if not isinstance(name, str) or len(name) > NAME_LENGTH or not name.isprintable():
-        raise InvalidOption("batch name", f"must have at most {NAME_LENGTH} characters, all printable")
+        raise InvalidOption("batch name", f"must have at most {NAME_LENGTH} printable characters")
     return name
 
 
 def check_priority(priority: int) -> int:
-    """The priority. Raises `InvalidOption` if it is none."""
+    """Return the priority if it is valid; otherwise raise `InvalidOption`."""
     if not isinstance(priority, int) or priority not in PRIORITIES:
         raise InvalidOption("priority", f"must be a whole number from {PRIORITIES[0]:,} to {PRIORITIES[-1]:,}")
     return priority
 
 
 def check_attempts(attempts: int) -> int:
-    """How often a job may start. Raises `InvalidOption` if it is no such number."""
+    """Return the maximum number of attempts if it is valid; otherwise raise `InvalidOption`."""
     if not isinstance(attempts, int) or not 1 <= attempts <= 1000:
         raise InvalidOption("max_attempts", "must be a whole number from 1 to 1,000")
     return attempts
 
 
 def moment(delay: float | None, at: float | None, name: str, now: float) -> float | None:
-    """A point in time given in either way. Raises `InvalidOption`."""
+    """Return the time that is given as a delay or as a time; `None` if neither is. Raises `InvalidOption`."""
     if delay is not None and at is not None:
-        raise InvalidOption(name, "and the time exclude each other; give one")
+        raise InvalidOption(name, "cannot be combined with a time; use one of them")
     if delay is not None and not 0 <= delay < _FAR:
-        raise InvalidOption(name, "must not be negative, nor longer than 300 years")
+        raise InvalidOption(name, "must be from 0 seconds to 300 years")
     if at is not None and not 0 <= at < 2 * _FAR:
-        raise InvalidOption("time" if name == "delay" else name, "must be seconds since 1970, and within the next 300 years")
+        raise InvalidOption("time" if name == "delay" else name, "must be in seconds since 1970, and within the next 300 years")
     return at if delay is None else now + delay
 
 
 def check_tags(tags: Sequence[str]) -> tuple[str, ...]:
-    """The tags. Raises `InvalidOption` if one cannot be a tag."""
+    """Return the tags if they are valid; otherwise raise `InvalidOption`."""
     if isinstance(tags, str):
         tags = (tags,)
     if any(not isinstance(tag, str) or not tag or not tag.isprintable() or len(tag) > NAME_LENGTH for tag in tags):
@@ -171,7 +171,7 @@ def _backoff_json(pair: Sequence[float]) -> str:
 
 def _key(key: str) -> str:
     if not isinstance(key, str) or not 0 < len(key) <= _KEY_LENGTH or not key.isprintable():
-        raise InvalidOption("unique key", f"must be a text of 1 to {_KEY_LENGTH} printable characters")
+        raise InvalidOption("unique key", f"must have 1 to {_KEY_LENGTH} printable characters")
     return key
 
 
@@ -179,7 +179,8 @@ def _final_states(states: Iterable[State | str]) -> frozenset[State]:
     chosen = {_one_of(State, state, "unique_until") for state in ([states] if isinstance(states, str) else states)}
     if not chosen <= FINAL:
         raise InvalidOption(
-            "unique_until", f"takes final states only: {', '.join(sorted(FINAL))}; in all others a key is taken"
+            "unique_until",
+            f"must contain final states only: {', '.join(sorted(FINAL))}; jobs in other states always hold their key",
         )
     return frozenset(chosen)
 
@@ -187,7 +188,7 @@ def _final_states(states: Iterable[State | str]) -> frozenset[State]:
 def _after(ids: Sequence[int]) -> tuple[int, ...]:
     wanted = [ids] if isinstance(ids, int) else ids
     if any(not isinstance(each, int) or isinstance(each, bool) for each in wanted):
-        raise InvalidOption("after", "takes the ids of jobs")
+        raise InvalidOption("after", "must be the ids of jobs")
     return tuple(dict.fromkeys(wanted))
 
 

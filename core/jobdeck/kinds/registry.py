@@ -1,4 +1,4 @@
-"""Which kinds there are: kind → handler, argument model, policy. Nothing else may be enqueued."""
+"""The registry of kinds: kind → handler, arguments, policy. Only registered kinds can be enqueued."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .arguments import Arguments
 from .retry_policy import OwnBackoff, Retries, names_of
 
 SHELL = "shell"
-"""The built-in kind, known to every queue."""
+"""The built-in kind, registered in every queue."""
 
 Handler = Callable[..., Any]
 F = TypeVar("F", bound=Handler)
@@ -26,7 +26,7 @@ F = TypeVar("F", bound=Handler)
 
 @dataclass(frozen=True)
 class Entry:
-    """A kind: its handler and its policy."""
+    """A kind, with its handler, defaults and policy."""
 
     kind: str
     handler: Handler
@@ -35,19 +35,19 @@ class Entry:
     max_attempts: int | None = None
     timeout: float | None = None
     concurrency: int | None = None
-    """How many may run at once, in all processes together."""
+    """Maximum number of running jobs, in all processes together."""
     retries: Retries = field(default_factory=Retries)
     isolate: bool = False
-    """Whether it runs in a child process of its own, which can be killed."""
+    """Whether each job runs in a child process of its own, which can be killed."""
 
     @cached_property
     def task(self) -> bool:
-        """Whether its handler is `async` and runs in the worker's own process."""
+        """Whether its handler is `async` and runs in the process of the worker."""
         return inspect.iscoroutinefunction(self.handler) and not self.isolate
 
     @cached_property
     def arguments(self) -> Arguments:
-        """What its handler takes."""
+        """The arguments of its handler."""
         return Arguments(self.kind, self.handler)
 
     def check(self, args: Mapping[str, Any], limit: int) -> str:
@@ -59,7 +59,7 @@ class Entry:
         return self.arguments.load(args_json)
 
     def describe(self) -> Kind:
-        """The kind as a form or a help text needs it."""
+        """Return a description of the kind for a form or a help text."""
         return Kind(
             name=self.kind,
             queue=self.queue,
@@ -77,32 +77,32 @@ class Entry:
 
 
 class Registry:
-    """The allow-list of kinds."""
+    """The allowlist of kinds."""
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
         self._entries = {entry.kind: entry for entry in entries}
 
     def add(self, entry: Entry) -> None:
-        """Make the kind known. A later handler of the same kind takes the place of the earlier one.
+        """Register the kind. A later entry of the same kind replaces an earlier one.
 
         Raises:
-            InvalidHandler: the name cannot be one, or the function is a generator, or takes `*args`, `**kwargs` or
+            InvalidHandler: the name is invalid, or the function is a generator, or takes `*args`, `**kwargs` or
                 positional-only arguments.
         """
         if not 0 < len(entry.kind) <= 200 or not entry.kind.isprintable():
-            raise InvalidHandler(f"{entry.kind[:200]!r}: the name of a kind has 1 to 200 printable characters.")
+            raise InvalidHandler(f"{entry.kind[:200]!r}: the name of a kind must have 1 to 200 printable characters.")
         for parameter in inspect.signature(entry.handler).parameters.values():
             if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-                raise InvalidHandler(f"{entry.kind}: a handler takes named arguments only, not {str(parameter)!r}.")
+                raise InvalidHandler(f"{entry.kind}: a handler must take named arguments only, not {str(parameter)!r}.")
         if inspect.isgeneratorfunction(entry.handler) or inspect.isasyncgenfunction(entry.handler):
-            raise InvalidHandler(f"{entry.kind}: a generator does nothing when it is called; use a function without yield.")
+            raise InvalidHandler(f"{entry.kind}: a handler must not be a generator; use a function without yield.")
         self._entries[entry.kind] = entry
 
     def get(self, kind: str) -> Entry:
-        """The entry of a kind.
+        """Return the entry of a kind.
 
         Raises:
-            UnknownKind: the kind is not in the registry.
+            UnknownKind: the kind is not registered.
         """
         try:
             return self._entries[kind]
@@ -110,13 +110,13 @@ class Registry:
             raise UnknownKind(kind, self._entries) from None
 
     def kind_of(self, handler: Handler) -> str:
-        """The kind a handler was registered as.
+        """Return the kind of a registered handler.
 
         Raises:
-            UnknownKind: it was not registered.
+            UnknownKind: the handler is not registered.
         """
         for entry in self._entries.values():
-            if entry.handler == handler:  # a bound method is a new object each time it is named
+            if entry.handler == handler:  # each access to a bound method creates a new object
                 return entry.kind
         raise UnknownKind(getattr(handler, "__name__", repr(handler)), self._entries)
 
@@ -125,21 +125,21 @@ class Registry:
 
     @property
     def limits(self) -> dict[str, int]:
-        """Kind → how many of it may run at once, in all processes together; only those that have a limit."""
+        """Kind → maximum number of running jobs, in all processes together; kinds without a limit are omitted."""
         return {entry.kind: entry.concurrency for entry in self._entries.values() if entry.concurrency is not None}
 
     @property
     def tasks(self) -> set[str]:
-        """The kinds whose handlers are `async def` and run on the event loop of the worker's own process."""
+        """The kinds whose handlers are `async` and run on the event loop in the process of the worker."""
         return {entry.kind for entry in self._entries.values() if entry.task}
 
     @property
     def kinds(self) -> list[str]:
-        """Every known kind, by name."""
+        """The names of all kinds, sorted."""
         return sorted(self._entries)
 
 
-#: Where `@job` puts its kinds.
+#: The default registry of `@job`.
 REGISTRY = Registry()
 
 
@@ -176,42 +176,43 @@ def job(
     isolate: bool = False,
     registry: Registry | None = None,
 ) -> F | Callable[[F], F]:
-    """Make a function, plain or `async`, the handler of a kind. The function itself is returned unchanged.
+    """Register a function, plain or `async`, as the handler of a kind, and return it unchanged.
 
-    Its signature is the model of the arguments: they are checked when a job is enqueued and again before
-    it runs. What it returns is kept as the job's result, if it can be written as JSON.
+    Arguments are validated against its signature when a job is enqueued, and again before the job runs. The return value
+    is stored as the result of the job if it can be written as JSON.
 
     Args:
-        handler: the function, where the decorator is used without parentheses.
-        name: the kind; `module.function` when `None`.
-        queue: the queue its jobs go to, unless enqueued elsewhere.
-        priority: larger runs first.
-        max_attempts: how often a job may start; JOBDECK_MAX_ATTEMPTS when `None`.
-        timeout: seconds one attempt may take; JOBDECK_TIMEOUT when `None`.
-        concurrency: how many of its jobs may run at once, in all processes together; `None` means no limit.
-        backoff: the longest first pause and the longest of all, in seconds, (2, 3600) when `None`: each pause is drawn
-            from up to twice as long as the one before (see `jobdeck.backoff`). Or a function that is given the attempt
-            (1 for the first) and the error, and returns the seconds to pause; if it fails, the usual pause is made.
-        retry_on: exception types that are worth another attempt; where given, every other one fails the job at once.
-            `TimedOut` stands for an attempt that took too long.
-        give_up_on: exception types that fail the job at once, whatever `retry_on` says.
-        isolate: run it in a child process, one job at a time, which is killed with all that it started if the job
-            does not stop when it is cancelled or has used up its time. The handler must be in a module, not in
-            the program itself: the child imports what JOBDECK_APP names and the modules of handlers.
-        registry: where to put it; the one that workers read when `None`.
+        handler: the function, if the decorator is used without parentheses.
+        name: the kind; `module.function` if `None`.
+        queue: the default queue of its jobs.
+        priority: the default priority; larger runs first.
+        max_attempts: the maximum number of attempts; JOBDECK_MAX_ATTEMPTS if `None`.
+        timeout: the timeout of an attempt in seconds; JOBDECK_TIMEOUT if `None`.
+        concurrency: the maximum number of its running jobs, in all processes together; `None` means no limit.
+        backoff: the first step and the maximum of the delay before a retry, in seconds; (2, 3600) if `None`. Each delay
+            is random, up to a step that doubles with each attempt (see `jobdeck.model.backoff`). Or a function that
+            receives the attempt (1 for the first) and the error, and returns the delay in seconds; if the function
+            fails, the default delay is used.
+        retry_on: the exception types that are retried; if set, all others fail the job without a retry. `TimedOut`
+            stands for an attempt that exceeded its timeout.
+        give_up_on: the exception types that fail the job without a retry, even if they are in `retry_on`.
+        isolate: run each job in a child process of its own, which is killed, with all processes that it started, if
+            the job does not stop after a cancellation or timeout. The handler must be in a module, not in the main
+            program: the child imports the modules in JOBDECK_APP and those of the handlers.
+        registry: the registry to use; the default registry of workers if `None`.
 
     Raises:
-        InvalidHandler: the function cannot be a handler, or its policy is none.
+        InvalidHandler: the function cannot be a handler, or its policy is invalid.
     """
 
     def register(function: F) -> F:
-        kind = name or _kind(function)
+        kind = name or _default_name(function)
         try:
             retries = Retries.of(backoff, retry_on, give_up_on)
         except ValueError as problem:
             raise InvalidHandler(f"{kind}: {problem}.") from None
         if concurrency is not None and concurrency < 1:
-            raise InvalidHandler(f"{kind}: its concurrency must be at least 1.")
+            raise InvalidHandler(f"{kind}: the concurrency must be at least 1.")
         entry = Entry(kind, function, queue, priority, max_attempts, timeout, concurrency, retries, isolate)
         (REGISTRY if registry is None else registry).add(entry)
         return function
@@ -219,7 +220,7 @@ def job(
     return register if handler is None else register(handler)
 
 
-def _kind(function: Handler) -> str:
+def _default_name(function: Handler) -> str:
     module = function.__module__
     if module == "__main__":
         module = Path(getattr(sys.modules["__main__"], "__file__", "main") or "main").stem
@@ -229,10 +230,10 @@ def _kind(function: Handler) -> str:
 def load_apps(apps: Iterable[str]) -> None:
     """Import the modules that define kinds: dotted names, or paths that end in `.py`.
 
-    The current folder is searched first, as `python -m` does.
+    The current folder is searched first, as with `python -m`.
 
     Raises:
-        AppNotLoaded: one cannot be imported.
+        AppImportError: a module cannot be imported.
     """
     here = str(Path.cwd())
     if here not in sys.path:
@@ -247,17 +248,17 @@ def load_apps(apps: Iterable[str]) -> None:
             raise
         except ModuleNotFoundError as error:
             if error.name == app or app.startswith(f"{error.name}."):
-                raise AppNotLoaded(app, f"there is no module {error.name!r} in {here} or on the Python path") from None
+                raise AppNotLoaded(app, f"no module {error.name!r} in {here} or on the Python path") from None
             raise AppNotLoaded(app, f"it imports {error.name!r}, which is not installed") from None
-        except SystemExit as error:  # a script, perhaps, that parses a command line
-            raise AppNotLoaded(app, f"its import ended the program (SystemExit: {error})") from error
+        except SystemExit as error:  # for example, a script that parses a command line
+            raise AppNotLoaded(app, f"importing it exits the program (SystemExit: {error})") from error
         except Exception as error:
-            raise AppNotLoaded(app, f"its import raised {type(error).__name__}: {error}") from error
+            raise AppNotLoaded(app, f"importing it raised {type(error).__name__}: {error}") from error
 
 
 def _load_file(path: Path) -> None:
     if not path.is_file():
-        raise AppNotLoaded(str(path), "there is no such file")
+        raise AppNotLoaded(str(path), "the file does not exist")
     name = path.stem
     if name in sys.modules and getattr(sys.modules[name], "__file__", None) == str(path.resolve()):
         return

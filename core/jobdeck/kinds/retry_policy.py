@@ -1,4 +1,4 @@
-"""The retry policy of a kind: which failures are worth another attempt, and when."""
+"""The retry policy of a kind: which errors are retried, and after which delay."""
 
 from __future__ import annotations
 
@@ -9,49 +9,49 @@ from typing import Any
 from ..model.backoff import CAP, FIRST, LONGEST, Bounds, bounds_of
 
 OwnBackoff = Callable[[int, BaseException], float]
-"""The attempt that failed (1 for the first) and what it raised → seconds until the next."""
+"""The number of the failed attempt (1 for the first) and its exception → seconds until the next attempt."""
 
 Errors = tuple[type[BaseException], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """Which failures of a kind are retried, and when."""
+    """The retry policy of a kind."""
 
     backoff: Bounds | OwnBackoff | None = None
-    """The first step and the cap in seconds, or a function of one's own; the usual bounds when `None`."""
+    """The first step and the maximum in seconds, or a custom function; the default bounds if `None`."""
     retry_on: Errors | None = None
-    """Where given, nothing else is retried."""
+    """If set, only these errors are retried."""
     give_up_on: Errors = ()
-    """Never retried, whatever `retry_on` says."""
+    """These errors are never retried, even if they are in `retry_on`."""
 
     @property
     def bounds(self) -> Bounds | None:
-        """The first step and the cap of the pauses, in seconds; `None` where a function says how long they are."""
+        """The first step and the maximum of the backoff, in seconds; `None` if a custom function computes it."""
         if self.backoff is None:
             return FIRST, CAP
         return None if callable(self.backoff) else self.backoff
 
     @classmethod
     def of(cls, backoff: Any, retry_on: Any, give_up_on: Any) -> Retries:
-        """The policy, checked.
+        """Return the policy if it is valid.
 
         Raises:
-            ValueError: a part of it cannot be one; the text names it.
+            ValueError: a part of it is invalid; the message names it.
         """
         chosen: Bounds | OwnBackoff | None = backoff
         if backoff is not None and not callable(backoff):
             try:
                 chosen = bounds_of(backoff)
             except ValueError as problem:
-                raise ValueError(f"backoff {problem}, or a function") from None
-        wanted = None if retry_on is None else _errors("retry_on", retry_on)
-        return cls(chosen, wanted, _errors("give_up_on", give_up_on))
+                raise ValueError(f"backoff {problem}; or a function") from None
+        retried = None if retry_on is None else _check_types("retry_on", retry_on)
+        return cls(chosen, retried, _check_types("give_up_on", give_up_on))
 
     def give_up(self, error: BaseException) -> bool:
-        """Whether this error is not worth another attempt.
+        """Return whether this error is not retried.
 
-        Of a group of errors, one that is given up on is enough, and each must be one that is retried.
+        An exception group is not retried if one of its errors is in `give_up_on`, or if one is not in `retry_on`.
         """
         if isinstance(error, self.give_up_on) or any(isinstance(each, self.give_up_on) for each in leaves(error)):
             return True
@@ -61,7 +61,7 @@ class Retries:
 
 
 def names_of(errors: Errors) -> tuple[str, ...]:
-    """The types as a person reads them: those of Python and of jobdeck by their name alone, others with their module."""
+    """Return the readable names of the types: with their modules, except for types of Python and of jobdeck."""
     return tuple(
         each.__qualname__
         if each.__module__ == "builtins" or each.__module__.partition(".")[0] == "jobdeck"
@@ -71,7 +71,7 @@ def names_of(errors: Errors) -> tuple[str, ...]:
 
 
 def leaves(error: BaseException) -> Iterator[BaseException]:
-    """The error; of an exception group, what is in it."""
+    """Yield the error or, for an exception group, the errors in it."""
     if isinstance(error, BaseExceptionGroup):
         for each in error.exceptions:
             yield from leaves(each)
@@ -80,19 +80,19 @@ def leaves(error: BaseException) -> Iterator[BaseException]:
 
 
 def own_delay(backoff: OwnBackoff, attempt: int, error: BaseException) -> float:
-    """What a function of the user's own says; it may raise anything.
+    """Return the delay that the user's function computes. The function may raise any exception.
 
     Raises:
-        ValueError: it is no number of seconds.
+        ValueError: the result is not a valid number of seconds.
     """
     seconds = float(backoff(attempt, error))
     if not 0 <= seconds < LONGEST:  # also refuses nan
-        raise ValueError(f"a delay is from 0 seconds to 300 years, not {seconds:g}")
+        raise ValueError(f"a delay must be from 0 seconds to 300 years, not {seconds:g} seconds")
     return seconds
 
 
-def _errors(name: str, given: type[BaseException] | Iterable[Any]) -> Errors:
-    found = (given,) if isinstance(given, type) else tuple(given)
-    if not all(isinstance(each, type) and issubclass(each, BaseException) for each in found):
+def _check_types(name: str, value: type[BaseException] | Iterable[Any]) -> Errors:
+    types = (value,) if isinstance(value, type) else tuple(value)
+    if not all(isinstance(each, type) and issubclass(each, BaseException) for each in types):
         raise ValueError(f"{name} must be exception types")
-    return found
+    return types

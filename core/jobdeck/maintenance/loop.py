@@ -69,12 +69,12 @@ class Upkeep:
         end, self._unfinished = now + TIME_LIMIT, False
         self._next_tick = run_due(self._store, self._clock)
         # The claimer expires jobs on time, unless all its threads are busy.
-        while not self._unfinished and self._store.expire_jobs():
+        while not self._unfinished and self._store.transitions.expire():
             self._unfinished = self._clock.monotonic() >= end
         rescued: list[int] = []
         if now >= self._rescue_at:
             self._rescue_at = now + self.rescue_every
-            while step := self._store.rescue_jobs():  # short transactions, until none is left to rescue
+            while step := self._store.transitions.rescue():  # short transactions, until none is left to rescue
                 rescued += step
                 if self._clock.monotonic() >= end:
                     self._rescue_at, self._unfinished = now, True
@@ -83,14 +83,14 @@ class Upkeep:
                 logger.warning("Rescued %d jobs whose worker died or stalled: %s", len(rescued), rescued)
         if now >= self._sample_at:
             self._sample_at = now + SAMPLE_EVERY
-            self._store.measures.sample_depths()
+            self._store.metrics.sample_depths()
         if now >= self._prune_at:
             self._prune_at = now + PRUNE_EVERY
             mend(self._store, self._clock)
             self.prune()
         if now >= self._log_at:
             self._log_at = now + LOG_EVERY
-            self.bound_log()
+            self.checkpoint()
         return rescued
 
     def prune(self) -> int:
@@ -106,15 +106,15 @@ class Upkeep:
                 self._prune_at = self._clock.monotonic() + PRUNE_CONTINUE_AFTER
                 return removed
             time.sleep(BREATH)
-        self._store.care.prune_metrics()
-        self._store.measures.prune_depths()
+        self._store.maintenance.prune_metrics()
+        self._store.metrics.prune_depths()
         self._store.journal.prune()
-        self._store.prune_workers(max(WORKERS_KEPT, 2 * self._settings.lease))
+        self._store.workers.prune(max(WORKERS_KEPT, 2 * self._settings.lease))
         return removed
 
-    def bound_log(self) -> None:
+    def checkpoint(self) -> None:
         """Keep the write-ahead log small; warn once if a long-running reader prevents that."""
-        log = self._store.care.bound_log(self._log_bound)
+        log = self._store.maintenance.checkpoint(self._log_bound)
         # Require two in a row: the first may be caused by one of our own short reads.
         self._blocked_checks = self._blocked_checks + 1 if log.held else 0
         if self._blocked_checks == 2:

@@ -13,14 +13,14 @@ from ..model.retention import FINAL_STATES, Rule
 from ..model.states import FINAL, State
 from ..settings import Settings
 from ..store.base import Store
-from ..store.connect import examine_store, is_server
+from ..store.connect import check_store, is_server
 from ..store.maintenance import Backup, Progress
 
 BREATH = 0.002
 """Seconds between two steps of pruning, during which other processes can write."""
 
 
-class Care:
+class Maintenance:
     """Prunes, backs up, checks and repairs a queue. Available as `Queue.care`."""
 
     def __init__(self, where: str, store: Store, settings: Settings, clock: Clock) -> None:
@@ -45,7 +45,7 @@ class Care:
         Args:
             older_than: the minimum age in seconds, counted from when a job became final.
             keep: the maximum number of jobs to keep in each state, newest first. If neither is given, the settings apply:
-                JOBDECK_RETENTION, JOBDECK_RETENTION_FAILED, JOBDECK_KEEP.
+                JOBDECK_RETENTION, JOBDECK_RETENTION_FAILED, JOBDECK_RETENTION_COUNT.
             states: the final states to prune.
             dry_run: count the jobs without deleting them.
             progress: called after each step with the number of deleted jobs and the total.
@@ -59,15 +59,15 @@ class Care:
         rules = self._rules(older_than, keep, [*states])
         removed = {rule.state: 0 for rule in rules}
         if dry_run:
-            return {rule.state: self._store.care.count_prunable(rule) for rule in rules}
-        total = sum(self._store.care.count_prunable(rule) for rule in rules) if progress is not None else 0
+            return {rule.state: self._store.maintenance.count_prunable(rule) for rule in rules}
+        total = sum(self._store.maintenance.count_prunable(rule) for rule in rules) if progress is not None else 0
         for state, n in prune_steps(self._store, rules):
             removed[state] += n
             if progress is not None:
                 done = sum(removed.values())
                 progress(done, max(done, total))
             time.sleep(BREATH)
-        self._store.care.prune_metrics()
+        self._store.maintenance.prune_metrics()
         return removed
 
     def _rules(self, older_than: float | None, keep: int | None, states: Sequence[State]) -> Sequence[Rule]:
@@ -97,7 +97,7 @@ class Care:
             BackupFailed: the file exists, or the copy could not be written. Nothing was changed. For a queue on a server,
                 the message names the server's own backup program.
         """
-        return self._store.care.backup(Path(path).expanduser(), force=force, progress=progress)
+        return self._store.maintenance.backup(Path(path).expanduser(), force=force, progress=progress)
 
     def doctor(self, *, full: bool = False) -> Sequence[Finding]:
         """Check the queue; see the function `doctor`."""
@@ -109,7 +109,7 @@ class Care:
         Recomputes the depth counters, and deletes attempts, logs and dependencies of deleted jobs. Blocks writers to a file
         meanwhile, for about a second per million jobs; writers to a server are not blocked.
         """
-        return self._store.care.repair()
+        return self._store.maintenance.repair()
 
 
 def doctor(
@@ -131,7 +131,7 @@ def doctor(
     settings = settings or Settings.load()
     where = str(database or settings.database)
     try:
-        return examine_store(where, settings, clock or SystemClock(), full=full)
+        return check_store(where, settings, clock or SystemClock(), full=full)
     except StoreError as error:
         noun = "database" if is_server(where) else "file"
         return [Finding("database", Severity.PROBLEM, str(error), f"Set the queue's {noun} with --db or JOBDECK_DATABASE.")]
@@ -141,13 +141,17 @@ def prune_steps(store: Store, rules: Iterable[Rule]) -> Iterator[tuple[State, in
     """Prune by the rules; yield the state and the number of deleted jobs after each transaction."""
     for rule in rules:
         if rule.bounds:
-            while n := store.care.prune_jobs(rule):
+            while n := store.maintenance.prune_jobs(rule):
                 yield rule.state, n
 
 
 def rules_of(settings: Settings, states: Iterable[State] = FINAL_STATES) -> tuple[Rule, ...]:
     """Return the pruning rules of the settings; 0 in a setting means no limit."""
     return tuple(
-        Rule(state, (settings.retention_failed if state is State.FAILED else settings.retention) or None, settings.keep or None)
+        Rule(
+            state,
+            (settings.retention_failed if state is State.FAILED else settings.retention) or None,
+            settings.retention_count or None,
+        )
         for state in states
     )

@@ -1,1 +1,1 @@
-"""Records, states and pure rules; nothing here reads a clock, a file or a database."""
+"""Records, states and pure rules. Nothing in this package reads a clock or a database."""

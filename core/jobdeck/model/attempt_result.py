@@ -1,6 +1,7 @@
-"""The records that travel through jobdeck. All are frozen: a change is a new record.
+"""The results of attempts: one record for each way in which an attempt ends.
 
-Times are seconds since 1970-01-01 UTC, durations seconds, unless the name says otherwise.
+The executor returns one for each claimed job, and the worker passes it to the store. Times are seconds since
+1970-01-01 UTC.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from .jobs import Job, Outcome, Reason
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """An attempt that has ended. `job` is the job as it was claimed, with its lease."""
+    """The result of an attempt. `job` is the job as it was claimed, with its lease."""
 
     job: Job
     started_at: float
@@ -28,30 +29,30 @@ class Completion(Ending):
 
 @dataclass(frozen=True, slots=True)
 class Failure(Ending):
-    """The handler raised, or took too long."""
+    """The handler raised, or the attempt timed out."""
 
     retry_at: float | None
-    """When it is due again; `None` means never."""
+    """When the job is due again; `None` means never."""
     error_type: str
     message: str
     traceback: str | None = None
     outcome: Outcome = Outcome.FAILED
     reason: Reason | None = None
-    """Why it is not run again, where that is so; where it is not told, the outcome tells it."""
+    """Why the job is not retried; if `None`, the outcome is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Nap(Ending):
-    """The handler asked to be run again at `until`."""
+    """The handler snoozed the job until `until`."""
 
     until: float
 
 
 @dataclass(frozen=True, slots=True)
 class Release(Ending):
-    """The worker shuts down and gives the job back."""
+    """The worker is shutting down and releases the job."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stop(Ending):
-    """The job was asked to stop, and its code has stopped."""
+    """The job was cancelled, and its code has stopped."""

@@ -1,4 +1,4 @@
-"""How long a failed job waits before its next attempt."""
+"""Compute how long a failed job waits before its next attempt."""
 
 from __future__ import annotations
 
@@ -8,59 +8,59 @@ from random import Random
 from typing import Any
 
 FIRST = 2.0
-"""Seconds: the longest that the first delay can be."""
+"""The maximum of the first delay, in seconds."""
 CAP = 3600.0
-"""Seconds: no delay is longer."""
+"""The maximum of every delay, in seconds."""
 FLOOR = 0.1
-"""Seconds: no delay is shorter, unless its step is. A draw near 0 would be no pause at all."""
+"""The minimum of every delay, in seconds, unless its step is shorter: a random delay near 0 would not be a pause."""
 LONGEST = 1e10
-"""Seconds: 300 years. Beyond lies a mistake."""
+"""Seconds: 300 years. A longer time is a mistake."""
 
 Bounds = tuple[float, float]
-"""The first step and the cap, in seconds."""
+"""The first step and the maximum, in seconds."""
 
 
 def delay(attempt: int, random: Random, first: float = FIRST, cap: float = CAP) -> float:
-    """Seconds to wait after `attempt` (1 for the first) has failed.
+    """Return the seconds to wait after `attempt` (1 for the first) has failed.
 
-    Exponential back-off with full jitter: anything up to the doubling step, so that jobs that failed together come
-    back spread as widely as can be; `FLOOR` keeps them from coming back at once. See "Exponential Backoff And
-    Jitter", AWS Architecture Blog, 2015: of the ways compared there, the one with the least work in all.
+    Exponential backoff with full jitter: a random delay up to the step, which doubles each time, so that jobs that
+    failed together are retried as far apart as possible; `FLOOR` prevents an immediate retry. See "Exponential Backoff
+    And Jitter", AWS Architecture Blog, 2015: of the methods compared there, full jitter causes the least total work.
 
     Args:
-        attempt: how many attempts have begun.
-        random: where the draw comes from.
-        first: seconds, the step after the first attempt; each later step is twice the one before.
-        cap: seconds, the largest step.
+        attempt: the number of attempts started so far.
+        random: the source of randomness.
+        first: the step after the first attempt, in seconds; each later step is twice the previous one.
+        cap: the largest step, in seconds.
     """
-    # 2.0 ** 1024 overflows, and no cap is that far away.
+    # 2.0 ** 1024 overflows, and no maximum is that large.
     step = min(cap, first * 2.0 ** min(attempt - 1, 60))
     low = min(FLOOR, step)
     return low + random.random() * (step - low)
 
 
 def bounds_of(pair: Sequence[Any]) -> Bounds:
-    """The pair as bounds.
+    """Return the pair as bounds.
 
     Raises:
-        ValueError: it is not two numbers of seconds, the second one no less than the first.
+        ValueError: it is not a pair of seconds of which the second is at least as large as the first.
     """
     try:
-        first, cap = map(float, () if isinstance(pair, str) else pair)  # "12" has two parts too
+        first, cap = map(float, () if isinstance(pair, str) else pair)  # "12" would unpack into two parts, too
     except (TypeError, ValueError):
-        raise ValueError("must be two numbers of seconds: the first step, and the longest") from None
+        raise ValueError("must be two numbers of seconds: the first step and the maximum") from None
     if not 0 <= first <= cap < LONGEST:  # also refuses nan
-        raise ValueError("must begin with 0 seconds or more, and not with more than its second number, the longest step")
+        raise ValueError("must have a first step from 0 seconds to the second number, the maximum")
     return first, cap
 
 
 def write_bounds(bounds: Bounds) -> str:
-    """The bounds as they are stored with a job."""
+    """Return the bounds in the form that is stored with a job."""
     return json.dumps(bounds)
 
 
 def read_bounds(text: str) -> Bounds | None:
-    """The bounds of their stored form; unreadable ones count as none, so that one bad row stops no other."""
+    """Parse stored bounds; return `None` if they are invalid, so that one bad row does not block others."""
     try:
         return bounds_of(json.loads(text))
     except (ValueError, RecursionError):

@@ -1,8 +1,8 @@
-"""When something periodic comes next: cron expressions, names such as `@daily`, and `every 90s`. Pure.
+"""Compute the next ticks of cron expressions, names such as `@daily`, and intervals such as `every 90s`. Pure.
 
-Daylight saving time is treated as Debian's cron(8) treats it, which is what people know: what has a fixed time
-of day and falls into the hour that spring skips comes right after it; what falls into the hour that autumn
-repeats comes once, the first time. What repeats within the hour just goes on.
+Daylight saving time is handled as in Debian's cron(8). A tick at a fixed time of day that falls into the hour skipped
+in spring happens right after that hour; one in the hour repeated in autumn happens once, the first time. Ticks that
+repeat within the hour are not affected.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ NAMES = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
-"""The names of crontab(5), and what they stand for."""
+"""The names defined by crontab(5), and the expressions that they stand for."""
 
 _LONGEST = 200
 _FIELDS = {
     "second": "0 to 59",
     "minute": "0 to 59",
     "hour": "0 to 23",
-    "day-of-month": "1 to 31 (or L, LW), and a day that the month has",
+    "day-of-month": "1 to 31 (or L, LW), and a day that exists in the month",
     "month": "1 to 12, or JAN to DEC",
     "day-of-week": "0 to 7, or SUN to SAT",
 }
@@ -42,72 +42,72 @@ _LONGEST_EVERY = 366 * 86400
 
 
 def next_tick(cron: str, timezone: str, after: float) -> float:
-    """The first tick later than `after`; both in seconds since 1970.
+    """Return the first tick later than `after`; both in seconds since 1970.
 
     Raises:
-        InvalidCron: the expression cannot be read, or names a moment that never comes.
-        InvalidOption: there is no such time zone.
+        InvalidCron: the expression is invalid, or never matches.
+        InvalidOption: the time zone does not exist.
     """
     tick = next(_ticks(cron, timezone, after), None)
     if tick is None:
-        raise InvalidCron(cron, None, "names a moment that does not come within the next 50 years")
+        raise InvalidCron(cron, None, "does not match any time in the next 50 years")
     return tick
 
 
 def next_ticks(cron: str, timezone: str = "UTC", *, after: float, n: int = 5) -> tuple[float, ...]:
-    """The first `n` ticks later than `after`, fewer where no more come. Raises as `next_tick` does."""
+    """Return the first `n` ticks later than `after`, or fewer if no more exist. Raises like `next_tick`."""
     return (next_tick(cron, timezone, after), *islice(_ticks(cron, timezone, after), 1, n))[:n]
 
 
 def explain_cron(cron: str) -> str:
-    """The expression in plain words: `At 03:00 every day`. Raises `InvalidCron`."""
+    """Describe the expression in words: `At 03:00 every day`. Raises `InvalidCron`."""
     seconds = _every(cron)
     if seconds is not None:
-        return f"Every {_told(seconds)}"
+        return f"Every {_interval_text(seconds)}"
     from cronsim import CronSim
 
     _check(cron)
-    return CronSim(_plain(cron), datetime(2000, 1, 1)).explain()  # words know no zone
+    return CronSim(_plain(cron), datetime(2000, 1, 1)).explain()  # the description does not depend on the time zone
 
 
 def find_zone(timezone: str) -> tzinfo:
-    """The time zone of this name, of the machine's database.
+    """Return the time zone of this name from the machine's time zone database.
 
     Raises:
-        InvalidOption: the machine knows none of this name.
+        InvalidOption: the database has no time zone of this name.
     """
     if timezone == "UTC":
-        return UTC  # needs no database
+        return UTC  # works without a database
     from zoneinfo import ZoneInfo
 
     try:
         return ZoneInfo(timezone)
-    except Exception:  # what the library raises depends on which rule of paths the name breaks
+    except Exception:  # the exception type depends on which rule for paths the name breaks
         raise InvalidOption(
             "timezone", f"must be a name such as UTC, Europe/Berlin or America/New_York, not {timezone!r}"
         ) from None
 
 
 def local_zone() -> str:
-    """The name of the machine's own time zone, from TZ or /etc/localtime.
+    """Return the name of the machine's time zone, from TZ or /etc/localtime.
 
     Raises:
-        InvalidOption: neither tells one.
+        InvalidOption: neither contains a name.
     """
-    told = os.environ.get("TZ", "").lstrip(":")
-    if not told:
-        told = str(Path("/etc/localtime").resolve()).partition("zoneinfo/")[2]
-    if not told:
-        raise InvalidOption("timezone", "of this machine has no name; give one such as Europe/Berlin")
-    find_zone(told)
-    return told
+    name = os.environ.get("TZ", "").lstrip(":")
+    if not name:
+        name = str(Path("/etc/localtime").resolve()).partition("zoneinfo/")[2]
+    if not name:
+        raise InvalidOption("timezone", "of this machine has no name; use one such as Europe/Berlin")
+    find_zone(name)
+    return name
 
 
 def _ticks(cron: str, timezone: str, after: float) -> Iterator[float]:
     zone = find_zone(timezone)
     seconds = _every(cron)
     if seconds is not None:
-        # Counted from 1970, so that every process, and every edit of something else, finds the same moments.
+        # Counted from 1970, so that all processes compute the same ticks, also after an edit of something else.
         number = floor(after / seconds)
         while True:
             number += 1
@@ -121,12 +121,12 @@ def _cron_ticks(cron: str, zone: tzinfo, after: float) -> Iterator[float]:
     from cronsim import CronSim
 
     parts = cron.split()
-    # The library has no rule for daylight saving time where seconds are given; a fixed second is a fixed time too.
+    # The library does not apply its daylight saving rules to expressions with seconds; a fixed second is a fixed time, too.
     second = int(parts.pop(0)) if len(parts) == 6 and parts[0].isdecimal() else 0
     last = after - second
     for moment in CronSim(" ".join(parts), datetime.fromtimestamp(floor(last), zone)):
         tick = moment.timestamp()
-        if tick > last:  # in the second of two equal hours the library goes by the first
+        if tick > last:  # in the second of two equal hours, the library computes from the first
             yield tick + second
             last = tick
 
@@ -137,7 +137,7 @@ def _plain(cron: str) -> str:
 
 
 def _every(cron: str) -> float | None:
-    """The seconds of `every 90s`; `None` if it is something else."""
+    """Return the seconds of `every 90s`; `None` if it is something else."""
     if not isinstance(cron, str):
         raise InvalidCron(repr(cron), None, "is not text")
     word, _, duration = cron.strip().partition(" ")
@@ -148,7 +148,7 @@ def _every(cron: str) -> float | None:
     except ValueError as problem:
         raise InvalidCron(cron, None, f"cannot be read: {problem}") from None
     if not 1 <= seconds <= _LONGEST_EVERY:
-        raise InvalidCron(cron, None, "must be at least a second, and at most a year")
+        raise InvalidCron(cron, None, "must be at least 1 second and at most 1 year")
     return seconds
 
 
@@ -169,14 +169,15 @@ def _check(cron: str) -> None:
             raise InvalidCron(
                 cron,
                 None,
-                f"has {len(parts)} of the five fields minute, hour, day-of-month, month and day-of-week (or six, second first)",
+                "must have five fields (minute hour day-of-month month day-of-week), or six with second first,"
+                f" not {len(parts)}",
             ) from None
         field = str(problem).removeprefix("Bad ")
         text = dict(zip(_FIELDS, ["0", *parts][-6:], strict=True)).get(field, plain)
-        raise InvalidCron(cron, field, f"has a wrong {field} {text!r}: it must be {_FIELDS.get(field, 'another')}") from None
+        raise InvalidCron(cron, field, f"has an invalid {field} {text!r}: must be {_FIELDS.get(field, 'different')}") from None
 
 
-def _told(seconds: float) -> str:
+def _interval_text(seconds: float) -> str:
     for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
         if seconds >= size and seconds % size == 0:
             n = seconds / size

@@ -1,6 +1,6 @@
-"""Why a job does not run: what the store knows of it becomes a list of conditions, each met or not. Pure.
+"""Diagnose why a job does not run: check each condition of the claim against what the store knows. Pure.
 
-A claim takes a job if all of these hold; so they are the answer to the question, and nothing else is.
+A claim takes a job if and only if all of these conditions are met, so they are the complete answer.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .overview import WorkerInfo
 from .states import State
 
 _BUSY = 0.5
-"""Share of its threads' time from which a workforce counts as busy: its pace is then what it can do."""
+"""The share of thread time from which workers count as busy, so that their recent rate is the most they can do."""
 _PARENTS_NAMED = 10
 
 
@@ -26,16 +26,16 @@ class Check:
     name: str
     holds: bool
     sentence: str
-    """What is the case, for a person."""
+    """The state of the condition, as a sentence."""
     advice: str = ""
-    """What to do about it; empty where there is nothing to do."""
+    """What to do about it; empty if nothing needs to be done."""
     until: float | None = None
-    """When it will hold by itself, in seconds since 1970, where that is known."""
+    """When it will be met by itself, in seconds since 1970, if known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """Why a job runs or does not run, as it was at one moment."""
+    """Why a job runs or does not run, at one point in time."""
 
     at: float
     job: Job
@@ -43,17 +43,17 @@ class Explanation:
     """The answer in one sentence."""
     checks: tuple[Check, ...]
     ahead: int | None = None
-    """Jobs that are claimed before it, at most `AHEAD_COUNTED`; `None` while it is not ready."""
+    """Number of jobs that are claimed before it, at most `AHEAD_COUNTED`; `None` while it is not ready."""
     ahead_more: bool = False
     """Whether there are more than that."""
     starts_in: float | None = None
-    """Seconds until it starts, estimated; `None` where nobody can know."""
+    """Estimated seconds until it starts; `None` if that cannot be estimated."""
     basis: str = ""
-    """What the estimate rests on, or why there is none."""
+    """What the estimate is based on, or why there is none."""
 
     @property
     def blockers(self) -> tuple[Check, ...]:
-        """The conditions that do not hold."""
+        """The conditions that are not met."""
         return tuple(check for check in self.checks if not check.holds)
 
 
@@ -61,14 +61,14 @@ def explain(situation: Situation, *, kind_limit: int | None = None) -> Explanati
     """Check each condition of the claim.
 
     Args:
-        situation: what the store knows.
-        kind_limit: how many jobs of the kind may run at once, across all processes.
+        situation: the conditions of the claim, as read by a store.
+        kind_limit: the maximum number of running jobs of the kind, in all processes together.
     """
     job = situation.job
     if job.state.is_final or job.state is State.RUNNING:
-        checks = tuple(_life(situation))
-        return Explanation(at=situation.at, job=job, summary=_told(job, checks[0]), checks=checks)
-    checks = (*_own(situation), *_limits(situation, kind_limit), *_workforce(situation))
+        checks = tuple(_check_state(situation))
+        return Explanation(at=situation.at, job=job, summary=_state_summary(job, checks[0]), checks=checks)
+    checks = (*_check_job(situation), *_check_limits(situation, kind_limit), *_check_workers(situation))
     starts_in, basis = _estimate(situation, checks)
     ahead = None if situation.ahead is None else min(situation.ahead, AHEAD_COUNTED)
     return Explanation(
@@ -86,86 +86,86 @@ def explain(situation: Situation, *, kind_limit: int | None = None) -> Explanati
 # -- the conditions -------------------------------------------------------------------------------
 
 
-def _life(situation: Situation) -> Iterator[Check]:
-    """Of a job that is final or runs."""
+def _check_state(situation: Situation) -> Iterator[Check]:
+    """Describe a job that is final or running."""
     job, at = situation.job, situation.at
     if job.state.is_final:
         ago = span(at - (job.finished_at or at))
-        did = {State.COMPLETED: "completed", State.FAILED: "failed", State.CANCELLED: "was cancelled"}[job.state]
+        verb = {State.COMPLETED: "completed", State.FAILED: "failed", State.CANCELLED: "was cancelled"}[job.state]
         why = "; ".join(str(part) for part in (job.reason, job.error) if part)
-        again = f"`jobdeck retry {job.id}` runs it again"
-        yield Check(name="state", holds=False, sentence=f"It {did} {ago} ago{f': {why}' if why else ''}.", advice=again)
+        advice = f"`jobdeck retry {job.id}` runs it again"
+        yield Check(name="state", holds=False, sentence=f"It {verb} {ago} ago{f': {why}' if why else ''}.", advice=advice)
         return
     since = span(at - (job.started_at or at))
-    runs = f"It runs: attempt {job.attempt} of {job.max_attempts}, for {since}, on {job.worker}."
-    yield Check(name="state", holds=True, sentence=runs)
+    sentence = f"It is running: attempt {job.attempt} of {job.max_attempts}, for {since}, on {job.worker}."
+    yield Check(name="state", holds=True, sentence=sentence)
     if job.cancelling:
         yield Check(
             name="cancelling",
             holds=False,
-            sentence="It was asked to stop, and its code has not stopped yet.",
-            advice="a command is killed after its grace; Python code has to look at context().cancelled",
+            sentence="It was asked to stop, but its code has not stopped yet.",
+            advice="a command is killed after a grace period; Python code has to check context().cancelled",
         )
     worker = next((each for each in situation.workers if each.id == job.worker), None)
     if worker is None or not worker.alive:
         left = (job.lease_until or at) - at
-        heard = "has not been heard of" if worker is None else f"was last heard of {span(at - worker.heartbeat_at)} ago"
-        ends = f"its lease ends in {span(left)}" if left > 0 else f"its lease ended {span(-left)} ago"
-        advice = "then any live worker takes the job back, and it runs again or ends as crashed"
-        yield Check(name="worker", holds=False, sentence=f"Its worker {heard}; {ends}.", advice=advice, until=job.lease_until)
+        last = "is not registered" if worker is None else f"sent its last heartbeat {span(at - worker.heartbeat_at)} ago"
+        lease = f"its lease expires in {span(left)}" if left > 0 else f"its lease expired {span(-left)} ago"
+        advice = "any live worker then rescues the job: it runs again, or fails as crashed"
+        yield Check(name="worker", holds=False, sentence=f"Its worker {last}; {lease}.", advice=advice, until=job.lease_until)
 
 
-def _own(situation: Situation) -> Iterator[Check]:
-    """What the job itself waits for."""
+def _check_job(situation: Situation) -> Iterator[Check]:
+    """Check the conditions of the job itself."""
     job, at = situation.job, situation.at
     left = job.scheduled_at - at
     now = f"`jobdeck retry {job.id}` runs it now"
     if job.state is State.PENDING:
-        yield Check(name="due", holds=True, sentence=f"It is ready, and has been for {span(-left)}.")
+        yield Check(name="due", holds=True, sentence=f"It has been ready for {span(-left)}.")
     elif job.state is State.WAITING:
-        yield _waiting(situation)
+        yield _check_parents(situation)
     elif left <= 0:
-        sentence = f"It has been due for {span(-left)}, and no worker has made it ready yet."
-        yield Check(name="due", holds=False, sentence=sentence, advice="a live worker does so within a second", until=at)
+        sentence = f"It has been due for {span(-left)}, but no worker has made it ready yet."
+        yield Check(name="due", holds=False, sentence=sentence, advice="a live worker does that within a second", until=at)
     elif job.state is State.RETRYING:
-        sentence = f"Attempt {job.attempt} of {job.max_attempts} failed, and the next one is due in {span(left)}"
-        error = f": {job.error}" if job.error else ""
-        yield Check(name="due", holds=False, sentence=f"{sentence}{error}.", advice=now, until=job.scheduled_at)
+        error = f" ({job.error})" if job.error else ""
+        sentence = f"Attempt {job.attempt} of {job.max_attempts} failed{error}; the next one is due in {span(left)}."
+        yield Check(name="due", holds=False, sentence=sentence, advice=now, until=job.scheduled_at)
     else:
         sentence = f"It is scheduled, and due in {span(left)}."
         yield Check(name="due", holds=False, sentence=sentence, advice=now, until=job.scheduled_at)
     if job.expires_at is not None and job.expires_at <= at:
-        sentence = f"It expired {span(at - job.expires_at)} ago: it is not worth starting any more, and will be ended."
-        yield Check(name="expiry", holds=False, sentence=sentence, advice="enqueue it again if it is still wanted")
+        sentence = f"It expired {span(at - job.expires_at)} ago: it will not start, and fails as expired."
+        yield Check(name="expiry", holds=False, sentence=sentence, advice="enqueue it again if it is still needed")
     elif job.expires_at is not None:
-        sentence = f"It is worth starting for another {span(job.expires_at - at)}."
+        sentence = f"It expires in {span(job.expires_at - at)}."
         yield Check(name="expiry", holds=True, sentence=sentence)
 
 
-def _waiting(situation: Situation) -> Check:
+def _check_parents(situation: Situation) -> Check:
     parents = situation.parents
     if not parents:
-        sentence = "It waits for other jobs, and none of them is left."
-        return Check(name="parents", holds=False, sentence=sentence, advice="`jobdeck doctor` looks into it")
-    named = ", ".join(f"{each.id} ({each.state or 'gone'})" for each in parents[:_PARENTS_NAMED])
+        sentence = "It waits for other jobs, but none of them exists any more."
+        return Check(name="parents", holds=False, sentence=sentence, advice="`jobdeck doctor` checks for this")
+    named = ", ".join(f"{each.id} ({each.state or 'deleted'})" for each in parents[:_PARENTS_NAMED])
     rest = f" and {len(parents) - _PARENTS_NAMED:,} more" if len(parents) > _PARENTS_NAMED else ""
     noun = "job" if len(parents) == 1 else f"{len(parents):,} jobs:"
     then = {
-        IfParentFails.CANCEL: "if one fails or is cancelled, this one is cancelled too",
-        IfParentFails.RUN: "if one fails or is cancelled, this one runs all the same",
-        IfParentFails.WAIT: "if one fails or is cancelled, this one waits until somebody retries it",
+        IfParentFails.CANCEL: "if a parent fails or is cancelled, this job is cancelled, too",
+        IfParentFails.RUN: "if a parent fails or is cancelled, this job runs anyway",
+        IfParentFails.WAIT: "if a parent fails or is cancelled, this job waits until that parent is retried and completes",
     }[situation.if_parent_fails]
     stuck = next((each for each in parents if each.state is not None and each.state.is_final), None)
-    advice = f"`jobdeck retry {stuck.id}` runs that one again" if stuck else f"`jobdeck why {parents[0].id}`; {then}"
+    advice = f"`jobdeck retry {stuck.id}` runs job {stuck.id} again" if stuck else f"`jobdeck why {parents[0].id}`; {then}"
     return Check(name="parents", holds=False, sentence=f"It waits for {noun} {named}{rest}.", advice=advice)
 
 
-def _limits(situation: Situation, kind_limit: int | None) -> Iterator[Check]:
-    """What its queue and kind allow."""
+def _check_limits(situation: Situation, kind_limit: int | None) -> Iterator[Check]:
+    """Check the pause and the limits of the queue and the kind."""
     job, at = situation.job, situation.at
     if situation.paused_at is not None:
         sentence = f"Queue {job.queue} has been paused for {span(at - situation.paused_at)}."
-        advice = f"`jobdeck resume {shlex.quote(job.queue)}` lets it go on"
+        advice = f"`jobdeck resume {shlex.quote(job.queue)}` resumes it"
         yield Check(name="paused", holds=False, sentence=sentence, advice=advice)
     else:
         yield Check(name="paused", holds=True, sentence=f"Queue {job.queue} is not paused.")
@@ -175,95 +175,96 @@ def _limits(situation: Situation, kind_limit: int | None) -> Iterator[Check]:
     )
     for name, what, limit, running in limits:
         if limit is not None:
-            sentence = f"{what} runs {running:,} of at most {limit:,} at once."
-            advice = "" if running < limit else "it goes on when one of them ends"
+            sentence = f"{what} runs {running:,} of at most {limit:,} {_noun(limit, 'job')} at once."
+            advice = "" if running < limit else "it can start when one of them finishes"
             yield Check(name=name, holds=running < limit, sentence=sentence, advice=advice)
     if situation.rate is not None and situation.rate_period is not None:
-        allowed = f"Queue {job.queue} may start {situation.rate:,} every {span(situation.rate_period)}"
+        starts = f"{situation.rate:,} {_noun(situation.rate, 'job')} in {span(situation.rate_period)}"
+        rate = f"Queue {job.queue} starts at most {starts}"
         left = situation.rate_free_in
-        sentence = f"{allowed}." if left is None else f"{allowed}, and has; the next one in {span(left)}."
+        sentence = f"{rate}." if left is None else f"{rate}; the next one can start in {span(left)}."
         yield Check(name="rate", holds=left is None, sentence=sentence, until=None if left is None else at + left)
 
 
-def _workforce(situation: Situation) -> Iterator[Check]:
-    """Who would run it, and when it is its turn."""
+def _check_workers(situation: Situation) -> Iterator[Check]:
+    """Check the workers that would run the job, their threads, and the jobs ahead."""
     workers = serving(situation)
     if not workers:
         sentence, advice = _nobody(situation)
         yield Check(name="workers", holds=False, sentence=sentence, advice=advice)
         return
-    who = workers[0].id if len(workers) == 1 else f"{len(workers):,} workers"
-    yield Check(name="workers", holds=True, sentence=f"Served by {who}.")
+    served_by = workers[0].id if len(workers) == 1 else f"{len(workers):,} workers"
+    yield Check(name="workers", holds=True, sentence=f"It is served by {served_by}.")
     if situation.suspects:
         yield _suspect(situation, workers)
     free, threads = _free(workers), sum(each.threads for each in workers)
     stuck = sum(each.stuck for each in workers)
-    held = f"; {stuck:,} in code that was asked to stop and does not" if stuck else ""
+    held = f"; {stuck:,} in code that ignores a stop request" if stuck else ""
     if free:
         sentence, advice = f"{free:,} of {threads:,} {_noun(threads, 'thread')} {'is' if free == 1 else 'are'} free{held}.", ""
     else:
         busy = f"All {threads:,} threads are busy" if threads > 1 else "The only thread is busy"
-        sentence, advice = f"{busy}{held}.", "`jobdeck worker --threads N` adds some; so does > in the cockpit"
+        sentence, advice = f"{busy}{held}.", "`jobdeck worker --threads N` adds threads; so does > in the cockpit"
     yield Check(name="threads", holds=free > 0, sentence=sentence, advice=advice)
     if situation.ahead is None:
         return
     ahead = situation.ahead
     more = f"more than {AHEAD_COUNTED:,}" if ahead > AHEAD_COUNTED else f"{ahead:,}"
     sentence = f"{more[:1].upper()}{more[1:]} {_noun(ahead, 'job')} {'is' if ahead == 1 else 'are'} ahead of it."
-    in_turn = ahead < free or ahead == 0
-    advice = "" if in_turn else f"`jobdeck priority N {situation.job.id}` moves it up; its priority is {situation.job.priority}"
-    yield Check(name="turn", holds=in_turn, sentence=sentence if ahead else "No job is ahead of it.", advice=advice)
+    is_next = ahead < free or ahead == 0
+    advice = "" if is_next else f"`jobdeck priority N {situation.job.id}` moves it up; its priority is {situation.job.priority}"
+    yield Check(name="position", holds=is_next, sentence=sentence if ahead else "No job is ahead of it.", advice=advice)
 
 
 def _suspect(situation: Situation, workers: Sequence[WorkerInfo]) -> Check:
-    """Of a job that a crash has interrupted: one of them kills, and a worker runs no two of them side by side."""
-    who = workers[0].id if len(workers) == 1 else f"each of {len(workers):,} workers"
-    tried = [situation.suspects[each.id] for each in workers if each.id in situation.suspects]
-    holds = len(tried) < len(workers)
-    what = "and none now" if not tried else f"and now job {tried[0]}" if len(workers) == 1 else f"now {len(tried):,} of them"
-    sentence = f"A crash has interrupted it; {who} runs one such job at a time, {what}."
-    advice = "" if holds else "it goes on when one of those has ended; one more `jobdeck worker` takes it at once"
-    return Check(name="suspect", holds=holds, sentence=sentence, advice=advice)
+    """Check a job that a crash has interrupted: it may be the cause, so a worker never runs two of them at once."""
+    served_by = workers[0].id if len(workers) == 1 else f"each of {len(workers):,} workers"
+    running = [situation.suspects[each.id] for each in workers if each.id in situation.suspects]
+    is_free = len(running) < len(workers)
+    now = "none" if not running else f"job {running[0]}" if len(workers) == 1 else f"{len(running):,} in total"
+    sentence = f"A crash has interrupted it; {served_by} runs one such job at a time (now: {now})."
+    advice = "" if is_free else "it can start when one of those finishes; another `jobdeck worker` starts it at once"
+    return Check(name="crash suspect", holds=is_free, sentence=sentence, advice=advice)
 
 
 def _nobody(situation: Situation) -> tuple[str, str]:
-    """Why no worker serves the job, and what to do."""
+    """Return why no worker serves the job, and what to do."""
     job = situation.job
     start = "start one with `jobdeck worker`, or open the cockpit"
     alive = [each for each in situation.workers if each.alive]
     if not alive:
         heard = max((each.heartbeat_at for each in situation.workers), default=None)
-        last = "" if heard is None else f"; the last one was heard of {span(situation.at - heard)} ago"
+        last = "" if heard is None else f"; the last heartbeat was {span(situation.at - heard)} ago"
         return f"No worker is alive{last}.", start
-    taking = [each for each in alive if could_serve(each, situation.at)]
+    available = [each for each in alive if could_serve(each, situation.at)]
     one = "The only live worker" if len(alive) == 1 else f"None of the {len(alive):,} live workers"
-    if not taking:
+    if not available:
         if all(each.draining for each in alive):
-            return f"{one if len(alive) == 1 else 'Every live worker'} is ending, and claims nothing more.", start
-        return "No live worker has a thread.", "give it some with --threads N, or with > in the cockpit"
-    here = [each for each in taking if not each.queues or job.queue in each.queues]
-    if not here:
-        does = "does not serve" if len(alive) == 1 else "serves"
-        return f"{one} {does} queue {job.queue}.", f"`jobdeck worker --queues {shlex.quote(job.queue)}` does"
-    does = "does not know" if len(alive) == 1 else "that serves its queue knows"
-    advice = "start one with --app or JOBDECK_APP naming the module that defines it"
-    return f"{one} {does} kind {job.kind}.", advice
+            return f"{one if len(alive) == 1 else 'Every live worker'} is shutting down and claims no more jobs.", start
+        return "No live worker has any threads.", "add threads with --threads N, or with > in the cockpit"
+    serving_queue = [each for each in available if not each.queues or job.queue in each.queues]
+    if not serving_queue:
+        verb = "does not serve" if len(alive) == 1 else "serves"
+        return f"{one} {verb} queue {job.queue}.", f"`jobdeck worker --queues {shlex.quote(job.queue)}` does"
+    verb = "does not know" if len(alive) == 1 else "that serves its queue knows"
+    advice = "start one with --app or JOBDECK_APP set to the module that defines it"
+    return f"{one} {verb} kind {job.kind}.", advice
 
 
 # -- the estimate ---------------------------------------------------------------------------------
 
 
 def _estimate(situation: Situation, checks: Sequence[Check]) -> tuple[float | None, str]:
-    """When it starts: seconds from now, and what that rests on.
+    """Estimate in how many seconds the job starts; return that and the basis of the estimate.
 
-    Little's law the other way round: of `ahead` jobs and the one itself, those for which no thread is free start as
-    others end, at the pace of the recent past. Where the workers had little to do, their pace says nothing of what they
-    can do: threads / mean run time does.
+    This applies Little's law: of the jobs ahead and the job itself, those for which no thread is free start as others
+    finish, at the recent rate. If the workers were mostly idle, that rate does not show what they can do, and
+    threads / mean run time is used instead.
     """
-    hard = [check for check in checks if not check.holds and check.name not in ("threads", "turn")]
+    hard = [check for check in checks if not check.holds and check.name not in ("threads", "position")]
     for check in hard:
         if check.until is None:
-            return None, "nobody can say: it depends on what stands in its way"
+            return None, "unknown until the other conditions are met"
     if hard:
         return max(0.0, *(check.until - situation.at for check in hard if check.until is not None)), "at the earliest"
     if situation.ahead is None:
@@ -271,17 +272,17 @@ def _estimate(situation: Situation, checks: Sequence[Check]) -> tuple[float | No
     workers = serving(situation)
     needed = situation.ahead + 1 - _free(workers)
     if needed <= 0:
-        return 0.0, "a thread is free for it"
+        return 0.0, "a thread is free"
     pace = situation.pace
     if pace is None or not pace.ended:
-        return None, "nothing that these workers serve has ended in the last hour"
+        return None, "these workers finished nothing in the last hour"
     threads = max(1, sum(each.threads for each in workers))
     a_second = pace.ended / pace.seconds
-    basis = f"{a_second:,.3g} a second, as in the last {span(pace.seconds)}"
+    basis = f"{a_second:,.3g} per second in the last {span(pace.seconds)}"
     if a_second * pace.mean_run < _BUSY * threads and pace.mean_run > 0:
         a_second = threads / pace.mean_run
-        basis = f"{threads:,} {_noun(threads, 'thread')}, {span(pace.mean_run)} a job in the last {span(pace.seconds)}"
-    more = "at least: more are ahead than were counted; " if situation.ahead > AHEAD_COUNTED else ""
+        basis = f"{threads:,} {_noun(threads, 'thread')} at {span(pace.mean_run)} per job in the last {span(pace.seconds)}"
+    more = "at least: more jobs are ahead than were counted; " if situation.ahead > AHEAD_COUNTED else ""
     return needed / a_second, more + basis
 
 
@@ -289,15 +290,15 @@ def _free(workers: Sequence[WorkerInfo]) -> int:
     return sum(max(0, each.threads - each.running) for each in workers)
 
 
-# -- the words ------------------------------------------------------------------------------------
+# -- the texts ------------------------------------------------------------------------------------
 
 
 def _summary(job: Job, checks: Sequence[Check], starts_in: float | None) -> str:
     blockers = [check for check in checks if not check.holds]
     if not blockers:
-        return f"Job {job.id} is about to start: nothing stands in its way."
-    soft = all(check.name in ("threads", "turn") for check in blockers)
-    lead = "waits its turn" if soft else "cannot start yet" if starts_in is not None else "cannot start"
+        return f"Job {job.id} is about to start: all conditions are met."
+    soft = all(check.name in ("threads", "position") for check in blockers)
+    lead = "has not started yet" if soft else "cannot start yet" if starts_in is not None else "cannot start"
     first = blockers[-1] if soft else blockers[0]
     reason = first.sentence.removesuffix(".")
     reason = reason[:1].lower() + reason[1:]
@@ -307,9 +308,9 @@ def _summary(job: Job, checks: Sequence[Check], starts_in: float | None) -> str:
     return f"Job {job.id} {lead}: {reason}{others}{when}."
 
 
-def _told(job: Job, check: Check) -> str:
-    asked = ", and was asked to stop" if job.cancelling else ""
-    return f"Job {job.id}{check.sentence.removeprefix('It').removesuffix('.')}{asked}."
+def _state_summary(job: Job, check: Check) -> str:
+    cancelling = ", and was asked to stop" if job.cancelling else ""
+    return f"Job {job.id}{check.sentence.removeprefix('It').removesuffix('.')}{cancelling}."
 
 
 def _noun(n: int, noun: str) -> str:
@@ -317,7 +318,7 @@ def _noun(n: int, noun: str) -> str:
 
 
 def span(seconds: float) -> str:
-    """A length of time for a sentence: `0.4s`, `41s`, `2m10s`, `1h02m`, `3d04h`."""
+    """Format a duration for use in a sentence: `0.4s`, `41s`, `2m10s`, `1h02m`, `3d04h`."""
     if seconds < 0.05:
         return "0s"
     if seconds < 9.95:

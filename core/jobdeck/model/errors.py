@@ -1,6 +1,7 @@
-"""Everything that can go wrong, by name. Each error is one clear sentence and carries its data.
+"""The errors of jobdeck. Each has a one-sentence message and carries its data.
 
-The signals at the end say how an attempt shall end: raised by a handler, or by its context for it to pass on.
+The signals at the end of this module end an attempt in a particular way. A handler raises them, or its context does
+and the handler lets them propagate.
 """
 
 from __future__ import annotations
@@ -12,19 +13,19 @@ from .states import Operation, State
 
 
 class JobdeckError(Exception):
-    """The base of every error of jobdeck. Its text is one sentence for a person."""
+    """The base of all errors of jobdeck. Its message is one readable sentence."""
 
 
 class JobNotFound(JobdeckError):
-    """No job has this id. It may have been deleted or pruned; `jobdeck list` shows what there is."""
+    """No job has this id. It may have been deleted or pruned; `jobdeck list` lists the jobs."""
 
     def __init__(self, job_id: int) -> None:
-        super().__init__(f"There is no job {job_id}.")
+        super().__init__(f"Job {job_id} does not exist.")
         self.job_id = job_id
 
 
 class WrongState(JobdeckError):
-    """The job is in a state in which the operation is not allowed; see `states.TRANSITIONS`."""
+    """The job is in a state that does not allow the operation; see `states.TRANSITIONS`."""
 
     def __init__(self, job_id: int, operation: Operation, state: State) -> None:
         super().__init__(f"Job {job_id} is {state}: {_WHY_NOT.get((operation, state), f'it cannot {operation} now')}.")
@@ -34,37 +35,37 @@ class WrongState(JobdeckError):
 
 
 _WHY_NOT = {
-    (Operation.CANCEL, State.COMPLETED): "there is nothing left to cancel",
-    (Operation.CANCEL, State.FAILED): "there is nothing left to cancel",
-    (Operation.CANCEL, State.CANCELLED): "it was cancelled before",
-    (Operation.RETRY, State.PENDING): "it is ready to run already",
-    (Operation.RETRY, State.RUNNING): "it runs already",
-    (Operation.RETRY, State.WAITING): "it waits for other jobs to finish",
-    (Operation.REPRIORITISE, State.RUNNING): "only a job that still waits has a priority to change",
-    (Operation.REPRIORITISE, State.COMPLETED): "only a job that still waits has a priority to change",
-    (Operation.REPRIORITISE, State.FAILED): "retry it before changing its priority",
-    (Operation.REPRIORITISE, State.CANCELLED): "retry it before changing its priority",
-    (Operation.EDIT, State.RUNNING): "only a job that still waits can be edited",
-    (Operation.EDIT, State.COMPLETED): "only a job that still waits can be edited; enqueue another one like it",
-    (Operation.EDIT, State.FAILED): "only a job that still waits can be edited; enqueue another one like it",
-    (Operation.EDIT, State.CANCELLED): "only a job that still waits can be edited; enqueue another one like it",
-    (Operation.DELETE, State.RUNNING): "cancel it and let it stop before deleting it",
+    (Operation.CANCEL, State.COMPLETED): "it has finished, so it cannot be cancelled",
+    (Operation.CANCEL, State.FAILED): "it has finished, so it cannot be cancelled",
+    (Operation.CANCEL, State.CANCELLED): "it has already been cancelled",
+    (Operation.RETRY, State.PENDING): "it is already ready to run",
+    (Operation.RETRY, State.RUNNING): "it is already running",
+    (Operation.RETRY, State.WAITING): "it waits for other jobs, and becomes ready when they have completed",
+    (Operation.REPRIORITISE, State.RUNNING): "only the priority of a queued job can be changed",
+    (Operation.REPRIORITISE, State.COMPLETED): "only the priority of a queued job can be changed",
+    (Operation.REPRIORITISE, State.FAILED): "retry it, then change its priority",
+    (Operation.REPRIORITISE, State.CANCELLED): "retry it, then change its priority",
+    (Operation.EDIT, State.RUNNING): "only a queued job can be edited",
+    (Operation.EDIT, State.COMPLETED): "only a queued job can be edited; enqueue a new one instead",
+    (Operation.EDIT, State.FAILED): "only a queued job can be edited; enqueue a new one instead",
+    (Operation.EDIT, State.CANCELLED): "only a queued job can be edited; enqueue a new one instead",
+    (Operation.DELETE, State.RUNNING): "cancel it and wait until it has stopped, then delete it",
 }
 
 
 class NotRunning(JobdeckError):
-    """The job does not run now, and so its code is nowhere. `jobdeck why` says what it waits for."""
+    """The job is not running, so it has no stack. `jobdeck why` shows what it waits for."""
 
     def __init__(self, job_id: int, state: State) -> None:
-        super().__init__(f"Job {job_id} is {state}: only code that runs has a stack.")
+        super().__init__(f"Job {job_id} is {state}: only running jobs have a stack.")
         self.job_id = job_id
         self.state = state
 
 
 class MovedOn(JobdeckError):
-    """An act on this job, queue or schedule cannot be undone, or done again: since then something else has happened to it.
+    """An operation on this job, queue or schedule cannot be undone or redone, because it has changed since.
 
-    Nothing of it was changed. `subject` is the job's id, or the name of the queue or schedule.
+    It was left unchanged. `subject` is the id of the job, or the name of the queue or schedule.
     """
 
     def __init__(self, subject: int | str, problem: str, *, what: str = "Queue") -> None:
@@ -75,80 +76,84 @@ class MovedOn(JobdeckError):
 
 
 class KeyTaken(JobdeckError):
-    """The job cannot be queued again: another one has its unique key now. Wait until that is done, or cancel it."""
+    """The job cannot be queued again, because another job now holds its unique key."""
 
     def __init__(self, job_id: int, key: str, holder: int) -> None:
-        super().__init__(f"Job {job_id} cannot be queued again: job {holder} has its unique key {key!r} now.")
+        super().__init__(
+            f"Job {job_id} cannot be queued again: job {holder} now holds its unique key {key!r};"
+            " cancel that job, or wait until it has finished."
+        )
         self.job_id = job_id
         self.key = key
         self.holder = holder
 
 
 class NothingToUndo(JobdeckError):
-    """There is no act left to undo, or none to redo. Name one by its id; `jobdeck journal` lists them."""
+    """The journal has no operation left to undo or redo. `jobdeck journal` lists its entries; undo one by its id."""
 
     def __init__(self, who: str | None, *, redo: bool = False) -> None:
-        whose = "" if who is None else f" of {who}"
-        super().__init__(f"There is nothing{whose} to {'redo' if redo else 'undo'}; `jobdeck journal` shows what was done.")
+        actor = "" if who is None else f" for {who}"
+        super().__init__(f"Nothing to {'redo' if redo else 'undo'}{actor}; `jobdeck journal` lists the recorded operations.")
         self.who = who
         self.redo = redo
 
 
 class ActNotFound(JobdeckError):
-    """The journal has no act with this id. It keeps the newest only; `jobdeck journal` lists them."""
+    """The journal has no entry with this id. It keeps the newest entries only; `jobdeck journal` lists them."""
 
     def __init__(self, act_id: int) -> None:
-        super().__init__(f"There is no act {act_id} in the journal.")
+        super().__init__(f"Journal entry {act_id} does not exist; `jobdeck journal` lists the entries.")
         self.act_id = act_id
 
 
 class WrongAct(JobdeckError):
-    """The act is undone already, or is not undone and so cannot be done again. Nothing was changed."""
+    """The journal entry has already been undone, or has not been undone and cannot be redone. Nothing was changed."""
 
     def __init__(self, act_id: int, *, redo: bool = False) -> None:
-        super().__init__(f"Act {act_id} {'is not undone, so there is nothing to redo' if redo else 'was undone before'}.")
+        problem = "has not been undone, so it cannot be redone" if redo else "has already been undone"
+        super().__init__(f"Journal entry {act_id} {problem}.")
         self.act_id = act_id
         self.redo = redo
 
 
 class LeaseLost(JobdeckError):
-    """The worker no longer holds the job: its lease ended and the job went on without it.
+    """The worker no longer holds the job: its lease expired and the job was rescued.
 
-    Nothing was changed. The result is recorded once, as a late result of the attempt.
+    The job was not changed. The result is recorded once, as a late result of the attempt.
     """
 
     def __init__(self, job_id: int) -> None:
-        super().__init__(f"The lease on job {job_id} was lost, so its late result changes nothing.")
+        super().__init__(f"The lease on job {job_id} was lost, so its late result has no effect.")
         self.job_id = job_id
 
 
 class NotUnique(JobdeckError):
-    """Another job holds the unique key. Wait for it, cancel it, or enqueue with another `on_conflict`."""
+    """Another job holds the unique key. Wait for it, cancel it, or enqueue with another `on_conflict` or key."""
 
     def __init__(self, key: str, job_id: int, state: State) -> None:
-        super().__init__(f"The unique key {key!r} is held by job {job_id}, which is {state}.")
+        super().__init__(f"Job {job_id} ({state}) already holds the unique key {key!r}; wait for it, or use another key.")
         self.key = key
         self.job_id = job_id
         self.state = state
 
 
 class BatchNotFound(JobdeckError):
-    """No batch has this id. It may have been pruned with its jobs."""
+    """No batch has this id. It may have been pruned together with its jobs."""
 
     def __init__(self, batch: int) -> None:
-        super().__init__(f"There is no batch {batch}.")
+        super().__init__(f"Batch {batch} does not exist; it may have been pruned.")
         self.batch = batch
 
 
 class UnknownKind(JobdeckError):
-    """The kind is not in the registry. Name the module that defines it in JOBDECK_APP."""
+    """The kind is not registered. Set JOBDECK_APP to the module that defines it."""
 
     def __init__(self, kind: str, known: Iterable[str]) -> None:
         self.kind = kind
         self.known = tuple(sorted(known))
         super().__init__(
-            f"There is no kind {kind!r}; known kinds are {', '.join(self.known) or 'none'}"
-            " (JOBDECK_APP or --app names the module that defines yours)."
+            f"Unknown kind {kind!r} (known: {', '.join(self.known) or 'none'});"
+            " set JOBDECK_APP or --app to the module that defines it."
         )
 
 
@@ -163,17 +168,20 @@ class InvalidArguments(JobdeckError):
 
 
 class ArgumentsTooLarge(JobdeckError):
-    """The arguments as JSON are larger than JOBDECK_MAX_ARGS_BYTES. Store the data elsewhere, pass its name."""
+    """The arguments as JSON exceed JOBDECK_MAX_ARGS_BYTES. Store the data elsewhere and pass a reference."""
 
     def __init__(self, kind: str, size: int, limit: int) -> None:
-        super().__init__(f"{kind}: the arguments take {size:,} bytes, and the limit is {limit:,} (JOBDECK_MAX_ARGS_BYTES).")
+        super().__init__(
+            f"{kind}: the arguments take {size:,} bytes, more than JOBDECK_MAX_ARGS_BYTES allows ({limit:,});"
+            " store the data elsewhere and pass a reference."
+        )
         self.kind = kind
         self.size = size
         self.limit = limit
 
 
 class InvalidOption(JobdeckError):
-    """An option of a job, such as its priority or queue name, is out of range. `option` names it."""
+    """An option, such as a job's priority or queue name, is invalid. `option` names it."""
 
     def __init__(self, option: str, problem: str) -> None:
         super().__init__(f"The {option} {problem}.")
@@ -182,70 +190,70 @@ class InvalidOption(JobdeckError):
 
 
 class InvalidCron(InvalidOption):
-    """The cron expression cannot be used. `field` names the part that is wrong, if it is one part.
+    """The cron expression is invalid. `field` names the invalid field, if it is a single one.
 
-    `queue.schedules.preview(cron)` and `jobdeck schedule preview CRON` show what an expression means.
+    `queue.schedules.preview(cron)` and `jobdeck schedule preview CRON` explain an expression.
     """
 
     def __init__(self, cron: str, field: str | None, problem: str) -> None:
-        shown = cron if len(cron) <= 100 else cron[:99] + "…"
-        super().__init__("cron expression", f"{shown!r} {problem}")
+        shortened = cron if len(cron) <= 100 else cron[:99] + "…"
+        super().__init__("cron expression", f"{shortened!r} {problem}")
         self.cron = cron
         self.field = field
 
 
 class ScheduleNotFound(JobdeckError):
-    """No schedule has this name; `jobdeck schedule list` shows what there is."""
+    """No schedule has this name; `jobdeck schedule list` lists the schedules."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"There is no schedule {name!r}.")
+        super().__init__(f"Schedule {name!r} does not exist; `jobdeck schedule list` lists the schedules.")
         self.name = name
 
 
 class ScheduleExists(JobdeckError):
-    """There is a schedule of this name already. Edit it, or say that it shall be replaced."""
+    """A schedule with this name already exists. Edit it, or replace it."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"There is a schedule {name!r} already; edit it, or add it with replace.")
+        super().__init__(f"Schedule {name!r} already exists; edit it, or add it with replace.")
         self.name = name
 
 
 class InvalidFilter(JobdeckError):
-    """The filter cannot be read. `column` (from 0) points at the place."""
+    """The filter is invalid. `column` (from 0) is the position of the error."""
 
     def __init__(self, text: str, column: int, problem: str) -> None:
-        super().__init__(f"The filter has an error at column {column + 1}: {problem}.")
+        super().__init__(f"Invalid filter at column {column + 1}: {problem}.")
         self.text = text
         self.column = column
         self.problem = problem
 
 
 class InvalidSetting(JobdeckError):
-    """A setting has a value that cannot be used. `name` is its environment variable."""
+    """A setting has an invalid value. `name` is its environment variable."""
 
     def __init__(self, name: str, value: str, problem: str) -> None:
-        super().__init__(f"{name}={value!r} cannot be used: {problem}.")
+        super().__init__(f"Invalid setting {name}={value!r}: {problem}.")
         self.name = name
         self.value = value
 
 
 class InvalidHandler(JobdeckError):
-    """A function given to `@job` cannot be a handler."""
+    """A function decorated with `@job` cannot be a handler."""
 
 
 class AppNotLoaded(JobdeckError):
-    """A module named in JOBDECK_APP could not be imported."""
+    """A module in JOBDECK_APP could not be imported."""
 
     def __init__(self, app: str, problem: str) -> None:
-        super().__init__(f"The app {app!r} could not be loaded: {problem}.")
+        super().__init__(f"The app {app!r} could not be imported: {problem}.")
         self.app = app
 
 
 class KindNotInChild(UnknownKind):
-    """A child process does not know the kind that it shall run.
+    """A child process does not know the kind of a job.
 
-    Children import what JOBDECK_APP names and the modules of your handlers; a handler that was registered in the
-    program itself (`__main__`) cannot be found there. Move it into a module.
+    Child processes import the modules in JOBDECK_APP and those of your handlers. They cannot import a handler that was
+    registered in the main program (`__main__`). Move it into a module.
     """
 
     def __init__(self, *kinds: str) -> None:
@@ -253,14 +261,14 @@ class KindNotInChild(UnknownKind):
         JobdeckError.__init__(
             self,
             f"Child processes do not know {'kind' if len(kinds) == 1 else 'kinds'} {named}:"
-            " a handler has to be in a module that they can import, not in the program itself (JOBDECK_APP names it).",
+            " move the handler from the main program into a module that they can import, and set JOBDECK_APP to it.",
         )
         self.kind = kinds[0]
         self.known = ()
 
 
 class ChildNotStarted(JobdeckError):
-    """A child process that shall run handlers could not begin. Its text says why; see that, and start again."""
+    """A child process for handlers could not start. The message contains the reason."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(f"A child process could not start: {problem.rstrip('.')}.")
@@ -268,19 +276,19 @@ class ChildNotStarted(JobdeckError):
 
 
 class PayloadUnreadable(JobdeckError):
-    """The stored arguments of a job are not a JSON object, so it cannot run. Delete the job."""
+    """The stored arguments of a job are not a JSON object, so the job cannot run. Delete it."""
 
     def __init__(self, job_id: int) -> None:
-        super().__init__(f"The stored arguments of job {job_id} are not a JSON object.")
+        super().__init__(f"The stored arguments of job {job_id} are not a JSON object, so it cannot run; delete it.")
         self.job_id = job_id
 
 
 class StoreError(JobdeckError):
-    """The database could not do what was asked."""
+    """The database could not perform the operation."""
 
 
 class StoreBusy(StoreError):
-    """The database stayed locked by another process for longer than the busy timeout. Try again."""
+    """Another process locked the database for longer than the busy timeout. Try again."""
 
     def __init__(self, where: str, waited: float) -> None:
         super().__init__(f"The database {where} stayed locked for {waited:g} s; try again.")
@@ -289,7 +297,7 @@ class StoreBusy(StoreError):
 
 
 class StoreRefused(StoreError):
-    """This file or server cannot be used as it is. Nothing in it was changed."""
+    """This file or server cannot be used in its current state. Nothing in it was changed."""
 
     def __init__(self, where: str, problem: str) -> None:
         super().__init__(f"{where} {problem}.")
@@ -298,7 +306,7 @@ class StoreRefused(StoreError):
 
 
 class StoreFailed(StoreError):
-    """The database failed in mid-operation (disk full, input/output error). The transaction was rolled back."""
+    """The database failed during an operation (disk full, input/output error). The transaction was rolled back."""
 
     def __init__(self, where: str, problem: str) -> None:
         super().__init__(f"The database {where} failed: {problem}.")
@@ -307,10 +315,10 @@ class StoreFailed(StoreError):
 
 
 class StoreLost(StoreFailed):
-    """The database is not there any more: its file was deleted, moved away, or emptied, or its tables were dropped.
+    """The database no longer exists: its file was deleted, moved away or emptied, or its tables were dropped.
 
-    Nothing is written until there is one again. Put it back, or put another in its place, and work goes on with that;
-    `Queue.renew` makes a new and empty one.
+    Nothing is written until it exists again. Restore it, or put another one in its place, and work resumes on that;
+    `Queue.recreate` creates a new, empty one.
     """
 
     def __init__(self, where: str, problem: str = "was deleted or moved away") -> None:
@@ -319,34 +327,34 @@ class StoreLost(StoreFailed):
 
 
 class StoreAway(StoreLost):
-    """The database's server cannot be reached. Nothing is written until it can; then work goes on by itself."""
+    """The database server is unreachable. Nothing is written until it is reachable again; then work resumes by itself."""
 
     def __init__(self, where: str, problem: str) -> None:
         super().__init__(where, f"cannot be reached: {problem}")
 
 
 class StoreReplaced(StoreFailed):
-    """Another database was put in place of the one that was open. This call did nothing; the next goes to the new one.
+    """The open database was replaced by another one. This operation had no effect; later ones use the new database.
 
-    Each thread is told so once. What it knows of jobs is of the old database: look again before you act.
+    Raised once per thread. Jobs that were read before are of the old database: read them again before you act on them.
     """
 
     def __init__(self, where: str) -> None:
         super().__init__(where, "was replaced")
-        self.args = (f"There is another database at {where} now; what is done from now on is done there.",)
+        self.args = (f"The database {where} was replaced; this operation had no effect, and later ones use the new database.",)
 
 
 class RowRefused(StoreError):
-    """The database does not take a value or a change of state. Nothing was changed."""
+    """The database rejected a value or a change of state. Nothing was changed."""
 
     def __init__(self, where: str, problem: str) -> None:
-        super().__init__(f"The database {where} refused a value: {problem}.")
+        super().__init__(f"The database {where} rejected a value: {problem}.")
         self.where = where
         self.problem = problem
 
 
 class BackupFailed(JobdeckError):
-    """No backup was written; what stood at its path is as before. Choose another path, or make room."""
+    """No backup was written, and any file at its path is unchanged. Choose another path, or free disk space."""
 
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(f"No backup was written to {path}: {problem}.")
@@ -355,22 +363,22 @@ class BackupFailed(JobdeckError):
 
 
 class Signal(Exception):
-    """The base of what is raised inside a handler to say how its attempt shall end. Not an error."""
+    """The base of what is raised inside a handler to end its attempt in a particular way. Not an error."""
 
 
 class Snooze(Signal):
-    """Raised by a handler: not now, run me again in `seconds`. The attempt is given back."""
+    """Raised by a handler to run the job again in `seconds`, without using up an attempt."""
 
     def __init__(self, seconds: float) -> None:
-        # Not a number, or endless: no time could be told from it.
+        # Also refuses nan and infinity, which give no due time.
         if not 0 <= seconds < 1e10:
-            raise ValueError(f"a job can snooze from 0 seconds to 300 years, not {seconds!r}")
+            raise ValueError(f"a snooze takes 0 seconds to 300 years, not {seconds!r} seconds")
         super().__init__(f"snoozed for {seconds:g} s")
         self.seconds = seconds
 
 
 class GiveUp(Signal):
-    """Raised by a handler: this will never work, do not retry. The job fails at once with `reason`."""
+    """Raised by a handler to fail the job at once with `reason`, without a retry."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -378,24 +386,24 @@ class GiveUp(Signal):
 
 
 class Stopped(Signal):
-    """Raised by `context().check()` when the job was asked to stop. Let it pass through."""
+    """Raised by `context().check()` if the job was cancelled. Let it propagate."""
 
     def __init__(self) -> None:
         super().__init__("stopped on request")
 
 
 class TimedOut(Signal):
-    """Raised by `context().check()` when the attempt has used up its time. Let it pass through.
+    """Raised by `context().check()` if the attempt has exceeded its timeout. Let it propagate.
 
-    A policy may name it: `retry_on=(TimedOut, …)`, `give_up_on=(TimedOut,)`.
+    A retry policy may name it: `retry_on=(TimedOut, …)`, `give_up_on=(TimedOut,)`.
     """
 
     def __init__(self) -> None:
-        super().__init__("the attempt took longer than its timeout")
+        super().__init__("the attempt exceeded its timeout")
 
 
 class Interrupted(Signal):
-    """Raised by `context().check()` when the worker shuts down before the job is done. Let it pass through."""
+    """Raised by `context().check()` if the worker shuts down before the job has finished. Let it propagate."""
 
     def __init__(self) -> None:
-        super().__init__("the worker shuts down")
+        super().__init__("the worker is shutting down")

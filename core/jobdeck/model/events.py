@@ -1,4 +1,4 @@
-"""What has happened, as it is told from what is stored: the runs of a stretch of time, and events.
+"""Records of what happened, derived from stored data: the runs in a time range, and events.
 
 Times are seconds since 1970-01-01 UTC, durations seconds.
 """
@@ -11,22 +11,22 @@ from enum import StrEnum
 from .jobs import Outcome
 
 MOST_RUNS = 5_000
-"""Runs that are told at once."""
+"""The maximum number of runs returned at once."""
 MOST_EVENTS = 10_000
-"""Events that are told at once."""
+"""The maximum number of events returned at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One attempt, with what a person wants to know of its job."""
+    """One attempt, with the main properties of its job."""
 
     job_id: int
     lease: int
-    """Names the run: each claim has one of its own."""
+    """Identifies the run: each claim has its own lease."""
     kind: str
     queue: str
     number: int
-    """Which attempt it is, from 1."""
+    """The number of the attempt, from 1."""
     max_attempts: int
     worker: str
     started_at: float
@@ -34,21 +34,21 @@ class Run:
     outcome: Outcome | None = None
     """`None` while it runs."""
     again: bool = False
-    """Whether its job has run again since, or is to."""
+    """Whether its job has been run again since, or will be."""
     error: str | None = None
-    """Type and message of its error, cut after some hundred characters."""
+    """Type and message of its error, truncated to a few hundred characters."""
     late_at: float | None = None
-    """When its worker came back with a result although it had lost the lease."""
+    """When its worker delivered a result after it had lost the lease."""
     lease_until: float | None = None
-    """While it runs: when the lease ends if no heartbeat renews it."""
+    """While it runs: when the lease expires if no heartbeat renews it."""
     cancelling: bool = False
-    """Asked to stop; its code still runs."""
+    """Whether it was asked to stop and its code still runs."""
     progress: float | None = None
-    """While it runs: from 0 to 1, if the handler tells."""
+    """While it runs: from 0 to 1, if the handler reports it."""
 
     @property
     def key(self) -> tuple[int, int]:
-        """What tells it from every other run."""
+        """A key that is unique among runs."""
         return (self.job_id, self.lease)
 
     @property
@@ -58,67 +58,67 @@ class Run:
 
 
 FAILURES = frozenset({Outcome.FAILED, Outcome.TIMED_OUT, Outcome.CRASHED})
-"""The outcomes after which a job is run again, or has failed."""
+"""The outcomes after which a job is retried or fails."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runs:
-    """The runs that overlap a stretch of time."""
+    """The runs that overlap a time range."""
 
     at: float
     """When they were read."""
     since: float
     until: float
     runs: tuple[Run, ...] = ()
-    """Newest end first; those that still run come before all others."""
+    """Ordered by their end, newest first; unfinished runs precede all others."""
     ended: int = 0
-    """How many have ended in this time; counted up to 100,000."""
+    """Number of runs that finished in the range, counted up to 100,000."""
     whole: bool = True
-    """Whether these are all. Otherwise they are a sample: of each slice of the time the newest."""
+    """Whether these are all runs. Otherwise they are a sample: the newest runs of each slice of the range."""
 
 
 class Happening(StrEnum):
-    """What an event tells of."""
+    """The type of an event."""
 
     ENQUEUED = "enqueued"
     STARTED = "started"
     COMPLETED = "completed"
     FAILED = "failed"
-    """For good, or until somebody retries the job."""
+    """Finally, unless the job is retried by hand."""
     RETRYING = "retrying"
-    """Failed or timed out, and the job runs again."""
+    """Failed or timed out, and the job will be retried."""
     CRASHED = "crashed"
-    """The worker died or lost the lease in mid-job, whether or not the job runs again."""
+    """The worker died or lost the lease during the job, whether or not the job is retried."""
     EXPIRED = "expired"
     """Not started in time."""
     CANCELLED = "cancelled"
     SNOOZED = "snoozed"
     RELEASED = "released"
     LATE = "late"
-    """A result came from a worker that had lost the lease; it was not taken."""
+    """A worker that had lost the lease delivered a result, which was ignored."""
     ACT = "act"
-    """A person or a program did something to jobs or a queue."""
+    """A person or a program performed an operation on jobs, queues or schedules."""
     UNDONE = "undone"
-    """Somebody took such an act back."""
+    """An operation was undone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something that has happened."""
+    """One event."""
 
     at: float
     what: Happening
     key: str
-    """What tells it from every other event; the same in every reading."""
+    """A key that is unique among events and the same in every query."""
     job_id: int | None = None
     kind: str = ""
     queue: str = ""
     worker: str | None = None
     number: int | None = None
-    """Which attempt it was, from 1."""
+    """The number of the attempt, from 1."""
     took: float | None = None
-    """How long the run took that has ended, in seconds."""
+    """The duration of the finished run, in seconds."""
     text: str = ""
-    """The error; of an act what was done, in words. May hold any text."""
+    """The error, or the summary of an operation. May contain any text."""
     who: str | None = None
-    """Of an act: who did it."""
+    """The actor of an operation."""

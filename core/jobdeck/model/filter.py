@@ -1,10 +1,10 @@
-"""The filter language: what a person types becomes a condition. Pure; the stores translate conditions to SQL.
+"""The filter language: parse the text of a filter into a condition. Pure; the stores translate conditions to SQL.
 
     state:failed queue:mail,img kind:send* -tag:slow age>1h run>30s attempt>=3 args.user.id:42 "free text"
 
-Terms stand side by side and must all hold; a comma in a value means *or*; `-` in front of a term means
-*not*; `*` and `?` in a value match any text and any character; words without a field are searched in
-kind, queue, arguments, error and tags. Ages and durations take a unit: `90s`, `15m`, `1h`, `2d`, `1w`.
+Terms are separated by spaces, and a job must match all of them. A comma in a value means *or*; `-` before a term means
+*not*; `*` and `?` in a value match any text and any single character. Words without a field are searched for in kind,
+queue, arguments, error and tags. Ages and durations take a unit: `90s`, `15m`, `1h`, `2d`, `1w`.
 """
 
 from __future__ import annotations
@@ -34,30 +34,30 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Terms that must all hold. Without terms every job meets it."""
+    """Terms that a job must all match. Without terms, every job matches."""
 
     terms: tuple[Term, ...] = ()
 
     def only(self, field: str) -> frozenset[str] | None:
-        """The plain values that a single positive `field:` term admits, or `None` if there is no such term."""
+        """Return the values that the only positive `field:` term admits; `None` if it is not the only one or has wildcards."""
         found = [term for term in self.terms if term.field == field and term.op == ":" and not term.negated]
         if len(found) != 1 or any(is_pattern(value) for value in found[0].values):
             return None
         return frozenset(str(value) for value in found[0].values)
 
     def and_(self, *terms: Term) -> Condition:
-        """This condition, and those terms too."""
+        """Return this condition with these terms added."""
         return Condition((*self.terms, *terms))
 
 
 EVERY_JOB = Condition()
 
 LONGEST = 10_000
-"""Characters of a filter."""
+"""The maximum length of a filter, in characters."""
 MOST = 64
-"""Terms of a filter, and alternatives with wildcards of a term."""
+"""The maximum number of terms in a filter, and of alternatives with wildcards in a term."""
 
-#: Field → (how its value is read, what it means). `name`: exact or with wildcards; `part`: found anywhere.
+#: Field → (type of its value, description). `name`: exact or with wildcards; `part`: matches anywhere in the text.
 FIELDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "state": ("state", "the state: pending, running, failed, …"),
@@ -71,14 +71,14 @@ FIELDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "batch": ("number", "the batch it belongs to"),
         "id": ("number", "the job's id"),
         "priority": ("number", "the priority"),
-        "attempt": ("number", "attempts begun"),
-        "crashes": ("number", "how often a crash has interrupted it"),
+        "attempt": ("number", "attempts started"),
+        "crashes": ("number", "how often a crash interrupted it"),
         "age": ("duration", "time since it was enqueued"),
         "run": ("duration", "time its newest attempt took, or has taken so far"),
         "wait": ("duration", "time from when it was due to the start of its newest attempt, or to now while it is pending"),
         "error": ("part", "the newest error"),
-        "exception": ("name", "the type of the newest error; `crashed` or `timed out` where there was no exception"),
-        "place": ("name", "where the newest error was raised: file:line function, or empty where that is not known"),
+        "exception": ("name", "the type of the newest error; `crashed` or `timed out` if there was no exception"),
+        "place": ("name", "where the newest error was raised: file:line function; empty if unknown"),
     }
 )
 
@@ -91,32 +91,32 @@ _TERM = re.compile(r"(?P<field>[A-Za-z_]+(?:\.[^\s:<>=\"]+)?)(?P<op>:|<=|>=|<|>|
 
 
 def is_pattern(value: Value) -> bool:
-    """Whether the value has wildcards."""
+    """Return whether the value contains wildcards."""
     return isinstance(value, str) and ("*" in value or "?" in value)
 
 
 def parse(text: str) -> Condition:
-    """Read a filter.
+    """Parse a filter.
 
     Raises:
-        InvalidFilter: the text cannot be read; its `column` points at the place.
+        InvalidFilter: the text is invalid; `column` is the position of the error.
     """
     for column, character in enumerate(text):
         if "\ud800" <= character <= "\udfff" or character == "\0":
-            raise InvalidFilter(text, column, f"{character!r} is not a character that can be stored")
+            raise InvalidFilter(text, column, f"the character {character!r} cannot be stored")
     if len(text) > LONGEST:
-        raise InvalidFilter(text, LONGEST, f"it is longer than {LONGEST:,} characters")
-    found = list(_tokens(text))
+        raise InvalidFilter(text, LONGEST, f"it must have at most {LONGEST:,} characters")
+    found = list(_tokenize(text))
     if len(found) > MOST:
-        raise InvalidFilter(text, found[MOST][0], f"it has more than {MOST} terms")
-    return Condition(tuple(_term(text, column, token) for column, token in found))
+        raise InvalidFilter(text, found[MOST][0], f"it must have at most {MOST} terms")
+    return Condition(tuple(_parse_term(text, column, token) for column, token in found))
 
 
 def parse_duration(text: str) -> float:
-    """Read `90s`, `15m`, `1h30m`, `2d` or a plain number of seconds; returns seconds.
+    """Parse `90s`, `15m`, `1h30m`, `2d` or a plain number of seconds; return seconds.
 
     Raises:
-        ValueError: it is none of these. The message says what was expected.
+        ValueError: it is none of these. The message contains the expected format.
     """
     total, rest = 0.0, text.strip().lower()
     if not rest:
@@ -131,8 +131,8 @@ def parse_duration(text: str) -> float:
     return total
 
 
-def _tokens(text: str) -> Iterator[tuple[int, str]]:
-    """Words with their columns; a quoted part may hold blanks."""
+def _tokenize(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the words with their columns; a quoted part may contain spaces."""
     at = 0
     while at < len(text):
         if text[at].isspace():
@@ -144,11 +144,11 @@ def _tokens(text: str) -> Iterator[tuple[int, str]]:
                 quoted = not quoted
             at += 1
         if quoted:
-            raise InvalidFilter(text, text.rindex('"'), "this quotation mark is never closed")
+            raise InvalidFilter(text, text.rindex('"'), "this quotation mark is not closed")
         yield start, text[start:at]
 
 
-def _term(text: str, column: int, token: str) -> Term:
+def _parse_term(text: str, column: int, token: str) -> Term:
     negated = token.startswith("-") and len(token) > 1
     body = token[1:] if negated else token
     start = column + negated
@@ -159,38 +159,38 @@ def _term(text: str, column: int, token: str) -> Term:
     if not field.startswith("args."):
         field = _ALIASES.get(field.lower(), field.lower())
     if field not in FIELDS and not field.startswith("args."):
-        raise InvalidFilter(text, start, f"there is no field {match['field']!r}; {_meant(field)}")
+        raise InvalidFilter(text, start, f"unknown field {match['field']!r}; {_suggest_field(field)}")
     if field.startswith("args.") and not all(step and "\\" not in step for step in field.split(".")[1:]):
-        raise InvalidFilter(text, start, f"{field!r} does not name an argument; write args.<name> or args.<name>.<name>")
+        raise InvalidFilter(text, start, f"{field!r} does not name an argument; use args.<name> or args.<name>.<name>")
     raw = body[match.end() :]
     at = start + match.end()
     if not raw:
         raise InvalidFilter(text, at, f"a value is missing after {match[0]!r}")
     if op in (":", "="):
         op = ":"
-        parts = list(_alternatives(raw))
+        parts = list(_split_alternatives(raw))
         if not parts:
             raise InvalidFilter(text, at, f"a value is missing after {match[0]!r}")
-        if len(parts) > MOST and (_reading(field) == "part" or any(map(is_pattern, raw))):
-            raise InvalidFilter(text, at + parts[MOST][0], f"it has more than {MOST} alternatives")
-        values = tuple(_value(text, at + offset, field, part) for offset, part in parts)
+        if len(parts) > MOST and (_value_type(field) == "part" or any(map(is_pattern, raw))):
+            raise InvalidFilter(text, at + parts[MOST][0], f"a term must have at most {MOST} alternatives")
+        values = tuple(_parse_value(text, at + offset, field, part) for offset, part in parts)
     else:
-        if _reading(field) not in ("number", "duration"):
+        if _value_type(field) not in ("number", "duration"):
             raise InvalidFilter(text, at - len(op), f"{field} takes ':', not {op!r}")
-        values = (_value(text, at, field, raw),)
+        values = (_parse_value(text, at, field, raw),)
     return Term(field, op, values, negated)
 
 
-def _meant(field: str) -> str:
-    from difflib import get_close_matches  # imported late: only a mistake needs it
+def _suggest_field(field: str) -> str:
+    from difflib import get_close_matches  # imported late: needed for mistakes only
 
     close = get_close_matches(field, [*FIELDS, "args"], n=1)
     if close:
-        return f"perhaps {'args.<name>' if close[0] == 'args' else close[0]} was meant"
+        return f"perhaps you meant {'args.<name>' if close[0] == 'args' else close[0]}"
     return f"fields are {', '.join(FIELDS)} and args.<name>"
 
 
-def _alternatives(raw: str) -> Iterator[tuple[int, str]]:
+def _split_alternatives(raw: str) -> Iterator[tuple[int, str]]:
     start, quoted = 0, False
     for at, character in enumerate(raw):
         if character == '"':
@@ -203,21 +203,21 @@ def _alternatives(raw: str) -> Iterator[tuple[int, str]]:
         yield start, raw[start:]
 
 
-def _reading(field: str) -> str:
+def _value_type(field: str) -> str:
     return "name" if field.startswith("args.") else FIELDS[field][0]
 
 
-def _value(text: str, column: int, field: str, raw: str) -> Value:
+def _parse_value(text: str, column: int, field: str, raw: str) -> Value:
     value = _unquote(raw)
-    match _reading(field):
+    match _value_type(field):
         case "state":
             matching = [state for state in State if state.startswith(value.lower())]
             if len(matching) != 1 and value.lower() not in list(State):
                 known = ", ".join(State)
-                raise InvalidFilter(text, column, f"there is no state {value!r}; states are {known}")
+                raise InvalidFilter(text, column, f"unknown state {value!r}; states are {known}")
             return value.lower() if value.lower() in list(State) else matching[0]
         case "reason":
-            return value if is_pattern(value) else _reason(text, column, value)
+            return value if is_pattern(value) else _parse_reason(text, column, value)
         case "number":
             if not _NUMBER.fullmatch(value):
                 raise InvalidFilter(text, column, f"{field} takes a number, not {value!r}")
@@ -231,13 +231,13 @@ def _value(text: str, column: int, field: str, raw: str) -> Value:
             return value
 
 
-def _reason(text: str, column: int, value: str) -> str:
-    """A reason by its name or the beginning of one of its words: `exhausted`, `timed-out`, `"timed out"`, `crash`."""
+def _parse_reason(text: str, column: int, value: str) -> str:
+    """Return the reason with this name, or with a word that starts so: `exhausted`, `timed-out`, `"timed out"`, `crash`."""
     wanted = re.sub(r"[-_ ]+", " ", value.lower()).strip()
     matching = [reason for reason in Reason if f" {reason}".find(f" {wanted}") >= 0]
     if not wanted or len(matching) != 1:
         known = ", ".join(reason.replace(" ", "-") for reason in Reason)
-        raise InvalidFilter(text, column, f"there is no reason {value!r}; reasons are {known}")
+        raise InvalidFilter(text, column, f"unknown reason {value!r}; reasons are {known}")
     return matching[0].value
 
 

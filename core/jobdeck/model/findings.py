@@ -1,4 +1,4 @@
-"""What a checkup finds, and what to do about it."""
+"""The findings of `jobdeck doctor`, and what to do about them."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """How bad a finding is."""
+    """The severity of a finding."""
 
     OK = "ok"
     WARNING = "warning"
-    """Works, but may surprise or get worse."""
+    """Works, but may cause surprises or become a problem."""
     PROBLEM = "problem"
-    """Jobs are, or may be, lost or stuck."""
+    """Jobs are, or may get, lost or stuck."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     check: str
-    """What was looked at, in a word or two."""
+    """What was checked, in one or two words."""
     severity: Severity
     told: str
-    """What was found, in a sentence."""
+    """What was found, as a sentence."""
     advice: str = ""
-    """What to do about it; empty where all is well."""
+    """What to do about it; empty if nothing needs to be done."""

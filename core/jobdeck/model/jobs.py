@@ -1,4 +1,4 @@
-"""The records that travel through jobdeck. All are frozen: a change is a new record.
+"""The records of jobs: new jobs, stored jobs, attempts, batches, kinds. All are frozen; a change creates a new record.
 
 Times are seconds since 1970-01-01 UTC, durations seconds, unless the name says otherwise.
 """
@@ -24,56 +24,56 @@ class Outcome(StrEnum):
     """The handler raised."""
     TIMED_OUT = "timed out"
     CRASHED = "crashed"
-    """The worker died or lost the lease in mid-job."""
+    """The worker died or lost the lease during the job."""
     CANCELLED = "cancelled"
     SNOOZED = "snoozed"
-    """The handler asked to be run again later; the attempt was given back."""
+    """The handler postponed the job; the attempt does not count."""
     RELEASED = "released"
-    """The worker shut down first; the attempt was given back."""
+    """The worker shut down first; the attempt does not count."""
 
 
 class Reason(StrEnum):
-    """Why a job ended `failed`, or was cancelled by the queue itself."""
+    """Why a job failed, or was cancelled by the queue itself."""
 
     EXHAUSTED = "attempts exhausted"
     GIVEN_UP = "given up"
-    """The handler, or its policy, said that retrying is of no use."""
+    """The handler or its retry policy ruled out a retry."""
     TIMED_OUT = "timed out"
     CRASHED = "crashed"
-    """Its last attempt ended with the worker: a job that kills its worker ends here."""
+    """The worker died during the last attempt, as with a job that kills its worker."""
     EXPIRED = "expired"
-    """It was not started before its `expires_at`."""
+    """It was not started before `expires_at`."""
     PARENT = "parent"
-    """A job that it waited for failed, was cancelled or was removed."""
+    """A job that it waited for failed, was cancelled or was deleted."""
 
 
 class IfParentFails(StrEnum):
-    """What becomes of a waiting job when a job that it waits for fails, is cancelled or is removed."""
+    """What happens to a waiting job if a job that it waits for (its parent) fails, is cancelled or is deleted."""
 
     CANCEL = "cancel"
     RUN = "run"
     """Run it as if the parent had completed."""
     WAIT = "wait"
-    """Wait on, until somebody retries the parent and it completes."""
+    """Keep waiting until the parent is retried and completes."""
 
 
 class OnConflict(StrEnum):
-    """What an enqueue does when another job holds the unique key."""
+    """What an enqueue does if another job holds the unique key."""
 
     RETURN = "return"
     """Return the other job; nothing is enqueued."""
     REPLACE = "replace"
-    """Give the other job, if it is still queued, the new arguments, priority, due time, tags and expiry, and return it.
+    """Replace the arguments, priority, due time, tags and expiry of the other job if it is still queued, and return it.
 
-    One of another kind could not use them: then raise `NotUnique`.
+    Raise `UniqueKeyConflict` if the other job is of another kind, which could not use them.
     """
     REFUSE = "refuse"
-    """Raise `NotUnique`."""
+    """Raise `UniqueKeyConflict`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewJob:
-    """A checked job that is not yet in the store. Made by `Queue.draft`."""
+    """A validated job that is not in the store yet. Created by `Queue.new_job`."""
 
     kind: str
     args_json: str
@@ -83,38 +83,38 @@ class NewJob:
     scheduled_at: float | None = None
     """`None` means now."""
     timeout: float | None = None
-    """Seconds one attempt may take; `None` means as long as it needs."""
+    """Timeout of an attempt in seconds; `None` means no limit."""
     tags: tuple[str, ...] = ()
     expires_at: float | None = None
-    """Not worth starting later than this."""
+    """When the job fails as expired if it has not started."""
     unique_key: str | None = None
-    """At most one job that is not final has this key."""
+    """A key that at most one job holds unless it is final."""
     unique_final: frozenset[State] = frozenset()
-    """The final states in which the job still keeps its key to itself."""
+    """The final states in which the job still holds its key."""
     on_conflict: OnConflict = OnConflict.RETURN
     after: tuple[int, ...] = ()
-    """Ids of the jobs that have to complete first."""
+    """Ids of the jobs that must complete first."""
     if_parent_fails: IfParentFails = IfParentFails.CANCEL
     backoff_json: str | None = None
-    """Back-off of this job alone; its kind's when `None`."""
+    """The backoff of this job only; that of its kind if `None`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edit:
-    """What shall be different about a queued job, checked. `None` leaves it as it is. Made by `edits.check_edit`."""
+    """A validated edit of a queued job. `None` leaves a field unchanged. Created by `check_edit`."""
 
     args_json: str | None = None
     queue: str | None = None
     priority: int | None = None
     max_attempts: int | None = None
     scheduled_at: float | None = None
-    """When it shall be due, in seconds since 1970 UTC."""
+    """The new due time, in seconds since 1970 UTC."""
     tags: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A job as it was when it was read."""
+    """A job, as it was when it was read."""
 
     id: int
     """Never reused."""
@@ -126,36 +126,36 @@ class Job:
     """Larger runs first."""
     state: State
     attempt: int
-    """Attempts begun so far."""
+    """Number of attempts started so far."""
     max_attempts: int
     created_at: float
     scheduled_at: float
-    """When it is due. Never starts before."""
+    """When it is due. It never starts earlier."""
     started_at: float | None = None
-    """When its newest attempt began; while it runs, when that was claimed, some milliseconds earlier."""
+    """When its newest attempt started; while it runs, when that attempt was claimed, which is slightly earlier."""
     finished_at: float | None = None
     worker: str | None = None
     """The worker that runs it, or ran it last."""
     lease: int | None = None
     """The fencing token of the current claim."""
     lease_until: float | None = None
-    """When the lease ends if no heartbeat renews it."""
+    """When the lease expires if no heartbeat renews it."""
     timeout: float | None = None
     cancelling: bool = False
-    """Asked to stop; its code still runs."""
+    """Whether it was asked to stop and its code still runs."""
     reason: Reason | None = None
     """Why it failed, or was cancelled by the queue itself."""
     crashes: int = 0
-    """How often a crash has interrupted it."""
+    """The number of crashes that interrupted it."""
     expires_at: float | None = None
-    """Not worth starting later than this."""
+    """When the job fails as expired if it has not started."""
     unique_key: str | None = None
     batch: int | None = None
     backoff_json: str | None = None
-    """Back-off of this job alone; its kind's when `None`."""
+    """The backoff of this job only; that of its kind if `None`."""
     tags: tuple[str, ...] = ()
     progress: float | None = None
-    """From 0 to 1, if the handler tells."""
+    """From 0 to 1, if the handler reports it."""
     result_json: str | None = None
     error: str | None = None
     """Type and message of the newest error, on one line."""
@@ -165,7 +165,7 @@ class Job:
         """The arguments.
 
         Raises:
-            PayloadUnreadable: the stored text is not a JSON object.
+            InvalidPayload: the stored text is not a JSON object.
         """
         try:
             value = json.loads(self.args_json)
@@ -177,12 +177,12 @@ class Job:
 
     @property
     def backoff(self) -> Bounds | None:
-        """The first step and the cap of its own back-off, in seconds; `None` where its kind's holds."""
+        """The first step and the maximum of its own backoff, in seconds; `None` if that of its kind applies."""
         return None if self.backoff_json is None else read_bounds(self.backoff_json)
 
     @property
     def result(self) -> Any:
-        """What the handler returned, as JSON read it; the stored text itself if it is not JSON."""
+        """The return value of the handler, parsed from JSON; the stored text if it is not JSON."""
         if self.result_json is None:
             return None
         try:
@@ -193,19 +193,19 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Jobs that were enqueued together, with one outcome to wait for."""
+    """Jobs that were enqueued together and can be waited for as a whole."""
 
     id: int
     name: str
     total: int
-    """How many jobs it began with."""
+    """The number of jobs that were enqueued."""
     created_at: float
     counts: Mapping[State, int] = field(default_factory=dict)
-    """Those that are still in the store, by state; the others were completed or removed, and pruned."""
+    """The number of jobs still in the store, by state; the others were deleted or pruned."""
 
     @property
     def open(self) -> int:
-        """Jobs that are not final."""
+        """The number of jobs that are not final."""
         return sum(n for state, n in self.counts.items() if not state.is_final)
 
     @property
@@ -221,36 +221,36 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """Jobs that come after one another, seen from one of them. At most 1,000 of each, those with the lowest ids."""
+    """The dependencies of a job: its parents and children. At most 1,000 of each, those with the lowest ids."""
 
     parents: Mapping[int, State | None] = field(default_factory=dict)
-    """The jobs that it came after, with their states; `None`: deleted or pruned since."""
+    """The jobs that it depends on, with their states; `None` if deleted or pruned since."""
     waits_for: tuple[int, ...] = ()
-    """Those of them that it still waits for."""
+    """The parents that it still waits for."""
     if_parent_fails: IfParentFails = IfParentFails.CANCEL
-    """What becomes of it when one of them fails, is cancelled or is removed."""
+    """What happens to it if a parent fails, is cancelled or is deleted."""
     children: Mapping[int, State] = field(default_factory=dict)
-    """The jobs that came after it, with their states."""
+    """The jobs that depend on it, with their states."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What holds for a queue, in all processes together; `None` means no limit."""
+    """The limits of a queue, for all processes together; `None` means no limit."""
 
     running: int | None = None
-    """Jobs that may run at once."""
+    """Maximum number of running jobs."""
     rate: int | None = None
-    """Jobs that may start within any `period` seconds."""
+    """Maximum number of jobs that start within any `period` seconds."""
     period: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One run of a job, finished or running."""
+    """One attempt of a job, finished or running."""
 
     job_id: int
     number: int
-    """From 1. Two may bear the same number where an attempt was given back."""
+    """From 1. Two attempts can have the same number if the first one was snoozed or released."""
     worker: str
     started_at: float
     finished_at: float | None = None
@@ -260,26 +260,26 @@ class Attempt:
     message: str | None = None
     traceback: str | None = None
     late_at: float | None = None
-    """When the worker came back with a result although it had lost the lease."""
+    """When the worker delivered a result after it had lost the lease."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogLine:
-    """A piece of an attempt's log: one logging record, or some lines of a command's output."""
+    """An entry of an attempt's log: one logging record, or some lines of a command's output."""
 
     id: int
-    """Grows with time; `after=` takes it."""
+    """Increases with time; can be passed as `after=`."""
     job_id: int
     attempt: int
     at: float
     level: str
-    """`debug` … `critical` for logging records; `out` and `err` for a command's two streams."""
+    """`debug` … `critical` for logging records; `out` and `err` for the output streams of a command."""
     text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """What can be enqueued: a kind and the shape of its arguments."""
+    """A kind of job that can be enqueued, with its defaults and parameters."""
 
     name: str
     queue: str
@@ -287,18 +287,18 @@ class Kind:
     max_attempts: int | None
     timeout: float | None
     concurrency: int | None
-    """How many may run at once, in all processes together."""
+    """Maximum number of running jobs of the kind, in all processes together."""
     doc: str
     """The first paragraph of the handler's docstring."""
     parameters: tuple[Parameter, ...]
     isolate: bool = False
-    """Whether it runs in a child process of its own, which can be killed."""
+    """Whether each job runs in a child process of its own, which can be killed."""
     backoff: Bounds | None = None
-    """The first step and the cap of the pauses between attempts, in seconds; `None` where it has a function of its own."""
+    """The first step and the maximum of the backoff, in seconds; `None` if a custom function computes it."""
     retry_on: tuple[str, ...] | None = None
-    """The errors that are worth another attempt; `None` means every one that is not given up on."""
+    """The errors that are retried; `None` means all except those in `give_up_on`."""
     give_up_on: tuple[str, ...] = ()
-    """The errors that fail a job at once."""
+    """The errors that fail a job without a retry."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -307,7 +307,7 @@ class Parameter:
 
     name: str
     type: str
-    """As a person reads it: `int`, `list[str]`."""
+    """The type in readable form: `int`, `list[str]`."""
     required: bool
     default: Any = None
     choices: tuple[Any, ...] = ()
@@ -316,16 +316,13 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What came of an operation on several jobs: each was done, or refused with a reason."""
+    """The result of an operation on several jobs: each was done, or refused with an error."""
 
     done: tuple[int, ...] = ()
     refused: Mapping[int, JobdeckError] = field(default_factory=dict)
     act: int | None = None
-    """The id of the act in the journal, for `Queue.undo`; `None` if nothing was done."""
+    """The id of the journal entry, for `Queue.undo`; `None` if nothing was done."""
     undoable: int = 0
-    """How many of the jobs an undo could take back now. A running job that was told to stop has been told."""
+    """The number of jobs that an undo can restore now. A stop request to a running job cannot be undone."""
     children: int = 0
-    """How many jobs that waited for them were cancelled with them; an undo brings them back too."""
-
-
-# How a claimed attempt ends: what the worker hands to the store. Each carries the job as claimed.
+    """The number of dependent jobs that were cancelled with them; an undo restores them, too."""

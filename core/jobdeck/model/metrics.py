@@ -1,4 +1,4 @@
-"""What was measured over a while, and what failed: records of `Queue.metrics` and `Queue.errors`.
+"""The metrics of a time range, and groups of failures: records of `Queue.metrics` and `Queue.errors`.
 
 Times are seconds since 1970-01-01 UTC, durations seconds.
 """
@@ -15,7 +15,7 @@ from .overview import Slot
 
 
 class Grouping(StrEnum):
-    """What metrics can be told apart by."""
+    """What metrics can be grouped by."""
 
     QUEUE = "queue"
     KIND = "kind"
@@ -23,54 +23,54 @@ class Grouping(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metrics:
-    """What happened in the newest stretch of time, whole and in slices."""
+    """The metrics of a time range up to now: in total and in time slices."""
 
     at: float
     slots: tuple[Slot, ...]
-    """Oldest first, without gaps, the last one still filling."""
+    """Oldest first, without gaps; the last one is incomplete."""
     total: Slot
-    """All of it. Its `seconds` end now: rates are those of the time that has passed."""
+    """The sum of all slices. Its `seconds` end now, so that rates are those of the elapsed time."""
     pending: int = 0
-    """Jobs that are ready now."""
+    """The number of jobs that are ready now."""
     oldest: float | None = None
     """Seconds that the oldest of them has waited."""
     groups: Mapping[str, Slot] = field(default_factory=dict)
-    """The same for each queue or kind, where that was asked for: name → total."""
+    """The totals of each queue or kind, if grouped: name → total."""
     completed: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    """Of each of them, the attempts that completed in each of the slices."""
+    """The completed attempts of each queue or kind in each slice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorGroup:
-    """Failed attempts that have kind, error and place in common."""
+    """Failed attempts with the same kind, error and place."""
 
     kind: str
     error_type: str
-    """The exception's name; `crashed` or `timed out` where the attempt ended without one."""
+    """The name of the exception; `crashed` or `timed out` if the attempt ended without one."""
     place: str
-    """Where it was raised: `file:line function`, the last frame of the traceback; empty where there is none."""
+    """Where it was raised: `file:line function`, the last frame of the traceback; empty if there is no traceback."""
     count: int
     first_seen: float
     last_seen: float
     message: str
-    """Of the newest one."""
+    """The message of the newest failure."""
     job_ids: tuple[int, ...]
-    """Some of the jobs, the newest failure first."""
+    """Some of the jobs, newest failure first."""
     seen_at: tuple[float, ...] = ()
-    """When each of them failed, newest first."""
+    """When each of these jobs failed, newest first."""
 
 
 _FRAME = re.compile(r'^[ |]*File "(.+)", line (\d+)(?:, in (.+))?$', re.MULTILINE)
 _FRAMES_FROM_END = 20_000
-"""Characters of a traceback, from its end, that are searched: the message stands below the last frame."""
+"""The number of characters at the end of a traceback that are searched: the message follows the last frame."""
 
 
 def place_of(traceback: str | None) -> str:
-    """The last frame of a traceback, as `file:line function`; empty if it has none."""
+    """Return the last frame of a traceback as `file:line function`; empty if it has none."""
     return _place_of((traceback or "")[-_FRAMES_FROM_END:])
 
 
-@lru_cache(maxsize=256)  # what fails alike has the same traceback, thousands of times
+@lru_cache(maxsize=256)  # similar failures have the same traceback, thousands of times
 def _place_of(traceback: str) -> str:
     found = _FRAME.findall(traceback)
     if not found:

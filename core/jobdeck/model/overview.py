@@ -1,4 +1,4 @@
-"""The records that travel through jobdeck. All are frozen: a change is a new record.
+"""The records of the whole queue: workers, queues, latencies, time slices, and the overview that contains them.
 
 Times are seconds since 1970-01-01 UTC, durations seconds, unless the name says otherwise.
 """
@@ -14,19 +14,19 @@ from .states import State
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stopping:
-    """Code that a worker has asked to stop, and that still holds its thread."""
+    """A job that was asked to stop and whose code still occupies a thread."""
 
     job_id: int
     kind: str
     since: float
-    """When it was asked."""
+    """When it was asked to stop."""
     why: str
     """`cancelled`, `timed out`, `lease lost` or `shutdown`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerInfo:
-    """A worker process that has reported itself."""
+    """A registered worker process."""
 
     id: str
     """`host:pid:random`."""
@@ -39,22 +39,22 @@ class WorkerInfo:
     heartbeat_at: float
     draining: bool
     running: int
-    """Jobs it holds now."""
+    """The number of jobs that it currently holds."""
     alive: bool
-    """Whether its newest heartbeat is younger than the lease."""
+    """Whether its last heartbeat is more recent than one lease ago."""
     kinds: tuple[str, ...] = ()
-    """The kinds that it runs."""
+    """The kinds that it knows; empty means unknown."""
     processes: int = 0
-    """Child processes that run its handlers; 0 means that it runs them itself."""
+    """The number of child processes that run its handlers; with 0, it runs them itself."""
     stuck: int = 0
-    """Threads whose code was asked to stop and does not."""
+    """The number of threads whose code ignores a stop request."""
     stopping: tuple[Stopping, ...] = ()
-    """What was asked to stop and has not yet: the stuck ones, and those that still have their grace."""
+    """The jobs that were asked to stop and have not stopped yet: stuck ones, and those within their grace period."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueInfo:
-    """A queue and its depth."""
+    """A queue, with its number of jobs by state."""
 
     name: str
     counts: Mapping[State, int]
@@ -72,7 +72,7 @@ class QueueInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
-    """Percentiles, in seconds, of the values of one measure. `None` where nothing was measured."""
+    """Percentiles of a measured duration, in seconds. `None` if nothing was measured."""
 
     p50: float | None = None
     p95: float | None = None
@@ -82,48 +82,48 @@ class Latency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """What happened in one slice of time."""
+    """The metrics of one time slice."""
 
     at: float
-    """When the slice begins."""
+    """The start of the slice."""
     seconds: float
     started: int = 0
-    """Attempts begun, those that still run included."""
+    """Attempts that started, including those that are still running."""
     completed: int = 0
     failed: int = 0
     """Attempts that failed or crashed, whether or not they are retried."""
     retried: int = 0
-    """Of those, the attempts after which the job runs again."""
+    """The failed attempts after which the job is retried."""
     crashed: int = 0
-    """Of those, the attempts that ended with their worker."""
+    """The failed attempts whose worker died."""
     cancelled: int = 0
-    """Attempts that were stopped on request."""
+    """Attempts that were cancelled."""
     snoozed: int = 0
     released: int = 0
     run: Latency = Latency()
-    """How long the attempts took that ended in the slice."""
+    """Run times of the attempts that finished in the slice."""
     wait: Latency = Latency()
-    """How long the jobs that started in the slice had been due."""
+    """Wait times, from due to start, of the jobs that started in the slice."""
     depth: int | None = None
-    """Most ready jobs, of the samples taken once a minute; `None` where none was taken."""
+    """The maximum number of ready jobs, sampled once a minute; `None` if not sampled."""
     oldest: float | None = None
-    """Longest that a ready job had waited, in seconds, of the same samples."""
+    """The longest wait of a ready job in the same samples, in seconds."""
 
     @property
     def throughput(self) -> float:
-        """Completed jobs a second."""
+        """Completed jobs per second."""
         return self.completed / self.seconds
 
     @property
     def failure_rate(self) -> float | None:
-        """Failed attempts as a share of those that completed or failed; `None` where there was neither."""
+        """The share of failed attempts among those that completed or failed; `None` if there were none."""
         ended = self.completed + self.failed
         return self.failed / ended if ended else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
-    """One consistent look at the whole queue: what the cockpit's main screen shows."""
+    """A consistent snapshot of the whole queue, as shown on the main screen of the cockpit."""
 
     at: float
     counts: Mapping[State, int]
@@ -132,9 +132,9 @@ class Overview:
     running: tuple[Job, ...]
     """At most 1,000, oldest claim first."""
     slots: tuple[Slot, ...]
-    """Oldest first, without gaps, the last one still filling."""
+    """Oldest first, without gaps; the last one is incomplete."""
     run: Latency
-    """Over all the slots."""
+    """Run times over all slices."""
     wait: Latency
     next_due_at: float | None = None
     """When the next scheduled or retrying job is due."""

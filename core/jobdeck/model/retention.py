@@ -1,4 +1,4 @@
-"""How long, and how many, final jobs are kept: history by age and by count."""
+"""Retention rules: for how long, and how many, final jobs are kept."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from .states import FINAL, State
 
 FINAL_STATES = tuple(state for state in State if state in FINAL)
-"""The states that history is made of, in the order in which `State` lists them."""
+"""The final states, in the order of `State`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What is kept of the jobs of one final state. What either bound excludes is pruned, the oldest first."""
+    """The retention of the jobs in one final state. Jobs beyond either bound are pruned, oldest first."""
 
     state: State
     older_than: float | None = None
-    """Seconds since a job became final after which it is pruned; `None` means no bound."""
+    """Maximum age, in seconds since a job became final; `None` means no limit."""
     keep: int | None = None
-    """How many of the newest are kept at most; `None` means no bound."""
+    """Maximum number of jobs to keep, the newest ones; `None` means no limit."""
 
     @property
     def bounds(self) -> bool:
-        """Whether the rule excludes anything at all."""
+        """Whether the rule has any bound."""
         return self.older_than is not None or self.keep is not None

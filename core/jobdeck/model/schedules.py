@@ -1,4 +1,4 @@
-"""What became of a job, in short: enough to draw a history from, without its arguments, result and log."""
+"""The records of periodic jobs: schedules, and the jobs that they enqueued."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from .states import State
 
 @dataclass(frozen=True, slots=True)
 class PastJob:
-    """A job that a schedule has enqueued, and how far it has come."""
+    """A job that a schedule enqueued, in short: without arguments, result and log."""
 
     id: int
     state: State
     created_at: float
     scheduled_at: float
-    """When it was due: its tick."""
+    """When it was due: the time of its tick."""
     started_at: float | None = None
     finished_at: float | None = None
     attempt: int = 0
     error: str | None = None
-    """The beginning of its newest error."""
+    """The start of its newest error message."""
 
     @property
     def took(self) -> float | None:
-        """Seconds of its newest attempt, if that has ended."""
+        """The duration of its newest attempt in seconds, if that has finished."""
         if self.started_at is None or self.finished_at is None or self.finished_at < self.started_at:
             return None
         return self.finished_at - self.started_at
@@ -34,31 +34,31 @@ class PastJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """A periodic job: what is enqueued at each tick, and when the next one comes."""
+    """A periodic job: what is enqueued at each tick, and when the next tick is."""
 
     name: str
     cron: str
     """Five fields; six with seconds first; a name such as `@daily`; or `every 90s`."""
     timezone: str
-    """Where the fields are read: `UTC`, `Europe/Berlin`."""
+    """The time zone of the cron fields: `UTC`, `Europe/Berlin`."""
     kind: str
     args_json: str
-    """The arguments of each job, checked when the schedule was made: a JSON object."""
+    """The arguments of each job, validated when the schedule was created: a JSON object."""
     queue: str
     priority: int
     max_attempts: int
     next_at: float
-    """The tick that comes next. Of no meaning while the schedule is paused."""
+    """The next tick. Meaningless while the schedule is paused."""
     timeout: float | None = None
     tags: tuple[str, ...] = ()
     created_at: float = 0.0
     paused_at: float | None = None
     last_at: float | None = None
-    """When it enqueued a job last."""
+    """When it last enqueued a job."""
     last_job: int | None = None
     """The id of that job, which may have been deleted since."""
     error: str | None = None
-    """Why its newest tick enqueued nothing, on one line; `None` if it did."""
+    """Why its last tick enqueued no job, on one line; `None` if it did."""
 
     @property
     def paused(self) -> bool:
@@ -66,7 +66,7 @@ class Schedule:
 
     @property
     def args(self) -> Any:
-        """The arguments as JSON read them; the stored text itself if it is not JSON."""
+        """The arguments, parsed from JSON; the stored text if it is not JSON."""
         try:
             return json.loads(self.args_json)
         except (ValueError, RecursionError):

@@ -1,10 +1,10 @@
-"""The life of a job: its states, the operations on it, and which operation leads where.
+"""The life cycle of a job: its states, the operations on it, and the transitions that each operation allows.
 
-Two operations lead out of a final state, and both are recorded acts of a person: a retry, which runs the job again, and an
-undo, which takes such an act back as if it had not been done. To redo an act is to do it again, by its own operation.
+Two operations lead out of a final state, and both are recorded in the journal: a retry, which runs the job again, and an
+undo, which restores the job as if an operation had not been performed. A redo performs the operation itself again.
 
-This table is the one truth. The stores repeat it in their `WHERE` clauses and CHECKs, and a test
-tries every pair of state and operation against it.
+`TRANSITIONS` is the specification. The stores repeat it in their `WHERE` clauses and CHECK constraints, and a test checks
+every pair of state and operation against it.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 
 class State(StrEnum):
-    """Where a job is in its life. The last three are final."""
+    """The state of a job. The last three are final."""
 
     SCHEDULED = "scheduled"
     """Due later."""
@@ -22,24 +22,24 @@ class State(StrEnum):
     PENDING = "pending"
     """Ready to be claimed."""
     RUNNING = "running"
-    """Claimed by a worker that holds its lease."""
+    """Claimed by a worker, which holds the lease."""
     RETRYING = "retrying"
     """Failed, and due again later."""
     COMPLETED = "completed"
-    """Done."""
+    """Finished successfully."""
     FAILED = "failed"
-    """Out of attempts, or told not to retry."""
+    """Out of attempts, or not to be retried."""
     CANCELLED = "cancelled"
-    """Stopped by a person or a program before it was done."""
+    """Cancelled by a person or a program before it completed."""
 
     @property
     def is_final(self) -> bool:
-        """Whether only a person can move the job again, by a retry or by undoing an act."""
+        """Whether the job changes only if a person retries it or undoes an operation on it."""
         return self in FINAL
 
     @property
     def is_queued(self) -> bool:
-        """Whether the job still waits to be claimed, now or later."""
+        """Whether the job waits to be claimed, now or later."""
         return self in QUEUED
 
 
@@ -48,7 +48,7 @@ QUEUED = frozenset({State.SCHEDULED, State.WAITING, State.PENDING, State.RETRYIN
 
 
 class Operation(StrEnum):
-    """What can be done to a job."""
+    """An operation on a job."""
 
     ENQUEUE = "enqueue"
     STAGE = "stage"
@@ -66,7 +66,7 @@ class Operation(StrEnum):
     EDIT = "edit"
     DELETE = "delete"
     UNDO = "undo"
-    """Of a cancel, retry, reprioritise, edit or delete."""
+    """Undo a cancel, retry, reprioritize, edit or delete."""
     PRUNE = "prune"
 
 
@@ -79,29 +79,29 @@ def _to(*states: State | None) -> Targets:
 
 _S = State
 
-#: Operation → state before → states it may lead to. `None` stands for "no such job": before the
-#: enqueue, and after a delete or prune. A pair that is not listed is refused.
+#: Operation → state before → possible states after. `None` means that the job does not exist: before an
+#: enqueue, and after a delete or prune. A pair that is not listed is not allowed.
 TRANSITIONS: Mapping[Operation, Mapping[State | None, Targets]] = MappingProxyType(
     {
         Operation.ENQUEUE: {None: _to(_S.SCHEDULED, _S.WAITING, _S.PENDING)},
         Operation.STAGE: {
             _S.SCHEDULED: _to(_S.PENDING),
             _S.RETRYING: _to(_S.PENDING),
-            # With the end of the last job that it waited for; it may be due later still.
+            # When the last job that it waited for has finished; it may still be due later.
             _S.WAITING: _to(_S.PENDING, _S.SCHEDULED),
         },
         Operation.CLAIM: {_S.PENDING: _to(_S.RUNNING)},
         Operation.HEARTBEAT: {_S.RUNNING: _to(_S.RUNNING)},
         Operation.COMPLETE: {_S.RUNNING: _to(_S.COMPLETED)},
-        # A job that somebody asked to stop is not run again, however its attempt ended.
+        # A job that was asked to stop is not run again, however its attempt ended.
         Operation.FAIL: {_S.RUNNING: _to(_S.RETRYING, _S.FAILED, _S.CANCELLED)},
         Operation.SNOOZE: {_S.RUNNING: _to(_S.SCHEDULED, _S.CANCELLED)},
         Operation.RELEASE: {_S.RUNNING: _to(_S.PENDING, _S.CANCELLED)},
-        # A rescued job that somebody had asked to stop has stopped: its worker is dead.
+        # A rescued job that had been asked to stop has stopped: its worker is dead.
         Operation.RESCUE: {_S.RUNNING: _to(_S.PENDING, _S.FAILED, _S.CANCELLED)},
         Operation.EXPIRE: {state: _to(_S.FAILED) for state in sorted(QUEUED)},
         # A running job is only asked to stop (it stays `running`, shown as cancelling); it becomes
-        # `cancelled` when its worker says that the code has stopped.
+        # `cancelled` when its worker reports that the code has stopped.
         Operation.CANCEL: {
             _S.SCHEDULED: _to(_S.CANCELLED),
             _S.WAITING: _to(_S.CANCELLED),
@@ -109,7 +109,7 @@ TRANSITIONS: Mapping[Operation, Mapping[State | None, Targets]] = MappingProxyTy
             _S.RETRYING: _to(_S.CANCELLED),
             _S.RUNNING: _to(_S.RUNNING, _S.CANCELLED),
         },
-        # By a person: run it again, or run it now although it is due later.
+        # By a person: run it again, or run it now instead of later.
         Operation.RETRY: {
             _S.SCHEDULED: _to(_S.PENDING),
             _S.RETRYING: _to(_S.PENDING),
@@ -118,8 +118,8 @@ TRANSITIONS: Mapping[Operation, Mapping[State | None, Targets]] = MappingProxyTy
             _S.CANCELLED: _to(_S.PENDING),
         },
         Operation.REPRIORITISE: {state: _to(state) for state in sorted(QUEUED)},
-        # By a person: other arguments, queue, time, … . Another time makes a ready job due later, or one that is due
-        # later ready; a waiting one waits on, and a retrying one is staged when it is due.
+        # By a person: new arguments, queue, time and so on. A new time can make a ready job due later, or a scheduled job
+        # ready; a waiting job keeps waiting, and a retrying one is staged when it is due.
         Operation.EDIT: {
             _S.SCHEDULED: _to(_S.SCHEDULED, _S.PENDING),
             _S.WAITING: _to(_S.WAITING),
@@ -127,10 +127,10 @@ TRANSITIONS: Mapping[Operation, Mapping[State | None, Targets]] = MappingProxyTy
             _S.RETRYING: _to(_S.RETRYING),
         },
         Operation.DELETE: {state: _to(None) for state in sorted(QUEUED | FINAL)},
-        # Back to where the act took the job from, if it has not moved on since: a cancelled job to its place in the
-        # queue, a retried one to its earlier end or due time, a deleted one to whatever it was, an edited one to when
-        # it was due. An undone change of priority moves nothing. A waiting job whose parents have completed meanwhile
-        # comes back as pending.
+        # Back to the state before the operation, if the job has not changed since: a cancelled job to its place in the
+        # queue, a retried one to its earlier result or due time, a deleted one to its last state, an edited one to its
+        # due time. Undoing a change of priority changes no state. A waiting job whose parents have completed meanwhile
+        # becomes pending.
         Operation.UNDO: {
             None: _to(*sorted(QUEUED | FINAL)),
             _S.CANCELLED: _to(*sorted(QUEUED)),
@@ -145,10 +145,10 @@ TRANSITIONS: Mapping[Operation, Mapping[State | None, Targets]] = MappingProxyTy
 
 
 def sources(operation: Operation) -> frozenset[State]:
-    """The states from which `operation` is allowed."""
+    """Return the states in which `operation` is allowed."""
     return frozenset(state for state in TRANSITIONS[operation] if state is not None)
 
 
 def allows(operation: Operation, state: State) -> bool:
-    """Whether `operation` may be done to a job in `state`."""
+    """Return whether `operation` is allowed on a job in `state`."""
     return state in TRANSITIONS[operation]

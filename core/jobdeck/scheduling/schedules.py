@@ -167,13 +167,13 @@ class Timetable:
         )
         schedules = self._store.schedules
         with self._store.transaction():
-            schedules.hold(name)
+            schedules.lock(name)
             before = schedules.get(name)
             if not schedules.add(schedule):
                 if not replace:
                     raise ScheduleExists(name)
-                schedules.change(_merge_replacement(self.get(name), schedule))
-            schedules.note_act("add schedule" if before is None else "edit schedule", name, self._by(who), before)
+                schedules.update(_merge_replacement(self.get(name), schedule))
+            schedules.record_change("add schedule" if before is None else "edit schedule", name, self._by(who), before)
             return self.get(name)
 
     def edit(
@@ -201,7 +201,7 @@ class Timetable:
             InvalidCron, InvalidOption, UnknownKind, InvalidArguments, ArgumentsTooLarge: as for `add`.
         """
         with self._store.transaction():
-            self._store.schedules.hold(name)
+            self._store.schedules.lock(name)
             before = self.get(name)
             kept = {**_options(before), "timeout": before.timeout or 0}
             given = {"queue": queue, "priority": priority, "max_attempts": max_attempts, "timeout": timeout, "tags": tags}
@@ -220,17 +220,17 @@ class Timetable:
                     timezone=before.timezone if timezone is None else _resolve_timezone(timezone),
                 )
                 after = self._with_next_tick(after)
-            self._store.schedules.change(after)
-            self._store.schedules.note_act("edit schedule", name, self._by(who), before)
+            self._store.schedules.update(after)
+            self._store.schedules.record_change("edit schedule", name, self._by(who), before)
             return self.get(name)
 
     def pause(self, name: str, *, who: str | None = None) -> bool:
         """Pause the schedule; return `False` if it was already paused. Raises `ScheduleNotFound`."""
         with self._store.transaction():
-            self._store.schedules.hold(name)
+            self._store.schedules.lock(name)
             before = self.get(name)
             self._store.schedules.pause(name)
-            self._store.schedules.note_act("pause schedule", name, self._by(who), before)
+            self._store.schedules.record_change("pause schedule", name, self._by(who), before)
             return not before.paused
 
     def resume(self, name: str, *, who: str | None = None) -> bool:
@@ -241,27 +241,27 @@ class Timetable:
             InvalidCron, InvalidOption: the stored expression or time zone is invalid; edit the schedule.
         """
         with self._store.transaction():
-            self._store.schedules.hold(name)
+            self._store.schedules.lock(name)
             before = self.get(name)
             if before.paused:
-                self._store.schedules.change(changed(self._with_next_tick(before), paused_at=None))
-                self._store.schedules.note_act("resume schedule", name, self._by(who), before)
+                self._store.schedules.update(changed(self._with_next_tick(before), paused_at=None))
+                self._store.schedules.record_change("resume schedule", name, self._by(who), before)
             return before.paused
 
     def run(self, name: str) -> Job:
         """Enqueue its job now, whether or not it is paused, and keep its ticks. Raises `ScheduleNotFound`."""
         with self._store.transaction():
-            (job,) = self._store.enqueue_jobs([new_job(self.get(name))])
-            self._store.schedules.note_job(name, job.id)
+            (job,) = self._store.enqueuer.enqueue([new_job(self.get(name))])
+            self._store.schedules.record_job(name, job.id)
             return job
 
     def delete(self, name: str, *, who: str | None = None) -> None:
         """Delete the schedule and keep the jobs that it enqueued. Raises `ScheduleNotFound`."""
         with self._store.transaction():
-            self._store.schedules.hold(name)
+            self._store.schedules.lock(name)
             before = self.get(name)
             self._store.schedules.delete(name)
-            self._store.schedules.note_act("delete schedule", name, self._by(who), before)
+            self._store.schedules.record_change("delete schedule", name, self._by(who), before)
 
     def _with_next_tick(self, schedule: Schedule) -> Schedule:
         following = next_tick(schedule.cron, schedule.timezone, current_time(self._store, self._clock))

@@ -59,12 +59,12 @@ def run_due(store: Store, clock: Clock) -> float | None:
 
 def current_time(store: Store, clock: Clock) -> float:
     """Return the time by the clock of the store, which determines ticks."""
-    return clock.now() + store.schedules.ahead()
+    return clock.now() + store.schedules.clock_offset()
 
 
 def _to_local_clock(store: Store, tick: float | None) -> float | None:
     """Convert the time of a tick to this machine's clock."""
-    return None if tick is None else tick - store.schedules.ahead()
+    return None if tick is None else tick - store.schedules.clock_offset()
 
 
 def mend(store: Store, clock: Clock) -> None:
@@ -93,15 +93,15 @@ def _enqueue_tick(store: Store, seen: Schedule, following: float) -> None:
     with store.transaction():
         schedule = store.schedules.advance(seen, following)
         if schedule is not None:
-            (job,) = store.enqueue_jobs([new_job(schedule, seen.next_at)])
-            store.schedules.note_job(schedule.name, job.id)
+            (job,) = store.enqueuer.enqueue([new_job(schedule, seen.next_at)])
+            store.schedules.record_job(schedule.name, job.id)
 
 
 def _record_error(store: Store, clock: Clock, seen: Schedule, error: Exception) -> None:
     text = " ".join(str(error).split()) or type(error).__name__
     if text != seen.error:
         logger.warning("Schedule %r did not enqueue its job: %s", seen.name, text)
-    store.schedules.note_error(seen, text, current_time(store, clock) + TRY_AGAIN)
+    store.schedules.record_error(seen, text, current_time(store, clock) + TRY_AGAIN)
 
 
 def new_job(schedule: Schedule, at: float | None = None) -> NewJob:

@@ -1,41 +1,43 @@
-"""What a store has that the acts of people are done with."""
+"""What a database must offer to the code that both stores share: transactions, locks, clocks, and rows as records."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol, TypeVar
+from functools import partial, wraps
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from ..model.jobs import Job
 from ..model.states import State
-from .counters import Tally
+from .counters import CounterDeltas
 from .records import Row
 
+P = ParamSpec("P")
 T = TypeVar("T")
 Bound = Sequence[Any] | Mapping[str, Any]
 """Values for `?`, in their order, or for `:name`."""
 
 
-class Answer(Protocol):
-    """What a statement returned."""
+class Rows(Protocol):
+    """The result of a statement."""
 
     @property
     def get(self) -> Any:
-        """The one value, or row, that it returned; `None` where it returned none."""
+        """The only value, or the only row, of the result; `None` if it is empty."""
         ...
 
     def fetchall(self) -> list[Any]:
-        """All its rows."""
+        """Return all rows."""
         ...
 
     def __iter__(self) -> Iterator[Any]: ...
 
 
-class Sql(Protocol):
-    """A connection with a transaction open on it."""
+class SqlConnection(Protocol):
+    """A connection with an open transaction."""
 
-    def execute(self, statement: str, bound: Any = None, /) -> Answer:
+    def execute(self, statement: str, bound: Any = None, /) -> Rows:
         """Run a statement with these values."""
         ...
 
@@ -44,81 +46,106 @@ class Sql(Protocol):
         ...
 
     def changes(self) -> int:
-        """How many rows the last statement changed."""
+        """Return the number of rows that the last statement changed."""
         ...
 
 
-class House(ABC):
-    """The side of a store that its acts, journal and schedules stand on."""
+class Backend(ABC):
+    """One database, as operations, queries and metrics see it."""
 
     @abstractmethod
-    def writing(self) -> AbstractContextManager[Sql]:
-        """A write transaction; joins an open one."""
+    def write_transaction(self) -> AbstractContextManager[SqlConnection]:
+        """Open a write transaction, or join the open one."""
 
     @abstractmethod
-    def reading(self) -> AbstractContextManager[Sql]:
-        """A read transaction; joins an open one."""
+    def read_transaction(self) -> AbstractContextManager[SqlConnection]:
+        """Open a read transaction, or join the open one."""
 
     @abstractmethod
-    def alone(self, connection: Sql) -> None:
-        """Until the transaction ends, nobody else is here: what is read of the journal stays true."""
+    def retry_on_conflict(self, action: Callable[[], T]) -> T:
+        """Run an action that is one transaction, and retry it if it conflicts with another one."""
 
     @abstractmethod
-    def now(self, connection: Sql) -> float:
-        """What time it is."""
+    def notify(self) -> None:
+        """Wake the workers of all processes, once this thread's open transaction is committed."""
 
     @abstractmethod
-    def lease_now(self, connection: Sql) -> float:
-        """What time it is on the clock that leases and heartbeats are counted on."""
+    def lock_journal(self, connection: SqlConnection) -> None:
+        """Lock the journal until the transaction ends: what is read from it stays true."""
+
+    @abstractmethod
+    def lock_row(self, connection: SqlConnection, table: str, key: str, value: str | int) -> None:
+        """Lock the row with this key, if it exists, until the transaction ends."""
+
+    @abstractmethod
+    def now(self, connection: SqlConnection) -> float:
+        """Return the time."""
+
+    @abstractmethod
+    def lease_now(self, connection: SqlConnection) -> float:
+        """Return the time on the clock that leases and heartbeats are measured on."""
 
     @abstractmethod
     def lease_skew(self) -> float:
-        """Seconds from that clock to the one that people read."""
+        """Return the seconds from that clock to the wall clock."""
 
     @abstractmethod
-    def ahead(self) -> float:
-        """Seconds by which its clock is ahead of this machine's; 0 where it is this machine's."""
+    def clock_offset(self) -> float:
+        """Return the seconds by which the database's clock is ahead of this machine's; 0 if they are the same."""
 
     @abstractmethod
-    def repeat(self, act: Callable[[], T]) -> T:
-        """Do what is one transaction; do it again where others got in its way."""
+    def new_counters(self) -> CounterDeltas:
+        """Return empty counter deltas for one transaction."""
 
     @abstractmethod
-    def hold(self, connection: Sql, table: str, key: str, value: str | int) -> None:
-        """The row with this key, if there is one, is what it is until the transaction ends."""
+    def stored_columns(self, connection: SqlConnection, table: str) -> str:
+        """Return a table's stored columns as SQL lists them, without those that the database computes."""
 
     @abstractmethod
-    def tally(self) -> Tally:
-        """A new one."""
+    def load_for_display(self, connection: SqlConnection, ids: Sequence[int]) -> Iterator[Job]:
+        """Return the jobs with these ids, in no order, with the ends of their leases on the wall clock."""
 
     @abstractmethod
-    def columns(self, connection: Sql, table: str) -> str:
-        """A table's stored columns, as SQL lists them: all but those that the database computes."""
+    def load_for_update(self, connection: SqlConnection, ids: Sequence[int]) -> Iterator[Job]:
+        """Lock the jobs with these ids until the transaction ends, and return them in no order."""
 
     @abstractmethod
-    def looked_at(self, connection: Sql, ids: Sequence[int]) -> Iterator[Job]:
-        """The jobs with these ids, in no order, for people to see: leases end on the clock that people read."""
+    def load_states(self, connection: SqlConnection, ids: Sequence[int]) -> Mapping[int, State]:
+        """Lock the states of these jobs until the transaction ends, and return those that exist."""
 
     @abstractmethod
-    def jobs(self, connection: Sql, ids: Sequence[int]) -> Iterator[Job]:
-        """The jobs with these ids, in no order. They are what they are until the transaction ends."""
+    def has_dependents(self, connection: SqlConnection) -> bool:
+        """Return whether any job waits for another."""
 
     @abstractmethod
-    def states(self, connection: Sql, ids: Sequence[int]) -> Mapping[int, State]:
-        """The states of those of the jobs that exist. They are what they are until the transaction ends."""
+    def resolve_dependents(
+        self, connection: SqlConnection, counters: CounterDeltas, ended: Mapping[int, State | None], now: float
+    ) -> dict[int, list[int]]:
+        """Resolve the dependents of jobs that have become final (`None`: were deleted).
 
-    @abstractmethod
-    def any_waits(self, connection: Sql) -> bool:
-        """Whether any job waits for another."""
-
-    @abstractmethod
-    def settle(self, connection: Sql, tally: Tally, ended: Mapping[int, State | None], now: float) -> dict[int, list[int]]:
-        """Tell the children of jobs that have become final (`None`: were removed).
-
-        Returns the jobs that were cancelled, each with those that it waited for.
+        Returns the jobs that were cancelled for it, each with the jobs that it waited for.
         """
 
 
-def rows_of(connection: Sql, query: str, bound: Bound | None = None) -> list[Row]:
-    """All rows of a query."""
+class HasBackend(Protocol):
+    """A component that works on a backend."""
+
+    _backend: Backend
+
+
+Component = TypeVar("Component", bound=HasBackend)
+
+
+def retried(method: Callable[Concatenate[Component, P], T]) -> Callable[Concatenate[Component, P], T]:
+    """Retry a component's method, which is one transaction, if it conflicts with another one."""
+
+    @wraps(method)
+    def retry(self: Component, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._backend.retry_on_conflict(partial(method, self, *args, **kwargs))
+
+    return retry
+
+
+def rows_of(connection: SqlConnection, query: str, bound: Bound | None = None) -> list[Row]:
+    """Return all rows of a query."""
     return [*connection.execute(query, bound)]

@@ -1,367 +1,292 @@
-"""What a store must do. The interface reads as a job's life: one method per transition.
+"""The interface of a store: one component for each role, and one method for each operation.
 
-Every method is one transaction, or part of the one opened with `transaction()`. A store reads the time
-from its own clock, and turns its rows into records before they leave it. What a database cannot do is
-raised as a `StoreError`.
+Each method is one transaction, or joins the one that `Store.transaction` has opened. A store reads the time from its own
+clock, and converts rows to records before it returns them. Failures of the database are raised as a `StoreError`.
+
+What both stores share is a class that works on a `Backend`. What each of them does in its own way is a protocol here, and a
+class of the same name in `sqlite/` and in `postgres/`.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from array import array
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from math import inf
-from types import MappingProxyType
+from typing import Any, Protocol
 
 from ..model.attempt_result import Completion, Failure, Nap, Release, Stop
-from ..model.filter import Condition
-from ..model.jobs import Attempt, Batch, Changes, Edit, Family, Job, Limits, LogLine, NewJob
-from ..model.journal import By
-from ..model.overview import Overview, QueueInfo, WorkerInfo
-from ..model.states import State
-from .history import History
-from .insight import Insight
-from .journal import Journal
-from .maintenance import Care
-from .measures import Measures
-from .schedules import Schedules
+from ..model.jobs import Batch, Job, NewJob
+from .backend import Backend
+from .claim_capacity import ClaimRequest
+from .maintenance import StoreMaintenance
+from .metrics.sql_metrics import SqlMetrics
+from .notifier import RequestHandler
+from .operations.queue_operations import QueueOperations
+from .operations.schedules import SqlSchedules
+from .operations.service import Operations
+from .operations.undo import SqlJournal
+from .queries.diagnostics import SqlDiagnostics
+from .queries.dialect import Dialect
+from .queries.history import SqlHistory
+from .queries.job_details import JobReader
+from .queries.job_queries import Queries
+from .workers import Workers
 
-Answerer = Callable[[str, Callable[[str], None]], bool]
-"""Takes a question and a way to answer it, from any thread, once; returns whether it answers, now or soon. Never waits."""
-Lost = list[int]
-"""Ids of jobs whose lease was lost before the call. Nothing of them was changed."""
-
-
-SORTS = (
-    *("id", "state", "kind", "queue", "priority", "attempt", "age", "took", "error"),
-    *("due", "started", "finished", "wait", "worker", "tags", "unique", "batch", "progress", "args"),
-)
-"""What a list can be sorted by. Jobs without the value come last, whichever way round."""
-SOMEBODY = By()
-"""Who acts where nobody says so."""
+LostLeases = list[int]
+"""Ids of jobs whose lease was lost before the call. Nothing was changed for them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Renewal:
-    """What a heartbeat found."""
+class HeartbeatResult:
+    """The outcome of a heartbeat."""
 
     lost: frozenset[int]
-    """Jobs whose lease is gone: stop their code, drop their results."""
+    """Jobs whose lease is lost: stop their code, drop their results."""
     cancelling: frozenset[int]
     """Jobs that were asked to stop."""
 
 
 class Claimed(list[Job]):
-    """The jobs that a claim got, in their order."""
+    """The claimed jobs, in the order of the claim."""
 
-    again: float = inf
-    """Seconds after which a limit that withheld some may leave room."""
+    retry_after: float = inf
+    """Seconds after which a limit that withheld jobs may have capacity."""
 
 
-class Store(ABC):
-    """The durable side of the queue."""
+class Enqueuer(Protocol):
+    """Enqueues new jobs."""
 
-    schedules: Schedules
-    """Periodic jobs."""
-    measures: Measures
-    """What is counted and timed beside the queue."""
-    insight: Insight
-    """What decides whether a job is claimed."""
-    history: History
-    """What has happened."""
+    def enqueue(self, jobs: Sequence[NewJob]) -> list[Job]:
+        """Enqueue the jobs, in their order, in one commit. They are durable when this returns.
 
-    # -- the frame ------------------------------------------------------------------------------
-
-    @abstractmethod
-    def close(self) -> None:
-        """Close every connection. The store cannot be used afterwards."""
-
-    @property
-    def file(self) -> int:
-        """Which of the databases that have been at the store's place the calling thread is at, counted from 0.
-
-        It grows with each `StoreReplaced` that the thread is told.
-        """
-        return 0
-
-    def renew(self) -> None:
-        """Make a new and empty database where there is none any more. Does nothing where there is one."""
-        return
-
-    def version(self) -> object:
-        """What is another one as soon as any process has changed the database; `None` where that cannot be told."""
-        return None
-
-    def waiting_since(self) -> float | None:
-        """Since when, on the monotonic clock, a call has been waiting for another process's lock. Asks no database."""
-        return None
-
-    @abstractmethod
-    def transaction(self) -> AbstractContextManager[None]:
-        """Everything inside happens at once, or not at all.
-
-        Inside an open one it becomes a part of that; an exception then undoes this part only.
-        """
-
-    @abstractmethod
-    def listen(self, wake: Callable[[], None]) -> AbstractContextManager[None]:
-        """Call `wake`, on a thread of the store's, soon after any process has made jobs claimable."""
-
-    def answer(self, answerer: Answerer) -> AbstractContextManager[None]:
-        """Have `answerer` answer what others on this machine `ask`, while this process listens."""
-        return nullcontext()
-
-    def ask(self, question: str, timeout: float) -> str | None:
-        """Put a question to every process on this machine that listens, and return the first answer; `None` without one.
-
-        Raises:
-            TimeoutError: somebody heard it, and nobody answered within so many seconds.
-        """
-        return None
-
-    @property
-    @abstractmethod
-    def journal(self) -> Journal:
-        """What people did, and how to undo it."""
-
-    @property
-    @abstractmethod
-    def care(self) -> Care:
-        """What keeps the store healthy: pruning, the size of its log, backups."""
-
-    # -- into the queue -------------------------------------------------------------------------
-
-    @abstractmethod
-    def enqueue_jobs(self, jobs: Sequence[NewJob]) -> list[Job]:
-        """Put the jobs in, in their order, in one commit. They are durable when this returns.
-
-        Where a unique key is taken, the job that holds it takes the new one's place in what is returned.
+        If a unique key is taken, the job that holds it replaces the new one in the result.
 
         Raises:
             NotUnique: a unique key is taken, and the new job asks to be refused.
             JobNotFound: a job to wait for does not exist.
         """
+        ...
 
-    @abstractmethod
-    def enqueue_alike(self, pattern: NewJob, args: Sequence[str]) -> range:
-        """Put in one job like `pattern` for each of `args` (JSON objects), in one commit; returns their ids."""
+    def enqueue_bulk(self, pattern: NewJob, args: Sequence[str]) -> range:
+        """Enqueue one job like `pattern` for each of `args` (JSON objects), in one commit, and return their ids."""
+        ...
 
-    @abstractmethod
     def enqueue_batch(self, name: str, jobs: Sequence[NewJob]) -> Batch:
-        """Put the jobs in, in one commit, as a batch."""
+        """Enqueue the jobs as a batch, in one commit. Raises as `enqueue` does."""
+        ...
 
-    @abstractmethod
-    def enqueue_through(self, connection: object, jobs: Sequence[NewJob]) -> list[Job]:
-        """Put the jobs in inside the open transaction of a connection that is the caller's.
+    def enqueue_in(self, connection: object, jobs: Sequence[NewJob]) -> list[Job]:
+        """Enqueue the jobs inside the open transaction of the caller's own connection. Raises as `enqueue` does.
 
         Raises:
-            InvalidOption: the connection is not one to this database.
+            InvalidOption: the connection is to another database, or has no open transaction.
         """
+        ...
 
-    @abstractmethod
-    def wake(self) -> None:
-        """Ring: every listener of every process wakes."""
 
-    @abstractmethod
-    def get_batch(self, batch: int) -> Batch | None:
-        """The batch as it is now, or `None`."""
+class Claimer(Protocol):
+    """Claims jobs for workers."""
 
-    @abstractmethod
-    def limit_queue(self, name: str, limits: Limits, by: By = SOMEBODY) -> None:
-        """From now on these limits hold for the queue, and no others. Journaled where that changes something."""
+    def claim(self, request: ClaimRequest) -> Claimed:
+        """Claim pending jobs: highest priority first, then lowest id.
 
-    @abstractmethod
-    def stage_jobs(self, limit: int = 1000) -> int:
-        """Move due `scheduled` and `retrying` jobs to `pending`; returns how many."""
-
-    @abstractmethod
-    def expire_jobs(self, limit: int = 1000) -> int:
-        """Queued jobs past their `expires_at` → `failed`; returns how many."""
-
-    @abstractmethod
-    def next_due_at(self) -> float | None:
-        """When the next `scheduled` or `retrying` job is due, or a queued one expires, by this machine's clock."""
-
-    # -- a worker's side ------------------------------------------------------------------------
-
-    @abstractmethod
-    def claim_jobs(
-        self,
-        worker: str,
-        limit: int,
-        *,
-        kinds: Collection[str],
-        queues: Collection[str],
-        lease: float,
-        ahead: int = 0,
-        suspects: bool = True,
-        limits: Mapping[str, int] = MappingProxyType({}),
-        ageing: float = 0.0,
-    ) -> Claimed:
-        """Claim pending jobs for `worker`: highest priority first, then lowest id.
-
-        Each gets a fresh random lease that ends in `lease` seconds, and its attempt is counted, in the
-        same statement. Only `kinds` are claimed, from `queues` (empty means all) that are not paused and whose limits
-        leave room; a job that has expired is not.
-
-        Args:
-            worker: who claims.
-            limit: how many at most: a thread waits for each.
-            kinds: the kinds that the worker runs.
-            queues: the queues that it serves.
-            lease: seconds.
-            ahead: how many more, to be begun within moments. Those could be interrupted by a crash before they have
-                begun, so none is among them for which this would be the last attempt, or which has been through it.
-            suspects: whether one job that a crash has interrupted may be among them.
-            limits: kind → how many of it may run at once, in all processes together.
-            ageing: seconds of being due that count as one step of priority; 0 means that priorities do not age.
+        Each job gets a new random lease, and its attempt is counted, in the same statement. Only jobs of the requested kinds
+        are claimed, from queues that are not paused and whose limits have capacity; expired jobs are not.
         """
+        ...
 
-    @abstractmethod
-    def heartbeat_jobs(self, held: Iterable[tuple[int, int]], lease: float) -> Renewal:
-        """Renew the leases of the `(id, lease)` pairs, all in one statement."""
 
-    @abstractmethod
-    def complete_jobs(self, endings: Sequence[Completion]) -> Lost:
-        """`running` → `completed`, for the holder of the lease only."""
+class Completer(Protocol):
+    """Records the results of attempts, for the holder of the lease only."""
 
-    @abstractmethod
-    def fail_jobs(self, endings: Sequence[Failure]) -> Lost:
-        """`running` → `retrying`, for the holder of the lease only; `failed` without a `retry_at` or attempts left.
+    def complete(self, results: Sequence[Completion]) -> LostLeases:
+        """Move jobs from `running` to `completed`."""
+        ...
 
-        A job that fails for good keeps the ending's reason; without one, its outcome tells it.
-        This, a snooze and a release lead to `cancelled` where the job was asked to stop.
+    def fail(self, results: Sequence[Failure]) -> LostLeases:
+        """Move jobs from `running` to `retrying`, or to `failed` without a `retry_at` or attempts left.
+
+        A job that fails for good keeps the result's reason; without one, its outcome decides the reason. Fail, snooze and
+        release lead to `cancelled` if the job was asked to stop.
         """
+        ...
 
-    @abstractmethod
-    def snooze_jobs(self, endings: Sequence[Nap]) -> Lost:
-        """`running` → `scheduled`, the attempt given back, for the holder of the lease only."""
+    def snooze(self, results: Sequence[Nap]) -> LostLeases:
+        """Move jobs from `running` to `scheduled`, and give the attempt back."""
+        ...
 
-    @abstractmethod
-    def release_jobs(self, endings: Sequence[Release]) -> Lost:
-        """`running` → `pending`, the attempt given back, for the holder of the lease only."""
+    def release(self, results: Sequence[Release]) -> LostLeases:
+        """Move jobs from `running` to `pending`, and give the attempt back."""
+        ...
 
-    @abstractmethod
-    def stop_jobs(self, endings: Sequence[Stop]) -> Lost:
-        """`running` → `cancelled`, for the holder of the lease only, once the code has stopped."""
+    def cancel_running(self, results: Sequence[Stop]) -> LostLeases:
+        """Move jobs from `running` to `cancelled`, once their code has stopped."""
+        ...
 
-    @abstractmethod
+
+class Transitions(Protocol):
+    """Moves jobs that no result and no person moves, and keeps running jobs alive."""
+
+    def stage(self, limit: int = 1000) -> int:
+        """Move due `scheduled` and `retrying` jobs to `pending`, the earliest first; return their number."""
+        ...
+
+    def expire(self, limit: int = 1000) -> int:
+        """Move queued jobs past their `expires_at` to `failed`; return their number."""
+        ...
+
+    def heartbeat(self, held: Iterable[tuple[int, int]], lease: float) -> HeartbeatResult:
+        """Renew the leases of the `(id, lease)` pairs for `lease` seconds, all in one statement."""
+        ...
+
     def report_progress(self, job_id: int, lease: int, progress: float) -> bool:
-        """Store how far the job is (0 to 1); `False` if the lease is lost."""
+        """Store the progress of a job (0 to 1); return `False` if the lease is lost."""
+        ...
 
-    @abstractmethod
-    def rescue_jobs(self, limit: int = 100) -> list[int]:
-        """Take back jobs whose lease has ended: `pending` again, or `failed` if out of attempts.
+    def rescue(self, limit: int = 100) -> list[int]:
+        """Move jobs whose lease has ended to `pending`, or to `failed` if they are out of attempts; return their ids.
 
-        Their attempt is recorded as crashed, and counted in `crashes`. Returns their ids.
+        Their attempt is recorded as crashed, and counted in `crashes`.
         """
+        ...
 
-    @abstractmethod
-    def append_logs(self, lines: Sequence[tuple[int, int, float, str, str]], keep_bytes: int) -> None:
-        """Add `(job id, attempt, at, level, text)` to the logs; each attempt keeps its newest `keep_bytes`."""
 
-    @abstractmethod
-    def report_worker(self, info: WorkerInfo) -> None:
-        """Record that the worker lives. Its `heartbeat_at` becomes now."""
+class Logs(Protocol):
+    """Writes the logs of jobs."""
 
-    @abstractmethod
-    def forget_worker(self, worker: str) -> None:
-        """The worker has ended cleanly."""
+    def append(self, lines: Sequence[tuple[int, int, float, str, str]], keep_bytes: int) -> None:
+        """Append `(job id, attempt, at, level, text)` to the logs; each attempt keeps its newest `keep_bytes`."""
+        ...
 
-    @abstractmethod
-    def prune_workers(self, older_than: float) -> int:
-        """Forget workers that died without a word more than `older_than` seconds ago; returns how many."""
 
-    # -- a person's side ------------------------------------------------------------------------
-    #
-    # Each act is journaled, by whom and with what it takes to undo it, in the transaction of the act.
+class Notifier(Protocol):
+    """Wakes workers across processes, and passes requests between them."""
 
-    @abstractmethod
-    def cancel_jobs(self, ids: Sequence[int], *, by: By = SOMEBODY) -> Changes:
-        """Queued jobs → `cancelled` at once; running jobs are asked to stop."""
+    def notify(self) -> None:
+        """Wake every listener of every process. Never raises."""
+        ...
 
-    @abstractmethod
-    def retry_jobs(self, ids: Sequence[int], *, by: By = SOMEBODY) -> Changes:
-        """Final, `retrying` or `scheduled` jobs → `pending`, with at least one more attempt allowed."""
+    def listen(self, wake: Callable[[], None]) -> AbstractContextManager[None]:
+        """Call `wake`, on a thread of the notifier's own, soon after any process has made jobs claimable."""
+        ...
 
-    @abstractmethod
-    def reprioritise_jobs(self, ids: Sequence[int], priority: int, *, relative: bool = False, by: By = SOMEBODY) -> Changes:
-        """Set the priority of queued jobs, or add to it where `relative`."""
+    def serve(self, handler: RequestHandler) -> AbstractContextManager[None]:
+        """Let `handler` reply to the requests of other processes on this machine, while this process listens."""
+        ...
 
-    @abstractmethod
-    def edit_job(self, job_id: int, change: Edit, *, by: By = SOMEBODY) -> Changes:
-        """Give a queued job other arguments or options. Another time moves it between `pending` and `scheduled`."""
+    def request(self, question: str, timeout: float) -> str | None:
+        """Send a request to every listening process on this machine, and return the first reply; `None` without one.
 
-    @abstractmethod
-    def delete_jobs(self, ids: Sequence[int], *, by: By = SOMEBODY) -> Changes:
-        """Remove jobs that are not running, with their attempts and logs."""
+        Raises:
+            TimeoutError: a process received the request, and none replied within `timeout` seconds.
+        """
+        ...
 
-    @abstractmethod
-    def pause_queue(self, name: str, *, by: By = SOMEBODY) -> bool:
-        """Claim nothing more from the queue; `False` if it was paused before."""
+    def close(self) -> None:
+        """Close its sockets."""
+        ...
 
-    @abstractmethod
-    def resume_queue(self, name: str, *, by: By = SOMEBODY) -> bool:
-        """Claim from the queue again; `False` if it was not paused."""
 
-    @abstractmethod
-    def pause_queues(self, *, by: By = SOMEBODY) -> list[str]:
-        """Claim nothing more from any queue that there is now; returns those that were not paused before. One act."""
+class Connections(Protocol):
+    """The connections to one database, one for each thread."""
 
-    @abstractmethod
-    def resume_queues(self, *, by: By = SOMEBODY) -> list[str]:
-        """Claim from every paused queue again; returns them. One act."""
+    @property
+    def generation(self) -> int:
+        """See `Store.generation`."""
+        ...
 
-    # -- looking --------------------------------------------------------------------------------
+    def transaction(self) -> AbstractContextManager[Any]:
+        """See `Store.transaction`."""
+        ...
 
-    @abstractmethod
-    def get_job(self, job_id: int) -> Job | None:
-        """The job, or `None`."""
+    def recreate(self) -> None:
+        """See `Store.recreate`."""
+        ...
 
-    @abstractmethod
-    def get_jobs(self, ids: Sequence[int]) -> list[Job]:
-        """Those of the jobs that exist, in the order of `ids`."""
+    def version(self) -> object:
+        """See `Store.version`."""
+        ...
 
-    @abstractmethod
-    def list_jobs(self, condition: Condition, *, limit: int, sort: str = "id", descending: bool = True) -> list[Job]:
-        """The first `limit` jobs that meet the condition."""
+    def lock_wait_started(self) -> float | None:
+        """See `Store.lock_wait_started`."""
+        ...
 
-    @abstractmethod
-    def list_ids(
-        self, condition: Condition, *, sort: str = "id", descending: bool = True, limit: int | None = None
-    ) -> array[int]:
-        """The ids of all jobs that meet the condition, in order. Cheap enough for a million."""
+    def close(self) -> None:
+        """See `Store.close`."""
+        ...
 
-    @abstractmethod
-    def count_states(self, condition: Condition) -> dict[State, int]:
-        """How many jobs in each state meet the condition."""
 
-    @abstractmethod
-    def count_jobs(self, condition: Condition) -> int:
-        """How many jobs meet the condition."""
+class Store:
+    """The durable side of the queue, on any database."""
 
-    @abstractmethod
-    def get_family(self, job_id: int) -> Family:
-        """The jobs that it came after, and those that came after it; empty where there is no such job."""
+    enqueuer: Enqueuer
+    """Enqueues new jobs."""
+    claimer: Claimer
+    """Claims jobs for workers."""
+    completer: Completer
+    """Records the results of attempts."""
+    transitions: Transitions
+    """Stages, expires and rescues jobs, renews leases, stores progress."""
+    logs: Logs
+    """Writes the logs of jobs."""
+    notifier: Notifier
+    """Wakes workers across processes."""
+    queries: Queries
+    """Lists and counts jobs, lists queues, gives an overview."""
+    maintenance: StoreMaintenance
+    """Prunes, checkpoints, backs up and repairs."""
 
-    @abstractmethod
-    def list_attempts(self, job_id: int) -> list[Attempt]:
-        """The attempts of a job, oldest first, the running one last."""
+    def __init__(self, connections: Connections, backend: Backend, dialect: Dialect) -> None:
+        """Create the components that all stores share; each store adds its own."""
+        self._connections = connections
+        self.jobs = Operations(backend)
+        """Cancels, retries, reprioritizes, edits and deletes jobs."""
+        self.queues = QueueOperations(backend)
+        """Pauses, resumes and limits queues."""
+        self.journal = SqlJournal(backend)
+        """Lists, undoes and redoes operations."""
+        self.schedules = SqlSchedules(backend, dialect)
+        """Stores periodic jobs."""
+        self.workers = Workers(backend)
+        """Keeps the list of workers."""
+        self.reader = JobReader(backend)
+        """Reads single jobs, their attempts, logs and dependencies."""
+        self.metrics = SqlMetrics(backend, dialect)
+        """Aggregates throughput, latencies, depths and failures."""
+        self.diagnostics = SqlDiagnostics(backend, dialect, self.workers)
+        """Reads what decides whether a job is claimed."""
+        self.history = SqlHistory(backend, dialect)
+        """Reads runs and events."""
 
-    @abstractmethod
-    def read_logs(self, job_id: int, *, attempt: int | None = None, after: int = 0, limit: int = 10_000) -> list[LogLine]:
-        """The log lines of a job with an id above `after`, oldest first: at most `limit`, the newest of them."""
+    def close(self) -> None:
+        """Close every connection. The store cannot be used afterwards."""
+        self._connections.close()
+        self.notifier.close()
 
-    @abstractmethod
-    def list_queues(self) -> list[QueueInfo]:
-        """Every queue that has jobs or is paused, by name."""
+    def transaction(self) -> AbstractContextManager[Any]:
+        """Do everything inside at once, or nothing of it.
 
-    @abstractmethod
-    def list_workers(self, lease: float) -> list[WorkerInfo]:
-        """The workers that have reported and not ended, oldest first. Alive: heard of within `lease` seconds."""
+        Inside an open transaction this is a part of that one; an exception then undoes this part only.
+        """
+        return self._connections.transaction()
 
-    @abstractmethod
-    def overview(self, *, seconds: float, slots: int, lease: float) -> Overview:
-        """One consistent look at the queue, with metrics over the last `seconds` cut into `slots`."""
+    @property
+    def generation(self) -> int:
+        """Which of the databases that have been at the store's address this thread uses, counted from 0.
+
+        It grows with each `StoreReplaced` that the thread gets.
+        """
+        return self._connections.generation
+
+    def recreate(self) -> None:
+        """Create a new, empty database if there is none any more. Does nothing if there is one."""
+        self._connections.recreate()
+
+    def version(self) -> object:
+        """Return a value that differs as soon as any process has changed the database; `None` if that is unknown."""
+        return self._connections.version()
+
+    def lock_wait_started(self) -> float | None:
+        """Return since when, on the monotonic clock, a call has been waiting for another process's lock. Reads no database."""
+        return self._connections.lock_wait_started()

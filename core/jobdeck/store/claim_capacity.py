@@ -1,65 +1,69 @@
-"""How many jobs a worker may claim, and of which lanes: pauses, limits, rates, and what is not to be claimed ahead.
+"""The capacity for claims: which lanes a worker may claim from, and how many jobs, under pauses, limits and rates.
 
-A lane is a queue and a kind. A store reads what holds in the transaction of the claim, and what is chosen here is claimed
-in that same transaction.
+A lane is a queue and a kind. A store reads the limits in the transaction of the claim, and the jobs that are selected here
+are claimed in that same transaction.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from typing import Any, TypeVar
 
 from ..model.states import State
-from .records import PLACE
+from .records import COLUMN_INDEX
 
 LIMIT_POLL = 0.1
-"""Seconds between two looks while a limit withholds jobs: where another process's job ends, nothing rings."""
+"""Seconds between two polls while a limit withholds jobs: the end of another process's job notifies no worker."""
 
-_KIND, _QUEUE, _CRASHES = PLACE["kind"], PLACE["queue"], PLACE["crashes"]
-_ATTEMPT, _MAX_ATTEMPTS = PLACE["attempt"], PLACE["max_attempts"]
+_KIND, _QUEUE, _CRASHES = COLUMN_INDEX["kind"], COLUMN_INDEX["queue"], COLUMN_INDEX["crashes"]
+_ATTEMPT, _MAX_ATTEMPTS = COLUMN_INDEX["attempt"], COLUMN_INDEX["max_attempts"]
 
 Picked = TypeVar("Picked", bound=Sequence[Any])
-"""A row of `JOB_COLUMNS`, its attempt counted already."""
+"""A row of `JOB_COLUMNS`, with its attempt already counted."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a worker asks for."""
+class ClaimRequest:
+    """The jobs that a worker asks for."""
 
     worker: str
     idle: int
-    """Threads that wait for a job."""
-    ahead: int
-    """Jobs beyond those, to be begun within moments."""
-    suspects: bool
-    """Whether a job that a crash has interrupted may be among them."""
+    """The number of jobs at most: a thread waits for each."""
     kinds: Collection[str]
-    limits: Mapping[str, int]
-    """Kind → how many may run at once, across all processes."""
+    """The kinds that the worker runs."""
     queues: Collection[str]
+    """The queues that it serves; all if empty."""
     lease: float
-    ageing: float
+    """Seconds."""
+    ahead: int = 0
+    """The number of jobs to prefetch beyond those, to be started within moments. A crash could interrupt them before they have
+    started, so no job is prefetched on its last attempt, or after a crash."""
+    suspects: bool = True
+    """Whether one job that a crash has interrupted may be among them."""
+    limits: Mapping[str, int] = field(default_factory=dict)
+    """Kind → the number of its jobs that may run at once, in all processes together."""
+    ageing: float = 0.0
+    """Seconds of being due that count as one step of priority; 0 if priorities do not age."""
 
 
-def choose(rows: Sequence[Picked], idle: int, rooms: Rooms, *, suspects: bool) -> list[Picked]:
-    """Those of the ready rows, in order, that may be claimed for so many idle threads, and ahead of them.
+def select_claimable(rows: Sequence[Picked], idle: int, capacity: ClaimCapacity, *, suspects: bool) -> list[Picked]:
+    """Return those of the ready rows, in order, that may be claimed for the idle threads and prefetched beyond them.
 
-    Jobs beyond the idle threads have not begun when the process dies, and lose an attempt all the same. So no job is
-    claimed ahead for which that would be the last one, or which has been through it before; nor one of a queue with a
-    rate, which counts starts. What comes after it waits too, so that the order is kept. A suspect, which a crash has
-    interrupted, runs beside no other suspect of the same process: one of them kills, and the others must not be counted
-    out for its sake.
+    Prefetched jobs have not started when the process dies, and lose an attempt all the same. So a job is not prefetched on
+    its last attempt, nor after a crash; nor from a queue with a rate, which counts starts. The jobs after it wait too, so
+    that the order is kept. A suspect, which a crash has interrupted, runs beside no other suspect of the same process: one
+    of them may be what kills it, and the others must not use up their attempts for that.
     """
     chosen: list[Picked] = []
-    limited = rooms.limited
+    limited = capacity.limited
     for row in rows:
         crashed = row[_CRASHES] > 0
-        if len(chosen) >= idle and (crashed or row[_ATTEMPT] >= row[_MAX_ATTEMPTS] or rooms.rated(row[_QUEUE])):
+        if len(chosen) >= idle and (crashed or row[_ATTEMPT] >= row[_MAX_ATTEMPTS] or capacity.is_rate_limited(row[_QUEUE])):
             break
-        if (crashed and not suspects) or (limited and not rooms.take(row[_QUEUE], row[_KIND])):
+        if (crashed and not suspects) or (limited and not capacity.reserve(row[_QUEUE], row[_KIND])):
             continue
         if crashed:
             suspects = False
@@ -67,29 +71,29 @@ def choose(rows: Sequence[Picked], idle: int, rooms: Rooms, *, suspects: bool) -
     return chosen
 
 
-class Rooms:
-    """The lanes that are open to a worker, and how many more jobs each may start."""
+class ClaimCapacity:
+    """The lanes that are open to a worker, and the number of jobs that each may start."""
 
     def __init__(
         self,
-        wanted: Wanted,
+        request: ClaimRequest,
         lanes: Sequence[tuple[str, str, str, int]],
         queues: Iterable[tuple[str, float | None, int | None, int | None, float | None]],
         started_within: Callable[[str, float], tuple[int, float]],
     ) -> None:
-        """Read what holds.
+        """Compute the capacity.
 
         Args:
-            wanted: what the worker asks for.
-            lanes: queue, kind, state and how many, of the pending and running jobs.
-            queues: name, since when it is paused, jobs at once, and rate and period of the queues of which one is set.
-            started_within: queue and period → how many have started within it up to now, and how many seconds pass until
-                the first of them is no longer within it (the whole period where none has).
+            request: the worker's request.
+            lanes: queue, kind, state and number of the pending and running jobs.
+            queues: name, time of the pause, jobs at once, rate and period of the queues that have one of them.
+            started_within: queue and period → the number of jobs started within the period up to now, and the seconds until
+                the first of them leaves the period (the whole period if there is none).
         """
-        self.again = inf
-        """Seconds after which a limit may leave room that it does not leave now."""
+        self.retry_after = inf
+        """Seconds after which a limit may have capacity that it does not have now."""
         self.started: Counter[str] = Counter()
-        """What was taken of the queues that have a rate, and so is to be noted."""
+        """The starts of the queues that have a rate, to be recorded."""
         self.periods: dict[str, float] = {}
         """The periods of these rates."""
         running: Counter[str] = Counter()
@@ -99,9 +103,9 @@ class Rooms:
                 running[queue] += n
                 by_kind[kind] += n
         paused = set[str]()
-        # How many more may run at once of a queue and of a kind, and how many more of a queue may start now.
+        # The number of jobs that may still run at once, by queue and by kind, and that may still start now, by queue.
         self._queues: dict[str, int] = {}
-        self._kinds = {kind: max(0, most - by_kind[kind]) for kind, most in wanted.limits.items()}
+        self._kinds = {kind: max(0, most - by_kind[kind]) for kind, most in request.limits.items()}
         self._rates: dict[str, int] = {}
         self._free_in: dict[str, float] = {}
         for queue, paused_at, most, rate, period in queues:
@@ -119,44 +123,44 @@ class Rooms:
             (queue, kind)
             for queue, kind, state, _ in lanes
             if state == State.PENDING
-            and kind in wanted.kinds
-            and (not wanted.queues or queue in wanted.queues)
+            and kind in request.kinds
+            and (not request.queues or queue in request.queues)
             and queue not in paused
         ]
         self.limited = bool(self._queues or self._kinds or self._rates)
-        """Whether any lane may have less room than it has jobs."""
+        """Whether any lane may have less capacity than jobs."""
 
     def open_lanes(self) -> list[tuple[str, str]]:
-        """The lanes with room."""
-        return [lane for lane in self._lanes if self._has_room(*lane)] if self.limited else self._lanes
+        """Return the lanes with capacity."""
+        return [lane for lane in self._lanes if self._has_capacity(*lane)] if self.limited else self._lanes
 
-    def rated(self, queue: str) -> bool:
-        """Whether the starts of the queue are counted."""
+    def is_rate_limited(self, queue: str) -> bool:
+        """Return whether the queue has a rate, so that its starts are counted."""
         return queue in self._rates
 
-    def _has_room(self, queue: str, kind: str) -> bool:
+    def _has_capacity(self, queue: str, kind: str) -> bool:
         if self._rates.get(queue, 1) <= 0:
-            self.again = min(self.again, self._free_in[queue])
+            self.retry_after = min(self.retry_after, self._free_in[queue])
             return False
         if self._queues.get(queue, 1) <= 0 or self._kinds.get(kind, 1) <= 0:
-            self.again = min(self.again, LIMIT_POLL)
+            self.retry_after = min(self.retry_after, LIMIT_POLL)
             return False
         return True
 
-    def take(self, queue: str, kind: str) -> bool:
-        """Whether one more may start; it is counted if so."""
-        if not self._has_room(queue, kind):
+    def reserve(self, queue: str, kind: str) -> bool:
+        """Count one more start, and return whether it is allowed."""
+        if not self._has_capacity(queue, kind):
             return False
         self._count(queue, kind, 1)
         return True
 
-    def give_back(self, queue: str, kind: str) -> None:
-        """One that was taken was not started after all."""
+    def release(self, queue: str, kind: str) -> None:
+        """Return the capacity of a reserved job that was not claimed after all."""
         self._count(queue, kind, -1)
 
     def _count(self, queue: str, kind: str, n: int) -> None:
-        for rooms, name in ((self._queues, queue), (self._kinds, kind), (self._rates, queue)):
-            if name in rooms:
-                rooms[name] -= n
+        for capacity, name in ((self._queues, queue), (self._kinds, kind), (self._rates, queue)):
+            if name in capacity:
+                capacity[name] -= n
         if queue in self._rates:
             self.started[queue] += n

@@ -41,7 +41,7 @@ def is_server(where: str) -> bool:
     return where.partition("://")[0] in _SERVERS and "://" in where
 
 
-def shown(where: str) -> str:
+def redact_url(where: str) -> str:
     """The name of a database as people may see it: an address of a server without its password."""
     return without_password(where) if is_server(where) else where
 
@@ -49,10 +49,10 @@ def shown(where: str) -> str:
 def _open_server(where: str, settings: Settings, clock: Clock, random: Random, *, create: bool) -> Store:
     with _driver(where):
         from .postgres import PostgresStore
-    return PostgresStore(where, clock=_given(clock), random=random, synchronous=settings.synchronous, create=create)
+    return PostgresStore(where, clock=_server_clock(clock), random=random, synchronous=settings.synchronous, create=create)
 
 
-def _given(clock: Clock) -> Clock | None:
+def _server_clock(clock: Clock) -> Clock | None:
     """The machine's own clock is one of many there: all go by the server's."""
     return None if isinstance(clock, SystemClock) else clock
 
@@ -71,7 +71,7 @@ def _driver(where: str) -> Iterator[None]:
         ) from None
 
 
-def examine_store(where: str, settings: Settings, clock: Clock, *, full: bool) -> Sequence[Finding]:
+def check_store(where: str, settings: Settings, clock: Clock, *, full: bool) -> Sequence[Finding]:
     """Look a store over without opening it for work: nothing in it is changed, whatever state it is in.
 
     Raises:
@@ -79,12 +79,12 @@ def examine_store(where: str, settings: Settings, clock: Clock, *, full: bool) -
     """
     if is_server(where):
         with _driver(where):
-            from .postgres.doctor import examine as examine_server
-        return examine_server(where, settings, _given(clock), full=full)
+            from .postgres.doctor import run_checks as run_server_checks
+        return run_server_checks(where, settings, _server_clock(clock), full=full)
     file = sqlite_file(where)
-    from .sqlite.doctor import examine
+    from .sqlite.doctor import run_checks
 
-    return examine(file, settings, clock, full=full)
+    return run_checks(file, settings, clock, full=full)
 
 
 def sqlite_file(where: str) -> Path:

@@ -1,6 +1,6 @@
-"""Jobs that wait for other jobs: what becomes of the children when a parent is final, or gone.
+"""Jobs that wait for other jobs: what happens to the dependents when a parent becomes final or is deleted.
 
-How children are found and staged is each store's own (`Waits`); what is decided is the same.
+Each store finds and stages dependents in its own way; the decisions are the same.
 """
 
 from __future__ import annotations
@@ -11,43 +11,49 @@ from typing import Any, Protocol
 
 from ..model.jobs import IfParentFails, Reason
 from ..model.states import State
-from .backend import Sql, rows_of
-from .counters import Tally
+from .backend import SqlConnection, rows_of
+from .counters import CounterDeltas
 
 
-class Children(Protocol):
-    """Finds those who wait for any of these: parent, child, queue and kind and policy of the child, ordered by child."""
+class FindDependents(Protocol):
+    """Finds the dependents of parents: parent, child, queue and kind and policy of the child, ordered by child."""
 
     def __call__(self, connection: Any, parents: Sequence[int], only: int | None, /) -> Iterable[Sequence[Any]]: ...
 
 
-class Stage(Protocol):
-    """Stages those of the waiting jobs that wait for nothing any more: `pending`, or `scheduled` if due later."""
+class StageReady(Protocol):
+    """Stages the waiting jobs that wait for no parent any more: `pending`, or `scheduled` if due later."""
 
-    def __call__(self, connection: Any, tally: Tally, children: Sequence[int], now: float, /) -> None: ...
+    def __call__(self, connection: Any, counters: CounterDeltas, children: Sequence[int], now: float, /) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Waits:
-    """The waiting jobs of a store."""
+class DependencyResolver:
+    """Resolves the dependencies of one store."""
 
-    children: Children
-    stage: Stage
+    find_dependents: FindDependents
+    stage_ready: StageReady
 
-    def settle(
-        self, connection: Sql, tally: Tally, ended: Mapping[int, State | None], now: float, *, only: int | None = None
+    def resolve(
+        self,
+        connection: SqlConnection,
+        counters: CounterDeltas,
+        ended: Mapping[int, State | None],
+        now: float,
+        *,
+        only: int | None = None,
     ) -> dict[int, list[int]]:
-        """Tell the children of jobs that have become final (`None`: were removed).
+        """Resolve the dependents of jobs that have become final (`None`: were deleted).
 
-        A child is staged with the end of the last job that it waits for. Where a parent did not complete, the child's own
-        policy decides: it is cancelled, and its children in turn; or runs all the same; or waits for somebody's retry.
-        `only` that child is told, where given. Returns the jobs that were cancelled, each with those that it waited for.
+        A dependent is staged when the last job that it waits for ends. If a parent did not complete, the dependent's own
+        policy decides: it is cancelled, and its dependents in turn; or it runs all the same; or it waits until the parent is
+        retried. With `only`, resolves that dependent alone. Returns the cancelled jobs, each with the jobs that it waited for.
         """
         all_cancelled: dict[int, list[int]] = {}
         while ended:
             cancelled: list[int] = []
             released: list[int] = []
-            for parent, child, queue, kind, policy in self.children(connection, [*ended], only):
+            for parent, child, queue, kind, policy in self.find_dependents(connection, [*ended], only):
                 outcome = ended[parent]
                 if outcome is State.COMPLETED or policy == IfParentFails.RUN:
                     connection.execute("DELETE FROM jobdeck_waits WHERE parent = ? AND child = ?", (parent, child))
@@ -60,14 +66,23 @@ class Waits:
                         (now, Reason.PARENT.value, child),
                     )
                     if connection.changes():
-                        tally.move(queue, kind, State.WAITING, State.CANCELLED)
+                        counters.count_transition(queue, kind, State.WAITING, State.CANCELLED)
                         cancelled.append(child)
                         all_cancelled[child] = sorted(row[0] for row in waited)
-            self.stage(connection, tally, released, now)
+            self.stage_ready(connection, counters, released, now)
             ended, only = dict.fromkeys(cancelled, State.CANCELLED), None
         return all_cancelled
 
+    def resolve_ended(
+        self, connection: SqlConnection, counters: CounterDeltas, ended: Mapping[int, State | None], now: float
+    ) -> bool:
+        """Resolve as `resolve` does, if any job waits for another; return whether one does."""
+        if not ended or not has_dependents(connection):
+            return False
+        self.resolve(connection, counters, ended, now)
+        return True
 
-def any_waits(connection: Sql) -> bool:
-    """Whether any job waits for another: most queues have none, and then there is nothing to settle."""
+
+def has_dependents(connection: SqlConnection) -> bool:
+    """Return whether any job waits for another: in most queues none does, and there is nothing to resolve."""
     return bool(connection.execute("SELECT EXISTS (SELECT 1 FROM jobdeck_waits)").get)

@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 from ..model.findings import Severity
 from ..settings import Settings
-from .integrity import LONGEST_LEASE, miscounts, orphans, told
+from .integrity import LONGEST_LEASE, format_count, miscounts, orphans
 
-Answer = tuple[Severity, str, str]
+CheckResult = tuple[Severity, str, str]
 """How bad, what was found, what to do."""
 
 _LATE = 60.0
@@ -20,7 +20,7 @@ _RECENT = 1000
 """How many of the newest jobs are asked for their time."""
 
 
-class Seen(Protocol):
+class CheckContext(Protocol):
     """The queue, as a check sees it."""
 
     @property
@@ -52,17 +52,17 @@ class Seen(Protocol):
         raise NotImplementedError
 
 
-def megabytes(size: float) -> str:
+def format_size(size: float) -> str:
     """A size for a person: `3.1 MB`, `12.4 GB`."""
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
-def jobs(n: int) -> str:
+def format_jobs(n: int) -> str:
     """`1 job`, `1,200 jobs`."""
     return f"{n:,} job{'' if n == 1 else 's'}"
 
 
-def lasting(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """A duration for a person, in one unit: `40 s`, `3 min`, `5 h`, `12 days`."""
     for unit, size, most in (("s", 1, 120), ("min", 60, 7200), ("h", 3600, 172_800)):
         if seconds < most:
@@ -70,64 +70,68 @@ def lasting(seconds: float) -> str:
     return f"{seconds / 86400:,.0f} days"
 
 
-def counters(look: Seen) -> Iterator[Answer]:
+def counters(context: CheckContext) -> Iterator[CheckResult]:
     """The depth counters say what there is."""
-    wrong = miscounts(look.connection)
+    wrong = miscounts(context.connection)
     if wrong:
         queue, kind, state, kept, n = wrong[0]
         first = f"{kind} in queue {queue}: {kept:,} {state} kept, {n:,} there"
-        text = f"{told(len(wrong), 'counter')} of jobs by state {'is' if len(wrong) == 1 else 'are'} wrong ({first})."
+        text = f"{format_count(len(wrong), 'counter')} of jobs by state {'is' if len(wrong) == 1 else 'are'} wrong ({first})."
         yield Severity.PROBLEM, text, "`jobdeck doctor --repair` counts anew."
     else:
-        total = look.number("SELECT sum(n) FROM jobdeck_counts")
-        yield Severity.OK, f"The counters agree with the {jobs(total)} that are there.", ""
+        total = context.number("SELECT sum(n) FROM jobdeck_counts")
+        yield Severity.OK, f"The counters agree with the {format_jobs(total)} that are there.", ""
 
 
-def leases(look: Seen) -> Iterator[Answer]:
+def leases(context: CheckContext) -> Iterator[CheckResult]:
     """Every running job has a lease that holds, or somebody will see to it."""
-    now, sound = look.lease_now, True
-    running = look.number("SELECT count(*) FROM jobdeck_jobs WHERE state = 'running'")
+    now, sound = context.lease_now, True
+    running = context.number("SELECT count(*) FROM jobdeck_jobs WHERE state = 'running'")
     of_running = "FROM jobdeck_jobs WHERE state = 'running' AND lease_until"
-    ended = look.number(f"SELECT count(*) {of_running} < ?", now - _LATE)
+    ended = context.number(f"SELECT count(*) {of_running} < ?", now - _LATE)
     if ended:
         sound = False
-        since = now - max(0.0, float(look.rows(f"SELECT min(lease_until) {of_running} < ?", now - _LATE)[0][0]))
-        text = f"The lease of {jobs(ended)} ended up to {lasting(since)} ago, and no worker has taken them back."
-        if _alive(look):
+        since = now - max(0.0, float(context.rows(f"SELECT min(lease_until) {of_running} < ?", now - _LATE)[0][0]))
+        text = f"The lease of {format_jobs(ended)} ended up to {format_duration(since)} ago, and no worker has taken them back."
+        if _alive(context):
             yield Severity.PROBLEM, text, "Workers do that every few seconds: see what they log."
         else:
             yield Severity.WARNING, text, "Start a worker: it takes them back."
-    endless = look.number(f"SELECT count(*) {of_running} > ?", now + LONGEST_LEASE)
+    endless = context.number(f"SELECT count(*) {of_running} > ?", now + LONGEST_LEASE)
     if endless:
         sound = False
-        text = f"The lease of {jobs(endless)} ends later than any lease can: the machine's clock began anew unnoticed."
+        text = f"The lease of {format_jobs(endless)} ends later than any lease can: the machine's clock began anew unnoticed."
         yield Severity.PROBLEM, text, "`jobdeck doctor --repair` ends such leases, and a worker takes the jobs back."
     if sound:
-        yield Severity.OK, f"{jobs(running)} running, each with a lease that holds." if running else "No job is running.", ""
+        yield (
+            Severity.OK,
+            f"{format_jobs(running)} running, each with a lease that holds." if running else "No job is running.",
+            "",
+        )
 
 
-def _alive(look: Seen) -> int:
-    since = look.lease_now - look.settings.lease
-    return look.number("SELECT count(*) FROM jobdeck_workers WHERE beat > ?", since)
+def _alive(context: CheckContext) -> int:
+    since = context.lease_now - context.settings.lease
+    return context.number("SELECT count(*) FROM jobdeck_workers WHERE beat > ?", since)
 
 
-def workers(look: Seen) -> Iterator[Answer]:
+def workers(context: CheckContext) -> Iterator[CheckResult]:
     """Who is alive."""
-    alive, now = _alive(look), look.now
-    silent = look.rows(
+    alive, now = _alive(context), context.now
+    silent = context.rows(
         "SELECT id, heartbeat_at FROM jobdeck_workers WHERE beat <= ? ORDER BY id",
-        look.lease_now - look.settings.lease,
+        context.lease_now - context.settings.lease,
     )
     for name, heard in silent:
-        text = f"Worker {name} has been silent for {lasting(max(0.0, now - heard))}."
+        text = f"Worker {name} has been silent for {format_duration(max(0.0, now - heard))}."
         yield Severity.WARNING, text, "It died or hangs; others take its jobs back. It is forgotten after an hour."
     if alive or not silent:
         yield Severity.OK, f"{alive:,} worker{'' if alive == 1 else 's'} alive.", ""
 
 
-def ahead(look: Seen) -> float:
+def seconds_in_future(context: CheckContext) -> float:
     """By how many seconds a time in the queue lies in the future, where that is more than clocks are set now and then."""
-    newest = look.rows(
+    newest = context.rows(
         "SELECT max(at) FROM (SELECT max(created_at) AS at FROM"
         f" (SELECT created_at FROM jobdeck_jobs ORDER BY id DESC LIMIT {_RECENT}) AS recent"
         " UNION ALL SELECT max(finished_at) FROM jobdeck_jobs WHERE state = 'completed' AND finished_at IS NOT NULL"
@@ -135,30 +139,30 @@ def ahead(look: Seen) -> float:
         " UNION ALL SELECT max(finished_at) FROM jobdeck_jobs WHERE state = 'cancelled' AND finished_at IS NOT NULL"
         " UNION ALL SELECT max(heartbeat_at) FROM jobdeck_workers) AS times"
     )[0][0]
-    seconds = 0.0 if newest is None else float(newest) - look.now
+    seconds = 0.0 if newest is None else float(newest) - context.now
     return seconds if seconds > _AHEAD else 0.0
 
 
-def orphaned(look: Seen) -> Iterator[Answer]:
+def orphaned(context: CheckContext) -> Iterator[CheckResult]:
     """Rows that belong to nothing."""
-    found = orphans(look.connection)
+    found = orphans(context.connection)
     if found:
-        text = f"{', '.join(told(n, noun) for noun, n in found.items())} without a job."
+        text = f"{', '.join(format_count(n, noun) for noun, n in found.items())} without a job."
         yield Severity.WARNING, text, "They only take room; `jobdeck doctor --repair` removes them."
     else:
         yield Severity.OK, "Every attempt, log, dependency and batch belongs to a job.", ""
 
 
-def waits(look: Seen) -> Iterator[Answer]:
+def waits(context: CheckContext) -> Iterator[CheckResult]:
     """Jobs that wait for what will not come."""
-    ((n, first),) = look.rows(
+    ((n, first),) = context.rows(
         "SELECT count(*), min(id) FROM jobdeck_jobs AS job WHERE state = 'waiting'"
         " AND (NOT EXISTS (SELECT 1 FROM jobdeck_waits WHERE child = job.id)"
         " OR EXISTS (SELECT 1 FROM jobdeck_waits AS wait WHERE child = job.id"
         " AND NOT EXISTS (SELECT 1 FROM jobdeck_jobs WHERE id = wait.parent)))"
     )
     if n:
-        text = f"{jobs(n)} will wait for ever, for jobs that are gone; the first is {first}."
+        text = f"{format_jobs(n)} will wait for ever, for jobs that are gone; the first is {first}."
         yield Severity.PROBLEM, text, "Cancel them, and enqueue them anew if need be."
     else:
         yield Severity.OK, "Every waiting job waits for jobs that are there.", ""

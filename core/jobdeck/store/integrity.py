@@ -46,7 +46,7 @@ def orphans(connection: Any) -> dict[str, int]:
     return {noun: n for noun, n in counted.items() if n}
 
 
-def told(n: int, noun: str) -> str:
+def format_count(n: int, noun: str) -> str:
     """`1 batch`, `1,200 pieces of a log`."""
     plural = {"piece of a log": "pieces of logs", "dependency": "dependencies", "batch": "batches"}
     return f"{n:,} {noun if n == 1 else plural.get(noun, noun + 's')}"
@@ -59,5 +59,5 @@ def remove_orphans(connection: Any) -> Iterator[Finding]:
         table, condition = _ORPHANS[noun]
         connection.execute(f"DELETE FROM {table} WHERE {condition}")
     if found:
-        listed = ", ".join(told(n, noun) for noun, n in found.items())
+        listed = ", ".join(format_count(n, noun) for noun, n in found.items())
         yield Finding("repair", Severity.OK, f"Removed what belonged to no job: {listed}.")

@@ -1,4 +1,4 @@
-"""What a store does to stay healthy: forget what is old, keep its log small, copy itself, mend what can be counted anew."""
+"""The maintenance of a store: prune old rows, keep the write-ahead log small, back up, repair."""
 
 from __future__ import annotations
 
@@ -11,64 +11,64 @@ from ..model.findings import Finding
 from ..model.retention import Rule
 
 Progress = Callable[[int, int], None]
-"""Told how much is done, and of how much."""
+"""Called with how much is done, and of how much."""
 
 
 @dataclass(frozen=True, slots=True)
-class LogState:
-    """The write-ahead log of the database, after what was done about it."""
+class WalState:
+    """The write-ahead log of the database after a checkpoint."""
 
     size: int
-    """Bytes of its file now."""
+    """Bytes of its file."""
     held: bool
-    """Whether a reader, or another program that cares for it, kept it from being folded into the database."""
+    """Whether a reader, or another program that checkpoints it, kept it from being folded into the database."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """A copy of the queue, checked and in its place."""
+    """A copy of the queue, checked and complete."""
 
     path: Path
     size: int
     """Bytes."""
     jobs: int
-    """How many jobs it holds."""
+    """The number of jobs in it."""
 
 
-class Care(ABC):
-    """The care of one store."""
+class StoreMaintenance(ABC):
+    """Maintains one store."""
 
     @abstractmethod
     def prune_jobs(self, rule: Rule, limit: int = 500) -> int:
-        """Remove up to `limit` final jobs that the rule excludes, the oldest first, with all that belongs to them.
+        """Delete up to `limit` final jobs that the rule excludes, the oldest first, with all their rows, in one transaction.
 
-        A job that others still wait for stays. A batch goes with the last of its jobs. Returns how many jobs
-        were removed, in one transaction.
+        A job that others still wait for stays. A batch is deleted with the last of its jobs. Returns the number of deleted
+        jobs.
         """
 
     @abstractmethod
     def count_prunable(self, rule: Rule) -> int:
-        """How many jobs pruning by the rule would remove by now."""
+        """Return the number of jobs that pruning by the rule would delete now."""
 
     @abstractmethod
     def prune_metrics(self) -> None:
-        """Fold old metrics into coarser slots, and drop the oldest, so that they stay small."""
+        """Roll up old metrics into wider slots, and delete the oldest, so that they stay small."""
 
     @abstractmethod
-    def bound_log(self, limit: int) -> LogState:
-        """Where the write-ahead log is larger than `limit` bytes, fold it into the database and cut it.
+    def checkpoint(self, limit: int) -> WalState:
+        """Fold the write-ahead log into the database and cut it, if it is larger than `limit` bytes.
 
-        Waits for nobody longer than a moment, and so may find that a reader holds it.
+        Waits for other programs for a moment only, so a reader may still hold the log.
         """
 
     @abstractmethod
     def backup(self, path: Path, *, force: bool = False, progress: Progress | None = None) -> Backup:
-        """Write a checked copy of the queue, as it is at this moment, to a new file; others go on meanwhile.
+        """Write a checked copy of the queue, as it is now, to a new file, while others keep using it.
 
         Raises:
-            BackupFailed: there is a file of this name (`force` replaces it), or the copy could not be made.
+            BackupFailed: a file of this name exists (`force` replaces it), or the copy failed.
         """
 
     @abstractmethod
     def repair(self) -> list[Finding]:
-        """Count the depth counters anew and remove what belongs to no job; says what was wrong."""
+        """Recompute the depth counters and delete orphaned rows; return what was wrong."""

@@ -6,20 +6,20 @@ import json
 
 from ..model.jobs import Job, NewJob
 from ..model.states import State
-from .records import frozen_job
+from .records import make_job
 
 _UNIQUE_FINAL = {State.COMPLETED: 1, State.FAILED: 2, State.CANCELLED: 4}
 
 
-def due_of(new: NewJob, now: float) -> tuple[float, State]:
+def initial_state(new: NewJob, now: float) -> tuple[float, State]:
     """When it is due, and the state that it therefore begins in, unless it waits for others."""
     due = now if new.scheduled_at is None else new.scheduled_at
     return due, State.PENDING if due <= now else State.SCHEDULED
 
 
-def record_of(new: NewJob, job_id: int, due: float, state: State, now: float, batch: int | None) -> Job:
+def new_job_record(new: NewJob, job_id: int, due: float, state: State, now: float, batch: int | None) -> Job:
     """The job as it was stored just now. In the order of the record's fields."""
-    return frozen_job(
+    return make_job(
         (
             *(job_id, new.kind, new.args_json, new.queue, new.priority, state, 0, new.max_attempts, now, due),
             *(None, None, None, None, None, new.timeout, False, None, 0, new.expires_at, new.unique_key, batch),
@@ -28,11 +28,11 @@ def record_of(new: NewJob, job_id: int, due: float, state: State, now: float, ba
     )
 
 
-def stored_tags(new: NewJob) -> str:
+def encode_tags(new: NewJob) -> str:
     """Its tags as they are stored."""
     return json.dumps(new.tags) if new.tags else "[]"
 
 
-def stored_final(new: NewJob) -> int:
+def unique_states_mask(new: NewJob) -> int:
     """The final states in which it keeps its key, as they are stored: see `unique_final` in the schema."""
     return sum(_UNIQUE_FINAL[each] for each in new.unique_final)

@@ -36,7 +36,7 @@ _PATIENCE = 0.2
 
 Reply = Callable[[str], None]
 """Gives the answer, a line; from any thread, once."""
-Answerer = Callable[[str, Reply], bool]
+RequestHandler = Callable[[str, Reply], bool]
 """Takes a question; returns whether it answers, now or soon. Must not block, and raise nothing."""
 
 _FULL = 8
@@ -61,7 +61,7 @@ class _Reply:
             self._to.sendall(answer.encode() + b"\n")
 
 
-class Doorbell:
+class SocketNotifier:
     """The bell of one database file."""
 
     def __init__(self, database: Path) -> None:
@@ -73,14 +73,14 @@ class Doorbell:
         self._sender: socket.socket | None = None
         self._listed: tuple[int, list[str]] | None = None
         self._lock = threading.Lock()
-        self._answerers: list[Answerer] = []
+        self._handlers: list[RequestHandler] = []
 
     @property
     def folder(self) -> Path:
         """Where the sockets of the listeners are."""
         return self._folder
 
-    def ring(self) -> None:
+    def notify(self) -> None:
         """Wake every listener. Never blocks, never raises."""
         for address in self._addresses():
             self._send(address)
@@ -102,7 +102,7 @@ class Doorbell:
             return []
         return addresses
 
-    def ask(self, question: str, timeout: float) -> str | None:
+    def request(self, question: str, timeout: float) -> str | None:
         """Put a question to every listener and return the first answer; `None` if none has one.
 
         Raises:
@@ -120,13 +120,13 @@ class Doorbell:
             return _read_line(ours, timeout)
 
     @contextmanager
-    def answer(self, answerer: Answerer) -> Iterator[None]:
+    def serve(self, handler: RequestHandler) -> Iterator[None]:
         """Have the listeners of this process put to it what others ask."""
-        self._answerers.append(answerer)
+        self._handlers.append(handler)
         try:
             yield
         finally:
-            self._answerers.remove(answerer)
+            self._handlers.remove(handler)
 
     def _trusted(self) -> bool:
         return self._is_ours(self._folder.lstat())
@@ -197,7 +197,7 @@ class Doorbell:
                     return
                 behind += 1
                 if brought:
-                    self._put(data, brought)
+                    self._handle(data, brought)
                 if not ended and (not brought or behind == _FULL):  # where all the room was taken, a ring found none
                     wake()
 
@@ -214,7 +214,7 @@ class Doorbell:
             thread.join(timeout=1.0)
             receiver.close()
 
-    def _put(self, data: bytes, brought: list[tuple[int, int, bytes]]) -> None:
+    def _handle(self, data: bytes, brought: list[tuple[int, int, bytes]]) -> None:
         """Put the question to those who may have an answer; who has none says so by letting go of the socket."""
         fds = array("i")
         for _, _, each in brought:
@@ -224,7 +224,7 @@ class Doorbell:
             unasked.close()
         reply, question = _Reply(sockets[0]), data[1:].decode("utf-8", "replace")
         try:
-            if any(answerer(question, reply) for answerer in tuple(self._answerers)):
+            if any(handler(question, reply) for handler in tuple(self._handlers)):
                 return
         except Exception:  # a bug there must not cost the rings that follow
             logger.exception("A question of another process could not be answered")

@@ -1,14 +1,16 @@
-"""The workers that report themselves."""
+"""The workers that have reported themselves."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 
 from ..model.overview import Stopping, WorkerInfo
-from .backend import House, Sql, rows_of
+from .backend import Backend, retried, rows_of
 
 _COLUMNS = "id, host, pid, threads, queues, started_at, heartbeat_at, beat, draining, kinds, processes, stuck, stopping"
+_RUNNING = "SELECT worker, count(*) FROM jobdeck_jobs WHERE state = 'running' GROUP BY worker"
 _REPORT = f"""
 INSERT INTO jobdeck_workers ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _COLUMNS.split(", ")[1:])}
@@ -16,37 +18,42 @@ INSERT INTO jobdeck_workers ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
 
 
 class Workers:
-    """Who works here."""
+    """The table of workers."""
 
-    def __init__(self, house: House) -> None:
-        self._house = house
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
 
+    @retried
     def report(self, info: WorkerInfo) -> None:
-        """See `Store.report_worker`."""
+        """Record that the worker is alive. Its `heartbeat_at` becomes now."""
         stopping = json.dumps([(each.job_id, each.kind, each.since, each.why) for each in info.stopping])
-        with self._house.writing() as connection:
-            now, beat = self._house.now(connection), self._house.lease_now(connection)
+        with self._backend.write_transaction() as connection:
+            now, beat = self._backend.now(connection), self._backend.lease_now(connection)
             about = (info.id, info.host, info.pid, info.threads, json.dumps(info.queues), info.started_at, now, beat)
             connection.execute(_REPORT, (*about, info.draining, json.dumps(info.kinds), info.processes, info.stuck, stopping))
 
-    def forget(self, worker: str) -> None:
-        """See `Store.forget_worker`."""
-        with self._house.writing() as connection:
+    @retried
+    def deregister(self, worker: str) -> None:
+        """Remove a worker that has shut down."""
+        with self._backend.write_transaction() as connection:
             connection.execute("DELETE FROM jobdeck_workers WHERE id = ?", (worker,))
 
+    @retried
     def prune(self, older_than: float) -> int:
-        """See `Store.prune_workers`."""
-        with self._house.writing() as connection:
-            connection.execute("DELETE FROM jobdeck_workers WHERE beat < ?", (self._house.lease_now(connection) - older_than,))
+        """Remove workers whose last heartbeat is more than `older_than` seconds old; return their number."""
+        with self._backend.write_transaction() as connection:
+            before = self._backend.lease_now(connection) - older_than
+            connection.execute("DELETE FROM jobdeck_workers WHERE beat < ?", (before,))
             return connection.changes()
 
-    def list(self, connection: Sql, lease: float) -> list[WorkerInfo]:
-        """See `Store.list_workers`."""
-        running = "SELECT worker, count(*) FROM jobdeck_jobs WHERE state = 'running' GROUP BY worker"
+    def list(self, lease: float) -> Sequence[WorkerInfo]:
+        """Return the registered workers, oldest first. A worker is alive if its last heartbeat is under `lease` seconds old."""
         holding = Counter[str]()
-        for worker, n in rows_of(connection, running):
-            holding[worker] = n
-        now = self._house.lease_now(connection)
+        with self._backend.read_transaction() as connection:
+            for worker, n in rows_of(connection, _RUNNING):
+                holding[worker] = n
+            rows = rows_of(connection, f"SELECT {_COLUMNS} FROM jobdeck_workers ORDER BY started_at, id")
+            now = self._backend.lease_now(connection)
         return [
             WorkerInfo(
                 id=row[0],
@@ -66,5 +73,5 @@ class Workers:
                     Stopping(job_id=job_id, kind=kind, since=since, why=why) for job_id, kind, since, why in json.loads(row[12])
                 ),
             )
-            for row in rows_of(connection, f"SELECT {_COLUMNS} FROM jobdeck_workers ORDER BY started_at, id")
+            for row in rows
         ]

@@ -81,7 +81,7 @@ class Keeper:
     def _round(self, held: list[Run]) -> None:
         now = self._clock.monotonic()
         orphans = self._desk.orphans()
-        if self._desk.file != self._store.file:  # the jobs in flight belong to a replaced database
+        if self._desk.file != self._store.generation:  # the jobs in flight belong to a replaced database
             orphans, held = [*orphans, *held], []
             self._desk.wake()
         # Leases first: whatever fails below, this worker keeps its running jobs. A notification may be about a
@@ -93,7 +93,7 @@ class Keeper:
         self._find_stuck([*held, *orphans], now)
         info = self._info()
         if now >= self._report_at or self._reported != info:
-            self._store.report_worker(info)
+            self._store.workers.report(info)
             self._report_at, self._reported = now + min(REPORT_INTERVAL, self._settings.heartbeat_every), info
         self._logs.write(held)
         self._write_progress(held)
@@ -102,7 +102,7 @@ class Keeper:
 
     def _heartbeat(self, held: list[Run]) -> None:
         until = self._clock.monotonic() + self._settings.lease
-        renewal = self._store.heartbeat_jobs([(run.job.id, run.lease) for run in held], self._settings.lease)
+        renewal = self._store.transitions.heartbeat([(run.job.id, run.lease) for run in held], self._settings.lease)
         for run in held:
             if run.job.id not in renewal.lost:
                 run.until = until
@@ -141,7 +141,7 @@ class Keeper:
         if updates:
             with self._store.transaction():
                 for run, fraction in updates:
-                    self._store.report_progress(run.job.id, run.lease, fraction)
+                    self._store.transitions.report_progress(run.job.id, run.lease, fraction)
 
 
 def _stop_reason(run: Run) -> str:

@@ -40,4 +40,4 @@ class Logs:
         """Store the buffered lines."""
         with self.taken(runs) as rows:
             if rows:
-                self._store.append_logs(rows, LOG_KEPT)
+                self._store.logs.append(rows, LOG_KEPT)

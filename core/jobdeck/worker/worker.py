@@ -33,6 +33,7 @@ from ..model.jobs import Job
 from ..model.overview import WorkerInfo
 from ..processes.supervisor import Children
 from ..queue import Queue
+from ..store.claim_capacity import ClaimRequest
 from .active_job import Run, Work
 from .dispatcher import Desk
 from .heartbeat import POLL, Keeper
@@ -145,7 +146,7 @@ class Worker:
         capture_logs()
         self._children.start()
         try:
-            self._store.report_worker(self._info())
+            self._store.workers.report(self._info())
         except BaseException:
             self._children.close()
             raise
@@ -254,12 +255,12 @@ class Worker:
         endings, unfinished = self._desk.clear()
         now = self._clock.now()
         try:
-            if self._store.file == self._desk.file:  # otherwise the current database contains none of these jobs
+            if self._store.generation == self._desk.file:  # otherwise the current database contains none of these jobs
                 self._settle(endings)
                 self._logs.write(unfinished)
                 if unfinished:
-                    self._store.release_jobs([run.given_back(now) for run in unfinished])
-            self._store.forget_worker(self.id)
+                    self._store.completer.release([run.given_back(now) for run in unfinished])
+            self._store.workers.deregister(self.id)
         except StoreError as error:
             logger.error("%d jobs could not be released; they are rescued when their lease expires: %s", len(unfinished), error)
         return not unfinished and not self._desk.orphans()
@@ -268,8 +269,8 @@ class Worker:
 
     def _claim_loop(self) -> None:
         pause = POLL
-        self._desk.file = self._store.file
-        with self._store.answer(self._serve_request), self._store.listen(self.wake):
+        self._desk.file = self._store.generation
+        with self._store.notifier.serve(self._serve_request), self._store.notifier.listen(self.wake):
             while (work := self._desk.gather(pause)) is not None:
                 endings = work.endings
                 until = self._clock.monotonic() + self._settings.lease
@@ -297,7 +298,7 @@ class Worker:
         Orphaned code may run until its lease expires and is then asked to stop, because a worker on the old database
         may rescue the job. Its result is dropped.
         """
-        orphaned = self._desk.abandon(self._store.file)
+        orphaned = self._desk.abandon(self._store.generation)
         logger.warning("%s Jobs of the old database that still run and whose results are dropped: %d", error, len(orphaned))
 
     def _turn(self, work: Work) -> tuple[list[Job], float]:
@@ -314,14 +315,14 @@ class Worker:
         with self._logs.taken(finished) as logs, store.transaction():
             self._desk.waited(time.monotonic() - requested_at)
             if logs:
-                store.append_logs(logs, LOG_KEPT)
+                store.logs.append(logs, LOG_KEPT)
             self._settle(work.endings)
-            due = store.next_due_at()
+            due = store.queries.next_due_at()
             if work.claims:
                 if due is not None and due <= self._clock.now():
-                    store.stage_jobs()
-                    store.expire_jobs()
-                    due = store.next_due_at()
+                    store.transitions.stage()
+                    store.transitions.expire()
+                    due = store.queries.next_due_at()
                 self._async_kinds = self._registry.tasks if self._desk.tasks else frozenset[str]()
                 for kinds, threads, ahead in (
                     ([kind for kind in self._registry.kinds if kind not in self._async_kinds], work.idle, work.ahead),
@@ -329,29 +330,31 @@ class Worker:
                 ):
                     if not kinds or not threads + ahead:
                         continue
-                    claim = store.claim_jobs(
-                        self.id,
-                        threads,
-                        ahead=ahead,
-                        suspects=work.suspects and not any(job.crashes for job in claimed),
-                        kinds=kinds,
-                        limits=self._registry.limits,
-                        queues=self._queues,
-                        lease=self._settings.lease,
-                        ageing=self._settings.ageing,
+                    claim = store.claimer.claim(
+                        ClaimRequest(
+                            self.id,
+                            threads,
+                            ahead=ahead,
+                            suspects=work.suspects and not any(job.crashes for job in claimed),
+                            kinds=kinds,
+                            limits=self._registry.limits,
+                            queues=self._queues,
+                            lease=self._settings.lease,
+                            ageing=self._settings.ageing,
+                        )
                     )
                     claimed += claim
-                    pause = min(pause, claim.again)
+                    pause = min(pause, claim.retry_after)
         return claimed, pause if due is None else min(pause, max(0.001, due - self._clock.now()))
 
     def _settle(self, endings: Sequence[Ending]) -> None:
         store = self._store
         lost = [
-            *store.complete_jobs([ending for ending in endings if isinstance(ending, Completion)]),
-            *store.fail_jobs([ending for ending in endings if isinstance(ending, Failure)]),
-            *store.snooze_jobs([ending for ending in endings if isinstance(ending, Nap)]),
-            *store.release_jobs([ending for ending in endings if isinstance(ending, Release)]),
-            *store.stop_jobs([ending for ending in endings if isinstance(ending, Stop)]),
+            *store.completer.complete([ending for ending in endings if isinstance(ending, Completion)]),
+            *store.completer.fail([ending for ending in endings if isinstance(ending, Failure)]),
+            *store.completer.snooze([ending for ending in endings if isinstance(ending, Nap)]),
+            *store.completer.release([ending for ending in endings if isinstance(ending, Release)]),
+            *store.completer.cancel_running([ending for ending in endings if isinstance(ending, Stop)]),
         ]
         for job_id in lost:
             logger.warning("%s", LeaseLost(job_id))

@@ -291,8 +291,8 @@ def test_async_handlers_use_no_thread(queue: Queue, kinds: Registry) -> None:
     def plain() -> int:
         return len(here)
 
-    meeting = queue.enqueue_each("meet", [{}] * 30)
-    others = queue.enqueue_each("plain", [{}] * 5)
+    meeting = queue.enqueue_bulk("meet", [{}] * 30)
+    others = queue.enqueue_bulk("plain", [{}] * 5)
     with Worker(queue, threads=1) as worker:
         assert worker.wait_idle(20)
     assert [queue.get(each).state for each in (*meeting, *others)] == [State.COMPLETED] * 35
@@ -311,7 +311,7 @@ def test_at_most_as_many_async_handlers_run_at_once_as_the_setting_allows(tmp_pa
 
     settings = Settings(database=str(tmp_path / "jobs.db"), synchronous="OFF", coroutines=3)
     with Queue(settings=settings, registry=kinds) as queue:
-        queue.enqueue_each("count", [{}] * 40)
+        queue.enqueue_bulk("count", [{}] * 40)
         with Worker(queue, threads=8) as worker:
             assert worker.wait_idle(20)
         assert queue.count("state:completed") == 40
@@ -361,7 +361,7 @@ def test_a_worker_that_stops_releases_the_async_jobs_that_do_not_finish(queue: Q
         begun.append(context().job_id)
         await asyncio.sleep(60)
 
-    queue.enqueue_each("hold", [{}] * 20)
+    queue.enqueue_bulk("hold", [{}] * 20)
     worker = Worker(queue, threads=1)
     worker.start()
     wait_until(lambda: len(begun) == 20)

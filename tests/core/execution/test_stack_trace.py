@@ -22,7 +22,7 @@ from jobdeck import Job, NotRunning, Queue, Registry, Settings, Stack, State, Wo
 from jobdeck.execution.stack_capture import INNERMOST, OUTERMOST
 from jobdeck.execution.stack_trace import read_stack
 from jobdeck.kinds.registry import REGISTRY
-from jobdeck.store.notifier import Doorbell, Reply
+from jobdeck.store.notifier import Reply, SocketNotifier
 
 HERE = __file__
 TASKS = Path(__file__).parents[1] / "child_process_kinds.py"
@@ -141,7 +141,7 @@ def test_a_claimed_job_that_has_not_started_is_reported_as_waiting(queue: Queue,
         begun.set()
         go.wait(30)
 
-    queue.enqueue_each(quick, [{}] * 2000)  # these teach the worker to prefetch
+    queue.enqueue_bulk(quick, [{}] * 2000)  # these teach the worker to prefetch
     made = [queue.enqueue(slow) for _ in range(3)]
     with Worker(queue, threads=1):
         wait_until(begun.is_set)  # the queue shows the job as running as soon as it is claimed
@@ -329,7 +329,7 @@ def test_an_unreadable_reply_is_explained_in_words(answer: str) -> None:
 
 def test_a_job_that_does_not_run_has_no_stack(queue: Queue) -> None:
     made = queue.enqueue("shell", {"command": ["true"]})
-    with pytest.raises(NotRunning, match=r"Job 1 is pending: only code that runs has a stack\."):
+    with pytest.raises(NotRunning, match=r"Job 1 is pending: only running jobs have a stack\."):
         queue.stack(made.id)
 
 
@@ -337,8 +337,8 @@ def test_a_job_that_does_not_run_has_no_stack(queue: Queue) -> None:
 
 
 @pytest.fixture
-def bell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Doorbell]:
-    made = Doorbell(tmp_path / "jobs.db")
+def bell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SocketNotifier]:
+    made = SocketNotifier(tmp_path / "jobs.db")
     yield made
     made.close()
 
@@ -351,35 +351,35 @@ def answering(text: str) -> Callable[[str, Reply], bool]:
     return answer
 
 
-def test_a_request_is_answered_by_its_addressee_and_notifications_continue(bell: Doorbell) -> None:
+def test_a_request_is_answered_by_its_addressee_and_notifications_continue(bell: SocketNotifier) -> None:
     rung = threading.Event()
-    with bell.answer(lambda *_: False), bell.answer(answering("é")), bell.listen(lambda: None), bell.listen(rung.set):
-        assert [bell.ask(f"q{n}", 5) for n in range(5)] == [f"é: q{n}" for n in range(5)]
+    with bell.serve(lambda *_: False), bell.serve(answering("é")), bell.listen(lambda: None), bell.listen(rung.set):
+        assert [bell.request(f"q{n}", 5) for n in range(5)] == [f"é: q{n}" for n in range(5)]
         assert not rung.is_set()
-        bell.ring()
+        bell.notify()
         assert rung.wait(5)
 
 
-def test_a_notification_is_delivered_although_requests_fill_the_socket(bell: Doorbell) -> None:
+def test_a_notification_is_delivered_although_requests_fill_the_socket(bell: SocketNotifier) -> None:
     rung, go_on = threading.Event(), threading.Event()
 
     def slow(question: str, reply: Reply) -> bool:
         go_on.wait(20)
         return answering("a")(question, reply)
 
-    with bell.answer(slow), bell.listen(rung.set):
-        asking = [threading.Thread(target=bell.ask, args=(f"q{n}", 20)) for n in range(30)]
+    with bell.serve(slow), bell.listen(rung.set):
+        asking = [threading.Thread(target=bell.request, args=(f"q{n}", 20)) for n in range(30)]
         for each in asking:
             each.start()
         wait_until(lambda: socket_is_full(bell), what="more questions than there is room for")
-        bell.ring()
+        bell.notify()
         go_on.set()
         assert rung.wait(10)
         for each in asking:
             each.join(20)
 
 
-def socket_is_full(bell: Doorbell) -> bool:
+def socket_is_full(bell: SocketNotifier) -> bool:
     """Report whether the socket of the only listener is full. The datagrams sent here carry no meaning."""
     (address,) = bell.folder.iterdir()
     ours, theirs = socket.socketpair()
@@ -392,17 +392,19 @@ def socket_is_full(bell: Doorbell) -> bool:
     return False
 
 
-def test_a_request_without_an_addressee_is_abandoned_at_once(bell: Doorbell) -> None:
+def test_a_request_without_an_addressee_is_abandoned_at_once(bell: SocketNotifier) -> None:
     begun = time.monotonic()
-    assert bell.ask("q", 60) is None
-    with bell.answer(lambda *_: False), bell.listen(lambda: None):
-        assert bell.ask("q", 60) is None
+    assert bell.request("q", 60) is None
+    with bell.serve(lambda *_: False), bell.listen(lambda: None):
+        assert bell.request("q", 60) is None
     with bell.listen(lambda: None):
-        assert bell.ask("q", 60) is None
+        assert bell.request("q", 60) is None
     assert time.monotonic() - begun < 30
 
 
-def test_a_reply_may_come_later_from_another_thread_and_a_missing_reply_times_out(bell: Doorbell) -> None:
+def test_a_reply_may_come_later_from_another_thread_and_a_missing_reply_times_out(
+    bell: SocketNotifier,
+) -> None:
     replies: list[Reply] = []
 
     def later(question: str, reply: Reply) -> bool:
@@ -412,38 +414,38 @@ def test_a_reply_may_come_later_from_another_thread_and_a_missing_reply_times_ou
             replies.append(reply)
         return True
 
-    with bell.answer(later), bell.listen(lambda: None):
-        assert bell.ask("soon", 10) == "here"
+    with bell.serve(later), bell.listen(lambda: None):
+        assert bell.request("soon", 10) == "here"
         with pytest.raises(TimeoutError):
-            bell.ask("never", 0.05)
+            bell.request("never", 0.05)
         replies[0]("too late")  # the requester has given up: nothing is raised
 
 
-def test_a_long_reply_arrives_complete(bell: Doorbell) -> None:
-    with bell.answer(answering("x" * 150_000)), bell.listen(lambda: None):
-        assert bell.ask("q", 10) == "x" * 150_000 + ": q"
+def test_a_long_reply_arrives_complete(bell: SocketNotifier) -> None:
+    with bell.serve(answering("x" * 150_000)), bell.listen(lambda: None):
+        assert bell.request("q", 10) == "x" * 150_000 + ": q"
 
 
-def test_a_bug_in_a_reply_loses_no_notification(bell: Doorbell, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_bug_in_a_reply_loses_no_notification(bell: SocketNotifier, caplog: pytest.LogCaptureFixture) -> None:
     def broken(question: str, reply: Reply) -> bool:
         raise KeyError(question)
 
     rung = threading.Event()
-    with bell.answer(broken), bell.listen(rung.set):
-        assert bell.ask("q", 10) is None
-        bell.ring()
+    with bell.serve(broken), bell.listen(rung.set):
+        assert bell.request("q", 10) is None
+        bell.notify()
         assert rung.wait(5)
     assert "could not be answered" in caplog.text
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="descriptors are counted in /proc")
-def test_requests_leave_no_file_descriptors_open(bell: Doorbell) -> None:
+def test_requests_leave_no_file_descriptors_open(bell: SocketNotifier) -> None:
     def count() -> int:
         return len(os.listdir("/proc/self/fd"))
 
-    with bell.answer(answering("yes")), bell.listen(lambda: None), bell.listen(lambda: None):
-        assert bell.ask("first", 10)
+    with bell.serve(answering("yes")), bell.listen(lambda: None), bell.listen(lambda: None):
+        assert bell.request("first", 10)
         before = count()
         for _ in range(30):
-            assert bell.ask("q", 10)
+            assert bell.request("q", 10)
         wait_until(lambda: count() <= before, what="the descriptors of before")

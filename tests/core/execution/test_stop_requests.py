@@ -61,11 +61,11 @@ def test_a_worker_reports_stopping_jobs_with_start_and_reason(queue: Queue, enou
 
 def test_the_reported_stopping_jobs_are_read_back_unchanged(bench: Bench) -> None:
     told = (Stopping(job_id=7, kind="a, [b", since=12.25, why="cancelled"), Stopping(job_id=8, kind="c", since=13, why="x"))
-    bench.store.report_worker(
+    bench.store.workers.report(
         WorkerInfo(
             id="w", host="h", pid=1, threads=2, queues=(), started_at=1.0, heartbeat_at=0.0, draining=False, running=0,
             alive=True, stuck=1, stopping=told,
         )
     )  # fmt: skip
-    (worker,) = bench.store.list_workers(30)
+    (worker,) = bench.store.workers.list(30)
     assert worker.stopping == told

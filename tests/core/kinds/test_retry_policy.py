@@ -1,4 +1,4 @@
-"""Retries as policy: which failures are worth another attempt, when it comes, and why a job failed in the end."""
+"""Retry policies: which errors are retried, after which delay, and why a job finally failed."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ RAISED: list[tuple[dict[str, Any], BaseException, bool]] = [
 
 
 @pytest.mark.parametrize(("policy", "error", "again"), RAISED)
-def test_a_policy_says_which_errors_are_worth_another_attempt(
+def test_a_policy_decides_which_errors_are_retried(
     kinds: Registry, policy: dict[str, Any], error: BaseException, again: bool
 ) -> None:
     @job(name="call", max_attempts=5, registry=kinds, **policy)
@@ -85,7 +85,7 @@ def test_a_policy_says_which_errors_are_worth_another_attempt(
     assert ran.reason == (None if again else final)
 
 
-def test_the_last_attempt_is_final_and_its_cause_is_the_reason(kinds: Registry) -> None:
+def test_the_last_attempt_is_final_and_gives_the_reason(kinds: Registry) -> None:
     @job(name="slow", timeout=10, registry=kinds)
     def slow(nap: float) -> None:
         context().sleep(nap)
@@ -120,12 +120,12 @@ def test_a_failed_job_keeps_its_reason_until_it_is_retried(
 
 
 def waits(queue: Queue, made: Job) -> list[float]:
-    """Seconds between the end of each attempt and the begin of the next."""
+    """Return the seconds between the end of each attempt and the start of the next."""
     attempts = queue.attempts(made.id)
     return [later.started_at - (sooner.finished_at or 0) for sooner, later in pairwise(attempts)]
 
 
-def test_a_job_waits_longer_and_longer_up_to_the_cap_of_its_kind(queue: Queue, kinds: Registry, clock: FrozenClock) -> None:
+def test_delays_grow_up_to_the_cap_of_the_kind(queue: Queue, kinds: Registry, clock: FrozenClock) -> None:
     @job(name="doomed", max_attempts=40, backoff=(8, 60), registry=kinds)
     def doomed() -> None:
         raise ValueError("no")
@@ -139,7 +139,7 @@ def test_a_job_waits_longer_and_longer_up_to_the_cap_of_its_kind(queue: Queue, k
     assert min(paused[3:]) < 15
 
 
-def test_a_job_may_have_a_back_off_of_its_own(queue: Queue, kinds: Registry, clock: FrozenClock) -> None:
+def test_a_job_can_have_its_own_backoff(queue: Queue, kinds: Registry, clock: FrozenClock) -> None:
     @job(name="doomed", max_attempts=4, backoff=lambda attempt, error: 1000.0, registry=kinds)
     def doomed() -> None:
         raise ValueError("no")
@@ -152,7 +152,7 @@ def test_a_job_may_have_a_back_off_of_its_own(queue: Queue, kinds: Registry, clo
         queue.enqueue("doomed", backoff=(-1, 5))
 
 
-def test_a_back_off_function_is_told_the_attempt_and_the_error(queue: Queue, kinds: Registry, clock: FrozenClock) -> None:
+def test_a_backoff_function_receives_the_attempt_and_the_error(queue: Queue, kinds: Registry, clock: FrozenClock) -> None:
     told: list[tuple[int, str]] = []
 
     def backoff(attempt: int, error: BaseException) -> float:
@@ -177,7 +177,7 @@ def broken(attempt: int, error: BaseException) -> float:
     "backoff",
     [broken, lambda *_: -1.0, lambda *_: float("nan"), lambda *_: 1e300, lambda *_: None, lambda: 3.0, lambda *_: exit(1)],
 )
-def test_a_back_off_function_that_fails_loses_no_job_and_is_logged(
+def test_a_failing_backoff_function_is_logged_and_loses_no_job(
     queue: Queue, kinds: Registry, clock: FrozenClock, backoff: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     @job(name="doomed", max_attempts=2, backoff=backoff, registry=kinds)
@@ -194,7 +194,7 @@ def test_a_back_off_function_that_fails_loses_no_job_and_is_logged(
     assert any("back-off function of doomed failed" in line.text for line in queue.logs(made.id))
 
 
-def test_an_unreadable_back_off_in_a_row_stops_no_job(queue: Queue, kinds: Registry, tmp_path: Path) -> None:
+def test_an_invalid_stored_backoff_does_not_block_the_job(queue: Queue, kinds: Registry, tmp_path: Path) -> None:
     import apsw
 
     @job(name="doomed", max_attempts=2, registry=kinds)
@@ -209,7 +209,7 @@ def test_an_unreadable_back_off_in_a_row_stops_no_job(queue: Queue, kinds: Regis
     assert queue.get(made.id).state is State.RETRYING
 
 
-def test_a_snooze_inside_a_group_of_signals_is_a_snooze(kinds: Registry) -> None:
+def test_a_snooze_in_an_exception_group_is_a_snooze(kinds: Registry) -> None:
     @job(name="sleepy", registry=kinds)
     def sleepy() -> None:
         raise ExceptionGroup("tasks", [Snooze(30), Snooze(60)])

@@ -33,7 +33,7 @@ def test_failed_jobs_are_kept_longer_by_default() -> None:
 
 
 def test_zero_in_the_settings_means_no_limit() -> None:
-    rules = rules_of(Settings(retention=0.0, retention_failed=0.0, keep=0))
+    rules = rules_of(Settings(retention=0.0, retention_failed=0.0, retention_count=0))
     assert rules == (Rule(State.COMPLETED), Rule(State.FAILED), Rule(State.CANCELLED))
 
 
@@ -60,7 +60,7 @@ def test_a_worker_prunes_each_state_by_its_age_once_a_minute(bench: Bench) -> No
 def test_a_worker_prunes_by_count(bench: Bench) -> None:
     final(bench, 5, State.COMPLETED)
     final(bench, 2, State.FAILED)
-    upkeep = Upkeep(bench.store, Settings(keep=3), bench.clock)
+    upkeep = Upkeep(bench.store, Settings(retention_count=3), bench.clock)
     assert upkeep.prune() == 2
     assert bench.counts() == {State.COMPLETED: 3, State.FAILED: 2}
 
@@ -70,15 +70,15 @@ def test_a_long_history_is_pruned_in_rounds_that_leave_time_for_leases(bench: Be
     for job in bench.claim(1200):
         bench.complete(job)
     clock = bench.clock
-    upkeep = Upkeep(bench.store, Settings(keep=0, retention=1.0), clock)
+    upkeep = Upkeep(bench.store, Settings(retention_count=0, retention=1.0), clock)
     clock.advance(PRUNE_EVERY)
-    prune = bench.store.care.prune_jobs
+    prune = bench.store.maintenance.prune_jobs
 
     def slow(rule: Rule, limit: int = 500) -> int:
         clock.advance(0.3)
         return prune(rule, limit)
 
-    bench.store.care.prune_jobs = slow  # type: ignore[method-assign]
+    bench.store.maintenance.prune_jobs = slow  # type: ignore[method-assign]
     upkeep.tick()
     assert bench.counts() == {State.COMPLETED: 700}  # one step took longer than the time limit of a round
     upkeep.tick()
@@ -94,13 +94,13 @@ def test_many_expired_jobs_are_failed_in_rounds_that_leave_time_for_leases(
     bench.enqueue(*[new(expires_at=bench.clock.now() + 5)] * 3500)
     bench.clock.advance(10)
     upkeep = Upkeep(bench.store, Settings(), bench.clock)
-    expire = bench.store.expire_jobs
+    expire = bench.store.transitions.expire
 
     def slow(limit: int = 1000) -> int:
         bench.clock.advance(0.3)
         return expire(limit)
 
-    monkeypatch.setattr(bench.store, "expire_jobs", slow)
+    monkeypatch.setattr(bench.store.transitions, "expire", slow)
     upkeep.tick()
     assert bench.counts() == {State.PENDING: 2500, State.FAILED: 1000}
     assert upkeep.pause(1.0) < 0.01  # the rest follows at once
@@ -117,13 +117,13 @@ def test_many_jobs_of_dead_workers_are_rescued_in_rounds_that_leave_time_for_lea
     assert len(bench.claim(250)) == 250
     bench.clock.advance(31)
     upkeep = Upkeep(bench.store, Settings(), bench.clock)
-    rescue = bench.store.rescue_jobs
+    rescue = bench.store.transitions.rescue
 
     def slow(limit: int = 100) -> list[int]:
         bench.clock.advance(0.3)
         return rescue(limit)
 
-    monkeypatch.setattr(bench.store, "rescue_jobs", slow)
+    monkeypatch.setattr(bench.store.transitions, "rescue", slow)
     assert len(upkeep.tick()) == 100
     assert upkeep.pause(1.0) < 0.01
     assert len(upkeep.tick()) + len(upkeep.tick()) == 150
@@ -151,9 +151,9 @@ def log_size(bench: Bench) -> int:
     return log.stat().st_size if log.exists() else 0
 
 
-def grow(bench: Bench, megabytes: float) -> None:
+def grow(bench: Bench, format_size: float) -> None:
     """Enqueue until the log has this size."""
-    while log_size(bench) < megabytes * MB:
+    while log_size(bench) < format_size * MB:
         bench.enqueue(*[new(args_json='{"text": "' + "x" * 4000 + '"}')] * 50)
 
 
@@ -169,7 +169,7 @@ def test_the_log_is_truncated_after_a_long_reader_ends_and_jobs_run_meanwhile(
             bench.clock.advance(LOG_EVERY)
             upkeep.tick()
         assert log_size(bench) >= 30 * MB  # truncation is impossible while the reader is active
-        assert bench.store.heartbeat_jobs([(job.id, job.lease or 0)], 30).lost == frozenset()
+        assert bench.store.transitions.heartbeat([(job.id, job.lease or 0)], 30).lost == frozenset()
         assert bench.complete(job) == []
         assert len(bench.claim(5)) == 5
     (warning,) = [record.getMessage() for record in caplog.records if "write-ahead log" in record.getMessage()]
@@ -187,7 +187,7 @@ def test_a_reader_that_starts_after_a_full_checkpoint_does_not_block_truncation(
     )  # in one transaction, so that the log does not restart
     assert log_size(bench) > 17 * MB
     with reader(bench.path):
-        state = bench.store.care.bound_log(4 * MB)
+        state = bench.store.maintenance.checkpoint(4 * MB)
         assert (state.size, state.held) == (0, False)
         grow(bench, 1)
 
@@ -199,10 +199,10 @@ def test_the_warning_is_repeated_for_the_next_long_reader(bench: Bench, caplog: 
         for _ in range(2):
             with reader(bench.path):
                 grow(bench, 10)
-                upkeep.bound_log()
-                upkeep.bound_log()
-                upkeep.bound_log()
-            upkeep.bound_log()
+                upkeep.checkpoint()
+                upkeep.checkpoint()
+                upkeep.checkpoint()
+            upkeep.checkpoint()
     assert len(caplog.records) == 2
 
 
@@ -221,6 +221,6 @@ def test_a_small_log_is_left_alone(bench: Bench) -> None:
     bench.enqueue()
     before = log_size(bench)
     assert before > 0
-    state = bench.store.care.bound_log(8 * MB)
+    state = bench.store.maintenance.checkpoint(8 * MB)
     assert (state.size, state.held) == (before, False)
     assert log_size(bench) == before

@@ -1,4 +1,4 @@
-"""Ticks: expressions, names, intervals, and the two nights a year in which clocks are changed."""
+"""Ticks of cron expressions, names and intervals, also in the nights in which daylight saving time starts and ends."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def at(text: str, zone: str = "UTC", *, fold: int = 0) -> float:
 
 
 def ticks(cron: str, start: str, n: int, zone: str = "UTC") -> list[str]:
-    """The next ticks on the clocks of that zone, with their offset."""
+    """Return the next ticks in the local time of that zone, with their UTC offset."""
     found = next_ticks(cron, zone, after=at(start, zone), n=n)
     return [datetime.fromtimestamp(tick, ZoneInfo(zone)).isoformat(" ", "seconds") for tick in found]
 
@@ -43,12 +43,12 @@ def ticks(cron: str, start: str, n: int, zone: str = "UTC") -> list[str]:
         ("@every 1h30m", ["2026-01-31 01:30:00", "2026-01-31 03:00:00"]),
     ],
 )
-def test_the_next_ticks_are_those_that_the_expression_names(cron: str, expected: list[str]) -> None:
+def test_the_next_ticks_match_the_expression(cron: str, expected: list[str]) -> None:
     assert [tick.removesuffix("+00:00") for tick in ticks(cron, "2026-01-31 00:00:00", 2)] == expected
 
 
 @pytest.mark.parametrize("seconds", ["0 ", "", "17 "])
-def test_a_fixed_time_in_the_hour_that_spring_skips_comes_right_after_it(seconds: str) -> None:
+def test_a_fixed_time_in_the_hour_skipped_in_spring_happens_right_after_it(seconds: str) -> None:
     second = (seconds.strip() or "0").zfill(2)
     assert ticks(f"{seconds}30 2 * * *", "2026-03-28 12:00", 2, BERLIN) == [
         f"2026-03-29 03:00:{second}+02:00", f"2026-03-30 02:30:{second}+02:00",
@@ -58,20 +58,20 @@ def test_a_fixed_time_in_the_hour_that_spring_skips_comes_right_after_it(seconds
     ]  # fmt: skip
 
 
-def test_a_fixed_time_in_the_hour_that_autumn_repeats_comes_once() -> None:
+def test_a_fixed_time_in_the_hour_repeated_in_autumn_happens_once() -> None:
     assert ticks("30 2 * * *", "2026-10-24 12:00", 2, BERLIN) == ["2026-10-25 02:30:00+02:00", "2026-10-26 02:30:00+01:00"]
     assert ticks("5 30 1 * * *", "2026-10-31 12:00", 2, NEW_YORK) == [
         "2026-11-01 01:30:05-04:00", "2026-11-02 01:30:05-05:00",
     ]  # fmt: skip
 
 
-def test_a_fixed_time_does_not_come_again_for_who_asks_in_the_second_of_the_equal_hours() -> None:
+def test_a_fixed_time_is_not_repeated_if_computed_from_the_second_of_the_equal_hours() -> None:
     after = at("2026-10-25 02:10", BERLIN, fold=1)
     (tick,) = next_ticks("30 2 * * *", BERLIN, after=after, n=1)
     assert tick == at("2026-10-26 02:30", BERLIN)
 
 
-def test_what_repeats_within_the_hour_goes_on_through_both_nights() -> None:
+def test_ticks_within_the_hour_continue_through_both_nights() -> None:
     spring = next_ticks("*/30 * * * *", BERLIN, after=at("2026-03-29 01:00", BERLIN), n=4)
     assert [tick - spring[0] for tick in spring] == [0, 1800, 3600, 5400]
     autumn = next_ticks("*/30 * * * *", NEW_YORK, after=at("2026-11-01 00:30", NEW_YORK), n=6)
@@ -83,7 +83,7 @@ def test_what_repeats_within_the_hour_goes_on_through_both_nights() -> None:
     st.sampled_from([BERLIN, NEW_YORK, "UTC", "Australia/Lord_Howe", "America/Havana", "Africa/Casablanca"]),
     st.floats(NOON, NOON + 2 * 366 * 86400),
 )
-def test_ticks_come_later_than_asked_and_asking_from_each_gives_the_next(cron: str, zone: str, after: float) -> None:
+def test_ticks_are_later_than_the_start_and_each_leads_to_the_next(cron: str, zone: str, after: float) -> None:
     found = next_ticks(cron, zone, after=after, n=4)
     assert list(found) == sorted(set(found))
     assert found[0] > after
@@ -96,26 +96,30 @@ def test_ticks_come_later_than_asked_and_asking_from_each_gives_the_next(cron: s
 @pytest.mark.parametrize(
     ("cron", "field", "told"),
     [
-        ("60 * * * *", "minute", "a wrong minute '60': it must be 0 to 59"),
-        ("75 0 0 * * *", "second", "a wrong second '75'"),
-        ("* 24 * * *", "hour", "a wrong hour '24'"),
-        ("* * 32 * *", "day-of-month", "a wrong day-of-month '32'"),
-        ("0 0 30 2 *", "day-of-month", "a day that the month has"),
-        ("* * * BAN *", "month", "a wrong month 'BAN'"),
-        ("* * * * 8", "day-of-week", "a wrong day-of-week '8'"),
-        ("* * * *", None, "has 4 of the five fields"),
-        ("", None, "has 0 of the five fields"),
+        ("60 * * * *", "minute", "an invalid minute '60': must be 0 to 59"),
+        ("75 0 0 * * *", "second", "an invalid second '75'"),
+        ("* 24 * * *", "hour", "an invalid hour '24'"),
+        ("* * 32 * *", "day-of-month", "an invalid day-of-month '32'"),
+        ("0 0 30 2 *", "day-of-month", "a day that exists in the month"),
+        ("* * * BAN *", "month", "an invalid month 'BAN'"),
+        ("* * * * 8", "day-of-week", "an invalid day-of-week '8'"),
+        (
+            "* * * *",
+            None,
+            "must have five fields (minute hour day-of-month month day-of-week), or six with second first, not 4.",
+        ),
+        ("", None, "or six with second first, not 0."),
         ("@reboot", None, "is not one of @yearly"),
-        ("0 0 */20 * 1L", None, "does not come within the next 50 years"),
+        ("0 0 */20 * 1L", None, "does not match any time in the next 50 years"),
         ("* * " + "9" * 5000 + " * *", None, "at most 200 characters"),
         ("0 3 * * *\x1b", None, "one line"),
         ("every day", None, "'day' is not a duration"),
-        ("every 0s", None, "at least a second"),
-        ("every 400d", None, "at most a year"),
+        ("every 0s", None, "at least 1 second"),
+        ("every 400d", None, "at most 1 year"),
         (5, None, "is not text"),
     ],
 )
-def test_a_wrong_expression_is_refused_in_a_sentence_that_names_the_field(cron: str, field: str | None, told: str) -> None:
+def test_an_invalid_expression_is_refused_in_a_sentence_that_names_the_field(cron: str, field: str | None, told: str) -> None:
     with pytest.raises(InvalidCron) as caught:
         next_ticks(cron, after=NOON)
     assert caught.value.field == field
@@ -125,7 +129,7 @@ def test_a_wrong_expression_is_refused_in_a_sentence_that_names_the_field(cron: 
 
 
 @pytest.mark.parametrize("zone", ["Mars/Phobos", "", "/etc/passwd", "../UTC", "Europe", "CEST ", "\0"])
-def test_a_time_zone_that_is_none_is_refused(zone: str) -> None:
+def test_an_unknown_time_zone_is_refused(zone: str) -> None:
     with pytest.raises(InvalidOption, match="timezone must be a name such as UTC, Europe/Berlin"):
         next_ticks("@daily", zone, after=NOON)
 
@@ -150,5 +154,5 @@ def test_the_time_zone_of_the_machine_has_a_name(monkeypatch: pytest.MonkeyPatch
         ("every 1s", "Every second"),
     ],
 )
-def test_an_expression_is_told_in_words(cron: str, words: str) -> None:
+def test_an_expression_is_described_in_words(cron: str, words: str) -> None:
     assert explain_cron(cron) == words

@@ -1,4 +1,4 @@
-"""The parts that compute and touch nothing: back-off, states, histograms, the filter language."""
+"""Pure rules: backoff, states, histograms, the filter language."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from jobdeck.store.metrics.histogram import bucket, percentiles
 
 
 @given(attempt=st.integers(1, 5000), seed=st.integers())
-def test_a_delay_lies_between_the_floor_and_its_step_and_never_beyond_the_cap(attempt: int, seed: int) -> None:
+def test_a_delay_is_between_the_floor_and_its_step_and_never_exceeds_the_cap(attempt: int, seed: int) -> None:
     step = min(CAP, 2.0 * 2.0 ** min(attempt - 1, 100))
     assert FLOOR <= delay(attempt, Random(seed)) <= step
 
 
 @pytest.mark.parametrize(("attempt", "step"), [(1, 8.0), (2, 16.0), (3, 32.0), (4, 60.0), (40, 60.0)])
-def test_delays_are_spread_evenly_over_their_whole_step(attempt: int, step: float) -> None:
+def test_delays_are_distributed_evenly_over_their_whole_step(attempt: int, step: float) -> None:
     random = Random(3)
     drawn = [delay(attempt, random, 8.0, 60.0) for _ in range(4000)]
     for part in range(4):
@@ -40,13 +40,13 @@ def test_a_step_below_the_floor_is_kept(first: float, seed: int) -> None:
 
 
 @given(st.tuples(st.floats(0, 1e9), st.floats(0, 1e9)))
-def test_bounds_come_back_from_their_stored_form(pair: tuple[float, float]) -> None:
+def test_bounds_survive_their_stored_form(pair: tuple[float, float]) -> None:
     first, cap = sorted(pair)
     assert read_bounds(write_bounds((first, cap))) == (first, cap)
 
 
 @pytest.mark.parametrize("pair", [(), (1,), (1, 2, 3), "12", (5, 1), (-1, 5), (1, math.inf), (math.nan, 5), ("a", "b"), 7])
-def test_what_are_no_bounds_is_refused_and_stored_ones_count_as_none(pair: Any) -> None:
+def test_invalid_bounds_are_refused_and_stored_ones_count_as_none(pair: Any) -> None:
     with pytest.raises(ValueError, match="seconds"):
         bounds_of(pair)
     assert read_bounds(json.dumps(pair)) is None
@@ -61,7 +61,7 @@ def test_every_operation_has_its_transitions() -> None:
     assert set(TRANSITIONS) == set(Operation)
 
 
-def test_a_final_state_is_left_by_a_person_or_by_pruning_only() -> None:
+def test_only_a_person_or_pruning_changes_a_final_state() -> None:
     leaving = {
         operation for operation, moves in TRANSITIONS.items() for state in FINAL if state in moves and moves[state] != {state}
     }
@@ -99,7 +99,7 @@ def test_durations_take_units(text: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "soon", "5y", "-3s", "1h!"])
-def test_what_is_no_duration_is_refused_with_examples(text: str) -> None:
+def test_an_invalid_duration_is_refused_with_examples(text: str) -> None:
     with pytest.raises(ValueError, match="90s"):
         parse_duration(text)
 
@@ -107,17 +107,17 @@ def test_what_is_no_duration_is_refused_with_examples(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "column", "problem"),
     [
-        ("queue:mail ags:3", 11, "no field 'ags'; perhaps args.<name> was meant"),
-        ("-stat:failed", 1, "no field 'stat'; perhaps state was meant"),
+        ("queue:mail ags:3", 11, "unknown field 'ags'; perhaps you meant args.<name>"),
+        ("-stat:failed", 1, "unknown field 'stat'; perhaps you meant state"),
         ("colour:red", 0, "fields are state, queue, .* and args.<name>"),
-        ("state:fialed", 6, "no state 'fialed'"),
+        ("state:fialed", 6, "unknown state 'fialed'"),
         ("age>soon", 4, "duration"),
         ("id:x", 3, "takes a number"),
         ("queue:", 6, "value is missing"),
         ("queue>3", 5, "takes ':'"),
-        ('kind:"never closed', 5, "never closed"),
-        ("state:failed reason:bored", 20, "no reason 'bored'"),
-        ("-reason:exp,e", 12, "no reason 'e'"),
+        ('kind:"never closed', 5, "is not closed"),
+        ("state:failed reason:bored", 20, "unknown reason 'bored'"),
+        ("-reason:exp,e", 12, "unknown reason 'e'"),
         ("wait>soon", 5, "duration"),
         ("crashes>many", 8, "takes a number"),
         ("batch:first", 6, "takes a number"),
@@ -125,7 +125,7 @@ def test_what_is_no_duration_is_refused_with_examples(text: str) -> None:
         ("reason<3", 6, "takes ':'"),
     ],
 )
-def test_an_error_in_a_filter_points_at_its_column(text: str, column: int, problem: str) -> None:
+def test_an_error_in_a_filter_has_its_column(text: str, column: int, problem: str) -> None:
     with pytest.raises(InvalidFilter, match=problem) as caught:
         parse(text)
     assert caught.value.column == column
@@ -161,7 +161,9 @@ WORDS = st.sampled_from(
 
 @settings(max_examples=300, deadline=None)
 @given(text=st.lists(st.one_of(WORDS, st.text(max_size=4), st.just(" ")), max_size=8).map("".join))
-def test_any_text_is_a_filter_or_is_refused_at_a_place_inside_it(text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_any_text_is_a_filter_or_is_refused_at_a_position_inside_it(
+    text: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     column = None
     try:
         condition = parse(text)

@@ -91,7 +91,7 @@ def outcomes(queue: Queue, job: Job) -> list[Outcome | None]:
     return [attempt.outcome for attempt in queue.attempts(job.id)]
 
 
-def log_of(queue: Queue, job: Job) -> list[tuple[int, str, str]]:
+def wal_path(queue: Queue, job: Job) -> list[tuple[int, str, str]]:
     return [(line.attempt, line.level, line.text) for line in queue.logs(job.id)]
 
 
@@ -124,8 +124,8 @@ def test_logs_prints_tracebacks_and_progress_come_from_a_child(
         queue.retry(talk.id)
         assert queue.wait(talk.id, timeout=20).result == {"job": talk.id}
     said = ["printed twice", "to err", "warned 1", "in detail", "half a line"]
-    assert [text for attempt, _, text in log_of(queue, talk) if attempt == 1] == said
-    assert [level for attempt, level, _ in log_of(queue, talk) if attempt == 1] == ["out", "err", "warning", "debug", "out"]
+    assert [text for attempt, _, text in wal_path(queue, talk) if attempt == 1] == said
+    assert [level for attempt, level, _ in wal_path(queue, talk) if attempt == 1] == ["out", "err", "warning", "debug", "out"]
     traceback = queue.attempts(talk.id)[0].traceback
     assert traceback is not None
     assert "in talk" in traceback
@@ -168,7 +168,7 @@ def test_the_process_of_an_isolated_job_is_reused_by_the_next(queue: Queue) -> N
     with Worker(queue, threads=1):
         first, second = (queue.wait(queue.enqueue("iso.who").id, timeout=20) for _ in range(2))
     assert first.result == second.result != os.getpid()
-    assert "\n".join(text for _, _, text in log_of(queue, first)) == "from the handler\nfrom its command"
+    assert "\n".join(text for _, _, text in wal_path(queue, first)) == "from the handler\nfrom its command"
     wait_until(lambda: not alive(first.result))
 
 
@@ -282,7 +282,7 @@ def test_a_job_that_does_not_stop_within_the_grace_is_killed_and_released(
 def test_a_job_stopped_because_its_lease_could_not_be_renewed_is_not_cancelled_but_runs_again(
     queue: Queue, note: Path, kind: str, processes: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("jobdeck.store.sqlite.schema.BUSY_TIMEOUT", 0.1)
+    monkeypatch.setattr("jobdeck.store.sqlite.raw_connection.BUSY_TIMEOUT", 0.1)
     made = queue.enqueue(kind, {"note": str(note)}, max_attempts=2)
     queue.settings = replace(queue.settings, lease=0.6)
     with Worker(queue, threads=1, processes=processes) as worker, closing(apsw.Connection(str(queue.where))) as other:
@@ -351,8 +351,8 @@ def test_an_app_that_a_child_cannot_import_is_reported_in_one_sentence(
     with pytest.raises(ChildNotStarted) as refused:
         Worker(queue, threads=1, processes=2).start()
     assert str(refused.value) == (
-        f"A child process could not start: The app '{TASKS}' could not be loaded:"
-        " its import raised RuntimeError: the deploy is half done."
+        f"A child process could not start: The app '{TASKS}' could not be imported:"
+        " importing it raised RuntimeError: the deploy is half done."
     )
     made = queue.enqueue("iso.who", max_attempts=1)
     with Worker(queue, threads=1):
@@ -390,7 +390,7 @@ def test_a_handler_of_the_program_itself_cannot_be_found_in_a_child(queue: Queue
     more = Registry(map(kinds.get, kinds.kinds))
     more.add(Entry("mine", mine))
     with Queue(queue.where, settings=queue.settings, registry=more) as other:
-        with pytest.raises(KindNotInChild, match="do not know kind 'mine': a handler has to be in a module"):
+        with pytest.raises(KindNotInChild, match="do not know kind 'mine': move the handler from the main program"):
             Worker(other, threads=1, processes=1).start()
         more.add(Entry("mine", mine, isolate=True))
         made = other.enqueue("mine")
@@ -566,7 +566,7 @@ def test_a_shrunk_pool_continues_with_fewer_threads(queue: Queue, tmp_path: Path
         return sum(path.exists() for path in notes)
 
     with Worker(queue, threads=4, processes=1) as worker:
-        queue.enqueue_each("who", [{}] * 50)
+        queue.enqueue_bulk("who", [{}] * 50)
         assert worker.wait_idle(20)
         worker.resize(2)
         jobs = [queue.enqueue("held", {"note": str(path)}) for path in notes]

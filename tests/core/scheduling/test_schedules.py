@@ -179,7 +179,7 @@ def test_an_edit_repairs_a_schedule_whose_row_is_invalid(queue: Queue, clock: Fa
     with queue.transaction():
         seen = queue.store.schedules.get(made.name)
         assert seen is not None
-        assert queue.store.schedules.note_error(seen, "some reason", START + 60)
+        assert queue.store.schedules.record_error(seen, "some reason", START + 60)
     assert queue.schedules.get("s").error == "some reason"
     edited = queue.schedules.edit("s", cron="@hourly")
     assert (edited.error, edited.next_at) == (None, START + HOUR)
@@ -207,7 +207,7 @@ def test_deleting_a_schedule_keeps_its_jobs(queue: Queue, clock: FakeClock) -> N
 def test_an_unknown_schedule_is_refused_by_name(queue: Queue) -> None:
     schedules = queue.schedules
     for act in (schedules.get, schedules.edit, schedules.pause, schedules.resume, schedules.run, schedules.delete):
-        with pytest.raises(ScheduleNotFound, match="no schedule 'nosuch'"):
+        with pytest.raises(ScheduleNotFound, match="Schedule 'nosuch' does not exist"):
             act("nosuch")
 
 

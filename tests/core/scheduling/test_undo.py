@@ -134,7 +134,7 @@ def test_undo_keeps_the_ticks_since_then_and_skips_those_missed_meanwhile(queue:
 )
 def test_later_changes_by_another_actor_are_not_overwritten(queue: Queue, do: Any, since: Any, problem: str) -> None:
     do(queue.schedules)
-    act = queue.journal(limit=1)[0].id
+    act = queue.journal.entries(limit=1)[0].id
     since(queue.schedules)
     before = stand(queue)
     undoing = queue.undo(act)
@@ -148,14 +148,14 @@ def test_later_changes_by_another_actor_are_not_overwritten(queue: Queue, do: An
 def test_an_operation_without_effect_is_not_journaled(queue: Queue) -> None:
     queue.undo()  # undoes the addition
     queue.redo()
-    acts = len(queue.journal())
+    acts = len(queue.journal.entries())
     assert not queue.schedules.resume("s")
     queue.schedules.edit("s", priority=0)
     queue.schedules.pause("s")
     assert not queue.schedules.pause("s")
     queue.limit("mail")
-    assert len(queue.journal()) == acts + 1
-    assert [act.who for act in queue.journal()] == ["ann", "ann"]
+    assert len(queue.journal.entries()) == acts + 1
+    assert [act.who for act in queue.journal.entries()] == ["ann", "ann"]
 
 
 def test_a_change_of_queue_limits_is_undone(queue: Queue) -> None:
@@ -183,7 +183,7 @@ def test_a_change_of_queue_limits_is_undone(queue: Queue) -> None:
 
 def test_limits_changed_since_by_another_actor_are_kept(queue: Queue) -> None:
     queue.limit("mail", running=2)
-    act = queue.journal(limit=1)[0].id
+    act = queue.journal.entries(limit=1)[0].id
     queue.limit("mail", running=3, who="ben")
     (refusal,) = queue.undo(act).refused.values()
     assert str(refusal) == "Queue mail got other limits since."

@@ -1,4 +1,4 @@
-"""A backup is whole or absent, of one moment, and disturbs nobody."""
+"""A backup is complete or absent, consistent, and does not disturb other processes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def target(bench: Bench) -> Path:
 def refusal(bench: Bench, path: Path, **options: bool) -> str:
     before = {entry: entry.read_bytes() for entry in path.parent.iterdir() if entry.is_file()} if path.parent.is_dir() else {}
     with pytest.raises(BackupFailed) as caught:
-        bench.store.care.backup(path, **options)
+        bench.store.maintenance.backup(path, **options)
     assert str(caught.value).startswith(f"No backup was written to {path}: ")
     if path.parent != bench.path.parent:
         assert all(entry.read_bytes() == content for entry, content in before.items())
@@ -34,19 +34,19 @@ def refusal(bench: Bench, path: Path, **options: bool) -> str:
     return caught.value.problem
 
 
-def test_a_backup_is_a_queue_of_its_own(bench: Bench) -> None:
+def test_a_backup_is_an_independent_queue(bench: Bench) -> None:
     states = [State.COMPLETED, State.FAILED, State.RUNNING, State.PENDING]
     jobs = [bench.in_state(state) for state in states]
-    made = bench.store.care.backup(target(bench))
+    made = bench.store.maintenance.backup(target(bench))
     assert (made.path, made.jobs, made.size) == (target(bench), 4, target(bench).stat().st_size)
     assert [entry.name for entry in made.path.parent.iterdir()] == ["copy.db"]
     store = STORES["sqlite"](made.path, bench.clock)
-    assert [job.state for job in store.get_jobs([job.id for job in jobs])] == states
-    assert store.enqueue_jobs([new()])[0].id > jobs[-1].id
+    assert [job.state for job in store.reader.get_many([job.id for job in jobs])] == states
+    assert store.enqueuer.enqueue([new()])[0].id > jobs[-1].id
     store.close()
 
 
-def test_jobs_enqueued_meanwhile_are_either_in_it_whole_or_not_at_all(bench: Bench) -> None:
+def test_jobs_enqueued_during_a_backup_are_copied_completely_or_not_at_all(bench: Bench) -> None:
     bench.enqueue(*[new(args_json='{"text": "' + "x" * 2000 + '"}')] * 8000)
     ended = threading.Event()
     enqueued: list[int] = []
@@ -65,9 +65,9 @@ def test_jobs_enqueued_meanwhile_are_either_in_it_whole_or_not_at_all(bench: Ben
         def progress(done: int, total: int) -> None:
             told.append((done, total))
             seen = len(enqueued)
-            wait_until(lambda: len(enqueued) > seen)  # others write between any two steps
+            wait_until(lambda: len(enqueued) > seen)  # other threads write between any two steps
 
-        made = bench.store.care.backup(target(bench), progress=progress)
+        made = bench.store.maintenance.backup(target(bench), progress=progress)
         after = len(enqueued)
     finally:
         ended.set()
@@ -85,17 +85,17 @@ def test_jobs_enqueued_meanwhile_are_either_in_it_whole_or_not_at_all(bench: Ben
     copy.close()
 
 
-def test_a_file_of_the_name_is_replaced_only_when_told(bench: Bench) -> None:
+def test_an_existing_file_is_replaced_only_with_force(bench: Bench) -> None:
     bench.enqueue()
     path = target(bench)
     path.write_text("precious")
     assert refusal(bench, path) == "there is a file of this name"
-    assert bench.store.care.backup(path, force=True).jobs == 1
-    assert bench.store.care.backup(path, force=True).jobs == 1
+    assert bench.store.maintenance.backup(path, force=True).jobs == 1
+    assert bench.store.maintenance.backup(path, force=True).jobs == 1
 
 
 @pytest.mark.parametrize("ending", ["", "-wal", "-shm"])
-def test_the_queue_never_overwrites_itself(bench: Bench, ending: str) -> None:
+def test_a_backup_never_overwrites_the_queue_itself(bench: Bench, ending: str) -> None:
     bench.enqueue()
     own = bench.path.with_name(bench.path.name + ending)
     link = bench.path.with_name("link.db")
@@ -108,13 +108,13 @@ def test_the_queue_never_overwrites_itself(bench: Bench, ending: str) -> None:
 def test_a_database_in_use_is_not_replaced(bench: Bench) -> None:
     bench.enqueue()
     store = STORES["sqlite"](target(bench), FakeClock())
-    store.enqueue_jobs([new()])
+    store.enqueuer.enqueue([new()])
     assert "is in use" in refusal(bench, target(bench), force=True)
     store.close()
-    assert bench.store.care.backup(target(bench), force=True).jobs == 1
+    assert bench.store.maintenance.backup(target(bench), force=True).jobs == 1
 
 
-def test_a_place_that_cannot_take_it_is_named(bench: Bench) -> None:
+def test_an_unusable_target_is_named(bench: Bench) -> None:
     assert refusal(bench, bench.path.parent / "no" / "copy.db") == f"there is no folder {bench.path.parent / 'no'}"
     (bench.path.parent / "folder").mkdir()
     assert "it is a folder" in refusal(bench, bench.path.parent / "folder")
@@ -127,16 +127,16 @@ def test_an_interrupted_backup_leaves_nothing_behind(bench: Bench) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        bench.store.care.backup(target(bench), progress=progress)
+        bench.store.maintenance.backup(target(bench), progress=progress)
     assert not list(target(bench).parent.iterdir())
 
 
-def test_a_disk_that_fills_up_leaves_nothing_behind(tmp_path: Path) -> None:
-    """A limit on the size of files stands for the disk."""
+def test_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Simulate a full disk with a limit on the size of files."""
     path, copy = tmp_path / "jobs.db", tmp_path / "backups" / "copy.db"
     copy.parent.mkdir()
     with Queue(path, settings=Settings(synchronous="OFF")) as queue:
-        queue.enqueue_many([queue.draft("shell", {"command": ["x" * 1000]}) for _ in range(500)])
+        queue.enqueue_many([queue.new_job("shell", {"command": ["x" * 1000]}) for _ in range(500)])
     script = f"""
 import resource, signal
 from jobdeck import BackupFailed, Queue
@@ -154,19 +154,19 @@ with Queue({str(path)!r}) as queue:
     assert not list(copy.parent.iterdir())
 
 
-def test_a_damaged_queue_gives_no_backup(tmp_path: Path) -> None:
+def test_a_damaged_queue_is_not_backed_up(tmp_path: Path) -> None:
     path = tmp_path / "jobs.db"
     with Queue(path, settings=Settings(synchronous="OFF")) as queue:
-        queue.enqueue_many([queue.draft("shell", {"command": ["x" * 1000]}) for _ in range(500)])
+        queue.enqueue_many([queue.new_job("shell", {"command": ["x" * 1000]}) for _ in range(500)])
     content = bytearray(path.read_bytes())
     content[-40_000:-20_000] = b"\xa5" * 20_000
     path.write_bytes(content)
     with Queue(path) as queue, pytest.raises(BackupFailed, match="the copy is damaged, and so is the queue"):
-        queue.care.backup(tmp_path / "copy.db")
+        queue.maintenance.backup(tmp_path / "copy.db")
     assert not (tmp_path / "copy.db").exists()
 
 
 def test_the_copy_is_as_private_as_the_queue(bench: Bench) -> None:
     bench.enqueue()
     bench.path.chmod(0o600)
-    assert bench.store.care.backup(target(bench)).path.stat().st_mode & 0o777 == 0o600
+    assert bench.store.maintenance.backup(target(bench)).path.stat().st_mode & 0o777 == 0o600

@@ -1,4 +1,4 @@
-"""Batches: many jobs in one commit, with one outcome to wait for."""
+"""Batches: jobs that are enqueued in one commit and waited for as a whole."""
 
 from __future__ import annotations
 
@@ -12,79 +12,81 @@ from jobdeck import BatchNotFound, JobNotFound, NotUnique, OnConflict, Queue, St
 from jobdeck.model.retention import Rule
 
 
-def test_its_jobs_are_enqueued_in_one_commit_and_know_their_batch(bench: Bench) -> None:
-    batch = bench.store.enqueue_batch("nightly", [new(), new(scheduled_at=bench.clock.now() + 5), new(kind="demo.other")])
+def test_the_jobs_of_a_batch_are_enqueued_in_one_commit(bench: Bench) -> None:
+    batch = bench.store.enqueuer.enqueue_batch(
+        "nightly", [new(), new(scheduled_at=bench.clock.now() + 5), new(kind="demo.other")]
+    )
     assert (batch.name, batch.total, batch.created_at) == ("nightly", 3, bench.clock.now())
     assert batch.counts == {State.PENDING: 2, State.SCHEDULED: 1}
-    assert {job.batch for job in bench.store.get_jobs([1, 2, 3])} == {batch.id}
-    assert bench.store.get_batch(batch.id) == batch
+    assert {job.batch for job in bench.store.reader.get_many([1, 2, 3])} == {batch.id}
+    assert bench.store.reader.batch(batch.id) == batch
     bench.check_counters()
 
 
-def test_it_is_finished_with_its_last_job_and_succeeds_if_all_completed(bench: Bench) -> None:
-    batch = bench.store.enqueue_batch("", [new(), new()]).id
+def test_a_batch_finishes_with_its_last_job_and_succeeds_if_all_completed(bench: Bench) -> None:
+    batch = bench.store.enqueuer.enqueue_batch("", [new(), new()]).id
     told = []
     for job in bench.claim(2):
         bench.complete(job)
-        found = bench.store.get_batch(batch)
+        found = bench.store.reader.batch(batch)
         assert found
         told.append((found.open, found.finished, found.succeeded))
     assert told == [(1, False, False), (0, True, True)]
 
 
 @pytest.mark.parametrize("how", [State.FAILED, State.CANCELLED])
-def test_it_does_not_succeed_if_one_of_them_did_not(bench: Bench, how: State) -> None:
-    batch = bench.store.enqueue_batch("", [new(), new()]).id
+def test_a_batch_does_not_succeed_if_one_job_did_not_complete(bench: Bench, how: State) -> None:
+    batch = bench.store.enqueuer.enqueue_batch("", [new(), new()]).id
     first, second = bench.claim(2)
     bench.complete(first)
     (bench.fail if how is State.FAILED else bench.stop)(second)
-    found = bench.store.get_batch(batch)
+    found = bench.store.reader.batch(batch)
     assert found
     assert (found.finished, found.succeeded, found.counts) == (True, False, {State.COMPLETED: 1, how: 1})
 
 
 def test_an_empty_batch_is_finished(bench: Bench) -> None:
-    batch = bench.store.enqueue_batch("none", [])
+    batch = bench.store.enqueuer.enqueue_batch("none", [])
     assert (batch.total, batch.open, batch.finished, batch.succeeded) == (0, 0, True, True)
-    assert bench.store.get_batch(batch.id) == batch
+    assert bench.store.reader.batch(batch.id) == batch
 
 
-def test_all_of_it_is_enqueued_or_nothing(bench: Bench) -> None:
+def test_a_batch_is_enqueued_completely_or_not_at_all(bench: Bench) -> None:
     bench.enqueue(new(unique_key="k"))
     for bad, refusal in ((new(after=(99,)), JobNotFound), (new(unique_key="k", on_conflict=OnConflict.REFUSE), NotUnique)):
         with pytest.raises(refusal):
-            bench.store.enqueue_batch("", [new(), bad])
+            bench.store.enqueuer.enqueue_batch("", [new(), bad])
     assert bench.counts() == {State.PENDING: 1}
     assert bench.rows("SELECT * FROM jobdeck_batches") == []
     bench.check_counters()
 
 
-def test_a_job_that_held_a_key_before_is_none_of_the_batch(bench: Bench) -> None:
+def test_an_existing_job_with_the_unique_key_does_not_join_the_batch(bench: Bench) -> None:
     bench.enqueue(new(unique_key="k"))
-    batch = bench.store.enqueue_batch("", [new(unique_key="k"), new()])
+    batch = bench.store.enqueuer.enqueue_batch("", [new(unique_key="k"), new()])
     assert (batch.total, batch.counts) == (1, {State.PENDING: 1})
 
 
 def test_two_batches_do_not_mix(bench: Bench) -> None:
-    first, second = bench.store.enqueue_batch("", [new()]), bench.store.enqueue_batch("", [new(), new()])
+    first, second = bench.store.enqueuer.enqueue_batch("", [new()]), bench.store.enqueuer.enqueue_batch("", [new(), new()])
     assert first.id != second.id
-    assert [batch and batch.total for batch in map(bench.store.get_batch, (first.id, second.id, 99))] == [1, 2, None]
+    assert [batch and batch.total for batch in map(bench.store.reader.batch, (first.id, second.id, 99))] == [1, 2, None]
 
 
-def test_it_goes_with_the_last_of_its_jobs(bench: Bench) -> None:
-    batch = bench.store.enqueue_batch("", [new(), new()]).id
+def test_a_batch_is_deleted_with_its_last_job(bench: Bench) -> None:
+    batch = bench.store.enqueuer.enqueue_batch("", [new(), new()]).id
     first, second = bench.claim(2)
     bench.complete(first)
     bench.complete(second)
-    bench.store.delete_jobs([first.id])
-    assert bench.store.get_batch(batch)
-    bench.store.delete_jobs([second.id])
-    assert bench.store.get_batch(batch) is None
-    again = bench.store.enqueue_batch("", [new()])
+    bench.store.jobs.delete([first.id])
+    assert bench.store.reader.batch(batch)
+    bench.store.jobs.delete([second.id])
+    assert bench.store.reader.batch(batch) is None
+    again = bench.store.enqueuer.enqueue_batch("", [new()])
     assert again.id > batch
     bench.complete(*bench.claim())
-    bench.store.care.prune_jobs(Rule(State.COMPLETED, keep=0))
-    assert bench.store.get_batch(again.id) is None
+    bench.store.maintenance.prune_jobs(Rule(State.COMPLETED, keep=0))
+    assert bench.store.reader.batch(again.id) is None
 
 
 @pytest.fixture
@@ -97,8 +99,8 @@ def queue(tmp_path: Path) -> Iterator[Queue]:
         yield opened
 
 
-def test_a_program_waits_for_all_of_it(queue: Queue) -> None:
-    batch = queue.enqueue_batch((queue.draft("work", {"fail": n == 3}) for n in range(5)), name="five")
+def test_waiting_for_a_batch_waits_for_all_its_jobs(queue: Queue) -> None:
+    batch = queue.enqueue_batch((queue.new_job("work", {"fail": n == 3}) for n in range(5)), name="five")
     assert queue.wait_batch(batch.id, timeout=0) == batch
     with Worker(queue, threads=2):
         done = queue.wait_batch(batch.id, timeout=15, every=0.01)
@@ -106,7 +108,7 @@ def test_a_program_waits_for_all_of_it(queue: Queue) -> None:
     assert queue.batch(batch.id) == done
 
 
-def test_a_batch_that_is_not_there_is_said_so(queue: Queue) -> None:
+def test_a_missing_batch_is_reported(queue: Queue) -> None:
     for ask in (queue.batch, queue.wait_batch):
-        with pytest.raises(BatchNotFound, match="There is no batch 7"):
+        with pytest.raises(BatchNotFound, match="Batch 7 does not exist"):
             ask(7)

@@ -1,4 +1,4 @@
-"""On a server, too, a job can come with the caller's own rows: all or nothing, and nothing of ours left on the connection."""
+"""On a server, too, a job can be enqueued in the caller's transaction, atomically and without changing the connection."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def queue(where: str) -> Iterator[Queue]:
 
 @pytest.fixture
 def mine(where: str, queue: Queue) -> Iterator[psycopg.Connection[Any]]:
-    """A connection of the caller's, who reads rows in a way of its own, and has a table of orders in the same database."""
+    """Return a connection of the caller with its own row factory, and a table of orders in the same database."""
     with psycopg.connect(where, row_factory=dict_row) as connection:
         connection.execute("CREATE TABLE orders (id integer)")
         connection.commit()
@@ -45,14 +45,14 @@ def mine(where: str, queue: Queue) -> Iterator[psycopg.Connection[Any]]:
 
 
 def pending(queue: Queue) -> int:
-    """By the counters."""
+    """Return the number of jobs by the counters."""
     return queue.overview().counts.get(State.PENDING, 0)
 
 
-def test_the_job_exists_when_the_callers_rows_do(queue: Queue, mine: psycopg.Connection[Any]) -> None:
+def test_the_job_is_committed_with_the_callers_rows(queue: Queue, mine: psycopg.Connection[Any]) -> None:
     mine.execute("INSERT INTO orders VALUES (1)")
     job = queue.enqueue_in(mine, "work", {"n": 7}, priority=2, tags=["x"])
-    assert queue.get_many([job.id]) == []  # nobody else sees it yet
+    assert queue.get_many([job.id]) == []  # other connections do not see it yet
     mine.commit()
     assert queue.get(job.id) == job
     assert (job.args, job.state) == ({"n": 7}, State.PENDING)
@@ -60,7 +60,7 @@ def test_the_job_exists_when_the_callers_rows_do(queue: Queue, mine: psycopg.Con
     assert mine.execute("SELECT id FROM orders").fetchall() == [{"id": 1}]
 
 
-def test_the_job_does_not_exist_when_they_do_not(queue: Queue, mine: psycopg.Connection[Any]) -> None:
+def test_the_job_is_rolled_back_with_the_callers_rows(queue: Queue, mine: psycopg.Connection[Any]) -> None:
     mine.execute("INSERT INTO orders VALUES (1)")
     job = queue.enqueue_in(mine, "work")
     mine.rollback()
@@ -68,7 +68,7 @@ def test_the_job_does_not_exist_when_they_do_not(queue: Queue, mine: psycopg.Con
     assert pending(queue) == 0
 
 
-def test_a_block_of_the_callers_is_one_transaction_with_it(queue: Queue, where: str, mine: psycopg.Connection[Any]) -> None:
+def test_a_transaction_block_of_the_caller_includes_the_job(queue: Queue, where: str, mine: psycopg.Connection[Any]) -> None:
     with psycopg.connect(where, autocommit=True) as connection:
         with connection.transaction():
             connection.execute("INSERT INTO orders VALUES (1)")
@@ -79,7 +79,7 @@ def test_a_block_of_the_callers_is_one_transaction_with_it(queue: Queue, where: 
     assert [job.id for job in queue.get_many([kept.id, gone.id])] == [kept.id]
 
 
-def test_it_may_be_the_first_that_the_callers_transaction_does(queue: Queue, mine: psycopg.Connection[Any]) -> None:
+def test_the_enqueue_can_be_the_first_statement_of_the_transaction(queue: Queue, mine: psycopg.Connection[Any]) -> None:
     job = queue.enqueue_in(mine, "work")
     assert queue.get_many([job.id]) == []
     mine.rollback()
@@ -89,9 +89,7 @@ def test_it_may_be_the_first_that_the_callers_transaction_does(queue: Queue, min
     assert queue.get(job.id) == job
 
 
-def test_keys_and_dependencies_hold_there_too_and_a_refusal_costs_the_caller_nothing(
-    queue: Queue, mine: psycopg.Connection[Any]
-) -> None:
+def test_keys_and_dependencies_apply_and_a_refusal_keeps_the_callers_rows(queue: Queue, mine: psycopg.Connection[Any]) -> None:
     parent = queue.enqueue("work", unique="k")
     failed = queue.cancel(queue.enqueue("work").id)
     mine.execute("INSERT INTO orders VALUES (1)")
@@ -112,7 +110,7 @@ def test_keys_and_dependencies_hold_there_too_and_a_refusal_costs_the_caller_not
     }  # fmt: skip
 
 
-def test_arguments_come_to_the_last_bit_whatever_the_caller_does_to_texts(queue: Queue, mine: psycopg.Connection[Any]) -> None:
+def test_arguments_are_stored_exactly_with_any_text_adapters_of_the_caller(queue: Queue, mine: psycopg.Connection[Any]) -> None:
     class Shouting(psycopg.adapt.Loader):
         def load(self, data: Any) -> str:
             return bytes(data).decode().upper()
@@ -125,7 +123,7 @@ def test_arguments_come_to_the_last_bit_whatever_the_caller_does_to_texts(queue:
     assert row == {"word": "QUIET"}
 
 
-def test_nothing_of_ours_stays_on_the_callers_connection(queue: Queue, mine: psycopg.Connection[Any]) -> None:
+def test_the_callers_connection_is_left_unchanged(queue: Queue, mine: psycopg.Connection[Any]) -> None:
     for _ in range(3):
         queue.enqueue_in(mine, "work")
         mine.commit()
@@ -135,7 +133,7 @@ def test_nothing_of_ours_stays_on_the_callers_connection(queue: Queue, mine: psy
     assert pending(queue) == 3
 
 
-def test_callers_at_the_same_time_wait_for_nobody(queue: Queue, where: str) -> None:
+def test_concurrent_callers_do_not_wait_for_each_other(queue: Queue, where: str) -> None:
     with psycopg.connect(where) as one, psycopg.connect(where) as other:
         first = queue.enqueue_in(one, "work")
         second = queue.enqueue_in(other, "work")  # the first is not committed
@@ -146,7 +144,7 @@ def test_callers_at_the_same_time_wait_for_nobody(queue: Queue, where: str) -> N
     assert pending(queue) == 3
 
 
-def test_a_key_that_two_callers_want_goes_to_the_one_that_commits(queue: Queue, where: str) -> None:
+def test_a_key_that_two_callers_request_goes_to_the_one_that_commits(queue: Queue, where: str) -> None:
     with psycopg.connect(where) as one, psycopg.connect(where) as other:
         first = queue.enqueue_in(one, "work", unique="k")
         found: list[int] = []
@@ -157,7 +155,7 @@ def test_a_key_that_two_callers_want_goes_to_the_one_that_commits(queue: Queue, 
     assert found == [first.id]
 
 
-def test_a_caller_that_sees_an_older_moment_is_told_to_try_again_and_may_go_on(queue: Queue, where: str) -> None:
+def test_a_caller_with_an_older_snapshot_is_asked_to_retry_and_can_continue(queue: Queue, where: str) -> None:
     with psycopg.connect(where) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.execute("SELECT 1 FROM jobdeck_meta")
@@ -168,9 +166,9 @@ def test_a_caller_that_sees_an_older_moment_is_told_to_try_again_and_may_go_on(q
         assert queue.enqueue_in(connection, "work", unique="k").id == holder.id
 
 
-def test_a_worker_hears_of_it_when_it_is_woken(queue: Queue, mine: psycopg.Connection[Any]) -> None:
+def test_a_wake_after_the_callers_commit_notifies_workers(queue: Queue, mine: psycopg.Connection[Any]) -> None:
     rung = threading.Event()
-    with queue.store.listen(rung.set):
+    with queue.store.notifier.listen(rung.set):
         queue.enqueue_in(mine, "work")
         mine.commit()
         queue.wake()
@@ -183,7 +181,7 @@ def test_a_connection_without_a_transaction_is_refused(queue: Queue, where: str)
     assert pending(queue) == 0
 
 
-def test_a_transaction_that_has_failed_is_refused(queue: Queue, mine: psycopg.Connection[Any]) -> None:
+def test_a_failed_transaction_is_refused(queue: Queue, mine: psycopg.Connection[Any]) -> None:
     with pytest.raises(psycopg.Error):
         mine.execute("SELECT 1 / 0")
     with pytest.raises(InvalidOption, match="roll back"):
@@ -196,7 +194,7 @@ def test_a_connection_to_another_database_is_refused(queue: Queue) -> None:
         queue.enqueue_in(connection, "work")
 
 
-def test_a_connection_that_another_schema_is_nearer_to_is_refused(
+def test_a_connection_with_another_schema_first_in_its_search_path_is_refused(
     queue: Queue, mine: psycopg.Connection[Any], where: str
 ) -> None:
     mine.execute("CREATE SCHEMA other")
@@ -210,18 +208,18 @@ def test_a_connection_that_another_schema_is_nearer_to_is_refused(
         assert (pending(queue), pending(other)) == (0, 1)
 
 
-def test_a_connection_that_speaks_another_encoding_is_refused(queue: Queue, where: str) -> None:
+def test_a_connection_with_another_encoding_is_refused(queue: Queue, where: str) -> None:
     with psycopg.connect(where, client_encoding="LATIN1") as connection, pytest.raises(InvalidOption, match="must speak UTF8"):
         queue.enqueue_in(connection, "work")
 
 
 @pytest.mark.parametrize("thing", [None, "postgresql://host/jobs", object()])
-def test_what_is_no_connection_is_refused(queue: Queue, thing: object) -> None:
+def test_an_object_that_is_not_a_connection_is_refused(queue: Queue, thing: object) -> None:
     with pytest.raises(InvalidOption, match=r"must be a psycopg\.Connection"):
         queue.enqueue_in(thing, "work")
 
 
-def test_a_connection_that_the_server_has_ended_is_an_error_of_the_stores(queue: Queue, mine: psycopg.Connection[Any]) -> None:
+def test_a_connection_closed_by_the_server_is_a_store_error(queue: Queue, mine: psycopg.Connection[Any]) -> None:
     mine.execute("SELECT 1")
     with psycopg.connect(server().url("postgres"), autocommit=True) as other:
         other.execute("SELECT pg_terminate_backend(%s, 5000)", (mine.info.backend_pid,))

@@ -1,4 +1,4 @@
-"""Dependencies: a job waits for those that it comes after, and its policy says what becomes of it if one does not complete."""
+"""Dependencies: a job waits for its parents, and its policy decides what happens if one does not complete."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ UNHAPPY = [State.FAILED, State.CANCELLED]
 
 
 def after(bench: Bench, *parents: Job, policy: IfParentFails = CANCEL, **options: object) -> Job:
-    """A job that comes after these."""
+    """Enqueue a job that depends on these."""
     ids = tuple(parent.id for parent in parents)
     return bench.enqueue(new(after=ids, if_parent_fails=policy, **options))[0]  # type: ignore[arg-type]
 
 
 def begin(bench: Bench, job: Job) -> Job:
     """Claim this job."""
-    bench.store.reprioritise_jobs([job.id], 1000)
+    bench.store.jobs.reprioritize([job.id], 1000)
     (claimed,) = bench.claim()
     assert claimed.id == job.id
     return claimed
 
 
 def end(bench: Bench, job: Job, how: State) -> None:
-    """A pending job comes to its end."""
+    """Finish a pending job."""
     if how is State.CANCELLED:
-        bench.store.cancel_jobs([job.id])
+        bench.store.jobs.cancel([job.id])
     elif how is State.FAILED:
         bench.fail(begin(bench, job))
     else:
@@ -45,7 +45,7 @@ def waits(bench: Bench) -> list[tuple[int, int]]:
     return [(row[0], row[1]) for row in bench.rows("SELECT parent, child FROM jobdeck_waits ORDER BY 1, 2")]
 
 
-def test_a_job_waits_until_all_that_it_comes_after_have_completed(bench: Bench) -> None:
+def test_a_job_waits_until_all_its_parents_have_completed(bench: Bench) -> None:
     first, second = bench.enqueue(new(), new())
     child = after(bench, first, second)
     assert child == bench.get(child)
@@ -55,23 +55,23 @@ def test_a_job_waits_until_all_that_it_comes_after_have_completed(bench: Bench) 
     bench.clock.advance(5)
     end(bench, second, State.COMPLETED)
     assert states(bench, child) == [State.PENDING]
-    # It has been due since then, and is claimed like any other.
+    # It has been due since then, and is claimed like any other job.
     assert bench.get(child).scheduled_at == bench.clock.now()
     assert [job.id for job in bench.claim(5)] == [child.id]
     assert waits(bench) == []
 
 
-def test_many_that_complete_together_release_their_children(bench: Bench) -> None:
+def test_parents_that_complete_together_release_their_children(bench: Bench) -> None:
     parents = bench.enqueue(*[new() for _ in range(8)])
     children = [after(bench, parent) for parent in parents] + [after(bench, *parents)]
     from jobdeck.model.attempt_result import Completion
 
     now = bench.clock.now()
-    assert bench.store.complete_jobs([Completion(job, now, now, None) for job in bench.claim(8)]) == []
+    assert bench.store.completer.complete([Completion(job, now, now, None) for job in bench.claim(8)]) == []
     assert set(states(bench, *children)) == {State.PENDING}
 
 
-def test_a_chain_and_a_diamond_run_in_their_order(bench: Bench) -> None:
+def test_chains_and_diamonds_run_in_order(bench: Bench) -> None:
     (top,) = bench.enqueue()
     left, right = after(bench, top), after(bench, top)
     bottom = after(bench, left, right)
@@ -86,7 +86,7 @@ def test_a_chain_and_a_diamond_run_in_their_order(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("how", UNHAPPY)
-def test_a_child_and_all_of_its_own_are_cancelled_with_a_parent(bench: Bench, how: State) -> None:
+def test_a_child_and_its_descendants_are_cancelled_with_a_parent(bench: Bench, how: State) -> None:
     (top,) = bench.enqueue()
     left, right = after(bench, top), after(bench, top)
     bottom = after(bench, left, right)
@@ -98,7 +98,7 @@ def test_a_child_and_all_of_its_own_are_cancelled_with_a_parent(bench: Bench, ho
 
 
 @pytest.mark.parametrize("how", UNHAPPY)
-def test_a_child_may_run_all_the_same(bench: Bench, how: State) -> None:
+def test_a_child_can_run_anyway(bench: Bench, how: State) -> None:
     first, second = bench.enqueue(new(), new())
     child = after(bench, first, second, policy=RUN)
     end(bench, first, how)
@@ -108,12 +108,12 @@ def test_a_child_may_run_all_the_same(bench: Bench, how: State) -> None:
 
 
 @pytest.mark.parametrize("how", UNHAPPY)
-def test_a_child_may_wait_for_a_retry_of_its_parent(bench: Bench, how: State) -> None:
+def test_a_child_can_wait_for_a_retry_of_its_parent(bench: Bench, how: State) -> None:
     (parent,) = bench.enqueue()
     child = after(bench, parent, policy=WAIT)
     end(bench, parent, how)
     assert states(bench, child) == [State.WAITING]
-    bench.store.retry_jobs([parent.id])
+    bench.store.jobs.retry([parent.id])
     end(bench, parent, State.COMPLETED)
     assert states(bench, child) == [State.PENDING]
     assert waits(bench) == []
@@ -121,7 +121,7 @@ def test_a_child_may_wait_for_a_retry_of_its_parent(bench: Bench, how: State) ->
 
 @pytest.mark.parametrize("policy", IfParentFails)
 @pytest.mark.parametrize("state", sorted(FINAL))
-def test_a_parent_that_is_final_already_counts_at_once(bench: Bench, state: State, policy: IfParentFails) -> None:
+def test_the_result_of_a_final_parent_applies_at_once(bench: Bench, state: State, policy: IfParentFails) -> None:
     child = after(bench, bench.in_state(state), policy=policy)
     if state is State.COMPLETED or policy is RUN:
         expected = State.PENDING
@@ -132,23 +132,23 @@ def test_a_parent_that_is_final_already_counts_at_once(bench: Bench, state: Stat
     assert bool(waits(bench)) == (expected is State.WAITING)
 
 
-def test_other_children_of_a_failed_parent_are_not_told_again(bench: Bench) -> None:
+def test_a_new_child_of_a_failed_parent_does_not_affect_its_other_children(bench: Bench) -> None:
     failed = bench.in_state(State.FAILED)
     patient = after(bench, failed, policy=WAIT)
     after(bench, failed, policy=RUN)
     assert states(bench, patient) == [State.WAITING]
 
 
-def test_a_child_waits_for_those_only_that_are_not_completed_yet(bench: Bench) -> None:
+def test_a_child_waits_only_for_parents_that_have_not_completed(bench: Bench) -> None:
     done = bench.in_state(State.COMPLETED)
     (parent,) = bench.enqueue()
     child = after(bench, done, parent)
     assert waits(bench) == [(parent.id, child.id)]
-    # But all that it came after are remembered.
+    # But all its parents are recorded.
     assert [row[0] for row in bench.rows("SELECT parent FROM jobdeck_after WHERE child = ?", child.id)] == [done.id, parent.id]
 
 
-def test_nothing_is_enqueued_after_a_job_that_is_not_there(bench: Bench) -> None:
+def test_a_job_after_a_missing_parent_is_refused(bench: Bench) -> None:
     with pytest.raises(JobNotFound) as refusal:
         bench.enqueue(new(), new(after=(99,)))
     assert refusal.value.job_id == 99
@@ -157,7 +157,7 @@ def test_nothing_is_enqueued_after_a_job_that_is_not_there(bench: Bench) -> None
     bench.check_counters()
 
 
-def test_a_child_that_is_due_later_is_scheduled_when_its_wait_ends(bench: Bench) -> None:
+def test_a_child_that_is_due_later_becomes_scheduled_after_its_parents(bench: Bench) -> None:
     (parent,) = bench.enqueue()
     due = bench.clock.now() + 60
     child = after(bench, parent, scheduled_at=due)
@@ -165,43 +165,43 @@ def test_a_child_that_is_due_later_is_scheduled_when_its_wait_ends(bench: Bench)
     end(bench, parent, State.COMPLETED)
     assert states(bench, child) == [State.SCHEDULED]
     assert bench.get(child).scheduled_at == due
-    assert bench.store.next_due_at() == due
+    assert bench.store.queries.next_due_at() == due
 
 
 @pytest.mark.parametrize("how", [State.COMPLETED, State.CANCELLED])
-def test_a_failed_attempt_that_is_retried_settles_nothing(bench: Bench, how: State) -> None:
+def test_a_retried_attempt_does_not_resolve_dependencies(bench: Bench, how: State) -> None:
     (parent,) = bench.enqueue()
     child = after(bench, parent)
     bench.fail(begin(bench, parent), retry_in=5)
     assert states(bench, child) == [State.WAITING]
     bench.clock.advance(5)
-    bench.store.stage_jobs()
+    bench.store.transitions.stage()
     end(bench, parent, how)
     assert states(bench, child) == [State.PENDING if how is State.COMPLETED else State.CANCELLED]
 
 
-def test_a_running_parent_that_was_asked_to_stop_settles_when_it_has_stopped(bench: Bench) -> None:
+def test_a_parent_asked_to_stop_resolves_dependencies_when_it_has_stopped(bench: Bench) -> None:
     parent = bench.running()
     child = after(bench, parent)
-    bench.store.cancel_jobs([parent.id])
+    bench.store.jobs.cancel([parent.id])
     assert states(bench, child) == [State.WAITING]
     bench.stop(parent)
     assert states(bench, child) == [State.CANCELLED]
 
 
 @pytest.mark.parametrize(("attempts", "expected"), [(1, State.CANCELLED), (2, State.WAITING)])
-def test_a_crash_settles_only_what_it_ends(bench: Bench, attempts: int, expected: State) -> None:
+def test_a_crash_resolves_dependencies_only_if_it_is_final(bench: Bench, attempts: int, expected: State) -> None:
     parent = bench.running(max_attempts=attempts)
     child = after(bench, parent)
     bench.crash(parent)
     assert states(bench, child) == [expected]
 
 
-def test_a_child_that_somebody_cancels_waits_for_nothing(bench: Bench) -> None:
+def test_a_cancelled_child_no_longer_waits(bench: Bench) -> None:
     (parent,) = bench.enqueue()
     child = after(bench, parent)
     grandchild = after(bench, child, policy=RUN)
-    bench.store.cancel_jobs([child.id])
+    bench.store.jobs.cancel([child.id])
     assert states(bench, child, grandchild) == [State.CANCELLED, State.PENDING]
     assert bench.get(child).reason is None
     assert waits(bench) == []
@@ -212,26 +212,26 @@ def test_a_child_that_somebody_cancels_waits_for_nothing(bench: Bench) -> None:
 def test_a_cancelled_child_that_is_retried_runs_without_its_parent(bench: Bench) -> None:
     (parent,) = bench.enqueue()
     child = after(bench, parent)
-    bench.store.cancel_jobs([parent.id])
-    bench.store.retry_jobs([child.id])
+    bench.store.jobs.cancel([parent.id])
+    bench.store.jobs.retry([child.id])
     assert states(bench, child) == [State.PENDING]
 
 
 @pytest.mark.parametrize(
     ("policy", "expected"), [(CANCEL, State.CANCELLED), (RUN, State.PENDING), (WAIT, State.CANCELLED)]
 )  # fmt: skip
-def test_a_removed_parent_will_never_complete(bench: Bench, policy: IfParentFails, expected: State) -> None:
+def test_a_deleted_parent_counts_as_not_completed(bench: Bench, policy: IfParentFails, expected: State) -> None:
     (parent,) = bench.enqueue()
     child = after(bench, parent, policy=policy)
-    bench.store.delete_jobs([parent.id])
+    bench.store.jobs.delete([parent.id])
     assert states(bench, child) == [expected]
     assert waits(bench) == []
 
 
-def test_a_removed_child_leaves_nothing_behind(bench: Bench) -> None:
+def test_a_deleted_child_leaves_nothing_behind(bench: Bench) -> None:
     (parent,) = bench.enqueue()
     child = after(bench, parent)
-    bench.store.delete_jobs([child.id])
+    bench.store.jobs.delete([child.id])
     assert waits(bench) == []
     assert bench.rows("SELECT * FROM jobdeck_after") == []
     end(bench, parent, State.COMPLETED)
@@ -240,12 +240,12 @@ def test_a_removed_child_leaves_nothing_behind(bench: Bench) -> None:
 
 @pytest.mark.parametrize("parent_first", [True, False])
 @pytest.mark.parametrize("delete", [True, False])
-def test_parent_and_child_may_go_in_one_act(bench: Bench, delete: bool, parent_first: bool) -> None:
+def test_parent_and_child_can_be_removed_in_one_operation(bench: Bench, delete: bool, parent_first: bool) -> None:
     (parent,) = bench.enqueue()
     child = after(bench, parent)
     grandchild = after(bench, child)
     ids = [parent.id, child.id] if parent_first else [child.id, parent.id]
-    changes = bench.store.delete_jobs(ids) if delete else bench.store.cancel_jobs(ids)
+    changes = bench.store.jobs.delete(ids) if delete else bench.store.jobs.cancel(ids)
     assert set(changes.done) == set(ids)
     assert states(bench, grandchild) == [State.CANCELLED]
     assert waits(bench) == []
@@ -256,45 +256,45 @@ def test_a_parent_that_is_waited_for_is_not_pruned(bench: Bench) -> None:
     parent = bench.in_state(State.FAILED)
     after(bench, parent, policy=WAIT)
     bench.clock.advance(100)
-    assert bench.store.care.prune_jobs(Rule(State.FAILED, older_than=1, keep=0)) == 0
+    assert bench.store.maintenance.prune_jobs(Rule(State.FAILED, older_than=1, keep=0)) == 0
     assert bench.get(parent) == parent
 
 
-def test_a_parent_that_expires_has_failed_for_its_children(bench: Bench) -> None:
+def test_an_expired_parent_counts_as_failed(bench: Bench) -> None:
     (parent,) = bench.enqueue(new(expires_at=bench.clock.now() + 10))
     children = [after(bench, parent, policy=policy) for policy in (CANCEL, RUN, WAIT)]
     bench.clock.advance(10)
-    assert bench.store.expire_jobs() == 1
+    assert bench.store.transitions.expire() == 1
     assert states(bench, *children) == [State.CANCELLED, State.PENDING, State.WAITING]
 
 
-def test_a_child_may_expire_while_it_waits(bench: Bench) -> None:
+def test_a_child_can_expire_while_it_waits(bench: Bench) -> None:
     (parent,) = bench.enqueue()
     child = after(bench, parent, expires_at=bench.clock.now() + 10)
     grandchild = after(bench, child)
     bench.clock.advance(10)
-    assert bench.store.expire_jobs() == 1
+    assert bench.store.transitions.expire() == 1
     assert states(bench, child, grandchild) == [State.FAILED, State.CANCELLED]
     assert waits(bench) == []
     end(bench, parent, State.COMPLETED)
     assert states(bench, child) == [State.FAILED]
 
 
-def test_a_long_chain_falls_at_once(bench: Bench) -> None:
+def test_a_long_chain_is_cancelled_at_once(bench: Bench) -> None:
     (top,) = jobs = bench.enqueue()
     for _ in range(100):
         jobs.append(after(bench, jobs[-1]))
-    bench.store.cancel_jobs([top.id])
+    bench.store.jobs.cancel([top.id])
     assert bench.counts() == {State.CANCELLED: 101}
     bench.check_counters()
 
 
-def test_whoever_serves_the_child_hears_when_it_is_ready(bench: Bench) -> None:
+def test_workers_that_serve_the_child_are_notified_when_it_is_ready(bench: Bench) -> None:
     from threading import Event
 
     parent = bench.running()
     heard = Event()
-    with bench.store.listen(heard.set):
+    with bench.store.notifier.listen(heard.set):
         after(bench, parent, queue="elsewhere")
         assert heard.wait(5)
         heard.clear()

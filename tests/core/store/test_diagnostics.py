@@ -1,4 +1,4 @@
-"""Why a job does not run: each condition of the claim, and the claim itself, which must agree."""
+"""Why a job does not run: each condition of the claim must agree with the claim itself."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from jobdeck import Explanation, IfParentFails, Job, JobNotFound, Registry, Stat
 from jobdeck.kinds.registry import Entry
 from jobdeck.model.claim_conditions import AHEAD_COUNTED
 from jobdeck.model.diagnosis import explain
+from jobdeck.store.claim_capacity import ClaimRequest
 
 
 def report(bench: Bench, name: str = "w1", *, threads: int = 2, **about: Any) -> None:
-    """A worker says that it lives."""
+    """Report a live worker."""
     told: dict[str, Any] = {"queues": (), "draining": False, "kinds": (), "started_at": bench.clock.now() - 60, **about}
     info = WorkerInfo(id=name, host="h", pid=1, threads=threads, heartbeat_at=0, running=0, alive=True, **told)
-    bench.store.report_worker(info)
+    bench.store.workers.report(info)
 
 
 def why(bench: Bench, job: Job | int, **options: Any) -> Explanation:
-    situation = bench.store.insight.situation(job if isinstance(job, int) else job.id, 30.0)
+    situation = bench.store.diagnostics.claim_conditions(job if isinstance(job, int) else job.id, 30.0)
     assert situation is not None
     return explain(situation, **options)
 
@@ -37,19 +38,19 @@ def test_a_ready_job_with_a_free_thread_is_about_to_start(bench: Bench) -> None:
     told = why(bench, job)
     assert told.blockers == ()
     assert (told.ahead, told.starts_in) == (0, 0.0)
-    assert told.summary == f"Job {job.id} is about to start: nothing stands in its way."
-    assert [check.name for check in told.checks] == ["due", "paused", "workers", "threads", "turn"]
+    assert told.summary == f"Job {job.id} is about to start: all conditions are met."
+    assert [check.name for check in told.checks] == ["due", "paused", "workers", "threads", "position"]
 
 
-def test_a_job_that_a_crash_has_interrupted_waits_while_each_worker_runs_another_such_job(bench: Bench) -> None:
+def test_a_crashed_job_waits_while_each_worker_runs_another_such_job(bench: Bench) -> None:
     first, second = bench.running(), bench.running()
     bench.crash(first, second)
     report(bench)
     assert blockers(bench, first) == []
     bench.claim(worker="w1")
     (check,) = why(bench, second).blockers
-    assert check.name == "suspect"
-    assert check.sentence == f"A crash has interrupted it; w1 runs one such job at a time, and now job {first.id}."
+    assert check.name == "crash suspect"
+    assert check.sentence == f"A crash has interrupted it; w1 runs one such job at a time (now: job {first.id})."
     assert bench.claim(1, suspects=False) == []
     report(bench, "w2")
     assert blockers(bench, second) == []
@@ -57,12 +58,12 @@ def test_a_job_that_a_crash_has_interrupted_waits_while_each_worker_runs_another
     assert blockers(bench, other, kind_limit=9) == []
 
 
-def test_a_job_that_does_not_exist_has_no_situation(bench: Bench) -> None:
-    assert bench.store.insight.situation(404, 30.0) is None
+def test_a_missing_job_has_no_claim_conditions(bench: Bench) -> None:
+    assert bench.store.diagnostics.claim_conditions(404, 30.0) is None
 
 
 @pytest.mark.parametrize("state", [State.COMPLETED, State.FAILED, State.CANCELLED])
-def test_a_final_job_says_how_it_ended_and_how_to_run_it_again(bench: Bench, state: State) -> None:
+def test_a_final_job_shows_its_result_and_how_to_run_it_again(bench: Bench, state: State) -> None:
     job = bench.in_state(state)
     bench.clock.advance(130)
     told = why(bench, job)
@@ -74,26 +75,26 @@ def test_a_final_job_says_how_it_ended_and_how_to_run_it_again(bench: Bench, sta
         assert told.summary == f"Job {job.id} failed 2m10s ago: attempts exhausted; ValueError: no."
 
 
-def test_a_running_job_says_where_and_since_when(bench: Bench) -> None:
+def test_a_running_job_shows_its_worker_and_run_time(bench: Bench) -> None:
     report(bench)
     job = bench.running()
     bench.clock.advance(3)
-    assert why(bench, job).summary == f"Job {job.id} runs: attempt 1 of 3, for 3.0s, on w1."
-    bench.store.cancel_jobs([job.id])
+    assert why(bench, job).summary == f"Job {job.id} is running: attempt 1 of 3, for 3.0s, on w1."
+    bench.store.jobs.cancel([job.id])
     told = why(bench, job)
     assert [check.name for check in told.blockers] == ["cancelling"]
     assert told.summary.endswith("and was asked to stop.")
 
 
-def test_a_running_job_whose_worker_fell_silent_says_when_it_is_taken_back(bench: Bench) -> None:
+def test_a_running_job_of_a_silent_worker_shows_when_its_lease_expires(bench: Bench) -> None:
     report(bench)
     job = bench.running()
     bench.clock.advance(20)
-    bench.store.heartbeat_jobs([(job.id, job.lease or 0)], 30.0)
+    bench.store.transitions.heartbeat([(job.id, job.lease or 0)], 30.0)
     bench.clock.advance(12)
     (check,) = why(bench, job).blockers
     assert "32s ago" in check.sentence
-    assert "lease ends in 18s" in check.sentence
+    assert "lease expires in 18s" in check.sentence
     assert check.until == bench.clock.now() + 18
 
 
@@ -108,18 +109,18 @@ def test_a_scheduled_job_is_due_later(bench: Bench) -> None:
     assert told.summary == f"Job {job.id} cannot start yet: it is scheduled, and due in 1m30s."
 
 
-def test_a_retrying_job_says_which_attempt_failed_of_what(bench: Bench) -> None:
+def test_a_retrying_job_shows_the_failed_attempt_and_its_error(bench: Bench) -> None:
     job = bench.running(max_attempts=5)
     bench.fail(job, retry_in=41, message="the server hung up")
     check = why(bench, job).blockers[0]
-    assert check.sentence == "Attempt 1 of 5 failed, and the next one is due in 41s: ValueError: the server hung up."
+    assert check.sentence == "Attempt 1 of 5 failed (ValueError: the server hung up); the next one is due in 41s."
 
 
-def test_a_due_job_that_nobody_has_staged_says_so(bench: Bench) -> None:
+def test_a_due_job_that_is_not_staged_shows_it(bench: Bench) -> None:
     (job,) = bench.enqueue(new(scheduled_at=bench.clock.now() + 10))
     bench.clock.advance(14)
     assert "has been due for 4.0s" in why(bench, job).blockers[0].sentence
-    bench.store.stage_jobs()
+    bench.store.transitions.stage()
     assert blockers(bench, job) == ["workers"]
 
 
@@ -132,25 +133,25 @@ def test_a_waiting_job_names_its_parents_and_their_states(bench: Bench) -> None:
     told = why(bench, job)
     (check,) = told.blockers
     assert check.name == "parents"
-    assert f"{failed.id} (failed), {parent.id} (pending), 999 (gone)" in check.sentence
+    assert f"{failed.id} (failed), {parent.id} (pending), 999 (deleted)" in check.sentence
     assert f"jobdeck retry {failed.id}" in check.advice
     assert told.starts_in is None
 
 
-def test_a_paused_queue_says_since_when_and_how_to_resume(bench: Bench) -> None:
+def test_a_paused_queue_shows_for_how_long_and_how_to_resume_it(bench: Bench) -> None:
     report(bench)
-    bench.store.pause_queue("my queue")
+    bench.store.queues.pause("my queue")
     (job,) = bench.enqueue(new(queue="my queue"))
     bench.clock.advance(30)
     report(bench)
     told = why(bench, job)
     assert told.summary == f"Job {job.id} cannot start: queue my queue has been paused for 30s."
     assert "jobdeck resume 'my queue'" in told.blockers[0].advice
-    bench.store.resume_queue("my queue")
+    bench.store.queues.resume("my queue")
     assert blockers(bench, job) == []
 
 
-def test_the_limit_of_a_queue_is_reached_while_as_many_run(bench: Bench) -> None:
+def test_the_limit_of_a_queue_blocks_while_it_is_reached(bench: Bench) -> None:
     report(bench, threads=9)
     bench.change("INSERT INTO jobdeck_queues (name, max_running) VALUES ('default', 2)")
     job = bench.enqueue(new(), new(), new())[2]
@@ -163,7 +164,7 @@ def test_the_limit_of_a_queue_is_reached_while_as_many_run(bench: Bench) -> None
     assert blockers(bench, job) == []
 
 
-def test_the_rate_of_a_queue_is_reached_until_enough_starts_are_old(bench: Bench) -> None:
+def test_the_rate_limit_of_a_queue_blocks_until_enough_starts_are_old(bench: Bench) -> None:
     report(bench)
     bench.change("INSERT INTO jobdeck_queues (name, rate, rate_period) VALUES ('default', 3, 60)")
     (job,) = bench.enqueue()
@@ -174,7 +175,7 @@ def test_the_rate_of_a_queue_is_reached_until_enough_starts_are_old(bench: Bench
     bench.change("INSERT INTO jobdeck_starts VALUES ('default', ?, 2)", start - 5)
     told = why(bench, job)
     assert [check.name for check in told.blockers] == ["rate"]
-    assert told.blockers[0].until == pytest.approx(bench.clock.now() + 40)  # the starts of 20 s ago have to go too
+    assert told.blockers[0].until == pytest.approx(bench.clock.now() + 40)  # the starts of 20 s ago must expire, too
     assert told.starts_in == pytest.approx(40)
     bench.clock.advance(40)
     report(bench)
@@ -189,12 +190,12 @@ def test_the_limit_of_a_kind_counts_all_queues(bench: Bench) -> None:
     assert blockers(bench, job, kind_limit=2) == ["kind limit"]
 
 
-def test_an_expired_job_is_not_started_any_more(bench: Bench) -> None:
+def test_an_expired_job_does_not_start(bench: Bench) -> None:
     report(bench)
     (job,) = bench.enqueue()
     bench.change("UPDATE jobdeck_jobs SET expires_at = ? WHERE id = ?", bench.clock.now() + 100, job.id)
     assert blockers(bench, job) == []
-    assert "another 1m40s" in next(check for check in why(bench, job).checks if check.name == "expiry").sentence
+    assert next(check for check in why(bench, job).checks if check.name == "expiry").sentence == "It expires in 1m40s."
     bench.clock.advance(110)
     report(bench)
     assert blockers(bench, job) == ["expiry"]
@@ -204,8 +205,8 @@ def test_an_expired_job_is_not_started_any_more(bench: Bench) -> None:
     ("workers", "sentence"),
     [
         ([], "No worker is alive."),
-        ([{"draining": True}], "The only live worker is ending"),
-        ([{"threads": 0}, {"threads": 0}], "No live worker has a thread."),
+        ([{"draining": True}], "The only live worker is shutting down"),
+        ([{"threads": 0}, {"threads": 0}], "No live worker has any threads."),
         ([{"queues": ("img",)}], "The only live worker does not serve queue mail."),
         ([{"queues": ("img",)}, {"queues": ("x",)}], "None of the 2 live workers serves queue mail."),
         ([{"kinds": ("other",)}], "The only live worker does not know kind demo.work."),
@@ -215,7 +216,7 @@ def test_an_expired_job_is_not_started_any_more(bench: Bench) -> None:
         ),
     ],
 )
-def test_without_a_worker_for_it_a_job_says_what_the_workers_lack(
+def test_without_a_worker_for_it_a_job_shows_why_no_worker_serves_it(
     bench: Bench, workers: list[dict[str, Any]], sentence: str
 ) -> None:
     (job,) = bench.enqueue(new(queue="mail"))
@@ -229,17 +230,17 @@ def test_without_a_worker_for_it_a_job_says_what_the_workers_lack(
     assert blockers(bench, job) == []
 
 
-def test_a_worker_that_died_serves_nobody(bench: Bench) -> None:
+def test_a_dead_worker_serves_no_job(bench: Bench) -> None:
     report(bench)
     (job,) = bench.enqueue()
     bench.clock.advance(45)
     (check,) = why(bench, job).blockers
-    assert check.sentence == "No worker is alive; the last one was heard of 45s ago."
+    assert check.sentence == "No worker is alive; the last heartbeat was 45s ago."
 
 
 def test_jobs_ahead_are_those_that_the_same_workers_claim_first(bench: Bench) -> None:
     report(bench, threads=0, started_at=bench.clock.now(), queues=("default", "img", "off"), kinds=("demo.work",))
-    bench.store.pause_queue("off")
+    bench.store.queues.pause("off")
     bench.enqueue(
         new(priority=5),
         new(queue="img", priority=1),
@@ -255,7 +256,7 @@ def test_jobs_ahead_are_those_that_the_same_workers_claim_first(bench: Bench) ->
     assert [each.id for each in claimed].index(job.id) == 3
 
 
-def test_no_more_jobs_ahead_are_counted_than_anybody_wants_to_know(bench: Bench) -> None:
+def test_the_count_of_jobs_ahead_is_bounded(bench: Bench) -> None:
     bench.enqueue(*[new(queue=f"q{n % 2}", priority=n % 3) for n in range(AHEAD_COUNTED + 50)])
     (job,) = bench.enqueue(new(priority=-1))
     told = why(bench, job)
@@ -264,33 +265,33 @@ def test_no_more_jobs_ahead_are_counted_than_anybody_wants_to_know(bench: Bench)
     assert "More than 10,000 jobs are ahead" in why(bench, job).checks[-1].sentence
 
 
-def test_the_estimate_is_the_jobs_ahead_at_the_pace_of_the_busy_workers(bench: Bench) -> None:
+def test_the_estimate_is_the_jobs_ahead_at_the_rate_of_the_busy_workers(bench: Bench) -> None:
     begun_at = bench.clock.now()
     bench.enqueue(*[new() for _ in range(30)])
-    for _ in range(10):  # two threads that are busy all the time: a job a second
+    for _ in range(10):  # two threads that are busy all the time: one job per second
         claimed = bench.claim(2)
         bench.clock.advance(2)
         for each in claimed:
             begun = bench.clock.now() - 2
-            bench.store.complete_jobs([_completion(each, begun, bench.clock.now())])
+            bench.store.completer.complete([_completion(each, begun, bench.clock.now())])
     report(bench, threads=2, started_at=begun_at)
     bench.claim(2)
     (job,) = bench.enqueue()
     told = why(bench, job)
-    assert [check.name for check in told.blockers] == ["threads", "turn"]
+    assert [check.name for check in told.blockers] == ["threads", "position"]
     assert told.ahead == 8
     assert told.starts_in == pytest.approx(9)
-    assert told.basis == "1 a second, as in the last 20s"
-    assert "waits its turn: 8 jobs are ahead of it; it should start in about" in told.summary
+    assert told.basis == "1 per second in the last 20s"
+    assert "has not started yet: 8 jobs are ahead of it; it should start in about" in told.summary
 
 
-def test_workers_that_were_idle_are_judged_by_what_a_job_takes(bench: Bench) -> None:
+def test_the_rate_of_idle_workers_is_estimated_from_the_mean_run_time(bench: Bench) -> None:
     report(bench, threads=2, started_at=bench.clock.now() - 6000)
     for _ in range(2):
         bench.enqueue()
         (job,) = bench.claim()
         bench.clock.advance(4)
-        bench.store.complete_jobs([_completion(job, bench.clock.now() - 4, bench.clock.now())])
+        bench.store.completer.complete([_completion(job, bench.clock.now() - 4, bench.clock.now())])
         bench.clock.advance(200)
     report(bench, threads=2, started_at=bench.clock.now() - 6000)
     bench.enqueue(*[new() for _ in range(12)])
@@ -307,7 +308,7 @@ def _completion(job: Job, begun: float, ended: float) -> Any:
     return Completion(job, begun, ended)
 
 
-def test_nothing_is_estimated_from_nothing(bench: Bench) -> None:
+def test_without_finished_attempts_there_is_no_estimate(bench: Bench) -> None:
     report(bench, threads=1)
     bench.enqueue(new(), new())
     bench.claim()
@@ -317,8 +318,8 @@ def test_nothing_is_estimated_from_nothing(bench: Bench) -> None:
     assert "nothing" in told.basis
 
 
-def test_several_reasons_are_all_told_the_most_particular_first(bench: Bench) -> None:
-    bench.store.pause_queue("default")
+def test_all_reasons_are_listed_the_most_specific_first(bench: Bench) -> None:
+    bench.store.queues.pause("default")
     (job,) = bench.enqueue(new(scheduled_at=bench.clock.now() + 5))
     told = why(bench, job)
     assert [check.name for check in told.blockers] == ["due", "paused", "workers"]
@@ -341,14 +342,14 @@ def test_with_ageing_old_jobs_of_low_priority_are_ahead(bench: Bench) -> None:
     report(bench, threads=0, started_at=bench.clock.now())
 
     def ahead(ageing: float) -> int | None:
-        situation = bench.store.insight.situation(job.id, 30.0, ageing)
+        situation = bench.store.diagnostics.claim_conditions(job.id, 30.0, ageing)
         return None if situation is None else situation.ahead
 
     # A step of priority for each 40 s: the first three stand at 0, 1 and 3.
     assert [ahead(0), ahead(40), ahead(30), ahead(20)] == [0, 1, 2, 3]
     for ageing in (0.0, 40.0, 30.0, 20.0):
         before = ahead(ageing)
-        claimed = bench.store.claim_jobs("w", 4, kinds=["demo.work"], queues=(), lease=30, ageing=ageing)
+        claimed = bench.store.claimer.claim(ClaimRequest("w", 4, kinds=["demo.work"], queues=(), lease=30, ageing=ageing))
         assert [each.id for each in claimed].index(job.id) == before
         for each in claimed:
             bench.release(each)

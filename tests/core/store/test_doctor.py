@@ -1,4 +1,4 @@
-"""A checkup finds what is wrong, says what to do, and changes no byte."""
+"""The doctor finds problems, advises what to do, and changes nothing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def bench(tmp_path: Path, clock: FakeClock) -> Iterator[Bench]:
 
 
 def look(bench: Bench, *, full: bool = False, **settings: object) -> dict[str, Finding]:
-    """The findings by check; of several of one check the last."""
+    """Return the findings by check; if a check has several, the last one."""
     found = doctor(bench.path, settings=Settings(**settings), clock=bench.clock, full=full)  # type: ignore[arg-type]
     for each in found:
         assert bool(each.advice) == (each.severity is not OK), each
@@ -42,13 +42,13 @@ def severities(bench: Bench, **more: object) -> dict[str, Severity]:
 
 @pytest.fixture(autouse=True)
 def _calm_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the disk and file system of the machine are is no matter of these tests."""
+    """Make the tests independent of the machine's disk and file system."""
     monkeypatch.setattr("jobdeck.store.sqlite.doctor.environment_checks.file_system_of", lambda path: "ext4")
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 10**12}))
 
 
 @pytest.mark.parametrize("full", [False, True])
-def test_a_healthy_queue_has_nothing_but_good_findings(bench: Bench, full: bool) -> None:
+def test_a_healthy_queue_has_only_ok_findings(bench: Bench, full: bool) -> None:
     for state in State:
         bench.in_state(state)
     found = look(bench, full=full)
@@ -60,7 +60,7 @@ def test_a_healthy_queue_has_nothing_but_good_findings(bench: Bench, full: bool)
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_be_a_queue_is_one_problem_and_keeps_its_every_byte(tmp_path: Path, name: str) -> None:
+def test_a_file_that_is_not_a_queue_is_one_problem_and_stays_unchanged(tmp_path: Path, name: str) -> None:
     make, sentence = REFUSED[name]
     path = tmp_path / "jobs.db"
     make(path)
@@ -73,14 +73,14 @@ def test_what_cannot_be_a_queue_is_one_problem_and_keeps_its_every_byte(tmp_path
     assert [entry.name for entry in tmp_path.iterdir()] == ["jobs.db"]
 
 
-def test_damage_inside_the_file_is_found_and_nothing_is_written_to_it(tmp_path: Path) -> None:
+def test_damage_inside_the_file_is_found_without_writing_to_it(tmp_path: Path) -> None:
     path = tmp_path / "jobs.db"
     with Queue(path, settings=Settings(synchronous="OFF")) as queue:
-        queue.enqueue_many([queue.draft("shell", {"command": ["x" * 1000]}) for _ in range(500)])
+        queue.enqueue_many([queue.new_job("shell", {"command": ["x" * 1000]}) for _ in range(500)])
     content = bytearray(path.read_bytes())
     content[-40_000:-20_000] = b"\xa5" * 20_000
     path.write_bytes(content)
-    # Another boot: opening the queue would note it.
+    # Another boot: opening the queue would record it.
     (found,) = [each for each in doctor(path, clock=FakeClock()) if each.severity is PROBLEM]
     assert found.check == "integrity"
     assert "damaged" in found.told
@@ -100,7 +100,7 @@ def test_an_index_that_disagrees_with_its_table_is_found_by_a_full_check(bench: 
     assert look(bench, full=True)["integrity"].severity is PROBLEM
 
 
-def test_a_log_that_a_killed_process_left_behind_is_left_where_it_is(tmp_path: Path) -> None:
+def test_the_wal_of_a_killed_process_stays_in_place(tmp_path: Path) -> None:
     path = tmp_path / "jobs.db"
     script = f"""
 import os
@@ -116,7 +116,7 @@ os._exit(0)
     assert {name: (tmp_path / name).read_bytes() for name in files} == files
 
 
-def test_a_database_that_is_not_there_is_a_problem_and_is_not_made(tmp_path: Path) -> None:
+def test_a_missing_database_is_a_problem_and_is_not_created(tmp_path: Path) -> None:
     first = doctor(tmp_path / "no" / "jobs.db")[0]
     assert (first.check, first.severity) == ("database", PROBLEM)
     assert not list(tmp_path.iterdir())
@@ -125,7 +125,7 @@ def test_a_database_that_is_not_there_is_a_problem_and_is_not_made(tmp_path: Pat
     assert doctor(tmp_path)[0].severity is PROBLEM
 
 
-def test_an_older_schema_is_told_and_not_upgraded(bench: Bench) -> None:
+def test_an_older_schema_is_reported_and_not_upgraded(bench: Bench) -> None:
     bench.change("UPDATE jobdeck_meta SET value = '1' WHERE key = 'schema'")
     found = look(bench)
     assert found["schema"].severity is WARNING
@@ -139,20 +139,20 @@ def test_a_newer_schema_is_a_problem(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("synchronous", "severity"), [("FULL", OK), ("NORMAL", WARNING), ("OFF", PROBLEM)])
-def test_the_durability_in_force_is_told(bench: Bench, synchronous: str, severity: Severity) -> None:
+def test_the_effective_durability_is_reported(bench: Bench, synchronous: str, severity: Severity) -> None:
     found = look(bench, synchronous=synchronous)["durability"]
     assert found.severity is severity
     assert synchronous in found.told
 
 
-def test_a_log_that_a_reader_lets_grow_is_a_warning(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wal_that_grows_because_of_a_reader_is_a_warning(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.enqueue()
     assert look(bench)["log"].severity is OK
     monkeypatch.setattr("jobdeck.store.sqlite.doctor.file_checks._LOG_LARGE", 1000)
     assert severities(bench) == {"log": WARNING}
 
 
-def test_wrong_counters_are_a_problem_that_a_repair_mends(bench: Bench) -> None:
+def test_wrong_counters_are_a_problem_that_a_repair_fixes(bench: Bench) -> None:
     bench.in_state(State.COMPLETED)
     bench.in_state(State.PENDING)
     bench.change("UPDATE jobdeck_counts SET n = n + 5 WHERE state = 'pending'")
@@ -160,14 +160,14 @@ def test_wrong_counters_are_a_problem_that_a_repair_mends(bench: Bench) -> None:
     bench.change("INSERT INTO jobdeck_counts VALUES ('gone', 'demo.work', 'failed', 2)")
     assert severities(bench) == {"counters": PROBLEM}
     assert "3 counters" in look(bench)["counters"].told
-    (told,) = bench.store.care.repair()
+    (told,) = bench.store.maintenance.repair()
     assert "3 counters" in told.told
     bench.check_counters()
     assert severities(bench) == {}
-    assert bench.store.care.repair() == []
+    assert bench.store.maintenance.repair() == []
 
 
-def test_rows_without_a_job_are_a_warning_and_a_repair_removes_them(bench: Bench) -> None:
+def test_orphaned_rows_are_a_warning_and_a_repair_deletes_them(bench: Bench) -> None:
     job = bench.in_state(State.COMPLETED)
     bench.change("INSERT INTO jobdeck_attempts VALUES (99, 5, 1, 'w1', 0, 0, 'completed', NULL, NULL, NULL, NULL)")
     for text in "xy":
@@ -177,12 +177,12 @@ def test_rows_without_a_job_are_a_warning_and_a_repair_removes_them(bench: Bench
     found = look(bench)["orphans"]
     assert found.severity is WARNING
     assert found.told == "1 attempt, 2 pieces of logs, 1 dependency, 1 batch without a job."
-    bench.store.care.repair()
+    bench.store.maintenance.repair()
     assert severities(bench) == {}
-    assert len(bench.store.list_attempts(job.id)) == 1
+    assert len(bench.store.reader.attempts(job.id)) == 1
 
 
-def test_jobs_that_wait_for_jobs_that_are_gone_are_a_problem(bench: Bench) -> None:
+def test_jobs_that_wait_for_deleted_jobs_are_a_problem(bench: Bench) -> None:
     child = bench.in_state(State.WAITING)
     assert severities(bench) == {}
     bench.change("INSERT INTO jobdeck_waits VALUES (99, ?)", child.id)
@@ -193,22 +193,22 @@ def test_jobs_that_wait_for_jobs_that_are_gone_are_a_problem(bench: Bench) -> No
 
 
 def worker(bench: Bench, name: str = "host:1:abc") -> None:
-    bench.store.report_worker(
+    bench.store.workers.report(
         WorkerInfo(id=name, host="host", pid=1, threads=4, queues=(), started_at=bench.clock.now(), heartbeat_at=0.0,
                    draining=False, running=0, alive=True)
     )  # fmt: skip
 
 
-def test_a_lease_that_ended_without_a_rescue_is_bad_and_worse_where_a_worker_should_have_seen_it(bench: Bench) -> None:
+def test_an_expired_lease_without_a_rescue_is_a_warning_and_a_problem_if_a_worker_is_alive(bench: Bench) -> None:
     bench.running()
     bench.clock.advance(80)
-    assert severities(bench) == {}  # the rescue may be on its way
+    assert severities(bench) == {}  # a rescue may still happen
     bench.clock.advance(3600)
     assert severities(bench) == {"leases": WARNING}
     assert "61 min ago" in look(bench)["leases"].told
     worker(bench)
     assert severities(bench) == {"leases": PROBLEM}
-    bench.store.rescue_jobs()
+    bench.store.transitions.rescue()
     assert severities(bench) == {}
 
 
@@ -220,16 +220,16 @@ def test_leases_of_an_earlier_boot_wait_for_a_worker(bench: Bench) -> None:
     assert "when the machine last stopped" in found.told
 
 
-def test_a_lease_beyond_any_clock_is_a_problem_that_a_repair_mends(bench: Bench) -> None:
+def test_a_lease_far_in_the_future_is_a_problem_that_a_repair_fixes(bench: Bench) -> None:
     job = bench.running()
-    bench.change("UPDATE jobdeck_jobs SET lease_until = lease_until + 1e7")  # as where the clock began anew unnoticed
+    bench.change("UPDATE jobdeck_jobs SET lease_until = lease_until + 1e7")  # as if the clock was reset undetected
     assert severities(bench) == {"leases": PROBLEM}
-    assert bench.store.rescue_jobs() == []
-    bench.store.care.repair()
-    assert bench.store.rescue_jobs() == [job.id]
+    assert bench.store.transitions.rescue() == []
+    bench.store.maintenance.repair()
+    assert bench.store.transitions.rescue() == [job.id]
 
 
-def test_a_worker_that_fell_silent_is_a_warning(bench: Bench) -> None:
+def test_a_silent_worker_is_a_warning(bench: Bench) -> None:
     worker(bench)
     worker(bench, "host:2:def")
     assert "2 workers alive" in look(bench)["workers"].told
@@ -252,9 +252,7 @@ def test_a_wall_clock_that_was_set_back_is_a_warning(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(("free", "severity"), [(10**12, OK), (300_000_000, WARNING), (10_000_000, PROBLEM)])
-def test_a_disk_that_is_nearly_full_is_told(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, free: int, severity: Severity
-) -> None:
+def test_a_nearly_full_disk_is_reported(bench: Bench, monkeypatch: pytest.MonkeyPatch, free: int, severity: Severity) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": free}))
     assert look(bench)["disk"].severity is severity
 
@@ -264,7 +262,7 @@ def test_a_disk_that_is_nearly_full_is_told(
     [("ext4", OK), ("overlay", OK), (None, OK), ("tmpfs", WARNING), ("fuseblk", WARNING), ("virtiofs", WARNING)]
     + [(kind, PROBLEM) for kind in ("nfs4", "cifs", "9p", "fuse.sshfs")],
 )
-def test_file_systems_where_locks_may_not_hold_are_told(
+def test_file_systems_with_unreliable_locks_are_reported(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, kind: str | None, severity: Severity
 ) -> None:
     monkeypatch.setattr("jobdeck.store.sqlite.doctor.environment_checks.file_system_of", lambda path: kind)
@@ -273,7 +271,7 @@ def test_file_systems_where_locks_may_not_hold_are_told(
     assert kind is None or kind in found.told
 
 
-def test_a_queue_whose_workers_cannot_be_woken_is_a_warning(
+def test_a_queue_whose_workers_cannot_be_notified_is_a_warning(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
@@ -287,11 +285,11 @@ def test_an_sqlite_that_loses_writes_is_a_problem(bench: Bench, monkeypatch: pyt
     assert severities(bench) == {"sqlite": PROBLEM}
 
 
-def test_a_queue_at_work_can_be_looked_over(tmp_path: Path) -> None:
+def test_a_busy_queue_can_be_checked(tmp_path: Path) -> None:
     with Queue(tmp_path / "jobs.db", settings=Settings(), random=Random(7)) as queue:
         queue.enqueue("shell", {"command": ["true"]})
-        assert [each for each in queue.care.doctor(full=True) if each.severity is not OK] == []
-        assert queue.care.repair() == []
+        assert [each for each in queue.maintenance.doctor(full=True) if each.severity is not OK] == []
+        assert queue.maintenance.repair() == []
 
 
 MOUNTS = """\
@@ -316,10 +314,10 @@ broken
         ("/mnt/jobs.db", "fuse.sshfs"),
     ],
 )
-def test_the_nearest_mount_above_a_path_tells_its_file_system(path: str, kind: str) -> None:
+def test_the_nearest_mount_above_a_path_determines_its_file_system(path: str, kind: str) -> None:
     assert kind_of(Path(path), MOUNTS) == kind
     assert (kind in NETWORK) == (kind in ("nfs4", "fuse.sshfs"))
 
 
-def test_without_a_list_of_mounts_nothing_is_claimed() -> None:
+def test_without_a_list_of_mounts_the_file_system_is_unknown() -> None:
     assert kind_of(Path("/var/jobs.db"), "") is None

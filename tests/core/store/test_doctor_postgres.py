@@ -1,4 +1,4 @@
-"""A checkup of a queue on a server finds what is wrong, says what to do, and changes nothing there."""
+"""The doctor of a queue on a server finds problems, advises what to do, and changes nothing."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tests.core.postgres import database_at, server
 
 from jobdeck import Finding, Settings, Severity, State, WorkerInfo, doctor
 from jobdeck.store.postgres.doctor import server_checks as checks
-from jobdeck.store.postgres.doctor.context import Look
+from jobdeck.store.postgres.doctor.context import CheckContext
 
 pytestmark = pytest.mark.postgres
 
 OK, WARNING, PROBLEM = Severity.OK, Severity.WARNING, Severity.PROBLEM
 KEPT = ("fsync", "full_page_writes")
 EXPECTED = {"durability": PROBLEM}
-"""The server of the tests keeps nothing through a loss of power."""
+"""The server of the tests is not durable."""
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def bench(tmp_path: Path, clock: FakeClock) -> Iterator[Bench]:
 
 
 def look(bench: Bench, *, full: bool = False, **settings: object) -> dict[str, Finding]:
-    """The findings by check; of several of one check the last."""
+    """Return the findings by check; if a check has several, the last one."""
     found = doctor(database_at(bench.path), settings=Settings(**settings), clock=bench.clock, full=full)  # type: ignore[arg-type]
     for each in found:
         assert bool(each.advice) == (each.severity is not OK), each
@@ -43,7 +43,7 @@ def severities(bench: Bench, **more: object) -> dict[str, Severity]:
     return {check: each.severity for check, each in look(bench, **more).items() if each.severity is not OK}
 
 
-def test_a_healthy_queue_has_nothing_but_good_findings_beside_the_tests_own_server(bench: Bench) -> None:
+def test_a_healthy_queue_has_only_ok_findings_apart_from_the_test_server(bench: Bench) -> None:
     for state in State:
         bench.in_state(state)
     found = look(bench)
@@ -55,7 +55,7 @@ def test_a_healthy_queue_has_nothing_but_good_findings_beside_the_tests_own_serv
     assert "fsync and full_page_writes off" in found["durability"].told
 
 
-def test_a_full_checkup_compares_the_indexes_where_the_server_can(bench: Bench) -> None:
+def test_a_full_check_compares_the_indexes_if_the_server_can(bench: Bench) -> None:
     assert look(bench, full=True)["integrity"].severity is WARNING
     bench.rows("CREATE EXTENSION amcheck")
     try:
@@ -74,20 +74,20 @@ def test_nothing_is_written(bench: Bench) -> None:
     assert bench.rows(count) == before
 
 
-def test_a_server_that_is_not_there_is_a_problem_without_a_password(tmp_path: Path) -> None:
+def test_an_unreachable_server_is_a_problem_and_its_password_is_not_shown(tmp_path: Path) -> None:
     (problem,) = doctor(f"postgresql://me:secret@/jobs?host={tmp_path}")
     assert (problem.check, problem.severity) == ("database", PROBLEM)
     assert problem.told.startswith(f"postgresql://me@/jobs?host={tmp_path} cannot be reached: ")
     assert "secret" not in problem.told
 
 
-def test_what_is_no_address_is_a_problem() -> None:
+def test_an_invalid_url_is_a_problem() -> None:
     (problem,) = doctor("postgresql://host:port:name/x?nonsense=1")
     assert "is not an address" in problem.told
     assert "--db" in problem.advice
 
 
-def test_a_database_without_a_queue_is_a_problem_and_gets_none(bench: Bench) -> None:
+def test_a_database_without_a_queue_is_a_problem_and_stays_without(bench: Bench) -> None:
     where = server().url("postgres")
     problem = doctor(where)[-1]
     assert (problem.check, problem.severity) == ("database", PROBLEM)
@@ -96,7 +96,7 @@ def test_a_database_without_a_queue_is_a_problem_and_gets_none(bench: Bench) -> 
         assert connection.execute("SELECT to_regclass('jobdeck_meta')").fetchone() == (None,)
 
 
-def test_a_newer_schema_is_a_problem_and_left_as_it_is(bench: Bench) -> None:
+def test_a_newer_schema_is_a_problem_and_stays_unchanged(bench: Bench) -> None:
     bench.change("UPDATE jobdeck_meta SET value = '999' WHERE key = 'schema'")
     try:
         (found,) = doctor(database_at(bench.path))
@@ -107,7 +107,7 @@ def test_a_newer_schema_is_a_problem_and_left_as_it_is(bench: Bench) -> None:
     assert "newer jobdeck" in found.told
 
 
-def test_an_older_schema_is_told_and_not_upgraded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_older_schema_is_reported_and_not_upgraded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobdeck.store.postgres.doctor.newest_schema", lambda: 2)
     found = look(bench)
     assert found["schema"].severity is WARNING
@@ -115,7 +115,7 @@ def test_an_older_schema_is_told_and_not_upgraded(bench: Bench, monkeypatch: pyt
     assert bench.rows("SELECT value FROM jobdeck_meta WHERE key = 'schema'") == [("1",)]
 
 
-def test_counters_that_are_wrong_are_found(bench: Bench) -> None:
+def test_wrong_counters_are_found(bench: Bench) -> None:
     bench.enqueue()
     bench.change("UPDATE jobdeck_stripes SET n = n + 4")
     found = look(bench)["counters"]
@@ -123,12 +123,12 @@ def test_counters_that_are_wrong_are_found(bench: Bench) -> None:
     assert "5 pending kept, 1 there" in found.told
 
 
-def test_rows_that_belong_to_no_job_are_found(bench: Bench) -> None:
+def test_orphaned_rows_are_found(bench: Bench) -> None:
     bench.change("INSERT INTO jobdeck_logs (job_id, attempt, at, level, text) VALUES (99, 1, 0, 'info', 'lost')")
     assert "1 piece of a log without a job" in look(bench)["orphans"].told
 
 
-def test_a_lease_that_nobody_took_back_is_told_with_what_to_do(bench: Bench) -> None:
+def test_an_expired_lease_is_reported_with_advice(bench: Bench) -> None:
     bench.running()
     bench.clock.advance(200)
     found = look(bench)["leases"]
@@ -136,7 +136,7 @@ def test_a_lease_that_nobody_took_back_is_told_with_what_to_do(bench: Bench) -> 
     assert "ended up to 3 min ago" in found.told
 
 
-def test_a_silent_worker_is_told(bench: Bench) -> None:
+def test_a_silent_worker_is_reported(bench: Bench) -> None:
     info = WorkerInfo(
         id="w1",
         host="here",
@@ -149,19 +149,19 @@ def test_a_silent_worker_is_told(bench: Bench) -> None:
         running=0,
         alive=True,
     )
-    bench.store.report_worker(info)
+    bench.store.workers.report(info)
     assert look(bench)["workers"].severity is OK
     bench.clock.advance(100)
     assert "Worker w1 has been silent for 100 s" in look(bench)["workers"].told
 
 
-def test_times_of_the_future_are_told(bench: Bench) -> None:
+def test_times_in_the_future_are_reported(bench: Bench) -> None:
     bench.enqueue()
     bench.clock.jump(-3600)
     assert "60 min in the server's future" in look(bench)["clock"].told
 
 
-def test_a_machine_whose_clock_is_not_the_servers_is_told(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clock_that_differs_from_the_servers_is_reported(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     import time
 
     slow = SimpleNamespace(time=lambda: time.time() - 90)
@@ -170,16 +170,16 @@ def test_a_machine_whose_clock_is_not_the_servers_is_told(bench: Bench, monkeypa
 
 
 @pytest.mark.parametrize(("synchronous", "severity"), [("FULL", OK), ("NORMAL", WARNING), ("OFF", WARNING)])
-def test_the_durability_in_force_is_told(
+def test_the_effective_durability_is_reported(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, synchronous: str, severity: Severity
 ) -> None:
-    told = Look.setting  # as on a server that is not made for tests
-    monkeypatch.setattr(Look, "setting", lambda self, name: "on" if name in KEPT else told(self, name))
+    told = CheckContext.setting  # as on a server that is not set up for tests
+    monkeypatch.setattr(CheckContext, "setting", lambda self, name: "on" if name in KEPT else told(self, name))
     found = look(bench, synchronous=synchronous)["durability"]
     assert (found.severity, synchronous in found.told) == (severity, True)
 
 
-def test_a_transaction_that_has_been_open_for_long_is_told(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_open_transaction_is_reported(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "_OLD", 0.0)
     with psycopg.connect(database_at(bench.path), application_name="report") as connection:
         connection.execute("SELECT 1")
@@ -188,12 +188,12 @@ def test_a_transaction_that_has_been_open_for_long_is_told(bench: Bench, monkeyp
     assert "A transaction of report (process " in found.told
 
 
-def test_connections_that_run_out_are_told(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scarce_connections_are_reported(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "_CROWDED", 0.0)
     assert look(bench)["connections"].severity is WARNING
 
 
-def test_a_check_that_cannot_be_made_stops_no_other(bench: Bench) -> None:
+def test_a_failing_check_does_not_stop_the_others(bench: Bench) -> None:
     bench.rows("ALTER TABLE jobdeck_batches RENAME COLUMN id TO number")
     found = look(bench)
     assert found["orphans"].severity is PROBLEM

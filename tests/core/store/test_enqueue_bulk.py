@@ -1,4 +1,4 @@
-"""Many of a kind in one statement, and one job in a transaction of the caller's own."""
+"""Bulk enqueue in one statement, and an enqueue in the caller's transaction."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def queue(tmp_path: Path) -> Iterator[Queue]:
         yield opened
 
 
-def test_each_gets_an_id_in_the_order_given(queue: Queue) -> None:
+def test_bulk_jobs_get_ids_in_the_given_order(queue: Queue) -> None:
     queue.enqueue("work")
-    ids = queue.enqueue_each("work", ({"n": n} for n in range(1000)), queue="mail", priority=3, tags=["x"], delay=60)
+    ids = queue.enqueue_bulk("work", ({"n": n} for n in range(1000)), queue="mail", priority=3, tags=["x"], delay=60)
     assert ids == range(2, 1002)
     jobs = queue.get_many(list(ids))
     assert [job.args for job in jobs] == [{"n": n} for n in range(1000)]
@@ -31,8 +31,8 @@ def test_each_gets_an_id_in_the_order_given(queue: Queue) -> None:
     assert queue.enqueue("work").id == 1002
 
 
-def test_each_is_as_if_it_were_enqueued_alone(queue: Queue) -> None:
-    (one,) = queue.get_many(queue.enqueue_each("work", [{"n": 1}], expires=60, backoff=(1, 9), timeout=5, max_attempts=2))
+def test_a_bulk_job_equals_one_that_is_enqueued_alone(queue: Queue) -> None:
+    (one,) = queue.get_many(queue.enqueue_bulk("work", [{"n": 1}], expires=60, backoff=(1, 9), timeout=5, max_attempts=2))
     from dataclasses import replace
 
     alone = queue.enqueue("work", {"n": 1}, expires=60, backoff=(1, 9), timeout=5, max_attempts=2)
@@ -40,30 +40,30 @@ def test_each_is_as_if_it_were_enqueued_alone(queue: Queue) -> None:
     assert replace(one, **times) == replace(queue.get(alone.id), id=one.id, **times)
 
 
-def test_all_of_them_are_checked_before_any_is_stored(queue: Queue) -> None:
+def test_all_bulk_jobs_are_validated_before_any_is_stored(queue: Queue) -> None:
     with pytest.raises(InvalidArguments):
-        queue.enqueue_each("work", [{"n": 1}, {"m": 2}])
+        queue.enqueue_bulk("work", [{"n": 1}, {"m": 2}])
     assert queue.count() == 0
 
 
-def test_none_is_a_range_too(queue: Queue) -> None:
-    assert list(queue.enqueue_each("work", [])) == []
+def test_a_bulk_enqueue_of_no_jobs_is_an_empty_range(queue: Queue) -> None:
+    assert list(queue.enqueue_bulk("work", [])) == []
 
 
 @pytest.mark.parametrize("options", [{"unique": "k"}, {"after": [1]}])
-def test_what_is_of_one_job_only_is_refused(queue: Queue, options: dict[str, Any]) -> None:
+def test_options_for_a_single_job_are_refused(queue: Queue, options: dict[str, Any]) -> None:
     queue.enqueue("work")
     with pytest.raises(InvalidOption, match="one job only"):
-        queue.enqueue_each("work", [{}], **options)
+        queue.enqueue_bulk("work", [{}], **options)
 
 
-def test_the_counters_know_of_them(bench: Bench) -> None:
-    ids = bench.store.enqueue_alike(new(queue="mail"), ["{}"] * 7)
-    later = bench.store.enqueue_alike(new(scheduled_at=bench.clock.now() + 5), ["{}"] * 3)
+def test_bulk_jobs_are_counted(bench: Bench) -> None:
+    ids = bench.store.enqueuer.enqueue_bulk(new(queue="mail"), ["{}"] * 7)
+    later = bench.store.enqueuer.enqueue_bulk(new(scheduled_at=bench.clock.now() + 5), ["{}"] * 3)
     assert (len(ids), len(later), later.start) == (7, 3, ids.stop)
     assert bench.counts() == {State.PENDING: 7, State.SCHEDULED: 3}
     bench.check_counters()
-    assert len(bench.store.enqueue_alike(new(), [])) == 0
+    assert len(bench.store.enqueuer.enqueue_bulk(new(), [])) == 0
 
 
 # -- in the caller's own transaction ----------------------------------------------------------------
@@ -82,24 +82,24 @@ def with_rows(connection: sqlite3.Connection) -> sqlite3.Connection:
 
 @pytest.fixture(params=CONNECTIONS)
 def mine(request: pytest.FixtureRequest, queue: Queue, tmp_path: Path) -> Iterator[Any]:
-    """A connection of the caller's, who has a table of orders in the same file."""
+    """Return a connection of the caller, with a table of orders in the same file."""
     with closing(CONNECTIONS[request.param](str(tmp_path / "jobs.db"))) as connection:
         connection.execute("CREATE TABLE orders (id INTEGER)")
         yield connection
 
 
-def test_the_job_exists_when_the_callers_rows_do(queue: Queue, mine: Any) -> None:
+def test_the_job_is_committed_with_the_callers_rows(queue: Queue, mine: Any) -> None:
     mine.execute("BEGIN")
     mine.execute("INSERT INTO orders VALUES (1)")
     job = queue.enqueue_in(mine, "work", {"n": 7}, priority=2, tags=["x"])
-    assert queue.count() == 0  # nobody else sees it yet
+    assert queue.count() == 0  # other connections do not see it yet
     mine.execute("COMMIT")
     assert queue.get(job.id) == job
     assert (job.args, job.state) == ({"n": 7}, State.PENDING)
     assert queue.count("state:pending") == 1
 
 
-def test_the_job_does_not_exist_when_they_do_not(queue: Queue, mine: Any) -> None:
+def test_the_job_is_rolled_back_with_the_callers_rows(queue: Queue, mine: Any) -> None:
     mine.execute("BEGIN")
     mine.execute("INSERT INTO orders VALUES (1)")
     queue.enqueue_in(mine, "work")
@@ -109,7 +109,7 @@ def test_the_job_does_not_exist_when_they_do_not(queue: Queue, mine: Any) -> Non
     assert queue.overview().counts == {}
 
 
-def test_keys_and_dependencies_hold_there_too(queue: Queue, mine: Any) -> None:
+def test_keys_and_dependencies_apply_in_the_callers_transaction(queue: Queue, mine: Any) -> None:
     parent = queue.enqueue("work", unique="k")
     failed = queue.cancel(queue.enqueue("work").id)
     mine.execute("BEGIN IMMEDIATE")
@@ -147,12 +147,12 @@ def test_a_connection_to_another_database_is_refused(queue: Queue, tmp_path: Pat
 
 
 @pytest.mark.parametrize("thing", [None, "jobs.db", object()])
-def test_what_is_no_connection_is_refused(queue: Queue, thing: object) -> None:
+def test_an_object_that_is_not_a_connection_is_refused(queue: Queue, thing: object) -> None:
     with pytest.raises(InvalidOption, match=r"must be an sqlite3\.Connection"):
         queue.enqueue_in(thing, "work")
 
 
-def test_the_same_file_by_another_name_will_do(queue: Queue, tmp_path: Path) -> None:
+def test_the_same_file_by_another_path_is_accepted(queue: Queue, tmp_path: Path) -> None:
     (tmp_path / "link.db").symlink_to(tmp_path / "jobs.db")
     with closing(sqlite3.connect(tmp_path / "link.db")) as connection:
         connection.execute("CREATE TABLE orders (id INTEGER)")

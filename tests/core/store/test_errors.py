@@ -1,4 +1,4 @@
-"""Failures in groups: what fails alike stands together."""
+"""Groups of similar failures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def trace(line: int, function: str = "send") -> str:
 def fail(bench: Bench, kind: str, error: str, traceback: str | None, message: str = "no", **more: object) -> int:
     job = bench.running(kind=kind)
     now = bench.clock.now()
-    bench.store.fail_jobs([Failure(job, now, now, None, error, message, traceback, **more)])  # type: ignore[arg-type]
+    bench.store.completer.fail([Failure(job, now, now, None, error, message, traceback, **more)])  # type: ignore[arg-type]
     bench.clock.advance(10)
     return job.id
 
@@ -35,7 +35,7 @@ def test_failures_are_grouped_by_kind_error_and_place(bench: Bench) -> None:
     fail(bench, "img", "Gone", trace(88))
     fail(bench, "mail", "OSError", trace(88))
     second = fail(bench, "mail", "Gone", trace(88), "to bob")
-    group, *others = bench.store.measures.errors()
+    group, *others = bench.store.metrics.errors()
     assert (group.kind, group.error_type, group.place) == ("mail", "Gone", "/srv/app/smtp.py:88 send")
     assert (group.count, group.message, group.job_ids) == (2, "to bob", (second, first))
     assert (group.first_seen, group.last_seen) == (begun, begun + 40)
@@ -46,40 +46,40 @@ def test_failures_are_grouped_by_kind_error_and_place(bench: Bench) -> None:
     ]
 
 
-def test_every_attempt_of_a_job_counts_and_the_job_is_named_once(bench: Bench) -> None:
+def test_every_failed_attempt_counts_and_its_job_is_listed_once(bench: Bench) -> None:
     (job,) = bench.enqueue()
     for _ in range(2):
         bench.fail(bench.claim()[0], retry_in=0)
         bench.clock.advance(1)
-        bench.store.stage_jobs()
-    (group,) = bench.store.measures.errors()
+        bench.store.transitions.stage()
+    (group,) = bench.store.metrics.errors()
     assert (group.count, group.job_ids, group.place) == (2, (job.id,), "")
 
 
-def test_a_crash_and_a_time_out_are_failures_too(bench: Bench) -> None:
+def test_crashes_and_timeouts_are_failures(bench: Bench) -> None:
     fail(bench, "slow", "TimedOut", None, outcome=Outcome.TIMED_OUT)
     bench.running(kind="poison")
     bench.clock.advance(31)
-    bench.store.rescue_jobs()
-    assert {(group.kind, group.error_type) for group in bench.store.measures.errors()} == {
+    bench.store.transitions.rescue()
+    assert {(group.kind, group.error_type) for group in bench.store.metrics.errors()} == {
         ("slow", "TimedOut"),
         ("poison", "crashed"),
     }
 
 
-def test_what_went_well_or_was_given_back_is_no_error(bench: Bench) -> None:
+def test_completed_and_released_attempts_are_not_errors(bench: Bench) -> None:
     bench.complete(bench.running())
     bench.stop(bench.running())
     bench.snooze(bench.running())
-    assert bench.store.measures.errors() == []
+    assert bench.store.metrics.errors() == []
 
 
 @pytest.mark.sqlite
 def test_only_the_newest_failures_are_read(bench: Bench) -> None:
     for line in range(6):
         fail(bench, "mail", "Gone", trace(line))
-    assert sum(group.count for group in bench.store.measures.errors(4)) == 4
-    assert {group.place for group in bench.store.measures.errors(1)} == {"/srv/app/smtp.py:5 send"}
+    assert sum(group.count for group in bench.store.metrics.errors(4)) == 4
+    assert {group.place for group in bench.store.metrics.errors(1)} == {"/srv/app/smtp.py:5 send"}
     plan = bench.rows(
         "EXPLAIN QUERY PLAN SELECT 1 FROM jobdeck_attempts WHERE outcome IN ('failed', 'timed out', 'crashed')"
         " ORDER BY finished_at DESC LIMIT 9"
@@ -90,8 +90,8 @@ def test_only_the_newest_failures_are_read(bench: Bench) -> None:
 
 def test_deleted_jobs_take_their_failures_with_them(bench: Bench) -> None:
     job_id = fail(bench, "mail", "Gone", trace(1))
-    bench.store.delete_jobs([job_id])
-    assert bench.store.measures.errors() == []
+    bench.store.jobs.delete([job_id])
+    assert bench.store.metrics.errors() == []
 
 
 @pytest.mark.parametrize(
@@ -109,11 +109,11 @@ def test_the_place_is_the_last_frame(traceback: str | None, place: str) -> None:
     assert place_of(traceback) == place
 
 
-def test_a_group_says_when_each_of_its_failures_was(bench: Bench) -> None:
+def test_a_group_lists_the_times_of_its_failures(bench: Bench) -> None:
     begun = bench.clock.now()
     for _ in range(3):
         fail(bench, "mail", "Gone", trace(88))
-    (group,) = bench.store.measures.errors()
+    (group,) = bench.store.metrics.errors()
     assert group.seen_at == (begun + 20, begun + 10, begun)
     assert (group.first_seen, group.last_seen, group.count) == (group.seen_at[-1], group.seen_at[0], len(group.seen_at))
 
@@ -126,26 +126,26 @@ def test_a_filter_finds_the_jobs_of_a_group_by_their_newest_failure(bench: Bench
     for error, line in (("Gone", 88), ("OSError", 7)):
         (claimed,) = bench.claim(1, kinds=("mail",))
         now = bench.clock.now()
-        bench.store.fail_jobs([Failure(claimed, now, now, now, error, "no", trace(line))])
+        bench.store.completer.fail([Failure(claimed, now, now, now, error, "no", trace(line))])
         bench.clock.advance(1)
-        bench.store.stage_jobs()
+        bench.store.transitions.stage()
     here = 'exception:Gone place:"/srv/app/smtp.py:88 send"'
-    assert list(bench.store.list_ids(parse(f"kind:mail {here}"))) == [gone]
-    assert list(bench.store.list_ids(parse("exception:OSError place:*:7*"))) == [moved.id]
-    assert list(bench.store.list_ids(parse(f"state:failed -{here}"))) == [gone + 2]
+    assert list(bench.store.queries.list_ids(parse(f"kind:mail {here}"))) == [gone]
+    assert list(bench.store.queries.list_ids(parse("exception:OSError place:*:7*"))) == [moved.id]
+    assert list(bench.store.queries.list_ids(parse(f"state:failed -{here}"))) == [gone + 2]
 
 
-def test_a_job_that_has_completed_since_has_no_error_to_be_found_by(bench: Bench) -> None:
+def test_a_job_that_has_completed_since_is_not_found_by_its_error(bench: Bench) -> None:
     (job,) = bench.enqueue()
     bench.fail(bench.claim()[0], retry_in=0)
     bench.clock.advance(1)
-    bench.store.stage_jobs()
-    assert list(bench.store.list_ids(parse("exception:ValueError"))) == [job.id]
+    bench.store.transitions.stage()
+    assert list(bench.store.queries.list_ids(parse("exception:ValueError"))) == [job.id]
     bench.complete(bench.claim()[0])
-    assert list(bench.store.list_ids(parse("exception:ValueError"))) == []
+    assert list(bench.store.queries.list_ids(parse("exception:ValueError"))) == []
 
 
 def test_a_crash_is_found_by_its_outcome(bench: Bench) -> None:
     job = bench.running(kind="poison")
     bench.crash(job)
-    assert list(bench.store.list_ids(parse('exception:crashed place:""'))) == [job.id]
+    assert list(bench.store.queries.list_ids(parse('exception:crashed place:""'))) == [job.id]

@@ -1,4 +1,4 @@
-"""Expiry: what is not worth starting any more fails, and is never started."""
+"""Expiry: jobs that are not started in time fail and never start."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def test_a_queued_job_fails_when_it_expires(bench: Bench, state: State) -> None:
     job = bench.in_state(state, expires_at=due)
     assert job.expires_at == due
     bench.clock.advance(9_999)
-    assert bench.store.expire_jobs() == 0
+    assert bench.store.transitions.expire() == 0
     bench.clock.advance(1)
-    assert bench.store.expire_jobs() == 1
+    assert bench.store.transitions.expire() == 1
     failed = bench.get(job)
     assert (failed.state, failed.reason, failed.finished_at) == (State.FAILED, Reason.EXPIRED, due)
     assert failed.error == job.error or failed.error == "It was not started before it expired"
@@ -37,39 +37,39 @@ def test_a_claim_never_starts_an_expired_job(bench: Bench) -> None:
     assert bench.get(urgent).state is State.PENDING
 
 
-def test_a_running_job_goes_on_and_a_retry_of_it_that_comes_too_late_fails(bench: Bench) -> None:
+def test_a_running_job_continues_but_a_retry_after_its_expiry_fails(bench: Bench) -> None:
     job = bench.running(expires_at=bench.clock.now() + 10)
     bench.clock.advance(11)
-    assert bench.store.expire_jobs() == 0
-    assert bench.store.next_due_at() is None
+    assert bench.store.transitions.expire() == 0
+    assert bench.store.queries.next_due_at() is None
     bench.fail(job, retry_in=5, message="the reason")
-    assert bench.store.expire_jobs() == 1
+    assert bench.store.transitions.expire() == 1
     failed = bench.get(job)
-    # What went wrong says more than that there is no time for another attempt.
+    # The error of the attempt is more useful than the fact that no time remains for another one.
     assert (failed.state, failed.reason, failed.error) == (State.FAILED, Reason.EXPIRED, "ValueError: the reason")
 
 
-def test_the_next_look_is_due_when_the_first_job_expires(bench: Bench) -> None:
+def test_the_next_due_time_includes_the_first_expiry(bench: Bench) -> None:
     now = bench.clock.now()
     bench.enqueue(new(expires_at=now + 50), new(scheduled_at=now + 70), new(after=(1,), expires_at=now + 30))
-    assert bench.store.next_due_at() == now + 30
-    # But that is not when a job is due.
-    assert bench.store.overview(seconds=60, slots=6, lease=30).next_due_at == now + 70
+    assert bench.store.queries.next_due_at() == now + 30
+    # But no job is due then.
+    assert bench.store.queries.overview(seconds=60, slots=6, lease=30).next_due_at == now + 70
 
 
-def test_somebody_who_retries_an_expired_job_wants_it_to_run(bench: Bench) -> None:
+def test_a_retry_by_hand_of_an_expired_job_removes_its_expiry(bench: Bench) -> None:
     job = bench.in_state(State.PENDING, expires_at=bench.clock.now() + 10)
     bench.clock.advance(20)
-    bench.store.expire_jobs()
-    assert bench.store.retry_jobs([job.id]).done == (job.id,)
-    assert bench.store.expire_jobs() == 0
+    bench.store.transitions.expire()
+    assert bench.store.jobs.retry([job.id]).done == (job.id,)
+    assert bench.store.transitions.expire() == 0
     assert [claimed.id for claimed in bench.claim()] == [job.id]
 
 
 def test_many_expire_in_steps(bench: Bench) -> None:
     bench.enqueue(*[new(expires_at=bench.clock.now() + 1) for _ in range(5)])
     bench.clock.advance(1)
-    assert [bench.store.expire_jobs(2) for _ in range(4)] == [2, 2, 1, 0]
+    assert [bench.store.transitions.expire(2) for _ in range(4)] == [2, 2, 1, 0]
     assert bench.counts() == {State.FAILED: 5}
     bench.check_counters()
 
@@ -80,10 +80,10 @@ def queue(tmp_path: Path) -> Iterator[Queue]:
         yield opened
 
 
-def test_it_is_given_in_seconds_or_as_a_time_and_lies_after_the_job_is_due(queue: Queue) -> None:
+def test_an_expiry_is_given_in_seconds_or_as_a_time_and_must_follow_the_due_time(queue: Queue) -> None:
     now = queue.clock.now()
-    assert now + 60 <= (queue.draft("work", expires=60).expires_at or 0) <= now + 61
-    assert queue.draft("work", expires_at=now + 60).expires_at == now + 60
+    assert now + 60 <= (queue.new_job("work", expires=60).expires_at or 0) <= now + 61
+    assert queue.new_job("work", expires_at=now + 60).expires_at == now + 60
     for options in (
         {"expires": 5, "expires_at": now + 60},
         {"expires": 0},
@@ -91,11 +91,11 @@ def test_it_is_given_in_seconds_or_as_a_time_and_lies_after_the_job_is_due(queue
         {"expires_at": now - 1},
     ):
         with pytest.raises(InvalidOption, match="expiry"):
-            queue.draft("work", **options)  # type: ignore[arg-type]
+            queue.new_job("work", **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("threads", [0, 1])
-def test_a_worker_fails_it_on_time_however_busy_it_is(queue: Queue, threads: int) -> None:
+def test_a_busy_worker_fails_an_expired_job_on_time(queue: Queue, threads: int) -> None:
     queue.enqueue("nap")
     with Worker(queue, threads=threads):
         wait_until(lambda: not threads or queue.count("state:running"))
@@ -106,7 +106,7 @@ def test_a_worker_fails_it_on_time_however_busy_it_is(queue: Queue, threads: int
     assert queue.attempts(job.id) == []
 
 
-def test_a_drain_in_a_test_passes_by_what_expires(tmp_path: Path) -> None:
+def test_a_drain_skips_expired_jobs(tmp_path: Path) -> None:
     clock = FrozenClock()
     with Queue(tmp_path / "jobs.db", registry=registry(work=lambda: None), clock=clock) as queue:
         queue.pause("default")
@@ -115,7 +115,7 @@ def test_a_drain_in_a_test_passes_by_what_expires(tmp_path: Path) -> None:
         assert queue.get(job.id).reason is Reason.EXPIRED
 
 
-def test_the_wall_clock_tells(bench: Bench, clock: FakeClock) -> None:
+def test_expiry_follows_the_wall_clock(bench: Bench, clock: FakeClock) -> None:
     bench.enqueue(new(expires_at=clock.now() + 10))
     clock.jump(20)
-    assert bench.store.expire_jobs() == 1
+    assert bench.store.transitions.expire() == 1

@@ -1,4 +1,4 @@
-"""The SQL of a filter against a plain evaluation of it, over random jobs: the same jobs, in the same order, each time."""
+"""Compare the SQL of random filters with a plain evaluation over random jobs: the same jobs in the same order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.core.helpers import CLOSES, EVERY_STORE, NOON, STORES, Bench, FakeClo
 
 from jobdeck import FINAL, Condition, Job, Reason, State, Term, parse
 
-# -- what a term means, said once more and plainly ------------------------------------------------
+# -- the plain evaluation of a term -----------------------------------------------------------
 
 
 def holds(condition: Condition, job: Job, now: float) -> bool:
@@ -106,7 +106,7 @@ VALUES = st.sampled_from(["x", "ann@example.org", 42, 1.5, True, None, "a b", "1
 
 @st.composite
 def rows(draw: st.DrawFn) -> dict[str, Any]:
-    """A row that the table takes."""
+    """Generate a row that is valid in the table."""
     state = draw(st.sampled_from([*State]))
     final = state in FINAL
     begun = draw(st.booleans()) or state is State.RUNNING
@@ -185,7 +185,7 @@ def empty(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def fill(bench: Bench, made: list[dict[str, Any]]) -> list[Job]:
-    """Only these jobs, ids from 1."""
+    """Replace all jobs by these, with ids from 1."""
     counts = "jobdeck_stripes" if "postgres" in type(bench.store).__module__ else "jobdeck_counts"
     bench.change("DELETE FROM jobdeck_jobs")
     bench.change(f"DELETE FROM {counts}")
@@ -194,12 +194,12 @@ def fill(bench: Bench, made: list[dict[str, Any]]) -> list[Job]:
         bench.change(f"INSERT INTO jobdeck_jobs ({names}) VALUES ({', '.join('?' * (len(row) + 1))})", job_id, *row.values())
     counted = "queue, kind, state, count(*) FROM jobdeck_jobs GROUP BY queue, kind, state"
     bench.change(f"INSERT INTO {counts} SELECT {'-1, ' if counts == 'jobdeck_stripes' else ''}{counted}")
-    return bench.store.get_jobs(range(1, len(made) + 1))
+    return bench.store.reader.get_many(range(1, len(made) + 1))
 
 
 @settings(max_examples=100, deadline=None)
 @given(made=st.lists(rows(), min_size=1, max_size=6), texts=st.lists(FILTERS, min_size=1, max_size=8), descending=st.booleans())
-def test_the_sql_of_a_filter_finds_what_the_filter_says(
+def test_the_sql_of_a_filter_finds_the_jobs_that_match_it(
     empty: Bench, made: list[dict[str, Any]], texts: list[str], descending: bool
 ) -> None:
     jobs = fill(empty, made)
@@ -208,6 +208,6 @@ def test_the_sql_of_a_filter_finds_what_the_filter_says(
     for text in texts:
         condition = parse(text)
         expected = sorted((job.id for job in jobs if holds(condition, job, now)), reverse=descending)
-        assert list(empty.store.list_ids(condition, descending=descending)) == expected, text
-        assert [job.id for job in empty.store.list_jobs(condition, limit=2, descending=descending)] == expected[:2], text
-        assert empty.store.count_jobs(condition) == len(expected), text
+        assert list(empty.store.queries.list_ids(condition, descending=descending)) == expected, text
+        assert [job.id for job in empty.store.queries.list(condition, limit=2, descending=descending)] == expected[:2], text
+        assert empty.store.queries.count(condition) == len(expected), text

@@ -1,4 +1,4 @@
-"""One commit for what several threads enqueue: nothing is lost, nothing comes twice, and a refusal is one's own."""
+"""Group commit of concurrent enqueues: nothing is lost or stored twice, and a refusal affects only its own request."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tests.core.helpers import Bench, new, wait_until
 
 from jobdeck import Job, JobNotFound, NotUnique, OnConflict, RowRefused, State, StoreBusy, StoreFailed
 from jobdeck.store.sqlite import SqliteStore
-from jobdeck.store.sqlite.counters import SqliteTally
-from jobdeck.store.sqlite.group_commit import SharedCommit
+from jobdeck.store.sqlite.counters import SqliteCounterDeltas
+from jobdeck.store.sqlite.group_commit import GroupCommit
 
 pytestmark = pytest.mark.sqlite
 
 
 def at_once(*acts: Callable[[], Any]) -> list[Any]:
-    """What each returned, or raised, on a thread of its own."""
+    """Run each on its own thread; return what it returned or raised."""
     told: list[Any] = [None] * len(acts)
 
     def run(n: int) -> None:
@@ -40,12 +40,12 @@ def at_once(*acts: Callable[[], Any]) -> list[Any]:
 
 
 class Held:
-    """Keeps the store from writing until as many requests wait for the next round as is said."""
+    """Delays the commit until a number of requests wait for the next one."""
 
     def __init__(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
         assert isinstance(bench.store, SqliteStore)
         self.bench = bench
-        self.shared: SharedCommit[Any, Any] = bench.store._intake._shared
+        self.shared: GroupCommit[Any, Any] = bench.store.enqueuer._group_commit
         self.rounds: list[int] = []
         self.opened = threading.Event()
         self.entered = threading.Event()
@@ -60,7 +60,7 @@ class Held:
         monkeypatch.setattr(self.shared, "_write", held)
 
     def together(self, *acts: Callable[[], Any]) -> list[Any]:
-        """Let these be written in one round, after one of somebody else."""
+        """Have these requests committed together, after another request."""
         first = threading.Thread(target=self.bench.enqueue)
         first.start()
         assert self.entered.wait(20)
@@ -79,25 +79,25 @@ def held(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Held:
     return Held(bench, monkeypatch)
 
 
-def test_each_of_many_threads_finds_its_jobs_stored_exactly_once(bench: Bench) -> None:
+def test_jobs_of_many_threads_are_each_stored_exactly_once(bench: Bench) -> None:
     def many(thread: int) -> list[Job]:
         return [job for n in range(40) for job in bench.enqueue(new(args_json=f'{{"n":[{thread},{n}]}}'), new(f"kind{thread}"))]
 
     told = [job for jobs in at_once(*[lambda thread=thread: many(thread) for thread in range(8)]) for job in jobs]
     assert len({job.id for job in told}) == len(told) == 640
-    assert bench.store.get_jobs([job.id for job in told]) == told
+    assert bench.store.reader.get_many([job.id for job in told]) == told
     assert bench.counts() == {State.PENDING: 640}
     bench.check_counters()
 
 
-def test_those_who_come_during_a_write_share_the_next(bench: Bench, held: Held) -> None:
+def test_requests_during_a_commit_share_the_next_one(bench: Bench, held: Held) -> None:
     told = held.together(*[bench.enqueue] * 6)
     assert held.rounds == [1, 6]
     assert len({jobs[0].id for jobs in told}) == 6
     bench.check_counters()
 
 
-def test_a_refusal_is_for_the_one_who_asked_only(bench: Bench, held: Held) -> None:
+def test_a_refused_request_does_not_affect_others(bench: Bench, held: Held) -> None:
     told = held.together(
         bench.enqueue,
         lambda: bench.enqueue(new(), new(after=(99,))),
@@ -114,7 +114,7 @@ def test_a_refusal_is_for_the_one_who_asked_only(bench: Bench, held: Held) -> No
         bench.enqueue(new(unique_key="k", on_conflict=OnConflict.REFUSE))
 
 
-def test_one_that_cannot_be_stored_stops_no_other_of_its_round(bench: Bench, held: Held) -> None:
+def test_an_unstorable_job_does_not_affect_others_in_its_commit(bench: Bench, held: Held) -> None:
     told = held.together(bench.enqueue, lambda: bench.enqueue(new(args_json="\ud800")), bench.enqueue)
     assert held.rounds == [1, 3]
     assert sorted(type(each).__name__ for each in told) == ["RowRefused", "list", "list"]
@@ -122,7 +122,7 @@ def test_one_that_cannot_be_stored_stops_no_other_of_its_round(bench: Bench, hel
     bench.check_counters()
 
 
-def test_in_a_round_each_job_is_stored_as_it_would_be_alone(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_in_a_group_commit_is_stored_as_if_alone(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     now = bench.clock.now()
     drafts = [
         new("mail.send", queue="mail", priority=-7, args_json='{"to":"Zoë \\u0000 \\"x\\""}', tags=("a b", "ü")),
@@ -139,25 +139,25 @@ def test_in_a_round_each_job_is_stored_as_it_would_be_alone(bench: Bench, monkey
     bench.check_counters()
 
 
-def test_one_key_goes_to_one_of_those_who_ask_at_the_same_time(bench: Bench, held: Held) -> None:
+def test_concurrent_enqueues_with_one_key_store_one_job(bench: Bench, held: Held) -> None:
     told = held.together(*[lambda: bench.enqueue(new(unique_key="k"))] * 6)
     assert len({jobs[0].id for jobs in told}) == 1
     assert bench.counts() == {State.PENDING: 2}
 
 
-def test_a_failure_of_the_store_reaches_everybody_and_leaves_nothing(
+def test_a_failure_of_the_store_reaches_all_requests_and_stores_nothing(
     bench: Bench, held: Held, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write, calls = SqliteTally.write, [0]
+    write, calls = SqliteCounterDeltas.write, [0]
 
-    def full(tally: SqliteTally, connection: apsw.Connection) -> None:
+    def full(tally: SqliteCounterDeltas, connection: apsw.Connection) -> None:
         calls[0] += 1
-        if calls[0] == 2:  # the first round is in, and the jobs of the second
+        if calls[0] == 2:  # after the first commit, and after the jobs of the second
             connection.execute("ROLLBACK")  # as SQLite does by itself
             raise apsw.FullError("database or disk is full")
         write(tally, connection)
 
-    monkeypatch.setattr(SqliteTally, "write", full)
+    monkeypatch.setattr(SqliteCounterDeltas, "write", full)
     told = held.together(*[bench.enqueue] * 5)
     assert [type(each) for each in told] == [StoreFailed] * 5
     assert bench.counts() == {State.PENDING: 1}
@@ -165,22 +165,22 @@ def test_a_failure_of_the_store_reaches_everybody_and_leaves_nothing(
     assert len(bench.enqueue()) == 1
 
 
-def test_a_busy_database_is_told_to_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_busy_database_is_reported_to_all_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     def write(requests: Sequence[int]) -> list[int]:
         raise StoreBusy("jobs.db", 5)
 
-    shared: SharedCommit[int, int] = SharedCommit(write, lambda: StoreFailed("jobs.db", "interrupted"))
+    shared: GroupCommit[int, int] = GroupCommit(write, lambda: StoreFailed("jobs.db", "interrupted"))
     told = at_once(*[lambda: shared.submit(1)] * 8)
     assert [type(each) for each in told] == [StoreBusy] * 8
 
 
 class Paper:
-    """A place to write to. The first round, of `first` alone, goes on until it is let go."""
+    """A target of group commits. The first commit, of `first` alone, lasts until it is released."""
 
     def __init__(self) -> None:
         self.written: list[str] = []
         self.entered, self.let_go = threading.Event(), threading.Event()
-        self.shared: SharedCommit[str, str] = SharedCommit(self.write, lambda: StoreFailed("jobs.db", "it was interrupted"))
+        self.shared: GroupCommit[str, str] = GroupCommit(self.write, lambda: StoreFailed("jobs.db", "it was interrupted"))
 
     def write(self, requests: Sequence[str]) -> list[str]:
         if "first" in requests:
@@ -192,7 +192,7 @@ class Paper:
         return [each.upper() for each in requests]
 
     def submit_as(self, place: int, asked: str) -> str:
-        """Ask when so many are waiting already."""
+        """Submit a request when this number of requests is waiting."""
         assert self.entered.wait(20)
         wait_until(lambda: len(self.shared._waiting) == place)
         return self.shared.submit(asked)
@@ -202,7 +202,7 @@ class Paper:
         act()
 
 
-def test_a_leader_that_is_broken_off_leaves_nobody_waiting() -> None:
+def test_an_interrupted_leader_leaves_no_request_waiting() -> None:
     paper = Paper()
     told = at_once(
         lambda: paper.shared.submit("first"),
@@ -210,7 +210,7 @@ def test_a_leader_that_is_broken_off_leaves_nobody_waiting() -> None:
         lambda: paper.when(4, paper.let_go.set),
     )
     assert told[0] == "FIRST"
-    # The one who wrote hears of it itself, the others that nothing was written.
+    # The leader gets the exception itself; the others learn that nothing was written.
     assert sorted(type(each).__name__ for each in told[1:5]) == [
         "KeyboardInterrupt",
         "StoreFailed",
@@ -221,14 +221,14 @@ def test_a_leader_that_is_broken_off_leaves_nobody_waiting() -> None:
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
-def test_ctrl_c_in_one_that_waits_leaves_nobody_waiting(place: int) -> None:
+def test_ctrl_c_in_a_waiting_thread_leaves_no_request_waiting(place: int) -> None:
     paper = Paper()
     told: list[Any] = []
     places = [each for each in range(3) if each != place]
     gone = threading.Event()
 
     def press_ctrl_c() -> None:
-        while not gone.wait(0.5):  # once, unless it came a moment too early
+        while not gone.wait(0.5):  # once, unless it came slightly too early
             signal.pthread_kill(main, signal.SIGINT)
 
     def rest() -> None:

@@ -1,4 +1,4 @@
-"""The past: runs by time, and events made from what is stored."""
+"""The history: runs by time, and events that are derived from stored data."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from jobdeck.model.jobs import Job
 
 
 def ran(bench: Bench, took: float = 1.0, **options: object) -> Job:
-    """A job that runs for so long from now on, and completes."""
+    """Run a job for some seconds from now, and complete it."""
     job = bench.running(**options)
     bench.clock.advance(took)
-    bench.store.complete_jobs([Completion(job, bench.clock.now() - took, bench.clock.now())])
+    bench.store.completer.complete([Completion(job, bench.clock.now() - took, bench.clock.now())])
     return bench.get(job)
 
 
 def runs(bench: Bench, since: float, until: float, **more: int) -> Runs:
-    """Those from so many seconds after noon to so many."""
+    """Return the runs in a range of seconds after noon."""
     return bench.store.history.runs(NOON + since, NOON + until, **more)
 
 
@@ -35,7 +35,7 @@ def told(found: list[Event]) -> list[str]:
     return [f"{event.what} {event.job_id}" for event in found]
 
 
-def test_a_run_is_told_with_its_job_and_how_it_ended(bench: Bench) -> None:
+def test_a_run_includes_its_job_and_outcome(bench: Bench) -> None:
     job = ran(bench, 2.0, kind="mail.send", queue="mail", max_attempts=4)
     (run,) = runs(bench, 0, 10).runs
     assert (run.job_id, run.kind, run.queue, run.number, run.max_attempts) == (job.id, "mail.send", "mail", 1, 4)
@@ -43,7 +43,7 @@ def test_a_run_is_told_with_its_job_and_how_it_ended(bench: Bench) -> None:
     assert (run.again, run.failed, run.error, run.lease_until) == (False, False, None, None)
 
 
-def test_runs_that_overlap_the_time_are_told_the_newest_end_first(bench: Bench) -> None:
+def test_runs_that_overlap_the_range_are_listed_newest_end_first(bench: Bench) -> None:
     for _ in range(5):
         ran(bench, 10.0)
     # They end 10, 20, 30, 40 and 50 seconds after noon.
@@ -52,12 +52,12 @@ def test_runs_that_overlap_the_time_are_told_the_newest_end_first(bench: Bench) 
     assert ids(runs(bench, 51, 60)) == []
 
 
-def test_a_run_that_went_on_beyond_the_time_is_told_too(bench: Bench) -> None:
+def test_a_run_that_ends_after_the_range_is_listed(bench: Bench) -> None:
     ran(bench, 100.0)
     assert ids(runs(bench, 20, 30)) == [1]
 
 
-def test_running_jobs_come_first_with_the_end_of_their_lease(bench: Bench) -> None:
+def test_running_jobs_are_listed_first_with_their_lease(bench: Bench) -> None:
     ran(bench, 1.0)
     job = bench.running()
     bench.clock.advance(5)
@@ -65,30 +65,30 @@ def test_running_jobs_come_first_with_the_end_of_their_lease(bench: Bench) -> No
     assert (first.job_id, first.finished_at, first.outcome) == (job.id, None, None)
     assert first.lease_until == pytest.approx(NOON + 1 + 30)
     assert second.job_id == 1
-    assert ids(runs(bench, 0, 0.5)) == [1]  # it had not begun
+    assert ids(runs(bench, 0, 0.5)) == [1]  # it had not started
 
 
-def test_every_attempt_of_a_job_is_a_run_and_says_whether_it_ran_again(bench: Bench) -> None:
+def test_every_attempt_is_a_run_that_shows_whether_it_was_superseded(bench: Bench) -> None:
     bench.enqueue(new(max_attempts=2))
     for _ in range(2):
         (job,) = bench.claim()
         bench.clock.advance(3)
         bench.fail(job, retry_in=1, message="no such host")
         bench.clock.advance(1)
-        bench.store.stage_jobs()
+        bench.store.transitions.stage()
     last, first = runs(bench, 0, 60).runs
     assert (first.number, first.again, first.failed, first.error) == (1, True, True, "ValueError: no such host")
     assert (last.number, last.again, last.failed) == (2, False, True)
     assert first.key != last.key
 
 
-def test_a_failed_run_whose_job_waits_for_its_retry_is_told(bench: Bench) -> None:
+def test_a_failed_run_of_a_retrying_job_is_listed(bench: Bench) -> None:
     bench.in_state(State.RETRYING)
     (run,) = runs(bench, -1, 10).runs
     assert (run.outcome, run.again) == (Outcome.FAILED, True)
 
 
-def test_what_was_given_back_is_told_although_its_job_waits_again(bench: Bench) -> None:
+def test_released_runs_are_listed_although_their_job_is_queued_again(bench: Bench) -> None:
     released, snoozed = bench.running(), bench.running()
     bench.clock.advance(2)
     bench.release(released)
@@ -97,26 +97,26 @@ def test_what_was_given_back_is_told_although_its_job_waits_again(bench: Bench) 
     assert found == {released.id: Outcome.RELEASED, snoozed.id: Outcome.SNOOZED}
 
 
-def test_crashes_are_told(bench: Bench) -> None:
+def test_crashes_are_listed(bench: Bench) -> None:
     job = bench.running()
     bench.crash(job)
     (run,) = runs(bench, 0, 60).runs
     assert (run.outcome, run.failed, run.again) == (Outcome.CRASHED, True, True)
 
 
-def test_too_many_runs_become_a_sample_that_is_spread_over_the_time(bench: Bench) -> None:
+def test_too_many_runs_become_a_sample_spread_over_the_range(bench: Bench) -> None:
     for _ in range(60):
         ran(bench, 1.0)
     whole = runs(bench, 0, 60.5)
     assert (len(whole.runs), whole.ended, whole.whole) == (60, 60, True)
     sample = runs(bench, 0, 60, limit=30, slices=10)
     assert not sample.whole
-    assert sample.ended == 59  # the last one ends where the time ends
+    assert sample.ended == 59  # the last one ends with the range
     ends = [(run.finished_at or 0) - NOON for run in sample.runs]
     assert ends == [59, 53, 47, 41, 35, 29, 23, 17, 11, 5]  # the newest of each slice of six seconds
 
 
-def test_long_errors_are_cut_and_put_on_one_line(bench: Bench) -> None:
+def test_long_errors_are_truncated_to_one_line(bench: Bench) -> None:
     bench.fail(bench.running(), message="first\nsecond " + "x" * 10_000)
     (run,) = runs(bench, -1, 10).runs
     assert run.error is not None
@@ -124,7 +124,7 @@ def test_long_errors_are_cut_and_put_on_one_line(bench: Bench) -> None:
     assert len(run.error) <= 400
 
 
-def test_the_life_of_a_job_is_told_in_events(bench: Bench) -> None:
+def test_events_show_the_life_of_a_job(bench: Bench) -> None:
     bench.enqueue(new(kind="mail.send", queue="mail", max_attempts=3))
     for last in (False, True):
         bench.clock.advance(1)
@@ -135,7 +135,7 @@ def test_the_life_of_a_job_is_told_in_events(bench: Bench) -> None:
         else:
             bench.fail(job, retry_in=1, message="gone")
             bench.clock.advance(1)
-            bench.store.stage_jobs()
+            bench.store.transitions.stage()
     found = events(bench)
     assert told(found) == ["enqueued 1", "started 1", "retrying 1", "started 1", "completed 1"]
     assert [event.at - NOON for event in found] == [0, 3, 3, 7, 7]  # these attempts take no time
@@ -153,7 +153,7 @@ def test_an_event_keeps_its_key_when_its_run_ends(bench: Bench) -> None:
     assert {event.key for event in events(bench) if event.what is Happening.STARTED} == before
 
 
-def test_each_ending_has_a_word_of_its_own(bench: Bench) -> None:
+def test_each_outcome_has_its_own_event_type(bench: Bench) -> None:
     jobs = [bench.running() for _ in range(5)]
     bench.clock.advance(1)
     bench.complete(jobs[0])
@@ -165,18 +165,18 @@ def test_each_ending_has_a_word_of_its_own(bench: Bench) -> None:
     assert [ends[job.id] for job in jobs] == ["completed", "failed", "cancelled", "snoozed", "released"]
 
 
-def test_what_ended_in_the_queue_is_told(bench: Bench) -> None:
+def test_jobs_that_ended_in_the_queue_have_events(bench: Bench) -> None:
     (cancelled, expired) = bench.enqueue(new(), new(expires_at=NOON + 5))
     bench.clock.advance(1)
-    bench.store.cancel_jobs([cancelled.id])
+    bench.store.jobs.cancel([cancelled.id])
     bench.clock.advance(9)
-    bench.store.expire_jobs()
+    bench.store.transitions.expire()
     found = events(bench, only=(Happening.CANCELLED, Happening.EXPIRED))
     assert told(found) == [f"cancelled {cancelled.id}", f"expired {expired.id}"]
     assert found[1].text == "It was not started before it expired"
 
 
-def test_a_crash_and_the_result_that_came_too_late_are_told(bench: Bench) -> None:
+def test_crashes_and_late_results_have_events(bench: Bench) -> None:
     job = bench.running()
     bench.crash(job)
     bench.clock.advance(4)
@@ -187,14 +187,14 @@ def test_a_crash_and_the_result_that_came_too_late_are_told(bench: Bench) -> Non
     assert told(events(bench, after=NOON + 33)) == [f"late {job.id}"]
 
 
-def test_what_people_do_is_told_and_what_they_undo(bench: Bench) -> None:
+def test_operations_and_undos_have_events(bench: Bench) -> None:
     from jobdeck.model.journal import By
 
     bench.enqueue(new())
     bench.clock.advance(1)
-    bench.store.cancel_jobs([1], by=By("ann"))
+    bench.store.jobs.cancel([1], by=By("ann"))
     bench.clock.advance(1)
-    bench.store.pause_queue("mail", by=By("bob"))
+    bench.store.queues.pause("mail", by=By("bob"))
     bench.clock.advance(1)
     bench.store.journal.undo(1, by="eve")
     found = events(bench, only=(Happening.ACT, Happening.UNDONE))
@@ -206,7 +206,7 @@ def test_what_people_do_is_told_and_what_they_undo(bench: Bench) -> None:
     assert [event.what for event in found] == [Happening.ACT, Happening.ACT, Happening.UNDONE]
 
 
-def test_the_newest_events_are_told_and_no_more_than_asked(bench: Bench) -> None:
+def test_the_newest_events_are_listed_up_to_the_limit(bench: Bench) -> None:
     for _ in range(20):
         ran(bench, 1.0)
     everything = events(bench)
@@ -217,7 +217,7 @@ def test_the_newest_events_are_told_and_no_more_than_asked(bench: Bench) -> None
     assert events(bench, after=everything[-5].at) == [event for event in everything if event.at > everything[-5].at]
 
 
-def test_a_time_may_be_a_whole_number_where_a_sample_is_told(bench: Bench) -> None:
+def test_the_times_of_a_sample_can_be_whole_numbers(bench: Bench) -> None:
     for _ in range(6):
         ran(bench, 1.0)
     found = bench.store.history.runs(int(NOON), int(NOON) + 7, limit=3, slices=3)
@@ -225,41 +225,41 @@ def test_a_time_may_be_a_whole_number_where_a_sample_is_told(bench: Bench) -> No
     assert found.runs
 
 
-def test_an_empty_queue_has_no_past(bench: Bench) -> None:
+def test_an_empty_queue_has_no_history(bench: Bench) -> None:
     assert events(bench) == []
     assert runs(bench, 0, 10).runs == ()
 
 
 @pytest.mark.sqlite
-def test_the_ways_into_the_past_go_by_an_index_on_the_end(bench: Bench) -> None:
-    from jobdeck.store.queries.runs import way
+def test_queries_of_the_history_use_an_index_on_the_end(bench: Bench) -> None:
+    from jobdeck.store.queries.runs import ended_ids_query
     from jobdeck.store.sqlite.dialect import SQLITE
 
     for state, index in (
         (State.COMPLETED, "COVERING INDEX jobdeck_final (state=? AND finished_at>?"),
         (None, "INDEX jobdeck_failures (finished_at>?"),
     ):
-        query = way(SQLITE, state, "1.0", "2.0").replace(":each", "10").replace(":state", "'completed'")
+        query = ended_ids_query(SQLITE, state, "1.0", "2.0").replace(":each", "10").replace(":state", "'completed'")
         (plan,) = [row[3] for row in bench.rows(f"EXPLAIN QUERY PLAN {query}")]
         assert plan.startswith("SEARCH")
         assert f"USING {index}" in plan
 
 
-def test_the_queue_refuses_what_makes_no_sense(bench: Bench, tmp_path: object) -> None:
+def test_the_queue_refuses_invalid_ranges_and_limits(bench: Bench, tmp_path: object) -> None:
     with open_queue(bench.path.with_name("other.db")) as queue:
         assert isinstance(queue, Queue)
-        assert queue.runs(0.0).runs == ()
-        assert queue.events() == []
+        assert queue.history.runs(0.0).runs == ()
+        assert queue.history.events() == []
         with pytest.raises(InvalidOption, match="since"):
-            queue.runs(5.0, 5.0)
+            queue.history.runs(5.0, 5.0)
         with pytest.raises(InvalidOption, match="limit"):
-            queue.runs(1.0, 2.0, limit=0)
+            queue.history.runs(1.0, 2.0, limit=0)
         with pytest.raises(InvalidOption, match="slices"):
-            queue.runs(1.0, 2.0, slices=0)
+            queue.history.runs(1.0, 2.0, slices=0)
         with pytest.raises(InvalidOption, match="limit"):
-            queue.events(limit=10**6)
+            queue.history.events(limit=10**6)
 
 
-def test_a_run_is_known_by_job_and_lease() -> None:
+def test_a_run_is_identified_by_job_and_lease() -> None:
     run = Run(job_id=1, lease=2, kind="k", queue="q", number=1, max_attempts=1, worker="w", started_at=0.0)
     assert run.key == (1, 2)

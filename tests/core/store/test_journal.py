@@ -1,4 +1,4 @@
-"""What people did can be taken back, as long as nothing has happened since."""
+"""Operations can be undone as long as nothing has changed since."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from jobdeck.model.errors import ActNotFound
 from jobdeck.model.jobs import IfParentFails, Reason
 from jobdeck.model.journal import By
 from jobdeck.model.states import FINAL, QUEUED
-from jobdeck.store import journal as bounds
+from jobdeck.store.operations import journal_writer as bounds
 from jobdeck.store.operations.journal_writer import add_part
 
 ANN, BEN = By("ann"), By("ben")
@@ -25,7 +25,7 @@ TABLES = ("jobs", "attempts", "logs", "counts", "queues", "waits", "after")
 
 
 def everything(bench: Bench) -> dict[str, list[tuple[Any, ...]]]:
-    """All rows but those of the journal; a counter of nothing is no counter."""
+    """Return all rows except those of the journal and counters that are zero."""
     rows = {table: bench.rows(f"SELECT * FROM jobdeck_{table} ORDER BY 1, 2, 3") for table in TABLES[:4]}
     rows |= {table: bench.rows(f"SELECT * FROM jobdeck_{table} ORDER BY 1, 2") for table in ("waits", "after")}
     rows["counts"] = [row for row in rows["counts"] if row[-1]]
@@ -34,7 +34,7 @@ def everything(bench: Bench) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def refusal(bench: Bench, **how: Any) -> str:
-    """Undo the newest act, which must be refused and change nothing; the reason."""
+    """Undo the newest operation, which must be refused and change nothing; return the reason."""
     before = everything(bench)
     undoing = bench.store.journal.undo(**how)
     assert undoing.done == ()
@@ -44,24 +44,24 @@ def refusal(bench: Bench, **how: Any) -> str:
 
 
 def waiting(bench: Bench, *parents: Job, policy: IfParentFails = IfParentFails.CANCEL) -> Job:
-    """A job that waits for these."""
+    """Enqueue a job that waits for these."""
     return bench.enqueue(new(after=tuple(parent.id for parent in parents), if_parent_fails=policy))[0]
 
 
 def keyed(bench: Bench, key: str, keeps: int = 0) -> Job:
-    """A job with a unique key, which it keeps in these final states."""
+    """Enqueue a job with a unique key that it holds in these final states."""
     (job,) = bench.enqueue()
     bench.change("UPDATE jobdeck_jobs SET unique_key = ?, unique_final = ? WHERE id = ?", key, keeps, job.id)
     return bench.get(job)
 
 
-# -- what comes back ------------------------------------------------------------------------------------------------------
+# -- what is restored -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("state", sorted(QUEUED - {State.WAITING}))
-def test_a_cancelled_job_comes_back_to_its_place_with_its_due_time(bench: Bench, state: State) -> None:
+def test_undoing_a_cancel_restores_the_place_and_due_time(bench: Bench, state: State) -> None:
     before = bench.in_state(state)
-    bench.store.cancel_jobs([before.id])
+    bench.store.jobs.cancel([before.id])
     bench.clock.advance(60)
     undoing = bench.store.journal.undo()
     assert undoing.done == (before.id,)
@@ -69,17 +69,17 @@ def test_a_cancelled_job_comes_back_to_its_place_with_its_due_time(bench: Bench,
     bench.check_counters()
 
 
-def test_a_job_that_came_due_while_it_was_cancelled_runs_soon_after_the_undo(bench: Bench) -> None:
+def test_a_job_that_became_due_while_cancelled_runs_soon_after_the_undo(bench: Bench) -> None:
     job = bench.in_state(State.SCHEDULED)
-    bench.store.cancel_jobs([job.id])
+    bench.store.jobs.cancel([job.id])
     bench.clock.advance(7200)
     bench.store.journal.undo()
-    bench.store.stage_jobs()
+    bench.store.transitions.stage()
     assert [claimed.id for claimed in bench.claim()] == [job.id]
 
 
 @pytest.mark.parametrize("state", [*sorted(FINAL), State.SCHEDULED, State.RETRYING])
-def test_a_retried_job_gets_back_how_it_had_ended(bench: Bench, state: State) -> None:
+def test_undoing_a_retry_restores_the_earlier_result(bench: Bench, state: State) -> None:
     before = bench.in_state(state)
     bench.change("UPDATE jobdeck_jobs SET expires_at = ?, progress = 0.5 WHERE id = ?", bench.clock.now() - 1, before.id)
     if state is State.COMPLETED:
@@ -88,7 +88,7 @@ def test_a_retried_job_gets_back_how_it_had_ended(bench: Bench, state: State) ->
         bench.change("UPDATE jobdeck_jobs SET reason = 'expired', max_attempts = 1 WHERE id = ?", before.id)
     before = bench.get(before)
     bench.clock.advance(60)
-    bench.store.retry_jobs([before.id])
+    bench.store.jobs.retry([before.id])
     again = bench.get(before)
     assert (again.state, again.reason, again.expires_at, again.result_json) == (State.PENDING, None, None, None)
     bench.store.journal.undo()
@@ -97,67 +97,67 @@ def test_a_retried_job_gets_back_how_it_had_ended(bench: Bench, state: State) ->
 
 
 @pytest.mark.parametrize("relative", [True, False])
-def test_each_job_gets_back_its_own_priority(bench: Bench, relative: bool) -> None:
+def test_undoing_a_reprioritize_restores_each_jobs_priority(bench: Bench, relative: bool) -> None:
     jobs = bench.enqueue(new(priority=1), new(priority=7))
     ids = [job.id for job in jobs]
-    bench.store.reprioritise_jobs(ids, 3, relative=relative)
+    bench.store.jobs.reprioritize(ids, 3, relative=relative)
     assert [bench.get(job).priority for job in jobs] == ([4, 10] if relative else [3, 3])
     bench.store.journal.undo()
     assert [bench.get(job).priority for job in jobs] == [1, 7]
 
 
-def test_a_deleted_job_comes_back_whole_under_its_own_id(bench: Bench) -> None:
+def test_undoing_a_delete_restores_the_whole_job_with_its_id(bench: Bench) -> None:
     job = bench.running(args_json='{"to": "ann\\u0000"}', tags=("a", "b"), timeout=9.5)
-    bench.store.append_logs([(job.id, 1, 0.25, "info", "hello"), (job.id, 1, 0.5, "out", "\x1b[31m")], 1000)
+    bench.store.logs.append([(job.id, 1, 0.25, "info", "hello"), (job.id, 1, 0.5, "out", "\x1b[31m")], 1000)
     bench.fail(job, retry_in=5)
     bench.clock.advance(5)
-    bench.store.stage_jobs()
+    bench.store.transitions.stage()
     bench.complete(bench.claim()[0], '{"ok": true}')
     before = everything(bench)
-    bench.store.delete_jobs([job.id])
-    assert bench.store.get_job(job.id) is None
+    bench.store.jobs.delete([job.id])
+    assert bench.store.reader.get(job.id) is None
     bench.enqueue()
     bench.store.journal.undo()
-    bench.store.delete_jobs([job.id + 1])
+    bench.store.jobs.delete([job.id + 1])
     assert everything(bench) == before
 
 
-def test_of_a_very_long_log_the_newest_part_comes_back(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_undoing_a_delete_restores_the_newest_part_of_a_very_long_log(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobdeck.store.operations.deletion.LOG_BYTES", 10_000)
     job = bench.running()
-    bench.store.append_logs([(job.id, 1, float(n), "out", f"{n:05}" + "x" * 995) for n in range(50)], 1 << 20)
+    bench.store.logs.append([(job.id, 1, float(n), "out", f"{n:05}" + "x" * 995) for n in range(50)], 1 << 20)
     bench.complete(job)
-    bench.store.delete_jobs([job.id])
+    bench.store.jobs.delete([job.id])
     bench.store.journal.undo()
-    lines = bench.store.read_logs(job.id)
+    lines = bench.store.reader.logs(job.id)
     assert 5 <= len(lines) <= 10
     assert [int(line.text[:5]) for line in lines] == [*range(50 - len(lines), 50)]
 
 
 @pytest.mark.parametrize("paused", [True, False])
-def test_a_queue_goes_on_or_is_paused_again_as_before(bench: Bench, paused: bool) -> None:
-    bench.store.pause_queue("mail")
-    since = bench.store.list_queues()[0].paused_at
+def test_undoing_a_pause_or_resume_restores_the_queue(bench: Bench, paused: bool) -> None:
+    bench.store.queues.pause("mail")
+    since = bench.store.queries.queues()[0].paused_at
     if not paused:
         bench.clock.advance(9)
-        bench.store.resume_queue("mail")
+        bench.store.queues.resume("mail")
     undoing = bench.store.journal.undo()
     assert undoing.done == ("mail",)
-    assert [(queue.name, queue.paused_at) for queue in bench.store.list_queues() if queue.paused] == (
+    assert [(queue.name, queue.paused_at) for queue in bench.store.queries.queues() if queue.paused] == (
         [] if paused else [("mail", since)]
     )
 
 
-def test_pausing_all_is_one_act_and_undone_a_queue_that_was_paused_before_stays_paused(bench: Bench) -> None:
+def test_pausing_all_is_one_operation_and_its_undo_keeps_queues_that_were_paused_before(bench: Bench) -> None:
     bench.enqueue(new(queue="a"), new(queue="b"))
-    bench.store.limit_queue("limited", Limits(running=1))
-    bench.store.pause_queue("b")
+    bench.store.queues.limit("limited", Limits(running=1))
+    bench.store.queues.pause("b")
     before = everything(bench)
     bench.clock.advance(5)
-    assert bench.store.pause_queues(by=ANN) == ["a", "limited"]
-    assert [queue.paused for queue in bench.store.list_queues()] == [True, True, True]
+    assert bench.store.queues.pause_all(by=ANN) == ["a", "limited"]
+    assert [queue.paused for queue in bench.store.queries.queues()] == [True, True, True]
     assert bench.claim(9) == []
-    act, *_ = bench.store.journal.list_acts(5)
+    act, *_ = bench.store.journal.entries(5)
     assert (act.who, act.told, act.n) == ("ann", "paused 2 queues", 2)
     paused = everything(bench)
     undoing = bench.store.journal.undo()
@@ -168,67 +168,67 @@ def test_pausing_all_is_one_act_and_undone_a_queue_that_was_paused_before_stays_
     assert everything(bench) == paused
 
 
-def test_resuming_all_is_one_act_and_undone_each_queue_is_paused_since_when_it_was(bench: Bench) -> None:
+def test_resuming_all_is_one_operation_and_its_undo_restores_the_pause_times(bench: Bench) -> None:
     bench.enqueue(new(queue="on"))
     for name in ("b", "a"):
-        bench.store.pause_queue(name)
+        bench.store.queues.pause(name)
         bench.clock.advance(5)
     before = everything(bench)
-    assert bench.store.resume_queues() == ["a", "b"]
-    assert not any(queue.paused for queue in bench.store.list_queues())
-    assert bench.store.journal.list_acts(1)[0].told == "resumed 2 queues"
+    assert bench.store.queues.resume_all() == ["a", "b"]
+    assert not any(queue.paused for queue in bench.store.queries.queues())
+    assert bench.store.journal.entries(1)[0].told == "resumed 2 queues"
     assert bench.store.journal.undo().done == ("a", "b")
     assert everything(bench) == before
 
 
-def test_all_are_paused_or_resumed_already_is_no_act(bench: Bench) -> None:
-    assert (bench.store.pause_queues(), bench.store.resume_queues()) == ([], [])
+def test_pausing_or_resuming_all_again_is_not_journaled(bench: Bench) -> None:
+    assert (bench.store.queues.pause_all(), bench.store.queues.resume_all()) == ([], [])
     bench.enqueue(new())
-    bench.store.pause_queue("default")
-    assert bench.store.pause_queues() == []
-    assert [act.told for act in bench.store.journal.list_acts(9)] == ["paused queue default"]
+    bench.store.queues.pause("default")
+    assert bench.store.queues.pause_all() == []
+    assert [act.told for act in bench.store.journal.entries(9)] == ["paused queue default"]
 
 
-def test_of_queues_that_were_paused_together_those_that_nobody_has_turned_since_go_on(bench: Bench) -> None:
+def test_undoing_a_pause_of_all_resumes_only_queues_that_have_not_changed_since(bench: Bench) -> None:
     bench.enqueue(new(queue="a"), new(queue="b"))
-    bench.store.pause_queues()
+    bench.store.queues.pause_all()
     bench.clock.advance(1)
-    bench.store.resume_queue("a")
+    bench.store.queues.resume("a")
     undoing = bench.store.journal.undo(1)
     assert undoing.done == ("b",)
     assert {name: str(why) for name, why in undoing.refused.items()} == {"a": "Queue a was resumed since."}
 
 
-def test_what_came_back_wakes_the_workers(bench: Bench) -> None:
+def test_an_undo_notifies_the_workers(bench: Bench) -> None:
     (job,) = bench.enqueue()
-    bench.store.cancel_jobs([job.id])
+    bench.store.jobs.cancel([job.id])
     rung = threading.Event()
-    with bench.store.listen(rung.set):
+    with bench.store.notifier.listen(rung.set):
         bench.store.journal.undo()
         assert rung.wait(5)
 
 
-# -- what has moved on ----------------------------------------------------------------------------------------------------
+# -- changes since ---------------------------------------------------------------------------------------------------------
 
 
 def cancel(bench: Bench, job: Job) -> Changes:
-    return bench.store.cancel_jobs([job.id])
+    return bench.store.jobs.cancel([job.id])
 
 
 def retry(bench: Bench, job: Job) -> Changes:
-    return bench.store.retry_jobs([job.id])
+    return bench.store.jobs.retry([job.id])
 
 
 def delete(bench: Bench, job: Job) -> Changes:
-    return bench.store.delete_jobs([job.id])
+    return bench.store.jobs.delete([job.id])
 
 
 def raised(bench: Bench, job: Job) -> Changes:
-    return bench.store.reprioritise_jobs([job.id], 5)
+    return bench.store.jobs.reprioritize([job.id], 5)
 
 
 def raised_more(bench: Bench, job: Job) -> Changes:
-    return bench.store.reprioritise_jobs([job.id], 6)
+    return bench.store.jobs.reprioritize([job.id], 6)
 
 
 def start(bench: Bench, job: Job) -> None:
@@ -263,7 +263,7 @@ Step = Callable[[Bench, Job], Any]
         (State.PENDING, raised, (cancel,), "is cancelled now"),
     ],
 )
-def test_a_job_that_has_moved_on_is_left_alone_and_the_reason_said(
+def test_a_job_that_has_changed_since_is_not_undone_and_the_reason_is_given(
     bench: Bench, state: State, act: Step, since: tuple[Step, ...], reason: str
 ) -> None:
     job = bench.in_state(state)
@@ -276,14 +276,14 @@ def test_a_job_that_has_moved_on_is_left_alone_and_the_reason_said(
 
 
 @pytest.mark.parametrize("act", [cancel, retry, raised])
-def test_a_job_that_was_deleted_since_is_gone(bench: Bench, act: Step) -> None:
+def test_a_job_that_was_deleted_since_does_not_exist(bench: Bench, act: Step) -> None:
     job = bench.in_state(State.SCHEDULED)
     done = act(bench, job).act
-    bench.store.delete_jobs([job.id])
-    assert refusal(bench, act_id=done) == f"There is no job {job.id}."
+    bench.store.jobs.delete([job.id])
+    assert refusal(bench, act_id=done) == f"Job {job.id} does not exist."
 
 
-def test_a_running_job_that_was_told_to_stop_has_been_told(bench: Bench) -> None:
+def test_a_stop_request_to_a_running_job_cannot_be_undone(bench: Bench) -> None:
     job = bench.running()
     changes = cancel(bench, job)
     assert changes.undoable == 0
@@ -293,28 +293,28 @@ def test_a_running_job_that_was_told_to_stop_has_been_told(bench: Bench) -> None
     assert refusal(bench, act_id=changes.act) == reason
 
 
-def test_a_queue_that_was_turned_since_is_left_alone(bench: Bench) -> None:
-    bench.store.pause_queue("mail")
+def test_a_queue_that_was_paused_or_resumed_since_is_not_undone(bench: Bench) -> None:
+    bench.store.queues.pause("mail")
     bench.clock.advance(1)
-    bench.store.resume_queue("mail")
+    bench.store.queues.resume("mail")
     assert refusal(bench, act_id=1) == "Queue mail was resumed since."
     bench.clock.advance(1)
-    bench.store.pause_queue("mail")
+    bench.store.queues.pause("mail")
     assert refusal(bench, act_id=1) == "Queue mail was resumed and paused again since."
     assert refusal(bench, act_id=2) == "Queue mail was paused again since."
 
 
-def test_of_several_jobs_those_that_can_come_back_do(bench: Bench) -> None:
+def test_jobs_of_one_operation_are_undone_individually(bench: Bench) -> None:
     jobs = bench.enqueue(new(), new(), new())
     ids = [job.id for job in jobs]
-    act = bench.store.cancel_jobs(ids).act
+    act = bench.store.jobs.cancel(ids).act
     bench.clock.advance(1)
-    bench.store.retry_jobs(ids[1:2])
+    bench.store.jobs.retry(ids[1:2])
     undoing = bench.store.journal.undo(act)
     assert undoing.done == (ids[0], ids[2])
     assert {job_id: str(problem) for job_id, problem in undoing.refused.items()} == {ids[1]: f"Job {ids[1]} was retried since."}
     assert (undoing.act.n, undoing.act.undone) == (3, 2)
-    # What was refused is not forgotten: when the way is free it can be asked for again.
+    # What was refused can be undone later, when nothing prevents it any more.
     assert isinstance(bench.store.journal.undo(act).refused[ids[1]], MovedOn)
     bench.check_counters()
 
@@ -322,41 +322,44 @@ def test_of_several_jobs_those_that_can_come_back_do(bench: Bench) -> None:
 # -- unique keys ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_job_whose_unique_key_is_taken_stays_cancelled_until_it_is_free(bench: Bench) -> None:
+def test_a_job_whose_unique_key_is_held_stays_cancelled_until_it_is_free(bench: Bench) -> None:
     job = keyed(bench, "nightly")
-    act = bench.store.cancel_jobs([job.id]).act
+    act = bench.store.jobs.cancel([job.id]).act
     other = keyed(bench, "nightly")
-    assert refusal(bench) == f"Job {job.id} cannot be queued again: job {other.id} has its unique key 'nightly' now."
-    bench.store.delete_jobs([other.id])
+    assert refusal(bench) == (
+        f"Job {job.id} cannot be queued again: job {other.id} now holds its unique key 'nightly';"
+        " cancel that job, or wait until it has finished."
+    )
+    bench.store.jobs.delete([other.id])
     assert bench.store.journal.undo(act).done == (job.id,)
     assert bench.get(job) == job
 
 
-def test_a_deleted_job_whose_unique_key_is_taken_stays_deleted(bench: Bench) -> None:
+def test_a_deleted_job_whose_unique_key_is_held_stays_deleted(bench: Bench) -> None:
     job = keyed(bench, "nightly")
-    act = bench.store.delete_jobs([job.id]).act
+    act = bench.store.jobs.delete([job.id]).act
     other = keyed(bench, "nightly")
-    assert "has its unique key" in refusal(bench)
-    bench.store.cancel_jobs([other.id])
+    assert "now holds its unique key" in refusal(bench)
+    bench.store.jobs.cancel([other.id])
     assert bench.store.journal.undo(act).done == (job.id,)
 
 
 @pytest.mark.parametrize(("keeps", "comes_back"), [(0, True), (4, False)])
-def test_a_deleted_final_job_needs_its_key_only_if_it_keeps_it(bench: Bench, keeps: int, comes_back: bool) -> None:
+def test_a_deleted_final_job_needs_its_key_only_if_it_holds_it(bench: Bench, keeps: int, comes_back: bool) -> None:
     job = keyed(bench, "nightly", keeps)
-    bench.store.cancel_jobs([job.id])
-    bench.store.delete_jobs([job.id])
+    bench.store.jobs.cancel([job.id])
+    bench.store.jobs.delete([job.id])
     keyed(bench, "nightly")
     assert bool(bench.store.journal.undo().done) == comes_back
 
 
-def test_a_retry_is_refused_while_another_job_has_the_unique_key(bench: Bench) -> None:
+def test_a_retry_is_refused_while_another_job_holds_the_unique_key(bench: Bench) -> None:
     job = keyed(bench, "nightly")
-    bench.store.cancel_jobs([job.id])
+    bench.store.jobs.cancel([job.id])
     other = keyed(bench, "nightly")
     (free,) = bench.enqueue()
-    bench.store.cancel_jobs([free.id])
-    changes = bench.store.retry_jobs([job.id, free.id])
+    bench.store.jobs.cancel([free.id])
+    changes = bench.store.jobs.retry([job.id, free.id])
     assert changes.done == (free.id,)
     problem = changes.refused[job.id]
     assert isinstance(problem, KeyTaken)
@@ -368,7 +371,7 @@ def test_a_retry_is_refused_while_another_job_has_the_unique_key(bench: Bench) -
 
 
 @pytest.mark.parametrize("act", [cancel, delete])
-def test_a_waiting_job_waits_on_for_those_that_have_not_ended(bench: Bench, act: Step) -> None:
+def test_a_restored_waiting_job_waits_for_its_unfinished_parents(bench: Bench, act: Step) -> None:
     done, live = bench.running(), bench.in_state(State.SCHEDULED)
     job = waiting(bench, done, live)
     act(bench, job)
@@ -382,13 +385,13 @@ def test_a_waiting_job_waits_on_for_those_that_have_not_ended(bench: Bench, act:
 
 
 @pytest.mark.parametrize("gone", [True, False])
-def test_a_waiting_job_whose_parents_have_all_completed_is_ready(bench: Bench, gone: bool) -> None:
+def test_a_restored_waiting_job_whose_parents_have_completed_is_ready(bench: Bench, gone: bool) -> None:
     parent = bench.running()
     job = waiting(bench, parent)
     act = cancel(bench, job).act
     bench.complete(parent)
     if gone:
-        bench.store.delete_jobs([parent.id])
+        bench.store.jobs.delete([parent.id])
     bench.store.journal.undo(act)
     assert [claimed.id for claimed in bench.claim()] == [job.id]
     bench.check_counters()
@@ -402,7 +405,7 @@ def test_a_waiting_job_whose_parents_have_all_completed_is_ready(bench: Bench, g
         (IfParentFails.WAIT, State.WAITING),
     ],
 )
-def test_a_parent_that_failed_meanwhile_decides_as_the_job_says(bench: Bench, policy: IfParentFails, after: State) -> None:
+def test_a_parent_that_failed_meanwhile_triggers_the_policy(bench: Bench, policy: IfParentFails, after: State) -> None:
     parent = bench.running()
     job = waiting(bench, parent, policy=policy)
     cancel(bench, job)
@@ -414,13 +417,13 @@ def test_a_parent_that_failed_meanwhile_decides_as_the_job_says(bench: Bench, po
 
 
 @pytest.mark.parametrize("act", [cancel, delete])
-def test_those_that_waited_are_cancelled_with_it_and_come_back_with_it(bench: Bench, act: Step) -> None:
+def test_dependent_jobs_are_cancelled_and_restored_with_their_parent(bench: Bench, act: Step) -> None:
     parent = bench.in_state(State.SCHEDULED)
     child = waiting(bench, parent, bench.in_state(State.SCHEDULED))
     grandchild = waiting(bench, child)
     before = everything(bench)
     for _ in range(2):
-        changes = act(bench, parent) if not bench.store.journal.list_acts(1) else bench.store.journal.redo()
+        changes = act(bench, parent) if not bench.store.journal.entries(1) else bench.store.journal.redo()
         assert [(bench.get(each).state, bench.get(each).reason) for each in (child, grandchild)] == [
             (State.CANCELLED, Reason.PARENT)
         ] * 2
@@ -428,19 +431,19 @@ def test_those_that_waited_are_cancelled_with_it_and_come_back_with_it(bench: Be
         assert bench.store.journal.undo().done == (parent.id, child.id, grandchild.id)
         assert everything(bench) == before
     assert changes.done == (parent.id, child.id, grandchild.id)
-    (told,) = bench.store.journal.list_acts(1)
+    (told,) = bench.store.journal.entries(1)
     past = "cancelled" if act is cancel else "deleted"
     assert (told.n, told.undone, told.told) == (3, 3, f"{past} job {parent.id}, and 2 that waited")
 
 
-def test_the_children_of_an_act_are_counted_apart(bench: Bench) -> None:
+def test_the_children_of_an_operation_are_counted_separately(bench: Bench) -> None:
     parent = bench.in_state(State.SCHEDULED)
     waiting(bench, parent)
     changes = cancel(bench, parent)
     assert (changes.done, changes.undoable, changes.children) == ((parent.id,), 1, 1)
 
 
-def test_redo_cancels_those_that_wait_by_then(bench: Bench) -> None:
+def test_redo_cancels_the_jobs_that_wait_at_that_time(bench: Bench) -> None:
     parent = bench.in_state(State.SCHEDULED)
     old = waiting(bench, parent)
     act = cancel(bench, parent).act
@@ -450,12 +453,12 @@ def test_redo_cancels_those_that_wait_by_then(bench: Bench) -> None:
     assert bench.store.journal.redo(act).done == (parent.id, new_one.id)
     assert bench.store.journal.undo(act).done == (parent.id, new_one.id)
     assert bench.get(new_one).state is State.WAITING
-    told = next(each for each in bench.store.journal.list_acts(9) if each.id == act)
+    told = next(each for each in bench.store.journal.entries(9) if each.id == act)
     assert (told.n, told.undone) == (2, 2)
     bench.check_counters()
 
 
-def test_an_act_on_more_jobs_than_a_part_holds_comes_back_with_its_children(
+def test_an_operation_in_several_journal_parts_is_undone_with_its_children(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("jobdeck.store.operations.journal_writer.PART_JOBS", 3)
@@ -463,7 +466,7 @@ def test_an_act_on_more_jobs_than_a_part_holds_comes_back_with_its_children(
     for parent in parents:
         waiting(bench, parent)
     before = everything(bench)
-    bench.store.delete_jobs([parent.id for parent in parents])
+    bench.store.jobs.delete([parent.id for parent in parents])
     for _ in range(2):
         assert len(bench.store.journal.undo().done) == 14
         assert everything(bench) == before
@@ -471,7 +474,7 @@ def test_an_act_on_more_jobs_than_a_part_holds_comes_back_with_its_children(
         assert bench.counts() == {State.CANCELLED: 7}
 
 
-def test_a_child_stays_cancelled_while_its_parent_cannot_come_back(bench: Bench) -> None:
+def test_a_child_stays_cancelled_while_its_parent_cannot_be_restored(bench: Bench) -> None:
     parent = keyed(bench, "nightly")
     child = waiting(bench, parent)
     act = delete(bench, parent).act
@@ -479,12 +482,12 @@ def test_a_child_stays_cancelled_while_its_parent_cannot_come_back(bench: Bench)
     undoing = bench.store.journal.undo()
     assert undoing.done == ()
     assert str(undoing.refused[child.id]) == f"Job {child.id} waited for job {parent.id}, which is gone."
-    bench.store.cancel_jobs([other.id])
+    bench.store.jobs.cancel([other.id])
     assert bench.store.journal.undo(act).done == (parent.id, child.id)
     assert bench.get(child) == child
 
 
-def test_a_child_that_runs_all_the_same_is_left_to_run(bench: Bench) -> None:
+def test_a_child_that_runs_anyway_is_not_changed(bench: Bench) -> None:
     parent = bench.in_state(State.SCHEDULED)
     child = waiting(bench, parent, policy=IfParentFails.RUN)
     cancel(bench, parent)
@@ -492,7 +495,7 @@ def test_a_child_that_runs_all_the_same_is_left_to_run(bench: Bench) -> None:
     assert bench.get(child).state is State.PENDING
 
 
-def test_a_retry_is_not_undone_under_a_job_that_waits_for_it_by_now(bench: Bench) -> None:
+def test_a_retry_is_not_undone_if_another_job_waits_for_it(bench: Bench) -> None:
     job = bench.in_state(State.FAILED)
     patient = waiting(bench, job, policy=IfParentFails.WAIT)
     act = retry(bench, job).act
@@ -504,20 +507,20 @@ def test_a_retry_is_not_undone_under_a_job_that_waits_for_it_by_now(bench: Bench
     assert [claimed.id for claimed in bench.claim()] == [job.id]
 
 
-def test_a_chain_that_was_cancelled_as_one_comes_back_as_one(bench: Bench) -> None:
+def test_a_chain_that_was_cancelled_together_is_restored_together(bench: Bench) -> None:
     first = bench.in_state(State.SCHEDULED)
     second = waiting(bench, first)
     third = waiting(bench, second)
     before = everything(bench)
-    bench.store.cancel_jobs([third.id, first.id, second.id])
+    bench.store.jobs.cancel([third.id, first.id, second.id])
     assert sorted(bench.store.journal.undo().done) == [first.id, second.id, third.id]
     assert everything(bench) == before
 
 
 @pytest.mark.parametrize("steps", [1, 4], ids=["at once", "in steps"])
 @pytest.mark.parametrize("newest_first", [True, False])
-@pytest.mark.parametrize("act", ["cancel_jobs", "delete_jobs"])
-def test_those_that_wait_come_back_with_those_they_wait_for_whichever_part_holds_which(
+@pytest.mark.parametrize("act", ["cancel", "delete"])
+def test_waiting_jobs_are_restored_with_their_parents_from_any_journal_part(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, act: str, newest_first: bool, steps: int
 ) -> None:
     monkeypatch.setattr("jobdeck.store.operations.journal_writer.PART_JOBS", 3)
@@ -530,7 +533,7 @@ def test_those_that_wait_come_back_with_those_they_wait_for_whichever_part_holds
     begun = None
     for step in range(steps):
         length = -(-len(ids) // steps)
-        begun = getattr(bench.store, act)(ids[step * length : (step + 1) * length], by=By("ann", begun)).act
+        begun = getattr(bench.store.jobs, act)(ids[step * length : (step + 1) * length], by=By("ann", begun)).act
     for _ in range(2):
         undoing = bench.store.journal.undo(begun)
         assert undoing.refused == {}
@@ -539,21 +542,21 @@ def test_those_that_wait_come_back_with_those_they_wait_for_whichever_part_holds
         assert set(bench.counts()) <= {State.CANCELLED}
 
 
-def test_a_deleted_job_does_not_come_back_as_ready_while_one_that_it_waited_for_is_deleted(bench: Bench) -> None:
+def test_a_deleted_job_is_not_restored_as_ready_while_its_parent_is_deleted(bench: Bench) -> None:
     parent = keyed(bench, "nightly")
     child = waiting(bench, parent)
-    act = bench.store.delete_jobs([child.id, parent.id]).act
+    act = bench.store.jobs.delete([child.id, parent.id]).act
     other = keyed(bench, "nightly")
     undoing = bench.store.journal.undo(act)
     assert undoing.done == ()
     assert str(undoing.refused[child.id]) == f"Job {child.id} waited for job {parent.id}, which was deleted."
-    bench.store.cancel_jobs([other.id])
+    bench.store.jobs.cancel([other.id])
     assert sorted(bench.store.journal.undo(act).done) == [parent.id, child.id]
     assert (bench.get(parent), bench.get(child)) == (parent, child)
 
 
 @pytest.mark.parametrize("act", [cancel, delete])
-def test_a_waiting_job_stays_away_while_another_act_has_deleted_one_that_it_waited_for(bench: Bench, act: Step) -> None:
+def test_a_waiting_job_is_not_restored_while_its_parent_is_deleted_by_another_operation(bench: Bench, act: Step) -> None:
     parent = bench.in_state(State.SCHEDULED)
     child = waiting(bench, parent)
     first = act(bench, child).act
@@ -564,13 +567,13 @@ def test_a_waiting_job_stays_away_while_another_act_has_deleted_one_that_it_wait
     assert bench.get(child) == child
 
 
-# -- which act ------------------------------------------------------------------------------------------------------------
+# -- which entry-----------------------------------------------------------------------------------------------------------
 
 
-def test_one_undo_after_the_other_goes_back_in_time_and_redo_comes_forth_again(bench: Bench) -> None:
+def test_undos_go_back_in_time_and_redos_forward(bench: Bench) -> None:
     (job,) = bench.enqueue()
     for priority in (1, 2, 3):
-        bench.store.reprioritise_jobs([job.id], priority)
+        bench.store.jobs.reprioritize([job.id], priority)
     seen = []
     for _ in range(3):
         bench.store.journal.undo()
@@ -590,7 +593,7 @@ def test_one_undo_after_the_other_goes_back_in_time_and_redo_comes_forth_again(b
 def test_a_clock_that_was_set_back_does_not_change_the_order(bench: Bench) -> None:
     (job,) = bench.enqueue()
     for priority in (1, 2):
-        bench.store.reprioritise_jobs([job.id], priority)
+        bench.store.jobs.reprioritize([job.id], priority)
     bench.store.journal.undo()
     bench.clock.jump(-3600)
     bench.store.journal.undo()
@@ -598,72 +601,72 @@ def test_a_clock_that_was_set_back_does_not_change_the_order(bench: Bench) -> No
     assert bench.get(job).priority == 1
 
 
-def test_a_new_act_ends_what_its_author_could_redo(bench: Bench) -> None:
+def test_a_new_operation_clears_its_actors_redos(bench: Bench) -> None:
     one, two = bench.enqueue(new(), new())
-    bench.store.cancel_jobs([one.id], by=ANN)
+    bench.store.jobs.cancel([one.id], by=ANN)
     bench.store.journal.undo(by="ann")
-    bench.store.cancel_jobs([two.id], by=BEN)
+    bench.store.jobs.cancel([two.id], by=BEN)
     bench.store.journal.undo(by="ben")
-    bench.store.reprioritise_jobs([two.id], 5, by=ANN)
+    bench.store.jobs.reprioritize([two.id], 5, by=ANN)
     with pytest.raises(NothingToUndo):
         bench.store.journal.redo(who="ann")
     assert bench.store.journal.redo(who="ben").done == (two.id,)
-    assert bench.store.journal.redo(1).done == (one.id,)  # but by its id
+    assert bench.store.journal.redo(1).done == (one.id,)  # but possible by its id
 
 
-def test_people_undo_their_own_acts_unless_they_name_another(bench: Bench) -> None:
+def test_actors_undo_their_own_operations_unless_they_name_another(bench: Bench) -> None:
     one, two = bench.enqueue(new(), new())
-    bench.store.cancel_jobs([one.id], by=ANN)
-    bench.store.cancel_jobs([two.id], by=BEN)
+    bench.store.jobs.cancel([one.id], by=ANN)
+    bench.store.jobs.cancel([two.id], by=BEN)
     undoing = bench.store.journal.undo(by="ann", who="ann")
     assert (undoing.done, undoing.act.who, undoing.act.undone_by) == ((one.id,), "ann", "ann")
-    with pytest.raises(NothingToUndo, match="nothing of ann to undo"):
+    with pytest.raises(NothingToUndo, match="Nothing to undo for ann;"):
         bench.store.journal.undo(who="ann")
     assert bench.store.journal.undo(2, by="ann").act.undone_by == "ann"
 
 
-def test_an_act_that_could_not_be_undone_does_not_stand_in_the_way_of_older_ones(bench: Bench) -> None:
+def test_an_operation_that_cannot_be_undone_does_not_block_older_ones(bench: Bench) -> None:
     running = bench.running()
     (job,) = bench.enqueue()
-    bench.store.reprioritise_jobs([job.id], 4)
-    bench.store.cancel_jobs([running.id])
+    bench.store.jobs.reprioritize([job.id], 4)
+    bench.store.jobs.cancel([running.id])
     assert refusal(bench)
     with pytest.raises(NothingToUndo):
         bench.store.journal.redo()
     assert bench.store.journal.undo().refused == {}  # the older one
 
 
-def test_an_act_that_is_not_there_or_was_undone_is_an_error(bench: Bench) -> None:
+def test_a_missing_or_already_undone_entry_is_an_error(bench: Bench) -> None:
     (job,) = bench.enqueue()
-    act = bench.store.cancel_jobs([job.id]).act
-    with pytest.raises(ActNotFound, match="no act 77"):
+    act = bench.store.jobs.cancel([job.id]).act
+    with pytest.raises(ActNotFound, match="Journal entry 77 does not exist"):
         bench.store.journal.undo(77)
-    with pytest.raises(WrongAct, match="is not undone"):
+    with pytest.raises(WrongAct, match="has not been undone, so it cannot be redone"):
         bench.store.journal.redo(act)
     bench.store.journal.undo(act)
-    with pytest.raises(WrongAct, match="was undone before"):
+    with pytest.raises(WrongAct, match="has already been undone"):
         bench.store.journal.undo(act)
 
 
-def test_an_act_in_steps_is_undone_as_one(bench: Bench) -> None:
+def test_an_operation_in_steps_is_undone_as_one(bench: Bench) -> None:
     jobs = bench.enqueue(*(new() for _ in range(5)))
     act = None
     for job in jobs:
         bench.clock.advance(1)
-        act = bench.store.cancel_jobs([job.id], by=By("ann", act)).act
-    (told,) = bench.store.journal.list_acts(10)
+        act = bench.store.jobs.cancel([job.id], by=By("ann", act)).act
+    (told,) = bench.store.journal.entries(10)
     assert (told.id, told.n, told.kept, told.told) == (act, 5, 5, "cancelled 5 jobs")
     assert bench.store.journal.undo().done == tuple(job.id for job in jobs)
     assert [bench.get(job) for job in jobs] == jobs
 
 
-def test_a_step_never_joins_an_act_that_is_undone_or_somebody_elses(bench: Bench) -> None:
+def test_a_step_never_joins_an_entry_that_is_undone_or_of_another_actor(bench: Bench) -> None:
     jobs = bench.enqueue(*(new() for _ in range(4)))
-    act = bench.store.cancel_jobs([jobs[0].id], by=ANN).act
-    assert bench.store.cancel_jobs([jobs[1].id], by=By("ben", act)).act != act
-    assert bench.store.reprioritise_jobs([jobs[2].id], 5, by=By("ann", act)).act != act
+    act = bench.store.jobs.cancel([jobs[0].id], by=ANN).act
+    assert bench.store.jobs.cancel([jobs[1].id], by=By("ben", act)).act != act
+    assert bench.store.jobs.reprioritize([jobs[2].id], 5, by=By("ann", act)).act != act
     bench.store.journal.undo(act)
-    assert bench.store.cancel_jobs([jobs[3].id], by=By("ann", act)).act != act
+    assert bench.store.jobs.cancel([jobs[3].id], by=By("ann", act)).act != act
 
 
 # -- redo -----------------------------------------------------------------------------------------------------------------
@@ -673,16 +676,16 @@ def test_a_step_never_joins_an_act_that_is_undone_or_somebody_elses(bench: Bench
     ("state", "act"),
     [(State.RETRYING, cancel), (State.FAILED, retry), (State.SCHEDULED, raised), (State.COMPLETED, delete)],
 )
-def test_redo_does_it_again_and_undo_takes_that_back_too(bench: Bench, state: State, act: Step) -> None:
+def test_a_redo_repeats_the_operation_and_can_be_undone(bench: Bench, state: State, act: Step) -> None:
     job = bench.in_state(state)
     before = bench.get(job)
     act(bench, job)
-    after = bench.store.get_job(job.id)
+    after = bench.store.reader.get(job.id)
     for _ in range(2):
         bench.store.journal.undo()
         assert bench.get(job) == before
         assert bench.store.journal.redo().done == (job.id,)
-        assert bench.store.get_job(job.id) == after
+        assert bench.store.reader.get(job.id) == after
     bench.check_counters()
 
 
@@ -690,14 +693,14 @@ def test_redo_does_it_again_and_undo_takes_that_back_too(bench: Bench, state: St
     ("state", "act", "since", "reason"),
     [
         (State.PENDING, cancel, start, "was started since"),
-        (State.PENDING, cancel, finish, "is completed: there is nothing left to cancel"),
+        (State.PENDING, cancel, finish, "is completed: it has finished, so it cannot be cancelled"),
         (State.SCHEDULED, retry, cancel, "was changed since"),
         (State.PENDING, raised, raised_more, "was reprioritised again since"),
-        (State.PENDING, raised, start, "is running: only a job that still waits has a priority to change"),
+        (State.PENDING, raised, start, "is running: only the priority of a queued job can be changed"),
         (State.PENDING, delete, finish, "was started since"),
     ],
 )
-def test_what_happened_after_the_undo_is_not_overrun_by_a_redo(
+def test_a_redo_does_not_overwrite_changes_after_the_undo(
     bench: Bench, state: State, act: Step, since: Step, reason: str
 ) -> None:
     job = bench.in_state(state)
@@ -711,19 +714,19 @@ def test_what_happened_after_the_undo_is_not_overrun_by_a_redo(
     assert everything(bench) == before
 
 
-def test_redo_leaves_alone_what_was_not_undone(bench: Bench) -> None:
+def test_a_redo_skips_jobs_that_were_not_undone(bench: Bench) -> None:
     one, two = bench.enqueue(new(), new())
-    act = bench.store.cancel_jobs([one.id, two.id]).act
+    act = bench.store.jobs.cancel([one.id, two.id]).act
     bench.clock.advance(1)
-    bench.store.retry_jobs([two.id])
+    bench.store.jobs.retry([two.id])
     bench.store.journal.undo(act)
     assert bench.store.journal.redo(act).done == (one.id,)
     assert bench.get(two).state is State.PENDING
-    told = next(each for each in bench.store.journal.list_acts(10) if each.id == act)
+    told = next(each for each in bench.store.journal.entries(10) if each.id == act)
     assert (told.n, told.undone, told.undone_at) == (2, 0, None)
 
 
-def test_a_job_that_was_deleted_after_the_undo_is_gone_for_redo(bench: Bench) -> None:
+def test_a_job_deleted_after_the_undo_cannot_be_redone(bench: Bench) -> None:
     (job,) = bench.enqueue()
     act = cancel(bench, job).act
     bench.store.journal.undo()
@@ -734,18 +737,18 @@ def test_a_job_that_was_deleted_after_the_undo_is_gone_for_redo(bench: Bench) ->
 # -- the journal itself ---------------------------------------------------------------------------------------------------
 
 
-def test_the_journal_tells_who_did_what_and_when(bench: Bench) -> None:
+def test_the_journal_records_actor_operation_and_time(bench: Bench) -> None:
     one, two = bench.enqueue(new(), new())
     begun = bench.clock.now()
-    bench.store.cancel_jobs([one.id], by=ANN)
+    bench.store.jobs.cancel([one.id], by=ANN)
     bench.clock.advance(5)
-    bench.store.retry_jobs([one.id], by=BEN)
-    bench.store.reprioritise_jobs([one.id, two.id], 5, relative=True, by=ANN)
-    bench.store.reprioritise_jobs([one.id], -5, by=ANN)
-    bench.store.delete_jobs([two.id, one.id], by=ANN)
-    bench.store.pause_queue("mail", by=ANN)
-    bench.store.resume_queue("mail", by=BEN)
-    acts = bench.store.journal.list_acts(10)
+    bench.store.jobs.retry([one.id], by=BEN)
+    bench.store.jobs.reprioritize([one.id, two.id], 5, relative=True, by=ANN)
+    bench.store.jobs.reprioritize([one.id], -5, by=ANN)
+    bench.store.jobs.delete([two.id, one.id], by=ANN)
+    bench.store.queues.pause("mail", by=ANN)
+    bench.store.queues.resume("mail", by=BEN)
+    acts = bench.store.journal.entries(10)
     assert [(act.who, act.told) for act in reversed(acts)] == [
         ("ann", f"cancelled job {one.id}"),
         ("ben", f"retried job {one.id}"),
@@ -756,71 +759,71 @@ def test_the_journal_tells_who_did_what_and_when(bench: Bench) -> None:
         ("ben", "resumed queue mail"),
     ]
     assert (acts[-1].at, acts[-2].at) == (begun, begun + 5)
-    assert [act.id for act in bench.store.journal.list_acts(2)] == [7, 6]
+    assert [act.id for act in bench.store.journal.entries(2)] == [7, 6]
 
 
-def test_what_was_refused_is_no_act(bench: Bench) -> None:
+def test_refused_operations_are_not_journaled(bench: Bench) -> None:
     done = bench.in_state(State.COMPLETED)
-    assert bench.store.cancel_jobs([done.id, 99]).act is None
-    assert not bench.store.resume_queue("mail")
-    assert bench.store.journal.list_acts(10) == []
+    assert bench.store.jobs.cancel([done.id, 99]).act is None
+    assert not bench.store.queues.resume("mail")
+    assert bench.store.journal.entries(10) == []
 
 
 def cancel_and_fail(bench: Bench, job: Job) -> None:
     with bench.store.transaction():
-        bench.store.cancel_jobs([job.id])
+        bench.store.jobs.cancel([job.id])
         raise KeyError
 
 
-def test_an_act_and_its_page_in_the_journal_are_one_transaction(bench: Bench) -> None:
+def test_an_operation_and_its_journal_entry_are_one_transaction(bench: Bench) -> None:
     (job,) = bench.enqueue()
     with pytest.raises(KeyError):
         cancel_and_fail(bench, job)
-    assert bench.store.journal.list_acts(10) == []
+    assert bench.store.journal.entries(10) == []
     assert bench.get(job).state is State.PENDING
 
 
-def test_acts_are_forgotten_when_they_are_too_many_or_too_old(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobdeck.store.operations.journal_writer.ACTS_KEPT", 10)
+def test_entries_are_pruned_by_number_and_age(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobdeck.store.operations.journal_writer.MAX_ENTRIES", 10)
     (job,) = bench.enqueue()
     for priority in range(1, 31):
-        bench.store.reprioritise_jobs([job.id], priority)
+        bench.store.jobs.reprioritize([job.id], priority)
     assert bench.store.journal.prune() == 20
-    assert [act.id for act in bench.store.journal.list_acts(99)] == [*range(30, 20, -1)]
+    assert [act.id for act in bench.store.journal.entries(99)] == [*range(30, 20, -1)]
     assert bench.rows("SELECT count(*) FROM jobdeck_journal_parts") == [(10,)]
-    bench.clock.advance(bounds.ACTS_KEPT_FOR + 1)
+    bench.clock.advance(bounds.MAX_AGE + 1)
     assert bench.store.journal.prune() == 10
 
 
-def test_the_journal_stays_bounded_where_no_worker_runs(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobdeck.store.operations.journal_writer.ACTS_KEPT", 10)
+def test_the_journal_stays_bounded_without_workers(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobdeck.store.operations.journal_writer.MAX_ENTRIES", 10)
     (job,) = bench.enqueue()
     for priority in range(1, 251):
-        bench.store.reprioritise_jobs([job.id], priority)
-    assert len(bench.store.journal.list_acts(1000)) <= 110
+        bench.store.jobs.reprioritize([job.id], priority)
+    assert len(bench.store.journal.entries(1000)) <= 110
 
 
-def test_large_acts_push_out_older_ones_and_the_newest_stays(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobdeck.store.operations.journal_writer.BYTES_KEPT", 3000)
+def test_large_entries_evict_older_ones_and_the_newest_stays(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobdeck.store.operations.journal_writer.MAX_JOURNAL_BYTES", 3000)
     for _ in range(4):
         jobs = bench.enqueue(*(new() for _ in range(60)))
-        bench.store.cancel_jobs([job.id for job in jobs])
-        bench.store.delete_jobs([job.id for job in jobs])
+        bench.store.jobs.cancel([job.id for job in jobs])
+        bench.store.jobs.delete([job.id for job in jobs])
     bench.store.journal.prune()
-    kept = bench.store.journal.list_acts(99)
+    kept = bench.store.journal.entries(99)
     assert 0 < len(kept) < 8
     assert kept[0].id == 8
     assert bench.rows("SELECT sum(length(before)) FROM jobdeck_journal_parts")[0][0] <= 3000
     assert len(bench.store.journal.undo().done) == 60
 
 
-def test_what_is_beyond_the_room_of_one_act_is_done_but_cannot_be_undone_and_that_is_said(
+def test_jobs_beyond_the_size_limit_of_an_entry_are_changed_but_reported_as_not_undoable(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("jobdeck.store.operations.journal_writer.PART_JOBS", 100)
-    monkeypatch.setattr("jobdeck.store.operations.service.ACT_BYTES", 100)
+    monkeypatch.setattr("jobdeck.store.operations.service.MAX_ENTRY_BYTES", 100)
     ids = [job.id for job in bench.enqueue(*(new() for _ in range(350)))]
-    changes = bench.store.cancel_jobs(ids)
+    changes = bench.store.jobs.cancel(ids)
     assert len(changes.done) == 350
     assert 0 < changes.undoable < 350
     undoing = bench.store.journal.undo()
@@ -828,10 +831,10 @@ def test_what_is_beyond_the_room_of_one_act_is_done_but_cannot_be_undone_and_tha
     assert bench.counts() == {State.PENDING: changes.undoable, State.CANCELLED: undoing.beyond}
 
 
-def test_an_undo_of_many_jobs_lets_others_write_in_between(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_undo_of_many_jobs_lets_other_processes_write_in_between(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobdeck.store.operations.journal_writer.PART_JOBS", 50)
     ids = [job.id for job in bench.enqueue(*(new() for _ in range(2000)))]
-    bench.store.cancel_jobs(ids)
+    bench.store.jobs.cancel(ids)
     undoing = threading.Thread(target=bench.store.journal.undo)
     undoing.start()
     wait_until(lambda: bench.counts().get(State.PENDING, 0) > 0)
@@ -841,10 +844,10 @@ def test_an_undo_of_many_jobs_lets_others_write_in_between(bench: Bench, monkeyp
     bench.check_counters()
 
 
-def test_an_undo_that_was_interrupted_goes_on_where_it_was(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_undo_continues_where_it_stopped(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobdeck.store.operations.journal_writer.PART_JOBS", 10)
     ids = [job.id for job in bench.enqueue(*(new() for _ in range(30)))]
-    act = bench.store.cancel_jobs(ids).act
+    act = bench.store.jobs.cancel(ids).act
     turns = iter([add_part])
     with monkeypatch.context() as patch:
         patch.setattr("jobdeck.store.operations.undo.add_part", lambda *args, **how: next(turns)(*args, **how))
@@ -852,16 +855,16 @@ def test_an_undo_that_was_interrupted_goes_on_where_it_was(bench: Bench, monkeyp
             bench.store.journal.undo()
     assert bench.counts() == {State.PENDING: 10, State.CANCELLED: 20}
     assert len(bench.store.journal.undo(act).done) == 20
-    assert bench.store.journal.list_acts(1)[0].undone == 30
+    assert bench.store.journal.entries(1)[0].undone == 30
     assert len(bench.store.journal.redo().done) == 30
     assert bench.counts() == {State.CANCELLED: 30}
     bench.check_counters()
 
 
-def test_two_who_undo_at_once_undo_two_acts(bench: Bench) -> None:
+def test_two_concurrent_undos_undo_two_operations(bench: Bench) -> None:
     one, two = bench.enqueue(new(), new())
-    bench.store.cancel_jobs([one.id])
-    bench.store.cancel_jobs([two.id])
+    bench.store.jobs.cancel([one.id])
+    bench.store.jobs.cancel([two.id])
     threads = [threading.Thread(target=bench.store.journal.undo) for _ in range(2)]
     for thread in threads:
         thread.start()
@@ -870,7 +873,7 @@ def test_two_who_undo_at_once_undo_two_acts(bench: Bench) -> None:
     assert bench.counts() == {State.PENDING: 2}
 
 
-# -- anything -------------------------------------------------------------------------------------------------------------
+# -- any operation-----------------------------------------------------------------------------------------------------------
 
 FIRST, LAST = 1, 9
 act_steps = st.lists(
@@ -887,14 +890,14 @@ act_steps = st.lists(
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
 @given(steps=act_steps)
 @pytest.mark.parametrize("store", EVERY_STORE)
-def test_whatever_was_done_undoing_it_all_leaves_everything_as_it_was(
+def test_undoing_any_operations_restores_the_original_state(
     store: str, steps: list[Any], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     clock = FakeClock()
     path = tmp_path_factory.mktemp("journal") / "jobs.db"
     bench = Bench(STORES[store](path, clock), clock, path)
     assert bench.in_state(State.SCHEDULED).id == FIRST
-    # The pending one last: the way to a final state is a claim of all that is pending.
+    # The pending job last: jobs become final through a claim of all pending jobs.
     for state in (*sorted(FINAL), State.RETRYING, State.SCHEDULED, State.PENDING):
         bench.in_state(state)
     assert waiting(bench, waiting(bench, bench.get(FIRST))).id == LAST
@@ -903,26 +906,26 @@ def test_whatever_was_done_undoing_it_all_leaves_everything_as_it_was(
         clock.advance(1)
         match what:
             case "cancel":
-                bench.store.cancel_jobs(ids)
+                bench.store.jobs.cancel(ids)
             case "retry":
-                bench.store.retry_jobs(ids)
+                bench.store.jobs.retry(ids)
             case "reprioritise":
-                bench.store.reprioritise_jobs(ids, n, relative=flag)
+                bench.store.jobs.reprioritize(ids, n, relative=flag)
             case "edit":
                 change = Edit(queue="slow") if flag else Edit(args_json=f'{{"n": {n}}}', scheduled_at=clock.now() + 5000 * n)
-                bench.store.edit_job(ids[0], change)
+                bench.store.jobs.edit(ids[0], change)
             case "delete":
-                bench.store.delete_jobs(ids)
+                bench.store.jobs.delete(ids)
             case "pause":
-                bench.store.pause_queue("default")
+                bench.store.queues.pause("default")
             case "resume":
-                bench.store.resume_queue("default")
+                bench.store.queues.resume("default")
             case "pause all":
-                bench.store.pause_queues()
+                bench.store.queues.pause_all()
             case "resume all":
-                bench.store.resume_queues()
+                bench.store.queues.resume_all()
     ended = bench.counts()
-    acts = len(bench.store.journal.list_acts(99))
+    acts = len(bench.store.journal.entries(99))
     for _ in range(2):
         for _ in range(acts):
             clock.advance(1)
@@ -936,14 +939,14 @@ def test_whatever_was_done_undoing_it_all_leaves_everything_as_it_was(
     bench.store.close()
 
 
-def test_a_late_result_of_a_job_that_was_deleted_and_came_back_changes_nothing(bench: Bench) -> None:
+def test_a_late_result_of_a_deleted_and_restored_job_has_no_effect(bench: Bench) -> None:
     job = bench.running()
     bench.clock.advance(31)
-    bench.store.rescue_jobs()
+    bench.store.transitions.rescue()
     delete(bench, job)
     bench.store.journal.undo()
     before = bench.get(job)
     now = bench.clock.now()
-    assert bench.store.fail_jobs([Failure(job, now, now, None, "ValueError", "late")]) == [job.id]
+    assert bench.store.completer.fail([Failure(job, now, now, None, "ValueError", "late")]) == [job.id]
     assert bench.get(job) == before
-    assert isinstance(bench.store.delete_jobs([bench.claim()[0].id]).refused[job.id], WrongState)
+    assert isinstance(bench.store.jobs.delete([bench.claim()[0].id]).refused[job.id], WrongState)

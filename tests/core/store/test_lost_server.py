@@ -1,4 +1,4 @@
-"""A queue on a server that goes away, is dropped, or has another queue in its place when it comes back."""
+"""A queue on a server that becomes unreachable, is dropped, or is replaced by another queue."""
 
 from __future__ import annotations
 
@@ -21,87 +21,87 @@ pytestmark = pytest.mark.postgres
 
 @pytest.fixture
 def bench(tmp_path: Path, clock: FakeClock) -> Iterator[Bench]:
-    """An empty queue on the server."""
+    """Return an empty queue on the server."""
     with on_server(tmp_path, clock) as made:
         yield made
 
 
 def drop(path: Path) -> None:
-    """The queue is dropped, as by an operator who cleans up the wrong database."""
+    """Drop the queue, like an operator who cleans up the wrong database."""
     with psycopg.connect(database_at(path), autocommit=True) as connection:
         connection.execute("DROP SCHEMA public CASCADE")
         connection.execute("CREATE SCHEMA public")
 
 
 def another(path: Path, jobs: int) -> None:
-    """Another queue at the address, with jobs of its own."""
+    """Create another queue at the same URL, with its own jobs."""
     store = PostgresStore(database_at(path))
-    store.enqueue_jobs([new() for _ in range(jobs)])
+    store.enqueuer.enqueue([new() for _ in range(jobs)])
     store.close()
 
 
 def pending(store: Store) -> int:
-    return sum(queue.pending for queue in store.list_queues())
+    return sum(queue.pending for queue in store.queries.queues())
 
 
-def test_a_server_that_is_away_is_told_apart_from_a_queue_that_is_gone(bench: Bench) -> None:
+def test_an_unreachable_server_is_distinguished_from_a_dropped_queue(bench: Bench) -> None:
     server().stop()
     try:
         with pytest.raises(StoreAway, match=r"^The database postgresql://\S+ cannot be reached: No such file or directory[.]$"):
-            bench.store.get_job(1)
+            bench.store.reader.get(1)
         with pytest.raises(StoreRefused, match="cannot be reached"):
-            bench.store.renew()
+            bench.store.recreate()
     finally:
         server().start()
-    assert bench.store.get_job(1) is None
-    assert bench.store.file == 0
+    assert bench.store.reader.get(1) is None
+    assert bench.store.generation == 0
 
 
-def test_a_queue_that_was_dropped_is_lost_until_it_is_made_anew(bench: Bench) -> None:
+def test_a_dropped_queue_is_missing_until_it_is_recreated(bench: Bench) -> None:
     bench.enqueue()
     drop(bench.path)
     for _ in range(2):
         with pytest.raises(StoreLost, match="holds no queue any more") as lost:
-            bench.store.get_job(1)
+            bench.store.reader.get(1)
         assert not isinstance(lost.value, StoreAway)
     with pytest.raises(StoreLost):
         bench.enqueue()
-    bench.store.renew()
+    bench.store.recreate()
     with pytest.raises(StoreReplaced):
-        bench.store.get_job(1)
-    assert bench.store.get_job(1) is None
+        bench.store.reader.get(1)
+    assert bench.store.reader.get(1) is None
     assert bench.enqueue()[0].id == 1
-    assert bench.store.file == 1
+    assert bench.store.generation == 1
 
 
-def test_renewing_where_there_is_a_queue_does_nothing(bench: Bench) -> None:
+def test_recreating_an_existing_queue_does_nothing(bench: Bench) -> None:
     (job,) = bench.enqueue()
-    bench.store.renew()
+    bench.store.recreate()
     assert bench.get(job) == job
-    assert bench.store.file == 0
+    assert bench.store.generation == 0
 
 
-def test_another_queue_in_its_place_is_told_to_each_thread_once(bench: Bench) -> None:
+def test_a_replacement_queue_is_reported_once_per_thread(bench: Bench) -> None:
     bench.enqueue()
     told: list[object] = []
     begun, go = threading.Event(), threading.Event()
 
     def beside() -> None:
-        bench.store.get_job(1)
+        bench.store.reader.get(1)
         begun.set()
         go.wait(20)
         for _ in range(2):
             try:
                 told.append(pending(bench.store))
             except StoreReplaced as error:
-                told.append((type(error), bench.store.file))
+                told.append((type(error), bench.store.generation))
 
     thread = threading.Thread(target=beside)
     thread.start()
     assert begun.wait(20)
     drop(bench.path)
     another(bench.path, 3)
-    with pytest.raises(StoreReplaced, match="There is another database at postgresql://"):
+    with pytest.raises(StoreReplaced, match=r"The database postgresql://\S+ was replaced"):
         bench.enqueue()
     assert pending(bench.store) == 3
     go.set()
@@ -109,21 +109,21 @@ def test_another_queue_in_its_place_is_told_to_each_thread_once(bench: Bench) ->
     assert told == [(StoreReplaced, 1), 3]
 
 
-def test_a_thread_that_comes_later_is_at_the_new_one_from_its_first_call(bench: Bench) -> None:
+def test_a_new_thread_uses_the_replacement_from_its_first_call(bench: Bench) -> None:
     bench.enqueue()
     drop(bench.path)
     another(bench.path, 2)
     found: list[object] = []
-    thread = threading.Thread(target=lambda: found.extend([pending(bench.store), bench.store.file]))
+    thread = threading.Thread(target=lambda: found.extend([pending(bench.store), bench.store.generation]))
     thread.start()
     thread.join(20)
     assert found == [2, 1]
-    assert bench.store.file == 0  # this thread has not been told yet
+    assert bench.store.generation == 0  # the replacement has not been reported to this thread yet
     with pytest.raises(StoreReplaced):
-        bench.store.get_job(1)
+        bench.store.reader.get(1)
 
 
-def test_nothing_of_a_transaction_of_the_old_queue_gets_into_the_new_one(bench: Bench) -> None:
+def test_no_part_of_a_transaction_of_the_old_queue_reaches_the_new_one(bench: Bench) -> None:
     bench.enqueue()
     drop(bench.path)
     another(bench.path, 1)
@@ -138,25 +138,25 @@ def test_nothing_of_a_transaction_of_the_old_queue_gets_into_the_new_one(bench: 
     assert pending(bench.store) == 1
 
 
-def test_who_listens_hears_the_bell_of_the_new_queue(bench: Bench) -> None:
+def test_listeners_receive_notifications_of_the_new_queue(bench: Bench) -> None:
     bench.enqueue()
     rung = threading.Event()
-    with bench.store.listen(rung.set):
+    with bench.store.notifier.listen(rung.set):
         drop(bench.path)
         another(bench.path, 1)
         with pytest.raises(StoreReplaced):
-            bench.store.get_job(1)
+            bench.store.reader.get(1)
 
         def heard() -> bool:
             other = PostgresStore(database_at(bench.path))
-            other.wake()
+            other.notifier.notify()
             other.close()
             return rung.wait(0.2)
 
         wait_until(heard, what="a ring of the new queue")
 
 
-def test_a_server_that_comes_back_with_another_database_is_noticed(bench: Bench) -> None:
+def test_a_server_that_returns_with_another_database_is_detected(bench: Bench) -> None:
     bench.enqueue()
     where = database_at(bench.path)
     name = psycopg.conninfo.conninfo_to_dict(where)["dbname"]
@@ -169,7 +169,7 @@ def test_a_server_that_comes_back_with_another_database_is_noticed(bench: Bench)
     assert bench.enqueue()[0].id == 1
 
 
-def test_another_queue_of_a_newer_jobdeck_is_refused_and_left_as_it_is(bench: Bench) -> None:
+def test_a_replacement_queue_of_a_newer_jobdeck_is_refused_and_stays_unchanged(bench: Bench) -> None:
     bench.enqueue()
     drop(bench.path)
     another(bench.path, 1)
@@ -181,7 +181,7 @@ def test_another_queue_of_a_newer_jobdeck_is_refused_and_left_as_it_is(bench: Be
         bench.enqueue()
 
 
-def test_a_closed_store_is_closed_and_not_lost(bench: Bench) -> None:
+def test_a_closed_store_is_closed_and_not_missing(bench: Bench) -> None:
     bench.store.close()
     with pytest.raises(StoreFailed, match="it was closed") as failed:
         bench.enqueue()

@@ -1,4 +1,4 @@
-"""A database of an older schema is brought up to date when it is opened, with all that is in it."""
+"""A database with an older schema is migrated when it is opened, with all its data."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ ROWS = [  # id, state, attempt, finished_at, lease
     (9, "pending", 0, None, None),
 ]
 HIGHEST = 12
-"""The highest id that was ever used. Its job has been deleted."""
+"""The highest id ever used. Its job has been deleted."""
 
 
 @pytest.fixture
 def old(tmp_path: Path, clock: FakeClock) -> Path:
-    """A queue as the first release left it."""
+    """Return a queue with the first schema."""
     path = tmp_path / "old.db"
     with closing(apsw.Connection(str(path))) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
@@ -67,7 +67,7 @@ def opened(path: Path, clock: FakeClock) -> Iterator[Bench]:
     store.close()
 
 
-def test_every_job_is_kept_as_it_was(old: Path, clock: FakeClock) -> None:
+def test_every_job_is_preserved(old: Path, clock: FakeClock) -> None:
     with opened(old, clock) as bench:
         for job_id, state, attempt, finished_at, lease in ROWS:
             job = bench.get(job_id)
@@ -80,49 +80,49 @@ def test_every_job_is_kept_as_it_was(old: Path, clock: FakeClock) -> None:
         bench.check_counters()
 
 
-def test_what_belongs_to_them_is_kept_too(old: Path, clock: FakeClock) -> None:
+def test_the_attempts_and_logs_of_jobs_are_preserved(old: Path, clock: FakeClock) -> None:
     with opened(old, clock) as bench:
-        (attempt,) = bench.store.list_attempts(2)
+        (attempt,) = bench.store.reader.attempts(2)
         assert (attempt.number, attempt.outcome, attempt.traceback) == (3, Outcome.FAILED, "Traceback")
-        assert [line.text for line in bench.store.read_logs(2)] == ["hello"]
-        (queue,) = bench.store.list_queues()
+        assert [line.text for line in bench.store.reader.logs(2)] == ["hello"]
+        (queue,) = bench.store.queries.queues()
         assert (queue.name, queue.paused_at) == ("mail", NOON)
-        assert [slot.completed for slot in bench.store.overview(seconds=60, slots=12, lease=30).slots][-1] == 1
+        assert [slot.completed for slot in bench.store.queries.overview(seconds=60, slots=12, lease=30).slots][-1] == 1
 
 
-def test_an_id_that_was_used_is_never_used_again(old: Path, clock: FakeClock) -> None:
+def test_a_used_id_is_never_reused(old: Path, clock: FakeClock) -> None:
     with opened(old, clock) as bench:
         assert bench.enqueue()[0].id == HIGHEST + 1
 
 
-def test_every_job_goes_on_from_where_it_was(old: Path, clock: FakeClock) -> None:
+def test_every_job_continues_from_its_state(old: Path, clock: FakeClock) -> None:
     with opened(old, clock) as bench:
         store = bench.store
         running = bench.get(5)
-        assert store.complete_jobs([Completion(running, NOON, NOON, None)]) == []
-        assert store.stage_jobs() == 2
-        store.resume_queue("mail")
+        assert store.completer.complete([Completion(running, NOON, NOON, None)]) == []
+        assert store.transitions.stage() == 2
+        store.queues.resume("mail")
         assert [job.id for job in bench.claim(9)] == [9, 7, 6]
-        assert set(store.retry_jobs([1, 2, 3]).done) == {1, 2, 3}
-        assert store.cancel_jobs([8]).done == (8,)
+        assert set(store.jobs.retry([1, 2, 3]).done) == {1, 2, 3}
+        assert store.jobs.cancel([8]).done == (8,)
         assert sorted(job.id for job in bench.claim(9)) == [1, 2, 3]
         bench.enqueue(new(unique_key="k", after=(9,)))
         bench.check_counters()
         assert bench.rows("PRAGMA integrity_check") == [("ok",)]
 
 
-def test_the_old_table_is_gone_and_a_second_opening_finds_nothing_to_do(old: Path, clock: FakeClock) -> None:
+def test_the_old_table_is_dropped_and_reopening_migrates_nothing(old: Path, clock: FakeClock) -> None:
     with opened(old, clock) as bench:
         tables = bench.rows("SELECT name FROM sqlite_schema ORDER BY name")
         assert ("jobdeck_jobs_1",) not in tables
-        jobs = bench.store.get_jobs([row[0] for row in ROWS])
+        jobs = bench.store.reader.get_many([row[0] for row in ROWS])
     with opened(old, clock) as bench:
         assert bench.rows("SELECT name FROM sqlite_schema ORDER BY name") == tables
-        assert bench.store.get_jobs([row[0] for row in ROWS]) == jobs
+        assert bench.store.reader.get_many([row[0] for row in ROWS]) == jobs
 
 
 @pytest.mark.sqlite
-def test_it_has_the_very_schema_of_a_new_database(old: Path, clock: FakeClock, bench: Bench) -> None:
+def test_a_migrated_database_has_the_schema_of_a_new_one(old: Path, clock: FakeClock, bench: Bench) -> None:
     query = "SELECT type, name, sql FROM sqlite_schema WHERE name LIKE 'jobdeck%' ORDER BY name"
     with opened(old, clock) as migrated:
         assert migrated.rows(query) == bench.rows(query)
@@ -137,6 +137,6 @@ def test_an_empty_queue_of_the_first_schema_starts_with_its_first_id(tmp_path: P
         assert bench.enqueue()[0].id == 1
 
 
-def test_the_states_tried_are_all_there_are() -> None:
+def test_all_states_are_tested() -> None:
     assert {row[1] for row in ROWS} == set(State)
     assert {row[1] for row in ROWS if row[3]} == FINAL

@@ -32,6 +32,7 @@ from hypothesis.stateful import (
 from tests.core.helpers import CLOSES, EVERY_STORE, STORES, Bench, FakeClock, new
 
 from jobdeck import FINAL, QUEUED, Edit, IfParentFails, Job, JobdeckError, Reason, State
+from jobdeck.store.claim_capacity import ClaimRequest
 
 LEASE = 30.0
 KINDS = ("a", "b")
@@ -41,7 +42,7 @@ WORKERS = st.sampled_from(["w1", "w2"])
 
 @dataclass
 class Model:
-    """What is known of one job."""
+    """What the model knows of one job."""
 
     queue: str
     kind: str
@@ -53,7 +54,7 @@ class Model:
     expires: float | None = None
     policy: IfParentFails = IfParentFails.CANCEL
     parents: set[int] = field(default_factory=set)
-    """Those that it still waits for."""
+    """The parents that it still waits for."""
     attempt: int = 0
     lease: int | None = None
     lease_until: float = 0.0
@@ -66,10 +67,10 @@ class Model:
     ended: set[int] = field(default_factory=set)
     """Leases whose attempt is recorded."""
     leases: set[int] = field(default_factory=set)
-    """Every lease that was ever issued on it."""
+    """Every lease that was ever issued for it."""
 
     def hear(self, ended: Mapping[int, State | None], now: float) -> bool:
-        """Jobs have become final, or were removed; whether this one is cancelled for it."""
+        """Process final or deleted parents; return whether this job is cancelled because of them."""
         heard = self.parents & ended.keys()
         unhappy = {parent for parent in heard if ended[parent] is not State.COMPLETED}
         if self.policy is IfParentFails.RUN:
@@ -85,7 +86,7 @@ class Model:
 
 
 class StoreMachine(RuleBasedStateMachine):
-    """The rules."""
+    """The rules of the state machine."""
 
     opens = staticmethod(STORES["sqlite"])
     closes = staticmethod(CLOSES["sqlite"])
@@ -107,10 +108,10 @@ class StoreMachine(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
     def some(self, choice: int) -> int:
-        """One of the jobs there are; an id that no job has, if there are none."""
+        """Return the id of an existing job, or an unused id if no job exists."""
         return sorted(self.jobs)[choice % len(self.jobs)] if self.jobs else 10**6
 
-    # -- into the queue ---------------------------------------------------------------------------
+    # -- enqueue ----------------------------------------------------------------------------------
 
     @initialize(attempts=st.lists(st.integers(1, 3), min_size=2, max_size=5))
     def begin_with_some_jobs(self, attempts: list[int]) -> None:
@@ -180,7 +181,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert job == self.bench.get(job)
 
     def settle(self, ended: Mapping[int, State | None]) -> None:
-        """Tell the children, and theirs."""
+        """Resolve the children and their descendants."""
         while ended:
             now = self.clock.now()
             ended = {job_id: State.CANCELLED for job_id, model in self.jobs.items() if model.hear(ended, now)}
@@ -200,7 +201,7 @@ class StoreMachine(RuleBasedStateMachine):
             for model in self.jobs.values()
             if model.state in (State.SCHEDULED, State.RETRYING) and model.due <= self.clock.now()
         ]
-        assert self.store.stage_jobs() == len(due)
+        assert self.store.transitions.stage() == len(due)
         for model in due:
             model.state = State.PENDING
 
@@ -211,7 +212,7 @@ class StoreMachine(RuleBasedStateMachine):
             for job_id, model in self.jobs.items()
             if model.state in QUEUED and model.expires is not None and model.expires <= self.clock.now()
         }
-        assert self.store.expire_jobs() == len(gone)
+        assert self.store.transitions.expire() == len(gone)
         for model in gone.values():
             model.state, model.reason, model.parents = State.FAILED, Reason.EXPIRED, set()
         self.settle(dict.fromkeys(gone, State.FAILED))
@@ -229,7 +230,9 @@ class StoreMachine(RuleBasedStateMachine):
     )
     def claim(self, worker: str, kinds: tuple[str, ...], idle: int, ahead: int, suspects: bool) -> MultipleResults[Job]:
         expected = self.claimable(kinds, idle, ahead, suspects)
-        got = self.store.claim_jobs(worker, idle, kinds=kinds, queues=(), lease=LEASE, ahead=ahead, suspects=suspects)
+        got = self.store.claimer.claim(
+            ClaimRequest(worker, idle, kinds=kinds, queues=(), lease=LEASE, ahead=ahead, suspects=suspects)
+        )
         assert [job.id for job in got] == expected  # P10, and P7: nothing else is pending
         for job in got:
             model = self.jobs[job.id]
@@ -243,7 +246,7 @@ class StoreMachine(RuleBasedStateMachine):
         return multiple(*got)
 
     def claimable(self, kinds: tuple[str, ...], idle: int, ahead: int, suspects: bool) -> list[int]:
-        """What a claim must get, in order."""
+        """Return the ids that a claim must get, in order."""
         now = self.clock.now()
         ready = [
             (-model.priority, job_id)
@@ -254,7 +257,7 @@ class StoreMachine(RuleBasedStateMachine):
         chosen: list[int] = []
         for place, (_, job_id) in enumerate(sorted(ready)):
             model = self.jobs[job_id]
-            # Beyond the idle threads nothing that a crash could cost dearly, nor what comes after it.
+            # No prefetch of jobs that a crash could cost dearly, nor of jobs after them.
             if len(chosen) >= idle and (
                 place >= idle + ahead or model.crashes or model.attempt + 1 >= model.max_attempts
             ):  # fmt: skip
@@ -270,7 +273,7 @@ class StoreMachine(RuleBasedStateMachine):
         return model if model and model.state is State.RUNNING and model.lease == job.lease else None
 
     def end(self, job: Job, lost: list[int], undone: State, *, back: bool = False, due: float | None = None) -> None:
-        """What an ending must have done: all of it for the holder of the lease, nothing for anyone else (P3)."""
+        """Check the effect of a result: complete for the holder of the lease, none for others (P3)."""
         model = self.holds(job)
         assert lost == ([] if model else [job.id])
         assert job.lease is not None
@@ -314,12 +317,12 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(job=consumes(claimed))
     def the_worker_dies(self, job: Job) -> None:
-        """Nobody will ever speak of this claim again."""
+        """Lose a claim: no worker will report on it again."""
 
     @rule(job=claimed)
     def heartbeat(self, job: Job) -> None:
         assert job.lease is not None
-        renewal = self.store.heartbeat_jobs([(job.id, job.lease)], LEASE)
+        renewal = self.store.transitions.heartbeat([(job.id, job.lease)], LEASE)
         model = self.holds(job)
         assert renewal.lost == (frozenset() if model else {job.id})
         assert renewal.cancelling == ({job.id} if model and model.cancelling else frozenset())
@@ -334,7 +337,7 @@ class StoreMachine(RuleBasedStateMachine):
             for job_id, model in self.jobs.items()
             if model.state is State.RUNNING and model.lease_until < self.clock.monotonic()
         }
-        assert sorted(self.store.rescue_jobs()) == sorted(ended)
+        assert sorted(self.store.transitions.rescue()) == sorted(ended)
         for model in ended.values():
             assert model.lease is not None
             model.ended.add(model.lease)
@@ -351,12 +354,12 @@ class StoreMachine(RuleBasedStateMachine):
         self.clock.advance(LEASE + 1)
         self.rescue()
 
-    # -- people -----------------------------------------------------------------------------------
+    # -- operations -------------------------------------------------------------------------------
 
     @rule(choice=st.integers(0, 50))
     def cancel(self, choice: int) -> None:
         job_id = self.some(choice)
-        done = self.store.cancel_jobs([job_id]).done
+        done = self.store.jobs.cancel([job_id]).done
         model = self.jobs.get(job_id)
         allowed = model is not None and model.state not in FINAL
         assert done == ((job_id,) if allowed else ())
@@ -372,7 +375,7 @@ class StoreMachine(RuleBasedStateMachine):
         job_id = self.some(choice)
         done: tuple[int, ...] = ()
         with suppress(JobdeckError):
-            done = self.store.retry_jobs([job_id]).done
+            done = self.store.jobs.retry([job_id]).done
         model = self.jobs.get(job_id)
         allowed = model is not None and model.state not in (State.PENDING, State.RUNNING, State.WAITING)
         if model and model.key is not None and model.state in FINAL:
@@ -388,7 +391,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(choice=st.integers(0, 50), priority=st.integers(-2, 2))
     def reprioritise(self, choice: int, priority: int) -> None:
         job_id = self.some(choice)
-        done = self.store.reprioritise_jobs([job_id], priority).done
+        done = self.store.jobs.reprioritize([job_id], priority).done
         model = self.jobs.get(job_id)
         allowed = model is not None and model.state in QUEUED
         assert done == ((job_id,) if allowed else ())
@@ -404,7 +407,7 @@ class StoreMachine(RuleBasedStateMachine):
     def edit(self, choice: int, queue: str, attempts: int, delay: float) -> None:
         job_id, now = self.some(choice), self.clock.now()
         change = Edit(queue=queue, max_attempts=attempts, scheduled_at=now + delay)
-        done = self.store.edit_job(job_id, change).done
+        done = self.store.jobs.edit(job_id, change).done
         model = self.jobs.get(job_id)
         allowed = model is not None and model.state in QUEUED and attempts > model.attempt
         if model and model.expires is not None and model.expires <= now + delay:
@@ -418,7 +421,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(choice=st.integers(0, 50))
     def delete(self, choice: int) -> None:
         job_id = self.some(choice)
-        done = self.store.delete_jobs([job_id]).done
+        done = self.store.jobs.delete([job_id]).done
         model = self.jobs.get(job_id)
         allowed = model is not None and model.state is not State.RUNNING
         assert done == ((job_id,) if allowed else ())
@@ -429,26 +432,26 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(queue=st.sampled_from(QUEUES))
     def pause_or_resume(self, queue: str) -> None:
         if queue in self.paused:
-            assert self.store.resume_queue(queue)
+            assert self.store.queues.resume(queue)
         else:
-            assert self.store.pause_queue(queue)
+            assert self.store.queues.pause(queue)
         self.paused ^= {queue}
 
     @rule()
     def pause_or_resume_all(self) -> None:
-        known = {info.name for info in self.store.list_queues()}
-        assert set(self.store.pause_queues()) == known - self.paused
+        known = {info.name for info in self.store.queries.queues()}
+        assert set(self.store.queues.pause_all()) == known - self.paused
         if known - self.paused:
             self.paused |= known
         else:
-            assert set(self.store.resume_queues()) == self.paused
+            assert set(self.store.queues.resume_all()) == self.paused
             self.paused = set()
 
     # -- after every step -------------------------------------------------------------------------
 
     @invariant()
     def every_job_is_what_the_model_says(self) -> None:
-        found = {job.id: job for job in self.store.get_jobs(list(self.jobs))}
+        found = {job.id: job for job in self.store.reader.get_many(list(self.jobs))}
         assert found.keys() == self.jobs.keys()
         for job_id, model in self.jobs.items():
             job = found[job_id]
@@ -479,9 +482,9 @@ class StoreMachine(RuleBasedStateMachine):
         self.bench.check_counters()
 
 
-@pytest.mark.timeout(600)  # a server takes its time for some ten thousand statements
+@pytest.mark.timeout(600)  # a server needs time for some ten thousand statements
 @pytest.mark.parametrize("store", EVERY_STORE)
-def test_the_store_does_what_a_plain_model_of_it_does(store: str) -> None:
+def test_the_store_behaves_like_its_model(store: str) -> None:
     machine = type("Machine", (StoreMachine,), {"opens": staticmethod(STORES[store]), "closes": staticmethod(CLOSES[store])})
     run_state_machine_as_test(
         machine,

@@ -1,4 +1,4 @@
-"""No page reads or sorts jobs that are not on it: what SQLite says it will do, and how much it then does."""
+"""No page reads or sorts jobs that are not on it, by SQLite's query plans and step counts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jobdeck.store.sqlite.dialect import SQLITE
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    """Twelve hundred jobs: few failed, one rare kind, three queues, a batch."""
+    """Return a queue of 1,200 jobs: few failed, one rare kind, three queues, a batch."""
     path, clock = tmp_path_factory.mktemp("pages") / "jobs.db", FakeClock()
     bench = Bench(open_sqlite(path, clock), clock, path)
     bench.enqueue(
@@ -59,14 +59,14 @@ def test_a_page_by_id_neither_scans_nor_sorts(filled: Bench, text: str, descendi
     assert not [step for step in plan if step.startswith("SCAN") and "CONSTANT" not in step], plan
 
 
-def test_the_newest_page_walks_the_table_from_its_end_and_stops(filled: Bench) -> None:
+def test_the_newest_page_scans_the_table_from_its_end_and_stops(filled: Bench) -> None:
     assert _plan(filled, "", True) == ["SCAN jobdeck_jobs"]
     assert _steps(filled, "") < 1000  # reading all of them takes many times more
 
 
 @pytest.mark.parametrize("text", PAGES)
 def test_a_page_takes_no_more_steps_than_its_index_has_jobs(filled: Bench, text: str) -> None:
-    assert _steps(filled, text) < 4_000  # of the virtual machine; a scan of these few jobs already takes 11,000
+    assert _steps(filled, text) < 4_000  # steps of the virtual machine; a scan of these few jobs takes 11,000
 
 
 def _plan(bench: Bench, text: str, descending: bool) -> list[str]:
@@ -96,6 +96,6 @@ def _steps(bench: Bench, text: str) -> int:
         connection.close()
 
 
-def test_the_index_with_the_fewest_jobs_is_taken(filled: Bench) -> None:
+def test_the_most_selective_index_is_used(filled: Bench) -> None:
     assert "jobdeck_by_state" in _plan(filled, "state:failed queue:queue.1", True)[0]
     assert "jobdeck_by_kind" in _plan(filled, "state:completed,pending kind:kind.rare queue:queue.0", True)[0]

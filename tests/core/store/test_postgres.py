@@ -1,4 +1,4 @@
-"""What PostgreSQL lets happen at the same time, and what a server can do that a file cannot: go away and come back."""
+"""Concurrency on PostgreSQL, and what can happen to a server but not to a file: outages and reconnects."""
 
 from __future__ import annotations
 
@@ -18,40 +18,41 @@ from tests.core.postgres import database_at, server
 
 from jobdeck import Limits, State, StoreBusy, StoreError, StoreLost, StoreRefused
 from jobdeck.model.attempt_result import Completion
+from jobdeck.store.claim_capacity import ClaimRequest
 from jobdeck.store.postgres import PostgresStore
 from jobdeck.store.postgres.errors import Conflict
-from jobdeck.store.postgres.sharded_counters import fold_stripes
+from jobdeck.store.postgres.sharded_counters import fold_shards
 
 pytestmark = pytest.mark.postgres
 
 
 @pytest.fixture
 def bench(tmp_path: Path, clock: FakeClock) -> Iterator[Bench]:
-    """An empty queue on the server."""
+    """Return an empty queue on the server."""
     with on_server(tmp_path, clock) as made:
         yield made
 
 
 @pytest.fixture
 def others(bench: Bench) -> Iterator[list[Bench]]:
-    """As many processes more, as far as the store can tell."""
+    """Return further stores, which act like other processes."""
     with more_of(bench, 6) as made:
         yield made
 
 
-# -- at the same time -------------------------------------------------------------------------------
+# -- concurrency -----------------------------------------------------------------------------------
 
 
-def test_those_who_claim_at_the_same_time_get_every_job_and_none_of_them_twice(bench: Bench, others: list[Bench]) -> None:
-    bench.store.enqueue_alike(new(), ["{}"] * 700)
-    bench.store.enqueue_alike(new("demo.other", "mail"), ["{}"] * 300)
+def test_concurrent_claims_get_every_job_exactly_once(bench: Bench, others: list[Bench]) -> None:
+    bench.store.enqueuer.enqueue_bulk(new(), ["{}"] * 700)
+    bench.store.enqueuer.enqueue_bulk(new("demo.other", "mail"), ["{}"] * 300)
     got: list[int] = []
 
     def work(mine: Bench) -> None:
         while jobs := mine.claim(7, mine.store.__repr__()):
             got.extend(job.id for job in jobs)
             now = mine.clock.now()
-            assert mine.store.complete_jobs([Completion(job, now, now) for job in jobs]) == []
+            assert mine.store.completer.complete([Completion(job, now, now) for job in jobs]) == []
 
     assert together(*[lambda mine=mine: work(mine) for mine in others]) == []
     assert Counter(got) == dict.fromkeys(range(1, 1001), 1)
@@ -59,7 +60,7 @@ def test_those_who_claim_at_the_same_time_get_every_job_and_none_of_them_twice(b
     bench.check_counters()
 
 
-def test_what_somebody_is_just_claiming_is_passed_over_in_order(bench: Bench, others: list[Bench]) -> None:
+def test_jobs_that_are_being_claimed_are_skipped_in_order(bench: Bench, others: list[Bench]) -> None:
     stored = bench.enqueue(*(new(queue=f"q{n % 3}", priority=n % 2) for n in range(40)))
     order = sorted(stored, key=lambda job: (-job.priority, job.id))
     with others[0].store.transaction(), others[1].store.transaction():
@@ -70,7 +71,7 @@ def test_what_somebody_is_just_claiming_is_passed_over_in_order(bench: Bench, ot
     bench.check_counters()
 
 
-def test_a_job_that_is_not_to_be_claimed_ahead_goes_to_an_idle_thread_when_others_take_what_was_before_it(
+def test_a_job_that_must_not_be_prefetched_goes_to_an_idle_thread_if_others_claim_the_jobs_before_it(
     bench: Bench, others: list[Bench]
 ) -> None:
     first, second, last_attempt, after = bench.enqueue(new(), new(), new(max_attempts=1), new())
@@ -80,9 +81,9 @@ def test_a_job_that_is_not_to_be_claimed_ahead_goes_to_an_idle_thread_when_other
     assert [job.id for job in bench.claim(2)] == [after.id]
 
 
-def test_limits_hold_for_all_who_claim_at_the_same_time(bench: Bench, others: list[Bench]) -> None:
-    bench.store.limit_queue("default", Limits(running=5))
-    bench.store.limit_queue("mail", Limits(rate=4, period=60))
+def test_limits_apply_to_concurrent_claims(bench: Bench, others: list[Bench]) -> None:
+    bench.store.queues.limit("default", Limits(running=5))
+    bench.store.queues.limit("mail", Limits(rate=4, period=60))
     bench.enqueue(*(new() for _ in range(50)), *(new("demo.send", "mail") for _ in range(50)))
     assert together(*[lambda mine=mine: mine.claim(3) for mine in others]) == []
     assert Counter(row[0] for row in bench.rows("SELECT queue FROM jobdeck_jobs WHERE state = 'running'")) == {
@@ -92,7 +93,7 @@ def test_limits_hold_for_all_who_claim_at_the_same_time(bench: Bench, others: li
     bench.check_counters()
 
 
-def test_one_key_goes_to_one_of_those_who_ask_at_the_same_time(bench: Bench, others: list[Bench]) -> None:
+def test_concurrent_enqueues_with_one_key_store_one_job(bench: Bench, others: list[Bench]) -> None:
     ids: list[int] = []
 
     def ask(mine: Bench) -> None:
@@ -104,12 +105,12 @@ def test_one_key_goes_to_one_of_those_who_ask_at_the_same_time(bench: Bench, oth
     bench.check_counters()
 
 
-def test_jobs_alike_get_ids_in_a_row_while_others_enqueue_too(bench: Bench, others: list[Bench]) -> None:
+def test_bulk_jobs_get_consecutive_ids_while_others_enqueue(bench: Bench, others: list[Bench]) -> None:
     ranges: list[range] = []
 
     def put(mine: Bench) -> None:
         for n in range(10):
-            ranges.append(mine.store.enqueue_alike(new(), ["{}"] * 20))
+            ranges.append(mine.store.enqueuer.enqueue_bulk(new(), ["{}"] * 20))
             ranges.append(range(*(lambda at: (at, at + 1))(mine.enqueue(new(priority=n))[0].id)))
 
     assert together(*[lambda mine=mine: put(mine) for mine in others]) == []
@@ -118,7 +119,7 @@ def test_jobs_alike_get_ids_in_a_row_while_others_enqueue_too(bench: Bench, othe
     bench.check_counters()
 
 
-def test_a_child_that_is_enqueued_while_its_parent_completes_is_not_forgotten(bench: Bench, others: list[Bench]) -> None:
+def test_a_child_enqueued_while_its_parent_completes_is_released(bench: Bench, others: list[Bench]) -> None:
     parent = bench.running()
     with bench.store.transaction():
         (child,) = bench.enqueue(new(after=(parent.id,)))
@@ -130,9 +131,7 @@ def test_a_child_that_is_enqueued_while_its_parent_completes_is_not_forgotten(be
     bench.check_counters()
 
 
-def test_a_parent_that_completes_while_its_child_is_enqueued_is_seen_to_have_completed(
-    bench: Bench, others: list[Bench]
-) -> None:
+def test_a_parent_that_completes_while_its_child_is_enqueued_counts_as_completed(bench: Bench, others: list[Bench]) -> None:
     parent = bench.running()
     with bench.store.transaction():
         bench.complete(parent)
@@ -143,15 +142,15 @@ def test_a_parent_that_completes_while_its_child_is_enqueued_is_seen_to_have_com
     assert bench.counts() == {State.COMPLETED: 1, State.PENDING: 1}
 
 
-def test_two_acts_that_wait_for_each_other_both_come_through(bench: Bench, others: list[Bench]) -> None:
+def test_two_operations_in_a_deadlock_both_succeed(bench: Bench, others: list[Bench]) -> None:
     first, second = bench.enqueue(new(), new())
     with bench.store.transaction():
-        bench.store.reprioritise_jobs([second.id], 1)
-        # Holds the first, waits for the second; then we ask for the first.
-        thread, problems = in_background(lambda: others[0].store.reprioritise_jobs([first.id, second.id], 7))
+        bench.store.jobs.reprioritize([second.id], 1)
+        # It locks the first row and waits for the second; then we request the first.
+        thread, problems = in_background(lambda: others[0].store.jobs.reprioritize([first.id, second.id], 7))
         wait_for_a_lock(others[1])
         try:
-            bench.store.reprioritise_jobs([first.id], 1)
+            bench.store.jobs.reprioritize([first.id], 1)
             ours = 1
         except StoreBusy:
             ours = 0
@@ -161,27 +160,25 @@ def test_two_acts_that_wait_for_each_other_both_come_through(bench: Bench, other
     assert bench.rows("SELECT count(*) FROM jobdeck_journal") == [(2 + ours,)]
 
 
-def test_a_heartbeat_waits_for_nobody_and_does_not_take_a_job_for_lost_that_is_just_changed(
-    bench: Bench, others: list[Bench]
-) -> None:
+def test_a_heartbeat_does_not_block_and_does_not_report_a_locked_job_as_lost(bench: Bench, others: list[Bench]) -> None:
     bench.enqueue(new(), new())
     kept, changed = bench.claim(2)
     with others[0].store.transaction():
-        others[0].store.cancel_jobs([changed.id])
+        others[0].store.jobs.cancel([changed.id])
         bench.clock.advance(10)
-        renewal = bench.store.heartbeat_jobs([(job.id, job.lease or 0) for job in (kept, changed)], 30)
+        renewal = bench.store.transitions.heartbeat([(job.id, job.lease or 0) for job in (kept, changed)], 30)
         assert (renewal.lost, renewal.cancelling) == (frozenset(), frozenset())
     assert bench.get(kept).lease_until == bench.clock.now() + 30
-    assert bench.store.heartbeat_jobs([(changed.id, changed.lease or 0)], 30).cancelling == {changed.id}
+    assert bench.store.transitions.heartbeat([(changed.id, changed.lease or 0)], 30).cancelling == {changed.id}
 
 
-def test_several_who_rescue_at_the_same_time_take_back_each_job_once(bench: Bench, others: list[Bench]) -> None:
-    bench.store.enqueue_alike(new(), ["{}"] * 60)
+def test_concurrent_rescues_rescue_each_job_once(bench: Bench, others: list[Bench]) -> None:
+    bench.store.enqueuer.enqueue_bulk(new(), ["{}"] * 60)
     bench.claim(60)
     bench.clock.advance(31)
     rescued: list[int] = []
-    assert together(*[lambda mine=mine: rescued.extend(mine.store.rescue_jobs()) for mine in others]) == []
-    assert sorted(rescued + bench.store.rescue_jobs()) == [*range(1, 61)]
+    assert together(*[lambda mine=mine: rescued.extend(mine.store.transitions.rescue()) for mine in others]) == []
+    assert sorted(rescued + bench.store.transitions.rescue()) == [*range(1, 61)]
     assert bench.rows("SELECT count(*) FROM jobdeck_attempts") == [(60,)]
     bench.check_counters()
 
@@ -189,7 +186,7 @@ def test_several_who_rescue_at_the_same_time_take_back_each_job_once(bench: Benc
 # -- counters ---------------------------------------------------------------------------------------
 
 
-def test_each_connection_counts_in_rows_of_its_own_and_those_of_the_dead_are_folded(bench: Bench, others: list[Bench]) -> None:
+def test_each_connection_counts_in_its_own_rows_which_are_merged_later(bench: Bench, others: list[Bench]) -> None:
     for each in others:
         each.enqueue(new())
         each.complete(each.claim()[0])
@@ -199,37 +196,37 @@ def test_each_connection_counts_in_rows_of_its_own_and_those_of_the_dead_are_fol
     assert isinstance(bench.store, PostgresStore)
     gone = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
     wait_until(lambda: bench.rows(gone) == [(0,)], what="the end of the connections")
-    with bench.store._connections.writing() as session:
-        fold_stripes(session)
+    with bench.store._connections.write_transaction() as session:
+        fold_shards(session)
     bench.check_counters()
     assert bench.rows("SELECT DISTINCT stripe FROM jobdeck_stripes") == [(-1,)]
     bench.enqueue(new())
     bench.check_counters()
 
 
-# -- the server goes and comes ----------------------------------------------------------------------
+# -- outages of the server --------------------------------------------------------------------------
 
 
-def test_a_connection_that_the_server_has_ended_is_replaced_before_anybody_notices(bench: Bench) -> None:
+def test_a_connection_closed_by_the_server_is_replaced_transparently(bench: Bench) -> None:
     bench.enqueue()
     bench.rows("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'jobdeck'")
     assert len(bench.claim()) == 1
     bench.check_counters()
 
 
-def test_while_the_server_is_away_it_is_lost_and_afterwards_all_goes_on(bench: Bench) -> None:
+def test_an_unreachable_server_is_reported_and_work_resumes_afterwards(bench: Bench) -> None:
     bench.enqueue()
     rung = threading.Event()
-    with bench.store.listen(rung.set):
+    with bench.store.notifier.listen(rung.set):
         server().stop()
         try:
             with pytest.raises(StoreLost, match="cannot be reached"):
                 bench.enqueue()
             with pytest.raises(StoreLost, match="cannot be reached"):
-                bench.store.get_job(1)
+                bench.store.reader.get(1)
         finally:
             server().start()
-        assert rung.wait(20)  # whatever was rung meanwhile was not heard
+        assert rung.wait(20)  # notifications sent meanwhile were not received
         rung.clear()
         (job,) = bench.enqueue()
         assert rung.wait(20)
@@ -238,7 +235,7 @@ def test_while_the_server_is_away_it_is_lost_and_afterwards_all_goes_on(bench: B
     bench.check_counters()
 
 
-def test_a_transaction_that_the_server_breaks_off_has_not_happened(bench: Bench) -> None:
+def test_a_transaction_aborted_by_the_server_has_no_effect(bench: Bench) -> None:
     def break_off() -> None:
         with bench.store.transaction():
             bench.enqueue()
@@ -255,51 +252,49 @@ def test_a_transaction_that_the_server_breaks_off_has_not_happened(bench: Bench)
 # -- time -------------------------------------------------------------------------------------------
 
 
-def test_without_a_clock_all_times_are_the_servers_whatever_the_machine_says(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_by_default_all_times_are_those_of_the_server(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     slow = SimpleNamespace(time=lambda: time.time() - 3600, monotonic=time.monotonic, sleep=time.sleep)
     monkeypatch.setattr("jobdeck.store.postgres.connection.time", slow)
     store = PostgresStore(database_at(bench.path), random=Random(7))
     began = time.time()
-    (job,) = store.enqueue_jobs([new()])
-    (claimed,) = store.claim_jobs("w1", 1, kinds=["demo.work"], queues=(), lease=30)
+    (job,) = store.enqueuer.enqueue([new()])
+    (claimed,) = store.claimer.claim(ClaimRequest("w1", 1, kinds=["demo.work"], queues=(), lease=30))
     assert claimed.started_at is not None
     assert claimed.lease_until is not None
     assert began - 1 < job.created_at <= claimed.started_at < time.time() + 1
     assert 29 < claimed.lease_until - claimed.started_at <= 30.5
     told = slow.time()
-    store.complete_jobs([Completion(claimed, told, told + 2)])
-    (attempt,) = store.list_attempts(job.id)
+    store.completer.complete([Completion(claimed, told, told + 2)])
+    (attempt,) = store.reader.attempts(job.id)
     assert attempt.finished_at is not None
     assert abs(attempt.started_at - (told + 3600)) < 1
     assert abs(attempt.finished_at - attempt.started_at - 2) < 0.01
     store.close()
 
 
-# -- places -----------------------------------------------------------------------------------------
+# -- schemas ----------------------------------------------------------------------------------------
 
 
-def test_queues_in_two_schemas_of_one_database_know_nothing_of_each_other(bench: Bench) -> None:
+def test_queues_in_two_schemas_of_one_database_are_independent(bench: Bench) -> None:
     bench.rows("CREATE SCHEMA other")
     other = PostgresStore(database_at(bench.path) + "&options=-csearch_path%3Dother", clock=bench.clock)
     rung = threading.Event()
-    with bench.store.listen(rung.set):
-        assert [job.id for job in other.enqueue_jobs([new(), new()])] == [1, 2]
+    with bench.store.notifier.listen(rung.set):
+        assert [job.id for job in other.enqueuer.enqueue([new(), new()])] == [1, 2]
         assert not rung.wait(0.05)
         assert [job.id for job in bench.enqueue()] == [1]
         assert rung.wait(5)
-    assert other.list_queues()[0].pending == 2
+    assert other.queries.queues()[0].pending == 2
     assert bench.counts() == {State.PENDING: 1}
     other.close()
 
 
-def test_a_schema_that_is_not_there_is_refused_with_what_to_do(bench: Bench) -> None:
+def test_a_missing_schema_is_refused_with_advice(bench: Bench) -> None:
     with pytest.raises(StoreRefused, match="has no schema of the search path nowhere; make one with CREATE SCHEMA"):
         PostgresStore(database_at(bench.path) + "&options=-csearch_path%3Dnowhere")
 
 
-def test_a_newer_schema_is_refused_and_left_as_it_is(bench: Bench) -> None:
+def test_a_newer_schema_is_refused_and_stays_unchanged(bench: Bench) -> None:
     bench.change("UPDATE jobdeck_meta SET value = '999' WHERE key = 'schema'")
     try:
         with pytest.raises(StoreRefused, match=r"was written by a newer jobdeck \(schema 999; this one knows 1\)"):
@@ -309,7 +304,7 @@ def test_a_newer_schema_is_refused_and_left_as_it_is(bench: Bench) -> None:
         bench.change("UPDATE jobdeck_meta SET value = '1' WHERE key = 'schema'")
 
 
-def test_a_server_that_is_not_there_is_refused_in_one_sentence_and_no_password_is_told(tmp_path: Path) -> None:
+def test_an_unreachable_server_is_refused_in_one_sentence_without_the_password(tmp_path: Path) -> None:
     with pytest.raises(StoreRefused) as refusal:
         PostgresStore(f"postgresql://me:secret@/jobs?host={tmp_path}&password=hidden")
     told = str(refusal.value)
@@ -319,35 +314,35 @@ def test_a_server_that_is_not_there_is_refused_in_one_sentence_and_no_password_i
     assert "hidden" not in told
 
 
-def test_what_is_no_address_is_refused() -> None:
+def test_an_invalid_url_is_refused() -> None:
     with pytest.raises(StoreRefused, match="is not an address of a database"):
         PostgresStore("postgresql://host:port:name/x?nonsense=1")
 
 
-def test_a_database_that_is_not_there_is_refused(bench: Bench) -> None:
+def test_a_missing_database_is_refused(bench: Bench) -> None:
     with pytest.raises(StoreRefused, match='database "none" does not exist'):
         PostgresStore(server().url("none"))
 
 
-def test_several_who_open_a_new_database_at_the_same_time_all_find_it_ready(bench: Bench) -> None:
+def test_concurrent_opens_of_a_new_database_all_succeed(bench: Bench) -> None:
     bench.rows("CREATE SCHEMA fresh")
     where = database_at(bench.path) + "&options=-csearch_path%3Dfresh"
     assert together(*[lambda: PostgresStore(where).close() for _ in range(6)]) == []
     assert bench.rows("SELECT value FROM fresh.jobdeck_meta") == [("1",)]
 
 
-def test_tables_that_are_dropped_under_it_are_a_lost_queue(bench: Bench) -> None:
+def test_dropped_tables_are_a_missing_queue(bench: Bench) -> None:
     bench.rows("DROP TABLE jobdeck_jobs CASCADE")
     with pytest.raises(StoreLost, match="holds no queue any more"):
-        bench.store.get_job(1)
+        bench.store.reader.get(1)
 
 
-def test_a_conflict_is_told_as_something_to_try_again() -> None:
+def test_a_conflict_is_reported_as_retryable() -> None:
     assert isinstance(Conflict("here"), StoreBusy)
     assert str(Conflict("here")) == "Others kept changing the same jobs of the database here; try again."
 
 
-def test_a_connection_belongs_to_its_thread_and_goes_with_it(bench: Bench) -> None:
+def test_a_connection_belongs_to_its_thread_and_is_closed_with_it(bench: Bench) -> None:
     connected = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'jobdeck'"
     bench.enqueue()
     before = bench.rows(connected)
@@ -359,16 +354,16 @@ def test_a_connection_belongs_to_its_thread_and_goes_with_it(bench: Bench) -> No
     wait_until(lambda: bench.rows(connected) == [(0,)], what="the end of all connections")
 
 
-def test_a_text_that_ends_in_the_sign_for_nul_reads_back(bench: Bench) -> None:
+def test_a_text_that_ends_in_the_escape_for_nul_is_read_unchanged(bench: Bench) -> None:
     for text in ("\x01", "\0", "a\x010", "\x011\0\x01\x01", "\0" * 5):
         job = bench.running()
         bench.fail(job, message=text)
-        assert bench.store.list_attempts(job.id)[-1].message == text
+        assert bench.store.reader.attempts(job.id)[-1].message == text
 
 
 def test_psycopg_errors_do_not_leak(bench: Bench) -> None:
     bench.rows("ALTER TABLE jobdeck_logs RENAME COLUMN text TO said")
     job = bench.running()
     with pytest.raises(StoreError) as problem:
-        bench.store.append_logs([(job.id, 1, 0.0, "info", "hello")], 100)
+        bench.store.logs.append([(job.id, 1, 0.0, "info", "hello")], 100)
     assert isinstance(problem.value.__cause__, psycopg.Error)

@@ -12,12 +12,12 @@ def claimed(bench: Bench, n: int = 1, ageing: float = 10.0) -> list[int]:
     return [job.id for job in bench.claim(n, ageing=ageing)]
 
 
-def test_an_old_low_priority_comes_before_a_young_high_one(bench: Bench) -> None:
+def test_an_old_job_of_low_priority_precedes_a_new_one_of_high_priority(bench: Bench) -> None:
     (old,) = bench.enqueue(new(priority=0))
     bench.clock.advance(49)
     young, younger = bench.enqueue(new(priority=5), new(priority=4))
     assert claimed(bench) == [young.id]
-    # Equal effective priorities go by age of the id.
+    # Equal effective priorities are ordered by id.
     assert claimed(bench, 2) == [old.id, younger.id]
 
 
@@ -28,13 +28,13 @@ def test_without_ageing_priorities_are_exact(bench: Bench) -> None:
     assert claimed(bench, 2, ageing=0.0) == [young.id, old.id]
 
 
-def test_a_flood_of_high_priorities_starves_nobody(bench: Bench) -> None:
+def test_a_flood_of_high_priorities_starves_no_job(bench: Bench) -> None:
     (low,) = bench.enqueue(new(priority=-3))
     for step in range(100):
         bench.enqueue(new(priority=3))
         (job,) = bench.claim(1, ageing=2.0)
         if job.id == low.id:
-            assert step == 12  # six steps of priority, two seconds each, and a tie is the older one's
+            assert step == 12  # six steps of priority, two seconds each; a tie goes to the older job
             return
         bench.complete(job)
         bench.clock.advance(1)
@@ -55,12 +55,12 @@ def test_the_order_holds_across_queues_kinds_and_priorities(bench: Bench) -> Non
 def test_a_job_ages_from_when_it_is_due(bench: Bench) -> None:
     (later,) = bench.enqueue(new(priority=0, scheduled_at=bench.clock.now() + 100))
     bench.clock.advance(100)
-    bench.store.stage_jobs()
+    bench.store.transitions.stage()
     (now,) = bench.enqueue(new(priority=1))
     assert claimed(bench, 2) == [now.id, later.id]
 
 
-def test_a_wall_clock_set_back_makes_no_job_older(bench: Bench) -> None:
+def test_setting_the_wall_clock_back_ages_no_job(bench: Bench) -> None:
     high, low = bench.enqueue(new(priority=1), new(priority=0))
     bench.clock.jump(-10_000)
     assert claimed(bench, 2) == [high.id, low.id]

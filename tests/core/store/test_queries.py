@@ -1,4 +1,4 @@
-"""Lists, counts, filters, the overview: what people see."""
+"""Lists, counts, filters and the overview."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from tests.core.helpers import Bench, new
 
 from jobdeck import Condition, Job, State, parse
 from jobdeck.model.filter import EVERY_JOB, FIELDS
-from jobdeck.store.base import SORTS
+from jobdeck.store.queries.pagination import SORTS
 
 
 @pytest.fixture
 def jobs(bench: Bench) -> dict[str, Job]:
-    """A queue with something for every field of the filter language."""
+    """Return a queue with data for every field of the filter language."""
     clock = bench.clock
     (old,) = bench.enqueue(
         new("mail.send", "mail", 5, args_json='{"to":"ann@example.org","user":{"id":42}}', tags=("vip", "eu"))
@@ -120,22 +120,22 @@ FILTERS = [
 def test_a_filter_finds_the_jobs_it_describes(bench: Bench, jobs: dict[str, Job], text: str, names: str) -> None:
     expected = sorted(jobs[name].id for name in names.split())
     condition = parse(text)
-    assert [job.id for job in bench.store.list_jobs(condition, limit=100, descending=False)] == expected
-    assert list(bench.store.list_ids(condition, descending=False)) == expected
-    assert bench.store.count_jobs(condition) == len(expected)
+    assert [job.id for job in bench.store.queries.list(condition, limit=100, descending=False)] == expected
+    assert list(bench.store.queries.list_ids(condition, descending=False)) == expected
+    assert bench.store.queries.count(condition) == len(expected)
 
 
 def test_an_id_is_found_by_number_and_by_range(bench: Bench, jobs: dict[str, Job]) -> None:
     failed, again = jobs["failed"].id, jobs["again"].id
-    assert list(bench.store.list_ids(parse(f"id:{failed},{again}"), descending=False)) == [failed, again]
-    assert list(bench.store.list_ids(parse(f"id<={failed}"), descending=False)) == [jobs["old"].id, failed]
+    assert list(bench.store.queries.list_ids(parse(f"id:{failed},{again}"), descending=False)) == [failed, again]
+    assert list(bench.store.queries.list_ids(parse(f"id<={failed}"), descending=False)) == [jobs["old"].id, failed]
 
 
-def test_every_field_of_the_filter_language_is_tried() -> None:
+def test_every_field_of_the_filter_language_is_tested() -> None:
     tried = {term.field for text, _ in FILTERS for term in parse(text).terms} | {
         "id",
         "schedule",
-    }  # schedules have tests of their own
+    }  # schedules have their own tests
     assert set(FIELDS) <= tried
 
 
@@ -159,23 +159,23 @@ WRITTEN = [
 @pytest.mark.parametrize(("args", "text"), WRITTEN)
 def test_an_argument_is_found_however_its_json_is_written(bench: Bench, args: str, text: str) -> None:
     (job, _) = bench.enqueue(new(args_json=args), new(args_json='{"b": "x y"}'))
-    assert list(bench.store.list_ids(parse(text))) == [job.id]
+    assert list(bench.store.queries.list_ids(parse(text))) == [job.id]
 
 
 @pytest.mark.parametrize("args", ["", "[", '{"a": }', '{"a": "\\ud800"}', "[" * 20_000, '"a"', "null", '{"a": [7]}'])
-def test_arguments_that_cannot_be_read_meet_no_condition(bench: Bench, args: str) -> None:
+def test_invalid_arguments_match_no_condition(bench: Bench, args: str) -> None:
     (broken, job) = bench.enqueue(new(), new(args_json='{"a": {"b": 7}}'))
     bench.change("UPDATE jobdeck_jobs SET args = ? WHERE id = ?", args, broken.id)
-    assert list(bench.store.list_ids(parse("args.a.b:7"))) == [job.id]
-    assert list(bench.store.list_ids(parse("args.a.b:?"))) == [job.id]
-    assert list(bench.store.list_ids(parse("-args.a.b:7"))) == [broken.id]
+    assert list(bench.store.queries.list_ids(parse("args.a.b:7"))) == [job.id]
+    assert list(bench.store.queries.list_ids(parse("args.a.b:?"))) == [job.id]
+    assert list(bench.store.queries.list_ids(parse("-args.a.b:7"))) == [broken.id]
 
 
 @pytest.mark.parametrize("sort", SORTS)
 @pytest.mark.parametrize("descending", [True, False])
-def test_a_list_is_sorted_as_it_is_asked_to_be(bench: Bench, jobs: dict[str, Job], sort: str, descending: bool) -> None:
-    listed = bench.store.list_jobs(EVERY_JOB, limit=10, sort=sort, descending=descending)
-    assert [job.id for job in listed] == list(bench.store.list_ids(EVERY_JOB, sort=sort, descending=descending))
+def test_a_list_is_sorted_as_requested(bench: Bench, jobs: dict[str, Job], sort: str, descending: bool) -> None:
+    listed = bench.store.queries.list(EVERY_JOB, limit=10, sort=sort, descending=descending)
+    assert [job.id for job in listed] == list(bench.store.queries.list_ids(EVERY_JOB, sort=sort, descending=descending))
     keys = {
         "id": lambda job: job.id,
         "age": lambda job: job.created_at,
@@ -205,31 +205,31 @@ def _wait(job: Job, now: float) -> float | None:
 
 @pytest.mark.parametrize("text", ["", "state:failed,pending", "queue:mail", "age>0", "wait>0 state:pending"])
 def test_the_jobs_of_each_state_are_counted(bench: Bench, jobs: dict[str, Job], text: str) -> None:
-    found = Counter(job.state for job in bench.store.list_jobs(parse(text), limit=100))
-    assert bench.store.count_states(parse(text)) == found
+    found = Counter(job.state for job in bench.store.queries.list(parse(text), limit=100))
+    assert bench.store.queries.count_states(parse(text)) == found
 
 
-def test_ids_of_any_size_are_listed_as_they_are(bench: Bench) -> None:
+def test_ids_of_any_size_are_listed_unchanged(bench: Bench) -> None:
     bench.enqueue(new())
-    bench.store.delete_jobs([1])
+    bench.store.jobs.delete([1])
     bench.pass_ids(2**62)
     (large,) = (job.id for job in bench.enqueue(new()))
     assert large > 2**62
-    assert list(bench.store.list_ids(EVERY_JOB)) == [large]
-    assert list(bench.store.list_ids(parse("id:7"))) == []
+    assert list(bench.store.queries.list_ids(EVERY_JOB)) == [large]
+    assert list(bench.store.queries.list_ids(parse("id:7"))) == []
 
 
 def test_a_list_stops_at_its_limit(bench: Bench, jobs: dict[str, Job]) -> None:
-    assert len(bench.store.list_jobs(EVERY_JOB, limit=2)) == 2
-    assert len(bench.store.list_ids(EVERY_JOB, limit=3)) == 3
+    assert len(bench.store.queries.list(EVERY_JOB, limit=2)) == 2
+    assert len(bench.store.queries.list_ids(EVERY_JOB, limit=3)) == 3
 
 
-def test_jobs_are_read_in_the_order_of_their_ids_without_those_that_are_gone(bench: Bench, jobs: dict[str, Job]) -> None:
+def test_jobs_are_read_in_order_of_id_without_deleted_ones(bench: Bench, jobs: dict[str, Job]) -> None:
     wanted = [jobs["running"].id, 999, jobs["old"].id]
-    assert [job.id for job in bench.store.get_jobs(wanted)] == [jobs["running"].id, jobs["old"].id]
+    assert [job.id for job in bench.store.reader.get_many(wanted)] == [jobs["running"].id, jobs["old"].id]
 
 
-def test_a_row_that_cannot_be_read_spoils_no_list(bench: Bench, jobs: dict[str, Job]) -> None:
+def test_an_invalid_row_does_not_break_a_list(bench: Bench, jobs: dict[str, Job]) -> None:
     from jobdeck import PayloadUnreadable
 
     broken = bench.get(jobs["broken"])
@@ -239,26 +239,26 @@ def test_a_row_that_cannot_be_read_spoils_no_list(bench: Bench, jobs: dict[str, 
 
 
 @pytest.mark.parametrize("count", [1, 64])
-def test_a_filter_of_the_greatest_size_is_still_answered(bench: Bench, jobs: dict[str, Job], count: int) -> None:
-    assert bench.store.count_jobs(parse(" ".join(["-x*y"] * count))) == 5
-    assert bench.store.count_jobs(parse("id:" + ",".join(["1"] * 4000))) == 1
-    assert bench.store.count_jobs(parse("kind:" + ",".join(["m*"] * 64))) == 3
+def test_a_filter_of_maximum_size_is_answered(bench: Bench, jobs: dict[str, Job], count: int) -> None:
+    assert bench.store.queries.count(parse(" ".join(["-x*y"] * count))) == 5
+    assert bench.store.queries.count(parse("id:" + ",".join(["1"] * 4000))) == 1
+    assert bench.store.queries.count(parse("kind:" + ",".join(["m*"] * 64))) == 3
 
 
-def test_a_condition_without_terms_holds_for_all(bench: Bench, jobs: dict[str, Job]) -> None:
-    assert bench.store.count_jobs(Condition()) == 5
+def test_a_condition_without_terms_matches_every_job(bench: Bench, jobs: dict[str, Job]) -> None:
+    assert bench.store.queries.count(Condition()) == 5
 
 
 def test_queues_show_their_depth_by_state(bench: Bench, jobs: dict[str, Job]) -> None:
-    found = {info.name: dict(info.counts) for info in bench.store.list_queues()}
+    found = {info.name: dict(info.counts) for info in bench.store.queries.queues()}
     assert found == {
         "mail": {State.PENDING: 1, State.RUNNING: 1, State.SCHEDULED: 1},
         "img": {State.FAILED: 1, State.RETRYING: 1},
     }
 
 
-def test_the_overview_is_one_consistent_look(bench: Bench, jobs: dict[str, Job]) -> None:
-    seen = bench.store.overview(seconds=600, slots=60, lease=30)
+def test_the_overview_is_a_consistent_snapshot(bench: Bench, jobs: dict[str, Job]) -> None:
+    seen = bench.store.queries.overview(seconds=600, slots=60, lease=30)
     assert seen.at == bench.clock.now()
     assert {state: n for state, n in seen.counts.items() if n} == {
         State.PENDING: 1,
@@ -278,18 +278,18 @@ def test_the_running_jobs_of_the_overview_are_oldest_claim_first(bench: Bench) -
     (first,) = bench.claim()
     bench.clock.advance(1)
     (second,) = bench.claim()
-    assert [job.id for job in bench.store.overview(seconds=60, slots=6, lease=30).running] == [first.id, second.id]
+    assert [job.id for job in bench.store.queries.overview(seconds=60, slots=6, lease=30).running] == [first.id, second.id]
 
 
-def test_the_version_is_another_one_as_soon_as_anything_is_written_and_stays_while_nothing_is(bench: Bench) -> None:
+def test_the_version_changes_with_every_write_and_only_then(bench: Bench) -> None:
     before = bench.store.version()
     assert before is not None
-    bench.store.list_jobs(EVERY_JOB, limit=10)
+    bench.store.queries.list(EVERY_JOB, limit=10)
     assert bench.store.version() == before
     (job,) = bench.enqueue(new())
     after = bench.store.version()
     assert after != before
-    bench.store.get_jobs([job.id])
+    bench.store.reader.get_many([job.id])
     assert bench.store.version() == after
     bench.claim(1)
     assert bench.store.version() != after

@@ -1,4 +1,4 @@
-"""Looking at a queue on a PostgreSQL server: what is its own about it."""
+"""Queries that are specific to PostgreSQL."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _COUNT = "INSERT INTO jobdeck_stripes SELECT -1, queue, kind, state, count(*) FR
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    """Many jobs that are done, and after them some that are ready: all ready ones have high ids."""
+    """Return a queue of many completed jobs and some ready ones with higher ids."""
     path, clock = tmp_path_factory.mktemp("pages") / "jobs.db", FakeClock()
     bench = Bench(STORES["postgres"](path, clock), clock, path)
     for statement in (_FILL, _COUNT, "ANALYZE jobdeck_jobs"):
@@ -55,8 +55,8 @@ def connections(bench: Bench) -> Connections:
 
 @pytest.mark.parametrize("text", ["state:pending", "state:pending,failed", "-state:completed", "batch:3 state:pending"])
 @pytest.mark.parametrize("descending", [True, False])
-def test_a_page_does_not_look_for_jobs_of_a_state_among_all_others(filled: Bench, text: str, descending: bool) -> None:
-    with connections(filled).reading() as session:
+def test_a_page_of_a_state_reads_no_jobs_of_other_states(filled: Bench, text: str, descending: bool) -> None:
+    with connections(filled).read_transaction() as session:
         query, bound = ids_query(session, POSTGRES, parse(text), 0.0, "id", descending, 50)
         plan = [row[0] for row in session.execute(f"EXPLAIN (ANALYZE) {query}", bound)]
     removed = [int(line.split(":")[1]) for line in plan if "Rows Removed" in line]
@@ -64,8 +64,8 @@ def test_a_page_does_not_look_for_jobs_of_a_state_among_all_others(filled: Bench
     assert not [line for line in plan if "Seq Scan" in line], plan
 
 
-def test_the_past_does_not_look_for_ready_jobs_among_all_others(filled: Bench) -> None:
-    with connections(filled).reading() as session:
+def test_the_history_reads_no_ready_jobs(filled: Bench) -> None:
+    with connections(filled).read_transaction() as session:
         query = runs._by_index(POSTGRES, runs._GIVEN_BACK)
         plan = [row[0] for row in session.execute(f"EXPLAIN (ANALYZE) {query}")]
     assert [line for line in plan if "jobdeck_by_state" in line], plan
@@ -75,7 +75,7 @@ def test_the_past_does_not_look_for_ready_jobs_among_all_others(filled: Bench) -
 def test_a_nul_in_arguments_and_tags_is_found(store: Bench) -> None:
     (job, _) = store.enqueue(new(args_json='{"a": "x\\u0000y\\u0001"}', tags=("t\0",)), new(args_json='{"a": "x\\\\u0000y"}'))
     for field, value in (("args.a", "x\0y\x01"), ("args.a", "x\0*"), ("tag", "t\0"), ("tag", "*\0")):
-        assert list(store.store.list_ids(Condition((Term(field, ":", (value,)),)))) == [job.id], (field, value)
+        assert list(store.store.queries.list_ids(Condition((Term(field, ":", (value,)),)))) == [job.id], (field, value)
 
 
 @pytest.mark.parametrize(
@@ -92,17 +92,17 @@ def test_a_nul_in_arguments_and_tags_is_found(store: Bench) -> None:
         "x" * 30_000 + '\n  File "a.py", line 3, in f\n',
     ],
 )
-def test_the_server_tells_the_place_of_a_failure_as_jobdeck_does(store: Bench, traceback: str | None) -> None:
+def test_the_server_computes_the_place_of_a_failure_as_jobdeck_does(store: Bench, traceback: str | None) -> None:
     assert store.rows("SELECT jobdeck_place(?)", traceback) == [(place_of(traceback),)]
 
 
-def test_its_version_is_another_one_as_soon_as_anything_is_written(store: Bench) -> None:
+def test_the_version_changes_with_every_write(store: Bench) -> None:
     looked = store.store
     assert isinstance(looked, PostgresStore)
     other = store.again()
-    # The server itself may write in between, for which the version is another one too.
+    # The server itself may write in between, which changes the version, too.
     assert any(looked.version() == looked.version() != None for _ in range(20))  # noqa: E711
-    for act in (lambda: other.enqueue_jobs([new()]), lambda: store.claim(1), lambda: other.pause_queue("mail")):
+    for act in (lambda: other.enqueuer.enqueue([new()]), lambda: store.claim(1), lambda: other.queues.pause("mail")):
         before = looked.version()
         act()
         assert looked.version() != before

@@ -1,4 +1,4 @@
-"""Every queue as it stands, of one moment."""
+"""The statistics of each queue, read in one transaction."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from jobdeck import Backlog, State, WorkerInfo
 
 
 def look(bench: Bench) -> dict[str, Backlog]:
-    return {each.info.name: each for each in bench.store.insight.backlogs(seconds=300, slots=30, lease=30)}
+    return {each.info.name: each for each in bench.store.diagnostics.queue_stats(seconds=300, slots=30, lease=30)}
 
 
 def report(bench: Bench, name: str, threads: int, queues: tuple[str, ...] = (), kinds: tuple[str, ...] = ()) -> None:
-    bench.store.report_worker(
+    bench.store.workers.report(
         WorkerInfo(
             id=name, host="h", pid=1, threads=threads, queues=queues, started_at=bench.clock.now(), heartbeat_at=0.0,
             draining=False, running=0, alive=True, kinds=kinds,
@@ -20,11 +20,11 @@ def report(bench: Bench, name: str, threads: int, queues: tuple[str, ...] = (), 
     )  # fmt: skip
 
 
-def test_an_empty_store_has_none(bench: Bench) -> None:
+def test_an_empty_store_has_no_queue_stats(bench: Bench) -> None:
     assert look(bench) == {}
 
 
-def test_waits_kinds_and_running_jobs_are_told_apart_by_queue(bench: Bench) -> None:
+def test_waits_kinds_and_running_jobs_are_counted_per_queue(bench: Bench) -> None:
     bench.enqueue(new(queue="mail", kind="send"))
     bench.clock.advance(40)
     bench.enqueue(new(queue="mail", kind="news"), new(queue="img", kind="resize"))
@@ -37,7 +37,7 @@ def test_waits_kinds_and_running_jobs_are_told_apart_by_queue(bench: Bench) -> N
     assert found["mail"].total.started == 0
 
 
-def test_what_happened_is_told_by_queue_and_slice(bench: Bench) -> None:
+def test_metrics_are_grouped_by_queue_and_slice(bench: Bench) -> None:
     for queue in ("mail", "img", "img"):
         bench.enqueue(new(queue=queue))
     for job in bench.claim(3):
@@ -50,13 +50,13 @@ def test_what_happened_is_told_by_queue_and_slice(bench: Bench) -> None:
     assert len(found["img"].slots) == 30
 
 
-def test_its_trail_is_the_samples_of_its_depth_and_now(bench: Bench) -> None:
+def test_the_depth_history_consists_of_the_samples_and_the_current_depth(bench: Bench) -> None:
     begun = bench.clock.now() // 60 * 60
     bench.enqueue(new(queue="mail"), new(queue="mail"))
-    assert bench.store.measures.sample_depths()
+    assert bench.store.metrics.sample_depths()
     bench.clock.advance(60)
     bench.enqueue(new(queue="img"))
-    assert bench.store.measures.sample_depths()
+    assert bench.store.metrics.sample_depths()
     bench.clock.advance(5)
     bench.enqueue(new(queue="img"))
     found = look(bench)
@@ -64,7 +64,7 @@ def test_its_trail_is_the_samples_of_its_depth_and_now(bench: Bench) -> None:
     assert found["img"].trail == ((begun, 0), (begun + 60, 1), (bench.clock.now(), 2))
 
 
-def test_it_is_served_by_the_workers_that_take_its_jobs(bench: Bench) -> None:
+def test_a_queue_is_served_by_the_workers_that_claim_its_jobs(bench: Bench) -> None:
     bench.enqueue(new(queue="mail", kind="send"), new(queue="img", kind="resize"))
     report(bench, "all", 4)
     report(bench, "mails only", 2, queues=("mail",))
@@ -76,7 +76,7 @@ def test_it_is_served_by_the_workers_that_take_its_jobs(bench: Bench) -> None:
     assert look(bench)["mail"].served_by == ()
 
 
-def test_a_limited_queue_without_jobs_is_there_too(bench: Bench) -> None:
-    bench.store.pause_queue("later")
+def test_a_limited_queue_without_jobs_is_included(bench: Bench) -> None:
+    bench.store.queues.pause("later")
     (found,) = look(bench).values()
     assert (found.info.name, found.info.paused, found.trail) == ("later", True, ((bench.clock.now(), 0),))

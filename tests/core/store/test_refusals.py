@@ -1,4 +1,4 @@
-"""Files that cannot be a queue are refused in one sentence, and keep their every byte: P12."""
+"""Files that are not a queue are refused in one sentence and stay unchanged: P12."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.core.helpers import STORES, FakeClock, new
 
 from jobdeck import Queue, Settings, StoreRefused
 
-NOBODY = 65534
+UNOWNED_SHARD = 65534
 
 
 def refusal(where: str | Path) -> str:
@@ -43,7 +43,7 @@ def newer(path: Path) -> None:
 
 def damaged(path: Path) -> None:
     store = STORES["sqlite"](path, FakeClock())
-    store.enqueue_jobs([new()] * 100)
+    store.enqueuer.enqueue([new()] * 100)
     store.close()
     content = bytearray(path.read_bytes())
     content[100:4096] = b"\xa5" * (4096 - 100)
@@ -52,7 +52,7 @@ def damaged(path: Path) -> None:
 
 def cut_short(path: Path) -> None:
     store = STORES["sqlite"](path, FakeClock())
-    store.enqueue_jobs([new()] * 100)
+    store.enqueuer.enqueue([new()] * 100)
     store.close()
     path.write_bytes(path.read_bytes()[:5000])
 
@@ -74,14 +74,14 @@ REFUSED = {
     "another program's database": (foreign, "is a database of another program"),
     "another program's database in use": (lambda path: foreign(path, wal=True), "is a database of another program"),
     "a newer schema": (newer, "was written by a newer jobdeck (schema 999"),
-    "a schema that is no number": (strange_schema, "'two', which is no number"),
+    "a schema that is no number": (strange_schema, "'two', which is not a number"),
     "a damaged file": (damaged, "is a damaged SQLite database"),
     "a file cut short": (cut_short, "is a damaged SQLite database"),
 }
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_be_a_queue_is_refused_and_keeps_its_every_byte(tmp_path: Path, name: str) -> None:
+def test_a_file_that_is_not_a_queue_is_refused_and_stays_unchanged(tmp_path: Path, name: str) -> None:
     make, sentence = REFUSED[name]
     path = tmp_path / "jobs.db"
     make(path)
@@ -92,7 +92,7 @@ def test_what_cannot_be_a_queue_is_refused_and_keeps_its_every_byte(tmp_path: Pa
 
 
 @pytest.mark.parametrize("make", [newer, foreign], ids=["newer", "foreign"])
-def test_a_log_that_a_killed_process_left_behind_is_not_folded_into_a_refused_file(tmp_path: Path, make: object) -> None:
+def test_the_wal_of_a_killed_process_is_not_checkpointed_into_a_refused_file(tmp_path: Path, make: object) -> None:
     path = tmp_path / "jobs.db"
     newer(path) if make is newer else foreign(path, wal=True)
     script = f"""
@@ -118,16 +118,14 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
     [
         ("/dev/null", "is not a file"),
         ("/dev/null/jobs.db", "cannot be created"),
-        (":memory:", "would be forgotten"),
-        ("sqlite:///:memory:", "would be forgotten"),
-        ("a\0b", "is not a name that a file can have"),
+        (":memory:", "would be lost"),
+        ("sqlite:///:memory:", "would be lost"),
+        ("a\0b", "is not a valid file name"),
         ("~nobody-of-that-name/jobs.db", "home folder of a user"),
         ("mysql://host/jobs", "names a mysql database"),
     ],
 )
-def test_a_place_that_cannot_hold_a_queue_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, sentence: str
-) -> None:
+def test_an_unusable_path_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, sentence: str) -> None:
     monkeypatch.chdir(tmp_path)
     assert sentence in refusal(where)
     assert list(tmp_path.iterdir()) == []
@@ -140,7 +138,7 @@ def test_a_relative_and_an_absolute_url_name_their_files(tmp_path: Path, monkeyp
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["absolute.db", "relative.db"]
 
 
-def test_another_programs_database_can_be_adopted_and_keeps_its_tables(tmp_path: Path) -> None:
+def test_a_database_of_another_program_can_be_adopted_and_keeps_its_tables(tmp_path: Path) -> None:
     path = tmp_path / "app.db"
     foreign(path)
     with Queue(path, settings=Settings(), adopt=True) as queue:
@@ -161,7 +159,7 @@ def test_another_programs_database_can_be_adopted_and_keeps_its_tables(tmp_path:
     ],
     ids=["read-only", "unreadable", "in a read-only folder"],
 )
-def test_a_file_that_may_not_be_written_is_refused_and_keeps_its_every_byte(
+def test_a_file_without_write_permission_is_refused_and_stays_unchanged(
     tmp_path: Path, mode: int, folder_mode: int, sentence: str
 ) -> None:
     folder = tmp_path / "shared"
@@ -192,10 +190,10 @@ def test_a_file_marked_read_only_is_refused_even_to_root(tmp_path: Path) -> None
 
 
 def as_nobody(path: Path) -> str:
-    """What a process without root's rights is told when it opens the queue."""
+    """Return the error that a process without root privileges gets when it opens the queue."""
     root = os.geteuid() == 0
     if root:
-        # The folders of the tests are their owner's alone.
+        # The folders of the tests are accessible to their owner only.
         for folder in path.parents:
             if folder.stat().st_mode & 0o005 != 0o005:
                 folder.chmod(0o755)
@@ -207,7 +205,7 @@ from pathlib import Path
 import jobdeck.store.sqlite.schema
 jobdeck.store.sqlite.schema._steps()
 if {root}:
-    os.setgid({NOBODY}); os.setuid({NOBODY})
+    os.setgid({UNOWNED_SHARD}); os.setuid({UNOWNED_SHARD})
 try:
     SqliteStore(Path({str(path)!r}))
 except StoreRefused as error:
@@ -223,7 +221,7 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(Path(jobdeck.__file__).parents[1])}
 
 
-def test_eight_processes_that_make_the_same_new_file_all_get_it(tmp_path: Path) -> None:
+def test_eight_processes_that_create_the_same_file_all_open_it(tmp_path: Path) -> None:
     path = tmp_path / "jobs.db"
     script = f"""
 from jobdeck import Queue
@@ -236,8 +234,8 @@ with Queue({str(path)!r}) as queue:
         assert queue.count() == 8
 
 
-def test_a_mistyped_path_makes_no_chain_of_folders(tmp_path: Path) -> None:
-    with pytest.raises(StoreRefused, match="there is no folder"):
+def test_a_mistyped_path_creates_no_chain_of_folders(tmp_path: Path) -> None:
+    with pytest.raises(StoreRefused, match="does not exist"):
         Queue(tmp_path / "no" / "such" / "folder" / "jobs.db")
     assert not list(tmp_path.iterdir())
     Queue(tmp_path / "new" / "jobs.db").close()

@@ -1,4 +1,4 @@
-"""All or nothing, and the word that goes out afterwards."""
+"""Transactions, and the notifications after them."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ def enqueue_and_fail(bench: Bench, *jobs: NewJob) -> None:
 
 @pytest.fixture
 def short() -> Iterator[Path]:
-    """A temporary folder with a short path: the path of a socket may hold 107 bytes only."""
+    """Return a temporary folder with a short path: the path of a socket has at most 107 bytes."""
     with tempfile.TemporaryDirectory(prefix="jd") as folder:
         yield Path(folder)
 
 
-def test_everything_inside_a_transaction_happens_at_once(bench: Bench) -> None:
+def test_all_changes_of_a_transaction_become_visible_at_once(bench: Bench) -> None:
     with bench.store.transaction():
         bench.enqueue(new(), new())
-        bench.store.pause_queue("mail")
+        bench.store.queues.pause("mail")
         assert bench.rows("SELECT count(*) FROM jobdeck_jobs") == [(0,)]
     assert bench.counts() == {State.PENDING: 2}
-    assert [queue.name for queue in bench.store.list_queues()] == ["default", "mail"]
+    assert [queue.name for queue in bench.store.queries.queues()] == ["default", "mail"]
 
 
-def test_nothing_inside_a_failed_transaction_has_happened(bench: Bench) -> None:
+def test_a_failed_transaction_changes_nothing(bench: Bench) -> None:
     with pytest.raises(KeyError):
         enqueue_and_fail(bench, new(), new())
     assert bench.counts() == {}
     bench.check_counters()
 
 
-def test_a_part_that_fails_is_undone_and_the_rest_stands(bench: Bench) -> None:
+def test_a_failed_nested_transaction_is_rolled_back_and_the_rest_is_kept(bench: Bench) -> None:
     with bench.store.transaction():
         bench.enqueue(new(queue="kept"))
         with pytest.raises(RowRefused):
@@ -51,16 +51,16 @@ def test_a_part_that_fails_is_undone_and_the_rest_stands(bench: Bench) -> None:
         with pytest.raises(KeyError):
             enqueue_and_fail(bench, new(queue="lost too"))
         bench.enqueue(new(queue="kept too"))
-    assert [queue.name for queue in bench.store.list_queues()] == ["kept", "kept too"]
+    assert [queue.name for queue in bench.store.queries.queues()] == ["kept", "kept too"]
     bench.check_counters()
 
 
-def test_an_error_of_the_caller_inside_a_transaction_stays_what_it_is(bench: Bench) -> None:
+def test_an_exception_of_the_caller_in_a_transaction_is_raised_unchanged(bench: Bench) -> None:
     with pytest.raises(UnicodeEncodeError), bench.store.transaction():
         "\ud800".encode()
 
 
-def test_listeners_are_woken_after_the_commit_and_not_before(bench: Bench) -> None:
+def test_listeners_are_notified_after_the_commit_and_not_before(bench: Bench) -> None:
     seen: list[int] = []
     rung = threading.Event()
 
@@ -68,7 +68,7 @@ def test_listeners_are_woken_after_the_commit_and_not_before(bench: Bench) -> No
         seen.append(len(bench.rows("SELECT id FROM jobdeck_jobs")))
         rung.set()
 
-    with bench.store.listen(wake):
+    with bench.store.notifier.listen(wake):
         with bench.store.transaction():
             bench.enqueue()
             assert not rung.wait(0.05)
@@ -76,26 +76,26 @@ def test_listeners_are_woken_after_the_commit_and_not_before(bench: Bench) -> No
     assert seen == [1]
 
 
-def test_listeners_are_not_woken_by_what_was_rolled_back(bench: Bench) -> None:
+def test_listeners_are_not_notified_of_rolled_back_changes(bench: Bench) -> None:
     rung = threading.Event()
-    with bench.store.listen(rung.set):
+    with bench.store.notifier.listen(rung.set):
         with pytest.raises(KeyError):
             enqueue_and_fail(bench, new())
         assert not rung.wait(0.05)
 
 
-def test_listeners_are_not_woken_by_what_makes_no_job_claimable(bench: Bench) -> None:
+def test_listeners_are_not_notified_if_no_job_becomes_claimable(bench: Bench) -> None:
     job = bench.running()
     rung = threading.Event()
-    with bench.store.listen(rung.set):
+    with bench.store.notifier.listen(rung.set):
         bench.complete(job)
-        bench.store.release_jobs([])
-        bench.store.cancel_jobs([999])
-        bench.store.rescue_jobs()
+        bench.store.completer.release([])
+        bench.store.jobs.cancel([999])
+        bench.store.transitions.rescue()
         assert not rung.wait(0.05)
 
 
-def test_a_closed_store_says_so(bench: Bench) -> None:
+def test_a_closed_store_reports_it(bench: Bench) -> None:
     bench.store.close()
     with pytest.raises(StoreFailed, match="it was closed"):
         bench.enqueue()
@@ -112,7 +112,7 @@ def test_a_close_does_not_wait_for_another_threads_query(bench: Bench) -> None:
         try:
             while True:
                 begun.set()
-                bench.store.count_jobs(parse(" ".join(["-z*z*z*z"] * 60)))
+                bench.store.queries.count(parse(" ".join(["-z*z*z*z"] * 60)))
         except Exception as error:
             errors.append(error)
 
@@ -140,13 +140,13 @@ def test_a_thread_that_opens_its_connection_after_a_change_of_folder_finds_the_f
 
 
 @pytest.mark.sqlite
-def test_a_file_removed_under_the_queue_is_an_error_and_not_a_new_queue(bench: Bench) -> None:
+def test_a_deleted_file_is_an_error_and_not_a_new_queue(bench: Bench) -> None:
     bench.path.unlink()
     problems: list[Exception] = []
 
     def look() -> None:
         try:
-            bench.store.get_job(1)
+            bench.store.reader.get(1)
         except Exception as error:
             problems.append(error)
 
@@ -157,13 +157,11 @@ def test_a_file_removed_under_the_queue_is_an_error_and_not_a_new_queue(bench: B
     assert not bench.path.exists()
 
 
-def test_a_listener_that_died_is_forgotten_and_strangers_files_are_left_alone(
-    short: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from jobdeck.store.notifier import Doorbell
+def test_a_dead_listener_is_removed_and_foreign_files_are_kept(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from jobdeck.store.notifier import SocketNotifier
 
     monkeypatch.setattr("tempfile.tempdir", str(short))
-    bell = Doorbell(short / "jobs.db")
+    bell = SocketNotifier(short / "jobs.db")
     with bell.listen(lambda: None):
         (folder,) = (entry for entry in short.iterdir() if entry.is_dir())
     assert not folder.exists()  # the last listener cleans up
@@ -172,16 +170,16 @@ def test_a_listener_that_died_is_forgotten_and_strangers_files_are_left_alone(
     dead.bind(str(folder / "dead"))
     dead.close()
     (folder / "letter").write_text("mine")
-    bell.ring()
+    bell.notify()
     assert [entry.name for entry in folder.iterdir()] == ["letter"]
     bell.close()
 
 
-def test_a_folder_for_the_bell_that_is_a_link_is_not_trusted(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from jobdeck.store.notifier import Doorbell
+def test_a_symbolic_link_as_notifier_folder_is_not_trusted(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from jobdeck.store.notifier import SocketNotifier
 
     monkeypatch.setattr("tempfile.tempdir", str(short))
-    bell = Doorbell(short / "jobs.db")
+    bell = SocketNotifier(short / "jobs.db")
     with bell.listen(lambda: None):
         (folder,) = (entry for entry in short.iterdir() if entry.is_dir())
     (short / "home").mkdir()
@@ -189,19 +187,19 @@ def test_a_folder_for_the_bell_that_is_a_link_is_not_trusted(short: Path, monkey
     folder.symlink_to(short / "home")
     rung = threading.Event()
     with bell.listen(rung.set):
-        bell.ring()
+        bell.notify()
         assert not rung.is_set()
     assert [entry.name for entry in (short / "home").iterdir()] == ["letter"]
 
 
-def test_many_rings_are_heard_and_none_blocks(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from jobdeck.store.notifier import Doorbell
+def test_many_notifications_are_received_and_none_blocks(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from jobdeck.store.notifier import SocketNotifier
 
     monkeypatch.setattr("tempfile.tempdir", str(short))
-    bell = Doorbell(short / "jobs.db")
+    bell = SocketNotifier(short / "jobs.db")
     heard: list[None] = []
     with bell.listen(lambda: heard.append(None)):
         for _ in range(5000):
-            bell.ring()
+            bell.notify()
         wait_until(lambda: heard)
     bell.close()

@@ -1,4 +1,4 @@
-"""Every pair of state and operation, legal and illegal, tried on the store against the table of transitions."""
+"""Every pair of state and operation is tested on the store against the table of transitions."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from jobdeck.model.retention import Rule
 from jobdeck.model.states import TRANSITIONS, sources
 
 Doing = Callable[[Bench, Job], bool]
-"""Tries the operation; returns whether the store says that it was done."""
+"""Tries the operation; returns whether the store reports that it was done."""
 
 
 def stage(bench: Bench, job: Job) -> bool:
-    if job.state is State.WAITING:  # the end of the job that it waits for stages it
+    if job.state is State.WAITING:  # the completion of the job that it waits for stages it
         (parent,) = bench.claim(kinds=(PARENT,))
         bench.complete(parent)
         return bench.get(job) != job
     bench.clock.advance(7200)
-    return bench.store.stage_jobs() == 1
+    return bench.store.transitions.stage() == 1
 
 
 def expire(bench: Bench, job: Job) -> bool:
     bench.clock.advance(14_400)
-    return bench.store.expire_jobs() == 1
+    return bench.store.transitions.expire() == 1
 
 
 def claim(bench: Bench, job: Job) -> bool:
@@ -34,17 +34,17 @@ def claim(bench: Bench, job: Job) -> bool:
 
 
 def heartbeat(bench: Bench, job: Job) -> bool:
-    return not bench.store.heartbeat_jobs([(job.id, job.lease or 1)], 30).lost
+    return not bench.store.transitions.heartbeat([(job.id, job.lease or 1)], 30).lost
 
 
 def rescue(bench: Bench, job: Job) -> bool:
     bench.clock.advance(31)
-    return bench.store.rescue_jobs() == [job.id]
+    return bench.store.transitions.rescue() == [job.id]
 
 
 def prune(bench: Bench, job: Job) -> bool:
     bench.clock.advance(31)
-    return sum(bench.store.care.prune_jobs(Rule(state, older_than=30)) for state in State) == 1
+    return sum(bench.store.maintenance.prune_jobs(Rule(state, older_than=30)) for state in State) == 1
 
 
 DOING: dict[Operation, Doing] = {
@@ -57,37 +57,37 @@ DOING: dict[Operation, Doing] = {
     Operation.RELEASE: lambda bench, job: not bench.release(as_claimed(job)),
     Operation.RESCUE: rescue,
     Operation.EXPIRE: expire,
-    Operation.CANCEL: lambda bench, job: bool(bench.store.cancel_jobs([job.id]).done),
-    Operation.RETRY: lambda bench, job: bool(bench.store.retry_jobs([job.id]).done),
-    Operation.REPRIORITISE: lambda bench, job: bool(bench.store.reprioritise_jobs([job.id], 5).done),
-    Operation.EDIT: lambda bench, job: bool(bench.store.edit_job(job.id, later(bench)).done),
-    Operation.DELETE: lambda bench, job: bool(bench.store.delete_jobs([job.id]).done),
+    Operation.CANCEL: lambda bench, job: bool(bench.store.jobs.cancel([job.id]).done),
+    Operation.RETRY: lambda bench, job: bool(bench.store.jobs.retry([job.id]).done),
+    Operation.REPRIORITISE: lambda bench, job: bool(bench.store.jobs.reprioritize([job.id], 5).done),
+    Operation.EDIT: lambda bench, job: bool(bench.store.jobs.edit(job.id, later(bench)).done),
+    Operation.DELETE: lambda bench, job: bool(bench.store.jobs.delete([job.id]).done),
     Operation.PRUNE: prune,
 }
 
 
 def later(bench: Bench) -> Edit:
-    """Other arguments, and another time at which it is due."""
+    """Return new arguments and a new due time."""
     return Edit(args_json='{"n": 1}', scheduled_at=bench.clock.now() + 600)
 
 
 def as_claimed(job: Job) -> Job:
-    """The job as a worker holds it; with a made-up lease where nobody holds it."""
+    """Return the job as its worker has it; with a made-up lease if no worker has it."""
     from dataclasses import replace
 
     return job if job.lease is not None else replace(job, lease=1, worker="w1")
 
 
-def test_every_operation_on_a_job_is_tried() -> None:
-    assert set(DOING) == set(Operation) - {Operation.ENQUEUE, Operation.UNDO}  # which have tests of their own below
+def test_every_operation_on_a_job_is_tested() -> None:
+    assert set(DOING) == set(Operation) - {Operation.ENQUEUE, Operation.UNDO}  # these have their own tests below
 
 
 @pytest.mark.parametrize("state", State)
 @pytest.mark.parametrize("operation", DOING)
-def test_the_store_allows_what_the_table_allows_and_refuses_the_rest(bench: Bench, operation: Operation, state: State) -> None:
+def test_the_store_allows_exactly_the_transitions_of_the_table(bench: Bench, operation: Operation, state: State) -> None:
     before = bench.in_state(state, expires_at=bench.clock.now() + 10_800)
     done = DOING[operation](bench, before)
-    after = bench.store.get_job(before.id)
+    after = bench.store.reader.get(before.id)
     bench.check_counters()
     if allows(operation, state):
         assert done
@@ -100,15 +100,15 @@ def test_the_store_allows_what_the_table_allows_and_refuses_the_rest(bench: Benc
 @pytest.mark.parametrize(
     "operation", [Operation.CANCEL, Operation.RETRY, Operation.REPRIORITISE, Operation.EDIT, Operation.DELETE]
 )
-def test_a_refusal_says_in_one_sentence_why_not(bench: Bench, operation: Operation) -> None:
+def test_a_refusal_gives_the_reason_in_one_sentence(bench: Bench, operation: Operation) -> None:
     for state in set(State) - sources(operation):
         job = bench.in_state(state)
         acts = {
-            Operation.CANCEL: bench.store.cancel_jobs,
-            Operation.RETRY: bench.store.retry_jobs,
-            Operation.DELETE: bench.store.delete_jobs,
-            Operation.REPRIORITISE: lambda ids: bench.store.reprioritise_jobs(ids, 5),
-            Operation.EDIT: lambda ids: bench.store.edit_job(ids[0], later(bench)),
+            Operation.CANCEL: bench.store.jobs.cancel,
+            Operation.RETRY: bench.store.jobs.retry,
+            Operation.DELETE: bench.store.jobs.delete,
+            Operation.REPRIORITISE: lambda ids: bench.store.jobs.reprioritize(ids, 5),
+            Operation.EDIT: lambda ids: bench.store.jobs.edit(ids[0], later(bench)),
         }
         refusal = acts[operation]([job.id]).refused[job.id]
         assert isinstance(refusal, WrongState)
@@ -116,14 +116,14 @@ def test_a_refusal_says_in_one_sentence_why_not(bench: Bench, operation: Operati
         assert str(refusal).startswith(f"Job {job.id} is {state}: ")
 
 
-def test_a_job_is_enqueued_into_the_states_that_the_table_names_and_into_each_of_them(bench: Bench) -> None:
+def test_jobs_are_enqueued_into_exactly_the_states_of_the_table(bench: Bench) -> None:
     (first,) = bench.enqueue()
     entered = {job.state for job in bench.enqueue(new(), new(scheduled_at=bench.clock.now() + 9), new(after=(first.id,)))}
     assert entered == TRANSITIONS[Operation.ENQUEUE][None]
 
 
 @pytest.mark.parametrize("state", State)
-def test_an_undo_leads_where_the_table_says_and_nowhere_else(bench: Bench, state: State) -> None:
+def test_an_undo_leads_to_exactly_the_states_of_the_table(bench: Bench, state: State) -> None:
     acts = (Operation.CANCEL, Operation.RETRY, Operation.REPRIORITISE, Operation.EDIT, Operation.DELETE)
     undone: dict[State | None, set[State]] = {}
     for operation in acts:
@@ -134,11 +134,11 @@ def test_an_undo_leads_where_the_table_says_and_nowhere_else(bench: Bench, state
             parent = bench.in_state(State.PENDING)
             bench.change("INSERT INTO jobdeck_waits (parent, child) VALUES (?, ?)", parent.id, before.id)
         assert DOING[operation](bench, before)
-        acted = bench.store.get_job(before.id)
+        acted = bench.store.reader.get(before.id)
         undoing = bench.store.journal.undo()
-        after = bench.store.get_job(before.id)
+        after = bench.store.reader.get(before.id)
         bench.check_counters()
-        if state is State.RUNNING:  # its code was told to stop, and that cannot be taken back
+        if state is State.RUNNING:  # a stop request cannot be undone
             assert (undoing.done, after) == ((), acted)
             continue
         assert (undoing.done, after) == ((before.id,), before)
@@ -148,7 +148,7 @@ def test_an_undo_leads_where_the_table_says_and_nowhere_else(bench: Bench, state
     assert set(undone) <= set(TRANSITIONS[Operation.UNDO])
 
 
-def test_only_a_retry_and_an_undo_both_recorded_acts_lead_out_of_a_final_state() -> None:
+def test_only_a_retry_and_an_undo_leave_a_final_state_and_both_are_journaled() -> None:
     leaving = {
         operation
         for operation, moves in TRANSITIONS.items()

@@ -1,4 +1,4 @@
-"""Unique jobs: at most one that is not final has a key, and what an enqueue does that finds it taken."""
+"""Unique keys: at most one job that is not final holds a key; what an enqueue does if it is held."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def keyed(bench: Bench, key: str = "k", **options: object) -> Job:
 
 
 @pytest.mark.parametrize("state", [*sorted(QUEUED), State.RUNNING])
-def test_a_key_is_taken_while_its_job_is_not_final(bench: Bench, state: State) -> None:
+def test_a_key_is_held_until_its_job_is_final(bench: Bench, state: State) -> None:
     holder = bench.in_state(state, unique_key="k")
     jobs = len(bench.rows("SELECT id FROM jobdeck_jobs"))
     assert keyed(bench) == bench.get(holder)
@@ -27,14 +27,14 @@ def test_a_key_is_taken_while_its_job_is_not_final(bench: Bench, state: State) -
 
 
 @pytest.mark.parametrize("state", sorted(FINAL))
-def test_a_final_job_lets_go_of_its_key(bench: Bench, state: State) -> None:
+def test_a_final_job_releases_its_key(bench: Bench, state: State) -> None:
     holder = bench.in_state(state, unique_key="k")
     assert keyed(bench).id > holder.id
 
 
 @pytest.mark.parametrize("kept", sorted(FINAL))
 @pytest.mark.parametrize("state", sorted(FINAL))
-def test_a_final_job_keeps_its_key_in_the_states_that_it_was_told(bench: Bench, state: State, kept: State) -> None:
+def test_a_final_job_keeps_its_key_in_the_requested_states(bench: Bench, state: State, kept: State) -> None:
     holder = bench.in_state(state, unique_key="k", unique_final=frozenset({kept}))
     assert (keyed(bench).id == holder.id) == (state is kept)
 
@@ -43,14 +43,14 @@ def test_other_keys_and_no_keys_are_free(bench: Bench) -> None:
     assert len({job.id for job in bench.enqueue(new(unique_key="a"), new(unique_key="b"), new(), new())}) == 4
 
 
-def test_within_one_call_too_a_key_is_taken_once(bench: Bench) -> None:
+def test_a_key_is_used_once_within_one_call(bench: Bench) -> None:
     first, second, other = bench.enqueue(new(unique_key="k"), new(unique_key="k"), new())
     assert first == second
     assert other.id == first.id + 1
     assert bench.counts() == {State.PENDING: 2}
 
 
-def test_a_refusal_leaves_nothing_of_its_call(bench: Bench) -> None:
+def test_a_refusal_stores_no_job_of_its_call(bench: Bench) -> None:
     keyed(bench)
     with pytest.raises(NotUnique):
         bench.enqueue(new(), new(unique_key="k", on_conflict=OnConflict.REFUSE))
@@ -59,7 +59,7 @@ def test_a_refusal_leaves_nothing_of_its_call(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("state", sorted(QUEUED))
-def test_a_replacement_gives_a_queued_holder_what_is_new(bench: Bench, state: State) -> None:
+def test_a_replacement_updates_a_queued_holder(bench: Bench, state: State) -> None:
     holder = bench.in_state(state, unique_key="k")
     due = bench.clock.now() + 60
     replaced = keyed(
@@ -84,7 +84,7 @@ def test_a_replacement_that_is_due_makes_a_scheduled_holder_ready(bench: Bench) 
     assert [job.id for job in bench.claim()] == [holder.id]
 
 
-def test_within_one_call_both_records_show_what_was_replaced(bench: Bench) -> None:
+def test_both_records_of_one_call_show_the_replacement(bench: Bench) -> None:
     again = new(unique_key="k", on_conflict=OnConflict.REPLACE, args_json='{"n":2}')
     first, second = bench.enqueue(new(unique_key="k", args_json='{"n":1}'), again)
     assert first == second == bench.get(first)
@@ -92,7 +92,7 @@ def test_within_one_call_both_records_show_what_was_replaced(bench: Bench) -> No
 
 
 @pytest.mark.parametrize("state", [State.RUNNING, State.COMPLETED])
-def test_a_holder_that_has_begun_is_not_replaced(bench: Bench, state: State) -> None:
+def test_a_started_holder_is_not_replaced(bench: Bench, state: State) -> None:
     holder = bench.in_state(state, unique_key="k", unique_final=frozenset({State.COMPLETED}))
     assert keyed(bench, on_conflict=OnConflict.REPLACE, args_json='{"n":2}') == holder
 
@@ -104,18 +104,18 @@ def test_the_arguments_of_one_kind_do_not_replace_those_of_another(bench: Bench)
     assert bench.get(holder) == holder
 
 
-def test_a_retry_whose_key_is_taken_meanwhile_changes_nothing(bench: Bench) -> None:
+def test_a_retry_whose_key_is_held_by_another_job_changes_nothing(bench: Bench) -> None:
     failed = bench.in_state(State.FAILED, unique_key="k")
     holder = keyed(bench)
     with suppress(JobdeckError):
-        assert bench.store.retry_jobs([failed.id]).done == ()
+        assert bench.store.jobs.retry([failed.id]).done == ()
     assert [bench.get(job) for job in (failed, holder)] == [failed, holder]
     bench.check_counters()
 
 
-def test_a_removed_job_lets_go_of_its_key(bench: Bench) -> None:
+def test_a_deleted_job_releases_its_key(bench: Bench) -> None:
     holder = bench.in_state(State.COMPLETED, unique_key="k", unique_final=frozenset({State.COMPLETED}))
-    bench.store.delete_jobs([holder.id])
+    bench.store.jobs.delete([holder.id])
     assert keyed(bench).id > holder.id
 
 

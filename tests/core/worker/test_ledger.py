@@ -52,9 +52,9 @@ def test_a_job_that_kills_its_worker_fails_after_its_attempts_and_fails_no_other
     app = str(tmp_path / "poison_tasks.py")
     load_apps([app])
     with Queue(settings=Settings(database=str(tmp_path / "jobs.db"), synchronous="OFF")) as queue:
-        queue.enqueue_each("quick", [{}] * 150)
+        queue.enqueue_bulk("quick", [{}] * 150)
         poison = queue.enqueue("poison")
-        queue.enqueue_each("quick", [{}] * 150)
+        queue.enqueue_bulk("quick", [{}] * 150)
         argv = [sys.executable, "-m", "jobdeck_tui", "--db", queue.where, "--app", app, "worker", "--threads", "4"]
         worker = subprocess.Popen(argv, stderr=subprocess.DEVNULL)
         workers = [worker]

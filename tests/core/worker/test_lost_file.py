@@ -74,7 +74,7 @@ def test_a_deleted_database_stops_claiming_and_a_new_one_resumes_it(
         another(path, handlers, ["quick"] * 2)
         wait_until(lambda: state_in(path, 2) is State.COMPLETED)
         wait_until(lambda: worker.trouble is None)
-        assert any("There is another database at" in each for each in caplog.messages)
+        assert any(f"The database {path} was replaced" in each for each in caplog.messages)
 
 
 def test_a_restored_file_still_has_its_running_job_and_records_its_result(tmp_path: Path, handlers: Handlers) -> None:
@@ -140,14 +140,14 @@ def test_a_worker_survives_ten_seconds_of_a_locked_database(tmp_path: Path, hand
         holder.set_busy_timeout(5000)
         holder.execute("BEGIN IMMEDIATE")
         begun = time.monotonic()
-        wait_until(lambda: queue.waiting_since() is not None)
+        wait_until(lambda: queue.lock_wait_started() is not None)
         time.sleep(10.5)
         holder.execute("ROLLBACK")
         holder.close()
         released = time.monotonic()
         assert queue.wait(job.id, timeout=5).state is State.COMPLETED
         print(f"locked for {released - begun:.1f} s, working again after {time.monotonic() - released:.2f} s")
-        wait_until(lambda: queue.waiting_since() is None)
+        wait_until(lambda: queue.lock_wait_started() is None)
 
 
 def test_a_driver_error_becomes_one_sentence_with_a_remedy(tmp_path: Path, handlers: Handlers) -> None:
@@ -158,8 +158,10 @@ def test_a_driver_error_becomes_one_sentence_with_a_remedy(tmp_path: Path, handl
         with pytest.raises(StoreError) as caught:
             queue.enqueue("quick")
         assert str(caught.value) == f"The database {path} was deleted or moved away."
-        queue.renew()
+        queue.recreate()
         with pytest.raises(StoreError) as caught:
             queue.enqueue("quick")
-        assert str(caught.value) == f"There is another database at {path} now; what is done from now on is done there."
+        assert str(caught.value) == (
+            f"The database {path} was replaced; this operation had no effect, and later ones use the new database."
+        )
         assert queue.enqueue("quick").id == 1

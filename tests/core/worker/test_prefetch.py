@@ -6,13 +6,13 @@ from tests.core.helpers import new
 
 from jobdeck import State
 from jobdeck.model.attempt_result import Completion
-from jobdeck.store.new_job import record_of
+from jobdeck.store.new_job import new_job_record
 from jobdeck.worker.prefetch import LONG, MOST, Pace
 
 
 def at_full_pace() -> Pace:
     pace = Pace()
-    pace.learn([Completion(record_of(new(), 1, 0.0, State.RUNNING, 0.0, None), 0.0, 1e-6)])
+    pace.learn([Completion(new_job_record(new(), 1, 0.0, State.RUNNING, 0.0, None), 0.0, 1e-6)])
     claim_repeatedly(pace)
     assert pace.ahead == MOST
     return pace

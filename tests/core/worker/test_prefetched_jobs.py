@@ -9,6 +9,7 @@ from tests.core.helpers import FakeClock, wait_until
 from jobdeck import Outcome, Queue, Registry, Settings, State, Worker, context
 from jobdeck.kinds.registry import job
 from jobdeck.model.attempt_result import Completion
+from jobdeck.store.claim_capacity import ClaimRequest
 
 LEASE = 5.0
 
@@ -31,16 +32,16 @@ def test_a_prefetched_job_does_not_start_after_its_lease_has_expired(tmp_path: P
 
         def ended() -> list[int]:
             clock.advance(LEASE + 1)  # repeat, in case the worker renewed the leases at this very moment
-            return queue.store.rescue_jobs()
+            return queue.store.transitions.rescue()
 
         wait_until(ended)
-        while claimed := queue.store.claim_jobs("other", 1, kinds=("note",), queues=(), lease=1e6):
-            queue.store.complete_jobs([Completion(claimed[0], clock.now(), clock.now())])
+        while claimed := queue.store.claimer.claim(ClaimRequest("other", 1, kinds=("note",), queues=(), lease=1e6)):
+            queue.store.completer.complete([Completion(claimed[0], clock.now(), clock.now())])
             elsewhere.append(claimed[0].id)
 
     with Queue(settings=settings, registry=kinds, clock=clock) as queue:
-        short = [queue.draft("note") for _ in range(200)]
-        made = queue.enqueue_many([*short[:100], queue.draft("stall"), *short[100:]])
+        short = [queue.new_job("note") for _ in range(200)]
+        made = queue.enqueue_many([*short[:100], queue.new_job("stall"), *short[100:]])
         with Worker(queue, threads=1) as worker:
             assert worker.wait_idle(20)
             ahead = [each.id for each in made[101:] if queue.get(each.id).crashes]

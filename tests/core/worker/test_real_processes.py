@@ -111,7 +111,7 @@ def test_eight_processes_run_five_thousand_jobs_exactly_once(
 ) -> None:
     # No lease may expire here: if the disk stalls for longer than a lease, jobs rightly run again.
     monkeypatch.setenv("JOBDECK_LEASE", "60")
-    queue.enqueue_many([queue.draft("append", {"n": n}) for n in range(5000)])
+    queue.enqueue_many([queue.new_job("append", {"n": n}) for n in range(5000)])
     processes = [start() for _ in range(8)]
     wait_until(lambda: queue.count("state:completed") == 5000, timeout=90)
     for process in processes:
@@ -159,11 +159,11 @@ def test_sigterm_leaves_no_job_running(queue: Queue, start: Start) -> None:
 
 def test_prefetched_jobs_do_not_wait_behind_a_long_one(queue: Queue, start: Start, folder: Path) -> None:
     start(threads=1)
-    history = queue.enqueue_many([queue.draft("append", {"n": n}) for n in range(500)])
+    history = queue.enqueue_many([queue.new_job("append", {"n": n}) for n in range(500)])
     assert queue.wait(history[-1].id, timeout=20).state is State.COMPLETED
     # Put short jobs first, so that the claim of the long one prefetches many jobs.
-    short = [queue.draft("append", {"n": n}) for n in range(80)]
-    made = queue.enqueue_many([*short[:30], queue.draft("hold"), *short[30:]])
+    short = [queue.new_job("append", {"n": n}) for n in range(80)]
+    made = queue.enqueue_many([*short[:30], queue.new_job("hold"), *short[30:]])
     long, behind = made[30], made[31:]
     wait_until(lambda: running(queue, long.id))
     other = start(threads=1)

@@ -43,7 +43,7 @@ def outcomes(queue: Queue, job_id: int) -> list[Outcome | None]:
     return [attempt.outcome for attempt in queue.attempts(job_id)]
 
 
-def log_of(queue: Queue, job_id: int) -> list[tuple[str, str]]:
+def wal_path(queue: Queue, job_id: int) -> list[tuple[str, str]]:
     return [(line.level, line.text) for line in queue.logs(job_id)]
 
 
@@ -63,7 +63,7 @@ def test_a_result_that_is_not_json_is_dropped_with_a_warning_and_the_job_complet
 
     (done,) = finish(queue, queue.enqueue("odd"))
     assert (done.state, done.result) == (State.COMPLETED, None)
-    assert any(level == "warning" and "result was not stored" in text for level, text in log_of(queue, done.id))
+    assert any(level == "warning" and "result was not stored" in text for level, text in wal_path(queue, done.id))
 
 
 def test_a_flaky_job_is_retried_until_it_succeeds(queue: Queue, kinds: Registry) -> None:
@@ -292,7 +292,7 @@ def test_a_worker_survives_a_temporarily_busy_database(queue: Queue, kinds: Regi
     def fine() -> None:
         return None
 
-    claims = queue.store.claim_jobs
+    claims = queue.store.claimer.claim
     failures = iter([True] * 3)
 
     def claim(*args: Any, **options: Any) -> list[Job]:
@@ -300,7 +300,7 @@ def test_a_worker_survives_a_temporarily_busy_database(queue: Queue, kinds: Regi
             raise StoreBusy("jobs.db", 0.1)
         return claims(*args, **options)
 
-    monkeypatch.setattr(queue.store, "claim_jobs", claim)
+    monkeypatch.setattr(queue.store.claimer, "claim", claim)
     (done,) = finish(queue, queue.enqueue("fine"))
     assert done.state is State.COMPLETED
     assert next(failures, None) is None
@@ -354,7 +354,7 @@ def test_several_workers_with_threads_run_every_job_exactly_once(queue: Queue, k
         os.write(file, f"{n}\n".encode())
         os.close(file)
 
-    queue.enqueue_many([queue.draft("append", {"n": n}) for n in range(600)])
+    queue.enqueue_many([queue.new_job("append", {"n": n}) for n in range(600)])
     others = [Queue(queue.where, settings=queue.settings, registry=kinds) for _ in range(3)]
     workers = [Worker(each, threads=3) for each in (queue, *others)]
     for worker in workers:
@@ -374,7 +374,7 @@ def test_a_failed_command_reports_its_exit_code_and_standard_error(queue: Queue)
     script = "echo out; echo no luck >&2; exit 3"
     (done,) = finish(queue, queue.enqueue("shell", {"command": ["sh", "-c", script]}, max_attempts=1))
     assert (done.state, done.error) == (State.FAILED, "CommandFailed: exit code 3: no luck")
-    assert sorted(log_of(queue, done.id)) == [("err", "no luck"), ("out", "out")]
+    assert sorted(wal_path(queue, done.id)) == [("err", "no luck"), ("out", "out")]
 
 
 def test_a_command_that_does_not_exist_is_not_retried(queue: Queue) -> None:
@@ -391,7 +391,7 @@ def test_a_command_gets_its_directory_its_variables_and_its_job(queue: Queue, tm
         "env": {"LEVEL": "9"},
     }
     (done,) = finish(queue, queue.enqueue("shell", args))
-    assert "\n".join(text for _, text in log_of(queue, done.id)) == f"{tmp_path}\n9 {done.id} 1"
+    assert "\n".join(text for _, text in wal_path(queue, done.id)) == f"{tmp_path}\n9 {done.id} 1"
 
 
 def test_a_command_that_ignores_the_signal_is_killed_with_all_its_children(queue: Queue, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import signal
 import subprocess
 import sys
@@ -144,13 +145,13 @@ def test_a_dropped_queue_stops_claiming_and_a_new_one_resumes_it(
             second = there.enqueue("quick")
             wait_until(lambda: there.get(second.id).state is State.COMPLETED, timeout=20)
         wait_until(lambda: worker.trouble is None, timeout=20)
-    assert any("There is another database at postgresql://" in each for each in caplog.messages)
+    assert any(re.search(r"The database postgresql://\S+ was replaced", each) for each in caplog.messages)
 
 
 def test_renewing_the_queue_continues_with_an_empty_one(queue: Queue, where: str) -> None:
     queue.enqueue("quick")
     drop(where)
-    queue.renew()
+    queue.recreate()
     with pytest.raises(StoreReplaced):
         queue.enqueue("quick")
     assert queue.enqueue("quick").id == 1

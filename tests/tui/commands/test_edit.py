@@ -48,8 +48,8 @@ def test_queue_time_attempts_priority_and_tags_are_changed(deck: CommandLine) ->
         (["edit", "1"], 2, "specify what to change"),
         (["edit", "1", "--tag", "a", "--no-tags"], 2, "mutually exclusive"),
         (["edit", "1", "--priority", "10000000"], 2, "must be a whole number"),
-        (["edit", "77", "--priority", "1"], 1, "There is no job 77."),
-        (["--app", "tasks.py", "edit", "1", "count=many"], 1, "argument 'count' is wrong"),
+        (["edit", "77", "--priority", "1"], 1, "Job 77 does not exist."),
+        (["--app", "tasks.py", "edit", "1", "count=many"], 1, "argument 'count' is invalid"),
         (["--app", "tasks.py", "edit", "1", "--args", "[1]"], 1, "must be a JSON object"),
         (["--readonly", "edit", "1", "--priority", "1"], 2, "--readonly"),
     ],
@@ -58,14 +58,14 @@ def test_an_invalid_edit_is_refused_with_the_reason(deck: CommandLine, words: li
     result = deck(*words)
     assert (result.exit_code, says in result.stderr) == (code, True), result.stderr
     with deck.queue() as queue:
-        assert queue.journal() == []
+        assert queue.journal.entries() == []
 
 
 def test_a_final_job_cannot_be_edited(deck: CommandLine) -> None:
     deck.done("cancel", 1)
     result = deck("edit", 1, "--queue", "slow")
     assert result.exit_code == 1
-    assert "Job 1 is cancelled: only a job that still waits can be edited" in result.stderr
+    assert "Job 1 is cancelled: only a queued job can be edited" in result.stderr
 
 
 def test_show_as_json_contains_everything_the_job_screen_shows(deck: CommandLine) -> None:

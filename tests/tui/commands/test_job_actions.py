@@ -33,7 +33,7 @@ def test_cancel_changes_what_it_can_and_explains_the_rest(deck: CommandLine) -> 
     result = deck("cancel", 1, 2, 77, 2)
     assert result.exit_code == 1
     assert result.stdout == "Cancelled 1 job.\n"
-    assert result.stderr == "jobdeck: Job 1 is cancelled: it was cancelled before.\njobdeck: There is no job 77.\n"
+    assert result.stderr == "jobdeck: Job 1 is cancelled: it has already been cancelled.\njobdeck: Job 77 does not exist.\n"
     assert _states(deck) == [State.CANCELLED, State.CANCELLED, State.PENDING]
 
 
@@ -60,8 +60,8 @@ def test_a_dry_run_reports_which_ids_would_be_refused(deck: CommandLine) -> None
     deck.done("cancel", 1)
     result = deck("cancel", 1, 9, "--dry-run")
     assert (result.exit_code, result.stdout) == (1, "Would cancel 0 jobs.\n")
-    assert "cancelled before" in result.stderr
-    assert "There is no job 9" in result.stderr
+    assert "has already been cancelled" in result.stderr
+    assert "Job 9 does not exist" in result.stderr
 
 
 def test_cancelling_a_running_job_asks_it_to_stop(deck: CommandLine) -> None:

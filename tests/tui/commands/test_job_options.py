@@ -68,7 +68,7 @@ def test_on_conflict_the_arguments_are_replaced_or_the_job_is_refused(deck: Comm
     assert (listed["args"]["to"], listed["priority"]) == ("b", 4)
     refused = deck(*words, "refuse")
     assert (refused.exit_code, refused.stdout) == (1, "")
-    assert refused.stderr == "jobdeck: The unique key 'k' is held by job 1, which is pending.\n"
+    assert refused.stderr == "jobdeck: Job 1 (pending) already holds the unique key 'k'; wait for it, or use another key.\n"
 
 
 def test_a_running_holder_of_the_key_keeps_its_arguments(deck: CommandLine) -> None:
@@ -128,7 +128,7 @@ def test_show_lists_ten_children_and_counts_the_rest(deck: CommandLine) -> None:
 
 def test_a_missing_parent_is_refused(deck: CommandLine) -> None:
     result = deck("run", "--after", 99, "--", "true")
-    assert (result.exit_code, result.stdout, result.stderr) == (1, "", "jobdeck: There is no job 99.\n")
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", "jobdeck: Job 99 does not exist.\n")
 
 
 def test_a_job_that_is_not_started_in_time_expires(deck: CommandLine) -> None:
@@ -189,7 +189,7 @@ def test_two_lines_with_one_key_create_one_job(deck: CommandLine) -> None:
     ("job", "told"),
     [
         ({"unique": 3}, "unique: must be text"),
-        ({"unique": ""}, "unique key must be"),
+        ({"unique": ""}, "unique key must have 1 to 500"),
         ({"unique": "k", "unique_until": ["pending"]}, "final states only"),
         ({"unique": "k", "unique_until": 3}, "unique_until: must be a list of words"),
         ({"unique": "k", "on_conflict": "fight"}, "return, replace, refuse"),
@@ -201,7 +201,7 @@ def test_two_lines_with_one_key_create_one_job(deck: CommandLine) -> None:
         ({"expires": "1m", "in": "1h"}, "expiry must be later"),
         ({"backoff": 3}, "backoff: must be two durations"),
         ({"backoff": "1s"}, "backoff: '1s' is not two durations"),
-        ({"backoff": ["1h", "1s"]}, "backoff must begin"),
+        ({"backoff": ["1h", "1s"]}, "backoff must have a first step"),
     ],
 )
 def test_an_invalid_line_is_refused_with_its_number(deck: CommandLine, job: dict[str, Any], told: str) -> None:
@@ -283,7 +283,7 @@ def test_an_empty_batch_and_a_missing_batch_are_refused(deck: CommandLine) -> No
     assert (result.exit_code, result.stdout) == (1, "")
     assert "contains no jobs; no batch was created" in result.stderr
     result = deck("batch", 7)
-    assert (result.exit_code, result.stderr) == (1, "jobdeck: There is no batch 7.\n")
+    assert (result.exit_code, result.stderr) == (1, "jobdeck: Batch 7 does not exist; it may have been pruned.\n")
 
 
 # -- limits --------------------------------------------------------------------------------------------
@@ -335,14 +335,14 @@ def test_showing_limits_creates_no_database(deck: CommandLine) -> None:
         (("run", "--unique", "k", "--unique-until", "pending", "--", "true"), "final states"),
         (("run", "--unique", "k", "--unique-until", ",", "--", "true"), "final states"),
         (("run", "--unique", "k", "--on-conflict", "fight", "--", "true"), "'return', 'replace', 'refuse'"),
-        (("run", "--unique", "", "--", "true"), "unique key must be"),
+        (("run", "--unique", "", "--", "true"), "unique key must have 1 to 500"),
         (("run", "--after", "first", "--", "true"), "--after"),
         (("run", "--after", "1", "--if-parent-fails", "cry", "--", "true"), "'cancel', 'run', 'wait'"),
         (("run", "--expires", "soon", "--", "true"), "is not a duration"),
         (("run", "--expires", "1m", "--in", "1h", "--", "true"), "expiry must be later"),
         (("run", "--expires", "0", "--", "true"), "expiry must be later"),
         (("run", "--backoff", "2s", "--", "true"), "is not two durations"),
-        (("run", "--backoff", "1h,1s", "--", "true"), "backoff must begin"),
+        (("run", "--backoff", "1h,1s", "--", "true"), "backoff must have a first step"),
         (("enqueue", "shell", "--batch", "b"), "--batch requires --file"),
         (("enqueue", "--file", "jobs.jsonl", "--unique", "k"), "--unique applies to one job"),
         (("enqueue", "--file", "jobs.jsonl", "--batch", "b\nc"), "batch name must have"),

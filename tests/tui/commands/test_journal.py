@@ -54,8 +54,8 @@ def test_undo_fails_with_the_reasons_if_nothing_was_undone(deck: CommandLine) ->
     deck.done("undo")
     result = deck("undo")
     assert result.exit_code == 1
-    assert "There is nothing" in result.stderr
-    assert deck("undo", 9).stderr == "jobdeck: There is no act 9 in the journal.\n"
+    assert "Nothing to undo" in result.stderr
+    assert deck("undo", 9).stderr == "jobdeck: Journal entry 9 does not exist; `jobdeck journal` lists the entries.\n"
     assert deck("redo", 1).exit_code == 1
     assert deck("undo", "x").exit_code == 2
 

@@ -226,7 +226,7 @@ def test_run_and_wait_passes_on_output_and_exit_code(deck: CommandLine) -> None:
 def test_a_missing_job_is_reported_in_one_sentence(deck: CommandLine, words: tuple[str | int, ...]) -> None:
     deck.done("run", "--", "true")
     result = deck(*words, "--json" if words[0] != "cancel" else "--dry-run")
-    assert (result.exit_code, result.stderr) == (1, "jobdeck: There is no job 999999.\n")
+    assert (result.exit_code, result.stderr) == (1, "jobdeck: Job 999999 does not exist.\n")
 
 
 @pytest.mark.parametrize(

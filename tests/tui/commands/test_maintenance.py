@@ -43,7 +43,7 @@ def states(deck: CommandLine) -> dict[str, int]:
 
 def test_prune_without_options_applies_the_settings(history: CommandLine) -> None:
     assert history.done("prune") == "Deleted no jobs.\n"
-    env = {"JOBDECK_RETENTION": "0.0001", "JOBDECK_RETENTION_FAILED": "0", "JOBDECK_KEEP": "1"}
+    env = {"JOBDECK_RETENTION": "0.0001", "JOBDECK_RETENTION_FAILED": "0", "JOBDECK_RETENTION_COUNT": "1"}
     assert history.done("prune", env=env) == "Deleted 5 jobs: 3 completed, 1 failed, 1 cancelled.\n"
     assert states(history) == {"failed": 1, "scheduled": 1}
 

@@ -32,13 +32,13 @@ def test_queues_shows_depth_waits_limits_and_forecast(deck: CommandLine) -> None
     assert (mail["counts"]["pending"], mail["counts"]["scheduled"]) == (2, 1)
     assert mail["limits"]["running"] == 2
     assert 0 <= mail["oldest_wait"] < 60
-    assert mail["forecast"] == {"trend": "stands still", "empty_in": None, "growth": None, "reason": "no worker serves it"}
+    assert mail["forecast"] == {"trend": "stalled", "empty_in": None, "growth": None, "reason": "no worker serves it"}
     assert mail["kinds"] == {"shell": {"scheduled": 1, "pending": 2}}
     assert (mail["threads"], mail["workers"], mail["unserved"]) == (0, [], {"shell": 2})
     head, *lines = deck.done("queues").splitlines()
     assert head.split() == ["QUEUE", "READY", "LATER", "WAITING", "OLDEST", "RUNNING", "DONE", "FORECAST", "LIMITS"]
     assert [line.split()[0] for line in lines] == ["img", "mail"]
-    assert "stands still: no worker serves it" in lines[1]
+    assert "stalled: no worker serves it" in lines[1]
     assert "2 at once" in lines[1]
 
 
@@ -63,7 +63,7 @@ def test_queues_is_empty_without_jobs_and_fails_without_a_database(deck: Command
 def test_stats_as_json_contains_the_oldest_wait_and_forecast_of_each_queue(deck: CommandLine) -> None:
     deck.done("run", "--queue", "mail", "--", "true")
     (mail,) = deck.json("stats")[0]["queues"]
-    assert mail["forecast"]["trend"] == "stands still"
+    assert mail["forecast"]["trend"] == "stalled"
     assert mail["oldest_wait"] >= 0
 
 
@@ -164,7 +164,7 @@ def test_forecasts_are_described_in_a_few_words() -> None:
 
     assert told(Outlook.DRAINING, empty_in=240.0) == "empty in 4m"
     assert told(Outlook.GROWING, growth=0.2) == "growing 12/min"
-    assert told(Outlook.STILL, why="no worker serves it") == "stands still: no worker serves it"
+    assert told(Outlook.STILL, why="no worker serves it") == "stalled: no worker serves it"
     assert [told(each) for each in (Outlook.EMPTY, Outlook.KEEPS_UP, Outlook.STEADY, Outlook.PAUSED)] == [
         "empty",
         "keeps up",

@@ -94,7 +94,7 @@ def test_pause_and_resume_report_what_changed(deck: CommandLine) -> None:
 def test_list_shows_the_error_of_a_schedule(deck: CommandLine) -> None:
     deck.done("schedule", "add", "a", "@daily", "--shell", "true")
     with deck.queue() as queue:
-        queue.store.schedules.note_error(queue.schedules.get("a"), "no \x1b[2J such field", 0.0)
+        queue.store.schedules.record_error(queue.schedules.get("a"), "no \x1b[2J such field", 0.0)
     shown = deck.done("schedule", "list")
     assert re.search(r"^a +error ", shown, re.MULTILINE)
     assert shown.endswith("a: no \\x1b[2J such field\n")
@@ -115,22 +115,22 @@ def test_preview_shows_description_and_ticks_and_creates_no_database(deck: Comma
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
-        (("add", "a", "61 * * * *", "--shell", "true"), 2, "a wrong minute '61': it must be 0 to 59"),
+        (("add", "a", "61 * * * *", "--shell", "true"), 2, "an invalid minute '61': must be 0 to 59"),
         (("add", "a", "@daily", "--shell", "true", "--tz", "Mars"), 2, "timezone must be a name such as UTC"),
-        (("add", "a", "0", "3", "*", "*", "*", "tasks.send"), 2, "'0' has 1 of the five fields"),
+        (("add", "a", "0", "3", "*", "*", "*", "tasks.send"), 2, "'0' must have five fields"),
         (("add", "a", "@daily"), 2, "give either a KIND"),
         (("add", "a", "@daily", "shell", "--shell", "true"), 2, "give either a KIND"),
-        (("add", "a", "@daily", "nosuch"), 1, "There is no kind 'nosuch'"),
+        (("add", "a", "@daily", "nosuch"), 1, "Unknown kind 'nosuch'"),
         (("add", "a b", "@daily", "--shell", "true"), 2, "name of a schedule"),
-        (("add", "there", "@daily", "--shell", "true"), 1, "There is a schedule 'there' already"),
+        (("add", "there", "@daily", "--shell", "true"), 1, "Schedule 'there' already exists"),
         (("edit", "there"), 2, "specify what to change"),
         (("edit", "there", "--shell", "true", "a=b"), 2, "omit KIND, KEY=VALUE and --args"),
-        (("edit", "there", "--cron", "x"), 2, "has 1 of the five fields"),
-        (("edit", "nosuch", "--cron", "@daily"), 1, "There is no schedule 'nosuch'"),
-        (("run", "nosuch"), 1, "There is no schedule 'nosuch'"),
-        (("pause", "nosuch"), 1, "There is no schedule 'nosuch'"),
-        (("delete", "nosuch"), 1, "There is no schedule 'nosuch'"),
-        (("list", "nosuch"), 1, "There is no schedule 'nosuch'"),
+        (("edit", "there", "--cron", "x"), 2, "must have five fields"),
+        (("edit", "nosuch", "--cron", "@daily"), 1, "Schedule 'nosuch' does not exist"),
+        (("run", "nosuch"), 1, "Schedule 'nosuch' does not exist"),
+        (("pause", "nosuch"), 1, "Schedule 'nosuch' does not exist"),
+        (("delete", "nosuch"), 1, "Schedule 'nosuch' does not exist"),
+        (("list", "nosuch"), 1, "Schedule 'nosuch' does not exist"),
         (("preview", "0 0 30 2 *"), 2, "day-of-month '30'"),
         (("nosuch",), 2, "No such command 'nosuch'"),
     ],

@@ -24,9 +24,9 @@ def test_why_starts_with_the_answer_and_marks_unmet_conditions(deck: CommandLine
     first, empty, *lines = deck.done("why", 1).splitlines()
     assert re.fullmatch(r"Job 1 cannot start: queue mail has been paused for .*s \(and 1 more reason below\)\.", first)
     assert empty == ""
-    assert lines[0].startswith("✓ It is ready")
+    assert lines[0].startswith("✓ It has been ready for")
     assert lines[1].startswith("✗ Queue mail has been paused")
-    assert lines[2] == "    `jobdeck resume mail` lets it go on"
+    assert lines[2] == "    `jobdeck resume mail` resumes it"
     assert lines[3].startswith("✗ No worker is alive")
 
 
@@ -67,7 +67,7 @@ def app_line(path: str, code: str) -> int:
 def test_stack_fails_with_the_reason_if_there_is_none(deck: CommandLine) -> None:
     deck.done("run", "--", "sleep", "60")
     result = deck("stack", 1)
-    assert (result.exit_code, result.stderr) == (1, "jobdeck: Job 1 is pending: only code that runs has a stack.\n")
+    assert (result.exit_code, result.stderr) == (1, "jobdeck: Job 1 is pending: only running jobs have a stack.\n")
     with deck.queue() as queue, Worker(queue, threads=1) as worker:
         eventually(lambda: "It runs a command, process " in deck("stack", 1).stderr)
         assert deck("stack", 1).exit_code == 1
@@ -76,14 +76,14 @@ def test_stack_fails_with_the_reason_if_there_is_none(deck: CommandLine) -> None
         assert json.loads(result.stdout)["reason"].startswith("It runs a command, process ")
         worker.stop(grace=0.4)
     result = deck("stack", 77)
-    assert (result.exit_code, result.stderr) == (1, "jobdeck: There is no job 77.\n")
+    assert (result.exit_code, result.stderr) == (1, "jobdeck: Job 77 does not exist.\n")
 
 
 def test_why_reports_when_a_job_starts_and_where_it_runs(deck: CommandLine) -> None:
     deck.done("run", "--shell", "while [ ! -e go ]; do sleep 0.02; done")
     with deck.queue() as queue, Worker(queue, threads=1):
         eventually(lambda: queue.get(1).state == "running")
-        assert "Job 1 runs: attempt 1 of" in deck.done("why", 1)
+        assert "Job 1 is running: attempt 1 of" in deck.done("why", 1)
         deck.done("run", "--", "true")
         eventually(lambda: "the only thread is busy" in deck.done("why", 2) or "No job is ahead" in deck.done("why", 2))
         assert deck.json("why", 2)[0]["ahead"] == 0
@@ -96,7 +96,7 @@ def test_why_reports_a_missing_job_in_one_sentence(deck: CommandLine) -> None:
     assert deck("why", 1).exit_code == 1
     deck.done("run", "--", "true")
     result = deck("why", 7)
-    assert (result.exit_code, result.stderr) == (1, "jobdeck: There is no job 7.\n")
+    assert (result.exit_code, result.stderr) == (1, "jobdeck: Job 7 does not exist.\n")
 
 
 def test_errors_groups_similar_failures(deck: CommandLine) -> None:

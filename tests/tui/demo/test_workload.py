@@ -39,7 +39,7 @@ def test_the_same_seed_gives_the_same_jobs() -> None:
 
 def test_every_job_of_the_backlog_and_of_a_minute_is_valid(queue: Queue) -> None:
     orders = [*opening(7), *minute(7)]
-    drafts = [queue.draft(order.kind, order.args, **order.options) for order in orders]
+    drafts = [queue.new_job(order.kind, order.args, **order.options) for order in orders]
     assert {draft.kind for draft in drafts} == set(demo_registry().kinds)
     assert len({draft.queue for draft in drafts}) == 5
     assert len({draft.priority for draft in drafts}) >= 5
@@ -62,7 +62,7 @@ def test_random_jobs_of_every_kind_are_valid_and_documented(queue: Queue, kind: 
     random = Random(3)
     for _ in range(300):
         order = draw(kind, random)
-        queue.draft(order.kind, order.args, **order.options)
+        queue.new_job(order.kind, order.args, **order.options)
     described = demo_registry().get(kind).describe()
     assert described.doc.endswith(".")
     assert all(parameter.doc for parameter in described.parameters)

@@ -1,4 +1,4 @@
-"""The screen of errors: groups, the sample of one, and what can be done to all of its jobs at once."""
+"""Tests of the errors screen: the groups, the sample of one, and the actions on all jobs of a group."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ sizes = pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)], ids=la
 def fail(
     still: Still, count: int, kind: str = "mail.send_receipt", error: str = "Gone", traceback: str | None = TRACEBACK
 ) -> list[int]:
-    """So many jobs of a kind fail for good, one after another."""
+    """Make this many jobs of a kind fail permanently, one after another."""
     ids = []
     for n in range(count):
         still.queue.enqueue(kind, {"order_id": n, "to": "x"} if kind.startswith("mail") else {"path": f"{n}.jpg"})
         (claimed,) = still.claim(1)
         now = still.clock.now()
-        still.store.fail_jobs([Failure(claimed, now, now, None, error, f"no {n}", traceback)])
+        still.store.completer.fail([Failure(claimed, now, now, None, error, f"no {n}", traceback)])
         still.clock.advance(1)
         ids.append(claimed.id)
     return ids
@@ -39,7 +39,7 @@ def fail(
 
 @pytest.fixture
 def failed(still: Still) -> Still:
-    """Three jobs failed one way, ids 1 to 3; two another way, 4 and 5; and one waits."""
+    """Return a queue with two groups of failed jobs, ids 1 to 3 and 4 to 5, and a pending job."""
     fail(still, 3)
     fail(still, 2, "img.resize", "Truncated", TRUNCATED)
     still.queue.enqueue("img.resize", {"path": "x.jpg"})
@@ -47,7 +47,7 @@ def failed(still: Still) -> Still:
 
 
 def errors(pilot: Pilot[Any]) -> ErrorsScreen:
-    """The screen, when it is in front."""
+    """Return the screen, which must be active."""
     assert isinstance(pilot.app.screen, ErrorsScreen)
     return pilot.app.screen
 
@@ -65,7 +65,7 @@ async def open_errors(pilot: Pilot[Any], *keys: str) -> ErrorsScreen:
 
 
 async def sampled(pilot: Pilot[Any]) -> None:
-    """Wait until the sample is that of the chosen group."""
+    """Wait until the sample is of the selected group."""
     screen = errors(pilot)
     await seen(pilot, lambda: screen.group is None or (screen.sample is not None and screen.sample.group == screen.group))
     await pilot.pause()
@@ -79,7 +79,7 @@ def state(still: Still, *ids: int) -> set[State]:
     return {still.queue.get(job_id).state for job_id in ids}
 
 
-# -- as pictures ----------------------------------------------------------------------------------
+# -- snapshots ------------------------------------------------------------------------------------
 
 
 @sizes
@@ -118,10 +118,10 @@ def test_the_question_before_many_jobs_are_retried(snap_compare: Compare, still:
     assert snap_compare(still.app(), terminal_size=size, run_before=look)
 
 
-# -- in the hand ----------------------------------------------------------------------------------
+# -- keys -----------------------------------------------------------------------------------------
 
 
-def test_alike_failures_stand_together_and_the_chosen_one_is_told_whole(failed: Still) -> None:
+def test_failures_are_grouped_and_the_selected_group_is_shown_in_full(failed: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         screen = await open_errors(pilot)
         assert kinds(screen) == ["mail.send_receipt", "img.resize"]
@@ -152,7 +152,7 @@ def test_enter_opens_the_job_that_failed_last_from_the_table_and_from_the_sample
     watch(failed.app(), scene)
 
 
-def test_r_retries_the_failed_jobs_of_the_group_and_no_others_and_z_takes_it_back(failed: Still) -> None:
+def test_r_retries_only_the_failed_jobs_of_the_group_and_z_undoes_it(failed: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         screen = await open_errors(pilot)
         await pilot.press("r")
@@ -176,12 +176,12 @@ def test_a_group_without_failed_jobs_has_nothing_to_retry(failed: Still) -> None
     async def scene(pilot: Pilot[Any]) -> None:
         await open_errors(pilot)
         await pilot.press("r")
-        await seen(pilot, lambda: "No job whose newest failure is Gone is failed now" in toasts(pilot))
+        await seen(pilot, lambda: "No failed job has Gone as its latest error" in toasts(pilot))
 
     watch(failed.app(), scene)
 
 
-def test_many_jobs_are_retried_after_a_question_with_their_number(still: Still) -> None:
+def test_retrying_many_jobs_asks_first_with_their_number(still: Still) -> None:
     ids = fail(still, 21)
     still.queue.retry(ids[0])
     more = fail(still, 1)
@@ -207,7 +207,7 @@ def test_readonly_refuses_the_retry(failed: Still) -> None:
         await open_errors(pilot)
         await pilot.press("r")
         await settled(pilot)
-        assert "only looks" in toasts(pilot)
+        assert "is read-only" in toasts(pilot)
 
     watch(failed.app(readonly=True), scene)
     assert state(failed, 1, 2, 3, 4, 5) == {State.FAILED}
@@ -223,7 +223,7 @@ def test_o_shows_the_jobs_of_the_group(failed: Still) -> None:
     watch(failed.app(), scene)
 
 
-def test_s_and_a_click_on_a_head_sort_by_count_or_by_the_newest(failed: Still) -> None:
+def test_s_and_a_click_on_a_column_head_sort_by_count_or_last_occurrence(failed: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         screen = await open_errors(pilot)
         await open_errors(pilot, "s")
@@ -265,7 +265,7 @@ def test_y_copies_the_error_and_shift_y_the_command_that_retries_the_group(faile
     watch(failed.app(), scene)
 
 
-def test_7_goes_to_the_table_and_escape_back_to_the_jobs(failed: Still) -> None:
+def test_7_focuses_the_table_and_escape_returns_to_the_jobs(failed: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         screen = await open_errors(pilot)
         await pilot.press("tab")
@@ -290,21 +290,21 @@ def test_every_key_is_in_the_help(failed: Still) -> None:
     watch(failed.app(), scene)
 
 
-def test_without_errors_each_key_says_that_there_are_none(still: Still) -> None:
+def test_without_errors_each_key_shows_a_message(still: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await open_errors(pilot)
-        assert "Nothing has failed." in screen_text(pilot)
+        assert "No failures." in screen_text(pilot)
         for key in ("r", "o", "y", "Y"):
             await pilot.press(key)
             await pilot.pause()
-        assert toasts(pilot).count("There is no group of errors to act on") == 4
+        assert toasts(pilot).count("No errors to select") == 4
         await pilot.press("s", "t", "enter", "j", "k")
         assert isinstance(pilot.app.screen, ErrorsScreen)
 
     watch(still.app(), scene)
 
 
-def test_new_failures_come_in_by_themselves(failed: Still) -> None:
+def test_new_failures_appear_automatically(failed: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         screen = await open_errors(pilot)
         failed.queue.cancel(6)
@@ -316,7 +316,7 @@ def test_new_failures_come_in_by_themselves(failed: Still) -> None:
     watch(failed.app(), scene)
 
 
-def test_a_group_whose_jobs_are_gone_says_so(failed: Still) -> None:
+def test_a_group_whose_jobs_were_deleted_says_so(failed: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         screen = await open_errors(pilot)
         failed.queue.delete_many([1, 2, 3])
@@ -354,6 +354,6 @@ def plain(lines: list[Any]) -> list[str]:
     return ["".join(text for text, _ in line) for line in lines]
 
 
-def test_moments_are_counted_in_equal_parts() -> None:
+def test_times_are_counted_in_equal_bins() -> None:
     assert binned([0, 1, 2, 9.9, 10], 0, 10, 5) == [2, 1, 0, 0, 2]
     assert binned([5, 5], 5, 5, 3) == [2, 0, 0]

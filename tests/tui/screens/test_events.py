@@ -1,4 +1,4 @@
-"""The feed of events in the hand: what each key does; and how it looks."""
+"""Tests of the events screen: the effect of each key, and snapshots."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ sizes = pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)], ids=la
 
 
 def fail(still: Still, text: str = "no") -> int:
-    """One more job, which fails a second later; returns its id."""
+    """Enqueue a job that fails a second later; return its id."""
     job = still.queue.enqueue("mail.send_receipt", {"order_id": 1, "to": "x"}, max_attempts=1, priority=99)
     (claimed,) = still.claim(1)
     still.clock.advance(1)
-    still.store.fail_jobs([Failure(claimed, still.clock.now() - 1, still.clock.now(), None, "ValueError", text)])
+    still.store.completer.fail([Failure(claimed, still.clock.now() - 1, still.clock.now(), None, "ValueError", text)])
     return job.id
 
 
@@ -39,12 +39,12 @@ def complete(still: Still, count: int = 1) -> None:
         still.queue.enqueue("img.resize", {"path": "x"}, priority=99)
         (claimed,) = still.claim(1)
         still.clock.advance(1)
-        still.store.complete_jobs([Completion(claimed, still.clock.now() - 1, still.clock.now())])
+        still.store.completer.complete([Completion(claimed, still.clock.now() - 1, still.clock.now())])
 
 
 @pytest.fixture
 def told(still: Still) -> Still:
-    """Two failures among completed jobs (1 and 7 of 12), and a pause."""
+    """Create two failures among completed jobs (1 and 7 of 12), and a pause."""
     fail(still, "first")
     complete(still, 5)
     fail(still, "second")
@@ -80,7 +80,7 @@ def chosen(pilot: Pilot[Any]) -> str:
     return "" if event is None else f"{event.what} {event.job_id}"
 
 
-def test_the_newest_event_is_at_the_bottom_and_is_followed(told: Still) -> None:
+def test_the_view_follows_the_newest_event_at_the_bottom(told: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         lines = drawn(pilot).splitlines()
@@ -95,7 +95,7 @@ def test_the_newest_event_is_at_the_bottom_and_is_followed(told: Still) -> None:
     play(told.app(), scene, size=(120, 20))
 
 
-def test_looking_back_stops_following_and_says_how_many_are_new(told: Still) -> None:
+def test_scrolling_back_stops_following_and_counts_new_events(told: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         await press(pilot, "k", "up")
@@ -113,11 +113,11 @@ def test_looking_back_stops_following_and_says_how_many_are_new(told: Still) -> 
     play(told.app(), scene, size=(120, 20))
 
 
-def test_j_and_the_pages_move_and_g_goes_to_the_oldest(told: Still) -> None:
+def test_j_and_the_page_keys_move_and_g_goes_to_the_oldest(told: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         await press(pilot, "j")
-        assert feed(pilot).following  # there is nothing below
+        assert feed(pilot).following  # nothing is below
         await press(pilot, "g")
         assert chosen(pilot) == "enqueued 1"
         await press(pilot, "j", "down")
@@ -153,7 +153,7 @@ def test_n_goes_from_failure_to_failure(told: Still) -> None:
     play(told.app(), scene)
 
 
-def test_f_holds_the_feed_and_follows_it_again(told: Still) -> None:
+def test_f_stops_and_resumes_following(told: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         await press(pilot, "f")
@@ -182,7 +182,7 @@ def test_enter_opens_the_job_of_the_event(told: Still) -> None:
     play(told.app(), scene)
 
 
-def test_slash_filters_as_it_is_typed_enter_keeps_and_escape_lets_go(told: Still) -> None:
+def test_slash_filters_while_typing_enter_keeps_and_escape_clears(told: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         await press(pilot, "slash", *"failed")
@@ -202,7 +202,7 @@ def test_slash_filters_as_it_is_typed_enter_keeps_and_escape_lets_go(told: Still
     play(told.app(), scene)
 
 
-def test_escape_in_the_filter_shows_everything_again(told: Still) -> None:
+def test_escape_in_the_filter_clears_it(told: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         await press(pilot, "slash", *"zzz")
@@ -226,7 +226,7 @@ def test_words_are_completed(told: Still) -> None:
     play(told.app(), scene)
 
 
-def test_the_mouse_chooses_opens_and_scrolls(told: Still) -> None:
+def test_the_mouse_selects_opens_and_scrolls(told: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         widget = feed(pilot)
@@ -272,10 +272,10 @@ def test_the_place_is_kept_when_the_oldest_events_are_dropped(told: Still) -> No
     play(told.app(), scene, size=(120, 20))
 
 
-# -- what is gathered --------------------------------------------------------------------------------
+# -- the buffer of events -----------------------------------------------------------------------------
 
 
-def test_every_event_is_gathered_once_however_often_it_is_read(still: Still) -> None:
+def test_every_event_is_added_once_however_often_it_is_read(still: Still) -> None:
     memory = Memory()
     for _ in range(5):
         complete(still)
@@ -287,7 +287,7 @@ def test_every_event_is_gathered_once_however_often_it_is_read(still: Still) -> 
     assert memory.read(still.queue, EventFilter()).events is found  # nothing new, nothing to draw
 
 
-def test_what_was_not_read_leaves_a_gap_that_is_known(still: Still) -> None:
+def test_missed_events_are_recorded_as_a_gap(still: Still) -> None:
     memory = Memory(kept=100, first=10)
     complete(still, 3)
     memory.read(still.queue, EventFilter())
@@ -299,7 +299,7 @@ def test_what_was_not_read_leaves_a_gap_that_is_known(still: Still) -> None:
     assert gap == found.events[9].key
 
 
-def test_no_more_are_kept_than_asked(still: Still) -> None:
+def test_the_buffer_is_bounded(still: Still) -> None:
     memory = Memory(kept=20)
     complete(still, 30)
     first = memory.read(still.queue, EventFilter()).events
@@ -333,7 +333,7 @@ def test_no_more_are_kept_than_asked(still: Still) -> None:
         ("kind:", True),
     ],
 )
-def test_a_filter_takes_sorts_fields_and_words(text: str, passes: bool) -> None:
+def test_a_filter_takes_event_types_fields_and_words(text: str, passes: bool) -> None:
     event = Event(
         at=0.0,
         what=Happening.FAILED,
@@ -347,12 +347,12 @@ def test_a_filter_takes_sorts_fields_and_words(text: str, passes: bool) -> None:
     assert EventFilter.read(text).lets(event) is passes
 
 
-def test_every_event_has_a_look() -> None:
+def test_every_event_has_a_format() -> None:
     assert set(LOOKS) == set(Happening)
     assert len({glyph for glyph, _ in LOOKS.values()}) >= len(LOOKS) - 1
 
 
-def test_what_is_told_of_an_undo() -> None:
+def test_the_text_of_an_undo() -> None:
     undone = Event(at=0.0, what=Happening.UNDONE, key="k", text="cancelled job 1", who="ann")
     assert details(undone) == "ann · undid: cancelled job 1"
 
@@ -390,9 +390,7 @@ def test_events_are_filtered_and_limited(deck: CommandLine) -> None:
     assert deck("events", "--limit", 0).exit_code == 2
 
 
-def test_a_person_is_told_that_there_are_no_events_and_a_script_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_events_print_a_message_but_no_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     deck = CommandLine(tmp_path)
     deck.queue().close()
     assert deck.done("events") == ""
@@ -428,7 +426,7 @@ def test_the_timeline_is_listed(deck: CommandLine) -> None:
     eventually(lambda: deck.json("timeline", "--last", "0.01s") == [])
 
 
-def test_a_sample_of_the_timeline_is_said_to_be_one(deck: CommandLine) -> None:
+def test_a_sampled_timeline_is_marked_as_such(deck: CommandLine) -> None:
     result = deck("timeline", "--limit", 1)
     assert result.exit_code == 0
     for _ in range(2):
@@ -438,7 +436,7 @@ def test_a_sample_of_the_timeline_is_said_to_be_one(deck: CommandLine) -> None:
     assert "Sample of " in result.stderr
 
 
-# -- how it looks ------------------------------------------------------------------------------------
+# -- snapshots ---------------------------------------------------------------------------------------
 
 
 @sizes

@@ -1,4 +1,4 @@
-"""An empty queue is welcoming, and every other empty list says what to do."""
+"""Tests of the empty states: an empty queue introduces jobdeck, and every empty list says what to do."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_filter_without_hits_offers_the_way_out(snap_compare: Compare, still: 
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
-def test_it_says_what_this_is_the_keys_and_how_jobs_come_from_elsewhere(still: Still, size: tuple[int, int]) -> None:
+def test_it_introduces_jobdeck_its_keys_and_its_commands(still: Still, size: tuple[int, int]) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         text = told(pilot)
         assert "Welcome to jobdeck" in text
@@ -72,18 +72,18 @@ def test_its_keys_can_be_clicked(still: Still) -> None:
     play(still.app(), scene)
 
 
-def test_a_queue_that_is_not_empty_never_says_that_it_is(still: Still) -> None:
+def test_a_queue_with_jobs_never_shows_the_empty_state(still: Still) -> None:
     still.queue.enqueue("img.resize", {"path": "x"})
 
     async def scene(pilot: Pilot[Any]) -> None:
         fresh = type(table(pilot))()
         fresh._size = table(pilot).size
-        assert list(fresh._empty(3)) == []  # before anything is known of it
+        assert list(fresh._empty(3)) == []  # before the first snapshot
 
     play(still.app(), scene)
 
 
-def test_a_filter_and_a_tab_without_jobs_say_what_esc_does_and_esc_does_it(still: Still) -> None:
+def test_an_empty_filter_or_tab_offers_esc_and_esc_leaves_it(still: Still) -> None:
     still.queue.enqueue("img.resize", {"path": "x"})
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -102,7 +102,7 @@ def test_a_filter_and_a_tab_without_jobs_say_what_esc_does_and_esc_does_it(still
     play(still.app(), scene)
 
 
-def test_the_words_of_each_empty_list() -> None:
+def test_the_text_of_each_empty_list() -> None:
     def first(view: View, problem: str | None = None) -> str:
         return nothing_matches(view, problem)[0].told[0][0]
 
@@ -114,7 +114,7 @@ def test_the_words_of_each_empty_list() -> None:
 
 @pytest.mark.parametrize("readonly", [False, True])
 @pytest.mark.parametrize("height", range(1, 40))
-def test_a_welcome_never_takes_more_room_than_there_is(height: int, readonly: bool) -> None:
+def test_an_empty_state_never_exceeds_the_screen(height: int, readonly: bool) -> None:
     for width in range(56, 120, 7):
         lines = welcome("~/q.db", width, height, default=False, readonly=readonly)
         assert len(lines) <= height

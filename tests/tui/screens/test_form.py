@@ -1,4 +1,4 @@
-"""The form of a new job: what is typed is checked and enqueued."""
+"""Tests of the form of a new job: the input is validated and enqueued."""
 
 from __future__ import annotations
 
@@ -40,21 +40,21 @@ def test_the_form_enqueues_after_other_jobs_with_a_key_and_an_expiry(few: Still)
     play(few.app(), scene)
     made = few.queue.get(7)
     assert (made.unique_key, made.expires_at) == ("k", few.clock.now() + 3600)
-    assert few.queue.family(7).waits_for == (5, 6)
+    assert few.queue.dependencies(7).waits_for == (5, 6)
 
 
 @pytest.mark.parametrize(
     ("name", "text", "problem"),
     [
         ("after", "first", "must be ids of jobs"),
-        ("after", "6 99", "There is no job 99."),
+        ("after", "6 99", "Job 99 does not exist."),
         ("unique", "x" * 501, "must be a text of 1 to 500"),
         ("expires", "soon", "is not a duration"),
         ("expires", "0", "must be later"),
         ("tags", "x" * 201, "must be a word of 1 to 200"),
     ],
 )
-def test_the_form_says_at_the_option_what_is_wrong_with_it(few: Still, name: str, text: str, problem: str) -> None:
+def test_the_form_shows_a_problem_at_its_option(few: Still, name: str, text: str, problem: str) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await form(pilot, "webhook.post", 11)
         for key, value in (("url", "u"), ("event", "e"), (name, text)):
@@ -67,7 +67,7 @@ def test_the_form_says_at_the_option_what_is_wrong_with_it(few: Still, name: str
     assert few.queue.count() == 6
 
 
-def test_the_form_tells_when_another_job_holds_the_key(few: Still) -> None:
+def test_the_form_reports_a_unique_key_held_by_another_job(few: Still) -> None:
     few.queue.enqueue("webhook.post", {"url": "u", "event": "e"}, unique="k")
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -90,7 +90,7 @@ async def form(pilot: Pilot[Any], kind: str, fields: int) -> None:
 
 
 def entry(pilot: Pilot[Any], name: str) -> Any:
-    """What a field of the form is filled in with."""
+    """Return the text of a field of the form."""
     return next(field.entry for field in pilot.app.screen.query(Field) if field.key == name)
 
 
@@ -108,7 +108,7 @@ def test_the_form_names_what_is_missing_and_stays_open(few: Still) -> None:
     assert few.queue.count() == 6
 
 
-def test_a_form_that_comes_filled_in_accuses_nobody_until_something_is_typed(few: Still) -> None:
+def test_a_prefilled_form_shows_no_problem_until_something_is_typed(few: Still) -> None:
     @job(name="a.square", registry=few.queue.registry)
     def square(side: int, scale: int = 640) -> None:
         """Draw a square."""
@@ -137,7 +137,7 @@ def complaints(pilot: Pilot[Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("size", [(60, 15), (80, 24), (120, 40)])
-def test_a_form_with_many_arguments_scrolls_and_keeps_its_keys_in_sight(few: Still, size: tuple[int, int]) -> None:
+def test_a_form_with_many_arguments_scrolls_and_keeps_its_keys_visible(few: Still, size: tuple[int, int]) -> None:
     def many(
         first: Annotated[int, "a hint that takes more than the one line it would have"],
         second: int, third: int, fourth: int, fifth: int, sixth: int, seventh: int, eighth: int,
@@ -151,7 +151,7 @@ def test_a_form_with_many_arguments_scrolls_and_keeps_its_keys_in_sight(few: Sti
         await seen(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen) and len(pilot.app.screen.query(Field)) == 17)
         await pilot.press("enter")
         await seen(pilot, lambda: complaints(pilot) == ["✗ is missing"])
-        await pilot.press("shift+tab", "shift+tab")  # the kind, and then round to the last option
+        await pilot.press("shift+tab", "shift+tab")  # the kind, then back around to the last option
         await seen(pilot, lambda: in_sight(pilot, pilot.app.focused))
         for name in ("#kind", "#kind-doc", "#form-keys"):
             assert in_sight(pilot, pilot.app.screen.query_one(name)), name
@@ -165,7 +165,7 @@ def test_a_form_with_many_arguments_scrolls_and_keeps_its_keys_in_sight(few: Sti
     play(few.app(), scene, size)
 
 
-def test_ctrl_c_leaves_the_form_and_not_the_program(few: Still) -> None:
+def test_ctrl_c_closes_the_form_and_not_the_program(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("n")
         await seen(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen))
@@ -176,5 +176,5 @@ def test_ctrl_c_leaves_the_form_and_not_the_program(few: Still) -> None:
     play(few.app(), scene)
 
 
-def test_brackets_without_end_in_a_field_are_only_text() -> None:
+def test_unclosed_brackets_in_a_field_are_plain_text() -> None:
     assert read_value("[" * 5000, "typing.Any") == "[" * 5000

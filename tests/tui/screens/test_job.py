@@ -1,4 +1,4 @@
-"""The screen of one job: what it tells at each stage of a job's life, and what each of its keys does."""
+"""Tests of the job screen: its content at each stage of a job's lifecycle, and the effect of each key."""
 
 from __future__ import annotations
 
@@ -52,47 +52,47 @@ def opened(job_id: int, *keys: str) -> Step:
 
 
 def queued(still: Still) -> int:
-    """A job that waits behind others in a paused queue, due later than it was."""
+    """Return a job behind others in a paused queue, with a postponed start."""
     still.busy()
     job = still.queue.enqueue(
         "webhook.post", {"url": "https://hooks.example.com/in/7", "event": "order.paid"}, tags=["shop", "eu"], expires=7200
     )
-    still.store.reprioritise_jobs([job.id], 4, by=By("ann@web-1"))
+    still.store.jobs.reprioritize([job.id], 4, by=By("ann@web-1"))
     still.clock.advance(42)
     still.beat()
     return job.id
 
 
 def failed(still: Still) -> int:
-    """A job that failed four times, was retried by a person in between, and is out of attempts."""
+    """Return a job that failed four times, was retried by a user in between, and is out of attempts."""
     still.busy()
     job = still.queue.enqueue("mail.send_receipt", {"order_id": 70500, "to": "ben@example.org"}, max_attempts=3, priority=1000)
     still.clock.advance(2.4)
     for attempt, (took, pause) in enumerate([(1.4, 15.0), (0.6, 31.0), (30.0, None), (2.2, None)], 1):
         (claimed,) = still.claim(1, worker=attempt % 2)
         begun = still.clock.now()
-        still.store.append_logs([(claimed.id, attempt, begun + 0.2, "info", "connecting to smtp-3.example.org")], 1 << 20)
+        still.store.logs.append([(claimed.id, attempt, begun + 0.2, "info", "connecting to smtp-3.example.org")], 1 << 20)
         still.clock.advance(took)
         now = still.clock.now()
-        still.store.append_logs([(claimed.id, attempt, now, "error", "the server hung up after MAIL FROM")], 1 << 20)
+        still.store.logs.append([(claimed.id, attempt, now, "error", "the server hung up after MAIL FROM")], 1 << 20)
         retry_at = None if pause is None else now + pause
         error = ("SMTPServerDisconnected", "Connection unexpectedly closed", TRACEBACK)
-        still.store.fail_jobs([Failure(claimed, begun, now, retry_at, *error)])
+        still.store.completer.fail([Failure(claimed, begun, now, retry_at, *error)])
         if attempt == 3:
             still.clock.advance(48)
-            still.store.retry_jobs([claimed.id], by=By("ann@web-1"))
+            still.store.jobs.retry([claimed.id], by=By("ann@web-1"))
         still.clock.advance((pause or 0) + 3)
-        still.store.stage_jobs()
+        still.store.transitions.stage()
     still.beat()
     return job.id
 
 
 def running(still: Still) -> int:
-    """A job that runs, logs, and has told how far it is."""
+    """Return a running job with a log and progress."""
     still.busy()
     job = still.queue.enqueue("img.resize", {"path": "uploads/41.jpg", "width": 1280}, priority=1000, timeout=60)
     (claimed,) = still.claim(1)
-    still.store.report_progress(claimed.id, claimed.lease or 0, 0.4)
+    still.store.transitions.report_progress(claimed.id, claimed.lease or 0, 0.4)
     begun = still.clock.now()
     told = [
         ("debug", "opening uploads/41.jpg"),
@@ -101,39 +101,39 @@ def running(still: Still) -> int:
     ]
     told += [("info", f"wrote {width} pixels wide, {width * 3 // 4} high") for width in (320, 640, 960)]
     lines = [(job.id, 1, begun + n * 1.5, level, text) for n, (level, text) in enumerate(told)]
-    still.store.append_logs(lines, 1 << 20)
+    still.store.logs.append(lines, 1 << 20)
     still.clock.advance(9)
     still.beat()
     return job.id
 
 
 def completed(still: Still) -> int:
-    """A job that is done, with a result."""
+    """Return a completed job with a result."""
     still.busy()
     job = still.queue.enqueue("report.daily", {"day": "2025-06-14"}, priority=1000, delay=20.0)
     still.clock.advance(21)
-    still.store.stage_jobs()
+    still.store.transitions.stage()
     (claimed,) = still.claim(1)
     begun = still.clock.now()
     still.clock.advance(4.2)
     result = (
         '{"orders": 1204, "total": 88213.5, "currency": "EUR", "by_country": {"de": 640, "es": 201, "at": 88}, "checked": true}'
     )
-    still.store.complete_jobs([Completion(claimed, begun, still.clock.now(), result)])
+    still.store.completer.complete([Completion(claimed, begun, still.clock.now(), result)])
     still.beat()
     return job.id
 
 
 def waiting(still: Still) -> int:
-    """A job of a batch that waits for one of two parents, and for which another one waits."""
+    """Return a job of a batch that waits for one of two parents and has a dependent."""
     queue = still.queue
     done, open_ = queue.enqueue("img.resize", {"path": "a.jpg"}, priority=99), queue.enqueue("img.resize", {"path": "b.jpg"})
     (claimed,) = still.claim(1)
-    still.store.complete_jobs([Completion(claimed, still.clock.now(), still.clock.now(), None)])
+    still.store.completer.complete([Completion(claimed, still.clock.now(), still.clock.now(), None)])
     receipt = {"order_id": 70411, "to": "ann@example.org"}
     options: dict[str, Any] = {"unique": "receipt 70411", "tags": ["schedule:nightly"]}
-    drafts = [queue.draft("mail.send_receipt", receipt, after=[done.id, open_.id], **options)]
-    queue.enqueue_batch([*drafts, queue.draft("img.resize", {"path": "c.jpg"})], name="orders of the night")
+    drafts = [queue.new_job("mail.send_receipt", receipt, after=[done.id, open_.id], **options)]
+    queue.enqueue_batch([*drafts, queue.new_job("img.resize", {"path": "c.jpg"})], name="orders of the night")
     queue.enqueue("webhook.post", {"url": "https://hooks.example.com/in/7", "event": "order.paid"}, after=[3])
     still.clock.advance(95)
     return 3
@@ -160,7 +160,7 @@ def test_a_job_that_is_gone(snap_compare: Compare, still: Still, size: tuple[int
     assert snap_compare(still.app(), terminal_size=size, run_before=gone)
 
 
-# -- keys: looking --------------------------------------------------------------------------------------------------------
+# -- keys: viewing --------------------------------------------------------------------------------------------------------
 
 
 def play(app: Any, scene: Step, size: tuple[int, int] = (120, 40)) -> None:
@@ -184,7 +184,7 @@ def copied(pilot: Pilot[Any]) -> str:
 
 
 def text_of(pilot: Pilot[Any], panel: str) -> str:
-    """Everything that a panel of lines shows."""
+    """Return the text of a panel."""
     view = pilot.app.screen.query_one(f"#{panel}")
     return "\n".join("".join(text for text, _ in told) for told in view.told)
 
@@ -223,7 +223,7 @@ def test_digits_tab_arrows_and_h_l_open_the_panels_of_a_narrow_screen(still: Sti
 
 @pytest.mark.parametrize("size", [(60, 15), (80, 24), (120, 40), (200, 60)], ids=str)
 @pytest.mark.parametrize("stage", STAGES)
-def test_nothing_is_wider_than_its_panel_and_every_word_is_there(still: Still, stage: str, size: tuple[int, int]) -> None:
+def test_no_line_is_wider_than_its_panel_and_no_word_is_missing(still: Still, stage: str, size: tuple[int, int]) -> None:
     job_id = STAGES[stage](still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -241,7 +241,7 @@ def test_nothing_is_wider_than_its_panel_and_every_word_is_there(still: Still, s
     play(still.app(), scene, size)
 
 
-def test_the_life_tells_waits_attempts_back_offs_and_who_retried_it(still: Still) -> None:
+def test_the_lifecycle_shows_waits_attempts_backoffs_and_who_retried_it(still: Still) -> None:
     job_id = failed(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -259,7 +259,7 @@ def test_the_life_tells_waits_attempts_back_offs_and_who_retried_it(still: Still
     play(still.app(), scene, (200, 60))
 
 
-def test_a_queued_job_says_why_it_does_not_run_and_when_it_may(still: Still) -> None:
+def test_a_queued_job_shows_why_it_is_not_running_and_when_it_may(still: Still) -> None:
     still.queue.pause("img")
     job = still.queue.enqueue("img.resize", {"path": "a.jpg"}, delay=90)
 
@@ -276,23 +276,23 @@ def test_a_queued_job_says_why_it_does_not_run_and_when_it_may(still: Still) -> 
     play(still.app(), scene)
 
 
-def test_commands_in_what_to_do_about_it_stand_out_without_backticks(still: Still) -> None:
+def test_commands_in_advice_are_highlighted_without_backticks(still: Still) -> None:
     job_id = queued(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(job_id)(pilot)
-        told = [line for line in screen(pilot).query_one("#life").told if "lets it go on" in "".join(text for text, _ in line)]
-        assert told == [[("  ", ""), ("jobdeck resume webhook", "accent"), (" lets it go on", "quiet")]]
+        told = [line for line in screen(pilot).query_one("#life").told if " resumes it" in "".join(text for text, _ in line)]
+        assert told == [[("  ", ""), ("jobdeck resume webhook", "accent"), (" resumes it", "quiet")]]
         assert "`" not in text_of(pilot, "life")
 
     play(still.app(), scene)
 
 
-def test_the_backticks_of_an_error_stay_in_the_reason_why_its_job_does_not_run(still: Still) -> None:
+def test_backticks_of_an_error_stay_in_the_reason(still: Still) -> None:
     job = still.queue.enqueue("img.resize", {"path": "a.jpg"})
     (claimed,) = still.claim(1)
     now = still.clock.now()
-    still.store.fail_jobs([Failure(claimed, now, now, now + 60, "ShellError", "`ls` said no")])
+    still.store.completer.fail([Failure(claimed, now, now, now + 60, "ShellError", "`ls` said no")])
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(job.id, "1")(pilot)
@@ -304,9 +304,7 @@ def test_the_backticks_of_an_error_stay_in_the_reason_why_its_job_does_not_run(s
 
 @sizes
 @pytest.mark.parametrize("stage", STAGES)
-def test_between_the_frame_of_a_panel_and_its_words_is_a_blank_or_the_cursor(
-    still: Still, stage: str, size: tuple[int, int]
-) -> None:
+def test_a_blank_or_the_cursor_separates_text_from_the_frame(still: Still, stage: str, size: tuple[int, int]) -> None:
     job_id = STAGES[stage](still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -316,7 +314,7 @@ def test_between_the_frame_of_a_panel_and_its_words_is_a_blank_or_the_cursor(
             await pilot.press(str(PANELS.index(panel) + 1))
             await pilot.pause()
             region = screen(pilot).query_one(f"#{panel}").region
-            if not region:  # on a wide screen, that of a job without relatives
+            if not region:  # on a wide screen, the panel of a job without relations
                 assert panel == "related"
                 continue
             inside = lines(pilot.app)[region.y + 1 : region.bottom - 1]
@@ -328,11 +326,11 @@ def test_between_the_frame_of_a_panel_and_its_words_is_a_blank_or_the_cursor(
     play(still.app(), scene, size)
 
 
-# -- keys that can do nothing ---------------------------------------------------------------------------------------------
+# -- unavailable keys -----------------------------------------------------------------------------------------------------
 
 
 def bright(pilot: Pilot[Any]) -> set[str]:
-    """The keys that the line of hints shows as able to do something."""
+    """Return the keys whose hints are not dimmed."""
     hints = screen(pilot).query_one(Hints)
     pieces = hints.draw(0, 250)
     accent = hints.style("accent")
@@ -352,7 +350,7 @@ ACTS = {"edit", "retry", "cancel", "priority"}
         ("completed", {"retry"}),
     ],
 )
-def test_keys_that_the_state_of_the_job_does_not_allow_are_dimmed(still: Still, stage: str, can: set[str]) -> None:
+def test_keys_that_the_state_of_the_job_forbids_are_dimmed(still: Still, stage: str, can: set[str]) -> None:
     job_id = STAGES[stage](still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -363,23 +361,23 @@ def test_keys_that_the_state_of_the_job_does_not_allow_are_dimmed(still: Still, 
     play(still.app(), scene, (200, 60))
 
 
-def test_keys_are_bright_again_when_the_job_can_be_acted_on(still: Still) -> None:
+def test_keys_are_undimmed_when_they_become_available(still: Still) -> None:
     job_id = completed(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(job_id)(pilot)
         await pilot.press("x")
-        await seen(pilot, lambda: any("there is nothing left to cancel" in told for told in toasts(pilot)))
+        await seen(pilot, lambda: any("it has finished, so it cannot be cancelled" in told for told in toasts(pilot)))
         await pilot.press("r")
         await seen(pilot, lambda: bright(pilot) & ACTS == {"edit", "cancel", "priority"})
         still.queue.delete(job_id)
         await seen(pilot, lambda: not bright(pilot) & {*ACTS, "why"})
-        assert {"duplicate", "copy", "undo"} <= bright(pilot)  # what was seen of it can still be used
+        assert {"duplicate", "copy", "undo"} <= bright(pilot)  # its last state can still be used
 
     play(still.app(), scene, (200, 60))
 
 
-def test_whoever_only_looks_sees_the_keys_that_change_something_dimmed(still: Still) -> None:
+def test_a_readonly_cockpit_dims_the_keys_that_change_something(still: Still) -> None:
     job_id = queued(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -390,14 +388,14 @@ def test_whoever_only_looks_sees_the_keys_that_change_something_dimmed(still: St
     play(still.app(readonly=True), scene, (200, 60))
 
 
-def test_search_and_unfold_are_dimmed_where_there_is_no_log_and_no_traceback(still: Still) -> None:
+def test_search_and_unfold_are_dimmed_without_a_log_and_a_traceback(still: Still) -> None:
     none, some = completed(still), failed(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(none, "3")(pilot)
         assert not bright(pilot) & {"search", "unfold"}
         await pilot.press("slash")
-        assert toasts(pilot)[-1] == f"Job {none} has logged nothing that could be searched"
+        assert toasts(pilot)[-1] == f"Job {none} has no log to search"
         assert not screen(pilot).query_one("#log-search").display
         await pilot.press("escape")
         await opened(some, "3")(pilot)
@@ -406,7 +404,7 @@ def test_search_and_unfold_are_dimmed_where_there_is_no_log_and_no_traceback(sti
     play(still.app(), scene, (200, 60))
 
 
-def test_a_job_that_was_snoozed_released_crashed_and_edited_tells_so() -> None:
+def test_the_lifecycle_shows_snoozes_releases_crashes_and_edits() -> None:
     def attempt(number: int, begun: float, ended: float, outcome: Outcome) -> Attempt:
         return Attempt(job_id=1, number=number, worker="w", started_at=begun, finished_at=ended, outcome=outcome)
 
@@ -427,7 +425,7 @@ def test_a_job_that_was_snoozed_released_crashed_and_edited_tells_so() -> None:
     ]  # fmt: skip
 
 
-def test_of_very_many_attempts_the_first_and_the_newest_are_told() -> None:
+def test_of_very_many_attempts_the_first_and_the_latest_are_shown() -> None:
     job = Job(
         id=1, kind="k", args_json="{}", queue="q", priority=0, state=State.FAILED, attempt=500, max_attempts=500,
         created_at=0.0, scheduled_at=0.0, finished_at=501.0,
@@ -444,7 +442,7 @@ def test_of_very_many_attempts_the_first_and_the_newest_are_told() -> None:
     ]
 
 
-def test_a_traceback_is_opened_where_it_was_raised_and_enter_unfolds_the_rest(still: Still) -> None:
+def test_a_traceback_shows_the_raising_frame_and_enter_unfolds_the_rest(still: Still) -> None:
     job_id = failed(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -461,7 +459,7 @@ def test_a_traceback_is_opened_where_it_was_raised_and_enter_unfolds_the_rest(st
     play(still.app(), scene)
 
 
-def test_an_attempt_stays_in_its_place_while_the_cursor_comes_and_goes(still: Still) -> None:
+def test_an_attempt_does_not_move_with_the_cursor(still: Still) -> None:
     job_id = failed(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -482,7 +480,7 @@ def test_an_attempt_stays_in_its_place_while_the_cursor_comes_and_goes(still: St
     play(still.app(), scene)
 
 
-def test_brackets_go_from_attempt_to_attempt_and_a_click_chooses_one_too(still: Still) -> None:
+def test_brackets_and_clicks_select_an_attempt(still: Still) -> None:
     job_id = failed(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -504,7 +502,7 @@ def test_brackets_go_from_attempt_to_attempt_and_a_click_chooses_one_too(still: 
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
-def test_the_log_fills_the_room_that_its_side_has(still: Still, size: tuple[int, int]) -> None:
+def test_the_log_fills_the_height_of_its_side(still: Still, size: tuple[int, int]) -> None:
     job_id = running(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -525,7 +523,7 @@ def test_the_log_grows_while_it_runs_and_f_stops_following(still: Still) -> None
         assert "live · follows" in str(view.border_title)
 
         def more(n: int) -> None:
-            still.store.append_logs([(job_id, 1, still.clock.now(), "info", f"line {n}-{each}") for each in range(60)], 1 << 20)
+            still.store.logs.append([(job_id, 1, still.clock.now(), "info", f"line {n}-{each}") for each in range(60)], 1 << 20)
 
         more(1)
         await seen(pilot, lambda: "line 1-59" in text_of(pilot, "log"))
@@ -550,7 +548,7 @@ def test_slash_searches_the_log_and_n_goes_from_match_to_match(still: Still) -> 
         (job_id, 1, still.clock.now(), "info", f"{n:03} " + ("Timeout of peer, timeout" if n % 50 == 7 else "ok"))
         for n in range(300)
     ]
-    still.store.append_logs(lines, 1 << 20)
+    still.store.logs.append(lines, 1 << 20)
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(job_id)(pilot)
@@ -576,10 +574,10 @@ def test_slash_searches_the_log_and_n_goes_from_match_to_match(still: Still) -> 
         await pilot.press("N", "N", "N")
         assert found() == "257timeout"
         assert "12 of 12" in str(view.border_title)
-        still.store.append_logs([(job_id, 1, still.clock.now(), "info", "one more timeout")], 1 << 20)
+        still.store.logs.append([(job_id, 1, still.clock.now(), "info", "one more timeout")], 1 << 20)
         await seen(pilot, lambda: "13 matches" in str(view.border_title))
         await pilot.press("slash", "z")
-        await seen(pilot, lambda: "it is not in the log" in str(screen(pilot).query_one("#editor-problem").render()))
+        await seen(pilot, lambda: "not found in the log" in str(screen(pilot).query_one("#editor-problem").render()))
         await pilot.press("escape")
         assert view.sought == ""
         assert "match" not in str(view.border_title)
@@ -587,7 +585,7 @@ def test_slash_searches_the_log_and_n_goes_from_match_to_match(still: Still) -> 
     play(still.app(), scene)
 
 
-def test_a_search_with_a_capital_letter_means_it(still: Still) -> None:
+def test_a_search_with_a_capital_letter_is_case_sensitive(still: Still) -> None:
     job_id = running(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -600,7 +598,7 @@ def test_a_search_with_a_capital_letter_means_it(still: Still) -> None:
     play(still.app(), scene)
 
 
-def test_enter_opens_a_parent_and_escape_and_backspace_come_back_to_where_one_was(still: Still) -> None:
+def test_enter_opens_a_parent_and_escape_and_backspace_return(still: Still) -> None:
     job_id = waiting(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -616,7 +614,7 @@ def test_enter_opens_a_parent_and_escape_and_backspace_come_back_to_where_one_wa
         await pilot.press("escape")
         before = screen(pilot).last
         assert screen(pilot).job_id == 3
-        await seen(pilot, lambda: screen(pilot).last is not before)  # it is followed again
+        await seen(pilot, lambda: screen(pilot).last is not before)  # following has resumed
         assert screen(pilot).focused.key == ("job", 2)
         await pilot.press("q")
         assert not isinstance(screen(pilot), JobScreen)
@@ -624,13 +622,13 @@ def test_enter_opens_a_parent_and_escape_and_backspace_come_back_to_where_one_wa
     play(still.app(), scene)
 
 
-def test_the_batch_and_the_schedule_of_a_job_open_too_and_what_is_gone_says_so(still: Still) -> None:
+def test_the_batch_and_the_schedule_of_a_job_open_and_a_deleted_parent_says_so(still: Still) -> None:
     job_id = waiting(still)
     still.queue.delete(1)
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(job_id, "5", "g", "enter")(pilot)
-        assert "Job 1 is gone" in toasts(pilot)[0]
+        assert "Job 1 no longer exists" in toasts(pilot)[0]
         await pilot.press("G", "k", "enter")
         await seen(pilot, lambda: pilot.app.jobs_screen.table.page.view.filter == "batch:1")  # type: ignore[attr-defined]
         assert not isinstance(screen(pilot), JobScreen)
@@ -638,7 +636,7 @@ def test_the_batch_and_the_schedule_of_a_job_open_too_and_what_is_gone_says_so(s
     play(still.app(), scene)
 
 
-def test_capital_j_and_k_go_through_the_list_behind(still: Still) -> None:
+def test_capital_j_and_k_step_through_the_job_list(still: Still) -> None:
     for n in range(3):
         still.queue.enqueue("img.resize", {"path": f"{n}.jpg"})
 
@@ -647,12 +645,12 @@ def test_capital_j_and_k_go_through_the_list_behind(still: Still) -> None:
         await seen(pilot, lambda: is_open(pilot, 3))
         await pilot.press("2", "J")
         await seen(pilot, lambda: is_open(pilot, 2))
-        assert screen(pilot).focused.id == "data"  # one goes through the list panel by panel
+        assert screen(pilot).focused.id == "data"  # the panel stays the same from job to job
         assert '"1.jpg"' in text_of(pilot, "data")
         await pilot.press("J")
         await seen(pilot, lambda: is_open(pilot, 1))
         await pilot.press("J")
-        assert "Job 1 is the last of the list behind" in toasts(pilot)[-1]
+        assert "Job 1 is the last in the job list" in toasts(pilot)[-1]
         await pilot.press("K")
         await seen(pilot, lambda: is_open(pilot, 2))
         await pilot.press("escape")
@@ -660,7 +658,7 @@ def test_capital_j_and_k_go_through_the_list_behind(still: Still) -> None:
         pilot.app.open_job(77)  # type: ignore[attr-defined]
         await seen(pilot, lambda: isinstance(screen(pilot), JobScreen) and screen(pilot).detail is not None)
         await pilot.press("K")
-        assert "Job 77 is not in the list behind" in toasts(pilot)[-1]
+        assert "Job 77 is not in the job list" in toasts(pilot)[-1]
 
     play(still.app(), scene)
 
@@ -685,7 +683,7 @@ def test_c_copies_any_part_by_its_letter(still: Still, key: str, begins: str) ->
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(job_id, "c")(pilot)
         assert isinstance(screen(pilot), CopyScreen)
-        await pilot.press("r")  # there is no result
+        await pilot.press("r")  # the job has no result
         assert isinstance(screen(pilot), CopyScreen)
         await pilot.press(key)
         await seen(pilot, lambda: copied(pilot).startswith(begins))
@@ -694,7 +692,7 @@ def test_c_copies_any_part_by_its_letter(still: Still, key: str, begins: str) ->
     play(still.app(), scene)
 
 
-def test_c_copies_with_the_cursor_too_and_of_the_attempts_the_chosen_one(still: Still) -> None:
+def test_c_also_copies_with_the_cursor_and_uses_the_selected_attempt(still: Still) -> None:
     job_id = completed(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -710,17 +708,17 @@ def test_c_copies_with_the_cursor_too_and_of_the_attempts_the_chosen_one(still: 
     play(still.app(), scene)
 
 
-# -- keys: acts -----------------------------------------------------------------------------------------------------------
+# -- keys: actions --------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def one(still: Still) -> Still:
-    """One job, 1, that waits."""
+    """Return a queue with one pending job, id 1."""
     still.queue.enqueue("img.resize", {"path": "a.jpg"})
     return still
 
 
-def test_the_acts_have_their_keys(one: Still) -> None:
+def test_each_action_has_its_key(one: Still) -> None:
     queue = one.queue
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -747,16 +745,16 @@ def test_the_acts_have_their_keys(one: Still) -> None:
     play(one.app(), scene)
 
 
-def test_readonly_refuses_every_act(one: Still) -> None:
+def test_readonly_refuses_every_action(one: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         keys = ["e", "E", "r", "x", "plus", "minus", "d", "delete", "D", "p", "z", "Z"]
         await opened(1, *keys)(pilot)
-        assert len([each for each in toasts(pilot) if "only looks" in each]) == len(keys)
+        assert len([each for each in toasts(pilot) if "is read-only" in each]) == len(keys)
 
     before = one.queue.get(1)
     play(one.app(readonly=True), scene)
     assert one.queue.get(1) == before
-    assert one.queue.journal() == []
+    assert one.queue.journal.entries() == []
 
 
 # -- editing --------------------------------------------------------------------------------------------------------------
@@ -768,13 +766,13 @@ def editor(pilot: Pilot[Any]) -> Any:
 
 
 async def typed(pilot: Pilot[Any], text: str) -> None:
-    """Put a text in place of the one in the editor, as a person would see it."""
+    """Replace the text in the editor and wait until it is shown."""
     editor(pilot).query_one("#edit-text").text = text
     await pilot.pause()
 
 
 @pytest.mark.parametrize("key", ["ctrl+s", "ctrl+enter", "f2"])
-def test_e_edits_the_arguments_in_place_and_z_takes_it_back(one: Still, key: str) -> None:
+def test_e_edits_the_arguments_and_z_undoes_it(one: Still, key: str) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(1, "e")(pilot)
         area = editor(pilot).query_one("#edit-text")
@@ -784,7 +782,7 @@ def test_e_edits_the_arguments_in_place_and_z_takes_it_back(one: Still, key: str
         await pilot.press(key)
         await seen(pilot, lambda: one.queue.get(1).args["path"] == "ba.jpg")
         await seen(pilot, lambda: isinstance(screen(pilot), JobScreen) and '"ba.jpg"' in text_of(pilot, "data"))
-        assert "Job 1 edited · z undoes" in toasts(pilot)
+        assert "Job 1 edited · z to undo" in toasts(pilot)
         await seen(pilot, lambda: "edited it" in text_of(pilot, "life"))
         await pilot.press("z")
         await seen(pilot, lambda: '"a.jpg"' in text_of(pilot, "data"))
@@ -796,15 +794,15 @@ def test_e_edits_the_arguments_in_place_and_z_takes_it_back(one: Still, key: str
     ("text", "problem", "line"),
     [
         ('{\n  "path": "a"\n  "width": 3\n}', "line 3, column 3: expecting ',' delimiter", 2),
-        ('{\n  "path": "a",\n  "width": "wide"\n}', "width is wrong: input should be a valid integer", 2),
-        ('{\n  "path": "a",\n  "formats": [1]\n}', "formats.0 is wrong", 2),
-        ('{"widht": 3, "path": ""}', "widht is not one that this kind takes", 0),
+        ('{\n  "path": "a",\n  "width": "wide"\n}', "width is invalid: input should be a valid integer", 2),
+        ('{\n  "path": "a",\n  "formats": [1]\n}', "formats.0 is invalid", 2),
+        ('{"widht": 3, "path": ""}', "widht is unknown to this kind", 0),
         ("{}", "path is missing", None),
         ("[1]", "must be a JSON object", None),
         ("[" * 3000, "the JSON cannot be parsed", None),
     ],
 )
-def test_what_is_wrong_is_said_as_it_is_typed_with_its_line_and_nothing_is_kept(
+def test_problems_are_shown_with_their_line_while_typing_and_nothing_is_saved(
     one: Still, text: str, problem: str, line: int | None
 ) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
@@ -817,13 +815,13 @@ def test_what_is_wrong_is_said_as_it_is_typed_with_its_line_and_nothing_is_kept(
         assert problem in editor(pilot).problem
         await typed(pilot, '{"path": "c.jpg"}')
         await seen(pilot, lambda: not editor(pilot).problem)
-        assert "nothing is wrong with it" in str(editor(pilot).query_one("#edit-problem").render())
+        assert "✓ valid" in str(editor(pilot).query_one("#edit-problem").render())
 
     play(one.app(), scene)
     assert one.queue.get(1).args["path"] == "a.jpg"
 
 
-def test_escape_drops_at_once_what_is_as_it_was_and_asks_where_something_was_typed(one: Still) -> None:
+def test_escape_closes_an_unchanged_editor_and_asks_before_discarding_changes(one: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(1, "e", "escape")(pilot)
         assert isinstance(screen(pilot), JobScreen)
@@ -837,17 +835,17 @@ def test_escape_drops_at_once_what_is_as_it_was_and_asks_where_something_was_typ
         await seen(pilot, lambda: isinstance(screen(pilot), JobScreen))
 
     play(one.app(), scene)
-    assert one.queue.journal() == []
+    assert one.queue.journal.entries() == []
 
 
-def test_a_job_that_starts_while_it_is_edited_keeps_the_editor_open_and_says_so(one: Still) -> None:
+def test_a_job_that_starts_during_an_edit_keeps_the_editor_open_with_a_message(one: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(1, "e")(pilot)
         await typed(pilot, '{"path": "c.jpg"}')
         await seen(pilot, lambda: not editor(pilot).problem)
         one.claim(1)
         await pilot.press("ctrl+s")
-        await seen(pilot, lambda: "Job 1 is running: only a job that still waits can be edited" in editor(pilot).problem)
+        await seen(pilot, lambda: "Job 1 is running: only a queued job can be edited" in editor(pilot).problem)
         assert editor(pilot).query_one("#edit-text").text == '{"path": "c.jpg"}'
 
     play(one.app(), scene)
@@ -892,24 +890,24 @@ def test_now_makes_it_due_now(one: Still) -> None:
     play(one.app(), scene)
 
 
-def test_what_cannot_be_edited_says_why(still: Still) -> None:
+def test_a_job_that_cannot_be_edited_says_why(still: Still) -> None:
     job_id = completed(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(job_id, "e", "E")(pilot)
-        assert [each for each in toasts(pilot) if "is completed: only a job that still waits can be edited" in each]
+        assert [each for each in toasts(pilot) if "is completed: only queued jobs can be edited" in each]
         assert isinstance(screen(pilot), JobScreen)
 
     play(still.app(), scene)
 
 
-def test_arguments_of_a_kind_that_is_not_known_here_cannot_be_edited_but_its_queue_can(one: Still) -> None:
+def test_a_job_of_an_unregistered_kind_can_be_edited_except_its_arguments(one: Still) -> None:
     app = one.app()
     app.kinds = []
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(1, "e")(pilot)
-        assert "img.resize is not known here" in toasts(pilot)[0]
+        assert "Kind img.resize is not registered here" in toasts(pilot)[0]
         await pilot.press("E")
         await seen(pilot, lambda: isinstance(screen(pilot), EditScreen))
 
@@ -947,22 +945,22 @@ def test_an_unfolded_traceback(snap_compare: Compare, still: Still) -> None:
 # -- long and hostile text ------------------------------------------------------------------------------------------------
 
 
-def test_ten_megabytes_of_everything_are_shown_at_once_and_what_is_left_out_is_said(still: Still) -> None:
+def test_ten_megabytes_of_everything_are_shown_at_once_and_omissions_are_noted(still: Still) -> None:
     big = 10 << 20
     still.queue.settings = replace(still.queue.settings, max_args_bytes=1 << 25)
     job = still.queue.enqueue("img.resize", {"path": "x" * big}, priority=1000, max_attempts=2)
     (claimed,) = still.claim(1)
     now = still.clock.now()
     lines = [(job.id, 1, now, "out", "\n".join(f"{n} " + "y" * 60 for n in range(1500))) for _ in range(100)]
-    still.store.append_logs(
+    still.store.logs.append(
         [*lines, (job.id, 1, now, "out", "\n" * 1_000_000), (job.id, 1, now, "err", "\x1b" * 1_000_000)], 1 << 24
     )
     trace = TRACEBACK * 40_000
-    still.store.fail_jobs([Failure(claimed, now, now, now, "ValueError", "\x1b[31m" * 1_000_000, trace)])
-    still.store.stage_jobs()
+    still.store.completer.fail([Failure(claimed, now, now, now, "ValueError", "\x1b[31m" * 1_000_000, trace)])
+    still.store.transitions.stage()
     (claimed,) = still.claim(1)
     result = json.dumps({"rows": [{"n": n, "text": "z" * 90} for n in range(100_000)]})
-    still.store.complete_jobs([Completion(claimed, now, now, result)])
+    still.store.completer.complete([Completion(claimed, now, now, result)])
     slowest = 0.0
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -977,7 +975,7 @@ def test_ten_megabytes_of_everything_are_shown_at_once_and_what_is_left_out_is_s
         await settled(pilot)
         data, log, attempts = (text_of(pilot, name) for name in ("data", "log", "attempts"))
         assert "more characters" in data
-        assert "left out" in log
+        assert "omitted" in log
         assert "left out" in attempts
         assert "more characters" in attempts
         assert max(map(len, (data, log, attempts))) < 4_000_000
@@ -986,16 +984,16 @@ def test_ten_megabytes_of_everything_are_shown_at_once_and_what_is_left_out_is_s
         await settled(pilot)
 
     play(still.app(), scene)
-    assert slowest < 1.0, slowest  # seconds of work on the thread of the screen
+    assert slowest < 1.0, slowest  # would take seconds on the event loop
 
 
 def test_hostile_text_stays_text(still: Still) -> None:
     bad = "\x1b]52;c;aGk=\x07[red]\x9b31m\u202e\ud800 [/]"
     job = still.queue.enqueue("img.resize", {"path": bad.encode("utf-8", "replace").decode()}, tags=["[red]"])
-    still.store.append_logs([(job.id, 1, still.clock.now(), bad, bad)], 1 << 20)
+    still.store.logs.append([(job.id, 1, still.clock.now(), bad, bad)], 1 << 20)
     (claimed,) = still.claim(1)
     now = still.clock.now()
-    still.store.fail_jobs(
+    still.store.completer.fail(
         [Failure(claimed, now, now, now + 60, "[/]", "\x1b[31m[red]", '  File "\x1b[31m", line 1, in [red]\n    \x9b31m')]
     )
 

@@ -1,4 +1,4 @@
-"""The history of a job's kind on its page: what the others took, and where this one stands among them."""
+"""Tests of the kind's history on the job screen: the run times of other jobs, and this one's place among them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HOUR, DAY = 3600.0, 86400.0
 
 
 def ran(still: Still, count: int, took: float = 0.2, *, fails: int = 0) -> list[Job]:
-    """So many jobs of the kind `img.resize` run one after the other, and the first of them fail."""
+    """Run this many jobs of the kind `img.resize` one after the other; the first ones fail."""
     jobs = []
     for n in range(count):
         still.queue.enqueue("img.resize", {"path": f"{n}.jpg"}, priority=1000, max_attempts=1)
@@ -32,16 +32,16 @@ def ran(still: Still, count: int, took: float = 0.2, *, fails: int = 0) -> list[
         begun = still.clock.now()
         still.clock.advance(took)
         if n < fails:
-            still.store.fail_jobs([Failure(claimed, begun, still.clock.now(), None, "ValueError", "no")])
+            still.store.completer.fail([Failure(claimed, begun, still.clock.now(), None, "ValueError", "no")])
         else:
-            still.store.complete_jobs([Completion(claimed, begun, still.clock.now(), None)])
+            still.store.completer.complete([Completion(claimed, begun, still.clock.now(), None)])
         jobs.append(claimed)
         still.clock.advance(5)
     return jobs
 
 
 def running(still: Still, seconds: float) -> int:
-    """One that has run for so long."""
+    """Return a job that has run for this many seconds."""
     still.queue.enqueue("img.resize", {"path": "uploads/41.jpg"}, priority=1000)
     (claimed,) = still.claim(1)
     still.clock.advance(seconds)
@@ -82,7 +82,7 @@ def drawn(pilot: Pilot[Any]) -> list[str]:
     return ["".join(text for text, _ in chart(pilot).draw(y, chart(pilot).size.width)) for y in range(chart(pilot).size.height)]
 
 
-# -- how it looks ---------------------------------------------------------------------------------------------------------
+# -- snapshots ------------------------------------------------------------------------------------------------------------
 
 
 @sizes
@@ -91,10 +91,10 @@ def test_the_history_of_a_busy_kind(snap_compare: Compare, still: Still, size: t
     assert snap_compare(still.app(), terminal_size=size, run_before=opened(running(still, 14.0), "6"))
 
 
-# -- what it tells --------------------------------------------------------------------------------------------------------
+# -- content --------------------------------------------------------------------------------------------------------------
 
 
-def test_it_tells_how_long_the_run_takes_among_the_others_and_marks_it(still: Still) -> None:
+def test_it_compares_the_run_time_with_the_others_and_marks_it(still: Still) -> None:
     ran(still, 40, fails=2)
     job_id = running(still, 9.0)
 
@@ -114,7 +114,7 @@ def test_it_tells_how_long_the_run_takes_among_the_others_and_marks_it(still: St
     play(still.app(), scene)
 
 
-def test_each_run_of_a_job_that_was_retried_is_marked_and_the_newest_stands_out(still: Still) -> None:
+def test_each_run_of_a_retried_job_is_marked_and_the_latest_stands_out(still: Still) -> None:
     ran(still, 10)
     still.queue.enqueue("img.resize", {"path": "41.jpg"}, priority=1000)
     for retry in (600.0, None):
@@ -122,9 +122,9 @@ def test_each_run_of_a_job_that_was_retried_is_marked_and_the_newest_stands_out(
         begun = still.clock.now()
         still.clock.advance(3.0)
         now = still.clock.now()
-        still.store.fail_jobs([Failure(claimed, begun, now, None if retry is None else now + retry, "ValueError", "no")])
+        still.store.completer.fail([Failure(claimed, begun, now, None if retry is None else now + retry, "ValueError", "no")])
         still.clock.advance(900.0)
-        still.store.stage_jobs()
+        still.store.transitions.stage()
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(claimed.id)(pilot)
@@ -135,7 +135,7 @@ def test_each_run_of_a_job_that_was_retried_is_marked_and_the_newest_stands_out(
     play(still.app(), scene)
 
 
-def test_without_failures_there_is_no_line_for_them_and_without_runs_it_says_so(still: Still) -> None:
+def test_it_omits_the_failures_if_there_are_none_and_notes_missing_runs(still: Still) -> None:
     ran(still, 10)
     queued = still.queue.enqueue("img.resize", {"path": "a.jpg"})
     first = still.queue.enqueue("report.daily", {"day": "2025-06-01"})
@@ -148,14 +148,14 @@ def test_without_failures_there_is_no_line_for_them_and_without_runs_it_says_so(
         await opened(first.id)(pilot)
         assert [line.strip() for line in drawn(pilot)] == ["no run of this kind has ended in the last 7 days"]
         assert below(pilot) == ""
-        still.queue.reprioritise(first.id, 2000)
+        still.queue.reprioritize(first.id, 2000)
         still.claim(1)
         await seen(pilot, lambda: drawn(pilot)[0].startswith("◆ runs for 0ms") and len(drawn(pilot)) == 2)
 
     play(still.app(), scene)
 
 
-def test_it_goes_on_while_the_job_runs_and_when_it_has_ended(still: Still) -> None:
+def test_it_updates_while_the_job_runs_and_after_it_has_finished(still: Still) -> None:
     ran(still, 10)
     job_id = running(still, 1.0)
 
@@ -164,19 +164,19 @@ def test_it_goes_on_while_the_job_runs_and_when_it_has_ended(still: Still) -> No
         still.clock.advance(4.0)
         await seen(pilot, lambda: drawn(pilot)[0].startswith("◆ runs for 5.0s"))
         job = still.queue.get(job_id)
-        still.store.complete_jobs([Completion(job, job.started_at or 0.0, still.clock.now(), None)])
+        still.store.completer.complete([Completion(job, job.started_at or 0.0, still.clock.now(), None)])
         await seen(pilot, lambda: drawn(pilot)[0].startswith("◆ completed after 5.0s"))
         await seen(pilot, lambda: " 11 runs" in below(pilot))
 
     play(still.app(), scene)
 
 
-def test_it_looks_back_as_far_as_there_is_enough_to_see_and_as_the_run_itself_is(still: Still) -> None:
+def test_its_range_covers_enough_runs_and_the_job_itself(still: Still) -> None:
     def reach(job: Job) -> float:
         return read_history(still.queue, still.queue.get(job.id), 60).seconds
 
     few = ran(still, 3)
-    assert reach(few[0]) == 7 * DAY  # nowhere are there more
+    assert reach(few[0]) == 7 * DAY  # no range has more
     many = ran(still, 10)
     assert reach(many[-1]) == HOUR
     still.clock.advance(2 * HOUR)
@@ -184,7 +184,7 @@ def test_it_looks_back_as_far_as_there_is_enough_to_see_and_as_the_run_itself_is
     newest = ran(still, 10)
     assert (reach(newest[0]), reach(many[0])) == (HOUR, DAY)
     still.clock.advance(30 * DAY)
-    assert reach(many[0]) == 7 * DAY  # it is older than that, and so are all the others
+    assert reach(many[0]) == 7 * DAY  # the job is older than that, as are all others
     newer = ran(still, 10)
     assert (reach(newer[0]), reach(many[0])) == (HOUR, HOUR)
 
@@ -206,7 +206,7 @@ def test_a_run_is_compared_with_what_most_of_them_take(took: float, outcome: Out
     assert compared(OwnRun(0.0, took, outcome), Latency(p50=1.0, p95=5.0, p99=10.0, count=4)) == ""
 
 
-def test_a_history_is_told_in_a_few_words() -> None:
+def test_the_summary_of_a_history() -> None:
     assert told_total(Slot(at=0.0, seconds=60.0)) == ["no runs"]
     slot = Slot(at=0.0, seconds=60.0, completed=1, run=Latency(p50=0.041, p95=0.212, p99=1.0, count=1))
     assert told_total(slot) == ["1 run", "p50 41ms", "p95 212ms"]
@@ -217,7 +217,7 @@ def test_a_history_is_told_in_a_few_words() -> None:
 def test_a_hostile_name_stays_text(still: Still) -> None:
     from tests.core.helpers import new
 
-    (job,) = still.store.enqueue_jobs([new(kind="a\x1b[31m[red]b\u202e")])
+    (job,) = still.store.enqueuer.enqueue([new(kind="a\x1b[31m[red]b\u202e")])
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(job.id)(pilot)
@@ -226,10 +226,10 @@ def test_a_hostile_name_stays_text(still: Still) -> None:
     play(still.app(), scene)
 
 
-# -- where there is room for it -------------------------------------------------------------------------------------------
+# -- layout ---------------------------------------------------------------------------------------------------------------
 
 
-def test_side_by_side_it_has_the_lines_that_the_life_does_not_need_and_goes_without_them(still: Still) -> None:
+def test_side_by_side_it_uses_the_lines_that_the_lifecycle_does_not_need(still: Still) -> None:
     ran(still, 10)
     job_id = running(still, 9.0)
 
@@ -245,7 +245,7 @@ def test_side_by_side_it_has_the_lines_that_the_life_does_not_need_and_goes_with
         await seen(pilot, lambda: chart(pilot).display and chart(pilot).has_focus)
         await pilot.press("1")
         await seen(pilot, lambda: not chart(pilot).display)
-        for _ in range(4):  # the panels in turn leave out what is not there
+        for _ in range(4):  # stepping through the panels skips hidden ones
             await pilot.press("tab")
             assert not chart(pilot).display
         await pilot.resize_terminal(120, 50)
@@ -257,11 +257,11 @@ def test_side_by_side_it_has_the_lines_that_the_life_does_not_need_and_goes_with
     play(still.app(), scene)
 
 
-def test_it_is_read_only_while_it_is_shown(still: Still, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_queried_only_while_it_is_visible(still: Still, monkeypatch: pytest.MonkeyPatch) -> None:
     ran(still, 10)
     job_id = running(still, 9.0)
     asked: list[int] = []
-    metrics = still.queue.metrics
+    metrics = still.queue.history.metrics
 
     def counted(**how: Any) -> Any:
         asked.append(how["slots"])
@@ -284,10 +284,10 @@ def test_it_is_read_only_while_it_is_shown(still: Still, monkeypatch: pytest.Mon
     play(still.app(), scene, size=(80, 24))
 
 
-# -- what its keys do -----------------------------------------------------------------------------------------------------
+# -- keys -----------------------------------------------------------------------------------------------------------------
 
 
-def test_six_goes_to_it_and_enter_opens_the_metrics_of_the_kind_over_the_same_range(still: Still) -> None:
+def test_6_focuses_it_and_enter_opens_the_metrics_of_the_kind_with_the_same_range(still: Still) -> None:
     ran(still, 10)
     job_id = running(still, 9.0)
 
@@ -306,7 +306,7 @@ def test_six_goes_to_it_and_enter_opens_the_metrics_of_the_kind_over_the_same_ra
     play(still.app(), scene)
 
 
-def test_a_second_click_on_it_opens_the_metrics_too(still: Still) -> None:
+def test_a_second_click_also_opens_the_metrics(still: Still) -> None:
     ran(still, 10)
     job_id = running(still, 9.0)
 

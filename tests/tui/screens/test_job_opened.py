@@ -1,4 +1,4 @@
-"""One job, opened: its life, its acts, and why it does not run."""
+"""Tests of an opened job: its lifecycle, its actions, and why it is not running."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from jobdeck_tui.screens.job import JobScreen
 from jobdeck_tui.screens.why import WhyScreen
 
 
-def test_w_says_why_a_job_does_not_run_and_goes_on_checking(few: Still) -> None:
+def test_w_explains_why_a_job_is_not_running_and_keeps_checking(few: Still) -> None:
     few.queue.pause("img")
 
     def told(pilot: Pilot[Any]) -> str:
@@ -30,17 +30,17 @@ def test_w_says_why_a_job_does_not_run_and_goes_on_checking(few: Still) -> None:
         assert "✗ No worker is alive." in told(pilot)
         few.queue.resume("img")
         few.beat()
-        await seen(pilot, lambda: "nothing stands in its way" in told(pilot))
+        await seen(pilot, lambda: "all conditions are met" in told(pilot))
         assert "Starts now" in told(pilot)
         few.queue.delete(6)
-        await seen(pilot, lambda: "is gone" in told(pilot))
+        await seen(pilot, lambda: "no longer exists" in told(pilot))
         await pilot.press("escape")
         assert not isinstance(pilot.app.screen, WhyScreen)
 
     play(few.app(readonly=True), scene)
 
 
-def test_w_works_on_the_screen_of_a_job_too(few: Still) -> None:
+def test_w_also_works_on_the_job_screen(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("G", "enter", "w")
         await seen(pilot, lambda: "Job 1 failed" in getattr(pilot.app.screen, "told", ""))
@@ -50,7 +50,7 @@ def test_w_works_on_the_screen_of_a_job_too(few: Still) -> None:
     play(few.app(), scene)
 
 
-def test_hostile_text_in_the_answer_stays_text(still: Still) -> None:
+def test_hostile_text_in_the_explanation_stays_text(still: Still) -> None:
     queue = "[red]q[/red]"
     still.queue.enqueue("img.resize", {"path": "x"}, queue=queue)
     still.queue.pause(queue)
@@ -62,7 +62,7 @@ def test_hostile_text_in_the_answer_stays_text(still: Still) -> None:
     play(still.app(), scene)
 
 
-def test_an_opened_job_is_deleted_and_brought_back_in_its_place(few: Still) -> None:
+def test_an_opened_job_is_deleted_and_restored_in_place(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("G", "enter")
         await seen(pilot, lambda: getattr(pilot.app.screen, "detail", None) is not None)
@@ -82,8 +82,8 @@ def test_an_opened_job_is_deleted_and_brought_back_in_its_place(few: Still) -> N
 
 def test_a_job_is_opened_with_its_parents_children_key_batch_and_expiry(few: Still) -> None:
     job = {"url": "u", "event": "e"}
-    few.queue.enqueue_batch([few.queue.draft("webhook.post", job, after=[6], unique="one a day", expires=7200)], name="b")
-    few.queue.enqueue_many([few.queue.draft("webhook.post", job, after=[7])] * 11)
+    few.queue.enqueue_batch([few.queue.new_job("webhook.post", job, after=[6], unique="one a day", expires=7200)], name="b")
+    few.queue.enqueue_many([few.queue.new_job("webhook.post", job, after=[7])] * 11)
 
     async def scene(pilot: Pilot[Any]) -> None:
         pilot.app.open_job(7)  # type: ignore[attr-defined]
@@ -102,7 +102,7 @@ def test_a_job_is_opened_with_its_parents_children_key_batch_and_expiry(few: Sti
     play(few.app(), scene)
 
 
-def test_where_priorities_age_an_opened_job_tells_what_its_own_counts_as(few: Still) -> None:
+def test_an_opened_job_shows_its_effective_priority_if_priorities_age(few: Still) -> None:
     few.queue.settings = replace(few.queue.settings, ageing=60.0)
     few.clock.advance(600)
 
@@ -116,13 +116,13 @@ def test_where_priorities_age_an_opened_job_tells_what_its_own_counts_as(few: St
 
 def test_a_line_of_a_megabyte_is_shown_at_once(few: Still) -> None:
     lines = ["x" * 1_000_000, "漢" * 300_000, "\x1b" * 300_000]
-    few.store.append_logs([(1, 1, few.clock.now(), "out", line) for line in lines], 1 << 23)
+    few.store.logs.append([(1, 1, few.clock.now(), "out", line) for line in lines], 1 << 23)
 
     async def scene(pilot: Pilot[Any]) -> None:
         begun = time.thread_time()
         await pilot.press("G", "enter", "4")
         await seen(pilot, lambda: isinstance(pilot.app.screen, JobScreen) and "charactersmore" in wrapped(pilot))
-        assert time.thread_time() - begun < 1  # seconds of work, however busy the machine is
+        assert time.thread_time() - begun < 1  # would take seconds
 
     def wrapped(pilot: Pilot[Any]) -> str:
         view = pilot.app.screen.query_one("#log")

@@ -1,4 +1,4 @@
-"""The stack of a running job on its page: where its code is now, opened at the innermost call, and copied."""
+"""Tests of the stack of a running job on its screen: shown at the innermost call, unfolded and copied."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CALLS = [
 
 
 class Answering:
-    """Stands for the worker `web-1:4021:9f2c1a`, which is on this machine, as far as the test is concerned."""
+    """A stand-in for the worker `web-1:4021:9f2c1a`, which the test treats as local."""
 
     def __init__(self) -> None:
         self.answer: dict[str, Any] = {"pid": 4021, "calls": CALLS, "left_out": 0, "outer": 0}
@@ -47,18 +47,18 @@ class Answering:
 def worker(still: Still, monkeypatch: pytest.MonkeyPatch) -> Iterator[Answering]:
     monkeypatch.setattr("socket.gethostname", lambda: "web-1")
     made = Answering()
-    with still.store.answer(made), still.store.listen(lambda: None):
+    with still.store.notifier.serve(made), still.store.notifier.listen(lambda: None):
         yield made
 
 
 def running(still: Still) -> int:
-    """A job that has run for nine seconds."""
+    """Return a job that has run for nine seconds."""
     still.busy()
     job = still.queue.enqueue("img.resize", {"path": "uploads/41.jpg", "width": 1280}, priority=1000)
     (claimed,) = still.claim(1)
     begun = still.clock.now()
-    still.store.append_logs([(job.id, 1, begun, "info", "4,032 × 3,024 pixels")], 1 << 20)
-    still.store.report_progress(claimed.id, claimed.lease or 0, 0.4)
+    still.store.logs.append([(job.id, 1, begun, "info", "4,032 × 3,024 pixels")], 1 << 20)
+    still.store.transitions.report_progress(claimed.id, claimed.lease or 0, 0.4)
     still.clock.advance(9)
     still.beat()
     return job.id
@@ -86,7 +86,7 @@ def test_a_running_job_with_its_stack(snap_compare: Compare, still: Still, worke
     assert snap_compare(still.app(), terminal_size=size, run_before=opened(running(still), "3"))
 
 
-def test_the_stack_is_opened_at_the_innermost_call_and_enter_unfolds_it(still: Still, worker: Answering) -> None:
+def test_the_stack_shows_the_innermost_call_and_enter_unfolds_it(still: Still, worker: Answering) -> None:
     job_id = running(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -105,7 +105,7 @@ def test_the_stack_is_opened_at_the_innermost_call_and_enter_unfolds_it(still: S
     play(still.app(), scene)
 
 
-def test_the_stack_is_read_again_while_the_page_is_open_and_not_when_it_is_not(still: Still, worker: Answering) -> None:
+def test_the_stack_is_polled_only_while_the_job_is_open(still: Still, worker: Answering) -> None:
     job_id = running(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -140,7 +140,7 @@ def test_c_and_s_copy_the_whole_stack(still: Still, worker: Answering) -> None:
     play(still.app(), scene)
 
 
-def test_why_there_is_no_stack_is_told_in_words_and_nothing_can_be_copied(still: Still) -> None:
+def test_a_missing_stack_is_explained_and_nothing_can_be_copied(still: Still) -> None:
     job_id = running(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -153,7 +153,7 @@ def test_why_there_is_no_stack_is_told_in_words_and_nothing_can_be_copied(still:
     play(still.app(), scene)
 
 
-def test_a_child_process_is_named_and_what_is_left_out_is_counted(still: Still, worker: Answering) -> None:
+def test_a_child_process_is_named_and_omitted_frames_are_counted(still: Still, worker: Answering) -> None:
     job_id = running(still)
     worker.answer = {**worker.answer, "pid": 5107, "left_out": 1201, "outer": 1}
 
@@ -165,14 +165,14 @@ def test_a_child_process_is_named_and_what_is_left_out_is_counted(still: Still, 
     play(still.app(), scene)
 
 
-def test_the_stack_goes_when_the_job_has_ended(still: Still, worker: Answering) -> None:
+def test_the_stack_disappears_when_the_job_has_finished(still: Still, worker: Answering) -> None:
     job_id = running(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(job_id, "3")(pilot)
         assert "now at" in attempts(pilot)
         still.clock.advance(120)
-        still.store.rescue_jobs()
+        still.store.transitions.rescue()
         await seen(pilot, lambda: "crashed" in attempts(pilot))
         assert "now at" not in attempts(pilot)
 
@@ -196,7 +196,7 @@ def test_hostile_text_of_a_stack_stays_text(still: Still, worker: Answering) -> 
     play(still.app(), scene)
 
 
-def test_a_job_of_this_very_process_tells_where_its_thread_is(still: Still) -> None:
+def test_the_stack_of_a_job_in_this_process(still: Still) -> None:
     go = threading.Event()
 
     def inner() -> None:
@@ -220,7 +220,7 @@ def test_a_job_of_this_very_process_tells_where_its_thread_is(still: Still) -> N
         play(still.app(), scene)
 
 
-def test_a_coroutine_tells_what_it_awaits(still: Still) -> None:
+def test_the_stack_of_a_coroutine_shows_what_it_awaits(still: Still) -> None:
     loops: list[asyncio.AbstractEventLoop] = []
     go = asyncio.Event()
 
@@ -249,7 +249,7 @@ def test_a_coroutine_tells_what_it_awaits(still: Still) -> None:
         play(still.app(), scene)
 
 
-def test_what_is_below_does_not_move_with_each_look_at_the_stack(still: Still, worker: Answering) -> None:
+def test_the_lines_below_do_not_move_when_the_stack_changes(still: Still, worker: Answering) -> None:
     job_id = running(still)
     long = "/usr/lib/python3/dist-packages/a_package_of_a_very_long_name/with_modules_of_long_names_too.py"
     stacks = {name: [[file, 7, "work", f"{name}()"]] for name, file in (("short", "a.py"), ("long", long), ("other", "b.py"))}
@@ -264,7 +264,7 @@ def test_what_is_below_does_not_move_with_each_look_at_the_stack(still: Still, w
             await settled(pilot)
             tops.append(pilot.app.screen.query_one("#log").region.y)
         assert tops[0] < tops[1] == tops[2]
-        await pilot.press("3", "enter", "enter")  # folded anew it takes what it needs
+        await pilot.press("3", "enter", "enter")  # folded again, it takes only the lines it needs
         await settled(pilot)
         assert pilot.app.screen.query_one("#log").region.y == tops[0]
 

@@ -1,4 +1,4 @@
-"""How the screens look where there is little room, or little to show: nothing clips, and no hint promises what cannot be."""
+"""Tests of the layout on small terminals and with little data: nothing clips, and unavailable hints are dimmed."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from jobdeck_tui.widgets.table.keyed_table import Head, KeyedTable, Row
 @pytest.mark.parametrize("room", [name for _, name in BAR if name != "jobs"])
 def test_every_screen_can_be_clicked_in_the_narrowest_terminal(still: Still, room: str) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
-        await open_room(pilot, room, rows=False) if room not in ("events", "timeline") else pilot.app.action_room(room)  # type: ignore[attr-defined]
-        await seen(pilot, lambda: getattr(pilot.app.screen, "ROOM", "") == room and pilot.app.screen.query(NumberedTabs))
+        await open_room(pilot, room, rows=False) if room not in ("events", "timeline") else pilot.app.action_open_screen(room)  # type: ignore[attr-defined]
+        await seen(pilot, lambda: getattr(pilot.app.screen, "SCREEN_NAME", "") == room and pilot.app.screen.query(NumberedTabs))
         bar = pilot.app.screen.query_one(NumberedTabs)
         pieces = bar.draw(0, 60)
         shown = "".join(text for text, _ in pieces)
@@ -43,11 +43,11 @@ def test_every_screen_can_be_clicked_in_the_narrowest_terminal(still: Still, roo
     ("room", "shown"),
     [(30, "~/app/data/jobs.db"), (18, "~/app/data/jobs.db"), (17, "…/jobs.db"), (9, "…/jobs.db"), (8, ""), (-3, "")],
 )
-def test_a_path_is_cut_to_its_name_before_it_is_left_out(room: int, shown: str) -> None:
+def test_a_path_is_cut_to_its_name_before_it_is_omitted(room: int, shown: str) -> None:
     assert fit_path("~/app/data/jobs.db", room) == shown
 
 
-def test_of_a_name_too_long_for_the_header_the_end_is_shown() -> None:
+def test_a_name_too_long_for_the_header_shows_its_end() -> None:
     assert fit_path("/a/quite-a-long-name-of-a-database.db", 14) == "…a-database.db"
 
 
@@ -58,7 +58,7 @@ def test_a_sparkline_in_a_row_stays_below_the_row_above() -> None:
 
 
 @pytest.mark.parametrize(("width", "shown"), [(90, "NAME BROAD NARROW"), (40, "NAME NARROW"), (15, "NAME")])
-def test_a_narrow_column_comes_back_where_a_broad_one_has_made_room(width: int, shown: str) -> None:
+def test_a_narrow_column_returns_if_a_wide_one_was_dropped(width: int, shown: str) -> None:
     heads = (Head("name", "NAME", grow=True, least=8), Head("broad", "BROAD", drop=1), Head("narrow", "NARROW", drop=2))
 
     class Alone(App[None]):
@@ -77,7 +77,7 @@ def test_a_narrow_column_comes_back_where_a_broad_one_has_made_room(width: int, 
 
 
 @pytest.mark.parametrize("room", ["errors", "queues", "workers", "schedules"])
-def test_keys_that_have_nothing_to_act_on_are_dimmed_until_they_have(still: Still, room: str) -> None:
+def test_keys_without_a_selected_row_are_dimmed_until_there_is_one(still: Still, room: str) -> None:
     def bright(pilot: Pilot[Any]) -> set[str]:
         hints = pilot.app.screen.query_one(Hints)
         pieces = hints.draw(0, 200)
@@ -85,9 +85,9 @@ def test_keys_that_have_nothing_to_act_on_are_dimmed_until_they_have(still: Stil
         return {told.strip() for (_, style), (told, _) in zip(pieces[1::2], pieces[2::2], strict=True) if style == accent}
 
     acts = {
-        "errors": {"retry group", "its jobs", "traceback"},
+        "errors": {"retry group", "jobs", "traceback"},
         "queues": {"limits", "pause/resume"},
-        "workers": {"stop its job", "why"},
+        "workers": {"stop job", "why"},
         "schedules": {"edit", "pause/resume", "run now", "jobs", "delete"},
     }[room]
 
@@ -105,7 +105,7 @@ def test_keys_that_have_nothing_to_act_on_are_dimmed_until_they_have(still: Stil
     play(still.app(), scene, (200, 60))
 
 
-# -- pictures of what has none elsewhere ------------------------------------------------------------
+# -- snapshots --------------------------------------------------------------------------------------
 
 Compare = Callable[..., bool]
 sizes = pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)], ids=lambda size: f"{size[0]}x{size[1]}")

@@ -1,4 +1,4 @@
-"""The screen of metrics: its charts, its cursor, its groups, and every key that moves between them."""
+"""Tests of the metrics screen: its charts, its cursor, its groups and its keys."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ sizes = pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)], ids=la
 
 @pytest.fixture
 def worked(still: Still) -> Still:
-    """A queue with an hour of work behind it."""
+    """Return a queue with an hour of history."""
     workday(still, seconds=1800)
     return still
 
 
 def metrics(pilot: Pilot[Any]) -> MetricsScreen:
-    """The screen, when it is in front."""
+    """Return the screen, which must be active."""
     assert isinstance(pilot.app.screen, MetricsScreen)
     return pilot.app.screen
 
 
 async def opened(pilot: Pilot[Any], *keys: str) -> MetricsScreen:
     """Open the screen, wait until its charts are drawn, and press keys."""
-    pilot.app.action_room("metrics")  # type: ignore[attr-defined]
+    pilot.app.action_open_screen("metrics")  # type: ignore[attr-defined]
     await seen(pilot, lambda: isinstance(pilot.app.screen, MetricsScreen) and metrics(pilot).seen is not None)
     await shown(pilot)
     for key in keys:
@@ -49,7 +49,7 @@ async def opened(pilot: Pilot[Any], *keys: str) -> MetricsScreen:
 
 
 async def shown(pilot: Pilot[Any]) -> None:
-    """Wait until the charts show what was read after the last key."""
+    """Wait until the charts show data read after the last key."""
     await pilot.pause()
     screen = pilot.app.screen
     if not isinstance(screen, MetricsScreen):
@@ -75,7 +75,7 @@ def groups(screen: MetricsScreen) -> list[str]:
     return [str(row.key) for row in screen.query_one("#groups").rows]  # type: ignore[attr-defined]
 
 
-# -- as pictures ----------------------------------------------------------------------------------
+# -- snapshots ------------------------------------------------------------------------------------
 
 
 @sizes
@@ -120,10 +120,10 @@ def test_a_chart_alone(snap_compare: Compare, still: Still, size: tuple[int, int
     assert snap_compare(still.app(), terminal_size=size, run_before=look)
 
 
-# -- in the hand ----------------------------------------------------------------------------------
+# -- keys -----------------------------------------------------------------------------------------
 
 
-def test_1_opens_the_metrics_and_2_their_run_times_from_every_screen(worked: Still) -> None:
+def test_1_opens_the_metrics_and_2_the_run_times_from_every_screen(worked: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("1")
         await seen(pilot, lambda: isinstance(pilot.app.screen, MetricsScreen))
@@ -138,7 +138,7 @@ def test_1_opens_the_metrics_and_2_their_run_times_from_every_screen(worked: Sti
     watch(worked.app(), scene, size=(80, 24))
 
 
-def test_brackets_and_t_change_how_far_the_charts_look_back(worked: Still) -> None:
+def test_brackets_and_t_change_the_time_range(worked: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         screen = await opened(pilot)
         begun = [screen.look().seconds]
@@ -161,7 +161,7 @@ def test_brackets_and_t_change_how_far_the_charts_look_back(worked: Still) -> No
         await opened(pilot, "right_square_bracket")
         total = screen.query_one(Throughput).reading
         assert total is not None
-        assert total.metrics.total.completed == worked.queue.metrics(seconds=3600).total.completed
+        assert total.metrics.total.completed == worked.queue.history.metrics(seconds=3600).total.completed
 
     watch(worked.app(), scene)
 
@@ -182,7 +182,7 @@ def test_b_groups_by_queue_by_nothing_and_by_kind(worked: Still) -> None:
     watch(worked.app(), scene)
 
 
-def test_h_and_l_read_the_values_of_a_moment_and_escape_lets_go(worked: Still) -> None:
+def test_h_and_l_move_the_cursor_and_escape_clears_it(worked: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         screen = await opened(pilot)
         whole = title(pilot, Throughput)
@@ -206,7 +206,7 @@ def test_h_and_l_read_the_values_of_a_moment_and_escape_lets_go(worked: Still) -
     watch(worked.app(), scene)
 
 
-def test_the_cursor_stays_at_its_moment_while_time_goes_on(worked: Still) -> None:
+def test_the_cursor_stays_at_its_time_as_time_passes(worked: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         screen = await opened(pilot, "h", "H")
         assert screen.seen is not None
@@ -219,7 +219,7 @@ def test_the_cursor_stays_at_its_moment_while_time_goes_on(worked: Still) -> Non
     watch(worked.app(), scene)
 
 
-def test_enter_narrows_the_charts_to_a_group_and_shows_its_jobs_the_second_time(worked: Still) -> None:
+def test_enter_filters_the_charts_by_a_group_and_then_shows_its_jobs(worked: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         screen = await opened(pilot, "j", "enter")
         (_, kind), *_ = screen.narrowed
@@ -227,7 +227,7 @@ def test_enter_narrows_the_charts_to_a_group_and_shows_its_jobs_the_second_time(
         assert len(groups(screen)) == 4
         reading = screen.query_one(Throughput).reading
         assert reading is not None
-        assert reading.metrics.total.completed == worked.queue.metrics(kind=kind).total.completed
+        assert reading.metrics.total.completed == worked.queue.history.metrics(kind=kind).total.completed
         assert f"kind {kind} ×" in screen_text(pilot)
         await pilot.press("enter")
         await seen(pilot, lambda: isinstance(pilot.app.screen, JobsScreen))
@@ -236,12 +236,12 @@ def test_enter_narrows_the_charts_to_a_group_and_shows_its_jobs_the_second_time(
     watch(worked.app(), scene)
 
 
-def test_a_queue_can_be_narrowed_to_a_kind_and_escape_widens_step_by_step(worked: Still) -> None:
+def test_a_queue_can_be_filtered_by_kind_and_escape_removes_filters_one_by_one(worked: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         screen = await opened(pilot, "b", "enter", "b", "b")
         (_, queue), *_ = screen.narrowed
         kinds = groups(screen)
-        assert kinds == [*worked.queue.metrics(queue=queue, by="kind").groups]
+        assert kinds == [*worked.queue.history.metrics(queue=queue, by="kind").groups]
         await opened(pilot, "enter")
         assert dict(screen.narrowed) == {"queue": queue, "kind": kinds[0]}
         await opened(pilot, "escape")
@@ -255,7 +255,7 @@ def test_a_queue_can_be_narrowed_to_a_kind_and_escape_widens_step_by_step(worked
     watch(worked.app(), scene)
 
 
-def test_o_shows_the_jobs_of_the_group_and_of_all_without_groups(worked: Still) -> None:
+def test_o_shows_the_jobs_of_the_group_or_all_if_ungrouped(worked: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         screen = await opened(pilot, "b")
         name = groups(screen)[0]
@@ -269,8 +269,8 @@ def test_o_shows_the_jobs_of_the_group_and_of_all_without_groups(worked: Still) 
     watch(worked.app(), scene)
 
 
-def test_s_and_a_click_on_a_head_sort_the_groups(worked: Still) -> None:
-    found = worked.queue.metrics(by="kind").groups
+def test_s_and_a_click_on_a_column_head_sort_the_groups(worked: Still) -> None:
+    found = worked.queue.history.metrics(by="kind").groups
     slowest = max(found, key=lambda name: found[name].run.p95 or 0)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -290,14 +290,14 @@ def test_s_and_a_click_on_a_head_sort_the_groups(worked: Still) -> None:
 
 
 @pytest.mark.parametrize("width", range(60, 130, 5))
-def test_each_percentile_says_of_what_it_is_however_few_columns_have_room(worked: Still, width: int) -> None:
+def test_each_percentile_is_labeled_however_few_columns_fit(worked: Still, width: int) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         screen = await opened(pilot)
         table = screen.query_one("#groups")
         told = re.findall(r"(?:(?:RUN|WAIT) )?P\d\d", table.render_line(0).text)
         assert told[0].startswith("RUN ")
         runs = told[: next((at for at, head in enumerate(told) if head.startswith("WAIT ")), len(told))]
-        assert len({head[-3:] for head in runs}) == len(runs)  # none of waits stands among those of runs
+        assert len({head[-3:] for head in runs}) == len(runs)  # no wait percentile is among those of runs
 
     watch(worked.app(), scene, (width, 40))
 
@@ -364,7 +364,7 @@ def test_range_and_grouping_are_remembered(worked: Still) -> None:
     watch(app(), second)
 
 
-def test_a_remembered_range_that_is_none_means_the_default(worked: Still) -> None:
+def test_an_invalid_remembered_range_means_the_default(worked: Still) -> None:
     remembered = Remembered()
     remembered.put("metrics range", 7.0)
     remembered.put("metrics by", "colour")
@@ -376,7 +376,7 @@ def test_a_remembered_range_that_is_none_means_the_default(worked: Still) -> Non
     watch(Cockpit(lambda post: Feed(worked.queue, post), where="x", remembered=remembered), scene)
 
 
-def test_every_key_is_in_the_help_and_q_leads_back(worked: Still) -> None:
+def test_every_key_is_in_the_help_and_q_returns(worked: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         await pilot.press("question_mark")
@@ -411,7 +411,7 @@ def test_hostile_names_of_kinds_stay_text(still: Still) -> None:
     (claimed,) = still.claim(1)
     from jobdeck.model.attempt_result import Completion
 
-    still.store.complete_jobs([Completion(claimed, still.clock.now(), still.clock.now(), None)])
+    still.store.completer.complete([Completion(claimed, still.clock.now(), still.clock.now(), None)])
 
     async def scene(pilot: Pilot[Any]) -> None:
         screen = await opened(pilot, "b", "enter")

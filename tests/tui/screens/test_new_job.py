@@ -1,4 +1,4 @@
-"""The form of a new job: as fields, as JSON, a command as one line, and what each key does."""
+"""Tests of the form of a new job: fields, JSON, shell commands, and the effect of each key."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ HOSTILE = "\x1b]52;c;aGk=\x07[red]‮x\x00"
 
 
 def play(still: Still, scene: Scene, *, size: tuple[int, int] = (120, 40), remembered: Remembered | None = None) -> None:
-    """Open the cockpit, and play the scene."""
+    """Open the cockpit and play the scene."""
     app = still.app()
     app.remembered = remembered or app.remembered
 
@@ -67,7 +67,7 @@ def screen(pilot: Pilot[Any]) -> NewJobScreen:
 
 
 def entry(pilot: Pilot[Any], name: str) -> Any:
-    """What a field of the form is filled in with."""
+    """Return the text of a field of the form."""
     return next(field.entry for field in pilot.app.screen.query(Field) if field.key == name)
 
 
@@ -92,7 +92,7 @@ def toasts(pilot: Pilot[Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("key", ["ctrl+j", "f4"])
-def test_what_was_typed_is_kept_on_the_way_to_json_and_back(still: Still, key: str) -> None:
+def test_switching_to_json_and_back_keeps_the_input(still: Still, key: str) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await form(pilot, "mail.send_receipt")
         entry(pilot, "order_id").value = "7"
@@ -113,7 +113,7 @@ def test_what_was_typed_is_kept_on_the_way_to_json_and_back(still: Still, key: s
     assert still.queue.get(1).args == {"order_id": 8, "to": "x", "language": "es", "attach_pdf": False}
 
 
-def test_json_is_enqueued_as_it_was_typed_and_enter_begins_a_line(still: Still) -> None:
+def test_json_is_enqueued_as_typed_and_enter_starts_a_line(still: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await form(pilot, "webhook.post")
         await pilot.press("ctrl+j")
@@ -135,12 +135,12 @@ def test_json_is_enqueued_as_it_was_typed_and_enter_begins_a_line(still: Still) 
         ('{"url": "u",\n "event" 3}', "line 2, column 10: expecting ':' delimiter", (2, 10)),
         ("[1]", "line 1, column 1: the arguments must be an object", (1, 1)),
         ('{"url": "u",\n "url": "v"}', "line 2, column 2: duplicate name url", (2, 2)),
-        ('{"url": "u",\n "event": 3}', "line 2: event is wrong", (2, 2)),
-        ('{"url": "u",\n "event": "e", "more": 1}', "line 2: more is not one that this kind takes", (2, 16)),
+        ('{"url": "u",\n "event": 3}', "line 2: event is invalid", (2, 2)),
+        ('{"url": "u",\n "event": "e", "more": 1}', "line 2: more is unknown to this kind", (2, 16)),
         ('{"url": "u"}', "event is missing", None),
     ],
 )
-def test_what_is_wrong_with_json_is_said_with_its_place_and_keeps_the_form_open(
+def test_an_error_in_json_is_shown_with_its_position_and_keeps_the_form_open(
     still: Still, text: str, problem: str, place: tuple[int, int] | None
 ) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
@@ -158,7 +158,7 @@ def test_what_is_wrong_with_json_is_said_with_its_place_and_keeps_the_form_open(
     assert still.queue.count() == 0
 
 
-def test_json_that_no_form_can_show_stays_json_and_says_why(still: Still) -> None:
+def test_json_that_does_not_fit_the_form_stays_json_and_says_why(still: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await form(pilot, "mail.send_receipt")
         await pilot.press("ctrl+j")
@@ -177,7 +177,7 @@ def test_json_that_no_form_can_show_stays_json_and_says_why(still: Still) -> Non
     play(still, scene)
 
 
-def test_json_is_coloured_and_draws_no_control_character(still: Still) -> None:
+def test_json_is_highlighted_without_control_characters(still: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await form(pilot, "webhook.post")
         await pilot.press("ctrl+j")
@@ -194,10 +194,10 @@ def test_json_is_coloured_and_draws_no_control_character(still: Still) -> None:
     play(still, scene)
 
 
-# -- the way it is told ----------------------------------------------------------------------------
+# -- the command and the options --------------------------------------------------------------------
 
 
-def test_the_command_line_that_does_the_same_is_shown_and_copied(still: Still) -> None:
+def test_the_equivalent_command_line_is_shown_and_copied(still: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await form(pilot, "mail.send_receipt")
         told = {"order_id": "7", "to": "ann b", "queue": "slow", "when": "10m", "after": "1, 2", "tags": "x y"}
@@ -218,7 +218,7 @@ def test_the_command_line_that_does_the_same_is_shown_and_copied(still: Still) -
     play(still, scene)
 
 
-def test_a_job_is_enqueued_for_a_while_from_now_or_for_a_time_of_day(still: Still) -> None:
+def test_a_job_is_scheduled_by_delay_or_time_of_day(still: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         for when in ("90s", "18:30", "2026-01-31T09:00"):
             await form(pilot, "report.daily")
@@ -238,7 +238,7 @@ def test_a_job_is_enqueued_for_a_while_from_now_or_for_a_time_of_day(still: Stil
     ]
 
 
-def test_the_form_begins_with_the_kind_that_was_enqueued_last(still: Still, tmp_path: Path) -> None:
+def test_the_form_starts_with_the_kind_of_the_last_job(still: Still, tmp_path: Path) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await form(pilot, "webhook.post")
         entry(pilot, "url").value = "u"
@@ -267,7 +267,7 @@ def test_the_mouse_fills_in_the_form_and_presses_its_keys(still: Still) -> None:
         await seen(pilot, lambda: still.queue.count() == 1)
         await form(pilot)
         keys = pilot.app.screen.query_one("#form-keys")
-        begin = next(begin for begin, _, action in keys._places if action == "leave")  # type: ignore[attr-defined]
+        begin = next(begin for begin, _, action in keys._places if action == "cancel")  # type: ignore[attr-defined]
         await pilot.click("#form-keys", offset=(begin, 0))
         await seen(pilot, lambda: not isinstance(pilot.app.screen, NewJobScreen))
 
@@ -275,7 +275,7 @@ def test_the_mouse_fills_in_the_form_and_presses_its_keys(still: Still) -> None:
     assert still.queue.get(1).args["attach_pdf"] is True
 
 
-def test_tab_shift_tab_and_the_arrows_go_through_the_fields_and_y_and_n_tick_a_box(still: Still) -> None:
+def test_tab_shift_tab_and_the_arrows_move_between_fields_and_y_and_n_set_a_checkbox(still: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await form(pilot, "mail.send_receipt")
         for keys, name in (
@@ -324,7 +324,7 @@ def test_a_command_is_typed_as_in_a_shell_and_goes_to_one_only_if_it_must(still:
         entry(pilot, "shell").focus()
         await pilot.press("space")
         await seen(pilot, lambda: screen(pilot).command == "jobdeck run -- gzip -9 'a b' '|' wc")
-        entry(pilot, "command").value = "echo *"  # a person has decided
+        entry(pilot, "command").value = "echo *"  # the user has decided
         entry(pilot, "cwd").value = "/tmp"
         await pilot.pause()
         assert not entry(pilot, "shell").value
@@ -335,7 +335,7 @@ def test_a_command_is_typed_as_in_a_shell_and_goes_to_one_only_if_it_must(still:
     assert still.queue.get(1).args == {"command": ["echo", "*"], "shell": False, "cwd": "/tmp", "env": None}
 
 
-def test_a_quotation_mark_that_is_not_closed_is_said_at_the_command(still: Still) -> None:
+def test_an_unclosed_quotation_mark_is_shown_at_the_command(still: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await form(pilot, "shell")
         await pilot.press(*"echo 'a")
@@ -374,7 +374,7 @@ def test_the_environment_of_a_command_is_kept_and_edited_as_json(still: Still) -
 # -- duplicate and edit ----------------------------------------------------------------------------
 
 
-def test_a_duplicate_keeps_the_options_but_is_no_job_of_the_schedule(still: Still) -> None:
+def test_a_duplicate_keeps_the_options_but_not_the_schedule(still: Still) -> None:
     still.queue.schedules.add("s", "@daily", "report.daily", {"day": "d"}, tags=["x"], timeout=90, queue="slow")
     still.queue.schedules.run("s")
 
@@ -426,7 +426,7 @@ def _beat() -> None:
     pass
 
 
-def test_escape_leaves_without_a_job_and_a_box_or_json_does_not_hold_it(still: Still) -> None:
+def test_escape_closes_the_form_even_from_a_checkbox_or_json(still: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         for keys in ((), ("tab", "tab", "tab"), ("ctrl+j",)):
             await form(pilot, "mail.send_receipt")
@@ -437,7 +437,7 @@ def test_escape_leaves_without_a_job_and_a_box_or_json_does_not_hold_it(still: S
     assert still.queue.count() == 0
 
 
-# -- pure ------------------------------------------------------------------------------------------
+# -- functions -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -452,14 +452,14 @@ def test_escape_leaves_without_a_job_and_a_box_or_json_does_not_hold_it(still: S
         ("a && b", True),
     ],
 )
-def test_a_shell_is_needed_for_what_a_program_does_not_understand(line: str, needed: bool) -> None:
+def test_shell_syntax_needs_a_shell(line: str, needed: bool) -> None:
     assert needs_shell(line) is needed
 
 
 @pytest.mark.parametrize(
     "args", [{"command": ["a b", "'c'", ""]}, {"command": ["ls | wc"], "shell": True}, {"command": ["x"], "shell": False}]
 )
-def test_a_command_comes_back_from_its_line(args: Mapping[str, Any]) -> None:
+def test_a_command_line_is_parsed_back_to_the_command(args: Mapping[str, Any]) -> None:
     line = shown_line(args)
     assert line is not None
     assert {"shell": False, **read_line(line, shell=args.get("shell", False))} == {"shell": False, **args}
@@ -469,13 +469,13 @@ def test_a_command_comes_back_from_its_line(args: Mapping[str, Any]) -> None:
 
 @pytest.mark.parametrize("value", ["x", "7", 7, 1.5, True, [1, "a"], {"a": None}, "null", '"q"', ""])
 @pytest.mark.parametrize("type_name", ["str", "int | str", "typing.Any"])
-def test_a_value_comes_back_from_how_it_is_typed(value: Any, type_name: str) -> None:
+def test_a_typed_value_is_parsed_back_to_the_value(value: Any, type_name: str) -> None:
     if type_name == "str" and not isinstance(value, str):
         return
     assert read_value(shown_value(value, type_name), type_name) == value
 
 
-def test_a_json_object_is_read_with_the_place_of_its_mistake() -> None:
+def test_a_json_object_is_read_with_the_position_of_its_error() -> None:
     assert read_object("  ") == {}
     assert place_of('{\n  "a": {"b": 1}\n}', "b") == (2, 9)
     assert place_of("{}", "b") == (1, 1)
@@ -483,7 +483,7 @@ def test_a_json_object_is_read_with_the_place_of_its_mistake() -> None:
         read_object('{"a":' + "[" * 100_000)
 
 
-def test_the_options_are_read_or_say_what_they_take() -> None:
+def test_options_are_read_or_say_what_they_take() -> None:
     assert read_option("priority", "1,000", 0.0) == ("priority", 1000)
     assert read_option("when", "1h30m", 0.0) == ("delay", 5400.0)
     assert read_option("tags", "a  b", 0.0) == ("tags", ["a", "b"])
@@ -527,7 +527,7 @@ def test_the_command_shown_enqueues_the_same_job(tmp_path: Path) -> None:
         )
 
 
-def test_what_no_field_holds_is_named() -> None:
+def test_arguments_without_a_field_are_named() -> None:
     def sized(n: int, on: bool = True, mode: Literal["a", "b"] = "a") -> None:
         pass
 
@@ -540,7 +540,7 @@ def test_what_no_field_holds_is_named() -> None:
     assert "null" in (fits_fields(kind.parameters, {"mode": "a", "on": True, "n": None}) or "null")
 
 
-# -- pictures --------------------------------------------------------------------------------------
+# -- snapshots -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("size", [(60, 15), *SIZES], ids=lambda size: f"{size[0]}x{size[1]}")
@@ -551,7 +551,7 @@ def test_the_form_with_json(snap_compare: Compare, still: Still, size: tuple[int
         area(pilot).cursor_blink = False
         await pilot.press("ctrl+j")
         area(pilot).text = '{\n  "order_id": "seventy",\n  "to": "ann@example.org",\n  "attach_pdf": true\n}'
-        await seen(pilot, lambda: any("order_id is wrong" in each for each in complaints(pilot)))
+        await seen(pilot, lambda: any("order_id is invalid" in each for each in complaints(pilot)))
 
     assert snap_compare(still.app(), terminal_size=size, run_before=fill)
 

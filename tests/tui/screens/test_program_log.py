@@ -1,4 +1,4 @@
-"""What the program itself has to say: it is kept and shown, and nothing prints over the screen."""
+"""Tests of the program log: warnings and output are collected and shown, and nothing prints over the screen."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_a_flood_is_bounded() -> None:
     assert texts(log)[-2] == "9999"
 
 
-def test_the_standard_descriptors_lead_to_the_log_and_back(capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_standard_descriptors_are_redirected_to_the_log_and_back(capfd: pytest.CaptureFixture[str]) -> None:
     log = ProgramLog()
     before = sys.__stdout__
     with Streams(log):
@@ -139,7 +139,7 @@ def test_a_handler_that_prints_warns_and_writes_does_not_touch_the_screen(tmp_pa
         for word in (b"PRINTED", b"WRITTEN", b"ECHOED", b"WARNED", b"LOGGED", b"]0;title"):
             assert word not in terminal.written, word
         terminal.press("!")
-        terminal.shows("log of this program")
+        terminal.shows("program log")
         terminal.press("w")
         terminal.shows("LOGGED")
         terminal.shows("WARNED")

@@ -1,4 +1,4 @@
-"""The screen of queues: what it shows, what each of its keys does."""
+"""Tests of the queues screen: its content and its keys."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from textual.widgets import Input
 
 from jobdeck import Limits, WorkerInfo
 from jobdeck.model.attempt_result import Completion
+from jobdeck.store.claim_capacity import ClaimRequest
 from jobdeck_tui.preferences import Remembered
 from jobdeck_tui.screens.jobs import JobsScreen
 from jobdeck_tui.screens.queues import QueuesScreen
@@ -30,18 +31,20 @@ _ARGS: dict[str, dict[str, Any]] = {
 
 
 def put(still: Still, kind: str, queue: str, count: int) -> None:
-    still.queue.enqueue_many([still.queue.draft(kind, _ARGS[kind], queue=queue) for _ in range(count)])
+    still.queue.enqueue_many([still.queue.new_job(kind, _ARGS[kind], queue=queue) for _ in range(count)])
 
 
 def work(still: Still, queue: str, count: int) -> None:
-    """So many jobs of the queue are done at once."""
+    """Complete this many jobs of the queue at once."""
     now = still.clock.now()
-    claimed = still.store.claim_jobs(WORKER, count, kinds=still.queue.registry.kinds, queues=(queue,), lease=60.0)
-    still.store.complete_jobs([Completion(job, now, now + 0.2, None) for job in claimed])
+    claimed = still.store.claimer.claim(
+        ClaimRequest(WORKER, count, kinds=still.queue.registry.kinds, queues=(queue,), lease=60.0)
+    )
+    still.store.completer.complete([Completion(job, now, now + 0.2, None) for job in claimed])
 
 
 def lively(still: Still) -> None:
-    """Five minutes: mail falls, webhook grows, img keeps up, a paused queue, one that nobody serves, one with limits."""
+    """Create five minutes of history: queues that drain, grow or keep up, and paused, unserved and limited ones."""
     queue, store, clock = still.queue, still.store, still.clock
     clock.advance(60 - clock.now() % 60 + 5)
     still.beat()
@@ -53,26 +56,26 @@ def lively(still: Still) -> None:
         for name, count in (("mail", 28 + round(8 * math.sin(second / 30))), ("webhook", 6), ("img", 4)):
             work(still, name, count)
         clock.advance(5)
-        store.measures.sample_depths()
+        store.metrics.sample_depths()
     put(still, "img.resize", "thumbnails", 40)
     queue.pause("thumbnails")
     put(still, "webhook.post", "search index", 7)
     queue.limit("mail", running=4, rate=400, period=60)
     queue.enqueue("report.daily", {"day": "2025-06-01"}, delay=600)
-    store.claim_jobs(WORKER, 3, kinds=queue.registry.kinds, queues=("mail",), lease=60.0)
-    store.claim_jobs(WORKER, 2, kinds=queue.registry.kinds, queues=("webhook",), lease=60.0)
+    store.claimer.claim(ClaimRequest(WORKER, 3, kinds=queue.registry.kinds, queues=("mail",), lease=60.0))
+    store.claimer.claim(ClaimRequest(WORKER, 2, kinds=queue.registry.kinds, queues=("webhook",), lease=60.0))
     clock.advance(2)
     serve(still, "mail", "img", "webhook", "thumbnails", "default")
 
 
 def serve(still: Still, *queues: str) -> None:
-    """One worker of eight threads reports, for these queues only."""
-    still.store.forget_worker("web-2:4107:03be77")
+    """Send the heartbeat of a worker with eight threads, for these queues only."""
+    still.store.workers.deregister("web-2:4107:03be77")
     info = WorkerInfo(
         id=WORKER, host="web-1", pid=4021, threads=8, queues=queues, started_at=still.clock.now() - 3600,
         heartbeat_at=0.0, draining=False, running=0, alive=True, kinds=tuple(still.queue.registry.kinds),
     )  # fmt: skip
-    still.store.report_worker(info)
+    still.store.workers.report(info)
 
 
 Compare = Callable[..., bool]
@@ -80,7 +83,7 @@ sizes = pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)], ids=la
 
 
 def opened(*presses: str) -> Callable[[Pilot[Any]], Any]:
-    """Open the screen, press the keys, wait for what they bring."""
+    """Open the screen, press the keys and wait for their effect."""
 
     async def run(pilot: Pilot[Any]) -> None:
         await steps()(pilot)
@@ -93,7 +96,7 @@ def opened(*presses: str) -> Callable[[Pilot[Any]], Any]:
     return run
 
 
-# -- how it looks ---------------------------------------------------------------------------------
+# -- snapshots ------------------------------------------------------------------------------------
 
 
 @sizes
@@ -130,10 +133,10 @@ def test_the_help_of_the_screen(snap_compare: Compare, still: Still) -> None:
     assert snap_compare(still.app(), terminal_size=(120, 40), run_before=opened("question_mark"))
 
 
-# -- what it tells --------------------------------------------------------------------------------
+# -- content --------------------------------------------------------------------------------------
 
 
-def test_each_queue_says_what_becomes_of_it(still: Still) -> None:
+def test_each_queue_shows_its_forecast(still: Still) -> None:
     lively(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -142,7 +145,7 @@ def test_each_queue_says_what_becomes_of_it(still: Still) -> None:
         assert "empty in " in lines["mail"]
         assert "growing " in lines["webhook"]
         assert "‖ paused" in lines["thumbnails"]
-        assert "stands still: no worker serves it" in lines["search index"]
+        assert "stalled: no worker serves it" in lines["search index"]
         assert "3/4" in lines["mail"]
         assert "2/8" in lines["webhook"]
 
@@ -150,7 +153,7 @@ def test_each_queue_says_what_becomes_of_it(still: Still) -> None:
 
 
 def test_the_forecast_follows_what_the_screen_sees_between_the_samples(still: Still) -> None:
-    """Ten a second are started, and none come: seen within seconds, though samples are taken once a minute only."""
+    """Ten jobs a second start and none arrive: shown within seconds, although samples are taken only once a minute."""
     serve(still, "mail")
     put(still, "mail.send_receipt", "mail", 400)
     still.clock.advance(5)
@@ -167,7 +170,7 @@ def test_the_forecast_follows_what_the_screen_sees_between_the_samples(still: St
     play(still.app(), scene)
 
 
-def test_the_chosen_queue_is_told_in_plain_words(still: Still) -> None:
+def test_the_selected_queue_is_described_in_plain_words(still: Still) -> None:
     lively(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -187,8 +190,8 @@ def test_the_chosen_queue_is_told_in_plain_words(still: Still) -> None:
 
 
 def test_hostile_names_stay_text(still: Still) -> None:
-    still.store.pause_queue("a\x1b[31m[red]b")
-    still.store.limit_queue("c\u202ed[/]", Limits(running=1))
+    still.store.queues.pause("a\x1b[31m[red]b")
+    still.store.queues.limit("c\u202ed[/]", Limits(running=1))
 
     async def scene(pilot: Pilot[Any]) -> None:
         await open_room(pilot, "queues")
@@ -202,10 +205,10 @@ def test_hostile_names_stay_text(still: Still) -> None:
     play(still.app(), scene)
 
 
-# -- what its keys do -----------------------------------------------------------------------------
+# -- keys -----------------------------------------------------------------------------------------
 
 
-def test_enter_shows_the_jobs_of_the_chosen_queue(still: Still) -> None:
+def test_enter_shows_the_jobs_of_the_selected_queue(still: Still) -> None:
     lively(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -218,7 +221,7 @@ def test_enter_shows_the_jobs_of_the_chosen_queue(still: Still) -> None:
     play(still.app(), scene)
 
 
-def test_p_pauses_and_resumes_and_z_and_shift_z_take_it_back_and_do_it_again(still: Still) -> None:
+def test_p_pauses_and_resumes_and_z_and_shift_z_undo_and_redo_it(still: Still) -> None:
     lively(still)
 
     def paused() -> set[str]:
@@ -240,7 +243,7 @@ def test_p_pauses_and_resumes_and_z_and_shift_z_take_it_back_and_do_it_again(sti
     play(still.app(), scene)
 
 
-def test_shift_p_pauses_every_queue_and_z_brings_each_back_to_what_it_was(still: Still) -> None:
+def test_shift_p_pauses_every_queue_and_z_restores_each(still: Still) -> None:
     lively(still)
 
     def paused() -> set[str]:
@@ -265,7 +268,7 @@ def test_shift_p_pauses_every_queue_and_z_brings_each_back_to_what_it_was(still:
     play(still.app(), scene)
 
 
-def test_shift_p_resumes_every_queue_where_all_are_paused_and_z_pauses_them_again(still: Still) -> None:
+def test_shift_p_resumes_every_queue_if_all_are_paused_and_z_undoes_it(still: Still) -> None:
     lively(still)
     still.queue.pause_all()
     before = still.queue.queues()
@@ -282,7 +285,7 @@ def test_shift_p_resumes_every_queue_where_all_are_paused_and_z_pauses_them_agai
     assert still.queue.queues() == before
 
 
-def test_l_changes_the_limits_and_the_toast_tells_what_they_were(still: Still) -> None:
+def test_l_changes_the_limits_and_the_toast_shows_the_old_ones(still: Still) -> None:
     lively(still)
 
     def limits() -> Limits:
@@ -307,7 +310,7 @@ def test_l_changes_the_limits_and_the_toast_tells_what_they_were(still: Still) -
     play(still.app(), scene)
 
 
-def test_wrong_limits_are_not_kept_and_escape_drops_what_was_typed(still: Still) -> None:
+def test_invalid_limits_are_not_saved_and_escape_discards_the_input(still: Still) -> None:
     lively(still)
     before = still.queue.queues()
 
@@ -328,7 +331,7 @@ def test_wrong_limits_are_not_kept_and_escape_drops_what_was_typed(still: Still)
     assert still.queue.queues() == before
 
 
-def test_s_sorts_by_the_next_column_shift_s_turns_it_round_and_it_is_remembered(still: Still) -> None:
+def test_s_sorts_by_the_next_column_shift_s_reverses_it_and_it_is_remembered(still: Still) -> None:
     lively(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -341,7 +344,7 @@ def test_s_sorts_by_the_next_column_shift_s_turns_it_round_and_it_is_remembered(
             await pilot.press("s")
             orders.append(keys(pilot))
         assert [order[0] for order in orders] == ["mail", "mail", "mail", "search index", "default"]
-        assert orders[3][1] == "webhook"  # what stands still, then what grows
+        assert orders[3][1] == "webhook"  # stalled queues first, then growing ones
         assert orders[4] == sorted(orders[4])
 
     remembered = Remembered()
@@ -358,7 +361,7 @@ def test_s_sorts_by_the_next_column_shift_s_turns_it_round_and_it_is_remembered(
     play(again, look)
 
 
-def test_a_click_on_a_head_sorts_by_it_and_a_second_one_turns_it_round(still: Still) -> None:
+def test_a_click_on_a_column_head_sorts_by_it_and_a_second_one_reverses_it(still: Still) -> None:
     lively(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -388,7 +391,7 @@ def test_the_cursor_follows_its_queue_when_the_order_changes(still: Still) -> No
     play(still.app(), scene)
 
 
-def test_a_click_chooses_and_a_second_one_opens(still: Still) -> None:
+def test_a_click_selects_and_a_second_one_opens(still: Still) -> None:
     lively(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -401,7 +404,7 @@ def test_a_click_chooses_and_a_second_one_opens(still: Still) -> None:
     play(still.app(), scene)
 
 
-def test_escape_q_and_digits_leave_and_come_back_to_where_one_was(still: Still) -> None:
+def test_escape_q_and_digits_close_the_screen_and_reopening_keeps_the_cursor(still: Still) -> None:
     lively(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -420,7 +423,7 @@ def test_escape_q_and_digits_leave_and_come_back_to_where_one_was(still: Still) 
     play(still.app(), scene)
 
 
-def test_the_facts_can_be_scrolled_once_tab_has_gone_to_them(still: Still) -> None:
+def test_the_details_can_be_scrolled_when_focused(still: Still) -> None:
     lively(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -463,15 +466,15 @@ def test_without_queues_its_keys_do_nothing(still: Still) -> None:
     play(still.app(), scene)
 
 
-# -- how it is drawn ------------------------------------------------------------------------------
+# -- drawing --------------------------------------------------------------------------------------
 
 
-def test_depths_between_two_looks_are_a_straight_line_and_before_the_first_nothing_is_known() -> None:
+def test_depths_are_interpolated_between_samples_and_unknown_before_the_first() -> None:
     assert depths_at([(10.0, 100), (20.0, 0)], [5.0, 10.0, 15.0, 20.0, 25.0]) == [None, 100, 50, 0, 0]
     assert depths_at([], [1.0]) == [None]
 
 
-def test_a_bar_is_as_high_as_its_share_and_anything_but_nothing_shows() -> None:
+def test_a_bar_is_as_high_as_its_share_and_never_empty_above_zero() -> None:
     assert bars([0, 0.01, 4, 8, None], 2, 8) == ["   █ ", " ▁██ "]
     assert bar(0, 4) == "╌╌╌╌"
     assert bar(0.01, 4) == "━╌╌╌"

@@ -1,4 +1,4 @@
-"""Leaving while jobs run: drain, release or stay, with each key and the mouse."""
+"""Tests of quitting while jobs are running: drain, release or stay, by key and mouse."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ sizes = pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)], ids=la
 
 @pytest.fixture
 def app(still: Still, monkeypatch: pytest.MonkeyPatch) -> Cockpit:
-    """A cockpit in which three jobs seem to run, and that says how it was asked to drain."""
+    """Return a cockpit that reports three running jobs and records how it is drained."""
     still.busy()
     made = still.app()
     monkeypatch.setattr(type(made.feed), "running_here", property(lambda feed: 3))
@@ -62,7 +62,7 @@ def test_each_key_drains_or_releases(app: Cockpit, keys: tuple[str, ...], asked:
 
 
 @pytest.mark.parametrize("keys", [("escape",), ("l", "l", "enter"), ("h", "h", "h", "l", "l", "enter")])
-def test_staying_goes_on_as_before(app: Cockpit, keys: tuple[str, ...]) -> None:
+def test_staying_changes_nothing(app: Cockpit, keys: tuple[str, ...]) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press(*keys)
         await seen(pilot, lambda: not isinstance(app.screen, LeaveScreen))
@@ -73,7 +73,7 @@ def test_staying_goes_on_as_before(app: Cockpit, keys: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(("button", "asked"), [("#drain", [20.0]), ("#release", [0.0]), ("#stay", [])])
-def test_each_answer_is_clicked(app: Cockpit, button: str, asked: list[float]) -> None:
+def test_each_answer_can_be_clicked(app: Cockpit, button: str, asked: list[float]) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.click(button)
         await pilot.pause(0.1)
@@ -99,10 +99,10 @@ def test_the_count_down_as_a_picture(snap_compare: Compare, app: Cockpit, size: 
         deck = deck_of(pilot)
         worker = deck.overview.running[0].worker
         leave.show(replace(deck, pool=replace(deck.pool, worker=worker)))
-        leave.query_one("#leave-title").update("Draining: 12.3s left")  # type: ignore[attr-defined]
+        leave.query_one("#quit-title").update("Draining: 12.3s remaining")  # type: ignore[attr-defined]
         leave.show = lambda deck: None  # type: ignore[method-assign]
         for timer in [*leave._timers]:
             timer.pause()
-        leave.query_one("#leave-title").update("Draining: 12.3s left")  # type: ignore[attr-defined]
+        leave.query_one("#quit-title").update("Draining: 12.3s remaining")  # type: ignore[attr-defined]
 
     assert snap_compare(app, terminal_size=size, run_before=drain)

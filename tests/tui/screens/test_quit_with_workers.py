@@ -1,4 +1,4 @@
-"""The cockpit with worker threads of its own, and the ways to leave it."""
+"""Tests of the cockpit with its own worker threads, and of quitting it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from jobdeck_tui.screens.quit import LeaveScreen
 
 @pytest.fixture
 def live(tmp_path: Path) -> Any:
-    """A real queue with kinds that run until they are told to stop."""
+    """Return a real queue with kinds that run until they are asked to stop."""
     kinds = Registry()
 
     @job(name="wait", registry=kinds)
@@ -64,7 +64,7 @@ def test_the_pool_grows_and_shrinks(live: Queue) -> None:
     play(cockpit(live, 2), scene)
 
 
-def test_leaving_with_running_jobs_asks_and_staying_goes_on(live: Queue) -> None:
+def test_quitting_with_running_jobs_asks_first_and_staying_keeps_them(live: Queue) -> None:
     live.enqueue("wait")
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -78,7 +78,7 @@ def test_leaving_with_running_jobs_asks_and_staying_goes_on(live: Queue) -> None
     play(cockpit(live, 1), scene)
 
 
-def test_releasing_on_leaving_gives_the_job_and_its_attempt_back(live: Queue) -> None:
+def test_releasing_on_quit_returns_the_job_without_losing_an_attempt(live: Queue) -> None:
     live.enqueue("wait")
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -92,13 +92,13 @@ def test_releasing_on_leaving_gives_the_job_and_its_attempt_back(live: Queue) ->
     assert (live.get(1).state, live.get(1).attempt) == (State.PENDING, 0)
 
 
-def test_draining_counts_down_and_ends_when_the_last_job_has(live: Queue) -> None:
+def test_draining_counts_down_and_exits_with_the_last_job(live: Queue) -> None:
     live.enqueue("wait")
 
     async def scene(pilot: Pilot[Any]) -> None:
         await seen(pilot, lambda: deck_of(pilot).overview.counts.get(State.RUNNING) == 1)
         await pilot.press("q", "d")
-        await seen(pilot, lambda: "s left" in str(pilot.app.screen.query_one("#leave-title").render()))
+        await seen(pilot, lambda: "s remaining" in str(pilot.app.screen.query_one("#quit-title").render()))
         live.cancel(1)
         await seen(pilot, lambda: pilot.app._exit)
 
@@ -113,7 +113,7 @@ def test_a_drain_can_be_cut_short(live: Queue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await seen(pilot, lambda: deck_of(pilot).overview.counts.get(State.RUNNING) == 1)
         await pilot.press("q", "d")
-        await seen(pilot, lambda: "s left" in str(pilot.app.screen.query_one("#leave-title").render()))
+        await seen(pilot, lambda: "s remaining" in str(pilot.app.screen.query_one("#quit-title").render()))
         await pilot.press("r")
         await seen(pilot, lambda: pilot.app._exit, timeout=4.0)
 

@@ -1,4 +1,4 @@
-"""Any size at any moment: the screens follow, nothing overlaps the edge, and below 60×15 one sentence stands."""
+"""Tests of resizing: screens adapt to any size, nothing overlaps the edge, and below 60×15 only one sentence is shown."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jobdeck_tui.app import Cockpit
 from jobdeck_tui.frame_capture import frame, lines
 from jobdeck_tui.screen_registry import ROOMS
 
-#: How each screen and dialog is opened from the main screen.
+#: The keys that open each screen and dialog from the main screen.
 WAYS: dict[str, tuple[str, ...]] = {
     "jobs": ("j", "j"),
     "filter": ("slash", *"kind:"),
@@ -41,14 +41,14 @@ def play(app: Cockpit, scene: Any, size: tuple[int, int] = (120, 40)) -> None:
 
 
 def sizes(random: Random, count: int) -> list[tuple[int, int]]:
-    """The corners, then anything between and below."""
+    """Yield extreme sizes, then random ones."""
     made = [(60, 15), (300, 100), (59, 40), (120, 14), (80, 24), (20, 5), (160, 15), (60, 100), (100, 30), (99, 29)]
     made += [(random.randrange(30, 301), random.randrange(8, 101)) for _ in range(count)]
     return made
 
 
 @pytest.mark.parametrize("name", WAYS)
-def test_a_screen_follows_every_size(still: Still, name: str) -> None:
+def test_a_screen_adapts_to_every_size(still: Still, name: str) -> None:
     still.busy()
     app = still.app()
     random = Random(name)
@@ -61,7 +61,7 @@ def test_a_screen_follows_every_size(still: Still, name: str) -> None:
         for at, (width, height) in enumerate(sizes(random, 8)):
             await pilot.resize_terminal(width, height)
             if at % 3 == 0:
-                app.feed.refresh()  # a snapshot in the middle of it
+                app.feed.refresh()  # a snapshot in between
             await pilot.pause(0.02)
             shown = lines(app)
             assert len(shown) == height, (width, height)
@@ -75,7 +75,7 @@ def test_a_screen_follows_every_size(still: Still, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["jobs", "job", *(room.name for room in ROOMS)])
-def test_below_the_least_size_one_sentence_says_what_is_needed_and_back_everything_is_there(still: Still, name: str) -> None:
+def test_below_the_minimum_size_one_sentence_replaces_the_screen_until_it_grows(still: Still, name: str) -> None:
     still.busy()
     app = still.app()
 
@@ -101,7 +101,7 @@ def test_below_the_least_size_one_sentence_says_what_is_needed_and_back_everythi
     play(app, scene)
 
 
-def test_a_storm_of_sizes_while_keys_are_pressed(still: Still) -> None:
+def test_many_resizes_while_keys_are_pressed(still: Still) -> None:
     still.busy()
     app = still.app()
     random = Random(7)

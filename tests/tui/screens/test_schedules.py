@@ -1,4 +1,4 @@
-"""The screen of schedules and its form: what they show, and what each key does."""
+"""Tests of the schedules screen and its form: their content and their keys."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from textual.pilot import Pilot
 from jobdeck import JobdeckError
 from jobdeck.model.attempt_result import Completion, Failure
 from jobdeck.scheduling.ticker import run_due
+from jobdeck.store.claim_capacity import ClaimRequest
 from jobdeck_tui.screens.confirm import ConfirmScreen
 from jobdeck_tui.screens.job import JobScreen
 from jobdeck_tui.screens.jobs import JobsScreen
@@ -31,7 +32,7 @@ sizes = pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{siz
 
 
 def timetable(still: Still) -> None:
-    """Six schedules with three days behind them: some jobs failed, one runs, one schedule is paused, one cannot go on."""
+    """Create six schedules with three days of history: failed jobs, a running one, a paused schedule, a broken one."""
     add = still.queue.schedules.add
     add("nightly-backup", "0 3 * * *", "shell", {"command": ["./backup.sh | gzip > shop.sql.gz"], "shell": True}, timeout=600)
     add("report", "30 7 * * MON-FRI", "report.daily", {"day": "today"}, timezone="Europe/Berlin", priority=5, tags=["finance"])
@@ -47,11 +48,11 @@ def timetable(still: Still) -> None:
             took = 0.2 + still.random.random()
             if still.random.random() < 0.12:
                 error = ("TimeoutError", "the server did not answer within 5 s", "")
-                still.store.fail_jobs([Failure(claimed, now, now + took, None, *error)])
+                still.store.completer.fail([Failure(claimed, now, now + took, None, *error)])
             elif hour < 71:
-                still.store.complete_jobs([Completion(claimed, now, now + took, None)])
+                still.store.completer.complete([Completion(claimed, now, now + took, None)])
     still.queue.schedules.pause("sweep")
-    still.store.schedules.note_error(
+    still.store.schedules.record_error(
         still.queue.schedules.get("month-end"), "The time zone is not known here", still.clock.now() + 60
     )
     still.clock.advance(1800)
@@ -60,18 +61,18 @@ def timetable(still: Still) -> None:
 
 @pytest.fixture
 def few(still: Still) -> Still:
-    """Two schedules, each with two jobs: 1 and 3 of `report`, 2 and 4 of `sweep`; 1 has failed."""
+    """Create two schedules with two jobs each: 1 and 3 of `report`, 2 and 4 of `sweep`; 1 has failed."""
     still.queue.schedules.add("report", "30 7 * * MON-FRI", "report.daily", {"day": "today"}, timezone="Europe/Berlin")
     still.queue.schedules.add("sweep", "every 10m", "img.resize", {"path": "tmp"}, tags=["clean"])
     for name in ("report", "sweep") * 2:
         still.queue.schedules.run(name)
-    (first,) = still.store.claim_jobs("w:1:a", 1, kinds=("report.daily",), queues=(), lease=60.0)
-    still.store.fail_jobs([Failure(first, still.clock.now(), still.clock.now() + 2, None, "ValueError", "no such day")])
+    (first,) = still.store.claimer.claim(ClaimRequest("w:1:a", 1, kinds=("report.daily",), queues=(), lease=60.0))
+    still.store.completer.fail([Failure(first, still.clock.now(), still.clock.now() + 2, None, "ValueError", "no such day")])
     return still
 
 
 def play(still: Still, scene: Scene, *, size: tuple[int, int] = (120, 40), readonly: bool = False) -> None:
-    """Open the schedules, and play the scene."""
+    """Open the schedules and play the scene."""
     app = still.app(readonly=readonly)
 
     async def run() -> None:
@@ -89,23 +90,23 @@ def toasts(pilot: Pilot[Any]) -> list[str]:
 
 
 def facts(pilot: Pilot[Any]) -> str:
-    """What is told of the chosen schedule."""
+    """Return the details of the selected schedule."""
     view = pilot.app.screen.query_one(LinesView)
     return "\n".join("".join(text for text, _ in told) for told in view.told)
 
 
 def cells(pilot: Pilot[Any], kind: type[ScheduleTable | HistoryTable] = ScheduleTable) -> list[str]:
-    """The lines of a table."""
+    """Return the lines of a table."""
     return ["  ".join("".join(text for text, _ in cell) for cell in row.cells) for row in pilot.app.screen.query_one(kind).rows]
 
 
 def entry(pilot: Pilot[Any], name: str) -> Any:
-    """What a field of the form is filled in with."""
+    """Return the text of a field of the form."""
     return next(field.entry for field in pilot.app.screen.query(Field) if field.key == name)
 
 
-def cron_told(pilot: Pilot[Any]) -> str:
-    return str(pilot.app.screen.query_one("#cron-told").render())
+def cron_text(pilot: Pilot[Any]) -> str:
+    return str(pilot.app.screen.query_one("#cron-text").render())
 
 
 def complaints(pilot: Pilot[Any]) -> list[str]:
@@ -121,7 +122,7 @@ async def form(pilot: Pilot[Any], *keys: str) -> None:
 # -- the table -------------------------------------------------------------------------------------
 
 
-def test_each_schedule_tells_its_time_in_words_its_next_tick_and_its_last_job(few: Still) -> None:
+def test_each_schedule_shows_its_time_in_words_its_next_tick_and_its_last_job(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         report, sweep = cells(pilot)
         assert report.startswith("report  every weekday at 07:30 Europe/Berlin")
@@ -143,7 +144,7 @@ def test_each_schedule_tells_its_time_in_words_its_next_tick_and_its_last_job(fe
     play(few, scene)
 
 
-def test_p_pauses_the_chosen_schedule_and_lets_it_go_on_and_z_takes_it_back(few: Still) -> None:
+def test_p_pauses_and_resumes_the_selected_schedule_and_z_undoes_it(few: Still) -> None:
     def paused() -> list[str]:
         return [each.name for each in few.queue.schedules.list() if each.paused]
 
@@ -162,7 +163,7 @@ def test_p_pauses_the_chosen_schedule_and_lets_it_go_on_and_z_takes_it_back(few:
     play(few, scene)
 
 
-def test_shift_r_runs_the_job_now_without_a_question_and_names_it(few: Still) -> None:
+def test_shift_r_enqueues_a_job_at_once_and_names_it(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("R")
         await seen(pilot, lambda: "Job 5 report.daily enqueued by schedule report" in toasts(pilot))
@@ -173,7 +174,7 @@ def test_shift_r_runs_the_job_now_without_a_question_and_names_it(few: Still) ->
 
 
 @pytest.mark.parametrize("key", ["D", "delete"])
-def test_deleting_asks_with_the_safe_answer_focused_and_z_brings_it_back(few: Still, key: str) -> None:
+def test_deleting_asks_with_the_safe_answer_focused_and_z_undoes_it(few: Still, key: str) -> None:
     before = few.queue.schedules.get("report")
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -194,7 +195,7 @@ def test_deleting_asks_with_the_safe_answer_focused_and_z_brings_it_back(few: St
     assert few.queue.count() == 4
 
 
-def test_o_shows_the_jobs_of_the_chosen_schedule(few: Still) -> None:
+def test_o_shows_the_jobs_of_the_selected_schedule(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j", "o")
         await seen(pilot, lambda: isinstance(pilot.app.screen, JobsScreen))
@@ -204,7 +205,7 @@ def test_o_shows_the_jobs_of_the_chosen_schedule(few: Still) -> None:
     play(few, scene)
 
 
-def test_enter_in_the_history_opens_the_newest_job_and_escape_comes_back(few: Still) -> None:
+def test_enter_in_the_history_opens_the_newest_job_and_escape_returns(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("tab", "tab")
         assert isinstance(pilot.app.focused, HistoryTable)
@@ -219,7 +220,7 @@ def test_enter_in_the_history_opens_the_newest_job_and_escape_comes_back(few: St
     play(few, scene)
 
 
-def test_the_history_offers_the_newest_job_until_a_person_moves_in_it(few: Still) -> None:
+def test_the_history_keeps_the_cursor_on_the_newest_job_until_it_is_focused(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         history = pilot.app.screen.query_one(HistoryTable)
         for expected in (5, 6):
@@ -234,7 +235,7 @@ def test_the_history_offers_the_newest_job_until_a_person_moves_in_it(few: Still
     play(few, scene)
 
 
-def test_ticks_of_a_few_seconds_are_all_told_to_the_second(few: Still) -> None:
+def test_ticks_seconds_apart_are_shown_to_the_second(few: Still) -> None:
     few.queue.schedules.add("beat", "every 20s", "img.resize", {"path": "x"})
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -246,7 +247,7 @@ def test_ticks_of_a_few_seconds_are_all_told_to_the_second(few: Still) -> None:
     play(few, scene)
 
 
-def test_shift_y_copies_the_command_that_makes_it_again(few: Still) -> None:
+def test_shift_y_copies_the_command_that_recreates_the_schedule(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j", "Y")
         assert pilot.app.clipboard == (
@@ -257,7 +258,7 @@ def test_shift_y_copies_the_command_that_makes_it_again(few: Still) -> None:
     play(few, scene)
 
 
-def test_the_mouse_chooses_opens_and_presses_the_keys_of_the_hints(few: Still) -> None:
+def test_the_mouse_selects_opens_and_clicks_the_hints(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.click(ScheduleTable, offset=(8, 3))
         await seen(pilot, lambda: "tags clean" in facts(pilot))
@@ -276,12 +277,12 @@ def test_without_schedules_each_key_says_what_to_do(still: Still) -> None:
         for key in ("p", "R", "D", "e", "enter", "o", "Y"):
             await pilot.press(key)
             assert isinstance(pilot.app.screen, SchedulesScreen)
-        assert {*toasts(pilot)} == {"There is no schedule yet; n makes one"}
+        assert {*toasts(pilot)} == {"No schedules yet; press n to create one"}
 
     play(still, scene)
 
 
-def test_a_read_only_cockpit_changes_no_schedule_and_says_so(few: Still) -> None:
+def test_a_readonly_cockpit_changes_no_schedule_and_says_so(few: Still) -> None:
     before = few.queue.schedules.list()
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -289,27 +290,27 @@ def test_a_read_only_cockpit_changes_no_schedule_and_says_so(few: Still) -> None
             await pilot.press(key)
             assert isinstance(pilot.app.screen, SchedulesScreen)
         await settled(pilot)
-        assert {each.partition(":")[0] for each in toasts(pilot)} == {"This cockpit was opened with --readonly"}
+        assert {each.partition(";")[0] for each in toasts(pilot)} == {"The cockpit is read-only"}
 
     play(few, scene, readonly=True)
     assert few.queue.schedules.list() == before
     assert few.queue.count() == 4
 
 
-def test_the_help_names_every_key_of_the_schedules(few: Still) -> None:
+def test_the_help_lists_every_key_of_the_schedules_screen(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("question_mark")
         await pilot.pause()
         shown = str(pilot.app.screen.query_one("#help-text").render())
         for told in (
-            "make a schedule",
-            "edit the chosen schedule",
-            "let the chosen schedule enqueue nothing more",
+            "create a schedule",
+            "edit the selected schedule",
+            "pause or resume the selected schedule",
             "enqueue its job now",
-            "show all its jobs",
-            "forget the chosen schedule",
-            "copy the command line that makes it again",
-            "take back what you did last",
+            "show its jobs",
+            "delete the selected schedule",
+            "copy the command that recreates it",
+            "undo your last action",
         ):
             assert told in " ".join(shown.split()), told
 
@@ -318,7 +319,7 @@ def test_the_help_names_every_key_of_the_schedules(few: Still) -> None:
 
 def test_a_schedule_with_hostile_text_is_drawn_harmlessly(few: Still) -> None:
     few.queue.schedules.add("evil", "@daily", "report.daily", {"day": "\x1b]52;c;aGk=\x07[red]‮x"})
-    few.store.schedules.note_error(few.queue.schedules.get("evil"), "\x1b[2J[/]", few.clock.now() + 60)
+    few.store.schedules.record_error(few.queue.schedules.get("evil"), "\x1b[2J[/]", few.clock.now() + 60)
 
     async def scene(pilot: Pilot[Any]) -> None:
         assert "\x1b" not in facts(pilot)
@@ -335,19 +336,19 @@ def test_a_schedule_with_hostile_text_is_drawn_harmlessly(few: Still) -> None:
 # -- the form --------------------------------------------------------------------------------------
 
 
-def test_a_schedule_is_made_with_words_and_ticks_shown_as_its_time_is_typed(few: Still) -> None:
+def test_a_schedule_is_created_with_its_time_in_words_and_ticks_shown_while_typing(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await form(pilot, "n")
         await pilot.press(*"night", "tab", "0", "space", "3")
-        await seen(pilot, lambda: any("of the five fields" in each for each in complaints(pilot)))
+        await seen(pilot, lambda: any("must have five fields" in each for each in complaints(pilot)))
         await pilot.press("space", "asterisk", "space", "asterisk", "space", "asterisk")
-        await seen(pilot, lambda: cron_told(pilot).startswith("every day at 03:00\nMon 2025-06-16 03:00 UTC  in 11h53m"))
+        await seen(pilot, lambda: cron_text(pilot).startswith("every day at 03:00\nMon 2025-06-16 03:00 UTC  in 11h53m"))
         entry(pilot, "timezone").focus()
         entry(pilot, "timezone").value = ""
         await pilot.press(*"europe/berl")
         await seen(pilot, lambda: entry(pilot, "timezone")._suggestion == "Europe/Berlin")
         await pilot.press("right")
-        await seen(pilot, lambda: "Mon 2025-06-16 03:00 CEST  01:00 here" in cron_told(pilot))
+        await seen(pilot, lambda: "Mon 2025-06-16 03:00 CEST  01:00 here" in cron_text(pilot))
         entry(pilot, "kind").value = "webhook.post"
         await seen(pilot, lambda: any(field.key == "url" for field in pilot.app.screen.query(Field)))
         entry(pilot, "url").value = "u"
@@ -378,7 +379,7 @@ def test_a_schedule_is_made_with_words_and_ticks_shown_as_its_time_is_typed(few:
 
 
 @pytest.mark.parametrize("key", ["e", "enter"])
-def test_only_what_was_edited_is_changed(few: Still, key: str) -> None:
+def test_only_edited_fields_are_changed(few: Still, key: str) -> None:
     before = few.queue.schedules.get("report")
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -391,7 +392,7 @@ def test_only_what_was_edited_is_changed(few: Still, key: str) -> None:
             pilot,
             lambda: pilot.app.screen.command == "jobdeck schedule edit report day=yesterday --timeout 5m",  # type: ignore[attr-defined]
         )
-        few.queue.schedules.edit("report", queue="night", who="ben")  # what others change meanwhile stays
+        few.queue.schedules.edit("report", queue="night", who="ben")  # concurrent changes stay
         await pilot.press("enter")
         await seen(pilot, lambda: "Schedule report edited · z to undo" in toasts(pilot))
 
@@ -401,7 +402,7 @@ def test_only_what_was_edited_is_changed(few: Still, key: str) -> None:
     assert (after.cron, after.next_at, after.priority) == (before.cron, before.next_at, before.priority)
 
 
-def test_an_emptied_option_is_the_kinds_choice_again_and_another_kind_brings_its_arguments(few: Still) -> None:
+def test_an_emptied_option_means_the_kinds_default_and_another_kind_replaces_the_arguments(few: Still) -> None:
     few.queue.schedules.edit("sweep", queue="slow", priority=3, timeout=9)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -415,7 +416,7 @@ def test_an_emptied_option_is_the_kinds_choice_again_and_another_kind_brings_its
         await seen(pilot, lambda: any(field.key == "day" for field in pilot.app.screen.query(Field)))
         entry(pilot, "day").value = "1"
         entry(pilot, "cron").value = "@daily"
-        await seen(pilot, lambda: "every day at 00:00" in cron_told(pilot))
+        await seen(pilot, lambda: "every day at 00:00" in cron_text(pilot))
         await pilot.press("ctrl+s")
         await seen(pilot, lambda: few.queue.schedules.get("sweep").kind == "report.daily")
 
@@ -429,7 +430,7 @@ def test_an_emptied_option_is_the_kinds_choice_again_and_another_kind_brings_its
     [
         ("name", "sweep", "is taken"),
         ("name", "a b", "must be 1 to 100 letters"),
-        ("cron", "0 99 * * *", "has a wrong hour '99'"),
+        ("cron", "0 99 * * *", "has an invalid hour '99'"),
         ("cron", "every now", "cannot be read"),
         ("cron", " ", "is missing"),
         ("timezone", "Mars/Base", "must be a name such as UTC"),
@@ -438,7 +439,7 @@ def test_an_emptied_option_is_the_kinds_choice_again_and_another_kind_brings_its
         ("day", "", "is missing"),
     ],
 )
-def test_the_form_says_at_the_field_what_is_wrong_and_keeps_nothing(few: Still, name: str, text: str, problem: str) -> None:
+def test_the_form_shows_problems_at_their_fields_and_saves_nothing(few: Still, name: str, text: str, problem: str) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await form(pilot, "n")
         entry(pilot, "kind").value = "report.daily"
@@ -455,7 +456,7 @@ def test_the_form_says_at_the_field_what_is_wrong_and_keeps_nothing(few: Still, 
     assert len(few.queue.schedules.list()) == 2
 
 
-def test_a_new_form_complains_of_nothing_before_anything_is_typed(few: Still) -> None:
+def test_a_new_form_shows_no_problem_before_anything_is_typed(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await form(pilot, "n")
         await settled(pilot)
@@ -467,7 +468,7 @@ def test_a_new_form_complains_of_nothing_before_anything_is_typed(few: Still) ->
     play(few, scene)
 
 
-def test_a_command_on_a_schedule_is_one_line_and_a_pipe_is_given_to_a_shell(few: Still) -> None:
+def test_the_command_of_a_schedule_is_one_line_and_a_pipe_uses_a_shell(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await form(pilot, "n")
         entry(pilot, "name").value = "logs"
@@ -483,10 +484,10 @@ def test_a_command_on_a_schedule_is_one_line_and_a_pipe_is_given_to_a_shell(few:
     assert few.queue.schedules.get("logs").args == {"command": ["ls | wc -l"], "shell": True, "cwd": None, "env": None}
 
 
-def test_a_schedule_of_a_kind_that_is_not_known_here_can_be_edited_all_the_same(few: Still) -> None:
+def test_a_schedule_of_an_unregistered_kind_can_be_edited(few: Still) -> None:
     few.queue.schedules.add("other", "@daily", "report.daily", {"day": "d"})
     connection = few.store._connections  # type: ignore[attr-defined]
-    with connection.writing() as writing:
+    with connection.write_transaction() as writing:
         writing.execute("UPDATE jobdeck_schedules SET kind = 'else.where' WHERE name = 'other'")
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -517,11 +518,11 @@ def test_a_schedule_of_a_kind_that_is_not_known_here_can_be_edited_all_the_same(
         ("nonsense", "nonsense"),
     ],
 )
-def test_a_time_is_said_in_plain_words(cron: str, words: str) -> None:
+def test_a_cron_expression_is_described_in_plain_words(cron: str, words: str) -> None:
     assert spoken(cron) == words
 
 
-def test_two_hundred_schedules_are_read_within_a_beat(still: Still) -> None:
+def test_two_hundred_schedules_are_read_within_one_polling_interval(still: Still) -> None:
     import time
 
     from jobdeck_tui.feed.queries.schedules import SchedulesLook
@@ -565,7 +566,7 @@ def test_the_form_of_a_schedule(snap_compare: Compare, still: Still, size: tuple
     assert snap_compare(still.app(), terminal_size=size, run_before=edit)
 
 
-def test_errors_of_the_engine_have_a_place_in_the_form() -> None:
+def test_errors_of_the_engine_are_shown_at_their_fields() -> None:
     from jobdeck import InvalidCron, InvalidOption, UnknownKind
     from jobdeck_tui.forms.validation import problem_of
 

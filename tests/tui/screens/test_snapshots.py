@@ -1,4 +1,4 @@
-"""Each screen as a picture, at the two sizes that terminals usually have. Look at a changed picture before you accept it."""
+"""Snapshots of each screen at the two common terminal sizes. Review a changed snapshot before you accept it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_failed_job_in_detail(snap_compare: Compare, still: Still, size: tuple
 @sizes
 def test_why_a_job_does_not_run(snap_compare: Compare, still: Still, size: tuple[int, int]) -> None:
     still.busy()
-    still.queue.store.pause_queue("img")
+    still.queue.store.queues.pause("img")
     stuck = still.queue.enqueue("img.resize", {"path": "a.jpg"}, delay=5400)
 
     async def ask(pilot: Pilot[Any]) -> None:
@@ -65,9 +65,9 @@ def test_a_job_that_waits_for_others_in_detail(snap_compare: Compare, still: Sti
     receipt = {"order_id": 70411, "to": "ann@example.org"}
     done, open_ = queue.enqueue("img.resize", {"path": "a.jpg"}, priority=99), queue.enqueue("img.resize", {"path": "b.jpg"})
     (claimed,) = still.claim(1)
-    still.store.complete_jobs([Completion(claimed, still.clock.now(), still.clock.now(), None)])
+    still.store.completer.complete([Completion(claimed, still.clock.now(), still.clock.now(), None)])
     options: dict[str, Any] = {"unique": "receipt 70411", "expires": 7200, "tags": ["shop"]}
-    queue.enqueue_batch([queue.draft("mail.send_receipt", receipt, after=[done.id, open_.id], **options)], name="orders")
+    queue.enqueue_batch([queue.new_job("mail.send_receipt", receipt, after=[done.id, open_.id], **options)], name="orders")
     for event in ("order.paid", "order.sent"):
         queue.enqueue("webhook.post", {"url": "https://hooks.example.com/in/7", "event": event}, after=[3])
     still.clock.advance(95)
@@ -136,6 +136,6 @@ def test_a_terminal_that_is_too_small_says_which_size_it_needs(snap_compare: Com
 
 
 def blink_off(pilot: Pilot[Any]) -> None:
-    """A cursor that blinks would make two pictures of one screen."""
+    """Stop the cursor from blinking, which would make snapshots differ."""
     for each in pilot.app.screen.query("Input"):
         each.cursor_blink = False  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""The table in the hand: cursor, order, columns."""
+"""Tests of the job table: cursor, order, columns."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from jobdeck_tui.widgets.table.keyed_table import KeyedTable
 
 def test_the_cursor_follows_the_job_and_not_the_row(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
-        more = [few.queue.draft("img.resize", {"path": str(n)}) for n in range(50)]
+        more = [few.queue.new_job("img.resize", {"path": str(n)}) for n in range(50)]
         few.queue.enqueue_many(more)
         await seen(pilot, lambda: table(pilot).total == 56)
         await pilot.press("j", "j")
@@ -37,16 +37,16 @@ def test_the_cursor_follows_the_job_and_not_the_row(few: Still) -> None:
     play(few.app(), scene)
 
 
-def test_a_live_table_shows_the_newest_jobs_as_they_come(few: Still) -> None:
+def test_a_live_table_shows_new_jobs_as_they_arrive(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
-        few.queue.enqueue_many([few.queue.draft("img.resize", {"path": str(n)}) for n in range(50)])
+        few.queue.enqueue_many([few.queue.new_job("img.resize", {"path": str(n)}) for n in range(50)])
         await seen(pilot, lambda: table(pilot).total == 56)
         assert table(pilot).visible_ids()[0] == 56
 
     play(few.app(), scene)
 
 
-def test_enter_opens_the_job_and_escape_comes_back_to_the_same_row(few: Still) -> None:
+def test_enter_opens_the_job_and_escape_returns_to_the_same_row(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("G", "enter")
         await seen(pilot, lambda: isinstance(pilot.app.screen, JobScreen) and pilot.app.screen.detail is not None)
@@ -60,7 +60,7 @@ def test_enter_opens_the_job_and_escape_comes_back_to_the_same_row(few: Still) -
     play(few.app(), scene)
 
 
-def test_a_frozen_view_holds_still_until_it_is_let_go(few: Still) -> None:
+def test_a_frozen_view_does_not_change_until_it_is_unfrozen(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         below = pilot.app.screen.query_one("#jobs")
         assert "live" in str(below.border_subtitle)
@@ -76,7 +76,7 @@ def test_a_frozen_view_holds_still_until_it_is_let_go(few: Still) -> None:
     play(few.app(), scene)
 
 
-def test_a_job_that_left_the_list_stays_chosen_until_the_person_moves(few: Still) -> None:
+def test_a_job_that_left_the_list_stays_selected_until_the_cursor_moves(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("l")
         await seen(pilot, lambda: table(pilot).total == 3)
@@ -116,7 +116,7 @@ def columns(pilot: Pilot[Any]) -> list[str]:
     return [column.key for column in table(pilot).columns]
 
 
-def test_s_sorts_by_the_next_column_and_shift_s_turns_it_round(few: Still) -> None:
+def test_s_sorts_by_the_next_column_and_shift_s_reverses_it(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("s")
         await seen(pilot, lambda: deck_of(pilot).page.view.sort == "kind")
@@ -130,7 +130,7 @@ def test_s_sorts_by_the_next_column_and_shift_s_turns_it_round(few: Still) -> No
     assert app.remembered.get("table.sort", []) == ["kind", False]
 
 
-def test_a_click_on_a_head_sorts_by_it_and_once_more_turns_it_round(few: Still) -> None:
+def test_a_click_on_a_column_head_sorts_by_it_and_a_second_one_reverses_it(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.click("#table", offset=(4, 0))
         await seen(pilot, lambda: deck_of(pilot).page.view.sort == "state")
@@ -141,21 +141,21 @@ def test_a_click_on_a_head_sorts_by_it_and_once_more_turns_it_round(few: Still) 
 
 
 @pytest.mark.parametrize("sort", ["id", "age", "wait", "args"])
-def test_every_order_of_the_list_can_be_chosen(few: Still, sort: str) -> None:
+def test_every_order_of_the_list_can_be_selected(few: Still, sort: str) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("o")
         choices = pilot.app.screen.query_one(KeyedTable)
         assert choices.key == "id"
         assert choices.choose(sort) or sort == "id"
         await pilot.press("enter")
-        descending = sort != "id"  # the one that holds is turned round
+        descending = sort != "id"  # the current one is reversed
         await seen(pilot, lambda: deck_of(pilot).page.view.order[2:] == (sort, descending))
         assert table(pilot).total == 6
 
     play(few.app(), scene)
 
 
-def test_the_order_is_turned_round_from_its_list_or_left_as_it_was(few: Still) -> None:
+def test_the_order_is_reversed_in_its_list_or_stays_unchanged(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("o", "j", "escape")
         assert screen(pilot).view.order[2:] == ("id", True)
@@ -168,7 +168,7 @@ def test_the_order_is_turned_round_from_its_list_or_left_as_it_was(few: Still) -
 def test_columns_are_hidden_shown_moved_and_remembered(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         assert columns(pilot) == list(USUAL)
-        await pilot.press("C", "j", "j", "space")  # the kind goes
+        await pilot.press("C", "j", "j", "space")  # the kind is hidden
         pilot.app.screen.query_one(KeyedTable).choose("wait")
         await pilot.press("space")
         pilot.app.screen.query_one(KeyedTable).choose("age")
@@ -203,7 +203,7 @@ def test_the_last_column_cannot_be_hidden(few: Still) -> None:
     play(few.app(), scene)
 
 
-def test_what_was_remembered_wrongly_means_the_usual(few: Still) -> None:
+def test_invalid_preferences_mean_the_defaults(few: Still) -> None:
     app = few.app()
     app.remembered.put("table.columns", ["nonsense", 7])
     app.remembered.put("table.sort", ["nonsense", "yes"])
@@ -220,7 +220,7 @@ def test_what_was_remembered_wrongly_means_the_usual(few: Still) -> None:
 
 @pytest.mark.parametrize("width", [58, 78, 98, 118, 158, 198, 298])
 @pytest.mark.parametrize("keys", [USUAL, tuple(COLUMNS), tuple(reversed(COLUMNS)), ("id",), ("kind", "tags")])
-def test_columns_fit_whatever_is_chosen(few: Still, width: int, keys: tuple[str, ...]) -> None:
+def test_columns_fit_whatever_is_selected(few: Still, width: int, keys: tuple[str, ...]) -> None:
     chosen = choose_columns(width, few.queue.list(), keys, Now(few.clock.now()), "priority")
     assert chosen
     taken = 2 + sum(cells for _, cells in chosen) + len(chosen) - 1
@@ -232,14 +232,14 @@ def test_columns_fit_whatever_is_chosen(few: Still, width: int, keys: tuple[str,
 @pytest.mark.parametrize(
     ("width", "keys"), [(58, "state id kind age detail"), (78, "state id kind priority attempt age detail")]
 )
-def test_the_detail_is_never_a_few_letters_only(few: Still, width: int, keys: str) -> None:
+def test_the_detail_column_is_never_only_a_few_letters_wide(few: Still, width: int, keys: str) -> None:
     columns = choose_columns(width, few.queue.list(), USUAL)
     assert [column.key for column, _ in columns] == keys.split()
     assert columns[-1][1] >= 8
 
 
 @pytest.mark.parametrize("width", [98, 138, 142, 198])
-def test_what_stands_under_a_head_begins_where_the_head_does(few: Still, width: int) -> None:
+def test_cells_are_aligned_with_their_column_head(few: Still, width: int) -> None:
     now = Now(few.clock.now())
     keys = ("id", "kind", "created", "detail", "worker", "tags")
     (job,) = few.queue.list(limit=1)
@@ -253,7 +253,7 @@ def test_what_stands_under_a_head_begins_where_the_head_does(few: Still, width: 
     assert row.rstrip().endswith("—"), "the last column is not cut"
 
 
-def test_what_is_cut_ends_with_an_ellipsis_wherever_its_pieces_meet() -> None:
+def test_cut_text_ends_with_an_ellipsis_wherever_its_pieces_meet() -> None:
     pieces = [("weekdays", Style()), (" UTC", Style())]
     assert "".join(text for text, _ in fit_pieces(pieces, 12)) == "weekdays UTC"
     assert "".join(text for text, _ in fit_pieces(pieces, 10)) == "weekdays …"
@@ -263,7 +263,7 @@ def test_what_is_cut_ends_with_an_ellipsis_wherever_its_pieces_meet() -> None:
     assert "".join(text for text, _ in fit_pieces([], 3)) == "   "
 
 
-def test_the_old_rows_stay_while_another_list_is_read(few: Still, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_old_rows_stay_while_another_list_is_loading(few: Still, monkeypatch: pytest.MonkeyPatch) -> None:
     go_on = threading.Event()
     ids, asked = few.queue.ids, []
 
@@ -280,10 +280,10 @@ def test_the_old_rows_stay_while_another_list_is_read(few: Still, monkeypatch: p
         assert "reading" in str(screen(pilot).query_one("#jobs").border_subtitle)
         assert list(table(pilot).visible_ids()) == [6, 5, 4, 3, 2, 1]
         before = deck_of(pilot)
-        await seen(pilot, lambda: deck_of(pilot).overview is not before.overview)  # all else goes on
+        await seen(pilot, lambda: deck_of(pilot).overview is not before.overview)  # everything else continues
         await pilot.press("s")
         await pilot.pause(0.3)
-        await pilot.press("s")  # takes the place of the one before, which was not begun
+        await pilot.press("s")  # replaces the previous request, which had not started
         await pilot.pause(0.3)
         go_on.set()
         await seen(pilot, lambda: deck_of(pilot).page.view.sort == "priority" and not deck_of(pilot).page.reading)
@@ -292,7 +292,7 @@ def test_the_old_rows_stay_while_another_list_is_read(few: Still, monkeypatch: p
     play(few.app(), scene)
 
 
-def test_a_list_that_cannot_be_read_is_told_and_read_again(few: Still, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_list_that_cannot_be_read_is_reported_and_retried(few: Still, monkeypatch: pytest.MonkeyPatch) -> None:
     ids, broken = few.queue.ids, threading.Event()
     broken.set()
 
@@ -312,8 +312,8 @@ def test_a_list_that_cannot_be_read_is_told_and_read_again(few: Still, monkeypat
     play(few.app(), scene)
 
 
-def test_the_cursor_moves_by_lines_screenfuls_and_to_the_ends(few: Still) -> None:
-    few.queue.enqueue_each("img.resize", [{"path": str(n)} for n in range(200)])
+def test_the_cursor_moves_by_lines_by_pages_and_to_the_ends(few: Still) -> None:
+    few.queue.enqueue_bulk("img.resize", [{"path": str(n)} for n in range(200)])
 
     async def scene(pilot: Pilot[Any]) -> None:
         await seen(pilot, lambda: table(pilot).total == 206)
@@ -331,7 +331,7 @@ def test_the_cursor_moves_by_lines_screenfuls_and_to_the_ends(few: Still) -> Non
     play(few.app(), scene)
 
 
-def test_the_digits_go_to_the_panels_and_the_arrows_to_the_tabs(few: Still) -> None:
+def test_digits_focus_panels_and_arrows_change_tabs(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         for digit, panel in (("1", "throughput"), ("2", "latency"), ("3", "queues"), ("4", "workers"), ("5", "table")):
             await pilot.press(digit)

@@ -1,4 +1,4 @@
-"""What each key of the main screen does to the jobs."""
+"""Tests of the actions of the main screen."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from jobdeck_tui.screens.new_job import NewJobScreen
 from jobdeck_tui.widgets.forms.field import Field
 
 
-def test_until_a_job_is_chosen_no_key_can_hit_one(few: Still) -> None:
+def test_no_key_affects_a_job_until_one_is_selected(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("x", "r", "plus")
         await settled(pilot)
-        assert "Choose a job first" in toasts(pilot)[0]
+        assert "Select a job first" in toasts(pilot)[0]
 
     play(few.app(), scene)
     assert few.queue.overview().counts == {State.FAILED: 3, State.PENDING: 3}
 
 
-def test_x_cancels_the_chosen_job(few: Still) -> None:
+def test_x_cancels_the_selected_job(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j", "x")
         await seen(pilot, lambda: few.queue.get(6).state is State.CANCELLED)
@@ -43,7 +43,7 @@ def test_plus_and_minus_change_the_priority(few: Still) -> None:
     play(few.app(), scene)
 
 
-def test_what_cannot_be_done_is_said_with_the_reason(few: Still) -> None:
+def test_a_refused_action_is_reported_with_the_reason(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("G", "x")
         await seen(pilot, lambda: any("Job 1 is failed" in each for each in toasts(pilot)))
@@ -51,7 +51,7 @@ def test_what_cannot_be_done_is_said_with_the_reason(few: Still) -> None:
     play(few.app(), scene)
 
 
-def test_p_pauses_the_queue_of_the_chosen_job_and_resumes_it(few: Still) -> None:
+def test_p_pauses_the_queue_of_the_selected_job_and_resumes_it(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j", "p")
         await seen(pilot, lambda: [queue.name for queue in few.queue.queues() if queue.paused] == ["img"])
@@ -70,7 +70,7 @@ def test_a_queue_is_paused_in_its_own_panel(few: Still) -> None:
     play(few.app(), scene)
 
 
-def test_z_takes_the_newest_act_back_and_shift_z_does_it_again(few: Still) -> None:
+def test_z_undoes_the_last_action_and_shift_z_redoes_it(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j", "plus", "x")
         await seen(pilot, lambda: few.queue.get(6).state is State.CANCELLED)
@@ -89,7 +89,7 @@ def test_z_takes_the_newest_act_back_and_shift_z_does_it_again(few: Still) -> No
     play(few.app(), scene)
 
 
-def test_one_job_is_deleted_without_a_question_because_z_brings_it_back(few: Still) -> None:
+def test_one_job_is_deleted_without_confirmation_because_z_undoes_it(few: Still) -> None:
     before = few.queue.get(1)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -107,12 +107,12 @@ def test_one_job_is_deleted_without_a_question_because_z_brings_it_back(few: Sti
     assert few.queue.attempts(1)[0].message == "no"
 
 
-def test_z_says_why_a_job_cannot_be_taken_back_and_what_others_did_stays(few: Still) -> None:
+def test_z_says_why_a_job_cannot_be_restored_and_changes_of_others_stay(few: Still) -> None:
     few.queue.cancel(4, who="ben")
 
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("z")
-        await seen(pilot, lambda: any("There is nothing of" in each for each in toasts(pilot)))
+        await seen(pilot, lambda: any("Nothing to undo for" in each for each in toasts(pilot)))
         await pilot.press("j", "x")
         await seen(pilot, lambda: few.queue.get(6).state is State.CANCELLED)
         few.queue.retry(6, who="ben")
@@ -123,7 +123,7 @@ def test_z_says_why_a_job_cannot_be_taken_back_and_what_others_did_stays(few: St
     assert few.queue.get(4).state is State.CANCELLED
 
 
-def test_d_opens_the_form_filled_from_the_chosen_job(few: Still) -> None:
+def test_d_opens_the_form_filled_in_from_the_selected_job(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j", "d")
         await seen(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen) and len(pilot.app.screen.query(Field)) == 12)
@@ -134,7 +134,7 @@ def test_d_opens_the_form_filled_from_the_chosen_job(few: Still) -> None:
     assert few.queue.get(7).args == few.queue.get(6).args
 
 
-def test_a_read_only_cockpit_changes_nothing_and_says_so(few: Still) -> None:
+def test_a_readonly_cockpit_changes_nothing_and_says_so(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j", "x", "r", "plus", "n", "p", "D", "z", "Z")
         await settled(pilot)
@@ -178,7 +178,7 @@ def test_a_copied_command_line_enqueues_the_same_job_again(tmp_path: Path) -> No
             assert (again.unique_key, again.backoff) == (made.unique_key, made.backoff)
 
 
-def test_pausing_twice_in_a_hurry_resumes(few: Still) -> None:
+def test_pausing_twice_quickly_resumes(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j", "p", "p", "p", "p")
         await seen(pilot, lambda: len([each for each in toasts(pilot) if "img" in each]) == 4)
@@ -187,7 +187,7 @@ def test_pausing_twice_in_a_hurry_resumes(few: Still) -> None:
     play(few.app(), scene)
 
 
-def test_the_equals_sign_sets_the_priority_to_what_is_typed(few: Still) -> None:
+def test_the_equals_sign_sets_the_priority_to_a_typed_number(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j", "equals_sign")
         editor = pilot.app.screen.query_one("#editor-field")
@@ -209,7 +209,7 @@ def test_the_equals_sign_sets_the_priority_to_what_is_typed(few: Still) -> None:
 
 
 def hint(pilot: Pilot[Any], text: str) -> tuple[bool, Any]:
-    """Whether the hint with this text is dimmed, and its key."""
+    """Return whether the hint with this text is dimmed, and its key."""
     hints = pilot.app.screen.query_one("#hints")
     quiet = hints.style("quiet")  # type: ignore[attr-defined]
     pieces = hints.draw(0, 200)  # type: ignore[attr-defined]
@@ -217,15 +217,15 @@ def hint(pilot: Pilot[Any], text: str) -> tuple[bool, Any]:
     return pieces[at - 1][1] == quiet, pieces[at - 1][0]
 
 
-def test_a_key_that_can_do_nothing_is_dimmed_and_says_why_when_it_is_pressed(few: Still) -> None:
+def test_an_unavailable_key_is_dimmed_and_says_why_when_pressed(few: Still) -> None:
     few.claim(1)
 
     async def scene(pilot: Pilot[Any]) -> None:
         assert [hint(pilot, text)[0] for text in ("retry", "cancel", "priority", "pause", "new")] == [True] * 4 + [False]
         await pilot.press("p")
-        await seen(pilot, lambda: any("Choose a job to pause its queue" in each for each in toasts(pilot)))
+        await seen(pilot, lambda: any("Select a job to pause its queue" in each for each in toasts(pilot)))
         await pilot.press("equals_sign", "w", "d", "y")
-        await seen(pilot, lambda: sum("Choose a job first" in each for each in toasts(pilot)) >= 4)
+        await seen(pilot, lambda: sum("Select a job first" in each for each in toasts(pilot)) >= 4)
         await pilot.press("g", "j", "j")
         assert table(pilot).job.state is State.RUNNING
         await seen(pilot, lambda: hint(pilot, "retry")[0] and hint(pilot, "priority")[0])
@@ -238,7 +238,7 @@ def test_a_key_that_can_do_nothing_is_dimmed_and_says_why_when_it_is_pressed(few
     play(few.app(), scene)
 
 
-def test_a_read_only_cockpit_dims_every_key_that_changes_something(few: Still) -> None:
+def test_a_readonly_cockpit_dims_every_key_that_changes_something(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("G")
         assert all(hint(pilot, text)[0] for text in ("retry", "cancel", "priority", "new", "pause", "undo"))
@@ -249,7 +249,7 @@ def test_a_read_only_cockpit_dims_every_key_that_changes_something(few: Still) -
     play(few.app(readonly=True), scene)
 
 
-def test_a_long_act_in_a_read_only_cockpit_is_refused_before_anything_is_counted(few: Still) -> None:
+def test_a_bulk_action_in_a_readonly_cockpit_is_refused_before_the_preview(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("A", "x")
         await settled(pilot)

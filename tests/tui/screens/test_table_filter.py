@@ -1,4 +1,4 @@
-"""Which jobs the table shows: the filter and the tabs."""
+"""Tests of the filter and the tabs of the job table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jobdeck_tui.widgets.table.filter_bar import FilterBar
 from jobdeck_tui.widgets.table.keyed_table import KeyedTable
 
 
-def test_enter_on_a_queue_filters_by_it_and_escape_shows_all_again(few: Still) -> None:
+def test_enter_on_a_queue_filters_by_it_and_escape_clears_the_filter(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("3", "enter")
         await seen(pilot, lambda: table(pilot).total == 3)
@@ -23,7 +23,7 @@ def test_enter_on_a_queue_filters_by_it_and_escape_shows_all_again(few: Still) -
     play(few.app(), scene)
 
 
-def test_the_filter_works_while_it_is_typed_is_kept_by_enter_and_cleared_by_escape(few: Still) -> None:
+def test_the_filter_applies_while_typing_enter_keeps_it_and_escape_clears_it(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("slash", *"state:fail")
         await seen(pilot, lambda: table(pilot).total == 3)
@@ -66,7 +66,7 @@ def test_a_filter_completes_fields_and_values_from_a_list(few: Still) -> None:
     play(few.app(), scene)
 
 
-def test_the_arrows_choose_from_the_list_and_enter_takes_what_is_chosen(few: Still) -> None:
+def test_the_arrows_select_a_suggestion_and_enter_accepts_it(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("slash", *"state:c")
         await seen(pilot, lambda: suggested(pilot)[:2] == ["completed", "cancelled"])
@@ -90,7 +90,7 @@ def test_arguments_and_their_values_are_completed_from_recent_jobs(few: Still) -
     play(few.app(), scene)
 
 
-def test_a_suggestion_is_taken_with_the_mouse(few: Still) -> None:
+def test_a_suggestion_is_accepted_with_the_mouse(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("slash", *"state:f")
         await seen(pilot, lambda: suggested(pilot) == ["failed"])
@@ -102,12 +102,12 @@ def test_a_suggestion_is_taken_with_the_mouse(few: Still) -> None:
     play(few.app(), scene)
 
 
-def test_the_count_is_told_while_typing_and_an_error_is_pointed_at_in_its_place(few: Still) -> None:
+def test_the_count_is_shown_while_typing_and_an_error_is_marked_at_its_position(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("slash", *"queue:img")
         await seen(pilot, lambda: "3 jobs match" in told(pilot))
         await pilot.press("space", *"ags:3")
-        await seen(pilot, lambda: "there is no field 'ags'" in told(pilot))
+        await seen(pilot, lambda: "unknown field 'ags'" in told(pilot))
         line = bar(pilot).line
         assert told(pilot).index("▲") == line.content_region.x - bar(pilot).region.x + len("queue:img ")
         assert table(pilot).total == 0 or table(pilot).page.problem
@@ -115,7 +115,7 @@ def test_the_count_is_told_while_typing_and_an_error_is_pointed_at_in_its_place(
     play(few.app(), scene)
 
 
-def test_earlier_filters_come_back_with_the_arrows_and_are_found_by_a_part(few: Still) -> None:
+def test_the_arrows_recall_earlier_filters_also_by_a_part_of_them(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         for text in ("state:failed", "queue:img"):
             await pilot.press("slash", *text, "enter", "escape")
@@ -136,7 +136,7 @@ def test_earlier_filters_come_back_with_the_arrows_and_are_found_by_a_part(few: 
     assert app.remembered.get("filters.history", []) == ["state:failed", "queue:img"]
 
 
-def test_escape_lets_go_of_a_chosen_suggestion_before_the_filter(few: Still) -> None:
+def test_escape_clears_a_selected_suggestion_before_the_filter(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("slash", *"state:f", "down", "escape")
         assert (bar(pilot).value, suggested(pilot)) == ("state:f", [])
@@ -146,7 +146,7 @@ def test_escape_lets_go_of_a_chosen_suggestion_before_the_filter(few: Still) -> 
     play(few.app(), scene)
 
 
-def test_tab_in_an_empty_filter_shows_every_field_and_down_without_suggestions_leads_to_the_table(few: Still) -> None:
+def test_tab_in_an_empty_filter_lists_every_field_and_down_without_suggestions_focuses_the_table(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("slash", "tab")
         await seen(pilot, lambda: {"state:", "queue:", "args.order_id:"} <= set(suggested(pilot)))
@@ -156,7 +156,7 @@ def test_tab_in_an_empty_filter_shows_every_field_and_down_without_suggestions_l
     play(few.app(), scene)
 
 
-def test_a_filter_is_saved_under_a_name_used_again_and_forgotten(few: Still) -> None:
+def test_a_filter_is_saved_under_a_name_reused_and_deleted(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("slash", *"state:failed", "ctrl+s", *"broken", "enter")
         await seen(pilot, lambda: any("Saved as broken" in each for each in toasts(pilot)))
@@ -176,10 +176,10 @@ def test_a_filter_is_saved_under_a_name_used_again_and_forgotten(few: Still) -> 
     assert app.remembered.get("filters.saved", {}) == {"broken": "state:failed"}
 
 
-def test_without_a_filter_there_is_nothing_to_save_and_that_is_said(few: Still) -> None:
+def test_saving_an_empty_filter_shows_a_message(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("F", "s")
-        await seen(pilot, lambda: any("no filter to save" in each for each in toasts(pilot)))
+        await seen(pilot, lambda: any("No filter to save" in each for each in toasts(pilot)))
 
     play(few.app(), scene)
 
@@ -194,7 +194,7 @@ def test_the_tabs_show_the_jobs_of_one_state(few: Still) -> None:
     play(few.app(), scene)
 
 
-def test_jobs_that_wait_for_others_have_a_tab_and_a_count_while_there_are_any(few: Still) -> None:
+def test_waiting_jobs_have_a_tab_with_a_count_if_there_are_any(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         tabs, header = (pilot.app.screen.query_one(each) for each in ("#tabs", "#header"))
         assert "waiting" not in tabs.render_line(0).text + header.render_line(0).text
@@ -206,12 +206,12 @@ def test_jobs_that_wait_for_others_have_a_tab_and_a_count_while_there_are_any(fe
     play(few.app(), scene, (160, 40))
 
 
-def test_what_is_announced_as_new_are_the_jobs_that_match(few: Still) -> None:
+def test_only_matching_jobs_are_announced_as_new(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("slash", *"queue:img", "enter")
         await seen(pilot, lambda: table(pilot).total == 3)
         await pilot.press("j")
-        few.queue.enqueue_many([few.queue.draft("report.daily", {"day": str(n)}) for n in range(20)])
+        few.queue.enqueue_many([few.queue.new_job("report.daily", {"day": str(n)}) for n in range(20)])
         few.queue.enqueue("img.resize", {"path": "x"})
         await seen(pilot, lambda: table(pilot).total == 4)
         assert table(pilot).arrived == 1

@@ -1,4 +1,4 @@
-"""Marks, and acts on many jobs."""
+"""Tests of marks and bulk actions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_r_retries_all_marked_jobs_at_once(few: Still) -> None:
     assert [few.queue.get(each).state for each in (2, 3)].count(State.PENDING) == 1
 
 
-def test_a_range_is_marked_from_the_newest_mark_to_the_cursor(few: Still) -> None:
+def test_a_range_is_marked_from_the_last_mark_to_the_cursor(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j", "space", "j", "j", "ctrl+at")
         await seen(pilot, lambda: len(table(pilot).marks.ids) >= 3)
@@ -36,7 +36,7 @@ def test_a_range_is_marked_from_the_newest_mark_to_the_cursor(few: Still) -> Non
     play(few.app(), scene)
 
 
-def test_deleting_asks_with_the_count_and_the_safe_answer_has_the_focus(few: Still) -> None:
+def test_deleting_asks_with_the_count_and_focuses_the_safe_answer(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j", "space", "space", "D")
         await seen(pilot, lambda: weighed(pilot) is not None)
@@ -53,7 +53,7 @@ def test_deleting_asks_with_the_count_and_the_safe_answer_has_the_focus(few: Sti
     play(few.app(), scene)
 
 
-def test_marks_do_not_outlive_the_filter_they_were_made_under(few: Still) -> None:
+def test_marks_are_cleared_with_the_filter(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("A")
         assert table(pilot).marks.count(6) == 6
@@ -65,7 +65,7 @@ def test_marks_do_not_outlive_the_filter_they_were_made_under(few: Still) -> Non
 
 
 def test_cancelling_very_many_asks_with_the_count(few: Still) -> None:
-    few.queue.enqueue_many([few.queue.draft("img.resize", {"path": str(n)}) for n in range(30)])
+    few.queue.enqueue_many([few.queue.new_job("img.resize", {"path": str(n)}) for n in range(30)])
 
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("A", "x")
@@ -81,8 +81,8 @@ def test_cancelling_very_many_asks_with_the_count(few: Still) -> None:
     play(few.app(), scene)
 
 
-def test_everything_that_matches_is_acted_on_as_one_act_and_z_takes_it_all_back(few: Still) -> None:
-    few.queue.enqueue_each("img.resize", [{"path": str(n)} for n in range(1200)])
+def test_an_action_on_all_matching_jobs_is_one_change_that_z_undoes(few: Still) -> None:
+    few.queue.enqueue_bulk("img.resize", [{"path": str(n)} for n in range(1200)])
     few.queue.cancel(7)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -103,12 +103,12 @@ def test_everything_that_matches_is_acted_on_as_one_act_and_z_takes_it_all_back(
         await seen(pilot, lambda: few.queue.count("state:cancelled") == 1)
 
     play(few.app(), scene)
-    acts = few.queue.journal()
+    acts = few.queue.journal.entries()
     assert (acts[0].n, acts[0].undone) == (1202, 1202)
     assert len(acts) == 2
 
 
-def test_everything_marks_what_comes_too_and_a_job_can_be_taken_out_of_it(few: Still) -> None:
+def test_marking_everything_includes_new_jobs_and_a_job_can_be_unmarked(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j", "A", "space")
         assert table(pilot).marks.count(table(pilot).total) == 5
@@ -126,8 +126,8 @@ def test_everything_marks_what_comes_too_and_a_job_can_be_taken_out_of_it(few: S
     assert few.queue.get(6).state is State.PENDING
 
 
-def test_a_retry_of_everything_leaves_what_is_done_alone_unless_the_filter_says_so(few: Still) -> None:
-    few.store.complete_jobs([Completion(each, few.clock.now(), few.clock.now(), None) for each in few.claim(1)])
+def test_a_retry_of_everything_skips_completed_jobs_unless_filtered_for(few: Still) -> None:
+    few.store.completer.complete([Completion(each, few.clock.now(), few.clock.now(), None) for each in few.claim(1)])
     few.beat()
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -146,7 +146,7 @@ def test_a_retry_of_everything_leaves_what_is_done_alone_unless_the_filter_says_
     play(few.app(), scene)
 
 
-def test_what_cannot_be_done_to_any_of_them_is_said_and_cannot_be_answered_with_yes(few: Still) -> None:
+def test_an_action_that_applies_to_no_job_cannot_be_confirmed(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("slash", *"state:failed", "enter")
         await seen(pilot, lambda: table(pilot).total == 3)
@@ -161,8 +161,8 @@ def test_what_cannot_be_done_to_any_of_them_is_said_and_cannot_be_answered_with_
     play(few.app(), scene)
 
 
-def test_a_long_act_tells_how_far_it_is_and_escape_stops_it(few: Still, monkeypatch: pytest.MonkeyPatch) -> None:
-    few.queue.enqueue_each("img.resize", [{"path": str(n)} for n in range(3000)])
+def test_a_bulk_action_shows_its_progress_and_escape_stops_it(few: Still, monkeypatch: pytest.MonkeyPatch) -> None:
+    few.queue.enqueue_bulk("img.resize", [{"path": str(n)} for n in range(3000)])
     go_on, begun = threading.Event(), threading.Event()
     cancel = few.queue.cancel_many
 
@@ -180,7 +180,7 @@ def test_a_long_act_tells_how_far_it_is_and_escape_stops_it(few: Still, monkeypa
         await seen(pilot, lambda: weighed(pilot) is not None)
         await pilot.press("y")
         await seen(pilot, begun.is_set)
-        await pilot.press("z")  # while it is done it cannot be undone
+        await pilot.press("z")  # it cannot be undone while it is running
         await seen(pilot, lambda: any("Still cancelling 3,003 jobs" in each for each in toasts(pilot)))
         await pilot.press("A", "r")
         await seen(pilot, lambda: sum("Still cancelling 3,003 jobs" in each for each in toasts(pilot)) == 2)
@@ -192,10 +192,10 @@ def test_a_long_act_tells_how_far_it_is_and_escape_stops_it(few: Still, monkeypa
         await seen(pilot, lambda: not progress.display)
 
     play(few.app(), scene)
-    assert few.queue.journal()[0].n == 500
+    assert few.queue.journal.entries()[0].n == 500
 
 
-def test_a_long_undo_is_told_and_holds_nothing_up(few: Still, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_undo_is_reported_and_blocks_nothing(few: Still, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobdeck_tui.feed.feed._LONG", 2)
     few.queue.cancel_many([4, 5, 6])
 
@@ -210,7 +210,7 @@ def test_a_long_undo_is_told_and_holds_nothing_up(few: Still, monkeypatch: pytes
     play(few.app(), scene)
 
 
-def test_the_marks_stay_when_the_order_changes_and_are_let_go_with_their_key(few: Still) -> None:
+def test_marks_stay_when_the_order_changes_and_are_cleared_with_their_key(few: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j", "space", "s", "S")
         await settled(pilot)

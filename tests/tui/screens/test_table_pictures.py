@@ -1,4 +1,4 @@
-"""The table's dialogs and lists as pictures, at three sizes. Look at a changed picture before you accept it."""
+"""Snapshots of the table's dialogs and lists at three sizes. Review a changed snapshot before you accept it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Size = tuple[int, int]
 
 
 def still_cursor(pilot: Pilot[Any]) -> None:
-    """A cursor that blinks would make two pictures of one screen."""
+    """Stop the cursor from blinking, which would make snapshots differ."""
     for each in pilot.app.screen.query("Input"):
         each.cursor_blink = False  # type: ignore[attr-defined]
 
@@ -89,7 +89,7 @@ def test_a_long_act_tells_how_far_it_is(snap_compare: Compare, still: Still, siz
 
     async def begin(pilot: Pilot[Any]) -> None:
         await steps("j", "A")(pilot)
-        pilot.app.on_progressed(Progressed("cancelling", 12_480, 214, 51_402))  # type: ignore[attr-defined]
+        pilot.app.on_action_progress(Progressed("cancelling", 12_480, 214, 51_402))  # type: ignore[attr-defined]
         await settled(pilot)
 
     assert snap_compare(still.app(), terminal_size=size, run_before=begin)

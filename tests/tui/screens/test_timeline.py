@@ -1,4 +1,4 @@
-"""The timeline in the hand: what each key does; and how it looks."""
+"""Tests of the timeline screen: the effect of each key, and snapshots."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ sizes = pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)], ids=la
 
 @pytest.fixture
 def ran(still: Still) -> Still:
-    """Worker 1 ran: 1 fails and is retried in the same slot, 2 runs beside it and goes on. Worker 2 ran 3, which failed."""
+    """Create runs. Worker 1: job 1 fails and is retried in its slot, job 2 still runs beside it. Worker 2: job 3 failed."""
     queue, clock, store = still.queue, still.clock, still.store
     still.beat()
     queue.enqueue("mail.send_receipt", {"order_id": 1, "to": "x"}, priority=9)
@@ -33,16 +33,16 @@ def ran(still: Still) -> Still:
     assert (first.id, second.id) == (1, 2)
     clock.advance(10)
     now = clock.now()
-    store.fail_jobs([Failure(first, now - 10, now, now + 5, "TimeoutError", "too slow")])
+    store.completer.fail([Failure(first, now - 10, now, now + 5, "TimeoutError", "too slow")])
     queue.enqueue("webhook.post", {"url": "u", "event": "e"}, max_attempts=1)
     (third,) = still.claim(1, worker=1)
     clock.advance(5)
-    store.fail_jobs([Failure(third, clock.now() - 5, clock.now(), None, "ValueError", "no such event")])
-    store.stage_jobs()
+    store.completer.fail([Failure(third, clock.now() - 5, clock.now(), None, "ValueError", "no such event")])
+    store.transitions.stage()
     (again,) = still.claim(1)
     clock.advance(8)
-    store.complete_jobs([Completion(again, clock.now() - 8, clock.now())])
-    store.heartbeat_jobs([(second.id, second.lease or 0)], 30.0)
+    store.completer.complete([Completion(again, clock.now() - 8, clock.now())])
+    store.transitions.heartbeat([(second.id, second.lease or 0)], 30.0)
     still.beat()
     clock.advance(2)
     return still
@@ -53,13 +53,13 @@ def timeline(pilot: Pilot[Any]) -> Timeline:
 
 
 def drawn(pilot: Pilot[Any]) -> str:
-    """What the lanes show."""
+    """Return the lines of the lanes."""
     widget = timeline(pilot)
     return "\n".join(widget.render_line(y).text for y in range(widget.size.height))
 
 
 def told(pilot: Pilot[Any]) -> str:
-    """What the panel below tells."""
+    """Return the text of the run panel."""
     panel = pilot.app.screen.query_one(RunPanel)
     return "\n".join("".join(text for text, _ in panel.draw(y, 200)) for y in range(3))
 
@@ -107,7 +107,7 @@ def test_tab_goes_to_the_newest_run_and_on_along_its_lane(still: Still) -> None:
         still.queue.enqueue("img.resize", {"path": str(n)})
         (job,) = still.claim(1)
         still.clock.advance(12)
-        still.store.complete_jobs([Completion(job, still.clock.now() - 12, still.clock.now())])
+        still.store.completer.complete([Completion(job, still.clock.now() - 12, still.clock.now())])
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
@@ -115,7 +115,7 @@ def test_tab_goes_to_the_newest_run_and_on_along_its_lane(still: Still) -> None:
         assert chosen(pilot) is None
         await press(pilot, "tab")
         assert chosen(pilot) == (3, 1)
-        await press(pilot, "tab")  # it is the last of its lane: each took the slot that was idle longest
+        await press(pilot, "tab")  # the last of its lane: each run took the longest idle slot
         assert chosen(pilot) == (3, 1)
         assert widget.app.focused is widget
 
@@ -127,7 +127,7 @@ def test_tab_and_shift_tab_move_along_a_lane(still: Still) -> None:
         still.queue.enqueue("img.resize", {"path": str(n)})
         (job,) = still.claim(1)
         still.clock.advance(12)
-        still.store.complete_jobs([Completion(job, still.clock.now() - 12, still.clock.now())])
+        still.store.completer.complete([Completion(job, still.clock.now() - 12, still.clock.now())])
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
@@ -164,7 +164,7 @@ def test_j_and_k_move_between_lanes_to_the_run_nearest_in_time(ran: Still) -> No
     play(ran.app(), scene)
 
 
-def test_k_begins_with_the_last_lane(ran: Still) -> None:
+def test_k_starts_at_the_last_lane(ran: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         await press(pilot, "k")
@@ -174,7 +174,7 @@ def test_k_begins_with_the_last_lane(ran: Still) -> None:
     play(ran.app(), scene)
 
 
-def test_the_chosen_run_can_be_told_from_the_others_without_colour(ran: Still, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_selected_run_is_distinguishable_without_color(ran: Still, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -189,7 +189,7 @@ def test_the_chosen_run_can_be_told_from_the_others_without_colour(ran: Still, m
     play(ran.app(), scene)
 
 
-def test_the_chosen_run_is_told_below(ran: Still) -> None:
+def test_the_selected_run_is_described_below(ran: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         await press(pilot, "j")
@@ -205,7 +205,7 @@ def test_the_chosen_run_is_told_below(ran: Still) -> None:
     play(ran.app(), scene)
 
 
-def test_attempts_of_the_chosen_job_are_joined_by_an_arrow(ran: Still) -> None:
+def test_attempts_of_the_selected_job_are_joined_by_an_arrow(ran: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         assert "╮" not in drawn(pilot)[200:]
@@ -232,7 +232,7 @@ def test_n_goes_from_failure_to_failure(ran: Still) -> None:
     play(ran.app(), scene)
 
 
-def test_n_says_that_nothing_failed(still: Still) -> None:
+def test_n_reports_that_no_run_failed(still: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         await press(pilot, "n", "tab", "j", "G", "enter")
@@ -262,7 +262,7 @@ def test_plus_and_minus_zoom_from_ten_seconds_to_a_day(ran: Still) -> None:
     play(ran.app(), scene)
 
 
-def test_zooming_keeps_the_chosen_run_in_sight(still: Still) -> None:
+def test_zooming_keeps_the_selected_run_visible(still: Still) -> None:
     lively(still, 300)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -280,7 +280,7 @@ def test_zooming_keeps_the_chosen_run_in_sight(still: Still) -> None:
     play(still.app(), scene)
 
 
-def test_h_and_l_scroll_in_time_until_now_is_followed_again(ran: Still) -> None:
+def test_h_and_l_scroll_in_time_and_follow_again_at_the_end(ran: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         widget = timeline(pilot)
@@ -294,12 +294,12 @@ def test_h_and_l_scroll_in_time_until_now_is_followed_again(ran: Still) -> None:
         await press(pilot, "right", "l")
         assert widget.following
         await press(pilot, "l")
-        assert widget.following  # there is nothing later
+        assert widget.following  # nothing is later
 
     play(ran.app(), scene)
 
 
-def test_what_was_long_ago_is_read_when_it_is_scrolled_to(ran: Still) -> None:
+def test_older_runs_are_read_when_scrolled_to(ran: Still) -> None:
     ran.clock.advance(600)
     ran.beat()
 
@@ -321,7 +321,7 @@ def test_what_was_long_ago_is_read_when_it_is_scrolled_to(ran: Still) -> None:
     play(ran.app(), scene)
 
 
-def test_zero_and_home_go_back_to_now(ran: Still) -> None:
+def test_zero_and_home_return_to_now(ran: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         widget = timeline(pilot)
@@ -334,7 +334,7 @@ def test_zero_and_home_go_back_to_now(ran: Still) -> None:
     play(ran.app(), scene)
 
 
-def test_f_holds_the_time_still_and_follows_again(ran: Still) -> None:
+def test_f_stops_and_resumes_following(ran: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         widget = timeline(pilot)
@@ -363,11 +363,11 @@ def test_following_moves_on_by_whole_cells(ran: Still) -> None:
     play(ran.app(), scene)
 
 
-def test_enter_opens_the_job_and_escape_comes_back(ran: Still) -> None:
+def test_enter_opens_the_job_and_escape_returns(ran: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         await press(pilot, "enter")
-        assert isinstance(pilot.app.screen, TimelineScreen)  # nothing is chosen
+        assert isinstance(pilot.app.screen, TimelineScreen)  # nothing is selected
         await press(pilot, "n", "enter")
         assert isinstance(pilot.app.screen, JobScreen)
         assert pilot.app.screen.job_id == 3
@@ -380,7 +380,7 @@ def test_enter_opens_the_job_and_escape_comes_back(ran: Still) -> None:
     play(ran.app(), scene)
 
 
-def test_the_mouse_chooses_opens_zooms_and_scrolls(ran: Still) -> None:
+def test_the_mouse_selects_opens_zooms_and_scrolls(ran: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         widget = timeline(pilot)
@@ -419,7 +419,7 @@ def test_the_mouse_chooses_opens_zooms_and_scrolls(ran: Still) -> None:
 
 
 def test_more_lanes_than_fit_scroll_with_the_cursor(still: Still) -> None:
-    still.queue.enqueue_many([still.queue.draft("img.resize", {"path": str(n)}) for n in range(60)])
+    still.queue.enqueue_many([still.queue.new_job("img.resize", {"path": str(n)}) for n in range(60)])
     still.claim(60)
     still.clock.advance(3)
 
@@ -435,7 +435,7 @@ def test_more_lanes_than_fit_scroll_with_the_cursor(still: Still) -> None:
     play(still.app(), scene, size=(80, 24))
 
 
-def test_a_sample_is_said_to_be_one(ran: Still) -> None:
+def test_a_sample_is_marked_as_such(ran: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         from dataclasses import replace
@@ -453,7 +453,7 @@ def test_hostile_text_stays_text(still: Still) -> None:
     (job,) = still.claim(1)
     still.clock.advance(30)
     now = still.clock.now()
-    still.store.fail_jobs([Failure(job, now - 30, now, None, "E\x1b[31m", "[bold]\x9b]52;\x00\u202e" + "x" * 100_000)])
+    still.store.completer.fail([Failure(job, now - 30, now, None, "E\x1b[31m", "[bold]\x9b]52;\x00\u202e" + "x" * 100_000)])
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
@@ -473,7 +473,7 @@ def test_the_smallest_terminal_shows_lanes(ran: Still) -> None:
     play(ran.app(), scene, size=(60, 15))
 
 
-def test_outcomes_of_the_engine_are_all_drawn() -> None:
+def test_every_outcome_of_the_engine_is_drawn() -> None:
     from tests.tui.widgets.test_run_bars import bar
 
     from jobdeck_tui.widgets.timeline.run_bars import GLYPHS, look_of
@@ -481,7 +481,7 @@ def test_outcomes_of_the_engine_are_all_drawn() -> None:
     assert {look_of(bar(0, 1, outcome=each).run) for each in Outcome} | {"running", "again"} == set(GLYPHS)
 
 
-# -- how it looks -----------------------------------------------------------------------------------
+# -- snapshots --------------------------------------------------------------------------------------
 
 
 @sizes

@@ -1,4 +1,4 @@
-"""Every screen beside the jobs, opened by its digit: it shows its own, tells its keys, and leads back."""
+"""Tests of every view screen: its digit opens it, it shows its content and keys, and it leads back."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ SIZES = [(80, 24), (200, 60)]
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
-def test_each_screen_opens_by_its_digit_tells_its_keys_and_leads_back(still: Still, size: tuple[int, int]) -> None:
+def test_each_screen_opens_by_its_digit_shows_its_keys_and_returns(still: Still, size: tuple[int, int]) -> None:
     still.busy()
 
     async def scene(pilot: Pilot[Any]) -> None:
         app: Any = pilot.app
         for room in ROOMS:
-            app.action_room("queues")
+            app.action_open_screen("queues")
             await pilot.press(room.digit)
-            await seen(pilot, lambda room=room: isinstance(app.screen, RoomScreen) and room.name == app.screen.ROOM)
+            await seen(pilot, lambda room=room: isinstance(app.screen, RoomScreen) and room.name == app.screen.SCREEN_NAME)
             await seen(pilot, lambda: "LIVE" in app.screen.query_one("#header").render_line(0).text)
             await pilot.press("question_mark")
             await seen(pilot, lambda: isinstance(app.screen, HelpScreen))

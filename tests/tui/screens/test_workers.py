@@ -1,4 +1,4 @@
-"""The screen of workers: what it shows, what each of its keys does."""
+"""Tests of the workers screen: its content and its keys."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from textual.pilot import Pilot
 
 from jobdeck import Job, Queue, Registry, Settings, Stopping, WorkerInfo
 from jobdeck.model.attempt_result import Completion
+from jobdeck.store.claim_capacity import ClaimRequest
 from jobdeck_tui.app import Cockpit
 from jobdeck_tui.feed.feed import Feed
 from jobdeck_tui.screens.job import JobScreen
@@ -34,19 +35,19 @@ def report(still: Still, name: str, threads: int, *, up: float = 3600.0, **more:
         id=name, host=host, pid=int(pid), threads=threads, started_at=still.clock.now() - up, heartbeat_at=0.0,
         running=0, alive=True, **{"queues": (), "draining": False, "kinds": tuple(still.queue.registry.kinds), **more},
     )  # fmt: skip
-    still.store.report_worker(info)
+    still.store.workers.report(info)
 
 
 def run(still: Still, worker: str, kind: str, **args: object) -> Job:
-    """A job that this worker runs."""
+    """Return a job that this worker runs."""
     made = still.queue.enqueue(kind, args)
-    claimed = still.store.claim_jobs(worker, 1, kinds=[kind], queues=(), lease=60.0)
+    claimed = still.store.claimer.claim(ClaimRequest(worker, 1, kinds=[kind], queues=(), lease=60.0))
     assert [job.id for job in claimed] == [made.id]
     return claimed[0]
 
 
 def crew(still: Still) -> dict[str, Job]:
-    """A busy process, one that drains with a stuck thread, one that is silent with two jobs, an old silent one, a lost job."""
+    """Create a busy process, a draining one with a stuck thread, two silent ones and a lost job."""
     jobs = {}
     report(still, OLD, 2, up=7200)
     still.clock.advance(2000)
@@ -63,7 +64,7 @@ def crew(still: Still) -> dict[str, Job]:
     jobs["slow"] = run(still, HERE, "img.resize", path="uploads/77.jpg", width=640)
     still.clock.advance(11)
     held = [(job.id, job.lease) for job in (jobs["stuck"], jobs["slow"]) if job.lease is not None]
-    still.store.heartbeat_jobs(held, 60.0)
+    still.store.transitions.heartbeat(held, 60.0)
     report(
         still, ENDING, 4, draining=True, stuck=1, processes=2, queues=("webhook", "mail"),
         stopping=(Stopping(job_id=jobs["stuck"].id, kind="webhook.post", since=asked, why="cancelled"),),
@@ -71,7 +72,7 @@ def crew(still: Still) -> dict[str, Job]:
     still.clock.advance(3)
     jobs["mail"] = run(still, HERE, "mail.send_receipt", order_id=70411, to="ann@example.org")
     jobs["told"] = run(still, HERE, "report.daily", day="2025-06-14")
-    still.store.report_progress(jobs["told"].id, jobs["told"].lease or 0, 0.4)
+    still.store.transitions.report_progress(jobs["told"].id, jobs["told"].lease or 0, 0.4)
     still.clock.advance(2)
     report(still, HERE, 6, up=5400)
     still.clock.advance(1.5)
@@ -83,7 +84,7 @@ sizes = pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)], ids=la
 
 
 def opened(*presses: str, rows: bool = True) -> Callable[[Pilot[Any]], Any]:
-    """Open the screen, press the keys, wait for what they bring."""
+    """Open the screen, press the keys and wait for their effect."""
 
     async def run(pilot: Pilot[Any]) -> None:
         await steps()(pilot)
@@ -94,7 +95,7 @@ def opened(*presses: str, rows: bool = True) -> Callable[[Pilot[Any]], Any]:
     return run
 
 
-# -- how it looks ---------------------------------------------------------------------------------
+# -- snapshots ------------------------------------------------------------------------------------
 
 
 @sizes
@@ -118,10 +119,10 @@ def test_the_help_of_the_screen(snap_compare: Compare, still: Still) -> None:
     assert snap_compare(still.app(), terminal_size=(120, 40), run_before=opened("question_mark"))
 
 
-# -- what it tells --------------------------------------------------------------------------------
+# -- content --------------------------------------------------------------------------------------
 
 
-def test_each_process_and_what_it_runs_is_told(still: Still) -> None:
+def test_each_process_is_shown_with_its_jobs(still: Still) -> None:
     crew(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -143,7 +144,7 @@ def test_each_process_and_what_it_runs_is_told(still: Still) -> None:
     play(still.app(), scene, size=(160, 40))
 
 
-def test_where_no_worker_is_alive_lost_jobs_say_that_nobody_takes_them_back(still: Still) -> None:
+def test_without_live_workers_lost_jobs_say_that_no_process_rescues_them(still: Still) -> None:
     report(still, SILENT, 2)
     run(still, SILENT, "img.resize", path="a.jpg")
     still.clock.advance(61)
@@ -155,7 +156,7 @@ def test_where_no_worker_is_alive_lost_jobs_say_that_nobody_takes_them_back(stil
     play(still.app(), scene, size=(160, 40))
 
 
-def test_a_lease_bar_empties_as_the_lease_runs_out(still: Still) -> None:
+def test_a_lease_bar_empties_as_the_lease_expires(still: Still) -> None:
     report(still, HERE, 1)
     run(still, HERE, "img.resize", path="a.jpg")
 
@@ -170,7 +171,7 @@ def test_a_lease_bar_empties_as_the_lease_runs_out(still: Still) -> None:
     play(still.app(), scene, size=(160, 40))
 
 
-def test_stuck_code_of_a_job_that_runs_elsewhere_is_told_too_and_opens_the_job(still: Still) -> None:
+def test_the_stuck_code_of_a_job_that_runs_elsewhere_is_shown_and_opens_the_job(still: Still) -> None:
     made = still.queue.enqueue("webhook.post", {"url": "https://a.example", "event": "x"})
     lost = Stopping(job_id=made.id, kind="webhook.post", since=still.clock.now() - 90, why="lease lost")
     report(still, HERE, 2, stuck=1, stopping=(lost,))
@@ -180,14 +181,14 @@ def test_stuck_code_of_a_job_that_runs_elsewhere_is_told_too_and_opens_the_job(s
         (line,) = (each for each in drawn(pilot) if "webhook.post" in each)
         assert "stuck: asked to stop 1m ago (lease lost) · the worker no longer owns the job" in line
         await pilot.press("G", "x")
-        await told(pilot, "Choose a running job first")
+        await told(pilot, "Select a running job first")
         await pilot.press("enter")
         await seen(pilot, lambda: isinstance(pilot.app.screen, JobScreen) and pilot.app.screen.job_id == made.id)
 
     play(still.app(), scene, size=(160, 40))
 
 
-def test_a_job_keeps_its_slot_until_it_ends_and_then_another_may_have_it(still: Still) -> None:
+def test_a_job_keeps_its_slot_until_it_finishes(still: Still) -> None:
     report(still, HERE, 4)
     first, second = (run(still, HERE, "img.resize", path=f"{n}.jpg") for n in range(2))
     slots = Slots()
@@ -197,11 +198,11 @@ def test_a_job_keeps_its_slot_until_it_ends_and_then_another_may_have_it(still: 
         return [job and job.id for job in process.slots]
 
     assert seats() == [first.id, second.id]
-    still.store.complete_jobs([Completion(first, still.clock.now(), still.clock.now(), None)])
+    still.store.completer.complete([Completion(first, still.clock.now(), still.clock.now(), None)])
     assert seats() == [None, second.id]
     third, fourth = (run(still, HERE, "img.resize", path=f"{n}.jpg") for n in range(2, 4))
     assert seats() == [third.id, second.id, fourth.id]
-    still.store.complete_jobs([Completion(each, still.clock.now(), still.clock.now(), None) for each in (third, fourth)])
+    still.store.completer.complete([Completion(each, still.clock.now(), still.clock.now(), None) for each in (third, fourth)])
     (process,) = slots.seat(still.queue.overview())
     assert ([job and job.id for job in process.slots], process.more_idle) == ([None, second.id, None], 1)
 
@@ -223,7 +224,7 @@ def test_hostile_text_of_workers_and_jobs_stays_text(still: Still) -> None:
     play(still.app(), scene, size=(160, 40))
 
 
-# -- what its keys do -----------------------------------------------------------------------------
+# -- keys -----------------------------------------------------------------------------------------
 
 
 def test_enter_on_a_slot_opens_its_job_and_on_a_process_shows_its_jobs(still: Still) -> None:
@@ -241,7 +242,7 @@ def test_enter_on_a_slot_opens_its_job_and_on_a_process_shows_its_jobs(still: St
     play(still.app(), scene)
 
 
-def test_a_click_chooses_a_slot_and_a_second_one_opens_its_job(still: Still) -> None:
+def test_a_click_selects_a_slot_and_a_second_one_opens_its_job(still: Still) -> None:
     jobs = crew(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -253,13 +254,13 @@ def test_a_click_chooses_a_slot_and_a_second_one_opens_its_job(still: Still) -> 
     play(still.app(), scene)
 
 
-def test_x_asks_the_chosen_running_job_to_stop(still: Still) -> None:
+def test_x_asks_the_selected_running_job_to_stop(still: Still) -> None:
     jobs = crew(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
         await open_room(pilot, "workers")
         await pilot.press("x")
-        await told(pilot, "Choose a running job first")
+        await told(pilot, "Select a running job first")
         await pilot.press("j", "x")
         await seen(pilot, lambda: still.queue.get(jobs["slow"].id).cancelling)
         await told(pilot, f"Job {jobs['slow'].id} asked to stop")
@@ -269,7 +270,7 @@ def test_x_asks_the_chosen_running_job_to_stop(still: Still) -> None:
     assert not still.queue.get(jobs["mail"].id).cancelling
 
 
-def test_x_does_not_hit_a_job_that_has_just_taken_the_place_of_the_chosen_one(still: Still) -> None:
+def test_x_does_not_affect_a_job_that_has_just_replaced_the_selected_one(still: Still) -> None:
     report(still, HERE, 1)
     first = run(still, HERE, "img.resize", path="1.jpg")
 
@@ -277,12 +278,12 @@ def test_x_does_not_hit_a_job_that_has_just_taken_the_place_of_the_chosen_one(st
         await open_room(pilot, "workers")
         await pilot.press("j")
         await settled(pilot)
-        still.store.complete_jobs([Completion(first, still.clock.now(), still.clock.now(), None)])
+        still.store.completer.complete([Completion(first, still.clock.now(), still.clock.now(), None)])
         second = run(still, HERE, "img.resize", path="2.jpg")
         pilot.app.feed.refresh()  # type: ignore[attr-defined]
         await seen(pilot, lambda: f" {second.id} img.resize" in drawn(pilot)[2])
         await pilot.press("x")
-        await told(pilot, f"Another job has just ended here; press x again to stop job {second.id}")
+        await told(pilot, f"The selected job has just ended; press x again to stop job {second.id}")
         assert not still.queue.get(second.id).cancelling
         await pilot.press("x")
         await seen(pilot, lambda: still.queue.get(second.id).cancelling)
@@ -290,13 +291,13 @@ def test_x_does_not_hit_a_job_that_has_just_taken_the_place_of_the_chosen_one(st
     play(still.app(), scene)
 
 
-def test_w_explains_the_chosen_job(still: Still) -> None:
+def test_w_explains_the_selected_job(still: Still) -> None:
     jobs = crew(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
         await open_room(pilot, "workers")
         await pilot.press("w")
-        await told(pilot, "Choose a running job first")
+        await told(pilot, "Select a running job first")
         await pilot.press("j", "w")
         await seen(pilot, lambda: f"Job {jobs['slow'].id} runs" in getattr(pilot.app.screen, "told", ""))
 
@@ -325,7 +326,7 @@ def test_angle_brackets_resize_the_pool_of_this_cockpit(tmp_path: Path) -> None:
         play(app, scene)
 
 
-def test_digits_escape_and_q_leave_and_the_cursor_is_where_it_was(still: Still) -> None:
+def test_digits_escape_and_q_close_the_screen_and_reopening_keeps_the_cursor(still: Still) -> None:
     crew(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -345,7 +346,7 @@ def test_digits_escape_and_q_leave_and_the_cursor_is_where_it_was(still: Still) 
     play(still.app(), scene)
 
 
-def test_the_panel_of_workers_leads_to_their_screen(still: Still) -> None:
+def test_the_workers_panel_opens_the_workers_screen(still: Still) -> None:
     crew(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -355,7 +356,7 @@ def test_the_panel_of_workers_leads_to_their_screen(still: Still) -> None:
     play(still.app(), scene)
 
 
-def test_keys_of_the_table_and_of_the_facts_move(still: Still) -> None:
+def test_the_movement_keys_of_the_table_and_the_details(still: Still) -> None:
     crew(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -376,7 +377,7 @@ def test_keys_of_the_table_and_of_the_facts_move(still: Still) -> None:
     play(still.app(), scene, size=(80, 24))
 
 
-def test_a_readonly_cockpit_stops_nothing_and_keeps_its_threads(still: Still) -> None:
+def test_a_readonly_cockpit_stops_no_job_and_keeps_its_threads(still: Still) -> None:
     jobs = crew(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -392,14 +393,14 @@ def test_a_readonly_cockpit_stops_nothing_and_keeps_its_threads(still: Still) ->
     assert not still.queue.get(jobs["slow"].id).cancelling
 
 
-def test_without_workers_it_says_how_to_start_one_and_its_keys_do_no_harm(still: Still) -> None:
+def test_without_workers_it_says_how_to_start_one_and_its_keys_do_nothing(still: Still) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await open_room(pilot, "workers", rows=False)
-        await seen(pilot, lambda: any("No worker runs." in line for line in drawn(pilot)))
+        await seen(pilot, lambda: any("No workers are running." in line for line in drawn(pilot)))
         assert any("starts a thread in this cockpit" in line for line in drawn(pilot))
         await pilot.press("enter", "j", "k", "g", "G")
         assert isinstance(pilot.app.screen, WorkersScreen)
         await pilot.press("x")
-        await told(pilot, "Choose a running job first")
+        await told(pilot, "Select a running job first")
 
     play(still.app(), scene)

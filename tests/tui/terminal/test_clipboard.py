@@ -107,7 +107,7 @@ def test_without_a_working_tool_the_toast_names_the_terminal(
         await seen(pilot, lambda: "Copied id 1 through the terminal" in toasts(pilot))
         put_tool(tmp_path / "bin", "wl-copy", "exit 1")
         await pilot.press("Y")
-        await seen(pilot, lambda: any("through the terminal; wl-copy did not take it" in each for each in toasts(pilot)))
+        await seen(pilot, lambda: any("through the terminal; wl-copy failed" in each for each in toasts(pilot)))
 
     play(still, scene)
 

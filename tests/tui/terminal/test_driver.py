@@ -128,7 +128,7 @@ def test_q_quits_an_idle_cockpit_immediately(database: Path, cockpit: Terminal) 
         ("33", "READY"),
         ("/queue:mail\r33", "READY"),
         (":zzz", "No matches found"),
-        ("?/zzz", "no key does that"),
+        ("?/zzz", "no key matches"),
     ],
 )
 def test_keys_received_in_one_piece_are_processed_one_by_one(database: Path, keys: str, brings: str) -> None:

@@ -36,7 +36,7 @@ def backup_command(front: Front, file: Path, force: bool) -> None:
     """
     with front.open(must_exist=True) as queue, Meter("Copying", unit=" pages") as meter:
         started = time.monotonic()
-        made = queue.care.backup(file, force=force, progress=meter)
+        made = queue.maintenance.backup(file, force=force, progress=meter)
         took = time.monotonic() - started
     if front.json:
         print_json({"path": str(made.path), "bytes": made.size, "jobs": made.jobs, "took": round(took, 3)})

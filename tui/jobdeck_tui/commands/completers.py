@@ -95,6 +95,18 @@ def complete_zones(_ctx: click.Context, _parameter: click.Parameter, incomplete:
     return _items(((zone, "") for zone in ["local", *sorted(available_timezones())]), incomplete)
 
 
+def complete_topics(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Topics of the guide, with their summaries."""
+
+    def topics() -> Iterator[tuple[str, str]]:
+        from ..guide import read_pages
+
+        for page in read_pages():
+            yield page.topic, page.summary
+
+    return _items(topics(), incomplete)
+
+
 def complete_jobs(*states: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
     """Return a completer for the ids of the newest jobs in the given states, or in any state."""
 

@@ -42,7 +42,7 @@ def doctor_command(front: Front, full: bool, repair: bool) -> int:
     findings = doctor(settings=front.settings, full=full)
     if repair and not any(each.check in _FORBID_REPAIR and each.severity is not Severity.OK for each in findings):
         with front.open(must_exist=True, changes=True) as queue:
-            repaired = queue.care.repair()
+            repaired = queue.maintenance.repair()
         findings = [*repaired, *doctor(settings=front.settings, full=full)]
     if front.json:
         for each in findings:

@@ -90,7 +90,7 @@ def enqueue_command(
                 _enqueue_batch(front, queue, drafts, batch)
         else:
             assert kind is not None
-            (arrival,) = arrive(queue, [queue.draft(kind, read_arguments(kind, pairs, args_json), **chosen)])
+            (arrival,) = arrive(queue, [queue.new_job(kind, read_arguments(kind, pairs, args_json), **chosen)])
             tell(front, arrival)
 
 

@@ -55,7 +55,7 @@ def errors_command(front: Front, limit: int, newest: int) -> None:
     has the ids of its newest jobs, and a filter for all jobs whose newest failure belongs to it.
     """
     with front.open(must_exist=True) as queue:
-        groups = queue.errors(newest=newest)
+        groups = queue.history.errors(newest=newest)
         now = queue.clock.now()
     shown = groups[: limit or None]
     if front.json:

@@ -133,7 +133,7 @@ def priority_command(front: Front, n: str, ids: Sequence[int], where: str | None
     priority, relative = read_priority(n)
 
     def change(queue: Queue, some: Sequence[int], act: int | None) -> Changes:
-        return queue.reprioritise_many(some, priority, relative=relative, act=act)
+        return queue.reprioritize_many(some, priority, relative=relative, act=act)
 
     return _run(front, Operation.REPRIORITISE, change, ids, where, dry_run=dry_run)
 

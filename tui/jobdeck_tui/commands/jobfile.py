@@ -146,7 +146,7 @@ def _draft(queue: Queue, line: bytes, kind: str | None, defaults: Mapping[str, A
         raise BadLine("kind is missing" if chosen is None else "kind: must be text")
     if not isinstance(args, dict):
         raise BadLine("args: must be an object that maps argument names to values")
-    return queue.draft(chosen, args, **options)
+    return queue.new_job(chosen, args, **options)
 
 
 def _counted(file: IO[Any]) -> Iterator[tuple[int, bytes]]:

@@ -79,7 +79,7 @@ def journal_command(front: Front, limit: int) -> None:
     The journal keeps 30 days and at most 1,000 entries.
     """
     with front.open(must_exist=True) as queue:
-        acts = queue.journal(limit=limit)
+        acts = queue.journal.entries(limit=limit)
     if front.json:
         for act in acts:
             print_json(act_document(act))

@@ -197,10 +197,10 @@ def told_document(queue: Queue, job: Job) -> Document:
     if job.batch is not None:
         with suppress(BatchNotFound):
             batch = batch_document(queue.batch(job.batch))
-    return family_document(queue.family(job.id)) | {
+    return family_document(queue.dependencies(job.id)) | {
         "batch_status": batch,
         "schedule": schedule_of(job),
-        "journal": [act_document(act) for act in queue.acts_on(job.id)],
+        "journal": [act_document(act) for act in queue.journal_of(job.id)],
         "explanation": explanation_document(queue.explain(job.id)),
         "enqueue_command": command_of(job),
     }

@@ -27,17 +27,18 @@ def keys_command(front: Front) -> None:
     The cockpit reads keys.toml from your config folder. An action above the first [screen] applies to every
     screen that has it.
     """
+    from ..app import Cockpit
     from ..keymap import FILE, actions, read_keymap, short_name
     from ..preferences import config_folder
 
     file = config_folder() / FILE
-    keymap = read_keymap(file)
+    keymap = read_keymap(file, Cockpit)
     for problem in keymap.problems:
         complain(problem)
     scope = ""
     if not front.json:
         click.echo(f"# The keys of the jobdeck cockpit. Entries in\n# {file}\n# override these.")
-    for action in actions():
+    for action in actions(Cockpit):
         override = keymap.keys.get(action.id)
         keys = [short_name(key) for key in (override.split(",") if override else action.keys)]
         if front.json:

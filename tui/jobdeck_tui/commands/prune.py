@@ -45,20 +45,20 @@ def prune_command(
 ) -> int:
     """Delete old finished jobs with their attempts and logs, oldest first. This cannot be undone.
 
-    Without --older-than and --keep, apply JOBDECK_RETENTION, JOBDECK_RETENTION_FAILED and JOBDECK_KEEP. With
-    either, ignore the settings, delete jobs that exceed either bound, and on a terminal ask for confirmation.
+    Without --older-than and --keep, apply JOBDECK_RETENTION, JOBDECK_RETENTION_FAILED and JOBDECK_RETENTION_COUNT.
+    With either, ignore the settings, delete jobs that exceed either bound, and on a terminal ask for confirmation.
 
     Jobs that others still wait for are kept. The file does not shrink; its free pages are reused.
     """
     chosen = [State(state) for state in dict.fromkeys(states)] or [State(state) for state in _STATES]
     with front.open(must_exist=True, changes=not dry_run) as queue:
         if not dry_run and not yes and (older_than is not None or keep is not None) and sys.stdin.isatty():
-            total = sum(queue.care.prune(older_than=older_than, keep=keep, states=chosen, dry_run=True).values())
+            total = sum(queue.maintenance.prune(older_than=older_than, keep=keep, states=chosen, dry_run=True).values())
             if total and not click.confirm(f"Delete {count_of(total)} with their attempts and logs?", err=True):
                 complain("Nothing was deleted.")
                 return 1
         with Meter("Pruning", unit=" jobs") as meter:
-            pruned = queue.care.prune(
+            pruned = queue.maintenance.prune(
                 older_than=older_than, keep=keep, states=chosen, dry_run=dry_run, progress=None if dry_run else meter
             )
     if front.json:

@@ -39,7 +39,7 @@ def queues_command(front: Front) -> None:
     The forecast is based on the pace of the last minutes. DONE is the completion rate of the last five minutes.
     """
     with front.open(must_exist=True) as queue:
-        found = queue.backlogs()
+        found = queue.queue_stats()
     if front.json:
         for each in found:
             print_json(backlog_document(each))

@@ -59,7 +59,7 @@ def run_command(
     if env:
         args["env"] = _variables(env)
     with front.open(changes=True) as queue:
-        (arrival,) = arrive(queue, [queue.draft("shell", args, **chosen)])
+        (arrival,) = arrive(queue, [queue.new_job("shell", args, **chosen)])
         job = arrival.job
         if not wait:
             tell(front, arrival)

@@ -63,9 +63,9 @@ def _print_job(queue: Queue, job: Job) -> None:
     click.echo()
     attempts = queue.attempts(job.id)
     history = read_history(queue, job, 1)
-    fields = _fields(job, now, aged_priority(job, now, queue.settings.ageing), queue.family(job.id))
+    fields = _fields(job, now, aged_priority(job, now, queue.settings.ageing), queue.dependencies(job.id))
     print_fields([*fields, *_history(history, attempts, now)])
-    for act in queue.acts_on(job.id):
+    for act in queue.journal_of(job.id):
         undone = dim(f"  undone by {safe(act.undone_by or '')}") if act.undone else ""
         click.echo(f"{safe(act.who)} {safe(act.told)}  {dim(moment(act.at, now))}{undone}")
     if attempts:

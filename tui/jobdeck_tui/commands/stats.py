@@ -72,8 +72,8 @@ def stats_command(front: Front, over: float, by: str | None, queue: str | None, 
         raise click.UsageError("--range must be 10s to 90d")
     with front.open(must_exist=True) as opened:
         overview = opened.overview(seconds=60, slots=1)
-        metrics = opened.metrics(seconds=over, slots=_SLOTS, queue=queue, kind=kind, by=by)
-        backlogs = opened.backlogs() if front.json else ()
+        metrics = opened.history.metrics(seconds=over, slots=_SLOTS, queue=queue, kind=kind, by=by)
+        backlogs = opened.queue_stats() if front.json else ()
     if front.json:
         print_json(_document(overview, metrics, backlogs, by))
     else:

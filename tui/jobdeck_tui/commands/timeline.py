@@ -57,7 +57,7 @@ def timeline_command(front: Front, last: float, limit: int) -> None:
     """
     with front.open(must_exist=True) as queue:
         now = queue.clock.now()
-        found = queue.runs(now - last, limit=limit)
+        found = queue.history.runs(now - last, limit=limit)
     if front.json:
         for run in found.runs:
             print_json(run_document(run))

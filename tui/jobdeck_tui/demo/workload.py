@@ -42,7 +42,7 @@ def prefill(queue: Queue, seed: int = 7) -> None:
 
 
 def _drafts(queue: Queue, orders: Sequence[Order]) -> list[NewJob]:
-    return [queue.draft(order.kind, order.args, **order.options) for order in orders]
+    return [queue.new_job(order.kind, order.args, **order.options) for order in orders]
 
 
 class Workload:

@@ -138,7 +138,7 @@ class Hand:
         """Report the progress of an undo: the journal counts each part."""
         while not ended.wait(_POLL):
             try:
-                undone = next((each.undone for each in self._queue.journal(limit=1000) if each.id == act), 0)
+                undone = next((each.undone for each in self._queue.journal.entries(limit=1000) if each.id == act), 0)
             except JobdeckError:
                 continue
             done = max(0, n - undone) if redo else undone

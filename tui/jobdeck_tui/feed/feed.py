@@ -260,7 +260,7 @@ class Feed:
 
     def _bulk_entry(self, who: str, *, redo: bool) -> tuple[int, int] | None:
         """Return the id of the journal entry to undo or redo next and its number of jobs; `None` if these are few."""
-        entries = self.queue.journal(limit=1000)
+        entries = self.queue.journal.entries(limit=1000)
         if redo:
             undone = [entry for entry in entries if entry.undone_by == who and entry.undone_at is not None]
             last = max(undone, key=lambda entry: entry.undone_at or 0.0, default=None)
@@ -305,7 +305,7 @@ class Feed:
         """Enqueue a job."""
 
         def task() -> None:
-            drafts = [self.queue.draft(kind, args, **options)]
+            drafts = [self.queue.new_job(kind, args, **options)]
             with self.queue.transaction():
                 newest = self.queue.list(limit=1)
                 (arrival,) = told_apart(newest, self.queue.enqueue_many(drafts), drafts)
@@ -331,7 +331,7 @@ class Feed:
         """Create a new, empty database if the old one no longer exists."""
 
         def task() -> None:
-            self.queue.renew()
+            self.queue.recreate()
             self._invalidate()
 
         self._inbox.put(task)
@@ -339,7 +339,7 @@ class Feed:
     @property
     def waiting_since(self) -> float | None:
         """Monotonic time since which this process waits for another program's lock. Does not read the database."""
-        return self.queue.waiting_since()
+        return self.queue.lock_wait_started()
 
     @property
     def held_up(self) -> str | None:

@@ -58,7 +58,7 @@ class Deed:
             case Operation.DELETE:
                 return queue.delete_many(ids, act=act)
             case _:
-                return queue.reprioritise_many(ids, self.priority, relative=self.relative, act=act)
+                return queue.reprioritize_many(ids, self.priority, relative=self.relative, act=act)
 
     def told(self, what: str, stopping: int = 0, *, all_stopping: bool = False) -> str:
         """Return what was done to `what`, such as `Job 7` or `12 jobs`."""

@@ -12,6 +12,7 @@ from typing import Any
 from jobdeck import Job, parse_duration
 
 from ..text.sanitize import safe_json
+from ..text.times import read_moment
 
 _OPTIONS = ("queue", "priority", "at", "max_attempts", "tags")
 LARGEST = 256 << 10
@@ -94,8 +95,6 @@ def line_of(text: str, field: str) -> int | None:
 
 
 def _due(value: Any, line: int | None) -> Changes:
-    from ..commands.param_types import read_moment
-
     if not isinstance(value, str):
         raise Mistake('at must be a text such as "now", "in 10m" or "18:30"', line)
     words = value.strip().lower()

@@ -16,7 +16,7 @@ Problems = Mapping[str, str]
 def problems_of_job(queue: Queue, kind: str, args: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, str]:
     """Return the problems of a job to enqueue."""
     try:
-        after = queue.draft(kind, args, **options).after
+        after = queue.new_job(kind, args, **options).after
     except JobdeckError as error:
         return problem_of(error)
     existing = {job.id for job in queue.get_many(after)} if after else set()

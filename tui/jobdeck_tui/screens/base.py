@@ -1,9 +1,9 @@
-"""What all screens share: the line of hints, help made from the bindings, and clicks that press keys."""
+"""The base of all full screens: help, the connection status, and a message if the terminal is too small."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.events import Resize
@@ -11,50 +11,49 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
+from ..app_base import CockpitBase, cockpit_of
 from ..feed.connection_status import Plight
+from ..feed.messages import Detail
 from ..terminal.screen_size import MIN_SIZE
 from ..widgets.base.panel import JobOpened
 from ..widgets.chrome.header import Header
 
-if TYPE_CHECKING:
-    from ..app import Cockpit
-    from ..feed.messages import Detail
-
-
-READONLY = "This cockpit was opened with --readonly: it only looks"
+READONLY = "The cockpit is read-only; restart it without --readonly to make changes"
 
 
 class TooSmall(Static):
-    """Says which size is needed, in place of everything else."""
+    """Says which size is needed, in place of the screen."""
 
     def __init__(self) -> None:
         super().__init__(f"jobdeck needs at least {MIN_SIZE[0]}×{MIN_SIZE[1]} characters; make the terminal larger.")
 
 
 class DeckScreen(Screen[None]):
-    """A screen of the cockpit."""
+    """A full screen of the cockpit."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("question_mark", "help", "help", tooltip="Every key of this screen"),
+        Binding("question_mark", "help", "help", tooltip="Show every key of this screen"),
         Binding("colon,ctrl+p", "app.command_palette", "commands", tooltip="Find a command by its name"),
     ]
+    KEYMAP_SCOPE: ClassVar[str] = "every-screen"
+    """The table in keys.toml for the bindings that this class itself declares; a subclass has its own table."""
     HELP_TITLE: ClassVar[str] = ""
     PARTS: ClassVar[tuple[type[Widget], ...]] = ()
-    """What the screen cannot do without."""
+    """The widgets that must be mounted before the screen can show anything."""
     _parts: Sequence[Widget] = ()
 
     @property
     def whole(self) -> bool:
-        """Whether every part is in its place: a snapshot may come before they are, or while the program ends."""
+        """Whether every required widget is mounted; snapshots may arrive before that, or during shutdown."""
         if not self.is_mounted:
             return False
-        if not self._parts:  # to look for them at each snapshot would cost more than to draw it
-            found = [self.query(part) for part in self.PARTS]
-            self._parts = [each.first() for each in found] if all(found) else []
+        if not self._parts:  # cached: the query would cost more than drawing a snapshot
+            matches = [self.query(part) for part in self.PARTS]
+            self._parts = [each.first() for each in matches] if all(matches) else []
         return len(self._parts) == len(self.PARTS) and all(part.is_attached for part in self._parts)
 
     def tell_plight(self, plight: Plight | None) -> None:
-        """Say what is wrong with the database in the header, or in a line of its own where there is none."""
+        """Show the connection status in the header, or in a line of its own if the screen has no header."""
         if not self.is_mounted:
             return
         header = next((each for each in self.query(Header)), None)
@@ -69,26 +68,23 @@ class DeckScreen(Screen[None]):
             header.tell_plight(plight)
 
     def see_detail(self, detail: Detail) -> None:
-        """Take the newest look at the job that is followed; only the screen of that job shows it."""
+        """Receive the latest state of the followed job; only the screen of that job shows it."""
 
     def on_resize(self, event: Resize) -> None:
-        """Give way to one sentence where there is no room."""
+        """Show one sentence instead of the screen if the terminal is too small."""
         self.set_class(event.size.width < MIN_SIZE[0] or event.size.height < MIN_SIZE[1], "-too-small")
 
     @property
-    def cockpit(self) -> Cockpit:
-        """The app, by its type."""
-        from ..app import Cockpit
-
-        assert isinstance(self.app, Cockpit)
-        return self.app
+    def cockpit(self) -> CockpitBase:
+        """The app, typed."""
+        return cockpit_of(self.app)
 
     def on_job_opened(self, event: JobOpened) -> None:
         """Open the job."""
         self.cockpit.open_job(event.job_id)
 
     def why_not(self, action: str) -> str | None:
-        """Why the action of a key can do nothing now, in a sentence; `None` where it can. Its hint is dimmed meanwhile."""
+        """Return why an action is unavailable, in a sentence, or `None`. The hint of an unavailable action is dimmed."""
         return None
 
     def action_help(self) -> None:

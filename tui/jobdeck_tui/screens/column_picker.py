@@ -1,4 +1,4 @@
-"""The columns of the job table, chosen and arranged."""
+"""Picks and arranges the columns of the job table."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ from .picker import ChooserScreen
 
 
 class ColumnsScreen(ChooserScreen[tuple[str, ...]]):
-    """Every column there is: those that are shown first, in their order."""
+    """The list of all columns, the shown ones first and in their order."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "show", "show/hide", tooltip="Show the column, or hide it"),
-        Binding("K,shift+up", "shift(-1)", "up", key_display="K", tooltip="Move the column to the left"),
-        Binding("J,shift+down", "shift(1)", "down", key_display="J", tooltip="Move the column to the right"),
-        Binding("0", "usual", "usual ones", tooltip="Show the usual columns again"),
+        Binding("space", "show", "show/hide", tooltip="Show or hide the column"),
+        Binding("K,shift+up", "shift(-1)", "up", key_display="K", tooltip="Move the column left"),
+        Binding("J,shift+down", "shift(1)", "down", key_display="J", tooltip="Move the column right"),
+        Binding("0", "usual", "default columns", tooltip="Restore the default columns"),
     ]
     NAME = "columns"
     HEADS = (
         Head("shown", "", least=1),
         Head("name", "COLUMN", least=10),
-        Head("told", "WHAT IT SHOWS", least=20, most=44, grow=True),
-        Head("room", "", drop=1),
+        Head("description", "DESCRIPTION", least=20, most=44, grow=True),
+        Head("fits", "", drop=1),
     )
 
-    def __init__(self, keys: Sequence[str], room: Collection[str]) -> None:
-        """Open on the columns that are shown now.
+    def __init__(self, keys: Sequence[str], fitting: Collection[str]) -> None:
+        """Create the picker.
 
         Args:
-            keys: their keys, in their order.
-            room: those of them for which there is room.
+            keys: the keys of the current columns, in their order.
+            fitting: the keys of those that fit on the screen.
         """
         super().__init__()
         self._keys: list[str] = list(keys)
-        self._room = room
+        self._fitting = fitting
         self._order = [*keys, *(key for key in COLUMNS if key not in keys)]
 
     def rows(self) -> Sequence[Row]:
         rows = []
         for key in self._order:
             column, shown = COLUMNS[key], key in self._keys
-            no_room = shown and key not in self._room and key in self._before
+            hidden = shown and key not in self._fitting and key in self._before
             rows.append(
                 Row(
                     key,
@@ -53,23 +53,23 @@ class ColumnsScreen(ChooserScreen[tuple[str, ...]]):
                         [("✓" if shown else "·", "good" if shown else "quiet")],
                         [(column.title.lower(), "strong" if shown else "quiet")],
                         [(column.told, "quiet")],
-                        [("no room now" * no_room, "warning")],
+                        [("does not fit" * hidden, "warning")],
                     ),
                 )
             )
         return rows
 
     def on_mount(self) -> None:
-        """Remember what it began with."""
+        """Show the list, and remember the initial columns."""
         self._before = frozenset(self._keys)
         super().on_mount()
 
     def on_keyed_table_opened(self, event: KeyedTable.Opened) -> None:
-        """Enter keeps them; a second click shows or hides one."""
+        """Return the columns."""
         self.dismiss(tuple(self._keys))
 
     def action_show(self) -> None:
-        """Show the column, or hide it; one stays."""
+        """Show or hide the column; the last one cannot be hidden."""
         key = str(self.choices.key)
         if key in self._keys and len(self._keys) > 1:
             self._keys.remove(key)
@@ -89,7 +89,7 @@ class ColumnsScreen(ChooserScreen[tuple[str, ...]]):
         self.show()
 
     def action_usual(self) -> None:
-        """The usual ones again."""
+        """Restore the default columns."""
         self._keys = list(USUAL)
         self._order = [*USUAL, *(key for key in COLUMNS if key not in USUAL)]
         self.show()

@@ -1,4 +1,4 @@
-"""A question before what cannot be undone, or concerns many jobs. The safe answer has the focus."""
+"""A yes-no question before an irreversible action or one on many jobs. The safe answer has the focus."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from textual.widgets import Button, Static
 
 
 class ConfirmScreen(ModalScreen[bool]):
-    """Yes or no."""
+    """A question with the answers yes and no."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,n", "answer(False)", "no"),
@@ -30,13 +30,13 @@ class ConfirmScreen(ModalScreen[bool]):
             yield Static(self._question, classes="dialog-title", markup=False)
             yield Static(self._more, classes="dialog-text", markup=False)
             with Horizontal(classes="dialog-buttons"):
-                yield Button("Keep  esc", id="no", compact=True)
+                yield Button("Cancel  esc", id="no", compact=True)
                 yield Button(f"{self._yes}  y", id="yes", variant="error", compact=True)
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
-        """Answer with the mouse or enter."""
+        """Close with the answer of the pressed button."""
         self.dismiss(event.button.id == "yes")
 
     def action_answer(self, yes: bool) -> None:
-        """Answer."""
+        """Close with an answer."""
         self.dismiss(yes)

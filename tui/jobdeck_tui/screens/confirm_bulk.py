@@ -1,4 +1,4 @@
-"""What an act on many jobs would do, before it is done: how many of each state, how many not, and why."""
+"""Previews and confirms a bulk action: the number of jobs by state, and the number of skipped jobs with the reasons."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _WIDTH = 68
 
 
 class WeighScreen(ModalScreen[Weighed]):
-    """The question before an act on many jobs. The safe answer has the focus."""
+    """The confirmation of a bulk action. The safe answer has the focus."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,n", "close", "no"),
@@ -36,14 +36,14 @@ class WeighScreen(ModalScreen[Weighed]):
         super().__init__()
         self._deed, self._selection = deed, selection
         self.weighed: Weighed | None = None
-        """What was counted; `None` until it is."""
+        """The preview; `None` until it has been counted."""
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             yield Static(Content(clip(safe(self._question), _WIDTH)), classes="dialog-title", markup=False)
             yield Static(Content.assemble(("counting …", "$quiet")), classes="dialog-text", id="weighed")
             with Horizontal(classes="dialog-buttons"):
-                yield Button("Keep  esc", id="no", compact=True)
+                yield Button("Cancel  esc", id="no", compact=True)
                 yield Button(f"{self._deed.verb}  y", id="yes", variant=self._variant, compact=True, disabled=True)
 
     @property
@@ -56,7 +56,7 @@ class WeighScreen(ModalScreen[Weighed]):
         return f"{what} {self._selection.told}?"
 
     def show(self, weighed: Weighed) -> None:
-        """Show what was counted."""
+        """Show the preview."""
         if not self.is_mounted:
             return
         self.weighed = weighed
@@ -67,16 +67,16 @@ class WeighScreen(ModalScreen[Weighed]):
         yes.disabled = not n
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
-        """Answer with the mouse or enter."""
+        """Close with the answer of the pressed button."""
         self.dismiss(self.weighed if event.button.id == "yes" else None)
 
     def action_answer(self) -> None:
-        """Do it, once it is known what."""
+        """Confirm the action, if the preview is complete and not empty."""
         if self.weighed is not None and self.weighed.ids:
             self.dismiss(self.weighed)
 
     def action_close(self) -> None:
-        """Leave them as they are."""
+        """Close without running the action."""
         self.dismiss(None)
 
 
@@ -86,37 +86,35 @@ def _lines(weighed: Weighed) -> Iterable[Content]:
     if n:
         yield Content.assemble((f"{number(n):>9} ", "bold"), (weighed.deed.will, "bold"))
     else:
-        yield Content.assemble(("  nothing to do: none of them can be changed this way", "$warning"))
+        yield Content.assemble(("  nothing to do: the action applies to none of these jobs", "$warning"))
     for state, count in _sorted(weighed.able):
-        asked = operation is Operation.CANCEL and state is State.RUNNING
-        yield _line(state, count, "asked to stop, which z cannot take back" if asked else "")
-    left = sum(weighed.refused.values()) + weighed.gone
-    if left:
+        irreversible = operation is Operation.CANCEL and state is State.RUNNING
+        yield _line(state, count, "asked to stop; z cannot undo this" if irreversible else "")
+    skipped = sum(weighed.refused.values()) + weighed.gone
+    if skipped:
         yield Content("")
-        yield Content.assemble(
-            (f"{number(left):>9} ", "bold"), ("will be left as they are" if left != 1 else "will be left", "")
-        )
+        yield Content.assemble((f"{number(skipped):>9} ", "bold"), ("will be skipped", ""))
     for state, count in _sorted(weighed.refused):
         yield _line(state, count, why_not(operation, state))
     if weighed.gone:
-        yield Content.assemble((f"{number(weighed.gone):>11}   ", ""), ("gone since they were marked", "$quiet"))
+        yield Content.assemble((f"{number(weighed.gone):>11}   ", ""), ("deleted since they were marked", "$quiet"))
     if n:
         yield Content("")
-        yield Content.assemble(("z takes it back as one act.", "$quiet"))
+        yield Content.assemble(("z undoes it as one change.", "$quiet"))
 
 
 def _sorted(counts: Mapping[State, int]) -> list[tuple[State, int]]:
     return sorted(((state, n) for state, n in counts.items() if n), key=lambda each: -each[1])
 
 
-def _line(state: State, count: int, why: str) -> Content:
-    colour = _COLOURS.get(state, "")
+def _line(state: State, count: int, note: str) -> Content:
+    color = _COLORS.get(state, "")
     return Content.assemble(
-        (f"{number(count):>11} ", ""), (f"{GLYPHS[state]} {state.value:<10}", colour), (f"  {why}" if why else "", "$quiet")
+        (f"{number(count):>11} ", ""), (f"{GLYPHS[state]} {state.value:<10}", color), (f"  {note}" if note else "", "$quiet")
     )
 
 
-_COLOURS = {
+_COLORS = {
     State.RUNNING: "$accent",
     State.RETRYING: "$warning",
     State.FAILED: "$error",

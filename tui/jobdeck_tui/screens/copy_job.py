@@ -1,4 +1,4 @@
-"""What of a job shall be copied? A letter each, or the cursor and enter."""
+"""Picks the part of a job to copy, by letter or with the cursor and enter."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Part:
     key: str
     name: str
     text: str | None
-    """`None`: there is none."""
+    """`None` if the job has no such part."""
 
 
 def parts_of(detail: Detail, attempt: Attempt | None) -> Sequence[Part]:
-    """What there is to copy; of the attempts the chosen one, or the newest."""
+    """Return the parts to copy; error and traceback are those of the attempt, or of the latest one."""
     job = detail.job
     assert job is not None
     if attempt is None and detail.attempts:
@@ -44,21 +44,21 @@ def parts_of(detail: Detail, attempt: Attempt | None) -> Sequence[Part]:
     log = "\n".join(line.text for line in detail.logs) or None
     return (
         Part("y", "id", str(job.id)),
-        Part("Y", "command that enqueues it again", command_of(job)),
+        Part("Y", "command that enqueues it", command_of(job)),
         Part("a", "arguments", job.args_json),
         Part("r", "result", job.result_json),
         Part("e", "error", error or job.error),
         Part("t", "traceback", traceback),
         Part("s", "stack", stack),
-        Part("l", "log" if not detail.log_cut else "log, the newest part", log),
+        Part("l", "log" if not detail.log_cut else "log (last part)", log),
     )
 
 
 class CopyScreen(ModalScreen[Part | None]):
-    """Answers with the part, or with none."""
+    """The list of parts; returns the selected one."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,c", "leave", "leave"),
+        Binding("escape,q,c", "close", "close"),
         Binding("j", "move(1)", "down", show=False, system=True),
         Binding("k", "move(-1)", "up", show=False, system=True),
         *(
@@ -83,26 +83,26 @@ class CopyScreen(ModalScreen[Part | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog", id="copy-job"):
             yield OptionList(
-                *(Option(_told(part), id=part.name, disabled=part.text is None) for part in self._parts), compact=True
+                *(Option(_option_text(part), id=part.name, disabled=part.text is None) for part in self._parts), compact=True
             )
             yield Static(
                 Content.assemble(
-                    ("⏎", "$accent"), (" or its letter copies   ", "$quiet"), ("esc", "$accent"), (" leave", "$quiet")
+                    ("⏎", "$accent"), (" or a letter copies   ", "$quiet"), ("esc", "$accent"), (" close", "$quiet")
                 ),
                 id="copy-foot",
             )
 
     def on_mount(self) -> None:
-        """Name it."""
+        """Set the title."""
         self.query_one("#copy-job").border_title = Content.assemble(("copy", "bold"))
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Copy what the cursor is on, or what was clicked."""
+        """Copy the selected or clicked part."""
         event.stop()
         self.dismiss(self._parts[event.option_index])
 
     def action_take(self, key: str) -> None:
-        """Copy what has this letter, if there is any of it."""
+        """Copy the part with this letter, if the job has it."""
         part = next(part for part in self._parts if part.key == key)
         if part.text is not None:
             self.dismiss(part)
@@ -112,12 +112,12 @@ class CopyScreen(ModalScreen[Part | None]):
         options = self.query_one(OptionList)
         (options.action_cursor_down if by > 0 else options.action_cursor_up)()
 
-    def action_leave(self) -> None:
-        """Copy nothing."""
+    def action_close(self) -> None:
+        """Close without copying."""
         self.dismiss(None)
 
 
-def _told(part: Part) -> Content:
+def _option_text(part: Part) -> Content:
     size = "none" if part.text is None else _size(len(part.text))
     return Content.assemble((f" {part.key}  ", "$accent"), (part.name.ljust(34), ""), (f"{size:>18} ", "$quiet"))
 

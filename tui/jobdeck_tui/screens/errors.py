@@ -1,4 +1,4 @@
-"""Errors: what fails, alike failures together, one of them whole; a group is retried at once."""
+"""The errors screen: failures grouped by cause, a sample of the selected group, and a retry of whole groups."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from .confirm import ConfirmScreen
 from .view_screen import RoomScreen
 
 ASK_FROM = 20
-"""More jobs than this are not retried without a question."""
+"""Retrying more jobs than this needs confirmation."""
 _SPARK = 12
 _WIDE = 160
-"""From this width on names are told in full."""
+"""From this width on, names are shown in full."""
 
 
 def _heads(width: int) -> tuple[Head, ...]:
-    """The columns on a screen of this width."""
+    """Return the columns for a screen of this width."""
     most = 40 if width >= _WIDE else 24
     return (
         Head("count", "COUNT", right=True, sort=True),
@@ -47,26 +47,26 @@ def _heads(width: int) -> tuple[Head, ...]:
 
 
 _NONE: Sequence[Told] = (
-    [("  Nothing has failed.", "good")],
-    [("  What fails, times out or crashes is told here, alike failures together.", "quiet")],
+    [("  No failures.", "good")],
+    [("  Failures, timeouts and crashes appear here, grouped by cause.", "quiet")],
 )
 
 
 class ErrorsScreen(RoomScreen):
-    """The groups, and a sample of the chosen one."""
+    """The groups of errors, and a sample of the selected group."""
 
     HELP_TITLE = "Errors"
-    ROOM = "errors"
+    SCREEN_NAME = "errors"
     AUTO_FOCUS = "#error-groups"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("r", "retry", "retry group", tooltip="Run all failed jobs of the group again; asks when there are many"),
-        Binding("o", "jobs", "its jobs", tooltip="Show the jobs whose newest failure is of the group"),
-        Binding("s", "sort", "sort", tooltip="Sort by count, or by when it was last seen"),
-        Binding("t", "traceback", "traceback", tooltip="Show the whole traceback, or only the frame that raised"),
+        Binding("r", "retry", "retry group", tooltip="Retry all failed jobs of the group; asks first if there are many"),
+        Binding("o", "jobs", "jobs", tooltip="Show the jobs whose latest failure belongs to the group"),
+        Binding("s", "sort", "sort", tooltip="Sort by count or by last occurrence"),
+        Binding("t", "traceback", "traceback", tooltip="Switch between the whole traceback and the raising frame"),
         Binding("y", "copy", "copy", show=False, tooltip="Copy the error with its traceback"),
         Binding("Y", "copy_command", "copy the command", show=False, tooltip="Copy the command line that retries the group"),
         Binding("enter", "open", "open", show=False, tooltip="Open the job that failed last"),
-        Binding("7", "table", "errors", show=False, tooltip="The table of errors"),
+        Binding("7", "table", "errors", show=False, tooltip="Focus the table of errors"),
     ]
     PARTS = (*RoomScreen.PARTS, KeyedTable, LinesView)
     ON_CHOSEN = ("open", "retry", "jobs", "sort", "traceback")
@@ -74,12 +74,12 @@ class ErrorsScreen(RoomScreen):
     def __init__(self) -> None:
         super().__init__()
         self.seen: ErrorsSeen | None = None
-        """What is shown."""
+        """The shown data."""
         self.sample: Sample | None = None
-        """Of the chosen group, its newest failure."""
+        """The latest failure of the selected group."""
         self._sort = "count"
         self._whole: bool | None = None
-        """Whether the whole traceback was asked for, or only the raising frame; `None`: the whole where it fits."""
+        """Whether to show the whole traceback or only the raising frame; `None`: the whole traceback if it fits."""
 
     def body(self) -> Iterable[Widget]:
         with Container(id="errors-body"):
@@ -90,19 +90,19 @@ class ErrorsScreen(RoomScreen):
         return ErrorsLook()
 
     def on_resize(self, event: Resize) -> None:
-        """The table gives way to the sample, or grows."""
+        """Adapt the columns and the layout."""
         super().on_resize(event)
         self._table.heads = _heads(event.size.width)
         self._show_groups()
         self.call_after_refresh(self._arrange)
 
     def _arrange(self) -> None:
-        """The table as high as it has rows, up to half of the screen; without errors there is no sample."""
+        """Fit the table to its rows, up to half of the screen; hide the sample if there are no errors."""
         if not self.whole:
             return
         table, sample = self._table, self.query_one(LinesView)
         sample.display = self.seen is None or bool(self.seen.groups)
-        self.call_after_refresh(self._show_sample)  # whether all of it fits is known once the table has its height
+        self.call_after_refresh(self._show_sample)  # whether all of it fits depends on the table's new height
         table.styles.height = "1fr" if not sample.display else max(6, min((self.size.height - 3) // 2, len(table.rows) + 3))
 
     # -- what is shown ----------------------------------------------------------------------------
@@ -113,7 +113,7 @@ class ErrorsScreen(RoomScreen):
 
     @property
     def group(self) -> ErrorGroup | None:
-        """The chosen group."""
+        """The selected group."""
         key = self._table.key
         return next((group for group in self.seen.groups if key_of(group) == key), None) if self.seen is not None else None
 
@@ -142,10 +142,10 @@ class ErrorsScreen(RoomScreen):
             self.sample = None
             self._show_sample()
             return
-        chosen = group
-        self.cockpit.feed.ask(lambda queue: read_sample(queue, chosen), self._answered)
+        selected = group
+        self.cockpit.feed.ask(lambda queue: read_sample(queue, selected), self._receive_sample)
 
-    def _answered(self, sample: Sample) -> None:
+    def _receive_sample(self, sample: Sample) -> None:
         if self.whole and self.group is not None and key_of(sample.group) == key_of(self.group):
             self.sample = sample
             self._show_sample()
@@ -164,17 +164,17 @@ class ErrorsScreen(RoomScreen):
     def _shows_whole(self) -> bool:
         if self._whole is not None or self.sample is None or self.seen is None:
             return bool(self._whole)
-        room = self.query_one(LinesView).scrollable_content_region.height
-        return len(sample_lines(self.sample, self.seen.at, whole=True)) <= room
+        height = self.query_one(LinesView).scrollable_content_region.height
+        return len(sample_lines(self.sample, self.seen.at, whole=True)) <= height
 
     def on_keyed_table_moved(self) -> None:
-        """Show the sample of the group that is chosen now, from its beginning."""
+        """Show the sample of the newly selected group from its start."""
         self.sample, self._whole = None, None
         view = self.query_one(LinesView)
         view.scroll_home(animate=False)
         self._read_sample()
 
-    # -- acts and ways ------------------------------------------------------------------------------
+    # -- keys ---------------------------------------------------------------------------------------
 
     def on_keyed_table_opened(self, event: KeyedTable.Opened) -> None:
         """Open the job that failed last."""
@@ -188,32 +188,32 @@ class ErrorsScreen(RoomScreen):
 
     def action_jobs(self) -> None:
         """Show the jobs of the group."""
-        if (group := self._chosen()) is not None:
+        if (group := self._selected()) is not None:
             self.cockpit.show_jobs(group_filter(group))
 
     def action_retry(self) -> None:
         """Retry the failed jobs of the group."""
-        if self.cockpit.refuse_readonly() or (group := self._chosen()) is None:
+        if self.cockpit.refuse_readonly() or (group := self._selected()) is None:
             return
         self.cockpit.feed.ask(lambda queue: failed_ids(queue, group), lambda ids: self._retry(group, ids))
 
     def _retry(self, group: ErrorGroup, ids: Sequence[int]) -> None:
-        """Retry these jobs; many of them after a question."""
+        """Retry jobs; ask first if there are many."""
         if not ids:
-            self.cockpit.tell(f"No job whose newest failure is {safe(group.error_type)} is failed now", failed=True)
+            self.cockpit.tell(f"No failed job has {safe(group.error_type)} as its latest error", failed=True)
             return
 
-        def answered(yes: bool | None) -> None:
-            if yes:
+        def retry_if(confirmed: bool | None) -> None:
+            if confirmed:
                 self.cockpit.feed.retry(ids)
 
         if len(ids) <= ASK_FROM:
-            answered(True)
+            retry_if(True)
             return
         what = f"{number(len(ids))} jobs"
         place = f" at {safe(short_place(group.place))}" if group.place else ""
-        more = f"All failed jobs of {safe(group.kind)} with {safe(group.error_type)}{place}.\nz takes it back."
-        self.app.push_screen(ConfirmScreen(f"Retry {what}?", more, f"Retry {what}"), answered)
+        more = f"All failed jobs of {safe(group.kind)} with {safe(group.error_type)}{place}.\nz undoes it."
+        self.app.push_screen(ConfirmScreen(f"Retry {what}?", more, f"Retry {what}"), retry_if)
 
     def action_sort(self) -> None:
         """Sort by the other column."""
@@ -221,18 +221,18 @@ class ErrorsScreen(RoomScreen):
         self._show_groups()
 
     def on_keyed_table_sort_asked(self, event: KeyedTable.SortAsked) -> None:
-        """Sort by the column whose head was clicked."""
+        """Sort by the clicked column."""
         self._sort = event.key
         self._show_groups()
 
     def action_traceback(self) -> None:
-        """Show the whole traceback, or only the frame that raised."""
+        """Switch between the whole traceback and the raising frame."""
         self._whole = not self._shows_whole
         self._show_sample()
 
     def action_copy(self) -> None:
         """Copy the error with its traceback."""
-        if (group := self._chosen()) is None:
+        if (group := self._selected()) is None:
             return
         attempt = self.sample.attempt if self.sample is not None else None
         traceback = attempt.traceback if attempt is not None else None
@@ -240,21 +240,21 @@ class ErrorsScreen(RoomScreen):
 
     def action_copy_command(self) -> None:
         """Copy the command line that retries the group."""
-        if (group := self._chosen()) is not None:
+        if (group := self._selected()) is not None:
             command = shlex.join(["jobdeck", "retry", "--where", f"state:failed {group_filter(group)}"])
             self.cockpit.copy(command, "the command that retries the group")
 
     def action_table(self) -> None:
-        """Go to the table."""
+        """Focus the table."""
         self._table.focus()
 
     def focus_part(self, part: str) -> None:
         self._table.focus()
 
-    def _chosen(self) -> ErrorGroup | None:
+    def _selected(self) -> ErrorGroup | None:
         group = self.group
         if group is None:
-            self.cockpit.tell("There is no group of errors to act on", failed=True)
+            self.cockpit.tell("No errors to select", failed=True)
         return group
 
 
@@ -275,9 +275,9 @@ def _row(group: ErrorGroup, since: float, now: float) -> Row:
     )
 
 
-def binned(moments: Sequence[float], begin: float, end: float, count: int) -> list[int]:
-    """How many of the moments lie in each of `count` equal parts of a while."""
-    found = [0] * count
-    for at in moments:
-        found[max(0, min(count - 1, int((at - begin) / max(1.0, end - begin) * count)))] += 1
-    return found
+def binned(times: Sequence[float], start: float, end: float, count: int) -> list[int]:
+    """Return the number of times in each of `count` equal parts of a time range."""
+    bins = [0] * count
+    for at in times:
+        bins[max(0, min(count - 1, int((at - start) / max(1.0, end - start) * count)))] += 1
+    return bins

@@ -1,4 +1,4 @@
-"""Events: what jobs do and what people do, as it happens."""
+"""The events screen: a live feed of job events and user actions."""
 
 from __future__ import annotations
 
@@ -18,15 +18,20 @@ from .view_screen import RoomScreen
 
 
 class EventsScreen(RoomScreen):
-    """The feed of events."""
+    """The live list of events, with a filter."""
 
     HELP_TITLE = "Events"
-    ROOM = "events"
+    SCREEN_NAME = "events"
     AUTO_FOCUS = "#events"
     PARTS: ClassVar[tuple[type[Widget], ...]] = (Header, EventList, EventFilterLine)
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "filter", tooltip="Filter as you type, by sort or words; enter keeps, esc clears"),
-        Binding("escape", "let_go", "back", show=False, tooltip="Clear the filter, then back to the jobs"),
+        Binding(
+            "slash",
+            "filter",
+            "filter",
+            tooltip="Filter as you type, by event type or text; enter keeps the filter, esc clears it",
+        ),
+        Binding("escape", "clear_or_back", "back", show=False, tooltip="Clear the filter, then return to the jobs"),
     ]
 
     def __init__(self) -> None:
@@ -39,7 +44,7 @@ class EventsScreen(RoomScreen):
 
     @property
     def list(self) -> EventList:
-        """The feed."""
+        """The list of events."""
         return self.query_one(EventList)
 
     def look(self) -> EventsLook:
@@ -51,27 +56,27 @@ class EventsScreen(RoomScreen):
     # -- the filter --------------------------------------------------------------------------------
 
     def action_filter(self) -> None:
-        """Type a filter."""
+        """Open the filter."""
         bar = self.query_one(EventFilterLine)
         bar.value = self.list.filter_text
         bar.display = True
         bar.focus()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Filter as it is typed."""
+        """Filter while the user types."""
         if isinstance(event.input, EventFilterLine) and event.input.display:
             self._narrow(event.value.strip())
 
     def on_input_submitted(self) -> None:
-        """Keep the filter."""
-        self._leave()
+        """Keep the filter and close its field."""
+        self._close_filter()
 
     def on_event_filter_line_cleared(self) -> None:
-        """Show everything again."""
-        self._leave()
+        """Clear the filter and close its field."""
+        self._close_filter()
         self._narrow("")
 
-    def _leave(self) -> None:
+    def _close_filter(self) -> None:
         self.query_one(EventFilterLine).display = False
         self.list.focus()
 
@@ -85,8 +90,8 @@ class EventsScreen(RoomScreen):
             self._look = EventsLook(wanted)
             self.ask()
 
-    def action_let_go(self) -> None:
-        """Let go of the filter, or leave."""
+    def action_clear_or_back(self) -> None:
+        """Clear the filter; without one, return to the main screen."""
         if self.list.filter_text:
             self._narrow("")
         else:

@@ -1,11 +1,11 @@
-"""What forms share: fields that scroll between a head and a foot that stay, checks while you type, the keys, the command."""
+"""The base of all forms: scrolling fields between a fixed head and foot, validation while typing, keys and the command."""
 
 from __future__ import annotations
 
 import time
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -20,6 +20,7 @@ from textual.widgets import Input, Select, Static
 
 from jobdeck import Kind, Queue
 
+from ..app_base import CockpitBase, cockpit_of
 from ..forms.options import Option, holder_of, read_option
 from ..forms.validation import Problems
 from ..text.sanitize import safe
@@ -28,92 +29,86 @@ from ..widgets.chrome.dialog_keys import KeyLine
 from ..widgets.forms.arguments import Arguments
 from ..widgets.forms.field import Field
 
-if TYPE_CHECKING:
-    from ..app import Cockpit
-
 Draft = TypeVar("Draft")
 NARROW = 76
-"""Below this width hints give way to what is typed; they are tooltips still."""
+"""Below this width the hints are hidden to make space for the input; they remain as tooltips."""
 TALL = 30
-"""From this height on there is air between the parts."""
+"""From this height on, blank lines separate the parts."""
 
 
 class FormScreen(ModalScreen[Draft | None], Generic[Draft]):
-    """A form of a kind's arguments and of options. What it makes is checked by the queue before it is given back."""
+    """A form of a kind's arguments and of options. The queue validates the result before the form returns it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s,f2", "submit", "save", key_display="^s"),
         Binding("tab", "app.focus_next", "next"),
-        Binding("shift+tab", "app.focus_previous", "before", show=False),
+        Binding("shift+tab", "app.focus_previous", "previous", show=False),
         Binding(
-            "ctrl+j,f4", "json", "form/JSON", key_display="^j", priority=True, tooltip="The arguments as a form, or as JSON"
+            "ctrl+j,f4", "json", "form/JSON", key_display="^j", priority=True, tooltip="Edit the arguments as a form or as JSON"
         ),
-        Binding("escape", "leave", "leave", key_display="esc"),
-        Binding("f3", "copy", "copy command", key_display="F3", tooltip="Copy the command line that does the same"),
+        Binding("escape", "cancel", "cancel", key_display="esc"),
+        Binding("f3", "copy", "copy command", key_display="F3", tooltip="Copy the equivalent command line"),
         Binding("down", "app.focus_next", "next field", show=False, system=True),
         Binding("up", "app.focus_previous", "previous field", show=False, system=True),
     ]
     DIALOG: ClassVar[str] = "form"
-    """The id of its frame."""
+    """The id of the dialog."""
     OPTIONS: ClassVar[Sequence[Option]] = ()
 
     def __init__(self, kinds: Sequence[Kind]) -> None:
         super().__init__()
         self.kinds = {kind.name: kind for kind in kinds}
         self.command = ""
-        """The command line that does the same."""
+        """The equivalent command line."""
         self._token = 0
         self._submitting = False
-        self._asked = False
+        self._submitted = False
 
-    # -- for each form to say ----------------------------------------------------------------------
+    # -- for subclasses to implement ---------------------------------------------------------------
 
     def head(self) -> Iterable[Widget]:
-        """The widgets above the fields, always in sight."""
+        """Return the widgets above the fields, which do not scroll."""
         return ()
 
     def above(self) -> Iterable[Widget]:
-        """The fields before the arguments."""
+        """Return the fields before the arguments."""
         return ()
 
     @abstractmethod
     async def begin(self) -> None:
-        """Fill everything in."""
+        """Fill in all fields and focus the first one."""
 
     @abstractmethod
     def read(self) -> tuple[Draft, dict[str, str]]:
-        """What was typed, and what of it cannot be read."""
+        """Return the form's values, and the problems by field name of those that cannot be read."""
 
     @abstractmethod
     def judge(self, queue: Queue, draft: Draft) -> tuple[Problems, object]:
-        """What the queue says of it, and more to show. On the feed's thread: touch no widget."""
+        """Return the problems that the queue finds, and data for `show_more`. Runs on the feed's thread: use no widgets."""
 
     @abstractmethod
     def told_command(self, draft: Draft) -> str:
-        """The command line that does the same."""
+        """Return the equivalent command line."""
 
     def show_more(self, more: object) -> None:
-        """Show what `judge` has found besides problems."""
+        """Show the additional data that `judge` returned."""
 
-    # -- what they share ---------------------------------------------------------------------------
+    # -- shared by all forms -----------------------------------------------------------------------
 
     @property
-    def cockpit(self) -> Cockpit:
-        """The app, by its type."""
-        from ..app import Cockpit
-
-        assert isinstance(self.app, Cockpit)
-        return self.app
+    def cockpit(self) -> CockpitBase:
+        """The app, typed."""
+        return cockpit_of(self.app)
 
     @property
     def now(self) -> float:
-        """What time it is for the queue."""
-        deck = self.cockpit.jobs_screen.deck
-        return deck.overview.at if deck is not None else time.time()
+        """The current time by the queue's clock."""
+        overview = self.cockpit.latest_overview
+        return overview.at if overview is not None else time.time()
 
     @property
     def arguments(self) -> Arguments:
-        """The arguments."""
+        """The fields of the arguments."""
         return self.query_one(Arguments)
 
     def compose(self) -> ComposeResult:
@@ -131,40 +126,45 @@ class FormScreen(ModalScreen[Draft | None], Generic[Draft]):
                 yield KeyLine(id="form-keys")
 
     def on_resize(self, event: Resize) -> None:
-        """Leave out what small terminals have no room for."""
+        """Adapt to the size of the terminal."""
         self.set_class(event.size.width < NARROW, "-narrow")
         self.set_class(event.size.height >= TALL, "-tall")
         self.set_class(event.size.height < 20, "-short")
 
     async def on_mount(self) -> None:
-        """Fill it in."""
+        """Fill in the fields and validate them."""
         await self.begin()
         self.check()
 
-    async def fill_options(self, kind: Kind, told: Mapping[str, str]) -> None:
-        """The options, as far as they are told; for the others, what the kind says is shown."""
-        made = [self._option_field(each, kind, told.get(each.name, "")) for each in self.OPTIONS]
-        deck = self.cockpit.jobs_screen.deck
-        names = {each.queue for each in self.kinds.values()} | {each.name for each in (deck.overview.queues if deck else ())}
-        for each in made:
+    async def fill_options(self, kind: Kind, values: Mapping[str, str]) -> None:
+        """Replace the option fields.
+
+        Args:
+            kind: the kind; its defaults are the placeholders.
+            values: the options to fill in, by name.
+        """
+        fields = [self._option_field(each, kind, values.get(each.name, "")) for each in self.OPTIONS]
+        overview = self.cockpit.latest_overview
+        names = {each.queue for each in self.kinds.values()} | {each.name for each in (overview.queues if overview else ())}
+        for each in fields:
             if each.key == "queue" and isinstance(each.entry, Input):
                 each.entry.suggester = SuggestFromList(sorted(names))
-        box = self.query_one("#options", Vertical)
-        await box.remove_children()
-        await box.mount(*made)
+        container = self.query_one("#options", Vertical)
+        await container.remove_children()
+        await container.mount(*fields)
 
     @staticmethod
-    def _option_field(option: Option, kind: Kind, told: str) -> Field:
-        entry = Input(told, placeholder=holder_of(option, kind), compact=True)
+    def _option_field(option: Option, kind: Kind, text: str) -> Field:
+        entry = Input(text, placeholder=holder_of(option, kind), compact=True)
         return Field(option.name, entry, option.hint, option=True)
 
     def typed_options(self) -> list[tuple[Option, str]]:
-        """The options as they were typed."""
+        """Return the options with their typed text."""
         options = {each.name: each for each in self.OPTIONS}
         return [(options[each.key], each.text) for each in self.query_one("#options").query(Field)]
 
     def read_options(self) -> tuple[dict[str, Any], dict[str, str]]:
-        """The options that were typed, and what of them cannot be read."""
+        """Return the typed options, and the problems by name of those that cannot be read."""
         options: dict[str, Any] = {}
         problems: dict[str, str] = {}
         for option, text in self.typed_options():
@@ -179,32 +179,32 @@ class FormScreen(ModalScreen[Draft | None], Generic[Draft]):
 
     @property
     def touched(self) -> bool:
-        """Whether a person has typed anything."""
-        mine = (each for each in self.query(Field) if self.arguments not in each.ancestors)
-        return self.arguments.touched or any(each.touched for each in mine)
+        """Whether the user has typed anything."""
+        others = (each for each in self.query(Field) if self.arguments not in each.ancestors)
+        return self.arguments.touched or any(each.touched for each in others)
 
-    # -- checking ----------------------------------------------------------------------------------
+    # -- validation --------------------------------------------------------------------------------
 
     def on_input_changed(self) -> None:
-        """Check what is typed."""
+        """Validate the form while the user types."""
         self.check()
 
     async def on_select_changed(self, event: Select.Changed) -> None:
-        """Check what is chosen."""
+        """Validate the form after a selection."""
         self.check()
 
     def on_arguments_changed(self) -> None:
-        """Check the arguments."""
+        """Validate the form after an argument has changed."""
         self.check()
 
     def check(self) -> None:
-        """Ask the queue what is wrong with what was typed."""
+        """Update the command line and have the queue validate the form."""
         if not self.arguments.filled:
             return
         self._token += 1
         token = self._token
         draft, problems = self.read()
-        if "JSON" not in problems:  # while it is half typed, what it was before is told
+        if "JSON" not in problems:  # incomplete JSON: keep the previous command
             self.command = self.told_command(draft)
         self.query_one("#form-command", Static).update(Content.assemble(("$ ", "$accent"), (safe(self.command), "$quiet")))
         self.cockpit.feed.ask(
@@ -222,8 +222,8 @@ class FormScreen(ModalScreen[Draft | None], Generic[Draft]):
         self._submitting = False
 
     def _show_problems(self, problems: Problems) -> None:
-        # An empty form is not yet wrong: say what is missing only once something was typed.
-        quiet = not (self.touched or self._asked)
+        # Report missing values only after the user has typed something or submitted.
+        quiet = not (self.touched or self._submitted)
         rest = dict(problems)
         for each in self.query(Field):
             if self.arguments not in each.ancestors:
@@ -238,39 +238,39 @@ class FormScreen(ModalScreen[Draft | None], Generic[Draft]):
     # -- keys --------------------------------------------------------------------------------------
 
     def on_input_submitted(self) -> None:
-        """Enter in a field gives it back, as in any form of one page."""
+        """Submit the form when enter is pressed in a field."""
         self.action_submit()
 
     def action_submit(self) -> None:
-        """Give it back, once the queue has said that nothing is wrong."""
-        self._asked = self._submitting = True
+        """Return the result once the queue finds no problem."""
+        self._submitted = self._submitting = True
         self.check()
 
-    def action_leave(self) -> None:
-        """Leave it."""
+    def action_cancel(self) -> None:
+        """Close the form without a result."""
         self.dismiss(None)
 
     async def action_json(self) -> None:
-        """Show the arguments the other way."""
-        within = self.focused is None or self.arguments in self.focused.ancestors
+        """Switch the arguments between form and JSON."""
+        was_focused = self.focused is None or self.arguments in self.focused.ancestors
         problem = await self.arguments.switch()
         if problem is not None:
-            self.cockpit.tell(f"Not yet: {problem}", failed=True)
+            self.cockpit.tell(f"Fix this first: {problem}", failed=True)
             return
-        if within and (first := self.arguments.first) is not None:
+        if was_focused and (first := self.arguments.first) is not None:
             first.focus()
         self.check()
 
     @on(ChoiceBar.Chosen, "#form-modes")
     async def switch_mode(self) -> None:
-        """Show the arguments in the mode that was clicked."""
+        """Switch the arguments to the clicked mode."""
         await self.action_json()
 
     def action_copy(self) -> None:
-        """Copy the command line that does the same."""
-        self.cockpit.copy(self.command, "the command that does the same")
+        """Copy the equivalent command line."""
+        self.cockpit.copy(self.command, "the equivalent command")
 
     def on_click(self, event: Click) -> None:
-        """A click on the command copies it."""
+        """Copy the command when it is clicked."""
         if event.widget is not None and event.widget.id == "form-command":
             self.action_copy()

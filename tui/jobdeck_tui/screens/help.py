@@ -1,4 +1,4 @@
-"""Every key of a screen, made from the bindings themselves, so that none can be missing or wrong."""
+"""The help: every key of a screen, generated from the bindings, so that none can be missing or wrong."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from ..app_base import Appearance, spelled
+from ..app_base import CockpitBase, spelled
 from ..keymap import keys_in_use
 from ..widgets.chrome.key_hints import Hints, keys_of
 
 _TEXT_WIDTH = 68
-"""Cells for the keys and their text."""
+"""Width of the keys and their descriptions."""
 
 Group = tuple[str, list[tuple[str, str]]]
 
 
 class HelpScreen(ModalScreen[None]):
-    """Keys and what they do, by where they work."""
+    """The keys and their descriptions, grouped by screen and widget."""
 
     AUTO_FOCUS = ""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "back", "close", key_display="esc", tooltip="Show every key again, or close"),
+        Binding("escape", "back", "close", key_display="esc", tooltip="Clear the search, then close"),
         Binding("question_mark,q", "close", "close", show=False),
-        Binding("slash", "find", "find", tooltip="Find a key by what it does"),
+        Binding("slash", "find", "find", tooltip="Search the descriptions"),
+        Binding("g,f1", "guide", "guide", key_display="g", tooltip="Read the guide"),
         Binding("j,down", "scroll(1)", "scroll", key_display="j k", tooltip="Scroll down"),
         Binding("k,up", "scroll(-1)", "scroll up", show=False),
         Binding("pagedown", "page(1)", "page down", show=False),
@@ -45,11 +46,11 @@ class HelpScreen(ModalScreen[None]):
         self._title = title
         self._groups = groups
         self.told = ""
-        """What is shown, as text."""
+        """The shown text."""
 
     @classmethod
     def of(cls, screen: Screen[Any]) -> HelpScreen:
-        """The help of a screen: its own keys, and those of the widgets that can have the focus."""
+        """Create the help of a screen: its own keys and those of its focusable widgets."""
         title = getattr(screen, "HELP_TITLE", "") or screen.__class__.__name__.removesuffix("Screen")
         groups = [_group("anywhere on this screen", screen)]
         seen: set[type] = set()
@@ -62,26 +63,26 @@ class HelpScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog", id="help"):
-            yield Input(placeholder="what a key does", id="help-find", compact=True)
+            yield Input(placeholder="search the keys", id="help-find", compact=True)
             with VerticalScroll(id="help-body", can_focus=False):
                 yield Static(id="help-text")
             yield Hints(indent=0, id="help-foot")
 
     def on_mount(self) -> None:
-        """Name the screen whose help this is."""
+        """Set the title and show every key."""
         self.query_one("#help").border_title = Content.assemble((f"keys · {self._title.lower()}", "bold"))
         self._show("")
 
-    def _show(self, wanted: str) -> None:
-        words = wanted.lower().split()
-        groups = [(name, [row for row in rows if _fits(row, words)]) for name, rows in self._groups]
+    def _show(self, search: str) -> None:
+        words = search.lower().split()
+        groups = [(name, [row for row in rows if _matches(row, words)]) for name, rows in self._groups]
         content = self._content([group for group in groups if group[1]])
         self.told = content.plain
         self.query_one("#help-text", Static).update(content)
 
     def _content(self, groups: list[Group]) -> Content:
         if not groups:
-            return Content.assemble(("no key does that", "$quiet"))
+            return Content.assemble(("no key matches", "$quiet"))
         parts: list[Content] = []
         shown = [(name, [(spelled(self.app, keys), spelled(self.app, text)) for keys, text in rows]) for name, rows in groups]
         widest = max(len(keys) for _, rows in shown for keys, _ in rows)
@@ -95,21 +96,21 @@ class HelpScreen(ModalScreen[None]):
         return Content("\n").join(parts[:-1])
 
     def action_find(self) -> None:
-        """Type what a key does."""
+        """Open the search field."""
         field = self.query_one("#help-find", Input)
         field.display = True
         field.focus()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Show what fits while it is typed."""
+        """Show the matching keys while the user types."""
         self._show(event.value)
 
     def on_input_submitted(self) -> None:
-        """Keep what was found, and scroll in it."""
+        """Keep the search and return the focus, for scrolling."""
         self.set_focus(None)
 
     def action_back(self) -> None:
-        """Show every key again; without a search, close."""
+        """Clear the search; without one, close."""
         field = self.query_one("#help-find", Input)
         if not field.display:
             self.dismiss()
@@ -119,27 +120,32 @@ class HelpScreen(ModalScreen[None]):
         self.set_focus(None)
 
     def action_close(self) -> None:
-        """Back."""
+        """Close the help."""
         self.dismiss()
 
+    async def action_guide(self) -> None:
+        """Open the guide in place of the help. The guide's own help leads back to it."""
+        self.dismiss()
+        await self.app.run_action("app.guide")
+
     def action_scroll(self, by: int) -> None:
-        """Scroll a line."""
+        """Scroll by lines."""
         self.query_one("#help-body").scroll_relative(y=by, animate=False)
 
     def action_page(self, by: int) -> None:
-        """Scroll a screenful."""
+        """Scroll by pages."""
         body = self.query_one("#help-body")
         body.scroll_relative(y=by * max(1, body.size.height - 1), animate=False)
 
 
-def _fits(row: tuple[str, str], words: list[str]) -> bool:
+def _matches(row: tuple[str, str], words: list[str]) -> bool:
     keys, text = row
     return all(word in keys.lower().split() or word in text.lower() for word in words)
 
 
 def _group(name: str, node: DOMNode) -> Group:
     rows: dict[str, str] = {}
-    keymap = node.app.keymap if isinstance(node.app, Appearance) else {}
+    keymap = node.app.keymap if isinstance(node.app, CockpitBase) else {}
     for declared in _bindings(node):
         binding = keys_in_use(keymap, declared)
         text = binding.tooltip or binding.description
@@ -156,7 +162,7 @@ def _bindings(node: DOMNode) -> Iterable[Binding]:
 
 
 def _declared(owner: type) -> Iterable[Binding]:
-    """The bindings that a class itself declares."""
+    """Yield the bindings that a class itself declares."""
     for binding in owner.__dict__.get("BINDINGS", ()):
         if isinstance(binding, Binding):
             yield binding

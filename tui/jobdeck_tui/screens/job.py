@@ -1,4 +1,4 @@
-"""One job in full: its life, arguments and result, attempts with their tracebacks, its log as it grows, what it is tied to."""
+"""The job screen: lifecycle, arguments and result, attempts with tracebacks, live log, related jobs, history of the kind."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..widgets.base.choice_bar import ChoiceBar, NumberedTabs
 from ..widgets.base.text_view import LinesView
 from ..widgets.charts.kind_chart import KindChart
 from ..widgets.chrome.key_hints import Hints
-from ..widgets.details import job_details as telling
+from ..widgets.details import job_details
 from ..widgets.forms.line_editor import LineEditor
 from ..widgets.job.attempts_view import AttemptsView
 from ..widgets.job.job_title import JobTitle
@@ -31,37 +31,35 @@ from .base import TooSmall
 from .job_actions import JobActs
 
 SIDE_BY_SIDE = 110
-"""From this width on the panels stand side by side; below, one is open at a time."""
+"""From this width on, the panels are side by side; below it, one is open at a time."""
 PANELS = ("life", "data", "attempts", "log", "related", "history")
 
 
 class JobScreen(JobActs):
-    """Opened with enter, left with escape."""
+    """The screen of one job, with its panels."""
 
     HELP_TITLE = "Job"
     PARTS = (JobTitle, NumberedTabs, LifeView, AttemptsView, LogView, Related, KindChart, Hints)
     AUTO_FOCUS = "#life"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,backspace", "back", "back", key_display="esc", tooltip="Back to where one was"),
-        Binding("1", "panel('life')", "its life", show=False, tooltip="Life: what happened, why it waits, its facts"),
+        Binding("escape,q,backspace", "back", "back", key_display="esc", tooltip="Return to the previous screen"),
+        Binding("1", "panel('life')", "lifecycle", show=False, tooltip="Lifecycle: its steps, why it waits, its properties"),
         Binding("2", "panel('data')", "arguments and result", show=False, tooltip="Data: arguments and result"),
         Binding(
-            "3", "panel('attempts')", "attempts", show=False, tooltip="Attempts: errors, tracebacks, where one that runs is"
+            "3", "panel('attempts')", "attempts", show=False, tooltip="Attempts: errors, tracebacks, the stack of a running one"
         ),
-        Binding("4", "panel('log')", "log", show=False, tooltip="Log, live while it runs"),
-        Binding("5", "panel('related')", "related", show=False, tooltip="Related: jobs before and after it, batch, schedule"),
-        Binding(
-            "6", "panel('history')", "its kind", show=False, tooltip="History of its kind: how long runs took, how many failed"
-        ),
-        Binding("right,l,tab", "turn(1)", "panels", key_display="1…6", tooltip="Next panel"),
-        Binding("left,h,shift+tab", "turn(-1)", "previous panel", show=False),
+        Binding("4", "panel('log')", "log", show=False, tooltip="Log, live while the job runs"),
+        Binding("5", "panel('related')", "related", show=False, tooltip="Related: parents, dependents, batch, schedule"),
+        Binding("6", "panel('history')", "kind history", show=False, tooltip="History of its kind: run times and failures"),
+        Binding("right,l,tab", "step_panel(1)", "panels", key_display="1…6", tooltip="Next panel"),
+        Binding("left,h,shift+tab", "step_panel(-1)", "previous panel", show=False),
         Binding("slash", "search", "search", tooltip="Search the log, as you type"),
         Binding("n", "match(1)", "next match", show=False, tooltip="Next match in the log"),
-        Binding("N", "match(-1)", "previous match", show=False, tooltip="Match before it in the log"),
-        Binding("right_square_bracket", "attempt(1)", "older attempt", show=False, tooltip="The attempt before this one"),
-        Binding("left_square_bracket", "attempt(-1)", "newer attempt", show=False, tooltip="The attempt after this one"),
-        Binding("J", "neighbour(1)", "next job", key_display="J K", tooltip="Next job of the list behind"),
-        Binding("K", "neighbour(-1)", "previous job", show=False, tooltip="Job before it in the list behind"),
+        Binding("N", "match(-1)", "previous match", show=False, tooltip="Previous match in the log"),
+        Binding("right_square_bracket", "attempt(1)", "older attempt", show=False, tooltip="Show the previous attempt"),
+        Binding("left_square_bracket", "attempt(-1)", "newer attempt", show=False, tooltip="Show the next attempt"),
+        Binding("J", "neighbour(1)", "next job", key_display="J K", tooltip="Next job in the job list"),
+        Binding("K", "neighbour(-1)", "previous job", show=False, tooltip="Previous job in the job list"),
     ]
 
     def __init__(self, job_id: int) -> None:
@@ -70,8 +68,8 @@ class JobScreen(JobActs):
         self._last_log, self._last_attempt = 0, 1
         self._shown: tuple[object, object] | None = None
         self._columns = 0
-        self._turned = False
-        """Whether another job was shown here before: then the panel stays the one that was open."""
+        self._is_reused = False
+        """Whether the screen has shown another job before; if so, the open panel stays open."""
 
     def compose(self) -> ComposeResult:
         yield JobTitle(self.job_id)
@@ -92,12 +90,12 @@ class JobScreen(JobActs):
     # -- what is shown ----------------------------------------------------------------------------
 
     def see_detail(self, detail: Detail) -> None:
-        """Show it, if it is of this job."""
+        """Show the latest state, if it is of this job."""
         if detail.job_id == self.job_id:
             self.show(detail)
 
     def show(self, detail: Detail) -> None:
-        """Show this moment."""
+        """Show a state of the job."""
         if not self.whole:
             return
         self._show(detail)
@@ -109,7 +107,7 @@ class JobScreen(JobActs):
         self.query_one(JobTitle).show(detail)
         if detail.job is None:
             if first:
-                self.query_one(LifeView).show([[("It is gone: it was deleted or pruned.", "warning")]])
+                self.query_one(LifeView).show([[("It no longer exists: it was deleted or pruned.", "warning")]])
             return
         self.last = detail
         self.query_one(LifeView).show_life(detail)
@@ -120,49 +118,49 @@ class JobScreen(JobActs):
         related.show_bonds(detail)
         self.set_class(not related.rows, "-alone")
         self._chart.show_history(detail.history, detail.attempts, detail.at)
-        self.query_one(NumberedTabs).open(self._open, self._notes(detail, len(related.rows)))
-        self.call_after_refresh(self._share_room)
-        if first and not self._turned:
+        self.query_one(NumberedTabs).open(self._open, self._tab_notes(detail, len(related.rows)))
+        self.call_after_refresh(self._divide_height)
+        if first and not self._is_reused:
             self.action_panel(_first_panel(detail))
 
     def why_not(self, action: str) -> str | None:
         if action == "unfold" and not self.query_one(AttemptsView).unfolds:
-            return "There is no traceback or stack to unfold"
+            return "No traceback or stack to unfold"
         if action == "search" and not self._last_log:
-            return f"Job {self.job_id} has logged nothing that could be searched"
+            return f"Job {self.job_id} has no log to search"
         return super().why_not(action)
 
-    def _notes(self, detail: Detail, bonds: int) -> dict[str, str]:
+    def _tab_notes(self, detail: Detail, related: int) -> dict[str, str]:
         live = detail.job is not None and detail.job.state is State.RUNNING
         log = "live" if live else "" if detail.logs else "empty"
-        return {"attempts": str(len(detail.attempts)), "log": log, "related": str(bonds)}
+        return {"attempts": str(len(detail.attempts)), "log": log, "related": str(related)}
 
     def _show_data(self, detail: Detail) -> None:
-        """Arguments and result; looked at again only when they are others, for they may be long."""
+        """Show the arguments and the result; redraw only after a change, as they may be long."""
         job = detail.job
         assert job is not None
         if self._shown != (job.args_json, job.result_json):
             self._shown = (job.args_json, job.result_json)
             view = self._view("data")
-            view.show(telling.arguments(job))
+            view.show(job_details.arguments(job))
             view.label = "arguments" if job.result_json is None else "arguments and result"
             view.titled("")
 
     def _show_log(self, detail: Detail) -> None:
-        """Add what was logged since the last look."""
-        news = [line for line in detail.logs if line.id > self._last_log]
+        """Append the lines logged since the last update."""
+        new = [line for line in detail.logs if line.id > self._last_log]
         view = self.query_one(LogView)
         view.live(detail.job is not None and detail.job.state is State.RUNNING)
-        if news and not self._last_log:
-            cut: list[telling.Told] = [[("older lines are left out; ", "quiet"), (f"jobdeck logs {self.job_id}", "accent")]]
+        if new and not self._last_log:
+            cut: list[job_details.Told] = [[("older lines are omitted; ", "quiet"), (f"jobdeck logs {self.job_id}", "accent")]]
             before = 0 if len(detail.attempts) > 1 else 1
-            view.show([*(cut if detail.log_cut else []), *telling.log(news, before)])
-        elif news:
-            view.extend(telling.log(news, self._last_attempt))
-        if news:
-            self._last_log, self._last_attempt = news[-1].id, news[-1].attempt
-        if not (news or self._last_log):
-            view.show([[("nothing was logged", "quiet")]])
+            view.show([*(cut if detail.log_cut else []), *job_details.log(new, before)])
+        elif new:
+            view.extend(job_details.log(new, self._last_attempt))
+        if new:
+            self._last_log, self._last_attempt = new[-1].id, new[-1].attempt
+        if not (new or self._last_log):
+            view.show([[("no log lines", "quiet")]])
 
     def _view(self, name: str) -> LinesView:
         return self.query_one(f"#{name}", LinesView)
@@ -174,11 +172,11 @@ class JobScreen(JobActs):
     # -- panels -----------------------------------------------------------------------------------
 
     def on_mount(self) -> None:
-        """Begin with one panel."""
+        """Open the first panel."""
         self._lay_out()
 
     def on_screen_resume(self) -> None:
-        """Follow the job while in front, or behind a dialog."""
+        """Follow the job when the screen becomes active."""
         self._follow()
 
     def _follow(self) -> None:
@@ -186,7 +184,7 @@ class JobScreen(JobActs):
         self.cockpit.feed.open_job(self.job_id, self._columns)
 
     def on_kind_chart_resized(self) -> None:
-        """Read the history of the kind where it is shown, in as many slices as there is room for."""
+        """Query the history of the kind in as many slices as the chart has space for."""
         if self.whole and self.app.screen is self and self._chart.columns != self._columns:
             self._follow()
 
@@ -195,18 +193,18 @@ class JobScreen(JobActs):
         return self.query_one(KindChart)
 
     def on_unmount(self) -> None:
-        """Follow no job any more, once the last such screen has gone: a digit or a command may leave several at once."""
+        """Stop following jobs once the last job screen is closed; one action may close several."""
         if not any(isinstance(screen, JobScreen) and screen is not self for screen in self.app.screen_stack):
             self.cockpit.feed.open_job(None)
 
     def on_resize(self, event: Resize) -> None:
-        """Side by side, or one at a time."""
+        """Show the panels side by side or one at a time."""
         super().on_resize(event)
         self.set_class(event.size.width >= SIDE_BY_SIDE, "-wide")
-        self.call_after_refresh(self._share_room)
+        self.call_after_refresh(self._divide_height)
 
-    def _share_room(self) -> None:
-        """Side by side, the history of the kind gets the lines that the life does not need."""
+    def _divide_height(self) -> None:
+        """Give the kind's history the height that the lifecycle does not need, if the panels are side by side."""
         if self.whole and self.last is not None:
             life, left = self.query_one(LifeView), self.query_one("#job-left")
             others = [each for each in left.children if each.display and each not in (self._chart, life)]
@@ -228,8 +226,8 @@ class JobScreen(JobActs):
         self._lay_out()
         self.query_one(f"#{name}").focus()
 
-    def action_turn(self, by: int) -> None:
-        """Open the next panel."""
+    def action_step_panel(self, by: int) -> None:
+        """Open the next or the previous panel."""
         wide, hidden = self.has_class("-wide"), set[str]()
         if wide and self.has_class("-alone"):
             hidden.add("related")
@@ -245,40 +243,40 @@ class JobScreen(JobActs):
         self.action_panel(event.value)
 
     def action_back(self) -> None:
-        """Back to where one was."""
+        """Return to the previous screen."""
         self.cockpit.close_job()
 
-    # -- its attempts and its log -----------------------------------------------------------------
+    # -- attempts and log -------------------------------------------------------------------------
 
     def action_attempt(self, by: int) -> None:
-        """Look at the next attempt, or the one before."""
+        """Show the next or the previous attempt."""
         if self._open != "attempts":
             self.action_panel("attempts")
         self.query_one(AttemptsView).choose(by)
 
     def action_search(self) -> None:
-        """Search the log while it is typed."""
-        if (why_not := self.why_not("search")) is not None:
-            self.cockpit.tell(why_not, failed=True)
+        """Search the log while the user types."""
+        if (reason := self.why_not("search")) is not None:
+            self.cockpit.tell(reason, failed=True)
             return
         if self._open != "log":
             self.action_panel("log")
         view = self.query_one(LogView)
-        before = view.sought
+        previous = view.sought
 
         def check(text: str) -> str | None:
-            return None if view.find(text) or not text else "it is not in the log"
+            return None if view.find(text) or not text else "not found in the log"
 
-        def keep(text: str) -> None:
+        def search(text: str) -> None:
             view.find(text)
 
-        self.query_one(LineEditor).edit("search", before, check, keep, lambda: keep(""))
+        self.query_one(LineEditor).edit("search", previous, check, search, lambda: search(""))
 
     def action_match(self, by: int) -> None:
-        """Go to the next match, or the one before."""
+        """Go to the next or the previous match."""
         view = self.query_one(LogView)
         if not view.sought:
-            self.cockpit.tell("Press / to search the log; n and N then go from match to match")
+            self.cockpit.tell("Press / to search the log, then n and N to go from match to match")
             return
         if self._open != "log":
             self.action_panel("log")
@@ -291,38 +289,38 @@ class JobScreen(JobActs):
     # -- other jobs -------------------------------------------------------------------------------
 
     def action_neighbour(self, by: int) -> None:
-        """Show the next job of the list behind, or the one before."""
+        """Show the next or the previous job of the job list."""
         job_id = self.cockpit.neighbour_of(self.job_id, by)
         if job_id is not None:
             self.turn_to(job_id)
 
     def turn_to(self, job_id: int) -> None:
-        """Show another job in this one's place."""
+        """Show another job instead of this one."""
         self.job_id, self.detail, self.last = job_id, None, None
-        self._last_log, self._last_attempt, self._shown, self._turned = 0, 1, None, True
+        self._last_log, self._last_attempt, self._shown, self._is_reused = 0, 1, None, True
         self.query_one(JobTitle).turn_to(job_id)
         self.query_one(LogView).find("")
         self._follow()
 
     def on_keyed_table_opened(self, event: KeyedTable.Opened) -> None:
-        """Open what the job is tied to."""
+        """Open the selected related job, batch or schedule."""
         event.stop()
         assert isinstance(event.key, tuple)
-        bond, which = event.key
-        if bond == "job":
+        relation, which = event.key
+        if relation == "job":
             self.cockpit.open_job(which)
-        elif bond == "gone":
-            self.cockpit.tell(f"Job {which} is gone: it was deleted or pruned", failed=True)
-        elif bond == "batch":
+        elif relation == "gone":
+            self.cockpit.tell(f"Job {which} no longer exists: it was deleted or pruned", failed=True)
+        elif relation == "batch":
             self.cockpit.show_jobs(f"batch:{which}")
         elif "schedules" in BY_NAME:
-            self.cockpit.action_room("schedules")
+            self.cockpit.action_open_screen("schedules")
         elif self.job is not None:
             self.cockpit.show_jobs(f'tag:"schedule:{schedule_of(self.job)}"')
 
 
 def _first_panel(detail: Detail) -> str:
-    """What is most likely looked for."""
+    """Return the panel that is most likely of interest."""
     job = detail.job
     assert job is not None
     if job.state is State.FAILED or (job.state is State.RETRYING and detail.attempts):

@@ -1,4 +1,4 @@
-"""What can be done to the one job of a screen: the acts of its keys."""
+"""The actions of the job screen."""
 
 from __future__ import annotations
 
@@ -24,70 +24,71 @@ _OPERATIONS = {
     "delete": Operation.DELETE,
 }
 _CHANGING = (*_OPERATIONS, "duplicate", "pause", "undo", "redo")
-_OF_WHAT_WAS_SEEN = ("duplicate", "copy_part", "copy_command")
-"""What can be done to a job that is gone, too."""
+_ON_LAST_STATE = ("duplicate", "copy_part", "copy_command")
+"""Actions that also work on a deleted job, by its last known state."""
 
 
 class JobActs(DeckScreen):
-    """A screen of one job."""
+    """The job screen's actions."""
 
+    KEYMAP_SCOPE = "job"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("e", "edit", "edit", tooltip="Edit its arguments while it waits, checked as you type"),
-        Binding("E", "edit_options", "edit the rest", show=False, tooltip="Edit its queue, time, attempts and tags"),
-        Binding("r", "retry", "retry", tooltip="Run it again, or now"),
-        Binding("x", "cancel", "cancel", tooltip="Cancel it; ask it to stop if it runs"),
+        Binding("e", "edit", "edit", tooltip="Edit the arguments while the job is queued; validated as you type"),
+        Binding("E", "edit_options", "edit options", show=False, tooltip="Edit the queue, time, attempts and tags"),
+        Binding("r", "retry", "retry", tooltip="Retry a finished job; run a scheduled or retrying one now"),
+        Binding("x", "cancel", "cancel", tooltip="Cancel the job; ask a running one to stop"),
         Binding("plus,equals_sign", "priority(1)", "priority", key_display="+ -"),
         Binding("minus", "priority(-1)", "lower the priority", show=False),
-        Binding("d", "duplicate", "duplicate", tooltip="Open the form of a new job, filled from this one"),
-        Binding("delete,D", "delete", "delete", show=False, tooltip="Remove it with log and history; z brings it back"),
+        Binding("d", "duplicate", "duplicate", tooltip="Open the form for a new job, filled in from this one"),
+        Binding("delete,D", "delete", "delete", show=False, tooltip="Delete the job with its log and history; z undoes it"),
         Binding("p", "pause", "pause its queue", show=False, tooltip="Pause or resume the job's queue"),
-        Binding("w", "why", "why", tooltip="Why is it not running? Every condition, checked now"),
-        Binding("c", "copy_part", "copy", tooltip="Copy its arguments, result, error, traceback, stack or log"),
-        Binding("z", "undo", "undo", tooltip="Take back what you did last: an act on jobs, or a pause"),
-        Binding("Z", "redo", "redo", show=False, tooltip="Do again what you have undone last"),
+        Binding("w", "why", "why", tooltip="Explain why the job is not running"),
+        Binding("c", "copy_part", "copy", tooltip="Copy the arguments, result, error, traceback, stack or log"),
+        Binding("z", "undo", "undo", tooltip="Undo your last action"),
+        Binding("Z", "redo", "redo", show=False, tooltip="Redo the last undone action"),
         Binding("y", "copy_id", "copy the id", show=False),
-        Binding("Y", "copy_command", "copy the command", show=False, tooltip="Copy the command line that enqueues it again"),
+        Binding("Y", "copy_command", "copy the command", show=False, tooltip="Copy the command that enqueues the job"),
     ]
 
     def __init__(self, job_id: int) -> None:
         super().__init__()
         self.job_id = job_id
         self.detail: Detail | None = None
-        """The newest look at it."""
+        """The latest state received."""
         self.last: Detail | None = None
-        """The newest look at which it was there."""
-        self._dimmed: tuple[str | None, ...] = ()
+        """The latest state in which the job existed."""
+        self._reasons: tuple[str | None, ...] = ()
 
     @property
     def job(self) -> Job | None:
-        """The job as it was seen last."""
+        """The job in its last known state."""
         return None if self.last is None else self.last.job
 
     @property
     def attempt(self) -> Attempt | None:
-        """The attempt that is looked at, if one is."""
+        """The selected attempt, if any."""
         return None
 
     def why_not(self, action: str) -> str | None:
         name = action.partition("(")[0]
         if name in _CHANGING and self.cockpit.readonly:
             return READONLY
-        gone = self.detail is not None and self.detail.job is None
-        if name in (*_OPERATIONS, "why", "pause") and gone:
-            return f"Job {self.job_id} is gone: it was deleted or pruned"
+        deleted = self.detail is not None and self.detail.job is None
+        if name in (*_OPERATIONS, "why", "pause") and deleted:
+            return f"Job {self.job_id} no longer exists: it was deleted or pruned"
         job = self.job
         if job is None:
-            return f"Nothing was seen of job {self.job_id}" if gone and name in _OF_WHAT_WAS_SEEN else None
+            return f"Job {self.job_id} does not exist" if deleted and name in _ON_LAST_STATE else None
         operation = _OPERATIONS.get(name)
         if operation is None or allows(operation, job.state):
             return None
         return str(WrongState(job.id, operation, job.state))
 
     def hint(self) -> None:
-        """Dim the hints of keys that do nothing now."""
-        dimmed = tuple(self.why_not(name) for name in (*_CHANGING, *_OF_WHAT_WAS_SEEN, "why", "search"))
-        if dimmed != self._dimmed:
-            self._dimmed = dimmed
+        """Dim the hints of unavailable actions."""
+        reasons = tuple(self.why_not(name) for name in (*_CHANGING, *_ON_LAST_STATE, "why", "search"))
+        if reasons != self._reasons:
+            self._reasons = reasons
             self.query_one(Hints).refresh()
 
     def action_edit(self) -> None:
@@ -97,16 +98,16 @@ class JobActs(DeckScreen):
             return
         if job.kind not in {kind.name for kind in self.cockpit.kinds}:
             self.cockpit.tell(
-                f"{job.kind} is not known here, so its arguments cannot be checked; --app or JOBDECK_APP names its module",
+                f"Kind {job.kind} is not registered here, so its arguments cannot be edited; name its module with --app",
                 failed=True,
             )
         elif len(job.args_json) > LARGEST:
-            self.cockpit.tell(f"The arguments are too long to be edited here; use jobdeck edit {job.id} --args", failed=True)
+            self.cockpit.tell(f"The arguments are too long for the editor; use jobdeck edit {job.id} --args", failed=True)
         else:
             self._edit(job, arguments_of(job))
 
     def action_edit_options(self) -> None:
-        """Edit what is not an argument."""
+        """Edit the queue, time, attempts and tags."""
         if self.job is not None:
             self._edit(self.job, options_of(self.job))
 
@@ -114,73 +115,70 @@ class JobActs(DeckScreen):
         if self.cockpit.refuse_readonly():
             return
         if not job.state.is_queued:
-            what = "runs" if job.state.value == "running" else f"is {job.state}"
-            self.cockpit.tell(
-                f"Job {job.id} {what}: only a job that still waits can be edited; d makes a new one like it", failed=True
-            )
+            self.cockpit.tell(f"Job {job.id} is {job.state}: only queued jobs can be edited; d duplicates it", failed=True)
             return
         self.app.push_screen(EditScreen(job.id, drafting))
 
     def action_retry(self) -> None:
-        """Retry it."""
+        """Retry the job."""
         if not self.cockpit.refuse_readonly():
             self.cockpit.feed.retry([self.job_id])
 
     def action_cancel(self) -> None:
-        """Cancel it."""
+        """Cancel the job."""
         if not self.cockpit.refuse_readonly():
             self.cockpit.feed.cancel([self.job_id])
 
     def action_priority(self, by: int) -> None:
-        """Change its priority."""
+        """Change the priority."""
         if not self.cockpit.refuse_readonly():
             self.cockpit.feed.reprioritise([self.job_id], by)
 
     def action_duplicate(self) -> None:
-        """Enqueue one like it."""
+        """Open the form for a new job, filled in from this one."""
         if not self.cockpit.refuse_readonly() and self.job is not None:
             self.cockpit.new_job(self.job)
 
     def action_delete(self) -> None:
-        """Delete it; it can be brought back."""
+        """Delete the job; undo restores it."""
         if not self.cockpit.refuse_readonly():
             self.cockpit.feed.delete([self.job_id])
 
     def action_undo(self) -> None:
-        """Take back the newest act, of this job or any."""
+        """Undo the last action, on this job or any other."""
         if not self.cockpit.refuse_readonly():
             self.cockpit.feed.undo()
 
     def action_redo(self) -> None:
-        """Do again what was undone last."""
+        """Redo the last undone action."""
         if not self.cockpit.refuse_readonly():
             self.cockpit.feed.redo()
 
     def action_pause(self) -> None:
-        """Pause or resume its queue."""
+        """Pause or resume the job's queue."""
         if not self.cockpit.refuse_readonly() and self.job is not None:
             self.cockpit.feed.toggle(self.job.queue)
 
     def action_why(self) -> None:
-        """Say why it does not run."""
+        """Explain why the job is not running."""
         self.cockpit.explain_job(self.job_id)
 
     def action_copy_id(self) -> None:
-        """Copy its id."""
+        """Copy the job's id."""
         self.cockpit.copy(str(self.job_id), f"id {self.job_id}")
 
     def action_copy_command(self) -> None:
-        """Copy the command line that enqueues it again."""
+        """Copy the command that enqueues the job."""
         if self.job is not None:
             self.cockpit.copy_command(self.job)
 
     def action_copy_part(self) -> None:
-        """Ask which part, and copy it."""
+        """Pick a part of the job and copy it."""
         if self.last is None:
             return
 
-        def chosen(part: Part | None) -> None:
+        def copy(part: Part | None) -> None:
             if part is not None and part.text is not None:
                 self.cockpit.copy(part.text, f"the {part.name}")
 
-        self.app.push_screen(CopyScreen(parts_of(self.last, self.attempt)), chosen)
+        self.app.push_screen(CopyScreen(parts_of(self.last, self.attempt)), copy)

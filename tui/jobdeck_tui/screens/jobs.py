@@ -1,4 +1,4 @@
-"""The main screen: the whole queue at a glance, and every job within reach."""
+"""The main screen: charts, queues and workers at a glance, and the table of jobs."""
 
 from __future__ import annotations
 
@@ -32,24 +32,22 @@ from .jobs_actions import JobsActs
 from .jobs_bindings import KEYS
 
 RANGES = (120.0, 600.0, 3600.0, 86400.0)
-"""Seconds: how far the charts can look back."""
+"""The time ranges of the charts, in seconds."""
 WIDE = 160
-"""From this width on a preview of the chosen job is docked on the right."""
+"""From this width on, a preview of the selected job is docked on the right."""
 CHARTS_FROM = (100, 30)
-"""From this size on there are charts; below, one line of sparklines."""
-
-
-_ROOM_OF = {
+"""From this size on, charts are shown; below it, one line of sparklines."""
+_SCREEN_OF = {
     "throughput": ("metrics", ""),
     "latency": ("metrics", "latency"),
     "queues": ("queues", ""),
     "workers": ("workers", ""),
 }
-"""Which screen tells more of a panel, and which part of it."""
+"""The screen with the details of a panel, and the part of it to focus."""
 
 
 class JobsScreen(JobsActs):
-    """Header, charts, workers, jobs, hints."""
+    """The main screen: header, charts, workers, jobs, key hints."""
 
     HELP_TITLE = "Jobs"
     PARTS = (
@@ -63,10 +61,10 @@ class JobsScreen(JobsActs):
         super().__init__(look_back=look_back)
         self._where = where
         self._frozen_at: float | None = None
-        self._in_plight = False
+        self._has_problem = False
         self._workers_height = 0
         self._titles: tuple[Content, Content] | None = None
-        self._dimmed: tuple[str | None, ...] = ()
+        self._reasons: tuple[str | None, ...] = ()
 
     def compose(self) -> ComposeResult:
         yield Header(self._where, id="header")
@@ -88,14 +86,14 @@ class JobsScreen(JobsActs):
         yield TooSmall()
 
     def on_mount(self) -> None:
-        """Begin to look once everything is in its place."""
+        """Start the feed once all widgets are mounted."""
         self.table.where = self._where
         self.table.by_default = self.cockpit.by_default
         self.table.readonly = self.cockpit.readonly
         self.retitle()
-        self.call_after_refresh(self._begin)
+        self.call_after_refresh(self._start)
 
-    def _begin(self) -> None:
+    def _start(self) -> None:
         self.remember()
         self.look()
         self.cockpit.feed.start()
@@ -103,7 +101,7 @@ class JobsScreen(JobsActs):
     # -- what is shown ----------------------------------------------------------------------------
 
     def show(self, deck: Deck) -> None:
-        """Show this moment."""
+        """Show a snapshot of the queue."""
         if not self.whole:
             return
         before, self.deck = self.deck, deck
@@ -133,10 +131,10 @@ class JobsScreen(JobsActs):
 
     def _size_workers(self, workers: Workers) -> None:
         workers.set_class(not self._has_charts, "-one-line")
-        most = 1 if not self._has_charts else max(2, min(6, self.size.height // 8))
+        limit = 1 if not self._has_charts else max(2, min(6, self.size.height // 8))
         frame = 2 if self._has_charts else 0
-        height = min(most, workers.lines_wanted) + frame
-        if height != self._workers_height:  # each setting lays the screen out anew
+        height = min(limit, workers.lines_wanted) + frame
+        if height != self._workers_height:  # every assignment triggers a layout
             self._workers_height = height
             workers.styles.height = height
 
@@ -145,7 +143,7 @@ class JobsScreen(JobsActs):
         return self.size.width >= CHARTS_FROM[0] and self.size.height >= CHARTS_FROM[1]
 
     def on_resize(self, event: Resize) -> None:
-        """Charts or sparklines; with or without the preview."""
+        """Choose between charts and sparklines, and show or hide the preview."""
         super().on_resize(event)
         self.set_class(not self._has_charts, "-compact")
         self.set_class(event.size.width >= WIDE, "-wide")
@@ -158,15 +156,15 @@ class JobsScreen(JobsActs):
 
     def tell_plight(self, plight: Plight | None) -> None:
         super().tell_plight(plight)
-        if self._in_plight != (plight is not None):
-            self._in_plight = plight is not None
+        if self._has_problem != (plight is not None):
+            self._has_problem = plight is not None
             if self.whole:
                 self.retitle()
 
     def retitle(self) -> None:
-        hints = self.why_nots()
-        if hints != self._dimmed:
-            self._dimmed = hints
+        reasons = self.why_nots()
+        if reasons != self._reasons:
+            self._reasons = reasons
             self.query_one(Hints).refresh()
         titles = (self._title_above(), self._title_below())
         if titles != self._titles:
@@ -187,50 +185,50 @@ class JobsScreen(JobsActs):
         if self.view.filter and not self._bar.display:
             pieces.append((f"/{safe(self.view.filter)}  ", "$accent"))
         if page is not None and page.reading:
-            pieces.append(("reading … ", "$quiet"))
+            pieces.append(("loading … ", "$quiet"))
         if table.marks:
             every = "all " * table.marks.everything
             pieces.append((f"{every}{number(table.marks.count(table.total))} marked · ", "$warning"))
         if table.arrived:
             pieces.append((f"▲ {number(table.arrived)} new · ", "$accent"))
         if table.live:
-            live = [("● live · ", "$success")] * (self._frozen_at is None and not self._in_plight)
+            live = [("● live · ", "$success")] * (self._frozen_at is None and not self._has_problem)
             pieces += [*live, (f"{number(table.total)} job{'s' * (table.total != 1)}", "$quiet")]
         elif table.gone:
-            pieces.append((f"job {table.chosen} has left this list · {number(table.total)} jobs", "$warning"))
+            pieces.append((f"job {table.chosen} is no longer in this list · {number(table.total)} jobs", "$warning"))
         else:
             pieces.append((f"{number(table.row + 1)} of {number(table.total)}", "$quiet"))
         return Content.assemble(*pieces)
 
     def on_screen_resume(self) -> None:
-        """Look at the jobs while in front."""
+        """Query the jobs again when the screen becomes active."""
         if self.deck is not None:
             self.cockpit.feed.watch(None)
             self.look()
 
     def on_job_table_moved(self) -> None:
-        """Ask for the rows that are on the screen now."""
+        """Request the rows that are now visible."""
         self.retitle()
         self.look()
         if self.deck is not None:
             self.query_one(Preview).show_job(self.table.job, self.deck.overview.at, any_jobs=self.table.total > 0)
 
     def on_chart_range_asked(self, event: Chart.RangeAsked) -> None:
-        """Look back further, or less far again."""
+        """Switch to the next time range."""
         self.look(seconds=RANGES[(RANGES.index(self.view.seconds) + 1) % len(RANGES)])
 
     def action_panel(self, name: str) -> None:
-        """Go to a panel; from there, or where there is no room for it, to the screen that tells more of it."""
+        """Focus a panel; if it is focused or hidden, open the screen with its details."""
         panel = self.query_one(f"#{name}")
         if name == "table" or (panel.display and panel.region and not panel.has_focus):
             panel.focus()
             return
-        room, part = _ROOM_OF[name]
-        if room in BY_NAME:
-            self.cockpit.action_room(room, part)
+        screen, part = _SCREEN_OF[name]
+        if screen in BY_NAME:
+            self.cockpit.action_open_screen(screen, part)
 
     def action_freeze(self) -> None:
-        """Hold the view still, or let it go."""
+        """Freeze or unfreeze the view."""
         at = self.deck.overview.at if self.deck else None
         self._frozen_at = at if self._frozen_at is None else None
         self.cockpit.feed.freeze(self._frozen_at is not None)
@@ -238,7 +236,7 @@ class JobsScreen(JobsActs):
         self.retitle()
 
     def action_back(self) -> None:
-        """Stop a long act; or let go of the marks, then of the filter, then of the cursor."""
+        """Stop a bulk action; else clear the marks, then the filter, then the cursor, then the tab."""
         table = self.table
         if self.stop_acting():
             return

@@ -1,4 +1,4 @@
-"""What the main screen does to jobs: to the chosen one, to the marked ones, or to everything that matches."""
+"""The main screen's actions on jobs: on the selected one, the marked ones, or all that match the filter."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from .confirm_bulk import WeighScreen
 from .jobs_list import JobsList
 
 ASK_FROM = 20
-"""More jobs than this are not changed without a question that tells what will be done."""
-CHOOSE = "Choose a job first: j or ↓, or click on it"
-_CHOOSE_QUEUE = "Choose a job to pause its queue, or press 3 and choose a queue"
+"""Changing more jobs than this needs confirmation."""
+CHOOSE = "Select a job first: press j or ↓, or click on it"
+_CHOOSE_QUEUE = "Select a job to pause its queue, or press 3 and select a queue"
 _OPERATIONS = {
     "retry": Operation.RETRY,
     "cancel": Operation.CANCEL,
@@ -29,11 +29,11 @@ _OPERATIONS = {
     "delete": Operation.DELETE,
 }
 _CHANGING = (*_OPERATIONS, "pause", "undo", "redo", "resize", "new", "duplicate")
-_OF_ONE = {"pause": _CHOOSE_QUEUE, "duplicate": CHOOSE, "why": CHOOSE, "copy_id": CHOOSE, "copy_command": CHOOSE}
+_ON_SELECTED = {"pause": _CHOOSE_QUEUE, "duplicate": CHOOSE, "why": CHOOSE, "copy_id": CHOOSE, "copy_command": CHOOSE}
 
 
 class JobsActs(JobsList):
-    """The part of the main screen that acts."""
+    """The main screen's actions."""
 
     def why_not(self, action: str) -> str | None:
         name = action.partition("(")[0]
@@ -49,61 +49,61 @@ class JobsActs(JobsList):
                 return CHOOSE
             job, operation = table.job, _OPERATIONS[name]
             return None if job is None or allows(operation, job.state) else str(WrongState(job.id, operation, job.state))
-        return _OF_ONE[name] if name in _OF_ONE and table.job is None else None
+        return _ON_SELECTED[name] if name in _ON_SELECTED and table.job is None else None
 
     def why_nots(self) -> tuple[str | None, ...]:
-        """Why each of the acts can do nothing now; when it changes, other hints are dimmed."""
-        return tuple(self.why_not(name) for name in (*_CHANGING, *_OF_ONE))
+        """Return the reason why each action is unavailable, or `None`; a change redraws the hints."""
+        return tuple(self.why_not(name) for name in (*_CHANGING, *_ON_SELECTED))
 
     # -- on one job or many -----------------------------------------------------------------------
 
-    def _act(self, deed: Deed) -> None:
-        """Do it: at once to a few, to many after a question. A state that does not allow it is refused by the queue itself."""
+    def _run_or_confirm(self, deed: Deed) -> None:
+        """Run an action on the selection; ask first if it has many jobs. The queue itself rejects unsuitable states."""
         if self.cockpit.refuse_readonly():
             return
         selection = self.table.selection
         if not selection.everything and not selection.ids:
             self.cockpit.tell(CHOOSE, failed=True)
             return
-        few = 1 if deed.operation is Operation.DELETE else ASK_FROM
-        if not selection.everything and len(selection.ids) <= few:
-            self._do(deed, selection.ids)
+        limit = 1 if deed.operation is Operation.DELETE else ASK_FROM
+        if not selection.everything and len(selection.ids) <= limit:
+            self._apply(deed, selection.ids)
             return
-        if doing := self.cockpit.feed.acting:
-            self.cockpit.tell(busy(doing), failed=True)
+        if running := self.cockpit.feed.acting:
+            self.cockpit.tell(busy(running), failed=True)
             return
 
-        def answered(weighed: Weighed | None) -> None:
+        def run_if(weighed: Weighed | None) -> None:
             if weighed is not None:
-                self._do(deed, weighed.ids)
+                self._apply(deed, weighed.ids)
 
-        question = WeighScreen(deed, selection)
-        self.app.push_screen(question, answered)
-        self.cockpit.feed.weigh(deed, selection, question.show)
+        dialog = WeighScreen(deed, selection)
+        self.app.push_screen(dialog, run_if)
+        self.cockpit.feed.weigh(deed, selection, dialog.show)
 
-    def _do(self, deed: Deed, ids: Sequence[int]) -> None:
+    def _apply(self, deed: Deed, ids: Sequence[int]) -> None:
         self.cockpit.feed.act(deed, ids)
-        if deed.operation is not Operation.REPRIORITISE:  # that is often pressed again
+        if deed.operation is not Operation.REPRIORITISE:  # often pressed repeatedly
             self.table.action_clear_marks()
 
     def action_retry(self) -> None:
-        """Retry the marked jobs, or the chosen one."""
-        self._act(RETRY)
+        """Retry the marked jobs, or the selected one."""
+        self._run_or_confirm(RETRY)
 
     def action_cancel(self) -> None:
-        """Cancel the marked jobs, or the chosen one."""
-        self._act(CANCEL)
+        """Cancel the marked jobs, or the selected one."""
+        self._run_or_confirm(CANCEL)
 
     def action_delete(self) -> None:
-        """Delete the chosen job, or the marked ones after a question."""
-        self._act(DELETE)
+        """Delete the selected job, or the marked ones after confirmation."""
+        self._run_or_confirm(DELETE)
 
     def action_priority(self, by: int) -> None:
-        """Change the priority of the marked jobs, or of the chosen one. Marks stay."""
-        self._act(Deed(Operation.REPRIORITISE, by))
+        """Change the priority of the marked jobs, or of the selected one, and keep the marks."""
+        self._run_or_confirm(Deed(Operation.REPRIORITISE, by))
 
     def action_set_priority(self) -> None:
-        """Set the priority of the marked jobs, or of the chosen one, to a number that is typed."""
+        """Set the priority of the marked jobs, or of the selected one, to a typed number."""
         if self.cockpit.refuse_readonly():
             return
         table = self.table
@@ -111,28 +111,28 @@ class JobsActs(JobsList):
             self.cockpit.tell(CHOOSE, failed=True)
             return
 
-        def keep(text: str) -> None:
+        def apply(text: str) -> None:
             priority, relative = read_priority(text)
-            self._act(Deed(Operation.REPRIORITISE, priority, relative))
+            self._run_or_confirm(Deed(Operation.REPRIORITISE, priority, relative))
 
-        now = typed_priority(table.job.priority) if table.job is not None and not table.marks else ""
-        self.query_one("#line-editor", LineEditor).edit("priority 10, +5, -5, =-5", now, problem_of, keep)
+        current = typed_priority(table.job.priority) if table.job is not None and not table.marks else ""
+        self.query_one("#line-editor", LineEditor).edit("priority 10, +5, -5, =-5", current, problem_of, apply)
 
     def show_progress(self, progress: Progressed) -> None:
-        """Show how far a long act is."""
+        """Show the progress of a bulk action."""
         self.query_one(ProgressLine).show(progress)
 
     def stop_acting(self) -> bool:
-        """Stop a long act; `False` if there is none."""
+        """Stop the running bulk action; return `False` if none is running."""
         if not self.cockpit.feed.stop_acting():
             return False
-        self.cockpit.tell("It stops after this step; z takes back what was done")
+        self.cockpit.tell("Stopping after this step; z undoes the changes so far")
         return True
 
-    # -- on queues, and on what was done ----------------------------------------------------------
+    # -- on queues, threads and the journal -------------------------------------------------------
 
     def action_pause(self) -> None:
-        """Pause or resume the queue of the chosen job."""
+        """Pause or resume the queue of the selected job."""
         if self.cockpit.refuse_readonly():
             return
         job = self.table.job
@@ -142,55 +142,55 @@ class JobsActs(JobsList):
             self.cockpit.feed.toggle(job.queue)
 
     def on_queues_pause_asked(self, event: Queues.PauseAsked) -> None:
-        """Pause or resume the queue that is chosen in its panel."""
+        """Pause or resume the queue selected in the queues panel."""
         if not self.cockpit.refuse_readonly():
             self.cockpit.feed.toggle(event.name)
 
     def action_undo(self) -> None:
-        """Take back the newest act."""
+        """Undo the last action."""
         if not self.cockpit.refuse_readonly():
             self.cockpit.feed.undo()
 
     def action_redo(self) -> None:
-        """Do again what was undone last."""
+        """Redo the last undone action."""
         if not self.cockpit.refuse_readonly():
             self.cockpit.feed.redo()
 
     def action_resize(self, by: int) -> None:
-        """Change how many worker threads this process has."""
+        """Change the number of worker threads in this process."""
         if not self.cockpit.refuse_readonly():
             self.cockpit.feed.resize(by)
 
-    # -- with one job -----------------------------------------------------------------------------
+    # -- on one job -------------------------------------------------------------------------------
 
     def action_new(self) -> None:
-        """Enqueue a job."""
+        """Open the form for a new job."""
         if not self.cockpit.refuse_readonly():
             self.cockpit.new_job()
 
     def action_duplicate(self) -> None:
-        """Open the form of a new job, filled from the chosen one."""
+        """Open the form for a new job, filled in from the selected one."""
         if self.cockpit.refuse_readonly():
             return
-        if (job := self._chosen()) is not None:
+        if (job := self._selected()) is not None:
             self.cockpit.new_job(job)
 
     def action_why(self) -> None:
-        """Say why the chosen job does not run."""
-        if (job := self._chosen()) is not None:
+        """Explain why the selected job is not running."""
+        if (job := self._selected()) is not None:
             self.cockpit.explain_job(job.id)
 
     def action_copy_id(self) -> None:
-        """Copy the id of the chosen job."""
-        if (job := self._chosen()) is not None:
+        """Copy the id of the selected job."""
+        if (job := self._selected()) is not None:
             self.cockpit.copy(str(job.id), f"id {job.id}")
 
     def action_copy_command(self) -> None:
-        """Copy the command line that enqueues the chosen job again."""
-        if (job := self._chosen()) is not None:
+        """Copy the command that enqueues the selected job."""
+        if (job := self._selected()) is not None:
             self.cockpit.copy_command(job)
 
-    def _chosen(self) -> Job | None:
+    def _selected(self) -> Job | None:
         job = self.table.job
         if job is None:
             self.cockpit.tell(CHOOSE, failed=True)

@@ -1,4 +1,4 @@
-"""Which jobs the main screen lists, in which order, with which columns; what a person has chosen is remembered."""
+"""The part of the main screen that selects the listed jobs, their order and their columns, and remembers the choices."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ from .saved_filters import SavedFiltersScreen, check_name
 from .sort_picker import OrderScreen
 
 HISTORY = 50
-"""Filters that are remembered."""
+"""Number of filters in the history."""
 _SORT, _COLUMNS, _HISTORY, _SAVED = "table.sort", "table.columns", "filters.history", "filters.saved"
-"""Under which names."""
+"""The names of the preferences."""
 
 
 class JobsList(DeckScreen):
-    """The part of the main screen that says what its table lists."""
+    """The main screen's filter, tabs, order and columns."""
 
     def __init__(self, *, look_back: float) -> None:
         super().__init__()
         self.view = View(seconds=look_back)
-        """What is wanted; what is shown may still be what was wanted before."""
+        """The requested view; the shown snapshot may still be of the previous one."""
         self.deck: Deck | None = None
-        """What is shown."""
+        """The shown snapshot."""
 
     @cached_property
     def table(self) -> JobTable:
-        """The job table. Asked for at every key, and so looked up once."""
+        """The job table; cached, as every key press needs it."""
         return self.query_one(JobTable)
 
     @cached_property
@@ -50,17 +50,17 @@ class JobsList(DeckScreen):
         return self.query_one(FilterBar)
 
     def retitle(self) -> None:
-        """Say in the frame of the table what it lists."""
+        """Update the titles in the frame of the table."""
         raise NotImplementedError
 
     def chart_slots(self) -> int:
-        """How many slices the charts have room for."""
+        """Return the number of time slices that the charts have space for."""
         raise NotImplementedError
 
-    # -- what is looked at ------------------------------------------------------------------------
+    # -- the view ---------------------------------------------------------------------------------
 
     def remember(self) -> None:
-        """Begin with what was chosen in an earlier session."""
+        """Restore the order and the columns of the last session."""
         remembered = self.cockpit.remembered
         order: list[object] = remembered.get(_SORT, [])
         if len(order) == 2 and order[0] in SORTS and isinstance(order[1], bool):
@@ -69,7 +69,7 @@ class JobsList(DeckScreen):
         self.table.choose(known(columns))
 
     def look(self, **changes: object) -> None:
-        """Look at what the screen wants to see now."""
+        """Request the current view from the feed, with these changes to it."""
         table = self.table
         view = replace(self.view, top=table.top, rows=table.rows, slots=self.chart_slots())
         self.view = replace(view, **changes)  # type: ignore[arg-type]
@@ -78,27 +78,27 @@ class JobsList(DeckScreen):
     # -- order and columns ------------------------------------------------------------------------
 
     def on_job_table_sort_asked(self, event: JobTable.SortAsked) -> None:
-        """Sort by the column whose head was clicked; once more turns the order round."""
+        """Sort by the clicked column; a second click reverses the order."""
         self._sort(event.sort, not self.view.descending if event.sort == self.view.sort else True)
 
     def action_sort(self) -> None:
-        """Sort by the next column that is shown."""
+        """Sort by the next visible column."""
         sorts = [*dict.fromkeys(column.sort for column in self.table.columns)] or ["id"]
         at = sorts.index(self.view.sort) if self.view.sort in sorts else -1
         self._sort(sorts[(at + 1) % len(sorts)], True)
 
     def action_reverse(self) -> None:
-        """Turn the order round."""
+        """Reverse the sort order."""
         self._sort(self.view.sort, not self.view.descending)
 
     def action_order(self) -> None:
-        """Choose the order from a list."""
+        """Pick the sort order from a list."""
 
-        def answered(order: tuple[str, bool] | None) -> None:
+        def apply(order: tuple[str, bool] | None) -> None:
             if order is not None:
                 self._sort(*order)
 
-        self.app.push_screen(OrderScreen(self.view.sort, descending=self.view.descending), answered)
+        self.app.push_screen(OrderScreen(self.view.sort, descending=self.view.descending), apply)
 
     def _sort(self, sort: str, descending: bool) -> None:
         self.look(sort=sort, descending=descending)
@@ -106,14 +106,14 @@ class JobsList(DeckScreen):
         self.retitle()
 
     def action_columns(self) -> None:
-        """Choose the columns."""
+        """Pick the columns from a list."""
 
-        def answered(keys: tuple[str, ...] | None) -> None:
+        def apply(keys: tuple[str, ...] | None) -> None:
             if keys is not None:
                 self.table.choose(keys)
                 self.cockpit.remembered.put(_COLUMNS, list(keys))
 
-        self.app.push_screen(ColumnsScreen(self.table.keys, {column.key for column in self.table.columns}), answered)
+        self.app.push_screen(ColumnsScreen(self.table.keys, {column.key for column in self.table.columns}), apply)
 
     # -- tabs -------------------------------------------------------------------------------------
 
@@ -123,15 +123,15 @@ class JobsList(DeckScreen):
         self.open_tab(event.value)
 
     def on_header_chosen(self, event: Header.Chosen) -> None:
-        """Open the tab of the count that was clicked."""
+        """Open the tab of the clicked count."""
         self.open_tab(event.state.value)
 
     def action_tab(self, by: int) -> None:
-        """Open the next tab."""
+        """Open the next or the previous tab."""
         self.open_tab(self.query_one(StateTabs).after(by))
 
     def open_tab(self, tab: str) -> None:
-        """List the jobs of one state, or all."""
+        """List the jobs of one state, or of all."""
         self.query_one(StateTabs).open(tab)
         self.table.action_clear_marks()
         self.look(tab=tab)
@@ -143,53 +143,53 @@ class JobsList(DeckScreen):
         self.narrow(queue_filter(event.name))
 
     def action_filter(self) -> None:
-        """Type a filter."""
+        """Open the filter."""
         bar = self._bar
-        bar.history = self._earlier
+        bar.history = self._history
         bar.open(self.view.filter)
-        self._learn(bar.words)
-        self.cockpit.feed.ask(sample, self._learn)
+        self._add_words(bar.words)
+        self.cockpit.feed.ask(sample, self._add_words)
         self.show_filter()
 
-    def _learn(self, words: Words) -> None:
-        """Know the words that can be typed."""
+    def _add_words(self, words: Words) -> None:
+        """Add completion candidates to the filter."""
         queues = [queue.name for queue in self.deck.overview.queues] if self.deck else []
         self._bar.words = words.also(queue=queues, kind=[kind.name for kind in self.cockpit.kinds])
 
     def show_filter(self) -> None:
-        """Tell in the filter what came of it."""
+        """Show the number of matches or the error in the filter."""
         if self.deck is not None:
             self._bar.show(self.deck.page)
 
     def on_filter_bar_typed(self, event: FilterBar.Typed) -> None:
-        """Filter while it is typed."""
+        """Filter while the user types."""
         if event.text != self.view.filter:
             self.look(filter=event.text)
 
     def on_filter_bar_kept(self) -> None:
-        """Keep the filter, and remember it."""
+        """Keep the filter, and add it to the history."""
         text = self._bar.value.strip()
         if text:
-            self.cockpit.remembered.put(_HISTORY, [text, *(each for each in self._earlier if each != text)][:HISTORY])
-        self._leave_filter()
+            self.cockpit.remembered.put(_HISTORY, [text, *(each for each in self._history if each != text)][:HISTORY])
+        self._close_filter()
 
     def on_filter_bar_cleared(self) -> None:
-        """Show all jobs again."""
-        self._leave_filter()
+        """Clear the filter."""
+        self._close_filter()
         self.filter("")
 
     def on_filter_bar_save_asked(self) -> None:
         """Save the filter under a name."""
         text = self._bar.value.strip()
 
-        def keep(name: str) -> None:
-            self._keep_filters({**self._saved, name.strip(): text})
-            self.cockpit.tell(f"Saved as {name.strip()} · F finds it again")
+        def save(name: str) -> None:
+            self._store_filters({**self._saved, name.strip(): text})
+            self.cockpit.tell(f"Saved as {name.strip()} · F to use it")
 
-        self.query_one("#line-editor", LineEditor).edit("save as", "", check_name, keep)
+        self.query_one("#line-editor", LineEditor).edit("save as", "", check_name, save)
 
     @property
-    def _earlier(self) -> list[str]:
+    def _history(self) -> list[str]:
         earlier: list[object] = self.cockpit.remembered.get(_HISTORY, [])
         return [text for text in earlier if isinstance(text, str)]
 
@@ -198,21 +198,21 @@ class JobsList(DeckScreen):
         saved: dict[str, object] = self.cockpit.remembered.get(_SAVED, {})
         return {name: text for name, text in saved.items() if isinstance(text, str)}
 
-    def _keep_filters(self, saved: Mapping[str, str]) -> None:
+    def _store_filters(self, saved: Mapping[str, str]) -> None:
         self.cockpit.remembered.put(_SAVED, dict(saved))
 
     def action_filters(self) -> None:
-        """Use a saved filter, or save the one in use."""
+        """Pick a saved filter, or save the current one."""
 
-        def answered(text: str | None) -> None:
+        def apply(text: str | None) -> None:
             if text is not None:
                 self.narrow(text)
 
-        self.app.push_screen(SavedFiltersScreen(self._saved, self.view.filter, self._keep_filters), answered)
+        self.app.push_screen(SavedFiltersScreen(self._saved, self.view.filter, self._store_filters), apply)
 
     def narrow(self, text: str) -> None:
-        """Show the jobs that match a filter, of every state."""
-        self._leave_filter()
+        """Show the jobs of every state that match a filter."""
+        self._close_filter()
         self.open_tab("all")
         self.filter(text)
 
@@ -222,7 +222,7 @@ class JobsList(DeckScreen):
         self.look(filter=text)
         self.retitle()
 
-    def _leave_filter(self) -> None:
+    def _close_filter(self) -> None:
         self._bar.close()
         self.table.focus()
         self.retitle()

@@ -1,4 +1,4 @@
-"""Metrics: throughput, failures, run times and waits over time, whole or of one queue or kind, and a table of groups."""
+"""The metrics screen: charts of throughput, failures, run and wait times, and a table of the kinds or queues."""
 
 from __future__ import annotations
 
@@ -24,40 +24,48 @@ from ..widgets.table.keyed_table import KeyedTable
 from .view_screen import RoomScreen
 
 _RANGE_NAMES = {600.0: "10m", 3600.0: "1h", 86400.0: "24h", 604800.0: "7d"}
-_LEAST_CHART = 7
-"""Lines that a chart needs, its frame included."""
-_MOST_CHART = 14
-"""Lines that a chart takes beside the table."""
-_LEAST_TABLE = 8
+_MIN_CHART = 7
+"""Minimum height of a chart, with its frame."""
+_MAX_CHART = 14
+"""Maximum height of a chart above the table."""
+_MIN_TABLE = 8
 _STRIDE = 10
-"""Slices that the cursor moves at a stride."""
+"""Slices that shift moves the cursor by."""
 
 
 class MetricsScreen(RoomScreen):
-    """Charts above, groups below."""
+    """Charts, and below them the table of groups."""
 
     HELP_TITLE = "Metrics"
-    ROOM = "metrics"
+    SCREEN_NAME = "metrics"
     AUTO_FOCUS = "#groups"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left_square_bracket", "range(-1)", "range", key_display="[ ]", tooltip="Look back less far"),
-        Binding("right_square_bracket", "range(1)", "look back further", show=False, tooltip="Look back further"),
-        Binding("t", "turn", "next range", show=False, tooltip="Look back 10 minutes, 1 hour, 24 hours or 7 days, in turn"),
-        Binding("b", "group", "group by", tooltip="Group by kind, by queue, or not at all"),
-        Binding("left,h", "point(-1)", "read values", key_display="h l", tooltip="Cursor to the left: the values of a moment"),
-        Binding("right,l", "point(1)", "cursor to the right", show=False, tooltip="Cursor to the right"),
-        Binding("shift+left,H", f"point(-{_STRIDE})", "far to the left", show=False, tooltip="Cursor ten slices to the left"),
-        Binding("shift+right,L", f"point({_STRIDE})", "far to the right", show=False, tooltip="Cursor ten slices to the right"),
-        Binding("o", "jobs", "jobs", tooltip="Show the jobs of the chosen group; without groups, those of the charts"),
+        Binding("left_square_bracket", "range(-1)", "range", key_display="[ ]", tooltip="Shorten the time range"),
+        Binding("right_square_bracket", "range(1)", "longer range", show=False, tooltip="Extend the time range"),
+        Binding(
+            "t", "next_range", "next range", show=False, tooltip="Cycle the time range: 10 minutes, 1 hour, 24 hours, 7 days"
+        ),
+        Binding("b", "group", "group by", tooltip="Group by kind, by queue or not at all"),
+        Binding(
+            "left,h",
+            "point(-1)",
+            "read values",
+            key_display="h l",
+            tooltip="Move the cursor left; shows the values at its time",
+        ),
+        Binding("right,l", "point(1)", "cursor right", show=False, tooltip="Move the cursor right"),
+        Binding("shift+left,H", f"point(-{_STRIDE})", "far left", show=False, tooltip="Move the cursor ten slices left"),
+        Binding("shift+right,L", f"point({_STRIDE})", "far right", show=False, tooltip="Move the cursor ten slices right"),
+        Binding("o", "jobs", "jobs", tooltip="Show the jobs of the selected group, or of the charts"),
         Binding("s", "sort", "sort", show=False, tooltip="Sort the groups by jobs, failure rate, run p95, wait p95 or name"),
-        Binding("1", "part('throughput')", "throughput", show=False, tooltip="The chart of throughput"),
-        Binding("2", "part('latency')", "latency", show=False, tooltip="The chart of run times"),
+        Binding("1", "part('throughput')", "throughput", show=False, tooltip="Focus the throughput chart"),
+        Binding("2", "part('latency')", "latency", show=False, tooltip="Focus the run time chart"),
         Binding(
             "escape,q",
             "back",
             "back",
             key_display="esc",
-            tooltip="Let go of the zoom, the cursor, the narrowing; then back to the jobs",
+            tooltip="Clear the zoom, the cursor and the filter, then return to the jobs",
         ),
     ]
     PARTS = (*RoomScreen.PARTS, ChoiceGroups, KeyedTable, RunTime)
@@ -65,16 +73,16 @@ class MetricsScreen(RoomScreen):
     def __init__(self) -> None:
         super().__init__()
         self.seen: MetricsSeen | None = None
-        """What is shown."""
+        """The shown data."""
         self.moment: float | None = None
-        """Where the cursor is: the begin of a slice."""
+        """The time that the cursor is at."""
         self.narrowed: tuple[tuple[str, str], ...] = ()
-        """To which queue and kind the charts are narrowed, in the order in which that was asked for."""
+        """The queue and the kind that the charts are filtered by, in the order of selection."""
         self._seconds = RANGES[0]
         self._by = "kind"
         self._sort = "jobs"
         self._zoomed: MeasureChart | None = None
-        self._asked: MetricsLook | None = None
+        self._requested: MetricsLook | None = None
 
     # -- what is shown ----------------------------------------------------------------------------
 
@@ -90,7 +98,7 @@ class MetricsScreen(RoomScreen):
         yield KeyedTable("kinds", heads("kind", spark_width(0)), id="groups")
 
     def on_mount(self) -> None:
-        """As it was left in the session before."""
+        """Restore the range and the grouping of the last session."""
         remembered = self.cockpit.remembered
         seconds, by = remembered.get("metrics range", self._seconds), remembered.get("metrics by", self._by)
         self._seconds = seconds if seconds in RANGES else RANGES[0]
@@ -119,7 +127,7 @@ class MetricsScreen(RoomScreen):
 
     @property
     def cursor(self) -> int | None:
-        """The slice that the cursor is on."""
+        """The index of the slice under the cursor."""
         if self.moment is None or self.seen is None:
             return None
         slots = self.seen.charts.slots
@@ -159,8 +167,8 @@ class MetricsScreen(RoomScreen):
         table = self._table
         table.heads = heads(self._by, width)
         table.empty = [
-            [("  Nothing has run in this time.", "strong")],
-            [("  ]", "accent"), ("   looks back further", "quiet")],
+            [("  No jobs ran in this time range.", "strong")],
+            [("  ]", "accent"), ("   extends the range", "quiet")],
         ]
         table.show(rows, sorted_by=self._sort, descending=self._sort != "name")
         within = [(f"in {field} {safe(name)}", "$quiet") for field, name in self.narrowed if field != self._by]
@@ -169,7 +177,7 @@ class MetricsScreen(RoomScreen):
     # -- the layout ---------------------------------------------------------------------------------
 
     def on_resize(self, event: Resize) -> None:
-        """As many charts as there is room for."""
+        """Show as many charts as fit."""
         super().on_resize(event)
         self.call_after_refresh(self._rearrange)
 
@@ -179,26 +187,26 @@ class MetricsScreen(RoomScreen):
             self._show_charts()
 
     def ask(self) -> None:
-        self._asked = self.look()
+        self._requested = self.look()
         super().ask()
 
     def on_measure_chart_resized(self) -> None:
-        """Look anew where the charts have room for another number of slices."""
-        if self.whole and self.app.screen is self and self.look() != self._asked:
+        """Repeat the query if the charts have space for a different number of slices."""
+        if self.whole and self.app.screen is self and self.look() != self._requested:
             self.ask()
 
     def _arrange(self) -> None:
-        room = self.size.height - 4
+        available = self.size.height - 4
         grouped = self._by != "none" and self._zoomed is None
         table = self._table
         grid = self.query_one("#measures")
         table.display = grouped
-        wanted = max(_LEAST_TABLE, min(room // 3, len(table.rows) + 3)) if grouped else 0
-        wanted = wanted if room - wanted >= _LEAST_CHART else max(4, room - _LEAST_CHART + 1) if grouped else 0
-        rows = 1 if self._zoomed is not None else max(1, min(3, (room - wanted) // _LEAST_CHART))
-        height = (room - wanted) // rows
+        wanted = max(_MIN_TABLE, min(available // 3, len(table.rows) + 3)) if grouped else 0
+        wanted = wanted if available - wanted >= _MIN_CHART else max(4, available - _MIN_CHART + 1) if grouped else 0
+        rows = 1 if self._zoomed is not None else max(1, min(3, (available - wanted) // _MIN_CHART))
+        height = (available - wanted) // rows
         if grouped:
-            height = min(_MOST_CHART, height)
+            height = min(_MAX_CHART, height)
         grid.styles.grid_size_columns = 1 if self._zoomed is not None else 2
         grid.styles.grid_size_rows = rows
         grid.styles.height = height * rows if grouped else "1fr"
@@ -208,26 +216,26 @@ class MetricsScreen(RoomScreen):
     # -- ranges and groups --------------------------------------------------------------------------
 
     def action_range(self, by: int) -> None:
-        """Look back less far, or further."""
+        """Shorten or extend the time range."""
         at = RANGES.index(self._seconds) + by
         if 0 <= at < len(RANGES):
-            self._look_back(RANGES[at])
+            self._set_range(RANGES[at])
         else:
-            least = _RANGE_NAMES[self._seconds]
-            self.cockpit.tell(f"{least} is the {'shortest' if by < 0 else 'longest'} range")
+            name = _RANGE_NAMES[self._seconds]
+            self.cockpit.tell(f"{name} is the {'shortest' if by < 0 else 'longest'} range")
 
-    def action_turn(self) -> None:
-        """Look back over the next range."""
-        self._look_back(RANGES[(RANGES.index(self._seconds) + 1) % len(RANGES)])
+    def action_next_range(self) -> None:
+        """Switch to the next time range."""
+        self._set_range(RANGES[(RANGES.index(self._seconds) + 1) % len(RANGES)])
 
-    def _look_back(self, seconds: float) -> None:
+    def _set_range(self, seconds: float) -> None:
         self._seconds, self.moment = seconds, None
         self.cockpit.remembered.put("metrics range", seconds)
         self._show_choices()
         self.ask()
 
     def action_group(self) -> None:
-        """Group by something else."""
+        """Switch to the next grouping."""
         self._group_by({"kind": "queue", "queue": "none", "none": "kind"}[self._by])
 
     def _group_by(self, by: str) -> None:
@@ -253,9 +261,9 @@ class MetricsScreen(RoomScreen):
 
     @on(ChoiceBar.Chosen, "#metrics-choices")
     def choose_clicked(self, event: ChoiceBar.Chosen) -> None:
-        """Choose with the mouse."""
+        """Apply the clicked choice."""
         if event.group == "range":
-            self._look_back(float(event.value))
+            self._set_range(float(event.value))
         elif event.group == "by":
             self._group_by(event.value)
         elif event.group == "cursor":
@@ -264,19 +272,19 @@ class MetricsScreen(RoomScreen):
             self._narrow(tuple(each for each in self.narrowed if each[0] != event.value))
 
     def action_sort(self) -> None:
-        """Sort by the next of the columns that can be sorted by."""
+        """Sort by the next sortable column."""
         self._sort = SORTS[(SORTS.index(self._sort) + 1) % len(SORTS)]
         self._show_groups()
 
     def on_keyed_table_sort_asked(self, event: KeyedTable.SortAsked) -> None:
-        """Sort by the column whose head was clicked."""
+        """Sort by the clicked column."""
         self._sort = event.key
         self._show_groups()
 
-    # -- from the whole to a group, and to its jobs ---------------------------------------------------
+    # -- from all jobs to a group, and to its jobs ----------------------------------------------------
 
     def on_keyed_table_opened(self, event: KeyedTable.Opened) -> None:
-        """Narrow the charts to the group; once they are, show its jobs."""
+        """Filter the charts by the group; if they already are, show its jobs."""
         chosen = (self._by, str(event.key))
         if chosen in self.narrowed:
             self.action_jobs()
@@ -284,7 +292,7 @@ class MetricsScreen(RoomScreen):
             self._narrow((*(each for each in self.narrowed if each[0] != self._by), chosen))
 
     def narrow_to(self, field: str, name: str, seconds: float) -> None:
-        """Show one queue or kind over a range, whatever was shown before; the range is not remembered."""
+        """Show one queue or kind over a time range, without remembering the range."""
         self._zoomed, self.moment, self._seconds = None, None, seconds
         self._narrow(((field, name),))
 
@@ -294,7 +302,7 @@ class MetricsScreen(RoomScreen):
         self.ask()
 
     def action_jobs(self) -> None:
-        """Show the jobs of the chosen group, or of what the charts are narrowed to."""
+        """Show the jobs of the selected group, or of the charts' filter."""
         only = dict(self.narrowed)
         key = self._table.key
         if self._by != "none" and key is not None:
@@ -302,7 +310,7 @@ class MetricsScreen(RoomScreen):
         self.cockpit.show_jobs(" ".join(field_filter(field, name) for field, name in only.items()))
 
     def action_back(self) -> None:
-        """Let go of the zoom, then of the cursor, then of the narrowing; then back to the jobs."""
+        """Clear the zoom, then the cursor, then the filter; then return to the jobs."""
         if self._zoomed is not None:
             self._zoom(None)
         elif self.moment is not None:
@@ -315,7 +323,7 @@ class MetricsScreen(RoomScreen):
     # -- the cursor and the charts --------------------------------------------------------------------
 
     def action_point(self, by: int) -> None:
-        """Move the cursor by slices; it begins at the newest that is whole."""
+        """Move the cursor by slices; it starts at the newest complete one."""
         if self.seen is None:
             return
         slots = self.seen.charts.slots
@@ -323,18 +331,18 @@ class MetricsScreen(RoomScreen):
         self._point(max(0, min(len(slots) - 1, at)))
 
     def on_measure_chart_pointed(self, event: MeasureChart.Pointed) -> None:
-        """Put the cursor where a chart was clicked."""
+        """Move the cursor to the clicked position."""
         self._point(event.index)
 
     def _point(self, index: int | None) -> None:
         if self.seen is not None:
             slots = self.seen.charts.slots
-            # The middle of the slice: it stays in it when slices begin a little later at the next look.
+            # The middle of the slice, which stays within it if the next query shifts the slices a little.
             self.moment = None if index is None else slots[index].at + slots[index].seconds / 2
             self._show_charts()
 
     def on_measure_chart_zoomed(self, event: MeasureChart.Zoomed) -> None:
-        """Show a chart alone, or all again."""
+        """Show one chart alone, or all of them."""
         self._zoom(None if self._zoomed is event.chart else event.chart)
 
     def _zoom(self, chart: MeasureChart | None) -> None:
@@ -342,7 +350,7 @@ class MetricsScreen(RoomScreen):
         self._rearrange()
 
     def action_part(self, part: str) -> None:
-        """Go to a chart."""
+        """Focus a chart."""
         self.focus_part(part)
 
     def focus_part(self, part: str) -> None:

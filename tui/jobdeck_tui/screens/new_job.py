@@ -1,4 +1,4 @@
-"""The form of a new job, made from the arguments of its kind and checked while it is filled in."""
+"""The form of a new job, generated from the arguments of its kind and validated while typing."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from .form import FormScreen
 NewJob = tuple[str, Mapping[str, Any], Mapping[str, Any]]
 """Kind, arguments, options."""
 LAST_KIND = "kind of the newest job"
-"""What is remembered from one form to the next."""
+"""The preference that stores the kind of the last new job."""
 
 
 class NewJobScreen(FormScreen[NewJob]):
-    """Pick a kind, fill in its arguments, enqueue."""
+    """The form: pick a kind, fill in its arguments, enqueue."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s,f2", "submit", "enqueue", key_display="⏎ or ^s", tooltip="Enqueue the job"),
@@ -35,12 +35,12 @@ class NewJobScreen(FormScreen[NewJob]):
     OPTIONS = JOB_OPTIONS
 
     def __init__(self, kinds: Sequence[Kind], like: Job | None = None, *, last: str = "") -> None:
-        """Make the form.
+        """Create the form.
 
         Args:
-            kinds: what can be enqueued.
-            like: a job to start from.
-            last: the kind to begin with where there is no such job.
+            kinds: the kinds that can be enqueued.
+            like: a job to fill the form in from.
+            last: the initial kind if no job is given.
         """
         super().__init__(kinds)
         self._like = like if like is not None and like.kind in self.kinds else None
@@ -68,19 +68,19 @@ class NewJobScreen(FormScreen[NewJob]):
         first.focus()
 
     async def on_select_changed(self, event: Select.Changed) -> None:
-        """Another kind: another form."""
+        """Rebuild the form after another kind was selected."""
         if event.select.id == "kind" and event.value != self._kind.name:
             self._kind = self.kinds[str(event.value)]
-            self._asked = False
+            self._submitted = False
             await self._fill()
         self.check()
 
-    # -- checking ---------------------------------------------------------------------------------
+    # -- validation -------------------------------------------------------------------------------
 
     def read(self) -> tuple[NewJob, dict[str, str]]:
-        made = self.arguments.made()
+        arguments = self.arguments.made()
         options, problems = self.read_options()
-        return (self._kind.name, made.args, options), {**made.problems, **problems}
+        return (self._kind.name, arguments.args, options), {**arguments.problems, **problems}
 
     def judge(self, queue: Queue, draft: NewJob) -> tuple[Problems, object]:
         kind, args, options = draft
@@ -90,13 +90,13 @@ class NewJobScreen(FormScreen[NewJob]):
         return enqueue_text(self._kind, draft[1], self.typed_options())
 
     def action_submit(self) -> None:
-        """Enqueue, once the queue has said that nothing is wrong."""
+        """Return the job once the queue finds no problem."""
         self.cockpit.remembered.put(LAST_KIND, self._kind.name)
         super().action_submit()
 
 
 def _args_of(like: Job | None) -> Mapping[str, Any] | None:
-    """The arguments to start from; `None` where they cannot be read as such."""
+    """Return the initial arguments; `None` if they cannot be shown as fields."""
     if like is None:
         return {}
     try:
@@ -107,7 +107,7 @@ def _args_of(like: Job | None) -> Mapping[str, Any] | None:
 
 
 def _options_of(like: Job) -> Mapping[str, str]:
-    """The options of a job to start from. Nobody's schedule enqueues what a person does."""
-    told = dict(options_of(like))
-    told["tags"] = " ".join(tag for tag in like.tags if not tag.startswith("schedule:"))
-    return told
+    """Return the initial options, without the tag of a schedule, which does not enqueue this job."""
+    options = dict(options_of(like))
+    options["tags"] = " ".join(tag for tag in like.tags if not tag.startswith("schedule:"))
+    return options

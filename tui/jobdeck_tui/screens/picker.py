@@ -1,4 +1,4 @@
-"""A dialog with a list, of which something is chosen or arranged. What its keys do stands below."""
+"""A dialog with a list to pick from or to arrange, with key hints below."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ T = TypeVar("T")
 
 
 class Choices(KeyedTable):
-    """The list of a chooser."""
+    """The list of a picker."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "open", "choose")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "open", "select")]
 
 
 class ChooserScreen(ModalScreen[T]):
-    """A list to choose from. Esc leaves everything as it was."""
+    """A list to pick from. Esc closes it without a change."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "close", "close", key_display="esc"),
@@ -37,11 +37,11 @@ class ChooserScreen(ModalScreen[T]):
     EMPTY: ClassVar[Sequence[Told]] = ()
 
     def rows(self) -> Sequence[Row]:
-        """What there is to choose from."""
+        """Return the rows of the list."""
         raise NotImplementedError
 
     def below(self) -> Iterable[Widget]:
-        """What stands between the list and its keys."""
+        """Return the widgets between the list and the key hints."""
         return ()
 
     @property
@@ -60,19 +60,19 @@ class ChooserScreen(ModalScreen[T]):
         self.show()
 
     def show(self) -> None:
-        """Show the list as it is now."""
+        """Show the current rows."""
         rows = self.rows()
         self.choices.show(rows)
         self._fit(len(rows))
 
     def on_resize(self, event: Resize) -> None:
-        """As high as the list, or as the terminal allows."""
+        """Fit the height to the list and the terminal."""
         self._fit(len(self.choices.rows))
 
     def _fit(self, rows: int) -> None:
-        # The frame and the heads of the list; the frame of the dialog and its keys.
+        # 3: the frame and the column heads of the list; 5: these, the frame of the dialog and the hints.
         self.choices.styles.height = max(4, min(max(rows, len(self.EMPTY)) + 3, self.app.size.height - 5))
 
     def action_close(self) -> None:
-        """Leave everything as it was."""
+        """Close without a result."""
         self.dismiss(None)

@@ -1,4 +1,4 @@
-"""The program's own log: what it warned of, and what was printed while the screen was open."""
+"""Shows the program's own log: warnings, and output printed while the cockpit was open."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 
+from ..app_base import CockpitBase
 from ..terminal.program_log import Entry, ProgramLog
 from ..text.format import number
 from ..text.sanitize import safe
@@ -19,17 +20,17 @@ from ..widgets.chrome.key_hints import Hints
 from ..widgets.details.job_details import Told
 
 EVERY = 0.5
-"""Seconds between two looks for more."""
+"""Seconds between checks for new lines."""
 _MEANINGS = {"warning": "warning", "error": "error", "critical": "error"}
 
 
 class LogScreen(ModalScreen[None]):
-    """The newest lines at the end, which is followed."""
+    """The log, oldest lines first; follows the end."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,exclamation_mark,q", "close", "close", key_display="esc"),
-        Binding("w", "warnings", "warnings only", tooltip="Show warnings only, or everything again"),
-        Binding("y", "copy", "copy", tooltip="Copy what is shown"),
+        Binding("w", "warnings", "warnings only", tooltip="Show warnings only, or everything"),
+        Binding("y", "copy", "copy", tooltip="Copy the shown lines"),
     ]
 
     def __init__(self, log: ProgramLog) -> None:
@@ -44,60 +45,56 @@ class LogScreen(ModalScreen[None]):
             yield Hints(indent=0, id="log-foot")
 
     def on_mount(self) -> None:
-        """Show what there is, then follow."""
-        self._begin()
+        """Show the log and follow it."""
+        self._reload()
         self.set_interval(EVERY, self._follow)
 
-    def _begin(self) -> None:
+    def _reload(self) -> None:
         entries = self._log.entries()
         self._last = entries[-1].number if entries else 0
         shown = [entry for entry in entries if entry.warns or not self._only_warnings]
-        nothing: Told = [
-            ("Nothing was said: all is well." if not self._only_warnings else "No warnings: all is well.", "quiet")
-        ]
+        empty: Told = [("The log is empty." if not self._only_warnings else "No warnings.", "quiet")]
         view = self.query_one(LinesView)
-        view.show([_told(entry) for entry in shown] or [nothing])
+        view.show([_format_entry(entry) for entry in shown] or [empty])
         self.call_after_refresh(view.action_edge, 1)
-        self._seen(entries)
+        self._mark_seen(entries)
 
     def _follow(self) -> None:
         entries = self._log.entries(after=self._last)
         if not entries:
             return
         if self._last == 0 or len(entries) > 500:
-            self._begin()
+            self._reload()
             return
         self._last = entries[-1].number
-        self.query_one(LinesView).extend([_told(entry) for entry in entries if entry.warns or not self._only_warnings])
-        self._seen(self._log.entries())
+        self.query_one(LinesView).extend([_format_entry(entry) for entry in entries if entry.warns or not self._only_warnings])
+        self._mark_seen(self._log.entries())
 
-    def _seen(self, entries: list[Entry]) -> None:
+    def _mark_seen(self, entries: list[Entry]) -> None:
         self._log.see()
         warnings = sum(entry.warns for entry in entries)
-        told = f"{number(warnings)} warning{'s' * (warnings != 1)}" if warnings else "no warnings"
-        self.query_one("#log").border_title = Content.assemble(("log of this program", "bold"), (f" · {told}", "$quiet"))
+        count = f"{number(warnings)} warning{'s' * (warnings != 1)}" if warnings else "no warnings"
+        self.query_one("#log").border_title = Content.assemble(("program log", "bold"), (f" · {count}", "$quiet"))
 
     def action_warnings(self) -> None:
-        """Leave out what is no warning, or show it again."""
+        """Switch between warnings only and everything."""
         self._only_warnings = not self._only_warnings
-        self._begin()
+        self._reload()
 
     def action_copy(self) -> None:
-        """Copy the lines that are shown."""
-        from ..app import Cockpit
-
-        if isinstance(self.app, Cockpit):
-            lines = ["".join(text for text, _ in told) for told in self.query_one(LinesView).told]
+        """Copy the shown lines."""
+        if isinstance(self.app, CockpitBase):
+            lines = ["".join(text for text, _ in line) for line in self.query_one(LinesView).told]
             self.app.copy("\n".join(lines), "the log")
 
     def action_close(self) -> None:
-        """Back."""
+        """Close the log."""
         self.dismiss()
 
 
-def _told(entry: Entry) -> Told:
-    moment = time.strftime("%H:%M:%S", time.localtime(entry.at))
+def _format_entry(entry: Entry) -> Told:
+    clock = time.strftime("%H:%M:%S", time.localtime(entry.at))
     level = "" if entry.level in ("out", "err") else entry.level
     source = "" if entry.source == "py.warnings" else f"  ({safe(entry.source)})"
-    # Three pieces: what is too long for a line goes on below the text, not below the time.
-    return [(f"{moment}  ", "quiet"), (f"{level:<8} ", _MEANINGS.get(level, "quiet")), (safe(entry.text) + source, "")]
+    # Three pieces: long lines wrap below the text, not below the time.
+    return [(f"{clock}  ", "quiet"), (f"{level:<8} ", _MEANINGS.get(level, "quiet")), (safe(entry.text) + source, "")]

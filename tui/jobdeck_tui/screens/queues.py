@@ -1,4 +1,4 @@
-"""Every queue: how deep it is, how long its oldest job has waited, what limits it, and when it will be empty."""
+"""The queues screen: depth, oldest wait, limits and drain forecast of every queue."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from .view_screen import RoomScreen
 _SORTS = ("ready", "oldest", "running", "done", "forecast", "queue")
 _FIRST_ASCENDING = frozenset({"queue"})
 _SORT = "queues.sort"
-"""The name under which the order is remembered."""
+"""The preference that stores the sort order."""
 _URGENT = (
     Outlook.STILL,
     Outlook.GROWING,
@@ -40,39 +40,39 @@ _URGENT = (
     Outlook.KEEPS_UP,
     Outlook.EMPTY,
 )
-"""What a person wants to know of first."""
+"""The sort order of the forecast column, most urgent first."""
 _WITH_CHART = (100, 30)
-"""From this size on there is a chart of the chosen queue."""
+"""From this size on, a chart of the selected queue is shown."""
 _WITH_FACTS = 20
-"""From this height on there are the facts of the chosen queue."""
+"""From this height on, the details of the selected queue are shown."""
 _FRAME = 3
-"""Lines of header, bar and hints."""
+"""Height of header, screen tabs and key hints."""
 _TABLE = 4
-"""Lines of the table beside its rows."""
+"""Height of the table without its rows."""
 _EMPTY: tuple[Told, ...] = (
-    [("  No queue has jobs yet.", "strong")],
-    [("  A queue begins with its first job, and takes any name you give it.", "quiet")],
+    [("  No queues yet.", "strong")],
+    [("  Enqueuing a job creates its queue; any name works.", "quiet")],
     [],
-    [("  5 n", "accent"), ("   the jobs, and a form for a new one", "quiet")],
-    [("  jobdeck run --queue mail -- echo hello", "accent"), ("   elsewhere", "quiet")],
+    [("  5 n", "accent"), ("   opens the jobs and the form for a new one", "quiet")],
+    [("  jobdeck run --queue mail -- echo hello", "accent"), ("   in a shell", "quiet")],
 )
 
 
 class QueuesScreen(RoomScreen):
-    """The table of queues, and everything about the chosen one."""
+    """The table of queues, and the details of the selected one."""
 
     HELP_TITLE = "Queues"
-    ROOM = "queues"
+    SCREEN_NAME = "queues"
     AUTO_FOCUS = "#queues-table"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("l", "limit", "limits", tooltip="Change how many of its jobs run at once, and how many start in a time"),
-        Binding("p", "pause", "pause/resume", tooltip="Pause or resume the chosen queue"),
+        Binding("l", "limit", "limits", tooltip="Limit the selected queue's concurrency and start rate"),
+        Binding("p", "pause", "pause/resume", tooltip="Pause or resume the selected queue"),
         Binding(
             *("P", "pause_all", "all"),
-            tooltip="Pause every queue that there is now, or resume them all where every one is paused",
+            tooltip="Pause all queues; if all are paused, resume them",
         ),
-        Binding("s", "sort", "sort", tooltip="Sort by the next column; a click on its head does too"),
-        Binding("S", "reverse", "turn the order round", show=False),
+        Binding("s", "sort", "sort", tooltip="Sort by the next column; or click on a column head"),
+        Binding("S", "reverse", "reverse the order", show=False),
     ]
 
     ON_CHOSEN = ("open", "limit", "pause", "pause_all", "sort")
@@ -94,14 +94,14 @@ class QueuesScreen(RoomScreen):
             yield LinesView("queue", "", id="queue-facts")
 
     def on_mount(self) -> None:
-        """Sort as was chosen last."""
-        kept = self.cockpit.remembered.get(_SORT, "")
-        sort = kept.removeprefix("-")
+        """Restore the sort order of the last session."""
+        saved = self.cockpit.remembered.get(_SORT, "")
+        sort = saved.removeprefix("-")
         if sort in _SORTS:
-            self._sort, self._descending = sort, kept.startswith("-")
+            self._sort, self._descending = sort, saved.startswith("-")
 
     def on_resize(self, event: Resize) -> None:
-        """Columns, chart and facts as there is room for them."""
+        """Adapt the columns, the chart and the details to the size."""
         super().on_resize(event)
         width, height = event.size
         self.set_class(width >= _WITH_CHART[0] and height >= _WITH_CHART[1], "-charted")
@@ -129,7 +129,7 @@ class QueuesScreen(RoomScreen):
         return self.query_one("#queues-table", KeyedTable)
 
     @property
-    def _chosen(self) -> Backlog | None:
+    def _selected(self) -> Backlog | None:
         return self._backlogs.get(str(self._table.key))
 
     def _draw(self) -> None:
@@ -150,20 +150,20 @@ class QueuesScreen(RoomScreen):
         table.show(rows, sorted_by=self._sort, descending=self._descending)
         ready = sum(each.info.pending for each in self._backlogs.values())
         table.titled([(f"{number(len(names))} · {number(ready)} ready", "$quiet")] if names else [])
-        self._share_room(len(names))
-        self._draw_chosen()
+        self._divide_height(len(names))
+        self._draw_details()
 
-    def _share_room(self, queues: int) -> None:
-        """The chosen queue gets the lines that the table does not need, within reason."""
-        room = self.size.height - _FRAME
-        left = room - queues - _TABLE
-        height = max(14, min(left, room * 3 // 5)) if self.has_class("-charted") else max(7, min(left, 12))
-        if height != self._panel_height:  # each setting lays the screen out anew
+    def _divide_height(self, queues: int) -> None:
+        """Give the details the height that the table does not need, within limits."""
+        available = self.size.height - _FRAME
+        remaining = available - queues - _TABLE
+        height = max(14, min(remaining, available * 3 // 5)) if self.has_class("-charted") else max(7, min(remaining, 12))
+        if height != self._panel_height:  # every assignment triggers a layout
             self._panel_height = height
             self.query_one("#queue-panel").styles.height = height
 
-    def _draw_chosen(self) -> None:
-        backlog = self._chosen
+    def _draw_details(self) -> None:
+        backlog = self._selected
         self.query_one("#queue-panel").display = backlog is not None and not self.has_class("-low")
         if backlog is None:
             return
@@ -174,8 +174,8 @@ class QueuesScreen(RoomScreen):
         self.query_one(QueueChart).show(backlog, self._trails.of(backlog))
 
     def on_keyed_table_moved(self) -> None:
-        """Tell of the queue that is chosen now."""
-        self._draw_chosen()
+        """Show the details of the newly selected queue."""
+        self._draw_details()
         self.query_one("#queue-facts", LinesView).scroll_home(animate=False)
 
     # -- keys ---------------------------------------------------------------------------------------
@@ -185,9 +185,9 @@ class QueuesScreen(RoomScreen):
         self.cockpit.show_jobs(queue_filter(str(event.key)))
 
     def on_keyed_table_sort_asked(self, event: KeyedTable.SortAsked) -> None:
-        """Sort by the column whose head was clicked; once more turns the order round."""
-        again = event.key == self._sort
-        self._order(event.key, not self._descending if again else event.key not in _FIRST_ASCENDING)
+        """Sort by the clicked column; a second click reverses the order."""
+        same = event.key == self._sort
+        self._order(event.key, not self._descending if same else event.key not in _FIRST_ASCENDING)
 
     def action_sort(self) -> None:
         """Sort by the next column."""
@@ -195,7 +195,7 @@ class QueuesScreen(RoomScreen):
         self._order(sort, sort not in _FIRST_ASCENDING)
 
     def action_reverse(self) -> None:
-        """Turn the order round."""
+        """Reverse the sort order."""
         self._order(self._sort, not self._descending)
 
     def _order(self, sort: str, descending: bool) -> None:
@@ -204,35 +204,35 @@ class QueuesScreen(RoomScreen):
         self._draw()
 
     def action_pause(self) -> None:
-        """Pause or resume the chosen queue."""
-        if not self.cockpit.refuse_readonly() and (backlog := self._chosen) is not None:
+        """Pause or resume the selected queue."""
+        if not self.cockpit.refuse_readonly() and (backlog := self._selected) is not None:
             self.cockpit.feed.toggle(backlog.info.name)
 
     def action_pause_all(self) -> None:
-        """Pause every queue, or resume every one."""
+        """Pause all queues, or resume all if all are paused."""
         if not self.cockpit.refuse_readonly():
             self.cockpit.feed.toggle_all()
 
     def action_limit(self) -> None:
-        """Change the limits of the chosen queue, in place."""
-        if self.cockpit.refuse_readonly() or (backlog := self._chosen) is None:
+        """Edit the limits of the selected queue in a line below the table."""
+        if self.cockpit.refuse_readonly() or (backlog := self._selected) is None:
             return
         name, before = backlog.info.name, backlog.info.limits
-        label = f"limits of {safe(name)}, such as {FORM} or none:" if self.size.width >= 100 else f"limits of {safe(name)}:"
+        label = f"limits of {safe(name)}, e.g. {FORM} or none:" if self.size.width >= 100 else f"limits of {safe(name)}:"
 
-        def keep(text: str) -> None:
+        def save(text: str) -> None:
             limits = read_limits(text)
             if limits != before:
                 self.cockpit.feed.do(lambda queue: change_limits(queue, name, limits, before))
 
-        self.query_one(LineEditor).edit(label, typed(before), problem_of, keep)
+        self.query_one(LineEditor).edit(label, typed(before), problem_of, save)
 
 
 # -- the table ------------------------------------------------------------------------------------
 
 
 def _heads(width: int) -> tuple[Head, ...]:
-    """The columns, for a terminal so wide."""
+    """Return the columns for a screen of this width."""
     wide = width >= 100
     return (
         Head("queue", "QUEUE", least=10, most=30 if wide else 16, sort=True),
@@ -250,7 +250,7 @@ def _heads(width: int) -> tuple[Head, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Sizes:
-    """What cells of one column have in common."""
+    """Widths that the cells of a column share."""
 
     running: int
     bar: int
@@ -258,23 +258,23 @@ class _Sizes:
 
     @classmethod
     def of(cls, backlogs: Iterable[Backlog], width: int) -> _Sizes:
-        """As there is room for."""
+        """Return the widths for a screen of this width."""
         return cls(max((len(_share(each)) for each in backlogs), default=0), 5 if width < 100 else 8, width >= 100)
 
 
 def _share(backlog: Backlog) -> str:
-    """Running of what could; async handlers need no thread each, and may be more."""
-    running, room = number(backlog.running), number(backlog.room)
-    return f"{running}/{room}" if backlog.room and backlog.running <= backlog.room else running
+    """Return running jobs of capacity; async handlers share threads, so they may exceed it."""
+    running, capacity = number(backlog.running), number(backlog.room)
+    return f"{running}/{capacity}" if backlog.room and backlog.running <= backlog.room else running
 
 
-def _row(backlog: Backlog, told: Forecast, sizes: _Sizes) -> Row:
+def _row(backlog: Backlog, forecast: Forecast, sizes: _Sizes) -> Row:
     info = backlog.info
     counts = info.counts
     later = counts.get(State.SCHEDULED, 0) + counts.get(State.RETRYING, 0)
     waiting = counts.get(State.WAITING, 0)
     share = backlog.running / backlog.room if backlog.room else 0.0
-    outlook = forecast_text(told) if sizes.long or told.outlook is not Outlook.STILL else told.outlook.value
+    outlook = forecast_text(forecast) if sizes.long or forecast.outlook is not Outlook.STILL else forecast.outlook.value
     return Row(
         info.name,
         (
@@ -288,7 +288,7 @@ def _row(backlog: Backlog, told: Forecast, sizes: _Sizes) -> Row:
                 (" " + _share(backlog).rjust(sizes.running), "" if backlog.running else "quiet"),
             ],
             [(limits_text(info.limits) or "—", "quiet")],
-            [("‖ " * info.paused + outlook, OUTLOOK_MEANING[told.outlook])],
+            [("‖ " * info.paused + outlook, OUTLOOK_MEANING[forecast.outlook])],
             [(rough_pace(backlog.total.throughput), "") if backlog.total.completed else ("—", "quiet")],
             lambda width: _spark(backlog, width),
         ),
@@ -299,5 +299,5 @@ def _spark(backlog: Backlog, width: int) -> Told:
     return [(sparkline(done_rates(backlog, width), width, IN_ROWS), "accent")]
 
 
-def _urgency(told: Forecast) -> tuple[int, float]:
-    return -_URGENT.index(told.outlook), told.growth or told.empty_in or 0.0
+def _urgency(forecast: Forecast) -> tuple[int, float]:
+    return -_URGENT.index(forecast.outlook), forecast.growth or forecast.empty_in or 0.0

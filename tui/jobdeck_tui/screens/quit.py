@@ -1,4 +1,4 @@
-"""Leaving while jobs run: drain with a visible count-down, release, or stay."""
+"""Asks how to quit while jobs are running here: drain with a visible countdown, release, or stay."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ..text.format import span
 from ..text.sanitize import safe
 
 _BAR = 60
-"""Cells of the time that is left, at most."""
+"""Maximum width of the countdown bar."""
 
 
 class LeaveScreen(ModalScreen[str]):
-    """Answers `stay`; draining and releasing are asked of the app at once, and it ends when they are done."""
+    """The quit dialog. It returns only `stay`; draining and releasing are sent to the app, which exits when they are done."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("d,q", "drain", "drain"),
@@ -32,7 +32,7 @@ class LeaveScreen(ModalScreen[str]):
     ]
 
     class Asked(Message):
-        """End the worker threads within `grace` seconds, then the program."""
+        """Asks the app to shut down within `grace` seconds."""
 
         def __init__(self, grace: float) -> None:
             super().__init__()
@@ -42,64 +42,68 @@ class LeaveScreen(ModalScreen[str]):
         super().__init__()
         self._jobs = running
         self._grace = grace
-        self._left: float | None = None
-        self._begin_at_once = draining
+        self._remaining: float | None = None
+        self._drain_at_once = draining
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
-            yield Static(self._question(), classes="dialog-title", id="leave-title", markup=False)
-            yield Static("", classes="dialog-text", id="leave-text")
+            yield Static(self._question(), classes="dialog-title", id="quit-title", markup=False)
+            yield Static("", classes="dialog-text", id="quit-text")
             with Horizontal(classes="dialog-buttons"):
                 yield Button("Drain  d", id="drain", variant="primary", compact=True)
                 yield Button("Release now  r", id="release", compact=True)
                 yield Button("Stay  esc", id="stay", compact=True)
 
     def on_mount(self) -> None:
-        """Say what each answer does, or begin if that is decided."""
-        self._tell()
-        if self._begin_at_once:
+        """Explain the answers, or start draining if that is decided."""
+        self._show_answers()
+        if self._drain_at_once:
             self.action_drain()
 
     def _question(self) -> str:
-        jobs = "1 job runs" if self._jobs == 1 else f"{self._jobs} jobs run"
-        return f"{jobs} in here. How shall it end?"
+        return (
+            "1 running job: finish or release it?" if self._jobs == 1 else f"{self._jobs} running jobs: finish or release them?"
+        )
 
-    def _tell(self) -> None:
+    def _show_answers(self) -> None:
         text = Content.assemble(
             ("drain", "bold"),
-            (f"    claim nothing more; what runs has up to {span(self._grace)}\n", "$quiet"),
+            (f"    claim no more jobs; running jobs get up to {span(self._grace)}\n", "$quiet"),
             ("release", "bold"),
-            ("  stop now; give the attempts back, to run later\n", "$quiet"),
+            ("  stop now; the jobs run again later, no attempt lost\n", "$quiet"),
             ("stay", "bold"),
-            ("     go on, as if nothing had been asked", "$quiet"),
+            ("     keep the cockpit open", "$quiet"),
         )
-        self.query_one("#leave-text", Static).update(text)
+        self.query_one("#quit-text", Static).update(text)
 
     def show(self, deck: Deck) -> None:
-        """Count down, and name what still runs."""
-        if self._left is None or not self.query("#leave-text"):  # not asked yet; or on its way out
+        """Update the countdown and the kinds of the running jobs."""
+        if self._remaining is None or not self.query("#quit-text"):  # not draining yet, or closing
             return
-        mine = [job for job in deck.overview.running if job.worker == deck.pool.worker]
-        names = ", ".join(sorted({safe(job.kind) for job in mine})[:4]) or "the last results are being written"
-        waits = f"{len(mine)} running: {names}" if mine else names
-        text = self.query_one("#leave-text", Static)
+        running = [job for job in deck.overview.running if job.worker == deck.pool.worker]
+        names = ", ".join(sorted({safe(job.kind) for job in running})[:4]) or "writing the last results"
+        waiting_for = f"{len(running)} running: {names}" if running else names
+        text = self.query_one("#quit-text", Static)
         bar = min(_BAR, text.content_size.width or _BAR)
-        full = round(bar * self._left / self._grace) if self._grace else 0
+        full = round(bar * self._remaining / self._grace) if self._grace else 0
         text.update(
             Content.assemble(
-                ("█" * full, "$accent"), ("░" * (bar - full), "$line"), (f"\n{waits}", ""), ("\nr releases them now", "$quiet")
+                ("█" * full, "$accent"),
+                ("░" * (bar - full), "$line"),
+                (f"\n{waiting_for}", ""),
+                ("\nr to release them now", "$quiet"),
             )
         )
 
     def _count(self) -> None:
-        if self._left is not None and self.query("#leave-title"):
-            self._left = max(0.0, self._left - 0.1)
-            self.query_one("#leave-title", Static).update(f"Draining: {self._left:.1f}s left")
+        if self._remaining is not None and self.query("#quit-title"):
+            self._remaining = max(0.0, self._remaining - 0.1)
+            self.query_one("#quit-title", Static).update(f"Draining: {self._remaining:.1f}s remaining")
 
     def action_drain(self) -> None:
-        """Let running jobs finish."""
-        if self._left is None:
-            self._left = self._grace
+        """Let the running jobs finish."""
+        if self._remaining is None:
+            self._remaining = self._grace
             self.query_one("#drain", Button).disabled = True
             self.query_one("#stay", Button).disabled = True
             self.set_interval(0.1, self._count)
@@ -107,16 +111,16 @@ class LeaveScreen(ModalScreen[str]):
             self.app.post_message(self.Asked(self._grace))
 
     def action_release(self) -> None:
-        """Give running jobs back now."""
-        self._left = 0.0
-        self.query_one("#leave-title", Static).update("Releasing …")
+        """Release the running jobs now."""
+        self._remaining = 0.0
+        self.query_one("#quit-title", Static).update("Releasing …")
         self.app.post_message(self.Asked(0.0))
 
     def action_stay(self) -> None:
-        """Go on, unless draining has begun."""
-        if self._left is None:
+        """Close the dialog, unless draining has started."""
+        if self._remaining is None:
             self.dismiss("stay")
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
-        """Answer with the mouse or enter."""
+        """Run the action of the pressed button."""
         {"drain": self.action_drain, "release": self.action_release, "stay": self.action_stay}[event.button.id or "stay"]()

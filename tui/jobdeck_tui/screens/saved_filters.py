@@ -1,4 +1,4 @@
-"""Filters that were saved under a name: one is chosen, or forgotten, or the one in use is saved."""
+"""Picks a saved filter; saves the current one and deletes saved ones."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ LONGEST_NAME = 40
 
 
 class SavedFiltersScreen(ChooserScreen[str]):
-    """The saved filters, by name."""
+    """The list of saved filters."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("s", "save", "save the one in use", tooltip="Save the filter in use under a name"),
-        Binding("delete,D", "forget", "forget", key_display="D", tooltip="Forget the saved filter; no job is touched"),
+        Binding("s", "save", "save current", tooltip="Save the current filter under a name"),
+        Binding("delete,D", "forget", "delete", key_display="D", tooltip="Delete the saved filter; jobs are not affected"),
     ]
     NAME = "saved filters"
     HEADS = (Head("name", "NAME", least=10, most=24), Head("filter", "FILTER", least=20, most=60, grow=True))
     EMPTY = (
-        [("  No filter is saved yet.", "strong")],
-        [("  s", "accent"), ("    saves the one in use", "quiet")],
-        [("  ^s", "accent"), ("   does so while it is typed", "quiet")],
+        [("  No saved filters yet.", "strong")],
+        [("  s", "accent"), ("    saves the current filter", "quiet")],
+        [("  ^s", "accent"), ("   saves it while you type it", "quiet")],
     )
 
     def __init__(self, saved: Mapping[str, str], now: str, keep: Callable[[Mapping[str, str]], None]) -> None:
-        """Open on what is saved.
+        """Create the picker.
 
         Args:
             saved: name → filter.
-            now: the filter in use.
-            keep: called with what is saved from now on, after each change.
+            now: the current filter.
+            keep: called after each change with all saved filters.
         """
         super().__init__()
         self._saved, self._now, self._keep = dict(saved), now, keep
@@ -52,13 +52,13 @@ class SavedFiltersScreen(ChooserScreen[str]):
         ]
 
     def on_keyed_table_opened(self, event: KeyedTable.Opened) -> None:
-        """Use this filter."""
+        """Use the selected filter."""
         self.dismiss(self._saved[str(event.key)])
 
     def action_save(self) -> None:
-        """Save the filter in use under a name."""
+        """Save the current filter under a name."""
         if not self._now:
-            self.notify("There is no filter to save: / types one", severity="warning", markup=False)
+            self.notify("No filter to save; press / to type one", severity="warning", markup=False)
             return
 
         def keep(name: str) -> None:
@@ -70,7 +70,7 @@ class SavedFiltersScreen(ChooserScreen[str]):
         self.query_one(LineEditor).edit("name", "", check_name, keep)
 
     def action_forget(self) -> None:
-        """Forget the chosen one."""
+        """Delete the selected filter."""
         if self.choices.key is not None:
             del self._saved[str(self.choices.key)]
             self._keep(self._saved)
@@ -78,10 +78,10 @@ class SavedFiltersScreen(ChooserScreen[str]):
 
 
 def check_name(text: str) -> str | None:
-    """What is wrong with the name of a filter."""
+    """Return the problem with a filter's name, or `None`."""
     name = text.strip()
     if not name:
-        return "needs a name"
+        return "enter a name"
     if len(name) > LONGEST_NAME or not name.isprintable():
         return f"at most {LONGEST_NAME} printable characters"
     return None

@@ -1,4 +1,4 @@
-"""The form of a schedule: its time in plain words and its next ticks as you type, its kind, arguments and options."""
+"""The form of a schedule: its time in plain words with the next ticks while you type, its kind, arguments and options."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ from ..widgets.details.schedule_details import ticks_told
 from ..widgets.forms.field import Field
 from .form import NARROW, FormScreen
 
-_STRANGE = "This kind is not known here: its arguments stay as they are."
+_UNREGISTERED = "This kind is not registered here; its arguments stay unchanged."
 _STYLES = {"strong": "bold", "quiet": "$quiet", "accent": "$accent", "later": "$later", "": ""}
 
 
 class ScheduleFormScreen(FormScreen[ScheduleDraft]):
-    """A new schedule, or one that there is. Gives back what was typed, which can keep itself."""
+    """The form of a new or an existing schedule; returns a draft that can save itself."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+s,f2", "submit", "save", key_display="⏎ or ^s", tooltip="Keep the schedule"),
+        Binding("ctrl+s,f2", "submit", "save", key_display="⏎ or ^s", tooltip="Save the schedule"),
         *FormScreen.BINDINGS[1:],
     ]
     DIALOG = "schedule-form"
     OPTIONS = SCHEDULE_OPTIONS
 
     def __init__(self, kinds: Sequence[Kind], before: Schedule | None = None) -> None:
-        """Make the form.
+        """Create the form.
 
         Args:
-            kinds: what can be enqueued.
-            before: the schedule to edit; a new one when `None`.
+            kinds: the kinds that can be enqueued.
+            before: the schedule to edit; a new one if `None`.
         """
         if before is not None and before.kind not in {kind.name for kind in kinds}:
-            kinds = [*kinds, _stranger(before)]  # its time and options can be edited all the same
+            kinds = [*kinds, _unregistered_kind(before)]  # its time and options can still be edited
         super().__init__(kinds)
         self._before = before
         self._kind = self.kinds[before.kind] if before is not None else next(iter(self.kinds.values()))
@@ -56,20 +56,20 @@ class ScheduleFormScreen(FormScreen[ScheduleDraft]):
         before = self._before
         name = Input(before.name if before else "", placeholder="nightly", compact=True, disabled=before is not None)
         cron = Input(before.cron if before else "", placeholder="30 7 * * MON-FRI · @daily · every 90s", compact=True)
-        zone = Input(before.timezone if before else _zone_here(), placeholder="UTC", compact=True)
+        zone = Input(before.timezone if before else _local_zone_name(), placeholder="UTC", compact=True)
         names = [(safe(each), each) for each in self.kinds]
         kind = Select(names, value=self._kind.name, allow_blank=False, compact=True, id="schedule-kind")
-        yield Field("name", name, "it keeps its name" if before else "what it is called", required=not before)
+        yield Field("name", name, "cannot be changed" if before else "a unique name", required=not before)
         yield Field("cron", cron, "min hour day month weekday", required=True)
-        yield Static("", id="cron-told")
+        yield Static("", id="cron-text")
         yield Field("timezone", zone, "→ completes", label="zone")
-        yield Field("kind", kind, "what is enqueued", chosen=self._kind.name)
+        yield Field("kind", kind, "the jobs to enqueue", chosen=self._kind.name)
 
     async def begin(self) -> None:
         title = ("new schedule", "") if self._before is None else ("schedule ", safe(self._before.name))
         self.query_one("#schedule-form").border_title = Content.assemble((title[0], "bold"), (title[1], "bold"))
         args = self._before.args if self._before is not None else {}
-        await self.arguments.fill(self._kind, args if isinstance(args, dict) else {}, as_json=_is_strange(self._kind))
+        await self.arguments.fill(self._kind, args if isinstance(args, dict) else {}, as_json=_is_unregistered(self._kind))
         await self.fill_options(self._kind, options_of(self._before) if self._before is not None else {})
         self._entry("cron" if self._before is not None else "name").focus()
         self._entry("timezone").suggester = SuggestFromList(["local", *sorted(available_timezones())], case_sensitive=False)
@@ -80,16 +80,16 @@ class ScheduleFormScreen(FormScreen[ScheduleDraft]):
         return entry
 
     async def on_select_changed(self, event: Select.Changed) -> None:
-        """Another kind: other arguments. What the schedule has of it comes back with its own kind."""
+        """Replace the arguments and options after another kind was selected; the schedule's own kind brings back its values."""
         if event.select.id == "schedule-kind" and event.value != self._kind.name:
             self._kind = self.kinds[str(event.value)]
-            mine = self._before if self._before is not None and self._before.kind == self._kind.name else None
-            args = mine.args if mine is not None else {}
+            saved = self._before if self._before is not None and self._before.kind == self._kind.name else None
+            args = saved.args if saved is not None else {}
             await self.arguments.fill(self._kind, args if isinstance(args, dict) else {})
-            await self.fill_options(self._kind, options_of(mine) if mine is not None else {})
+            await self.fill_options(self._kind, options_of(saved) if saved is not None else {})
         self.check()
 
-    # -- checking ---------------------------------------------------------------------------------
+    # -- validation -------------------------------------------------------------------------------
 
     def read(self) -> tuple[ScheduleDraft, dict[str, str]]:
         made = self.arguments.made()
@@ -99,7 +99,7 @@ class ScheduleFormScreen(FormScreen[ScheduleDraft]):
         return draft, {**made.problems, **problems}
 
     def judge(self, queue: Queue, draft: ScheduleDraft) -> tuple[Problems, object]:
-        return draft.judged(queue, stranger=_is_strange(draft.kind))
+        return draft.judged(queue, stranger=_is_unregistered(draft.kind))
 
     def told_command(self, draft: ScheduleDraft) -> str:
         options = self.typed_options()
@@ -113,13 +113,13 @@ class ScheduleFormScreen(FormScreen[ScheduleDraft]):
         if coming.ticks:
             ticks = ticks_told(coming.ticks, coming.timezone, coming.at, narrow=self.size.width < NARROW)
             lines = [[(safe(spoken(coming.cron)), "strong")], *ticks]
-        told = self.query_one("#cron-told", Static)
-        told.display = bool(lines)
-        told.update(Content("\n").join([Content.assemble(*((text, _STYLES[name]) for text, name in line)) for line in lines]))
+        text = self.query_one("#cron-text", Static)
+        text.display = bool(lines)
+        text.update(Content("\n").join([Content.assemble(*((text, _STYLES[name]) for text, name in line)) for line in lines]))
 
 
-def _stranger(schedule: Schedule) -> Kind:
-    """Stands for a kind that another program knows."""
+def _unregistered_kind(schedule: Schedule) -> Kind:
+    """Return a stand-in for the schedule's kind, which only another program has registered."""
     return Kind(
         name=schedule.kind,
         queue=schedule.queue,
@@ -127,17 +127,17 @@ def _stranger(schedule: Schedule) -> Kind:
         max_attempts=schedule.max_attempts,
         timeout=schedule.timeout,
         concurrency=None,
-        doc=_STRANGE,
+        doc=_UNREGISTERED,
         parameters=(),
     )
 
 
-def _is_strange(kind: Kind) -> bool:
-    return kind.doc == _STRANGE
+def _is_unregistered(kind: Kind) -> bool:
+    return kind.doc == _UNREGISTERED
 
 
-def _zone_here() -> str:
-    """The machine's own zone, which is what most people mean; UTC where it has no name."""
+def _local_zone_name() -> str:
+    """Return the machine's time zone; UTC if it has no name."""
     try:
         return local_zone()
     except JobdeckError:

@@ -1,4 +1,4 @@
-"""Every schedule: its time in plain words, its next ticks, what became of its jobs. Made, edited, paused and run in place."""
+"""The schedules screen: every schedule with its time in plain words, its next ticks and the results of its jobs."""
 
 from __future__ import annotations
 
@@ -24,44 +24,44 @@ from .confirm import ConfirmScreen
 from .view_screen import RoomScreen
 
 _EMPTY: list[Told] = [
-    [("  There are no schedules yet.", "strong")],
-    [("  A schedule enqueues a job again and again:", "quiet")],
+    [("  No schedules yet.", "strong")],
+    [("  A schedule enqueues a job periodically:", "quiet")],
     [("  every weekday at 07:30, on the last day of the month, every 90 seconds.", "quiet")],
     [],
-    [("  n", "accent"), ("   makes one, in a form", "quiet")],
-    [("  jobdeck schedule add nightly '0 3 * * *' --shell ./backup.sh", "accent"), ("   elsewhere", "quiet")],
+    [("  n", "accent"), ("   creates one with a form", "quiet")],
+    [("  jobdeck schedule add nightly '0 3 * * *' --shell ./backup.sh", "accent"), ("   in a shell", "quiet")],
 ]
-_DELETE_MORE = "It enqueues nothing more; the jobs that it has enqueued stay. z brings it back."
+_DELETE_MORE = "It enqueues no more jobs; existing jobs stay. z undoes it."
 
 
 class ScheduleTable(KeyedTable):
-    """The table of schedules: enter edits."""
+    """The table of schedules; enter edits one."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "open", "edit", tooltip="Edit the chosen schedule")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "open", "edit", tooltip="Edit the selected schedule")]
 
 
 class HistoryTable(KeyedTable):
-    """The newest jobs of the chosen schedule: enter opens one."""
+    """The newest jobs of the selected schedule; enter opens one."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "open", "open the job", tooltip="Open the chosen job")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "open", "open the job", tooltip="Open the selected job")]
 
 
 class SchedulesScreen(RoomScreen):
-    """The table of schedules; below, all about the chosen one, and its newest jobs."""
+    """The table of schedules, and the details and newest jobs of the selected one."""
 
     HELP_TITLE = "Schedules"
-    ROOM = "schedules"
+    SCREEN_NAME = "schedules"
     AUTO_FOCUS = "#schedules"
     PARTS = (*RoomScreen.PARTS, ScheduleTable, LinesView, HistoryTable)
     ON_CHOSEN = ("open", "edit", "pause", "run", "jobs", "delete")
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("n", "new", "new", tooltip="Make a schedule"),
-        Binding("e", "edit", "edit", tooltip="Edit the chosen schedule"),
-        Binding("p", "pause", "pause/resume", tooltip="Let the chosen schedule enqueue nothing more, or go on"),
-        Binding("R", "run", "run now", tooltip="Enqueue its job now, paused or not; its ticks stay as they are"),
-        Binding("o", "jobs", "jobs", tooltip="Show all its jobs on the main screen"),
-        Binding("delete,D", "delete", "delete", key_display="D", tooltip="Forget the chosen schedule; its jobs stay"),
-        Binding("Y", "copy_command", "copy the command", show=False, tooltip="Copy the command line that makes it again"),
+        Binding("n", "new", "new", tooltip="Create a schedule"),
+        Binding("e", "edit", "edit", tooltip="Edit the selected schedule"),
+        Binding("p", "pause", "pause/resume", tooltip="Pause or resume the selected schedule"),
+        Binding("R", "run", "run now", tooltip="Enqueue its job now, even if paused; its ticks do not change"),
+        Binding("o", "jobs", "jobs", tooltip="Show its jobs on the main screen"),
+        Binding("delete,D", "delete", "delete", key_display="D", tooltip="Delete the selected schedule; its jobs stay"),
+        Binding("Y", "copy_command", "copy the command", show=False, tooltip="Copy the command that recreates it"),
     ]
 
     def __init__(self) -> None:
@@ -75,12 +75,12 @@ class SchedulesScreen(RoomScreen):
             yield HistoryTable(
                 "history",
                 HISTORY_HEADS,
-                empty=[[("  No job of it yet; ", "quiet"), ("R", "accent"), (" makes one.", "quiet")]],
+                empty=[[("  No jobs yet; ", "quiet"), ("R", "accent"), (" enqueues one.", "quiet")]],
                 id="schedule-history",
             )
 
     def on_resize(self, event: Resize) -> None:
-        """Give the parts what room there is."""
+        """Adapt the layout to the size."""
         super().on_resize(event)
         self.set_class(event.size.width < NARROW, "-narrow")
         self.set_class(event.size.height < 20, "-short")
@@ -105,9 +105,9 @@ class SchedulesScreen(RoomScreen):
             [(number(len(schedules)), "$quiet")] if schedules else (), [(f"{number(paused)} paused", "$warning")] * bool(paused)
         )
         self.query_one("#schedule-parts").display = bool(schedules)
-        self._show_chosen()
+        self._show_details()
 
-    def _show_chosen(self) -> None:
+    def _show_details(self) -> None:
         chosen = self.chosen
         if chosen is None or self._seen is None:
             return
@@ -117,20 +117,20 @@ class SchedulesScreen(RoomScreen):
         facts.show(told(chosen, at, narrow=self.size.width < NARROW))
         history.show([history_row(job, at) for job in chosen.history])
         if not history.has_focus:
-            history.action_edge(-1)  # whoever goes there finds the newest under the cursor
+            history.action_edge(-1)  # keeps the cursor on the newest job
         history.titled([(safe(chosen.schedule.name), "$quiet")], [(counted(chosen.history), "$quiet")])
 
     @property
     def chosen(self) -> ScheduleSeen | None:
-        """The schedule that the cursor is on."""
+        """The selected schedule."""
         key = self.query_one(ScheduleTable).key
         schedules = self._seen.schedules if self._seen is not None else ()
         return next((each for each in schedules if each.schedule.name == key), None)
 
     def on_keyed_table_moved(self, event: KeyedTable.Moved) -> None:
-        """Tell of the one that the cursor is on now."""
+        """Show the details of the newly selected schedule."""
         if isinstance(event.table, ScheduleTable):
-            self._show_chosen()
+            self._show_details()
 
     def on_keyed_table_opened(self, event: KeyedTable.Opened) -> None:
         """Edit the schedule, or open the job."""
@@ -139,82 +139,82 @@ class SchedulesScreen(RoomScreen):
         else:
             self.action_edit()
 
-    # -- acts -------------------------------------------------------------------------------------
+    # -- actions ----------------------------------------------------------------------------------
 
     def _target(self) -> Schedule | None:
-        """The chosen schedule, to act upon."""
+        """Return the selected schedule; show a toast if there is none or changes are refused."""
         if self.cockpit.refuse_readonly():
             return None
         chosen = self.chosen
         if chosen is None:
-            self.cockpit.tell("There is no schedule yet; n makes one", failed=True)
+            self.cockpit.tell("No schedules yet; press n to create one", failed=True)
             return None
         return chosen.schedule
 
     def action_new(self) -> None:
-        """Make a schedule."""
+        """Open the form for a new schedule."""
         if not self.cockpit.refuse_readonly():
             self.cockpit.new_schedule()
 
     def action_edit(self) -> None:
-        """Edit the chosen one."""
+        """Open the form of the selected schedule."""
         if (schedule := self._target()) is not None:
             self.cockpit.edit_schedule(schedule)
 
     def action_pause(self) -> None:
-        """Pause the chosen one, or let it go on: whichever it is not now."""
+        """Pause the selected schedule, or resume it if paused."""
         if (schedule := self._target()) is not None:
-            self.cockpit.feed.do(_toggled(schedule.name))
+            self.cockpit.feed.do(_toggle(schedule.name))
 
     def action_run(self) -> None:
-        """Enqueue its job now."""
+        """Enqueue a job of the selected schedule now."""
         if (schedule := self._target()) is not None:
             self.cockpit.feed.do(_run(schedule.name))
 
     def action_delete(self) -> None:
-        """Forget the chosen one, after a question."""
+        """Delete the selected schedule after confirmation."""
         if (schedule := self._target()) is None:
             return
         name = schedule.name
 
-        def answered(yes: bool | None) -> None:
-            if yes:
-                self.cockpit.feed.do(_deleted(name))
+        def delete_if(confirmed: bool | None) -> None:
+            if confirmed:
+                self.cockpit.feed.do(_delete(name))
 
-        self.app.push_screen(ConfirmScreen(f"Delete schedule {safe(name)}?", _DELETE_MORE, "Delete"), answered)
+        self.app.push_screen(ConfirmScreen(f"Delete schedule {safe(name)}?", _DELETE_MORE, "Delete"), delete_if)
 
     def action_jobs(self) -> None:
-        """Show its jobs."""
+        """Show the jobs of the selected schedule."""
         if (chosen := self.chosen) is not None:
             self.cockpit.show_jobs(f"schedule:{chosen.schedule.name}")
 
     def action_copy_command(self) -> None:
-        """Copy the command line that makes it again."""
+        """Copy the command that recreates the selected schedule."""
         if (chosen := self.chosen) is not None:
-            self.cockpit.copy(schedule_command(chosen.schedule), "the command that makes it again")
+            self.cockpit.copy(schedule_command(chosen.schedule), "the command that recreates the schedule")
 
 
-def _toggled(name: str) -> Callable[[Queue], str]:
-    def act(queue: Queue) -> str:
+def _toggle(name: str) -> Callable[[Queue], str]:
+    def toggle(queue: Queue) -> str:
         if queue.schedules.resume(name):
-            return f"Schedule {safe(name)} goes on · z undoes"
+            return f"Schedule {safe(name)} resumed · z to undo"
         queue.schedules.pause(name)
-        return f"Schedule {safe(name)} is paused: it enqueues nothing more · z undoes"
+        return f"Schedule {safe(name)} paused: it enqueues no jobs · z to undo"
 
-    return act
+    return toggle
 
 
 def _run(name: str) -> Callable[[Queue], str]:
-    def act(queue: Queue) -> str:
+    def run(queue: Queue) -> str:
         job = queue.schedules.run(name)
         return f"Job {job.id} {safe(job.kind)} enqueued by schedule {safe(name)}"
 
-    return act
+    return run
 
 
-def _deleted(name: str) -> Callable[[Queue], str]:
-    def act(queue: Queue) -> str:
+def _delete(name: str) -> Callable[[Queue], str]:
+    def delete(queue: Queue) -> str:
         queue.schedules.delete(name)
-        return f"Schedule {safe(name)} is deleted · z undoes"
+        return f"Schedule {safe(name)} deleted · z to undo"
 
-    return act
+    return delete

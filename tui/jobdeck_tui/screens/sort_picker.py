@@ -1,4 +1,4 @@
-"""The order of the job table, chosen from a list."""
+"""Picks the sort order of the job table."""
 
 from __future__ import annotations
 
@@ -11,28 +11,32 @@ from ..widgets.table.columns import COLUMNS, SORTS
 from ..widgets.table.keyed_table import Head, KeyedTable, Row
 from .picker import ChooserScreen
 
-_TOLD = {column.sort: column.told for column in COLUMNS.values() if column.key != "created"} | {
-    "age": "when it was enqueued",
-    "error": "its newest error",
+_DESCRIPTIONS = {column.sort: column.told for column in COLUMNS.values() if column.key != "created"} | {
+    "age": "the time since it was enqueued",
+    "error": "its latest error",
     "args": "its arguments, as text",
 }
 
 
 class OrderScreen(ChooserScreen[tuple[str, bool]]):
-    """Every order there is. The one that holds turns round when it is chosen again."""
+    """The list of all sort orders. Selecting the current one reverses it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("S", "reverse", "turn round", tooltip="Turn the order round that holds now"),
+        Binding("S", "reverse", "reverse", tooltip="Reverse the current sort order"),
     ]
     NAME = "order"
-    HEADS = (Head("name", "SORT BY", least=12), Head("told", "WHAT IT IS", least=20, most=44, grow=True), Head("now", "NOW"))
+    HEADS = (
+        Head("name", "SORT BY", least=12),
+        Head("description", "DESCRIPTION", least=20, most=44, grow=True),
+        Head("now", "NOW"),
+    )
 
     def __init__(self, sort: str, *, descending: bool) -> None:
         super().__init__()
         self._sort, self._descending = sort, descending
 
     def on_mount(self) -> None:
-        """Begin where it is now."""
+        """Select the current sort order."""
         super().on_mount()
         self.choices.choose(self._sort)
 
@@ -42,7 +46,7 @@ class OrderScreen(ChooserScreen[tuple[str, bool]]):
                 sort,
                 (
                     [(name, "strong" if sort == self._sort else "")],
-                    [(_TOLD[sort], "quiet")],
+                    [(_DESCRIPTIONS[sort], "quiet")],
                     [(("▼ largest first" if self._descending else "▲ smallest first") * (sort == self._sort), "accent")],
                 ),
             )
@@ -50,10 +54,10 @@ class OrderScreen(ChooserScreen[tuple[str, bool]]):
         ]
 
     def on_keyed_table_opened(self, event: KeyedTable.Opened) -> None:
-        """Take this order."""
+        """Return the selected order."""
         sort = str(event.key)
         self.dismiss((sort, not self._descending if sort == self._sort else True))
 
     def action_reverse(self) -> None:
-        """Turn the order round that holds now."""
+        """Return the current order reversed."""
         self.dismiss((self._sort, not self._descending))

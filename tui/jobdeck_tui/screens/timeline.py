@@ -1,4 +1,4 @@
-"""The timeline: workers over time, a bar a run, and the chosen run told below."""
+"""The timeline screen: workers over time with a bar for each run, and the details of the selected run."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from .view_screen import RoomScreen
 
 
 class TimelineScreen(RoomScreen):
-    """Swim lanes, and the chosen run."""
+    """The swim lanes, and the details of the selected run."""
 
     HELP_TITLE = "Timeline"
-    ROOM = "timeline"
+    SCREEN_NAME = "timeline"
     AUTO_FOCUS = "#timeline"
     PARTS: ClassVar[tuple[type[Widget], ...]] = (Header, Timeline, RunPanel)
 
@@ -34,7 +34,7 @@ class TimelineScreen(RoomScreen):
 
     @property
     def timeline(self) -> Timeline:
-        """The lanes."""
+        """The swim lanes."""
         return self.query_one(Timeline)
 
     def look(self) -> TimelineLook | None:
@@ -46,19 +46,19 @@ class TimelineScreen(RoomScreen):
     def show(self, seen: object) -> None:
         here = self.deck.pool.worker if self.deck is not None else None
         self.timeline.show(cast("TimelineSeen", seen), here)
-        self._tell()
+        self._show_run()
 
     def show_deck(self, deck: Deck) -> None:
-        """Nothing: what is drawn comes with its own reading."""
+        """Do nothing: the timeline is drawn from its own query only."""
 
     def on_timeline_asked(self) -> None:
-        """Read the time that is wanted now; behind another screen it is read when this one comes back."""
+        """Query the requested time range; if another screen is active, the query follows when this one resumes."""
         if self.is_current:
             self.ask()
 
     def on_timeline_moved(self) -> None:
-        """Tell of the chosen run."""
-        self._tell()
+        """Show the details of the newly selected run."""
+        self._show_run()
 
-    def _tell(self) -> None:
+    def _show_run(self) -> None:
         self.query_one(RunPanel).show(self.timeline.chosen, self.timeline.seen)

@@ -1,4 +1,4 @@
-"""What the screens beside the jobs share: header, the bar of screens, a body that follows a look of its own, hints."""
+"""The base of the screens that digit keys open: header, screen tabs, a body that shows a query of its own, key hints."""
 
 from __future__ import annotations
 
@@ -21,92 +21,93 @@ from .base import DeckScreen, TooSmall
 
 
 def goings(*, above: str = "0") -> list[BindingType]:
-    """The digits that open a screen, of those above a digit."""
-    ways = [(room.digit, room.name, f"'{room.name}'", room.told) for room in ROOMS]
-    ways += [(digit, part, f"'{room.name}', '{part}'", told) for room in ROOMS for digit, part, told in room.parts]
-    ways.append(("5", JOBS, f"'{JOBS}'", "The main screen"))
+    """Return the bindings of the digits that open a screen, for the digits greater than `above`."""
+    targets = [(spec.digit, spec.name, f"'{spec.name}'", spec.told) for spec in ROOMS]
+    targets += [(digit, part, f"'{spec.name}', '{part}'", text) for spec in ROOMS for digit, part, text in spec.parts]
+    targets.append(("5", JOBS, f"'{JOBS}'", "The main screen"))
     return [
         Binding(
             digit,
-            f"app.room({where})",
+            f"app.open_screen({arguments})",
             name,
             show=False,
-            tooltip=f"{name[:1].upper()}{name[1:]}: {told[:1].lower()}{told[1:]}",
+            tooltip=f"{name[:1].upper()}{name[1:]}: {text[:1].lower()}{text[1:]}",
         )
-        for digit, name, where, told in sorted(ways)
+        for digit, name, arguments, text in sorted(targets)
         if digit > above
     ]
 
 
 class RoomScreen(DeckScreen):
-    """A screen that a digit opens. It says what it looks at (`look`) and shows what was read (`show`).
+    """A screen that a digit key opens. `look` returns its query and `show` shows the result.
 
-    The feed reads the look again and again while the screen is the one in front, and never while it is hidden.
+    The feed repeats the query while the screen is the active one, and never while it is hidden.
     """
 
-    ROOM: ClassVar[str]
-    """Its name in `rooms.ROOMS`."""
+    KEYMAP_SCOPE = "views"
+    SCREEN_NAME: ClassVar[str]
+    """Its name in `screen_registry.ROOMS`."""
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("z", "undo", "undo", show=False, tooltip="Take back what you did last: an act on jobs, or a pause"),
-        Binding("Z", "redo", "redo", show=False, tooltip="Do again what you have undone last"),
+        Binding("z", "undo", "undo", show=False, tooltip="Undo your last action"),
+        Binding("Z", "redo", "redo", show=False, tooltip="Redo the last undone action"),
         *goings(),
         Binding("escape,q", "back", "back", key_display="esc", tooltip="Back to the jobs"),
     ]
     PARTS: ClassVar[tuple[type[Widget], ...]] = (Header,)
     ON_CHOSEN: ClassVar[tuple[str, ...]] = ()
-    """Actions on the row that is chosen: they do nothing where the table of the screen is empty."""
+    """The actions on the selected row; unavailable while the screen's table is empty."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._hinted: tuple[str | None, ...] = ()
+        self._reasons: tuple[str | None, ...] = ()
         self.deck: Deck | None = None
-        """The newest snapshot of the queue; what the header shows."""
+        """The latest snapshot of the queue, as shown in the header."""
 
-    # -- for each screen to say ------------------------------------------------------------------
+    # -- for subclasses to implement --------------------------------------------------------------
 
     def body(self) -> Iterable[Widget]:
-        """The widgets between the bar and the hints."""
+        """Yield the widgets between the screen tabs and the key hints."""
         raise NotImplementedError
 
     def look(self) -> Look[object] | None:
-        """What to read for this screen, again and again; equal looks mean the same reading."""
+        """Return the query to repeat for this screen; equal queries read the same data."""
         raise NotImplementedError
 
     def show(self, seen: object) -> None:
-        """Show what the look has read."""
+        """Show the result of the query."""
         raise NotImplementedError
 
     def show_deck(self, deck: Deck) -> None:
-        """Show what the screen needs of the snapshot that every screen gets. The header has been shown."""
+        """Show what the screen needs of the snapshot that every screen receives; the header is already updated."""
 
     def focus_part(self, part: str) -> None:
-        """Go to a part of the screen, where a digit names one."""
+        """Focus the part of the screen that a digit key names."""
 
-    # -- what they share ---------------------------------------------------------------------------
+    # -- shared by all ------------------------------------------------------------------------------
 
     def compose(self) -> ComposeResult:
         yield Header(self.cockpit.where, id="header")
-        yield NumberedTabs(BAR, self.ROOM, gaps=(3, 1), id="screen-tabs")
+        yield NumberedTabs(BAR, self.SCREEN_NAME, gaps=(3, 1), id="screen-tabs")
         yield from self.body()
         yield Hints(id="hints")
         yield TooSmall()
 
     def on_screen_resume(self) -> None:
-        """Look while in front."""
+        """Start the query when the screen becomes active."""
         self.ask()
 
     def ask(self) -> None:
-        """Look at what the screen wants to see now: after a range, a grouping or a filter has changed."""
+        """Replace the feed's query by the current one, after a range, a grouping or a filter has changed."""
         self.cockpit.feed.watch(self.look())
 
     def see(self, look: Look[object], seen: object) -> None:
-        """Show what was read, if it is what is wanted now."""
+        """Show the result of a query, unless the query has changed since."""
         if self.whole and look == self.look():
             self.show(seen)
             self.hint()
 
     def see_deck(self, deck: Deck) -> None:
-        """Take the newest snapshot."""
+        """Receive the latest snapshot."""
         self.deck = deck
         if self.whole:
             self.query_one(Header).show(deck)
@@ -115,34 +116,34 @@ class RoomScreen(DeckScreen):
 
     def why_not(self, action: str) -> str | None:
         tables = self.query(KeyedTable)
-        return "There is nothing to act on" if action in self.ON_CHOSEN and tables and not tables.first().rows else None
+        return "The list is empty" if action in self.ON_CHOSEN and tables and not tables.first().rows else None
 
     def hint(self) -> None:
-        """Dim the hints of keys that do nothing now."""
-        hinted = tuple(self.why_not(action) for action in self.ON_CHOSEN)
-        if hinted != self._hinted:
-            self._hinted = hinted
+        """Dim the hints of unavailable actions."""
+        reasons = tuple(self.why_not(action) for action in self.ON_CHOSEN)
+        if reasons != self._reasons:
+            self._reasons = reasons
             self.query_one(Hints).refresh()
 
     @on(ChoiceBar.Chosen, "#screen-tabs")
     def open_clicked_screen(self, event: ChoiceBar.Chosen) -> None:
-        """Open the screen that was clicked."""
-        self.cockpit.action_room(event.value)
+        """Open the clicked screen."""
+        self.cockpit.action_open_screen(event.value)
 
     def on_header_chosen(self, event: Header.Chosen) -> None:
-        """Show the jobs whose count was clicked."""
+        """Show the jobs of the clicked state."""
         self.cockpit.show_jobs(f"state:{event.state.value}")
 
     def action_back(self) -> None:
-        """Back to the jobs."""
-        self.cockpit.action_room("jobs")
+        """Return to the main screen."""
+        self.cockpit.action_open_screen("jobs")
 
     def action_undo(self) -> None:
-        """Take back the newest act."""
+        """Undo the last action."""
         if not self.cockpit.refuse_readonly():
             self.cockpit.feed.undo()
 
     def action_redo(self) -> None:
-        """Do again what was undone last."""
+        """Redo the last undone action."""
         if not self.cockpit.refuse_readonly():
             self.cockpit.feed.redo()

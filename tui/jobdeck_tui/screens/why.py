@@ -1,4 +1,4 @@
-"""Why is this job not running? Every condition of the claim, checked on the live job while the panel is open."""
+"""Explains why a job is not running: every condition of the claim, checked repeatedly while the panel is open."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from ..widgets.chrome.key_hints import Hints
 from ..widgets.details.job_details import clock_time
 
 EVERY = 1.0
-"""Seconds between two checks."""
+"""Seconds between checks."""
 _WIDTH = 68
-"""Cells of a line of text."""
+"""Width of the text."""
 
 
 class WhyScreen(ModalScreen[None]):
-    """Conditions, met or not, each with what to do about it."""
+    """The conditions, met or not, each with advice."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,w,q", "close", "close", key_display="esc"),
@@ -36,17 +36,17 @@ class WhyScreen(ModalScreen[None]):
     ]
 
     def __init__(self, job_id: int, ask: Callable[[int], None]) -> None:
-        """Open on a job.
+        """Create the panel.
 
         Args:
             job_id: the job.
-            ask: asks the feed for an explanation of it.
+            ask: requests an explanation of the job from the feed.
         """
         super().__init__()
         self.job_id = job_id
         self._ask = ask
         self.told = ""
-        """What is shown, as plain text."""
+        """The shown text."""
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog", id="why"):
@@ -55,18 +55,18 @@ class WhyScreen(ModalScreen[None]):
             yield Hints(indent=0, id="why-foot")
 
     def on_mount(self) -> None:
-        """Ask now, and again as long as it is open."""
+        """Set the title and request explanations while the panel is open."""
         self.query_one("#why").border_title = Content.assemble((f"why · job {self.job_id}", "bold"))
-        self._again()
-        self.set_interval(EVERY, self._again)
+        self._request()
+        self.set_interval(EVERY, self._request)
 
-    def _again(self) -> None:
+    def _request(self) -> None:
         self._ask(self.job_id)
 
     def show(self, explanation: Explanation | None) -> None:
-        """Show this moment."""
+        """Show an explanation; `None` if the job no longer exists."""
         if explanation is None:
-            content = Content.assemble((f"Job {self.job_id} is gone: it was deleted or pruned.", "$warning"))
+            content = Content.assemble((f"Job {self.job_id} no longer exists: it was deleted or pruned.", "$warning"))
         else:
             content = Content("\n").join(_lines(explanation))
         if content.plain != self.told:
@@ -74,42 +74,42 @@ class WhyScreen(ModalScreen[None]):
             self.query_one("#why-text", Static).update(content)
 
     def action_close(self) -> None:
-        """Back."""
+        """Close the panel."""
         self.dismiss()
 
     def action_scroll(self, by: int) -> None:
-        """Scroll a line."""
+        """Scroll by lines."""
         self.query_one("#why-body").scroll_relative(y=by, animate=False)
 
 
-def _lines(told: Explanation) -> Iterable[Content]:
-    for line in wrap(safe(told.summary), _WIDTH):
+def _lines(explanation: Explanation) -> Iterable[Content]:
+    for line in wrap(safe(explanation.summary), _WIDTH):
         yield Content.assemble((line, "bold"))
     yield Content("")
-    for check in told.checks:
-        yield from _check(check, told.at)
-    if told.starts_in is not None:
+    for check in explanation.checks:
+        yield from _check(check, explanation.at)
+    if explanation.starts_in is not None:
         yield Content("")
-        when = "now" if told.starts_in == 0 else f"in about {duration(told.starts_in)}"
-        first, *rest = wrap(f"Starts {when} ({safe(told.basis)})", _WIDTH)
+        when = "now" if explanation.starts_in == 0 else f"in about {duration(explanation.starts_in)}"
+        first, *rest = wrap(f"Starts {when} ({safe(explanation.basis)})", _WIDTH)
         yield Content.assemble((first, "$accent"))
         for line in rest:
             yield Content.assemble((line, "$accent"))
 
 
 def _check(check: Check, at: float) -> Iterable[Content]:
-    mark, colour = ("✓", "$success") if check.holds else ("✗", "$error")
+    mark, color = ("✓", "$success") if check.holds else ("✗", "$error")
     sentence = safe(check.sentence)
     if check.until is not None and check.until > at:
         sentence = f"{sentence.removesuffix('.')} ({clock_time(check.until, at)})."
     first, *rest = wrap(sentence, _WIDTH - 2)
-    yield Content.assemble((f"{mark} ", colour), (first, "" if not check.holds else "$quiet"))
+    yield Content.assemble((f"{mark} ", color), (first, "" if not check.holds else "$quiet"))
     for line in rest:
         yield Content.assemble((f"  {line}", "" if not check.holds else "$quiet"))
     command = False
     for line in wrap(safe(check.advice), _WIDTH - 4):
         parts: list[tuple[str, str]] = [("    ", "")]
         for at, part in enumerate(line.split("`")):
-            command ^= at > 0  # a command may go on in the next line
+            command ^= at > 0  # a command may continue on the next line
             parts.append((part, "$accent" if command else "$quiet"))
         yield Content.assemble(*parts)

@@ -1,4 +1,4 @@
-"""Every worker process, what its threads run, how long their leases last, and what is stuck."""
+"""The workers screen: every worker process, the jobs that its threads run, their leases, and stuck jobs."""
 
 from __future__ import annotations
 
@@ -23,38 +23,40 @@ from ..widgets.table.keyed_table import Head, KeyedTable
 from .view_screen import RoomScreen
 
 _SLIPPED = 1.5
-"""Seconds after the chosen slot got another job in which `x` asks to be pressed again."""
+"""Seconds after the selected slot got another job during which `x` must be pressed twice."""
 _WITH_FACTS = 20
-"""From this height on there are the facts of what is chosen."""
+"""From this height on, the details of the selected row are shown."""
 _FRAME = 3
-"""Lines of header, bar and hints."""
+"""Height of header, screen tabs and key hints."""
 _TABLE = 4
-"""Lines of the table beside its rows."""
+"""Height of the table without its rows."""
 _WIDE = 100
-"""From this width on bars are long."""
+"""From this width on, bars are long."""
 _LONG = 140
-"""From this width on there is room for whole sentences."""
+"""From this width on, texts are whole sentences."""
 _EMPTY: tuple[Told, ...] = (
-    [("  No worker runs.", "strong")],
-    [("  Jobs can be enqueued all the same: they wait for the first one.", "quiet")],
+    [("  No workers are running.", "strong")],
+    [("  You can enqueue jobs; they wait for the first worker.", "quiet")],
     [],
     [("  >", "accent"), ("   starts a thread in this cockpit", "quiet")],
-    [("  jobdeck worker --threads 4", "accent"), ("     starts one that needs no screen", "quiet")],
+    [("  jobdeck worker --threads 4", "accent"), ("     starts a headless worker", "quiet")],
     [("  jobdeck worker --processes 4", "accent"), ("   uses more than one core", "quiet")],
 )
 
 
 class WorkersScreen(RoomScreen):
-    """The table of processes and their slots, and everything about the chosen one."""
+    """The table of processes and their slots, and the details of the selected row."""
 
     HELP_TITLE = "Workers"
-    ROOM = "workers"
+    SCREEN_NAME = "workers"
     AUTO_FOCUS = "#workers-table"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("x", "cancel", "stop its job", tooltip="Ask the chosen running job to stop"),
-        Binding("w", "why", "why", tooltip="Why does the chosen job run, or not end? Every condition, checked now"),
-        Binding("less_than_sign", "resize(-1)", "threads", key_display="< >", tooltip="One worker thread less in this cockpit"),
-        Binding("greater_than_sign", "resize(1)", "more threads", show=False, tooltip="One worker thread more in this cockpit"),
+        Binding("x", "cancel", "stop job", tooltip="Ask the selected running job to stop"),
+        Binding("w", "why", "why", tooltip="Explain the state of the selected job"),
+        Binding(
+            "less_than_sign", "resize(-1)", "threads", key_display="< >", tooltip="Remove a worker thread from this cockpit"
+        ),
+        Binding("greater_than_sign", "resize(1)", "more threads", show=False, tooltip="Add a worker thread to this cockpit"),
     ]
 
     ON_CHOSEN = ("open", "cancel", "why")
@@ -64,7 +66,7 @@ class WorkersScreen(RoomScreen):
         self._slots = Slots()
         self._processes: dict[str, Process] = {}
         self._lease: float | None = None
-        self._job_chosen: int | None = None
+        self._selected_job: int | None = None
         self._slipped_at = 0.0
         self._facts_height = 0
 
@@ -73,7 +75,7 @@ class WorkersScreen(RoomScreen):
         yield LinesView("process", "", id="worker-facts")
 
     def on_resize(self, event: Resize) -> None:
-        """Columns and facts as there is room for them."""
+        """Adapt the columns and the details to the size."""
         super().on_resize(event)
         self.set_class(event.size.height < _WITH_FACTS, "-low")
         self._table.heads = _heads(event.size.width)
@@ -92,7 +94,7 @@ class WorkersScreen(RoomScreen):
 
     def why_not(self, action: str) -> str | None:
         if action in ("cancel", "why") and self._job_id is None:
-            return "Choose a job that runs"
+            return "Select a running job"
         return super().why_not(action)
 
     # -- what is shown ----------------------------------------------------------------------------
@@ -102,8 +104,8 @@ class WorkersScreen(RoomScreen):
         return self.query_one("#workers-table", KeyedTable)
 
     @property
-    def _chosen(self) -> tuple[Process | None, Job | None]:
-        """The process that the cursor is on, or in, and what the slot runs."""
+    def _selected(self) -> tuple[Process | None, Job | None]:
+        """The process of the row under the cursor, and the job if the row is a slot."""
         key = cast("tuple[str, ...] | None", self._table.key)
         process = self._processes.get(key[0]) if key else None
         if process is None or key is None or len(key) < 2:
@@ -113,8 +115,8 @@ class WorkersScreen(RoomScreen):
 
     @property
     def _job_id(self) -> int | None:
-        """The job that the cursor is on, be it one that the process does not hold any more."""
-        job = self._chosen[1]
+        """The id of the job under the cursor, even if the process no longer holds it."""
+        job = self._selected[1]
         key = cast("tuple[str, ...] | None", self._table.key)
         if job is None and key is not None and len(key) > 1 and int(key[1]) < 0:
             return -int(key[1])
@@ -125,27 +127,27 @@ class WorkersScreen(RoomScreen):
             return
         table, at, pool = self._table, self.deck.overview.at, self.deck.pool
         processes = [*self._processes.values()]
-        before = self._job_chosen
+        before = self._selected_job
         width = self.size.width
-        made = list(rows(processes, pool, at, self._lease, wide=width >= _WIDE, long=width >= _LONG))
-        self._share_room(len(made))
-        table.show(made)
-        self._job_chosen = self._job_id
-        if before not in (None, self._job_chosen):
+        table_rows = list(rows(processes, pool, at, self._lease, wide=width >= _WIDE, long=width >= _LONG))
+        self._divide_height(len(table_rows))
+        table.show(table_rows)
+        self._selected_job = self._job_id
+        if before not in (None, self._selected_job):
             self._slipped_at = time.monotonic()
-        table.titled(title(processes) if processes else [], [(_here(pool.threads), "$quiet")] if processes else [])
-        self._draw_chosen()
+        table.titled(title(processes) if processes else [], [(_thread_hint(pool.threads), "$quiet")] if processes else [])
+        self._draw_details()
 
-    def _share_room(self, rows: int) -> None:
-        """What is chosen gets the lines that the table does not need, within reason."""
-        room = self.size.height - _FRAME
-        height = max(8, min(room - rows - _TABLE, room * 2 // 5))
-        if height != self._facts_height:  # each setting lays the screen out anew
+    def _divide_height(self, rows: int) -> None:
+        """Give the details the height that the table does not need, within limits."""
+        available = self.size.height - _FRAME
+        height = max(8, min(available - rows - _TABLE, available * 2 // 5))
+        if height != self._facts_height:  # every assignment triggers a layout
             self._facts_height = height
             self.query_one("#worker-facts").styles.height = height
 
-    def _draw_chosen(self) -> None:
-        process, job = self._chosen
+    def _draw_details(self) -> None:
+        process, job = self._selected
         view = self.query_one("#worker-facts", LinesView)
         view.display = process is not None and not self.has_class("-low")
         if process is None or self.deck is None or self._lease is None:
@@ -161,55 +163,55 @@ class WorkersScreen(RoomScreen):
             view.show(job_facts(process, job, at, self._lease))
 
     def on_keyed_table_moved(self) -> None:
-        """Tell of what is chosen now."""
-        self._job_chosen = self._job_id
-        self._draw_chosen()
+        """Show the details of the newly selected row."""
+        self._selected_job = self._job_id
+        self._draw_details()
         self.hint()
         self.query_one("#worker-facts", LinesView).scroll_home(animate=False)
 
     # -- keys ---------------------------------------------------------------------------------------
 
     def on_keyed_table_opened(self) -> None:
-        """Open the job that the slot runs; of a process, the jobs that it has run."""
-        process, _ = self._chosen
+        """Open the job of a slot; for a process, show the jobs that it has run."""
+        process, _ = self._selected
         if (job_id := self._job_id) is not None:
             self.cockpit.open_job(job_id)
         elif process is not None:
             self.cockpit.show_jobs(f'worker:"{process.id}"')
 
     def action_cancel(self) -> None:
-        """Ask the chosen running job to stop; not one that has just taken the place of another."""
+        """Ask the selected running job to stop, unless it has only just replaced another one under the cursor."""
         if self.cockpit.refuse_readonly():
             return
-        job = self._chosen[1]
+        job = self._selected[1]
         if job is None:
-            self.cockpit.tell("Choose a running job first: j or ↓, or click on it", failed=True)
+            self.cockpit.tell("Select a running job first: press j or ↓, or click on it", failed=True)
         elif time.monotonic() - self._slipped_at < _SLIPPED:
             self._slipped_at = 0.0
-            self.cockpit.tell(f"Another job has just ended here; press x again to stop job {job.id}", failed=True)
+            self.cockpit.tell(f"The selected job has just ended; press x again to stop job {job.id}", failed=True)
         else:
             self.cockpit.feed.cancel([job.id])
 
     def action_why(self) -> None:
-        """Explain the chosen job."""
+        """Explain the state of the selected job."""
         if (job_id := self._job_id) is None:
-            self.cockpit.tell("Choose a running job first: j or ↓, or click on it", failed=True)
+            self.cockpit.tell("Select a running job first: press j or ↓, or click on it", failed=True)
         else:
             self.cockpit.explain_job(job_id)
 
     def action_resize(self, by: int) -> None:
-        """Change how many worker threads this process has."""
+        """Change the number of worker threads in this process."""
         if not self.cockpit.refuse_readonly():
             self.cockpit.feed.resize(by)
 
 
 def _heads(width: int) -> tuple[Head, ...]:
-    """The columns, for a terminal so wide."""
+    """Return the columns for a screen of this width."""
     wide = width >= _WIDE
-    # Of fixed width: what runs changes from look to look, and columns that move with it would make the screen restless.
+    # Fixed width: the running jobs change with every query, and moving columns would make the screen restless.
     first = 26 if not wide else 30 if width < _LONG else 34 if width < 170 else 44
     return (
-        Head("worker", "PROCESS / WHAT IT RUNS" if wide else "PROCESS / JOB", least=first, most=first),
+        Head("worker", "PROCESS / RUNNING JOB" if wide else "PROCESS / JOB", least=first, most=first),
         Head("busy", "BUSY / TRY" if wide else "BUSY/TRY", drop=2),
         Head("for", "FOR", least=6, right=True),
         Head("heard", "HEARD", right=True, drop=3),
@@ -218,7 +220,7 @@ def _heads(width: int) -> tuple[Head, ...]:
     )
 
 
-def _here(threads: int) -> str:
+def _thread_hint(threads: int) -> str:
     return (
         f"< > this cockpit: {threads} thread{'' if threads == 1 else 's'}" if threads else "> starts a thread in this cockpit"
     )

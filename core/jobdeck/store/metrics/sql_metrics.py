@@ -1,4 +1,4 @@
-"""Counts and latencies by slices of time, samples of depth, failures grouped: from the tables that every store has."""
+"""Reads metrics: counts and latencies by slices of time, samples of depth, failures in groups."""
 
 from __future__ import annotations
 
@@ -6,25 +6,28 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ...model.errors import InvalidOption
 from ...model.metrics import ErrorGroup, Grouping, Metrics, place_of
 from ...model.overview import Slot
-from ..backend import House, Sql
-from ..measures import FAILURES_READ, Measures
+from ..backend import Backend, SqlConnection
+from ..queries.dialect import Dialect
 from ..queries.oldest_wait import oldest_waits
 from .depth_samples import prune_depths, sample_depths
 from .histogram import bucket
-from .time_slices import MEASURED, RUNNING, WIDTHS, Slices, Sums, measured
+from .time_slices import METRICS, RUNNING, WIDTHS, SliceTotals, TimeSlices, aggregate
 
+FAILURES_READ = 10_000
+"""The number of failed attempts, the newest, that are read and grouped."""
 _SAMPLES = 5
-"""Jobs named of each group of errors."""
+"""The number of jobs that are named for each group of errors."""
 
 _COMPLETED = f"""
-SELECT {{told_by}}, CAST((slot - :begin) / :width AS INTEGER), sum(n) FROM jobdeck_metrics
+SELECT {{group_by}}, CAST((slot - :begin) / :width AS INTEGER), sum(n) FROM jobdeck_metrics
  WHERE width IN ({", ".join(map(str, WIDTHS))}) AND slot >= :begin AND measure = 'completed'
    AND queue = coalesce(:queue, queue) AND kind = coalesce(:kind, kind)
  GROUP BY 1, 2
 """
-# The newest are found first, whatever the database thinks of how many there are; then the job of each is looked up.
+# The newest are found first, whatever number of rows the database expects; then the job of each is looked up.
 _FAILURES = """
 SELECT * FROM (
   SELECT job_id, (SELECT kind FROM jobdeck_jobs WHERE id = job_id) AS kind, error_type, message, traceback, finished_at, outcome
@@ -34,33 +37,38 @@ SELECT * FROM (
 """
 
 
-class KeptMeasures(Measures):
-    """The measures of one database."""
+class SqlMetrics:
+    """The metrics of one database."""
 
-    def __init__(self, house: House, by_index: str = "") -> None:
-        """Measure.
-
-        Args:
-            house: where the tables are.
-            by_index: what has to be said to the database to make it read failures from the newest one on.
-        """
-        self._house = house
-        self._failures = _FAILURES.format(by_index=by_index)
+    def __init__(self, backend: Backend, dialect: Dialect) -> None:
+        self._backend = backend
+        self._failures = _FAILURES.format(by_index=dialect.by("jobdeck_failures"))
         self._folded_before = 0
 
     def sample_depths(self) -> bool:
-        return sample_depths(self._house)
+        """Record the depth of the queues, once a minute in all processes; return `False` if this minute has its sample."""
+        return sample_depths(self._backend)
 
     def prune_depths(self) -> None:
-        self._folded_before = prune_depths(self._house, self._folded_before)
+        """Keep only the peak of each hour of old samples, and delete the oldest, so that the samples stay small."""
+        self._folded_before = prune_depths(self._backend, self._folded_before)
 
     def metrics(
         self, *, seconds: float, slots: int, queue: str | None = None, kind: str | None = None, by: Grouping | None = None
     ) -> Metrics:
-        with self._house.reading() as connection:
-            now = self._house.now(connection)
-            slices = Slices.of(now, seconds, slots)
-            made, total = measured(connection, slices, now, queue, kind)
+        """Return the metrics of the last `seconds`, in about `slots` slices, of one queue or kind or of all.
+
+        Raises:
+            InvalidOption: an argument is out of range.
+        """
+        if not 10 <= seconds <= 90 * 86400:
+            raise InvalidOption("range", "must be from 10 seconds to 90 days")
+        if not 1 <= slots <= 10_000:
+            raise InvalidOption("number of slots", "must be from 1 to 10,000")
+        with self._backend.read_transaction() as connection:
+            now = self._backend.now(connection)
+            slices = TimeSlices.of(now, seconds, slots)
+            made, total = aggregate(connection, slices, now, queue, kind)
             only = {"queue": queue, "kind": kind}
             groups = self._groups(connection, slices, now, by, only) if by else {}
             completed = _completed(connection, slices, by, only) if by else {}
@@ -81,11 +89,11 @@ class KeptMeasures(Measures):
         )
 
     def _groups(
-        self, connection: Sql, slices: Slices, now: float, by: Grouping, only: Mapping[str, str | None]
+        self, connection: SqlConnection, slices: TimeSlices, now: float, by: Grouping, only: Mapping[str, str | None]
     ) -> dict[str, Slot]:
-        sums: defaultdict[str, Sums] = defaultdict(Sums)
+        sums: defaultdict[str, SliceTotals] = defaultdict(SliceTotals)
         bound = {"begin": slices.begin, **only}
-        for name, measure, step, n in connection.execute(MEASURED.format(told_by=by.value), bound):
+        for name, measure, step, n in connection.execute(METRICS.format(group_by=by.value), bound):
             sums[name].add(measure, step, n)
         for queue, kind, started, due in connection.execute(RUNNING, bound):
             sums[queue if by is Grouping.QUEUE else kind].add("wait", bucket(started - due), 1)
@@ -93,21 +101,24 @@ class KeptMeasures(Measures):
         return {name: sums[name].slot(slices.begin, seconds) for name in sorted(sums)}
 
     def errors(self, newest: int = FAILURES_READ) -> list[ErrorGroup]:
-        with self._house.reading() as connection:
-            return _grouped(connection.execute(self._failures, (newest,)))
+        """Return the newest failed attempts, grouped by kind, error and place; the largest group first."""
+        with self._backend.read_transaction() as connection:
+            return _group(connection.execute(self._failures, (newest,)))
 
 
-def _completed(connection: Sql, slices: Slices, by: Grouping, only: Mapping[str, str | None]) -> dict[str, tuple[int, ...]]:
+def _completed(
+    connection: SqlConnection, slices: TimeSlices, by: Grouping, only: Mapping[str, str | None]
+) -> dict[str, tuple[int, ...]]:
     found: defaultdict[str, list[int]] = defaultdict(lambda: [0] * slices.count)
     bound = {"begin": slices.begin, "width": slices.width, **only}
-    for name, index, n in connection.execute(_COMPLETED.format(told_by=by.value), bound):
-        if 0 <= index < slices.count:  # a clock that was set back leaves slots of the future
+    for name, index, n in connection.execute(_COMPLETED.format(group_by=by.value), bound):
+        if 0 <= index < slices.count:  # a clock that was set back leaves slots in the future
             found[name][index] += n
     return {name: tuple(counts) for name, counts in found.items()}
 
 
-def _grouped(rows: Iterable[Any]) -> list[ErrorGroup]:
-    """Groups of failures, which come newest first; the largest group first, of equal ones the newest."""
+def _group(rows: Iterable[Any]) -> list[ErrorGroup]:
+    """Group failures, which come newest first; the largest group first, of equal ones the newest."""
     found: dict[tuple[str, str, str], tuple[str, dict[int, None], list[float]]] = {}
     for job_id, kind, error_type, message, traceback, at, outcome in rows:
         key = (kind, error_type or outcome, place_of(traceback))

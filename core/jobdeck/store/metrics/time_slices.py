@@ -1,4 +1,4 @@
-"""What was counted and timed, by slices of time: read from the tables of metrics that every store has."""
+"""Aggregates the stored metrics by slices of time."""
 
 from __future__ import annotations
 
@@ -7,22 +7,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ...model.overview import Slot
-from ..backend import Sql
-from ..counters import FINE
+from ..backend import SqlConnection
+from ..counters import SLOT_WIDTH
 from .histogram import bucket, percentiles
-from .rollup import COARSER
 
-WIDTHS = (FINE, *(wider for _, _, wider in COARSER))
-_REACH = (*(age for _, age, _ in COARSER), float("inf"))
-"""Seconds back to which slots of each of the widths are kept."""
+ROLLUPS = ((SLOT_WIDTH, 3600, 60), (60, 6 * 3600, 600), (600, 2 * 86400, 3600), (3600, 10 * 86400, 86400))
+"""Width, age and new width: slots of this width are folded into wider ones at this age (all in seconds)."""
+METRICS_KEPT = 90 * 86400
+"""Seconds: older metrics are deleted."""
+WIDTHS = (SLOT_WIDTH, *(wider for _, _, wider in ROLLUPS))
+_REACH = (*(age for _, age, _ in ROLLUPS), float("inf"))
+"""Seconds before now for which slots of each width are kept."""
 
-MEASURED = f"""
-SELECT {{told_by}}, measure, bucket, sum(n) FROM jobdeck_metrics
+METRICS = f"""
+SELECT {{group_by}}, measure, bucket, sum(n) FROM jobdeck_metrics
  WHERE width IN ({", ".join(map(str, WIDTHS))}) AND slot >= :begin
    AND queue = coalesce(:queue, queue) AND kind = coalesce(:kind, kind)
  GROUP BY 1, 2, 3
 """
-# The running ones have been measured by nobody yet, and their starts are no less true.
+# Running jobs have no metrics yet, but their starts count.
 RUNNING = """
 SELECT queue, kind, started_at, scheduled_at FROM jobdeck_jobs
  WHERE state = 'running' AND started_at >= :begin
@@ -37,52 +40,52 @@ SELECT CAST((sampled.slot - :begin) / :width AS INTEGER), max(coalesce(one.pendi
 
 
 @dataclass(frozen=True, slots=True)
-class Slices:
-    """Equal slices of time up to now. Each holds whole slots of metrics, however old those are by then."""
+class TimeSlices:
+    """Equal slices of time up to now. Each holds whole slots of metrics, whatever their age."""
 
     begin: int
     width: int
     count: int
 
     @classmethod
-    def of(cls, now: float, seconds: float, slots: int) -> Slices:
-        """About `slots` slices over the last `seconds`."""
-        width, count = _cut(seconds, slots, WIDTHS[-1])
+    def of(cls, now: float, seconds: float, slots: int) -> TimeSlices:
+        """Cut the last `seconds` into about `slots` slices."""
+        width, count = _align(seconds, slots, WIDTHS[-1])
         for unit, reach in zip(WIDTHS, _REACH, strict=True):
-            width, count = _cut(seconds, slots, unit)
+            width, count = _align(seconds, slots, unit)
             if count * width <= reach:
                 break
         return cls(int(now // width - count + 1) * width, width, count)
 
 
-def _cut(seconds: float, slots: int, unit: int) -> tuple[int, int]:
-    """Width and number of slices, each of whole units."""
+def _align(seconds: float, slots: int, unit: int) -> tuple[int, int]:
+    """Return the width and number of slices of whole units."""
     width = int(max(1, -(-seconds // (slots * unit)))) * unit
     return width, max(1, int(-(-seconds // width)))
 
 
-class Sums:
-    """What was measured of one slice, or one group."""
+class SliceTotals:
+    """The totals of one slice, or one group."""
 
     def __init__(self) -> None:
         self.totals: Counter[str] = Counter()
         self.histograms: defaultdict[str, Counter[int]] = defaultdict(Counter)
 
     def add(self, measure: str, step: int, n: int) -> None:
-        """One sum of the table."""
+        """Add one sum of the table."""
         if measure in ("run", "wait"):
             self.histograms[measure][step] += n
         else:
             self.totals[measure] += n
 
-    def merge(self, other: Sums) -> None:
-        """Take in another one."""
+    def merge(self, other: SliceTotals) -> None:
+        """Add the totals of another slice."""
         self.totals.update(other.totals)
         for measure, histogram in other.histograms.items():
             self.histograms[measure].update(histogram)
 
     def slot(self, at: float, seconds: float) -> Slot:
-        """As a record."""
+        """Return the totals as a record."""
         totals = self.totals
         return Slot(
             at=at,
@@ -100,18 +103,18 @@ class Sums:
         )
 
 
-def measured(
-    connection: Sql, slices: Slices, now: float, queue: str | None = None, kind: str | None = None
+def aggregate(
+    connection: SqlConnection, slices: TimeSlices, now: float, queue: str | None = None, kind: str | None = None
 ) -> tuple[tuple[Slot, ...], Slot]:
-    """The slices, and all of them together."""
+    """Return the slices, and their total."""
     bound = {"begin": slices.begin, "width": slices.width, "queue": queue, "kind": kind}
-    sums: defaultdict[int, Sums] = defaultdict(Sums)
-    told_by = "CAST((slot - :begin) / :width AS INTEGER)"
-    for index, measure, step, n in connection.execute(MEASURED.format(told_by=told_by), bound):
+    sums: defaultdict[int, SliceTotals] = defaultdict(SliceTotals)
+    group_by = "CAST((slot - :begin) / :width AS INTEGER)"
+    for index, measure, step, n in connection.execute(METRICS.format(group_by=group_by), bound):
         sums[index].add(measure, step, n)
     for _, _, started, due in connection.execute(RUNNING, bound):
         sums[int((started - slices.begin) // slices.width)].add("wait", bucket(started - due), 1)
-    whole = Sums()
+    whole = SliceTotals()
     for each in sums.values():
         whole.merge(each)
     depths = _depths(connection, slices, "" if queue is None else queue) if kind is None else {}
@@ -128,6 +131,6 @@ def measured(
     return tuple(made), total
 
 
-def _depths(connection: Sql, slices: Slices, queue: str) -> Mapping[int, tuple[int, float]]:
+def _depths(connection: SqlConnection, slices: TimeSlices, queue: str) -> Mapping[int, tuple[int, float]]:
     bound = {"begin": slices.begin, "width": slices.width, "queue": queue}
     return {index: (pending, oldest) for index, pending, oldest in connection.execute(_DEPTHS, bound)}

@@ -14,12 +14,12 @@ from ...model.cron import next_tick
 from ...model.errors import MovedOn
 from ...model.journal import SCHEDULE_ACTS, By
 from ...model.schedules import Schedule
-from ..backend import Sql, rows_of
-from .journal_writer import Page
-from .unit_of_work import Entry
+from ..backend import SqlConnection, rows_of
+from .journal_writer import JournalWriter
+from .unit_of_work import UndoData
 
 LIMIT = "limit"
-Thing = list[Any] | None
+Values = list[Any] | None
 """The stored values of what is changed; `None` where it is not there."""
 
 _LIMITS = "max_running, rate, rate_period"
@@ -42,13 +42,13 @@ _WHEN = [_DECIDED.index(name) for name in ("cron", "timezone", "paused_at")]
 _COLUMNS = ", ".join(_DECIDED + _TOLD)
 
 
-def limits_of(connection: Sql, name: str) -> Thing:
+def read_limits(connection: SqlConnection, name: str) -> Values:
     """The limits of a queue as they are stored."""
     found = rows_of(connection, f"SELECT {_LIMITS} FROM jobdeck_queues WHERE name = ?", (name,))
     return [*found[0]] if found else [None, None, None]
 
 
-def set_limits(connection: Sql, name: str, limits: Sequence[Any]) -> None:
+def set_limits(connection: SqlConnection, name: str, limits: Sequence[Any]) -> None:
     """These limits, and no others."""
     connection.execute(
         f"INSERT INTO jobdeck_queues (name, {_LIMITS}) VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET"
@@ -57,31 +57,33 @@ def set_limits(connection: Sql, name: str, limits: Sequence[Any]) -> None:
     )
 
 
-def schedule_as_stored(connection: Sql, name: str) -> Thing:
+def read_schedule(connection: SqlConnection, name: str) -> Values:
     """The schedule as it is stored; `None` where there is none."""
     found = rows_of(connection, f"SELECT {_COLUMNS} FROM jobdeck_schedules WHERE name = ?", (name,))
     return [*found[0]] if found else None
 
 
-def stored(schedule: Schedule) -> list[Any]:
+def schedule_values(schedule: Schedule) -> list[Any]:
     """A schedule as it is stored."""
     values = {**{name: getattr(schedule, name, None) for name in _DECIDED + _TOLD}, "args": schedule.args_json}
     return [*(values | {"tags": json.dumps(schedule.tags)}).values()]
 
 
-def note(connection: Sql, operation: str, by: By, at: float, name: str, before: Thing, after: Thing) -> None:
+def record_change(
+    connection: SqlConnection, operation: str, by: By, at: float, name: str, before: Values, after: Values
+) -> None:
     """Write down that it was changed; nothing, where it was not."""
     if _decided(before, operation) != _decided(after, operation):
-        page = Page(connection, operation, By(by.who), at, ROOM)
-        page.add([name, before, after], 200 + sum(len(str(value)) for value in [*(before or ()), *(after or ())]))
-        page.write()
+        writer = JournalWriter(connection, operation, By(by.who), at, MAX_BYTES)
+        writer.add([name, before, after], 200 + sum(len(str(value)) for value in [*(before or ()), *(after or ())]))
+        writer.write()
 
 
-ROOM = 1 << 20
+MAX_BYTES = 1 << 20
 """Bytes that are kept of one such act; arguments are smaller."""
 
 
-def turn(connection: Sql, now: float, operation: str, entry: Entry, *, undo: bool) -> Entry:
+def undo_or_redo(connection: SqlConnection, now: float, operation: str, entry: UndoData, *, undo: bool) -> UndoData:
     """Undo the act, or do it again; returns what it takes to turn it back.
 
     Raises:
@@ -89,25 +91,25 @@ def turn(connection: Sql, now: float, operation: str, entry: Entry, *, undo: boo
     """
     name, before, after = entry
     expected, wanted = (after, before) if undo else (before, after)
-    restore: Callable[[Sql, float, str, Thing, Thing], None]
+    restore: Callable[[SqlConnection, float, str, Values, Values], None]
     restore = _restore_limits if operation == LIMIT else _restore_schedule
     restore(connection, now, name, expected, wanted)
     return entry
 
 
-def _decided(thing: Thing, operation: str) -> Thing:
+def _decided(thing: Values, operation: str) -> Values:
     return thing if thing is None or operation == LIMIT else thing[: len(_DECIDED)]
 
 
-def _restore_limits(connection: Sql, _now: float, name: str, expected: Thing, wanted: Thing) -> None:
-    if limits_of(connection, name) != expected:
+def _restore_limits(connection: SqlConnection, _now: float, name: str, expected: Values, wanted: Values) -> None:
+    if read_limits(connection, name) != expected:
         raise MovedOn(name, "got other limits since")
     assert wanted is not None
     set_limits(connection, name, wanted)
 
 
-def _restore_schedule(connection: Sql, now: float, name: str, expected: Thing, wanted: Thing) -> None:
-    there = schedule_as_stored(connection, name)
+def _restore_schedule(connection: SqlConnection, now: float, name: str, expected: Values, wanted: Values) -> None:
+    there = read_schedule(connection, name)
     if _decided(there, "") != _decided(expected, ""):
         problem = "was deleted since" if there is None else "was made again since" if expected is None else "was changed since"
         raise MovedOn(name, problem, what="Schedule")
@@ -120,7 +122,7 @@ def _restore_schedule(connection: Sql, now: float, name: str, expected: Thing, w
         same_time = all(there[place] == wanted[place] for place in _WHEN)
         told = there[len(_DECIDED) :] if same_time else [told[0], *there[len(_DECIDED) + 1 : -1], None]
     if told[0] <= now:
-        told = [_following(decided, told[0], now), *told[1:]]
+        told = [_next_tick(decided, told[0], now), *told[1:]]
     marks = ", ".join("?" * (len(_DECIDED) + len(_TOLD) + 1))
     same = ", ".join(f"{column} = excluded.{column}" for column in _DECIDED + _TOLD)
     connection.execute(
@@ -129,7 +131,7 @@ def _restore_schedule(connection: Sql, now: float, name: str, expected: Thing, w
     )
 
 
-def _following(decided: Sequence[Any], tick: float, now: float) -> float:
+def _next_tick(decided: Sequence[Any], tick: float, now: float) -> float:
     """The tick that comes next: one that was missed while it was not there is not made up for."""
     try:
         return next_tick(decided[0], decided[1], now)
@@ -137,6 +139,6 @@ def _following(decided: Sequence[Any], tick: float, now: float) -> float:
         return tick
 
 
-def is_arrangement(operation: str) -> bool:
+def is_config_change(operation: str) -> bool:
     """Whether the act is one of these."""
     return operation == LIMIT or operation in SCHEDULE_ACTS

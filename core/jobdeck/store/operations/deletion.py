@@ -13,7 +13,15 @@ from ...model.errors import MovedOn
 from ...model.jobs import Job
 from ...model.states import FINAL, State
 from ..records import Row
-from .unit_of_work import Deed, Done, Entry, Turn, check_key, take_waits, wait_again
+from .unit_of_work import (
+    Undo,
+    UndoableOperation,
+    UndoData,
+    UnitOfWork,
+    check_unique_key,
+    remove_dependencies,
+    restore_dependencies,
+)
 
 LOG_BYTES = 256 << 10
 """Of a deleted job's log, and of what is told of its attempts, the newest so many bytes come back with it."""
@@ -23,71 +31,71 @@ _BEGUN = 4
 _KEEPS = {State.COMPLETED: 1, State.FAILED: 2, State.CANCELLED: 4}
 
 
-def delete(turn: Turn, job: Job) -> Done:
+def delete(unit: UnitOfWork, job: Job) -> Undo:
     """Remove a job that is not running, with its attempts and log."""
-    row = _taken(turn, "jobdeck_jobs", "id", job.id)
-    parents = take_waits(turn, job.id) if job.state is State.WAITING else []
-    after = [pair[1] for pair in _taken(turn, "jobdeck_after", "child", job.id)[1:]]
-    attempts, told = _taken(turn, "jobdeck_attempts", "job_id", job.id), 0
+    row = _taken(unit, "jobdeck_jobs", "id", job.id)
+    parents = remove_dependencies(unit, job.id) if job.state is State.WAITING else []
+    after = [pair[1] for pair in _taken(unit, "jobdeck_after", "child", job.id)[1:]]
+    attempts, told = _taken(unit, "jobdeck_attempts", "job_id", job.id), 0
     logs: list[Any] = []
     if len(attempts) > 1:
         attempts, told = _newest(attempts[0], sorted(attempts[1:], key=lambda attempt: -attempt[_BEGUN]))
     if job.started_at is not None:  # otherwise nothing was logged
-        names = turn.columns("jobdeck_logs")
-        lines = turn.connection.execute(f"SELECT {names} FROM jobdeck_logs WHERE job_id = ? ORDER BY id DESC", (job.id,))
+        names = unit.columns("jobdeck_logs")
+        lines = unit.connection.execute(f"SELECT {names} FROM jobdeck_logs WHERE job_id = ? ORDER BY id DESC", (job.id,))
         logs, logged = _newest(names, lines)
         told += logged
-        turn.connection.execute("DELETE FROM jobdeck_logs WHERE job_id = ?", (job.id,))
-    turn.tally.move(job.queue, job.kind, job.state, None)
-    batch = [] if job.batch is None else _emptied(turn, job.batch)
+        unit.connection.execute("DELETE FROM jobdeck_logs WHERE job_id = ?", (job.id,))
+    unit.counters.count_transition(job.queue, job.kind, job.state, None)
+    batch = [] if job.batch is None else _emptied(unit, job.batch)
     size = 700 + len(job.args_json) + len(job.result_json or "") + told
     return [job.id, row, parents, after, attempts, logs, batch], size, True
 
 
-def _emptied(turn: Turn, batch: int) -> list[Any]:
+def _emptied(unit: UnitOfWork, batch: int) -> list[Any]:
     """Remove a batch that has no job left, and return its row."""
-    turn.house.hold(turn.connection, "jobdeck_batches", "id", batch)  # who removes the others looks after us, or before
-    left = turn.connection.execute("SELECT EXISTS (SELECT 1 FROM jobdeck_jobs WHERE batch = ?)", (batch,)).get
-    return [] if left else _taken(turn, "jobdeck_batches", "id", batch)
+    unit.backend.lock_row(unit.connection, "jobdeck_batches", "id", batch)  # who removes the others looks after us, or before
+    left = unit.connection.execute("SELECT EXISTS (SELECT 1 FROM jobdeck_jobs WHERE batch = ?)", (batch,)).get
+    return [] if left else _taken(unit, "jobdeck_batches", "id", batch)
 
 
-def _restore(turn: Turn, job: Job | None, entry: Entry, _at: float) -> None:
+def _undo_delete(unit: UnitOfWork, job: Job | None, entry: UndoData, _at: float) -> None:
     job_id, kept, parents, after, attempts, logs, batch = entry
     if job is not None:
         raise MovedOn(job_id, "is there already")
     (row,) = _named(kept)
     state = State(row["state"])
     if state not in FINAL or row["unique_final"] & _KEEPS[state]:
-        check_key(turn, job_id, row["unique_key"])
-    row["state"] = wait_again(turn, job_id, state, parents, row["scheduled_at"], row["if_parent_fails"])
-    _put(turn, "jobdeck_jobs", [row])
+        check_unique_key(unit, job_id, row["unique_key"])
+    row["state"] = restore_dependencies(unit, job_id, state, parents, row["scheduled_at"], row["if_parent_fails"])
+    _put(unit, "jobdeck_jobs", [row])
     # A late result or the like may have left something of the job, which then stays as it is.
-    _put(turn, "jobdeck_attempts", _named(attempts), "ON CONFLICT DO NOTHING")
-    _put(turn, "jobdeck_logs", _named(logs), "ON CONFLICT DO NOTHING")
-    _put(turn, "jobdeck_batches", _named(batch), "ON CONFLICT DO NOTHING")
+    _put(unit, "jobdeck_attempts", _named(attempts), "ON CONFLICT DO NOTHING")
+    _put(unit, "jobdeck_logs", _named(logs), "ON CONFLICT DO NOTHING")
+    _put(unit, "jobdeck_batches", _named(batch), "ON CONFLICT DO NOTHING")
     pairs = [(job_id, parent) for parent in after]
-    turn.connection.executemany("INSERT INTO jobdeck_after (child, parent) VALUES (?, ?) ON CONFLICT DO NOTHING", pairs)
-    turn.tally.move(row["queue"], row["kind"], None, row["state"])
+    unit.connection.executemany("INSERT INTO jobdeck_after (child, parent) VALUES (?, ?) ON CONFLICT DO NOTHING", pairs)
+    unit.counters.count_transition(row["queue"], row["kind"], None, row["state"])
 
 
-def _delete_again(turn: Turn, job: Job, entry: Entry) -> Done:
+def _redo_delete(unit: UnitOfWork, job: Job, entry: UndoData) -> Undo:
     if [job.started_at, job.attempt] != entry[1]:
         raise MovedOn(job.id, "was started since")
-    return delete(turn, job)
+    return delete(unit, job)
 
 
-def _only_begun(entry: Entry) -> Entry:
+def _redo_data(entry: UndoData) -> UndoData:
     (row,) = _named(entry[1])
     return [entry[0], [row["started_at"], row["attempt"]]]
 
 
-DELETE = Deed(_restore, _delete_again, _only_begun)
+DELETE = UndoableOperation(_undo_delete, _redo_delete, _redo_data)
 
 
-def _taken(turn: Turn, table: str, column: str, job_id: int) -> list[Any]:
+def _taken(unit: UnitOfWork, table: str, column: str, job_id: int) -> list[Any]:
     """Remove rows, and return them."""
-    names = turn.columns(table)
-    return [names, *turn.connection.execute(f"DELETE FROM {table} WHERE {column} = ? RETURNING {names}", (job_id,))]
+    names = unit.columns(table)
+    return [names, *unit.connection.execute(f"DELETE FROM {table} WHERE {column} = ? RETURNING {names}", (job_id,))]
 
 
 def _newest(names: str, rows: Iterable[Row]) -> tuple[list[Any], int]:
@@ -109,12 +117,12 @@ def _named(kept: list[Any]) -> Iterator[dict[str, Any]]:
         yield dict(zip(kept[0].split(", "), row, strict=True))
 
 
-def _put(turn: Turn, table: str, rows: Iterable[dict[str, Any]], otherwise: str = "") -> None:
+def _put(unit: UnitOfWork, table: str, rows: Iterable[dict[str, Any]], otherwise: str = "") -> None:
     """Insert rows, or do otherwise; a column that has gone from the schema since they were kept is left out."""
-    known = turn.columns(table).split(", ")
+    known = unit.columns(table).split(", ")
     for row in rows:
         names = [name for name in known if name in row]
-        turn.connection.execute(
+        unit.connection.execute(
             f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))}) {otherwise}",
             [row[name] for name in names],
         )

@@ -14,7 +14,7 @@ from ...model.errors import InvalidOption, JobNotFound, MovedOn
 from ...model.jobs import Edit, Job
 from ...model.states import QUEUED, State
 from ..backend import rows_of
-from .unit_of_work import Deed, Done, Entry, Turn
+from .unit_of_work import Undo, UndoableOperation, UndoData, UnitOfWork
 
 _COLUMNS = ("args", "queue", "priority", "max_attempts", "scheduled_at", "tags")
 _NAMES = {"args": "arguments", "max_attempts": "attempts", "scheduled_at": "time"}
@@ -32,7 +32,7 @@ RETURNING state, queue
 """
 
 
-def edit(turn: Turn, job: Job, change: Edit) -> Done:
+def edit(unit: UnitOfWork, job: Job, change: Edit) -> Undo:
     """Other arguments or options, for a queued job."""
     if change.max_attempts is not None and change.max_attempts <= job.attempt:
         begun = "1 attempt" if job.attempt == 1 else f"{job.attempt:,} attempts"
@@ -40,13 +40,13 @@ def edit(turn: Turn, job: Job, change: Edit) -> Done:
     if change.scheduled_at is not None and job.expires_at is not None and change.scheduled_at >= job.expires_at:
         raise InvalidOption("time", f"must be before job {job.id} expires")
     wanted = {name: value for name, value in _columns(change).items() if value is not None}
-    before = {name: value for name, value in _stored(turn, job.id).items() if name in wanted}
-    _put(turn, job, wanted)
+    before = {name: value for name, value in _stored(unit, job.id).items() if name in wanted}
+    _put(unit, job, wanted)
     size = 80 + sum(len(str(value)) for each in (before, wanted) for value in each.values())
     return [job.id, before, wanted, [job.started_at, job.attempt]], size, True
 
 
-def told(change: Edit) -> str:
+def describe(change: Edit) -> str:
     """What was edited, in words: `arguments and queue`."""
     names = [_NAMES.get(name, name) for name, value in _columns(change).items() if value is not None]
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
@@ -58,34 +58,34 @@ def _columns(change: Edit) -> dict[str, Any]:
     return dict(zip(_COLUMNS, values, strict=True))
 
 
-def _stored(turn: Turn, job_id: int) -> dict[str, Any]:
-    (row,) = rows_of(turn.connection, f"SELECT {', '.join(_COLUMNS)} FROM jobdeck_jobs WHERE id = ?", (job_id,))
+def _stored(unit: UnitOfWork, job_id: int) -> dict[str, Any]:
+    (row,) = rows_of(unit.connection, f"SELECT {', '.join(_COLUMNS)} FROM jobdeck_jobs WHERE id = ?", (job_id,))
     return dict(zip(_COLUMNS, row, strict=True))
 
 
-def _put(turn: Turn, job: Job, columns: Mapping[str, Any]) -> None:
-    bound = dict.fromkeys(_COLUMNS) | dict(columns) | {"id": job.id, "now": turn.now}
-    for state, queue in rows_of(turn.connection, _EDIT, bound):
-        turn.tally.move(job.queue, job.kind, job.state, None)
-        turn.tally.move(queue, job.kind, None, State(state))
+def _put(unit: UnitOfWork, job: Job, columns: Mapping[str, Any]) -> None:
+    bound = dict.fromkeys(_COLUMNS) | dict(columns) | {"id": job.id, "now": unit.now}
+    for state, queue in rows_of(unit.connection, _EDIT, bound):
+        unit.counters.count_transition(job.queue, job.kind, job.state, None)
+        unit.counters.count_transition(queue, job.kind, None, State(state))
 
 
-def _unedit(turn: Turn, job: Job | None, entry: Entry, _at: float) -> None:
+def _undo_edit(unit: UnitOfWork, job: Job | None, entry: UndoData, _at: float) -> None:
     job_id, before, after, begun = entry
     if job is None:
         raise JobNotFound(job_id)
     if job.state not in QUEUED and job.state is not State.RUNNING:
         raise MovedOn(job_id, f"is {job.state} now")
-    _check_same(_stored(turn, job_id), job, begun, after)
-    _put(turn, job, before)
+    _check_same(_stored(unit, job_id), job, begun, after)
+    _put(unit, job, before)
 
 
-def _edit_again(turn: Turn, job: Job, entry: Entry) -> Done:
+def _redo_edit(unit: UnitOfWork, job: Job, entry: UndoData) -> Undo:
     job_id, before, after, begun = entry
-    stored = _stored(turn, job_id)
+    stored = _stored(unit, job_id)
     # A retry that was done again too has made it due at another time than then.
     _check_same(stored, job, begun, {name: value for name, value in before.items() if name != "scheduled_at"})
-    _put(turn, job, after)
+    _put(unit, job, after)
     return [job_id, {name: stored[name] for name in before}, after, begun], 80, True
 
 
@@ -97,4 +97,4 @@ def _check_same(stored: Mapping[str, Any], job: Job, begun: list[Any], columns: 
         raise MovedOn(job.id, "was changed again since")
 
 
-EDIT = Deed(_unedit, _edit_again)
+EDIT = UndoableOperation(_undo_edit, _redo_edit)

@@ -1,4 +1,4 @@
-"""Writing to the journal: one page for each act, in the transaction of the act."""
+"""Writes one journal entry for each operation, in the transaction of the operation."""
 
 from __future__ import annotations
 
@@ -9,61 +9,71 @@ from typing import Any
 
 from ...model.journal import QUEUE_ACTS, By
 from ...model.states import Operation
-from ..backend import Sql, rows_of
-from ..journal import ACT_BYTES, ACTS_KEPT, ACTS_KEPT_FOR, BYTES_KEPT
-from .unit_of_work import Entry
+from ..backend import SqlConnection, rows_of
+from .unit_of_work import UndoData
 
+UNKNOWN_ACTOR = By()
+"""The actor of operations whose caller does not name one."""
+MAX_ENTRIES = 1000
+"""The number of entries kept, the newest; older ones are deleted."""
+MAX_AGE = 30 * 86400.0
+"""Seconds: older entries are deleted."""
+MAX_ENTRY_BYTES = 32 << 20
+"""Bytes kept for one entry at most; the jobs beyond cannot be undone. Measured: 100,000 small jobs take 2 MB deleted, and
+0.3 MB retried."""
+MAX_JOURNAL_BYTES = 64 << 20
+"""Bytes kept for all entries together; the oldest are deleted first."""
 PART_JOBS = 1000
-"""Jobs of one part: an undo changes a part at a time, so that others get to write in between."""
+"""The number of jobs in one part: an undo processes one part at a time, so that others can write in between."""
 PART_BYTES = 1 << 20
-"""A part is closed when it has grown to this, before it is deflated."""
-DEFLATE_FROM = 512
-"""Bytes."""
+"""Bytes at which a part is closed, before compression."""
+COMPRESS_FROM = 512
+"""Bytes: smaller parts are not compressed."""
 TRIM_EVERY = 100
-"""Acts after which the journal is trimmed, where no worker's upkeep does it."""
+"""The number of entries after which the journal is trimmed, if no worker's maintenance does it."""
 
 
-def packed(entries: Sequence[Entry]) -> bytes:
-    """Entries as they are stored: JSON, deflated where that is worth the while."""
+def compress(entries: Sequence[UndoData]) -> bytes:
+    """Encode undo data for storage: JSON, compressed if it is large."""
     text = json.dumps(entries, separators=(",", ":")).encode()
-    return text if len(text) < DEFLATE_FROM else zlib.compress(text, 1)
+    return text if len(text) < COMPRESS_FROM else zlib.compress(text, 1)
 
 
-def unpacked(blob: bytes) -> list[Entry]:
-    """Entries from their stored form."""
-    entries: list[Entry] = json.loads(blob if blob[:1] == b"[" else zlib.decompress(blob))
+def decompress(blob: bytes) -> list[UndoData]:
+    """Decode undo data from storage."""
+    entries: list[UndoData] = json.loads(blob if blob[:1] == b"[" else zlib.decompress(blob))
     return entries
 
 
-class Page:
-    """What an act did, gathered while its transaction works. Call `write` once, before that ends."""
+class JournalWriter:
+    """The journal entry of one operation, collected during its transaction. Call `write` once, before that ends."""
 
-    def __init__(self, connection: Sql, operation: str, by: By, at: float, room: int) -> None:
-        """Begin.
+    def __init__(self, connection: SqlConnection, operation: str, by: By, at: float, max_bytes: int) -> None:
+        """Start an entry.
 
         Args:
-            connection: in its open transaction.
-            operation: what is done.
-            by: who does it.
-            at: when.
-            room: bytes that may be kept of the whole act.
+            connection: the connection with the open transaction.
+            operation: the operation.
+            by: the actor.
+            at: the time.
+            max_bytes: bytes kept for the entry at most.
         """
         self._connection = connection
         self._operation = operation
         self._by = by
         self._at = at
-        self._goes_on = self._found()
-        self._room = room - (self._goes_on[2] if self._goes_on else 0)
+        self._continued = self._find_continued()
+        self._remaining = max_bytes - (self._continued[2] if self._continued else 0)
         self._n = self._size = 0
         self.children = 0
-        """How many of the jobs were cancelled for a parent's sake."""
-        self._entries: list[Entry] = []
+        """The number of jobs that were cancelled because of a parent."""
+        self._entries: list[UndoData] = []
         self._parts: list[bytes] = []
         self.undoable = 0
-        """How many of the jobs an undo could take back."""
+        """The number of jobs that an undo could restore."""
 
-    def _found(self) -> tuple[int, int, int, int] | None:
-        """The act that this goes on with, its jobs, bytes and children; `None` if it is none of ours or was undone."""
+    def _find_continued(self) -> tuple[int, int, int, int] | None:
+        """Return the entry that this continues, with its jobs, bytes and children; `None` if it is another actor's or undone."""
         if self._by.act is None:
             return None
         rows = rows_of(
@@ -73,17 +83,17 @@ class Page:
         )
         return (rows[0][0], rows[0][1], rows[0][2], rows[0][3]) if rows else None
 
-    def add(self, entry: Entry, size: int, undoable: bool = True, *, child: bool = False) -> None:
-        """One job was changed.
+    def add(self, entry: UndoData, size: int, undoable: bool = True, *, child: bool = False) -> None:
+        """Add one changed job.
 
         Args:
-            entry: what it takes to undo that.
-            size: about how many bytes that is.
-            undoable: whether it can be undone at all; otherwise the entry says why not.
-            child: whether nobody named it, and it was cancelled for the sake of one that was named.
+            entry: what it takes to undo the change.
+            size: the approximate size of that in bytes.
+            undoable: whether it can be undone at all; otherwise the undo data says why not.
+            child: whether the job was not named, but cancelled because of a named one.
         """
         self._n += 1
-        if self._room <= 0:
+        if self._remaining <= 0:
             return
         self._entries.append(entry)
         self.undoable += undoable
@@ -94,32 +104,32 @@ class Page:
 
     def _close_part(self) -> None:
         if self._entries:
-            self._parts.append(packed(self._entries))
-            self._room -= len(self._parts[-1])
+            self._parts.append(compress(self._entries))
+            self._remaining -= len(self._parts[-1])
             self._entries = []
             self._size = 0
 
-    def write(self, how: str = "") -> int | None:
-        """Write it down; returns the id of the act, `None` if nothing was done.
+    def write(self, details: str = "") -> int | None:
+        """Write the entry; return its id, or `None` if no job was changed.
 
         Args:
-            how: what there is to say of the act besides its name and its jobs.
+            details: what the summary says besides the operation and its jobs.
         """
         if not self._n:
             return None
-        first = self._entries[0] if self._entries else unpacked(self._parts[0])[0] if self._parts else [0]
+        first = self._entries[0] if self._entries else decompress(self._parts[0])[0] if self._parts else [0]
         self._close_part()
         connection, size = self._connection, sum(map(len, self._parts))
-        act, n, _, children = self._goes_on or (None, 0, 0, 0)
-        words = told(self._operation, n + self._n, children + self.children, first[0], how)
+        act, n, _, children = self._continued or (None, 0, 0, 0)
+        summary = summarize(self._operation, n + self._n, children + self.children, first[0], details)
         if act is not None:
             connection.execute(
                 "UPDATE jobdeck_journal SET n = n + ?, kept = kept + ?, bytes = bytes + ?, children = children + ?, told = ?"
                 " WHERE id = ?",
-                (self._n, self.undoable, size, self.children, words, act),
+                (self._n, self.undoable, size, self.children, summary, act),
             )
         else:
-            # Who acts anew will not want the redone on top of it.
+            # After a new operation, the undone ones before it are not redone.
             connection.execute(
                 "UPDATE jobdeck_journal SET undone_no = NULL WHERE undone_no IS NOT NULL AND undone_by = ?", (self._by.who,)
             )
@@ -127,7 +137,7 @@ class Page:
                 connection.execute(
                     "INSERT INTO jobdeck_journal (at, who, act, n, kept, bytes, children, told)"
                     " VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
-                    (self._at, self._by.who, self._operation, self._n, self.undoable, size, self.children, words),
+                    (self._at, self._by.who, self._operation, self._n, self.undoable, size, self.children, summary),
                 ).get
             )
             if act % TRIM_EVERY == 0:
@@ -137,16 +147,16 @@ class Page:
         return act
 
     @classmethod
-    def of_queues(cls, connection: Sql, operation: str, by: By, at: float, pauses: Mapping[str, float]) -> None:
-        """Write down that queues were paused or resumed, each with since when the pause was; nothing, if none was."""
-        page = cls(connection, operation, By(by.who), at, ACT_BYTES)
+    def write_queues(cls, connection: SqlConnection, operation: str, by: By, at: float, pauses: Mapping[str, float]) -> None:
+        """Write the entry of a pause or resume of queues, each with the start of the pause; nothing if there are none."""
+        writer = cls(connection, operation, By(by.who), at, MAX_ENTRY_BYTES)
         for name, paused_at in pauses.items():
-            page.add([name, paused_at], 40 + len(name))
-        page.write()
+            writer.add([name, paused_at], 40 + len(name))
+        writer.write()
 
 
-def add_part(connection: Sql, act: int, at: float, before: bytes, *, undone: bool) -> None:
-    """Put one more part to an act."""
+def add_part(connection: SqlConnection, act: int, at: float, before: bytes, *, undone: bool) -> None:
+    """Add a part to an entry."""
     connection.execute(
         "INSERT INTO jobdeck_journal_parts (act, part, at, undone, before)"
         " SELECT ?1, coalesce(max(part), 0) + 1, ?2, ?3, ?4 FROM jobdeck_journal_parts WHERE act = ?1",
@@ -158,12 +168,12 @@ _PAST = {
     Operation.CANCEL: "cancelled {}",
     Operation.RETRY: "retried {}",
     Operation.DELETE: "deleted {}",
-    Operation.REPRIORITISE: "changed the priority of {} {how}",
-    Operation.EDIT: "edited the {how} of {}",
+    Operation.REPRIORITISE: "changed the priority of {} {details}",
+    Operation.EDIT: "edited the {details} of {}",
     "pause": "paused {}",
     "resume": "resumed {}",
     "limit": "changed the limits of {}",
-    "add schedule": "made schedule {}",
+    "add schedule": "added schedule {}",
     "edit schedule": "edited schedule {}",
     "pause schedule": "paused schedule {}",
     "resume schedule": "resumed schedule {}",
@@ -171,25 +181,25 @@ _PAST = {
 }
 
 
-def told(operation: str, n: int, children: int, first: Any, how: str) -> str:
-    """What was done, in words, to `n` jobs, of which `children` were not named; to `n` queues, or to one schedule."""
+def summarize(operation: str, n: int, children: int, first: Any, details: str) -> str:
+    """Summarize an operation on `n` jobs, `children` of which were not named; on `n` queues, or on one schedule."""
     named = n - children
     if operation in QUEUE_ACTS:
         what = f"queue {first}" if n == 1 else f"{n:,} queues"
     else:
         what = first if isinstance(first, str) else f"job {first}" if named == 1 else f"{named:,} jobs"
     more = f", and {children:,} that waited" if children else ""
-    return _PAST[operation].format(what, how=how) + more
+    return _PAST[operation].format(what, details=details) + more
 
 
-def trim(connection: Sql, now: float) -> int:
-    """Forget acts that are too old, too many or, together, too large: the oldest first. Returns how many."""
-    gone = rows_of(
+def trim(connection: SqlConnection, now: float) -> int:
+    """Delete entries that are too old, too many or, together, too large, the oldest first; return their number."""
+    deleted = rows_of(
         connection,
         "DELETE FROM jobdeck_journal WHERE id <= (SELECT max(id) FROM jobdeck_journal) - ? OR at < ? OR id IN"
-        " (SELECT id FROM (SELECT id, sum(bytes) OVER (ORDER BY id DESC) AS kept FROM jobdeck_journal) AS acts WHERE kept > ?)"
+        " (SELECT id FROM (SELECT id, sum(bytes) OVER (ORDER BY id DESC) AS kept FROM jobdeck_journal) AS entries WHERE kept > ?)"
         " RETURNING id",
-        (ACTS_KEPT, now - ACTS_KEPT_FOR, BYTES_KEPT),
+        (MAX_ENTRIES, now - MAX_AGE, MAX_JOURNAL_BYTES),
     )
-    connection.executemany("DELETE FROM jobdeck_journal_parts WHERE act = ?", gone)
-    return len(gone)
+    connection.executemany("DELETE FROM jobdeck_journal_parts WHERE act = ?", deleted)
+    return len(deleted)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...model.errors import MovedOn
-from ..backend import Sql
+from ..backend import SqlConnection
 
 PAUSE, RESUME = "pause", "resume"
 
@@ -15,17 +15,17 @@ SELECT queue FROM jobdeck_counts WHERE n > 0
 _PAUSED = "SELECT name FROM jobdeck_queues WHERE paused_at IS NOT NULL"
 
 
-def going_on(connection: Sql) -> list[str]:
+def active_queues(connection: SqlConnection) -> list[str]:
     """Every queue there is, those that have jobs or limits, that is not paused."""
     return sorted(name for (name,) in connection.execute(_GO_ON))
 
 
-def paused(connection: Sql) -> list[str]:
+def paused_queues(connection: SqlConnection) -> list[str]:
     """Every queue that is paused."""
     return sorted(name for (name,) in connection.execute(_PAUSED))
 
 
-def pause(connection: Sql, name: str, at: float) -> bool:
+def pause(connection: SqlConnection, name: str, at: float) -> bool:
     """Claim nothing more from the queue, since `at`; `False` if it was paused before."""
     connection.execute(
         "INSERT INTO jobdeck_queues (name, paused_at) VALUES (?, ?)"
@@ -35,7 +35,7 @@ def pause(connection: Sql, name: str, at: float) -> bool:
     return connection.changes() == 1
 
 
-def resume(connection: Sql, name: str) -> float | None:
+def resume(connection: SqlConnection, name: str) -> float | None:
     """Claim from the queue again; returns since when it was paused, `None` if it was not."""
     paused_at: float | None = connection.execute("SELECT paused_at FROM jobdeck_queues WHERE name = ?", (name,)).get
     if paused_at is not None:
@@ -43,7 +43,7 @@ def resume(connection: Sql, name: str) -> float | None:
     return paused_at
 
 
-def turn(connection: Sql, act: str, name: str, paused_at: float, *, undo: bool) -> None:
+def undo_or_redo(connection: SqlConnection, act: str, name: str, paused_at: float, *, undo: bool) -> None:
     """Undo the act, or do it again: the same pause ends or goes on.
 
     Raises:

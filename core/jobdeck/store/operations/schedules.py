@@ -1,65 +1,68 @@
-"""Periodic jobs, in the tables of the queue itself."""
+"""Stores periodic jobs.
+
+Each method is one transaction, or joins the one opened with `Store.transaction`.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import starmap
 from typing import Any
 
 from ...model.journal import By
 from ...model.schedules import PastJob, Schedule
 from ...model.states import State
-from ..backend import House, rows_of
-from ..records import Row, storable, tags_of
-from ..schedules import Schedules
-from . import config_changes as arrangements
+from ..backend import Backend, rows_of
+from ..queries.dialect import Dialect
+from ..queries.filter_sql import schedule_tail
+from ..records import Row, parse_tags, replace_surrogates
+from . import config_changes
 
 _COLUMNS = (
     "name, cron, timezone, kind, args, queue, priority, max_attempts, timeout, tags, created_at, paused_at, next_at,"
     " last_at, last_job, error"
 )
-PAST_COLUMNS = "id, state, created_at, scheduled_at, started_at, finished_at, attempt, substr(error, 1, 300)"
-"""What is told of a past job."""
-# What was computed from a schedule holds only while that schedule is what it was.
+_HISTORY = "id, state, created_at, scheduled_at, started_at, finished_at, attempt, substr(error, 1, 300)"
+"""The columns of a job in a schedule's history."""
+# The next tick was computed from these values; it is valid only if they have not changed.
 _SEEN = "name = ? AND next_at = ? AND cron = ? AND timezone = ? AND paused_at IS NULL"
 
 
-class KeptSchedules(Schedules):
-    """The table of schedules."""
+class SqlSchedules:
+    """The table of schedules, each known by its name."""
 
-    def __init__(self, house: House, past: str, tail: Callable[[str], str]) -> None:
-        """Keep schedules.
+    def __init__(self, backend: Backend, dialect: Dialect) -> None:
+        self._backend = backend
+        self._dialect = dialect
 
-        Args:
-            house: where they are.
-            past: SQL for the `PAST_COLUMNS` of the jobs of a schedule, newest first, given their tail and how many.
-            tail: how the stored tags of these jobs end, given the schedule's name.
-        """
-        self._house = house
-        self._past = past
-        self._tail = tail
+    def clock_offset(self) -> float:
+        """Return the seconds by which the clock for ticks is ahead of this machine's; 0 if they are the same."""
+        return self._backend.clock_offset()
 
-    def ahead(self) -> float:
-        return self._house.ahead()
-
-    def hold(self, name: str) -> None:
-        with self._house.writing() as connection:
-            self._house.alone(connection)
-            self._house.hold(connection, "jobdeck_schedules", "name", name)
+    def lock(self, name: str) -> None:
+        """Lock the schedule until the open transaction ends: what is read of it from now on stays true."""
+        with self._backend.write_transaction() as connection:
+            self._backend.lock_journal(connection)
+            self._backend.lock_row(connection, "jobdeck_schedules", "name", name)
 
     def add(self, schedule: Schedule) -> bool:
-        with self._house.writing() as connection:
+        """Store a new schedule, created now; return `False` if its name is taken."""
+        with self._backend.write_transaction() as connection:
             connection.execute(
                 "INSERT INTO jobdeck_schedules (cron, timezone, kind, args, queue, priority, max_attempts, timeout, tags,"
                 " paused_at, next_at, error, name, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT DO NOTHING",
-                (*_definition(schedule), schedule.name, self._house.now(connection)),
+                (*_definition(schedule), schedule.name, self._backend.now(connection)),
             )
             return connection.changes() == 1
 
-    def change(self, schedule: Schedule) -> bool:
-        with self._house.writing() as connection:
+    def update(self, schedule: Schedule) -> bool:
+        """Replace the schedule of this name; return `False` if it does not exist.
+
+        Keeps what the store records itself: when it was created, and its last job.
+        """
+        with self._backend.write_transaction() as connection:
             connection.execute(
                 "UPDATE jobdeck_schedules SET cron = ?, timezone = ?, kind = ?, args = ?, queue = ?, priority = ?,"
                 " max_attempts = ?, timeout = ?, tags = ?, paused_at = ?, next_at = ?, error = ? WHERE name = ?",
@@ -68,73 +71,100 @@ class KeptSchedules(Schedules):
             return connection.changes() == 1
 
     def pause(self, name: str) -> bool:
-        with self._house.writing() as connection:
+        """Enqueue no more jobs; return `False` if the schedule is paused already, or does not exist."""
+        with self._backend.write_transaction() as connection:
             connection.execute(
                 "UPDATE jobdeck_schedules SET paused_at = ? WHERE name = ? AND paused_at IS NULL",
-                (self._house.now(connection), name),
+                (self._backend.now(connection), name),
             )
             return connection.changes() == 1
 
     def delete(self, name: str) -> bool:
-        with self._house.writing() as connection:
+        """Delete the schedule; return `False` if it does not exist. Its jobs stay."""
+        with self._backend.write_transaction() as connection:
             connection.execute("DELETE FROM jobdeck_schedules WHERE name = ?", (name,))
             return connection.changes() == 1
 
     def get(self, name: str) -> Schedule | None:
-        with self._house.reading() as connection:
+        """Return the schedule, or `None`."""
+        with self._backend.read_transaction() as connection:
             rows = rows_of(connection, f"SELECT {_COLUMNS} FROM jobdeck_schedules WHERE name = ?", (name,))
-        return schedule_of(rows[0]) if rows else None
+        return make_schedule(rows[0]) if rows else None
 
     def list(self) -> Sequence[Schedule]:
-        with self._house.reading() as connection:
-            return [*map(schedule_of, rows_of(connection, f"SELECT {_COLUMNS} FROM jobdeck_schedules ORDER BY name"))]
+        """Return all schedules, by name."""
+        with self._backend.read_transaction() as connection:
+            return [*map(make_schedule, rows_of(connection, f"SELECT {_COLUMNS} FROM jobdeck_schedules ORDER BY name"))]
 
-    def note_act(self, operation: str, name: str, by: By, before: Schedule | None) -> None:
-        with self._house.writing() as connection:
-            after = arrangements.schedule_as_stored(connection, name)
-            was = None if before is None else arrangements.stored(before)
-            arrangements.note(connection, operation, by, self._house.now(connection), name, was, after)
+    def record_change(self, operation: str, name: str, by: By, before: Schedule | None) -> None:
+        """Write the journal entry of an operation on the schedule, in the same transaction.
+
+        Args:
+            operation: one of `model.journal.SCHEDULE_ACTS`.
+            name: the name of the schedule; its new values are read here.
+            by: the actor.
+            before: the schedule before the operation; `None` if it did not exist.
+        """
+        with self._backend.write_transaction() as connection:
+            after = config_changes.read_schedule(connection, name)
+            stored = None if before is None else config_changes.schedule_values(before)
+            config_changes.record_change(connection, operation, by, self._backend.now(connection), name, stored, after)
 
     def history(self, name: str, limit: int) -> Sequence[PastJob]:
-        with self._house.reading() as connection:
-            return [*starmap(_past, rows_of(connection, self._past, (self._tail(name), limit)))]
+        """Return the newest jobs that it has enqueued and that still exist, newest first."""
+        query = self._dialect.schedule_history(_HISTORY)
+        with self._backend.read_transaction() as connection:
+            return [*starmap(_make_past_job, rows_of(connection, query, (schedule_tail(name), limit)))]
 
     def next_at(self) -> float | None:
-        with self._house.reading() as connection:
+        """Return when the next tick of any active schedule comes."""
+        with self._backend.read_transaction() as connection:
             found: float | None = connection.execute("SELECT min(next_at) FROM jobdeck_schedules WHERE paused_at IS NULL").get
             return found
 
     def due(self, limit: int) -> Sequence[Schedule]:
-        with self._house.reading() as connection:
+        """Return the schedules whose tick has come, those with the earliest tick first."""
+        with self._backend.read_transaction() as connection:
             rows = rows_of(
                 connection,
                 f"SELECT {_COLUMNS} FROM jobdeck_schedules WHERE paused_at IS NULL AND next_at <= ?"
-                # Whoever takes them takes them in one order, so that two who do so do not wait for each other.
+                # In one order, so that two processes that advance them do not wait for each other.
                 " ORDER BY next_at, name LIMIT ?",
-                (self._house.now(connection), limit),
+                (self._backend.now(connection), limit),
             )
-        return [*map(schedule_of, rows)]
+        return [*map(make_schedule, rows)]
 
     def advance(self, seen: Schedule, next_at: float) -> Schedule | None:
-        with self._house.writing() as connection:
+        """Advance from the tick that was seen to the next one, and clear the error of the last tick.
+
+        Only the process that advances the schedule enqueues its job, in the same transaction. Returns `None`, and changes
+        nothing, if another process was faster, or the schedule was paused or got another time in the meantime.
+
+        Returns:
+            The schedule as it is now: it may have been edited after it was seen.
+        """
+        with self._backend.write_transaction() as connection:
             rows = rows_of(
                 connection,
                 f"UPDATE jobdeck_schedules SET next_at = ?, error = NULL WHERE {_SEEN} RETURNING {_COLUMNS}",
-                (next_at, *_sight(seen)),
+                (next_at, *_seen_values(seen)),
             )
-        return schedule_of(rows[0]) if rows else None
+        return make_schedule(rows[0]) if rows else None
 
-    def note_job(self, name: str, job_id: int) -> None:
-        with self._house.writing() as connection:
+    def record_job(self, name: str, job_id: int) -> None:
+        """Record that the schedule has enqueued this job now."""
+        with self._backend.write_transaction() as connection:
             connection.execute(
                 "UPDATE jobdeck_schedules SET last_at = ?, last_job = ? WHERE name = ?",
-                (self._house.now(connection), job_id, name),
+                (self._backend.now(connection), job_id, name),
             )
 
-    def note_error(self, seen: Schedule, error: str, next_at: float) -> bool:
-        with self._house.writing() as connection:
+    def record_error(self, seen: Schedule, error: str, next_at: float) -> bool:
+        """Record why the tick that was seen enqueued no job, and when to retry it. Guarded as `advance` is."""
+        with self._backend.write_transaction() as connection:
             connection.execute(
-                f"UPDATE jobdeck_schedules SET error = ?, next_at = ? WHERE {_SEEN}", (storable(error), next_at, *_sight(seen))
+                f"UPDATE jobdeck_schedules SET error = ?, next_at = ? WHERE {_SEEN}",
+                (replace_surrogates(error), next_at, *_seen_values(seen)),
             )
             return connection.changes() == 1
 
@@ -156,12 +186,12 @@ def _definition(schedule: Schedule) -> tuple[str | float | None, ...]:
     )
 
 
-def _sight(seen: Schedule) -> tuple[str | float, ...]:
+def _seen_values(seen: Schedule) -> tuple[str | float, ...]:
     return (seen.name, seen.next_at, seen.cron, seen.timezone)
 
 
-def schedule_of(row: Row) -> Schedule:
-    """A row of the table as a record."""
+def make_schedule(row: Row) -> Schedule:
+    """Convert a row of the table to a record."""
     return Schedule(
         name=row[0],
         cron=row[1],
@@ -172,7 +202,7 @@ def schedule_of(row: Row) -> Schedule:
         priority=row[6],
         max_attempts=row[7],
         timeout=row[8],
-        tags=tags_of(row[9]),
+        tags=parse_tags(row[9]),
         created_at=row[10],
         paused_at=row[11],
         next_at=row[12],
@@ -182,5 +212,5 @@ def schedule_of(row: Row) -> Schedule:
     )
 
 
-def _past(job_id: int, state: str, *rest: Any) -> PastJob:
+def _make_past_job(job_id: int, state: str, *rest: Any) -> PastJob:
     return PastJob(job_id, State(state), *rest)

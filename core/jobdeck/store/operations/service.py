@@ -1,6 +1,6 @@
-"""A person's side of a store: cancel, retry, reprioritise, edit, delete, pause.
+"""Cancels, retries, reprioritizes, edits and deletes jobs for a person or a program.
 
-Each act is journaled with what it takes to undo it, in its own transaction.
+Each operation is one transaction, with a journal entry that holds what it takes to undo it.
 """
 
 from __future__ import annotations
@@ -9,59 +9,70 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from ...model.errors import JobdeckError, JobNotFound, WrongState
-from ...model.jobs import Changes, Edit, Job, Limits
+from ...model.jobs import Changes, Edit, Job
 from ...model.journal import By
 from ...model.states import Operation, State, allows
-from ..backend import House
-from ..journal import ACT_BYTES
-from . import config_changes as arrangements
-from . import deletion, edits, pauses
-from . import job_operations as deeds
-from .journal_writer import Page
-from .unit_of_work import Done, Turn
+from ..backend import Backend, retried
+from . import deletion, edits, job_operations
+from .journal_writer import MAX_ENTRY_BYTES, UNKNOWN_ACTOR, JournalWriter
+from .unit_of_work import Undo, UnitOfWork
 
-_ENDS = {Operation.CANCEL: State.CANCELLED, Operation.DELETE: None}
-"""What the acts that end jobs make of them."""
+_FINAL_STATES = {Operation.CANCEL: State.CANCELLED, Operation.DELETE: None}
+"""The states that jobs reach by the operations that end them; `None` if they are deleted."""
 
-Doing = Callable[[Turn, Job], Done]
+ApplyOperation = Callable[[UnitOfWork, Job], Undo]
 """Changes one job inside the transaction; returns what it takes to undo that."""
 
 
-class Acts:
-    """Transitions that people and programs ask for, of jobs that are in the queue."""
+class Operations:
+    """What a person or a program changes about jobs."""
 
-    def __init__(self, house: House) -> None:
-        self._house = house
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
 
-    def cancel(self, ids: Sequence[int], by: By) -> Changes:
-        """See `Store.cancel_jobs`."""
-        return self._each(Operation.CANCEL, ids, by, deeds.cancel)
+    def cancel(self, ids: Sequence[int], *, by: By = UNKNOWN_ACTOR) -> Changes:
+        """Cancel queued jobs at once; ask running jobs to stop."""
+        return self._apply_to_each(Operation.CANCEL, ids, by, job_operations.cancel)
 
-    def retry(self, ids: Sequence[int], by: By) -> Changes:
-        """See `Store.retry_jobs`."""
-        return self._each(Operation.RETRY, ids, by, deeds.retry)
+    def retry(self, ids: Sequence[int], *, by: By = UNKNOWN_ACTOR) -> Changes:
+        """Move final, `retrying` or `scheduled` jobs to `pending`, with at least one more attempt allowed."""
+        return self._apply_to_each(Operation.RETRY, ids, by, job_operations.retry)
 
-    def reprioritise(self, ids: Sequence[int], priority: int, by: By, *, relative: bool) -> Changes:
-        """See `Store.reprioritise_jobs`."""
-        doing = partial(deeds.reprioritise, priority=priority, relative=relative)
-        return self._each(Operation.REPRIORITISE, ids, by, doing, f"by {priority:+d}" if relative else f"to {priority}")
+    def reprioritize(self, ids: Sequence[int], priority: int, *, relative: bool = False, by: By = UNKNOWN_ACTOR) -> Changes:
+        """Set the priority of queued jobs, or add to it if `relative`."""
+        apply = partial(job_operations.reprioritize, priority=priority, relative=relative)
+        details = f"by {priority:+d}" if relative else f"to {priority}"
+        return self._apply_to_each(Operation.REPRIORITISE, ids, by, apply, details, notify=False)
 
-    def edit(self, job_id: int, change: Edit, by: By) -> Changes:
-        """See `Store.edit_job`."""
-        return self._each(Operation.EDIT, [job_id], by, partial(edits.edit, change=change), edits.told(change))
+    def edit(self, job_id: int, change: Edit, *, by: By = UNKNOWN_ACTOR) -> Changes:
+        """Change the arguments or options of a queued job. Another time moves it between `pending` and `scheduled`."""
+        return self._apply_to_each(Operation.EDIT, [job_id], by, partial(edits.edit, change=change), edits.describe(change))
 
-    def delete(self, ids: Sequence[int], by: By) -> Changes:
-        """See `Store.delete_jobs`."""
-        return self._each(Operation.DELETE, ids, by, deletion.delete)
+    def delete(self, ids: Sequence[int], *, by: By = UNKNOWN_ACTOR) -> Changes:
+        """Delete jobs that are not running, with their attempts and logs."""
+        return self._apply_to_each(Operation.DELETE, ids, by, deletion.delete)
 
-    def _each(self, operation: Operation, ids: Sequence[int], by: By, doing: Doing, how: str = "") -> Changes:
-        """Do it to each job that is in a state for it; say of the others why not."""
+    @retried
+    def _apply_to_each(
+        self,
+        operation: Operation,
+        ids: Sequence[int],
+        by: By,
+        apply: ApplyOperation,
+        details: str = "",
+        *,
+        notify: bool = True,
+    ) -> Changes:
+        """Apply the operation to each job whose state allows it, and refuse the others.
+
+        `notify` wakes the workers: a job may be ready now, a running one is to stop, or a dependent may run.
+        """
         done: list[int] = []
         refused: dict[int, JobdeckError] = {}
-        with self._house.writing() as connection:
-            turn = Turn.begin(self._house, connection)
-            page = Page(connection, operation, by, turn.now, ACT_BYTES)
-            found = {job.id: job for job in self._house.jobs(connection, ids)}
+        with self._backend.write_transaction() as connection:
+            unit = UnitOfWork.begin(self._backend, connection)
+            writer = JournalWriter(connection, operation, by, unit.now, MAX_ENTRY_BYTES)
+            found = {job.id: job for job in self._backend.load_for_update(connection, ids)}
             for job_id in dict.fromkeys(ids):
                 job = found.get(job_id)
                 if job is None:
@@ -70,48 +81,24 @@ class Acts:
                     refused[job_id] = WrongState(job_id, operation, job.state)
                 else:
                     try:
-                        page.add(*doing(turn, job))
+                        writer.add(*apply(unit, job))
                     except JobdeckError as problem:
                         refused[job_id] = problem
                     else:
                         done.append(job_id)
-            for child in cancelled_children(turn, operation, (found[job_id] for job_id in done)):
-                page.add(*child, child=True)
-            turn.tally.write(connection)
-            act = page.write(how)
-        return Changes(tuple(done), refused, act, page.undoable - page.children, page.children)
-
-    def limit(self, name: str, limits: Limits, by: By) -> None:
-        """See `Store.limit_queue`."""
-        with self._house.writing() as connection:
-            self._house.alone(connection)
-            before, after = arrangements.limits_of(connection, name), [limits.running, limits.rate, limits.period]
-            arrangements.set_limits(connection, name, after)
-            arrangements.note(connection, arrangements.LIMIT, by, self._house.now(connection), name, before, after)
-
-    def pause(self, name: str | None, by: By) -> list[str]:
-        """See `Store.pause_queue` and `Store.pause_queues`; every queue when `None`."""
-        with self._house.writing() as connection:
-            now = self._house.now(connection)
-            names = pauses.going_on(connection) if name is None else [name]
-            begun = {each: now for each in names if pauses.pause(connection, each, now)}
-            Page.of_queues(connection, pauses.PAUSE, by, now, begun)
-            return [*begun]
-
-    def resume(self, name: str | None, by: By) -> list[str]:
-        """See `Store.resume_queue` and `Store.resume_queues`; every queue when `None`."""
-        with self._house.writing() as connection:
-            self._house.alone(connection)
-            names = pauses.paused(connection) if name is None else [name]
-            ended = {each: at for each in names if (at := pauses.resume(connection, each)) is not None}
-            Page.of_queues(connection, pauses.RESUME, by, self._house.now(connection), ended)
-            return [*ended]
+            for child in cancel_dependents(unit, operation, (found[job_id] for job_id in done)):
+                writer.add(*child, child=True)
+            unit.counters.write(connection)
+            entry = writer.write(details)
+        if notify and done:
+            self._backend.notify()
+        return Changes(tuple(done), refused, entry, writer.undoable - writer.children, writer.children)
 
 
-def cancelled_children(turn: Turn, operation: Operation, parents: Iterable[Job]) -> list[Done]:
-    """Tell those that wait for jobs which were cancelled or deleted; returns what it takes to bring back the cancelled."""
-    if operation not in _ENDS or not turn.house.any_waits(turn.connection):
+def cancel_dependents(unit: UnitOfWork, operation: Operation, parents: Iterable[Job]) -> list[Undo]:
+    """Resolve the dependents of jobs that were cancelled or deleted; return what it takes to restore the cancelled ones."""
+    if operation not in _FINAL_STATES or not unit.backend.has_dependents(unit.connection):
         return []
-    ended = {job.id: _ENDS[operation] for job in parents if job.state is not State.RUNNING}
-    children = turn.house.settle(turn.connection, turn.tally, ended, turn.now)
-    return [deeds.child(*child) for child in children.items()]
+    ended = {job.id: _FINAL_STATES[operation] for job in parents if job.state is not State.RUNNING}
+    children = unit.backend.resolve_dependents(unit.connection, unit.counters, ended, unit.now)
+    return [job_operations.cancelled_child(*child) for child in children.items()]

@@ -1,4 +1,4 @@
-"""The journal of a store: undo, redo, and looking at it."""
+"""The journal of a store: lists, undoes and redoes operations."""
 
 from __future__ import annotations
 
@@ -10,127 +10,147 @@ from ...model.errors import ActNotFound, JobdeckError, JobNotFound, NothingToUnd
 from ...model.jobs import Job
 from ...model.journal import SCHEDULE_ACTS, Act, Undoing
 from ...model.states import Operation, allows
-from ..backend import House, Sql, rows_of
-from ..journal import Journal
+from ..backend import Backend, SqlConnection, retried, rows_of
 from ..records import Row
-from . import config_changes as arrangements
-from . import deletion, edits, pauses
-from . import job_operations as deeds
+from . import config_changes, deletion, edits, job_operations, pauses
 from .deleted_jobs import states_of_deleted
-from .job_operations import is_child
-from .journal_writer import add_part, packed, trim, unpacked
-from .service import cancelled_children
-from .unit_of_work import Entry, Turn
+from .job_operations import is_cancelled_child
+from .journal_writer import UNKNOWN_ACTOR, add_part, compress, decompress, trim
+from .service import cancel_dependents
+from .unit_of_work import UndoData, UnitOfWork
 
 _COLUMNS = "id, at, who, act, n, kept, told, undone, undone_at, undone_by"
-# The newest first: what was done last is undone first, and what was undone last is done again first.
+# The newest first: the last part of an operation is undone first, and the last one undone is redone first.
 _PARTS = "SELECT part FROM jobdeck_journal_parts WHERE act = ? AND undone = ? ORDER BY part DESC"
-# Those that fit into so many bytes together, and one that goes beyond. Nothing is read of the others but their length.
+# The parts that fit into so many bytes together, and one that exceeds them. Of the others only the length is read.
 _NEWEST_PARTS = """
-WITH told AS (
+WITH sized AS (
   SELECT part.act, part.part, length(part.before) AS size,
          sum(length(part.before)) OVER (ORDER BY part.act DESC, part.part DESC) AS upto
     FROM jobdeck_journal_parts AS part JOIN jobdeck_journal AS act ON act.id = part.act
    WHERE act.at >= ?1 AND act.act NOT IN (?2, ?3) AND length(part.before) <= ?4)
-SELECT part.act, part.before FROM told JOIN jobdeck_journal_parts AS part ON part.act = told.act AND part.part = told.part
- WHERE told.upto - told.size < ?4 ORDER BY part.act DESC, part.part DESC
+SELECT part.act, part.before FROM sized JOIN jobdeck_journal_parts AS part ON part.act = sized.act AND part.part = sized.part
+ WHERE sized.upto - sized.size < ?4 ORDER BY part.act DESC, part.part DESC
 """
 
-DEEDS = {
-    Operation.CANCEL: deeds.CANCEL,
-    Operation.RETRY: deeds.RETRY,
-    Operation.REPRIORITISE: deeds.REPRIORITISE,
+OPERATIONS = {
+    Operation.CANCEL: job_operations.CANCEL,
+    Operation.RETRY: job_operations.RETRY,
+    Operation.REPRIORITISE: job_operations.REPRIORITIZE,
     Operation.EDIT: edits.EDIT,
     Operation.DELETE: deletion.DELETE,
 }
+READ_BYTES = 256 << 10
+"""Bytes of the journal's newest parts that are searched for the operations on one job."""
 Refused = dict[int | str, JobdeckError]
-Turning = Callable[[Turn, Entry], Entry]
-"""Undoes one entry, or does it again; returns what it takes to turn it back. Raises a `JobdeckError` that says why not."""
+UndoOrRedo = Callable[[UnitOfWork, UndoData], UndoData]
+"""Undoes or redoes the operation on one job; returns what it takes to revert that. Raises a `JobdeckError` if it cannot."""
 
 
-class KeptJournal(Journal):
-    """Acts and their inverses, in the tables of the queue itself."""
+class SqlJournal:
+    """The journal in the tables of the queue. `Operations` and its siblings write to it, each in its own transaction."""
 
-    def __init__(self, house: House, ring: Callable[[], None]) -> None:
-        """Look into the journal.
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    def undo(self, act_id: int | None = None, *, by: str = UNKNOWN_ACTOR.who, who: str | None = None) -> Undoing:
+        """Undo an operation, some hundred jobs in each transaction, for every job that has not changed since.
+
+        An undo that is interrupted (a crash, a full disk) continues when its entry is undone again by its id.
 
         Args:
-            house: where it is.
-            ring: wakes the workers once what was changed can be seen.
-        """
-        self._house = house
-        self._ring = ring
+            act_id: the journal entry; the newest that was not undone, or tried to be, if `None`.
+            by: who undoes it.
+            who: without an `act_id`: only an operation of this actor.
 
-    def undo(self, act_id: int | None = None, *, by: str = "somebody", who: str | None = None) -> Undoing:
-        found, parts = self._house.repeat(partial(self._begin_undo, act_id, by, who))
-        done, refused = self._take(found, parts, redo=False)
+        Raises:
+            NothingToUndo: there is no such operation.
+            ActNotFound: no entry has this id.
+            WrongAct: it is undone already.
+        """
+        found, parts = self._begin_undo(act_id, by, who)
+        done, refused = self._process(found, parts, redo=False)
         if not done:
-            self._not_next(found)
-        act = self._act(found)
+            self._exclude_from_next(found)
+        act = self._read_entry(found)
         return Undoing(act, tuple(done), refused, max(0, act.n - act.undone - len(refused)))
 
-    def redo(self, act_id: int | None = None, *, by: str = "somebody", who: str | None = None) -> Undoing:
-        found, parts = self._house.repeat(partial(self._begin_redo, act_id, who))
-        done, refused = self._take(found, parts, redo=True)
+    def redo(self, act_id: int | None = None, *, who: str | None = None) -> Undoing:
+        """Redo an undone operation, for the jobs for which it was undone and which have not changed since.
+
+        Args:
+            act_id: the journal entry; the last one undone, unless its actor has done something new since, if `None`.
+            who: without an `act_id`: only an operation that this actor has undone.
+
+        Raises:
+            NothingToUndo: there is no such operation.
+            ActNotFound: no entry has this id.
+            WrongAct: it is not undone.
+        """
+        found, parts = self._begin_redo(act_id, who)
+        done, refused = self._process(found, parts, redo=True)
         if done:
-            self._note(found, "undone_at = NULL, undone_by = NULL, undone_no = NULL")
+            self._update_entry(found, "undone_at = NULL, undone_by = NULL, undone_no = NULL")
         else:
-            self._not_next(found)
-        return Undoing(self._act(found), tuple(done), refused)
+            self._exclude_from_next(found)
+        return Undoing(self._read_entry(found), tuple(done), refused)
 
-    def list_acts(self, limit: int) -> list[Act]:
-        with self._house.reading() as connection:
+    def entries(self, limit: int) -> list[Act]:
+        """Return the newest entries, newest first."""
+        with self._backend.read_transaction() as connection:
             rows = rows_of(connection, f"SELECT {_COLUMNS} FROM jobdeck_journal ORDER BY id DESC LIMIT ?", (limit,))
-        return [_act_of(row) for row in rows]
+        return [_make_entry(row) for row in rows]
 
-    def acts_on(self, job_id: int, since: float, room: int) -> list[Act]:
-        # The parts are deflated, so they have to be read; the newest tell most, and a bound keeps it cheap.
+    def of_job(self, job_id: int, since: float, max_bytes: int = READ_BYTES) -> list[Act]:
+        """Return the operations on one job, oldest first, found in the newest `max_bytes` of the entries after `since`."""
+        # The parts are compressed, so they have to be read; the newest say most, and a bound keeps it fast.
         found: list[int] = []
-        with self._house.reading() as connection:
-            for act, before in connection.execute(_NEWEST_PARTS, (since, pauses.PAUSE, pauses.RESUME, room)):
-                if act not in found and any(entry[0] == job_id for entry in unpacked(before)):
+        with self._backend.read_transaction() as connection:
+            for act, before in connection.execute(_NEWEST_PARTS, (since, pauses.PAUSE, pauses.RESUME, max_bytes)):
+                if act not in found and any(entry[0] == job_id for entry in decompress(before)):
                     found.append(act)
             query = f"SELECT {_COLUMNS} FROM jobdeck_journal WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"
             rows = rows_of(connection, query, (json.dumps(found),))
-        return [_act_of(row) for row in rows]
+        return [_make_entry(row) for row in rows]
 
+    @retried
     def prune(self) -> int:
-        return self._house.repeat(self._trim)
+        """Delete entries that are too old, too many or, together, too large; return their number."""
+        with self._backend.write_transaction() as connection:
+            self._backend.lock_journal(connection)
+            return trim(connection, self._backend.now(connection))
 
-    # -- an undo and its parts, each a transaction of its own, which is done again where others got in its way ----------------
+    # -- an undo and its parts, each a transaction of its own, which is retried on a conflict ----------------------------------
 
+    @retried
     def _begin_undo(self, act_id: int | None, by: str, who: str | None) -> tuple[int, list[int]]:
-        """The act, which counts as undone from now on, and its parts."""
-        with self._house.writing() as connection:
-            self._house.alone(connection)
-            found = act_id or _next(connection, "undone_at IS NULL AND who = coalesce(?, who) ORDER BY id DESC", who)
+        """Find the entry, mark it as undone, and return it and its parts."""
+        with self._backend.write_transaction() as connection:
+            self._backend.lock_journal(connection)
+            found = act_id or _find_entry(connection, "undone_at IS NULL AND who = coalesce(?, who) ORDER BY id DESC", who)
             if found is None:
                 raise NothingToUndo(who)
             parts = self._parts(connection, found, redo=False)
             connection.execute(
                 "UPDATE jobdeck_journal SET undone_at = ?, undone_by = ?,"
                 " undone_no = (SELECT coalesce(max(undone_no), 0) + 1 FROM jobdeck_journal) WHERE id = ?",
-                (self._house.now(connection), by, found),
+                (self._backend.now(connection), by, found),
             )
         return found, parts
 
+    @retried
     def _begin_redo(self, act_id: int | None, who: str | None) -> tuple[int, list[int]]:
-        """The act, and its parts."""
-        with self._house.writing() as connection:
-            self._house.alone(connection)
+        """Find the entry, and return it and its parts."""
+        with self._backend.write_transaction() as connection:
+            self._backend.lock_journal(connection)
             newest = "undone_no IS NOT NULL AND undone_by = coalesce(?, undone_by) ORDER BY undone_no DESC"
-            found = act_id or _next(connection, newest, who)
+            found = act_id or _find_entry(connection, newest, who)
             if found is None:
                 raise NothingToUndo(who, redo=True)
             return found, self._parts(connection, found, redo=True)
 
-    def _trim(self) -> int:
-        with self._house.writing() as connection:
-            self._house.alone(connection)
-            return trim(connection, self._house.now(connection))
-
-    def _parts(self, connection: Sql, act: int, *, redo: bool) -> list[int]:
-        """The parts of the act that are to be turned."""
+    def _parts(self, connection: SqlConnection, act: int, *, redo: bool) -> list[int]:
+        """Return the parts of the entry that are to be undone or redone."""
         if not rows_of(connection, "SELECT id FROM jobdeck_journal WHERE id = ?", (act,)):
             raise ActNotFound(act)
         parts = [row[0] for row in rows_of(connection, _PARTS, (act, redo))]
@@ -138,59 +158,60 @@ class KeptJournal(Journal):
             raise WrongAct(act, redo=redo)
         return parts
 
-    def _not_next(self, act: int) -> None:
-        """Nothing of the act could be turned: whoever asks for the next one shall not meet it again."""
-        self._note(act, "undone_no = NULL")
+    def _exclude_from_next(self, act: int) -> None:
+        """Nothing of the entry could be undone or redone: exclude it from the search for the next one."""
+        self._update_entry(act, "undone_no = NULL")
 
-    def _note(self, act: int, changed: str) -> None:
-        def write() -> None:
-            with self._house.writing() as connection:
-                connection.execute(f"UPDATE jobdeck_journal SET {changed} WHERE id = ?", (act,))
+    @retried
+    def _update_entry(self, act: int, assignments: str) -> None:
+        with self._backend.write_transaction() as connection:
+            connection.execute(f"UPDATE jobdeck_journal SET {assignments} WHERE id = ?", (act,))
 
-        self._house.repeat(write)
-
-    def _act(self, act: int) -> Act:
-        with self._house.reading() as connection:
+    def _read_entry(self, act: int) -> Act:
+        with self._backend.read_transaction() as connection:
             for row in rows_of(connection, f"SELECT {_COLUMNS} FROM jobdeck_journal WHERE id = ?", (act,)):
-                return _act_of(row)
+                return _make_entry(row)
         raise ActNotFound(act)
 
-    def _take(self, act: int, parts: list[int], *, redo: bool) -> tuple[list[int | str], Refused]:
+    def _process(self, act: int, parts: list[int], *, redo: bool) -> tuple[list[int | str], Refused]:
         done: list[int | str] = []
         refused: Refused = {}
         try:
             while parts:
                 before, refused = len(done), {}
                 for part in parts:
-                    turned, left = self._house.repeat(partial(self._take_one, act, part, redo=redo))
-                    done = turned + done  # told in the order of the act
+                    processed, left = self._process_one(act, part, redo=redo)
+                    done = processed + done  # in the order of the operation
                     refused |= left
-                # What was refused may have missed a job that came back after it.
-                parts = self._left(act, redo=redo) if refused and len(done) > before else []
-        finally:  # what is done is done, also where a later part fails
+                # A refused job may have missed one that was restored after it.
+                parts = self._remaining_parts(act, redo=redo) if refused and len(done) > before else []
+        finally:  # the processed parts stay, even if a later one fails
             if done:
-                self._ring()
+                self._backend.notify()
         return done, refused
 
-    def _left(self, act: int, *, redo: bool) -> list[int]:
-        with self._house.reading() as connection:
+    def _remaining_parts(self, act: int, *, redo: bool) -> list[int]:
+        with self._backend.read_transaction() as connection:
             return [row[0] for row in rows_of(connection, _PARTS, (act, redo))]
 
-    def _take_one(self, act: int, part: int, *, redo: bool) -> tuple[list[int | str], Refused]:
+    @retried
+    def _process_one(self, act: int, part: int, *, redo: bool) -> tuple[list[int | str], Refused]:
         refused: Refused = {}
-        with self._house.writing() as connection:
-            return _take_part(self._house, connection, act, part, refused, redo=redo), refused
+        with self._backend.write_transaction() as connection:
+            return _process_part(self._backend, connection, act, part, refused, redo=redo), refused
 
 
-def _next(connection: Sql, condition: str, who: str | None) -> int | None:
-    """The act that meets the condition and comes first."""
+def _find_entry(connection: SqlConnection, condition: str, who: str | None) -> int | None:
+    """Return the first entry that meets the condition."""
     found: int | None = connection.execute(f"SELECT id FROM jobdeck_journal WHERE {condition} LIMIT 1", (who,)).get
     return found
 
 
-def _take_part(house: House, connection: Sql, act: int, part: int, refused: Refused, *, redo: bool) -> list[int | str]:
-    """Undo a part, or do it again; what was refused stays as it is. Returns the jobs for which it was done."""
-    house.alone(connection)
+def _process_part(
+    backend: Backend, connection: SqlConnection, act: int, part: int, refused: Refused, *, redo: bool
+) -> list[int | str]:
+    """Undo or redo a part, except for the jobs that refuse it; return the processed jobs."""
+    backend.lock_journal(connection)
     rows = rows_of(
         connection,
         "SELECT act.act, part.at, part.before FROM jobdeck_journal_parts AS part JOIN jobdeck_journal AS act"
@@ -198,76 +219,76 @@ def _take_part(house: House, connection: Sql, act: int, part: int, refused: Refu
         (act, part, redo),
     )
     if not rows:
-        return []  # somebody else has just done it
+        return []  # another process has just done it
     operation, at, before = rows[0]
-    turn = Turn.begin(house, connection, states_of_deleted)
-    # The lowest id first: a job may wait for one of a lower id that comes back with it.
-    entries = sorted(unpacked(before), key=lambda entry: entry[0])
-    forgotten = 0
+    unit = UnitOfWork.begin(backend, connection, states_of_deleted)
+    # The lowest id first: a job may wait for one of a lower id that is restored with it.
+    entries = sorted(decompress(before), key=lambda entry: entry[0])
+    dropped = 0
     found: dict[int, Job] = {}
-    each: Turning = partial(_turn_queue, operation, undo=not redo)
-    if arrangements.is_arrangement(operation):
-        each = partial(_turn_edit, operation, undo=not redo)
+    each: UndoOrRedo = partial(_undo_or_redo_pause, operation, undo=not redo)
+    if config_changes.is_config_change(operation):
+        each = partial(_undo_or_redo_config, operation, undo=not redo)
     elif operation not in (pauses.PAUSE, pauses.RESUME):
-        found = {job.id: job for job in house.jobs(connection, [entry[0] for entry in entries])}
-        each = partial(_again if redo else _undo, Operation(operation), found, at)
-    if redo:  # children are cancelled by what becomes of their parents, those of then or others
-        forgotten = len(entries)
-        entries = [entry for entry in entries if not is_child(entry)]
-        forgotten -= len(entries)
-    turned, left = [], []
+        found = {job.id: job for job in backend.load_for_update(connection, [entry[0] for entry in entries])}
+        each = partial(_redo if redo else _undo, Operation(operation), found, at)
+    if redo:  # dependents are cancelled with their parents: these or others
+        dropped = len(entries)
+        entries = [entry for entry in entries if not is_cancelled_child(entry)]
+        dropped -= len(entries)
+    processed, left = [], []
     for entry in entries:
         try:
-            turned.append(each(turn, entry))
+            processed.append(each(unit, entry))
         except JobdeckError as problem:
             refused[entry[0]] = problem
             left.append(entry)
-    named = len(turned)
+    named = len(processed)
     if redo and found:
-        parents = [found[entry[0]] for entry in turned]
-        turned += [child for child, *_ in cancelled_children(turn, Operation(operation), parents)]
-    turn.tally.write(connection)
-    if turned or forgotten:
+        parents = [found[entry[0]] for entry in processed]
+        processed += [child for child, *_ in cancel_dependents(unit, Operation(operation), parents)]
+    unit.counters.write(connection)
+    if processed or dropped:
         connection.execute("DELETE FROM jobdeck_journal_parts WHERE act = ? AND part = ?", (act, part))
-        for some, when, undone in ((turned, turn.now if redo else at, not redo), (left, at, redo)):
+        for some, when, undone in ((processed, unit.now if redo else at, not redo), (left, at, redo)):
             if some:
-                add_part(connection, act, when, packed(some), undone=undone)
+                add_part(connection, act, when, compress(some), undone=undone)
         connection.execute(
             "UPDATE jobdeck_journal SET undone = undone + ?1, n = n + ?2, kept = kept + ?2, children = children + ?2, bytes ="
             " (SELECT coalesce(sum(length(before)), 0) FROM jobdeck_journal_parts WHERE act = ?3) WHERE id = ?3",
-            (-named - forgotten if redo else named, len(turned) - named - forgotten, act),
+            (-named - dropped if redo else named, len(processed) - named - dropped, act),
         )
-    return [entry[0] for entry in turned]
+    return [entry[0] for entry in processed]
 
 
-def _undo(operation: Operation, found: dict[int, Job], at: float, turn: Turn, entry: Entry) -> Entry:
-    deed = deeds.CANCEL if is_child(entry) else DEEDS[operation]
-    deed.undo(turn, found.get(entry[0]), entry, at)
-    return deed.kept(entry)
+def _undo(operation: Operation, found: dict[int, Job], at: float, unit: UnitOfWork, entry: UndoData) -> UndoData:
+    operations = job_operations.CANCEL if is_cancelled_child(entry) else OPERATIONS[operation]
+    operations.undo(unit, found.get(entry[0]), entry, at)
+    return operations.redo_data(entry)
 
 
-def _again(operation: Operation, found: dict[int, Job], _at: float, turn: Turn, entry: Entry) -> Entry:
+def _redo(operation: Operation, found: dict[int, Job], _at: float, unit: UnitOfWork, entry: UndoData) -> UndoData:
     job = found.get(entry[0])
     if job is None:
         raise JobNotFound(entry[0])
     if not allows(operation, job.state):
         raise WrongState(job.id, operation, job.state)
-    return DEEDS[operation].again(turn, job, entry)[0]
+    return OPERATIONS[operation].redo(unit, job, entry)[0]
 
 
-def _turn_queue(operation: str, turn: Turn, entry: Entry, *, undo: bool) -> Entry:
-    pauses.turn(turn.connection, operation, *entry, undo=undo)
+def _undo_or_redo_pause(operation: str, unit: UnitOfWork, entry: UndoData, *, undo: bool) -> UndoData:
+    pauses.undo_or_redo(unit.connection, operation, *entry, undo=undo)
     return entry
 
 
-def _turn_edit(operation: str, turn: Turn, entry: Entry, *, undo: bool) -> Entry:
-    if operation in SCHEDULE_ACTS:  # its ticks go on meanwhile
-        turn.house.hold(turn.connection, "jobdeck_schedules", "name", entry[0])
-    return arrangements.turn(turn.connection, turn.now, operation, entry, undo=undo)
+def _undo_or_redo_config(operation: str, unit: UnitOfWork, entry: UndoData, *, undo: bool) -> UndoData:
+    if operation in SCHEDULE_ACTS:  # its ticks continue meanwhile
+        unit.backend.lock_row(unit.connection, "jobdeck_schedules", "name", entry[0])
+    return config_changes.undo_or_redo(unit.connection, unit.now, operation, entry, undo=undo)
 
 
-def _act_of(row: Row) -> Act:
-    """A row of `_COLUMNS` as a record."""
+def _make_entry(row: Row) -> Act:
+    """Convert a row of `_COLUMNS` to a record."""
     return Act(
         id=row[0],
         at=row[1],

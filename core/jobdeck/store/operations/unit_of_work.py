@@ -9,79 +9,84 @@ from typing import Any
 from ...model.errors import KeyTaken, MovedOn
 from ...model.jobs import IfParentFails, Job
 from ...model.states import State
-from ..backend import House, Sql, rows_of
-from ..counters import Tally
+from ..backend import Backend, SqlConnection, rows_of
+from ..counters import CounterDeltas
 
-Entry = list[Any]
+UndoData = list[Any]
 """What it takes to undo an act on one job, as JSON; it begins with the job's id."""
-Done = tuple[Entry, int, bool]
+Undo = tuple[UndoData, int, bool]
 """The entry, about how many bytes it takes, and whether the act on this job can be undone at all."""
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class UnitOfWork:
     """One transaction that changes jobs."""
 
-    house: House
-    connection: Sql
+    backend: Backend
+    connection: SqlConnection
     now: float
-    tally: Tally
-    graves: Callable[[Sql], Mapping[int, State]]
+    counters: CounterDeltas
+    deleted_states: Callable[[SqlConnection], Mapping[int, State]]
     _columns: dict[str, str] = field(default_factory=dict)
     _deleted: list[Mapping[int, State]] = field(default_factory=list)
 
     @classmethod
-    def begin(cls, house: House, connection: Sql, graves: Callable[[Sql], Mapping[int, State]] = lambda connection: {}) -> Turn:
+    def begin(
+        cls,
+        backend: Backend,
+        connection: SqlConnection,
+        deleted_states: Callable[[SqlConnection], Mapping[int, State]] = lambda connection: {},
+    ) -> UnitOfWork:
         """Begin to change jobs in the connection's open transaction; `graves` finds the deleted, see `deleted`."""
-        return cls(house, connection, house.now(connection), house.tally(), graves)
+        return cls(backend, connection, backend.now(connection), backend.new_counters(), deleted_states)
 
     def deleted(self) -> Mapping[int, State]:
         """The jobs that people have deleted and that could come back, each with its state when that was."""
         if not self._deleted:
-            self._deleted.append(self.graves(self.connection))
+            self._deleted.append(self.deleted_states(self.connection))
         return self._deleted[0]
 
     def columns(self, table: str) -> str:
         """A table's stored columns, as SQL lists them: all but those that the database computes."""
         if table not in self._columns:
-            self._columns[table] = self.house.columns(self.connection, table)
+            self._columns[table] = self.backend.stored_columns(self.connection, table)
         return self._columns[table]
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class UndoableOperation:
     """How an act is taken back, and done again."""
 
-    undo: Callable[[Turn, Job | None, Entry, float], None]
+    undo: Callable[[UnitOfWork, Job | None, UndoData, float], None]
     """Given the job as it is now, the entry, and when the act was done. Raises `MovedOn`, `KeyTaken` or `JobNotFound`."""
-    again: Callable[[Turn, Job, Entry], Done]
+    redo: Callable[[UnitOfWork, Job, UndoData], Undo]
     """Does it again where the undo left the job. Raises `MovedOn` or `KeyTaken`."""
-    kept: Callable[[Entry], Entry] = lambda entry: entry
+    redo_data: Callable[[UndoData], UndoData] = lambda entry: entry
     """What to keep of an undone entry, to do it again."""
 
 
-def check_key(turn: Turn, job_id: int, key: str | None) -> None:
+def check_unique_key(unit: UnitOfWork, job_id: int, key: str | None) -> None:
     """Refuse to queue a job again whose unique key is another's by now."""
     if key is None:
         return
     query = "SELECT id FROM jobdeck_jobs WHERE unique_taken = ? AND id <> ?"
-    for (holder,) in rows_of(turn.connection, query, (key, job_id)):
+    for (holder,) in rows_of(unit.connection, query, (key, job_id)):
         raise KeyTaken(job_id, key, holder)
 
 
-def take_waits(turn: Turn, job_id: int) -> list[int]:
+def remove_dependencies(unit: UnitOfWork, job_id: int) -> list[int]:
     """The job waits no longer; returns for which jobs it did."""
-    rows = rows_of(turn.connection, "DELETE FROM jobdeck_waits WHERE child = ? RETURNING parent", (job_id,))
+    rows = rows_of(unit.connection, "DELETE FROM jobdeck_waits WHERE child = ? RETURNING parent", (job_id,))
     return sorted(row[0] for row in rows)
 
 
-def policy_of(turn: Turn, job_id: int) -> str:
+def parent_policy(unit: UnitOfWork, job_id: int) -> str:
     """What becomes of the job when one that it waits for fails: see `IfParentFails`."""
-    return str(rows_of(turn.connection, "SELECT if_parent_fails FROM jobdeck_jobs WHERE id = ?", (job_id,))[0][0])
+    return str(rows_of(unit.connection, "SELECT if_parent_fails FROM jobdeck_jobs WHERE id = ?", (job_id,))[0][0])
 
 
-def wait_again(
-    turn: Turn,
+def restore_dependencies(
+    unit: UnitOfWork,
     job_id: int,
     before: State | str,
     parents: Sequence[int] | None,
@@ -107,13 +112,13 @@ def wait_again(
     """
     if before != State.WAITING:
         return State(before)
-    states = turn.house.states(turn.connection, parents or [])
+    states = unit.backend.load_states(unit.connection, parents or [])
     waits = []
     for parent in parents or []:
         state = states.get(parent)
         if state is None and orphaned:
             raise MovedOn(job_id, f"waited for job {parent}, which is gone")
-        if state is None and turn.deleted().get(parent, State.COMPLETED) is not State.COMPLETED and policy != IfParentFails.RUN:
+        if state is None and unit.deleted().get(parent, State.COMPLETED) is not State.COMPLETED and policy != IfParentFails.RUN:
             raise MovedOn(job_id, f"waited for job {parent}, which was deleted")
         if state is None or state == State.COMPLETED:
             continue
@@ -123,7 +128,7 @@ def wait_again(
             if policy == IfParentFails.RUN:
                 continue
         waits.append((parent, job_id))
-    turn.connection.executemany("INSERT INTO jobdeck_waits (parent, child) VALUES (?, ?) ON CONFLICT DO NOTHING", waits)
+    unit.connection.executemany("INSERT INTO jobdeck_waits (parent, child) VALUES (?, ?) ON CONFLICT DO NOTHING", waits)
     if waits:
         return State.WAITING
-    return State.SCHEDULED if due > turn.now else State.PENDING
+    return State.SCHEDULED if due > unit.now else State.PENDING

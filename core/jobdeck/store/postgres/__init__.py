@@ -1,44 +1,30 @@
-"""The store on a PostgreSQL server: all of its SQL lives in this folder, and in what it shares with SQLite.
+"""The store on a PostgreSQL server: all of its SQL is in this folder, and in what it shares with SQLite.
 
-It needs the driver `psycopg` (the extra `postgres`), and so is imported only where an address names such a server.
+It needs the driver `psycopg` (the extra `postgres`), so it is imported only if an address names a server.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from random import Random
 
 from ...clock import Clock
-from ..metrics.sql_metrics import KeptMeasures
-from ..operations.schedules import KeptSchedules
-from ..operations.service import Acts
-from ..operations.undo import KeptJournal
-from ..queries.diagnostics import KeptInsight
-from ..queries.filter_sql import schedule_tail
-from ..queries.history import KeptHistory
-from ..queries.job_details import Details
-from ..sql_store import PartedStore
-from ..workers import Workers
-from . import logs
-from .backend import PostgresHouse
-from .claim import Claims
-from .complete import Endings
+from ..base import Store
+from .backend import PostgresBackend
+from .claim import Claimer
+from .complete import Completer
 from .connection import Connections
 from .dialect import POSTGRES
 from .dsn import Address
-from .enqueue import Intake
-from .lifecycle import Hosting
-from .maintenance import PostgresCare
-from .notifier import Bell
-from .queries import DUE, Looking
-from .schedules import PAST
-from .transitions import Work
+from .enqueue import Enqueuer
+from .logs import Logs
+from .maintenance import PostgresMaintenance
+from .notifier import PostgresNotifier
+from .queries import PostgresQueries
+from .transitions import Transitions
 
 
-class PostgresStore(Looking, Hosting, PartedStore):
+class PostgresStore(Store):
     """A queue in a schema of a PostgreSQL database."""
-
-    _due = DUE
 
     def __init__(
         self,
@@ -49,50 +35,29 @@ class PostgresStore(Looking, Hosting, PartedStore):
         synchronous: str = "FULL",
         create: bool = True,
     ) -> None:
-        """Connect; make the tables, or bring them up to date, if need be.
+        """Connect; create the tables, or migrate them, if needed.
 
         Args:
             where: the address, `postgresql://…`; a schema other than the user's first by
                 `?options=-csearch_path%3Dname`.
-            clock: where the store reads the time; the server's clock when `None`, which is the same for all workers.
-            random: where leases come from; seeded by the operating system when `None`.
-            synchronous: `FULL` (an acknowledged write survives a crash of the server's machine, as far as the server is set
-                up for it); with `NORMAL` or `OFF` the last moments may be lost then.
-            create: make the tables where there are none.
+            clock: the store's clock; the server's, which is the same for all workers, if `None`.
+            random: the source of leases; seeded by the operating system if `None`.
+            synchronous: `FULL` (an acknowledged write survives a crash of the server's machine, if the server is configured
+                for it); with `NORMAL` or `OFF` a crash may lose the last writes.
+            create: create the tables if they do not exist.
 
         Raises:
-            StoreRefused: it cannot be reached, or cannot be used as it is.
+            StoreRefused: the server is unreachable, or the database cannot be used as it is.
         """
-        address = Address.read(where)
-        self._connections = Connections(address, clock, synchronous, create=create)
-        self._bell = Bell(self._connections)
-        self._claims = Claims(self._connections, random or Random())
-        self._endings = Endings(self._connections, self._bell.ring)
-        self._work = Work(self._connections, self._endings)
-        self._intake = self._for_guests = Intake(self._connections)
-        self._house = house = PostgresHouse(self._connections)
-        self._acts = Acts(house)
-        self._journal = KeptJournal(house, self._bell.ring)
-        self._details = Details(house)
-        self._workers = Workers(house)
-        self.measures = KeptMeasures(house)
-        self.insight = KeptInsight(house, POSTGRES, self._workers)
-        self.history = KeptHistory(house, POSTGRES)
-        self.schedules = KeptSchedules(house, PAST, schedule_tail)
-        self._care = PostgresCare(self._connections)
-
-    def _ring(self, needed: bool) -> None:
-        """Wake the workers of all processes, once what woke them can be seen."""
-        if needed:
-            self._bell.ring()
-
-    @property
-    def care(self) -> PostgresCare:
-        return self._care
-
-    def append_logs(self, lines: Sequence[tuple[int, int, float, str, str]], keep_bytes: int) -> None:
-        def act() -> None:
-            with self._connections.writing() as session:
-                logs.append(session, lines, keep_bytes)
-
-        self._once(act)
+        connections = Connections(Address.read(where), clock, synchronous, create=create)
+        notifier = PostgresNotifier(connections)
+        backend = PostgresBackend(connections, notifier)
+        super().__init__(connections, backend, POSTGRES)
+        self.enqueuer = Enqueuer(connections, notifier)
+        self.claimer = Claimer(connections, random or Random())
+        self.completer = Completer(connections, notifier)
+        self.transitions = Transitions(connections, notifier)
+        self.logs = Logs(connections)
+        self.notifier = notifier
+        self.queries = PostgresQueries(backend, POSTGRES, self.workers)
+        self.maintenance = PostgresMaintenance(connections)

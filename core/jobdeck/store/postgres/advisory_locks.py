@@ -1,19 +1,19 @@
-"""Doors that one transaction at a time may pass, until it ends. They lock no row."""
+"""Advisory locks of a transaction. They lock no row."""
 
 from __future__ import annotations
 
 from .session import Session
 
-_DOOR = "SELECT pg_advisory_xact_lock((x'6a6f6264'::bigint << 32) + ?::text::regclass::oid::bigint)"
+_LOCK = "SELECT pg_advisory_xact_lock((x'6a6f6264'::bigint << 32) + ?::text::regclass::oid::bigint)"
 
 LIMITS = "jobdeck_starts"
-"""Who claims from lanes that have a limit: what is counted as running stays true until the claim is committed."""
+"""Held by claims from lanes with a limit: the number of running jobs stays true until the claim is committed."""
 JOURNAL = "jobdeck_journal"
-"""Who undoes or redoes, or changes arrangements: two of them would both find it still to be done."""
+"""Held by an undo or redo, and by changes of limits, pauses and schedules: two at once would both find it not done yet."""
 UPKEEP = "jobdeck_stripes"
-"""Who folds stripes or metrics."""
+"""Held while shards or metrics are folded, or jobs are pruned."""
 
 
-def pass_door(session: Session, door: str) -> None:
-    """Wait until nobody else is behind the door, and go in until the transaction ends."""
-    session.execute(_DOOR, (door,))
+def advisory_lock(session: Session, name: str) -> None:
+    """Take the lock, waiting for it if need be, until the transaction ends."""
+    session.execute(_LOCK, (name,))

@@ -1,4 +1,4 @@
-"""What the acts of people stand on in the PostgreSQL store."""
+"""The backend of the PostgreSQL store."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from typing import Any, TypeVar
 
 from ...model.jobs import Job
 from ...model.states import State
-from ..backend import House
-from ..counters import Tally
-from ..dependencies import any_waits
-from .advisory_locks import JOURNAL, pass_door
+from ..backend import Backend
+from ..counters import CounterDeltas
+from ..dependencies import has_dependents
+from .advisory_locks import JOURNAL, advisory_lock
 from .connection import Connections
-from .counters import PostgresTally
-from .dependencies import WAITS
-from .rows import hold_states, lock_jobs, read_jobs
+from .counters import PostgresCounterDeltas
+from .dependencies import DEPENDENCIES
+from .notifier import PostgresNotifier
+from .rows import lock_jobs, lock_states, read_jobs
 from .session import Session
 
 T = TypeVar("T")
@@ -25,21 +26,31 @@ SELECT string_agg(attname, ', ' ORDER BY attnum) FROM pg_attribute
 """
 
 
-class PostgresHouse(House):
-    """One database."""
+class PostgresBackend(Backend):
+    """One database on a server."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, notifier: PostgresNotifier) -> None:
         self._connections = connections
-        self._asked = False
+        self._notifier = notifier
+        self._offset_known = False
 
-    def writing(self) -> AbstractContextManager[Session]:
-        return self._connections.writing()
+    def write_transaction(self) -> AbstractContextManager[Session]:
+        return self._connections.write_transaction()
 
-    def reading(self) -> AbstractContextManager[Session]:
-        return self._connections.reading()
+    def read_transaction(self) -> AbstractContextManager[Session]:
+        return self._connections.read_transaction()
 
-    def alone(self, connection: Any) -> None:
-        pass_door(connection, JOURNAL)
+    def retry_on_conflict(self, action: Callable[[], T]) -> T:
+        return self._connections.retry_on_conflict(action)
+
+    def notify(self) -> None:
+        self._notifier.notify()
+
+    def lock_journal(self, connection: Any) -> None:
+        advisory_lock(connection, JOURNAL)
+
+    def lock_row(self, connection: Any, table: str, key: str, value: str | int) -> None:
+        connection.execute(f"SELECT 1 FROM {table} WHERE {key} = ? FOR UPDATE", (value,))
 
     def now(self, connection: Any) -> float:
         return self._connections.now(connection)
@@ -50,35 +61,31 @@ class PostgresHouse(House):
     def lease_skew(self) -> float:
         return self._connections.lease_skew()
 
-    def ahead(self) -> float:
-        if not self._asked:
-            with self._connections.reading():  # how far it is ahead is told by every transaction
-                self._asked = True
-        return self._connections.ahead
+    def clock_offset(self) -> float:
+        if not self._offset_known:
+            with self._connections.read_transaction():  # every transaction measures the offset
+                self._offset_known = True
+        return self._connections.clock_offset
 
-    def repeat(self, act: Callable[[], T]) -> T:
-        return self._connections.repeat(act)
+    def new_counters(self) -> CounterDeltas:
+        return PostgresCounterDeltas()
 
-    def hold(self, connection: Any, table: str, key: str, value: str | int) -> None:
-        connection.execute(f"SELECT 1 FROM {table} WHERE {key} = ? FOR UPDATE", (value,))
-
-    def tally(self) -> Tally:
-        return PostgresTally()
-
-    def columns(self, connection: Any, table: str) -> str:
+    def stored_columns(self, connection: Any, table: str) -> str:
         return str(connection.execute(_STORED, (table,)).get)
 
-    def looked_at(self, connection: Any, ids: Sequence[int]) -> Iterator[Job]:
+    def load_for_display(self, connection: Any, ids: Sequence[int]) -> Iterator[Job]:
         return read_jobs(connection, ids, self.lease_skew())
 
-    def jobs(self, connection: Any, ids: Sequence[int]) -> Iterator[Job]:
+    def load_for_update(self, connection: Any, ids: Sequence[int]) -> Iterator[Job]:
         return lock_jobs(connection, ids)
 
-    def states(self, connection: Any, ids: Sequence[int]) -> Mapping[int, State]:
-        return hold_states(connection, ids)
+    def load_states(self, connection: Any, ids: Sequence[int]) -> Mapping[int, State]:
+        return lock_states(connection, ids)
 
-    def any_waits(self, connection: Any) -> bool:
-        return any_waits(connection)
+    def has_dependents(self, connection: Any) -> bool:
+        return has_dependents(connection)
 
-    def settle(self, connection: Any, tally: Tally, ended: Mapping[int, State | None], now: float) -> dict[int, list[int]]:
-        return WAITS.settle(connection, tally, ended, now)
+    def resolve_dependents(
+        self, connection: Any, counters: CounterDeltas, ended: Mapping[int, State | None], now: float
+    ) -> dict[int, list[int]]:
+        return DEPENDENCIES.resolve(connection, counters, ended, now)

@@ -13,13 +13,13 @@ from psycopg.rows import TupleRow, tuple_row
 from ...model.errors import InvalidOption
 from . import type_adapters as texts
 from .connection import NOW, Connections
-from .errors import Translated
+from .errors import ErrorTranslator
 from .identity import Identity
 from .session import Session
-from .sharded_counters import take_for_transaction
+from .sharded_counters import shard_for_transaction
 
 
-class _Visited:
+class _CallerConnection:
     """The caller's connection, read and written as the store does; what the caller has made of it stays as it is."""
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
@@ -37,7 +37,7 @@ class _Visited:
 
 
 @contextmanager
-def guest(connection: object, home: Connections) -> Iterator[Session]:
+def caller_connection(connection: object, home: Connections) -> Iterator[Session]:
     """The caller's connection as the store's code uses it, inside the caller's open transaction.
 
     What goes wrong inside undoes what was done inside, and no more: the caller's transaction is as it was before.
@@ -57,11 +57,11 @@ def guest(connection: object, home: Connections) -> Iterator[Session]:
         raise InvalidOption("connection", "has a transaction that failed; roll back before you enqueue")
     elif status is not TransactionStatus.INTRANS:
         raise InvalidOption("connection", "has no transaction open; begin one, so that the job comes with your rows")
-    visited = _Visited(connection)
+    visited = _CallerConnection(connection)
     session = Session(cast("psycopg.Connection[TupleRow]", visited))
-    with Translated(home.where), connection.transaction():
-        if Identity.read(visited) != home.place.identity:
+    with ErrorTranslator(home.where), connection.transaction():
+        if Identity.read(visited) != home.identity.identity:
             raise InvalidOption("connection", f"must be open on {home.where}, the database and schema of this queue")
         (session.now,) = visited.execute(NOW).fetchone()
-        session.stripe = take_for_transaction(session)
+        session.shard = shard_for_transaction(session)
         yield session

@@ -1,48 +1,47 @@
-"""How attempts end: complete, fail, snooze, release, stop, for the holder of the lease only.
+"""Records how attempts end: complete, fail, snooze, release, cancel, for the holder of the lease only.
 
-A worker tells its times by the clock of its own machine; here they are put on the server's, from which all other times are.
+A worker measures times by its own machine's clock; here they are converted to the server's, which all other times use.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from ...model.attempt_result import Completion, Ending, Failure, Nap, Release, Stop
 from ...model.jobs import Outcome, Reason
 from ...model.states import State
-from ..base import Lost
-from ..counters import Tally
-from ..dependencies import any_waits
-from ..records import one_line, storable
-from .connection import Connections
-from .counters import PostgresTally
-from .dependencies import WAITS
+from ..base import LostLeases
+from ..records import one_line, replace_surrogates
+from .connection import Connections, retried
+from .counters import PostgresCounterDeltas
+from .dependencies import DEPENDENCIES
+from .notifier import PostgresNotifier
 from .session import Session
 
 HELD = "id = ? AND state = 'running' AND lease = ?"
-LET_GO = "lease = NULL, lease_until = NULL, cancelling = false"
+END_LEASE = "lease = NULL, lease_until = NULL, cancelling = false"
 
 _ATTEMPT = """
 INSERT INTO jobdeck_attempts (job_id, lease, number, worker, started_at, finished_at, outcome, error_type, message, traceback)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
 """
-# Where a job goes that shall run again: nowhere, if somebody asked it to stop in the meantime.
-_AGAIN = """
+# A job that is to run again is cancelled instead if it was asked to stop in the meantime.
+_REQUEUE = """
 state = CASE WHEN cancelling THEN 'cancelled' ELSE '{state}' END,
 finished_at = CASE WHEN cancelling THEN ?::double precision END, attempt = attempt - 1"""
-_FAILED = """
+_FAIL = """
 state = CASE WHEN cancelling THEN 'cancelled' WHEN ?3::double precision IS NULL OR attempt >= max_attempts THEN 'failed'
              ELSE 'retrying' END,
 finished_at = CASE WHEN cancelling OR ?3 IS NULL OR attempt >= max_attempts THEN ?2::double precision END,
 scheduled_at = CASE WHEN cancelling OR attempt >= max_attempts THEN scheduled_at ELSE coalesce(?3, scheduled_at) END,
 reason = CASE WHEN NOT cancelling AND (?3 IS NULL OR attempt >= max_attempts) THEN ?5 END,
-error = ?4, crashes = crashes + ?6, {let_go} WHERE id = ?7 AND state = 'running' AND lease = ?8"""
-_TOGETHER = 4
-"""Completions from this many on are written in one statement."""
-_COMPLETE_TOGETHER = f"""
+error = ?4, crashes = crashes + ?6, {end_lease} WHERE id = ?7 AND state = 'running' AND lease = ?8"""
+_BULK_FROM = 4
+"""The number of completions from which on they are written in one statement."""
+_COMPLETE_BULK = f"""
 WITH held AS MATERIALIZED (
     SELECT job.id, done.started_at, done.finished_at, done.result
       FROM unnest(?1::bigint[], ?2::bigint[], ?3::double precision[], ?4::double precision[], ?5::text[])
@@ -51,10 +50,10 @@ WITH held AS MATERIALIZED (
      WHERE job.state = 'running' AND job.lease = done.lease ORDER BY job.id FOR UPDATE OF job)
 UPDATE jobdeck_jobs AS job
    SET state = 'completed', started_at = held.started_at, finished_at = held.finished_at, result = held.result, error = NULL,
-       {LET_GO}
+       {END_LEASE}
   FROM held WHERE job.id = held.id
 """
-_ATTEMPTS_TOGETHER = """
+_ATTEMPTS_BULK = """
 INSERT INTO jobdeck_attempts (job_id, lease, number, worker, started_at, finished_at, outcome)
 SELECT id, lease, number, ?1, started_at, finished_at, 'completed'
   FROM unnest(?2::bigint[], ?3::bigint[], ?4::integer[], ?5::double precision[], ?6::double precision[])
@@ -62,182 +61,187 @@ SELECT id, lease, number, ?1, started_at, finished_at, 'completed'
     ON CONFLICT DO NOTHING
 """
 _LATE = "UPDATE jobdeck_attempts SET late_at = ? WHERE job_id = ? AND lease = ? AND late_at IS NULL"
-# Why a job is final, where its ending does not tell.
+# Why a job is final, if the result does not say.
 _REASONS = {Outcome.TIMED_OUT: Reason.TIMED_OUT, Outcome.CRASHED: Reason.CRASHED}
 
-E = TypeVar("E", bound=Ending)
+R = TypeVar("R", bound=Ending)
 
 
-class _LeaseGone(Exception):
-    """Inside `complete`: a lease among many was lost, so each is looked at by itself."""
+class _LeaseLost(Exception):
+    """Inside `complete`: one lease among many is lost, so each job is completed by itself."""
 
 
-class Endings:
-    """Ends attempts."""
+class Completer:
+    """Records results of attempts."""
 
-    def __init__(self, connections: Connections, ring: Callable[[], None]) -> None:
-        """`ring` wakes the workers of all processes: what a job waited for may have ended here."""
+    def __init__(self, connections: Connections, notifier: PostgresNotifier) -> None:
         self._connections = connections
-        self._ring = ring
+        self._notify = notifier.notify
 
-    def complete(self, endings: Sequence[Completion]) -> Lost:
-        """See `Store.complete_jobs`."""
-        if len(endings) >= _TOGETHER:
+    @retried
+    def complete(self, results: Sequence[Completion]) -> LostLeases:
+        """See `base.Completer.complete`."""
+        if len(results) >= _BULK_FROM:
             try:
-                self._complete_together(endings)
-            except _LeaseGone:
+                self._complete_bulk(results)
+            except _LeaseLost:
                 pass
             else:
                 return []
-        return self._end(
-            endings,
-            f"state = 'completed', finished_at = ?, result = ?, error = NULL, {LET_GO} WHERE {HELD}",
-            lambda ending: (ending.finished_at, storable(ending.result_json)),
+        return self._record(
+            results,
+            f"state = 'completed', finished_at = ?, result = ?, error = NULL, {END_LEASE} WHERE {HELD}",
+            lambda result: (result.finished_at, replace_surrogates(result.result_json)),
             "completed",
-            lambda _: attempt_told(Outcome.COMPLETED),
+            lambda _: attempt_values(Outcome.COMPLETED),
         )
 
-    def _complete_together(self, endings: Sequence[Completion]) -> None:
-        """Complete many in two statements.
+    def _complete_bulk(self, results: Sequence[Completion]) -> None:
+        """Complete many jobs in two statements.
 
         Raises:
-            _LeaseGone: a lease among them was lost, and nothing is changed.
+            _LeaseLost: one of the leases is lost, and nothing is changed.
         """
-        with self._connections.writing() as session:
-            endings = self._on_servers_clock(endings)
-            ids, leases = [end.job.id for end in endings], [end.job.lease for end in endings]
-            started, finished = [float(end.started_at) for end in endings], [float(end.finished_at) for end in endings]
-            results = [storable(end.result_json) for end in endings]
-            session.execute(_COMPLETE_TOGETHER, (ids, leases, started, finished, results))
-            if session.changes() != len(endings):
-                raise _LeaseGone
-            numbers = [end.job.attempt for end in endings]
-            session.execute(_ATTEMPTS_TOGETHER, (endings[0].job.worker, ids, leases, numbers, started, finished))
-            tally = PostgresTally()
-            for (queue, kind), n in Counter((end.job.queue, end.job.kind) for end in endings).items():
-                tally.move(queue, kind, State.RUNNING, State.COMPLETED, n)
-            tally.measure_all(endings, "completed")
-            self.settle(session, tally, dict.fromkeys(ids, State.COMPLETED))
-            tally.write(session)
+        with self._connections.write_transaction() as session:
+            results = self._on_server_clock(results)
+            ids, leases = [each.job.id for each in results], [each.job.lease for each in results]
+            started, finished = [float(each.started_at) for each in results], [float(each.finished_at) for each in results]
+            values = [replace_surrogates(each.result_json) for each in results]
+            session.execute(_COMPLETE_BULK, (ids, leases, started, finished, values))
+            if session.changes() != len(results):
+                raise _LeaseLost
+            numbers = [each.job.attempt for each in results]
+            session.execute(_ATTEMPTS_BULK, (results[0].job.worker, ids, leases, numbers, started, finished))
+            counters = PostgresCounterDeltas()
+            for (queue, kind), n in Counter((each.job.queue, each.job.kind) for each in results).items():
+                counters.count_transition(queue, kind, State.RUNNING, State.COMPLETED, n)
+            counters.record_results(results, "completed")
+            self._resolve(session, counters, dict.fromkeys(ids, State.COMPLETED))
+            counters.write(session)
 
-    def fail(self, endings: Sequence[Failure]) -> Lost:
-        """See `Store.fail_jobs`."""
+    @retried
+    def fail(self, results: Sequence[Failure]) -> LostLeases:
+        """See `base.Completer.fail`."""
 
-        def values(ending: Failure) -> tuple[Any, ...]:
-            error = f"{ending.error_type}: {ending.message}" if ending.message else ending.error_type
-            reason = ending.reason or _REASONS.get(ending.outcome, Reason.EXHAUSTED)
-            retry_at = None if ending.retry_at is None else ending.retry_at + self._connections.ahead
-            return (ending.finished_at, retry_at, one_line(error), reason.value, int(ending.outcome is Outcome.CRASHED))
+        def values(result: Failure) -> tuple[Any, ...]:
+            error = f"{result.error_type}: {result.message}" if result.message else result.error_type
+            reason = result.reason or _REASONS.get(result.outcome, Reason.EXHAUSTED)
+            retry_at = None if result.retry_at is None else result.retry_at + self._connections.clock_offset
+            return (result.finished_at, retry_at, one_line(error), reason.value, int(result.outcome is Outcome.CRASHED))
 
-        return self._end(
-            endings,
-            _FAILED.format(let_go=LET_GO),
+        return self._record(
+            results,
+            _FAIL.format(end_lease=END_LEASE),
             values,
             "failed",
-            lambda ending: attempt_told(ending.outcome, ending.error_type, ending.message, ending.traceback),
+            lambda result: attempt_values(result.outcome, result.error_type, result.message, result.traceback),
         )
 
-    def snooze(self, endings: Sequence[Nap]) -> Lost:
-        """See `Store.snooze_jobs`."""
+    @retried
+    def snooze(self, results: Sequence[Nap]) -> LostLeases:
+        """See `base.Completer.snooze`."""
         due = "scheduled_at = CASE WHEN cancelling THEN scheduled_at ELSE ? END"
-        return self._end(
-            endings,
-            f"{_AGAIN.format(state='scheduled')}, {due}, {LET_GO} WHERE {HELD}",
-            lambda ending: (ending.finished_at, ending.until + self._connections.ahead),
+        return self._record(
+            results,
+            f"{_REQUEUE.format(state='scheduled')}, {due}, {END_LEASE} WHERE {HELD}",
+            lambda result: (result.finished_at, result.until + self._connections.clock_offset),
             "snoozed",
-            lambda _: attempt_told(Outcome.SNOOZED),
+            lambda _: attempt_values(Outcome.SNOOZED),
         )
 
-    def release(self, endings: Sequence[Release]) -> Lost:
-        """See `Store.release_jobs`."""
-        return self._end(
-            endings,
-            f"{_AGAIN.format(state='pending')}, {LET_GO} WHERE {HELD}",
-            lambda ending: (ending.finished_at,),
+    @retried
+    def release(self, results: Sequence[Release]) -> LostLeases:
+        """See `base.Completer.release`."""
+        lost = self._record(
+            results,
+            f"{_REQUEUE.format(state='pending')}, {END_LEASE} WHERE {HELD}",
+            lambda result: (result.finished_at,),
             "released",
-            lambda _: attempt_told(Outcome.RELEASED),
+            lambda _: attempt_values(Outcome.RELEASED),
         )
+        if len(lost) < len(results):
+            self._notify()
+        return lost
 
-    def stop(self, endings: Sequence[Stop]) -> Lost:
-        """See `Store.stop_jobs`."""
-        return self._end(
-            endings,
-            f"state = 'cancelled', finished_at = ?, {LET_GO} WHERE {HELD}",
-            lambda ending: (ending.finished_at,),
+    @retried
+    def cancel_running(self, results: Sequence[Stop]) -> LostLeases:
+        """See `base.Completer.cancel_running`."""
+        return self._record(
+            results,
+            f"state = 'cancelled', finished_at = ?, {END_LEASE} WHERE {HELD}",
+            lambda result: (result.finished_at,),
             "cancelled",
-            lambda _: attempt_told(Outcome.CANCELLED),
+            lambda _: attempt_values(Outcome.CANCELLED),
         )
 
-    def _end(
+    def _record(
         self,
-        endings: Sequence[E],
+        results: Sequence[R],
         assignments: str,
-        values: Callable[[E], tuple[Any, ...]],
+        values: Callable[[R], tuple[Any, ...]],
         measure: str,
-        told: Callable[[E], tuple[Any, ...]],
-    ) -> Lost:
-        """End attempts: one guarded UPDATE each, its attempt row, its counters; or note a late result."""
-        if not endings:
+        attempt: Callable[[R], tuple[Any, ...]],
+    ) -> LostLeases:
+        """End attempts: one guarded UPDATE each, its attempt row, its counters; or record a late result."""
+        if not results:
             return []
-        lost: Lost = []
+        lost: LostLeases = []
         attempts, late = [], []
         final: dict[int, State | None] = {}
-        tally = PostgresTally()
-        with self._connections.writing() as session:
-            # In the order of their ids, as everybody who locks several jobs.
-            endings = sorted(self._on_servers_clock(endings), key=lambda ending: ending.job.id)
-            # The claim has set the time of the claim; a job that was claimed ahead began later.
+        counters = PostgresCounterDeltas()
+        with self._connections.write_transaction() as session:
+            # In the order of their ids, as every transaction that locks several jobs.
+            results = sorted(self._on_server_clock(results), key=lambda result: result.job.id)
+            # The claim has set the time of the claim; a prefetched job started later.
             statement = f"UPDATE jobdeck_jobs SET started_at = ?, {assignments} RETURNING state"
-            rows = [(ending.started_at, *values(ending), ending.job.id, ending.job.lease) for ending in endings]
+            rows = [(result.started_at, *values(result), result.job.id, result.job.lease) for result in results]
             found = session.each(statement, rows)
-            for ending, row in zip(endings, found, strict=True):
-                job = ending.job
+            for result, row in zip(results, found, strict=True):
+                job = result.job
                 if row is None:
                     lost.append(job.id)
-                    late.append((ending.finished_at, job.id, job.lease))
+                    late.append((result.finished_at, job.id, job.lease))
                     continue
                 state = State(row[0])
-                tally.move(job.queue, job.kind, State.RUNNING, state)
-                tally.measure(job, ending, measure, state)
-                begun = (job.id, job.lease, job.attempt, job.worker, ending.started_at, ending.finished_at)
-                attempts.append((*begun, *told(ending)))
+                counters.count_transition(job.queue, job.kind, State.RUNNING, state)
+                counters.record_result(job, result, measure, state)
+                started = (job.id, job.lease, job.attempt, job.worker, result.started_at, result.finished_at)
+                attempts.append((*started, *attempt(result)))
                 if state.is_final:
                     final[job.id] = state
             session.executemany(_LATE, late)
-            note_attempts(session, attempts)
-            self.settle(session, tally, final)
-            tally.write(session)
+            record_attempts(session, attempts)
+            self._resolve(session, counters, final)
+            counters.write(session)
         return lost
 
-    def _on_servers_clock(self, endings: Sequence[E]) -> Sequence[E]:
-        ahead = self._connections.ahead
-        if not ahead:
-            return endings
-        # No attempt begins before it was claimed, however badly the clocks are read.
+    def _on_server_clock(self, results: Sequence[R]) -> Sequence[R]:
+        offset = self._connections.clock_offset
+        if not offset:
+            return results
+        # No attempt starts before it was claimed, however inaccurately the clocks are read.
         return [
             replace(
-                end,
-                started_at=max(end.started_at + ahead, end.job.started_at or 0.0),
-                finished_at=max(end.finished_at + ahead, end.job.started_at or 0.0),
+                result,
+                started_at=max(result.started_at + offset, result.job.started_at or 0.0),
+                finished_at=max(result.finished_at + offset, result.job.started_at or 0.0),
             )
-            for end in endings
+            for result in results
         ]
 
-    def settle(self, session: Session, tally: Tally, final: Mapping[int, State | None]) -> None:
-        """Tell the children of jobs that have become final."""
-        if final and any_waits(session):
-            WAITS.settle(session, tally, final, self._connections.now(session))
-            # This process may not serve what is ready now.
-            self._ring()
+    def _resolve(self, session: Session, counters: PostgresCounterDeltas, final: dict[int, State | None]) -> None:
+        if DEPENDENCIES.resolve_ended(session, counters, final, self._connections.now(session)):
+            # This process may not serve the jobs that are ready now.
+            self._notify()
 
 
-def note_attempts(session: Session, attempts: Sequence[tuple[Any, ...]]) -> None:
+def record_attempts(session: Session, attempts: Sequence[tuple[Any, ...]]) -> None:
     """Record attempts that have ended."""
     session.executemany(_ATTEMPT, attempts)
 
 
-def attempt_told(
+def attempt_values(
     outcome: Outcome, error_type: str | None = None, message: str | None = None, traceback: str | None = None
 ) -> tuple[Any, ...]:
-    """What a record of an attempt tells of its end."""
-    return (outcome.value, storable(error_type), storable(message), storable(traceback))
+    """Return what the record of an attempt says of its end."""
+    return (outcome.value, replace_surrogates(error_type), replace_surrogates(message), replace_surrogates(traceback))

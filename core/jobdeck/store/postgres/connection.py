@@ -1,4 +1,4 @@
-"""PostgreSQL connections: one a thread, opened again when they break, every failure turned into a named error."""
+"""PostgreSQL connections, one for each thread, reopened when they break. Every failure is raised as a named error."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, ParamSpec, TypeVar, cast
+from functools import partial, wraps
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 from weakref import WeakSet
 
 import psycopg
@@ -17,16 +18,16 @@ from psycopg.rows import TupleRow
 from ...clock import Clock
 from ...model.errors import StoreAway, StoreFailed, StoreLost, StoreReplaced
 from .dsn import Address
-from .errors import Conflict, Translated, reason
-from .identity import TABLE, Identity, Whereabouts
-from .raw_connection import Line, close_raw, open_raw
+from .errors import Conflict, ErrorTranslator, connect_error_text
+from .identity import TABLE, DatabaseIdentity, Identity
+from .raw_connection import RawConnection, close_connection, connect
 from .schema import make_ready
 from .session import Session
 
 _TRIES = 8
-"""How often a transaction that others got in the way of is done again."""
+"""The number of tries of a transaction that conflicts with others."""
 _SAME_CLOCK = 0.05
-"""Seconds: two clocks that are no further apart are told apart by how long a question takes, not by what they say."""
+"""Seconds: below this, the measured difference of two clocks is the time of the round trip."""
 NOW = "SELECT extract(epoch FROM clock_timestamp())::double precision"
 _BEGIN = f"BEGIN ISOLATION LEVEL READ COMMITTED; {NOW}, {TABLE}"
 _BEGIN_READING = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {NOW}, {TABLE}"
@@ -36,18 +37,18 @@ T = TypeVar("T")
 
 
 class _Local(threading.local):
-    """What each thread has of its own."""
+    """The state of one thread."""
 
-    line: Line | None = None
-    file: int | None = None
-    """Which of the queues that have been at the address it is at; `None` before its first call."""
+    connection: RawConnection | None = None
+    generation: int | None = None
+    """The number of the queue that the thread uses; `None` before its first call."""
 
 
 class Connections:
     """The connections to one database: each thread has its own, closed when the thread ends.
 
-    While the server cannot be reached, every call is refused (`StoreAway`); while there is no queue where there was one, too
-    (`StoreLost`). When another queue is there, each thread that knew the old one is told so once (`StoreReplaced`).
+    While the server is unreachable, every call raises `StoreAway`; while the queue is missing, `StoreLost`. If another queue
+    replaces the old one, each thread that used that one gets a `StoreReplaced` once.
     """
 
     def __init__(self, address: Address, clock: Clock | None, synchronous: str, *, create: bool = True) -> None:
@@ -56,225 +57,259 @@ class Connections:
         self._clock = clock
         self._synchronous = synchronous
         self._local = _Local()
-        self._all: WeakSet[Line] = WeakSet()
+        self._all: WeakSet[RawConnection] = WeakSet()
         self._guard = threading.Lock()
-        self._translated = Translated(self.where)
+        self._translate_errors = ErrorTranslator(self.where)
         self._skew = 0.0
-        self.place = Whereabouts(make_ready(address, synchronous, create=create))
+        self.identity = DatabaseIdentity(make_ready(address, synchronous, create=create))
 
     # -- time -------------------------------------------------------------------------------------
 
     def now(self, session: Session) -> float:
-        """What time it is: by the clock that the store was given, or by the server's when the transaction began."""
+        """Return the time: by the clock passed to the store, or by the server's at the start of the transaction."""
         return session.now if self._clock is None else self._clock.now()
 
     def lease_now(self, session: Session) -> float:
-        """What time it is on the clock that leases are counted on: the server's, where the store was given none."""
+        """Return the time on the clock that leases are measured on: the server's, if the store got no clock."""
         return session.now if self._clock is None else self._clock.monotonic()
 
     def lease_skew(self) -> float:
-        """Seconds from the clock that leases are counted on to `now`."""
+        """Return the seconds from the clock that leases are measured on to `now`."""
         return 0.0 if self._clock is None else self._clock.now() - self._clock.monotonic()
 
     @property
-    def ahead(self) -> float:
-        """Seconds by which the server's clock is ahead of this machine's, by which a worker tells its times."""
+    def clock_offset(self) -> float:
+        """Seconds by which the server's clock is ahead of this machine's, which a worker measures times by."""
         return self._skew if abs(self._skew) > _SAME_CLOCK else 0.0
 
     def given_times(self, session: Session) -> tuple[float | None, float | None]:
-        """`now` and `lease_now` where the store was given a clock; `None` where the server reads its own."""
+        """Return `now` and `lease_now` if a clock was passed to the store; `None` if the server reads its own."""
         return (None, None) if self._clock is None else (self._clock.now(), self._clock.monotonic())
 
     # -- transactions -----------------------------------------------------------------------------
 
     def in_transaction(self) -> bool:
-        """Whether this thread has a transaction open."""
+        """Return whether this thread has an open transaction."""
         return self._inside() is not None
 
-    def after_commit(self, act: Callable[[], None]) -> None:
-        """Call `act`, once, when this thread's open transaction has been committed; now if there is none."""
-        line = self._inside()
-        if line is None:
-            act()
+    def after_commit(self, action: Callable[[], None]) -> None:
+        """Call `action`, once, when this thread's open transaction is committed; now if there is none."""
+        connection = self._inside()
+        if connection is None:
+            action()
         else:
-            line.after_commit[act] = None
+            connection.after_commit[action] = None
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
-        """A write transaction: committed at the end, rolled back on an exception.
+        """Open a write transaction: committed at the end, rolled back on an exception.
 
-        Inside an open one it is a part of that: its own changes are undone on an exception, and the rest stands.
+        Inside an open transaction this is a savepoint: an exception undoes its own changes only.
         """
-        with self._translated:
+        with self._translate_errors:
             inner = self._inside()
-            line = inner or self._begin(_BEGIN)
-            part = f"part{line.parts}"
+            connection = inner or self._begin(_BEGIN)
+            part = f"part{connection.parts}"
             if inner:
-                line.parts += 1
-                line.say(f"SAVEPOINT {part}")
+                connection.parts += 1
+                connection.execute_raw(f"SAVEPOINT {part}")
         try:
-            yield line.session
-            with self._translated:
-                line.say(f"RELEASE {part}" if inner else "COMMIT")
+            yield connection.session
+            with self._translate_errors:
+                connection.execute_raw(f"RELEASE {part}" if inner else "COMMIT")
         except BaseException:
-            with self._translated, suppress(psycopg.OperationalError):
-                # One that broke has been rolled back by the server.
-                if not line.raw.closed:
-                    line.say(f"ROLLBACK TO {part}; RELEASE {part}" if inner else "ROLLBACK")
+            with self._translate_errors, suppress(psycopg.OperationalError):
+                # The server has rolled back a transaction whose connection broke.
+                if not connection.raw.closed:
+                    connection.execute_raw(f"ROLLBACK TO {part}; RELEASE {part}" if inner else "ROLLBACK")
             if not inner:
-                line.after_commit.clear()
+                connection.after_commit.clear()
             raise
         finally:
             if inner:
-                line.parts -= 1
+                connection.parts -= 1
         if not inner:
-            waiting, line.after_commit = line.after_commit, {}
-            for act in waiting:
-                act()
+            waiting, connection.after_commit = connection.after_commit, {}
+            for action in waiting:
+                action()
 
     @contextmanager
-    def writing(self) -> Iterator[Session]:
-        """As `transaction`, for the store's own code: what the driver raises inside becomes a named error."""
-        with self.transaction() as session, self._translated:
+    def write_transaction(self) -> Iterator[Session]:
+        """Open a transaction as `transaction` does, and convert what the driver raises inside to a named error."""
+        with self.transaction() as session, self._translate_errors:
             yield session
 
     @contextmanager
-    def reading(self) -> Iterator[Session]:
-        """A read transaction: everything read inside is of one moment. Joins an open one."""
-        with self._translated:
+    def read_transaction(self) -> Iterator[Session]:
+        """Open a read transaction, which sees one snapshot, or join the open one."""
+        with self._translate_errors:
             inner = self._inside()
             if inner is not None:
                 yield inner.session
                 return
-            line = self._begin(_BEGIN_READING)
+            connection = self._begin(_BEGIN_READING)
             try:
-                yield line.session
+                yield connection.session
             finally:
                 with suppress(psycopg.OperationalError):
-                    if not line.raw.closed:
-                        line.say("COMMIT")
+                    if not connection.raw.closed:
+                        connection.execute_raw("COMMIT")
 
-    def repeat(self, act: Callable[[], T]) -> T:
-        """Do it, again and again as long as others get in its way.
+    def retry_on_conflict(self, action: Callable[[], T]) -> T:
+        """Run the action, and retry it while it conflicts with other transactions.
 
-        Inside an open transaction it is done once: what others wait for is held by that, and let go of only when it ends.
+        Inside an open transaction it runs once: that one holds the locks that others wait for until it ends.
         """
         if self.in_transaction():
-            return act()
-        for turn in range(_TRIES):
+            return action()
+        for attempt in range(_TRIES):
             try:
-                return act()
+                return action()
             except Conflict:
-                if turn == _TRIES - 1:
+                if attempt == _TRIES - 1:
                     raise
-                time.sleep(random.uniform(0, 0.002 * 2**turn))
+                time.sleep(random.uniform(0, 0.002 * 2**attempt))
         raise AssertionError
 
-    def say(self, statement: str, bound: tuple[Any, ...] = ()) -> None:
-        """Run a statement that needs no transaction, on this thread's connection."""
-        with self._translated:
-            self._line().raw.execute(cast("Any", statement), bound or None)
+    def execute_raw(self, statement: str, bound: tuple[Any, ...] = ()) -> None:
+        """Run a statement that needs no transaction on this thread's connection."""
+        with self._translate_errors:
+            self._connection().raw.execute(cast("Any", statement), bound or None)
 
     # -- connections ------------------------------------------------------------------------------
 
-    def _inside(self) -> Line | None:
-        """This thread's connection, if a transaction is open on it."""
-        line = self._local.line
-        if line is None or line.raw.pgconn.transaction_status not in (
+    def _inside(self) -> RawConnection | None:
+        """Return this thread's connection, if it has an open transaction."""
+        connection = self._local.connection
+        if connection is None or connection.raw.pgconn.transaction_status not in (
             TransactionStatus.INTRANS,
             TransactionStatus.INERROR,
             TransactionStatus.ACTIVE,
         ):
             return None
-        return line
+        return connection
+
+    def version(self) -> object:
+        """See `Store.version`.
+
+        This is the set of ended transactions of the whole server that have written anything: so it also changes when another
+        database is written to. Inside the caller's own transaction it would not show that one's changes, and is `None`.
+        """
+        if self.in_transaction():
+            return None
+        with self.read_transaction() as session:
+            return session.execute("SELECT pg_postmaster_start_time()::text || ' ' || pg_current_snapshot()::text").get
+
+    def lock_wait_started(self) -> float | None:
+        """See `Store.lock_wait_started`: a server has no lock on the whole database to wait for."""
+        return None
 
     @property
-    def file(self) -> int:
-        """See `Store.file`."""
-        return self.place.file if self._local.file is None else self._local.file
+    def generation(self) -> int:
+        """See `Store.generation`."""
+        return self.identity.generation if self._local.generation is None else self._local.generation
 
-    def renew(self) -> None:
-        """See `Store.renew`."""
+    def recreate(self) -> None:
+        """See `Store.recreate`."""
         make_ready(self.address, self._synchronous)
 
-    def _begin(self, statement: str) -> Line:
-        line = self._line()
+    def _begin(self, statement: str) -> RawConnection:
+        connection = self._connection()
         try:
-            table = self._begun(line, statement)
+            table = self._execute_begin(connection, statement)
         except psycopg.OperationalError:
-            # It broke while nobody looked. Nothing was begun, so nothing is lost by another try.
-            if self._translated.closed or not line.raw.closed:
+            # It broke while idle. No transaction had started, so a retry loses nothing.
+            if self._translate_errors.closed or not connection.raw.closed:
                 raise
-            line = self._line()
-            table = self._begun(line, statement)
-        if table != line.table:  # the queue was dropped under the connection; perhaps it was made anew
-            line.raw.close()
-            line = self._line()
-            self._begun(line, statement)
-        before, self._local.file = self._local.file, line.file
-        if before not in (None, line.file):
-            line.say("ROLLBACK")
+            connection = self._connection()
+            table = self._execute_begin(connection, statement)
+        if table != connection.table:  # the queue was dropped, and perhaps created again
+            connection.raw.close()
+            connection = self._connection()
+            self._execute_begin(connection, statement)
+        before, self._local.generation = self._local.generation, connection.generation
+        if before not in (None, connection.generation):
+            connection.execute_raw("ROLLBACK")
             raise StoreReplaced(self.where)
-        return line
+        return connection
 
-    def _begun(self, line: Line, statement: str) -> int | None:
-        """Begin a transaction, and learn what time it is; the number of the queue's table."""
-        asked = time.time()
-        cursor = line.say(statement)
+    def _execute_begin(self, connection: RawConnection, statement: str) -> int | None:
+        """Begin a transaction and read the server's time; return the number of the queue's table."""
+        sent_at = time.time()
+        cursor = connection.execute_raw(statement)
         cursor.nextset()
         row = cursor.fetchone()
         assert row is not None
-        line.session.now, table = row
+        connection.session.now, table = row
         if self._clock is None:
-            self._skew = line.session.now - (asked + time.time()) / 2
+            self._skew = connection.session.now - (sent_at + time.time()) / 2
         return cast("int | None", table)
 
-    def _line(self) -> Line:
-        """This thread's connection, a new one if it has none that works.
+    def _connection(self) -> RawConnection:
+        """Return this thread's connection, or open a new one if it has none that works.
 
         Raises:
-            StoreAway: the server cannot be reached.
-            StoreLost: there is no queue any more.
+            StoreAway: the server is unreachable.
+            StoreLost: the queue is missing.
         """
-        line = self._local.line
-        if line is not None and not line.raw.closed:
-            return line
-        self._local.line = None
-        if self._translated.closed:
+        connection = self._local.connection
+        if connection is not None and not connection.raw.closed:
+            return connection
+        self._local.connection = None
+        if self._translate_errors.closed:
             raise StoreFailed(self.where, "it was closed")
-        line = self._open()
+        connection = self._open()
         with self._guard:
-            if self._translated.closed:
-                line.raw.close()
+            if self._translate_errors.closed:
+                connection.raw.close()
                 raise StoreFailed(self.where, "it was closed")
-            self._all.add(line)
-        self._local.line = line
-        return line
+            self._all.add(connection)
+        self._local.connection = connection
+        return connection
 
-    def _open(self) -> Line:
+    def _open(self) -> RawConnection:
         try:
-            raw = open_raw(self.address, self._synchronous)
+            raw = connect(self.address, self._synchronous)
         except psycopg.OperationalError as error:
-            raise StoreAway(self.where, reason(error)) from error
+            raise StoreAway(self.where, connect_error_text(error)) from error
         try:
-            return self._placed(raw)
+            return self._identify(raw)
         except BaseException:
             raw.close()
             raise
 
-    def _placed(self, raw: psycopg.Connection[TupleRow]) -> Line:
+    def _identify(self, raw: psycopg.Connection[TupleRow]) -> RawConnection:
         seen = Identity.read(raw)
         if seen.table is None:
             raise StoreLost(self.where, "holds no queue any more")
-        # Another queue may be of another jobdeck: it is looked at as one that is opened.
-        return Line(raw, self.place.note(seen, lambda: make_ready(self.address, self._synchronous)), seen.table)
+        # Another queue may be of another version of jobdeck: it is checked as a newly opened one.
+        return RawConnection(raw, self.identity.observe(seen, lambda: make_ready(self.address, self._synchronous)), seen.table)
 
     def close(self) -> None:
-        """Close the connections of all threads. Threads still at work get a `StoreFailed`."""
-        self._translated.closed = True
+        """Close the connections of all threads. Threads that still use one get a `StoreFailed`."""
+        self._translate_errors.closed = True
         with self._guard:
-            lines = list(self._all)
+            connections = list(self._all)
             self._all.clear()
         self._local = _Local()
-        for line in lines:
-            close_raw(line.raw)
+        for connection in connections:
+            close_connection(connection.raw)
+
+
+class HasConnections(Protocol):
+    """A component of the store that has connections."""
+
+    _connections: Connections
+
+
+Component = TypeVar("Component", bound=HasConnections)
+
+
+def retried(method: Callable[Concatenate[Component, P], T]) -> Callable[Concatenate[Component, P], T]:
+    """Retry a component's method, which is one transaction, if it conflicts with another one."""
+
+    @wraps(method)
+    def retry(self: Component, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._connections.retry_on_conflict(partial(method, self, *args, **kwargs))
+
+    return retry

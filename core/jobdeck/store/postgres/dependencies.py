@@ -1,7 +1,7 @@
-"""Jobs that wait for other jobs: what becomes of the children when a parent is final, or gone.
+"""Finds and stages the dependents of jobs in the PostgreSQL tables.
 
-Who makes a parent final has its row locked before it looks for children, and who enqueues a child has its parents' rows
-locked before it looks at their states; so neither misses the other.
+A transaction that makes a parent final locks its row before it searches for dependents, and one that enqueues a dependent
+locks its parents' rows before it reads their states; so neither misses the other.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ...model.states import State
-from ..counters import Tally
-from ..dependencies import Waits
+from ..backend import rows_of
+from ..counters import CounterDeltas
+from ..dependencies import DependencyResolver
 from ..records import Row
-from .session import Session, rows_of
+from .session import Session
 
-_CHILDREN = """
+_DEPENDENTS = """
 SELECT waits.parent, child.id, child.queue, child.kind, child.if_parent_fails
   FROM jobdeck_waits AS waits JOIN jobdeck_jobs AS child ON child.id = waits.child
  WHERE waits.parent = ANY(?1::bigint[]) AND (?2::bigint IS NULL OR child.id = ?2)
@@ -29,16 +30,15 @@ RETURNING queue, kind, state
 """
 
 
-def _children(session: Session, parents: Sequence[int], only: int | None) -> Iterable[Row]:
-    return rows_of(session, _CHILDREN, ([*parents], only))
+def _find_dependents(session: Session, parents: Sequence[int], only: int | None) -> Iterable[Row]:
+    return rows_of(session, _DEPENDENTS, ([*parents], only))
 
 
-def stage_released(session: Session, tally: Tally, children: Sequence[int], now: float) -> None:
-    """Those of the waiting jobs that wait for nothing any more become `pending`, or `scheduled` if due later."""
+def stage_ready(session: Session, counters: CounterDeltas, children: Sequence[int], now: float) -> None:
+    """Move the waiting jobs that wait for no parent any more to `pending`, or to `scheduled` if due later."""
     if children:
         for queue, kind, state in rows_of(session, _RELEASED, (now, [*children])):
-            tally.move(queue, kind, State.WAITING, state)
+            counters.count_transition(queue, kind, State.WAITING, state)
 
 
-#: Who waits for whom.
-WAITS = Waits(_children, stage_released)
+DEPENDENCIES = DependencyResolver(_find_dependents, stage_ready)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...model.filter import Value
-from ..backend import Sql
+from ..backend import SqlConnection
 from ..queries.dialect import Bound, Dialect, bind
 from ..queries.filter_sql import wildcards
 from ..records import Row
@@ -84,7 +84,15 @@ class PostgresDialect(Dialect):
             walks.append(f"SELECT id FROM ({walk}) AS walk{number}")
         return f"{' UNION ALL '.join(walks)} ORDER BY id {direction} {limit}"
 
-    def rows(self, connection: Sql, columns: Sequence[str], source: str, bound: Any = None) -> Sequence[Row]:
+    def schedule_history(self, columns: str) -> str:
+        # Only its jobs are read, through the index `jobdeck_by_schedule`, and sorted: they are few beside all jobs, which a
+        # scan from the newest id down would read until it had found enough of them.
+        return (
+            f"WITH its AS MATERIALIZED (SELECT {columns} FROM jobdeck_jobs WHERE {SCHEDULED} AND {OF_SCHEDULE} = ?)"
+            " SELECT * FROM its ORDER BY id DESC LIMIT ?"
+        )
+
+    def rows(self, connection: SqlConnection, columns: Sequence[str], source: str, bound: Any = None) -> Sequence[Row]:
         return connection.execute(f"SELECT {', '.join(columns)} {source}", bound).fetchall()
 
     def for_each(self, outer: str, query: str) -> str:

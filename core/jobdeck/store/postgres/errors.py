@@ -1,4 +1,4 @@
-"""What PostgreSQL, and the way to it, can say went wrong, by jobdeck's names."""
+"""Converts the exceptions of the driver to jobdeck's errors."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ from psycopg import errors
 from ...model.errors import RowRefused, StoreBusy, StoreError, StoreFailed, StoreLost, StoreRefused
 
 LOCK_TIMEOUT = 10.0
-"""Seconds a statement waits for another transaction's lock."""
+"""Seconds that a statement waits for another transaction's lock."""
 
 
 class Conflict(StoreBusy):
-    """Two transactions got in each other's way, and this one gave in. Done again, it finds what the other has done."""
+    """Two transactions conflicted, and this one was aborted. A retry sees the changes of the other one."""
 
     def __init__(self, where: str) -> None:
         super().__init__(where, LOCK_TIMEOUT)
-        self.args = (f"Others kept changing the same jobs of the database {where}; try again.",)
+        self.args = (f"Other processes kept changing the same jobs in the database {where}; try again.",)
 
 
-class Translated:
-    """A `with` block inside which the driver's exceptions, and those of values it cannot take, become jobdeck's."""
+class ErrorTranslator:
+    """A `with` block that converts the driver's exceptions, and those for values that it refuses, to jobdeck's errors."""
 
     def __init__(self, where: str) -> None:
         self._where = where
         self.closed = False
-        """Whether the store has been closed: then that is what went wrong."""
+        """Whether the store has been closed: then that is the error."""
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if isinstance(error, (psycopg.Error, UnicodeEncodeError, OverflowError)):
-            raise (StoreFailed(self._where, "it was closed") if self.closed else named(error, self._where)) from error
+            raise (StoreFailed(self._where, "it was closed") if self.closed else to_store_error(error, self._where)) from error
 
 
-def named(error: Exception, where: str) -> StoreError:
-    """What went wrong, by jobdeck's name."""
+def to_store_error(error: Exception, where: str) -> StoreError:
+    """Convert an exception to the error that describes it."""
     match error:
         case errors.DeadlockDetected() | errors.SerializationFailure():
             return Conflict(where)
@@ -48,33 +48,33 @@ def named(error: Exception, where: str) -> StoreError:
         case errors.LockNotAvailable():
             return StoreBusy(where, LOCK_TIMEOUT)
         case errors.ProgramLimitExceeded():  # a name that is too long for an index
-            return RowRefused(where, told(error))
+            return RowRefused(where, error_text(error))
         case psycopg.IntegrityError() | psycopg.DataError() | UnicodeEncodeError() | OverflowError():
-            return RowRefused(where, told(error))
+            return RowRefused(where, error_text(error))
         case errors.InsufficientPrivilege():
-            return StoreRefused(where, f"does not let this user do what is needed: {told(error)}")
+            return StoreRefused(where, f"does not give this user the privileges that jobdeck needs: {error_text(error)}")
         case errors.ReadOnlySqlTransaction():
             return StoreRefused(where, "cannot be written to")
         case errors.UndefinedTable() | errors.UndefinedFunction():
-            return StoreLost(where, f"holds no queue any more ({told(error)})")
+            return StoreLost(where, f"holds no queue any more ({error_text(error)})")
         case errors.DiskFull():
             return StoreFailed(where, "the disk is full")
         case errors.AdminShutdown() | errors.CrashShutdown() | errors.IdleInTransactionSessionTimeout():
-            return StoreFailed(where, f"the server ended the connection ({told(error)})")
+            return StoreFailed(where, f"the server ended the connection ({error_text(error)})")
         case psycopg.OperationalError() if error.sqlstate is None:
-            return StoreFailed(where, f"the connection broke ({told(error)})")
-    return StoreFailed(where, told(error))
+            return StoreFailed(where, f"the connection broke ({error_text(error)})")
+    return StoreFailed(where, error_text(error))
 
 
-def told(error: Exception) -> str:
-    """What the server or the driver said, on one line, to be put into a sentence."""
-    said = error.diag.message_primary if isinstance(error, psycopg.Error) else None
-    # Of what the driver says the first line tells what happened; those after it ask whether the server runs.
-    lines = (said or str(error)).strip().splitlines() or [type(error).__name__]
-    line = " ".join((lines[0] if said is None else " ".join(lines)).split())
+def error_text(error: Exception) -> str:
+    """Return the message of the server or the driver, on one line, to be put into a sentence."""
+    message = error.diag.message_primary if isinstance(error, psycopg.Error) else None
+    # The first line of the driver's message says what happened; the others ask whether the server runs.
+    lines = (message or str(error)).strip().splitlines() or [type(error).__name__]
+    line = " ".join((lines[0] if message is None else " ".join(lines)).split())
     return line.removeprefix("connection failed: ").removeprefix("connection is bad: ").rstrip(".:?")
 
 
-def reason(error: Exception) -> str:
-    """Why a server that was reached before cannot be reached, without where it is: `Connection refused`."""
-    return re.sub(r'^connection to server [^"]*"[^"]*".*? failed: ', "", told(error))
+def connect_error_text(error: Exception) -> str:
+    """Return why a server is unreachable, without its address: `Connection refused`."""
+    return re.sub(r'^connection to server [^"]*"[^"]*".*? failed: ', "", error_text(error))

@@ -1,4 +1,4 @@
-"""Which queue is at an address: whether it is still the one that was there before."""
+"""Identifies the queue at an address, and notices when another one replaces it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 TABLE = "to_regclass('jobdeck_meta')::oid::bigint"
-# A copy made by the server's own replication is the same queue: it takes over where the other one stopped.
+# A copy made by the server's own replication is the same queue: it continues where the other one stopped.
 _WHICH = f"""
 SELECT (SELECT system_identifier FROM pg_control_system()),
        (SELECT oid::bigint FROM pg_database WHERE datname = current_database()), {TABLE}
@@ -17,40 +17,40 @@ SELECT (SELECT system_identifier FROM pg_control_system()),
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """One queue among all there are."""
+    """The identity of a queue."""
 
     cluster: int
-    """The number that a server's data got when they were made."""
+    """The number that the server's data got when they were created."""
     database: int
     table: int | None
-    """The number of a table of the queue; `None` where there is no queue."""
+    """The number of a table of the queue; `None` if there is no queue."""
 
     @classmethod
     def read(cls, connection: Any) -> Identity:
-        """Which queue this connection sees."""
+        """Read the identity of the queue that this connection sees."""
         return cls(*connection.execute(_WHICH).fetchone())
 
 
-class Whereabouts:
-    """Which queue is at the address, as far as any thread has seen."""
+class DatabaseIdentity:
+    """The queue at the address, as any thread has seen it last."""
 
     def __init__(self, identity: Identity) -> None:
         self.identity = identity
-        self.file = 0
-        """How many others were there before."""
-        self.moved: set[Callable[[], None]] = set()
-        """Called, on whatever thread has seen it, when it is another one."""
+        self.generation = 0
+        """The number of queues that were there before."""
+        self.on_change: set[Callable[[], None]] = set()
+        """Called, on the thread that notices it, when another queue is there."""
         self._guard = threading.Lock()
 
-    def note(self, seen: Identity, make_ready: Callable[[], object]) -> int:
-        """A new connection sees this queue; one that is not the one before is made ready first. Returns its `file`."""
+    def observe(self, seen: Identity, make_ready: Callable[[], object]) -> int:
+        """Record the queue that a new connection sees, after preparing it if it is another one; return its generation."""
         with self._guard:
             if seen == self.identity:
-                return self.file
+                return self.generation
             make_ready()
             self.identity = seen
-            self.file += 1
-            file, moved = self.file, [*self.moved]
-        for each in moved:
+            self.generation += 1
+            generation, on_change = self.generation, [*self.on_change]
+        for each in on_change:
             each()
-        return file
+        return generation

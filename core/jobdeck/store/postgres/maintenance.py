@@ -1,4 +1,4 @@
-"""The care of a queue on a server: pruning and repairs. What a server does by itself or by its own tools is left to it."""
+"""Maintains a queue on a server: prunes and repairs. The server's own programs do the rest."""
 
 from __future__ import annotations
 
@@ -9,54 +9,52 @@ from ...model.errors import BackupFailed
 from ...model.findings import Finding
 from ...model.retention import Rule
 from ..integrity import remove_orphans
-from ..maintenance import Backup, Care, LogState, Progress
-from .connection import Connections
-from .metrics import fold_metrics
+from ..maintenance import Backup, Progress, StoreMaintenance, WalState
+from .connection import Connections, retried
+from .metrics import roll_up_metrics
 from .pruning import count_prunable, prune
 from .repair import end_leases, recount
-from .sharded_counters import fold_stripes
+from .sharded_counters import fold_shards
 
 
-class PostgresCare(Care):
-    """The care of one database."""
+class PostgresMaintenance(StoreMaintenance):
+    """Maintains one database."""
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
 
+    @retried
     def prune_jobs(self, rule: Rule, limit: int = 500) -> int:
-        return self._connections.repeat(lambda: self._prune_jobs(rule, limit))
-
-    def _prune_jobs(self, rule: Rule, limit: int) -> int:
-        with self._connections.writing() as session:
+        with self._connections.write_transaction() as session:
             return prune(session, rule, self._connections.now(session), limit)
 
     def count_prunable(self, rule: Rule) -> int:
-        with self._connections.reading() as session:
+        with self._connections.read_transaction() as session:
             return count_prunable(session, rule, self._connections.now(session))
 
     def prune_metrics(self) -> None:
-        self._connections.repeat(self._fold_metrics)
-        self._connections.repeat(self._fold_stripes)
+        self._roll_up_metrics()
+        self._fold_shards()
 
-    def _fold_metrics(self) -> None:
-        with self._connections.writing() as session:
-            fold_metrics(session, self._connections.now(session))
+    @retried
+    def _roll_up_metrics(self) -> None:
+        with self._connections.write_transaction() as session:
+            roll_up_metrics(session, self._connections.now(session))
 
-    def _fold_stripes(self) -> None:
-        with self._connections.writing() as session:
-            fold_stripes(session)
+    @retried
+    def _fold_shards(self) -> None:
+        with self._connections.write_transaction() as session:
+            fold_shards(session)
 
-    def bound_log(self, limit: int) -> LogState:
-        return LogState(size=0, held=False)  # the server cares for its log
+    def checkpoint(self, limit: int) -> WalState:
+        return WalState(size=0, held=False)  # the server maintains its own log
 
     def backup(self, path: Path, *, force: bool = False, progress: Progress | None = None) -> Backup:
         copy = shlex.join(["pg_dump", "--format=custom", f"--file={path}", self._connections.where])
         raise BackupFailed(path, f"the queue is on a PostgreSQL server, and the server's own program copies it: `{copy}`")
 
+    @retried
     def repair(self) -> list[Finding]:
-        return self._connections.repeat(self._repair)
-
-    def _repair(self) -> list[Finding]:
-        with self._connections.writing() as session:
+        with self._connections.write_transaction() as session:
             leases = end_leases(session, self._connections.lease_now(session))
             return [*recount(session), *remove_orphans(session), *leases]

@@ -1,9 +1,9 @@
-"""Wake-up by LISTEN and NOTIFY.
+"""Wakes workers by LISTEN and NOTIFY.
 
-A NOTIFY inside a transaction would be told with the commit, but all transactions that notify commit one after the other
-(PostgreSQL keeps their order by a lock on the whole cluster, held while the commit is written to the disk). So the bell is
-rung after the commit, in a transaction that writes nothing. A ring that is lost with its process costs no job: workers also
-look by themselves now and then.
+A NOTIFY inside a transaction would be delivered with the commit, but all transactions that notify commit one after the other
+(PostgreSQL keeps their order by a lock on the whole cluster, held while the commit is written to the disk). So the
+notification is sent after the commit, in a transaction that writes nothing. A notification that is lost with its process
+loses no job: workers also poll now and then.
 """
 
 from __future__ import annotations
@@ -13,53 +13,65 @@ import select
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import psycopg
 from psycopg.rows import TupleRow
 
+from ..notifier import RequestHandler
 from .connection import Connections
-from .raw_connection import open_raw
+from .raw_connection import connect
 
 _LISTEN = "DO $$ BEGIN EXECUTE format('LISTEN %I', 'jobdeck_' || 'jobdeck_meta'::regclass::oid); END $$"
-_RING = "SELECT pg_notify('jobdeck_' || 'jobdeck_meta'::regclass::oid, '')"
-_END, _ANEW = b"!", b"?"
-_AGAIN = (0.1, 0.5, 2.0, 5.0)
-"""Seconds between tries to reach a server that has gone."""
+_NOTIFY = "SELECT pg_notify('jobdeck_' || 'jobdeck_meta'::regclass::oid, '')"
+_END, _RELISTEN = b"!", b"?"
+_RETRY_AFTER = (0.1, 0.5, 2.0, 5.0)
+"""Seconds between tries to reach an unreachable server."""
 
 
-class Bell:
-    """The bell of one queue. The channel is named by a table of it, so that queues in one database do not wake each other."""
+class PostgresNotifier:
+    """The notifier of one queue. A table of it names the channel, so that queues in one database do not wake each other."""
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
 
-    def ring(self) -> None:
-        """Wake every listener, when this thread's transaction is committed. Never raises."""
-        self._connections.after_commit(self._ring)
+    def notify(self) -> None:
+        """Wake every listener, once this thread's open transaction is committed. Never raises."""
+        self._connections.after_commit(self._notify)
 
-    def _ring(self) -> None:
+    def _notify(self) -> None:
         with contextlib.suppress(Exception):
-            self._connections.say(_RING)
+            self._connections.execute_raw(_NOTIFY)
+
+    def serve(self, handler: RequestHandler) -> AbstractContextManager[None]:
+        """Do nothing: a server passes no requests between the processes of a machine."""
+        return nullcontext()
+
+    def request(self, question: str, timeout: float) -> str | None:
+        """Return `None`: a server passes no requests between the processes of a machine."""
+        return None
+
+    def close(self) -> None:
+        """Do nothing: notifications go through the store's connections."""
 
     @contextmanager
     def listen(self, wake: Callable[[], None]) -> Iterator[None]:
-        """Call `wake`, on a thread of its own, each time the bell rings, and when the server is back after it was gone."""
+        """Call `wake`, on a thread of its own, at each notification, and when an unreachable server is back."""
         ours, theirs = socket.socketpair()
 
-        def listen_anew() -> None:
+        def relisten() -> None:
             with contextlib.suppress(OSError):
-                ours.send(_ANEW)
+                ours.send(_RELISTEN)
 
-        self._connections.place.moved.add(listen_anew)  # the channel is another one
+        self._connections.identity.on_change.add(relisten)  # the channel has another name
         listener = _Listener(self._connections, wake, theirs)
-        listener.connect()  # so that a ring that comes from now on is heard
-        thread = threading.Thread(target=listener.hear, name="jobdeck-bell", daemon=True)
+        listener.connect()  # so that no notification from now on is missed
+        thread = threading.Thread(target=listener.run, name="jobdeck-notifier", daemon=True)
         thread.start()
         try:
             yield
         finally:
-            self._connections.place.moved.discard(listen_anew)
+            self._connections.identity.on_change.discard(relisten)
             ours.send(_END)
             thread.join(timeout=5.0)
             ours.close()
@@ -74,30 +86,30 @@ class _Listener:
         self._raw: psycopg.Connection[TupleRow] | None = None
 
     def connect(self) -> bool:
-        """Listen; `False` if the server cannot be reached."""
+        """Listen; return `False` if the server is unreachable."""
         try:
-            raw = open_raw(self._connections.address)
+            raw = connect(self._connections.address)
         except psycopg.Error:
             return False
         try:
             raw.execute(_LISTEN)
-        except psycopg.Error:  # there is no queue any more
+        except psycopg.Error:  # the queue is missing
             raw.close()
             return False
         self._raw = raw
         return True
 
-    def hear(self) -> None:
-        """Until told to stop."""
+    def run(self) -> None:
+        """Wait for notifications until stopped."""
         failures = 0
         while True:
             if self._raw is None:
-                if self._stopped(_AGAIN[min(failures, len(_AGAIN) - 1)]):
+                if self._stopped(_RETRY_AFTER[min(failures, len(_RETRY_AFTER) - 1)]):
                     return
                 failures += 1
                 if self.connect():
                     failures = 0
-                    self._wake()  # what was rung meanwhile was not heard
+                    self._wake()  # notifications may have been missed
                 continue
             try:
                 if self._stopped(None):
@@ -106,26 +118,26 @@ class _Listener:
                 if self._raw is None:
                     continue
                 self._raw.pgconn.consume_input()
-                heard = False
+                notified = False
                 while self._raw.pgconn.notifies() is not None:
-                    heard = True
+                    notified = True
             except (psycopg.Error, OSError, ValueError):
                 self._raw.close()
                 self._raw = None
                 continue
-            if heard:
+            if notified:
                 self._wake()
 
     def _stopped(self, timeout: float | None) -> bool:
-        """Wait for the server's word, or so long; whether it is over. Lets go of a connection to a queue that has gone."""
-        ears: list[socket.socket | int] = [self._stop]
+        """Wait for the server, or for the timeout; return whether to stop. Close the connection if the queue was replaced."""
+        sources: list[socket.socket | int] = [self._stop]
         if self._raw is not None:
-            ears.append(self._raw.pgconn.socket)
-        ready, _, _ = select.select(ears, [], [], timeout)
+            sources.append(self._raw.pgconn.socket)
+        ready, _, _ = select.select(sources, [], [], timeout)
         if self._stop not in ready:
             return False
-        said = self._stop.recv(100)
-        if _END not in said and self._raw is not None:
+        message = self._stop.recv(100)
+        if _END not in message and self._raw is not None:
             self._raw.close()
             self._raw = None
-        return _END in said
+        return _END in message

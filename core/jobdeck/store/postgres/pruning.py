@@ -7,10 +7,11 @@ for the next time.
 from __future__ import annotations
 
 from ...model.retention import Rule
+from ..backend import rows_of
 from ..records import Row
-from .advisory_locks import UPKEEP, pass_door
-from .counters import PostgresTally
-from .session import Session, rows_of
+from .advisory_locks import UPKEEP, advisory_lock
+from .counters import PostgresCounterDeltas
+from .session import Session
 
 _ENDLESS = float("inf")
 """Later than any time."""
@@ -27,7 +28,7 @@ RETURNING id, queue, kind, batch
 
 def prune(session: Session, rule: Rule, now: float, limit: int) -> int:
     """Remove up to `limit` jobs that the rule excludes, inside the caller's transaction; returns how many."""
-    pass_door(session, UPKEEP)
+    advisory_lock(session, UPKEEP)
     found: list[int] = []
     if rule.older_than is not None:
         found = _oldest(session, rule, now - rule.older_than, limit)
@@ -89,8 +90,8 @@ def _remove(session: Session, rule: Rule, found: list[int]) -> list[Row]:
             " AND NOT EXISTS (SELECT 1 FROM jobdeck_jobs WHERE batch = jobdeck_batches.id)",
             (batches,),
         )
-    tally = PostgresTally()
+    counters = PostgresCounterDeltas()
     for _, queue, kind, _ in rows:
-        tally.move(queue, kind, rule.state, None)
-    tally.write(session)
+        counters.count_transition(queue, kind, rule.state, None)
+    counters.write(session)
     return rows

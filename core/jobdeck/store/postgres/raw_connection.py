@@ -1,4 +1,4 @@
-"""A connection to a PostgreSQL server, set up as the store needs it."""
+"""Opens and closes a connection to a PostgreSQL server, set up as the store needs it."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from .errors import LOCK_TIMEOUT
 from .session import Session
 
 _CLOSE_WAIT = 2.0
-"""Seconds that a close waits for another thread's statement to be interrupted."""
+"""Seconds that a close takes at most to interrupt another thread's statement."""
 
 
-def open_raw(address: Address, synchronous: str = "FULL") -> psycopg.Connection[TupleRow]:
-    """Open a connection, set up as the store needs it."""
+def connect(address: Address, synchronous: str = "FULL") -> psycopg.Connection[TupleRow]:
+    """Open a connection."""
     raw = psycopg.Connection.connect(address.conninfo, autocommit=True, row_factory=tuple_row, cursor_factory=RawCursor)
     texts.adapt(raw)
     settings = [
         f"SET lock_timeout = {int(LOCK_TIMEOUT * 1000)}",
-        "SET jit = off",  # its estimates take a claim for something long
-        "SET extra_float_digits = 1",  # numbers come back to the last bit
+        "SET jit = off",  # it would take a claim for a long query
+        "SET extra_float_digits = 1",  # numbers keep their last bit
     ]
     if synchronous != "FULL":
-        # What was acknowledged in the last moments may be lost when the server's machine fails; nothing is ever damaged.
+        # The last acknowledged writes may be lost if the server's machine fails; nothing is ever damaged.
         settings.append("SET synchronous_commit = off")
     raw.execute(cast("Any", "; ".join(settings)), prepare=False)
     return raw
 
 
-class Line:
-    """A thread's connection, closed when the thread lets go of it."""
+class RawConnection:
+    """A thread's connection, closed when the thread releases it."""
 
-    def __init__(self, raw: psycopg.Connection[TupleRow], file: int, table: int) -> None:
+    def __init__(self, raw: psycopg.Connection[TupleRow], generation: int, table: int) -> None:
         self.raw = raw
-        self.file = file
-        """Which of the queues that have been at the address it was opened on; see `Store.file`."""
+        self.generation = generation
+        """The number of the queue that it was opened on; see `Store.generation`."""
         self.table = table
         """The number of a table of that queue."""
         self.session = Session(raw)
@@ -53,13 +53,13 @@ class Line:
         with suppress(Exception):
             self.raw.close()
 
-    def say(self, statement: str) -> psycopg.Cursor[TupleRow]:
-        """Run statements that take no values, in one round trip."""
+    def execute_raw(self, statement: str) -> psycopg.Cursor[TupleRow]:
+        """Run statements without values in one round trip."""
         return self.raw.execute(cast("Any", statement), prepare=False)
 
 
-def close_raw(raw: psycopg.Connection[TupleRow]) -> None:
-    """Close a connection that another thread may be using: what it does is interrupted first."""
+def close_connection(raw: psycopg.Connection[TupleRow]) -> None:
+    """Close a connection that another thread may be using, after interrupting its statement."""
     until = time.monotonic() + _CLOSE_WAIT
     while time.monotonic() < until:
         if raw.lock.acquire(timeout=0.005):
@@ -70,4 +70,4 @@ def close_raw(raw: psycopg.Connection[TupleRow]) -> None:
             return
         with suppress(psycopg.Error):
             raw.cancel_safe(timeout=1.0)
-    # Its thread does not come back from the operating system. The connection closes when the thread lets go of it.
+    # Its thread hangs in the operating system. The connection closes when the thread releases it.

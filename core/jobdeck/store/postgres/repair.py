@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...model.findings import Finding, Severity
-from ..integrity import LONGEST_LEASE, miscounts, told
-from .advisory_locks import UPKEEP, pass_door
+from ..integrity import LONGEST_LEASE, format_count, miscounts
+from .advisory_locks import UPKEEP, advisory_lock
 from .session import Session
-from .sharded_counters import NOBODY
+from .sharded_counters import UNOWNED_SHARD
 
 _ENDLESS = """
 UPDATE jobdeck_jobs SET lease_until = -1
@@ -18,17 +18,19 @@ UPDATE jobdeck_jobs SET lease_until = -1
 
 def recount(session: Session) -> Iterator[Finding]:
     """Make the counters say what there is, inside the caller's transaction."""
-    pass_door(session, UPKEEP)
+    advisory_lock(session, UPKEEP)
     # Counters and jobs are compared as of one moment, and what they differ by then they differ by for as long as nobody
     # mends it: every transaction changes both.
     wrong = miscounts(session)
     session.executemany(
         "INSERT INTO jobdeck_stripes (stripe, queue, kind, state, n) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT (stripe, queue, kind, state) DO UPDATE SET n = jobdeck_stripes.n + excluded.n",
-        [(NOBODY, queue, kind, state, n - kept) for queue, kind, state, kept, n in wrong],
+        [(UNOWNED_SHARD, queue, kind, state, n - kept) for queue, kind, state, kept, n in wrong],
     )
     if wrong:
-        yield Finding("repair", Severity.OK, f"Counted anew: {told(len(wrong), 'counter')} of jobs by state were wrong.")
+        yield Finding(
+            "repair", Severity.OK, f"Counted anew: {format_count(len(wrong), 'counter')} of jobs by state were wrong."
+        )
 
 
 def end_leases(session: Session, now: float) -> Iterator[Finding]:
@@ -36,4 +38,4 @@ def end_leases(session: Session, now: float) -> Iterator[Finding]:
     session.execute(_ENDLESS, (now + LONGEST_LEASE,))
     n = session.changes()
     if n:
-        yield Finding("repair", Severity.OK, f"Ended {told(n, 'lease')} that would have held for ever.")
+        yield Finding("repair", Severity.OK, f"Ended {format_count(n, 'lease')} that would have held for ever.")

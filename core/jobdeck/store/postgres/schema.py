@@ -11,9 +11,9 @@ from psycopg.rows import TupleRow
 
 from ...model.errors import StoreRefused
 from .dsn import Address
-from .errors import Translated, told
+from .errors import ErrorTranslator, error_text
 from .identity import Identity
-from .raw_connection import open_raw
+from .raw_connection import connect
 
 OLDEST = 150000
 """The oldest server that is good enough, as libpq numbers it."""
@@ -32,11 +32,11 @@ def make_ready(address: Address, synchronous: str, *, create: bool = True) -> Id
     """
     where = address.shown
     try:
-        raw = open_raw(address, synchronous)
+        raw = connect(address, synchronous)
     except psycopg.OperationalError as error:
-        raise StoreRefused(where, f"cannot be reached: {told(error)}") from error
+        raise StoreRefused(where, f"cannot be reached: {error_text(error)}") from error
     try:
-        with Translated(where):
+        with ErrorTranslator(where):
             check_server(raw, where)
             if not create and schema_of(raw, where) == 0:
                 raise StoreRefused(where, "holds no queue; the first job that is enqueued makes one")

@@ -19,12 +19,12 @@ _PLACE = re.compile(r"""'(?:[^']|'')*'|"[^"]*"|::|\?(?P<number>\d*)|:(?P<name>[A
 
 
 @lru_cache(maxsize=2048)
-def translated(statement: str) -> tuple[str, tuple[str, ...]]:
+def translate_placeholders(statement: str) -> tuple[str, tuple[str, ...]]:
     """The statement with PostgreSQL's `$1` for `?`, `?1` and `:name`; and the names, in the order of their numbers."""
     names: dict[str, int] = {}
     count = 0
 
-    def place(found: re.Match[str]) -> str:
+    def number_placeholder(found: re.Match[str]) -> str:
         nonlocal count
         name, number = found["name"], found["number"]
         if name is not None:
@@ -35,10 +35,10 @@ def translated(statement: str) -> tuple[str, tuple[str, ...]]:
             count += 1
         return f"${number or count}"
 
-    return _PLACE.sub(place, statement).replace("json_each(", "jobdeck_each("), tuple(names)
+    return _PLACE.sub(number_placeholder, statement).replace("json_each(", "jobdeck_each("), tuple(names)
 
 
-class Answer:
+class CursorRows:
     """What a statement returned, all of which is here by now."""
 
     __slots__ = ("_cursor",)
@@ -63,27 +63,27 @@ class Answer:
 class Session:
     """A connection with a transaction open on it."""
 
-    __slots__ = ("_changed", "_clock_now", "now", "raw", "stripe")
+    __slots__ = ("_changed", "_clock_now", "now", "raw", "shard")
 
     def __init__(self, raw: psycopg.Connection[TupleRow]) -> None:
         self.raw = raw
         self.now = 0.0
         """What time it was by the server's clock when the transaction began."""
-        self.stripe: int | None = None
+        self.shard: int | None = None
         """In which stripe it counts; see `stripes`."""
         self._changed = 0
 
-    def execute(self, statement: str, bound: Bound | None = None, /) -> Answer:
+    def execute(self, statement: str, bound: Bound | None = None, /) -> CursorRows:
         """Run a statement with these values."""
-        text, names = translated(statement)
+        text, names = translate_placeholders(statement)
         values = [bound[name] for name in names] if isinstance(bound, Mapping) else bound
         cursor = self.raw.execute(cast("Any", text), values or ())
         self._changed = cursor.rowcount
-        return Answer(cursor)
+        return CursorRows(cursor)
 
     def joined(self, statement: str, bound: Bound) -> bytes:
         """The one value that a statement returned, bytes, sent as they are; none where it is NULL."""
-        text, names = translated(statement)
+        text, names = translate_placeholders(statement)
         values = [bound[name] for name in names] if isinstance(bound, Mapping) else bound
         row = self.raw.execute(cast("Any", text), values or (), binary=True).fetchone()
         return b"" if row is None or row[0] is None else bytes(row[0])
@@ -92,14 +92,14 @@ class Session:
         """Run a statement once for each of the rows, without waiting for one before the next is sent."""
         rows = [*rows]
         if rows:
-            self.raw.cursor().executemany(cast("Any", translated(statement)[0]), rows)
+            self.raw.cursor().executemany(cast("Any", translate_placeholders(statement)[0]), rows)
 
     def each(self, statement: str, rows: Sequence[Sequence[Any]]) -> list[Row | None]:
         """As `executemany`; the first row that the statement returned for each of the rows, or `None`."""
         if not rows:
             return []
         cursor = self.raw.cursor()
-        cursor.executemany(cast("Any", translated(statement)[0]), rows, returning=True)
+        cursor.executemany(cast("Any", translate_placeholders(statement)[0]), rows, returning=True)
         found: list[Row | None] = []
         while True:
             found.append(cursor.fetchone())
@@ -109,8 +109,3 @@ class Session:
     def changes(self) -> int:
         """How many rows the last statement changed."""
         return self._changed
-
-
-def rows_of(session: Session, query: str, bound: Bound | None = None) -> list[Row]:
-    """All rows of a query."""
-    return session.execute(query, bound).fetchall()

@@ -10,7 +10,7 @@ from ...model.claim_conditions import AHEAD_COUNTED, Pace, Parent, Situation, co
 from ...model.jobs import IfParentFails, Job
 from ...model.overview import WorkerInfo
 from ...model.states import State
-from ..backend import Sql, rows_of
+from ..backend import SqlConnection, rows_of
 from ..metrics.histogram import middle
 from ..records import Row
 from .dialect import Dialect
@@ -52,7 +52,7 @@ SELECT wait.parent, job.state FROM jobdeck_waits AS wait LEFT JOIN jobdeck_jobs 
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class ReadTime:
     """When it is looked."""
 
     now: float
@@ -62,7 +62,9 @@ class Moment:
     """Seconds of being due that count as one step of priority; 0 means that priorities do not age."""
 
 
-def read_situation(connection: Sql, dialect: Dialect, job: Job, workers: Sequence[WorkerInfo], moment: Moment) -> Situation:
+def read_claim_conditions(
+    connection: SqlConnection, dialect: Dialect, job: Job, workers: Sequence[WorkerInfo], moment: ReadTime
+) -> Situation:
     """See `Insight.situation`."""
     now = moment.now
     limits = "SELECT paused_at, max_running, rate, rate_period FROM jobdeck_queues WHERE name = ?"
@@ -90,12 +92,12 @@ def read_situation(connection: Sql, dialect: Dialect, job: Job, workers: Sequenc
     )
 
 
-def _running(connection: Sql, column: str, value: str) -> int:
+def _running(connection: SqlConnection, column: str, value: str) -> int:
     query = f"SELECT coalesce(sum(n), 0) FROM jobdeck_counts WHERE state = 'running' AND {column} = ?"
     return int(connection.execute(query, (value,)).get)
 
 
-def _rate_free_in(connection: Sql, queue: str, rate: int | None, period: float | None, now: float) -> float | None:
+def _rate_free_in(connection: SqlConnection, queue: str, rate: int | None, period: float | None, now: float) -> float | None:
     """Seconds until enough of the last period's starts lie further back than a period; `None` if they do now."""
     if rate is None or period is None:
         return None
@@ -119,7 +121,9 @@ def _competing(rows: Sequence[Row], takers: Sequence[WorkerInfo]) -> list[Row]:
     return [row for row in rows if not takers or any(serves(each, row[0], row[1]) for each in takers)]
 
 
-def _ahead(connection: Sql, dialect: Dialect, job: Job, takers: Sequence[WorkerInfo], now: float, ageing: float) -> int:
+def _ahead(
+    connection: SqlConnection, dialect: Dialect, job: Job, takers: Sequence[WorkerInfo], now: float, ageing: float
+) -> int:
     """How many ready jobs are claimed before this one, up to one more than `AHEAD_COUNTED`."""
     counted = 0
     effective = job.priority + (int(max(0.0, now - job.scheduled_at) / ageing) if ageing else 0)
@@ -139,7 +143,7 @@ def _ahead(connection: Sql, dialect: Dialect, job: Job, takers: Sequence[WorkerI
     return min(counted, AHEAD_COUNTED + 1)
 
 
-def _pace(connection: Sql, takers: Sequence[WorkerInfo], now: float) -> Pace | None:
+def _pace(connection: SqlConnection, takers: Sequence[WorkerInfo], now: float) -> Pace | None:
     """How fast the takers, and others beside them, have worked off what the takers serve."""
     if not takers:
         return None

@@ -1,14 +1,13 @@
-"""The insight into a queue, whichever store it is in."""
+"""Reads the facts behind a diagnosis: why a job does not run, and the state of each queue."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ...model.claim_conditions import Situation
-from ..backend import House
-from ..insight import Insight
+from ..backend import Backend
 from ..workers import Workers
-from .claim_conditions import Moment, read_situation
+from .claim_conditions import ReadTime, read_claim_conditions
 from .dialect import Dialect
 from .queues import read_queues
 
@@ -16,28 +15,42 @@ if TYPE_CHECKING:
     from ...model.forecast import Backlog
 
 
-class KeptInsight(Insight):
+class SqlDiagnostics:
     """What decides whether a job is claimed."""
 
-    def __init__(self, house: House, dialect: Dialect, workers: Workers) -> None:
-        self._house = house
+    def __init__(self, backend: Backend, dialect: Dialect, workers: Workers) -> None:
+        self._backend = backend
         self._dialect = dialect
         self._workers = workers
 
-    def situation(self, job_id: int, lease: float, ageing: float = 0.0) -> Situation | None:
-        with self._house.reading() as connection:
-            job = next(self._house.looked_at(connection, [job_id]), None)
+    def claim_conditions(self, job_id: int, lease: float, ageing: float = 0.0) -> Situation | None:
+        """Return the conditions of the claim for the job, read in one transaction; `None` if the job does not exist.
+
+        Args:
+            job_id: the job.
+            lease: seconds without a heartbeat after which a worker counts as dead.
+            ageing: seconds of being due that count as one step of priority; 0 if priorities do not age.
+        """
+        with self._backend.read_transaction() as connection:
+            job = next(self._backend.load_for_display(connection, [job_id]), None)
             if job is None:
                 return None
-            workers = self._workers.list(connection, lease)
-            moment = Moment(self._house.now(connection), self._house.lease_now(connection), ageing)
-            return read_situation(connection, self._dialect, job, workers, moment)
+            workers = self._workers.list(lease)
+            time = ReadTime(self._backend.now(connection), self._backend.lease_now(connection), ageing)
+            return read_claim_conditions(connection, self._dialect, job, workers, time)
 
-    def backlogs(self, *, seconds: float, slots: int, lease: float) -> list[Backlog]:
-        from ..metrics.time_slices import Slices
-        from .queue_stats import read_backlogs  # imported late: few who open the queue ask
+    def queue_stats(self, *, seconds: float, slots: int, lease: float) -> list[Backlog]:
+        """Return the state of every queue, by name, read in one transaction.
 
-        with self._house.reading() as connection:
-            now = self._house.now(connection)
-            queues, workers = read_queues(connection), self._workers.list(connection, lease)
-            return read_backlogs(connection, queues, workers, Slices.of(now, seconds, slots), now)
+        Args:
+            seconds: the time before now that throughput is measured over.
+            slots: the approximate number of slices of that time.
+            lease: seconds without a heartbeat after which a worker counts as dead.
+        """
+        from ..metrics.time_slices import TimeSlices
+        from .queue_stats import read_queue_stats  # imported late: few processes that open the queue need it
+
+        with self._backend.read_transaction() as connection:
+            now = self._backend.now(connection)
+            queues, workers = read_queues(connection), self._workers.list(lease)
+            return read_queue_stats(connection, queues, workers, TimeSlices.of(now, seconds, slots), now)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...model.filter import Value
-from ..backend import Sql
+from ..backend import SqlConnection
 from ..records import Row
 
 Bound = dict[str, Any]
@@ -87,7 +87,11 @@ class Dialect(ABC):
         """
 
     @abstractmethod
-    def rows(self, connection: Sql, columns: Sequence[str], source: str, bound: Any = None) -> Sequence[Row]:
+    def schedule_history(self, columns: str) -> str:
+        """Return a query for the columns of a schedule's jobs, newest first, given the end of their tags and a limit."""
+
+    @abstractmethod
+    def rows(self, connection: SqlConnection, columns: Sequence[str], source: str, bound: Any = None) -> Sequence[Row]:
         """All rows of `SELECT columns source`, fetched in one step. Booleans may come as 0 and 1."""
 
     @abstractmethod

@@ -17,10 +17,10 @@ from ...model.events import FAILURES as FAILED_OUTCOMES
 from ...model.events import Event, Happening, Run
 from ...model.jobs import Outcome
 from ...model.states import State
-from ..backend import Sql
+from ..backend import SqlConnection
 from ..records import Row
 from .dialect import Dialect
-from .runs import FAILED, ended_runs, ids_of, jobs_given_back, running_runs, way
+from .runs import FAILED, ended_ids_query, ended_runs, ids_of, jobs_given_back, running_runs
 
 _LATE_READ = 500
 """Failures, the newest, that are looked at for a result that came late."""
@@ -61,7 +61,7 @@ _ONE_JOB = re.compile(r"\bjob (\d+)")
 
 
 def read_events(
-    connection: Sql, dialect: Dialect, after: float | None, limit: int, only: Collection[Happening], skew: float
+    connection: SqlConnection, dialect: Dialect, after: float | None, limit: int, only: Collection[Happening], skew: float
 ) -> list[Event]:
     """See `History.events`; `skew` is wall clock minus monotonic clock."""
     begin = -math.inf if after is None else after
@@ -78,21 +78,27 @@ def read_events(
     return told[-limit:]
 
 
-def _enqueued(connection: Sql, dialect: Dialect, after: float, limit: int) -> Iterator[Event]:
+def _enqueued(connection: SqlConnection, dialect: Dialect, after: float, limit: int) -> Iterator[Event]:
     columns = ("id", "kind", "queue", "created_at")
     for job_id, kind, queue, at in dialect.rows(connection, columns, _ENQUEUED, {"after": after, "limit": limit}):
         yield Event(at=at, what=_H.ENQUEUED, key=f"new:{job_id}", job_id=job_id, kind=kind, queue=queue)
 
 
 def _of_jobs(
-    connection: Sql, dialect: Dialect, after: float, limit: int, wanted: frozenset[Happening], skew: float, known: list[Event]
+    connection: SqlConnection,
+    dialect: Dialect,
+    after: float,
+    limit: int,
+    wanted: frozenset[Happening],
+    skew: float,
+    known: list[Event],
 ) -> Iterator[Event]:
     """Events of jobs that have run, or ended; `known` are events that are told anyway."""
     ends: dict[State | None, Sequence[Row]] = {}
     for state, needed in _NEEDED.items():
         if needed & wanted:
             bound = {"begin": after, "end": math.inf, "each": limit, "state": state}
-            ends[state] = dialect.rows(connection, ("id", "at"), f"FROM ({way(dialect, state)}) AS ended", bound)
+            ends[state] = dialect.rows(connection, ("id", "at"), f"FROM ({ended_ids_query(dialect, state)}) AS ended", bound)
     if wanted == _ALL:
         # Each of these is one event, so that none earlier than the last that is asked for can be among the newest.
         times = sorted([at for source in (State.COMPLETED, None) for _, at in ends[source]] + [each.at for each in known])
@@ -151,7 +157,7 @@ def _event(run: Run, what: Happening, key: str, at: float, *, took: float | None
     )
 
 
-def _acts(connection: Sql, dialect: Dialect, after: float, limit: int) -> Iterator[Event]:
+def _acts(connection: SqlConnection, dialect: Dialect, after: float, limit: int) -> Iterator[Event]:
     columns = ("id", "at", "who", "act", "n", "told", "undone", "undone_at", "undone_by")
     rows = dialect.rows(connection, columns, _ACTS, {"after": after, "limit": limit})
     for act, at, who, operation, n, told, undone, undone_at, undone_by in rows:

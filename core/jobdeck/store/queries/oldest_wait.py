@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from ..backend import Sql
+from ..backend import SqlConnection
 
 # Of each lane (queue and kind) and each priority in it, the first few off the index of ready rows: they have waited
 # longest, or nearly, since a lane is worked off by id. Reading all the ready rows would take a second at a million.
@@ -32,7 +32,7 @@ SELECT queue, (SELECT min(scheduled_at) FROM (
 """
 
 
-def oldest_waits(connection: Sql, now: float, queue: str | None = None, kind: str | None = None) -> dict[str, float]:
+def oldest_waits(connection: SqlConnection, now: float, queue: str | None = None, kind: str | None = None) -> dict[str, float]:
     """Queue → seconds that its oldest ready job has waited, of queues that have one.
 
     Exact where jobs became due in the order of their ids; where a hundred jobs or more that were retried stand before

@@ -1,4 +1,4 @@
-"""One consistent look at the whole queue, read in one transaction."""
+"""Reads a consistent overview of the whole queue in one transaction."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections import Counter
 
 from ...model.overview import Overview
 from ...model.states import State
-from ..backend import House, rows_of
-from ..metrics.time_slices import Slices, measured
-from ..records import JOB_COLUMNS, job_of
+from ..backend import Backend, rows_of
+from ..metrics.time_slices import TimeSlices, aggregate
+from ..records import JOB_COLUMNS, job_reader
 from ..workers import Workers
 from .queues import read_queues
 
@@ -18,15 +18,15 @@ SELECT {JOB_COLUMNS} FROM jobdeck_jobs WHERE state = 'running' ORDER BY started_
 """
 
 
-def read_overview(house: House, workers: Workers, seconds: float, slots: int, lease: float, due: str) -> Overview:
-    """See `Store.overview`. `due` is the query that tells when the next job is due."""
-    with house.reading() as connection:
-        now = house.now(connection)
+def read_overview(backend: Backend, workers: Workers, seconds: float, slots: int, lease: float, due: str) -> Overview:
+    """See `Queries.overview`; `due` is the query for when the next job is due."""
+    with backend.read_transaction() as connection:
+        now = backend.now(connection)
         queues = read_queues(connection)
-        alive = workers.list(connection, lease)
+        registered = workers.list(lease)
         running = rows_of(connection, _RUNNING)
         next_due_at: float | None = connection.execute(due).get
-        made, total = measured(connection, Slices.of(now, seconds, slots), now)
+        made, total = aggregate(connection, TimeSlices.of(now, seconds, slots), now)
     counts: Counter[State] = Counter()
     for queue in queues:
         counts.update(queue.counts)
@@ -34,8 +34,8 @@ def read_overview(house: House, workers: Workers, seconds: float, slots: int, le
         at=now,
         counts=counts,
         queues=tuple(queues),
-        workers=tuple(alive),
-        running=tuple(map(job_of(house.lease_skew()), running)),
+        workers=tuple(registered),
+        running=tuple(map(job_reader(backend.lease_skew()), running)),
         slots=made,
         run=total.run,
         wait=total.wait,

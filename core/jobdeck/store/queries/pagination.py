@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ...model.errors import InvalidOption
 from ...model.filter import Condition, Term, is_pattern
 from ...model.states import State
-from ..backend import Sql, rows_of
+from ..backend import SqlConnection, rows_of
 from .dialect import Bound, Dialect
 from .filter_sql import WAIT, schedule_tail, where
 
@@ -39,6 +40,11 @@ _SORTED = {
     "progress": "progress",
     "args": "args",
 }
+SORTS = (
+    *("id", "state", "kind", "queue", "priority", "attempt", "age", "took", "error"),
+    *("due", "started", "finished", "wait", "worker", "tags", "unique", "batch", "progress", "args"),
+)
+"""The keys that a list can be sorted by. Jobs without the value come last, in either direction."""
 COUNTED = ("state", "queue", "kind")
 """Columns that the depth counters know, each with an index of its own."""
 _WALKS = 16
@@ -46,7 +52,7 @@ _WALKS = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Walk:
+class IndexScan:
     """A way through the jobs: an index, and the value of each of its columns, for each of the walks."""
 
     index: str
@@ -55,9 +61,17 @@ class Walk:
 
 
 def ids_query(
-    connection: Sql, dialect: Dialect, condition: Condition, now: float, sort: str, descending: bool, limit: int | None
+    connection: SqlConnection,
+    dialect: Dialect,
+    condition: Condition,
+    now: float,
+    sort: str,
+    descending: bool,
+    limit: int | None,
 ) -> tuple[str, Bound]:
     """A query for the ids that meet the condition, in order, and the values it names."""
+    if sort not in SORTS:
+        raise InvalidOption("sort", f"must be one of {', '.join(SORTS)}, not {sort!r}")
     clause, bound = where(condition, now, dialect)
     direction, most = ("DESC" if descending else "ASC"), ""
     if limit is not None:
@@ -65,17 +79,17 @@ def ids_query(
     if sort != "id":
         order = f"{dialect.sorted_tags if sort == 'tags' else _SORTED[sort]} {direction} NULLS LAST, id {direction}"
         return f"SELECT id FROM jobdeck_jobs WHERE {clause} ORDER BY {order} {most}", bound
-    walk = _walk(connection, dialect, condition)
-    if walk is None:
+    scan = _choose_scan(connection, dialect, condition)
+    if scan is None:
         return f"SELECT id FROM jobdeck_jobs {dialect.by('')} WHERE {clause} ORDER BY id {direction} {most}", bound
-    if not walk.values:
+    if not scan.values:
         return "SELECT 0 AS id WHERE false", {}
     ways = []
-    for number, values in enumerate(walk.values):
+    for number, values in enumerate(scan.values):
         names = [f"walk{number}_{place}" for place in range(len(values))]
         bound.update(zip(names, values, strict=True))
-        ways.append([(column, f":{name}") for column, name in zip(walk.columns, names, strict=True)])
-    return dialect.walks(walk.index, ways, clause, direction, most), bound
+        ways.append([(column, f":{name}") for column, name in zip(scan.columns, names, strict=True)])
+    return dialect.walks(scan.index, ways, clause, direction, most), bound
 
 
 def count_query(dialect: Dialect, condition: Condition, now: float, by: str | None = None) -> tuple[str, Bound]:
@@ -88,22 +102,22 @@ def count_query(dialect: Dialect, condition: Condition, now: float, by: str | No
     return (f"SELECT {counted}", bound) if by is None else (f"SELECT {by}, {counted} GROUP BY {by}", bound)
 
 
-def _walk(connection: Sql, dialect: Dialect, condition: Condition) -> Walk | None:
+def _choose_scan(connection: SqlConnection, dialect: Dialect, condition: Condition) -> IndexScan | None:
     """The way past the fewest jobs; `None` stands for all of them by their id."""
     batches = _numbers(condition, "batch")
     if batches is not None and len(batches) * len(State) <= 4 * _WALKS:
-        return Walk("jobdeck_by_batch", ("batch", "state"), [(batch, state.value) for batch in batches for state in State])
+        return IndexScan("jobdeck_by_batch", ("batch", "state"), [(batch, state.value) for batch in batches for state in State])
     if _numbers(condition, "id") is not None:
         return None  # looked up one by one
     schedules = condition.only("schedule")
     if schedules is not None and len(schedules) <= _WALKS:
-        return Walk("jobdeck_by_schedule", (dialect.of_schedule,), [(schedule_tail(name),) for name in sorted(schedules)])
+        return IndexScan("jobdeck_by_schedule", (dialect.of_schedule,), [(schedule_tail(name),) for name in sorted(schedules)])
     counted = tuple(term for term in condition.terms if term.field in COUNTED)
     if not counted:
         return None
-    held = _held(connection, dialect, counted)
+    held = _known_values(connection, dialect, counted)
     total = int(connection.execute("SELECT coalesce(sum(n), 0) FROM jobdeck_counts").get)
-    best: Walk | None = None
+    best: IndexScan | None = None
     fewest = total
     for column in COUNTED:
         values = held[column]
@@ -111,11 +125,11 @@ def _walk(connection: Sql, dialect: Dialect, condition: Condition) -> Walk | Non
             continue
         jobs = _jobs_with(connection, column, values)
         if jobs < fewest or not values:
-            best, fewest = Walk(f"jobdeck_by_{column}", (column,), [(value,) for value in values]), jobs
+            best, fewest = IndexScan(f"jobdeck_by_{column}", (column,), [(value,) for value in values]), jobs
     return best
 
 
-def _held(connection: Sql, dialect: Dialect, terms: tuple[Term, ...]) -> dict[str, list[str]]:
+def _known_values(connection: SqlConnection, dialect: Dialect, terms: tuple[Term, ...]) -> dict[str, list[str]]:
     """Of each counted column the values that jobs which meet the terms have."""
     clause, bound = where(Condition(terms), 0.0, dialect)
     rows = rows_of(connection, f"SELECT queue, kind, state FROM jobdeck_counts WHERE n > 0 AND {clause}", bound)
@@ -125,7 +139,7 @@ def _held(connection: Sql, dialect: Dialect, terms: tuple[Term, ...]) -> dict[st
     return {column: [*values] for column, values in found.items()}
 
 
-def _jobs_with(connection: Sql, column: str, values: Sequence[str]) -> int:
+def _jobs_with(connection: SqlConnection, column: str, values: Sequence[str]) -> int:
     counted: Counter[str] = Counter()
     for value, n in connection.execute(f"SELECT {column}, sum(n) FROM jobdeck_counts GROUP BY {column}"):
         counted[value] = n

@@ -9,9 +9,9 @@ from dataclasses import replace
 from ...model.forecast import Backlog, served_by
 from ...model.overview import Latency, QueueInfo, Slot, WorkerInfo
 from ...model.states import State
-from ..backend import Sql, rows_of
+from ..backend import SqlConnection, rows_of
 from ..metrics.histogram import bucket
-from ..metrics.time_slices import RUNNING, WIDTHS, Slices, Sums
+from ..metrics.time_slices import RUNNING, WIDTHS, SliceTotals, TimeSlices
 from .oldest_wait import oldest_waits
 
 _FROM = f"FROM jobdeck_metrics WHERE width IN ({', '.join(map(str, WIDTHS))}) AND slot >= :begin"
@@ -22,8 +22,8 @@ _BY_BUCKET = f"SELECT queue, measure, bucket, sum(n) {_FROM} GROUP BY 1, 2, 3"
 Kinds = Mapping[str, Mapping[State, int]]
 
 
-def read_backlogs(
-    connection: Sql, queues: Sequence[QueueInfo], workers: Sequence[WorkerInfo], slices: Slices, now: float
+def read_queue_stats(
+    connection: SqlConnection, queues: Sequence[QueueInfo], workers: Sequence[WorkerInfo], slices: TimeSlices, now: float
 ) -> list[Backlog]:
     """The backlog of each of the queues."""
     sums, whole = _sums(connection, slices)
@@ -48,10 +48,12 @@ def read_backlogs(
     return found
 
 
-def _sums(connection: Sql, slices: Slices) -> tuple[Mapping[str, Mapping[int, Sums]], Mapping[str, Sums]]:
+def _sums(
+    connection: SqlConnection, slices: TimeSlices
+) -> tuple[Mapping[str, Mapping[int, SliceTotals]], Mapping[str, SliceTotals]]:
     """What happened in each queue by slice, without how long anything took; and all of it together, with that."""
-    sums: defaultdict[str, defaultdict[int, Sums]] = defaultdict(lambda: defaultdict(Sums))
-    whole: defaultdict[str, Sums] = defaultdict(Sums)
+    sums: defaultdict[str, defaultdict[int, SliceTotals]] = defaultdict(lambda: defaultdict(SliceTotals))
+    whole: defaultdict[str, SliceTotals] = defaultdict(SliceTotals)
     bound = {"begin": slices.begin, "width": slices.width}
     for queue, index, measure, n in connection.execute(_BY_SLICE, bound):
         sums[queue][index].add(measure, 0, n)
@@ -64,7 +66,7 @@ def _sums(connection: Sql, slices: Slices) -> tuple[Mapping[str, Mapping[int, Su
     return sums, whole
 
 
-def _counted(sums: Sums | None, slices: Slices, index: int) -> Slot:
+def _counted(sums: SliceTotals | None, slices: TimeSlices, index: int) -> Slot:
     at = slices.begin + index * slices.width
     if sums is None:  # as are most slices of most queues
         return Slot(at=at, seconds=slices.width)
@@ -72,14 +74,14 @@ def _counted(sums: Sums | None, slices: Slices, index: int) -> Slot:
     return replace(slot, run=Latency(count=slot.run.count), wait=Latency(count=slot.wait.count))
 
 
-def _kinds(connection: Sql) -> Mapping[str, Kinds]:
+def _kinds(connection: SqlConnection) -> Mapping[str, Kinds]:
     kinds: defaultdict[str, dict[str, dict[State, int]]] = defaultdict(dict)
     for queue, kind, state, n in connection.execute("SELECT queue, kind, state, n FROM jobdeck_counts WHERE n > 0"):
         kinds[queue].setdefault(kind, {})[State(state)] = n
     return kinds
 
 
-def _samples(connection: Sql, begin: float) -> Mapping[float, Mapping[str, int]]:
+def _samples(connection: SqlConnection, begin: float) -> Mapping[float, Mapping[str, int]]:
     """Moment → queue → ready jobs, of the samples since `begin`. A queue that is missing in one had none."""
     samples: dict[float, dict[str, int]] = {}
     query = "SELECT slot, queue, pending FROM jobdeck_depths WHERE slot >= ? ORDER BY slot"

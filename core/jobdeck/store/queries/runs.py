@@ -17,7 +17,7 @@ from typing import Any
 from ...model.events import Run, Runs
 from ...model.jobs import Outcome
 from ...model.states import State
-from ..backend import Sql
+from ..backend import SqlConnection
 from ..records import one_line
 from .dialect import Dialect
 
@@ -41,7 +41,7 @@ _FAILURES = f"""
 SELECT job_id AS id, finished_at AS at FROM jobdeck_attempts {{failures}}
  WHERE {FAILED} AND finished_at >= {{begin}} AND finished_at < {{end}}
  ORDER BY finished_at DESC LIMIT :each"""
-WAYS = (State.COMPLETED, State.CANCELLED, State.FAILED, None)
+QUERIES = (State.COMPLETED, State.CANCELLED, State.FAILED, None)
 """The final jobs by their state, and failed attempts."""
 _SLICES = """
 WITH RECURSIVE slice (since, until) AS (
@@ -83,18 +83,18 @@ def _by_index(dialect: Dialect, statement: str) -> str:
     return statement.format(begin="{begin}", end="{end}", **{name: dialect.by(index) for name, index in names.items()})
 
 
-def way(dialect: Dialect, state: State | None, begin: str = ":begin", end: str = ":end") -> str:
+def ended_ids_query(dialect: Dialect, state: State | None, begin: str = ":begin", end: str = ":end") -> str:
     """A query for `id` and `at` of what ended in a time, the newest first: jobs in this state, or failed attempts."""
     return _by_index(dialect, _FAILURES if state is None else _ENDED).format(begin=begin, end=end)
 
 
-def jobs_given_back(connection: Sql, dialect: Dialect) -> list[int]:
+def jobs_given_back(connection: SqlConnection, dialect: Dialect) -> list[int]:
     """Jobs that may have run, and are to run again."""
     return ids_of(connection, dialect, _by_index(dialect, _GIVEN_BACK), {})
 
 
 def read_runs(
-    connection: Sql, dialect: Dialect, since: float, until: float, now: float, skew: float, limit: int, slices: int
+    connection: SqlConnection, dialect: Dialect, since: float, until: float, now: float, skew: float, limit: int, slices: int
 ) -> Runs:
     """See `History.runs`; `skew` is wall clock minus monotonic clock."""
     running = running_runs(connection, dialect, until, skew)
@@ -106,18 +106,18 @@ def read_runs(
 
 
 def _jobs_between(
-    connection: Sql, dialect: Dialect, since: float, until: float, now: float, limit: int, slices: int
+    connection: SqlConnection, dialect: Dialect, since: float, until: float, now: float, limit: int, slices: int
 ) -> tuple[set[int], bool]:
     """The jobs that may have runs in this time, and whether they are all."""
     bound = {"begin": float(since), "end": float(until), "width": (until - since) / slices}
     ids = set(jobs_given_back(connection, dialect))
     whole = True
-    for state in WAYS:
+    for state in QUERIES:
         told = {**bound, "state": state}
-        found = ids_of(connection, dialect, way(dialect, state), {**told, "each": limit + 1})
+        found = ids_of(connection, dialect, ended_ids_query(dialect, state), {**told, "each": limit + 1})
         if len(found) > limit:
             whole = False
-            spread = _SLICES + dialect.for_each("slice", way(dialect, state, "slice.since", "slice.until"))
+            spread = _SLICES + dialect.for_each("slice", ended_ids_query(dialect, state, "slice.since", "slice.until"))
             found = ids_of(connection, dialect, spread, {**told, "each": max(1, limit // (3 * slices))})
         ids.update(found)
         if state is not None and until < now:
@@ -126,23 +126,23 @@ def _jobs_between(
     return ids, whole
 
 
-def ids_of(connection: Sql, dialect: Dialect, query: str, bound: Mapping[str, Any]) -> list[int]:
+def ids_of(connection: SqlConnection, dialect: Dialect, query: str, bound: Mapping[str, Any]) -> list[int]:
     """The ids that a query returns."""
     return [job_id for (job_id,) in dialect.rows(connection, ["id"], f"FROM ({query}) AS found", bound)]
 
 
-def _count(connection: Sql, dialect: Dialect, since: float, until: float) -> int:
+def _count(connection: SqlConnection, dialect: Dialect, since: float, until: float) -> int:
     """How many runs have ended in this time. A failure that was the last is one of a final job too, and counted once."""
     counted = 0
-    for state in WAYS:
+    for state in QUERIES:
         if state != State.FAILED:
-            query = f"SELECT count(*) FROM ({way(dialect, state)}) AS found"
+            query = f"SELECT count(*) FROM ({ended_ids_query(dialect, state)}) AS found"
             bound = {"begin": since, "end": until, "state": state, "each": COUNTED}
             counted += int(connection.execute(query, bound).get)
     return min(counted, COUNTED)
 
 
-def running_runs(connection: Sql, dialect: Dialect, until: float, skew: float) -> list[Run]:
+def running_runs(connection: SqlConnection, dialect: Dialect, until: float, skew: float) -> list[Run]:
     """The runs that go on, of those that began before `until`; the newest first."""
     rows = dialect.rows(connection, _RUNNING, _by_index(dialect, _STATE_RUNNING), (until,))
     return [
@@ -164,7 +164,7 @@ def running_runs(connection: Sql, dialect: Dialect, until: float, skew: float) -
 
 
 def ended_runs(
-    connection: Sql, dialect: Dialect, ids: Iterable[int], since: float, until: float, late_since: float = math.inf
+    connection: SqlConnection, dialect: Dialect, ids: Iterable[int], since: float, until: float, late_since: float = math.inf
 ) -> list[Run]:
     """The attempts of these jobs that have ended and overlap the time, or came back late since then; in no order."""
     bound = {"ids": json.dumps([*ids]), "begin": since, "end": until, "late": late_since}

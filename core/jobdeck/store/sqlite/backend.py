@@ -1,8 +1,7 @@
-"""What the acts of people stand on in the SQLite store. Who writes is alone there anyway."""
+"""The backend of the SQLite store. A file has one writer at a time, so nothing needs a lock of its own."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
@@ -12,31 +11,42 @@ import apsw
 from ...clock import Clock
 from ...model.jobs import Job
 from ...model.states import State
-from ..backend import House
-from ..counters import Tally
-from ..dependencies import any_waits
-from ..records import JOB_COLUMNS, job_of
+from ..backend import Backend
+from ..counters import CounterDeltas
+from ..dependencies import has_dependents
+from ..notifier import SocketNotifier
 from .connection import Connections
-from .counters import SqliteTally
-from .dependencies import WAITS
+from .counters import SqliteCounterDeltas
+from .dependencies import DEPENDENCIES
+from .rows import read_jobs, read_states
 
 T = TypeVar("T")
 
 
-class SqliteHouse(House):
+class SqliteBackend(Backend):
     """One database file."""
 
-    def __init__(self, connections: Connections, clock: Clock) -> None:
+    def __init__(self, connections: Connections, clock: Clock, notifier: SocketNotifier) -> None:
         self._connections = connections
         self._clock = clock
+        self._notifier = notifier
 
-    def writing(self) -> AbstractContextManager[apsw.Connection]:
-        return self._connections.writing()
+    def write_transaction(self) -> AbstractContextManager[apsw.Connection]:
+        return self._connections.write_transaction()
 
-    def reading(self) -> AbstractContextManager[apsw.Connection]:
-        return self._connections.reading()
+    def read_transaction(self) -> AbstractContextManager[apsw.Connection]:
+        return self._connections.read_transaction()
 
-    def alone(self, connection: Any) -> None:
+    def retry_on_conflict(self, action: Callable[[], T]) -> T:
+        return action()  # there are no conflicts
+
+    def notify(self) -> None:
+        self._connections.after_commit(self._notifier.notify)
+
+    def lock_journal(self, connection: Any) -> None:
+        return
+
+    def lock_row(self, connection: Any, table: str, key: str, value: str | int) -> None:
         return
 
     def now(self, connection: Any) -> float:
@@ -48,41 +58,28 @@ class SqliteHouse(House):
     def lease_skew(self) -> float:
         return self._clock.now() - self._clock.monotonic()
 
-    def ahead(self) -> float:
+    def clock_offset(self) -> float:
         return 0.0
 
-    def repeat(self, act: Callable[[], T]) -> T:
-        return act()
+    def new_counters(self) -> CounterDeltas:
+        return SqliteCounterDeltas()
 
-    def hold(self, connection: Any, table: str, key: str, value: str | int) -> None:
-        return
-
-    def tally(self) -> Tally:
-        return SqliteTally()
-
-    def columns(self, connection: Any, table: str) -> str:
+    def stored_columns(self, connection: Any, table: str) -> str:
         return ", ".join(row[1] for row in connection.execute(f"PRAGMA table_info({table})"))
 
-    def looked_at(self, connection: Any, ids: Sequence[int]) -> Iterator[Job]:
+    def load_for_display(self, connection: Any, ids: Sequence[int]) -> Iterator[Job]:
         return read_jobs(connection, ids, self.lease_skew())
 
-    def jobs(self, connection: Any, ids: Sequence[int]) -> Iterator[Job]:
+    def load_for_update(self, connection: Any, ids: Sequence[int]) -> Iterator[Job]:
         return read_jobs(connection, ids, 0.0)
 
-    def states(self, connection: Any, ids: Sequence[int]) -> Mapping[int, State]:
-        query = "SELECT id, state FROM jobdeck_jobs WHERE id IN (SELECT value FROM json_each(?))"
-        return {job_id: State(state) for job_id, state in connection.execute(query, (json.dumps(list(ids)),))}
+    def load_states(self, connection: Any, ids: Sequence[int]) -> Mapping[int, State]:
+        return read_states(connection, ids)
 
-    def any_waits(self, connection: Any) -> bool:
-        return any_waits(connection)
+    def has_dependents(self, connection: Any) -> bool:
+        return has_dependents(connection)
 
-    def settle(self, connection: Any, tally: Tally, ended: Mapping[int, State | None], now: float) -> dict[int, list[int]]:
-        return WAITS.settle(connection, tally, ended, now)
-
-
-def read_jobs(connection: apsw.Connection, ids: Sequence[int], skew: float) -> Iterator[Job]:
-    """The jobs with these ids, in no order."""
-    rows = connection.execute(
-        f"SELECT {JOB_COLUMNS} FROM jobdeck_jobs WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(list(ids)),)
-    )
-    return map(job_of(skew), rows)
+    def resolve_dependents(
+        self, connection: Any, counters: CounterDeltas, ended: Mapping[int, State | None], now: float
+    ) -> dict[int, list[int]]:
+        return DEPENDENCIES.resolve(connection, counters, ended, now)

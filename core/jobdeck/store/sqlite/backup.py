@@ -18,7 +18,7 @@ import apsw
 
 from ...model.errors import BackupFailed
 from ..maintenance import Backup, Progress
-from .schema import connect
+from .raw_connection import connect
 
 _STEP = 1024
 """Pages copied between two reports: 4 MB."""

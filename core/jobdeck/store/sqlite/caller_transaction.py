@@ -12,7 +12,7 @@ from ...model.errors import InvalidOption
 from .connection import Connections
 
 
-class _Standard:
+class _Sqlite3Adapter:
     """A connection of Python's own `sqlite3`, with the few words of apsw's that an enqueue uses."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -49,7 +49,7 @@ class _Rows:
         return row if row is None or len(row) > 1 else row[0]
 
 
-def guest(connection: object, home: Connections) -> apsw.Connection:
+def caller_connection(connection: object, home: Connections) -> apsw.Connection:
     """The caller's connection as the store's code uses it.
 
     Raises:
@@ -58,7 +58,7 @@ def guest(connection: object, home: Connections) -> apsw.Connection:
     if isinstance(connection, apsw.Connection):
         ready = connection
     elif isinstance(connection, sqlite3.Connection):
-        ready = cast("apsw.Connection", _Standard(connection))
+        ready = cast("apsw.Connection", _Sqlite3Adapter(connection))
     else:
         raise InvalidOption("connection", "must be an sqlite3.Connection or apsw.Connection, with its transaction open")
     listed = ready.execute("PRAGMA database_list").fetchall()

@@ -1,9 +1,9 @@
-"""The claim of the SQLite store: which ready jobs a worker gets, and that nobody else does.
+"""Claims ready jobs for workers in SQLite, each for one worker only.
 
-A claim is one transaction of three statements, whatever the number of jobs. The *board* says which lanes (a queue and a
-kind) have pending jobs and what limits hold; the *pick* reads the first few of each open lane off the index of ready rows;
-the claim itself is a single UPDATE that issues the leases and counts the attempts. Each statement returns one row: every
-row fetched gives up the interpreter's lock, and beside a busy thread it takes half a millisecond to come back.
+A claim is one transaction of three statements, whatever the number of jobs. The *board* lists the lanes (a queue and a kind)
+with pending jobs, and the limits; the *pick* reads the first few jobs of each open lane from the index of ready rows; the
+claim itself is a single UPDATE that issues the leases and counts the attempts. Each statement returns one row: every row
+that is fetched releases the interpreter's lock, and takes half a millisecond to get it back beside a busy thread.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ import apsw
 
 from ...clock import Clock
 from ...model.states import State
+from ..backend import rows_of
 from ..base import Claimed
-from ..claim_capacity import Rooms, Wanted, choose
+from ..claim_capacity import ClaimCapacity, ClaimRequest, select_claimable
+from ..records import COLUMN_INDEX, JOB_COLUMNS, job_reader
 from .connection import Connections
-from .counters import SqliteTally
-from .rows import JOB_COLUMNS, PLACE, job_of, rows_of
+from .counters import SqliteCounterDeltas
 
 _BOARD = """
 SELECT json_array(
@@ -33,17 +34,17 @@ SELECT json_array(
       WHERE paused_at IS NOT NULL OR max_running IS NOT NULL OR rate IS NOT NULL)))
 """
 
-# As they will be when they are claimed; what is the same for all of them is put in once they are here, and neither
-# written as JSON nor read.
+# The rows as they will be once claimed. Values that all of them share are filled in afterwards, and so are neither written
+# as JSON nor parsed.
 _CLAIMED = {"state": "'running'", "attempt": "attempt + 1", "started_at": "NULL", "worker": "NULL"}
 _CLAIMED |= {"lease": ":lease + id", "lease_until": "NULL", "progress": "NULL"}
 _COLUMNS = ", ".join(_CLAIMED.get(column, column) for column in JOB_COLUMNS.split(", "))
-# The second value says how many of them must not be claimed ahead.
+# The second value is the number of rows that must not be prefetched.
 _PICKED = f"SELECT json_group_array(json_array({_COLUMNS}) ORDER BY {{order}}), sum({{unsafe}}) FROM"
 _UNSAFE = "crashes > 0 OR attempt + 1 >= max_attempts"
 _AGED = "priority + CAST(max(0, :now - scheduled_at) / :ageing AS INTEGER)"
 
-# Of each lane the inner SELECT takes the first few off the index of ready rows; the outer one merges the lanes.
+# The inner SELECT takes the first few rows of each lane from the index of ready rows; the outer one merges the lanes.
 _PICK = f"""
 {_PICKED.format(order="priority DESC, id", unsafe=_UNSAFE)} (
     SELECT job.*
@@ -56,8 +57,8 @@ _PICK = f"""
      ORDER BY job.priority DESC, job.id LIMIT :limit)
 """
 
-# With ageing a lane is one priority of a queue and kind: within it the oldest come first, and across lanes the
-# effective priority decides (`_AGED` is what ageing.effective_priority computes).
+# With ageing, a lane is one priority of a queue and kind: within it the oldest jobs come first, and across lanes the
+# effective priority decides (`_AGED` is what `model.priority.effective_priority` computes).
 _PICK_AGED = f"""
 {_PICKED.format(order=f"{_AGED} DESC, id", unsafe=_UNSAFE)} (
     WITH RECURSIVE band (queue, kind, priority) AS (
@@ -90,11 +91,11 @@ UPDATE jobdeck_jobs
  WHERE id IN (SELECT value FROM json_each(:ids)) AND state = 'pending'
 """
 
-_ID, _KIND, _QUEUE, _CRASHES = PLACE["id"], PLACE["kind"], PLACE["queue"], PLACE["crashes"]
-_STARTED_AT, _WORKER, _LEASE_UNTIL = PLACE["started_at"], PLACE["worker"], PLACE["lease_until"]
+_ID, _KIND, _QUEUE, _CRASHES = COLUMN_INDEX["id"], COLUMN_INDEX["kind"], COLUMN_INDEX["queue"], COLUMN_INDEX["crashes"]
+_STARTED_AT, _WORKER, _LEASE_UNTIL = COLUMN_INDEX["started_at"], COLUMN_INDEX["worker"], COLUMN_INDEX["lease_until"]
 
 
-class Claims:
+class Claimer:
     """Claims jobs for workers."""
 
     def __init__(self, connections: Connections, clock: Clock, random: Random) -> None:
@@ -102,50 +103,52 @@ class Claims:
         self._clock = clock
         self._random = random
 
-    def claim(self, wanted: Wanted) -> Claimed:
-        """See `Store.claim_jobs`."""
+    def claim(self, request: ClaimRequest) -> Claimed:
+        """See `base.Claimer.claim`."""
         now, monotonic = self._clock.now(), self._clock.monotonic()
         claimed = Claimed()
-        with self._connections.writing() as connection:
-            rooms = _rooms(connection, wanted, monotonic)
-            told = {
-                "worker": wanted.worker,
+        with self._connections.write_transaction() as connection:
+            capacity = _read_capacity(connection, request, monotonic)
+            bound = {
+                "worker": request.worker,
                 # Random, and different for each job of the claim; 62 bits so that adding an id stays an integer.
                 "lease": self._random.getrandbits(62),
-                "until": monotonic + wanted.lease,
+                "until": monotonic + request.lease,
                 "now": now,
-                "ageing": wanted.ageing,
+                "ageing": request.ageing,
             }
-            chosen = _claim(connection, wanted, rooms, told)
-            claimed.again = rooms.again
-            tally = SqliteTally()
-            for (queue, kind), n in Counter((row[_QUEUE], row[_KIND]) for row in chosen).items():
-                tally.move(queue, kind, State.PENDING, State.RUNNING, n)
-            tally.write(connection)
-            _note_starts(connection, rooms, monotonic)
-        claimed.extend(map(job_of(now - monotonic), chosen))
+            rows = _claim(connection, request, capacity, bound)
+            claimed.retry_after = capacity.retry_after
+            counters = SqliteCounterDeltas()
+            for (queue, kind), n in Counter((row[_QUEUE], row[_KIND]) for row in rows).items():
+                counters.count_transition(queue, kind, State.PENDING, State.RUNNING, n)
+            counters.write(connection)
+            _record_starts(connection, capacity, monotonic)
+        claimed.extend(map(job_reader(now - monotonic), rows))
         return claimed
 
 
-def _claim(connection: apsw.Connection, wanted: Wanted, rooms: Rooms, told: Mapping[str, Any]) -> list[list[Any]]:
-    """Claim what there is for the worker, nearly always in one step.
+def _claim(
+    connection: apsw.Connection, request: ClaimRequest, capacity: ClaimCapacity, bound: Mapping[str, Any]
+) -> list[list[Any]]:
+    """Claim jobs for the worker, nearly always in one step.
 
-    Where a step withholds jobs, for their queue or kind has no room left or for they are suspects, it may have seen nothing
-    else. The next one then looks past them, for the threads that are still idle.
+    If a step withholds jobs, because their queue or kind has no capacity left or they are suspects, it may have seen no
+    others. The next step then searches past them, for the threads that are still idle.
     """
     claimed: list[list[Any]] = []
-    worker, now, until = told["worker"], told["now"], told["until"]
-    limit, suspects, past = wanted.idle + wanted.ahead, wanted.suspects, False
-    query = _PICK_AGED if wanted.ageing else _PICK
-    while limit > 0 and (lanes := rooms.open_lanes()):
-        bound = {**told, "lanes": json.dumps(lanes), "limit": limit, "crashed": suspects or not past}
-        ((picked, unsafe),) = rows_of(connection, query, bound)
+    worker, now, until = bound["worker"], bound["now"], bound["until"]
+    limit, suspects, past = request.idle + request.ahead, request.suspects, False
+    query = _PICK_AGED if request.ageing else _PICK
+    while limit > 0 and (lanes := capacity.open_lanes()):
+        picking = {**bound, "lanes": json.dumps(lanes), "limit": limit, "crashed": suspects or not past}
+        ((picked, unsafe),) = rows_of(connection, query, picking)
         rows = chosen = json.loads(picked)
-        if unsafe or rooms.limited:
-            chosen = choose(rows, wanted.idle - len(claimed), rooms, suspects=suspects)
+        if unsafe or capacity.limited:
+            chosen = select_claimable(rows, request.idle - len(claimed), capacity, suspects=suspects)
         if chosen:
             ids = [row[_ID] for row in chosen]
-            connection.execute(_CLAIM, {**told, "ids": json.dumps(ids)})
+            connection.execute(_CLAIM, {**bound, "ids": json.dumps(ids)})
             assert connection.changes() == len(ids), "a pending job was taken inside the transaction that picked it"
             for row in chosen:
                 row[_WORKER], row[_STARTED_AT], row[_LEASE_UNTIL] = worker, now, until
@@ -153,17 +156,17 @@ def _claim(connection: apsw.Connection, wanted: Wanted, rooms: Rooms, told: Mapp
         if len(chosen) == len(rows) or len(rows) < limit:
             break
         suspects = suspects and not any(row[_CRASHES] for row in chosen)
-        limit, past = wanted.idle - len(claimed), True
+        limit, past = request.idle - len(claimed), True
     return claimed
 
 
-def _rooms(connection: apsw.Connection, wanted: Wanted, monotonic: float) -> Rooms:
+def _read_capacity(connection: apsw.Connection, request: ClaimRequest, monotonic: float) -> ClaimCapacity:
     lanes, queues = json.loads(connection.execute(_BOARD).get)
-    return Rooms(wanted, lanes, queues, partial(_started_within, connection, monotonic))
+    return ClaimCapacity(request, lanes, queues, partial(_started_within, connection, monotonic))
 
 
 def _started_within(connection: apsw.Connection, monotonic: float, queue: str, period: float) -> tuple[int, float]:
-    """How many have started in the last `period` seconds, and in how many seconds the first of them did so longer ago."""
+    """Return the number of starts in the last `period` seconds, and the seconds until the first of them is older than that."""
     ((n, first),) = rows_of(
         connection,
         "SELECT coalesce(sum(n), 0), min(at) FROM jobdeck_starts WHERE queue = ? AND at > ?",
@@ -172,10 +175,12 @@ def _started_within(connection: apsw.Connection, monotonic: float, queue: str, p
     return n, (monotonic if first is None else first) + period - monotonic
 
 
-def _note_starts(connection: apsw.Connection, rooms: Rooms, monotonic: float) -> None:
-    """Keep what was started in queues that have a rate."""
-    for queue, n in rooms.started.items():
+def _record_starts(connection: apsw.Connection, capacity: ClaimCapacity, monotonic: float) -> None:
+    """Record the starts of queues that have a rate."""
+    for queue, n in capacity.started.items():
         connection.execute(
             "INSERT INTO jobdeck_starts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n", (queue, monotonic, n)
         )
-        connection.execute("DELETE FROM jobdeck_starts WHERE queue = ? AND at <= ?", (queue, monotonic - rooms.periods[queue]))
+        connection.execute(
+            "DELETE FROM jobdeck_starts WHERE queue = ? AND at <= ?", (queue, monotonic - capacity.periods[queue])
+        )

@@ -1,4 +1,4 @@
-"""Writing the depth counters and metrics of one transaction."""
+"""Writes the counter deltas of one transaction to the SQLite tables."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 
 import apsw
 
-from ..counters import FINE, Tally
+from ..counters import SLOT_WIDTH, CounterDeltas
 
 _COUNT_ONE = (
     "INSERT INTO jobdeck_counts (queue, kind, state, n) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n"
@@ -16,26 +16,26 @@ INSERT INTO jobdeck_counts (queue, kind, state, n)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?) WHERE true
     ON CONFLICT DO UPDATE SET n = n + excluded.n
 """
-_MEASURE = f"""
+_ADD_METRICS = f"""
 INSERT INTO jobdeck_metrics (width, slot, queue, kind, measure, bucket, n)
-SELECT {FINE}, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each(?) WHERE true
+SELECT {SLOT_WIDTH}, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each(?) WHERE true
     ON CONFLICT DO UPDATE SET n = n + excluded.n
 """
 
 
-class SqliteTally(Tally):
-    """What one transaction changes in the counters. Call `write` once, inside the transaction."""
+class SqliteCounterDeltas(CounterDeltas):
+    """The changes of one transaction. Call `write` once, inside the transaction."""
 
     def write(self, connection: apsw.Connection) -> None:
-        """Add it all to the tables: one statement each, however many rows.
+        """Write all changes to the tables: one statement each, whatever the number of rows.
 
-        Each step of a statement gives up the interpreter's lock, and beside a busy thread it takes a while to come back.
+        Each step of a statement releases the interpreter's lock, and takes a while to get it back beside a busy thread.
         """
-        changed = self.counted()
-        if len(changed) == 1:  # the usual enqueue
-            connection.execute(_COUNT_ONE, changed[0])
-        elif changed:
-            connection.execute(_COUNT, (json.dumps(changed),))
-        measured = self.measured()
-        if measured:
-            connection.execute(_MEASURE, (json.dumps(measured),))
+        counts = self.count_rows()
+        if len(counts) == 1:  # the usual enqueue
+            connection.execute(_COUNT_ONE, counts[0])
+        elif counts:
+            connection.execute(_COUNT, (json.dumps(counts),))
+        metrics = self.metric_rows()
+        if metrics:
+            connection.execute(_ADD_METRICS, (json.dumps(metrics),))

@@ -1,4 +1,4 @@
-"""Jobs that wait for other jobs: what becomes of the children when a parent is final, or gone."""
+"""Finds and stages the dependents of jobs in the SQLite tables."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 import apsw
 
 from ...model.states import State
-from ..counters import Tally
-from ..dependencies import Waits
+from ..backend import rows_of
+from ..counters import CounterDeltas
+from ..dependencies import DependencyResolver
 from ..records import Row
-from .rows import rows_of
 
-_CHILDREN = """
+_DEPENDENTS = """
 SELECT waits.parent, child.id, child.queue, child.kind, child.if_parent_fails
   FROM jobdeck_waits AS waits JOIN jobdeck_jobs AS child ON child.id = waits.child
  WHERE waits.parent IN (SELECT value FROM json_each(?)) ORDER BY child.id
@@ -25,12 +25,12 @@ SELECT id, queue, kind FROM jobdeck_jobs
 """
 
 
-def _children(connection: apsw.Connection, parents: Sequence[int], only: int | None) -> Iterable[Row]:
-    return (row for row in rows_of(connection, _CHILDREN, (json.dumps([*parents]),)) if only is None or row[1] == only)
+def _find_dependents(connection: apsw.Connection, parents: Sequence[int], only: int | None) -> Iterable[Row]:
+    return (row for row in rows_of(connection, _DEPENDENTS, (json.dumps([*parents]),)) if only is None or row[1] == only)
 
 
-def stage_released(connection: apsw.Connection, tally: Tally, children: Sequence[int], now: float) -> None:
-    """Those of the waiting jobs that wait for nothing any more become `pending`, or `scheduled` if due later."""
+def stage_ready(connection: apsw.Connection, counters: CounterDeltas, children: Sequence[int], now: float) -> None:
+    """Move the waiting jobs that wait for no parent any more to `pending`, or to `scheduled` if due later."""
     if not children:
         return
     for child, queue, kind in rows_of(connection, _READY, (json.dumps(list(children)),)):
@@ -39,8 +39,7 @@ def stage_released(connection: apsw.Connection, tally: Tally, children: Sequence
             " scheduled_at = max(scheduled_at, ?1) WHERE id = ?2 RETURNING state",
             (now, child),
         ).get
-        tally.move(queue, kind, State.WAITING, state)
+        counters.count_transition(queue, kind, State.WAITING, state)
 
 
-#: Who waits for whom.
-WAITS = Waits(_children, stage_released)
+DEPENDENCIES = DependencyResolver(_find_dependents, stage_ready)

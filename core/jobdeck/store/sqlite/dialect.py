@@ -7,12 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...model.filter import Value
-from ..backend import Sql
+from ..backend import SqlConnection
 from ..queries.dialect import Bound, Dialect, bind
-from ..queries.filter_sql import schedule_tail
 from ..records import Row
-
-__all__ = ["OF_SCHEDULE", "SCHEDULED", "SQLITE", "schedule_tail"]
 
 OF_SCHEDULE = "substr(tags, instr(tags, '\"schedule:'))"
 """A schedule puts its tag last, so what follows from there on names it. As the index `jobdeck_by_schedule` has it."""
@@ -66,7 +63,13 @@ class SqliteDialect(Dialect):
         walks = [f"SELECT id FROM jobdeck_jobs INDEXED BY {index} WHERE {each} AND {clause}" for each in there]
         return f"{' UNION ALL '.join(walks)} ORDER BY id {direction} {limit}"
 
-    def rows(self, connection: Sql, columns: Sequence[str], source: str, bound: Any = None) -> Sequence[Row]:
+    def schedule_history(self, columns: str) -> str:
+        return (
+            f"SELECT {columns} FROM jobdeck_jobs INDEXED BY jobdeck_by_schedule"
+            f" WHERE {SCHEDULED} AND {OF_SCHEDULE} = ? ORDER BY id DESC LIMIT ?"
+        )
+
+    def rows(self, connection: SqlConnection, columns: Sequence[str], source: str, bound: Any = None) -> Sequence[Row]:
         # Each row that is fetched gives up the interpreter's lock, and beside a busy thread it takes half a millisecond to
         # come back: so all of them come as one.
         named = [f"{column} AS told{place}" for place, column in enumerate(columns)]

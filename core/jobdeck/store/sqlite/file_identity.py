@@ -20,7 +20,7 @@ from pathlib import Path
 import apsw
 
 from ...model.errors import StoreRefused
-from .wal import size_of
+from .wal import file_size
 
 _PATIENCE = 100
 """Milliseconds to wait for those who still use the old file, each time."""
@@ -31,18 +31,18 @@ _NOTICED = 3.0
 Identity = tuple[int, int]
 
 
-class Whereabouts:
+class DatabaseIdentity:
     """The file of one database, by its path. Not safe for several threads at once but for `same`."""
 
     def __init__(self, path: Path, where: str) -> None:
         self._path = path
         self._where = where
         self._file: Identity | None = None
-        self._was: Identity | None = None
+        self._original: Identity | None = None
         self._emptied = False
-        self._beside: dict[Path, Identity] = {}
+        self._siblings: dict[Path, Identity] = {}
 
-    def same(self, *, writing: bool = False) -> bool:
+    def is_current(self, *, writing: bool = False) -> bool:
         """Whether the path names the file that was opened, with something in it.
 
         Raises:
@@ -58,33 +58,33 @@ class Whereabouts:
             raise StoreRefused(self._where, "cannot be written to; check its permissions")
         return True
 
-    def settle(self) -> bool:
+    def accept(self) -> bool:
         """The file has been opened: from now on it is the one. Returns whether it is the one that it was before."""
         found = self._identity(self._path)
-        known = found is not None and found == self._was and not self._emptied
-        self._file = self._was = found
+        known = found is not None and found == self._original and not self._emptied
+        self._file = self._original = found
         self._emptied = False
-        self._beside.clear()
+        self._siblings.clear()
         return known
 
-    def note_beside(self) -> None:
+    def record_siblings(self) -> None:
         """The log and its index have been opened too."""
-        if not self._beside and self.same():
-            self._beside = {path: found for path in self._logs() if (found := self._identity(path)) is not None}
+        if not self._siblings and self.is_current():
+            self._siblings = {path: found for path in self._logs() if (found := self._identity(path)) is not None}
 
     @property
-    def is_back(self) -> bool:
+    def is_original(self) -> bool:
         """Whether the path names the very file that was opened, after it had been away or emptied."""
-        return self._file is None and self._identity(self._path) == self._was
+        return self._file is None and self._identity(self._path) == self._original
 
     @property
     def problem(self) -> str | None:
         """What is wrong with the file, in words; `None` if there is one that can be tried."""
         if not self._path.exists():
             return "was deleted or moved away"
-        return None if size_of(self._path) else "was emptied"
+        return None if file_size(self._path) else "was emptied"
 
-    def leave(self, connection: apsw.Connection | None, *, at_last: bool = False) -> None:
+    def abandon(self, connection: apsw.Connection | None, *, at_last: bool = False) -> None:
         """The file is not the one any more: take away what lies beside the path and was its own.
 
         Args:
@@ -94,20 +94,20 @@ class Whereabouts:
         if self._file is not None and self._identity(self._path) == self._file:
             self._emptied = True
         self._file = None
-        stale = [path for path, identity in self._beside.items() if self._identity(path) == identity]
+        stale = [path for path, identity in self._siblings.items() if self._identity(path) == identity]
         if not stale:
             return
         # There is nothing left into which the log of an emptied file could be folded.
         folded = not self._emptied and connection is not None and _fold(connection)
         for path in stale if folded or at_last or self._emptied else ():
             with suppress(OSError):  # another process was faster
-                if folded or path.name.endswith("-shm") or not size_of(path):
+                if folded or path.name.endswith("-shm") or not file_size(path):
                     path.unlink()
                 else:
                     path.rename(path.with_name(f"{path.name}.left"))
 
     def _logs(self) -> Sequence[Path]:
-        return [_beside(self._path, ending) for ending in ("-wal", "-shm")]
+        return [_sibling_path(self._path, ending) for ending in ("-wal", "-shm")]
 
     @staticmethod
     def _identity(path: Path) -> Identity | None:
@@ -128,11 +128,11 @@ def _fold(connection: apsw.Connection) -> bool:
     return True
 
 
-def _beside(path: Path, ending: str) -> Path:
+def _sibling_path(path: Path, ending: str) -> Path:
     return path.with_name(path.name + ending)
 
 
-def await_strangers(path: Path, ring: Callable[[], None]) -> bool:
+def wait_for_foreign_wal(path: Path, ring: Callable[[], None]) -> bool:
     """Before a file is opened: wait until the log beside it is not another database's any more.
 
     Who moves a database to where another one is open, and opens it at once, may be faster than those who have the other
@@ -143,7 +143,7 @@ def await_strangers(path: Path, ring: Callable[[], None]) -> bool:
         Whether it is not, as far as one can tell.
     """
     until = time.monotonic() + _NOTICED
-    while strange := _is_strangers(path):
+    while strange := _is_foreign(path):
         if time.monotonic() >= until:
             break
         ring()
@@ -151,10 +151,10 @@ def await_strangers(path: Path, ring: Callable[[], None]) -> bool:
     return not strange
 
 
-def _is_strangers(path: Path) -> bool:
+def _is_foreign(path: Path) -> bool:
     """Whether somebody has the log's index open, and nobody has the database open: who uses it has locks on both."""
     try:
-        index = _beside(path, "-shm").stat().st_ino
+        index = _sibling_path(path, "-shm").stat().st_ino
         with Path("/proc/locks").open(encoding="ascii") as held:
             locked = {line.split()[-3].rpartition(":")[2] for line in held}
         database = str(path.stat().st_ino) if path.exists() else ""

@@ -28,7 +28,7 @@ class _Request(Generic[Asked, Answer]):
         self.turn.acquire()
 
 
-class SharedCommit(Generic[Asked, Answer]):
+class GroupCommit(Generic[Asked, Answer]):
     """Writes requests together."""
 
     def __init__(
@@ -59,7 +59,7 @@ class SharedCommit(Generic[Asked, Answer]):
             with self._guard:
                 self._waiting.append(request)
                 if self._leader is None:
-                    self._hand_on()
+                    self._elect_leader()
             request.turn.acquire()  # until it is written, or this thread's turn to write
             if not request.done:
                 self._lead()
@@ -69,13 +69,13 @@ class SharedCommit(Generic[Asked, Answer]):
                 if request in self._waiting:
                     self._waiting.remove(request)
                 if request is self._leader:
-                    self._hand_on()
+                    self._elect_leader()
         answer = request.answer
         if isinstance(answer, Exception):
             raise answer
         return answer  # type: ignore[return-value]
 
-    def _hand_on(self) -> None:
+    def _elect_leader(self) -> None:
         """Let the first of those who wait lead the next round."""
         self._leader = self._waiting[0] if self._waiting else None
         if self._leader is not None:

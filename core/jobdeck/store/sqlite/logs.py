@@ -1,7 +1,7 @@
-"""The logs of attempts: written, and kept to the size that each may have.
+"""Writes the logs of attempts in SQLite, and keeps each to its size limit.
 
-How long a log is, is counted once and then kept in mind: summing up a log of megabytes with each line that is added would
-hold the file's one lock for most of the time that two talkative jobs run.
+The size of a log is read once and then cached: summing up megabytes with each added line would hold the file's one lock for
+most of the time that two jobs with many lines run.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from functools import partial
 
 import apsw
 
-from ..records import storable
+from ..records import replace_surrogates
 from .connection import Connections
 
 _KNOWN = 2000
-"""Logs whose size is kept in mind; of others it is counted anew."""
+"""The number of logs whose size is cached; the size of others is read again."""
 
-# A worker that lost its lease may log for a job that has been deleted since.
+# A worker that lost its lease may log for a job that was deleted in the meantime.
 _APPEND = """
 INSERT INTO jobdeck_logs (job_id, attempt, at, level, text)
 SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 FROM jobdeck_jobs WHERE id = ?1)
@@ -32,12 +32,12 @@ SELECT id, octet_length(text) FROM jobdeck_logs WHERE job_id = ? AND id >= ? AND
 _CUT = "DELETE FROM jobdeck_logs WHERE job_id = ? AND id BETWEEN ? AND ? AND attempt = ?"
 
 Key = tuple[int, int]
-"""A job's id and an attempt."""
+"""The id of a job, and the number of an attempt."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Extent:
-    """What there is of a log."""
+    """The extent of a log."""
 
     first: int
     """No line has a lower id."""
@@ -51,37 +51,40 @@ class Logs:
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
         self._known: dict[Key, _Extent] = {}
-        self._file = 0
+        self._generation = 0
 
     def append(self, lines: Sequence[tuple[int, int, float, str, str]], keep_bytes: int) -> None:
-        """See `Store.append_logs`."""
-        rows = [(job_id, attempt, at, storable(level), storable(text)) for job_id, attempt, at, level, text in lines]
+        """See `base.Logs.append`."""
+        rows = [
+            (job_id, attempt, at, replace_surrogates(level), replace_surrogates(text))
+            for job_id, attempt, at, level, text in lines
+        ]
         added: dict[Key, int] = {}
         for job_id, attempt, _, _, text in rows:
             added[job_id, attempt] = added.get((job_id, attempt), 0) + len((text or "").encode())
-        told: dict[Key, _Extent] = {}
-        with self._connections.writing() as connection:
+        extents: dict[Key, _Extent] = {}
+        with self._connections.write_transaction() as connection:
             connection.executemany(_APPEND, rows)
-            if self._connections.file != self._file:  # another database is there now, with jobs of its own
-                self._known, self._file = {}, self._connections.file
+            if self._connections.generation != self._generation:  # another database is open now, with jobs of its own
+                self._known, self._generation = {}, self._connections.generation
             for key, size in added.items():
-                # Forgotten until it is committed: what is rolled back was never there.
+                # Not cached until it is committed: it may be rolled back.
                 known = self._known.pop(key, None)
                 if known is None:
                     extent = _Extent(*connection.execute(_COUNTED, key).get)
                 else:
                     extent = _Extent(known.first, known.size + size)
-                told[key] = _cut(connection, key, extent, keep_bytes)
-            self._connections.after_commit(partial(self._keep_in_mind, told))
+                extents[key] = _cut(connection, key, extent, keep_bytes)
+            self._connections.after_commit(partial(self._cache, extents))
 
-    def _keep_in_mind(self, told: Mapping[Key, _Extent]) -> None:
-        self._known |= told
+    def _cache(self, extents: Mapping[Key, _Extent]) -> None:
+        self._known |= extents
         while len(self._known) > _KNOWN:
             self._known.pop(next(iter(self._known)), None)
 
 
 def _cut(connection: apsw.Connection, key: Key, extent: _Extent, keep_bytes: int) -> _Extent:
-    """Remove the oldest lines, until what is left is no larger than it may be."""
+    """Delete the oldest lines until the rest fits into `keep_bytes`."""
     surplus = extent.size - keep_bytes
     if surplus <= 0:
         return extent

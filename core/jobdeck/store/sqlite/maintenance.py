@@ -1,4 +1,4 @@
-"""The care of an SQLite file: pruning, the size of its log, backups, repairs."""
+"""Maintains an SQLite file: prunes, checkpoints, backs up, repairs."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from ...clock import Clock
 from ...model.findings import Finding
 from ...model.retention import Rule
 from ..integrity import remove_orphans
-from ..maintenance import Backup, Care, LogState, Progress
+from ..maintenance import Backup, Progress, StoreMaintenance, WalState
 from .backup import write_backup
-from .connection import Connections, Translated
-from .metrics import fold_metrics
+from .connection import Connections
+from .errors import ErrorTranslator
+from .metrics import roll_up_metrics
 from .pruning import count_prunable, prune
 from .repair import end_leases, recount
-from .wal import bound_log
+from .wal import checkpoint
 
 
-class SqliteCare(Care):
-    """The care of one file."""
+class SqliteMaintenance(StoreMaintenance):
+    """Maintains one file."""
 
     def __init__(self, connections: Connections, path: Path, clock: Clock) -> None:
         self._connections = connections
@@ -26,27 +27,27 @@ class SqliteCare(Care):
         self._clock = clock
 
     def prune_jobs(self, rule: Rule, limit: int = 500) -> int:
-        with self._connections.writing() as connection:
+        with self._connections.write_transaction() as connection:
             return prune(connection, rule, self._clock.now(), limit)
 
     def count_prunable(self, rule: Rule) -> int:
-        with self._connections.reading() as connection:
+        with self._connections.read_transaction() as connection:
             return count_prunable(connection, rule, self._clock.now())
 
     def prune_metrics(self) -> None:
-        with self._connections.writing() as connection:
-            fold_metrics(connection, self._clock.now())
-            # Lanes that hold nothing are not worth a look at each claim.
+        with self._connections.write_transaction() as connection:
+            roll_up_metrics(connection, self._clock.now())
+            # Each claim reads all lanes, so empty ones are deleted.
             connection.execute("DELETE FROM jobdeck_counts WHERE n = 0")
 
-    def bound_log(self, limit: int) -> LogState:
-        with Translated(self._connections.where):
-            return bound_log(self._path, limit)
+    def checkpoint(self, limit: int) -> WalState:
+        with ErrorTranslator(self._connections.where):
+            return checkpoint(self._path, limit)
 
     def backup(self, path: Path, *, force: bool = False, progress: Progress | None = None) -> Backup:
         return write_backup(self._path, path, force=force, progress=progress)
 
     def repair(self) -> list[Finding]:
-        with self._connections.writing() as connection:
+        with self._connections.write_transaction() as connection:
             leases = end_leases(connection, self._clock.monotonic())
             return [*recount(connection), *remove_orphans(connection), *leases]

@@ -1,16 +1,16 @@
-"""Metrics age: their slots become wider, until the oldest are dropped. So they take bounded space."""
+"""Rolls up old metrics into wider slots and deletes the oldest, so that the metrics take bounded space."""
 
 from __future__ import annotations
 
 import apsw
 
-from ..metrics.rollup import COARSER, METRICS_KEPT
+from ..metrics.time_slices import METRICS_KEPT, ROLLUPS
 
 
-def fold_metrics(connection: apsw.Connection, now: float) -> None:
-    """Fold what has become old by `now`, inside the caller's transaction."""
+def roll_up_metrics(connection: apsw.Connection, now: float) -> None:
+    """Roll up the metrics that are old at `now`, inside the caller's transaction."""
     whole = int(now)
-    for width, age, wider in COARSER:
+    for width, age, wider in ROLLUPS:
         before = (whole - age) // wider * wider
         connection.execute(
             "INSERT INTO jobdeck_metrics SELECT ?1, slot / ?1 * ?1, queue, kind, measure, bucket, sum(n)"
@@ -19,4 +19,4 @@ def fold_metrics(connection: apsw.Connection, now: float) -> None:
             (wider, width, before),
         )
         connection.execute("DELETE FROM jobdeck_metrics WHERE width = ? AND slot < ?", (width, before))
-    connection.execute("DELETE FROM jobdeck_metrics WHERE width = ? AND slot < ?", (COARSER[-1][2], whole - METRICS_KEPT))
+    connection.execute("DELETE FROM jobdeck_metrics WHERE width = ? AND slot < ?", (ROLLUPS[-1][2], whole - METRICS_KEPT))

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 import apsw
 
 from ...model.retention import Rule
-from .counters import SqliteTally
-from .rows import Row, rows_of
+from ..backend import rows_of
+from ..records import Row
+from .counters import SqliteCounterDeltas
 
 _ENDLESS = 9e999
 """Later than any time."""
@@ -32,10 +33,10 @@ def prune(connection: apsw.Connection, rule: Rule, now: float, limit: int) -> in
         rows = _oldest(connection, rule, _ENDLESS, min(surplus, limit))
     if rows:
         remove_jobs(connection, [row[0] for row in rows], {row[3] for row in rows if row[3] is not None})
-        tally = SqliteTally()
+        counters = SqliteCounterDeltas()
         for _, queue, kind, _ in rows:
-            tally.move(queue, kind, rule.state, None)
-        tally.write(connection)
+            counters.count_transition(queue, kind, rule.state, None)
+        counters.write(connection)
     return len(rows)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import apsw
 
 from ...model.findings import Finding, Severity
-from ..integrity import LONGEST_LEASE, miscounts, told
+from ..integrity import LONGEST_LEASE, format_count, miscounts
 
 
 def recount(connection: apsw.Connection) -> Iterator[Finding]:
@@ -19,7 +19,9 @@ def recount(connection: apsw.Connection) -> Iterator[Finding]:
             (queue, kind, state, n),
         )
     if wrong:
-        yield Finding("repair", Severity.OK, f"Counted anew: {told(len(wrong), 'counter')} of jobs by state were wrong.")
+        yield Finding(
+            "repair", Severity.OK, f"Counted anew: {format_count(len(wrong), 'counter')} of jobs by state were wrong."
+        )
 
 
 def end_leases(connection: apsw.Connection, monotonic: float) -> Iterator[Finding]:
@@ -29,4 +31,4 @@ def end_leases(connection: apsw.Connection, monotonic: float) -> Iterator[Findin
     )
     n = connection.changes()
     if n:
-        yield Finding("repair", Severity.OK, f"Ended {told(n, 'lease')} that would have held for ever.")
+        yield Finding("repair", Severity.OK, f"Ended {format_count(n, 'lease')} that would have held for ever.")

@@ -1,39 +1,26 @@
-"""Reading rows of the SQLite tables; what they become is told in `records`."""
+"""Reads jobs from the SQLite tables."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Sequence
+
 import apsw
 
-from ..records import (
-    ATTEMPT_COLUMNS,
-    JOB_COLUMNS,
-    LOG_COLUMNS,
-    PLACE,
-    Row,
-    attempt_of,
-    frozen_job,
-    job_of,
-    log_line_of,
-    storable,
-    tags_of,
-)
-
-__all__ = [
-    "ATTEMPT_COLUMNS",
-    "JOB_COLUMNS",
-    "LOG_COLUMNS",
-    "PLACE",
-    "Row",
-    "attempt_of",
-    "frozen_job",
-    "job_of",
-    "log_line_of",
-    "rows_of",
-    "storable",
-    "tags_of",
-]
+from ...model.jobs import Job
+from ...model.states import State
+from ..records import JOB_COLUMNS, job_reader
 
 
-def rows_of(connection: apsw.Connection, query: str, bound: apsw.Bindings | None = None) -> list[Row]:
-    """All rows of a query."""
-    return [*connection.execute(query, bound)]
+def read_jobs(connection: apsw.Connection, ids: Sequence[int], skew: float) -> Iterator[Job]:
+    """Return the jobs with these ids, in no order."""
+    rows = connection.execute(
+        f"SELECT {JOB_COLUMNS} FROM jobdeck_jobs WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(list(ids)),)
+    )
+    return map(job_reader(skew), rows)
+
+
+def read_states(connection: apsw.Connection, ids: Sequence[int]) -> dict[int, State]:
+    """Return the states of those of the jobs that exist."""
+    query = "SELECT id, state FROM jobdeck_jobs WHERE id IN (SELECT value FROM json_each(?))"
+    return {job_id: State(state) for job_id, state in connection.execute(query, (json.dumps(list(ids)),))}

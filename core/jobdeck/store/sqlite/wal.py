@@ -16,7 +16,7 @@ from pathlib import Path
 
 import apsw
 
-from ..maintenance import LogState
+from ..maintenance import WalState
 
 LOG_KEPT = 16 << 20
 """Bytes that the file of a log that begins anew may keep."""
@@ -26,12 +26,12 @@ _FEW = 1000
 """Pages that may be left for the part that holds writers off."""
 
 
-def log_of(path: Path) -> Path:
+def wal_path(path: Path) -> Path:
     """The log of a database file."""
     return path.with_name(path.name + "-wal")
 
 
-def size_of(path: Path) -> int:
+def file_size(path: Path) -> int:
     """Bytes of a file; 0 where there is none."""
     try:
         return path.stat().st_size
@@ -39,11 +39,11 @@ def size_of(path: Path) -> int:
         return 0
 
 
-def bound_log(path: Path, limit: int) -> LogState:
+def checkpoint(path: Path, limit: int) -> WalState:
     """See `Care.bound_log`."""
-    log = log_of(path)
-    if size_of(log) <= limit:
-        return LogState(size_of(log), held=False)
+    log = wal_path(path)
+    if file_size(log) <= limit:
+        return WalState(file_size(log), held=False)
     held = False
     # A connection of its own: the others wait for long where they have to.
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
@@ -59,4 +59,4 @@ def bound_log(path: Path, limit: int) -> LogState:
         held = True
     finally:
         connection.close()
-    return LogState(size_of(log), held)
+    return WalState(file_size(log), held)

@@ -39,7 +39,7 @@ class ErrorsLook:
 
     def read(self, queue: Queue) -> ErrorsSeen:
         """Read the groups."""
-        return ErrorsSeen(queue.clock.now(), queue.errors())
+        return ErrorsSeen(queue.clock.now(), queue.history.errors())
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ class Memory:
         """Read new events and return all that are kept."""
         newest = self._newest
         after = None if newest is None else newest - OVERLAP
-        found = queue.events(after=after, limit=self._first, only=filter.only)
+        found = queue.history.events(after=after, limit=self._first, only=filter.only)
         if found:
             self._newest = max(found[-1].at, newest or found[-1].at)
         wanted = [event for event in found if filter.lets(event)]

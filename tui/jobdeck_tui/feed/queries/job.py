@@ -82,7 +82,7 @@ class Following:
             job = queue.get(self.job_id)
             if self._job is not None and (job.kind, job.created_at) != (self._job.kind, self._job.created_at):
                 return Detail(at, None, self.job_id)  # another job with the same id, in another database
-            family = queue.family(self.job_id)
+            family = queue.dependencies(self.job_id)
             attempts = tuple(map(_bounded, queue.attempts(self.job_id))) if job.attempt or job.started_at else ()
             self._read_log(queue)
             self._read_journal(queue, job)
@@ -126,7 +126,7 @@ class Following:
     def _read_journal(self, queue: Queue, job: Job) -> None:
         now = time.monotonic()
         if now >= self._journal_reread_at or _fingerprint(job) != _fingerprint(self._job):
-            self._acts = tuple(queue.acts_on(self.job_id))
+            self._acts = tuple(queue.journal_of(self.job_id))
             self._journal_reread_at = now + max(_JOURNAL_EVERY, _PATIENCE * (time.monotonic() - now))
 
     def _read_why(self, queue: Queue, job: Job) -> None:

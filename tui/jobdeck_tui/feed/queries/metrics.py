@@ -42,10 +42,12 @@ class MetricsLook:
         """Read the metrics. The table includes the groups beside the one that the charts are narrowed to."""
         by = None if self.by == "none" else self.by
         own = (self.queue if by == "queue" else self.kind) is not None
-        charts = queue.metrics(seconds=self.seconds, slots=self.slots, queue=self.queue, kind=self.kind, by=None if own else by)
+        charts = queue.history.metrics(
+            seconds=self.seconds, slots=self.slots, queue=self.queue, kind=self.kind, by=None if own else by
+        )
         if by is None or not own:
             return MetricsSeen(charts, charts.groups, charts.completed)
-        others = queue.metrics(
+        others = queue.history.metrics(
             seconds=self.seconds,
             slots=self.slots,
             queue=None if by == "queue" else self.queue,

@@ -25,7 +25,7 @@ class QueuesLook:
 
     def read(self, queue: Queue) -> Sequence[Backlog]:
         """Read the statistics."""
-        return queue.backlogs(seconds=SECONDS, slots=60)
+        return queue.queue_stats(seconds=SECONDS, slots=60)
 
 
 class Trails:

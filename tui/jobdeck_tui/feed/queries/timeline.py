@@ -49,7 +49,7 @@ class TimelineLook:
         until = now if self.until is None else self.until
         # Runs that have just started are newer than `now`.
         end = until + (1.0 if self.until is None else 0.0)
-        found = queue.runs(until - self.seconds, end, limit=MOST, slices=self.slices)
+        found = queue.history.runs(until - self.seconds, end, limit=MOST, slices=self.slices)
         packed = self.lanes.pack(found.runs, queue.workers())
         ended = sum(run.finished_at is not None for run in found.runs)
         return TimelineSeen(found.at, until - self.seconds, until, packed, max(ended, found.ended), ended, found.whole)

@@ -12,15 +12,15 @@ from ....model.errors import StoreError
 from ....model.findings import Finding, Severity
 from ....settings import Settings
 from ..dsn import Address
-from ..errors import Translated, told
-from ..raw_connection import open_raw
+from ..errors import ErrorTranslator, error_text
+from ..raw_connection import connect
 from ..schema import check_server, newest_schema, schema_of
-from .context import Check, Look
+from .context import Check, CheckContext
 from .data_checks import CONTENTS
 from .server_checks import AROUND, SERVER
 
 
-def examine(where: str, settings: Settings, clock: Clock | None, *, full: bool) -> Sequence[Finding]:
+def run_checks(where: str, settings: Settings, clock: Clock | None, *, full: bool) -> Sequence[Finding]:
     """Look the queue over. Whatever is wrong with it is a finding, never an error; but for an address that is none.
 
     Args:
@@ -34,12 +34,12 @@ def examine(where: str, settings: Settings, clock: Clock | None, *, full: bool) 
     """
     address = Address.read(where)
     try:
-        raw = open_raw(address, settings.synchronous)
+        raw = connect(address, settings.synchronous)
     except psycopg.OperationalError as error:
-        text = f"{address.shown} cannot be reached: {told(error)}."
+        text = f"{address.shown} cannot be reached: {error_text(error)}."
         return [Finding("database", Severity.PROBLEM, text, "See that the server runs, and that the address is right.")]
     try:
-        return [*_Examination(address.shown, Look(raw, settings, clock, full)).findings()]
+        return [*_Examination(address.shown, CheckContext(raw, settings, clock, full)).findings()]
     finally:
         raw.close()
 
@@ -47,15 +47,15 @@ def examine(where: str, settings: Settings, clock: Clock | None, *, full: bool) 
 @dataclass
 class _Examination:
     where: str
-    look: Look
+    context: CheckContext
 
     def findings(self) -> Iterator[Finding]:
         """All of them."""
         try:
-            with Translated(self.where):
-                self.look.raw.execute("SET default_transaction_read_only = on")
-                check_server(self.look.raw, self.where)
-                schema = schema_of(self.look.raw, self.where)
+            with ErrorTranslator(self.where):
+                self.context.raw.execute("SET default_transaction_read_only = on")
+                check_server(self.context.raw, self.where)
+                schema = schema_of(self.context.raw, self.where)
         except StoreError as error:
             yield Finding("database", Severity.PROBLEM, str(error), _MEND)
             return
@@ -75,9 +75,9 @@ class _Examination:
         """What the checks find. One that cannot be made is a finding, and stops no other."""
         for name, check in checks:
             try:
-                with Translated(self.where), self.look.raw.transaction():
-                    self.look.begin()
-                    found = [*check(self.look)]
+                with ErrorTranslator(self.where), self.context.raw.transaction():
+                    self.context.begin()
+                    found = [*check(self.context)]
             except StoreError as error:
                 yield Finding(name, Severity.PROBLEM, f"This could not be looked at. {error}", _MEND)
                 continue

@@ -11,13 +11,14 @@ from psycopg.rows import TupleRow
 
 from ....clock import Clock
 from ....settings import Settings
-from ...doctor import Answer
+from ...backend import rows_of
+from ...doctor import CheckResult
 from ...records import Row
 from ..connection import NOW
-from ..session import Session, rows_of
+from ..session import Session
 
 
-class Look:
+class CheckContext:
     """One checkup of one queue."""
 
     def __init__(self, raw: psycopg.Connection[TupleRow], settings: Settings, clock: Clock | None, full: bool) -> None:
@@ -61,4 +62,4 @@ class Look:
         return str(value)
 
 
-Check = Callable[[Look], Iterable[Answer]]
+Check = Callable[[CheckContext], Iterable[CheckResult]]

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ....model.findings import Severity
-from ...doctor import Answer, ahead, counters, lasting, leases, orphaned, waits, workers
-from .context import Check, Look
+from ...doctor import CheckResult, counters, format_duration, leases, orphaned, seconds_in_future, waits, workers
+from .context import Check, CheckContext
 
 _APART = 5.0
 """Seconds that two clocks may differ."""
 
 
-def _clock(look: Look) -> Iterator[Answer]:
-    seconds = ahead(look)
+def _clock(context: CheckContext) -> Iterator[CheckResult]:
+    seconds = seconds_in_future(context)
     if seconds:
-        text = f"The queue holds times that lie {lasting(seconds)} in the server's future: its clock has been set back."
+        text = f"The queue holds times that lie {format_duration(seconds)} in the server's future: its clock has been set back."
         yield Severity.WARNING, text, "Set the server's clock; leases and due times are told by it."
-    if abs(look.ahead) > _APART:
-        way = "ahead of" if look.ahead > 0 else "behind"
-        text = f"The server's clock is {lasting(abs(look.ahead))} {way} this machine's."
+    if abs(context.ahead) > _APART:
+        way = "ahead of" if context.ahead > 0 else "behind"
+        text = f"The server's clock is {format_duration(abs(context.ahead))} {way} this machine's."
         yield Severity.WARNING, text, "Workers go by the server's; what is enqueued here for a time of day comes by this one's."
     elif not seconds:
         yield Severity.OK, "The server's clock agrees with this machine's, and no time in the queue lies in its future.", ""

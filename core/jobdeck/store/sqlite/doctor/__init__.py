@@ -12,54 +12,55 @@ from ....clock import Clock
 from ....model.errors import StoreError
 from ....model.findings import Finding, Severity
 from ....settings import Settings
-from ...notifier import Doorbell
-from ..connection import Translated
-from ..file_identity import await_strangers
-from ..schema import check_file, connect, newest_schema, schema_of
-from ..wal import log_of, size_of
-from .context import RESTORE, Check, Look
+from ...notifier import SocketNotifier
+from ..errors import ErrorTranslator
+from ..file_identity import wait_for_foreign_wal
+from ..raw_connection import connect
+from ..schema import check_file, newest_schema, schema_of
+from ..wal import file_size, wal_path
+from .context import RESTORE, Check, CheckContext
 from .data_checks import CONTENTS
 from .environment_checks import SURROUNDINGS
 from .file_checks import FRAME, SOUND
 
 
-def examine(path: Path, settings: Settings, clock: Clock, *, full: bool) -> Sequence[Finding]:
+def run_checks(path: Path, settings: Settings, clock: Clock, *, full: bool) -> Sequence[Finding]:
     """Look the file over. Whatever is wrong with it is a finding, never an error."""
-    look = Look(path.absolute(), settings, clock, full)
+    context = CheckContext(path.absolute(), settings, clock, full)
     findings: list[Finding] = []
     if "\0" not in str(path) and not path.exists():
         told = f"There is no database {path}."
         findings.append(Finding("database", Severity.PROBLEM, told, "The first job makes one; or the path is mistyped."))
     else:
         try:
-            findings += _inside(path, look)
+            findings += _inside(path, context)
         except StoreError as error:
             findings.append(Finding("database", Severity.PROBLEM, str(error), _advice(error)))
-    return [*findings, *_each(SURROUNDINGS, look)]
+    return [*findings, *_each(SURROUNDINGS, context)]
 
 
-def _inside(path: Path, look: Look) -> Iterator[Finding]:
+def _inside(path: Path, context: CheckContext) -> Iterator[Finding]:
     check_file(path, str(path))
-    if not await_strangers(look.path, Doorbell(look.path).ring):
+    if not wait_for_foreign_wal(context.path, SocketNotifier(context.path).notify):
         told = "A program has another database open that was at this path before, and its log lies beside this one."
         yield Finding("database", Severity.PROBLEM, told, "End that program before anything is written here.")
         return
-    with Translated(str(path)), _opened(look.path) as connection:
-        look.connection = connection
-        look.schema = schema_of(connection, str(path))
-        sound = [*_each(SOUND, look)]
+    with ErrorTranslator(str(path)), _opened(context.path) as connection:
+        context.connection = connection
+        context.schema = schema_of(connection, str(path))
+        sound = [*_each(SOUND, context)]
         yield from sound
         if any(finding.severity is Severity.PROBLEM for finding in sound):
             return  # what is read from a damaged file tells nothing
-        yield from _each(FRAME, look)
-        if look.schema == newest_schema():
-            yield from _each(CONTENTS, look)
+        yield from _each(FRAME, context)
+        if context.schema == newest_schema():
+            yield from _each(CONTENTS, context)
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[apsw.Connection]:
     # A log that a killed process left behind stays as it is: the last connection that closes would fold it in.
-    left_behind = size_of(log_of(path)) > 0
+    left_behind = file_size(wal_path(path)) > 0
     connection = connect(path)
     try:
         connection.execute("PRAGMA query_only = ON")
@@ -70,12 +71,12 @@ def _opened(path: Path) -> Iterator[apsw.Connection]:
         connection.close()
 
 
-def _each(checks: Sequence[tuple[str, Check]], look: Look) -> Iterator[Finding]:
+def _each(checks: Sequence[tuple[str, Check]], context: CheckContext) -> Iterator[Finding]:
     """What the checks find. One that cannot be made is a finding, and stops no other."""
     for name, check in checks:
         try:
-            with Translated(str(look.path)):
-                for severity, told, advice in check(look):
+            with ErrorTranslator(str(context.path)):
+                for severity, told, advice in check(context):
                     yield Finding(name, severity, told, advice)
         except StoreError as error:
             yield Finding(name, Severity.PROBLEM, f"This could not be looked at. {error}", _advice(error))

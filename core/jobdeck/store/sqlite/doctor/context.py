@@ -10,8 +10,9 @@ import apsw
 
 from ....clock import Clock
 from ....settings import Settings
-from ...doctor import Answer
-from ..rows import Row, rows_of
+from ...backend import rows_of
+from ...doctor import CheckResult
+from ...records import Row
 
 RESTORE = (
     "Stop every program that uses it, keep a copy of the file and of its -wal, and go back to the last backup;"
@@ -20,7 +21,7 @@ RESTORE = (
 
 
 @dataclass(slots=True)
-class Look:
+class CheckContext:
     """One checkup of one file."""
 
     path: Path
@@ -53,4 +54,4 @@ class Look:
         return int(value or 0)
 
 
-Check = Callable[[Look], Iterable[Answer]]
+Check = Callable[[CheckContext], Iterable[CheckResult]]

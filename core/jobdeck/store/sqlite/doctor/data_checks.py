@@ -5,31 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ....model.findings import Severity
-from ...doctor import Answer, ahead, counters, jobs, lasting, leases, orphaned, waits, workers
-from .context import Check, Look
+from ...doctor import CheckResult, counters, format_duration, format_jobs, leases, orphaned, seconds_in_future, waits, workers
+from .context import Check, CheckContext
 
 
-def _leases(look: Look) -> Iterator[Answer]:
-    running = look.number("SELECT count(*) FROM jobdeck_jobs WHERE state = 'running'")
-    if running and _boot(look) != look.clock.boot():
-        text = f"{jobs(running)} {'was' if running == 1 else 'were'} running when the machine last stopped."
+def _leases(context: CheckContext) -> Iterator[CheckResult]:
+    running = context.number("SELECT count(*) FROM jobdeck_jobs WHERE state = 'running'")
+    if running and _boot(context) != context.clock.boot():
+        text = f"{format_jobs(running)} {'was' if running == 1 else 'were'} running when the machine last stopped."
         yield Severity.WARNING, text, "Start a worker: it takes them back."
         return
-    yield from leases(look)
+    yield from leases(context)
 
 
-def _boot(look: Look) -> str | None:
-    found = look.rows("SELECT value FROM jobdeck_meta WHERE key = 'boot'")
+def _boot(context: CheckContext) -> str | None:
+    found = context.rows("SELECT value FROM jobdeck_meta WHERE key = 'boot'")
     return str(found[0][0]) if found else None
 
 
-def _clock(look: Look) -> Iterator[Answer]:
-    if look.clock.boot() == "unknown":
+def _clock(context: CheckContext) -> Iterator[CheckResult]:
+    if context.clock.boot() == "unknown":
         text = "This system does not name its boots, so leases from before a restart may seem to hold."
         yield Severity.WARNING, text, "After a restart, `jobdeck doctor` shows jobs that nobody took back."
-    seconds = ahead(look)
+    seconds = seconds_in_future(context)
     if seconds:
-        text = f"The queue holds times that lie {lasting(seconds)} in the future: the wall clock has been set back."
+        text = f"The queue holds times that lie {format_duration(seconds)} in the future: the wall clock has been set back."
         yield Severity.WARNING, text, "Set the clock. Leases do not depend on it, but scheduled jobs start by it."
     else:
         yield Severity.OK, "No time in the queue lies in the future.", ""

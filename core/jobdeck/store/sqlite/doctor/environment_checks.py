@@ -10,10 +10,10 @@ from pathlib import Path
 import apsw
 
 from ....model.findings import Severity
-from ...doctor import Answer, megabytes
+from ...doctor import CheckResult, format_size
 from ...filesystem import FORGETFUL, NETWORK, UNSURE, file_system_of
-from ...notifier import Doorbell
-from .context import Check, Look
+from ...notifier import SocketNotifier
+from .context import Check, CheckContext
 
 _TIGHT, _LOW = 64 << 20, 512 << 20
 """Bytes of free disk below which the next minutes, or days, are in danger."""
@@ -28,23 +28,23 @@ def _there(path: Path) -> Path:
     return next((each for each in (path, *path.parents) if "\0" not in str(each) and each.exists()), Path("/"))
 
 
-def _disk(look: Look) -> Iterator[Answer]:
+def _disk(context: CheckContext) -> Iterator[CheckResult]:
     try:
-        free = shutil.disk_usage(_there(look.path)).free
+        free = shutil.disk_usage(_there(context.path)).free
     except OSError as error:
         yield Severity.WARNING, f"The system does not say how much room is left ({error.strerror}).", "Look for yourself."
         return
-    text = f"{megabytes(free)} of disk are free."
+    text = f"{format_size(free)} of disk are free."
     if free < _TIGHT:
         yield Severity.PROBLEM, text, "Make room now: when the disk is full no job can be enqueued or finished."
     elif free < _LOW:
-        yield Severity.WARNING, text, "Make room, or keep less history (JOBDECK_RETENTION, JOBDECK_KEEP)."
+        yield Severity.WARNING, text, "Free disk space, or keep less history (JOBDECK_RETENTION, JOBDECK_RETENTION_COUNT)."
     else:
         yield Severity.OK, text, ""
 
 
-def _file_system(look: Look) -> Iterator[Answer]:
-    kind = file_system_of(_there(look.path))
+def _file_system(context: CheckContext) -> Iterator[CheckResult]:
+    kind = file_system_of(_there(context.path))
     if kind is None:
         yield Severity.OK, "The system does not say what kind of file system this is; it must be a local one.", ""
     elif kind in NETWORK:
@@ -60,7 +60,7 @@ def _file_system(look: Look) -> Iterator[Answer]:
         yield Severity.OK, f"The file lies on {kind}.", ""
 
 
-def _sqlite(_: Look) -> Iterator[Answer]:
+def _sqlite(_: CheckContext) -> Iterator[CheckResult]:
     version = apsw.sqlite_lib_version()
     if _numbers(version) >= _numbers(_MENDED):
         yield Severity.OK, f"SQLite {version}.", ""
@@ -73,13 +73,13 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".") if part.isdecimal())
 
 
-def _wake_up(look: Look) -> Iterator[Answer]:
-    if "\0" in str(look.path):
+def _wake_up(context: CheckContext) -> Iterator[CheckResult]:
+    if "\0" in str(context.path):
         return
-    bell, heard = Doorbell(look.path), threading.Event()
+    bell, heard = SocketNotifier(context.path), threading.Event()
     try:
         with bell.listen(heard.set):
-            bell.ring()
+            bell.notify()
             works = heard.wait(_HEARD)
     finally:
         bell.close()

@@ -1,0 +1,62 @@
+"""The journal of a queue: who changed what, and how to undo it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from .model.errors import JobNotFound
+from .model.journal import Act, By, Undoing
+from .store.base import Store
+
+
+class Journal:
+    """`Queue.journal`: lists, undoes and redoes what people and programs did. Keeps the newest 1,000 entries of 30 days."""
+
+    def __init__(self, store: Store, actor: Callable[[str | None], By]) -> None:
+        self._store = store
+        self._actor = actor
+
+    def entries(self, *, limit: int = 50) -> Sequence[Act]:
+        """Return the newest entries, newest first."""
+        return self._store.journal.entries(limit)
+
+    def of_job(self, job_id: int) -> Sequence[Act]:
+        """Return the operations on one job, oldest first, as far as the newer part of the journal goes. Raises `JobNotFound`."""
+        job = self._store.reader.get(job_id)
+        if job is None:
+            raise JobNotFound(job_id)
+        return self._store.journal.of_job(job_id, job.created_at)
+
+    def undo(self, act: int | None = None, *, of: str | None = None, who: str | None = None) -> Undoing:
+        """Undo an operation, for every job that has not changed since; the result says why others were refused.
+
+        A cancelled job returns to its place in the queue, a retried one to its old result, an edited one to its old values; a
+        deleted one returns under its own id, with its attempts and the newest part of its log. A running job that was asked to
+        stop cannot be undone. A schedule returns to its old values; the jobs that it has enqueued since stay, and missed ticks
+        are not made up for.
+
+        Args:
+            act: the id of the entry; the newest one that was not undone, or tried to be, if `None`.
+            of: without an `act`: only an operation of this actor.
+            who: the actor of the undo; the queue's `who` if `None`.
+
+        Raises:
+            NothingToUndo: there is no such operation.
+            ActNotFound: no entry has this id.
+            WrongAct: it is undone already.
+        """
+        return self._store.journal.undo(act, by=self._actor(who).who, who=of)
+
+    def redo(self, act: int | None = None, *, of: str | None = None) -> Undoing:
+        """Redo an undone operation, for the jobs for which it was undone and which have not changed since.
+
+        Args:
+            act: the id of the entry; the last one undone, unless its actor has done something new since, if `None`.
+            of: without an `act`: only one that this actor has undone.
+
+        Raises:
+            NothingToUndo: there is no such operation.
+            ActNotFound: no entry has this id.
+            WrongAct: it is not undone.
+        """
+        return self._store.journal.redo(act, who=of)

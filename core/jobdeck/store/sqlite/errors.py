@@ -1,0 +1,50 @@
+"""Converts SQLite's exceptions to jobdeck's errors."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+import apsw
+
+from ...model.errors import RowRefused, StoreBusy, StoreError, StoreFailed, StoreRefused
+
+BUSY_TIMEOUT = 10.0
+"""Seconds that a write waits for another process's transaction."""
+
+
+class ErrorTranslator:
+    """A `with` block that converts SQLite's exceptions, and those for values that it refuses, to jobdeck's errors."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if isinstance(error, (apsw.Error, UnicodeEncodeError, OverflowError)):
+            raise to_store_error(error, self._where) from error
+
+
+def to_store_error(error: Exception, where: str) -> StoreError:
+    """Convert an exception to the error that describes it."""
+    match error:
+        case apsw.BusyError():
+            return StoreBusy(where, BUSY_TIMEOUT)
+        case apsw.NotADBError():
+            return StoreRefused(where, "is not an SQLite database")
+        case apsw.IOError() if getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_SHORT_READ:
+            return StoreRefused(where, "is a damaged SQLite database, and ends too soon; restore it from a backup")
+        case apsw.CorruptError():
+            return StoreRefused(where, "is a damaged SQLite database; restore it from a backup")
+        case apsw.ReadOnlyError() | apsw.PermissionsError():
+            return StoreRefused(where, "cannot be written to; check its permissions")
+        case apsw.CantOpenError():
+            return StoreRefused(where, "cannot be opened; check that it and its folder exist and can be written to")
+        case apsw.FullError():
+            return StoreFailed(where, "the disk is full")
+        case apsw.ConnectionClosedError() | apsw.InterruptError() | apsw.ThreadingViolationError():
+            return StoreFailed(where, "it was closed")
+        case apsw.ConstraintError() | apsw.MismatchError() | apsw.TooBigError() | UnicodeEncodeError() | OverflowError():
+            return RowRefused(where, str(error))
+    return StoreFailed(where, str(error))
