@@ -143,7 +143,7 @@ def _job_detail(process: Process, job: Job, remaining: float, scene: Scene) -> T
     elif request is not None:
         text = [*stop_told(process, request, scene.at, short=not scene.long), (" · ", "quiet")]
     elif job.cancelling:
-        text = [("cancelling: its worker will be notified" if scene.wide else "cancelling", "warning"), (" · ", "quiet")]
+        text = [("cancelling: not yet delivered" if scene.wide else "cancelling", "warning"), (" · ", "quiet")]
     elif job.progress is not None:
         text = [(bar(job.progress, 10 if scene.wide else 5), "accent"), (f" {job.progress:4.0%}  ", "")]
     elif remaining <= 0:
@@ -181,7 +181,7 @@ def _stuck_elsewhere(process: Process) -> list[Stopping]:
 
 def _stuck_row(process: Process, request: Stopping, at: float) -> Row:
     name: Told = [("   ! ", "error"), (f"{request.job_id} ", "quiet"), (safe(request.kind), "")]
-    text = [*stop_told(process, request, at), (" · the worker no longer owns the job", "quiet")]
+    text = [*stop_told(process, request, at), (" · it no longer owns the job", "quiet")]
     return Row((process.id, -request.job_id), (name, [], [(age(max(0.0, at - request.since)), "")], [], [], text))
 
 
