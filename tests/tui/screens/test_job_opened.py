@@ -109,7 +109,7 @@ def test_an_opened_job_shows_its_effective_priority_if_priorities_age(few: Froze
     async def scene(pilot: Pilot[Any]) -> None:
         pilot.app.open_job(6)  # type: ignore[attr-defined]
         await wait_for(pilot, lambda: isinstance(pilot.app.screen, JobScreen) and pilot.app.screen.detail is not None)
-        assert re.search(r"priority  -?\d+  counts as -?\d+ by its age", text_of(pilot.app.screen, "life"))
+        assert re.search(r"priority  -?\d+  effectively -?\d+ by its age", text_of(pilot.app.screen, "life"))
 
     play(few.app(), scene)
 
@@ -121,7 +121,7 @@ def test_a_line_of_a_megabyte_is_shown_at_once(few: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         begun = time.thread_time()
         await pilot.press("G", "enter", "4")
-        await wait_for(pilot, lambda: isinstance(pilot.app.screen, JobScreen) and "charactersmore" in wrapped(pilot))
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, JobScreen) and "morecharacters" in wrapped(pilot))
         assert time.thread_time() - begun < 1  # would take seconds
 
     def wrapped(pilot: Pilot[Any]) -> str:

@@ -179,7 +179,7 @@ def test_the_stuck_code_of_a_job_that_runs_elsewhere_is_shown_and_opens_the_job(
     async def scene(pilot: Pilot[Any]) -> None:
         await open_screen(pilot, "workers")
         (line,) = (each for each in drawn(pilot) if "webhook.post" in each)
-        assert "stuck: asked to stop 1m ago (lease lost) · the worker no longer owns the job" in line
+        assert "stuck: asked to stop 1m ago (lease lost) · it no longer owns the job" in line
         await pilot.press("G", "x")
         await wait_for_toast(pilot, "Select a running job first")
         await pilot.press("enter")
@@ -264,7 +264,7 @@ def test_x_asks_the_selected_running_job_to_stop(still: FrozenQueue) -> None:
         await pilot.press("j", "x")
         await wait_for(pilot, lambda: still.queue.get(jobs["slow"].id).cancelling)
         await wait_for_toast(pilot, f"Job {jobs['slow'].id} asked to stop")
-        await wait_for(pilot, lambda: any("cancelling: its worker will be notified" in line for line in drawn(pilot)))
+        await wait_for(pilot, lambda: any("cancelling: not yet delivered" in line for line in drawn(pilot)))
 
     play(still.app(), scene)
     assert not still.queue.get(jobs["mail"].id).cancelling

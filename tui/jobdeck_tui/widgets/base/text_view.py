@@ -203,9 +203,9 @@ def _part(text: str, at: int, remaining: int, width: int) -> str:
     end = at + len(part)
     if end < len(text) and text[end] != " ":
         for sign in " /":  # break a path between its parts
-            begin = part.rfind(sign) + 1
-            if begin and _cells(part[begin:]) <= width // 3:
-                return part[:begin]
+            start = part.rfind(sign) + 1
+            if start and _cells(part[start:]) <= width // 3:
+                return part[:start]
     return part
 
 

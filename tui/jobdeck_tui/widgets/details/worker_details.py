@@ -136,14 +136,14 @@ def _job_row(process: Process, place: int, job: Job, scene: RowContext) -> Row:
 
 
 def _job_detail(process: Process, job: Job, remaining: float, scene: RowContext) -> StyledLine:
-    asked = find_stopping(process, job.id)
+    request = find_stopping(process, job.id)
     text: StyledLine = []
     if not process.alive:
         text = [*_rescue_text([job], scene), (" · ", "quiet")]
-    elif asked is not None:
-        text = [*stop_text(process, asked, scene.at, short=not scene.long), (" · ", "quiet")]
+    elif request is not None:
+        text = [*stop_text(process, request, scene.at, short=not scene.long), (" · ", "quiet")]
     elif job.cancelling:
-        text = [("cancelling: its worker will be notified" if scene.wide else "cancelling", "warning"), (" · ", "quiet")]
+        text = [("cancelling: not yet delivered" if scene.wide else "cancelling", "warning"), (" · ", "quiet")]
     elif job.progress is not None:
         text = [(bar(job.progress, 10 if scene.wide else 5), "accent"), (f" {job.progress:4.0%}  ", "")]
     elif remaining <= 0:
@@ -160,14 +160,14 @@ def find_stopping(process: Process, job_id: int) -> StuckJob | None:
     return next((each for each in stopping if each.job_id == job_id), None)
 
 
-def stop_text(process: Process, asked: StuckJob, at: float, *, short: bool = False) -> StyledLine:
+def stop_text(process: Process, request: StuckJob, at: float, *, short: bool = False) -> StyledLine:
     """Return since when a handler has ignored the request to stop; an error if its thread has been replaced."""
-    since = max(0.0, at - asked.since)
+    since = max(0.0, at - request.since)
     stuck = bool(process.info and process.info.stuck) and since >= 1.0
     if short:
         text = f"stuck for {age(since)}" if stuck else f"stopping for {age(since)}"
     else:
-        text = f"{'stuck: ' if stuck else ''}asked to stop {age(since)} ago ({asked.reason})"
+        text = f"{'stuck: ' if stuck else ''}asked to stop {age(since)} ago ({request.reason})"
     return [(text, "error" if stuck else "warning")]
 
 
@@ -175,14 +175,14 @@ def _stuck_elsewhere(process: Process) -> list[StuckJob]:
     """Return the stuck handlers of jobs that this process no longer owns: they run elsewhere, or have finished."""
     if process.info is None or not process.alive:
         return []
-    held = {job.id for job in process.jobs}
-    return [each for each in process.info.stopping if each.job_id not in held]
+    owned = {job.id for job in process.jobs}
+    return [each for each in process.info.stopping if each.job_id not in owned]
 
 
-def _stuck_row(process: Process, asked: StuckJob, at: float) -> Row:
-    name: StyledLine = [("   ! ", "error"), (f"{asked.job_id} ", "quiet"), (safe(asked.kind), "")]
-    text = [*stop_text(process, asked, at), (" · the worker no longer owns the job", "quiet")]
-    return Row((process.id, -asked.job_id), (name, [], [(age(max(0.0, at - asked.since)), "")], [], [], text))
+def _stuck_row(process: Process, request: StuckJob, at: float) -> Row:
+    name: StyledLine = [("   ! ", "error"), (f"{request.job_id} ", "quiet"), (safe(request.kind), "")]
+    text = [*stop_text(process, request, at), (" · it no longer owns the job", "quiet")]
+    return Row((process.id, -request.job_id), (name, [], [(age(max(0.0, at - request.since)), "")], [], [], text))
 
 
 def _idle_row(process: Process, place: int) -> Row:
@@ -254,9 +254,9 @@ def job_facts(process: Process, job: Job, at: float, lease: float) -> list[Style
             "lease", f"{duration(remaining)} of {span(lease)} left; each heartbeat renews it" if remaining > 0 else "expired"
         ),
     ]
-    asked = find_stopping(process, job.id)
-    if asked is not None:
-        lines.append([("stopping".ljust(_HEAD), "quiet"), *stop_text(process, asked, at)])
+    request = find_stopping(process, job.id)
+    if request is not None:
+        lines.append([("stopping".ljust(_HEAD), "quiet"), *stop_text(process, request, at)])
     elif job.timeout:
         lines.append(_fact("timeout", f"{span(job.timeout)}; {duration(max(0.0, job.timeout - ran))} left"))
     if job.progress is not None:

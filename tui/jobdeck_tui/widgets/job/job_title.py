@@ -54,8 +54,8 @@ class JobTitle(LineWidget):
             (f"  {safe(job.kind)}", strong),
         ]
         attempt = f"attempt {job.attempt}/{job.max_attempts} "
-        for told in (f"{safe(job.queue)} · priority {job.priority} · {attempt}", attempt):
-            right: list[Piece] = [(told, quiet)]
+        for text in (f"{safe(job.queue)} · priority {job.priority} · {attempt}", attempt):
+            right: list[Piece] = [(text, quiet)]
             blanks = width - width_of(left) - width_of(right)
             if blanks > 1:
                 return [*left, (" " * blanks, quiet), *right]
@@ -65,11 +65,11 @@ class JobTitle(LineWidget):
         quiet = self.style("quiet")
         if job.state is State.RUNNING:
             bar = self._progress(job)
-            told, *more = self._describe_run(job, detail.at)
+            text, *more = self._describe_run(job, detail.at)
             for part in more:  # as many as fit
-                if width_of(bar) + len(told + part) <= self.size.width:
-                    told += part
-            return [*bar, (told, quiet)]
+                if width_of(bar) + len(text + part) <= self.size.width:
+                    text += part
+            return [*bar, (text, quiet)]
         if job.error and job.state is not State.COMPLETED:
             return [(" " + cut(job.error, 400, multiline=False), self.style("error"))]
         if detail.why is not None:

@@ -10,15 +10,15 @@ _APART = 13
 """The minimum number of cells between two ticks."""
 
 
-def ticks(begin: float, cell: float, width: int) -> list[tuple[int, str]]:
+def ticks(start: float, cell: float, width: int) -> list[tuple[int, str]]:
     """Return the cell and the label of each tick: local times of day, without seconds if they are always 0."""
     step = next((step for step in STEPS if step >= _APART * cell), STEPS[-1])
-    offset = time.localtime(begin).tm_gmtoff or 0
-    first = -(-(begin + offset) // step) * step - offset
+    offset = time.localtime(start).tm_gmtoff or 0
+    first = -(-(start + offset) // step) * step - offset
     shape = "%H:%M:%S" if step < 60 else "%H:%M"
     found = []
     at = first
-    while (place := int((at - begin) / cell)) < width:
+    while (place := int((at - start) / cell)) < width:
         found.append((place, time.strftime(shape, time.localtime(at))))
         at += step
     return found

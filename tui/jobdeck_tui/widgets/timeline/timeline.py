@@ -87,7 +87,7 @@ class Timeline(Panel, inherit_bindings=False):
         self.chosen: Run | None = None
         """The run under the cursor, as last read."""
         self._zoom = SPANS.index(60)
-        self._begin: float | None = None
+        self._window_start: float | None = None
         """The start of the window; `None` while following now."""
         self._lane: tuple[str, int] | None = None
         self._top = 0
@@ -105,7 +105,7 @@ class Timeline(Panel, inherit_bindings=False):
     @property
     def following(self) -> bool:
         """Whether the window follows now."""
-        return self._begin is None
+        return self._window_start is None
 
     @property
     def _width(self) -> int:
@@ -122,32 +122,34 @@ class Timeline(Panel, inherit_bindings=False):
         width = self._width
         cell = self.seconds / (width - self._future)
         now = self.seen.at if self.seen is not None else 0.0
-        begin = self._begin
-        if begin is None:
-            begin = (ceil(now / cell) - (width - self._future)) * cell
-        return Window(begin, cell, width, now)
+        start = self._window_start
+        if start is None:
+            start = (ceil(now / cell) - (width - self._future)) * cell
+        return Window(start, cell, width, now)
 
     @property
     def period_to_read(self) -> tuple[float, float | None]:
         """The number of seconds to read and their end; `None` means until now."""
         window = self.window
         length = window.cell * (window.width + 1)
-        return (float(self.seconds) + window.cell, None) if self._begin is None else (length, self._begin + length)
+        return (
+            (float(self.seconds) + window.cell, None) if self._window_start is None else (length, self._window_start + length)
+        )
 
     @property
     def slices(self) -> int:
         """The number of slices to sample: one per cell."""
         return min(300, self._width)
 
-    def _show_from(self, begin: float | None, *, until_now: bool = False) -> None:
-        """Show the period from `begin`; with `until_now`, follow now if it comes into view."""
+    def _show_from(self, start: float | None, *, until_now: bool = False) -> None:
+        """Show the period from `start`; with `until_now`, follow now if it comes into view."""
         window = self.window
-        if begin is not None:
+        if start is not None:
             cell = window.cell
-            begin = round(begin / cell) * cell
-            if until_now and begin + (window.width - self._future) * cell >= window.now:
-                begin = None
-        self._begin = begin
+            start = round(start / cell) * cell
+            if until_now and start + (window.width - self._future) * cell >= window.now:
+                start = None
+        self._window_start = start
         self._changed()
         self.post_message(self.Asked())
 
@@ -181,7 +183,7 @@ class Timeline(Panel, inherit_bindings=False):
     def action_freeze(self) -> None:
         """Freeze the view, or follow now."""
         if self.following:
-            self._begin = self.window.begin
+            self._window_start = self.window.begin
             self._changed()
             self.post_message(self.Asked())
         else:
@@ -226,8 +228,8 @@ class Timeline(Panel, inherit_bindings=False):
         parts = [(f"last {span(self.seconds)}" if self.following else span(self.seconds), "$quiet")]
         if not self.following:
             window = self.window
-            begin = time.strftime("%a %d %b %H:%M:%S", time.localtime(window.begin))
-            parts.append((f"from {begin} · ‖ frozen, 0 follows now", "$warning"))
+            start = time.strftime("%a %d %b %H:%M:%S", time.localtime(window.begin))
+            parts.append((f"from {start} · ‖ frozen, 0 follows now", "$warning"))
         if seen is not None:
             busy = sum(each.busy for each in seen.workers)
             slots = sum(len(each.lanes) for each in seen.workers)
@@ -378,8 +380,8 @@ class Timeline(Panel, inherit_bindings=False):
     def _visible_part(run: Run, window: Window) -> tuple[float, float] | None:
         """Return the visible part of the run; `None` if it is out of view."""
         end = window.now if run.finished_at is None else run.finished_at
-        begin, end = max(run.started_at, window.begin), min(end, window.end)
-        return (begin, end) if begin <= end else None
+        start, end = max(run.started_at, window.begin), min(end, window.end)
+        return (start, end) if start <= end else None
 
     def _bring_into_view(self, run: Run) -> None:
         """Scroll the run into view."""
