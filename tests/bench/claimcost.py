@@ -93,7 +93,9 @@ def _claim(queue: Queue, limit: int) -> float:
     try:
         with queue.transaction():
             began = time.perf_counter()
-            claimed = queue.store.claimer.claim(ClaimRequest("bench:0:claim", limit, kinds=["bench.noop"], queues=(), lease=60.0))
+            claimed = queue.store.claimer.claim(
+                ClaimRequest("bench:0:claim", limit, kinds=["bench.noop"], queues=(), lease=60.0)
+            )
             took = 1e3 * (time.perf_counter() - began)
             assert len(claimed) == limit
             raise _Undo

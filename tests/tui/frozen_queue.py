@@ -77,7 +77,9 @@ class Still:
             self.store.workers.report(info)
 
     def claim(self, limit: int, worker: int = 0) -> list[Job]:
-        return self.store.claimer.claim(ClaimRequest(WORKERS[worker], limit, kinds=self.queue.registry.kinds, queues=(), lease=60.0))
+        return self.store.claimer.claim(
+            ClaimRequest(WORKERS[worker], limit, kinds=self.queue.registry.kinds, queues=(), lease=60.0)
+        )
 
     def draw(self) -> tuple[str, dict[str, Any]]:
         """Some kind with believable arguments."""

@@ -24,7 +24,6 @@ from jobdeck_tui.feed.feed import Feed
 from jobdeck_tui.screens.confirm_bulk import WeighScreen
 from jobdeck_tui.screens.job import JobScreen
 from jobdeck_tui.widgets.chrome.header import Header
-from jobdeck.store.claim_capacity import ClaimRequest
 
 SIZES = [(60, 15), (80, 24), (120, 40), (200, 60)]
 

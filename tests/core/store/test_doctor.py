@@ -189,7 +189,7 @@ def test_jobs_that_wait_for_jobs_that_are_gone_are_a_problem(bench: Bench) -> No
     found = look(bench)["waits"]
     assert found.severity is PROBLEM
     assert f"the first is {child.id}" in found.told
-    assert "jobs that are gone" in found.told
+    assert "jobs that do not exist" in found.told
 
 
 def worker(bench: Bench, name: str = "host:1:abc") -> None:

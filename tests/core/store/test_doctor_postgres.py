@@ -197,5 +197,5 @@ def test_a_check_that_cannot_be_made_stops_no_other(bench: Bench) -> None:
     bench.rows("ALTER TABLE jobdeck_batches RENAME COLUMN id TO number")
     found = look(bench)
     assert found["orphans"].severity is PROBLEM
-    assert "could not be looked at" in found["orphans"].told
+    assert "could not be checked" in found["orphans"].told
     assert found["waits"].severity is OK

@@ -112,7 +112,7 @@ def test_an_edit_says_what_was_edited_and_by_whom(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (Edit(max_attempts=1), "The max_attempts must be more than the 1 attempt that job {id} has begun."),
+        (Edit(max_attempts=1), "The max_attempts must be more than the 1 attempt that job {id} has started."),
         (Edit(scheduled_at=2e9), "The time must be before job {id} expires."),
     ],
 )

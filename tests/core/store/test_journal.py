@@ -258,7 +258,7 @@ Step = Callable[[Bench, Job], Any]
         (State.FAILED, retry, (start_and_release,), "was started since"),
         (State.FAILED, retry, (cancel,), "was cancelled since"),
         (State.COMPLETED, retry, (cancel, retry), "was changed since"),
-        (State.PENDING, raised, (raised_more,), "was reprioritised again since"),
+        (State.PENDING, raised, (raised_more,), "was reprioritized again since"),
         (State.PENDING, raised, (start,), "was started since"),
         (State.PENDING, raised, (cancel,), "is cancelled now"),
     ],
@@ -287,7 +287,7 @@ def test_a_running_job_that_was_told_to_stop_has_been_told(bench: Bench) -> None
     job = bench.running()
     changes = cancel(bench, job)
     assert changes.undoable == 0
-    reason = f"Job {job.id} was running, and its code was told to stop."
+    reason = f"Job {job.id} was running, and its code was asked to stop."
     assert refusal(bench) == reason
     bench.stop(job)
     assert refusal(bench, act_id=changes.act) == reason
@@ -692,7 +692,7 @@ def test_redo_does_it_again_and_undo_takes_that_back_too(bench: Bench, state: St
         (State.PENDING, cancel, start, "was started since"),
         (State.PENDING, cancel, finish, "is completed: there is nothing left to cancel"),
         (State.SCHEDULED, retry, cancel, "was changed since"),
-        (State.PENDING, raised, raised_more, "was reprioritised again since"),
+        (State.PENDING, raised, raised_more, "was reprioritized again since"),
         (State.PENDING, raised, start, "is running: only a job that still waits has a priority to change"),
         (State.PENDING, delete, finish, "was started since"),
     ],

@@ -321,7 +321,7 @@ def test_a_server_that_is_not_there_is_refused_in_one_sentence_and_no_password_i
 
 
 def test_what_is_no_address_is_refused() -> None:
-    with pytest.raises(StoreRefused, match="is not an address of a database"):
+    with pytest.raises(StoreRefused, match="is not a valid database address"):
         PostgresStore("postgresql://host:port:name/x?nonsense=1")
 
 
@@ -345,7 +345,7 @@ def test_tables_that_are_dropped_under_it_are_a_lost_queue(bench: Bench) -> None
 
 def test_a_conflict_is_told_as_something_to_try_again() -> None:
     assert isinstance(Conflict("here"), StoreBusy)
-    assert str(Conflict("here")) == "Others kept changing the same jobs of the database here; try again."
+    assert str(Conflict("here")) == "Other processes kept changing the same jobs in the database here; try again."
 
 
 def test_a_connection_belongs_to_its_thread_and_goes_with_it(bench: Bench) -> None:

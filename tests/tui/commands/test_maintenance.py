@@ -141,5 +141,5 @@ def test_the_doctor_of_a_file_that_is_no_queue_says_so_and_changes_no_byte(
 def test_the_doctor_makes_no_database(deck: CommandLine) -> None:
     result = deck("doctor")
     assert result.exit_code == 1
-    assert "There is no database" in result.stdout
+    assert "does not exist" in result.stdout
     assert not deck.database.exists()

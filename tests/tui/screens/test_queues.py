@@ -37,7 +37,9 @@ def put(still: Still, kind: str, queue: str, count: int) -> None:
 def work(still: Still, queue: str, count: int) -> None:
     """So many jobs of the queue are done at once."""
     now = still.clock.now()
-    claimed = still.store.claimer.claim(ClaimRequest(WORKER, count, kinds=still.queue.registry.kinds, queues=(queue,), lease=60.0))
+    claimed = still.store.claimer.claim(
+        ClaimRequest(WORKER, count, kinds=still.queue.registry.kinds, queues=(queue,), lease=60.0)
+    )
     still.store.completer.complete([Completion(job, now, now + 0.2, None) for job in claimed])
 
 

@@ -42,7 +42,9 @@ class MetricsLook:
         """Read them. The table shows the groups beside the one to which the charts are narrowed, too."""
         by = None if self.by == "none" else self.by
         own = (self.queue if by == "queue" else self.kind) is not None
-        charts = queue.history.metrics(seconds=self.seconds, slots=self.slots, queue=self.queue, kind=self.kind, by=None if own else by)
+        charts = queue.history.metrics(
+            seconds=self.seconds, slots=self.slots, queue=self.queue, kind=self.kind, by=None if own else by
+        )
         if by is None or not own:
             return MetricsSeen(charts, charts.groups, charts.completed)
         others = queue.history.metrics(
