@@ -141,5 +141,5 @@ def test_doctor_reports_a_file_that_is_not_a_database_and_changes_no_byte(
 def test_doctor_creates_no_database(deck: CommandLine) -> None:
     result = deck("doctor")
     assert result.exit_code == 1
-    assert "There is no database" in result.stdout
+    assert "does not exist" in result.stdout
     assert not deck.database.exists()
