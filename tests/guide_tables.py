@@ -46,10 +46,11 @@ def fields_table() -> str:
 
 def keys_table() -> str:
     """Every action of the keymap. Opposite actions share a line; small screens and dialogs share a table."""
+    from jobdeck_tui.app import Cockpit
     from jobdeck_tui.keymap import actions
 
     large, small = [], []
-    for scope, own in groupby(actions(), key=lambda action: action.scope):
+    for scope, own in groupby(actions(Cockpit), key=lambda action: action.scope):
         lines = [_line(list(pair)) for _, pair in groupby(own, key=lambda action: _base(action.name))]
         (large if len(lines) >= _OWN_TABLE else small).append((scope, lines))
     large.sort(key=lambda each: -len(each[1]))

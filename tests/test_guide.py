@@ -18,6 +18,7 @@ import pytest
 from tests.guide_tables import updated
 
 from jobdeck import FIELDS, Settings
+from jobdeck_tui.app import Cockpit
 from jobdeck_tui.cli import COMMANDS, cli
 from jobdeck_tui.guide import ORDER, find_topic, read_page, read_pages, suggest_topics
 from jobdeck_tui.keymap import actions, short_name
@@ -253,7 +254,7 @@ def test_every_setting_is_described_and_no_other() -> None:
 
 def test_every_key_of_the_keymap_is_described() -> None:
     page = (GUIDE / "keys.md").read_text()
-    for action in actions():
+    for action in actions(Cockpit):
         for key in action.keys:
             assert f"`{short_name(key)}`" in page, action.id
 

@@ -8,7 +8,7 @@ from .clock import (
     SystemClock as SystemClock,
 )
 from .execution.context import (
-    Context as Context,
+    JobContext as JobContext,
 )
 from .execution.context import (
     context as context,
@@ -26,10 +26,10 @@ from .execution.stack_trace import (
     Stack as Stack,
 )
 from .kinds.edit_options import (
-    Edits as Edits,
+    EditOptions as EditOptions,
 )
 from .kinds.job_options import (
-    Options as Options,
+    JobOptions as JobOptions,
 )
 from .kinds.registry import (
     REGISTRY as REGISTRY,
@@ -65,10 +65,7 @@ from .model.diagnosis import (
     Explanation as Explanation,
 )
 from .model.errors import (
-    ActNotFound as ActNotFound,
-)
-from .model.errors import (
-    AppNotLoaded as AppNotLoaded,
+    AppImportError as AppImportError,
 )
 from .model.errors import (
     ArgumentsTooLarge as ArgumentsTooLarge,
@@ -101,7 +98,13 @@ from .model.errors import (
     InvalidHandler as InvalidHandler,
 )
 from .model.errors import (
+    InvalidJournalEntry as InvalidJournalEntry,
+)
+from .model.errors import (
     InvalidOption as InvalidOption,
+)
+from .model.errors import (
+    InvalidPayload as InvalidPayload,
 )
 from .model.errors import (
     InvalidSetting as InvalidSetting,
@@ -113,7 +116,7 @@ from .model.errors import (
     JobNotFound as JobNotFound,
 )
 from .model.errors import (
-    KeyTaken as KeyTaken,
+    JournalEntryNotFound as JournalEntryNotFound,
 )
 from .model.errors import (
     KindNotInChild as KindNotInChild,
@@ -122,19 +125,10 @@ from .model.errors import (
     LeaseLost as LeaseLost,
 )
 from .model.errors import (
-    MovedOn as MovedOn,
-)
-from .model.errors import (
     NothingToUndo as NothingToUndo,
 )
 from .model.errors import (
     NotRunning as NotRunning,
-)
-from .model.errors import (
-    NotUnique as NotUnique,
-)
-from .model.errors import (
-    PayloadUnreadable as PayloadUnreadable,
 )
 from .model.errors import (
     RowRefused as RowRefused,
@@ -152,9 +146,6 @@ from .model.errors import (
     Stopped as Stopped,
 )
 from .model.errors import (
-    StoreAway as StoreAway,
-)
-from .model.errors import (
     StoreBusy as StoreBusy,
 )
 from .model.errors import (
@@ -164,7 +155,7 @@ from .model.errors import (
     StoreFailed as StoreFailed,
 )
 from .model.errors import (
-    StoreLost as StoreLost,
+    StoreMissing as StoreMissing,
 )
 from .model.errors import (
     StoreRefused as StoreRefused,
@@ -173,13 +164,22 @@ from .model.errors import (
     StoreReplaced as StoreReplaced,
 )
 from .model.errors import (
+    StoreUnreachable as StoreUnreachable,
+)
+from .model.errors import (
     TimedOut as TimedOut,
 )
 from .model.errors import (
-    UnknownKind as UnknownKind,
+    UndoConflict as UndoConflict,
 )
 from .model.errors import (
-    WrongAct as WrongAct,
+    UniqueKeyConflict as UniqueKeyConflict,
+)
+from .model.errors import (
+    UniqueKeyTaken as UniqueKeyTaken,
+)
+from .model.errors import (
+    UnknownKind as UnknownKind,
 )
 from .model.errors import (
     WrongState as WrongState,
@@ -188,7 +188,7 @@ from .model.events import (
     Event as Event,
 )
 from .model.events import (
-    Happening as Happening,
+    EventType as EventType,
 )
 from .model.events import (
     Run as Run,
@@ -206,10 +206,10 @@ from .model.filter import (
     Term as Term,
 )
 from .model.filter import (
-    parse as parse,
+    parse_duration as parse_duration,
 )
 from .model.filter import (
-    parse_duration as parse_duration,
+    parse_filter as parse_filter,
 )
 from .model.findings import (
     Finding as Finding,
@@ -218,13 +218,13 @@ from .model.findings import (
     Severity as Severity,
 )
 from .model.forecast import (
-    Backlog as Backlog,
-)
-from .model.forecast import (
     Forecast as Forecast,
 )
 from .model.forecast import (
-    Outlook as Outlook,
+    QueueStats as QueueStats,
+)
+from .model.forecast import (
+    Trend as Trend,
 )
 from .model.forecast import (
     forecast as forecast,
@@ -236,19 +236,16 @@ from .model.jobs import (
     Batch as Batch,
 )
 from .model.jobs import (
-    Changes as Changes,
-)
-from .model.jobs import (
-    Edit as Edit,
-)
-from .model.jobs import (
-    Family as Family,
+    Dependencies as Dependencies,
 )
 from .model.jobs import (
     IfParentFails as IfParentFails,
 )
 from .model.jobs import (
     Job as Job,
+)
+from .model.jobs import (
+    JobEdit as JobEdit,
 )
 from .model.jobs import (
     Kind as Kind,
@@ -266,6 +263,9 @@ from .model.jobs import (
     OnConflict as OnConflict,
 )
 from .model.jobs import (
+    OperationResult as OperationResult,
+)
+from .model.jobs import (
     Outcome as Outcome,
 )
 from .model.jobs import (
@@ -275,10 +275,10 @@ from .model.jobs import (
     Reason as Reason,
 )
 from .model.journal import (
-    Act as Act,
+    JournalEntry as JournalEntry,
 )
 from .model.journal import (
-    Undoing as Undoing,
+    UndoResult as UndoResult,
 )
 from .model.metrics import (
     ErrorGroup as ErrorGroup,
@@ -299,10 +299,10 @@ from .model.overview import (
     QueueInfo as QueueInfo,
 )
 from .model.overview import (
-    Slot as Slot,
+    StuckJob as StuckJob,
 )
 from .model.overview import (
-    Stopping as Stopping,
+    TimeSlice as TimeSlice,
 )
 from .model.overview import (
     WorkerInfo as WorkerInfo,
@@ -311,10 +311,10 @@ from .model.priority import (
     effective_priority as effective_priority,
 )
 from .model.schedules import (
-    PastJob as PastJob,
+    Schedule as Schedule,
 )
 from .model.schedules import (
-    Schedule as Schedule,
+    ScheduledRun as ScheduledRun,
 )
 from .model.states import (
     FINAL as FINAL,
@@ -335,7 +335,7 @@ from .queue import (
     Queue as Queue,
 )
 from .scheduling.schedules import (
-    Timetable as Timetable,
+    Schedules as Schedules,
 )
 from .settings import (
     SWITCH_INTERVAL as SWITCH_INTERVAL,

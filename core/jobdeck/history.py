@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from .clock import Clock
 from .model.errors import InvalidOption
-from .model.events import MOST_RUNS, Event, Happening, Runs
+from .model.events import MAX_RUNS, Event, EventType, Runs
 from .model.metrics import ErrorGroup, Grouping, Metrics
 from .store.base import Store
 from .store.metrics.sql_metrics import FAILURES_READ
@@ -50,7 +50,7 @@ class History:
         """Return the `newest` failed attempts, grouped by kind, error and place; the largest group first."""
         return self._store.metrics.errors(newest)
 
-    def runs(self, since: float, until: float | None = None, *, limit: int = MOST_RUNS, slices: int = 100) -> Runs:
+    def runs(self, since: float, until: float | None = None, *, limit: int = MAX_RUNS, slices: int = 100) -> Runs:
         """Return the runs that overlap a period, newest first, with the running ones in front.
 
         If more than about `limit` ended in it, the result is a sample: the newest runs of each slice of the period. Of the runs
@@ -67,7 +67,7 @@ class History:
         """
         return self._store.history.runs(since, self._clock.now() if until is None else until, limit=limit, slices=slices)
 
-    def events(self, *, after: float | None = None, limit: int = 200, only: Collection[Happening] = ()) -> Sequence[Event]:
+    def events(self, *, after: float | None = None, limit: int = 200, only: Collection[EventType] = ()) -> Sequence[Event]:
         """Return the newest events, oldest first: what happened to jobs, and what people did.
 
         Events are derived from the stored jobs, attempts and journal, so they exist as long as the job does, and a later run

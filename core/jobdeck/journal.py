@@ -5,29 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from .model.errors import JobNotFound
-from .model.journal import Act, By, Undoing
+from .model.journal import Actor, JournalEntry, UndoResult
 from .store.base import Store
 
 
 class Journal:
     """`Queue.journal`: lists, undoes and redoes what people and programs did. Keeps the newest 1,000 entries of 30 days."""
 
-    def __init__(self, store: Store, actor: Callable[[str | None], By]) -> None:
+    def __init__(self, store: Store, actor: Callable[[str | None], Actor]) -> None:
         self._store = store
         self._actor = actor
 
-    def entries(self, *, limit: int = 50) -> Sequence[Act]:
+    def entries(self, *, limit: int = 50) -> Sequence[JournalEntry]:
         """Return the newest entries, newest first."""
         return self._store.journal.entries(limit)
 
-    def of_job(self, job_id: int) -> Sequence[Act]:
+    def of_job(self, job_id: int) -> Sequence[JournalEntry]:
         """Return the operations on one job, oldest first, as far as the newer part of the journal goes. Raises `JobNotFound`."""
         job = self._store.reader.get(job_id)
         if job is None:
             raise JobNotFound(job_id)
         return self._store.journal.of_job(job_id, job.created_at)
 
-    def undo(self, act: int | None = None, *, of: str | None = None, who: str | None = None) -> Undoing:
+    def undo(self, act: int | None = None, *, of: str | None = None, who: str | None = None) -> UndoResult:
         """Undo an operation, for every job that has not changed since; the result says why others were refused.
 
         A cancelled job returns to its place in the queue, a retried one to its old result, an edited one to its old values; a
@@ -45,9 +45,9 @@ class Journal:
             ActNotFound: no entry has this id.
             WrongAct: it is undone already.
         """
-        return self._store.journal.undo(act, by=self._actor(who).who, who=of)
+        return self._store.journal.undo(act, by=self._actor(who).name, who=of)
 
-    def redo(self, act: int | None = None, *, of: str | None = None) -> Undoing:
+    def redo(self, act: int | None = None, *, of: str | None = None) -> UndoResult:
         """Redo an undone operation, for the jobs for which it was undone and which have not changed since.
 
         Args:

@@ -18,15 +18,15 @@ from .execution.stack_trace import TIMEOUT as STACK_TIMEOUT
 from .execution.stack_trace import Stack, read_stack
 from .history import History
 from .journal import Journal
-from .kinds.edit_options import Edits, check_edit
-from .kinds.job_options import Options, check_batch_name, check_name, check_priority, draft
+from .kinds.edit_options import EditOptions, check_edit
+from .kinds.job_options import JobOptions, build_new_job, check_batch_name, check_name, check_priority
 from .kinds.registry import REGISTRY, SHELL, Entry, Handler, Registry
 from .maintenance.service import Maintenance
 from .model.diagnosis import Explanation, explain
 from .model.errors import BatchNotFound, InvalidOption, JobNotFound, NotRunning, WrongState
-from .model.filter import EVERY_JOB, Condition, parse
-from .model.jobs import Attempt, Batch, Changes, Edit, Family, Job, Kind, LogLine, NewJob
-from .model.journal import Act, By, Undoing, check_who, whoami
+from .model.filter import EVERY_JOB, Condition, parse_filter
+from .model.jobs import Attempt, Batch, Dependencies, Job, JobEdit, Kind, LogLine, NewJob, OperationResult
+from .model.journal import Actor, JournalEntry, UndoResult, check_actor, current_actor
 from .model.overview import Overview, QueueInfo, WorkerInfo
 from .model.states import FINAL, Operation, State, allows
 from .settings import Settings
@@ -35,8 +35,8 @@ from .store.connect import open_store, redact_url
 from .store.operations.queue_operations import make_limits
 
 if TYPE_CHECKING:
-    from .model.forecast import Backlog
-    from .scheduling.schedules import Timetable
+    from .model.forecast import QueueStats
+    from .scheduling.schedules import Schedules
 
 T = TypeVar("T")
 
@@ -83,7 +83,7 @@ class Queue:
         self.clock: Clock = clock or SystemClock()
         self.random = random or Random()
         self.registry = REGISTRY if registry is None else registry
-        self.who = whoami() if who is None else check_who(who)
+        self.who = current_actor() if who is None else check_actor(who)
         """The actor of operations that do not name one."""
         address = str(database or self.settings.database)
         self.where = redact_url(address)
@@ -124,7 +124,7 @@ class Queue:
 
     # -- enqueue ----------------------------------------------------------------------------------
 
-    def new_job(self, kind: str | Handler, args: Mapping[str, Any] | None = None, /, **options: Unpack[Options]) -> NewJob:
+    def new_job(self, kind: str | Handler, args: Mapping[str, Any] | None = None, /, **options: Unpack[JobOptions]) -> NewJob:
         """Check a job without enqueueing it, for `enqueue_many` and `enqueue_batch`.
 
         Args:
@@ -139,9 +139,9 @@ class Queue:
             ArgumentsTooLarge: the arguments exceed JOBDECK_MAX_ARGS_BYTES.
             InvalidOption: an option is out of range.
         """
-        return draft(self._entry(kind), args or {}, options, self.settings, self.clock)
+        return build_new_job(self._entry(kind), args or {}, options, self.settings, self.clock)
 
-    def enqueue(self, kind: str | Handler, args: Mapping[str, Any] | None = None, /, **options: Unpack[Options]) -> Job:
+    def enqueue(self, kind: str | Handler, args: Mapping[str, Any] | None = None, /, **options: Unpack[JobOptions]) -> Job:
         """Enqueue a job. It is durable when this returns.
 
         Takes the arguments of `new_job`, and raises as it does. Threads that enqueue at the same time share a commit.
@@ -159,7 +159,7 @@ class Queue:
         """Enqueue checked jobs, in their order, in one commit: all or none. Raises as `enqueue` does."""
         return self.store.enqueuer.enqueue(list(jobs))
 
-    def enqueue_bulk(self, kind: str | Handler, args: Iterable[Mapping[str, Any]], /, **options: Unpack[Options]) -> range:
+    def enqueue_bulk(self, kind: str | Handler, args: Iterable[Mapping[str, Any]], /, **options: Unpack[JobOptions]) -> range:
         """Enqueue one job for each of `args`, all with the same options, in one commit, and return their ids.
 
         The fastest way to enqueue many jobs of a kind. The arguments of each are checked; all are enqueued, or none.
@@ -175,7 +175,7 @@ class Queue:
                 raise InvalidOption(name, "applies to one job only; use new_job and enqueue_many")
         if not checked:
             return range(0)
-        pattern = draft(entry, json.loads(checked[0]), options, self.settings, self.clock)
+        pattern = build_new_job(entry, json.loads(checked[0]), options, self.settings, self.clock)
         return self.store.enqueuer.enqueue_bulk(pattern, checked)
 
     def enqueue_batch(self, jobs: Iterable[NewJob], *, name: str = "") -> Batch:
@@ -186,7 +186,7 @@ class Queue:
         return self.store.enqueuer.enqueue_batch(check_batch_name(name), list(jobs))
 
     def enqueue_in(
-        self, connection: Any, kind: str | Handler, args: Mapping[str, Any] | None = None, /, **options: Unpack[Options]
+        self, connection: Any, kind: str | Handler, args: Mapping[str, Any] | None = None, /, **options: Unpack[JobOptions]
     ) -> Job:
         """Enqueue a job inside the caller's own transaction: it exists exactly if the caller's other rows do.
 
@@ -209,11 +209,11 @@ class Queue:
         self.store.notifier.notify()
 
     @cached_property
-    def schedules(self) -> Timetable:
+    def schedules(self) -> Schedules:
         """Periodic jobs: `list`, `get`, `add`, `edit`, `pause`, `resume`, `run`, `delete`, `preview`, `explain`."""
-        from .scheduling.schedules import Timetable  # imported late: most commands do not need it
+        from .scheduling.schedules import Schedules  # imported late: most commands do not need it
 
-        return Timetable(self.store, self.clock, self.new_job, self._actor)
+        return Schedules(self.store, self.clock, self.new_job, self._actor)
 
     # -- inspect ----------------------------------------------------------------------------------
 
@@ -275,7 +275,7 @@ class Queue:
         self.get(job_id)
         return self.store.reader.logs(job_id, attempt=attempt, after=after, limit=limit)
 
-    def dependencies(self, job_id: int) -> Family:
+    def dependencies(self, job_id: int) -> Dependencies:
         """Return the jobs that it came after, those it still waits for, and those that came after it. Raises `JobNotFound`."""
         self.get(job_id)
         return self.store.reader.dependencies(job_id)
@@ -303,7 +303,7 @@ class Queue:
         """Return every queue that has jobs or limits, or is paused, by name."""
         return self.store.queries.queues()
 
-    def queue_stats(self, *, seconds: float = 300.0, slots: int = 30) -> Sequence[Backlog]:
+    def queue_stats(self, *, seconds: float = 300.0, slots: int = 30) -> Sequence[QueueStats]:
         """Return the state of every queue: waits, kinds, workers, the last minutes. `forecast` estimates when it is empty."""
         return self.store.diagnostics.queue_stats(seconds=seconds, slots=slots, lease=self.settings.lease)
 
@@ -329,7 +329,7 @@ class Queue:
         limit = self.registry.get(kind).concurrency if kind in self.registry else None
         return explain(situation, kind_limit=limit)
 
-    def journal_of(self, job_id: int) -> Sequence[Act]:
+    def journal_of(self, job_id: int) -> Sequence[JournalEntry]:
         """Return the operations on one job, oldest first; see `Journal.of_job`."""
         return self.journal.of_job(job_id)
 
@@ -362,7 +362,7 @@ class Queue:
         """Cancel a queued job at once; ask a running one to stop. Raises `JobNotFound`, `WrongState`."""
         return self._changed(job_id, self.cancel_many([job_id], who=who))
 
-    def cancel_many(self, ids: Iterable[int], *, who: str | None = None, act: int | None = None) -> Changes:
+    def cancel_many(self, ids: Iterable[int], *, who: str | None = None, act: int | None = None) -> OperationResult:
         """Cancel several jobs."""
         return self.store.jobs.cancel(list(ids), by=self._actor(who, act))
 
@@ -370,7 +370,7 @@ class Queue:
         """Run a final job again, or a scheduled or retrying one now. Raises `JobNotFound`, `WrongState`, `KeyTaken`."""
         return self._changed(job_id, self.retry_many([job_id], who=who))
 
-    def retry_many(self, ids: Iterable[int], *, who: str | None = None, act: int | None = None) -> Changes:
+    def retry_many(self, ids: Iterable[int], *, who: str | None = None, act: int | None = None) -> OperationResult:
         """Retry several jobs."""
         return self.store.jobs.retry(list(ids), by=self._actor(who, act))
 
@@ -380,12 +380,12 @@ class Queue:
 
     def reprioritize_many(
         self, ids: Iterable[int], priority: int, *, relative: bool = False, who: str | None = None, act: int | None = None
-    ) -> Changes:
+    ) -> OperationResult:
         """Set the priority of several queued jobs, or add to it if `relative`. Raises `InvalidOption`."""
         return self.store.jobs.reprioritize(list(ids), check_priority(priority), relative=relative, by=self._actor(who, act))
 
     def edit(
-        self, job_id: int, args: Mapping[str, Any] | None = None, *, who: str | None = None, **changes: Unpack[Edits]
+        self, job_id: int, args: Mapping[str, Any] | None = None, *, who: str | None = None, **changes: Unpack[EditOptions]
     ) -> Job:
         """Change the arguments, queue, priority, time, attempts or tags of a queued job. Omitted options are unchanged.
 
@@ -403,11 +403,11 @@ class Queue:
             InvalidOption: an option is out of range, or nothing is to be changed.
         """
         change = self.check_edit(job_id, args, **changes)
-        if change == Edit():
+        if change == JobEdit():
             raise InvalidOption("edit", "changes nothing: give new arguments or options")
         return self._changed(job_id, self.store.jobs.edit(job_id, change, by=self._actor(who)))
 
-    def check_edit(self, job_id: int, args: Mapping[str, Any] | None = None, **changes: Unpack[Edits]) -> Edit:
+    def check_edit(self, job_id: int, args: Mapping[str, Any] | None = None, **changes: Unpack[EditOptions]) -> JobEdit:
         """Check a change of a queued job without making it. Raises as `edit` does."""
         job = self.get(job_id)
         if not allows(Operation.EDIT, job.state):
@@ -419,7 +419,7 @@ class Queue:
         for refusal in self.delete_many([job_id], who=who).refused.values():
             raise refusal
 
-    def delete_many(self, ids: Iterable[int], *, who: str | None = None, act: int | None = None) -> Changes:
+    def delete_many(self, ids: Iterable[int], *, who: str | None = None, act: int | None = None) -> OperationResult:
         """Delete several jobs."""
         return self.store.jobs.delete(list(ids), by=self._actor(who, act))
 
@@ -463,18 +463,18 @@ class Queue:
         limits = make_limits(running=running, rate=rate, period=period)
         self.store.queues.limit(check_name(queue), limits, by=self._actor(who))
 
-    def undo(self, act: int | None = None, *, of: str | None = None, who: str | None = None) -> Undoing:
+    def undo(self, act: int | None = None, *, of: str | None = None, who: str | None = None) -> UndoResult:
         """Undo the newest operation, or the given one; see `Journal.undo`."""
         return self.journal.undo(act, of=of, who=who)
 
-    def redo(self, act: int | None = None, *, of: str | None = None) -> Undoing:
+    def redo(self, act: int | None = None, *, of: str | None = None) -> UndoResult:
         """Redo the last undone operation, or the given one; see `Journal.redo`."""
         return self.journal.redo(act, of=of)
 
     # ---------------------------------------------------------------------------------------------
 
-    def _actor(self, who: str | None, act: int | None = None) -> By:
-        return By(self.who if who is None else check_who(who), act)
+    def _actor(self, who: str | None, act: int | None = None) -> Actor:
+        return Actor(self.who if who is None else check_actor(who), act)
 
     def _entry(self, kind: str | Handler) -> Entry:
         if isinstance(kind, str) and kind not in self.registry:
@@ -487,7 +487,7 @@ class Queue:
 
             add_shell(self.registry)
 
-    def _changed(self, job_id: int, changes: Changes) -> Job:
+    def _changed(self, job_id: int, changes: OperationResult) -> Job:
         for refusal in changes.refused.values():
             raise refusal
         return self.get(job_id)
@@ -496,4 +496,4 @@ class Queue:
 def _condition(filter: str | Condition) -> Condition:
     if isinstance(filter, Condition):
         return filter
-    return parse(filter) if filter else EVERY_JOB
+    return parse_filter(filter) if filter else EVERY_JOB

@@ -18,11 +18,11 @@ from random import Random
 from typing import Any
 
 from .clock import Clock, SystemClock
-from .execution.context import Context, capture_logs
-from .execution.executor import run_attempt
+from .execution.context import JobContext, capture_logs
+from .execution.executor import execute
 from .execution.shell import add_shell
 from .kinds.registry import REGISTRY, SHELL, Entry, Handler, Registry
-from .model.attempt_result import Completion, Ending, Failure, Nap, Release, Stop
+from .model.attempt_result import AttemptResult, Cancelled, Completed, Failed, Released, Snoozed
 from .model.errors import InvalidOption
 from .model.jobs import Job, Outcome, Reason
 from .model.states import State
@@ -30,11 +30,11 @@ from .queue import Queue
 from .settings import Settings
 from .store.base import Store
 from .store.claim_capacity import ClaimRequest
-from .worker.log_flusher import LOG_KEPT
+from .worker.log_flusher import MAX_LOG_BYTES
 
 NOON = 1_750_000_000.0
 """The default start of a frozen clock: 2025-06-15 15:06:40 UTC."""
-MOST = 10_000
+MAX_RUNS = 10_000
 """The maximum number of runs in one `drain`; more are taken for jobs that enqueue each other forever."""
 
 
@@ -84,7 +84,7 @@ class FrozenClock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ran:
+class InlineResult:
     """The result of a job that was run inline."""
 
     outcome: Outcome
@@ -115,7 +115,7 @@ def run_inline(
     clock: Clock | None = None,
     random: Random | None = None,
     raise_errors: bool = True,
-) -> Ran:
+) -> InlineResult:
     """Run one job in this thread, without a queue: validate its arguments, provide `context()`, and capture its log.
 
     Args:
@@ -156,7 +156,7 @@ def run_inline(
         timeout=timeout or entry.timeout,
     )
     result, context, error = _run(job, Registry([entry]), time, random or Random())
-    if error is not None and raise_errors and isinstance(result, Failure):
+    if error is not None and raise_errors and isinstance(result, Failed):
         raise error
     return _to_record(result, context, error)
 
@@ -186,19 +186,19 @@ def drain(queue: Queue, *, until: float | None = None, limit: int | None = None,
     if SHELL not in queue.registry:
         add_shell(queue.registry)
     ran: dict[int, None] = {}
-    for _ in range(MOST if limit is None else limit):
+    for _ in range(MAX_RUNS if limit is None else limit):
         job = _next(queue, until)
         if job is None:
             break
         ran[job.id] = None
         result, context, error = _run(job, queue.registry, clock, queue.random)
         _store(queue.store, result, context)
-        if error is not None and raise_errors and isinstance(result, Failure):
+        if error is not None and raise_errors and isinstance(result, Failed):
             raise error
     else:
         if limit is None:
             raise RuntimeError(
-                f"drain() ran {MOST:,} jobs and more are ready; check whether they enqueue each other, or set a limit"
+                f"drain() ran {MAX_RUNS:,} jobs and more are ready; check whether they enqueue each other, or set a limit"
             )
     return list(queue.get_many([*ran]))
 
@@ -233,68 +233,68 @@ def _next(queue: Queue, until: float | None) -> Job | None:
         clock.advance_to(due)
 
 
-def _store(store: Store, ending: Ending, given: Context) -> None:
+def _store(store: Store, ending: AttemptResult, given: JobContext) -> None:
     """Store what a worker would store."""
     job = ending.job
     with store.transaction():
-        lines = given.take_log()
+        lines = given.drain_log()
         if lines:
-            store.logs.append([(job.id, job.attempt, *line) for line in lines], LOG_KEPT)
+            store.logs.append([(job.id, job.attempt, *line) for line in lines], MAX_LOG_BYTES)
         progress = given.take_progress()
         if progress is not None and job.lease is not None:
             store.transitions.report_progress(job.id, job.lease, progress)
         match ending:
-            case Completion():
+            case Completed():
                 store.completer.complete([ending])
-            case Failure():
+            case Failed():
                 store.completer.fail([ending])
-            case Nap():
+            case Snoozed():
                 store.completer.snooze([ending])
-            case Stop():
+            case Cancelled():
                 store.completer.cancel_running([ending])
-            case Release():
+            case Released():
                 store.completer.release([ending])
 
 
-class _Inline(Context):
+class _Inline(JobContext):
     """A context in which `sleep` advances a frozen clock instead of waiting."""
 
     def sleep(self, seconds: float) -> None:
         if not isinstance(self._clock, FrozenClock):
             super().sleep(seconds)
             return
-        left = self.left()
+        left = self.time_left()
         self._clock.advance(max(0.0, seconds if left is None else min(seconds, left)))
         self.check()
 
 
-def _run(job: Job, registry: Registry, clock: Clock, random: Random) -> tuple[Ending, Context, BaseException | None]:
+def _run(job: Job, registry: Registry, clock: Clock, random: Random) -> tuple[AttemptResult, JobContext, BaseException | None]:
     capture_logs()
     context = _Inline(job, clock)
     raised: list[BaseException] = []
-    result = run_attempt(job, context, registry, clock, random, tell=raised.append)
+    result = execute(job, context, registry, clock, random, tell=raised.append)
     return result, context, raised[0] if raised else None
 
 
-def _to_record(result: Ending, context: Context, error: BaseException | None) -> Ran:
+def _to_record(result: AttemptResult, context: JobContext, error: BaseException | None) -> InlineResult:
     outcome, value, due, reason = Outcome.CANCELLED, None, None, None
     match result:
-        case Completion(result_json=text):
+        case Completed(result_json=text):
             outcome, value = Outcome.COMPLETED, None if text is None else json.loads(text)
-        case Failure():
+        case Failed():
             outcome, due, reason = result.outcome, result.retry_at, result.reason
-        case Nap(until=until):
+        case Snoozed(until=until):
             outcome, due = Outcome.SNOOZED, until
-        case Release():
+        case Released():
             outcome = Outcome.RELEASED
-    return Ran(
+    return InlineResult(
         outcome=outcome,
         result=value,
         error=error,
         retry_in=None if due is None else due - result.finished_at,
         reason=reason,
         progress=context.take_progress(),
-        log=tuple((level, text) for _, level, text in context.take_log()),
+        log=tuple((level, text) for _, level, text in context.drain_log()),
     )
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from drain import rate, warm_up
 from figures import Row, Scale, at_least
-from processes import Start, opened, run, worker
-from stock import copied, removed, stock
+from processes import Start, open_queue, run, worker
+from stock import copy_database, delete_database, stock
 
 from jobdeck import Worker
 
@@ -28,17 +28,17 @@ def measure(scale: Scale) -> list[Row]:
     """Measure the command and a program with a short switch interval, alternating."""
     jobs = round(_FASTEST * scale.seconds)
     template = scale.folder / "beside.db"
-    with opened(template, "OFF") as queue:
+    with open_queue(template, "OFF") as queue:
         queue.enqueue("bench.hog", {"n": 1})
     stock(template, jobs)
     command: list[float] = []
     program: list[float] = []
     for _ in range(scale.rounds):
-        copy = copied(template, "copy")
-        with worker(copy, "--threads", str(THREADS)), opened(copy) as queue:
+        copy = copy_database(template, "copy")
+        with worker(copy, "--threads", str(THREADS)), open_queue(copy) as queue:
             command.append(rate(queue, scale.seconds))
-        program += run(scale.seconds, (_program, copied(template, "copy"), scale.seconds))
-    removed(template.with_name("copy.db"))
+        program += run(scale.seconds, (_program, copy_database(template, "copy"), scale.seconds))
+    delete_database(template.with_name("copy.db"))
     row = Row(what="beside a CPU-bound handler: `jobdeck worker`", unit="jobs/s", values=command)
     return [
         Row(
@@ -62,7 +62,7 @@ def _program(start: Start, database: Path, seconds: float) -> float:
     """Run the same load with `Worker`; return no-op jobs per second."""
     sys.setswitchinterval(INTERVAL)
     warm_up(database.with_name(f"warm-{time.monotonic_ns()}.db"), THREADS)
-    with opened(database) as queue:
+    with open_queue(database) as queue:
         worker = Worker(queue, threads=THREADS)
         start()
         worker.start()

@@ -20,12 +20,12 @@ from pathlib import Path
 from random import Random
 from statistics import median
 
-from jobdeck import REGISTRY, Context, Job, State, SystemClock, load_apps
-from jobdeck.execution.executor import run_attempt
-from jobdeck.model.attempt_result import Ending
-from jobdeck.processes.supervisor import Children
-from jobdeck.worker.active_job import Run
-from jobdeck.worker.process_feeder import Pump
+from jobdeck import REGISTRY, Job, JobContext, State, SystemClock, load_apps
+from jobdeck.execution.executor import execute
+from jobdeck.model.attempt_result import AttemptResult
+from jobdeck.processes.supervisor import ProcessSupervisor
+from jobdeck.worker.active_job import ActiveJob
+from jobdeck.worker.process_feeder import ProcessFeeder
 
 TASKS = Path(__file__).with_name("tasks.py")
 CLOCK = SystemClock()
@@ -40,11 +40,11 @@ class Listed:
         self.remaining = number
         self.done = threading.Event()
 
-    def take(self, most: int) -> Sequence[Run] | None:
+    def take(self, most: int) -> Sequence[ActiveJob] | None:
         taken = [self.jobs.popleft() for _ in range(min(most, len(self.jobs)))]
-        return [Run(each, Context(each, CLOCK), until=float("inf")) for each in taken] or None
+        return [ActiveJob(each, JobContext(each, CLOCK), lease_deadline=float("inf")) for each in taken] or None
 
-    def hand_in(self, ended: Sequence[tuple[Run, Ending]]) -> None:
+    def hand_in(self, ended: Sequence[tuple[ActiveJob, AttemptResult]]) -> None:
         self.remaining -= len(ended)
         if not self.remaining:
             self.done.set()
@@ -72,14 +72,14 @@ def alone(kind: str, args: str, number: int) -> tuple[float, float]:
     random = Random()
     started, cpu = time.perf_counter(), time.process_time()
     for each in jobs:
-        run_attempt(each, Context(each, CLOCK), REGISTRY, CLOCK, random)
+        execute(each, JobContext(each, CLOCK), REGISTRY, CLOCK, random)
     return number / (time.perf_counter() - started), (time.process_time() - cpu) / number
 
 
-def in_children(children: Children, kind: str, args: str, number: int) -> tuple[float, float]:
+def in_children(children: ProcessSupervisor, kind: str, args: str, number: int) -> tuple[float, float]:
     """Run the jobs in the children; return jobs per second and the CPU seconds per job of all processes."""
     source = Listed(kind, args, number)
-    pump = Pump(source, children, CLOCK)
+    pump = ProcessFeeder(source, children, CLOCK)
     started, cpu = time.perf_counter(), cpu_of_all(children)
     pump.start()
     source.done.wait()
@@ -87,7 +87,7 @@ def in_children(children: Children, kind: str, args: str, number: int) -> tuple[
     return speed, (cpu_of_all(children) - cpu) / number
 
 
-def cpu_of_all(children: Children) -> float:
+def cpu_of_all(children: ProcessSupervisor) -> float:
     total = time.process_time()
     for pid in children.pids:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -108,7 +108,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=4000)
     chosen = parser.parse_args()
     load_apps([str(TASKS)])
-    children = Children(
+    children = ProcessSupervisor(
         REGISTRY, processes=chosen.processes, threads=chosen.threads, apps=[str(TASKS)], clock=CLOCK, random=Random()
     )
     started = time.perf_counter()

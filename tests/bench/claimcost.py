@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from figures import Row, Scale, at_most, ratio
-from processes import opened
+from processes import open_queue
 from stock import QUEUES, stock
 
 from jobdeck import Queue
@@ -36,7 +36,7 @@ def measure(scale: Scale) -> list[Row]:
     ready = len(QUEUES) * max(_CLAIMED)
     small = stock(scale.folder / "small.db", ready, queues=QUEUES)
     large = _large(scale.folder / "large.db", scale.rows)
-    with opened(small) as few, opened(large) as many:
+    with open_queue(small) as few, open_queue(large) as many:
         claims = [(limit, *_claims(few, many, limit, scale.rounds)) for limit in _CLAIMED]
         rows = [_growth(limit, alone, beside) for limit, alone, beside in claims]
         queries: dict[str, tuple[float, Callable[[], object]]] = {
@@ -72,7 +72,7 @@ def measure(scale: Scale) -> list[Row]:
 def _large(database: Path, rows: int) -> Path:
     for state in ("completed", "scheduled", "pending"):
         stock(database, rows, state=state, queues=QUEUES)
-    with opened(database) as queue:
+    with open_queue(database) as queue:
         rare = queue.enqueue_many([queue.new_job("bench.noop", {"n": n}, queue="rare", delay=3_600.0) for n in range(20)])
         queue.cancel_many([job.id for job in rare[:10]])
     return database

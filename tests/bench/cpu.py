@@ -12,8 +12,8 @@ from pathlib import Path
 
 from drain import rate
 from figures import Row, Scale, at_least, ratio
-from processes import opened, takes, worker
-from stock import copied, removed, stock
+from processes import has_option, open_queue, worker
+from stock import copy_database, delete_database, stock
 
 TARGET = 1.8
 THREADS = 2
@@ -25,13 +25,13 @@ def measure(scale: Scale) -> list[Row]:
     """Measure one process and two, alternating."""
     seconds = max(1.0, scale.seconds)
     template = stock(scale.folder / "cpu.db", round(_MOST * (seconds + 2)), kind="bench.cpu", args={"n": 1, "seconds": 0.001})
-    own = takes("--processes")
+    own = has_option("--processes")
     found: dict[int, list[float]] = {1: [], 2: []}
     for _ in range(scale.rounds):
         for processes, rates in found.items():
-            copy = copied(template, "copy")
+            copy = copy_database(template, "copy")
             rates.append(_rate(copy, processes, seconds, own=own))
-            removed(copy)
+            delete_database(copy)
     twice = ratio(found[2], found[1])
     cores = os.cpu_count() or 1
     how = "--processes 2" if own else "two commands, as --processes does not exist"
@@ -52,7 +52,7 @@ def measure(scale: Scale) -> list[Row]:
 def _rate(database: Path, processes: int, seconds: float, *, own: bool) -> float:
     options = ("--threads", str(THREADS))
     commands = [(*options, "--processes", str(processes))] if own else [options] * processes
-    with contextlib.ExitStack() as stack, opened(database) as queue:
+    with contextlib.ExitStack() as stack, open_queue(database) as queue:
         for command in commands:
             stack.enter_context(worker(database, *command))
         # By then all workers have started.

@@ -15,8 +15,8 @@ from pathlib import Path
 import peers
 import raw
 from figures import Row, Scale, at_least, best, ratio
-from processes import Start, opened, run, wait_for, worker
-from stock import copied, removed, stock
+from processes import Start, open_queue, run, wait_for, worker
+from stock import copy_database, delete_database, stock
 
 from jobdeck import Queue, Worker
 
@@ -49,9 +49,9 @@ def measure(scale: Scale) -> list[Row]:
     found: dict[str, list[float]] = {name: [] for name in variants}
     for _ in range(scale.rounds):
         for name, variant in variants.items():
-            copy = copied(templates[name], "copy")
+            copy = copy_database(templates[name], "copy")
             found[name].append(variant(copy))
-            removed(copy)
+            delete_database(copy)
     return _rows(found)
 
 
@@ -91,7 +91,7 @@ def jobdeck(database: Path, threads: tuple[int, ...], seconds: float) -> float:
 def _work(start: Start, database: Path, threads: int, seconds: float) -> tuple[float, float, int]:
     """Run one process; return when it started, when it ended, and how many jobs all processes had completed by then."""
     warm_up(database.with_name(f"warm-{time.monotonic_ns()}.db"), threads)
-    with opened(database) as queue:
+    with open_queue(database) as queue:
         jobs = queue.count("state:pending")
         worker = Worker(queue, threads=threads)
         start()
@@ -105,11 +105,11 @@ def _work(start: Start, database: Path, threads: int, seconds: float) -> tuple[f
 
 def warm_up(database: Path, threads: int) -> None:
     """Run some jobs of another queue, so that all imports are done and all code is in memory."""
-    with opened(database, "OFF") as queue:
+    with open_queue(database, "OFF") as queue:
         queue.enqueue_many([queue.new_job("bench.noop", {"n": n}) for n in range(200)])
         with Worker(queue, threads=threads) as worker:
             assert worker.wait_idle(30.0)
-    removed(database)
+    delete_database(database)
 
 
 def watch(queue: Queue, jobs: int, end: float) -> tuple[float, int]:
@@ -124,7 +124,7 @@ def watch(queue: Queue, jobs: int, end: float) -> tuple[float, int]:
 
 def command(database: Path, threads: int, seconds: float) -> float:
     """Run `jobdeck worker`; return jobs per second after its first jobs."""
-    with worker(database, "--threads", str(threads)), opened(database) as queue:
+    with worker(database, "--threads", str(threads)), open_queue(database) as queue:
         return rate(queue, seconds)
 
 

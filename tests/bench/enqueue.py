@@ -14,8 +14,8 @@ from pathlib import Path
 
 import peers
 from figures import Row, Scale, at_least, ratio
-from processes import Start, opened, run
-from stock import removed
+from processes import Start, open_queue, run
+from stock import delete_database
 
 THREADS = 8
 HUEY = 1.0
@@ -38,7 +38,7 @@ def measure(scale: Scale) -> list[Row]:
         for name, variant in variants.items():
             database = scale.folder / f"{name}.db"
             found[name].append(variant(database))
-            removed(database)
+            delete_database(database)
     huey = found.get("huey", [])
     to_huey, to_one = ratio(found["one"], huey), ratio(found["eight"], found["one"])
     bulk = Row(what=f"enqueue: {scale.bulk:,} in bulk, arguments validated", unit="jobs/s", values=found["bulk"])
@@ -76,7 +76,7 @@ def measure(scale: Scale) -> list[Row]:
 def _enqueue(start: Start, database: Path, threads: int, seconds: float) -> float:
     """Enqueue from several threads of one process; return jobs per second."""
     done = [0] * threads
-    with opened(database) as queue:
+    with open_queue(database) as queue:
         barrier = threading.Barrier(threads + 1)
 
         def work(place: int) -> None:
@@ -102,7 +102,7 @@ def _enqueue(start: Start, database: Path, threads: int, seconds: float) -> floa
 
 def _bulk(start: Start, database: Path, jobs: int) -> float:
     """Validate and enqueue all jobs; return jobs per second."""
-    with opened(database) as queue:
+    with open_queue(database) as queue:
         queue.enqueue("bench.mail", {"order": 0, "to": "nobody@example.org"})
         start()
         started = time.monotonic()

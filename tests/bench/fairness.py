@@ -16,8 +16,8 @@ from typing import Any
 
 from drain import warm_up
 from figures import Row, Scale, at_least, at_most, percentile
-from processes import Start, opened, run
-from stock import removed, stock
+from processes import Start, open_queue, run
+from stock import delete_database, stock
 
 from jobdeck import Queue, Worker
 
@@ -36,7 +36,7 @@ def measure(scale: Scale) -> list[Row]:
         database = stock(scale.folder / f"fair-{n}.db", round(_FASTEST * scale.fighting))
         started = time.monotonic()
         results = run(scale.fighting, *[(_work, database, scale.fighting)] * PROCESSES)
-        removed(database)
+        delete_database(database)
         done = [each for each, _, _ in results]
         waited = [wait for _, _, each in results for wait in each]
         assert sum(done), f"no job completed in {time.monotonic() - started:.0f} s"
@@ -73,7 +73,7 @@ def measure(scale: Scale) -> list[Row]:
 def _work(start: Start, database: Path, seconds: float) -> tuple[int, float, list[float]]:
     """Run one process; return its completed jobs, its run time and its waits, in seconds."""
     warm_up(database.with_name(f"warm-{time.monotonic_ns()}.db"), THREADS)
-    with opened(database) as queue:
+    with open_queue(database) as queue:
         waits = _time_transactions(queue)
         worker = Worker(queue, threads=THREADS)
         start()

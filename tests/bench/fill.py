@@ -15,7 +15,7 @@ from pathlib import Path
 from random import Random
 
 from jobdeck import Job, NewJob, Queue, Settings, load_apps
-from jobdeck.model.attempt_result import Completion, Failure
+from jobdeck.model.attempt_result import Completed, Failed
 from jobdeck.store.claim_capacity import ClaimRequest
 
 TASKS = Path(__file__).with_name("tasks.py")
@@ -52,12 +52,12 @@ def _make(queue: Queue, state: str, size: int, kind: str, random: Random) -> Non
                 queue.cancel_many([job.id for job in queue.enqueue_many(_drafts(queue, kind, size, random, delay=60.0))])
             case "completed":
                 done = [
-                    Completion(job, *_ran(job, random), result_json=str(job.id)) for job in _claimed(queue, kind, size, random)
+                    Completed(job, *_ran(job, random), result_json=str(job.id)) for job in _claimed(queue, kind, size, random)
                 ]
                 assert not store.completer.complete(done)
             case _:
                 failures = [
-                    Failure(
+                    Failed(
                         job,
                         *_ran(job, random),
                         retry_at=time.time() + random.uniform(1_800, 86_400) if state == "retrying" else None,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from figures import Row, Scale, at_most
-from processes import Failed, opened, peak_megabytes, worker
-from stock import copied, removed, stock
+from processes import Failed, open_queue, peak_megabytes, worker
+from stock import copy_database, delete_database, stock
 
 TARGET = 60.0
 _PATIENCE = 30.0
@@ -17,15 +17,15 @@ def measure(scale: Scale) -> list[Row]:
     template = stock(scale.folder / "memory.db", scale.remembered)
     peaks, done = [], []
     for _ in range(2 if scale.rounds > 2 else 1):
-        copy = copied(template, "copy")
-        with worker(copy) as pid, opened(copy) as queue:
+        copy = copy_database(template, "copy")
+        with worker(copy) as pid, open_queue(copy) as queue:
             end = time.monotonic() + _PATIENCE
             while queue.count("state:completed") < scale.remembered and time.monotonic() < end:
                 time.sleep(0.05)
             if peak := peak_megabytes(pid):
                 peaks.append(peak)
             done.append(queue.count("state:completed"))
-        removed(copy)
+        delete_database(copy)
     if not min(done):
         raise Failed("the worker completed no job")
     most = max(peaks, default=None)

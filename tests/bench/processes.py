@@ -34,7 +34,7 @@ class Failed(Exception):
     """Report that a process failed to do its work."""
 
 
-def opened(database: Path | str, synchronous: str = DURABILITY) -> Queue:
+def open_queue(database: Path | str, synchronous: str = DURABILITY) -> Queue:
     """Open the queue with the kinds of `tasks.py` and no settings from the environment, as the command does."""
     sys.setswitchinterval(SWITCH_INTERVAL)  # as `jobdeck worker` does
     gc.set_threshold(20_000, 20, 20)  # as `jobdeck` does
@@ -144,7 +144,7 @@ def worker(database: Path, *options: str) -> Iterator[int]:
                         process.wait(10.0)
 
 
-def takes(option: str) -> bool:
+def has_option(option: str) -> bool:
     """Return whether `jobdeck worker` has this option."""
     shown = subprocess.run([JOBDECK, "worker", "--help"], capture_output=True, text=True, timeout=STARTING, check=True)
     return f"{option} " in shown.stdout

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import apsw
-from processes import opened
+from processes import open_queue
 
 from jobdeck import Queue
-from jobdeck.model.attempt_result import Completion
+from jobdeck.model.attempt_result import Completed
 from jobdeck.store.claim_capacity import ClaimRequest
 
 QUEUES = ("default", "img", "mail", "report", "webhook")
@@ -36,12 +36,12 @@ def stock(
     queues: Sequence[str] = ("default",),
 ) -> Path:
     """Add `jobs` jobs in this state, spread over the queues; return the database."""
-    with opened(database, "OFF") as queue:
+    with open_queue(database, "OFF") as queue:
         first = [_create(queue, state, kind, args or {"n": 1}, name) for name in queues]
     each = jobs // len(queues) - 1
     if each > 0:
         _copy(database, first, each)
-    with opened(database, "OFF") as queue:
+    with open_queue(database, "OFF") as queue:
         found, counted = len(queue.ids(f"state:{state}")), queue.count(f"state:{state}")
         assert found == counted, f"counters say {counted:,} jobs, the table has {found:,}"
     sync_to_disk(database)
@@ -64,7 +64,7 @@ def _create(queue: Queue, state: str, kind: str, args: Mapping[str, Any], name: 
             (claimed,) = queue.store.claimer.claim(ClaimRequest("bench:0:stock", 1, kinds=[kind], queues=[name], lease=60.0))
             assert claimed.id == job.id, "only an empty queue can be filled with finished jobs"
             assert claimed.started_at is not None
-            queue.store.completer.complete([Completion(claimed, claimed.started_at, claimed.started_at + 0.01)])
+            queue.store.completer.complete([Completed(claimed, claimed.started_at, claimed.started_at + 0.01)])
     assert queue.get(job.id).state == state
     return job.id
 
@@ -106,16 +106,16 @@ def _columns(connection: apsw.Connection, table: str) -> list[str]:
     return [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
 
 
-def copied(template: Path, name: str) -> Path:
+def copy_database(template: Path, name: str) -> Path:
     """Copy the template and sync the copy to disk, so that the measurement does not pay for it."""
     copy = template.with_name(f"{name}.db")
-    removed(copy)
+    delete_database(copy)
     shutil.copyfile(template, copy)
     sync_to_disk(copy)
     return copy
 
 
-def removed(database: Path) -> None:
+def delete_database(database: Path) -> None:
     """Delete the database with its -wal and -shm files."""
     for ending in ("", "-wal", "-shm"):
         database.with_name(database.name + ending).unlink(missing_ok=True)

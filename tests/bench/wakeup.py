@@ -12,7 +12,7 @@ import time
 from random import Random
 
 from figures import Row, Scale, at_most, percentile
-from processes import cpu_seconds, opened, wait_for, worker
+from processes import cpu_seconds, open_queue, wait_for, worker
 
 HALF = 1.0
 NEARLY_ALL = 10.0
@@ -27,7 +27,7 @@ def measure(scale: Scale) -> list[Row]:
     random = Random(3)
     database = scale.folder / "wakeup.db"
     enqueued: dict[int, tuple[float, float]] = {}
-    with opened(database) as queue, worker(database) as pid:
+    with open_queue(database) as queue, worker(database) as pid:
         queue.enqueue("bench.stamp", {"n": 0})
         wait_for(lambda: queue.count("state:completed") == 1, "the first job")
         time.sleep(_SETTLE)

@@ -21,16 +21,16 @@ def on_server(folder: Path, clock: FakeClock) -> Iterator[Bench]:
 
 
 @contextmanager
-def more_of(bench: Bench, n: int) -> Iterator[list[Bench]]:
+def open_more(bench: Bench, n: int) -> Iterator[list[Bench]]:
     """Open `n` more stores of the same queue, which stand for other processes."""
     with ExitStack() as stack:
-        made = [bench.again() for _ in range(n)]
+        made = [bench.open_again() for _ in range(n)]
         for store in made:
             stack.callback(store.close)
         yield [Bench(store, bench.clock, bench.path) for store in made]
 
 
-def together(*acts: Callable[[], object]) -> list[BaseException]:
+def run_concurrently(*acts: Callable[[], object]) -> list[BaseException]:
     """Run all functions at the same time; return the exceptions raised."""
     errors: list[BaseException] = []
     ready = threading.Barrier(len(acts))

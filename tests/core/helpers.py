@@ -15,7 +15,7 @@ import pytest
 
 from jobdeck import Job, NewJob, Queue, Registry, Settings, State
 from jobdeck.kinds.registry import Entry
-from jobdeck.model.attempt_result import Completion, Failure, Nap, Release, Stop
+from jobdeck.model.attempt_result import Cancelled, Completed, Failed, Released, Snoozed
 from jobdeck.store.base import Claimed, Store
 from jobdeck.store.claim_capacity import ClaimRequest
 
@@ -85,7 +85,7 @@ class Bench:
         self.clock = clock
         self.path = path
 
-    def again(self) -> Store:
+    def open_again(self) -> Store:
         """Open a second store of the same queue, which stands for another process."""
         kind = next(name for name in STORES if f".{name}" in type(self.store).__module__)
         return STORES[kind](self.path, self.clock)
@@ -117,22 +117,22 @@ class Bench:
         return found
 
     def complete(self, job: Job, result: str | None = None) -> list[int]:
-        return self.store.completer.complete([Completion(job, self.clock.now(), self.clock.now(), result)])
+        return self.store.completer.complete([Completed(job, self.clock.now(), self.clock.now(), result)])
 
     def fail(self, job: Job, *, retry_in: float | None = None, error: str = "ValueError", message: str = "no") -> list[int]:
         now = self.clock.now()
         retry_at = None if retry_in is None else now + retry_in
-        return self.store.completer.fail([Failure(job, now, now, retry_at, error, message, "Traceback …")])
+        return self.store.completer.fail([Failed(job, now, now, retry_at, error, message, "Traceback …")])
 
     def snooze(self, job: Job, seconds: float = 60.0) -> list[int]:
         now = self.clock.now()
-        return self.store.completer.snooze([Nap(job, now, now, now + seconds)])
+        return self.store.completer.snooze([Snoozed(job, now, now, now + seconds)])
 
     def release(self, job: Job) -> list[int]:
-        return self.store.completer.release([Release(job, self.clock.now(), self.clock.now())])
+        return self.store.completer.release([Released(job, self.clock.now(), self.clock.now())])
 
     def stop(self, job: Job) -> list[int]:
-        return self.store.completer.cancel_running([Stop(job, self.clock.now(), self.clock.now())])
+        return self.store.completer.cancel_running([Cancelled(job, self.clock.now(), self.clock.now())])
 
     def crash(self, *jobs: Job) -> None:
         """Let the leases of these running jobs expire, and rescue them."""
@@ -258,9 +258,9 @@ ADDRESSES: dict[str, Callable[[Path], str]] = {"sqlite": str, "postgres": _datab
 
 
 def _release_database(path: Path) -> None:
-    from tests.core.postgres import give_back
+    from tests.core.postgres import release_database
 
-    give_back(path)
+    release_database(path)
 
 
 CLOSES: dict[str, Callable[[Path], None]] = {"sqlite": lambda path: None, "postgres": _release_database}

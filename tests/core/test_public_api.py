@@ -17,7 +17,7 @@ from tests.core.helpers import open_queue
 
 import jobdeck
 from jobdeck import (
-    AppNotLoaded,
+    AppImportError,
     ArgumentsTooLarge,
     InvalidArguments,
     InvalidHandler,
@@ -35,7 +35,7 @@ from jobdeck import (
     WrongState,
     load_apps,
 )
-from jobdeck.kinds.arguments import DEEP
+from jobdeck.kinds.arguments import SAFE_DEPTH
 from jobdeck.kinds.registry import job
 from jobdeck.store.connect import redact_url
 
@@ -158,7 +158,7 @@ def test_arguments_that_the_worker_could_not_decode_are_refused() -> None:
 
     taken = [depth for depth in range(150, 260, 5) if can_decode(depth)]
     assert taken[0] == 150
-    assert DEEP - 10 <= taken[-1] < 205
+    assert SAFE_DEPTH - 10 <= taken[-1] < 205
 
 
 def test_arguments_that_are_too_large_are_refused_with_their_size(kinds: Registry) -> None:
@@ -245,7 +245,7 @@ def test_an_app_that_cannot_be_loaded_reports_why(
     monkeypatch.setattr(sys, "path", [*sys.path])
     if source:
         (tmp_path / f"{app}.py").write_text(source)
-    with pytest.raises(AppNotLoaded, match=problem):
+    with pytest.raises(AppImportError, match=problem):
         load_apps([app])
 
 
@@ -337,14 +337,14 @@ def test_operations_are_journaled_and_can_be_undone_and_redone(queue: Queue) -> 
     made = queue.enqueue("mail", ARGS)
     queue.cancel(made.id)
     queue.reprioritize(queue.enqueue("mail", ARGS).id, 7, who="ben")
-    assert [(act.who, act.told) for act in queue.journal.entries()] == [
+    assert [(act.actor, act.summary) for act in queue.journal.entries()] == [
         ("ben", f"changed the priority of job {made.id + 1} to 7"),
         (queue.who, f"cancelled job {made.id}"),
     ]
     assert queue.undo(of=queue.who).done == (made.id,)
     assert queue.get(made.id) == made
     assert queue.redo().done == (made.id,)
-    assert queue.undo(2, who="ann").act.undone_by == "ann"
+    assert queue.undo(2, who="ann").entry.undone_by == "ann"
     with pytest.raises(NothingToUndo):
         queue.undo(of="nobody")
 

@@ -233,7 +233,7 @@ def test_a_drain_stops_at_its_limit_and_never_runs_forever(
 
     queue.enqueue("again")
     assert len(drain(queue, limit=3)) == 3
-    monkeypatch.setattr("jobdeck.testing.MOST", 20)
+    monkeypatch.setattr("jobdeck.testing.MAX_RUNS", 20)
     with pytest.raises(RuntimeError, match="enqueue each other"):
         drain(queue)
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import heapq
 from random import Random
 
-from tests.tui.frozen_queue import TRACEBACK, Still
+from tests.tui.frozen_queue import TRACEBACK, FrozenQueue
 
 from jobdeck import Job
-from jobdeck.model.attempt_result import Completion, Failure
+from jobdeck.model.attempt_result import Completed, Failed
 
 _TAKES = {"mail.send_receipt": (0.3, 1.5), "webhook.post": (0.2, 2.5), "img.resize": (2.0, 7.0), "report.daily": (8.0, 25.0)}
 
 
-def lively(still: Still, seconds: float = 180.0, seed: int = 3) -> None:
+def lively(still: FrozenQueue, seconds: float = 180.0, seed: int = 3) -> None:
     """Run jobs for this many seconds, slot by slot; some jobs are still running at the end."""
     luck = Random(seed)
     store, clock = still.store, still.clock
@@ -43,11 +43,11 @@ def lively(still: Still, seconds: float = 180.0, seed: int = 3) -> None:
     still.beat()
 
 
-def _finish(still: Still, luck: Random, job: Job, begun: float) -> None:
+def _finish(still: FrozenQueue, luck: Random, job: Job, begun: float) -> None:
     now = still.clock.now()
     if luck.random() < 0.07:
         last = job.attempt >= job.max_attempts
         error = ("SMTPServerDisconnected", "Connection unexpectedly closed", TRACEBACK)
-        still.store.completer.fail([Failure(job, begun, now, None if last else now + luck.uniform(1, 6), *error)])
+        still.store.completer.fail([Failed(job, begun, now, None if last else now + luck.uniform(1, 6), *error)])
     else:
-        still.store.completer.complete([Completion(job, begun, now, None)])
+        still.store.completer.complete([Completed(job, begun, now, None)])

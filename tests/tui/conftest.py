@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.tui.frozen_queue import Still
+from tests.tui.frozen_queue import FrozenQueue
 
 HERE = Path(__file__).parent
 
@@ -66,9 +66,9 @@ def _same_terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def still(tmp_path: Path) -> Iterator[Still]:
+def still(tmp_path: Path) -> Iterator[FrozenQueue]:
     """Return a queue whose clock stands still."""
-    made = Still(tmp_path)
+    made = FrozenQueue(tmp_path)
     yield made
     made.close()
 
@@ -80,14 +80,14 @@ def _own_config_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def few(still: Still) -> Still:
+def few(still: FrozenQueue) -> FrozenQueue:
     """Return a queue with three failed jobs and three pending ones, ids 1 to 6."""
     for order in range(3):
         still.queue.enqueue("mail.send_receipt", {"order_id": order, "to": "x"}, max_attempts=1)
-    from jobdeck.model.attempt_result import Failure
+    from jobdeck.model.attempt_result import Failed
 
     still.store.completer.fail(
-        [Failure(each, still.clock.now(), still.clock.now(), None, "ValueError", "no") for each in still.claim(9)]
+        [Failed(each, still.clock.now(), still.clock.now(), None, "ValueError", "no") for each in still.claim(9)]
     )
     for n in range(3):
         still.queue.enqueue("img.resize", {"path": f"{n}.jpg"})

@@ -14,7 +14,7 @@ from textual.pilot import Pilot
 
 from jobdeck import Job, Queue, Registry, Settings, WorkerInfo
 from jobdeck.kinds.registry import job
-from jobdeck.model.attempt_result import Completion, Failure
+from jobdeck.model.attempt_result import Completed, Failed
 from jobdeck.store.claim_capacity import ClaimRequest
 from jobdeck_tui.app import Cockpit
 from jobdeck_tui.feed.feed import Feed
@@ -53,7 +53,7 @@ def registry() -> Registry:
     return kinds
 
 
-class Still:
+class FrozenQueue:
     """The queue, its clock, and helpers for tests."""
 
     def __init__(self, folder: Path) -> None:
@@ -100,8 +100,8 @@ class Still:
             count = round(9 + 6 * math.sin(second / 70) + self.random.random() * 4)
             self.queue.enqueue_many([self.queue.new_job(*self.draw()) for _ in range(count)])
             self.clock.advance(0.03 + self.random.random() * 0.2)
-            done: list[Completion] = []
-            failed: list[Failure] = []
+            done: list[Completed] = []
+            failed: list[Failed] = []
             for claimed in self.claim(count + 2):
                 begun = self.clock.now() + self.random.random() * 0.02
                 took = 0.04 * math.exp(self.random.gauss(0, 0.9)) * (3 if claimed.kind == "img.resize" else 1)
@@ -109,9 +109,9 @@ class Still:
                     final = claimed.attempt >= 2
                     retry_at = None if final else begun + took + 15
                     error = ("SMTPServerDisconnected", "Connection unexpectedly closed", TRACEBACK)
-                    failed.append(Failure(claimed, begun, begun + took, retry_at, *error))
+                    failed.append(Failed(claimed, begun, begun + took, retry_at, *error))
                 else:
-                    done.append(Completion(claimed, begun, begun + took, json.dumps({"ok": True})))
+                    done.append(Completed(claimed, begun, begun + took, json.dumps({"ok": True})))
             self.store.completer.complete(done)
             self.store.completer.fail(failed)
             self.clock.advance(step - (self.clock.now() % step or step) if self.clock.now() % step else step)
@@ -133,7 +133,7 @@ class Still:
                 (claimed.id, attempt, now - 0.1, "warning", "the server hung up after MAIL FROM"),
             ]
             self.store.logs.append(lines, 1 << 20)
-            self.store.completer.fail([Failure(claimed, now - 1.4, now, now if attempt == 1 else None, *error)])
+            self.store.completer.fail([Failed(claimed, now - 1.4, now, now if attempt == 1 else None, *error)])
             self.store.transitions.stage()
         for _ in range(5):
             queue.enqueue_many([queue.new_job(*self.draw())])
@@ -164,10 +164,10 @@ def deck_of(pilot: Pilot[Any]) -> Any:
     """Return the latest snapshot that the main screen shows."""
     app = pilot.app
     assert isinstance(app, Cockpit)
-    return app.jobs_screen.deck
+    return app.jobs_screen.snapshot
 
 
-async def seen(pilot: Pilot[Any], condition: Callable[[], Any], timeout: float = 8.0) -> None:
+async def wait_for(pilot: Pilot[Any], condition: Callable[[], Any], timeout: float = 8.0) -> None:
     """Wait until the condition holds."""
     for _ in range(int(timeout / 0.02)):
         if condition():
@@ -180,26 +180,26 @@ async def seen(pilot: Pilot[Any], condition: Callable[[], Any], timeout: float =
 Step = Callable[[Pilot[Any]], Awaitable[None]]
 
 
-def steps(*keys: str) -> Step:
+def press_keys(*keys: str) -> Step:
     """Wait for the first snapshot, then press the keys and wait for the effect of each."""
 
     async def run(pilot: Pilot[Any]) -> None:
-        await seen(pilot, lambda: deck_of(pilot) is not None)
+        await wait_for(pilot, lambda: deck_of(pilot) is not None)
         await pilot.pause()
         for key in keys:
             await pilot.press(key)
             await pilot.pause(0.05)
-        await settled(pilot)
+        await wait_for_redraw(pilot)
 
     return run
 
 
-async def settled(pilot: Pilot[Any]) -> None:
+async def wait_for_redraw(pilot: Pilot[Any]) -> None:
     """Wait until a snapshot requested after the last key has been drawn."""
     app = pilot.app
     assert isinstance(app, Cockpit)
     for _ in range(2):
         before = deck_of(pilot)
         app.feed.refresh()
-        await seen(pilot, lambda before=before: deck_of(pilot) is not before and not deck_of(pilot).page.reading)
+        await wait_for(pilot, lambda before=before: deck_of(pilot) is not before and not deck_of(pilot).page.reading)
     await pilot.pause(0.05)

@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.core.helpers import new
 
 from jobdeck import Interrupted, NewJob, Queue, Registry, Settings, StoreError, WorkerInfo
-from jobdeck.model.attempt_result import Completion, Failure
+from jobdeck.model.attempt_result import Completed, Failed
 from jobdeck.store.claim_capacity import ClaimRequest
 
 MARK = "h0stile"
@@ -59,9 +59,9 @@ def _big(queue: Queue) -> None:
     store.enqueuer.enqueue([new(kind="big", args_json=json.dumps({"text": text}, ensure_ascii=False))])
     store.enqueuer.enqueue([new(kind="big", priority=9 - n) for n in range(3)])
     failed, logged, done = store.claimer.claim(ClaimRequest("worker", 3, kinds={"big"}, queues=(), lease=600.0))
-    store.completer.fail([Failure(failed, now, now, None, "Big", text, text)])
+    store.completer.fail([Failed(failed, now, now, None, "Big", text, text)])
     store.logs.append([(logged.id, 1, now, "out", text), (logged.id, 1, now, "out", "line\n" * 1000)], 1 << 25)
-    store.completer.complete([Completion(done, now, now, json.dumps({"result": text}, ensure_ascii=False))])
+    store.completer.complete([Completed(done, now, now, json.dumps({"result": text}, ensure_ascii=False))])
 
 
 def _jobs(queue: Queue, text: str) -> None:
@@ -90,10 +90,10 @@ def _jobs(queue: Queue, text: str) -> None:
         trace = f'Traceback (most recent call last):\n  File "{text[:1000]}", line 1, in {text[:1000]}\n    {text}\n{text}'
         if n == 0:
             with contextlib.suppress(StoreError):
-                store.completer.fail([Failure(job, now, now, None, text[:1000], text, trace)])
+                store.completer.fail([Failed(job, now, now, None, text[:1000], text, trace)])
         elif n == 1:
             with contextlib.suppress(StoreError):
-                store.completer.complete([Completion(job, now, now, json.dumps({"result": text}))])
+                store.completer.complete([Completed(job, now, now, json.dumps({"result": text}))])
 
 
 def _dressed(queue: Queue, draft: NewJob, text: str, key: str) -> NewJob:

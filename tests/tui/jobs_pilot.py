@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from tests.tui.frozen_queue import steps
+from tests.tui.frozen_queue import press_keys
 from textual.pilot import Pilot
 
 from jobdeck_tui.app import Cockpit
-from jobdeck_tui.screens.confirm_bulk import WeighScreen
+from jobdeck_tui.screens.confirm_bulk import BulkConfirmScreen
 
 Scene = Callable[[Pilot[Any]], Awaitable[None]]
 
@@ -20,7 +20,7 @@ def play(app: Cockpit, scene: Scene, size: tuple[int, int] = (120, 40)) -> None:
 
     async def run() -> None:
         async with app.run_test(size=size) as pilot:
-            await steps()(pilot)
+            await press_keys()(pilot)
             await scene(pilot)
         app.feed.end()
 
@@ -43,4 +43,4 @@ def text_of(screen: Any, panel: str) -> str:
 
 def weighed(pilot: Pilot[Any]) -> Any:
     """Return the preview of the bulk confirmation; `None` until it is complete."""
-    return pilot.app.screen.weighed if isinstance(pilot.app.screen, WeighScreen) else None
+    return pilot.app.screen.weighed if isinstance(pilot.app.screen, BulkConfirmScreen) else None

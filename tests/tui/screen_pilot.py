@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from tests.tui.frozen_queue import seen, settled, steps
+from tests.tui.frozen_queue import press_keys, wait_for, wait_for_redraw
 from textual.pilot import Pilot
 
 from jobdeck_tui.app import Cockpit
@@ -19,30 +19,30 @@ def play(app: Cockpit, scene: Scene, size: tuple[int, int] = (120, 40)) -> None:
     """Run the app, wait for the first snapshot, and play the scene."""
 
     said: list[str] = []
-    tell = app.tell
+    tell = app.notify_user
 
     def heard(sentence: str, *, failed: bool = False) -> None:
         said.append(sentence)
         tell(sentence, failed=failed)
 
-    app.tell, app.said = heard, said  # type: ignore[method-assign,attr-defined]
+    app.notify_user, app.said = heard, said  # type: ignore[method-assign,attr-defined]
 
     async def run() -> None:
         async with app.run_test(size=size) as pilot:
-            await steps()(pilot)
+            await press_keys()(pilot)
             await scene(pilot)
         app.feed.end()
 
     asyncio.run(run())
 
 
-async def open_room(pilot: Pilot[Any], name: str, *, rows: bool = True) -> None:
+async def open_screen(pilot: Pilot[Any], name: str, *, rows: bool = True) -> None:
     """Open a screen and wait until its table shows something."""
     pilot.app.action_open_screen(name)  # type: ignore[attr-defined]
-    await seen(pilot, lambda: getattr(pilot.app.screen, "SCREEN_NAME", "") == name and pilot.app.screen.query(KeyedTable))
+    await wait_for(pilot, lambda: getattr(pilot.app.screen, "SCREEN_NAME", "") == name and pilot.app.screen.query(KeyedTable))
     if rows:
-        await seen(pilot, lambda: table(pilot).rows)
-    await settled(pilot)
+        await wait_for(pilot, lambda: table(pilot).rows)
+    await wait_for_redraw(pilot)
 
 
 def table(pilot: Pilot[Any]) -> KeyedTable:
@@ -70,6 +70,6 @@ def toasts(pilot: Pilot[Any]) -> list[str]:
     return said
 
 
-async def told(pilot: Pilot[Any], words: str) -> None:
+async def wait_for_toast(pilot: Pilot[Any], words: str) -> None:
     """Wait for a toast."""
-    await seen(pilot, lambda: any(words in each for each in toasts(pilot)))
+    await wait_for(pilot, lambda: any(words in each for each in toasts(pilot)))

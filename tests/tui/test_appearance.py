@@ -13,18 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.segment import Segment
-from tests.tui.frozen_queue import Still, seen, settled, steps
+from tests.tui.frozen_queue import FrozenQueue, press_keys, wait_for, wait_for_redraw
 from textual.color import Color
 from textual.pilot import Pilot
 from textual.strip import Strip
 
 from jobdeck_tui.app import Cockpit
-from jobdeck_tui.app_base import ascii_of, scheme_of
-from jobdeck_tui.frame_capture import frame, lines
-from jobdeck_tui.preferences import Remembered
-from jobdeck_tui.screen_registry import BAR, ROOMS
-from jobdeck_tui.terminal.line_filters import Ascii
-from jobdeck_tui.text.ascii import narrow, plain
+from jobdeck_tui.app_base import detect_ascii, theme_from_environment
+from jobdeck_tui.frame_capture import screen_strips, screen_text
+from jobdeck_tui.preferences import Preferences
+from jobdeck_tui.screen_registry import BAR, SCREENS
+from jobdeck_tui.terminal.line_filters import AsciiFilter
+from jobdeck_tui.text.ascii import narrow, to_ascii
 from jobdeck_tui.text.format import ASCII_GLYPHS, GLYPHS
 from jobdeck_tui.theme import CONTRAST, SCHEMES
 
@@ -37,7 +37,7 @@ sizes = pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)], ids=la
 def play(app: Cockpit, scene: Scene, size: tuple[int, int] = (120, 40)) -> None:
     async def run() -> None:
         async with app.run_test(size=size, notifications=True) as pilot:
-            await steps()(pilot)
+            await press_keys()(pilot)
             await scene(pilot)
         app.feed.end()
 
@@ -50,7 +50,7 @@ def toasts(pilot: Pilot[Any]) -> list[str]:
 
 def cursor_line(app: Cockpit) -> Strip:
     """Return the line of the selected job."""
-    return next(line for line in lines(app) if "❯" in line.text)
+    return next(line for line in screen_strips(app) if "❯" in line.text)
 
 
 # -- ASCII ---------------------------------------------------------------------------------------
@@ -75,22 +75,22 @@ def test_frames_bars_braille_and_raised_digits_keep_their_shape() -> None:
 
 
 @sizes
-def test_a_digit_in_ascii_is_separated_from_the_name_after_it(still: Still, size: tuple[int, int]) -> None:
+def test_a_digit_in_ascii_is_separated_from_the_name_after_it(still: FrozenQueue, size: tuple[int, int]) -> None:
     still.busy()
     app = still.app()
     app.ascii_only = True
 
     async def scene(pilot: Pilot[Any]) -> None:
-        assert "+- 5 jobs -" in frame(app)
+        assert "+- 5 jobs -" in screen_text(app)
         await pilot.press("j", "enter")
-        await seen(pilot, lambda: getattr(pilot.app.screen, "last", None) is not None)
-        await settled(pilot)
-        assert "- 1 life -" in frame(app)
-        assert size[0] > 80 or " 1 life   2 data   3 attempts " in frame(app)
+        await wait_for(pilot, lambda: getattr(pilot.app.screen, "last", None) is not None)
+        await wait_for_redraw(pilot)
+        assert "- 1 life -" in screen_text(app)
+        assert size[0] > 80 or " 1 life   2 data   3 attempts " in screen_text(app)
         await pilot.press("escape", "7")
-        await seen(pilot, lambda: "7 errors" in frame(app))
-        await settled(pilot)
-        shown = frame(app)
+        await wait_for(pilot, lambda: "7 errors" in screen_text(app))
+        await wait_for_redraw(pilot)
+        shown = screen_text(app)
         assert all(f" {digit} {name}" in shown for digit, name in BAR)
         assert all(len(line) <= size[0] for line in shown.split("\n"))
         assert "- 7 errors" in shown
@@ -100,7 +100,7 @@ def test_a_digit_in_ascii_is_separated_from_the_name_after_it(still: Still, size
 
 def test_a_title_as_wide_as_its_frame_keeps_its_digit() -> None:
     def drawn(*texts: str) -> str:
-        return "".join(each.text for each in Ascii().apply([Segment(text) for text in texts], Color(0, 0, 0)))
+        return "".join(each.text for each in AsciiFilter().apply([Segment(text) for text in texts], Color(0, 0, 0)))
 
     assert drawn("╭", "─", " ", "³", "queues", " 4", " ", "─────", "╮") == "+- 3 queues 4 ----+"
     assert drawn("╭", "─", " ", "³", "queues", " ", "─", "╮") == "+- 3queues -+"
@@ -111,7 +111,7 @@ def test_an_ellipsis_marks_the_side_that_was_cut() -> None:
     assert narrow("…app/jobs.db") == "<app/jobs.db"
     assert narrow("SMTPServerDisc… 12s") == "SMTPServerDisc~ 12s"
     assert narrow("Releasing …    ") == "Releasing ...  "
-    assert plain("Choose: j or ↓, then ⏎ …") == "Choose: j or down, then enter ..."
+    assert to_ascii("Choose: j or ↓, then ⏎ …") == "Choose: j or down, then enter ..."
 
 
 #: The keys that open every dialog and every view screen from the main screen.
@@ -125,12 +125,12 @@ WAYS: dict[str, tuple[str, ...]] = {
     "confirm": ("j", "space", "j", "space", "D"),
     "toast": ("x",),
     "job": ("G", "enter"),
-    **{room.name: (room.digit, room.digit) for room in ROOMS},
+    **{room.name: (room.digit, room.digit) for room in SCREENS},
 }
 
 
 @sizes
-def test_only_ascii_reaches_the_screen_in_ascii_mode(still: Still, size: tuple[int, int]) -> None:
+def test_only_ascii_reaches_the_screen_in_ascii_mode(still: FrozenQueue, size: tuple[int, int]) -> None:
     still.busy()
     app = still.app()
     app.ascii_only = True
@@ -140,11 +140,11 @@ def test_only_ascii_reaches_the_screen_in_ascii_mode(still: Still, size: tuple[i
             for key in keys:
                 await pilot.press(key)
                 await pilot.pause(0.03)
-            await settled(pilot)
-            shown = frame(app)
+            await wait_for_redraw(pilot)
+            shown = screen_text(app)
             strange = {each for each in shown if not each.isascii()}
             assert not strange, f"{name}: {strange}"
-            assert all(line.cell_length == size[0] for line in lines(app)), name
+            assert all(line.cell_length == size[0] for line in screen_strips(app)), name
             while len(app.screen_stack) > 1:
                 app.pop_screen()
                 await pilot.pause()
@@ -153,49 +153,49 @@ def test_only_ascii_reaches_the_screen_in_ascii_mode(still: Still, size: tuple[i
     play(app, scene, size)
 
 
-def test_hints_spell_out_enter_in_ascii(still: Still) -> None:
+def test_hints_spell_out_enter_in_ascii(still: FrozenQueue) -> None:
     still.busy()
     app = still.app()
     app.ascii_only = True
 
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j")
-        assert " enter open " in frame(app).splitlines()[-1]
+        assert " enter open " in screen_text(app).splitlines()[-1]
 
     play(app, scene)
 
 
-def test_ascii_is_switched_on_in_the_palette_and_remembered(still: Still, tmp_path: Path) -> None:
+def test_ascii_is_switched_on_in_the_palette_and_remembered(still: FrozenQueue, tmp_path: Path) -> None:
     app = still.app()
-    app.remembered = Remembered(tmp_path / "cockpit.json")
+    app.preferences = Preferences(tmp_path / "cockpit.json")
 
     async def scene(pilot: Pilot[Any]) -> None:
-        assert "╭" in frame(app)
+        assert "╭" in screen_text(app)
         await pilot.press("colon", *"use ascii", "enter")
-        await seen(pilot, lambda: app.ascii_only and frame(app).isascii())
+        await wait_for(pilot, lambda: app.ascii_only and screen_text(app).isascii())
 
     play(app, scene)
-    assert ascii_of({}, Remembered(tmp_path / "cockpit.json"), "utf-8") is True
+    assert detect_ascii({}, Preferences(tmp_path / "cockpit.json"), "utf-8") is True
 
 
 def test_ascii_follows_the_environment_then_the_encoding_then_the_preferences() -> None:
-    chosen = Remembered()
-    assert ascii_of({}, chosen, "utf-8") is False
-    assert ascii_of({}, chosen, "ISO-8859-1") is True
-    assert ascii_of({"JOBDECK_ASCII": "1"}, chosen, "UTF-8") is True
+    chosen = Preferences()
+    assert detect_ascii({}, chosen, "utf-8") is False
+    assert detect_ascii({}, chosen, "ISO-8859-1") is True
+    assert detect_ascii({"JOBDECK_ASCII": "1"}, chosen, "UTF-8") is True
     chosen.put("ascii", True)
-    assert ascii_of({}, chosen, "UTF-8") is True
-    assert ascii_of({"JOBDECK_ASCII": "no"}, chosen, "UTF-8") is False
+    assert detect_ascii({}, chosen, "UTF-8") is True
+    assert detect_ascii({"JOBDECK_ASCII": "no"}, chosen, "UTF-8") is False
     with pytest.raises(ValueError, match="JOBDECK_ASCII is 'perhaps'"):
-        ascii_of({"JOBDECK_ASCII": "perhaps"}, chosen, "UTF-8")
+        detect_ascii({"JOBDECK_ASCII": "perhaps"}, chosen, "UTF-8")
 
 
 # -- themes --------------------------------------------------------------------------------------
 
 
-def test_ctrl_t_cycles_the_themes_and_the_next_session_restores_the_last_one(still: Still, tmp_path: Path) -> None:
+def test_ctrl_t_cycles_the_themes_and_the_next_session_restores_the_last_one(still: FrozenQueue, tmp_path: Path) -> None:
     app = still.app()
-    app.remembered = Remembered(tmp_path / "cockpit.json")
+    app.preferences = Preferences(tmp_path / "cockpit.json")
 
     async def scene(pilot: Pilot[Any]) -> None:
         worn = []
@@ -207,29 +207,29 @@ def test_ctrl_t_cycles_the_themes_and_the_next_session_restores_the_last_one(sti
         assert any("Theme contrast" in each for each in toasts(pilot))
 
     play(app, scene)
-    again = Cockpit(lambda post: app.feed, where="x", remembered=Remembered(tmp_path / "cockpit.json"))
+    again = Cockpit(lambda post: app.feed, where="x", remembered=Preferences(tmp_path / "cockpit.json"))
     assert again.theme == "jobdeck-contrast"
 
 
-def test_a_theme_is_selected_in_the_palette(still: Still) -> None:
+def test_a_theme_is_selected_in_the_palette(still: FrozenQueue) -> None:
     app = still.app()
 
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("colon", *"theme: contrast", "enter")
-        await seen(pilot, lambda: app.theme == CONTRAST.name)
+        await wait_for(pilot, lambda: app.theme == CONTRAST.name)
 
     play(app, scene)
 
 
 def test_the_environment_names_the_theme() -> None:
-    assert scheme_of({}) is None
-    assert scheme_of({"JOBDECK_THEME": " Light "}) == "light"
+    assert theme_from_environment({}) is None
+    assert theme_from_environment({"JOBDECK_THEME": " Light "}) == "light"
     with pytest.raises(ValueError, match="must be one of dark, light, contrast, ansi"):
-        scheme_of({"JOBDECK_THEME": "pink"})
+        theme_from_environment({"JOBDECK_THEME": "pink"})
 
 
-def test_a_remembered_theme_that_no_longer_exists_means_the_default(still: Still) -> None:
-    remembered = Remembered()
+def test_a_remembered_theme_that_no_longer_exists_means_the_default(still: FrozenQueue) -> None:
+    remembered = Preferences()
     remembered.put("theme", "solarized")
     assert Cockpit(lambda post: still.app().feed, where="x", remembered=remembered).theme == "jobdeck-dark"
 
@@ -257,14 +257,14 @@ def test_every_text_color_has_enough_contrast(name: str, text: float, quiet: flo
 
 
 @pytest.mark.parametrize("name", SCHEMES)
-def test_the_selected_job_is_visible_in_every_theme(still: Still, name: str) -> None:
+def test_the_selected_job_is_visible_in_every_theme(still: FrozenQueue, name: str) -> None:
     still.busy()
     app = still.app()
 
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j", "j", "j")
-        app.wear(name)
-        await settled(pilot)
+        app.apply_theme(name)
+        await wait_for_redraw(pilot)
         cells = [(each.text, each.style) for each in cursor_line(app) if each.text.strip() and "│" not in each.text]
         table = [style for text, style in cells if style is not None and "▏" not in text]
         ground = app.screen.background_colors[1]
@@ -278,16 +278,16 @@ def test_the_selected_job_is_visible_in_every_theme(still: Still, name: str) -> 
     play(app, scene)
 
 
-def test_the_ansi_theme_uses_only_the_sixteen_colors_and_the_terminals_background(still: Still) -> None:
+def test_the_ansi_theme_uses_only_the_sixteen_colors_and_the_terminals_background(still: FrozenQueue) -> None:
     still.busy()
     app = still.app()
 
     async def scene(pilot: Pilot[Any]) -> None:
-        app.wear("ansi")
+        app.apply_theme("ansi")
         for keys in (("j", "j"), ("question_mark",), ("escape", "n"), ("escape", "q")):
             await pilot.press(*keys)
             await pilot.pause(0.05)
-            for line in lines(app):
+            for line in screen_strips(app):
                 for _, style, _ in line:
                     assert style is None or style.color is None or style.color.triplet is None
                     assert style is None or style.bgcolor is None or style.bgcolor.triplet is None
@@ -298,41 +298,45 @@ def test_the_ansi_theme_uses_only_the_sixteen_colors_and_the_terminals_backgroun
 # -- NO_COLOR ------------------------------------------------------------------------------------
 
 
-def test_no_color_sends_no_color_at_all_and_shows_the_cursor_in_reverse(still: Still, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_color_sends_no_color_at_all_and_shows_the_cursor_in_reverse(
+    still: FrozenQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     still.busy()
     app = still.app()
 
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j", "j")
-        await settled(pilot)
+        await wait_for_redraw(pilot)
         chosen = [each for each in cursor_line(app) if each.style is not None and each.style.reverse]
         assert sum(each.cell_length for each in chosen) > 90
         for keys in ((), ("question_mark",), ("escape", "n"), ("escape", "3"), ("escape", "colon")):
             await pilot.press(*keys)
             await pilot.pause(0.05)
-            for line in lines(app):
+            for line in screen_strips(app):
                 for text, style, _ in line:
                     assert style is None or (style.color is None and style.bgcolor is None), text
 
     play(app, scene)
 
 
-def test_with_no_color_switching_the_theme_is_refused_with_a_reason(still: Still, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_no_color_switching_the_theme_is_refused_with_a_reason(
+    still: FrozenQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     app = still.app()
 
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("ctrl+t")
-        await seen(pilot, lambda: any("NO_COLOR is set" in each for each in toasts(pilot)))
+        await wait_for(pilot, lambda: any("NO_COLOR is set" in each for each in toasts(pilot)))
         assert not [command for command in app.get_system_commands(app.screen) if command.title.startswith("Theme")]
 
     play(app, scene)
 
 
-def test_an_empty_no_color_has_no_effect(still: Still, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_no_color_has_no_effect(still: FrozenQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "")
-    assert not still.app().uncoloured
+    assert not still.app().colorless
 
 
 # -- pictures ------------------------------------------------------------------------------------
@@ -342,39 +346,39 @@ KEYS = ("j", "j", "space", "j")
 
 @sizes
 @pytest.mark.parametrize("name", ["light", "contrast", "ansi"])
-def test_the_main_screen_in_each_theme(snap_compare: Compare, still: Still, name: str, size: tuple[int, int]) -> None:
+def test_the_main_screen_in_each_theme(snap_compare: Compare, still: FrozenQueue, name: str, size: tuple[int, int]) -> None:
     still.busy()
 
     async def dress(pilot: Pilot[Any]) -> None:
         pilot.app.wear(name)  # type: ignore[attr-defined]
-        await steps(*KEYS)(pilot)
+        await press_keys(*KEYS)(pilot)
 
     assert snap_compare(still.app(), terminal_size=size, run_before=dress)
 
 
 @sizes
-def test_the_main_screen_in_ascii(snap_compare: Compare, still: Still, size: tuple[int, int]) -> None:
+def test_the_main_screen_in_ascii(snap_compare: Compare, still: FrozenQueue, size: tuple[int, int]) -> None:
     still.busy()
     app = still.app()
     app.ascii_only = True
-    assert snap_compare(app, terminal_size=size, run_before=steps(*KEYS))
+    assert snap_compare(app, terminal_size=size, run_before=press_keys(*KEYS))
 
 
 @sizes
 def test_the_main_screen_without_colour(
-    snap_compare: Compare, still: Still, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+    snap_compare: Compare, still: FrozenQueue, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
 ) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     still.busy()
-    assert snap_compare(still.app(), terminal_size=size, run_before=steps(*KEYS))
+    assert snap_compare(still.app(), terminal_size=size, run_before=press_keys(*KEYS))
 
 
-def test_the_form_without_colour(snap_compare: Compare, still: Still, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_form_without_colour(snap_compare: Compare, still: FrozenQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     still.busy()
 
     async def fill(pilot: Pilot[Any]) -> None:
-        await steps("n")(pilot)
+        await press_keys("n")(pilot)
         await pilot.press("a", "b")
         for each in pilot.app.screen.query("Input"):
             each.cursor_blink = False  # type: ignore[attr-defined]

@@ -6,17 +6,17 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.tui.frozen_queue import Still, deck_of, seen
+from tests.tui.frozen_queue import FrozenQueue, deck_of, wait_for
 from tests.tui.jobs_pilot import play
 from textual.pilot import Pilot
 
 from jobdeck import State
-from jobdeck_tui.feed.messages import Snapshot, Trouble
+from jobdeck_tui.feed.messages import DatabaseUnavailable, Snapshot
 from jobdeck_tui.screens.help import HelpScreen
 from jobdeck_tui.widgets.chrome.header import Header
 
 
-def test_a_limited_queue_is_marked_and_the_selected_one_shows_its_limits(few: Still) -> None:
+def test_a_limited_queue_is_marked_and_the_selected_one_shows_its_limits(few: FrozenQueue) -> None:
     few.queue.limit("img", running=2, rate=100, period=60)
     few.queue.pause("img")
 
@@ -32,7 +32,7 @@ def test_a_limited_queue_is_marked_and_the_selected_one_shows_its_limits(few: St
             await pilot.press("j")
         assert "2 at once, 100 per 1m" in str(panel.border_subtitle)
         await pilot.press("5")
-        await seen(pilot, lambda: "at once" not in str(panel.border_subtitle))
+        await wait_for(pilot, lambda: "at once" not in str(panel.border_subtitle))
 
     play(few.app(), scene)
 
@@ -45,7 +45,7 @@ def test_a_limited_queue_is_marked_and_the_selected_one_shows_its_limits(few: St
         (120, "jobdeck  ● LIVE  pending 1,414  running 4  retrying 15  failed 621  completed 2,727"),
     ],
 )
-def test_a_queue_name_takes_precedence_over_the_last_digits_of_its_counts(few: Still, width: int, told: str) -> None:
+def test_a_queue_name_takes_precedence_over_the_last_digits_of_its_counts(few: FrozenQueue, width: int, told: str) -> None:
     counts = [1414, 4, 15, 621, 2727, 200, 60]
     states = [State.PENDING, State.RUNNING, State.RETRYING, State.FAILED, State.COMPLETED, State.SCHEDULED, State.CANCELLED]
 
@@ -61,7 +61,7 @@ def test_a_queue_name_takes_precedence_over_the_last_digits_of_its_counts(few: S
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=lambda size: f"{size[0]}x{size[1]}")
-def test_more_running_jobs_than_threads_show_no_share(still: Still, size: tuple[int, int]) -> None:
+def test_more_running_jobs_than_threads_show_no_share(still: FrozenQueue, size: tuple[int, int]) -> None:
     still.queue.enqueue_many([still.queue.new_job("report.daily", {"day": str(n)}) for n in range(10)])
     still.beat()
     still.claim(10)  # as with async handlers: two workers have four threads each
@@ -75,11 +75,11 @@ def test_more_running_jobs_than_threads_show_no_share(still: Still, size: tuple[
     play(still.app(), scene, size)
 
 
-def test_the_help_lists_every_key_of_the_screen(few: Still) -> None:
+def test_the_help_lists_every_key_of_the_screen(few: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         keys = {key for binding in type(pilot.app.jobs_screen).BINDINGS for key in binding.key.split(",")}  # type: ignore[attr-defined]
         await pilot.press("question_mark")
-        await seen(pilot, lambda: isinstance(pilot.app.screen, HelpScreen))
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, HelpScreen))
         from jobdeck_tui.widgets.chrome.key_hints import key_name
 
         shown = str(pilot.app.screen.query_one("#help-text").render())
@@ -89,24 +89,24 @@ def test_the_help_lists_every_key_of_the_screen(few: Still) -> None:
     play(few.app(), scene)
 
 
-def test_the_palette_finds_a_command_by_name(few: Still) -> None:
+def test_the_palette_finds_a_command_by_name(few: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j", "colon")
         await pilot.pause(0.2)
         await pilot.press(*"cancel")
         await pilot.pause(0.5)
         await pilot.press("enter")
-        await seen(pilot, lambda: few.queue.get(6).state is State.CANCELLED)
+        await wait_for(pilot, lambda: few.queue.get(6).state is State.CANCELLED)
 
     play(few.app(), scene)
 
 
-def test_a_snapshot_during_shutdown_is_ignored(few: Still) -> None:
+def test_a_snapshot_during_shutdown_is_ignored(few: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         last = deck_of(pilot)
         await pilot.app.screen.query("Header, #table").remove()
         pilot.app.on_snapshot(Snapshot(last))  # type: ignore[attr-defined]
-        pilot.app.on_database_unavailable(Trouble("gone"))  # type: ignore[attr-defined]
+        pilot.app.on_database_unavailable(DatabaseUnavailable("gone"))  # type: ignore[attr-defined]
         pilot.app.exit()
 
     app = few.app()

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from tests.core.helpers import CLOSES, wait_until
 from tests.core.postgres import database_at, server
-from tests.tui.frozen_queue import registry, seen, settled
+from tests.tui.frozen_queue import registry, wait_for, wait_for_redraw
 from tests.tui.jobs_pilot import play, table, toasts
 from tests.tui.test_lost_database import header
 from textual.pilot import Pilot
@@ -53,10 +53,10 @@ def test_actions_and_their_undo_are_visible_at_once(six: Queue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         assert table(pilot).total == 6
         await pilot.press("j", "x")
-        await seen(pilot, lambda: six.count("state:cancelled") == 1)
+        await wait_for(pilot, lambda: six.count("state:cancelled") == 1)
         await pilot.press("z")
-        await seen(pilot, lambda: six.count("state:pending") == 6)
-        await settled(pilot)
+        await wait_for(pilot, lambda: six.count("state:pending") == 6)
+        await wait_for_redraw(pilot)
 
     play(app(six), scene)
 
@@ -64,7 +64,7 @@ def test_actions_and_their_undo_are_visible_at_once(six: Queue) -> None:
 def test_an_opened_job_shows_its_arguments(six: Queue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("enter")
-        await seen(pilot, lambda: "5.jpg" in pilot.app.export_screenshot())
+        await wait_for(pilot, lambda: "5.jpg" in pilot.app.export_screenshot())
 
     play(app(six), scene)
 
@@ -73,8 +73,8 @@ def test_an_opened_job_shows_its_arguments(six: Queue) -> None:
 def test_every_screen_opens(six: Queue, name: str) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         pilot.app.action_open_screen(name)  # type: ignore[attr-defined]
-        await seen(pilot, lambda: getattr(pilot.app.screen, "SCREEN_NAME", "") == name)
-        await settled(pilot)
+        await wait_for(pilot, lambda: getattr(pilot.app.screen, "SCREEN_NAME", "") == name)
+        await wait_for_redraw(pilot)
         assert "LIVE" in header(pilot)
         assert not [each for each in toasts(pilot) if "bug" in each]
 
@@ -84,11 +84,11 @@ def test_every_screen_opens(six: Queue, name: str) -> None:
 def test_an_unavailable_server_is_shown_and_waited_for(six: Queue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j", "j", "space")
-        await settled(pilot)
+        await wait_for_redraw(pilot)
         chosen, marks = table(pilot).chosen, set(table(pilot).marks.ids)
         server().stop()
         try:
-            await seen(pilot, lambda: "cannot be reached: No such file" in header(pilot))
+            await wait_for(pilot, lambda: "cannot be reached: No such file" in header(pilot))
             assert "● STALE" in header(pilot)
             assert "· retrying" in header(pilot)
             assert "ctrl+n" not in header(pilot)
@@ -96,7 +96,7 @@ def test_an_unavailable_server_is_shown_and_waited_for(six: Queue) -> None:
             assert table(pilot).total == 6  # the last data is still shown
         finally:
             server().start()
-        await seen(pilot, lambda: "LIVE" in header(pilot), timeout=20)
+        await wait_for(pilot, lambda: "LIVE" in header(pilot), timeout=20)
         assert (table(pilot).chosen, set(table(pilot).marks.ids)) == (chosen, marks)
         assert six.count() == 6
 
@@ -114,12 +114,12 @@ def test_its_worker_resumes_after_an_outage_of_the_server(where: str) -> None:
 
         async def scene(pilot: Pilot[Any]) -> None:
             first = queue.enqueue("report.daily", {"day": "2025-06-01"})
-            await seen(pilot, lambda: completed(first.id))
+            await wait_for(pilot, lambda: completed(first.id))
             server().restart()
             wait_until(lambda: queue_answers(queue))
             second = queue.enqueue("report.daily", {"day": "2025-06-02"})
-            await seen(pilot, lambda: completed(second.id), timeout=20)
-            await seen(pilot, lambda: "LIVE" in header(pilot), timeout=20)
+            await wait_for(pilot, lambda: completed(second.id), timeout=20)
+            await wait_for(pilot, lambda: "LIVE" in header(pilot), timeout=20)
 
         play(app(queue, threads=2), scene)
 
@@ -135,10 +135,10 @@ def queue_answers(queue: Queue) -> bool:
 def test_ctrl_n_creates_a_new_queue_if_the_tables_are_missing(six: Queue, where: str) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         drop(where)
-        await seen(pilot, lambda: "holds no queue any more" in header(pilot))
+        await wait_for(pilot, lambda: "holds no queue any more" in header(pilot))
         assert "ctrl+n creates a new one" in header(pilot)
         await pilot.press("ctrl+n")
-        await seen(pilot, lambda: "LIVE" in header(pilot))
+        await wait_for(pilot, lambda: "LIVE" in header(pilot))
         assert table(pilot).total == 0
         assert any("database was replaced; the new one has 0 jobs" in each for each in toasts(pilot))
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 from rich.segment import Segment
-from tests.tui.frozen_queue import seen, settled, steps
+from tests.tui.frozen_queue import press_keys, wait_for, wait_for_redraw
 from tests.tui.hostile_queue import MARK, TEXTS, fill
 from tests.tui.jobs_pilot import table
 from tests.tui.loop_stall import Stalls
@@ -25,12 +25,12 @@ from textual.pilot import Pilot
 from jobdeck import Queue, Registry, Settings
 from jobdeck_tui.app import Cockpit
 from jobdeck_tui.feed.feed import Feed
-from jobdeck_tui.screen_registry import ROOMS
-from jobdeck_tui.screens.confirm_bulk import WeighScreen
+from jobdeck_tui.screen_registry import SCREENS
+from jobdeck_tui.screens.confirm_bulk import BulkConfirmScreen
 from jobdeck_tui.screens.help import HelpScreen
 from jobdeck_tui.screens.job import JobScreen
 from jobdeck_tui.screens.new_job import NewJobScreen
-from jobdeck_tui.terminal.line_filters import Strainer
+from jobdeck_tui.terminal.line_filters import ControlCharFilter
 
 JOBDECK = (sys.executable, "-m", "jobdeck_tui")
 
@@ -89,23 +89,23 @@ def test_every_screen_opens_and_nothing_stalls(queue: Queue, size: tuple[int, in
     watch = Stalls()
 
     async def scene(pilot: Pilot[Any]) -> None:
-        await steps()(pilot)
+        await press_keys()(pilot)
         await look(pilot, "opening")
         assert MARK in shown(pilot)
         for _ in range(len(queue.ids()) // size[1] + 2):
             await pilot.press("pagedown")
-            await settled(pilot)
+            await wait_for_redraw(pilot)
             await look(pilot, "jobs")
         ids = queue.ids()
         for job in queue.get_many([*ids[:5], *ids[5::4]]):
             app.open_job(job.id)
-            await seen(pilot, lambda: isinstance(app.screen, JobScreen) and app.screen.detail is not None, 60)
+            await wait_for(pilot, lambda: isinstance(app.screen, JobScreen) and app.screen.detail is not None, 60)
             for panel in "123":
                 await pilot.press(panel)
                 await look(pilot, "job")
             await pilot.press("escape")
             app.explain_job(job.id)
-            await seen(pilot, lambda: bool(getattr(app.screen, "told", "")), 60)
+            await wait_for(pilot, lambda: bool(getattr(app.screen, "told", "")), 60)
             await look(pilot, "why")
             await pilot.press("escape")
             while len(app.screen_stack) > 1:
@@ -113,31 +113,31 @@ def test_every_screen_opens_and_nothing_stalls(queue: Queue, size: tuple[int, in
             app.clear_notifications()
         for job in queue.list("kind:shell", limit=100):
             app.new_job(job)
-            await seen(pilot, lambda: isinstance(app.screen, NewJobScreen) and bool(app.screen.query("Input")), 60)
+            await wait_for(pilot, lambda: isinstance(app.screen, NewJobScreen) and bool(app.screen.query("Input")), 60)
             await pilot.pause(0.05)
             await look(pilot, "duplicate")
             app.pop_screen()
-        for room in ROOMS:
+        for room in SCREENS:
             app.action_open_screen(room.name)
-            await settled(pilot)
+            await wait_for_redraw(pilot)
             for key in ("j", "j", "G", "pagedown"):
                 await pilot.press(key)
-            await settled(pilot)
+            await wait_for_redraw(pilot)
             await look(pilot, room.name)
             await pilot.press("question_mark")
-            await seen(pilot, lambda: isinstance(app.screen, HelpScreen))
+            await wait_for(pilot, lambda: isinstance(app.screen, HelpScreen))
             await look(pilot, "help")
             await pilot.press("escape")
             app.action_open_screen("jobs")
         table(pilot).focus()
         for text in TEXTS.values():
-            app.jobs_screen.narrow(text)
-            await settled(pilot)
+            app.jobs_screen.show_matching(text)
+            await wait_for_redraw(pilot)
             await look(pilot, "filter")
-        app.jobs_screen.narrow("")
-        await settled(pilot)
+        app.jobs_screen.show_matching("")
+        await wait_for_redraw(pilot)
         await pilot.press("j", "A", "D")
-        await seen(pilot, lambda: isinstance(app.screen, WeighScreen))
+        await wait_for(pilot, lambda: isinstance(app.screen, BulkConfirmScreen))
         await look(pilot, "confirm")
         await pilot.press("escape")
         await pilot.press("colon", "q", "u")
@@ -157,11 +157,11 @@ def test_every_screen_opens_and_nothing_stalls(queue: Queue, size: tuple[int, in
 
 def test_the_control_character_filter_keeps_every_cell_in_its_place() -> None:
     hostile = "".join(TEXTS.values())
-    (strained,) = Strainer().apply([Segment(hostile)], Color(0, 0, 0))
+    (strained,) = ControlCharFilter().apply([Segment(hostile)], Color(0, 0, 0))
     assert stray(strained.text.encode("utf-8", "replace")) == []
     assert cell_len(strained.text) == cell_len(hostile)
     plain = [Segment("日本 [red] e\u0301 ok")]
-    assert Strainer().apply(plain, Color(0, 0, 0)) == plain
+    assert ControlCharFilter().apply(plain, Color(0, 0, 0)) == plain
 
 
 KEYS = [
@@ -180,7 +180,7 @@ def test_no_hostile_byte_reaches_a_real_terminal(filled: Path, size: tuple[int, 
         deck.see("LIVE")
         for key in KEYS:
             deck.type(key, pause=0.15)
-        for room in ROOMS:
+        for room in SCREENS:
             deck.type("5", room.digit, room.digit, pause=0.3)
             deck.type("j", "G", "?", "escape", "escape", pause=0.2)
         deck.type("escape", "escape", pause=0.2)

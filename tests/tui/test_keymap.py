@@ -10,19 +10,19 @@ from typing import Any
 
 import pytest
 from tests.tui.cli_runner import CommandLine
-from tests.tui.frozen_queue import Still, seen, steps
+from tests.tui.frozen_queue import FrozenQueue, press_keys, wait_for
 from textual.pilot import Pilot
 
 from jobdeck import State
 from jobdeck_tui.app import Cockpit
 from jobdeck_tui.feed.feed import Feed
-from jobdeck_tui.frame_capture import frame
-from jobdeck_tui.keymap import Keymap, actions, keymap_of, read_keymap, short_name
+from jobdeck_tui.frame_capture import screen_text
+from jobdeck_tui.keymap import Keymap, actions, parse_keymap, read_keymap, short_name
 from jobdeck_tui.screens.help import HelpScreen
 from jobdeck_tui.screens.jobs import JobsScreen
 
 
-def cockpit(still: Still, text: str, folder: Path) -> Cockpit:
+def cockpit(still: FrozenQueue, text: str, folder: Path) -> Cockpit:
     file = folder / "keys.toml"
     file.write_text(text)
     return Cockpit(lambda post: Feed(still.queue, post, threads=0), where="x", keymap=read_keymap(file, Cockpit))
@@ -31,7 +31,7 @@ def cockpit(still: Still, text: str, folder: Path) -> Cockpit:
 def play(app: Cockpit, scene: Any, size: tuple[int, int] = (120, 40)) -> None:
     async def run() -> None:
         async with app.run_test(size=size, notifications=True) as pilot:
-            await steps()(pilot)
+            await press_keys()(pilot)
             await scene(pilot)
         app.feed.end()
 
@@ -39,7 +39,7 @@ def play(app: Cockpit, scene: Any, size: tuple[int, int] = (120, 40)) -> None:
 
 
 def problems(text: str) -> tuple[str, ...]:
-    return keymap_of(tomllib.loads(text), actions(Cockpit)).problems
+    return parse_keymap(tomllib.loads(text), actions(Cockpit)).problems
 
 
 def test_every_binding_has_a_unique_id() -> None:
@@ -52,7 +52,7 @@ def test_every_binding_has_a_unique_id() -> None:
     assert {each.id for each in JobsScreen._merged_bindings.key_to_bindings["r"]} == {"jobs.retry"}  # type: ignore[union-attr]
 
 
-def test_a_changed_key_works_and_the_old_one_does_not(still: Still, tmp_path: Path) -> None:
+def test_a_changed_key_works_and_the_old_one_does_not(still: FrozenQueue, tmp_path: Path) -> None:
     job = still.queue.enqueue("img.resize", {"path": "a.jpg"})
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -60,38 +60,38 @@ def test_a_changed_key_works_and_the_old_one_does_not(still: Still, tmp_path: Pa
         await pilot.pause(0.1)
         assert still.queue.get(job.id).state is State.PENDING
         await pilot.press("X")
-        await seen(pilot, lambda: still.queue.get(job.id).state is State.CANCELLED)
+        await wait_for(pilot, lambda: still.queue.get(job.id).state is State.CANCELLED)
 
     play(cockpit(still, '[jobs]\ncancel = "X"\n', tmp_path), scene)
 
 
-def test_an_action_before_the_first_table_is_changed_on_every_screen(still: Still, tmp_path: Path) -> None:
+def test_an_action_before_the_first_table_is_changed_on_every_screen(still: FrozenQueue, tmp_path: Path) -> None:
     app = cockpit(still, 'down = "n"\nmove-1 = ["ctrl+n", "j"]\nby-1 = "ctrl+n"\n', tmp_path)
     assert app.keymap["job-table.move-1"] == "ctrl+n,j"
     assert app.keymap["keyed-table.move-1"] == "ctrl+n,j"
     assert app.keymap["lines-view.by-1"] == "ctrl+n"
 
 
-def test_hints_help_and_palette_show_the_changed_keys(still: Still, tmp_path: Path) -> None:
+def test_hints_help_and_palette_show_the_changed_keys(still: FrozenQueue, tmp_path: Path) -> None:
     still.queue.enqueue("img.resize", {"path": "a.jpg"})
     app = cockpit(still, '[jobs]\nretry = "R"\nfilter = ["!", "f2"]\nnext-theme = "ctrl+g"\n', tmp_path)
     assert len(app.keymap) == 2  # the main screen has no next-theme
 
     async def scene(pilot: Pilot[Any]) -> None:
-        hints = frame(app).splitlines()[-1]
+        hints = screen_text(app).splitlines()[-1]
         assert "R retry" in hints
         assert "! filter" in hints
         commands = {each.title: each.help for each in app.get_system_commands(app.screen)}
         assert commands["Retry"].startswith("R ")
         await pilot.press("question_mark")
         assert isinstance(app.screen, HelpScreen)
-        assert "  R         retry finished jobs" in app.screen.told
-        assert "  ! f2      filter as you type" in app.screen.told
+        assert "  R         retry finished jobs" in app.screen.shown_text
+        assert "  ! f2      filter as you type" in app.screen.shown_text
 
     play(app, scene)
 
 
-def test_an_error_in_the_file_is_reported_and_the_rest_is_used(still: Still, tmp_path: Path) -> None:
+def test_an_error_in_the_file_is_reported_and_the_rest_is_used(still: FrozenQueue, tmp_path: Path) -> None:
     app = cockpit(still, '[jobs]\nretri = "R"\ncancel = "X"\n', tmp_path)
     assert app.keymap == {"jobs.cancel": "X"}
 
@@ -120,15 +120,15 @@ def test_each_error_has_its_own_message(text: str, said: str) -> None:
     assert problem.endswith(".")
 
 
-def test_two_keys_can_be_swapped_without_a_warning(still: Still, tmp_path: Path) -> None:
+def test_two_keys_can_be_swapped_without_a_warning(still: FrozenQueue, tmp_path: Path) -> None:
     assert not problems('[jobs]\nretry = "x"\ncancel = "r"')
     job = still.queue.enqueue("img.resize", {"path": "a.jpg"})
 
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j", "r")
-        await seen(pilot, lambda: still.queue.get(job.id).state is State.CANCELLED)
+        await wait_for(pilot, lambda: still.queue.get(job.id).state is State.CANCELLED)
         await pilot.press("x")
-        await seen(pilot, lambda: still.queue.get(job.id).state is State.PENDING)
+        await wait_for(pilot, lambda: still.queue.get(job.id).state is State.PENDING)
 
     play(cockpit(still, '[jobs]\nretry = "x"\ncancel = "r"', tmp_path), scene)
 
@@ -145,8 +145,8 @@ def test_an_invalid_or_unreadable_file_means_the_default_keys(tmp_path: Path) ->
 
 def test_a_key_can_be_written_as_a_character_or_by_name() -> None:
     for said in ("?", "question_mark"):
-        assert keymap_of({"jobs": {"retry": said}}, actions(Cockpit)).keys == {"jobs.retry": "question_mark"}
-    assert keymap_of({"jobs": {"retry": [",", "/"]}}, actions(Cockpit)).keys == {"jobs.retry": "comma,slash"}
+        assert parse_keymap({"jobs": {"retry": said}}, actions(Cockpit)).keys == {"jobs.retry": "question_mark"}
+    assert parse_keymap({"jobs": {"retry": [",", "/"]}}, actions(Cockpit)).keys == {"jobs.retry": "comma,slash"}
     assert [short_name(key) for key in ("question_mark", "slash", "comma", "plus", "space", "ctrl+r", "f2")] == [
         "?", "/", ",", "+", "space", "ctrl+r", "f2",
     ]  # fmt: skip
@@ -154,7 +154,7 @@ def test_a_key_can_be_written_as_a_character_or_by_name() -> None:
 
 def test_jobdeck_keys_prints_a_file_that_changes_nothing(tmp_path: Path) -> None:
     printed = CommandLine(tmp_path).done("keys")
-    keymap = keymap_of(tomllib.loads(printed), actions(Cockpit))
+    keymap = parse_keymap(tomllib.loads(printed), actions(Cockpit))
     assert not keymap.problems
     assert {id: set(said.split(",")) for id, said in keymap.keys.items()} == {
         action.id: set(action.keys) for action in actions(Cockpit)
@@ -175,13 +175,13 @@ def test_jobdeck_keys_shows_changes_and_errors(tmp_path: Path) -> None:
 # -- the help ------------------------------------------------------------------------------------
 
 
-def test_the_help_has_every_key_of_the_screen_its_widgets_and_the_app(still: Still) -> None:
+def test_the_help_has_every_key_of_the_screen_its_widgets_and_the_app(still: FrozenQueue) -> None:
     app = still.app()
 
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("question_mark")
         assert isinstance(app.screen, HelpScreen)
-        told = app.screen.told
+        told = app.screen.shown_text
         for binding in (*JobsScreen.BINDINGS, *Cockpit.BINDINGS):
             text = binding.tooltip or binding.description  # type: ignore[union-attr]
             assert f"{text[:1].lower()}{text[1:]}"[:40] in told
@@ -190,29 +190,29 @@ def test_the_help_has_every_key_of_the_screen_its_widgets_and_the_app(still: Sti
     play(app, scene)
 
 
-def test_slash_searches_the_descriptions_and_escape_clears_the_search(still: Still) -> None:
+def test_slash_searches_the_descriptions_and_escape_clears_the_search(still: FrozenQueue) -> None:
     app = still.app()
 
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("question_mark")
         help_screen = app.screen
         assert isinstance(help_screen, HelpScreen)
-        whole = help_screen.told
+        whole = help_screen.shown_text
         await pilot.press("slash", *"priority")
-        await seen(pilot, lambda: "raise the priority" in help_screen.told and "cancel" not in help_screen.told)
+        await wait_for(pilot, lambda: "raise the priority" in help_screen.shown_text and "cancel" not in help_screen.shown_text)
         await pilot.press("enter", "j")
         assert app.screen is help_screen
         await pilot.press("escape")
-        await seen(pilot, lambda: help_screen.told == whole)
+        await wait_for(pilot, lambda: help_screen.shown_text == whole)
         await pilot.press("slash", *"zzz")
-        await seen(pilot, lambda: help_screen.told == "no key matches")
+        await wait_for(pilot, lambda: help_screen.shown_text == "no key matches")
         await pilot.press("escape", "escape")
         assert app.screen is not help_screen
 
     play(app, scene)
 
 
-def test_j_k_and_the_page_keys_scroll_the_help_and_the_hints_can_be_clicked(still: Still) -> None:
+def test_j_k_and_the_page_keys_scroll_the_help_and_the_hints_can_be_clicked(still: FrozenQueue) -> None:
     app = still.app()
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -234,14 +234,14 @@ def test_j_k_and_the_page_keys_scroll_the_help_and_the_hints_can_be_clicked(stil
     play(app, scene, (80, 24))
 
 
-def test_the_keys_of_why_can_be_clicked(still: Still) -> None:
+def test_the_keys_of_why_can_be_clicked(still: FrozenQueue) -> None:
     still.queue.enqueue("img.resize", {"path": "a.jpg"})
     app = still.app()
 
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j", "w")
-        await seen(pilot, lambda: len(app.screen_stack) == 2)
+        await wait_for(pilot, lambda: len(app.screen_stack) == 2)
         await pilot.click("#why-foot", offset=(2, 0))
-        await seen(pilot, lambda: len(app.screen_stack) == 1)
+        await wait_for(pilot, lambda: len(app.screen_stack) == 1)
 
     play(app, scene)

@@ -7,11 +7,11 @@ import math
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from tests.tui.frozen_queue import TRACEBACK, Still, steps
+from tests.tui.frozen_queue import TRACEBACK, FrozenQueue, press_keys
 from textual.pilot import Pilot
 
 from jobdeck import Job
-from jobdeck.model.attempt_result import Completion, Failure
+from jobdeck.model.attempt_result import Completed, Failed
 from jobdeck.model.jobs import Outcome
 from jobdeck_tui.app import Cockpit
 
@@ -49,7 +49,7 @@ ERRORS = {
 MEAN = {"mail.send_receipt": 0.08, "webhook.post": 0.4, "img.resize": 1.6, "report.daily": 6.0}
 
 
-def workday(still: Still, seconds: int = 3600, step: int = 20) -> None:
+def workday(still: FrozenQueue, seconds: int = 3600, step: int = 20) -> None:
     """Run jobs for this many seconds through the engine's own API, ending now."""
     queue, random, clock = still.queue, still.random, still.clock
     clock.advance(step - clock.now() % step)
@@ -66,20 +66,20 @@ def workday(still: Still, seconds: int = 3600, step: int = 20) -> None:
     still.beat()
 
 
-def ends(still: Still, jobs: list[Job], *, slow: bool) -> None:
+def ends(still: FrozenQueue, jobs: list[Job], *, slow: bool) -> None:
     """Finish each of the jobs; most succeed."""
     random, now = still.random, still.clock.now()
-    done: list[Completion] = []
-    failed: list[Failure] = []
+    done: list[Completed] = []
+    failed: list[Failed] = []
     for job in jobs:
         took = MEAN[job.kind] * math.exp(random.gauss(0, 0.7)) * (3 if slow else 1)
         if random.random() < (0.16 if slow else 0.03):
             error_type, message, traceback, outcome = ERRORS[job.kind]
             hopeless = job.attempt >= min(2, job.max_attempts) or (slow and random.random() < 0.5)
             retry_at = None if hopeless else now + 45
-            failed.append(Failure(job, now, now + took, retry_at, error_type, message, traceback, outcome))
+            failed.append(Failed(job, now, now + took, retry_at, error_type, message, traceback, outcome))
         else:
-            done.append(Completion(job, now, now + took))
+            done.append(Completed(job, now, now + took))
     still.store.completer.complete(done)
     still.store.completer.fail(failed)
 
@@ -92,7 +92,7 @@ def watch(app: Cockpit, scene: Scene, size: tuple[int, int] = (120, 40)) -> None
 
     async def run() -> None:
         async with app.run_test(size=size) as pilot:
-            await steps()(pilot)
+            await press_keys()(pilot)
             await scene(pilot)
         app.feed.end()
 

@@ -22,26 +22,37 @@ from textual.screen import ModalScreen, Screen
 from jobdeck import Job, Overview, Schedule
 
 from .app_base import CockpitBase
-from .feed.connection_status import Watch
+from .feed.connection_status import ConnectionMonitor
 from .feed.feed import Feed, Post
-from .feed.messages import Acted, Answered, DetailSnapshot, Drained, Explained, Progressed, Replaced, Seen, Snapshot, Trouble
-from .forms.cli_command import command_of as command_of
+from .feed.messages import (
+    ActionFinished,
+    ActionProgress,
+    DatabaseReplaced,
+    DatabaseUnavailable,
+    DetailSnapshot,
+    Drained,
+    Explained,
+    QueryResult,
+    Reply,
+    Snapshot,
+)
+from .forms.cli_command import enqueue_command as enqueue_command
 from .keymap import Keymap
-from .preferences import Remembered
-from .screen_registry import BY_NAME, JOBS, ROOMS
-from .screens.base import READONLY, DeckScreen
+from .preferences import Preferences
+from .screen_registry import BY_NAME, JOBS, SCREENS
+from .screens.base import READONLY, CockpitScreen
 from .screens.confirm import ConfirmScreen
 from .screens.jobs import JobsScreen
-from .screens.program_log import LogScreen
-from .screens.quit import LeaveScreen
-from .screens.view_screen import RoomScreen
+from .screens.program_log import ProgramLogScreen
+from .screens.quit import QuitScreen
+from .screens.view_screen import ViewScreen
 from .screens.why import WhyScreen
 from .terminal.clipboard import system_tool
-from .terminal.line_filters import Strainer
+from .terminal.line_filters import ControlCharFilter
 from .terminal.program_log import ProgramLog
 from .text.sanitize import safe
 from .widgets.chrome.header import Header
-from .widgets.chrome.key_hints import keys_of
+from .widgets.chrome.key_hints import format_keys
 
 #: Actions without a useful effect from the command palette.
 _NO_COMMANDS = frozenset({"app.command_palette", "app.focus_next", "app.focus_previous", "screen.copy_text"})
@@ -89,7 +100,7 @@ class Cockpit(CockpitBase):
         grace: float = 25.0,
         readonly: bool = False,
         look_back: float = 600.0,
-        remembered: Remembered | None = None,
+        remembered: Preferences | None = None,
         scheme: str | None = None,
         ascii_only: bool | None = None,
         keymap: Keymap | None = None,
@@ -112,7 +123,7 @@ class Cockpit(CockpitBase):
             by_default: whether `jobdeck` commands find this database without `--db`.
         """
         super().__init__(remembered=remembered, scheme=scheme, ascii_only=ascii_only)
-        self._strainer = Strainer()
+        self._strainer = ControlCharFilter()
         self.keymap = (keymap or Keymap()).keys
         self._key_problems = (keymap or Keymap()).problems
         self.feed = make_feed(self.post_message)
@@ -126,7 +137,7 @@ class Cockpit(CockpitBase):
         self.program_log = log or ProgramLog()
         self.failure: BaseException | None = None
         """The exception that crashed the cockpit."""
-        self._watch = Watch()
+        self._connection = ConnectionMonitor()
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         return [*super().get_line_filters(), self._strainer]
@@ -136,9 +147,9 @@ class Cockpit(CockpitBase):
         default = super().get_driver_class()
         if default.__name__ != "LinuxDriver":
             return default
-        from .terminal.driver import PromptTerminal
+        from .terminal.driver import InlineDriver
 
-        return PromptTerminal
+        return InlineDriver
 
     def get_default_screen(self) -> Screen[None]:
         return JobsScreen(self.where, look_back=self._look_back)
@@ -148,7 +159,7 @@ class Cockpit(CockpitBase):
         self.set_interval(0.5, self._mark_warnings)
         self.set_keymap({**self.keymap})
         for problem in self._key_problems:
-            self.tell(problem, failed=True)
+            self.notify_user(problem, failed=True)
         self.set_interval(1.0, self._check_connection)
         loop = asyncio.get_running_loop()
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not on this platform or thread
@@ -177,13 +188,13 @@ class Cockpit(CockpitBase):
 
     @property
     def latest_overview(self) -> Overview | None:
-        deck = self.jobs_screen.deck
+        deck = self.jobs_screen.snapshot
         return None if deck is None else deck.overview
 
     @property
-    def room(self) -> RoomScreen | None:
+    def open_view(self) -> ViewScreen | None:
         """The open view screen, even if a job or a dialog covers it; `None` if only the main screen is open."""
-        return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, RoomScreen)), None)
+        return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, ViewScreen)), None)
 
     @property
     def _screens_removed(self) -> bool:
@@ -194,43 +205,43 @@ class Cockpit(CockpitBase):
         """Show the latest snapshot of the queue."""
         if self._screens_removed:
             return
-        self._watch.news()
+        self._connection.on_snapshot()
         self.jobs_screen.show(message.deck)
-        if (view := self.room) is not None:
-            view.see_deck(message.deck)
-        if isinstance(self.screen, LeaveScreen):
+        if (view := self.open_view) is not None:
+            view.receive_snapshot(message.deck)
+        if isinstance(self.screen, QuitScreen):
             self.screen.show(message.deck)
 
-    @on(Seen)
-    def on_query_result(self, message: Seen) -> None:
+    @on(QueryResult)
+    def on_query_result(self, message: QueryResult) -> None:
         """Pass the result of the open screen's query to it."""
-        if not self._screens_removed and (view := self.room) is not None:
-            view.see(message.look, message.value)
+        if not self._screens_removed and (view := self.open_view) is not None:
+            view.receive_result(message.query, message.value)
 
-    @on(Answered)
-    def on_reply(self, message: Answered) -> None:
+    @on(Reply)
+    def on_reply(self, message: Reply) -> None:
         """Call the callback of a one-time query with its result."""
         if not self._screens_removed:
-            message.answer(message.value)
+            message.callback(message.value)
 
     def on_detail_snapshot(self, message: DetailSnapshot) -> None:
         """Show the latest state of the opened job."""
         detail = None if self._screens_removed else message.detail
         for screen in self.screen_stack if detail is not None else ():
-            if isinstance(screen, DeckScreen) and detail is not None:
-                screen.see_detail(detail)
+            if isinstance(screen, CockpitScreen) and detail is not None:
+                screen.receive_detail(detail)
 
-    @on(Acted)
-    def on_action_finished(self, message: Acted) -> None:
+    @on(ActionFinished)
+    def on_action_finished(self, message: ActionFinished) -> None:
         """Report the result of an action."""
         if self._screens_removed:
             return
-        self.tell(message.text, failed=message.failed)
+        self.notify_user(message.text, failed=message.failed)
         if message.job_id is not None:
             self.jobs_screen.table.expect(message.job_id)
 
-    @on(Progressed)
-    def on_action_progress(self, message: Progressed) -> None:
+    @on(ActionProgress)
+    def on_action_progress(self, message: ActionProgress) -> None:
         """Show the progress of a bulk action."""
         if not self._screens_removed:
             self.jobs_screen.show_progress(message)
@@ -240,12 +251,12 @@ class Cockpit(CockpitBase):
         if not self._screens_removed and isinstance(self.screen, WhyScreen) and self.screen.job_id == message.job_id:
             self.screen.show(message.explanation)
 
-    @on(Trouble)
-    def on_database_unavailable(self, message: Trouble) -> None:
+    @on(DatabaseUnavailable)
+    def on_database_unavailable(self, message: DatabaseUnavailable) -> None:
         """Show that the database is unavailable, or available again."""
         if self._screens_removed:
             return
-        self._watch.trouble(message.text, lost=message.lost)
+        self._connection.on_error(message.text, lost=message.lost)
         self._show_connection_status()
         self.refresh_bindings()
         if message.lost:
@@ -257,50 +268,50 @@ class Cockpit(CockpitBase):
                 markup=False,
             )  # fmt: skip
 
-    @on(Replaced)
-    def on_database_replaced(self, message: Replaced) -> None:
+    @on(DatabaseReplaced)
+    def on_database_replaced(self, message: DatabaseReplaced) -> None:
         """Dismiss open confirmations and mark the selection as uncertain: both refer to jobs of the previous database."""
         if self._screens_removed:
             return
-        from .screens.confirm_bulk import WeighScreen
+        from .screens.confirm_bulk import BulkConfirmScreen
 
-        if isinstance(self.screen, (ConfirmScreen, WeighScreen)):
+        if isinstance(self.screen, (ConfirmScreen, BulkConfirmScreen)):
             self.screen.dismiss(None)
-        self.jobs_screen.table.doubt()
+        self.jobs_screen.table.expect_other_database()
 
     def _check_connection(self) -> None:
         """Show the connection status every second, and redraw after the whole process was suspended."""
         if self._screens_removed:
             return
-        if self._watch.beat():
+        if self._connection.beat():
             self.feed.refresh()
             self.screen.refresh(layout=True)  # something else may have been drawn over it
         self._show_connection_status()
 
     def _show_connection_status(self) -> None:
-        plight = self._watch.plight(locked_since=self.feed.waiting_since, held_up=self.feed.held_up)
+        plight = self._connection.status(locked_since=self.feed.lock_wait_started, held_up=self.feed.worker_error)
         for screen in self.screen_stack:
-            if isinstance(screen, DeckScreen):
-                screen.tell_plight(plight)
+            if isinstance(screen, CockpitScreen):
+                screen.show_connection_status(plight)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Allow `renew` only if the database is missing."""
-        return self._watch.lost if action == "renew" else super().check_action(action, parameters)
+        return self._connection.lost if action == "renew" else super().check_action(action, parameters)
 
     def action_renew(self) -> None:
         """Create a new, empty database in place of the missing one."""
         if not self.refuse_readonly():
-            self.feed.renew()
+            self.feed.recreate()
 
     # -- the program's own log -------------------------------------------------------------------
 
     def _print(self, text: str, stderr: bool = False) -> None:
         """Redirect everything that this process prints to the log, to keep the screen intact."""
-        self.program_log.printed(text, "err" if stderr else "out")
+        self.program_log.add_printed(text, "err" if stderr else "out")
 
     def action_program_log(self) -> None:
         """Show the program's log."""
-        self.push_screen(LogScreen(self.program_log))
+        self.push_screen(ProgramLogScreen(self.program_log))
 
     def action_guide(self, topic: str | None = None) -> None:
         """Open the guide, at a topic if one is given."""
@@ -312,9 +323,9 @@ class Cockpit(CockpitBase):
     def _mark_warnings(self) -> None:
         for screen in self.screen_stack:
             for header in screen.query(Header):
-                header.warn(self.program_log.unseen)
+                header.show_warnings(self.program_log.unseen)
 
-    def on_header_log_asked(self) -> None:
+    def on_header_log_requested(self) -> None:
         """Show the log when its warning mark is clicked."""
         self.action_program_log()
 
@@ -339,33 +350,33 @@ class Cockpit(CockpitBase):
 
     def refuse_readonly(self) -> bool:
         if self.readonly:
-            self.tell(READONLY, failed=True)
+            self.notify_user(READONLY, failed=True)
         return self.readonly
 
     def action_open_screen(self, name: str, part: str = "") -> None:
-        while len(self.screen_stack) > 1 and not isinstance(self.screen, RoomScreen):
+        while len(self.screen_stack) > 1 and not isinstance(self.screen, ViewScreen):
             self.pop_screen()
         if name == JOBS:
-            if isinstance(self.screen, RoomScreen):
+            if isinstance(self.screen, ViewScreen):
                 self.pop_screen()
             return
         if not self.is_screen_installed(name):
             self.install_screen(BY_NAME[name].build(), name)
         view = self.get_screen(name)
-        assert isinstance(view, RoomScreen)
-        if self.room is not view:
-            if self.room is not None:
+        assert isinstance(view, ViewScreen)
+        if self.open_view is not view:
+            if self.open_view is not None:
                 self.switch_screen(view)
             else:
                 self.push_screen(view)
-            if self.jobs_screen.deck is not None:
-                self.call_later(view.see_deck, self.jobs_screen.deck)
+            if self.jobs_screen.snapshot is not None:
+                self.call_later(view.receive_snapshot, self.jobs_screen.snapshot)
         if part:
             self.call_later(view.focus_part, part)
 
     def show_jobs(self, filter: str) -> None:
         self.action_open_screen(JOBS)
-        self.jobs_screen.narrow(filter)
+        self.jobs_screen.show_matching(filter)
 
     def show_metrics(self, field: str, name: str, seconds: float) -> None:
         from .screens.metrics import MetricsScreen
@@ -384,14 +395,14 @@ class Cockpit(CockpitBase):
         self.feed.open_job(None)  # the screen of another job follows its own job again when it resumes
         self.pop_screen()
 
-    def neighbour_of(self, job_id: int, by: int) -> int | None:
+    def neighbor_of(self, job_id: int, by: int) -> int | None:
         table = self.jobs_screen.table
         row = table.place_of(job_id)
         if row is None:
-            self.tell(f"Job {job_id} is not in the job list", failed=True)
+            self.notify_user(f"Job {job_id} is not in the job list", failed=True)
             return None
         if not 0 <= row + by < table.total:
-            self.tell(f"Job {job_id} is the {'last' if by > 0 else 'first'} in the job list")
+            self.notify_user(f"Job {job_id} is the {'last' if by > 0 else 'first'} in the job list")
             return None
         return table.go_to(row + by)
 
@@ -400,7 +411,7 @@ class Cockpit(CockpitBase):
 
     def new_job(self, like: Job | None = None) -> None:
         if like is not None and like.kind not in {kind.name for kind in self.kinds}:
-            self.tell(f"Kind {like.kind} is not registered; name its module with --app or JOBDECK_APP", failed=True)
+            self.notify_user(f"Kind {like.kind} is not registered; name its module with --app or JOBDECK_APP", failed=True)
             return
 
         from .screens.new_job import LAST_KIND, NewJob, NewJobScreen  # imported on first use
@@ -409,7 +420,7 @@ class Cockpit(CockpitBase):
             if job is not None:
                 self.feed.enqueue(*job)
 
-        self.push_screen(NewJobScreen(self.kinds, like, last=self.remembered.get(LAST_KIND, "")), enqueue)
+        self.push_screen(NewJobScreen(self.kinds, like, last=self.preferences.get(LAST_KIND, "")), enqueue)
 
     def new_schedule(self) -> None:
         from .screens.schedule_form import ScheduleFormScreen
@@ -423,34 +434,34 @@ class Cockpit(CockpitBase):
 
     def _save_schedule(self, draft: ScheduleDraft | None) -> None:
         if draft is not None:
-            self.feed.do(draft.keep)
+            self.feed.run(draft.save)
 
     def copy(self, text: str, what: str) -> None:
         self.copy_to_clipboard(text)  # through the terminal (OSC 52); some ignore it, so use the system's tool too
         tool = system_tool()
         if tool is None:
-            self.tell(f"Copied {what} through the terminal")
+            self.notify_user(f"Copied {what} through the terminal")
             return
 
         def copy_with_tool() -> None:
-            self.post_message(Answered(self.tell, f"Copied {what} {done if tool.copy(text) else failed}"))
+            self.post_message(Reply(self.notify_user, f"Copied {what} {done if tool.copy(text) else failed}"))
 
         done, failed = f"with {tool.name}", f"through the terminal; {tool.name} failed"
         threading.Thread(target=copy_with_tool, name="jobdeck-clipboard", daemon=True).start()
 
     def copy_command(self, job: Job) -> None:
-        self.copy(command_of(job), "the command that enqueues the job")
+        self.copy(enqueue_command(job), "the command that enqueues the job")
 
     # -- quitting ---------------------------------------------------------------------------------
 
     def action_request_quit(self) -> None:
         """Quit; ask how if jobs are running here. Close an open dialog first; release the jobs if already draining."""
-        if isinstance(self.screen, LeaveScreen):
+        if isinstance(self.screen, QuitScreen):
             self.screen.action_release()
         elif isinstance(self.screen, ModalScreen):
             self.screen.dismiss(None)
         elif running := self.feed.running_here:
-            self.push_screen(LeaveScreen(running, self.grace))
+            self.push_screen(QuitScreen(running, self.grace))
         elif not self._shutting_down:
             self._shut_down(0.0)
 
@@ -459,15 +470,15 @@ class Cockpit(CockpitBase):
         if self._shutting_down:
             self._shut_down(0.0)
             return
-        self.push_screen(LeaveScreen(self.feed.running_here, self.grace, draining=True))
+        self.push_screen(QuitScreen(self.feed.running_here, self.grace, draining=True))
 
     def action_command_palette(self) -> None:
         """Open the command palette, unless a dialog is open."""
         if not isinstance(self.screen, ModalScreen):
             super().action_command_palette()
 
-    @on(LeaveScreen.Asked)
-    def on_quit_confirmed(self, message: LeaveScreen.Asked) -> None:
+    @on(QuitScreen.Chosen)
+    def on_quit_confirmed(self, message: QuitScreen.Chosen) -> None:
         """Shut down the worker threads within the chosen grace period."""
         self._shut_down(message.grace)
 
@@ -494,18 +505,20 @@ class Cockpit(CockpitBase):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Yield a command for every key with a description, for every screen and for the themes."""
-        seen = {f"app.open_screen('{spec.name}')" for spec in ROOMS} | {f"app.open_screen('{JOBS}')"}  # listed below
+        seen = {f"app.open_screen('{spec.name}')" for spec in SCREENS} | {f"app.open_screen('{JOBS}')"}  # listed below
         for active in screen.active_bindings.values():
             binding = active.binding
             if not binding.description or binding.system or binding.action in seen or binding.action in _NO_COMMANDS:
                 continue
             seen.add(binding.action)
             title = binding.description[:1].upper() + binding.description[1:]
-            yield SystemCommand(title, f"{keys_of(binding)}  {binding.tooltip}", _run_later(self, binding.action, active.node))
-        for spec in ROOMS:
-            yield SystemCommand(f"Go to {spec.name}", f"{spec.digit}  {spec.told}", _open_later(self, spec.name))
+            yield SystemCommand(
+                title, f"{format_keys(binding)}  {binding.tooltip}", _run_later(self, binding.action, active.node)
+            )
+        for spec in SCREENS:
+            yield SystemCommand(f"Go to {spec.name}", f"{spec.digit}  {spec.description}", _open_later(self, spec.name))
         yield SystemCommand("Go to jobs", "5  The main screen", _open_later(self, JOBS))
-        yield from self.look_commands()
+        yield from self.theme_commands()
 
 
 def _run_later(app: Cockpit, action: str, node: object) -> Callable[[], None]:

@@ -19,9 +19,9 @@ from textual.filter import LineFilter, Monochrome, NoColor
 from jobdeck import Job, Kind, Overview, Schedule
 
 from .feed.feed import Feed
-from .preferences import Remembered
-from .terminal.line_filters import Ascii, Uncoloured
-from .text.ascii import plain
+from .preferences import Preferences
+from .terminal.line_filters import AsciiFilter, MonochromeFilter
+from .text.ascii import to_ascii
 from .text.sanitize import safe
 from .theme import FALLBACKS, MONO, SCHEMES
 
@@ -32,12 +32,12 @@ _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 class ThemedApp(App[int]):
     """An app with a theme and a character set that the user can change; the cockpit and the guide are such apps."""
 
-    remembered: Remembered
+    preferences: Preferences
     keymap: Mapping[str, str]
     """The user's keys, by id of the binding."""
 
     def __init__(
-        self, *, remembered: Remembered | None = None, scheme: str | None = None, ascii_only: bool | None = None
+        self, *, remembered: Preferences | None = None, scheme: str | None = None, ascii_only: bool | None = None
     ) -> None:
         """Set the theme and the character set.
 
@@ -47,79 +47,81 @@ class ThemedApp(App[int]):
             ascii_only: draw in ASCII only; as in the last session if `None`.
         """
         super().__init__()
-        self.remembered = remembered or Remembered()
+        self.preferences = remembered or Preferences()
         self.keymap = {}
-        self.uncoloured = bool(os.environ.get("NO_COLOR"))
+        self.colorless = bool(os.environ.get("NO_COLOR"))
         # Textual's own monochrome mode turns colors into grays; here no color is sent at all.
         self.no_color = False
         for each in (*(known.theme for known in SCHEMES.values()), MONO):
             self.register_theme(each)
-        chosen = scheme or self.remembered.get("theme", DEFAULT)
+        chosen = scheme or self.preferences.get("theme", DEFAULT)
         self.scheme = chosen if chosen in SCHEMES else DEFAULT
         """The name of the chosen theme."""
-        self.ascii_only = self.remembered.get("ascii", False) if ascii_only is None else ascii_only
-        self._ascii, self._uncoloured = Ascii(), Uncoloured()
-        self.theme = MONO.name if self.uncoloured else SCHEMES[self.scheme].theme.name
+        self.ascii_only = self.preferences.get("ascii", False) if ascii_only is None else ascii_only
+        self._ascii, self._uncoloured = AsciiFilter(), MonochromeFilter()
+        self.theme = MONO.name if self.colorless else SCHEMES[self.scheme].theme.name
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return dict(FALLBACKS)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         filters = [each for each in super().get_line_filters() if not isinstance(each, (Monochrome, NoColor))]
-        if self.uncoloured:
+        if self.colorless:
             filters.append(self._uncoloured)
         else:
             filters += next((each.filters for each in SCHEMES.values() if each.theme.name == self.theme), ())
         return [*filters, self._ascii] if self.ascii_only else filters
 
-    def worded(self, text: str) -> str:
+    def to_terminal_text(self, text: str) -> str:
         """Return text in characters that this terminal can display."""
-        return plain(text) if self.ascii_only else text
+        return to_ascii(text) if self.ascii_only else text
 
-    def tell(self, text: str, *, failed: bool = False) -> None:
+    def notify_user(self, text: str, *, failed: bool = False) -> None:
         """Show a toast.
 
         Args:
             text: the sentence; may contain untrusted text.
             failed: show it as a warning, and longer.
         """
-        shown = self.worded(safe(text))
+        shown = self.to_terminal_text(safe(text))
         self.notify(shown, severity="warning" if failed else "information", timeout=6 if failed else 3, markup=False)
 
-    def wear(self, scheme: str) -> None:
+    def apply_theme(self, scheme: str) -> None:
         """Switch to another theme and remember it."""
-        if self.uncoloured:
-            self.tell("NO_COLOR is set; unset it to choose a theme", failed=True)
+        if self.colorless:
+            self.notify_user("NO_COLOR is set; unset it to choose a theme", failed=True)
             return
         self.scheme = scheme
         self.theme = SCHEMES[scheme].theme.name
-        self.remembered.put("theme", scheme)
+        self.preferences.put("theme", scheme)
 
     def action_next_theme(self) -> None:
         """Switch to the next theme."""
         names = [*SCHEMES]
-        self.wear(names[(names.index(self.scheme) + 1) % len(names)])
-        if not self.uncoloured:
-            self.tell(f"Theme {self.scheme}: {SCHEMES[self.scheme].told[:1].lower()}{SCHEMES[self.scheme].told[1:]}")
+        self.apply_theme(names[(names.index(self.scheme) + 1) % len(names)])
+        if not self.colorless:
+            self.notify_user(
+                f"Theme {self.scheme}: {SCHEMES[self.scheme].description[:1].lower()}{SCHEMES[self.scheme].description[1:]}"
+            )
 
     def action_toggle_ascii(self) -> None:
         """Switch between ASCII and Unicode characters, and remember the choice."""
         self.ascii_only = not self.ascii_only
-        self.remembered.put("ascii", self.ascii_only)
+        self.preferences.put("ascii", self.ascii_only)
         self.refresh_css(animate=False)
-        self.tell("Using ASCII characters only" if self.ascii_only else "Using Unicode characters")
+        self.notify_user("Using ASCII characters only" if self.ascii_only else "Using Unicode characters")
 
-    def look_commands(self) -> Iterable[SystemCommand]:
+    def theme_commands(self) -> Iterable[SystemCommand]:
         """Yield the command palette's entries for the theme and the character set."""
-        if not self.uncoloured:
+        if not self.colorless:
             for name, scheme in SCHEMES.items():
                 if name != self.scheme:
-                    yield SystemCommand(f"Theme: {name}", scheme.told, self._theme_callback(name))
+                    yield SystemCommand(f"Theme: {name}", scheme.description, self._theme_callback(name))
         title = "Use Unicode characters" if self.ascii_only else "Use ASCII only"
         yield SystemCommand(title, "For terminals and fonts without box drawing, glyphs and braille", self.action_toggle_ascii)
 
     def _theme_callback(self, name: str) -> Callable[[], None]:
-        return lambda: self.wear(name)
+        return lambda: self.apply_theme(name)
 
     # -- implemented by app.Cockpit ----------------------------------------------------------------
 
@@ -182,7 +184,7 @@ class CockpitBase(ThemedApp):
         """Close the screen of a job and return to the one below it."""
 
     @abstractmethod
-    def neighbour_of(self, job_id: int, by: int) -> int | None:
+    def neighbor_of(self, job_id: int, by: int) -> int | None:
         """Return the id of the job `by` rows after a job in the main screen's list, and move the list's cursor to it.
 
         Returns:
@@ -219,7 +221,7 @@ class CockpitBase(ThemedApp):
         """Copy the command line that enqueues an equivalent job."""
 
 
-def scheme_of(environ: Mapping[str, str]) -> str | None:
+def theme_from_environment(environ: Mapping[str, str]) -> str | None:
     """Return the theme named by the environment, if any.
 
     Raises:
@@ -231,7 +233,7 @@ def scheme_of(environ: Mapping[str, str]) -> str | None:
     return name or None
 
 
-def ascii_of(environ: Mapping[str, str], remembered: Remembered, encoding: str | None = None) -> bool:
+def detect_ascii(environ: Mapping[str, str], remembered: Preferences, encoding: str | None = None) -> bool:
     """Return whether to draw in ASCII only, by the environment, the terminal's encoding and the preferences.
 
     Args:
@@ -254,14 +256,14 @@ def ascii_of(environ: Mapping[str, str], remembered: Remembered, encoding: str |
     return False if value else remembered.get("ascii", False)
 
 
-def only_ascii(app: App[Any]) -> bool:
+def uses_ascii(app: App[Any]) -> bool:
     """Return whether the app draws in ASCII only."""
     return isinstance(app, ThemedApp) and app.ascii_only
 
 
-def spelled(app: App[Any], text: str) -> str:
+def to_terminal_text(app: App[Any], text: str) -> str:
     """Return text in characters that the app's terminal can display."""
-    return app.worded(text) if isinstance(app, ThemedApp) else text
+    return app.to_terminal_text(text) if isinstance(app, ThemedApp) else text
 
 
 def cockpit_of(app: App[Any]) -> CockpitBase:

@@ -13,7 +13,7 @@ import click
 
 from jobdeck import __version__
 
-from .commands.common import Front, closing, front_options, report
+from .commands.common import CliContext, common_options, flush_quietly, report_error
 
 #: Heading → command → (module, one line for `jobdeck --help`). The function is named after the command: `list_command`.
 SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
@@ -99,11 +99,11 @@ class RootGroup(click.Group):
         extra |= {"prog_name": "jobdeck", "standalone_mode": False}
         if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
             extra.setdefault("color", False)
-        with closing():
+        with flush_quietly():
             try:
                 code = super().main(args, **extra)
             except Exception as error:
-                code = report(error)
+                code = report_error(error)
         sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -126,14 +126,14 @@ the options of a command.
 """,
 )
 @click.version_option(__version__, "--version", message="jobdeck %(version)s")
-@front_options(cockpit=True)
+@common_options(cockpit=True)
 @click.pass_context
 def cli(ctx: click.Context) -> None:
     """A durable job queue with its cockpit in your terminal.
 
     Without a command, open the cockpit and run jobs on its own worker threads.
     """
-    front = ctx.ensure_object(Front)
+    front = ctx.ensure_object(CliContext)
     if ctx.invoked_subcommand is None:
         from .commands.cockpit import open_cockpit
 

@@ -9,8 +9,8 @@ from typing import Any
 from textual.app import SystemCommand
 from textual.screen import Screen
 
-from .app_base import ThemedApp, ascii_of, scheme_of
-from .preferences import Remembered, config_folder
+from .app_base import ThemedApp, detect_ascii, theme_from_environment
+from .preferences import Preferences, config_folder
 from .screens.guide import GuideScreen
 
 
@@ -24,7 +24,7 @@ class GuideApp(ThemedApp):
         self,
         topic: str | None = None,
         *,
-        remembered: Remembered | None = None,
+        remembered: Preferences | None = None,
         scheme: str | None = None,
         ascii_only: bool | None = None,
     ) -> None:
@@ -35,7 +35,7 @@ class GuideApp(ThemedApp):
         return GuideScreen(self._topic)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        yield from self.look_commands()
+        yield from self.theme_commands()
 
 
 def open_guide(topic: str | None, *, scheme: str | None = None, ascii_only: bool = False) -> int:
@@ -44,12 +44,12 @@ def open_guide(topic: str | None, *, scheme: str | None = None, ascii_only: bool
     Raises:
         ValueError: the environment asks for a theme that does not exist.
     """
-    remembered = Remembered(config_folder() / "cockpit.json")
+    remembered = Preferences(config_folder() / "cockpit.json")
     app = GuideApp(
         topic,
         remembered=remembered,
-        scheme=scheme or scheme_of(os.environ),
-        ascii_only=ascii_only or ascii_of(os.environ, remembered),
+        scheme=scheme or theme_from_environment(os.environ),
+        ascii_only=ascii_only or detect_ascii(os.environ, remembered),
     )
     app.run()
     return app.return_code or 0

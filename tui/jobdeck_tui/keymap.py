@@ -36,7 +36,7 @@ _SHORT = {long: short for short, long in _LONG.items()}
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
+class KeyAction:
     """An action that keys are bound to."""
 
     scope: str
@@ -44,7 +44,7 @@ class Action:
     name: str
     keys: tuple[str, ...]
     """The default keys."""
-    told: str
+    description: str
     """Its description."""
 
     @property
@@ -63,7 +63,7 @@ class Keymap:
     """The errors in the file, a sentence each."""
 
 
-def scope_of(owner: type) -> str:
+def scope_name(owner: type) -> str:
     """Return the name of a class's table in the keymap file, such as `jobs` or `job-table`."""
     declared: str | None = owner.__dict__.get("KEYMAP_SCOPE")
     if declared is not None:
@@ -73,25 +73,25 @@ def scope_of(owner: type) -> str:
     return f"{name}-panel" if ".widgets." in owner.__module__ and "-" not in name else name
 
 
-def name_of(binding: Binding) -> str:
+def action_name(binding: Binding) -> str:
     """Return the name of a binding's action in the keymap file, such as `retry` or `priority-minus-1`."""
     action, _, arguments = binding.action.partition("(")
     words = [f"minus-{word[1:]}" if word.startswith("-") else word for word in re.findall(r"-?\w+", arguments)]
     return "-".join([action.rpartition(".")[2], *words]).replace("_", "-")
 
 
-def actions(app: type[DOMNode]) -> list[Action]:
+def actions(app: type[DOMNode]) -> list[KeyAction]:
     """Return every action of every screen, in order of declaration. Imports all screens and gives all bindings their ids.
 
     Args:
         app: the app's class, whose bindings work on every screen.
     """
-    found: dict[str, Action] = {}
+    found: dict[str, KeyAction] = {}
     owners = _owners(app)
     for owner in owners:
         for binding in name_bindings(owner):
-            action = Action(
-                scope_of(owner), name_of(binding), tuple(binding.key.split(",")), binding.tooltip or binding.description
+            action = KeyAction(
+                scope_name(owner), action_name(binding), tuple(binding.key.split(",")), binding.tooltip or binding.description
             )
             if action.id in found:  # declared twice, for keys that the help lists separately
                 first = found[action.id]
@@ -105,7 +105,7 @@ def actions(app: type[DOMNode]) -> list[Action]:
 def name_bindings(owner: type[DOMNode]) -> list[Binding]:
     """Give an id to every binding that a class declares, and return the bindings."""
     bindings = [
-        dataclasses.replace(each, id=f"{scope_of(owner)}.{name_of(each)}")
+        dataclasses.replace(each, id=f"{scope_name(owner)}.{action_name(each)}")
         if isinstance(each, Binding) and not each.id
         else each
         for each in owner.__dict__.get("BINDINGS", ())
@@ -127,7 +127,7 @@ def _owners(app: type[DOMNode]) -> list[type[DOMNode]]:
     def order(owner: type) -> tuple[int, bool, str, str]:
         part = owner.__module__.removeprefix(f"{_PACKAGE}.").partition(".")[0]
         # The class name orders classes of one scope; otherwise the order in which they were loaded would.
-        return ranks.get(part, 3), scope_of(owner) not in declared, scope_of(owner), owner.__name__
+        return ranks.get(part, 3), scope_name(owner) not in declared, scope_name(owner), owner.__name__
 
     return sorted({*owners, app}, key=order)
 
@@ -155,10 +155,10 @@ def read_keymap(file: Path, app: type[DOMNode]) -> Keymap:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         return Keymap(problems=(f"{FILE} is not valid TOML; using the default keys: {error}.",))
-    return keymap_of(document, actions(app))
+    return parse_keymap(document, actions(app))
 
 
-def keymap_of(document: Mapping[str, Any], known: Sequence[Action]) -> Keymap:
+def parse_keymap(document: Mapping[str, Any], known: Sequence[KeyAction]) -> Keymap:
     """Return the keymap that a parsed keymap file describes.
 
     Args:
@@ -225,7 +225,7 @@ def short_name(key: str) -> str:
     return character if character is not None and character.isprintable() and character != " " else key
 
 
-def _clashes(keys: Mapping[str, str], known: Sequence[Action]) -> Iterator[str]:
+def _clashes(keys: Mapping[str, str], known: Sequence[KeyAction]) -> Iterator[str]:
     """Yield a sentence for every key that two actions of one table would share."""
     changed = {key: id for id, bound in keys.items() for key in bound.split(",")}
     for action in known:
@@ -241,7 +241,7 @@ def _suggestion(name: str, choice: Iterable[str]) -> str:
     return f" (did you mean {similar[0]}?)" if similar else ""
 
 
-def keys_in_use(keymap: Mapping[str, str], binding: Binding) -> Binding:
+def with_user_keys(keymap: Mapping[str, str], binding: Binding) -> Binding:
     """Return the binding with the user's keys, if they changed it."""
     bound = keymap.get(binding.id or "")
     return dataclasses.replace(binding, key=bound, key_display=None) if bound else binding

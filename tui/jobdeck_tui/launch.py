@@ -10,13 +10,13 @@ from pathlib import Path
 
 from jobdeck import SWITCH_INTERVAL, Queue, Settings
 
-from .launch_options import Wish
-from .preferences import Remembered, config_folder
-from .terminal.malloc import give_back_large_pieces
-from .terminal.splash import greeting
+from .launch_options import LaunchOptions
+from .preferences import Preferences, config_folder
+from .terminal.malloc import return_large_blocks
+from .terminal.splash import show_splash
 
 
-def run_cockpit(settings: Settings, wish: Wish) -> int:
+def run_cockpit(settings: Settings, wish: LaunchOptions) -> int:
     """Run the cockpit on the configured queue, or on the demo's, and return the exit code.
 
     Raises:
@@ -26,22 +26,22 @@ def run_cockpit(settings: Settings, wish: Wish) -> int:
     """
     # Keeps keys responsive beside CPU-bound handlers: threads give up the GIL every half millisecond.
     sys.setswitchinterval(SWITCH_INTERVAL)
-    give_back_large_pieces()
-    remembered = Remembered(config_folder() / "cockpit.json")
+    return_large_blocks()
+    remembered = Preferences(config_folder() / "cockpit.json")
     with _queue(settings, wish) as (queue, where), _splash(queue, where, wish, remembered):
         from .session import run  # imports Textual and the screens
 
         return run(queue, settings, wish, where, remembered)
 
 
-def _splash(queue: Queue, where: str, wish: Wish, remembered: Remembered) -> AbstractContextManager[None]:
+def _splash(queue: Queue, where: str, wish: LaunchOptions, remembered: Preferences) -> AbstractContextManager[None]:
     if wish.frame is not None or "TEXTUAL_DRIVER" in os.environ:
         return nullcontext()  # no terminal is visible
-    return greeting(queue, where, theme=wish.scheme or os.environ.get("JOBDECK_THEME") or remembered.get("theme", "dark"))
+    return show_splash(queue, where, theme=wish.scheme or os.environ.get("JOBDECK_THEME") or remembered.get("theme", "dark"))
 
 
 @contextmanager
-def _queue(settings: Settings, wish: Wish) -> Iterator[tuple[Queue, str]]:
+def _queue(settings: Settings, wish: LaunchOptions) -> Iterator[tuple[Queue, str]]:
     if not wish.demo:
         with Queue(settings=settings) as queue:
             yield queue, _title(queue.where)

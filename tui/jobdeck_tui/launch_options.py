@@ -6,24 +6,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
-class NoFrame(RuntimeError):
+class FrameUnavailable(RuntimeError):
     """Nothing can be shown; the message says why in one sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Frame:
+class FrameOptions:
     """Options to capture one frame instead of running a session."""
 
     size: tuple[int, int]
     """Columns and lines."""
-    room: str = ""
+    screen: str = ""
     """The screen to show; the main one if empty."""
     picture: Path | None = None
     """The file to save an SVG screenshot to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class LaunchOptions:
     """The options given on the command line; `None` and `False` mean not given."""
 
     threads: int | None = None
@@ -31,4 +31,4 @@ class Wish:
     demo: bool = False
     scheme: str | None = None
     ascii_only: bool = False
-    frame: Frame | None = None
+    frame: FrameOptions | None = None

@@ -24,7 +24,7 @@ def config_folder() -> Path:
     return user_config_path("jobdeck", appauthor=False)
 
 
-class Remembered:
+class Preferences:
     """Named JSON values. Without a file they last until the program exits."""
 
     def __init__(self, file: Path | None = None) -> None:

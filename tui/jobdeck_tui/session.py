@@ -8,28 +8,28 @@ import sys
 from jobdeck import SWITCH_INTERVAL, Queue, Settings
 
 from .app import Cockpit
-from .app_base import ascii_of, scheme_of
+from .app_base import detect_ascii, theme_from_environment
 from .feed.feed import Feed, Post
-from .frame_capture import take
+from .frame_capture import capture_frame
 from .keymap import FILE, read_keymap
-from .launch_options import Frame, Wish
-from .preferences import Remembered, config_folder
-from .terminal.crash import report
-from .terminal.event_loop import prompt_loop
-from .terminal.program_log import ProgramLog, Streams, logging_to
+from .launch_options import FrameOptions, LaunchOptions
+from .preferences import Preferences, config_folder
+from .terminal.crash import write_report
+from .terminal.event_loop import responsive_loop
+from .terminal.program_log import ProgramLog, RedirectedStreams, logging_to
 
 _DEMO_THREADS = 8
 _DEMO_SETTLE_TIME = 4.0
 """Seconds until the demo's charts have data."""
 
 
-def _threads(settings: Settings, wish: Wish) -> int:
+def _threads(settings: Settings, wish: LaunchOptions) -> int:
     if wish.readonly or (wish.frame is not None and not wish.demo):
         return 0
     return wish.threads if wish.threads is not None else _DEMO_THREADS if wish.demo else settings.threads
 
 
-def run(queue: Queue, settings: Settings, wish: Wish, where: str, remembered: Remembered) -> int:
+def run(queue: Queue, settings: Settings, wish: LaunchOptions, where: str, remembered: Preferences) -> int:
     """Run the cockpit on an open queue and return the exit code.
 
     Raises:
@@ -51,8 +51,8 @@ def run(queue: Queue, settings: Settings, wish: Wish, where: str, remembered: Re
             readonly=readonly,
             look_back=120.0 if wish.demo else 600.0,
             remembered=remembered,
-            scheme=wish.scheme or scheme_of(os.environ),
-            ascii_only=wish.ascii_only or ascii_of(os.environ, remembered),
+            scheme=wish.scheme or theme_from_environment(os.environ),
+            ascii_only=wish.ascii_only or detect_ascii(os.environ, remembered),
             keymap=read_keymap(config_folder() / FILE, Cockpit),
             log=log,
         )
@@ -61,15 +61,15 @@ def run(queue: Queue, settings: Settings, wish: Wish, where: str, remembered: Re
             return 0
         code = _run_app(app, log)
     if app.failure is not None:
-        print(f"jobdeck: {report(app.failure, log)}", file=sys.stderr)  # noqa: T201
+        print(f"jobdeck: {write_report(app.failure, log)}", file=sys.stderr)  # noqa: T201
         return 1
     return code
 
 
 def _run_app(app: Cockpit, log: ProgramLog) -> int:
-    with Streams(log):
+    with RedirectedStreams(log):
         try:
-            code = app.run(loop=prompt_loop())
+            code = app.run(loop=responsive_loop())
         except Exception as error:  # raised outside of the app's own exception handling
             app.failure = app.failure or error
             code = 1
@@ -79,9 +79,9 @@ def _run_app(app: Cockpit, log: ProgramLog) -> int:
     return app.return_code or code or 0
 
 
-def _print_frame(app: Cockpit, options: Frame, *, settle: float) -> None:
+def _print_frame(app: Cockpit, options: FrameOptions, *, settle: float) -> None:
     try:
-        text = take(app, size=options.size, room=options.room, picture=options.picture, settle=settle)
+        text = capture_frame(app, size=options.size, room=options.screen, picture=options.picture, settle=settle)
     finally:
         app.feed.end()
     if options.picture is None:

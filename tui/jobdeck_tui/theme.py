@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from textual.filter import LineFilter
 from textual.theme import Theme
 
-from .terminal.line_filters import CARET, Chosen, OwnColours
+from .terminal.line_filters import CARET, SelectionFilter, TerminalColorsFilter
 from .terminal.screen_size import GROUNDS
 
 DARK = Theme(
@@ -170,7 +170,7 @@ class Scheme:
 
     name: str
     """Its name in options and preferences."""
-    told: str
+    description: str
     """Its description."""
     theme: Theme
     filters: tuple[LineFilter, ...] = ()
@@ -182,8 +182,13 @@ SCHEMES = {
     for scheme in (
         Scheme("dark", "A calm, near-black background", DARK),
         Scheme("light", "Dark text on a light background", LIGHT),
-        Scheme("contrast", "High contrast: black, white and a few strong colors", CONTRAST, (Chosen("#ffe34d", "#000000"),)),
-        Scheme("ansi", "The sixteen colors and the background of your terminal", ANSI, (OwnColours(),)),
+        Scheme(
+            "contrast",
+            "High contrast: black, white and a few strong colors",
+            CONTRAST,
+            (SelectionFilter("#ffe34d", "#000000"),),
+        ),
+        Scheme("ansi", "The sixteen colors and the background of your terminal", ANSI, (TerminalColorsFilter(),)),
     )
 }
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Protocol
 
-from ..model.errors import Signal
+from ..model.errors import AttemptSignal
 
 logger = logging.getLogger("jobdeck.worker")
 
@@ -33,7 +33,7 @@ class Stoppable(Protocol):
         """Return the seconds that the code gets to stop by itself."""
         ...
 
-    def left(self) -> float | None:
+    def time_left(self) -> float | None:
         """Return the seconds until the attempt times out; `None` without a timeout."""
         ...
 
@@ -53,7 +53,7 @@ class Raised:
     error: BaseException
 
 
-class EventLoop:
+class AsyncRunner:
     """Runs coroutines on one event loop and its thread."""
 
     def __init__(self) -> None:
@@ -75,7 +75,7 @@ class EventLoop:
         `await`, and once more after each grace period if it continues. Its error is then the reason for the stop:
         `Stopped`, `TimedOut` or `Interrupted`.
         """
-        return asyncio.run_coroutine_threadsafe(_attend(coroutine, context, self._handlers), self._ensure_loop())
+        return asyncio.run_coroutine_threadsafe(_run_handler(coroutine, context, self._handlers), self._ensure_loop())
 
     def frames(self, context: Stoppable) -> list[FrameType] | None:
         """Return the handler's own frame, then those of the coroutines it awaits; `None` if no handler runs here.
@@ -103,16 +103,16 @@ class EventLoop:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 # A daemon thread: a handler that never returns must not keep the process from exiting.
-                self._thread = threading.Thread(target=_go_on, args=(self._loop,), name="jobdeck-event-loop", daemon=True)
+                self._thread = threading.Thread(target=_run_forever, args=(self._loop,), name="jobdeck-event-loop", daemon=True)
                 self._thread.start()
             return self._loop
 
 
-LOOP = EventLoop()
+RUNNER = AsyncRunner()
 """The runner of this process."""
 
 
-def _go_on(loop: asyncio.AbstractEventLoop) -> None:
+def _run_forever(loop: asyncio.AbstractEventLoop) -> None:
     asyncio.set_event_loop(loop)
     while True:
         try:
@@ -133,13 +133,13 @@ def _frames_from(outermost: FrameType | None, thread: int | None) -> list[FrameT
     return []
 
 
-async def _attend(
+async def _run_handler(
     coroutine: Coroutine[Any, Any, Any], context: Stoppable, handlers: dict[Stoppable, Coroutine[Any, Any, Any]]
 ) -> Any:
     """Await the handler, with stop requests and stack capture enabled."""
     task = asyncio.current_task()
     assert task is not None
-    watch = _Watch(task, context)
+    watch = _CancelTimer(task, context)
     watch.start()
     handlers[context] = coroutine
     try:
@@ -147,7 +147,7 @@ async def _attend(
     except asyncio.CancelledError as error:
         try:
             context.check()
-        except Signal as signal:
+        except AttemptSignal as signal:
             return Raised(signal)
         return Raised(error)  # the handler cancelled itself
     except BaseException as error:  # SystemExit would stop the loop and every other handler
@@ -157,7 +157,7 @@ async def _attend(
         watch.stop()
 
 
-class _Watch:
+class _CancelTimer:
     """Cancels a task if its attempt must stop or times out. Runs on the loop's thread."""
 
     def __init__(self, task: asyncio.Task[Any], context: Stoppable) -> None:
@@ -183,7 +183,7 @@ class _Watch:
             timer.cancel()
 
     def _check_timeout(self) -> None:
-        time_left = self._context.left()
+        time_left = self._context.time_left()
         if time_left is None or self._finished:
             return
         if time_left <= 0:

@@ -12,7 +12,7 @@ from typing import TypeVar
 from ..clock import Clock
 from ..model.errors import Interrupted, Stopped, TimedOut
 from ..model.jobs import Job
-from .log_buffer import Log, LogEntry
+from .log_buffer import LogBuffer, LogEntry
 
 STOP_GRACE = 5.0
 """Seconds between asking a command to stop (SIGTERM) and killing it (SIGKILL)."""
@@ -22,7 +22,7 @@ _JOB_LOGGER = logging.getLogger("jobdeck.job")
 T = TypeVar("T")
 
 
-class Context:
+class JobContext:
     """Gives a handler access to the job it runs: id, attempt, stop requests, progress and log. Get it with `context()`."""
 
     # Most jobs never wait, log or stop, so the objects for that are created on first use.
@@ -30,7 +30,7 @@ class Context:
     _cancelled = _interrupted = _lost = _stop_requested = False
     _grace: float | None = None
     _progress: float | None = None
-    _log: Log | None = None
+    _log: LogBuffer | None = None
     _stop: threading.Event | None = None
     _on_stop: Callable[[], None] | None = None
 
@@ -114,9 +114,9 @@ class Context:
         """
         if self._on_stop is not None and _is_on_event_loop():
             raise RuntimeError("context().sleep() would block every async handler; use `await asyncio.sleep(…)`.")
-        time_left = self.left()
+        time_left = self.time_left()
         # Create the event, then read the flag: `ask_to_stop` does the reverse, so a stop request is never missed.
-        stop = self._stop or self._made("_stop", threading.Event)
+        stop = self._stop or self._lazy("_stop", threading.Event)
         if not self._stop_requested:
             stop.wait(seconds if time_left is None else min(seconds, time_left))
         self.check()
@@ -127,16 +127,16 @@ class Context:
 
     # -- for the worker ---------------------------------------------------------------------------
 
-    def begin(self) -> None:
+    def start_timeout(self) -> None:
         """Start the timeout: the code starts now."""
         if self._job.timeout:
             self._deadline = self._clock.monotonic() + self._job.timeout
 
-    def left(self) -> float | None:
+    def time_left(self) -> float | None:
         """Return the seconds until the attempt times out; `None` without a timeout."""
         return None if self._deadline is None else max(0.0, self._deadline - self._clock.monotonic())
 
-    def ask_to_stop(
+    def request_stop(
         self, *, cancelled: bool = False, interrupted: bool = False, lost: bool = False, grace: float = STOP_GRACE
     ) -> None:
         """Request the code to stop, for the given reasons and within `grace` seconds."""
@@ -168,13 +168,13 @@ class Context:
         progress, self._progress = self._progress, None
         return progress
 
-    def take_log(self) -> list[LogEntry]:
+    def drain_log(self) -> list[LogEntry]:
         """Remove and return the lines logged since the last call."""
-        return [] if self._log is None else self._log.take()
+        return [] if self._log is None else self._log.drain()
 
-    def put_back_log(self, lines: Sequence[LogEntry]) -> None:
+    def restore_log(self, lines: Sequence[LogEntry]) -> None:
         """Restore lines that could not be stored."""
-        self._lines.put_back(lines)
+        self._lines.restore(lines)
 
     def add_log(self, lines: Sequence[LogEntry]) -> None:
         """Add lines that the attempt logged in another process."""
@@ -185,19 +185,19 @@ class Context:
         self._lines.add(level, text)
 
     @property
-    def _lines(self) -> Log:
-        return self._log or self._made("_log", lambda: Log(self._clock))
+    def _lines(self) -> LogBuffer:
+        return self._log or self._lazy("_log", lambda: LogBuffer(self._clock))
 
-    def _made(self, name: str, make: Callable[[], T]) -> T:
+    def _lazy(self, name: str, make: Callable[[], T]) -> T:
         # `setdefault` is atomic: several threads of a handler may call this at the same time.
         made: T = self.__dict__.setdefault(name, make())
         return made
 
 
-current_context: ContextVar[Context | None] = ContextVar("jobdeck_context", default=None)
+current_context: ContextVar[JobContext | None] = ContextVar("jobdeck_context", default=None)
 
 
-def context() -> Context:
+def context() -> JobContext:
     """Return the context of the job that runs on this thread or in this task.
 
     Raises:
@@ -235,6 +235,6 @@ def capture_logs() -> None:
 
 
 def _is_on_event_loop() -> bool:
-    from .async_runner import LOOP
+    from .async_runner import RUNNER
 
-    return LOOP.is_here
+    return RUNNER.is_here

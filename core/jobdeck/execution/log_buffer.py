@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from ..clock import Clock
-from .serialization import clean
+from .serialization import replace_surrogates
 
 LOG_BUFFER_BYTES = 1 << 20
 """The maximum size of the buffer; beyond it the oldest lines are dropped."""
@@ -16,7 +16,7 @@ LogEntry = tuple[float, str, str]
 """The time, level and text of an entry."""
 
 
-class Log:
+class LogBuffer:
     """A bounded, thread-safe log buffer: filled by the code of an attempt, drained by the worker."""
 
     def __init__(self, clock: Clock) -> None:
@@ -28,7 +28,7 @@ class Log:
 
     def add(self, level: str, text: str) -> None:
         """Add a log record or lines of output."""
-        kept = clean(text)
+        kept = replace_surrogates(text)
         if len(kept) > LOG_BUFFER_BYTES:
             kept = "…" + kept[-LOG_BUFFER_BYTES + 1 :]
         with self._lock:
@@ -41,7 +41,7 @@ class Log:
             self._bytes -= len(self._lines.popleft()[2])
             self._dropped += 1
 
-    def take(self) -> list[LogEntry]:
+    def drain(self) -> list[LogEntry]:
         """Remove and return the entries added since the last call."""
         with self._lock:
             lines = list(self._lines)
@@ -58,7 +58,7 @@ class Log:
             self._bytes += sum(len(line[2]) for line in lines)
             self._drop()
 
-    def put_back(self, lines: Sequence[LogEntry]) -> None:
+    def restore(self, lines: Sequence[LogEntry]) -> None:
         """Restore entries that were taken but could not be stored."""
         with self._lock:
             self._lines.extendleft(reversed(lines))

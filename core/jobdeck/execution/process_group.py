@@ -48,7 +48,7 @@ def members(group: int) -> dict[int, str]:
     return states
 
 
-def how_ended(code: int) -> str:
+def describe_exit(code: int) -> str:
     """Describe a return code of `subprocess` for use inside a sentence: `exit code 3`, `killed by SIGKILL`."""
     if code >= 0:
         return f"exit code {code}"
@@ -61,7 +61,7 @@ def how_ended(code: int) -> str:
 _guarded: set[int] = set()
 
 
-class Lifeline:
+class ProcessGroupGuard:
     """Kills a process group if this process exits for any reason, including `kill -9`.
 
     The leader of the group inherits one end of a socket pair, and this process keeps the other, to which it never
@@ -80,7 +80,7 @@ class Lifeline:
         """Return the file descriptor that the leader of the group must inherit."""
         return self._inherited_end.fileno()
 
-    def tie(self, group: int) -> None:
+    def guard(self, group: int) -> None:
         """Guard the group, after its leader has started."""
         self._group = group
         _guarded.add(group)
@@ -101,7 +101,7 @@ class Lifeline:
         self._kept_end.close()
 
 
-def end_tied() -> None:
+def kill_guarded() -> None:
     """Kill every guarded group; for a process that is about to exit."""
     for group in list(_guarded):
         stop_group(group, signal.SIGKILL)

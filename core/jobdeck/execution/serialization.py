@@ -12,7 +12,7 @@ MESSAGE_CHARACTERS = 10_000
 TRACEBACK_CHARACTERS = 20_000
 
 
-def clean(text: str) -> str:
+def replace_surrogates(text: str) -> str:
     """Escape lone surrogates, which cannot be encoded as UTF-8."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
@@ -23,22 +23,22 @@ _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 def result_json(result: Any) -> str:
     """Encode a result as JSON. May raise any exception, because the value may be of any type."""
-    text = clean(_encode(result))
+    text = replace_surrogates(_encode(result))
     if len(text) > RESULT_CHARACTERS:
         raise ValueError(f"it has {len(text):,} characters, and the limit is {RESULT_CHARACTERS:,}")
     return text
 
 
-def told(error: BaseException) -> str:
+def error_message(error: BaseException) -> str:
     """Return the text of an exception, shortened; tolerate exceptions whose text cannot be read."""
     try:
         text = str(error)
     except BaseException:
         return "(its text cannot be read)"
-    return clean(text if len(text) <= MESSAGE_CHARACTERS else text[: MESSAGE_CHARACTERS - 1] + "…")
+    return replace_surrogates(text if len(text) <= MESSAGE_CHARACTERS else text[: MESSAGE_CHARACTERS - 1] + "…")
 
 
-def traceback_of(error: BaseException) -> str:
+def format_traceback(error: BaseException) -> str:
     """Format the traceback from the handler down, without the frame of jobdeck above it."""
     trace = error.__traceback__
     trace = trace.tb_next if trace is not None and trace.tb_next is not None else trace
@@ -48,4 +48,4 @@ def traceback_of(error: BaseException) -> str:
         text = "".join(traceback.format_tb(trace))
     if len(text) > TRACEBACK_CHARACTERS:
         text = text[: TRACEBACK_CHARACTERS // 2] + "\n…\n" + text[-TRACEBACK_CHARACTERS // 2 :]
-    return clean(text)
+    return replace_surrogates(text)

@@ -15,8 +15,8 @@ from typing import Any
 from ..kinds.registry import SHELL as KIND
 from ..kinds.registry import Entry, Registry
 from ..model.errors import GiveUp, InvalidArguments
-from .context import Context, context
-from .process_group import Lifeline, group_alive, how_ended, stop_group
+from .context import JobContext, context
+from .process_group import ProcessGroupGuard, describe_exit, group_alive, stop_group
 
 _STDERR_CHARACTERS = 2000
 _CHUNK = 1 << 16
@@ -54,16 +54,16 @@ def shell(
     job = context()
     argv = ["/bin/sh", "-c", " ".join(command)] if shell else command
     variables = {**os.environ, **(env or {}), "JOBDECK_JOB_ID": str(job.job_id), "JOBDECK_ATTEMPT": str(job.attempt)}
-    with contextlib.closing(Lifeline()) as lifeline:
+    with contextlib.closing(ProcessGroupGuard()) as lifeline:
         stderr, code = run_command(argv, cwd, variables, lifeline, job)
     job.check()
     if code:
-        raise CommandFailed(how_ended(code), stderr.strip())
+        raise CommandFailed(describe_exit(code), stderr.strip())
     return {"exit_code": code}
 
 
 def run_command(
-    argv: list[str], cwd: str | None, variables: dict[str, str], lifeline: Lifeline, job: Context
+    argv: list[str], cwd: str | None, variables: dict[str, str], lifeline: ProcessGroupGuard, job: JobContext
 ) -> tuple[str, int]:
     """Run the command and return the end of its standard error, and its exit code."""
     try:
@@ -86,7 +86,7 @@ def run_command(
         raise GiveUp(f"The command cannot be run: {error}.") from None
     with process:
         try:
-            lifeline.tie(process.pid)
+            lifeline.guard(process.pid)
             stderr = _follow(process, job)
         except BaseException:
             stop_group(process.pid, signal.SIGKILL)  # nothing else would stop it
@@ -94,7 +94,7 @@ def run_command(
         return stderr, process.wait()
 
 
-def _follow(process: subprocess.Popen[bytes], job: Context) -> str:
+def _follow(process: subprocess.Popen[bytes], job: JobContext) -> str:
     """Log the output as it arrives, and stop the group if the job must stop; return the end of standard error."""
     assert process.stdout is not None
     assert process.stderr is not None

@@ -15,10 +15,10 @@ from types import FrameType
 from typing import Any
 
 from . import shell
-from .async_runner import LOOP
-from .context import Context
-from .executor import run_attempt
-from .stack_trace import NOT_BEGUN, Answer
+from .async_runner import RUNNER
+from .context import JobContext
+from .executor import execute
+from .stack_trace import NOT_STARTED, StackReply
 
 OUTERMOST, INNERMOST = 20, 80
 """The number of calls kept from each end of a deep stack."""
@@ -26,20 +26,22 @@ _MAX_LENGTH = 400
 """The maximum length of a path, a name or a line of code."""
 _PACKAGE = __name__.partition(".")[0]
 _BETWEEN = "Its handler is about to start, or has just returned."
-_RUN = run_attempt.__code__
+_RUN = execute.__code__
 _COMMAND = shell.run_command.__code__
 
 
-def read_calls(context: Context) -> Answer:
+def capture_stack(context: JobContext) -> StackReply:
     """Return the calls of a job from its handler down, without jobdeck's own, or the reason why none are available."""
-    frames = LOOP.frames(context)
+    frames = RUNNER.frames(context)
     if frames is None:
         frames = _thread_frames(context)
     if frames is None:
-        return {"reason": NOT_BEGUN}
+        return {"reason": NOT_STARTED}
     if (reason := _describe_command(frames)) is not None:
         return {"reason": reason}
-    calls = [(each.f_code.co_filename, each.f_lineno or 0, each.f_code.co_name, each.f_globals) for each in _theirs(frames)]
+    calls = [
+        (each.f_code.co_filename, each.f_lineno or 0, each.f_code.co_name, each.f_globals) for each in _user_frames(frames)
+    ]
     del frames  # frames keep the local variables of the job alive
     if not calls:
         return {"reason": _BETWEEN}
@@ -56,7 +58,7 @@ def read_calls(context: Context) -> Answer:
     }
 
 
-def _thread_frames(context: Context) -> list[FrameType] | None:
+def _thread_frames(context: JobContext) -> list[FrameType] | None:
     """Return the frames inside the attempt, innermost last; `None` if no thread runs it."""
     threads = sys._current_frames()
     threads.pop(threading.get_ident(), None)
@@ -71,7 +73,7 @@ def _thread_frames(context: Context) -> list[FrameType] | None:
     return None
 
 
-def _theirs(frames: Sequence[FrameType]) -> Iterator[FrameType]:
+def _user_frames(frames: Sequence[FrameType]) -> Iterator[FrameType]:
     """Yield the frames of the job's code: skip those of jobdeck above it, and stop at the first call into jobdeck."""
     started = False
     for frame in frames:

@@ -14,12 +14,12 @@ from typing import Any
 
 TIMEOUT = 0.5
 """Seconds that the process running the job gets to reply."""
-ENDED = "Its code has just finished."
-NOT_BEGUN = "It is claimed and waits for a thread."
+FINISHED = "Its code has just finished."
+NOT_STARTED = "It is claimed and waits for a thread."
 
-Answer = Mapping[str, Any]
+StackReply = Mapping[str, Any]
 """`pid`, `calls` as `[file, line, function, code]` with the innermost last, `left_out`; or `reason` if there are none."""
-Ask = Callable[[str, float], str | None]
+SendRequest = Callable[[str, float], str | None]
 """Sends a request to the workers of this machine and waits up to that many seconds; see `Store.ask`."""
 
 
@@ -45,13 +45,13 @@ class Stack:
     """When the stack was captured."""
     calls: tuple[Call, ...] = ()
     """The calls, innermost last; for a coroutine, the coroutines that it awaits."""
-    left_out: int = 0
+    omitted: int = 0
     """The number of calls omitted from the middle of a deep stack."""
     outer: int = 0
     """The number of calls before the omitted ones."""
     pid: int | None = None
     """The process that runs the code: the worker or one of its child processes."""
-    told: str = ""
+    reason: str = ""
     """Why no calls are available, in one sentence; empty if they are."""
 
     @property
@@ -59,19 +59,19 @@ class Stack:
         """Return the calls in the format of a Python traceback; empty if there are none."""
         lines: list[str] = []
         for at, call in enumerate(self.calls):
-            if self.left_out and at == self.outer:
-                lines.append(f"  [{self.left_out:,} calls omitted]")
+            if self.omitted and at == self.outer:
+                lines.append(f"  [{self.omitted:,} calls omitted]")
             lines.append(f'  File "{call.file}", line {call.line}, in {call.function}')
             lines += [f"    {call.code}"] if call.code else []
         return "\n".join(["Stack (most recent call last):", *lines]) if lines else ""
 
 
-def question_of(worker: str, job_id: int) -> str:
+def encode_request(worker: str, job_id: int) -> str:
     """Encode a stack request to a worker."""
     return json.dumps(["stack", worker, job_id])
 
 
-def asked(question: str) -> tuple[str, int] | None:
+def decode_request(question: str) -> tuple[str, int] | None:
     """Return the worker and the job of a stack request; `None` if it is another request."""
     try:
         what, worker, job_id = json.loads(question)
@@ -80,47 +80,47 @@ def asked(question: str) -> tuple[str, int] | None:
     return (worker, job_id) if what == "stack" and isinstance(worker, str) and isinstance(job_id, int) else None
 
 
-def packed(answer: Answer) -> str:
+def encode_reply(answer: StackReply) -> str:
     """Encode a reply."""
     return json.dumps(answer)
 
 
-def read_stack(job_id: int, worker: str, at: float, ask: Ask, timeout: float) -> Stack:
+def read_stack(job_id: int, worker: str, at: float, ask: SendRequest, timeout: float) -> Stack:
     """Request the stack from the process that runs the job, if it is on this machine."""
     host, pid, _ = ("", *worker.rsplit(":", 2))[-3:] if worker.count(":") >= 2 else (worker, "", "")
     process = f"process {pid}" if pid else f"worker {worker}"
     if host != socket.gethostname():
         reason = f"It runs on {host}, in {process}; run `jobdeck stack {job_id}` there."
-        return Stack(job_id=job_id, worker=worker, at=at, told=reason)
+        return Stack(job_id=job_id, worker=worker, at=at, reason=reason)
     try:
-        answer = ask(question_of(worker, job_id), timeout)
+        answer = ask(encode_request(worker, job_id), timeout)
     except TimeoutError:
         reason = (
             f"{process.capitalize()} runs it and did not reply within {timeout:g} s; its code may be blocking the interpreter."
         )
-        return Stack(job_id=job_id, worker=worker, at=at, told=reason)
+        return Stack(job_id=job_id, worker=worker, at=at, reason=reason)
     if answer is None:
         reason = (
             f"{process.capitalize()} of this machine runs it and did not reply; it may have exited, or belong to another user."
         )
-        return Stack(job_id=job_id, worker=worker, at=at, told=reason)
+        return Stack(job_id=job_id, worker=worker, at=at, reason=reason)
     try:
         return _decode_stack(json.loads(answer), job_id, worker, at)
     except (ValueError, TypeError, KeyError):
         reason = f"{process.capitalize()} runs it and sent an unreadable reply; it may run another version of jobdeck."
-        return Stack(job_id=job_id, worker=worker, at=at, told=reason)
+        return Stack(job_id=job_id, worker=worker, at=at, reason=reason)
 
 
-def _decode_stack(answer: Answer, job_id: int, worker: str, at: float) -> Stack:
+def _decode_stack(answer: StackReply, job_id: int, worker: str, at: float) -> Stack:
     if "reason" in answer:
-        return Stack(job_id=job_id, worker=worker, at=at, told=str(answer["reason"]))
+        return Stack(job_id=job_id, worker=worker, at=at, reason=str(answer["reason"]))
     calls = tuple(Call(str(file), int(line), str(function), str(code)) for file, line, function, code in answer["calls"])
     return Stack(
         job_id=job_id,
         worker=worker,
         at=at,
         calls=calls,
-        left_out=int(answer["left_out"]),
+        omitted=int(answer["left_out"]),
         outer=int(answer["outer"]),
         pid=int(answer["pid"]),
     )

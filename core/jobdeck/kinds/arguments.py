@@ -14,7 +14,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from ..model.errors import ArgumentsTooLarge, InvalidArguments, InvalidHandler
 from ..model.jobs import Parameter
 
-DEEP = 190
+SAFE_DEPTH = 190
 """A depth of nested arrays and objects that can always be parsed: the validation library stops at 200."""
 Check = Callable[[Any], bool]
 """A function that returns whether a value has exactly the type of an annotation."""
@@ -52,7 +52,7 @@ class Arguments:
                 text = str(model.model_dump_json(by_alias=True))
             except ValueError as problem:
                 raise InvalidArguments(self._kind, "*", f"cannot be stored as JSON ({one_line(problem)})") from None
-            if text.count("[") + text.count("{") > DEEP:
+            if text.count("[") + text.count("{") > SAFE_DEPTH:
                 self._check_depth(text)
         size = len(text) if text.isascii() else len(text.encode())
         if size > limit:
@@ -66,7 +66,7 @@ class Arguments:
         try:
             from_json(text)
         except ValueError:
-            problem = f"are nested too deeply; the limit is about {DEEP} levels of lists and objects"
+            problem = f"are nested too deeply; the limit is about {SAFE_DEPTH} levels of lists and objects"
             raise InvalidArguments(self._kind, "*", problem) from None
 
     def load(self, args_json: str) -> dict[str, Any]:
@@ -125,7 +125,7 @@ class Arguments:
     @cached_property
     def _signature(self) -> dict[str, tuple[Check, Any]]:
         """Argument → check of its type, and its default. Cached, as `inspect` takes longer than all the checks."""
-        return {each.name: (plainly(annotation), each.default) for each, annotation in self._parameters()}
+        return {each.name: (exact_type_check(annotation), each.default) for each, annotation in self._parameters()}
 
     def _parameters(self) -> list[tuple[inspect.Parameter, Any]]:
         try:
@@ -180,7 +180,7 @@ def one_line(error: Exception) -> str:
     return " ".join(str(error).split()).rstrip(".")
 
 
-def plainly(annotation: Any) -> Check:
+def exact_type_check(annotation: Any) -> Check:
     """Return a check of whether a value has exactly this type; it always fails for types that JSON does not have."""
     if annotation is None or annotation is NoneType:
         return lambda value: value is None
@@ -196,13 +196,13 @@ def plainly(annotation: Any) -> Check:
     if origin is Literal:
         return lambda value: type(value) is str and value in inner
     if origin in (Union, UnionType):
-        checks = [plainly(each) for each in inner]
+        checks = [exact_type_check(each) for each in inner]
         return lambda value: any(check(value) for check in checks)
     if origin is list:
-        items = plainly(inner[0])
+        items = exact_type_check(inner[0])
         return lambda value: type(value) is list and all(map(items, value))
     if origin is dict and inner[0] is str:
-        values = plainly(inner[1])
+        values = exact_type_check(inner[1])
         return lambda value: (
             type(value) is dict and all(type(name) is str for name in value) and all(map(values, value.values()))
         )

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
 from ..clock import Clock
-from ..model.jobs import Edit
+from ..model.jobs import JobEdit
 from ..settings import Settings
-from .job_options import check_attempts, check_name, check_priority, check_tags, moment
+from .job_options import check_attempts, check_name, check_priority, check_tags, resolve_time
 from .registry import Entry
 
 
-class Edits(TypedDict, total=False):
+class EditOptions(TypedDict, total=False):
     """The options of a queued job that an edit can change. Missing options and `None` leave them unchanged."""
 
     queue: str | None
@@ -29,7 +29,9 @@ class Edits(TypedDict, total=False):
     """The new tags, which replace all old ones; empty removes them."""
 
 
-def check_edit(entry: Entry | None, args: Mapping[str, Any] | None, options: Edits, settings: Settings, clock: Clock) -> Edit:
+def check_edit(
+    entry: Entry | None, args: Mapping[str, Any] | None, options: EditOptions, settings: Settings, clock: Clock
+) -> JobEdit:
     """Validate an edit.
 
     Args:
@@ -44,16 +46,18 @@ def check_edit(entry: Entry | None, args: Mapping[str, Any] | None, options: Edi
         ArgumentsTooLarge: the arguments exceed JOBDECK_MAX_ARGS_BYTES.
         InvalidOption: an option is out of range.
     """
-    unknown = options.keys() - Edits.__annotations__.keys()
+    unknown = options.keys() - EditOptions.__annotations__.keys()
     if unknown:
-        raise TypeError(f"unknown edit options: {', '.join(sorted(unknown))}; options are {', '.join(Edits.__annotations__)}")
+        raise TypeError(
+            f"unknown edit options: {', '.join(sorted(unknown))}; options are {', '.join(EditOptions.__annotations__)}"
+        )
     queue, priority = options.get("queue"), options.get("priority")
     attempts, tags = options.get("max_attempts"), options.get("tags")
-    return Edit(
+    return JobEdit(
         args_json=None if args is None or entry is None else entry.check(args, settings.max_args_bytes),
         queue=None if queue is None else check_name(queue),
         priority=None if priority is None else check_priority(priority),
         max_attempts=None if attempts is None else check_attempts(attempts),
-        scheduled_at=moment(options.get("delay"), options.get("at"), "delay", clock.now()),
+        scheduled_at=resolve_time(options.get("delay"), options.get("at"), "delay", clock.now()),
         tags=None if tags is None else check_tags(tags),
     )

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
 from ..clock import Clock
-from ..model.backoff import bounds_of, write_bounds
+from ..model.backoff import parse_bounds, write_bounds
 from ..model.errors import InvalidOption
 from ..model.jobs import IfParentFails, NewJob, OnConflict
 from ..model.states import FINAL, State
@@ -20,7 +20,7 @@ _FAR = 1e10
 """Seconds: 300 years. A longer time is a mistake."""
 
 
-class Options(TypedDict, total=False):
+class JobOptions(TypedDict, total=False):
     """The options of a job. If an option is missing or `None`, the kind or the settings decide."""
 
     queue: str | None
@@ -55,7 +55,7 @@ class Options(TypedDict, total=False):
     """What to do if one of them fails or is cancelled: `cancel` this job, too, `run` it anyway, or `wait`."""
 
 
-def draft(entry: Entry, args: Mapping[str, Any], options: Options, settings: Settings, clock: Clock) -> NewJob:
+def build_new_job(entry: Entry, args: Mapping[str, Any], options: JobOptions, settings: Settings, clock: Clock) -> NewJob:
     """Validate a job of this kind.
 
     Raises:
@@ -66,9 +66,11 @@ def draft(entry: Entry, args: Mapping[str, Any], options: Options, settings: Set
     args_json = entry.check(args, settings.max_args_bytes)
     if not options:
         return _plain(entry, args_json, settings)
-    unknown = options.keys() - Options.__annotations__.keys()
+    unknown = options.keys() - JobOptions.__annotations__.keys()
     if unknown:
-        raise TypeError(f"unknown job options: {', '.join(sorted(unknown))}; options are {', '.join(Options.__annotations__)}")
+        raise TypeError(
+            f"unknown job options: {', '.join(sorted(unknown))}; options are {', '.join(JobOptions.__annotations__)}"
+        )
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     timeout = given.get("timeout", entry.timeout if entry.timeout is not None else settings.timeout)
     attempts = given.get("max_attempts", entry.max_attempts or settings.max_attempts)
@@ -76,10 +78,10 @@ def draft(entry: Entry, args: Mapping[str, Any], options: Options, settings: Set
     if not 0 <= timeout < _FAR:
         raise InvalidOption("timeout", "must be from 0 seconds to 300 years")
     now = clock.now()
-    due = moment(given.get("delay"), given.get("at"), "delay", now)
+    due = resolve_time(given.get("delay"), given.get("at"), "delay", now)
     if given.get("delay") == 0:
         due = None  # it is due as soon as it is enqueued
-    expires_at = moment(given.get("expires"), given.get("expires_at"), "expiry", now)
+    expires_at = resolve_time(given.get("expires"), given.get("expires_at"), "expiry", now)
     if expires_at is not None and expires_at <= max(now, due or now):
         raise InvalidOption("expiry", "must be later than the due time of the job")
     return NewJob(
@@ -142,7 +144,7 @@ def check_attempts(attempts: int) -> int:
     return attempts
 
 
-def moment(delay: float | None, at: float | None, name: str, now: float) -> float | None:
+def resolve_time(delay: float | None, at: float | None, name: str, now: float) -> float | None:
     """Return the time that is given as a delay or as a time; `None` if neither is. Raises `InvalidOption`."""
     if delay is not None and at is not None:
         raise InvalidOption(name, "cannot be combined with a time; use one of them")
@@ -164,7 +166,7 @@ def check_tags(tags: Sequence[str]) -> tuple[str, ...]:
 
 def _backoff_json(pair: Sequence[float]) -> str:
     try:
-        return write_bounds(bounds_of(pair))
+        return write_bounds(parse_bounds(pair))
     except ValueError as problem:
         raise InvalidOption("backoff", str(problem)) from None
 

@@ -12,10 +12,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
-from ..model.errors import AppNotLoaded, InvalidHandler, UnknownKind
+from ..model.errors import AppImportError, InvalidHandler, UnknownKind
 from ..model.jobs import Kind
 from .arguments import Arguments
-from .retry_policy import OwnBackoff, Retries, names_of
+from .retry_policy import CustomBackoff, RetryPolicy, type_names
 
 SHELL = "shell"
 """The built-in kind, registered in every queue."""
@@ -36,12 +36,12 @@ class Entry:
     timeout: float | None = None
     concurrency: int | None = None
     """Maximum number of running jobs, in all processes together."""
-    retries: Retries = field(default_factory=Retries)
+    retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
     isolate: bool = False
     """Whether each job runs in a child process of its own, which can be killed."""
 
     @cached_property
-    def task(self) -> bool:
+    def is_async(self) -> bool:
         """Whether its handler is `async` and runs in the process of the worker."""
         return inspect.iscoroutinefunction(self.handler) and not self.isolate
 
@@ -70,9 +70,9 @@ class Entry:
             isolate=self.isolate,
             doc=(inspect.getdoc(self.handler) or "").partition("\n\n")[0].replace("\n", " "),
             parameters=self.arguments.describe(),
-            backoff=self.retries.bounds,
-            retry_on=None if self.retries.retry_on is None else names_of(self.retries.retry_on),
-            give_up_on=names_of(self.retries.give_up_on),
+            backoff=self.retry_policy.bounds,
+            retry_on=None if self.retry_policy.retry_on is None else type_names(self.retry_policy.retry_on),
+            give_up_on=type_names(self.retry_policy.give_up_on),
         )
 
 
@@ -129,9 +129,9 @@ class Registry:
         return {entry.kind: entry.concurrency for entry in self._entries.values() if entry.concurrency is not None}
 
     @property
-    def tasks(self) -> set[str]:
+    def async_kinds(self) -> set[str]:
         """The kinds whose handlers are `async` and run on the event loop in the process of the worker."""
-        return {entry.kind for entry in self._entries.values() if entry.task}
+        return {entry.kind for entry in self._entries.values() if entry.is_async}
 
     @property
     def kinds(self) -> list[str]:
@@ -154,7 +154,7 @@ def job(
     max_attempts: int | None = None,
     timeout: float | None = None,
     concurrency: int | None = None,
-    backoff: tuple[float, float] | OwnBackoff | None = None,
+    backoff: tuple[float, float] | CustomBackoff | None = None,
     retry_on: type[BaseException] | tuple[type[BaseException], ...] | None = None,
     give_up_on: type[BaseException] | tuple[type[BaseException], ...] = (),
     isolate: bool = False,
@@ -170,7 +170,7 @@ def job(
     max_attempts: int | None = None,
     timeout: float | None = None,
     concurrency: int | None = None,
-    backoff: tuple[float, float] | OwnBackoff | None = None,
+    backoff: tuple[float, float] | CustomBackoff | None = None,
     retry_on: type[BaseException] | tuple[type[BaseException], ...] | None = None,
     give_up_on: type[BaseException] | tuple[type[BaseException], ...] = (),
     isolate: bool = False,
@@ -208,7 +208,7 @@ def job(
     def register(function: F) -> F:
         kind = name or _default_name(function)
         try:
-            retries = Retries.of(backoff, retry_on, give_up_on)
+            retries = RetryPolicy.validate(backoff, retry_on, give_up_on)
         except ValueError as problem:
             raise InvalidHandler(f"{kind}: {problem}.") from None
         if concurrency is not None and concurrency < 1:
@@ -244,27 +244,27 @@ def load_apps(apps: Iterable[str]) -> None:
                 _load_file(Path(app))
             else:
                 importlib.import_module(app)
-        except AppNotLoaded:
+        except AppImportError:
             raise
         except ModuleNotFoundError as error:
             if error.name == app or app.startswith(f"{error.name}."):
-                raise AppNotLoaded(app, f"no module {error.name!r} in {here} or on the Python path") from None
-            raise AppNotLoaded(app, f"it imports {error.name!r}, which is not installed") from None
+                raise AppImportError(app, f"no module {error.name!r} in {here} or on the Python path") from None
+            raise AppImportError(app, f"it imports {error.name!r}, which is not installed") from None
         except SystemExit as error:  # for example, a script that parses a command line
-            raise AppNotLoaded(app, f"importing it exits the program (SystemExit: {error})") from error
+            raise AppImportError(app, f"importing it exits the program (SystemExit: {error})") from error
         except Exception as error:
-            raise AppNotLoaded(app, f"importing it raised {type(error).__name__}: {error}") from error
+            raise AppImportError(app, f"importing it raised {type(error).__name__}: {error}") from error
 
 
 def _load_file(path: Path) -> None:
     if not path.is_file():
-        raise AppNotLoaded(str(path), "the file does not exist")
+        raise AppImportError(str(path), "the file does not exist")
     name = path.stem
     if name in sys.modules and getattr(sys.modules[name], "__file__", None) == str(path.resolve()):
         return
     spec = importlib.util.spec_from_file_location(name, path.resolve())
     if spec is None or spec.loader is None:
-        raise AppNotLoaded(str(path), "it is not a Python file")
+        raise AppImportError(str(path), "it is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)

@@ -6,19 +6,19 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ..model.backoff import CAP, FIRST, LONGEST, Bounds, bounds_of
+from ..model.backoff import CAP, FIRST, LONGEST, Bounds, parse_bounds
 
-OwnBackoff = Callable[[int, BaseException], float]
+CustomBackoff = Callable[[int, BaseException], float]
 """The number of the failed attempt (1 for the first) and its exception → seconds until the next attempt."""
 
 Errors = tuple[type[BaseException], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Retries:
+class RetryPolicy:
     """The retry policy of a kind."""
 
-    backoff: Bounds | OwnBackoff | None = None
+    backoff: Bounds | CustomBackoff | None = None
     """The first step and the maximum in seconds, or a custom function; the default bounds if `None`."""
     retry_on: Errors | None = None
     """If set, only these errors are retried."""
@@ -33,34 +33,34 @@ class Retries:
         return None if callable(self.backoff) else self.backoff
 
     @classmethod
-    def of(cls, backoff: Any, retry_on: Any, give_up_on: Any) -> Retries:
+    def validate(cls, backoff: Any, retry_on: Any, give_up_on: Any) -> RetryPolicy:
         """Return the policy if it is valid.
 
         Raises:
             ValueError: a part of it is invalid; the message names it.
         """
-        chosen: Bounds | OwnBackoff | None = backoff
+        chosen: Bounds | CustomBackoff | None = backoff
         if backoff is not None and not callable(backoff):
             try:
-                chosen = bounds_of(backoff)
+                chosen = parse_bounds(backoff)
             except ValueError as problem:
                 raise ValueError(f"backoff {problem}; or a function") from None
         retried = None if retry_on is None else _check_types("retry_on", retry_on)
         return cls(chosen, retried, _check_types("give_up_on", give_up_on))
 
-    def give_up(self, error: BaseException) -> bool:
+    def gives_up_on(self, error: BaseException) -> bool:
         """Return whether this error is not retried.
 
         An exception group is not retried if one of its errors is in `give_up_on`, or if one is not in `retry_on`.
         """
-        if isinstance(error, self.give_up_on) or any(isinstance(each, self.give_up_on) for each in leaves(error)):
+        if isinstance(error, self.give_up_on) or any(isinstance(each, self.give_up_on) for each in flatten_group(error)):
             return True
         if self.retry_on is None or isinstance(error, self.retry_on):
             return False
-        return not all(isinstance(each, self.retry_on) for each in leaves(error))
+        return not all(isinstance(each, self.retry_on) for each in flatten_group(error))
 
 
-def names_of(errors: Errors) -> tuple[str, ...]:
+def type_names(errors: Errors) -> tuple[str, ...]:
     """Return the readable names of the types: with their modules, except for types of Python and of jobdeck."""
     return tuple(
         each.__qualname__
@@ -70,16 +70,16 @@ def names_of(errors: Errors) -> tuple[str, ...]:
     )
 
 
-def leaves(error: BaseException) -> Iterator[BaseException]:
+def flatten_group(error: BaseException) -> Iterator[BaseException]:
     """Yield the error or, for an exception group, the errors in it."""
     if isinstance(error, BaseExceptionGroup):
         for each in error.exceptions:
-            yield from leaves(each)
+            yield from flatten_group(each)
     else:
         yield error
 
 
-def own_delay(backoff: OwnBackoff, attempt: int, error: BaseException) -> float:
+def custom_delay(backoff: CustomBackoff, attempt: int, error: BaseException) -> float:
     """Return the delay that the user's function computes. The function may raise any exception.
 
     Raises:

@@ -9,10 +9,10 @@ import logging
 import time
 
 from ..clock import Clock
-from ..scheduling.ticker import mend, run_due
+from ..scheduling.ticker import enqueue_due, repair_future_ticks
 from ..settings import Settings
 from ..store.base import Store
-from .service import BREATH, prune_steps, rules_of
+from .service import PRUNE_PAUSE, prune_steps, pruning_rules
 
 logger = logging.getLogger("jobdeck.maintenance")
 
@@ -36,7 +36,7 @@ LOG_BOUND = 32 << 20
 """The size in bytes above which the write-ahead log is checkpointed and truncated."""
 
 
-class Upkeep:
+class MaintenanceLoop:
     """Tracks which maintenance tasks are due in this process. `tick` runs them; nothing runs by itself."""
 
     def __init__(self, store: Store, settings: Settings, clock: Clock, *, log_bound: int = LOG_BOUND) -> None:
@@ -63,11 +63,11 @@ class Upkeep:
             return longest
         return min(longest, max(0.001, self._next_tick - self._clock.now()))
 
-    def tick(self) -> list[int]:
+    def run_due_tasks(self) -> list[int]:
         """Run the due tasks, with a time limit; return the ids of rescued jobs."""
         now = self._clock.monotonic()
         end, self._unfinished = now + TIME_LIMIT, False
-        self._next_tick = run_due(self._store, self._clock)
+        self._next_tick = enqueue_due(self._store, self._clock)
         # The claimer expires jobs on time, unless all its threads are busy.
         while not self._unfinished and self._store.transitions.expire():
             self._unfinished = self._clock.monotonic() >= end
@@ -86,7 +86,7 @@ class Upkeep:
             self._store.metrics.sample_depths()
         if now >= self._prune_at:
             self._prune_at = now + PRUNE_EVERY
-            mend(self._store, self._clock)
+            repair_future_ticks(self._store, self._clock)
             self.prune()
         if now >= self._log_at:
             self._log_at = now + LOG_EVERY
@@ -100,12 +100,12 @@ class Upkeep:
         """
         end = self._clock.monotonic() + TIME_LIMIT
         removed = 0
-        for _, n in prune_steps(self._store, rules_of(self._settings)):
+        for _, n in prune_steps(self._store, pruning_rules(self._settings)):
             removed += n
             if self._clock.monotonic() >= end:
                 self._prune_at = self._clock.monotonic() + PRUNE_CONTINUE_AFTER
                 return removed
-            time.sleep(BREATH)
+            time.sleep(PRUNE_PAUSE)
         self._store.maintenance.prune_metrics()
         self._store.metrics.prune_depths()
         self._store.journal.prune()

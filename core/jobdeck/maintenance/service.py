@@ -9,14 +9,14 @@ from pathlib import Path
 from ..clock import Clock, SystemClock
 from ..model.errors import InvalidOption, StoreError
 from ..model.findings import Finding, Severity
-from ..model.retention import FINAL_STATES, Rule
+from ..model.retention import FINAL_STATES, RetentionRule
 from ..model.states import FINAL, State
 from ..settings import Settings
 from ..store.base import Store
 from ..store.connect import check_store, is_server
 from ..store.maintenance import Backup, Progress
 
-BREATH = 0.002
+PRUNE_PAUSE = 0.002
 """Seconds between two steps of pruning, during which other processes can write."""
 
 
@@ -66,11 +66,11 @@ class Maintenance:
             if progress is not None:
                 done = sum(removed.values())
                 progress(done, max(done, total))
-            time.sleep(BREATH)
+            time.sleep(PRUNE_PAUSE)
         self._store.maintenance.prune_metrics()
         return removed
 
-    def _rules(self, older_than: float | None, keep: int | None, states: Sequence[State]) -> Sequence[Rule]:
+    def _rules(self, older_than: float | None, keep: int | None, states: Sequence[State]) -> Sequence[RetentionRule]:
         for state in states:
             if state not in FINAL:
                 raise InvalidOption("state", f"must be one of {', '.join(FINAL_STATES)}, not {state}")
@@ -79,8 +79,8 @@ class Maintenance:
         if keep is not None and keep < 0:
             raise InvalidOption("number of jobs to keep", "must not be negative")
         if older_than is None and keep is None:
-            return rules_of(self._settings, states)
-        return [Rule(state, older_than, keep) for state in states]
+            return pruning_rules(self._settings, states)
+        return [RetentionRule(state, older_than, keep) for state in states]
 
     def backup(self, path: str | Path, *, force: bool = False, progress: Progress | None = None) -> Backup:
         """Write a consistent copy of the queue to a new file while other processes use it.
@@ -137,18 +137,18 @@ def doctor(
         return [Finding("database", Severity.PROBLEM, str(error), f"Set the queue's {noun} with --db or JOBDECK_DATABASE.")]
 
 
-def prune_steps(store: Store, rules: Iterable[Rule]) -> Iterator[tuple[State, int]]:
+def prune_steps(store: Store, rules: Iterable[RetentionRule]) -> Iterator[tuple[State, int]]:
     """Prune by the rules; yield the state and the number of deleted jobs after each transaction."""
     for rule in rules:
-        if rule.bounds:
+        if rule.has_bounds:
             while n := store.maintenance.prune_jobs(rule):
                 yield rule.state, n
 
 
-def rules_of(settings: Settings, states: Iterable[State] = FINAL_STATES) -> tuple[Rule, ...]:
+def pruning_rules(settings: Settings, states: Iterable[State] = FINAL_STATES) -> tuple[RetentionRule, ...]:
     """Return the pruning rules of the settings; 0 in a setting means no limit."""
     return tuple(
-        Rule(
+        RetentionRule(
             state,
             (settings.retention_failed if state is State.FAILED else settings.retention) or None,
             settings.retention_count or None,

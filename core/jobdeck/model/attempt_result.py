@@ -12,7 +12,7 @@ from .jobs import Job, Outcome, Reason
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class AttemptResult:
     """The result of an attempt. `job` is the job as it was claimed, with its lease."""
 
     job: Job
@@ -21,14 +21,14 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
-class Completion(Ending):
+class Completed(AttemptResult):
     """The handler returned."""
 
     result_json: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Failure(Ending):
+class Failed(AttemptResult):
     """The handler raised, or the attempt timed out."""
 
     retry_at: float | None
@@ -42,17 +42,17 @@ class Failure(Ending):
 
 
 @dataclass(frozen=True, slots=True)
-class Nap(Ending):
+class Snoozed(AttemptResult):
     """The handler snoozed the job until `until`."""
 
     until: float
 
 
 @dataclass(frozen=True, slots=True)
-class Release(Ending):
+class Released(AttemptResult):
     """The worker is shutting down and releases the job."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stop(Ending):
+class Cancelled(AttemptResult):
     """The job was cancelled, and its code has stopped."""

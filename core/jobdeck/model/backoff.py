@@ -20,7 +20,7 @@ Bounds = tuple[float, float]
 """The first step and the maximum, in seconds."""
 
 
-def delay(attempt: int, random: Random, first: float = FIRST, cap: float = CAP) -> float:
+def compute_delay(attempt: int, random: Random, first: float = FIRST, cap: float = CAP) -> float:
     """Return the seconds to wait after `attempt` (1 for the first) has failed.
 
     Exponential backoff with full jitter: a random delay up to the step, which doubles each time, so that jobs that
@@ -39,7 +39,7 @@ def delay(attempt: int, random: Random, first: float = FIRST, cap: float = CAP) 
     return low + random.random() * (step - low)
 
 
-def bounds_of(pair: Sequence[Any]) -> Bounds:
+def parse_bounds(pair: Sequence[Any]) -> Bounds:
     """Return the pair as bounds.
 
     Raises:
@@ -62,6 +62,6 @@ def write_bounds(bounds: Bounds) -> str:
 def read_bounds(text: str) -> Bounds | None:
     """Parse stored bounds; return `None` if they are invalid, so that one bad row does not block others."""
     try:
-        return bounds_of(json.loads(text))
+        return parse_bounds(json.loads(text))
     except (ValueError, RecursionError):
         return None

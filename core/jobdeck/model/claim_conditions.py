@@ -25,10 +25,10 @@ class Parent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class DrainRate:
     """The rate at which the workers that serve a job have recently finished attempts."""
 
-    ended: int
+    finished: int
     """Number of attempts that finished."""
     seconds: float
     """Length of the time in which they finished."""
@@ -37,7 +37,7 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Situation:
+class ClaimConditions:
     """Everything that decides whether a job is claimed, read by a store in one transaction."""
 
     at: float
@@ -57,24 +57,24 @@ class Situation:
     parents: Sequence[Parent] = ()
     """The jobs that it still waits for."""
     if_parent_fails: IfParentFails = IfParentFails.CANCEL
-    suspects: Mapping[str, int] = field(default_factory=dict)
+    crash_suspects: Mapping[str, int] = field(default_factory=dict)
     """Worker → its running job that a crash has interrupted before; only set if the job itself is such a job."""
     ahead: int | None = None
     """Number of ready jobs that the same workers claim first, counted up to one more than `AHEAD_COUNTED`."""
-    pace: Pace | None = None
+    drain_rate: DrainRate | None = None
 
 
-def could_serve(worker: WorkerInfo, at: float) -> bool:
+def is_available(worker: WorkerInfo, at: float) -> bool:
     """Return whether the worker claims any jobs."""
     return worker.alive and not worker.draining and (worker.threads > 0 or at - worker.started_at < _STARTING)
 
 
-def serves(worker: WorkerInfo, queue: str, kind: str) -> bool:
+def matches(worker: WorkerInfo, queue: str, kind: str) -> bool:
     """Return whether the worker claims jobs of this kind from this queue. A worker without a list of kinds matches all."""
     return (not worker.queues or queue in worker.queues) and (not worker.kinds or kind in worker.kinds)
 
 
-def serving(situation: Situation) -> list[WorkerInfo]:
+def eligible_workers(situation: ClaimConditions) -> list[WorkerInfo]:
     """Return the workers that would claim the job."""
     job = situation.job
-    return [each for each in situation.workers if could_serve(each, situation.at) and serves(each, job.queue, job.kind)]
+    return [each for each in situation.workers if is_available(each, situation.at) and matches(each, job.queue, job.kind)]

@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from .claim_conditions import AHEAD_COUNTED, Situation, could_serve, serving
+from .claim_conditions import AHEAD_COUNTED, ClaimConditions, eligible_workers, is_available
 from .jobs import IfParentFails, Job
 from .overview import WorkerInfo
 from .states import State
@@ -24,8 +24,8 @@ class Check:
     """One condition of the claim."""
 
     name: str
-    holds: bool
-    sentence: str
+    met: bool
+    message: str
     """The state of the condition, as a sentence."""
     advice: str = ""
     """What to do about it; empty if nothing needs to be done."""
@@ -44,20 +44,20 @@ class Explanation:
     checks: tuple[Check, ...]
     ahead: int | None = None
     """Number of jobs that are claimed before it, at most `AHEAD_COUNTED`; `None` while it is not ready."""
-    ahead_more: bool = False
+    ahead_truncated: bool = False
     """Whether there are more than that."""
     starts_in: float | None = None
     """Estimated seconds until it starts; `None` if that cannot be estimated."""
-    basis: str = ""
+    estimate_basis: str = ""
     """What the estimate is based on, or why there is none."""
 
     @property
     def blockers(self) -> tuple[Check, ...]:
         """The conditions that are not met."""
-        return tuple(check for check in self.checks if not check.holds)
+        return tuple(check for check in self.checks if not check.met)
 
 
-def explain(situation: Situation, *, kind_limit: int | None = None) -> Explanation:
+def explain(situation: ClaimConditions, *, kind_limit: int | None = None) -> Explanation:
     """Check each condition of the claim.
 
     Args:
@@ -77,16 +77,16 @@ def explain(situation: Situation, *, kind_limit: int | None = None) -> Explanati
         summary=_summary(job, checks, starts_in),
         checks=checks,
         ahead=ahead,
-        ahead_more=ahead != situation.ahead,
+        ahead_truncated=ahead != situation.ahead,
         starts_in=starts_in,
-        basis=basis,
+        estimate_basis=basis,
     )
 
 
 # -- the conditions -------------------------------------------------------------------------------
 
 
-def _check_state(situation: Situation) -> Iterator[Check]:
+def _check_state(situation: ClaimConditions) -> Iterator[Check]:
     """Describe a job that is final or running."""
     job, at = situation.job, situation.at
     if job.state.is_final:
@@ -94,16 +94,16 @@ def _check_state(situation: Situation) -> Iterator[Check]:
         verb = {State.COMPLETED: "completed", State.FAILED: "failed", State.CANCELLED: "was cancelled"}[job.state]
         why = "; ".join(str(part) for part in (job.reason, job.error) if part)
         advice = f"`jobdeck retry {job.id}` runs it again"
-        yield Check(name="state", holds=False, sentence=f"It {verb} {ago} ago{f': {why}' if why else ''}.", advice=advice)
+        yield Check(name="state", met=False, message=f"It {verb} {ago} ago{f': {why}' if why else ''}.", advice=advice)
         return
     since = span(at - (job.started_at or at))
     sentence = f"It is running: attempt {job.attempt} of {job.max_attempts}, for {since}, on {job.worker}."
-    yield Check(name="state", holds=True, sentence=sentence)
+    yield Check(name="state", met=True, message=sentence)
     if job.cancelling:
         yield Check(
             name="cancelling",
-            holds=False,
-            sentence="It was asked to stop, but its code has not stopped yet.",
+            met=False,
+            message="It was asked to stop, but its code has not stopped yet.",
             advice="a command is killed after a grace period; Python code has to check context().cancelled",
         )
     worker = next((each for each in situation.workers if each.id == job.worker), None)
@@ -112,41 +112,41 @@ def _check_state(situation: Situation) -> Iterator[Check]:
         last = "is not registered" if worker is None else f"sent its last heartbeat {span(at - worker.heartbeat_at)} ago"
         lease = f"its lease expires in {span(left)}" if left > 0 else f"its lease expired {span(-left)} ago"
         advice = "any live worker then rescues the job: it runs again, or fails as crashed"
-        yield Check(name="worker", holds=False, sentence=f"Its worker {last}; {lease}.", advice=advice, until=job.lease_until)
+        yield Check(name="worker", met=False, message=f"Its worker {last}; {lease}.", advice=advice, until=job.lease_until)
 
 
-def _check_job(situation: Situation) -> Iterator[Check]:
+def _check_job(situation: ClaimConditions) -> Iterator[Check]:
     """Check the conditions of the job itself."""
     job, at = situation.job, situation.at
     left = job.scheduled_at - at
     now = f"`jobdeck retry {job.id}` runs it now"
     if job.state is State.PENDING:
-        yield Check(name="due", holds=True, sentence=f"It has been ready for {span(-left)}.")
+        yield Check(name="due", met=True, message=f"It has been ready for {span(-left)}.")
     elif job.state is State.WAITING:
         yield _check_parents(situation)
     elif left <= 0:
         sentence = f"It has been due for {span(-left)}, but no worker has made it ready yet."
-        yield Check(name="due", holds=False, sentence=sentence, advice="a live worker does that within a second", until=at)
+        yield Check(name="due", met=False, message=sentence, advice="a live worker does that within a second", until=at)
     elif job.state is State.RETRYING:
         error = f" ({job.error})" if job.error else ""
         sentence = f"Attempt {job.attempt} of {job.max_attempts} failed{error}; the next one is due in {span(left)}."
-        yield Check(name="due", holds=False, sentence=sentence, advice=now, until=job.scheduled_at)
+        yield Check(name="due", met=False, message=sentence, advice=now, until=job.scheduled_at)
     else:
         sentence = f"It is scheduled, and due in {span(left)}."
-        yield Check(name="due", holds=False, sentence=sentence, advice=now, until=job.scheduled_at)
+        yield Check(name="due", met=False, message=sentence, advice=now, until=job.scheduled_at)
     if job.expires_at is not None and job.expires_at <= at:
         sentence = f"It expired {span(at - job.expires_at)} ago: it will not start, and fails as expired."
-        yield Check(name="expiry", holds=False, sentence=sentence, advice="enqueue it again if it is still needed")
+        yield Check(name="expiry", met=False, message=sentence, advice="enqueue it again if it is still needed")
     elif job.expires_at is not None:
         sentence = f"It expires in {span(job.expires_at - at)}."
-        yield Check(name="expiry", holds=True, sentence=sentence)
+        yield Check(name="expiry", met=True, message=sentence)
 
 
-def _check_parents(situation: Situation) -> Check:
+def _check_parents(situation: ClaimConditions) -> Check:
     parents = situation.parents
     if not parents:
         sentence = "It waits for other jobs, but none of them exists any more."
-        return Check(name="parents", holds=False, sentence=sentence, advice="`jobdeck doctor` checks for this")
+        return Check(name="parents", met=False, message=sentence, advice="`jobdeck doctor` checks for this")
     named = ", ".join(f"{each.id} ({each.state or 'deleted'})" for each in parents[:_PARENTS_NAMED])
     rest = f" and {len(parents) - _PARENTS_NAMED:,} more" if len(parents) > _PARENTS_NAMED else ""
     noun = "job" if len(parents) == 1 else f"{len(parents):,} jobs:"
@@ -157,18 +157,18 @@ def _check_parents(situation: Situation) -> Check:
     }[situation.if_parent_fails]
     stuck = next((each for each in parents if each.state is not None and each.state.is_final), None)
     advice = f"`jobdeck retry {stuck.id}` runs job {stuck.id} again" if stuck else f"`jobdeck why {parents[0].id}`; {then}"
-    return Check(name="parents", holds=False, sentence=f"It waits for {noun} {named}{rest}.", advice=advice)
+    return Check(name="parents", met=False, message=f"It waits for {noun} {named}{rest}.", advice=advice)
 
 
-def _check_limits(situation: Situation, kind_limit: int | None) -> Iterator[Check]:
+def _check_limits(situation: ClaimConditions, kind_limit: int | None) -> Iterator[Check]:
     """Check the pause and the limits of the queue and the kind."""
     job, at = situation.job, situation.at
     if situation.paused_at is not None:
         sentence = f"Queue {job.queue} has been paused for {span(at - situation.paused_at)}."
         advice = f"`jobdeck resume {shlex.quote(job.queue)}` resumes it"
-        yield Check(name="paused", holds=False, sentence=sentence, advice=advice)
+        yield Check(name="paused", met=False, message=sentence, advice=advice)
     else:
-        yield Check(name="paused", holds=True, sentence=f"Queue {job.queue} is not paused.")
+        yield Check(name="paused", met=True, message=f"Queue {job.queue} is not paused.")
     limits = (
         ("queue limit", f"Queue {job.queue}", situation.max_running, situation.queue_running),
         ("kind limit", f"Kind {job.kind}", kind_limit, situation.kind_running),
@@ -177,26 +177,26 @@ def _check_limits(situation: Situation, kind_limit: int | None) -> Iterator[Chec
         if limit is not None:
             sentence = f"{what} runs {running:,} of at most {limit:,} {_noun(limit, 'job')} at once."
             advice = "" if running < limit else "it can start when one of them finishes"
-            yield Check(name=name, holds=running < limit, sentence=sentence, advice=advice)
+            yield Check(name=name, met=running < limit, message=sentence, advice=advice)
     if situation.rate is not None and situation.rate_period is not None:
         starts = f"{situation.rate:,} {_noun(situation.rate, 'job')} in {span(situation.rate_period)}"
         rate = f"Queue {job.queue} starts at most {starts}"
         left = situation.rate_free_in
         sentence = f"{rate}." if left is None else f"{rate}; the next one can start in {span(left)}."
-        yield Check(name="rate", holds=left is None, sentence=sentence, until=None if left is None else at + left)
+        yield Check(name="rate", met=left is None, message=sentence, until=None if left is None else at + left)
 
 
-def _check_workers(situation: Situation) -> Iterator[Check]:
+def _check_workers(situation: ClaimConditions) -> Iterator[Check]:
     """Check the workers that would run the job, their threads, and the jobs ahead."""
-    workers = serving(situation)
+    workers = eligible_workers(situation)
     if not workers:
-        sentence, advice = _nobody(situation)
-        yield Check(name="workers", holds=False, sentence=sentence, advice=advice)
+        sentence, advice = _no_worker(situation)
+        yield Check(name="workers", met=False, message=sentence, advice=advice)
         return
     served_by = workers[0].id if len(workers) == 1 else f"{len(workers):,} workers"
-    yield Check(name="workers", holds=True, sentence=f"It is served by {served_by}.")
-    if situation.suspects:
-        yield _suspect(situation, workers)
+    yield Check(name="workers", met=True, message=f"It is served by {served_by}.")
+    if situation.crash_suspects:
+        yield _crash_suspect(situation, workers)
     free, threads = _free(workers), sum(each.threads for each in workers)
     stuck = sum(each.stuck for each in workers)
     held = f"; {stuck:,} in code that ignores a stop request" if stuck else ""
@@ -205,7 +205,7 @@ def _check_workers(situation: Situation) -> Iterator[Check]:
     else:
         busy = f"All {threads:,} threads are busy" if threads > 1 else "The only thread is busy"
         sentence, advice = f"{busy}{held}.", "`jobdeck worker --threads N` adds threads; so does > in the cockpit"
-    yield Check(name="threads", holds=free > 0, sentence=sentence, advice=advice)
+    yield Check(name="threads", met=free > 0, message=sentence, advice=advice)
     if situation.ahead is None:
         return
     ahead = situation.ahead
@@ -213,21 +213,21 @@ def _check_workers(situation: Situation) -> Iterator[Check]:
     sentence = f"{more[:1].upper()}{more[1:]} {_noun(ahead, 'job')} {'is' if ahead == 1 else 'are'} ahead of it."
     is_next = ahead < free or ahead == 0
     advice = "" if is_next else f"`jobdeck priority N {situation.job.id}` moves it up; its priority is {situation.job.priority}"
-    yield Check(name="position", holds=is_next, sentence=sentence if ahead else "No job is ahead of it.", advice=advice)
+    yield Check(name="position", met=is_next, message=sentence if ahead else "No job is ahead of it.", advice=advice)
 
 
-def _suspect(situation: Situation, workers: Sequence[WorkerInfo]) -> Check:
+def _crash_suspect(situation: ClaimConditions, workers: Sequence[WorkerInfo]) -> Check:
     """Check a job that a crash has interrupted: it may be the cause, so a worker never runs two of them at once."""
     served_by = workers[0].id if len(workers) == 1 else f"each of {len(workers):,} workers"
-    running = [situation.suspects[each.id] for each in workers if each.id in situation.suspects]
+    running = [situation.crash_suspects[each.id] for each in workers if each.id in situation.crash_suspects]
     is_free = len(running) < len(workers)
     now = "none" if not running else f"job {running[0]}" if len(workers) == 1 else f"{len(running):,} in total"
     sentence = f"A crash has interrupted it; {served_by} runs one such job at a time (now: {now})."
     advice = "" if is_free else "it can start when one of those finishes; another `jobdeck worker` starts it at once"
-    return Check(name="crash suspect", holds=is_free, sentence=sentence, advice=advice)
+    return Check(name="crash suspect", met=is_free, message=sentence, advice=advice)
 
 
-def _nobody(situation: Situation) -> tuple[str, str]:
+def _no_worker(situation: ClaimConditions) -> tuple[str, str]:
     """Return why no worker serves the job, and what to do."""
     job = situation.job
     start = "start one with `jobdeck worker`, or open the cockpit"
@@ -236,7 +236,7 @@ def _nobody(situation: Situation) -> tuple[str, str]:
         heard = max((each.heartbeat_at for each in situation.workers), default=None)
         last = "" if heard is None else f"; the last heartbeat was {span(situation.at - heard)} ago"
         return f"No worker is alive{last}.", start
-    available = [each for each in alive if could_serve(each, situation.at)]
+    available = [each for each in alive if is_available(each, situation.at)]
     one = "The only live worker" if len(alive) == 1 else f"None of the {len(alive):,} live workers"
     if not available:
         if all(each.draining for each in alive):
@@ -254,14 +254,14 @@ def _nobody(situation: Situation) -> tuple[str, str]:
 # -- the estimate ---------------------------------------------------------------------------------
 
 
-def _estimate(situation: Situation, checks: Sequence[Check]) -> tuple[float | None, str]:
+def _estimate(situation: ClaimConditions, checks: Sequence[Check]) -> tuple[float | None, str]:
     """Estimate in how many seconds the job starts; return that and the basis of the estimate.
 
     This applies Little's law: of the jobs ahead and the job itself, those for which no thread is free start as others
     finish, at the recent rate. If the workers were mostly idle, that rate does not show what they can do, and
     threads / mean run time is used instead.
     """
-    hard = [check for check in checks if not check.holds and check.name not in ("threads", "position")]
+    hard = [check for check in checks if not check.met and check.name not in ("threads", "position")]
     for check in hard:
         if check.until is None:
             return None, "unknown until the other conditions are met"
@@ -269,15 +269,15 @@ def _estimate(situation: Situation, checks: Sequence[Check]) -> tuple[float | No
         return max(0.0, *(check.until - situation.at for check in hard if check.until is not None)), "at the earliest"
     if situation.ahead is None:
         return None, ""
-    workers = serving(situation)
+    workers = eligible_workers(situation)
     needed = situation.ahead + 1 - _free(workers)
     if needed <= 0:
         return 0.0, "a thread is free"
-    pace = situation.pace
-    if pace is None or not pace.ended:
+    pace = situation.drain_rate
+    if pace is None or not pace.finished:
         return None, "these workers finished nothing in the last hour"
     threads = max(1, sum(each.threads for each in workers))
-    a_second = pace.ended / pace.seconds
+    a_second = pace.finished / pace.seconds
     basis = f"{a_second:,.3g} per second in the last {span(pace.seconds)}"
     if a_second * pace.mean_run < _BUSY * threads and pace.mean_run > 0:
         a_second = threads / pace.mean_run
@@ -294,13 +294,13 @@ def _free(workers: Sequence[WorkerInfo]) -> int:
 
 
 def _summary(job: Job, checks: Sequence[Check], starts_in: float | None) -> str:
-    blockers = [check for check in checks if not check.holds]
+    blockers = [check for check in checks if not check.met]
     if not blockers:
         return f"Job {job.id} is about to start: all conditions are met."
     soft = all(check.name in ("threads", "position") for check in blockers)
     lead = "has not started yet" if soft else "cannot start yet" if starts_in is not None else "cannot start"
     first = blockers[-1] if soft else blockers[0]
-    reason = first.sentence.removesuffix(".")
+    reason = first.message.removesuffix(".")
     reason = reason[:1].lower() + reason[1:]
     more = len(blockers) - 1
     others = "" if soft or not more else f" (and {more} more {_noun(more, 'reason')} below)"
@@ -310,7 +310,7 @@ def _summary(job: Job, checks: Sequence[Check], starts_in: float | None) -> str:
 
 def _state_summary(job: Job, check: Check) -> str:
     cancelling = ", and was asked to stop" if job.cancelling else ""
-    return f"Job {job.id}{check.sentence.removeprefix('It').removesuffix('.')}{cancelling}."
+    return f"Job {job.id}{check.message.removeprefix('It').removesuffix('.')}{cancelling}."
 
 
 def _noun(n: int, noun: str) -> str:

@@ -41,10 +41,10 @@ _WHY_NOT = {
     (Operation.RETRY, State.PENDING): "it is already ready to run",
     (Operation.RETRY, State.RUNNING): "it is already running",
     (Operation.RETRY, State.WAITING): "it waits for other jobs, and becomes ready when they have completed",
-    (Operation.REPRIORITISE, State.RUNNING): "only the priority of a queued job can be changed",
-    (Operation.REPRIORITISE, State.COMPLETED): "only the priority of a queued job can be changed",
-    (Operation.REPRIORITISE, State.FAILED): "retry it, then change its priority",
-    (Operation.REPRIORITISE, State.CANCELLED): "retry it, then change its priority",
+    (Operation.REPRIORITIZE, State.RUNNING): "only the priority of a queued job can be changed",
+    (Operation.REPRIORITIZE, State.COMPLETED): "only the priority of a queued job can be changed",
+    (Operation.REPRIORITIZE, State.FAILED): "retry it, then change its priority",
+    (Operation.REPRIORITIZE, State.CANCELLED): "retry it, then change its priority",
     (Operation.EDIT, State.RUNNING): "only a queued job can be edited",
     (Operation.EDIT, State.COMPLETED): "only a queued job can be edited; enqueue a new one instead",
     (Operation.EDIT, State.FAILED): "only a queued job can be edited; enqueue a new one instead",
@@ -62,7 +62,7 @@ class NotRunning(JobdeckError):
         self.state = state
 
 
-class MovedOn(JobdeckError):
+class UndoConflict(JobdeckError):
     """An operation on this job, queue or schedule cannot be undone or redone, because it has changed since.
 
     It was left unchanged. `subject` is the id of the job, or the name of the queue or schedule.
@@ -75,7 +75,7 @@ class MovedOn(JobdeckError):
         self.problem = problem
 
 
-class KeyTaken(JobdeckError):
+class UniqueKeyTaken(JobdeckError):
     """The job cannot be queued again, because another job now holds its unique key."""
 
     def __init__(self, job_id: int, key: str, holder: int) -> None:
@@ -94,25 +94,25 @@ class NothingToUndo(JobdeckError):
     def __init__(self, who: str | None, *, redo: bool = False) -> None:
         actor = "" if who is None else f" for {who}"
         super().__init__(f"Nothing to {'redo' if redo else 'undo'}{actor}; `jobdeck journal` lists the recorded operations.")
-        self.who = who
+        self.actor = who
         self.redo = redo
 
 
-class ActNotFound(JobdeckError):
+class JournalEntryNotFound(JobdeckError):
     """The journal has no entry with this id. It keeps the newest entries only; `jobdeck journal` lists them."""
 
     def __init__(self, act_id: int) -> None:
         super().__init__(f"Journal entry {act_id} does not exist; `jobdeck journal` lists the entries.")
-        self.act_id = act_id
+        self.entry_id = act_id
 
 
-class WrongAct(JobdeckError):
+class InvalidJournalEntry(JobdeckError):
     """The journal entry has already been undone, or has not been undone and cannot be redone. Nothing was changed."""
 
     def __init__(self, act_id: int, *, redo: bool = False) -> None:
         problem = "has not been undone, so it cannot be redone" if redo else "has already been undone"
         super().__init__(f"Journal entry {act_id} {problem}.")
-        self.act_id = act_id
+        self.entry_id = act_id
         self.redo = redo
 
 
@@ -127,7 +127,7 @@ class LeaseLost(JobdeckError):
         self.job_id = job_id
 
 
-class NotUnique(JobdeckError):
+class UniqueKeyConflict(JobdeckError):
     """Another job holds the unique key. Wait for it, cancel it, or enqueue with another `on_conflict` or key."""
 
     def __init__(self, key: str, job_id: int, state: State) -> None:
@@ -241,7 +241,7 @@ class InvalidHandler(JobdeckError):
     """A function decorated with `@job` cannot be a handler."""
 
 
-class AppNotLoaded(JobdeckError):
+class AppImportError(JobdeckError):
     """A module in JOBDECK_APP could not be imported."""
 
     def __init__(self, app: str, problem: str) -> None:
@@ -275,7 +275,7 @@ class ChildNotStarted(JobdeckError):
         self.problem = problem
 
 
-class PayloadUnreadable(JobdeckError):
+class InvalidPayload(JobdeckError):
     """The stored arguments of a job are not a JSON object, so the job cannot run. Delete it."""
 
     def __init__(self, job_id: int) -> None:
@@ -314,7 +314,7 @@ class StoreFailed(StoreError):
         self.problem = problem
 
 
-class StoreLost(StoreFailed):
+class StoreMissing(StoreFailed):
     """The database no longer exists: its file was deleted, moved away or emptied, or its tables were dropped.
 
     Nothing is written until it exists again. Restore it, or put another one in its place, and work resumes on that;
@@ -326,7 +326,7 @@ class StoreLost(StoreFailed):
         self.args = (f"The database {where} {problem}.",)
 
 
-class StoreAway(StoreLost):
+class StoreUnreachable(StoreMissing):
     """The database server is unreachable. Nothing is written until it is reachable again; then work resumes by itself."""
 
     def __init__(self, where: str, problem: str) -> None:
@@ -362,11 +362,11 @@ class BackupFailed(JobdeckError):
         self.problem = problem
 
 
-class Signal(Exception):
+class AttemptSignal(Exception):
     """The base of what is raised inside a handler to end its attempt in a particular way. Not an error."""
 
 
-class Snooze(Signal):
+class Snooze(AttemptSignal):
     """Raised by a handler to run the job again in `seconds`, without using up an attempt."""
 
     def __init__(self, seconds: float) -> None:
@@ -377,7 +377,7 @@ class Snooze(Signal):
         self.seconds = seconds
 
 
-class GiveUp(Signal):
+class GiveUp(AttemptSignal):
     """Raised by a handler to fail the job at once with `reason`, without a retry."""
 
     def __init__(self, reason: str) -> None:
@@ -385,14 +385,14 @@ class GiveUp(Signal):
         self.reason = reason
 
 
-class Stopped(Signal):
+class Stopped(AttemptSignal):
     """Raised by `context().check()` if the job was cancelled. Let it propagate."""
 
     def __init__(self) -> None:
         super().__init__("stopped on request")
 
 
-class TimedOut(Signal):
+class TimedOut(AttemptSignal):
     """Raised by `context().check()` if the attempt has exceeded its timeout. Let it propagate.
 
     A retry policy may name it: `retry_on=(TimedOut, …)`, `give_up_on=(TimedOut,)`.
@@ -402,7 +402,7 @@ class TimedOut(Signal):
         super().__init__("the attempt exceeded its timeout")
 
 
-class Interrupted(Signal):
+class Interrupted(AttemptSignal):
     """Raised by `context().check()` if the worker shuts down before the job has finished. Let it propagate."""
 
     def __init__(self) -> None:

@@ -10,9 +10,9 @@ from enum import StrEnum
 
 from .jobs import Outcome
 
-MOST_RUNS = 5_000
+MAX_RUNS = 5_000
 """The maximum number of runs returned at once."""
-MOST_EVENTS = 10_000
+MAX_EVENTS = 10_000
 """The maximum number of events returned at once."""
 
 
@@ -33,7 +33,7 @@ class Run:
     finished_at: float | None = None
     outcome: Outcome | None = None
     """`None` while it runs."""
-    again: bool = False
+    superseded: bool = False
     """Whether its job has been run again since, or will be."""
     error: str | None = None
     """Type and message of its error, truncated to a few hundred characters."""
@@ -73,11 +73,11 @@ class Runs:
     """Ordered by their end, newest first; unfinished runs precede all others."""
     ended: int = 0
     """Number of runs that finished in the range, counted up to 100,000."""
-    whole: bool = True
+    is_complete: bool = True
     """Whether these are all runs. Otherwise they are a sample: the newest runs of each slice of the range."""
 
 
-class Happening(StrEnum):
+class EventType(StrEnum):
     """The type of an event."""
 
     ENQUEUED = "enqueued"
@@ -107,7 +107,7 @@ class Event:
     """One event."""
 
     at: float
-    what: Happening
+    type: EventType
     key: str
     """A key that is unique among events and the same in every query."""
     job_id: int | None = None
@@ -120,5 +120,5 @@ class Event:
     """The duration of the finished run, in seconds."""
     text: str = ""
     """The error, or the summary of an operation. May contain any text."""
-    who: str | None = None
+    actor: str | None = None
     """The actor of an operation."""

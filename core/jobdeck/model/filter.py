@@ -52,9 +52,9 @@ class Condition:
 
 EVERY_JOB = Condition()
 
-LONGEST = 10_000
+MAX_LENGTH = 10_000
 """The maximum length of a filter, in characters."""
-MOST = 64
+MAX_TERMS = 64
 """The maximum number of terms in a filter, and of alternatives with wildcards in a term."""
 
 #: Field → (type of its value, description). `name`: exact or with wildcards; `part`: matches anywhere in the text.
@@ -95,7 +95,7 @@ def is_pattern(value: Value) -> bool:
     return isinstance(value, str) and ("*" in value or "?" in value)
 
 
-def parse(text: str) -> Condition:
+def parse_filter(text: str) -> Condition:
     """Parse a filter.
 
     Raises:
@@ -104,11 +104,11 @@ def parse(text: str) -> Condition:
     for column, character in enumerate(text):
         if "\ud800" <= character <= "\udfff" or character == "\0":
             raise InvalidFilter(text, column, f"the character {character!r} cannot be stored")
-    if len(text) > LONGEST:
-        raise InvalidFilter(text, LONGEST, f"it must have at most {LONGEST:,} characters")
+    if len(text) > MAX_LENGTH:
+        raise InvalidFilter(text, MAX_LENGTH, f"it must have at most {MAX_LENGTH:,} characters")
     found = list(_tokenize(text))
-    if len(found) > MOST:
-        raise InvalidFilter(text, found[MOST][0], f"it must have at most {MOST} terms")
+    if len(found) > MAX_TERMS:
+        raise InvalidFilter(text, found[MAX_TERMS][0], f"it must have at most {MAX_TERMS} terms")
     return Condition(tuple(_parse_term(text, column, token) for column, token in found))
 
 
@@ -171,8 +171,8 @@ def _parse_term(text: str, column: int, token: str) -> Term:
         parts = list(_split_alternatives(raw))
         if not parts:
             raise InvalidFilter(text, at, f"a value is missing after {match[0]!r}")
-        if len(parts) > MOST and (_value_type(field) == "part" or any(map(is_pattern, raw))):
-            raise InvalidFilter(text, at + parts[MOST][0], f"a term must have at most {MOST} alternatives")
+        if len(parts) > MAX_TERMS and (_value_type(field) == "part" or any(map(is_pattern, raw))):
+            raise InvalidFilter(text, at + parts[MAX_TERMS][0], f"a term must have at most {MAX_TERMS} alternatives")
         values = tuple(_parse_value(text, at + offset, field, part) for offset, part in parts)
     else:
         if _value_type(field) not in ("number", "duration"):

@@ -23,7 +23,7 @@ class Finding:
     check: str
     """What was checked, in one or two words."""
     severity: Severity
-    told: str
+    message: str
     """What was found, as a sentence."""
     advice: str = ""
     """What to do about it; empty if nothing needs to be done."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
 
-from .claim_conditions import could_serve, serves
-from .overview import QueueInfo, Slot, WorkerInfo
+from .claim_conditions import is_available, matches
+from .overview import QueueInfo, TimeSlice, WorkerInfo
 from .states import State
 
 Point = tuple[float, int]
@@ -31,7 +31,7 @@ _RECENT = 5.0
 """Seconds that a job can be ready before the lack of starts means anything."""
 
 
-class Outlook(StrEnum):
+class Trend(StrEnum):
     """The trend of the number of ready jobs in a queue, based on the last minutes."""
 
     EMPTY = "empty"
@@ -42,26 +42,26 @@ class Outlook(StrEnum):
     """Jobs arrive as fast as they start, and others wait."""
     GROWING = "growing"
     PAUSED = "paused"
-    STILL = "stalled"
+    STALLED = "stalled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Backlog:
+class QueueStats:
     """A queue and its last minutes, read in one transaction."""
 
     at: float
     info: QueueInfo
-    slots: tuple[Slot, ...]
+    slices: tuple[TimeSlice, ...]
     """Oldest first, without gaps; the last one is incomplete. Only `total` has the percentiles of run and wait times."""
-    total: Slot
+    total: TimeSlice
     """The sum of all slices. Its `seconds` end now."""
-    oldest: float | None = None
+    oldest_wait: float | None = None
     """Seconds that the oldest ready job has waited."""
     kinds: Mapping[str, Mapping[State, int]] = field(default_factory=dict)
     """The kinds that have jobs in the queue, with their counts by state."""
     served_by: tuple[WorkerInfo, ...] = ()
     """The live workers that claim jobs from it."""
-    trail: tuple[Point, ...] = ()
+    depth_history: tuple[Point, ...] = ()
     """Samples of the number of ready jobs in the last minutes, oldest first, including now."""
 
     @property
@@ -75,7 +75,7 @@ class Backlog:
         return sum(worker.threads for worker in self.served_by)
 
     @property
-    def room(self) -> int:
+    def capacity(self) -> int:
         """The number of its jobs that can run at once, as limited by its limit and the threads."""
         limit = self.info.limits.running
         return self.threads if limit is None else min(limit, self.threads) if self.threads else limit
@@ -86,7 +86,7 @@ class Backlog:
         return {
             kind: counts[State.PENDING]
             for kind, counts in self.kinds.items()
-            if counts.get(State.PENDING) and not any(serves(each, self.info.name, kind) for each in self.served_by)
+            if counts.get(State.PENDING) and not any(matches(each, self.info.name, kind) for each in self.served_by)
         }
 
 
@@ -94,29 +94,29 @@ class Backlog:
 class Forecast:
     """When a queue will be empty, at the rate of the last minutes."""
 
-    outlook: Outlook
+    trend: Trend
     empty_in: float | None = None
     """Seconds until it is empty, if it is draining."""
     growth: float | None = None
     """Change of the number of ready jobs per second; `None` if it was not observed."""
-    why: str = ""
+    reason: str = ""
     """Why it is stalled, or the assumption that the forecast makes."""
 
 
-def served_by(
+def find_serving_workers(
     workers: Sequence[WorkerInfo], queue: str, kinds: Mapping[str, Mapping[State, int]], at: float
 ) -> list[WorkerInfo]:
     """Return the workers that claim jobs from the queue: of its ready kinds or, if no job is ready, of any of its kinds."""
     ready = [kind for kind, counts in kinds.items() if counts.get(State.PENDING)]
     wanted = ready or [*kinds]
-    available = [each for each in workers if could_serve(each, at) and (not each.queues or queue in each.queues)]
-    return [each for each in available if not wanted or any(serves(each, queue, kind) for kind in wanted)]
+    available = [each for each in workers if is_available(each, at) and (not each.queues or queue in each.queues)]
+    return [each for each in available if not wanted or any(matches(each, queue, kind) for kind in wanted)]
 
 
-def forecast(backlog: Backlog, trail: Sequence[Point] = ()) -> Forecast:
+def forecast(backlog: QueueStats, trail: Sequence[Point] = ()) -> Forecast:
     """Forecast the number of ready jobs in a queue.
 
-    Without a live worker and an observed rate, the queue counts as stalled. A change of its depth beyond random
+    Without a live worker, or without an observed rate, the queue is stalled. A change of its depth beyond random
     fluctuation means that it grows or drains. Jobs that arrived in one burst are not part of the rate; they are part of
     the jobs to run.
 
@@ -126,46 +126,46 @@ def forecast(backlog: Backlog, trail: Sequence[Point] = ()) -> Forecast:
     """
     ready = backlog.info.pending
     if backlog.info.paused:
-        return Forecast(outlook=Outlook.PAUSED)
+        return Forecast(trend=Trend.PAUSED)
     if not ready:
-        return Forecast(outlook=Outlook.EMPTY, empty_in=0.0)
+        return Forecast(trend=Trend.EMPTY, empty_in=0.0)
     if not backlog.served_by:
-        return Forecast(outlook=Outlook.STILL, why="no worker serves it")
-    a_second = started_a_second(backlog)
+        return Forecast(trend=Trend.STALLED, reason="no worker serves it")
+    a_second = start_rate(backlog)
     if not a_second:
-        is_recent = backlog.oldest is not None and backlog.oldest < _RECENT and backlog.running < backlog.room
+        is_recent = backlog.oldest_wait is not None and backlog.oldest_wait < _RECENT and backlog.running < backlog.capacity
         if is_recent:
-            return Forecast(outlook=Outlook.KEEPS_UP)
-        return Forecast(outlook=Outlook.STILL, why=_stall_reason(backlog))
-    if ready <= a_second * _KEEPS_UP and (backlog.oldest or 0.0) <= _OVERDUE:
-        return Forecast(outlook=Outlook.KEEPS_UP)
-    pace = pace_of(trail or backlog.trail)
+            return Forecast(trend=Trend.KEEPS_UP)
+        return Forecast(trend=Trend.STALLED, reason=_stall_reason(backlog))
+    if ready <= a_second * _KEEPS_UP and (backlog.oldest_wait or 0.0) <= _OVERDUE:
+        return Forecast(trend=Trend.KEEPS_UP)
+    pace = depth_change(trail or backlog.depth_history)
     if pace is None:
-        return Forecast(outlook=Outlook.DRAINING, empty_in=ready / a_second, why="if no more jobs arrive")
+        return Forecast(trend=Trend.DRAINING, empty_in=ready / a_second, reason="if no more jobs arrive")
     change, seconds = pace
     growth = change / seconds
     arrived = max(0.0, a_second * seconds + change)
     # Jobs arrive at random: if n arrived, n may as well have been 2 √n larger or smaller.
     if abs(change) <= 2 * math.sqrt(arrived) or not change:
-        return Forecast(outlook=Outlook.STEADY, growth=growth)
+        return Forecast(trend=Trend.STEADY, growth=growth)
     if change > 0:
-        return Forecast(outlook=Outlook.GROWING, growth=growth)
-    return Forecast(outlook=Outlook.DRAINING, empty_in=ready / -growth, growth=growth)
+        return Forecast(trend=Trend.GROWING, growth=growth)
+    return Forecast(trend=Trend.DRAINING, empty_in=ready / -growth, growth=growth)
 
 
-def started_a_second(backlog: Backlog) -> float:
+def start_rate(backlog: QueueStats) -> float:
     """Return the jobs started per second in the last minutes, or over all slices if none started in those."""
     workers_since = min((each.started_at for each in backlog.served_by), default=backlog.at)
     for window in (WINDOW, math.inf):
         start = max(backlog.at - window, min(workers_since, backlog.at - _RECENT))
-        counted = [slot for slot in backlog.slots if slot.at + slot.seconds > start]
+        counted = [slot for slot in backlog.slices if slot.at + slot.seconds > start]
         started = sum(slot.started for slot in counted)
         if started:
             return started / max(1.0, backlog.at - max(start, counted[0].at))
     return 0.0
 
 
-def pace_of(trail: Sequence[Point]) -> tuple[int, float] | None:
+def depth_change(trail: Sequence[Point]) -> tuple[int, float] | None:
     """Return the change of the number of ready jobs over the last minutes, and the seconds in which it happened.
 
     Return `None` if the samples cover too short a time. A burst is excluded: only the samples after it count.
@@ -181,7 +181,7 @@ def pace_of(trail: Sequence[Point]) -> tuple[int, float] | None:
     return points[-1][1] - points[0][1], points[-1][0] - points[0][0]
 
 
-def _stall_reason(backlog: Backlog) -> str:
+def _stall_reason(backlog: QueueStats) -> str:
     """Return why no jobs start, although workers serve the queue."""
     limits = backlog.info.limits
     if limits.running is not None and backlog.running >= limits.running:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from .backoff import Bounds, read_bounds
-from .errors import JobdeckError, PayloadUnreadable
+from .errors import InvalidPayload, JobdeckError
 from .states import State
 
 
@@ -100,7 +100,7 @@ class NewJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Edit:
+class JobEdit:
     """A validated edit of a queued job. `None` leaves a field unchanged. Created by `check_edit`."""
 
     args_json: str | None = None
@@ -170,9 +170,9 @@ class Job:
         try:
             value = json.loads(self.args_json)
         except (ValueError, RecursionError):
-            raise PayloadUnreadable(self.id) from None
+            raise InvalidPayload(self.id) from None
         if not isinstance(value, dict):
-            raise PayloadUnreadable(self.id)
+            raise InvalidPayload(self.id)
         return value
 
     @property
@@ -220,7 +220,7 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Family:
+class Dependencies:
     """The dependencies of a job: its parents and children. At most 1,000 of each, those with the lowest ids."""
 
     parents: Mapping[int, State | None] = field(default_factory=dict)
@@ -315,12 +315,12 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class OperationResult:
     """The result of an operation on several jobs: each was done, or refused with an error."""
 
     done: tuple[int, ...] = ()
     refused: Mapping[int, JobdeckError] = field(default_factory=dict)
-    act: int | None = None
+    entry_id: int | None = None
     """The id of the journal entry, for `Queue.undo`; `None` if nothing was done."""
     undoable: int = 0
     """The number of jobs that an undo can restore now. A stop request to a running job cannot be undone."""

@@ -9,40 +9,40 @@ from dataclasses import dataclass, field
 
 from .errors import InvalidOption, JobdeckError
 
-WHO_LENGTH = 200
+MAX_ACTOR_LENGTH = 200
 """The maximum length of an actor's name, in characters."""
 
-QUEUE_ACTS = ("pause", "resume", "limit")
+QUEUE_OPERATIONS = ("pause", "resume", "limit")
 """The names of the journaled operations on one or more queues."""
-SCHEDULE_ACTS = ("add schedule", "edit schedule", "pause schedule", "resume schedule", "delete schedule")
+SCHEDULE_OPERATIONS = ("add schedule", "edit schedule", "pause schedule", "resume schedule", "delete schedule")
 """The names of the journaled operations on a schedule."""
 
 
 @dataclass(frozen=True, slots=True)
-class By:
+class Actor:
     """Who performs an operation, and the journal entry that it belongs to."""
 
-    who: str = "unknown"
-    act: int | None = None
+    name: str = "unknown"
+    entry_id: int | None = None
     """The journal entry that this operation continues, so that both are undone together; a new one if `None`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Act:
+class JournalEntry:
     """One operation of a person or a program on jobs, queues or a schedule."""
 
     id: int
     at: float
     """When it was performed, in seconds since 1970 UTC."""
-    who: str
+    actor: str
     operation: str
     """On jobs: `cancel`, `retry`, `reprioritise`, `edit`, `delete`; on queues: `pause`, `resume`, `limit`; on a schedule:
     `add schedule`, `edit schedule`, `pause schedule`, `resume schedule`, `delete schedule`."""
     n: int
     """The number of jobs; the number of queues for `pause` and `resume`; 1 for a schedule."""
-    kept: int
+    recorded: int
     """For how many of them the journal has the data for an undo."""
-    told: str
+    summary: str
     """What was done: `cancelled 3 jobs`. May contain the name of a queue, and therefore any text."""
     undone: int = 0
     """For how many jobs it is currently undone."""
@@ -52,30 +52,30 @@ class Act:
 
 
 @dataclass(frozen=True, slots=True)
-class Undoing:
+class UndoResult:
     """The result of an undo or a redo: for each job it was done, or refused with an error."""
 
-    act: Act
+    entry: JournalEntry
     """The journal entry as it is now."""
     done: tuple[int | str, ...] = ()
     """Ids of jobs, or names of queues or the schedule."""
     refused: Mapping[int | str, JobdeckError] = field(default_factory=dict)
-    beyond: int = 0
+    not_recorded: int = 0
     """The number of further jobs that exceeded the size limit of the journal and cannot be undone."""
 
 
-def whoami() -> str:
+def current_actor() -> str:
     """Return the user of this process and the name of the machine: `ann@web-1`."""
     try:
         user = getpass.getuser()
     except (OSError, KeyError, ImportError):  # the user id has no name, as in many containers
         user = f"uid {os.getuid()}" if hasattr(os, "getuid") else "unknown"
     name = f"{user}@{os.uname().nodename}" if hasattr(os, "uname") else user
-    return "".join(sign if sign.isprintable() else "?" for sign in name)[:WHO_LENGTH]
+    return "".join(sign if sign.isprintable() else "?" for sign in name)[:MAX_ACTOR_LENGTH]
 
 
-def check_who(who: str) -> str:
+def check_actor(who: str) -> str:
     """Return the name if it can be an actor in the journal; otherwise raise `InvalidOption`."""
-    if not isinstance(who, str) or not 0 < len(who) <= WHO_LENGTH or not who.isprintable():
-        raise InvalidOption("who", f"must be a name of 1 to {WHO_LENGTH} printable characters")
+    if not isinstance(who, str) or not 0 < len(who) <= MAX_ACTOR_LENGTH or not who.isprintable():
+        raise InvalidOption("who", f"must be a name of 1 to {MAX_ACTOR_LENGTH} printable characters")
     return who

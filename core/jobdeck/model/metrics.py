@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 
-from .overview import Slot
+from .overview import TimeSlice
 
 
 class Grouping(StrEnum):
@@ -26,15 +26,15 @@ class Metrics:
     """The metrics of a time range up to now: in total and in time slices."""
 
     at: float
-    slots: tuple[Slot, ...]
+    slices: tuple[TimeSlice, ...]
     """Oldest first, without gaps; the last one is incomplete."""
-    total: Slot
+    total: TimeSlice
     """The sum of all slices. Its `seconds` end now, so that rates are those of the elapsed time."""
     pending: int = 0
     """The number of jobs that are ready now."""
-    oldest: float | None = None
+    oldest_wait: float | None = None
     """Seconds that the oldest of them has waited."""
-    groups: Mapping[str, Slot] = field(default_factory=dict)
+    groups: Mapping[str, TimeSlice] = field(default_factory=dict)
     """The totals of each queue or kind, if grouped: name → total."""
     completed: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """The completed attempts of each queue or kind in each slice."""
@@ -65,7 +65,7 @@ _FRAMES_FROM_END = 20_000
 """The number of characters at the end of a traceback that are searched: the message follows the last frame."""
 
 
-def place_of(traceback: str | None) -> str:
+def error_place(traceback: str | None) -> str:
     """Return the last frame of a traceback as `file:line function`; empty if it has none."""
     return _place_of((traceback or "")[-_FRAMES_FROM_END:])
 

@@ -13,14 +13,14 @@ from .states import State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stopping:
+class StuckJob:
     """A job that was asked to stop and whose code still occupies a thread."""
 
     job_id: int
     kind: str
     since: float
     """When it was asked to stop."""
-    why: str
+    reason: str
     """`cancelled`, `timed out`, `lease lost` or `shutdown`."""
 
 
@@ -48,7 +48,7 @@ class WorkerInfo:
     """The number of child processes that run its handlers; with 0, it runs them itself."""
     stuck: int = 0
     """The number of threads whose code ignores a stop request."""
-    stopping: tuple[Stopping, ...] = ()
+    stopping: tuple[StuckJob, ...] = ()
     """The jobs that were asked to stop and have not stopped yet: stuck ones, and those within their grace period."""
 
 
@@ -81,7 +81,7 @@ class Latency:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Slot:
+class TimeSlice:
     """The metrics of one time slice."""
 
     at: float
@@ -106,7 +106,7 @@ class Slot:
     """Wait times, from due to start, of the jobs that started in the slice."""
     depth: int | None = None
     """The maximum number of ready jobs, sampled once a minute; `None` if not sampled."""
-    oldest: float | None = None
+    oldest_wait: float | None = None
     """The longest wait of a ready job in the same samples, in seconds."""
 
     @property
@@ -131,7 +131,7 @@ class Overview:
     workers: tuple[WorkerInfo, ...]
     running: tuple[Job, ...]
     """At most 1,000, oldest claim first."""
-    slots: tuple[Slot, ...]
+    slices: tuple[TimeSlice, ...]
     """Oldest first, without gaps; the last one is incomplete."""
     run: Latency
     """Run times over all slices."""

@@ -11,7 +11,7 @@ FINAL_STATES = tuple(state for state in State if state in FINAL)
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class RetentionRule:
     """The retention of the jobs in one final state. Jobs beyond either bound are pruned, oldest first."""
 
     state: State
@@ -21,6 +21,6 @@ class Rule:
     """Maximum number of jobs to keep, the newest ones; `None` means no limit."""
 
     @property
-    def bounds(self) -> bool:
+    def has_bounds(self) -> bool:
         """Whether the rule has any bound."""
         return self.older_than is not None or self.keep is not None

@@ -10,7 +10,7 @@ from .states import State
 
 
 @dataclass(frozen=True, slots=True)
-class PastJob:
+class ScheduledRun:
     """A job that a schedule enqueued, in short: without arguments, result and log."""
 
     id: int

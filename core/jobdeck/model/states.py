@@ -62,7 +62,7 @@ class Operation(StrEnum):
     EXPIRE = "expire"
     CANCEL = "cancel"
     RETRY = "retry"
-    REPRIORITISE = "reprioritise"
+    REPRIORITIZE = "reprioritise"
     EDIT = "edit"
     DELETE = "delete"
     UNDO = "undo"
@@ -117,7 +117,7 @@ TRANSITIONS: Mapping[Operation, Mapping[State | None, Targets]] = MappingProxyTy
             _S.FAILED: _to(_S.PENDING),
             _S.CANCELLED: _to(_S.PENDING),
         },
-        Operation.REPRIORITISE: {state: _to(state) for state in sorted(QUEUED)},
+        Operation.REPRIORITIZE: {state: _to(state) for state in sorted(QUEUED)},
         # By a person: new arguments, queue, time and so on. A new time can make a ready job due later, or a scheduled job
         # ready; a waiting job keeps waiting, and a retrying one is staged when it is due.
         Operation.EDIT: {

@@ -23,16 +23,16 @@ from random import Random
 from typing import Any, NoReturn
 
 from ..execution.context import capture_logs
-from ..execution.executor import failure, run_attempt
-from ..execution.process_group import end_tied
+from ..execution.executor import execute, failed_result
+from ..execution.process_group import kill_guarded
 from ..execution.shell import add_shell
-from ..execution.stack_capture import read_calls
-from ..execution.stack_trace import ENDED
+from ..execution.stack_capture import capture_stack
+from ..execution.stack_trace import FINISHED
 from ..kinds.registry import REGISTRY, load_apps
-from ..model.attempt_result import Ending, Release, Stop
-from ..model.errors import AppNotLoaded, Interrupted, KindNotInChild, Stopped
-from .child_output import CLOCK, ChildContext, Forward, capture_prints
-from .protocol import Lines, Message, Row, ending_row, job_of, pack, unpack
+from ..model.attempt_result import AttemptResult, Cancelled, Released
+from ..model.errors import AppImportError, Interrupted, KindNotInChild, Stopped
+from .child_output import CLOCK, ChildContext, ForwardingHandler, capture_prints
+from .protocol import LineBuffer, Message, Row, decode_job, encode_result, pack, unpack
 
 NOTES = 0.25
 """Seconds between two messages with logs and progress."""
@@ -45,7 +45,7 @@ _CHUNK = 1 << 18
 logger = logging.getLogger("jobdeck.child")
 
 
-class Runner:
+class ChildRunner:
     """Runs the jobs of this child process on its threads."""
 
     def __init__(self, line: socket.socket, started: mmap.mmap, threads: int, *, isolate: bool) -> None:
@@ -73,47 +73,47 @@ class Runner:
 
     # -- messages from the worker -----------------------------------------------------------------
 
-    def listen(self, lines: Lines, first: Iterable[Message]) -> NoReturn:
+    def listen(self, lines: LineBuffer, first: Iterable[Message]) -> NoReturn:
         """Handle messages until the worker exits."""
         try:
             for message in first:
-                self._heed(message)
+                self._handle(message)
             while data := self._line.recv(_CHUNK):
                 for message in unpack(lines.feed(data)):
-                    self._heed(message)
+                    self._handle(message)
         finally:
             exit_with_group()
 
-    def _heed(self, message: Message) -> None:
+    def _handle(self, message: Message) -> None:
         match message:
             case ["run", rows]:
-                contexts = [ChildContext(job, slot) for slot, job in map(job_of, rows)]
+                contexts = [ChildContext(job, slot) for slot, job in map(decode_job, rows)]
                 with self._lock:
                     for context in contexts:
                         self._held[context.slot] = context
                     self._waiting.extend(contexts)
                     self._work.notify(len(contexts))
-                    self._hire()
+                    self._spawn_threads()
             case ["stop", slot, cancelled, interrupted, lost, grace]:
                 self._release_unstarted([slot])
                 if (held := self._held.get(slot)) is not None:
-                    held.ask_to_stop(cancelled=cancelled, interrupted=interrupted, lost=lost, grace=grace)
+                    held.request_stop(cancelled=cancelled, interrupted=interrupted, lost=lost, grace=grace)
             case ["recall", slots]:
                 self._release_unstarted(slots)
             case ["stack", slot]:
                 held = self._held.get(slot)
-                self.send(["stack", slot, {"reason": ENDED} if held is None else read_calls(held)])
+                self.send(["stack", slot, {"reason": FINISHED} if held is None else capture_stack(held)])
             case ["threads", number]:
                 with self._lock:
                     self._limit = number
                     self._work.notify_all()
-                    self._hire()
+                    self._spawn_threads()
             case ["finish"]:
                 with self._lock:
                     self._finishing = True
                     self._work.notify_all()
 
-    def _hire(self) -> None:
+    def _spawn_threads(self) -> None:
         # Start only as many threads as there are jobs: each costs memory.
         for _ in range(min(self._limit - self._threads, len(self._waiting) - self._idle)):
             self._threads += 1
@@ -130,7 +130,7 @@ class Runner:
             self._waiting = kept
         now = CLOCK.now()
         for context in released:
-            self._submit(context, Release(context.job, now, now))
+            self._submit(context, Released(context.job, now, now))
         if released:
             self.flush()
 
@@ -146,7 +146,7 @@ class Runner:
             try:
                 if context.kind not in REGISTRY:
                     raise KindNotInChild(context.kind)  # noqa: TRY301
-                ending = run_attempt(context.job, context, REGISTRY, CLOCK, self._random)
+                ending = execute(context.job, context, REGISTRY, CLOCK, self._random)
                 self._running = None
             except BaseException as error:
                 # An unknown kind, a bug, or the signal that stops an isolated job arriving at the last moment.
@@ -173,13 +173,13 @@ class Runner:
             self.flush()  # the job may crash this process again, which must not lose the results of other jobs
         return context
 
-    def _result_of_error(self, error: BaseException, context: ChildContext, started_at: float) -> Ending:
+    def _result_of_error(self, error: BaseException, context: ChildContext, started_at: float) -> AttemptResult:
         job = context.job
         if isinstance(error, Stopped) and not context.fenced:
-            return Stop(job, started_at, CLOCK.now())
+            return Cancelled(job, started_at, CLOCK.now())
         if isinstance(error, (Interrupted, Stopped)):
-            return Release(job, started_at, CLOCK.now())
-        return failure(job, started_at, CLOCK, self._random, error)
+            return Released(job, started_at, CLOCK.now())
+        return failed_result(job, started_at, CLOCK, self._random, error)
 
     def interrupt(self) -> None:
         """Raise in the code of the isolated job, which ignored the stop request. Called by the handler of SIGTERM."""
@@ -188,11 +188,11 @@ class Runner:
 
     # -- messages to the worker -------------------------------------------------------------------
 
-    def _submit(self, context: ChildContext, ending: Ending) -> None:
+    def _submit(self, context: ChildContext, ending: AttemptResult) -> None:
         with self._send_lock:
             del self._held[context.slot]
             self._collect_notes(context)
-            self._results.append(ending_row(context.slot, ending))
+            self._results.append(encode_result(context.slot, ending))
             self._may_leave_processes = self._isolate and not _has_no_children()
             # A result lost in a crash costs its job an attempt, which the last attempt cannot afford.
             last = context.attempt >= context.max_attempts
@@ -207,7 +207,7 @@ class Runner:
             self._unsent.set()
 
     def _collect_notes(self, context: ChildContext) -> None:
-        progress, lines = context.take_progress(), context.take_log()
+        progress, lines = context.take_progress(), context.drain_log()
         if lines or progress is not None:
             self._notes.append([context.slot, progress, lines])
 
@@ -226,7 +226,7 @@ class Runner:
         with self._send_lock, contextlib.suppress(OSError):
             self._line.sendall(pack(message))
 
-    def deliver(self) -> NoReturn:
+    def flush_loop(self) -> NoReturn:
         """Send at intervals the logs and progress of running jobs, and results that wait behind a long job."""
         while True:
             if self._unsent.wait(NOTES if self._held else 1.0):
@@ -251,7 +251,7 @@ def _has_no_children() -> bool:
 
 def exit_with_group() -> NoReturn:
     """Kill this process, its group, and the commands that it runs, at once."""
-    end_tied()
+    kill_guarded()
     os.killpg(os.getpgrp(), signal.SIGKILL)
     os._exit(1)
 
@@ -282,7 +282,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
     faulthandler.enable()
-    lines = Lines()
+    lines = LineBuffer()
     received: list[bytes] = []
     while not received:
         data = line.recv(_CHUNK)
@@ -292,21 +292,21 @@ def main() -> None:
     (_, hello), *first = unpack(received)
     try:
         load(hello)
-    except AppNotLoaded as error:
+    except AppImportError as error:
         line.sendall(pack(["refused", str(error)]))
         sys.exit(1)
-    runner = Runner(line, started, hello["threads"], isolate=hello["isolate"])
+    runner = ChildRunner(line, started, hello["threads"], isolate=hello["isolate"])
     if hello["isolate"]:
         signal.signal(signal.SIGTERM, lambda *_: runner.interrupt())
     root = logging.getLogger()
     if not root.handlers:
         root.setLevel(hello["level"])
-        root.addHandler(Forward(runner.send, hello["level"]))
+        root.addHandler(ForwardingHandler(runner.send, hello["level"]))
     capture_logs()
     capture_prints(apart=not hello["isolate"])
     runner.send(["ready", REGISTRY.kinds])
     threading.Thread(target=runner.listen, args=(lines, first), name="jobdeck-listener", daemon=True).start()
-    threading.Thread(target=runner.deliver, name="jobdeck-flusher", daemon=True).start()
+    threading.Thread(target=runner.flush_loop, name="jobdeck-flusher", daemon=True).start()
     runner.run()
     runner.flush()
 

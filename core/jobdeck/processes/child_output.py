@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..clock import SystemClock
-from ..execution.context import Context, context
+from ..execution.context import JobContext, context
 from ..model.jobs import Job
 from .protocol import LONG_LINE, Message
 
 CLOCK = SystemClock()
 
 
-class ChildContext(Context):
+class ChildContext(JobContext):
     """The context of a job assigned to this child process."""
 
     def __init__(self, job: Job, slot: int) -> None:
@@ -49,7 +49,7 @@ def _current() -> ChildContext | None:
     return found if isinstance(found, ChildContext) else None
 
 
-class Echo:
+class JobStream:
     """Replaces standard output or error: sends text printed by a job to its log, and all else to the original stream."""
 
     def __init__(self, level: str, under: Any) -> None:
@@ -82,10 +82,10 @@ def capture_prints(*, apart: bool) -> None:
     for stream in (out, err):
         stream.reconfigure(line_buffering=True, errors="backslashreplace")
     if apart:
-        sys.stdout, sys.stderr = Echo("out", out), Echo("err", err)
+        sys.stdout, sys.stderr = JobStream("out", out), JobStream("err", err)
 
 
-class Forward(logging.Handler):
+class ForwardingHandler(logging.Handler):
     """Forwards log records to the worker, which logs them as its own."""
 
     def __init__(self, send: Callable[[Message], None], level: int) -> None:

@@ -20,12 +20,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Any
 
-from ..execution.context import Context
-from ..execution.process_group import Lifeline, group_alive, how_ended, others_alive, stop_group
-from ..execution.stack_trace import ENDED, Answer, packed
-from ..model.attempt_result import Ending
+from ..execution.context import JobContext
+from ..execution.process_group import ProcessGroupGuard, describe_exit, group_alive, others_alive, stop_group
+from ..execution.stack_trace import FINISHED, StackReply, encode_reply
+from ..model.attempt_result import AttemptResult
 from ..model.jobs import Job
-from .protocol import Lines, Message, job_row, pack, unpack
+from .protocol import LineBuffer, Message, encode_job, pack, unpack
 
 SLOTS = 1024
 """The maximum number of jobs that one child process can hold."""
@@ -39,14 +39,14 @@ logger = logging.getLogger("jobdeck.child")
 
 
 @dataclass(slots=True, eq=False)
-class Charge:
+class AssignedJob:
     """A job that is assigned, or about to be assigned, to a child process."""
 
     job: Job
-    context: Context
-    done: Callable[[Ending], None]
+    context: JobContext
+    done: Callable[[AttemptResult], None]
     """Called with the result on the supervisor's thread; must not block."""
-    at: float = 0.0
+    accepted_at: float = 0.0
     """When the supervisor accepted the job, on the wall clock."""
     slot: int = -1
     sent_at: float = 0.0
@@ -55,14 +55,14 @@ class Charge:
     """When an isolated job times out, on the monotonic clock."""
     child: ChildProcess | None = None
     """The child process that holds the job."""
-    askers: tuple[Callable[[str], None], ...] = ()
+    stack_requests: tuple[Callable[[str], None], ...] = ()
     """The callbacks of pending stack requests."""
 
-    def answer(self, answer: Answer) -> None:
+    def reply(self, answer: StackReply) -> None:
         """Reply to all pending stack requests."""
-        replies, self.askers = self.askers, ()
+        replies, self.stack_requests = self.stack_requests, ()
         for reply in replies:
-            reply(packed(answer))
+            reply(encode_reply(answer))
 
 
 class ChildProcess:
@@ -78,30 +78,30 @@ class ChildProcess:
         self.ready = False
         self.refused: str | None = None
         self.kinds: frozenset[str] = frozenset()
-        self.retired = False
+        self.terminated = False
         """Whether the process gets no more jobs, because it is exiting or has exited."""
         self.dead = False
-        self.held: dict[int, Charge] = {}
-        self.left = False
+        self.assigned: dict[int, AssignedJob] = {}
+        self.may_leave_processes = False
         """Whether processes that its last job started may still run."""
         self.idle_since = time.monotonic()
         self.term_at: float | None = None
         self.kill_at: float | None = None
         self.stuck = 0
         """The number of its threads whose code ignored a stop request; each has a replacement."""
-        self.asked = False
+        self.stop_requested = False
         """Whether its isolated job was asked to stop."""
         self.tail = ""
         self._free = list(range(SLOTS - 1, -1, -1))
         self._unsent = bytearray()
-        self._lines = Lines()
-        self._outputs: dict[int, tuple[str, Lines]] = {}
+        self._lines = LineBuffer()
+        self._outputs: dict[int, tuple[str, LineBuffer]] = {}
         self._selector: selectors.BaseSelector | None = None
         self._registered: set[int] = set()
         self._start(hello, cwd)
 
     def _start(self, hello: dict[str, Any], cwd: str) -> None:
-        self._lifeline = Lifeline()
+        self._lifeline = ProcessGroupGuard()
         self.line, child_end = socket.socketpair()
         page = _shared_page()
         try:
@@ -125,12 +125,12 @@ class ChildProcess:
             child_end.close()
             os.close(page)
         self.pid = self.process.pid
-        self._lifeline.tie(self.pid)
+        self._lifeline.guard(self.pid)
         self.line.setblocking(False)
         for stream, level in ((self.process.stdout, "out"), (self.process.stderr, "err")):
             fd = _fd(stream)
             os.set_blocking(fd, False)
-            self._outputs[fd] = (level, Lines())
+            self._outputs[fd] = (level, LineBuffer())
         self.send(["hello", hello])
 
     # -- selecting --------------------------------------------------------------------------------
@@ -155,37 +155,37 @@ class ChildProcess:
 
     # -- messages to the child --------------------------------------------------------------------
 
-    def give(self, jobs: Sequence[Charge]) -> None:
+    def assign(self, jobs: Sequence[AssignedJob]) -> None:
         """Assign jobs to the process and send them."""
         now = time.monotonic()
         rows = []
         for assigned in jobs:
             assigned.slot, assigned.sent_at, assigned.child = self._free.pop(), now, self
             self._started[assigned.slot] = 0
-            self.held[assigned.slot] = assigned
-            rows.append(job_row(assigned.slot, assigned.job))
+            self.assigned[assigned.slot] = assigned
+            rows.append(encode_job(assigned.slot, assigned.job))
         self.send(["run", rows])
 
-    def take_back(self, slot: int) -> Charge:
+    def unassign(self, slot: int) -> AssignedJob:
         """Remove and return the finished job in the slot.
 
         Raises:
             KeyError: the slot is empty.
         """
-        assigned = self.held.pop(slot)
+        assigned = self.assigned.pop(slot)
         assigned.child = None
-        if assigned.askers:
-            assigned.answer({"reason": ENDED})
+        if assigned.stack_requests:
+            assigned.reply({"reason": FINISHED})
         self._free.append(slot)
-        if not self.held:
+        if not self.assigned:
             self.idle_since = time.monotonic()
         return assigned
 
-    def has_begun(self, assigned: Charge) -> bool:
+    def has_started(self, assigned: AssignedJob) -> bool:
         """Report whether the child has started the job. It notes this in shared memory, which outlives a crash of the child."""
         return self._started[assigned.slot] != 0
 
-    def stop(self, assigned: Charge) -> None:
+    def stop(self, assigned: AssignedJob) -> None:
         """Forward the stop request of the job to the process."""
         context = assigned.context
         cancelled = context.cancelled and not context.fenced
@@ -255,64 +255,64 @@ class ChildProcess:
         text = b"\n".join(lines).decode("utf-8", "backslashreplace")
         if level == "err":
             self.tail = (self.tail + text + "\n")[-_TAIL_CHARACTERS:]
-        if self.isolate and self.held:
-            for assigned in self.held.values():  # an isolated process holds one job
+        if self.isolate and self.assigned:
+            for assigned in self.assigned.values():  # an isolated process holds one job
                 assigned.context.write(level, text)
         else:
             logger.info("Child process %d: %s", self.pid, text)
 
     # -- termination ------------------------------------------------------------------------------
 
-    def retire(self, grace: float) -> None:
+    def terminate(self, grace: float) -> None:
         """Terminate the process group: SIGTERM now, SIGKILL after `grace` seconds."""
-        self.retired = True
+        self.terminated = True
         now = time.monotonic()
         self.term_at = now if self.term_at is None and self.kill_at is None else self.term_at
         self.kill_at = now + grace if self.kill_at is None else min(self.kill_at, now + grace)
 
-    def dismiss(self) -> None:
+    def shut_down(self) -> None:
         """Ask the idle process to exit, and kill it if it does not."""
-        if self.ready and not self.retired:
+        if self.ready and not self.terminated:
             self.send(["finish"])
-            self.retired, self.kill_at = True, time.monotonic() + _EXIT_GRACE
+            self.terminated, self.kill_at = True, time.monotonic() + _EXIT_GRACE
         else:
-            self.retire(0)
+            self.terminate(0)
 
-    def press(self, now: float) -> None:
+    def send_due_signals(self, now: float) -> None:
         """Send the signals that are due."""
         if self.kill_at is not None and now >= self.kill_at:
-            self.retired = True
+            self.terminated = True
             self.term_at, self.kill_at = None, now + 0.1  # repeat, for processes that it may have started meanwhile
             stop_group(self.pid, signal.SIGKILL)
         elif self.term_at is not None and now >= self.term_at:
-            self.retired = True
+            self.terminated = True
             self.term_at = None
             stop_group(self.pid, signal.SIGTERM)
 
     @property
-    def is_silent(self) -> bool:
+    def has_closed(self) -> bool:
         """Report whether the process has closed its socket: it is exiting or has exited."""
         return self.line.fileno() not in self._registered
 
     @property
     def is_ending(self) -> bool:
         """Report whether signals are due or the process is exiting."""
-        return self.kill_at is not None or self.term_at is not None or self.is_silent
+        return self.kill_at is not None or self.term_at is not None or self.has_closed
 
     def has_ended(self) -> bool:
         """Report whether the process itself has exited. Its group may still run."""
         return self.process.poll() is not None
 
-    def is_gone(self) -> bool:
+    def has_group_exited(self) -> bool:
         """Report whether every process of its group has exited."""
         return self.has_ended() and not group_alive(self.pid)
 
-    def has_left_others(self) -> bool:
+    def has_other_processes(self) -> bool:
         """Report whether other processes of its group run, or may run."""
         return others_alive(self.pid)
 
     @property
-    def why_not_ready(self) -> str:
+    def start_error(self) -> str:
         """Return why the process exited before it was ready: its own message, or its last line on standard error."""
         if self.refused:
             return self.refused
@@ -322,7 +322,7 @@ class ChildProcess:
     @property
     def how_ended(self) -> str:
         """Return how the process exited, for use inside a sentence."""
-        return how_ended(self.process.poll() or 0)
+        return describe_exit(self.process.poll() or 0)
 
     def close(self) -> None:
         """Release its file descriptors and shared memory."""

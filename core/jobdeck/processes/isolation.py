@@ -10,114 +10,114 @@ from __future__ import annotations
 import time
 from collections import deque
 
-from ..model.attempt_result import Ending
+from ..model.attempt_result import AttemptResult
 from ..model.errors import ChildNotStarted
-from .child_process import Charge, ChildProcess
-from .protocol import Row, ending_of
-from .spawner import Nursery
+from .child_process import AssignedJob, ChildProcess
+from .protocol import Row, decode_result
+from .spawner import ProcessSpawner
 
 IDLE = 60.0
 """Seconds after which an idle process is shut down."""
 
 
-class Isolation:
+class IsolatedProcesses:
     """The processes of isolated jobs. Only the supervisor's thread may use it."""
 
-    def __init__(self, nursery: Nursery, most: int) -> None:
-        self._nursery = nursery
+    def __init__(self, nursery: ProcessSpawner, most: int) -> None:
+        self._spawner = nursery
         self._most = most
-        self._waiting: deque[Charge] = deque()
-        self.leaving: dict[ChildProcess, tuple[Charge, Ending]] = {}
+        self._waiting: deque[AssignedJob] = deque()
+        self.exiting: dict[ChildProcess, tuple[AssignedJob, AttemptResult]] = {}
         """Finished jobs with their results, by the process whose group has not fully exited yet."""
 
-    def begin(self, assigned: Charge) -> None:
+    def submit(self, assigned: AssignedJob) -> None:
         """Queue a job; `give_out` starts it."""
         self._waiting.append(assigned)
 
-    def give_out(self) -> None:
+    def start_waiting(self) -> None:
         """Start waiting jobs, up to the maximum number of processes."""
-        while self._waiting and sum(child.isolate and self.is_busy(child) for child in self._nursery.all) < self._most:
+        while self._waiting and sum(child.isolate and self.is_busy(child) for child in self._spawner.processes) < self._most:
             self._run(self._waiting.popleft())
 
     def is_busy(self, child: ChildProcess) -> bool:
         """Report whether a job of the process has not finished yet."""
-        return bool(child.held) or child in self.leaving
+        return bool(child.assigned) or child in self.exiting
 
     def recall(self) -> None:
         """Release every job that has not started."""
         while self._waiting:
-            self._nursery.release(self._waiting.popleft())
+            self._spawner.release(self._waiting.popleft())
 
-    def _run(self, assigned: Charge) -> None:
+    def _run(self, assigned: AssignedJob) -> None:
         """Run the job in an idle process, or in a new one."""
-        child = next((each for each in self._nursery.each(isolate=True) if not each.held), None)
+        child = next((each for each in self._spawner.available(isolate=True) if not each.assigned), None)
         try:
-            child = child or self._nursery.spawn(isolate=True)
+            child = child or self._spawner.spawn(isolate=True)
         except ChildNotStarted as error:
-            self._nursery.fail(assigned, error)
+            self._spawner.fail(assigned, error)
             return
-        child.give([assigned])
+        child.assign([assigned])
         if child.ready:
             self._start_timeout(assigned)
 
-    def ready(self, child: ChildProcess) -> None:
+    def on_ready(self, child: ChildProcess) -> None:
         """Start the timeout of the assigned job, now that the process has loaded its apps."""
-        for assigned in child.held.values():
+        for assigned in child.assigned.values():
             self._start_timeout(assigned)
 
-    def _start_timeout(self, assigned: Charge) -> None:
-        assigned.context.begin()
+    def _start_timeout(self, assigned: AssignedJob) -> None:
+        assigned.context.start_timeout()
         if assigned.job.timeout:
             assigned.deadline = time.monotonic() + assigned.job.timeout
 
-    def ask(self, assigned: Charge) -> None:
+    def stop(self, assigned: AssignedJob) -> None:
         """Stop the job: request it first, then send signals, so that its processes have exited when the grace is over."""
         child = assigned.child
         if child is None:
             if assigned in self._waiting:
                 self._waiting.remove(assigned)
-                self._nursery.release(assigned)
+                self._spawner.release(assigned)
             return
         child.stop(assigned)
         now, grace = time.monotonic(), assigned.context.grace
-        first, child.asked = not child.asked, True
+        first, child.stop_requested = not child.stop_requested, True
         child.kill_at = min(child.kill_at or now + grace, now + grace)
         if first or child.term_at is not None:
             child.term_at = min(child.term_at or now + grace / 2, now + grace / 2)
 
-    def ended(self, child: ChildProcess, row: Row) -> None:
+    def on_result(self, child: ChildProcess, row: Row) -> None:
         """Handle the result of a job."""
         child.read_outputs()  # output written before the result belongs to the job
-        assigned = child.take_back(row[0])
-        ending = ending_of(row, assigned.job)
-        if (child.left or child.asked) and child.has_left_others():
+        assigned = child.unassign(row[0])
+        ending = decode_result(row, assigned.job)
+        if (child.may_leave_processes or child.stop_requested) and child.has_other_processes():
             # Stop the processes that the job started: once the job has finished, nothing could wait for them or stop them.
-            child.retire(assigned.context.grace)
-            self.leaving[child] = assigned, ending
+            child.terminate(assigned.context.grace)
+            self.exiting[child] = assigned, ending
             return
-        if not child.retired:
+        if not child.terminated:
             child.term_at = child.kill_at = None
-            child.asked = False
-        self._nursery.done(assigned, ending)
+            child.stop_requested = False
+        self._spawner.done(assigned, ending)
 
-    def buried(self, child: ChildProcess) -> None:
+    def on_exit(self, child: ChildProcess) -> None:
         """Handle the exit of a process and its whole group."""
-        if child in self.leaving:
-            self._nursery.done(*self.leaving.pop(child))
+        if child in self.exiting:
+            self._spawner.done(*self.exiting.pop(child))
 
-    def tend(self, now: float) -> None:
+    def maintain(self, now: float) -> None:
         """Do periodic work: stop jobs that have timed out, and shut down processes that have been idle."""
-        for child in self._nursery.each(isolate=True):
-            for assigned in list(child.held.values()):
+        for child in self._spawner.available(isolate=True):
+            for assigned in list(child.assigned.values()):
                 if assigned.deadline is not None and now >= assigned.deadline:
                     assigned.deadline = None
-                    self.ask(assigned)
-            if child.ready and not child.held and now - child.idle_since > IDLE:
-                child.dismiss()
+                    self.stop(assigned)
+            if child.ready and not child.assigned and now - child.idle_since > IDLE:
+                child.shut_down()
 
     def due(self) -> float | None:
         """Return when `tend` is due next, on the monotonic clock."""
-        due = [child.idle_since + IDLE for child in self._nursery.each(isolate=True) if not child.held]
-        for child in self._nursery.each(isolate=True):
-            due += [assigned.deadline for assigned in child.held.values() if assigned.deadline is not None]
+        due = [child.idle_since + IDLE for child in self._spawner.available(isolate=True) if not child.assigned]
+        for child in self._spawner.available(isolate=True):
+            due += [assigned.deadline for assigned in child.assigned.values() if assigned.deadline is not None]
         return min(due, default=None)

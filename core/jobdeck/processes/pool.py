@@ -8,26 +8,26 @@ from collections import deque
 from collections.abc import Collection
 from queue import SimpleQueue
 
-from ..model.attempt_result import Release
+from ..model.attempt_result import Released
 from ..model.errors import ChildNotStarted, JobdeckError, KindNotInChild
-from .child_process import SLOTS, Charge, ChildProcess
-from .protocol import Row, ending_of
-from .spawner import Nursery
+from .child_process import SLOTS, AssignedJob, ChildProcess
+from .protocol import Row, decode_result
+from .spawner import ProcessSpawner
 
-STUCK = 0.1
+MOVE_AFTER = 0.1
 """Seconds after which a job that waits in one process is moved to another with an idle thread."""
-KEPT_WAITING = 1.0
+RELEASE_AFTER = 1.0
 """Seconds after which a waiting job is released for another worker, if no process has an idle thread."""
 _LONGEST_PAUSE = 60.0
 
 logger = logging.getLogger("jobdeck.child")
 
 
-class Pool:
+class ProcessPool:
     """The processes of the pool. Only the supervisor's thread may use it."""
 
-    def __init__(self, nursery: Nursery, size: int) -> None:
-        self._nursery = nursery
+    def __init__(self, nursery: ProcessSpawner, size: int) -> None:
+        self._spawner = nursery
         self.size = size
         self.stuck = 0
         """The number of threads, in all processes, whose code ignored a stop request."""
@@ -35,23 +35,23 @@ class Pool:
         """Receives one item: `None` once every process is ready for the first time, or the error of a process that is not."""
         self._opening = size > 0
         self._refused = False
-        self._waiting: deque[Charge] = deque()
+        self._waiting: deque[AssignedJob] = deque()
         self._start_at = 0.0
         self._failures = 0
         self._balance_at = 0.0
 
-    def begin(self, assigned: Charge) -> None:
+    def submit(self, assigned: AssignedJob) -> None:
         """Queue a job, to be sent by `give_out`. Its timeout starts now, although it may wait briefly for a thread."""
-        assigned.context.begin()
+        assigned.context.start_timeout()
         self._waiting.append(assigned)
 
-    def give_out(self) -> None:
+    def distribute(self) -> None:
         """Distribute waiting jobs to the processes with the fewest jobs."""
         if not self._waiting:
             return
-        ready = [child for child in self._nursery.each(isolate=False) if child.ready]
-        batches: dict[ChildProcess, list[Charge]] = {child: [] for child in ready}
-        loads = {child: len(child.held) - child.stuck for child in ready}
+        ready = [child for child in self._spawner.available(isolate=False) if child.ready]
+        batches: dict[ChildProcess, list[AssignedJob]] = {child: [] for child in ready}
+        loads = {child: len(child.assigned) - child.stuck for child in ready}
         while self._waiting and ready:
             child = min(loads, key=loads.__getitem__)
             if loads[child] + child.stuck >= SLOTS:
@@ -60,109 +60,111 @@ class Pool:
             batches[child].append(self._waiting.popleft())
         for child, jobs in batches.items():
             if jobs:
-                child.give(jobs)
+                child.assign(jobs)
 
-    def ask(self, assigned: Charge) -> None:
+    def stop(self, assigned: AssignedJob) -> None:
         """Stop the job."""
         if assigned in self._waiting:
             self._waiting.remove(assigned)
-            self._nursery.release(assigned)
+            self._spawner.release(assigned)
         elif assigned.child is not None:
             assigned.child.stop(assigned)
 
     def recall(self) -> None:
         """Release every job that has not started."""
         while self._waiting:
-            self._nursery.release(self._waiting.popleft())
-        for child in self._nursery.each(isolate=False):
-            child.send(["recall", [slot for slot, assigned in child.held.items() if not child.has_begun(assigned)]])
+            self._spawner.release(self._waiting.popleft())
+        for child in self._spawner.available(isolate=False):
+            child.send(["recall", [slot for slot, assigned in child.assigned.items() if not child.has_started(assigned)]])
 
     def resize(self, threads: int) -> None:
         """Set the number of jobs that each process runs at once."""
-        self._nursery.threads = threads
-        for child in self._nursery.each(isolate=False):
+        self._spawner.threads = threads
+        for child in self._spawner.available(isolate=False):
             child.send(["threads", self._thread_limit(child)])
 
     def replace_stuck(self, jobs: Collection[int]) -> None:
         """Start a replacement thread for each of these jobs, whose code ignored a stop request."""
         self.stuck = 0
-        for child in self._nursery.each(isolate=False):
-            stuck = sum(assigned.job.id in jobs and child.has_begun(assigned) for assigned in child.held.values())
+        for child in self._spawner.available(isolate=False):
+            stuck = sum(assigned.job.id in jobs and child.has_started(assigned) for assigned in child.assigned.values())
             if stuck != child.stuck:
                 child.stuck = stuck
                 child.send(["threads", self._thread_limit(child)])
             self.stuck += stuck
 
     def _thread_limit(self, child: ChildProcess) -> int:
-        return self._nursery.threads + child.stuck
+        return self._spawner.threads + child.stuck
 
     # -- messages from the processes --------------------------------------------------------------
 
-    def ready(self, child: ChildProcess) -> None:
+    def on_ready(self, child: ChildProcess) -> None:
         """Handle a process that has loaded its apps."""
         self._failures = 0
-        missing = sorted(set(self._nursery.registry.kinds) - child.kinds)
+        missing = sorted(set(self._spawner.registry.kinds) - child.kinds)
         if missing:
             self._report(KindNotInChild(*missing))
-        if self._opening and sum(each.ready for each in self._nursery.each(isolate=False)) == self.size:
+        if self._opening and sum(each.ready for each in self._spawner.available(isolate=False)) == self.size:
             self._opening = False
             self.opened.put(None)
 
-    def ended(self, child: ChildProcess, row: Row) -> None:
+    def on_result(self, child: ChildProcess, row: Row) -> None:
         """Handle the result of a job."""
-        started = child.has_begun(child.held[row[0]])
-        assigned = child.take_back(row[0])
-        ending = ending_of(row, assigned.job)
-        if started or not isinstance(ending, Release):
-            self._nursery.done(assigned, ending)
-        elif self._idle_threads() and not self._nursery.recalled and not assigned.context.stopping:
+        started = child.has_started(child.assigned[row[0]])
+        assigned = child.unassign(row[0])
+        ending = decode_result(row, assigned.job)
+        if started or not isinstance(ending, Released):
+            self._spawner.done(assigned, ending)
+        elif self._idle_threads() and not self._spawner.recalled and not assigned.context.stopping:
             self._waiting.appendleft(assigned)
         else:
-            self._nursery.release(assigned)
+            self._spawner.release(assigned)
 
-    def buried(self, child: ChildProcess) -> None:
+    def on_exit(self, child: ChildProcess) -> None:
         """Handle the exit of a process."""
-        if not (child.ready or self._nursery.recalled):  # otherwise it was terminated on purpose
-            self._delay_start(ChildNotStarted(child.why_not_ready))
+        if not (child.ready or self._spawner.recalled):  # otherwise it was terminated on purpose
+            self._delay_start(ChildNotStarted(child.start_error))
 
     # -- maintenance ------------------------------------------------------------------------------
 
-    def tend(self, now: float) -> None:
+    def maintain(self, now: float) -> None:
         """Do periodic work: replace processes that exited, and move jobs that wait too long."""
         if self._may_spawn and now >= self._start_at:
             try:
-                for _ in range(self.size - len(list(self._nursery.each(isolate=False)))):
-                    self._nursery.spawn(isolate=False)
+                for _ in range(self.size - len(list(self._spawner.available(isolate=False)))):
+                    self._spawner.spawn(isolate=False)
             except ChildNotStarted as error:
                 self._delay_start(error)
         if now >= self._balance_at:
-            self._balance_at = now + STUCK
+            self._balance_at = now + MOVE_AFTER
             self._balance(now)
 
     @property
     def _may_spawn(self) -> bool:
         """Report whether processes that exit are replaced: only while jobs may still start."""
-        return not (self._nursery.closing or self._nursery.recalled or self._refused)
+        return not (self._spawner.closing or self._spawner.recalled or self._refused)
 
     def due(self) -> float | None:
         """Return when `tend` is due next, on the monotonic clock."""
-        children = list(self._nursery.each(isolate=False))
+        children = list(self._spawner.available(isolate=False))
         if len(children) < self.size and self._may_spawn:
             return self._start_at
-        return self._balance_at if any(len(child.held) > self._thread_limit(child) for child in children) else None
+        return self._balance_at if any(len(child.assigned) > self._thread_limit(child) for child in children) else None
 
     def _idle_threads(self) -> int:
         """Return the number of idle threads."""
-        ready = (each for each in self._nursery.each(isolate=False) if each.ready)
-        return sum(max(0, self._thread_limit(each) - len(each.held)) for each in ready)
+        ready = (each for each in self._spawner.available(isolate=False) if each.ready)
+        return sum(max(0, self._thread_limit(each) - len(each.assigned)) for each in ready)
 
     def _balance(self, now: float) -> None:
         free = self._idle_threads()
-        for child in self._nursery.each(isolate=False):
-            if len(child.held) > self._thread_limit(child):
-                late = [each for each in child.held.values() if now - each.sent_at > STUCK and not child.has_begun(each)]
+        for child in self._spawner.available(isolate=False):
+            if len(child.assigned) > self._thread_limit(child):
+                late = [
+                    each for each in child.assigned.values() if now - each.sent_at > MOVE_AFTER and not child.has_started(each)
+                ]
                 slots = [each.slot for each in late[:free]]
-                slots += [each.slot for each in late[free:] if now - each.sent_at > KEPT_WAITING]
+                slots += [each.slot for each in late[free:] if now - each.sent_at > RELEASE_AFTER]
                 free -= min(free, len(late))
                 if slots:
                     child.send(["recall", slots])

@@ -33,7 +33,7 @@ from enum import Enum
 from operator import attrgetter
 from typing import Any, get_args, get_type_hints
 
-from ..model.attempt_result import Completion, Ending, Failure, Nap, Release, Stop
+from ..model.attempt_result import AttemptResult, Cancelled, Completed, Failed, Released, Snoozed
 from ..model.jobs import Job
 from ..model.states import State
 
@@ -52,7 +52,7 @@ def pack(message: Sequence[Any]) -> bytes:
     return (_dump(message) + "\n").encode("ascii")
 
 
-class Lines:
+class LineBuffer:
     """Assembles the chunks read from a socket or pipe into lines."""
 
     def __init__(self) -> None:
@@ -108,19 +108,19 @@ _SENT = tuple(each.name for each in fields(Job) if each.name not in _NOT_SENT)
 _sent_fields = attrgetter(*_SENT)
 
 
-def job_row(slot: int, job: Job) -> Row:
+def encode_job(slot: int, job: Job) -> Row:
     """Encode a job; `slot` identifies it on this connection until it has finished."""
     return [slot, *_sent_fields(job)]
 
 
-def job_of(row: Row) -> tuple[int, Job]:
+def decode_job(row: Row) -> tuple[int, Job]:
     """Decode a row of `job_row`; return the slot and the job."""
     values = dict(zip(_SENT, row[1:], strict=True))
     values["tags"] = tuple(values["tags"])
     return row[0], Job(state=State.RUNNING, **values)
 
 
-_RESULT_TYPES: tuple[type[Ending], ...] = (Completion, Failure, Nap, Release, Stop)
+_RESULT_TYPES: tuple[type[AttemptResult], ...] = (Completed, Failed, Snoozed, Released, Cancelled)
 
 
 def _unchanged(value: Any) -> Any:
@@ -134,23 +134,23 @@ def _reader(hint: Any) -> Callable[[Any], Any]:
     return _unchanged
 
 
-def _codec(kind: type[Ending]) -> tuple[Callable[[Any], tuple[Any, ...]], list[Callable[[Any], Any]]]:
+def _codec(kind: type[AttemptResult]) -> tuple[Callable[[Any], tuple[Any, ...]], list[Callable[[Any], Any]]]:
     names = [each.name for each in fields(kind) if each.name != "job"]
     hints = get_type_hints(kind)
     return attrgetter(*names), [_reader(hints[name]) for name in names]
 
 
 _CODECS = [_codec(kind) for kind in _RESULT_TYPES]
-_TYPE_NUMBERS: dict[type[Ending], int] = {kind: number for number, kind in enumerate(_RESULT_TYPES)}
+_TYPE_NUMBERS: dict[type[AttemptResult], int] = {kind: number for number, kind in enumerate(_RESULT_TYPES)}
 
 
-def ending_row(slot: int, ending: Ending) -> Row:
+def encode_result(slot: int, ending: AttemptResult) -> Row:
     """Encode the result of a job."""
     number = _TYPE_NUMBERS[type(ending)]
     return [slot, number, *_CODECS[number][0](ending)]
 
 
-def ending_of(row: Row, job: Job) -> Ending:
+def decode_result(row: Row, job: Job) -> AttemptResult:
     """Decode a row of `ending_row`; `job` is the job as claimed, with the lease that the child never saw."""
     _, readers = _CODECS[row[1]]
     return _RESULT_TYPES[row[1]](job, *[read(value) for read, value in zip(readers, row[2:], strict=True)])

@@ -10,15 +10,15 @@ from random import Random
 from selectors import BaseSelector
 
 from ..clock import Clock
-from ..execution.executor import failure
+from ..execution.executor import failed_result
 from ..kinds.registry import Registry
-from ..model.attempt_result import Ending, Failure, Release, Stop
+from ..model.attempt_result import AttemptResult, Cancelled, Failed, Released
 from ..model.errors import ChildNotStarted, JobdeckError, TimedOut
 from ..model.jobs import Outcome
-from .child_process import Charge, ChildProcess
+from .child_process import AssignedJob, ChildProcess
 
 
-class Nursery:
+class ProcessSpawner:
     """Tracks the running child processes of a worker. Only the supervisor's thread may use it."""
 
     def __init__(
@@ -27,7 +27,7 @@ class Nursery:
         self.registry = registry
         self.threads = threads
         """The number of jobs that each process of the pool runs at once."""
-        self.all: list[ChildProcess] = []
+        self.processes: list[ChildProcess] = []
         self.recalled = False
         """Whether no more jobs are started."""
         self.closing = False
@@ -37,9 +37,9 @@ class Nursery:
         self._selector = selector
         self._cwd = str(Path.cwd())
 
-    def each(self, *, isolate: bool) -> Iterator[ChildProcess]:
+    def available(self, *, isolate: bool) -> Iterator[ChildProcess]:
         """Return the isolated or the pool processes that accept jobs, whether or not they are ready."""
-        return (child for child in self.all if child.isolate is isolate and not child.retired)
+        return (child for child in self.processes if child.isolate is isolate and not child.terminated)
 
     def spawn(self, *, isolate: bool) -> ChildProcess:
         """Start a child process.
@@ -60,7 +60,7 @@ class Nursery:
         except OSError as error:
             raise ChildNotStarted(str(error)) from error
         child.register(self._selector)
-        self.all.append(child)
+        self.processes.append(child)
         return child
 
     def _modules(self) -> list[str]:
@@ -70,53 +70,53 @@ class Nursery:
 
     # -- results ----------------------------------------------------------------------------------
 
-    def accept(self, assigned: Charge) -> bool:
+    def accept(self, assigned: AssignedJob) -> bool:
         """Report whether the job may start; release it otherwise."""
-        assigned.at = self._clock.now()
+        assigned.accepted_at = self._clock.now()
         if self.recalled or assigned.context.stopping:
             self.release(assigned)
             return False
         return True
 
-    def done(self, assigned: Charge, ending: Ending) -> None:
+    def done(self, assigned: AssignedJob, ending: AttemptResult) -> None:
         """Report the result of a job."""
         assigned.context.on_stop(None)
         assigned.done(ending)
 
-    def release(self, assigned: Charge) -> None:
+    def release(self, assigned: AssignedJob) -> None:
         """Release a job that has not started, without using up its attempt."""
-        self.done(assigned, Release(assigned.job, assigned.at, self._clock.now()))
+        self.done(assigned, Released(assigned.job, assigned.accepted_at, self._clock.now()))
 
-    def fail(self, assigned: Charge, error: JobdeckError) -> None:
+    def fail(self, assigned: AssignedJob, error: JobdeckError) -> None:
         """Fail a job that could not be run."""
-        self.done(assigned, failure(assigned.job, assigned.at, self._clock, self._random, error))
+        self.done(assigned, failed_result(assigned.job, assigned.accepted_at, self._clock, self._random, error))
 
-    def bury(self, child: ChildProcess) -> None:
+    def reap(self, child: ChildProcess) -> None:
         """Remove a process whose group has exited, and report the result of every job that it held."""
-        self.all.remove(child)
-        for assigned in list(child.held.values()):
+        self.processes.remove(child)
+        for assigned in list(child.assigned.values()):
             ending = self._result_of_crash(child, assigned)
-            child.take_back(assigned.slot)
+            child.unassign(assigned.slot)
             self.done(assigned, ending)
         child.close()
 
-    def _result_of_crash(self, child: ChildProcess, assigned: Charge) -> Ending:
+    def _result_of_crash(self, child: ChildProcess, assigned: AssignedJob) -> AttemptResult:
         job, context, now = assigned.job, assigned.context, self._clock.now()
         if context.cancelled and not context.fenced:
-            return Stop(job, assigned.at, now)
+            return Cancelled(job, assigned.accepted_at, now)
         if context.interrupted or context.fenced:
-            return Release(job, assigned.at, now)
+            return Released(job, assigned.accepted_at, now)
         if not child.ready:
-            return failure(job, assigned.at, self._clock, self._random, ChildNotStarted(child.why_not_ready))
-        if not child.has_begun(assigned):
-            return Release(job, assigned.at, now)
+            return failed_result(job, assigned.accepted_at, self._clock, self._random, ChildNotStarted(child.start_error))
+        if not child.has_started(assigned):
+            return Released(job, assigned.accepted_at, now)
         if context.timed_out:
             error = TimedOut()
             entry = self.registry.get(job.kind) if job.kind in self.registry else None
-            return failure(job, assigned.at, self._clock, self._random, error, entry)
-        return Failure(
+            return failed_result(job, assigned.accepted_at, self._clock, self._random, error, entry)
+        return Failed(
             job,
-            assigned.at,
+            assigned.accepted_at,
             now,
             retry_at=now if job.attempt < job.max_attempts else None,
             error_type="Crashed",

@@ -19,17 +19,17 @@ from queue import Empty, SimpleQueue
 from random import Random
 
 from ..clock import Clock
-from ..execution.context import Context
-from ..execution.stack_trace import ENDED, NOT_BEGUN, packed
+from ..execution.context import JobContext
+from ..execution.stack_trace import FINISHED, NOT_STARTED, encode_reply
 from ..kinds.registry import Registry
-from ..model.attempt_result import Ending
+from ..model.attempt_result import AttemptResult
 from ..model.errors import ChildNotStarted
 from ..model.jobs import Job
-from .child_process import Charge, ChildProcess
-from .isolation import Isolation
-from .pool import Pool
+from .child_process import AssignedJob, ChildProcess
+from .isolation import IsolatedProcesses
+from .pool import ProcessPool
 from .protocol import Message
-from .spawner import Nursery
+from .spawner import ProcessSpawner
 
 START = 120.0
 """Seconds that child processes get to import their apps."""
@@ -42,7 +42,7 @@ _CLOSE_TIMEOUT = 3.0
 logger = logging.getLogger("jobdeck.child")
 
 
-class Children:
+class ProcessSupervisor:
     """Supervises the child processes of a worker."""
 
     def __init__(
@@ -66,20 +66,20 @@ class Children:
             random: the source of the jitter of retries.
         """
         self.processes = processes
-        self.settled: Callable[[], None] = lambda: None
+        self.on_results: Callable[[], None] = lambda: None
         """Called on the supervisor's thread after each batch of results."""
         self._registry = registry
         self._selector = selectors.DefaultSelector()
-        self._nursery = Nursery(
+        self._spawner = ProcessSpawner(
             registry, apps=apps, threads=max(1, threads), clock=clock, random=random, selector=self._selector
         )
-        self._pool = Pool(self._nursery, processes)
+        self._pool = ProcessPool(self._spawner, processes)
         # Without a pool, a runner thread waits for each isolated job, so the number of runners is the limit.
-        self._isolation = Isolation(self._nursery, processes * max(1, threads) or 1000)
+        self._isolation = IsolatedProcesses(self._spawner, processes * max(1, threads) or 1000)
         self._thread = threading.Thread(target=self._loop, name="jobdeck-supervisor", daemon=True)
         self._starting = threading.Lock()
         self._calls: deque[Callable[[], None]] = deque()
-        self._bell, self._ear = socket.socketpair()
+        self._wake_send, self._wake_recv = socket.socketpair()
         self._waiters: list[tuple[Callable[[], bool], threading.Event]] = []
         self._check_at = 0.0
 
@@ -88,12 +88,12 @@ class Children:
     @property
     def threads(self) -> int:
         """Return the number of jobs that the pool runs at once, plus the threads whose code ignored a stop request."""
-        return self.processes * self._nursery.threads + self._pool.stuck
+        return self.processes * self._spawner.threads + self._pool.stuck
 
     @property
     def pids(self) -> list[int]:
         """Return the process ids of the running child processes."""
-        return [child.pid for child in self._nursery.all]
+        return [child.pid for child in self._spawner.processes]
 
     def start(self) -> None:
         """Start the pool and wait until every process is ready. Processes for isolated jobs start when needed.
@@ -113,25 +113,25 @@ class Children:
             self.close()
             raise error
 
-    def takes(self, kind: str) -> bool:
+    def handles(self, kind: str) -> bool:
         """Report whether jobs of this kind run in child processes."""
         return self.processes > 0 or self._isolates(kind)
 
     def _isolates(self, kind: str) -> bool:
         return kind in self._registry and self._registry.get(kind).isolate
 
-    def run(self, job: Job, context: Context) -> Ending:
+    def run(self, job: Job, context: JobContext) -> AttemptResult:
         """Run a claimed job in a child process and wait for its result. Never raises for errors of the handler."""
-        box: SimpleQueue[Ending] = SimpleQueue()
-        self.begin([Charge(job, context, box.put)])
+        box: SimpleQueue[AttemptResult] = SimpleQueue()
+        self.submit([AssignedJob(job, context, box.put)])
         return box.get()
 
-    def begin(self, jobs: Iterable[Charge]) -> None:
+    def submit(self, jobs: Iterable[AssignedJob]) -> None:
         """Run claimed jobs in child processes; the `done` callback of each receives its result."""
         self._ensure_thread()
-        if self._nursery.closing:
+        if self._spawner.closing:
             for assigned in jobs:
-                self._nursery.release(assigned)
+                self._spawner.release(assigned)
         else:
             self._call(partial(self._submit, jobs))
 
@@ -154,32 +154,37 @@ class Children:
 
         self._call(replace)
 
-    def recall(self) -> None:
+    def recall_unstarted(self) -> None:
         """Release every job that has not started, and start no more jobs."""
 
         def recall() -> None:
-            self._nursery.recalled = True
+            self._spawner.recalled = True
             self._pool.recall()
             self._isolation.recall()
 
         self._call(recall)
 
-    def locate(self, job_id: int, reply: Callable[[str], None]) -> None:
+    def request_stack(self, job_id: int, reply: Callable[[str], None]) -> None:
         """Request the stack of a job from its child process, and return at once; `reply` receives it."""
 
         def locate() -> None:
-            held = (assigned for child in self._nursery.all for assigned in child.held.values() if assigned.job.id == job_id)
+            held = (
+                assigned
+                for child in self._spawner.processes
+                for assigned in child.assigned.values()
+                if assigned.job.id == job_id
+            )
             assigned = next(held, None)
             if assigned is None or assigned.child is None:
-                reply(packed({"reason": NOT_BEGUN}))
+                reply(encode_reply({"reason": NOT_STARTED}))
             else:
-                assigned.askers += (reply,)
+                assigned.stack_requests += (reply,)
                 assigned.child.send(["stack", assigned.slot])
 
         if self._thread.is_alive():
             self._call(locate)
         else:
-            reply(packed({"reason": ENDED}))
+            reply(encode_reply({"reason": FINISHED}))
 
     def kill(self, timeout: float) -> bool:
         """Kill every process that still runs a job; return whether all of them exited within `timeout` seconds."""
@@ -187,45 +192,45 @@ class Children:
             return True
 
         def kill() -> None:
-            for child in self._nursery.all:
+            for child in self._spawner.processes:
                 if self._isolation.is_busy(child):
-                    child.retire(0)
+                    child.terminate(0)
 
-        self.recall()
+        self.recall_unstarted()
         self._call(kill)
-        return self._wait(lambda: not any(map(self._isolation.is_busy, self._nursery.all)), timeout)
+        return self._wait(lambda: not any(map(self._isolation.is_busy, self._spawner.processes)), timeout)
 
     def close(self) -> None:
         """Shut down all child processes, and kill those that run a job."""
         with self._starting:
-            self._nursery.closing = True
+            self._spawner.closing = True
         if not self._thread.is_alive():
             return
 
         def end() -> None:
-            for child in self._nursery.all:
+            for child in self._spawner.processes:
                 if self._isolation.is_busy(child):
-                    child.retire(0)
+                    child.terminate(0)
                 else:
-                    child.dismiss()
+                    child.shut_down()
 
-        self.recall()
+        self.recall_unstarted()
         self._call(end)
         self._thread.join(timeout=_CLOSE_TIMEOUT)
 
     def _ensure_thread(self) -> None:
         with self._starting:
-            if self._nursery.closing or self._thread.is_alive():
+            if self._spawner.closing or self._thread.is_alive():
                 return
-            self._bell.setblocking(False)
-            self._ear.setblocking(False)
-            self._selector.register(self._ear, selectors.EVENT_READ, None)
+            self._wake_send.setblocking(False)
+            self._wake_recv.setblocking(False)
+            self._selector.register(self._wake_recv, selectors.EVENT_READ, None)
             self._thread.start()
 
     def _call(self, call: Callable[[], None]) -> None:
         self._calls.append(call)
         with suppress(OSError):  # a wake-up is pending already, or the thread has exited
-            self._bell.send(b"!")
+            self._wake_send.send(b"!")
 
     def _wait(self, predicate: Callable[[], bool], timeout: float) -> bool:
         event = threading.Event()
@@ -235,21 +240,21 @@ class Children:
     # -- the supervisor's thread ------------------------------------------------------------------
 
     def _loop(self) -> None:
-        while not (self._nursery.closing and not self._nursery.all and not self._calls):
+        while not (self._spawner.closing and not self._spawner.processes and not self._calls):
             try:
                 self._run_once()
             except Exception:  # a bug must not leave jobs without a result
                 logger.exception("A bug in the supervisor of child processes")
                 time.sleep(0.1)
         self._selector.close()
-        self._bell.close()
-        self._ear.close()
+        self._wake_send.close()
+        self._wake_recv.close()
 
     def _run_once(self) -> None:
         for key, mask in self._selector.select(self._timeout()):
             if key.data is None:
                 with suppress(BlockingIOError):
-                    self._ear.recv(4096)
+                    self._wake_recv.recv(4096)
                 continue
             if mask & selectors.EVENT_WRITE:
                 key.data.flush()
@@ -261,14 +266,14 @@ class Children:
         check = now >= self._check_at
         if check:
             self._check_at = now + _CHECK_INTERVAL
-        for child in list(self._nursery.all):
+        for child in list(self._spawner.processes):
             if check or child.is_ending:
                 self._check_child(child, now)
-        self._isolation.tend(now)
-        self._pool.tend(now)
-        self._pool.give_out()
-        self._isolation.give_out()
-        self.settled()
+        self._isolation.maintain(now)
+        self._pool.maintain(now)
+        self._pool.distribute()
+        self._isolation.start_waiting()
+        self.on_results()
         if self._waiters:
             self._waiters = [each for each in self._waiters if not self._notify_waiter(*each)]
 
@@ -283,28 +288,28 @@ class Children:
             return 0.0
         now = time.monotonic()
         due = [at for at in (self._pool.due(), self._isolation.due()) if at is not None]
-        for child in self._nursery.all:
-            if child.is_silent:
+        for child in self._spawner.processes:
+            if child.has_closed:
                 due.append(now + _EXIT_POLL)  # until its whole group has exited
-            elif child.held or child.is_ending:
+            elif child.assigned or child.is_ending:
                 due.append(self._check_at)
             due += [at for at in (child.term_at, child.kill_at) if at is not None]
         return max(0.0, min(due) - now) if due else None
 
-    def _submit(self, jobs: Iterable[Charge]) -> None:
+    def _submit(self, jobs: Iterable[AssignedJob]) -> None:
         for assigned in jobs:
-            if self._nursery.accept(assigned):
+            if self._spawner.accept(assigned):
                 assigned.context.on_stop(partial(self._request_stop, assigned))
-                self._group_of_job(assigned.job).begin(assigned)
+                self._group_of_job(assigned.job).submit(assigned)
 
-    def _request_stop(self, assigned: Charge) -> None:
+    def _request_stop(self, assigned: AssignedJob) -> None:
         """Stop a job. Called on any thread."""
-        self._call(partial(self._group_of_job(assigned.job).ask, assigned))
+        self._call(partial(self._group_of_job(assigned.job).stop, assigned))
 
-    def _group_of_job(self, job: Job) -> Pool | Isolation:
+    def _group_of_job(self, job: Job) -> ProcessPool | IsolatedProcesses:
         return self._pool if self.processes and not self._isolates(job.kind) else self._isolation
 
-    def _group(self, child: ChildProcess) -> Pool | Isolation:
+    def _group(self, child: ChildProcess) -> ProcessPool | IsolatedProcesses:
         return self._isolation if child.isolate else self._pool
 
     def _read(self, child: ChildProcess, fd: int) -> None:
@@ -313,28 +318,28 @@ class Children:
                 self._handle(child, message)
         except (ValueError, LookupError, TypeError) as error:
             logger.error("Child process %d sent an invalid message and is terminated: %s", child.pid, error)
-            child.retire(0)
+            child.terminate(0)
 
     def _handle(self, child: ChildProcess, message: Message) -> None:
         match message:
             case ["results", notes, endings, left]:
                 for slot, progress, lines in notes:
-                    context = child.held[slot].context
+                    context = child.assigned[slot].context
                     context.add_log([(at, level, text) for at, level, text in lines])
                     if progress is not None:
                         context.progress(progress)
-                child.left = left
+                child.may_leave_processes = left
                 group = self._group(child)
                 for row in endings:
-                    group.ended(child, row)
+                    group.on_result(child, row)
             case ["stack", slot, answer]:
-                if (assigned := child.held.get(slot)) is not None:
-                    assigned.answer(answer)
+                if (assigned := child.assigned.get(slot)) is not None:
+                    assigned.reply(answer)
             case ["record", level, name, text]:
                 logging.getLogger(name).log(level, "%s", text)
             case ["ready", kinds]:
                 child.ready, child.kinds = True, frozenset(kinds)
-                self._group(child).ready(child)
+                self._group(child).on_ready(child)
             case ["refused", sentence]:
                 child.refused = sentence
             case _:
@@ -343,13 +348,13 @@ class Children:
     def _check_child(self, child: ChildProcess, now: float) -> None:
         """Send the signals that are due; kill the group of a process that has exited."""
         if child.has_ended():
-            child.retire(0)
-        child.press(now)
-        if not child.has_ended() or not child.is_gone():
+            child.terminate(0)
+        child.send_due_signals(now)
+        if not child.has_ended() or not child.has_group_exited():
             return
         self._read(child, child.line.fileno())
         child.read_outputs()
-        if child.ready and child.held:
-            logger.warning("Child process %d exited (%s) with %d jobs", child.pid, child.how_ended, len(child.held))
-        self._nursery.bury(child)
-        self._group(child).buried(child)
+        if child.ready and child.assigned:
+            logger.warning("Child process %d exited (%s) with %d jobs", child.pid, child.how_ended, len(child.assigned))
+        self._spawner.reap(child)
+        self._group(child).on_exit(child)

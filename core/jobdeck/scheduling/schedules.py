@@ -12,15 +12,15 @@ from ..kinds.registry import SHELL, Handler
 from ..model.cron import explain_cron, local_zone, next_tick, next_ticks
 from ..model.errors import InvalidOption, ScheduleExists, ScheduleNotFound
 from ..model.jobs import Job, NewJob
-from ..model.journal import By
-from ..model.schedules import PastJob, Schedule
+from ..model.journal import Actor
+from ..model.schedules import Schedule, ScheduledRun
 from ..store.base import Store
-from .ticker import current_time, new_job
+from .ticker import current_time, job_of_schedule
 
 _NAME = re.compile(r"[^\W_][\w.:/@+-]{0,99}")
 
 
-class Timetable:
+class Schedules:
     """Manages the schedules of a queue. Available as `queue.schedules`.
 
     Example:
@@ -30,7 +30,7 @@ class Timetable:
         <State.PENDING: 'pending'>
     """
 
-    def __init__(self, store: Store, clock: Clock, draft: Callable[..., NewJob], by: Callable[[str | None], By]) -> None:
+    def __init__(self, store: Store, clock: Clock, draft: Callable[..., NewJob], by: Callable[[str | None], Actor]) -> None:
         """Create the service; programs use `Queue.schedules` instead.
 
         Args:
@@ -39,10 +39,10 @@ class Timetable:
             draft: `Queue.draft`, which validates the job that a schedule enqueues.
             by: returns the actor of an operation, for the journal.
         """
-        self._by = by
+        self._actor = by
         self._store = store
         self._clock = clock
-        self._draft = draft
+        self._new_job = draft
 
     # -- queries ----------------------------------------------------------------------------------
 
@@ -61,7 +61,7 @@ class Timetable:
             raise ScheduleNotFound(name)
         return found
 
-    def history(self, name: str, limit: int = 20) -> Sequence[PastJob]:
+    def history(self, name: str, limit: int = 20) -> Sequence[ScheduledRun]:
         """Return the latest `limit` jobs of a schedule that were not pruned, newest first; empty for an unknown name."""
         return self._store.schedules.history(name, limit)
 
@@ -77,7 +77,7 @@ class Timetable:
 
     # -- operations -------------------------------------------------------------------------------
 
-    def draft(
+    def new_schedule(
         self,
         name: str,
         cron: str,
@@ -97,7 +97,7 @@ class Timetable:
             raise InvalidOption(
                 "name of a schedule", "must be 1 to 100 letters, digits and . _ - : / @ +, and start with a letter or digit"
             )
-        job = self._draft(kind, args, queue=queue, priority=priority, max_attempts=max_attempts, timeout=timeout, tags=tags)
+        job = self._new_job(kind, args, queue=queue, priority=priority, max_attempts=max_attempts, timeout=timeout, tags=tags)
         zone = _resolve_timezone(timezone)
         return Schedule(
             name=name,
@@ -153,7 +153,7 @@ class Timetable:
             InvalidOption: the name, the time zone or an option is invalid.
             UnknownKind, InvalidArguments, ArgumentsTooLarge: as for `Queue.draft`.
         """
-        schedule = self.draft(
+        schedule = self.new_schedule(
             name,
             cron,
             kind,
@@ -173,7 +173,7 @@ class Timetable:
                 if not replace:
                     raise ScheduleExists(name)
                 schedules.update(_merge_replacement(self.get(name), schedule))
-            schedules.record_change("add schedule" if before is None else "edit schedule", name, self._by(who), before)
+            schedules.record_change("add schedule" if before is None else "edit schedule", name, self._actor(who), before)
             return self.get(name)
 
     def edit(
@@ -208,10 +208,10 @@ class Timetable:
             options = kept | {option: value for option, value in given.items() if value is not None}
             if kind is None and args is None:
                 # Options are validated the same way for every kind, so use one that is always registered.
-                checked = self._draft(SHELL, {"command": ["true"]}, **options)
+                checked = self._new_job(SHELL, {"command": ["true"]}, **options)
                 after = changed(before, **_options(checked))
             else:
-                job = self._draft(kind or before.kind, before.args if args is None else args, **options)
+                job = self._new_job(kind or before.kind, before.args if args is None else args, **options)
                 after = changed(before, kind=job.kind, args_json=job.args_json, **_options(job))
             if cron is not None or timezone is not None:
                 after = changed(
@@ -221,7 +221,7 @@ class Timetable:
                 )
                 after = self._with_next_tick(after)
             self._store.schedules.update(after)
-            self._store.schedules.record_change("edit schedule", name, self._by(who), before)
+            self._store.schedules.record_change("edit schedule", name, self._actor(who), before)
             return self.get(name)
 
     def pause(self, name: str, *, who: str | None = None) -> bool:
@@ -230,7 +230,7 @@ class Timetable:
             self._store.schedules.lock(name)
             before = self.get(name)
             self._store.schedules.pause(name)
-            self._store.schedules.record_change("pause schedule", name, self._by(who), before)
+            self._store.schedules.record_change("pause schedule", name, self._actor(who), before)
             return not before.paused
 
     def resume(self, name: str, *, who: str | None = None) -> bool:
@@ -245,13 +245,13 @@ class Timetable:
             before = self.get(name)
             if before.paused:
                 self._store.schedules.update(changed(self._with_next_tick(before), paused_at=None))
-                self._store.schedules.record_change("resume schedule", name, self._by(who), before)
+                self._store.schedules.record_change("resume schedule", name, self._actor(who), before)
             return before.paused
 
     def run(self, name: str) -> Job:
         """Enqueue its job now, whether or not it is paused, and keep its ticks. Raises `ScheduleNotFound`."""
         with self._store.transaction():
-            (job,) = self._store.enqueuer.enqueue([new_job(self.get(name))])
+            (job,) = self._store.enqueuer.enqueue([job_of_schedule(self.get(name))])
             self._store.schedules.record_job(name, job.id)
             return job
 
@@ -261,7 +261,7 @@ class Timetable:
             self._store.schedules.lock(name)
             before = self.get(name)
             self._store.schedules.delete(name)
-            self._store.schedules.record_change("delete schedule", name, self._by(who), before)
+            self._store.schedules.record_change("delete schedule", name, self._actor(who), before)
 
     def _with_next_tick(self, schedule: Schedule) -> Schedule:
         following = next_tick(schedule.cron, schedule.timezone, current_time(self._store, self._clock))

@@ -21,17 +21,17 @@ logger = logging.getLogger("jobdeck.schedule")
 TAG = "schedule:"
 """The prefix of the tag that contains the schedule's name, on each of its jobs."""
 
-SET_BACK = 3 * 3600.0
+CLOCK_SET_BACK = 3 * 3600.0
 """Seconds. If the clock is set back by more, it was wrong before, and the new time applies (as in cron(8)). If it is set
 back by less, no tick is repeated."""
 
-TRY_AGAIN = 60.0
+RETRY_AFTER = 60.0
 """Seconds until a schedule whose tick failed is retried."""
 
 _BATCH = 100
 
 
-def run_due(store: Store, clock: Clock) -> float | None:
+def enqueue_due(store: Store, clock: Clock) -> float | None:
     """Enqueue the jobs of up to a hundred due schedules; return the time of the next tick by `clock`.
 
     Ticks missed during downtime collapse into one job. If a schedule fails, its error is recorded, and the others
@@ -67,7 +67,7 @@ def _to_local_clock(store: Store, tick: float | None) -> float | None:
     return None if tick is None else tick - store.schedules.clock_offset()
 
 
-def mend(store: Store, clock: Clock) -> None:
+def repair_future_ticks(store: Store, clock: Clock) -> None:
     """Repair schedules that were advanced while the clock was far ahead.
 
     A next tick later than the one that follows `now + SET_BACK` cannot have been computed from the current time.
@@ -76,7 +76,7 @@ def mend(store: Store, clock: Clock) -> None:
     for seen in store.schedules.list():
         if seen.paused:
             continue
-        latest = _tick_after(seen, now + SET_BACK)
+        latest = _tick_after(seen, now + CLOCK_SET_BACK)
         if not isinstance(latest, Exception) and seen.next_at > latest:
             logger.warning("The clock was set back; schedule %r continues with the new time", seen.name)
             store.schedules.advance(seen, next_tick(seen.cron, seen.timezone, now))
@@ -93,7 +93,7 @@ def _enqueue_tick(store: Store, seen: Schedule, following: float) -> None:
     with store.transaction():
         schedule = store.schedules.advance(seen, following)
         if schedule is not None:
-            (job,) = store.enqueuer.enqueue([new_job(schedule, seen.next_at)])
+            (job,) = store.enqueuer.enqueue([job_of_schedule(schedule, seen.next_at)])
             store.schedules.record_job(schedule.name, job.id)
 
 
@@ -101,10 +101,10 @@ def _record_error(store: Store, clock: Clock, seen: Schedule, error: Exception) 
     text = " ".join(str(error).split()) or type(error).__name__
     if text != seen.error:
         logger.warning("Schedule %r did not enqueue its job: %s", seen.name, text)
-    store.schedules.record_error(seen, text, current_time(store, clock) + TRY_AGAIN)
+    store.schedules.record_error(seen, text, current_time(store, clock) + RETRY_AFTER)
 
 
-def new_job(schedule: Schedule, at: float | None = None) -> NewJob:
+def job_of_schedule(schedule: Schedule, at: float | None = None) -> NewJob:
     """Return the job that the schedule enqueues for its tick `at`, or now if `None`."""
     return NewJob(
         kind=schedule.kind,

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any, Protocol
 
-from ..model.attempt_result import Completion, Failure, Nap, Release, Stop
+from ..model.attempt_result import Cancelled, Completed, Failed, Released, Snoozed
 from ..model.jobs import Batch, Job, NewJob
 from .backend import Backend
 from .claim_capacity import ClaimRequest
@@ -100,11 +100,11 @@ class Claimer(Protocol):
 class Completer(Protocol):
     """Records the results of attempts, for the holder of the lease only."""
 
-    def complete(self, results: Sequence[Completion]) -> LostLeases:
+    def complete(self, results: Sequence[Completed]) -> LostLeases:
         """Move jobs from `running` to `completed`."""
         ...
 
-    def fail(self, results: Sequence[Failure]) -> LostLeases:
+    def fail(self, results: Sequence[Failed]) -> LostLeases:
         """Move jobs from `running` to `retrying`, or to `failed` without a `retry_at` or attempts left.
 
         A job that fails for good keeps the result's reason; without one, its outcome decides the reason. Fail, snooze and
@@ -112,15 +112,15 @@ class Completer(Protocol):
         """
         ...
 
-    def snooze(self, results: Sequence[Nap]) -> LostLeases:
+    def snooze(self, results: Sequence[Snoozed]) -> LostLeases:
         """Move jobs from `running` to `scheduled`, and give the attempt back."""
         ...
 
-    def release(self, results: Sequence[Release]) -> LostLeases:
+    def release(self, results: Sequence[Released]) -> LostLeases:
         """Move jobs from `running` to `pending`, and give the attempt back."""
         ...
 
-    def cancel_running(self, results: Sequence[Stop]) -> LostLeases:
+    def cancel_running(self, results: Sequence[Cancelled]) -> LostLeases:
         """Move jobs from `running` to `cancelled`, once their code has stopped."""
         ...
 

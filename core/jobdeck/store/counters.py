@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from ..model.attempt_result import Ending
+from ..model.attempt_result import AttemptResult
 from ..model.jobs import Job
 from ..model.states import State
 from .metrics.histogram import bucket
@@ -40,13 +40,13 @@ class CounterDeltas(ABC):
         if after is not None:
             self._counts[queue, kind, after] += n
 
-    def record_result(self, job: Job, result: Ending, outcome: str, state: State | str | None = None) -> None:
+    def record_result(self, job: Job, result: AttemptResult, outcome: str, state: State | str | None = None) -> None:
         """Record that an attempt ended and left the job in `state`: its outcome, its wait and its run time."""
         self.record_results([result], outcome)
         if outcome in _FAILURES and state in _RETRIED:
             self._metrics[_slot(result.finished_at), job.queue, job.kind, "retried", 0] += 1
 
-    def record_results(self, results: Sequence[Ending], outcome: str) -> None:
+    def record_results(self, results: Sequence[AttemptResult], outcome: str) -> None:
         """Record attempts that ended with the same outcome.
 
         A wait is counted in the slot in which the attempt started: the waits of a slot are its starts.

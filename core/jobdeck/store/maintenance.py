@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..model.findings import Finding
-from ..model.retention import Rule
+from ..model.retention import RetentionRule
 
 Progress = Callable[[int, int], None]
 """Called with how much is done, and of how much."""
@@ -39,7 +39,7 @@ class StoreMaintenance(ABC):
     """Maintains one store."""
 
     @abstractmethod
-    def prune_jobs(self, rule: Rule, limit: int = 500) -> int:
+    def prune_jobs(self, rule: RetentionRule, limit: int = 500) -> int:
         """Delete up to `limit` final jobs that the rule excludes, the oldest first, with all their rows, in one transaction.
 
         A job that others still wait for stays. A batch is deleted with the last of its jobs. Returns the number of deleted
@@ -47,7 +47,7 @@ class StoreMaintenance(ABC):
         """
 
     @abstractmethod
-    def count_prunable(self, rule: Rule) -> int:
+    def count_prunable(self, rule: RetentionRule) -> int:
         """Return the number of jobs that pruning by the rule would delete now."""
 
     @abstractmethod

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 
-from ..model.overview import Stopping, WorkerInfo
+from ..model.overview import StuckJob, WorkerInfo
 from .backend import Backend, retried, rows_of
 
 _COLUMNS = "id, host, pid, threads, queues, started_at, heartbeat_at, beat, draining, kinds, processes, stuck, stopping"
@@ -26,7 +26,7 @@ class Workers:
     @retried
     def report(self, info: WorkerInfo) -> None:
         """Record that the worker is alive. Its `heartbeat_at` becomes now."""
-        stopping = json.dumps([(each.job_id, each.kind, each.since, each.why) for each in info.stopping])
+        stopping = json.dumps([(each.job_id, each.kind, each.since, each.reason) for each in info.stopping])
         with self._backend.write_transaction() as connection:
             now, beat = self._backend.now(connection), self._backend.lease_now(connection)
             about = (info.id, info.host, info.pid, info.threads, json.dumps(info.queues), info.started_at, now, beat)
@@ -70,7 +70,8 @@ class Workers:
                 processes=row[10],
                 stuck=row[11],
                 stopping=tuple(
-                    Stopping(job_id=job_id, kind=kind, since=since, why=why) for job_id, kind, since, why in json.loads(row[12])
+                    StuckJob(job_id=job_id, kind=kind, since=since, reason=why)
+                    for job_id, kind, since, why in json.loads(row[12])
                 ),
             )
             for row in rows

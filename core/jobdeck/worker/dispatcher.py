@@ -17,10 +17,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from ..model.attempt_result import Ending
-from .active_job import Run, Work
-from .async_capacity import Slots
-from .prefetch import Pace
+from ..model.attempt_result import AttemptResult
+from .active_job import ActiveJob, ClaimTurn
+from .async_capacity import AsyncCapacity
+from .prefetch import Prefetch
 
 LINGER = 0.005
 """Seconds that a result waits for others to share its commit, while more jobs are ready to run."""
@@ -28,7 +28,7 @@ STALE = 0.25
 """Seconds after which prefetched jobs that have not started are released for other workers."""
 
 
-class Desk:
+class Dispatcher:
     """Tracks the jobs in flight and the threads of one worker."""
 
     def __init__(self, now: Callable[[], float], *, pumped: bool = False) -> None:
@@ -44,31 +44,31 @@ class Desk:
         self._claimer = threading.Condition(self._lock)
         self._runner = threading.Condition(self._lock)
         self._changed = threading.Condition(self._lock)
-        self._inbox: deque[Run] = deque()
-        self._outbox: deque[Ending] = deque()
+        self._inbox: deque[ActiveJob] = deque()
+        self._outbox: deque[AttemptResult] = deque()
         # Runners read these without the lock; changes require it.
         self._sleeping = False  # the claimer sleeps
         self._check_exit = False  # a runner must take the lock before it gets another job
         self._interrupted = False  # the process feeder must return and recompute its capacity
         # The lock guards everything below.
-        self._in_flight: dict[int, Run] = {}
-        self._orphaned: set[Run] = set()
-        self._recording: list[Ending] = []
-        self._coming = 0  # jobs requested by the claim in progress
-        self._ahead = 0  # of those, the prefetched ones
+        self._in_flight: dict[int, ActiveJob] = {}
+        self._orphaned: set[ActiveJob] = set()
+        self._recording: list[AttemptResult] = []
+        self._claiming = 0  # jobs requested by the claim in progress
+        self._prefetching = 0  # of those, the prefetched ones
         self._limit = 0
         self._stuck = 0
         self._runners = 0
         self._idle = 0
-        self._suspects = 0
-        self._slots = Slots()
-        self._pace = Pace()
+        self._crashed_in_flight = 0
+        self._slots = AsyncCapacity()
+        self._prefetch = Prefetch()
         self._dispatched_at = 0.0
-        self._look = True  # jobs may be ready to claim
-        self._heard = False  # a notification arrived: a job may have been cancelled
+        self._claim_hint = True  # jobs may be ready to claim
+        self._notified = False  # a notification arrived: a job may have been cancelled
         self._draining = False
         self.stopped = threading.Event()
-        self.file = 0
+        self.generation = 0
         """The generation of the database that the jobs in flight belong to; see `Store.file`."""
 
     # -- any thread -------------------------------------------------------------------------------
@@ -84,54 +84,54 @@ class Desk:
         return self._stuck
 
     @property
-    def tasks(self) -> int:
+    def async_limit(self) -> int:
         """Return the maximum number of async jobs that run at once, in addition to the threads."""
-        return self._slots.most
+        return self._slots.limit
 
     @property
     def draining(self) -> bool:
         """Report whether claiming has stopped."""
         return self._draining
 
-    def held(self) -> list[Run]:
+    def in_flight(self) -> list[ActiveJob]:
         """Return the jobs in flight."""
         with self._lock:
             return list(self._in_flight.values())
 
-    def orphans(self) -> list[Run]:
+    def orphaned(self) -> list[ActiveJob]:
         """Return the jobs of a deleted or replaced database whose code still runs."""
         with self._lock:
             return list(self._orphaned)
 
-    def holds(self, run: Run) -> bool:
+    def is_in_flight(self, run: ActiveJob) -> bool:
         """Report whether this job is still in flight: neither recorded nor abandoned."""
         return self._in_flight.get(run.job.id) is run
 
-    def find(self, job_id: int) -> Run | None:
+    def find(self, job_id: int) -> ActiveJob | None:
         """Return the job with this id if it is in flight."""
         return self._in_flight.get(job_id)
 
     def wake(self) -> None:
         """Wake the claimer: jobs may be ready to claim, or a job may have been cancelled."""
         with self._lock:
-            self._look = self._heard = self._slots.look = True
+            self._claim_hint = self._notified = self._slots.claim_hint = True
             self._wake_claimer()
 
-    def heard(self) -> bool:
+    def consume_notification(self) -> bool:
         """Report whether a notification arrived since the last call."""
         with self._lock:
-            heard, self._heard = self._heard, False
+            heard, self._notified = self._notified, False
             return heard
 
     def wait_idle(self, timeout: float | None) -> bool:
         """Wait until no job is in flight and the latest claim found none."""
         return self._wait(
-            lambda: not (self._in_flight or self._coming or self._look or self._outbox or self._slots.busy), timeout
+            lambda: not (self._in_flight or self._claiming or self._claim_hint or self._outbox or self._slots.busy), timeout
         )
 
     def wait_empty(self, timeout: float) -> bool:
         """Wait until no job is in flight or being claimed, and no code runs."""
-        return self._wait(lambda: not (self._in_flight or self._coming or self._slots.asked or self._orphaned), timeout)
+        return self._wait(lambda: not (self._in_flight or self._claiming or self._slots.is_claiming or self._orphaned), timeout)
 
     def _wait(self, predicate: Callable[[], bool], timeout: float | None) -> bool:
         with self._changed:
@@ -143,10 +143,10 @@ class Desk:
             self._limit = max(0, threads)
             return self._adjust_runners()
 
-    def allow_tasks(self, most: int) -> None:
+    def set_async_limit(self, most: int) -> None:
         """Run up to `most` async jobs at once, in addition to the threads."""
         with self._lock:
-            self._slots.most, self._slots.look = most, True
+            self._slots.limit, self._slots.claim_hint = most, True
             self._wake_claimer()
 
     def replace_stuck(self, stuck: int) -> int:
@@ -155,7 +155,7 @@ class Desk:
             self._stuck = stuck
             return self._adjust_runners()
 
-    def recount(self) -> None:
+    def interrupt_get(self) -> None:
         """Make a waiting `take` return an empty list, so that the process feeder recomputes its capacity."""
         with self._lock:
             self._interrupted = True
@@ -186,7 +186,7 @@ class Desk:
             self._wake_claimer()
             self._runner.notify_all()
 
-    def clear(self) -> tuple[list[Ending], list[Run]]:
+    def clear(self) -> tuple[list[AttemptResult], list[ActiveJob]]:
         """Abandon every job in flight; return the unrecorded results, and the jobs whose code has not finished.
 
         Results that the claimer is recording at this moment remain its own.
@@ -202,16 +202,16 @@ class Desk:
 
     # -- runners ------------------------------------------------------------------------------------
 
-    def hand_in(self, ended: Sequence[tuple[Run, Ending]]) -> None:
+    def submit_results(self, ended: Sequence[tuple[ActiveJob, AttemptResult]]) -> None:
         """Submit the results of finished jobs."""
         for run, ending in ended:
-            self.hand_in_one(run, ending)
+            self.submit_result(run, ending)
 
-    def hand_in_one(self, run: Run, ending: Ending) -> None:
+    def submit_result(self, run: ActiveJob, ending: AttemptResult) -> None:
         """Submit the result of a finished job."""
-        if self.holds(run):  # otherwise it was abandoned in a shutdown
+        if self.is_in_flight(run):  # otherwise it was abandoned in a shutdown
             self._outbox.append(ending)
-            if self._sleeping and len(self._inbox) <= self._pace.low:
+            if self._sleeping and len(self._inbox) <= self._prefetch.refill_at:
                 with self._lock:
                     self._wake_claimer()
         elif run in self._orphaned:
@@ -219,12 +219,12 @@ class Desk:
                 self._orphaned.discard(run)
                 self._changed.notify_all()
 
-    def take(self, most: int = 1) -> list[Run] | None:
+    def get(self, most: int = 1) -> list[ActiveJob] | None:
         """Wait for up to `most` jobs to run. Return an empty list after a `recount`, and `None` if the thread must exit."""
         runs = [] if self._check_exit else self._take_ready(most)
         return runs or self._wait_for_run(most)
 
-    def _take_ready(self, most: int) -> list[Run]:
+    def _take_ready(self, most: int) -> list[ActiveJob]:
         if most == 1:
             try:
                 return [self._inbox.popleft()]
@@ -232,14 +232,14 @@ class Desk:
                 return []
         return _pop(self._inbox, most)
 
-    def _wait_for_run(self, most: int) -> list[Run] | None:
+    def _wait_for_run(self, most: int) -> list[ActiveJob] | None:
         with self._lock:
             self._idle += most
             self._wake_claimer()
             try:
                 while True:
                     # A runner must not exit while a job is being claimed for it.
-                    surplus = self._runners > self._limit + self._stuck and self._idle > self._coming - self._ahead
+                    surplus = self._runners > self._limit + self._stuck and self._idle > self._claiming - self._prefetching
                     if self.stopped.is_set() or (surplus and not self._inbox):
                         self._runners -= 1
                         self._check_exit = self.stopped.is_set() or self._runners > self._limit + self._stuck
@@ -255,7 +255,7 @@ class Desk:
 
     # -- the claimer ------------------------------------------------------------------------------
 
-    def gather(self, poll_after: float) -> Work | None:
+    def next_batch(self, poll_after: float) -> ClaimTurn | None:
         """Wait for results to record or capacity to fill, and return the next batch; `None` if the claimer must exit.
 
         After `poll_after` seconds without a notification, poll the store.
@@ -272,11 +272,11 @@ class Desk:
                     self._claimer.wait(LINGER)
                     if self._inbox and time.monotonic() > self._dispatched_at + STALE:
                         self._release_inbox(keep=self._idle)
-                        self._pace.slow()
+                        self._prefetch.reset()
                     elif self._outbox:
                         break
                 elif now >= until or not self._claimer.wait(until - now):
-                    self._look = self._slots.look = True
+                    self._claim_hint = self._slots.claim_hint = True
                     until = time.monotonic() + poll_after
             self._sleeping = False
             self._recording = _pop(self._outbox)
@@ -284,27 +284,29 @@ class Desk:
                 self._recording = self._drop_orphaned(self._recording)
             if self.stopped.is_set() and not self._recording:
                 return None
-            self._pace.learn(self._recording)
+            self._prefetch.observe(self._recording)
             idle = self._idle_capacity()
             # A finished job may have freed capacity under a limit, so claim after results as well.
-            claim = self._look or (bool(self._recording) and idle > 0)
-            ahead = self._prefetch_capacity(idle) if claim and len(self._inbox) <= self._pace.low else 0
-            self._coming, self._ahead = (idle + ahead, ahead) if claim else (0, 0)
-            if self._coming:
-                self._look = False  # a notification from now on is about new jobs
-            tasks = self._slots.ask() if self._claims_allowed else 0
-            return Work(self._recording, self._coming - self._ahead, self._ahead, not self._suspects, tasks)
+            claim = self._claim_hint or (bool(self._recording) and idle > 0)
+            ahead = self._prefetch_capacity(idle) if claim and len(self._inbox) <= self._prefetch.refill_at else 0
+            self._claiming, self._prefetching = (idle + ahead, ahead) if claim else (0, 0)
+            if self._claiming:
+                self._claim_hint = False  # a notification from now on is about new jobs
+            tasks = self._slots.reserve() if self._claims_allowed else 0
+            return ClaimTurn(
+                self._recording, self._claiming - self._prefetching, self._prefetching, not self._crashed_in_flight, tasks
+            )
 
     def _ready(self) -> bool:
         if self.stopped.is_set():
             return True
         # Record results together, unless a thread waits for the next job.
-        if self._outbox and (not self._inbox or len(self._outbox) >= self._pace.enough):
+        if self._outbox and (not self._inbox or len(self._outbox) >= self._prefetch.flush_at):
             return True
-        if self._claims_allowed and self._slots.wanted:
+        if self._claims_allowed and self._slots.should_claim:
             return True
-        return self._look and (
-            self._idle_capacity() > 0 or (len(self._inbox) <= self._pace.low and self._prefetch_capacity(0) > 0)
+        return self._claim_hint and (
+            self._idle_capacity() > 0 or (len(self._inbox) <= self._prefetch.refill_at and self._prefetch_capacity(0) > 0)
         )
 
     @property
@@ -320,50 +322,50 @@ class Desk:
     def _prefetch_capacity(self, idle: int) -> int:
         if not (self._claims_allowed and self._limit):
             return 0
-        return max(0, self._pace.ahead - max(0, len(self._inbox) + idle - self._idle))
+        return max(0, self._prefetch.ahead - max(0, len(self._inbox) + idle - self._idle))
 
-    def waited(self, seconds: float) -> None:
+    def record_lock_wait(self, seconds: float) -> None:
         """Record the seconds that the claimer waited for the transactions of other processes."""
         with self._lock:
-            self._pace.waited(seconds)
+            self._prefetch.on_lock_wait(seconds)
 
-    def place(self, runs: Sequence[Run], tasks: Sequence[Run] = ()) -> Sequence[Run]:
+    def dispatch(self, runs: Sequence[ActiveJob], tasks: Sequence[ActiveJob] = ()) -> Sequence[ActiveJob]:
         """Dispatch newly claimed jobs, after the last batch was recorded; return the async jobs that the caller must start."""
         with self._lock:
             self._remove(self._recording)
             self._recording = []
             for run in (*runs, *tasks):
                 self._in_flight[run.job.id] = run
-                self._suspects += run.job.crashes > 0
-            self._slots.answer(len(tasks))
+                self._crashed_in_flight += run.job.crashes > 0
+            self._slots.confirm(len(tasks))
             if self._draining:
                 self._release((*runs, *tasks))
                 tasks = ()
             elif runs:
                 self._inbox.extend(runs)
                 self._runner.notify(len(runs))
-            if self._coming:
+            if self._claiming:
                 # More may be ready. Perhaps no prefetch was allowed, so claim once more for the idle threads alone.
-                full = len(runs) >= self._coming
-                self._look = self._look or full or self._ahead > 0
-                self._pace.claimed(full=full, threads=self._limit)
+                full = len(runs) >= self._claiming
+                self._claim_hint = self._claim_hint or full or self._prefetching > 0
+                self._prefetch.on_claim(full=full, threads=self._limit)
             if runs:
                 self._dispatched_at = time.monotonic()
             self._finish_claim()
             return tasks
 
-    def put_back(self, endings: Sequence[Ending]) -> None:
+    def requeue_results(self, endings: Sequence[AttemptResult]) -> None:
         """Requeue those results of the last batch that could not be recorded yet. The other jobs are no longer in flight."""
         with self._lock:
             kept = {ending.job.id for ending in endings}
             self._remove([ending for ending in self._recording if ending.job.id not in kept])
             self._outbox.extendleft(reversed(endings))
             self._recording = []
-            self._look = True
-            self._slots.give_up()
+            self._claim_hint = True
+            self._slots.cancel_reservation()
             self._finish_claim()
 
-    def abandon(self, file: int) -> list[Run]:
+    def orphan_all(self, file: int) -> list[ActiveJob]:
         """Orphan every job in flight, because the database was replaced and holds none of them. Running code continues.
 
         Args:
@@ -378,35 +380,35 @@ class Desk:
             running = [run for run in self._in_flight.values() if run.job.id not in finished]
             self._orphaned.update(running)
             for run in self._in_flight.values():
-                if run.task:
-                    self._slots.leave()
-            self._slots.give_up()
+                if run.is_async:
+                    self._slots.release()
+            self._slots.cancel_reservation()
             self._in_flight.clear()
             self._recording = []
-            self._suspects = 0
-            self._look = True
-            self.file = file
+            self._crashed_in_flight = 0
+            self._claim_hint = True
+            self.generation = file
             self._finish_claim()
             return running
 
-    def _drop_orphaned(self, endings: list[Ending]) -> list[Ending]:
+    def _drop_orphaned(self, endings: list[AttemptResult]) -> list[AttemptResult]:
         """Drop the results that runners submitted just as their jobs were orphaned."""
         orphans = {id(run.job): run for run in self._orphaned}
         late = {id(ending.job) for ending in endings} & orphans.keys()
         self._orphaned.difference_update(orphans[each] for each in late)
         return [ending for ending in endings if id(ending.job) not in late]
 
-    def _remove(self, endings: Iterable[Ending]) -> None:
+    def _remove(self, endings: Iterable[AttemptResult]) -> None:
         for ending in endings:
             run = self._in_flight.pop(ending.job.id, None)
-            if run is not None and run.task:
-                self._slots.leave()
+            if run is not None and run.is_async:
+                self._slots.release()
             if ending.job.crashes:
-                self._suspects -= 1
-                self._look = True  # the next job with crashes may be claimed
+                self._crashed_in_flight -= 1
+                self._claim_hint = True  # the next job with crashes may be claimed
 
     def _finish_claim(self) -> None:
-        self._coming = self._ahead = 0
+        self._claiming = self._prefetching = 0
         if self._runners > self._limit + self._stuck:
             self._runner.notify_all()  # runners that stayed for a job being claimed
         self._changed.notify_all()
@@ -420,9 +422,9 @@ class Desk:
         self._inbox.extend(unstarted[:keep])
         self._release(unstarted[keep:])
 
-    def _release(self, runs: Iterable[Run]) -> None:
+    def _release(self, runs: Iterable[ActiveJob]) -> None:
         now = self._now()
-        self._outbox.extend(run.given_back(now) for run in runs)
+        self._outbox.extend(run.as_release(now) for run in runs)
 
 
 T = TypeVar("T")

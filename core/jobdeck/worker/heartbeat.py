@@ -7,15 +7,15 @@ import threading
 from collections.abc import Callable
 
 from ..clock import Clock
-from ..maintenance.loop import Upkeep
+from ..maintenance.loop import MaintenanceLoop
 from ..model.errors import StoreReplaced
-from ..model.overview import Stopping, WorkerInfo
+from ..model.overview import StuckJob, WorkerInfo
 from ..settings import Settings
 from ..store.base import Store
-from .active_job import Run
-from .dispatcher import Desk
-from .log_flusher import Logs
-from .outage_backoff import Patience
+from .active_job import ActiveJob
+from .dispatcher import Dispatcher
+from .log_flusher import LogFlusher
+from .outage_backoff import OutageBackoff
 
 logger = logging.getLogger("jobdeck.worker")
 
@@ -30,32 +30,32 @@ STOPPING_LISTED = 100
 """The maximum number of stopping jobs that a worker report lists."""
 
 
-class Keeper:
+class Heartbeat:
     """Runs the periodic tasks of a worker on one thread; `loop` returns once the dispatcher is stopped."""
 
     def __init__(
         self,
-        desk: Desk,
+        desk: Dispatcher,
         store: Store,
         settings: Settings,
         clock: Clock,
-        logs: Logs,
+        logs: LogFlusher,
         info: Callable[[], WorkerInfo],
-        on_stuck: Callable[[list[Run]], None],
+        on_stuck: Callable[[list[ActiveJob]], None],
     ) -> None:
-        self._desk = desk
+        self._dispatcher = desk
         self._store = store
         self._settings = settings
         self._clock = clock
         self._logs = logs
         self._info = info
         self._on_stuck = on_stuck
-        self._stopping: dict[Run, tuple[float, float]] = {}
-        self._upkeep = Upkeep(store, settings, clock)
+        self._stopping: dict[ActiveJob, tuple[float, float]] = {}
+        self._maintenance = MaintenanceLoop(store, settings, clock)
         self._heartbeat_at = self._report_at = 0.0
         self._reported: WorkerInfo | None = None
         self._wake = threading.Event()
-        self.patience = Patience(desk.stopped, longest=min(2.0, settings.heartbeat_every))
+        self.outage_backoff = OutageBackoff(desk.stopped, longest=min(2.0, settings.heartbeat_every))
 
     def wake(self) -> None:
         """Start the next tick now."""
@@ -63,30 +63,30 @@ class Keeper:
 
     def loop(self) -> None:
         """Run ticks until the worker stops."""
-        while not self._desk.stopped.is_set():
+        while not self._dispatcher.stopped.is_set():
             self._wake.clear()
-            held = self._desk.held()
+            held = self._dispatcher.in_flight()
             try:
-                self._round(held)
-                self.patience.reset()
+                self._tick(held)
+                self.outage_backoff.reset()
             except StoreReplaced:
                 self._heartbeat_at = self._report_at = 0.0
-                self._desk.wake()  # the claimer handles the jobs of the old database
+                self._dispatcher.wake()  # the claimer handles the jobs of the old database
             except Exception as error:  # a bug must not silently stop the renewal of leases
                 self._fence(held)
-                self.patience.wait(error)
-            pause = min(TICK_INTERVAL, self._settings.lease / 3) if held else min(POLL, self._upkeep.rescue_every)
-            self._wake.wait(self._upkeep.pause(pause))
+                self.outage_backoff.wait(error)
+            pause = min(TICK_INTERVAL, self._settings.lease / 3) if held else min(POLL, self._maintenance.rescue_every)
+            self._wake.wait(self._maintenance.pause(pause))
 
-    def _round(self, held: list[Run]) -> None:
+    def _tick(self, held: list[ActiveJob]) -> None:
         now = self._clock.monotonic()
-        orphans = self._desk.orphans()
-        if self._desk.file != self._store.generation:  # the jobs in flight belong to a replaced database
+        orphans = self._dispatcher.orphaned()
+        if self._dispatcher.generation != self._store.generation:  # the jobs in flight belong to a replaced database
             orphans, held = [*orphans, *held], []
-            self._desk.wake()
+            self._dispatcher.wake()
         # Leases first: whatever fails below, this worker keeps its running jobs. A notification may be about a
         # cancellation, which the heartbeat reads.
-        if held and (self._desk.heard() or now >= self._heartbeat_at):
+        if held and (self._dispatcher.consume_notification() or now >= self._heartbeat_at):
             self._heartbeat(held)
             self._heartbeat_at = now + self._settings.heartbeat_every
         self._fence(orphans)  # their leases cannot be renewed
@@ -95,24 +95,24 @@ class Keeper:
         if now >= self._report_at or self._reported != info:
             self._store.workers.report(info)
             self._report_at, self._reported = now + min(REPORT_INTERVAL, self._settings.heartbeat_every), info
-        self._logs.write(held)
+        self._logs.flush(held)
         self._write_progress(held)
-        if self._upkeep.tick():
-            self._desk.wake()
+        if self._maintenance.run_due_tasks():
+            self._dispatcher.wake()
 
-    def _heartbeat(self, held: list[Run]) -> None:
+    def _heartbeat(self, held: list[ActiveJob]) -> None:
         until = self._clock.monotonic() + self._settings.lease
         renewal = self._store.transitions.heartbeat([(run.job.id, run.lease) for run in held], self._settings.lease)
         for run in held:
             if run.job.id not in renewal.lost:
-                run.until = until
+                run.lease_deadline = until
             # A job that finished meanwhile has not lost its lease: recording the result removed it.
-            if run.job.id in renewal.lost and self._desk.holds(run):
-                run.context.ask_to_stop(lost=True)
+            if run.job.id in renewal.lost and self._dispatcher.is_in_flight(run):
+                run.context.request_stop(lost=True)
             elif run.job.id in renewal.cancelling:
-                run.context.ask_to_stop(cancelled=True)
+                run.context.request_stop(cancelled=True)
 
-    def _find_stuck(self, held: list[Run], now: float) -> None:
+    def _find_stuck(self, held: list[ActiveJob], now: float) -> None:
         """Report the jobs whose code still runs after its grace period: each occupies a thread for an unknown time."""
         stopping = [run for run in held if run.started_at is not None and run.context.stopping]
         first_seen = (now, self._clock.now())
@@ -120,23 +120,23 @@ class Keeper:
         self._on_stuck([run for run, (since, _) in self._stopping.items() if now - since > run.context.grace])
 
     @property
-    def stopping(self) -> tuple[Stopping, ...]:
+    def stopping(self) -> tuple[StuckJob, ...]:
         """Return the jobs that were asked to stop and still run, those asked first at the front."""
         stopping = [
-            Stopping(job_id=run.job.id, kind=run.job.kind, since=since, why=_stop_reason(run))
+            StuckJob(job_id=run.job.id, kind=run.job.kind, since=since, reason=_stop_reason(run))
             for run, (_, since) in self._stopping.items()
         ]
         return tuple(sorted(stopping, key=lambda each: (each.since, each.job_id))[:STOPPING_LISTED])
 
-    def _fence(self, held: list[Run]) -> None:
+    def _fence(self, held: list[ActiveJob]) -> None:
         """Stop the code of jobs whose lease expired before it could be renewed: another worker may already run them."""
         now = self._clock.monotonic()
         for run in held:
-            if now >= run.until and not run.context.fenced:
+            if now >= run.lease_deadline and not run.context.fenced:
                 logger.warning("The lease of job %d expired before it could be renewed; its code was asked to stop", run.job.id)
-                run.context.ask_to_stop(lost=True)
+                run.context.request_stop(lost=True)
 
-    def _write_progress(self, held: list[Run]) -> None:
+    def _write_progress(self, held: list[ActiveJob]) -> None:
         updates = [(run, fraction) for run in held if (fraction := run.context.take_progress()) is not None]
         if updates:
             with self._store.transaction():
@@ -144,7 +144,7 @@ class Keeper:
                     self._store.transitions.report_progress(run.job.id, run.lease, fraction)
 
 
-def _stop_reason(run: Run) -> str:
+def _stop_reason(run: ActiveJob) -> str:
     context = run.context
     if context.fenced:
         return "lease lost"

@@ -8,16 +8,16 @@ from contextlib import contextmanager
 
 from ..model.errors import StoreError
 from ..store.base import Store
-from .active_job import Run
+from .active_job import ActiveJob
 
-LOG_KEPT = 8 << 20
+MAX_LOG_BYTES = 8 << 20
 """Bytes of log kept per attempt; the oldest lines are dropped."""
 
 LogRows = list[tuple[int, int, float, str, str]]
 """Job id, attempt, time, level and text of each line."""
 
 
-class Logs:
+class LogFlusher:
     """Writes the logs of attempts to the store, each line in the order in which it was logged."""
 
     def __init__(self, store: Store) -> None:
@@ -25,19 +25,19 @@ class Logs:
         self._lock = threading.Lock()
 
     @contextmanager
-    def taken(self, runs: Iterable[Run]) -> Iterator[LogRows]:
+    def collect(self, runs: Iterable[ActiveJob]) -> Iterator[LogRows]:
         """Collect the buffered lines for the caller to store; put them back if the store fails inside the block."""
         with self._lock:
-            taken = [(run, lines) for run in runs if (lines := run.context.take_log())]
+            taken = [(run, lines) for run in runs if (lines := run.context.drain_log())]
             try:
                 yield [(run.job.id, run.job.attempt, *line) for run, lines in taken for line in lines]
             except StoreError:
                 for run, lines in taken:
-                    run.context.put_back_log(lines)
+                    run.context.restore_log(lines)
                 raise
 
-    def write(self, runs: Iterable[Run]) -> None:
+    def flush(self, runs: Iterable[ActiveJob]) -> None:
         """Store the buffered lines."""
-        with self.taken(runs) as rows:
+        with self.collect(runs) as rows:
             if rows:
-                self._store.logs.append(rows, LOG_KEPT)
+                self._store.logs.append(rows, MAX_LOG_BYTES)

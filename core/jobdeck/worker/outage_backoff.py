@@ -14,7 +14,7 @@ LOG_INTERVAL = 60.0
 """Seconds between two log records about the same lasting error."""
 
 
-class Patience:
+class OutageBackoff:
     """Waits exponentially longer while the store fails. Logs each new error once, and a lasting one every minute."""
 
     def __init__(self, stopped: threading.Event, *, longest: float = 2.0) -> None:
@@ -23,7 +23,7 @@ class Patience:
         self._failures = 0
         self._logged: str | None = None
         self._log_again_at = 0.0
-        self.trouble: str | None = None
+        self.last_error: str | None = None
         """The current error, in one sentence; `None` while the store works."""
 
     def reset(self) -> None:
@@ -31,17 +31,17 @@ class Patience:
         if self._failures:
             logger.info("The database is available again")
         self._failures = 0
-        self._logged = self.trouble = None
+        self._logged = self.last_error = None
 
     def wait(self, error: Exception) -> None:
         """Log the error and wait, at most until the worker stops."""
         self._failures += 1
         pause = min(self._longest, 0.05 * 2.0 ** min(self._failures, 20))
         known = isinstance(error, StoreError)
-        self.trouble = str(error) if known else f"A bug in jobdeck: {type(error).__name__}: {error}"
+        self.last_error = str(error) if known else f"A bug in jobdeck: {type(error).__name__}: {error}"
         now = time.monotonic()
-        if self.trouble != self._logged or now >= self._log_again_at:
-            self._logged, self._log_again_at = self.trouble, now + LOG_INTERVAL
+        if self.last_error != self._logged or now >= self._log_again_at:
+            self._logged, self._log_again_at = self.last_error, now + LOG_INTERVAL
             if known:
                 logger.warning("%s Retrying until it succeeds.", error)
             else:

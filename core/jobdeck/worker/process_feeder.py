@@ -13,10 +13,10 @@ from functools import partial
 from typing import Protocol
 
 from ..clock import Clock
-from ..model.attempt_result import Ending, Release
-from ..processes.child_process import Charge
-from ..processes.supervisor import Children
-from .active_job import Run
+from ..model.attempt_result import AttemptResult, Released
+from ..processes.child_process import AssignedJob
+from ..processes.supervisor import ProcessSupervisor
+from .active_job import ActiveJob
 
 AHEAD = 0.05
 """Seconds of work queued for each thread of a child process."""
@@ -27,40 +27,40 @@ _INITIAL_RUN_TIME = 1.0
 _SMOOTHING = 0.1
 
 
-class Source(Protocol):
+class JobSource(Protocol):
     """A source of claimed jobs that accepts their results."""
 
-    def take(self, most: int) -> Sequence[Run] | None:
+    def get(self, most: int) -> Sequence[ActiveJob] | None:
         """Wait for claimed jobs and return up to `most` of them, or `None` if no more will come."""
         ...
 
-    def hand_in(self, ended: Sequence[tuple[Run, Ending]]) -> None:
+    def submit_results(self, ended: Sequence[tuple[ActiveJob, AttemptResult]]) -> None:
         """Submit the results of finished jobs. Never blocks."""
         ...
 
 
-class Pump:
+class ProcessFeeder:
     """Moves jobs from a source to the child processes on its own thread; results return on the supervisor's thread."""
 
-    def __init__(self, source: Source, children: Children, clock: Clock) -> None:
+    def __init__(self, source: JobSource, children: ProcessSupervisor, clock: Clock) -> None:
         self._clock = clock
         self._source = source
-        self._children = children
-        self._room = threading.Condition()
-        self._out = 0
+        self._supervisor = children
+        self._capacity_changed = threading.Condition()
+        self._outstanding = 0
         self._mean_run = _INITIAL_RUN_TIME
-        self._finished: list[tuple[Run, Ending]] = []
+        self._finished: list[tuple[ActiveJob, AttemptResult]] = []
         self._thread = threading.Thread(target=self._loop, name="jobdeck-feeder", daemon=True)
 
     @property
-    def slots(self) -> int:
+    def capacity(self) -> int:
         """Return the current capacity: one job for each thread of the pool, and more if jobs are short."""
-        threads = self._children.threads
+        threads = self._supervisor.threads
         return threads + int(threads * min(MOST_AHEAD, AHEAD / max(self._mean_run, 1e-6)))
 
     def start(self) -> None:
         """Start feeding. The thread exits once the source has no more jobs."""
-        self._children.settled = self._submit
+        self._supervisor.on_results = self._submit
         self._thread.start()
 
     def join(self, timeout: float | None = None) -> bool:
@@ -70,36 +70,36 @@ class Pump:
 
     def wake(self) -> None:
         """Recompute the capacity: the pool was resized."""
-        with self._room:
-            self._room.notify()
+        with self._capacity_changed:
+            self._capacity_changed.notify()
 
     def _loop(self) -> None:
-        while (taken := self._source.take(self._wait_for_capacity())) is not None:
+        while (taken := self._source.get(self._wait_for_capacity())) is not None:
             now = self._clock.monotonic()
-            runs = [run for run in taken if now < run.until]
+            runs = [run for run in taken if now < run.lease_deadline]
             if len(runs) < len(taken):  # the process stalled; other workers may already run the rest
-                late = [run for run in taken if now >= run.until]
-                self._source.hand_in([(run, run.given_back(self._clock.now())) for run in late])
+                late = [run for run in taken if now >= run.lease_deadline]
+                self._source.submit_results([(run, run.as_release(self._clock.now())) for run in late])
             for run in runs:
                 run.started_at = self._clock.now()  # approximate; the result has the exact time
-            with self._room:
-                self._out += len(runs)
-            self._children.begin([Charge(run.job, run.context, partial(self._collect, run)) for run in runs])
+            with self._capacity_changed:
+                self._outstanding += len(runs)
+            self._supervisor.submit([AssignedJob(run.job, run.context, partial(self._collect, run)) for run in runs])
 
     def _wait_for_capacity(self) -> int:
-        with self._room:
+        with self._capacity_changed:
             while (capacity := self._free_capacity()) <= 0:
-                self._room.wait()
+                self._capacity_changed.wait()
             return capacity
 
     def _free_capacity(self) -> int:
         """Return the free capacity. If every thread is busy, return 0 until enough is free to be worth a message."""
-        slots, out = self.slots, self._out
-        return slots - out if out < self._children.threads or (slots - out) * 4 >= slots else 0
+        slots, out = self.capacity, self._outstanding
+        return slots - out if out < self._supervisor.threads or (slots - out) * 4 >= slots else 0
 
     # -- the supervisor's thread ------------------------------------------------------------------
 
-    def _collect(self, run: Run, ending: Ending) -> None:
+    def _collect(self, run: ActiveJob, ending: AttemptResult) -> None:
         run.started_at = ending.started_at
         self._finished.append((run, ending))
 
@@ -108,13 +108,13 @@ class Pump:
             return
         finished, self._finished = self._finished, []
         took = sum(ending.finished_at - ending.started_at for _, ending in finished) / len(finished)
-        if any(isinstance(ending, Release) for _, ending in finished):
+        if any(isinstance(ending, Released) for _, ending in finished):
             took = _INITIAL_RUN_TIME  # queued in vain: jobs take longer than they did
         # Decrease slowly, increase at once: a job that waits behind a long one costs more than an extra message.
         weight = min(1.0, _SMOOTHING * len(finished))
         self._mean_run = max(took, self._mean_run + weight * (took - self._mean_run))
-        self._source.hand_in(finished)
-        with self._room:
-            self._out -= len(finished)
+        self._source.submit_results(finished)
+        with self._capacity_changed:
+            self._outstanding -= len(finished)
             if self._free_capacity():
-                self._room.notify()
+                self._capacity_changed.notify()

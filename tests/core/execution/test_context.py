@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 from tests.core.helpers import FakeClock
 
-from jobdeck import Context, Interrupted, Job, State, Stopped, SystemClock, TimedOut
+from jobdeck import Interrupted, Job, JobContext, State, Stopped, SystemClock, TimedOut
 
 
-def given(**more: Any) -> Context:
+def given(**more: Any) -> JobContext:
     job = Job(
         id=7, kind="work", args_json="{}", queue="default", priority=0, state=State.RUNNING, attempt=2, max_attempts=3,
         created_at=1.0, scheduled_at=1.0, **more,
     )  # fmt: skip
-    made = Context(job, SystemClock())
-    made.begin()
+    made = JobContext(job, SystemClock())
+    made.start_timeout()
     return made
 
 
@@ -27,11 +27,11 @@ def given(**more: Any) -> Context:
 )
 def test_a_sleep_is_interrupted_by_a_stop_request_whichever_comes_first(asked: dict[str, Any], raised: type[Exception]) -> None:
     early, late = given(), given()
-    early.ask_to_stop(**asked)
+    early.request_stop(**asked)
     begin = time.monotonic()
     with pytest.raises(raised):
         early.sleep(60)
-    threading.Timer(0.05, lambda: late.ask_to_stop(**asked)).start()
+    threading.Timer(0.05, lambda: late.request_stop(**asked)).start()
     with pytest.raises(raised):
         late.sleep(60)
     assert time.monotonic() - begin < 10
@@ -43,33 +43,33 @@ def test_a_sleep_ends_at_the_timeout_of_the_attempt() -> None:
 
 
 def test_an_attempt_without_a_timeout_never_times_out() -> None:
-    assert given().left() is None
+    assert given().time_left() is None
     clock = FakeClock()
-    made = Context(given(timeout=10.0)._job, clock)
-    made.begin()
+    made = JobContext(given(timeout=10.0)._job, clock)
+    made.start_timeout()
     clock.advance(4)
-    assert made.left() == pytest.approx(6)
+    assert made.time_left() == pytest.approx(6)
     clock.advance(7)
-    assert (made.left(), made.timed_out, made.stopping, made.cancelled) == (0.0, True, True, False)
+    assert (made.time_left(), made.timed_out, made.stopping, made.cancelled) == (0.0, True, True, False)
 
 
 def test_the_shortest_grace_applies() -> None:
     made = given()
-    made.ask_to_stop(cancelled=True)
-    made.ask_to_stop(interrupted=True, grace=0.5)
-    made.ask_to_stop(cancelled=True, grace=3.0)
+    made.request_stop(cancelled=True)
+    made.request_stop(interrupted=True, grace=0.5)
+    made.request_stop(cancelled=True, grace=3.0)
     assert made.grace == 0.5
 
 
 def test_a_stop_callback_is_called_even_if_the_stop_was_requested_before() -> None:
     calls: list[str] = []
     early, late = given(), given()
-    early.ask_to_stop(cancelled=True)
+    early.request_stop(cancelled=True)
     early.on_stop(lambda: calls.append("early"))
     late.on_stop(lambda: calls.append("late"))
-    late.ask_to_stop(cancelled=True)
+    late.request_stop(cancelled=True)
     late.on_stop(None)
-    late.ask_to_stop(interrupted=True)
+    late.request_stop(interrupted=True)
     assert calls == ["early", "late"]
 
 
@@ -78,7 +78,7 @@ def test_all_first_log_lines_of_concurrent_threads_are_kept() -> None:
         made = given()
         begin = threading.Barrier(4)
 
-        def write(n: int, made: Context = made, begin: threading.Barrier = begin) -> None:
+        def write(n: int, made: JobContext = made, begin: threading.Barrier = begin) -> None:
             begin.wait()
             made.write("info", str(n))
 
@@ -87,5 +87,5 @@ def test_all_first_log_lines_of_concurrent_threads_are_kept() -> None:
             thread.start()
         for thread in threads:
             thread.join()
-        assert sorted(text for _, _, text in made.take_log()) == ["0", "1", "2", "3"]
-    assert given().take_log() == []
+        assert sorted(text for _, _, text in made.drain_log()) == ["0", "1", "2", "3"]
+    assert given().drain_log() == []

@@ -69,7 +69,7 @@ def told(queue: Queue, made: Job, words: str) -> str:
     """Wait for these words in place of a stack and return the whole explanation."""
 
     def explanation() -> str:
-        return queue.stack(made.id, timeout=10).told if queue.get(made.id).state is State.RUNNING else ""
+        return queue.stack(made.id, timeout=10).reason if queue.get(made.id).state is State.RUNNING else ""
 
     wait_until(lambda: words in explanation(), what=words)
     return explanation()
@@ -95,7 +95,7 @@ def test_the_stack_of_a_job_in_a_thread_starts_with_its_handler(queue: Queue, ki
     assert [call.code for call in stack.calls[:2]] == ["inner()", "go.wait(30)  # here it is"]
     assert Path(HERE).read_text().split("\n")[stack.calls[1].line - 1].strip() == stack.calls[1].code
     assert functions(stack)[2:] == ["wait", "wait"]  # of the standard library
-    assert (stack.worker, stack.pid, stack.told, stack.left_out) == (worker.id, os.getpid(), "", 0)
+    assert (stack.worker, stack.pid, stack.reason, stack.omitted) == (worker.id, os.getpid(), "", 0)
     first, second, *_ = stack.text.split("\n")
     assert first == "Stack (most recent call last):"
     assert second == f'  File "{HERE}", line {stack.calls[0].line}, in outer'
@@ -148,7 +148,7 @@ def test_a_claimed_job_that_has_not_started_is_reported_as_waiting(queue: Queue,
         stacks = [queue.stack(each.id, timeout=10) for each in made if queue.get(each.id).state is State.RUNNING]
         go.set()
     assert functions(stacks[0])[0] == "slow"
-    assert {stack.told for stack in stacks[1:]} <= {"It is claimed and waits for a thread."}
+    assert {stack.reason for stack in stacks[1:]} <= {"It is claimed and waits for a thread."}
 
 
 def test_a_very_deep_stack_keeps_its_outer_and_inner_calls(queue: Queue, kinds: Registry, go: threading.Event) -> None:
@@ -167,9 +167,9 @@ def test_a_very_deep_stack_keeps_its_outer_and_inner_calls(queue: Queue, kinds: 
         stack = stack_of(queue, made, "wait")
         go.set()
     assert len(stack.calls) == OUTERMOST + INNERMOST
-    assert stack.left_out == 1 + 301 + 2 - len(stack.calls)
+    assert stack.omitted == 1 + 301 + 2 - len(stack.calls)
     assert functions(stack)[0] == "deep"
-    assert stack.text.split("\n").index(f"  [{stack.left_out} calls omitted]") == 1 + 2 * OUTERMOST
+    assert stack.text.split("\n").index(f"  [{stack.omitted} calls omitted]") == 1 + 2 * OUTERMOST
 
 
 def test_the_stack_of_a_coroutine_shows_what_it_awaits(queue: Queue, kinds: Registry) -> None:
@@ -302,13 +302,13 @@ def test_a_process_that_does_not_reply_and_one_that_has_exited_are_named(
     stack = apart.stack(made.id, timeout=0.1)
     assert (stack.calls, stack.text) == ((), "")
     expected = f"Process {elsewhere.pid} runs it and did not reply within 0.1 s; its code may be blocking the interpreter."
-    assert stack.told == expected
+    assert stack.reason == expected
     elsewhere.kill()
     elsewhere.wait()
     expected = (
         f"Process {elsewhere.pid} of this machine runs it and did not reply; it may have exited, or belong to another user."
     )
-    assert apart.stack(made.id).told == expected
+    assert apart.stack(made.id).reason == expected
 
 
 def test_a_job_on_another_machine_names_it_without_sending_a_request() -> None:
@@ -316,7 +316,7 @@ def test_a_job_on_another_machine_names_it_without_sending_a_request() -> None:
         raise AssertionError(question)
 
     stack = read_stack(42, "web-9:4021:9f2c1a", 5.0, ask, 1.0)
-    assert stack.told == "It runs on web-9, in process 4021; run `jobdeck stack 42` there."
+    assert stack.reason == "It runs on web-9, in process 4021; run `jobdeck stack 42` there."
     assert (stack.job_id, stack.worker, stack.at) == (42, "web-9:4021:9f2c1a", 5.0)
 
 
@@ -324,7 +324,7 @@ def test_a_job_on_another_machine_names_it_without_sending_a_request() -> None:
 def test_an_unreadable_reply_is_explained_in_words(answer: str) -> None:
     stack = read_stack(1, f"{socket.gethostname()}:77:abc", 5.0, lambda *_: answer, 1.0)
     expected = "Process 77 runs it and sent an unreadable reply; it may run another version of jobdeck."
-    assert (stack.told, stack.calls) == (expected, ())
+    assert (stack.reason, stack.calls) == (expected, ())
 
 
 def test_a_job_that_does_not_run_has_no_stack(queue: Queue) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.core.helpers import Bench, wait_until
 
-from jobdeck import Queue, Registry, Settings, State, Stopping, Worker, WorkerInfo
+from jobdeck import Queue, Registry, Settings, State, StuckJob, Worker, WorkerInfo
 from jobdeck.kinds.registry import job
 
 
@@ -35,7 +35,7 @@ def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, enough: threading.Eve
         yield opened
 
 
-def stopping(queue: Queue) -> tuple[Stopping, ...]:
+def stopping(queue: Queue) -> tuple[StuckJob, ...]:
     (worker,) = queue.workers()
     return worker.stopping
 
@@ -60,7 +60,10 @@ def test_a_worker_reports_stopping_jobs_with_start_and_reason(queue: Queue, enou
 
 
 def test_the_reported_stopping_jobs_are_read_back_unchanged(bench: Bench) -> None:
-    told = (Stopping(job_id=7, kind="a, [b", since=12.25, why="cancelled"), Stopping(job_id=8, kind="c", since=13, why="x"))
+    told = (
+        StuckJob(job_id=7, kind="a, [b", since=12.25, reason="cancelled"),
+        StuckJob(job_id=8, kind="c", since=13, reason="x"),
+    )
     bench.store.workers.report(
         WorkerInfo(
             id="w", host="h", pid=1, threads=2, queues=(), started_at=1.0, heartbeat_at=0.0, draining=False, running=0,

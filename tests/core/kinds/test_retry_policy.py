@@ -190,8 +190,8 @@ def test_a_failing_backoff_function_is_logged_and_loses_no_job(
     waiting = queue.get(made.id)
     assert (waiting.state, waiting.error) == (State.RETRYING, "ValueError: no")
     assert 0 < waiting.scheduled_at - clock.now() <= 2
-    assert "back-off function of doomed failed" in caplog.text
-    assert any("back-off function of doomed failed" in line.text for line in queue.logs(made.id))
+    assert "backoff function of doomed failed" in caplog.text
+    assert any("backoff function of doomed failed" in line.text for line in queue.logs(made.id))
 
 
 def test_an_invalid_stored_backoff_does_not_block_the_job(queue: Queue, kinds: Registry, tmp_path: Path) -> None:

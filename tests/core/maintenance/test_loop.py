@@ -12,9 +12,9 @@ import pytest
 from tests.core.helpers import Bench, new
 
 from jobdeck import Settings, State
-from jobdeck.maintenance.loop import LOG_EVERY, PRUNE_EVERY, Upkeep
-from jobdeck.maintenance.service import rules_of
-from jobdeck.model.retention import Rule
+from jobdeck.maintenance.loop import LOG_EVERY, PRUNE_EVERY, MaintenanceLoop
+from jobdeck.maintenance.service import pruning_rules
+from jobdeck.model.retention import RetentionRule
 
 DAY = 86400.0
 MB = 1 << 20
@@ -26,41 +26,41 @@ def final(bench: Bench, n: int, state: State) -> None:
 
 
 def test_failed_jobs_are_kept_longer_by_default() -> None:
-    ages = {rule.state: rule.older_than for rule in rules_of(Settings())}
+    ages = {rule.state: rule.older_than for rule in pruning_rules(Settings())}
     assert ages[State.FAILED] is not None
     assert ages[State.COMPLETED] is not None
     assert ages[State.FAILED] > ages[State.COMPLETED] == ages[State.CANCELLED]
 
 
 def test_zero_in_the_settings_means_no_limit() -> None:
-    rules = rules_of(Settings(retention=0.0, retention_failed=0.0, retention_count=0))
-    assert rules == (Rule(State.COMPLETED), Rule(State.FAILED), Rule(State.CANCELLED))
+    rules = pruning_rules(Settings(retention=0.0, retention_failed=0.0, retention_count=0))
+    assert rules == (RetentionRule(State.COMPLETED), RetentionRule(State.FAILED), RetentionRule(State.CANCELLED))
 
 
 def test_a_worker_prunes_each_state_by_its_age_once_a_minute(bench: Bench) -> None:
     for state in (State.COMPLETED, State.FAILED, State.CANCELLED):
         final(bench, 2, state)
     settings = Settings(retention=DAY, retention_failed=3 * DAY)
-    upkeep = Upkeep(bench.store, settings, bench.clock)
+    upkeep = MaintenanceLoop(bench.store, settings, bench.clock)
     bench.clock.advance(2 * DAY)
-    upkeep.tick()
+    upkeep.run_due_tasks()
     assert bench.counts() == {State.FAILED: 2}
     bench.clock.advance(1.1 * DAY)
-    upkeep.tick()
+    upkeep.run_due_tasks()
     assert bench.counts() == {}
     final(bench, 1, State.COMPLETED)
     bench.clock.jump(2 * DAY)
-    upkeep.tick()
+    upkeep.run_due_tasks()
     assert bench.counts() == {State.COMPLETED: 1}  # not yet: a round has just run
     bench.clock.advance(PRUNE_EVERY)
-    upkeep.tick()
+    upkeep.run_due_tasks()
     assert bench.counts() == {}
 
 
 def test_a_worker_prunes_by_count(bench: Bench) -> None:
     final(bench, 5, State.COMPLETED)
     final(bench, 2, State.FAILED)
-    upkeep = Upkeep(bench.store, Settings(retention_count=3), bench.clock)
+    upkeep = MaintenanceLoop(bench.store, Settings(retention_count=3), bench.clock)
     assert upkeep.prune() == 2
     assert bench.counts() == {State.COMPLETED: 3, State.FAILED: 2}
 
@@ -70,21 +70,21 @@ def test_a_long_history_is_pruned_in_rounds_that_leave_time_for_leases(bench: Be
     for job in bench.claim(1200):
         bench.complete(job)
     clock = bench.clock
-    upkeep = Upkeep(bench.store, Settings(retention_count=0, retention=1.0), clock)
+    upkeep = MaintenanceLoop(bench.store, Settings(retention_count=0, retention=1.0), clock)
     clock.advance(PRUNE_EVERY)
     prune = bench.store.maintenance.prune_jobs
 
-    def slow(rule: Rule, limit: int = 500) -> int:
+    def slow(rule: RetentionRule, limit: int = 500) -> int:
         clock.advance(0.3)
         return prune(rule, limit)
 
     bench.store.maintenance.prune_jobs = slow  # type: ignore[method-assign]
-    upkeep.tick()
+    upkeep.run_due_tasks()
     assert bench.counts() == {State.COMPLETED: 700}  # one step took longer than the time limit of a round
-    upkeep.tick()
+    upkeep.run_due_tasks()
     assert bench.counts() == {State.COMPLETED: 700}
     clock.advance(1)  # the rest follows soon, not in a minute
-    upkeep.tick()
+    upkeep.run_due_tasks()
     assert bench.counts() == {State.COMPLETED: 200}
 
 
@@ -93,7 +93,7 @@ def test_many_expired_jobs_are_failed_in_rounds_that_leave_time_for_leases(
 ) -> None:
     bench.enqueue(*[new(expires_at=bench.clock.now() + 5)] * 3500)
     bench.clock.advance(10)
-    upkeep = Upkeep(bench.store, Settings(), bench.clock)
+    upkeep = MaintenanceLoop(bench.store, Settings(), bench.clock)
     expire = bench.store.transitions.expire
 
     def slow(limit: int = 1000) -> int:
@@ -101,11 +101,11 @@ def test_many_expired_jobs_are_failed_in_rounds_that_leave_time_for_leases(
         return expire(limit)
 
     monkeypatch.setattr(bench.store.transitions, "expire", slow)
-    upkeep.tick()
+    upkeep.run_due_tasks()
     assert bench.counts() == {State.PENDING: 2500, State.FAILED: 1000}
     assert upkeep.pause(1.0) < 0.01  # the rest follows at once
     for _ in range(4):
-        upkeep.tick()
+        upkeep.run_due_tasks()
     assert bench.counts() == {State.FAILED: 3500}
     assert upkeep.pause(1.0) == 1.0
 
@@ -116,7 +116,7 @@ def test_many_jobs_of_dead_workers_are_rescued_in_rounds_that_leave_time_for_lea
     bench.enqueue(*[new()] * 250)
     assert len(bench.claim(250)) == 250
     bench.clock.advance(31)
-    upkeep = Upkeep(bench.store, Settings(), bench.clock)
+    upkeep = MaintenanceLoop(bench.store, Settings(), bench.clock)
     rescue = bench.store.transitions.rescue
 
     def slow(limit: int = 100) -> list[int]:
@@ -124,10 +124,10 @@ def test_many_jobs_of_dead_workers_are_rescued_in_rounds_that_leave_time_for_lea
         return rescue(limit)
 
     monkeypatch.setattr(bench.store.transitions, "rescue", slow)
-    assert len(upkeep.tick()) == 100
+    assert len(upkeep.run_due_tasks()) == 100
     assert upkeep.pause(1.0) < 0.01
-    assert len(upkeep.tick()) + len(upkeep.tick()) == 150
-    upkeep.tick()
+    assert len(upkeep.run_due_tasks()) + len(upkeep.run_due_tasks()) == 150
+    upkeep.run_due_tasks()
     assert bench.counts() == {State.PENDING: 250}
     assert upkeep.pause(1.0) == 1.0
 
@@ -161,13 +161,13 @@ def grow(bench: Bench, format_size: float) -> None:
 def test_the_log_is_truncated_after_a_long_reader_ends_and_jobs_run_meanwhile(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
-    upkeep = Upkeep(bench.store, Settings(), bench.clock, log_bound=8 * MB)
+    upkeep = MaintenanceLoop(bench.store, Settings(), bench.clock, log_bound=8 * MB)
     job = bench.running()
     with caplog.at_level(logging.WARNING, "jobdeck.maintenance"), reader(bench.path):
         grow(bench, 30)
         for _ in range(4):
             bench.clock.advance(LOG_EVERY)
-            upkeep.tick()
+            upkeep.run_due_tasks()
         assert log_size(bench) >= 30 * MB  # truncation is impossible while the reader is active
         assert bench.store.transitions.heartbeat([(job.id, job.lease or 0)], 30).lost == frozenset()
         assert bench.complete(job) == []
@@ -175,7 +175,7 @@ def test_the_log_is_truncated_after_a_long_reader_ends_and_jobs_run_meanwhile(
     (warning,) = [record.getMessage() for record in caplog.records if "write-ahead log" in record.getMessage()]
     assert "a long-running read transaction of another program" in warning
     bench.clock.advance(LOG_EVERY)
-    upkeep.tick()
+    upkeep.run_due_tasks()
     assert log_size(bench) == 0
     grow(bench, 1)
 
@@ -194,7 +194,7 @@ def test_a_reader_that_starts_after_a_full_checkpoint_does_not_block_truncation(
 
 @pytest.mark.sqlite
 def test_the_warning_is_repeated_for_the_next_long_reader(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
-    upkeep = Upkeep(bench.store, Settings(), bench.clock, log_bound=4 * MB)
+    upkeep = MaintenanceLoop(bench.store, Settings(), bench.clock, log_bound=4 * MB)
     with caplog.at_level(logging.WARNING, "jobdeck.maintenance"):
         for _ in range(2):
             with reader(bench.path):

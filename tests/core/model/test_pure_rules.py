@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.core.helpers import FakeClock, open_queue
 
-from jobdeck import FINAL, QUEUED, InvalidFilter, Operation, State, allows, parse, parse_duration
-from jobdeck.model.backoff import CAP, FLOOR, bounds_of, delay, read_bounds, write_bounds
+from jobdeck import FINAL, QUEUED, InvalidFilter, Operation, State, allows, parse_duration, parse_filter
+from jobdeck.model.backoff import CAP, FLOOR, compute_delay, parse_bounds, read_bounds, write_bounds
 from jobdeck.model.states import TRANSITIONS
 from jobdeck.store.metrics.histogram import bucket, percentiles
 
@@ -22,13 +22,13 @@ from jobdeck.store.metrics.histogram import bucket, percentiles
 @given(attempt=st.integers(1, 5000), seed=st.integers())
 def test_a_delay_is_between_the_floor_and_its_step_and_never_exceeds_the_cap(attempt: int, seed: int) -> None:
     step = min(CAP, 2.0 * 2.0 ** min(attempt - 1, 100))
-    assert FLOOR <= delay(attempt, Random(seed)) <= step
+    assert FLOOR <= compute_delay(attempt, Random(seed)) <= step
 
 
 @pytest.mark.parametrize(("attempt", "step"), [(1, 8.0), (2, 16.0), (3, 32.0), (4, 60.0), (40, 60.0)])
 def test_delays_are_distributed_evenly_over_their_whole_step(attempt: int, step: float) -> None:
     random = Random(3)
-    drawn = [delay(attempt, random, 8.0, 60.0) for _ in range(4000)]
+    drawn = [compute_delay(attempt, random, 8.0, 60.0) for _ in range(4000)]
     for part in range(4):
         share = sum(part * step / 4 <= each < (part + 1) * step / 4 for each in drawn) / len(drawn)
         assert abs(share - 0.25) < 0.03
@@ -36,7 +36,7 @@ def test_delays_are_distributed_evenly_over_their_whole_step(attempt: int, step:
 
 @given(first=st.floats(0, FLOOR), seed=st.integers())
 def test_a_step_below_the_floor_is_kept(first: float, seed: int) -> None:
-    assert delay(1, Random(seed), first, FLOOR) == first
+    assert compute_delay(1, Random(seed), first, FLOOR) == first
 
 
 @given(st.tuples(st.floats(0, 1e9), st.floats(0, 1e9)))
@@ -48,7 +48,7 @@ def test_bounds_survive_their_stored_form(pair: tuple[float, float]) -> None:
 @pytest.mark.parametrize("pair", [(), (1,), (1, 2, 3), "12", (5, 1), (-1, 5), (1, math.inf), (math.nan, 5), ("a", "b"), 7])
 def test_invalid_bounds_are_refused_and_stored_ones_count_as_none(pair: Any) -> None:
     with pytest.raises(ValueError, match="seconds"):
-        bounds_of(pair)
+        parse_bounds(pair)
     assert read_bounds(json.dumps(pair)) is None
 
 
@@ -127,7 +127,7 @@ def test_an_invalid_duration_is_refused_with_examples(text: str) -> None:
 )
 def test_an_error_in_a_filter_has_its_column(text: str, column: int, problem: str) -> None:
     with pytest.raises(InvalidFilter, match=problem) as caught:
-        parse(text)
+        parse_filter(text)
     assert caught.value.column == column
 
 
@@ -166,7 +166,7 @@ def test_any_text_is_a_filter_or_is_refused_at_a_position_inside_it(
 ) -> None:
     column = None
     try:
-        condition = parse(text)
+        condition = parse_filter(text)
     except InvalidFilter as error:
         column = error.column
     if column is not None:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from jobdeck import Job, Outcome, State
-from jobdeck.model.attempt_result import Completion, Ending, Failure, Nap, Release, Stop
-from jobdeck.processes.protocol import Lines, ending_of, ending_row, job_of, job_row, pack, unpack
+from jobdeck.model.attempt_result import AttemptResult, Cancelled, Completed, Failed, Released, Snoozed
+from jobdeck.processes.protocol import LineBuffer, decode_job, decode_result, encode_job, encode_result, pack, unpack
 
 JOB = Job(
     id=7,
@@ -33,38 +33,38 @@ JOB = Job(
 
 
 def sent(message: list[object]) -> list[object]:
-    (received,) = unpack(Lines().feed(pack(message)))
+    (received,) = unpack(LineBuffer().feed(pack(message)))
     return received
 
 
 def test_a_job_arrives_complete_except_for_its_lease_and_worker() -> None:
-    assert job_of(sent(job_row(3, JOB))) == (3, replace(JOB, lease=None, worker=None))
+    assert decode_job(sent(encode_job(3, JOB))) == (3, replace(JOB, lease=None, worker=None))
 
 
 text = some.text(some.characters(), max_size=30)  # lone surrogates and control characters too
 at = some.floats(0, 4e9)
 endings = some.one_of(
-    some.builds(Completion, some.just(JOB), at, at, some.none() | text),
-    some.builds(Failure, some.just(JOB), at, at, some.none() | at, text, text, some.none() | text, some.sampled_from(Outcome)),
-    some.builds(Nap, some.just(JOB), at, at, at),
-    some.builds(Release, some.just(JOB), at, at),
-    some.builds(Stop, some.just(JOB), at, at),
+    some.builds(Completed, some.just(JOB), at, at, some.none() | text),
+    some.builds(Failed, some.just(JOB), at, at, some.none() | at, text, text, some.none() | text, some.sampled_from(Outcome)),
+    some.builds(Snoozed, some.just(JOB), at, at, at),
+    some.builds(Released, some.just(JOB), at, at),
+    some.builds(Cancelled, some.just(JOB), at, at),
 )
 
 
 @given(endings)
-def test_a_result_arrives_complete_and_with_the_lease_that_was_never_sent(ending: Ending) -> None:
-    row = sent(ending_row(1, ending))
-    arrived = ending_of(row, JOB)
+def test_a_result_arrives_complete_and_with_the_lease_that_was_never_sent(ending: AttemptResult) -> None:
+    row = sent(encode_result(1, ending))
+    arrived = decode_result(row, JOB)
     assert (arrived, type(arrived)) == (ending, type(ending))
     assert str(JOB.lease) not in str(row)
-    if isinstance(arrived, Failure):
+    if isinstance(arrived, Failed):
         assert isinstance(arrived.outcome, Outcome)
 
 
 @given(some.lists(some.lists(text, min_size=1)), some.lists(some.integers(1, 9)))
 def test_messages_arrive_complete_however_they_are_split(messages: list[list[str]], cuts: list[int]) -> None:
-    data, lines, received = b"".join(map(pack, messages)), Lines(), []
+    data, lines, received = b"".join(map(pack, messages)), LineBuffer(), []
     for cut in cuts:
         received += unpack(lines.feed(data[:cut]))
         data = data[cut:]

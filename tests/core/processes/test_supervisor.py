@@ -22,8 +22,8 @@ from tests.core.helpers import wait_until
 
 from jobdeck import (
     ChildNotStarted,
-    Context,
     Job,
+    JobContext,
     KindNotInChild,
     Outcome,
     Queue,
@@ -36,10 +36,10 @@ from jobdeck import (
     load_apps,
 )
 from jobdeck.kinds.registry import REGISTRY, Entry
-from jobdeck.model.attempt_result import Completion, Ending, Failure, Release
-from jobdeck.processes.supervisor import Children
-from jobdeck.worker.active_job import Run
-from jobdeck.worker.process_feeder import Pump
+from jobdeck.model.attempt_result import AttemptResult, Completed, Failed, Released
+from jobdeck.processes.supervisor import ProcessSupervisor
+from jobdeck.worker.active_job import ActiveJob
+from jobdeck.worker.process_feeder import ProcessFeeder
 
 TASKS = Path(__file__).parents[1] / "child_process_kinds.py"
 CLOCK = SystemClock()
@@ -156,7 +156,7 @@ def test_code_in_the_pool_that_ignores_a_stop_request_keeps_its_thread_and_gets_
         assert {queue.wait(queue.enqueue("who").id, timeout=10).result for _ in range(3)} == {pid}
         wait_until(lambda: [each.stuck for each in queue.workers()] == [2])
         (told,) = queue.workers()
-        assert [(each.job_id, each.why) for each in told.stopping] == [(job.id, how) for job in deaf]
+        assert [(each.job_id, each.reason) for each in told.stopping] == [(job.id, how) for job in deaf]
         os.kill(pid, signal.SIGKILL)  # the next child process has no stuck thread
         wait_until(lambda: [each.stuck for each in queue.workers()] == [0])
         assert queue.wait(queue.enqueue("who", priority=1).id, timeout=10).result not in (None, pid)
@@ -409,7 +409,7 @@ class Listed:
     def __init__(self, jobs: Sequence[Job]) -> None:
         self.jobs = deque(jobs)
         self.asked: list[int] = []
-        self.endings: dict[int, Ending] = {}
+        self.endings: dict[int, AttemptResult] = {}
         self.messages = 0
         self._lock = threading.Condition()
 
@@ -421,7 +421,7 @@ class Listed:
     until = float("inf")
     """When the leases of its jobs expire."""
 
-    def take(self, most: int) -> list[Run] | None:
+    def take(self, most: int) -> list[ActiveJob] | None:
         with self._lock:
             self.asked.append(most)
             while not self.jobs:
@@ -430,10 +430,10 @@ class Listed:
             return (
                 None
                 if taken[0].kind == "end"
-                else [Run(job, Context(job, CLOCK), self.until) for job in taken if job.kind != "end"]
+                else [ActiveJob(job, JobContext(job, CLOCK), self.until) for job in taken if job.kind != "end"]
             )
 
-    def hand_in(self, ended: Sequence[tuple[Run, Ending]]) -> None:
+    def hand_in(self, ended: Sequence[tuple[ActiveJob, AttemptResult]]) -> None:
         self.messages += 1
         self.endings.update((run.job.id, ending) for run, ending in ended)
 
@@ -454,19 +454,21 @@ def claimed(n: int, kind: str, note: Path | None = None, **more: int) -> Job:
     )
 
 
-Started = Callable[..., tuple[Listed, Children]]
+Started = Callable[..., tuple[Listed, ProcessSupervisor]]
 
 
 @pytest.fixture
 def pump(kinds: Registry) -> Iterator[Started]:
-    begun: list[Children] = []
+    begun: list[ProcessSupervisor] = []
 
-    def start(jobs: Sequence[Job], *, processes: int = 1, threads: int = 1) -> tuple[Listed, Children]:
+    def start(jobs: Sequence[Job], *, processes: int = 1, threads: int = 1) -> tuple[Listed, ProcessSupervisor]:
         source = Listed(jobs)
-        children = Children(kinds, processes=processes, threads=threads, apps=[str(TASKS)], clock=CLOCK, random=Random(7))
+        children = ProcessSupervisor(
+            kinds, processes=processes, threads=threads, apps=[str(TASKS)], clock=CLOCK, random=Random(7)
+        )
         begun.append(children)
         children.start()
-        Pump(source, children, CLOCK).start()
+        ProcessFeeder(source, children, CLOCK).start()
         return source, children
 
     yield start
@@ -478,7 +480,7 @@ def pump(kinds: Registry) -> Iterator[Started]:
 def test_many_short_jobs_travel_in_few_messages(pump: Started) -> None:
     source, _ = pump([claimed(n, "who") for n in range(1, 2001)], processes=2)
     wait_until(lambda: len(source.endings) == 2000, timeout=30)
-    assert {type(ending) for ending in source.endings.values()} == {Completion}
+    assert {type(ending) for ending in source.endings.values()} == {Completed}
     assert all(ending.job.lease == n * 1000 for n, ending in source.endings.items())  # the child never saw the lease
     assert source.messages < 1000
     assert max(source.asked) > 20
@@ -490,10 +492,10 @@ def test_a_job_sent_but_not_started_is_released_with_its_attempt_when_the_child_
     source.add(claimed(201, "vanish", note), *(claimed(n, "who") for n in range(202, 232)))
     wait_until(lambda: len(source.endings) == 231)
     crashed = source.endings[201]
-    assert isinstance(crashed, Failure)
+    assert isinstance(crashed, Failed)
     assert (crashed.outcome, crashed.retry_at is not None) == (Outcome.CRASHED, True)
     rest = {type(source.endings[n]) for n in range(202, 232)}
-    assert rest == {Release}
+    assert rest == {Released}
 
 
 def test_the_result_of_a_last_attempt_is_sent_before_the_next_job_starts(pump: Started, note: Path) -> None:
@@ -501,7 +503,7 @@ def test_the_result_of_a_last_attempt_is_sent_before_the_next_job_starts(pump: S
     wait_until(lambda: len(source.endings) == 200)
     source.add(*(claimed(n, "who", max_attempts=1) for n in range(201, 211)), claimed(211, "vanish", note))
     wait_until(lambda: len(source.endings) == 211)
-    assert {type(source.endings[n]) for n in range(201, 211)} == {Completion}
+    assert {type(source.endings[n]) for n in range(201, 211)} == {Completed}
 
 
 def test_a_job_behind_a_long_one_moves_to_an_idle_child(pump: Started, note: Path) -> None:
@@ -509,7 +511,7 @@ def test_a_job_behind_a_long_one_moves_to_an_idle_child(pump: Started, note: Pat
     wait_until(lambda: len(source.endings) == 400)
     source.add(claimed(401, "held", note), *(claimed(n, "who") for n in range(402, 412)))
     wait_until(lambda: len(source.endings) == 410, what="the results of all but the long job")
-    assert {type(ending) for ending in source.endings.values()} == {Completion}
+    assert {type(ending) for ending in source.endings.values()} == {Completed}
     go(note)
     wait_until(lambda: 401 in source.endings)
 
@@ -519,17 +521,17 @@ def test_jobs_that_have_not_started_are_recalled_when_the_worker_drains(pump: St
     wait_until(lambda: len(source.endings) == 200)
     source.add(claimed(201, "held", note), *(claimed(n, "who") for n in range(202, 212)))
     pids(note)
-    children.recall()
+    children.recall_unstarted()
     wait_until(lambda: len(source.endings) == 210)
-    assert {type(source.endings[n]) for n in range(202, 212)} == {Release}
+    assert {type(source.endings[n]) for n in range(202, 212)} == {Released}
     go(note)
-    assert isinstance(wait_until(lambda: source.endings.get(201)), Completion)
+    assert isinstance(wait_until(lambda: source.endings.get(201)), Completed)
 
 
 def test_isolated_jobs_and_the_pool_share_one_feeder(pump: Started) -> None:
     source, children = pump([claimed(1, "iso.who"), claimed(2, "who"), claimed(3, "iso.who")], processes=1, threads=2)
     wait_until(lambda: len(source.endings) == 3, timeout=20)
-    results = [ending.result_json for _, ending in sorted(source.endings.items()) if isinstance(ending, Completion)]
+    results = [ending.result_json for _, ending in sorted(source.endings.items()) if isinstance(ending, Completed)]
     assert len(results) == 3
     assert results[1] not in (results[0], results[2])
     assert {int(result) for result in results if result} <= set(children.pids)
@@ -540,7 +542,7 @@ def test_at_most_as_many_isolated_jobs_run_at_once_as_the_pool_has_threads(pump:
     wait_until(lambda: len(source.endings) == 200)
     source.add(*(claimed(n, "iso.who") for n in range(201, 231)))
     wait_until(lambda: len(source.endings) == 230, timeout=30)
-    results = {ending.result_json for n, ending in source.endings.items() if n > 200 and isinstance(ending, Completion)}
+    results = {ending.result_json for n, ending in source.endings.items() if n > 200 and isinstance(ending, Completed)}
     assert 1 <= len(results) <= 2
 
 
@@ -586,7 +588,7 @@ def test_a_shrunk_pool_continues_with_fewer_threads(queue: Queue, tmp_path: Path
 
 
 def test_a_job_whose_lease_has_expired_is_not_sent_to_a_child(pump: Started, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Listed, "until", CLOCK.monotonic())
+    monkeypatch.setattr(Listed, "lease_deadline", CLOCK.monotonic())
     source, _ = pump([claimed(1, "own_pid")])
     wait_until(lambda: 1 in source.endings)
-    assert isinstance(source.endings[1], Release)
+    assert isinstance(source.endings[1], Released)

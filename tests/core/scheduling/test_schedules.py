@@ -23,8 +23,8 @@ from jobdeck import (
     UnknownKind,
     Worker,
 )
-from jobdeck.maintenance.loop import Upkeep
-from jobdeck.scheduling.ticker import run_due
+from jobdeck.maintenance.loop import MaintenanceLoop
+from jobdeck.scheduling.ticker import enqueue_due
 
 HOUR = 3600.0
 START = NOON - NOON % (24 * HOUR)
@@ -49,7 +49,7 @@ def queue(tmp_path: Path, clock: FakeClock) -> Iterator[Queue]:
 def tick(queue: Queue) -> int:
     """Run the due tasks and return the number of jobs enqueued."""
     before = queue.count()
-    run_due(queue.store, queue.clock)
+    enqueue_due(queue.store, queue.clock)
     return queue.count() - before
 
 
@@ -222,16 +222,16 @@ def test_a_preview_needs_no_schedule(queue: Queue) -> None:
 
 
 def test_the_maintenance_loop_pauses_at_most_until_the_next_tick(queue: Queue, clock: FakeClock) -> None:
-    upkeep = Upkeep(queue.store, queue.settings, clock)
-    upkeep.tick()
+    upkeep = MaintenanceLoop(queue.store, queue.settings, clock)
+    upkeep.run_due_tasks()
     assert upkeep.pause(1.0) == 1.0
     queue.schedules.add("s", "@hourly", "stamp")
     clock.advance(HOUR - 0.25)
-    upkeep.tick()
+    upkeep.run_due_tasks()
     assert upkeep.pause(1.0) == 0.25
     clock.advance(0.25)
     assert upkeep.pause(1.0) < 0.01
-    upkeep.tick()
+    upkeep.run_due_tasks()
     assert queue.count() == 1
     assert upkeep.pause(1.0) == 1.0
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from tests.core.helpers import FakeClock
 
-from jobdeck import MovedOn, NothingToUndo, Queue, Registry, Schedule, Settings
+from jobdeck import NothingToUndo, Queue, Registry, Schedule, Settings, UndoConflict
 from jobdeck.kinds.registry import job
-from jobdeck.scheduling.ticker import run_due
+from jobdeck.scheduling.ticker import enqueue_due
 
 DAY = 86400.0
 
@@ -75,7 +75,7 @@ def test_an_operation_on_a_schedule_is_undone_and_redone(queue: Queue, told: str
     after = stand(queue)
     assert after != before
     undoing = queue.undo(of="ann")
-    assert (undoing.act.told, undoing.done, undoing.refused) == (told, (name,), {})
+    assert (undoing.entry.summary, undoing.done, undoing.refused) == (told, (name,), {})
     assert stand(queue) == before
     assert queue.redo(of="ann").done == (name,)
     assert stand(queue) == after
@@ -87,23 +87,23 @@ def test_undoing_a_resume_pauses_the_schedule(queue: Queue) -> None:
     queue.schedules.pause("s", who="ben")
     paused = stand(queue)
     assert queue.schedules.resume("s")
-    assert queue.undo(of="ann").act.told == "resumed schedule s"
+    assert queue.undo(of="ann").entry.summary == "resumed schedule s"
     assert stand(queue) == paused
-    assert queue.undo(of="ben").act.told == "paused schedule s"
+    assert queue.undo(of="ben").entry.summary == "paused schedule s"
     assert not queue.schedules.get("s").paused
 
 
 def test_undoing_a_replacement_restores_the_schedule(queue: Queue) -> None:
     before = stand(queue)
     queue.schedules.add("s", "@daily", "a.sweep", replace=True)
-    assert queue.undo().act.told == "edited schedule s"
+    assert queue.undo().entry.summary == "edited schedule s"
     assert stand(queue) == before
 
 
 def test_undo_keeps_the_ticks_since_then_and_skips_those_missed_meanwhile(queue: Queue, clock: FakeClock) -> None:
     queue.schedules.edit("s", priority=7)
     clock.advance(DAY)
-    run_due(queue.store, clock)
+    enqueue_due(queue.store, clock)
     assert queue.count() == 1
     coming = queue.schedules.get("s")
     queue.undo()
@@ -119,7 +119,7 @@ def test_undo_keeps_the_ticks_since_then_and_skips_those_missed_meanwhile(queue:
     queue.schedules.pause("s")
     clock.advance(3 * DAY)
     queue.undo()
-    run_due(queue.store, clock)
+    enqueue_due(queue.store, clock)
     assert queue.count() == 1
 
 
@@ -140,7 +140,7 @@ def test_later_changes_by_another_actor_are_not_overwritten(queue: Queue, do: An
     undoing = queue.undo(act)
     assert undoing.done == ()
     (refusal,) = undoing.refused.values()
-    assert isinstance(refusal, MovedOn)
+    assert isinstance(refusal, UndoConflict)
     assert str(refusal) == problem
     assert stand(queue) == before
 
@@ -155,7 +155,7 @@ def test_an_operation_without_effect_is_not_journaled(queue: Queue) -> None:
     assert not queue.schedules.pause("s")
     queue.limit("mail")
     assert len(queue.journal.entries()) == acts + 1
-    assert [act.who for act in queue.journal.entries()] == ["ann", "ann"]
+    assert [act.actor for act in queue.journal.entries()] == ["ann", "ann"]
 
 
 def test_a_change_of_queue_limits_is_undone(queue: Queue) -> None:
@@ -168,8 +168,8 @@ def test_a_change_of_queue_limits_is_undone(queue: Queue) -> None:
     queue.limit("mail", running=2, rate=10, period=60)
     queue.limit("mail", running=5)
     queue.pause("mail")
-    assert queue.undo().act.operation == "pause"
-    assert queue.undo().act.told == "changed the limits of queue mail"
+    assert queue.undo().entry.operation == "pause"
+    assert queue.undo().entry.summary == "changed the limits of queue mail"
     assert limits() == (2, 10, 60.0)
     queue.redo()
     assert limits() == (5, None, None)

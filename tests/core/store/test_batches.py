@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from tests.core.helpers import Bench, new, open_queue, registry
 
-from jobdeck import BatchNotFound, JobNotFound, NotUnique, OnConflict, Queue, State, Worker
-from jobdeck.model.retention import Rule
+from jobdeck import BatchNotFound, JobNotFound, OnConflict, Queue, State, UniqueKeyConflict, Worker
+from jobdeck.model.retention import RetentionRule
 
 
 def test_the_jobs_of_a_batch_are_enqueued_in_one_commit(bench: Bench) -> None:
@@ -53,7 +53,10 @@ def test_an_empty_batch_is_finished(bench: Bench) -> None:
 
 def test_a_batch_is_enqueued_completely_or_not_at_all(bench: Bench) -> None:
     bench.enqueue(new(unique_key="k"))
-    for bad, refusal in ((new(after=(99,)), JobNotFound), (new(unique_key="k", on_conflict=OnConflict.REFUSE), NotUnique)):
+    for bad, refusal in (
+        (new(after=(99,)), JobNotFound),
+        (new(unique_key="k", on_conflict=OnConflict.REFUSE), UniqueKeyConflict),
+    ):
         with pytest.raises(refusal):
             bench.store.enqueuer.enqueue_batch("", [new(), bad])
     assert bench.counts() == {State.PENDING: 1}
@@ -85,7 +88,7 @@ def test_a_batch_is_deleted_with_its_last_job(bench: Bench) -> None:
     again = bench.store.enqueuer.enqueue_batch("", [new()])
     assert again.id > batch
     bench.complete(*bench.claim())
-    bench.store.maintenance.prune_jobs(Rule(State.COMPLETED, keep=0))
+    bench.store.maintenance.prune_jobs(RetentionRule(State.COMPLETED, keep=0))
     assert bench.store.reader.batch(again.id) is None
 
 

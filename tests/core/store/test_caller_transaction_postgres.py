@@ -14,7 +14,7 @@ from psycopg.rows import dict_row
 from tests.core.helpers import CLOSES, registry
 from tests.core.postgres import database_at, server
 
-from jobdeck import InvalidOption, JobNotFound, NotUnique, Queue, Settings, State, StoreBusy, StoreError
+from jobdeck import InvalidOption, JobNotFound, Queue, Settings, State, StoreBusy, StoreError, UniqueKeyConflict
 
 pytestmark = pytest.mark.postgres
 
@@ -97,7 +97,7 @@ def test_keys_and_dependencies_apply_and_a_refusal_keeps_the_callers_rows(queue:
     assert queue.enqueue_in(mine, "work", unique="child").id == child.id
     assert queue.enqueue_in(mine, "work", unique="k", on_conflict="replace", priority=4).id == parent.id
     orphan = queue.enqueue_in(mine, "work", after=[failed.id])
-    with pytest.raises(NotUnique):
+    with pytest.raises(UniqueKeyConflict):
         queue.enqueue_in(mine, "work", unique="k", on_conflict="refuse")
     with pytest.raises(JobNotFound):
         queue.enqueue_in(mine, "work", after=[99])

@@ -8,7 +8,7 @@ import pytest
 from tests.core.helpers import Bench, new
 
 from jobdeck import Job, Outcome, Reason, State
-from jobdeck.model.attempt_result import Completion, Failure
+from jobdeck.model.attempt_result import Completed, Failed
 
 Ending = Callable[[Bench, Job], list[int]]
 
@@ -38,8 +38,8 @@ def test_the_run_time_of_a_job_excludes_its_wait_after_the_claim(bench: Bench, n
     began = bench.clock.now() + 1.0
     ended = began + 2.0
     bench.clock.advance(3.0)
-    bench.store.completer.complete([Completion(job, began, ended) for job in claimed[:n]])
-    bench.store.completer.fail([Failure(job, began, ended, None, "OSError", "no route") for job in claimed[n:]])
+    bench.store.completer.complete([Completed(job, began, ended) for job in claimed[:n]])
+    bench.store.completer.fail([Failed(job, began, ended, None, "OSError", "no route") for job in claimed[n:]])
     for job in claimed:
         told = bench.get(job)
         (attempt,) = bench.store.reader.attempts(job.id)
@@ -125,7 +125,7 @@ def test_a_failed_attempt_keeps_type_message_and_traceback(bench: Bench) -> None
 )
 def test_a_failed_job_keeps_its_reason(bench: Bench, told: Reason | None, outcome: Outcome, kept: Reason) -> None:
     job, now = bench.running(), bench.clock.now()
-    bench.store.completer.fail([Failure(job, now, now, None, "E", "no", outcome=outcome, reason=told)])
+    bench.store.completer.fail([Failed(job, now, now, None, "E", "no", outcome=outcome, reason=told)])
     assert (bench.get(job).state, bench.get(job).reason) == (State.FAILED, kept)
 
 
@@ -185,13 +185,13 @@ def test_a_result_submitted_twice_counts_once(bench: Bench, ending: str) -> None
 
 
 def test_only_the_lost_leases_of_several_results_are_named(bench: Bench) -> None:
-    from jobdeck.model.attempt_result import Completion
+    from jobdeck.model.attempt_result import Completed
 
     bench.enqueue(new(), new(), new())
     jobs = bench.claim(3)
     bench.release(jobs[1])
     now = bench.clock.now()
-    assert bench.store.completer.complete([Completion(job, now, now) for job in jobs]) == [jobs[1].id]
+    assert bench.store.completer.complete([Completed(job, now, now) for job in jobs]) == [jobs[1].id]
     assert bench.counts() == {State.COMPLETED: 2, State.PENDING: 1}
 
 
@@ -239,7 +239,7 @@ def test_a_crash_of_its_process_is_counted_and_is_the_reason_if_no_attempts_rema
 
     def crash(job: Job) -> Job:
         now = bench.clock.now()
-        assert not bench.store.completer.fail([Failure(job, now, now, now, "Crashed", "exit code 7", None, Outcome.CRASHED)])
+        assert not bench.store.completer.fail([Failed(job, now, now, now, "Crashed", "exit code 7", None, Outcome.CRASHED)])
         bench.store.transitions.stage()
         return bench.get(job)
 
@@ -255,5 +255,5 @@ def test_a_crash_that_is_reported_too_late_is_not_counted(bench: Bench) -> None:
     job = bench.running()
     bench.complete(job)
     now = bench.clock.now()
-    assert bench.store.completer.fail([Failure(job, now, now, now, "Crashed", "", None, Outcome.CRASHED)]) == [job.id]
+    assert bench.store.completer.fail([Failed(job, now, now, now, "Crashed", "", None, Outcome.CRASHED)]) == [job.id]
     assert (bench.get(job).state, bench.get(job).crashes) == (State.COMPLETED, 0)

@@ -6,7 +6,7 @@ import pytest
 from tests.core.helpers import Bench, new
 
 from jobdeck import FINAL, IfParentFails, Job, JobNotFound, Reason, State
-from jobdeck.model.retention import Rule
+from jobdeck.model.retention import RetentionRule
 
 CANCEL, RUN, WAIT = IfParentFails.CANCEL, IfParentFails.RUN, IfParentFails.WAIT
 UNHAPPY = [State.FAILED, State.CANCELLED]
@@ -64,10 +64,10 @@ def test_a_job_waits_until_all_its_parents_have_completed(bench: Bench) -> None:
 def test_parents_that_complete_together_release_their_children(bench: Bench) -> None:
     parents = bench.enqueue(*[new() for _ in range(8)])
     children = [after(bench, parent) for parent in parents] + [after(bench, *parents)]
-    from jobdeck.model.attempt_result import Completion
+    from jobdeck.model.attempt_result import Completed
 
     now = bench.clock.now()
-    assert bench.store.completer.complete([Completion(job, now, now, None) for job in bench.claim(8)]) == []
+    assert bench.store.completer.complete([Completed(job, now, now, None) for job in bench.claim(8)]) == []
     assert set(states(bench, *children)) == {State.PENDING}
 
 
@@ -256,7 +256,7 @@ def test_a_parent_that_is_waited_for_is_not_pruned(bench: Bench) -> None:
     parent = bench.in_state(State.FAILED)
     after(bench, parent, policy=WAIT)
     bench.clock.advance(100)
-    assert bench.store.maintenance.prune_jobs(Rule(State.FAILED, older_than=1, keep=0)) == 0
+    assert bench.store.maintenance.prune_jobs(RetentionRule(State.FAILED, older_than=1, keep=0)) == 0
     assert bench.get(parent) == parent
 
 

@@ -50,7 +50,7 @@ def test_a_crashed_job_waits_while_each_worker_runs_another_such_job(bench: Benc
     bench.claim(worker="w1")
     (check,) = why(bench, second).blockers
     assert check.name == "crash suspect"
-    assert check.sentence == f"A crash has interrupted it; w1 runs one such job at a time (now: job {first.id})."
+    assert check.message == f"A crash has interrupted it; w1 runs one such job at a time (now: job {first.id})."
     assert bench.claim(1, suspects=False) == []
     report(bench, "w2")
     assert blockers(bench, second) == []
@@ -93,8 +93,8 @@ def test_a_running_job_of_a_silent_worker_shows_when_its_lease_expires(bench: Be
     bench.store.transitions.heartbeat([(job.id, job.lease or 0)], 30.0)
     bench.clock.advance(12)
     (check,) = why(bench, job).blockers
-    assert "32s ago" in check.sentence
-    assert "lease expires in 18s" in check.sentence
+    assert "32s ago" in check.message
+    assert "lease expires in 18s" in check.message
     assert check.until == bench.clock.now() + 18
 
 
@@ -113,13 +113,13 @@ def test_a_retrying_job_shows_the_failed_attempt_and_its_error(bench: Bench) -> 
     job = bench.running(max_attempts=5)
     bench.fail(job, retry_in=41, message="the server hung up")
     check = why(bench, job).blockers[0]
-    assert check.sentence == "Attempt 1 of 5 failed (ValueError: the server hung up); the next one is due in 41s."
+    assert check.message == "Attempt 1 of 5 failed (ValueError: the server hung up); the next one is due in 41s."
 
 
 def test_a_due_job_that_is_not_staged_shows_it(bench: Bench) -> None:
     (job,) = bench.enqueue(new(scheduled_at=bench.clock.now() + 10))
     bench.clock.advance(14)
-    assert "has been due for 4.0s" in why(bench, job).blockers[0].sentence
+    assert "has been due for 4.0s" in why(bench, job).blockers[0].message
     bench.store.transitions.stage()
     assert blockers(bench, job) == ["workers"]
 
@@ -133,7 +133,7 @@ def test_a_waiting_job_names_its_parents_and_their_states(bench: Bench) -> None:
     told = why(bench, job)
     (check,) = told.blockers
     assert check.name == "parents"
-    assert f"{failed.id} (failed), {parent.id} (pending), 999 (deleted)" in check.sentence
+    assert f"{failed.id} (failed), {parent.id} (pending), 999 (deleted)" in check.message
     assert f"jobdeck retry {failed.id}" in check.advice
     assert told.starts_in is None
 
@@ -159,7 +159,7 @@ def test_the_limit_of_a_queue_blocks_while_it_is_reached(bench: Bench) -> None:
     assert blockers(bench, job) == []
     bench.claim()
     assert blockers(bench, job) == ["queue limit"]
-    assert "2 of at most 2" in why(bench, job).blockers[0].sentence
+    assert "2 of at most 2" in why(bench, job).blockers[0].message
     bench.complete(running[0])
     assert blockers(bench, job) == []
 
@@ -195,7 +195,7 @@ def test_an_expired_job_does_not_start(bench: Bench) -> None:
     (job,) = bench.enqueue()
     bench.change("UPDATE jobdeck_jobs SET expires_at = ? WHERE id = ?", bench.clock.now() + 100, job.id)
     assert blockers(bench, job) == []
-    assert next(check for check in why(bench, job).checks if check.name == "expiry").sentence == "It expires in 1m40s."
+    assert next(check for check in why(bench, job).checks if check.name == "expiry").message == "It expires in 1m40s."
     bench.clock.advance(110)
     report(bench)
     assert blockers(bench, job) == ["expiry"]
@@ -224,7 +224,7 @@ def test_without_a_worker_for_it_a_job_shows_why_no_worker_serves_it(
         report(bench, f"w{number}", **about)
     (check,) = why(bench, job).blockers
     assert check.name == "workers"
-    assert check.sentence.startswith(sentence)
+    assert check.message.startswith(sentence)
     assert check.advice
     report(bench, "good", queues=("mail", "x"), kinds=("demo.work",))
     assert blockers(bench, job) == []
@@ -235,7 +235,7 @@ def test_a_dead_worker_serves_no_job(bench: Bench) -> None:
     (job,) = bench.enqueue()
     bench.clock.advance(45)
     (check,) = why(bench, job).blockers
-    assert check.sentence == "No worker is alive; the last heartbeat was 45s ago."
+    assert check.message == "No worker is alive; the last heartbeat was 45s ago."
 
 
 def test_jobs_ahead_are_those_that_the_same_workers_claim_first(bench: Bench) -> None:
@@ -260,9 +260,9 @@ def test_the_count_of_jobs_ahead_is_bounded(bench: Bench) -> None:
     bench.enqueue(*[new(queue=f"q{n % 2}", priority=n % 3) for n in range(AHEAD_COUNTED + 50)])
     (job,) = bench.enqueue(new(priority=-1))
     told = why(bench, job)
-    assert (told.ahead, told.ahead_more) == (AHEAD_COUNTED, True)
+    assert (told.ahead, told.ahead_truncated) == (AHEAD_COUNTED, True)
     report(bench, threads=1)
-    assert "More than 10,000 jobs are ahead" in why(bench, job).checks[-1].sentence
+    assert "More than 10,000 jobs are ahead" in why(bench, job).checks[-1].message
 
 
 def test_the_estimate_is_the_jobs_ahead_at_the_rate_of_the_busy_workers(bench: Bench) -> None:
@@ -281,7 +281,7 @@ def test_the_estimate_is_the_jobs_ahead_at_the_rate_of_the_busy_workers(bench: B
     assert [check.name for check in told.blockers] == ["threads", "position"]
     assert told.ahead == 8
     assert told.starts_in == pytest.approx(9)
-    assert told.basis == "1 per second in the last 20s"
+    assert told.estimate_basis == "1 per second in the last 20s"
     assert "has not started yet: 8 jobs are ahead of it; it should start in about" in told.summary
 
 
@@ -299,13 +299,13 @@ def test_the_rate_of_idle_workers_is_estimated_from_the_mean_run_time(bench: Ben
     (job,) = bench.enqueue()
     told = why(bench, job)
     assert told.starts_in == pytest.approx(11 * 4 / 2, rel=0.1)
-    assert "2 threads" in told.basis
+    assert "2 threads" in told.estimate_basis
 
 
 def _completion(job: Job, begun: float, ended: float) -> Any:
-    from jobdeck.model.attempt_result import Completion
+    from jobdeck.model.attempt_result import Completed
 
-    return Completion(job, begun, ended)
+    return Completed(job, begun, ended)
 
 
 def test_without_finished_attempts_there_is_no_estimate(bench: Bench) -> None:
@@ -315,7 +315,7 @@ def test_without_finished_attempts_there_is_no_estimate(bench: Bench) -> None:
     (job,) = bench.enqueue()
     told = why(bench, job)
     assert told.starts_in is None
-    assert "nothing" in told.basis
+    assert "nothing" in told.estimate_basis
 
 
 def test_all_reasons_are_listed_the_most_specific_first(bench: Bench) -> None:

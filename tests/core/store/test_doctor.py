@@ -32,7 +32,7 @@ def look(bench: Bench, *, full: bool = False, **settings: object) -> dict[str, F
     found = doctor(bench.path, settings=Settings(**settings), clock=bench.clock, full=full)  # type: ignore[arg-type]
     for each in found:
         assert bool(each.advice) == (each.severity is not OK), each
-        assert each.told.endswith("."), each
+        assert each.message.endswith("."), each
     return {each.check: each for each in found}
 
 
@@ -67,7 +67,7 @@ def test_a_file_that_is_not_a_queue_is_one_problem_and_stays_unchanged(tmp_path:
     before = path.read_bytes()
     (problem,) = [each for each in doctor(path) if each.check not in ("disk", "file system", "sqlite", "wake-up")]
     assert problem.severity is PROBLEM
-    assert sentence in problem.told or "damaged" in problem.told
+    assert sentence in problem.message or "damaged" in problem.message
     assert problem.advice
     assert path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["jobs.db"]
@@ -83,7 +83,7 @@ def test_damage_inside_the_file_is_found_without_writing_to_it(tmp_path: Path) -
     # Another boot: opening the queue would record it.
     (found,) = [each for each in doctor(path, clock=FakeClock()) if each.severity is PROBLEM]
     assert found.check == "integrity"
-    assert "damaged" in found.told
+    assert "damaged" in found.message
     assert "last backup" in found.advice
     assert path.read_bytes() == bytes(content)
     assert [entry.name for entry in tmp_path.iterdir()] == ["jobs.db"]
@@ -112,7 +112,7 @@ os._exit(0)
     subprocess.run([sys.executable, "-c", script], check=True)
     files = {entry.name: entry.read_bytes() for entry in tmp_path.iterdir() if not entry.name.endswith("-shm")}
     assert files["jobs.db-wal"]
-    assert "the 1 job" in next(each.told for each in doctor(path) if each.check == "counters")
+    assert "the 1 job" in next(each.message for each in doctor(path) if each.check == "counters")
     assert {name: (tmp_path / name).read_bytes() for name in files} == files
 
 
@@ -135,14 +135,14 @@ def test_an_older_schema_is_reported_and_not_upgraded(bench: Bench) -> None:
 
 def test_a_newer_schema_is_a_problem(tmp_path: Path) -> None:
     newer(tmp_path / "jobs.db")
-    assert "newer jobdeck" in doctor(tmp_path / "jobs.db")[0].told
+    assert "newer jobdeck" in doctor(tmp_path / "jobs.db")[0].message
 
 
 @pytest.mark.parametrize(("synchronous", "severity"), [("FULL", OK), ("NORMAL", WARNING), ("OFF", PROBLEM)])
 def test_the_effective_durability_is_reported(bench: Bench, synchronous: str, severity: Severity) -> None:
     found = look(bench, synchronous=synchronous)["durability"]
     assert found.severity is severity
-    assert synchronous in found.told
+    assert synchronous in found.message
 
 
 def test_a_wal_that_grows_because_of_a_reader_is_a_warning(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,9 +159,9 @@ def test_wrong_counters_are_a_problem_that_a_repair_fixes(bench: Bench) -> None:
     bench.change("DELETE FROM jobdeck_counts WHERE state = 'completed'")
     bench.change("INSERT INTO jobdeck_counts VALUES ('gone', 'demo.work', 'failed', 2)")
     assert severities(bench) == {"counters": PROBLEM}
-    assert "3 counters" in look(bench)["counters"].told
+    assert "3 counters" in look(bench)["counters"].message
     (told,) = bench.store.maintenance.repair()
-    assert "3 counters" in told.told
+    assert "3 counters" in told.message
     bench.check_counters()
     assert severities(bench) == {}
     assert bench.store.maintenance.repair() == []
@@ -176,7 +176,7 @@ def test_orphaned_rows_are_a_warning_and_a_repair_deletes_them(bench: Bench) -> 
     bench.change("INSERT INTO jobdeck_batches VALUES (7, 'gone', 3, 0)")
     found = look(bench)["orphans"]
     assert found.severity is WARNING
-    assert found.told == "1 attempt, 2 pieces of logs, 1 dependency, 1 batch without a job."
+    assert found.message == "1 attempt, 2 pieces of logs, 1 dependency, 1 batch without a job."
     bench.store.maintenance.repair()
     assert severities(bench) == {}
     assert len(bench.store.reader.attempts(job.id)) == 1
@@ -188,8 +188,8 @@ def test_jobs_that_wait_for_deleted_jobs_are_a_problem(bench: Bench) -> None:
     bench.change("INSERT INTO jobdeck_waits VALUES (99, ?)", child.id)
     found = look(bench)["waits"]
     assert found.severity is PROBLEM
-    assert f"the first is {child.id}" in found.told
-    assert "jobs that are gone" in found.told
+    assert f"the first is {child.id}" in found.message
+    assert "jobs that are gone" in found.message
 
 
 def worker(bench: Bench, name: str = "host:1:abc") -> None:
@@ -205,7 +205,7 @@ def test_an_expired_lease_without_a_rescue_is_a_warning_and_a_problem_if_a_worke
     assert severities(bench) == {}  # a rescue may still happen
     bench.clock.advance(3600)
     assert severities(bench) == {"leases": WARNING}
-    assert "61 min ago" in look(bench)["leases"].told
+    assert "61 min ago" in look(bench)["leases"].message
     worker(bench)
     assert severities(bench) == {"leases": PROBLEM}
     bench.store.transitions.rescue()
@@ -217,7 +217,7 @@ def test_leases_of_an_earlier_boot_wait_for_a_worker(bench: Bench) -> None:
     bench.clock.reboot()
     found = look(bench)["leases"]
     assert found.severity is WARNING
-    assert "when the machine last stopped" in found.told
+    assert "when the machine last stopped" in found.message
 
 
 def test_a_lease_far_in_the_future_is_a_problem_that_a_repair_fixes(bench: Bench) -> None:
@@ -232,13 +232,13 @@ def test_a_lease_far_in_the_future_is_a_problem_that_a_repair_fixes(bench: Bench
 def test_a_silent_worker_is_a_warning(bench: Bench) -> None:
     worker(bench)
     worker(bench, "host:2:def")
-    assert "2 workers alive" in look(bench)["workers"].told
+    assert "2 workers alive" in look(bench)["workers"].message
     bench.clock.advance(300)
     worker(bench)
     found = [each for each in doctor(bench.path, settings=Settings(), clock=bench.clock) if each.check == "workers"]
     assert [each.severity for each in found] == [WARNING, OK]
-    assert "host:2:def" in found[0].told
-    assert "5 min" in found[0].told
+    assert "host:2:def" in found[0].message
+    assert "5 min" in found[0].message
 
 
 def test_a_wall_clock_that_was_set_back_is_a_warning(bench: Bench) -> None:
@@ -248,7 +248,7 @@ def test_a_wall_clock_that_was_set_back_is_a_warning(bench: Bench) -> None:
     bench.clock.jump(-2 * 86400)
     found = look(bench)["clock"]
     assert found.severity is WARNING
-    assert "2 days in the future" in found.told
+    assert "2 days in the future" in found.message
 
 
 @pytest.mark.parametrize(("free", "severity"), [(10**12, OK), (300_000_000, WARNING), (10_000_000, PROBLEM)])
@@ -268,7 +268,7 @@ def test_file_systems_with_unreliable_locks_are_reported(
     monkeypatch.setattr("jobdeck.store.sqlite.doctor.environment_checks.file_system_of", lambda path: kind)
     found = look(bench)["file system"]
     assert found.severity is severity
-    assert kind is None or kind in found.told
+    assert kind is None or kind in found.message
 
 
 def test_a_queue_whose_workers_cannot_be_notified_is_a_warning(

@@ -35,7 +35,7 @@ def look(bench: Bench, *, full: bool = False, **settings: object) -> dict[str, F
     found = doctor(database_at(bench.path), settings=Settings(**settings), clock=bench.clock, full=full)  # type: ignore[arg-type]
     for each in found:
         assert bool(each.advice) == (each.severity is not OK), each
-        assert each.told.endswith("."), each
+        assert each.message.endswith("."), each
     return {each.check: each for each in found}
 
 
@@ -52,7 +52,7 @@ def test_a_healthy_queue_has_only_ok_findings_apart_from_the_test_server(bench: 
         *("server", "session", "connections", "durability", "schema", "integrity", "size", "vacuum", "transactions"),
         *("counters", "leases", "workers", "clock", "orphans", "waits"),
     }
-    assert "fsync and full_page_writes off" in found["durability"].told
+    assert "fsync and full_page_writes off" in found["durability"].message
 
 
 def test_a_full_check_compares_the_indexes_if_the_server_can(bench: Bench) -> None:
@@ -63,7 +63,7 @@ def test_a_full_check_compares_the_indexes_if_the_server_can(bench: Bench) -> No
     finally:
         bench.rows("DROP EXTENSION amcheck")
     assert found.severity is OK
-    assert "indexes agree with their tables" in found.told
+    assert "indexes agree with their tables" in found.message
 
 
 def test_nothing_is_written(bench: Bench) -> None:
@@ -77,13 +77,13 @@ def test_nothing_is_written(bench: Bench) -> None:
 def test_an_unreachable_server_is_a_problem_and_its_password_is_not_shown(tmp_path: Path) -> None:
     (problem,) = doctor(f"postgresql://me:secret@/jobs?host={tmp_path}")
     assert (problem.check, problem.severity) == ("database", PROBLEM)
-    assert problem.told.startswith(f"postgresql://me@/jobs?host={tmp_path} cannot be reached: ")
-    assert "secret" not in problem.told
+    assert problem.message.startswith(f"postgresql://me@/jobs?host={tmp_path} cannot be reached: ")
+    assert "secret" not in problem.message
 
 
 def test_an_invalid_url_is_a_problem() -> None:
     (problem,) = doctor("postgresql://host:port:name/x?nonsense=1")
-    assert "is not an address" in problem.told
+    assert "is not an address" in problem.message
     assert "--db" in problem.advice
 
 
@@ -91,7 +91,7 @@ def test_a_database_without_a_queue_is_a_problem_and_stays_without(bench: Bench)
     where = server().url("postgres")
     problem = doctor(where)[-1]
     assert (problem.check, problem.severity) == ("database", PROBLEM)
-    assert problem.told.endswith("holds no queue.")
+    assert problem.message.endswith("holds no queue.")
     with psycopg.connect(where) as connection:
         assert connection.execute("SELECT to_regclass('jobdeck_meta')").fetchone() == (None,)
 
@@ -104,7 +104,7 @@ def test_a_newer_schema_is_a_problem_and_stays_unchanged(bench: Bench) -> None:
     finally:
         bench.change("UPDATE jobdeck_meta SET value = '1' WHERE key = 'schema'")
     assert (found.check, found.severity) == ("database", PROBLEM)
-    assert "newer jobdeck" in found.told
+    assert "newer jobdeck" in found.message
 
 
 def test_an_older_schema_is_reported_and_not_upgraded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,12 +120,12 @@ def test_wrong_counters_are_found(bench: Bench) -> None:
     bench.change("UPDATE jobdeck_stripes SET n = n + 4")
     found = look(bench)["counters"]
     assert found.severity is PROBLEM
-    assert "5 pending kept, 1 there" in found.told
+    assert "5 pending kept, 1 there" in found.message
 
 
 def test_orphaned_rows_are_found(bench: Bench) -> None:
     bench.change("INSERT INTO jobdeck_logs (job_id, attempt, at, level, text) VALUES (99, 1, 0, 'info', 'lost')")
-    assert "1 piece of a log without a job" in look(bench)["orphans"].told
+    assert "1 piece of a log without a job" in look(bench)["orphans"].message
 
 
 def test_an_expired_lease_is_reported_with_advice(bench: Bench) -> None:
@@ -133,7 +133,7 @@ def test_an_expired_lease_is_reported_with_advice(bench: Bench) -> None:
     bench.clock.advance(200)
     found = look(bench)["leases"]
     assert found.severity is WARNING
-    assert "ended up to 3 min ago" in found.told
+    assert "ended up to 3 min ago" in found.message
 
 
 def test_a_silent_worker_is_reported(bench: Bench) -> None:
@@ -152,13 +152,13 @@ def test_a_silent_worker_is_reported(bench: Bench) -> None:
     bench.store.workers.report(info)
     assert look(bench)["workers"].severity is OK
     bench.clock.advance(100)
-    assert "Worker w1 has been silent for 100 s" in look(bench)["workers"].told
+    assert "Worker w1 has been silent for 100 s" in look(bench)["workers"].message
 
 
 def test_times_in_the_future_are_reported(bench: Bench) -> None:
     bench.enqueue()
     bench.clock.jump(-3600)
-    assert "60 min in the server's future" in look(bench)["clock"].told
+    assert "60 min in the server's future" in look(bench)["clock"].message
 
 
 def test_a_clock_that_differs_from_the_servers_is_reported(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,7 +166,7 @@ def test_a_clock_that_differs_from_the_servers_is_reported(bench: Bench, monkeyp
 
     slow = SimpleNamespace(time=lambda: time.time() - 90)
     monkeypatch.setattr("jobdeck.store.postgres.doctor.context.time", slow)
-    assert "The server's clock is 90 s ahead of this machine's" in look(bench)["clock"].told
+    assert "The server's clock is 90 s ahead of this machine's" in look(bench)["clock"].message
 
 
 @pytest.mark.parametrize(("synchronous", "severity"), [("FULL", OK), ("NORMAL", WARNING), ("OFF", WARNING)])
@@ -176,7 +176,7 @@ def test_the_effective_durability_is_reported(
     told = CheckContext.setting  # as on a server that is not set up for tests
     monkeypatch.setattr(CheckContext, "setting", lambda self, name: "on" if name in KEPT else told(self, name))
     found = look(bench, synchronous=synchronous)["durability"]
-    assert (found.severity, synchronous in found.told) == (severity, True)
+    assert (found.severity, synchronous in found.message) == (severity, True)
 
 
 def test_a_long_open_transaction_is_reported(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +185,7 @@ def test_a_long_open_transaction_is_reported(bench: Bench, monkeypatch: pytest.M
         connection.execute("SELECT 1")
         found = look(bench)["transactions"]
     assert found.severity is WARNING
-    assert "A transaction of report (process " in found.told
+    assert "A transaction of report (process " in found.message
 
 
 def test_scarce_connections_are_reported(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,5 +197,5 @@ def test_a_failing_check_does_not_stop_the_others(bench: Bench) -> None:
     bench.rows("ALTER TABLE jobdeck_batches RENAME COLUMN id TO number")
     found = look(bench)
     assert found["orphans"].severity is PROBLEM
-    assert "could not be looked at" in found["orphans"].told
+    assert "could not be looked at" in found["orphans"].message
     assert found["waits"].severity is OK

@@ -11,10 +11,10 @@ from tests.core.helpers import Bench, new, registry
 from jobdeck import (
     QUEUED,
     ArgumentsTooLarge,
-    Edit,
     InvalidArguments,
     InvalidOption,
     Job,
+    JobEdit,
     JobNotFound,
     Queue,
     Registry,
@@ -23,15 +23,15 @@ from jobdeck import (
     UnknownKind,
     WrongState,
 )
-from jobdeck.model.journal import By
+from jobdeck.model.journal import Actor
 
 STATES = sorted(QUEUED)
-CHANGES: dict[str, tuple[Edit, str, Any]] = {
-    "arguments": (Edit(args_json='{"n":2}'), "args_json", '{"n":2}'),
-    "queue": (Edit(queue="slow"), "queue", "slow"),
-    "priority": (Edit(priority=9), "priority", 9),
-    "attempts": (Edit(max_attempts=7), "max_attempts", 7),
-    "tags": (Edit(tags=("a", "b")), "tags", ("a", "b")),
+CHANGES: dict[str, tuple[JobEdit, str, Any]] = {
+    "arguments": (JobEdit(args_json='{"n":2}'), "args_json", '{"n":2}'),
+    "queue": (JobEdit(queue="slow"), "queue", "slow"),
+    "priority": (JobEdit(priority=9), "priority", 9),
+    "attempts": (JobEdit(max_attempts=7), "max_attempts", 7),
+    "tags": (JobEdit(tags=("a", "b")), "tags", ("a", "b")),
 }
 
 
@@ -78,7 +78,7 @@ def test_a_running_or_final_job_is_not_edited_and_the_reason_is_given(bench: Ben
 def test_a_new_due_time_changes_the_state_accordingly(bench: Bench, state: State, later: float, then: State) -> None:
     before = bench.in_state(state)
     due = bench.clock.now() + later
-    bench.store.jobs.edit(before.id, Edit(scheduled_at=due))
+    bench.store.jobs.edit(before.id, JobEdit(scheduled_at=due))
     assert (bench.get(before).state, bench.get(before).scheduled_at) == (then, due)
     bench.check_counters()
     bench.store.journal.undo()
@@ -88,13 +88,13 @@ def test_a_new_due_time_changes_the_state_accordingly(bench: Bench, state: State
 
 def test_a_job_edited_to_be_due_now_is_claimed(bench: Bench) -> None:
     job = bench.in_state(State.SCHEDULED)
-    bench.store.jobs.edit(job.id, Edit(scheduled_at=bench.clock.now()))
+    bench.store.jobs.edit(job.id, JobEdit(scheduled_at=bench.clock.now()))
     assert [claimed.id for claimed in bench.claim()] == [job.id]
 
 
 def test_an_edited_job_is_claimed_from_its_new_queue_with_its_new_arguments(bench: Bench) -> None:
     (job,) = bench.enqueue()
-    bench.store.jobs.edit(job.id, Edit(queue="slow", args_json='{"n":2}'))
+    bench.store.jobs.edit(job.id, JobEdit(queue="slow", args_json='{"n":2}'))
     assert bench.claim(queues=("default",)) == []
     (claimed,) = bench.claim(queues=("slow",))
     assert (claimed.id, claimed.args) == (job.id, {"n": 2})
@@ -102,19 +102,19 @@ def test_an_edited_job_is_claimed_from_its_new_queue_with_its_new_arguments(benc
 
 def test_the_journal_records_the_edited_fields_and_the_actor(bench: Bench) -> None:
     (job,) = bench.enqueue()
-    bench.store.jobs.edit(job.id, Edit(args_json="{}", scheduled_at=bench.clock.now(), tags=()), by=By("ann"))
+    bench.store.jobs.edit(job.id, JobEdit(args_json="{}", scheduled_at=bench.clock.now(), tags=()), by=Actor("ann"))
     (act,) = bench.store.journal.entries(9)
-    assert (act.who, act.operation, act.told) == ("ann", "edit", f"edited the arguments, time and tags of job {job.id}")
+    assert (act.actor, act.operation, act.summary) == ("ann", "edit", f"edited the arguments, time and tags of job {job.id}")
 
 
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (Edit(max_attempts=1), "The max_attempts must be more than the 1 attempt that job {id} has begun."),
-        (Edit(scheduled_at=2e9), "The time must be before job {id} expires."),
+        (JobEdit(max_attempts=1), "The max_attempts must be more than the 1 attempt that job {id} has begun."),
+        (JobEdit(scheduled_at=2e9), "The time must be before job {id} expires."),
     ],
 )
-def test_an_edit_that_contradicts_the_job_is_refused(bench: Bench, change: Edit, reason: str) -> None:
+def test_an_edit_that_contradicts_the_job_is_refused(bench: Bench, change: JobEdit, reason: str) -> None:
     before = bench.in_state(State.RETRYING, expires_at=bench.clock.now() + 7200)
     problem = bench.store.jobs.edit(before.id, change).refused[before.id]
     assert isinstance(problem, InvalidOption)
@@ -135,7 +135,7 @@ def cancel(bench: Bench, job: Job) -> None:
 
 
 def edit(bench: Bench, job: Job) -> None:
-    bench.store.jobs.edit(job.id, Edit(args_json='{"n":3}'))
+    bench.store.jobs.edit(job.id, JobEdit(args_json='{"n":3}'))
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def edit(bench: Bench, job: Job) -> None:
 )
 def test_an_edit_is_not_undone_if_the_job_has_changed_since(bench: Bench, since: Any, reason: str) -> None:
     (job,) = bench.enqueue()
-    act = bench.store.jobs.edit(job.id, Edit(args_json='{"n":2}')).act
+    act = bench.store.jobs.edit(job.id, JobEdit(args_json='{"n":2}')).entry_id
     since(bench, job)
     before = bench.get(job)
     undoing = bench.store.journal.undo(act)
@@ -159,16 +159,16 @@ def test_an_edit_is_not_undone_if_the_job_has_changed_since(bench: Bench, since:
 
 
 def test_a_deleted_job_cannot_be_edited_nor_its_edit_undone(bench: Bench) -> None:
-    assert isinstance(bench.store.jobs.edit(77, Edit(priority=1)).refused[77], JobNotFound)
+    assert isinstance(bench.store.jobs.edit(77, JobEdit(priority=1)).refused[77], JobNotFound)
     (job,) = bench.enqueue()
-    act = bench.store.jobs.edit(job.id, Edit(queue="slow")).act
+    act = bench.store.jobs.edit(job.id, JobEdit(queue="slow")).entry_id
     bench.store.jobs.delete([job.id])
     assert isinstance(bench.store.journal.undo(act).refused[job.id], JobNotFound)
 
 
 def test_a_later_change_of_priority_does_not_prevent_an_undo_of_the_arguments(bench: Bench) -> None:
     (job,) = bench.enqueue()
-    act = bench.store.jobs.edit(job.id, Edit(args_json='{"n":2}')).act
+    act = bench.store.jobs.edit(job.id, JobEdit(args_json='{"n":2}')).entry_id
     bench.store.jobs.reprioritize([job.id], 5)
     assert bench.store.journal.undo(act).done == (job.id,)
     assert (bench.get(job).args, bench.get(job).priority) == ({}, 5)
@@ -179,12 +179,12 @@ def test_a_later_change_of_priority_does_not_prevent_an_undo_of_the_arguments(be
 
 def test_the_journal_lists_the_operations_on_one_job_oldest_first(bench: Bench) -> None:
     job, other = bench.enqueue(new(), new())
-    bench.store.jobs.reprioritize([job.id], 5, by=By("ann"))
-    bench.store.jobs.cancel([other.id], by=By("ben"))
-    bench.store.jobs.cancel([job.id, other.id], by=By("cyd"))
+    bench.store.jobs.reprioritize([job.id], 5, by=Actor("ann"))
+    bench.store.jobs.cancel([other.id], by=Actor("ben"))
+    bench.store.jobs.cancel([job.id, other.id], by=Actor("cyd"))
     bench.store.queues.pause(str(job.id))
     acts = bench.store.journal.of_job(job.id, job.created_at, 1 << 20)
-    assert [(act.who, act.operation) for act in acts] == [("ann", "reprioritise"), ("cyd", "cancel")]
+    assert [(act.actor, act.operation) for act in acts] == [("ann", "reprioritise"), ("cyd", "cancel")]
 
 
 def test_the_journal_of_a_job_is_read_up_to_a_limit(bench: Bench) -> None:
@@ -223,7 +223,7 @@ def test_the_queue_validates_arguments_as_for_an_enqueue(queue: Queue) -> None:
     with pytest.raises(ArgumentsTooLarge):
         queue.edit(job.id, {"name": "x" * 300})
     assert queue.get(job.id) == edited
-    assert [act.told for act in queue.journal_of(job.id)] == [
+    assert [act.summary for act in queue.journal_of(job.id)] == [
         f"edited the arguments, queue, priority, attempts and tags of job {job.id}"
     ]
     queue.undo()
@@ -254,7 +254,7 @@ def test_a_job_of_an_unknown_kind_can_be_edited_except_for_its_arguments(queue: 
 
 def test_a_check_of_an_edit_changes_nothing_and_raises_the_same_errors(queue: Queue) -> None:
     job = queue.enqueue("greet", {"name": "ann"})
-    assert queue.check_edit(job.id, {"name": "ben"}) == Edit(args_json='{"name":"ben","times":1}')
+    assert queue.check_edit(job.id, {"name": "ben"}) == JobEdit(args_json='{"name":"ben","times":1}')
     with pytest.raises(JobNotFound):
         queue.check_edit(77, {"name": "ben"})
     queue.cancel(job.id)

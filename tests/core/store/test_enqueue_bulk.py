@@ -12,7 +12,7 @@ import apsw
 import pytest
 from tests.core.helpers import Bench, new, open_queue, registry
 
-from jobdeck import InvalidArguments, InvalidOption, JobNotFound, NotUnique, Queue, State
+from jobdeck import InvalidArguments, InvalidOption, JobNotFound, Queue, State, UniqueKeyConflict
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_keys_and_dependencies_apply_in_the_callers_transaction(queue: Queue, mi
     assert queue.enqueue_in(mine, "work", unique="child").id == child.id
     assert queue.enqueue_in(mine, "work", unique="k", on_conflict="replace", priority=4).id == parent.id
     orphan = queue.enqueue_in(mine, "work", after=[failed.id])
-    with pytest.raises(NotUnique):
+    with pytest.raises(UniqueKeyConflict):
         queue.enqueue_in(mine, "work", unique="k", on_conflict="refuse")
     with pytest.raises(JobNotFound):
         queue.enqueue_in(mine, "work", after=[99])

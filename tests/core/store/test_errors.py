@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from tests.core.helpers import Bench, new
 
-from jobdeck import parse
-from jobdeck.model.attempt_result import Failure
+from jobdeck import parse_filter
+from jobdeck.model.attempt_result import Failed
 from jobdeck.model.jobs import Outcome
-from jobdeck.model.metrics import place_of
+from jobdeck.model.metrics import error_place
 
 
 def trace(line: int, function: str = "send") -> str:
@@ -23,7 +23,7 @@ def trace(line: int, function: str = "send") -> str:
 def fail(bench: Bench, kind: str, error: str, traceback: str | None, message: str = "no", **more: object) -> int:
     job = bench.running(kind=kind)
     now = bench.clock.now()
-    bench.store.completer.fail([Failure(job, now, now, None, error, message, traceback, **more)])  # type: ignore[arg-type]
+    bench.store.completer.fail([Failed(job, now, now, None, error, message, traceback, **more)])  # type: ignore[arg-type]
     bench.clock.advance(10)
     return job.id
 
@@ -106,7 +106,7 @@ def test_deleted_jobs_take_their_failures_with_them(bench: Bench) -> None:
     ],
 )
 def test_the_place_is_the_last_frame(traceback: str | None, place: str) -> None:
-    assert place_of(traceback) == place
+    assert error_place(traceback) == place
 
 
 def test_a_group_lists_the_times_of_its_failures(bench: Bench) -> None:
@@ -126,13 +126,13 @@ def test_a_filter_finds_the_jobs_of_a_group_by_their_newest_failure(bench: Bench
     for error, line in (("Gone", 88), ("OSError", 7)):
         (claimed,) = bench.claim(1, kinds=("mail",))
         now = bench.clock.now()
-        bench.store.completer.fail([Failure(claimed, now, now, now, error, "no", trace(line))])
+        bench.store.completer.fail([Failed(claimed, now, now, now, error, "no", trace(line))])
         bench.clock.advance(1)
         bench.store.transitions.stage()
     here = 'exception:Gone place:"/srv/app/smtp.py:88 send"'
-    assert list(bench.store.queries.list_ids(parse(f"kind:mail {here}"))) == [gone]
-    assert list(bench.store.queries.list_ids(parse("exception:OSError place:*:7*"))) == [moved.id]
-    assert list(bench.store.queries.list_ids(parse(f"state:failed -{here}"))) == [gone + 2]
+    assert list(bench.store.queries.list_ids(parse_filter(f"kind:mail {here}"))) == [gone]
+    assert list(bench.store.queries.list_ids(parse_filter("exception:OSError place:*:7*"))) == [moved.id]
+    assert list(bench.store.queries.list_ids(parse_filter(f"state:failed -{here}"))) == [gone + 2]
 
 
 def test_a_job_that_has_completed_since_is_not_found_by_its_error(bench: Bench) -> None:
@@ -140,12 +140,12 @@ def test_a_job_that_has_completed_since_is_not_found_by_its_error(bench: Bench) 
     bench.fail(bench.claim()[0], retry_in=0)
     bench.clock.advance(1)
     bench.store.transitions.stage()
-    assert list(bench.store.queries.list_ids(parse("exception:ValueError"))) == [job.id]
+    assert list(bench.store.queries.list_ids(parse_filter("exception:ValueError"))) == [job.id]
     bench.complete(bench.claim()[0])
-    assert list(bench.store.queries.list_ids(parse("exception:ValueError"))) == []
+    assert list(bench.store.queries.list_ids(parse_filter("exception:ValueError"))) == []
 
 
 def test_a_crash_is_found_by_its_outcome(bench: Bench) -> None:
     job = bench.running(kind="poison")
     bench.crash(job)
-    assert list(bench.store.queries.list_ids(parse('exception:crashed place:""'))) == [job.id]
+    assert list(bench.store.queries.list_ids(parse_filter('exception:crashed place:""'))) == [job.id]

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.core.helpers import CLOSES, EVERY_STORE, NOON, STORES, Bench, FakeClock
 
-from jobdeck import FINAL, Condition, Job, Reason, State, Term, parse
+from jobdeck import FINAL, Condition, Job, Reason, State, Term, parse_filter
 
 # -- the plain evaluation of a term -----------------------------------------------------------
 
@@ -206,7 +206,7 @@ def test_the_sql_of_a_filter_finds_the_jobs_that_match_it(
     assert len(jobs) == len(made)
     now = empty.clock.now()
     for text in texts:
-        condition = parse(text)
+        condition = parse_filter(text)
         expected = sorted((job.id for job in jobs if holds(condition, job, now)), reverse=descending)
         assert list(empty.store.queries.list_ids(condition, descending=descending)) == expected, text
         assert [job.id for job in empty.store.queries.list(condition, limit=2, descending=descending)] == expected[:2], text

@@ -12,7 +12,7 @@ import apsw
 import pytest
 from tests.core.helpers import Bench, new, wait_until
 
-from jobdeck import Job, JobNotFound, NotUnique, OnConflict, RowRefused, State, StoreBusy, StoreFailed
+from jobdeck import Job, JobNotFound, OnConflict, RowRefused, State, StoreBusy, StoreFailed, UniqueKeyConflict
 from jobdeck.store.sqlite import SqliteStore
 from jobdeck.store.sqlite.counters import SqliteCounterDeltas
 from jobdeck.store.sqlite.group_commit import GroupCommit
@@ -110,7 +110,7 @@ def test_a_refused_request_does_not_affect_others(bench: Bench, held: Held) -> N
     assert [type(each) for each in told] == [list, JobNotFound, list, RowRefused, TypeError, list]
     assert bench.counts() == {State.PENDING: 5}
     bench.check_counters()
-    with pytest.raises(NotUnique):
+    with pytest.raises(UniqueKeyConflict):
         bench.enqueue(new(unique_key="k", on_conflict=OnConflict.REFUSE))
 
 

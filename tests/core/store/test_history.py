@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from tests.core.helpers import NOON, Bench, new, open_queue
 
-from jobdeck import Event, Happening, InvalidOption, Outcome, Queue, Run, Runs, State
-from jobdeck.model.attempt_result import Completion
+from jobdeck import Event, EventType, InvalidOption, Outcome, Queue, Run, Runs, State
+from jobdeck.model.attempt_result import Completed
 from jobdeck.model.jobs import Job
 
 
@@ -14,7 +14,7 @@ def ran(bench: Bench, took: float = 1.0, **options: object) -> Job:
     """Run a job for some seconds from now, and complete it."""
     job = bench.running(**options)
     bench.clock.advance(took)
-    bench.store.completer.complete([Completion(job, bench.clock.now() - took, bench.clock.now())])
+    bench.store.completer.complete([Completed(job, bench.clock.now() - took, bench.clock.now())])
     return bench.get(job)
 
 
@@ -27,12 +27,12 @@ def ids(found: Runs) -> list[int]:
     return [run.job_id for run in found.runs]
 
 
-def events(bench: Bench, after: float | None = None, limit: int = 1000, only: tuple[Happening, ...] = ()) -> list[Event]:
+def events(bench: Bench, after: float | None = None, limit: int = 1000, only: tuple[EventType, ...] = ()) -> list[Event]:
     return bench.store.history.events(after=after, limit=limit, only=only)
 
 
 def told(found: list[Event]) -> list[str]:
-    return [f"{event.what} {event.job_id}" for event in found]
+    return [f"{event.type} {event.job_id}" for event in found]
 
 
 def test_a_run_includes_its_job_and_outcome(bench: Bench) -> None:
@@ -40,7 +40,7 @@ def test_a_run_includes_its_job_and_outcome(bench: Bench) -> None:
     (run,) = runs(bench, 0, 10).runs
     assert (run.job_id, run.kind, run.queue, run.number, run.max_attempts) == (job.id, "mail.send", "mail", 1, 4)
     assert (run.worker, run.started_at, run.finished_at, run.outcome) == ("w1", NOON, NOON + 2, Outcome.COMPLETED)
-    assert (run.again, run.failed, run.error, run.lease_until) == (False, False, None, None)
+    assert (run.superseded, run.failed, run.error, run.lease_until) == (False, False, None, None)
 
 
 def test_runs_that_overlap_the_range_are_listed_newest_end_first(bench: Bench) -> None:
@@ -77,15 +77,15 @@ def test_every_attempt_is_a_run_that_shows_whether_it_was_superseded(bench: Benc
         bench.clock.advance(1)
         bench.store.transitions.stage()
     last, first = runs(bench, 0, 60).runs
-    assert (first.number, first.again, first.failed, first.error) == (1, True, True, "ValueError: no such host")
-    assert (last.number, last.again, last.failed) == (2, False, True)
+    assert (first.number, first.superseded, first.failed, first.error) == (1, True, True, "ValueError: no such host")
+    assert (last.number, last.superseded, last.failed) == (2, False, True)
     assert first.key != last.key
 
 
 def test_a_failed_run_of_a_retrying_job_is_listed(bench: Bench) -> None:
     bench.in_state(State.RETRYING)
     (run,) = runs(bench, -1, 10).runs
-    assert (run.outcome, run.again) == (Outcome.FAILED, True)
+    assert (run.outcome, run.superseded) == (Outcome.FAILED, True)
 
 
 def test_released_runs_are_listed_although_their_job_is_queued_again(bench: Bench) -> None:
@@ -101,16 +101,16 @@ def test_crashes_are_listed(bench: Bench) -> None:
     job = bench.running()
     bench.crash(job)
     (run,) = runs(bench, 0, 60).runs
-    assert (run.outcome, run.failed, run.again) == (Outcome.CRASHED, True, True)
+    assert (run.outcome, run.failed, run.superseded) == (Outcome.CRASHED, True, True)
 
 
 def test_too_many_runs_become_a_sample_spread_over_the_range(bench: Bench) -> None:
     for _ in range(60):
         ran(bench, 1.0)
     whole = runs(bench, 0, 60.5)
-    assert (len(whole.runs), whole.ended, whole.whole) == (60, 60, True)
+    assert (len(whole.runs), whole.ended, whole.is_complete) == (60, 60, True)
     sample = runs(bench, 0, 60, limit=30, slices=10)
-    assert not sample.whole
+    assert not sample.is_complete
     assert sample.ended == 59  # the last one ends with the range
     ends = [(run.finished_at or 0) - NOON for run in sample.runs]
     assert ends == [59, 53, 47, 41, 35, 29, 23, 17, 11, 5]  # the newest of each slice of six seconds
@@ -147,10 +147,10 @@ def test_events_show_the_life_of_a_job(bench: Bench) -> None:
 
 def test_an_event_keeps_its_key_when_its_run_ends(bench: Bench) -> None:
     job = bench.running()
-    before = {event.key for event in events(bench) if event.what is Happening.STARTED}
+    before = {event.key for event in events(bench) if event.type is EventType.STARTED}
     bench.clock.advance(1)
     bench.complete(job)
-    assert {event.key for event in events(bench) if event.what is Happening.STARTED} == before
+    assert {event.key for event in events(bench) if event.type is EventType.STARTED} == before
 
 
 def test_each_outcome_has_its_own_event_type(bench: Bench) -> None:
@@ -161,7 +161,7 @@ def test_each_outcome_has_its_own_event_type(bench: Bench) -> None:
     bench.stop(jobs[2])
     bench.snooze(jobs[3])
     bench.release(jobs[4])
-    ends = {event.job_id: event.what for event in events(bench, after=NOON)}
+    ends = {event.job_id: event.type for event in events(bench, after=NOON)}
     assert [ends[job.id] for job in jobs] == ["completed", "failed", "cancelled", "snoozed", "released"]
 
 
@@ -171,7 +171,7 @@ def test_jobs_that_ended_in_the_queue_have_events(bench: Bench) -> None:
     bench.store.jobs.cancel([cancelled.id])
     bench.clock.advance(9)
     bench.store.transitions.expire()
-    found = events(bench, only=(Happening.CANCELLED, Happening.EXPIRED))
+    found = events(bench, only=(EventType.CANCELLED, EventType.EXPIRED))
     assert told(found) == [f"cancelled {cancelled.id}", f"expired {expired.id}"]
     assert found[1].text == "It was not started before it expired"
 
@@ -188,22 +188,22 @@ def test_crashes_and_late_results_have_events(bench: Bench) -> None:
 
 
 def test_operations_and_undos_have_events(bench: Bench) -> None:
-    from jobdeck.model.journal import By
+    from jobdeck.model.journal import Actor
 
     bench.enqueue(new())
     bench.clock.advance(1)
-    bench.store.jobs.cancel([1], by=By("ann"))
+    bench.store.jobs.cancel([1], by=Actor("ann"))
     bench.clock.advance(1)
-    bench.store.queues.pause("mail", by=By("bob"))
+    bench.store.queues.pause("mail", by=Actor("bob"))
     bench.clock.advance(1)
     bench.store.journal.undo(1, by="eve")
-    found = events(bench, only=(Happening.ACT, Happening.UNDONE))
-    assert [(event.who, event.text, event.job_id) for event in found] == [
+    found = events(bench, only=(EventType.ACT, EventType.UNDONE))
+    assert [(event.actor, event.text, event.job_id) for event in found] == [
         ("ann", "cancelled job 1", 1),
         ("bob", "paused queue mail", None),
         ("eve", "cancelled job 1", 1),
     ]
-    assert [event.what for event in found] == [Happening.ACT, Happening.ACT, Happening.UNDONE]
+    assert [event.type for event in found] == [EventType.ACT, EventType.ACT, EventType.UNDONE]
 
 
 def test_the_newest_events_are_listed_up_to_the_limit(bench: Bench) -> None:
@@ -213,7 +213,7 @@ def test_the_newest_events_are_listed_up_to_the_limit(bench: Bench) -> None:
     assert len(everything) == 60
     for limit in (1, 2, 7, 59):
         assert events(bench, limit=limit) == everything[-limit:]
-    assert told(events(bench, limit=3, only=(Happening.COMPLETED,))) == ["completed 18", "completed 19", "completed 20"]
+    assert told(events(bench, limit=3, only=(EventType.COMPLETED,))) == ["completed 18", "completed 19", "completed 20"]
     assert events(bench, after=everything[-5].at) == [event for event in everything if event.at > everything[-5].at]
 
 
@@ -221,7 +221,7 @@ def test_the_times_of_a_sample_can_be_whole_numbers(bench: Bench) -> None:
     for _ in range(6):
         ran(bench, 1.0)
     found = bench.store.history.runs(int(NOON), int(NOON) + 7, limit=3, slices=3)
-    assert (found.whole, found.ended) == (False, 6)
+    assert (found.is_complete, found.ended) == (False, 6)
     assert found.runs
 
 

@@ -7,8 +7,8 @@ import json
 import pytest
 from tests.core.helpers import Bench, new
 
-from jobdeck import PayloadUnreadable, StoreError, Term
-from jobdeck.model.attempt_result import Completion
+from jobdeck import InvalidPayload, StoreError, Term
+from jobdeck.model.attempt_result import Completed
 from jobdeck.model.filter import Condition
 
 TEXTS = {
@@ -50,7 +50,7 @@ def test_results_and_logs_are_read_unchanged(bench: Bench, name: str) -> None:
     job = bench.running()
     bench.store.logs.append([(job.id, 1, 0.0, "info", text)], 1 << 23)
     now = bench.clock.now()
-    bench.store.completer.complete([Completion(job, now, now, json.dumps(text, ensure_ascii=False))])
+    bench.store.completer.complete([Completed(job, now, now, json.dumps(text, ensure_ascii=False))])
     assert [line.text for line in bench.store.reader.logs(job.id)] == [stored(text)]
     assert bench.get(job).result == text
 
@@ -108,6 +108,6 @@ def test_a_row_nested_too_deeply_to_be_read_blocks_no_other_job(bench: Bench) ->
     )
     read = bench.get(bad)
     assert (read.tags, read.result, read.backoff) == ((), deep, None)
-    with pytest.raises(PayloadUnreadable):
+    with pytest.raises(InvalidPayload):
         _ = read.args
     assert {job.id for job in bench.claim(2)} == {bad.id, other.id}

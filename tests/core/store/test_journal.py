@@ -11,16 +11,28 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.core.helpers import EVERY_STORE, STORES, Bench, FakeClock, new, wait_until
 
-from jobdeck import Changes, Edit, Job, JobNotFound, KeyTaken, Limits, MovedOn, NothingToUndo, State, WrongAct, WrongState
-from jobdeck.model.attempt_result import Failure
-from jobdeck.model.errors import ActNotFound
+from jobdeck import (
+    InvalidJournalEntry,
+    Job,
+    JobEdit,
+    JobNotFound,
+    Limits,
+    NothingToUndo,
+    OperationResult,
+    State,
+    UndoConflict,
+    UniqueKeyTaken,
+    WrongState,
+)
+from jobdeck.model.attempt_result import Failed
+from jobdeck.model.errors import JournalEntryNotFound
 from jobdeck.model.jobs import IfParentFails, Reason
-from jobdeck.model.journal import By
+from jobdeck.model.journal import Actor
 from jobdeck.model.states import FINAL, QUEUED
 from jobdeck.store.operations import journal_writer as bounds
 from jobdeck.store.operations.journal_writer import add_part
 
-ANN, BEN = By("ann"), By("ben")
+ANN, BEN = Actor("ann"), Actor("ben")
 TABLES = ("jobs", "attempts", "logs", "counts", "queues", "waits", "after")
 
 
@@ -158,7 +170,7 @@ def test_pausing_all_is_one_operation_and_its_undo_keeps_queues_that_were_paused
     assert [queue.paused for queue in bench.store.queries.queues()] == [True, True, True]
     assert bench.claim(9) == []
     act, *_ = bench.store.journal.entries(5)
-    assert (act.who, act.told, act.n) == ("ann", "paused 2 queues", 2)
+    assert (act.actor, act.summary, act.n) == ("ann", "paused 2 queues", 2)
     paused = everything(bench)
     undoing = bench.store.journal.undo()
     assert (undoing.done, undoing.refused) == (("a", "limited"), {})
@@ -176,7 +188,7 @@ def test_resuming_all_is_one_operation_and_its_undo_restores_the_pause_times(ben
     before = everything(bench)
     assert bench.store.queues.resume_all() == ["a", "b"]
     assert not any(queue.paused for queue in bench.store.queries.queues())
-    assert bench.store.journal.entries(1)[0].told == "resumed 2 queues"
+    assert bench.store.journal.entries(1)[0].summary == "resumed 2 queues"
     assert bench.store.journal.undo().done == ("a", "b")
     assert everything(bench) == before
 
@@ -186,7 +198,7 @@ def test_pausing_or_resuming_all_again_is_not_journaled(bench: Bench) -> None:
     bench.enqueue(new())
     bench.store.queues.pause("default")
     assert bench.store.queues.pause_all() == []
-    assert [act.told for act in bench.store.journal.entries(9)] == ["paused queue default"]
+    assert [act.summary for act in bench.store.journal.entries(9)] == ["paused queue default"]
 
 
 def test_undoing_a_pause_of_all_resumes_only_queues_that_have_not_changed_since(bench: Bench) -> None:
@@ -211,23 +223,23 @@ def test_an_undo_notifies_the_workers(bench: Bench) -> None:
 # -- changes since ---------------------------------------------------------------------------------------------------------
 
 
-def cancel(bench: Bench, job: Job) -> Changes:
+def cancel(bench: Bench, job: Job) -> OperationResult:
     return bench.store.jobs.cancel([job.id])
 
 
-def retry(bench: Bench, job: Job) -> Changes:
+def retry(bench: Bench, job: Job) -> OperationResult:
     return bench.store.jobs.retry([job.id])
 
 
-def delete(bench: Bench, job: Job) -> Changes:
+def delete(bench: Bench, job: Job) -> OperationResult:
     return bench.store.jobs.delete([job.id])
 
 
-def raised(bench: Bench, job: Job) -> Changes:
+def raised(bench: Bench, job: Job) -> OperationResult:
     return bench.store.jobs.reprioritize([job.id], 5)
 
 
-def raised_more(bench: Bench, job: Job) -> Changes:
+def raised_more(bench: Bench, job: Job) -> OperationResult:
     return bench.store.jobs.reprioritize([job.id], 6)
 
 
@@ -290,7 +302,7 @@ def test_a_stop_request_to_a_running_job_cannot_be_undone(bench: Bench) -> None:
     reason = f"Job {job.id} was running, and its code was told to stop."
     assert refusal(bench) == reason
     bench.stop(job)
-    assert refusal(bench, act_id=changes.act) == reason
+    assert refusal(bench, act_id=changes.entry_id) == reason
 
 
 def test_a_queue_that_was_paused_or_resumed_since_is_not_undone(bench: Bench) -> None:
@@ -307,15 +319,15 @@ def test_a_queue_that_was_paused_or_resumed_since_is_not_undone(bench: Bench) ->
 def test_jobs_of_one_operation_are_undone_individually(bench: Bench) -> None:
     jobs = bench.enqueue(new(), new(), new())
     ids = [job.id for job in jobs]
-    act = bench.store.jobs.cancel(ids).act
+    act = bench.store.jobs.cancel(ids).entry_id
     bench.clock.advance(1)
     bench.store.jobs.retry(ids[1:2])
     undoing = bench.store.journal.undo(act)
     assert undoing.done == (ids[0], ids[2])
     assert {job_id: str(problem) for job_id, problem in undoing.refused.items()} == {ids[1]: f"Job {ids[1]} was retried since."}
-    assert (undoing.act.n, undoing.act.undone) == (3, 2)
+    assert (undoing.entry.n, undoing.entry.undone) == (3, 2)
     # What was refused can be undone later, when nothing prevents it any more.
-    assert isinstance(bench.store.journal.undo(act).refused[ids[1]], MovedOn)
+    assert isinstance(bench.store.journal.undo(act).refused[ids[1]], UndoConflict)
     bench.check_counters()
 
 
@@ -324,7 +336,7 @@ def test_jobs_of_one_operation_are_undone_individually(bench: Bench) -> None:
 
 def test_a_job_whose_unique_key_is_held_stays_cancelled_until_it_is_free(bench: Bench) -> None:
     job = keyed(bench, "nightly")
-    act = bench.store.jobs.cancel([job.id]).act
+    act = bench.store.jobs.cancel([job.id]).entry_id
     other = keyed(bench, "nightly")
     assert refusal(bench) == (
         f"Job {job.id} cannot be queued again: job {other.id} now holds its unique key 'nightly';"
@@ -337,7 +349,7 @@ def test_a_job_whose_unique_key_is_held_stays_cancelled_until_it_is_free(bench: 
 
 def test_a_deleted_job_whose_unique_key_is_held_stays_deleted(bench: Bench) -> None:
     job = keyed(bench, "nightly")
-    act = bench.store.jobs.delete([job.id]).act
+    act = bench.store.jobs.delete([job.id]).entry_id
     other = keyed(bench, "nightly")
     assert "now holds its unique key" in refusal(bench)
     bench.store.jobs.cancel([other.id])
@@ -362,7 +374,7 @@ def test_a_retry_is_refused_while_another_job_holds_the_unique_key(bench: Bench)
     changes = bench.store.jobs.retry([job.id, free.id])
     assert changes.done == (free.id,)
     problem = changes.refused[job.id]
-    assert isinstance(problem, KeyTaken)
+    assert isinstance(problem, UniqueKeyTaken)
     assert (problem.job_id, problem.key, problem.holder) == (job.id, "nightly", other.id)
     bench.check_counters()
 
@@ -388,7 +400,7 @@ def test_a_restored_waiting_job_waits_for_its_unfinished_parents(bench: Bench, a
 def test_a_restored_waiting_job_whose_parents_have_completed_is_ready(bench: Bench, gone: bool) -> None:
     parent = bench.running()
     job = waiting(bench, parent)
-    act = cancel(bench, job).act
+    act = cancel(bench, job).entry_id
     bench.complete(parent)
     if gone:
         bench.store.jobs.delete([parent.id])
@@ -433,7 +445,7 @@ def test_dependent_jobs_are_cancelled_and_restored_with_their_parent(bench: Benc
     assert changes.done == (parent.id, child.id, grandchild.id)
     (told,) = bench.store.journal.entries(1)
     past = "cancelled" if act is cancel else "deleted"
-    assert (told.n, told.undone, told.told) == (3, 3, f"{past} job {parent.id}, and 2 that waited")
+    assert (told.n, told.undone, told.summary) == (3, 3, f"{past} job {parent.id}, and 2 that waited")
 
 
 def test_the_children_of_an_operation_are_counted_separately(bench: Bench) -> None:
@@ -446,7 +458,7 @@ def test_the_children_of_an_operation_are_counted_separately(bench: Bench) -> No
 def test_redo_cancels_the_jobs_that_wait_at_that_time(bench: Bench) -> None:
     parent = bench.in_state(State.SCHEDULED)
     old = waiting(bench, parent)
-    act = cancel(bench, parent).act
+    act = cancel(bench, parent).entry_id
     bench.store.journal.undo()
     delete(bench, old)
     new_one = waiting(bench, parent)
@@ -477,7 +489,7 @@ def test_an_operation_in_several_journal_parts_is_undone_with_its_children(
 def test_a_child_stays_cancelled_while_its_parent_cannot_be_restored(bench: Bench) -> None:
     parent = keyed(bench, "nightly")
     child = waiting(bench, parent)
-    act = delete(bench, parent).act
+    act = delete(bench, parent).entry_id
     other = keyed(bench, "nightly")
     undoing = bench.store.journal.undo()
     assert undoing.done == ()
@@ -498,7 +510,7 @@ def test_a_child_that_runs_anyway_is_not_changed(bench: Bench) -> None:
 def test_a_retry_is_not_undone_if_another_job_waits_for_it(bench: Bench) -> None:
     job = bench.in_state(State.FAILED)
     patient = waiting(bench, job, policy=IfParentFails.WAIT)
-    act = retry(bench, job).act
+    act = retry(bench, job).entry_id
     bench.store.journal.undo()
     bench.store.journal.redo()
     assert bench.get(patient).state is State.WAITING
@@ -533,7 +545,7 @@ def test_waiting_jobs_are_restored_with_their_parents_from_any_journal_part(
     begun = None
     for step in range(steps):
         length = -(-len(ids) // steps)
-        begun = getattr(bench.store.jobs, act)(ids[step * length : (step + 1) * length], by=By("ann", begun)).act
+        begun = getattr(bench.store.jobs, act)(ids[step * length : (step + 1) * length], by=Actor("ann", begun)).act
     for _ in range(2):
         undoing = bench.store.journal.undo(begun)
         assert undoing.refused == {}
@@ -545,7 +557,7 @@ def test_waiting_jobs_are_restored_with_their_parents_from_any_journal_part(
 def test_a_deleted_job_is_not_restored_as_ready_while_its_parent_is_deleted(bench: Bench) -> None:
     parent = keyed(bench, "nightly")
     child = waiting(bench, parent)
-    act = bench.store.jobs.delete([child.id, parent.id]).act
+    act = bench.store.jobs.delete([child.id, parent.id]).entry_id
     other = keyed(bench, "nightly")
     undoing = bench.store.journal.undo(act)
     assert undoing.done == ()
@@ -560,7 +572,7 @@ def test_a_waiting_job_is_not_restored_while_its_parent_is_deleted_by_another_op
     parent = bench.in_state(State.SCHEDULED)
     child = waiting(bench, parent)
     first = act(bench, child).act
-    deletion = delete(bench, parent).act
+    deletion = delete(bench, parent).entry_id
     assert refusal(bench, act_id=first) == f"Job {child.id} waited for job {parent.id}, which was deleted."
     bench.store.journal.undo(deletion)
     assert bench.store.journal.undo(first).done == (child.id,)
@@ -619,10 +631,10 @@ def test_actors_undo_their_own_operations_unless_they_name_another(bench: Bench)
     bench.store.jobs.cancel([one.id], by=ANN)
     bench.store.jobs.cancel([two.id], by=BEN)
     undoing = bench.store.journal.undo(by="ann", who="ann")
-    assert (undoing.done, undoing.act.who, undoing.act.undone_by) == ((one.id,), "ann", "ann")
+    assert (undoing.done, undoing.entry.actor, undoing.entry.undone_by) == ((one.id,), "ann", "ann")
     with pytest.raises(NothingToUndo, match="Nothing to undo for ann;"):
         bench.store.journal.undo(who="ann")
-    assert bench.store.journal.undo(2, by="ann").act.undone_by == "ann"
+    assert bench.store.journal.undo(2, by="ann").entry.undone_by == "ann"
 
 
 def test_an_operation_that_cannot_be_undone_does_not_block_older_ones(bench: Bench) -> None:
@@ -638,13 +650,13 @@ def test_an_operation_that_cannot_be_undone_does_not_block_older_ones(bench: Ben
 
 def test_a_missing_or_already_undone_entry_is_an_error(bench: Bench) -> None:
     (job,) = bench.enqueue()
-    act = bench.store.jobs.cancel([job.id]).act
-    with pytest.raises(ActNotFound, match="Journal entry 77 does not exist"):
+    act = bench.store.jobs.cancel([job.id]).entry_id
+    with pytest.raises(JournalEntryNotFound, match="Journal entry 77 does not exist"):
         bench.store.journal.undo(77)
-    with pytest.raises(WrongAct, match="has not been undone, so it cannot be redone"):
+    with pytest.raises(InvalidJournalEntry, match="has not been undone, so it cannot be redone"):
         bench.store.journal.redo(act)
     bench.store.journal.undo(act)
-    with pytest.raises(WrongAct, match="has already been undone"):
+    with pytest.raises(InvalidJournalEntry, match="has already been undone"):
         bench.store.journal.undo(act)
 
 
@@ -653,20 +665,20 @@ def test_an_operation_in_steps_is_undone_as_one(bench: Bench) -> None:
     act = None
     for job in jobs:
         bench.clock.advance(1)
-        act = bench.store.jobs.cancel([job.id], by=By("ann", act)).act
+        act = bench.store.jobs.cancel([job.id], by=Actor("ann", act)).entry_id
     (told,) = bench.store.journal.entries(10)
-    assert (told.id, told.n, told.kept, told.told) == (act, 5, 5, "cancelled 5 jobs")
+    assert (told.id, told.n, told.recorded, told.summary) == (act, 5, 5, "cancelled 5 jobs")
     assert bench.store.journal.undo().done == tuple(job.id for job in jobs)
     assert [bench.get(job) for job in jobs] == jobs
 
 
 def test_a_step_never_joins_an_entry_that_is_undone_or_of_another_actor(bench: Bench) -> None:
     jobs = bench.enqueue(*(new() for _ in range(4)))
-    act = bench.store.jobs.cancel([jobs[0].id], by=ANN).act
-    assert bench.store.jobs.cancel([jobs[1].id], by=By("ben", act)).act != act
-    assert bench.store.jobs.reprioritize([jobs[2].id], 5, by=By("ann", act)).act != act
+    act = bench.store.jobs.cancel([jobs[0].id], by=ANN).entry_id
+    assert bench.store.jobs.cancel([jobs[1].id], by=Actor("ben", act)).entry_id != act
+    assert bench.store.jobs.reprioritize([jobs[2].id], 5, by=Actor("ann", act)).entry_id != act
     bench.store.journal.undo(act)
-    assert bench.store.jobs.cancel([jobs[3].id], by=By("ann", act)).act != act
+    assert bench.store.jobs.cancel([jobs[3].id], by=Actor("ann", act)).entry_id != act
 
 
 # -- redo -----------------------------------------------------------------------------------------------------------------
@@ -716,7 +728,7 @@ def test_a_redo_does_not_overwrite_changes_after_the_undo(
 
 def test_a_redo_skips_jobs_that_were_not_undone(bench: Bench) -> None:
     one, two = bench.enqueue(new(), new())
-    act = bench.store.jobs.cancel([one.id, two.id]).act
+    act = bench.store.jobs.cancel([one.id, two.id]).entry_id
     bench.clock.advance(1)
     bench.store.jobs.retry([two.id])
     bench.store.journal.undo(act)
@@ -728,7 +740,7 @@ def test_a_redo_skips_jobs_that_were_not_undone(bench: Bench) -> None:
 
 def test_a_job_deleted_after_the_undo_cannot_be_redone(bench: Bench) -> None:
     (job,) = bench.enqueue()
-    act = cancel(bench, job).act
+    act = cancel(bench, job).entry_id
     bench.store.journal.undo()
     delete(bench, job)
     assert isinstance(bench.store.journal.redo(act).refused[job.id], JobNotFound)
@@ -749,7 +761,7 @@ def test_the_journal_records_actor_operation_and_time(bench: Bench) -> None:
     bench.store.queues.pause("mail", by=ANN)
     bench.store.queues.resume("mail", by=BEN)
     acts = bench.store.journal.entries(10)
-    assert [(act.who, act.told) for act in reversed(acts)] == [
+    assert [(act.actor, act.summary) for act in reversed(acts)] == [
         ("ann", f"cancelled job {one.id}"),
         ("ben", f"retried job {one.id}"),
         ("ann", "changed the priority of 2 jobs by +5"),
@@ -764,7 +776,7 @@ def test_the_journal_records_actor_operation_and_time(bench: Bench) -> None:
 
 def test_refused_operations_are_not_journaled(bench: Bench) -> None:
     done = bench.in_state(State.COMPLETED)
-    assert bench.store.jobs.cancel([done.id, 99]).act is None
+    assert bench.store.jobs.cancel([done.id, 99]).entry_id is None
     assert not bench.store.queues.resume("mail")
     assert bench.store.journal.entries(10) == []
 
@@ -827,8 +839,8 @@ def test_jobs_beyond_the_size_limit_of_an_entry_are_changed_but_reported_as_not_
     assert len(changes.done) == 350
     assert 0 < changes.undoable < 350
     undoing = bench.store.journal.undo()
-    assert (len(undoing.done), undoing.beyond) == (changes.undoable, 350 - changes.undoable)
-    assert bench.counts() == {State.PENDING: changes.undoable, State.CANCELLED: undoing.beyond}
+    assert (len(undoing.done), undoing.not_recorded) == (changes.undoable, 350 - changes.undoable)
+    assert bench.counts() == {State.PENDING: changes.undoable, State.CANCELLED: undoing.not_recorded}
 
 
 def test_an_undo_of_many_jobs_lets_other_processes_write_in_between(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -847,7 +859,7 @@ def test_an_undo_of_many_jobs_lets_other_processes_write_in_between(bench: Bench
 def test_an_interrupted_undo_continues_where_it_stopped(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobdeck.store.operations.journal_writer.PART_JOBS", 10)
     ids = [job.id for job in bench.enqueue(*(new() for _ in range(30)))]
-    act = bench.store.jobs.cancel(ids).act
+    act = bench.store.jobs.cancel(ids).entry_id
     turns = iter([add_part])
     with monkeypatch.context() as patch:
         patch.setattr("jobdeck.store.operations.undo.add_part", lambda *args, **how: next(turns)(*args, **how))
@@ -912,7 +924,9 @@ def test_undoing_any_operations_restores_the_original_state(
             case "reprioritise":
                 bench.store.jobs.reprioritize(ids, n, relative=flag)
             case "edit":
-                change = Edit(queue="slow") if flag else Edit(args_json=f'{{"n": {n}}}', scheduled_at=clock.now() + 5000 * n)
+                change = (
+                    JobEdit(queue="slow") if flag else JobEdit(args_json=f'{{"n": {n}}}', scheduled_at=clock.now() + 5000 * n)
+                )
                 bench.store.jobs.edit(ids[0], change)
             case "delete":
                 bench.store.jobs.delete(ids)
@@ -947,6 +961,6 @@ def test_a_late_result_of_a_deleted_and_restored_job_has_no_effect(bench: Bench)
     bench.store.journal.undo()
     before = bench.get(job)
     now = bench.clock.now()
-    assert bench.store.completer.fail([Failure(job, now, now, None, "ValueError", "late")]) == [job.id]
+    assert bench.store.completer.fail([Failed(job, now, now, None, "ValueError", "late")]) == [job.id]
     assert bench.get(job) == before
     assert isinstance(bench.store.jobs.delete([bench.claim()[0].id]).refused[job.id], WrongState)

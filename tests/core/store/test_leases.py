@@ -117,13 +117,13 @@ def test_leases_of_an_earlier_boot_have_expired(bench: Bench) -> None:
     job = bench.running()
     bench.store.close()
     bench.clock.reboot()
-    bench.store = bench.again()
+    bench.store = bench.open_again()
     assert bench.store.transitions.rescue() == [job.id]
 
 
 def test_reopening_in_the_same_boot_expires_no_lease(bench: Bench) -> None:
     job = bench.running()
-    second = bench.again()
+    second = bench.open_again()
     assert second.transitions.rescue() == []
     second.close()
     assert bench.complete(job) == []

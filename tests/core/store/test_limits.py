@@ -16,7 +16,7 @@ from jobdeck import InvalidOption, Job, Limits, Registry, State, Worker, job
 @pytest.fixture
 def other(bench: Bench) -> Iterator[Bench]:
     """Return a second store, which acts like another process."""
-    store = bench.again()
+    store = bench.open_again()
     yield Bench(store, bench.clock, bench.path)
     store.close()
 

@@ -71,7 +71,7 @@ def test_rolled_back_lines_do_not_count(bench: Bench) -> None:
 def test_a_second_process_continues_the_log_of_the_first(bench: Bench) -> None:
     job = bench.running()
     bench.store.logs.append([(job.id, 1, 0.0, "out", f"{n:010}") for n in range(4)], 55)
-    again = bench.again()
+    again = bench.open_again()
     again.logs.append([(job.id, 1, 0.0, "out", f"{n:010}") for n in range(4, 7)], 55)
     again.close()
     assert [int(line.text) for line in bench.store.reader.logs(job.id)] == [2, 3, 4, 5, 6]

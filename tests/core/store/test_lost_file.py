@@ -12,7 +12,7 @@ import pytest
 from tests.core.helpers import STORES, Bench, FakeClock, new
 from tests.core.store.test_refusals import environment, foreign
 
-from jobdeck import Settings, Severity, StoreLost, StoreRefused, StoreReplaced, doctor
+from jobdeck import Settings, Severity, StoreMissing, StoreRefused, StoreReplaced, doctor
 from jobdeck.model.filter import EVERY_JOB
 
 GONE = "was deleted or moved away"
@@ -40,9 +40,9 @@ def test_while_the_file_is_missing_every_call_fails_and_nothing_is_written(bench
     bench.enqueue()
     bench.path.unlink()
     for _ in range(3):
-        with pytest.raises(StoreLost, match=GONE):
+        with pytest.raises(StoreMissing, match=GONE):
             bench.enqueue()
-        with pytest.raises(StoreLost, match=GONE):
+        with pytest.raises(StoreMissing, match=GONE):
             bench.store.reader.get(1)
     assert not bench.path.exists()
 
@@ -51,7 +51,7 @@ def test_the_wal_of_a_deleted_file_does_not_corrupt_the_next_database(bench: Ben
     bench.enqueue(*[new()] * 50)
     assert bench.path.with_name("jobs.db-wal").stat().st_size
     bench.path.unlink()
-    with pytest.raises(StoreLost):
+    with pytest.raises(StoreMissing):
         bench.enqueue()
     assert list(bench.path.parent.iterdir()) == []
     another(bench.path, 3)
@@ -108,7 +108,7 @@ def test_a_moved_file_contains_all_earlier_writes(bench: Bench, tmp_path: Path) 
     bench.enqueue(*[new()] * 50)
     moved = tmp_path / "moved.db"
     bench.path.rename(moved)
-    with pytest.raises(StoreLost):
+    with pytest.raises(StoreMissing):
         bench.enqueue()
     assert count(moved) == 50
 
@@ -117,7 +117,7 @@ def test_a_restored_file_is_the_same_database_and_nothing_is_lost(bench: Bench, 
     job = bench.running()
     away = tmp_path / "away.db"
     bench.path.rename(away)
-    with pytest.raises(StoreLost):
+    with pytest.raises(StoreMissing):
         bench.complete(job)
     away.rename(bench.path)
     assert bench.complete(job) == []  # its lease is still valid
@@ -132,7 +132,7 @@ def test_an_emptied_file_is_not_written_until_it_has_content(bench: Bench, tmp_p
     bench.enqueue(*[new()] * 5)
     bench.path.write_bytes(b"")
     for _ in range(2):
-        with pytest.raises(StoreLost, match="was emptied"):
+        with pytest.raises(StoreMissing, match="was emptied"):
             bench.enqueue()
     assert bench.path.stat().st_size == 0
     shutil.copyfile(another(tmp_path / "backup.db", 4), bench.path)  # into the same file
@@ -164,7 +164,7 @@ def test_a_replacement_that_is_not_a_queue_is_refused_and_stays_unchanged(bench:
 def test_the_folder_can_disappear_and_return(bench: Bench) -> None:
     bench.enqueue()
     shutil.rmtree(bench.path.parent)
-    with pytest.raises(StoreLost, match=GONE):
+    with pytest.raises(StoreMissing, match=GONE):
         bench.enqueue()
     assert not bench.path.parent.exists()
     bench.path.parent.mkdir()
@@ -180,7 +180,7 @@ def test_a_new_database_is_created_on_request_and_only_if_none_exists(bench: Ben
     bench.store.recreate()
     assert bench.get(1)
     bench.path.unlink()
-    with pytest.raises(StoreLost):
+    with pytest.raises(StoreMissing):
         bench.enqueue()
     bench.store.recreate()
     with pytest.raises(StoreReplaced):
@@ -241,5 +241,5 @@ def test_doctor_reports_programs_that_have_the_previous_database_open(bench: Ben
     another(tmp_path / "other.db", 7).rename(bench.path)
     before = bench.path.read_bytes()
     problems = [found for found in doctor(bench.path, settings=Settings()) if found.severity is Severity.PROBLEM]
-    assert any("another database open that was at this path" in found.told for found in problems)
+    assert any("another database open that was at this path" in found.message for found in problems)
     assert bench.path.read_bytes() == before

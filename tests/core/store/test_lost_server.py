@@ -12,7 +12,7 @@ from tests.core.concurrency import on_server
 from tests.core.helpers import Bench, FakeClock, new, wait_until
 from tests.core.postgres import database_at, server
 
-from jobdeck import StoreAway, StoreFailed, StoreLost, StoreRefused, StoreReplaced
+from jobdeck import StoreFailed, StoreMissing, StoreRefused, StoreReplaced, StoreUnreachable
 from jobdeck.store.base import Store
 from jobdeck.store.postgres import PostgresStore
 
@@ -47,7 +47,9 @@ def pending(store: Store) -> int:
 def test_an_unreachable_server_is_distinguished_from_a_dropped_queue(bench: Bench) -> None:
     server().stop()
     try:
-        with pytest.raises(StoreAway, match=r"^The database postgresql://\S+ cannot be reached: No such file or directory[.]$"):
+        with pytest.raises(
+            StoreUnreachable, match=r"^The database postgresql://\S+ cannot be reached: No such file or directory[.]$"
+        ):
             bench.store.reader.get(1)
         with pytest.raises(StoreRefused, match="cannot be reached"):
             bench.store.recreate()
@@ -61,10 +63,10 @@ def test_a_dropped_queue_is_missing_until_it_is_recreated(bench: Bench) -> None:
     bench.enqueue()
     drop(bench.path)
     for _ in range(2):
-        with pytest.raises(StoreLost, match="holds no queue any more") as lost:
+        with pytest.raises(StoreMissing, match="holds no queue any more") as lost:
             bench.store.reader.get(1)
-        assert not isinstance(lost.value, StoreAway)
-    with pytest.raises(StoreLost):
+        assert not isinstance(lost.value, StoreUnreachable)
+    with pytest.raises(StoreMissing):
         bench.enqueue()
     bench.store.recreate()
     with pytest.raises(StoreReplaced):
@@ -161,7 +163,7 @@ def test_a_server_that_returns_with_another_database_is_detected(bench: Bench) -
     where = database_at(bench.path)
     name = psycopg.conninfo.conninfo_to_dict(where)["dbname"]
     server().run(f"DROP DATABASE {name} WITH (FORCE)")
-    with pytest.raises(StoreAway, match="does not exist"):
+    with pytest.raises(StoreUnreachable, match="does not exist"):
         bench.enqueue()
     server().run(f"CREATE DATABASE {name} TEMPLATE jobdeck_template")
     with pytest.raises(StoreReplaced):
@@ -185,4 +187,4 @@ def test_a_closed_store_is_closed_and_not_missing(bench: Bench) -> None:
     bench.store.close()
     with pytest.raises(StoreFailed, match="it was closed") as failed:
         bench.enqueue()
-    assert not isinstance(failed.value, StoreLost)
+    assert not isinstance(failed.value, StoreMissing)

@@ -9,14 +9,14 @@ from random import Random
 from types import SimpleNamespace
 
 import pytest
-from tests.core.concurrency import in_background, more_of, on_server, together, wait_for_a_lock
+from tests.core.concurrency import in_background, on_server, open_more, run_concurrently, wait_for_a_lock
 from tests.core.helpers import NOON, Bench, FakeClock, new, wait_until
 from tests.core.postgres import database_at
 
-from jobdeck import BackupFailed, IfParentFails, KeyTaken, Queue, Registry, Schedule, Settings, State
-from jobdeck.model.attempt_result import Completion
-from jobdeck.model.retention import Rule
-from jobdeck.scheduling.ticker import run_due
+from jobdeck import BackupFailed, IfParentFails, Queue, Registry, Schedule, Settings, State, UniqueKeyTaken
+from jobdeck.model.attempt_result import Completed
+from jobdeck.model.retention import RetentionRule
+from jobdeck.scheduling.ticker import enqueue_due
 from jobdeck.store.base import Store
 from jobdeck.store.operations import journal_writer as page
 from jobdeck.store.postgres import PostgresStore
@@ -34,7 +34,7 @@ def bench(tmp_path: Path, clock: FakeClock) -> Iterator[Bench]:
 @pytest.fixture
 def others(bench: Bench) -> Iterator[list[Bench]]:
     """Return further stores, which act like other processes."""
-    with more_of(bench, 4) as made:
+    with open_more(bench, 4) as made:
         yield made
 
 
@@ -58,13 +58,13 @@ def left(bench: Bench) -> list[int]:
 
 def test_concurrent_pruning_keeps_the_requested_number(bench: Bench, others: list[Bench]) -> None:
     ids = failed(bench, 120)
-    rule = Rule(State.FAILED, keep=20)
+    rule = RetentionRule(State.FAILED, keep=20)
 
     def prune(store: Store) -> None:
         while store.maintenance.prune_jobs(rule, limit=7):
             pass
 
-    assert together(*[lambda mine=mine: prune(mine.store) for mine in others]) == []
+    assert run_concurrently(*[lambda mine=mine: prune(mine.store) for mine in others]) == []
     assert left(bench) == ids[-20:]
     assert bench.rows("SELECT count(*) FROM jobdeck_attempts") == [(20,)]
     bench.check_counters()
@@ -72,7 +72,7 @@ def test_concurrent_pruning_keeps_the_requested_number(bench: Bench, others: lis
 
 def test_a_job_that_is_being_changed_is_pruned_next_time(bench: Bench, others: list[Bench]) -> None:
     retried, deleted, old, parent = failed(bench, 4)
-    rule = Rule(State.FAILED, keep=0)
+    rule = RetentionRule(State.FAILED, keep=0)
     with others[0].store.transaction():
         others[0].store.jobs.retry([retried])
         others[0].store.jobs.delete([deleted])
@@ -92,7 +92,9 @@ def test_a_batch_is_deleted_with_its_last_jobs_when_pruned_concurrently(bench: B
     bench.fail(second)
     with others[0].store.transaction():
         others[0].store.jobs.delete([second.id])
-        thread, problems = in_background(lambda: bench.store.maintenance.prune_jobs(Rule(State.FAILED, older_than=0.5)))
+        thread, problems = in_background(
+            lambda: bench.store.maintenance.prune_jobs(RetentionRule(State.FAILED, older_than=0.5))
+        )
         wait_for_a_lock(others[1])
     thread.join(10)
     assert problems == []
@@ -127,7 +129,7 @@ def test_zero_counters_are_removed_while_connections_are_open(bench: Bench, othe
         others[n % 4].enqueue(new(queue=f"customer-{n}"))
         others[(n + 1) % 4].complete(others[(n + 2) % 4].claim()[0])
     (kept,) = bench.enqueue(new(queue="kept"))
-    while bench.store.maintenance.prune_jobs(Rule(State.COMPLETED, keep=0)):
+    while bench.store.maintenance.prune_jobs(RetentionRule(State.COMPLETED, keep=0)):
         pass
     with others[0].store.transaction():
         others[0].enqueue(new(queue="customer-3"))  # another transaction is counting there
@@ -148,11 +150,11 @@ def test_counters_are_merged_while_other_processes_count(bench: Bench, others: l
 
     def fold(mine: Bench) -> None:
         for _ in range(25):
-            mine.store.maintenance.prune_jobs(Rule(State.COMPLETED, keep=0))
+            mine.store.maintenance.prune_jobs(RetentionRule(State.COMPLETED, keep=0))
             mine.store.maintenance.prune_metrics()
 
     acts = [lambda mine=mine: work(mine) for mine in others[:3]]
-    assert together(*acts, lambda: fold(others[3])) == []
+    assert run_concurrently(*acts, lambda: fold(others[3])) == []
     bench.check_counters()
 
 
@@ -162,14 +164,14 @@ def test_metrics_are_rolled_up_concurrently_while_other_processes_count(bench: B
             mine.enqueue(new())
             for job in mine.claim(5, kinds=("demo.work",)):
                 begun = mine.clock.now() - 90  # counted in slices that are being rolled up
-                mine.store.completer.complete([Completion(job, begun, begun)])
+                mine.store.completer.complete([Completed(job, begun, begun)])
 
     def fold(mine: Bench) -> None:
         for _ in range(20):
             mine.store.maintenance.prune_metrics()
 
     acts = [lambda mine=mine: work(mine) for mine in others[:2]] + [lambda mine=mine: fold(mine) for mine in others[2:]]
-    assert together(*acts) == []
+    assert run_concurrently(*acts) == []
     bench.check_counters()
     ((completed,),) = bench.rows("SELECT count(*) FROM jobdeck_jobs WHERE state = 'completed'")
     assert completed == 40
@@ -189,7 +191,7 @@ def test_a_repair_recomputes_counters_while_other_processes_work(bench: Bench, o
                 mine.complete(job)
 
     acts = [lambda mine=mine: work(mine) for mine in others[:3]]
-    assert together(*acts, lambda: others[3].store.maintenance.repair()) == []
+    assert run_concurrently(*acts, lambda: others[3].store.maintenance.repair()) == []
     bench.check_counters()
     assert bench.store.maintenance.repair() == []
 
@@ -199,7 +201,7 @@ def test_a_repair_deletes_orphaned_rows_and_expires_endless_leases(bench: Bench)
     bench.change("UPDATE jobdeck_jobs SET lease_until = ?", bench.clock.machine + 90_000.0)
     bench.change("INSERT INTO jobdeck_after VALUES (77, 1)")
     bench.change("INSERT INTO jobdeck_batches (name, total, created_at) VALUES ('gone', 1, 0.0)")
-    assert [found.told for found in bench.store.maintenance.repair()] == [
+    assert [found.message for found in bench.store.maintenance.repair()] == [
         "Removed what belonged to no job: 1 dependency, 1 batch.",
         "Ended 1 lease that would have held for ever.",
     ]
@@ -241,7 +243,7 @@ def test_an_edit_of_a_schedule_during_its_tick_keeps_both_changes(bench: Bench, 
     bench.store.schedules.add(hourly(START + HOUR))
     queue = Queue(database_at(bench.path), registry=Registry(), settings=Settings(), clock=bench.clock)
     with others[0].store.transaction():
-        run_due(others[0].store, bench.clock)
+        enqueue_due(others[0].store, bench.clock)
         thread, problems = in_background(lambda: queue.schedules.edit("s", priority=7))
         wait_for_a_lock(others[1])
     thread.join(10)
@@ -249,7 +251,7 @@ def test_an_edit_of_a_schedule_during_its_tick_keeps_both_changes(bench: Bench, 
     edited = bench.store.schedules.get("s")
     assert edited is not None
     assert (edited.priority, edited.next_at, edited.last_job) == (7, START + 2 * HOUR, 1)
-    run_due(bench.store, bench.clock)
+    enqueue_due(bench.store, bench.clock)
     assert bench.counts() == {State.PENDING: 1}
     queue.close()
 
@@ -260,7 +262,7 @@ def test_undoing_an_edit_during_a_tick_keeps_the_next_tick(bench: Bench, others:
     queue = Queue(database_at(bench.path), registry=Registry(), settings=Settings(), clock=bench.clock)
     queue.schedules.edit("s", priority=7)
     with others[0].store.transaction():
-        run_due(others[0].store, bench.clock)
+        enqueue_due(others[0].store, bench.clock)
         thread, problems = in_background(queue.undo)
         wait_for_a_lock(others[1])
     thread.join(10)
@@ -308,7 +310,7 @@ def test_ticks_follow_the_clock_of_the_server(bench: Bench, monkeypatch: pytest.
     store = PostgresStore(database_at(bench.path), random=Random(7))
     tick = time.time() - 1
     store.schedules.add(hourly(tick))
-    following = run_due(store, Slow())
+    following = enqueue_due(store, Slow())
     assert [job.scheduled_at for job in store.reader.get_many([1])] == [tick]
     kept = store.schedules.get("s")
     assert kept is not None
@@ -338,7 +340,7 @@ def test_a_conflicting_part_of_an_undo_is_retried_and_earlier_parts_stay_done(
     assert problems == []
     (undoing,) = told
     assert undoing.done == (free.id, last.id)
-    assert {job_id: type(problem) for job_id, problem in undoing.refused.items()} == {keyed.id: KeyTaken}
+    assert {job_id: type(problem) for job_id, problem in undoing.refused.items()} == {keyed.id: UniqueKeyTaken}
     assert bench.counts() == {State.PENDING: 3, State.CANCELLED: 1}
     assert bench.get(holder).state is State.PENDING
     bench.check_counters()
@@ -352,7 +354,7 @@ def test_concurrent_undos_of_one_entry_undo_it_once(bench: Bench, others: list[B
     def undo(mine: Bench) -> None:
         done.extend(mine.store.journal.undo(1).done)
 
-    problems = together(*[lambda mine=mine: undo(mine) for mine in others])
+    problems = run_concurrently(*[lambda mine=mine: undo(mine) for mine in others])
     assert sorted(done, key=int) == [job.id for job in jobs]
     assert {type(problem).__name__ for problem in problems} <= {"WrongAct"}
     assert bench.counts() == {State.PENDING: 30}

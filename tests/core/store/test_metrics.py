@@ -6,7 +6,7 @@ import pytest
 from tests.core.helpers import Bench, new
 
 from jobdeck import Grouping, Overview
-from jobdeck.model.attempt_result import Completion
+from jobdeck.model.attempt_result import Completed
 
 
 def run(bench: Bench, *, waited: float, took: float, fails: bool = False) -> None:
@@ -19,7 +19,7 @@ def run(bench: Bench, *, waited: float, took: float, fails: bool = False) -> Non
     if fails:
         bench.fail(job)
     else:
-        bench.store.completer.complete([Completion(job, begun, bench.clock.now())])
+        bench.store.completer.complete([Completed(job, begun, bench.clock.now())])
 
 
 def look(bench: Bench, seconds: float = 600, slots: int = 60) -> Overview:
@@ -31,16 +31,16 @@ def test_completed_and_failed_attempts_are_counted_in_their_slice(bench: Bench) 
     run(bench, waited=0, took=1)
     run(bench, waited=0, took=1, fails=True)
     seen = look(bench)
-    assert sum(slot.completed for slot in seen.slots) == 2
-    assert sum(slot.failed for slot in seen.slots) == 1
-    assert sum(slot.throughput * slot.seconds for slot in seen.slots) == pytest.approx(2)
+    assert sum(slot.completed for slot in seen.slices) == 2
+    assert sum(slot.failed for slot in seen.slices) == 1
+    assert sum(slot.throughput * slot.seconds for slot in seen.slices) == pytest.approx(2)
 
 
 def test_a_crash_counts_as_a_failure(bench: Bench) -> None:
     bench.running()
     bench.clock.advance(31)
     bench.store.transitions.rescue()
-    assert sum(slot.failed for slot in look(bench).slots) == 1
+    assert sum(slot.failed for slot in look(bench).slices) == 1
 
 
 def test_run_and_wait_times_are_accurate_within_ten_percent(bench: Bench) -> None:
@@ -54,7 +54,7 @@ def test_run_and_wait_times_are_accurate_within_ten_percent(bench: Bench) -> Non
 
 def test_slices_are_contiguous_and_the_last_one_contains_now(bench: Bench) -> None:
     seen = look(bench)
-    starts = [slot.at for slot in seen.slots]
+    starts = [slot.at for slot in seen.slices]
     assert starts == [starts[0] + n * 10 for n in range(60)]
     assert starts[-1] <= seen.at < starts[-1] + 10
 
@@ -63,8 +63,8 @@ def test_attempts_before_the_first_slice_are_excluded(bench: Bench) -> None:
     run(bench, waited=0, took=1)
     bench.clock.advance(700)
     seen = look(bench)
-    assert (sum(slot.completed for slot in seen.slots), seen.run.count) == (0, 0)
-    assert sum(slot.completed for slot in look(bench, seconds=3600).slots) == 1
+    assert (sum(slot.completed for slot in seen.slices), seen.run.count) == (0, 0)
+    assert sum(slot.completed for slot in look(bench, seconds=3600).slices) == 1
 
 
 def test_rolling_up_old_metrics_loses_no_count(bench: Bench) -> None:
@@ -85,7 +85,7 @@ def test_a_long_range_includes_rolled_up_metrics(bench: Bench) -> None:
     run(bench, waited=0, took=1)
     bench.clock.advance(2 * 3600)
     bench.store.maintenance.prune_metrics()
-    assert sum(slot.completed for slot in look(bench, seconds=4 * 3600, slots=24).slots) == 1
+    assert sum(slot.completed for slot in look(bench, seconds=4 * 3600, slots=24).slices) == 1
 
 
 def test_metrics_older_than_a_season_are_deleted(bench: Bench) -> None:
@@ -127,7 +127,7 @@ def test_a_running_job_counts_as_started(bench: Bench) -> None:
     found = bench.store.metrics.metrics(seconds=600, slots=60)
     assert (found.total.started, found.total.completed) == (1, 0)
     assert found.total.wait.p50 == pytest.approx(7, rel=0.1)
-    assert [slot.started for slot in found.slots[-7:-5]] == [1, 0]
+    assert [slot.started for slot in found.slices[-7:-5]] == [1, 0]
 
 
 def test_metrics_can_be_filtered_and_grouped_by_queue_and_kind(bench: Bench) -> None:
@@ -136,7 +136,7 @@ def test_metrics_can_be_filtered_and_grouped_by_queue_and_kind(bench: Bench) -> 
         bench.clock.advance(waited)
         (job,) = bench.claim()
         bench.clock.advance(waited)
-        bench.store.completer.complete([Completion(job, bench.clock.now() - waited, bench.clock.now())])
+        bench.store.completer.complete([Completed(job, bench.clock.now() - waited, bench.clock.now())])
     measures = bench.store.metrics
     assert measures.metrics(seconds=60, slots=6, queue="x").total.completed == 2
     assert measures.metrics(seconds=60, slots=6, kind="b").total.run.p99 == pytest.approx(16, rel=0.1)
@@ -155,13 +155,13 @@ def test_every_range_includes_rolled_up_metrics(bench: Bench, seconds: int, slot
         bench.store.maintenance.prune_metrics()
         bench.clock.advance(seconds / steps - 3)
     found = bench.store.metrics.metrics(seconds=seconds, slots=slots)
-    widths = {slot.seconds for slot in found.slots}
+    widths = {slot.seconds for slot in found.slices}
     assert len(widths) == 1
-    assert len(found.slots) <= slots
-    assert seconds <= len(found.slots) * widths.pop()
-    assert sum(slot.completed for slot in found.slots) == found.total.completed == found.total.run.count
+    assert len(found.slices) <= slots
+    assert seconds <= len(found.slices) * widths.pop()
+    assert sum(slot.completed for slot in found.slices) == found.total.completed == found.total.run.count
     # The first slice is shortened by the part that the last one still lacks.
-    assert found.total.completed >= steps - 1 - steps * found.slots[0].seconds / seconds
+    assert found.total.completed >= steps - 1 - steps * found.slices[0].seconds / seconds
 
 
 def test_percentiles_survive_a_restart(bench: Bench) -> None:
@@ -169,7 +169,7 @@ def test_percentiles_survive_a_restart(bench: Bench) -> None:
         run(bench, waited=0, took=took)
     before = bench.store.metrics.metrics(seconds=3600, slots=60).total.run
     bench.store.close()
-    bench.store = bench.again()
+    bench.store = bench.open_again()
     assert bench.store.metrics.metrics(seconds=3600, slots=60).total.run == before
     assert before.p99 == pytest.approx(5.0, rel=0.1)
     bench.store.close()
@@ -178,7 +178,7 @@ def test_percentiles_survive_a_restart(bench: Bench) -> None:
 def test_depth_is_sampled_once_a_minute_by_whichever_process(bench: Bench) -> None:
     bench.enqueue(new(queue="x"), new(queue="x"), new(queue="y"), new(queue="later", scheduled_at=bench.clock.now() + 999))
     bench.clock.advance(40)
-    other = bench.again()
+    other = bench.open_again()
     assert bench.store.metrics.sample_depths()
     assert not other.metrics.sample_depths()
     assert not bench.store.metrics.sample_depths()
@@ -188,8 +188,8 @@ def test_depth_is_sampled_once_a_minute_by_whichever_process(bench: Bench) -> No
     assert bench.store.metrics.sample_depths()
 
     def told(queue: str | None) -> list[tuple[int | None, float | None]]:
-        slots = bench.store.metrics.metrics(seconds=180, slots=3, queue=queue).slots
-        return [(slot.depth, slot.oldest) for slot in slots]
+        slots = bench.store.metrics.metrics(seconds=180, slots=3, queue=queue).slices
+        return [(slot.depth, slot.oldest_wait) for slot in slots]
 
     assert told(None)[-2:] == [(3, 40.0), (1, 100.0)]
     assert told("x")[-2:] == [(2, 40.0), (0, 0.0)]
@@ -205,10 +205,10 @@ def test_the_oldest_wait_is_that_of_the_job_that_was_due_first(bench: Bench) -> 
     bench.store.jobs.retry([first.id])  # due later than the other, although its id is the lowest
     bench.clock.advance(5)
     measures = bench.store.metrics
-    assert measures.metrics(seconds=60, slots=6).oldest == pytest.approx(15)
-    assert measures.metrics(seconds=60, slots=6, queue="default").oldest == pytest.approx(5)
+    assert measures.metrics(seconds=60, slots=6).oldest_wait == pytest.approx(15)
+    assert measures.metrics(seconds=60, slots=6, queue="default").oldest_wait == pytest.approx(5)
     assert measures.metrics(seconds=60, slots=6, kind="demo.work").pending == 1
-    assert measures.metrics(seconds=60, slots=6, queue="none").oldest is None
+    assert measures.metrics(seconds=60, slots=6, queue="none").oldest_wait is None
 
 
 def test_the_hourly_maximum_of_old_samples_is_kept(bench: Bench) -> None:

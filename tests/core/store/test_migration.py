@@ -12,7 +12,7 @@ import pytest
 from tests.core.helpers import NOON, Bench, FakeClock, new, open_sqlite
 
 from jobdeck import FINAL, Outcome, State
-from jobdeck.model.attempt_result import Completion
+from jobdeck.model.attempt_result import Completed
 
 ROWS = [  # id, state, attempt, finished_at, lease
     (1, "completed", 1, NOON, None),
@@ -87,7 +87,7 @@ def test_the_attempts_and_logs_of_jobs_are_preserved(old: Path, clock: FakeClock
         assert [line.text for line in bench.store.reader.logs(2)] == ["hello"]
         (queue,) = bench.store.queries.queues()
         assert (queue.name, queue.paused_at) == ("mail", NOON)
-        assert [slot.completed for slot in bench.store.queries.overview(seconds=60, slots=12, lease=30).slots][-1] == 1
+        assert [slot.completed for slot in bench.store.queries.overview(seconds=60, slots=12, lease=30).slices][-1] == 1
 
 
 def test_a_used_id_is_never_reused(old: Path, clock: FakeClock) -> None:
@@ -99,7 +99,7 @@ def test_every_job_continues_from_its_state(old: Path, clock: FakeClock) -> None
     with opened(old, clock) as bench:
         store = bench.store
         running = bench.get(5)
-        assert store.completer.complete([Completion(running, NOON, NOON, None)]) == []
+        assert store.completer.complete([Completed(running, NOON, NOON, None)]) == []
         assert store.transitions.stage() == 2
         store.queues.resume("mail")
         assert [job.id for job in bench.claim(9)] == [9, 7, 6]

@@ -31,7 +31,7 @@ from hypothesis.stateful import (
 )
 from tests.core.helpers import CLOSES, EVERY_STORE, STORES, Bench, FakeClock, new
 
-from jobdeck import FINAL, QUEUED, Edit, IfParentFails, Job, JobdeckError, Reason, State
+from jobdeck import FINAL, QUEUED, IfParentFails, Job, JobdeckError, JobEdit, Reason, State
 from jobdeck.store.claim_capacity import ClaimRequest
 
 LEASE = 30.0
@@ -406,7 +406,7 @@ class StoreMachine(RuleBasedStateMachine):
     )
     def edit(self, choice: int, queue: str, attempts: int, delay: float) -> None:
         job_id, now = self.some(choice), self.clock.now()
-        change = Edit(queue=queue, max_attempts=attempts, scheduled_at=now + delay)
+        change = JobEdit(queue=queue, max_attempts=attempts, scheduled_at=now + delay)
         done = self.store.jobs.edit(job_id, change).done
         model = self.jobs.get(job_id)
         allowed = model is not None and model.state in QUEUED and attempts > model.attempt

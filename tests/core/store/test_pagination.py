@@ -8,7 +8,7 @@ import apsw
 import pytest
 from tests.core.helpers import Bench, FakeClock, new, open_sqlite
 
-from jobdeck import parse
+from jobdeck import parse_filter
 from jobdeck.store.queries.pagination import ids_query
 from jobdeck.store.sqlite.dialect import SQLITE
 
@@ -72,7 +72,7 @@ def test_a_page_takes_no_more_steps_than_its_index_has_jobs(filled: Bench, text:
 def _plan(bench: Bench, text: str, descending: bool) -> list[str]:
     connection = apsw.Connection(str(bench.path))
     try:
-        query, bound = ids_query(connection, SQLITE, parse(text), bench.clock.now(), "id", descending, 50)
+        query, bound = ids_query(connection, SQLITE, parse_filter(text), bench.clock.now(), "id", descending, 50)
         return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", bound)]
     finally:
         connection.close()
@@ -88,7 +88,7 @@ def _steps(bench: Bench, text: str) -> int:
         return False
 
     try:
-        query, bound = ids_query(connection, SQLITE, parse(text), bench.clock.now(), "id", True, 50)
+        query, bound = ids_query(connection, SQLITE, parse_filter(text), bench.clock.now(), "id", True, 50)
         connection.set_progress_handler(count, 10)
         connection.execute(query, bound).fetchall()
         return counted

@@ -12,12 +12,12 @@ from types import SimpleNamespace
 
 import psycopg
 import pytest
-from tests.core.concurrency import in_background, more_of, on_server, together, wait_for_a_lock
+from tests.core.concurrency import in_background, on_server, open_more, run_concurrently, wait_for_a_lock
 from tests.core.helpers import Bench, FakeClock, new, wait_until
 from tests.core.postgres import database_at, server
 
-from jobdeck import Limits, State, StoreBusy, StoreError, StoreLost, StoreRefused
-from jobdeck.model.attempt_result import Completion
+from jobdeck import Limits, State, StoreBusy, StoreError, StoreMissing, StoreRefused
+from jobdeck.model.attempt_result import Completed
 from jobdeck.store.claim_capacity import ClaimRequest
 from jobdeck.store.postgres import PostgresStore
 from jobdeck.store.postgres.errors import Conflict
@@ -36,7 +36,7 @@ def bench(tmp_path: Path, clock: FakeClock) -> Iterator[Bench]:
 @pytest.fixture
 def others(bench: Bench) -> Iterator[list[Bench]]:
     """Return further stores, which act like other processes."""
-    with more_of(bench, 6) as made:
+    with open_more(bench, 6) as made:
         yield made
 
 
@@ -52,9 +52,9 @@ def test_concurrent_claims_get_every_job_exactly_once(bench: Bench, others: list
         while jobs := mine.claim(7, mine.store.__repr__()):
             got.extend(job.id for job in jobs)
             now = mine.clock.now()
-            assert mine.store.completer.complete([Completion(job, now, now) for job in jobs]) == []
+            assert mine.store.completer.complete([Completed(job, now, now) for job in jobs]) == []
 
-    assert together(*[lambda mine=mine: work(mine) for mine in others]) == []
+    assert run_concurrently(*[lambda mine=mine: work(mine) for mine in others]) == []
     assert Counter(got) == dict.fromkeys(range(1, 1001), 1)
     assert bench.counts() == {State.COMPLETED: 1000}
     bench.check_counters()
@@ -85,7 +85,7 @@ def test_limits_apply_to_concurrent_claims(bench: Bench, others: list[Bench]) ->
     bench.store.queues.limit("default", Limits(running=5))
     bench.store.queues.limit("mail", Limits(rate=4, period=60))
     bench.enqueue(*(new() for _ in range(50)), *(new("demo.send", "mail") for _ in range(50)))
-    assert together(*[lambda mine=mine: mine.claim(3) for mine in others]) == []
+    assert run_concurrently(*[lambda mine=mine: mine.claim(3) for mine in others]) == []
     assert Counter(row[0] for row in bench.rows("SELECT queue FROM jobdeck_jobs WHERE state = 'running'")) == {
         "default": 5,
         "mail": 4,
@@ -99,7 +99,7 @@ def test_concurrent_enqueues_with_one_key_store_one_job(bench: Bench, others: li
     def ask(mine: Bench) -> None:
         ids.extend(mine.enqueue(new(unique_key=f"k{n}"))[0].id for n in range(30))
 
-    assert together(*[lambda mine=mine: ask(mine) for mine in others]) == []
+    assert run_concurrently(*[lambda mine=mine: ask(mine) for mine in others]) == []
     assert set(Counter(ids).values()) == {len(others)}
     assert bench.counts() == {State.PENDING: 30}
     bench.check_counters()
@@ -113,7 +113,7 @@ def test_bulk_jobs_get_consecutive_ids_while_others_enqueue(bench: Bench, others
             ranges.append(mine.store.enqueuer.enqueue_bulk(new(), ["{}"] * 20))
             ranges.append(range(*(lambda at: (at, at + 1))(mine.enqueue(new(priority=n))[0].id)))
 
-    assert together(*[lambda mine=mine: put(mine) for mine in others]) == []
+    assert run_concurrently(*[lambda mine=mine: put(mine) for mine in others]) == []
     ids = sorted(job_id for each in ranges for job_id in each)
     assert ids == [*range(1, len(others) * 210 + 1)]
     bench.check_counters()
@@ -177,7 +177,7 @@ def test_concurrent_rescues_rescue_each_job_once(bench: Bench, others: list[Benc
     bench.claim(60)
     bench.clock.advance(31)
     rescued: list[int] = []
-    assert together(*[lambda mine=mine: rescued.extend(mine.store.transitions.rescue()) for mine in others]) == []
+    assert run_concurrently(*[lambda mine=mine: rescued.extend(mine.store.transitions.rescue()) for mine in others]) == []
     assert sorted(rescued + bench.store.transitions.rescue()) == [*range(1, 61)]
     assert bench.rows("SELECT count(*) FROM jobdeck_attempts") == [(60,)]
     bench.check_counters()
@@ -220,9 +220,9 @@ def test_an_unreachable_server_is_reported_and_work_resumes_afterwards(bench: Be
     with bench.store.notifier.listen(rung.set):
         server().stop()
         try:
-            with pytest.raises(StoreLost, match="cannot be reached"):
+            with pytest.raises(StoreMissing, match="cannot be reached"):
                 bench.enqueue()
-            with pytest.raises(StoreLost, match="cannot be reached"):
+            with pytest.raises(StoreMissing, match="cannot be reached"):
                 bench.store.reader.get(1)
         finally:
             server().start()
@@ -264,7 +264,7 @@ def test_by_default_all_times_are_those_of_the_server(bench: Bench, monkeypatch:
     assert began - 1 < job.created_at <= claimed.started_at < time.time() + 1
     assert 29 < claimed.lease_until - claimed.started_at <= 30.5
     told = slow.time()
-    store.completer.complete([Completion(claimed, told, told + 2)])
+    store.completer.complete([Completed(claimed, told, told + 2)])
     (attempt,) = store.reader.attempts(job.id)
     assert attempt.finished_at is not None
     assert abs(attempt.started_at - (told + 3600)) < 1
@@ -298,7 +298,7 @@ def test_a_newer_schema_is_refused_and_stays_unchanged(bench: Bench) -> None:
     bench.change("UPDATE jobdeck_meta SET value = '999' WHERE key = 'schema'")
     try:
         with pytest.raises(StoreRefused, match=r"was written by a newer jobdeck \(schema 999; this one knows 1\)"):
-            bench.again()
+            bench.open_again()
         assert bench.rows("SELECT key, value FROM jobdeck_meta") == [("schema", "999")]
     finally:
         bench.change("UPDATE jobdeck_meta SET value = '1' WHERE key = 'schema'")
@@ -327,13 +327,13 @@ def test_a_missing_database_is_refused(bench: Bench) -> None:
 def test_concurrent_opens_of_a_new_database_all_succeed(bench: Bench) -> None:
     bench.rows("CREATE SCHEMA fresh")
     where = database_at(bench.path) + "&options=-csearch_path%3Dfresh"
-    assert together(*[lambda: PostgresStore(where).close() for _ in range(6)]) == []
+    assert run_concurrently(*[lambda: PostgresStore(where).close() for _ in range(6)]) == []
     assert bench.rows("SELECT value FROM fresh.jobdeck_meta") == [("1",)]
 
 
 def test_dropped_tables_are_a_missing_queue(bench: Bench) -> None:
     bench.rows("DROP TABLE jobdeck_jobs CASCADE")
-    with pytest.raises(StoreLost, match="holds no queue any more"):
+    with pytest.raises(StoreMissing, match="holds no queue any more"):
         bench.store.reader.get(1)
 
 

@@ -6,7 +6,7 @@ import pytest
 from tests.core.helpers import Bench, new
 
 from jobdeck import IfParentFails, Job, State
-from jobdeck.model.retention import Rule
+from jobdeck.model.retention import RetentionRule
 from jobdeck.model.states import FINAL, QUEUED
 from jobdeck.store.sqlite.pruning import OLD
 
@@ -35,7 +35,7 @@ def wait_for(bench: Bench, parent: Job, child: Job) -> None:
 def test_final_jobs_past_their_age_are_pruned_oldest_first(bench: Bench) -> None:
     ids = completed(bench, 5)
     bench.clock.advance(100)
-    rule = Rule(State.COMPLETED, older_than=100)
+    rule = RetentionRule(State.COMPLETED, older_than=100)
     assert bench.store.maintenance.count_prunable(rule) == 4  # the last one is exactly as old as the bound
     assert bench.store.maintenance.prune_jobs(rule, limit=3) == 3
     assert left(bench) == ids[3:]
@@ -48,7 +48,7 @@ def test_final_jobs_past_their_age_are_pruned_oldest_first(bench: Bench) -> None
 def test_the_newest_jobs_are_kept_whatever_their_age(bench: Bench) -> None:
     ids = completed(bench, 5)
     bench.clock.advance(1e6)
-    rule = Rule(State.COMPLETED, keep=2)
+    rule = RetentionRule(State.COMPLETED, keep=2)
     assert bench.store.maintenance.count_prunable(rule) == 3
     assert [bench.store.maintenance.prune_jobs(rule, limit=2) for _ in range(3)] == [2, 1, 0]
     assert left(bench) == ids[3:]
@@ -59,7 +59,7 @@ def test_the_newest_jobs_are_kept_whatever_their_age(bench: Bench) -> None:
 def test_a_job_is_pruned_if_either_bound_applies(bench: Bench, age: float | None, keep: int | None, kept: int) -> None:
     ids = completed(bench, 5)
     bench.clock.advance(0.1)
-    rule = Rule(State.COMPLETED, older_than=age, keep=keep)
+    rule = RetentionRule(State.COMPLETED, older_than=age, keep=keep)
     assert bench.store.maintenance.count_prunable(rule) == 5 - kept
     assert bench.store.maintenance.prune_jobs(rule) == 5 - kept
     assert left(bench) == ids[5 - kept :]
@@ -69,7 +69,7 @@ def test_a_job_is_pruned_if_either_bound_applies(bench: Bench, age: float | None
 def test_each_final_state_has_its_own_bounds(bench: Bench, state: State) -> None:
     jobs = {each: bench.in_state(each) for each in sorted(FINAL)}
     bench.clock.advance(10)
-    assert bench.store.maintenance.prune_jobs(Rule(state, older_than=5, keep=1)) == 1
+    assert bench.store.maintenance.prune_jobs(RetentionRule(state, older_than=5, keep=1)) == 1
     assert left(bench) == sorted(job.id for each, job in jobs.items() if each is not state)
     bench.check_counters()
 
@@ -79,7 +79,7 @@ def test_jobs_that_are_not_final_are_never_pruned(bench: Bench, state: State) ->
     job = bench.in_state(state)
     bench.clock.advance(10 * 365 * 86400)
     for each in State:
-        assert bench.store.maintenance.prune_jobs(Rule(each, older_than=0, keep=0)) == 0
+        assert bench.store.maintenance.prune_jobs(RetentionRule(each, older_than=0, keep=0)) == 0
     assert bench.get(job).state is state
 
 
@@ -89,12 +89,12 @@ def test_a_job_that_others_wait_for_is_kept_and_does_not_block_pruning(bench: Be
     bench.clock.advance(1)
     other = bench.in_state(State.FAILED)
     bench.clock.advance(10)
-    for rule in (Rule(State.FAILED, older_than=5), Rule(State.FAILED, keep=0)):
+    for rule in (RetentionRule(State.FAILED, older_than=5), RetentionRule(State.FAILED, keep=0)):
         assert bench.store.maintenance.count_prunable(rule) == (1 if bench.store.reader.get(other.id) else 0)
         bench.store.maintenance.prune_jobs(rule, limit=1)
         assert left(bench) == [awaited.id, child.id]
     bench.change("DELETE FROM jobdeck_waits")
-    assert bench.store.maintenance.prune_jobs(Rule(State.FAILED, keep=0)) == 1
+    assert bench.store.maintenance.prune_jobs(RetentionRule(State.FAILED, keep=0)) == 1
     assert left(bench) == [child.id]
 
 
@@ -105,7 +105,7 @@ def test_all_rows_of_a_job_are_pruned_with_it(bench: Bench) -> None:
     bench.complete(job)
     bench.change("INSERT INTO jobdeck_after (child, parent) VALUES (?, ?), (?, ?)", job.id, parent.id, parent.id, job.id)
     wait_for(bench, parent, job)
-    bench.store.maintenance.prune_jobs(Rule(State.COMPLETED, keep=0))
+    bench.store.maintenance.prune_jobs(RetentionRule(State.COMPLETED, keep=0))
     assert left(bench) == [parent.id]
     for table in ("jobdeck_attempts", "jobdeck_logs", "jobdeck_waits"):
         assert bench.rows(f"SELECT * FROM {table}") == []
@@ -120,9 +120,9 @@ def test_a_batch_is_pruned_with_its_last_job(bench: Bench) -> None:
     (queued,) = bench.enqueue()
     for job_id, batch in ((first, 1), (second, 1), (third, 2), (queued.id, 2)):
         bench.change("UPDATE jobdeck_jobs SET batch = ? WHERE id = ?", batch, job_id)
-    bench.store.maintenance.prune_jobs(Rule(State.COMPLETED, keep=2))
+    bench.store.maintenance.prune_jobs(RetentionRule(State.COMPLETED, keep=2))
     assert bench.rows("SELECT id FROM jobdeck_batches") == [(1,), (2,)]
-    bench.store.maintenance.prune_jobs(Rule(State.COMPLETED, keep=0))
+    bench.store.maintenance.prune_jobs(RetentionRule(State.COMPLETED, keep=0))
     assert left(bench) == [queued.id]
     assert bench.rows("SELECT id FROM jobdeck_batches") == [(2,)]
 

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 from tests.core.helpers import Bench, new
 
-from jobdeck import Condition, Job, State, parse
+from jobdeck import Condition, Job, State, parse_filter
 from jobdeck.model.filter import EVERY_JOB, FIELDS
 from jobdeck.store.queries.pagination import SORTS
 
@@ -119,7 +119,7 @@ FILTERS = [
 @pytest.mark.parametrize(("text", "names"), FILTERS)
 def test_a_filter_finds_the_jobs_it_describes(bench: Bench, jobs: dict[str, Job], text: str, names: str) -> None:
     expected = sorted(jobs[name].id for name in names.split())
-    condition = parse(text)
+    condition = parse_filter(text)
     assert [job.id for job in bench.store.queries.list(condition, limit=100, descending=False)] == expected
     assert list(bench.store.queries.list_ids(condition, descending=False)) == expected
     assert bench.store.queries.count(condition) == len(expected)
@@ -127,12 +127,12 @@ def test_a_filter_finds_the_jobs_it_describes(bench: Bench, jobs: dict[str, Job]
 
 def test_an_id_is_found_by_number_and_by_range(bench: Bench, jobs: dict[str, Job]) -> None:
     failed, again = jobs["failed"].id, jobs["again"].id
-    assert list(bench.store.queries.list_ids(parse(f"id:{failed},{again}"), descending=False)) == [failed, again]
-    assert list(bench.store.queries.list_ids(parse(f"id<={failed}"), descending=False)) == [jobs["old"].id, failed]
+    assert list(bench.store.queries.list_ids(parse_filter(f"id:{failed},{again}"), descending=False)) == [failed, again]
+    assert list(bench.store.queries.list_ids(parse_filter(f"id<={failed}"), descending=False)) == [jobs["old"].id, failed]
 
 
 def test_every_field_of_the_filter_language_is_tested() -> None:
-    tried = {term.field for text, _ in FILTERS for term in parse(text).terms} | {
+    tried = {term.field for text, _ in FILTERS for term in parse_filter(text).terms} | {
         "id",
         "schedule",
     }  # schedules have their own tests
@@ -159,16 +159,16 @@ WRITTEN = [
 @pytest.mark.parametrize(("args", "text"), WRITTEN)
 def test_an_argument_is_found_however_its_json_is_written(bench: Bench, args: str, text: str) -> None:
     (job, _) = bench.enqueue(new(args_json=args), new(args_json='{"b": "x y"}'))
-    assert list(bench.store.queries.list_ids(parse(text))) == [job.id]
+    assert list(bench.store.queries.list_ids(parse_filter(text))) == [job.id]
 
 
 @pytest.mark.parametrize("args", ["", "[", '{"a": }', '{"a": "\\ud800"}', "[" * 20_000, '"a"', "null", '{"a": [7]}'])
 def test_invalid_arguments_match_no_condition(bench: Bench, args: str) -> None:
     (broken, job) = bench.enqueue(new(), new(args_json='{"a": {"b": 7}}'))
     bench.change("UPDATE jobdeck_jobs SET args = ? WHERE id = ?", args, broken.id)
-    assert list(bench.store.queries.list_ids(parse("args.a.b:7"))) == [job.id]
-    assert list(bench.store.queries.list_ids(parse("args.a.b:?"))) == [job.id]
-    assert list(bench.store.queries.list_ids(parse("-args.a.b:7"))) == [broken.id]
+    assert list(bench.store.queries.list_ids(parse_filter("args.a.b:7"))) == [job.id]
+    assert list(bench.store.queries.list_ids(parse_filter("args.a.b:?"))) == [job.id]
+    assert list(bench.store.queries.list_ids(parse_filter("-args.a.b:7"))) == [broken.id]
 
 
 @pytest.mark.parametrize("sort", SORTS)
@@ -205,8 +205,8 @@ def _wait(job: Job, now: float) -> float | None:
 
 @pytest.mark.parametrize("text", ["", "state:failed,pending", "queue:mail", "age>0", "wait>0 state:pending"])
 def test_the_jobs_of_each_state_are_counted(bench: Bench, jobs: dict[str, Job], text: str) -> None:
-    found = Counter(job.state for job in bench.store.queries.list(parse(text), limit=100))
-    assert bench.store.queries.count_states(parse(text)) == found
+    found = Counter(job.state for job in bench.store.queries.list(parse_filter(text), limit=100))
+    assert bench.store.queries.count_states(parse_filter(text)) == found
 
 
 def test_ids_of_any_size_are_listed_unchanged(bench: Bench) -> None:
@@ -216,7 +216,7 @@ def test_ids_of_any_size_are_listed_unchanged(bench: Bench) -> None:
     (large,) = (job.id for job in bench.enqueue(new()))
     assert large > 2**62
     assert list(bench.store.queries.list_ids(EVERY_JOB)) == [large]
-    assert list(bench.store.queries.list_ids(parse("id:7"))) == []
+    assert list(bench.store.queries.list_ids(parse_filter("id:7"))) == []
 
 
 def test_a_list_stops_at_its_limit(bench: Bench, jobs: dict[str, Job]) -> None:
@@ -230,19 +230,19 @@ def test_jobs_are_read_in_order_of_id_without_deleted_ones(bench: Bench, jobs: d
 
 
 def test_an_invalid_row_does_not_break_a_list(bench: Bench, jobs: dict[str, Job]) -> None:
-    from jobdeck import PayloadUnreadable
+    from jobdeck import InvalidPayload
 
     broken = bench.get(jobs["broken"])
     assert broken.tags == ()
-    with pytest.raises(PayloadUnreadable):
+    with pytest.raises(InvalidPayload):
         _ = broken.args
 
 
 @pytest.mark.parametrize("count", [1, 64])
 def test_a_filter_of_maximum_size_is_answered(bench: Bench, jobs: dict[str, Job], count: int) -> None:
-    assert bench.store.queries.count(parse(" ".join(["-x*y"] * count))) == 5
-    assert bench.store.queries.count(parse("id:" + ",".join(["1"] * 4000))) == 1
-    assert bench.store.queries.count(parse("kind:" + ",".join(["m*"] * 64))) == 3
+    assert bench.store.queries.count(parse_filter(" ".join(["-x*y"] * count))) == 5
+    assert bench.store.queries.count(parse_filter("id:" + ",".join(["1"] * 4000))) == 1
+    assert bench.store.queries.count(parse_filter("kind:" + ",".join(["m*"] * 64))) == 3
 
 
 def test_a_condition_without_terms_matches_every_job(bench: Bench, jobs: dict[str, Job]) -> None:
@@ -270,7 +270,7 @@ def test_the_overview_is_a_consistent_snapshot(bench: Bench, jobs: dict[str, Job
     assert [job.id for job in seen.running] == [jobs["running"].id]
     assert [queue.name for queue in seen.queues] == ["img", "mail"]
     assert seen.next_due_at == jobs["broken"].scheduled_at
-    assert len(seen.slots) == 60
+    assert len(seen.slices) == 60
 
 
 def test_the_running_jobs_of_the_overview_are_oldest_claim_first(bench: Bench) -> None:

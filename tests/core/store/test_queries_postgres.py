@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from tests.core.helpers import CLOSES, STORES, Bench, FakeClock, new
 
-from jobdeck import Condition, Term, parse
-from jobdeck.model.metrics import place_of
+from jobdeck import Condition, Term, parse_filter
+from jobdeck.model.metrics import error_place
 from jobdeck.store.postgres import PostgresStore
 from jobdeck.store.postgres.connection import Connections
 from jobdeck.store.postgres.dialect import POSTGRES
@@ -57,7 +57,7 @@ def connections(bench: Bench) -> Connections:
 @pytest.mark.parametrize("descending", [True, False])
 def test_a_page_of_a_state_reads_no_jobs_of_other_states(filled: Bench, text: str, descending: bool) -> None:
     with connections(filled).read_transaction() as session:
-        query, bound = ids_query(session, POSTGRES, parse(text), 0.0, "id", descending, 50)
+        query, bound = ids_query(session, POSTGRES, parse_filter(text), 0.0, "id", descending, 50)
         plan = [row[0] for row in session.execute(f"EXPLAIN (ANALYZE) {query}", bound)]
     removed = [int(line.split(":")[1]) for line in plan if "Rows Removed" in line]
     assert sum(removed) < 1000, plan
@@ -93,13 +93,13 @@ def test_a_nul_in_arguments_and_tags_is_found(store: Bench) -> None:
     ],
 )
 def test_the_server_computes_the_place_of_a_failure_as_jobdeck_does(store: Bench, traceback: str | None) -> None:
-    assert store.rows("SELECT jobdeck_place(?)", traceback) == [(place_of(traceback),)]
+    assert store.rows("SELECT jobdeck_place(?)", traceback) == [(error_place(traceback),)]
 
 
 def test_the_version_changes_with_every_write(store: Bench) -> None:
     looked = store.store
     assert isinstance(looked, PostgresStore)
-    other = store.again()
+    other = store.open_again()
     # The server itself may write in between, which changes the version, too.
     assert any(looked.version() == looked.version() != None for _ in range(20))  # noqa: E711
     for act in (lambda: other.enqueuer.enqueue([new()]), lambda: store.claim(1), lambda: other.queues.pause("mail")):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from tests.core.helpers import Bench, new
 
-from jobdeck import Backlog, State, WorkerInfo
+from jobdeck import QueueStats, State, WorkerInfo
 
 
-def look(bench: Bench) -> dict[str, Backlog]:
+def look(bench: Bench) -> dict[str, QueueStats]:
     return {each.info.name: each for each in bench.store.diagnostics.queue_stats(seconds=300, slots=30, lease=30)}
 
 
@@ -31,9 +31,9 @@ def test_waits_kinds_and_running_jobs_are_counted_per_queue(bench: Bench) -> Non
     bench.claim(1, kinds=("resize",))
     bench.clock.advance(2)
     found = look(bench)
-    assert found["mail"].oldest == 42
+    assert found["mail"].oldest_wait == 42
     assert found["mail"].kinds == {"send": {State.PENDING: 1}, "news": {State.PENDING: 1}}
-    assert (found["img"].oldest, found["img"].running, found["img"].total.started) == (None, 1, 1)
+    assert (found["img"].oldest_wait, found["img"].running, found["img"].total.started) == (None, 1, 1)
     assert found["mail"].total.started == 0
 
 
@@ -44,10 +44,10 @@ def test_metrics_are_grouped_by_queue_and_slice(bench: Bench) -> None:
         bench.clock.advance(30)
         bench.complete(job)
     found = look(bench)
-    assert [sum(slot.completed for slot in found[name].slots) for name in ("mail", "img")] == [1, 2]
-    assert sum(slot.completed > 0 for slot in found["img"].slots) == 2
+    assert [sum(slot.completed for slot in found[name].slices) for name in ("mail", "img")] == [1, 2]
+    assert sum(slot.completed > 0 for slot in found["img"].slices) == 2
     assert found["img"].total.completed == 2
-    assert len(found["img"].slots) == 30
+    assert len(found["img"].slices) == 30
 
 
 def test_the_depth_history_consists_of_the_samples_and_the_current_depth(bench: Bench) -> None:
@@ -60,8 +60,8 @@ def test_the_depth_history_consists_of_the_samples_and_the_current_depth(bench: 
     bench.clock.advance(5)
     bench.enqueue(new(queue="img"))
     found = look(bench)
-    assert found["mail"].trail == ((begun, 2), (begun + 60, 2), (bench.clock.now(), 2))
-    assert found["img"].trail == ((begun, 0), (begun + 60, 1), (bench.clock.now(), 2))
+    assert found["mail"].depth_history == ((begun, 2), (begun + 60, 2), (bench.clock.now(), 2))
+    assert found["img"].depth_history == ((begun, 0), (begun + 60, 1), (bench.clock.now(), 2))
 
 
 def test_a_queue_is_served_by_the_workers_that_claim_its_jobs(bench: Bench) -> None:
@@ -79,4 +79,4 @@ def test_a_queue_is_served_by_the_workers_that_claim_its_jobs(bench: Bench) -> N
 def test_a_limited_queue_without_jobs_is_included(bench: Bench) -> None:
     bench.store.queues.pause("later")
     (found,) = look(bench).values()
-    assert (found.info.name, found.info.paused, found.trail) == ("later", True, ((bench.clock.now(), 0),))
+    assert (found.info.name, found.info.paused, found.depth_history) == ("later", True, ((bench.clock.now(), 0),))

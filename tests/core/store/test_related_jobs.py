@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.core.helpers import Bench, new
 
-from jobdeck import Family, IfParentFails, State
+from jobdeck import Dependencies, IfParentFails, State
 
 
 def test_the_dependencies_of_a_job_are_its_parents_pending_parents_and_children(bench: Bench) -> None:
@@ -13,7 +13,7 @@ def test_the_dependencies_of_a_job_are_its_parents_pending_parents_and_children(
     (open_,) = bench.enqueue()
     (child,) = bench.enqueue(new(after=(done.id, open_.id), if_parent_fails=IfParentFails.WAIT))
     (grandchild,) = bench.enqueue(new(after=(child.id,)))
-    assert bench.store.reader.dependencies(child.id) == Family(
+    assert bench.store.reader.dependencies(child.id) == Dependencies(
         parents={done.id: State.COMPLETED, open_.id: State.PENDING},
         waits_for=(open_.id,),
         if_parent_fails=IfParentFails.WAIT,
@@ -35,7 +35,7 @@ def test_a_deleted_parent_is_listed_without_a_state(bench: Bench) -> None:
 
 def test_an_independent_job_has_no_dependencies(bench: Bench) -> None:
     (job,) = bench.enqueue()
-    assert bench.store.reader.dependencies(job.id) == bench.store.reader.dependencies(999) == Family()
+    assert bench.store.reader.dependencies(job.id) == bench.store.reader.dependencies(999) == Dependencies()
 
 
 def test_at_most_a_thousand_children_are_read(bench: Bench) -> None:

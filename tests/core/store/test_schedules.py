@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from tests.core.helpers import NOON, Bench, new
 
-from jobdeck import Job, Schedule, State, StoreFailed, parse
-from jobdeck.scheduling.ticker import SET_BACK, TRY_AGAIN, mend, run_due
+from jobdeck import Job, Schedule, State, StoreFailed, parse_filter
+from jobdeck.scheduling.ticker import CLOCK_SET_BACK, RETRY_AFTER, enqueue_due, repair_future_ticks
 
 HOUR = 3600.0
 START = NOON - NOON % HOUR
@@ -31,7 +31,7 @@ def bench(bench: Bench) -> Bench:
 def tick(bench: Bench) -> list[Job]:
     """Run the due ticks; return the jobs that they enqueued."""
     before = bench.rows("SELECT coalesce(max(id), 0) FROM jobdeck_jobs")[0][0]
-    run_due(bench.store, bench.clock)
+    enqueue_due(bench.store, bench.clock)
     return bench.store.reader.get_many([row[0] for row in bench.rows("SELECT id FROM jobdeck_jobs WHERE id > ?", before)])
 
 
@@ -56,7 +56,7 @@ def test_a_tick_enqueues_nothing_before_its_time_and_one_job_at_it(bench: Bench)
     bench.store.schedules.add(hourly(queue="q", priority=7, timeout=2.5, tags=("x",)))
     bench.clock.advance(HOUR - 0.001)
     assert tick(bench) == []
-    assert run_due(bench.store, bench.clock) == START + HOUR
+    assert enqueue_due(bench.store, bench.clock) == START + HOUR
     bench.clock.advance(0.001)
     (job,) = tick(bench)
     assert (job.kind, job.args, job.queue, job.priority, job.timeout) == ("demo.work", {"n": 1}, "q", 7, 2.5)
@@ -64,7 +64,7 @@ def test_a_tick_enqueues_nothing_before_its_time_and_one_job_at_it(bench: Bench)
     assert tick(bench) == []
     after = get(bench)
     assert (after.next_at, after.last_at, after.last_job) == (START + 2 * HOUR, START + HOUR, job.id)
-    assert run_due(bench.store, bench.clock) == START + 2 * HOUR
+    assert enqueue_due(bench.store, bench.clock) == START + 2 * HOUR
     bench.check_counters()
 
 
@@ -77,14 +77,14 @@ def test_missed_ticks_collapse_into_one_job(bench: Bench) -> None:
     assert get(bench).next_at == START + 6 * HOUR
 
 
-@pytest.mark.parametrize("back", [1.0, HOUR, SET_BACK - 1])
+@pytest.mark.parametrize("back", [1.0, HOUR, CLOCK_SET_BACK - 1])
 def test_a_clock_that_jumps_back_repeats_no_tick(bench: Bench, back: float) -> None:
     bench.store.schedules.add(hourly())
     bench.clock.advance(HOUR)
     assert len(tick(bench)) == 1
     bench.clock.jump(-back)
     for _ in range(8):
-        mend(bench.store, bench.clock)
+        repair_future_ticks(bench.store, bench.clock)
         assert tick(bench) == []
         bench.clock.advance(back / 8)
     bench.clock.advance(HOUR)
@@ -98,10 +98,10 @@ def test_correcting_a_clock_that_was_far_ahead_stops_no_schedule(bench: Bench) -
     bench.clock.jump(10 * 365 * 24 * HOUR)
     assert len(tick(bench)) == 1
     bench.clock.jump(-10 * 365 * 24 * HOUR)
-    mend(bench.store, bench.clock)
+    repair_future_ticks(bench.store, bench.clock)
     assert get(bench).next_at == START + HOUR
     mended = get(bench)
-    mend(bench.store, bench.clock)
+    repair_future_ticks(bench.store, bench.clock)
     assert get(bench) == mended
     bench.clock.advance(HOUR)
     assert len(tick(bench)) == 1
@@ -124,7 +124,7 @@ def test_a_failing_schedule_records_its_error_and_stops_no_other(bench: Bench) -
     assert get(bench, "c-refused").last_job is None
     assert tick(bench) == []  # they are not retried at once
     bench.change("UPDATE jobdeck_schedules SET cron = '@hourly' WHERE name = 'a-broken'")
-    bench.clock.advance(TRY_AGAIN)
+    bench.clock.advance(RETRY_AFTER)
     (job,) = tick(bench)
     assert job.tags == ("schedule:a-broken",)
     assert get(bench, "a-broken").error is None
@@ -141,7 +141,7 @@ def test_a_tick_that_could_not_be_stored_is_not_lost(bench: Bench, monkeypatch: 
     with monkeypatch.context() as patched:
         patched.setattr(bench.store.enqueuer, "enqueue", full)
         with pytest.raises(StoreFailed):
-            run_due(bench.store, bench.clock)
+            enqueue_due(bench.store, bench.clock)
     assert (get(bench).next_at, get(bench).error) == (START + HOUR, None)
     assert len(tick(bench)) == 1
 
@@ -183,7 +183,7 @@ def test_a_tick_uses_the_current_state_of_the_schedule(bench: Bench) -> None:
 
 
 def test_stores_that_race_for_a_tick_enqueue_it_once(bench: Bench) -> None:
-    others = [bench.again() for _ in range(4)]
+    others = [bench.open_again() for _ in range(4)]
     for n in range(30):
         bench.store.schedules.add(hourly(f"s{n}"))
     for round in range(1, 6):
@@ -192,7 +192,7 @@ def test_stores_that_race_for_a_tick_enqueue_it_once(bench: Bench) -> None:
 
         def run(store: Any, ready: threading.Barrier = ready) -> None:
             ready.wait()
-            run_due(store, bench.clock)
+            enqueue_due(store, bench.clock)
 
         threads = [threading.Thread(target=run, args=(store,)) for store in others]
         for thread in threads:
@@ -209,8 +209,8 @@ def test_many_due_schedules_are_processed_in_steps(bench: Bench) -> None:
     for n in range(130):
         bench.store.schedules.add(hourly(f"s{n}"))
     bench.clock.advance(HOUR)
-    assert run_due(bench.store, bench.clock) == START + HOUR
-    assert run_due(bench.store, bench.clock) == START + 2 * HOUR
+    assert enqueue_due(bench.store, bench.clock) == START + HOUR
+    assert enqueue_due(bench.store, bench.clock) == START + 2 * HOUR
     assert bench.rows("SELECT count(*) FROM jobdeck_jobs") == [(130,)]
 
 
@@ -219,8 +219,8 @@ def test_the_runs_of_a_schedule_are_listed_newest_first_with_their_state(bench: 
     bench.store.schedules.add(hourly("s2"))
     for _ in range(3):
         bench.clock.advance(HOUR)
-        run_due(bench.store, bench.clock)
-    mine = [job.id for job in bench.store.queries.list(parse("tag:schedule:s"), limit=9, sort="id", descending=True)]
+        enqueue_due(bench.store, bench.clock)
+    mine = [job.id for job in bench.store.queries.list(parse_filter("tag:schedule:s"), limit=9, sort="id", descending=True)]
     first = next(job for job in bench.claim(9) if job.id == mine[2])
     bench.fail(first)
     found = bench.store.schedules.history("s", 2)
@@ -236,15 +236,17 @@ def test_the_runs_of_a_schedule_are_listed_newest_first_with_their_state(bench: 
 def test_a_filter_finds_the_jobs_of_a_schedule_through_an_index(bench: Bench, name: str) -> None:
     bench.store.schedules.add(hourly(name))
     bench.clock.advance(HOUR)
-    run_due(bench.store, bench.clock)
+    enqueue_due(bench.store, bench.clock)
     bench.enqueue(new(), new(tags=("schedule:s", "other")), new(tags=(f"x-schedule:{name}",)))
-    made = [job.id for job in bench.store.queries.list(parse(f"schedule:{name}"), limit=9, sort="id", descending=True)]
+    made = [job.id for job in bench.store.queries.list(parse_filter(f"schedule:{name}"), limit=9, sort="id", descending=True)]
     assert [bench.get(job_id).tags for job_id in made] == [(f"schedule:{name}",)]
-    assert bench.store.queries.count(parse(f"schedule:{name}")) == 1
-    assert bench.store.queries.count(parse(f"-schedule:{name}")) == 3
-    assert bench.store.queries.count(parse(f"schedule:{name[0]}*")) >= 1
+    assert bench.store.queries.count(parse_filter(f"schedule:{name}")) == 1
+    assert bench.store.queries.count(parse_filter(f"-schedule:{name}")) == 3
+    assert bench.store.queries.count(parse_filter(f"schedule:{name[0]}*")) >= 1
     assert (
-        bench.store.queries.list(parse(f"schedule:{name},none state:pending"), limit=9, sort="state", descending=True)[0].id
+        bench.store.queries.list(parse_filter(f"schedule:{name},none state:pending"), limit=9, sort="state", descending=True)[
+            0
+        ].id
         == made[0]
     )
     (plan,) = bench.rows(

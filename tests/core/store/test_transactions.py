@@ -103,7 +103,7 @@ def test_a_closed_store_reports_it(bench: Bench) -> None:
 
 def test_a_close_does_not_wait_for_another_threads_query(bench: Bench) -> None:
     bench.enqueue(*(new(args_json='{"x":"%s"}' % ("y" * 200)) for _ in range(2000)))
-    from jobdeck import parse
+    from jobdeck import parse_filter
 
     errors: list[Exception] = []
     begun = threading.Event()
@@ -112,7 +112,7 @@ def test_a_close_does_not_wait_for_another_threads_query(bench: Bench) -> None:
         try:
             while True:
                 begun.set()
-                bench.store.queries.count(parse(" ".join(["-z*z*z*z"] * 60)))
+                bench.store.queries.count(parse_filter(" ".join(["-z*z*z*z"] * 60)))
         except Exception as error:
             errors.append(error)
 

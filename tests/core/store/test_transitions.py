@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from tests.core.helpers import PARENT, Bench, new
 
-from jobdeck import Edit, Job, Operation, State, WrongState, allows
-from jobdeck.model.retention import Rule
+from jobdeck import Job, JobEdit, Operation, State, WrongState, allows
+from jobdeck.model.retention import RetentionRule
 from jobdeck.model.states import TRANSITIONS, sources
 
 Doing = Callable[[Bench, Job], bool]
@@ -44,7 +44,7 @@ def rescue(bench: Bench, job: Job) -> bool:
 
 def prune(bench: Bench, job: Job) -> bool:
     bench.clock.advance(31)
-    return sum(bench.store.maintenance.prune_jobs(Rule(state, older_than=30)) for state in State) == 1
+    return sum(bench.store.maintenance.prune_jobs(RetentionRule(state, older_than=30)) for state in State) == 1
 
 
 DOING: dict[Operation, Doing] = {
@@ -59,16 +59,16 @@ DOING: dict[Operation, Doing] = {
     Operation.EXPIRE: expire,
     Operation.CANCEL: lambda bench, job: bool(bench.store.jobs.cancel([job.id]).done),
     Operation.RETRY: lambda bench, job: bool(bench.store.jobs.retry([job.id]).done),
-    Operation.REPRIORITISE: lambda bench, job: bool(bench.store.jobs.reprioritize([job.id], 5).done),
+    Operation.REPRIORITIZE: lambda bench, job: bool(bench.store.jobs.reprioritize([job.id], 5).done),
     Operation.EDIT: lambda bench, job: bool(bench.store.jobs.edit(job.id, later(bench)).done),
     Operation.DELETE: lambda bench, job: bool(bench.store.jobs.delete([job.id]).done),
     Operation.PRUNE: prune,
 }
 
 
-def later(bench: Bench) -> Edit:
+def later(bench: Bench) -> JobEdit:
     """Return new arguments and a new due time."""
-    return Edit(args_json='{"n": 1}', scheduled_at=bench.clock.now() + 600)
+    return JobEdit(args_json='{"n": 1}', scheduled_at=bench.clock.now() + 600)
 
 
 def as_claimed(job: Job) -> Job:
@@ -98,7 +98,7 @@ def test_the_store_allows_exactly_the_transitions_of_the_table(bench: Bench, ope
 
 
 @pytest.mark.parametrize(
-    "operation", [Operation.CANCEL, Operation.RETRY, Operation.REPRIORITISE, Operation.EDIT, Operation.DELETE]
+    "operation", [Operation.CANCEL, Operation.RETRY, Operation.REPRIORITIZE, Operation.EDIT, Operation.DELETE]
 )
 def test_a_refusal_gives_the_reason_in_one_sentence(bench: Bench, operation: Operation) -> None:
     for state in set(State) - sources(operation):
@@ -107,7 +107,7 @@ def test_a_refusal_gives_the_reason_in_one_sentence(bench: Bench, operation: Ope
             Operation.CANCEL: bench.store.jobs.cancel,
             Operation.RETRY: bench.store.jobs.retry,
             Operation.DELETE: bench.store.jobs.delete,
-            Operation.REPRIORITISE: lambda ids: bench.store.jobs.reprioritize(ids, 5),
+            Operation.REPRIORITIZE: lambda ids: bench.store.jobs.reprioritize(ids, 5),
             Operation.EDIT: lambda ids: bench.store.jobs.edit(ids[0], later(bench)),
         }
         refusal = acts[operation]([job.id]).refused[job.id]
@@ -124,7 +124,7 @@ def test_jobs_are_enqueued_into_exactly_the_states_of_the_table(bench: Bench) ->
 
 @pytest.mark.parametrize("state", State)
 def test_an_undo_leads_to_exactly_the_states_of_the_table(bench: Bench, state: State) -> None:
-    acts = (Operation.CANCEL, Operation.RETRY, Operation.REPRIORITISE, Operation.EDIT, Operation.DELETE)
+    acts = (Operation.CANCEL, Operation.RETRY, Operation.REPRIORITIZE, Operation.EDIT, Operation.DELETE)
     undone: dict[State | None, set[State]] = {}
     for operation in acts:
         if not allows(operation, state):

@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 from tests.core.helpers import Bench, new
 
-from jobdeck import FINAL, QUEUED, Job, JobdeckError, NotUnique, OnConflict, State
+from jobdeck import FINAL, QUEUED, Job, JobdeckError, OnConflict, State, UniqueKeyConflict
 
 
 def keyed(bench: Bench, key: str = "k", **options: object) -> Job:
@@ -20,7 +20,7 @@ def test_a_key_is_held_until_its_job_is_final(bench: Bench, state: State) -> Non
     jobs = len(bench.rows("SELECT id FROM jobdeck_jobs"))
     assert keyed(bench) == bench.get(holder)
     assert len(bench.rows("SELECT id FROM jobdeck_jobs")) == jobs
-    with pytest.raises(NotUnique) as refusal:
+    with pytest.raises(UniqueKeyConflict) as refusal:
         keyed(bench, on_conflict=OnConflict.REFUSE)
     assert (refusal.value.key, refusal.value.job_id, refusal.value.state) == ("k", holder.id, state)
     bench.check_counters()
@@ -52,7 +52,7 @@ def test_a_key_is_used_once_within_one_call(bench: Bench) -> None:
 
 def test_a_refusal_stores_no_job_of_its_call(bench: Bench) -> None:
     keyed(bench)
-    with pytest.raises(NotUnique):
+    with pytest.raises(UniqueKeyConflict):
         bench.enqueue(new(), new(unique_key="k", on_conflict=OnConflict.REFUSE))
     assert bench.counts() == {State.PENDING: 1}
     bench.check_counters()
@@ -99,7 +99,7 @@ def test_a_started_holder_is_not_replaced(bench: Bench, state: State) -> None:
 
 def test_the_arguments_of_one_kind_do_not_replace_those_of_another(bench: Bench) -> None:
     holder = keyed(bench)
-    with pytest.raises(NotUnique):
+    with pytest.raises(UniqueKeyConflict):
         keyed(bench, kind="demo.other", on_conflict=OnConflict.REPLACE)
     assert bench.get(holder) == holder
 

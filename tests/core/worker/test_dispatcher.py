@@ -12,15 +12,15 @@ import pytest
 from tests.core.helpers import FakeClock, wait_until
 
 from jobdeck import Job, State
-from jobdeck.execution.context import Context
-from jobdeck.model.attempt_result import Completion, Release
-from jobdeck.worker.active_job import Run
-from jobdeck.worker.dispatcher import Desk
+from jobdeck.execution.context import JobContext
+from jobdeck.model.attempt_result import Completed, Released
+from jobdeck.worker.active_job import ActiveJob
+from jobdeck.worker.dispatcher import Dispatcher
 
-Act = Callable[[Run], None]
+Act = Callable[[ActiveJob], None]
 
 
-def nothing(run: Run) -> None:
+def nothing(run: ActiveJob) -> None:
     """Return at once, as the shortest handler does."""
 
 
@@ -35,7 +35,7 @@ class Office:
     """A dispatcher with its threads. A deque of jobs and counters stand in for the store."""
 
     def __init__(self, jobs: int, act: Act = nothing, *, failures: float = 0.0) -> None:
-        self.desk = Desk(time.time)
+        self.desk = Dispatcher(time.time)
         self.pending = deque(made(n) for n in range(jobs))
         self.begun = Counter[int]()
         """The number of calls of the handler, by job."""
@@ -78,28 +78,28 @@ class Office:
             raise
 
     def _claim(self) -> None:
-        while (work := self.desk.gather(0.2)) is not None:
+        while (work := self.desk.next_batch(0.2)) is not None:
             if self._random.random() < self._failures:  # a failed transaction records and claims nothing
-                self.desk.put_back(work.endings)
+                self.desk.requeue_results(work.results)
                 continue
-            for ending in work.endings:
-                if isinstance(ending, Release):
+            for ending in work.results:
+                if isinstance(ending, Released):
                     self.given_back[ending.job.id] += 1
                     self.pending.append(ending.job)
                 else:
                     self.completed[ending.job.id] += 1
-            taken = [self.pending.popleft() for _ in range(min(work.idle + work.ahead, len(self.pending)))]
+            taken = [self.pending.popleft() for _ in range(min(work.idle + work.prefetch, len(self.pending)))]
             self.most_claimed = max(self.most_claimed, len(taken))
-            self.desk.place([Run(job, Context(job, FakeClock()), float("inf")) for job in taken])
+            self.desk.dispatch([ActiveJob(job, JobContext(job, FakeClock()), float("inf")) for job in taken])
 
     def _run(self) -> None:
-        while (runs := self.desk.take()) is not None:
+        while (runs := self.desk.get()) is not None:
             for run in runs:
                 run.started_at = begun = time.time()
                 with self._guard:
                     self.begun[run.job.id] += 1
                 self._act(run)
-                self.desk.hand_in_one(run, Completion(run.job, begun, time.time()))
+                self.desk.submit_result(run, Completed(run.job, begun, time.time()))
 
 
 Open = Callable[..., Office]
@@ -123,7 +123,7 @@ def pauses(seed: int = 7) -> Act:
     """Return a handler that sometimes pauses, so that threads interleave in every order."""
     random = Random(seed)
 
-    def act(run: Run) -> None:
+    def act(run: ActiveJob) -> None:
         if random.random() < 0.02:
             time.sleep(random.random() * 0.001)
 
@@ -140,7 +140,7 @@ def test_eight_threads_run_twenty_thousand_jobs_each_exactly_once(office: Open, 
     # Released jobs had not started.
     assert opened.begun == once
     assert opened.most_claimed > 8, "nothing was prefetched, so this test checks less than it should"
-    assert opened.desk.held() == []
+    assert opened.desk.in_flight() == []
 
 
 def test_resizing_under_load_loses_no_job(office: Open) -> None:
@@ -165,7 +165,7 @@ def test_draining_releases_all_jobs_that_have_not_started(office: Open) -> None:
     jobs, short = 5_000, 2_000
     gate = threading.Event()
 
-    def act(run: Run) -> None:
+    def act(run: ActiveJob) -> None:
         if run.job.id >= short:
             gate.wait(10)
 
@@ -174,7 +174,7 @@ def test_draining_releases_all_jobs_that_have_not_started(office: Open) -> None:
     opened.desk.drain()
     assert not opened.desk.wait_empty(0.0)
     # Prefetched jobs are released before the gate opens.
-    wait_until(lambda: len(opened.desk.held()) == 2)
+    wait_until(lambda: len(opened.desk.in_flight()) == 2)
     gate.set()
     assert opened.desk.wait_empty(10)
     assert opened.begun == opened.completed == Counter(dict.fromkeys(range(short + 2), 1))
@@ -187,13 +187,13 @@ def test_draining_releases_all_jobs_that_have_not_started(office: Open) -> None:
 def test_jobs_prefetched_behind_a_long_one_are_released_soon(office: Open) -> None:
     gate = threading.Event()
 
-    def act(run: Run) -> None:
+    def act(run: ActiveJob) -> None:
         if run.job.id == 2_000:
             gate.wait(10)
 
     opened = office(2_500, act, threads=1)
     wait_until(lambda: opened.begun[2_000] == 1)
-    wait_until(lambda: len(opened.desk.held()) == 1, timeout=5, what="only the long job in flight")
+    wait_until(lambda: len(opened.desk.in_flight()) == 1, timeout=5, what="only the long job in flight")
     assert len(opened.pending) == 499
     gate.set()
     assert opened.desk.wait_idle(10)
@@ -216,41 +216,41 @@ def test_idle_means_that_no_job_runs_and_the_latest_claim_found_none(office: Ope
 
 
 def test_clearing_separates_finished_jobs_from_unfinished_ones() -> None:
-    desk = Desk(time.time)
+    desk = Dispatcher(time.time)
     desk.resize(3)
-    runs = [Run(made(n), Context(made(n), FakeClock()), float("inf")) for n in range(3)]
-    desk.place(runs)
+    runs = [ActiveJob(made(n), JobContext(made(n), FakeClock()), float("inf")) for n in range(3)]
+    desk.dispatch(runs)
     ended, running, waiting = runs
-    assert desk.take() == [ended]
-    assert desk.take() == [running]
-    desk.hand_in_one(ended, Completion(ended.job, 1.0, 2.0))
+    assert desk.get() == [ended]
+    assert desk.get() == [running]
+    desk.submit_result(ended, Completed(ended.job, 1.0, 2.0))
     endings, left = desk.clear()
     assert ([ending.job.id for ending in endings], left) == ([0], [running, waiting])
     # Another worker may run the job by now: its late result is dropped.
-    desk.hand_in_one(running, Completion(running.job, 1.0, 3.0))
+    desk.submit_result(running, Completed(running.job, 1.0, 3.0))
     assert desk.clear() == ([], [])
 
 
 def test_at_most_one_job_with_crashes_is_in_flight() -> None:
-    desk, gate = Desk(time.time), threading.Event()
+    desk, gate = Dispatcher(time.time), threading.Event()
 
     def work() -> None:
-        while (runs := desk.take()) is not None:
+        while (runs := desk.get()) is not None:
             gate.wait(10)
             for run in runs:
-                desk.hand_in_one(run, Completion(run.job, 1.0, 2.0))
+                desk.submit_result(run, Completed(run.job, 1.0, 2.0))
 
-    def run_claimer_once(*claimed: Run) -> tuple[list[int], bool]:
+    def run_claimer_once(*claimed: ActiveJob) -> tuple[list[int], bool]:
         """Dispatch `claimed`; return the results to record, and whether a job with crashes may be claimed."""
-        work = desk.gather(10.0)
+        work = desk.next_batch(10.0)
         assert work is not None
-        desk.place(claimed)
-        return [ending.job.id for ending in work.endings], work.suspects
+        desk.dispatch(claimed)
+        return [ending.job.id for ending in work.results], work.allow_crashed
 
     runners = [threading.Thread(target=work, daemon=True) for _ in range(desk.resize(2))]
     for runner in runners:
         runner.start()
-    assert run_claimer_once(Run(made(1, crashes=1), Context(made(1), FakeClock()), float("inf"))) == ([], True)
+    assert run_claimer_once(ActiveJob(made(1, crashes=1), JobContext(made(1), FakeClock()), float("inf"))) == ([], True)
     desk.wake()
     assert run_claimer_once() == ([], False)
     gate.set()
@@ -263,14 +263,14 @@ def test_at_most_one_job_with_crashes_is_in_flight() -> None:
 
 def test_async_jobs_of_a_replaced_database_release_their_capacity() -> None:
     clock = FakeClock()
-    desk = Desk(clock.now)
-    desk.allow_tasks(2)
-    work = desk.gather(0.0)
+    desk = Dispatcher(clock.now)
+    desk.set_async_limit(2)
+    work = desk.next_batch(0.0)
     assert work is not None
-    assert work.tasks == 2
-    runs = [Run(job, Context(job, clock), until=1e9, task=True) for job in (made(1), made(2))]
-    assert desk.place([], runs) == runs
-    assert len(desk.abandon(1)) == 2
-    work = desk.gather(0.0)
+    assert work.async_jobs == 2
+    runs = [ActiveJob(job, JobContext(job, clock), lease_deadline=1e9, is_async=True) for job in (made(1), made(2))]
+    assert desk.dispatch([], runs) == runs
+    assert len(desk.orphan_all(1)) == 2
+    work = desk.next_batch(0.0)
     assert work is not None
-    assert work.tasks == 2
+    assert work.async_jobs == 2

@@ -64,16 +64,16 @@ def test_a_deleted_database_stops_claiming_and_a_new_one_resumes_it(
     path = tmp_path / "jobs.db"
     with open_queue(path, handlers.registry) as queue, Worker(queue, threads=1) as worker:
         queue.wait(queue.enqueue("quick").id)
-        assert worker.trouble is None
+        assert worker.last_error is None
         path.unlink()
-        wait_until(lambda: worker.trouble is not None)
-        assert worker.trouble == f"The database {path} was deleted or moved away."
+        wait_until(lambda: worker.last_error is not None)
+        assert worker.last_error == f"The database {path} was deleted or moved away."
         time.sleep(0.5)
         assert not path.exists()
         assert len([each for each in caplog.messages if "was deleted" in each]) <= 2  # the claimer and the heartbeat
         another(path, handlers, ["quick"] * 2)
         wait_until(lambda: state_in(path, 2) is State.COMPLETED)
-        wait_until(lambda: worker.trouble is None)
+        wait_until(lambda: worker.last_error is None)
         assert any(f"The database {path} was replaced" in each for each in caplog.messages)
 
 
@@ -83,7 +83,7 @@ def test_a_restored_file_still_has_its_running_job_and_records_its_result(tmp_pa
         job = queue.enqueue("slow")
         assert handlers.begun.wait(5)
         path.rename(away)
-        wait_until(lambda: worker.trouble is not None)
+        wait_until(lambda: worker.last_error is not None)
         handlers.go.set()
         assert handlers.ended.wait(5)
         away.rename(path)
@@ -117,7 +117,7 @@ def test_shutting_down_grants_orphaned_code_its_grace_and_does_not_wait_for_the_
             wait_until(lambda: queue_works(path, handlers))
         else:
             path.unlink()
-            wait_until(lambda: worker.trouble is not None)
+            wait_until(lambda: worker.last_error is not None)
         begun = time.monotonic()
         worker.stop(grace=1.0)
         assert time.monotonic() - begun < 3

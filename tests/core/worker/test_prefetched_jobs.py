@@ -8,7 +8,7 @@ from tests.core.helpers import FakeClock, wait_until
 
 from jobdeck import Outcome, Queue, Registry, Settings, State, Worker, context
 from jobdeck.kinds.registry import job
-from jobdeck.model.attempt_result import Completion
+from jobdeck.model.attempt_result import Completed
 from jobdeck.store.claim_capacity import ClaimRequest
 
 LEASE = 5.0
@@ -36,7 +36,7 @@ def test_a_prefetched_job_does_not_start_after_its_lease_has_expired(tmp_path: P
 
         wait_until(ended)
         while claimed := queue.store.claimer.claim(ClaimRequest("other", 1, kinds=("note",), queues=(), lease=1e6)):
-            queue.store.completer.complete([Completion(claimed[0], clock.now(), clock.now())])
+            queue.store.completer.complete([Completed(claimed[0], clock.now(), clock.now())])
             elsewhere.append(claimed[0].id)
 
     with Queue(settings=settings, registry=kinds, clock=clock) as queue:

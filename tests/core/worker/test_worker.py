@@ -16,7 +16,7 @@ from tests.core.helpers import wait_until
 
 from jobdeck import GiveUp, Job, Outcome, Queue, Registry, Settings, Snooze, State, StoreBusy, Worker, context
 from jobdeck.kinds.registry import job
-from jobdeck.maintenance.loop import Upkeep
+from jobdeck.maintenance.loop import MaintenanceLoop
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def kinds() -> Registry:
 
 @pytest.fixture
 def queue(address: str, kinds: Registry, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
-    monkeypatch.setattr("jobdeck.execution.executor.delay", lambda attempt, random: 0.02)
+    monkeypatch.setattr("jobdeck.execution.executor.compute_delay", lambda attempt, random: 0.02)
     monkeypatch.setattr("jobdeck.execution.context.STOP_GRACE", 0.5)
     settings = Settings(database=address, synchronous="OFF", lease=5.0)
     with Queue(settings=settings, registry=kinds) as opened:
@@ -312,11 +312,11 @@ def test_leases_are_renewed_in_time_however_short_they_are(
 ) -> None:
     rounds: list[float] = []
 
-    def pause(self: Upkeep, longest: float) -> float:
+    def pause(self: MaintenanceLoop, longest: float) -> float:
         rounds.append(longest)
         return longest
 
-    monkeypatch.setattr(Upkeep, "pause", pause)
+    monkeypatch.setattr(MaintenanceLoop, "pause", pause)
     queue.settings = replace(queue.settings, lease=lease)
 
     @job(name="long", registry=kinds)

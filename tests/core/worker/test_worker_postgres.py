@@ -91,14 +91,14 @@ def test_a_job_survives_a_restart_of_the_server_and_completes_once(
         assert handlers.begun.wait(15)
         server().stop()
         try:
-            wait_until(lambda: worker.trouble is not None, timeout=20)
-            wait_until(lambda: "cannot be reached" in (worker.trouble or ""), timeout=20)
+            wait_until(lambda: worker.last_error is not None, timeout=20)
+            wait_until(lambda: "cannot be reached" in (worker.last_error or ""), timeout=20)
             handlers.go.set()
             assert handlers.ended.wait(15)
         finally:
             server().start()
         wait_until(lambda: state_of(queue, job.id) is State.COMPLETED, timeout=20)
-        wait_until(lambda: worker.trouble is None, timeout=20)
+        wait_until(lambda: worker.last_error is None, timeout=20)
         after = queue.enqueue("quick")
         wait_until(lambda: state_of(queue, after.id) is State.COMPLETED, timeout=20)
     assert [attempt.outcome for attempt in queue.attempts(job.id)] == [Outcome.COMPLETED]
@@ -115,7 +115,7 @@ def test_a_worker_shuts_down_in_time_while_the_server_is_unavailable(where: str,
         assert handlers.begun.wait(15)
         server().stop()
         try:
-            wait_until(lambda: worker.trouble is not None, timeout=20)
+            wait_until(lambda: worker.last_error is not None, timeout=20)
             began = time.monotonic()
             worker.stop(grace=1.0)
             assert time.monotonic() - began < 4
@@ -131,8 +131,8 @@ def test_a_dropped_queue_stops_claiming_and_a_new_one_resumes_it(
     with Worker(queue, threads=2) as worker:
         assert handlers.begun.wait(15)
         drop(where)
-        wait_until(lambda: worker.trouble is not None, timeout=20)
-        assert "holds no queue any more" in (worker.trouble or "")
+        wait_until(lambda: worker.last_error is not None, timeout=20)
+        assert "holds no queue any more" in (worker.last_error or "")
         with open_queue(where, handlers) as there:
             first = there.enqueue("quick")
             assert first.id == slow.id
@@ -144,7 +144,7 @@ def test_a_dropped_queue_stops_claiming_and_a_new_one_resumes_it(
             assert there.get(first.id).result == "done"  # and not that of the old job
             second = there.enqueue("quick")
             wait_until(lambda: there.get(second.id).state is State.COMPLETED, timeout=20)
-        wait_until(lambda: worker.trouble is None, timeout=20)
+        wait_until(lambda: worker.last_error is None, timeout=20)
     assert any(re.search(r"The database postgresql://\S+ was replaced", each) for each in caplog.messages)
 
 
@@ -168,14 +168,14 @@ def test_a_worker_with_another_clock_than_the_server_is_neither_late_nor_busy_wa
         queue.wait(queue.enqueue("quick").id, timeout=20)
         assert worker.wait_idle(timeout=15)
         turns = 0
-        turn = worker._turn
+        turn = worker._record_and_claim
 
         def counted(work: object) -> object:
             nonlocal turns
             turns += 1
             return turn(work)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(worker, "_turn", counted)
+        monkeypatch.setattr(worker, "_record_and_claim", counted)
         due = time.time() + 1.5  # by the server's clock, which is that of this machine
         job = queue.enqueue("quick", at=due)
         wait_until(lambda: queue.get(job.id).state is State.COMPLETED, timeout=15)

@@ -142,7 +142,7 @@ def test_an_internal_error_is_one_sentence_with_a_traceback_on_request(
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("jobdeck_tui.commands.common.Front.open", broken)
+    monkeypatch.setattr("jobdeck_tui.commands.common.CliContext.open", broken)
     result = deck("list")
     assert result.exit_code == 1
     assert result.stderr.count("\n") == 1
@@ -154,7 +154,7 @@ def test_an_interrupt_is_quiet(deck: CommandLine, monkeypatch: pytest.MonkeyPatc
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("jobdeck_tui.commands.common.Front.open", interrupted)
+    monkeypatch.setattr("jobdeck_tui.commands.common.CliContext.open", interrupted)
     result = deck("list")
     assert (result.exit_code, result.output) == (130, "")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.tui.cli_runner import CommandLine
 
-from jobdeck_tui.commands.param_types import read_moment
+from jobdeck_tui.commands.param_types import parse_time
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ def test_a_time_of_day_means_its_next_occurrence() -> None:
     now = datetime.now().astimezone()
     soon, earlier = now + timedelta(minutes=2), now - timedelta(minutes=2)
     for moment in (soon, earlier):
-        due = read_moment(moment.strftime("%H:%M:%S"))
+        due = parse_time(moment.strftime("%H:%M:%S"))
         assert now.timestamp() < due <= now.timestamp() + 25 * 3600
         assert datetime.fromtimestamp(due).strftime("%H:%M:%S") == moment.strftime("%H:%M:%S")
 
@@ -166,7 +166,7 @@ def test_a_time_is_read_in_its_zone_or_in_the_local_one(monkeypatch: pytest.Monk
     with monkeypatch.context() as patch:
         patch.setenv("TZ", "America/New_York")
         time.tzset()
-        read = {read_moment(text) for text in ("2026-01-31T12:00", "2026-01-31T17:00Z", "2026-01-31 18:00+01:00")}
+        read = {parse_time(text) for text in ("2026-01-31T12:00", "2026-01-31T17:00Z", "2026-01-31 18:00+01:00")}
     time.tzset()
     assert read == {datetime(2026, 1, 31, 17, tzinfo=UTC).timestamp()}
 
@@ -174,4 +174,4 @@ def test_a_time_is_read_in_its_zone_or_in_the_local_one(monkeypatch: pytest.Monk
 @pytest.mark.parametrize("text", ["", "soon", "25:00", "12:60", "2026-13-01", "0001-01-01"])
 def test_an_invalid_time_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a time"):
-        read_moment(text)
+        parse_time(text)

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from tests.tui.cli_runner import CommandLine, eventually
 
-from jobdeck import Forecast, Limits, Outlook, Registry, Settings, Worker
+from jobdeck import Forecast, Limits, Registry, Settings, Trend, Worker
 from jobdeck import Queue as OpenQueue
 from jobdeck.kinds.registry import job
-from jobdeck_tui.text.format import about, forecast_text, rough_pace
-from jobdeck_tui.text.limits import in_words, problem_of, read_limits, read_rate, typed
+from jobdeck_tui.text.format import forecast_text, rough_duration, rough_rate
+from jobdeck_tui.text.limits import explain_limits, format_limits, limits_problem, read_limits, read_rate
 
 
 @pytest.fixture
@@ -116,8 +116,8 @@ def test_workers_as_json_contains_running_jobs_and_code_that_does_not_stop(
 )
 def test_limits_are_read_as_they_are_typed_and_written_as_they_are_read(text: str, limits: Limits) -> None:
     assert read_limits(text) == limits
-    assert problem_of(text) is None
-    assert read_limits(typed(limits)) == limits
+    assert limits_problem(text) is None
+    assert read_limits(format_limits(limits)) == limits
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_limits_are_read_as_they_are_typed_and_written_as_they_are_read(text: st
     ],
 )
 def test_invalid_limits_are_explained(text: str, problem: str) -> None:
-    assert (problem_of(text) or "").startswith(problem)
+    assert (limits_problem(text) or "").startswith(problem)
 
 
 def test_the_command_and_the_cockpit_read_rates_alike(deck: CommandLine) -> None:
@@ -151,29 +151,29 @@ def test_the_command_and_the_cockpit_read_rates_alike(deck: CommandLine) -> None
 
 
 def test_limits_are_described_in_words() -> None:
-    assert in_words(Limits(), 3) == ["No limits: jobs run as soon as a thread is free."]
-    assert in_words(Limits(running=4, rate=1, period=60), 4) == [
+    assert explain_limits(Limits(), 3) == ["No limits: jobs run as soon as a thread is free."]
+    assert explain_limits(Limits(running=4, rate=1, period=60), 4) == [
         "At most 4 run at once across all processes (limit reached).",
         "At most 1 job starts in any 1m.",
     ]
 
 
 def test_forecasts_are_described_in_a_few_words() -> None:
-    def told(outlook: Outlook, **more: object) -> str:
-        return forecast_text(Forecast(outlook=outlook, **more))  # type: ignore[arg-type]
+    def told(outlook: Trend, **more: object) -> str:
+        return forecast_text(Forecast(trend=outlook, **more))  # type: ignore[arg-type]
 
-    assert told(Outlook.DRAINING, empty_in=240.0) == "empty in 4m"
-    assert told(Outlook.GROWING, growth=0.2) == "growing 12/min"
-    assert told(Outlook.STILL, why="no worker serves it") == "stalled: no worker serves it"
-    assert [told(each) for each in (Outlook.EMPTY, Outlook.KEEPS_UP, Outlook.STEADY, Outlook.PAUSED)] == [
+    assert told(Trend.DRAINING, empty_in=240.0) == "empty in 4m"
+    assert told(Trend.GROWING, growth=0.2) == "growing 12/min"
+    assert told(Trend.STALLED, why="no worker serves it") == "stalled: no worker serves it"
+    assert [told(each) for each in (Trend.EMPTY, Trend.KEEPS_UP, Trend.STEADY, Trend.PAUSED)] == [
         "empty",
         "keeps up",
         "steady",
         "paused",
     ]
-    assert [about(each) for each in (0.1, 45, 89, 240, 5500, 200_000, 1e9)] == [
+    assert [rough_duration(each) for each in (0.1, 45, 89, 240, 5500, 200_000, 1e9)] == [
         "1s", "45s", "89s", "4m", "2h", "2d", "over a year",
     ]  # fmt: skip
-    assert [rough_pace(each) for each in (0.0001, 0.002, 0.2, 9.9, 10, 1500)] == [
+    assert [rough_rate(each) for each in (0.0001, 0.002, 0.2, 9.9, 10, 1500)] == [
         "1/h", "7/h", "12/min", "594/min", "10/s", "1,500/s",
     ]  # fmt: skip

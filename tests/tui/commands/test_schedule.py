@@ -12,7 +12,7 @@ from tests.tui.cli_runner import CommandLine, eventually
 
 from jobdeck import Worker
 from jobdeck_tui.cli import cli
-from jobdeck_tui.commands.schedule import PARTS
+from jobdeck_tui.commands.schedule import SUBCOMMANDS
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def deck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
     return CommandLine(tmp_path)
 
 
-@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("name", SUBCOMMANDS)
 def test_every_subcommand_has_help_with_an_example_of_itself(name: str) -> None:
     result = CliRunner().invoke(cli, ["schedule", name, "--help"])
     assert result.exit_code == 0
@@ -29,7 +29,7 @@ def test_every_subcommand_has_help_with_an_example_of_itself(name: str) -> None:
     for line in result.stdout.splitlines():
         assert len(line) <= 120
     listed = CliRunner().invoke(cli, ["schedule", "--help"]).stdout
-    assert re.search(rf"^  {name} +{re.escape(PARTS[name][1])}$", listed, re.MULTILINE)
+    assert re.search(rf"^  {name} +{re.escape(SUBCOMMANDS[name][1])}$", listed, re.MULTILINE)
 
 
 def test_a_schedule_of_a_kind_is_added_listed_edited_run_and_deleted(deck: CommandLine) -> None:

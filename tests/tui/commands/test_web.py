@@ -17,7 +17,7 @@ from tests.core.helpers import wait_until
 from tests.tui.cli_runner import CommandLine
 
 from jobdeck import Queue
-from jobdeck_tui.commands.common import Front
+from jobdeck_tui.commands.common import CliContext
 from jobdeck_tui.commands.web import command_line
 
 aiohttp = pytest.importorskip("aiohttp")
@@ -124,7 +124,7 @@ def test_a_missing_extra_is_reported_with_the_install_command(tmp_path: Path, mo
 
 
 def test_the_cockpit_of_a_page_gets_the_options_of_the_command_line() -> None:
-    front = Front(db="my jobs.db", app="tasks", threads=2, readonly=True, theme="light", ascii=True)
+    front = CliContext(db="my jobs.db", app="tasks", threads=2, readonly=True, theme="light", ascii=True)
     said = command_line(front, demo=False).partition(" -m ")[2]
     assert said == "jobdeck_tui --db 'my jobs.db' --app tasks --threads 2 --theme light --readonly --ascii"
-    assert command_line(Front(), demo=True).endswith("-m jobdeck_tui demo")
+    assert command_line(CliContext(), demo=True).endswith("-m jobdeck_tui demo")

@@ -18,7 +18,7 @@ from jobdeck import Outcome, Queue, Settings, State, Worker
 from jobdeck_tui.demo import sandbox, workload
 from jobdeck_tui.demo.kinds import demo_registry
 from jobdeck_tui.demo.sandbox import demo_queue
-from jobdeck_tui.demo.traffic import STEP, Order, draw, opening, stream
+from jobdeck_tui.demo.traffic import STEP, JobSpec, initial_backlog, random_job, stream
 from jobdeck_tui.demo.workload import Workload, prefill
 
 
@@ -28,17 +28,17 @@ def queue(tmp_path: Path) -> Iterator[Queue]:
         yield opened
 
 
-def minute(seed: int) -> list[Order]:
+def minute(seed: int) -> list[JobSpec]:
     return [order for orders in islice(stream(seed), round(60 / STEP)) for order in orders]
 
 
 def test_the_same_seed_gives_the_same_jobs() -> None:
-    assert opening(7) == opening(7) != opening(8)
+    assert initial_backlog(7) == initial_backlog(7) != initial_backlog(8)
     assert minute(7) == minute(7) != minute(8)
 
 
 def test_every_job_of_the_backlog_and_of_a_minute_is_valid(queue: Queue) -> None:
-    orders = [*opening(7), *minute(7)]
+    orders = [*initial_backlog(7), *minute(7)]
     drafts = [queue.new_job(order.kind, order.args, **order.options) for order in orders]
     assert {draft.kind for draft in drafts} == set(demo_registry().kinds)
     assert len({draft.queue for draft in drafts}) == 5
@@ -61,7 +61,7 @@ def test_the_stream_has_waves_and_bursts(seed: int) -> None:
 def test_random_jobs_of_every_kind_are_valid_and_documented(queue: Queue, kind: str) -> None:
     random = Random(3)
     for _ in range(300):
-        order = draw(kind, random)
+        order = random_job(kind, random)
         queue.new_job(order.kind, order.args, **order.options)
     described = demo_registry().get(kind).describe()
     assert described.doc.endswith(".")
@@ -100,7 +100,7 @@ def test_the_producer_keeps_jobs_coming_and_stops_promptly(queue: Queue) -> None
     flow = Workload(queue, seed=7)
     flow.start()
     deadline = time.monotonic() + 10
-    while queue.count() <= len(opening(7)) + 20:
+    while queue.count() <= len(initial_backlog(7)) + 20:
         assert time.monotonic() < deadline
         time.sleep(0.02)
     start = time.monotonic()

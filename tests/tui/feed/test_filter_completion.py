@@ -6,10 +6,10 @@ import json
 from dataclasses import replace
 
 import pytest
-from tests.tui.frozen_queue import Still
+from tests.tui.frozen_queue import FrozenQueue
 
-from jobdeck import Job, State, parse
-from jobdeck_tui.feed.filter_completion import Words, offers, sample, words_of
+from jobdeck import Job, State, parse_filter
+from jobdeck_tui.feed.filter_completion import Vocabulary, sample, suggest, vocabulary_of
 
 
 def a_job(**more: object) -> Job:
@@ -21,15 +21,15 @@ def a_job(**more: object) -> Job:
     return replace(job, **more)  # type: ignore[arg-type]
 
 
-WORDS = words_of([a_job(), a_job(queue="mail", kind="img.resize"), a_job(queue="images")])
+WORDS = vocabulary_of([a_job(), a_job(queue="mail", kind="img.resize"), a_job(queue="images")])
 
 
-def suggested(text: str, words: Words = WORDS) -> list[str]:
-    return [offer.text for offer in offers(text, len(text), words).offers]
+def suggested(text: str, words: Vocabulary = WORDS) -> list[str]:
+    return [offer.text for offer in suggest(text, len(text), words).items]
 
 
-def completed(text: str, at: int = 0, words: Words = WORDS) -> str:
-    return offers(text, len(text), words).put(text, at)[0]
+def completed(text: str, at: int = 0, words: Vocabulary = WORDS) -> str:
+    return suggest(text, len(text), words).insert(text, at)[0]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def completed(text: str, at: int = 0, words: Words = WORDS) -> str:
 def test_the_first_suggestion_is_the_most_likely_and_parses(typed: str, first: str) -> None:
     assert completed(typed) == first
     if not first.endswith((":", ">=", ">")):
-        assert parse(first).terms
+        assert parse_filter(first).terms
 
 
 def test_operators_are_suggested_after_a_numeric_field() -> None:
@@ -70,23 +70,23 @@ def test_operators_are_suggested_after_a_numeric_field() -> None:
 def test_a_complete_or_unknown_word_gets_no_suggestions() -> None:
     for text in ("", " ", "state:failed", "id:", "state:xyz", "state>f"):
         assert suggested(text) == [], text
-    assert not offers("state:failed", 3, WORDS).offers  # in the middle of a word
+    assert not suggest("state:failed", 3, WORDS).items  # in the middle of a word
 
 
 def test_values_that_a_filter_cannot_express_are_not_suggested() -> None:
     assert suggested("args.quote:") == []
     assert not [path for path in WORDS.paths if " " in path or "sizes" in path]
-    hostile = words_of([a_job(queue="a\x1b]0;x\x07b", kind="[red]k")])
+    hostile = vocabulary_of([a_job(queue="a\x1b]0;x\x07b", kind="[red]k")])
     assert suggested("queue:", hostile) == []
     assert suggested("kind:", hostile) == ["[red]k"]
 
 
 def test_inserting_a_suggestion_keeps_the_rest_of_the_filter() -> None:
     text = "que state:failed"
-    assert offers(text, 3, WORDS).put(text, 0) == ("queue: state:failed", 6)
+    assert suggest(text, 3, WORDS).insert(text, 0) == ("queue: state:failed", 6)
 
 
-def test_the_vocabulary_is_sampled_from_the_newest_jobs(still: Still) -> None:
+def test_the_vocabulary_is_sampled_from_the_newest_jobs(still: FrozenQueue) -> None:
     still.queue.enqueue("img.resize", {"path": "a.jpg", "formats": ["png"]}, tags=["eu"])
     words = sample(still.queue)
     assert words.values["args.path"] == ("a.jpg",)
@@ -95,10 +95,12 @@ def test_the_vocabulary_is_sampled_from_the_newest_jobs(still: Still) -> None:
 
 
 def test_large_or_broken_arguments_are_skipped() -> None:
-    assert not words_of([a_job(args_json=json.dumps({"x": "y" * 5000})), a_job(args_json="{"), a_job(args_json="[1]")]).paths
+    assert not vocabulary_of(
+        [a_job(args_json=json.dumps({"x": "y" * 5000})), a_job(args_json="{"), a_job(args_json="[1]")]
+    ).paths
 
 
-def test_a_truncated_example_ends_with_an_ellipsis(still: Still) -> None:
+def test_a_truncated_example_ends_with_an_ellipsis(still: FrozenQueue) -> None:
     still.queue.enqueue("webhook.post", {"url": "https://hooks.example.com/in/7", "event": "paid"})
-    hints = {offer.text: offer.told for offer in offers("args", 4, sample(still.queue)).offers}
+    hints = {offer.text: offer.hint for offer in suggest("args", 4, sample(still.queue)).items}
     assert hints == {"args.url:": "such as https://hooks.examp…", "args.event:": "such as paid"}

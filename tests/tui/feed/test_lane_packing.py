@@ -53,7 +53,7 @@ def test_there_are_never_more_lanes_than_simultaneous_runs() -> None:
         assert len(lanes) == most
         for lane in lanes:
             for before, after in pairwise(lane):
-                assert before.end <= after.begin
+                assert before.end <= after.start
 
 
 def test_a_run_keeps_its_lane_when_older_runs_disappear() -> None:
@@ -96,7 +96,7 @@ def test_lanes_are_stable_as_time_passes() -> None:
 def test_a_prefetched_run_is_placed_after_the_one_that_occupies_the_slot() -> None:
     found = pack([run(1, 0, 5), run(2, 0, None), run(3, 0, None), run(4, 0, None)], slots=2)
     assert jobs(found) == [[1, 3], [2]] or jobs(found) == [[1, 2], [3]]
-    placed = {bar.run.job_id: (bar.begin, bar.end) for lane in found for bar in lane}
+    placed = {bar.run.job_id: (bar.start, bar.end) for lane in found for bar in lane}
     assert placed[1] == (0, 5)
     assert sorted(begin for job, (begin, _) in placed.items() if job != 1) == [0, 5]
     assert 4 not in placed  # no slot is free yet

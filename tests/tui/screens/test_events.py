@@ -9,41 +9,41 @@ from typing import Any
 import pytest
 from tests.tui.busy_workers import lively
 from tests.tui.cli_runner import CommandLine, eventually
-from tests.tui.frozen_queue import Still, seen, settled, steps
+from tests.tui.frozen_queue import FrozenQueue, press_keys, wait_for, wait_for_redraw
 from tests.tui.jobs_pilot import play, toasts
 from textual.pilot import Pilot
 
-from jobdeck import Event, Happening
-from jobdeck.model.attempt_result import Completion, Failure
-from jobdeck_tui.feed.queries.events import Memory
+from jobdeck import Event, EventType
+from jobdeck.model.attempt_result import Completed, Failed
+from jobdeck_tui.feed.queries.events import EventBuffer
 from jobdeck_tui.screens.events import EventsScreen
 from jobdeck_tui.screens.job import JobScreen
-from jobdeck_tui.text.event_format import LOOKS, EventFilter, details
+from jobdeck_tui.text.event_format import EVENT_STYLES, EventFilter, format_details
 from jobdeck_tui.widgets.table.event_list import EventList
 
 Compare = Callable[..., bool]
 sizes = pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)], ids=lambda size: f"{size[0]}x{size[1]}")
 
 
-def fail(still: Still, text: str = "no") -> int:
+def fail(still: FrozenQueue, text: str = "no") -> int:
     """Enqueue a job that fails a second later; return its id."""
     job = still.queue.enqueue("mail.send_receipt", {"order_id": 1, "to": "x"}, max_attempts=1, priority=99)
     (claimed,) = still.claim(1)
     still.clock.advance(1)
-    still.store.completer.fail([Failure(claimed, still.clock.now() - 1, still.clock.now(), None, "ValueError", text)])
+    still.store.completer.fail([Failed(claimed, still.clock.now() - 1, still.clock.now(), None, "ValueError", text)])
     return job.id
 
 
-def complete(still: Still, count: int = 1) -> None:
+def complete(still: FrozenQueue, count: int = 1) -> None:
     for _ in range(count):
         still.queue.enqueue("img.resize", {"path": "x"}, priority=99)
         (claimed,) = still.claim(1)
         still.clock.advance(1)
-        still.store.completer.complete([Completion(claimed, still.clock.now() - 1, still.clock.now())])
+        still.store.completer.complete([Completed(claimed, still.clock.now() - 1, still.clock.now())])
 
 
 @pytest.fixture
-def told(still: Still) -> Still:
+def told(still: FrozenQueue) -> FrozenQueue:
     """Create two failures among completed jobs (1 and 7 of 12), and a pause."""
     fail(still, "first")
     complete(still, 5)
@@ -64,23 +64,23 @@ def drawn(pilot: Pilot[Any]) -> str:
 
 async def opened(pilot: Pilot[Any]) -> None:
     await pilot.press("9")
-    await seen(pilot, lambda: isinstance(pilot.app.screen, EventsScreen) and feed(pilot)._seen is not None)
-    await settled(pilot)
+    await wait_for(pilot, lambda: isinstance(pilot.app.screen, EventsScreen) and feed(pilot)._seen is not None)
+    await wait_for_redraw(pilot)
 
 
 async def press(pilot: Pilot[Any], *keys: str) -> None:
     for key in keys:
         await pilot.press(key)
         await pilot.pause()
-    await settled(pilot)
+    await wait_for_redraw(pilot)
 
 
 def chosen(pilot: Pilot[Any]) -> str:
     event = feed(pilot).chosen
-    return "" if event is None else f"{event.what} {event.job_id}"
+    return "" if event is None else f"{event.type} {event.job_id}"
 
 
-def test_the_view_follows_the_newest_event_at_the_bottom(told: Still) -> None:
+def test_the_view_follows_the_newest_event_at_the_bottom(told: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         lines = drawn(pilot).splitlines()
@@ -88,21 +88,21 @@ def test_the_view_follows_the_newest_event_at_the_bottom(told: Still) -> None:
         assert "ann · paused queue img" in lines[-1]
         assert "✓ completed" in lines[-2]
         fail(told, "third")
-        await seen(pilot, lambda: "✗ failed" in drawn(pilot).splitlines()[-1])
+        await wait_for(pilot, lambda: "✗ failed" in drawn(pilot).splitlines()[-1])
         assert "ValueError: third · took 1.0s" in drawn(pilot).splitlines()[-1]
         assert "following" in str(feed(pilot).border_title)
 
     play(told.app(), scene, size=(120, 20))
 
 
-def test_scrolling_back_stops_following_and_counts_new_events(told: Still) -> None:
+def test_scrolling_back_stops_following_and_counts_new_events(told: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         await press(pilot, "k", "up")
         assert chosen(pilot) == "completed 11"
         before = drawn(pilot)
         fail(told)
-        await seen(pilot, lambda: "▼ 3 new · G follows" in str(feed(pilot).border_subtitle))
+        await wait_for(pilot, lambda: "▼ 3 new · G follows" in str(feed(pilot).border_subtitle))
         assert drawn(pilot) == before  # nothing moved
         assert "held" in str(feed(pilot).border_title)
         await press(pilot, "G")
@@ -113,7 +113,7 @@ def test_scrolling_back_stops_following_and_counts_new_events(told: Still) -> No
     play(told.app(), scene, size=(120, 20))
 
 
-def test_j_and_the_page_keys_move_and_g_goes_to_the_oldest(told: Still) -> None:
+def test_j_and_the_page_keys_move_and_g_goes_to_the_oldest(told: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         await press(pilot, "j")
@@ -136,7 +136,7 @@ def test_j_and_the_page_keys_move_and_g_goes_to_the_oldest(told: Still) -> None:
     play(told.app(), scene, size=(120, 20))
 
 
-def test_n_goes_from_failure_to_failure(told: Still) -> None:
+def test_n_goes_from_failure_to_failure(told: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         await press(pilot, "n")
@@ -153,12 +153,12 @@ def test_n_goes_from_failure_to_failure(told: Still) -> None:
     play(told.app(), scene)
 
 
-def test_f_stops_and_resumes_following(told: Still) -> None:
+def test_f_stops_and_resumes_following(told: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         await press(pilot, "f")
         fail(told)
-        await seen(pilot, lambda: feed(pilot).new == 3)
+        await wait_for(pilot, lambda: feed(pilot).new == 3)
         assert chosen(pilot) == "act None"
         await press(pilot, "f")
         assert feed(pilot).following
@@ -167,7 +167,7 @@ def test_f_stops_and_resumes_following(told: Still) -> None:
     play(told.app(), scene)
 
 
-def test_enter_opens_the_job_of_the_event(told: Still) -> None:
+def test_enter_opens_the_job_of_the_event(told: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         await press(pilot, "enter")
@@ -182,40 +182,40 @@ def test_enter_opens_the_job_of_the_event(told: Still) -> None:
     play(told.app(), scene)
 
 
-def test_slash_filters_while_typing_enter_keeps_and_escape_clears(told: Still) -> None:
+def test_slash_filters_while_typing_enter_keeps_and_escape_clears(told: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         await press(pilot, "slash", *"failed")
-        await seen(pilot, lambda: [event.job_id for event in feed(pilot).events] == [1, 7])
+        await wait_for(pilot, lambda: [event.job_id for event in feed(pilot).events] == [1, 7])
         await press(pilot, "enter")
         assert pilot.app.focused is feed(pilot)
         assert "/failed" in str(feed(pilot).border_title)
         fail(told)
-        await seen(pilot, lambda: [event.job_id for event in feed(pilot).events] == [1, 7, 13])
+        await wait_for(pilot, lambda: [event.job_id for event in feed(pilot).events] == [1, 7, 13])
         await press(pilot, "slash", *" second")
-        await seen(pilot, lambda: [event.job_id for event in feed(pilot).events] == [7])
+        await wait_for(pilot, lambda: [event.job_id for event in feed(pilot).events] == [7])
         await press(pilot, "enter", "escape")
-        await seen(pilot, lambda: len(feed(pilot).events) > 30)
+        await wait_for(pilot, lambda: len(feed(pilot).events) > 30)
         await press(pilot, "escape")
         assert not isinstance(pilot.app.screen, EventsScreen)
 
     play(told.app(), scene)
 
 
-def test_escape_in_the_filter_clears_it(told: Still) -> None:
+def test_escape_in_the_filter_clears_it(told: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         await press(pilot, "slash", *"zzz")
-        await seen(pilot, lambda: not feed(pilot).events)
+        await wait_for(pilot, lambda: not feed(pilot).events)
         assert "No event matches the filter" in drawn(pilot)
         await press(pilot, "escape")
-        await seen(pilot, lambda: len(feed(pilot).events) > 30)
+        await wait_for(pilot, lambda: len(feed(pilot).events) > 30)
         assert pilot.app.focused is feed(pilot)
 
     play(told.app(), scene)
 
 
-def test_words_are_completed(told: Still) -> None:
+def test_words_are_completed(told: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         await press(pilot, "slash", *"failu")
@@ -226,7 +226,7 @@ def test_words_are_completed(told: Still) -> None:
     play(told.app(), scene)
 
 
-def test_the_mouse_selects_opens_and_scrolls(told: Still) -> None:
+def test_the_mouse_selects_opens_and_scrolls(told: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         widget = feed(pilot)
@@ -236,15 +236,15 @@ def test_the_mouse_selects_opens_and_scrolls(told: Still) -> None:
         widget._wheel(3)
         assert widget.following
         await pilot.click(EventList, offset=(20, widget.size.height - 1))
-        await settled(pilot)
+        await wait_for_redraw(pilot)
         assert chosen(pilot) == "completed 12"
         await pilot.click(EventList, offset=(20, widget.size.height - 1), times=2)
-        await seen(pilot, lambda: isinstance(pilot.app.screen, JobScreen))
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, JobScreen))
 
     play(told.app(), scene, size=(120, 20))
 
 
-def test_hostile_text_stays_text(still: Still) -> None:
+def test_hostile_text_stays_text(still: FrozenQueue) -> None:
     fail(still, "[red]\x1b]52;c;x\x07\u202e\x9b31m" + "x" * 100_000)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -256,7 +256,7 @@ def test_hostile_text_stays_text(still: Still) -> None:
     play(still.app(), scene, size=(200, 60))
 
 
-def test_the_place_is_kept_when_the_oldest_events_are_dropped(told: Still) -> None:
+def test_the_place_is_kept_when_the_oldest_events_are_dropped(told: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         await press(pilot, "n")
@@ -275,8 +275,8 @@ def test_the_place_is_kept_when_the_oldest_events_are_dropped(told: Still) -> No
 # -- the buffer of events -----------------------------------------------------------------------------
 
 
-def test_every_event_is_added_once_however_often_it_is_read(still: Still) -> None:
-    memory = Memory()
+def test_every_event_is_added_once_however_often_it_is_read(still: FrozenQueue) -> None:
+    memory = EventBuffer()
     for _ in range(5):
         complete(still)
         for _ in range(3):
@@ -287,8 +287,8 @@ def test_every_event_is_added_once_however_often_it_is_read(still: Still) -> Non
     assert memory.read(still.queue, EventFilter()).events is found  # nothing new, nothing to draw
 
 
-def test_missed_events_are_recorded_as_a_gap(still: Still) -> None:
-    memory = Memory(kept=100, first=10)
+def test_missed_events_are_recorded_as_a_gap(still: FrozenQueue) -> None:
+    memory = EventBuffer(kept=100, first=10)
     complete(still, 3)
     memory.read(still.queue, EventFilter())
     still.clock.advance(60)
@@ -299,8 +299,8 @@ def test_missed_events_are_recorded_as_a_gap(still: Still) -> None:
     assert gap == found.events[9].key
 
 
-def test_the_buffer_is_bounded(still: Still) -> None:
-    memory = Memory(kept=20)
+def test_the_buffer_is_bounded(still: FrozenQueue) -> None:
+    memory = EventBuffer(kept=20)
     complete(still, 30)
     first = memory.read(still.queue, EventFilter()).events
     assert len(first) == 20
@@ -336,7 +336,7 @@ def test_the_buffer_is_bounded(still: Still) -> None:
 def test_a_filter_takes_event_types_fields_and_words(text: str, passes: bool) -> None:
     event = Event(
         at=0.0,
-        what=Happening.FAILED,
+        type=EventType.FAILED,
         key="k",
         job_id=12,
         kind="mail.send",
@@ -344,17 +344,17 @@ def test_a_filter_takes_event_types_fields_and_words(text: str, passes: bool) ->
         worker="web-1:2:x",
         text="SMTPError: no",
     )
-    assert EventFilter.read(text).lets(event) is passes
+    assert EventFilter.read(text).matches(event) is passes
 
 
 def test_every_event_has_a_format() -> None:
-    assert set(LOOKS) == set(Happening)
-    assert len({glyph for glyph, _ in LOOKS.values()}) >= len(LOOKS) - 1
+    assert set(EVENT_STYLES) == set(EventType)
+    assert len({glyph for glyph, _ in EVENT_STYLES.values()}) >= len(EVENT_STYLES) - 1
 
 
 def test_the_text_of_an_undo() -> None:
-    undone = Event(at=0.0, what=Happening.UNDONE, key="k", text="cancelled job 1", who="ann")
-    assert details(undone) == "ann · undid: cancelled job 1"
+    undone = Event(at=0.0, type=EventType.UNDONE, key="k", text="cancelled job 1", actor="ann")
+    assert format_details(undone) == "ann · undid: cancelled job 1"
 
 
 # -- on the command line -----------------------------------------------------------------------------
@@ -440,14 +440,14 @@ def test_a_sampled_timeline_is_marked_as_such(deck: CommandLine) -> None:
 
 
 @sizes
-def test_the_events_of_busy_workers(snap_compare: Compare, still: Still, size: tuple[int, int]) -> None:
+def test_the_events_of_busy_workers(snap_compare: Compare, still: FrozenQueue, size: tuple[int, int]) -> None:
     lively(still, 60)
     still.queue.pause("img", who="ann@web-1")
     still.clock.advance(2)
     still.queue.cancel(still.queue.enqueue("report.daily", {"day": "2025-06-15"}).id, who="ann@web-1")
-    assert snap_compare(still.app(), terminal_size=size, run_before=steps("9", "n"))
+    assert snap_compare(still.app(), terminal_size=size, run_before=press_keys("9", "n"))
 
 
 @sizes
-def test_no_events_yet(snap_compare: Compare, still: Still, size: tuple[int, int]) -> None:
-    assert snap_compare(still.app(), terminal_size=size, run_before=steps("9"))
+def test_no_events_yet(snap_compare: Compare, still: FrozenQueue, size: tuple[int, int]) -> None:
+    assert snap_compare(still.app(), terminal_size=size, run_before=press_keys("9"))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.tui.frozen_queue import Still, seen, settled, steps
+from tests.tui.frozen_queue import FrozenQueue, press_keys, wait_for, wait_for_redraw
 from tests.tui.jobs_pilot import play, table
 from textual.pilot import Pilot
 
@@ -26,18 +26,18 @@ def told(pilot: Pilot[Any]) -> str:
 
 
 @sizes
-def test_the_first_run_is_welcoming(snap_compare: Compare, still: Still, size: tuple[int, int]) -> None:
-    assert snap_compare(still.app(), terminal_size=size, run_before=steps())
+def test_the_first_run_is_welcoming(snap_compare: Compare, still: FrozenQueue, size: tuple[int, int]) -> None:
+    assert snap_compare(still.app(), terminal_size=size, run_before=press_keys())
 
 
 @sizes
-def test_a_filter_without_hits_offers_the_way_out(snap_compare: Compare, still: Still, size: tuple[int, int]) -> None:
+def test_a_filter_without_hits_offers_the_way_out(snap_compare: Compare, still: FrozenQueue, size: tuple[int, int]) -> None:
     still.busy()
-    assert snap_compare(still.app(), terminal_size=size, run_before=steps("slash", *"queue:nowhere", "enter"))
+    assert snap_compare(still.app(), terminal_size=size, run_before=press_keys("slash", *"queue:nowhere", "enter"))
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
-def test_it_introduces_jobdeck_its_keys_and_its_commands(still: Still, size: tuple[int, int]) -> None:
+def test_it_introduces_jobdeck_its_keys_and_its_commands(still: FrozenQueue, size: tuple[int, int]) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         text = told(pilot)
         assert "Welcome to jobdeck" in text
@@ -50,13 +50,13 @@ def test_it_introduces_jobdeck_its_keys_and_its_commands(still: Still, size: tup
             assert "jobdeck demo" in text
         assert "…" not in text
         still.queue.enqueue("img.resize", {"path": "x"})
-        await seen(pilot, lambda: table(pilot).total == 1)
+        await wait_for(pilot, lambda: table(pilot).total == 1)
         assert "Welcome" not in told(pilot)
 
     play(still.app(), scene, size=size)
 
 
-def test_its_keys_can_be_clicked(still: Still) -> None:
+def test_its_keys_can_be_clicked(still: FrozenQueue) -> None:
     async def click(pilot: Pilot[Any], what: str) -> None:
         lines = told(pilot).split("\n")
         y = next(n for n, line in enumerate(lines) if what in line)
@@ -64,15 +64,15 @@ def test_its_keys_can_be_clicked(still: Still) -> None:
 
     async def scene(pilot: Pilot[Any]) -> None:
         await click(pilot, "a new job")
-        await seen(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen))
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen))
         await pilot.press("escape")
         await click(pilot, "every key")
-        await seen(pilot, lambda: isinstance(pilot.app.screen, HelpScreen))
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, HelpScreen))
 
     play(still.app(), scene)
 
 
-def test_a_queue_with_jobs_never_shows_the_empty_state(still: Still) -> None:
+def test_a_queue_with_jobs_never_shows_the_empty_state(still: FrozenQueue) -> None:
     still.queue.enqueue("img.resize", {"path": "x"})
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -83,28 +83,28 @@ def test_a_queue_with_jobs_never_shows_the_empty_state(still: Still) -> None:
     play(still.app(), scene)
 
 
-def test_an_empty_filter_or_tab_offers_esc_and_esc_leaves_it(still: Still) -> None:
+def test_an_empty_filter_or_tab_offers_esc_and_esc_leaves_it(still: FrozenQueue) -> None:
     still.queue.enqueue("img.resize", {"path": "x"})
 
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("slash", *"queue:no", "enter")
-        await seen(pilot, lambda: "No job matches queue:no" in told(pilot))
+        await wait_for(pilot, lambda: "No job matches queue:no" in told(pilot))
         assert "esc  clears the filter" in told(pilot)
         await pilot.press("escape")
-        await seen(pilot, lambda: table(pilot).total == 1)
+        await wait_for(pilot, lambda: table(pilot).total == 1)
         await pilot.press("right", "right", "right", "right")
-        await seen(pilot, lambda: "No job has failed" in told(pilot))
+        await wait_for(pilot, lambda: "No job has failed" in told(pilot))
         assert "esc  shows all jobs" in told(pilot)
         await pilot.press("escape")
-        await seen(pilot, lambda: table(pilot).total == 1)
-        await settled(pilot)
+        await wait_for(pilot, lambda: table(pilot).total == 1)
+        await wait_for_redraw(pilot)
 
     play(still.app(), scene)
 
 
 def test_the_text_of_each_empty_list() -> None:
     def first(view: View, problem: str | None = None) -> str:
-        return nothing_matches(view, problem)[0].told[0][0]
+        return nothing_matches(view, problem)[0].pieces[0][0]
 
     assert first(View(filter="\x1b[31mx")) == r"No job matches \x1b[31mx"
     assert first(View(filter="x", tab="failed")) == "No failed job matches x"
@@ -119,10 +119,10 @@ def test_an_empty_state_never_exceeds_the_screen(height: int, readonly: bool) ->
         lines = welcome("~/q.db", width, height, default=False, readonly=readonly)
         assert len(lines) <= height
         assert all(line.width <= width for line in lines)
-        assert not (readonly and any(text.startswith("n ") for line in lines for text, _ in line.told))
+        assert not (readonly and any(text.startswith("n ") for line in lines for text, _ in line.pieces))
 
 
 def test_the_default_database_needs_no_option() -> None:
     assert any(
-        "jobdeck run -- echo hello" in text for line in welcome("~/x.db", 100, 30, default=True) for text, _ in line.told
+        "jobdeck run -- echo hello" in text for line in welcome("~/x.db", 100, 30, default=True) for text, _ in line.pieces
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import pytest
-from tests.tui.frozen_queue import Still, seen
+from tests.tui.frozen_queue import FrozenQueue, wait_for
 from tests.tui.jobs_pilot import play, toasts
 from textual.pilot import Pilot
 
@@ -15,27 +15,27 @@ from jobdeck_tui.screens.new_job import NewJobScreen
 from jobdeck_tui.widgets.forms.field import Field
 
 
-def test_the_form_enqueues_what_was_typed(few: Still) -> None:
+def test_the_form_enqueues_what_was_typed(few: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("n")
-        await seen(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen))
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen))
         pilot.app.screen.query_one("#kind").value = "webhook.post"  # type: ignore[attr-defined]
-        await seen(pilot, lambda: len(pilot.app.screen.query(Field)) == 11)
+        await wait_for(pilot, lambda: len(pilot.app.screen.query(Field)) == 11)
         await pilot.press(*"http", "tab", *"paid", "tab", *"slow", "tab", "9", "enter")
-        await seen(pilot, lambda: few.queue.count() == 7)
+        await wait_for(pilot, lambda: few.queue.count() == 7)
 
     play(few.app(), scene)
     made = few.queue.get(7)
     assert (made.kind, made.args, made.queue, made.priority) == ("webhook.post", {"url": "http", "event": "paid"}, "slow", 9)
 
 
-def test_the_form_enqueues_after_other_jobs_with_a_key_and_an_expiry(few: Still) -> None:
+def test_the_form_enqueues_after_other_jobs_with_a_key_and_an_expiry(few: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await form(pilot, "webhook.post", 11)
         for name, text in (("url", "u"), ("event", "e"), ("after", "5, 6"), ("unique", "k"), ("expires", "1h")):
             entry(pilot, name).value = text
         await pilot.press("enter")
-        await seen(pilot, lambda: few.queue.count() == 7)
+        await wait_for(pilot, lambda: few.queue.count() == 7)
 
     play(few.app(), scene)
     made = few.queue.get(7)
@@ -48,26 +48,26 @@ def test_the_form_enqueues_after_other_jobs_with_a_key_and_an_expiry(few: Still)
     [
         ("after", "first", "must be ids of jobs"),
         ("after", "6 99", "Job 99 does not exist."),
-        ("unique", "x" * 501, "must be a text of 1 to 500"),
+        ("unique", "x" * 501, "must have 1 to 500 printable characters"),
         ("expires", "soon", "is not a duration"),
         ("expires", "0", "must be later"),
         ("tags", "x" * 201, "must be a word of 1 to 200"),
     ],
 )
-def test_the_form_shows_a_problem_at_its_option(few: Still, name: str, text: str, problem: str) -> None:
+def test_the_form_shows_a_problem_at_its_option(few: FrozenQueue, name: str, text: str, problem: str) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await form(pilot, "webhook.post", 11)
         for key, value in (("url", "u"), ("event", "e"), (name, text)):
             entry(pilot, key).value = value
         await pilot.press("enter")
-        await seen(pilot, lambda: any(problem in each for each in complaints(pilot)))
+        await wait_for(pilot, lambda: any(problem in each for each in complaints(pilot)))
         assert isinstance(pilot.app.screen, NewJobScreen)
 
     play(few.app(), scene)
     assert few.queue.count() == 6
 
 
-def test_the_form_reports_a_unique_key_held_by_another_job(few: Still) -> None:
+def test_the_form_reports_a_unique_key_held_by_another_job(few: FrozenQueue) -> None:
     few.queue.enqueue("webhook.post", {"url": "u", "event": "e"}, unique="k")
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -75,7 +75,7 @@ def test_the_form_reports_a_unique_key_held_by_another_job(few: Still) -> None:
         for name, text in (("url", "u"), ("event", "e"), ("unique", "k")):
             entry(pilot, name).value = text
         await pilot.press("enter")
-        await seen(pilot, lambda: any("Job 7 (pending) already holds the unique key 'k'" in each for each in toasts(pilot)))
+        await wait_for(pilot, lambda: any("Job 7 (pending) already holds the unique key 'k'" in each for each in toasts(pilot)))
 
     play(few.app(), scene)
     assert few.queue.count() == 7
@@ -84,9 +84,9 @@ def test_the_form_reports_a_unique_key_held_by_another_job(few: Still) -> None:
 async def form(pilot: Pilot[Any], kind: str, fields: int) -> None:
     """Open the form of a kind."""
     await pilot.press("n")
-    await seen(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen))
+    await wait_for(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen))
     pilot.app.screen.query_one("#kind").value = kind  # type: ignore[attr-defined]
-    await seen(pilot, lambda: len(pilot.app.screen.query(Field)) == fields)
+    await wait_for(pilot, lambda: len(pilot.app.screen.query(Field)) == fields)
 
 
 def entry(pilot: Pilot[Any], name: str) -> Any:
@@ -94,34 +94,34 @@ def entry(pilot: Pilot[Any], name: str) -> Any:
     return next(field.entry for field in pilot.app.screen.query(Field) if field.key == name)
 
 
-def test_the_form_names_what_is_missing_and_stays_open(few: Still) -> None:
+def test_the_form_names_what_is_missing_and_stays_open(few: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("n")
-        await seen(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen))
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen))
         pilot.app.screen.query_one("#kind").value = "mail.send_receipt"  # type: ignore[attr-defined]
-        await seen(pilot, lambda: len(pilot.app.screen.query(Field)) == 13)
+        await wait_for(pilot, lambda: len(pilot.app.screen.query(Field)) == 13)
         await pilot.press("enter")
-        await seen(pilot, lambda: "is missing" in str(pilot.app.screen.query(".field-problem").first().render()))
+        await wait_for(pilot, lambda: "is missing" in str(pilot.app.screen.query(".field-problem").first().render()))
         assert isinstance(pilot.app.screen, NewJobScreen)
 
     play(few.app(), scene)
     assert few.queue.count() == 6
 
 
-def test_a_prefilled_form_shows_no_problem_until_something_is_typed(few: Still) -> None:
+def test_a_prefilled_form_shows_no_problem_until_something_is_typed(few: FrozenQueue) -> None:
     @job(name="a.square", registry=few.queue.registry)
     def square(side: int, scale: int = 640) -> None:
         """Draw a square."""
 
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("n")
-        await seen(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen) and pilot.app.screen.query(Field))
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen) and pilot.app.screen.query(Field))
         await settled_form(pilot)
         assert complaints(pilot) == []
         await pilot.press("tab", "1")
-        await seen(pilot, lambda: complaints(pilot) == ["✗ is missing"])
+        await wait_for(pilot, lambda: complaints(pilot) == ["✗ is missing"])
         pilot.app.screen.query_one("#kind").value = "webhook.post"  # type: ignore[attr-defined]
-        await seen(pilot, lambda: len(pilot.app.screen.query(Field)) == 11)
+        await wait_for(pilot, lambda: len(pilot.app.screen.query(Field)) == 11)
         await settled_form(pilot)
         assert complaints(pilot) == []
 
@@ -137,7 +137,7 @@ def complaints(pilot: Pilot[Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("size", [(60, 15), (80, 24), (120, 40)])
-def test_a_form_with_many_arguments_scrolls_and_keeps_its_keys_visible(few: Still, size: tuple[int, int]) -> None:
+def test_a_form_with_many_arguments_scrolls_and_keeps_its_keys_visible(few: FrozenQueue, size: tuple[int, int]) -> None:
     def many(
         first: Annotated[int, "a hint that takes more than the one line it would have"],
         second: int, third: int, fourth: int, fifth: int, sixth: int, seventh: int, eighth: int,
@@ -148,11 +148,11 @@ def test_a_form_with_many_arguments_scrolls_and_keeps_its_keys_visible(few: Stil
 
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("n")
-        await seen(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen) and len(pilot.app.screen.query(Field)) == 17)
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen) and len(pilot.app.screen.query(Field)) == 17)
         await pilot.press("enter")
-        await seen(pilot, lambda: complaints(pilot) == ["✗ is missing"])
+        await wait_for(pilot, lambda: complaints(pilot) == ["✗ is missing"])
         await pilot.press("shift+tab", "shift+tab")  # the kind, then back around to the last option
-        await seen(pilot, lambda: in_sight(pilot, pilot.app.focused))
+        await wait_for(pilot, lambda: in_sight(pilot, pilot.app.focused))
         for name in ("#kind", "#kind-doc", "#form-keys"):
             assert in_sight(pilot, pilot.app.screen.query_one(name)), name
         keys, fields = (pilot.app.screen.query_one(name).region for name in ("#form-keys", "#fields"))
@@ -165,12 +165,12 @@ def test_a_form_with_many_arguments_scrolls_and_keeps_its_keys_visible(few: Stil
     play(few.app(), scene, size)
 
 
-def test_ctrl_c_closes_the_form_and_not_the_program(few: Still) -> None:
+def test_ctrl_c_closes_the_form_and_not_the_program(few: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("n")
-        await seen(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen))
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen))
         await pilot.press("ctrl+c")
-        await seen(pilot, lambda: not isinstance(pilot.app.screen, NewJobScreen))
+        await wait_for(pilot, lambda: not isinstance(pilot.app.screen, NewJobScreen))
         assert pilot.app.is_running
 
     play(few.app(), scene)

@@ -11,21 +11,21 @@ from typing import Any
 
 import pytest
 from rich.cells import cell_len
-from tests.tui.frozen_queue import TRACEBACK, Step, Still, seen, settled, steps
+from tests.tui.frozen_queue import TRACEBACK, FrozenQueue, Step, press_keys, wait_for, wait_for_redraw
 from textual.pilot import Pilot
 
-from jobdeck import Act, Attempt, Job, Outcome, State
-from jobdeck.model.attempt_result import Completion, Failure
-from jobdeck.model.journal import By
+from jobdeck import Attempt, Job, JournalEntry, Outcome, State
+from jobdeck.model.attempt_result import Completed, Failed
+from jobdeck.model.journal import Actor
 from jobdeck_tui.feed.messages import Detail
-from jobdeck_tui.frame_capture import lines
+from jobdeck_tui.frame_capture import screen_strips
 from jobdeck_tui.screens.confirm import ConfirmScreen
 from jobdeck_tui.screens.copy_job import CopyScreen
 from jobdeck_tui.screens.edit_job import EditScreen
 from jobdeck_tui.screens.job import PANELS, JobScreen
 from jobdeck_tui.screens.new_job import NewJobScreen
-from jobdeck_tui.widgets.chrome.key_hints import Hints
-from jobdeck_tui.widgets.job.lifecycle import life_of
+from jobdeck_tui.widgets.chrome.key_hints import KeyHints
+from jobdeck_tui.widgets.job.lifecycle import lifecycle_steps
 
 SIZES = [(80, 24), (120, 40), (200, 60)]
 Compare = Callable[..., bool]
@@ -36,14 +36,14 @@ def opened(job_id: int, *keys: str) -> Step:
     """Open the job, wait until it is shown, and press the keys."""
 
     async def run(pilot: Pilot[Any]) -> None:
-        await steps()(pilot)
+        await press_keys()(pilot)
         pilot.app.open_job(job_id)  # type: ignore[attr-defined]
-        await seen(pilot, lambda: getattr(pilot.app.screen, "detail", None) is not None)
-        await settled(pilot)
+        await wait_for(pilot, lambda: getattr(pilot.app.screen, "detail", None) is not None)
+        await wait_for_redraw(pilot)
         for key in keys:
             await pilot.press(key)
             await pilot.pause(0.05)
-        await settled(pilot)
+        await wait_for_redraw(pilot)
 
     return run
 
@@ -51,19 +51,19 @@ def opened(job_id: int, *keys: str) -> Step:
 # -- jobs at each stage ---------------------------------------------------------------------------------------------------
 
 
-def queued(still: Still) -> int:
+def queued(still: FrozenQueue) -> int:
     """Return a job behind others in a paused queue, with a postponed start."""
     still.busy()
     job = still.queue.enqueue(
         "webhook.post", {"url": "https://hooks.example.com/in/7", "event": "order.paid"}, tags=["shop", "eu"], expires=7200
     )
-    still.store.jobs.reprioritize([job.id], 4, by=By("ann@web-1"))
+    still.store.jobs.reprioritize([job.id], 4, by=Actor("ann@web-1"))
     still.clock.advance(42)
     still.beat()
     return job.id
 
 
-def failed(still: Still) -> int:
+def failed(still: FrozenQueue) -> int:
     """Return a job that failed four times, was retried by a user in between, and is out of attempts."""
     still.busy()
     job = still.queue.enqueue("mail.send_receipt", {"order_id": 70500, "to": "ben@example.org"}, max_attempts=3, priority=1000)
@@ -77,17 +77,17 @@ def failed(still: Still) -> int:
         still.store.logs.append([(claimed.id, attempt, now, "error", "the server hung up after MAIL FROM")], 1 << 20)
         retry_at = None if pause is None else now + pause
         error = ("SMTPServerDisconnected", "Connection unexpectedly closed", TRACEBACK)
-        still.store.completer.fail([Failure(claimed, begun, now, retry_at, *error)])
+        still.store.completer.fail([Failed(claimed, begun, now, retry_at, *error)])
         if attempt == 3:
             still.clock.advance(48)
-            still.store.jobs.retry([claimed.id], by=By("ann@web-1"))
+            still.store.jobs.retry([claimed.id], by=Actor("ann@web-1"))
         still.clock.advance((pause or 0) + 3)
         still.store.transitions.stage()
     still.beat()
     return job.id
 
 
-def running(still: Still) -> int:
+def running(still: FrozenQueue) -> int:
     """Return a running job with a log and progress."""
     still.busy()
     job = still.queue.enqueue("img.resize", {"path": "uploads/41.jpg", "width": 1280}, priority=1000, timeout=60)
@@ -107,7 +107,7 @@ def running(still: Still) -> int:
     return job.id
 
 
-def completed(still: Still) -> int:
+def completed(still: FrozenQueue) -> int:
     """Return a completed job with a result."""
     still.busy()
     job = still.queue.enqueue("report.daily", {"day": "2025-06-14"}, priority=1000, delay=20.0)
@@ -119,17 +119,17 @@ def completed(still: Still) -> int:
     result = (
         '{"orders": 1204, "total": 88213.5, "currency": "EUR", "by_country": {"de": 640, "es": 201, "at": 88}, "checked": true}'
     )
-    still.store.completer.complete([Completion(claimed, begun, still.clock.now(), result)])
+    still.store.completer.complete([Completed(claimed, begun, still.clock.now(), result)])
     still.beat()
     return job.id
 
 
-def waiting(still: Still) -> int:
+def waiting(still: FrozenQueue) -> int:
     """Return a job of a batch that waits for one of two parents and has a dependent."""
     queue = still.queue
     done, open_ = queue.enqueue("img.resize", {"path": "a.jpg"}, priority=99), queue.enqueue("img.resize", {"path": "b.jpg"})
     (claimed,) = still.claim(1)
-    still.store.completer.complete([Completion(claimed, still.clock.now(), still.clock.now(), None)])
+    still.store.completer.complete([Completed(claimed, still.clock.now(), still.clock.now(), None)])
     receipt = {"order_id": 70411, "to": "ann@example.org"}
     options: dict[str, Any] = {"unique": "receipt 70411", "tags": ["schedule:nightly"]}
     drafts = [queue.new_job("mail.send_receipt", receipt, after=[done.id, open_.id], **options)]
@@ -144,18 +144,18 @@ STAGES = {"queued": queued, "running": running, "failed": failed, "completed": c
 
 @sizes
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_job_at_each_stage_of_its_life(snap_compare: Compare, still: Still, stage: str, size: tuple[int, int]) -> None:
+def test_a_job_at_each_stage_of_its_life(snap_compare: Compare, still: FrozenQueue, stage: str, size: tuple[int, int]) -> None:
     assert snap_compare(still.app(), terminal_size=size, run_before=opened(STAGES[stage](still)))
 
 
 @sizes
-def test_a_job_that_is_gone(snap_compare: Compare, still: Still, size: tuple[int, int]) -> None:
+def test_a_job_that_is_gone(snap_compare: Compare, still: FrozenQueue, size: tuple[int, int]) -> None:
     job_id = completed(still)
 
     async def gone(pilot: Pilot[Any]) -> None:
         await opened(job_id)(pilot)
         still.queue.delete(job_id)
-        await settled(pilot)
+        await wait_for_redraw(pilot)
 
     assert snap_compare(still.app(), terminal_size=size, run_before=gone)
 
@@ -168,7 +168,7 @@ def play(app: Any, scene: Step, size: tuple[int, int] = (120, 40)) -> None:
 
     async def run() -> None:
         async with app.run_test(size=size) as pilot:
-            await steps()(pilot)
+            await press_keys()(pilot)
             await scene(pilot)
         app.feed.end()
 
@@ -198,7 +198,7 @@ def is_open(pilot: Pilot[Any], job_id: int) -> bool:
     return isinstance(shown, JobScreen) and shown.job_id == job_id and shown.last is not None and shown.last.job_id == job_id
 
 
-def test_digits_tab_arrows_and_h_l_open_the_panels_of_a_narrow_screen(still: Still) -> None:
+def test_digits_tab_arrows_and_h_l_open_the_panels_of_a_narrow_screen(still: FrozenQueue) -> None:
     job_id = failed(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -223,7 +223,7 @@ def test_digits_tab_arrows_and_h_l_open_the_panels_of_a_narrow_screen(still: Sti
 
 @pytest.mark.parametrize("size", [(60, 15), (80, 24), (120, 40), (200, 60)], ids=str)
 @pytest.mark.parametrize("stage", STAGES)
-def test_no_line_is_wider_than_its_panel_and_no_word_is_missing(still: Still, stage: str, size: tuple[int, int]) -> None:
+def test_no_line_is_wider_than_its_panel_and_no_word_is_missing(still: FrozenQueue, stage: str, size: tuple[int, int]) -> None:
     job_id = STAGES[stage](still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -241,7 +241,7 @@ def test_no_line_is_wider_than_its_panel_and_no_word_is_missing(still: Still, st
     play(still.app(), scene, size)
 
 
-def test_the_lifecycle_shows_waits_attempts_backoffs_and_who_retried_it(still: Still) -> None:
+def test_the_lifecycle_shows_waits_attempts_backoffs_and_who_retried_it(still: FrozenQueue) -> None:
     job_id = failed(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -259,7 +259,7 @@ def test_the_lifecycle_shows_waits_attempts_backoffs_and_who_retried_it(still: S
     play(still.app(), scene, (200, 60))
 
 
-def test_a_queued_job_shows_why_it_is_not_running_and_when_it_may(still: Still) -> None:
+def test_a_queued_job_shows_why_it_is_not_running_and_when_it_may(still: FrozenQueue) -> None:
     still.queue.pause("img")
     job = still.queue.enqueue("img.resize", {"path": "a.jpg"}, delay=90)
 
@@ -271,12 +271,12 @@ def test_a_queued_job_shows_why_it_is_not_running_and_when_it_may(still: Still) 
         assert "✗ Queue img has been paused" in life
         assert "✗ It is scheduled, and due in 1m30s" in life
         still.queue.resume("img")
-        await seen(pilot, lambda: "paused" not in text_of(pilot, "life"))
+        await wait_for(pilot, lambda: "paused" not in text_of(pilot, "life"))
 
     play(still.app(), scene)
 
 
-def test_commands_in_advice_are_highlighted_without_backticks(still: Still) -> None:
+def test_commands_in_advice_are_highlighted_without_backticks(still: FrozenQueue) -> None:
     job_id = queued(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -288,11 +288,11 @@ def test_commands_in_advice_are_highlighted_without_backticks(still: Still) -> N
     play(still.app(), scene)
 
 
-def test_backticks_of_an_error_stay_in_the_reason(still: Still) -> None:
+def test_backticks_of_an_error_stay_in_the_reason(still: FrozenQueue) -> None:
     job = still.queue.enqueue("img.resize", {"path": "a.jpg"})
     (claimed,) = still.claim(1)
     now = still.clock.now()
-    still.store.completer.fail([Failure(claimed, now, now, now + 60, "ShellError", "`ls` said no")])
+    still.store.completer.fail([Failed(claimed, now, now, now + 60, "ShellError", "`ls` said no")])
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(job.id, "1")(pilot)
@@ -304,7 +304,7 @@ def test_backticks_of_an_error_stay_in_the_reason(still: Still) -> None:
 
 @sizes
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_blank_or_the_cursor_separates_text_from_the_frame(still: Still, stage: str, size: tuple[int, int]) -> None:
+def test_a_blank_or_the_cursor_separates_text_from_the_frame(still: FrozenQueue, stage: str, size: tuple[int, int]) -> None:
     job_id = STAGES[stage](still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -317,7 +317,7 @@ def test_a_blank_or_the_cursor_separates_text_from_the_frame(still: Still, stage
             if not region:  # on a wide screen, the panel of a job without relations
                 assert panel == "related"
                 continue
-            inside = lines(pilot.app)[region.y + 1 : region.bottom - 1]
+            inside = screen_strips(pilot.app)[region.y + 1 : region.bottom - 1]
             words = [row.crop(region.x + 1, region.right - 1).text for row in inside]
             shown += any(row.strip() for row in words)
             assert {row[0] for row in words} <= {" ", "❯"}
@@ -331,7 +331,7 @@ def test_a_blank_or_the_cursor_separates_text_from_the_frame(still: Still, stage
 
 def bright(pilot: Pilot[Any]) -> set[str]:
     """Return the keys whose hints are not dimmed."""
-    hints = screen(pilot).query_one(Hints)
+    hints = screen(pilot).query_one(KeyHints)
     pieces = hints.draw(0, 250)
     accent = hints.style("accent")
     return {told.strip() for (_, style), (told, _) in zip(pieces[1::2], pieces[2::2], strict=True) if style == accent}
@@ -350,7 +350,7 @@ ACTS = {"edit", "retry", "cancel", "priority"}
         ("completed", {"retry"}),
     ],
 )
-def test_keys_that_the_state_of_the_job_forbids_are_dimmed(still: Still, stage: str, can: set[str]) -> None:
+def test_keys_that_the_state_of_the_job_forbids_are_dimmed(still: FrozenQueue, stage: str, can: set[str]) -> None:
     job_id = STAGES[stage](still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -361,23 +361,23 @@ def test_keys_that_the_state_of_the_job_forbids_are_dimmed(still: Still, stage: 
     play(still.app(), scene, (200, 60))
 
 
-def test_keys_are_undimmed_when_they_become_available(still: Still) -> None:
+def test_keys_are_undimmed_when_they_become_available(still: FrozenQueue) -> None:
     job_id = completed(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(job_id)(pilot)
         await pilot.press("x")
-        await seen(pilot, lambda: any("it has finished, so it cannot be cancelled" in told for told in toasts(pilot)))
+        await wait_for(pilot, lambda: any("it has finished, so it cannot be cancelled" in told for told in toasts(pilot)))
         await pilot.press("r")
-        await seen(pilot, lambda: bright(pilot) & ACTS == {"edit", "cancel", "priority"})
+        await wait_for(pilot, lambda: bright(pilot) & ACTS == {"edit", "cancel", "priority"})
         still.queue.delete(job_id)
-        await seen(pilot, lambda: not bright(pilot) & {*ACTS, "why"})
+        await wait_for(pilot, lambda: not bright(pilot) & {*ACTS, "why"})
         assert {"duplicate", "copy", "undo"} <= bright(pilot)  # its last state can still be used
 
     play(still.app(), scene, (200, 60))
 
 
-def test_a_readonly_cockpit_dims_the_keys_that_change_something(still: Still) -> None:
+def test_a_readonly_cockpit_dims_the_keys_that_change_something(still: FrozenQueue) -> None:
     job_id = queued(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -388,7 +388,7 @@ def test_a_readonly_cockpit_dims_the_keys_that_change_something(still: Still) ->
     play(still.app(readonly=True), scene, (200, 60))
 
 
-def test_search_and_unfold_are_dimmed_without_a_log_and_a_traceback(still: Still) -> None:
+def test_search_and_unfold_are_dimmed_without_a_log_and_a_traceback(still: FrozenQueue) -> None:
     none, some = completed(still), failed(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -416,9 +416,9 @@ def test_the_lifecycle_shows_snoozes_releases_crashes_and_edits() -> None:
         attempt(1, 1.0, 2.0, Outcome.SNOOZED), attempt(1, 12.0, 13.0, Outcome.RELEASED),
         attempt(1, 14.0, 15.0, Outcome.CRASHED), attempt(2, 50.0, 51.0, Outcome.TIMED_OUT),
     )  # fmt: skip
-    act = Act(id=1, at=60.0, who="ann", operation="edit", n=1, kept=1, told="", undone=1, undone_by="ben")
-    detail = Detail(70.0, job, 1, attempts, acts=(act,))
-    assert [step.text for step in life_of(detail)] == [
+    act = JournalEntry(id=1, at=60.0, actor="ann", operation="edit", n=1, recorded=1, summary="", undone=1, undone_by="ben")
+    detail = Detail(70.0, job, 1, attempts, journal_entries=(act,))
+    assert [step.text for step in lifecycle_steps(detail)] == [
         "enqueued", "waited", "attempt 1 snoozed", "snoozed", "attempt 1 released", "released", "attempt 1 crashed",
         "lost with its worker", "attempt 2 timed out", "back-off", "ann edited it, and undone by ben", "back-off", "due in",
         "attempt 4 of 5 comes next",
@@ -434,7 +434,7 @@ def test_of_very_many_attempts_the_first_and_the_latest_are_shown() -> None:
         Attempt(job_id=1, number=n, worker="w", started_at=n, finished_at=n + 0.5, outcome=Outcome.FAILED)
         for n in range(1, 501)
     )
-    told = [step.text for step in life_of(Detail(600.0, job, 1, attempts))]
+    told = [step.text for step in lifecycle_steps(Detail(600.0, job, 1, attempts))]
     assert "460 more attempts" in told
     assert [text for text in told if text.startswith("attempt ")] == [
         "attempt 1 failed",
@@ -442,7 +442,7 @@ def test_of_very_many_attempts_the_first_and_the_latest_are_shown() -> None:
     ]
 
 
-def test_a_traceback_shows_the_raising_frame_and_enter_unfolds_the_rest(still: Still) -> None:
+def test_a_traceback_shows_the_raising_frame_and_enter_unfolds_the_rest(still: FrozenQueue) -> None:
     job_id = failed(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -459,7 +459,7 @@ def test_a_traceback_shows_the_raising_frame_and_enter_unfolds_the_rest(still: S
     play(still.app(), scene)
 
 
-def test_an_attempt_does_not_move_with_the_cursor(still: Still) -> None:
+def test_an_attempt_does_not_move_with_the_cursor(still: FrozenQueue) -> None:
     job_id = failed(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -480,7 +480,7 @@ def test_an_attempt_does_not_move_with_the_cursor(still: Still) -> None:
     play(still.app(), scene)
 
 
-def test_brackets_and_clicks_select_an_attempt(still: Still) -> None:
+def test_brackets_and_clicks_select_an_attempt(still: FrozenQueue) -> None:
     job_id = failed(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -502,7 +502,7 @@ def test_brackets_and_clicks_select_an_attempt(still: Still) -> None:
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
-def test_the_log_fills_the_height_of_its_side(still: Still, size: tuple[int, int]) -> None:
+def test_the_log_fills_the_height_of_its_side(still: FrozenQueue, size: tuple[int, int]) -> None:
     job_id = running(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -513,7 +513,7 @@ def test_the_log_fills_the_height_of_its_side(still: Still, size: tuple[int, int
     play(still.app(), scene, size)
 
 
-def test_the_log_grows_while_it_runs_and_f_stops_following(still: Still) -> None:
+def test_the_log_grows_while_it_runs_and_f_stops_following(still: FrozenQueue) -> None:
     job_id = running(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -526,11 +526,11 @@ def test_the_log_grows_while_it_runs_and_f_stops_following(still: Still) -> None
             still.store.logs.append([(job_id, 1, still.clock.now(), "info", f"line {n}-{each}") for each in range(60)], 1 << 20)
 
         more(1)
-        await seen(pilot, lambda: "line 1-59" in text_of(pilot, "log"))
+        await wait_for(pilot, lambda: "line 1-59" in text_of(pilot, "log"))
         assert view.at_end
         await pilot.press("f")
         more(2)
-        await seen(pilot, lambda: "line 2-59" in text_of(pilot, "log"))
+        await wait_for(pilot, lambda: "line 2-59" in text_of(pilot, "log"))
         assert not view.at_end
         await pilot.press("f")
         assert view.at_end
@@ -542,7 +542,7 @@ def test_the_log_grows_while_it_runs_and_f_stops_following(still: Still) -> None
     play(still.app(), scene)
 
 
-def test_slash_searches_the_log_and_n_goes_from_match_to_match(still: Still) -> None:
+def test_slash_searches_the_log_and_n_goes_from_match_to_match(still: FrozenQueue) -> None:
     job_id = running(still)
     lines = [
         (job_id, 1, still.clock.now(), "info", f"{n:03} " + ("Timeout of peer, timeout" if n % 50 == 7 else "ok"))
@@ -556,7 +556,7 @@ def test_slash_searches_the_log_and_n_goes_from_match_to_match(still: Still) -> 
         assert "Press / to search the log" in toasts(pilot)[0]
         view = screen(pilot).query_one("#log")
         await pilot.press("g", "slash", *"timeout")
-        await seen(pilot, lambda: "1 of 12 matches" in str(view.border_title))
+        await wait_for(pilot, lambda: "1 of 12 matches" in str(view.border_title))
         await pilot.press("enter")
         assert view.has_focus
 
@@ -575,9 +575,9 @@ def test_slash_searches_the_log_and_n_goes_from_match_to_match(still: Still) -> 
         assert found() == "257timeout"
         assert "12 of 12" in str(view.border_title)
         still.store.logs.append([(job_id, 1, still.clock.now(), "info", "one more timeout")], 1 << 20)
-        await seen(pilot, lambda: "13 matches" in str(view.border_title))
+        await wait_for(pilot, lambda: "13 matches" in str(view.border_title))
         await pilot.press("slash", "z")
-        await seen(pilot, lambda: "not found in the log" in str(screen(pilot).query_one("#editor-problem").render()))
+        await wait_for(pilot, lambda: "not found in the log" in str(screen(pilot).query_one("#editor-problem").render()))
         await pilot.press("escape")
         assert view.sought == ""
         assert "match" not in str(view.border_title)
@@ -585,36 +585,36 @@ def test_slash_searches_the_log_and_n_goes_from_match_to_match(still: Still) -> 
     play(still.app(), scene)
 
 
-def test_a_search_with_a_capital_letter_is_case_sensitive(still: Still) -> None:
+def test_a_search_with_a_capital_letter_is_case_sensitive(still: FrozenQueue) -> None:
     job_id = running(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(job_id, "slash")(pilot)
         await pilot.press(*"RGB")
-        await seen(pilot, lambda: "1 match" in str(screen(pilot).query_one("#log").border_title))
+        await wait_for(pilot, lambda: "1 match" in str(screen(pilot).query_one("#log").border_title))
         await pilot.press("backspace", "backspace", "backspace", *"rGB")
-        await seen(pilot, lambda: "0 matches" in str(screen(pilot).query_one("#log").border_title))
+        await wait_for(pilot, lambda: "0 matches" in str(screen(pilot).query_one("#log").border_title))
 
     play(still.app(), scene)
 
 
-def test_enter_opens_a_parent_and_escape_and_backspace_return(still: Still) -> None:
+def test_enter_opens_a_parent_and_escape_and_backspace_return(still: FrozenQueue) -> None:
     job_id = waiting(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(job_id, "5")(pilot)
         assert screen(pilot).focused.key == ("job", 1)
         await pilot.press("j", "enter")
-        await seen(pilot, lambda: is_open(pilot, 2))
+        await wait_for(pilot, lambda: is_open(pilot, 2))
         await pilot.press("5", "enter")
-        await seen(pilot, lambda: is_open(pilot, 3) and len(pilot.app.screen_stack) == 4)
+        await wait_for(pilot, lambda: is_open(pilot, 3) and len(pilot.app.screen_stack) == 4)
         still.clock.advance(7)
         await pilot.press("backspace")
-        await seen(pilot, lambda: is_open(pilot, 2))
+        await wait_for(pilot, lambda: is_open(pilot, 2))
         await pilot.press("escape")
         before = screen(pilot).last
         assert screen(pilot).job_id == 3
-        await seen(pilot, lambda: screen(pilot).last is not before)  # following has resumed
+        await wait_for(pilot, lambda: screen(pilot).last is not before)  # following has resumed
         assert screen(pilot).focused.key == ("job", 2)
         await pilot.press("q")
         assert not isinstance(screen(pilot), JobScreen)
@@ -622,7 +622,7 @@ def test_enter_opens_a_parent_and_escape_and_backspace_return(still: Still) -> N
     play(still.app(), scene)
 
 
-def test_the_batch_and_the_schedule_of_a_job_open_and_a_deleted_parent_says_so(still: Still) -> None:
+def test_the_batch_and_the_schedule_of_a_job_open_and_a_deleted_parent_says_so(still: FrozenQueue) -> None:
     job_id = waiting(still)
     still.queue.delete(1)
 
@@ -630,33 +630,33 @@ def test_the_batch_and_the_schedule_of_a_job_open_and_a_deleted_parent_says_so(s
         await opened(job_id, "5", "g", "enter")(pilot)
         assert "Job 1 no longer exists" in toasts(pilot)[0]
         await pilot.press("G", "k", "enter")
-        await seen(pilot, lambda: pilot.app.jobs_screen.table.page.view.filter == "batch:1")  # type: ignore[attr-defined]
+        await wait_for(pilot, lambda: pilot.app.jobs_screen.table.page.view.filter == "batch:1")  # type: ignore[attr-defined]
         assert not isinstance(screen(pilot), JobScreen)
 
     play(still.app(), scene)
 
 
-def test_capital_j_and_k_step_through_the_job_list(still: Still) -> None:
+def test_capital_j_and_k_step_through_the_job_list(still: FrozenQueue) -> None:
     for n in range(3):
         still.queue.enqueue("img.resize", {"path": f"{n}.jpg"})
 
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j", "enter")
-        await seen(pilot, lambda: is_open(pilot, 3))
+        await wait_for(pilot, lambda: is_open(pilot, 3))
         await pilot.press("2", "J")
-        await seen(pilot, lambda: is_open(pilot, 2))
+        await wait_for(pilot, lambda: is_open(pilot, 2))
         assert screen(pilot).focused.id == "data"  # the panel stays the same from job to job
         assert '"1.jpg"' in text_of(pilot, "data")
         await pilot.press("J")
-        await seen(pilot, lambda: is_open(pilot, 1))
+        await wait_for(pilot, lambda: is_open(pilot, 1))
         await pilot.press("J")
         assert "Job 1 is the last in the job list" in toasts(pilot)[-1]
         await pilot.press("K")
-        await seen(pilot, lambda: is_open(pilot, 2))
+        await wait_for(pilot, lambda: is_open(pilot, 2))
         await pilot.press("escape")
         assert pilot.app.jobs_screen.table.chosen == 2  # type: ignore[attr-defined]
         pilot.app.open_job(77)  # type: ignore[attr-defined]
-        await seen(pilot, lambda: isinstance(screen(pilot), JobScreen) and screen(pilot).detail is not None)
+        await wait_for(pilot, lambda: isinstance(screen(pilot), JobScreen) and screen(pilot).detail is not None)
         await pilot.press("K")
         assert "Job 77 is not in the job list" in toasts(pilot)[-1]
 
@@ -677,7 +677,7 @@ def test_capital_j_and_k_step_through_the_job_list(still: Still) -> None:
         ("Y", "jobdeck enqueue mail.send_receipt"),
     ],
 )
-def test_c_copies_any_part_by_its_letter(still: Still, key: str, begins: str) -> None:
+def test_c_copies_any_part_by_its_letter(still: FrozenQueue, key: str, begins: str) -> None:
     job_id = failed(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -686,18 +686,18 @@ def test_c_copies_any_part_by_its_letter(still: Still, key: str, begins: str) ->
         await pilot.press("r")  # the job has no result
         assert isinstance(screen(pilot), CopyScreen)
         await pilot.press(key)
-        await seen(pilot, lambda: copied(pilot).startswith(begins))
+        await wait_for(pilot, lambda: copied(pilot).startswith(begins))
         assert isinstance(screen(pilot), JobScreen)
 
     play(still.app(), scene)
 
 
-def test_c_also_copies_with_the_cursor_and_uses_the_selected_attempt(still: Still) -> None:
+def test_c_also_copies_with_the_cursor_and_uses_the_selected_attempt(still: FrozenQueue) -> None:
     job_id = completed(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(job_id, "c", "j", "j", "j", "k", "j", "enter")(pilot)
-        await seen(pilot, lambda: copied(pilot).startswith('{"orders": 1204'))
+        await wait_for(pilot, lambda: copied(pilot).startswith('{"orders": 1204'))
         await pilot.press("y")
         assert copied(pilot) == str(job_id)
         await pilot.press("Y")
@@ -712,40 +712,40 @@ def test_c_also_copies_with_the_cursor_and_uses_the_selected_attempt(still: Stil
 
 
 @pytest.fixture
-def one(still: Still) -> Still:
+def one(still: FrozenQueue) -> FrozenQueue:
     """Return a queue with one pending job, id 1."""
     still.queue.enqueue("img.resize", {"path": "a.jpg"})
     return still
 
 
-def test_each_action_has_its_key(one: Still) -> None:
+def test_each_action_has_its_key(one: FrozenQueue) -> None:
     queue = one.queue
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(1, "plus", "plus", "minus")(pilot)
-        await seen(pilot, lambda: queue.get(1).priority == 1)
+        await wait_for(pilot, lambda: queue.get(1).priority == 1)
         await pilot.press("x")
-        await seen(pilot, lambda: queue.get(1).state is State.CANCELLED)
+        await wait_for(pilot, lambda: queue.get(1).state is State.CANCELLED)
         await pilot.press("z")
-        await seen(pilot, lambda: queue.get(1).state is State.PENDING)
+        await wait_for(pilot, lambda: queue.get(1).state is State.PENDING)
         await pilot.press("Z")
-        await seen(pilot, lambda: queue.get(1).state is State.CANCELLED)
+        await wait_for(pilot, lambda: queue.get(1).state is State.CANCELLED)
         await pilot.press("r")
-        await seen(pilot, lambda: queue.get(1).state is State.PENDING)
+        await wait_for(pilot, lambda: queue.get(1).state is State.PENDING)
         await pilot.press("p")
-        await seen(pilot, lambda: any(each.paused for each in queue.queues()))
+        await wait_for(pilot, lambda: any(each.paused for each in queue.queues()))
         await pilot.press("w")
-        await seen(pilot, lambda: "Job 1 cannot start" in getattr(screen(pilot), "told", ""))
+        await wait_for(pilot, lambda: "Job 1 cannot start" in getattr(screen(pilot), "told", ""))
         await pilot.press("escape", "d")
-        await seen(pilot, lambda: isinstance(screen(pilot), NewJobScreen))
+        await wait_for(pilot, lambda: isinstance(screen(pilot), NewJobScreen))
         await pilot.press("escape", "delete")
-        await seen(pilot, lambda: screen(pilot).detail.job is None)
+        await wait_for(pilot, lambda: screen(pilot).detail.job is None)
         assert "was deleted or pruned" in screen(pilot).query_one("#job-title").render_line(1).text
 
     play(one.app(), scene)
 
 
-def test_readonly_refuses_every_action(one: Still) -> None:
+def test_readonly_refuses_every_action(one: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         keys = ["e", "E", "r", "x", "plus", "minus", "d", "delete", "D", "p", "z", "Z"]
         await opened(1, *keys)(pilot)
@@ -772,7 +772,7 @@ async def typed(pilot: Pilot[Any], text: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["ctrl+s", "ctrl+enter", "f2"])
-def test_e_edits_the_arguments_and_z_undoes_it(one: Still, key: str) -> None:
+def test_e_edits_the_arguments_and_z_undoes_it(one: FrozenQueue, key: str) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(1, "e")(pilot)
         area = editor(pilot).query_one("#edit-text")
@@ -780,12 +780,12 @@ def test_e_edits_the_arguments_and_z_undoes_it(one: Still, key: str) -> None:
         area.move_cursor((1, 11))
         await pilot.press("b")
         await pilot.press(key)
-        await seen(pilot, lambda: one.queue.get(1).args["path"] == "ba.jpg")
-        await seen(pilot, lambda: isinstance(screen(pilot), JobScreen) and '"ba.jpg"' in text_of(pilot, "data"))
+        await wait_for(pilot, lambda: one.queue.get(1).args["path"] == "ba.jpg")
+        await wait_for(pilot, lambda: isinstance(screen(pilot), JobScreen) and '"ba.jpg"' in text_of(pilot, "data"))
         assert "Job 1 edited · z to undo" in toasts(pilot)
-        await seen(pilot, lambda: "edited it" in text_of(pilot, "life"))
+        await wait_for(pilot, lambda: "edited it" in text_of(pilot, "life"))
         await pilot.press("z")
-        await seen(pilot, lambda: '"a.jpg"' in text_of(pilot, "data"))
+        await wait_for(pilot, lambda: '"a.jpg"' in text_of(pilot, "data"))
 
     play(one.app(), scene)
 
@@ -803,56 +803,56 @@ def test_e_edits_the_arguments_and_z_undoes_it(one: Still, key: str) -> None:
     ],
 )
 def test_problems_are_shown_with_their_line_while_typing_and_nothing_is_saved(
-    one: Still, text: str, problem: str, line: int | None
+    one: FrozenQueue, text: str, problem: str, line: int | None
 ) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(1, "e")(pilot)
         await typed(pilot, text)
-        await seen(pilot, lambda: problem in editor(pilot).problem)
+        await wait_for(pilot, lambda: problem in editor(pilot).problem)
         assert editor(pilot).query_one("#edit-text").mistake == (None if line is None else (line + 1, None))
         await pilot.press("ctrl+s")
-        await settled(pilot)
+        await wait_for_redraw(pilot)
         assert problem in editor(pilot).problem
         await typed(pilot, '{"path": "c.jpg"}')
-        await seen(pilot, lambda: not editor(pilot).problem)
+        await wait_for(pilot, lambda: not editor(pilot).problem)
         assert "✓ valid" in str(editor(pilot).query_one("#edit-problem").render())
 
     play(one.app(), scene)
     assert one.queue.get(1).args["path"] == "a.jpg"
 
 
-def test_escape_closes_an_unchanged_editor_and_asks_before_discarding_changes(one: Still) -> None:
+def test_escape_closes_an_unchanged_editor_and_asks_before_discarding_changes(one: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(1, "e", "escape")(pilot)
         assert isinstance(screen(pilot), JobScreen)
         await pilot.press("e")
-        await seen(pilot, lambda: isinstance(screen(pilot), EditScreen))
+        await wait_for(pilot, lambda: isinstance(screen(pilot), EditScreen))
         await pilot.press("x", "escape")
         assert isinstance(screen(pilot), ConfirmScreen)
         await pilot.press("escape")
         assert editor(pilot).query_one("#edit-text").text.startswith("x")
         await pilot.press("escape", "y")
-        await seen(pilot, lambda: isinstance(screen(pilot), JobScreen))
+        await wait_for(pilot, lambda: isinstance(screen(pilot), JobScreen))
 
     play(one.app(), scene)
     assert one.queue.journal.entries() == []
 
 
-def test_a_job_that_starts_during_an_edit_keeps_the_editor_open_with_a_message(one: Still) -> None:
+def test_a_job_that_starts_during_an_edit_keeps_the_editor_open_with_a_message(one: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(1, "e")(pilot)
         await typed(pilot, '{"path": "c.jpg"}')
-        await seen(pilot, lambda: not editor(pilot).problem)
+        await wait_for(pilot, lambda: not editor(pilot).problem)
         one.claim(1)
         await pilot.press("ctrl+s")
-        await seen(pilot, lambda: "Job 1 is running: only a queued job can be edited" in editor(pilot).problem)
+        await wait_for(pilot, lambda: "Job 1 is running: only a queued job can be edited" in editor(pilot).problem)
         assert editor(pilot).query_one("#edit-text").text == '{"path": "c.jpg"}'
 
     play(one.app(), scene)
     assert one.queue.get(1).args["path"] == "a.jpg"
 
 
-def test_capital_e_edits_queue_time_attempts_and_tags(one: Still) -> None:
+def test_capital_e_edits_queue_time_attempts_and_tags(one: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(1, "E")(pilot)
         for text, problem in (
@@ -865,12 +865,12 @@ def test_capital_e_edits_queue_time_attempts_and_tags(one: Still) -> None:
             ('{"kind": "x"}', "kind is unknown; use queue, priority, at, max_attempts, tags"),
         ):
             await typed(pilot, text)
-            await seen(pilot, lambda problem=problem: problem in editor(pilot).problem)
+            await wait_for(pilot, lambda problem=problem: problem in editor(pilot).problem)
             assert editor(pilot).query_one("#edit-text").mistake == (1, None)
         await typed(pilot, '{"queue": "slow", "at": "in 10m", "max_attempts": 7, "tags": ["a", "b"], "priority": 0}')
-        await seen(pilot, lambda: not editor(pilot).problem)
+        await wait_for(pilot, lambda: not editor(pilot).problem)
         await pilot.press("ctrl+s")
-        await seen(pilot, lambda: one.queue.get(1).queue == "slow")
+        await wait_for(pilot, lambda: one.queue.get(1).queue == "slow")
 
     play(one.app(), scene)
     job = one.queue.get(1)
@@ -878,19 +878,19 @@ def test_capital_e_edits_queue_time_attempts_and_tags(one: Still) -> None:
     assert (job.tags, job.priority) == (("a", "b"), 0)
 
 
-def test_now_makes_it_due_now(one: Still) -> None:
+def test_now_makes_it_due_now(one: FrozenQueue) -> None:
     one.queue.edit(1, delay=600)
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(1, "E")(pilot)
         await typed(pilot, '{"at": "now"}')
         await pilot.press("ctrl+s")
-        await seen(pilot, lambda: one.queue.get(1).state is State.PENDING)
+        await wait_for(pilot, lambda: one.queue.get(1).state is State.PENDING)
 
     play(one.app(), scene)
 
 
-def test_a_job_that_cannot_be_edited_says_why(still: Still) -> None:
+def test_a_job_that_cannot_be_edited_says_why(still: FrozenQueue) -> None:
     job_id = completed(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -901,7 +901,7 @@ def test_a_job_that_cannot_be_edited_says_why(still: Still) -> None:
     play(still.app(), scene)
 
 
-def test_a_job_of_an_unregistered_kind_can_be_edited_except_its_arguments(one: Still) -> None:
+def test_a_job_of_an_unregistered_kind_can_be_edited_except_its_arguments(one: FrozenQueue) -> None:
     app = one.app()
     app.kinds = []
 
@@ -909,34 +909,34 @@ def test_a_job_of_an_unregistered_kind_can_be_edited_except_its_arguments(one: S
         await opened(1, "e")(pilot)
         assert "Kind img.resize is not registered here" in toasts(pilot)[0]
         await pilot.press("E")
-        await seen(pilot, lambda: isinstance(screen(pilot), EditScreen))
+        await wait_for(pilot, lambda: isinstance(screen(pilot), EditScreen))
 
     play(app, scene)
 
 
 @sizes
-def test_the_editor_of_arguments(snap_compare: Compare, still: Still, size: tuple[int, int]) -> None:
+def test_the_editor_of_arguments(snap_compare: Compare, still: FrozenQueue, size: tuple[int, int]) -> None:
     job_id = queued(still)
 
     async def wrong(pilot: Pilot[Any]) -> None:
         await opened(job_id, "e")(pilot)
         pilot.app.screen.query_one("#edit-text").cursor_blink = False  # type: ignore[attr-defined]
         await typed(pilot, '{\n  "url": "https://hooks.example.com/in/7",\n  "event": 7,\n  "retries": [1, 2.5, true, null]\n}')
-        await seen(pilot, lambda: editor(pilot).problem)
+        await wait_for(pilot, lambda: editor(pilot).problem)
 
     assert snap_compare(still.app(), terminal_size=size, run_before=wrong)
 
 
-def test_the_menu_of_what_can_be_copied(snap_compare: Compare, still: Still) -> None:
+def test_the_menu_of_what_can_be_copied(snap_compare: Compare, still: FrozenQueue) -> None:
     assert snap_compare(still.app(), terminal_size=(80, 24), run_before=opened(failed(still), "c"))
 
 
-def test_matches_in_the_log_stand_out(snap_compare: Compare, still: Still) -> None:
+def test_matches_in_the_log_stand_out(snap_compare: Compare, still: FrozenQueue) -> None:
     run = opened(failed(still), "4", "slash", *"server", "enter", "n")
     assert snap_compare(still.app(), terminal_size=(80, 24), run_before=run)
 
 
-def test_an_unfolded_traceback(snap_compare: Compare, still: Still) -> None:
+def test_an_unfolded_traceback(snap_compare: Compare, still: FrozenQueue) -> None:
     assert snap_compare(
         still.app(), terminal_size=(80, 24), run_before=opened(failed(still), "3", "right_square_bracket", "enter")
     )
@@ -945,7 +945,7 @@ def test_an_unfolded_traceback(snap_compare: Compare, still: Still) -> None:
 # -- long and hostile text ------------------------------------------------------------------------------------------------
 
 
-def test_ten_megabytes_of_everything_are_shown_at_once_and_omissions_are_noted(still: Still) -> None:
+def test_ten_megabytes_of_everything_are_shown_at_once_and_omissions_are_noted(still: FrozenQueue) -> None:
     big = 10 << 20
     still.queue.settings = replace(still.queue.settings, max_args_bytes=1 << 25)
     job = still.queue.enqueue("img.resize", {"path": "x" * big}, priority=1000, max_attempts=2)
@@ -956,23 +956,23 @@ def test_ten_megabytes_of_everything_are_shown_at_once_and_omissions_are_noted(s
         [*lines, (job.id, 1, now, "out", "\n" * 1_000_000), (job.id, 1, now, "err", "\x1b" * 1_000_000)], 1 << 24
     )
     trace = TRACEBACK * 40_000
-    still.store.completer.fail([Failure(claimed, now, now, now, "ValueError", "\x1b[31m" * 1_000_000, trace)])
+    still.store.completer.fail([Failed(claimed, now, now, now, "ValueError", "\x1b[31m" * 1_000_000, trace)])
     still.store.transitions.stage()
     (claimed,) = still.claim(1)
     result = json.dumps({"rows": [{"n": n, "text": "z" * 90} for n in range(100_000)]})
-    still.store.completer.complete([Completion(claimed, now, now, result)])
+    still.store.completer.complete([Completed(claimed, now, now, result)])
     slowest = 0.0
 
     async def scene(pilot: Pilot[Any]) -> None:
         nonlocal slowest
         pilot.app.open_job(job.id)  # type: ignore[attr-defined]
-        await seen(pilot, lambda: is_open(pilot, job.id))
+        await wait_for(pilot, lambda: is_open(pilot, job.id))
         for key in (*"12345", "J", "slash", "1", "b", "enter", "n", "N", "right_square_bracket", "enter", "c", "escape"):
             begun = time.thread_time()
             await pilot.press(key)
             await pilot.pause()
             slowest = max(slowest, time.thread_time() - begun)
-        await settled(pilot)
+        await wait_for_redraw(pilot)
         data, log, attempts = (text_of(pilot, name) for name in ("data", "log", "attempts"))
         assert "more characters" in data
         assert "omitted" in log
@@ -981,20 +981,20 @@ def test_ten_megabytes_of_everything_are_shown_at_once_and_omissions_are_noted(s
         assert max(map(len, (data, log, attempts))) < 4_000_000
         assert "\x1b" not in data + log + attempts + text_of(pilot, "life")
         await pilot.press("e")
-        await settled(pilot)
+        await wait_for_redraw(pilot)
 
     play(still.app(), scene)
     assert slowest < 1.0, slowest  # would take seconds on the event loop
 
 
-def test_hostile_text_stays_text(still: Still) -> None:
+def test_hostile_text_stays_text(still: FrozenQueue) -> None:
     bad = "\x1b]52;c;aGk=\x07[red]\x9b31m\u202e\ud800 [/]"
     job = still.queue.enqueue("img.resize", {"path": bad.encode("utf-8", "replace").decode()}, tags=["[red]"])
     still.store.logs.append([(job.id, 1, still.clock.now(), bad, bad)], 1 << 20)
     (claimed,) = still.claim(1)
     now = still.clock.now()
     still.store.completer.fail(
-        [Failure(claimed, now, now, now + 60, "[/]", "\x1b[31m[red]", '  File "\x1b[31m", line 1, in [red]\n    \x9b31m')]
+        [Failed(claimed, now, now, now + 60, "[/]", "\x1b[31m[red]", '  File "\x1b[31m", line 1, in [red]\n    \x9b31m')]
     )
 
     async def scene(pilot: Pilot[Any]) -> None:

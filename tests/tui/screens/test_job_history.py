@@ -6,16 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.tui.frozen_queue import Step, Still, seen, settled, steps
+from tests.tui.frozen_queue import FrozenQueue, Step, press_keys, wait_for, wait_for_redraw
 from tests.tui.jobs_pilot import play
 from tests.tui.workday import workday
 from textual.pilot import Pilot
 
-from jobdeck import Job, Latency, Outcome, Slot
-from jobdeck.model.attempt_result import Completion, Failure
+from jobdeck import Job, Latency, Outcome, TimeSlice
+from jobdeck.model.attempt_result import Completed, Failed
 from jobdeck_tui.screens.job import JobScreen
 from jobdeck_tui.screens.metrics import MetricsScreen
-from jobdeck_tui.text.kind_history import OwnRun, compared, read_history, told_own, told_total
+from jobdeck_tui.text.kind_history import OwnRun, compare, describe_run, describe_total, read_history
 from jobdeck_tui.widgets.charts.kind_chart import KindChart
 
 Compare = Callable[..., bool]
@@ -23,7 +23,7 @@ sizes = pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)], ids=la
 HOUR, DAY = 3600.0, 86400.0
 
 
-def ran(still: Still, count: int, took: float = 0.2, *, fails: int = 0) -> list[Job]:
+def ran(still: FrozenQueue, count: int, took: float = 0.2, *, fails: int = 0) -> list[Job]:
     """Run this many jobs of the kind `img.resize` one after the other; the first ones fail."""
     jobs = []
     for n in range(count):
@@ -32,15 +32,15 @@ def ran(still: Still, count: int, took: float = 0.2, *, fails: int = 0) -> list[
         begun = still.clock.now()
         still.clock.advance(took)
         if n < fails:
-            still.store.completer.fail([Failure(claimed, begun, still.clock.now(), None, "ValueError", "no")])
+            still.store.completer.fail([Failed(claimed, begun, still.clock.now(), None, "ValueError", "no")])
         else:
-            still.store.completer.complete([Completion(claimed, begun, still.clock.now(), None)])
+            still.store.completer.complete([Completed(claimed, begun, still.clock.now(), None)])
         jobs.append(claimed)
         still.clock.advance(5)
     return jobs
 
 
-def running(still: Still, seconds: float) -> int:
+def running(still: FrozenQueue, seconds: float) -> int:
     """Return a job that has run for this many seconds."""
     still.queue.enqueue("img.resize", {"path": "uploads/41.jpg"}, priority=1000)
     (claimed,) = still.claim(1)
@@ -51,14 +51,14 @@ def running(still: Still, seconds: float) -> int:
 
 def opened(job_id: int, *keys: str) -> Step:
     async def run(pilot: Pilot[Any]) -> None:
-        await steps()(pilot)
+        await press_keys()(pilot)
         pilot.app.open_job(job_id)  # type: ignore[attr-defined]
-        await seen(pilot, lambda: getattr(pilot.app.screen, "detail", None) is not None)
+        await wait_for(pilot, lambda: getattr(pilot.app.screen, "detail", None) is not None)
         for key in keys:
             await pilot.press(key)
-        await settled(pilot)
-        await seen(pilot, lambda: not chart(pilot).display or chart(pilot).history is not None)
-        await settled(pilot)
+        await wait_for_redraw(pilot)
+        await wait_for(pilot, lambda: not chart(pilot).display or chart(pilot).history is not None)
+        await wait_for_redraw(pilot)
 
     return run
 
@@ -86,7 +86,7 @@ def drawn(pilot: Pilot[Any]) -> list[str]:
 
 
 @sizes
-def test_the_history_of_a_busy_kind(snap_compare: Compare, still: Still, size: tuple[int, int]) -> None:
+def test_the_history_of_a_busy_kind(snap_compare: Compare, still: FrozenQueue, size: tuple[int, int]) -> None:
     workday(still)
     assert snap_compare(still.app(), terminal_size=size, run_before=opened(running(still, 14.0), "6"))
 
@@ -94,7 +94,7 @@ def test_the_history_of_a_busy_kind(snap_compare: Compare, still: Still, size: t
 # -- content --------------------------------------------------------------------------------------------------------------
 
 
-def test_it_compares_the_run_time_with_the_others_and_marks_it(still: Still) -> None:
+def test_it_compares_the_run_time_with_the_others_and_marks_it(still: FrozenQueue) -> None:
     ran(still, 40, fails=2)
     job_id = running(still, 9.0)
 
@@ -114,7 +114,7 @@ def test_it_compares_the_run_time_with_the_others_and_marks_it(still: Still) -> 
     play(still.app(), scene)
 
 
-def test_each_run_of_a_retried_job_is_marked_and_the_latest_stands_out(still: Still) -> None:
+def test_each_run_of_a_retried_job_is_marked_and_the_latest_stands_out(still: FrozenQueue) -> None:
     ran(still, 10)
     still.queue.enqueue("img.resize", {"path": "41.jpg"}, priority=1000)
     for retry in (600.0, None):
@@ -122,7 +122,7 @@ def test_each_run_of_a_retried_job_is_marked_and_the_latest_stands_out(still: St
         begun = still.clock.now()
         still.clock.advance(3.0)
         now = still.clock.now()
-        still.store.completer.fail([Failure(claimed, begun, now, None if retry is None else now + retry, "ValueError", "no")])
+        still.store.completer.fail([Failed(claimed, begun, now, None if retry is None else now + retry, "ValueError", "no")])
         still.clock.advance(900.0)
         still.store.transitions.stage()
 
@@ -135,7 +135,7 @@ def test_each_run_of_a_retried_job_is_marked_and_the_latest_stands_out(still: St
     play(still.app(), scene)
 
 
-def test_it_omits_the_failures_if_there_are_none_and_notes_missing_runs(still: Still) -> None:
+def test_it_omits_the_failures_if_there_are_none_and_notes_missing_runs(still: FrozenQueue) -> None:
     ran(still, 10)
     queued = still.queue.enqueue("img.resize", {"path": "a.jpg"})
     first = still.queue.enqueue("report.daily", {"day": "2025-06-01"})
@@ -150,28 +150,28 @@ def test_it_omits_the_failures_if_there_are_none_and_notes_missing_runs(still: S
         assert below(pilot) == ""
         still.queue.reprioritize(first.id, 2000)
         still.claim(1)
-        await seen(pilot, lambda: drawn(pilot)[0].startswith("◆ runs for 0ms") and len(drawn(pilot)) == 2)
+        await wait_for(pilot, lambda: drawn(pilot)[0].startswith("◆ runs for 0ms") and len(drawn(pilot)) == 2)
 
     play(still.app(), scene)
 
 
-def test_it_updates_while_the_job_runs_and_after_it_has_finished(still: Still) -> None:
+def test_it_updates_while_the_job_runs_and_after_it_has_finished(still: FrozenQueue) -> None:
     ran(still, 10)
     job_id = running(still, 1.0)
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(job_id)(pilot)
         still.clock.advance(4.0)
-        await seen(pilot, lambda: drawn(pilot)[0].startswith("◆ runs for 5.0s"))
+        await wait_for(pilot, lambda: drawn(pilot)[0].startswith("◆ runs for 5.0s"))
         job = still.queue.get(job_id)
-        still.store.completer.complete([Completion(job, job.started_at or 0.0, still.clock.now(), None)])
-        await seen(pilot, lambda: drawn(pilot)[0].startswith("◆ completed after 5.0s"))
-        await seen(pilot, lambda: " 11 runs" in below(pilot))
+        still.store.completer.complete([Completed(job, job.started_at or 0.0, still.clock.now(), None)])
+        await wait_for(pilot, lambda: drawn(pilot)[0].startswith("◆ completed after 5.0s"))
+        await wait_for(pilot, lambda: " 11 runs" in below(pilot))
 
     play(still.app(), scene)
 
 
-def test_its_range_covers_enough_runs_and_the_job_itself(still: Still) -> None:
+def test_its_range_covers_enough_runs_and_the_job_itself(still: FrozenQueue) -> None:
     def reach(job: Job) -> float:
         return read_history(still.queue, still.queue.get(job.id), 60).seconds
 
@@ -202,19 +202,19 @@ def test_its_range_covers_enough_runs_and_the_job_itself(still: Still) -> None:
 )
 def test_a_run_is_compared_with_what_most_of_them_take(took: float, outcome: Outcome | None, told: str) -> None:
     others = Latency(p50=1.0, p95=5.0, p99=10.0, count=100)
-    assert compared(OwnRun(0.0, took, outcome), others) == told
-    assert compared(OwnRun(0.0, took, outcome), Latency(p50=1.0, p95=5.0, p99=10.0, count=4)) == ""
+    assert compare(OwnRun(0.0, took, outcome), others) == told
+    assert compare(OwnRun(0.0, took, outcome), Latency(p50=1.0, p95=5.0, p99=10.0, count=4)) == ""
 
 
 def test_the_summary_of_a_history() -> None:
-    assert told_total(Slot(at=0.0, seconds=60.0)) == ["no runs"]
-    slot = Slot(at=0.0, seconds=60.0, completed=1, run=Latency(p50=0.041, p95=0.212, p99=1.0, count=1))
-    assert told_total(slot) == ["1 run", "p50 41ms", "p95 212ms"]
-    assert told_total(Slot(at=0.0, seconds=60.0, completed=1200, failed=34)) == ["1,234 runs", "2.8% failed"]
-    assert told_own(OwnRun(0.0, 2.0, Outcome.TIMED_OUT), Latency()) == ("timed out after 2.0s", "")
+    assert describe_total(TimeSlice(at=0.0, seconds=60.0)) == ["no runs"]
+    slot = TimeSlice(at=0.0, seconds=60.0, completed=1, run=Latency(p50=0.041, p95=0.212, p99=1.0, count=1))
+    assert describe_total(slot) == ["1 run", "p50 41ms", "p95 212ms"]
+    assert describe_total(TimeSlice(at=0.0, seconds=60.0, completed=1200, failed=34)) == ["1,234 runs", "2.8% failed"]
+    assert describe_run(OwnRun(0.0, 2.0, Outcome.TIMED_OUT), Latency()) == ("timed out after 2.0s", "")
 
 
-def test_a_hostile_name_stays_text(still: Still) -> None:
+def test_a_hostile_name_stays_text(still: FrozenQueue) -> None:
     from tests.core.helpers import new
 
     (job,) = still.store.enqueuer.enqueue([new(kind="a\x1b[31m[red]b\u202e")])
@@ -229,7 +229,7 @@ def test_a_hostile_name_stays_text(still: Still) -> None:
 # -- layout ---------------------------------------------------------------------------------------------------------------
 
 
-def test_side_by_side_it_uses_the_lines_that_the_lifecycle_does_not_need(still: Still) -> None:
+def test_side_by_side_it_uses_the_lines_that_the_lifecycle_does_not_need(still: FrozenQueue) -> None:
     ran(still, 10)
     job_id = running(still, 9.0)
 
@@ -240,24 +240,24 @@ def test_side_by_side_it_uses_the_lines_that_the_lifecycle_does_not_need(still: 
         assert life.max_scroll_y == 0
         assert chart(pilot).region.bottom == left.region.bottom
         await pilot.resize_terminal(120, 26)
-        await seen(pilot, lambda: not chart(pilot).display)
+        await wait_for(pilot, lambda: not chart(pilot).display)
         await pilot.press("6")
-        await seen(pilot, lambda: chart(pilot).display and chart(pilot).has_focus)
+        await wait_for(pilot, lambda: chart(pilot).display and chart(pilot).has_focus)
         await pilot.press("1")
-        await seen(pilot, lambda: not chart(pilot).display)
+        await wait_for(pilot, lambda: not chart(pilot).display)
         for _ in range(4):  # stepping through the panels skips hidden ones
             await pilot.press("tab")
             assert not chart(pilot).display
         await pilot.resize_terminal(120, 50)
-        await seen(pilot, lambda: chart(pilot).display)
+        await wait_for(pilot, lambda: chart(pilot).display)
         await pilot.resize_terminal(80, 24)
         await pilot.press("6")
-        await seen(pilot, lambda: chart(pilot).outer_size.height > 14)
+        await wait_for(pilot, lambda: chart(pilot).outer_size.height > 14)
 
     play(still.app(), scene)
 
 
-def test_it_is_queried_only_while_it_is_visible(still: Still, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_queried_only_while_it_is_visible(still: FrozenQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     ran(still, 10)
     job_id = running(still, 9.0)
     asked: list[int] = []
@@ -273,12 +273,12 @@ def test_it_is_queried_only_while_it_is_visible(still: Still, monkeypatch: pytes
         await opened(job_id, "1")(pilot)
         assert asked == []
         await pilot.press("6")
-        await seen(pilot, lambda: chart(pilot).history is not None)
+        await wait_for(pilot, lambda: chart(pilot).history is not None)
         assert {*asked} == {chart(pilot).columns}
         await pilot.press("2")
-        await seen(pilot, lambda: chart(pilot).history is None)
+        await wait_for(pilot, lambda: chart(pilot).history is None)
         before = len(asked)
-        await settled(pilot)
+        await wait_for_redraw(pilot)
         assert len(asked) == before
 
     play(still.app(), scene, size=(80, 24))
@@ -287,7 +287,7 @@ def test_it_is_queried_only_while_it_is_visible(still: Still, monkeypatch: pytes
 # -- keys -----------------------------------------------------------------------------------------------------------------
 
 
-def test_6_focuses_it_and_enter_opens_the_metrics_of_the_kind_with_the_same_range(still: Still) -> None:
+def test_6_focuses_it_and_enter_opens_the_metrics_of_the_kind_with_the_same_range(still: FrozenQueue) -> None:
     ran(still, 10)
     job_id = running(still, 9.0)
 
@@ -295,18 +295,18 @@ def test_6_focuses_it_and_enter_opens_the_metrics_of_the_kind_with_the_same_rang
         await opened(job_id, "6")(pilot)
         assert chart(pilot).has_focus
         await pilot.press("enter")
-        await seen(pilot, lambda: isinstance(pilot.app.screen, MetricsScreen) and pilot.app.screen.seen is not None)
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, MetricsScreen) and pilot.app.screen.seen is not None)
         screen = pilot.app.screen
         assert isinstance(screen, MetricsScreen)
-        assert screen.narrowed == (("kind", "img.resize"),)
-        await seen(pilot, lambda: screen.seen is not None and screen.seen.charts.total.completed == 10)
-        assert screen.look().seconds == HOUR
+        assert screen.filters == (("kind", "img.resize"),)
+        await wait_for(pilot, lambda: screen.seen is not None and screen.seen.charts.total.completed == 10)
+        assert screen.current_query().seconds == HOUR
         assert pilot.app.remembered.get("metrics range", 0.0) == 0.0  # type: ignore[attr-defined]
 
     play(still.app(), scene)
 
 
-def test_a_second_click_also_opens_the_metrics(still: Still) -> None:
+def test_a_second_click_also_opens_the_metrics(still: FrozenQueue) -> None:
     ran(still, 10)
     job_id = running(still, 9.0)
 
@@ -315,12 +315,12 @@ def test_a_second_click_also_opens_the_metrics(still: Still) -> None:
         await pilot.click("#history", offset=(10, 3))
         assert isinstance(pilot.app.screen, JobScreen)
         await pilot.click("#history", offset=(10, 3), times=2)
-        await seen(pilot, lambda: isinstance(pilot.app.screen, MetricsScreen))
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, MetricsScreen))
 
     play(still.app(), scene)
 
 
-def test_the_next_job_of_the_list_has_its_own_history(still: Still) -> None:
+def test_the_next_job_of_the_list_has_its_own_history(still: FrozenQueue) -> None:
     ran(still, 10)
     still.queue.enqueue("report.daily", {"day": "2025-06-01"})
 
@@ -328,8 +328,8 @@ def test_the_next_job_of_the_list_has_its_own_history(still: Still) -> None:
         await opened(10)(pilot)
         assert "of img.resize" in title(pilot)
         await pilot.press("K")
-        await seen(pilot, lambda: "of report.daily" in title(pilot))
+        await wait_for(pilot, lambda: "of report.daily" in title(pilot))
         await pilot.press("J")
-        await seen(pilot, lambda: "of img.resize" in title(pilot))
+        await wait_for(pilot, lambda: "of img.resize" in title(pilot))
 
     play(still.app(), scene)

@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from tests.tui.frozen_queue import Still, seen
+from tests.tui.frozen_queue import FrozenQueue, wait_for
 from tests.tui.jobs_pilot import play, text_of
 from textual.pilot import Pilot
 
@@ -16,78 +16,78 @@ from jobdeck_tui.screens.job import JobScreen
 from jobdeck_tui.screens.why import WhyScreen
 
 
-def test_w_explains_why_a_job_is_not_running_and_keeps_checking(few: Still) -> None:
+def test_w_explains_why_a_job_is_not_running_and_keeps_checking(few: FrozenQueue) -> None:
     few.queue.pause("img")
 
     def told(pilot: Pilot[Any]) -> str:
         assert isinstance(pilot.app.screen, WhyScreen)
-        return pilot.app.screen.told
+        return pilot.app.screen.shown_text
 
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j", "w")
-        await seen(pilot, lambda: "Job 6 cannot start: queue img has been paused" in told(pilot))
+        await wait_for(pilot, lambda: "Job 6 cannot start: queue img has been paused" in told(pilot))
         assert "jobdeck resume img" in told(pilot)
         assert "✗ No worker is alive." in told(pilot)
         few.queue.resume("img")
         few.beat()
-        await seen(pilot, lambda: "all conditions are met" in told(pilot))
+        await wait_for(pilot, lambda: "all conditions are met" in told(pilot))
         assert "Starts now" in told(pilot)
         few.queue.delete(6)
-        await seen(pilot, lambda: "no longer exists" in told(pilot))
+        await wait_for(pilot, lambda: "no longer exists" in told(pilot))
         await pilot.press("escape")
         assert not isinstance(pilot.app.screen, WhyScreen)
 
     play(few.app(readonly=True), scene)
 
 
-def test_w_also_works_on_the_job_screen(few: Still) -> None:
+def test_w_also_works_on_the_job_screen(few: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("G", "enter", "w")
-        await seen(pilot, lambda: "Job 1 failed" in getattr(pilot.app.screen, "told", ""))
+        await wait_for(pilot, lambda: "Job 1 failed" in getattr(pilot.app.screen, "told", ""))
         await pilot.press("w")
         assert isinstance(pilot.app.screen, JobScreen)
 
     play(few.app(), scene)
 
 
-def test_hostile_text_in_the_explanation_stays_text(still: Still) -> None:
+def test_hostile_text_in_the_explanation_stays_text(still: FrozenQueue) -> None:
     queue = "[red]q[/red]"
     still.queue.enqueue("img.resize", {"path": "x"}, queue=queue)
     still.queue.pause(queue)
 
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j", "w")
-        await seen(pilot, lambda: f"queue {queue} has been paused" in getattr(pilot.app.screen, "told", ""))
+        await wait_for(pilot, lambda: f"queue {queue} has been paused" in getattr(pilot.app.screen, "told", ""))
 
     play(still.app(), scene)
 
 
-def test_an_opened_job_is_deleted_and_restored_in_place(few: Still) -> None:
+def test_an_opened_job_is_deleted_and_restored_in_place(few: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("G", "enter")
-        await seen(pilot, lambda: getattr(pilot.app.screen, "detail", None) is not None)
+        await wait_for(pilot, lambda: getattr(pilot.app.screen, "detail", None) is not None)
         await pilot.press("D")
-        await seen(pilot, lambda: pilot.app.screen.detail.job is None)  # type: ignore[attr-defined]
+        await wait_for(pilot, lambda: pilot.app.screen.detail.job is None)  # type: ignore[attr-defined]
         await pilot.press("z")
-        await seen(pilot, lambda: pilot.app.screen.detail.job is not None)  # type: ignore[attr-defined]
+        await wait_for(pilot, lambda: pilot.app.screen.detail.job is not None)  # type: ignore[attr-defined]
         await pilot.press("r")
-        await seen(pilot, lambda: few.queue.get(1).state is State.PENDING)
+        await wait_for(pilot, lambda: few.queue.get(1).state is State.PENDING)
         await pilot.press("z")
-        await seen(pilot, lambda: few.queue.get(1).state is State.FAILED)
+        await wait_for(pilot, lambda: few.queue.get(1).state is State.FAILED)
         await pilot.press("Z")
-        await seen(pilot, lambda: few.queue.get(1).state is State.PENDING)
+        await wait_for(pilot, lambda: few.queue.get(1).state is State.PENDING)
 
     play(few.app(), scene)
 
 
-def test_a_job_is_opened_with_its_parents_children_key_batch_and_expiry(few: Still) -> None:
+def test_a_job_is_opened_with_its_parents_children_key_batch_and_expiry(few: FrozenQueue) -> None:
     job = {"url": "u", "event": "e"}
     few.queue.enqueue_batch([few.queue.new_job("webhook.post", job, after=[6], unique="one a day", expires=7200)], name="b")
     few.queue.enqueue_many([few.queue.new_job("webhook.post", job, after=[7])] * 11)
 
     async def scene(pilot: Pilot[Any]) -> None:
         pilot.app.open_job(7)  # type: ignore[attr-defined]
-        await seen(pilot, lambda: isinstance(pilot.app.screen, JobScreen) and pilot.app.screen.detail is not None)
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, JobScreen) and pilot.app.screen.detail is not None)
         facts = text_of(pilot.app.screen, "life")
         for told in ("unique    one a day", "batch     1", "in 2h00m", "starts when job 6 has completed"):
             assert told in facts
@@ -102,26 +102,26 @@ def test_a_job_is_opened_with_its_parents_children_key_batch_and_expiry(few: Sti
     play(few.app(), scene)
 
 
-def test_an_opened_job_shows_its_effective_priority_if_priorities_age(few: Still) -> None:
+def test_an_opened_job_shows_its_effective_priority_if_priorities_age(few: FrozenQueue) -> None:
     few.queue.settings = replace(few.queue.settings, ageing=60.0)
     few.clock.advance(600)
 
     async def scene(pilot: Pilot[Any]) -> None:
         pilot.app.open_job(6)  # type: ignore[attr-defined]
-        await seen(pilot, lambda: isinstance(pilot.app.screen, JobScreen) and pilot.app.screen.detail is not None)
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, JobScreen) and pilot.app.screen.detail is not None)
         assert re.search(r"priority  -?\d+  effectively -?\d+ by its age", text_of(pilot.app.screen, "life"))
 
     play(few.app(), scene)
 
 
-def test_a_line_of_a_megabyte_is_shown_at_once(few: Still) -> None:
+def test_a_line_of_a_megabyte_is_shown_at_once(few: FrozenQueue) -> None:
     lines = ["x" * 1_000_000, "漢" * 300_000, "\x1b" * 300_000]
     few.store.logs.append([(1, 1, few.clock.now(), "out", line) for line in lines], 1 << 23)
 
     async def scene(pilot: Pilot[Any]) -> None:
         begun = time.thread_time()
         await pilot.press("G", "enter", "4")
-        await seen(pilot, lambda: isinstance(pilot.app.screen, JobScreen) and "morecharacters" in wrapped(pilot))
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, JobScreen) and "morecharacters" in wrapped(pilot))
         assert time.thread_time() - begun < 1  # would take seconds
 
     def wrapped(pilot: Pilot[Any]) -> str:

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from tests.tui.frozen_queue import Step, Still, seen, settled, steps
+from tests.tui.frozen_queue import FrozenQueue, Step, press_keys, wait_for, wait_for_redraw
 from tests.tui.jobs_pilot import play, text_of
 from textual.pilot import Pilot
 
 from jobdeck import State, Worker
-from jobdeck.execution.stack_trace import asked, packed
+from jobdeck.execution.stack_trace import decode_request, encode_reply
 from jobdeck.kinds.registry import Entry
 from jobdeck_tui.screens.copy_job import CopyScreen
 from jobdeck_tui.screens.job import JobScreen
@@ -35,23 +35,23 @@ class Answering:
         self.times = 0
 
     def __call__(self, question: str, reply: Callable[[str], None]) -> bool:
-        about = asked(question)
+        about = decode_request(question)
         if about is None or not about[0].startswith("web-1:4021"):
             return False
         self.times += 1
-        reply(packed(self.answer))
+        reply(encode_reply(self.answer))
         return True
 
 
 @pytest.fixture
-def worker(still: Still, monkeypatch: pytest.MonkeyPatch) -> Iterator[Answering]:
+def worker(still: FrozenQueue, monkeypatch: pytest.MonkeyPatch) -> Iterator[Answering]:
     monkeypatch.setattr("socket.gethostname", lambda: "web-1")
     made = Answering()
     with still.store.notifier.serve(made), still.store.notifier.listen(lambda: None):
         yield made
 
 
-def running(still: Still) -> int:
+def running(still: FrozenQueue) -> int:
     """Return a job that has run for nine seconds."""
     still.busy()
     job = still.queue.enqueue("img.resize", {"path": "uploads/41.jpg", "width": 1280}, priority=1000)
@@ -66,13 +66,13 @@ def running(still: Still) -> int:
 
 def opened(job_id: int, *keys: str) -> Step:
     async def run(pilot: Pilot[Any]) -> None:
-        await steps()(pilot)
+        await press_keys()(pilot)
         pilot.app.open_job(job_id)  # type: ignore[attr-defined]
-        await seen(pilot, lambda: getattr(pilot.app.screen, "detail", None) is not None)
-        await settled(pilot)
+        await wait_for(pilot, lambda: getattr(pilot.app.screen, "detail", None) is not None)
+        await wait_for_redraw(pilot)
         for key in keys:
             await pilot.press(key)
-        await settled(pilot)
+        await wait_for_redraw(pilot)
 
     return run
 
@@ -82,11 +82,13 @@ def attempts(pilot: Pilot[Any]) -> str:
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)], ids=lambda size: f"{size[0]}x{size[1]}")
-def test_a_running_job_with_its_stack(snap_compare: Compare, still: Still, worker: Answering, size: tuple[int, int]) -> None:
+def test_a_running_job_with_its_stack(
+    snap_compare: Compare, still: FrozenQueue, worker: Answering, size: tuple[int, int]
+) -> None:
     assert snap_compare(still.app(), terminal_size=size, run_before=opened(running(still), "3"))
 
 
-def test_the_stack_shows_the_innermost_call_and_enter_unfolds_it(still: Still, worker: Answering) -> None:
+def test_the_stack_shows_the_innermost_call_and_enter_unfolds_it(still: FrozenQueue, worker: Answering) -> None:
     job_id = running(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -105,31 +107,31 @@ def test_the_stack_shows_the_innermost_call_and_enter_unfolds_it(still: Still, w
     play(still.app(), scene)
 
 
-def test_the_stack_is_polled_only_while_the_job_is_open(still: Still, worker: Answering) -> None:
+def test_the_stack_is_polled_only_while_the_job_is_open(still: FrozenQueue, worker: Answering) -> None:
     job_id = running(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
-        await settled(pilot)
+        await wait_for_redraw(pilot)
         assert worker.times == 0
         await opened(job_id, "3")(pilot)
         worker.answer = {**worker.answer, "calls": [["/srv/app/img.py", 80, "resize", "picture.save(target)"]]}
-        await seen(pilot, lambda: "now at /srv/app/img.py:80 in resize\n       picture.save(target)" in attempts(pilot))
+        await wait_for(pilot, lambda: "now at /srv/app/img.py:80 in resize\n       picture.save(target)" in attempts(pilot))
         assert "frame" not in attempts(pilot)
         await pilot.press("escape")
-        await settled(pilot)
+        await wait_for_redraw(pilot)
         before = worker.times
-        await settled(pilot)
+        await wait_for_redraw(pilot)
         assert worker.times == before
 
     play(still.app(), scene)
 
 
-def test_c_and_s_copy_the_whole_stack(still: Still, worker: Answering) -> None:
+def test_c_and_s_copy_the_whole_stack(still: FrozenQueue, worker: Answering) -> None:
     job_id = running(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(job_id, "c", "s")(pilot)
-        await seen(pilot, lambda: pilot.app.clipboard.startswith("Stack (most recent call last):\n"))
+        await wait_for(pilot, lambda: pilot.app.clipboard.startswith("Stack (most recent call last):\n"))
         assert pilot.app.clipboard.split("\n")[1:3] == [
             '  File "/srv/app/img.py", line 77, in resize',
             "    picture = shrink(Image.open(path), width)",
@@ -140,7 +142,7 @@ def test_c_and_s_copy_the_whole_stack(still: Still, worker: Answering) -> None:
     play(still.app(), scene)
 
 
-def test_a_missing_stack_is_explained_and_nothing_can_be_copied(still: Still) -> None:
+def test_a_missing_stack_is_explained_and_nothing_can_be_copied(still: FrozenQueue) -> None:
     job_id = running(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -153,7 +155,7 @@ def test_a_missing_stack_is_explained_and_nothing_can_be_copied(still: Still) ->
     play(still.app(), scene)
 
 
-def test_a_child_process_is_named_and_omitted_frames_are_counted(still: Still, worker: Answering) -> None:
+def test_a_child_process_is_named_and_omitted_frames_are_counted(still: FrozenQueue, worker: Answering) -> None:
     job_id = running(still)
     worker.answer = {**worker.answer, "pid": 5107, "left_out": 1201, "outer": 1}
 
@@ -165,7 +167,7 @@ def test_a_child_process_is_named_and_omitted_frames_are_counted(still: Still, w
     play(still.app(), scene)
 
 
-def test_the_stack_disappears_when_the_job_has_finished(still: Still, worker: Answering) -> None:
+def test_the_stack_disappears_when_the_job_has_finished(still: FrozenQueue, worker: Answering) -> None:
     job_id = running(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -173,13 +175,13 @@ def test_the_stack_disappears_when_the_job_has_finished(still: Still, worker: An
         assert "now at" in attempts(pilot)
         still.clock.advance(120)
         still.store.transitions.rescue()
-        await seen(pilot, lambda: "crashed" in attempts(pilot))
+        await wait_for(pilot, lambda: "crashed" in attempts(pilot))
         assert "now at" not in attempts(pilot)
 
     play(still.app(), scene)
 
 
-def test_hostile_text_of_a_stack_stays_text(still: Still, worker: Answering) -> None:
+def test_hostile_text_of_a_stack_stays_text(still: FrozenQueue, worker: Answering) -> None:
     job_id = running(still)
     evil = "\x1b]52;c;ZXZpbA==\x07[red]x[/red]\u202egnp"
     worker.answer = {**worker.answer, "calls": [[evil, 1, evil, evil], [evil, 2, evil, evil]]}
@@ -191,12 +193,12 @@ def test_hostile_text_of_a_stack_stays_text(still: Still, worker: Answering) -> 
         assert r"\x1b]52;c;ZXZpbA==\x07[red]x[/red]" in "".join(shown.split())
         assert not {"\x1b", "\x07", "\u202e"} & {*shown}
         worker.answer = {"reason": evil}
-        await seen(pilot, lambda: "1 of" not in attempts(pilot) and r"stack  \x1b]52" in attempts(pilot))
+        await wait_for(pilot, lambda: "1 of" not in attempts(pilot) and r"stack  \x1b]52" in attempts(pilot))
 
     play(still.app(), scene)
 
 
-def test_the_stack_of_a_job_in_this_process(still: Still) -> None:
+def test_the_stack_of_a_job_in_this_process(still: FrozenQueue) -> None:
     go = threading.Event()
 
     def inner() -> None:
@@ -209,18 +211,18 @@ def test_the_stack_of_a_job_in_this_process(still: Still) -> None:
     job = still.queue.enqueue("held")
 
     async def scene(pilot: Pilot[Any]) -> None:
-        await seen(pilot, lambda: still.queue.get(job.id).state is State.RUNNING)
+        await wait_for(pilot, lambda: still.queue.get(job.id).state is State.RUNNING)
         await opened(job.id, "3", "enter")(pilot)
-        await seen(pilot, lambda: "in held\n       inner()" in attempts(pilot))
+        await wait_for(pilot, lambda: "in held\n       inner()" in attempts(pilot))
         assert "in inner\n       go.wait(30)" in attempts(pilot)
         go.set()
-        await seen(pilot, lambda: "completed" in attempts(pilot))
+        await wait_for(pilot, lambda: "completed" in attempts(pilot))
 
     with Worker(still.queue, threads=1):
         play(still.app(), scene)
 
 
-def test_the_stack_of_a_coroutine_shows_what_it_awaits(still: Still) -> None:
+def test_the_stack_of_a_coroutine_shows_what_it_awaits(still: FrozenQueue) -> None:
     loops: list[asyncio.AbstractEventLoop] = []
     go = asyncio.Event()
 
@@ -235,21 +237,21 @@ def test_the_stack_of_a_coroutine_shows_what_it_awaits(still: Still) -> None:
     job = still.queue.enqueue("held")
 
     async def scene(pilot: Pilot[Any]) -> None:
-        await seen(pilot, lambda: loops)
+        await wait_for(pilot, lambda: loops)
         await opened(job.id, "3", "enter")(pilot)
         try:
-            await seen(pilot, lambda: "in held\n       await inner()" in attempts(pilot))
+            await wait_for(pilot, lambda: "in held\n       await inner()" in attempts(pilot))
             assert "in inner\n       await go.wait()" in attempts(pilot)
         finally:
             loops[0].call_soon_threadsafe(go.set)
-        await seen(pilot, lambda: "completed" in attempts(pilot))
+        await wait_for(pilot, lambda: "completed" in attempts(pilot))
         assert "await" not in attempts(pilot)
 
     with Worker(still.queue, threads=1):
         play(still.app(), scene)
 
 
-def test_the_lines_below_do_not_move_when_the_stack_changes(still: Still, worker: Answering) -> None:
+def test_the_lines_below_do_not_move_when_the_stack_changes(still: FrozenQueue, worker: Answering) -> None:
     job_id = running(still)
     long = "/usr/lib/python3/dist-packages/a_package_of_a_very_long_name/with_modules_of_long_names_too.py"
     stacks = {name: [[file, 7, "work", f"{name}()"]] for name, file in (("short", "a.py"), ("long", long), ("other", "b.py"))}
@@ -260,12 +262,12 @@ def test_the_lines_below_do_not_move_when_the_stack_changes(still: Still, worker
         tops = []
         for name, calls in stacks.items():
             worker.answer = {**worker.answer, "calls": calls}
-            await seen(pilot, lambda name=name: f"{name}()" in attempts(pilot))
-            await settled(pilot)
+            await wait_for(pilot, lambda name=name: f"{name}()" in attempts(pilot))
+            await wait_for_redraw(pilot)
             tops.append(pilot.app.screen.query_one("#log").region.y)
         assert tops[0] < tops[1] == tops[2]
         await pilot.press("3", "enter", "enter")  # folded again, it takes only the lines it needs
-        await settled(pilot)
+        await wait_for_redraw(pilot)
         assert pilot.app.screen.query_one("#log").region.y == tops[0]
 
     play(still.app(), scene)

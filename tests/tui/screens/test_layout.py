@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.tui.frozen_queue import Still, seen, settled, steps
+from tests.tui.frozen_queue import FrozenQueue, press_keys, wait_for, wait_for_redraw
 from tests.tui.jobs_pilot import play
-from tests.tui.screen_pilot import open_room
+from tests.tui.screen_pilot import open_screen
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 
@@ -19,15 +19,17 @@ from jobdeck_tui.widgets.base.choice_bar import NumberedTabs
 from jobdeck_tui.widgets.base.strips import width_of
 from jobdeck_tui.widgets.charts.dashboard_charts import EIGHTHS, IN_ROWS, sparkline
 from jobdeck_tui.widgets.chrome.header import fit_path
-from jobdeck_tui.widgets.chrome.key_hints import Hints
-from jobdeck_tui.widgets.table.keyed_table import Head, KeyedTable, Row
+from jobdeck_tui.widgets.chrome.key_hints import KeyHints
+from jobdeck_tui.widgets.table.keyed_table import KeyedTable, Row, TableColumn
 
 
 @pytest.mark.parametrize("room", [name for _, name in BAR if name != "jobs"])
-def test_every_screen_can_be_clicked_in_the_narrowest_terminal(still: Still, room: str) -> None:
+def test_every_screen_can_be_clicked_in_the_narrowest_terminal(still: FrozenQueue, room: str) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
-        await open_room(pilot, room, rows=False) if room not in ("events", "timeline") else pilot.app.action_open_screen(room)  # type: ignore[attr-defined]
-        await seen(pilot, lambda: getattr(pilot.app.screen, "SCREEN_NAME", "") == room and pilot.app.screen.query(NumberedTabs))
+        await open_screen(pilot, room, rows=False) if room not in ("events", "timeline") else pilot.app.action_open_screen(room)  # type: ignore[attr-defined]
+        await wait_for(
+            pilot, lambda: getattr(pilot.app.screen, "SCREEN_NAME", "") == room and pilot.app.screen.query(NumberedTabs)
+        )
         bar = pilot.app.screen.query_one(NumberedTabs)
         pieces = bar.draw(0, 60)
         shown = "".join(text for text, _ in pieces)
@@ -59,7 +61,11 @@ def test_a_sparkline_in_a_row_stays_below_the_row_above() -> None:
 
 @pytest.mark.parametrize(("width", "shown"), [(90, "NAME BROAD NARROW"), (40, "NAME NARROW"), (15, "NAME")])
 def test_a_narrow_column_returns_if_a_wide_one_was_dropped(width: int, shown: str) -> None:
-    heads = (Head("name", "NAME", grow=True, least=8), Head("broad", "BROAD", drop=1), Head("narrow", "NARROW", drop=2))
+    heads = (
+        TableColumn("name", "NAME", grow=True, least=8),
+        TableColumn("broad", "BROAD", drop=1),
+        TableColumn("narrow", "NARROW", drop=2),
+    )
 
     class Alone(App[None]):
         def compose(self) -> ComposeResult:
@@ -77,9 +83,9 @@ def test_a_narrow_column_returns_if_a_wide_one_was_dropped(width: int, shown: st
 
 
 @pytest.mark.parametrize("room", ["errors", "queues", "workers", "schedules"])
-def test_keys_without_a_selected_row_are_dimmed_until_there_is_one(still: Still, room: str) -> None:
+def test_keys_without_a_selected_row_are_dimmed_until_there_is_one(still: FrozenQueue, room: str) -> None:
     def bright(pilot: Pilot[Any]) -> set[str]:
-        hints = pilot.app.screen.query_one(Hints)
+        hints = pilot.app.screen.query_one(KeyHints)
         pieces = hints.draw(0, 200)
         accent = hints.style("accent")
         return {told.strip() for (_, style), (told, _) in zip(pieces[1::2], pieces[2::2], strict=True) if style == accent}
@@ -92,15 +98,15 @@ def test_keys_without_a_selected_row_are_dimmed_until_there_is_one(still: Still,
     }[room]
 
     async def scene(pilot: Pilot[Any]) -> None:
-        await open_room(pilot, room, rows=False)
-        await seen(pilot, lambda: not bright(pilot) & acts)
+        await open_screen(pilot, room, rows=False)
+        await wait_for(pilot, lambda: not bright(pilot) & acts)
         assert {"back", "help"} <= bright(pilot)
         still.busy()
         still.queue.schedules.add("nightly", "0 3 * * *", "img.resize", {"path": "a.jpg"})
-        await seen(pilot, lambda: pilot.app.screen.query_one("KeyedTable").rows)  # type: ignore[attr-defined]
+        await wait_for(pilot, lambda: pilot.app.screen.query_one("KeyedTable").rows)  # type: ignore[attr-defined]
         if room == "workers":
             await pilot.press("j")
-        await seen(pilot, lambda: acts <= bright(pilot))
+        await wait_for(pilot, lambda: acts <= bright(pilot))
 
     play(still.app(), scene, (200, 60))
 
@@ -113,20 +119,20 @@ sizes = pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)], ids=la
 
 @sizes
 @pytest.mark.parametrize("typed", ["", "theme"], ids=["all", "typed"])
-def test_the_palette(snap_compare: Compare, still: Still, size: tuple[int, int], typed: str) -> None:
+def test_the_palette(snap_compare: Compare, still: FrozenQueue, size: tuple[int, int], typed: str) -> None:
     still.busy()
 
     async def open_it(pilot: Pilot[Any]) -> None:
-        await steps("j", "colon")(pilot)
+        await press_keys("j", "colon")(pilot)
         await pilot.press(*typed)
-        await seen(pilot, lambda: pilot.app.screen.query_one("CommandList").option_count > 0)  # type: ignore[attr-defined]
+        await wait_for(pilot, lambda: pilot.app.screen.query_one("CommandList").option_count > 0)  # type: ignore[attr-defined]
         for each in pilot.app.screen.query("Input"):
             each.cursor_blink = False  # type: ignore[attr-defined]
-        await settled(pilot)
+        await wait_for_redraw(pilot)
 
     assert snap_compare(still.app(), terminal_size=size, run_before=open_it)
 
 
-def test_the_help_on_a_large_terminal(snap_compare: Compare, still: Still) -> None:
+def test_the_help_on_a_large_terminal(snap_compare: Compare, still: FrozenQueue) -> None:
     still.busy()
-    assert snap_compare(still.app(), terminal_size=(200, 60), run_before=steps("question_mark"))
+    assert snap_compare(still.app(), terminal_size=(200, 60), run_before=press_keys("question_mark"))

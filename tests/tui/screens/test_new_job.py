@@ -9,21 +9,21 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
-from tests.tui.frozen_queue import Still, seen, steps
+from tests.tui.frozen_queue import FrozenQueue, press_keys, wait_for
 from textual.pilot import Pilot
 
 from jobdeck import Kind, Queue, Registry
 from jobdeck.kinds.registry import job
-from jobdeck_tui.forms.cli_command import enqueue_text
+from jobdeck_tui.forms.cli_command import new_job_command
 from jobdeck_tui.forms.options import JOB_OPTIONS, read_option
-from jobdeck_tui.forms.shell_line import needs_shell, read_line, shown_line
-from jobdeck_tui.forms.values import fits_fields, read_value, shown_value
-from jobdeck_tui.preferences import Remembered
+from jobdeck_tui.forms.shell_line import format_line, needs_shell, read_line
+from jobdeck_tui.forms.values import fits_fields, format_value, read_value
+from jobdeck_tui.preferences import Preferences
 from jobdeck_tui.screens.new_job import LAST_KIND, NewJobScreen
-from jobdeck_tui.text.times import read_moment
-from jobdeck_tui.widgets.forms.arguments import Arguments
+from jobdeck_tui.text.times import parse_time
+from jobdeck_tui.widgets.forms.arguments import ArgumentsForm
 from jobdeck_tui.widgets.forms.field import Field
-from jobdeck_tui.widgets.forms.json_area import JsonArea, JsonProblem, place_of, read_object
+from jobdeck_tui.widgets.forms.json_area import JsonArea, JsonProblem, parse_object, place_of
 
 SIZES = [(80, 24), (120, 40), (200, 60)]
 Compare = Callable[..., bool]
@@ -31,14 +31,14 @@ Scene = Callable[[Pilot[Any]], Awaitable[None]]
 HOSTILE = "\x1b]52;c;aGk=\x07[red]‮x\x00"
 
 
-def play(still: Still, scene: Scene, *, size: tuple[int, int] = (120, 40), remembered: Remembered | None = None) -> None:
+def play(still: FrozenQueue, scene: Scene, *, size: tuple[int, int] = (120, 40), remembered: Preferences | None = None) -> None:
     """Open the cockpit and play the scene."""
     app = still.app()
-    app.remembered = remembered or app.remembered
+    app.preferences = remembered or app.preferences
 
     async def run() -> None:
         async with app.run_test(size=size) as pilot:
-            await steps()(pilot)
+            await press_keys()(pilot)
             await scene(pilot)
         app.feed.end()
 
@@ -51,14 +51,14 @@ async def form(pilot: Pilot[Any], kind: str = "") -> None:
     await opened(pilot)
     if kind and pilot.app.screen.query_one("#kind").value != kind:  # type: ignore[attr-defined]
         pilot.app.screen.query_one("#kind").value = kind  # type: ignore[attr-defined]
-        await seen(
+        await wait_for(
             pilot, lambda: f" {kind}" in screen(pilot).command or (kind == "shell" and "jobdeck run" in screen(pilot).command)
         )
         await pilot.pause()
 
 
 async def opened(pilot: Pilot[Any]) -> None:
-    await seen(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen) and screen(pilot).command)
+    await wait_for(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen) and screen(pilot).command)
 
 
 def screen(pilot: Pilot[Any]) -> NewJobScreen:
@@ -76,7 +76,7 @@ def area(pilot: Pilot[Any]) -> JsonArea:
 
 
 def as_json(pilot: Pilot[Any]) -> bool:
-    return pilot.app.screen.query_one(Arguments).as_json
+    return pilot.app.screen.query_one(ArgumentsForm).as_json
 
 
 def complaints(pilot: Pilot[Any]) -> list[str]:
@@ -92,38 +92,38 @@ def toasts(pilot: Pilot[Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("key", ["ctrl+j", "f4"])
-def test_switching_to_json_and_back_keeps_the_input(still: Still, key: str) -> None:
+def test_switching_to_json_and_back_keeps_the_input(still: FrozenQueue, key: str) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await form(pilot, "mail.send_receipt")
         entry(pilot, "order_id").value = "7"
         entry(pilot, "to").value = '"7" ü'
         entry(pilot, "attach_pdf").focus()
         await pilot.press("space", key)
-        await seen(pilot, lambda: as_json(pilot))
-        assert read_object(area(pilot).text) == {"order_id": 7, "to": '"7" ü', "attach_pdf": True}
+        await wait_for(pilot, lambda: as_json(pilot))
+        assert parse_object(area(pilot).text) == {"order_id": 7, "to": '"7" ü', "attach_pdf": True}
         assert pilot.app.focused is area(pilot)
         area(pilot).text = '{"order_id": 8, "to": "x", "language": "es"}'
         await pilot.press(key)
-        await seen(pilot, lambda: not as_json(pilot))
+        await wait_for(pilot, lambda: not as_json(pilot))
         assert [entry(pilot, name).value for name in ("order_id", "to", "language", "attach_pdf")] == ["8", "x", "es", False]
         await pilot.press("ctrl+s")
-        await seen(pilot, lambda: still.queue.count() == 1)
+        await wait_for(pilot, lambda: still.queue.count() == 1)
 
     play(still, scene)
     assert still.queue.get(1).args == {"order_id": 8, "to": "x", "language": "es", "attach_pdf": False}
 
 
-def test_json_is_enqueued_as_typed_and_enter_starts_a_line(still: Still) -> None:
+def test_json_is_enqueued_as_typed_and_enter_starts_a_line(still: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await form(pilot, "webhook.post")
         await pilot.press("ctrl+j")
-        await seen(pilot, lambda: as_json(pilot))
+        await wait_for(pilot, lambda: as_json(pilot))
         area(pilot).text = ""
         await pilot.press("{", "enter", *'"url":"u","event":"e"}')
         assert isinstance(pilot.app.screen, NewJobScreen)
-        await seen(pilot, lambda: "url=u event=e" in screen(pilot).command)
+        await wait_for(pilot, lambda: "url=u event=e" in screen(pilot).command)
         await pilot.press("f2")
-        await seen(pilot, lambda: still.queue.count() == 1)
+        await wait_for(pilot, lambda: still.queue.count() == 1)
 
     play(still, scene)
     assert still.queue.get(1).args == {"url": "u", "event": "e"}
@@ -141,15 +141,15 @@ def test_json_is_enqueued_as_typed_and_enter_starts_a_line(still: Still) -> None
     ],
 )
 def test_an_error_in_json_is_shown_with_its_position_and_keeps_the_form_open(
-    still: Still, text: str, problem: str, place: tuple[int, int] | None
+    still: FrozenQueue, text: str, problem: str, place: tuple[int, int] | None
 ) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await form(pilot, "webhook.post")
         await pilot.press("ctrl+j")
         area(pilot).text = text
         await pilot.press("ctrl+s")
-        await seen(pilot, lambda: any(problem in each for each in complaints(pilot)))
-        assert area(pilot).mistake == place
+        await wait_for(pilot, lambda: any(problem in each for each in complaints(pilot)))
+        assert area(pilot).error_position == place
         if place is not None:
             marked = area(pilot).get_line(place[0] - 1)
             assert any(span.start == place[1] - 1 and "underline" in str(span.style) for span in marked.spans)
@@ -158,7 +158,7 @@ def test_an_error_in_json_is_shown_with_its_position_and_keeps_the_form_open(
     assert still.queue.count() == 0
 
 
-def test_json_that_does_not_fit_the_form_stays_json_and_says_why(still: Still) -> None:
+def test_json_that_does_not_fit_the_form_stays_json_and_says_why(still: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await form(pilot, "mail.send_receipt")
         await pilot.press("ctrl+j")
@@ -170,14 +170,14 @@ def test_json_that_does_not_fit_the_form_stays_json_and_says_why(still: Still) -
         ):
             area(pilot).text = text
             await pilot.press("ctrl+j")
-            await seen(pilot, lambda why=why: any(why in each for each in toasts(pilot)))
+            await wait_for(pilot, lambda why=why: any(why in each for each in toasts(pilot)))
             assert as_json(pilot)
             assert area(pilot).text == text
 
     play(still, scene)
 
 
-def test_json_is_highlighted_without_control_characters(still: Still) -> None:
+def test_json_is_highlighted_without_control_characters(still: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await form(pilot, "webhook.post")
         await pilot.press("ctrl+j")
@@ -197,7 +197,7 @@ def test_json_is_highlighted_without_control_characters(still: Still) -> None:
 # -- the command and the options --------------------------------------------------------------------
 
 
-def test_the_equivalent_command_line_is_shown_and_copied(still: Still) -> None:
+def test_the_equivalent_command_line_is_shown_and_copied(still: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await form(pilot, "mail.send_receipt")
         told = {"order_id": "7", "to": "ann b", "queue": "slow", "when": "10m", "after": "1, 2", "tags": "x y"}
@@ -206,19 +206,19 @@ def test_the_equivalent_command_line_is_shown_and_copied(still: Still) -> None:
         expected = (
             "jobdeck enqueue mail.send_receipt order_id=7 'to=ann b' --queue slow --in 10m --after 1 --after 2 --tag x --tag y"
         )
-        await seen(pilot, lambda: screen(pilot).command == expected)
+        await wait_for(pilot, lambda: screen(pilot).command == expected)
         await pilot.press("f3")
         assert pilot.app.clipboard == expected
         pilot.app.copy_to_clipboard("")
         await pilot.click("#form-command")
         assert pilot.app.clipboard == expected
         entry(pilot, "when").value = "18:30"
-        await seen(pilot, lambda: "--at 18:30" in screen(pilot).command)
+        await wait_for(pilot, lambda: "--at 18:30" in screen(pilot).command)
 
     play(still, scene)
 
 
-def test_a_job_is_scheduled_by_delay_or_time_of_day(still: Still) -> None:
+def test_a_job_is_scheduled_by_delay_or_time_of_day(still: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         for when in ("90s", "18:30", "2026-01-31T09:00"):
             await form(pilot, "report.daily")
@@ -226,56 +226,56 @@ def test_a_job_is_scheduled_by_delay_or_time_of_day(still: Still) -> None:
             entry(pilot, "when").value = when
             count = still.queue.count()
             await pilot.press("enter")
-            await seen(pilot, lambda count=count: still.queue.count() == count + 1)
+            await wait_for(pilot, lambda count=count: still.queue.count() == count + 1)
         await form(pilot, "report.daily")
         entry(pilot, "when").value = "someday"
-        await seen(pilot, lambda: any("neither a duration such as 90s" in each for each in complaints(pilot)))
+        await wait_for(pilot, lambda: any("neither a duration such as 90s" in each for each in complaints(pilot)))
 
     play(still, scene)
     now = still.clock.now()
     assert [still.queue.get(n).scheduled_at for n in (1, 2, 3)] == [
-        *(now + 90, read_moment("18:30", now), read_moment("2026-01-31T09:00")),
+        *(now + 90, parse_time("18:30", now), parse_time("2026-01-31T09:00")),
     ]
 
 
-def test_the_form_starts_with_the_kind_of_the_last_job(still: Still, tmp_path: Path) -> None:
+def test_the_form_starts_with_the_kind_of_the_last_job(still: FrozenQueue, tmp_path: Path) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await form(pilot, "webhook.post")
         entry(pilot, "url").value = "u"
         entry(pilot, "event").value = "e"
         await pilot.press("enter")
-        await seen(pilot, lambda: still.queue.count() == 1)
+        await wait_for(pilot, lambda: still.queue.count() == 1)
         await form(pilot)
         assert pilot.app.screen.query_one("#kind").value == "webhook.post"  # type: ignore[attr-defined]
 
-    play(still, scene, remembered=Remembered(tmp_path / "r.json"))
-    assert Remembered(tmp_path / "r.json").get(LAST_KIND, "") == "webhook.post"
+    play(still, scene, remembered=Preferences(tmp_path / "r.json"))
+    assert Preferences(tmp_path / "r.json").get(LAST_KIND, "") == "webhook.post"
 
 
-def test_the_mouse_fills_in_the_form_and_presses_its_keys(still: Still) -> None:
+def test_the_mouse_fills_in_the_form_and_presses_its_keys(still: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await form(pilot, "mail.send_receipt")
         await pilot.click(entry(pilot, "attach_pdf"))
         assert entry(pilot, "attach_pdf").value is True
         await pilot.click("#form-modes", offset=(20, 0))
-        await seen(pilot, lambda: as_json(pilot))
+        await wait_for(pilot, lambda: as_json(pilot))
         await pilot.click("#form-modes", offset=(14, 0))
-        await seen(pilot, lambda: not as_json(pilot))
+        await wait_for(pilot, lambda: not as_json(pilot))
         entry(pilot, "order_id").value = "1"
         entry(pilot, "to").value = "x"
         await pilot.click("#form-keys", offset=(1, 0))
-        await seen(pilot, lambda: still.queue.count() == 1)
+        await wait_for(pilot, lambda: still.queue.count() == 1)
         await form(pilot)
         keys = pilot.app.screen.query_one("#form-keys")
         begin = next(begin for begin, _, action in keys._places if action == "cancel")  # type: ignore[attr-defined]
         await pilot.click("#form-keys", offset=(begin, 0))
-        await seen(pilot, lambda: not isinstance(pilot.app.screen, NewJobScreen))
+        await wait_for(pilot, lambda: not isinstance(pilot.app.screen, NewJobScreen))
 
     play(still, scene)
     assert still.queue.get(1).args["attach_pdf"] is True
 
 
-def test_tab_shift_tab_and_the_arrows_move_between_fields_and_y_and_n_set_a_checkbox(still: Still) -> None:
+def test_tab_shift_tab_and_the_arrows_move_between_fields_and_y_and_n_set_a_checkbox(still: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await form(pilot, "mail.send_receipt")
         for keys, name in (
@@ -295,14 +295,14 @@ def test_tab_shift_tab_and_the_arrows_move_between_fields_and_y_and_n_set_a_chec
     play(still, scene)
 
 
-def test_the_queue_is_completed(still: Still) -> None:
+def test_the_queue_is_completed(still: FrozenQueue) -> None:
     still.queue.enqueue("report.daily", {"day": "d"}, queue="nightly")
 
     async def scene(pilot: Pilot[Any]) -> None:
         await form(pilot, "report.daily")
         entry(pilot, "queue").focus()
         await pilot.press(*"nig")
-        await seen(pilot, lambda: entry(pilot, "queue")._suggestion == "nightly")
+        await wait_for(pilot, lambda: entry(pilot, "queue")._suggestion == "nightly")
         await pilot.press("right")
         assert entry(pilot, "queue").value == "nightly"
 
@@ -312,45 +312,45 @@ def test_the_queue_is_completed(still: Still) -> None:
 # -- a command -------------------------------------------------------------------------------------
 
 
-def test_a_command_is_typed_as_in_a_shell_and_goes_to_one_only_if_it_must(still: Still) -> None:
+def test_a_command_is_typed_as_in_a_shell_and_goes_to_one_only_if_it_must(still: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await form(pilot, "shell")
         entry(pilot, "command").focus()
         await pilot.press(*"gzip -9 'a b'")
-        await seen(pilot, lambda: screen(pilot).command == "jobdeck run -- gzip -9 'a b'")
+        await wait_for(pilot, lambda: screen(pilot).command == "jobdeck run -- gzip -9 'a b'")
         await pilot.press(*" | wc")
-        await seen(pilot, lambda: entry(pilot, "shell").value)
+        await wait_for(pilot, lambda: entry(pilot, "shell").value)
         assert screen(pilot).command == "jobdeck run --shell -- " + shlex.quote("gzip -9 'a b' | wc")
         entry(pilot, "shell").focus()
         await pilot.press("space")
-        await seen(pilot, lambda: screen(pilot).command == "jobdeck run -- gzip -9 'a b' '|' wc")
+        await wait_for(pilot, lambda: screen(pilot).command == "jobdeck run -- gzip -9 'a b' '|' wc")
         entry(pilot, "command").value = "echo *"  # the user has decided
         entry(pilot, "cwd").value = "/tmp"
         await pilot.pause()
         assert not entry(pilot, "shell").value
         await pilot.press("ctrl+s")
-        await seen(pilot, lambda: still.queue.count() == 1)
+        await wait_for(pilot, lambda: still.queue.count() == 1)
 
     play(still, scene)
     assert still.queue.get(1).args == {"command": ["echo", "*"], "shell": False, "cwd": "/tmp", "env": None}
 
 
-def test_an_unclosed_quotation_mark_is_shown_at_the_command(still: Still) -> None:
+def test_an_unclosed_quotation_mark_is_shown_at_the_command(still: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await form(pilot, "shell")
         await pilot.press(*"echo 'a")
-        await seen(pilot, lambda: complaints(pilot) == ["✗ cannot be parsed: no closing quotation"])
+        await wait_for(pilot, lambda: complaints(pilot) == ["✗ cannot be parsed: no closing quotation"])
         await pilot.press("ctrl+j")
-        await seen(pilot, lambda: any("no closing quotation" in each for each in toasts(pilot)))
+        await wait_for(pilot, lambda: any("no closing quotation" in each for each in toasts(pilot)))
         assert not as_json(pilot)
         await pilot.press("'", "ctrl+j")
-        await seen(pilot, lambda: as_json(pilot))
-        assert read_object(area(pilot).text) == {"command": ["echo", "a"]}
+        await wait_for(pilot, lambda: as_json(pilot))
+        assert parse_object(area(pilot).text) == {"command": ["echo", "a"]}
 
     play(still, scene)
 
 
-def test_the_environment_of_a_command_is_kept_and_edited_as_json(still: Still) -> None:
+def test_the_environment_of_a_command_is_kept_and_edited_as_json(still: FrozenQueue) -> None:
     still.queue.enqueue("shell", {"command": ["env"], "env": {"A": "1"}})
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -358,14 +358,14 @@ def test_the_environment_of_a_command_is_kept_and_edited_as_json(still: Still) -
         await opened(pilot)
         entry(pilot, "command").value = "env -0"
         await pilot.press("ctrl+j")
-        await seen(pilot, lambda: as_json(pilot))
-        assert read_object(area(pilot).text)["env"] == {"A": "1"}
+        await wait_for(pilot, lambda: as_json(pilot))
+        assert parse_object(area(pilot).text)["env"] == {"A": "1"}
         area(pilot).text = '{"command": ["env", "-0"], "env": {"A": "2"}}'
         await pilot.press("ctrl+j")
-        await seen(pilot, lambda: not as_json(pilot))
+        await wait_for(pilot, lambda: not as_json(pilot))
         assert "--env A=2" in screen(pilot).command
         await pilot.press("enter")
-        await seen(pilot, lambda: still.queue.count() == 2)
+        await wait_for(pilot, lambda: still.queue.count() == 2)
 
     play(still, scene)
     assert still.queue.get(2).args["env"] == {"A": "2"}
@@ -374,7 +374,7 @@ def test_the_environment_of_a_command_is_kept_and_edited_as_json(still: Still) -
 # -- duplicate and edit ----------------------------------------------------------------------------
 
 
-def test_a_duplicate_keeps_the_options_but_not_the_schedule(still: Still) -> None:
+def test_a_duplicate_keeps_the_options_but_not_the_schedule(still: FrozenQueue) -> None:
     still.queue.schedules.add("s", "@daily", "report.daily", {"day": "d"}, tags=["x"], timeout=90, queue="slow")
     still.queue.schedules.run("s")
 
@@ -383,7 +383,7 @@ def test_a_duplicate_keeps_the_options_but_not_the_schedule(still: Still) -> Non
         await opened(pilot)
         assert "like job 1" in str(pilot.app.screen.query_one("#new-job").border_title)
         await pilot.press("ctrl+s")
-        await seen(pilot, lambda: still.queue.count() == 2)
+        await wait_for(pilot, lambda: still.queue.count() == 2)
 
     play(still, scene)
     made = still.queue.get(2)
@@ -391,7 +391,9 @@ def test_a_duplicate_keeps_the_options_but_not_the_schedule(still: Still) -> Non
 
 
 @pytest.mark.parametrize("size", [(60, 15), (120, 40)])
-def test_a_job_with_hostile_arguments_is_duplicated_as_json_and_byte_for_byte(still: Still, size: tuple[int, int]) -> None:
+def test_a_job_with_hostile_arguments_is_duplicated_as_json_and_byte_for_byte(
+    still: FrozenQueue, size: tuple[int, int]
+) -> None:
     still.queue.enqueue("webhook.post", {"url": HOSTILE, "event": "line\nline"})
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -400,13 +402,13 @@ def test_a_job_with_hostile_arguments_is_duplicated_as_json_and_byte_for_byte(st
         assert as_json(pilot)
         assert area(pilot).text.replace("\n", "").isprintable()
         await pilot.press("ctrl+s")
-        await seen(pilot, lambda: still.queue.count() == 2)
+        await wait_for(pilot, lambda: still.queue.count() == 2)
 
     play(still, scene, size=size)
     assert still.queue.get(2).args == still.queue.get(1).args
 
 
-def test_a_kind_without_arguments_says_so(still: Still) -> None:
+def test_a_kind_without_arguments_says_so(still: FrozenQueue) -> None:
     job(name="a.beat", registry=still.queue.registry)(_beat)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -414,10 +416,10 @@ def test_a_kind_without_arguments_says_so(still: Still) -> None:
         assert pilot.app.focused is entry(pilot, "queue")
         assert "no arguments" in str(pilot.app.screen.query_one(".form-note").render())
         await pilot.press("ctrl+j")
-        await seen(pilot, lambda: as_json(pilot))
+        await wait_for(pilot, lambda: as_json(pilot))
         assert area(pilot).text == "{}"
         await pilot.press("ctrl+j", "ctrl+s")
-        await seen(pilot, lambda: still.queue.count() == 1)
+        await wait_for(pilot, lambda: still.queue.count() == 1)
 
     play(still, scene)
 
@@ -426,12 +428,12 @@ def _beat() -> None:
     pass
 
 
-def test_escape_closes_the_form_even_from_a_checkbox_or_json(still: Still) -> None:
+def test_escape_closes_the_form_even_from_a_checkbox_or_json(still: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         for keys in ((), ("tab", "tab", "tab"), ("ctrl+j",)):
             await form(pilot, "mail.send_receipt")
             await pilot.press(*keys, "escape")
-            await seen(pilot, lambda: not isinstance(pilot.app.screen, NewJobScreen))
+            await wait_for(pilot, lambda: not isinstance(pilot.app.screen, NewJobScreen))
 
     play(still, scene)
     assert still.queue.count() == 0
@@ -460,11 +462,11 @@ def test_shell_syntax_needs_a_shell(line: str, needed: bool) -> None:
     "args", [{"command": ["a b", "'c'", ""]}, {"command": ["ls | wc"], "shell": True}, {"command": ["x"], "shell": False}]
 )
 def test_a_command_line_is_parsed_back_to_the_command(args: Mapping[str, Any]) -> None:
-    line = shown_line(args)
+    line = format_line(args)
     assert line is not None
     assert {"shell": False, **read_line(line, shell=args.get("shell", False))} == {"shell": False, **args}
-    assert shown_line({"command": ["a\nb"], "shell": True}) is None
-    assert shown_line({"command": "a"}) is None
+    assert format_line({"command": ["a\nb"], "shell": True}) is None
+    assert format_line({"command": "a"}) is None
 
 
 @pytest.mark.parametrize("value", ["x", "7", 7, 1.5, True, [1, "a"], {"a": None}, "null", '"q"', ""])
@@ -472,15 +474,15 @@ def test_a_command_line_is_parsed_back_to_the_command(args: Mapping[str, Any]) -
 def test_a_typed_value_is_parsed_back_to_the_value(value: Any, type_name: str) -> None:
     if type_name == "str" and not isinstance(value, str):
         return
-    assert read_value(shown_value(value, type_name), type_name) == value
+    assert read_value(format_value(value, type_name), type_name) == value
 
 
 def test_a_json_object_is_read_with_the_position_of_its_error() -> None:
-    assert read_object("  ") == {}
+    assert parse_object("  ") == {}
     assert place_of('{\n  "a": {"b": 1}\n}', "b") == (2, 9)
     assert place_of("{}", "b") == (1, 1)
     with pytest.raises(JsonProblem, match=r"nested too deeply|recursion"):
-        read_object('{"a":' + "[" * 100_000)
+        parse_object('{"a":' + "[" * 100_000)
 
 
 def test_options_are_read_or_say_what_they_take() -> None:
@@ -515,7 +517,7 @@ def test_the_command_shown_enqueues_the_same_job(tmp_path: Path) -> None:
         (kind,) = [each for each in queue.kinds() if each.name == "a.mix"]
         args = {"text": "7", "either": "8", "many": ["a b", "'"], "mode": "y", "note": "-x=1"}
         typed = {"queue": "q q", "priority": "-3", "unique": "k", "timeout": "90s", "max_attempts": "2", "tags": "a b"}
-        told = enqueue_text(kind, args, [(option, typed.get(option.name, "")) for option in JOB_OPTIONS])
+        told = new_job_command(kind, args, [(option, typed.get(option.name, "")) for option in JOB_OPTIONS])
         assert told.startswith("jobdeck enqueue a.mix text=7 'either=\"8\"'")
         words = ["--db", str(tmp_path / "jobs.db"), "--app", f"{module}", *shlex.split(told)[1:]]
         done = CliRunner().invoke(cli, words, standalone_mode=False)
@@ -544,26 +546,26 @@ def test_arguments_without_a_field_are_named() -> None:
 
 
 @pytest.mark.parametrize("size", [(60, 15), *SIZES], ids=lambda size: f"{size[0]}x{size[1]}")
-def test_the_form_with_json(snap_compare: Compare, still: Still, size: tuple[int, int]) -> None:
+def test_the_form_with_json(snap_compare: Compare, still: FrozenQueue, size: tuple[int, int]) -> None:
     async def fill(pilot: Pilot[Any]) -> None:
-        await steps()(pilot)
+        await press_keys()(pilot)
         await form(pilot, "mail.send_receipt")
         area(pilot).cursor_blink = False
         await pilot.press("ctrl+j")
         area(pilot).text = '{\n  "order_id": "seventy",\n  "to": "ann@example.org",\n  "attach_pdf": true\n}'
-        await seen(pilot, lambda: any("order_id is invalid" in each for each in complaints(pilot)))
+        await wait_for(pilot, lambda: any("order_id is invalid" in each for each in complaints(pilot)))
 
     assert snap_compare(still.app(), terminal_size=size, run_before=fill)
 
 
 @pytest.mark.parametrize("size", [(60, 15), *SIZES], ids=lambda size: f"{size[0]}x{size[1]}")
-def test_the_form_of_a_command(snap_compare: Compare, still: Still, size: tuple[int, int]) -> None:
+def test_the_form_of_a_command(snap_compare: Compare, still: FrozenQueue, size: tuple[int, int]) -> None:
     async def fill(pilot: Pilot[Any]) -> None:
-        await steps()(pilot)
+        await press_keys()(pilot)
         await form(pilot, "shell")
         entry(pilot, "command").value = "pg_dump shop | gzip > shop.sql.gz"
         entry(pilot, "when").value = "02:30"
-        await seen(pilot, lambda: "--at" in screen(pilot).command)
+        await wait_for(pilot, lambda: "--at" in screen(pilot).command)
         for each in pilot.app.screen.query("Input"):
             each.cursor_blink = False  # type: ignore[attr-defined]
 

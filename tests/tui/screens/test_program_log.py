@@ -15,16 +15,16 @@ from typing import Any
 
 import pytest
 from tests.core.helpers import wait_until
-from tests.tui.frozen_queue import Still, seen, settled, steps
+from tests.tui.frozen_queue import FrozenQueue, press_keys, wait_for, wait_for_redraw
 from tests.tui.terminal.test_driver import Terminal
 from textual.pilot import Pilot
 
 from jobdeck import Queue, State
 from jobdeck_tui.app import Cockpit
-from jobdeck_tui.frame_capture import frame
-from jobdeck_tui.screens.program_log import LogScreen
-from jobdeck_tui.terminal.program_log import ProgramLog, Streams, logging_to
-from jobdeck_tui.widgets.base.text_view import LinesView
+from jobdeck_tui.frame_capture import screen_text
+from jobdeck_tui.screens.program_log import ProgramLogScreen
+from jobdeck_tui.terminal.program_log import ProgramLog, RedirectedStreams, logging_to
+from jobdeck_tui.widgets.base.text_view import TextView
 
 Compare = Callable[..., bool]
 
@@ -64,7 +64,7 @@ def test_only_warnings_count_and_only_until_they_are_seen() -> None:
     assert texts(log)[1] == "disk 91 % full"
     assert "TypeError while its arguments were formatted" in texts(log)[2]
     assert log.unseen >= 2
-    log.see()
+    log.mark_seen()
     assert log.unseen == 0
 
 
@@ -84,11 +84,11 @@ def test_an_error_that_ends_a_thread_is_logged() -> None:
 
 def test_prints_of_several_threads_are_not_mixed_and_unfinished_lines_wait() -> None:
     log = ProgramLog()
-    log.printed("be")
-    other = threading.Thread(target=lambda: log.printed("between\n"), name="other")
+    log.add_printed("be")
+    other = threading.Thread(target=lambda: log.add_printed("between\n"), name="other")
     other.start()
     other.join()
-    log.printed("gun\nand mo")
+    log.add_printed("gun\nand mo")
     assert texts(log) == ["between", "begun"]
     assert [entry.source for entry in log.entries()] == ["printed by other", f"printed by {threading.current_thread().name}"]
 
@@ -96,8 +96,8 @@ def test_prints_of_several_threads_are_not_mixed_and_unfinished_lines_wait() -> 
 def test_a_flood_is_bounded() -> None:
     log = ProgramLog()
     for n in range(10_000):
-        log.printed(f"{n}\n")
-    log.printed("x" * 1_000_000)
+        log.add_printed(f"{n}\n")
+    log.add_printed("x" * 1_000_000)
     assert len(log.entries()) == 2000
     assert max(map(len, texts(log))) == 2000
     assert texts(log)[-2] == "9999"
@@ -106,7 +106,7 @@ def test_a_flood_is_bounded() -> None:
 def test_the_standard_descriptors_are_redirected_to_the_log_and_back(capfd: pytest.CaptureFixture[str]) -> None:
     log = ProgramLog()
     before = sys.__stdout__
-    with Streams(log):
+    with RedirectedStreams(log):
         os.write(1, b"from C\n")
         subprocess.run(["sh", "-c", "echo from a program >&2"], check=True)
         assert sys.__stderr__ is not None
@@ -154,7 +154,7 @@ def test_a_handler_that_prints_warns_and_writes_does_not_touch_the_screen(tmp_pa
 # -- the panel -----------------------------------------------------------------------------------
 
 
-def cockpit(still: Still) -> Cockpit:
+def cockpit(still: FrozenQueue) -> Cockpit:
     app = still.app()
     for at, (level, source, text) in enumerate(
         [
@@ -172,7 +172,7 @@ def cockpit(still: Still) -> Cockpit:
 def play(app: Cockpit, scene: Any, size: tuple[int, int] = (120, 40)) -> None:
     async def run() -> None:
         async with app.run_test(size=size, notifications=True) as pilot:
-            await steps()(pilot)
+            await press_keys()(pilot)
             await scene(pilot)
         app.feed.end()
 
@@ -180,63 +180,63 @@ def play(app: Cockpit, scene: Any, size: tuple[int, int] = (120, 40)) -> None:
 
 
 def shown(pilot: Pilot[Any]) -> list[str]:
-    return ["".join(text for text, _ in told) for told in pilot.app.screen.query_one(LinesView).told]
+    return ["".join(text for text, _ in told) for told in pilot.app.screen.query_one(TextView).lines]
 
 
-def test_the_header_counts_unseen_warnings_and_the_mark_opens_the_log(still: Still) -> None:
+def test_the_header_counts_unseen_warnings_and_the_mark_opens_the_log(still: FrozenQueue) -> None:
     app = cockpit(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
-        await seen(pilot, lambda: "! 3" in frame(app).splitlines()[0])
-        await pilot.click("#header", offset=(frame(app).splitlines()[0].index("! 3"), 0))
-        await seen(pilot, lambda: isinstance(app.screen, LogScreen))
+        await wait_for(pilot, lambda: "! 3" in screen_text(app).splitlines()[0])
+        await pilot.click("#header", offset=(screen_text(app).splitlines()[0].index("! 3"), 0))
+        await wait_for(pilot, lambda: isinstance(app.screen, ProgramLogScreen))
         await pilot.press("escape")
-        await seen(pilot, lambda: "! " not in frame(app).splitlines()[0])
+        await wait_for(pilot, lambda: "! " not in screen_text(app).splitlines()[0])
         app.program_log.add("warning", "x", "again")
-        await seen(pilot, lambda: "! 1" in frame(app).splitlines()[0])
+        await wait_for(pilot, lambda: "! 1" in screen_text(app).splitlines()[0])
 
     play(app, scene)
 
 
-def test_the_log_follows_shows_warnings_only_and_copies(still: Still) -> None:
+def test_the_log_follows_shows_warnings_only_and_copies(still: FrozenQueue) -> None:
     app = cockpit(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("exclamation_mark")
-        await seen(pilot, lambda: len(shown(pilot)) == 5)
+        await wait_for(pilot, lambda: len(shown(pilot)) == 5)
         assert r"use send_message \x1b[31m" in shown(pilot)[3]
         app.program_log.add("info", "jobdeck.worker", "one more")
-        await seen(pilot, lambda: "one more" in shown(pilot)[-1])
+        await wait_for(pilot, lambda: "one more" in shown(pilot)[-1])
         await pilot.press("w")
-        await seen(pilot, lambda: len(shown(pilot)) == 3)
+        await wait_for(pilot, lambda: len(shown(pilot)) == 3)
         await pilot.press("y")
         assert app.clipboard.count("\n") == 2
         await pilot.press("w")
-        await seen(pilot, lambda: len(shown(pilot)) == 6)
+        await wait_for(pilot, lambda: len(shown(pilot)) == 6)
         await pilot.press("exclamation_mark")
-        assert not isinstance(app.screen, LogScreen)
+        assert not isinstance(app.screen, ProgramLogScreen)
         await pilot.press("colon", *"log", "enter")
-        await seen(pilot, lambda: isinstance(app.screen, LogScreen))
+        await wait_for(pilot, lambda: isinstance(app.screen, ProgramLogScreen))
         await pilot.press("q")
-        assert not isinstance(app.screen, LogScreen)
+        assert not isinstance(app.screen, ProgramLogScreen)
 
     play(app, scene)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)], ids=lambda size: f"{size[0]}x{size[1]}")
-def test_the_log_as_a_picture(snap_compare: Compare, still: Still, size: tuple[int, int]) -> None:
+def test_the_log_as_a_picture(snap_compare: Compare, still: FrozenQueue, size: tuple[int, int]) -> None:
     still.busy()
 
     async def open_it(pilot: Pilot[Any]) -> None:
-        await steps()(pilot)
-        await seen(pilot, lambda: "! 3" in frame(pilot.app))
+        await press_keys()(pilot)
+        await wait_for(pilot, lambda: "! 3" in screen_text(pilot.app))
         await pilot.press("exclamation_mark")
-        await seen(pilot, lambda: len(shown(pilot)) == 5 and "! 3" not in frame(pilot.app))
-        await settled(pilot)
+        await wait_for(pilot, lambda: len(shown(pilot)) == 5 and "! 3" not in screen_text(pilot.app))
+        await wait_for_redraw(pilot)
 
     assert snap_compare(cockpit(still), terminal_size=size, run_before=open_it)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)], ids=lambda size: f"{size[0]}x{size[1]}")
-def test_an_empty_log_as_a_picture(snap_compare: Compare, still: Still, size: tuple[int, int]) -> None:
-    assert snap_compare(still.app(), terminal_size=size, run_before=steps("exclamation_mark"))
+def test_an_empty_log_as_a_picture(snap_compare: Compare, still: FrozenQueue, size: tuple[int, int]) -> None:
+    assert snap_compare(still.app(), terminal_size=size, run_before=press_keys("exclamation_mark"))

@@ -7,15 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.tui.frozen_queue import Still, deck_of, seen, settled, steps
-from tests.tui.screen_pilot import drawn, keys, open_room, play, table, text, toasts, told
+from tests.tui.frozen_queue import FrozenQueue, deck_of, press_keys, wait_for, wait_for_redraw
+from tests.tui.screen_pilot import drawn, keys, open_screen, play, table, text, toasts, wait_for_toast
 from textual.pilot import Pilot
 from textual.widgets import Input
 
 from jobdeck import Limits, WorkerInfo
-from jobdeck.model.attempt_result import Completion
+from jobdeck.model.attempt_result import Completed
 from jobdeck.store.claim_capacity import ClaimRequest
-from jobdeck_tui.preferences import Remembered
+from jobdeck_tui.preferences import Preferences
 from jobdeck_tui.screens.jobs import JobsScreen
 from jobdeck_tui.screens.queues import QueuesScreen
 from jobdeck_tui.screens.workers import WorkersScreen
@@ -30,20 +30,20 @@ _ARGS: dict[str, dict[str, Any]] = {
 }
 
 
-def put(still: Still, kind: str, queue: str, count: int) -> None:
+def put(still: FrozenQueue, kind: str, queue: str, count: int) -> None:
     still.queue.enqueue_many([still.queue.new_job(kind, _ARGS[kind], queue=queue) for _ in range(count)])
 
 
-def work(still: Still, queue: str, count: int) -> None:
+def work(still: FrozenQueue, queue: str, count: int) -> None:
     """Complete this many jobs of the queue at once."""
     now = still.clock.now()
     claimed = still.store.claimer.claim(
         ClaimRequest(WORKER, count, kinds=still.queue.registry.kinds, queues=(queue,), lease=60.0)
     )
-    still.store.completer.complete([Completion(job, now, now + 0.2, None) for job in claimed])
+    still.store.completer.complete([Completed(job, now, now + 0.2, None) for job in claimed])
 
 
-def lively(still: Still) -> None:
+def lively(still: FrozenQueue) -> None:
     """Create five minutes of history: queues that drain, grow or keep up, and paused, unserved and limited ones."""
     queue, store, clock = still.queue, still.store, still.clock
     clock.advance(60 - clock.now() % 60 + 5)
@@ -68,7 +68,7 @@ def lively(still: Still) -> None:
     serve(still, "mail", "img", "webhook", "thumbnails", "default")
 
 
-def serve(still: Still, *queues: str) -> None:
+def serve(still: FrozenQueue, *queues: str) -> None:
     """Send the heartbeat of a worker with eight threads, for these queues only."""
     still.store.workers.deregister("web-2:4107:03be77")
     info = WorkerInfo(
@@ -86,12 +86,12 @@ def opened(*presses: str) -> Callable[[Pilot[Any]], Any]:
     """Open the screen, press the keys and wait for their effect."""
 
     async def run(pilot: Pilot[Any]) -> None:
-        await steps()(pilot)
-        await open_room(pilot, "queues", rows="empty" not in presses)
+        await press_keys()(pilot)
+        await open_screen(pilot, "queues", rows="empty" not in presses)
         for key in presses:
             if key != "empty":
                 await pilot.press(key)
-        await settled(pilot)
+        await wait_for_redraw(pilot)
 
     return run
 
@@ -100,24 +100,24 @@ def opened(*presses: str) -> Callable[[Pilot[Any]], Any]:
 
 
 @sizes
-def test_the_screen_of_busy_queues(snap_compare: Compare, still: Still, size: tuple[int, int]) -> None:
+def test_the_screen_of_busy_queues(snap_compare: Compare, still: FrozenQueue, size: tuple[int, int]) -> None:
     lively(still)
     assert snap_compare(still.app(), terminal_size=size, run_before=opened())
 
 
 @sizes
-def test_the_screen_without_any_queue(snap_compare: Compare, still: Still, size: tuple[int, int]) -> None:
+def test_the_screen_without_any_queue(snap_compare: Compare, still: FrozenQueue, size: tuple[int, int]) -> None:
     assert snap_compare(still.app(), terminal_size=size, run_before=opened("empty"))
 
 
-def test_a_paused_queue_is_chosen_on_a_low_terminal(snap_compare: Compare, still: Still) -> None:
+def test_a_paused_queue_is_chosen_on_a_low_terminal(snap_compare: Compare, still: FrozenQueue) -> None:
     lively(still)
     assert snap_compare(still.app(), terminal_size=(60, 15), run_before=opened("j", "j"))
 
 
 @sizes
 def test_limits_are_edited_in_place_and_an_error_is_told_as_it_is_typed(
-    snap_compare: Compare, still: Still, size: tuple[int, int]
+    snap_compare: Compare, still: FrozenQueue, size: tuple[int, int]
 ) -> None:
     lively(still)
 
@@ -128,7 +128,7 @@ def test_limits_are_edited_in_place_and_an_error_is_told_as_it_is_typed(
     assert snap_compare(still.app(), terminal_size=size, run_before=type_it)
 
 
-def test_the_help_of_the_screen(snap_compare: Compare, still: Still) -> None:
+def test_the_help_of_the_screen(snap_compare: Compare, still: FrozenQueue) -> None:
     lively(still)
     assert snap_compare(still.app(), terminal_size=(120, 40), run_before=opened("question_mark"))
 
@@ -136,11 +136,11 @@ def test_the_help_of_the_screen(snap_compare: Compare, still: Still) -> None:
 # -- content --------------------------------------------------------------------------------------
 
 
-def test_each_queue_shows_its_forecast(still: Still) -> None:
+def test_each_queue_shows_its_forecast(still: FrozenQueue) -> None:
     lively(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
-        await open_room(pilot, "queues")
+        await open_screen(pilot, "queues")
         lines = {line[2:].split("  ")[0]: line for line in drawn(pilot)}
         assert "empty in " in lines["mail"]
         assert "growing " in lines["webhook"]
@@ -152,49 +152,49 @@ def test_each_queue_shows_its_forecast(still: Still) -> None:
     play(still.app(), scene)
 
 
-def test_the_forecast_follows_what_the_screen_sees_between_the_samples(still: Still) -> None:
+def test_the_forecast_follows_what_the_screen_sees_between_the_samples(still: FrozenQueue) -> None:
     """Ten jobs a second start and none arrive: shown within seconds, although samples are taken only once a minute."""
     serve(still, "mail")
     put(still, "mail.send_receipt", "mail", 400)
     still.clock.advance(5)
 
     async def scene(pilot: Pilot[Any]) -> None:
-        await open_room(pilot, "queues")
+        await open_screen(pilot, "queues")
         for _ in range(20):
             work(still, "mail", 10)
             still.clock.advance(1)
-            await settled(pilot)
-        await seen(pilot, lambda: "empty in 20s" in drawn(pilot)[1])
+            await wait_for_redraw(pilot)
+        await wait_for(pilot, lambda: "empty in 20s" in drawn(pilot)[1])
         assert "10/s fewer" in text(pilot, "#queue-facts")
 
     play(still.app(), scene)
 
 
-def test_the_selected_queue_is_described_in_plain_words(still: Still) -> None:
+def test_the_selected_queue_is_described_in_plain_words(still: FrozenQueue) -> None:
     lively(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
-        await open_room(pilot, "queues")
+        await open_screen(pilot, "queues")
         told_of_mail = text(pilot, "#queue-facts")
         assert "At most 4 run at once across all processes (3 now)." in told_of_mail
         assert "At most 400 jobs start in any 1m." in told_of_mail
         assert "1 process, 8 threads: web-1:4021 (8)" in told_of_mail
         assert "mail.send_receipt" in told_of_mail
         await pilot.press("j", "j")
-        await seen(pilot, lambda: "Paused for 2s" in text(pilot, "#queue-facts"))
+        await wait_for(pilot, lambda: "Paused for 2s" in text(pilot, "#queue-facts"))
         assert "p resumes it" in text(pilot, "#queue-facts")
         await pilot.press("j")
-        await seen(pilot, lambda: "jobdeck worker --queues 'search index'" in text(pilot, "#queue-facts"))
+        await wait_for(pilot, lambda: "jobdeck worker --queues 'search index'" in text(pilot, "#queue-facts"))
 
     play(still.app(), scene)
 
 
-def test_hostile_names_stay_text(still: Still) -> None:
+def test_hostile_names_stay_text(still: FrozenQueue) -> None:
     still.store.queues.pause("a\x1b[31m[red]b")
     still.store.queues.limit("c\u202ed[/]", Limits(running=1))
 
     async def scene(pilot: Pilot[Any]) -> None:
-        await open_room(pilot, "queues")
+        await open_screen(pilot, "queues")
         await pilot.press("S", "j", "k", "l", "escape")
         shown = "\n".join([*drawn(pilot), text(pilot, "#queue-facts")])
         assert r"\x1b[31m[red]b" in shown
@@ -208,42 +208,42 @@ def test_hostile_names_stay_text(still: Still) -> None:
 # -- keys -----------------------------------------------------------------------------------------
 
 
-def test_enter_shows_the_jobs_of_the_selected_queue(still: Still) -> None:
+def test_enter_shows_the_jobs_of_the_selected_queue(still: FrozenQueue) -> None:
     lively(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
-        await open_room(pilot, "queues")
+        await open_screen(pilot, "queues")
         await pilot.press("j", "j", "j", "enter")
-        await seen(pilot, lambda: deck_of(pilot).page.view.filter == 'queue:"search index"')
-        await seen(pilot, lambda: len(deck_of(pilot).page.ids) == 7)
+        await wait_for(pilot, lambda: deck_of(pilot).page.view.filter == 'queue:"search index"')
+        await wait_for(pilot, lambda: len(deck_of(pilot).page.ids) == 7)
         assert isinstance(pilot.app.screen, JobsScreen)
 
     play(still.app(), scene)
 
 
-def test_p_pauses_and_resumes_and_z_and_shift_z_undo_and_redo_it(still: Still) -> None:
+def test_p_pauses_and_resumes_and_z_and_shift_z_undo_and_redo_it(still: FrozenQueue) -> None:
     lively(still)
 
     def paused() -> set[str]:
         return {each.name for each in still.queue.queues() if each.paused}
 
     async def scene(pilot: Pilot[Any]) -> None:
-        await open_room(pilot, "queues")
+        await open_screen(pilot, "queues")
         await pilot.press("p")
-        await seen(pilot, lambda: "mail" in paused())
-        await seen(pilot, lambda: "‖ paused" in drawn(pilot)[1])
+        await wait_for(pilot, lambda: "mail" in paused())
+        await wait_for(pilot, lambda: "‖ paused" in drawn(pilot)[1])
         await pilot.press("z")
-        await seen(pilot, lambda: "mail" not in paused())
+        await wait_for(pilot, lambda: "mail" not in paused())
         await pilot.press("Z")
-        await seen(pilot, lambda: "mail" in paused())
-        await told(pilot, "Redone")
+        await wait_for(pilot, lambda: "mail" in paused())
+        await wait_for_toast(pilot, "Redone")
         await pilot.press("p")
-        await seen(pilot, lambda: "mail" not in paused())
+        await wait_for(pilot, lambda: "mail" not in paused())
 
     play(still.app(), scene)
 
 
-def test_shift_p_pauses_every_queue_and_z_restores_each(still: Still) -> None:
+def test_shift_p_pauses_every_queue_and_z_restores_each(still: FrozenQueue) -> None:
     lively(still)
 
     def paused() -> set[str]:
@@ -253,89 +253,91 @@ def test_shift_p_pauses_every_queue_and_z_restores_each(still: Still) -> None:
     assert paused() == {"thumbnails"}
 
     async def scene(pilot: Pilot[Any]) -> None:
-        await open_room(pilot, "queues")
+        await open_screen(pilot, "queues")
         await pilot.press("P")
-        await told(pilot, f"All {len(every)} queues paused, 1 of them before: running jobs continue, nothing new starts")
+        await wait_for_toast(
+            pilot, f"All {len(every)} queues paused, 1 of them before: running jobs continue, nothing new starts"
+        )
         assert paused() == every
-        await seen(pilot, lambda: all("‖ paused" in line for line in drawn(pilot)[1 : 1 + len(every)]))
+        await wait_for(pilot, lambda: all("‖ paused" in line for line in drawn(pilot)[1 : 1 + len(every)]))
         await pilot.press("z")
-        await told(pilot, f"Undone: paused {len(every) - 1} queues")
+        await wait_for_toast(pilot, f"Undone: paused {len(every) - 1} queues")
         assert paused() == {"thumbnails"}
         await pilot.press("Z")
-        await told(pilot, "Redone")
+        await wait_for_toast(pilot, "Redone")
         assert paused() == every
 
     play(still.app(), scene)
 
 
-def test_shift_p_resumes_every_queue_if_all_are_paused_and_z_undoes_it(still: Still) -> None:
+def test_shift_p_resumes_every_queue_if_all_are_paused_and_z_undoes_it(still: FrozenQueue) -> None:
     lively(still)
     still.queue.pause_all()
     before = still.queue.queues()
 
     async def scene(pilot: Pilot[Any]) -> None:
-        await open_room(pilot, "queues")
+        await open_screen(pilot, "queues")
         await pilot.press("P")
-        await told(pilot, f"All {len(before)} queues resumed · z to undo")
+        await wait_for_toast(pilot, f"All {len(before)} queues resumed · z to undo")
         assert not any(each.paused for each in still.queue.queues())
         await pilot.press("z")
-        await told(pilot, f"Undone: resumed {len(before)} queues")
+        await wait_for_toast(pilot, f"Undone: resumed {len(before)} queues")
 
     play(still.app(), scene)
     assert still.queue.queues() == before
 
 
-def test_l_changes_the_limits_and_the_toast_shows_the_old_ones(still: Still) -> None:
+def test_l_changes_the_limits_and_the_toast_shows_the_old_ones(still: FrozenQueue) -> None:
     lively(still)
 
     def limits() -> Limits:
         return next(each.limits for each in still.queue.queues() if each.name == "mail")
 
     async def scene(pilot: Pilot[Any]) -> None:
-        await open_room(pilot, "queues")
+        await open_screen(pilot, "queues")
         await pilot.press("l")
         field = pilot.app.screen.query_one(Input)
         assert field.value == "4 at once, 400/1m"
         field.value = "2, 5/s"
         await pilot.press("enter")
-        await seen(pilot, lambda: limits() == Limits(running=2, rate=5, period=1))
-        await told(pilot, "Queue mail limited to 2 at once, 5 per 1s · before: 4 at once, 400 per 1m")
+        await wait_for(pilot, lambda: limits() == Limits(running=2, rate=5, period=1))
+        await wait_for_toast(pilot, "Queue mail limited to 2 at once, 5 per 1s · before: 4 at once, 400 per 1m")
         assert table(pilot).has_focus
         await pilot.press("l")
         field.value = "none"
         await pilot.press("enter")
-        await seen(pilot, lambda: limits() == Limits())
-        await told(pilot, "has no limits now")
+        await wait_for(pilot, lambda: limits() == Limits())
+        await wait_for_toast(pilot, "has no limits now")
 
     play(still.app(), scene)
 
 
-def test_invalid_limits_are_not_saved_and_escape_discards_the_input(still: Still) -> None:
+def test_invalid_limits_are_not_saved_and_escape_discards_the_input(still: FrozenQueue) -> None:
     lively(still)
     before = still.queue.queues()
 
     async def scene(pilot: Pilot[Any]) -> None:
-        await open_room(pilot, "queues")
+        await open_screen(pilot, "queues")
         await pilot.press("l")
         field = pilot.app.screen.query_one(Input)
         field.value = "lots"
-        await seen(pilot, lambda: "neither a number" in str(pilot.app.screen.query_one("#editor-problem").render()))
+        await wait_for(pilot, lambda: "neither a number" in str(pilot.app.screen.query_one("#editor-problem").render()))
         await pilot.press("enter")
         assert pilot.app.screen.query_one("#queues-editor").display
         await pilot.press("escape")
         assert not pilot.app.screen.query_one("#queues-editor").display
         assert table(pilot).has_focus
-        await settled(pilot)
+        await wait_for_redraw(pilot)
 
     play(still.app(), scene)
     assert still.queue.queues() == before
 
 
-def test_s_sorts_by_the_next_column_shift_s_reverses_it_and_it_is_remembered(still: Still) -> None:
+def test_s_sorts_by_the_next_column_shift_s_reverses_it_and_it_is_remembered(still: FrozenQueue) -> None:
     lively(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
-        await open_room(pilot, "queues")
+        await open_screen(pilot, "queues")
         assert keys(pilot)[:2] == ["mail", "webhook"]
         await pilot.press("S")
         assert keys(pilot)[-1] == "mail"
@@ -347,25 +349,25 @@ def test_s_sorts_by_the_next_column_shift_s_reverses_it_and_it_is_remembered(sti
         assert orders[3][1] == "webhook"  # stalled queues first, then growing ones
         assert orders[4] == sorted(orders[4])
 
-    remembered = Remembered()
+    remembered = Preferences()
     app = still.app()
-    app.remembered = remembered
+    app.preferences = remembered
     play(app, scene)
     again = still.app()
-    again.remembered = remembered
+    again.preferences = remembered
 
     async def look(pilot: Pilot[Any]) -> None:
-        await open_room(pilot, "queues")
+        await open_screen(pilot, "queues")
         assert keys(pilot) == sorted(keys(pilot))
 
     play(again, look)
 
 
-def test_a_click_on_a_column_head_sorts_by_it_and_a_second_one_reverses_it(still: Still) -> None:
+def test_a_click_on_a_column_head_sorts_by_it_and_a_second_one_reverses_it(still: FrozenQueue) -> None:
     lively(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
-        await open_room(pilot, "queues")
+        await open_screen(pilot, "queues")
         head = drawn(pilot)[0]
         at = head.index("QUEUE") + 1
         await pilot.click("#queues-table", offset=(at + 1, 1))
@@ -376,11 +378,11 @@ def test_a_click_on_a_column_head_sorts_by_it_and_a_second_one_reverses_it(still
     play(still.app(), scene)
 
 
-def test_the_cursor_follows_its_queue_when_the_order_changes(still: Still) -> None:
+def test_the_cursor_follows_its_queue_when_the_order_changes(still: FrozenQueue) -> None:
     lively(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
-        await open_room(pilot, "queues")
+        await open_screen(pilot, "queues")
         await pilot.press("G")
         last = table(pilot).key
         await pilot.press("S")
@@ -391,43 +393,43 @@ def test_the_cursor_follows_its_queue_when_the_order_changes(still: Still) -> No
     play(still.app(), scene)
 
 
-def test_a_click_selects_and_a_second_one_opens(still: Still) -> None:
+def test_a_click_selects_and_a_second_one_opens(still: FrozenQueue) -> None:
     lively(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
-        await open_room(pilot, "queues")
+        await open_screen(pilot, "queues")
         await pilot.click("#queues-table", offset=(6, 3))
         assert table(pilot).key == "webhook"
         await pilot.click("#queues-table", offset=(6, 3), times=2)
-        await seen(pilot, lambda: deck_of(pilot).page.view.filter == "queue:webhook")
+        await wait_for(pilot, lambda: deck_of(pilot).page.view.filter == "queue:webhook")
 
     play(still.app(), scene)
 
 
-def test_escape_q_and_digits_close_the_screen_and_reopening_keeps_the_cursor(still: Still) -> None:
+def test_escape_q_and_digits_close_the_screen_and_reopening_keeps_the_cursor(still: FrozenQueue) -> None:
     lively(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
-        await open_room(pilot, "queues")
+        await open_screen(pilot, "queues")
         await pilot.press("j")
         for leave in ("escape", "q", "5"):
             await pilot.press(leave)
-            await seen(pilot, lambda: isinstance(pilot.app.screen, JobsScreen))
-            await open_room(pilot, "queues")
+            await wait_for(pilot, lambda: isinstance(pilot.app.screen, JobsScreen))
+            await open_screen(pilot, "queues")
             assert table(pilot).key == "webhook"
         await pilot.press("4")
-        await seen(pilot, lambda: isinstance(pilot.app.screen, WorkersScreen))
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, WorkersScreen))
         await pilot.press("3")
-        await seen(pilot, lambda: isinstance(pilot.app.screen, QueuesScreen))
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, QueuesScreen))
 
     play(still.app(), scene)
 
 
-def test_the_details_can_be_scrolled_when_focused(still: Still) -> None:
+def test_the_details_can_be_scrolled_when_focused(still: FrozenQueue) -> None:
     lively(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
-        await open_room(pilot, "queues")
+        await open_screen(pilot, "queues")
         await pilot.press("tab")
         view = pilot.app.screen.query_one("#queue-facts")
         assert view.has_focus
@@ -439,27 +441,27 @@ def test_the_details_can_be_scrolled_when_focused(still: Still) -> None:
     play(still.app(), scene, size=(80, 20))
 
 
-def test_a_readonly_cockpit_refuses_pauses_and_limits(still: Still) -> None:
+def test_a_readonly_cockpit_refuses_pauses_and_limits(still: FrozenQueue) -> None:
     lively(still)
     before = still.queue.queues()
 
     async def scene(pilot: Pilot[Any]) -> None:
-        await open_room(pilot, "queues")
+        await open_screen(pilot, "queues")
         for key in ("p", "P", "l", "z", "Z"):
             await pilot.press(key)
-        await told(pilot, "--readonly")
+        await wait_for_toast(pilot, "--readonly")
         assert not pilot.app.screen.query_one("#queues-editor").display
-        await settled(pilot)
+        await wait_for_redraw(pilot)
 
     play(still.app(readonly=True), scene)
     assert still.queue.queues() == before
 
 
-def test_without_queues_its_keys_do_nothing(still: Still) -> None:
+def test_without_queues_its_keys_do_nothing(still: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
-        await open_room(pilot, "queues", rows=False)
+        await open_screen(pilot, "queues", rows=False)
         await pilot.press("p", "P", "l", "s", "S", "enter", "j", "k", "g", "G")
-        await settled(pilot)
+        await wait_for_redraw(pilot)
         assert isinstance(pilot.app.screen, QueuesScreen)
         assert toasts(pilot) == []
 

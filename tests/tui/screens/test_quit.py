@@ -8,18 +8,18 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.tui.frozen_queue import Still, deck_of, seen, steps
+from tests.tui.frozen_queue import FrozenQueue, deck_of, press_keys, wait_for
 from textual.pilot import Pilot
 
 from jobdeck_tui.app import Cockpit
-from jobdeck_tui.screens.quit import LeaveScreen
+from jobdeck_tui.screens.quit import QuitScreen
 
 Compare = Callable[..., bool]
 sizes = pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)], ids=lambda size: f"{size[0]}x{size[1]}")
 
 
 @pytest.fixture
-def app(still: Still, monkeypatch: pytest.MonkeyPatch) -> Cockpit:
+def app(still: FrozenQueue, monkeypatch: pytest.MonkeyPatch) -> Cockpit:
     """Return a cockpit that reports three running jobs and records how it is drained."""
     still.busy()
     made = still.app()
@@ -32,8 +32,8 @@ def app(still: Still, monkeypatch: pytest.MonkeyPatch) -> Cockpit:
 def play(app: Cockpit, scene: Any) -> None:
     async def run() -> None:
         async with app.run_test(size=(100, 30)) as pilot:
-            await steps("q")(pilot)
-            assert isinstance(app.screen, LeaveScreen)
+            await press_keys("q")(pilot)
+            assert isinstance(app.screen, QuitScreen)
             await scene(pilot)
         app.feed.end()
 
@@ -56,7 +56,7 @@ def play(app: Cockpit, scene: Any) -> None:
 def test_each_key_drains_or_releases(app: Cockpit, keys: tuple[str, ...], asked: list[float]) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press(*keys)
-        await seen(pilot, lambda: app.asked == asked)  # type: ignore[attr-defined]
+        await wait_for(pilot, lambda: app.asked == asked)  # type: ignore[attr-defined]
 
     play(app, scene)
 
@@ -65,7 +65,7 @@ def test_each_key_drains_or_releases(app: Cockpit, keys: tuple[str, ...], asked:
 def test_staying_changes_nothing(app: Cockpit, keys: tuple[str, ...]) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press(*keys)
-        await seen(pilot, lambda: not isinstance(app.screen, LeaveScreen))
+        await wait_for(pilot, lambda: not isinstance(app.screen, QuitScreen))
         assert app.asked == []  # type: ignore[attr-defined]
         assert app.is_running
 
@@ -78,22 +78,22 @@ def test_each_answer_can_be_clicked(app: Cockpit, button: str, asked: list[float
         await pilot.click(button)
         await pilot.pause(0.1)
         assert app.asked == asked  # type: ignore[attr-defined]
-        assert isinstance(app.screen, LeaveScreen) == bool(asked)
+        assert isinstance(app.screen, QuitScreen) == bool(asked)
 
     play(app, scene)
 
 
 @sizes
 def test_the_question_as_a_picture(snap_compare: Compare, app: Cockpit, size: tuple[int, int]) -> None:
-    assert snap_compare(app, terminal_size=size, run_before=steps("q"))
+    assert snap_compare(app, terminal_size=size, run_before=press_keys("q"))
 
 
 @sizes
 def test_the_count_down_as_a_picture(snap_compare: Compare, app: Cockpit, size: tuple[int, int]) -> None:
     async def drain(pilot: Pilot[Any]) -> None:
-        await steps("q", "d")(pilot)
+        await press_keys("q", "d")(pilot)
         leave = pilot.app.screen
-        assert isinstance(leave, LeaveScreen)
+        assert isinstance(leave, QuitScreen)
         leave._count = lambda: None  # type: ignore[method-assign]
         leave._left = 12.3
         deck = deck_of(pilot)

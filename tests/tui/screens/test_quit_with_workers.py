@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests.core.helpers import wait_until
-from tests.tui.frozen_queue import deck_of, seen
+from tests.tui.frozen_queue import deck_of, wait_for
 from tests.tui.jobs_pilot import play
 from textual.pilot import Pilot
 
@@ -15,7 +15,7 @@ from jobdeck import Queue, Registry, Settings, State, context
 from jobdeck.kinds.registry import job
 from jobdeck_tui.app import Cockpit
 from jobdeck_tui.feed.feed import Feed
-from jobdeck_tui.screens.quit import LeaveScreen
+from jobdeck_tui.screens.quit import QuitScreen
 
 
 @pytest.fixture
@@ -45,9 +45,9 @@ def test_its_worker_threads_run_the_jobs(live: Queue) -> None:
     ids = [live.enqueue("quick", {"n": n}).id for n in range(20)]
 
     async def scene(pilot: Pilot[Any]) -> None:
-        await seen(pilot, lambda: deck_of(pilot).overview.counts.get(State.COMPLETED) == 20)
+        await wait_for(pilot, lambda: deck_of(pilot).overview.counts.get(State.COMPLETED) == 20)
         await pilot.press("q")
-        await seen(pilot, lambda: not pilot.app.is_running or pilot.app._exit)
+        await wait_for(pilot, lambda: not pilot.app.is_running or pilot.app._exit)
 
     play(cockpit(live, 4), scene)
     assert [live.get(each).result for each in ids] == list(range(20))
@@ -57,9 +57,9 @@ def test_its_worker_threads_run_the_jobs(live: Queue) -> None:
 def test_the_pool_grows_and_shrinks(live: Queue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press(*["greater_than_sign"] * 5)
-        await seen(pilot, lambda: deck_of(pilot).pool.threads == 7)
+        await wait_for(pilot, lambda: deck_of(pilot).pool.threads == 7)
         await pilot.press(*["less_than_sign"] * 6)
-        await seen(pilot, lambda: [worker.threads for worker in live.workers()] == [1])
+        await wait_for(pilot, lambda: [worker.threads for worker in live.workers()] == [1])
 
     play(cockpit(live, 2), scene)
 
@@ -68,11 +68,11 @@ def test_quitting_with_running_jobs_asks_first_and_staying_keeps_them(live: Queu
     live.enqueue("wait")
 
     async def scene(pilot: Pilot[Any]) -> None:
-        await seen(pilot, lambda: deck_of(pilot).overview.counts.get(State.RUNNING) == 1)
+        await wait_for(pilot, lambda: deck_of(pilot).overview.counts.get(State.RUNNING) == 1)
         await pilot.press("q")
-        await seen(pilot, lambda: isinstance(pilot.app.screen, LeaveScreen))
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, QuitScreen))
         await pilot.press("escape")
-        await seen(pilot, lambda: not isinstance(pilot.app.screen, LeaveScreen))
+        await wait_for(pilot, lambda: not isinstance(pilot.app.screen, QuitScreen))
         assert live.get(1).state is State.RUNNING
 
     play(cockpit(live, 1), scene)
@@ -82,11 +82,11 @@ def test_releasing_on_quit_returns_the_job_without_losing_an_attempt(live: Queue
     live.enqueue("wait")
 
     async def scene(pilot: Pilot[Any]) -> None:
-        await seen(pilot, lambda: deck_of(pilot).overview.counts.get(State.RUNNING) == 1)
+        await wait_for(pilot, lambda: deck_of(pilot).overview.counts.get(State.RUNNING) == 1)
         await pilot.press("q")
-        await seen(pilot, lambda: isinstance(pilot.app.screen, LeaveScreen))
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, QuitScreen))
         await pilot.press("r")
-        await seen(pilot, lambda: pilot.app._exit)
+        await wait_for(pilot, lambda: pilot.app._exit)
 
     play(cockpit(live, 1), scene)
     assert (live.get(1).state, live.get(1).attempt) == (State.PENDING, 0)
@@ -96,11 +96,11 @@ def test_draining_counts_down_and_exits_with_the_last_job(live: Queue) -> None:
     live.enqueue("wait")
 
     async def scene(pilot: Pilot[Any]) -> None:
-        await seen(pilot, lambda: deck_of(pilot).overview.counts.get(State.RUNNING) == 1)
+        await wait_for(pilot, lambda: deck_of(pilot).overview.counts.get(State.RUNNING) == 1)
         await pilot.press("q", "d")
-        await seen(pilot, lambda: "s remaining" in str(pilot.app.screen.query_one("#quit-title").render()))
+        await wait_for(pilot, lambda: "s remaining" in str(pilot.app.screen.query_one("#quit-title").render()))
         live.cancel(1)
-        await seen(pilot, lambda: pilot.app._exit)
+        await wait_for(pilot, lambda: pilot.app._exit)
 
     play(cockpit(live, 1), scene)
     wait_until(lambda: live.get(1).state is State.CANCELLED)
@@ -111,11 +111,11 @@ def test_a_drain_can_be_cut_short(live: Queue) -> None:
     live.enqueue("wait")
 
     async def scene(pilot: Pilot[Any]) -> None:
-        await seen(pilot, lambda: deck_of(pilot).overview.counts.get(State.RUNNING) == 1)
+        await wait_for(pilot, lambda: deck_of(pilot).overview.counts.get(State.RUNNING) == 1)
         await pilot.press("q", "d")
-        await seen(pilot, lambda: "s remaining" in str(pilot.app.screen.query_one("#quit-title").render()))
+        await wait_for(pilot, lambda: "s remaining" in str(pilot.app.screen.query_one("#quit-title").render()))
         await pilot.press("r")
-        await seen(pilot, lambda: pilot.app._exit, timeout=4.0)
+        await wait_for(pilot, lambda: pilot.app._exit, timeout=4.0)
 
     play(cockpit(live, 1), scene)
     assert (live.get(1).state, live.get(1).attempt) == (State.PENDING, 0)

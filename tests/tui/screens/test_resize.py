@@ -7,12 +7,12 @@ from random import Random
 from typing import Any
 
 import pytest
-from tests.tui.frozen_queue import Still, seen, settled, steps
+from tests.tui.frozen_queue import FrozenQueue, press_keys, wait_for, wait_for_redraw
 from textual.pilot import Pilot
 
 from jobdeck_tui.app import Cockpit
-from jobdeck_tui.frame_capture import frame, lines
-from jobdeck_tui.screen_registry import ROOMS
+from jobdeck_tui.frame_capture import screen_strips, screen_text
+from jobdeck_tui.screen_registry import SCREENS
 
 #: The keys that open each screen and dialog from the main screen.
 WAYS: dict[str, tuple[str, ...]] = {
@@ -25,7 +25,7 @@ WAYS: dict[str, tuple[str, ...]] = {
     "log": ("exclamation_mark",),
     "confirm": ("j", "space", "j", "space", "D"),
     "palette": ("colon",),
-    **{room.name: (room.digit, room.digit) for room in ROOMS},
+    **{room.name: (room.digit, room.digit) for room in SCREENS},
 }
 SENTENCE = "jobdeck needs at least 60"
 
@@ -33,7 +33,7 @@ SENTENCE = "jobdeck needs at least 60"
 def play(app: Cockpit, scene: Any, size: tuple[int, int] = (120, 40)) -> None:
     async def run() -> None:
         async with app.run_test(size=size) as pilot:
-            await steps()(pilot)
+            await press_keys()(pilot)
             await scene(pilot)
         app.feed.end()
 
@@ -48,7 +48,7 @@ def sizes(random: Random, count: int) -> list[tuple[int, int]]:
 
 
 @pytest.mark.parametrize("name", WAYS)
-def test_a_screen_adapts_to_every_size(still: Still, name: str) -> None:
+def test_a_screen_adapts_to_every_size(still: FrozenQueue, name: str) -> None:
     still.busy()
     app = still.app()
     random = Random(name)
@@ -63,19 +63,19 @@ def test_a_screen_adapts_to_every_size(still: Still, name: str) -> None:
             if at % 3 == 0:
                 app.feed.refresh()  # a snapshot in between
             await pilot.pause(0.02)
-            shown = lines(app)
+            shown = screen_strips(app)
             assert len(shown) == height, (width, height)
             assert {line.cell_length for line in shown} == {width}, (width, height)
         assert type(app.screen) is opened
         await pilot.resize_terminal(120, 40)
-        await settled(pilot)
-        assert frame(app).splitlines()[0].strip()
+        await wait_for_redraw(pilot)
+        assert screen_text(app).splitlines()[0].strip()
 
     play(app, scene)
 
 
-@pytest.mark.parametrize("name", ["jobs", "job", *(room.name for room in ROOMS)])
-def test_below_the_minimum_size_one_sentence_replaces_the_screen_until_it_grows(still: Still, name: str) -> None:
+@pytest.mark.parametrize("name", ["jobs", "job", *(room.name for room in SCREENS)])
+def test_below_the_minimum_size_one_sentence_replaces_the_screen_until_it_grows(still: FrozenQueue, name: str) -> None:
     still.busy()
     app = still.app()
 
@@ -83,25 +83,25 @@ def test_below_the_minimum_size_one_sentence_replaces_the_screen_until_it_grows(
         for key in WAYS[name]:
             await pilot.press(key)
             await pilot.pause(0.03)
-        await settled(pilot)
-        before = frame(app).splitlines()
+        await wait_for_redraw(pilot)
+        before = screen_text(app).splitlines()
         for size in ((59, 40), (120, 14), (40, 9)):
             await pilot.resize_terminal(*size)
-            await seen(pilot, lambda: SENTENCE in frame(app))
-            words = " ".join(frame(app).split())
+            await wait_for(pilot, lambda: SENTENCE in screen_text(app))
+            words = " ".join(screen_text(app).split())
             assert words.startswith(SENTENCE)
             assert words.endswith("larger.")
         await pilot.resize_terminal(60, 15)
-        await seen(pilot, lambda: SENTENCE not in frame(app))
-        assert frame(app).splitlines()[0][:9] == before[0][:9]
+        await wait_for(pilot, lambda: SENTENCE not in screen_text(app))
+        assert screen_text(app).splitlines()[0][:9] == before[0][:9]
         await pilot.resize_terminal(120, 40)
-        await settled(pilot)
-        assert len(frame(app).splitlines()) == len(before)
+        await wait_for_redraw(pilot)
+        assert len(screen_text(app).splitlines()) == len(before)
 
     play(app, scene)
 
 
-def test_many_resizes_while_keys_are_pressed(still: Still) -> None:
+def test_many_resizes_while_keys_are_pressed(still: FrozenQueue) -> None:
     still.busy()
     app = still.app()
     random = Random(7)
@@ -133,7 +133,7 @@ def test_many_resizes_while_keys_are_pressed(still: Still) -> None:
         while len(app.screen_stack) > 1:
             app.pop_screen()
         await pilot.resize_terminal(120, 40)
-        await settled(pilot)
+        await wait_for_redraw(pilot)
         assert app.is_running
 
     play(app, scene)

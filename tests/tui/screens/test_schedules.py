@@ -7,20 +7,20 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from tests.tui.frozen_queue import Still, seen, settled, steps
+from tests.tui.frozen_queue import FrozenQueue, press_keys, wait_for, wait_for_redraw
 from textual.pilot import Pilot
 
 from jobdeck import JobdeckError
-from jobdeck.model.attempt_result import Completion, Failure
-from jobdeck.scheduling.ticker import run_due
+from jobdeck.model.attempt_result import Completed, Failed
+from jobdeck.scheduling.ticker import enqueue_due
 from jobdeck.store.claim_capacity import ClaimRequest
 from jobdeck_tui.screens.confirm import ConfirmScreen
 from jobdeck_tui.screens.job import JobScreen
 from jobdeck_tui.screens.jobs import JobsScreen
 from jobdeck_tui.screens.schedule_form import ScheduleFormScreen
 from jobdeck_tui.screens.schedules import HistoryTable, SchedulesScreen, ScheduleTable
-from jobdeck_tui.text.cron_text import spoken
-from jobdeck_tui.widgets.base.text_view import LinesView
+from jobdeck_tui.text.cron_text import describe_cron
+from jobdeck_tui.widgets.base.text_view import TextView
 from jobdeck_tui.widgets.forms.checkbox import Checkbox
 from jobdeck_tui.widgets.forms.field import Field
 
@@ -31,7 +31,7 @@ Scene = Callable[[Pilot[Any]], Awaitable[None]]
 sizes = pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 
 
-def timetable(still: Still) -> None:
+def timetable(still: FrozenQueue) -> None:
     """Create six schedules with three days of history: failed jobs, a running one, a paused schedule, a broken one."""
     add = still.queue.schedules.add
     add("nightly-backup", "0 3 * * *", "shell", {"command": ["./backup.sh | gzip > shop.sql.gz"], "shell": True}, timeout=600)
@@ -42,15 +42,15 @@ def timetable(still: Still) -> None:
     add("sweep", "@hourly", "img.resize", {"path": "tmp"})
     for hour in range(72):
         still.clock.advance(3600 - still.clock.now() % 1800 + 5)
-        run_due(still.store, still.clock)
+        enqueue_due(still.store, still.clock)
         for claimed in still.claim(100):
             now = still.clock.now()
             took = 0.2 + still.random.random()
             if still.random.random() < 0.12:
                 error = ("TimeoutError", "the server did not answer within 5 s", "")
-                still.store.completer.fail([Failure(claimed, now, now + took, None, *error)])
+                still.store.completer.fail([Failed(claimed, now, now + took, None, *error)])
             elif hour < 71:
-                still.store.completer.complete([Completion(claimed, now, now + took, None)])
+                still.store.completer.complete([Completed(claimed, now, now + took, None)])
     still.queue.schedules.pause("sweep")
     still.store.schedules.record_error(
         still.queue.schedules.get("month-end"), "The time zone is not known here", still.clock.now() + 60
@@ -60,25 +60,25 @@ def timetable(still: Still) -> None:
 
 
 @pytest.fixture
-def few(still: Still) -> Still:
+def few(still: FrozenQueue) -> FrozenQueue:
     """Create two schedules with two jobs each: 1 and 3 of `report`, 2 and 4 of `sweep`; 1 has failed."""
     still.queue.schedules.add("report", "30 7 * * MON-FRI", "report.daily", {"day": "today"}, timezone="Europe/Berlin")
     still.queue.schedules.add("sweep", "every 10m", "img.resize", {"path": "tmp"}, tags=["clean"])
     for name in ("report", "sweep") * 2:
         still.queue.schedules.run(name)
     (first,) = still.store.claimer.claim(ClaimRequest("w:1:a", 1, kinds=("report.daily",), queues=(), lease=60.0))
-    still.store.completer.fail([Failure(first, still.clock.now(), still.clock.now() + 2, None, "ValueError", "no such day")])
+    still.store.completer.fail([Failed(first, still.clock.now(), still.clock.now() + 2, None, "ValueError", "no such day")])
     return still
 
 
-def play(still: Still, scene: Scene, *, size: tuple[int, int] = (120, 40), readonly: bool = False) -> None:
+def play(still: FrozenQueue, scene: Scene, *, size: tuple[int, int] = (120, 40), readonly: bool = False) -> None:
     """Open the schedules and play the scene."""
     app = still.app(readonly=readonly)
 
     async def run() -> None:
         async with app.run_test(size=size) as pilot:
-            await steps("8")(pilot)
-            await seen(pilot, lambda: isinstance(app.screen, SchedulesScreen) and app.screen._seen is not None)
+            await press_keys("8")(pilot)
+            await wait_for(pilot, lambda: isinstance(app.screen, SchedulesScreen) and app.screen._seen is not None)
             await scene(pilot)
         app.feed.end()
 
@@ -91,8 +91,8 @@ def toasts(pilot: Pilot[Any]) -> list[str]:
 
 def facts(pilot: Pilot[Any]) -> str:
     """Return the details of the selected schedule."""
-    view = pilot.app.screen.query_one(LinesView)
-    return "\n".join("".join(text for text, _ in told) for told in view.told)
+    view = pilot.app.screen.query_one(TextView)
+    return "\n".join("".join(text for text, _ in told) for told in view.lines)
 
 
 def cells(pilot: Pilot[Any], kind: type[ScheduleTable | HistoryTable] = ScheduleTable) -> list[str]:
@@ -116,13 +116,13 @@ def complaints(pilot: Pilot[Any]) -> list[str]:
 async def form(pilot: Pilot[Any], *keys: str) -> None:
     """Press the keys that open the form, and wait for it."""
     await pilot.press(*keys)
-    await seen(pilot, lambda: isinstance(pilot.app.screen, ScheduleFormScreen) and pilot.app.screen.command)
+    await wait_for(pilot, lambda: isinstance(pilot.app.screen, ScheduleFormScreen) and pilot.app.screen.command)
 
 
 # -- the table -------------------------------------------------------------------------------------
 
 
-def test_each_schedule_shows_its_time_in_words_its_next_tick_and_its_last_job(few: Still) -> None:
+def test_each_schedule_shows_its_time_in_words_its_next_tick_and_its_last_job(few: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         report, sweep = cells(pilot)
         assert report.startswith("report  every weekday at 07:30 Europe/Berlin")
@@ -138,108 +138,108 @@ def test_each_schedule_shows_its_time_in_words_its_next_tick_and_its_last_job(fe
         assert [line.split()[:3] for line in cells(pilot, HistoryTable)] == [["3", "○", "pending"], ["1", "✗", "failed"]]
         assert "ValueError: no such day" in cells(pilot, HistoryTable)[1]
         await pilot.press("j")
-        await seen(pilot, lambda: "tags clean" in facts(pilot))
+        await wait_for(pilot, lambda: "tags clean" in facts(pilot))
         assert [line.split()[0] for line in cells(pilot, HistoryTable)] == ["4", "2"]
 
     play(few, scene)
 
 
-def test_p_pauses_and_resumes_the_selected_schedule_and_z_undoes_it(few: Still) -> None:
+def test_p_pauses_and_resumes_the_selected_schedule_and_z_undoes_it(few: FrozenQueue) -> None:
     def paused() -> list[str]:
         return [each.name for each in few.queue.schedules.list() if each.paused]
 
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j", "p")
-        await seen(pilot, lambda: paused() == ["sweep"])
-        await seen(pilot, lambda: "‖ paused" in cells(pilot)[1] and "p lets it go on" in facts(pilot))
+        await wait_for(pilot, lambda: paused() == ["sweep"])
+        await wait_for(pilot, lambda: "‖ paused" in cells(pilot)[1] and "p lets it go on" in facts(pilot))
         await pilot.press("z")
-        await seen(pilot, lambda: not paused())
-        await seen(pilot, lambda: "Undone: paused schedule sweep" in toasts(pilot))
+        await wait_for(pilot, lambda: not paused())
+        await wait_for(pilot, lambda: "Undone: paused schedule sweep" in toasts(pilot))
         await pilot.press("Z")
-        await seen(pilot, lambda: paused() == ["sweep"])
+        await wait_for(pilot, lambda: paused() == ["sweep"])
         await pilot.press("p")
-        await seen(pilot, lambda: not paused())
+        await wait_for(pilot, lambda: not paused())
 
     play(few, scene)
 
 
-def test_shift_r_enqueues_a_job_at_once_and_names_it(few: Still) -> None:
+def test_shift_r_enqueues_a_job_at_once_and_names_it(few: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("R")
-        await seen(pilot, lambda: "Job 5 report.daily enqueued by schedule report" in toasts(pilot))
-        await seen(pilot, lambda: cells(pilot, HistoryTable)[0].startswith("5"))
+        await wait_for(pilot, lambda: "Job 5 report.daily enqueued by schedule report" in toasts(pilot))
+        await wait_for(pilot, lambda: cells(pilot, HistoryTable)[0].startswith("5"))
 
     play(few, scene)
     assert few.queue.get(5).tags == ("schedule:report",)
 
 
 @pytest.mark.parametrize("key", ["D", "delete"])
-def test_deleting_asks_with_the_safe_answer_focused_and_z_undoes_it(few: Still, key: str) -> None:
+def test_deleting_asks_with_the_safe_answer_focused_and_z_undoes_it(few: FrozenQueue, key: str) -> None:
     before = few.queue.schedules.get("report")
 
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press(key)
-        await seen(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
         assert pilot.app.focused is not None
         assert pilot.app.focused.id == "no"
         await pilot.press("enter")
-        await settled(pilot)
+        await wait_for_redraw(pilot)
         assert len(few.queue.schedules.list()) == 2
         await pilot.press(key, "y")
-        await seen(pilot, lambda: [each.name for each in few.queue.schedules.list()] == ["sweep"])
-        await seen(pilot, lambda: len(cells(pilot)) == 1)
+        await wait_for(pilot, lambda: [each.name for each in few.queue.schedules.list()] == ["sweep"])
+        await wait_for(pilot, lambda: len(cells(pilot)) == 1)
         await pilot.press("z")
-        await seen(pilot, lambda: few.queue.schedules.list()[0] == before)
+        await wait_for(pilot, lambda: few.queue.schedules.list()[0] == before)
 
     play(few, scene)
     assert few.queue.count() == 4
 
 
-def test_o_shows_the_jobs_of_the_selected_schedule(few: Still) -> None:
+def test_o_shows_the_jobs_of_the_selected_schedule(few: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j", "o")
-        await seen(pilot, lambda: isinstance(pilot.app.screen, JobsScreen))
-        await seen(pilot, lambda: pilot.app.screen.table.total == 2)  # type: ignore[attr-defined]
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, JobsScreen))
+        await wait_for(pilot, lambda: pilot.app.screen.table.total == 2)  # type: ignore[attr-defined]
         assert [*pilot.app.screen.deck.page.ids] == [4, 2]  # type: ignore[attr-defined]
 
     play(few, scene)
 
 
-def test_enter_in_the_history_opens_the_newest_job_and_escape_returns(few: Still) -> None:
+def test_enter_in_the_history_opens_the_newest_job_and_escape_returns(few: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("tab", "tab")
         assert isinstance(pilot.app.focused, HistoryTable)
         await pilot.press("enter")
-        await seen(pilot, lambda: isinstance(pilot.app.screen, JobScreen) and pilot.app.screen.job_id == 3)
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, JobScreen) and pilot.app.screen.job_id == 3)
         await pilot.press("escape")
-        await seen(pilot, lambda: isinstance(pilot.app.screen, SchedulesScreen))
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, SchedulesScreen))
         assert isinstance(pilot.app.focused, HistoryTable)
         await pilot.press("j", "enter")
-        await seen(pilot, lambda: isinstance(pilot.app.screen, JobScreen) and pilot.app.screen.job_id == 1)
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, JobScreen) and pilot.app.screen.job_id == 1)
 
     play(few, scene)
 
 
-def test_the_history_keeps_the_cursor_on_the_newest_job_until_it_is_focused(few: Still) -> None:
+def test_the_history_keeps_the_cursor_on_the_newest_job_until_it_is_focused(few: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         history = pilot.app.screen.query_one(HistoryTable)
         for expected in (5, 6):
             await pilot.press("R")
-            await seen(pilot, lambda expected=expected: history.key == expected)
+            await wait_for(pilot, lambda expected=expected: history.key == expected)
         await pilot.press("tab", "tab", "j")
         assert history.key == 5
         await pilot.press("R")
-        await seen(pilot, lambda: history.rows[0].key == 7)
+        await wait_for(pilot, lambda: history.rows[0].key == 7)
         assert history.key == 5
 
     play(few, scene)
 
 
-def test_ticks_seconds_apart_are_shown_to_the_second(few: Still) -> None:
+def test_ticks_seconds_apart_are_shown_to_the_second(few: FrozenQueue) -> None:
     few.queue.schedules.add("beat", "every 20s", "img.resize", {"path": "x"})
 
     async def scene(pilot: Pilot[Any]) -> None:
-        await seen(pilot, lambda: len(cells(pilot)) == 3 and "every 20 seconds" in facts(pilot))
+        await wait_for(pilot, lambda: len(cells(pilot)) == 3 and "every 20 seconds" in facts(pilot))
         assert [line.split()[-4] for line in facts(pilot).splitlines() if " UTC  in " in line] == [
             *("15:07:00", "15:07:20", "15:07:40", "15:08:00", "15:08:20"),
         ]
@@ -247,7 +247,7 @@ def test_ticks_seconds_apart_are_shown_to_the_second(few: Still) -> None:
     play(few, scene)
 
 
-def test_shift_y_copies_the_command_that_recreates_the_schedule(few: Still) -> None:
+def test_shift_y_copies_the_command_that_recreates_the_schedule(few: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j", "Y")
         assert pilot.app.clipboard == (
@@ -258,21 +258,21 @@ def test_shift_y_copies_the_command_that_recreates_the_schedule(few: Still) -> N
     play(few, scene)
 
 
-def test_the_mouse_selects_opens_and_clicks_the_hints(few: Still) -> None:
+def test_the_mouse_selects_opens_and_clicks_the_hints(few: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.click(ScheduleTable, offset=(8, 3))
-        await seen(pilot, lambda: "tags clean" in facts(pilot))
+        await wait_for(pilot, lambda: "tags clean" in facts(pilot))
         hints = pilot.app.screen.query_one("#hints")
         begin = next(begin for begin, _, action in hints._places if action == "pause")  # type: ignore[attr-defined]
         await pilot.click("#hints", offset=(begin, 0))
-        await seen(pilot, lambda: few.queue.schedules.get("sweep").paused)
+        await wait_for(pilot, lambda: few.queue.schedules.get("sweep").paused)
         await pilot.click(HistoryTable, offset=(8, 2), times=2)
-        await seen(pilot, lambda: isinstance(pilot.app.screen, JobScreen) and pilot.app.screen.job_id == 4)
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, JobScreen) and pilot.app.screen.job_id == 4)
 
     play(few, scene)
 
 
-def test_without_schedules_each_key_says_what_to_do(still: Still) -> None:
+def test_without_schedules_each_key_says_what_to_do(still: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         for key in ("p", "R", "D", "e", "enter", "o", "Y"):
             await pilot.press(key)
@@ -282,14 +282,14 @@ def test_without_schedules_each_key_says_what_to_do(still: Still) -> None:
     play(still, scene)
 
 
-def test_a_readonly_cockpit_changes_no_schedule_and_says_so(few: Still) -> None:
+def test_a_readonly_cockpit_changes_no_schedule_and_says_so(few: FrozenQueue) -> None:
     before = few.queue.schedules.list()
 
     async def scene(pilot: Pilot[Any]) -> None:
         for key in ("n", "e", "enter", "p", "R", "D", "z", "Z"):
             await pilot.press(key)
             assert isinstance(pilot.app.screen, SchedulesScreen)
-        await settled(pilot)
+        await wait_for_redraw(pilot)
         assert {each.partition(";")[0] for each in toasts(pilot)} == {"The cockpit is read-only"}
 
     play(few, scene, readonly=True)
@@ -297,7 +297,7 @@ def test_a_readonly_cockpit_changes_no_schedule_and_says_so(few: Still) -> None:
     assert few.queue.count() == 4
 
 
-def test_the_help_lists_every_key_of_the_schedules_screen(few: Still) -> None:
+def test_the_help_lists_every_key_of_the_schedules_screen(few: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("question_mark")
         await pilot.pause()
@@ -317,7 +317,7 @@ def test_the_help_lists_every_key_of_the_schedules_screen(few: Still) -> None:
     play(few, scene)
 
 
-def test_a_schedule_with_hostile_text_is_drawn_harmlessly(few: Still) -> None:
+def test_a_schedule_with_hostile_text_is_drawn_harmlessly(few: FrozenQueue) -> None:
     few.queue.schedules.add("evil", "@daily", "report.daily", {"day": "\x1b]52;c;aGk=\x07[red]‮x"})
     few.store.schedules.record_error(few.queue.schedules.get("evil"), "\x1b[2J[/]", few.clock.now() + 60)
 
@@ -328,7 +328,7 @@ def test_a_schedule_with_hostile_text_is_drawn_harmlessly(few: Still) -> None:
         assert pilot.app.screen.query_one("#json").display
         assert "\x1b" not in pilot.app.screen.query_one("#json").text  # type: ignore[attr-defined]
         await pilot.press("ctrl+s")
-        await seen(pilot, lambda: "Schedule evil is unchanged" in toasts(pilot))
+        await wait_for(pilot, lambda: "Schedule evil is unchanged" in toasts(pilot))
 
     play(few, scene)
 
@@ -336,26 +336,26 @@ def test_a_schedule_with_hostile_text_is_drawn_harmlessly(few: Still) -> None:
 # -- the form --------------------------------------------------------------------------------------
 
 
-def test_a_schedule_is_created_with_its_time_in_words_and_ticks_shown_while_typing(few: Still) -> None:
+def test_a_schedule_is_created_with_its_time_in_words_and_ticks_shown_while_typing(few: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await form(pilot, "n")
         await pilot.press(*"night", "tab", "0", "space", "3")
-        await seen(pilot, lambda: any("must have five fields" in each for each in complaints(pilot)))
+        await wait_for(pilot, lambda: any("must have five fields" in each for each in complaints(pilot)))
         await pilot.press("space", "asterisk", "space", "asterisk", "space", "asterisk")
-        await seen(pilot, lambda: cron_text(pilot).startswith("every day at 03:00\nMon 2025-06-16 03:00 UTC  in 11h53m"))
+        await wait_for(pilot, lambda: cron_text(pilot).startswith("every day at 03:00\nMon 2025-06-16 03:00 UTC  in 11h53m"))
         entry(pilot, "timezone").focus()
         entry(pilot, "timezone").value = ""
         await pilot.press(*"europe/berl")
-        await seen(pilot, lambda: entry(pilot, "timezone")._suggestion == "Europe/Berlin")
+        await wait_for(pilot, lambda: entry(pilot, "timezone")._suggestion == "Europe/Berlin")
         await pilot.press("right")
-        await seen(pilot, lambda: "Mon 2025-06-16 03:00 CEST  01:00 here" in cron_text(pilot))
+        await wait_for(pilot, lambda: "Mon 2025-06-16 03:00 CEST  01:00 here" in cron_text(pilot))
         entry(pilot, "kind").value = "webhook.post"
-        await seen(pilot, lambda: any(field.key == "url" for field in pilot.app.screen.query(Field)))
+        await wait_for(pilot, lambda: any(field.key == "url" for field in pilot.app.screen.query(Field)))
         entry(pilot, "url").value = "u"
         entry(pilot, "event").value = "e"
         entry(pilot, "priority").value = "9"
         entry(pilot, "tags").value = "a b"
-        await seen(
+        await wait_for(
             pilot,
             lambda: (
                 pilot.app.screen.command  # type: ignore[attr-defined]
@@ -364,10 +364,10 @@ def test_a_schedule_is_created_with_its_time_in_words_and_ticks_shown_while_typi
             ),
         )
         await pilot.press("ctrl+s")
-        await seen(pilot, lambda: "Schedule night created · z to undo" in toasts(pilot))
-        await seen(pilot, lambda: len(cells(pilot)) == 3)
+        await wait_for(pilot, lambda: "Schedule night created · z to undo" in toasts(pilot))
+        await wait_for(pilot, lambda: len(cells(pilot)) == 3)
         await pilot.press("z")
-        await seen(pilot, lambda: len(few.queue.schedules.list()) == 2)
+        await wait_for(pilot, lambda: len(few.queue.schedules.list()) == 2)
         await pilot.press("Z")
 
     play(few, scene)
@@ -379,7 +379,7 @@ def test_a_schedule_is_created_with_its_time_in_words_and_ticks_shown_while_typi
 
 
 @pytest.mark.parametrize("key", ["e", "enter"])
-def test_only_edited_fields_are_changed(few: Still, key: str) -> None:
+def test_only_edited_fields_are_changed(few: FrozenQueue, key: str) -> None:
     before = few.queue.schedules.get("report")
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -388,13 +388,13 @@ def test_only_edited_fields_are_changed(few: Still, key: str) -> None:
         assert pilot.app.screen.command == "jobdeck schedule edit report"  # type: ignore[attr-defined]
         entry(pilot, "day").value = "yesterday"
         entry(pilot, "timeout").value = "5m"
-        await seen(
+        await wait_for(
             pilot,
             lambda: pilot.app.screen.command == "jobdeck schedule edit report day=yesterday --timeout 5m",  # type: ignore[attr-defined]
         )
         few.queue.schedules.edit("report", queue="night", who="ben")  # concurrent changes stay
         await pilot.press("enter")
-        await seen(pilot, lambda: "Schedule report edited · z to undo" in toasts(pilot))
+        await wait_for(pilot, lambda: "Schedule report edited · z to undo" in toasts(pilot))
 
     play(few, scene)
     after = few.queue.schedules.get("report")
@@ -402,7 +402,7 @@ def test_only_edited_fields_are_changed(few: Still, key: str) -> None:
     assert (after.cron, after.next_at, after.priority) == (before.cron, before.next_at, before.priority)
 
 
-def test_an_emptied_option_means_the_kinds_default_and_another_kind_replaces_the_arguments(few: Still) -> None:
+def test_an_emptied_option_means_the_kinds_default_and_another_kind_replaces_the_arguments(few: FrozenQueue) -> None:
     few.queue.schedules.edit("sweep", queue="slow", priority=3, timeout=9)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -410,15 +410,15 @@ def test_an_emptied_option_means_the_kinds_default_and_another_kind_replaces_the
         for name in ("queue", "priority", "timeout", "tags"):
             entry(pilot, name).value = ""
         await pilot.press("enter")
-        await seen(pilot, lambda: few.queue.schedules.get("sweep").tags == ())
+        await wait_for(pilot, lambda: few.queue.schedules.get("sweep").tags == ())
         await form(pilot, "e")
         entry(pilot, "kind").value = "report.daily"
-        await seen(pilot, lambda: any(field.key == "day" for field in pilot.app.screen.query(Field)))
+        await wait_for(pilot, lambda: any(field.key == "day" for field in pilot.app.screen.query(Field)))
         entry(pilot, "day").value = "1"
         entry(pilot, "cron").value = "@daily"
-        await seen(pilot, lambda: "every day at 00:00" in cron_text(pilot))
+        await wait_for(pilot, lambda: "every day at 00:00" in cron_text(pilot))
         await pilot.press("ctrl+s")
-        await seen(pilot, lambda: few.queue.schedules.get("sweep").kind == "report.daily")
+        await wait_for(pilot, lambda: few.queue.schedules.get("sweep").kind == "report.daily")
 
     play(few, scene)
     after = few.queue.schedules.get("sweep")
@@ -439,15 +439,17 @@ def test_an_emptied_option_means_the_kinds_default_and_another_kind_replaces_the
         ("day", "", "is missing"),
     ],
 )
-def test_the_form_shows_problems_at_their_fields_and_saves_nothing(few: Still, name: str, text: str, problem: str) -> None:
+def test_the_form_shows_problems_at_their_fields_and_saves_nothing(
+    few: FrozenQueue, name: str, text: str, problem: str
+) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await form(pilot, "n")
         entry(pilot, "kind").value = "report.daily"
-        await seen(pilot, lambda: any(field.key == "day" for field in pilot.app.screen.query(Field)))
+        await wait_for(pilot, lambda: any(field.key == "day" for field in pilot.app.screen.query(Field)))
         for field, value in {"name": "n", "cron": "@daily", "day": "d", name: text}.items():
             entry(pilot, field).value = value
         await pilot.press("enter")
-        await seen(pilot, lambda: any(problem in each for each in complaints(pilot)))
+        await wait_for(pilot, lambda: any(problem in each for each in complaints(pilot)))
         assert isinstance(pilot.app.screen, ScheduleFormScreen)
         await pilot.press("escape")
         assert isinstance(pilot.app.screen, SchedulesScreen)
@@ -456,35 +458,35 @@ def test_the_form_shows_problems_at_their_fields_and_saves_nothing(few: Still, n
     assert len(few.queue.schedules.list()) == 2
 
 
-def test_a_new_form_shows_no_problem_before_anything_is_typed(few: Still) -> None:
+def test_a_new_form_shows_no_problem_before_anything_is_typed(few: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await form(pilot, "n")
-        await settled(pilot)
+        await wait_for_redraw(pilot)
         assert complaints(pilot) == []
         assert not pilot.app.screen.touched  # type: ignore[attr-defined]
         await pilot.press("x")
-        await seen(pilot, lambda: complaints(pilot))
+        await wait_for(pilot, lambda: complaints(pilot))
 
     play(few, scene)
 
 
-def test_the_command_of_a_schedule_is_one_line_and_a_pipe_uses_a_shell(few: Still) -> None:
+def test_the_command_of_a_schedule_is_one_line_and_a_pipe_uses_a_shell(few: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await form(pilot, "n")
         entry(pilot, "name").value = "logs"
         entry(pilot, "cron").value = "every 1h"
         entry(pilot, "kind").value = "shell"
-        await seen(pilot, lambda: any(field.key == "command" for field in pilot.app.screen.query(Field)))
+        await wait_for(pilot, lambda: any(field.key == "command" for field in pilot.app.screen.query(Field)))
         entry(pilot, "command").value = "ls | wc -l"
-        await seen(pilot, lambda: isinstance(entry(pilot, "shell"), Checkbox) and entry(pilot, "shell").value)
+        await wait_for(pilot, lambda: isinstance(entry(pilot, "shell"), Checkbox) and entry(pilot, "shell").value)
         await pilot.press("ctrl+s")
-        await seen(pilot, lambda: len(few.queue.schedules.list()) == 3)
+        await wait_for(pilot, lambda: len(few.queue.schedules.list()) == 3)
 
     play(few, scene)
     assert few.queue.schedules.get("logs").args == {"command": ["ls | wc -l"], "shell": True, "cwd": None, "env": None}
 
 
-def test_a_schedule_of_an_unregistered_kind_can_be_edited(few: Still) -> None:
+def test_a_schedule_of_an_unregistered_kind_can_be_edited(few: FrozenQueue) -> None:
     few.queue.schedules.add("other", "@daily", "report.daily", {"day": "d"})
     connection = few.store._connections  # type: ignore[attr-defined]
     with connection.write_transaction() as writing:
@@ -494,7 +496,7 @@ def test_a_schedule_of_an_unregistered_kind_can_be_edited(few: Still) -> None:
         await form(pilot, "e")
         entry(pilot, "cron").value = "@hourly"
         await pilot.press("ctrl+s")
-        await seen(pilot, lambda: few.queue.schedules.get("other").cron == "@hourly")
+        await wait_for(pilot, lambda: few.queue.schedules.get("other").cron == "@hourly")
 
     play(few, scene)
     assert few.queue.schedules.get("other").args == {"day": "d"}
@@ -519,19 +521,19 @@ def test_a_schedule_of_an_unregistered_kind_can_be_edited(few: Still) -> None:
     ],
 )
 def test_a_cron_expression_is_described_in_plain_words(cron: str, words: str) -> None:
-    assert spoken(cron) == words
+    assert describe_cron(cron) == words
 
 
-def test_two_hundred_schedules_are_read_within_one_polling_interval(still: Still) -> None:
+def test_two_hundred_schedules_are_read_within_one_polling_interval(still: FrozenQueue) -> None:
     import time
 
-    from jobdeck_tui.feed.queries.schedules import SchedulesLook
+    from jobdeck_tui.feed.queries.schedules import SchedulesQuery
 
     for n in range(200):
         still.queue.schedules.add(f"s{n}", f"{n % 60} 3 * * MON-FRI", "img.resize", {"path": "x"}, timezone="Europe/Berlin")
-    SchedulesLook().read(still.queue)
+    SchedulesQuery().read(still.queue)
     begun = time.monotonic()
-    found = SchedulesLook().read(still.queue)
+    found = SchedulesQuery().read(still.queue)
     assert time.monotonic() - begun < 0.5
     assert len(found.schedules) == 200
 
@@ -540,26 +542,26 @@ def test_two_hundred_schedules_are_read_within_one_polling_interval(still: Still
 
 
 @sizes
-def test_the_schedules_of_a_busy_queue(snap_compare: Compare, still: Still, size: tuple[int, int]) -> None:
+def test_the_schedules_of_a_busy_queue(snap_compare: Compare, still: FrozenQueue, size: tuple[int, int]) -> None:
     timetable(still)
-    assert snap_compare(still.app(), terminal_size=size, run_before=steps("8", "j", "j"))
+    assert snap_compare(still.app(), terminal_size=size, run_before=press_keys("8", "j", "j"))
 
 
 @sizes
-def test_a_queue_without_schedules(snap_compare: Compare, still: Still, size: tuple[int, int]) -> None:
-    assert snap_compare(still.app(), terminal_size=size, run_before=steps("8"))
+def test_a_queue_without_schedules(snap_compare: Compare, still: FrozenQueue, size: tuple[int, int]) -> None:
+    assert snap_compare(still.app(), terminal_size=size, run_before=press_keys("8"))
 
 
 @pytest.mark.parametrize("size", [(60, 15), *SIZES], ids=lambda size: f"{size[0]}x{size[1]}")
-def test_the_form_of_a_schedule(snap_compare: Compare, still: Still, size: tuple[int, int]) -> None:
+def test_the_form_of_a_schedule(snap_compare: Compare, still: FrozenQueue, size: tuple[int, int]) -> None:
     timetable(still)
 
     async def edit(pilot: Pilot[Any]) -> None:
-        await steps("8", "j", "j")(pilot)
+        await press_keys("8", "j", "j")(pilot)
         await form(pilot, "enter")
         entry(pilot, "cron").value = "30 7 * * MON,THU"
         entry(pilot, "priority").value = "high"
-        await seen(pilot, lambda: any("whole number" in each for each in complaints(pilot)))
+        await wait_for(pilot, lambda: any("whole number" in each for each in complaints(pilot)))
         for each in pilot.app.screen.query("Input"):
             each.cursor_blink = False  # type: ignore[attr-defined]
 
@@ -568,7 +570,7 @@ def test_the_form_of_a_schedule(snap_compare: Compare, still: Still, size: tuple
 
 def test_errors_of_the_engine_are_shown_at_their_fields() -> None:
     from jobdeck import InvalidCron, InvalidOption, UnknownKind
-    from jobdeck_tui.forms.validation import problem_of
+    from jobdeck_tui.forms.validation import error_to_problem
 
     cases: list[tuple[JobdeckError, dict[str, str]]] = [
         (InvalidCron("x", None, "is wrong"), {"cron": "is wrong"}),
@@ -576,5 +578,5 @@ def test_errors_of_the_engine_are_shown_at_their_fields() -> None:
         (InvalidOption("time", "is wrong"), {"when": "is wrong"}),
     ]
     for error, place in cases:
-        assert problem_of(error) == place
-    assert list(problem_of(UnknownKind("k", []))) == ["*"]
+        assert error_to_problem(error) == place
+    assert list(error_to_problem(UnknownKind("k", []))) == ["*"]

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.tui.frozen_queue import Still, deck_of, seen, settled, steps
+from tests.tui.frozen_queue import FrozenQueue, deck_of, press_keys, wait_for, wait_for_redraw
 from textual.pilot import Pilot
 
-from jobdeck.model.attempt_result import Completion
+from jobdeck.model.attempt_result import Completed
 
 SIZES = [(80, 24), (120, 40)]
 Compare = Callable[..., bool]
@@ -18,54 +18,54 @@ sizes = pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{siz
 
 
 @sizes
-def test_the_main_screen_of_a_busy_queue(snap_compare: Compare, still: Still, size: tuple[int, int]) -> None:
+def test_the_main_screen_of_a_busy_queue(snap_compare: Compare, still: FrozenQueue, size: tuple[int, int]) -> None:
     still.busy()
-    assert snap_compare(still.app(), terminal_size=size, run_before=steps("j", "j", "space", "j"))
+    assert snap_compare(still.app(), terminal_size=size, run_before=press_keys("j", "j", "space", "j"))
 
 
 @sizes
-def test_the_main_screen_of_an_empty_queue(snap_compare: Compare, still: Still, size: tuple[int, int]) -> None:
-    assert snap_compare(still.app(), terminal_size=size, run_before=steps())
+def test_the_main_screen_of_an_empty_queue(snap_compare: Compare, still: FrozenQueue, size: tuple[int, int]) -> None:
+    assert snap_compare(still.app(), terminal_size=size, run_before=press_keys())
 
 
-def test_a_wide_terminal_docks_a_preview(snap_compare: Compare, still: Still) -> None:
+def test_a_wide_terminal_docks_a_preview(snap_compare: Compare, still: FrozenQueue) -> None:
     still.busy()
-    assert snap_compare(still.app(), terminal_size=(200, 60), run_before=steps("j", "j", "j"))
+    assert snap_compare(still.app(), terminal_size=(200, 60), run_before=press_keys("j", "j", "j"))
 
 
 @sizes
-def test_a_failed_job_in_detail(snap_compare: Compare, still: Still, size: tuple[int, int]) -> None:
+def test_a_failed_job_in_detail(snap_compare: Compare, still: FrozenQueue, size: tuple[int, int]) -> None:
     still.busy()
 
     async def open_it(pilot: Pilot[Any]) -> None:
-        await steps()(pilot)
+        await press_keys()(pilot)
         pilot.app.open_job(still.failed)  # type: ignore[attr-defined]
-        await seen(pilot, lambda: getattr(pilot.app.screen, "detail", None) is not None)
-        await settled(pilot)
+        await wait_for(pilot, lambda: getattr(pilot.app.screen, "detail", None) is not None)
+        await wait_for_redraw(pilot)
 
     assert snap_compare(still.app(), terminal_size=size, run_before=open_it)
 
 
 @sizes
-def test_why_a_job_does_not_run(snap_compare: Compare, still: Still, size: tuple[int, int]) -> None:
+def test_why_a_job_does_not_run(snap_compare: Compare, still: FrozenQueue, size: tuple[int, int]) -> None:
     still.busy()
     still.queue.store.queues.pause("img")
     stuck = still.queue.enqueue("img.resize", {"path": "a.jpg"}, delay=5400)
 
     async def ask(pilot: Pilot[Any]) -> None:
-        await steps("j", "w")(pilot)
-        await seen(pilot, lambda: f"Job {stuck.id} cannot start" in getattr(pilot.app.screen, "told", ""))
+        await press_keys("j", "w")(pilot)
+        await wait_for(pilot, lambda: f"Job {stuck.id} cannot start" in getattr(pilot.app.screen, "told", ""))
 
     assert snap_compare(still.app(), terminal_size=size, run_before=ask)
 
 
 @sizes
-def test_a_job_that_waits_for_others_in_detail(snap_compare: Compare, still: Still, size: tuple[int, int]) -> None:
+def test_a_job_that_waits_for_others_in_detail(snap_compare: Compare, still: FrozenQueue, size: tuple[int, int]) -> None:
     queue = still.queue
     receipt = {"order_id": 70411, "to": "ann@example.org"}
     done, open_ = queue.enqueue("img.resize", {"path": "a.jpg"}, priority=99), queue.enqueue("img.resize", {"path": "b.jpg"})
     (claimed,) = still.claim(1)
-    still.store.completer.complete([Completion(claimed, still.clock.now(), still.clock.now(), None)])
+    still.store.completer.complete([Completed(claimed, still.clock.now(), still.clock.now(), None)])
     options: dict[str, Any] = {"unique": "receipt 70411", "expires": 7200, "tags": ["shop"]}
     queue.enqueue_batch([queue.new_job("mail.send_receipt", receipt, after=[done.id, open_.id], **options)], name="orders")
     for event in ("order.paid", "order.sent"):
@@ -73,66 +73,66 @@ def test_a_job_that_waits_for_others_in_detail(snap_compare: Compare, still: Sti
     still.clock.advance(95)
 
     async def open_it(pilot: Pilot[Any]) -> None:
-        await steps()(pilot)
+        await press_keys()(pilot)
         pilot.app.open_job(3)  # type: ignore[attr-defined]
-        await seen(pilot, lambda: getattr(pilot.app.screen, "detail", None) is not None)
-        await settled(pilot)
+        await wait_for(pilot, lambda: getattr(pilot.app.screen, "detail", None) is not None)
+        await wait_for_redraw(pilot)
 
     assert snap_compare(still.app(), terminal_size=size, run_before=open_it)
 
 
-def test_a_limited_queue_in_the_panel_of_queues(snap_compare: Compare, still: Still) -> None:
+def test_a_limited_queue_in_the_panel_of_queues(snap_compare: Compare, still: FrozenQueue) -> None:
     still.busy()
     still.queue.limit("mail", running=4, rate=100, period=60)
     still.queue.limit("webhook", rate=5, period=1)
-    assert snap_compare(still.app(), terminal_size=(120, 40), run_before=steps("3"))
+    assert snap_compare(still.app(), terminal_size=(120, 40), run_before=press_keys("3"))
 
 
 @sizes
-def test_the_form_of_a_new_job(snap_compare: Compare, still: Still, size: tuple[int, int]) -> None:
+def test_the_form_of_a_new_job(snap_compare: Compare, still: FrozenQueue, size: tuple[int, int]) -> None:
     still.busy()
 
     async def fill(pilot: Pilot[Any]) -> None:
-        await steps("n")(pilot)
+        await press_keys("n")(pilot)
         pilot.app.screen.query_one("#kind").value = "mail.send_receipt"  # type: ignore[attr-defined]
-        await seen(pilot, lambda: len(pilot.app.screen.query("Field")) == 13)
+        await wait_for(pilot, lambda: len(pilot.app.screen.query("Field")) == 13)
         await pilot.pause()
         await pilot.press("a", "b", "tab", "x")
-        await seen(pilot, lambda: "valid integer" in str(pilot.app.screen.query(".field-problem").first().render()))
+        await wait_for(pilot, lambda: "valid integer" in str(pilot.app.screen.query(".field-problem").first().render()))
         blink_off(pilot)
 
     assert snap_compare(still.app(), terminal_size=size, run_before=fill)
 
 
 @sizes
-def test_the_help_of_the_main_screen(snap_compare: Compare, still: Still, size: tuple[int, int]) -> None:
+def test_the_help_of_the_main_screen(snap_compare: Compare, still: FrozenQueue, size: tuple[int, int]) -> None:
     still.busy()
-    assert snap_compare(still.app(), terminal_size=size, run_before=steps("question_mark"))
+    assert snap_compare(still.app(), terminal_size=size, run_before=press_keys("question_mark"))
 
 
-def test_a_filter_with_an_error_points_at_it(snap_compare: Compare, still: Still) -> None:
+def test_a_filter_with_an_error_points_at_it(snap_compare: Compare, still: FrozenQueue) -> None:
     still.busy()
 
     async def type_it(pilot: Pilot[Any]) -> None:
-        await steps("slash", *"queue:mail", "space", *"ags:3")(pilot)
-        await seen(pilot, lambda: deck_of(pilot).page.problem)
+        await press_keys("slash", *"queue:mail", "space", *"ags:3")(pilot)
+        await wait_for(pilot, lambda: deck_of(pilot).page.problem)
         blink_off(pilot)
 
     assert snap_compare(still.app(), terminal_size=(100, 30), run_before=type_it)
 
 
-def test_the_light_theme(snap_compare: Compare, still: Still) -> None:
+def test_the_light_theme(snap_compare: Compare, still: FrozenQueue) -> None:
     still.busy()
 
     async def lighten(pilot: Pilot[Any]) -> None:
         pilot.app.theme = "jobdeck-light"
-        await steps("j", "j")(pilot)
+        await press_keys("j", "j")(pilot)
 
     assert snap_compare(still.app(), terminal_size=(120, 40), run_before=lighten)
 
 
-def test_a_terminal_that_is_too_small_says_which_size_it_needs(snap_compare: Compare, still: Still) -> None:
-    assert snap_compare(still.app(), terminal_size=(50, 12), run_before=steps())
+def test_a_terminal_that_is_too_small_says_which_size_it_needs(snap_compare: Compare, still: FrozenQueue) -> None:
+    assert snap_compare(still.app(), terminal_size=(50, 12), run_before=press_keys())
 
 
 def blink_off(pilot: Pilot[Any]) -> None:

@@ -4,35 +4,35 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.tui.frozen_queue import Still, deck_of, seen, settled
+from tests.tui.frozen_queue import FrozenQueue, deck_of, wait_for, wait_for_redraw
 from tests.tui.jobs_pilot import play, table, toasts
 from textual.pilot import Pilot
 
-from jobdeck_tui.widgets.forms.suggestions import Suggestions
+from jobdeck_tui.widgets.forms.suggestions import SuggestionList
 from jobdeck_tui.widgets.table.filter_bar import FilterBar
 from jobdeck_tui.widgets.table.keyed_table import KeyedTable
 
 
-def test_enter_on_a_queue_filters_by_it_and_escape_clears_the_filter(few: Still) -> None:
+def test_enter_on_a_queue_filters_by_it_and_escape_clears_the_filter(few: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("3", "enter")
-        await seen(pilot, lambda: table(pilot).total == 3)
+        await wait_for(pilot, lambda: table(pilot).total == 3)
         await pilot.press("escape")
-        await seen(pilot, lambda: table(pilot).total == 6)
+        await wait_for(pilot, lambda: table(pilot).total == 6)
 
     play(few.app(), scene)
 
 
-def test_the_filter_applies_while_typing_enter_keeps_it_and_escape_clears_it(few: Still) -> None:
+def test_the_filter_applies_while_typing_enter_keeps_it_and_escape_clears_it(few: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("slash", *"state:fail")
-        await seen(pilot, lambda: table(pilot).total == 3)
+        await wait_for(pilot, lambda: table(pilot).total == 3)
         await pilot.press("enter")
-        await settled(pilot)
+        await wait_for_redraw(pilot)
         assert table(pilot).has_focus
         assert table(pilot).total == 3
         await pilot.press("slash", "escape")
-        await seen(pilot, lambda: table(pilot).total == 6)
+        await wait_for(pilot, lambda: table(pilot).total == 6)
 
     play(few.app(), scene)
 
@@ -44,7 +44,7 @@ def bar(pilot: Pilot[Any]) -> FilterBar:
 
 
 def suggested(pilot: Pilot[Any]) -> list[str]:
-    shown = bar(pilot).query_one(Suggestions)
+    shown = bar(pilot).query_one(SuggestionList)
     return [offer.text for offer in shown.offers] if shown.display else []
 
 
@@ -52,24 +52,24 @@ def told(pilot: Pilot[Any]) -> str:
     return bar(pilot).query_one("#filter-result").render_line(0).text  # type: ignore[no-any-return, attr-defined]
 
 
-def test_a_filter_completes_fields_and_values_from_a_list(few: Still) -> None:
+def test_a_filter_completes_fields_and_values_from_a_list(few: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("slash", *"que")
-        await seen(pilot, lambda: suggested(pilot)[:1] == ["queue:"])
+        await wait_for(pilot, lambda: suggested(pilot)[:1] == ["queue:"])
         await pilot.press("tab", *"im")
-        await seen(pilot, lambda: suggested(pilot) == ["img"])
+        await wait_for(pilot, lambda: suggested(pilot) == ["img"])
         await pilot.press("right")
         assert bar(pilot).value == "queue:img"
-        await seen(pilot, lambda: table(pilot).total == 3)
+        await wait_for(pilot, lambda: table(pilot).total == 3)
         assert not suggested(pilot)
 
     play(few.app(), scene)
 
 
-def test_the_arrows_select_a_suggestion_and_enter_accepts_it(few: Still) -> None:
+def test_the_arrows_select_a_suggestion_and_enter_accepts_it(few: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("slash", *"state:c")
-        await seen(pilot, lambda: suggested(pilot)[:2] == ["completed", "cancelled"])
+        await wait_for(pilot, lambda: suggested(pilot)[:2] == ["completed", "cancelled"])
         await pilot.press("down", "down", "up", "down", "enter")
         assert bar(pilot).value == "state:cancelled"
         assert bar(pilot).line.has_focus
@@ -79,35 +79,35 @@ def test_the_arrows_select_a_suggestion_and_enter_accepts_it(few: Still) -> None
     play(few.app(), scene)
 
 
-def test_arguments_and_their_values_are_completed_from_recent_jobs(few: Still) -> None:
+def test_arguments_and_their_values_are_completed_from_recent_jobs(few: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("slash")
-        await seen(pilot, lambda: "args.order_id" in bar(pilot).words.values)
+        await wait_for(pilot, lambda: "args.order_id" in bar(pilot).words.values)
         await pilot.press(*"args.ord", "tab", "1")
-        await seen(pilot, lambda: table(pilot).total == 1)
+        await wait_for(pilot, lambda: table(pilot).total == 1)
         assert bar(pilot).value == "args.order_id:1"
 
     play(few.app(), scene)
 
 
-def test_a_suggestion_is_accepted_with_the_mouse(few: Still) -> None:
+def test_a_suggestion_is_accepted_with_the_mouse(few: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("slash", *"state:f")
-        await seen(pilot, lambda: suggested(pilot) == ["failed"])
+        await wait_for(pilot, lambda: suggested(pilot) == ["failed"])
         await pilot.pause()
         await pilot.click("#suggestions", offset=(5, 1))
-        await seen(pilot, lambda: bar(pilot).value == "state:failed")
+        await wait_for(pilot, lambda: bar(pilot).value == "state:failed")
         assert bar(pilot).line.has_focus
 
     play(few.app(), scene)
 
 
-def test_the_count_is_shown_while_typing_and_an_error_is_marked_at_its_position(few: Still) -> None:
+def test_the_count_is_shown_while_typing_and_an_error_is_marked_at_its_position(few: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("slash", *"queue:img")
-        await seen(pilot, lambda: "3 jobs match" in told(pilot))
+        await wait_for(pilot, lambda: "3 jobs match" in told(pilot))
         await pilot.press("space", *"ags:3")
-        await seen(pilot, lambda: "unknown field 'ags'" in told(pilot))
+        await wait_for(pilot, lambda: "unknown field 'ags'" in told(pilot))
         line = bar(pilot).line
         assert told(pilot).index("▲") == line.content_region.x - bar(pilot).region.x + len("queue:img ")
         assert table(pilot).total == 0 or table(pilot).page.problem
@@ -115,28 +115,28 @@ def test_the_count_is_shown_while_typing_and_an_error_is_marked_at_its_position(
     play(few.app(), scene)
 
 
-def test_the_arrows_recall_earlier_filters_also_by_a_part_of_them(few: Still) -> None:
+def test_the_arrows_recall_earlier_filters_also_by_a_part_of_them(few: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         for text in ("state:failed", "queue:img"):
             await pilot.press("slash", *text, "enter", "escape")
-            await seen(pilot, lambda: table(pilot).total == 6)
+            await wait_for(pilot, lambda: table(pilot).total == 6)
         await pilot.press("slash", "up")
-        await seen(pilot, lambda: suggested(pilot) == ["queue:img", "state:failed"])
+        await wait_for(pilot, lambda: suggested(pilot) == ["queue:img", "state:failed"])
         await pilot.press("up", "enter")
         assert bar(pilot).value == "queue:img"
         for _ in "img":
             await pilot.press("backspace")
         await pilot.press(*["backspace"] * 6, *"fail", "ctrl+r")
-        await seen(pilot, lambda: suggested(pilot) == ["state:failed"])
+        await wait_for(pilot, lambda: suggested(pilot) == ["state:failed"])
         await pilot.press("tab", "enter")
-        await seen(pilot, lambda: table(pilot).total == 3)
+        await wait_for(pilot, lambda: table(pilot).total == 3)
 
     app = few.app()
     play(app, scene)
-    assert app.remembered.get("filters.history", []) == ["state:failed", "queue:img"]
+    assert app.preferences.get("filters.history", []) == ["state:failed", "queue:img"]
 
 
-def test_escape_clears_a_selected_suggestion_before_the_filter(few: Still) -> None:
+def test_escape_clears_a_selected_suggestion_before_the_filter(few: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("slash", *"state:f", "down", "escape")
         assert (bar(pilot).value, suggested(pilot)) == ("state:f", [])
@@ -146,24 +146,24 @@ def test_escape_clears_a_selected_suggestion_before_the_filter(few: Still) -> No
     play(few.app(), scene)
 
 
-def test_tab_in_an_empty_filter_lists_every_field_and_down_without_suggestions_focuses_the_table(few: Still) -> None:
+def test_tab_in_an_empty_filter_lists_every_field_and_down_without_suggestions_focuses_the_table(few: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("slash", "tab")
-        await seen(pilot, lambda: {"state:", "queue:", "args.order_id:"} <= set(suggested(pilot)))
+        await wait_for(pilot, lambda: {"state:", "queue:", "args.order_id:"} <= set(suggested(pilot)))
         await pilot.press("escape", "slash", "down")
         assert table(pilot).has_focus
 
     play(few.app(), scene)
 
 
-def test_a_filter_is_saved_under_a_name_reused_and_deleted(few: Still) -> None:
+def test_a_filter_is_saved_under_a_name_reused_and_deleted(few: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("slash", *"state:failed", "ctrl+s", *"broken", "enter")
-        await seen(pilot, lambda: any("Saved as broken" in each for each in toasts(pilot)))
+        await wait_for(pilot, lambda: any("Saved as broken" in each for each in toasts(pilot)))
         await pilot.press("escape")
-        await seen(pilot, lambda: table(pilot).total == 6)
+        await wait_for(pilot, lambda: table(pilot).total == 6)
         await pilot.press("F", "enter")
-        await seen(pilot, lambda: table(pilot).total == 3)
+        await wait_for(pilot, lambda: table(pilot).total == 3)
         await pilot.press("F", "s", *"also", "enter")
         assert [row.key for row in pilot.app.screen.query_one(KeyedTable).rows] == ["also", "broken"]
         await pilot.press("D")
@@ -173,47 +173,47 @@ def test_a_filter_is_saved_under_a_name_reused_and_deleted(few: Still) -> None:
 
     app = few.app()
     play(app, scene)
-    assert app.remembered.get("filters.saved", {}) == {"broken": "state:failed"}
+    assert app.preferences.get("filters.saved", {}) == {"broken": "state:failed"}
 
 
-def test_saving_an_empty_filter_shows_a_message(few: Still) -> None:
+def test_saving_an_empty_filter_shows_a_message(few: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("F", "s")
-        await seen(pilot, lambda: any("No filter to save" in each for each in toasts(pilot)))
+        await wait_for(pilot, lambda: any("No filter to save" in each for each in toasts(pilot)))
 
     play(few.app(), scene)
 
 
-def test_the_tabs_show_the_jobs_of_one_state(few: Still) -> None:
+def test_the_tabs_show_the_jobs_of_one_state(few: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("l")
-        await seen(pilot, lambda: table(pilot).total == 3 and deck_of(pilot).page.view.tab == "pending")
+        await wait_for(pilot, lambda: table(pilot).total == 3 and deck_of(pilot).page.view.tab == "pending")
         await pilot.press("h")
-        await seen(pilot, lambda: table(pilot).total == 6)
+        await wait_for(pilot, lambda: table(pilot).total == 6)
 
     play(few.app(), scene)
 
 
-def test_waiting_jobs_have_a_tab_with_a_count_if_there_are_any(few: Still) -> None:
+def test_waiting_jobs_have_a_tab_with_a_count_if_there_are_any(few: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         tabs, header = (pilot.app.screen.query_one(each) for each in ("#tabs", "#header"))
         assert "waiting" not in tabs.render_line(0).text + header.render_line(0).text
         few.queue.enqueue("report.daily", {"day": "x"}, after=[few.queue.list("state:pending")[0].id])
-        await seen(pilot, lambda: "waiting 1" in tabs.render_line(0).text and "waiting 1" in header.render_line(0).text)
+        await wait_for(pilot, lambda: "waiting 1" in tabs.render_line(0).text and "waiting 1" in header.render_line(0).text)
         await pilot.press("h", "h")
-        await seen(pilot, lambda: deck_of(pilot).page.view.tab == "waiting" and table(pilot).total == 1)
+        await wait_for(pilot, lambda: deck_of(pilot).page.view.tab == "waiting" and table(pilot).total == 1)
 
     play(few.app(), scene, (160, 40))
 
 
-def test_only_matching_jobs_are_announced_as_new(few: Still) -> None:
+def test_only_matching_jobs_are_announced_as_new(few: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("slash", *"queue:img", "enter")
-        await seen(pilot, lambda: table(pilot).total == 3)
+        await wait_for(pilot, lambda: table(pilot).total == 3)
         await pilot.press("j")
         few.queue.enqueue_many([few.queue.new_job("report.daily", {"day": str(n)}) for n in range(20)])
         few.queue.enqueue("img.resize", {"path": "x"})
-        await seen(pilot, lambda: table(pilot).total == 4)
+        await wait_for(pilot, lambda: table(pilot).total == 4)
         assert table(pilot).arrived == 1
 
     play(few.app(), scene)

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from tests.tui.busy_workers import lively
-from tests.tui.frozen_queue import Still, seen, settled, steps
+from tests.tui.frozen_queue import FrozenQueue, press_keys, wait_for, wait_for_redraw
 from tests.tui.jobs_pilot import play, toasts
 from textual.pilot import Pilot
 
 from jobdeck import Outcome
-from jobdeck.model.attempt_result import Completion, Failure
+from jobdeck.model.attempt_result import Completed, Failed
 from jobdeck_tui.screens.job import JobScreen
 from jobdeck_tui.screens.timeline import TimelineScreen
 from jobdeck_tui.widgets.timeline.run_panel import RunPanel
@@ -23,7 +23,7 @@ sizes = pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)], ids=la
 
 
 @pytest.fixture
-def ran(still: Still) -> Still:
+def ran(still: FrozenQueue) -> FrozenQueue:
     """Create runs. Worker 1: job 1 fails and is retried in its slot, job 2 still runs beside it. Worker 2: job 3 failed."""
     queue, clock, store = still.queue, still.clock, still.store
     still.beat()
@@ -33,15 +33,15 @@ def ran(still: Still) -> Still:
     assert (first.id, second.id) == (1, 2)
     clock.advance(10)
     now = clock.now()
-    store.completer.fail([Failure(first, now - 10, now, now + 5, "TimeoutError", "too slow")])
+    store.completer.fail([Failed(first, now - 10, now, now + 5, "TimeoutError", "too slow")])
     queue.enqueue("webhook.post", {"url": "u", "event": "e"}, max_attempts=1)
     (third,) = still.claim(1, worker=1)
     clock.advance(5)
-    store.completer.fail([Failure(third, clock.now() - 5, clock.now(), None, "ValueError", "no such event")])
+    store.completer.fail([Failed(third, clock.now() - 5, clock.now(), None, "ValueError", "no such event")])
     store.transitions.stage()
     (again,) = still.claim(1)
     clock.advance(8)
-    store.completer.complete([Completion(again, clock.now() - 8, clock.now())])
+    store.completer.complete([Completed(again, clock.now() - 8, clock.now())])
     store.transitions.heartbeat([(second.id, second.lease or 0)], 30.0)
     still.beat()
     clock.advance(2)
@@ -71,18 +71,18 @@ def chosen(pilot: Pilot[Any]) -> tuple[int, int] | None:
 
 async def opened(pilot: Pilot[Any]) -> None:
     await pilot.press("6")
-    await seen(pilot, lambda: isinstance(pilot.app.screen, TimelineScreen) and timeline(pilot).seen is not None)
-    await settled(pilot)
+    await wait_for(pilot, lambda: isinstance(pilot.app.screen, TimelineScreen) and timeline(pilot).seen is not None)
+    await wait_for_redraw(pilot)
 
 
 async def press(pilot: Pilot[Any], *keys: str) -> None:
     for key in keys:
         await pilot.press(key)
         await pilot.pause()
-    await settled(pilot)
+    await wait_for_redraw(pilot)
 
 
-def test_every_worker_has_its_slots_as_lanes_and_every_run_a_bar(ran: Still) -> None:
+def test_every_worker_has_its_slots_as_lanes_and_every_run_a_bar(ran: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         lanes = [
@@ -101,13 +101,13 @@ def test_every_worker_has_its_slots_as_lanes_and_every_run_a_bar(ran: Still) -> 
     play(ran.app(), scene)
 
 
-def test_tab_goes_to_the_newest_run_and_on_along_its_lane(still: Still) -> None:
+def test_tab_goes_to_the_newest_run_and_on_along_its_lane(still: FrozenQueue) -> None:
     still.beat()
     for n in range(3):
         still.queue.enqueue("img.resize", {"path": str(n)})
         (job,) = still.claim(1)
         still.clock.advance(12)
-        still.store.completer.complete([Completion(job, still.clock.now() - 12, still.clock.now())])
+        still.store.completer.complete([Completed(job, still.clock.now() - 12, still.clock.now())])
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
@@ -122,12 +122,12 @@ def test_tab_goes_to_the_newest_run_and_on_along_its_lane(still: Still) -> None:
     play(still.app(), scene)
 
 
-def test_tab_and_shift_tab_move_along_a_lane(still: Still) -> None:
+def test_tab_and_shift_tab_move_along_a_lane(still: FrozenQueue) -> None:
     for n in range(3):
         still.queue.enqueue("img.resize", {"path": str(n)})
         (job,) = still.claim(1)
         still.clock.advance(12)
-        still.store.completer.complete([Completion(job, still.clock.now() - 12, still.clock.now())])
+        still.store.completer.complete([Completed(job, still.clock.now() - 12, still.clock.now())])
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
@@ -141,7 +141,7 @@ def test_tab_and_shift_tab_move_along_a_lane(still: Still) -> None:
     play(still.app(), scene)
 
 
-def test_j_and_k_move_between_lanes_to_the_run_nearest_in_time(ran: Still) -> None:
+def test_j_and_k_move_between_lanes_to_the_run_nearest_in_time(ran: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         await press(pilot, "j")
@@ -164,7 +164,7 @@ def test_j_and_k_move_between_lanes_to_the_run_nearest_in_time(ran: Still) -> No
     play(ran.app(), scene)
 
 
-def test_k_starts_at_the_last_lane(ran: Still) -> None:
+def test_k_starts_at_the_last_lane(ran: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         await press(pilot, "k")
@@ -174,7 +174,7 @@ def test_k_starts_at_the_last_lane(ran: Still) -> None:
     play(ran.app(), scene)
 
 
-def test_the_selected_run_is_distinguishable_without_color(ran: Still, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_selected_run_is_distinguishable_without_color(ran: FrozenQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -189,7 +189,7 @@ def test_the_selected_run_is_distinguishable_without_color(ran: Still, monkeypat
     play(ran.app(), scene)
 
 
-def test_the_selected_run_is_described_below(ran: Still) -> None:
+def test_the_selected_run_is_described_below(ran: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         await press(pilot, "j")
@@ -205,7 +205,7 @@ def test_the_selected_run_is_described_below(ran: Still) -> None:
     play(ran.app(), scene)
 
 
-def test_attempts_of_the_selected_job_are_joined_by_an_arrow(ran: Still) -> None:
+def test_attempts_of_the_selected_job_are_joined_by_an_arrow(ran: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         assert "╮" not in drawn(pilot)[200:]
@@ -215,7 +215,7 @@ def test_attempts_of_the_selected_job_are_joined_by_an_arrow(ran: Still) -> None
     play(ran.app(), scene)
 
 
-def test_n_goes_from_failure_to_failure(ran: Still) -> None:
+def test_n_goes_from_failure_to_failure(ran: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         await press(pilot, "n")
@@ -232,7 +232,7 @@ def test_n_goes_from_failure_to_failure(ran: Still) -> None:
     play(ran.app(), scene)
 
 
-def test_n_reports_that_no_run_failed(still: Still) -> None:
+def test_n_reports_that_no_run_failed(still: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         await press(pilot, "n", "tab", "j", "G", "enter")
@@ -241,7 +241,7 @@ def test_n_reports_that_no_run_failed(still: Still) -> None:
     play(still.app(), scene)
 
 
-def test_plus_and_minus_zoom_from_ten_seconds_to_a_day(ran: Still) -> None:
+def test_plus_and_minus_zoom_from_ten_seconds_to_a_day(ran: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         widget = timeline(pilot)
@@ -253,7 +253,7 @@ def test_plus_and_minus_zoom_from_ten_seconds_to_a_day(ran: Still) -> None:
         assert "last 10s" in str(widget.border_title)
         for _ in SPANS:
             await pilot.press("minus")
-        await settled(pilot)
+        await wait_for_redraw(pilot)
         assert widget.seconds == SPANS[-1] == 86400
         assert "last 1d" in str(widget.border_title)
         assert widget.seen is not None
@@ -262,7 +262,7 @@ def test_plus_and_minus_zoom_from_ten_seconds_to_a_day(ran: Still) -> None:
     play(ran.app(), scene)
 
 
-def test_zooming_keeps_the_selected_run_visible(still: Still) -> None:
+def test_zooming_keeps_the_selected_run_visible(still: FrozenQueue) -> None:
     lively(still, 300)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -280,7 +280,7 @@ def test_zooming_keeps_the_selected_run_visible(still: Still) -> None:
     play(still.app(), scene)
 
 
-def test_h_and_l_scroll_in_time_and_follow_again_at_the_end(ran: Still) -> None:
+def test_h_and_l_scroll_in_time_and_follow_again_at_the_end(ran: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         widget = timeline(pilot)
@@ -299,7 +299,7 @@ def test_h_and_l_scroll_in_time_and_follow_again_at_the_end(ran: Still) -> None:
     play(ran.app(), scene)
 
 
-def test_older_runs_are_read_when_scrolled_to(ran: Still) -> None:
+def test_older_runs_are_read_when_scrolled_to(ran: FrozenQueue) -> None:
     ran.clock.advance(600)
     ran.beat()
 
@@ -309,19 +309,19 @@ def test_older_runs_are_read_when_scrolled_to(ran: Still) -> None:
         ended = lambda: {bar.run.job_id for _, _, bar in widget._bars() if bar.run.outcome}  # noqa: E731
         assert ended() == set()
         await press(pilot, "minus", "minus", "minus")
-        await seen(pilot, lambda: ended() == {1, 3})
+        await wait_for(pilot, lambda: ended() == {1, 3})
         await press(pilot, "plus", "plus", "plus")
         assert ended() == set()
         for _ in range(72):
             await pilot.press("h")
-        await seen(pilot, lambda: ended() == {1, 3})
+        await wait_for(pilot, lambda: ended() == {1, 3})
         await pilot.press("0")
-        await seen(pilot, lambda: widget.following and ended() == set())
+        await wait_for(pilot, lambda: widget.following and ended() == set())
 
     play(ran.app(), scene)
 
 
-def test_zero_and_home_return_to_now(ran: Still) -> None:
+def test_zero_and_home_return_to_now(ran: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         widget = timeline(pilot)
@@ -334,36 +334,36 @@ def test_zero_and_home_return_to_now(ran: Still) -> None:
     play(ran.app(), scene)
 
 
-def test_f_stops_and_resumes_following(ran: Still) -> None:
+def test_f_stops_and_resumes_following(ran: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         widget = timeline(pilot)
         await press(pilot, "f")
         begin = widget.window.begin
         ran.clock.advance(20)
-        await settled(pilot)
+        await wait_for_redraw(pilot)
         assert widget.window.begin == begin
         await press(pilot, "f")
-        await seen(pilot, lambda: widget.window.begin > begin + 15)
+        await wait_for(pilot, lambda: widget.window.begin > begin + 15)
         assert widget.following
 
     play(ran.app(), scene)
 
 
-def test_following_moves_on_by_whole_cells(ran: Still) -> None:
+def test_following_moves_on_by_whole_cells(ran: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         widget = timeline(pilot)
         before = widget.window
         ran.clock.advance(3.3)
-        await seen(pilot, lambda: widget.window.begin > before.begin)
+        await wait_for(pilot, lambda: widget.window.begin > before.begin)
         moved = (widget.window.begin - before.begin) / before.cell
         assert moved == pytest.approx(round(moved))
 
     play(ran.app(), scene)
 
 
-def test_enter_opens_the_job_and_escape_returns(ran: Still) -> None:
+def test_enter_opens_the_job_and_escape_returns(ran: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         await press(pilot, "enter")
@@ -380,7 +380,7 @@ def test_enter_opens_the_job_and_escape_returns(ran: Still) -> None:
     play(ran.app(), scene)
 
 
-def test_the_mouse_selects_opens_zooms_and_scrolls(ran: Still) -> None:
+def test_the_mouse_selects_opens_zooms_and_scrolls(ran: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         widget = timeline(pilot)
@@ -390,7 +390,7 @@ def test_the_mouse_selects_opens_zooms_and_scrolls(ran: Still) -> None:
             if "❯" in widget.render_line(y).text or "  1 " in widget.render_line(y).text[:5]
         )
         run = next(bar for _, _, bar in widget._bars() if bar.run.job_id == 1)
-        x = 5 + int(widget.window.place((run.begin + run.end) / 2))
+        x = 5 + int(widget.window.place((run.start + run.end) / 2))
         await pilot.click(Timeline, offset=(x + 1, row + 1))
         await pilot.pause()
         assert chosen(pilot) == (1, 1)
@@ -411,14 +411,14 @@ def test_the_mouse_selects_opens_zooms_and_scrolls(ran: Still) -> None:
         wheel(MouseScrollUp, shift=True)
         assert not widget.following
         await pilot.press("0")
-        await settled(pilot)
+        await wait_for_redraw(pilot)
         await pilot.click(Timeline, offset=(x + 1, row + 1), times=2)
-        await seen(pilot, lambda: isinstance(pilot.app.screen, JobScreen))
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, JobScreen))
 
     play(ran.app(), scene)
 
 
-def test_more_lanes_than_fit_scroll_with_the_cursor(still: Still) -> None:
+def test_more_lanes_than_fit_scroll_with_the_cursor(still: FrozenQueue) -> None:
     still.queue.enqueue_many([still.queue.new_job("img.resize", {"path": str(n)}) for n in range(60)])
     still.claim(60)
     still.clock.advance(3)
@@ -435,7 +435,7 @@ def test_more_lanes_than_fit_scroll_with_the_cursor(still: Still) -> None:
     play(still.app(), scene, size=(80, 24))
 
 
-def test_a_sample_is_marked_as_such(ran: Still) -> None:
+def test_a_sample_is_marked_as_such(ran: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         from dataclasses import replace
@@ -448,12 +448,12 @@ def test_a_sample_is_marked_as_such(ran: Still) -> None:
     play(ran.app(), scene)
 
 
-def test_hostile_text_stays_text(still: Still) -> None:
+def test_hostile_text_stays_text(still: FrozenQueue) -> None:
     still.queue.enqueue("img.resize", {"path": "x"}, queue="[red]q", max_attempts=1)
     (job,) = still.claim(1)
     still.clock.advance(30)
     now = still.clock.now()
-    still.store.completer.fail([Failure(job, now - 30, now, None, "E\x1b[31m", "[bold]\x9b]52;\x00\u202e" + "x" * 100_000)])
+    still.store.completer.fail([Failed(job, now - 30, now, None, "E\x1b[31m", "[bold]\x9b]52;\x00\u202e" + "x" * 100_000)])
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
@@ -465,7 +465,7 @@ def test_hostile_text_stays_text(still: Still) -> None:
     play(still.app(), scene, size=(200, 60))
 
 
-def test_the_smallest_terminal_shows_lanes(ran: Still) -> None:
+def test_the_smallest_terminal_shows_lanes(ran: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         assert "█" in drawn(pilot)
@@ -476,38 +476,38 @@ def test_the_smallest_terminal_shows_lanes(ran: Still) -> None:
 def test_every_outcome_of_the_engine_is_drawn() -> None:
     from tests.tui.widgets.test_run_bars import bar
 
-    from jobdeck_tui.widgets.timeline.run_bars import GLYPHS, look_of
+    from jobdeck_tui.widgets.timeline.run_bars import GLYPHS, style_of
 
-    assert {look_of(bar(0, 1, outcome=each).run) for each in Outcome} | {"running", "again"} == set(GLYPHS)
+    assert {style_of(bar(0, 1, outcome=each).run) for each in Outcome} | {"running", "again"} == set(GLYPHS)
 
 
 # -- snapshots --------------------------------------------------------------------------------------
 
 
 @sizes
-def test_the_timeline_of_busy_workers(snap_compare: Compare, still: Still, size: tuple[int, int]) -> None:
+def test_the_timeline_of_busy_workers(snap_compare: Compare, still: FrozenQueue, size: tuple[int, int]) -> None:
     lively(still)
-    assert snap_compare(still.app(), terminal_size=size, run_before=steps("6", "n", "N"))
+    assert snap_compare(still.app(), terminal_size=size, run_before=press_keys("6", "n", "N"))
 
 
 @sizes
-def test_the_timeline_of_an_empty_queue(snap_compare: Compare, still: Still, size: tuple[int, int]) -> None:
-    assert snap_compare(still.app(), terminal_size=size, run_before=steps("6"))
+def test_the_timeline_of_an_empty_queue(snap_compare: Compare, still: FrozenQueue, size: tuple[int, int]) -> None:
+    assert snap_compare(still.app(), terminal_size=size, run_before=press_keys("6"))
 
 
-def test_many_runs_seen_from_afar(snap_compare: Compare, still: Still) -> None:
+def test_many_runs_seen_from_afar(snap_compare: Compare, still: FrozenQueue) -> None:
     lively(still, 1200)
-    assert snap_compare(still.app(), terminal_size=(120, 40), run_before=steps("6", "minus", "minus", "minus", "minus"))
+    assert snap_compare(still.app(), terminal_size=(120, 40), run_before=press_keys("6", "minus", "minus", "minus", "minus"))
 
 
-def test_the_timeline_in_light_colours(snap_compare: Compare, still: Still) -> None:
+def test_the_timeline_in_light_colours(snap_compare: Compare, still: FrozenQueue) -> None:
     lively(still)
     app = still.app()
     app.theme = "jobdeck-light"
-    assert snap_compare(app, terminal_size=(120, 40), run_before=steps("6", "n"))
+    assert snap_compare(app, terminal_size=(120, 40), run_before=press_keys("6", "n"))
 
 
-def test_the_timeline_without_colour(snap_compare: Compare, still: Still, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_timeline_without_colour(snap_compare: Compare, still: FrozenQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     lively(still)
-    assert snap_compare(still.app(), terminal_size=(120, 40), run_before=steps("6", "n"))
+    assert snap_compare(still.app(), terminal_size=(120, 40), run_before=press_keys("6", "n"))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.tui.frozen_queue import Still, seen, steps
+from tests.tui.frozen_queue import FrozenQueue, press_keys, wait_for
 from tests.tui.terminal.test_driver import Terminal
 from textual.pilot import Pilot
 
@@ -55,12 +55,12 @@ def test_a_tool_gets_the_text_unchanged_and_reports_success(tmp_path: Path) -> N
     assert not Tool("t", (str(tmp_path / "none"),)).copy("x")
 
 
-def play(still: Still, scene: Any) -> None:
+def play(still: FrozenQueue, scene: Any) -> None:
     app = still.app()
 
     async def run() -> None:
         async with app.run_test(size=(120, 40), notifications=True) as pilot:
-            await steps()(pilot)
+            await press_keys()(pilot)
             await scene(pilot)
         app.feed.end()
 
@@ -72,7 +72,7 @@ def toasts(pilot: Pilot[Any]) -> list[str]:
 
 
 def test_y_uses_the_tool_names_it_and_does_not_block_the_keys(
-    still: Still, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    still: FrozenQueue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     still.queue.enqueue("img.resize", {"path": "a.jpg"})
     out = tmp_path / "out"
@@ -87,7 +87,7 @@ def test_y_uses_the_tool_names_it_and_does_not_block_the_keys(
         await pilot.press("y")
         assert time.monotonic() - start < 0.45
         assert not out.exists()
-        await seen(pilot, lambda: "Copied id 1 with xclip" in toasts(pilot))
+        await wait_for(pilot, lambda: "Copied id 1 with xclip" in toasts(pilot))
         assert out.read_text() == "1"
         assert pilot.app.clipboard == "1"  # and also through the terminal
 
@@ -95,7 +95,7 @@ def test_y_uses_the_tool_names_it_and_does_not_block_the_keys(
 
 
 def test_without_a_working_tool_the_toast_names_the_terminal(
-    still: Still, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    still: FrozenQueue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     still.queue.enqueue("img.resize", {"path": "a.jpg"})
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
@@ -104,10 +104,10 @@ def test_without_a_working_tool_the_toast_names_the_terminal(
 
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j", "y")
-        await seen(pilot, lambda: "Copied id 1 through the terminal" in toasts(pilot))
+        await wait_for(pilot, lambda: "Copied id 1 through the terminal" in toasts(pilot))
         put_tool(tmp_path / "bin", "wl-copy", "exit 1")
         await pilot.press("Y")
-        await seen(pilot, lambda: any("through the terminal; wl-copy failed" in each for each in toasts(pilot)))
+        await wait_for(pilot, lambda: any("through the terminal; wl-copy failed" in each for each in toasts(pilot)))
 
     play(still, scene)
 

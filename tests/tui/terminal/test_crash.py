@@ -14,7 +14,7 @@ from tests.core.helpers import wait_until
 from tests.tui.terminal.test_driver import Terminal
 
 from jobdeck import Queue, State
-from jobdeck_tui.terminal.crash import report
+from jobdeck_tui.terminal.crash import write_report
 from jobdeck_tui.terminal.program_log import ProgramLog
 
 BREAKS = """
@@ -87,14 +87,14 @@ def test_sigint_from_outside_exits_cleanly(tmp_path: Path) -> None:
 def test_a_crash_is_reported_even_if_the_file_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "state").write_text("a file where the folder would be")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    said = report(KeyError("x"), ProgramLog())
+    said = write_report(KeyError("x"), ProgramLog())
     assert said.startswith("The cockpit crashed because of a bug (KeyError: 'x'); the report could not be written")
     assert said.endswith(".")
 
 
 def test_the_message_has_only_the_first_line_of_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    said = report(ValueError("one\ntwo"), ProgramLog())
+    said = write_report(ValueError("one\ntwo"), ProgramLog())
     assert "(ValueError: one)" in said
     assert "\n" not in said
     assert "two" in next((tmp_path / "jobdeck" / "log").iterdir()).read_text()

@@ -15,7 +15,7 @@ from tests.core.helpers import wait_until
 
 from jobdeck import SWITCH_INTERVAL
 from jobdeck_tui.terminal import event_loop as module
-from jobdeck_tui.terminal.event_loop import ANSWER, PromptLoop, PromptSelector, prompt_loop
+from jobdeck_tui.terminal.event_loop import ANSWER, ResponsiveLoop, ResponsiveSelector, responsive_loop
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,7 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 def test_the_switch_interval_is_short_while_it_waits_and_long_while_it_works() -> None:
     seen: list[float] = []
-    loop, end = prompt_loop(), asyncio.Event()
+    loop, end = responsive_loop(), asyncio.Event()
     waiting = threading.Thread(target=lambda: loop.run_until_complete(end.wait()), daemon=True)
     waiting.start()
     wait_until(lambda: sys.getswitchinterval() == pytest.approx(SWITCH_INTERVAL))
@@ -51,7 +51,7 @@ def test_the_switch_interval_is_short_while_it_waits_and_long_while_it_works() -
 def test_it_does_not_poll_for_input_between_every_two_steps(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr(module, "monotonic", lambda: now)
-    with PromptSelector() as selector:
+    with ResponsiveSelector() as selector:
         selector.register(pipe[0], selectors.EVENT_READ)
         assert selector.select(0) == []
         os.write(pipe[1], b"x")
@@ -63,7 +63,7 @@ def test_it_does_not_poll_for_input_between_every_two_steps(pipe: tuple[int, int
 
 
 def test_input_is_read_even_if_the_loop_always_has_work(pipe: tuple[int, int]) -> None:
-    loop = prompt_loop()
+    loop = responsive_loop()
     heard = threading.Event()
 
     async def busy() -> None:
@@ -77,7 +77,7 @@ def test_input_is_read_even_if_the_loop_always_has_work(pipe: tuple[int, int]) -
 
 
 def test_calls_from_other_threads_and_signals_all_arrive() -> None:
-    loop, heard = prompt_loop(), []
+    loop, heard = responsive_loop(), []
     asked = 200
 
     async def listen() -> None:
@@ -108,7 +108,7 @@ def test_calls_from_other_threads_and_signals_all_arrive() -> None:
 
 
 def test_idle_comes_after_all_started_work_and_before_timers() -> None:
-    loop = PromptLoop()
+    loop = ResponsiveLoop()
     order: list[str] = []
 
     async def answer() -> None:
@@ -119,7 +119,7 @@ def test_idle_comes_after_all_started_work_and_before_timers() -> None:
     async def act() -> None:
         over = asyncio.Event()
         loop.call_later(0.05, lambda: (order.append("later"), over.set()))
-        loop.at_rest(lambda: order.append("at rest"))
+        loop.call_when_idle(lambda: order.append("at rest"))
         task = loop.create_task(answer())
         await over.wait()
         await task

@@ -17,7 +17,7 @@ def test_all_matching_jobs_are_marked_without_listing_them() -> None:
     assert 7 in marks
     chosen = marks.selection("queue:mail", "failed")
     assert (chosen.everything, chosen.ids) == (True, ())
-    assert chosen.told == "all jobs that match queue:mail state:failed"
+    assert chosen.description == "all jobs that match queue:mail state:failed"
     marks.clear()
     assert not marks
     assert marks.selection("", "all").ids == ()

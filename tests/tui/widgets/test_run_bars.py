@@ -11,8 +11,8 @@ import pytest
 
 from jobdeck import Outcome, Run
 from jobdeck_tui.feed.lane_packing import Bar, WorkerLanes
-from jobdeck_tui.widgets.timeline.grid import Place, draw, lay_out
-from jobdeck_tui.widgets.timeline.run_bars import GLYPHS, Cell, Window, look_of
+from jobdeck_tui.widgets.timeline.grid import LanePosition, draw_grid, lay_out
+from jobdeck_tui.widgets.timeline.run_bars import GLYPHS, BarCell, Window, style_of
 from jobdeck_tui.widgets.timeline.run_bars import draw_lane as draw_rows
 from jobdeck_tui.widgets.timeline.time_axis import ticks
 
@@ -30,16 +30,16 @@ def bar(begin: float, end: float = inf, job_id: int = 1, kind: str = "k", **more
 
 def draw_lane(
     bars: list[Bar], window: Window, chosen: tuple[int, int] | None = None, line: int = 0, lines: int = 0
-) -> list[Cell | None]:
+) -> list[BarCell | None]:
     """Return one line of a lane that is `lines` high, or as high as `line` needs."""
     return draw_rows(bars, window, chosen, lines or line + 1)[line]
 
 
-def text(cells: list[Cell | None] | list[Cell]) -> str:
+def text(cells: list[BarCell | None] | list[BarCell]) -> str:
     return "".join("." if cell is None else cell.text for cell in cells)
 
 
-def looks(cells: list[Cell | None]) -> list[str]:
+def looks(cells: list[BarCell | None]) -> list[str]:
     return [cell.look or cell.ground for cell in cells if cell is not None]
 
 
@@ -124,7 +124,7 @@ def test_a_height_uses_all_lines_of_a_lane() -> None:
 )
 def test_each_outcome_has_a_look_with_a_glyph(outcome: Outcome, again: bool, look: str) -> None:
     made = bar(1, 9, outcome=outcome, again=again)
-    assert look_of(made.run) == look
+    assert style_of(made.run) == look
     assert GLYPHS[look] in text(draw_lane([made], WINDOW))
 
 
@@ -132,14 +132,14 @@ def test_a_failure_is_marked_however_short() -> None:
     cells = draw_lane(
         [bar(3 + n / 10, 3.01 + n / 10, n + 1) for n in range(5)] + [bar(3.6, 3.61, 9, outcome=Outcome.FAILED)], WINDOW
     )
-    assert cells[3] == Cell("✗", "failed")
+    assert cells[3] == BarCell("✗", "failed")
 
 
 def test_the_worst_of_several_marks_in_a_cell_is_visible() -> None:
     failed = bar(3.1, 3.2, 1, outcome=Outcome.FAILED)
     retried = bar(3.5, 3.6, 2, outcome=Outcome.FAILED, again=True)
-    assert draw_lane([failed, retried], WINDOW)[3] == Cell("✗", "failed")
-    assert draw_lane([bar(3.1, 3.2, 1, outcome=Outcome.CANCELLED), retried], WINDOW)[3] == Cell("↻", "again")
+    assert draw_lane([failed, retried], WINDOW)[3] == BarCell("✗", "failed")
+    assert draw_lane([bar(3.1, 3.2, 1, outcome=Outcome.CANCELLED), retried], WINDOW)[3] == BarCell("↻", "again")
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_the_cursor_is_at_the_start_of_the_selected_run_however_short(begin: flo
 
 def test_the_selected_run_has_the_cursor_among_many_in_a_cell() -> None:
     many = [bar(3 + n / 10, 3.05 + n / 10, n + 1, outcome=Outcome.FAILED) for n in range(10)]
-    assert draw_lane(many, WINDOW, chosen=(5, 5))[3] == Cell("❯", "chosen")
+    assert draw_lane(many, WINDOW, chosen=(5, 5))[3] == BarCell("❯", "chosen")
 
 
 def test_a_selected_run_out_of_view_has_no_cursor() -> None:
@@ -187,7 +187,7 @@ def worker(*lanes: list[Bar]) -> WorkerLanes:
 
 def lines(*lanes: list[Bar], chosen: tuple[int, int] | None = None, window: Window = WINDOW) -> list[str]:
     workers = [worker(*lanes)]
-    return [text(row) for row in draw(workers, lay_out(workers, 0), window, [], chosen)][1:]
+    return [text(row) for row in draw_grid(workers, lay_out(workers, 0), window, [], chosen)][1:]
 
 
 def test_lanes_are_higher_if_they_fit() -> None:
@@ -195,7 +195,7 @@ def test_lanes_are_higher_if_they_fit() -> None:
     assert len(lay_out(workers, 5)) == 5
     assert len(lay_out(workers, 8)) == 8
     assert len(lay_out(workers, 100)) == 2 + 3 * 4
-    assert lay_out(workers, 5) == [Place(0), Place(0, 0), Place(0, 1), Place(1), Place(1, 0)]
+    assert lay_out(workers, 5) == [LanePosition(0), LanePosition(0, 0), LanePosition(0, 1), LanePosition(1), LanePosition(1, 0)]
 
 
 def test_now_and_the_end_of_a_lease_are_marked() -> None:
@@ -205,8 +205,8 @@ def test_now_and_the_end_of_a_lease_are_marked() -> None:
 
 
 def test_an_expired_lease_is_a_warning() -> None:
-    (row,) = draw([worker([bar(13, lease_until=14.0)])], [Place(0, 0)], WINDOW, [], None)
-    assert row[16] == Cell("!", "error")
+    (row,) = draw_grid([worker([bar(13, lease_until=14.0)])], [LanePosition(0, 0)], WINDOW, [], None)
+    assert row[16] == BarCell("!", "error")
 
 
 def test_attempts_of_the_selected_job_are_joined_within_a_lane() -> None:
@@ -226,8 +226,8 @@ def test_an_arrow_over_a_bar_keeps_its_color() -> None:
     up = [bar(1, 3, 7, lease=1, outcome=Outcome.FAILED, again=True)]
     between, down = [bar(0, 12, 3)], [bar(8, 10, 7, lease=2)]
     workers = [worker(up, between, down)]
-    grid = draw(workers, lay_out(workers, 0), WINDOW, [], (7, 1))
-    assert grid[2][7] == Cell("│", "arrow", "completed")
+    grid = draw_grid(workers, lay_out(workers, 0), WINDOW, [], (7, 1))
+    assert grid[2][7] == BarCell("│", "arrow", "completed")
 
 
 def test_arrows_from_and_to_outside_do_not_fail() -> None:

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.style import Style
 
-from jobdeck_tui.text.format import field_filter, pace
-from jobdeck_tui.widgets.charts.metric_chart import stacked
-from jobdeck_tui.widgets.charts.scales import amount, held, moment_text, round_top, share, ticks, time_bounds, time_lines
+from jobdeck_tui.text.format import field_filter, rate_text
+from jobdeck_tui.widgets.charts.metric_chart import stack_cell
+from jobdeck_tui.widgets.charts.scales import amount, fill_gaps, moment_text, round_top, share, ticks, time_bounds, time_lines
 
 NOON = datetime(2025, 6, 14, 12, 0, tzinfo=UTC).timestamp()
 RED, BLUE = Style(color="red"), Style(color="blue")
@@ -76,15 +76,15 @@ def test_values_of_a_scale_fit_the_gutter() -> None:
 
 
 def test_a_sample_fills_a_gap_of_limited_length() -> None:
-    assert held([None, 3, None, None, None, 5], 2) == [None, 3, 3, 3, None, 5]
-    assert held([1, None], 0) == [1, None]
+    assert fill_gaps([None, 3, None, None, None, 5], 2) == [None, 3, 3, 3, None, 5]
+    assert fill_gaps([1, None], 0) == [1, None]
 
 
 @pytest.mark.parametrize(
     ("rate", "text"), [(0, "0"), (142.4, "142/s"), (9.3, "9.3/s"), (0.08, "4.8/min"), (0.0006, "2.2/h"), (1e-6, "<0.1/h")]
 )
 def test_a_rate_has_the_most_readable_unit(rate: float, text: str) -> None:
-    assert pace(rate) == text
+    assert rate_text(rate) == text
 
 
 def test_a_filter_quotes_any_value() -> None:
@@ -96,7 +96,7 @@ def test_a_filter_quotes_any_value() -> None:
 
 
 def cells(*parts: tuple[float, Style], height: int = 2) -> list[tuple[str, Style]]:
-    return [stacked(parts, 16, height, level * 8) for level in reversed(range(height))]
+    return [stack_cell(parts, 16, height, level * 8) for level in reversed(range(height))]
 
 
 def test_bars_are_eighths_of_cells_from_below() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from rich.cells import cell_len
 
 from jobdeck_tui.widgets.base.text_view import wrap
-from jobdeck_tui.widgets.details.job_details import Told
+from jobdeck_tui.widgets.details.job_details import StyledLine
 
 
-def rows(pieces: Told, width: int) -> list[str]:
+def rows(pieces: StyledLine, width: int) -> list[str]:
     """Return the wrapped lines, after checking that none is wider than the panel."""
     lines = ["".join(text for text, _ in line) for line in wrap(pieces, width)]
     assert all(cell_len(line) <= width for line in lines)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from jobdeck_tui.widgets.base.styled_text import Told
-from jobdeck_tui.widgets.base.tracebacks import folded, read_traceback, unfolded
+from jobdeck_tui.widgets.base.styled_text import StyledLine
+from jobdeck_tui.widgets.base.tracebacks import fold, parse_traceback, unfold
 
 TRUNCATED = """Traceback (most recent call last):
   File "/srv/app/worker.py", line 12, in run
@@ -21,12 +21,12 @@ Truncated: uploads/7.jpg
 """
 
 
-def plain(lines: list[Told]) -> list[str]:
+def plain(lines: list[StyledLine]) -> list[str]:
     return ["".join(text for text, _ in line) for line in lines]
 
 
 def test_folded_shows_the_frame_that_raised_and_the_number_of_others() -> None:
-    shown = plain(folded(read_traceback(TRUNCATED), unfolds="t"))
+    shown = plain(fold(parse_traceback(TRUNCATED), unfolds="t"))
     assert [line.strip() for line in shown] == [
         "raised at /srv/app/img.py:80 in resize",
         "raise Truncated(path) from error",
@@ -35,7 +35,7 @@ def test_folded_shows_the_frame_that_raised_and_the_number_of_others() -> None:
 
 
 def test_unfolded_shows_everything_with_the_frame_that_raised_highlighted() -> None:
-    lines = unfolded(read_traceback(TRUNCATED))
+    lines = unfold(parse_traceback(TRUNCATED))
     shown = [line.strip() for line in plain(lines)]
     for part in ("/srv/app/worker.py:12 in run", "decode(path)", "ValueError: bad marker", "Truncated: uploads/7.jpg"):
         assert part in shown
@@ -43,10 +43,10 @@ def test_unfolded_shows_everything_with_the_frame_that_raised_highlighted() -> N
 
 
 def test_a_text_without_frames_is_shown_in_full() -> None:
-    assert [line.strip() for line in plain(folded(read_traceback("SyntaxError: no\nfile")))] == ["SyntaxError: no", "file"]
+    assert [line.strip() for line in plain(fold(parse_traceback("SyntaxError: no\nfile")))] == ["SyntaxError: no", "file"]
 
 
 def test_the_frame_of_an_exception_group_is_found_behind_its_bars() -> None:
     text = '  + Exception Group Traceback:\n  |   File "a.py", line 3, in f\n  |     raise g\n  | Group: x\n'
-    (frame,) = read_traceback(text).frames
-    assert frame.place == "a.py:3 in f"
+    (frame,) = parse_traceback(text).frames
+    assert frame.location == "a.py:3 in f"

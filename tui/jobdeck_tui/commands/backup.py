@@ -9,14 +9,14 @@ import click
 
 from ..text.format import duration
 from ..text.sanitize import safe
-from .common import Front, Verb
+from .common import CliContext, Subcommand
 from .output import count_of, print_json
-from .progress import Meter
+from .progress import ProgressMeter
 
 
 @click.command(
     "backup",
-    cls=Verb,
+    cls=Subcommand,
     epilog="""\b
 Examples:
   jobdeck backup jobs-backup.db
@@ -27,14 +27,14 @@ Examples:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 @click.pass_obj
-def backup_command(front: Front, file: Path, force: bool) -> None:
+def backup_command(front: CliContext, file: Path, force: bool) -> None:
     """Write a consistent copy of the queue to FILE while the queue stays in use.
 
     FILE appears only once it is complete and verified. To restore it, stop every program that uses the queue,
     delete the database with its -wal and -shm files, and move FILE into its place. Jobs that were running at
     the time of the copy run again.
     """
-    with front.open(must_exist=True) as queue, Meter("Copying", unit=" pages") as meter:
+    with front.open(must_exist=True) as queue, ProgressMeter("Copying", unit=" pages") as meter:
         started = time.monotonic()
         made = queue.maintenance.backup(file, force=force, progress=meter)
         took = time.monotonic() - started

@@ -9,12 +9,12 @@ import click
 from jobdeck import Batch, Queue, State
 
 from ..text.sanitize import safe
-from .common import Front, Verb, complain
+from .common import CliContext, Subcommand, print_error
 from .json_documents import batch_document
-from .output import coloured, count_of, dim, print_fields, print_json, say_if_nobody_works, state_text
+from .output import colored, count_of, dim, print_fields, print_json, state_text, warn_if_no_worker
 from .param_types import DURATION
-from .progress import Meter
-from .show import moment
+from .progress import ProgressMeter
+from .show import format_time
 
 _EVERY = 0.1
 """Seconds between two polls."""
@@ -22,7 +22,7 @@ _EVERY = 0.1
 
 @click.command(
     "batch",
-    cls=Verb,
+    cls=Subcommand,
     epilog="""\b
 Examples:
   jobdeck batch 3
@@ -37,7 +37,7 @@ Examples:
     "--timeout", type=DURATION, metavar="DURATION", help="Stop waiting after this time: 90s, 10m (default: no limit)."
 )
 @click.pass_obj
-def batch_command(front: Front, batch_id: int, wait: bool, timeout: float | None) -> int:
+def batch_command(front: CliContext, batch_id: int, wait: bool, timeout: float | None) -> int:
     """Show the progress of a batch, made by `jobdeck enqueue --file … --batch NAME`.
 
     Exits 0 if all jobs have finished and none failed or was cancelled, otherwise 1.
@@ -48,7 +48,7 @@ def batch_command(front: Front, batch_id: int, wait: bool, timeout: float | None
         try:
             batch = _wait_for(queue, batch_id, timeout) if wait else queue.batch(batch_id)
         except KeyboardInterrupt:
-            complain(f"Batch {batch_id} continues.")
+            print_error(f"Batch {batch_id} continues.")
             return 130
         if front.json:
             print_json(batch_document(batch))
@@ -60,8 +60,8 @@ def batch_command(front: Front, batch_id: int, wait: bool, timeout: float | None
 def _wait_for(queue: Queue, batch_id: int, timeout: float | None) -> Batch:
     end = None if timeout is None else time.monotonic() + timeout
     if not queue.batch(batch_id).finished:
-        say_if_nobody_works(queue, f"Batch {batch_id}")
-    with Meter(f"Batch {batch_id}:", unit=" jobs finished") as meter:
+        warn_if_no_worker(queue, f"Batch {batch_id}")
+    with ProgressMeter(f"Batch {batch_id}:", unit=" jobs finished") as meter:
         while True:
             batch = queue.batch(batch_id)
             meter(batch.total - batch.open, batch.total)
@@ -74,9 +74,9 @@ def _print(batch: Batch, now: float) -> None:
     name = f"  {safe(batch.name)}" if batch.name else ""
     click.echo(f"Batch {batch.id}{name}  {_verdict(batch)}")
     click.echo()
-    fields = [("jobs", f"{batch.total:,}"), ("enqueued", moment(batch.created_at, now))]
+    fields = [("jobs", f"{batch.total:,}"), ("enqueued", format_time(batch.created_at, now))]
     shown = [state for state in State if batch.counts.get(state)]
-    print_fields(fields + [(state_text(state), coloured(f"{batch.counts[state]:,}", state)) for state in shown])
+    print_fields(fields + [(state_text(state), colored(f"{batch.counts[state]:,}", state)) for state in shown])
     if missing := batch.total - sum(batch.counts.values()):
         click.echo(dim(f"{count_of(missing)} deleted or pruned."))
 

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .common import Front, Refused
+from .common import CliContext, CommandError
 
 if TYPE_CHECKING:
-    from ..launch_options import Frame
+    from ..launch_options import FrameOptions
 
 _DEFAULT_SIZE = (120, 40)
 
 
-def open_cockpit(front: Front, *, demo: bool = False) -> None:
+def open_cockpit(front: CliContext, *, demo: bool = False) -> None:
     """Run the cockpit until the user quits, and exit with its exit code."""
     if front.web:
         from .web import serve
@@ -32,16 +32,16 @@ def open_cockpit(front: Front, *, demo: bool = False) -> None:
     # Textual draws on standard error. A cockpit in a browser has no terminal: the environment names its driver.
     on_terminal = all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
     if not (on_terminal or wants_frame or "TEXTUAL_DRIVER" in os.environ):
-        raise Refused("The cockpit needs a terminal; `jobdeck --help` lists the commands that do not.")
+        raise CommandError("The cockpit needs a terminal; `jobdeck --help` lists the commands that do not.")
     if wants_frame and not demo:
         front.refuse_missing()
     settings = front.settings
     if not demo:
         front.load_kinds()
     from ..launch import run_cockpit
-    from ..launch_options import NoFrame, Wish
+    from ..launch_options import FrameUnavailable, LaunchOptions
 
-    wish = Wish(
+    wish = LaunchOptions(
         threads=front.threads,
         readonly=front.readonly,
         demo=demo,
@@ -51,22 +51,22 @@ def open_cockpit(front: Front, *, demo: bool = False) -> None:
     )
     try:
         code = run_cockpit(settings, wish)
-    except NoFrame as error:
-        raise Refused(str(error)) from None
+    except FrameUnavailable as error:
+        raise CommandError(str(error)) from None
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     sys.exit(code)
 
 
-def _frame(front: Front) -> Frame:
-    from ..launch_options import Frame
+def _frame(front: CliContext) -> FrameOptions:
+    from ..launch_options import FrameOptions
     from ..screen_registry import BY_NAME, JOBS
 
     name = front.screen or JOBS
     if name != JOBS and name not in BY_NAME:
         raise click.BadParameter(f"unknown screen {name!r}; choose one of {', '.join((JOBS, *BY_NAME))}", param_hint="--screen")
     picture = Path(front.screenshot).expanduser() if front.screenshot is not None else None
-    return Frame(size=front.size or terminal_size(), room=name, picture=picture)
+    return FrameOptions(size=front.size or terminal_size(), screen=name, picture=picture)
 
 
 def terminal_size() -> tuple[int, int]:

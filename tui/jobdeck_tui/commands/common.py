@@ -24,12 +24,12 @@ DEBUG = "JOBDECK_LOG_LEVEL"
 _NEGATIVE = re.compile(r"""-(?:\d|[A-Za-z_][^\s:<>="]*[:<>=])""")
 
 
-class Refused(click.ClickException):
+class CommandError(click.ClickException):
     """Report that a command failed for a reason of its own: one sentence, exit code 1."""
 
 
 @dataclass
-class Front:
+class CliContext:
     """Hold the common options, given before or after the subcommand."""
 
     db: str | None = None
@@ -75,7 +75,7 @@ class Front:
         scheme, separator, rest = where.partition("://")
         path = rest.removeprefix("/") if separator and scheme == "sqlite" else where
         if (not separator or scheme == "sqlite") and not os.path.exists(os.path.expanduser(path)):  # noqa: PTH110, PTH111
-            raise Refused(f"The database {where} does not exist; `jobdeck enqueue` or `jobdeck run` creates it.")
+            raise CommandError(f"The database {where} does not exist; `jobdeck enqueue` or `jobdeck run` creates it.")
 
     def refuse_if_readonly(self) -> None:
         """Raise a usage error if --readonly was given."""
@@ -94,7 +94,7 @@ class Front:
 
 def _store_option(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
     if value is not None and value is not False:
-        setattr(ctx.ensure_object(Front), str(parameter.name), value)
+        setattr(ctx.ensure_object(CliContext), str(parameter.name), value)
 
 
 def _common(*, json: bool, cockpit: bool) -> list[click.Option]:
@@ -184,7 +184,7 @@ def _display_options() -> list[click.Option]:
     ]
 
 
-def front_options(*, cockpit: bool) -> Callable[[F], F]:
+def common_options(*, cockpit: bool) -> Callable[[F], F]:
     """Add the common options to a group, so that they may precede the subcommand."""
 
     def add(function: F) -> F:
@@ -196,7 +196,7 @@ def front_options(*, cockpit: bool) -> Callable[[F], F]:
     return add
 
 
-class Verb(click.Command):
+class Subcommand(click.Command):
     """Take the common options too, and accept negative numbers and terms as arguments."""
 
     def __init__(self, *args: Any, json: bool = True, **options: Any) -> None:
@@ -218,7 +218,7 @@ class Verb(click.Command):
             ctx.exit(130)
 
 
-def report(error: Exception) -> int:
+def report_error(error: Exception) -> int:
     """Print the error as one sentence and return the exit code."""
     from jobdeck import InvalidFilter, InvalidOption, InvalidSetting, JobdeckError
 
@@ -245,19 +245,19 @@ def report(error: Exception) -> int:
 
 
 def _print_failure(sentence: str, hint: str = "", *, code: int) -> int:
-    complain(sentence)
+    print_error(sentence)
     if hint:
         click.echo(hint.strip(), err=True)
     return code
 
 
-def complain(sentence: str) -> None:
+def print_error(sentence: str) -> None:
     """Print one sentence on standard error."""
     click.echo(f"jobdeck: {safe(sentence)}", err=True)
 
 
 @contextmanager
-def closing() -> Iterator[None]:
+def flush_quietly() -> Iterator[None]:
     """Flush the output at the end, silently if its reader has closed the pipe."""
     try:
         yield

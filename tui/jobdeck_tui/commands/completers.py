@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .common import Front
+from .common import CliContext
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -38,7 +38,7 @@ def _items(pairs: Iterator[tuple[str, str]], incomplete: str) -> list[Completion
 
 
 def _queue(ctx: click.Context) -> Queue:
-    return ctx.ensure_object(Front).open(must_exist=True)
+    return ctx.ensure_object(CliContext).open(must_exist=True)
 
 
 def complete_kinds(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -47,7 +47,7 @@ def complete_kinds(ctx: click.Context, _parameter: click.Parameter, incomplete: 
     def kinds() -> Iterator[tuple[str, str]]:
         from jobdeck import REGISTRY
 
-        ctx.ensure_object(Front).load_kinds()
+        ctx.ensure_object(CliContext).load_kinds()
         for name in REGISTRY.kinds:
             yield name, REGISTRY.get(name).describe().doc
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from .common import Refused, Verb
+from .common import CommandError, Subcommand
 
 
 @click.command(
     "completion",
-    cls=Verb,
+    cls=Subcommand,
     json=False,
     epilog="""\b
 Examples:
@@ -26,7 +26,7 @@ def completion_command(ctx: click.Context, shell: str) -> None:
 
     found = get_completion_class(shell)
     if found is None:
-        raise Refused(f"Completion is not available for {shell}; choose bash, zsh or fish.")
+        raise CommandError(f"Completion is not available for {shell}; choose bash, zsh or fish.")
     # get_completion_class would start bash to check its version, but another bash may read the script.
     script = found(ctx.find_root().command, {}, "jobdeck", "_JOBDECK_COMPLETE")
     click.echo(script.source_template % script.source_vars())

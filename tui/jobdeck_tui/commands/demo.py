@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from .common import Front, Verb
+from .common import CliContext, Subcommand
 
 
 @click.command(
     "demo",
-    cls=Verb,
+    cls=Subcommand,
     json=False,
     epilog="""\b
 Examples:
@@ -18,7 +18,7 @@ Examples:
 """,
 )
 @click.pass_obj
-def demo_command(front: Front) -> None:
+def demo_command(front: CliContext) -> None:
     """Open the cockpit on a throwaway queue with sample traffic.
 
     The traffic has several kinds and queues; some jobs are slow, some flaky, some always fail. The queue is

@@ -9,7 +9,7 @@ import click
 from jobdeck import Finding, Severity, doctor
 
 from ..text.sanitize import pad, safe
-from .common import Front, Verb
+from .common import CliContext, Subcommand
 from .output import count_of, dim, print_json
 
 _COLORS = {Severity.OK: "green", Severity.WARNING: "yellow", Severity.PROBLEM: "red"}
@@ -19,7 +19,7 @@ _FORBID_REPAIR = ("database", "integrity", "schema")
 
 @click.command(
     "doctor",
-    cls=Verb,
+    cls=Subcommand,
     epilog="""\b
 Examples:
   jobdeck doctor
@@ -30,7 +30,7 @@ Examples:
 @click.option("--full", is_flag=True, help="Also compare every index with its table; takes several times longer.")
 @click.option("--repair", is_flag=True, help="Recompute counters; delete orphaned rows.")
 @click.pass_obj
-def doctor_command(front: Front, full: bool, repair: bool) -> int:
+def doctor_command(front: CliContext, full: bool, repair: bool) -> int:
     """Diagnose problems and suggest a fix for each. Exits 1 if there is a problem.
 
     Checks the file or server, its size, disk, durability, counters, leases, workers and clocks. Changes nothing
@@ -47,7 +47,7 @@ def doctor_command(front: Front, full: bool, repair: bool) -> int:
     if front.json:
         for each in findings:
             print_json(
-                {"check": each.check, "severity": str(each.severity), "message": each.told, "advice": each.advice or None}
+                {"check": each.check, "severity": str(each.severity), "message": each.message, "advice": each.advice or None}
             )
     else:
         _print(findings)
@@ -58,7 +58,7 @@ def _print(findings: Sequence[Finding]) -> None:
     states, checks = (max(map(len, words)) for words in zip(*((each.severity, each.check) for each in findings), strict=True))
     for each in findings:
         state = click.style(pad(str(each.severity), states), fg=_COLORS[each.severity])
-        click.echo(f"{state}  {pad(each.check, checks)}  {safe(each.told)}")
+        click.echo(f"{state}  {pad(each.check, checks)}  {safe(each.message)}")
         if each.advice:
             click.echo(f"{' ' * (states + checks + 4)}{dim(safe(each.advice))}")
     problems, warnings = (sum(each.severity is kind for each in findings) for kind in (Severity.PROBLEM, Severity.WARNING))

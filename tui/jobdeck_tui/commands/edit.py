@@ -9,7 +9,7 @@ import click
 
 from jobdeck import Job
 
-from .common import Front, Verb
+from .common import CliContext, Subcommand
 from .completers import complete_jobs
 from .enqueue import read_arguments
 from .output import print_json
@@ -20,7 +20,7 @@ _WAITING = ("pending", "scheduled", "retrying", "waiting")
 
 @click.command(
     "edit",
-    cls=Verb,
+    cls=Subcommand,
     epilog="""\b
 Examples:
   jobdeck edit 42 count=3
@@ -47,7 +47,7 @@ Examples:
 @click.option("--no-tags", is_flag=True, help="Remove all tags.")
 @click.pass_obj
 def edit_command(
-    front: Front,
+    front: CliContext,
     /,
     job_id: int,
     pairs: Sequence[str],
@@ -81,7 +81,7 @@ def edit_command(
 
             print_json(job_document(job))
         else:
-            edits = (act.told for act in reversed(queue.journal_of(job_id)) if act.operation == "edit")
+            edits = (act.summary for act in reversed(queue.journal_of(job_id)) if act.operation == "edit")
             summary = next(edits, f"edited job {job_id}")
             click.echo(f"{summary[:1].upper()}{summary[1:]}; it is {job.state}.")
 

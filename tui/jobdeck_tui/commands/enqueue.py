@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..forms.values import read_json, takes_text
-from .common import Front, Refused, Verb, complain
+from .common import CliContext, CommandError, Subcommand, print_error
 from .completers import complete_kinds
-from .job_options import given, job_options
+from .job_options import given_options, job_options
 from .output import count_of, on_terminal, print_json
 
 if TYPE_CHECKING:
     from jobdeck import NewJob, Queue
 
-    from ..text.enqueue_result import Arrival
+    from ..text.enqueue_result import EnqueueResult
 
 
 @click.command(
     "enqueue",
-    cls=Verb,
+    cls=Subcommand,
     epilog="""\b
 Examples:
   jobdeck enqueue mail.send to=ann@example.org count=3
@@ -55,7 +55,7 @@ are enqueued or none.
 @job_options
 @click.pass_obj
 def enqueue_command(
-    front: Front,
+    front: CliContext,
     /,
     kind: str | None,
     pairs: Sequence[str],
@@ -77,40 +77,40 @@ def enqueue_command(
         raise click.UsageError("each line of --file has its own arguments; omit KEY=VALUE and --args")
     if file is None and batch is not None:
         raise click.UsageError("--batch requires --file")
-    chosen = given(options, many=file is not None)
+    chosen = given_options(options, many=file is not None)
     with front.open(changes=True) as queue:
         front.load_kinds()
         if file is not None:
-            from .jobfile import read_drafts
+            from .jobfile import read_jobs
 
-            drafts = read_drafts(queue, file, kind, chosen)
+            drafts = read_jobs(queue, file, kind, chosen)
             if batch is None:
-                _print_all(front, arrive(queue, drafts))
+                _print_all(front, enqueue_and_classify(queue, drafts))
             else:
                 _enqueue_batch(front, queue, drafts, batch)
         else:
             assert kind is not None
-            (arrival,) = arrive(queue, [queue.new_job(kind, read_arguments(kind, pairs, args_json), **chosen)])
-            tell(front, arrival)
+            (arrival,) = enqueue_and_classify(queue, [queue.new_job(kind, read_arguments(kind, pairs, args_json), **chosen)])
+            print_enqueued(front, arrival)
 
 
-def arrive(queue: Queue, drafts: Sequence[NewJob]) -> list[Arrival]:
+def enqueue_and_classify(queue: Queue, drafts: Sequence[NewJob]) -> list[EnqueueResult]:
     """Enqueue the jobs in one commit. Raises what `Queue.enqueue_many` raises."""
-    from ..text.enqueue_result import told_apart
+    from ..text.enqueue_result import classify
 
     with queue.transaction():
         newest = queue.list(limit=1)
-        return told_apart(newest, queue.enqueue_many(drafts), drafts)
+        return classify(newest, queue.enqueue_many(drafts), drafts)
 
 
-def tell(front: Front, arrival: Arrival) -> None:
+def print_enqueued(front: CliContext, arrival: EnqueueResult) -> None:
     """Print the enqueued job: a sentence on a terminal, its id elsewhere."""
     _print(front, arrival)
     if not arrival.new and (front.json or not on_terminal()):
-        complain(arrival.sentence)
+        print_error(arrival.sentence)
 
 
-def _print(front: Front, arrival: Arrival) -> None:
+def _print(front: CliContext, arrival: EnqueueResult) -> None:
     job = arrival.job
     if front.json:
         from .json_documents import job_document
@@ -126,7 +126,7 @@ def _print(front: Front, arrival: Arrival) -> None:
         click.echo(arrival.sentence)
 
 
-def _print_all(front: Front, arrivals: Sequence[Arrival]) -> None:
+def _print_all(front: CliContext, arrivals: Sequence[EnqueueResult]) -> None:
     ids = [arrival.job.id for arrival in arrivals if arrival.new]
     skipped = len(arrivals) - len(ids)
     note = _explain_skipped(skipped) if skipped else ""
@@ -134,15 +134,15 @@ def _print_all(front: Front, arrivals: Sequence[Arrival]) -> None:
         for arrival in arrivals:
             _print(front, arrival)
         if skipped:
-            complain(f"{note}; {count_of(len(ids))} enqueued.")
+            print_error(f"{note}; {count_of(len(ids))} enqueued.")
     else:
         id_range = f" ({ids[0]} to {ids[-1]})" if len(ids) > 1 else ""
         click.echo(f"Enqueued {count_of(len(ids))}{id_range}{'; ' if skipped else ''}{note}.")
 
 
-def _enqueue_batch(front: Front, queue: Queue, drafts: Sequence[NewJob], name: str) -> None:
+def _enqueue_batch(front: CliContext, queue: Queue, drafts: Sequence[NewJob], name: str) -> None:
     if not drafts:
-        raise Refused("The file contains no jobs; no batch was created.")
+        raise CommandError("The file contains no jobs; no batch was created.")
     batch = queue.enqueue_batch(drafts, name=name)
     if front.json:
         from .json_documents import batch_document
@@ -153,7 +153,7 @@ def _enqueue_batch(front: Front, queue: Queue, drafts: Sequence[NewJob], name: s
     else:
         click.echo(batch.id)
     if skipped := len(drafts) - batch.total:
-        complain(f"{_explain_skipped(skipped)}; the batch contains {count_of(batch.total)}.")
+        print_error(f"{_explain_skipped(skipped)}; the batch contains {count_of(batch.total)}.")
 
 
 def _explain_skipped(n: int) -> str:
@@ -167,11 +167,11 @@ def read_arguments(kind: str, pairs: Sequence[str], args_json: str | None) -> di
         try:
             given_args = json.loads(args_json)
         except ValueError as problem:
-            raise Refused(f"--args is not valid JSON: {problem}.") from None
+            raise CommandError(f"--args is not valid JSON: {problem}.") from None
         except RecursionError:
-            raise Refused("--args is nested too deeply.") from None
+            raise CommandError("--args is nested too deeply.") from None
         if not isinstance(given_args, dict):
-            raise Refused("--args must be a JSON object that maps argument names to values.")
+            raise CommandError("--args must be a JSON object that maps argument names to values.")
         args = given_args
     if not pairs:
         return args

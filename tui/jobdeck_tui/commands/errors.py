@@ -7,26 +7,26 @@ import click
 from jobdeck import ErrorGroup
 
 from ..text.format import age, group_filter, number
-from .common import Front, Verb
+from .common import CliContext, Subcommand
 from .json_documents import Document, iso
 from .output import columns, dim, on_terminal, print_json
-from .table import Cell, Column, cell, print_table
+from .table import OutputCell, OutputColumn, cell, print_table
 
 HEADS = (
-    Column("COUNT", right=True),
-    Column("KIND", least=14),
-    Column("ERROR", least=12),
-    Column("WHERE", least=12, drop=3),
-    Column("LAST", right=True),
-    Column("FIRST", right=True, drop=4),
-    Column("JOBS", least=8, drop=2),
-    Column("MESSAGE", least=18, drop=1),
+    OutputColumn("COUNT", right=True),
+    OutputColumn("KIND", least=14),
+    OutputColumn("ERROR", least=12),
+    OutputColumn("WHERE", least=12, drop=3),
+    OutputColumn("LAST", right=True),
+    OutputColumn("FIRST", right=True, drop=4),
+    OutputColumn("JOBS", least=8, drop=2),
+    OutputColumn("MESSAGE", least=18, drop=1),
 )
 
 
 @click.command(
     "errors",
-    cls=Verb,
+    cls=Subcommand,
     epilog="""\b
 Examples:
   jobdeck errors
@@ -48,7 +48,7 @@ Examples:
     help="Group the newest N failed attempts only.",
 )
 @click.pass_obj
-def errors_command(front: Front, limit: int, newest: int) -> None:
+def errors_command(front: CliContext, limit: int, newest: int) -> None:
     """Group failures by kind, error, and the line that raised it.
 
     Counts attempts that failed, timed out or crashed, whether or not they were retried. With --json each group
@@ -84,7 +84,7 @@ def _document(group: ErrorGroup) -> Document:
     }
 
 
-def _row(group: ErrorGroup, now: float) -> list[Cell]:
+def _row(group: ErrorGroup, now: float) -> list[OutputCell]:
     return [
         cell(number(group.count)),
         cell(group.kind),

@@ -9,11 +9,11 @@ import click
 
 from jobdeck import Event, State
 
-from ..feed.queries.events import Memory
-from ..text.event_format import LOOKS, EventFilter, details
+from ..feed.queries.events import EventBuffer
+from ..text.event_format import EVENT_STYLES, EventFilter, format_details
 from ..text.format import COLOURS
 from ..text.sanitize import pad, safe
-from .common import Front, Verb
+from .common import CliContext, Subcommand
 from .json_documents import event_document
 from .output import columns, dim, on_terminal, print_json
 
@@ -25,7 +25,7 @@ _KIND = 18
 
 @click.command(
     "events",
-    cls=Verb,
+    cls=Subcommand,
     epilog="""\b
 Examples:
   jobdeck events
@@ -46,13 +46,13 @@ The filter: event types (any may match), and words (all must match).
     "--limit", type=click.IntRange(1, _READ), default=50, show_default=True, metavar="N", help="Maximum number of past events."
 )
 @click.pass_obj
-def events_command(front: Front, filter: Sequence[str], following: bool, limit: int) -> None:
+def events_command(front: CliContext, filter: Sequence[str], following: bool, limit: int) -> None:
     """Show what happened to jobs, and what people did, newest last.
 
     Events are derived from the jobs, their attempts and the journal, so they disappear with the job.
     """
     wanted = EventFilter.read(" ".join(filter))
-    memory = Memory(kept=_READ, first=_READ)
+    memory = EventBuffer(kept=_READ, first=_READ)
     printed: set[str] = set()
     with front.open(must_exist=True) as queue:
         while True:
@@ -70,7 +70,7 @@ def events_command(front: Front, filter: Sequence[str], following: bool, limit: 
             time.sleep(_EVERY)
 
 
-def _print(front: Front, events: Iterable[Event]) -> None:
+def _print(front: CliContext, events: Iterable[Event]) -> None:
     for event in events:
         if front.json:
             print_json(event_document(event))
@@ -82,13 +82,13 @@ def _format(event: Event) -> str:
     """Format an event as one line: colored and cut to the width of a terminal, in full elsewhere."""
     then = time.localtime(event.at)
     clock = time.strftime("%Y-%m-%d %H:%M:%S", then)
-    what = f"{event.what.value:<9}"
-    meaning = LOOKS[event.what][1]
+    what = f"{event.type.value:<9}"
+    meaning = EVENT_STYLES[event.type][1]
     if meaning in set(State):
         what = click.style(what, fg=COLOURS[State(meaning)])
     job = "" if event.job_id is None else f"#{event.job_id}"
     kind = pad(safe(event.kind), _KIND) if on_terminal() else f"{safe(event.kind):<{_KIND}}"
-    text = details(event)
+    text = format_details(event)
     size = columns()
     if size is not None:
         text = pad(text, max(0, size - 19 - 9 - 9 - _KIND - 8)).rstrip()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .common import Front, Refused, Verb
+from .common import CliContext, CommandError, Subcommand
 from .completers import complete_topics
 from .output import dim, on_terminal, print_json
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command(
     "guide",
-    cls=Verb,
+    cls=Subcommand,
     epilog="""\b
 Examples:
   jobdeck guide                     list the topics
@@ -28,7 +28,7 @@ Examples:
 )
 @click.argument("topic", required=False, shell_complete=complete_topics)
 @click.pass_obj
-def guide_command(front: Front, topic: str | None) -> int:
+def guide_command(front: CliContext, topic: str | None) -> int:
     """Read the guide: list its topics, or open one.
 
     On a terminal the page opens in a viewer with its table of contents. When the output is redirected, the page is
@@ -44,7 +44,7 @@ def guide_command(front: Front, topic: str | None) -> int:
     except KeyError:
         near = suggest_topics(topic)
         hint = f"did you mean {' or '.join(near)}?" if near else "`jobdeck guide` lists the topics."
-        raise Refused(f"The guide has no topic {topic!r}; {hint}") from None
+        raise CommandError(f"The guide has no topic {topic!r}; {hint}") from None
     if front.json:
         print_json(_document(page))
     elif on_terminal() and sys.stdin.isatty():
@@ -59,7 +59,7 @@ def guide_command(front: Front, topic: str | None) -> int:
     return 0
 
 
-def _list(front: Front, pages: list[Page]) -> None:
+def _list(front: CliContext, pages: list[Page]) -> None:
     width = max(len(page.topic) for page in pages)
     for page in pages:
         if front.json:

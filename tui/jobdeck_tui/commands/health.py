@@ -10,7 +10,7 @@ from jobdeck import Overview
 
 from ..text.format import age
 from ..text.sanitize import safe
-from .common import Front, Verb
+from .common import CliContext, Subcommand
 from .json_documents import iso
 from .output import count_of, print_json
 
@@ -23,7 +23,7 @@ _STARTING = 5.0
 
 @click.command(
     "health",
-    cls=Verb,
+    cls=Subcommand,
     epilog="""\b
 Examples:
   jobdeck health
@@ -31,7 +31,7 @@ Examples:
 """,
 )
 @click.pass_obj
-def health_command(front: Front) -> int:
+def health_command(front: CliContext) -> int:
     """Check that jobs are being processed. Exits 0 if healthy, 1 with the reasons if not.
 
     The queue is unhealthy if jobs are due and no live worker serves them, if a worker has stopped sending

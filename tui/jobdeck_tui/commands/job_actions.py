@@ -8,15 +8,15 @@ from typing import Any, TypeVar
 
 import click
 
-from jobdeck import Changes, Condition, Operation, Queue, State, Term, allows, parse
+from jobdeck import Condition, Operation, OperationResult, Queue, State, Term, allows, parse_filter
 
 from ..text.priority import read_priority
-from .common import Front, Verb, complain
+from .common import CliContext, Subcommand, print_error
 from .completers import complete_filter, complete_jobs
 from .output import count_of, print_json
 
 F = TypeVar("F", bound=Callable[..., Any])
-Apply = Callable[[Queue, Sequence[int], int | None], Changes]
+Apply = Callable[[Queue, Sequence[int], int | None], OperationResult]
 """Applies the operation to some of the jobs, and adds it to the given journal entry, if any."""
 
 _STEP = 500
@@ -28,7 +28,7 @@ _WORDS = {
     Operation.CANCEL: ("Cancelled", "cancel"),
     Operation.RETRY: ("Retried", "retry"),
     Operation.DELETE: ("Deleted", "delete"),
-    Operation.REPRIORITISE: ("Reprioritized", "reprioritize"),
+    Operation.REPRIORITIZE: ("Reprioritized", "reprioritize"),
 }
 
 
@@ -52,7 +52,7 @@ def _job_selection(*states: str) -> Callable[[F], F]:
 
 @click.command(
     "cancel",
-    cls=Verb,
+    cls=Subcommand,
     epilog="""\b
 Examples:
   jobdeck cancel 42 43
@@ -62,14 +62,14 @@ Examples:
 )
 @_job_selection("pending", "running", "scheduled", "retrying", "waiting")
 @click.pass_obj
-def cancel_command(front: Front, ids: Sequence[int], where: str | None, dry_run: bool) -> int:
+def cancel_command(front: CliContext, ids: Sequence[int], where: str | None, dry_run: bool) -> int:
     """Cancel jobs: queued ones at once, running ones as soon as their code stops."""
     return _run(front, Operation.CANCEL, lambda queue, some, act: queue.cancel_many(some, act=act), ids, where, dry_run=dry_run)
 
 
 @click.command(
     "retry",
-    cls=Verb,
+    cls=Subcommand,
     epilog="""\b
 Examples:
   jobdeck retry 42
@@ -80,7 +80,7 @@ Examples:
 )
 @_job_selection("failed", "cancelled", "retrying")
 @click.pass_obj
-def retry_command(front: Front, ids: Sequence[int], where: str | None, dry_run: bool) -> int:
+def retry_command(front: CliContext, ids: Sequence[int], where: str | None, dry_run: bool) -> int:
     """Retry jobs, or run delayed jobs now.
 
     --where selects completed jobs only if it names state:completed.
@@ -90,7 +90,7 @@ def retry_command(front: Front, ids: Sequence[int], where: str | None, dry_run: 
 
 @click.command(
     "delete",
-    cls=Verb,
+    cls=Subcommand,
     epilog="""\b
 Examples:
   jobdeck delete 42
@@ -101,7 +101,7 @@ Examples:
 @_job_selection("completed", "failed", "cancelled")
 @click.option("--yes", is_flag=True, help="Skip the confirmation.")
 @click.pass_obj
-def delete_command(front: Front, ids: Sequence[int], where: str | None, dry_run: bool, yes: bool) -> int:
+def delete_command(front: CliContext, ids: Sequence[int], where: str | None, dry_run: bool, yes: bool) -> int:
     """Delete jobs that are not running, with their attempts and logs.
 
     On a terminal, --where asks for confirmation. `jobdeck undo` restores the jobs, each with the newest part
@@ -115,7 +115,7 @@ def delete_command(front: Front, ids: Sequence[int], where: str | None, dry_run:
 
 @click.command(
     "priority",
-    cls=Verb,
+    cls=Subcommand,
     epilog="""\b
 Examples:
   jobdeck priority 10 42 43        set to 10
@@ -128,18 +128,18 @@ Examples:
 @click.argument("n", metavar="N|+N|-N|=N")
 @_job_selection("pending", "scheduled", "retrying", "waiting")
 @click.pass_obj
-def priority_command(front: Front, n: str, ids: Sequence[int], where: str | None, dry_run: bool) -> int:
+def priority_command(front: CliContext, n: str, ids: Sequence[int], where: str | None, dry_run: bool) -> int:
     """Set, raise or lower the priority of queued jobs. Larger runs first."""
     priority, relative = read_priority(n)
 
-    def change(queue: Queue, some: Sequence[int], act: int | None) -> Changes:
+    def change(queue: Queue, some: Sequence[int], act: int | None) -> OperationResult:
         return queue.reprioritize_many(some, priority, relative=relative, act=act)
 
-    return _run(front, Operation.REPRIORITISE, change, ids, where, dry_run=dry_run)
+    return _run(front, Operation.REPRIORITIZE, change, ids, where, dry_run=dry_run)
 
 
 def _run(
-    front: Front,
+    front: CliContext,
     operation: Operation,
     apply: Apply,
     ids: Sequence[int],
@@ -167,7 +167,7 @@ def _run(
                 click.echo(f"Would {present} {count_of(len(allowed))}.")
             return 1 if refused else 0
         if ask and chosen and not click.confirm(f"Delete {count_of(len(chosen))} with their attempts and logs?", err=True):
-            complain("Nothing was deleted.")
+            print_error("Nothing was deleted.")
             return 1
         done, refused, children, journal_id = _apply_in_steps(queue, apply, chosen)
         stopping = _stopping(queue, done) if operation is Operation.CANCEL else []
@@ -202,7 +202,7 @@ def _sentence(past: str, done: int, stopping: int) -> str:
 
 def where_allowed(operation: Operation, where: str) -> Condition:
     """Narrow the filter to the states that allow the operation."""
-    condition = parse(where)
+    condition = parse_filter(where)
     states = [state for state in State if allows(operation, state)]
     if operation is Operation.RETRY and not any(term.field == "state" for term in condition.terms):
         states.remove(State.COMPLETED)  # completed jobs run again only on explicit request
@@ -224,7 +224,7 @@ def _apply_in_steps(queue: Queue, apply: Apply, ids: Sequence[int]) -> tuple[lis
         done.extend(changes.done)
         refused.update((job_id, str(problem)) for job_id, problem in changes.refused.items())
         children += changes.children
-        journal_id = changes.act or journal_id
+        journal_id = changes.entry_id or journal_id
     return done, refused, children, journal_id
 
 
@@ -254,4 +254,4 @@ def _stopping(queue: Queue, ids: Sequence[int]) -> list[int]:
 
 def _print_refused(refused: dict[int, str]) -> None:
     for sentence in refused.values():
-        complain(sentence)
+        print_error(sentence)

@@ -117,7 +117,7 @@ def job_options(function: F) -> F:
     return function
 
 
-def given(options: Mapping[str, Any], *, many: bool = False) -> dict[str, Any]:
+def given_options(options: Mapping[str, Any], *, many: bool = False) -> dict[str, Any]:
     """Return the options that were given, as `Queue.new_job` takes them.
 
     Args:

@@ -12,9 +12,9 @@ import click
 
 from jobdeck import JobdeckError, NewJob, Queue, parse_duration
 
-from .common import Refused
+from .common import CommandError
 from .job_options import read_backoff
-from .param_types import read_moment
+from .param_types import parse_time
 
 Reader = Callable[[Any], Any]
 
@@ -46,7 +46,7 @@ def _seconds(value: Any) -> float:
 def _moment(value: Any) -> float:
     if not isinstance(value, str):
         raise BadLine("must be a time such as 2026-01-31T09:00")
-    return read_moment(value)
+    return parse_time(value)
 
 
 def _words(value: Any) -> tuple[str, ...]:
@@ -90,7 +90,7 @@ FIELDS: Mapping[str, tuple[str, Reader]] = {
 }
 
 
-def read_drafts(queue: Queue, name: str, kind: str | None, defaults: Mapping[str, Any]) -> list[NewJob]:
+def read_jobs(queue: Queue, name: str, kind: str | None, defaults: Mapping[str, Any]) -> list[NewJob]:
     """Validate every line of the file and return the jobs.
 
     Args:
@@ -111,7 +111,7 @@ def read_drafts(queue: Queue, name: str, kind: str | None, defaults: Mapping[str
             except (JobdeckError, ValueError) as problem:
                 sentence = str(problem)
                 sentence = sentence[:1].lower() + sentence[1:] if isinstance(problem, ValueError) else sentence
-                raise Refused(f"{shown}, line {number:,}: {sentence.rstrip('.')}; nothing was enqueued.") from None
+                raise CommandError(f"{shown}, line {number:,}: {sentence.rstrip('.')}; nothing was enqueued.") from None
     return drafts
 
 

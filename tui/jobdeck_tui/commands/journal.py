@@ -7,14 +7,14 @@ from collections.abc import Callable
 
 import click
 
-from jobdeck import Act, Queue, Undoing
+from jobdeck import JournalEntry, Queue, UndoResult
 
 from ..text.format import age
 from ..text.sanitize import safe
-from .common import Front, Verb, complain
-from .json_documents import act_document
+from .common import CliContext, Subcommand, print_error
+from .json_documents import journal_document
 from .output import columns, count_of, on_terminal, print_json
-from .table import Cell, Column, cell, print_table
+from .table import OutputCell, OutputColumn, cell, print_table
 
 _REASONS = 20
 """Refusals printed one by one; the rest are counted."""
@@ -24,7 +24,7 @@ _PAST = {"undo": "undone", "redo": "redone"}
 
 @click.command(
     "undo",
-    cls=Verb,
+    cls=Subcommand,
     epilog="""\b
 Examples:
   jobdeck undo                     undo your last action
@@ -34,7 +34,7 @@ Examples:
 )
 @click.argument("act", metavar="[ID]", required=False, type=_ACT_ID)
 @click.pass_obj
-def undo_command(front: Front, act: int | None) -> int:
+def undo_command(front: CliContext, act: int | None) -> int:
     """Undo your last action, or the action with this ID from the journal.
 
     Actions are: cancel, retry, edit, reprioritize or delete jobs; pause, resume or limit queues; change schedules.
@@ -46,7 +46,7 @@ def undo_command(front: Front, act: int | None) -> int:
 
 @click.command(
     "redo",
-    cls=Verb,
+    cls=Subcommand,
     epilog="""\b
 Examples:
   jobdeck redo                     redo the action you undid last
@@ -55,14 +55,14 @@ Examples:
 )
 @click.argument("act", metavar="[ID]", required=False, type=_ACT_ID)
 @click.pass_obj
-def redo_command(front: Front, act: int | None) -> int:
+def redo_command(front: CliContext, act: int | None) -> int:
     """Redo the action you undid last, or the undone action with this ID."""
     return _undo_or_redo(front, "redo", lambda queue: queue.redo(act, of=None if act else queue.who))
 
 
 @click.command(
     "journal",
-    cls=Verb,
+    cls=Subcommand,
     epilog="""\b
 Examples:
   jobdeck journal
@@ -73,7 +73,7 @@ Examples:
     "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, metavar="N", help="Maximum number of entries."
 )
 @click.pass_obj
-def journal_command(front: Front, limit: int) -> None:
+def journal_command(front: CliContext, limit: int) -> None:
     """List the actions of people and programs on jobs, queues and schedules, newest first.
 
     The journal keeps 30 days and at most 1,000 entries.
@@ -82,35 +82,35 @@ def journal_command(front: Front, limit: int) -> None:
         acts = queue.journal.entries(limit=limit)
     if front.json:
         for act in acts:
-            print_json(act_document(act))
+            print_json(journal_document(act))
         return
     if not acts:
         if on_terminal():
             click.echo("The journal is empty.")
         return
     heads = (
-        Column("ID", right=True),
-        Column("AGE", right=True),
-        Column("ACTOR", least=8, drop=1),
-        Column("ACTION", least=16),
-        Column("UNDONE", least=6, drop=2),
+        OutputColumn("ID", right=True),
+        OutputColumn("AGE", right=True),
+        OutputColumn("ACTOR", least=8, drop=1),
+        OutputColumn("ACTION", least=16),
+        OutputColumn("UNDONE", least=6, drop=2),
     )
     now = time.time()
     print_table(heads, [_row(act, now) for act in acts], fit=columns())
 
 
-def _row(act: Act, now: float) -> list[Cell]:
+def _row(act: JournalEntry, now: float) -> list[OutputCell]:
     undone = _undone(act)
     return [
         cell(act.id),
         cell(age(now - act.at)),
-        cell(act.who),
-        cell(act.told, dim=bool(act.undone)),
-        cell(undone + (f" by {act.undone_by}" if undone and act.undone_by not in (None, act.who) else "")),
+        cell(act.actor),
+        cell(act.summary, dim=bool(act.undone)),
+        cell(undone + (f" by {act.undone_by}" if undone and act.undone_by not in (None, act.actor) else "")),
     ]
 
 
-def _undone(act: Act) -> str:
+def _undone(act: JournalEntry) -> str:
     if act.undone >= act.n:
         return "undone"
     if act.undone:
@@ -118,30 +118,32 @@ def _undone(act: Act) -> str:
     return "failed" if act.undone_at is not None else ""
 
 
-def _undo_or_redo(front: Front, operation: str, apply: Callable[[Queue], Undoing]) -> int:
+def _undo_or_redo(front: CliContext, operation: str, apply: Callable[[Queue], UndoResult]) -> int:
     with front.open(must_exist=True, changes=True) as queue:
         undoing = apply(queue)
     refused = {subject: str(problem) for subject, problem in undoing.refused.items()}
     for sentence in [*refused.values()][:_REASONS]:
-        complain(sentence)
-    noun = "queue" if undoing.act.operation in ("pause", "resume") else "job"
+        print_error(sentence)
+    noun = "queue" if undoing.entry.operation in ("pause", "resume") else "job"
     if len(refused) > _REASONS:
-        complain(f"{count_of(len(refused) - _REASONS, f'more {noun}')} could not be {_PAST[operation]}.")
-    if undoing.beyond:
-        complain(f"{count_of(undoing.beyond, 'more job')} exceeded the journal's size limit and cannot be {_PAST[operation]}.")
+        print_error(f"{count_of(len(refused) - _REASONS, f'more {noun}')} could not be {_PAST[operation]}.")
+    if undoing.not_recorded:
+        print_error(
+            f"{count_of(undoing.not_recorded, 'more job')} exceeded the journal's size limit and cannot be {_PAST[operation]}."
+        )
     if front.json:
         print_json(
             {
                 "operation": operation,
-                "entry": act_document(undoing.act),
+                "entry": journal_document(undoing.entry),
                 "count": len(undoing.done),
                 "ids": [*undoing.done],
                 "refused": {str(subject): sentence for subject, sentence in refused.items()},
-                "not_recorded": undoing.beyond,
+                "not_recorded": undoing.not_recorded,
             }
         )
     elif undoing.done:
-        tried = len(undoing.done) + len(refused) + undoing.beyond
+        tried = len(undoing.done) + len(refused) + undoing.not_recorded
         part = "" if len(undoing.done) == tried else f" for {len(undoing.done):,} of {count_of(tried, noun)}"
-        click.echo(f"{_PAST[operation].capitalize()}{part}: {safe(undoing.act.told)}.")
+        click.echo(f"{_PAST[operation].capitalize()}{part}: {safe(undoing.entry.summary)}.")
     return 0 if undoing.done else 1

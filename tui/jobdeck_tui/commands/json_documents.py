@@ -8,14 +8,14 @@ from contextlib import suppress
 from typing import Any
 
 from jobdeck import (
-    Act,
     Attempt,
     Batch,
     Check,
+    Dependencies,
     Event,
     Explanation,
-    Family,
     Job,
+    JournalEntry,
     Kind,
     Latency,
     Limits,
@@ -47,7 +47,7 @@ def iso(at: float | None) -> str | None:
         return str(at)
 
 
-def took(started_at: float | None, finished_at: float | None) -> float | None:
+def elapsed_seconds(started_at: float | None, finished_at: float | None) -> float | None:
     """Return the seconds from start to finish."""
     return None if started_at is None or finished_at is None else round(max(0.0, finished_at - started_at), 6)
 
@@ -71,7 +71,7 @@ def job_document(job: Job) -> Document:
         "scheduled_at": iso(job.scheduled_at),
         "started_at": iso(job.started_at),
         "finished_at": iso(job.finished_at),
-        "took": took(job.started_at, job.finished_at),
+        "took": elapsed_seconds(job.started_at, job.finished_at),
         "worker": job.worker,
         # As text: a lease has 62 bits, and many JSON readers round large numbers.
         "lease": None if job.lease is None else str(job.lease),
@@ -89,11 +89,11 @@ def job_document(job: Job) -> Document:
 
 def args_of(job: Job) -> Any:
     """Return the arguments, or the stored text if it is not readable as JSON."""
-    from jobdeck import PayloadUnreadable
+    from jobdeck import InvalidPayload
 
     try:
         return job.args
-    except PayloadUnreadable:
+    except InvalidPayload:
         return job.args_json
 
 
@@ -104,7 +104,7 @@ def attempt_document(attempt: Attempt, *, shell: bool = False) -> Document:
         "worker": attempt.worker,
         "started_at": iso(attempt.started_at),
         "finished_at": iso(attempt.finished_at),
-        "took": took(attempt.started_at, attempt.finished_at),
+        "took": elapsed_seconds(attempt.started_at, attempt.finished_at),
         "outcome": None if attempt.outcome is None else str(attempt.outcome),
         "error_type": attempt.error_type,
         "message": attempt.message,
@@ -151,7 +151,7 @@ def full_document(queue: Queue, job: Job) -> Document:
     return document
 
 
-def family_document(family: Family) -> Document:
+def dependencies_document(family: Dependencies) -> Document:
     """Return the parents of a job, those it still waits for, and its children."""
     return {
         "parents": [{"id": job_id, "state": None if state is None else str(state)} for job_id, state in family.parents.items()],
@@ -170,39 +170,39 @@ def explanation_document(explanation: Explanation) -> Document:
         "summary": explanation.summary,
         "checks": [_check_document(check) for check in explanation.checks],
         "ahead": explanation.ahead,
-        "ahead_truncated": explanation.ahead_more,
+        "ahead_truncated": explanation.ahead_truncated,
         "starts_in": explanation.starts_in,
-        "estimate_basis": explanation.basis,
+        "estimate_basis": explanation.estimate_basis,
     }
 
 
 def _check_document(check: Check) -> Document:
     return {
         "name": check.name,
-        "met": check.holds,
-        "message": check.sentence,
+        "met": check.met,
+        "message": check.message,
         "advice": check.advice,
         "until": iso(check.until),
     }
 
 
-def told_document(queue: Queue, job: Job) -> Document:
+def details_document(queue: Queue, job: Job) -> Document:
     """Return what the cockpit shows of a job beyond its record: dependencies, batch, journal, explanation, command."""
     from jobdeck import BatchNotFound
 
-    from ..forms.cli_command import command_of
-    from ..text.format import schedule_of
+    from ..forms.cli_command import enqueue_command
+    from ..text.format import schedule_name
 
     batch = None
     if job.batch is not None:
         with suppress(BatchNotFound):
             batch = batch_document(queue.batch(job.batch))
-    return family_document(queue.dependencies(job.id)) | {
+    return dependencies_document(queue.dependencies(job.id)) | {
         "batch_status": batch,
-        "schedule": schedule_of(job),
-        "journal": [act_document(act) for act in queue.journal_of(job.id)],
+        "schedule": schedule_name(job),
+        "journal": [journal_document(act) for act in queue.journal_of(job.id)],
         "explanation": explanation_document(queue.explain(job.id)),
-        "enqueue_command": command_of(job),
+        "enqueue_command": enqueue_command(job),
     }
 
 
@@ -254,7 +254,8 @@ def worker_document(worker: WorkerInfo) -> Document:
         "queues": list(worker.queues),
         "kinds": list(worker.kinds),
         "stopping": [
-            {"job_id": each.job_id, "kind": each.kind, "since": iso(each.since), "reason": each.why} for each in worker.stopping
+            {"job_id": each.job_id, "kind": each.kind, "since": iso(each.since), "reason": each.reason}
+            for each in worker.stopping
         ],
         "started_at": iso(worker.started_at),
         "heartbeat_at": iso(worker.heartbeat_at),
@@ -288,21 +289,21 @@ def stack_document(stack: Stack) -> Document:
         "calls": [
             {"file": call.file, "line": call.line, "function": call.function, "code": call.code or None} for call in stack.calls
         ],
-        "omitted": stack.left_out,
-        "reason": stack.told or None,
+        "omitted": stack.omitted,
+        "reason": stack.reason or None,
     }
 
 
-def act_document(act: Act) -> Document:
+def journal_document(act: JournalEntry) -> Document:
     """Return a journal entry."""
     return {
         "id": act.id,
         "at": iso(act.at),
-        "actor": act.who,
+        "actor": act.actor,
         "operation": act.operation,
-        "summary": act.told,
+        "summary": act.summary,
         "count": act.n,
-        "undoable": act.kept,
+        "undoable": act.recorded,
         "undone": act.undone,
         "undone_at": iso(act.undone_at),
         "undone_by": act.undone_by,
@@ -313,7 +314,7 @@ def event_document(event: Event) -> Document:
     """Return an event."""
     return {
         "at": iso(event.at),
-        "event": str(event.what),
+        "event": str(event.type),
         "job_id": event.job_id,
         "kind": event.kind or None,
         "queue": event.queue or None,
@@ -321,7 +322,7 @@ def event_document(event: Event) -> Document:
         "attempt": event.number,
         "took": None if event.took is None else round(event.took, 6),
         "text": event.text or None,
-        "actor": event.who,
+        "actor": event.actor,
         "key": event.key,
     }
 
@@ -337,9 +338,9 @@ def run_document(run: Run) -> Document:
         "worker": run.worker,
         "started_at": iso(run.started_at),
         "finished_at": iso(run.finished_at),
-        "took": took(run.started_at, run.finished_at),
+        "took": elapsed_seconds(run.started_at, run.finished_at),
         "outcome": None if run.outcome is None else str(run.outcome),
-        "superseded": run.again,
+        "superseded": run.superseded,
         "cancelling": run.cancelling,
         "progress": run.progress,
         "error": run.error,
@@ -354,7 +355,7 @@ def schedule_document(schedule: Schedule) -> Document:
     return {
         "name": schedule.name,
         "cron": schedule.cron,
-        "description": words_of(schedule.cron),
+        "description": cron_description(schedule.cron),
         "timezone": schedule.timezone,
         "kind": schedule.kind,
         "args": schedule.args,
@@ -373,7 +374,7 @@ def schedule_document(schedule: Schedule) -> Document:
     }
 
 
-def words_of(cron: str) -> str | None:
+def cron_description(cron: str) -> str | None:
     """Describe the cron expression in words; return `None` if it is invalid."""
     from jobdeck import InvalidCron, explain_cron
 

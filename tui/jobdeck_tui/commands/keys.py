@@ -6,13 +6,13 @@ import json
 
 import click
 
-from .common import Front, Verb, complain
+from .common import CliContext, Subcommand, print_error
 from .output import print_json
 
 
 @click.command(
     "keys",
-    cls=Verb,
+    cls=Subcommand,
     epilog="""\b
 Examples:
   jobdeck keys
@@ -21,7 +21,7 @@ Examples:
 """,
 )
 @click.pass_obj
-def keys_command(front: Front) -> None:
+def keys_command(front: CliContext) -> None:
     """Print every key of the cockpit as a keymap file.
 
     The cockpit reads keys.toml from your config folder. An action above the first [screen] applies to every
@@ -34,7 +34,7 @@ def keys_command(front: Front) -> None:
     file = config_folder() / FILE
     keymap = read_keymap(file, Cockpit)
     for problem in keymap.problems:
-        complain(problem)
+        print_error(problem)
     scope = ""
     if not front.json:
         click.echo(f"# The keys of the jobdeck cockpit. Entries in\n# {file}\n# override these.")
@@ -50,7 +50,7 @@ def keys_command(front: Front) -> None:
                     "keys": keys,
                     "default": [short_name(key) for key in action.keys],
                     "changed": override is not None,
-                    "description": action.told,
+                    "description": action.description,
                 }
             )
             continue
@@ -58,4 +58,4 @@ def keys_command(front: Front) -> None:
             scope = action.scope
             click.echo(f"\n[{scope}]")
         shown = json.dumps(keys[0] if len(keys) == 1 else keys)
-        click.echo(f"{action.name} = {shown}".ljust(40) + f"  # {action.told}")
+        click.echo(f"{action.name} = {shown}".ljust(40) + f"  # {action.description}")

@@ -10,14 +10,14 @@ from jobdeck import Kind, Parameter
 
 from ..text.format import duration, span
 from ..text.sanitize import safe
-from .common import Front, Verb
+from .common import CliContext, Subcommand
 from .json_documents import kind_document
 from .output import count_of, dim, on_terminal, print_json
 
 
 @click.command(
     "kinds",
-    cls=Verb,
+    cls=Subcommand,
     epilog="""\b
 Examples:
   jobdeck --app tasks kinds
@@ -27,7 +27,7 @@ Examples:
 )
 @click.argument("names", metavar="[KIND]...", nargs=-1)
 @click.pass_obj
-def kinds_command(front: Front, names: tuple[str, ...]) -> None:
+def kinds_command(front: CliContext, names: tuple[str, ...]) -> None:
     """List job kinds with their policy, arguments, types and defaults.
 
     Kinds come from the modules named by --app or JOBDECK_APP; `shell` is built in.

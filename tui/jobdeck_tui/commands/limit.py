@@ -10,7 +10,7 @@ from jobdeck import Limits, Queue, QueueInfo
 
 from ..text.format import limits_text
 from ..text.sanitize import safe
-from .common import Front, Verb
+from .common import CliContext, Subcommand
 from .completers import complete_queues
 from .json_documents import limits_document
 from .output import on_terminal, print_fields, print_json
@@ -34,7 +34,7 @@ class RateType(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
 @click.command(
     "limit",
-    cls=Verb,
+    cls=Subcommand,
     epilog="""\b
 Examples:
   jobdeck limit                            show the limits of all queues
@@ -53,7 +53,7 @@ Examples:
 @click.option("--none", is_flag=True, help="Remove all limits except those given here.")
 @click.pass_obj
 def limit_command(
-    front: Front, queue_name: str | None, running: int | None, rate: tuple[int, float] | None, none: bool
+    front: CliContext, queue_name: str | None, running: int | None, rate: tuple[int, float] | None, none: bool
 ) -> None:
     """Limit a queue's concurrency or start rate across all workers; without options, show the limits.
 
@@ -78,7 +78,7 @@ def _find(queue: Queue, name: str) -> QueueInfo:
     return next((each for each in queue.queues() if each.name == name), nothing)
 
 
-def _show(front: Front, queue: Queue, name: str | None) -> None:
+def _show(front: CliContext, queue: Queue, name: str | None) -> None:
     if name is not None:
         _print_limits(front, _find(queue, name))
         return
@@ -92,7 +92,7 @@ def _show(front: Front, queue: Queue, name: str | None) -> None:
         click.echo("No queue has limits.")
 
 
-def _print_limits(front: Front, queue: QueueInfo) -> None:
+def _print_limits(front: CliContext, queue: QueueInfo) -> None:
     if front.json:
         print_json({"queue": queue.name, "limits": limits_document(queue.limits)})
         return

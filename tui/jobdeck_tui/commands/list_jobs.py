@@ -9,11 +9,11 @@ import click
 from jobdeck import Job, Queue, State
 
 from ..text.format import COLOURS, age, duration
-from .common import Front, Verb
+from .common import CliContext, Subcommand
 from .completers import complete_filter
 from .json_documents import args_of, full_document
 from .output import MISSING, columns, dim, on_terminal, print_json, state_text
-from .table import Cell, Column, cell, print_table
+from .table import OutputCell, OutputColumn, cell, print_table
 
 SORTS = (
     *("id", "state", "kind", "queue", "priority", "attempt", "age", "took", "error"),
@@ -23,21 +23,21 @@ _PAGE = 500
 _SUMMARY = 300
 
 HEADS = (
-    Column("STATE"),
-    Column("ID", right=True),
-    Column("KIND", least=16),
-    Column("QUEUE", least=10, drop=4),
-    Column("PRI", right=True, drop=6),
-    Column("TRY", right=True, drop=2),
-    Column("AGE", right=True, drop=1),
-    Column("TOOK", right=True, drop=5),
-    Column("DETAIL", least=18, drop=3),
+    OutputColumn("STATE"),
+    OutputColumn("ID", right=True),
+    OutputColumn("KIND", least=16),
+    OutputColumn("QUEUE", least=10, drop=4),
+    OutputColumn("PRI", right=True, drop=6),
+    OutputColumn("TRY", right=True, drop=2),
+    OutputColumn("AGE", right=True, drop=1),
+    OutputColumn("TOOK", right=True, drop=5),
+    OutputColumn("DETAIL", least=18, drop=3),
 )
 
 
 @click.command(
     "list",
-    cls=Verb,
+    cls=Subcommand,
     epilog="""\b
 Examples:
   jobdeck list
@@ -71,7 +71,7 @@ All terms of a filter must match. A comma means "or", a leading - "not", and * m
 )
 @click.option("--reverse", is_flag=True, help="Reverse the order: smallest first.")
 @click.pass_obj
-def list_command(front: Front, filter: Sequence[str], limit: int, sort: str, reverse: bool) -> None:
+def list_command(front: CliContext, filter: Sequence[str], limit: int, sort: str, reverse: bool) -> None:
     """List jobs, newest first, optionally filtered.
 
     With --json, each job is one line with every field and its attempts; shell jobs also have exit_code and the
@@ -108,7 +108,7 @@ def _print_rest(shown: int, total: int, words: str) -> None:
         click.echo(dim(f"{shown:,} of {total:,} jobs; --limit 0 shows all."))
 
 
-def row(job: Job, now: float) -> list[Cell]:
+def row(job: Job, now: float) -> list[OutputCell]:
     """Return a job as a row of the table."""
     took = MISSING
     if job.started_at is not None and job.state is not State.PENDING:
@@ -148,7 +148,7 @@ def summary(job: Job) -> str:
         return str(args)[:_SUMMARY]
     command = args.get("command")
     if job.kind == "shell" and isinstance(command, list) and all(isinstance(part, str) for part in command):
-        return typed(command, shell=bool(args.get("shell")))[:_SUMMARY]
+        return format_command(command, shell=bool(args.get("shell")))[:_SUMMARY]
     import json
 
     pairs = (
@@ -157,7 +157,7 @@ def summary(job: Job) -> str:
     return " ".join(pairs)[:_SUMMARY]
 
 
-def typed(command: list[str], *, shell: bool) -> str:
+def format_command(command: list[str], *, shell: bool) -> str:
     """Return a command as typed in a shell."""
     if shell:
         return " ".join(command)

@@ -10,9 +10,9 @@ import click
 from jobdeck import FINAL, LogLine, Queue
 
 from ..text.sanitize import safe
-from .common import Front, Verb
+from .common import CliContext, Subcommand
 from .completers import complete_jobs
-from .output import dim, on_terminal, print_json, say_if_nobody_works
+from .output import dim, on_terminal, print_json, warn_if_no_worker
 
 _ALL = 2**31
 _EVERY = 0.1
@@ -21,7 +21,7 @@ _COLORS = {"err": "red", "warning": "yellow", "error": "red", "critical": "red"}
 
 @click.command(
     "logs",
-    cls=Verb,
+    cls=Subcommand,
     epilog="""\b
 Examples:
   jobdeck logs 42
@@ -34,7 +34,7 @@ Examples:
 @click.option("-f", "--follow", "following", is_flag=True, help="Follow the log until the job finishes.")
 @click.option("--attempt", type=click.IntRange(1), metavar="N", help="Print the log of this attempt only (default: all).")
 @click.pass_obj
-def logs_command(front: Front, job_id: int, following: bool, attempt: int | None) -> None:
+def logs_command(front: CliContext, job_id: int, following: bool, attempt: int | None) -> None:
     """Print a job's log: the output of its command, or what its code logged.
 
     The newest 8 MB of each attempt are kept.
@@ -42,7 +42,7 @@ def logs_command(front: Front, job_id: int, following: bool, attempt: int | None
     with front.open(must_exist=True) as queue:
         if following:
             if queue.get(job_id).state not in FINAL:
-                say_if_nobody_works(queue, f"Job {job_id}")
+                warn_if_no_worker(queue, f"Job {job_id}")
             follow(front, queue, job_id, attempt=attempt)
         else:
             Printer(front.json).print(queue.logs(job_id, attempt=attempt, limit=_ALL))
@@ -81,7 +81,7 @@ def _format(line: LogLine) -> str:
     return click.style(text, fg=color) if color else text
 
 
-def follow(front: Front, queue: Queue, job_id: int, *, attempt: int | None = None, quiet: bool = False) -> None:
+def follow(front: CliContext, queue: Queue, job_id: int, *, attempt: int | None = None, quiet: bool = False) -> None:
     """Print the log as it grows, until the job is final."""
     printer = Printer(front.json)
     while True:

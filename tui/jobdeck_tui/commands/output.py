@@ -14,7 +14,7 @@ from jobdeck import Queue, State
 
 from ..text.format import ASCII_GLYPHS, COLOURS, GLYPHS
 from ..text.sanitize import pad, safe_json
-from .common import complain
+from .common import print_error
 
 MISSING = "—"
 
@@ -61,7 +61,7 @@ def tick(met: bool) -> str:
     return "+" if met else "x"
 
 
-def coloured(text: str, state: State) -> str:
+def colored(text: str, state: State) -> str:
     """Color the text as the state."""
     return click.style(text, fg=COLOURS[state])
 
@@ -85,7 +85,7 @@ def print_fields(fields: Iterable[tuple[str, str]]) -> None:
             click.echo(f"{' ' * (size + 2)}{other}")
 
 
-def say_if_nobody_works(queue: Queue, whom: str) -> None:
+def warn_if_no_worker(queue: Queue, whom: str) -> None:
     """Warn on standard error if no worker is alive, so that a waiting command does not look like a running job.
 
     Args:
@@ -93,7 +93,7 @@ def say_if_nobody_works(queue: Queue, whom: str) -> None:
         whom: what waits for a worker, as the start of a sentence: `Job 4`.
     """
     if not any(worker.alive for worker in queue.workers()):
-        complain(f"{whom} waits for a worker; `jobdeck` or `jobdeck worker` starts one.")
+        print_error(f"{whom} waits for a worker; `jobdeck` or `jobdeck worker` starts one.")
 
 
 def count_of(n: int, noun: str = "job") -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ..text.times import read_moment as read_moment
+from ..text.times import parse_time as parse_time
 
 
 class DurationType(click.ParamType):  # type: ignore[type-arg,unused-ignore]
@@ -34,7 +34,7 @@ class MomentType(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         if isinstance(value, (int, float)):
             return float(value)
         try:
-            return read_moment(value)
+            return parse_time(value)
         except ValueError as problem:
             self.fail(str(problem), param, ctx)
 

@@ -10,7 +10,7 @@ import click
 from jobdeck import Queue
 
 from ..text.sanitize import safe
-from .common import Front, Verb
+from .common import CliContext, Subcommand
 from .completers import complete_queues
 from .output import count_of, print_json
 
@@ -31,7 +31,7 @@ def _queue_selection(function: F) -> F:
 
 @click.command(
     "pause",
-    cls=Verb,
+    cls=Subcommand,
     epilog="""\b
 Examples:
   jobdeck pause mail
@@ -40,7 +40,7 @@ Examples:
 )
 @_queue_selection
 @click.pass_obj
-def pause_command(front: Front, queue_name: str | None, every: bool) -> None:
+def pause_command(front: CliContext, queue_name: str | None, every: bool) -> None:
     """Pause a queue, or all of them: start no more of their jobs.
 
     Running jobs continue, and jobs can still be enqueued.
@@ -50,7 +50,7 @@ def pause_command(front: Front, queue_name: str | None, every: bool) -> None:
 
 @click.command(
     "resume",
-    cls=Verb,
+    cls=Subcommand,
     epilog="""\b
 Examples:
   jobdeck resume mail
@@ -59,12 +59,12 @@ Examples:
 )
 @_queue_selection
 @click.pass_obj
-def resume_command(front: Front, queue_name: str | None, every: bool) -> None:
+def resume_command(front: CliContext, queue_name: str | None, every: bool) -> None:
     """Resume a paused queue, or all of them."""
     _set_paused(front, queue_name, every=every, paused=False)
 
 
-def _set_paused(front: Front, name: str | None, *, every: bool, paused: bool) -> None:
+def _set_paused(front: CliContext, name: str | None, *, every: bool, paused: bool) -> None:
     if every == (name is not None):
         raise click.UsageError("give either a QUEUE or --all")
     with front.open(must_exist=every, changes=True) as queue:
@@ -74,7 +74,7 @@ def _set_paused(front: Front, name: str | None, *, every: bool, paused: bool) ->
             _print(front, name, queue.pause(name) if paused else queue.resume(name), paused=paused)
 
 
-def _set_all_paused(front: Front, queue: Queue, *, paused: bool) -> None:
+def _set_all_paused(front: CliContext, queue: Queue, *, paused: bool) -> None:
     with queue.transaction():
         changed = set(queue.pause_all() if paused else queue.resume_all())
         names = sorted(
@@ -90,7 +90,7 @@ def _set_all_paused(front: Front, queue: Queue, *, paused: bool) -> None:
     click.echo(f"{result}; {rest:,} {unchanged}." if rest else f"{result}.")
 
 
-def _print(front: Front, name: str, changed: bool, *, paused: bool) -> None:
+def _print(front: CliContext, name: str, changed: bool, *, paused: bool) -> None:
     if front.json:
         print_json({"queue": name, "paused": paused, "changed": changed})
     elif changed:

@@ -10,7 +10,7 @@ _EVERY = 0.1
 """Seconds between two updates of the line."""
 
 
-class Meter:
+class ProgressMeter:
     """Show a progress line; call it with the amount done and the total. As a context manager, clear the line at the end."""
 
     def __init__(self, doing: str, *, unit: str = "") -> None:

@@ -9,17 +9,17 @@ import click
 
 from jobdeck import FINAL, State
 
-from .common import Front, Verb, complain
+from .common import CliContext, Subcommand, print_error
 from .output import count_of, print_json
 from .param_types import DURATION
-from .progress import Meter
+from .progress import ProgressMeter
 
 _STATES = [str(state) for state in State if state in FINAL]
 
 
 @click.command(
     "prune",
-    cls=Verb,
+    cls=Subcommand,
     epilog="""\b
 Examples:
   jobdeck prune                            apply the retention settings, as workers do every minute
@@ -41,7 +41,7 @@ Examples:
 @click.option("--yes", is_flag=True, help="Skip the confirmation.")
 @click.pass_obj
 def prune_command(
-    front: Front, older_than: float | None, keep: int | None, states: Sequence[str], dry_run: bool, yes: bool
+    front: CliContext, older_than: float | None, keep: int | None, states: Sequence[str], dry_run: bool, yes: bool
 ) -> int:
     """Delete old finished jobs with their attempts and logs, oldest first. This cannot be undone.
 
@@ -55,9 +55,9 @@ def prune_command(
         if not dry_run and not yes and (older_than is not None or keep is not None) and sys.stdin.isatty():
             total = sum(queue.maintenance.prune(older_than=older_than, keep=keep, states=chosen, dry_run=True).values())
             if total and not click.confirm(f"Delete {count_of(total)} with their attempts and logs?", err=True):
-                complain("Nothing was deleted.")
+                print_error("Nothing was deleted.")
                 return 1
-        with Meter("Pruning", unit=" jobs") as meter:
+        with ProgressMeter("Pruning", unit=" jobs") as meter:
             pruned = queue.maintenance.prune(
                 older_than=older_than, keep=keep, states=chosen, dry_run=dry_run, progress=None if dry_run else meter
             )

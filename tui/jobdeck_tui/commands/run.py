@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
-from .common import Front, Verb, complain
-from .job_options import given, job_options
-from .output import say_if_nobody_works
+from .common import CliContext, Subcommand, print_error
+from .job_options import given_options, job_options
+from .output import warn_if_no_worker
 
 
 @click.command(
     "run",
-    cls=Verb,
+    cls=Subcommand,
     context_settings={"allow_interspersed_args": False},
     epilog="""\b
 Examples:
@@ -38,7 +38,7 @@ Examples:
 @job_options
 @click.pass_obj
 def run_command(
-    front: Front, /, command: Sequence[str], shell: bool, cwd: str | None, env: Sequence[str], wait: bool, **options: Any
+    front: CliContext, /, command: Sequence[str], shell: bool, cwd: str | None, env: Sequence[str], wait: bool, **options: Any
 ) -> int:
     """Enqueue a shell command and print the job's id.
 
@@ -47,9 +47,9 @@ def run_command(
 
     If another job holds the --unique key, nothing is enqueued and the id of that job is printed.
     """
-    from .enqueue import arrive, tell
+    from .enqueue import enqueue_and_classify, print_enqueued
 
-    chosen = given(options)
+    chosen = given_options(options)
     args: dict[str, Any] = {"command": list(command), "cwd": str(Path(cwd or "").absolute())}
     if shell:
         if len(command) > 1:
@@ -59,20 +59,20 @@ def run_command(
     if env:
         args["env"] = _variables(env)
     with front.open(changes=True) as queue:
-        (arrival,) = arrive(queue, [queue.new_job("shell", args, **chosen)])
+        (arrival,) = enqueue_and_classify(queue, [queue.new_job("shell", args, **chosen)])
         job = arrival.job
         if not wait:
-            tell(front, arrival)
+            print_enqueued(front, arrival)
             return 0
         if not arrival.new:
-            complain(arrival.sentence)
+            print_error(arrival.sentence)
         from .logs import follow
 
-        say_if_nobody_works(queue, f"Job {job.id}")
+        warn_if_no_worker(queue, f"Job {job.id}")
         try:
             follow(front, queue, job.id, quiet=front.json)
         except KeyboardInterrupt:
-            complain(f"Job {job.id} continues; `jobdeck cancel {job.id}` stops it.")
+            print_error(f"Job {job.id} continues; `jobdeck cancel {job.id}` stops it.")
             return 130
         return _result(front, queue, job.id)
 
@@ -87,7 +87,7 @@ def _variables(env: Sequence[str]) -> dict[str, str]:
     return variables
 
 
-def _result(front: Front, queue: Any, job_id: int) -> int:
+def _result(front: CliContext, queue: Any, job_id: int) -> int:
     from jobdeck import State
 
     from .json_documents import exit_code, full_document
@@ -101,5 +101,5 @@ def _result(front: Front, queue: Any, job_id: int) -> int:
     # A command that exits non-zero reports why on its own standard error; report the other failures here.
     code = exit_code(job, queue.attempts(job_id))
     if code is None or job.state is State.CANCELLED:
-        complain(f"Job {job_id} {'was cancelled' if job.state is State.CANCELLED else f'failed: {job.error}'}.")
+        print_error(f"Job {job_id} {'was cancelled' if job.state is State.CANCELLED else f'failed: {job.error}'}.")
     return code or 1

@@ -8,12 +8,12 @@ from importlib import import_module
 import click
 
 from ..text.sanitize import safe
-from .common import Front, Verb, complain, front_options
+from .common import CliContext, Subcommand, common_options, print_error
 from .completers import complete_schedules, complete_zones
 from .output import print_json
 
 #: Subcommand → (module, one line for `jobdeck schedule --help`).
-PARTS = {
+SUBCOMMANDS = {
     "list": ("schedule_list", "List schedules with their next tick and last job."),
     "add": ("schedule_edit", "Add a schedule that enqueues a job at every tick."),
     "edit": ("schedule_edit", "Change a schedule: time, arguments, queue, …"),
@@ -25,26 +25,26 @@ PARTS = {
 }
 
 
-class Parts(click.Group):
+class LazyGroup(click.Group):
     """Import a subcommand only when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*PARTS]
+        return [*SUBCOMMANDS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in PARTS:
+        if cmd_name not in SUBCOMMANDS:
             return None
-        command: click.Command = getattr(import_module(f".{PARTS[cmd_name][0]}", __package__), f"{cmd_name}_part")
+        command: click.Command = getattr(import_module(f".{SUBCOMMANDS[cmd_name][0]}", __package__), f"{cmd_name}_part")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, short) for name, (_, short) in PARTS.items()], col_max=12)
+            formatter.write_dl([(name, short) for name, (_, short) in SUBCOMMANDS.items()], col_max=12)
 
 
 @click.group(
     "schedule",
-    cls=Parts,
+    cls=LazyGroup,
     epilog="""\b
 Examples:
   jobdeck schedule add nightly '0 3 * * *' --timezone Europe/Berlin --shell './backup.sh'
@@ -60,7 +60,7 @@ one job. After downtime, missed ticks collapse into one job. List the jobs of a 
 `jobdeck list schedule:NAME`.
 """,
 )
-@front_options(cockpit=False)
+@common_options(cockpit=False)
 def schedule_command() -> None:
     """Manage periodic jobs, enqueued at the times of a cron expression."""
 
@@ -70,7 +70,7 @@ _names = click.argument("names", metavar="NAME...", nargs=-1, required=True, she
 
 @click.command(
     "pause",
-    cls=Verb,
+    cls=Subcommand,
     epilog="""\b
 Examples:
   jobdeck schedule pause nightly
@@ -78,7 +78,7 @@ Examples:
 )
 @_names
 @click.pass_obj
-def pause_part(front: Front, names: tuple[str, ...]) -> None:
+def pause_command(front: CliContext, names: tuple[str, ...]) -> None:
     """Pause schedules. `jobdeck schedule run` still enqueues their jobs."""
     with front.open(must_exist=True, changes=True) as queue:
         for name in names:
@@ -87,7 +87,7 @@ def pause_part(front: Front, names: tuple[str, ...]) -> None:
 
 @click.command(
     "resume",
-    cls=Verb,
+    cls=Subcommand,
     epilog="""\b
 Examples:
   jobdeck schedule resume nightly
@@ -95,14 +95,14 @@ Examples:
 )
 @_names
 @click.pass_obj
-def resume_part(front: Front, names: tuple[str, ...]) -> None:
+def resume_command(front: CliContext, names: tuple[str, ...]) -> None:
     """Resume paused schedules at their next tick. Ticks missed during the pause are skipped."""
     with front.open(must_exist=True, changes=True) as queue:
         for name in names:
             _print_paused(front, name, queue.schedules.resume(name), paused=False)
 
 
-def _print_paused(front: Front, name: str, changed: bool, *, paused: bool) -> None:
+def _print_paused(front: CliContext, name: str, changed: bool, *, paused: bool) -> None:
     if front.json:
         print_json({"schedule": name, "paused": paused, "changed": changed})
     elif changed:
@@ -113,7 +113,7 @@ def _print_paused(front: Front, name: str, changed: bool, *, paused: bool) -> No
 
 @click.command(
     "run",
-    cls=Verb,
+    cls=Subcommand,
     epilog="""\b
 Examples:
   jobdeck schedule run nightly
@@ -122,22 +122,22 @@ Examples:
 )
 @_names
 @click.pass_obj
-def run_part(front: Front, names: tuple[str, ...]) -> None:
+def run_command(front: CliContext, names: tuple[str, ...]) -> None:
     """Enqueue the jobs of schedules now and print their ids.
 
     Paused schedules run too. The next ticks are unchanged.
     """
-    from ..text.enqueue_result import Arrival
-    from .enqueue import tell
+    from ..text.enqueue_result import EnqueueResult
+    from .enqueue import print_enqueued
 
     with front.open(must_exist=True, changes=True) as queue:
         for name in names:
-            tell(front, Arrival(queue.schedules.run(name), new=True))
+            print_enqueued(front, EnqueueResult(queue.schedules.run(name), new=True))
 
 
 @click.command(
     "delete",
-    cls=Verb,
+    cls=Subcommand,
     epilog="""\b
 Examples:
   jobdeck schedule delete nightly
@@ -145,7 +145,7 @@ Examples:
 )
 @_names
 @click.pass_obj
-def delete_part(front: Front, names: tuple[str, ...]) -> int:
+def delete_command(front: CliContext, names: tuple[str, ...]) -> int:
     """Delete schedules. The jobs that they enqueued stay."""
     from jobdeck import ScheduleNotFound
 
@@ -156,7 +156,7 @@ def delete_part(front: Front, names: tuple[str, ...]) -> int:
                 queue.schedules.delete(name)
             except ScheduleNotFound as error:
                 missing += 1
-                complain(str(error))
+                print_error(str(error))
             else:
                 if front.json:
                     print_json({"schedule": name, "deleted": True})
@@ -167,7 +167,7 @@ def delete_part(front: Front, names: tuple[str, ...]) -> int:
 
 @click.command(
     "preview",
-    cls=Verb,
+    cls=Subcommand,
     epilog="""\b
 Examples:
   jobdeck schedule preview '0 3 * * *'
@@ -186,7 +186,7 @@ Examples:
 )
 @click.option("-n", type=click.IntRange(1, 10_000), default=5, show_default=True, metavar="N", help="Number of ticks.")
 @click.pass_obj
-def preview_part(front: Front, cron: str, timezone: str, n: int) -> None:
+def preview_command(front: CliContext, cron: str, timezone: str, n: int) -> None:
     """Explain a cron expression in words and list its next ticks. Needs no queue."""
     from jobdeck import explain_cron, local_zone, next_ticks
 

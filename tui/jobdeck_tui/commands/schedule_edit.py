@@ -10,12 +10,12 @@ import click
 
 from jobdeck import explain_cron
 
-from .common import Front, Verb
+from .common import CliContext, Subcommand
 from .completers import complete_kinds, complete_queues, complete_schedules, complete_zones
 from .enqueue import read_arguments
-from .job_options import given
+from .job_options import given_options
 from .param_types import DURATION
-from .schedule_list import tell_schedule
+from .schedule_list import print_schedule
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -61,7 +61,7 @@ def _job_choice(function: F) -> F:
 
 @click.command(
     "add",
-    cls=Verb,
+    cls=Subcommand,
     epilog="""\b
 Examples:
   jobdeck schedule add nightly '0 3 * * *' --timezone Europe/Berlin --shell 'pg_dump shop | gzip > shop.sql.gz'
@@ -81,8 +81,8 @@ If a clock change skips a fixed time, the job is enqueued right after it; if it 
 @_job_choice
 @click.option("--replace", is_flag=True, help="Replace the schedule of this name, if it exists.")
 @click.pass_obj
-def add_part(
-    front: Front,
+def add_command(
+    front: CliContext,
     /,
     name: str,
     cron: str,
@@ -108,12 +108,12 @@ def add_part(
         else:
             assert kind is not None
             args = read_arguments(kind, pairs, args_json)
-        tell_schedule(front, queue.schedules.add(name, cron, kind, args, **given(options)))
+        print_schedule(front, queue.schedules.add(name, cron, kind, args, **given_options(options)))
 
 
 @click.command(
     "edit",
-    cls=Verb,
+    cls=Subcommand,
     epilog="""\b
 Examples:
   jobdeck schedule edit nightly --cron '30 4 * * *'
@@ -130,8 +130,8 @@ Examples:
 )
 @_job_choice
 @click.pass_obj
-def edit_part(
-    front: Front,
+def edit_command(
+    front: CliContext,
     /,
     name: str,
     pairs: Sequence[str],
@@ -144,7 +144,7 @@ def edit_part(
 
     A new cron expression applies from now on. KEY=VALUE changes one argument; --args replaces all of them.
     """
-    changes = given(options)
+    changes = given_options(options)
     if not (changes or pairs or kind or args_json is not None or command is not None):
         raise click.UsageError("specify what to change, such as --cron '30 4 * * *' or KEY=VALUE")
     with front.open(must_exist=True, changes=True) as queue:
@@ -159,7 +159,7 @@ def edit_part(
             front.load_kinds()
             new = read_arguments(kind or before.kind, pairs, args_json)
             changes |= {"kind": kind or before.kind, "args": new if args_json is not None else old | new}
-        tell_schedule(front, queue.schedules.edit(name, **changes))
+        print_schedule(front, queue.schedules.edit(name, **changes))
 
 
 def _no_arguments(pairs: Sequence[str], args_json: str | None) -> None:

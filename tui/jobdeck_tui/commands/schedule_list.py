@@ -11,11 +11,11 @@ import click
 from ..text.format import age
 from ..text.sanitize import safe
 from ..text.times import in_zone
-from .common import Front, Verb
+from .common import CliContext, Subcommand
 from .completers import complete_schedules
-from .json_documents import schedule_document, words_of
+from .json_documents import cron_description, schedule_document
 from .output import MISSING, columns, on_terminal, print_json
-from .table import Cell, Column, cell, print_table
+from .table import OutputCell, OutputColumn, cell, print_table
 
 if TYPE_CHECKING:
     from jobdeck import Schedule
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @click.command(
     "list",
-    cls=Verb,
+    cls=Subcommand,
     epilog="""\b
 Examples:
   jobdeck schedule list
@@ -33,7 +33,7 @@ Examples:
 )
 @click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=complete_schedules)
 @click.pass_obj
-def list_part(front: Front, names: tuple[str, ...]) -> None:
+def list_command(front: CliContext, names: tuple[str, ...]) -> None:
     """List schedules with their time in words, next tick and last job.
 
     STATE is on, paused, or error if the last tick could not enqueue its job; the errors follow the table.
@@ -53,15 +53,15 @@ def list_part(front: Front, names: tuple[str, ...]) -> None:
 
 def _print(schedules: Sequence[Schedule]) -> None:
     heads = (
-        Column("NAME", least=8),
-        Column("STATE"),
-        Column("CRON", least=16),
-        Column("IN WORDS", least=28, drop=1),
-        Column("NEXT", drop=2),
-        Column("IN", right=True),
-        Column("LAST", right=True),
-        Column("JOB", right=True, drop=3),
-        Column("KIND", least=8, drop=4),
+        OutputColumn("NAME", least=8),
+        OutputColumn("STATE"),
+        OutputColumn("CRON", least=16),
+        OutputColumn("IN WORDS", least=28, drop=1),
+        OutputColumn("NEXT", drop=2),
+        OutputColumn("IN", right=True),
+        OutputColumn("LAST", right=True),
+        OutputColumn("JOB", right=True, drop=3),
+        OutputColumn("KIND", least=8, drop=4),
     )
     now = time.time()
     print_table(heads, [_row(schedule, now) for schedule in schedules], fit=columns())
@@ -70,7 +70,7 @@ def _print(schedules: Sequence[Schedule]) -> None:
             click.echo(click.style(f"{safe(schedule.name)}: {safe(schedule.error)}", fg="red"))
 
 
-def _row(schedule: Schedule, now: float) -> list[Cell]:
+def _row(schedule: Schedule, now: float) -> list[OutputCell]:
     state = (
         cell("paused", "yellow") if schedule.paused else cell("on", "green") if schedule.error is None else cell("error", "red")
     )
@@ -78,7 +78,7 @@ def _row(schedule: Schedule, now: float) -> list[Cell]:
         cell(schedule.name),
         state,
         cell(schedule.cron),
-        cell(words(schedule)),
+        cell(describe_schedule(schedule)),
         cell(MISSING if schedule.paused else in_zone(schedule.next_at, schedule.timezone)),
         cell(MISSING if schedule.paused else age(schedule.next_at - now)),
         cell(MISSING if schedule.last_at is None else f"{age(now - schedule.last_at)} ago"),
@@ -87,13 +87,13 @@ def _row(schedule: Schedule, now: float) -> list[Cell]:
     ]
 
 
-def words(schedule: Schedule) -> str:
+def describe_schedule(schedule: Schedule) -> str:
     """Return the time of a schedule in words, with its zone: `At 03:00 every day, Europe/Berlin`."""
-    text = words_of(schedule.cron) or MISSING
+    text = cron_description(schedule.cron) or MISSING
     return text if "every" in schedule.cron.lower() else f"{text}, {schedule.timezone}"
 
 
-def tell_schedule(front: Front, schedule: Schedule) -> None:
+def print_schedule(front: CliContext, schedule: Schedule) -> None:
     """Print a schedule after a change: a document with --json, a sentence otherwise."""
     if front.json:
         print_json(schedule_document(schedule))
@@ -103,4 +103,4 @@ def tell_schedule(front: Front, schedule: Schedule) -> None:
         if schedule.paused
         else f"next {in_zone(schedule.next_at, schedule.timezone)}, in {age(schedule.next_at - time.time())}"
     )
-    click.echo(f"Schedule {safe(schedule.name)}: {safe(words(schedule))}; {next_tick}.")
+    click.echo(f"Schedule {safe(schedule.name)}: {safe(describe_schedule(schedule))}; {next_tick}.")

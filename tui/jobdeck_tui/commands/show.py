@@ -8,17 +8,17 @@ from collections.abc import Sequence
 
 import click
 
-from jobdeck import Attempt, Family, Job, Queue, State
+from jobdeck import Attempt, Dependencies, Job, Queue, State
 
-from ..text.format import COLOURS, age, duration, schedule_of
-from ..text.kind_history import RANGE_NAMES, KindHistory, own_run, read_history, told_own, told_total
+from ..text.format import COLOURS, age, duration, schedule_name
+from ..text.kind_history import RANGE_NAMES, KindHistory, describe_run, describe_total, own_run, read_history
 from ..text.priority import aged_priority
 from ..text.sanitize import safe
-from .common import Front, Verb
+from .common import CliContext, Subcommand
 from .completers import complete_jobs
-from .json_documents import args_of, full_document, log_document, told_document
-from .list_jobs import typed
-from .output import MISSING, coloured, dim, print_fields, print_json, state_text
+from .json_documents import args_of, details_document, full_document, log_document
+from .list_jobs import format_command
+from .output import MISSING, colored, dim, print_fields, print_json, state_text
 from .stats import history_document
 
 _ALL = 2**31
@@ -30,7 +30,7 @@ _LISTED_CHILDREN = 10
 
 @click.command(
     "show",
-    cls=Verb,
+    cls=Subcommand,
     epilog="""\b
 Examples:
   jobdeck show 42
@@ -39,7 +39,7 @@ Examples:
 )
 @click.argument("job_id", metavar="ID", type=click.IntRange(1, 2**63 - 1), shell_complete=complete_jobs())
 @click.pass_obj
-def show_command(front: Front, job_id: int) -> None:
+def show_command(front: CliContext, job_id: int) -> None:
     """Show a job: its fields, result, dependencies, and attempts with their errors.
 
     Also shows the actions of people on it, and how its run time compares with other jobs of its kind. --json adds
@@ -50,7 +50,7 @@ def show_command(front: Front, job_id: int) -> None:
         if front.json:
             log = [log_document(line) for line in queue.logs(job_id, limit=_ALL)]
             history = history_document(read_history(queue, job, _SLOTS), queue.attempts(job_id), queue.clock.now())
-            print_json(full_document(queue, job) | told_document(queue, job) | {"kind_history": history, "log": log})
+            print_json(full_document(queue, job) | details_document(queue, job) | {"kind_history": history, "log": log})
             return
         _print_job(queue, job)
 
@@ -58,7 +58,7 @@ def show_command(front: Front, job_id: int) -> None:
 def _print_job(queue: Queue, job: Job) -> None:
     now = queue.clock.now()
     reason = f" ({job.reason})" if job.reason else ""
-    state = coloured(state_text(job.state, cancelling=job.cancelling) + reason, job.state)
+    state = colored(state_text(job.state, cancelling=job.cancelling) + reason, job.state)
     click.echo(f"Job {job.id}  {state}  {safe(job.kind)}")
     click.echo()
     attempts = queue.attempts(job.id)
@@ -67,19 +67,19 @@ def _print_job(queue: Queue, job: Job) -> None:
     print_fields([*fields, *_history(history, attempts, now)])
     for act in queue.journal_of(job.id):
         undone = dim(f"  undone by {safe(act.undone_by or '')}") if act.undone else ""
-        click.echo(f"{safe(act.who)} {safe(act.told)}  {dim(moment(act.at, now))}{undone}")
+        click.echo(f"{safe(act.actor)} {safe(act.summary)}  {dim(format_time(act.at, now))}{undone}")
     if attempts:
         click.echo()
     for attempt in attempts:
         _print_attempt(attempt, now)
 
 
-def _fields(job: Job, now: float, aged: int | None, family: Family) -> list[tuple[str, str]]:
+def _fields(job: Job, now: float, aged: int | None, family: Dependencies) -> list[tuple[str, str]]:
     fields = [
         ("queue", safe(job.queue)),
         ("priority", str(job.priority) if aged is None else f"{job.priority}, effectively {aged} now"),
         ("unique key", safe(job.unique_key or "")),
-        ("schedule", safe(schedule_of(job) or "")),
+        ("schedule", safe(schedule_name(job) or "")),
         ("batch", "" if job.batch is None else str(job.batch)),
         ("parents", _parents(family)),
         ("waiting for", ", ".join(map(str, family.waits_for)) if job.state is State.WAITING else ""),
@@ -89,17 +89,17 @@ def _fields(job: Job, now: float, aged: int | None, family: Family) -> list[tupl
         ("back-off", " to ".join(map(duration, job.backoff)) if job.backoff else ""),
         ("tags", safe(", ".join(job.tags))),
         ("timeout", duration(job.timeout) if job.timeout else ""),
-        ("enqueued", moment(job.created_at, now)),
-        ("due", moment(job.scheduled_at, now) if abs(job.scheduled_at - job.created_at) > 0.0005 else ""),
-        ("expires", moment(job.expires_at, now)),
-        ("started", moment(job.started_at, now)),
-        ("finished", moment(job.finished_at, now)),
+        ("enqueued", format_time(job.created_at, now)),
+        ("due", format_time(job.scheduled_at, now) if abs(job.scheduled_at - job.created_at) > 0.0005 else ""),
+        ("expires", format_time(job.expires_at, now)),
+        ("started", format_time(job.started_at, now)),
+        ("finished", format_time(job.finished_at, now)),
         ("took", _took(job, now)),
         ("worker", safe(job.worker or "")),
-        ("lease until", moment(job.lease_until, now)),
+        ("lease until", format_time(job.lease_until, now)),
         ("progress", "" if job.progress is None else f"{job.progress:.0%}"),
         *_arguments(job),
-        ("result", "" if job.result is None else pretty(job.result)),
+        ("result", "" if job.result is None else format_json(job.result)),
         ("error", safe(job.error or "", multiline=True)),
     ]
     return [(name, value) for name, value in fields if value]
@@ -107,24 +107,24 @@ def _fields(job: Job, now: float, aged: int | None, family: Family) -> list[tupl
 
 def _history(history: KindHistory, attempts: Sequence[Attempt], now: float) -> list[tuple[str, str]]:
     """Summarize the recent runs of the kind, and compare the newest run of this job with them."""
-    runs, *more = told_total(history.total)
+    runs, *more = describe_total(history.total)
     fields = [("same kind", ", ".join([f"{runs} in the {RANGE_NAMES[history.seconds]}", *more]))]
     if attempts:
-        run, comparison = told_own(own_run(attempts[-1], now), history.total.run)
+        run, comparison = describe_run(own_run(attempts[-1], now), history.total.run)
         fields += [("this job", f"{run}, {comparison}")] if comparison else []
     return fields
 
 
-def _parents(family: Family) -> str:
+def _parents(family: Dependencies) -> str:
     lines = [
-        f"{parent} {'deleted' if state is None else coloured(str(state), state)}" for parent, state in family.parents.items()
+        f"{parent} {'deleted' if state is None else colored(str(state), state)}" for parent, state in family.parents.items()
     ]
     return "\n".join([*lines, dim(f"if one fails: {family.if_parent_fails}")] if lines else [])
 
 
-def _children(family: Family) -> str:
+def _children(family: Dependencies) -> str:
     listed = [*family.children.items()][:_LISTED_CHILDREN]
-    lines = [f"{child} {coloured(str(state), state)}" for child, state in listed]
+    lines = [f"{child} {colored(str(state), state)}" for child, state in listed]
     more = len(family.children) - len(listed)
     return "\n".join([*lines, dim(f"and {more:,} more")] if more else lines)
 
@@ -133,9 +133,9 @@ def _arguments(job: Job) -> list[tuple[str, str]]:
     args = args_of(job)
     command = args.get("command") if isinstance(args, dict) else None
     if job.kind != "shell" or not isinstance(command, list) or not all(isinstance(part, str) for part in command):
-        return [("arguments", pretty(args))]
+        return [("arguments", format_json(args))]
     return [
-        ("command", safe(typed(command, shell=bool(args.get("shell"))), multiline=True)),
+        ("command", safe(format_command(command, shell=bool(args.get("shell"))), multiline=True)),
         ("directory", safe(str(args.get("cwd") or ""))),
         ("environment", safe("\n".join(f"{k}={v}" for k, v in (args.get("env") or {}).items()), multiline=True)),
     ]
@@ -155,9 +155,9 @@ def _print_attempt(attempt: Attempt, now: float) -> None:
         "cancelled": COLOURS[State.CANCELLED],
     }.get(outcome, COLOURS[State.FAILED])
     took = duration((attempt.finished_at or now) - attempt.started_at)
-    late = f"  late result {moment(attempt.late_at, now)}" if attempt.late_at else ""
+    late = f"  late result {format_time(attempt.late_at, now)}" if attempt.late_at else ""
     click.echo(
-        f"attempt {attempt.number}  {click.style(outcome, fg=color)}  {took}  {dim(moment(attempt.started_at, now))}"
+        f"attempt {attempt.number}  {click.style(outcome, fg=color)}  {took}  {dim(format_time(attempt.started_at, now))}"
         f"  {dim(safe(attempt.worker))}{late}"
     )
     error = attempt.traceback or ": ".join(part for part in (attempt.error_type, attempt.message) if part)
@@ -165,7 +165,7 @@ def _print_attempt(attempt: Attempt, now: float) -> None:
         click.echo(f"    {line}")
 
 
-def moment(at: float | None, now: float) -> str:
+def format_time(at: float | None, now: float) -> str:
     """Format a time in the local zone, with its distance from now."""
     if at is None:
         return ""
@@ -176,7 +176,7 @@ def moment(at: float | None, now: float) -> str:
     return f"{local} ({age(now - at)} ago)" if at <= now else f"{local} (in {age(at - now)})"
 
 
-def pretty(value: object) -> str:
+def format_json(value: object) -> str:
     """Format a value as indented JSON, safe to print."""
     if isinstance(value, str):
         return safe(value, multiline=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ..text.sanitize import safe
-from .common import Front, Verb, complain
+from .common import CliContext, Subcommand, print_error
 from .completers import complete_jobs
 from .json_documents import stack_document
 from .output import dim, print_json
@@ -13,7 +13,7 @@ from .output import dim, print_json
 
 @click.command(
     "stack",
-    cls=Verb,
+    cls=Subcommand,
     epilog="""\b
 Examples:
   jobdeck stack 42
@@ -23,7 +23,7 @@ Examples:
 )
 @click.argument("job_id", metavar="ID", type=click.IntRange(1, 2**63 - 1), shell_complete=complete_jobs("running"))
 @click.pass_obj
-def stack_command(front: Front, job_id: int) -> int:
+def stack_command(front: CliContext, job_id: int) -> int:
     """Show the current Python stack of a running job, innermost call last.
 
     The job must run in a process of yours on this machine; it is not interrupted. A shell job has no Python
@@ -33,9 +33,9 @@ def stack_command(front: Front, job_id: int) -> int:
         stack = queue.stack(job_id)
     if front.json:
         print_json(stack_document(stack))
-    elif stack.told:
-        complain(f"No stack available for job {job_id}. {stack.told}")
+    elif stack.reason:
+        print_error(f"No stack available for job {job_id}. {stack.reason}")
     else:
         click.echo(dim(f"Job {job_id} in process {stack.pid}"))
         click.echo(safe(stack.text, multiline=True))
-    return 1 if stack.told else 0
+    return 1 if stack.reason else 0

@@ -6,39 +6,39 @@ from collections.abc import Sequence
 
 import click
 
-from jobdeck import Attempt, Backlog, Latency, Metrics, Overview, QueueInfo, Slot, State, forecast
+from jobdeck import Attempt, Latency, Metrics, Overview, QueueInfo, QueueStats, State, TimeSlice, forecast
 
 from ..text.format import COLOURS, duration, limits_text, number
-from ..text.kind_history import KindHistory, compared, own_run
+from ..text.kind_history import KindHistory, compare, own_run
 from ..text.sanitize import safe
-from .common import Front, Verb
+from .common import CliContext, Subcommand
 from .completers import complete_kinds, complete_queues
 from .json_documents import iso, latency_document, limits_document
 from .output import MISSING, columns, dim, print_fields, print_json, state_text
 from .param_types import DURATION
 from .queues import forecast_document
-from .table import Cell, Column, cell, print_table
+from .table import OutputCell, OutputColumn, cell, print_table
 
 _SLOTS = 60
 
 _GROUPS = (
-    Column("PER SECOND", right=True),
-    Column("COMPLETED", right=True),
-    Column("FAILED", right=True),
-    Column("RETRIED", right=True, drop=5),
-    Column("FAILING", right=True, drop=4),
-    Column("RUN P50", right=True, drop=3),
-    Column("P95", right=True, drop=2),
-    Column("P99", right=True),
-    Column("WAIT P50", right=True, drop=6),
-    Column("P95", right=True, drop=1),
-    Column("P99", right=True, drop=7),
+    OutputColumn("PER SECOND", right=True),
+    OutputColumn("COMPLETED", right=True),
+    OutputColumn("FAILED", right=True),
+    OutputColumn("RETRIED", right=True, drop=5),
+    OutputColumn("FAILING", right=True, drop=4),
+    OutputColumn("RUN P50", right=True, drop=3),
+    OutputColumn("P95", right=True, drop=2),
+    OutputColumn("P99", right=True),
+    OutputColumn("WAIT P50", right=True, drop=6),
+    OutputColumn("P95", right=True, drop=1),
+    OutputColumn("P99", right=True, drop=7),
 )
 
 
 @click.command(
     "stats",
-    cls=Verb,
+    cls=Subcommand,
     epilog="""\b
 Examples:
   jobdeck stats
@@ -62,7 +62,7 @@ Examples:
 @click.option("--queue", metavar="NAME", shell_complete=complete_queues, help="Measure jobs of this queue only.")
 @click.option("--kind", metavar="NAME", shell_complete=complete_kinds, help="Measure jobs of this kind only.")
 @click.pass_obj
-def stats_command(front: Front, over: float, by: str | None, queue: str | None, kind: str | None) -> None:
+def stats_command(front: CliContext, over: float, by: str | None, queue: str | None, kind: str | None) -> None:
     """Show counts by state and queue, throughput, failures, and percentiles of wait and run times.
 
     Wait time is the time from due to started. Counts by state always include all jobs. --json adds the range
@@ -83,13 +83,13 @@ def stats_command(front: Front, over: float, by: str | None, queue: str | None, 
 # -- for scripts ----------------------------------------------------------------------------------
 
 
-def _document(overview: Overview, metrics: Metrics, backlogs: Sequence[Backlog], by: str | None) -> dict[str, object]:
+def _document(overview: Overview, metrics: Metrics, backlogs: Sequence[QueueStats], by: str | None) -> dict[str, object]:
     document = {
         "at": iso(overview.at),
         "counts": {str(state): overview.counts.get(state, 0) for state in State},
         **_slot_document(metrics.total),
         "pending": metrics.pending,
-        "oldest_wait": metrics.oldest,
+        "oldest_wait": metrics.oldest_wait,
         "next_due_at": iso(overview.next_due_at),
         "workers": sum(worker.alive for worker in overview.workers),
         "queues": [_queue_document(each) for each in backlogs],
@@ -99,11 +99,11 @@ def _document(overview: Overview, metrics: Metrics, backlogs: Sequence[Backlog],
             {by: name, **_slot_document(slot), "completed_by_slice": list(metrics.completed[name])}
             for name, slot in metrics.groups.items()
         ]
-    document["slices"] = [{"at": iso(slot.at), **_slot_document(slot)} for slot in metrics.slots]
+    document["slices"] = [{"at": iso(slot.at), **_slot_document(slot)} for slot in metrics.slices]
     return document
 
 
-def _slot_document(slot: Slot) -> dict[str, object]:
+def _slot_document(slot: TimeSlice) -> dict[str, object]:
     return {
         "seconds": round(slot.seconds, 3),
         "started": slot.started,
@@ -119,22 +119,22 @@ def _slot_document(slot: Slot) -> dict[str, object]:
         "run": latency_document(slot.run),
         "wait": latency_document(slot.wait),
         "depth": slot.depth,
-        "oldest_wait": slot.oldest,
+        "oldest_wait": slot.oldest_wait,
     }
 
 
 def history_document(history: KindHistory, attempts: Sequence[Attempt], now: float) -> dict[str, object]:
     """Return the recent runs of a kind in time slices, and how the newest run of a job compares with them."""
-    total, slots = history.total, history.metrics.slots
+    total, slots = history.total, history.metrics.slices
     return {
         "kind": history.kind,
         **_slot_document(total),
-        "newest_run": compared(own_run(attempts[-1], now), total.run) or None if attempts else None,
+        "newest_run": compare(own_run(attempts[-1], now), total.run) or None if attempts else None,
         "slices": [{"at": iso(slot.at), **_slot_document(slot)} for slot in slots],
     }
 
 
-def _queue_document(backlog: Backlog) -> dict[str, object]:
+def _queue_document(backlog: QueueStats) -> dict[str, object]:
     queue = backlog.info
     return {
         "queue": queue.name,
@@ -142,7 +142,7 @@ def _queue_document(backlog: Backlog) -> dict[str, object]:
         "paused_at": iso(queue.paused_at),
         "limits": limits_document(queue.limits),
         "counts": {str(state): queue.counts.get(state, 0) for state in State},
-        "oldest_wait": backlog.oldest,
+        "oldest_wait": backlog.oldest_wait,
         "forecast": forecast_document(forecast(backlog)),
     }
 
@@ -170,9 +170,13 @@ def _print(overview: Overview, metrics: Metrics, over: float, by: str | None) ->
     size = columns()
     if by is not None:
         groups = [_group(name, slot) for name, slot in metrics.groups.items()]
-        print_table((Column(by.upper(), least=14), *_GROUPS), groups, fit=size)
+        print_table((OutputColumn(by.upper(), least=14), *_GROUPS), groups, fit=size)
         return
-    heads: tuple[Column, ...] = (Column("QUEUE", least=10), *(Column(state.upper(), right=True) for state in State), Column(""))
+    heads: tuple[OutputColumn, ...] = (
+        OutputColumn("QUEUE", least=10),
+        *(OutputColumn(state.upper(), right=True) for state in State),
+        OutputColumn(""),
+    )
     rows = []
     for queue in overview.queues:
         counts = [_count(queue.counts.get(state, 0), state) for state in State]
@@ -185,7 +189,7 @@ def _print(overview: Overview, metrics: Metrics, over: float, by: str | None) ->
         print_table(heads, rows, fit=size)
 
 
-def _success(total: Slot) -> str:
+def _success(total: TimeSlice) -> str:
     if total.failure_rate is None:
         return MISSING
     ended = total.completed + total.failed
@@ -197,14 +201,14 @@ def _success(total: Slot) -> str:
 
 def _depth(metrics: Metrics) -> str:
     text = f"{metrics.pending:,} pending"
-    if metrics.oldest is not None:
-        text += f", oldest waiting {duration(metrics.oldest)}"
+    if metrics.oldest_wait is not None:
+        text += f", oldest waiting {duration(metrics.oldest_wait)}"
     if metrics.total.depth:
-        text += "  " + dim(f"peak {metrics.total.depth:,}, longest wait {duration(metrics.total.oldest or 0.0)}")
+        text += "  " + dim(f"peak {metrics.total.depth:,}, longest wait {duration(metrics.total.oldest_wait or 0.0)}")
     return text
 
 
-def _group(name: str, slot: Slot) -> list[Cell]:
+def _group(name: str, slot: TimeSlice) -> list[OutputCell]:
     failing = MISSING if slot.failure_rate is None else f"{slot.failure_rate:.1%}"
     latencies = (slot.run.p50, slot.run.p95, slot.run.p99, slot.wait.p50, slot.wait.p95, slot.wait.p99)
     return [
@@ -223,7 +227,7 @@ def _restrictions(queue: QueueInfo) -> str:
     return ", ".join(part for part in ("paused" if queue.paused else "", limits_text(queue.limits)) if part)
 
 
-def _count(n: int, state: State) -> Cell:
+def _count(n: int, state: State) -> OutputCell:
     return cell(number(n), COLOURS[state] if n else None, dim=not n)
 
 

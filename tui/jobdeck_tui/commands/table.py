@@ -12,7 +12,7 @@ from .output import dim as dimmed
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class OutputColumn:
     """Describe a column of a table."""
 
     title: str
@@ -24,7 +24,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class OutputCell:
     """Hold the text of a cell, safe to print, with an optional color name."""
 
     text: str
@@ -32,12 +32,12 @@ class Cell:
     dim: bool = False
 
 
-def cell(text: object, colour: str | None = None, *, dim: bool = False) -> Cell:
+def cell(text: object, colour: str | None = None, *, dim: bool = False) -> OutputCell:
     """Create a cell from any text."""
-    return Cell(safe(str(text)), colour, dim)
+    return OutputCell(safe(str(text)), colour, dim)
 
 
-def print_table(heads: Sequence[Column], rows: Iterable[Sequence[Cell]], *, fit: int | None = None) -> None:
+def print_table(heads: Sequence[OutputColumn], rows: Iterable[Sequence[OutputCell]], *, fit: int | None = None) -> None:
     """Print a table with its heading, with no line wider than `fit` columns."""
     made = [*rows]
     widths = layout(heads, [[width(each.text) for each in row] for row in made], fit)
@@ -60,7 +60,7 @@ def _aligned(text: str, columns: int | None, right: bool) -> str:
     return pad(text, columns or 0, right=right)
 
 
-def layout(heads: Sequence[Column], sizes: Sequence[Sequence[int]], fit: int | None) -> list[int | None]:
+def layout(heads: Sequence[OutputColumn], sizes: Sequence[Sequence[int]], fit: int | None) -> list[int | None]:
     """Return the width of each column; `None` for those dropped because the terminal is too narrow."""
     wanted = [max([len(head.title), *(row[index] for row in sizes)]) for index, head in enumerate(heads)]
     if fit is None:

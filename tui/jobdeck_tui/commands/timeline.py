@@ -10,27 +10,27 @@ from jobdeck import Outcome, Run, State
 
 from ..text.event_format import host_of
 from ..text.format import COLOURS, duration
-from .common import Front, Verb, complain
+from .common import CliContext, Subcommand, print_error
 from .json_documents import run_document
 from .output import MISSING, columns, on_terminal, print_json
 from .param_types import DURATION
-from .table import Cell, Column, cell, print_table
+from .table import OutputCell, OutputColumn, cell, print_table
 
 _HEADS = (
-    Column("STARTED"),
-    Column("TOOK", right=True),
-    Column("OUTCOME"),
-    Column("ID", right=True),
-    Column("KIND", least=16),
-    Column("TRY", right=True, drop=2),
-    Column("WORKER", least=10, drop=3),
-    Column("ERROR", least=12, drop=1),
+    OutputColumn("STARTED"),
+    OutputColumn("TOOK", right=True),
+    OutputColumn("OUTCOME"),
+    OutputColumn("ID", right=True),
+    OutputColumn("KIND", least=16),
+    OutputColumn("TRY", right=True, drop=2),
+    OutputColumn("WORKER", least=10, drop=3),
+    OutputColumn("ERROR", least=12, drop=1),
 )
 
 
 @click.command(
     "timeline",
-    cls=Verb,
+    cls=Subcommand,
     epilog="""\b
 Examples:
   jobdeck timeline                       list the runs of the last 10 minutes
@@ -50,7 +50,7 @@ Examples:
     help="Approximate maximum number of runs.",
 )
 @click.pass_obj
-def timeline_command(front: Front, last: float, limit: int) -> None:
+def timeline_command(front: CliContext, last: float, limit: int) -> None:
     """List recent runs: those still running first, then newest first.
 
     If there are more than --limit, the list is a sample spread over the range, and a note says so.
@@ -65,17 +65,17 @@ def timeline_command(front: Front, last: float, limit: int) -> None:
         print_table(_HEADS, [_row(run, found.at) for run in found.runs], fit=columns())
     elif on_terminal():
         click.echo("No runs in this range; extend it with --last.")
-    if not found.whole:
+    if not found.is_complete:
         shown = sum(run.finished_at is not None for run in found.runs)
         counted = "more than 100,000" if found.ended >= 100_000 else f"{found.ended:,}"
-        complain(f"Sample of {shown:,} of {counted} runs; raise --limit to see more.")
+        print_error(f"Sample of {shown:,} of {counted} runs; raise --limit to see more.")
 
 
-def _row(run: Run, now: float) -> list[Cell]:
+def _row(run: Run, now: float) -> list[OutputCell]:
     end = now if run.finished_at is None else run.finished_at
     outcome = "running" if run.outcome is None else str(run.outcome)
     state = State.RUNNING if run.outcome is None else _STATES.get(run.outcome, State.CANCELLED)
-    if run.failed and run.again:
+    if run.failed and run.superseded:
         state, outcome = State.RETRYING, f"{outcome}, retried"
     return [
         cell(time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.started_at))),

@@ -11,10 +11,10 @@ from jobdeck import FINAL, Job, JobNotFound, State
 
 from ..text.format import duration
 from ..text.sanitize import safe
-from .common import Front, Verb, complain
+from .common import CliContext, Subcommand, print_error
 from .completers import complete_jobs
-from .json_documents import full_document, took
-from .output import coloured, print_json, say_if_nobody_works, state_text
+from .json_documents import elapsed_seconds, full_document
+from .output import colored, print_json, state_text, warn_if_no_worker
 from .param_types import DURATION
 
 _EVERY = 0.05
@@ -22,7 +22,7 @@ _EVERY = 0.05
 
 @click.command(
     "wait",
-    cls=Verb,
+    cls=Subcommand,
     epilog="""\b
 Examples:
   jobdeck wait 42
@@ -42,7 +42,7 @@ Examples:
     "--timeout", type=DURATION, metavar="DURATION", help="Stop waiting after this time: 90s, 10m (default: no limit)."
 )
 @click.pass_obj
-def wait_command(front: Front, ids: Sequence[int], timeout: float | None) -> int:
+def wait_command(front: CliContext, ids: Sequence[int], timeout: float | None) -> int:
     """Wait until jobs finish. Exits 0 if all completed, otherwise 1.
 
     Prints each job as it finishes, with --json in the format of `jobdeck list --json`.
@@ -68,16 +68,16 @@ def wait_command(front: Front, ids: Sequence[int], timeout: float | None) -> int
                 return 0 if completed else 1
             if not warned:
                 warned = True
-                say_if_nobody_works(queue, f"Job {remaining[0]}")
+                warn_if_no_worker(queue, f"Job {remaining[0]}")
             if end is not None and time.monotonic() >= end:
                 for job_id in remaining:
-                    complain(f"Job {job_id} is still {found[job_id].state} after {duration(timeout or 0.0)}.")
+                    print_error(f"Job {job_id} is still {found[job_id].state} after {duration(timeout or 0.0)}.")
                 return 1
             time.sleep(_EVERY)
 
 
 def _format(job: Job) -> str:
-    seconds = took(job.started_at, job.finished_at)
+    seconds = elapsed_seconds(job.started_at, job.finished_at)
     after = "" if seconds is None or job.state is State.CANCELLED else f"  {duration(seconds)}"
     error = f"  {safe(job.error)}" if job.error and job.state is State.FAILED else ""
-    return f"{job.id}  {coloured(state_text(job.state), job.state)}{after}{error}"
+    return f"{job.id}  {colored(state_text(job.state), job.state)}{after}{error}"

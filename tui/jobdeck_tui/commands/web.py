@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .common import Front, Refused
+from .common import CliContext, CommandError
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -25,13 +25,13 @@ HOST = "127.0.0.1"
 PORT = 8000
 
 
-def serve(front: Front, *, demo: bool = False) -> None:
+def serve(front: CliContext, *, demo: bool = False) -> None:
     """Serve until SIGINT or SIGTERM. Each open page has its own cockpit, with its own worker threads."""
     try:
         from aiohttp import web
         from textual_serve.server import Server
     except ImportError:
-        raise Refused("--web needs textual-serve; install it with: pip install 'jobdeck[web]'") from None
+        raise CommandError("--web needs textual-serve; install it with: pip install 'jobdeck[web]'") from None
 
     port = _free_port(PORT if front.port is None else front.port)
     key = secrets.token_urlsafe(18)
@@ -55,10 +55,10 @@ def serve(front: Front, *, demo: bool = False) -> None:
     try:
         Loopback(command_line(front, demo=demo), host=HOST, port=port, title="jobdeck").serve()
     except OSError as problem:
-        raise Refused(f"Port {port} is not available: {problem.strerror}; choose another with --port.") from None
+        raise CommandError(f"Port {port} is not available: {problem.strerror}; choose another with --port.") from None
 
 
-def command_line(front: Front, *, demo: bool) -> str:
+def command_line(front: CliContext, *, demo: bool) -> str:
     """Return the command that opens the cockpit of one page."""
     words = [sys.executable, "-m", "jobdeck_tui"]
     for name, value in (("--db", front.db), ("--app", front.app), ("--threads", front.threads), ("--theme", front.theme)):
@@ -75,7 +75,7 @@ def _free_port(port: int) -> int:
         try:
             probe.bind((HOST, port))
         except OSError as problem:
-            raise Refused(f"Port {port} is not available ({problem.strerror}); choose another with --port.") from None
+            raise CommandError(f"Port {port} is not available ({problem.strerror}); choose another with --port.") from None
         return int(probe.getsockname()[1])
 
 

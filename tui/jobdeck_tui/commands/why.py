@@ -8,7 +8,7 @@ from jobdeck import Explanation
 
 from ..text.format import duration
 from ..text.sanitize import safe
-from .common import Front, Verb
+from .common import CliContext, Subcommand
 from .completers import complete_jobs
 from .json_documents import explanation_document
 from .output import columns, dim, print_json, tick
@@ -18,7 +18,7 @@ _WAITING = ("pending", "scheduled", "retrying", "waiting", "running")
 
 @click.command(
     "why",
-    cls=Verb,
+    cls=Subcommand,
     epilog="""\b
 Examples:
   jobdeck why 42
@@ -27,7 +27,7 @@ Examples:
 )
 @click.argument("job_id", metavar="ID", type=click.IntRange(1, 2**63 - 1), shell_complete=complete_jobs(*_WAITING))
 @click.pass_obj
-def why_command(front: Front, job_id: int) -> None:
+def why_command(front: CliContext, job_id: int) -> None:
     """Explain why a job is not running and when it may start.
 
     Checks every condition of a claim on the live job: whether it is due, its dependencies, the pause and limits
@@ -49,8 +49,8 @@ def _print(explanation: Explanation) -> None:
         click.echo(click.style(line, bold=True))
     click.echo()
     for check in explanation.checks:
-        first, *rest = _wrap(safe(check.sentence), "  ")
-        click.echo(f"{click.style(tick(check.holds), fg='green' if check.holds else 'red')} {first.removeprefix('  ')}")
+        first, *rest = _wrap(safe(check.message), "  ")
+        click.echo(f"{click.style(tick(check.met), fg='green' if check.met else 'red')} {first.removeprefix('  ')}")
         for line in rest:
             click.echo(line)
         for line in _wrap(safe(check.advice), "    ") if check.advice else ():
@@ -58,7 +58,7 @@ def _print(explanation: Explanation) -> None:
     if explanation.starts_in is not None:
         click.echo()
         when = "now" if explanation.starts_in == 0 else f"in about {duration(explanation.starts_in)}"
-        click.echo(f"Starts {when} {dim(f'({safe(explanation.basis)})')}")
+        click.echo(f"Starts {when} {dim(f'({safe(explanation.estimate_basis)})')}")
 
 
 def _wrap(text: str, indent: str) -> list[str]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..text.sanitize import safe, safe_json
-from .common import Front, Verb
+from .common import CliContext, Subcommand
 from .completers import complete_queues
 from .json_documents import iso
 from .output import count_of
@@ -35,7 +35,7 @@ _STOPPED = 0
 
 @click.command(
     "worker",
-    cls=Verb,
+    cls=Subcommand,
     json=False,
     epilog="""\b
 Examples:
@@ -68,7 +68,9 @@ Examples:
     help="Time for running jobs to finish after SIGTERM or SIGINT (default 25s).  [env: JOBDECK_SHUTDOWN_GRACE]",
 )
 @click.pass_obj
-def worker_command(front: Front, threads: int | None, processes: int | None, queues: str | None, grace: float | None) -> None:
+def worker_command(
+    front: CliContext, threads: int | None, processes: int | None, queues: str | None, grace: float | None
+) -> None:
     """Run a headless worker until SIGTERM or SIGINT.
 
     On the first signal, the worker claims no more jobs, lets running jobs finish within --grace, and releases the

@@ -6,15 +6,15 @@ import click
 
 from ..text.format import age
 from ..text.sanitize import safe
-from .common import Front, Verb
+from .common import CliContext, Subcommand
 from .json_documents import running_document, worker_document
 from .output import columns, on_terminal, print_json
-from .table import Column, cell, print_table
+from .table import OutputColumn, cell, print_table
 
 
 @click.command(
     "workers",
-    cls=Verb,
+    cls=Subcommand,
     epilog="""\b
 Examples:
   jobdeck workers
@@ -22,7 +22,7 @@ Examples:
 """,
 )
 @click.pass_obj
-def workers_command(front: Front) -> None:
+def workers_command(front: CliContext) -> None:
     """List worker processes with their load, queues and last heartbeat.
 
     --json adds the jobs that each one runs. `jobdeck list state:running` also lists the jobs of dead workers.
@@ -40,13 +40,13 @@ def workers_command(front: Front) -> None:
             click.echo("No workers; `jobdeck` or `jobdeck worker` starts one.")
         return
     heads = (
-        Column("STATE"),
-        Column("WORKER", least=16),
-        Column("BUSY", right=True),
-        Column("PROCS", right=True, drop=4),
-        Column("QUEUES", least=10, drop=2),
-        Column("UP", right=True, drop=3),
-        Column("HEARTBEAT", right=True, drop=1),
+        OutputColumn("STATE"),
+        OutputColumn("WORKER", least=16),
+        OutputColumn("BUSY", right=True),
+        OutputColumn("PROCS", right=True, drop=4),
+        OutputColumn("QUEUES", least=10, drop=2),
+        OutputColumn("UP", right=True, drop=3),
+        OutputColumn("HEARTBEAT", right=True, drop=1),
     )
     rows = []
     for worker in workers:
@@ -67,5 +67,5 @@ def workers_command(front: Front) -> None:
     print_table(heads, rows, fit=columns())
     for worker in workers:
         for each in worker.stopping if worker.stuck and worker.alive else ():
-            what = f"job {each.job_id} {safe(each.kind)}, asked to stop {age(now - each.since)} ago ({each.why})"
+            what = f"job {each.job_id} {safe(each.kind)}, asked to stop {age(now - each.since)} ago ({each.reason})"
             click.echo(f"{click.style('stuck', fg='red')}  {safe(worker.id)}: {what}")

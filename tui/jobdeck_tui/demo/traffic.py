@@ -16,7 +16,7 @@ BURST_EVERY = 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class JobSpec:
     """A job to enqueue, not validated yet: the arguments of `Queue.new_job`."""
 
     kind: str
@@ -34,7 +34,7 @@ def _address(random: Random) -> str:
     return f"{random.choice(_PEOPLE)}.{random.randint(1, 9999)}@example.{random.choice(('com', 'net', 'org'))}"
 
 
-def draw(kind: str, random: Random) -> Order:
+def random_job(kind: str, random: Random) -> JobSpec:
     """Return a random job of the kind."""
     order_id = random.randint(100_000, 999_999)
     args: dict[str, Any]
@@ -81,7 +81,7 @@ def draw(kind: str, random: Random) -> Order:
             args |= {"card": "card_declined" if declined else random.choice(("card_visa", "card_mastercard", "card_amex"))}
         case _:
             raise ValueError(f"the demo has no kind {kind!r}")
-    return Order(kind, args, options)
+    return JobSpec(kind, args, options)
 
 
 _MIX = {
@@ -95,18 +95,18 @@ _MIX = {
 """The weights of the kinds in the steady stream. The slow kinds come at fixed intervals instead."""
 
 
-def stream(seed: int) -> Iterator[list[Order]]:
+def stream(seed: int) -> Iterator[list[JobSpec]]:
     """Yield the jobs to enqueue at each step, without end. The same seed gives the same jobs."""
     random = Random(f"stream {seed}")
     kinds, weights = list(_MIX), list(_MIX.values())
     next_burst, next_video, next_report = 6.0, 7.0, 4.0
-    burst: list[Order] = []
+    burst: list[JobSpec] = []
     owed = 0.0
     step = 0
     while True:
         now = step * STEP
         owed += STEP * _rate(now) * random.uniform(0.7, 1.3)
-        orders = [draw(kind, random) for kind in random.choices(kinds, weights, k=int(owed))]
+        orders = [random_job(kind, random) for kind in random.choices(kinds, weights, k=int(owed))]
         owed -= int(owed)
         # Schedule a few for later.
         orders = [
@@ -116,14 +116,14 @@ def stream(seed: int) -> Iterator[list[Order]]:
             for order in orders
         ]
         if now >= next_video:
-            orders.append(draw("video.transcode", random))
+            orders.append(random_job("video.transcode", random))
             next_video = now + random.uniform(6, 12)
         if now >= next_report:
-            orders.append(draw("report.daily", random))
+            orders.append(random_job("report.daily", random))
             next_report = now + random.uniform(12, 25)
         if now >= next_burst:
             kind = random.choice(("mail.newsletter", "img.resize", "webhook.post", "mail.newsletter"))
-            burst = [draw(kind, random) for _ in range(random.randint(250, 500))]
+            burst = [random_job(kind, random) for _ in range(random.randint(250, 500))]
             next_burst = now + BURST_EVERY * random.uniform(0.8, 1.2)
         orders += burst[:20]  # a burst is spread over about two seconds
         del burst[:20]
@@ -136,18 +136,18 @@ def _rate(now: float) -> float:
     return 56 + 17 * math.sin(now * math.tau / 40) + 9 * math.sin(now * math.tau / 13)
 
 
-def opening(seed: int) -> list[Order]:
+def initial_backlog(seed: int) -> list[JobSpec]:
     """Return the initial backlog of the demo: every kind, with every outcome."""
     random = Random(f"opening {seed}")
     chosen = [
         # Their first attempts fail within a second: some permanently, some to be retried.
-        Order("mail.send_receipt", {"order_id": 424_242, "to": "ada@typo.invalid"}, {"priority": 9}),
-        Order("mail.send_receipt", {"order_id": 424_243, "to": "ken@typo.invalid"}, {"priority": 8, "tags": ["vip"]}),
-        Order("billing.charge", {"order_id": 424_244, "amount_cents": 12_990, "card": "card_declined"}),
-        Order("img.resize", {"image": "uploads/7/IMG_1042-truncated.jpg"}, {"priority": 6}),
-        Order("img.resize", {"image": "uploads/9/IMG_2001-truncated.jpg", "width": 1280}, {"priority": 6}),
+        JobSpec("mail.send_receipt", {"order_id": 424_242, "to": "ada@typo.invalid"}, {"priority": 9}),
+        JobSpec("mail.send_receipt", {"order_id": 424_243, "to": "ken@typo.invalid"}, {"priority": 8, "tags": ["vip"]}),
+        JobSpec("billing.charge", {"order_id": 424_244, "amount_cents": 12_990, "card": "card_declined"}),
+        JobSpec("img.resize", {"image": "uploads/7/IMG_1042-truncated.jpg"}, {"priority": 6}),
+        JobSpec("img.resize", {"image": "uploads/9/IMG_2001-truncated.jpg", "width": 1280}, {"priority": 6}),
         *(
-            Order(
+            JobSpec(
                 "webhook.post",
                 {"url": "https://legacy.hooli.example/hooks/orders", "event": "order.paid", "order_id": 424_250 + n},
                 {"priority": 7},
@@ -155,9 +155,9 @@ def opening(seed: int) -> list[Order]:
             for n in range(6)
         ),
         # Some that run visibly from the first second.
-        Order("video.transcode", {"source": "uploads/3/keynote.mov", "seconds": 12.0}, {"priority": 8}),
-        Order("video.transcode", {"source": "uploads/5/interview.mov", "preset": "720p", "seconds": 6.0}, {"priority": 8}),
-        Order("report.daily", {"day": "2025-09-30"}, {"priority": 8, "tags": ["finance"]}),
+        JobSpec("video.transcode", {"source": "uploads/3/keynote.mov", "seconds": 12.0}, {"priority": 8}),
+        JobSpec("video.transcode", {"source": "uploads/5/interview.mov", "preset": "720p", "seconds": 6.0}, {"priority": 8}),
+        JobSpec("report.daily", {"day": "2025-09-30"}, {"priority": 8, "tags": ["finance"]}),
     ]
     for kind, number in (
         ("billing.charge", 10),
@@ -167,8 +167,8 @@ def opening(seed: int) -> list[Order]:
         ("search.index", 45),
         ("mail.newsletter", 120),
     ):
-        chosen += [draw(kind, random) for _ in range(number)]
+        chosen += [random_job(kind, random) for _ in range(number)]
     for _ in range(40):
-        order = draw(random.choice(("mail.send_receipt", "webhook.post", "report.daily", "mail.newsletter")), random)
+        order = random_job(random.choice(("mail.send_receipt", "webhook.post", "report.daily", "mail.newsletter")), random)
         chosen.append(replace(order, options={**order.options, "delay": round(random.triangular(4, 240, 40), 1)}))
     return chosen

@@ -13,7 +13,7 @@ from random import Random
 
 from jobdeck import JobdeckError, NewJob, Queue, State
 
-from .traffic import STEP, Order, opening, stream
+from .traffic import STEP, JobSpec, initial_backlog, stream
 
 logger = logging.getLogger("jobdeck.demo")
 
@@ -35,13 +35,13 @@ def prefill(queue: Queue, seed: int = 7) -> None:
     With running workers, every state and every chart has data within ten seconds.
     """
     queue.pause(PAUSED, who=ACTOR)
-    jobs = queue.enqueue_many(_drafts(queue, opening(seed)))
+    jobs = queue.enqueue_many(_drafts(queue, initial_backlog(seed)))
     scheduled = [each.id for each in jobs if each.state is State.SCHEDULED]
     newsletters = [each.id for each in jobs if each.kind == "mail.newsletter" and each.state is State.PENDING]
     queue.cancel_many([*scheduled[::9], *newsletters[-4:]], who=ACTOR)
 
 
-def _drafts(queue: Queue, orders: Sequence[Order]) -> list[NewJob]:
+def _drafts(queue: Queue, orders: Sequence[JobSpec]) -> list[NewJob]:
     return [queue.new_job(order.kind, order.args, **order.options) for order in orders]
 
 
@@ -99,7 +99,7 @@ class Workload:
             due = max(due + STEP, time.monotonic() - STEP)
             self._stopped.wait(max(0.0, due - time.monotonic()))
 
-    def _deliver(self, orders: list[Order], step: int) -> None:
+    def _deliver(self, orders: list[JobSpec], step: int) -> None:
         depths = {info.name: info for info in self._queue.queues()}
         capacity = MAX_PENDING - sum(info.pending for info in depths.values() if not info.paused)
         full = {name for name, info in depths.items() if info.paused and info.pending >= MAX_PENDING_PAUSED}

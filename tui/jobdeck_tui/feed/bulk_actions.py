@@ -11,10 +11,10 @@ from typing import Any
 
 from textual.message import Message
 
-from jobdeck import JobdeckError, Queue, Undoing
+from jobdeck import JobdeckError, Queue, UndoResult
 
-from .job_actions import STEP, Deed, Outcome, Selection, Weighed, told_turned, weigh
-from .messages import Acted, Answered, Progressed
+from .job_actions import STEP, ActionPreview, ActionResult, JobAction, Selection, preview_action, undo_text
+from .messages import ActionFinished, ActionProgress, Reply
 
 logger = logging.getLogger("jobdeck.hand")
 
@@ -24,7 +24,7 @@ _POLL = 0.25
 """Seconds between two queries for the progress of an undo."""
 
 
-class Hand:
+class BulkActionRunner:
     """Runs one bulk action at a time. Every method returns immediately."""
 
     def __init__(self, queue: Queue, post: Callable[[Message], Any], changed: Callable[[], None]) -> None:
@@ -45,17 +45,19 @@ class Hand:
         self.doing = ""
         """The current action, such as `retrying 51,402 jobs`; empty while idle."""
 
-    def weigh(self, deed: Deed, selection: Selection, answer: Callable[[Weighed], None]) -> None:
+    def preview(self, deed: JobAction, selection: Selection, answer: Callable[[ActionPreview], None]) -> None:
         """Compute what an action would do, and call `answer` with the preview on the event loop."""
-        self._put(lambda: self._post(Answered(answer, weigh(self._queue, deed, selection))))
+        self._put(lambda: self._post(Reply(answer, preview_action(self._queue, deed, selection))))
 
-    def act(self, deed: Deed, ids: Sequence[int]) -> None:
+    def run_action(self, deed: JobAction, ids: Sequence[int]) -> None:
         """Apply the action to the jobs, in steps that form one journal entry."""
-        self._start(f"{deed.doing} {len(ids):,} jobs", lambda: self._act(deed, ids))
+        self._start(f"{deed.progress_text} {len(ids):,} jobs", lambda: self._run_action(deed, ids))
 
-    def turn(self, act: int, n: int, *, redo: bool) -> None:
+    def undo_or_redo(self, act: int, n: int, *, redo: bool) -> None:
         """Undo or redo a journal entry that concerns `n` jobs."""
-        self._start(f"{'redoing' if redo else 'undoing'} an action on {n:,} jobs", lambda: self._turn(act, n, redo=redo))
+        self._start(
+            f"{'redoing' if redo else 'undoing'} an action on {n:,} jobs", lambda: self._undo_or_redo(act, n, redo=redo)
+        )
 
     def stop(self) -> bool:
         """Stop the current action after its current step; return `False` if there is none."""
@@ -73,7 +75,7 @@ class Hand:
 
     def _start(self, doing: str, act: Callable[[], None]) -> None:
         if self.doing:
-            self._post(Acted(busy(self.doing), failed=True))
+            self._post(ActionFinished(busy_text(self.doing), failed=True))
             return
         self.doing = doing
         self._stop.clear()
@@ -83,7 +85,7 @@ class Hand:
                 act()
             finally:
                 self.doing = ""
-                self._post(Progressed(""))
+                self._post(ActionProgress(""))
                 self._changed()
 
         self._put(task)
@@ -99,40 +101,40 @@ class Hand:
             try:
                 task()
             except JobdeckError as error:
-                self._post(Acted(str(error), failed=True))
+                self._post(ActionFinished(str(error), failed=True))
             except Exception as error:
                 logger.exception("A bulk action failed; the cockpit continues")
-                self._post(Acted(f"A bug in jobdeck: {type(error).__name__}: {error}", failed=True))
+                self._post(ActionFinished(f"A bug in jobdeck: {type(error).__name__}: {error}", failed=True))
 
-    def _act(self, deed: Deed, ids: Sequence[int]) -> None:
-        outcome, total, report_at = Outcome(deed), len(ids), 0.0
+    def _run_action(self, deed: JobAction, ids: Sequence[int]) -> None:
+        outcome, total, report_at = ActionResult(deed), len(ids), 0.0
         stopped = problem = ""
         for start in range(0, total, STEP):
             if self._stop.is_set():
                 stopped = f"Stopped after {start:,} of {total:,} jobs. "
                 break
             try:
-                outcome.add(self._queue, deed.do(self._queue, ids[start : start + STEP], outcome.act))
+                outcome.add(self._queue, deed.apply(self._queue, ids[start : start + STEP], outcome.entry))
             except JobdeckError as error:
                 problem = f". Failed after {start:,} of {total:,} jobs: {error}"
                 break
             if time.monotonic() >= report_at:
                 report_at = time.monotonic() + TELL_EVERY
-                self._post(Progressed(deed.doing, outcome.done, outcome.refused, total))
-        text, failed = outcome.sentence(self._queue)
-        self._post(Acted(f"{stopped}{text}{problem}", failed=failed or bool(stopped or problem)))
+                self._post(ActionProgress(deed.progress_text, outcome.done, outcome.refused, total))
+        text, failed = outcome.to_text(self._queue)
+        self._post(ActionFinished(f"{stopped}{text}{problem}", failed=failed or bool(stopped or problem)))
 
-    def _turn(self, act: int, n: int, *, redo: bool) -> None:
+    def _undo_or_redo(self, act: int, n: int, *, redo: bool) -> None:
         ended = threading.Event()
         watch = threading.Thread(target=self._watch, args=(act, n, redo, ended), name="jobdeck-undoing", daemon=True)
         watch.start()
         try:
-            undoing: Undoing = self._queue.redo(act) if redo else self._queue.undo(act)
+            undoing: UndoResult = self._queue.redo(act) if redo else self._queue.undo(act)
         finally:
             ended.set()
             watch.join(timeout=2.0)
-        text, failed = told_turned(undoing, "Redone" if redo else "Undone")
-        self._post(Acted(text, failed=failed))
+        text, failed = undo_text(undoing, "Redone" if redo else "Undone")
+        self._post(ActionFinished(text, failed=failed))
 
     def _watch(self, act: int, n: int, redo: bool, ended: threading.Event) -> None:
         """Report the progress of an undo: the journal counts each part."""
@@ -142,9 +144,9 @@ class Hand:
             except JobdeckError:
                 continue
             done = max(0, n - undone) if redo else undone
-            self._post(Progressed("redoing" if redo else "undoing", done, 0, n, stoppable=False))
+            self._post(ActionProgress("redoing" if redo else "undoing", done, 0, n, stoppable=False))
 
 
-def busy(doing: str) -> str:
+def busy_text(doing: str) -> str:
     """Return why another bulk action, or an undo, has to wait."""
     return f"Still {doing}; wait until it finishes, or press esc to stop it"

@@ -10,26 +10,26 @@ STALE_AFTER = 3.0
 """Seconds without a new snapshot after which the data counts as stale."""
 LOCKED_AFTER = 1.0
 """Seconds another program may hold the lock before the header reports it."""
-HELD_UP = 3.0
+STALL_AFTER = 3.0
 """Seconds between two beats after which this process must have been stalled: stopped, or suspended."""
 
 
 @dataclass(frozen=True, slots=True)
-class Plight:
+class ConnectionStatus:
     """A problem with the database at one moment."""
 
     word: str
     """`STALE` if the data on screen is old, `BLOCKED` if only the worker cannot proceed."""
     text: str
-    does: str
+    activity: str
     """What the cockpit does about the problem."""
     seconds: int
     """The duration of the problem so far."""
-    way_out: str = ""
+    remedy: str = ""
     """What the user can do."""
 
 
-class Watch:
+class ConnectionMonitor:
     """Collects signs of the database's health and derives its status. Used on the event loop only."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -41,20 +41,20 @@ class Watch:
         self.lost = False
         """Whether the database no longer exists."""
 
-    def news(self) -> None:
+    def on_snapshot(self) -> None:
         """Record that a snapshot has arrived."""
         self._fresh_at = self._monotonic()
 
-    def trouble(self, text: str | None, *, lost: bool = False) -> None:
+    def on_error(self, text: str | None, *, lost: bool = False) -> None:
         """Record that the database cannot be read; with `None`, that it can be read again."""
         self._trouble, self.lost = text, lost
 
     def beat(self) -> bool:
         """Return whether the whole process was stalled since the last call. Call it each second."""
         before, self._beat_at = self._beat_at, self._monotonic()
-        return self._beat_at - before > HELD_UP
+        return self._beat_at - before > STALL_AFTER
 
-    def plight(self, *, locked_since: float | None = None, held_up: str | None = None) -> Plight | None:
+    def status(self, *, locked_since: float | None = None, held_up: str | None = None) -> ConnectionStatus | None:
         """Return the current problem, `None` if all is well.
 
         Args:
@@ -67,18 +67,18 @@ class Watch:
         self._stalled_since = None if held_up is None else self._stalled_since or now
         if self._trouble is not None:
             does, way_out = ("waiting for it", "ctrl+n creates a new one") if self.lost else ("retrying", "")
-            return Plight("STALE", self._trouble, does, int(silent), way_out)
+            return ConnectionStatus("STALE", self._trouble, does, int(silent), way_out)
         if locked > LOCKED_AFTER:
             word, seconds = ("STALE", silent) if silent > LOCKED_AFTER + 1 else ("BLOCKED", locked)
-            return Plight(word, "another program has locked the database", "waiting for it", int(seconds))
+            return ConnectionStatus(word, "another program has locked the database", "waiting for it", int(seconds))
         if silent > STALE_AFTER:
-            return Plight("STALE", "no update: the database is busy", "waiting for it", int(silent))
+            return ConnectionStatus("STALE", "no update: the database is busy", "waiting for it", int(silent))
         if held_up is not None and self._stalled_since is not None:
-            return Plight("BLOCKED", held_up, "retrying", int(now - self._stalled_since))
+            return ConnectionStatus("BLOCKED", held_up, "retrying", int(now - self._stalled_since))
         return None
 
 
-def in_short(sentence: str, where: str) -> str:
+def shorten_error(sentence: str, where: str) -> str:
     """Shorten an engine's error for a line that names the database already."""
     for long, short in (
         (f"The database {where} ", "the database "),

@@ -21,36 +21,36 @@ from jobdeck import (
     Operation,
     Overview,
     Queue,
-    StoreAway,
     StoreBusy,
     StoreError,
-    StoreLost,
+    StoreMissing,
     StoreReplaced,
+    StoreUnreachable,
 )
 
-from ..text.enqueue_result import told_apart
+from ..text.enqueue_result import classify
 from ..text.sanitize import safe
-from .bulk_actions import Hand, busy
-from .connection_status import in_short
-from .job_actions import CANCEL, DELETE, RETRY, STEP, Deed, Outcome, Selection, Weighed, told_turned
+from .bulk_actions import BulkActionRunner, busy_text
+from .connection_status import shorten_error
+from .job_actions import CANCEL, DELETE, RETRY, STEP, ActionPreview, ActionResult, JobAction, Selection, undo_text
 from .messages import (
-    Acted,
-    Answered,
-    Deck,
+    ActionFinished,
+    DashboardSnapshot,
+    DatabaseReplaced,
+    DatabaseUnavailable,
     DetailSnapshot,
     Drained,
     Explained,
-    Page,
-    Pool,
-    Replaced,
-    Seen,
+    JobsPage,
+    LocalWorker,
+    QueryResult,
+    Reply,
     Snapshot,
-    Trouble,
     View,
 )
 from .pages import Pages
-from .queries import Look
-from .queries.job import Following
+from .queries import ScreenQuery
+from .queries.job import JobFollower
 
 if TYPE_CHECKING:
     from jobdeck import Worker
@@ -84,11 +84,11 @@ class Feed:
         self._worker: Worker | None = None
         self._drain_thread: threading.Thread | None = None
         self._pages = Pages(queue, lambda: self._inbox.put(self._request_poll))
-        self._hand = Hand(queue, post, lambda: self._inbox.put(self._invalidate))
-        self._page: Page | None = None
-        self._polled_query: Look[object] | None = None
+        self._hand = BulkActionRunner(queue, post, lambda: self._inbox.put(self._invalidate))
+        self._page: JobsPage | None = None
+        self._polled_query: ScreenQuery[object] | None = None
         self._read_at = 0.0
-        self._following: Following | None = None
+        self._following: JobFollower | None = None
         self._polled_at = 0.0
         self._overview: Overview | None = None
         self._overview_of: tuple[float, int] | None = None
@@ -113,7 +113,7 @@ class Feed:
         if self._worker is not None and self._drain_thread is None:
             self._worker.stop(grace=0.0)
 
-    def look(self, view: View) -> None:
+    def set_view(self, view: View) -> None:
         """Set the view that snapshots show from now on."""
 
         def task() -> None:
@@ -122,7 +122,7 @@ class Feed:
 
         self._inbox.put(task)
 
-    def watch(self, look: Look[object] | None) -> None:
+    def poll(self, look: ScreenQuery[object] | None) -> None:
         """Poll this query and post each result as `QueryResult`; with `None`, poll the page of jobs again.
 
         While a query is polled, the page of jobs is not refreshed.
@@ -136,13 +136,13 @@ class Feed:
 
         self._inbox.put(task)
 
-    def ask(self, read: Reading[T], answer: Callable[[T], None]) -> None:
+    def query(self, read: Reading[T], answer: Callable[[T], None]) -> None:
         """Run a query once and call `answer` with its result on the event loop; not if the query failed."""
-        self._inbox.put(lambda: self._post(Answered(answer, read(self.queue))))
+        self._inbox.put(lambda: self._post(Reply(answer, read(self.queue))))
 
-    def do(self, action: Callable[[Queue], str]) -> None:
+    def run(self, action: Callable[[Queue], str]) -> None:
         """Run an action on the queue. A toast shows the text it returns, or the error it raises."""
-        self._inbox.put(lambda: self._tell(action(self.queue)))
+        self._inbox.put(lambda: self._report(action(self.queue)))
 
     def refresh(self) -> None:
         """Poll now."""
@@ -151,7 +151,7 @@ class Feed:
     def _invalidate(self) -> None:
         """Make the next poll read everything."""
         self._polled_at = self._read_at = 0.0
-        self._pages.again()
+        self._pages.reread()
 
     def _request_poll(self) -> None:
         self._poll_requested = True
@@ -165,7 +165,7 @@ class Feed:
 
         def task() -> None:
             if job_id is None or self._following is None or self._following.job_id != job_id:
-                self._following = None if job_id is None else Following(job_id)
+                self._following = None if job_id is None else JobFollower(job_id)
             if self._following is not None:
                 self._following.columns = columns
             self._poll_requested = True
@@ -189,74 +189,74 @@ class Feed:
 
     def cancel(self, ids: Sequence[int]) -> None:
         """Cancel the jobs."""
-        self.act(CANCEL, ids)
+        self.run_action(CANCEL, ids)
 
     def retry(self, ids: Sequence[int]) -> None:
         """Retry the jobs."""
-        self.act(RETRY, ids)
+        self.run_action(RETRY, ids)
 
     def reprioritise(self, ids: Sequence[int], by: int) -> None:
         """Add `by` to the priority of the jobs."""
-        self.act(Deed(Operation.REPRIORITISE, by), ids)
+        self.run_action(JobAction(Operation.REPRIORITIZE, by), ids)
 
     def delete(self, ids: Sequence[int]) -> None:
         """Delete the jobs."""
-        self.act(DELETE, ids)
+        self.run_action(DELETE, ids)
 
-    def act(self, deed: Deed, ids: Sequence[int]) -> None:
+    def run_action(self, deed: JobAction, ids: Sequence[int]) -> None:
         """Apply an action to the jobs: to a few at once; to many in steps, with progress messages, as one journal entry."""
         if len(ids) > STEP:
-            self._hand.act(deed, ids)
+            self._hand.run_action(deed, ids)
             return
         wanted = list(ids)
 
         def task() -> None:
-            outcome = Outcome(deed)
+            outcome = ActionResult(deed)
             try:
-                outcome.add(self.queue, deed.do(self.queue, wanted))
+                outcome.add(self.queue, deed.apply(self.queue, wanted))
             except StoreBusy as error:  # shown long after the key was pressed: name the jobs
                 what = f"job {wanted[0]}" if len(wanted) == 1 else f"{len(wanted):,} jobs"
-                self._tell(f"Could not {deed.verb.lower()} {what}: {error}", failed=True)
+                self._report(f"Could not {deed.verb.lower()} {what}: {error}", failed=True)
                 return
-            text, failed = outcome.sentence(self.queue)
+            text, failed = outcome.to_text(self.queue)
             if text:
-                self._tell(text, failed=failed)
+                self._report(text, failed=failed)
 
         self._inbox.put(task)
 
-    def weigh(self, deed: Deed, selection: Selection, answer: Callable[[Weighed], None]) -> None:
+    def preview(self, deed: JobAction, selection: Selection, answer: Callable[[ActionPreview], None]) -> None:
         """Compute what an action would do to a selection, and call `answer` with the preview on the event loop."""
-        self._hand.weigh(deed, selection, answer)
+        self._hand.preview(deed, selection, answer)
 
     @property
-    def acting(self) -> str:
+    def running_action(self) -> str:
         """The bulk action that is running, as text; empty if there is none."""
         return self._hand.doing
 
-    def stop_acting(self) -> bool:
+    def stop_action(self) -> bool:
         """Stop the bulk action after its current step; return `False` if there is none."""
         return self._hand.stop()
 
     def undo(self) -> None:
         """Undo this user's last action."""
-        self._inbox.put(lambda: self._turn(redo=False))
+        self._inbox.put(lambda: self._undo_or_redo(redo=False))
 
     def redo(self) -> None:
         """Redo the action that this user undid last."""
-        self._inbox.put(lambda: self._turn(redo=True))
+        self._inbox.put(lambda: self._undo_or_redo(redo=True))
 
-    def _turn(self, *, redo: bool) -> None:
+    def _undo_or_redo(self, *, redo: bool) -> None:
         if self._hand.doing:
-            self._post(Acted(busy(self._hand.doing), failed=True))
+            self._post(ActionFinished(busy_text(self._hand.doing), failed=True))
             return
         who = self.queue.who
         bulk = self._bulk_entry(who, redo=redo)
         if bulk is not None:
-            self._hand.turn(*bulk, redo=redo)
+            self._hand.undo_or_redo(*bulk, redo=redo)
         else:
             undoing = self.queue.redo(of=who) if redo else self.queue.undo(of=who)
-            text, failed = told_turned(undoing, "Redone" if redo else "Undone")
-            self._tell(text, failed=failed)
+            text, failed = undo_text(undoing, "Redone" if redo else "Undone")
+            self._report(text, failed=failed)
 
     def _bulk_entry(self, who: str, *, redo: bool) -> tuple[int, int] | None:
         """Return the id of the journal entry to undo or redo next and its number of jobs; `None` if these are few."""
@@ -264,10 +264,10 @@ class Feed:
         if redo:
             undone = [entry for entry in entries if entry.undone_by == who and entry.undone_at is not None]
             last = max(undone, key=lambda entry: entry.undone_at or 0.0, default=None)
-            if last is not None and any(each.who == who and each.at > (last.undone_at or 0.0) for each in entries):
+            if last is not None and any(each.actor == who and each.at > (last.undone_at or 0.0) for each in entries):
                 return None  # a newer action of the same user rules out a redo
         else:
-            last = next((entry for entry in entries if entry.who == who and entry.undone_at is None), None)
+            last = next((entry for entry in entries if entry.actor == who and entry.undone_at is None), None)
         return None if last is None or last.n <= _LONG else (last.id, last.n)
 
     def toggle(self, name: str) -> None:
@@ -275,10 +275,10 @@ class Feed:
 
         def task() -> None:
             if self.queue.resume(name):
-                self._tell(f"Queue {safe(name)} resumed · z to undo")
+                self._report(f"Queue {safe(name)} resumed · z to undo")
             else:
                 self.queue.pause(name)
-                self._tell(f"Queue {safe(name)} paused: running jobs continue, nothing new starts · z to undo")
+                self._report(f"Queue {safe(name)} paused: running jobs continue, nothing new starts · z to undo")
 
         self._inbox.put(task)
 
@@ -294,10 +294,10 @@ class Feed:
                 before = known - len(paused)
                 already = f", {before:,} of them before" if before else ""
                 subject = f"All {known:,} queues" if known > 1 else f"Queue {safe(paused[0])}"
-                self._tell(f"{subject} paused{already}: running jobs continue, nothing new starts · z to undo")
+                self._report(f"{subject} paused{already}: running jobs continue, nothing new starts · z to undo")
             elif resumed:
                 subject = f"All {len(resumed):,} queues" if len(resumed) > 1 else f"Queue {safe(resumed[0])}"
-                self._tell(f"{subject} resumed · z to undo")
+                self._report(f"{subject} resumed · z to undo")
 
         self._inbox.put(task)
 
@@ -308,10 +308,10 @@ class Feed:
             drafts = [self.queue.new_job(kind, args, **options)]
             with self.queue.transaction():
                 newest = self.queue.list(limit=1)
-                (arrival,) = told_apart(newest, self.queue.enqueue_many(drafts), drafts)
+                (arrival,) = classify(newest, self.queue.enqueue_many(drafts), drafts)
             job = arrival.job
             text = f"Job {job.id} {safe(job.kind)} enqueued" if arrival.new else arrival.sentence
-            self._tell(text, failed=not arrival.new, job_id=job.id)
+            self._report(text, failed=not arrival.new, job_id=job.id)
 
         self._inbox.put(task)
 
@@ -323,11 +323,11 @@ class Feed:
             if self._worker is not None:
                 self._worker.resize(self._threads)
             self._start_worker()
-            self._tell(f"{self._threads} worker thread{'s' * (self._threads != 1)}")
+            self._report(f"{self._threads} worker thread{'s' * (self._threads != 1)}")
 
         self._inbox.put(task)
 
-    def renew(self) -> None:
+    def recreate(self) -> None:
         """Create a new, empty database if the old one no longer exists."""
 
         def task() -> None:
@@ -337,15 +337,15 @@ class Feed:
         self._inbox.put(task)
 
     @property
-    def waiting_since(self) -> float | None:
+    def lock_wait_started(self) -> float | None:
         """Monotonic time since which this process waits for another program's lock. Does not read the database."""
         return self.queue.lock_wait_started()
 
     @property
-    def held_up(self) -> str | None:
+    def worker_error(self) -> str | None:
         """Why this process's worker can neither claim nor finish jobs, in short. Does not read the database."""
-        trouble = self._worker.trouble if self._worker is not None else None
-        return None if trouble is None else in_short(trouble, self.queue.where)
+        trouble = self._worker.last_error if self._worker is not None else None
+        return None if trouble is None else shorten_error(trouble, self.queue.where)
 
     def drain(self, grace: float) -> None:
         """Let the running jobs finish for up to `grace` seconds and release the rest; post `Drained` at the end.
@@ -370,7 +370,7 @@ class Feed:
     # -- the thread -------------------------------------------------------------------------------
 
     def _loop(self) -> None:
-        self._guarded(self._start_worker)
+        self._safely(self._start_worker)
         while True:
             pause = max(0.0, self._polled_at + EVERY - time.monotonic())
             try:
@@ -381,12 +381,12 @@ class Feed:
                 if task is None:
                     return
                 if task is not _nothing:
-                    self._guarded(task)
+                    self._safely(task)
                 try:
                     task = self._inbox.get_nowait()
                 except queues.Empty:
                     break
-            self._guarded(self._poll)
+            self._safely(self._poll)
 
     def _start_worker(self) -> None:
         """Start the worker if it has threads and does not run yet; if the database is busy, the next poll retries."""
@@ -401,30 +401,32 @@ class Feed:
                 raise
             self._worker = worker
 
-    def _guarded(self, task: Task) -> None:
+    def _safely(self, task: Task) -> None:
         """Call `task`; report a failure on the screen and keep the thread alive."""
         try:
             task()
         except StoreReplaced as error:
             self._on_replaced()
             if task != self._poll:
-                self._post(Acted(f"{error} Nothing was done.", failed=True))
+                self._post(ActionFinished(f"{error} Nothing was done.", failed=True))
         except StoreError as error:
             if task != self._poll:
-                self._post(Acted(str(error), failed=True))
+                self._post(ActionFinished(str(error), failed=True))
                 return
             self._polled_at = time.monotonic()
-            text = in_short(str(error), self.queue.where)
+            text = shorten_error(str(error), self.queue.where)
             if self._last_error != text:
                 self._last_error = text
                 # An unreachable server may come back; offer a new database only if the old one no longer exists.
-                self._post(Trouble(text, lost=isinstance(error, StoreLost) and not isinstance(error, StoreAway)))
+                self._post(
+                    DatabaseUnavailable(text, lost=isinstance(error, StoreMissing) and not isinstance(error, StoreUnreachable))
+                )
         except JobdeckError as error:
-            self._post(Acted(str(error), failed=True))
+            self._post(ActionFinished(str(error), failed=True))
         except Exception as error:
             self._polled_at = time.monotonic()
             logger.exception("The feed failed; it continues")
-            self._post(Acted(f"A bug in jobdeck: {type(error).__name__}: {error}", failed=True))
+            self._post(ActionFinished(f"A bug in jobdeck: {type(error).__name__}: {error}", failed=True))
 
     def _on_replaced(self) -> None:
         """Discard all data of the previous database; keep the view and the polled query."""
@@ -432,7 +434,7 @@ class Feed:
         self._pages.forget()
         self._overview = self._page = None
         self._invalidate()
-        self._post(Replaced())
+        self._post(DatabaseReplaced())
 
     def _poll(self) -> None:
         """Read what is due and post it as snapshots."""
@@ -443,37 +445,39 @@ class Feed:
         if due:
             self._start_worker()
         view = self._pages.view
-        if due or self._overview is None or self._overview_of != (view.seconds, view.slots):
+        if due or self._overview is None or self._overview_of != (view.seconds, view.slices):
             # A view that was only scrolled or filtered reuses the overview, which makes the answer faster.
-            self._overview_of = (view.seconds, view.slots)
-            self._overview = self.queue.overview(seconds=view.seconds, slots=max(4, view.slots))
+            self._overview_of = (view.seconds, view.slices)
+            self._overview = self.queue.overview(seconds=view.seconds, slots=max(4, view.slices))
             self._polled_at = time.monotonic()
         if self._polled_query is None or self._page is None:
             self._page = self._pages.read()
-        pool = Pool(self._threads, self._worker.id if self._worker else None, trouble=self.held_up)
-        self._post(Snapshot(Deck(self._overview, self._page, pool)))
+        pool = LocalWorker(self._threads, self._worker.id if self._worker else None, error=self.worker_error)
+        self._post(Snapshot(DashboardSnapshot(self._overview, self._page, pool)))
         if self._polled_query is not None and time.monotonic() >= self._read_at:
             start = time.monotonic()
-            self._post(Seen(self._polled_query, self._polled_query.read(self.queue)))
+            self._post(QueryResult(self._polled_query, self._polled_query.read(self.queue)))
             took = time.monotonic() - start
             # Slightly less than the interval, so that a query of every poll does not miss each second one.
-            self._read_at = start + max(self._polled_query.every - EVERY / 10, _PATIENCE * took)
+            self._read_at = start + max(self._polled_query.interval - EVERY / 10, _PATIENCE * took)
         if self._following is not None:
-            self._following.look(self.queue)
-            self._post(DetailSnapshot(self._following.take))
+            self._following.poll(self.queue)
+            self._post(DetailSnapshot(self._following.follow))
         if self._is_new:
             total = sum(self._overview.counts.values())
-            self._post(Acted(f"The database was replaced; the new one has {total:,} job{'s' * (total != 1)}", failed=True))
+            self._post(
+                ActionFinished(f"The database was replaced; the new one has {total:,} job{'s' * (total != 1)}", failed=True)
+            )
         if self._last_error is not None:
             self._last_error = None
-            self._post(Trouble(None))
+            self._post(DatabaseUnavailable(None))
             if not self._is_new:
-                self._post(Acted("The database is readable again"))
+                self._post(ActionFinished("The database is readable again"))
         self._is_new = False
 
-    def _tell(self, text: str, *, failed: bool = False, job_id: int | None = None) -> None:
+    def _report(self, text: str, *, failed: bool = False, job_id: int | None = None) -> None:
         self._invalidate()
-        self._post(Acted(text, failed=failed, job_id=job_id))
+        self._post(ActionFinished(text, failed=failed, job_id=job_id))
 
 
 def _nothing() -> None:

@@ -36,30 +36,30 @@ _STEP = re.compile(r"[^\s:<>=\".\\]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class Suggestion:
     """A text that can be inserted into the filter."""
 
     text: str
-    told: str = ""
+    hint: str = ""
     """The meaning of the text."""
 
 
 @dataclass(frozen=True, slots=True)
-class Offers:
+class Suggestions:
     """Suggestions that can replace a part of the filter."""
 
     begin: int = 0
     end: int = 0
-    offers: tuple[Offer, ...] = ()
+    items: tuple[Suggestion, ...] = ()
 
-    def put(self, text: str, at: int) -> tuple[str, int]:
+    def insert(self, text: str, at: int) -> tuple[str, int]:
         """Return the filter with one suggestion inserted, and the new position of the cursor."""
-        before = text[: self.begin] + self.offers[at].text
+        before = text[: self.begin] + self.items[at].text
         return before + text[self.end :], len(before)
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class Vocabulary:
     """The queue's vocabulary: for each field the values of its jobs, the most frequent first."""
 
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -69,20 +69,20 @@ class Words:
         """The fields that stand for arguments."""
         return tuple(name for name in self.values if name.startswith("args."))
 
-    def also(self, **more: Iterable[str]) -> Words:
+    def also(self, **more: Iterable[str]) -> Vocabulary:
         """Return a copy with more values for some fields, placed first."""
         values = dict(self.values)
         for name, found in more.items():
             values[name] = tuple(dict.fromkeys([*found, *values.get(name, ())]))
-        return Words(values)
+        return Vocabulary(values)
 
 
-def sample(queue: Queue) -> Words:
+def sample(queue: Queue) -> Vocabulary:
     """Return the vocabulary of the newest jobs. Reads the database."""
-    return words_of(queue.list(limit=SAMPLED))
+    return vocabulary_of(queue.list(limit=SAMPLED))
 
 
-def words_of(jobs: Iterable[Job]) -> Words:
+def vocabulary_of(jobs: Iterable[Job]) -> Vocabulary:
     """Return the vocabulary of these jobs."""
     found: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for job in jobs:
@@ -99,7 +99,7 @@ def words_of(jobs: Iterable[Job]) -> Words:
         if len(job.args_json) <= _LARGE:
             for path, text in _arguments(job.args_json):
                 found[path][text] += 1
-    return Words({name: tuple(text for text, _ in counted.most_common(_EACH)) for name, counted in found.items()})
+    return Vocabulary({name: tuple(text for text, _ in counted.most_common(_EACH)) for name, counted in found.items()})
 
 
 def _arguments(text: str) -> Iterator[tuple[str, str]]:
@@ -120,29 +120,29 @@ def _leaves(path: str, value: object, deep: int) -> Iterator[tuple[str, str]]:
         yield path, value if isinstance(value, str) else json.dumps(value)
 
 
-def offers(text: str, cursor: int, words: Words) -> Offers:
+def suggest(text: str, cursor: int, words: Vocabulary) -> Suggestions:
     """Return the suggestions at the cursor, the most likely first."""
     begin, inside = _word(text, cursor)
     typed = text[begin:cursor]
     if not typed.strip("-") or (cursor < len(text) and not text[cursor].isspace()):
-        return Offers()
+        return Suggestions()
     match = _WORD.fullmatch(typed)
     if match is None:
         if inside:
-            return Offers()
+            return Suggestions()
         begin += typed.startswith("-")
-        return Offers(begin, cursor, tuple(_fields(typed.removeprefix("-"), words))[:SHOWN])
+        return Suggestions(begin, cursor, tuple(_fields(typed.removeprefix("-"), words))[:SHOWN])
     at = _last_alternative(match["value"])
     wanted = match["value"][at:]
     found = tuple(_values(match["field"], match["op"], wanted.strip('"'), words))[:SHOWN]
     if [offer.text for offer in found] == [wanted]:
-        return Offers()
-    return Offers(begin + match.start("value") + at, cursor, found)
+        return Suggestions()
+    return Suggestions(begin + match.start("value") + at, cursor, found)
 
 
-def fields(words: Words) -> Offers:
+def fields(words: Vocabulary) -> Suggestions:
     """Return every field, for an empty filter."""
-    return Offers(0, 0, tuple(_fields("", words))[: len(FIELDS) + SHOWN])
+    return Suggestions(0, 0, tuple(_fields("", words))[: len(FIELDS) + SHOWN])
 
 
 def _word(text: str, cursor: int) -> tuple[int, bool]:
@@ -166,21 +166,21 @@ def _last_alternative(value: str) -> int:
     return at
 
 
-def _fields(typed: str, words: Words) -> Iterator[Offer]:
+def _fields(typed: str, words: Vocabulary) -> Iterator[Suggestion]:
     wanted = typed.lower()
     if FIELDS.get(wanted, ("",))[0] in _FIRST:
-        yield from (Offer(f"{wanted}{operator}", _OPERATOR_HINTS[operator]) for operator in _OPERATORS)
+        yield from (Suggestion(f"{wanted}{operator}", _OPERATOR_HINTS[operator]) for operator in _OPERATORS)
         return
-    known = [Offer(name + _FIRST.get(reading, ":"), hint) for name, (reading, hint) in FIELDS.items()]
-    paths = [Offer(f"{path}:", _examples(words.values[path])) for path in words.paths]
+    known = [Suggestion(name + _FIRST.get(reading, ":"), hint) for name, (reading, hint) in FIELDS.items()]
+    paths = [Suggestion(f"{path}:", _examples(words.values[path])) for path in words.paths]
     if not wanted:
         yield from (*known, *paths)
         return
     first = [offer for offer in (*known, *paths) if offer.text.startswith(wanted)]
     if "args.".startswith(wanted) and not paths:
-        first.append(Offer("args.", "an argument, as in args.user.id:42"))
+        first.append(Suggestion("args.", "an argument, as in args.user.id:42"))
     values = [
-        Offer(f"{name}:{_quoted(value)}", FIELDS[name][1])
+        Suggestion(f"{name}:{_quoted(value)}", FIELDS[name][1])
         for name in ("state", "queue", "kind", "tag")
         for value in _known(name, words)
         if value.lower().startswith(wanted) and _usable(value)
@@ -198,7 +198,7 @@ def _examples(values: tuple[str, ...]) -> str:
     )
 
 
-def _known(name: str, words: Words) -> Iterable[str]:
+def _known(name: str, words: Vocabulary) -> Iterable[str]:
     match name:
         case "state":
             return [state.value for state in State]
@@ -208,7 +208,7 @@ def _known(name: str, words: Words) -> Iterable[str]:
             return words.values.get(name, ())
 
 
-def _values(name: str, operator: str, typed: str, words: Words) -> Iterator[Offer]:
+def _values(name: str, operator: str, typed: str, words: Vocabulary) -> Iterator[Suggestion]:
     name = name if name.startswith("args.") else name.lower()
     if FIELDS.get(name, ("",))[0] == "duration":
         known: Iterable[str] = _SPANS
@@ -218,8 +218,8 @@ def _values(name: str, operator: str, typed: str, words: Words) -> Iterator[Offe
         return
     wanted = typed.lower()
     first = [value for value in known if value.lower().startswith(wanted)]
-    yield from (Offer(_quoted(value)) for value in first)
-    yield from (Offer(_quoted(value)) for value in known if wanted in value.lower() and value not in first)
+    yield from (Suggestion(_quoted(value)) for value in first)
+    yield from (Suggestion(_quoted(value)) for value in known if wanted in value.lower() and value not in first)
 
 
 def _usable(value: str) -> bool:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from jobdeck import Changes, Job, Operation, Queue, State, Term, Undoing, allows
+from jobdeck import Job, Operation, OperationResult, Queue, State, Term, UndoResult, allows
 
 from ..text.sanitize import safe
 from .pages import condition_of
@@ -19,7 +19,7 @@ _READ = 5000
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class JobAction:
     """An action on jobs."""
 
     operation: Operation
@@ -33,14 +33,14 @@ class Deed:
         return _WORDS[self.operation][0]
 
     @property
-    def doing(self) -> str:
+    def progress_text(self) -> str:
         """The verb while the action runs: `retrying`."""
         return _WORDS[self.operation][1]
 
     @property
-    def will(self) -> str:
+    def future_text(self) -> str:
         """What will happen to the jobs: `will run again`."""
-        if self.operation is Operation.REPRIORITISE:
+        if self.operation is Operation.REPRIORITIZE:
             return f"will have their priority {self._change_text}"
         return _WORDS[self.operation][2]
 
@@ -48,7 +48,7 @@ class Deed:
     def _change_text(self) -> str:
         return f"changed by {self.priority:+d}" if self.relative else f"set to {self.priority}"
 
-    def do(self, queue: Queue, ids: Sequence[int], act: int | None = None) -> Changes:
+    def apply(self, queue: Queue, ids: Sequence[int], act: int | None = None) -> OperationResult:
         """Apply the action to these jobs, as part of the journal entry `act` if it is given."""
         match self.operation:
             case Operation.CANCEL:
@@ -60,7 +60,7 @@ class Deed:
             case _:
                 return queue.reprioritize_many(ids, self.priority, relative=self.relative, act=act)
 
-    def told(self, what: str, stopping: int = 0, *, all_stopping: bool = False) -> str:
+    def done_text(self, what: str, stopping: int = 0, *, all_stopping: bool = False) -> str:
         """Return what was done to `what`, such as `Job 7` or `12 jobs`."""
         match self.operation:
             case Operation.CANCEL if all_stopping:
@@ -75,13 +75,13 @@ class Deed:
                 return f"{what}: priority {self._change_text}"
 
 
-CANCEL, RETRY, DELETE = (Deed(each) for each in (Operation.CANCEL, Operation.RETRY, Operation.DELETE))
+CANCEL, RETRY, DELETE = (JobAction(each) for each in (Operation.CANCEL, Operation.RETRY, Operation.DELETE))
 
 _WORDS = {
     Operation.CANCEL: ("Cancel", "cancelling", "will be cancelled"),
     Operation.RETRY: ("Retry", "retrying", "will run again"),
     Operation.DELETE: ("Delete", "deleting", "will be deleted"),
-    Operation.REPRIORITISE: ("Change", "changing the priority of", ""),
+    Operation.REPRIORITIZE: ("Change", "changing the priority of", ""),
 }
 _FINISHED = "are already finished"
 _REFUSALS: Mapping[Operation, Mapping[State, str]] = {
@@ -93,7 +93,7 @@ _REFUSALS: Mapping[Operation, Mapping[State, str]] = {
         State.COMPLETED: "are completed; to rerun them, filter by state:completed",
     },
     Operation.DELETE: {State.RUNNING: "are running; cancel them first"},
-    Operation.REPRIORITISE: {
+    Operation.REPRIORITIZE: {
         State.RUNNING: "are already running",
         State.COMPLETED: _FINISHED,
         State.FAILED: _FINISHED,
@@ -102,7 +102,7 @@ _REFUSALS: Mapping[Operation, Mapping[State, str]] = {
 }
 
 
-def why_not(operation: Operation, state: State) -> str:
+def disabled_reason(operation: Operation, state: State) -> str:
     """Return why the operation skips jobs in that state; follows the words `5 running jobs`."""
     return _REFUSALS[operation].get(state, f"are {state.value}")
 
@@ -119,7 +119,7 @@ class Selection:
     """The jobs that were unmarked, if `everything` is set."""
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """The jobs as text, for the title of a dialog."""
         if not self.everything:
             return "the marked jobs"
@@ -128,21 +128,21 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
-class Weighed:
+class ActionPreview:
     """What an action would do."""
 
-    deed: Deed
+    action: JobAction
     ids: array[int] = field(default_factory=lambda: array("q"))
     """The jobs it would change."""
-    able: Mapping[State, int] = field(default_factory=dict)
+    affected: Mapping[State, int] = field(default_factory=dict)
     """The number of these in each state."""
     refused: Mapping[State, int] = field(default_factory=dict)
     """The number of jobs in each state that it would leave unchanged."""
-    gone: int = 0
+    missing: int = 0
     """The number of jobs that no longer exist."""
 
 
-def weigh(queue: Queue, deed: Deed, selection: Selection) -> Weighed:
+def preview_action(queue: Queue, deed: JobAction, selection: Selection) -> ActionPreview:
     """Compute what the action would do to the selection. Raises `InvalidFilter`."""
     if not selection.everything:
         return _preview_ids(queue, deed, selection.ids)
@@ -156,10 +156,10 @@ def weigh(queue: Queue, deed: Deed, selection: Selection) -> Weighed:
     ids = queue.ids(condition.and_(Term("state", ":", tuple(map(str, states)))), descending=False)
     counts = queue.count_states(condition)
     able = {state: n for state, n in counts.items() if state in states}
-    return Weighed(deed, ids, able, {state: n for state, n in counts.items() if state not in states})
+    return ActionPreview(deed, ids, able, {state: n for state, n in counts.items() if state not in states})
 
 
-def _preview_ids(queue: Queue, deed: Deed, wanted: Sequence[int]) -> Weighed:
+def _preview_ids(queue: Queue, deed: JobAction, wanted: Sequence[int]) -> ActionPreview:
     ids = array("q")
     able: Counter[State] = Counter()
     refused: Counter[State] = Counter()
@@ -169,7 +169,7 @@ def _preview_ids(queue: Queue, deed: Deed, wanted: Sequence[int]) -> Weighed:
             able[job.state] += 1
         else:
             refused[job.state] += 1
-    return Weighed(deed, ids, able, refused, len(wanted) - len(ids) - sum(refused.values()))
+    return ActionPreview(deed, ids, able, refused, len(wanted) - len(ids) - sum(refused.values()))
 
 
 def _records(queue: Queue, ids: Sequence[int]) -> Iterable[Job]:
@@ -178,10 +178,10 @@ def _records(queue: Queue, ids: Sequence[int]) -> Iterable[Job]:
 
 
 @dataclass(slots=True)
-class Outcome:
+class ActionResult:
     """The result so far of an action in one or many steps."""
 
-    deed: Deed
+    action: JobAction
     done: int = 0
     first: int = 0
     """The id of the first job that was changed."""
@@ -191,9 +191,9 @@ class Outcome:
     undoable: int = 0
     children: int = 0
     stopping: int = 0
-    act: int | None = None
+    entry: int | None = None
 
-    def add(self, queue: Queue, changes: Changes) -> None:
+    def add(self, queue: Queue, changes: OperationResult) -> None:
         """Add the result of one step."""
         if changes.done and not self.done:
             self.first = changes.done[0]
@@ -203,18 +203,18 @@ class Outcome:
             self.example = str(next(iter(changes.refused.values())))
         self.undoable += changes.undoable
         self.children += changes.children
-        self.act = changes.act or self.act
-        if self.deed.operation is Operation.CANCEL and changes.undoable < len(changes.done):
+        self.entry = changes.entry_id or self.entry
+        if self.action.operation is Operation.CANCEL and changes.undoable < len(changes.done):
             self.stopping += sum(job.cancelling for job in queue.get_many(changes.done))
 
-    def sentence(self, queue: Queue) -> tuple[str, bool]:
+    def to_text(self, queue: Queue) -> tuple[str, bool]:
         """Return the result as text, and whether some of it failed; an empty text if there was nothing to do."""
         if not self.done:
             more = f" (and {self.refused - 1:,} more)" if self.refused > 1 else ""
             return f"{self.example}{more}" if self.refused else "", True
         what = f"Job {self.first}" if self.done == 1 else f"{self.done:,} jobs"
-        text = self.deed.told(what, self.stopping, all_stopping=self.stopping == self.done)
-        if self.deed.operation is Operation.REPRIORITISE and self.done == 1:
+        text = self.action.done_text(what, self.stopping, all_stopping=self.stopping == self.done)
+        if self.action.operation is Operation.REPRIORITIZE and self.done == 1:
             text = f"{what}: priority {queue.get(self.first).priority}"
         if self.children:
             text += f", and {self.children:,} that waited"
@@ -227,13 +227,13 @@ class Outcome:
         return text, bool(self.refused)
 
 
-def told_turned(undoing: Undoing, what: str) -> tuple[str, bool]:
+def undo_text(undoing: UndoResult, what: str) -> tuple[str, bool]:
     """Return the result of an undo or a redo as text, and whether some of it was refused. `what` is `Undone` or `Redone`."""
     refusals = list(undoing.refused.values())
-    rest = len(refusals) + undoing.beyond
-    text = f"{what}: {safe(undoing.act.told)}"
+    rest = len(refusals) + undoing.not_recorded
+    text = f"{what}: {safe(undoing.entry.summary)}"
     if not undoing.done:
-        text = f"Not {what.lower()}: {safe(undoing.act.told)}"
+        text = f"Not {what.lower()}: {safe(undoing.entry.summary)}"
     elif rest:
         text += f", for {len(undoing.done):,} of {len(undoing.done) + rest:,}"
     if refusals:

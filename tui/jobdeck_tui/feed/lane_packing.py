@@ -24,7 +24,7 @@ class Bar:
     """A run in its lane. `end` is infinite while it runs."""
 
     run: Run
-    begin: float
+    start: float
     end: float
 
 
@@ -135,7 +135,7 @@ def _pack(stretches: Sequence[Stretch], slots: int, before: Mapping[Key, int], *
             at = min(range(len(lanes)), key=lambda lane: lanes[lane].last_end)
         if (last := lanes[at].last_end) < inf:
             put(at, run, max(begin, last), inf)
-    return [sorted(bars[lane], key=lambda bar: bar.begin) for lane in range(len(lanes))]
+    return [sorted(bars[lane], key=lambda bar: bar.start) for lane in range(len(lanes))]
 
 
 def _stretch(run: Run) -> Stretch:

@@ -9,10 +9,10 @@ from typing import Any
 
 from textual.message import Message
 
-from jobdeck import Act, Attempt, Batch, Explanation, Family, Job, LogLine, Overview, Stack
+from jobdeck import Attempt, Batch, Dependencies, Explanation, Job, JournalEntry, LogLine, Overview, Stack
 
 from ..text.kind_history import KindHistory
-from .queries import Look
+from .queries import ScreenQuery
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class View:
     """The first row on screen."""
     rows: int = 40
     """The number of rows that fit on the screen."""
-    slots: int = 40
+    slices: int = 40
     """The number of columns of the charts."""
     seconds: float = 600.0
     """The time range of the charts."""
@@ -45,7 +45,7 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class JobsPage:
     """The jobs that match a view, and the records of those near the screen."""
 
     view: View
@@ -63,30 +63,30 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Pool:
+class LocalWorker:
     """The worker threads of this process."""
 
     threads: int = 0
     worker: str | None = None
     draining: bool = False
-    trouble: str | None = None
+    error: str | None = None
     """Why they can neither claim nor finish jobs; `None` if they can."""
 
 
 @dataclass(frozen=True, slots=True)
-class Deck:
+class DashboardSnapshot:
     """Everything the main screen shows, at one moment."""
 
     overview: Overview
-    page: Page
-    pool: Pool = Pool()
+    page: JobsPage
+    local_worker: LocalWorker = LocalWorker()
 
 
 @dataclass
 class Snapshot(Message):
     """A snapshot of the queue. A newer one replaces it while it waits."""
 
-    deck: Deck
+    deck: DashboardSnapshot
 
     def can_replace(self, message: Message) -> bool:
         return isinstance(message, Snapshot)
@@ -102,16 +102,16 @@ class Detail:
     job_id: int
     attempts: tuple[Attempt, ...] = ()
     logs: tuple[LogLine, ...] = ()
-    family: Family = field(default_factory=Family)
-    aged: int | None = None
+    dependencies: Dependencies = field(default_factory=Dependencies)
+    effective_priority: int | None = None
     """The effective priority by now; `None` if priorities do not age, or the job is not ready."""
     log_cut: bool = False
     """Whether older lines of the log are omitted."""
     why: Explanation | None = None
     """The reasons why a queued job does not run."""
-    acts: tuple[Act, ...] = ()
+    journal_entries: tuple[JournalEntry, ...] = ()
     """The journal entries that concern it, oldest first."""
-    relatives: Mapping[int, Job] = field(default_factory=dict)
+    related_jobs: Mapping[int, Job] = field(default_factory=dict)
     """The records of the first of its parents and of the first of its children."""
     batch: Batch | None = None
     stack: Stack | None = None
@@ -141,7 +141,7 @@ class DetailSnapshot(Message):
 
 
 @dataclass
-class Acted(Message):
+class ActionFinished(Message):
     """The result of an action, as text for a toast."""
 
     text: str
@@ -151,10 +151,10 @@ class Acted(Message):
 
 
 @dataclass
-class Progressed(Message):
+class ActionProgress(Message):
     """The progress of a bulk action. A newer one replaces it while it waits."""
 
-    doing: str
+    action: str
     """The action, such as `retrying`; empty when it has finished."""
     done: int = 0
     refused: int = 0
@@ -162,7 +162,7 @@ class Progressed(Message):
     stoppable: bool = True
 
     def can_replace(self, message: Message) -> bool:
-        return isinstance(message, Progressed)
+        return isinstance(message, ActionProgress)
 
 
 @dataclass
@@ -177,26 +177,26 @@ class Explained(Message):
 
 
 @dataclass
-class Seen(Message):
+class QueryResult(Message):
     """The result of a polled query. A newer one replaces it while it waits."""
 
-    look: Look[object]
+    query: ScreenQuery[object]
     value: object
 
     def can_replace(self, message: Message) -> bool:
-        return isinstance(message, Seen) and message.look == self.look
+        return isinstance(message, QueryResult) and message.query == self.query
 
 
 @dataclass
-class Answered(Message):
+class Reply(Message):
     """The result of a query that a screen ran once; its `answer` callback is called on the event loop."""
 
-    answer: Callable[[Any], None]
+    callback: Callable[[Any], None]
     value: Any
 
 
 @dataclass
-class Trouble(Message):
+class DatabaseUnavailable(Message):
     """The database cannot be read; `text` is `None` when it is readable again."""
 
     text: str | None
@@ -205,7 +205,7 @@ class Trouble(Message):
 
 
 @dataclass
-class Replaced(Message):
+class DatabaseReplaced(Message):
     """Another database replaced the previous one, so all known jobs are invalid. Comes before its first snapshot."""
 
 

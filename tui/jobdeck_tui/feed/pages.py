@@ -12,9 +12,9 @@ from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from jobdeck import FIELDS, Condition, InvalidFilter, Job, Queue, StoreReplaced, Term, parse
+from jobdeck import FIELDS, Condition, InvalidFilter, Job, Queue, StoreReplaced, Term, parse_filter
 
-from .messages import Page, View
+from .messages import JobsPage, View
 
 AHEAD = 60
 """Rows read before and after those on screen, so that scrolling seldom meets a row that is not loaded yet."""
@@ -80,7 +80,7 @@ class ListReader:
         self._ended = False
         self._thread: threading.Thread | None = None
 
-    def ask(self, request: ListRequest, condition: Condition) -> None:
+    def request(self, request: ListRequest, condition: Condition) -> None:
         """Read this list next."""
         with self._changed:
             self._next = (request, condition)
@@ -162,7 +162,7 @@ class Pages:
         self._frozen_jobs: dict[int, Job] = {}
         self._shown: Mapping[int, Job] = {}
 
-    def again(self) -> None:
+    def reread(self) -> None:
         """Read the list again, since it has changed."""
         self._number += 1
         self._reread_at = 0.0
@@ -172,7 +172,7 @@ class Pages:
         self._listed = ListedIds(ListRequest(View(filter="\0"), 0))
         self._failed = None
         self._frozen_jobs, self._shown = {}, {}
-        self.again()
+        self.reread()
 
     def freeze(self, frozen: bool) -> None:
         """Freeze or unfreeze the rows; a new filter or order is read even while frozen."""
@@ -184,7 +184,7 @@ class Pages:
         """Stop the reader."""
         self._reader.end()
 
-    def read(self) -> Page:
+    def read(self) -> JobsPage:
         """Return the page that the view wants; the old rows while the list is being read, or if its filter is invalid.
 
         Raises:
@@ -204,7 +204,7 @@ class Pages:
                 # Keep the old rows: a filter is invalid most of the time while it is typed.
                 return self._window(view, problem=error.problem, column=error.column)
             if not self._reader.has(view, self._number):
-                self._reader.ask(ListRequest(view, self._number), condition)
+                self._reader.request(ListRequest(view, self._number), condition)
                 self._reader.wait(SOON)
                 self._take()
         return self._window(view)
@@ -230,7 +230,7 @@ class Pages:
             # An unchanged list was not read again, so its cost lies further back.
             self._reread_at = max(listed.started_at + max(EVERY, PATIENCE * listed.took), time.monotonic() + EVERY / 2)
 
-    def _window(self, view: View, problem: str | None = None, column: int = 0) -> Page:
+    def _window(self, view: View, problem: str | None = None, column: int = 0) -> JobsPage:
         of, ids = self._listed.request.view, self._listed.ids
         first = max(0, min(view.top, len(ids)) - AHEAD)
         wanted = ids[first : view.top + view.rows + AHEAD]
@@ -246,7 +246,7 @@ class Pages:
         if of.order != view.order:
             shown = replace(view, filter=of.filter, tab=of.tab, sort=of.sort, descending=of.descending)
         first_time = self._listed.started_at == 0.0
-        return Page(
+        return JobsPage(
             view if first_time else shown,
             ids,
             jobs,
@@ -259,5 +259,5 @@ class Pages:
 
 def condition_of(filter: str, tab: str) -> Condition:
     """Combine a filter and a tab into one condition. Raises `InvalidFilter`."""
-    condition = parse(filter)
+    condition = parse_filter(filter)
     return condition if tab == "all" else condition.and_(Term("state", ":", (tab,)))

@@ -18,14 +18,14 @@ _MISSING = object()
 _NAME = re.compile(r"\w+")
 
 
-def enqueue_text(kind: Kind, args: Mapping[str, Any], options: Sequence[tuple[Option, str]]) -> str:
+def new_job_command(kind: Kind, args: Mapping[str, Any], options: Sequence[tuple[Option, str]]) -> str:
     """Return `jobdeck enqueue KIND KEY=VALUE … --queue …`; for a shell command `jobdeck run … -- COMMAND`."""
     flags = flags_of(options)
     run = _run_text(kind.name, args, flags)
     return run or shlex.join(["jobdeck", "enqueue", kind.name, *pairs_of(kind, args), *flags])
 
 
-def command_of(job: Job) -> str:
+def enqueue_command(job: Job) -> str:
     """Return the command line that enqueues the same job: `jobdeck enqueue … --args JSON` or `jobdeck run …`."""
     flags = _flags_of_job(job)
     try:
@@ -36,7 +36,7 @@ def command_of(job: Job) -> str:
     return run or shlex.join(["jobdeck", "enqueue", job.kind, *flags, "--args", job.args_json])
 
 
-def add_schedule_text(
+def add_schedule_command(
     name: str, cron: str, zone: str, kind: Kind, args: Mapping[str, Any], options: Sequence[tuple[Option, str]]
 ) -> str:
     """Return `jobdeck schedule add NAME CRON KIND KEY=VALUE … --timezone …`."""
@@ -55,7 +55,7 @@ def schedule_command(schedule: Schedule) -> str:
     return shlex.join(words)
 
 
-def edit_schedule_text(
+def edit_schedule_command(
     before: Schedule, cron: str, zone: str, kind: Kind, args: Mapping[str, Any], options: Sequence[tuple[Option, str]]
 ) -> str:
     """Return `jobdeck schedule edit NAME` with only the fields that changed."""

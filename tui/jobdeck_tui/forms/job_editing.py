@@ -12,7 +12,7 @@ from typing import Any
 from jobdeck import Job, parse_duration
 
 from ..text.sanitize import safe_json
-from ..text.times import read_moment
+from ..text.times import parse_time
 
 _OPTIONS = ("queue", "priority", "at", "max_attempts", "tags")
 LARGEST = 256 << 10
@@ -22,7 +22,7 @@ Changes = Mapping[str, Any]
 """Keyword arguments of `Queue.edit`."""
 
 
-class Mistake(Exception):
+class EditError(Exception):
     """The text is invalid: the reason, and the line (from 0) if it is known."""
 
     def __init__(self, problem: str, line: int | None = None) -> None:
@@ -31,7 +31,7 @@ class Mistake(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Drafting:
+class EditDocument:
     """A part of a job that can be edited."""
 
     title: str
@@ -42,17 +42,17 @@ class Drafting:
     hint: str = ""
 
 
-def arguments_of(job: Job) -> Drafting:
+def arguments_of(job: Job) -> EditDocument:
     """Return the arguments of a job for editing."""
     before = _pretty(job.args_json)
 
     def read(text: str) -> Changes:
         return {} if text == before else {"args": _object(text, "the arguments by name")}
 
-    return Drafting("arguments", before, read)
+    return EditDocument("arguments", before, read)
 
 
-def options_of(job: Job) -> Drafting:
+def options_of(job: Job) -> EditDocument:
     """Return the queue, time, attempts and tags of a job for editing."""
     current = {
         "queue": job.queue,
@@ -68,20 +68,20 @@ def options_of(job: Job) -> Drafting:
         for name, value in _object(text, "the options by name").items():
             line = line_of(text, name)
             if name not in _OPTIONS:
-                raise Mistake(f"{name} is unknown; use {', '.join(_OPTIONS)}", line)
+                raise EditError(f"{name} is unknown; use {', '.join(_OPTIONS)}", line)
             if value is None:
-                raise Mistake(f"{name} needs a value", line)
+                raise EditError(f"{name} needs a value", line)
             if value == current[name]:
                 continue
             if name == "at":
                 changes |= _due(value, line)
             elif name == "tags" and not (isinstance(value, list) and all(isinstance(tag, str) for tag in value)):
-                raise Mistake("tags must be a list of words", line)
+                raise EditError("tags must be a list of words", line)
             else:
                 changes[name] = value
         return changes
 
-    return Drafting("queue, time, tags", before, read, 'at takes "now", "in 10m", "18:30", "2026-01-31 09:00"')
+    return EditDocument("queue, time, tags", before, read, 'at takes "now", "in 10m", "18:30", "2026-01-31 09:00"')
 
 
 def line_of(text: str, field: str) -> int | None:
@@ -96,14 +96,14 @@ def line_of(text: str, field: str) -> int | None:
 
 def _due(value: Any, line: int | None) -> Changes:
     if not isinstance(value, str):
-        raise Mistake('at must be a text such as "now", "in 10m" or "18:30"', line)
+        raise EditError('at must be a text such as "now", "in 10m" or "18:30"', line)
     words = value.strip().lower()
     try:
         if words == "now":
             return {"delay": 0.0}
-        return {"delay": parse_duration(words[3:].strip())} if words.startswith("in ") else {"at": read_moment(value)}
+        return {"delay": parse_duration(words[3:].strip())} if words.startswith("in ") else {"at": parse_time(value)}
     except ValueError as problem:
-        raise Mistake(str(problem), line) from None
+        raise EditError(str(problem), line) from None
 
 
 def _object(text: str, what: str) -> dict[str, Any]:
@@ -111,11 +111,11 @@ def _object(text: str, what: str) -> dict[str, Any]:
         value = json.loads(text)
     except json.JSONDecodeError as error:
         problem = error.msg[:1].lower() + error.msg[1:]
-        raise Mistake(f"line {error.lineno}, column {error.colno}: {problem}", error.lineno - 1) from None
+        raise EditError(f"line {error.lineno}, column {error.colno}: {problem}", error.lineno - 1) from None
     except (ValueError, RecursionError):
-        raise Mistake("the JSON cannot be parsed") from None
+        raise EditError("the JSON cannot be parsed") from None
     if not isinstance(value, dict):
-        raise Mistake(f"must be a JSON object, {what}")
+        raise EditError(f"must be a JSON object, {what}")
     return value
 
 

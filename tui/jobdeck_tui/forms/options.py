@@ -9,7 +9,7 @@ from typing import Any
 from jobdeck import Job, Kind, Schedule, parse_duration
 
 from ..text.format import span
-from ..text.times import read_moment
+from ..text.times import parse_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,14 +17,14 @@ class Option:
     """An option: its name in the form, the placeholder for its default, a hint, and its flag on the command line."""
 
     name: str
-    holder: str
+    placeholder: str
     hint: str
     flag: str
 
 
 _QUEUE = Option("queue", "the kind's queue", "queue of the job", "--queue")
 _PRIORITY = Option("priority", "0", "larger runs first", "--priority")
-_ATTEMPTS = Option("max_attempts", "the kind's default", "most attempts", "--max-attempts")
+_ATTEMPTS = Option("max_attempts", "the kind's default", "including the first", "--max-attempts")
 _TIMEOUT = Option("timeout", "none", "time limit of an attempt", "--timeout")
 _TAGS = Option("tags", "none", "words to filter by", "--tag")
 
@@ -84,7 +84,7 @@ def _when(text: str, now: float) -> tuple[str, float]:
     except ValueError:
         pass
     try:
-        return "at", read_moment(text, now)
+        return "at", parse_time(text, now)
     except ValueError:
         raise ValueError(f"{text!r} is neither a duration such as 90s or 10m nor a time such as 18:30") from None
 
@@ -100,11 +100,11 @@ def options_of(job: Job | Schedule) -> Mapping[str, str]:
     }
 
 
-def holder_of(option: Option, kind: Kind) -> str:
+def placeholder_for(option: Option, kind: Kind) -> str:
     """Return the placeholder that shows the default of the option."""
     defaults = {"queue": kind.queue, "priority": str(kind.priority)}
     if option.name == "max_attempts" and kind.max_attempts:
         return str(kind.max_attempts)
     if option.name == "timeout" and kind.timeout:
         return span(kind.timeout)
-    return defaults.get(option.name, option.holder)
+    return defaults.get(option.name, option.placeholder)

@@ -9,14 +9,14 @@ from typing import Any
 from jobdeck import JobdeckError, Kind, Queue, Schedule, ScheduleNotFound
 
 from ..text.sanitize import safe
-from .validation import Problems, problem_of
+from .validation import Problems, error_to_problem
 
 TICKS = 3
 """The number of ticks previewed while the expression is typed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Coming:
+class TickPreview:
     """A preview of the next ticks."""
 
     at: float
@@ -38,7 +38,7 @@ class ScheduleDraft:
     options: Mapping[str, Any]
     before: Schedule | None = None
 
-    def judged(self, queue: Queue, *, stranger: bool) -> tuple[Problems, Coming]:
+    def validate(self, queue: Queue, *, stranger: bool) -> tuple[Problems, TickPreview]:
         """Validate the draft and preview its ticks.
 
         Args:
@@ -46,20 +46,22 @@ class ScheduleDraft:
             stranger: whether its kind is unknown here, so that its arguments cannot be validated.
         """
         now, problems = queue.clock.now(), dict[str, str]()
-        coming = Coming(now, self.cron, self.timezone)
+        coming = TickPreview(now, self.cron, self.timezone)
         if not self.cron:
             return {"cron": "is missing"}, coming
         try:
-            coming = Coming(now, self.cron, self.timezone, queue.schedules.preview(self.cron, self.timezone, TICKS))
+            coming = TickPreview(now, self.cron, self.timezone, queue.schedules.preview(self.cron, self.timezone, TICKS))
             if not stranger:
-                queue.schedules.draft(self.name, self.cron, self.kind.name, self.args, timezone=self.timezone, **self.options)
+                queue.schedules.new_schedule(
+                    self.name, self.cron, self.kind.name, self.args, timezone=self.timezone, **self.options
+                )
             if self.before is None and _exists(queue, self.name):
                 problems["name"] = "is taken; choose another name, or edit the existing schedule"
         except JobdeckError as error:
-            problems |= problem_of(error)
+            problems |= error_to_problem(error)
         return problems, coming
 
-    def keep(self, queue: Queue) -> str:
+    def save(self, queue: Queue) -> str:
         """Create the schedule, or save the changes; return a message for the user."""
         if self.before is None:
             queue.schedules.add(self.name, self.cron, self.kind.name, self.args, timezone=self.timezone, **self.options)

@@ -49,7 +49,7 @@ def read_line(line: str, *, shell: bool) -> dict[str, Any]:
         raise ValueError(f"cannot be parsed: {str(problem).lower()}") from None
 
 
-def shown_line(args: Mapping[str, Any]) -> str | None:
+def format_line(args: Mapping[str, Any]) -> str | None:
     """Return the command of these arguments as a line; `None` if no line can express them."""
     command = args.get("command", [])
     if not isinstance(command, list) or not all(isinstance(part, str) for part in command):

@@ -18,13 +18,13 @@ def problems_of_job(queue: Queue, kind: str, args: Mapping[str, Any], options: M
     try:
         after = queue.new_job(kind, args, **options).after
     except JobdeckError as error:
-        return problem_of(error)
+        return error_to_problem(error)
     existing = {job.id for job in queue.get_many(after)} if after else set()
     missing = [job_id for job_id in after if job_id not in existing]
     return {"after": str(JobNotFound(missing[-1]))} if missing else {}
 
 
-def problem_of(error: JobdeckError) -> dict[str, str]:
+def error_to_problem(error: JobdeckError) -> dict[str, str]:
     """Return an error as the problem of its field."""
     if isinstance(error, InvalidArguments):
         return {error.field.partition(".")[0]: error.problem}

@@ -40,7 +40,7 @@ def read_value(text: str, type: str) -> Any:
     return text if takes_text(type, ()) else read_json(text)
 
 
-def shown_value(value: Any, type: str) -> str:
+def format_value(value: Any, type: str) -> str:
     """Format a value as it is typed; `read_value` parses it."""
     if value is None:
         return ""
@@ -61,7 +61,7 @@ def fits_fields(parameters: Sequence[Parameter], args: Mapping[str, Any]) -> str
             return f"{each.name} must be one of {', '.join(map(str, each.choices))} to be shown in the form"
         if value is None and each.default is not None:
             return f"{each.name} is null, which the form cannot show"
-        if not shown_value(value, each.type).isprintable():
+        if not format_value(value, each.type).isprintable():
             return f"{each.name} has characters that do not fit on one line"
     return None
 

@@ -12,7 +12,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from ..app_base import CockpitBase, cockpit_of
-from ..feed.connection_status import Plight
+from ..feed.connection_status import ConnectionStatus
 from ..feed.messages import Detail
 from ..terminal.screen_size import MIN_SIZE
 from ..widgets.base.panel import JobOpened
@@ -28,7 +28,7 @@ class TooSmall(Static):
         super().__init__(f"jobdeck needs at least {MIN_SIZE[0]}×{MIN_SIZE[1]} characters; make the terminal larger.")
 
 
-class DeckScreen(Screen[None]):
+class CockpitScreen(Screen[None]):
     """A full screen of the cockpit."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -43,7 +43,7 @@ class DeckScreen(Screen[None]):
     _parts: Sequence[Widget] = ()
 
     @property
-    def whole(self) -> bool:
+    def is_ready(self) -> bool:
         """Whether every required widget is mounted; snapshots may arrive before that, or during shutdown."""
         if not self.is_mounted:
             return False
@@ -52,7 +52,7 @@ class DeckScreen(Screen[None]):
             self._parts = [each.first() for each in matches] if all(matches) else []
         return len(self._parts) == len(self.PARTS) and all(part.is_attached for part in self._parts)
 
-    def tell_plight(self, plight: Plight | None) -> None:
+    def show_connection_status(self, plight: ConnectionStatus | None) -> None:
         """Show the connection status in the header, or in a line of its own if the screen has no header."""
         if not self.is_mounted:
             return
@@ -65,9 +65,9 @@ class DeckScreen(Screen[None]):
         if plight is None and header.has_class("-plight"):
             header.remove()
         else:
-            header.tell_plight(plight)
+            header.show_status(plight)
 
-    def see_detail(self, detail: Detail) -> None:
+    def receive_detail(self, detail: Detail) -> None:
         """Receive the latest state of the followed job; only the screen of that job shows it."""
 
     def on_resize(self, event: Resize) -> None:
@@ -83,7 +83,7 @@ class DeckScreen(Screen[None]):
         """Open the job."""
         self.cockpit.open_job(event.job_id)
 
-    def why_not(self, action: str) -> str | None:
+    def disabled_reason(self, action: str) -> str | None:
         """Return why an action is unavailable, in a sentence, or `None`. The hint of an unavailable action is dimmed."""
         return None
 

@@ -7,12 +7,12 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from ..widgets.table.columns import COLUMNS, USUAL
-from ..widgets.table.keyed_table import Head, KeyedTable, Row
-from .picker import ChooserScreen
+from ..widgets.table.columns import COLUMNS, DEFAULT_COLUMNS
+from ..widgets.table.keyed_table import KeyedTable, Row, TableColumn
+from .picker import PickerScreen
 
 
-class ColumnsScreen(ChooserScreen[tuple[str, ...]]):
+class ColumnPicker(PickerScreen[tuple[str, ...]]):
     """The list of all columns, the shown ones first and in their order."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -23,10 +23,10 @@ class ColumnsScreen(ChooserScreen[tuple[str, ...]]):
     ]
     NAME = "columns"
     HEADS = (
-        Head("shown", "", least=1),
-        Head("name", "COLUMN", least=10),
-        Head("description", "DESCRIPTION", least=20, most=44, grow=True),
-        Head("fits", "", drop=1),
+        TableColumn("shown", "", least=1),
+        TableColumn("name", "COLUMN", least=10),
+        TableColumn("description", "DESCRIPTION", least=20, most=44, grow=True),
+        TableColumn("fits", "", drop=1),
     )
 
     def __init__(self, keys: Sequence[str], fitting: Collection[str]) -> None:
@@ -52,7 +52,7 @@ class ColumnsScreen(ChooserScreen[tuple[str, ...]]):
                     (
                         [("✓" if shown else "·", "good" if shown else "quiet")],
                         [(column.title.lower(), "strong" if shown else "quiet")],
-                        [(column.told, "quiet")],
+                        [(column.description, "quiet")],
                         [("does not fit" * hidden, "warning")],
                     ),
                 )
@@ -90,8 +90,8 @@ class ColumnsScreen(ChooserScreen[tuple[str, ...]]):
 
     def action_usual(self) -> None:
         """Restore the default columns."""
-        self._keys = list(USUAL)
-        self._order = [*USUAL, *(key for key in COLUMNS if key not in USUAL)]
+        self._keys = list(DEFAULT_COLUMNS)
+        self._order = [*DEFAULT_COLUMNS, *(key for key in COLUMNS if key not in DEFAULT_COLUMNS)]
         self.show()
 
     def _sort(self) -> None:

@@ -14,14 +14,14 @@ from textual.widgets import Button, Static
 
 from jobdeck import Operation, State
 
-from ..feed.job_actions import Deed, Selection, Weighed, why_not
+from ..feed.job_actions import ActionPreview, JobAction, Selection, disabled_reason
 from ..text.format import GLYPHS, number
 from ..text.sanitize import clip, safe
 
 _WIDTH = 68
 
 
-class WeighScreen(ModalScreen[Weighed]):
+class BulkConfirmScreen(ModalScreen[ActionPreview]):
     """The confirmation of a bulk action. The safe answer has the focus."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -32,10 +32,10 @@ class WeighScreen(ModalScreen[Weighed]):
     ]
     AUTO_FOCUS = "#no"
 
-    def __init__(self, deed: Deed, selection: Selection) -> None:
+    def __init__(self, deed: JobAction, selection: Selection) -> None:
         super().__init__()
         self._deed, self._selection = deed, selection
-        self.weighed: Weighed | None = None
+        self.weighed: ActionPreview | None = None
         """The preview; `None` until it has been counted."""
 
     def compose(self) -> ComposeResult:
@@ -52,10 +52,10 @@ class WeighScreen(ModalScreen[Weighed]):
 
     @property
     def _question(self) -> str:
-        what = "Change the priority of" if self._deed.operation is Operation.REPRIORITISE else self._deed.verb
-        return f"{what} {self._selection.told}?"
+        what = "Change the priority of" if self._deed.operation is Operation.REPRIORITIZE else self._deed.verb
+        return f"{what} {self._selection.description}?"
 
-    def show(self, weighed: Weighed) -> None:
+    def show(self, weighed: ActionPreview) -> None:
         """Show the preview."""
         if not self.is_mounted:
             return
@@ -80,24 +80,24 @@ class WeighScreen(ModalScreen[Weighed]):
         self.dismiss(None)
 
 
-def _lines(weighed: Weighed) -> Iterable[Content]:
+def _lines(weighed: ActionPreview) -> Iterable[Content]:
     n = len(weighed.ids)
-    operation = weighed.deed.operation
+    operation = weighed.action.operation
     if n:
-        yield Content.assemble((f"{number(n):>9} ", "bold"), (weighed.deed.will, "bold"))
+        yield Content.assemble((f"{number(n):>9} ", "bold"), (weighed.action.future_text, "bold"))
     else:
         yield Content.assemble(("  nothing to do: the action applies to none of these jobs", "$warning"))
-    for state, count in _sorted(weighed.able):
+    for state, count in _sorted(weighed.affected):
         irreversible = operation is Operation.CANCEL and state is State.RUNNING
         yield _line(state, count, "asked to stop; z cannot undo this" if irreversible else "")
-    skipped = sum(weighed.refused.values()) + weighed.gone
+    skipped = sum(weighed.refused.values()) + weighed.missing
     if skipped:
         yield Content("")
         yield Content.assemble((f"{number(skipped):>9} ", "bold"), ("will be skipped", ""))
     for state, count in _sorted(weighed.refused):
-        yield _line(state, count, why_not(operation, state))
-    if weighed.gone:
-        yield Content.assemble((f"{number(weighed.gone):>11}   ", ""), ("deleted since they were marked", "$quiet"))
+        yield _line(state, count, disabled_reason(operation, state))
+    if weighed.missing:
+        yield Content.assemble((f"{number(weighed.missing):>11}   ", ""), ("deleted since they were marked", "$quiet"))
     if n:
         yield Content("")
         yield Content.assemble(("z undoes it as one change.", "$quiet"))

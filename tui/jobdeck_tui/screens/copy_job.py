@@ -17,7 +17,7 @@ from textual.widgets.option_list import Option
 from jobdeck import Attempt
 
 from ..feed.messages import Detail
-from ..forms.cli_command import command_of
+from ..forms.cli_command import enqueue_command
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def parts_of(detail: Detail, attempt: Attempt | None) -> Sequence[Part]:
     log = "\n".join(line.text for line in detail.logs) or None
     return (
         Part("y", "id", str(job.id)),
-        Part("Y", "command that enqueues it", command_of(job)),
+        Part("Y", "command that enqueues it", enqueue_command(job)),
         Part("a", "arguments", job.args_json),
         Part("r", "result", job.result_json),
         Part("e", "error", error or job.error),

@@ -17,7 +17,7 @@ from jobdeck import InvalidArguments, InvalidOption, JobdeckError, JobNotFound
 
 from ..app_base import CockpitBase, cockpit_of
 from ..feed.feed import Reading
-from ..forms.job_editing import Changes, Drafting, Mistake, line_of
+from ..forms.job_editing import Changes, EditDocument, EditError, line_of
 from ..text.sanitize import safe
 from ..widgets.forms.json_area import JsonArea
 from .confirm import ConfirmScreen
@@ -36,7 +36,7 @@ class EditScreen(ModalScreen[None]):
         Binding("escape", "discard", "discard", priority=True, tooltip="Close without saving; asks if you have made changes"),
     ]
 
-    def __init__(self, job_id: int, drafting: Drafting) -> None:
+    def __init__(self, job_id: int, drafting: EditDocument) -> None:
         super().__init__()
         self.job_id = job_id
         self.drafting = drafting
@@ -85,7 +85,7 @@ class EditScreen(ModalScreen[None]):
         self._version += 1
         try:
             changes = self.drafting.read(self._text)
-        except Mistake as mistake:
+        except EditError as mistake:
             self._show_problem(mistake.problem, mistake.line)
             return
         then(changes)
@@ -97,7 +97,7 @@ class EditScreen(ModalScreen[None]):
             if self.is_attached and version == self._version:  # else the text has changed since
                 answered(problem)
 
-        self._cockpit.feed.ask(read, answer)
+        self._cockpit.feed.query(read, answer)
 
     def _checked(self, problem: Problem | None) -> None:
         text, field = problem or ("", None)
@@ -128,13 +128,13 @@ class EditScreen(ModalScreen[None]):
         if not self._saving:
             self._saving = True
             version = self._version
-            self._cockpit.feed.ask(_edit(self.job_id, changes), lambda problem: self._saved(problem, version))
+            self._cockpit.feed.query(_edit(self.job_id, changes), lambda problem: self._saved(problem, version))
 
     def _saved(self, problem: Problem | None, version: int) -> None:
         self._saving = False
         if problem is None:
             self._cockpit.feed.refresh()
-            self._cockpit.tell(f"Job {self.job_id} edited · z to undo")
+            self._cockpit.notify_user(f"Job {self.job_id} edited · z to undo")
             if self.is_attached:
                 self.dismiss(None)
         elif self.is_attached and version == self._version:

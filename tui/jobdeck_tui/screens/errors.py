@@ -13,16 +13,16 @@ from textual.widget import Widget
 
 from jobdeck import ErrorGroup
 
-from ..feed.queries.errors import ErrorsLook, ErrorsSeen, GroupKey, Sample, failed_ids, key_of, read_sample
+from ..feed.queries.errors import ErrorsData, ErrorsQuery, GroupKey, Sample, failed_ids, key_of, read_sample
 from ..text.format import age, group_filter, number
 from ..text.sanitize import safe
-from ..widgets.base.text_view import LinesView
+from ..widgets.base.text_view import TextView
 from ..widgets.charts.dashboard_charts import IN_ROWS, sparkline
-from ..widgets.details.error_details import sample_lines, short_place
-from ..widgets.details.job_details import Told, clock_time
-from ..widgets.table.keyed_table import Head, KeyedTable, Row
+from ..widgets.details.error_details import sample_lines, short_location
+from ..widgets.details.job_details import StyledLine, format_clock_time
+from ..widgets.table.keyed_table import KeyedTable, Row, TableColumn
 from .confirm import ConfirmScreen
-from .view_screen import RoomScreen
+from .view_screen import ViewScreen
 
 ASK_FROM = 20
 """Retrying more jobs than this needs confirmation."""
@@ -31,28 +31,28 @@ _WIDE = 160
 """From this width on, names are shown in full."""
 
 
-def _heads(width: int) -> tuple[Head, ...]:
+def _heads(width: int) -> tuple[TableColumn, ...]:
     """Return the columns for a screen of this width."""
     most = 40 if width >= _WIDE else 24
     return (
-        Head("count", "COUNT", right=True, sort=True),
-        Head("exception", "EXCEPTION", least=10, most=most + 2),
-        Head("place", "WHERE", least=6, most=most, drop=2),
-        Head("kind", "KIND", least=4, most=most, drop=1),
-        Head("last", "LAST", right=True, sort=True),
-        Head("first", "FIRST", right=True, drop=5),
-        Head("when", "WHEN", least=_SPARK, drop=4),
-        Head("message", "MESSAGE", least=16, most=60, grow=True, drop=3),
+        TableColumn("count", "COUNT", right=True, sort=True),
+        TableColumn("exception", "EXCEPTION", least=10, most=most + 2),
+        TableColumn("place", "WHERE", least=6, most=most, drop=2),
+        TableColumn("kind", "KIND", least=4, most=most, drop=1),
+        TableColumn("last", "LAST", right=True, sort=True),
+        TableColumn("first", "FIRST", right=True, drop=5),
+        TableColumn("when", "WHEN", least=_SPARK, drop=4),
+        TableColumn("message", "MESSAGE", least=16, most=60, grow=True, drop=3),
     )
 
 
-_NONE: Sequence[Told] = (
+_NONE: Sequence[StyledLine] = (
     [("  No failures.", "good")],
     [("  Failures, timeouts and crashes appear here, grouped by cause.", "quiet")],
 )
 
 
-class ErrorsScreen(RoomScreen):
+class ErrorsScreen(ViewScreen):
     """The groups of errors, and a sample of the selected group."""
 
     HELP_TITLE = "Errors"
@@ -68,12 +68,12 @@ class ErrorsScreen(RoomScreen):
         Binding("enter", "open", "open", show=False, tooltip="Open the job that failed last"),
         Binding("7", "table", "errors", show=False, tooltip="Focus the table of errors"),
     ]
-    PARTS = (*RoomScreen.PARTS, KeyedTable, LinesView)
-    ON_CHOSEN = ("open", "retry", "jobs", "sort", "traceback")
+    PARTS = (*ViewScreen.PARTS, KeyedTable, TextView)
+    ON_SELECTED = ("open", "retry", "jobs", "sort", "traceback")
 
     def __init__(self) -> None:
         super().__init__()
-        self.seen: ErrorsSeen | None = None
+        self.seen: ErrorsData | None = None
         """The shown data."""
         self.sample: Sample | None = None
         """The latest failure of the selected group."""
@@ -84,10 +84,10 @@ class ErrorsScreen(RoomScreen):
     def body(self) -> Iterable[Widget]:
         with Container(id="errors-body"):
             yield KeyedTable("errors", _heads(80), digit="7", empty=_NONE, id="error-groups")
-            yield LinesView("sample", "", id="error-sample")
+            yield TextView("sample", "", id="error-sample")
 
-    def look(self) -> ErrorsLook:
-        return ErrorsLook()
+    def current_query(self) -> ErrorsQuery:
+        return ErrorsQuery()
 
     def on_resize(self, event: Resize) -> None:
         """Adapt the columns and the layout."""
@@ -98,9 +98,9 @@ class ErrorsScreen(RoomScreen):
 
     def _arrange(self) -> None:
         """Fit the table to its rows, up to half of the screen; hide the sample if there are no errors."""
-        if not self.whole:
+        if not self.is_ready:
             return
-        table, sample = self._table, self.query_one(LinesView)
+        table, sample = self._table, self.query_one(TextView)
         sample.display = self.seen is None or bool(self.seen.groups)
         self.call_after_refresh(self._show_sample)  # whether all of it fits depends on the table's new height
         table.styles.height = "1fr" if not sample.display else max(6, min((self.size.height - 3) // 2, len(table.rows) + 3))
@@ -118,7 +118,7 @@ class ErrorsScreen(RoomScreen):
         return next((group for group in self.seen.groups if key_of(group) == key), None) if self.seen is not None else None
 
     def show(self, seen: object) -> None:
-        self.seen = cast("ErrorsSeen", seen)
+        self.seen = cast("ErrorsData", seen)
         self._show_groups()
         self._read_sample()
 
@@ -132,8 +132,10 @@ class ErrorsScreen(RoomScreen):
         table = self._table
         table.show([_row(group, since, at) for group in groups], sorted_by=self._sort)
         count = sum(group.count for group in groups)
-        below = [(f"{number(count)} failure{'s' * (count != 1)} since {clock_time(since, at)}", "$quiet")] if groups else []
-        table.titled([(number(len(groups)), "$quiet")], below)
+        below = (
+            [(f"{number(count)} failure{'s' * (count != 1)} since {format_clock_time(since, at)}", "$quiet")] if groups else []
+        )
+        table.set_titles([(number(len(groups)), "$quiet")], below)
         self._arrange()
 
     def _read_sample(self) -> None:
@@ -143,34 +145,34 @@ class ErrorsScreen(RoomScreen):
             self._show_sample()
             return
         selected = group
-        self.cockpit.feed.ask(lambda queue: read_sample(queue, selected), self._receive_sample)
+        self.cockpit.feed.query(lambda queue: read_sample(queue, selected), self._receive_sample)
 
     def _receive_sample(self, sample: Sample) -> None:
-        if self.whole and self.group is not None and key_of(sample.group) == key_of(self.group):
+        if self.is_ready and self.group is not None and key_of(sample.group) == key_of(self.group):
             self.sample = sample
             self._show_sample()
 
     def _show_sample(self) -> None:
-        view = self.query_one(LinesView)
+        view = self.query_one(TextView)
         if self.sample is None or self.seen is None:
-            view.titled("")
+            view.set_title("")
             view.show([])
             return
         group = self.sample.group
-        view.titled(f"{safe(group.error_type)} in {safe(group.kind)}")
+        view.set_title(f"{safe(group.error_type)} in {safe(group.kind)}")
         view.show(sample_lines(self.sample, self.seen.at, whole=self._shows_whole))
 
     @property
     def _shows_whole(self) -> bool:
         if self._whole is not None or self.sample is None or self.seen is None:
             return bool(self._whole)
-        height = self.query_one(LinesView).scrollable_content_region.height
+        height = self.query_one(TextView).scrollable_content_region.height
         return len(sample_lines(self.sample, self.seen.at, whole=True)) <= height
 
     def on_keyed_table_moved(self) -> None:
         """Show the sample of the newly selected group from its start."""
         self.sample, self._whole = None, None
-        view = self.query_one(LinesView)
+        view = self.query_one(TextView)
         view.scroll_home(animate=False)
         self._read_sample()
 
@@ -195,12 +197,12 @@ class ErrorsScreen(RoomScreen):
         """Retry the failed jobs of the group."""
         if self.cockpit.refuse_readonly() or (group := self._selected()) is None:
             return
-        self.cockpit.feed.ask(lambda queue: failed_ids(queue, group), lambda ids: self._retry(group, ids))
+        self.cockpit.feed.query(lambda queue: failed_ids(queue, group), lambda ids: self._retry(group, ids))
 
     def _retry(self, group: ErrorGroup, ids: Sequence[int]) -> None:
         """Retry jobs; ask first if there are many."""
         if not ids:
-            self.cockpit.tell(f"No failed job has {safe(group.error_type)} as its latest error", failed=True)
+            self.cockpit.notify_user(f"No failed job has {safe(group.error_type)} as its latest error", failed=True)
             return
 
         def retry_if(confirmed: bool | None) -> None:
@@ -211,7 +213,7 @@ class ErrorsScreen(RoomScreen):
             retry_if(True)
             return
         what = f"{number(len(ids))} jobs"
-        place = f" at {safe(short_place(group.place))}" if group.place else ""
+        place = f" at {safe(short_location(group.place))}" if group.place else ""
         more = f"All failed jobs of {safe(group.kind)} with {safe(group.error_type)}{place}.\nz undoes it."
         self.app.push_screen(ConfirmScreen(f"Retry {what}?", more, f"Retry {what}"), retry_if)
 
@@ -254,7 +256,7 @@ class ErrorsScreen(RoomScreen):
     def _selected(self) -> ErrorGroup | None:
         group = self.group
         if group is None:
-            self.cockpit.tell("No errors to select", failed=True)
+            self.cockpit.notify_user("No errors to select", failed=True)
         return group
 
 
@@ -265,7 +267,7 @@ def _row(group: ErrorGroup, since: float, now: float) -> Row:
         (
             [(number(group.count), "strong")],
             [(safe(group.error_type), "error")],
-            [(safe(short_place(group.place)) or "—", "" if group.place else "quiet")],
+            [(safe(short_location(group.place)) or "—", "" if group.place else "quiet")],
             [(safe(group.kind), "")],
             [(age(now - group.last_seen), "")],
             [(age(now - group.first_seen), "quiet")],

@@ -9,15 +9,15 @@ from textual.binding import Binding, BindingType
 from textual.widget import Widget
 from textual.widgets import Input
 
-from ..feed.queries.events import EventsLook, EventsSeen
+from ..feed.queries.events import EventsData, EventsQuery
 from ..text.event_format import EventFilter
 from ..widgets.chrome.header import Header
 from ..widgets.table.event_filter import EventFilterLine
 from ..widgets.table.event_list import EventList
-from .view_screen import RoomScreen
+from .view_screen import ViewScreen
 
 
-class EventsScreen(RoomScreen):
+class EventsScreen(ViewScreen):
     """The live list of events, with a filter."""
 
     HELP_TITLE = "Events"
@@ -36,7 +36,7 @@ class EventsScreen(RoomScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._look = EventsLook()
+        self._look = EventsQuery()
 
     def body(self) -> Iterable[Widget]:
         yield EventList(id="events")
@@ -47,11 +47,11 @@ class EventsScreen(RoomScreen):
         """The list of events."""
         return self.query_one(EventList)
 
-    def look(self) -> EventsLook:
+    def current_query(self) -> EventsQuery:
         return self._look
 
     def show(self, seen: object) -> None:
-        self.list.show(cast("EventsSeen", seen))
+        self.list.show(cast("EventsData", seen))
 
     # -- the filter --------------------------------------------------------------------------------
 
@@ -87,8 +87,8 @@ class EventsScreen(RoomScreen):
         self.list.action_follow()
         wanted = EventFilter.read(text)
         if wanted != self._look.filter:
-            self._look = EventsLook(wanted)
-            self.ask()
+            self._look = EventsQuery(wanted)
+            self.restart_query()
 
     def action_clear_or_back(self) -> None:
         """Clear the filter; without one, return to the main screen."""

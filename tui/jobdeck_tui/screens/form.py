@@ -21,12 +21,12 @@ from textual.widgets import Input, Select, Static
 from jobdeck import Kind, Queue
 
 from ..app_base import CockpitBase, cockpit_of
-from ..forms.options import Option, holder_of, read_option
+from ..forms.options import Option, placeholder_for, read_option
 from ..forms.validation import Problems
 from ..text.sanitize import safe
 from ..widgets.base.choice_bar import ChoiceBar
-from ..widgets.chrome.dialog_keys import KeyLine
-from ..widgets.forms.arguments import Arguments
+from ..widgets.chrome.dialog_keys import DialogKeys
+from ..widgets.forms.arguments import ArgumentsForm
 from ..widgets.forms.field import Field
 
 Draft = TypeVar("Draft")
@@ -75,7 +75,7 @@ class FormScreen(ModalScreen[Draft | None], Generic[Draft]):
         return ()
 
     @abstractmethod
-    async def begin(self) -> None:
+    async def fill_in(self) -> None:
         """Fill in all fields and focus the first one."""
 
     @abstractmethod
@@ -83,11 +83,11 @@ class FormScreen(ModalScreen[Draft | None], Generic[Draft]):
         """Return the form's values, and the problems by field name of those that cannot be read."""
 
     @abstractmethod
-    def judge(self, queue: Queue, draft: Draft) -> tuple[Problems, object]:
+    def validate_draft(self, queue: Queue, draft: Draft) -> tuple[Problems, object]:
         """Return the problems that the queue finds, and data for `show_more`. Runs on the feed's thread: use no widgets."""
 
     @abstractmethod
-    def told_command(self, draft: Draft) -> str:
+    def command_line(self, draft: Draft) -> str:
         """Return the equivalent command line."""
 
     def show_more(self, more: object) -> None:
@@ -107,9 +107,9 @@ class FormScreen(ModalScreen[Draft | None], Generic[Draft]):
         return overview.at if overview is not None else time.time()
 
     @property
-    def arguments(self) -> Arguments:
+    def arguments(self) -> ArgumentsForm:
         """The fields of the arguments."""
-        return self.query_one(Arguments)
+        return self.query_one(ArgumentsForm)
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog form", id=self.DIALOG):
@@ -117,13 +117,13 @@ class FormScreen(ModalScreen[Draft | None], Generic[Draft]):
                 yield from self.head()
             with VerticalScroll(id="fields", can_focus=False):
                 yield from self.above()
-                yield Arguments(id="arguments")
+                yield ArgumentsForm(id="arguments")
                 yield Static(Content.assemble(("options", "bold $quiet")), classes="form-part")
                 yield Vertical(id="options")
             with Vertical(id="form-foot"):
                 yield Static("", id="form-problem")
                 yield Static("", id="form-command")
-                yield KeyLine(id="form-keys")
+                yield DialogKeys(id="form-keys")
 
     def on_resize(self, event: Resize) -> None:
         """Adapt to the size of the terminal."""
@@ -133,7 +133,7 @@ class FormScreen(ModalScreen[Draft | None], Generic[Draft]):
 
     async def on_mount(self) -> None:
         """Fill in the fields and validate them."""
-        await self.begin()
+        await self.fill_in()
         self.check()
 
     async def fill_options(self, kind: Kind, values: Mapping[str, str]) -> None:
@@ -155,7 +155,7 @@ class FormScreen(ModalScreen[Draft | None], Generic[Draft]):
 
     @staticmethod
     def _option_field(option: Option, kind: Kind, text: str) -> Field:
-        entry = Input(text, placeholder=holder_of(option, kind), compact=True)
+        entry = Input(text, placeholder=placeholder_for(option, kind), compact=True)
         return Field(option.name, entry, option.hint, option=True)
 
     def typed_options(self) -> list[tuple[Option, str]]:
@@ -193,22 +193,22 @@ class FormScreen(ModalScreen[Draft | None], Generic[Draft]):
         """Validate the form after a selection."""
         self.check()
 
-    def on_arguments_changed(self) -> None:
+    def on_arguments_form_changed(self) -> None:
         """Validate the form after an argument has changed."""
         self.check()
 
     def check(self) -> None:
         """Update the command line and have the queue validate the form."""
-        if not self.arguments.filled:
+        if not self.arguments.has_kind:
             return
         self._token += 1
         token = self._token
         draft, problems = self.read()
         if "JSON" not in problems:  # incomplete JSON: keep the previous command
-            self.command = self.told_command(draft)
+            self.command = self.command_line(draft)
         self.query_one("#form-command", Static).update(Content.assemble(("$ ", "$accent"), (safe(self.command), "$quiet")))
-        self.cockpit.feed.ask(
-            lambda queue: self.judge(queue, draft), lambda judged: self._judged(token, draft, problems, *judged)
+        self.cockpit.feed.query(
+            lambda queue: self.validate_draft(queue, draft), lambda judged: self._judged(token, draft, problems, *judged)
         )
 
     def _judged(self, token: int, draft: Draft, unread: Problems, judged: Problems, more: object) -> None:
@@ -228,8 +228,8 @@ class FormScreen(ModalScreen[Draft | None], Generic[Draft]):
         for each in self.query(Field):
             if self.arguments not in each.ancestors:
                 problem = rest.pop(each.key, None)
-                each.problem(None if quiet else problem)
-        rest = self.arguments.show(rest, quiet=quiet)
+                each.show_problem(None if quiet else problem)
+        rest = self.arguments.show_problems(rest, quiet=quiet)
         shown = "; ".join(f"{name}: {text}" if name != "*" else text for name, text in rest.items())
         note = self.query_one("#form-problem", Static)
         note.display = bool(shown) and not quiet
@@ -255,9 +255,9 @@ class FormScreen(ModalScreen[Draft | None], Generic[Draft]):
         was_focused = self.focused is None or self.arguments in self.focused.ancestors
         problem = await self.arguments.switch()
         if problem is not None:
-            self.cockpit.tell(f"Fix this first: {problem}", failed=True)
+            self.cockpit.notify_user(f"Fix this first: {problem}", failed=True)
             return
-        if was_focused and (first := self.arguments.first) is not None:
+        if was_focused and (first := self.arguments.first_input) is not None:
             first.focus()
         self.check()
 

@@ -12,10 +12,10 @@ from textual.events import Resize
 from textual.timer import Timer
 
 from ..guide import Page, find_topic, read_pages
-from ..widgets.chrome.key_hints import Hints
+from ..widgets.chrome.key_hints import KeyHints
 from ..widgets.guide_page import GuidePage
-from ..widgets.table.keyed_table import Head, KeyedTable, Row
-from .base import DeckScreen, TooSmall
+from ..widgets.table.keyed_table import KeyedTable, Row, TableColumn
+from .base import CockpitScreen, TooSmall
 
 WIDE = 100
 """Columns from which the topics stand beside the page; below, one of the two is shown."""
@@ -25,7 +25,7 @@ _PAUSE = 0.08
 """Seconds that the cursor rests on a topic before its page is drawn: a held key shall not draw each one."""
 
 
-class GuideScreen(DeckScreen):
+class GuideScreen(CockpitScreen):
     """The guide. Escape leads back to the topics where they are hidden, then out of it."""
 
     HELP_TITLE = "guide"
@@ -57,11 +57,13 @@ class GuideScreen(DeckScreen):
         with Horizontal(id="guide"):
             with Vertical(id="guide-side"):
                 yield KeyedTable(
-                    "guide", (Head("topic", "TOPIC"), Head("about", "ABOUT", least=20, drop=1, grow=True)), id="topics"
+                    "guide",
+                    (TableColumn("topic", "TOPIC"), TableColumn("about", "ABOUT", least=20, drop=1, grow=True)),
+                    id="topics",
                 )
-                yield KeyedTable("on this page", (Head("heading", "HEADING", grow=True),), id="headings")
+                yield KeyedTable("on this page", (TableColumn("heading", "HEADING", grow=True),), id="headings")
             yield GuidePage(id="page")
-        yield Hints(id="hints")
+        yield KeyHints(id="hints")
         yield TooSmall()
 
     async def on_mount(self) -> None:

@@ -15,9 +15,9 @@ from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from ..app_base import CockpitBase, spelled
-from ..keymap import keys_in_use
-from ..widgets.chrome.key_hints import Hints, keys_of
+from ..app_base import CockpitBase, to_terminal_text
+from ..keymap import with_user_keys
+from ..widgets.chrome.key_hints import KeyHints, format_keys
 
 _TEXT_WIDTH = 68
 """Width of the keys and their descriptions."""
@@ -45,7 +45,7 @@ class HelpScreen(ModalScreen[None]):
         super().__init__()
         self._title = title
         self._groups = groups
-        self.told = ""
+        self.shown_text = ""
         """The shown text."""
 
     @classmethod
@@ -66,7 +66,7 @@ class HelpScreen(ModalScreen[None]):
             yield Input(placeholder="search the keys", id="help-find", compact=True)
             with VerticalScroll(id="help-body", can_focus=False):
                 yield Static(id="help-text")
-            yield Hints(indent=0, id="help-foot")
+            yield KeyHints(indent=0, id="help-foot")
 
     def on_mount(self) -> None:
         """Set the title and show every key."""
@@ -77,14 +77,17 @@ class HelpScreen(ModalScreen[None]):
         words = search.lower().split()
         groups = [(name, [row for row in rows if _matches(row, words)]) for name, rows in self._groups]
         content = self._content([group for group in groups if group[1]])
-        self.told = content.plain
+        self.shown_text = content.plain
         self.query_one("#help-text", Static).update(content)
 
     def _content(self, groups: list[Group]) -> Content:
         if not groups:
             return Content.assemble(("no key matches", "$quiet"))
         parts: list[Content] = []
-        shown = [(name, [(spelled(self.app, keys), spelled(self.app, text)) for keys, text in rows]) for name, rows in groups]
+        shown = [
+            (name, [(to_terminal_text(self.app, keys), to_terminal_text(self.app, text)) for keys, text in rows])
+            for name, rows in groups
+        ]
         widest = max(len(keys) for _, rows in shown for keys, _ in rows)
         for name, rows in shown:
             parts.append(Content.assemble((name, "bold $quiet")))
@@ -147,10 +150,10 @@ def _group(name: str, node: DOMNode) -> Group:
     rows: dict[str, str] = {}
     keymap = node.app.keymap if isinstance(node.app, CockpitBase) else {}
     for declared in _bindings(node):
-        binding = keys_in_use(keymap, declared)
+        binding = with_user_keys(keymap, declared)
         text = binding.tooltip or binding.description
         if text:
-            rows[keys_of(binding, all_of_them=True)] = text[:1].lower() + text[1:]
+            rows[format_keys(binding, all_of_them=True)] = text[:1].lower() + text[1:]
     return name, list(rows.items())
 
 

@@ -14,32 +14,32 @@ from jobdeck import Attempt, State
 
 from ..feed.messages import Detail
 from ..screen_registry import BY_NAME
-from ..text.format import schedule_of
+from ..text.format import schedule_name
 from ..widgets.base.choice_bar import ChoiceBar, NumberedTabs
-from ..widgets.base.text_view import LinesView
+from ..widgets.base.text_view import TextView
 from ..widgets.charts.kind_chart import KindChart
-from ..widgets.chrome.key_hints import Hints
+from ..widgets.chrome.key_hints import KeyHints
 from ..widgets.details import job_details
 from ..widgets.forms.line_editor import LineEditor
 from ..widgets.job.attempts_view import AttemptsView
 from ..widgets.job.job_title import JobTitle
-from ..widgets.job.lifecycle_view import LifeView
+from ..widgets.job.lifecycle_view import LifecycleView
 from ..widgets.job.log_view import LogView
 from ..widgets.job.related import Related
 from ..widgets.table.keyed_table import KeyedTable
 from .base import TooSmall
-from .job_actions import JobActs
+from .job_actions import JobActions
 
 SIDE_BY_SIDE = 110
 """From this width on, the panels are side by side; below it, one is open at a time."""
 PANELS = ("life", "data", "attempts", "log", "related", "history")
 
 
-class JobScreen(JobActs):
+class JobScreen(JobActions):
     """The screen of one job, with its panels."""
 
     HELP_TITLE = "Job"
-    PARTS = (JobTitle, NumberedTabs, LifeView, AttemptsView, LogView, Related, KindChart, Hints)
+    PARTS = (JobTitle, NumberedTabs, LifecycleView, AttemptsView, LogView, Related, KindChart, KeyHints)
     AUTO_FOCUS = "#life"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,backspace", "back", "back", key_display="esc", tooltip="Return to the previous screen"),
@@ -76,30 +76,30 @@ class JobScreen(JobActs):
         yield NumberedTabs([(str(digit), name) for digit, name in enumerate(PANELS, 1)], self._open, id="job-tabs")
         with Horizontal(id="job-panels"):
             with Vertical(id="job-left"):
-                yield LifeView("life", "¹", id="life")
-                yield LinesView("arguments", "²", id="data")
+                yield LifecycleView("life", "¹", id="life")
+                yield TextView("arguments", "²", id="data")
                 yield Related(digit="5", id="related")
                 yield KindChart(id="history")
             with Vertical(id="job-right"):
                 yield AttemptsView("attempts", "³", id="attempts")
                 yield LogView("log", "⁴", id="log")
         yield LineEditor(id="log-search")
-        yield Hints(id="hints")
+        yield KeyHints(id="hints")
         yield TooSmall()
 
     # -- what is shown ----------------------------------------------------------------------------
 
-    def see_detail(self, detail: Detail) -> None:
+    def receive_detail(self, detail: Detail) -> None:
         """Show the latest state, if it is of this job."""
         if detail.job_id == self.job_id:
             self.show(detail)
 
     def show(self, detail: Detail) -> None:
         """Show a state of the job."""
-        if not self.whole:
+        if not self.is_ready:
             return
         self._show(detail)
-        self.hint()
+        self.update_hints()
 
     def _show(self, detail: Detail) -> None:
         first = self.last is None
@@ -107,15 +107,15 @@ class JobScreen(JobActs):
         self.query_one(JobTitle).show(detail)
         if detail.job is None:
             if first:
-                self.query_one(LifeView).show([[("It no longer exists: it was deleted or pruned.", "warning")]])
+                self.query_one(LifecycleView).show([[("It no longer exists: it was deleted or pruned.", "warning")]])
             return
         self.last = detail
-        self.query_one(LifeView).show_life(detail)
+        self.query_one(LifecycleView).show_lifecycle(detail)
         self.query_one(AttemptsView).show_attempts(detail.attempts, detail.at, detail.stack)
         self._show_data(detail)
         self._show_log(detail)
         related = self.query_one(Related)
-        related.show_bonds(detail)
+        related.show_links(detail)
         self.set_class(not related.rows, "-alone")
         self._chart.show_history(detail.history, detail.attempts, detail.at)
         self.query_one(NumberedTabs).open(self._open, self._tab_notes(detail, len(related.rows)))
@@ -123,12 +123,12 @@ class JobScreen(JobActs):
         if first and not self._is_reused:
             self.action_panel(_first_panel(detail))
 
-    def why_not(self, action: str) -> str | None:
+    def disabled_reason(self, action: str) -> str | None:
         if action == "unfold" and not self.query_one(AttemptsView).unfolds:
             return "No traceback or stack to unfold"
         if action == "search" and not self._last_log:
             return f"Job {self.job_id} has no log to search"
-        return super().why_not(action)
+        return super().disabled_reason(action)
 
     def _tab_notes(self, detail: Detail, related: int) -> dict[str, str]:
         live = detail.job is not None and detail.job.state is State.RUNNING
@@ -144,26 +144,28 @@ class JobScreen(JobActs):
             view = self._view("data")
             view.show(job_details.arguments(job))
             view.label = "arguments" if job.result_json is None else "arguments and result"
-            view.titled("")
+            view.set_title("")
 
     def _show_log(self, detail: Detail) -> None:
         """Append the lines logged since the last update."""
         new = [line for line in detail.logs if line.id > self._last_log]
         view = self.query_one(LogView)
-        view.live(detail.job is not None and detail.job.state is State.RUNNING)
+        view.set_live(detail.job is not None and detail.job.state is State.RUNNING)
         if new and not self._last_log:
-            cut: list[job_details.Told] = [[("older lines are omitted; ", "quiet"), (f"jobdeck logs {self.job_id}", "accent")]]
+            cut: list[job_details.StyledLine] = [
+                [("older lines are omitted; ", "quiet"), (f"jobdeck logs {self.job_id}", "accent")]
+            ]
             before = 0 if len(detail.attempts) > 1 else 1
-            view.show([*(cut if detail.log_cut else []), *job_details.log(new, before)])
+            view.show([*(cut if detail.log_cut else []), *job_details.log_lines(new, before)])
         elif new:
-            view.extend(job_details.log(new, self._last_attempt))
+            view.extend(job_details.log_lines(new, self._last_attempt))
         if new:
             self._last_log, self._last_attempt = new[-1].id, new[-1].attempt
         if not (new or self._last_log):
             view.show([[("no log lines", "quiet")]])
 
-    def _view(self, name: str) -> LinesView:
-        return self.query_one(f"#{name}", LinesView)
+    def _view(self, name: str) -> TextView:
+        return self.query_one(f"#{name}", TextView)
 
     @property
     def attempt(self) -> Attempt | None:
@@ -185,7 +187,7 @@ class JobScreen(JobActs):
 
     def on_kind_chart_resized(self) -> None:
         """Query the history of the kind in as many slices as the chart has space for."""
-        if self.whole and self.app.screen is self and self._chart.columns != self._columns:
+        if self.is_ready and self.app.screen is self and self._chart.columns != self._columns:
             self._follow()
 
     @property
@@ -205,8 +207,8 @@ class JobScreen(JobActs):
 
     def _divide_height(self) -> None:
         """Give the kind's history the height that the lifecycle does not need, if the panels are side by side."""
-        if self.whole and self.last is not None:
-            life, left = self.query_one(LifeView), self.query_one("#job-left")
+        if self.is_ready and self.last is not None:
+            life, left = self.query_one(LifecycleView), self.query_one("#job-left")
             others = [each for each in left.children if each.display and each not in (self._chart, life)]
             needed = life.virtual_size.height + life.gutter.height + sum(each.outer_size.height for each in others)
             self._chart.share(left.size.height - needed if self.has_class("-wide") else None)
@@ -256,13 +258,13 @@ class JobScreen(JobActs):
 
     def action_search(self) -> None:
         """Search the log while the user types."""
-        if (reason := self.why_not("search")) is not None:
-            self.cockpit.tell(reason, failed=True)
+        if (reason := self.disabled_reason("search")) is not None:
+            self.cockpit.notify_user(reason, failed=True)
             return
         if self._open != "log":
             self.action_panel("log")
         view = self.query_one(LogView)
-        previous = view.sought
+        previous = view.search_text
 
         def check(text: str) -> str | None:
             return None if view.find(text) or not text else "not found in the log"
@@ -275,12 +277,12 @@ class JobScreen(JobActs):
     def action_match(self, by: int) -> None:
         """Go to the next or the previous match."""
         view = self.query_one(LogView)
-        if not view.sought:
-            self.cockpit.tell("Press / to search the log, then n and N to go from match to match")
+        if not view.search_text:
+            self.cockpit.notify_user("Press / to search the log, then n and N to go from match to match")
             return
         if self._open != "log":
             self.action_panel("log")
-        view.turn(by)
+        view.next_match(by)
 
     def on_kind_chart_opened(self, event: KindChart.Opened) -> None:
         """Show the metrics of the kind."""
@@ -290,15 +292,15 @@ class JobScreen(JobActs):
 
     def action_neighbour(self, by: int) -> None:
         """Show the next or the previous job of the job list."""
-        job_id = self.cockpit.neighbour_of(self.job_id, by)
+        job_id = self.cockpit.neighbor_of(self.job_id, by)
         if job_id is not None:
-            self.turn_to(job_id)
+            self.show_other_job(job_id)
 
-    def turn_to(self, job_id: int) -> None:
+    def show_other_job(self, job_id: int) -> None:
         """Show another job instead of this one."""
         self.job_id, self.detail, self.last = job_id, None, None
         self._last_log, self._last_attempt, self._shown, self._is_reused = 0, 1, None, True
-        self.query_one(JobTitle).turn_to(job_id)
+        self.query_one(JobTitle).switch_to(job_id)
         self.query_one(LogView).find("")
         self._follow()
 
@@ -310,13 +312,13 @@ class JobScreen(JobActs):
         if relation == "job":
             self.cockpit.open_job(which)
         elif relation == "gone":
-            self.cockpit.tell(f"Job {which} no longer exists: it was deleted or pruned", failed=True)
+            self.cockpit.notify_user(f"Job {which} no longer exists: it was deleted or pruned", failed=True)
         elif relation == "batch":
             self.cockpit.show_jobs(f"batch:{which}")
         elif "schedules" in BY_NAME:
             self.cockpit.action_open_screen("schedules")
         elif self.job is not None:
-            self.cockpit.show_jobs(f'tag:"schedule:{schedule_of(self.job)}"')
+            self.cockpit.show_jobs(f'tag:"schedule:{schedule_name(self.job)}"')
 
 
 def _first_panel(detail: Detail) -> str:

@@ -9,9 +9,9 @@ from textual.binding import Binding, BindingType
 from jobdeck import Attempt, Job, Operation, WrongState, allows
 
 from ..feed.messages import Detail
-from ..forms.job_editing import LARGEST, Drafting, arguments_of, options_of
-from ..widgets.chrome.key_hints import Hints
-from .base import READONLY, DeckScreen
+from ..forms.job_editing import LARGEST, EditDocument, arguments_of, options_of
+from ..widgets.chrome.key_hints import KeyHints
+from .base import READONLY, CockpitScreen
 from .copy_job import CopyScreen, Part, parts_of
 from .edit_job import EditScreen
 
@@ -20,7 +20,7 @@ _OPERATIONS = {
     "edit_options": Operation.EDIT,
     "retry": Operation.RETRY,
     "cancel": Operation.CANCEL,
-    "priority": Operation.REPRIORITISE,
+    "priority": Operation.REPRIORITIZE,
     "delete": Operation.DELETE,
 }
 _CHANGING = (*_OPERATIONS, "duplicate", "pause", "undo", "redo")
@@ -28,7 +28,7 @@ _ON_LAST_STATE = ("duplicate", "copy_part", "copy_command")
 """Actions that also work on a deleted job, by its last known state."""
 
 
-class JobActs(DeckScreen):
+class JobActions(CockpitScreen):
     """The job screen's actions."""
 
     KEYMAP_SCOPE = "job"
@@ -69,7 +69,7 @@ class JobActs(DeckScreen):
         """The selected attempt, if any."""
         return None
 
-    def why_not(self, action: str) -> str | None:
+    def disabled_reason(self, action: str) -> str | None:
         name = action.partition("(")[0]
         if name in _CHANGING and self.cockpit.readonly:
             return READONLY
@@ -84,12 +84,12 @@ class JobActs(DeckScreen):
             return None
         return str(WrongState(job.id, operation, job.state))
 
-    def hint(self) -> None:
+    def update_hints(self) -> None:
         """Dim the hints of unavailable actions."""
-        reasons = tuple(self.why_not(name) for name in (*_CHANGING, *_ON_LAST_STATE, "why", "search"))
+        reasons = tuple(self.disabled_reason(name) for name in (*_CHANGING, *_ON_LAST_STATE, "why", "search"))
         if reasons != self._reasons:
             self._reasons = reasons
-            self.query_one(Hints).refresh()
+            self.query_one(KeyHints).refresh()
 
     def action_edit(self) -> None:
         """Edit the arguments."""
@@ -97,12 +97,14 @@ class JobActs(DeckScreen):
         if job is None:
             return
         if job.kind not in {kind.name for kind in self.cockpit.kinds}:
-            self.cockpit.tell(
+            self.cockpit.notify_user(
                 f"Kind {job.kind} is not registered here, so its arguments cannot be edited; name its module with --app",
                 failed=True,
             )
         elif len(job.args_json) > LARGEST:
-            self.cockpit.tell(f"The arguments are too long for the editor; use jobdeck edit {job.id} --args", failed=True)
+            self.cockpit.notify_user(
+                f"The arguments are too long for the editor; use jobdeck edit {job.id} --args", failed=True
+            )
         else:
             self._edit(job, arguments_of(job))
 
@@ -111,11 +113,13 @@ class JobActs(DeckScreen):
         if self.job is not None:
             self._edit(self.job, options_of(self.job))
 
-    def _edit(self, job: Job, drafting: Drafting) -> None:
+    def _edit(self, job: Job, drafting: EditDocument) -> None:
         if self.cockpit.refuse_readonly():
             return
         if not job.state.is_queued:
-            self.cockpit.tell(f"Job {job.id} is {job.state}: only queued jobs can be edited; d duplicates it", failed=True)
+            self.cockpit.notify_user(
+                f"Job {job.id} is {job.state}: only queued jobs can be edited; d duplicates it", failed=True
+            )
             return
         self.app.push_screen(EditScreen(job.id, drafting))
 

@@ -10,25 +10,25 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.events import Resize
 
-from ..feed.connection_status import Plight
-from ..feed.messages import Deck
+from ..feed.connection_status import ConnectionStatus
+from ..feed.messages import DashboardSnapshot
 from ..screen_registry import BY_NAME
 from ..text.format import number
 from ..text.sanitize import safe
-from ..widgets.charts.dashboard_charts import Chart, LatencyChart, Sparks, Throughput
+from ..widgets.charts.dashboard_charts import Chart, LatencyChart, Sparks, ThroughputPanel
 from ..widgets.chrome.header import Header
-from ..widgets.chrome.key_hints import Hints
+from ..widgets.chrome.key_hints import KeyHints
 from ..widgets.chrome.progress_line import ProgressLine
 from ..widgets.chrome.state_tabs import StateTabs
-from ..widgets.dashboard.queues import Queues
-from ..widgets.dashboard.workers import Workers
+from ..widgets.dashboard.queues import QueuesPanel
+from ..widgets.dashboard.workers import WorkersPanel
 from ..widgets.forms.line_editor import LineEditor
 from ..widgets.job.preview import Preview
 from ..widgets.table.columns import SORTS
 from ..widgets.table.filter_bar import FilterBar
 from ..widgets.table.job_table import JobTable
 from .base import TooSmall
-from .jobs_actions import JobsActs
+from .jobs_actions import JobsActions
 from .jobs_bindings import KEYS
 
 RANGES = (120.0, 600.0, 3600.0, 86400.0)
@@ -46,12 +46,24 @@ _SCREEN_OF = {
 """The screen with the details of a panel, and the part of it to focus."""
 
 
-class JobsScreen(JobsActs):
+class JobsScreen(JobsActions):
     """The main screen: header, charts, workers, jobs, key hints."""
 
     HELP_TITLE = "Jobs"
     PARTS = (
-        *(Header, Throughput, LatencyChart, Queues, Sparks, Workers, StateTabs, JobTable, FilterBar, LineEditor, ProgressLine),
+        *(
+            Header,
+            ThroughputPanel,
+            LatencyChart,
+            QueuesPanel,
+            Sparks,
+            WorkersPanel,
+            StateTabs,
+            JobTable,
+            FilterBar,
+            LineEditor,
+            ProgressLine,
+        ),
         Preview,
     )
     AUTO_FOCUS = "#table"
@@ -69,11 +81,11 @@ class JobsScreen(JobsActs):
     def compose(self) -> ComposeResult:
         yield Header(self._where, id="header")
         with Horizontal(id="charts"):
-            yield Throughput(id="throughput")
+            yield ThroughputPanel(id="throughput")
             yield LatencyChart(id="latency")
-            yield Queues(id="queues")
+            yield QueuesPanel(id="queues")
         yield Sparks(id="sparks")
-        yield Workers(id="workers")
+        yield WorkersPanel(id="workers")
         with Horizontal(id="body"):
             with Vertical(id="jobs"):
                 yield StateTabs(id="tabs")
@@ -82,7 +94,7 @@ class JobsScreen(JobsActs):
                 yield LineEditor(id="line-editor")
                 yield ProgressLine(id="progress")
             yield Preview(id="preview")
-        yield Hints(id="hints")
+        yield KeyHints(id="hints")
         yield TooSmall()
 
     def on_mount(self) -> None:
@@ -90,46 +102,46 @@ class JobsScreen(JobsActs):
         self.table.where = self._where
         self.table.by_default = self.cockpit.by_default
         self.table.readonly = self.cockpit.readonly
-        self.retitle()
+        self.update_titles()
         self.call_after_refresh(self._start)
 
     def _start(self) -> None:
-        self.remember()
-        self.look()
+        self.restore_preferences()
+        self.request_view()
         self.cockpit.feed.start()
 
     # -- what is shown ----------------------------------------------------------------------------
 
-    def show(self, deck: Deck) -> None:
+    def show(self, deck: DashboardSnapshot) -> None:
         """Show a snapshot of the queue."""
-        if not self.whole:
+        if not self.is_ready:
             return
-        before, self.deck = self.deck, deck
+        before, self.snapshot = self.snapshot, deck
         overview = deck.overview
         if self._frozen_at is not None:
-            self.query_one(Header).frozen(overview.at - self._frozen_at)
+            self.query_one(Header).show_frozen(overview.at - self._frozen_at)
         elif before is None or overview is not before.overview:
             self._show_overview(deck)
         self.table.show(deck.page, overview.at if self._frozen_at is None else self._frozen_at)
         self.query_one(Preview).show_job(self.table.job, overview.at, any_jobs=self.table.total > 0)
         self.show_filter()
-        self.retitle()
+        self.update_titles()
 
-    def _show_overview(self, deck: Deck) -> None:
+    def _show_overview(self, deck: DashboardSnapshot) -> None:
         overview = deck.overview
         self.query_one(Header).show(deck)
         if self._has_charts:
-            self.query_one(Throughput).show(overview)
+            self.query_one(ThroughputPanel).show(overview)
             self.query_one(LatencyChart).show(overview)
-            self.query_one(Queues).show(overview)
+            self.query_one(QueuesPanel).show(overview)
         else:
             self.query_one(Sparks).show(overview)
         self.query_one(StateTabs).show(overview)
-        workers = self.query_one(Workers)
-        workers.show(overview, deck.pool)
+        workers = self.query_one(WorkersPanel)
+        workers.show(overview, deck.local_worker)
         self._size_workers(workers)
 
-    def _size_workers(self, workers: Workers) -> None:
+    def _size_workers(self, workers: WorkersPanel) -> None:
         workers.set_class(not self._has_charts, "-one-line")
         limit = 1 if not self._has_charts else max(2, min(6, self.size.height // 8))
         frame = 2 if self._has_charts else 0
@@ -147,25 +159,25 @@ class JobsScreen(JobsActs):
         super().on_resize(event)
         self.set_class(not self._has_charts, "-compact")
         self.set_class(event.size.width >= WIDE, "-wide")
-        if self.deck is not None:
-            self._show_overview(self.deck)
-        self.call_after_refresh(self.look)
+        if self.snapshot is not None:
+            self._show_overview(self.snapshot)
+        self.call_after_refresh(self.request_view)
 
     def chart_slots(self) -> int:
-        return max(8, self.query_one(Throughput).size.width if self._has_charts else 30)
+        return max(8, self.query_one(ThroughputPanel).size.width if self._has_charts else 30)
 
-    def tell_plight(self, plight: Plight | None) -> None:
-        super().tell_plight(plight)
+    def show_connection_status(self, plight: ConnectionStatus | None) -> None:
+        super().show_connection_status(plight)
         if self._has_problem != (plight is not None):
             self._has_problem = plight is not None
-            if self.whole:
-                self.retitle()
+            if self.is_ready:
+                self.update_titles()
 
-    def retitle(self) -> None:
+    def update_titles(self) -> None:
         reasons = self.why_nots()
         if reasons != self._reasons:
             self._reasons = reasons
-            self.query_one(Hints).refresh()
+            self.query_one(KeyHints).refresh()
         titles = (self._title_above(), self._title_below())
         if titles != self._titles:
             self._titles = titles
@@ -177,7 +189,7 @@ class JobsScreen(JobsActs):
         return Content.assemble(("⁵", "$quiet"), ("jobs", "bold"), (sort, "$quiet"))
 
     def _title_below(self) -> Content:
-        page = self.deck.page if self.deck else None
+        page = self.snapshot.page if self.snapshot else None
         if page is not None and page.problem and not self._bar.display:
             return Content.assemble((f"✗ column {page.column + 1}: {page.problem}", "$error"))
         table = self.table
@@ -202,20 +214,20 @@ class JobsScreen(JobsActs):
 
     def on_screen_resume(self) -> None:
         """Query the jobs again when the screen becomes active."""
-        if self.deck is not None:
-            self.cockpit.feed.watch(None)
-            self.look()
+        if self.snapshot is not None:
+            self.cockpit.feed.poll(None)
+            self.request_view()
 
     def on_job_table_moved(self) -> None:
         """Request the rows that are now visible."""
-        self.retitle()
-        self.look()
-        if self.deck is not None:
-            self.query_one(Preview).show_job(self.table.job, self.deck.overview.at, any_jobs=self.table.total > 0)
+        self.update_titles()
+        self.request_view()
+        if self.snapshot is not None:
+            self.query_one(Preview).show_job(self.table.job, self.snapshot.overview.at, any_jobs=self.table.total > 0)
 
     def on_chart_range_asked(self, event: Chart.RangeAsked) -> None:
         """Switch to the next time range."""
-        self.look(seconds=RANGES[(RANGES.index(self.view.seconds) + 1) % len(RANGES)])
+        self.request_view(seconds=RANGES[(RANGES.index(self.view.seconds) + 1) % len(RANGES)])
 
     def action_panel(self, name: str) -> None:
         """Focus a panel; if it is focused or hidden, open the screen with its details."""
@@ -229,11 +241,11 @@ class JobsScreen(JobsActs):
 
     def action_freeze(self) -> None:
         """Freeze or unfreeze the view."""
-        at = self.deck.overview.at if self.deck else None
+        at = self.snapshot.overview.at if self.snapshot else None
         self._frozen_at = at if self._frozen_at is None else None
         self.cockpit.feed.freeze(self._frozen_at is not None)
-        self.query_one(Header).frozen(0.0 if self._frozen_at is not None else None)
-        self.retitle()
+        self.query_one(Header).show_frozen(0.0 if self._frozen_at is not None else None)
+        self.update_titles()
 
     def action_back(self) -> None:
         """Stop a bulk action; else clear the marks, then the filter, then the cursor, then the tab."""
@@ -248,4 +260,4 @@ class JobsScreen(JobsActs):
             self.filter("")
         elif not table.release() and self.query_one(StateTabs).tab != "all":
             self.open_tab("all")
-        self.retitle()
+        self.update_titles()

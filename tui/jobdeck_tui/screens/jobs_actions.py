@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 from jobdeck import Job, Operation, WrongState, allows
 
-from ..feed.bulk_actions import busy
-from ..feed.job_actions import CANCEL, DELETE, RETRY, Deed, Weighed
-from ..feed.messages import Progressed
-from ..text.priority import problem_of, read_priority, typed_priority
+from ..feed.bulk_actions import busy_text
+from ..feed.job_actions import CANCEL, DELETE, RETRY, ActionPreview, JobAction
+from ..feed.messages import ActionProgress
+from ..text.priority import format_priority, priority_problem, read_priority
 from ..widgets.chrome.progress_line import ProgressLine
-from ..widgets.dashboard.queues import Queues
+from ..widgets.dashboard.queues import QueuesPanel
 from ..widgets.forms.line_editor import LineEditor
 from .base import READONLY
-from .confirm_bulk import WeighScreen
+from .confirm_bulk import BulkConfirmScreen
 from .jobs_list import JobsList
 
 ASK_FROM = 20
@@ -24,22 +24,22 @@ _CHOOSE_QUEUE = "Select a job to pause its queue, or press 3 and select a queue"
 _OPERATIONS = {
     "retry": Operation.RETRY,
     "cancel": Operation.CANCEL,
-    "priority": Operation.REPRIORITISE,
-    "set_priority": Operation.REPRIORITISE,
+    "priority": Operation.REPRIORITIZE,
+    "set_priority": Operation.REPRIORITIZE,
     "delete": Operation.DELETE,
 }
 _CHANGING = (*_OPERATIONS, "pause", "undo", "redo", "resize", "new", "duplicate")
 _ON_SELECTED = {"pause": _CHOOSE_QUEUE, "duplicate": CHOOSE, "why": CHOOSE, "copy_id": CHOOSE, "copy_command": CHOOSE}
 
 
-class JobsActs(JobsList):
+class JobsActions(JobsList):
     """The main screen's actions."""
 
-    def why_not(self, action: str) -> str | None:
+    def disabled_reason(self, action: str) -> str | None:
         name = action.partition("(")[0]
         if name in _CHANGING and self.cockpit.readonly:
             return READONLY
-        if self.deck is None:
+        if self.snapshot is None:
             return None
         table = self.table
         if name in _OPERATIONS:
@@ -53,37 +53,37 @@ class JobsActs(JobsList):
 
     def why_nots(self) -> tuple[str | None, ...]:
         """Return the reason why each action is unavailable, or `None`; a change redraws the hints."""
-        return tuple(self.why_not(name) for name in (*_CHANGING, *_ON_SELECTED))
+        return tuple(self.disabled_reason(name) for name in (*_CHANGING, *_ON_SELECTED))
 
     # -- on one job or many -----------------------------------------------------------------------
 
-    def _run_or_confirm(self, deed: Deed) -> None:
+    def _run_or_confirm(self, deed: JobAction) -> None:
         """Run an action on the selection; ask first if it has many jobs. The queue itself rejects unsuitable states."""
         if self.cockpit.refuse_readonly():
             return
         selection = self.table.selection
         if not selection.everything and not selection.ids:
-            self.cockpit.tell(CHOOSE, failed=True)
+            self.cockpit.notify_user(CHOOSE, failed=True)
             return
         limit = 1 if deed.operation is Operation.DELETE else ASK_FROM
         if not selection.everything and len(selection.ids) <= limit:
             self._apply(deed, selection.ids)
             return
-        if running := self.cockpit.feed.acting:
-            self.cockpit.tell(busy(running), failed=True)
+        if running := self.cockpit.feed.running_action:
+            self.cockpit.notify_user(busy_text(running), failed=True)
             return
 
-        def run_if(weighed: Weighed | None) -> None:
+        def run_if(weighed: ActionPreview | None) -> None:
             if weighed is not None:
                 self._apply(deed, weighed.ids)
 
-        dialog = WeighScreen(deed, selection)
+        dialog = BulkConfirmScreen(deed, selection)
         self.app.push_screen(dialog, run_if)
-        self.cockpit.feed.weigh(deed, selection, dialog.show)
+        self.cockpit.feed.preview(deed, selection, dialog.show)
 
-    def _apply(self, deed: Deed, ids: Sequence[int]) -> None:
-        self.cockpit.feed.act(deed, ids)
-        if deed.operation is not Operation.REPRIORITISE:  # often pressed repeatedly
+    def _apply(self, deed: JobAction, ids: Sequence[int]) -> None:
+        self.cockpit.feed.run_action(deed, ids)
+        if deed.operation is not Operation.REPRIORITIZE:  # often pressed repeatedly
             self.table.action_clear_marks()
 
     def action_retry(self) -> None:
@@ -100,7 +100,7 @@ class JobsActs(JobsList):
 
     def action_priority(self, by: int) -> None:
         """Change the priority of the marked jobs, or of the selected one, and keep the marks."""
-        self._run_or_confirm(Deed(Operation.REPRIORITISE, by))
+        self._run_or_confirm(JobAction(Operation.REPRIORITIZE, by))
 
     def action_set_priority(self) -> None:
         """Set the priority of the marked jobs, or of the selected one, to a typed number."""
@@ -108,25 +108,25 @@ class JobsActs(JobsList):
             return
         table = self.table
         if not table.marks and table.chosen is None:
-            self.cockpit.tell(CHOOSE, failed=True)
+            self.cockpit.notify_user(CHOOSE, failed=True)
             return
 
         def apply(text: str) -> None:
             priority, relative = read_priority(text)
-            self._run_or_confirm(Deed(Operation.REPRIORITISE, priority, relative))
+            self._run_or_confirm(JobAction(Operation.REPRIORITIZE, priority, relative))
 
-        current = typed_priority(table.job.priority) if table.job is not None and not table.marks else ""
-        self.query_one("#line-editor", LineEditor).edit("priority 10, +5, -5, =-5", current, problem_of, apply)
+        current = format_priority(table.job.priority) if table.job is not None and not table.marks else ""
+        self.query_one("#line-editor", LineEditor).edit("priority 10, +5, -5, =-5", current, priority_problem, apply)
 
-    def show_progress(self, progress: Progressed) -> None:
+    def show_progress(self, progress: ActionProgress) -> None:
         """Show the progress of a bulk action."""
         self.query_one(ProgressLine).show(progress)
 
     def stop_acting(self) -> bool:
         """Stop the running bulk action; return `False` if none is running."""
-        if not self.cockpit.feed.stop_acting():
+        if not self.cockpit.feed.stop_action():
             return False
-        self.cockpit.tell("Stopping after this step; z undoes the changes so far")
+        self.cockpit.notify_user("Stopping after this step; z undoes the changes so far")
         return True
 
     # -- on queues, threads and the journal -------------------------------------------------------
@@ -137,11 +137,11 @@ class JobsActs(JobsList):
             return
         job = self.table.job
         if job is None:
-            self.cockpit.tell(_CHOOSE_QUEUE, failed=True)
+            self.cockpit.notify_user(_CHOOSE_QUEUE, failed=True)
         else:
             self.cockpit.feed.toggle(job.queue)
 
-    def on_queues_pause_asked(self, event: Queues.PauseAsked) -> None:
+    def on_queues_panel_pause_asked(self, event: QueuesPanel.PauseAsked) -> None:
         """Pause or resume the queue selected in the queues panel."""
         if not self.cockpit.refuse_readonly():
             self.cockpit.feed.toggle(event.name)
@@ -193,5 +193,5 @@ class JobsActs(JobsList):
     def _selected(self) -> Job | None:
         job = self.table.job
         if job is None:
-            self.cockpit.tell(CHOOSE, failed=True)
+            self.cockpit.notify_user(CHOOSE, failed=True)
         return job

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.binding import Binding, BindingType
 
-from .view_screen import goings
+from .view_screen import screen_bindings
 
 KEYS: list[BindingType] = [
     Binding("r", "retry", "retry", tooltip="Retry finished jobs; run scheduled and retrying jobs now"),
@@ -39,7 +39,7 @@ KEYS: list[BindingType] = [
     Binding("3", "panel('queues')", "queues", show=False, tooltip="Focus the queues panel; again for its screen"),
     Binding("4", "panel('workers')", "workers", show=False, tooltip="Focus the workers panel; again for its screen"),
     Binding("5", "panel('table')", "jobs", show=False),
-    *goings(above="5"),
+    *screen_bindings(above="5"),
     Binding(
         "escape",
         "back",

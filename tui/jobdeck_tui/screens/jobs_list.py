@@ -8,21 +8,21 @@ from functools import cached_property
 
 from textual import on
 
-from ..feed.filter_completion import Words, sample
-from ..feed.messages import Deck, View
+from ..feed.filter_completion import Vocabulary, sample
+from ..feed.messages import DashboardSnapshot, View
 from ..text.format import queue_filter
 from ..widgets.base.choice_bar import ChoiceBar
 from ..widgets.chrome.header import Header
 from ..widgets.chrome.state_tabs import StateTabs
-from ..widgets.dashboard.queues import Queues
+from ..widgets.dashboard.queues import QueuesPanel
 from ..widgets.forms.line_editor import LineEditor
-from ..widgets.table.columns import SORTS, known
+from ..widgets.table.columns import SORTS, known_columns
 from ..widgets.table.filter_bar import FilterBar
 from ..widgets.table.job_table import JobTable
-from .base import DeckScreen
-from .column_picker import ColumnsScreen
+from .base import CockpitScreen
+from .column_picker import ColumnPicker
 from .saved_filters import SavedFiltersScreen, check_name
-from .sort_picker import OrderScreen
+from .sort_picker import SortPicker
 
 HISTORY = 50
 """Number of filters in the history."""
@@ -30,14 +30,14 @@ _SORT, _COLUMNS, _HISTORY, _SAVED = "table.sort", "table.columns", "filters.hist
 """The names of the preferences."""
 
 
-class JobsList(DeckScreen):
+class JobsList(CockpitScreen):
     """The main screen's filter, tabs, order and columns."""
 
     def __init__(self, *, look_back: float) -> None:
         super().__init__()
         self.view = View(seconds=look_back)
         """The requested view; the shown snapshot may still be of the previous one."""
-        self.deck: Deck | None = None
+        self.snapshot: DashboardSnapshot | None = None
         """The shown snapshot."""
 
     @cached_property
@@ -49,7 +49,7 @@ class JobsList(DeckScreen):
     def _bar(self) -> FilterBar:
         return self.query_one(FilterBar)
 
-    def retitle(self) -> None:
+    def update_titles(self) -> None:
         """Update the titles in the frame of the table."""
         raise NotImplementedError
 
@@ -59,21 +59,21 @@ class JobsList(DeckScreen):
 
     # -- the view ---------------------------------------------------------------------------------
 
-    def remember(self) -> None:
+    def restore_preferences(self) -> None:
         """Restore the order and the columns of the last session."""
-        remembered = self.cockpit.remembered
+        remembered = self.cockpit.preferences
         order: list[object] = remembered.get(_SORT, [])
         if len(order) == 2 and order[0] in SORTS and isinstance(order[1], bool):
             self.view = replace(self.view, sort=str(order[0]), descending=order[1])
         columns: list[object] = remembered.get(_COLUMNS, [])
-        self.table.choose(known(columns))
+        self.table.choose(known_columns(columns))
 
-    def look(self, **changes: object) -> None:
+    def request_view(self, **changes: object) -> None:
         """Request the current view from the feed, with these changes to it."""
         table = self.table
-        view = replace(self.view, top=table.top, rows=table.rows, slots=self.chart_slots())
+        view = replace(self.view, top=table.top, rows=table.rows, slices=self.chart_slots())
         self.view = replace(view, **changes)  # type: ignore[arg-type]
-        self.cockpit.feed.look(self.view)
+        self.cockpit.feed.set_view(self.view)
 
     # -- order and columns ------------------------------------------------------------------------
 
@@ -98,12 +98,12 @@ class JobsList(DeckScreen):
             if order is not None:
                 self._sort(*order)
 
-        self.app.push_screen(OrderScreen(self.view.sort, descending=self.view.descending), apply)
+        self.app.push_screen(SortPicker(self.view.sort, descending=self.view.descending), apply)
 
     def _sort(self, sort: str, descending: bool) -> None:
-        self.look(sort=sort, descending=descending)
-        self.cockpit.remembered.put(_SORT, [sort, descending])
-        self.retitle()
+        self.request_view(sort=sort, descending=descending)
+        self.cockpit.preferences.put(_SORT, [sort, descending])
+        self.update_titles()
 
     def action_columns(self) -> None:
         """Pick the columns from a list."""
@@ -111,9 +111,9 @@ class JobsList(DeckScreen):
         def apply(keys: tuple[str, ...] | None) -> None:
             if keys is not None:
                 self.table.choose(keys)
-                self.cockpit.remembered.put(_COLUMNS, list(keys))
+                self.cockpit.preferences.put(_COLUMNS, list(keys))
 
-        self.app.push_screen(ColumnsScreen(self.table.keys, {column.key for column in self.table.columns}), apply)
+        self.app.push_screen(ColumnPicker(self.table.keys, {column.key for column in self.table.columns}), apply)
 
     # -- tabs -------------------------------------------------------------------------------------
 
@@ -134,13 +134,13 @@ class JobsList(DeckScreen):
         """List the jobs of one state, or of all."""
         self.query_one(StateTabs).open(tab)
         self.table.action_clear_marks()
-        self.look(tab=tab)
+        self.request_view(tab=tab)
 
     # -- the filter -------------------------------------------------------------------------------
 
-    def on_queues_chosen(self, event: Queues.Chosen) -> None:
+    def on_queues_panel_chosen(self, event: QueuesPanel.Chosen) -> None:
         """Show the jobs of the queue."""
-        self.narrow(queue_filter(event.name))
+        self.show_matching(queue_filter(event.name))
 
     def action_filter(self) -> None:
         """Open the filter."""
@@ -148,29 +148,29 @@ class JobsList(DeckScreen):
         bar.history = self._history
         bar.open(self.view.filter)
         self._add_words(bar.words)
-        self.cockpit.feed.ask(sample, self._add_words)
+        self.cockpit.feed.query(sample, self._add_words)
         self.show_filter()
 
-    def _add_words(self, words: Words) -> None:
+    def _add_words(self, words: Vocabulary) -> None:
         """Add completion candidates to the filter."""
-        queues = [queue.name for queue in self.deck.overview.queues] if self.deck else []
+        queues = [queue.name for queue in self.snapshot.overview.queues] if self.snapshot else []
         self._bar.words = words.also(queue=queues, kind=[kind.name for kind in self.cockpit.kinds])
 
     def show_filter(self) -> None:
         """Show the number of matches or the error in the filter."""
-        if self.deck is not None:
-            self._bar.show(self.deck.page)
+        if self.snapshot is not None:
+            self._bar.show(self.snapshot.page)
 
     def on_filter_bar_typed(self, event: FilterBar.Typed) -> None:
         """Filter while the user types."""
         if event.text != self.view.filter:
-            self.look(filter=event.text)
+            self.request_view(filter=event.text)
 
     def on_filter_bar_kept(self) -> None:
         """Keep the filter, and add it to the history."""
         text = self._bar.value.strip()
         if text:
-            self.cockpit.remembered.put(_HISTORY, [text, *(each for each in self._history if each != text)][:HISTORY])
+            self.cockpit.preferences.put(_HISTORY, [text, *(each for each in self._history if each != text)][:HISTORY])
         self._close_filter()
 
     def on_filter_bar_cleared(self) -> None:
@@ -184,33 +184,33 @@ class JobsList(DeckScreen):
 
         def save(name: str) -> None:
             self._store_filters({**self._saved, name.strip(): text})
-            self.cockpit.tell(f"Saved as {name.strip()} · F to use it")
+            self.cockpit.notify_user(f"Saved as {name.strip()} · F to use it")
 
         self.query_one("#line-editor", LineEditor).edit("save as", "", check_name, save)
 
     @property
     def _history(self) -> list[str]:
-        earlier: list[object] = self.cockpit.remembered.get(_HISTORY, [])
+        earlier: list[object] = self.cockpit.preferences.get(_HISTORY, [])
         return [text for text in earlier if isinstance(text, str)]
 
     @property
     def _saved(self) -> dict[str, str]:
-        saved: dict[str, object] = self.cockpit.remembered.get(_SAVED, {})
+        saved: dict[str, object] = self.cockpit.preferences.get(_SAVED, {})
         return {name: text for name, text in saved.items() if isinstance(text, str)}
 
     def _store_filters(self, saved: Mapping[str, str]) -> None:
-        self.cockpit.remembered.put(_SAVED, dict(saved))
+        self.cockpit.preferences.put(_SAVED, dict(saved))
 
     def action_filters(self) -> None:
         """Pick a saved filter, or save the current one."""
 
         def apply(text: str | None) -> None:
             if text is not None:
-                self.narrow(text)
+                self.show_matching(text)
 
         self.app.push_screen(SavedFiltersScreen(self._saved, self.view.filter, self._store_filters), apply)
 
-    def narrow(self, text: str) -> None:
+    def show_matching(self, text: str) -> None:
         """Show the jobs of every state that match a filter."""
         self._close_filter()
         self.open_tab("all")
@@ -219,10 +219,10 @@ class JobsList(DeckScreen):
     def filter(self, text: str) -> None:
         """Show the jobs that match a filter."""
         self.table.action_clear_marks()
-        self.look(filter=text)
-        self.retitle()
+        self.request_view(filter=text)
+        self.update_titles()
 
     def _close_filter(self) -> None:
         self._bar.close()
         self.table.focus()
-        self.retitle()
+        self.update_titles()

@@ -11,17 +11,17 @@ from textual.containers import Grid
 from textual.events import Resize
 from textual.widget import Widget
 
-from ..feed.queries.metrics import GROUPINGS, RANGES, MetricsLook, MetricsSeen
+from ..feed.queries.metrics import GROUPINGS, RANGES, MetricsData, MetricsQuery
 from ..text.format import field_filter, number
 from ..text.sanitize import safe
 from ..widgets.base.choice_bar import Choice, ChoiceBar, ChoiceGroups, LabeledChoice
 from ..widgets.charts.dashboard_charts import IN_ROWS, sparkline
-from ..widgets.charts.metric_chart import MeasureChart, Reading
-from ..widgets.charts.metric_charts import Depth, Failures, OldestWait, RunTime, Throughput, WaitTime
-from ..widgets.charts.metric_groups import SORTED_TOLD, SORTS, heads, order, row, spark_width
+from ..widgets.charts.metric_chart import ChartData, MetricChart
+from ..widgets.charts.metric_charts import Depth, Failures, OldestWait, RunTime, ThroughputChart, WaitTime
+from ..widgets.charts.metric_groups import SORT_NAMES, SORTS, heads, order, row, spark_width
 from ..widgets.charts.scales import moment_text
 from ..widgets.table.keyed_table import KeyedTable
-from .view_screen import RoomScreen
+from .view_screen import ViewScreen
 
 _RANGE_NAMES = {600.0: "10m", 3600.0: "1h", 86400.0: "24h", 604800.0: "7d"}
 _MIN_CHART = 7
@@ -33,7 +33,7 @@ _STRIDE = 10
 """Slices that shift moves the cursor by."""
 
 
-class MetricsScreen(RoomScreen):
+class MetricsScreen(ViewScreen):
     """Charts, and below them the table of groups."""
 
     HELP_TITLE = "Metrics"
@@ -68,28 +68,28 @@ class MetricsScreen(RoomScreen):
             tooltip="Clear the zoom, the cursor and the filter, then return to the jobs",
         ),
     ]
-    PARTS = (*RoomScreen.PARTS, ChoiceGroups, KeyedTable, RunTime)
+    PARTS = (*ViewScreen.PARTS, ChoiceGroups, KeyedTable, RunTime)
 
     def __init__(self) -> None:
         super().__init__()
-        self.seen: MetricsSeen | None = None
+        self.seen: MetricsData | None = None
         """The shown data."""
-        self.moment: float | None = None
+        self.cursor_time: float | None = None
         """The time that the cursor is at."""
-        self.narrowed: tuple[tuple[str, str], ...] = ()
+        self.filters: tuple[tuple[str, str], ...] = ()
         """The queue and the kind that the charts are filtered by, in the order of selection."""
         self._seconds = RANGES[0]
         self._by = "kind"
         self._sort = "jobs"
-        self._zoomed: MeasureChart | None = None
-        self._requested: MetricsLook | None = None
+        self._zoomed: MetricChart | None = None
+        self._requested: MetricsQuery | None = None
 
     # -- what is shown ----------------------------------------------------------------------------
 
     def body(self) -> Iterable[Widget]:
         yield ChoiceGroups(id="metrics-choices")
         with Grid(id="measures"):
-            yield Throughput(id="throughput-over-time")
+            yield ThroughputChart(id="throughput-over-time")
             yield RunTime(id="run-over-time")
             yield Failures(id="failures-over-time")
             yield WaitTime(id="wait-over-time")
@@ -99,27 +99,27 @@ class MetricsScreen(RoomScreen):
 
     def on_mount(self) -> None:
         """Restore the range and the grouping of the last session."""
-        remembered = self.cockpit.remembered
+        remembered = self.cockpit.preferences
         seconds, by = remembered.get("metrics range", self._seconds), remembered.get("metrics by", self._by)
         self._seconds = seconds if seconds in RANGES else RANGES[0]
         self._by = by if by in GROUPINGS else "kind"
         self._regroup()
 
-    def look(self) -> MetricsLook:
+    def current_query(self) -> MetricsQuery:
         chart = self._charts[0] if self._zoomed is None else self._zoomed
-        only = dict(self.narrowed)
+        only = dict(self.filters)
         slots = max(20, chart.plot_width)
-        return MetricsLook(self._seconds, slots, self._by, only.get("queue"), only.get("kind"))
+        return MetricsQuery(self._seconds, slots, self._by, only.get("queue"), only.get("kind"))
 
     def show(self, seen: object) -> None:
-        self.seen = cast("MetricsSeen", seen)
+        self.seen = cast("MetricsData", seen)
         self._show_charts()
         self._show_groups()
         self._arrange()
 
     @property
-    def _charts(self) -> list[MeasureChart]:
-        return list(self.query(MeasureChart))
+    def _charts(self) -> list[MetricChart]:
+        return list(self.query(MetricChart))
 
     @property
     def _table(self) -> KeyedTable:
@@ -128,15 +128,15 @@ class MetricsScreen(RoomScreen):
     @property
     def cursor(self) -> int | None:
         """The index of the slice under the cursor."""
-        if self.moment is None or self.seen is None:
+        if self.cursor_time is None or self.seen is None:
             return None
-        slots = self.seen.charts.slots
-        return max(0, min(len(slots) - 1, int((self.moment - slots[0].at) // slots[0].seconds)))
+        slots = self.seen.charts.slices
+        return max(0, min(len(slots) - 1, int((self.cursor_time - slots[0].at) // slots[0].seconds)))
 
     def _show_charts(self) -> None:
         if self.seen is None:
             return
-        reading = Reading(self.seen.charts, self._seconds, self.cursor, "kind" in dict(self.narrowed))
+        reading = ChartData(self.seen.charts, self._seconds, self.cursor, "kind" in dict(self.filters))
         for chart in self._charts:
             if chart.display:
                 chart.show(reading)
@@ -148,18 +148,17 @@ class MetricsScreen(RoomScreen):
             [LabeledChoice("by", None), *(LabeledChoice(each, Choice(each, "by"), each == self._by) for each in GROUPINGS)],
         ]
         groups += [
-            [LabeledChoice(f"{field} {safe(name)} ×", Choice(field, "widen"), meaning="accent")]
-            for field, name in self.narrowed
+            [LabeledChoice(f"{field} {safe(name)} ×", Choice(field, "widen"), meaning="accent")] for field, name in self.filters
         ]
         if self.cursor is not None and self.seen is not None:
-            at = moment_text(self.seen.charts.slots[self.cursor].at, self._seconds)
+            at = moment_text(self.seen.charts.slices[self.cursor].at, self._seconds)
             groups.append([LabeledChoice(f"at {at} ×", Choice("", "cursor"), meaning="strong")])
         self.query_one(ChoiceGroups).show(groups)
 
     def _show_groups(self) -> None:
         if self.seen is None or self._by == "none":
             return
-        seen, only, width = self.seen, dict(self.narrowed).get(self._by), spark_width(self.size.width)
+        seen, only, width = self.seen, dict(self.filters).get(self._by), spark_width(self.size.width)
         rows = [
             row(name, slot, sparkline(seen.completed.get(name, ()), width, IN_ROWS), narrowed=name == only)
             for name, slot in sorted(seen.groups.items(), key=lambda item: order(self._sort, *item))
@@ -171,8 +170,8 @@ class MetricsScreen(RoomScreen):
             [("  ]", "accent"), ("   extends the range", "quiet")],
         ]
         table.show(rows, sorted_by=self._sort, descending=self._sort != "name")
-        within = [(f"in {field} {safe(name)}", "$quiet") for field, name in self.narrowed if field != self._by]
-        table.titled([(number(len(rows)), "$quiet"), *within], [(f"by {SORTED_TOLD[self._sort]}", "$quiet")])
+        within = [(f"in {field} {safe(name)}", "$quiet") for field, name in self.filters if field != self._by]
+        table.set_titles([(number(len(rows)), "$quiet"), *within], [(f"by {SORT_NAMES[self._sort]}", "$quiet")])
 
     # -- the layout ---------------------------------------------------------------------------------
 
@@ -182,18 +181,18 @@ class MetricsScreen(RoomScreen):
         self.call_after_refresh(self._rearrange)
 
     def _rearrange(self) -> None:
-        if self.whole:
+        if self.is_ready:
             self._arrange()
             self._show_charts()
 
-    def ask(self) -> None:
-        self._requested = self.look()
-        super().ask()
+    def restart_query(self) -> None:
+        self._requested = self.current_query()
+        super().restart_query()
 
-    def on_measure_chart_resized(self) -> None:
+    def on_metric_chart_resized(self) -> None:
         """Repeat the query if the charts have space for a different number of slices."""
-        if self.whole and self.app.screen is self and self.look() != self._requested:
-            self.ask()
+        if self.is_ready and self.app.screen is self and self.current_query() != self._requested:
+            self.restart_query()
 
     def _arrange(self) -> None:
         available = self.size.height - 4
@@ -222,17 +221,17 @@ class MetricsScreen(RoomScreen):
             self._set_range(RANGES[at])
         else:
             name = _RANGE_NAMES[self._seconds]
-            self.cockpit.tell(f"{name} is the {'shortest' if by < 0 else 'longest'} range")
+            self.cockpit.notify_user(f"{name} is the {'shortest' if by < 0 else 'longest'} range")
 
     def action_next_range(self) -> None:
         """Switch to the next time range."""
         self._set_range(RANGES[(RANGES.index(self._seconds) + 1) % len(RANGES)])
 
     def _set_range(self, seconds: float) -> None:
-        self._seconds, self.moment = seconds, None
-        self.cockpit.remembered.put("metrics range", seconds)
+        self._seconds, self.cursor_time = seconds, None
+        self.cockpit.preferences.put("metrics range", seconds)
         self._show_choices()
-        self.ask()
+        self.restart_query()
 
     def action_group(self) -> None:
         """Switch to the next grouping."""
@@ -240,17 +239,17 @@ class MetricsScreen(RoomScreen):
 
     def _group_by(self, by: str) -> None:
         self._by = by
-        self.cockpit.remembered.put("metrics by", by)
+        self.cockpit.preferences.put("metrics by", by)
         self._regroup()
         self._show_charts()
-        self.ask()
+        self.restart_query()
 
     def _regroup(self) -> None:
         table = self._table
         if self._by != "none":
             table.label, table.heads = f"{self._by}s", heads(self._by, spark_width(self.size.width))
             table.show([])
-            table.titled()
+            table.set_titles()
         had_focus = table.has_focus
         self._arrange()
         if self._by == "none" and had_focus:
@@ -269,7 +268,7 @@ class MetricsScreen(RoomScreen):
         elif event.group == "cursor":
             self._point(None)
         else:
-            self._narrow(tuple(each for each in self.narrowed if each[0] != event.value))
+            self._narrow(tuple(each for each in self.filters if each[0] != event.value))
 
     def action_sort(self) -> None:
         """Sort by the next sortable column."""
@@ -286,24 +285,24 @@ class MetricsScreen(RoomScreen):
     def on_keyed_table_opened(self, event: KeyedTable.Opened) -> None:
         """Filter the charts by the group; if they already are, show its jobs."""
         chosen = (self._by, str(event.key))
-        if chosen in self.narrowed:
+        if chosen in self.filters:
             self.action_jobs()
         else:
-            self._narrow((*(each for each in self.narrowed if each[0] != self._by), chosen))
+            self._narrow((*(each for each in self.filters if each[0] != self._by), chosen))
 
     def narrow_to(self, field: str, name: str, seconds: float) -> None:
         """Show one queue or kind over a time range, without remembering the range."""
-        self._zoomed, self.moment, self._seconds = None, None, seconds
+        self._zoomed, self.cursor_time, self._seconds = None, None, seconds
         self._narrow(((field, name),))
 
     def _narrow(self, narrowed: tuple[tuple[str, str], ...]) -> None:
-        self.narrowed = narrowed
+        self.filters = narrowed
         self._show_choices()
-        self.ask()
+        self.restart_query()
 
     def action_jobs(self) -> None:
         """Show the jobs of the selected group, or of the charts' filter."""
-        only = dict(self.narrowed)
+        only = dict(self.filters)
         key = self._table.key
         if self._by != "none" and key is not None:
             only[self._by] = str(key)
@@ -313,10 +312,10 @@ class MetricsScreen(RoomScreen):
         """Clear the zoom, then the cursor, then the filter; then return to the jobs."""
         if self._zoomed is not None:
             self._zoom(None)
-        elif self.moment is not None:
+        elif self.cursor_time is not None:
             self._point(None)
-        elif self.narrowed:
-            self._narrow(self.narrowed[:-1])
+        elif self.filters:
+            self._narrow(self.filters[:-1])
         else:
             super().action_back()
 
@@ -326,26 +325,26 @@ class MetricsScreen(RoomScreen):
         """Move the cursor by slices; it starts at the newest complete one."""
         if self.seen is None:
             return
-        slots = self.seen.charts.slots
+        slots = self.seen.charts.slices
         at = len(slots) - 2 if self.cursor is None else self.cursor + by
         self._point(max(0, min(len(slots) - 1, at)))
 
-    def on_measure_chart_pointed(self, event: MeasureChart.Pointed) -> None:
+    def on_metric_chart_pointed(self, event: MetricChart.Pointed) -> None:
         """Move the cursor to the clicked position."""
         self._point(event.index)
 
     def _point(self, index: int | None) -> None:
         if self.seen is not None:
-            slots = self.seen.charts.slots
+            slots = self.seen.charts.slices
             # The middle of the slice, which stays within it if the next query shifts the slices a little.
-            self.moment = None if index is None else slots[index].at + slots[index].seconds / 2
+            self.cursor_time = None if index is None else slots[index].at + slots[index].seconds / 2
             self._show_charts()
 
-    def on_measure_chart_zoomed(self, event: MeasureChart.Zoomed) -> None:
+    def on_metric_chart_zoomed(self, event: MetricChart.Zoomed) -> None:
         """Show one chart alone, or all of them."""
         self._zoom(None if self._zoomed is event.chart else event.chart)
 
-    def _zoom(self, chart: MeasureChart | None) -> None:
+    def _zoom(self, chart: MetricChart | None) -> None:
         self._zoomed = chart
         self._rearrange()
 
@@ -356,4 +355,4 @@ class MetricsScreen(RoomScreen):
     def focus_part(self, part: str) -> None:
         if self._zoomed is not None:
             self._zoom(None)
-        self.query_one(RunTime if part == "latency" else Throughput).focus()
+        self.query_one(RunTime if part == "latency" else ThroughputChart).focus()

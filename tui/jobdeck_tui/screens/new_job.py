@@ -12,7 +12,7 @@ from textual.widgets import Select, Static
 
 from jobdeck import Job, Kind, Queue
 
-from ..forms.cli_command import enqueue_text
+from ..forms.cli_command import new_job_command
 from ..forms.options import JOB_OPTIONS, options_of
 from ..forms.validation import Problems, problems_of_job
 from ..text.sanitize import safe
@@ -52,7 +52,7 @@ class NewJobScreen(FormScreen[NewJob]):
         yield Select(names, value=self._kind.name, allow_blank=False, compact=True, id="kind")
         yield Static("", id="kind-doc", markup=False)
 
-    async def begin(self) -> None:
+    async def fill_in(self) -> None:
         dialog = self.query_one("#new-job")
         like = f" like job {self._like.id}" if self._like is not None else ""
         dialog.border_title = Content.assemble(("new job", "bold"), (like, "$quiet"))
@@ -64,7 +64,7 @@ class NewJobScreen(FormScreen[NewJob]):
         args = _args_of(like)
         await self.arguments.fill(self._kind, args or {}, as_json=args is None)
         await self.fill_options(self._kind, {} if like is None else _options_of(like))
-        first = self.arguments.first or self.query("#options Input").first()
+        first = self.arguments.first_input or self.query("#options Input").first()
         first.focus()
 
     async def on_select_changed(self, event: Select.Changed) -> None:
@@ -78,20 +78,20 @@ class NewJobScreen(FormScreen[NewJob]):
     # -- validation -------------------------------------------------------------------------------
 
     def read(self) -> tuple[NewJob, dict[str, str]]:
-        arguments = self.arguments.made()
+        arguments = self.arguments.parse()
         options, problems = self.read_options()
         return (self._kind.name, arguments.args, options), {**arguments.problems, **problems}
 
-    def judge(self, queue: Queue, draft: NewJob) -> tuple[Problems, object]:
+    def validate_draft(self, queue: Queue, draft: NewJob) -> tuple[Problems, object]:
         kind, args, options = draft
         return problems_of_job(queue, kind, args, options), None
 
-    def told_command(self, draft: NewJob) -> str:
-        return enqueue_text(self._kind, draft[1], self.typed_options())
+    def command_line(self, draft: NewJob) -> str:
+        return new_job_command(self._kind, draft[1], self.typed_options())
 
     def action_submit(self) -> None:
         """Return the job once the queue finds no problem."""
-        self.cockpit.remembered.put(LAST_KIND, self._kind.name)
+        self.cockpit.preferences.put(LAST_KIND, self._kind.name)
         super().action_submit()
 
 

@@ -12,20 +12,20 @@ from textual.events import Resize
 from textual.screen import ModalScreen
 from textual.widget import Widget
 
-from ..widgets.chrome.key_hints import Hints
-from ..widgets.details.job_details import Told
-from ..widgets.table.keyed_table import Head, KeyedTable, Row
+from ..widgets.chrome.key_hints import KeyHints
+from ..widgets.details.job_details import StyledLine
+from ..widgets.table.keyed_table import KeyedTable, Row, TableColumn
 
 T = TypeVar("T")
 
 
-class Choices(KeyedTable):
+class PickerList(KeyedTable):
     """The list of a picker."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "open", "select")]
 
 
-class ChooserScreen(ModalScreen[T]):
+class PickerScreen(ModalScreen[T]):
     """A list to pick from. Esc closes it without a change."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -33,8 +33,8 @@ class ChooserScreen(ModalScreen[T]):
     ]
     AUTO_FOCUS = "#choices"
     NAME: ClassVar[str] = ""
-    HEADS: ClassVar[Sequence[Head]] = ()
-    EMPTY: ClassVar[Sequence[Told]] = ()
+    HEADS: ClassVar[Sequence[TableColumn]] = ()
+    EMPTY: ClassVar[Sequence[StyledLine]] = ()
 
     def rows(self) -> Sequence[Row]:
         """Return the rows of the list."""
@@ -47,13 +47,13 @@ class ChooserScreen(ModalScreen[T]):
     @property
     def choices(self) -> KeyedTable:
         """The list."""
-        return self.query_one(Choices)
+        return self.query_one(PickerList)
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog chooser"):
-            yield Choices(self.NAME, self.HEADS, empty=self.EMPTY, id="choices")
+            yield PickerList(self.NAME, self.HEADS, empty=self.EMPTY, id="choices")
             yield from self.below()
-            yield Hints()
+            yield KeyHints()
 
     def on_mount(self) -> None:
         """Show the list."""

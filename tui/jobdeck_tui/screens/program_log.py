@@ -12,19 +12,19 @@ from textual.content import Content
 from textual.screen import ModalScreen
 
 from ..app_base import CockpitBase
-from ..terminal.program_log import Entry, ProgramLog
+from ..terminal.program_log import LogEntry, ProgramLog
 from ..text.format import number
 from ..text.sanitize import safe
-from ..widgets.base.text_view import LinesView
-from ..widgets.chrome.key_hints import Hints
-from ..widgets.details.job_details import Told
+from ..widgets.base.text_view import TextView
+from ..widgets.chrome.key_hints import KeyHints
+from ..widgets.details.job_details import StyledLine
 
 EVERY = 0.5
 """Seconds between checks for new lines."""
 _MEANINGS = {"warning": "warning", "error": "error", "critical": "error"}
 
 
-class LogScreen(ModalScreen[None]):
+class ProgramLogScreen(ModalScreen[None]):
     """The log, oldest lines first; follows the end."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -41,8 +41,8 @@ class LogScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog", id="log"):
-            yield LinesView("", "", follow=True, id="log-lines")
-            yield Hints(indent=0, id="log-foot")
+            yield TextView("", "", follow=True, id="log-lines")
+            yield KeyHints(indent=0, id="log-foot")
 
     def on_mount(self) -> None:
         """Show the log and follow it."""
@@ -52,9 +52,9 @@ class LogScreen(ModalScreen[None]):
     def _reload(self) -> None:
         entries = self._log.entries()
         self._last = entries[-1].number if entries else 0
-        shown = [entry for entry in entries if entry.warns or not self._only_warnings]
-        empty: Told = [("The log is empty." if not self._only_warnings else "No warnings.", "quiet")]
-        view = self.query_one(LinesView)
+        shown = [entry for entry in entries if entry.is_warning or not self._only_warnings]
+        empty: StyledLine = [("The log is empty." if not self._only_warnings else "No warnings.", "quiet")]
+        view = self.query_one(TextView)
         view.show([_format_entry(entry) for entry in shown] or [empty])
         self.call_after_refresh(view.action_edge, 1)
         self._mark_seen(entries)
@@ -67,12 +67,14 @@ class LogScreen(ModalScreen[None]):
             self._reload()
             return
         self._last = entries[-1].number
-        self.query_one(LinesView).extend([_format_entry(entry) for entry in entries if entry.warns or not self._only_warnings])
+        self.query_one(TextView).extend(
+            [_format_entry(entry) for entry in entries if entry.is_warning or not self._only_warnings]
+        )
         self._mark_seen(self._log.entries())
 
-    def _mark_seen(self, entries: list[Entry]) -> None:
-        self._log.see()
-        warnings = sum(entry.warns for entry in entries)
+    def _mark_seen(self, entries: list[LogEntry]) -> None:
+        self._log.mark_seen()
+        warnings = sum(entry.is_warning for entry in entries)
         count = f"{number(warnings)} warning{'s' * (warnings != 1)}" if warnings else "no warnings"
         self.query_one("#log").border_title = Content.assemble(("program log", "bold"), (f" · {count}", "$quiet"))
 
@@ -84,7 +86,7 @@ class LogScreen(ModalScreen[None]):
     def action_copy(self) -> None:
         """Copy the shown lines."""
         if isinstance(self.app, CockpitBase):
-            lines = ["".join(text for text, _ in line) for line in self.query_one(LinesView).told]
+            lines = ["".join(text for text, _ in line) for line in self.query_one(TextView).lines]
             self.app.copy("\n".join(lines), "the log")
 
     def action_close(self) -> None:
@@ -92,7 +94,7 @@ class LogScreen(ModalScreen[None]):
         self.dismiss()
 
 
-def _format_entry(entry: Entry) -> Told:
+def _format_entry(entry: LogEntry) -> StyledLine:
     clock = time.strftime("%H:%M:%S", time.localtime(entry.at))
     level = "" if entry.level in ("out", "err") else entry.level
     source = "" if entry.source == "py.warnings" else f"  ({safe(entry.source)})"

@@ -11,34 +11,34 @@ from textual.containers import Horizontal
 from textual.events import Resize
 from textual.widget import Widget
 
-from jobdeck import Backlog, Forecast, Outlook, State, forecast
+from jobdeck import Forecast, QueueStats, State, Trend, forecast
 
-from ..feed.messages import Deck
-from ..feed.queries.queues import QueuesLook, Trails, change_limits
-from ..text.format import age, forecast_text, limits_text, number, queue_filter, rough_pace
-from ..text.limits import FORM, problem_of, read_limits, typed
+from ..feed.messages import DashboardSnapshot
+from ..feed.queries.queues import DepthHistory, QueuesQuery, change_limits
+from ..text.format import age, forecast_text, limits_text, number, queue_filter, rough_rate
+from ..text.limits import EXAMPLE, format_limits, limits_problem, read_limits
 from ..text.sanitize import safe
-from ..widgets.base.text_view import LinesView
+from ..widgets.base.text_view import TextView
 from ..widgets.charts.dashboard_charts import IN_ROWS, sparkline
 from ..widgets.charts.queue_chart import QueueChart, done_rates
-from ..widgets.details.job_details import Told
+from ..widgets.details.job_details import StyledLine
 from ..widgets.details.queue_details import OUTLOOK_MEANING, bar, facts
 from ..widgets.forms.line_editor import LineEditor
-from ..widgets.table.keyed_table import Head, KeyedTable, Row
-from .view_screen import RoomScreen
+from ..widgets.table.keyed_table import KeyedTable, Row, TableColumn
+from .view_screen import ViewScreen
 
 _SORTS = ("ready", "oldest", "running", "done", "forecast", "queue")
 _FIRST_ASCENDING = frozenset({"queue"})
 _SORT = "queues.sort"
 """The preference that stores the sort order."""
 _URGENT = (
-    Outlook.STILL,
-    Outlook.GROWING,
-    Outlook.STEADY,
-    Outlook.DRAINING,
-    Outlook.PAUSED,
-    Outlook.KEEPS_UP,
-    Outlook.EMPTY,
+    Trend.STALLED,
+    Trend.GROWING,
+    Trend.STEADY,
+    Trend.DRAINING,
+    Trend.PAUSED,
+    Trend.KEEPS_UP,
+    Trend.EMPTY,
 )
 """The sort order of the forecast column, most urgent first."""
 _WITH_CHART = (100, 30)
@@ -49,7 +49,7 @@ _FRAME = 3
 """Height of header, screen tabs and key hints."""
 _TABLE = 4
 """Height of the table without its rows."""
-_EMPTY: tuple[Told, ...] = (
+_EMPTY: tuple[StyledLine, ...] = (
     [("  No queues yet.", "strong")],
     [("  Enqueuing a job creates its queue; any name works.", "quiet")],
     [],
@@ -58,7 +58,7 @@ _EMPTY: tuple[Told, ...] = (
 )
 
 
-class QueuesScreen(RoomScreen):
+class QueuesScreen(ViewScreen):
     """The table of queues, and the details of the selected one."""
 
     HELP_TITLE = "Queues"
@@ -75,12 +75,12 @@ class QueuesScreen(RoomScreen):
         Binding("S", "reverse", "reverse the order", show=False),
     ]
 
-    ON_CHOSEN = ("open", "limit", "pause", "pause_all", "sort")
+    ON_SELECTED = ("open", "limit", "pause", "pause_all", "sort")
 
     def __init__(self) -> None:
         super().__init__()
-        self._trails = Trails()
-        self._backlogs: dict[str, Backlog] = {}
+        self._trails = DepthHistory()
+        self._backlogs: dict[str, QueueStats] = {}
         self._forecasts: dict[str, Forecast] = {}
         self._sort, self._descending = "ready", True
         self._seen = False
@@ -91,11 +91,11 @@ class QueuesScreen(RoomScreen):
         yield LineEditor(id="queues-editor")
         with Horizontal(id="queue-panel"):
             yield QueueChart(id="queue-chart")
-            yield LinesView("queue", "", id="queue-facts")
+            yield TextView("queue", "", id="queue-facts")
 
     def on_mount(self) -> None:
         """Restore the sort order of the last session."""
-        saved = self.cockpit.remembered.get(_SORT, "")
+        saved = self.cockpit.preferences.get(_SORT, "")
         sort = saved.removeprefix("-")
         if sort in _SORTS:
             self._sort, self._descending = sort, saved.startswith("-")
@@ -109,17 +109,17 @@ class QueuesScreen(RoomScreen):
         self._table.heads = _heads(width)
         self._draw()
 
-    def look(self) -> QueuesLook:
-        return QueuesLook()
+    def current_query(self) -> QueuesQuery:
+        return QueuesQuery()
 
     def show(self, seen: object) -> None:
-        backlogs = cast("Sequence[Backlog]", seen)
+        backlogs = cast("Sequence[QueueStats]", seen)
         self._seen = True
         self._backlogs = {each.info.name: each for each in backlogs}
         self._forecasts = {name: forecast(each, self._trails.of(each)) for name, each in self._backlogs.items()}
         self._draw()
 
-    def show_deck(self, deck: Deck) -> None:
+    def show_snapshot(self, deck: DashboardSnapshot) -> None:
         self._trails.add(deck.overview)
 
     # -- what is shown ----------------------------------------------------------------------------
@@ -129,7 +129,7 @@ class QueuesScreen(RoomScreen):
         return self.query_one("#queues-table", KeyedTable)
 
     @property
-    def _selected(self) -> Backlog | None:
+    def _selected(self) -> QueueStats | None:
         return self._backlogs.get(str(self._table.key))
 
     def _draw(self) -> None:
@@ -138,7 +138,7 @@ class QueuesScreen(RoomScreen):
         table = self._table
         order: dict[str, Callable[[str], Any]] = {
             "ready": lambda name: (self._backlogs[name].info.pending, sum(self._backlogs[name].info.counts.values())),
-            "oldest": lambda name: self._backlogs[name].oldest or 0.0,
+            "oldest": lambda name: self._backlogs[name].oldest_wait or 0.0,
             "running": lambda name: self._backlogs[name].running,
             "done": lambda name: self._backlogs[name].total.completed,
             "forecast": lambda name: _urgency(self._forecasts[name]),
@@ -149,7 +149,7 @@ class QueuesScreen(RoomScreen):
         rows = [_row(self._backlogs[name], self._forecasts[name], sizes) for name in names]
         table.show(rows, sorted_by=self._sort, descending=self._descending)
         ready = sum(each.info.pending for each in self._backlogs.values())
-        table.titled([(f"{number(len(names))} · {number(ready)} ready", "$quiet")] if names else [])
+        table.set_titles([(f"{number(len(names))} · {number(ready)} ready", "$quiet")] if names else [])
         self._divide_height(len(names))
         self._draw_details()
 
@@ -168,15 +168,15 @@ class QueuesScreen(RoomScreen):
         if backlog is None:
             return
         name = backlog.info.name
-        view = self.query_one("#queue-facts", LinesView)
-        view.titled(safe(name))
+        view = self.query_one("#queue-facts", TextView)
+        view.set_title(safe(name))
         view.show(facts(backlog, self._forecasts[name]))
         self.query_one(QueueChart).show(backlog, self._trails.of(backlog))
 
     def on_keyed_table_moved(self) -> None:
         """Show the details of the newly selected queue."""
         self._draw_details()
-        self.query_one("#queue-facts", LinesView).scroll_home(animate=False)
+        self.query_one("#queue-facts", TextView).scroll_home(animate=False)
 
     # -- keys ---------------------------------------------------------------------------------------
 
@@ -200,7 +200,7 @@ class QueuesScreen(RoomScreen):
 
     def _order(self, sort: str, descending: bool) -> None:
         self._sort, self._descending = sort, descending
-        self.cockpit.remembered.put(_SORT, "-" * descending + sort)
+        self.cockpit.preferences.put(_SORT, "-" * descending + sort)
         self._draw()
 
     def action_pause(self) -> None:
@@ -218,33 +218,33 @@ class QueuesScreen(RoomScreen):
         if self.cockpit.refuse_readonly() or (backlog := self._selected) is None:
             return
         name, before = backlog.info.name, backlog.info.limits
-        label = f"limits of {safe(name)}, e.g. {FORM} or none:" if self.size.width >= 100 else f"limits of {safe(name)}:"
+        label = f"limits of {safe(name)}, e.g. {EXAMPLE} or none:" if self.size.width >= 100 else f"limits of {safe(name)}:"
 
         def save(text: str) -> None:
             limits = read_limits(text)
             if limits != before:
-                self.cockpit.feed.do(lambda queue: change_limits(queue, name, limits, before))
+                self.cockpit.feed.run(lambda queue: change_limits(queue, name, limits, before))
 
-        self.query_one(LineEditor).edit(label, typed(before), problem_of, save)
+        self.query_one(LineEditor).edit(label, format_limits(before), limits_problem, save)
 
 
 # -- the table ------------------------------------------------------------------------------------
 
 
-def _heads(width: int) -> tuple[Head, ...]:
+def _heads(width: int) -> tuple[TableColumn, ...]:
     """Return the columns for a screen of this width."""
     wide = width >= 100
     return (
-        Head("queue", "QUEUE", least=10, most=30 if wide else 16, sort=True),
-        Head("ready", "READY", right=True, sort=True),
-        Head("later", "LATER", right=True, drop=4),
-        Head("waiting", "WAITING", right=True, drop=6),
-        Head("oldest", "OLDEST", right=True, drop=1, sort=True),
-        Head("running", "RUNNING", least=9, sort=True),
-        Head("limits", "LIMITS", most=26, drop=7),
-        Head("forecast", "FORECAST", least=16 if wide else 12, most=36 if wide else 15, sort=True),
-        Head("done", "DONE", least=8, right=True, drop=5, sort=True),
-        Head("spark", "LAST 5 MIN" if wide else "5 MIN", least=10 if wide else 8, drop=3, grow=True),
+        TableColumn("queue", "QUEUE", least=10, most=30 if wide else 16, sort=True),
+        TableColumn("ready", "READY", right=True, sort=True),
+        TableColumn("later", "LATER", right=True, drop=4),
+        TableColumn("waiting", "WAITING", right=True, drop=6),
+        TableColumn("oldest", "OLDEST", right=True, drop=1, sort=True),
+        TableColumn("running", "RUNNING", least=9, sort=True),
+        TableColumn("limits", "LIMITS", most=26, drop=7),
+        TableColumn("forecast", "FORECAST", least=16 if wide else 12, most=36 if wide else 15, sort=True),
+        TableColumn("done", "DONE", least=8, right=True, drop=5, sort=True),
+        TableColumn("spark", "LAST 5 MIN" if wide else "5 MIN", least=10 if wide else 8, drop=3, grow=True),
     )
 
 
@@ -257,24 +257,24 @@ class _Sizes:
     long: bool
 
     @classmethod
-    def of(cls, backlogs: Iterable[Backlog], width: int) -> _Sizes:
+    def of(cls, backlogs: Iterable[QueueStats], width: int) -> _Sizes:
         """Return the widths for a screen of this width."""
         return cls(max((len(_share(each)) for each in backlogs), default=0), 5 if width < 100 else 8, width >= 100)
 
 
-def _share(backlog: Backlog) -> str:
+def _share(backlog: QueueStats) -> str:
     """Return running jobs of capacity; async handlers share threads, so they may exceed it."""
-    running, capacity = number(backlog.running), number(backlog.room)
-    return f"{running}/{capacity}" if backlog.room and backlog.running <= backlog.room else running
+    running, capacity = number(backlog.running), number(backlog.capacity)
+    return f"{running}/{capacity}" if backlog.capacity and backlog.running <= backlog.capacity else running
 
 
-def _row(backlog: Backlog, forecast: Forecast, sizes: _Sizes) -> Row:
+def _row(backlog: QueueStats, forecast: Forecast, sizes: _Sizes) -> Row:
     info = backlog.info
     counts = info.counts
     later = counts.get(State.SCHEDULED, 0) + counts.get(State.RETRYING, 0)
     waiting = counts.get(State.WAITING, 0)
-    share = backlog.running / backlog.room if backlog.room else 0.0
-    outlook = forecast_text(forecast) if sizes.long or forecast.outlook is not Outlook.STILL else forecast.outlook.value
+    share = backlog.running / backlog.capacity if backlog.capacity else 0.0
+    outlook = forecast_text(forecast) if sizes.long or forecast.trend is not Trend.STALLED else forecast.trend.value
     return Row(
         info.name,
         (
@@ -282,22 +282,22 @@ def _row(backlog: Backlog, forecast: Forecast, sizes: _Sizes) -> Row:
             [(number(info.pending), "strong" if info.pending else "quiet")],
             [(number(later), "later" if later else "quiet")],
             [(number(waiting), "waiting")],
-            [(age(backlog.oldest), "") if backlog.oldest is not None else ("—", "quiet")],
+            [(age(backlog.oldest_wait), "") if backlog.oldest_wait is not None else ("—", "quiet")],
             [
                 (bar(min(1.0, share), sizes.bar), "running" if backlog.running else "line"),
                 (" " + _share(backlog).rjust(sizes.running), "" if backlog.running else "quiet"),
             ],
             [(limits_text(info.limits) or "—", "quiet")],
-            [("‖ " * info.paused + outlook, OUTLOOK_MEANING[forecast.outlook])],
-            [(rough_pace(backlog.total.throughput), "") if backlog.total.completed else ("—", "quiet")],
+            [("‖ " * info.paused + outlook, OUTLOOK_MEANING[forecast.trend])],
+            [(rough_rate(backlog.total.throughput), "") if backlog.total.completed else ("—", "quiet")],
             lambda width: _spark(backlog, width),
         ),
     )
 
 
-def _spark(backlog: Backlog, width: int) -> Told:
+def _spark(backlog: QueueStats, width: int) -> StyledLine:
     return [(sparkline(done_rates(backlog, width), width, IN_ROWS), "accent")]
 
 
 def _urgency(forecast: Forecast) -> tuple[int, float]:
-    return -_URGENT.index(forecast.outlook), forecast.growth or forecast.empty_in or 0.0
+    return -_URGENT.index(forecast.trend), forecast.growth or forecast.empty_in or 0.0

@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
-from ..feed.messages import Deck
+from ..feed.messages import DashboardSnapshot
 from ..text.format import span
 from ..text.sanitize import safe
 
@@ -20,7 +20,7 @@ _BAR = 60
 """Maximum width of the countdown bar."""
 
 
-class LeaveScreen(ModalScreen[str]):
+class QuitScreen(ModalScreen[str]):
     """The quit dialog. It returns only `stay`; draining and releasing are sent to the app, which exits when they are done."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -31,7 +31,7 @@ class LeaveScreen(ModalScreen[str]):
         Binding("right,l", "app.focus_next", "right", show=False, system=True),
     ]
 
-    class Asked(Message):
+    class Chosen(Message):
         """Asks the app to shut down within `grace` seconds."""
 
         def __init__(self, grace: float) -> None:
@@ -76,11 +76,11 @@ class LeaveScreen(ModalScreen[str]):
         )
         self.query_one("#quit-text", Static).update(text)
 
-    def show(self, deck: Deck) -> None:
+    def show(self, deck: DashboardSnapshot) -> None:
         """Update the countdown and the kinds of the running jobs."""
         if self._remaining is None or not self.query("#quit-text"):  # not draining yet, or closing
             return
-        running = [job for job in deck.overview.running if job.worker == deck.pool.worker]
+        running = [job for job in deck.overview.running if job.worker == deck.local_worker.worker]
         names = ", ".join(sorted({safe(job.kind) for job in running})[:4]) or "writing the last results"
         waiting_for = f"{len(running)} running: {names}" if running else names
         text = self.query_one("#quit-text", Static)
@@ -108,13 +108,13 @@ class LeaveScreen(ModalScreen[str]):
             self.query_one("#stay", Button).disabled = True
             self.set_interval(0.1, self._count)
             self._count()
-            self.app.post_message(self.Asked(self._grace))
+            self.app.post_message(self.Chosen(self._grace))
 
     def action_release(self) -> None:
         """Release the running jobs now."""
         self._remaining = 0.0
         self.query_one("#quit-title", Static).update("Releasing …")
-        self.app.post_message(self.Asked(0.0))
+        self.app.post_message(self.Chosen(0.0))
 
     def action_stay(self) -> None:
         """Close the dialog, unless draining has started."""

@@ -10,13 +10,13 @@ from textual.widget import Widget
 
 from ..text.sanitize import safe
 from ..widgets.forms.line_editor import LineEditor
-from ..widgets.table.keyed_table import Head, KeyedTable, Row
-from .picker import ChooserScreen
+from ..widgets.table.keyed_table import KeyedTable, Row, TableColumn
+from .picker import PickerScreen
 
 LONGEST_NAME = 40
 
 
-class SavedFiltersScreen(ChooserScreen[str]):
+class SavedFiltersScreen(PickerScreen[str]):
     """The list of saved filters."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -24,7 +24,7 @@ class SavedFiltersScreen(ChooserScreen[str]):
         Binding("delete,D", "forget", "delete", key_display="D", tooltip="Delete the saved filter; jobs are not affected"),
     ]
     NAME = "saved filters"
-    HEADS = (Head("name", "NAME", least=10, most=24), Head("filter", "FILTER", least=20, most=60, grow=True))
+    HEADS = (TableColumn("name", "NAME", least=10, most=24), TableColumn("filter", "FILTER", least=20, most=60, grow=True))
     EMPTY = (
         [("  No saved filters yet.", "strong")],
         [("  s", "accent"), ("    saves the current filter", "quiet")],

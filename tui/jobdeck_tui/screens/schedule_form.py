@@ -14,14 +14,14 @@ from textual.widgets import Input, Select, Static
 
 from jobdeck import JobdeckError, Kind, Queue, Schedule, local_zone
 
-from ..forms.cli_command import add_schedule_text, edit_schedule_text
+from ..forms.cli_command import add_schedule_command, edit_schedule_command
 from ..forms.options import SCHEDULE_OPTIONS, options_of
-from ..forms.schedule_draft import Coming, ScheduleDraft
+from ..forms.schedule_draft import ScheduleDraft, TickPreview
 from ..forms.validation import Problems
-from ..text.cron_text import spoken
+from ..text.cron_text import describe_cron
 from ..text.sanitize import safe
-from ..widgets.details.job_details import Told
-from ..widgets.details.schedule_details import ticks_told
+from ..widgets.details.job_details import StyledLine
+from ..widgets.details.schedule_details import tick_lines
 from ..widgets.forms.field import Field
 from .form import NARROW, FormScreen
 
@@ -65,7 +65,7 @@ class ScheduleFormScreen(FormScreen[ScheduleDraft]):
         yield Field("timezone", zone, "→ completes", label="zone")
         yield Field("kind", kind, "the jobs to enqueue", chosen=self._kind.name)
 
-    async def begin(self) -> None:
+    async def fill_in(self) -> None:
         title = ("new schedule", "") if self._before is None else ("schedule ", safe(self._before.name))
         self.query_one("#schedule-form").border_title = Content.assemble((title[0], "bold"), (title[1], "bold"))
         args = self._before.args if self._before is not None else {}
@@ -92,27 +92,27 @@ class ScheduleFormScreen(FormScreen[ScheduleDraft]):
     # -- validation -------------------------------------------------------------------------------
 
     def read(self) -> tuple[ScheduleDraft, dict[str, str]]:
-        made = self.arguments.made()
+        made = self.arguments.parse()
         options, problems = self.read_options()
         name, cron, zone = (self._entry(each).value.strip() for each in ("name", "cron", "timezone"))
         draft = ScheduleDraft(name, cron, zone or "UTC", self._kind, made.args, options, self._before)
         return draft, {**made.problems, **problems}
 
-    def judge(self, queue: Queue, draft: ScheduleDraft) -> tuple[Problems, object]:
-        return draft.judged(queue, stranger=_is_unregistered(draft.kind))
+    def validate_draft(self, queue: Queue, draft: ScheduleDraft) -> tuple[Problems, object]:
+        return draft.validate(queue, stranger=_is_unregistered(draft.kind))
 
-    def told_command(self, draft: ScheduleDraft) -> str:
+    def command_line(self, draft: ScheduleDraft) -> str:
         options = self.typed_options()
         if self._before is not None:
-            return edit_schedule_text(self._before, draft.cron, draft.timezone, draft.kind, draft.args, options)
-        return add_schedule_text(draft.name or "NAME", draft.cron or "CRON", draft.timezone, draft.kind, draft.args, options)
+            return edit_schedule_command(self._before, draft.cron, draft.timezone, draft.kind, draft.args, options)
+        return add_schedule_command(draft.name or "NAME", draft.cron or "CRON", draft.timezone, draft.kind, draft.args, options)
 
     def show_more(self, more: object) -> None:
-        coming = cast("Coming", more)
-        lines: list[Told] = []
+        coming = cast("TickPreview", more)
+        lines: list[StyledLine] = []
         if coming.ticks:
-            ticks = ticks_told(coming.ticks, coming.timezone, coming.at, narrow=self.size.width < NARROW)
-            lines = [[(safe(spoken(coming.cron)), "strong")], *ticks]
+            ticks = tick_lines(coming.ticks, coming.timezone, coming.at, narrow=self.size.width < NARROW)
+            lines = [[(safe(describe_cron(coming.cron)), "strong")], *ticks]
         text = self.query_one("#cron-text", Static)
         text.display = bool(lines)
         text.update(Content("\n").join([Content.assemble(*((text, _STYLES[name]) for text, name in line)) for line in lines]))

@@ -12,18 +12,18 @@ from textual.widget import Widget
 
 from jobdeck import Queue, Schedule
 
-from ..feed.queries.schedules import ScheduleSeen, SchedulesLook, SchedulesSeen
+from ..feed.queries.schedules import ScheduleData, SchedulesData, SchedulesQuery
 from ..forms.cli_command import schedule_command
 from ..text.format import number
 from ..text.sanitize import safe
-from ..widgets.base.text_view import LinesView
-from ..widgets.details.job_details import Told
-from ..widgets.details.schedule_details import HISTORY_HEADS, NARROW, counted, heads, history_row, row_of, told
+from ..widgets.base.text_view import TextView
+from ..widgets.details.job_details import StyledLine
+from ..widgets.details.schedule_details import HISTORY_HEADS, NARROW, count_by_state, heads, history_row, row_of, schedule_facts
 from ..widgets.table.keyed_table import KeyedTable
 from .confirm import ConfirmScreen
-from .view_screen import RoomScreen
+from .view_screen import ViewScreen
 
-_EMPTY: list[Told] = [
+_EMPTY: list[StyledLine] = [
     [("  No schedules yet.", "strong")],
     [("  A schedule enqueues a job periodically:", "quiet")],
     [("  every weekday at 07:30, on the last day of the month, every 90 seconds.", "quiet")],
@@ -46,14 +46,14 @@ class HistoryTable(KeyedTable):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "open", "open the job", tooltip="Open the selected job")]
 
 
-class SchedulesScreen(RoomScreen):
+class SchedulesScreen(ViewScreen):
     """The table of schedules, and the details and newest jobs of the selected one."""
 
     HELP_TITLE = "Schedules"
     SCREEN_NAME = "schedules"
     AUTO_FOCUS = "#schedules"
-    PARTS = (*RoomScreen.PARTS, ScheduleTable, LinesView, HistoryTable)
-    ON_CHOSEN = ("open", "edit", "pause", "run", "jobs", "delete")
+    PARTS = (*ViewScreen.PARTS, ScheduleTable, TextView, HistoryTable)
+    ON_SELECTED = ("open", "edit", "pause", "run", "jobs", "delete")
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "new", "new", tooltip="Create a schedule"),
         Binding("e", "edit", "edit", tooltip="Edit the selected schedule"),
@@ -66,12 +66,12 @@ class SchedulesScreen(RoomScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._seen: SchedulesSeen | None = None
+        self._seen: SchedulesData | None = None
 
     def body(self) -> Iterable[Widget]:
         yield ScheduleTable("schedules", heads(NARROW), digit="8", empty=_EMPTY, id="schedules")
         with Horizontal(id="schedule-parts"):
-            yield LinesView("schedule", "", id="schedule-facts")
+            yield TextView("schedule", "", id="schedule-facts")
             yield HistoryTable(
                 "history",
                 HISTORY_HEADS,
@@ -86,22 +86,22 @@ class SchedulesScreen(RoomScreen):
         self.set_class(event.size.height < 20, "-short")
         self.set_class(event.size.height >= 36, "-tall")
         self.set_class(event.size.height >= 54, "-huge")
-        if self._seen is not None and self.whole:
+        if self._seen is not None and self.is_ready:
             self.show(self._seen)
 
     # -- what is shown ----------------------------------------------------------------------------
 
-    def look(self) -> SchedulesLook:
-        return SchedulesLook()
+    def current_query(self) -> SchedulesQuery:
+        return SchedulesQuery()
 
     def show(self, seen: object) -> None:
-        self._seen = cast("SchedulesSeen", seen)
+        self._seen = cast("SchedulesData", seen)
         at, schedules = self._seen.at, self._seen.schedules
         table = self.query_one(ScheduleTable)
         table.heads = heads(self.size.width)
         table.show([row_of(each, at, self.size.width) for each in schedules])
         paused = sum(each.schedule.paused for each in schedules)
-        table.titled(
+        table.set_titles(
             [(number(len(schedules)), "$quiet")] if schedules else (), [(f"{number(paused)} paused", "$warning")] * bool(paused)
         )
         self.query_one("#schedule-parts").display = bool(schedules)
@@ -112,16 +112,16 @@ class SchedulesScreen(RoomScreen):
         if chosen is None or self._seen is None:
             return
         at = self._seen.at
-        facts, history = self.query_one(LinesView), self.query_one(HistoryTable)
-        facts.titled(safe(chosen.schedule.name))
-        facts.show(told(chosen, at, narrow=self.size.width < NARROW))
+        facts, history = self.query_one(TextView), self.query_one(HistoryTable)
+        facts.set_title(safe(chosen.schedule.name))
+        facts.show(schedule_facts(chosen, at, narrow=self.size.width < NARROW))
         history.show([history_row(job, at) for job in chosen.history])
         if not history.has_focus:
             history.action_edge(-1)  # keeps the cursor on the newest job
-        history.titled([(safe(chosen.schedule.name), "$quiet")], [(counted(chosen.history), "$quiet")])
+        history.set_titles([(safe(chosen.schedule.name), "$quiet")], [(count_by_state(chosen.history), "$quiet")])
 
     @property
-    def chosen(self) -> ScheduleSeen | None:
+    def chosen(self) -> ScheduleData | None:
         """The selected schedule."""
         key = self.query_one(ScheduleTable).key
         schedules = self._seen.schedules if self._seen is not None else ()
@@ -147,7 +147,7 @@ class SchedulesScreen(RoomScreen):
             return None
         chosen = self.chosen
         if chosen is None:
-            self.cockpit.tell("No schedules yet; press n to create one", failed=True)
+            self.cockpit.notify_user("No schedules yet; press n to create one", failed=True)
             return None
         return chosen.schedule
 
@@ -164,12 +164,12 @@ class SchedulesScreen(RoomScreen):
     def action_pause(self) -> None:
         """Pause the selected schedule, or resume it if paused."""
         if (schedule := self._target()) is not None:
-            self.cockpit.feed.do(_toggle(schedule.name))
+            self.cockpit.feed.run(_toggle(schedule.name))
 
     def action_run(self) -> None:
         """Enqueue a job of the selected schedule now."""
         if (schedule := self._target()) is not None:
-            self.cockpit.feed.do(_run(schedule.name))
+            self.cockpit.feed.run(_run(schedule.name))
 
     def action_delete(self) -> None:
         """Delete the selected schedule after confirmation."""
@@ -179,7 +179,7 @@ class SchedulesScreen(RoomScreen):
 
         def delete_if(confirmed: bool | None) -> None:
             if confirmed:
-                self.cockpit.feed.do(_delete(name))
+                self.cockpit.feed.run(_delete(name))
 
         self.app.push_screen(ConfirmScreen(f"Delete schedule {safe(name)}?", _DELETE_MORE, "Delete"), delete_if)
 

@@ -8,17 +8,17 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from ..widgets.table.columns import COLUMNS, SORTS
-from ..widgets.table.keyed_table import Head, KeyedTable, Row
-from .picker import ChooserScreen
+from ..widgets.table.keyed_table import KeyedTable, Row, TableColumn
+from .picker import PickerScreen
 
-_DESCRIPTIONS = {column.sort: column.told for column in COLUMNS.values() if column.key != "created"} | {
+_DESCRIPTIONS = {column.sort: column.description for column in COLUMNS.values() if column.key != "created"} | {
     "age": "the time since it was enqueued",
     "error": "its latest error",
     "args": "its arguments, as text",
 }
 
 
-class OrderScreen(ChooserScreen[tuple[str, bool]]):
+class SortPicker(PickerScreen[tuple[str, bool]]):
     """The list of all sort orders. Selecting the current one reverses it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -26,9 +26,9 @@ class OrderScreen(ChooserScreen[tuple[str, bool]]):
     ]
     NAME = "order"
     HEADS = (
-        Head("name", "SORT BY", least=12),
-        Head("description", "DESCRIPTION", least=20, most=44, grow=True),
-        Head("now", "NOW"),
+        TableColumn("name", "SORT BY", least=12),
+        TableColumn("description", "DESCRIPTION", least=20, most=44, grow=True),
+        TableColumn("now", "NOW"),
     )
 
     def __init__(self, sort: str, *, descending: bool) -> None:

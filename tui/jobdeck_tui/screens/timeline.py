@@ -8,15 +8,15 @@ from typing import ClassVar, cast
 from textual.widget import Widget
 
 from ..feed.lane_packing import Lanes
-from ..feed.messages import Deck
-from ..feed.queries.timeline import TimelineLook, TimelineSeen
+from ..feed.messages import DashboardSnapshot
+from ..feed.queries.timeline import TimelineData, TimelineQuery
 from ..widgets.chrome.header import Header
 from ..widgets.timeline.run_panel import RunPanel
 from ..widgets.timeline.timeline import Timeline
-from .view_screen import RoomScreen
+from .view_screen import ViewScreen
 
 
-class TimelineScreen(RoomScreen):
+class TimelineScreen(ViewScreen):
     """The swim lanes, and the details of the selected run."""
 
     HELP_TITLE = "Timeline"
@@ -37,24 +37,24 @@ class TimelineScreen(RoomScreen):
         """The swim lanes."""
         return self.query_one(Timeline)
 
-    def look(self) -> TimelineLook | None:
-        if not self.whole or not self.timeline.size:
+    def current_query(self) -> TimelineQuery | None:
+        if not self.is_ready or not self.timeline.size:
             return None
-        seconds, until = self.timeline.wanted
-        return TimelineLook(seconds, until, self.timeline.slices, self._lanes)
+        seconds, until = self.timeline.period_to_read
+        return TimelineQuery(seconds, until, self.timeline.slices, self._lanes)
 
     def show(self, seen: object) -> None:
-        here = self.deck.pool.worker if self.deck is not None else None
-        self.timeline.show(cast("TimelineSeen", seen), here)
+        here = self.snapshot.local_worker.worker if self.snapshot is not None else None
+        self.timeline.show(cast("TimelineData", seen), here)
         self._show_run()
 
-    def show_deck(self, deck: Deck) -> None:
+    def show_snapshot(self, deck: DashboardSnapshot) -> None:
         """Do nothing: the timeline is drawn from its own query only."""
 
     def on_timeline_asked(self) -> None:
         """Query the requested time range; if another screen is active, the query follows when this one resumes."""
         if self.is_current:
-            self.ask()
+            self.restart_query()
 
     def on_timeline_moved(self) -> None:
         """Show the details of the newly selected run."""

@@ -10,20 +10,20 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
-from ..feed.messages import Deck
-from ..feed.queries import Look
-from ..screen_registry import BAR, JOBS, ROOMS
+from ..feed.messages import DashboardSnapshot
+from ..feed.queries import ScreenQuery
+from ..screen_registry import BAR, JOBS, SCREENS
 from ..widgets.base.choice_bar import ChoiceBar, NumberedTabs
 from ..widgets.chrome.header import Header
-from ..widgets.chrome.key_hints import Hints
+from ..widgets.chrome.key_hints import KeyHints
 from ..widgets.table.keyed_table import KeyedTable
-from .base import DeckScreen, TooSmall
+from .base import CockpitScreen, TooSmall
 
 
-def goings(*, above: str = "0") -> list[BindingType]:
+def screen_bindings(*, above: str = "0") -> list[BindingType]:
     """Return the bindings of the digits that open a screen, for the digits greater than `above`."""
-    targets = [(spec.digit, spec.name, f"'{spec.name}'", spec.told) for spec in ROOMS]
-    targets += [(digit, part, f"'{spec.name}', '{part}'", text) for spec in ROOMS for digit, part, text in spec.parts]
+    targets = [(spec.digit, spec.name, f"'{spec.name}'", spec.description) for spec in SCREENS]
+    targets += [(digit, part, f"'{spec.name}', '{part}'", text) for spec in SCREENS for digit, part, text in spec.parts]
     targets.append(("5", JOBS, f"'{JOBS}'", "The main screen"))
     return [
         Binding(
@@ -38,7 +38,7 @@ def goings(*, above: str = "0") -> list[BindingType]:
     ]
 
 
-class RoomScreen(DeckScreen):
+class ViewScreen(CockpitScreen):
     """A screen that a digit key opens. `look` returns its query and `show` shows the result.
 
     The feed repeats the query while the screen is the active one, and never while it is hidden.
@@ -50,17 +50,17 @@ class RoomScreen(DeckScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("z", "undo", "undo", show=False, tooltip="Undo your last action"),
         Binding("Z", "redo", "redo", show=False, tooltip="Redo the last undone action"),
-        *goings(),
+        *screen_bindings(),
         Binding("escape,q", "back", "back", key_display="esc", tooltip="Back to the jobs"),
     ]
     PARTS: ClassVar[tuple[type[Widget], ...]] = (Header,)
-    ON_CHOSEN: ClassVar[tuple[str, ...]] = ()
+    ON_SELECTED: ClassVar[tuple[str, ...]] = ()
     """The actions on the selected row; unavailable while the screen's table is empty."""
 
     def __init__(self) -> None:
         super().__init__()
         self._reasons: tuple[str | None, ...] = ()
-        self.deck: Deck | None = None
+        self.snapshot: DashboardSnapshot | None = None
         """The latest snapshot of the queue, as shown in the header."""
 
     # -- for subclasses to implement --------------------------------------------------------------
@@ -69,7 +69,7 @@ class RoomScreen(DeckScreen):
         """Yield the widgets between the screen tabs and the key hints."""
         raise NotImplementedError
 
-    def look(self) -> Look[object] | None:
+    def current_query(self) -> ScreenQuery[object] | None:
         """Return the query to repeat for this screen; equal queries read the same data."""
         raise NotImplementedError
 
@@ -77,7 +77,7 @@ class RoomScreen(DeckScreen):
         """Show the result of the query."""
         raise NotImplementedError
 
-    def show_deck(self, deck: Deck) -> None:
+    def show_snapshot(self, deck: DashboardSnapshot) -> None:
         """Show what the screen needs of the snapshot that every screen receives; the header is already updated."""
 
     def focus_part(self, part: str) -> None:
@@ -89,41 +89,41 @@ class RoomScreen(DeckScreen):
         yield Header(self.cockpit.where, id="header")
         yield NumberedTabs(BAR, self.SCREEN_NAME, gaps=(3, 1), id="screen-tabs")
         yield from self.body()
-        yield Hints(id="hints")
+        yield KeyHints(id="hints")
         yield TooSmall()
 
     def on_screen_resume(self) -> None:
         """Start the query when the screen becomes active."""
-        self.ask()
+        self.restart_query()
 
-    def ask(self) -> None:
+    def restart_query(self) -> None:
         """Replace the feed's query by the current one, after a range, a grouping or a filter has changed."""
-        self.cockpit.feed.watch(self.look())
+        self.cockpit.feed.poll(self.current_query())
 
-    def see(self, look: Look[object], seen: object) -> None:
+    def receive_result(self, look: ScreenQuery[object], seen: object) -> None:
         """Show the result of a query, unless the query has changed since."""
-        if self.whole and look == self.look():
+        if self.is_ready and look == self.current_query():
             self.show(seen)
-            self.hint()
+            self.update_hints()
 
-    def see_deck(self, deck: Deck) -> None:
+    def receive_snapshot(self, deck: DashboardSnapshot) -> None:
         """Receive the latest snapshot."""
-        self.deck = deck
-        if self.whole:
+        self.snapshot = deck
+        if self.is_ready:
             self.query_one(Header).show(deck)
-            self.show_deck(deck)
-            self.hint()
+            self.show_snapshot(deck)
+            self.update_hints()
 
-    def why_not(self, action: str) -> str | None:
+    def disabled_reason(self, action: str) -> str | None:
         tables = self.query(KeyedTable)
-        return "The list is empty" if action in self.ON_CHOSEN and tables and not tables.first().rows else None
+        return "The list is empty" if action in self.ON_SELECTED and tables and not tables.first().rows else None
 
-    def hint(self) -> None:
+    def update_hints(self) -> None:
         """Dim the hints of unavailable actions."""
-        reasons = tuple(self.why_not(action) for action in self.ON_CHOSEN)
+        reasons = tuple(self.disabled_reason(action) for action in self.ON_SELECTED)
         if reasons != self._reasons:
             self._reasons = reasons
-            self.query_one(Hints).refresh()
+            self.query_one(KeyHints).refresh()
 
     @on(ChoiceBar.Chosen, "#screen-tabs")
     def open_clicked_screen(self, event: ChoiceBar.Chosen) -> None:

@@ -17,8 +17,8 @@ from jobdeck import Check, Explanation
 
 from ..text.format import duration
 from ..text.sanitize import safe
-from ..widgets.chrome.key_hints import Hints
-from ..widgets.details.job_details import clock_time
+from ..widgets.chrome.key_hints import KeyHints
+from ..widgets.details.job_details import format_clock_time
 
 EVERY = 1.0
 """Seconds between checks."""
@@ -45,14 +45,14 @@ class WhyScreen(ModalScreen[None]):
         super().__init__()
         self.job_id = job_id
         self._ask = ask
-        self.told = ""
+        self.shown_text = ""
         """The shown text."""
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog", id="why"):
             with VerticalScroll(id="why-body"):
                 yield Static("", id="why-text")
-            yield Hints(indent=0, id="why-foot")
+            yield KeyHints(indent=0, id="why-foot")
 
     def on_mount(self) -> None:
         """Set the title and request explanations while the panel is open."""
@@ -69,8 +69,8 @@ class WhyScreen(ModalScreen[None]):
             content = Content.assemble((f"Job {self.job_id} no longer exists: it was deleted or pruned.", "$warning"))
         else:
             content = Content("\n").join(_lines(explanation))
-        if content.plain != self.told:
-            self.told = content.plain
+        if content.plain != self.shown_text:
+            self.shown_text = content.plain
             self.query_one("#why-text", Static).update(content)
 
     def action_close(self) -> None:
@@ -91,21 +91,21 @@ def _lines(explanation: Explanation) -> Iterable[Content]:
     if explanation.starts_in is not None:
         yield Content("")
         when = "now" if explanation.starts_in == 0 else f"in about {duration(explanation.starts_in)}"
-        first, *rest = wrap(f"Starts {when} ({safe(explanation.basis)})", _WIDTH)
+        first, *rest = wrap(f"Starts {when} ({safe(explanation.estimate_basis)})", _WIDTH)
         yield Content.assemble((first, "$accent"))
         for line in rest:
             yield Content.assemble((line, "$accent"))
 
 
 def _check(check: Check, at: float) -> Iterable[Content]:
-    mark, color = ("✓", "$success") if check.holds else ("✗", "$error")
-    sentence = safe(check.sentence)
+    mark, color = ("✓", "$success") if check.met else ("✗", "$error")
+    sentence = safe(check.message)
     if check.until is not None and check.until > at:
-        sentence = f"{sentence.removesuffix('.')} ({clock_time(check.until, at)})."
+        sentence = f"{sentence.removesuffix('.')} ({format_clock_time(check.until, at)})."
     first, *rest = wrap(sentence, _WIDTH - 2)
-    yield Content.assemble((f"{mark} ", color), (first, "" if not check.holds else "$quiet"))
+    yield Content.assemble((f"{mark} ", color), (first, "" if not check.met else "$quiet"))
     for line in rest:
-        yield Content.assemble((f"  {line}", "" if not check.holds else "$quiet"))
+        yield Content.assemble((f"  {line}", "" if not check.met else "$quiet"))
     command = False
     for line in wrap(safe(check.advice), _WIDTH - 4):
         parts: list[tuple[str, str]] = [("    ", "")]

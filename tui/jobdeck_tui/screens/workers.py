@@ -12,15 +12,15 @@ from textual.widget import Widget
 
 from jobdeck import Job
 
-from ..feed.messages import Deck
-from ..feed.queries.workers import WorkersLook
+from ..feed.messages import DashboardSnapshot
+from ..feed.queries.workers import WorkersQuery
 from ..text.sanitize import safe
-from ..text.worker_slots import Process, Slots
-from ..widgets.base.text_view import LinesView
-from ..widgets.details.job_details import Told
+from ..text.worker_slots import Process, WorkerSlots
+from ..widgets.base.text_view import TextView
+from ..widgets.details.job_details import StyledLine
 from ..widgets.details.worker_details import job_facts, process_facts, rows, title
-from ..widgets.table.keyed_table import Head, KeyedTable
-from .view_screen import RoomScreen
+from ..widgets.table.keyed_table import KeyedTable, TableColumn
+from .view_screen import ViewScreen
 
 _SLIPPED = 1.5
 """Seconds after the selected slot got another job during which `x` must be pressed twice."""
@@ -34,7 +34,7 @@ _WIDE = 100
 """From this width on, bars are long."""
 _LONG = 140
 """From this width on, texts are whole sentences."""
-_EMPTY: tuple[Told, ...] = (
+_EMPTY: tuple[StyledLine, ...] = (
     [("  No workers are running.", "strong")],
     [("  You can enqueue jobs; they wait for the first worker.", "quiet")],
     [],
@@ -44,7 +44,7 @@ _EMPTY: tuple[Told, ...] = (
 )
 
 
-class WorkersScreen(RoomScreen):
+class WorkersScreen(ViewScreen):
     """The table of processes and their slots, and the details of the selected row."""
 
     HELP_TITLE = "Workers"
@@ -59,11 +59,11 @@ class WorkersScreen(RoomScreen):
         Binding("greater_than_sign", "resize(1)", "more threads", show=False, tooltip="Add a worker thread to this cockpit"),
     ]
 
-    ON_CHOSEN = ("open", "cancel", "why")
+    ON_SELECTED = ("open", "cancel", "why")
 
     def __init__(self) -> None:
         super().__init__()
-        self._slots = Slots()
+        self._slots = WorkerSlots()
         self._processes: dict[str, Process] = {}
         self._lease: float | None = None
         self._selected_job: int | None = None
@@ -72,7 +72,7 @@ class WorkersScreen(RoomScreen):
 
     def body(self) -> Iterable[Widget]:
         yield KeyedTable("workers", _heads(80), digit="4", empty=_EMPTY, id="workers-table")
-        yield LinesView("process", "", id="worker-facts")
+        yield TextView("process", "", id="worker-facts")
 
     def on_resize(self, event: Resize) -> None:
         """Adapt the columns and the details to the size."""
@@ -81,21 +81,21 @@ class WorkersScreen(RoomScreen):
         self._table.heads = _heads(event.size.width)
         self._draw()
 
-    def look(self) -> WorkersLook:
-        return WorkersLook()
+    def current_query(self) -> WorkersQuery:
+        return WorkersQuery()
 
     def show(self, seen: object) -> None:
         self._lease = cast("float", seen)
         self._draw()
 
-    def show_deck(self, deck: Deck) -> None:
-        self._processes = {each.id: each for each in self._slots.seat(deck.overview, deck.pool.worker)}
+    def show_snapshot(self, deck: DashboardSnapshot) -> None:
+        self._processes = {each.id: each for each in self._slots.assign(deck.overview, deck.local_worker.worker)}
         self._draw()
 
-    def why_not(self, action: str) -> str | None:
+    def disabled_reason(self, action: str) -> str | None:
         if action in ("cancel", "why") and self._job_id is None:
             return "Select a running job"
-        return super().why_not(action)
+        return super().disabled_reason(action)
 
     # -- what is shown ----------------------------------------------------------------------------
 
@@ -123,9 +123,9 @@ class WorkersScreen(RoomScreen):
         return None if job is None else job.id
 
     def _draw(self) -> None:
-        if self.deck is None or self._lease is None:
+        if self.snapshot is None or self._lease is None:
             return
-        table, at, pool = self._table, self.deck.overview.at, self.deck.pool
+        table, at, pool = self._table, self.snapshot.overview.at, self.snapshot.local_worker
         processes = [*self._processes.values()]
         before = self._selected_job
         width = self.size.width
@@ -135,7 +135,7 @@ class WorkersScreen(RoomScreen):
         self._selected_job = self._job_id
         if before not in (None, self._selected_job):
             self._slipped_at = time.monotonic()
-        table.titled(title(processes) if processes else [], [(_thread_hint(pool.threads), "$quiet")] if processes else [])
+        table.set_titles(title(processes) if processes else [], [(_thread_hint(pool.threads), "$quiet")] if processes else [])
         self._draw_details()
 
     def _divide_height(self, rows: int) -> None:
@@ -148,26 +148,26 @@ class WorkersScreen(RoomScreen):
 
     def _draw_details(self) -> None:
         process, job = self._selected
-        view = self.query_one("#worker-facts", LinesView)
+        view = self.query_one("#worker-facts", TextView)
         view.display = process is not None and not self.has_class("-low")
-        if process is None or self.deck is None or self._lease is None:
+        if process is None or self.snapshot is None or self._lease is None:
             return
-        at, pool = self.deck.overview.at, self.deck.pool
+        at, pool = self.snapshot.overview.at, self.snapshot.local_worker
         place = safe(process.id.rpartition(":")[0] or process.id)
         view.label = "process" if job is None else "job"
         if job is None:
-            view.titled(place)
+            view.set_title(place)
             view.show(process_facts(process, pool, at, self._lease))
         else:
-            view.titled(f"{job.id} of {place}")
+            view.set_title(f"{job.id} of {place}")
             view.show(job_facts(process, job, at, self._lease))
 
     def on_keyed_table_moved(self) -> None:
         """Show the details of the newly selected row."""
         self._selected_job = self._job_id
         self._draw_details()
-        self.hint()
-        self.query_one("#worker-facts", LinesView).scroll_home(animate=False)
+        self.update_hints()
+        self.query_one("#worker-facts", TextView).scroll_home(animate=False)
 
     # -- keys ---------------------------------------------------------------------------------------
 
@@ -185,17 +185,17 @@ class WorkersScreen(RoomScreen):
             return
         job = self._selected[1]
         if job is None:
-            self.cockpit.tell("Select a running job first: press j or ↓, or click on it", failed=True)
+            self.cockpit.notify_user("Select a running job first: press j or ↓, or click on it", failed=True)
         elif time.monotonic() - self._slipped_at < _SLIPPED:
             self._slipped_at = 0.0
-            self.cockpit.tell(f"The selected job has just ended; press x again to stop job {job.id}", failed=True)
+            self.cockpit.notify_user(f"The selected job has just ended; press x again to stop job {job.id}", failed=True)
         else:
             self.cockpit.feed.cancel([job.id])
 
     def action_why(self) -> None:
         """Explain the state of the selected job."""
         if (job_id := self._job_id) is None:
-            self.cockpit.tell("Select a running job first: press j or ↓, or click on it", failed=True)
+            self.cockpit.notify_user("Select a running job first: press j or ↓, or click on it", failed=True)
         else:
             self.cockpit.explain_job(job_id)
 
@@ -205,18 +205,18 @@ class WorkersScreen(RoomScreen):
             self.cockpit.feed.resize(by)
 
 
-def _heads(width: int) -> tuple[Head, ...]:
+def _heads(width: int) -> tuple[TableColumn, ...]:
     """Return the columns for a screen of this width."""
     wide = width >= _WIDE
     # Fixed width: the running jobs change with every query, and moving columns would make the screen restless.
     first = 26 if not wide else 30 if width < _LONG else 34 if width < 170 else 44
     return (
-        Head("worker", "PROCESS / RUNNING JOB" if wide else "PROCESS / JOB", least=first, most=first),
-        Head("busy", "BUSY / TRY" if wide else "BUSY/TRY", drop=2),
-        Head("for", "FOR", least=6, right=True),
-        Head("heard", "HEARD", right=True, drop=3),
-        Head("lease", "LEASE", least=13 if wide else 9),
-        Head("detail", "DETAIL", least=10 if wide else 18, most=400, drop=1, grow=True),
+        TableColumn("worker", "PROCESS / RUNNING JOB" if wide else "PROCESS / JOB", least=first, most=first),
+        TableColumn("busy", "BUSY / TRY" if wide else "BUSY/TRY", drop=2),
+        TableColumn("for", "FOR", least=6, right=True),
+        TableColumn("heard", "HEARD", right=True, drop=3),
+        TableColumn("lease", "LEASE", least=13 if wide else 9),
+        TableColumn("detail", "DETAIL", least=10 if wide else 18, most=400, drop=1, grow=True),
     )
 
 

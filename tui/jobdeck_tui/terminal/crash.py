@@ -19,7 +19,7 @@ def log_folder() -> Path:
     return user_log_path("jobdeck", appauthor=False)
 
 
-def report(error: BaseException, log: ProgramLog) -> str:
+def write_report(error: BaseException, log: ProgramLog) -> str:
     """Write a crash report; return the message for the user."""
     what = safe(f"{type(error).__name__}: {error}".removesuffix(": ").partition("\n")[0])[:200]
     crashed = f"The cockpit crashed because of a bug ({what}); "

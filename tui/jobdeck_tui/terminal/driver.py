@@ -24,8 +24,8 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.events import InputEvent, MouseMove
 from textual.message import Message
 
-from .event_loop import promptly, when_at_rest
-from .splash import ENTER, taken_over
+from .event_loop import call_when_idle, with_short_switch_interval
+from .splash import ENTER, take_over
 
 ESCAPE_DELAY = 0.025
 """Seconds after which an esc without a following byte is a key. A terminal sends a sequence in one piece, and networks seldom
@@ -39,7 +39,7 @@ READ = 4096
 """The most bytes of keys, mouse movements or pasted text read at once."""
 
 
-class PromptTerminal(LinuxDriver):
+class InlineDriver(LinuxDriver):
     """Textual's driver of a terminal, without threads."""
 
     _listening = False
@@ -84,7 +84,7 @@ class PromptTerminal(LinuxDriver):
 
     def _read(self) -> None:
         try:
-            read = promptly(os.read, self.fileno, READ)
+            read = with_short_switch_interval(os.read, self.fileno, READ)
         except BlockingIOError:
             return
         except OSError:
@@ -115,7 +115,7 @@ class PromptTerminal(LinuxDriver):
             self._app.post_message(message)
             if isinstance(message, InputEvent) and not isinstance(message, MouseMove):
                 self._answer_timeout = self._loop.call_later(PATIENCE, self._on_answered)
-                when_at_rest(self._loop, self._on_answered)
+                call_when_idle(self._loop, self._on_answered)
                 return
 
     def _on_answered(self) -> None:
@@ -126,7 +126,7 @@ class PromptTerminal(LinuxDriver):
 
     def write(self, data: str) -> None:
         """Buffer the data for the next `flush`, so that a frame is written in one piece."""
-        if data == ENTER and taken_over():
+        if data == ENTER and take_over():
             return  # the splash is on that screen already
         if not self._unwritten:
             self._loop.call_soon(self.flush)  # in case Textual does not call it
@@ -141,7 +141,7 @@ class PromptTerminal(LinuxDriver):
         self._unwritten.clear()
         while remaining:
             try:
-                remaining = remaining[promptly(os.write, self._file.fileno(), remaining) :]
+                remaining = remaining[with_short_switch_interval(os.write, self._file.fileno(), remaining) :]
             except BlockingIOError:  # another program has made the terminal non-blocking
                 select([], [self._file.fileno()], [])
             except OSError:  # the terminal is gone: its hang-up signal ends the program

@@ -30,7 +30,7 @@ T = TypeVar("T")
 Ready = list[tuple[selectors.SelectorKey, int]]
 
 
-def promptly(call: Callable[..., T], *args: Any) -> T:
+def with_short_switch_interval(call: Callable[..., T], *args: Any) -> T:
     """Make a call that releases the interpreter lock: get it back soon, then keep it until the answer is done.
 
     Nothing may happen between the end of the call and the long interval. The thread that released the lock starts to wait for
@@ -51,13 +51,13 @@ class _Prompt:
         self._poll = waiting.poll
 
     def poll(self, *args: Any) -> Any:
-        return promptly(self._poll, *args)
+        return with_short_switch_interval(self._poll, *args)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._waiting, name)
 
 
-class PromptSelector(selectors.DefaultSelector):
+class ResponsiveSelector(selectors.DefaultSelector):
     """Waits for input, and adjusts the switch interval."""
 
     _polled_at = 0.0
@@ -79,19 +79,19 @@ class PromptSelector(selectors.DefaultSelector):
             call, self.at_rest = self.at_rest, None
             call()
             return []
-        ready = promptly(super().select, timeout)
+        ready = with_short_switch_interval(super().select, timeout)
         self._polled_at = monotonic()
         return ready
 
 
-class PromptLoop(asyncio.SelectorEventLoop):
+class ResponsiveLoop(asyncio.SelectorEventLoop):
     """Reads its wake-up pipe at once, and knows when it is idle."""
 
     def __init__(self) -> None:
-        self._waits = PromptSelector()
+        self._waits = ResponsiveSelector()
         super().__init__(self._waits)
 
-    def at_rest(self, call: Callable[[], object]) -> None:
+    def call_when_idle(self, call: Callable[[], object]) -> None:
         """Call `call` once, when all started work is done, except work that waits for a timer or a thread."""
         self._waits.at_rest = partial(self.call_soon, call)
 
@@ -99,19 +99,19 @@ class PromptLoop(asyncio.SelectorEventLoop):
         # The base class reads until the pipe is empty, one needless release of the lock. These are private names of asyncio.
         read = b""
         with suppress(BlockingIOError, InterruptedError):
-            read = promptly(self._ssock.recv, 4096)  # type: ignore[attr-defined]
+            read = with_short_switch_interval(self._ssock.recv, 4096)  # type: ignore[attr-defined]
         if read:
             self._process_self_data(read)  # type: ignore[attr-defined]
 
 
-def prompt_loop() -> asyncio.AbstractEventLoop:
+def responsive_loop() -> asyncio.AbstractEventLoop:
     """Return a new event loop of this kind."""
-    return PromptLoop()
+    return ResponsiveLoop()
 
 
-def when_at_rest(loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> None:
+def call_when_idle(loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> None:
     """Call `call` when the loop is idle; soon, if it is another kind of loop."""
-    if isinstance(loop, PromptLoop):
-        loop.at_rest(call)
+    if isinstance(loop, ResponsiveLoop):
+        loop.call_when_idle(call)
     else:
         loop.call_soon(call)

@@ -28,7 +28,7 @@ _QUIET, _STRONG = 0.55, 0.97
 """The lightness of text below which it is quiet, and above which it is strong."""
 
 
-class Strainer(LineFilter):
+class ControlCharFilter(LineFilter):
     """Replace every character that the terminal would interpret; applied to each line of the screen.
 
     Screens show such characters by their codes already (see `text.sanitize.safe`). An input field shows its value as it is,
@@ -46,7 +46,7 @@ def _strip(text: str) -> str:
     return text if text.isprintable() else "".join(sign if safe(sign) == sign else "·" * cell_len(sign) for sign in text)
 
 
-class Ascii(LineFilter):
+class AsciiFilter(LineFilter):
     """Draw in ASCII, with each column in its place; a title's digit, no longer raised, is separated from the name."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
@@ -71,7 +71,7 @@ def _separate_digits(segments: list[Segment]) -> list[Segment]:
     return changed
 
 
-class Restyle(LineFilter):
+class StyleFilter(LineFilter):
     """Replace the style of each segment."""
 
     def restyle(self, style: Style) -> Style:
@@ -82,7 +82,7 @@ class Restyle(LineFilter):
         return [each if each.style is None else Segment(each.text, self.restyle(each.style), each.control) for each in segments]
 
 
-class Uncoloured(Restyle):
+class MonochromeFilter(StyleFilter):
     """Draw without color: reverse video for the selection, an underline for fields, dim for quiet text.
 
     Reads the theme `MONO`, whose colors are shades that stand for these attributes.
@@ -101,7 +101,7 @@ class Uncoloured(Restyle):
         return filtered
 
 
-class OwnColours(Restyle):
+class TerminalColorsFilter(StyleFilter):
     """Draw in the terminal's own colors: reverse video for the selection, dim for quiet text.
 
     These two attributes are distinct on any background; which of the sixteen colors are cannot be known.
@@ -111,7 +111,7 @@ class OwnColours(Restyle):
         return _to_own_colors(style)
 
 
-class Chosen(Restyle):
+class SelectionFilter(StyleFilter):
     """Draw the selection in one text color on one ground, whatever its color was, so that it stays legible."""
 
     def __init__(self, ground: str, colour: str) -> None:

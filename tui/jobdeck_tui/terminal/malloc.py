@@ -10,7 +10,7 @@ LARGE = 1 << 19
 """Blocks of at least this many bytes are mapped separately and returned to the system when they are freed."""
 
 
-def give_back_large_pieces() -> None:
+def return_large_blocks() -> None:
     """Make the GNU allocator return large blocks to the system when they are freed; do nothing with other allocators.
 
     The list of a million ids is read as one text of 8 MB. By default the allocator raises its threshold with each such block

@@ -28,7 +28,7 @@ logger = logging.getLogger("jobdeck.thread")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LogEntry:
     """One line of the log."""
 
     number: int
@@ -41,7 +41,7 @@ class Entry:
     text: str
 
     @property
-    def warns(self) -> bool:
+    def is_warning(self) -> bool:
         """Whether the line is a warning or worse."""
         return self.level in ("warning", "error", "critical")
 
@@ -51,8 +51,8 @@ class ProgramLog(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self._warnings: deque[Entry] = deque(maxlen=_MOST)
-        self._others: deque[Entry] = deque(maxlen=_MOST)
+        self._warnings: deque[LogEntry] = deque(maxlen=_MOST)
+        self._others: deque[LogEntry] = deque(maxlen=_MOST)
         self._guard = threading.Lock()
         self._number = 0
         self._partial_lines: dict[tuple[int, str], str] = {}
@@ -71,7 +71,7 @@ class ProgramLog(logging.Handler):
             text = text.partition("\n")[0]
         self.add(record.levelname.lower(), record.name, text)
 
-    def printed(self, text: str, stream: str = "out") -> None:
+    def add_printed(self, text: str, stream: str = "out") -> None:
         """Add printed text; a line is added when it is complete."""
         thread = threading.current_thread()
         key = (thread.ident or 0, stream)
@@ -91,17 +91,17 @@ class ProgramLog(logging.Handler):
         """Add one line, with the current time unless `at` is given."""
         with self._guard:
             self._number += 1
-            entry = Entry(self._number, time.time() if at is None else at, level, source, text[:_LONGEST].rstrip())
-            (self._warnings if entry.warns else self._others).append(entry)
-            self.unseen += entry.warns
+            entry = LogEntry(self._number, time.time() if at is None else at, level, source, text[:_LONGEST].rstrip())
+            (self._warnings if entry.is_warning else self._others).append(entry)
+            self.unseen += entry.is_warning
 
-    def entries(self, after: int = 0) -> list[Entry]:
+    def entries(self, after: int = 0) -> list[LogEntry]:
         """Return the entries with a number above `after`, oldest first."""
         with self._guard:
             found = [entry for entry in (*self._warnings, *self._others) if entry.number > after]
         return sorted(found, key=lambda entry: entry.number)
 
-    def see(self) -> None:
+    def mark_seen(self) -> None:
         """Mark every warning as seen."""
         self.unseen = 0
 
@@ -130,7 +130,7 @@ def _log_thread_error(args: threading.ExceptHookArgs) -> None:
         logger.error("thread %s ended with an error", name, exc_info=args.exc_value)
 
 
-class Streams:
+class RedirectedStreams:
     """Redirects the standard streams while the screen is open: only the screen uses the terminal, all else goes to the log.
 
     Not only Python prints: a C library, or a program that a handler starts, writes to the descriptors 1 and 2. While this
@@ -169,5 +169,5 @@ class Streams:
 
     def _read(self, read: int) -> None:
         while chunk := os.read(read, 65536):
-            self._log.printed(chunk.decode("utf-8", "backslashreplace"))
+            self._log.add_printed(chunk.decode("utf-8", "backslashreplace"))
         os.close(read)

@@ -9,7 +9,7 @@ MIN_SIZE = (60, 15)
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class Background:
     """The colors of the background, of text and of quiet text, as #rrggbb."""
 
     colour: str
@@ -18,8 +18,8 @@ class Ground:
 
 
 GROUNDS = {
-    "dark": Ground("#0d0f14", "#c8ccd8", "#6b7285"),
-    "light": Ground("#fbfaf7", "#2a2e38", "#6c707b"),
-    "contrast": Ground("#000000", "#ffffff", "#c4c4c4"),
+    "dark": Background("#0d0f14", "#c8ccd8", "#6b7285"),
+    "light": Background("#fbfaf7", "#2a2e38", "#6c707b"),
+    "contrast": Background("#000000", "#ffffff", "#c4c4c4"),
 }
 """Theme → its colors. A theme that is not listed uses the terminal's own background."""

@@ -27,7 +27,7 @@ _showing = False
 
 
 @contextmanager
-def greeting(queue: Queue, where: str, *, theme: str) -> Iterator[None]:
+def show_splash(queue: Queue, where: str, *, theme: str) -> Iterator[None]:
     """Show the splash while the cockpit loads; restore the terminal if loading ends before the cockpit takes over.
 
     Args:
@@ -46,14 +46,14 @@ def greeting(queue: Queue, where: str, *, theme: str) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        if taken_over():
+        if take_over():
             _write("\x1b[0m" + LEAVE)
         raise
     finally:
         signal.signal(signal.SIGTERM, previous)
 
 
-def taken_over() -> bool:
+def take_over() -> bool:
     """Return whether the splash is shown, and hand it over to the caller."""
     global _showing
     was, _showing = _showing, False

@@ -49,7 +49,7 @@ def narrow(text: str) -> str:
     return converted if len(converted) == cells else set_cell_size(converted, cells)
 
 
-def plain(text: str) -> str:
+def to_ascii(text: str) -> str:
     """Return running text in ASCII; it may become longer: `press enter` for `press ⏎`."""
     if text.isascii():
         return text

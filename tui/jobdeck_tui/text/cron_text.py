@@ -15,7 +15,7 @@ _WORDS = (
 
 
 @lru_cache(maxsize=1024)
-def spoken(cron: str) -> str:
+def describe_cron(cron: str) -> str:
     """Return the expression in words; the expression itself if it is invalid."""
     try:
         words = explain_cron(cron)

@@ -11,7 +11,7 @@ from .sanitize import safe
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class EnqueueResult:
     """The result of enqueueing one job."""
 
     job: Job
@@ -29,7 +29,7 @@ class Arrival:
         return f"{holder}; nothing was enqueued."
 
 
-def told_apart(newest: Sequence[Job], jobs: Sequence[Job], drafts: Sequence[NewJob]) -> list[Arrival]:
+def classify(newest: Sequence[Job], jobs: Sequence[Job], drafts: Sequence[NewJob]) -> list[EnqueueResult]:
     """Return the result of each draft. Read `newest` and enqueue in one transaction.
 
     Args:
@@ -44,5 +44,5 @@ def told_apart(newest: Sequence[Job], jobs: Sequence[Job], drafts: Sequence[NewJ
         new = job.id > last_id and job.id not in known
         known.add(job.id)
         replaced = not new and draft.on_conflict is OnConflict.REPLACE and job.state.is_queued
-        arrivals.append(Arrival(job, new, replaced))
+        arrivals.append(EnqueueResult(job, new, replaced))
     return arrivals

@@ -71,7 +71,7 @@ def state_and_reason(job: Job) -> str:
     return f"{state} · {job.reason}" if job.reason else state
 
 
-def schedule_of(job: Job) -> str | None:
+def schedule_name(job: Job) -> str | None:
     """Return the name of the schedule that enqueued the job, from its tag."""
     return next((tag.removeprefix(_SCHEDULE_TAG) for tag in job.tags if tag.startswith(_SCHEDULE_TAG)), None)
 
@@ -104,7 +104,7 @@ def duration(seconds: float) -> str:
     return f"{whole // _DAY}d{whole % _DAY // _HOUR:02d}h"
 
 
-def pace(per_second: float) -> str:
+def rate_text(per_second: float) -> str:
     """Return a rate in the most readable unit: `142/s`, `9.3/s`, `4.8/min`, `2.1/h`; `0` for never."""
     if not per_second:
         return "0"
@@ -133,20 +133,20 @@ def limits_text(limits: Limits) -> str:
 
 def forecast_text(forecast: Forecast) -> str:
     """Return when a queue will be empty: `empty in 4m`, `growing 12/min`, or why it will not be."""
-    from jobdeck import Outlook  # imported late: most commands and the first paint show no forecast
+    from jobdeck import Trend  # imported late: most commands and the first paint show no forecast
 
-    match forecast.outlook:
-        case Outlook.DRAINING if forecast.empty_in is not None:
-            return f"empty in {about(forecast.empty_in)}"
-        case Outlook.GROWING if forecast.growth is not None:
-            return f"growing {rough_pace(forecast.growth)}"
-        case Outlook.STILL:
-            return f"{forecast.outlook.value}: {forecast.why}"
+    match forecast.trend:
+        case Trend.DRAINING if forecast.empty_in is not None:
+            return f"empty in {rough_duration(forecast.empty_in)}"
+        case Trend.GROWING if forecast.growth is not None:
+            return f"growing {rough_rate(forecast.growth)}"
+        case Trend.STALLED:
+            return f"{forecast.trend.value}: {forecast.reason}"
         case _:
-            return forecast.outlook.value
+            return forecast.trend.value
 
 
-def about(seconds: float) -> str:
+def rough_duration(seconds: float) -> str:
     """Return an estimated duration in one unit: `45s`, `4m`, `3h`, `5d`, `over a year`."""
     if seconds > 365 * _DAY:
         return "over a year"
@@ -156,7 +156,7 @@ def about(seconds: float) -> str:
     return f"{max(1, round(seconds))}s"
 
 
-def rough_pace(per_second: float) -> str:
+def rough_rate(per_second: float) -> str:
     """Return a rate of jobs, rounded, in the unit that keeps the number small: `12/min`, `30/s`, `4/h`."""
     if per_second >= 10:
         return f"{round(per_second):,}/s"
@@ -200,6 +200,6 @@ def short_number(n: int) -> str:
     raise AssertionError
 
 
-def how_busy(jobs: int, threads: int) -> str:
+def busy_text(jobs: int, threads: int) -> str:
     """Return the number of busy threads: `5/8 busy`; async jobs need no thread, so there can be more jobs than threads."""
     return f"{jobs}/{threads} busy" if jobs <= threads else f"{number(jobs)} jobs on {threads} threads"

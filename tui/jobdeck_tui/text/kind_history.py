@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jobdeck import Attempt, Job, Latency, Metrics, Outcome, Queue, Slot
+from jobdeck import Attempt, Job, Latency, Metrics, Outcome, Queue, TimeSlice
 
 from .format import duration, number
 
@@ -29,7 +29,7 @@ class KindHistory:
     metrics: Metrics
 
     @property
-    def total(self) -> Slot:
+    def total(self) -> TimeSlice:
         """The whole range."""
         return self.metrics.total
 
@@ -54,12 +54,12 @@ def read_history(queue: Queue, job: Job, slots: int) -> KindHistory:
     *shorter, longest = candidates
     for seconds in shorter:
         found = KindHistory(job.kind, seconds, queue.history.metrics(seconds=seconds, slots=slots, kind=job.kind))
-        if ended(found.total) >= ENOUGH:
+        if count_finished(found.total) >= ENOUGH:
             return found
     return KindHistory(job.kind, longest, queue.history.metrics(seconds=longest, slots=slots, kind=job.kind))
 
 
-def ended(slot: Slot) -> int:
+def count_finished(slot: TimeSlice) -> int:
     """Return the number of attempts that completed or failed."""
     return slot.completed + slot.failed
 
@@ -70,7 +70,7 @@ def own_run(attempt: Attempt, now: float) -> OwnRun:
     return OwnRun(end, max(0.0, end - attempt.started_at), attempt.outcome)
 
 
-def compared(run: OwnRun, others: Latency) -> str:
+def compare(run: OwnRun, others: Latency) -> str:
     """Compare the duration with other runs: `longer than 95 of 100`; empty if there are too few."""
     if others.count < _COMPARED or others.p50 is None:
         return ""
@@ -82,15 +82,15 @@ def compared(run: OwnRun, others: Latency) -> str:
     return "like most" if run.outcome is not None else ""
 
 
-def told_own(run: OwnRun, others: Latency) -> tuple[str, str]:
+def describe_run(run: OwnRun, others: Latency) -> tuple[str, str]:
     """Describe a run of the job and how it compares: `runs for 9.0s`, `longer than 95 of 100`."""
     prefix = "runs for" if run.outcome is None else f"{run.outcome} after"
-    return f"{prefix} {duration(run.took)}", compared(run, others)
+    return f"{prefix} {duration(run.took)}", compare(run, others)
 
 
-def told_total(slot: Slot) -> list[str]:
+def describe_total(slot: TimeSlice) -> list[str]:
     """Describe all runs, one part each: their number, the share of failures, their durations."""
-    count = ended(slot)
+    count = count_finished(slot)
     if not count:
         return ["no runs"]
     parts = [f"{number(count)} run{'s' * (count != 1)}"]

@@ -8,7 +8,7 @@ from jobdeck import Limits, parse_duration
 
 from .format import number, span
 
-FORM = "4 at once, 100/1m"
+EXAMPLE = "4 at once, 100/1m"
 _MOST = 10**9
 _LONGEST = 31 * 86400.0
 _AT_ONCE = re.compile(r"(\d+)(?:\s*at once)?")
@@ -60,7 +60,7 @@ def read_limits(text: str) -> Limits:
     return Limits(running=running, rate=rate and rate[0], period=rate and rate[1])
 
 
-def problem_of(text: str) -> str | None:
+def limits_problem(text: str) -> str | None:
     """Return what is wrong with typed limits, `None` if they are valid."""
     try:
         read_limits(text)
@@ -69,7 +69,7 @@ def problem_of(text: str) -> str | None:
     return None
 
 
-def typed(limits: Limits) -> str:
+def format_limits(limits: Limits) -> str:
     """Return the limits as they are typed; `read_limits` parses the text."""
     parts = [] if limits.running is None else [f"{limits.running} at once"]
     if limits.rate is not None:
@@ -77,7 +77,7 @@ def typed(limits: Limits) -> str:
     return ", ".join(parts) or "none"
 
 
-def in_words(limits: Limits, running: int) -> list[str]:
+def explain_limits(limits: Limits, running: int) -> list[str]:
     """Explain the limits, one sentence each; `running` is the number of running jobs of the queue."""
     sentences = []
     if limits.running is not None:

@@ -21,12 +21,12 @@ def read_priority(text: str) -> tuple[int, bool]:
     return number, typed[0] in "+-"
 
 
-def typed_priority(number: int) -> str:
+def format_priority(number: int) -> str:
     """Return the text that sets this priority."""
     return str(number) if number >= 0 else f"={number}"
 
 
-def problem_of(text: str) -> str | None:
+def priority_problem(text: str) -> str | None:
     """Return what is wrong with a priority that is being typed, `None` if it is valid."""
     try:
         read_priority(text)

@@ -32,7 +32,7 @@ def safe_json(text: str) -> str:
     return text if text.isprintable() else _pattern(multiline=False).sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def masked(text: str) -> str:
+def mask(text: str) -> str:
     """Replace each such character with a sign, keeping the length: for an editor, whose cursor counts characters."""
     return text if text.isprintable() else _pattern(multiline=False).sub("�", text)
 

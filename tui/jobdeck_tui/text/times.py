@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
 
 
-def read_moment(text: str, now: float | None = None) -> float:
+def parse_time(text: str, now: float | None = None) -> float:
     """Parse a time into seconds since 1970: ISO 8601, in the local zone unless it names one; or the next `HH:MM`.
 
     Args:
@@ -47,13 +47,13 @@ def in_zone(at: float, timezone: str | None, *, seconds: bool = False) -> str:
         timezone: a zone; the local one if `None`.
         seconds: show the seconds even if they are 0.
     """
-    moment = moment_in(at, timezone)
+    moment = parse_local_time(at, timezone)
     if moment is None:
         return str(at)
     return moment.strftime("%a %Y-%m-%d %H:%M:%S %Z" if moment.second or seconds else "%a %Y-%m-%d %H:%M %Z")
 
 
-def moment_in(at: float, timezone: str | None) -> datetime | None:
+def parse_local_time(at: float, timezone: str | None) -> datetime | None:
     """Return the local time in a zone; `None` if it is beyond the years of the calendar."""
     from datetime import UTC, datetime, tzinfo
     from zoneinfo import ZoneInfo

@@ -35,13 +35,13 @@ class Process:
         return self.info is not None and self.info.alive
 
 
-class Slots:
+class WorkerSlots:
     """Remembers the slot of each running job."""
 
     def __init__(self) -> None:
         self._slots: dict[str, list[tuple[int, int | None] | None]] = {}
 
-    def seat(self, overview: Overview, own: str | None = None) -> list[Process]:
+    def assign(self, overview: Overview, own: str | None = None) -> list[Process]:
         """Return every process with its slots: the own one first, then live, silent and gone ones."""
         running: defaultdict[str, list[Job]] = defaultdict(list)
         for job in overview.running:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...model.errors import InvalidOption
-from ...model.metrics import ErrorGroup, Grouping, Metrics, place_of
-from ...model.overview import Slot
+from ...model.metrics import ErrorGroup, Grouping, Metrics, error_place
+from ...model.overview import TimeSlice
 from ..backend import Backend, SqlConnection
 from ..queries.dialect import Dialect
 from ..queries.oldest_wait import oldest_waits
@@ -80,17 +80,17 @@ class SqlMetrics:
             ).get
         return Metrics(
             at=now,
-            slots=made,
+            slices=made,
             total=total,
             pending=pending,
-            oldest=max(waits.values(), default=None),
+            oldest_wait=max(waits.values(), default=None),
             groups=groups,
             completed={name: completed.get(name) or (0,) * slices.count for name in groups},
         )
 
     def _groups(
         self, connection: SqlConnection, slices: TimeSlices, now: float, by: Grouping, only: Mapping[str, str | None]
-    ) -> dict[str, Slot]:
+    ) -> dict[str, TimeSlice]:
         sums: defaultdict[str, SliceTotals] = defaultdict(SliceTotals)
         bound = {"begin": slices.begin, **only}
         for name, measure, step, n in connection.execute(METRICS.format(group_by=by.value), bound):
@@ -121,7 +121,7 @@ def _group(rows: Iterable[Any]) -> list[ErrorGroup]:
     """Group failures, which come newest first; the largest group first, of equal ones the newest."""
     found: dict[tuple[str, str, str], tuple[str, dict[int, None], list[float]]] = {}
     for job_id, kind, error_type, message, traceback, at, outcome in rows:
-        key = (kind, error_type or outcome, place_of(traceback))
+        key = (kind, error_type or outcome, error_place(traceback))
         message, jobs, seen = found.setdefault(key, (message or "", {}, []))
         seen.append(at)
         if len(jobs) < _SAMPLES:

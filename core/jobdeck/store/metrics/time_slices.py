@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from ...model.overview import Slot
+from ...model.overview import TimeSlice
 from ..backend import SqlConnection
 from ..counters import SLOT_WIDTH
 from .histogram import bucket, percentiles
@@ -84,10 +84,10 @@ class SliceTotals:
         for measure, histogram in other.histograms.items():
             self.histograms[measure].update(histogram)
 
-    def slot(self, at: float, seconds: float) -> Slot:
+    def slot(self, at: float, seconds: float) -> TimeSlice:
         """Return the totals as a record."""
         totals = self.totals
-        return Slot(
+        return TimeSlice(
             at=at,
             seconds=seconds,
             started=self.histograms["wait"].total(),
@@ -105,7 +105,7 @@ class SliceTotals:
 
 def aggregate(
     connection: SqlConnection, slices: TimeSlices, now: float, queue: str | None = None, kind: str | None = None
-) -> tuple[tuple[Slot, ...], Slot]:
+) -> tuple[tuple[TimeSlice, ...], TimeSlice]:
     """Return the slices, and their total."""
     bound = {"begin": slices.begin, "width": slices.width, "queue": queue, "kind": kind}
     sums: defaultdict[int, SliceTotals] = defaultdict(SliceTotals)
@@ -122,11 +122,11 @@ def aggregate(
     for index in range(slices.count):
         depth, oldest = depths.get(index, (None, None))
         slot = sums[index].slot(slices.begin + index * slices.width, slices.width)
-        made.append(replace(slot, depth=depth, oldest=oldest))
+        made.append(replace(slot, depth=depth, oldest_wait=oldest))
     total = whole.slot(slices.begin, max(1.0, now - slices.begin))
     if depths:
         total = replace(
-            total, depth=max(depth for depth, _ in depths.values()), oldest=max(oldest for _, oldest in depths.values())
+            total, depth=max(depth for depth, _ in depths.values()), oldest_wait=max(oldest for _, oldest in depths.values())
         )
     return tuple(made), total
 

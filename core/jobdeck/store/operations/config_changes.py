@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...model.cron import next_tick
-from ...model.errors import MovedOn
-from ...model.journal import SCHEDULE_ACTS, By
+from ...model.errors import UndoConflict
+from ...model.journal import SCHEDULE_OPERATIONS, Actor
 from ...model.schedules import Schedule
 from ..backend import SqlConnection, rows_of
 from .journal_writer import JournalWriter
@@ -70,11 +70,11 @@ def schedule_values(schedule: Schedule) -> list[Any]:
 
 
 def record_change(
-    connection: SqlConnection, operation: str, by: By, at: float, name: str, before: Values, after: Values
+    connection: SqlConnection, operation: str, by: Actor, at: float, name: str, before: Values, after: Values
 ) -> None:
     """Write down that it was changed; nothing, where it was not."""
     if _decided(before, operation) != _decided(after, operation):
-        writer = JournalWriter(connection, operation, By(by.who), at, MAX_BYTES)
+        writer = JournalWriter(connection, operation, Actor(by.name), at, MAX_BYTES)
         writer.add([name, before, after], 200 + sum(len(str(value)) for value in [*(before or ()), *(after or ())]))
         writer.write()
 
@@ -103,7 +103,7 @@ def _decided(thing: Values, operation: str) -> Values:
 
 def _restore_limits(connection: SqlConnection, _now: float, name: str, expected: Values, wanted: Values) -> None:
     if read_limits(connection, name) != expected:
-        raise MovedOn(name, "got other limits since")
+        raise UndoConflict(name, "got other limits since")
     assert wanted is not None
     set_limits(connection, name, wanted)
 
@@ -112,7 +112,7 @@ def _restore_schedule(connection: SqlConnection, now: float, name: str, expected
     there = read_schedule(connection, name)
     if _decided(there, "") != _decided(expected, ""):
         problem = "was deleted since" if there is None else "was made again since" if expected is None else "was changed since"
-        raise MovedOn(name, problem, what="Schedule")
+        raise UndoConflict(name, problem, what="Schedule")
     if wanted is None:
         connection.execute("DELETE FROM jobdeck_schedules WHERE name = ?", (name,))
         return
@@ -141,4 +141,4 @@ def _next_tick(decided: Sequence[Any], tick: float, now: float) -> float:
 
 def is_config_change(operation: str) -> bool:
     """Whether the act is one of these."""
-    return operation == LIMIT or operation in SCHEDULE_ACTS
+    return operation == LIMIT or operation in SCHEDULE_OPERATIONS

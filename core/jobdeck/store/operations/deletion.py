@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ...model.errors import MovedOn
+from ...model.errors import UndoConflict
 from ...model.jobs import Job
 from ...model.states import FINAL, State
 from ..records import Row
@@ -62,7 +62,7 @@ def _emptied(unit: UnitOfWork, batch: int) -> list[Any]:
 def _undo_delete(unit: UnitOfWork, job: Job | None, entry: UndoData, _at: float) -> None:
     job_id, kept, parents, after, attempts, logs, batch = entry
     if job is not None:
-        raise MovedOn(job_id, "is there already")
+        raise UndoConflict(job_id, "is there already")
     (row,) = _named(kept)
     state = State(row["state"])
     if state not in FINAL or row["unique_final"] & _KEEPS[state]:
@@ -80,7 +80,7 @@ def _undo_delete(unit: UnitOfWork, job: Job | None, entry: UndoData, _at: float)
 
 def _redo_delete(unit: UnitOfWork, job: Job, entry: UndoData) -> Undo:
     if [job.started_at, job.attempt] != entry[1]:
-        raise MovedOn(job.id, "was started since")
+        raise UndoConflict(job.id, "was started since")
     return delete(unit, job)
 
 

@@ -10,8 +10,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ...model.errors import InvalidOption, JobNotFound, MovedOn
-from ...model.jobs import Edit, Job
+from ...model.errors import InvalidOption, JobNotFound, UndoConflict
+from ...model.jobs import Job, JobEdit
 from ...model.states import QUEUED, State
 from ..backend import rows_of
 from .unit_of_work import Undo, UndoableOperation, UndoData, UnitOfWork
@@ -32,7 +32,7 @@ RETURNING state, queue
 """
 
 
-def edit(unit: UnitOfWork, job: Job, change: Edit) -> Undo:
+def edit(unit: UnitOfWork, job: Job, change: JobEdit) -> Undo:
     """Other arguments or options, for a queued job."""
     if change.max_attempts is not None and change.max_attempts <= job.attempt:
         begun = "1 attempt" if job.attempt == 1 else f"{job.attempt:,} attempts"
@@ -46,13 +46,13 @@ def edit(unit: UnitOfWork, job: Job, change: Edit) -> Undo:
     return [job.id, before, wanted, [job.started_at, job.attempt]], size, True
 
 
-def describe(change: Edit) -> str:
+def describe(change: JobEdit) -> str:
     """What was edited, in words: `arguments and queue`."""
     names = [_NAMES.get(name, name) for name, value in _columns(change).items() if value is not None]
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
-def _columns(change: Edit) -> dict[str, Any]:
+def _columns(change: JobEdit) -> dict[str, Any]:
     tags = None if change.tags is None else json.dumps(change.tags)
     values = (change.args_json, change.queue, change.priority, change.max_attempts, change.scheduled_at, tags)
     return dict(zip(_COLUMNS, values, strict=True))
@@ -75,7 +75,7 @@ def _undo_edit(unit: UnitOfWork, job: Job | None, entry: UndoData, _at: float) -
     if job is None:
         raise JobNotFound(job_id)
     if job.state not in QUEUED and job.state is not State.RUNNING:
-        raise MovedOn(job_id, f"is {job.state} now")
+        raise UndoConflict(job_id, f"is {job.state} now")
     _check_same(_stored(unit, job_id), job, begun, after)
     _put(unit, job, before)
 
@@ -92,9 +92,9 @@ def _redo_edit(unit: UnitOfWork, job: Job, entry: UndoData) -> Undo:
 def _check_same(stored: Mapping[str, Any], job: Job, begun: list[Any], columns: Mapping[str, Any]) -> None:
     """Raise `MovedOn` unless the job is where the act left it."""
     if job.state is State.RUNNING or [job.started_at, job.attempt] != begun:
-        raise MovedOn(job.id, "was started since")
+        raise UndoConflict(job.id, "was started since")
     if any(stored[name] != value for name, value in columns.items()):
-        raise MovedOn(job.id, "was changed again since")
+        raise UndoConflict(job.id, "was changed again since")
 
 
 EDIT = UndoableOperation(_undo_edit, _redo_edit)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...model.errors import JobNotFound, MovedOn
+from ...model.errors import JobNotFound, UndoConflict
 from ...model.jobs import Job, Reason
 from ...model.states import QUEUED, State
 from ..backend import rows_of
@@ -59,16 +59,16 @@ def is_cancelled_child(entry: UndoData) -> bool:
 def _undo_cancel(unit: UnitOfWork, job: Job | None, entry: UndoData, at: float) -> None:
     job_id, before, *more = entry
     if before == State.RUNNING:
-        raise MovedOn(job_id, "was running, and its code was told to stop")
+        raise UndoConflict(job_id, "was running, and its code was told to stop")
     if job is None:
         raise JobNotFound(job_id)
     parents, reason = more
     if job.state is not State.CANCELLED:
-        raise MovedOn(
+        raise UndoConflict(
             job_id, "was retried and started since" if job.started_at and job.started_at >= at else "was retried since"
         )
     if (job.finished_at, job.reason) != (at, reason):
-        raise MovedOn(job_id, "was cancelled again since")
+        raise UndoConflict(job_id, "was cancelled again since")
     check_unique_key(unit, job_id, job.unique_key)
     orphaned = reason == Reason.PARENT
     after = restore_dependencies(
@@ -84,7 +84,7 @@ def _undo_cancel(unit: UnitOfWork, job: Job | None, entry: UndoData, at: float) 
 
 def _redo_cancel(unit: UnitOfWork, job: Job, _entry: UndoData) -> Undo:
     if job.state is State.RUNNING:
-        raise MovedOn(job.id, "was started since")
+        raise UndoConflict(job.id, "was started since")
     return cancel(unit, job)
 
 
@@ -115,13 +115,13 @@ def _undo_retry(unit: UnitOfWork, job: Job | None, entry: UndoData, at: float) -
     if job is None:
         raise JobNotFound(job_id)
     if job.state is State.RUNNING or [job.started_at, job.attempt] != begun:
-        raise MovedOn(job_id, "was started since")
+        raise UndoConflict(job_id, "was started since")
     if job.state is State.CANCELLED:
-        raise MovedOn(job_id, "was cancelled since")
+        raise UndoConflict(job_id, "was cancelled since")
     if job.state is not State.PENDING or job.scheduled_at != at:
-        raise MovedOn(job_id, "was changed since")
+        raise UndoConflict(job_id, "was changed since")
     for (child,) in rows_of(unit.connection, _AFFECTED_DEPENDENT, (job_id, before)) if finished_at is not None else ():
-        raise MovedOn(job_id, f"is waited for by job {child} since")
+        raise UndoConflict(job_id, f"is waited for by job {child} since")
     unit.connection.execute(
         "UPDATE jobdeck_jobs SET state = ?, scheduled_at = ?, finished_at = ?, result = ?, progress = ?, max_attempts = ?,"
         " reason = ?, expires_at = ? WHERE id = ? AND state = 'pending'",
@@ -132,9 +132,9 @@ def _undo_retry(unit: UnitOfWork, job: Job | None, entry: UndoData, at: float) -
 
 def _redo_retry(unit: UnitOfWork, job: Job, entry: UndoData) -> Undo:
     if [job.started_at, job.attempt] != entry[9:11]:
-        raise MovedOn(job.id, "was started since")
+        raise UndoConflict(job.id, "was started since")
     if job.state != entry[1]:
-        raise MovedOn(job.id, "was changed since")
+        raise UndoConflict(job.id, "was changed since")
     return retry(unit, job)
 
 
@@ -153,7 +153,7 @@ def _undo_reprioritize(unit: UnitOfWork, job: Job | None, entry: UndoData, _at: 
     if job is None:
         raise JobNotFound(job_id)
     if job.state not in QUEUED:
-        raise MovedOn(job_id, "was started since" if job.state is State.RUNNING else f"is {job.state} now")
+        raise UndoConflict(job_id, "was started since" if job.state is State.RUNNING else f"is {job.state} now")
     _set_priority(unit, job, after, before)
 
 
@@ -164,7 +164,7 @@ def _redo_reprioritize(unit: UnitOfWork, job: Job, entry: UndoData) -> Undo:
 
 def _set_priority(unit: UnitOfWork, job: Job, expected: int, wanted: int) -> None:
     if job.priority != expected:
-        raise MovedOn(job.id, "was reprioritised again since")
+        raise UndoConflict(job.id, "was reprioritised again since")
     unit.connection.execute("UPDATE jobdeck_jobs SET priority = ? WHERE id = ?", (wanted, job.id))
 
 

@@ -7,12 +7,12 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...model.journal import QUEUE_ACTS, By
+from ...model.journal import QUEUE_OPERATIONS, Actor
 from ...model.states import Operation
 from ..backend import SqlConnection, rows_of
 from .unit_of_work import UndoData
 
-UNKNOWN_ACTOR = By()
+UNKNOWN_ACTOR = Actor()
 """The actor of operations whose caller does not name one."""
 MAX_ENTRIES = 1000
 """The number of entries kept, the newest; older ones are deleted."""
@@ -48,7 +48,7 @@ def decompress(blob: bytes) -> list[UndoData]:
 class JournalWriter:
     """The journal entry of one operation, collected during its transaction. Call `write` once, before that ends."""
 
-    def __init__(self, connection: SqlConnection, operation: str, by: By, at: float, max_bytes: int) -> None:
+    def __init__(self, connection: SqlConnection, operation: str, by: Actor, at: float, max_bytes: int) -> None:
         """Start an entry.
 
         Args:
@@ -74,12 +74,12 @@ class JournalWriter:
 
     def _find_continued(self) -> tuple[int, int, int, int] | None:
         """Return the entry that this continues, with its jobs, bytes and children; `None` if it is another actor's or undone."""
-        if self._by.act is None:
+        if self._by.entry_id is None:
             return None
         rows = rows_of(
             self._connection,
             "SELECT id, n, bytes, children FROM jobdeck_journal WHERE id = ? AND act = ? AND who = ? AND undone_at IS NULL",
-            (self._by.act, self._operation, self._by.who),
+            (self._by.entry_id, self._operation, self._by.name),
         )
         return (rows[0][0], rows[0][1], rows[0][2], rows[0][3]) if rows else None
 
@@ -131,13 +131,13 @@ class JournalWriter:
         else:
             # After a new operation, the undone ones before it are not redone.
             connection.execute(
-                "UPDATE jobdeck_journal SET undone_no = NULL WHERE undone_no IS NOT NULL AND undone_by = ?", (self._by.who,)
+                "UPDATE jobdeck_journal SET undone_no = NULL WHERE undone_no IS NOT NULL AND undone_by = ?", (self._by.name,)
             )
             act = int(
                 connection.execute(
                     "INSERT INTO jobdeck_journal (at, who, act, n, kept, bytes, children, told)"
                     " VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
-                    (self._at, self._by.who, self._operation, self._n, self.undoable, size, self.children, summary),
+                    (self._at, self._by.name, self._operation, self._n, self.undoable, size, self.children, summary),
                 ).get
             )
             if act % TRIM_EVERY == 0:
@@ -147,9 +147,9 @@ class JournalWriter:
         return act
 
     @classmethod
-    def write_queues(cls, connection: SqlConnection, operation: str, by: By, at: float, pauses: Mapping[str, float]) -> None:
+    def write_queues(cls, connection: SqlConnection, operation: str, by: Actor, at: float, pauses: Mapping[str, float]) -> None:
         """Write the entry of a pause or resume of queues, each with the start of the pause; nothing if there are none."""
-        writer = cls(connection, operation, By(by.who), at, MAX_ENTRY_BYTES)
+        writer = cls(connection, operation, Actor(by.name), at, MAX_ENTRY_BYTES)
         for name, paused_at in pauses.items():
             writer.add([name, paused_at], 40 + len(name))
         writer.write()
@@ -168,7 +168,7 @@ _PAST = {
     Operation.CANCEL: "cancelled {}",
     Operation.RETRY: "retried {}",
     Operation.DELETE: "deleted {}",
-    Operation.REPRIORITISE: "changed the priority of {} {details}",
+    Operation.REPRIORITIZE: "changed the priority of {} {details}",
     Operation.EDIT: "edited the {details} of {}",
     "pause": "paused {}",
     "resume": "resumed {}",
@@ -184,7 +184,7 @@ _PAST = {
 def summarize(operation: str, n: int, children: int, first: Any, details: str) -> str:
     """Summarize an operation on `n` jobs, `children` of which were not named; on `n` queues, or on one schedule."""
     named = n - children
-    if operation in QUEUE_ACTS:
+    if operation in QUEUE_OPERATIONS:
         what = f"queue {first}" if n == 1 else f"{n:,} queues"
     else:
         what = first if isinstance(first, str) else f"job {first}" if named == 1 else f"{named:,} jobs"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...model.errors import MovedOn
+from ...model.errors import UndoConflict
 from ..backend import SqlConnection
 
 PAUSE, RESUME = "pause", "resume"
@@ -51,9 +51,9 @@ def undo_or_redo(connection: SqlConnection, act: str, name: str, paused_at: floa
     """
     if (act == RESUME) == undo:
         if not pause(connection, name, paused_at):
-            raise MovedOn(name, "was paused again since")
+            raise UndoConflict(name, "was paused again since")
         return
     now: float | None = connection.execute("SELECT paused_at FROM jobdeck_queues WHERE name = ?", (name,)).get
     if now != paused_at:
-        raise MovedOn(name, "was resumed since" if now is None else "was resumed and paused again since")
+        raise UndoConflict(name, "was resumed since" if now is None else "was resumed and paused again since")
     resume(connection, name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...model.errors import InvalidOption
 from ...model.jobs import Limits
-from ...model.journal import By
+from ...model.journal import Actor
 from ..backend import Backend, retried
 from . import config_changes, pauses
 from .journal_writer import UNKNOWN_ACTOR, JournalWriter
@@ -19,24 +19,24 @@ class QueueOperations:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
 
-    def pause(self, name: str, *, by: By = UNKNOWN_ACTOR) -> bool:
+    def pause(self, name: str, *, by: Actor = UNKNOWN_ACTOR) -> bool:
         """Claim no more jobs from the queue; return `False` if it was already paused."""
         return bool(self._pause(name, by))
 
-    def pause_all(self, *, by: By = UNKNOWN_ACTOR) -> list[str]:
+    def pause_all(self, *, by: Actor = UNKNOWN_ACTOR) -> list[str]:
         """Pause every queue that exists now, as one operation; return those that were not paused."""
         return self._pause(None, by)
 
-    def resume(self, name: str, *, by: By = UNKNOWN_ACTOR) -> bool:
+    def resume(self, name: str, *, by: Actor = UNKNOWN_ACTOR) -> bool:
         """Claim jobs from the queue again; return `False` if it was not paused."""
         return bool(self._resume(name, by))
 
-    def resume_all(self, *, by: By = UNKNOWN_ACTOR) -> list[str]:
+    def resume_all(self, *, by: Actor = UNKNOWN_ACTOR) -> list[str]:
         """Resume every paused queue, as one operation, and return them."""
         return self._resume(None, by)
 
     @retried
-    def limit(self, name: str, limits: Limits, *, by: By = UNKNOWN_ACTOR) -> None:
+    def limit(self, name: str, limits: Limits, *, by: Actor = UNKNOWN_ACTOR) -> None:
         """Replace the limits of the queue. Journaled if that changes something."""
         with self._backend.write_transaction() as connection:
             self._backend.lock_journal(connection)
@@ -47,7 +47,7 @@ class QueueOperations:
         self._backend.notify()
 
     @retried
-    def _pause(self, name: str | None, by: By) -> list[str]:
+    def _pause(self, name: str | None, by: Actor) -> list[str]:
         with self._backend.write_transaction() as connection:
             now = self._backend.now(connection)
             names = pauses.active_queues(connection) if name is None else [name]
@@ -56,7 +56,7 @@ class QueueOperations:
         return [*started]
 
     @retried
-    def _resume(self, name: str | None, by: By) -> list[str]:
+    def _resume(self, name: str | None, by: Actor) -> list[str]:
         with self._backend.write_transaction() as connection:
             self._backend.lock_journal(connection)
             names = pauses.paused_queues(connection) if name is None else [name]

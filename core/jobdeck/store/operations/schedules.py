@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from itertools import starmap
 from typing import Any
 
-from ...model.journal import By
-from ...model.schedules import PastJob, Schedule
+from ...model.journal import Actor
+from ...model.schedules import Schedule, ScheduledRun
 from ...model.states import State
 from ..backend import Backend, rows_of
 from ..queries.dialect import Dialect
@@ -96,7 +96,7 @@ class SqlSchedules:
         with self._backend.read_transaction() as connection:
             return [*map(make_schedule, rows_of(connection, f"SELECT {_COLUMNS} FROM jobdeck_schedules ORDER BY name"))]
 
-    def record_change(self, operation: str, name: str, by: By, before: Schedule | None) -> None:
+    def record_change(self, operation: str, name: str, by: Actor, before: Schedule | None) -> None:
         """Write the journal entry of an operation on the schedule, in the same transaction.
 
         Args:
@@ -110,7 +110,7 @@ class SqlSchedules:
             stored = None if before is None else config_changes.schedule_values(before)
             config_changes.record_change(connection, operation, by, self._backend.now(connection), name, stored, after)
 
-    def history(self, name: str, limit: int) -> Sequence[PastJob]:
+    def history(self, name: str, limit: int) -> Sequence[ScheduledRun]:
         """Return the newest jobs that it has enqueued and that still exist, newest first."""
         query = self._dialect.schedule_history(_HISTORY)
         with self._backend.read_transaction() as connection:
@@ -212,5 +212,5 @@ def make_schedule(row: Row) -> Schedule:
     )
 
 
-def _make_past_job(job_id: int, state: str, *rest: Any) -> PastJob:
-    return PastJob(job_id, State(state), *rest)
+def _make_past_job(job_id: int, state: str, *rest: Any) -> ScheduledRun:
+    return ScheduledRun(job_id, State(state), *rest)

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from ...model.errors import JobdeckError, JobNotFound, WrongState
-from ...model.jobs import Changes, Edit, Job
-from ...model.journal import By
+from ...model.jobs import Job, JobEdit, OperationResult
+from ...model.journal import Actor
 from ...model.states import Operation, State, allows
 from ..backend import Backend, retried
 from . import deletion, edits, job_operations
@@ -30,25 +30,27 @@ class Operations:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
 
-    def cancel(self, ids: Sequence[int], *, by: By = UNKNOWN_ACTOR) -> Changes:
+    def cancel(self, ids: Sequence[int], *, by: Actor = UNKNOWN_ACTOR) -> OperationResult:
         """Cancel queued jobs at once; ask running jobs to stop."""
         return self._apply_to_each(Operation.CANCEL, ids, by, job_operations.cancel)
 
-    def retry(self, ids: Sequence[int], *, by: By = UNKNOWN_ACTOR) -> Changes:
+    def retry(self, ids: Sequence[int], *, by: Actor = UNKNOWN_ACTOR) -> OperationResult:
         """Move final, `retrying` or `scheduled` jobs to `pending`, with at least one more attempt allowed."""
         return self._apply_to_each(Operation.RETRY, ids, by, job_operations.retry)
 
-    def reprioritize(self, ids: Sequence[int], priority: int, *, relative: bool = False, by: By = UNKNOWN_ACTOR) -> Changes:
+    def reprioritize(
+        self, ids: Sequence[int], priority: int, *, relative: bool = False, by: Actor = UNKNOWN_ACTOR
+    ) -> OperationResult:
         """Set the priority of queued jobs, or add to it if `relative`."""
         apply = partial(job_operations.reprioritize, priority=priority, relative=relative)
         details = f"by {priority:+d}" if relative else f"to {priority}"
-        return self._apply_to_each(Operation.REPRIORITISE, ids, by, apply, details, notify=False)
+        return self._apply_to_each(Operation.REPRIORITIZE, ids, by, apply, details, notify=False)
 
-    def edit(self, job_id: int, change: Edit, *, by: By = UNKNOWN_ACTOR) -> Changes:
+    def edit(self, job_id: int, change: JobEdit, *, by: Actor = UNKNOWN_ACTOR) -> OperationResult:
         """Change the arguments or options of a queued job. Another time moves it between `pending` and `scheduled`."""
         return self._apply_to_each(Operation.EDIT, [job_id], by, partial(edits.edit, change=change), edits.describe(change))
 
-    def delete(self, ids: Sequence[int], *, by: By = UNKNOWN_ACTOR) -> Changes:
+    def delete(self, ids: Sequence[int], *, by: Actor = UNKNOWN_ACTOR) -> OperationResult:
         """Delete jobs that are not running, with their attempts and logs."""
         return self._apply_to_each(Operation.DELETE, ids, by, deletion.delete)
 
@@ -57,12 +59,12 @@ class Operations:
         self,
         operation: Operation,
         ids: Sequence[int],
-        by: By,
+        by: Actor,
         apply: ApplyOperation,
         details: str = "",
         *,
         notify: bool = True,
-    ) -> Changes:
+    ) -> OperationResult:
         """Apply the operation to each job whose state allows it, and refuse the others.
 
         `notify` wakes the workers: a job may be ready now, a running one is to stop, or a dependent may run.
@@ -92,7 +94,7 @@ class Operations:
             entry = writer.write(details)
         if notify and done:
             self._backend.notify()
-        return Changes(tuple(done), refused, entry, writer.undoable - writer.children, writer.children)
+        return OperationResult(tuple(done), refused, entry, writer.undoable - writer.children, writer.children)
 
 
 def cancel_dependents(unit: UnitOfWork, operation: Operation, parents: Iterable[Job]) -> list[Undo]:

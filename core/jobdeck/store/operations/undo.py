@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable
 from functools import partial
 
-from ...model.errors import ActNotFound, JobdeckError, JobNotFound, NothingToUndo, WrongAct, WrongState
+from ...model.errors import InvalidJournalEntry, JobdeckError, JobNotFound, JournalEntryNotFound, NothingToUndo, WrongState
 from ...model.jobs import Job
-from ...model.journal import SCHEDULE_ACTS, Act, Undoing
+from ...model.journal import SCHEDULE_OPERATIONS, JournalEntry, UndoResult
 from ...model.states import Operation, allows
 from ..backend import Backend, SqlConnection, retried, rows_of
 from ..records import Row
@@ -36,7 +36,7 @@ SELECT part.act, part.before FROM sized JOIN jobdeck_journal_parts AS part ON pa
 OPERATIONS = {
     Operation.CANCEL: job_operations.CANCEL,
     Operation.RETRY: job_operations.RETRY,
-    Operation.REPRIORITISE: job_operations.REPRIORITIZE,
+    Operation.REPRIORITIZE: job_operations.REPRIORITIZE,
     Operation.EDIT: edits.EDIT,
     Operation.DELETE: deletion.DELETE,
 }
@@ -53,7 +53,7 @@ class SqlJournal:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
 
-    def undo(self, act_id: int | None = None, *, by: str = UNKNOWN_ACTOR.who, who: str | None = None) -> Undoing:
+    def undo(self, act_id: int | None = None, *, by: str = UNKNOWN_ACTOR.name, who: str | None = None) -> UndoResult:
         """Undo an operation, some hundred jobs in each transaction, for every job that has not changed since.
 
         An undo that is interrupted (a crash, a full disk) continues when its entry is undone again by its id.
@@ -73,9 +73,9 @@ class SqlJournal:
         if not done:
             self._exclude_from_next(found)
         act = self._read_entry(found)
-        return Undoing(act, tuple(done), refused, max(0, act.n - act.undone - len(refused)))
+        return UndoResult(act, tuple(done), refused, max(0, act.n - act.undone - len(refused)))
 
-    def redo(self, act_id: int | None = None, *, who: str | None = None) -> Undoing:
+    def redo(self, act_id: int | None = None, *, who: str | None = None) -> UndoResult:
         """Redo an undone operation, for the jobs for which it was undone and which have not changed since.
 
         Args:
@@ -93,15 +93,15 @@ class SqlJournal:
             self._update_entry(found, "undone_at = NULL, undone_by = NULL, undone_no = NULL")
         else:
             self._exclude_from_next(found)
-        return Undoing(self._read_entry(found), tuple(done), refused)
+        return UndoResult(self._read_entry(found), tuple(done), refused)
 
-    def entries(self, limit: int) -> list[Act]:
+    def entries(self, limit: int) -> list[JournalEntry]:
         """Return the newest entries, newest first."""
         with self._backend.read_transaction() as connection:
             rows = rows_of(connection, f"SELECT {_COLUMNS} FROM jobdeck_journal ORDER BY id DESC LIMIT ?", (limit,))
         return [_make_entry(row) for row in rows]
 
-    def of_job(self, job_id: int, since: float, max_bytes: int = READ_BYTES) -> list[Act]:
+    def of_job(self, job_id: int, since: float, max_bytes: int = READ_BYTES) -> list[JournalEntry]:
         """Return the operations on one job, oldest first, found in the newest `max_bytes` of the entries after `since`."""
         # The parts are compressed, so they have to be read; the newest say most, and a bound keeps it fast.
         found: list[int] = []
@@ -152,10 +152,10 @@ class SqlJournal:
     def _parts(self, connection: SqlConnection, act: int, *, redo: bool) -> list[int]:
         """Return the parts of the entry that are to be undone or redone."""
         if not rows_of(connection, "SELECT id FROM jobdeck_journal WHERE id = ?", (act,)):
-            raise ActNotFound(act)
+            raise JournalEntryNotFound(act)
         parts = [row[0] for row in rows_of(connection, _PARTS, (act, redo))]
         if not parts:
-            raise WrongAct(act, redo=redo)
+            raise InvalidJournalEntry(act, redo=redo)
         return parts
 
     def _exclude_from_next(self, act: int) -> None:
@@ -167,11 +167,11 @@ class SqlJournal:
         with self._backend.write_transaction() as connection:
             connection.execute(f"UPDATE jobdeck_journal SET {assignments} WHERE id = ?", (act,))
 
-    def _read_entry(self, act: int) -> Act:
+    def _read_entry(self, act: int) -> JournalEntry:
         with self._backend.read_transaction() as connection:
             for row in rows_of(connection, f"SELECT {_COLUMNS} FROM jobdeck_journal WHERE id = ?", (act,)):
                 return _make_entry(row)
-        raise ActNotFound(act)
+        raise JournalEntryNotFound(act)
 
     def _process(self, act: int, parts: list[int], *, redo: bool) -> tuple[list[int | str], Refused]:
         done: list[int | str] = []
@@ -282,21 +282,21 @@ def _undo_or_redo_pause(operation: str, unit: UnitOfWork, entry: UndoData, *, un
 
 
 def _undo_or_redo_config(operation: str, unit: UnitOfWork, entry: UndoData, *, undo: bool) -> UndoData:
-    if operation in SCHEDULE_ACTS:  # its ticks continue meanwhile
+    if operation in SCHEDULE_OPERATIONS:  # its ticks continue meanwhile
         unit.backend.lock_row(unit.connection, "jobdeck_schedules", "name", entry[0])
     return config_changes.undo_or_redo(unit.connection, unit.now, operation, entry, undo=undo)
 
 
-def _make_entry(row: Row) -> Act:
+def _make_entry(row: Row) -> JournalEntry:
     """Convert a row of `_COLUMNS` to a record."""
-    return Act(
+    return JournalEntry(
         id=row[0],
         at=row[1],
-        who=row[2],
+        actor=row[2],
         operation=row[3],
         n=row[4],
-        kept=row[5],
-        told=row[6],
+        recorded=row[5],
+        summary=row[6],
         undone=row[7],
         undone_at=row[8],
         undone_by=row[9],

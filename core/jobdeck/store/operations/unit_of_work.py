@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...model.errors import KeyTaken, MovedOn
+from ...model.errors import UndoConflict, UniqueKeyTaken
 from ...model.jobs import IfParentFails, Job
 from ...model.states import State
 from ..backend import Backend, SqlConnection, rows_of
@@ -71,7 +71,7 @@ def check_unique_key(unit: UnitOfWork, job_id: int, key: str | None) -> None:
         return
     query = "SELECT id FROM jobdeck_jobs WHERE unique_taken = ? AND id <> ?"
     for (holder,) in rows_of(unit.connection, query, (key, job_id)):
-        raise KeyTaken(job_id, key, holder)
+        raise UniqueKeyTaken(job_id, key, holder)
 
 
 def remove_dependencies(unit: UnitOfWork, job_id: int) -> list[int]:
@@ -117,14 +117,14 @@ def restore_dependencies(
     for parent in parents or []:
         state = states.get(parent)
         if state is None and orphaned:
-            raise MovedOn(job_id, f"waited for job {parent}, which is gone")
+            raise UndoConflict(job_id, f"waited for job {parent}, which is gone")
         if state is None and unit.deleted().get(parent, State.COMPLETED) is not State.COMPLETED and policy != IfParentFails.RUN:
-            raise MovedOn(job_id, f"waited for job {parent}, which was deleted")
+            raise UndoConflict(job_id, f"waited for job {parent}, which was deleted")
         if state is None or state == State.COMPLETED:
             continue
         if state in (State.FAILED, State.CANCELLED):
             if policy == IfParentFails.CANCEL:
-                raise MovedOn(job_id, f"waited for job {parent}, which is {state} now")
+                raise UndoConflict(job_id, f"waited for job {parent}, which is {state} now")
             if policy == IfParentFails.RUN:
                 continue
         waits.append((parent, job_id))

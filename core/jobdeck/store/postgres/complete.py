@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from ...model.attempt_result import Completion, Ending, Failure, Nap, Release, Stop
+from ...model.attempt_result import AttemptResult, Cancelled, Completed, Failed, Released, Snoozed
 from ...model.jobs import Outcome, Reason
 from ...model.states import State
 from ..base import LostLeases
@@ -64,7 +64,7 @@ _LATE = "UPDATE jobdeck_attempts SET late_at = ? WHERE job_id = ? AND lease = ? 
 # Why a job is final, if the result does not say.
 _REASONS = {Outcome.TIMED_OUT: Reason.TIMED_OUT, Outcome.CRASHED: Reason.CRASHED}
 
-R = TypeVar("R", bound=Ending)
+R = TypeVar("R", bound=AttemptResult)
 
 
 class _LeaseLost(Exception):
@@ -79,7 +79,7 @@ class Completer:
         self._notify = notifier.notify
 
     @retried
-    def complete(self, results: Sequence[Completion]) -> LostLeases:
+    def complete(self, results: Sequence[Completed]) -> LostLeases:
         """See `base.Completer.complete`."""
         if len(results) >= _BULK_FROM:
             try:
@@ -96,7 +96,7 @@ class Completer:
             lambda _: attempt_values(Outcome.COMPLETED),
         )
 
-    def _complete_bulk(self, results: Sequence[Completion]) -> None:
+    def _complete_bulk(self, results: Sequence[Completed]) -> None:
         """Complete many jobs in two statements.
 
         Raises:
@@ -120,10 +120,10 @@ class Completer:
             counters.write(session)
 
     @retried
-    def fail(self, results: Sequence[Failure]) -> LostLeases:
+    def fail(self, results: Sequence[Failed]) -> LostLeases:
         """See `base.Completer.fail`."""
 
-        def values(result: Failure) -> tuple[Any, ...]:
+        def values(result: Failed) -> tuple[Any, ...]:
             error = f"{result.error_type}: {result.message}" if result.message else result.error_type
             reason = result.reason or _REASONS.get(result.outcome, Reason.EXHAUSTED)
             retry_at = None if result.retry_at is None else result.retry_at + self._connections.clock_offset
@@ -138,7 +138,7 @@ class Completer:
         )
 
     @retried
-    def snooze(self, results: Sequence[Nap]) -> LostLeases:
+    def snooze(self, results: Sequence[Snoozed]) -> LostLeases:
         """See `base.Completer.snooze`."""
         due = "scheduled_at = CASE WHEN cancelling THEN scheduled_at ELSE ? END"
         return self._record(
@@ -150,7 +150,7 @@ class Completer:
         )
 
     @retried
-    def release(self, results: Sequence[Release]) -> LostLeases:
+    def release(self, results: Sequence[Released]) -> LostLeases:
         """See `base.Completer.release`."""
         lost = self._record(
             results,
@@ -164,7 +164,7 @@ class Completer:
         return lost
 
     @retried
-    def cancel_running(self, results: Sequence[Stop]) -> LostLeases:
+    def cancel_running(self, results: Sequence[Cancelled]) -> LostLeases:
         """See `base.Completer.cancel_running`."""
         return self._record(
             results,

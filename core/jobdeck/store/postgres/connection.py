@@ -16,7 +16,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 from ...clock import Clock
-from ...model.errors import StoreAway, StoreFailed, StoreLost, StoreReplaced
+from ...model.errors import StoreFailed, StoreMissing, StoreReplaced, StoreUnreachable
 from .dsn import Address
 from .errors import Conflict, ErrorTranslator, connect_error_text
 from .identity import TABLE, DatabaseIdentity, Identity
@@ -271,7 +271,7 @@ class Connections:
         try:
             raw = connect(self.address, self._synchronous)
         except psycopg.OperationalError as error:
-            raise StoreAway(self.where, connect_error_text(error)) from error
+            raise StoreUnreachable(self.where, connect_error_text(error)) from error
         try:
             return self._identify(raw)
         except BaseException:
@@ -281,7 +281,7 @@ class Connections:
     def _identify(self, raw: psycopg.Connection[TupleRow]) -> RawConnection:
         seen = Identity.read(raw)
         if seen.table is None:
-            raise StoreLost(self.where, "holds no queue any more")
+            raise StoreMissing(self.where, "holds no queue any more")
         # Another queue may be of another version of jobdeck: it is checked as a newly opened one.
         return RawConnection(raw, self.identity.observe(seen, lambda: make_ready(self.address, self._synchronous)), seen.table)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...model.errors import JobNotFound, NotUnique
+from ...model.errors import JobNotFound, UniqueKeyConflict
 from ...model.jobs import Batch, Job, NewJob, OnConflict
 from ...model.states import State
 from ..backend import rows_of
@@ -218,7 +218,7 @@ def _holder(session: Session, new: NewJob, counters: CounterDeltas, now: float) 
         return None
     holder = job_reader(0.0)(found[0])
     if new.on_conflict is OnConflict.REFUSE or (replacing and holder.kind != new.kind):
-        raise NotUnique(new.unique_key, holder.id, holder.state)
+        raise UniqueKeyConflict(new.unique_key, holder.id, holder.state)
     if not replacing or not holder.state.is_queued:
         return holder
     due = now if new.scheduled_at is None else new.scheduled_at

@@ -8,7 +8,7 @@ from types import TracebackType
 import psycopg
 from psycopg import errors
 
-from ...model.errors import RowRefused, StoreBusy, StoreError, StoreFailed, StoreLost, StoreRefused
+from ...model.errors import RowRefused, StoreBusy, StoreError, StoreFailed, StoreMissing, StoreRefused
 
 LOCK_TIMEOUT = 10.0
 """Seconds that a statement waits for another transaction's lock."""
@@ -56,7 +56,7 @@ def to_store_error(error: Exception, where: str) -> StoreError:
         case errors.ReadOnlySqlTransaction():
             return StoreRefused(where, "cannot be written to")
         case errors.UndefinedTable() | errors.UndefinedFunction():
-            return StoreLost(where, f"holds no queue any more ({error_text(error)})")
+            return StoreMissing(where, f"holds no queue any more ({error_text(error)})")
         case errors.DiskFull():
             return StoreFailed(where, "the disk is full")
         case errors.AdminShutdown() | errors.CrashShutdown() | errors.IdleInTransactionSessionTimeout():

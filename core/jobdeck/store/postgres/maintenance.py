@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...model.errors import BackupFailed
 from ...model.findings import Finding
-from ...model.retention import Rule
+from ...model.retention import RetentionRule
 from ..integrity import remove_orphans
 from ..maintenance import Backup, Progress, StoreMaintenance, WalState
 from .connection import Connections, retried
@@ -24,11 +24,11 @@ class PostgresMaintenance(StoreMaintenance):
         self._connections = connections
 
     @retried
-    def prune_jobs(self, rule: Rule, limit: int = 500) -> int:
+    def prune_jobs(self, rule: RetentionRule, limit: int = 500) -> int:
         with self._connections.write_transaction() as session:
             return prune(session, rule, self._connections.now(session), limit)
 
-    def count_prunable(self, rule: Rule) -> int:
+    def count_prunable(self, rule: RetentionRule) -> int:
         with self._connections.read_transaction() as session:
             return count_prunable(session, rule, self._connections.now(session))
 

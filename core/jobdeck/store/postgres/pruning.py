@@ -6,7 +6,7 @@ for the next time.
 
 from __future__ import annotations
 
-from ...model.retention import Rule
+from ...model.retention import RetentionRule
 from ..backend import rows_of
 from ..records import Row
 from .advisory_locks import UPKEEP, advisory_lock
@@ -26,7 +26,7 @@ RETURNING id, queue, kind, batch
 """
 
 
-def prune(session: Session, rule: Rule, now: float, limit: int) -> int:
+def prune(session: Session, rule: RetentionRule, now: float, limit: int) -> int:
     """Remove up to `limit` jobs that the rule excludes, inside the caller's transaction; returns how many."""
     advisory_lock(session, UPKEEP)
     found: list[int] = []
@@ -37,7 +37,7 @@ def prune(session: Session, rule: Rule, now: float, limit: int) -> int:
     return len(_remove(session, rule, found)) if found else 0
 
 
-def count_prunable(session: Session, rule: Rule, now: float) -> int:
+def count_prunable(session: Session, rule: RetentionRule, now: float) -> int:
     """How many jobs the rule excludes."""
     old = surplus = 0
     if rule.older_than is not None:
@@ -53,16 +53,16 @@ def count_prunable(session: Session, rule: Rule, now: float) -> int:
     return max(old, surplus)
 
 
-def _oldest(session: Session, rule: Rule, before: float, limit: int) -> list[int]:
+def _oldest(session: Session, rule: RetentionRule, before: float, limit: int) -> list[int]:
     query = f"SELECT id {OLD} ORDER BY finished_at LIMIT ? FOR UPDATE SKIP LOCKED"
     return [row[0] for row in rows_of(session, query, (str(rule.state), before, limit))]
 
 
-def _surplus(session: Session, rule: Rule) -> int:
+def _surplus(session: Session, rule: RetentionRule) -> int:
     return 0 if rule.keep is None else _total(session, rule) - rule.keep
 
 
-def _total(session: Session, rule: Rule) -> int:
+def _total(session: Session, rule: RetentionRule) -> int:
     return _number(session, "SELECT coalesce(sum(n), 0) FROM jobdeck_stripes WHERE state = ?", (str(rule.state),))
 
 
@@ -70,7 +70,7 @@ def _number(session: Session, query: str, bound: tuple[object, ...]) -> int:
     return int(session.execute(query, bound).get)
 
 
-def _remove(session: Session, rule: Rule, found: list[int]) -> list[Row]:
+def _remove(session: Session, rule: RetentionRule, found: list[int]) -> list[Row]:
     """Remove the jobs with everything that belongs to them, and the batches that become empty."""
     rows = rows_of(session, _REMOVED, (found,))
     ids = [row[0] for row in rows]

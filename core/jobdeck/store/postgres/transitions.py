@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ...model.attempt_result import Ending
+from ...model.attempt_result import AttemptResult
 from ...model.jobs import Outcome, Reason
 from ...model.states import State
 from ..backend import rows_of
@@ -133,7 +133,7 @@ class Transitions:
                 state, reason = state_after_crash(job)
                 changes.append((state.value, now if state.is_final else None, CRASHED, reason, job.id, job.lease))
                 counters.count_transition(job.queue, job.kind, State.RUNNING, state)
-                result = Ending(job, job.started_at or now, now)
+                result = AttemptResult(job, job.started_at or now, now)
                 counters.record_result(job, result, "crashed", state)
                 started = (job.id, job.lease, job.attempt, job.worker, result.started_at, result.finished_at)
                 attempts.append((*started, *attempt_values(Outcome.CRASHED, None, CRASHED)))

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...model.claim_conditions import AHEAD_COUNTED, Pace, Parent, Situation, could_serve, serves
+from ...model.claim_conditions import AHEAD_COUNTED, ClaimConditions, DrainRate, Parent, is_available, matches
 from ...model.jobs import IfParentFails, Job
 from ...model.overview import WorkerInfo
 from ...model.states import State
@@ -64,16 +64,16 @@ class ReadTime:
 
 def read_claim_conditions(
     connection: SqlConnection, dialect: Dialect, job: Job, workers: Sequence[WorkerInfo], moment: ReadTime
-) -> Situation:
+) -> ClaimConditions:
     """See `Insight.situation`."""
     now = moment.now
     limits = "SELECT paused_at, max_running, rate, rate_period FROM jobdeck_queues WHERE name = ?"
     rows = rows_of(connection, limits, (job.queue,))
     paused_at, max_running, rate, period = rows[0] if rows else (None, None, None, None)
     if_parent_fails = connection.execute("SELECT if_parent_fails FROM jobdeck_jobs WHERE id = ?", (job.id,)).get
-    takers = [each for each in workers if could_serve(each, now) and serves(each, job.queue, job.kind)]
+    takers = [each for each in workers if is_available(each, now) and matches(each, job.queue, job.kind)]
     ready = job.state is State.PENDING
-    return Situation(
+    return ClaimConditions(
         at=now,
         job=job,
         workers=workers,
@@ -86,9 +86,9 @@ def read_claim_conditions(
         rate_free_in=_rate_free_in(connection, job.queue, rate, period, moment.lease_now),
         parents=[Parent(id=row[0], state=row[1] and State(row[1])) for row in connection.execute(_PARENTS, (job.id,))],
         if_parent_fails=IfParentFails(if_parent_fails),
-        suspects={row[0]: row[1] for row in connection.execute(_SUSPECTS)} if ready and job.crashes else {},
+        crash_suspects={row[0]: row[1] for row in connection.execute(_SUSPECTS)} if ready and job.crashes else {},
         ahead=_ahead(connection, dialect, job, takers, now, moment.ageing) if ready else None,
-        pace=_pace(connection, takers, now) if ready else None,
+        drain_rate=_pace(connection, takers, now) if ready else None,
     )
 
 
@@ -118,7 +118,7 @@ def _rate_free_in(connection: SqlConnection, queue: str, rate: int | None, perio
 
 def _competing(rows: Sequence[Row], takers: Sequence[WorkerInfo]) -> list[Row]:
     """Of rows that begin with queue and kind those from which the takers claim too; all where there are no takers."""
-    return [row for row in rows if not takers or any(serves(each, row[0], row[1]) for each in takers)]
+    return [row for row in rows if not takers or any(matches(each, row[0], row[1]) for each in takers)]
 
 
 def _ahead(
@@ -143,7 +143,7 @@ def _ahead(
     return min(counted, AHEAD_COUNTED + 1)
 
 
-def _pace(connection: SqlConnection, takers: Sequence[WorkerInfo], now: float) -> Pace | None:
+def _pace(connection: SqlConnection, takers: Sequence[WorkerInfo], now: float) -> DrainRate | None:
     """How fast the takers, and others beside them, have worked off what the takers serve."""
     if not takers:
         return None
@@ -156,7 +156,7 @@ def _pace(connection: SqlConnection, takers: Sequence[WorkerInfo], now: float) -
         ended = sum(histogram.values())
         if ended:
             spent = sum(n * middle(step) for step, n in histogram.items())
-            found = Pace(ended=ended, seconds=min(float(window), up_for), mean_run=spent / ended)
+            found = DrainRate(finished=ended, seconds=min(float(window), up_for), mean_run=spent / ended)
         if ended >= _ENOUGH:
             break
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...model.jobs import Family, IfParentFails
+from ...model.jobs import Dependencies, IfParentFails
 from ...model.states import State
 from ..backend import SqlConnection, rows_of
 
@@ -19,14 +19,14 @@ SELECT job.id, job.state FROM jobdeck_after AS bond JOIN jobdeck_jobs AS job ON 
 """
 
 
-def read_dependencies(connection: SqlConnection, job_id: int) -> Family:
+def read_dependencies(connection: SqlConnection, job_id: int) -> Dependencies:
     """See `JobReader.dependencies`."""
     policy = rows_of(connection, "SELECT if_parent_fails FROM jobdeck_jobs WHERE id = ?", (job_id,))
     if not policy:
-        return Family()
+        return Dependencies()
     parents = rows_of(connection, _PARENTS, (job_id, _MOST))
     children = rows_of(connection, _CHILDREN, (job_id, _MOST))
-    return Family(
+    return Dependencies(
         parents={parent: None if state is None else State(state) for parent, state, _ in parents},
         waits_for=tuple(parent for parent, _, waits in parents if waits),
         if_parent_fails=IfParentFails(policy[0][0]),

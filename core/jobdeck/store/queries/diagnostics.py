@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...model.claim_conditions import Situation
+from ...model.claim_conditions import ClaimConditions
 from ..backend import Backend
 from ..workers import Workers
 from .claim_conditions import ReadTime, read_claim_conditions
@@ -12,7 +12,7 @@ from .dialect import Dialect
 from .queues import read_queues
 
 if TYPE_CHECKING:
-    from ...model.forecast import Backlog
+    from ...model.forecast import QueueStats
 
 
 class SqlDiagnostics:
@@ -23,7 +23,7 @@ class SqlDiagnostics:
         self._dialect = dialect
         self._workers = workers
 
-    def claim_conditions(self, job_id: int, lease: float, ageing: float = 0.0) -> Situation | None:
+    def claim_conditions(self, job_id: int, lease: float, ageing: float = 0.0) -> ClaimConditions | None:
         """Return the conditions of the claim for the job, read in one transaction; `None` if the job does not exist.
 
         Args:
@@ -39,7 +39,7 @@ class SqlDiagnostics:
             time = ReadTime(self._backend.now(connection), self._backend.lease_now(connection), ageing)
             return read_claim_conditions(connection, self._dialect, job, workers, time)
 
-    def queue_stats(self, *, seconds: float, slots: int, lease: float) -> list[Backlog]:
+    def queue_stats(self, *, seconds: float, slots: int, lease: float) -> list[QueueStats]:
         """Return the state of every queue, by name, read in one transaction.
 
         Args:

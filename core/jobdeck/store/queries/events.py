@@ -14,7 +14,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from ...model.events import FAILURES as FAILED_OUTCOMES
-from ...model.events import Event, Happening, Run
+from ...model.events import Event, EventType, Run
 from ...model.jobs import Outcome
 from ...model.states import State
 from ..backend import SqlConnection
@@ -39,7 +39,7 @@ FROM json_each(:ids) AS wanted CROSS JOIN jobdeck_jobs AS job
 _ACTS = """
 FROM (SELECT * FROM jobdeck_journal ORDER BY id DESC LIMIT :limit) AS newest WHERE at > :after OR undone_at > :after"""
 
-_H = Happening
+_H = EventType
 _OF_OUTCOME = {
     Outcome.COMPLETED: _H.COMPLETED,
     Outcome.CANCELLED: _H.CANCELLED,
@@ -55,13 +55,13 @@ _NEEDED = {
     None: {_H.FAILED, _H.RETRYING, _H.CRASHED, _H.STARTED},
 }
 """Which jobs are to be looked for (`None`: those of failed attempts) for which events."""
-_ALL = frozenset(Happening)
-_ORDER = {what: place for place, what in enumerate(Happening)}
+_ALL = frozenset(EventType)
+_ORDER = {what: place for place, what in enumerate(EventType)}
 _ONE_JOB = re.compile(r"\bjob (\d+)")
 
 
 def read_events(
-    connection: SqlConnection, dialect: Dialect, after: float | None, limit: int, only: Collection[Happening], skew: float
+    connection: SqlConnection, dialect: Dialect, after: float | None, limit: int, only: Collection[EventType], skew: float
 ) -> list[Event]:
     """See `History.events`; `skew` is wall clock minus monotonic clock."""
     begin = -math.inf if after is None else after
@@ -73,15 +73,15 @@ def read_events(
         found += _of_jobs(connection, dialect, begin, limit, wanted, skew, [*found])
     if wanted & {_H.ACT, _H.UNDONE}:
         found += _acts(connection, dialect, begin, limit)
-    told = [event for event in found if event.what in wanted and event.at > begin]
-    told.sort(key=lambda event: (event.at, _ORDER[event.what], event.job_id or 0, event.key))
+    told = [event for event in found if event.type in wanted and event.at > begin]
+    told.sort(key=lambda event: (event.at, _ORDER[event.type], event.job_id or 0, event.key))
     return told[-limit:]
 
 
 def _enqueued(connection: SqlConnection, dialect: Dialect, after: float, limit: int) -> Iterator[Event]:
     columns = ("id", "kind", "queue", "created_at")
     for job_id, kind, queue, at in dialect.rows(connection, columns, _ENQUEUED, {"after": after, "limit": limit}):
-        yield Event(at=at, what=_H.ENQUEUED, key=f"new:{job_id}", job_id=job_id, kind=kind, queue=queue)
+        yield Event(at=at, type=_H.ENQUEUED, key=f"new:{job_id}", job_id=job_id, kind=kind, queue=queue)
 
 
 def _of_jobs(
@@ -89,7 +89,7 @@ def _of_jobs(
     dialect: Dialect,
     after: float,
     limit: int,
-    wanted: frozenset[Happening],
+    wanted: frozenset[EventType],
     skew: float,
     known: list[Event],
 ) -> Iterator[Event]:
@@ -118,10 +118,10 @@ def _of_jobs(
     for job_id, kind, queue, state, at, error in rows:
         what = _H.CANCELLED if state == State.CANCELLED else _H.EXPIRED
         key = f"unrun:{job_id}:{at}"
-        yield Event(at=at, what=what, key=key, job_id=job_id, kind=kind, queue=queue, text=error or "before it ran")
+        yield Event(at=at, type=what, key=key, job_id=job_id, kind=kind, queue=queue, text=error or "before it ran")
 
 
-def _of_runs(ended: Iterable[Run], wanted: frozenset[Happening]) -> Iterator[Event]:
+def _of_runs(ended: Iterable[Run], wanted: frozenset[EventType]) -> Iterator[Event]:
     for run in ended:
         if _H.STARTED in wanted:
             yield _started(run)
@@ -136,16 +136,16 @@ def _started(run: Run) -> Event:
     return _event(run, _H.STARTED, "start", run.started_at)
 
 
-def _ending(run: Run) -> Happening:
+def _ending(run: Run) -> EventType:
     if run.outcome in FAILED_OUTCOMES and run.outcome is not Outcome.CRASHED:
-        return _H.RETRYING if run.again else _H.FAILED
+        return _H.RETRYING if run.superseded else _H.FAILED
     return _OF_OUTCOME[run.outcome or Outcome.COMPLETED]
 
 
-def _event(run: Run, what: Happening, key: str, at: float, *, took: float | None = None, text: str = "") -> Event:
+def _event(run: Run, what: EventType, key: str, at: float, *, took: float | None = None, text: str = "") -> Event:
     return Event(
         at=at,
-        what=what,
+        type=what,
         key=f"{key}:{run.job_id}:{run.lease}",
         job_id=run.job_id,
         kind=run.kind,
@@ -163,7 +163,7 @@ def _acts(connection: SqlConnection, dialect: Dialect, after: float, limit: int)
     for act, at, who, operation, n, told, undone, undone_at, undone_by in rows:
         named = _ONE_JOB.search(told) if n == 1 and operation not in ("pause", "resume") else None
         job_id = int(named[1]) if named else None
-        yield Event(at=at, what=_H.ACT, key=f"act:{act}", job_id=job_id, text=told, who=who)
+        yield Event(at=at, type=_H.ACT, key=f"act:{act}", job_id=job_id, text=told, actor=who)
         if undone and undone_at is not None:
             key = f"undone:{act}:{undone_at}"
-            yield Event(at=undone_at, what=_H.UNDONE, key=key, job_id=job_id, text=told, who=undone_by)
+            yield Event(at=undone_at, type=_H.UNDONE, key=key, job_id=job_id, text=told, actor=undone_by)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from ...model.errors import InvalidOption
-from ...model.events import MOST_EVENTS, MOST_RUNS, Event, Happening, Runs
+from ...model.events import MAX_EVENTS, MAX_RUNS, Event, EventType, Runs
 from ..backend import Backend
 from .dialect import Dialect
 from .events import read_events
@@ -19,7 +19,7 @@ class SqlHistory:
         self._backend = backend
         self._dialect = dialect
 
-    def runs(self, since: float, until: float, *, limit: int = MOST_RUNS, slices: int = 100) -> Runs:
+    def runs(self, since: float, until: float, *, limit: int = MAX_RUNS, slices: int = 100) -> Runs:
         """Return the runs that overlap the time from `since` to `until`.
 
         Args:
@@ -41,13 +41,13 @@ class SqlHistory:
             now, skew = self._backend.now(connection), self._backend.lease_skew()
             return read_runs(connection, self._dialect, since, until, now, skew, limit, slices)
 
-    def events(self, *, after: float | None, limit: int, only: Collection[Happening] = ()) -> list[Event]:
+    def events(self, *, after: float | None, limit: int, only: Collection[EventType] = ()) -> list[Event]:
         """Return the newest events after `after`, oldest first; with `only`, those of some types.
 
         Raises:
             InvalidOption: the limit is out of range.
         """
-        if not 1 <= limit <= MOST_EVENTS:
-            raise InvalidOption("limit", f"must be from 1 to {MOST_EVENTS:,}")
+        if not 1 <= limit <= MAX_EVENTS:
+            raise InvalidOption("limit", f"must be from 1 to {MAX_EVENTS:,}")
         with self._backend.read_transaction() as connection:
             return read_events(connection, self._dialect, after, limit, only, self._backend.lease_skew())

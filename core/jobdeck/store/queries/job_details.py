@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...model.jobs import Attempt, Batch, Family, Job, LogLine
+from ...model.jobs import Attempt, Batch, Dependencies, Job, LogLine
 from ...model.states import State
 from ..backend import Backend, SqlConnection, rows_of
 from ..records import ATTEMPT_COLUMNS, LOG_COLUMNS, make_attempt, make_log_line
@@ -53,7 +53,7 @@ class JobReader:
             )
             return [*map(make_log_line, rows_of(connection, query, (job_id, after, attempt, limit)))][::-1]
 
-    def dependencies(self, job_id: int) -> Family:
+    def dependencies(self, job_id: int) -> Dependencies:
         """Return the jobs that a job came after, and those that came after it; none if the job does not exist."""
         with self._backend.read_transaction() as connection:
             return read_dependencies(connection, job_id)

@@ -36,7 +36,7 @@ def read_overview(backend: Backend, workers: Workers, seconds: float, slots: int
         queues=tuple(queues),
         workers=tuple(registered),
         running=tuple(map(job_reader(backend.lease_skew()), running)),
-        slots=made,
+        slices=made,
         run=total.run,
         wait=total.wait,
         next_due_at=next_due_at,

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ...model.forecast import Backlog, served_by
-from ...model.overview import Latency, QueueInfo, Slot, WorkerInfo
+from ...model.forecast import QueueStats, find_serving_workers
+from ...model.overview import Latency, QueueInfo, TimeSlice, WorkerInfo
 from ...model.states import State
 from ..backend import SqlConnection, rows_of
 from ..metrics.histogram import bucket
@@ -24,7 +24,7 @@ Kinds = Mapping[str, Mapping[State, int]]
 
 def read_queue_stats(
     connection: SqlConnection, queues: Sequence[QueueInfo], workers: Sequence[WorkerInfo], slices: TimeSlices, now: float
-) -> list[Backlog]:
+) -> list[QueueStats]:
     """The backlog of each of the queues."""
     sums, whole = _sums(connection, slices)
     kinds = _kinds(connection)
@@ -34,15 +34,15 @@ def read_queue_stats(
     for queue in queues:
         name = queue.name
         found.append(
-            Backlog(
+            QueueStats(
                 at=now,
                 info=queue,
-                slots=tuple(_counted(sums[name].get(index), slices, index) for index in range(slices.count)),
+                slices=tuple(_counted(sums[name].get(index), slices, index) for index in range(slices.count)),
                 total=whole[name].slot(slices.begin, max(1.0, now - slices.begin)),
-                oldest=waits.get(name),
+                oldest_wait=waits.get(name),
                 kinds=kinds[name],
-                served_by=tuple(served_by(workers, name, kinds[name], now)),
-                trail=(*((at, depths.get(name, 0)) for at, depths in samples.items()), (now, queue.pending)),
+                served_by=tuple(find_serving_workers(workers, name, kinds[name], now)),
+                depth_history=(*((at, depths.get(name, 0)) for at, depths in samples.items()), (now, queue.pending)),
             )
         )
     return found
@@ -66,10 +66,10 @@ def _sums(
     return sums, whole
 
 
-def _counted(sums: SliceTotals | None, slices: TimeSlices, index: int) -> Slot:
+def _counted(sums: SliceTotals | None, slices: TimeSlices, index: int) -> TimeSlice:
     at = slices.begin + index * slices.width
     if sums is None:  # as are most slices of most queues
-        return Slot(at=at, seconds=slices.width)
+        return TimeSlice(at=at, seconds=slices.width)
     slot = sums.slot(at, slices.width)
     return replace(slot, run=Latency(count=slot.run.count), wait=Latency(count=slot.wait.count))
 

@@ -102,7 +102,7 @@ def read_runs(
     found = ended_runs(connection, dialect, ids, since, until)
     ended = len(found) if whole else _count(connection, dialect, since, until)
     found.sort(key=lambda run: run.finished_at or 0.0, reverse=True)
-    return Runs(at=now, since=since, until=until, runs=(*running, *found), ended=ended, whole=whole)
+    return Runs(at=now, since=since, until=until, runs=(*running, *found), ended=ended, is_complete=whole)
 
 
 def _jobs_between(
@@ -181,7 +181,7 @@ def ended_runs(
             started_at=row[7],
             finished_at=row[8],
             outcome=Outcome(row[9]),
-            again=row[10] == 1,
+            superseded=row[10] == 1,
             error=_error(row[11], row[12]),
             late_at=row[13],
         )

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import apsw
 
 from ...clock import Clock
-from ...model.attempt_result import Completion, Ending, Failure, Nap, Release, Stop
+from ...model.attempt_result import AttemptResult, Cancelled, Completed, Failed, Released, Snoozed
 from ...model.jobs import Outcome, Reason
 from ...model.states import State
 from ..base import LostLeases
@@ -61,7 +61,7 @@ _LATE = "UPDATE jobdeck_attempts SET late_at = ? WHERE job_id = ? AND lease = ? 
 # Why a job is final, if the result does not say.
 _REASONS = {Outcome.TIMED_OUT: Reason.TIMED_OUT, Outcome.CRASHED: Reason.CRASHED}
 
-R = TypeVar("R", bound=Ending)
+R = TypeVar("R", bound=AttemptResult)
 
 
 class Completer:
@@ -72,7 +72,7 @@ class Completer:
         self._clock = clock
         self._notify = notifier.notify
 
-    def complete(self, results: Sequence[Completion]) -> LostLeases:
+    def complete(self, results: Sequence[Completed]) -> LostLeases:
         """See `base.Completer.complete`."""
         if len(results) < _BULK_FROM or not self._complete_bulk(results):
             return self._record(
@@ -84,7 +84,7 @@ class Completer:
             )
         return []
 
-    def _complete_bulk(self, results: Sequence[Completion]) -> bool:
+    def _complete_bulk(self, results: Sequence[Completed]) -> bool:
         """Complete many jobs in two statements; return `False`, and change nothing, if one of the leases is lost."""
         rows = f"[{','.join(map(_encode, results))}]"
         with self._connections.write_transaction() as connection:
@@ -103,10 +103,10 @@ class Completer:
             counters.write(connection)
         return True
 
-    def fail(self, results: Sequence[Failure]) -> LostLeases:
+    def fail(self, results: Sequence[Failed]) -> LostLeases:
         """See `base.Completer.fail`."""
 
-        def values(result: Failure) -> tuple[Any, ...]:
+        def values(result: Failed) -> tuple[Any, ...]:
             error = f"{result.error_type}: {result.message}" if result.message else result.error_type
             reason = result.reason or _REASONS.get(result.outcome, Reason.EXHAUSTED)
             return (result.finished_at, result.retry_at, one_line(error), reason.value, result.outcome is Outcome.CRASHED)
@@ -119,7 +119,7 @@ class Completer:
             lambda result: attempt_values(result.outcome, result.error_type, result.message, result.traceback),
         )
 
-    def snooze(self, results: Sequence[Nap]) -> LostLeases:
+    def snooze(self, results: Sequence[Snoozed]) -> LostLeases:
         """See `base.Completer.snooze`."""
         return self._record(
             results,
@@ -129,7 +129,7 @@ class Completer:
             lambda _: attempt_values(Outcome.SNOOZED),
         )
 
-    def release(self, results: Sequence[Release]) -> LostLeases:
+    def release(self, results: Sequence[Released]) -> LostLeases:
         """See `base.Completer.release`."""
         lost = self._record(
             results,
@@ -142,7 +142,7 @@ class Completer:
             self._connections.after_commit(self._notify)
         return lost
 
-    def cancel_running(self, results: Sequence[Stop]) -> LostLeases:
+    def cancel_running(self, results: Sequence[Cancelled]) -> LostLeases:
         """See `base.Completer.cancel_running`."""
         return self._record(
             results,
@@ -206,7 +206,7 @@ def attempt_values(
     return (outcome.value, replace_surrogates(error_type), replace_surrogates(message), replace_surrogates(traceback))
 
 
-def _encode(result: Completion) -> str:
+def _encode(result: Completed) -> str:
     # Written by hand, in a third of the time that a JSON encoder takes: all but the result are numbers. Times are whole
     # microseconds: the digits of a fraction take both sides three times as long.
     job, value = result.job, result.result_json

@@ -11,7 +11,7 @@ from weakref import WeakSet
 import apsw
 
 from ...clock import Clock
-from ...model.errors import StoreFailed, StoreLost, StoreReplaced
+from ...model.errors import StoreFailed, StoreMissing, StoreReplaced
 from .errors import ErrorTranslator
 from .file_identity import DatabaseIdentity
 from .raw_connection import close_connection, connect
@@ -142,7 +142,7 @@ class Connections:
         problem = self._identity.problem
         self._identity.abandon(self._unused(), at_last=problem is None)
         if problem is not None:
-            raise StoreLost(self.where, problem)
+            raise StoreMissing(self.where, problem)
         self._reopen(create=False)
 
     def _reopen(self, *, create: bool) -> None:

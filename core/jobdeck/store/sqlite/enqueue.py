@@ -9,7 +9,7 @@ from itertools import count
 import apsw
 
 from ...clock import Clock
-from ...model.errors import JobNotFound, NotUnique, RowRefused, StoreError, StoreFailed
+from ...model.errors import JobNotFound, RowRefused, StoreError, StoreFailed, UniqueKeyConflict
 from ...model.jobs import Batch, Job, NewJob, OnConflict
 from ...model.states import State
 from ..counters import CounterDeltas
@@ -183,7 +183,7 @@ class Enqueuer:
         assert new.unique_key is not None
         (holder,) = read_jobs(connection, [held_by], 0.0)
         if new.on_conflict is OnConflict.REFUSE or (new.on_conflict is OnConflict.REPLACE and holder.kind != new.kind):
-            raise NotUnique(new.unique_key, holder.id, holder.state)
+            raise UniqueKeyConflict(new.unique_key, holder.id, holder.state)
         if new.on_conflict is OnConflict.RETURN or not holder.state.is_queued:
             return holder
         due = now if new.scheduled_at is None else new.scheduled_at

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ...clock import Clock
 from ...model.findings import Finding
-from ...model.retention import Rule
+from ...model.retention import RetentionRule
 from ..integrity import remove_orphans
 from ..maintenance import Backup, Progress, StoreMaintenance, WalState
 from .backup import write_backup
@@ -26,11 +26,11 @@ class SqliteMaintenance(StoreMaintenance):
         self._path = path.absolute()
         self._clock = clock
 
-    def prune_jobs(self, rule: Rule, limit: int = 500) -> int:
+    def prune_jobs(self, rule: RetentionRule, limit: int = 500) -> int:
         with self._connections.write_transaction() as connection:
             return prune(connection, rule, self._clock.now(), limit)
 
-    def count_prunable(self, rule: Rule) -> int:
+    def count_prunable(self, rule: RetentionRule) -> int:
         with self._connections.read_transaction() as connection:
             return count_prunable(connection, rule, self._clock.now())
 

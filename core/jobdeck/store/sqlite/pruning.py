@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import apsw
 
-from ...model.retention import Rule
+from ...model.retention import RetentionRule
 from ..backend import rows_of
 from ..records import Row
 from .counters import SqliteCounterDeltas
@@ -24,7 +24,7 @@ AND NOT EXISTS (SELECT 1 FROM jobdeck_waits WHERE parent = job.id)"""
 """Final jobs that nobody waits for any more: an age bound, or `_ENDLESS`, is to be bound."""
 
 
-def prune(connection: apsw.Connection, rule: Rule, now: float, limit: int) -> int:
+def prune(connection: apsw.Connection, rule: RetentionRule, now: float, limit: int) -> int:
     """Remove up to `limit` jobs that the rule excludes, inside the caller's transaction; returns how many."""
     rows: list[Row] = []
     if rule.older_than is not None:
@@ -40,7 +40,7 @@ def prune(connection: apsw.Connection, rule: Rule, now: float, limit: int) -> in
     return len(rows)
 
 
-def count_prunable(connection: apsw.Connection, rule: Rule, now: float) -> int:
+def count_prunable(connection: apsw.Connection, rule: RetentionRule, now: float) -> int:
     """How many jobs the rule excludes."""
     old = surplus = 0
     if rule.older_than is not None:
@@ -56,16 +56,16 @@ def count_prunable(connection: apsw.Connection, rule: Rule, now: float) -> int:
     return max(old, surplus)
 
 
-def _oldest(connection: apsw.Connection, rule: Rule, before: float, limit: int) -> list[Row]:
+def _oldest(connection: apsw.Connection, rule: RetentionRule, before: float, limit: int) -> list[Row]:
     query = f"SELECT id, queue, kind, batch {OLD} ORDER BY finished_at LIMIT ?"
     return rows_of(connection, query, (str(rule.state), before, limit))
 
 
-def _surplus(connection: apsw.Connection, rule: Rule) -> int:
+def _surplus(connection: apsw.Connection, rule: RetentionRule) -> int:
     return 0 if rule.keep is None else _total(connection, rule) - rule.keep
 
 
-def _total(connection: apsw.Connection, rule: Rule) -> int:
+def _total(connection: apsw.Connection, rule: RetentionRule) -> int:
     return _number(connection, "SELECT coalesce(sum(n), 0) FROM jobdeck_counts WHERE state = ?", (str(rule.state),))
 
 

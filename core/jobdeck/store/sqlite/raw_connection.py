@@ -10,7 +10,7 @@ from typing import Any
 
 import apsw
 
-from ...model.metrics import place_of
+from ...model.metrics import error_place
 from .errors import BUSY_TIMEOUT
 
 _PATIENCE = 0.02
@@ -64,7 +64,7 @@ def connect(
 
 def _place(*values: Any) -> str:
     """Return where a traceback was raised, for SQL (see `place_of`)."""
-    return place_of(None if values[0] is None else str(values[0]))
+    return error_place(None if values[0] is None else str(values[0]))
 
 
 def close_connection(connection: apsw.Connection, *, fold: bool = False) -> None:

@@ -9,11 +9,11 @@ from jobdeck import Queue
 T_co = TypeVar("T_co", covariant=True)
 
 
-class Look(Protocol[T_co]):
+class ScreenQuery(Protocol[T_co]):
     """The data that a screen needs beside the overview. A frozen dataclass: equal queries read the same."""
 
     @property
-    def every(self) -> float:
+    def interval(self) -> float:
         """Seconds between two reads."""
         ...
 

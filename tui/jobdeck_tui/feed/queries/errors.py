@@ -24,7 +24,7 @@ def key_of(group: ErrorGroup) -> GroupKey:
 
 
 @dataclass(frozen=True, slots=True)
-class ErrorsSeen:
+class ErrorsData:
     """The groups, largest first."""
 
     at: float
@@ -32,14 +32,14 @@ class ErrorsSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class ErrorsLook:
+class ErrorsQuery:
     """Reads every group of failures."""
 
-    every: float = 3.0
+    interval: float = 3.0
 
-    def read(self, queue: Queue) -> ErrorsSeen:
+    def read(self, queue: Queue) -> ErrorsData:
         """Read the groups."""
-        return ErrorsSeen(queue.clock.now(), queue.history.errors())
+        return ErrorsData(queue.clock.now(), queue.history.errors())
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ OVERLAP = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class EventsSeen:
+class EventsData:
     """Events, oldest first."""
 
     at: float
@@ -26,7 +26,7 @@ class EventsSeen:
     """Keys of events before which some may be missing: more happened than was read."""
 
 
-class Memory:
+class EventBuffer:
     """Collects the events of all reads so far."""
 
     def __init__(self, kept: int = KEPT, first: int = FIRST) -> None:
@@ -36,14 +36,14 @@ class Memory:
         self._events: tuple[Event, ...] = ()
         self._newest: float | None = None
 
-    def read(self, queue: Queue, filter: EventFilter) -> EventsSeen:
+    def read(self, queue: Queue, filter: EventFilter) -> EventsData:
         """Read new events and return all that are kept."""
         newest = self._newest
         after = None if newest is None else newest - OVERLAP
         found = queue.history.events(after=after, limit=self._first, only=filter.only)
         if found:
             self._newest = max(found[-1].at, newest or found[-1].at)
-        wanted = [event for event in found if filter.lets(event)]
+        wanted = [event for event in found if filter.matches(event)]
         news = [event for event in wanted if self._known.get(event.key) != event]
         if news:
             if newest is not None and len(found) == self._first and found[0].at > newest:
@@ -55,18 +55,18 @@ class Memory:
                 self._known = {event.key: event for event in ordered}
                 self._gaps &= self._known.keys()
             self._events = tuple(ordered)
-        return EventsSeen(queue.clock.now(), self._events, self._gaps)
+        return EventsData(queue.clock.now(), self._events, self._gaps)
 
 
 @dataclass(frozen=True, slots=True)
-class EventsLook:
+class EventsQuery:
     """Reads the events that match a filter."""
 
     filter: EventFilter = field(default_factory=EventFilter)
-    every: float = 0.5
-    memory: Memory = field(default_factory=Memory, compare=False)
+    interval: float = 0.5
+    buffer: EventBuffer = field(default_factory=EventBuffer, compare=False)
     """Used by the reading thread only."""
 
-    def read(self, queue: Queue) -> EventsSeen:
+    def read(self, queue: Queue) -> EventsData:
         """Read new events and return all that are kept."""
-        return self.memory.read(queue, self.filter)
+        return self.buffer.read(queue, self.filter)

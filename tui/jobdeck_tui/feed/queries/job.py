@@ -8,14 +8,14 @@ from contextlib import suppress
 from dataclasses import replace
 
 from jobdeck import (
-    Act,
     Attempt,
     Batch,
     BatchNotFound,
+    Dependencies,
     Explanation,
-    Family,
     Job,
     JobNotFound,
+    JournalEntry,
     LogLine,
     NotRunning,
     Queue,
@@ -44,7 +44,7 @@ _JOURNAL_EVERY = 5.0
 """Seconds after which the journal is read again even if the job has not changed."""
 
 
-class Following:
+class JobFollower:
     """Follows one job. Reads on the feed's thread; the newest snapshot is taken on the event loop."""
 
     def __init__(self, job_id: int) -> None:
@@ -53,7 +53,7 @@ class Following:
         self._logs: tuple[LogLine, ...] = ()
         self._log_cut = False
         self._job: Job | None = None
-        self._acts: tuple[Act, ...] = ()
+        self._acts: tuple[JournalEntry, ...] = ()
         self._journal_reread_at = 0.0
         self._why: Explanation | None = None
         self._why_reread_at = 0.0
@@ -65,11 +65,11 @@ class Following:
         self._history_of: object = None
         self._history_reread_at = 0.0
 
-    def look(self, queue: Queue) -> None:
+    def poll(self, queue: Queue) -> None:
         """Read the current state of the job."""
         self._newest.append(self._read(queue))
 
-    def take(self) -> Detail | None:
+    def follow(self) -> Detail | None:
         """Return the newest snapshot, if it has not been taken."""
         try:
             return self._newest.pop()
@@ -170,7 +170,7 @@ def _fingerprint(job: Job | None) -> object:
     )
 
 
-def _relatives(queue: Queue, family: Family) -> dict[int, Job]:
+def _relatives(queue: Queue, family: Dependencies) -> dict[int, Job]:
     ids = [*[*family.parents][:RELATIVES], *[*family.children][:RELATIVES]]
     return {job.id: job for job in queue.get_many(ids)} if ids else {}
 

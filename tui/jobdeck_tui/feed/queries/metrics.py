@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from jobdeck import Metrics, Queue, Slot
+from jobdeck import Metrics, Queue, TimeSlice
 
 RANGES = (600.0, 3600.0, 86400.0, 7 * 86400.0)
 """The time ranges of the charts, in seconds."""
@@ -14,44 +14,44 @@ GROUPINGS = ("none", "queue", "kind")
 
 
 @dataclass(frozen=True, slots=True)
-class MetricsSeen:
+class MetricsData:
     """The data of the charts and of the table of groups."""
 
     charts: Metrics
-    groups: Mapping[str, Slot]
+    groups: Mapping[str, TimeSlice]
     completed: Mapping[str, tuple[int, ...]]
     """The jobs each group completed, by slice."""
 
 
 @dataclass(frozen=True, slots=True)
-class MetricsLook:
+class MetricsQuery:
     """Reads the metrics of the last `seconds`, of all jobs or of one queue, one kind, or both."""
 
     seconds: float = 600.0
-    slots: int = 60
+    slices: int = 60
     by: str = "kind"
     queue: str | None = None
     kind: str | None = None
 
     @property
-    def every(self) -> float:
+    def interval(self) -> float:
         """Seconds between two reads: longer ranges change more slowly."""
         return _EVERY.get(self.seconds, 10.0)
 
-    def read(self, queue: Queue) -> MetricsSeen:
+    def read(self, queue: Queue) -> MetricsData:
         """Read the metrics. The table includes the groups beside the one that the charts are narrowed to."""
         by = None if self.by == "none" else self.by
         own = (self.queue if by == "queue" else self.kind) is not None
         charts = queue.history.metrics(
-            seconds=self.seconds, slots=self.slots, queue=self.queue, kind=self.kind, by=None if own else by
+            seconds=self.seconds, slots=self.slices, queue=self.queue, kind=self.kind, by=None if own else by
         )
         if by is None or not own:
-            return MetricsSeen(charts, charts.groups, charts.completed)
+            return MetricsData(charts, charts.groups, charts.completed)
         others = queue.history.metrics(
             seconds=self.seconds,
-            slots=self.slots,
+            slots=self.slices,
             queue=None if by == "queue" else self.queue,
             kind=None if by == "kind" else self.kind,
             by=by,
         )
-        return MetricsSeen(charts, others.groups, others.completed)
+        return MetricsData(charts, others.groups, others.completed)

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jobdeck import Backlog, Limits, Overview, Queue
+from jobdeck import Limits, Overview, Queue, QueueStats
 
 from ...text.format import limits_text
 from ...text.sanitize import safe
@@ -18,17 +18,17 @@ SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class QueuesLook:
+class QueuesQuery:
     """Reads every queue over the last five minutes."""
 
-    every: float = 1.0
+    interval: float = 1.0
 
-    def read(self, queue: Queue) -> Sequence[Backlog]:
+    def read(self, queue: Queue) -> Sequence[QueueStats]:
         """Read the statistics."""
         return queue.queue_stats(seconds=SECONDS, slots=60)
 
 
-class Trails:
+class DepthHistory:
     """The number of ready jobs of each queue at each poll: finer than the samples that workers take each minute."""
 
     def __init__(self) -> None:
@@ -45,9 +45,9 @@ class Trails:
         for name in self._of.keys() - {queue.name for queue in overview.queues}:
             del self._of[name]  # it has neither jobs nor limits now
 
-    def of(self, backlog: Backlog) -> list[Point]:
+    def of(self, backlog: QueueStats) -> list[Point]:
         """Return the depth over time: the stored samples, then the polled depths, then the current one."""
-        *samples, now = backlog.trail
+        *samples, now = backlog.depth_history
         polled = [point for point in self._of.get(backlog.info.name, ()) if point[0] < now[0]]
         start = polled[0][0] if polled else now[0]
         return [*(point for point in samples if point[0] < start), *polled, now]

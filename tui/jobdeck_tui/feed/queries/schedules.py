@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from functools import lru_cache
 
-from jobdeck import JobdeckError, PastJob, Queue, Schedule, next_ticks
+from jobdeck import JobdeckError, Queue, Schedule, ScheduledRun, next_ticks
 
 TICKS = 5
 """The number of next ticks shown."""
@@ -17,35 +17,35 @@ _PATIENCE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class ScheduleSeen:
+class ScheduleData:
     """A schedule, its next ticks, and its newest jobs, newest first."""
 
     schedule: Schedule
     ticks: tuple[float, ...] = ()
-    history: tuple[PastJob, ...] = ()
+    history: tuple[ScheduledRun, ...] = ()
 
     @property
-    def last(self) -> PastJob | None:
+    def last(self) -> ScheduledRun | None:
         """The last job that it enqueued, if that still exists."""
         return self.history[0] if self.history else None
 
 
 @dataclass(frozen=True, slots=True)
-class SchedulesSeen:
+class SchedulesData:
     """All schedules, at one moment."""
 
     at: float
-    schedules: tuple[ScheduleSeen, ...]
+    schedules: tuple[ScheduleData, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class SchedulesLook:
+class SchedulesQuery:
     """Reads every schedule, by name."""
 
     jobs: int = 20
-    every: float = 1.0
+    interval: float = 1.0
 
-    def read(self, queue: Queue) -> SchedulesSeen:
+    def read(self, queue: Queue) -> SchedulesData:
         """Read the schedules."""
         until = time.monotonic() + _PATIENCE
         seen = []
@@ -54,8 +54,8 @@ class SchedulesLook:
             if time.monotonic() < until:
                 ticks = _ticks(each.cron, each.timezone, each.next_at)
             history = queue.schedules.history(each.name, self.jobs) if place < MOST else ()
-            seen.append(ScheduleSeen(each, ticks, tuple(history)))
-        return SchedulesSeen(queue.clock.now(), tuple(seen))
+            seen.append(ScheduleData(each, ticks, tuple(history)))
+        return SchedulesData(queue.clock.now(), tuple(seen))
 
 
 @lru_cache(maxsize=4096)

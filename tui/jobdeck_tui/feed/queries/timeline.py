@@ -13,7 +13,7 @@ MOST = 3_000
 
 
 @dataclass(frozen=True, slots=True)
-class TimelineSeen:
+class TimelineData:
     """The runs, by worker and lane."""
 
     at: float
@@ -24,11 +24,11 @@ class TimelineSeen:
     """The number of runs that ended in the range; counted up to 100,000."""
     shown: int
     """The number of them that are included here."""
-    whole: bool
+    is_complete: bool
 
 
 @dataclass(frozen=True, slots=True)
-class TimelineLook:
+class TimelineQuery:
     """Reads the runs of the `seconds` before `until`, or before now if that is `None`."""
 
     seconds: float
@@ -39,11 +39,11 @@ class TimelineLook:
     """The previous lane of each run. Used by the reading thread only."""
 
     @property
-    def every(self) -> float:
+    def interval(self) -> float:
         """Seconds between two reads: longer ranges move less on the screen."""
         return 0.5 if self.seconds <= 300 else 1.0 if self.seconds <= 3600 else 3.0
 
-    def read(self, queue: Queue) -> TimelineSeen:
+    def read(self, queue: Queue) -> TimelineData:
         """Read the runs and pack them into lanes."""
         now = queue.clock.now()
         until = now if self.until is None else self.until
@@ -52,4 +52,4 @@ class TimelineLook:
         found = queue.history.runs(until - self.seconds, end, limit=MOST, slices=self.slices)
         packed = self.lanes.pack(found.runs, queue.workers())
         ended = sum(run.finished_at is not None for run in found.runs)
-        return TimelineSeen(found.at, until - self.seconds, until, packed, max(ended, found.ended), ended, found.whole)
+        return TimelineData(found.at, until - self.seconds, until, packed, max(ended, found.ended), ended, found.is_complete)

@@ -8,10 +8,10 @@ from jobdeck import Queue
 
 
 @dataclass(frozen=True, slots=True)
-class WorkersLook:
+class WorkersQuery:
     """Reads the length of a lease in seconds: how long a claim lasts without a heartbeat."""
 
-    every: float = 30.0
+    interval: float = 30.0
 
     def read(self, queue: Queue) -> float:
         """Return the setting without reading the database; the workers and their jobs are in every overview."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from textual.events import Click
 from textual.message import Message
 
-from ...app_base import only_ascii
+from ...app_base import uses_ascii
 from ...text.format import RAISED
-from .panel import Drawn
+from .panel import LineWidget
 from .strips import Piece, width_of
 
 
@@ -27,7 +27,7 @@ Part = tuple[Sequence[Piece], Choice | None]
 """Pieces of the line, and what a click on them chooses; `None` if nothing."""
 
 
-class ChoiceBar(Drawn):
+class ChoiceBar(LineWidget):
     """A line of choices. Subclasses say how theirs look."""
 
     class Chosen(Message):
@@ -134,7 +134,7 @@ class NumberedTabs(ChoiceBar):
         self.refresh()
 
     def compose_line(self, width: int) -> Iterable[Part]:
-        behind = " " if only_ascii(self.app) else ""  # a digit that is not raised would run into the name
+        behind = " " if uses_ascii(self.app) else ""  # a digit that is not raised would run into the name
         parts: list[Part] = []
         for gap, apart, notes in (
             *((gap, behind, self._notes) for gap in self._gaps),

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from ...text.sanitize import safe
-from .styled_text import Told
+from .styled_text import StyledLine
 
 WHOLE = 64 << 10
 """The maximum number of characters of a document shown in full."""
@@ -20,7 +20,7 @@ _LONGEST = 2000
 """The maximum number of characters shown of one string in a larger document."""
 
 
-def as_json(text: str) -> Iterable[Told]:
+def as_json(text: str) -> Iterable[StyledLine]:
     """Yield the lines of a JSON document, indented and colored; other text unchanged. Cuts very long documents."""
     if len(text) > WHOLE:
         yield from _first_lines(text)
@@ -34,7 +34,7 @@ def as_json(text: str) -> Iterable[Told]:
         yield json_line(safe(part))
 
 
-def json_line(shown: str) -> Told:
+def json_line(shown: str) -> StyledLine:
     """Color one line of indented JSON."""
     match = _LINE.match(shown)
     if match is None or match[3] is None:
@@ -42,9 +42,9 @@ def json_line(shown: str) -> Told:
     return [(match[1], ""), (match[2], "accent"), (match[3], "quiet"), (match[4], _value_meaning(match[4]))]
 
 
-def coloured(line: str) -> Told:
+def color_json(line: str) -> StyledLine:
     """Color one line of JSON while the user types it, token by token, without changing its text."""
-    pieces: Told = []
+    pieces: StyledLine = []
     at = 0
     for found in _TOKEN.finditer(line):
         if found.start() > at:  # an unterminated string
@@ -64,7 +64,7 @@ def _value_meaning(text: str) -> str:
     return "warning" if text[:1].isdigit() or text.startswith(("-", "true", "false", "null")) else "quiet"
 
 
-def _first_lines(text: str) -> Iterator[Told]:
+def _first_lines(text: str) -> Iterator[StyledLine]:
     """Yield the first lines, tokenized from the first characters; never scans the rest."""
     lines, read = _lay_out(text[:WHOLE])
     yield from lines[:LINES]
@@ -72,8 +72,8 @@ def _first_lines(text: str) -> Iterator[Told]:
     yield [(f"… and {more:,} more characters omitted here", "warning")]
 
 
-def _lay_out(text: str) -> tuple[list[Told], int]:
-    lines: list[Told] = [[]]
+def _lay_out(text: str) -> tuple[list[StyledLine], int]:
+    lines: list[StyledLine] = [[]]
     level = at = 0
 
     def start_line() -> None:

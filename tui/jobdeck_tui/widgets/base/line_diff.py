@@ -11,7 +11,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 
-class Redrawn(Widget):
+class DiffedLines(Widget):
     """A widget that draws its lines one by one with `line_at`."""
 
     _on_screen: dict[int, Strip] | None = None

@@ -13,8 +13,8 @@ from textual.strip import Strip
 from jobdeck import State
 
 from ...text.format import RAISED
-from .line_diff import Redrawn
-from .strips import Piece, line
+from .line_diff import DiffedLines
+from .strips import Piece, make_strip
 
 #: Component classes for text colored by meaning; the stylesheet sets their colors once, for all widgets.
 STATE_CLASSES = {state: f"state--{state.value}" for state in State}
@@ -32,7 +32,7 @@ TEXT_CLASSES = (
 )
 
 
-class Drawn(Redrawn):
+class LineWidget(DiffedLines):
     """A widget that draws its lines itself."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {*STATE_CLASSES.values(), *TEXT_CLASSES, "ground--cursor", "ground--marked"}
@@ -50,7 +50,7 @@ class Drawn(Redrawn):
         raise NotImplementedError
 
     def line_at(self, y: int) -> Strip:
-        return line(self.draw(y, self.size.width), self.size.width, self.rich_style)
+        return make_strip(self.draw(y, self.size.width), self.size.width, self.rich_style)
 
 
 class JobOpened(Message):
@@ -61,7 +61,7 @@ class JobOpened(Message):
         self.job_id = job_id
 
 
-class Panel(Drawn, can_focus=True):
+class Panel(LineWidget, can_focus=True):
     """A framed panel. Subclasses set a digit and titles, and draw the lines."""
 
     digit: ClassVar[int] = 0
@@ -69,9 +69,9 @@ class Panel(Drawn, can_focus=True):
     _titles: tuple[Content, Content] | None = None
 
     def on_mount(self) -> None:
-        self.titled(())
+        self.set_titles(())
 
-    def titled(self, after: Sequence[tuple[str, str]], subtitle: Sequence[tuple[str, str]] = ()) -> None:
+    def set_titles(self, after: Sequence[tuple[str, str]], subtitle: Sequence[tuple[str, str]] = ()) -> None:
         """Set the text after the label, and the text in the lower edge: pieces of (text, style).
 
         Never interprets the texts as markup.

@@ -45,7 +45,7 @@ def fit_pieces(pieces: Iterable[Piece], width: int) -> list[Piece]:
     return fitting
 
 
-def line(pieces: Iterable[Piece], width: int, ground: Style) -> Strip:
+def make_strip(pieces: Iterable[Piece], width: int, ground: Style) -> Strip:
     """Return a strip of exactly `width` cells: cut pieces that do not fit, and fill the rest with the ground style."""
     segments: list[Segment] = []
     remaining = width

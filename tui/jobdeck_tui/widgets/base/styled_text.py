@@ -6,7 +6,7 @@ import re
 
 from ...text.sanitize import safe
 
-Told = list[tuple[str, str]]
+StyledLine = list[tuple[str, str]]
 """One line: pieces of (text, meaning). A meaning is `quiet`, `strong`, `error`, …, the name of a state, or empty."""
 
 LONGEST = 20_000
@@ -24,7 +24,7 @@ def cut(text: str, most: int = LONGEST, *, multiline: bool = True) -> str:
 _COMMAND = re.compile("`([^`]*)`")
 
 
-def commands_told(text: str, meaning: str) -> Told:
+def style_commands(text: str, meaning: str) -> StyledLine:
     """Accent what stands between backticks in a text of the cockpit or the engine.
 
     Not for text of a job: its backticks mean something else.

@@ -18,14 +18,14 @@ from textual.strip import Strip
 from jobdeck import State
 
 from .panel import STATE_CLASSES, TEXT_CLASSES
-from .strips import line
-from .styled_text import LONGEST, Told
+from .strips import make_strip
+from .styled_text import LONGEST, StyledLine
 
 MOST = 20_000
 """The number of wrapped lines to keep; drops the oldest first."""
 
 
-class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
+class TextView(ScrollView, can_focus=True, inherit_bindings=False):
     """Lines of styled text in a frame."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {*STATE_CLASSES.values(), *TEXT_CLASSES}
@@ -44,32 +44,32 @@ class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
         self.label = title
         self.digit = digit
         self._follow = follow
-        self.told: list[Told] = []
+        self.lines: list[StyledLine] = []
         """The lines before wrapping."""
-        self._wrapped: list[Told] = []
+        self._wrapped: list[StyledLine] = []
         self._begins: list[int] = []
         """The first row of each line; rows are counted from the first one ever shown, dropped ones included."""
         self._dropped = 0
 
     def on_mount(self) -> None:
         """Show the digit in the title."""
-        self.titled("")
+        self.set_title("")
 
-    def titled(self, after: str) -> None:
+    def set_title(self, after: str) -> None:
         """Set the text after the title."""
         self.border_title = Content.assemble(
             (self.digit, "$quiet"), (self.label, "bold"), (f" {after}" if after else "", "$quiet")
         )
 
-    def show(self, lines: Sequence[Told]) -> None:
+    def show(self, lines: Sequence[StyledLine]) -> None:
         """Show these lines. Keeps the scroll position, or stays at the end while following it."""
-        if lines != self.told:
-            self.told = list(lines)
+        if lines != self.lines:
+            self.lines = list(lines)
             self._wrap_all()
 
-    def extend(self, lines: Sequence[Told]) -> None:
+    def extend(self, lines: Sequence[StyledLine]) -> None:
         """Append lines, without processing the existing ones again."""
-        self.told += lines
+        self.lines += lines
         self._add(lines)
 
     def on_resize(self, event: Resize) -> None:
@@ -78,21 +78,21 @@ class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _wrap_all(self) -> None:
         self._wrapped, self._begins, self._dropped = [], [], 0
-        self._add(self.told)
+        self._add(self.lines)
 
-    def dressed(self, at: int) -> tuple[Told, int | None]:
+    def styled_line(self, at: int) -> tuple[StyledLine, int | None]:
         """Return the line at an index as it should look, and how many of its first pieces are its head, if known."""
-        return self.told[at], None
+        return self.lines[at], None
 
-    def _rows(self, at: int, width: int) -> list[Told]:
-        pieces, head = self.dressed(at)
+    def _rows(self, at: int, width: int) -> list[StyledLine]:
+        pieces, head = self.styled_line(at)
         return wrap(pieces, width, head)
 
     def row_of(self, at: int) -> int:
         """Return the first row of a line."""
         return max(0, self._begins[at] - self._dropped) if at < len(self._begins) else 0
 
-    def told_at(self, row: int) -> int:
+    def index_at(self, row: int) -> int:
         """Return the index of the line on a row."""
         return max(0, bisect_right(self._begins, row + self._dropped) - 1)
 
@@ -101,15 +101,15 @@ class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
         """Whether the last line is visible."""
         return bool(self.is_vertical_scroll_end)
 
-    def _add(self, lines: Sequence[Told]) -> None:
+    def _add(self, lines: Sequence[StyledLine]) -> None:
         width = self.scrollable_content_region.width
         if width < 4:
             return
         at_end = self._follow and self.is_vertical_scroll_end
-        first = len(self.told) - len(lines)
-        for at in range(first, len(self.told)):
+        first = len(self.lines) - len(lines)
+        for at in range(first, len(self.lines)):
             self._begins.append(self._dropped + len(self._wrapped))
-            if len(self.told) - at <= MOST:
+            if len(self.lines) - at <= MOST:
                 self._wrapped += self._rows(at, width)
         more = max(0, len(self._wrapped) - MOST)
         self._dropped += more
@@ -124,7 +124,7 @@ class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
         row = round(self.scroll_offset.y) + y
         if row >= len(self._wrapped):
             return Strip.blank(width, self.rich_style)
-        return line(((text, self._style(meaning)) for text, meaning in self._wrapped[row]), width, self.rich_style)
+        return make_strip(((text, self._style(meaning)) for text, meaning in self._wrapped[row]), width, self.rich_style)
 
     def _style(self, meaning: str) -> Style:
         if not meaning:
@@ -148,7 +148,7 @@ class LinesView(ScrollView, can_focus=True, inherit_bindings=False):
             self.scroll_end(animate=False)
 
 
-def wrap(pieces: Told, width: int, head_pieces: int | None = None) -> list[Told]:
+def wrap(pieces: StyledLine, width: int, head_pieces: int | None = None) -> list[StyledLine]:
     """Wrap a line to at most `width` cells, breaking between words if one ends near the edge.
 
     Indents continuation lines by two cells, or up to the text if the line starts with a quiet head such as a time or a
@@ -167,7 +167,7 @@ def wrap(pieces: Told, width: int, head_pieces: int | None = None) -> list[Told]
     head = pieces[:head_pieces]
     indented = len(pieces[0][0]) - len(pieces[0][0].lstrip(" "))
     indent = min(sum(_cells(text) for text, _ in head) or indented + 2, width // 3)
-    lines: list[Told] = [[]]
+    lines: list[StyledLine] = [[]]
     remaining = width
     for place, (text, meaning) in enumerate(pieces):
         rest = text.expandtabs(4)

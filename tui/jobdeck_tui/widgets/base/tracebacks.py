@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .styled_text import Told, cut
+from .styled_text import StyledLine, cut
 
 MOST = 100_000
 """The maximum number of characters parsed, from the end: the last frame is the one that raised."""
@@ -15,7 +15,7 @@ _FRAME = re.compile(r'^([ |]*)File "([^"\n]*)", line (\d+)(?:, in (.*))?$')
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class TracebackFrame:
     """One call: its location and its code lines."""
 
     file: str
@@ -24,7 +24,7 @@ class Frame:
     code: tuple[str, ...]
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """`/srv/app/smtp.py:88 in send`."""
         return f"{self.file}:{self.line}" + (f" in {self.function}" if self.function else "")
 
@@ -33,21 +33,21 @@ class Frame:
 class Traceback:
     """A parsed traceback. Chained exceptions are one traceback."""
 
-    parts: tuple[Frame | str, ...]
+    parts: tuple[TracebackFrame | str, ...]
     """Frames, and the lines between and after them, in order."""
-    left_out: int = 0
+    omitted: int = 0
     """The number of characters omitted at the start."""
 
     @property
-    def frames(self) -> Sequence[Frame]:
+    def frames(self) -> Sequence[TracebackFrame]:
         """The frames; the last one raised."""
-        return [part for part in self.parts if isinstance(part, Frame)]
+        return [part for part in self.parts if isinstance(part, TracebackFrame)]
 
 
-def read_traceback(text: str) -> Traceback:
+def parse_traceback(text: str) -> Traceback:
     """Parse a traceback. A text without frames yields only lines."""
     left_out = max(0, len(text) - MOST)
-    parts: list[Frame | str] = []
+    parts: list[TracebackFrame | str] = []
     found: re.Match[str] | None = None
     code: list[str] = []
     for line in [*text[left_out:].rstrip().split("\n"), None]:
@@ -55,7 +55,7 @@ def read_traceback(text: str) -> Traceback:
             code.append(line.strip())
             continue
         if found is not None:
-            parts.append(Frame(found[2], found[3], found[4] or "", tuple(code)))
+            parts.append(TracebackFrame(found[2], found[3], found[4] or "", tuple(code)))
             found, code = None, []
         if line is None:
             break
@@ -65,7 +65,7 @@ def read_traceback(text: str) -> Traceback:
     return Traceback(tuple(parts), left_out)
 
 
-def folded(traceback: Traceback, *, unfolds: str = "enter", happened: str = "raised") -> list[Told]:
+def fold(traceback: Traceback, *, unfolds: str = "enter", happened: str = "raised") -> list[StyledLine]:
     """Return the innermost frame, and the number of the others.
 
     Args:
@@ -75,29 +75,29 @@ def folded(traceback: Traceback, *, unfolds: str = "enter", happened: str = "rai
     """
     frames = traceback.frames
     if not frames:
-        return unfolded(traceback)
+        return unfold(traceback)
     last = frames[-1]
-    lines: list[Told] = [[(f"  {happened} at ", "quiet"), (cut(last.place, multiline=False), "accent")]]
+    lines: list[StyledLine] = [[(f"  {happened} at ", "quiet"), (cut(last.location, multiline=False), "accent")]]
     lines += [[("      " + cut(code, multiline=False), "strong" if _is_code(code) else "warning")] for code in last.code]
     others = len(frames) - 1
-    if others or traceback.left_out:
-        more = f", and {traceback.left_out:,} characters omitted here" if traceback.left_out else ""
+    if others or traceback.omitted:
+        more = f", and {traceback.omitted:,} characters omitted here" if traceback.omitted else ""
         lines.append([(f"  ▸ {others} more frame{'s' * (others != 1)}{more} · {unfolds} unfolds", "quiet")])
     return lines
 
 
-def unfolded(traceback: Traceback) -> list[Told]:
+def unfold(traceback: Traceback) -> list[StyledLine]:
     """Return all lines, with the frame that raised highlighted."""
     frames = traceback.frames
     raised = frames[-1] if frames else None
-    lines: list[Told] = []
-    if traceback.left_out:
-        lines.append([(f"  … {traceback.left_out:,} earlier characters omitted here", "warning")])
+    lines: list[StyledLine] = []
+    if traceback.omitted:
+        lines.append([(f"  … {traceback.omitted:,} earlier characters omitted here", "warning")])
     for part in traceback.parts:
         if isinstance(part, str):
             lines.append([("  " + cut(part, multiline=False), "quiet")])
             continue
-        lines.append([("    " + cut(part.place, multiline=False), "accent" if part is raised else "quiet")])
+        lines.append([("    " + cut(part.location, multiline=False), "accent" if part is raised else "quiet")])
         code = "strong" if part is raised else ""
         lines += [[("      " + cut(each, multiline=False), code if _is_code(each) else "warning")] for each in part.code]
     return lines

@@ -9,11 +9,11 @@ from typing import ClassVar, TypeVar
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from jobdeck import Backlog, Latency, Metrics, Overview, Slot
+from jobdeck import Latency, Metrics, Overview, QueueStats, TimeSlice
 
 from ...text.format import duration
 from ...text.sanitize import safe
-from ..base.panel import Drawn, Panel
+from ..base.panel import LineWidget, Panel
 from ..base.strips import Piece
 from .scales import time_bounds, time_lines
 
@@ -23,10 +23,10 @@ EIGHTHS = " ▁▂▃▄▅▆▇█"
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 
 
-def rate_now(seen: Overview | Backlog, *, over: float = 10.0) -> float:
+def rate_now(seen: Overview | QueueStats, *, over: float = 10.0) -> float:
     """Return the completed jobs per second of the newest slots that add up to `over` seconds."""
     done, seconds = 0, 0.0
-    for slot in reversed(seen.slots):
+    for slot in reversed(seen.slices):
         done += slot.completed
         seconds += min(slot.seconds, max(0.0, seen.at - slot.at))
         if seconds >= over:
@@ -37,7 +37,7 @@ def rate_now(seen: Overview | Backlog, *, over: float = 10.0) -> float:
 def trend(overview: Overview) -> float | None:
     """Return the change of the rate from the previous minute to the newest, as a fraction; `None` if nothing ran."""
     newest, before = 0, 0
-    for slot in overview.slots:
+    for slot in overview.slices:
         age = overview.at - slot.at
         if age <= 60:
             newest += slot.completed
@@ -46,29 +46,29 @@ def trend(overview: Overview) -> float | None:
     return (newest - before) / before if before else None
 
 
-def _completed(slot: Slot) -> int:
+def _completed(slot: TimeSlice) -> int:
     return slot.completed
 
 
-def rates(seen: Overview | Metrics | Backlog, count: Callable[[Slot], int] = _completed) -> list[float]:
+def rates(seen: Overview | Metrics | QueueStats, count: Callable[[TimeSlice], int] = _completed) -> list[float]:
     """Return the count (by default of completed jobs) per second by slot; of the last slot, over its elapsed part."""
-    found = [count(slot) / slot.seconds for slot in seen.slots]
+    found = [count(slot) / slot.seconds for slot in seen.slices]
     if found:
-        last = seen.slots[-1]
+        last = seen.slices[-1]
         over = seen.at - last.at
         # The first moments of a slot are not representative: repeat the previous value.
         found[-1] = count(last) / over if over >= last.seconds / 3 else (found[-2] if len(found) > 1 else 0.0)
     return found
 
 
-def jobs_a_second(rate: float) -> str:
+def format_rate(rate: float) -> str:
     """Format a rate: `142`, `9.3`, `0.2`."""
     return f"{rate:,.0f}" if rate >= 10 or rate == 0 else f"{rate:.1f}"
 
 
-def look_back(overview: Overview) -> str:
+def format_range(overview: Overview) -> str:
     """Return the range of the charts: `10m`, `1h`."""
-    seconds = sum(slot.seconds for slot in overview.slots)
+    seconds = sum(slot.seconds for slot in overview.slices)
     if seconds < 5400:
         return f"{seconds / 60:.0f}m"
     return f"{seconds / 3600:.0f}h"
@@ -77,7 +77,7 @@ def look_back(overview: Overview) -> str:
 T = TypeVar("T")
 
 
-def stretched(values: Sequence[T], width: int) -> list[T]:
+def stretch(values: Sequence[T], width: int) -> list[T]:
     """Stretch or sample the values to exactly `width` columns, the newest at the right."""
     count = len(values)
     return [values[column * count // width] for column in range(width)] if count else []
@@ -90,7 +90,7 @@ def sparkline(values: Sequence[float], width: int, most: int = 8) -> str:
     """
     top = max(values, default=0.0)
     return "".join(
-        EIGHTHS[math.ceil(most * (value / top) - 1e-9)] if top > 0 else EIGHTHS[0] for value in stretched(values, width)
+        EIGHTHS[math.ceil(most * (value / top) - 1e-9)] if top > 0 else EIGHTHS[0] for value in stretch(values, width)
     )
 
 
@@ -136,7 +136,7 @@ class Chart(Panel):
         quiet = self.style("quiet")
         if self.overview is None or width < 12:
             return []
-        seconds = sum(slot.seconds for slot in self.overview.slots)
+        seconds = sum(slot.seconds for slot in self.overview.slices)
         start, middle = f"-{_span(seconds)}", f"-{_span(seconds / 2)}"
         gap = max(1, (width - len(start) - len(middle) - 3) // 2)
         text = start + " " * gap + middle
@@ -151,7 +151,7 @@ def _span(seconds: float) -> str:
     return f"{seconds / 3600:.0f}h"
 
 
-class Throughput(Chart):
+class ThroughputPanel(Chart):
     """Completed jobs per second, one bar per slot."""
 
     digit = 1
@@ -164,13 +164,13 @@ class Throughput(Chart):
         arrow: list[tuple[str, str]] = []
         if change is not None and abs(change) >= 0.01 and self.size.width >= 34:
             arrow = [(f" {'▲' if change > 0 else '▼'} {min(abs(change), 9.99):.0%}", "$quiet")]
-        self.titled([(f" {jobs_a_second(rate_now(overview))} jobs/s", "$accent"), *arrow], self._below())
+        self.set_titles([(f" {format_rate(rate_now(overview))} jobs/s", "$accent"), *arrow], self._below())
         self.redraw()
 
     def _below(self) -> list[tuple[str, str]]:
         if self.overview is None:
             return []
-        return [(f"peak {jobs_a_second(max(rates(self.overview), default=0.0))} · {look_back(self.overview)}", "$quiet")]
+        return [(f"peak {format_rate(max(rates(self.overview), default=0.0))} · {format_range(self.overview)}", "$quiet")]
 
     def draw(self, y: int, width: int) -> Sequence[Piece]:
         if self.overview is None:
@@ -178,7 +178,7 @@ class Throughput(Chart):
         height = self.plot_height
         if y >= height:
             return self.axis(width)
-        values = stretched(rates(self.overview), width)
+        values = stretch(rates(self.overview), width)
         top = max(values, default=0.0)
         if not top:
             return [("nothing has run yet".center(width) if y == height // 2 else "", self.style("quiet"))]
@@ -209,9 +209,9 @@ class LatencyChart(Chart):
         self.overview = overview
         latency = getattr(overview, self.measure)
         measure = "run time" if self.measure == "run" else "wait"
-        self.titled(
+        self.set_titles(
             percentiles(latency, ("p50", "p95", "p99") if self.size.width >= 42 else ("p50", "p95")),
-            [(f"{measure} ", "$quiet"), ("p95 ", "$accent"), ("p50", "$success"), (f" · {look_back(overview)}", "$quiet")],
+            [(f"{measure} ", "$quiet"), ("p95 ", "$accent"), ("p50", "$success"), (f" · {format_range(overview)}", "$quiet")],
         )
         self.redraw()
 
@@ -221,7 +221,7 @@ class LatencyChart(Chart):
         height = self.plot_height
         if y >= height:
             return self.axis(width)
-        slots = stretched(self.overview.slots, width)
+        slots = stretch(self.overview.slices, width)
         upper, lower = self._values(slots, "p95"), self._values(slots, "p50")
         known = [value for value in (*upper, *lower) if value is not None]
         if not known:
@@ -237,12 +237,12 @@ class LatencyChart(Chart):
             style = self.style("good") if bottom else self.style("accent")
             cell = chr(0x2800 + (top | bottom)) if top | bottom else " "
             pieces.append((cell, style))
-        drawn = merged(pieces)
+        drawn = merge_pieces(pieces)
         if label and not any(cell != " " for cell, _ in pieces[: len(label) + 1]):
             return [(label, quiet), *_after(drawn, len(label))]
         return drawn
 
-    def _values(self, slots: Sequence[Slot], which: str) -> list[float | None]:
+    def _values(self, slots: Sequence[TimeSlice], which: str) -> list[float | None]:
         return [getattr(getattr(slot, self.measure), which) for slot in slots]
 
 
@@ -281,7 +281,7 @@ def curve(values: Sequence[float | None], low: float, high: float, height: int) 
     return grid
 
 
-def merged(pieces: Iterable[Piece]) -> list[Piece]:
+def merge_pieces(pieces: Iterable[Piece]) -> list[Piece]:
     """Merge adjacent pieces of the same style."""
     found: list[Piece] = []
     for text, style in pieces:
@@ -303,7 +303,7 @@ def _after(pieces: Sequence[Piece], cells: int) -> list[Piece]:
     return rest
 
 
-class Sparks(Drawn):
+class Sparks(LineWidget):
     """The figures of the charts on one line, for terminals too small for charts."""
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -322,7 +322,7 @@ class Sparks(Drawn):
         quiet, accent = self.style("quiet"), self.style("accent")
         run = overview.run
         values: list[Callable[[], list[Piece]]] = [
-            lambda: [(f"{jobs_a_second(rate_now(overview))} jobs/s", accent)],
+            lambda: [(f"{format_rate(rate_now(overview))} jobs/s", accent)],
             lambda: [("   run p50 ", quiet), (_or_dash(run.p50), accent), (" p95 ", quiet), (_or_dash(run.p95), accent)],
         ]
         text: list[Piece] = [piece for value in values for piece in value()]

@@ -14,14 +14,14 @@ from textual.message import Message
 
 from jobdeck import Attempt, State
 
-from ...text.kind_history import RANGE_NAMES, KindHistory, OwnRun, ended, own_run, told_own, told_total
+from ...text.kind_history import RANGE_NAMES, KindHistory, OwnRun, count_finished, describe_run, describe_total, own_run
 from ...text.sanitize import safe
 from ..base.panel import STATE_CLASSES, Panel
 from ..base.strips import Piece
 from ..details.job_details import OUTCOME_STATES
-from .dashboard_charts import EIGHTHS, curve, merged, stretched
+from .dashboard_charts import EIGHTHS, curve, merge_pieces, stretch
 from .metric_chart import GUTTER, axis
-from .metric_charts import dotted, line_of, time_labels
+from .metric_charts import line_at_value, merge_dots, time_labels
 from .scales import LEAST, time_bounds
 
 _OWN, _EARLIER = "◆", "◇"
@@ -75,7 +75,7 @@ class KindChart(Panel):
             self.styles.clear_rule("height")
             return
         least, most = _HEIGHTS
-        if self.history is not None and not ended(self.history.total):  # nothing to draw, only text
+        if self.history is not None and not count_finished(self.history.total):  # nothing to draw, only text
             least = most = 1 + bool(self._runs) + self.gutter.height
         roomy = free >= least + (0 if self.has_class("-roomy") else _SURPLUS)
         self.set_class(roomy, "-roomy")
@@ -90,15 +90,19 @@ class KindChart(Panel):
             return
         self.history, self._runs, self._drawn_for = history, runs, None
         if history is None:
-            self.titled(())
+            self.set_titles(())
         else:
             total = history.total
             parts = [
-                *zip(told_total(total), ("$foreground", *["$error"] * bool(total.failed), "$success", "$accent"), strict=False)
+                *zip(
+                    describe_total(total),
+                    ("$foreground", *["$error"] * bool(total.failed), "$success", "$accent"),
+                    strict=False,
+                )
             ]
-            self.titled(
+            self.set_titles(
                 [(f"of {safe(history.kind)}", "$quiet"), (f"· {RANGE_NAMES[history.seconds]}", "$quiet")],
-                [(f" {part} ", color) for part, color in parts] if ended(total) else (),
+                [(f" {part} ", color) for part, color in parts] if count_finished(total) else (),
             )
         self.refresh()
 
@@ -134,7 +138,7 @@ class KindChart(Panel):
         if history is None or width <= GUTTER:
             return []
         own = self._own_run_line(history)
-        if not ended(history.total):
+        if not count_finished(history.total):
             empty = f"no run of this kind has ended in the {RANGE_NAMES[history.seconds]}"
             return [*own, [(empty, quiet)]]
         columns = width - GUTTER
@@ -149,7 +153,7 @@ class KindChart(Panel):
 
     def _bounds(self, history: KindHistory) -> tuple[float, float]:
         """Return the times at the left and the right edge."""
-        slots = history.metrics.slots
+        slots = history.metrics.slices
         return slots[0].at, slots[-1].at + slots[-1].seconds
 
     def _own_run_line(self, history: KindHistory) -> list[list[Piece]]:
@@ -157,7 +161,7 @@ class KindChart(Panel):
         if not self._runs:
             return []
         run = self._runs[-1]
-        text, comparison = told_own(run, history.total.run)
+        text, comparison = describe_run(run, history.total.run)
         return [
             [(f"{_OWN} ", self._meaning(run)), (text, Style()), (f", {comparison}" if comparison else "", self.style("quiet"))]
         ]
@@ -168,19 +172,19 @@ class KindChart(Panel):
 
     def _counts(self, history: KindHistory, columns: int) -> list[list[Piece]]:
         """Return the number of completed and failed attempts by slice, one line each, on the same scale."""
-        slots = history.metrics.slots
+        slots = history.metrics.slices
         done, failed = [slot.completed for slot in slots], [slot.failed for slot in slots]
         top = max(*done, *failed)
         strips: list[list[Piece]] = []
         for name, values, style in (("done", done, "quiet"), ("fail", failed, "error")):
             if any(values):
-                drawn = "".join(EIGHTHS[math.ceil(8 * value / top)] for value in stretched(values, columns))
+                drawn = "".join(EIGHTHS[math.ceil(8 * value / top)] for value in stretch(values, columns))
                 strips.append([(f"{name:>{GUTTER - 1}} ", self.style("quiet")), (drawn, self.style(style))])
         return strips
 
     def _run_times(self, history: KindHistory, columns: int, height: int) -> list[list[Piece]]:
         """Return the percentiles as lines on a logarithmic scale, with the runs of the job itself."""
-        series = [(stretched(_percentile_by_slice(history, name), columns), style) for name, style in _LINES]
+        series = [(stretch(_percentile_by_slice(history, name), columns), style) for name, style in _LINES]
         start, end = self._bounds(history)
         marked = [run for run in self._runs if start <= run.at <= end]
         known = [value for values, _ in series for value in values if value is not None]
@@ -189,19 +193,19 @@ class KindChart(Panel):
             return [[(" " * (GUTTER + columns), Style())] for _ in range(height)]
         low, high = time_bounds(min(known), max(known))
         grids = [(curve(values, low, high, height), self.style(style)) for values, style in series]
-        rows = [[dotted([(grid[y][x], style) for grid, style in grids]) for x in range(columns)] for y in range(height)]
+        rows = [[merge_dots([(grid[y][x], style) for grid, style in grids]) for x in range(columns)] for y in range(height)]
         labels, faint = time_labels(low, high, height), self.style("line")
         for y in labels:
             rows[y] = [(("─ "[x % 2], faint) if cell == " " else (cell, style)) for x, (cell, style) in enumerate(rows[y])]
         for run in marked:
             x = min(columns - 1, int((run.at - start) / (end - start) * columns))
-            y = line_of(max(LEAST, run.took), low, high, height)
+            y = line_at_value(max(LEAST, run.took), low, high, height)
             rows[y][x] = (_OWN if run is marked[-1] else _EARLIER, self._meaning(run) + Style(bold=True))
         quiet = self.style("quiet")
-        return [[(f"{labels.get(y, ''):>{GUTTER - 1}} ", quiet), *merged(row)] for y, row in enumerate(rows)]
+        return [[(f"{labels.get(y, ''):>{GUTTER - 1}} ", quiet), *merge_pieces(row)] for y, row in enumerate(rows)]
 
 
 def _percentile_by_slice(history: KindHistory, name: str) -> list[float | None]:
     """Return a percentile of the run times, by slice."""
-    values = [getattr(slot.run, name) for slot in history.metrics.slots]
+    values = [getattr(slot.run, name) for slot in history.metrics.slices]
     return [None if value is None else max(LEAST, value) for value in values]

@@ -12,11 +12,11 @@ from textual.binding import Binding, BindingType
 from textual.events import Click, Resize
 from textual.message import Message
 
-from jobdeck import Metrics, Slot
+from jobdeck import Metrics, TimeSlice
 
 from ..base.panel import Panel
 from ..base.strips import Piece
-from .dashboard_charts import EIGHTHS, merged
+from .dashboard_charts import EIGHTHS, merge_pieces
 from .scales import moment_text, ticks
 
 GUTTER = 6
@@ -29,7 +29,7 @@ Titles = list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ChartData:
     """The data of all charts, and the position of their common cursor."""
 
     metrics: Metrics
@@ -41,19 +41,19 @@ class Reading:
     """Whether the data is limited to one kind."""
 
     @property
-    def slot(self) -> Slot:
+    def slot(self) -> TimeSlice:
         """The slice under the cursor; without a cursor, the total."""
-        return self.metrics.total if self.cursor is None else self.metrics.slots[self.cursor]
+        return self.metrics.total if self.cursor is None else self.metrics.slices[self.cursor]
 
     @property
     def begin(self) -> float:
         """The time at the left edge."""
-        return self.metrics.slots[0].at
+        return self.metrics.slices[0].at
 
     @property
     def end(self) -> float:
         """The time at the right edge: the end of the current slice."""
-        return self.metrics.slots[-1].at + self.metrics.slots[-1].seconds
+        return self.metrics.slices[-1].at + self.metrics.slices[-1].seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Plot:
     labels: dict[int, str]
 
 
-class MeasureChart(Panel):
+class MetricChart(Panel):
     """A chart over time. Subclasses define the plot (`plot`) and the title (`told`)."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -75,7 +75,7 @@ class MeasureChart(Panel):
     class Zoomed(Message):
         """The user asks to show only this chart, or all."""
 
-        def __init__(self, chart: MeasureChart) -> None:
+        def __init__(self, chart: MetricChart) -> None:
             super().__init__()
             self.chart = chart
 
@@ -91,20 +91,20 @@ class MeasureChart(Panel):
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
-        self.reading: Reading | None = None
+        self.reading: ChartData | None = None
         self._lines: list[list[Piece]] | None = None
 
     # -- defined by each chart --------------------------------------------------------------------
 
-    def plot(self, reading: Reading, width: int, height: int) -> Plot | None:
+    def plot(self, reading: ChartData, width: int, height: int) -> Plot | None:
         """Draw the values; return `None` if there are none."""
         raise NotImplementedError
 
-    def told(self, reading: Reading) -> Sequence[Titles]:
+    def title_parts(self, reading: ChartData) -> Sequence[Titles]:
         """Return the parts of the title, the most important first; parts that do not fit are dropped."""
         raise NotImplementedError
 
-    def below(self, reading: Reading) -> Titles:
+    def subtitle(self, reading: ChartData) -> Titles:
         """Return the text in the lower edge."""
         raise NotImplementedError
 
@@ -115,10 +115,10 @@ class MeasureChart(Panel):
         """The number of columns of the plot."""
         return max(1, self.size.width - GUTTER)
 
-    def show(self, reading: Reading) -> None:
+    def show(self, reading: ChartData) -> None:
         """Draw this data."""
         self.reading, self._lines = reading, None
-        parts = [*self.told(reading)]
+        parts = [*self.title_parts(reading)]
         if reading.cursor is not None and self.size.width >= _MIN_WIDTH_FOR_TIME:
             parts.insert(0, [(moment_text(reading.slot.at, reading.seconds), "$foreground bold")])
         titles: Titles = []
@@ -128,10 +128,10 @@ class MeasureChart(Panel):
             if room < 0:
                 break
             titles += part
-        self.titled(titles, self.below(reading))
+        self.set_titles(titles, self.subtitle(reading))
         self.refresh()
 
-    def empty(self, reading: Reading) -> str:
+    def empty(self, reading: ChartData) -> str:
         """Return the text shown in place of values."""
         return self.EMPTY
 
@@ -145,7 +145,7 @@ class MeasureChart(Panel):
         """Move the cursor to the clicked slice; a second click shows only this chart."""
         column = event.x - self.gutter.left - GUTTER
         if self.reading is not None and 0 <= column < self.plot_width:
-            self.post_message(self.Pointed(column * len(self.reading.metrics.slots) // self.plot_width))
+            self.post_message(self.Pointed(column * len(self.reading.metrics.slices) // self.plot_width))
         if event.chain > 1:
             self.action_zoom()
 
@@ -160,7 +160,7 @@ class MeasureChart(Panel):
             self._lines = self._draw_lines(self.reading, self.size.height)
         return self._lines[y] if y < len(self._lines) else []
 
-    def _draw_lines(self, reading: Reading, height: int) -> list[list[Piece]]:
+    def _draw_lines(self, reading: ChartData, height: int) -> list[list[Piece]]:
         width, quiet = self.plot_width, self.style("quiet")
         above = max(1, height - 1)
         plot = self.plot(reading, width, above)
@@ -176,7 +176,7 @@ class MeasureChart(Panel):
                 cells = self._with_grid_line(cells)
             if cursor is not None:
                 self._draw_cursor(cells, cursor)
-            lines.append([(f"{label:>{GUTTER - 1}} ", quiet), *merged(cells)])
+            lines.append([(f"{label:>{GUTTER - 1}} ", quiet), *merge_pieces(cells)])
         lines.append([(" " * GUTTER + axis(reading.begin, reading.end, width), quiet)])
         return lines
 
@@ -191,11 +191,11 @@ class MeasureChart(Panel):
             cell, style = "│", self.style("quiet")
         cells[column] = (cell, style + ground)
 
-    def _cursor_column(self, reading: Reading, width: int) -> int | None:
+    def _cursor_column(self, reading: ChartData, width: int) -> int | None:
         """Return the middle of the columns that show the slice under the cursor."""
         if reading.cursor is None:
             return None
-        count = len(reading.metrics.slots)
+        count = len(reading.metrics.slices)
         shown = [column for column in range(width) if column * count // width == reading.cursor]
         return shown[len(shown) // 2] if shown else min(width - 1, reading.cursor * width // count)
 
@@ -205,7 +205,7 @@ class MeasureChart(Panel):
         for y in range(height):
             level = (height - 1 - y) * 8
             rows.append(
-                [stacked([(value, style) for value, style in column], top, height, level) for column in _columns(parts)]
+                [stack_cell([(value, style) for value, style in column], top, height, level) for column in _columns(parts)]
             )
         return rows
 
@@ -221,7 +221,7 @@ def _columns(parts: Sequence[tuple[Sequence[float], Style]]) -> list[list[tuple[
     return [[(values[at], style) for values, style in parts] for at in range(len(parts[0][0]))]
 
 
-def stacked(column: Sequence[tuple[float, Style]], top: float, height: int, level: int) -> Piece:
+def stack_cell(column: Sequence[tuple[float, Style]], top: float, height: int, level: int) -> Piece:
     """Return the cell of a stacked bar at a level, in eighths from below."""
     reached, before, most = 0.0, 0, 0
     shown: Piece = (" ", Style())

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from jobdeck import Slot
+from jobdeck import TimeSlice
 
-from ...text.format import duration, number, pace
+from ...text.format import duration, number, rate_text
 from ...text.sanitize import safe
-from ..details.job_details import Told
-from ..table.keyed_table import Head, Row
+from ..details.job_details import StyledLine
+from ..table.keyed_table import Row, TableColumn
 
 SORTS = ("jobs", "failing", "p95", "wait95", "name")
-SORTED_TOLD = {"jobs": "jobs", "failing": "failure rate", "p95": "run p95", "wait95": "wait p95", "name": "name"}
+SORT_NAMES = {"jobs": "jobs", "failing": "failure rate", "p95": "run p95", "wait95": "wait p95", "name": "name"}
 _SPARK = (12, 60)
 """The minimum and maximum width of a sparkline; its column takes what the others leave."""
 _OTHERS = 108
@@ -22,24 +22,24 @@ def spark_width(width: int) -> int:
     return max(_SPARK[0], min(_SPARK[1], width - _OTHERS))
 
 
-def heads(by: str, spark: int) -> tuple[Head, ...]:
+def heads(by: str, spark: int) -> tuple[TableColumn, ...]:
     """Return the columns; `spark` is the width of the sparkline."""
     return (
-        Head("name", by.upper(), least=10, most=40, grow=True, sort=True),
-        Head("jobs", "JOBS", least=6, right=True, sort=True),
-        Head("rate", "RATE", least=6, right=True),
-        Head("failing", "FAILING", least=9, right=True, sort=True),
-        Head("p50", "RUN P50", right=True, drop=2),
-        Head("p95", "P95", least=6, right=True, sort=True, alone="RUN P95"),
-        Head("p99", "P99", least=6, right=True, drop=1),
-        Head("wait50", "WAIT P50", right=True, drop=5),
-        Head("wait95", "P95", least=6, right=True, drop=4, sort=True, alone="WAIT P95"),
-        Head("wait99", "P99", least=6, right=True, drop=6, alone="WAIT P99"),
-        Head("spark", "OVER TIME", least=spark, most=spark, drop=3),
+        TableColumn("name", by.upper(), least=10, most=40, grow=True, sort=True),
+        TableColumn("jobs", "JOBS", least=6, right=True, sort=True),
+        TableColumn("rate", "RATE", least=6, right=True),
+        TableColumn("failing", "FAILING", least=9, right=True, sort=True),
+        TableColumn("p50", "RUN P50", right=True, drop=2),
+        TableColumn("p95", "P95", least=6, right=True, sort=True, alone="RUN P95"),
+        TableColumn("p99", "P99", least=6, right=True, drop=1),
+        TableColumn("wait50", "WAIT P50", right=True, drop=5),
+        TableColumn("wait95", "P95", least=6, right=True, drop=4, sort=True, alone="WAIT P95"),
+        TableColumn("wait99", "P99", least=6, right=True, drop=6, alone="WAIT P99"),
+        TableColumn("spark", "OVER TIME", least=spark, most=spark, drop=3),
     )
 
 
-def order(sort: str, name: str, slot: Slot) -> tuple[float, str]:
+def order(sort: str, name: str, slot: TimeSlice) -> tuple[float, str]:
     """Return the sort key of a group: largest first, names from A to Z."""
     value: float = 0.0
     if sort == "jobs":
@@ -51,7 +51,7 @@ def order(sort: str, name: str, slot: Slot) -> tuple[float, str]:
     return (-value, name)
 
 
-def row(name: str, slot: Slot, spark: str, *, narrowed: bool) -> Row:
+def row(name: str, slot: TimeSlice, spark: str, *, narrowed: bool) -> Row:
     """Return the row of a group.
 
     Args:
@@ -60,7 +60,7 @@ def row(name: str, slot: Slot, spark: str, *, narrowed: bool) -> Row:
         spark: its sparkline.
         narrowed: whether the charts show only this group.
     """
-    failing: Told = [("—", "quiet")]
+    failing: StyledLine = [("—", "quiet")]
     if slot.failure_rate is not None:
         failing = [(f"{slot.failure_rate:.1%}", "error" if slot.failed else "quiet")]
     times = (slot.run.p50, slot.run.p95, slot.run.p99, slot.wait.p50, slot.wait.p95, slot.wait.p99)
@@ -69,7 +69,7 @@ def row(name: str, slot: Slot, spark: str, *, narrowed: bool) -> Row:
         (
             [(safe(name), "accent" if narrowed else ""), *[(" ◂", "accent")] * narrowed],
             [(number(slot.completed + slot.failed), "")],
-            [(pace(slot.throughput), "accent" if slot.completed else "quiet")],
+            [(rate_text(slot.throughput), "accent" if slot.completed else "quiet")],
             failing,
             *([("—", "quiet") if each is None else (duration(each), "")] for each in times),
             [(spark, "accent")],

@@ -8,20 +8,20 @@ from collections.abc import Sequence
 
 from rich.style import Style
 
-from jobdeck import Backlog
+from jobdeck import QueueStats
 
-from ...text.format import number, rough_pace
+from ...text.format import number, rough_rate
 from ...text.sanitize import safe
 from ..base.panel import Panel
 from ..base.strips import Piece, fit
-from .dashboard_charts import bar_cells, rate_now, rates, stretched
+from .dashboard_charts import bar_cells, rate_now, rates, stretch
 
 _RECENT = 15.0
 """Seconds: the newest part of the chart that the current rate is taken from."""
 Point = tuple[float, int]
 
 
-def done_rates(backlog: Backlog, columns: int) -> list[float]:
+def done_rates(backlog: QueueStats, columns: int) -> list[float]:
     """Return the completed jobs per second in at most `columns` values: the mean of the slices that share a column."""
     values = rates(backlog)
     share = -(-len(values) // columns) if columns else 1
@@ -30,10 +30,10 @@ def done_rates(backlog: Backlog, columns: int) -> list[float]:
     return [sum(part) / len(part) for part in reversed(parts)]
 
 
-def done_now(backlog: Backlog) -> str:
+def done_now(backlog: QueueStats) -> str:
     """Return the current rate of completed jobs per second or per minute, as text."""
     rate = rate_now(backlog, over=_RECENT)
-    return rough_pace(rate) if rate else "0"
+    return rough_rate(rate) if rate else "0"
 
 
 def depths_at(trail: Sequence[Point], moments: Sequence[float]) -> list[float | None]:
@@ -64,15 +64,15 @@ class QueueChart(Panel, can_focus=False):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._backlog: Backlog | None = None
+        self._backlog: QueueStats | None = None
         self._trail: Sequence[Point] = ()
         self._lines: list[list[Piece]] = []
         self._drawn_for: tuple[int, int] | None = None
 
-    def show(self, backlog: Backlog | None, trail: Sequence[Point]) -> None:
+    def show(self, backlog: QueueStats | None, trail: Sequence[Point]) -> None:
         """Draw this queue."""
         self._backlog, self._trail, self._drawn_for = backlog, trail, None
-        self.titled([] if backlog is None else [(f"of {safe(backlog.info.name)}", "$quiet")])
+        self.set_titles([] if backlog is None else [(f"of {safe(backlog.info.name)}", "$quiet")])
         self.refresh()
 
     def draw(self, y: int, width: int) -> Sequence[Piece]:
@@ -88,8 +88,8 @@ class QueueChart(Panel, can_focus=False):
         quiet, accent = self.style("quiet"), self.style("accent")
         above = (height - 3 + 1) // 2
         below = height - 3 - above
-        done = stretched(done_rates(backlog, width), width)
-        start = backlog.slots[0].at
+        done = stretch(done_rates(backlog, width), width)
+        start = backlog.slices[0].at
         moments = [start + (backlog.at - start) * (column + 1) / width for column in range(width)]
         depths = depths_at(self._trail, moments)
         deepest = max((depth for depth in depths if depth is not None), default=0.0)
@@ -99,7 +99,7 @@ class QueueChart(Panel, can_focus=False):
             _heading(
                 "done",
                 done_now(backlog),
-                f"peak {rough_pace(fastest)}" if fastest else "",
+                f"peak {rough_rate(fastest)}" if fastest else "",
                 width,
                 accent,
                 quiet,

@@ -108,7 +108,7 @@ def moment_text(at: float, seconds: float) -> str:
     return then.strftime("%H:%M" if seconds <= _DAY else "%a %d %H:%M")
 
 
-def held(values: Sequence[float | None], most: int) -> list[float | None]:
+def fill_gaps(values: Sequence[float | None], most: int) -> list[float | None]:
     """Fill gaps of up to `most` values with the previous value, as for sampled data."""
     found: list[float | None] = []
     gap = 0

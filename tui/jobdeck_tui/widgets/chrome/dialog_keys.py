@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from textual.binding import Binding
 from textual.events import Click
 
-from ..base.panel import Drawn
+from ..base.panel import LineWidget
 from ..base.strips import Piece, width_of
-from .key_hints import keys_of
+from .key_hints import format_keys
 
 
-class KeyLine(Drawn):
+class DialogKeys(LineWidget):
     """Key hints; a click on one runs its action."""
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -27,7 +27,7 @@ class KeyLine(Drawn):
         for binding in type(self.screen).BINDINGS:
             if not isinstance(binding, Binding) or not binding.show or not binding.description:
                 continue
-            more: list[Piece] = [(keys_of(binding), accent), (f" {binding.description}", quiet)]
+            more: list[Piece] = [(format_keys(binding), accent), (f" {binding.description}", quiet)]
             start = width_of(pieces) + len(gap)
             if start + width_of(more) > width:
                 continue

@@ -10,11 +10,11 @@ from textual.message import Message
 
 from jobdeck import State
 
-from ...feed.connection_status import Plight
-from ...feed.messages import Deck
+from ...feed.connection_status import ConnectionStatus
+from ...feed.messages import DashboardSnapshot
 from ...text.format import GLYPHS, age, number, short_number
 from ...text.sanitize import safe
-from ..base.panel import Drawn
+from ..base.panel import LineWidget
 from ..base.strips import Piece, fit, width_of
 
 _PART = 12
@@ -22,7 +22,7 @@ _PART = 12
 _SHOWN = (State.PENDING, State.RUNNING, State.RETRYING, State.FAILED, State.COMPLETED)
 
 
-class Header(Drawn):
+class Header(LineWidget):
     """Path, liveness and counts. A click on a count lists those jobs."""
 
     class Chosen(Message):
@@ -32,36 +32,36 @@ class Header(Drawn):
             super().__init__()
             self.state = state
 
-    class LogAsked(Message):
+    class LogRequested(Message):
         """The warning mark was clicked."""
 
     def __init__(self, where: str, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._where = where
-        self._deck: Deck | None = None
-        self._plight: Plight | None = None
+        self._deck: DashboardSnapshot | None = None
+        self._plight: ConnectionStatus | None = None
         self._frozen_at: float | None = None
         self._places: list[tuple[int, int, State]] = []
         self._warnings = 0
         self._mark = (0, 0)
 
-    def show(self, deck: Deck) -> None:
+    def show(self, deck: DashboardSnapshot) -> None:
         """Show these counts."""
         self._deck = deck
         self.redraw()
 
-    def tell_plight(self, plight: Plight | None) -> None:
+    def show_status(self, plight: ConnectionStatus | None) -> None:
         """Show a problem with the database instead of the counts; `None` if there is no problem."""
         if plight != self._plight:
             self._plight = plight
             self.refresh()
 
-    def frozen(self, age: float | None) -> None:
+    def show_frozen(self, age: float | None) -> None:
         """Show for how many seconds the view has been frozen; `None` for live."""
         self._frozen_at = age
         self.refresh()
 
-    def warn(self, unseen: int) -> None:
+    def show_warnings(self, unseen: int) -> None:
         """Show the number of unread warnings of the program itself."""
         if unseen != self._warnings:
             self._warnings = unseen
@@ -82,7 +82,7 @@ class Header(Drawn):
         if self._warnings:
             left.append((f"  ! {short_number(self._warnings)}", self.style("warning")))
         where = safe(self._where)
-        counts = self._counts(width - width_of(left) - 2, least_of_path(where) + 2)
+        counts = self._counts(width - width_of(left) - 2, min_path_width(where) + 2)
         room = width - width_of(left) - width_of([piece for piece, _ in counts]) - 4
         if shown := fit_path(where, room):
             left.insert(1, ("  " + shown, quiet))
@@ -96,11 +96,11 @@ class Header(Drawn):
             at += width_of([piece])
         return [*left, (" " * blanks, quiet), *(piece for piece, _ in counts)]
 
-    def _problem(self, plight: Plight, room: int) -> list[Piece]:
+    def _problem(self, plight: ConnectionStatus, room: int) -> list[Piece]:
         style = self.style("error" if plight.word == "STALE" else "warning")
         word: Piece = (f"  ● {plight.word} {age(plight.seconds)}  ", style)
         text = safe(plight.text)
-        more = [part for part in (plight.does, plight.way_out) if part]
+        more = [part for part in (plight.activity, plight.remedy) if part]
         room -= width_of([word]) + 1
         if cell_len(" · ".join((text, *more[:1]))) > room:
             text = text.removeprefix("the database ").removeprefix("the file ")
@@ -135,13 +135,13 @@ class Header(Drawn):
     def on_click(self, event: Click) -> None:
         """List the jobs of the clicked count, or open the log."""
         if self._mark[0] <= event.x < self._mark[1]:
-            self.post_message(self.LogAsked())
+            self.post_message(self.LogRequested())
         for start, end, state in self._places:
             if start <= event.x < end:
                 self.post_message(self.Chosen(state))
 
 
-def least_of_path(path: str) -> int:
+def min_path_width(path: str) -> int:
     """Return the columns that `fit_path` needs to show the file name, or a recognizable part of it."""
     return min(len(path), len(path.rpartition("/")[2]) + 2, _PART)
 

@@ -10,8 +10,8 @@ from textual.events import Click
 from textual.keys import key_to_character
 from textual.widgets import Input
 
-from ...app_base import spelled
-from ..base.panel import Drawn
+from ...app_base import to_terminal_text
+from ..base.panel import LineWidget
 from ..base.strips import Piece, width_of
 
 _NAMES = {
@@ -53,14 +53,14 @@ def key_name(key: str) -> str:
     return key.replace("ctrl+", "^") if key.startswith("ctrl+") else key
 
 
-def keys_of(binding: Binding, *, all_of_them: bool = False) -> str:
+def format_keys(binding: Binding, *, all_of_them: bool = False) -> str:
     """Return the readable keys of a binding: its short form, or all of them."""
     if binding.key_display and not all_of_them:
         return binding.key_display
     return " ".join(dict.fromkeys(key_name(key) for key in binding.key.split(",")))
 
 
-class Hints(Drawn):
+class KeyHints(LineWidget):
     """One line of hints. Drops hints that do not fit, but never the help key."""
 
     def __init__(self, *, indent: int = 1, id: str | None = None) -> None:
@@ -83,7 +83,7 @@ class Hints(Drawn):
                 continue  # the key types text instead of triggering the screen
             if binding.show and binding.description and binding.action not in shown:
                 shown[binding.action] = (
-                    spelled(self.app, keys_of(binding)),
+                    to_terminal_text(self.app, format_keys(binding)),
                     binding.description,
                     active.enabled and why_not(binding.action) is None,
                 )

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...feed.messages import Progressed
+from ...feed.messages import ActionProgress
 from ...text.format import number
-from ..base.panel import Drawn
+from ..base.panel import LineWidget
 from ..base.strips import Piece
 
 _BAR = 24
 
 
-class ProgressLine(Drawn):
+class ProgressLine(LineWidget):
     """The progress of the running bulk action. Hidden otherwise."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.progress: Progressed | None = None
+        self.progress: ActionProgress | None = None
 
-    def show(self, progress: Progressed) -> None:
+    def show(self, progress: ActionProgress) -> None:
         """Show the progress; hide the line once the action has finished."""
-        self.progress = progress if progress.doing else None
+        self.progress = progress if progress.action else None
         self.display = self.progress is not None
         self.refresh()
 
@@ -35,7 +35,7 @@ class ProgressLine(Drawn):
         bar = _BAR if width >= 90 else 10
         full = round(share * bar)
         pieces: list[Piece] = [
-            (f" {progress.doing} ", self.style("strong")),
+            (f" {progress.action} ", self.style("strong")),
             ("━" * full, accent),
             ("╌" * (bar - full), quiet),
             (f" {share:4.0%}  {number(processed)} of {number(progress.total)}", quiet),

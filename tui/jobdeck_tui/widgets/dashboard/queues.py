@@ -22,7 +22,7 @@ _LIMITED = "≤"
 """The mark of a queue with limits."""
 
 
-class Queues(Panel):
+class QueuesPanel(Panel):
     """Queues by depth, the deepest first."""
 
     digit = 3
@@ -71,7 +71,7 @@ class Queues(Panel):
         below = [f"{hidden} more"] * (hidden > 0) + [f"{number(later)} due later{self._next_due()}"] * (later > 0)
         if self.has_focus and self._queues and (limits := limits_text(self._queues[self._cursor].limits)):
             below = [limits]
-        self.titled([], [(" · ".join(below), "$quiet")] if below else [])
+        self.set_titles([], [(" · ".join(below), "$quiet")] if below else [])
 
     def watch_has_focus(self, has_focus: bool) -> None:
         """Update the titles: the cursor is visible only while the panel has the focus."""

@@ -12,12 +12,12 @@ from textual.events import Click
 
 from jobdeck import Job, Overview, State, WorkerInfo
 
-from ...feed.messages import Pool
+from ...feed.messages import LocalWorker
 from ...text.format import age as short_age
-from ...text.format import duration, how_busy
+from ...text.format import busy_text, duration
 from ..base.panel import JobOpened, Panel
 from ..base.strips import Piece, fit, width_of
-from ..table.cells import doing
+from ..table.cells import kind_or_command
 
 SLOW = 10.0
 """The run time in seconds after which a job is highlighted."""
@@ -25,7 +25,7 @@ _CELL = 30
 """The minimum width of one thread in cells."""
 
 
-class Workers(Panel):
+class WorkersPanel(Panel):
     """One cell per thread, the busy ones first; drops idle ones that do not fit."""
 
     digit = 4
@@ -41,10 +41,10 @@ class Workers(Panel):
         self._at = 0.0
         self._slots: list[tuple[WorkerInfo | None, Job | None]] = []
         self._many = False
-        self._busy_text = how_busy(0, 0)
+        self._busy_text = busy_text(0, 0)
         self._cursor = 0
 
-    def show(self, overview: Overview, pool: Pool) -> None:
+    def show(self, overview: Overview, pool: LocalWorker) -> None:
         """Show these workers."""
         self._at = overview.at
         by_worker: defaultdict[str | None, list[Job]] = defaultdict(list)
@@ -62,7 +62,7 @@ class Workers(Panel):
         # Busy threads first: they stay visible if not all fit.
         self._slots = [*(slot for slot in slots if slot[1]), *(slot for slot in slots if not slot[1])]
         self._cursor = max(0, min(self._cursor, len(self._slots) - 1))
-        self._busy_text = how_busy(sum(job is not None for _, job in slots), sum(worker.threads for worker in alive))
+        self._busy_text = busy_text(sum(job is not None for _, job in slots), sum(worker.threads for worker in alive))
         silent = len(overview.workers) - len(alive)
         title = [(self._busy_text, "$accent")]
         if self._many:
@@ -76,7 +76,7 @@ class Workers(Panel):
         hidden = len(self._slots) - self._columns() * self.size.height
         if hidden > 0 and self.size.height:
             below.insert(0, (f"{hidden} more" if not silent else f"{hidden} more · ", "$quiet"))
-        self.titled(title, below)
+        self.set_titles(title, below)
         self.redraw()
 
     def _columns(self) -> int:
@@ -154,7 +154,7 @@ class Workers(Panel):
             sign = " !" if worker is None or ran > SLOW else ""
             running = self.state_style(State.RUNNING)
             warn = self.style("error") if worker is None else self.style("warning")
-            kind = fit(doing(job), max(4, width - len(number) - len(took) - 7)).rstrip()
+            kind = fit(kind_or_command(job), max(4, width - len(number) - len(took) - 7)).rstrip()
             tail = " lost" if worker is None else ("  stopping" if job.cancelling else "")
             pieces = [(f" ▸{number} ", running), (kind, Style()), (f" {took}", quiet), (tail + sign, warn)]
         return [(text, ground + style) for text, style in pieces]

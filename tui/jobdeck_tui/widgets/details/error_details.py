@@ -7,8 +7,8 @@ from jobdeck import State
 from ...feed.queries.errors import Sample
 from ...text.format import GLYPHS, age
 from ...text.sanitize import safe
-from ..base.tracebacks import folded, read_traceback, unfolded
-from .job_details import Told, clock_time
+from ..base.tracebacks import fold, parse_traceback, unfold
+from .job_details import StyledLine, format_clock_time
 
 _NAMED = 12
 """The maximum number of job ids listed."""
@@ -16,15 +16,15 @@ _MESSAGE_LINES = 4
 _MESSAGE_LENGTH = 20_000
 
 
-def short_place(place: str) -> str:
+def short_location(place: str) -> str:
     """Return a location without the folders of its file: `smtp.py:88 send`."""
     return place.rpartition("/")[2].rpartition("\\")[2]
 
 
-def sample_lines(sample: Sample, now: float, *, whole: bool) -> list[Told]:
+def sample_lines(sample: Sample, now: float, *, whole: bool) -> list[StyledLine]:
     """Return the error, the traceback, and the facts of a group; `whole` unfolds the message and the traceback."""
     group, attempt = sample.group, sample.attempt
-    lines: list[Told] = [[(safe(group.error_type), "error")]]
+    lines: list[StyledLine] = [[(safe(group.error_type), "error")]]
     message = safe(group.message[:_MESSAGE_LENGTH], multiline=True).split("\n") if group.message else []
     shown = message if whole else message[:_MESSAGE_LINES]
     lines += [[("  " + part, "")] for part in shown]
@@ -32,8 +32,8 @@ def sample_lines(sample: Sample, now: float, *, whole: bool) -> list[Told]:
         lines.append([(f"  ⋯ {len(message) - len(shown)} more lines · ", "quiet"), ("t", "accent"), (" shows all", "quiet")])
     lines.append([])
     if attempt is not None and attempt.traceback:
-        traceback = read_traceback(attempt.traceback)
-        lines += unfolded(traceback) if whole else folded(traceback, unfolds="t")
+        traceback = parse_traceback(attempt.traceback)
+        lines += unfold(traceback) if whole else fold(traceback, unfolds="t")
     elif attempt is None:
         lines.append([("its newest job was deleted or pruned", "quiet")])
     else:
@@ -42,14 +42,14 @@ def sample_lines(sample: Sample, now: float, *, whole: bool) -> list[Told]:
     return lines + _facts(sample, now)
 
 
-def _facts(sample: Sample, now: float) -> list[Told]:
+def _facts(sample: Sample, now: float) -> list[StyledLine]:
     group, attempt = sample.group, sample.attempt
-    lines: list[Told] = []
+    lines: list[StyledLine] = []
     if attempt is not None:
         lines.append(_fact("newest", f"job {attempt.job_id}, attempt {attempt.number}", f"  by {safe(attempt.worker)}"))
-    seen = f"{clock_time(group.last_seen, now)}, {age(now - group.last_seen)} ago"
+    seen = f"{format_clock_time(group.last_seen, now)}, {age(now - group.last_seen)} ago"
     if group.count > 1:
-        seen = f"{group.count:,} times, first {clock_time(group.first_seen, now)}, last {seen}"
+        seen = f"{group.count:,} times, first {format_clock_time(group.first_seen, now)}, last {seen}"
     lines.append(_fact("seen", seen))
     lines.append(_jobs(sample))
     if sample.ids:
@@ -59,11 +59,11 @@ def _facts(sample: Sample, now: float) -> list[Told]:
     return lines
 
 
-def _jobs(sample: Sample) -> Told:
+def _jobs(sample: Sample) -> StyledLine:
     """Return the number of jobs, and their states."""
     if not sample.jobs:
         return _fact("jobs", "none", "  all have completed, failed with another error, or were deleted")
-    pieces: Told = [("jobs".ljust(10), "quiet"), (f"{sample.jobs:,}", "")]
+    pieces: StyledLine = [("jobs".ljust(10), "quiet"), (f"{sample.jobs:,}", "")]
     for state in State:
         count = sample.failed if state is State.FAILED else sample.states.get(state, 0)
         if count:
@@ -73,5 +73,5 @@ def _jobs(sample: Sample) -> Told:
     return pieces
 
 
-def _fact(name: str, value: str, more: str = "") -> Told:
+def _fact(name: str, value: str, more: str = "") -> StyledLine:
     return [(name.ljust(10), "quiet"), (value, ""), (more, "quiet")]

@@ -5,21 +5,21 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from jobdeck import Backlog, Forecast, Outlook, State
+from jobdeck import Forecast, QueueStats, State, Trend
 
-from ...text.format import GLYPHS, about, age, duration, number, rough_pace
-from ...text.limits import in_words
+from ...text.format import GLYPHS, age, duration, number, rough_duration, rough_rate
+from ...text.limits import explain_limits
 from ...text.sanitize import safe
-from .job_details import Told
+from .job_details import StyledLine
 
 OUTLOOK_MEANING = {
-    Outlook.EMPTY: "quiet",
-    Outlook.KEEPS_UP: "good",
-    Outlook.DRAINING: "accent",
-    Outlook.STEADY: "",
-    Outlook.GROWING: "warning",
-    Outlook.PAUSED: "warning",
-    Outlook.STILL: "error",
+    Trend.EMPTY: "quiet",
+    Trend.KEEPS_UP: "good",
+    Trend.DRAINING: "accent",
+    Trend.STEADY: "",
+    Trend.GROWING: "warning",
+    Trend.PAUSED: "warning",
+    Trend.STALLED: "error",
 }
 _NAMED = 6
 """The maximum number of kinds and workers listed."""
@@ -32,12 +32,12 @@ def bar(share: float, width: int) -> str:
     return "━" * filled + "╌" * (width - filled)
 
 
-def facts(backlog: Backlog, forecast: Forecast) -> list[Told]:
+def facts(backlog: QueueStats, forecast: Forecast) -> list[StyledLine]:
     """Return all facts about a queue."""
     return [
-        *_labeled("forecast", [outlook_sentence(backlog, forecast)], OUTLOOK_MEANING[forecast.outlook] or "strong"),
+        *_labeled("forecast", [outlook_sentence(backlog, forecast)], OUTLOOK_MEANING[forecast.trend] or "strong"),
         *_advice(backlog, forecast),
-        *_labeled("limits", in_words(backlog.info.limits, backlog.running)),
+        *_labeled("limits", explain_limits(backlog.info.limits, backlog.running)),
         *_workers(backlog),
         *_pace(backlog),
         *_later(backlog),
@@ -45,46 +45,44 @@ def facts(backlog: Backlog, forecast: Forecast) -> list[Told]:
     ]
 
 
-def outlook_sentence(backlog: Backlog, forecast: Forecast) -> str:
+def outlook_sentence(backlog: QueueStats, forecast: Forecast) -> str:
     """Return the forecast as a sentence."""
-    match forecast.outlook:
-        case Outlook.EMPTY:
+    match forecast.trend:
+        case Trend.EMPTY:
             return "No jobs are ready."
-        case Outlook.KEEPS_UP:
+        case Trend.KEEPS_UP:
             return "Keeping up: jobs start within moments."
-        case Outlook.DRAINING if forecast.growth is not None:
-            return (
-                f"Empty in about {about(forecast.empty_in or 0)}: {rough_pace(-forecast.growth)} fewer, as in the last minutes."
-            )
-        case Outlook.DRAINING:
-            return f"Empty in about {about(forecast.empty_in or 0)}, {forecast.why}."
-        case Outlook.STEADY:
+        case Trend.DRAINING if forecast.growth is not None:
+            return f"Empty in about {rough_duration(forecast.empty_in or 0)}: {rough_rate(-forecast.growth)} fewer, as in the last minutes."
+        case Trend.DRAINING:
+            return f"Empty in about {rough_duration(forecast.empty_in or 0)}, {forecast.reason}."
+        case Trend.STEADY:
             return "Steady: about as many jobs are enqueued as are started."
-        case Outlook.GROWING:
-            return f"Growing by {rough_pace(forecast.growth or 0)}: more jobs are enqueued than are started."
-        case Outlook.PAUSED:
+        case Trend.GROWING:
+            return f"Growing by {rough_rate(forecast.growth or 0)}: more jobs are enqueued than are started."
+        case Trend.PAUSED:
             since = age(backlog.at - (backlog.info.paused_at or backlog.at))
             return f"Paused for {since}: running jobs finish, no new ones start."
         case _:
-            return f"Stalled: {forecast.why}."
+            return f"Stalled: {forecast.reason}."
 
 
-def _advice(backlog: Backlog, forecast: Forecast) -> list[Told]:
+def _advice(backlog: QueueStats, forecast: Forecast) -> list[StyledLine]:
     """Return what the user can do about it."""
     name = safe(shlex.quote(backlog.info.name))
-    if forecast.outlook is Outlook.PAUSED:
+    if forecast.trend is Trend.PAUSED:
         advice = "p resumes it"
-    elif forecast.outlook is Outlook.STILL and not backlog.served_by:
+    elif forecast.trend is Trend.STALLED and not backlog.served_by:
         advice = f"jobdeck worker --queues {name} processes it; so does this cockpit with threads: >"
-    elif forecast.outlook is Outlook.STILL and "at once" in forecast.why:
+    elif forecast.trend is Trend.STALLED and "at once" in forecast.reason:
         advice = "the next job starts when one of them finishes; l changes the limit"
     else:
         return []
     return [[("".ljust(_HEAD), "quiet"), (advice, "quiet")]]
 
 
-def _workers(backlog: Backlog) -> list[Told]:
-    lines: list[Told] = []
+def _workers(backlog: QueueStats) -> list[StyledLine]:
+    lines: list[StyledLine] = []
     found = backlog.served_by
     if found:
         places = [f"{safe(each.host)}:{each.pid} ({each.threads})" for each in found]
@@ -101,11 +99,11 @@ def _workers(backlog: Backlog) -> list[Told]:
     return lines
 
 
-def _pace(backlog: Backlog) -> list[Told]:
+def _pace(backlog: QueueStats) -> list[StyledLine]:
     total = backlog.total
     if not (total.started or total.completed or total.failed):
         return _labeled("pace", ["Nothing has run in the last 5 minutes."])
-    parts = [f"{rough_pace(total.throughput)} done" if total.completed else "none done"]
+    parts = [f"{rough_rate(total.throughput)} done" if total.completed else "none done"]
     if total.failure_rate:
         parts.append(f"{total.failure_rate:.0%} of the attempts failed")
     lines = _labeled("pace", [" · ".join(parts)])
@@ -119,14 +117,14 @@ def _or_dash(seconds: float | None) -> str:
     return "—" if seconds is None else duration(seconds)
 
 
-def _later(backlog: Backlog) -> list[Told]:
+def _later(backlog: QueueStats) -> list[StyledLine]:
     states = (State.SCHEDULED, State.RETRYING, State.WAITING)
     waits = {State.SCHEDULED: "scheduled", State.RETRYING: "to be retried", State.WAITING: "waiting for other jobs"}
     parts = [f"{number(n)} {waits[state]}" for state in states if (n := backlog.info.counts.get(state, 0))]
     return _labeled("later", [", ".join(parts)]) if parts else []
 
 
-def _kinds(backlog: Backlog) -> list[Told]:
+def _kinds(backlog: QueueStats) -> list[StyledLine]:
     """Return the kinds with the counts of their jobs, those with the most open jobs first."""
 
     def order(kind: str) -> tuple[int, int, str]:
@@ -137,9 +135,9 @@ def _kinds(backlog: Backlog) -> list[Told]:
     kinds = sorted(backlog.kinds, key=order)
     shown = kinds[: 2 * _NAMED]
     size = max((len(safe(kind)) for kind in shown), default=0)
-    lines: list[Told] = []
+    lines: list[StyledLine] = []
     for kind in shown:
-        pieces: Told = [(("" if lines else "kinds").ljust(_HEAD), "quiet"), (safe(kind).ljust(size), "")]
+        pieces: StyledLine = [(("" if lines else "kinds").ljust(_HEAD), "quiet"), (safe(kind).ljust(size), "")]
         for state in State:
             if n := backlog.kinds[kind].get(state, 0):
                 pieces.append((f"  {GLYPHS[state]} {number(n)}", state.value))
@@ -149,7 +147,7 @@ def _kinds(backlog: Backlog) -> list[Told]:
     return lines
 
 
-def _labeled(name: str, sentences: Sequence[str], meaning: str = "") -> list[Told]:
+def _labeled(name: str, sentences: Sequence[str], meaning: str = "") -> list[StyledLine]:
     return [[(("" if at else name).ljust(_HEAD), "quiet"), (sentence, meaning)] for at, sentence in enumerate(sentences)]
 
 

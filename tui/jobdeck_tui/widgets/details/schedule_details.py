@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from jobdeck import PastJob, Schedule, State
+from jobdeck import Schedule, ScheduledRun, State
 
-from ...feed.queries.schedules import ScheduleSeen
-from ...text.cron_text import has_zone, spoken
+from ...feed.queries.schedules import ScheduleData
+from ...text.cron_text import describe_cron, has_zone
 from ...text.format import GLYPHS, age, duration, span
 from ...text.sanitize import safe
-from ...text.times import in_zone, moment_in
-from ..table.cells import in_line
-from ..table.keyed_table import Head, Row
-from .job_details import Told
+from ...text.times import in_zone, parse_local_time
+from ..table.cells import format_arguments
+from ..table.keyed_table import Row, TableColumn
+from .job_details import StyledLine
 
 NARROW = 100
 """The screen width below which the strip of jobs and the lines are shorter."""
@@ -28,50 +28,50 @@ def strip_length(width: int) -> int:
     return 20 if width >= NARROW else 10
 
 
-def heads(width: int) -> tuple[Head, ...]:
+def heads(width: int) -> tuple[TableColumn, ...]:
     """Return the columns of the table on a screen of this width."""
     strip = strip_length(width)
     wide = width >= WIDE
     return (
-        Head("name", "SCHEDULE", least=8, most=32),
-        Head("when", "WHEN", least=22 if width < NARROW else 34, most=70, grow=not wide),
-        Head("kind", "KIND", most=24, drop=4),
-        *[Head("args", "ARGUMENTS", least=9, most=200, grow=True, drop=5)] * wide,
-        Head("next", "NEXT", drop=3),
-        Head("in", "DUE", right=True, least=7),
-        Head("last", "LAST", least=7, drop=1),
-        Head("strip", f"LAST {strip}", least=strip, drop=2),
+        TableColumn("name", "SCHEDULE", least=8, most=32),
+        TableColumn("when", "WHEN", least=22 if width < NARROW else 34, most=70, grow=not wide),
+        TableColumn("kind", "KIND", most=24, drop=4),
+        *[TableColumn("args", "ARGUMENTS", least=9, most=200, grow=True, drop=5)] * wide,
+        TableColumn("next", "NEXT", drop=3),
+        TableColumn("in", "DUE", right=True, least=7),
+        TableColumn("last", "LAST", least=7, drop=1),
+        TableColumn("strip", f"LAST {strip}", least=strip, drop=2),
     )
 
 
 HISTORY_HEADS = (
-    Head("job", "JOB", right=True),
-    Head("state", "STATE", least=9),
-    Head("tick", "DUE", drop=1),
-    Head("took", "TOOK", right=True, drop=2),
-    Head("error", "ERROR", least=6, grow=True, most=200, drop=3),
+    TableColumn("job", "JOB", right=True),
+    TableColumn("state", "STATE", least=9),
+    TableColumn("tick", "DUE", drop=1),
+    TableColumn("took", "TOOK", right=True, drop=2),
+    TableColumn("error", "ERROR", least=6, grow=True, most=200, drop=3),
 )
 
 
-def row_of(seen: ScheduleSeen, now: float, width: int) -> Row:
+def row_of(seen: ScheduleData, now: float, width: int) -> Row:
     """Return the row of a schedule, on a screen of this width."""
     schedule = seen.schedule
-    name: Told = [(safe(schedule.name), "quiet" if schedule.paused else "strong")]
-    when: Told = [(safe(spoken(schedule.cron)), "quiet" if schedule.paused else "")]
+    name: StyledLine = [(safe(schedule.name), "quiet" if schedule.paused else "strong")]
+    when: StyledLine = [(safe(describe_cron(schedule.cron)), "quiet" if schedule.paused else "")]
     if has_zone(schedule.cron):
         when.append((f" {safe(schedule.timezone)}", "quiet"))
-    coming: Told = [(short_time(schedule.next_at, now), "")]
-    until: Told = [(until_text(schedule.next_at - now), "accent")]
+    coming: StyledLine = [(short_time(schedule.next_at, now), "")]
+    until: StyledLine = [(until_text(schedule.next_at - now), "accent")]
     if schedule.paused:
         coming, until = [("—", "quiet")], [("‖ paused", "warning")]
     elif schedule.error is not None:
         until = [("✗ error", "error")]
-    args: list[Told] = [[(in_line(schedule.kind, schedule.args_json), "quiet")]] if width >= WIDE else []
+    args: list[StyledLine] = [[(format_arguments(schedule.kind, schedule.args_json), "quiet")]] if width >= WIDE else []
     strip = strip_of(seen, strip_length(width))
     return Row(schedule.name, (name, when, [(safe(schedule.kind), "quiet")], *args, coming, until, last_of(seen, now), strip))
 
 
-def last_of(seen: ScheduleSeen, now: float) -> Told:
+def last_of(seen: ScheduleData, now: float) -> StyledLine:
     """Return the state of the newest job, and how long ago it was enqueued."""
     job, schedule = seen.last, seen.schedule
     if job is not None and job.id == schedule.last_job:
@@ -79,13 +79,13 @@ def last_of(seen: ScheduleSeen, now: float) -> Told:
     return [("—" if schedule.last_at is None else f"  {age(now - schedule.last_at)} ago", "quiet")]
 
 
-def strip_of(seen: ScheduleSeen, length: int) -> Told:
+def strip_of(seen: ScheduleData, length: int) -> StyledLine:
     """Return one glyph for each of the newest jobs, the newest on the right."""
     jobs = seen.history[:length][::-1]
     return [("·" * (length - len(jobs)), "line"), *((GLYPHS[job.state], job.state.value) for job in jobs)]
 
 
-def history_row(job: PastJob, now: float) -> Row:
+def history_row(job: ScheduledRun, now: float) -> Row:
     """Return a row of the history."""
     took = duration(job.took) if job.took is not None else ""
     return Row(
@@ -100,31 +100,31 @@ def history_row(job: PastJob, now: float) -> Row:
     )
 
 
-def told(seen: ScheduleSeen, now: float, *, narrow: bool) -> list[Told]:
+def schedule_facts(seen: ScheduleData, now: float, *, narrow: bool) -> list[StyledLine]:
     """Return all facts about a schedule except its history."""
     schedule = seen.schedule
     zone = f", {safe(schedule.timezone)}" if has_zone(schedule.cron) else ""
-    lines: list[Told] = [[(safe(spoken(schedule.cron)) + zone, "strong")], _fact("cron", safe(schedule.cron))]
+    lines: list[StyledLine] = [[(safe(describe_cron(schedule.cron)) + zone, "strong")], _fact("cron", safe(schedule.cron))]
     if schedule.error is not None:
         lines.append([(_label("error"), "quiet"), (f"✗ {safe(schedule.error)}", "error")])
     if schedule.paused_at is not None:
         ago = age(now - schedule.paused_at)
         lines.append([(_label("next"), "quiet"), (f"‖ paused {ago} ago", "warning"), (" · p resumes it", "quiet")])
     else:
-        ticks = ticks_told(seen.ticks, schedule.timezone, now, narrow=narrow)
+        ticks = tick_lines(seen.ticks, schedule.timezone, now, narrow=narrow)
         lines += [[(_label("" if place else "next"), "quiet"), *tick] for place, tick in enumerate(ticks)]
     lines += [_fact("kind", safe(schedule.kind)), _fact("args", _args(schedule)), _fact("options", _options(schedule))]
     added = f"{in_zone(schedule.created_at, None)}, {age(now - schedule.created_at)} ago"
     return [*lines, _fact("added", added)]
 
 
-def ticks_told(ticks: Sequence[float], timezone: str, now: float, *, narrow: bool = False) -> list[Told]:
+def tick_lines(ticks: Sequence[float], timezone: str, now: float, *, narrow: bool = False) -> list[StyledLine]:
     """Return the next ticks in their time zone, in local time if that differs, and the time until each."""
-    lines: list[Told] = []
+    lines: list[StyledLine] = []
     seconds = any(tick % 60 for tick in ticks)
     for tick in ticks:
-        there, here = moment_in(tick, timezone), moment_in(tick, None)
-        line: Told = [(in_zone(tick, timezone, seconds=seconds), "")]
+        there, here = parse_local_time(tick, timezone), parse_local_time(tick, None)
+        line: StyledLine = [(in_zone(tick, timezone, seconds=seconds), "")]
         if there is not None and narrow:
             line = [(there.strftime("%a %m-%d %H:%M:%S" if seconds else "%a %m-%d %H:%M"), "")]
         if there is not None and here is not None and there.utcoffset() != here.utcoffset():
@@ -145,7 +145,7 @@ def until_text(seconds: float) -> str:
 
 def short_time(at: float, now: float) -> str:
     """Format a local time, with its day unless that is today: `14:00`, `Tue 03:00`, `2026-03-01 03:00`."""
-    moment, today = moment_in(at, None), moment_in(now, None)
+    moment, today = parse_local_time(at, None), parse_local_time(now, None)
     if moment is None or today is None:
         return str(at)
     clock = moment.strftime("%H:%M:%S" if moment.second else "%H:%M")
@@ -167,7 +167,7 @@ def _options(schedule: Schedule) -> str:
     return " · ".join(parts)
 
 
-def _fact(name: str, text: str) -> Told:
+def _fact(name: str, text: str) -> StyledLine:
     return [(_label(name), "quiet"), (text, "")]
 
 
@@ -175,7 +175,7 @@ def _label(name: str) -> str:
     return f"{name:<9}"
 
 
-def counted(history: Sequence[PastJob]) -> str:
+def count_by_state(history: Sequence[ScheduledRun]) -> str:
     """Count the jobs of the history by state: `18 completed, 2 failed`."""
     counts = {state: sum(job.state is state for job in history) for state in State}
     return ", ".join(f"{n} {state}" for state, n in counts.items() if n)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from jobdeck import Job, Stopping, WorkerInfo
+from jobdeck import Job, StuckJob, WorkerInfo
 
-from ...feed.messages import Pool
-from ...text.format import age, duration, how_busy, number, span
+from ...feed.messages import LocalWorker
+from ...text.format import age, busy_text, duration, number, span
 from ...text.sanitize import safe
 from ...text.worker_slots import Process
-from ..table.cells import arguments, doing
+from ..table.cells import arguments, kind_or_command
 from ..table.keyed_table import Row
-from .job_details import Told, as_json, clock_time
+from .job_details import StyledLine, as_json, format_clock_time
 from .queue_details import bar
 
 SLOW = 10.0
@@ -23,7 +23,7 @@ _NAMED = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class RowContext:
     """What all rows share."""
 
     at: float
@@ -34,35 +34,35 @@ class Scene:
     """Whether long bars fit."""
     long: bool = True
     """Whether whole sentences fit."""
-    taken_back: bool = True
+    rescuer_alive: bool = True
     """Whether a live worker can rescue the jobs of the others."""
     digits: int = 1
     """The number of digits of the longest id."""
 
 
 def rows(
-    processes: Sequence[Process], pool: Pool, at: float, lease: float, *, wide: bool = True, long: bool = True
+    processes: Sequence[Process], pool: LocalWorker, at: float, lease: float, *, wide: bool = True, long: bool = True
 ) -> Iterable[Row]:
     """Yield a row for each process, and below it one for each of its slots."""
     alive = any(process.alive for process in processes)
     digits = max((len(str(job.id)) for process in processes for job in process.jobs), default=1)
-    scene = Scene(at, lease, pool.worker, wide, long, alive, digits)
+    scene = RowContext(at, lease, pool.worker, wide, long, alive, digits)
     for process in processes:
         yield _process_row(process, scene)
         for place, job in enumerate(process.slots):
             yield _idle_row(process, place) if job is None else _job_row(process, place, job, scene)
         if process.more_idle:
             more = "more " if any(slot is None for slot in process.slots) else ""
-            cells: tuple[Told, ...] = ([(f"   · {number(process.more_idle)} {more}idle", "quiet")], [], [], [], [], [])
+            cells: tuple[StyledLine, ...] = ([(f"   · {number(process.more_idle)} {more}idle", "quiet")], [], [], [], [], [])
             yield Row((process.id, len(process.slots)), cells)
         yield from (_stuck_row(process, each, at) for each in _stuck_elsewhere(process))
 
 
-def _process_row(process: Process, scene: Scene) -> Row:
+def _process_row(process: Process, scene: RowContext) -> Row:
     info = process.info
     if info is None:
-        name: Told = [("✗ ", "error"), (safe(_place(process.id)), "strong")]
-        rescue: Told = [("missing", "error"), (" · ", "quiet"), *_rescue_text(process.jobs, scene, several=True)]
+        name: StyledLine = [("✗ ", "error"), (safe(_place(process.id)), "strong")]
+        rescue: StyledLine = [("missing", "error"), (" · ", "quiet"), *_rescue_text(process.jobs, scene, several=True)]
         return Row((process.id,), (name, [], [], [], [], rescue))
     heard = max(0.0, scene.at - info.heartbeat_at)
     meaning = "error" if not info.alive else "warning" if info.draining else "good"
@@ -72,7 +72,7 @@ def _process_row(process: Process, scene: Scene) -> Row:
     busy = len(process.jobs)
     share = min(1.0, busy / info.threads) if info.threads else 0.0
     text = f" {busy}/{info.threads}" if busy <= info.threads else f" {number(busy)}"
-    cells: tuple[Told, ...] = (
+    cells: tuple[StyledLine, ...] = (
         name,
         [(bar(share, 8 if scene.wide else 4), "running" if busy and info.alive else "line"), (text, "")],
         [(age(scene.at - info.started_at), "")],
@@ -83,13 +83,13 @@ def _process_row(process: Process, scene: Scene) -> Row:
     return Row((process.id,), cells)
 
 
-def _process_detail(process: Process, info: WorkerInfo, scene: Scene) -> Told:
+def _process_detail(process: Process, info: WorkerInfo, scene: RowContext) -> StyledLine:
     if not info.alive:
-        silent: Told = [(f"silent for {age(scene.at - info.heartbeat_at)}", "error"), (" · ", "quiet")]
+        silent: StyledLine = [(f"silent for {age(scene.at - info.heartbeat_at)}", "error"), (" · ", "quiet")]
         if not process.jobs:
             return [*silent, ("it stopped without deregistering, and runs no job" if scene.long else "runs no job", "quiet")]
         return [*silent, *_rescue_text(process.jobs, scene, several=True)]
-    text: Told = []
+    text: StyledLine = []
     if info.stuck:
         text += [(f"{info.stuck} stuck", "error"), (" · ", "quiet")]
     if info.draining:
@@ -104,11 +104,11 @@ def _process_detail(process: Process, info: WorkerInfo, scene: Scene) -> Told:
     return text
 
 
-def _rescue_text(jobs: Sequence[Job], scene: Scene, *, several: bool = False) -> Told:
+def _rescue_text(jobs: Sequence[Job], scene: RowContext, *, several: bool = False) -> StyledLine:
     """Return when the jobs of a silent or missing process are rescued."""
     many = len(jobs) > 1
     remaining = max(((job.lease_until or scene.at) - scene.at for job in jobs), default=0.0)
-    if remaining <= 0 and not scene.taken_back:
+    if remaining <= 0 and not scene.rescuer_alive:
         text = f"no live worker to rescue {'them' if many else 'it'}" if scene.long else "no live worker"
         return [(text, "error")]
     when = f"{'within' if many else 'in'} {age(remaining)}" if remaining > 0 else "within moments"
@@ -119,12 +119,12 @@ def _rescue_text(jobs: Sequence[Job], scene: Scene, *, several: bool = False) ->
     return [(f"{what} {when}", "warning")]
 
 
-def _job_row(process: Process, place: int, job: Job, scene: Scene) -> Row:
+def _job_row(process: Process, place: int, job: Job, scene: RowContext) -> Row:
     ran = max(0.0, scene.at - (job.started_at or scene.at))
     remaining = (job.lease_until or scene.at) - scene.at
-    name: Told = [("   ▸ " if process.alive else "   ✗ ", "running" if process.alive else "error")]
-    name += [(f"{job.id:>{scene.digits}} ", "quiet"), (doing(job), "")]
-    cells: tuple[Told, ...] = (
+    name: StyledLine = [("   ▸ " if process.alive else "   ✗ ", "running" if process.alive else "error")]
+    name += [(f"{job.id:>{scene.digits}} ", "quiet"), (kind_or_command(job), "")]
+    cells: tuple[StyledLine, ...] = (
         name,
         [(" " * (9 if scene.wide else 5), ""), (f"{job.attempt}/{job.max_attempts}", "quiet")],
         [(duration(ran) if ran < 60 else age(ran), "warning" if ran > SLOW else "")],
@@ -135,13 +135,13 @@ def _job_row(process: Process, place: int, job: Job, scene: Scene) -> Row:
     return Row((process.id, place), cells)
 
 
-def _job_detail(process: Process, job: Job, remaining: float, scene: Scene) -> Told:
-    request = stopping_of(process, job.id)
-    text: Told = []
+def _job_detail(process: Process, job: Job, remaining: float, scene: RowContext) -> StyledLine:
+    request = find_stopping(process, job.id)
+    text: StyledLine = []
     if not process.alive:
         text = [*_rescue_text([job], scene), (" · ", "quiet")]
     elif request is not None:
-        text = [*stop_told(process, request, scene.at, short=not scene.long), (" · ", "quiet")]
+        text = [*stop_text(process, request, scene.at, short=not scene.long), (" · ", "quiet")]
     elif job.cancelling:
         text = [("cancelling: not yet delivered" if scene.wide else "cancelling", "warning"), (" · ", "quiet")]
     elif job.progress is not None:
@@ -154,24 +154,24 @@ def _job_detail(process: Process, job: Job, remaining: float, scene: Scene) -> T
     return [*text, (arguments(job, 200), "quiet")]
 
 
-def stopping_of(process: Process, job_id: int) -> Stopping | None:
+def find_stopping(process: Process, job_id: int) -> StuckJob | None:
     """Return what the worker reports of a job that it has asked to stop; `None` if it has not."""
     stopping = process.info.stopping if process.info is not None else ()
     return next((each for each in stopping if each.job_id == job_id), None)
 
 
-def stop_told(process: Process, request: Stopping, at: float, *, short: bool = False) -> Told:
+def stop_text(process: Process, request: StuckJob, at: float, *, short: bool = False) -> StyledLine:
     """Return since when a handler has ignored the request to stop; an error if its thread has been replaced."""
     since = max(0.0, at - request.since)
     stuck = bool(process.info and process.info.stuck) and since >= 1.0
     if short:
         text = f"stuck for {age(since)}" if stuck else f"stopping for {age(since)}"
     else:
-        text = f"{'stuck: ' if stuck else ''}asked to stop {age(since)} ago ({request.why})"
+        text = f"{'stuck: ' if stuck else ''}asked to stop {age(since)} ago ({request.reason})"
     return [(text, "error" if stuck else "warning")]
 
 
-def _stuck_elsewhere(process: Process) -> list[Stopping]:
+def _stuck_elsewhere(process: Process) -> list[StuckJob]:
     """Return the stuck handlers of jobs that this process no longer owns: they run elsewhere, or have finished."""
     if process.info is None or not process.alive:
         return []
@@ -179,9 +179,9 @@ def _stuck_elsewhere(process: Process) -> list[Stopping]:
     return [each for each in process.info.stopping if each.job_id not in owned]
 
 
-def _stuck_row(process: Process, request: Stopping, at: float) -> Row:
-    name: Told = [("   ! ", "error"), (f"{request.job_id} ", "quiet"), (safe(request.kind), "")]
-    text = [*stop_told(process, request, at), (" · it no longer owns the job", "quiet")]
+def _stuck_row(process: Process, request: StuckJob, at: float) -> Row:
+    name: StyledLine = [("   ! ", "error"), (f"{request.job_id} ", "quiet"), (safe(request.kind), "")]
+    text = [*stop_text(process, request, at), (" · it no longer owns the job", "quiet")]
     return Row((process.id, -request.job_id), (name, [], [(age(max(0.0, at - request.since)), "")], [], [], text))
 
 
@@ -189,7 +189,7 @@ def _idle_row(process: Process, place: int) -> Row:
     return Row((process.id, place), ([("   · idle", "quiet")], [], [], [], [], []))
 
 
-def _lease_cell(remaining: float, alive: bool, scene: Scene) -> Told:
+def _lease_cell(remaining: float, alive: bool, scene: RowContext) -> StyledLine:
     share = max(0.0, min(1.0, remaining / scene.lease)) if scene.lease else 0.0
     meaning = "good" if alive and share > 1 / 3 else "warning" if remaining > 0 else "error"
     text = age(remaining) if remaining > 0 else "over"
@@ -199,7 +199,7 @@ def _lease_cell(remaining: float, alive: bool, scene: Scene) -> Told:
 # -- one process or slot ---------------------------------------------------------------------------
 
 
-def process_facts(process: Process, pool: Pool, at: float, lease: float) -> list[Told]:
+def process_facts(process: Process, pool: LocalWorker, at: float, lease: float) -> list[StyledLine]:
     """Return all facts about a process."""
     info = process.info
     if info is None:
@@ -214,7 +214,7 @@ def process_facts(process: Process, pool: Pool, at: float, lease: float) -> list
             "worker", f"{safe(info.id)}{'  (this cockpit; < and > change its threads)' if process.id == pool.worker else ''}"
         ),
         _fact("state", *state),
-        _fact("started", f"{clock_time(info.started_at, at)}  {age(at - info.started_at)} ago"),
+        _fact("started", f"{format_clock_time(info.started_at, at)}  {age(at - info.started_at)} ago"),
         _fact("threads", _threads(process, info)),
         _fact("heartbeat", f"{duration(max(0.0, at - info.heartbeat_at))} ago; silent after {span(lease)} without a heartbeat"),
         _fact("queues", ", ".join(safe(each) for each in info.queues) or "all"),
@@ -224,7 +224,7 @@ def process_facts(process: Process, pool: Pool, at: float, lease: float) -> list
         lines.append(_fact("kinds", kinds + (f" and {len(info.kinds) - _NAMED} more" if len(info.kinds) > _NAMED else "")))
     for at_line, each in enumerate(info.stopping[:_NAMED]):
         head = ("" if at_line else "stopping").ljust(_HEAD)
-        lines.append([(head, "quiet"), (f"job {each.job_id} {safe(each.kind)} ", ""), *stop_told(process, each, at)])
+        lines.append([(head, "quiet"), (f"job {each.job_id} {safe(each.kind)} ", ""), *stop_text(process, each, at)])
     return lines
 
 
@@ -243,7 +243,7 @@ def _threads(process: Process, info: WorkerInfo) -> str:
     return text
 
 
-def job_facts(process: Process, job: Job, at: float, lease: float) -> list[Told]:
+def job_facts(process: Process, job: Job, at: float, lease: float) -> list[StyledLine]:
     """Return all facts about the job in a slot."""
     ran = max(0.0, at - (job.started_at or at))
     remaining = (job.lease_until or at) - at
@@ -254,9 +254,9 @@ def job_facts(process: Process, job: Job, at: float, lease: float) -> list[Told]
             "lease", f"{duration(remaining)} of {span(lease)} left; each heartbeat renews it" if remaining > 0 else "expired"
         ),
     ]
-    request = stopping_of(process, job.id)
+    request = find_stopping(process, job.id)
     if request is not None:
-        lines.append([("stopping".ljust(_HEAD), "quiet"), *stop_told(process, request, at)])
+        lines.append([("stopping".ljust(_HEAD), "quiet"), *stop_text(process, request, at)])
     elif job.timeout:
         lines.append(_fact("timeout", f"{span(job.timeout)}; {duration(max(0.0, job.timeout - ran))} left"))
     if job.progress is not None:
@@ -268,7 +268,7 @@ def title(processes: Sequence[Process]) -> list[tuple[str, str]]:
     """Return how busy all processes are together."""
     alive = [process for process in processes if process.alive]
     threads = sum(process.info.threads for process in alive if process.info is not None)
-    parts = [(how_busy(sum(len(process.jobs) for process in alive), threads), "$accent")]
+    parts = [(busy_text(sum(len(process.jobs) for process in alive), threads), "$accent")]
     if len(alive) > 1:
         parts.append((f"in {len(alive)} processes", "$quiet"))
     if stuck := sum(process.info.stuck for process in alive if process.info is not None):
@@ -278,7 +278,7 @@ def title(processes: Sequence[Process]) -> list[tuple[str, str]]:
     return parts
 
 
-def _fact(name: str, value: str, meaning: str = "") -> Told:
+def _fact(name: str, value: str, meaning: str = "") -> StyledLine:
     return [(name.ljust(_HEAD), "quiet"), (value, meaning)]
 
 

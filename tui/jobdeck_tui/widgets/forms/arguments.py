@@ -14,13 +14,13 @@ from textual.widgets import Input, Select, Static, TextArea
 
 from jobdeck import Kind, Parameter
 
-from ...forms.shell_line import needs_shell, read_line, shown_line
+from ...forms.shell_line import format_line, needs_shell, read_line
 from ...forms.values import fits_fields, pretty_json, read_value, short_type
 from ...text.sanitize import safe
 from .checkbox import Checkbox
 from .field import Field
 from .form_modes import FormModes
-from .json_area import JsonArea, JsonProblem, place_of, read_object
+from .json_area import JsonArea, JsonProblem, parse_object, place_of
 
 SHELL = "shell"
 _SHELL_SHOWN = ("command", "shell", "cwd")
@@ -28,14 +28,14 @@ _SHELL_SHOWN = ("command", "shell", "cwd")
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class ParsedArguments:
     """The parsed arguments, and the error of each that cannot be parsed."""
 
     args: Mapping[str, Any]
     problems: Mapping[str, str] = field(default_factory=dict)
 
 
-class Arguments(Vertical):
+class ArgumentsForm(Vertical):
     """The arguments of one kind; `fill` switches to another."""
 
     class Changed(Message):
@@ -65,7 +65,7 @@ class Arguments(Vertical):
         return self._kind
 
     @property
-    def filled(self) -> bool:
+    def has_kind(self) -> bool:
         """Whether a kind has been set."""
         return self._kind is not None
 
@@ -88,7 +88,7 @@ class Arguments(Vertical):
         return self._touched
 
     @property
-    def first(self) -> Widget | None:
+    def first_input(self) -> Widget | None:
         """The first input, to focus."""
         if self._as_json:
             return self.query_one(JsonArea)
@@ -117,13 +117,13 @@ class Arguments(Vertical):
             await box.mount(Static("  no arguments", classes="form-note"))
 
     def _plain_fields(self, args: Mapping[str, Any]) -> list[Field]:
-        return [Field.of(each, each.name in args, args.get(each.name)) for each in self.kind.parameters]
+        return [Field.for_parameter(each, each.name in args, args.get(each.name)) for each in self.kind.parameters]
 
     def _command_fields(self, args: Mapping[str, Any]) -> list[Field]:
         """Create the fields of a command: a line as in a shell, whether to run it through sh, and the folder."""
-        line = Input(shown_line(args) or "", placeholder="gzip -9 access.log", compact=True)
+        line = Input(format_line(args) or "", placeholder="gzip -9 access.log", compact=True)
         box = Checkbox(args.get("shell") is True, words=("sh interprets | > * $ …", "passed to the program as is"))
-        box.turned = "command" in args
+        box.set_by_user = "command" in args
         folder = Input(str(args.get("cwd") or ""), placeholder="the folder of the worker", compact=True)
         return [
             Field("command", line, "as typed in a shell", required=True),
@@ -133,18 +133,18 @@ class Arguments(Vertical):
 
     # -- parsing ----------------------------------------------------------------------------------
 
-    def made(self) -> Made:
+    def parse(self) -> ParsedArguments:
         """Parse the typed arguments."""
         if self._as_json:
             area = self.query_one(JsonArea)
             try:
-                return Made(read_object(area.text))
+                return ParsedArguments(parse_object(area.text))
             except JsonProblem as problem:
                 area.mark((problem.line, problem.column))
-                return Made({}, {"JSON": str(problem)})
+                return ParsedArguments({}, {"JSON": str(problem)})
         return self._parse_command() if self.kind.name == SHELL else self._parse_fields()
 
-    def _parse_fields(self) -> Made:
+    def _parse_fields(self) -> ParsedArguments:
         args = dict(self._other_args)
         for each, parameter in zip(self.fields, self.kind.parameters, strict=True):
             if isinstance(each.entry, Input):
@@ -152,19 +152,19 @@ class Arguments(Vertical):
                     args[each.key] = read_value(each.text, parameter.type)
             elif each.value is not None and (each.touched or parameter.required or each.value != parameter.default):
                 args[each.key] = each.value
-        return Made(args)
+        return ParsedArguments(args)
 
-    def _parse_command(self) -> Made:
+    def _parse_command(self) -> ParsedArguments:
         line, box, folder = self.fields
         args = dict(self._other_args)
         if folder.text:
             args["cwd"] = folder.text
         try:
-            return Made(args | read_line(line.text, shell=bool(box.value)))
+            return ParsedArguments(args | read_line(line.text, shell=bool(box.value)))
         except ValueError as problem:
-            return Made(args, {"command": str(problem)} if self.touched else {})
+            return ParsedArguments(args, {"command": str(problem)} if self.touched else {})
 
-    def show(self, problems: Mapping[str, str], *, quiet: bool) -> dict[str, str]:
+    def show_problems(self, problems: Mapping[str, str], *, quiet: bool) -> dict[str, str]:
         """Show the errors at their fields.
 
         Args:
@@ -178,12 +178,12 @@ class Arguments(Vertical):
         if not self._as_json:
             for each in self.fields:
                 problem = rest.pop(each.key, None)
-                each.problem(None if quiet else problem)
+                each.show_problem(None if quiet else problem)
             return rest
         area = self.query_one(JsonArea)
         names = {each.name for each in self.kind.parameters}
         message = rest.pop("JSON", None)
-        place = area.mistake if message is not None else None
+        place = area.error_position if message is not None else None
         for name in [name for name in rest if name in names or f'"{name}"' in area.text]:
             if message is None:
                 line, column = place_of(area.text, name)
@@ -199,7 +199,7 @@ class Arguments(Vertical):
 
     async def switch(self) -> str | None:
         """Switch between fields and JSON; return the reason if that is not possible."""
-        made = self.made()
+        made = self.parse()
         self._touched = self.touched
         if not self._as_json:
             line = self.fields[0].text if self.kind.name == SHELL and self.fields else ""
@@ -217,7 +217,7 @@ class Arguments(Vertical):
 
     def _why_no_fields(self, args: Mapping[str, Any]) -> str | None:
         if self.kind.name == SHELL:
-            return None if shown_line(args) is not None else "the command does not fit on one line; edit it as JSON"
+            return None if format_line(args) is not None else "the command does not fit on one line; edit it as JSON"
         return fits_fields(self.kind.parameters, args)
 
     def _show_json(self, args: Mapping[str, Any]) -> None:
@@ -239,7 +239,7 @@ class Arguments(Vertical):
         event.stop()
         if self._kind is not None and self.kind.name == SHELL and self.fields and event.input is self.fields[0].entry:
             box = self.fields[1].entry
-            if isinstance(box, Checkbox) and not box.turned:
+            if isinstance(box, Checkbox) and not box.set_by_user:
                 box.value = needs_shell(event.value)
         self.post_message(self.Changed())
 

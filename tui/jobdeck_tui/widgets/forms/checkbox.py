@@ -28,7 +28,7 @@ class Checkbox(widgets.Checkbox, inherit_bindings=False):
         """
         super().__init__("", value, id=id, compact=True)
         self._words = words
-        self.turned = False
+        self.set_by_user = False
         """Whether the user has set it."""
 
     def render(self) -> Content:
@@ -37,10 +37,10 @@ class Checkbox(widgets.Checkbox, inherit_bindings=False):
 
     def toggle(self) -> Self:
         """Check it, or uncheck it."""
-        self.turned = True
+        self.set_by_user = True
         return super().toggle()
 
     def action_set(self, value: bool) -> None:
         """Check it or uncheck it."""
-        self.turned = True
+        self.set_by_user = True
         self.value = value

@@ -12,7 +12,7 @@ from textual.widgets import Input, Select, Static
 
 from jobdeck import Parameter
 
-from ...forms.values import short_type, shown_value
+from ...forms.values import format_value, short_type
 from ...text.sanitize import safe
 from .checkbox import Checkbox
 
@@ -52,7 +52,7 @@ class Field(Vertical):
         self._filled_in = chosen if isinstance(entry, Select) else self.value
 
     @classmethod
-    def of(cls, parameter: Parameter, given: bool, value: Any) -> Field:
+    def for_parameter(cls, parameter: Parameter, given: bool, value: Any) -> Field:
         """Create the field of an argument, with a value if `given`."""
         hint = safe(parameter.doc) or short_type(parameter)
         shown = value if given else parameter.default
@@ -70,7 +70,7 @@ class Field(Vertical):
             )
         else:
             holder = "" if parameter.required else "default"
-            entry = Input(shown_value(shown, parameter.type), placeholder=holder, compact=True)
+            entry = Input(format_value(shown, parameter.type), placeholder=holder, compact=True)
         return cls(parameter.name, entry, hint, required=parameter.required, chosen=chosen)
 
     def compose(self) -> ComposeResult:
@@ -82,7 +82,7 @@ class Field(Vertical):
             yield Static(Content.assemble((self._hint, "$quiet")), classes="field-hint")
         yield Static("", classes="field-problem")
 
-    def problem(self, text: str | None) -> None:
+    def show_problem(self, text: str | None) -> None:
         """Show an error, or hide it if `None`."""
         for note in self.query(".field-problem").results(Static):  # not composed yet while it is being mounted
             note.display = bool(text)

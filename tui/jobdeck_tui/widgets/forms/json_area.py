@@ -30,7 +30,7 @@ class JsonProblem(ValueError):
         self.line, self.column = line, column
 
 
-def read_object(text: str) -> dict[str, Any]:
+def parse_object(text: str) -> dict[str, Any]:
     """Parse a JSON object; an empty text yields an empty object.
 
     Raises:
@@ -98,7 +98,7 @@ class JsonArea(TextArea):
         self._mistake: Place | None = None
 
     @property
-    def mistake(self) -> Place | None:
+    def error_position(self) -> Place | None:
         """The marked position."""
         return self._mistake
 

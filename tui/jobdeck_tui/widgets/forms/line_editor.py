@@ -28,11 +28,11 @@ class LineEditor(Horizontal):
 
         def action_drop(self) -> None:
             """Discard the change."""
-            self.query_ancestor(LineEditor).drop()
+            self.query_ancestor(LineEditor).cancel()
 
         def on_blur(self, event: Blur) -> None:
             """Discard the change when the focus leaves."""
-            self.query_ancestor(LineEditor).drop()
+            self.query_ancestor(LineEditor).cancel()
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id, classes="line-editor")
@@ -80,7 +80,7 @@ class LineEditor(Horizontal):
             if self._back_to is not None and self._back_to.is_attached:
                 self._back_to.focus()
 
-    def drop(self) -> None:
+    def cancel(self) -> None:
         """Hide the editor and discard the change."""
         if self.display:
             self.close()

@@ -10,17 +10,17 @@ from textual.geometry import Offset
 from textual.message import Message
 from textual.strip import Strip
 
-from ...feed.filter_completion import Offer
+from ...feed.filter_completion import Suggestion
 from ...text.sanitize import safe
-from ..base.panel import Drawn
-from ..base.strips import Piece, fit, line
+from ..base.panel import LineWidget
+from ..base.strips import Piece, fit, make_strip
 
 _MOST = 8
 """The maximum number of visible lines."""
 _WIDEST = 70
 
 
-class Suggestions(Drawn):
+class SuggestionList(LineWidget):
     """A list of suggestions. Hidden while there are none."""
 
     class Taken(Message):
@@ -32,13 +32,13 @@ class Suggestions(Drawn):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.offers: Sequence[Offer] = ()
+        self.offers: Sequence[Suggestion] = ()
         self.chosen: int | None = None
         """The selected suggestion: the one that enter accepts."""
         self._top = 0
         self._first = 0
 
-    def show(self, offers: Sequence[Offer], x: int, y: int) -> None:
+    def show(self, offers: Sequence[Suggestion], x: int, y: int) -> None:
         """Show these suggestions above line `y` of the screen, with their text aligned to column `x`."""
         self.offers, self.chosen, self._top = offers, None, 0
         self.display = bool(offers)
@@ -46,7 +46,7 @@ class Suggestions(Drawn):
             return
         height = min(_MOST, len(offers), max(1, y - 3))
         self._first = min(max(cell_len(safe(offer.text)) for offer in offers), _WIDEST // 2 + 10) + 2
-        hints = max(cell_len(offer.told) for offer in offers)
+        hints = max(cell_len(offer.hint) for offer in offers)
         room = self.app.size.width
         width = min(_WIDEST, self._first + hints + 4, room - 2)
         self.styles.width = width
@@ -79,13 +79,13 @@ class Suggestions(Drawn):
             return []
         offer = self.offers[at]
         sign = ("❯ " if at == self.chosen else "  ", self.style("accent"))
-        return [sign, (fit(safe(offer.text), self._first), self.style("strong")), (offer.told, self.style("quiet"))]
+        return [sign, (fit(safe(offer.text), self._first), self.style("strong")), (offer.hint, self.style("quiet"))]
 
     def render_line(self, y: int) -> Strip:
         ground = self.rich_style
         if self._top + y == self.chosen:
             ground += self.get_component_rich_style("ground--cursor")
-        return line(self.draw(y, self.size.width), self.size.width, ground)
+        return make_strip(self.draw(y, self.size.width), self.size.width, ground)
 
     def on_click(self, event: Click) -> None:
         """Accept a suggestion with the mouse."""

@@ -16,10 +16,10 @@ from jobdeck import Attempt, Stack, State
 
 from ...text.format import GLYPHS, duration
 from ...text.sanitize import safe
-from ..base.styled_text import Told, commands_told, cut
-from ..base.text_view import LinesView
-from ..base.tracebacks import Traceback, folded, read_traceback, unfolded
-from ..details.job_details import OUTCOME_STATES, clock_time
+from ..base.styled_text import StyledLine, cut, style_commands
+from ..base.text_view import TextView
+from ..base.tracebacks import Traceback, fold, parse_traceback, unfold
+from ..details.job_details import OUTCOME_STATES, format_clock_time
 
 SHOWN = 100
 """The maximum number of attempts shown, the newest first."""
@@ -27,13 +27,13 @@ SHOWN = 100
 _ERROR_LINES = 500
 """The maximum number of lines of an error message."""
 
-_CURSORS: tuple[Told, Told] = ([(" ", "accent")], [("❯", "accent")])
+_CURSORS: tuple[StyledLine, StyledLine] = ([(" ", "accent")], [("❯", "accent")])
 """The first piece of the heading of an attempt: not selected, and selected."""
 _HEAD = 2
 """The number of pieces of a heading that its continuation lines are indented by: the cursor and the glyph."""
 
 
-class AttemptsView(LinesView):
+class AttemptsView(TextView):
     """A list of attempts. The traceback of the selected one can be unfolded."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -54,7 +54,7 @@ class AttemptsView(LinesView):
 
     def show_attempts(self, attempts: Sequence[Attempt], now: float, stack: Stack | None = None) -> None:
         """Show these attempts, given oldest first, and the stack of the running one."""
-        if attempts == self._attempts and not any(each.outcome is None for each in attempts) and self.told:
+        if attempts == self._attempts and not any(each.outcome is None for each in attempts) and self.lines:
             return
         if len(attempts) != len(self._attempts) or attempts[:1] != self._attempts[:1]:
             self._chosen = 0
@@ -92,7 +92,7 @@ class AttemptsView(LinesView):
 
     def _rebuild(self) -> None:
         self._heads = []
-        lines: list[Told] = []
+        lines: list[StyledLine] = []
         for at, attempt in enumerate(reversed(self._attempts[-SHOWN:])):
             if lines:
                 lines.append([])
@@ -100,15 +100,15 @@ class AttemptsView(LinesView):
             lines += self._attempt_lines(attempt, chosen=at == self._chosen and len(self._attempts) > 1)
         more = len(self._attempts) - SHOWN
         if more > 0:
-            lines += [[], [(" ", ""), *commands_told(f"and {more:,} earlier attempts; `jobdeck show` lists all", "quiet")]]
+            lines += [[], [(" ", ""), *style_commands(f"and {more:,} earlier attempts; `jobdeck show` lists all", "quiet")]]
         self.show(lines or [[(" not started yet", "quiet")]])
         of = f"{self._chosen + 1} of {len(self._attempts):,}" if len(self._attempts) > 1 else f"{len(self._attempts)}"
-        self.titled(of)
+        self.set_title(of)
         if self.unfolds != self._could_unfold:
             self._could_unfold = self.unfolds
             self.refresh_bindings()  # dims or restores its hint
 
-    def _attempt_lines(self, attempt: Attempt, *, chosen: bool) -> Iterator[Told]:
+    def _attempt_lines(self, attempt: Attempt, *, chosen: bool) -> Iterator[StyledLine]:
         end = attempt.finished_at if attempt.finished_at is not None else self._now
         outcome = attempt.outcome.value if attempt.outcome is not None else "running"
         spent = "took" if attempt.finished_at is not None else "for"
@@ -118,13 +118,16 @@ class AttemptsView(LinesView):
             (f"{GLYPHS[state]} ", state.value),
             (f"attempt {attempt.number}  ", "accent" if chosen else "strong"),
             (outcome, state.value),
-            (f"  {clock_time(attempt.started_at, self._now)}  {spent} {duration(max(0.0, end - attempt.started_at))}", "quiet"),
+            (
+                f"  {format_clock_time(attempt.started_at, self._now)}  {spent} {duration(max(0.0, end - attempt.started_at))}",
+                "quiet",
+            ),
             (f"  by {safe(attempt.worker)}", "quiet"),
         ]
         for (text, meaning), *rest in self._details(attempt):
             yield [(" " + text, meaning), *rest]  # below the text of its heading, not below its glyph
 
-    def _details(self, attempt: Attempt) -> Iterator[Told]:
+    def _details(self, attempt: Attempt) -> Iterator[StyledLine]:
         """Yield the error and traceback of an attempt, or its stack."""
         if attempt.late_at is not None:
             yield [("  its worker reported a result too late; it was discarded", "warning")]
@@ -134,25 +137,25 @@ class AttemptsView(LinesView):
         if attempt.traceback:
             traceback = self._read.get(attempt.started_at)
             if traceback is None:
-                traceback = self._read[attempt.started_at] = read_traceback(attempt.traceback)
-            yield from (unfolded if attempt.started_at in self._unfolded else folded)(traceback)
+                traceback = self._read[attempt.started_at] = parse_traceback(attempt.traceback)
+            yield from (unfold if attempt.started_at in self._unfolded else fold)(traceback)
         elif attempt.outcome is None and self._stack is not None:
-            yield from self._stack_lines(self._stack, unfold=attempt.started_at in self._unfolded)
+            yield from self._stack_lines(self._stack, unfolded=attempt.started_at in self._unfolded)
 
-    def _stack_lines(self, stack: Stack, *, unfold: bool) -> Iterator[Told]:
+    def _stack_lines(self, stack: Stack, *, unfolded: bool) -> Iterator[StyledLine]:
         """Yield the lines of a stack."""
-        if stack.told:
-            yield [("  stack  ", "strong"), *commands_told(cut(stack.told), "quiet")]
+        if stack.reason:
+            yield [("  stack  ", "strong"), *style_commands(cut(stack.reason), "quiet")]
             return
         heading, _, calls = stack.text.partition("\n")
         apart = not stack.worker.rpartition(":")[0].endswith(f":{stack.pid}")
-        notes = [f"in child process {stack.pid}"] * apart + [heading.partition("(")[2].rstrip("):")] * unfold
+        notes = [f"in child process {stack.pid}"] * apart + [heading.partition("(")[2].rstrip("):")] * unfolded
         yield [("  stack", "strong"), ("  " + ", ".join(notes) if notes else "", "quiet")]
-        traceback = read_traceback(calls)
-        yield from unfolded(traceback) if unfold else folded(traceback, happened="now")
+        traceback = parse_traceback(calls)
+        yield from unfold(traceback) if unfolded else fold(traceback, happened="now")
 
-    def dressed(self, at: int) -> tuple[Told, int | None]:
-        return self.told[at], _HEAD if self.told[at][:1] in _CURSORS else None
+    def styled_line(self, at: int) -> tuple[StyledLine, int | None]:
+        return self.lines[at], _HEAD if self.lines[at][:1] in _CURSORS else None
 
     def choose(self, by: int) -> None:
         """Select the next or previous attempt and scroll it into view."""
@@ -172,7 +175,7 @@ class AttemptsView(LinesView):
 
     def on_click(self, event: Click) -> None:
         """Select an attempt with the mouse; a click on the selected one unfolds it."""
-        clicked = self.told_at(round(self.scroll_offset.y) + event.y - self.gutter.top)
+        clicked = self.index_at(round(self.scroll_offset.y) + event.y - self.gutter.top)
         at = next((place for place in reversed(range(len(self._heads))) if self._heads[place] <= clicked), None)
         if at is None:
             return

@@ -9,7 +9,7 @@ from jobdeck import Job, State
 from ...feed.messages import Detail
 from ...text.format import GLYPHS, duration, span, state_and_reason
 from ...text.sanitize import safe
-from ..base.panel import Drawn
+from ..base.panel import LineWidget
 from ..base.strips import Piece, width_of
 from ..base.styled_text import cut
 
@@ -17,7 +17,7 @@ _BAR = 24
 """The width of a progress bar in cells."""
 
 
-class JobTitle(Drawn):
+class JobTitle(LineWidget):
     """Two lines about the job."""
 
     def __init__(self, job_id: int) -> None:
@@ -26,7 +26,7 @@ class JobTitle(Drawn):
         self._detail: Detail | None = None
         self._missing = False
 
-    def turn_to(self, job_id: int) -> None:
+    def switch_to(self, job_id: int) -> None:
         """Show another job, whose details are not known yet."""
         self._job_id, self._detail, self._missing = job_id, None, False
         self.refresh()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from jobdeck import Act, Attempt, Job, Outcome, State
+from jobdeck import Attempt, Job, JournalEntry, Outcome, State
 
 from ...feed.messages import Detail
 from ...text.format import GLYPHS, duration, state_and_reason
@@ -57,7 +57,7 @@ class Step:
     """The text below the step: an error."""
 
 
-def life_of(detail: Detail) -> list[Step]:
+def lifecycle_steps(detail: Detail) -> list[Step]:
     """Return everything that has happened to the job, oldest first, and what comes next."""
     assert detail.job is not None
     return [*_Life(detail, detail.job).steps()]
@@ -69,18 +69,18 @@ class _Life:
     def __init__(self, detail: Detail, job: Job) -> None:
         self._detail, self._job, self._now = detail, job, detail.at
         self._at = job.created_at
-        self._period = "waited for others" if detail.family.parents else "waited"
+        self._period = "waited for others" if detail.dependencies.parents else "waited"
         """The name of the current period; empty while the job is final."""
 
     def steps(self) -> Iterator[Step]:
         job, attempts = self._job, self._detail.attempts
         yield Step("●", "enqueued", "quiet", "strong", at=job.created_at)
         newest = attempts[-1] if attempts else None
-        events: list[Attempt | Act] = sorted([*attempts, *self._detail.acts], key=_start_of)
+        events: list[Attempt | JournalEntry] = sorted([*attempts, *self._detail.journal_entries], key=_start_of)
         left_out = len(attempts) - ATTEMPTS
         shown = 0
         for each in events:
-            if isinstance(each, Act):
+            if isinstance(each, JournalEntry):
                 if shown == 0 or shown > left_out:
                     if each.operation == "retry" and not each.undone and self._period == "back-off":
                         self._period = "idle"  # the last attempt or a back-off cut short: the history does not distinguish them
@@ -121,12 +121,14 @@ class _Life:
                 bar="╌" if back_off else "─", bar_meaning="warning" if back_off else "quiet",
             )  # fmt: skip
 
-    def _operation_step(self, act: Act) -> Step:
+    def _operation_step(self, act: JournalEntry) -> Step:
         others = f", with {act.n - 1:,} other{'s' * (act.n != 2)}" if act.n > 1 else ""
         undone = f", and undone by {safe(act.undone_by or 'another user')}" if act.undone else ""
         if not act.undone:
             self._period = {"cancel": "", "retry": "waited"}.get(act.operation, self._period)
-        return Step("◆", f"{safe(act.who)} {_OPERATIONS.get(act.operation, act.operation)}{others}{undone}", "later", at=act.at)
+        return Step(
+            "◆", f"{safe(act.actor)} {_OPERATIONS.get(act.operation, act.operation)}{others}{undone}", "later", at=act.at
+        )
 
     def _attempt_step(self, attempt: Attempt) -> Step:
         state = State(OUTCOME_STATES[attempt.outcome]) if attempt.outcome is not None else State.RUNNING
@@ -171,7 +173,7 @@ class _Life:
         """Return when the next attempt starts, as far as known."""
         job, why = self._job, self._detail.why
         if job.state is State.WAITING:
-            return f"starts when {_name_jobs(self._detail.family.waits_for)} completed"
+            return f"starts when {_name_jobs(self._detail.dependencies.waits_for)} completed"
         if job.state in (State.SCHEDULED, State.RETRYING):
             return "comes next" if remaining > 0 else "is due"
         if why is None or why.starts_in is None:
@@ -179,8 +181,8 @@ class _Life:
         return "starts now" if why.starts_in == 0 else f"starts in about {duration(why.starts_in)}"
 
 
-def _start_of(events: Attempt | Act) -> float:
-    return events.at if isinstance(events, Act) else events.started_at
+def _start_of(events: Attempt | JournalEntry) -> float:
+    return events.at if isinstance(events, JournalEntry) else events.started_at
 
 
 def _describe_running(job: Job, now: float) -> str:

@@ -13,11 +13,11 @@ from jobdeck import Explanation
 from ...feed.messages import Detail
 from ...text.format import duration
 from ...text.sanitize import safe
-from ..base.styled_text import Told, commands_told
-from ..base.text_view import LinesView, wrap
+from ..base.styled_text import StyledLine, style_commands
+from ..base.text_view import TextView, wrap
 from ..details import job_details
-from ..details.job_details import clock_time
-from .lifecycle import Step, life_of
+from ..details.job_details import format_clock_time
+from .lifecycle import Step, lifecycle_steps
 
 _CLOCK = 9
 """The width of the time of day and a blank, in cells."""
@@ -28,14 +28,14 @@ _BARS = (6, 48)
 _ERROR_LINES = 3
 
 
-class LifeView(LinesView):
+class LifecycleView(TextView):
     """Rebuilds its lines for each width."""
 
     def __init__(self, title: str, digit: str, *, id: str | None = None) -> None:
         super().__init__(title, digit, id=id)
         self._detail: Detail | None = None
 
-    def show_life(self, detail: Detail) -> None:
+    def show_lifecycle(self, detail: Detail) -> None:
         """Show the lifecycle of this job."""
         self._detail = detail
         self._rebuild()
@@ -49,15 +49,15 @@ class LifeView(LinesView):
         if self._detail is None or self._detail.job is None or width < 20:
             return
         detail, job = self._detail, self._detail.job
-        lines: list[Told] = [*drawn(life_of(detail), width, detail.at)]
+        lines: list[StyledLine] = [*draw_steps(lifecycle_steps(detail), width, detail.at)]
         if detail.why is not None:
             lines += [[], *_why(detail.why)]
         lines += [[], [("facts", "strong")], [("kind".ljust(10), "quiet"), (safe(job.kind), "")]]
-        lines += job_details.life(job, detail.at, detail.aged)
+        lines += job_details.job_facts(job, detail.at, detail.effective_priority)
         self.show(lines)
 
 
-def drawn(steps: Sequence[Step], width: int, now: float) -> Iterator[Told]:
+def draw_steps(steps: Sequence[Step], width: int, now: float) -> Iterator[StyledLine]:
     """Yield the steps as lines, with bars as long as their durations."""
     spans = [step.seconds for step in steps if step.seconds is not None]
     longest = max(spans, default=0.0)
@@ -68,12 +68,12 @@ def drawn(steps: Sequence[Step], width: int, now: float) -> Iterator[Told]:
         if step.at is not None and (today := _day(step.at)) != day:
             day = today
             yield [(today, "quiet")]
-        clock = "" if step.at is None else clock_time(step.at)
-        head: Told = [(clock[:8].ljust(_CLOCK), "quiet"), (step.sign.ljust(_SIGN), step.sign_meaning)]
+        clock = "" if step.at is None else format_clock_time(step.at)
+        head: StyledLine = [(clock[:8].ljust(_CLOCK), "quiet"), (step.sign.ljust(_SIGN), step.sign_meaning)]
         if step.seconds is None:
             yield [*head, (step.text, step.meaning)]
         else:
-            pieces: Told = [*head, (step.text + " " * (names - cell_len(step.text)), step.meaning)]
+            pieces: StyledLine = [*head, (step.text + " " * (names - cell_len(step.text)), step.meaning)]
             pieces.append((duration(step.seconds).rjust(_SPENT + 1), ""))
             if room >= _BARS[0]:
                 pieces.append(("  " + _bar(step, longest, room), step.bar_meaning))
@@ -82,7 +82,7 @@ def drawn(steps: Sequence[Step], width: int, now: float) -> Iterator[Told]:
             yield from _below(step.below, width)
 
 
-def _below(text: str, width: int) -> Iterator[Told]:
+def _below(text: str, width: int) -> Iterator[StyledLine]:
     """Yield the lines of an error below its attempt, beside the trunk."""
     indent = _CLOCK + _SIGN
     rows = wrap([(text, "error")], max(10, width - indent))
@@ -102,18 +102,18 @@ def _bar(step: Step, longest: float, room: int) -> str:
     return "█" * whole + (" ▏▎▍▌▋▊▉"[eighths].strip() if whole or eighths else "▏")
 
 
-def _why(why: Explanation) -> Iterator[Told]:
+def _why(why: Explanation) -> Iterator[StyledLine]:
     """Yield why the job does not run: the answer, and what blocks it."""
     yield [("why it is not running", "strong")]
     if not why.blockers:
         yield [(safe(why.summary), "")]
     for check in why.blockers:  # the summary above the panels repeats the first one
-        yield [("✗ ", "error"), (safe(check.sentence), "")]
+        yield [("✗ ", "error"), (safe(check.message), "")]
         if check.advice:
-            yield [("  ", ""), *commands_told(safe(check.advice), "quiet")]
+            yield [("  ", ""), *style_commands(safe(check.advice), "quiet")]
     if why.starts_in is not None:
         when = "now" if why.starts_in == 0 else f"in about {duration(why.starts_in)}"
-        yield [(f"starts {when}", "accent"), (f"  {safe(why.basis)}", "quiet")]
+        yield [(f"starts {when}", "accent"), (f"  {safe(why.estimate_basis)}", "quiet")]
 
 
 def _day(at: float) -> str:

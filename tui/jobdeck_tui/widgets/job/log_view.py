@@ -8,14 +8,14 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from ..base.styled_text import Told
-from ..base.text_view import MOST, LinesView
+from ..base.styled_text import StyledLine
+from ..base.text_view import MOST, TextView
 
 MATCHES = 10_000
 """The maximum number of matches counted; beyond it the title says "more than"."""
 
 
-class LogView(LinesView):
+class LogView(TextView):
     """The lines of a log. Highlights the matches of a search and steps through them."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -24,7 +24,7 @@ class LogView(LinesView):
 
     def __init__(self, title: str, digit: str, *, id: str | None = None) -> None:
         super().__init__(title, digit, follow=True, id=id)
-        self.sought = ""
+        self.search_text = ""
         """The text to search for; empty if there is no search."""
         self.matches: list[tuple[int, int]] = []
         """The matches: line, and position in the text of the line."""
@@ -34,35 +34,35 @@ class LogView(LinesView):
 
     # -- content -----------------------------------------------------------------------------------
 
-    def show(self, lines: Sequence[Told]) -> None:
-        if lines != self.told:
-            self.told = list(lines)
+    def show(self, lines: Sequence[StyledLine]) -> None:
+        if lines != self.lines:
+            self.lines = list(lines)
             self.matches = self._find_from(0)
             self._wrap_all()
             self._update_title()
 
-    def extend(self, lines: Sequence[Told]) -> None:
-        first = len(self.told)
-        self.told += lines
-        if len(self.told) > 2 * MOST:  # the job may run for days
-            self.show(self.told[-MOST:])
+    def extend(self, lines: Sequence[StyledLine]) -> None:
+        first = len(self.lines)
+        self.lines += lines
+        if len(self.lines) > 2 * MOST:  # the job may run for days
+            self.show(self.lines[-MOST:])
             return
         self.matches += self._find_from(first)
         self._add(lines)
         self._update_title()
 
-    def live(self, live: bool) -> None:
+    def set_live(self, live: bool) -> None:
         """Set whether the job may still log."""
         self._live = live
         self._update_title()
 
     def _update_title(self) -> None:
         parts = ["live" if self._live else "", "follows" if self._live and self._follow else ""]
-        if self.sought:
+        if self.search_text:
             more = "more than " if len(self.matches) >= MATCHES else ""
             at = f"{self.current + 1:,} of " if self.matches else ""
             parts.append(f"{at}{more}{len(self.matches):,} match{'es' * (len(self.matches) != 1)}")
-        self.titled(" · ".join(filter(None, parts)))
+        self.set_title(" · ".join(filter(None, parts)))
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
@@ -79,17 +79,17 @@ class LogView(LinesView):
         Returns:
             The number of matches.
         """
-        if text == self.sought:
+        if text == self.search_text:
             return len(self.matches)
-        self.sought = text
+        self.search_text = text
         self.matches = self._find_from(0)
-        top = self.told_at(round(self.scroll_offset.y))
+        top = self.index_at(round(self.scroll_offset.y))
         self.current = next((at for at, (line, _) in enumerate(self.matches) if line >= top), 0)
         self._wrap_all()
         self._go()
         return len(self.matches)
 
-    def turn(self, by: int) -> bool:
+    def next_match(self, by: int) -> bool:
         """Go to the next or previous match; return `False` if there is none."""
         if not self.matches:
             return False
@@ -102,33 +102,33 @@ class LogView(LinesView):
 
     def _find_from(self, first: int) -> list[tuple[int, int]]:
         found: list[tuple[int, int]] = []
-        if not self.sought:
+        if not self.search_text:
             return found
-        case_sensitive = self.sought != self.sought.lower()
-        for at in range(first, len(self.told)):
-            text = self.told[at][-1][0] if self.told[at] else ""
+        case_sensitive = self.search_text != self.search_text.lower()
+        for at in range(first, len(self.lines)):
+            text = self.lines[at][-1][0] if self.lines[at] else ""
             text = text if case_sensitive else text.lower()
-            place = text.find(self.sought)
+            place = text.find(self.search_text)
             while place >= 0 and len(found) < MATCHES:
                 found.append((at, place))
-                place = text.find(self.sought, place + len(self.sought))
+                place = text.find(self.search_text, place + len(self.search_text))
         return found
 
-    def dressed(self, at: int) -> tuple[Told, int | None]:
-        pieces = self.told[at]
-        if not self.sought or not self.matches:
+    def styled_line(self, at: int) -> tuple[StyledLine, int | None]:
+        pieces = self.lines[at]
+        if not self.search_text or not self.matches:
             return pieces, None
         first = _first_match_from(self.matches, at)
         if first >= len(self.matches) or self.matches[first][0] != at:
             return pieces, None
         *head, (text, meaning) = pieces
-        marked: Told = [*head]
+        marked: StyledLine = [*head]
         start = 0
         for number in range(first, len(self.matches)):
             line, place = self.matches[number]
             if line != at:
                 break
-            end = place + len(self.sought)
+            end = place + len(self.search_text)
             marked += [(text[start:place], meaning), (text[place:end], "found" if number == self.current else "match")]
             start = end
         marked.append((text[start:], meaning))

@@ -9,11 +9,11 @@ from jobdeck import Job
 from ...text.format import GLYPHS, state_and_reason
 from ...text.sanitize import safe
 from ..base.styled_text import cut
-from ..base.text_view import LinesView
+from ..base.text_view import TextView
 from ..details import job_details
 
 
-class Preview(LinesView, can_focus=False, inherit_bindings=False):
+class Preview(TextView, can_focus=False, inherit_bindings=False):
     """State, lifecycle, error and arguments of one job."""
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -28,8 +28,8 @@ class Preview(LinesView, can_focus=False, inherit_bindings=False):
             self.show([[("j", "accent"), ("  selects a job to show here", "quiet")]] if any_jobs else [])
             return
         self.border_title = Content.assemble((f"{job.id} ", "bold"), (safe(job.kind), "bold"))
-        lines: list[job_details.Told] = [[(f"{GLYPHS[job.state]} {state_and_reason(job)}", job.state.value)], []]
+        lines: list[job_details.StyledLine] = [[(f"{GLYPHS[job.state]} {state_and_reason(job)}", job.state.value)], []]
         if job.error:
             lines += [[(cut(job.error, multiline=False), "error")], []]
-        lines += [*job_details.life(job, now), [], [("arguments", "strong")], *job_details.arguments(job)]
+        lines += [*job_details.job_facts(job, now), [], [("arguments", "strong")], *job_details.arguments(job)]
         self.show(lines)

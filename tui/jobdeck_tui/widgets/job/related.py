@@ -7,17 +7,17 @@ from collections.abc import Iterator
 from jobdeck import Job, State
 
 from ...feed.messages import Detail
-from ...text.format import GLYPHS, age, schedule_of
+from ...text.format import GLYPHS, age, schedule_name
 from ...text.sanitize import safe
-from ..base.styled_text import Told
-from ..table.keyed_table import Head, KeyedTable, Row
+from ..base.styled_text import StyledLine
+from ..table.keyed_table import KeyedTable, Row, TableColumn
 
 HEADS = (
-    Head("bond", "LINK", least=6),
-    Head("id", "ID", right=True),
-    Head("state", "STATE", most=24),
-    Head("kind", "KIND", least=8, most=60, grow=True),
-    Head("age", "AGE", right=True, drop=2),
+    TableColumn("bond", "LINK", least=6),
+    TableColumn("id", "ID", right=True),
+    TableColumn("state", "STATE", most=24),
+    TableColumn("kind", "KIND", least=8, most=60, grow=True),
+    TableColumn("age", "AGE", right=True, drop=2),
 )
 SHOWN = 100
 """The maximum number of parents, and of children, that are listed."""
@@ -27,31 +27,31 @@ class Related(KeyedTable):
     """One row per link. Its keys are ("job", id), ("batch", id), ("schedule", name) and ("gone", id)."""
 
     def __init__(self, *, digit: str, id: str | None = None) -> None:
-        nothing: Told = [("  no parents, children, batch or schedule", "quiet")]
+        nothing: StyledLine = [("  no parents, children, batch or schedule", "quiet")]
         super().__init__("related", HEADS, digit=digit, empty=[nothing], id=id)
 
-    def show_bonds(self, detail: Detail) -> None:
+    def show_links(self, detail: Detail) -> None:
         """Show what the job is linked to."""
         rows = [*_rows(detail)]
         self.show(rows)
-        family = detail.family
+        family = detail.dependencies
         waits = f"if one fails: {family.if_parent_fails} " if family.waits_for else ""
         more = max(0, len(family.parents) - SHOWN) + max(0, len(family.children) - SHOWN)
-        self.titled([(str(len(rows)), "$quiet")], [(f" {more:,} more " if more else "", "$quiet"), (waits, "$quiet")])
+        self.set_titles([(str(len(rows)), "$quiet")], [(f" {more:,} more " if more else "", "$quiet"), (waits, "$quiet")])
 
 
 def _rows(detail: Detail) -> Iterator[Row]:
-    family = detail.family
+    family = detail.dependencies
     for job_id, state in [*family.parents.items()][:SHOWN]:
         link = "waits for" if job_id in family.waits_for else "after"
-        yield _job_row(link, job_id, state, detail.relatives.get(job_id), detail.at)
+        yield _job_row(link, job_id, state, detail.related_jobs.get(job_id), detail.at)
     for child, state in [*family.children.items()][:SHOWN]:
-        yield _job_row("before", child, state, detail.relatives.get(child), detail.at)
+        yield _job_row("before", child, state, detail.related_jobs.get(child), detail.at)
     batch = detail.batch
     if batch is not None:
         done = f"{batch.total - batch.open:,} of {batch.total:,} finished"
         meaning = "failed" if batch.counts.get(State.FAILED) else "completed" if batch.finished else ""
-        name: Told = [(safe(batch.name), "")]
+        name: StyledLine = [(safe(batch.name), "")]
         yield Row(
             ("batch", batch.id),
             (
@@ -62,12 +62,12 @@ def _rows(detail: Detail) -> Iterator[Row]:
                 [(age(detail.at - batch.created_at), "quiet")],
             ),
         )
-    if detail.job is not None and (schedule := schedule_of(detail.job)) is not None:
+    if detail.job is not None and (schedule := schedule_name(detail.job)) is not None:
         yield Row(("schedule", schedule), ([("schedule", "quiet")], [], [], [(safe(schedule), "")], []))
 
 
 def _job_row(link: str, job_id: int, state: State | None, job: Job | None, now: float) -> Row:
-    outcome: Told = [("deleted", "quiet")] if state is None else [(f"{GLYPHS[state]} {state}", state.value)]
-    kind: Told = [(safe(job.kind), "")] if job is not None else []
-    old: Told = [(age(now - job.created_at), "quiet")] if job is not None else []
+    outcome: StyledLine = [("deleted", "quiet")] if state is None else [(f"{GLYPHS[state]} {state}", state.value)]
+    kind: StyledLine = [(safe(job.kind), "")] if job is not None else []
+    old: StyledLine = [(age(now - job.created_at), "quiet")] if job is not None else []
     return Row(("gone" if state is None else "job", job_id), ([(link, "quiet")], [(str(job_id), "")], outcome, kind, old))

@@ -49,7 +49,7 @@ def waited(job: Job, now: Now) -> str:
     return duration(job.started_at - job.scheduled_at)
 
 
-def moment(at: float | None, now: Now) -> str:
+def format_time(at: float | None, now: Now) -> str:
     """Format a time of day, with the date unless it is today, and with the year unless it is this year."""
     if at is None:
         return "—"
@@ -79,16 +79,16 @@ def detail(job: Job, now: Now) -> list[tuple[str, str]]:
             bar = "━" * done + "╌" * (10 - done)
             return [(bar, "accent"), (f" {job.progress:4.0%}  ", ""), (arguments(job), "quiet")]
         case State.FAILED:
-            return [(failure(job), "error"), (" · " + arguments(job), "quiet")]
+            return [(error_text(job), "error"), (" · " + arguments(job), "quiet")]
         case State.RETRYING:
-            return [(f"in {_clock(due)}", "warning"), (" · " + failure(job), "quiet")]
+            return [(f"in {_clock(due)}", "warning"), (" · " + error_text(job), "quiet")]
         case State.SCHEDULED:
             return [(f"in {_clock(due)}", "later"), (" · " + arguments(job), "quiet")]
         case _:
             return [(arguments(job), "quiet")]
 
 
-def failure(job: Job) -> str:
+def error_text(job: Job) -> str:
     """Return the newest error; of a command without its type, which is always the same."""
     return safe((job.error or "").removeprefix("CommandFailed: " if job.kind == "shell" else ""))
 
@@ -100,10 +100,10 @@ def _clock(seconds: float) -> str:
 
 def arguments(job: Job, limit: int = 300) -> str:
     """Return the arguments of a job on one line."""
-    return in_line(job.kind, job.args_json, limit)
+    return format_arguments(job.kind, job.args_json, limit)
 
 
-def in_line(kind: str, text: str, limit: int = 300) -> str:
+def format_arguments(kind: str, text: str, limit: int = 300) -> str:
     """Format JSON arguments on one line: a command as typed, others as `name=value`."""
     if len(text) > 20_000:
         return safe(text[:limit])
@@ -122,6 +122,6 @@ def in_line(kind: str, text: str, limit: int = 300) -> str:
     return safe("  ".join(shown)[:limit])
 
 
-def doing(job: Job) -> str:
+def kind_or_command(job: Job) -> str:
     """Return the kind of a job, or the command of a shell job."""
     return arguments(job).removeprefix("$ ") if job.kind == "shell" else safe(job.kind)

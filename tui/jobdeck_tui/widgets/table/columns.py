@@ -11,11 +11,11 @@ from jobdeck import Job
 
 from ...text.format import age
 from ...text.sanitize import safe
-from .cells import Now, moment, progress, took, waited
+from .cells import Now, format_time, progress, took, waited
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class JobColumn:
     """A column. With `width` 0 it takes the remaining width; with a `most` it is as wide as its content, up to that."""
 
     key: str
@@ -26,7 +26,7 @@ class Column:
     right: bool = False
     quiet: bool = False
     most: int = 0
-    told: str = ""
+    description: str = ""
     """The description shown when choosing columns and sort orders."""
 
 
@@ -43,38 +43,38 @@ def _tags(job: Job, _: Now) -> str:
 
 
 _COLUMNS = (
-    Column("state", "STATE", 12, lambda job, _: job.state.value, sort="state", told="the state"),
-    Column("id", "ID", 6, lambda job, _: str(job.id), sort="id", right=True, quiet=True, most=20, told="the unique number"),
-    Column("kind", "KIND", 20, lambda job, _: safe(job.kind), sort="kind", told="the kind of job"),
-    Column("queue", "QUEUE", 9, lambda job, _: safe(job.queue), sort="queue", quiet=True, told="the queue"),
-    Column("priority", "PRI", 3, lambda job, _: str(job.priority), sort="priority", right=True, quiet=True, most=11,
-           told="priority: larger runs first"),
-    Column("attempt", "TRY", 4, _tries, sort="attempt", right=True, quiet=True, most=12, told="attempts started / allowed"),
-    Column("age", "AGE", 6, _created, sort="age", right=True, quiet=True, told="time since it was enqueued"),
-    Column("created", "CREATED", 11, lambda job, now: moment(job.created_at, now), sort="age", quiet=True,
-           told="time it was enqueued"),
-    Column("due", "DUE", 11, lambda job, now: moment(job.scheduled_at, now), sort="due", quiet=True,
-           told="earliest start"),
-    Column("started", "STARTED", 11, lambda job, now: moment(job.started_at, now), sort="started", quiet=True,
-           told="start of the newest attempt"),
-    Column("finished", "FINISHED", 11, lambda job, now: moment(job.finished_at, now), sort="finished", quiet=True,
-           told="time it finished"),
-    Column("wait", "WAIT", 6, waited, sort="wait", right=True, quiet=True, told="time from due to start"),
-    Column("took", "TOOK", 6, took, sort="took", right=True, quiet=True, told="duration of the newest attempt"),
-    Column("worker", "WORKER", 8, lambda job, _: safe(job.worker or "—"), sort="worker", quiet=True, most=24,
-           told="the worker of the newest attempt"),
-    Column("tags", "TAGS", 6, _tags, sort="tags", quiet=True, most=20, told="the tags"),
-    Column("unique", "UNIQUE KEY", 10, lambda job, _: safe(job.unique_key or "—"), sort="unique", quiet=True, most=24,
-           told="held by one job at a time"),
-    Column("batch", "BATCH", 5, lambda job, _: "—" if job.batch is None else str(job.batch), sort="batch", right=True,
-           quiet=True, most=12, told="the batch"),
-    Column("progress", "PROGRESS", 11, lambda job, _: progress(job), sort="progress", told="the reported progress"),
-    Column("detail", "DETAIL", 0, lambda job, _: "", sort="error", told="error, due time or arguments"),
+    JobColumn("state", "STATE", 12, lambda job, _: job.state.value, sort="state", description="the state"),
+    JobColumn("id", "ID", 6, lambda job, _: str(job.id), sort="id", right=True, quiet=True, most=20, description="the unique number"),
+    JobColumn("kind", "KIND", 20, lambda job, _: safe(job.kind), sort="kind", description="the kind of job"),
+    JobColumn("queue", "QUEUE", 9, lambda job, _: safe(job.queue), sort="queue", quiet=True, description="the queue"),
+    JobColumn("priority", "PRI", 3, lambda job, _: str(job.priority), sort="priority", right=True, quiet=True, most=11,
+           description="priority: larger runs first"),
+    JobColumn("attempt", "TRY", 4, _tries, sort="attempt", right=True, quiet=True, most=12, description="attempts started / allowed"),
+    JobColumn("age", "AGE", 6, _created, sort="age", right=True, quiet=True, description="time since it was enqueued"),
+    JobColumn("created", "CREATED", 11, lambda job, now: format_time(job.created_at, now), sort="age", quiet=True,
+           description="time it was enqueued"),
+    JobColumn("due", "DUE", 11, lambda job, now: format_time(job.scheduled_at, now), sort="due", quiet=True,
+           description="earliest start"),
+    JobColumn("started", "STARTED", 11, lambda job, now: format_time(job.started_at, now), sort="started", quiet=True,
+           description="start of the newest attempt"),
+    JobColumn("finished", "FINISHED", 11, lambda job, now: format_time(job.finished_at, now), sort="finished", quiet=True,
+           description="time it finished"),
+    JobColumn("wait", "WAIT", 6, waited, sort="wait", right=True, quiet=True, description="time from due to start"),
+    JobColumn("took", "TOOK", 6, took, sort="took", right=True, quiet=True, description="duration of the newest attempt"),
+    JobColumn("worker", "WORKER", 8, lambda job, _: safe(job.worker or "—"), sort="worker", quiet=True, most=24,
+           description="the worker of the newest attempt"),
+    JobColumn("tags", "TAGS", 6, _tags, sort="tags", quiet=True, most=20, description="the tags"),
+    JobColumn("unique", "UNIQUE KEY", 10, lambda job, _: safe(job.unique_key or "—"), sort="unique", quiet=True, most=24,
+           description="held by one job at a time"),
+    JobColumn("batch", "BATCH", 5, lambda job, _: "—" if job.batch is None else str(job.batch), sort="batch", right=True,
+           quiet=True, most=12, description="the batch"),
+    JobColumn("progress", "PROGRESS", 11, lambda job, _: progress(job), sort="progress", description="the reported progress"),
+    JobColumn("detail", "DETAIL", 0, lambda job, _: "", sort="error", description="error, due time or arguments"),
 )  # fmt: skip
 
 COLUMNS = {column.key: column for column in _COLUMNS}
 """All columns by key."""
-USUAL = ("state", "id", "kind", "queue", "priority", "attempt", "age", "took", "detail")
+DEFAULT_COLUMNS = ("state", "id", "kind", "queue", "priority", "attempt", "age", "took", "detail")
 """The default columns."""
 SORTS = {
     **{column.sort: column.title.lower() for column in _COLUMNS if column.key != "created"},
@@ -94,15 +94,15 @@ _DROPPED_LAST = ("attempt", "age")
 _DETAIL_NEEDS = 8
 
 
-def known(keys: Iterable[object]) -> tuple[str, ...]:
+def known_columns(keys: Iterable[object]) -> tuple[str, ...]:
     """Return the keys that name a column, without duplicates; the default columns if none does. Accepts any stored value."""
     found = tuple(dict.fromkeys(key for key in keys if isinstance(key, str) and key in COLUMNS))
-    return found or USUAL
+    return found or DEFAULT_COLUMNS
 
 
 def choose_columns(
-    width: int, jobs: Iterable[Job], keys: Sequence[str] = USUAL, now: Now | None = None, sorted_by: str = ""
-) -> list[tuple[Column, int]]:
+    width: int, jobs: Iterable[Job], keys: Sequence[str] = DEFAULT_COLUMNS, now: Now | None = None, sorted_by: str = ""
+) -> list[tuple[JobColumn, int]]:
     """Return the columns that fit into `width` cells, with their widths.
 
     Drops default columns by importance, and columns that the user has chosen from the last; always keeps the first.
@@ -120,7 +120,7 @@ def choose_columns(
     for column in shown:
         if column.sort == sorted_by and column.width:  # space for the arrow
             widths[column.key] = max(widths[column.key], len(column.title) + 2)
-    usual = tuple(keys) == USUAL
+    usual = tuple(keys) == DEFAULT_COLUMNS
     for key, wide, narrow in (("kind", 26, 18), ("queue", 12, 9)):
         if key in widths and width >= 150:
             widths[key] = wide

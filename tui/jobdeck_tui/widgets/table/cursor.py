@@ -6,7 +6,7 @@ from array import array
 from bisect import bisect_left
 from itertools import takewhile
 
-from ...feed.messages import Page, View
+from ...feed.messages import JobsPage, View
 
 
 class Cursor:
@@ -31,7 +31,7 @@ class Cursor:
         """Whether no job is selected."""
         return self.chosen is None
 
-    def take(self, page: Page, *, same_list: bool) -> int:
+    def apply_page(self, page: JobsPage, *, same_list: bool) -> int:
         """Apply a new page; return by how many rows the selected job has moved.
 
         Args:

@@ -11,24 +11,24 @@ from rich.cells import cell_len
 from ...feed.messages import View
 from ...text.sanitize import safe
 
-Told = tuple[tuple[str, str], ...]
+Pieces = tuple[tuple[str, str], ...]
 """Pieces of (text, meaning): strong, quiet or accent."""
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class EmptyStateLine:
     """One line, and the action of a click on it."""
 
-    told: Told
+    pieces: Pieces
     action: str = ""
 
     @property
     def width(self) -> int:
         """The width in cells."""
-        return sum(cell_len(text) for text, _ in self.told)
+        return sum(cell_len(text) for text, _ in self.pieces)
 
 
-BLANK = Line(())
+BLANK = EmptyStateLine(())
 _KEYS = (
     ("n", "a new job, in a form made from its kind", "new"),
     ("?", "every key of this screen", "help"),
@@ -37,7 +37,7 @@ _KEYS = (
 _KEYS_IN_SHORT = (("n", "a new job", "new"), ("?", "every key", "help"), (":", "every command", "app.command_palette"))
 
 
-def welcome(where: str, width: int, height: int, *, default: bool, readonly: bool = False) -> list[Line]:
+def welcome(where: str, width: int, height: int, *, default: bool, readonly: bool = False) -> list[EmptyStateLine]:
     """Return the welcome: what jobdeck is, the first keys, and how to enqueue from elsewhere.
 
     Args:
@@ -58,7 +58,7 @@ def welcome(where: str, width: int, height: int, *, default: bool, readonly: boo
         _line(more, "quiet"),
         BLANK,
         _line("First keys", "strong"),
-        *(Line(((f"{key}  ", "accent"), (text, "quiet")), action) for key, text, action in keys),
+        *(EmptyStateLine(((f"{key}  ", "accent"), (text, "quiet")), action) for key, text, action in keys),
         BLANK,
         _line("From another terminal", "strong"),
         _line(run, "accent"),
@@ -72,13 +72,13 @@ def welcome(where: str, width: int, height: int, *, default: bool, readonly: boo
         _line("Welcome to jobdeck. This queue is empty.", "strong"),
         _line(what, "quiet"),
         _line(more, "quiet"),
-        *(Line(((f"{key}  ", "accent"), (text, "quiet")), action) for key, text, action in keys),
+        *(EmptyStateLine(((f"{key}  ", "accent"), (text, "quiet")), action) for key, text, action in keys),
         _line(run, "accent", "   elsewhere"),
     ]
     short = [key for key in _KEYS_IN_SHORT if not (readonly and key[0] == "n")]
     least = [
         _line("Welcome to jobdeck. This queue is empty.", "strong"),
-        *(Line(((f"{key}  ", "accent"), (text, "quiet")), action) for key, text, action in short),
+        *(EmptyStateLine(((f"{key}  ", "accent"), (text, "quiet")), action) for key, text, action in short),
         _line(run, "accent"),
     ]
     if height > len(least):
@@ -89,7 +89,7 @@ def welcome(where: str, width: int, height: int, *, default: bool, readonly: boo
     return least[:height]
 
 
-def nothing_matches(view: View, problem: str | None) -> list[Line]:
+def nothing_matches(view: View, problem: str | None) -> list[EmptyStateLine]:
     """Explain why the list is empty, and name the key that shows more."""
     if problem:
         return [_line("The filter is not complete yet", "quiet")]
@@ -98,24 +98,24 @@ def nothing_matches(view: View, problem: str | None) -> list[Line]:
         jobs = f"{state} job" if state else "job"
         return [
             _line(f"No {jobs} matches {safe(view.filter)}", "strong"),
-            Line((("esc  ", "accent"), ("clears the filter", "quiet")), "back"),
-            Line((("/    ", "accent"), ("changes it", "quiet")), "filter"),
+            EmptyStateLine((("esc  ", "accent"), ("clears the filter", "quiet")), "back"),
+            EmptyStateLine((("/    ", "accent"), ("changes it", "quiet")), "filter"),
         ]
     return [
         _line("No job has failed" if state == "failed" else f"No job is {state}", "strong"),
-        Line((("esc  ", "accent"), ("shows all jobs", "quiet")), "back"),
-        Line((("← →  ", "accent"), ("other states", "quiet")), "tab(1)"),
+        EmptyStateLine((("esc  ", "accent"), ("shows all jobs", "quiet")), "back"),
+        EmptyStateLine((("← →  ", "accent"), ("other states", "quiet")), "tab(1)"),
     ]
 
 
-def placed(lines: Sequence[Line], width: int, height: int) -> tuple[int, int]:
+def center(lines: Sequence[EmptyStateLine], width: int, height: int) -> tuple[int, int]:
     """Return the column and line at which the block of lines starts: centered, a third of the way down."""
     widest = max((line.width for line in lines), default=0)
     return max(1, (width - widest) // 2), max(0, (height - len(lines)) // 3)
 
 
-def _line(text: str, meaning: str, more: str = "") -> Line:
-    return Line(((text, meaning), (more, "quiet")) if more else ((text, meaning),))
+def _line(text: str, meaning: str, more: str = "") -> EmptyStateLine:
+    return EmptyStateLine(((text, meaning), (more, "quiet")) if more else ((text, meaning),))
 
 
 def _quoted(where: str) -> str:

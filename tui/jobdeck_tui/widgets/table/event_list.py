@@ -12,15 +12,15 @@ from textual.binding import Binding, BindingType
 from textual.events import Click, MouseScrollDown, MouseScrollUp, Resize
 from textual.strip import Strip
 
-from jobdeck import Event, Happening, State
+from jobdeck import Event, EventType, State
 
-from ...feed.queries.events import EventsSeen
-from ...text.event_format import LOOKS, TROUBLE, details, host_of
+from ...feed.queries.events import EventsData
+from ...text.event_format import EVENT_STYLES, FAILURES, format_details, host_of
 from ...text.format import number
 from ...text.sanitize import safe
 from ..base.panel import STATE_CLASSES, JobOpened, Panel
-from ..base.strips import Piece, fit, line, width_of
-from ..base.styled_text import Told
+from ..base.strips import Piece, fit, make_strip, width_of
+from ..base.styled_text import StyledLine
 
 _WORKER_FROM = 130
 """The minimum width at which the worker gets a column."""
@@ -29,11 +29,11 @@ _WORKER = 22
 _ROOMY_FROM = 100
 """The minimum width at which times show milliseconds."""
 
-_NOTHING: Sequence[Told] = (
+_NOTHING: Sequence[StyledLine] = (
     [("  No events yet.", "strong")],
     [("  Events of jobs and operations of users appear here as they happen.", "quiet")],
 )
-_NO_MATCH: Sequence[Told] = (
+_NO_MATCH: Sequence[StyledLine] = (
     [("  No event matches the filter.", "strong")],
     [("  Words match any field; failed, acts, kind:… narrow the list.", "quiet")],
     [],
@@ -61,7 +61,7 @@ class EventList(Panel, inherit_bindings=False):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._seen: EventsSeen | None = None
+        self._seen: EventsData | None = None
         self.events: tuple[Event, ...] = ()
         """The events, oldest first."""
         self._cursor = 0
@@ -74,7 +74,7 @@ class EventList(Panel, inherit_bindings=False):
 
     # -- content ------------------------------------------------------------------------------------
 
-    def show(self, seen: EventsSeen) -> None:
+    def show(self, seen: EventsData) -> None:
         """Show these events. Unless following the end, keeps the event under the cursor at its line of the screen."""
         if self._seen is not None and seen.events is self._seen.events:
             self._seen = seen
@@ -136,7 +136,7 @@ class EventList(Panel, inherit_bindings=False):
                 below.append((f"▼ {number(new)} new · G follows  ", "$warning"))
         if self.events:
             below.append((f"{number(self._cursor + 1)} of {number(len(self.events))}", "$quiet"))
-        self.titled(parts, below)
+        self.set_titles(parts, below)
         self.refresh()
 
     def on_resize(self, event: Resize) -> None:
@@ -156,11 +156,11 @@ class EventList(Panel, inherit_bindings=False):
         width, ground = self.size.width, self.rich_style
         at = self._top + y
         if at >= len(self.events):
-            return line(self._empty(y), width, ground)
+            return make_strip(self._empty(y), width, ground)
         on = at == self._cursor and not self.following
         if on and self.has_focus:
             ground += self.get_component_rich_style("ground--cursor")
-        return line(self._event_pieces(self.events[at], width, on), width, ground)
+        return make_strip(self._event_pieces(self.events[at], width, on), width, ground)
 
     def _empty(self, y: int) -> Sequence[Piece]:
         if self._seen is None or self.events:
@@ -176,14 +176,14 @@ class EventList(Panel, inherit_bindings=False):
 
     def _event_pieces(self, event: Event, width: int, on: bool) -> Sequence[Piece]:
         quiet, plain = self.style("quiet"), Style()
-        glyph, meaning = LOOKS[event.what]
+        glyph, meaning = EVENT_STYLES[event.type]
         style = self._meaning(meaning)
         gap = self._seen is not None and event.key in self._seen.gaps
         pieces: list[Piece] = [("❯ " if on else "⋮ " if gap else "  ", self.style("accent") if on else quiet)]
         wide, roomy = width >= _WORKER_FROM, width >= _ROOMY_FROM
         pieces.append((self._format_time(event.at, exact=roomy) + "  ", quiet))
-        pieces.append((f"{glyph} {event.what.value:<9}  ", style))
-        calm = event.what in (Happening.ENQUEUED, Happening.STARTED, Happening.COMPLETED)
+        pieces.append((f"{glyph} {event.type.value:<9}  ", style))
+        calm = event.type in (EventType.ENQUEUED, EventType.STARTED, EventType.COMPLETED)
         if event.kind:
             job = "" if event.job_id is None else f"#{event.job_id}"
             pieces.append((f"{job:>8}  ", quiet))
@@ -191,7 +191,7 @@ class EventList(Panel, inherit_bindings=False):
             if wide:
                 pieces.append((fit(host_of(event.worker), _WORKER) + "  ", quiet))
         room = width - width_of(pieces)
-        pieces.append((fit(details(event), room), quiet if calm else style if event.what in TROUBLE else plain))
+        pieces.append((fit(format_details(event), room), quiet if calm else style if event.type in FAILURES else plain))
         return pieces
 
     def _format_time(self, at: float, *, exact: bool) -> str:
@@ -248,7 +248,7 @@ class EventList(Panel, inherit_bindings=False):
 
     def action_failure(self, by: int) -> None:
         """Go to the next or previous failure."""
-        places = [at for at, event in enumerate(self.events) if event.what in TROUBLE]
+        places = [at for at, event in enumerate(self.events) if event.type in FAILURES]
         if self.following:
             found = places[-1:]
         elif by > 0:

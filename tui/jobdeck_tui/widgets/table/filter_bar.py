@@ -13,13 +13,13 @@ from textual.events import Blur, Focus
 from textual.message import Message
 from textual.widgets import Input
 
-from ...feed.filter_completion import Offer, Offers, Words, fields, offers
-from ...feed.messages import Page
+from ...feed.filter_completion import Suggestion, Suggestions, Vocabulary, fields, suggest
+from ...feed.messages import JobsPage
 from ...text.format import number
 from ...text.sanitize import safe
-from ..base.panel import Drawn
+from ..base.panel import LineWidget
 from ..base.strips import Piece
-from ..forms.suggestions import Suggestions
+from ..forms.suggestions import SuggestionList
 
 
 class FilterLine(Input):
@@ -65,7 +65,7 @@ class FilterLine(Input):
 
     def action_history(self) -> None:
         """Show earlier filters."""
-        self._bar.remind()
+        self._bar.suggest_history()
 
     def action_save(self) -> None:
         """Save the filter."""
@@ -73,19 +73,19 @@ class FilterLine(Input):
 
     def on_blur(self, event: Blur) -> None:
         """Hide the suggestions."""
-        self._bar.hush()
+        self._bar.hide_suggestions()
 
     def on_focus(self, event: Focus) -> None:
         """Move the text cursor to the end."""
         self.cursor_position = len(self.value)
 
 
-class _FilterResult(Drawn):
+class _FilterResult(LineWidget):
     """The result of the filter: the number of matches, or the error and its position."""
 
     def __init__(self) -> None:
         super().__init__(id="filter-result")
-        self.page: Page | None = None
+        self.page: JobsPage | None = None
         self.at = 0
         """The column of the error."""
 
@@ -124,11 +124,11 @@ class FilterBar(Vertical):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.words = Words()
+        self.words = Vocabulary()
         """The vocabulary of the suggestions."""
         self.history: Sequence[str] = ()
         """Earlier filters, the newest first."""
-        self._offers = Offers()
+        self._offers = Suggestions()
 
     def compose(self) -> ComposeResult:
         yield FilterLine(
@@ -138,7 +138,7 @@ class FilterBar(Vertical):
             placeholder="state:failed queue:mail kind:send* age>1h args.name:x free text",
         )
         yield _FilterResult()
-        yield Suggestions(id="suggestions")
+        yield SuggestionList(id="suggestions")
 
     # -- content -----------------------------------------------------------------------------------
 
@@ -158,8 +158,8 @@ class FilterBar(Vertical):
         return bool(self._suggestions.display and self._suggestions.offers)
 
     @property
-    def _suggestions(self) -> Suggestions:
-        return self.query_one(Suggestions)
+    def _suggestions(self) -> SuggestionList:
+        return self.query_one(SuggestionList)
 
     def open(self, text: str) -> None:
         """Show the bar with a filter."""
@@ -169,10 +169,10 @@ class FilterBar(Vertical):
 
     def close(self) -> None:
         """Hide the bar."""
-        self.hush()
+        self.hide_suggestions()
         self.display = False
 
-    def show(self, page: Page) -> None:
+    def show(self, page: JobsPage) -> None:
         """Show the result of the filter."""
         if not self.display:
             return
@@ -194,32 +194,32 @@ class FilterBar(Vertical):
         if not self.display:
             return
         self.post_message(self.Typed(event.value.strip()))
-        self._suggest(offers(event.value, self.line.cursor_position, self.words))
+        self._suggest(suggest(event.value, self.line.cursor_position, self.words))
 
-    def _suggest(self, found: Offers) -> None:
+    def _suggest(self, found: Suggestions) -> None:
         self._offers = found
-        self._suggestions.show(found.offers, self._column(found.begin), self.line.region.y)
+        self._suggestions.show(found.items, self._column(found.begin), self.line.region.y)
 
-    def hush(self) -> None:
+    def hide_suggestions(self) -> None:
         """Hide the suggestions."""
-        self._offers = Offers()
+        self._offers = Suggestions()
         if self._suggestions.display:
             self._suggestions.hide()
 
     def choose(self, by: int) -> None:
         """Select a suggestion, or an earlier filter if the filter is empty; otherwise down moves to the table."""
         if not self.suggests and not self.value.strip():
-            self.remind()
+            self.suggest_history()
         if self.suggests:
             self._suggestions.move(by)
         elif by > 0:
             self.post_message(self.Kept())
 
-    def remind(self) -> None:
+    def suggest_history(self) -> None:
         """Suggest earlier filters that contain the typed text."""
         typed = self.value.strip().lower()
-        found = tuple(Offer(text) for text in self.history if typed in text.lower() and text != self.value)
-        self._suggest(Offers(0, len(self.value), found))
+        found = tuple(Suggestion(text) for text in self.history if typed in text.lower() and text != self.value)
+        self._suggest(Suggestions(0, len(self.value), found))
 
     def complete(self) -> None:
         """Accept the selected suggestion, or the first; if the filter is empty, suggest all fields."""
@@ -229,12 +229,12 @@ class FilterBar(Vertical):
             self._suggest(fields(self.words))
 
     def _accept(self, at: int) -> None:
-        text, cursor = self._offers.put(self.value, at)
-        self.hush()
+        text, cursor = self._offers.insert(self.value, at)
+        self.hide_suggestions()
         self.line.value = text
         self.line.cursor_position = cursor
 
-    def on_suggestions_taken(self, event: Suggestions.Taken) -> None:
+    def on_suggestion_list_taken(self, event: SuggestionList.Taken) -> None:
         """Accept the clicked suggestion."""
         self._accept(event.at)
         self.line.focus()
@@ -251,13 +251,13 @@ class FilterBar(Vertical):
     def clear(self) -> None:
         """Deselect the suggestion, or clear the filter."""
         if self.suggests and self._suggestions.chosen is not None:
-            self.hush()
+            self.hide_suggestions()
             return
         self.line.value = ""
         self.post_message(self.Cleared())
 
     def ask_to_save(self) -> None:
         """Ask to save the filter, if there is one."""
-        self.hush()
+        self.hide_suggestions()
         if self.value.strip():
             self.post_message(self.SaveAsked())

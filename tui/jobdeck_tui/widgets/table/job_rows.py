@@ -8,21 +8,21 @@ from rich.style import Style
 
 from jobdeck import Job, State
 
-from ...feed.messages import Page
+from ...feed.messages import JobsPage
 from ...text.format import GLYPHS
 from ..base.panel import STATE_CLASSES
 from ..base.strips import Piece, fit, fit_pieces
 from .cells import Now, detail
-from .columns import Column
+from .columns import JobColumn
 
 Styles = Callable[[str], Style]
 """Returns the style of a component class, without its background."""
-Layout = Sequence[tuple[Column, int]]
+Layout = Sequence[tuple[JobColumn, int]]
 _GAP: Piece = (" ", Style())
 """The gap after each column; the one after the last column is cut off."""
 
 
-def heads(columns: Layout, page: Page, style: Styles) -> Iterable[Piece]:
+def heads(columns: Layout, page: JobsPage, style: Styles) -> Iterable[Piece]:
     """Yield the column headers; the sorted one is highlighted and shows the direction."""
     quiet, strong = style("text--quiet"), style("text--strong")
     yield "  ", quiet

@@ -22,15 +22,15 @@ from textual.strip import Strip
 from jobdeck import Job
 
 from ...feed.job_actions import Selection
-from ...feed.messages import Page, View
-from ..base.line_diff import Redrawn
+from ...feed.messages import JobsPage, View
+from ..base.line_diff import DiffedLines
 from ..base.panel import STATE_CLASSES, TEXT_CLASSES, JobOpened
-from ..base.strips import Piece, line
+from ..base.strips import Piece, make_strip
 from . import job_rows
 from .cells import Now
-from .columns import USUAL, Column, choose_columns
+from .columns import DEFAULT_COLUMNS, JobColumn, choose_columns
 from .cursor import Cursor
-from .empty_state import Line, nothing_matches, placed, welcome
+from .empty_state import EmptyStateLine, center, nothing_matches, welcome
 from .keyed_table import CURSOR_KEYS
 from .marks import Marks
 
@@ -40,7 +40,7 @@ _MAX_PRUNED = 5000
 """The longest list from which marks of missing jobs are dropped; in longer ones, an action reports how many are missing."""
 
 
-class JobTable(ScrollView, Redrawn, can_focus=True, inherit_bindings=False):  # pyright: ignore[reportIncompatibleMethodOverride]
+class JobTable(ScrollView, DiffedLines, can_focus=True, inherit_bindings=False):  # pyright: ignore[reportIncompatibleMethodOverride]
     """All matching jobs, one per line."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {*STATE_CLASSES.values(), *TEXT_CLASSES, "ground--cursor", "ground--marked"}
@@ -65,7 +65,7 @@ class JobTable(ScrollView, Redrawn, can_focus=True, inherit_bindings=False):  # 
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.page = Page(View())
+        self.page = JobsPage(View())
         self.marks = Marks()
         self.cursor = Cursor()
         self._jobs: Mapping[int, Job] = {}
@@ -79,13 +79,13 @@ class JobTable(ScrollView, Redrawn, can_focus=True, inherit_bindings=False):  # 
         self._doubted: Job | None = None
         self._in_doubt = False
         self._now = Now(0.0)
-        self._keys: tuple[str, ...] = USUAL
-        self._columns: list[tuple[Column, int]] = []
+        self._keys: tuple[str, ...] = DEFAULT_COLUMNS
+        self._columns: list[tuple[JobColumn, int]] = []
         self._strips: dict[tuple[int, bool, bool], tuple[Job, int, Strip]] = {}
 
     # -- content -----------------------------------------------------------------------------------
 
-    def show(self, page: Page, at: float) -> None:
+    def show(self, page: JobsPage, at: float) -> None:
         """Show this page. Keeps the selected job at its line of the screen."""
         same_list = page.view.order == self.page.view.order
         if page.view.scope != self.page.view.scope:
@@ -93,7 +93,7 @@ class JobTable(ScrollView, Redrawn, can_focus=True, inherit_bindings=False):  # 
         self.page, self._loaded = page, True
         self._now = Now(at, fine="wait" in self._keys)
         if page.ids is not self._ids:
-            moved = self.cursor.take(page, same_list=same_list)
+            moved = self.cursor.apply_page(page, same_list=same_list)
             self._resize_content()
             if not same_list:
                 self._strips.clear()
@@ -179,7 +179,7 @@ class JobTable(ScrollView, Redrawn, can_focus=True, inherit_bindings=False):  # 
         self.refresh()
 
     @property
-    def columns(self) -> tuple[Column, ...]:
+    def columns(self) -> tuple[JobColumn, ...]:
         """The visible columns."""
         return tuple(column for column, _ in self._columns)
 
@@ -196,7 +196,7 @@ class JobTable(ScrollView, Redrawn, can_focus=True, inherit_bindings=False):  # 
         """Select a new job as soon as it appears in the list, unless another is selected."""
         self.cursor.expect(job_id)
 
-    def doubt(self) -> None:
+    def expect_other_database(self) -> None:
         """Expect that the next page may come from another database, where ids mean other jobs; clear the marks."""
         self._doubted, self._in_doubt = self.job, True
         self.action_clear_marks()
@@ -251,24 +251,24 @@ class JobTable(ScrollView, Redrawn, can_focus=True, inherit_bindings=False):  # 
         width = self._width
         if y < HEAD:
             heads = job_rows.heads(self._columns, self.page, self._style) if self._ids else []
-            return line(heads, width, self.rich_style)
+            return make_strip(heads, width, self.rich_style)
         row = self.top + y - HEAD
         if row >= len(self._ids):
-            return line(self._empty(y), width, self.rich_style)
+            return make_strip(self._empty(y), width, self.rich_style)
         job_id = self._ids[row]
         job = self._jobs.get(job_id)
         cursor, marked = job_id == self.chosen, job_id in self.marks
         if job is None:  # its record is not loaded yet
             signs = [("❯" if cursor else " ", "accent"), ("▌" if marked else " ", "warning"), (f"… {job_id}", "quiet")]
             pieces = [(text, self._style(f"text--{meaning}")) for text, meaning in signs]
-            return line(pieces, width, self._ground(cursor, marked))
+            return make_strip(pieces, width, self._ground(cursor, marked))
         key = (job_id, cursor and self.has_focus, marked)
         tick = self._now.tick(job)
         found = self._strips.get(key)
         if found is not None and found[0] == job and found[1] == tick and not (cursor and not self.has_focus):
             return found[2]
         drawn = job_rows.row(job, self._columns, self._now, self._style, cursor=cursor, marked=marked)
-        strip = line(drawn, width, self._ground(cursor, marked))
+        strip = make_strip(drawn, width, self._ground(cursor, marked))
         if len(self._strips) > 2000:
             self._strips.clear()
         self._strips[key] = (job, tick, strip)
@@ -291,10 +291,10 @@ class JobTable(ScrollView, Redrawn, can_focus=True, inherit_bindings=False):  # 
         lines, column, top = self._empty_lines()
         if not 0 <= y - HEAD - top < len(lines):
             return []
-        pieces = [(text, self._style(f"text--{meaning}")) for text, meaning in lines[y - HEAD - top].told]
+        pieces = [(text, self._style(f"text--{meaning}")) for text, meaning in lines[y - HEAD - top].pieces]
         return [(" " * column, Style()), *pieces]
 
-    def _empty_lines(self) -> tuple[Sequence[Line], int, int]:
+    def _empty_lines(self) -> tuple[Sequence[EmptyStateLine], int, int]:
         """Return the lines of the empty state, and the column and line at which they start."""
         view = self.page.view
         width, height = self._width, self.size.height - HEAD
@@ -302,7 +302,7 @@ class JobTable(ScrollView, Redrawn, can_focus=True, inherit_bindings=False):  # 
             lines = nothing_matches(view, self.page.problem)
         else:
             lines = welcome(self.where, width - 2, height, default=self.by_default, readonly=self.readonly)
-        return lines, *placed(lines, width, height)
+        return lines, *center(lines, width, height)
 
     # -- moving -----------------------------------------------------------------------------------
 

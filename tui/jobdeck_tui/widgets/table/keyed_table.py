@@ -25,8 +25,8 @@ from jobdeck import State
 
 from ...text.format import RAISED
 from ..base.panel import STATE_CLASSES, TEXT_CLASSES
-from ..base.strips import Piece, fit, fit_pieces, line
-from ..details.job_details import Told
+from ..base.strips import Piece, fit, fit_pieces, make_strip
+from ..details.job_details import StyledLine
 
 HEAD = 1
 """The number of lines of the column headers."""
@@ -43,7 +43,7 @@ CURSOR_KEYS: tuple[BindingType, ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class TableColumn:
     """A column, as wide as its widest cell within `least` and `most`.
 
     `drop`: if columns do not fit, those with the highest number are dropped first, and restored if they fit later; 0 is
@@ -68,7 +68,7 @@ class Head:
         return self.title if before or not self.alone else self.alone
 
 
-Cell = Told | Callable[[int], Told]
+TableCell = StyledLine | Callable[[int], StyledLine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Row:
     """
 
     key: Hashable
-    cells: tuple[Cell, ...]
+    cells: tuple[TableCell, ...]
 
 
 class KeyedTable(ScrollView, can_focus=True, inherit_bindings=False):
@@ -127,7 +127,13 @@ class KeyedTable(ScrollView, can_focus=True, inherit_bindings=False):
             return self.table
 
     def __init__(
-        self, label: str, heads: Sequence[Head], *, digit: str = "", empty: Sequence[Told] = (), id: str | None = None
+        self,
+        label: str,
+        heads: Sequence[TableColumn],
+        *,
+        digit: str = "",
+        empty: Sequence[StyledLine] = (),
+        id: str | None = None,
     ) -> None:
         """Create a table.
 
@@ -141,7 +147,7 @@ class KeyedTable(ScrollView, can_focus=True, inherit_bindings=False):
         super().__init__(id=id)
         self.label, self.digit = label, digit
         self.heads = tuple(heads)
-        self.empty: Sequence[Told] = empty
+        self.empty: Sequence[StyledLine] = empty
         self._rows: Sequence[Row] = ()
         self._cursor = 0
         self._sorted: tuple[str, bool] | None = None
@@ -151,9 +157,9 @@ class KeyedTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     def on_mount(self) -> None:
         """Show the name in the frame."""
-        self.titled()
+        self.set_titles()
 
-    def titled(self, after: Iterable[tuple[str, str]] = (), below: Iterable[tuple[str, str]] = ()) -> None:
+    def set_titles(self, after: Iterable[tuple[str, str]] = (), below: Iterable[tuple[str, str]] = ()) -> None:
         """Set the text after the name, and in the lower edge: pieces of (text, style), never read as markup."""
         spaced = [(" " + text, style) for text, style in after]
         self.border_title = Content.assemble((self.digit.translate(RAISED), "$quiet"), (self.label, "bold"), *spaced)
@@ -222,7 +228,7 @@ class KeyedTable(ScrollView, can_focus=True, inherit_bindings=False):
     def _lay_out(self) -> None:
         """Choose the visible columns and their widths."""
         width = self._width - 2
-        cells = [max([0, *(told_width(row.cells[at]) for row in self._rows)]) for at in range(len(self.heads))]
+        cells = [max([0, *(cell_width(row.cells[at]) for row in self._rows)]) for at in range(len(self.heads))]
         shown = list(range(len(self.heads)))
 
         def wanted(at: int, columns: Sequence[int]) -> int:
@@ -252,15 +258,15 @@ class KeyedTable(ScrollView, can_focus=True, inherit_bindings=False):
     def render_line(self, y: int) -> Strip:
         width = self._width
         if y < HEAD:
-            return line(self._head_pieces() if self._rows else [], width, self.rich_style)
+            return make_strip(self._head_pieces() if self._rows else [], width, self.rich_style)
         at = self.top + y - HEAD
         if at >= len(self._rows):
-            return line(self._empty_pieces(y), width, self.rich_style)
+            return make_strip(self._empty_pieces(y), width, self.rich_style)
         chosen = at == self._cursor
         ground = self.rich_style
         if chosen and self.has_focus:
             ground += self.get_component_rich_style("ground--cursor")
-        return line(self._row_pieces(self._rows[at], chosen), width, ground)
+        return make_strip(self._row_pieces(self._rows[at], chosen), width, ground)
 
     def meaning(self, name: str) -> Style:
         """Return the style of a meaning."""
@@ -284,7 +290,7 @@ class KeyedTable(ScrollView, can_focus=True, inherit_bindings=False):
         for at, size in self._layout:
             made = row.cells[at]
             cell = made if isinstance(made, list) else made(size)
-            length = told_width(cell)
+            length = cell_width(cell)
             if self.heads[at].right and length < size:
                 yield " " * (size - length), Style()
             room = min(size, length) if self.heads[at].right else size
@@ -354,6 +360,6 @@ class KeyedTable(ScrollView, can_focus=True, inherit_bindings=False):
                 self.action_open()
 
 
-def told_width(cell: Cell) -> int:
+def cell_width(cell: TableCell) -> int:
     """Return the width of a cell; 0 if it adapts to the available width."""
     return 0 if not isinstance(cell, list) else sum(len(text) if text.isascii() else cell_len(text) for text, _ in cell)

@@ -51,13 +51,13 @@ _OF_OUTCOME = {
 }
 
 
-def look_of(run: Run) -> str:
+def style_of(run: Run) -> str:
     """Return the look of a run."""
-    return _OF_OUTCOME.get(run.outcome) or (AGAIN if run.again else FAILED)
+    return _OF_OUTCOME.get(run.outcome) or (AGAIN if run.superseded else FAILED)
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class BarCell:
     """One cell: its character, and the looks of its text and background."""
 
     text: str = " "
@@ -95,7 +95,7 @@ class _Part:
     look: str
 
 
-Row = list[Cell | None]
+Row = list[BarCell | None]
 
 
 def draw_lane(bars: Sequence[Bar], window: Window, chosen: tuple[int, int] | None = None, lines: int = 1) -> list[Row]:
@@ -107,7 +107,7 @@ def draw_lane(bars: Sequence[Bar], window: Window, chosen: tuple[int, int] | Non
     cursor: int | None = None
     placed = _visible_bars(bars, window)
     for after, (start, end, bar) in enumerate(placed, 1):
-        look = look_of(bar.run)
+        look = style_of(bar.run)
         drawn = "chosen" if bar.run.key == chosen else look
         if after < len(placed) and placed[after][0] - end < _SEAM / 2 and end - start > 1:
             end -= _SEAM
@@ -123,7 +123,7 @@ def draw_lane(bars: Sequence[Bar], window: Window, chosen: tuple[int, int] | Non
                 _add_part(parts, last, max(0.0, start - last), max(end - last, 0.125), drawn, width)
         inside = (max(0, first), min(width, last))
         if inside[1] > inside[0]:
-            full = Cell("█", drawn)
+            full = BarCell("█", drawn)
             for row in rows:
                 row[inside[0] : inside[1]] = [full] * (inside[1] - inside[0])
             for line, row in enumerate(rows):
@@ -138,7 +138,7 @@ def draw_lane(bars: Sequence[Bar], window: Window, chosen: tuple[int, int] | Non
     if cursor is not None and cursor < width:
         current = rows[0][cursor]
         whole = current is not None and "chosen" in (current.ground, current.look if current.text == "█" else "")
-        rows[0][cursor] = Cell(CURSOR, "", "chosen") if whole else Cell(CURSOR, "chosen")
+        rows[0][cursor] = BarCell(CURSOR, "", "chosen") if whole else BarCell(CURSOR, "chosen")
     return rows
 
 
@@ -146,7 +146,7 @@ def _visible_bars(bars: Iterable[Bar], window: Window) -> list[tuple[float, floa
     """Return the visible bars with their start and end in cells; even the shortest bar gets a visible width."""
     found = []
     for bar in bars:
-        start, end = window.place(bar.begin), window.place(bar.end)
+        start, end = window.place(bar.start), window.place(bar.end)
         end = max(end, start + 0.125)
         if end > 0 and start < window.width:
             found.append((start, end, bar))
@@ -158,22 +158,22 @@ def _add_part(parts: defaultdict[int, list[_Part]], place: int, low: float, high
         parts[place].append(_Part(max(0.0, low), min(1.0, high), look))
 
 
-def _combine(parts: Sequence[_Part], under: Cell | None, below: int, lines: int) -> Cell | None:
+def _combine(parts: Sequence[_Part], under: BarCell | None, below: int, lines: int) -> BarCell | None:
     """Return the cell for the parts of the bars in it; `below` is the number of lines of the lane under it."""
     if under is not None:
         return under
     if len(parts) == 1:
-        return Cell(_partial_block(parts[0].low, parts[0].high), parts[0].look)
+        return BarCell(_partial_block(parts[0].low, parts[0].high), parts[0].look)
     first, last = parts[0], parts[-1]
     if len(parts) == 2 and first.low <= _EDGE and last.high >= 1 - _EDGE:
         text = _LEFT[max(1, min(7, round(8 * first.high)))]
-        return Cell(text, first.look, "" if first.look == last.look else last.look)
+        return BarCell(text, first.look, "" if first.look == last.look else last.look)
     shares: defaultdict[str, float] = defaultdict(float)
     for part in parts:
         shares[part.look] += part.high - part.low
     most = "chosen" if "chosen" in shares else max(shares, key=lambda look: shares[look])
     height = max(1, min(8 * lines, ceil(8 * lines * sum(shares.values())))) - 8 * below
-    return Cell(_HEIGHTS[min(8, height)], most) if height > 0 else None
+    return BarCell(_HEIGHTS[min(8, height)], most) if height > 0 else None
 
 
 def _partial_block(low: float, high: float) -> str:
@@ -194,7 +194,7 @@ def _write_label(cells: Row, inside: tuple[int, int], run: Run, look: str, drawn
     room = end - start
     if room >= 3 and line == 0:
         ink = look if drawn == "chosen" else ""
-        cells[end - 1] = Cell(GLYPHS[look], ink, drawn)
+        cells[end - 1] = BarCell(GLYPHS[look], ink, drawn)
     if room < _LABEL_FROM:
         return
     text = _shorten(_line_text(run, line), room - (3 if line == 0 else 2))
@@ -202,9 +202,9 @@ def _write_label(cells: Row, inside: tuple[int, int], run: Run, look: str, drawn
     for sign in text:
         size = cell_len(sign)
         if size:
-            cells[place] = Cell(sign, "", drawn)
+            cells[place] = BarCell(sign, "", drawn)
         if size == 2:
-            cells[place + 1] = Cell("", "", drawn)
+            cells[place + 1] = BarCell("", "", drawn)
         place += size
 
 
@@ -231,6 +231,6 @@ def _draw_mark(cells: Row, place: int, look: str, drawn: str, *, shared: bool) -
     if current is not None and marked and _WORST.index(current.look) <= _WORST.index(look):
         return
     if current is not None and current.text == "█" and not shared:
-        cells[place] = Cell(GLYPHS[look], look if drawn == "chosen" else "", drawn)
+        cells[place] = BarCell(GLYPHS[look], look if drawn == "chosen" else "", drawn)
     else:
-        cells[place] = Cell(GLYPHS[look], drawn)
+        cells[place] = BarCell(GLYPHS[look], drawn)

@@ -7,12 +7,12 @@ from datetime import datetime
 
 from jobdeck import Run
 
-from ...feed.queries.timeline import TimelineSeen
+from ...feed.queries.timeline import TimelineData
 from ...text.format import duration
 from ...text.sanitize import safe
 from ..base.panel import Panel
 from ..base.strips import Piece
-from .run_bars import AGAIN, GLYPHS, WORDS, look_of
+from .run_bars import AGAIN, GLYPHS, WORDS, style_of
 
 _MEANINGS = {
     "running": "accent",
@@ -34,9 +34,9 @@ class RunPanel(Panel):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._run: Run | None = None
-        self._seen: TimelineSeen | None = None
+        self._seen: TimelineData | None = None
 
-    def show(self, run: Run | None, seen: TimelineSeen | None) -> None:
+    def show(self, run: Run | None, seen: TimelineData | None) -> None:
         """Describe this run, or all visible runs if `None`."""
         self._run, self._seen = run, seen
         self.refresh()
@@ -48,12 +48,12 @@ class RunPanel(Panel):
         lines = self._summarize(seen) if self._run is None else self._describe(self._run, seen)
         return lines[y] if y < len(lines) else []
 
-    def _summarize(self, seen: TimelineSeen) -> list[Sequence[Piece]]:
+    def _summarize(self, seen: TimelineData) -> list[Sequence[Piece]]:
         quiet, strong = self.style("quiet"), self.style("strong")
         runs = [bar.run for each in seen.workers for lane in each.lanes for bar in lane]
         counted: dict[str, int] = {}
         for run in runs:
-            look = look_of(run)
+            look = style_of(run)
             counted[look] = counted.get(look, 0) + 1
         pieces: list[Piece] = [(" ", quiet)]
         for look, sign in GLYPHS.items():
@@ -67,12 +67,12 @@ class RunPanel(Panel):
             choose += [(key, self.style("accent")), (f" {text}   ", quiet)]
         return [pieces, choose]
 
-    def _describe(self, run: Run, seen: TimelineSeen) -> list[Sequence[Piece]]:
+    def _describe(self, run: Run, seen: TimelineData) -> list[Sequence[Piece]]:
         quiet, strong = self.style("quiet"), self.style("strong")
-        look = look_of(run)
+        look = style_of(run)
         outcome = str(run.outcome) if run.outcome is not None else "cancelling" if run.cancelling else "running"
         if run.failed:
-            outcome += " · retried" if run.again else ""
+            outcome += " · retried" if run.superseded else ""
         state = self.style(_MEANINGS[look])
         first: list[Piece] = [(f" {GLYPHS[look]} {outcome}", state), (f"   #{run.job_id} {safe(run.kind)}", strong)]
         first += [("   queue ", quiet), (safe(run.queue), strong)]

@@ -16,14 +16,14 @@ from textual.strip import Strip
 from jobdeck import Run
 
 from ...feed.lane_packing import Bar, Key, WorkerLanes
-from ...feed.queries.timeline import TimelineSeen
+from ...feed.queries.timeline import TimelineData
 from ...text.format import number, span
 from ...text.sanitize import safe
 from ..base.panel import JobOpened, Panel
-from ..base.strips import Piece, line, width_of
-from ..base.styled_text import Told
-from .grid import Grid, Place, draw, lay_out
-from .run_bars import GLYPHS, WORDS, Cell, Window
+from ..base.strips import Piece, make_strip, width_of
+from ..base.styled_text import StyledLine
+from .grid import Grid, LanePosition, draw_grid, lay_out
+from .run_bars import GLYPHS, WORDS, BarCell, Window
 from .time_axis import ticks
 
 SPANS = (10, 30, 60, 120, 300, 900, 1800, 3600, 10800, 21600, 43200, 86400)
@@ -35,7 +35,7 @@ _LEGEND_FIRST = ("failed", "again", "crashed", "cancelled")
 """The entries of the legend if not all fit."""
 
 
-_NOTHING: Sequence[Told] = (
+_NOTHING: Sequence[StyledLine] = (
     [("  No worker is alive, and nothing ran in this period.", "strong")],
     [("  Jobs run on threads of a cockpit or of ", "quiet"), ("jobdeck worker", "accent"), (".", "quiet")],
     [],
@@ -83,7 +83,7 @@ class Timeline(Panel, inherit_bindings=False):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.seen: TimelineSeen | None = None
+        self.seen: TimelineData | None = None
         self.chosen: Run | None = None
         """The run under the cursor, as last read."""
         self._zoom = SPANS.index(60)
@@ -91,7 +91,7 @@ class Timeline(Panel, inherit_bindings=False):
         """The start of the window; `None` while following now."""
         self._lane: tuple[str, int] | None = None
         self._top = 0
-        self._places: list[Place] = []
+        self._places: list[LanePosition] = []
         self._grid: Grid | None = None
         self._here: str | None = None
 
@@ -128,7 +128,7 @@ class Timeline(Panel, inherit_bindings=False):
         return Window(start, cell, width, now)
 
     @property
-    def wanted(self) -> tuple[float, float | None]:
+    def period_to_read(self) -> tuple[float, float | None]:
         """The number of seconds to read and their end; `None` means until now."""
         window = self.window
         length = window.cell * (window.width + 1)
@@ -191,7 +191,7 @@ class Timeline(Panel, inherit_bindings=False):
 
     # -- content --------------------------------------------------------------------------------------
 
-    def show(self, seen: TimelineSeen, here: str | None = None) -> None:
+    def show(self, seen: TimelineData, here: str | None = None) -> None:
         """Show these runs. `here` is the id of the worker of this process."""
         self.seen, self._here = seen, here
         if self.chosen is not None:
@@ -235,7 +235,7 @@ class Timeline(Panel, inherit_bindings=False):
             slots = sum(len(each.lanes) for each in seen.workers)
             if slots:
                 parts.append((f"· {busy} of {slots} busy", "$quiet"))
-            if not seen.whole:
+            if not seen.is_complete:
                 more = "more than 100,000" if seen.ended >= 100_000 else number(seen.ended)
                 parts.append((f"· a sample of {more} runs", "$warning"))
         below: list[tuple[str, str]] = []
@@ -247,7 +247,7 @@ class Timeline(Panel, inherit_bindings=False):
             if sum(len(text) for text, _ in below) + len(legend) + 6 <= self.size.width:
                 below.append((legend, "$quiet"))
                 break
-        self.titled(parts, below)
+        self.set_titles(parts, below)
 
     @property
     def _room(self) -> int:
@@ -259,7 +259,7 @@ class Timeline(Panel, inherit_bindings=False):
             self._places = lay_out(self._workers, self._room)
             self._keep_in_view()
             marks = [place for place, _ in ticks(window.begin, window.cell, window.width)]
-            self._grid = draw(self._workers, self._places, window, marks, self._key)
+            self._grid = draw_grid(self._workers, self._places, window, marks, self._key)
             self._update_titles()
         return self._grid
 
@@ -284,17 +284,17 @@ class Timeline(Panel, inherit_bindings=False):
     def render_line(self, y: int) -> Strip:
         width, ground = self.size.width, self.rich_style
         if self.seen is None:
-            return line([], width, ground)
+            return make_strip([], width, ground)
         grid = self._draw_all()
         if y == 0:
-            return line(self._axis(), width, ground)
+            return make_strip(self._axis(), width, ground)
         at = self._top + y - 1
         if at >= len(self._places):
-            return line(self._empty(y), width, ground)
+            return make_strip(self._empty(y), width, ground)
         place = self._places[at]
         if place.lane is None:
-            return line(self._worker_line(self._workers[place.worker], grid[at]), width, ground)
-        return line([*self._gutter(place), *self._cells(grid[at])], width, ground)
+            return make_strip(self._worker_line(self._workers[place.worker], grid[at]), width, ground)
+        return make_strip([*self._gutter(place), *self._cells(grid[at])], width, ground)
 
     def _axis(self) -> Sequence[Piece]:
         window, quiet = self.window, self.style("quiet")
@@ -314,14 +314,14 @@ class Timeline(Panel, inherit_bindings=False):
             return pieces
         return [*pieces, ("".join(signs), quiet)]
 
-    def _gutter(self, place: Place) -> Sequence[Piece]:
+    def _gutter(self, place: LanePosition) -> Sequence[Piece]:
         if place.lane is None or place.line:
             return [(" " * GUTTER, Style())]
         on = (self._workers[place.worker].worker, place.lane) == self._lane
         style = self.style("strong") if on else self.style("quiet")
         return [("❯" if on else " ", self.style("accent")), (f"{place.lane + 1:>3} ", style)]
 
-    def _worker_line(self, each: WorkerLanes, rule: Sequence[Cell]) -> Sequence[Piece]:
+    def _worker_line(self, each: WorkerLanes, rule: Sequence[BarCell]) -> Sequence[Piece]:
         name, _, _ = each.worker.rpartition(":")
         info = each.info
         parts: list[Piece] = [("─", self.style("line")), (f" {safe(name or each.worker)} ", self.style("strong"))]
@@ -339,7 +339,7 @@ class Timeline(Panel, inherit_bindings=False):
         # The rule continues after the text; an arrow may cross it.
         return [*parts, ("─" * max(0, GUTTER - taken), self.style("line")), *self._cells(rule[max(0, taken - GUTTER) :])]
 
-    def _cells(self, cells: Sequence[Cell]) -> list[Piece]:
+    def _cells(self, cells: Sequence[BarCell]) -> list[Piece]:
         pieces: list[Piece] = []
         text, style_of = "", ("", "")
         for cell in cells:
@@ -413,8 +413,8 @@ class Timeline(Panel, inherit_bindings=False):
         window = self.window
         part = None if self.chosen is None else self._visible_part(self.chosen, window)
         middle = min(window.now, window.end) if part is None else sum(part) / 2
-        seen = [bar for bar in bars if bar.end > window.begin and bar.begin < window.end]
-        nearest = min(seen, key=lambda bar: max(bar.begin - middle, middle - bar.end, 0.0), default=None)
+        seen = [bar for bar in bars if bar.end > window.begin and bar.start < window.end]
+        nearest = min(seen, key=lambda bar: max(bar.start - middle, middle - bar.end, 0.0), default=None)
         self._choose(worker, lane, nearest.run if nearest else None)
 
     def action_run(self, by: int) -> None:
@@ -431,7 +431,7 @@ class Timeline(Panel, inherit_bindings=False):
             self._choose(worker, lane, bars[place + by].run)
 
     def _go_newest(self) -> None:
-        newest = max(self._bars(), key=lambda each: (each[2].end, each[2].begin), default=None)
+        newest = max(self._bars(), key=lambda each: (each[2].end, each[2].start), default=None)
         if newest is not None:
             self._choose(newest[0], newest[1], newest[2].run)
 
@@ -472,8 +472,8 @@ class Timeline(Panel, inherit_bindings=False):
         window = self.window
         moment = window.begin + (x + 0.5) * window.cell
         bars = each.lanes[lane]
-        nearest = min(bars, key=lambda bar: max(bar.begin - moment, moment - bar.end, 0.0), default=None)
-        if nearest is not None and max(nearest.begin - moment, moment - nearest.end) > 1.5 * window.cell:
+        nearest = min(bars, key=lambda bar: max(bar.start - moment, moment - bar.end, 0.0), default=None)
+        if nearest is not None and max(nearest.start - moment, moment - nearest.end) > 1.5 * window.cell:
             nearest = None
         self._choose(each.worker, lane, nearest.run if nearest else None)
         if event.chain > 1:
