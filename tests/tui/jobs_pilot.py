@@ -38,7 +38,7 @@ def table(pilot: Pilot[Any]) -> Any:
 def text_of(screen: Any, panel: str) -> str:
     """Return the text of a text view."""
     view = screen.query_one(f"#{panel}")
-    return "\n".join("".join(text for text, _ in told) for told in view.told)
+    return "\n".join("".join(text for text, _ in told) for told in view.lines)
 
 
 def weighed(pilot: Pilot[Any]) -> Any:

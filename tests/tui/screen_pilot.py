@@ -55,7 +55,7 @@ def keys(pilot: Pilot[Any]) -> list[Any]:
 
 def text(pilot: Pilot[Any], selector: str) -> str:
     """Return the text of a text view."""
-    return "\n".join("".join(piece for piece, _ in line) for line in pilot.app.screen.query_one(selector).told)  # type: ignore[attr-defined]
+    return "\n".join("".join(piece for piece, _ in line) for line in pilot.app.screen.query_one(selector).lines)  # type: ignore[attr-defined]
 
 
 def drawn(pilot: Pilot[Any]) -> list[str]:

@@ -105,7 +105,7 @@ def test_every_screen_opens_and_nothing_stalls(queue: Queue, size: tuple[int, in
                 await look(pilot, "job")
             await pilot.press("escape")
             app.explain_job(job.id)
-            await wait_for(pilot, lambda: bool(getattr(app.screen, "told", "")), 60)
+            await wait_for(pilot, lambda: bool(getattr(app.screen, "shown_text", "")), 60)
             await look(pilot, "why")
             await pilot.press("escape")
             while len(app.screen_stack) > 1:

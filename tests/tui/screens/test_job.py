@@ -186,7 +186,7 @@ def copied(pilot: Pilot[Any]) -> str:
 def text_of(pilot: Pilot[Any], panel: str) -> str:
     """Return the text of a panel."""
     view = pilot.app.screen.query_one(f"#{panel}")
-    return "\n".join("".join(text for text, _ in told) for told in view.told)
+    return "\n".join("".join(text for text, _ in told) for told in view.lines)
 
 
 def screen(pilot: Pilot[Any]) -> Any:
@@ -281,7 +281,7 @@ def test_commands_in_advice_are_highlighted_without_backticks(still: FrozenQueue
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(job_id)(pilot)
-        told = [line for line in screen(pilot).query_one("#life").told if " resumes it" in "".join(text for text, _ in line)]
+        told = [line for line in screen(pilot).query_one("#life").lines if " resumes it" in "".join(text for text, _ in line)]
         assert told == [[("  ", ""), ("jobdeck resume webhook", "accent"), (" resumes it", "quiet")]]
         assert "`" not in text_of(pilot, "life")
 
@@ -296,8 +296,8 @@ def test_backticks_of_an_error_stay_in_the_reason(still: FrozenQueue) -> None:
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(job.id, "1")(pilot)
-        assert "ShellError: `ls` said no." in text_of(pilot, "life")
-        assert ("jobdeck retry 1", "accent") in [piece for line in screen(pilot).query_one("#life").told for piece in line]
+        assert "(ShellError: `ls` said no); the next one is due" in text_of(pilot, "life")
+        assert ("jobdeck retry 1", "accent") in [piece for line in screen(pilot).query_one("#life").lines for piece in line]
 
     play(still.app(), scene, (200, 60))
 
@@ -579,7 +579,7 @@ def test_slash_searches_the_log_and_n_goes_from_match_to_match(still: FrozenQueu
         await pilot.press("slash", "z")
         await wait_for(pilot, lambda: "not found in the log" in str(screen(pilot).query_one("#editor-problem").render()))
         await pilot.press("escape")
-        assert view.sought == ""
+        assert view.search_text == ""
         assert "match" not in str(view.border_title)
 
     play(still.app(), scene)
@@ -735,7 +735,7 @@ def test_each_action_has_its_key(one: FrozenQueue) -> None:
         await pilot.press("p")
         await wait_for(pilot, lambda: any(each.paused for each in queue.queues()))
         await pilot.press("w")
-        await wait_for(pilot, lambda: "Job 1 cannot start" in getattr(screen(pilot), "told", ""))
+        await wait_for(pilot, lambda: "Job 1 cannot start" in getattr(screen(pilot), "shown_text", ""))
         await pilot.press("escape", "d")
         await wait_for(pilot, lambda: isinstance(screen(pilot), NewJobScreen))
         await pilot.press("escape", "delete")
@@ -809,7 +809,7 @@ def test_problems_are_shown_with_their_line_while_typing_and_nothing_is_saved(
         await opened(1, "e")(pilot)
         await typed(pilot, text)
         await wait_for(pilot, lambda: problem in editor(pilot).problem)
-        assert editor(pilot).query_one("#edit-text").mistake == (None if line is None else (line + 1, None))
+        assert editor(pilot).query_one("#edit-text").error_position == (None if line is None else (line + 1, None))
         await pilot.press("ctrl+s")
         await wait_for_redraw(pilot)
         assert problem in editor(pilot).problem
@@ -866,7 +866,7 @@ def test_capital_e_edits_queue_time_attempts_and_tags(one: FrozenQueue) -> None:
         ):
             await typed(pilot, text)
             await wait_for(pilot, lambda problem=problem: problem in editor(pilot).problem)
-            assert editor(pilot).query_one("#edit-text").mistake == (1, None)
+            assert editor(pilot).query_one("#edit-text").error_position == (1, None)
         await typed(pilot, '{"queue": "slow", "at": "in 10m", "max_attempts": 7, "tags": ["a", "b"], "priority": 0}')
         await wait_for(pilot, lambda: not editor(pilot).problem)
         await pilot.press("ctrl+s")
@@ -976,7 +976,7 @@ def test_ten_megabytes_of_everything_are_shown_at_once_and_omissions_are_noted(s
         data, log, attempts = (text_of(pilot, name) for name in ("data", "log", "attempts"))
         assert "more characters" in data
         assert "omitted" in log
-        assert "left out" in attempts
+        assert "omitted" in attempts
         assert "more characters" in attempts
         assert max(map(len, (data, log, attempts))) < 4_000_000
         assert "\x1b" not in data + log + attempts + text_of(pilot, "life")

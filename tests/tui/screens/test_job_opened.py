@@ -43,7 +43,7 @@ def test_w_explains_why_a_job_is_not_running_and_keeps_checking(few: FrozenQueue
 def test_w_also_works_on_the_job_screen(few: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("G", "enter", "w")
-        await wait_for(pilot, lambda: "Job 1 failed" in getattr(pilot.app.screen, "told", ""))
+        await wait_for(pilot, lambda: "Job 1 failed" in getattr(pilot.app.screen, "shown_text", ""))
         await pilot.press("w")
         assert isinstance(pilot.app.screen, JobScreen)
 
@@ -57,7 +57,7 @@ def test_hostile_text_in_the_explanation_stays_text(still: FrozenQueue) -> None:
 
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j", "w")
-        await wait_for(pilot, lambda: f"queue {queue} has been paused" in getattr(pilot.app.screen, "told", ""))
+        await wait_for(pilot, lambda: f"queue {queue} has been paused" in getattr(pilot.app.screen, "shown_text", ""))
 
     play(still.app(), scene)
 

@@ -54,7 +54,7 @@ def test_why_a_job_does_not_run(snap_compare: Compare, still: FrozenQueue, size:
 
     async def ask(pilot: Pilot[Any]) -> None:
         await press_keys("j", "w")(pilot)
-        await wait_for(pilot, lambda: f"Job {stuck.id} cannot start" in getattr(pilot.app.screen, "told", ""))
+        await wait_for(pilot, lambda: f"Job {stuck.id} cannot start" in getattr(pilot.app.screen, "shown_text", ""))
 
     assert snap_compare(still.app(), terminal_size=size, run_before=ask)
 

@@ -195,7 +195,7 @@ def test_the_selected_run_is_described_below(ran: FrozenQueue) -> None:
         await press(pilot, "j")
         text = told(pilot)
         assert "↻ failed · retried   #1 mail.send_receipt   queue mail   attempt 1 of 5" in text
-        assert "began 15:06:40.000   took 10.0s   on web-1:4021" in text
+        assert "started 15:06:40.000   took 10.0s   on web-1:4021" in text
         assert "TimeoutError: too slow" in text
         await press(pilot, "j")
         text = told(pilot)

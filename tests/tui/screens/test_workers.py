@@ -299,7 +299,7 @@ def test_w_explains_the_selected_job(still: FrozenQueue) -> None:
         await pilot.press("w")
         await wait_for_toast(pilot, "Select a running job first")
         await pilot.press("j", "w")
-        await wait_for(pilot, lambda: f"Job {jobs['slow'].id} runs" in getattr(pilot.app.screen, "told", ""))
+        await wait_for(pilot, lambda: f"Job {jobs['slow'].id} is running" in getattr(pilot.app.screen, "shown_text", ""))
 
     play(still.app(), scene)
 

@@ -75,7 +75,7 @@ class KeyHints(LineWidget):
     def draw(self, y: int, width: int) -> Sequence[Piece]:
         quiet, accent = self.style("quiet"), self.style("accent")
         shown: dict[str, tuple[str, str, bool]] = {}
-        why_not = getattr(self.screen, "why_not", _always_enabled)
+        disabled_reason = getattr(self.screen, "disabled_reason", _always_enabled)
         typing = isinstance(self.screen.focused, Input) and not self.screen.is_modal
         for active in self.screen.active_bindings.values():
             binding = active.binding
@@ -85,7 +85,7 @@ class KeyHints(LineWidget):
                 shown[binding.action] = (
                     to_terminal_text(self.app, format_keys(binding)),
                     binding.description,
-                    active.enabled and why_not(binding.action) is None,
+                    active.enabled and disabled_reason(binding.action) is None,
                 )
         shown = dict(sorted(shown.items(), key=lambda item: _LAST.get(item[1][1], 0)))
         last = {action: each for action, each in shown.items() if each[1] == "help"}

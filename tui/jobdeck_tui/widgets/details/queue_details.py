@@ -53,7 +53,8 @@ def outlook_sentence(backlog: QueueStats, forecast: Forecast) -> str:
         case Trend.KEEPS_UP:
             return "Keeping up: jobs start within moments."
         case Trend.DRAINING if forecast.growth is not None:
-            return f"Empty in about {rough_duration(forecast.empty_in or 0)}: {rough_rate(-forecast.growth)} fewer, as in the last minutes."
+            soon, rate = rough_duration(forecast.empty_in or 0), rough_rate(-forecast.growth)
+            return f"Empty in about {soon}: {rate} fewer, as in the last minutes."
         case Trend.DRAINING:
             return f"Empty in about {rough_duration(forecast.empty_in or 0)}, {forecast.reason}."
         case Trend.STEADY:

@@ -44,12 +44,14 @@ def _tags(job: Job, _: Now) -> str:
 
 _COLUMNS = (
     JobColumn("state", "STATE", 12, lambda job, _: job.state.value, sort="state", description="the state"),
-    JobColumn("id", "ID", 6, lambda job, _: str(job.id), sort="id", right=True, quiet=True, most=20, description="the unique number"),
+    JobColumn("id", "ID", 6, lambda job, _: str(job.id), sort="id", right=True, quiet=True, most=20,
+           description="the unique number"),
     JobColumn("kind", "KIND", 20, lambda job, _: safe(job.kind), sort="kind", description="the kind of job"),
     JobColumn("queue", "QUEUE", 9, lambda job, _: safe(job.queue), sort="queue", quiet=True, description="the queue"),
     JobColumn("priority", "PRI", 3, lambda job, _: str(job.priority), sort="priority", right=True, quiet=True, most=11,
            description="priority: larger runs first"),
-    JobColumn("attempt", "TRY", 4, _tries, sort="attempt", right=True, quiet=True, most=12, description="attempts started / allowed"),
+    JobColumn("attempt", "TRY", 4, _tries, sort="attempt", right=True, quiet=True, most=12,
+           description="attempts started / allowed"),
     JobColumn("age", "AGE", 6, _created, sort="age", right=True, quiet=True, description="time since it was enqueued"),
     JobColumn("created", "CREATED", 11, lambda job, now: format_time(job.created_at, now), sort="age", quiet=True,
            description="time it was enqueued"),
