@@ -38,13 +38,7 @@ def _disk(context: CheckContext) -> Iterator[CheckResult]:
     if free < _TIGHT:
         yield Severity.PROBLEM, text, "Free some space now: on a full disk no job can be enqueued or finished."
     elif free < _LOW:
-<<<<<<< ours
         yield Severity.WARNING, text, "Free disk space, or keep less history (JOBDECK_RETENTION, JOBDECK_RETENTION_COUNT)."
-||||||| base
-        yield Severity.WARNING, text, "Make room, or keep less history (JOBDECK_RETENTION, JOBDECK_KEEP)."
-=======
-        yield Severity.WARNING, text, "Free some space, or keep less history (JOBDECK_RETENTION, JOBDECK_KEEP)."
->>>>>>> theirs
     else:
         yield Severity.OK, text, ""
 
