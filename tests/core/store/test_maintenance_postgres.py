@@ -356,6 +356,6 @@ def test_concurrent_undos_of_one_entry_undo_it_once(bench: Bench, others: list[B
 
     problems = run_concurrently(*[lambda mine=mine: undo(mine) for mine in others])
     assert sorted(done, key=int) == [job.id for job in jobs]
-    assert {type(problem).__name__ for problem in problems} <= {"WrongAct"}
+    assert {type(problem).__name__ for problem in problems} <= {"InvalidJournalEntry"}
     assert bench.counts() == {State.PENDING: 30}
     bench.check_counters()
