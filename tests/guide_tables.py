@@ -70,7 +70,7 @@ def _line(actions: Sequence[object]) -> tuple[str, str]:
     from jobdeck_tui.keymap import short_name
 
     keys = [short_name(key) for action in actions for key in action.keys]  # type: ignore[attr-defined]
-    told = dict.fromkeys(_lower(action.told) for action in actions)  # type: ignore[attr-defined]
+    told = dict.fromkeys(_lower(action.description) for action in actions)  # type: ignore[attr-defined]
     return " ".join(f"`{key}`" for key in keys), " / ".join(told)
 
 

@@ -350,7 +350,7 @@ def test_the_main_screen_in_each_theme(snap_compare: Compare, still: FrozenQueue
     still.busy()
 
     async def dress(pilot: Pilot[Any]) -> None:
-        pilot.app.wear(name)  # type: ignore[attr-defined]
+        pilot.app.apply_theme(name)  # type: ignore[attr-defined]
         await press_keys(*KEYS)(pilot)
 
     assert snap_compare(still.app(), terminal_size=size, run_before=dress)

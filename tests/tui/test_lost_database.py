@@ -181,10 +181,10 @@ def test_the_opened_job_of_a_replaced_database_no_longer_exists(six: FrozenQueue
 def test_every_view_screen_shows_it_too(six: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("3", "3")
-        await wait_for(pilot, lambda: pilot.app.room is not None)  # type: ignore[attr-defined]
+        await wait_for(pilot, lambda: pilot.app.open_view is not None)  # type: ignore[attr-defined]
         file_of(six).unlink()
         await wait_for(pilot, lambda: "STALE" in header(pilot))
-        pilot.app.feed.renew()  # type: ignore[attr-defined]
+        pilot.app.feed.recreate()  # type: ignore[attr-defined]
         await wait_for(pilot, lambda: "STALE" not in header(pilot))
 
     play(six.app(), scene)
@@ -307,7 +307,7 @@ def test_a_readonly_database_is_shown_and_reported_as_stalled(live: Any) -> None
     path = Path(queue.where)
 
     async def scene(pilot: Pilot[Any]) -> None:
-        await wait_for(pilot, lambda: deck_of(pilot).pool.worker is not None)
+        await wait_for(pilot, lambda: deck_of(pilot).local_worker.worker is not None)
         path.chmod(0o444)
         await wait_for(
             pilot, lambda: "BLOCKED" in header(pilot) and "cannot be written to; check its permissions" in header(pilot)
@@ -351,8 +351,8 @@ def test_the_workers_of_the_cockpit_continue_with_the_new_database(live: Any, tm
         there.enqueue("quick")
 
     async def scene(pilot: Pilot[Any]) -> None:
-        await wait_for(pilot, lambda: deck_of(pilot).pool.worker is not None)
-        worker = deck_of(pilot).pool.worker
+        await wait_for(pilot, lambda: deck_of(pilot).local_worker.worker is not None)
+        worker = deck_of(pilot).local_worker.worker
         other.rename(queue.where)
         await wait_for(pilot, lambda: deck_of(pilot).overview.counts.get(State.COMPLETED) == 1)
         await wait_for(pilot, lambda: [each.id for each in deck_of(pilot).overview.workers] == [worker])

@@ -280,7 +280,7 @@ def test_a_job_that_has_changed_since_is_not_undone_and_the_reason_is_given(
 ) -> None:
     job = bench.in_state(state)
     bench.clock.advance(1)
-    done = act(bench, job).act
+    done = act(bench, job).entry_id
     for step in since:
         bench.clock.advance(1)
         step(bench, job)
@@ -290,7 +290,7 @@ def test_a_job_that_has_changed_since_is_not_undone_and_the_reason_is_given(
 @pytest.mark.parametrize("act", [cancel, retry, raised])
 def test_a_job_that_was_deleted_since_does_not_exist(bench: Bench, act: Step) -> None:
     job = bench.in_state(State.SCHEDULED)
-    done = act(bench, job).act
+    done = act(bench, job).entry_id
     bench.store.jobs.delete([job.id])
     assert refusal(bench, act_id=done) == f"Job {job.id} does not exist."
 
@@ -545,7 +545,7 @@ def test_waiting_jobs_are_restored_with_their_parents_from_any_journal_part(
     begun = None
     for step in range(steps):
         length = -(-len(ids) // steps)
-        begun = getattr(bench.store.jobs, act)(ids[step * length : (step + 1) * length], by=Actor("ann", begun)).act
+        begun = getattr(bench.store.jobs, act)(ids[step * length : (step + 1) * length], by=Actor("ann", begun)).entry_id
     for _ in range(2):
         undoing = bench.store.journal.undo(begun)
         assert undoing.refused == {}
@@ -571,7 +571,7 @@ def test_a_deleted_job_is_not_restored_as_ready_while_its_parent_is_deleted(benc
 def test_a_waiting_job_is_not_restored_while_its_parent_is_deleted_by_another_operation(bench: Bench, act: Step) -> None:
     parent = bench.in_state(State.SCHEDULED)
     child = waiting(bench, parent)
-    first = act(bench, child).act
+    first = act(bench, child).entry_id
     deletion = delete(bench, parent).entry_id
     assert refusal(bench, act_id=first) == f"Job {child.id} waited for job {parent.id}, which was deleted."
     bench.store.journal.undo(deletion)
@@ -716,7 +716,7 @@ def test_a_redo_does_not_overwrite_changes_after_the_undo(
     bench: Bench, state: State, act: Step, since: Step, reason: str
 ) -> None:
     job = bench.in_state(state)
-    done = act(bench, job).act
+    done = act(bench, job).entry_id
     bench.store.journal.undo()
     bench.clock.advance(1)
     since(bench, job)

@@ -164,7 +164,7 @@ def test_forecasts_are_described_in_a_few_words() -> None:
 
     assert told(Trend.DRAINING, empty_in=240.0) == "empty in 4m"
     assert told(Trend.GROWING, growth=0.2) == "growing 12/min"
-    assert told(Trend.STALLED, why="no worker serves it") == "stalled: no worker serves it"
+    assert told(Trend.STALLED, reason="no worker serves it") == "stalled: no worker serves it"
     assert [told(each) for each in (Trend.EMPTY, Trend.KEEPS_UP, Trend.STEADY, Trend.PAUSED)] == [
         "empty",
         "keeps up",

@@ -218,7 +218,7 @@ def test_o_shows_the_jobs_of_the_group(failed: FrozenQueue) -> None:
         await open_errors(pilot, "j")
         await pilot.press("o")
         await wait_for(pilot, lambda: isinstance(pilot.app.screen, JobsScreen))
-        await wait_for(pilot, lambda: list(pilot.app.jobs_screen.deck.page.ids) == [5, 4])  # type: ignore[attr-defined]
+        await wait_for(pilot, lambda: list(pilot.app.jobs_screen.snapshot.page.ids) == [5, 4])  # type: ignore[attr-defined]
 
     watch(failed.app(), scene)
 

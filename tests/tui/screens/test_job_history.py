@@ -301,7 +301,7 @@ def test_6_focuses_it_and_enter_opens_the_metrics_of_the_kind_with_the_same_rang
         assert screen.filters == (("kind", "img.resize"),)
         await wait_for(pilot, lambda: screen.seen is not None and screen.seen.charts.total.completed == 10)
         assert screen.current_query().seconds == HOUR
-        assert pilot.app.remembered.get("metrics range", 0.0) == 0.0  # type: ignore[attr-defined]
+        assert pilot.app.preferences.get("metrics range", 0.0) == 0.0  # type: ignore[attr-defined]
 
     play(still.app(), scene)
 

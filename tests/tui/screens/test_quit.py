@@ -98,7 +98,7 @@ def test_the_count_down_as_a_picture(snap_compare: Compare, app: Cockpit, size: 
         leave._left = 12.3
         deck = deck_of(pilot)
         worker = deck.overview.running[0].worker
-        leave.show(replace(deck, pool=replace(deck.pool, worker=worker)))
+        leave.show(replace(deck, local_worker=replace(deck.local_worker, worker=worker)))
         leave.query_one("#quit-title").update("Draining: 12.3s remaining")  # type: ignore[attr-defined]
         leave.show = lambda deck: None  # type: ignore[method-assign]
         for timer in [*leave._timers]:

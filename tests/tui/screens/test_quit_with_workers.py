@@ -57,7 +57,7 @@ def test_its_worker_threads_run_the_jobs(live: Queue) -> None:
 def test_the_pool_grows_and_shrinks(live: Queue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press(*["greater_than_sign"] * 5)
-        await wait_for(pilot, lambda: deck_of(pilot).pool.threads == 7)
+        await wait_for(pilot, lambda: deck_of(pilot).local_worker.threads == 7)
         await pilot.press(*["less_than_sign"] * 6)
         await wait_for(pilot, lambda: [worker.threads for worker in live.workers()] == [1])
 

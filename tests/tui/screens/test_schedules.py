@@ -200,7 +200,7 @@ def test_o_shows_the_jobs_of_the_selected_schedule(few: FrozenQueue) -> None:
         await pilot.press("j", "o")
         await wait_for(pilot, lambda: isinstance(pilot.app.screen, JobsScreen))
         await wait_for(pilot, lambda: pilot.app.screen.table.total == 2)  # type: ignore[attr-defined]
-        assert [*pilot.app.screen.deck.page.ids] == [4, 2]  # type: ignore[attr-defined]
+        assert [*pilot.app.screen.snapshot.page.ids] == [4, 2]  # type: ignore[attr-defined]
 
     play(few, scene)
 

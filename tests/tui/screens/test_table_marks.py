@@ -90,7 +90,7 @@ def test_an_action_on_all_matching_jobs_is_one_change_that_z_undoes(few: FrozenQ
         await pilot.press("A", "x")
         await wait_for(pilot, lambda: weighed(pilot) is not None)
         found = weighed(pilot)
-        assert found.able == {State.PENDING: 1202}
+        assert found.affected == {State.PENDING: 1202}
         assert found.refused == {State.FAILED: 3, State.CANCELLED: 1}
         told = str(pilot.app.screen.query_one("#weighed").render())
         assert "1,202 will be cancelled" in " ".join(told.split())

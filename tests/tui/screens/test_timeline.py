@@ -442,7 +442,7 @@ def test_a_sample_is_marked_as_such(ran: FrozenQueue) -> None:
 
         widget = timeline(pilot)
         assert widget.seen is not None
-        widget.show(replace(widget.seen, whole=False, ended=12_345))
+        widget.show(replace(widget.seen, is_complete=False, ended=12_345))
         assert "a sample of 12,345 runs" in str(widget.border_title)
 
     play(ran.app(), scene)

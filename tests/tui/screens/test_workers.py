@@ -387,7 +387,7 @@ def test_a_readonly_cockpit_stops_no_job_and_keeps_its_threads(still: FrozenQueu
             await pilot.press(key)
         await wait_for_toast(pilot, "--readonly")
         await wait_for_redraw(pilot)
-        assert deck_of(pilot).pool.threads == 0
+        assert deck_of(pilot).local_worker.threads == 0
 
     play(still.app(readonly=True), scene)
     assert not still.queue.get(jobs["slow"].id).cancelling

@@ -123,7 +123,7 @@ def test_a_height_uses_all_lines_of_a_lane() -> None:
     ],
 )
 def test_each_outcome_has_a_look_with_a_glyph(outcome: Outcome, again: bool, look: str) -> None:
-    made = bar(1, 9, outcome=outcome, again=again)
+    made = bar(1, 9, outcome=outcome, superseded=again)
     assert style_of(made.run) == look
     assert GLYPHS[look] in text(draw_lane([made], WINDOW))
 
@@ -137,7 +137,7 @@ def test_a_failure_is_marked_however_short() -> None:
 
 def test_the_worst_of_several_marks_in_a_cell_is_visible() -> None:
     failed = bar(3.1, 3.2, 1, outcome=Outcome.FAILED)
-    retried = bar(3.5, 3.6, 2, outcome=Outcome.FAILED, again=True)
+    retried = bar(3.5, 3.6, 2, outcome=Outcome.FAILED, superseded=True)
     assert draw_lane([failed, retried], WINDOW)[3] == BarCell("✗", "failed")
     assert draw_lane([bar(3.1, 3.2, 1, outcome=Outcome.CANCELLED), retried], WINDOW)[3] == BarCell("↻", "again")
 
@@ -210,20 +210,20 @@ def test_an_expired_lease_is_a_warning() -> None:
 
 
 def test_attempts_of_the_selected_job_are_joined_within_a_lane() -> None:
-    lane = [bar(1, 3, 7, lease=1, outcome=Outcome.FAILED, again=True), bar(8, 10, 7, lease=2)]
+    lane = [bar(1, 3, 7, lease=1, outcome=Outcome.FAILED, superseded=True), bar(8, 10, 7, lease=2)]
     assert lines(lane)[0].startswith(" █↻     ██")
     assert lines(lane, chosen=(7, 1))[0].startswith(" ❯↻────▸██")
 
 
 def test_attempts_are_joined_across_lanes() -> None:
-    up = [bar(1, 3, 7, lease=1, outcome=Outcome.FAILED, again=True)]
+    up = [bar(1, 3, 7, lease=1, outcome=Outcome.FAILED, superseded=True)]
     down = [bar(8, 10, 7, lease=2)]
     assert [row[:11] for row in lines(up, [], down, chosen=(7, 1))] == [" ❯↻────╮   ", "       │   ", "       ▸██ "]
     assert [row[:11] for row in lines(down, [], up, chosen=(7, 1))] == ["       ▸██ ", "       │   ", " ❯↻────╯   "]
 
 
 def test_an_arrow_over_a_bar_keeps_its_color() -> None:
-    up = [bar(1, 3, 7, lease=1, outcome=Outcome.FAILED, again=True)]
+    up = [bar(1, 3, 7, lease=1, outcome=Outcome.FAILED, superseded=True)]
     between, down = [bar(0, 12, 3)], [bar(8, 10, 7, lease=2)]
     workers = [worker(up, between, down)]
     grid = draw_grid(workers, lay_out(workers, 0), WINDOW, [], (7, 1))
