@@ -34,7 +34,9 @@ def test_the_two_commands_are_those_that_the_checks_run() -> None:
 
 def test_every_command_that_is_named_exists() -> None:
     named = set(
-        re.findall(r"(?<![\w/.-])jobdeck ([a-z]+)", " ".join(re.findall(r"`[^`\n]+`|```(?:sh|console)\n.*?```", README, re.DOTALL)))
+        re.findall(
+            r"(?<![\w/.-])jobdeck ([a-z]+)", " ".join(re.findall(r"`[^`\n]+`|```(?:sh|console)\n.*?```", README, re.DOTALL))
+        )
     )
     assert {"run", "schedule", "list", "worker", "guide"} <= named <= {*COMMANDS}
 

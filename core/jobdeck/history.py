@@ -23,7 +23,7 @@ class History:
         self,
         *,
         seconds: float = 600.0,
-        slots: int = 60,
+        slices: int = 60,
         queue: str | None = None,
         kind: str | None = None,
         by: str | None = None,
@@ -44,7 +44,7 @@ class History:
         if by is not None and by not in list(Grouping):
             raise InvalidOption("grouping", f"must be {' or '.join(Grouping)}, not {by!r}")
         group = None if by is None else Grouping(by)
-        return self._store.metrics.metrics(seconds=seconds, slots=slots, queue=queue, kind=kind, by=group)
+        return self._store.metrics.metrics(seconds=seconds, slices=slices, queue=queue, kind=kind, by=group)
 
     def errors(self, *, newest: int = FAILURES_READ) -> Sequence[ErrorGroup]:
         """Return the `newest` failed attempts, grouped by kind, error and place; the largest group first."""

@@ -60,7 +60,7 @@ class Queue:
         random: Random | None = None,
         adopt: bool = False,
         create: bool = True,
-        who: str | None = None,
+        actor: str | None = None,
     ) -> None:
         """Open the queue; create the database if it does not exist.
 
@@ -72,18 +72,18 @@ class Queue:
             random: the source of leases and jitter.
             adopt: put the queue into an SQLite file that holds tables of another program.
             create: create the database's tables if they do not exist; otherwise raise `StoreRefused`.
-            who: the actor in the journal; the user's name on this machine if `None`.
+            actor: the actor in the journal; the user's name on this machine if `None`.
 
         Raises:
             StoreRefused: the database cannot be used; nothing in it was changed.
             InvalidSetting: an environment variable cannot be used.
-            InvalidOption: `who` is not a valid name.
+            InvalidOption: `actor` is not a valid name.
         """
         self.settings = settings or Settings.load()
         self.clock: Clock = clock or SystemClock()
         self.random = random or Random()
         self.registry = REGISTRY if registry is None else registry
-        self.who = current_actor() if who is None else check_actor(who)
+        self.actor = current_actor() if actor is None else check_actor(actor)
         """The actor of operations that do not name one."""
         address = str(database or self.settings.database)
         self.where = redact_url(address)
@@ -303,9 +303,9 @@ class Queue:
         """Return every queue that has jobs or limits, or is paused, by name."""
         return self.store.queries.queues()
 
-    def queue_stats(self, *, seconds: float = 300.0, slots: int = 30) -> Sequence[QueueStats]:
+    def queue_stats(self, *, seconds: float = 300.0, slices: int = 30) -> Sequence[QueueStats]:
         """Return the state of every queue: waits, kinds, workers, the last minutes. `forecast` estimates when it is empty."""
-        return self.store.diagnostics.queue_stats(seconds=seconds, slots=slots, lease=self.settings.lease)
+        return self.store.diagnostics.queue_stats(seconds=seconds, slices=slices, lease=self.settings.lease)
 
     def workers(self) -> Sequence[WorkerInfo]:
         """Return the registered worker processes, oldest first."""
@@ -316,9 +316,9 @@ class Queue:
         self._register_shell()
         return [self.registry.get(kind).describe() for kind in self.registry.kinds]
 
-    def overview(self, *, seconds: float = 600.0, slots: int = 60) -> Overview:
+    def overview(self, *, seconds: float = 600.0, slices: int = 60) -> Overview:
         """Return a consistent overview of the queue, with metrics over the last `seconds` in about `slots` slices."""
-        return self.store.queries.overview(seconds=seconds, slots=slots, lease=self.settings.lease)
+        return self.store.queries.overview(seconds=seconds, slices=slices, lease=self.settings.lease)
 
     def explain(self, job_id: int) -> Explanation:
         """Return why the job does not run: each condition of the claim, and when the job may start. Raises `JobNotFound`."""
@@ -358,41 +358,41 @@ class Queue:
     # refused the others. Each operation has a journal entry, and can be undone; `who` is its actor, by default the queue's.
     # An operation in steps passes the `Changes.act` of its first step as `act`, and is undone as one.
 
-    def cancel(self, job_id: int, *, who: str | None = None) -> Job:
+    def cancel(self, job_id: int, *, actor: str | None = None) -> Job:
         """Cancel a queued job at once; ask a running one to stop. Raises `JobNotFound`, `WrongState`."""
-        return self._changed(job_id, self.cancel_many([job_id], who=who))
+        return self._changed(job_id, self.cancel_many([job_id], actor=actor))
 
-    def cancel_many(self, ids: Iterable[int], *, who: str | None = None, act: int | None = None) -> OperationResult:
+    def cancel_many(self, ids: Iterable[int], *, actor: str | None = None, act: int | None = None) -> OperationResult:
         """Cancel several jobs."""
-        return self.store.jobs.cancel(list(ids), by=self._actor(who, act))
+        return self.store.jobs.cancel(list(ids), by=self._actor(actor, act))
 
-    def retry(self, job_id: int, *, who: str | None = None) -> Job:
+    def retry(self, job_id: int, *, actor: str | None = None) -> Job:
         """Run a final job again, or a scheduled or retrying one now. Raises `JobNotFound`, `WrongState`, `KeyTaken`."""
-        return self._changed(job_id, self.retry_many([job_id], who=who))
+        return self._changed(job_id, self.retry_many([job_id], actor=actor))
 
-    def retry_many(self, ids: Iterable[int], *, who: str | None = None, act: int | None = None) -> OperationResult:
+    def retry_many(self, ids: Iterable[int], *, actor: str | None = None, act: int | None = None) -> OperationResult:
         """Retry several jobs."""
-        return self.store.jobs.retry(list(ids), by=self._actor(who, act))
+        return self.store.jobs.retry(list(ids), by=self._actor(actor, act))
 
-    def reprioritize(self, job_id: int, priority: int, *, relative: bool = False, who: str | None = None) -> Job:
+    def reprioritize(self, job_id: int, priority: int, *, relative: bool = False, actor: str | None = None) -> Job:
         """Set a queued job's priority, or add to it if `relative`. Raises `JobNotFound`, `WrongState`, `InvalidOption`."""
-        return self._changed(job_id, self.reprioritize_many([job_id], priority, relative=relative, who=who))
+        return self._changed(job_id, self.reprioritize_many([job_id], priority, relative=relative, actor=actor))
 
     def reprioritize_many(
-        self, ids: Iterable[int], priority: int, *, relative: bool = False, who: str | None = None, act: int | None = None
+        self, ids: Iterable[int], priority: int, *, relative: bool = False, actor: str | None = None, act: int | None = None
     ) -> OperationResult:
         """Set the priority of several queued jobs, or add to it if `relative`. Raises `InvalidOption`."""
-        return self.store.jobs.reprioritize(list(ids), check_priority(priority), relative=relative, by=self._actor(who, act))
+        return self.store.jobs.reprioritize(list(ids), check_priority(priority), relative=relative, by=self._actor(actor, act))
 
     def edit(
-        self, job_id: int, args: Mapping[str, Any] | None = None, *, who: str | None = None, **changes: Unpack[EditOptions]
+        self, job_id: int, args: Mapping[str, Any] | None = None, *, actor: str | None = None, **changes: Unpack[EditOptions]
     ) -> Job:
         """Change the arguments, queue, priority, time, attempts or tags of a queued job. Omitted options are unchanged.
 
         Args:
             job_id: a job that is scheduled, waiting, pending or retrying.
             args: all of its new arguments by name, checked as by `enqueue`; unchanged if `None`.
-            who: the actor.
+            actor: the actor.
             changes: see `Edits`: queue, priority, delay, at, max_attempts, tags.
 
         Raises:
@@ -405,7 +405,7 @@ class Queue:
         change = self.check_edit(job_id, args, **changes)
         if change == JobEdit():
             raise InvalidOption("edit", "changes nothing: give new arguments or options")
-        return self._changed(job_id, self.store.jobs.edit(job_id, change, by=self._actor(who)))
+        return self._changed(job_id, self.store.jobs.edit(job_id, change, by=self._actor(actor)))
 
     def check_edit(self, job_id: int, args: Mapping[str, Any] | None = None, **changes: Unpack[EditOptions]) -> JobEdit:
         """Check a change of a queued job without making it. Raises as `edit` does."""
@@ -414,30 +414,30 @@ class Queue:
             raise WrongState(job_id, Operation.EDIT, job.state)
         return check_edit(None if args is None else self._entry(job.kind), args, changes, self.settings, self.clock)
 
-    def delete(self, job_id: int, *, who: str | None = None) -> None:
+    def delete(self, job_id: int, *, actor: str | None = None) -> None:
         """Delete a job that is not running, with its attempts and log. Raises `JobNotFound`, `WrongState`."""
-        for refusal in self.delete_many([job_id], who=who).refused.values():
+        for refusal in self.delete_many([job_id], actor=actor).refused.values():
             raise refusal
 
-    def delete_many(self, ids: Iterable[int], *, who: str | None = None, act: int | None = None) -> OperationResult:
+    def delete_many(self, ids: Iterable[int], *, actor: str | None = None, act: int | None = None) -> OperationResult:
         """Delete several jobs."""
-        return self.store.jobs.delete(list(ids), by=self._actor(who, act))
+        return self.store.jobs.delete(list(ids), by=self._actor(actor, act))
 
-    def pause(self, queue: str, *, who: str | None = None) -> bool:
+    def pause(self, queue: str, *, actor: str | None = None) -> bool:
         """Start no more jobs from the queue; running jobs continue. Returns `False` if it was already paused."""
-        return self.store.queues.pause(check_name(queue), by=self._actor(who))
+        return self.store.queues.pause(check_name(queue), by=self._actor(actor))
 
-    def resume(self, queue: str, *, who: str | None = None) -> bool:
+    def resume(self, queue: str, *, actor: str | None = None) -> bool:
         """Start jobs from the queue again. Returns `False` if it was not paused."""
-        return self.store.queues.resume(check_name(queue), by=self._actor(who))
+        return self.store.queues.resume(check_name(queue), by=self._actor(actor))
 
-    def pause_all(self, *, who: str | None = None) -> Sequence[str]:
+    def pause_all(self, *, actor: str | None = None) -> Sequence[str]:
         """Pause every queue that exists now, as one operation; return those that were not paused. A later queue is not."""
-        return self.store.queues.pause_all(by=self._actor(who))
+        return self.store.queues.pause_all(by=self._actor(actor))
 
-    def resume_all(self, *, who: str | None = None) -> Sequence[str]:
+    def resume_all(self, *, actor: str | None = None) -> Sequence[str]:
         """Resume every paused queue, as one operation, and return them. An undo restores each pause with its start."""
-        return self.store.queues.resume_all(by=self._actor(who))
+        return self.store.queues.resume_all(by=self._actor(actor))
 
     def limit(
         self,
@@ -446,7 +446,7 @@ class Queue:
         running: int | None = None,
         rate: int | None = None,
         period: float | None = None,
-        who: str | None = None,
+        actor: str | None = None,
     ) -> None:
         """Replace the queue's limits, which hold for all processes together. An omitted limit is removed.
 
@@ -455,17 +455,17 @@ class Queue:
             running: the number of jobs that may run at once.
             rate: the number of jobs that may start within any `period` seconds.
             period: seconds; 1 if a rate is given without it.
-            who: the actor.
+            actor: the actor.
 
         Raises:
             InvalidOption: a limit is out of range.
         """
         limits = make_limits(running=running, rate=rate, period=period)
-        self.store.queues.limit(check_name(queue), limits, by=self._actor(who))
+        self.store.queues.limit(check_name(queue), limits, by=self._actor(actor))
 
-    def undo(self, act: int | None = None, *, of: str | None = None, who: str | None = None) -> UndoResult:
+    def undo(self, act: int | None = None, *, of: str | None = None, actor: str | None = None) -> UndoResult:
         """Undo the newest operation, or the given one; see `Journal.undo`."""
-        return self.journal.undo(act, of=of, who=who)
+        return self.journal.undo(act, of=of, actor=actor)
 
     def redo(self, act: int | None = None, *, of: str | None = None) -> UndoResult:
         """Redo the last undone operation, or the given one; see `Journal.redo`."""
@@ -473,8 +473,8 @@ class Queue:
 
     # ---------------------------------------------------------------------------------------------
 
-    def _actor(self, who: str | None, act: int | None = None) -> Actor:
-        return Actor(self.who if who is None else check_actor(who), act)
+    def _actor(self, actor: str | None, act: int | None = None) -> Actor:
+        return Actor(self.actor if actor is None else check_actor(actor), act)
 
     def _entry(self, kind: str | Handler) -> Entry:
         if isinstance(kind, str) and kind not in self.registry:

@@ -446,7 +446,7 @@ def _throughput(database: str) -> float:
     from jobdeck import Queue
 
     with Queue(database) as queue:
-        slots = queue.overview(seconds=20, slots=20).slices[:-1]
+        slots = queue.overview(seconds=20, slices=20).slices[:-1]
     return sum(slot.completed for slot in slots) / sum(slot.seconds for slot in slots)
 
 

@@ -202,7 +202,7 @@ class Bench:
     def counts(self) -> dict[State, int]:
         """Return the number of jobs by state, from the overview."""
         return {
-            state: n for state, n in Counter(self.store.queries.overview(seconds=60, slots=6, lease=30).counts).items() if n
+            state: n for state, n in Counter(self.store.queries.overview(seconds=60, slices=6, lease=30).counts).items() if n
         }
 
 

@@ -336,15 +336,15 @@ def test_a_transaction_is_atomic(queue: Queue) -> None:
 def test_operations_are_journaled_and_can_be_undone_and_redone(queue: Queue) -> None:
     made = queue.enqueue("mail", ARGS)
     queue.cancel(made.id)
-    queue.reprioritize(queue.enqueue("mail", ARGS).id, 7, who="ben")
+    queue.reprioritize(queue.enqueue("mail", ARGS).id, 7, actor="ben")
     assert [(act.actor, act.summary) for act in queue.journal.entries()] == [
         ("ben", f"changed the priority of job {made.id + 1} to 7"),
-        (queue.who, f"cancelled job {made.id}"),
+        (queue.actor, f"cancelled job {made.id}"),
     ]
-    assert queue.undo(of=queue.who).done == (made.id,)
+    assert queue.undo(of=queue.actor).done == (made.id,)
     assert queue.get(made.id) == made
     assert queue.redo().done == (made.id,)
-    assert queue.undo(2, who="ann").entry.undone_by == "ann"
+    assert queue.undo(2, actor="ann").entry.undone_by == "ann"
     with pytest.raises(NothingToUndo):
         queue.undo(of="nobody")
 
@@ -352,13 +352,13 @@ def test_operations_are_journaled_and_can_be_undone_and_redone(queue: Queue) -> 
 def test_the_default_actor_is_the_user_at_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOGNAME", "ann\n")
     with Queue(tmp_path / "jobs.db", registry=Registry()) as queue:
-        assert queue.who == f"ann?@{os.uname().nodename}"
-    with Queue(tmp_path / "jobs.db", registry=Registry(), who="shop") as queue:
-        assert queue.who == "shop"
+        assert queue.actor == f"ann?@{os.uname().nodename}"
+    with Queue(tmp_path / "jobs.db", registry=Registry(), actor="shop") as queue:
+        assert queue.actor == "shop"
         with pytest.raises(InvalidOption, match="who"):
-            queue.pause("mail", who="a\nb")
+            queue.pause("mail", actor="a\nb")
     with pytest.raises(InvalidOption, match="who"):
-        Queue(tmp_path / "jobs.db", who="")
+        Queue(tmp_path / "jobs.db", actor="")
 
 
 def test_a_user_without_a_name_is_recorded_by_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -367,7 +367,7 @@ def test_a_user_without_a_name_is_recorded_by_number(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr("getpass.getuser", nameless)
     with Queue(tmp_path / "jobs.db", registry=Registry()) as queue:
-        assert queue.who.startswith("uid ")
+        assert queue.actor.startswith("uid ")
 
 
 def test_waiting_ends_with_the_timeout_and_returns_the_job_as_it_is(queue: Queue) -> None:

@@ -91,10 +91,10 @@ class UniqueKeyTaken(JobdeckError):
 class NothingToUndo(JobdeckError):
     """The journal has no operation left to undo or redo. `jobdeck journal` lists its entries; undo one by its id."""
 
-    def __init__(self, who: str | None, *, redo: bool = False) -> None:
-        actor = "" if who is None else f" for {who}"
+    def __init__(self, actor: str | None, *, redo: bool = False) -> None:
+        actor = "" if actor is None else f" for {actor}"
         super().__init__(f"Nothing to {'redo' if redo else 'undo'}{actor}; `jobdeck journal` lists the recorded operations.")
-        self.actor = who
+        self.actor = actor
         self.redo = redo
 
 

@@ -74,8 +74,8 @@ def current_actor() -> str:
     return "".join(sign if sign.isprintable() else "?" for sign in name)[:MAX_ACTOR_LENGTH]
 
 
-def check_actor(who: str) -> str:
+def check_actor(actor: str) -> str:
     """Return the name if it can be an actor in the journal; otherwise raise `InvalidOption`."""
-    if not isinstance(who, str) or not 0 < len(who) <= MAX_ACTOR_LENGTH or not who.isprintable():
-        raise InvalidOption("who", f"must be a name of 1 to {MAX_ACTOR_LENGTH} printable characters")
-    return who
+    if not isinstance(actor, str) or not 0 < len(actor) <= MAX_ACTOR_LENGTH or not actor.isprintable():
+        raise InvalidOption("actor", f"must be a name of 1 to {MAX_ACTOR_LENGTH} printable characters")
+    return actor

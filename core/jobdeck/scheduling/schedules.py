@@ -124,7 +124,7 @@ class Schedules:
         max_attempts: int | None = None,
         timeout: float | None = None,
         tags: Sequence[str] = (),
-        who: str | None = None,
+        actor: str | None = None,
     ) -> Schedule:
         """Add a schedule that enqueues a job of the kind at every tick. `draft` validates the same and stores nothing.
 
@@ -145,7 +145,7 @@ class Schedules:
             max_attempts: the maximum attempts of each job (default that of the kind, or JOBDECK_MAX_ATTEMPTS).
             timeout: the timeout of an attempt in seconds (default that of the kind, or JOBDECK_TIMEOUT).
             tags: tags of its jobs, in addition to `schedule:NAME`.
-            who: the actor, for the journal (default the queue's `who`).
+            actor: the actor, for the journal (default the queue's `actor`).
 
         Raises:
             ScheduleExists: the name is taken and `replace` is false.
@@ -173,7 +173,7 @@ class Schedules:
                 if not replace:
                     raise ScheduleExists(name)
                 schedules.update(_merge_replacement(self.get(name), schedule))
-            schedules.record_change("add schedule" if before is None else "edit schedule", name, self._actor(who), before)
+            schedules.record_change("add schedule" if before is None else "edit schedule", name, self._actor(actor), before)
             return self.get(name)
 
     def edit(
@@ -190,7 +190,7 @@ class Schedules:
         max_attempts: int | None = None,
         timeout: float | None = None,
         tags: Sequence[str] | None = None,
-        who: str | None = None,
+        actor: str | None = None,
     ) -> Schedule:
         """Change the given options and keep the others. A changed time applies from now on; missed ticks are skipped.
 
@@ -221,19 +221,19 @@ class Schedules:
                 )
                 after = self._with_next_tick(after)
             self._store.schedules.update(after)
-            self._store.schedules.record_change("edit schedule", name, self._actor(who), before)
+            self._store.schedules.record_change("edit schedule", name, self._actor(actor), before)
             return self.get(name)
 
-    def pause(self, name: str, *, who: str | None = None) -> bool:
+    def pause(self, name: str, *, actor: str | None = None) -> bool:
         """Pause the schedule; return `False` if it was already paused. Raises `ScheduleNotFound`."""
         with self._store.transaction():
             self._store.schedules.lock(name)
             before = self.get(name)
             self._store.schedules.pause(name)
-            self._store.schedules.record_change("pause schedule", name, self._actor(who), before)
+            self._store.schedules.record_change("pause schedule", name, self._actor(actor), before)
             return not before.paused
 
-    def resume(self, name: str, *, who: str | None = None) -> bool:
+    def resume(self, name: str, *, actor: str | None = None) -> bool:
         """Resume the schedule with its next tick, without the ticks of the pause; return `False` if it was not paused.
 
         Raises:
@@ -245,7 +245,7 @@ class Schedules:
             before = self.get(name)
             if before.paused:
                 self._store.schedules.update(changed(self._with_next_tick(before), paused_at=None))
-                self._store.schedules.record_change("resume schedule", name, self._actor(who), before)
+                self._store.schedules.record_change("resume schedule", name, self._actor(actor), before)
             return before.paused
 
     def run(self, name: str) -> Job:
@@ -255,13 +255,13 @@ class Schedules:
             self._store.schedules.record_job(name, job.id)
             return job
 
-    def delete(self, name: str, *, who: str | None = None) -> None:
+    def delete(self, name: str, *, actor: str | None = None) -> None:
         """Delete the schedule and keep the jobs that it enqueued. Raises `ScheduleNotFound`."""
         with self._store.transaction():
             self._store.schedules.lock(name)
             before = self.get(name)
             self._store.schedules.delete(name)
-            self._store.schedules.record_change("delete schedule", name, self._actor(who), before)
+            self._store.schedules.record_change("delete schedule", name, self._actor(actor), before)
 
     def _with_next_tick(self, schedule: Schedule) -> Schedule:
         following = next_tick(schedule.cron, schedule.timezone, current_time(self._store, self._clock))

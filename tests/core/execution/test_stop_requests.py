@@ -48,7 +48,7 @@ def test_a_worker_reports_stopping_jobs_with_start_and_reason(queue: Queue, enou
         assert cancelled.id not in {each.job_id for each in stopping(queue)}
         queue.cancel(cancelled.id)
         told = {each.job_id: each for each in wait_until(lambda: len(stopping(queue)) == 2 and stopping(queue))}
-        assert {job_id: (each.kind, each.why) for job_id, each in told.items()} == {
+        assert {job_id: (each.kind, each.reason) for job_id, each in told.items()} == {
             cancelled.id: ("deaf", "cancelled"),
             late.id: ("deaf", "timed out"),
         }

@@ -418,10 +418,10 @@ class Listed:
             self.jobs.extend(jobs)
             self._lock.notify()
 
-    until = float("inf")
+    lease_deadline = float("inf")
     """When the leases of its jobs expire."""
 
-    def take(self, most: int) -> list[ActiveJob] | None:
+    def get(self, most: int) -> list[ActiveJob] | None:
         with self._lock:
             self.asked.append(most)
             while not self.jobs:
@@ -430,10 +430,10 @@ class Listed:
             return (
                 None
                 if taken[0].kind == "end"
-                else [ActiveJob(job, JobContext(job, CLOCK), self.until) for job in taken if job.kind != "end"]
+                else [ActiveJob(job, JobContext(job, CLOCK), self.lease_deadline) for job in taken if job.kind != "end"]
             )
 
-    def hand_in(self, ended: Sequence[tuple[ActiveJob, AttemptResult]]) -> None:
+    def submit_results(self, ended: Sequence[tuple[ActiveJob, AttemptResult]]) -> None:
         self.messages += 1
         self.endings.update((run.job.id, ending) for run, ending in ended)
 

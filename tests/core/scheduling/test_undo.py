@@ -27,7 +27,7 @@ def queue(tmp_path: Path, clock: FakeClock) -> Iterator[Queue]:
     job(name="a.report", registry=kinds)(_report)
     job(name="a.sweep", registry=kinds)(_sweep)
     settings = Settings(synchronous="OFF")
-    with Queue(tmp_path / "jobs.db", settings=settings, registry=kinds, clock=clock, who="ann") as opened:
+    with Queue(tmp_path / "jobs.db", settings=settings, registry=kinds, clock=clock, actor="ann") as opened:
         opened.schedules.add("s", "0 3 * * *", "a.report", {"day": "today"}, timezone="Europe/Berlin", timeout=60, tags=["x"])
         yield opened
 
@@ -84,7 +84,7 @@ def test_an_operation_on_a_schedule_is_undone_and_redone(queue: Queue, told: str
 
 
 def test_undoing_a_resume_pauses_the_schedule(queue: Queue) -> None:
-    queue.schedules.pause("s", who="ben")
+    queue.schedules.pause("s", actor="ben")
     paused = stand(queue)
     assert queue.schedules.resume("s")
     assert queue.undo(of="ann").entry.summary == "resumed schedule s"
@@ -184,6 +184,6 @@ def test_a_change_of_queue_limits_is_undone(queue: Queue) -> None:
 def test_limits_changed_since_by_another_actor_are_kept(queue: Queue) -> None:
     queue.limit("mail", running=2)
     act = queue.journal.entries(limit=1)[0].id
-    queue.limit("mail", running=3, who="ben")
+    queue.limit("mail", running=3, actor="ben")
     (refusal,) = queue.undo(act).refused.values()
     assert str(refusal) == "Queue mail got other limits since."

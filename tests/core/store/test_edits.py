@@ -206,7 +206,7 @@ def greet(name: str, times: int = 1) -> None:
 @pytest.fixture
 def queue(tmp_path: Path) -> Any:
     settings = Settings(database=str(tmp_path / "jobs.db"), synchronous="OFF", max_args_bytes=200)
-    with Queue(settings=settings, registry=registry(greet=greet), who="ann") as opened:
+    with Queue(settings=settings, registry=registry(greet=greet), actor="ann") as opened:
         yield opened
 
 

@@ -54,7 +54,7 @@ def test_the_next_due_time_includes_the_first_expiry(bench: Bench) -> None:
     bench.enqueue(new(expires_at=now + 50), new(scheduled_at=now + 70), new(after=(1,), expires_at=now + 30))
     assert bench.store.queries.next_due_at() == now + 30
     # But no job is due then.
-    assert bench.store.queries.overview(seconds=60, slots=6, lease=30).next_due_at == now + 70
+    assert bench.store.queries.overview(seconds=60, slices=6, lease=30).next_due_at == now + 70
 
 
 def test_a_retry_by_hand_of_an_expired_job_removes_its_expiry(bench: Bench) -> None:

@@ -621,8 +621,8 @@ def test_a_new_operation_clears_its_actors_redos(bench: Bench) -> None:
     bench.store.journal.undo(by="ben")
     bench.store.jobs.reprioritize([two.id], 5, by=ANN)
     with pytest.raises(NothingToUndo):
-        bench.store.journal.redo(who="ann")
-    assert bench.store.journal.redo(who="ben").done == (two.id,)
+        bench.store.journal.redo(actor="ann")
+    assert bench.store.journal.redo(actor="ben").done == (two.id,)
     assert bench.store.journal.redo(1).done == (one.id,)  # but possible by its id
 
 
@@ -630,10 +630,10 @@ def test_actors_undo_their_own_operations_unless_they_name_another(bench: Bench)
     one, two = bench.enqueue(new(), new())
     bench.store.jobs.cancel([one.id], by=ANN)
     bench.store.jobs.cancel([two.id], by=BEN)
-    undoing = bench.store.journal.undo(by="ann", who="ann")
+    undoing = bench.store.journal.undo(by="ann", actor="ann")
     assert (undoing.done, undoing.entry.actor, undoing.entry.undone_by) == ((one.id,), "ann", "ann")
     with pytest.raises(NothingToUndo, match="Nothing to undo for ann;"):
-        bench.store.journal.undo(who="ann")
+        bench.store.journal.undo(actor="ann")
     assert bench.store.journal.undo(2, by="ann").entry.undone_by == "ann"
 
 

@@ -23,7 +23,7 @@ def run(bench: Bench, *, waited: float, took: float, fails: bool = False) -> Non
 
 
 def look(bench: Bench, seconds: float = 600, slots: int = 60) -> Overview:
-    return bench.store.queries.overview(seconds=seconds, slots=slots, lease=30)
+    return bench.store.queries.overview(seconds=seconds, slices=slots, lease=30)
 
 
 def test_completed_and_failed_attempts_are_counted_in_their_slice(bench: Bench) -> None:
@@ -113,7 +113,7 @@ def test_every_result_is_counted_by_its_outcome(bench: Bench) -> None:
     bench.claim()  # the released job
     bench.clock.advance(31)
     assert len(bench.store.transitions.rescue()) == 2
-    total = bench.store.metrics.metrics(seconds=600, slots=60).total
+    total = bench.store.metrics.metrics(seconds=600, slices=60).total
     assert (total.completed, total.failed, total.retried, total.crashed) == (1, 4, 2, 2)
     assert (total.cancelled, total.snoozed, total.released, total.started) == (1, 1, 1, 8)
     assert total.failure_rate == pytest.approx(4 / 5)
@@ -124,7 +124,7 @@ def test_a_running_job_counts_as_started(bench: Bench) -> None:
     bench.clock.advance(7)
     bench.claim()
     bench.clock.advance(60)
-    found = bench.store.metrics.metrics(seconds=600, slots=60)
+    found = bench.store.metrics.metrics(seconds=600, slices=60)
     assert (found.total.started, found.total.completed) == (1, 0)
     assert found.total.wait.p50 == pytest.approx(7, rel=0.1)
     assert [slot.started for slot in found.slices[-7:-5]] == [1, 0]
@@ -138,12 +138,12 @@ def test_metrics_can_be_filtered_and_grouped_by_queue_and_kind(bench: Bench) -> 
         bench.clock.advance(waited)
         bench.store.completer.complete([Completed(job, bench.clock.now() - waited, bench.clock.now())])
     measures = bench.store.metrics
-    assert measures.metrics(seconds=60, slots=6, queue="x").total.completed == 2
-    assert measures.metrics(seconds=60, slots=6, kind="b").total.run.p99 == pytest.approx(16, rel=0.1)
-    assert measures.metrics(seconds=60, slots=6, kind="b", queue="x").total.wait.p99 == pytest.approx(4, rel=0.1)
-    by_kind = measures.metrics(seconds=60, slots=6, by=Grouping.KIND).groups
+    assert measures.metrics(seconds=60, slices=6, queue="x").total.completed == 2
+    assert measures.metrics(seconds=60, slices=6, kind="b").total.run.p99 == pytest.approx(16, rel=0.1)
+    assert measures.metrics(seconds=60, slices=6, kind="b", queue="x").total.wait.p99 == pytest.approx(4, rel=0.1)
+    by_kind = measures.metrics(seconds=60, slices=6, by=Grouping.KIND).groups
     assert {name: slot.completed for name, slot in by_kind.items()} == {"a": 1, "b": 2}
-    assert measures.metrics(seconds=60, slots=6, by=Grouping.QUEUE).groups["y"].wait.p50 == pytest.approx(16, rel=0.1)
+    assert measures.metrics(seconds=60, slices=6, by=Grouping.QUEUE).groups["y"].wait.p50 == pytest.approx(16, rel=0.1)
 
 
 @pytest.mark.parametrize("seconds", [600, 3600, 86400, 7 * 86400, 30 * 86400])
@@ -154,7 +154,7 @@ def test_every_range_includes_rolled_up_metrics(bench: Bench, seconds: int, slot
         run(bench, waited=1, took=2)
         bench.store.maintenance.prune_metrics()
         bench.clock.advance(seconds / steps - 3)
-    found = bench.store.metrics.metrics(seconds=seconds, slots=slots)
+    found = bench.store.metrics.metrics(seconds=seconds, slices=slots)
     widths = {slot.seconds for slot in found.slices}
     assert len(widths) == 1
     assert len(found.slices) <= slots
@@ -167,10 +167,10 @@ def test_every_range_includes_rolled_up_metrics(bench: Bench, seconds: int, slot
 def test_percentiles_survive_a_restart(bench: Bench) -> None:
     for took in (0.1, 0.2, 5.0):
         run(bench, waited=0, took=took)
-    before = bench.store.metrics.metrics(seconds=3600, slots=60).total.run
+    before = bench.store.metrics.metrics(seconds=3600, slices=60).total.run
     bench.store.close()
     bench.store = bench.open_again()
-    assert bench.store.metrics.metrics(seconds=3600, slots=60).total.run == before
+    assert bench.store.metrics.metrics(seconds=3600, slices=60).total.run == before
     assert before.p99 == pytest.approx(5.0, rel=0.1)
     bench.store.close()
 
@@ -188,14 +188,14 @@ def test_depth_is_sampled_once_a_minute_by_whichever_process(bench: Bench) -> No
     assert bench.store.metrics.sample_depths()
 
     def told(queue: str | None) -> list[tuple[int | None, float | None]]:
-        slots = bench.store.metrics.metrics(seconds=180, slots=3, queue=queue).slices
+        slots = bench.store.metrics.metrics(seconds=180, slices=3, queue=queue).slices
         return [(slot.depth, slot.oldest_wait) for slot in slots]
 
     assert told(None)[-2:] == [(3, 40.0), (1, 100.0)]
     assert told("x")[-2:] == [(2, 40.0), (0, 0.0)]
     assert told("y")[-2:] == [(1, 40.0), (1, 100.0)]
     assert told(None)[0] == (None, None)
-    assert bench.store.metrics.metrics(seconds=180, slots=3).total.depth == 3
+    assert bench.store.metrics.metrics(seconds=180, slices=3).total.depth == 3
 
 
 def test_the_oldest_wait_is_that_of_the_job_that_was_due_first(bench: Bench) -> None:
@@ -205,10 +205,10 @@ def test_the_oldest_wait_is_that_of_the_job_that_was_due_first(bench: Bench) -> 
     bench.store.jobs.retry([first.id])  # due later than the other, although its id is the lowest
     bench.clock.advance(5)
     measures = bench.store.metrics
-    assert measures.metrics(seconds=60, slots=6).oldest_wait == pytest.approx(15)
-    assert measures.metrics(seconds=60, slots=6, queue="default").oldest_wait == pytest.approx(5)
-    assert measures.metrics(seconds=60, slots=6, kind="demo.work").pending == 1
-    assert measures.metrics(seconds=60, slots=6, queue="none").oldest_wait is None
+    assert measures.metrics(seconds=60, slices=6).oldest_wait == pytest.approx(15)
+    assert measures.metrics(seconds=60, slices=6, queue="default").oldest_wait == pytest.approx(5)
+    assert measures.metrics(seconds=60, slices=6, kind="demo.work").pending == 1
+    assert measures.metrics(seconds=60, slices=6, queue="none").oldest_wait is None
 
 
 def test_the_hourly_maximum_of_old_samples_is_kept(bench: Bench) -> None:
@@ -255,10 +255,10 @@ def test_each_group_lists_its_completed_attempts_in_each_slice(bench: Bench) -> 
     bench.clock.advance(10)
     work("a", 1)
     bench.fail(bench.running(kind="b"))
-    seen = bench.store.metrics.metrics(seconds=40, slots=4, by=Grouping.KIND)
+    seen = bench.store.metrics.metrics(seconds=40, slices=4, by=Grouping.KIND)
     assert seen.completed == {"a": (0, 0, 3, 1), "b": (0, 0, 0, 0)}
     assert {name: sum(counts) for name, counts in seen.completed.items()} == {
         name: slot.completed for name, slot in seen.groups.items()
     }
-    assert bench.store.metrics.metrics(seconds=40, slots=4, kind="a", by=Grouping.QUEUE).completed == {"default": (0, 0, 3, 1)}
-    assert bench.store.metrics.metrics(seconds=40, slots=4).completed == {}
+    assert bench.store.metrics.metrics(seconds=40, slices=4, kind="a", by=Grouping.QUEUE).completed == {"default": (0, 0, 3, 1)}
+    assert bench.store.metrics.metrics(seconds=40, slices=4).completed == {}

@@ -87,7 +87,7 @@ def test_the_attempts_and_logs_of_jobs_are_preserved(old: Path, clock: FakeClock
         assert [line.text for line in bench.store.reader.logs(2)] == ["hello"]
         (queue,) = bench.store.queries.queues()
         assert (queue.name, queue.paused_at) == ("mail", NOON)
-        assert [slot.completed for slot in bench.store.queries.overview(seconds=60, slots=12, lease=30).slices][-1] == 1
+        assert [slot.completed for slot in bench.store.queries.overview(seconds=60, slices=12, lease=30).slices][-1] == 1
 
 
 def test_a_used_id_is_never_reused(old: Path, clock: FakeClock) -> None:

@@ -258,7 +258,7 @@ def test_queues_show_their_depth_by_state(bench: Bench, jobs: dict[str, Job]) ->
 
 
 def test_the_overview_is_a_consistent_snapshot(bench: Bench, jobs: dict[str, Job]) -> None:
-    seen = bench.store.queries.overview(seconds=600, slots=60, lease=30)
+    seen = bench.store.queries.overview(seconds=600, slices=60, lease=30)
     assert seen.at == bench.clock.now()
     assert {state: n for state, n in seen.counts.items() if n} == {
         State.PENDING: 1,
@@ -278,7 +278,7 @@ def test_the_running_jobs_of_the_overview_are_oldest_claim_first(bench: Bench) -
     (first,) = bench.claim()
     bench.clock.advance(1)
     (second,) = bench.claim()
-    assert [job.id for job in bench.store.queries.overview(seconds=60, slots=6, lease=30).running] == [first.id, second.id]
+    assert [job.id for job in bench.store.queries.overview(seconds=60, slices=6, lease=30).running] == [first.id, second.id]
 
 
 def test_the_version_changes_with_every_write_and_only_then(bench: Bench) -> None:

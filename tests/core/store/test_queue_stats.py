@@ -8,7 +8,7 @@ from jobdeck import QueueStats, State, WorkerInfo
 
 
 def look(bench: Bench) -> dict[str, QueueStats]:
-    return {each.info.name: each for each in bench.store.diagnostics.queue_stats(seconds=300, slots=30, lease=30)}
+    return {each.info.name: each for each in bench.store.diagnostics.queue_stats(seconds=300, slices=30, lease=30)}
 
 
 def report(bench: Bench, name: str, threads: int, queues: tuple[str, ...] = (), kinds: tuple[str, ...] = ()) -> None:

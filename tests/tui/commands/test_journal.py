@@ -92,9 +92,9 @@ def test_an_action_in_several_transactions_is_undone_as_one(deck: CommandLine) -
 def test_the_journal_lists_actors_actions_and_undos(deck: CommandLine) -> None:
     deck.done("cancel", 1)
     with deck.queue() as queue:
-        queue.cancel(2, who="ben")
-        queue.pause("mail", who="ben")
-        me = queue.who
+        queue.cancel(2, actor="ben")
+        queue.pause("mail", actor="ben")
+        me = queue.actor
     deck.done("undo")
     deck.done("undo", 2)
     lines = deck.done("journal").splitlines()
@@ -114,7 +114,7 @@ def test_an_empty_journal_prints_nothing_for_scripts(deck: CommandLine) -> None:
 
 def test_undo_without_an_id_considers_only_your_own_actions(deck: CommandLine) -> None:
     with deck.queue() as queue:
-        queue.cancel(2, who="ben")
+        queue.cancel(2, actor="ben")
     result = deck("undo")
     assert result.exit_code == 1
     assert states(deck)[1] is State.CANCELLED

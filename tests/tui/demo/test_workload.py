@@ -84,7 +84,7 @@ def test_the_backlog_reaches_every_state_within_ten_seconds(queue: Queue) -> Non
     with Worker(queue, threads=8) as worker:
         while seen < wanted and time.monotonic() < start + 10:
             time.sleep(0.1)
-            overview = queue.overview(seconds=60, slots=60)
+            overview = queue.overview(seconds=60, slices=60)
             seen = {state for state, count in overview.counts.items() if count}
         worker.stop(0)
     assert seen >= wanted

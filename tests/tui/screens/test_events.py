@@ -49,7 +49,7 @@ def told(still: FrozenQueue) -> FrozenQueue:
     complete(still, 5)
     fail(still, "second")
     complete(still, 5)
-    still.queue.pause("img", who="ann")
+    still.queue.pause("img", actor="ann")
     return still
 
 
@@ -329,7 +329,7 @@ def test_the_buffer_is_bounded(still: FrozenQueue) -> None:
         ("smtp timeout", False),
         ("failed smtp kind:send", True),
         ("worker:web-1", True),
-        ("who:ann", False),
+        ("actor:ann", False),
         ("kind:", True),
     ],
 )
@@ -442,9 +442,9 @@ def test_a_sampled_timeline_is_marked_as_such(deck: CommandLine) -> None:
 @sizes
 def test_the_events_of_busy_workers(snap_compare: Compare, still: FrozenQueue, size: tuple[int, int]) -> None:
     lively(still, 60)
-    still.queue.pause("img", who="ann@web-1")
+    still.queue.pause("img", actor="ann@web-1")
     still.clock.advance(2)
-    still.queue.cancel(still.queue.enqueue("report.daily", {"day": "2025-06-15"}).id, who="ann@web-1")
+    still.queue.cancel(still.queue.enqueue("report.daily", {"day": "2025-06-15"}).id, actor="ann@web-1")
     assert snap_compare(still.app(), terminal_size=size, run_before=press_keys("9", "n"))
 
 

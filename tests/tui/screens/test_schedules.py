@@ -392,7 +392,7 @@ def test_only_edited_fields_are_changed(few: FrozenQueue, key: str) -> None:
             pilot,
             lambda: pilot.app.screen.command == "jobdeck schedule edit report day=yesterday --timeout 5m",  # type: ignore[attr-defined]
         )
-        few.queue.schedules.edit("report", queue="night", who="ben")  # concurrent changes stay
+        few.queue.schedules.edit("report", queue="night", actor="ben")  # concurrent changes stay
         await pilot.press("enter")
         await wait_for(pilot, lambda: "Schedule report edited · z to undo" in toasts(pilot))
 

@@ -108,14 +108,14 @@ def test_one_job_is_deleted_without_confirmation_because_z_undoes_it(few: Frozen
 
 
 def test_z_says_why_a_job_cannot_be_restored_and_changes_of_others_stay(few: FrozenQueue) -> None:
-    few.queue.cancel(4, who="ben")
+    few.queue.cancel(4, actor="ben")
 
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("z")
         await wait_for(pilot, lambda: any("Nothing to undo for" in each for each in toasts(pilot)))
         await pilot.press("j", "x")
         await wait_for(pilot, lambda: few.queue.get(6).state is State.CANCELLED)
-        few.queue.retry(6, who="ben")
+        few.queue.retry(6, actor="ben")
         await pilot.press("z")
         await wait_for(pilot, lambda: "Not undone: cancelled job 6. Job 6 was retried since." in toasts(pilot))
 

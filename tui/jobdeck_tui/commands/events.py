@@ -37,7 +37,7 @@ Examples:
 \b
 The filter: event types (any may match), and words (all must match).
   enqueued started completed failed retrying crashed expired cancelled snoozed released late act undone
-  failures (failed retrying crashed expired late)   acts (act undone)   kind: queue: id: worker: who:
+  failures (failed retrying crashed expired late)   acts (act undone)   kind: queue: id: worker: actor:
 """,
 )
 @click.argument("filter", nargs=-1)

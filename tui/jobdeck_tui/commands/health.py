@@ -38,7 +38,7 @@ def health_command(front: CliContext) -> int:
     heartbeats, or if the database is unusable. Paused queues do not count.
     """
     with front.open(must_exist=True) as queue:
-        overview = queue.overview(seconds=60, slots=6)
+        overview = queue.overview(seconds=60, slices=6)
     reasons = unhealthy(overview)
     if front.json:
         print_json(

@@ -71,8 +71,8 @@ def stats_command(front: CliContext, over: float, by: str | None, queue: str | N
     if not 10 <= over <= 90 * 86400:
         raise click.UsageError("--range must be 10s to 90d")
     with front.open(must_exist=True) as opened:
-        overview = opened.overview(seconds=60, slots=1)
-        metrics = opened.history.metrics(seconds=over, slots=_SLOTS, queue=queue, kind=kind, by=by)
+        overview = opened.overview(seconds=60, slices=1)
+        metrics = opened.history.metrics(seconds=over, slices=_SLOTS, queue=queue, kind=kind, by=by)
         backlogs = opened.queue_stats() if front.json else ()
     if front.json:
         print_json(_document(overview, metrics, backlogs, by))

@@ -34,11 +34,11 @@ def prefill(queue: Queue, seed: int = 7) -> None:
 
     With running workers, every state and every chart has data within ten seconds.
     """
-    queue.pause(PAUSED, who=ACTOR)
+    queue.pause(PAUSED, actor=ACTOR)
     jobs = queue.enqueue_many(_drafts(queue, initial_backlog(seed)))
     scheduled = [each.id for each in jobs if each.state is State.SCHEDULED]
     newsletters = [each.id for each in jobs if each.kind == "mail.newsletter" and each.state is State.PENDING]
-    queue.cancel_many([*scheduled[::9], *newsletters[-4:]], who=ACTOR)
+    queue.cancel_many([*scheduled[::9], *newsletters[-4:]], actor=ACTOR)
 
 
 def _drafts(queue: Queue, orders: Sequence[JobSpec]) -> list[NewJob]:
@@ -115,4 +115,4 @@ class Workload:
         # Cancel a job from time to time.
         if step % 20 == 19:
             videos = self._queue.list("state:running kind:video.transcode", limit=1) if self._cancels.random() < 0.12 else ()
-            self._queue.cancel_many([each.id for each in (*videos, self._cancels.choice(jobs))], who=ACTOR)
+            self._queue.cancel_many([each.id for each in (*videos, self._cancels.choice(jobs))], actor=ACTOR)

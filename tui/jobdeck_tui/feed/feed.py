@@ -249,7 +249,7 @@ class Feed:
         if self._hand.doing:
             self._post(ActionFinished(busy_text(self._hand.doing), failed=True))
             return
-        who = self.queue.who
+        who = self.queue.actor
         bulk = self._bulk_entry(who, redo=redo)
         if bulk is not None:
             self._hand.undo_or_redo(*bulk, redo=redo)
@@ -448,7 +448,7 @@ class Feed:
         if due or self._overview is None or self._overview_of != (view.seconds, view.slices):
             # A view that was only scrolled or filtered reuses the overview, which makes the answer faster.
             self._overview_of = (view.seconds, view.slices)
-            self._overview = self.queue.overview(seconds=view.seconds, slots=max(4, view.slices))
+            self._overview = self.queue.overview(seconds=view.seconds, slices=max(4, view.slices))
             self._polled_at = time.monotonic()
         if self._polled_query is None or self._page is None:
             self._page = self._pages.read()

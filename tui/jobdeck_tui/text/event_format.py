@@ -65,7 +65,7 @@ class EventFilter:
                 only |= _GROUPS[name]
             elif name in set(EventType):
                 only.add(EventType(name))
-            elif colon and field in ("kind", "queue", "id", "worker", "who"):
+            elif colon and field in ("kind", "queue", "id", "worker", "actor"):
                 if value:
                     words.append((field, value))
             else:

@@ -53,10 +53,10 @@ def read_history(queue: Queue, job: Job, slots: int) -> KindHistory:
     candidates = [seconds for seconds in RANGES if moment is None or now - moment < seconds * 0.98] or [*RANGES]
     *shorter, longest = candidates
     for seconds in shorter:
-        found = KindHistory(job.kind, seconds, queue.history.metrics(seconds=seconds, slots=slots, kind=job.kind))
+        found = KindHistory(job.kind, seconds, queue.history.metrics(seconds=seconds, slices=slots, kind=job.kind))
         if count_finished(found.total) >= ENOUGH:
             return found
-    return KindHistory(job.kind, longest, queue.history.metrics(seconds=longest, slots=slots, kind=job.kind))
+    return KindHistory(job.kind, longest, queue.history.metrics(seconds=longest, slices=slots, kind=job.kind))
 
 
 def count_finished(slot: TimeSlice) -> int:

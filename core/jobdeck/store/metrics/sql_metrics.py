@@ -54,7 +54,7 @@ class SqlMetrics:
         self._folded_before = prune_depths(self._backend, self._folded_before)
 
     def metrics(
-        self, *, seconds: float, slots: int, queue: str | None = None, kind: str | None = None, by: Grouping | None = None
+        self, *, seconds: float, slices: int, queue: str | None = None, kind: str | None = None, by: Grouping | None = None
     ) -> Metrics:
         """Return the metrics of the last `seconds`, in about `slots` slices, of one queue or kind or of all.
 
@@ -63,15 +63,15 @@ class SqlMetrics:
         """
         if not 10 <= seconds <= 90 * 86400:
             raise InvalidOption("range", "must be from 10 seconds to 90 days")
-        if not 1 <= slots <= 10_000:
-            raise InvalidOption("number of slots", "must be from 1 to 10,000")
+        if not 1 <= slices <= 10_000:
+            raise InvalidOption("number of slices", "must be from 1 to 10,000")
         with self._backend.read_transaction() as connection:
             now = self._backend.now(connection)
-            slices = TimeSlices.of(now, seconds, slots)
-            made, total = aggregate(connection, slices, now, queue, kind)
+            cut = TimeSlices.of(now, seconds, slices)
+            made, total = aggregate(connection, cut, now, queue, kind)
             only = {"queue": queue, "kind": kind}
-            groups = self._groups(connection, slices, now, by, only) if by else {}
-            completed = _completed(connection, slices, by, only) if by else {}
+            groups = self._groups(connection, cut, now, by, only) if by else {}
+            completed = _completed(connection, cut, by, only) if by else {}
             waits = oldest_waits(connection, now, queue, kind)
             pending = connection.execute(
                 "SELECT coalesce(sum(n), 0) FROM jobdeck_counts WHERE state = 'pending'"
@@ -85,7 +85,7 @@ class SqlMetrics:
             pending=pending,
             oldest_wait=max(waits.values(), default=None),
             groups=groups,
-            completed={name: completed.get(name) or (0,) * slices.count for name in groups},
+            completed={name: completed.get(name) or (0,) * cut.count for name in groups},
         )
 
     def _groups(

@@ -48,19 +48,19 @@ class TimeSlices:
     count: int
 
     @classmethod
-    def of(cls, now: float, seconds: float, slots: int) -> TimeSlices:
+    def of(cls, now: float, seconds: float, slices: int) -> TimeSlices:
         """Cut the last `seconds` into about `slots` slices."""
-        width, count = _align(seconds, slots, WIDTHS[-1])
+        width, count = _align(seconds, slices, WIDTHS[-1])
         for unit, reach in zip(WIDTHS, _REACH, strict=True):
-            width, count = _align(seconds, slots, unit)
+            width, count = _align(seconds, slices, unit)
             if count * width <= reach:
                 break
         return cls(int(now // width - count + 1) * width, width, count)
 
 
-def _align(seconds: float, slots: int, unit: int) -> tuple[int, int]:
+def _align(seconds: float, slices: int, unit: int) -> tuple[int, int]:
     """Return the width and number of slices of whole units."""
-    width = int(max(1, -(-seconds // (slots * unit)))) * unit
+    width = int(max(1, -(-seconds // (slices * unit)))) * unit
     return width, max(1, int(-(-seconds // width)))
 
 

@@ -53,41 +53,41 @@ class SqlJournal:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
 
-    def undo(self, act_id: int | None = None, *, by: str = UNKNOWN_ACTOR.name, who: str | None = None) -> UndoResult:
+    def undo(self, act_id: int | None = None, *, by: str = UNKNOWN_ACTOR.name, actor: str | None = None) -> UndoResult:
         """Undo an operation, some hundred jobs in each transaction, for every job that has not changed since.
 
         An undo that is interrupted (a crash, a full disk) continues when its entry is undone again by its id.
 
         Args:
             act_id: the journal entry; the newest that was not undone, or tried to be, if `None`.
-            by: who undoes it.
-            who: without an `act_id`: only an operation of this actor.
+            by: the actor of the undo.
+            actor: without an `act_id`: only an operation of this actor.
 
         Raises:
             NothingToUndo: there is no such operation.
             ActNotFound: no entry has this id.
             WrongAct: it is undone already.
         """
-        found, parts = self._begin_undo(act_id, by, who)
+        found, parts = self._begin_undo(act_id, by, actor)
         done, refused = self._process(found, parts, redo=False)
         if not done:
             self._exclude_from_next(found)
         act = self._read_entry(found)
         return UndoResult(act, tuple(done), refused, max(0, act.n - act.undone - len(refused)))
 
-    def redo(self, act_id: int | None = None, *, who: str | None = None) -> UndoResult:
+    def redo(self, act_id: int | None = None, *, actor: str | None = None) -> UndoResult:
         """Redo an undone operation, for the jobs for which it was undone and which have not changed since.
 
         Args:
             act_id: the journal entry; the last one undone, unless its actor has done something new since, if `None`.
-            who: without an `act_id`: only an operation that this actor has undone.
+            actor: without an `act_id`: only an operation that this actor has undone.
 
         Raises:
             NothingToUndo: there is no such operation.
             ActNotFound: no entry has this id.
             WrongAct: it is not undone.
         """
-        found, parts = self._begin_redo(act_id, who)
+        found, parts = self._begin_redo(act_id, actor)
         done, refused = self._process(found, parts, redo=True)
         if done:
             self._update_entry(found, "undone_at = NULL, undone_by = NULL, undone_no = NULL")
@@ -123,13 +123,13 @@ class SqlJournal:
     # -- an undo and its parts, each a transaction of its own, which is retried on a conflict ----------------------------------
 
     @retried
-    def _begin_undo(self, act_id: int | None, by: str, who: str | None) -> tuple[int, list[int]]:
+    def _begin_undo(self, act_id: int | None, by: str, actor: str | None) -> tuple[int, list[int]]:
         """Find the entry, mark it as undone, and return it and its parts."""
         with self._backend.write_transaction() as connection:
             self._backend.lock_journal(connection)
-            found = act_id or _find_entry(connection, "undone_at IS NULL AND who = coalesce(?, who) ORDER BY id DESC", who)
+            found = act_id or _find_entry(connection, "undone_at IS NULL AND who = coalesce(?, who) ORDER BY id DESC", actor)
             if found is None:
-                raise NothingToUndo(who)
+                raise NothingToUndo(actor)
             parts = self._parts(connection, found, redo=False)
             connection.execute(
                 "UPDATE jobdeck_journal SET undone_at = ?, undone_by = ?,"
@@ -139,14 +139,14 @@ class SqlJournal:
         return found, parts
 
     @retried
-    def _begin_redo(self, act_id: int | None, who: str | None) -> tuple[int, list[int]]:
+    def _begin_redo(self, act_id: int | None, actor: str | None) -> tuple[int, list[int]]:
         """Find the entry, and return it and its parts."""
         with self._backend.write_transaction() as connection:
             self._backend.lock_journal(connection)
             newest = "undone_no IS NOT NULL AND undone_by = coalesce(?, undone_by) ORDER BY undone_no DESC"
-            found = act_id or _find_entry(connection, newest, who)
+            found = act_id or _find_entry(connection, newest, actor)
             if found is None:
-                raise NothingToUndo(who, redo=True)
+                raise NothingToUndo(actor, redo=True)
             return found, self._parts(connection, found, redo=True)
 
     def _parts(self, connection: SqlConnection, act: int, *, redo: bool) -> list[int]:
@@ -201,9 +201,9 @@ class SqlJournal:
             return _process_part(self._backend, connection, act, part, refused, redo=redo), refused
 
 
-def _find_entry(connection: SqlConnection, condition: str, who: str | None) -> int | None:
+def _find_entry(connection: SqlConnection, condition: str, actor: str | None) -> int | None:
     """Return the first entry that meets the condition."""
-    found: int | None = connection.execute(f"SELECT id FROM jobdeck_journal WHERE {condition} LIMIT 1", (who,)).get
+    found: int | None = connection.execute(f"SELECT id FROM jobdeck_journal WHERE {condition} LIMIT 1", (actor,)).get
     return found
 
 

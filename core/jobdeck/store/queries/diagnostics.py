@@ -39,7 +39,7 @@ class SqlDiagnostics:
             time = ReadTime(self._backend.now(connection), self._backend.lease_now(connection), ageing)
             return read_claim_conditions(connection, self._dialect, job, workers, time)
 
-    def queue_stats(self, *, seconds: float, slots: int, lease: float) -> list[QueueStats]:
+    def queue_stats(self, *, seconds: float, slices: int, lease: float) -> list[QueueStats]:
         """Return the state of every queue, by name, read in one transaction.
 
         Args:
@@ -53,4 +53,4 @@ class SqlDiagnostics:
         with self._backend.read_transaction() as connection:
             now = self._backend.now(connection)
             queues, workers = read_queues(connection), self._workers.list(lease)
-            return read_queue_stats(connection, queues, workers, TimeSlices.of(now, seconds, slots), now)
+            return read_queue_stats(connection, queues, workers, TimeSlices.of(now, seconds, slices), now)

@@ -69,9 +69,9 @@ class Queries(ABC):
         with self._backend.read_transaction() as connection:
             return read_queues(connection)
 
-    def overview(self, *, seconds: float, slots: int, lease: float) -> Overview:
+    def overview(self, *, seconds: float, slices: int, lease: float) -> Overview:
         """Return a consistent overview of the queue, with metrics over the last `seconds` in about `slots` slices."""
-        return read_overview(self._backend, self._workers, seconds, slots, lease, self._NEXT_DUE)
+        return read_overview(self._backend, self._workers, seconds, slices, lease, self._NEXT_DUE)
 
     def _ids_query(
         self, connection: SqlConnection, condition: Condition, sort: str, descending: bool, limit: int | None

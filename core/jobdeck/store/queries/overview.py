@@ -18,7 +18,7 @@ SELECT {JOB_COLUMNS} FROM jobdeck_jobs WHERE state = 'running' ORDER BY started_
 """
 
 
-def read_overview(backend: Backend, workers: Workers, seconds: float, slots: int, lease: float, due: str) -> Overview:
+def read_overview(backend: Backend, workers: Workers, seconds: float, slices: int, lease: float, due: str) -> Overview:
     """See `Queries.overview`; `due` is the query for when the next job is due."""
     with backend.read_transaction() as connection:
         now = backend.now(connection)
@@ -26,7 +26,7 @@ def read_overview(backend: Backend, workers: Workers, seconds: float, slots: int
         registered = workers.list(lease)
         running = rows_of(connection, _RUNNING)
         next_due_at: float | None = connection.execute(due).get
-        made, total = aggregate(connection, TimeSlices.of(now, seconds, slots), now)
+        made, total = aggregate(connection, TimeSlices.of(now, seconds, slices), now)
     counts: Counter[State] = Counter()
     for queue in queues:
         counts.update(queue.counts)

@@ -43,13 +43,13 @@ class MetricsQuery:
         by = None if self.by == "none" else self.by
         own = (self.queue if by == "queue" else self.kind) is not None
         charts = queue.history.metrics(
-            seconds=self.seconds, slots=self.slices, queue=self.queue, kind=self.kind, by=None if own else by
+            seconds=self.seconds, slices=self.slices, queue=self.queue, kind=self.kind, by=None if own else by
         )
         if by is None or not own:
             return MetricsData(charts, charts.groups, charts.completed)
         others = queue.history.metrics(
             seconds=self.seconds,
-            slots=self.slices,
+            slices=self.slices,
             queue=None if by == "queue" else self.queue,
             kind=None if by == "kind" else self.kind,
             by=by,

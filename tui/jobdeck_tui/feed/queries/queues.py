@@ -25,7 +25,7 @@ class QueuesQuery:
 
     def read(self, queue: Queue) -> Sequence[QueueStats]:
         """Read the statistics."""
-        return queue.queue_stats(seconds=SECONDS, slots=60)
+        return queue.queue_stats(seconds=SECONDS, slices=60)
 
 
 class DepthHistory:

@@ -27,7 +27,7 @@ class EventFilterLine(Input):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id, compact=True, placeholder="failed  acts  kind:mail  queue:img  id:42  any words")
-        self.suggester = SuggestFromList([*WORDS, "kind:", "queue:", "id:", "worker:", "who:"])
+        self.suggester = SuggestFromList([*WORDS, "kind:", "queue:", "id:", "worker:", "actor:"])
 
     def action_complete(self) -> None:
         """Accept the completion, or move right."""
