@@ -32,7 +32,7 @@ class History:
 
         Args:
             seconds: from 10 seconds to 90 days.
-            slots: the approximate number of slices. Each consists of whole stored slots, which grow with age: 5 s in the last
+            slices: the approximate number of slices. Each consists of whole stored slots, which grow with age: 5 s in the last
                 hour, a minute in the last 6, 10 minutes in the last 2 days, then an hour, then a day.
             queue: only this queue.
             kind: only this kind; without depth, which is sampled by queue.

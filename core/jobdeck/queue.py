@@ -355,8 +355,8 @@ class Queue:
     # -- change -----------------------------------------------------------------------------------
     #
     # A method for one id returns the changed job or raises; one for many changes the jobs that it can, and returns why it
-    # refused the others. Each operation has a journal entry, and can be undone; `who` is its actor, by default the queue's.
-    # An operation in steps passes the `Changes.act` of its first step as `act`, and is undone as one.
+    # refused the others. Each operation has a journal entry, and can be undone; `actor` is its actor, by default the queue's.
+    # An operation in steps passes the `OperationResult.entry_id` of its first step as `entry`, and is undone as one.
 
     def cancel(self, job_id: int, *, actor: str | None = None) -> Job:
         """Cancel a queued job at once; ask a running one to stop. Raises `JobNotFound`, `WrongState`."""

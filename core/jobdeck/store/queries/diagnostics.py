@@ -44,7 +44,7 @@ class SqlDiagnostics:
 
         Args:
             seconds: the time before now that throughput is measured over.
-            slots: the approximate number of slices of that time.
+            slices: the approximate number of slices of that time.
             lease: seconds without a heartbeat after which a worker counts as dead.
         """
         from ..metrics.time_slices import TimeSlices
