@@ -34,7 +34,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in SUBCOMMANDS:
             return None
-        command: click.Command = getattr(import_module(f".{SUBCOMMANDS[cmd_name][0]}", __package__), f"{cmd_name}_part")
+        command: click.Command = getattr(import_module(f".{SUBCOMMANDS[cmd_name][0]}", __package__), f"{cmd_name}_command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
