@@ -21,7 +21,7 @@ class Journal:
         return self._store.journal.entries(limit)
 
     def of_job(self, job_id: int) -> Sequence[JournalEntry]:
-        """Return the operations on one job, oldest first, as far as the newer part of the journal goes. Raises `JobNotFound`."""
+        """Return the operations on one job, oldest first, from the newer part of the journal. Raises `JobNotFound`."""
         job = self._store.reader.get(job_id)
         if job is None:
             raise JobNotFound(job_id)

@@ -355,7 +355,7 @@ class Queue:
     # -- change -----------------------------------------------------------------------------------
     #
     # A method for one id returns the changed job or raises; one for many changes the jobs that it can, and returns why it
-    # refused the others. Each operation has a journal entry, and can be undone; `who` is its actor, the queue's `who` if omitted.
+    # refused the others. Each operation has a journal entry, and can be undone; `who` is its actor, by default the queue's.
     # An operation in steps passes the `Changes.act` of its first step as `act`, and is undone as one.
 
     def cancel(self, job_id: int, *, who: str | None = None) -> Job:

@@ -1,4 +1,4 @@
-"""Where a queue lives: what the name of a database means. The one place where a store is chosen."""
+"""Opens the store that an address names: the only place that chooses between the stores."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ def open_store(where: str, settings: Settings, clock: Clock, random: Random, *, 
     from .sqlite import SqliteStore
 
     if where == default_database():
-        with contextlib.suppress(OSError):  # what is wrong with it is said by the store
+        with contextlib.suppress(OSError):  # the store reports what is wrong
             file.parent.mkdir(parents=True, exist_ok=True)
     return SqliteStore(file, clock=clock, random=random, synchronous=settings.synchronous, adopt=adopt)
 
 
 def is_server(where: str) -> bool:
-    """Whether the name is the address of a PostgreSQL database."""
+    """Return whether the address is one of a PostgreSQL database."""
     return where.partition("://")[0] in _SERVERS and "://" in where
 
 
 def redact_url(where: str) -> str:
-    """The name of a database as people may see it: an address of a server without its password."""
+    """Return the address of a database without a password."""
     return without_password(where) if is_server(where) else where
 
 
@@ -53,13 +53,13 @@ def _open_server(where: str, settings: Settings, clock: Clock, random: Random, *
 
 
 def _server_clock(clock: Clock) -> Clock | None:
-    """The machine's own clock is one of many there: all go by the server's."""
+    """Return the clock for a server: its own, unless the caller passed one, since machines' clocks differ."""
     return None if isinstance(clock, SystemClock) else clock
 
 
 @contextlib.contextmanager
 def _driver(where: str) -> Iterator[None]:
-    """What is imported inside needs the driver."""
+    """Refuse the address if an import inside fails because the driver is not installed."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -72,10 +72,10 @@ def _driver(where: str) -> Iterator[None]:
 
 
 def check_store(where: str, settings: Settings, clock: Clock, *, full: bool) -> Sequence[Finding]:
-    """Look a store over without opening it for work: nothing in it is changed, whatever state it is in.
+    """Check a store without opening it for work: nothing in it is changed, whatever its state.
 
     Raises:
-        StoreRefused: `where` names nothing that could be a store, or its driver is not installed.
+        StoreRefused: `where` cannot name a store, or its driver is not installed.
     """
     if is_server(where):
         with _driver(where):
@@ -88,10 +88,10 @@ def check_store(where: str, settings: Settings, clock: Clock, *, full: bool) -> 
 
 
 def sqlite_file(where: str) -> Path:
-    """The file that a path or `sqlite:///path` names.
+    """Return the file that a path or `sqlite:///path` names.
 
     Raises:
-        StoreRefused: it names another kind of database, or the home folder of nobody.
+        StoreRefused: it names another type of database, or the home folder of an unknown user.
     """
     scheme, separator, rest = where.partition("://")
     if not separator:

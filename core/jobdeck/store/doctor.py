@@ -1,4 +1,4 @@
-"""What a checkup sees of a queue in any store, and the checks of what is in it: counters, leases, workers, clocks, rows."""
+"""The checks of a queue's data in every store: counters, leases, workers, clocks, rows."""
 
 from __future__ import annotations
 
@@ -10,60 +10,60 @@ from ..settings import Settings
 from .integrity import LONGEST_LEASE, format_count, miscounts, orphans
 
 CheckResult = tuple[Severity, str, str]
-"""How bad, what was found, what to do."""
+"""The severity, the finding, and what to do."""
 
 _LATE = 60.0
-"""Seconds after the end of a lease by which somebody should have taken the job back."""
+"""Seconds after the end of a lease by which a worker should have rescued the job."""
 _AHEAD = 5.0
-"""Seconds that a time in the queue may lie in the future: clocks are set a little now and then."""
+"""Seconds that a time in the queue may be in the future: clocks are adjusted now and then."""
 _RECENT = 1000
-"""How many of the newest jobs are asked for their time."""
+"""The number of newest jobs whose time is checked."""
 
 
 class CheckContext(Protocol):
-    """The queue, as a check sees it."""
+    """The queue, as a check sees it, in any store."""
 
     @property
     def settings(self) -> Settings:
-        """How jobdeck is set up here."""
+        """The settings of jobdeck here."""
         raise NotImplementedError
 
     @property
     def connection(self) -> Any:
-        """What statements are run on."""
+        """The connection that statements run on."""
         raise NotImplementedError
 
     @property
     def now(self) -> float:
-        """What time it is."""
+        """The time."""
         raise NotImplementedError
 
     @property
     def lease_now(self) -> float:
-        """What time it is on the clock that leases are counted on."""
+        """The time on the clock that leases are measured on."""
         raise NotImplementedError
 
     def rows(self, query: str, *bound: object) -> Sequence[Sequence[Any]]:
-        """All rows of a query."""
+        """Return all rows of a query."""
         raise NotImplementedError
 
     def number(self, query: str, *bound: object) -> int:
-        """The one number that a query answers; 0 for NULL."""
+        """Return the only number that a query returns; 0 for NULL."""
         raise NotImplementedError
 
 
 def format_size(size: float) -> str:
-    """A size for a person: `3.1 MB`, `12.4 GB`."""
+    """Format a size: `3.1 MB`, `12.4 GB`."""
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
 def format_jobs(n: int) -> str:
-    """`1 job`, `1,200 jobs`."""
+    """Format a number of jobs: `1 job`, `1,200 jobs`."""
     return f"{n:,} job{'' if n == 1 else 's'}"
 
 
 def format_duration(seconds: float) -> str:
-    """A duration for a person, in one unit: `40 s`, `3 min`, `5 h`, `12 days`."""
+    """Format a duration in one unit: `40 s`, `3 min`, `5 h`, `12 days`."""
     for unit, size, most in (("s", 1, 120), ("min", 60, 7200), ("h", 3600, 172_800)):
         if seconds < most:
             return f"{seconds / size:.0f} {unit}"
@@ -71,20 +71,20 @@ def format_duration(seconds: float) -> str:
 
 
 def counters(context: CheckContext) -> Iterator[CheckResult]:
-    """The depth counters say what there is."""
+    """Check that the depth counters match the rows."""
     wrong = miscounts(context.connection)
     if wrong:
         queue, kind, state, kept, n = wrong[0]
-        first = f"{kind} in queue {queue}: {kept:,} {state} kept, {n:,} there"
+        first = f"{kind} in queue {queue}: {kept:,} {state} counted, {n:,} stored"
         text = f"{format_count(len(wrong), 'counter')} of jobs by state {'is' if len(wrong) == 1 else 'are'} wrong ({first})."
-        yield Severity.PROBLEM, text, "`jobdeck doctor --repair` counts anew."
+        yield Severity.PROBLEM, text, "`jobdeck doctor --repair` recomputes them."
     else:
         total = context.number("SELECT sum(n) FROM jobdeck_counts")
-        yield Severity.OK, f"The counters agree with the {format_jobs(total)} that are there.", ""
+        yield Severity.OK, f"The counters match the {format_jobs(total)} in the queue.", ""
 
 
 def leases(context: CheckContext) -> Iterator[CheckResult]:
-    """Every running job has a lease that holds, or somebody will see to it."""
+    """Check that every running job has a valid lease, or will be rescued."""
     now, sound = context.lease_now, True
     running = context.number("SELECT count(*) FROM jobdeck_jobs WHERE state = 'running'")
     of_running = "FROM jobdeck_jobs WHERE state = 'running' AND lease_until"
@@ -92,20 +92,20 @@ def leases(context: CheckContext) -> Iterator[CheckResult]:
     if ended:
         sound = False
         since = now - max(0.0, float(context.rows(f"SELECT min(lease_until) {of_running} < ?", now - _LATE)[0][0]))
-        text = f"The lease of {format_jobs(ended)} ended up to {format_duration(since)} ago, and no worker has taken them back."
+        text = f"The lease of {format_jobs(ended)} ended up to {format_duration(since)} ago, and no worker has rescued them."
         if _alive(context):
-            yield Severity.PROBLEM, text, "Workers do that every few seconds: see what they log."
+            yield Severity.PROBLEM, text, "Workers do that every few seconds: check their logs."
         else:
-            yield Severity.WARNING, text, "Start a worker: it takes them back."
+            yield Severity.WARNING, text, "Start a worker: it rescues them."
     endless = context.number(f"SELECT count(*) {of_running} > ?", now + LONGEST_LEASE)
     if endless:
         sound = False
-        text = f"The lease of {format_jobs(endless)} ends later than any lease can: the machine's clock began anew unnoticed."
-        yield Severity.PROBLEM, text, "`jobdeck doctor --repair` ends such leases, and a worker takes the jobs back."
+        text = f"The lease of {format_jobs(endless)} ends later than any lease can: the machine's clock restarted unnoticed."
+        yield Severity.PROBLEM, text, "`jobdeck doctor --repair` ends such leases, and a worker rescues the jobs."
     if sound:
         yield (
             Severity.OK,
-            f"{format_jobs(running)} running, each with a lease that holds." if running else "No job is running.",
+            f"{format_jobs(running)} running, each with a valid lease." if running else "No job is running.",
             "",
         )
 
@@ -116,7 +116,7 @@ def _alive(context: CheckContext) -> int:
 
 
 def workers(context: CheckContext) -> Iterator[CheckResult]:
-    """Who is alive."""
+    """Check which workers are alive."""
     alive, now = _alive(context), context.now
     silent = context.rows(
         "SELECT id, heartbeat_at FROM jobdeck_workers WHERE beat <= ? ORDER BY id",
@@ -124,13 +124,13 @@ def workers(context: CheckContext) -> Iterator[CheckResult]:
     )
     for name, heard in silent:
         text = f"Worker {name} has been silent for {format_duration(max(0.0, now - heard))}."
-        yield Severity.WARNING, text, "It died or hangs; others take its jobs back. It is forgotten after an hour."
+        yield Severity.WARNING, text, "It died or hangs; others rescue its jobs. It is removed after an hour."
     if alive or not silent:
         yield Severity.OK, f"{alive:,} worker{'' if alive == 1 else 's'} alive.", ""
 
 
 def seconds_in_future(context: CheckContext) -> float:
-    """By how many seconds a time in the queue lies in the future, where that is more than clocks are set now and then."""
+    """Return the seconds that a time in the queue is in the future, if they are more than usual clock adjustments."""
     newest = context.rows(
         "SELECT max(at) FROM (SELECT max(created_at) AS at FROM"
         f" (SELECT created_at FROM jobdeck_jobs ORDER BY id DESC LIMIT {_RECENT}) AS recent"
@@ -144,17 +144,17 @@ def seconds_in_future(context: CheckContext) -> float:
 
 
 def orphaned(context: CheckContext) -> Iterator[CheckResult]:
-    """Rows that belong to nothing."""
+    """Check for rows that belong to no job."""
     found = orphans(context.connection)
     if found:
         text = f"{', '.join(format_count(n, noun) for noun, n in found.items())} without a job."
-        yield Severity.WARNING, text, "They only take room; `jobdeck doctor --repair` removes them."
+        yield Severity.WARNING, text, "They only take space; `jobdeck doctor --repair` deletes them."
     else:
         yield Severity.OK, "Every attempt, log, dependency and batch belongs to a job.", ""
 
 
 def waits(context: CheckContext) -> Iterator[CheckResult]:
-    """Jobs that wait for what will not come."""
+    """Check for jobs that wait for deleted jobs."""
     ((n, first),) = context.rows(
         "SELECT count(*), min(id) FROM jobdeck_jobs AS job WHERE state = 'waiting'"
         " AND (NOT EXISTS (SELECT 1 FROM jobdeck_waits WHERE child = job.id)"
@@ -162,7 +162,7 @@ def waits(context: CheckContext) -> Iterator[CheckResult]:
         " AND NOT EXISTS (SELECT 1 FROM jobdeck_jobs WHERE id = wait.parent)))"
     )
     if n:
-        text = f"{format_jobs(n)} will wait for ever, for jobs that are gone; the first is {first}."
-        yield Severity.PROBLEM, text, "Cancel them, and enqueue them anew if need be."
+        text = f"{format_jobs(n)} will wait for ever, for jobs that do not exist; the first is {first}."
+        yield Severity.PROBLEM, text, "Cancel them, and enqueue them again if needed."
     else:
-        yield Severity.OK, "Every waiting job waits for jobs that are there.", ""
+        yield Severity.OK, "Every waiting job waits for existing jobs.", ""

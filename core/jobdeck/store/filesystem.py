@@ -1,4 +1,4 @@
-"""Which kind of file system a path lies on, and whether several processes can share a database there.
+"""Detects the type of a path's file system, and whether several processes can share a database on it.
 
 SQLite's write-ahead log needs memory and locks that all processes of one machine share. Network file systems have
 neither (https://sqlite.org/wal.html, "All processes using a database must be on the same host computer").
@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 MOUNTS = Path("/proc/self/mounts")
-"""Where Linux lists what is mounted."""
+"""The file in which Linux lists mounted file systems."""
 
 # fmt: off
 NETWORK = frozenset({
@@ -19,15 +19,15 @@ NETWORK = frozenset({
     "smbfs",
 })
 # fmt: on
-"""Kinds that reach another machine or the host of a virtual one: locks may not hold."""
+"""Types that reach another machine, or the host of a virtual one: locks may not work."""
 UNSURE = frozenset({"prl_fs", "vboxsf", "virtiofs", "vmhgfs"})
-"""Kinds that share a folder with the host of a virtual machine. Those that begin with `fuse` are like them."""
+"""Types that share a folder with the host of a virtual machine. Types that start with `fuse` are similar."""
 FORGETFUL = frozenset({"ramfs", "tmpfs"})
-"""Kinds that live in memory."""
+"""Types that are in memory."""
 
 
 def kind_of(path: Path, mounts: str) -> str | None:
-    """The kind of file system that holds `path`.
+    """Return the type of the file system that holds `path`.
 
     Args:
         path: absolute, links resolved.
@@ -38,7 +38,7 @@ def kind_of(path: Path, mounts: str) -> str | None:
         words = line.split(" ")
         if len(words) < 3:
             continue
-        # Blanks and the like are written as octal codes: fstab(5).
+        # Spaces and similar characters are written as octal codes: fstab(5).
         point = re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), words[1])
         if path.is_relative_to(point) and len(point) >= best:
             best, found = len(point), words[2]
@@ -46,7 +46,7 @@ def kind_of(path: Path, mounts: str) -> str | None:
 
 
 def file_system_of(path: Path) -> str | None:
-    """The kind of file system that holds `path`; `None` where the system does not say."""
+    """Return the type of the file system that holds `path`; `None` if it is unknown."""
     try:
         return kind_of(path.resolve(), MOUNTS.read_text(errors="replace"))
     except OSError:

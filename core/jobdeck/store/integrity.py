@@ -1,4 +1,4 @@
-"""What a checkup finds, and a repair mends, in a queue of any store: wrong counters, rows that belong to no job."""
+"""Finds and repairs wrong counters and orphaned rows, in every store."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ LONGEST_LEASE = 86400.0
 """Seconds: no lease is longer (see `Settings.lease`)."""
 
 Miscount = tuple[str, str, str, int, int]
-"""Queue, kind, state, what the counter says, what there is."""
+"""Queue, kind, state, value of the counter, number of jobs."""
 
 
 def miscounts(connection: Any) -> list[Miscount]:
-    """Where the depth counters differ from the rows. Reads every job."""
+    """Return the depth counters that differ from the rows. Reads every job."""
     return [(str(row[0]), str(row[1]), str(row[2]), int(row[3]), int(row[4])) for row in connection.execute(_DIFFERENT)]
 
 
 def orphans(connection: Any) -> dict[str, int]:
-    """How many rows of each kind belong to no job."""
+    """Return the number of rows of each kind that belong to no job."""
     counted = {
         noun: int(connection.execute(f"SELECT count(*) FROM {table} WHERE {condition}").get)
         for noun, (table, condition) in _ORPHANS.items()
@@ -47,17 +47,17 @@ def orphans(connection: Any) -> dict[str, int]:
 
 
 def format_count(n: int, noun: str) -> str:
-    """`1 batch`, `1,200 pieces of a log`."""
+    """Format a number: `1 batch`, `1,200 pieces of logs`."""
     plural = {"piece of a log": "pieces of logs", "dependency": "dependencies", "batch": "batches"}
     return f"{n:,} {noun if n == 1 else plural.get(noun, noun + 's')}"
 
 
 def remove_orphans(connection: Any) -> Iterator[Finding]:
-    """Remove what belongs to no job, inside the caller's transaction."""
+    """Delete rows that belong to no job, inside the caller's transaction."""
     found = orphans(connection)
     for noun in found:
         table, condition = _ORPHANS[noun]
         connection.execute(f"DELETE FROM {table} WHERE {condition}")
     if found:
         listed = ", ".join(format_count(n, noun) for noun, n in found.items())
-        yield Finding("repair", Severity.OK, f"Removed what belonged to no job: {listed}.")
+        yield Finding("repair", Severity.OK, f"Deleted orphaned rows: {listed}.")

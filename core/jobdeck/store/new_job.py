@@ -1,4 +1,4 @@
-"""New jobs on their way into a store, whichever it is."""
+"""Converts new jobs to rows and records, for every store."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _UNIQUE_FINAL = {State.COMPLETED: 1, State.FAILED: 2, State.CANCELLED: 4}
 
 
 def initial_state(new: NewJob, now: float) -> tuple[float, State]:
-    """When it is due, and the state that it therefore begins in, unless it waits for others."""
+    """Return when the job is due, and its initial state unless it waits for others."""
     due = now if new.scheduled_at is None else new.scheduled_at
     return due, State.PENDING if due <= now else State.SCHEDULED
 
 
 def new_job_record(new: NewJob, job_id: int, due: float, state: State, now: float, batch: int | None) -> Job:
-    """The job as it was stored just now. In the order of the record's fields."""
+    """Return the record of a job that was just stored."""
     return make_job(
         (
             *(job_id, new.kind, new.args_json, new.queue, new.priority, state, 0, new.max_attempts, now, due),
@@ -29,10 +29,10 @@ def new_job_record(new: NewJob, job_id: int, due: float, state: State, now: floa
 
 
 def encode_tags(new: NewJob) -> str:
-    """Its tags as they are stored."""
+    """Encode its tags for storage."""
     return json.dumps(new.tags) if new.tags else "[]"
 
 
 def unique_states_mask(new: NewJob) -> int:
-    """The final states in which it keeps its key, as they are stored: see `unique_final` in the schema."""
+    """Encode the final states in which it keeps its key: see `unique_final` in the schema."""
     return sum(_UNIQUE_FINAL[each] for each in new.unique_final)

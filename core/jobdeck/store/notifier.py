@@ -1,11 +1,11 @@
-"""Wake-up across processes for stores that cannot notify, and a question now and then: one Unix datagram socket a listener.
+"""Wakes workers across processes, and passes requests between them, through one Unix datagram socket for each listener.
 
-Whoever has committed claimable jobs rings; every listening process wakes within microseconds and nobody
-polls. A lost ring costs no job: workers also look by themselves now and then. Where there are no Unix
-sockets (Windows), or no folder for them, ringing does nothing and that slow look is what remains.
+A process that has committed claimable jobs notifies the others; every listening process wakes within microseconds, without
+polling. A lost notification loses no job: workers also poll now and then. Without Unix sockets (Windows), or a folder for
+them, a notification does nothing and the slow poll remains.
 
-A question is a datagram that brings a socket along, into which the one whom it concerns writes its answer. The folder is its
-owner's alone, and so are both.
+A request is a datagram that carries a socket, to which the process that it concerns writes its reply. The folder belongs to
+its owner alone, and so do both.
 """
 
 from __future__ import annotations
@@ -28,41 +28,41 @@ from uuid import uuid4
 logger = logging.getLogger("jobdeck.store")
 
 _STEP = 50_000_000
-"""Nanoseconds: more than the step of a file system's clock."""
+"""Nanoseconds: more than the resolution of a file system's clock."""
 _QUESTION = 1024
-"""Bytes of a question at most."""
+"""Bytes of a request at most."""
 _PATIENCE = 0.2
-"""Seconds that an answer waits for room: whoever asks reads, or has given up."""
+"""Seconds that a reply waits for buffer space: the requester reads, or has given up."""
 
 Reply = Callable[[str], None]
-"""Gives the answer, a line; from any thread, once."""
+"""Sends the reply, one line; from any thread, once."""
 RequestHandler = Callable[[str, Reply], bool]
-"""Takes a question; returns whether it answers, now or soon. Must not block, and raise nothing."""
+"""Takes a request and a way to reply; returns whether it replies, now or soon. Must neither block nor raise."""
 
 _FULL = 8
-"""So many one after another, and rings may have found no room: Linux holds ten for a listener where nothing else is set
+"""The number of datagrams in a row after which notifications may have been dropped: Linux queues ten for a listener by default
 (net.unix.max_dgram_qlen, see unix(7))."""
 
 _ROOM = socket.CMSG_SPACE(4) if hasattr(socket, "CMSG_SPACE") else 0
 _AT_ONCE = getattr(socket, "MSG_DONTWAIT", 0)
 _CLOSED = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
-"""What is brought along is not inherited by the programs that handlers start."""
+"""The programs that handlers start do not inherit the sockets of requests."""
 
 
 class _Reply:
-    """The way back to whoever asked."""
+    """The way back to the requester."""
 
     def __init__(self, to: socket.socket) -> None:
         self._to = to
 
     def __call__(self, answer: str) -> None:
-        with self._to, contextlib.suppress(OSError):  # whoever asked may have given up
+        with self._to, contextlib.suppress(OSError):  # the requester may have given up
             self._to.settimeout(_PATIENCE)
             self._to.sendall(answer.encode() + b"\n")
 
 
 class SocketNotifier:
-    """The bell of one database file."""
+    """The notifier of one database file."""
 
     def __init__(self, database: Path) -> None:
         # A socket's path may hold 107 bytes only, so the folder is named by a hash.
@@ -77,7 +77,7 @@ class SocketNotifier:
 
     @property
     def folder(self) -> Path:
-        """Where the sockets of the listeners are."""
+        """The folder of the listeners' sockets."""
         return self._folder
 
     def notify(self) -> None:
@@ -86,14 +86,14 @@ class SocketNotifier:
             self._send(address)
 
     def _addresses(self) -> list[str]:
-        """The sockets of the listeners."""
+        """Return the sockets of the listeners."""
         try:
             about = self._folder.lstat()
-            # The folder's own time changes with each listener that comes or goes.
+            # The folder's modification time changes with each listener that is added or removed.
             if self._listed is None or self._listed[0] != about.st_mtime_ns:
                 trusted = self._is_ours(about)
                 addresses = [str(each) for each in self._folder.iterdir()] if trusted else []
-                # That time goes in steps of some milliseconds: what came in the same step would not be seen.
+                # That time has a resolution of some milliseconds: a change within the same step would be missed.
                 settled = abs(time.time_ns() - about.st_mtime_ns) > _STEP
                 self._listed = (about.st_mtime_ns, addresses) if settled else None
             else:
@@ -103,10 +103,10 @@ class SocketNotifier:
         return addresses
 
     def request(self, question: str, timeout: float) -> str | None:
-        """Put a question to every listener and return the first answer; `None` if none has one.
+        """Send a request to every listener, and return the first reply; `None` without one.
 
         Raises:
-            TimeoutError: somebody heard it, and nobody answered within so many seconds.
+            TimeoutError: a process received the request, and none replied within `timeout` seconds.
         """
         try:
             ours, theirs = socket.socketpair()
@@ -116,12 +116,12 @@ class SocketNotifier:
             with theirs:
                 for address in self._addresses():
                     self._send(address, b"?" + question.encode(), theirs.fileno())
-            # All copies of the other end are closed once everybody has answered, or has nothing to say.
+            # All copies of the other end are closed once every process has replied, or has no reply.
             return _read_line(ours, timeout)
 
     @contextmanager
     def serve(self, handler: RequestHandler) -> Iterator[None]:
-        """Have the listeners of this process put to it what others ask."""
+        """Let the listeners of this process pass requests to the handler."""
         self._handlers.append(handler)
         try:
             yield
@@ -132,7 +132,7 @@ class SocketNotifier:
         return self._is_ours(self._folder.lstat())
 
     def _is_ours(self, about: os.stat_result) -> bool:
-        """Whether the folder is ours: anyone may make one of its name, or a link to another, where all may write."""
+        """Return whether the folder is ours: any user may create one of its name, or a link, in the temporary folder."""
         return stat.S_ISDIR(about.st_mode) and about.st_uid == self._owner
 
     def _send(self, address: str, data: bytes = b"!", fd: int | None = None) -> None:
@@ -147,9 +147,9 @@ class SocketNotifier:
                     brought = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [fd]))]
                     self._sender.sendmsg([data], brought, 0, address)
             except BlockingIOError:
-                pass  # its buffer is full of rings: it will wake anyway
+                pass  # its buffer is full of notifications: it will wake anyway
             except (ConnectionRefusedError, FileNotFoundError):
-                # The listener died without hanging up.
+                # The listener died without closing its socket.
                 with contextlib.suppress(OSError):
                     self._listed = None
                     if stat.S_ISSOCK(os.lstat(address).st_mode):
@@ -170,14 +170,14 @@ class SocketNotifier:
                 receiver.close()
                 if attempt == 2:
                     raise
-                # The last listener may have removed the folder in this very moment.
+                # The last listener may have removed the folder just now.
             else:
                 return receiver, address
         raise AssertionError
 
     @contextmanager
     def listen(self, wake: Callable[[], None]) -> Iterator[None]:
-        """Call `wake`, on a thread of its own, each time the bell rings."""
+        """Call `wake`, on a thread of its own, at each notification."""
         try:
             receiver, address = self._bind()
         except (OSError, AttributeError):
@@ -191,23 +191,23 @@ class SocketNotifier:
                 try:
                     data, brought, _, _ = receiver.recvmsg(_QUESTION, _ROOM, _CLOSED | (_AT_ONCE if behind else 0))
                 except BlockingIOError:
-                    behind = 0  # it waits for the next
+                    behind = 0  # the queue is empty: block for the next one
                     continue
                 except OSError:
                     return
                 behind += 1
                 if brought:
                     self._handle(data, brought)
-                if not ended and (not brought or behind == _FULL):  # where all the room was taken, a ring found none
+                if not ended and (not brought or behind == _FULL):  # if the queue was full, a notification was dropped
                     wake()
 
-        thread = threading.Thread(target=hear, name="jobdeck-doorbell", daemon=True)
+        thread = threading.Thread(target=hear, name="jobdeck-notifier", daemon=True)
         thread.start()
         try:
             yield
         finally:
             ended = True
-            self._send(str(address))  # the thread hears, and sees that it is over
+            self._send(str(address))  # wakes the thread, which then sees that it has ended
             with contextlib.suppress(OSError):
                 address.unlink()
                 self._folder.rmdir()  # succeeds for the last listener; the others still have their sockets in it
@@ -215,7 +215,7 @@ class SocketNotifier:
             receiver.close()
 
     def _handle(self, data: bytes, brought: list[tuple[int, int, bytes]]) -> None:
-        """Put the question to those who may have an answer; who has none says so by letting go of the socket."""
+        """Pass the request to the handlers; close the socket if none of them replies."""
         fds = array("i")
         for _, _, each in brought:
             fds.frombytes(each[: len(each) - len(each) % fds.itemsize])
@@ -226,12 +226,12 @@ class SocketNotifier:
         try:
             if any(handler(question, reply) for handler in tuple(self._handlers)):
                 return
-        except Exception:  # a bug there must not cost the rings that follow
-            logger.exception("A question of another process could not be answered")
+        except Exception:  # a bug there must not lose the notifications that follow
+            logger.exception("The request of another process could not be answered")
         sockets[0].close()
 
     def close(self) -> None:
-        """Let go of the sending socket."""
+        """Close the sending socket."""
         with self._lock:
             if self._sender is not None:
                 self._sender.close()
@@ -239,7 +239,7 @@ class SocketNotifier:
 
 
 def _read_line(source: socket.socket, timeout: float) -> str | None:
-    """The first line that comes; `None` if it ends before one is whole. Raises `TimeoutError`."""
+    """Return the first line; `None` if the source ends before the line is complete. Raises `TimeoutError`."""
     received = bytearray()
     until = time.monotonic() + timeout
     while b"\n" not in received:

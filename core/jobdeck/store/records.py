@@ -1,4 +1,4 @@
-"""Rows become records here, whichever store they come from."""
+"""Converts rows to records, for every store."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ _FIELDS = tuple(field.name for field in fields(Job))
 #: The columns of a job, in the order of the record's fields.
 JOB_COLUMNS = ", ".join(name.removesuffix("_json") for name in _FIELDS)
 COLUMN_INDEX = {name: place for place, name in enumerate(_FIELDS)}
-"""Field of a job → its place in a row of `JOB_COLUMNS`."""
+"""Field of a job → its index in a row of `JOB_COLUMNS`."""
 
-# A frozen dataclass sets each field by way of object.__setattr__, which takes eight times as long as it takes to read the
-# row. So the record is made thawed, and frozen by becoming what it has the shape of.
+# A frozen dataclass sets each field with object.__setattr__, which takes eight times as long as reading the row. So the record
+# is created mutable, and frozen by changing its class to the frozen one of the same shape.
 _MutableJob = make_dataclass("_Thawed", _FIELDS, slots=True)
 
 Row = Sequence[Any]
 
 
 def replace_surrogates(text: str | None) -> str | None:
-    """The text with lone surrogates spelled out: UTF-8, in which databases keep text, has none."""
+    """Escape lone surrogates in the text: UTF-8, in which databases store text, has none."""
     return text if text is None or text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def one_line(text: str, limit: int = 500) -> str:
-    """The text on one line, cut to `limit` characters."""
+    """Put the text on one line, cut to `limit` characters."""
     # SQL's LIKE reads no further than a NUL in SQLite, and PostgreSQL keeps none.
     flat = " ".join((replace_surrogates(text) or "").replace("\0", "\ufffd").split())
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
@@ -41,10 +41,10 @@ _STATES = {state.value: state for state in State}
 
 
 def job_reader(skew: float) -> Callable[[Row], Job]:
-    """A function that turns a row of `JOB_COLUMNS` into a record.
+    """Return a function that converts a row of `JOB_COLUMNS` to a record.
 
     Args:
-        skew: wall clock minus the clock that leases are counted on, in seconds, to tell a person when a lease ends.
+        skew: wall clock minus the clock that leases are measured on, in seconds, to show when a lease ends.
     """
 
     def job(row: Row) -> Job:
@@ -64,14 +64,14 @@ def job_reader(skew: float) -> Callable[[Row], Job]:
 
 
 def make_job(values: Sequence[Any]) -> Job:
-    """A record with these values, in the order of its fields."""
+    """Create a record from values in the order of its fields."""
     made: Any = _MutableJob(*values)
     made.__class__ = Job
     return made  # type: ignore[no-any-return]
 
 
 def parse_tags(text: str) -> tuple[str, ...]:
-    """The tags in their stored form; unreadable ones count as none, so that one bad row stops no other."""
+    """Parse stored tags; unreadable ones count as none, so that one bad row stops no other."""
     if text == "[]":
         return ()
     try:
@@ -85,7 +85,7 @@ ATTEMPT_COLUMNS = "job_id, number, worker, started_at, finished_at, outcome, err
 
 
 def make_attempt(row: Row) -> Attempt:
-    """A row of `ATTEMPT_COLUMNS` as a record."""
+    """Convert a row of `ATTEMPT_COLUMNS` to a record."""
     return Attempt(
         job_id=row[0],
         number=row[1],
@@ -104,5 +104,5 @@ LOG_COLUMNS = "id, job_id, attempt, at, level, text"
 
 
 def make_log_line(row: Row) -> LogLine:
-    """A row of `LOG_COLUMNS` as a record."""
+    """Convert a row of `LOG_COLUMNS` to a record."""
     return LogLine(id=row[0], job_id=row[1], attempt=row[2], at=row[3], level=row[4], text=row[5])

@@ -1,4 +1,4 @@
-"""The address of a database as people may see it."""
+"""Redacts passwords in addresses of databases."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from urllib.parse import unquote
 
 
 def without_password(where: str) -> str:
-    """The address as it may be shown."""
+    """Return the address without its password."""
     shown = re.sub(r"(?<=://)([^/@?#:]*):[^/?#]*@", r"\1@", where)
     return re.sub(r"([?&])(password|sslpassword|passfile)=[^&]*&?", r"\1", unquote(shown)).rstrip("?&")

@@ -46,7 +46,7 @@ def stand(queue: Queue) -> list[Schedule]:
 
 Do = Callable[[Queue], Any]
 ACTS: dict[str, tuple[str, Do]] = {
-    "made schedule t": ("t", lambda queue: queue.schedules.add("t", "every 5m", "a.sweep")),
+    "added schedule t": ("t", lambda queue: queue.schedules.add("t", "every 5m", "a.sweep")),
     "paused schedule s": ("s", lambda queue: queue.schedules.pause("s")),
     "deleted schedule s": ("s", lambda queue: queue.schedules.delete("s")),
     "edited schedule s": (

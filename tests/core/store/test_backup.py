@@ -144,7 +144,7 @@ with Queue({str(path)!r}) as queue:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
     try:
-        queue.care.backup({str(copy)!r})
+        queue.maintenance.backup({str(copy)!r})
     except BackupFailed as error:
         print(error)
 """

@@ -189,7 +189,7 @@ def test_jobs_that_wait_for_deleted_jobs_are_a_problem(bench: Bench) -> None:
     found = look(bench)["waits"]
     assert found.severity is PROBLEM
     assert f"the first is {child.id}" in found.message
-    assert "jobs that are gone" in found.message
+    assert "jobs that do not exist" in found.message
 
 
 def worker(bench: Bench, name: str = "host:1:abc") -> None:

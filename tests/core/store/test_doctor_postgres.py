@@ -63,7 +63,7 @@ def test_a_full_check_compares_the_indexes_if_the_server_can(bench: Bench) -> No
     finally:
         bench.rows("DROP EXTENSION amcheck")
     assert found.severity is OK
-    assert "indexes agree with their tables" in found.message
+    assert "indexes match their tables" in found.message
 
 
 def test_nothing_is_written(bench: Bench) -> None:
@@ -83,7 +83,7 @@ def test_an_unreachable_server_is_a_problem_and_its_password_is_not_shown(tmp_pa
 
 def test_an_invalid_url_is_a_problem() -> None:
     (problem,) = doctor("postgresql://host:port:name/x?nonsense=1")
-    assert "is not an address" in problem.message
+    assert "is not a valid database address" in problem.message
     assert "--db" in problem.advice
 
 
@@ -120,7 +120,7 @@ def test_wrong_counters_are_found(bench: Bench) -> None:
     bench.change("UPDATE jobdeck_stripes SET n = n + 4")
     found = look(bench)["counters"]
     assert found.severity is PROBLEM
-    assert "5 pending kept, 1 there" in found.message
+    assert "5 pending counted, 1 stored" in found.message
 
 
 def test_orphaned_rows_are_found(bench: Bench) -> None:
@@ -197,5 +197,5 @@ def test_a_failing_check_does_not_stop_the_others(bench: Bench) -> None:
     bench.rows("ALTER TABLE jobdeck_batches RENAME COLUMN id TO number")
     found = look(bench)
     assert found["orphans"].severity is PROBLEM
-    assert "could not be looked at" in found["orphans"].message
+    assert "could not be checked" in found["orphans"].message
     assert found["waits"].severity is OK

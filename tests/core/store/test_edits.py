@@ -110,7 +110,7 @@ def test_the_journal_records_the_edited_fields_and_the_actor(bench: Bench) -> No
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (JobEdit(max_attempts=1), "The max_attempts must be more than the 1 attempt that job {id} has begun."),
+        (JobEdit(max_attempts=1), "The max_attempts must be more than the 1 attempt that job {id} has started."),
         (JobEdit(scheduled_at=2e9), "The time must be before job {id} expires."),
     ],
 )

@@ -270,7 +270,7 @@ Step = Callable[[Bench, Job], Any]
         (State.FAILED, retry, (start_and_release,), "was started since"),
         (State.FAILED, retry, (cancel,), "was cancelled since"),
         (State.COMPLETED, retry, (cancel, retry), "was changed since"),
-        (State.PENDING, raised, (raised_more,), "was reprioritised again since"),
+        (State.PENDING, raised, (raised_more,), "was reprioritized again since"),
         (State.PENDING, raised, (start,), "was started since"),
         (State.PENDING, raised, (cancel,), "is cancelled now"),
     ],
@@ -299,7 +299,7 @@ def test_a_stop_request_to_a_running_job_cannot_be_undone(bench: Bench) -> None:
     job = bench.running()
     changes = cancel(bench, job)
     assert changes.undoable == 0
-    reason = f"Job {job.id} was running, and its code was told to stop."
+    reason = f"Job {job.id} was running, and its code was asked to stop."
     assert refusal(bench) == reason
     bench.stop(job)
     assert refusal(bench, act_id=changes.entry_id) == reason
@@ -707,7 +707,7 @@ def test_a_redo_repeats_the_operation_and_can_be_undone(bench: Bench, state: Sta
         (State.PENDING, cancel, start, "was started since"),
         (State.PENDING, cancel, finish, "is completed: it has finished, so it cannot be cancelled"),
         (State.SCHEDULED, retry, cancel, "was changed since"),
-        (State.PENDING, raised, raised_more, "was reprioritised again since"),
+        (State.PENDING, raised, raised_more, "was reprioritized again since"),
         (State.PENDING, raised, start, "is running: only the priority of a queued job can be changed"),
         (State.PENDING, delete, finish, "was started since"),
     ],

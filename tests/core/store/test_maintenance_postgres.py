@@ -202,8 +202,8 @@ def test_a_repair_deletes_orphaned_rows_and_expires_endless_leases(bench: Bench)
     bench.change("INSERT INTO jobdeck_after VALUES (77, 1)")
     bench.change("INSERT INTO jobdeck_batches (name, total, created_at) VALUES ('gone', 1, 0.0)")
     assert [found.message for found in bench.store.maintenance.repair()] == [
-        "Removed what belonged to no job: 1 dependency, 1 batch.",
-        "Ended 1 lease that would have held for ever.",
+        "Deleted orphaned rows: 1 dependency, 1 batch.",
+        "Ended 1 lease that would never have ended.",
     ]
     assert bench.store.transitions.rescue() == [job.id]
     assert bench.store.maintenance.repair() == []
@@ -356,6 +356,6 @@ def test_concurrent_undos_of_one_entry_undo_it_once(bench: Bench, others: list[B
 
     problems = run_concurrently(*[lambda mine=mine: undo(mine) for mine in others])
     assert sorted(done, key=int) == [job.id for job in jobs]
-    assert {type(problem).__name__ for problem in problems} <= {"WrongAct"}
+    assert {type(problem).__name__ for problem in problems} <= {"InvalidJournalEntry"}
     assert bench.counts() == {State.PENDING: 30}
     bench.check_counters()

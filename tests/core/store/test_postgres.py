@@ -315,7 +315,7 @@ def test_an_unreachable_server_is_refused_in_one_sentence_without_the_password(t
 
 
 def test_an_invalid_url_is_refused() -> None:
-    with pytest.raises(StoreRefused, match="is not an address of a database"):
+    with pytest.raises(StoreRefused, match="is not a valid database address"):
         PostgresStore("postgresql://host:port:name/x?nonsense=1")
 
 
@@ -339,7 +339,7 @@ def test_dropped_tables_are_a_missing_queue(bench: Bench) -> None:
 
 def test_a_conflict_is_reported_as_retryable() -> None:
     assert isinstance(Conflict("here"), StoreBusy)
-    assert str(Conflict("here")) == "Others kept changing the same jobs of the database here; try again."
+    assert str(Conflict("here")) == "Other processes kept changing the same jobs in the database here; try again."
 
 
 def test_a_connection_belongs_to_its_thread_and_is_closed_with_it(bench: Bench) -> None:

@@ -107,7 +107,7 @@ def test_doctor_exits_with_0_for_a_healthy_queue(history: CommandLine) -> None:
     assert {each["severity"] for each in documents} == {"ok"}
     assert [set(each) for each in documents] == [{"check", "severity", "message", "advice"}] * len(documents)
     shown = history.done("doctor")
-    assert "The counters agree with the 7 jobs that are there." in shown
+    assert "The counters match the 7 jobs in the queue." in shown
 
 
 def test_doctor_exits_with_1_and_repair_fixes_the_problem(history: CommandLine) -> None:
@@ -116,10 +116,10 @@ def test_doctor_exits_with_1_and_repair_fixes_the_problem(history: CommandLine) 
     connection.close()
     result = history("doctor")
     assert result.exit_code == 1
-    assert "`jobdeck doctor --repair` counts anew." in result.stdout
+    assert "`jobdeck doctor --repair` recomputes them." in result.stdout
     assert "1 problem, 0 warnings." in result.stdout
     assert history("--readonly", "doctor", "--repair").exit_code == 2
-    assert "Counted anew: 4 counters" in history.done("doctor", "--repair")
+    assert "Recomputed: 4 counters" in history.done("doctor", "--repair")
     assert history.done("doctor").endswith("No problems found.\n")
     with history.queue() as queue:
         assert queue.count("state:completed") == queue.overview().counts[State.COMPLETED] == 3
@@ -141,5 +141,5 @@ def test_doctor_reports_a_file_that_is_not_a_database_and_changes_no_byte(
 def test_doctor_creates_no_database(deck: CommandLine) -> None:
     result = deck("doctor")
     assert result.exit_code == 1
-    assert "There is no database" in result.stdout
+    assert "does not exist" in result.stdout
     assert not deck.database.exists()

@@ -277,7 +277,7 @@ def test_the_old_rows_stay_while_another_list_is_loading(few: FrozenQueue, monke
         monkeypatch.setattr(few.queue, "ids", slowly)
         await pilot.press("s")
         await wait_for(pilot, lambda: deck_of(pilot).page.reading)
-        assert "reading" in str(screen(pilot).query_one("#jobs").border_subtitle)
+        assert "loading" in str(screen(pilot).query_one("#jobs").border_subtitle)
         assert list(table(pilot).visible_ids()) == [6, 5, 4, 3, 2, 1]
         before = deck_of(pilot)
         await wait_for(pilot, lambda: deck_of(pilot).overview is not before.overview)  # everything else continues

@@ -83,7 +83,16 @@ class EventFilter:
             return str(event.job_id) == text.lstrip("#")
         if field:
             return text.strip("*") in str(getattr(event, field) or "").lower()
-        whole = f"#{event.job_id or ''} {event.type} {event.kind} {event.queue} {event.text} {event.actor or ''} {event.worker or ''}"
+        parts = (
+            f"#{event.job_id or ''}",
+            event.type,
+            event.kind,
+            event.queue,
+            event.text,
+            event.actor or "",
+            event.worker or "",
+        )
+        whole = " ".join(map(str, parts))
         return text in whole.lower()
 
 

@@ -1,7 +1,7 @@
-"""What people change of things that are no jobs, the limits of a queue and schedules, and how that is undone.
+"""Changes of limits and schedules, and how they are undone.
 
-An entry is `[name, before, after]`: what it was and what it became, or null where it was not there. Undoing first checks
-that it still is what the act made of it, so that nothing that happened since is lost.
+The undo data is `[name, before, after]`: the old and the new values, or null if they did not exist. An undo first checks that
+the values are still as the operation left them, so that no later change is lost.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from .unit_of_work import UndoData
 
 LIMIT = "limit"
 Values = list[Any] | None
-"""The stored values of what is changed; `None` where it is not there."""
+"""The stored values of limits or of a schedule; `None` if they do not exist."""
 
 _LIMITS = "max_running, rate, rate_period"
-#: What a person decides of a schedule, and what it tells by itself.
+#: The columns of a schedule that a person decides, and those that the store records.
 _DECIDED = (
     "cron",
     "timezone",
@@ -43,13 +43,13 @@ _COLUMNS = ", ".join(_DECIDED + _TOLD)
 
 
 def read_limits(connection: SqlConnection, name: str) -> Values:
-    """The limits of a queue as they are stored."""
+    """Return the limits of a queue as stored."""
     found = rows_of(connection, f"SELECT {_LIMITS} FROM jobdeck_queues WHERE name = ?", (name,))
     return [*found[0]] if found else [None, None, None]
 
 
 def set_limits(connection: SqlConnection, name: str, limits: Sequence[Any]) -> None:
-    """These limits, and no others."""
+    """Replace the limits of a queue."""
     connection.execute(
         f"INSERT INTO jobdeck_queues (name, {_LIMITS}) VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET"
         " max_running = excluded.max_running, rate = excluded.rate, rate_period = excluded.rate_period",
@@ -58,13 +58,13 @@ def set_limits(connection: SqlConnection, name: str, limits: Sequence[Any]) -> N
 
 
 def read_schedule(connection: SqlConnection, name: str) -> Values:
-    """The schedule as it is stored; `None` where there is none."""
+    """Return the schedule as stored; `None` if it does not exist."""
     found = rows_of(connection, f"SELECT {_COLUMNS} FROM jobdeck_schedules WHERE name = ?", (name,))
     return [*found[0]] if found else None
 
 
 def schedule_values(schedule: Schedule) -> list[Any]:
-    """A schedule as it is stored."""
+    """Convert a schedule to its stored values."""
     values = {**{name: getattr(schedule, name, None) for name in _DECIDED + _TOLD}, "args": schedule.args_json}
     return [*(values | {"tags": json.dumps(schedule.tags)}).values()]
 
@@ -72,7 +72,7 @@ def schedule_values(schedule: Schedule) -> list[Any]:
 def record_change(
     connection: SqlConnection, operation: str, by: Actor, at: float, name: str, before: Values, after: Values
 ) -> None:
-    """Write down that it was changed; nothing, where it was not."""
+    """Write the journal entry of a change, if something changed."""
     if _decided(before, operation) != _decided(after, operation):
         writer = JournalWriter(connection, operation, Actor(by.name), at, MAX_BYTES)
         writer.add([name, before, after], 200 + sum(len(str(value)) for value in [*(before or ()), *(after or ())]))
@@ -80,14 +80,14 @@ def record_change(
 
 
 MAX_BYTES = 1 << 20
-"""Bytes that are kept of one such act; arguments are smaller."""
+"""Bytes kept for one such entry; arguments are smaller."""
 
 
 def undo_or_redo(connection: SqlConnection, now: float, operation: str, entry: UndoData, *, undo: bool) -> UndoData:
-    """Undo the act, or do it again; returns what it takes to turn it back.
+    """Undo or redo the operation; return what it takes to revert that.
 
     Raises:
-        MovedOn: it is not as the act, or its undo, has left it.
+        MovedOn: the values are not as the operation, or its undo, left them.
     """
     name, before, after = entry
     expected, wanted = (after, before) if undo else (before, after)
@@ -118,7 +118,7 @@ def _restore_schedule(connection: SqlConnection, now: float, name: str, expected
         return
     decided, told = wanted[: len(_DECIDED)], wanted[len(_DECIDED) :]
     if there is not None:
-        # What it has told by itself since stays; the next tick too, where nothing of its time is changed.
+        # What the store has recorded since stays; so does the next tick, if its time is unchanged.
         same_time = all(there[place] == wanted[place] for place in _WHEN)
         told = there[len(_DECIDED) :] if same_time else [told[0], *there[len(_DECIDED) + 1 : -1], None]
     if told[0] <= now:
@@ -132,13 +132,13 @@ def _restore_schedule(connection: SqlConnection, now: float, name: str, expected
 
 
 def _next_tick(decided: Sequence[Any], tick: float, now: float) -> float:
-    """The tick that comes next: one that was missed while it was not there is not made up for."""
+    """Return the next tick: ticks that were missed while the schedule did not exist are not made up for."""
     try:
         return next_tick(decided[0], decided[1], now)
-    except Exception:  # its zone is not known here: whoever runs it notes the error
+    except Exception:  # its time zone is unknown here: the process that runs it records the error
         return tick
 
 
 def is_config_change(operation: str) -> bool:
-    """Whether the act is one of these."""
+    """Return whether the operation changes limits or a schedule."""
     return operation == LIMIT or operation in SCHEDULE_OPERATIONS

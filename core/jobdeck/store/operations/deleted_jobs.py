@@ -1,4 +1,4 @@
-"""The jobs that people have deleted, as the journal knows them: whoever waited for one may come back before it does."""
+"""Reads deleted jobs from the journal: a dependent may be restored before the job that it waited for."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ SELECT part.before FROM jobdeck_journal_parts AS part JOIN jobdeck_journal AS ac
 
 
 def states_of_deleted(connection: SqlConnection) -> dict[int, State]:
-    """Job → its state when it was deleted, of all that an undo could bring back.
+    """Return the state of each deleted job that an undo could restore, when it was deleted.
 
-    Reads all that the journal keeps of deleted jobs: up to some seconds, for those who miss a job only.
+    Reads all undo data of deleted jobs, which takes up to some seconds: called only if a job is missing.
     """
     found: dict[int, State] = {}
     for (before,) in rows_of(connection, _DELETED, (Operation.DELETE, False)):

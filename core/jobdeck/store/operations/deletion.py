@@ -1,7 +1,7 @@
-"""Deleting a job, and bringing it back under its own id with all that belongs to it.
+"""Deletes a job, and restores it under its own id with all of its rows.
 
-An entry is `[id, the job's row, parents it waited for, parents it came after, attempts, log, batch]`, rows kept as a list:
-first the names of their columns, as SQL lists them, then the rows. So they fit a schema that has grown since.
+The undo data is `[id, the job's row, parents it waited for, parents it came after, attempts, log, batch]`. Rows are stored as a
+list: first the names of their columns, as SQL lists them, then the rows, so that they fit a schema that has grown since.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from .unit_of_work import (
 )
 
 LOG_BYTES = 256 << 10
-"""Of a deleted job's log, and of what is told of its attempts, the newest so many bytes come back with it."""
+"""Bytes of a deleted job's log, and of its attempts, that an undo restores: the newest."""
 _BEGUN = 4
-"""The place of `started_at` among the columns of an attempt."""
+"""The index of `started_at` among the columns of an attempt."""
 # 1 completed, 2 failed, 4 cancelled: see `unique_final` in the schema.
 _KEEPS = {State.COMPLETED: 1, State.FAILED: 2, State.CANCELLED: 4}
 
 
 def delete(unit: UnitOfWork, job: Job) -> Undo:
-    """Remove a job that is not running, with its attempts and log."""
+    """Delete a job that is not running, with its attempts and log."""
     row = _taken(unit, "jobdeck_jobs", "id", job.id)
     parents = remove_dependencies(unit, job.id) if job.state is State.WAITING else []
     after = [pair[1] for pair in _taken(unit, "jobdeck_after", "child", job.id)[1:]]
@@ -53,8 +53,10 @@ def delete(unit: UnitOfWork, job: Job) -> Undo:
 
 
 def _emptied(unit: UnitOfWork, batch: int) -> list[Any]:
-    """Remove a batch that has no job left, and return its row."""
-    unit.backend.lock_row(unit.connection, "jobdeck_batches", "id", batch)  # who removes the others looks after us, or before
+    """Delete a batch that has no job any more, and return its row."""
+    unit.backend.lock_row(
+        unit.connection, "jobdeck_batches", "id", batch
+    )  # a transaction that deletes its other jobs runs before or after this one
     left = unit.connection.execute("SELECT EXISTS (SELECT 1 FROM jobdeck_jobs WHERE batch = ?)", (batch,)).get
     return [] if left else _taken(unit, "jobdeck_batches", "id", batch)
 
@@ -69,7 +71,7 @@ def _undo_delete(unit: UnitOfWork, job: Job | None, entry: UndoData, _at: float)
         check_unique_key(unit, job_id, row["unique_key"])
     row["state"] = restore_dependencies(unit, job_id, state, parents, row["scheduled_at"], row["if_parent_fails"])
     _put(unit, "jobdeck_jobs", [row])
-    # A late result or the like may have left something of the job, which then stays as it is.
+    # A late result or the like may have left rows of the job, which stay unchanged.
     _put(unit, "jobdeck_attempts", _named(attempts), "ON CONFLICT DO NOTHING")
     _put(unit, "jobdeck_logs", _named(logs), "ON CONFLICT DO NOTHING")
     _put(unit, "jobdeck_batches", _named(batch), "ON CONFLICT DO NOTHING")
@@ -93,13 +95,13 @@ DELETE = UndoableOperation(_undo_delete, _redo_delete, _redo_data)
 
 
 def _taken(unit: UnitOfWork, table: str, column: str, job_id: int) -> list[Any]:
-    """Remove rows, and return them."""
+    """Delete rows, and return them."""
     names = unit.columns(table)
     return [names, *unit.connection.execute(f"DELETE FROM {table} WHERE {column} = ? RETURNING {names}", (job_id,))]
 
 
 def _newest(names: str, rows: Iterable[Row]) -> tuple[list[Any], int]:
-    """The rows, newest first, as far as they fit; and how large they are."""
+    """Return the rows, newest first, as far as they fit; and their size."""
     kept: list[Any] = [names]
     size = 0
     for row in rows:
@@ -112,13 +114,13 @@ def _newest(names: str, rows: Iterable[Row]) -> tuple[list[Any], int]:
 
 
 def _named(kept: list[Any]) -> Iterator[dict[str, Any]]:
-    """Kept rows, with the names of their columns."""
+    """Return stored rows by the names of their columns."""
     for row in kept[1:]:
         yield dict(zip(kept[0].split(", "), row, strict=True))
 
 
 def _put(unit: UnitOfWork, table: str, rows: Iterable[dict[str, Any]], otherwise: str = "") -> None:
-    """Insert rows, or do otherwise; a column that has gone from the schema since they were kept is left out."""
+    """Insert rows, with a conflict clause; a column that the schema no longer has is omitted."""
     known = unit.columns(table).split(", ")
     for row in rows:
         names = [name for name in known if name in row]

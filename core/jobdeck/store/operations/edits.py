@@ -1,7 +1,7 @@
-"""Editing a job that is still queued, and taking that back.
+"""Edits a job that is still queued, and undoes that.
 
-An entry is `[id, columns as they were, columns as they are, begun]`: of the columns only those that were edited, and with
-`begun` when the job had been started last and how often, for nobody takes back what a worker has read since.
+The undo data is `[id, old columns, new columns, started]`: only the edited columns, and in `started` when the job was started
+last and its number of attempts, because an edit that a worker has read cannot be undone.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from .unit_of_work import Undo, UndoableOperation, UndoData, UnitOfWork
 _COLUMNS = ("args", "queue", "priority", "max_attempts", "scheduled_at", "tags")
 _NAMES = {"args": "arguments", "max_attempts": "attempts", "scheduled_at": "time"}
 
-# One statement, guarded by the state: what runs, or has run, is never changed. Another time makes a ready job due later,
-# or one that is due later ready.
+# One statement, guarded by the state: a running or final job is never changed. Another time moves a ready job to later, or
+# makes a later one ready.
 _EDIT = """
 UPDATE jobdeck_jobs SET args = coalesce(:args, args), queue = coalesce(:queue, queue),
        priority = coalesce(:priority, priority), max_attempts = coalesce(:max_attempts, max_attempts),
@@ -33,10 +33,10 @@ RETURNING state, queue
 
 
 def edit(unit: UnitOfWork, job: Job, change: JobEdit) -> Undo:
-    """Other arguments or options, for a queued job."""
+    """Change the arguments or options of a queued job."""
     if change.max_attempts is not None and change.max_attempts <= job.attempt:
         begun = "1 attempt" if job.attempt == 1 else f"{job.attempt:,} attempts"
-        raise InvalidOption("max_attempts", f"must be more than the {begun} that job {job.id} has begun")
+        raise InvalidOption("max_attempts", f"must be more than the {begun} that job {job.id} has started")
     if change.scheduled_at is not None and job.expires_at is not None and change.scheduled_at >= job.expires_at:
         raise InvalidOption("time", f"must be before job {job.id} expires")
     wanted = {name: value for name, value in _columns(change).items() if value is not None}
@@ -47,7 +47,7 @@ def edit(unit: UnitOfWork, job: Job, change: JobEdit) -> Undo:
 
 
 def describe(change: JobEdit) -> str:
-    """What was edited, in words: `arguments and queue`."""
+    """Name what was edited: `arguments and queue`."""
     names = [_NAMES.get(name, name) for name, value in _columns(change).items() if value is not None]
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
@@ -83,14 +83,14 @@ def _undo_edit(unit: UnitOfWork, job: Job | None, entry: UndoData, _at: float) -
 def _redo_edit(unit: UnitOfWork, job: Job, entry: UndoData) -> Undo:
     job_id, before, after, begun = entry
     stored = _stored(unit, job_id)
-    # A retry that was done again too has made it due at another time than then.
+    # A retry that was redone too has made it due at another time.
     _check_same(stored, job, begun, {name: value for name, value in before.items() if name != "scheduled_at"})
     _put(unit, job, after)
     return [job_id, {name: stored[name] for name in before}, after, begun], 80, True
 
 
 def _check_same(stored: Mapping[str, Any], job: Job, begun: list[Any], columns: Mapping[str, Any]) -> None:
-    """Raise `MovedOn` unless the job is where the act left it."""
+    """Raise `MovedOn` unless the job is as the operation left it."""
     if job.state is State.RUNNING or [job.started_at, job.attempt] != begun:
         raise UndoConflict(job.id, "was started since")
     if any(stored[name] != value for name, value in columns.items()):

@@ -1,7 +1,7 @@
-"""What people do to one job of the queue, each act beside its inverse.
+"""Operations on one job, each beside its inverse.
 
-Doing an act returns what it takes to undo it. Undoing first checks that the job still is where the act left it, so that
-nothing that happened since is lost; otherwise it raises. Both work inside a `Turn`, and keep its counters.
+An operation returns what it takes to undo it. An undo first checks that the job is still as the operation left it, so that no
+later change is lost; otherwise it raises. Both work inside a `UnitOfWork`, and update its counters.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from .unit_of_work import (
     restore_dependencies,
 )
 
-# A job that waits for one that comes back to its end would be told of that end, and run or be cancelled by an undo.
+# A dependent of a job that an undo restores to its final state would be resolved, and so run or be cancelled by the undo.
 _AFFECTED_DEPENDENT = """
 SELECT waits.child FROM jobdeck_waits AS waits JOIN jobdeck_jobs AS child ON child.id = waits.child
  WHERE waits.parent = ? AND (child.if_parent_fails <> 'wait' OR ? = 'completed') LIMIT 1
 """
 LOWEST, HIGHEST = -(2**31), 2**31 - 1
-"""Priorities stay within these."""
+"""The bounds of a priority."""
 
 
 # -- cancel: [id, state, parents that a waiting job waited for, reason] -------------------------------------------------
 
 
 def cancel(unit: UnitOfWork, job: Job) -> Undo:
-    """Queued → `cancelled`; a running job is asked to stop."""
+    """Cancel a queued job; ask a running one to stop."""
     if job.state is State.RUNNING:
         unit.connection.execute("UPDATE jobdeck_jobs SET cancelling = true WHERE id = ?", (job.id,))
         return [job.id, job.state], 30, False
@@ -47,19 +47,19 @@ def cancel(unit: UnitOfWork, job: Job) -> Undo:
 
 
 def cancelled_child(job_id: int, parents: Sequence[int]) -> Undo:
-    """What it takes to bring back a job that was cancelled because one that it waited for was cancelled or deleted."""
+    """Return what it takes to restore a job that was cancelled because one that it waited for was cancelled or deleted."""
     return [job_id, State.WAITING, parents, Reason.PARENT], 40 + 8 * len(parents), True
 
 
 def is_cancelled_child(entry: UndoData) -> bool:
-    """Whether the entry is of such a job, in whatever act."""
+    """Return whether the undo data is of such a job, in any operation."""
     return len(entry) == 4 and entry[3] == Reason.PARENT
 
 
 def _undo_cancel(unit: UnitOfWork, job: Job | None, entry: UndoData, at: float) -> None:
     job_id, before, *more = entry
     if before == State.RUNNING:
-        raise UndoConflict(job_id, "was running, and its code was told to stop")
+        raise UndoConflict(job_id, "was running, and its code was asked to stop")
     if job is None:
         raise JobNotFound(job_id)
     parents, reason = more
@@ -92,10 +92,10 @@ def _redo_cancel(unit: UnitOfWork, job: Job, _entry: UndoData) -> Undo:
 
 
 def retry(unit: UnitOfWork, job: Job) -> Undo:
-    """Final, scheduled or retrying → `pending`, with at least one more attempt allowed."""
+    """Move a final, scheduled or retrying job to `pending`, with at least one more attempt allowed."""
     if job.unique_key is not None:
         check_unique_key(unit, job.id, job.unique_key)
-    # Somebody wants it to run now, so a time after which it was not worth starting no longer holds.
+    # The actor wants it to run now, so an expiry in the past no longer applies.
     unit.connection.execute(
         "UPDATE jobdeck_jobs SET state = 'pending', scheduled_at = ?1, finished_at = NULL, result = NULL, progress = NULL,"
         " max_attempts = CASE WHEN max_attempts > attempt THEN max_attempts ELSE attempt + 1 END, reason = NULL,"
@@ -138,11 +138,11 @@ def _redo_retry(unit: UnitOfWork, job: Job, entry: UndoData) -> Undo:
     return retry(unit, job)
 
 
-# -- reprioritise: [id, priority before, priority after] ------------------------------------------------------------------
+# -- reprioritize: [id, priority before, priority after] ------------------------------------------------------------------
 
 
 def reprioritize(unit: UnitOfWork, job: Job, priority: int, *, relative: bool = False) -> Undo:
-    """Another priority, for a queued job."""
+    """Set the priority of a queued job, or add to it."""
     wanted = max(LOWEST, min(HIGHEST, job.priority + priority if relative else priority))
     unit.connection.execute("UPDATE jobdeck_jobs SET priority = ? WHERE id = ?", (wanted, job.id))
     return [job.id, job.priority, wanted], 30, True
@@ -164,7 +164,7 @@ def _redo_reprioritize(unit: UnitOfWork, job: Job, entry: UndoData) -> Undo:
 
 def _set_priority(unit: UnitOfWork, job: Job, expected: int, wanted: int) -> None:
     if job.priority != expected:
-        raise UndoConflict(job.id, "was reprioritised again since")
+        raise UndoConflict(job.id, "was reprioritized again since")
     unit.connection.execute("UPDATE jobdeck_jobs SET priority = ? WHERE id = ?", (wanted, job.id))
 
 

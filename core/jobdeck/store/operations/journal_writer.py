@@ -73,7 +73,7 @@ class JournalWriter:
         """The number of jobs that an undo could restore."""
 
     def _find_continued(self) -> tuple[int, int, int, int] | None:
-        """Return the entry that this continues, with its jobs, bytes and children; `None` if it is another actor's or undone."""
+        """Return the entry that this one continues, with its jobs, bytes and children; `None` if it must start a new one."""
         if self._by.entry_id is None:
             return None
         rows = rows_of(
@@ -193,11 +193,11 @@ def summarize(operation: str, n: int, children: int, first: Any, details: str) -
 
 
 def trim(connection: SqlConnection, now: float) -> int:
-    """Delete entries that are too old, too many or, together, too large, the oldest first; return their number."""
+    """Delete entries that are too old, too many or together too large, the oldest first; return their number."""
     deleted = rows_of(
         connection,
         "DELETE FROM jobdeck_journal WHERE id <= (SELECT max(id) FROM jobdeck_journal) - ? OR at < ? OR id IN"
-        " (SELECT id FROM (SELECT id, sum(bytes) OVER (ORDER BY id DESC) AS kept FROM jobdeck_journal) AS entries WHERE kept > ?)"
+        " (SELECT id FROM (SELECT id, sum(bytes) OVER (ORDER BY id DESC) AS kept FROM jobdeck_journal) AS entry WHERE kept > ?)"
         " RETURNING id",
         (MAX_ENTRIES, now - MAX_AGE, MAX_JOURNAL_BYTES),
     )

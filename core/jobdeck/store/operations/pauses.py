@@ -1,4 +1,4 @@
-"""Pausing and resuming queues, and how either is undone. An entry is `[name, paused_at]`: the pause that began or ended."""
+"""Pauses and resumes queues, and undoes either. The undo data is `[name, paused_at]`: the pause that started or ended."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _PAUSED = "SELECT name FROM jobdeck_queues WHERE paused_at IS NOT NULL"
 
 
 def active_queues(connection: SqlConnection) -> list[str]:
-    """Every queue there is, those that have jobs or limits, that is not paused."""
+    """Return every queue that has jobs or limits and is not paused."""
     return sorted(name for (name,) in connection.execute(_GO_ON))
 
 
 def paused_queues(connection: SqlConnection) -> list[str]:
-    """Every queue that is paused."""
+    """Return every paused queue."""
     return sorted(name for (name,) in connection.execute(_PAUSED))
 
 
 def pause(connection: SqlConnection, name: str, at: float) -> bool:
-    """Claim nothing more from the queue, since `at`; `False` if it was paused before."""
+    """Pause the queue from `at` on; return `False` if it is paused already."""
     connection.execute(
         "INSERT INTO jobdeck_queues (name, paused_at) VALUES (?, ?)"
         " ON CONFLICT (name) DO UPDATE SET paused_at = excluded.paused_at WHERE jobdeck_queues.paused_at IS NULL",
@@ -36,7 +36,7 @@ def pause(connection: SqlConnection, name: str, at: float) -> bool:
 
 
 def resume(connection: SqlConnection, name: str) -> float | None:
-    """Claim from the queue again; returns since when it was paused, `None` if it was not."""
+    """Resume the queue; return when its pause started, or `None` if it was not paused."""
     paused_at: float | None = connection.execute("SELECT paused_at FROM jobdeck_queues WHERE name = ?", (name,)).get
     if paused_at is not None:
         connection.execute("UPDATE jobdeck_queues SET paused_at = NULL WHERE name = ?", (name,))
@@ -44,7 +44,7 @@ def resume(connection: SqlConnection, name: str) -> float | None:
 
 
 def undo_or_redo(connection: SqlConnection, act: str, name: str, paused_at: float, *, undo: bool) -> None:
-    """Undo the act, or do it again: the same pause ends or goes on.
+    """Undo or redo the operation: end or restore the same pause.
 
     Raises:
         MovedOn: the queue was paused or resumed since.

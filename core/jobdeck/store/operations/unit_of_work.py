@@ -1,4 +1,4 @@
-"""One transaction in which people change jobs, and what all their acts need to know of a job's key and parents."""
+"""A unit of work: one transaction that changes jobs, with the checks of keys and parents that all operations share."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ..backend import Backend, SqlConnection, rows_of
 from ..counters import CounterDeltas
 
 UndoData = list[Any]
-"""What it takes to undo an act on one job, as JSON; it begins with the job's id."""
+"""What it takes to undo an operation on one job, as JSON; it starts with the job's id."""
 Undo = tuple[UndoData, int, bool]
-"""The entry, about how many bytes it takes, and whether the act on this job can be undone at all."""
+"""The undo data, its approximate size in bytes, and whether the operation on this job can be undone at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +37,17 @@ class UnitOfWork:
         connection: SqlConnection,
         deleted_states: Callable[[SqlConnection], Mapping[int, State]] = lambda connection: {},
     ) -> UnitOfWork:
-        """Begin to change jobs in the connection's open transaction; `graves` finds the deleted, see `deleted`."""
+        """Start a unit of work in the connection's open transaction; `deleted_states` finds deleted jobs, see `deleted`."""
         return cls(backend, connection, backend.now(connection), backend.new_counters(), deleted_states)
 
     def deleted(self) -> Mapping[int, State]:
-        """The jobs that people have deleted and that could come back, each with its state when that was."""
+        """Return the deleted jobs that an undo could restore, each with its state when it was deleted."""
         if not self._deleted:
             self._deleted.append(self.deleted_states(self.connection))
         return self._deleted[0]
 
     def columns(self, table: str) -> str:
-        """A table's stored columns, as SQL lists them: all but those that the database computes."""
+        """Return a table's stored columns as SQL lists them, without those that the database computes."""
         if table not in self._columns:
             self._columns[table] = self.backend.stored_columns(self.connection, table)
         return self._columns[table]
@@ -55,18 +55,18 @@ class UnitOfWork:
 
 @dataclass(frozen=True, slots=True)
 class UndoableOperation:
-    """How an act is taken back, and done again."""
+    """How an operation on one job is undone and redone."""
 
     undo: Callable[[UnitOfWork, Job | None, UndoData, float], None]
-    """Given the job as it is now, the entry, and when the act was done. Raises `MovedOn`, `KeyTaken` or `JobNotFound`."""
+    """Called with the current job, the undo data and the operation's time. Raises `MovedOn`, `KeyTaken` or `JobNotFound`."""
     redo: Callable[[UnitOfWork, Job, UndoData], Undo]
-    """Does it again where the undo left the job. Raises `MovedOn` or `KeyTaken`."""
+    """Redoes the operation if the job is as the undo left it. Raises `MovedOn` or `KeyTaken`."""
     redo_data: Callable[[UndoData], UndoData] = lambda entry: entry
-    """What to keep of an undone entry, to do it again."""
+    """Reduces undo data to what a redo needs."""
 
 
 def check_unique_key(unit: UnitOfWork, job_id: int, key: str | None) -> None:
-    """Refuse to queue a job again whose unique key is another's by now."""
+    """Refuse to requeue a job whose unique key another job has taken in the meantime."""
     if key is None:
         return
     query = "SELECT id FROM jobdeck_jobs WHERE unique_taken = ? AND id <> ?"
@@ -75,13 +75,13 @@ def check_unique_key(unit: UnitOfWork, job_id: int, key: str | None) -> None:
 
 
 def remove_dependencies(unit: UnitOfWork, job_id: int) -> list[int]:
-    """The job waits no longer; returns for which jobs it did."""
+    """Remove the job's dependencies; return the jobs that it waited for."""
     rows = rows_of(unit.connection, "DELETE FROM jobdeck_waits WHERE child = ? RETURNING parent", (job_id,))
     return sorted(row[0] for row in rows)
 
 
 def parent_policy(unit: UnitOfWork, job_id: int) -> str:
-    """What becomes of the job when one that it waits for fails: see `IfParentFails`."""
+    """Return what happens to the job when one that it waits for fails: see `IfParentFails`."""
     return str(rows_of(unit.connection, "SELECT if_parent_fails FROM jobdeck_jobs WHERE id = ?", (job_id,))[0][0])
 
 
@@ -95,20 +95,20 @@ def restore_dependencies(
     *,
     orphaned: bool = False,
 ) -> State:
-    """The state to come back to: a job that waited waits on for those of its parents that have not ended.
+    """Return the state to restore: a job that was waiting waits again for those of its parents that have not ended.
 
     Args:
-        turn: the transaction.
+        unit: the transaction.
         job_id: the job.
-        before: the state from which it was taken.
-        parents: for whom it waited then.
-        due: when it is due, once it does not wait any more.
-        policy: what becomes of it when one of them fails.
-        orphaned: it was cancelled for a parent's sake, which therefore has to be there again. Otherwise a parent that is
-            not there, and that nobody has deleted, has completed and was pruned.
+        before: its state before the operation.
+        parents: the jobs that it waited for.
+        due: when it is due, once it waits for no parent any more.
+        policy: what happens to it when a parent fails.
+        orphaned: whether it was cancelled because of a parent, which therefore has to exist again. Otherwise a missing parent
+            that was not deleted has completed and was pruned.
 
     Raises:
-        MovedOn: a parent has failed, was cancelled or removed, and with it the job would have been cancelled.
+        MovedOn: a parent has failed, or was cancelled or deleted, which would have cancelled the job too.
     """
     if before != State.WAITING:
         return State(before)

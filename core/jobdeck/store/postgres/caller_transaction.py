@@ -1,4 +1,4 @@
-"""A connection of the caller's own, for an enqueue inside the caller's own transaction."""
+"""Uses the caller's own connection, for an enqueue inside the caller's own transaction."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from .sharded_counters import shard_for_transaction
 
 
 class _CallerConnection:
-    """The caller's connection, read and written as the store does; what the caller has made of it stays as it is."""
+    """Adapts the caller's connection to the store's code, without changing its own settings."""
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
 
     def cursor(self) -> psycopg.RawCursor[TupleRow]:
-        """A cursor with the store's own placeholders, rows and texts."""
+        """Create a cursor with the store's placeholders, rows and type adapters."""
         made = psycopg.RawCursor(self._connection, row_factory=tuple_row)
         texts.adapt(made)
         return made
@@ -38,12 +38,12 @@ class _CallerConnection:
 
 @contextmanager
 def caller_connection(connection: object, home: Connections) -> Iterator[Session]:
-    """The caller's connection as the store's code uses it, inside the caller's open transaction.
+    """Use the caller's connection as a session, inside the caller's open transaction.
 
-    What goes wrong inside undoes what was done inside, and no more: the caller's transaction is as it was before.
+    An exception inside undoes the changes made inside, and no others.
 
     Raises:
-        InvalidOption: it is no connection of psycopg's, has no transaction open, or is one to another database or schema.
+        InvalidOption: it is not a psycopg connection, has no open transaction, or is to another database or schema.
     """
     if not isinstance(connection, psycopg.Connection):
         raise InvalidOption("connection", "must be a psycopg.Connection, with its transaction open")
@@ -51,7 +51,7 @@ def caller_connection(connection: object, home: Connections) -> Iterator[Session
         raise InvalidOption("connection", f"must speak UTF8 with its server, not {connection.info.encoding}")
     status = connection.info.transaction_status
     if status is TransactionStatus.IDLE and not connection.autocommit:
-        # Its first statement begins a transaction, and ours may be the first; then it is open, and the caller's to commit.
+        # Its first statement begins a transaction, and may be ours; the caller commits it.
         connection.execute("SELECT 1")
     elif status is TransactionStatus.INERROR:
         raise InvalidOption("connection", "has a transaction that failed; roll back before you enqueue")

@@ -1,4 +1,4 @@
-"""PostgreSQL's way to say what people ask for."""
+"""The SQL of PostgreSQL for filters and queries."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..queries.filter_sql import wildcards
 from ..records import Row
 
 OF_SCHEDULE = "substr(tags, strpos(tags, '\"schedule:'))"
-"""A schedule puts its tag last, so what follows from there on names it. As the index `jobdeck_by_schedule` has it."""
+"""The end of the tags, from the tag of the schedule on, which is the last one. As in the index `jobdeck_by_schedule`."""
 SCHEDULED = "strpos(tags, '\"schedule:') > 0"
 _NOT_AS_IT_IS = re.compile(r'[*?\[\]{},:"\\\x00-\x1f]+')
 _MOST_PIECES = 16
@@ -22,7 +22,7 @@ _LARGEST = 2**63 - 1
 
 
 class PostgresDialect(Dialect):
-    """The words of PostgreSQL."""
+    """The dialect of PostgreSQL."""
 
     sorted_tags = "CASE WHEN tags <> '[]' AND jobdeck_tags(tags) IS NOT NULL THEN tags END"
     scheduled = SCHEDULED
@@ -31,7 +31,7 @@ class PostgresDialect(Dialect):
     def one_of(self, column: str, values: Sequence[Value], bound: Bound) -> str:
         if all(isinstance(value, str) for value in values):
             return f"{column} = ANY({bind(bound, [*values])}::text[])"
-        # Whole numbers, as the columns are: an index of those is of no use to others.
+        # Whole numbers, as the columns are: their index serves no other type.
         whole = [int(value) for value in values if float(value).is_integer() and abs(float(value)) <= _LARGEST]
         return f"{column} = ANY({bind(bound, [value for value in whole if abs(value) <= _LARGEST])}::bigint[])"
 
@@ -67,15 +67,15 @@ class PostgresDialect(Dialect):
         return f"{priority} + trunc(greatest(0, :now::double precision - {due}) / :ageing::double precision)::bigint"
 
     def by(self, index: str) -> str:
-        return ""  # it knows the way
+        return ""  # its planner chooses
 
     def walks(self, index: str, ways: Sequence[Sequence[tuple[str, str]]], clause: str, direction: str, limit: str) -> str:
         walks = []
         for number, way in enumerate(ways):
             there, order = " AND ".join(f"{column} = {value}" for column, value in way), f"id {direction}"
             if limit:
-                # Jobs of a state, say, are taken to be spread evenly over all ids, and so a few of them to be found soon by
-                # reading all jobs by their ids. What has to come in the order of the column does not come that way.
+                # The planner assumes that the jobs of a state are spread evenly over all ids, so that reading all jobs by id
+                # finds a few of them soon. A range in the order of the column prevents that plan.
                 *before, (column, value) = way
                 equal = [f"{each} = {to}" for each, to in before]
                 there = " AND ".join([*equal, f"{column} >= {value}", f"{column} <= {value}"])
@@ -104,9 +104,9 @@ def _argument(path: Sequence[str], bound: Bound) -> str:
 
 
 def _may_hold(column: str, patterns: Sequence[str], bound: Bound) -> str:
-    """Whether JSON can hold a text that matches one of the patterns: told five times as fast as by reading the JSON.
+    """Test whether JSON can hold a text that matches one of the patterns, five times as fast as by parsing the JSON.
 
-    What is neither a wildcard nor of the grammar of JSON stands in it as it is, unless something there is escaped.
+    Text that is neither a wildcard nor part of JSON's grammar occurs in it literally, unless something is escaped.
     """
     pieces = [max(_NOT_AS_IT_IS.split(pattern), key=len) for pattern in patterns]
     if not all(pieces) or len(pieces) > _MOST_PIECES:

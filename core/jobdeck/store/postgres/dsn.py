@@ -1,4 +1,4 @@
-"""The address of a PostgreSQL database: `postgresql://user@host/database?options=-csearch_path%3Dqueue`."""
+"""Parses the address of a PostgreSQL database: `postgresql://user@host/database?options=-csearch_path%3Dqueue`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..redact import without_password
 _DEFAULTS: dict[str, str | int | None] = {
     "application_name": "jobdeck",
     "connect_timeout": 10,
-    # A server that has gone without a word is noticed within a minute.
+    # A server that stopped responding is noticed within a minute.
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
@@ -24,23 +24,23 @@ _DEFAULTS: dict[str, str | int | None] = {
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a database is."""
+    """The address of a database."""
 
     conninfo: str
-    """As libpq reads it."""
+    """The address for libpq."""
     shown: str
-    """For people: without the password."""
+    """The address without the password."""
 
     @classmethod
     def read(cls, where: str) -> Address:
-        """Read an address.
+        """Parse an address.
 
         Raises:
-            StoreRefused: it cannot be read.
+            StoreRefused: it cannot be parsed.
         """
         try:
-            told = conninfo_to_dict(where)
+            parsed = conninfo_to_dict(where)
         except psycopg.Error as error:
             problem = " ".join(str(error).split())
-            raise StoreRefused(without_password(where), f"is not an address of a database ({problem})") from None
-        return cls(make_conninfo("", **(_DEFAULTS | told)), without_password(where))
+            raise StoreRefused(without_password(where), f"is not a valid database address ({problem})") from None
+        return cls(make_conninfo("", **(_DEFAULTS | parsed)), without_password(where))

@@ -1,6 +1,6 @@
-"""Pruning: final jobs leave in short transactions, found through an index that holds final jobs only.
+"""Prunes final jobs in short transactions, through an index that holds final jobs only.
 
-One process prunes at a time, so that what the counters say of a surplus holds. Jobs that somebody is just changing are left
+One process prunes at a time, so that the surplus in the counters stays true. Jobs that another transaction is changing are left
 for the next time.
 """
 
@@ -18,8 +18,8 @@ _ENDLESS = float("inf")
 
 OLD = """FROM jobdeck_jobs AS job WHERE state = ? AND finished_at < ?
 AND NOT EXISTS (SELECT 1 FROM jobdeck_waits WHERE parent = job.id)"""
-"""Final jobs that nobody waits for any more: an age bound, or `_ENDLESS`, is to be bound."""
-# A child that came between the look for old jobs and their locks keeps its parent; none can come once that is locked.
+"""Final jobs that no job waits for any more; takes a state and a bound of the end, or `_ENDLESS`."""
+# A dependent that was enqueued between the search for old jobs and their locks keeps its parent; none can be once it is locked.
 _REMOVED = """
 DELETE FROM jobdeck_jobs AS job WHERE id = ANY(?::bigint[]) AND NOT EXISTS (SELECT 1 FROM jobdeck_waits WHERE parent = job.id)
 RETURNING id, queue, kind, batch
@@ -27,7 +27,7 @@ RETURNING id, queue, kind, batch
 
 
 def prune(session: Session, rule: RetentionRule, now: float, limit: int) -> int:
-    """Remove up to `limit` jobs that the rule excludes, inside the caller's transaction; returns how many."""
+    """Delete up to `limit` jobs that the rule excludes, inside the caller's transaction; return their number."""
     advisory_lock(session, UPKEEP)
     found: list[int] = []
     if rule.older_than is not None:
@@ -38,12 +38,12 @@ def prune(session: Session, rule: RetentionRule, now: float, limit: int) -> int:
 
 
 def count_prunable(session: Session, rule: RetentionRule, now: float) -> int:
-    """How many jobs the rule excludes."""
+    """Return the number of jobs that the rule excludes."""
     old = surplus = 0
     if rule.older_than is not None:
         old = _number(session, f"SELECT count(*) {OLD}", (str(rule.state), now - rule.older_than))
     if (excess := _surplus(session, rule)) > old:
-        # Those that others wait for stay, whatever the count.
+        # Jobs that others wait for stay, whatever the number.
         held = _number(
             session,
             "SELECT count(*) FROM jobdeck_jobs WHERE state = ? AND id IN (SELECT parent FROM jobdeck_waits)",
@@ -71,7 +71,7 @@ def _number(session: Session, query: str, bound: tuple[object, ...]) -> int:
 
 
 def _remove(session: Session, rule: RetentionRule, found: list[int]) -> list[Row]:
-    """Remove the jobs with everything that belongs to them, and the batches that become empty."""
+    """Delete the jobs with all of their rows, and the batches that become empty."""
     rows = rows_of(session, _REMOVED, (found,))
     ids = [row[0] for row in rows]
     for table, column in (
@@ -83,7 +83,7 @@ def _remove(session: Session, rule: RetentionRule, found: list[int]) -> list[Row
         session.execute(f"DELETE FROM {table} WHERE {column} = ANY(?::bigint[])", (ids,))
     batches = sorted({row[3] for row in rows if row[3] is not None})
     if batches:
-        # Who removes other jobs of a batch at the same time sees ours gone once it has the batch, or we see theirs gone.
+        # Two transactions that delete jobs of one batch lock it one after the other, and the second sees that it is empty.
         session.execute("SELECT id FROM jobdeck_batches WHERE id = ANY(?::bigint[]) ORDER BY id FOR UPDATE", (batches,))
         session.execute(
             "DELETE FROM jobdeck_batches WHERE id = ANY(?::bigint[])"

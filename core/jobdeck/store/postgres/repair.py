@@ -1,4 +1,4 @@
-"""What a repair mends without a doubt. Others go on meanwhile: what they count is added to what is put right."""
+"""Repairs wrong counters and leases on a server. Other processes continue: their changes add to the corrected counters."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ UPDATE jobdeck_jobs SET lease_until = -1
 
 
 def recount(session: Session) -> Iterator[Finding]:
-    """Make the counters say what there is, inside the caller's transaction."""
+    """Correct the counters, inside the caller's transaction."""
     advisory_lock(session, UPKEEP)
-    # Counters and jobs are compared as of one moment, and what they differ by then they differ by for as long as nobody
-    # mends it: every transaction changes both.
+    # Counters and jobs are compared in one snapshot. Every transaction changes both, so their difference stays the same until
+    # it is corrected.
     wrong = miscounts(session)
     session.executemany(
         "INSERT INTO jobdeck_stripes (stripe, queue, kind, state, n) VALUES (?, ?, ?, ?, ?)"
@@ -28,14 +28,12 @@ def recount(session: Session) -> Iterator[Finding]:
         [(UNOWNED_SHARD, queue, kind, state, n - kept) for queue, kind, state, kept, n in wrong],
     )
     if wrong:
-        yield Finding(
-            "repair", Severity.OK, f"Counted anew: {format_count(len(wrong), 'counter')} of jobs by state were wrong."
-        )
+        yield Finding("repair", Severity.OK, f"Recomputed: {format_count(len(wrong), 'counter')} of jobs by state were wrong.")
 
 
 def end_leases(session: Session, now: float) -> Iterator[Finding]:
-    """End leases that last longer than any can from `now`, on the clock of leases; inside the caller's transaction."""
+    """End leases that end later than any can from `now`, on the clock of leases; inside the caller's transaction."""
     session.execute(_ENDLESS, (now + LONGEST_LEASE,))
     n = session.changes()
     if n:
-        yield Finding("repair", Severity.OK, f"Ended {format_count(n, 'lease')} that would have held for ever.")
+        yield Finding("repair", Severity.OK, f"Ended {format_count(n, 'lease')} that would never have ended.")

@@ -1,4 +1,4 @@
-"""Opening a PostgreSQL database: refuse what cannot be used, bring the schema up to date."""
+"""Prepares a PostgreSQL database: refuses unusable ones, migrates the schema."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from .identity import Identity
 from .raw_connection import connect
 
 OLDEST = 150000
-"""The oldest server that is good enough, as libpq numbers it."""
+"""The oldest supported server, as libpq numbers it."""
 
 
 def make_ready(address: Address, synchronous: str, *, create: bool = True) -> Identity:
-    """Check the database and bring its schema up to date; which queue it is. What is refused is left as it is.
+    """Check the database, migrate its schema, and return its identity. A refused database is left unchanged.
 
     Args:
-        address: where it is.
+        address: the address of the database.
         synchronous: see `PostgresStore`.
-        create: make a queue where there is none; otherwise that is refused.
+        create: create a queue if there is none; otherwise refuse the database.
 
     Raises:
-        StoreRefused: it cannot be reached, or cannot be used as it is.
+        StoreRefused: it is unreachable, or cannot be used as it is.
     """
     where = address.shown
     try:
@@ -39,7 +39,7 @@ def make_ready(address: Address, synchronous: str, *, create: bool = True) -> Id
         with ErrorTranslator(where):
             check_server(raw, where)
             if not create and schema_of(raw, where) == 0:
-                raise StoreRefused(where, "holds no queue; the first job that is enqueued makes one")
+                raise StoreRefused(where, "holds no queue; the first enqueued job creates one")
             _migrate(raw, where)
             return Identity.read(raw)
     finally:
@@ -47,10 +47,10 @@ def make_ready(address: Address, synchronous: str, *, create: bool = True) -> Id
 
 
 def check_server(raw: psycopg.Connection[TupleRow], where: str) -> None:
-    """Refuse a server, a database or a schema that a queue cannot be in."""
+    """Refuse a server, a database or a schema that cannot hold a queue."""
     version = raw.info.server_version
     if version < OLDEST:
-        raise StoreRefused(where, f"is served by PostgreSQL {version // 10000}, and jobdeck needs {OLDEST // 10000} or newer")
+        raise StoreRefused(where, f"is on PostgreSQL {version // 10000}, and jobdeck needs {OLDEST // 10000} or newer")
     encoding = raw.info.parameter_status("server_encoding")
     if encoding != "UTF8":
         raise StoreRefused(where, f"keeps its texts in {encoding}, and jobdeck needs UTF8")
@@ -64,7 +64,7 @@ def check_server(raw: psycopg.Connection[TupleRow], where: str) -> None:
 
 
 def schema_of(raw: psycopg.Connection[TupleRow], where: str) -> int:
-    """The schema of the database; 0 if there is none yet. Refuses a newer jobdeck's."""
+    """Return the schema version of the database; 0 if it has none. Refuse a newer jobdeck's."""
     there = raw.execute("SELECT to_regclass('jobdeck_meta') IS NOT NULL").fetchone()
     if there is None or not there[0]:
         return 0
@@ -83,8 +83,8 @@ def schema_of(raw: psycopg.Connection[TupleRow], where: str) -> int:
 def _migrate(raw: psycopg.Connection[TupleRow], where: str) -> None:
     if schema_of(raw, where) == newest_schema():
         return
-    # Another process may be at it. The lock is the session's, which ends here soon: a transaction that had begun before the
-    # other one's commit would take what it knows of the tables from before.
+    # Another process may be migrating it. The lock is the session's, which ends soon: a transaction that started before the
+    # other one's commit would see the old tables.
     raw.execute("SELECT pg_advisory_lock(hashtext('jobdeck'), hashtext(current_schema()))")
     with raw.transaction():
         for number in range(schema_of(raw, where), newest_schema()):

@@ -1,4 +1,4 @@
-"""A connection with a transaction open on it, in the words that a store's code uses for every database."""
+"""Adapts a psycopg connection with an open transaction to the interface that the store's code uses for every database."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ..records import Row
 
 Bound = Sequence[Any] | Mapping[str, Any]
 
-# What is quoted is passed over, and so is a cast.
+# Quoted text and casts are skipped.
 _PLACE = re.compile(r"""'(?:[^']|'')*'|"[^"]*"|::|\?(?P<number>\d*)|:(?P<name>[A-Za-z_]\w*)""")
 
 
 @lru_cache(maxsize=2048)
 def translate_placeholders(statement: str) -> tuple[str, tuple[str, ...]]:
-    """The statement with PostgreSQL's `$1` for `?`, `?1` and `:name`; and the names, in the order of their numbers."""
+    """Translate `?`, `?1` and `:name` to PostgreSQL's `$1`; return the statement, and the names in the order of numbers."""
     names: dict[str, int] = {}
     count = 0
 
@@ -39,7 +39,7 @@ def translate_placeholders(statement: str) -> tuple[str, tuple[str, ...]]:
 
 
 class CursorRows:
-    """What a statement returned, all of which is here by now."""
+    """The result of a statement, fully received."""
 
     __slots__ = ("_cursor",)
 
@@ -50,27 +50,27 @@ class CursorRows:
         return iter(self.fetchall())
 
     def fetchall(self) -> list[Any]:
-        """All its rows."""
+        """Return all rows."""
         return self._cursor.fetchall() if self._cursor.description else []
 
     @property
     def get(self) -> Any:
-        """The one value, or row, that it returned; `None` where it returned none."""
+        """The only value, or the only row, of the result; `None` if it is empty."""
         row = self._cursor.fetchone() if self._cursor.description else None
         return row if row is None or len(row) > 1 else next(iter(row))
 
 
 class Session:
-    """A connection with a transaction open on it."""
+    """A connection with an open transaction."""
 
     __slots__ = ("_changed", "_clock_now", "now", "raw", "shard")
 
     def __init__(self, raw: psycopg.Connection[TupleRow]) -> None:
         self.raw = raw
         self.now = 0.0
-        """What time it was by the server's clock when the transaction began."""
+        """The time by the server's clock when the transaction started."""
         self.shard: int | None = None
-        """In which stripe it counts; see `stripes`."""
+        """The shard that it counts in; see `sharded_counters`."""
         self._changed = 0
 
     def execute(self, statement: str, bound: Bound | None = None, /) -> CursorRows:
@@ -82,20 +82,20 @@ class Session:
         return CursorRows(cursor)
 
     def joined(self, statement: str, bound: Bound) -> bytes:
-        """The one value that a statement returned, bytes, sent as they are; none where it is NULL."""
+        """Return the only value of a statement, as raw bytes; none if it is NULL."""
         text, names = translate_placeholders(statement)
         values = [bound[name] for name in names] if isinstance(bound, Mapping) else bound
         row = self.raw.execute(cast("Any", text), values or (), binary=True).fetchone()
         return b"" if row is None or row[0] is None else bytes(row[0])
 
     def executemany(self, statement: str, rows: Iterable[Sequence[Any]], /) -> None:
-        """Run a statement once for each of the rows, without waiting for one before the next is sent."""
+        """Run a statement once for each of the rows, in a pipeline."""
         rows = [*rows]
         if rows:
             self.raw.cursor().executemany(cast("Any", translate_placeholders(statement)[0]), rows)
 
     def each(self, statement: str, rows: Sequence[Sequence[Any]]) -> list[Row | None]:
-        """As `executemany`; the first row that the statement returned for each of the rows, or `None`."""
+        """Run a statement as `executemany` does; return its first result row for each of the rows, or `None`."""
         if not rows:
             return []
         cursor = self.raw.cursor()
@@ -107,5 +107,5 @@ class Session:
                 return found
 
     def changes(self) -> int:
-        """How many rows the last statement changed."""
+        """Return the number of rows that the last statement changed."""
         return self._changed

@@ -1,7 +1,7 @@
-"""Texts on their way to PostgreSQL and back: it keeps no NUL, and so NUL is spelled out.
+"""Type adapters for PostgreSQL, which stores no NUL in a text: it is escaped.
 
-U+0001 begins what is spelled out: U+0001 and `0` for NUL, U+0001 and `1` for itself. What a person wrote comes back to the
-last bit, and a search for it finds it, since what is searched for is spelled the same way.
+U+0001 starts an escape: U+0001 and `0` for NUL, U+0001 and `1` for itself. A text is read exactly as it was written, and a
+search finds it, because the searched text is escaped in the same way.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ _MARK = "\x01"
 
 
 def spelled(text: str) -> str:
-    """The text without a NUL."""
+    """Escape NUL in the text."""
     if "\0" not in text and _MARK not in text:
         return text
     return text.replace(_MARK, _MARK + "1").replace("\0", _MARK + "0")
 
 
 def read(text: str) -> str:
-    """The text as it was."""
+    """Restore the original text."""
     if _MARK not in text:
         return text
     return text.replace(_MARK + "0", "\0").replace(_MARK + "1", _MARK)
 
 
 class _TextDumper(StrDumperUnknown):
-    """Sent without a type, as the statement wants it."""
+    """Sends a text without a type, so that the statement decides."""
 
     def dump(self, obj: str) -> Buffer | None:
         return spelled(obj).encode()
@@ -43,15 +43,15 @@ class _TextLoader(Loader):
 
 
 class _WholeLoader(Loader):
-    """The sum of whole numbers comes as a number of any size, and is a whole one."""
+    """Reads the sum of whole numbers, which has the type numeric, as a whole number."""
 
     def load(self, data: Buffer) -> Any:
-        told = bytes(data).decode()
-        return float(told) if "." in told or told == "NaN" else int(told)
+        text = bytes(data).decode()
+        return float(text) if "." in text or text == "NaN" else int(text)
 
 
 def adapt(connection: Connection[Any] | Cursor[Any]) -> None:
-    """Let the connection, or the cursor, write and read texts so."""
+    """Register the adapters with a connection or a cursor."""
     connection.adapters.register_dumper(str, _TextDumper)
     for name in ("text", "varchar", "name"):
         connection.adapters.register_loader(name, _TextLoader)

@@ -1,4 +1,4 @@
-"""What people are told, whichever database it is read from.
+"""Reads what people ask for, from any database.
 
 The statements here are in SQL that both databases understand; what they do not have in common, a `Dialect` says.
 """

@@ -1,4 +1,4 @@
-"""Where a job stands, read in one transaction."""
+"""Reads the conditions of the claim for one job, in one transaction."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from ..records import Row
 from .dialect import Dialect
 
 _WINDOWS = (60, 600, 3600)
-"""Seconds back in which the pace is looked for: the first with enough in it is the nearest to the truth."""
+"""Seconds of history for the drain rate: the first window with enough runs is the most accurate."""
 _ENOUGH = 10
-"""Attempts that make a pace."""
+"""The number of attempts that give a drain rate."""
 
 _LANES = """
 SELECT queue, kind FROM jobdeck_counts WHERE state = 'pending' AND n > 0
    AND queue NOT IN (SELECT name FROM jobdeck_queues WHERE paused_at IS NOT NULL AND name <> ?)
 """
-# Two walks along the lane's part of the index of ready rows, in the order of the claim, no further than is asked.
+# Two scans of the lane's part of the index of ready rows, in the order of the claim, up to the limit.
 _AHEAD = """
 SELECT (SELECT count(*) FROM (SELECT 1 FROM jobdeck_jobs {ready} WHERE state = 'pending'
           AND queue = :queue AND kind = :kind AND priority > :priority LIMIT :most) AS higher)
      + (SELECT count(*) FROM (SELECT 1 FROM jobdeck_jobs {ready} WHERE state = 'pending'
           AND queue = :queue AND kind = :kind AND priority = :priority AND id < :id LIMIT :most) AS earlier)
 """
-# With ageing the order of the index is not that of the claim: so many of a lane are looked at, and no more.
+# With ageing, the order of the index differs from that of the claim: a bounded number of each lane is read.
 _AHEAD_AGED = """
 SELECT count(*) FROM (
     SELECT 1 FROM (SELECT id, {aged} AS effective
@@ -53,19 +53,19 @@ SELECT wait.parent, job.state FROM jobdeck_waits AS wait LEFT JOIN jobdeck_jobs 
 
 @dataclass(frozen=True, slots=True)
 class ReadTime:
-    """When it is looked."""
+    """The time of the read."""
 
     now: float
     lease_now: float
-    """On the clock that leases are counted on."""
+    """The time on the clock that leases are measured on."""
     ageing: float
-    """Seconds of being due that count as one step of priority; 0 means that priorities do not age."""
+    """Seconds of being due that count as one step of priority; 0 if priorities do not age."""
 
 
 def read_claim_conditions(
     connection: SqlConnection, dialect: Dialect, job: Job, workers: Sequence[WorkerInfo], moment: ReadTime
 ) -> ClaimConditions:
-    """See `Insight.situation`."""
+    """See `SqlDiagnostics.claim_conditions`."""
     now = moment.now
     limits = "SELECT paused_at, max_running, rate, rate_period FROM jobdeck_queues WHERE name = ?"
     rows = rows_of(connection, limits, (job.queue,))
@@ -98,7 +98,7 @@ def _running(connection: SqlConnection, column: str, value: str) -> int:
 
 
 def _rate_free_in(connection: SqlConnection, queue: str, rate: int | None, period: float | None, now: float) -> float | None:
-    """Seconds until enough of the last period's starts lie further back than a period; `None` if they do now."""
+    """Return the seconds until the rate allows another start; `None` if it allows one now."""
     if rate is None or period is None:
         return None
     starts = rows_of(
@@ -117,14 +117,14 @@ def _rate_free_in(connection: SqlConnection, queue: str, rate: int | None, perio
 
 
 def _competing(rows: Sequence[Row], takers: Sequence[WorkerInfo]) -> list[Row]:
-    """Of rows that begin with queue and kind those from which the takers claim too; all where there are no takers."""
+    """Return the rows, which start with queue and kind, that the takers also serve; all if there are no takers."""
     return [row for row in rows if not takers or any(matches(each, row[0], row[1]) for each in takers)]
 
 
 def _ahead(
     connection: SqlConnection, dialect: Dialect, job: Job, takers: Sequence[WorkerInfo], now: float, ageing: float
 ) -> int:
-    """How many ready jobs are claimed before this one, up to one more than `AHEAD_COUNTED`."""
+    """Return the number of ready jobs that are claimed before this one, up to one more than `AHEAD_COUNTED`."""
     counted = 0
     effective = job.priority + (int(max(0.0, now - job.scheduled_at) / ageing) if ageing else 0)
     ready = dialect.by("jobdeck_ready")
@@ -144,7 +144,7 @@ def _ahead(
 
 
 def _pace(connection: SqlConnection, takers: Sequence[WorkerInfo], now: float) -> DrainRate | None:
-    """How fast the takers, and others beside them, have worked off what the takers serve."""
+    """Return the drain rate of the lanes that the takers serve."""
     if not takers:
         return None
     up_for = max(5.0, now - min(each.started_at for each in takers))

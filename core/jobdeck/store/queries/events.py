@@ -1,9 +1,8 @@
-"""Events, made from what is stored anyway: nothing is written down for their sake.
+"""Derives events from the stored jobs, attempts and journal: nothing is stored for events alone.
 
-A job's row tells when it was enqueued and how it ended, its attempts tell when it ran, the journal what people did. So an
-event can be told as long as its job is there, and what a later one has overwritten is told no more: that a job had been
-cancelled before a person retried it, for example, is then told by the act alone. Each source is read from its newest end,
-`limit` entries at most.
+A job's row says when it was enqueued and how it ended, its attempts say when it ran, the journal says what people did. So an
+event exists as long as its job does, and a later event may replace it: after a retry, for example, only the journal entry says
+that the job had been cancelled. Each source is read from its newest end, `limit` entries at most.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from .dialect import Dialect
 from .runs import FAILED, ended_ids_query, ended_runs, ids_of, jobs_given_back, running_runs
 
 _LATE_READ = 500
-"""Failures, the newest, that are looked at for a result that came late."""
+"""The number of failures, the newest, that are searched for late results."""
 
 _ENQUEUED = """
 FROM (SELECT id, kind, queue, created_at FROM jobdeck_jobs ORDER BY id DESC LIMIT :limit) AS newest
@@ -31,7 +30,7 @@ FROM (SELECT id, kind, queue, created_at FROM jobdeck_jobs ORDER BY id DESC LIMI
 _LATE = f"""
 SELECT job_id AS id FROM (SELECT job_id, late_at FROM jobdeck_attempts {{failures}}
     WHERE {FAILED} ORDER BY finished_at DESC LIMIT {_LATE_READ}) AS newest WHERE late_at > :after"""
-# Final jobs that did not end with an attempt: cancelled in the queue, or not started in time.
+# Final jobs that did not end with an attempt: cancelled while queued, or not started in time.
 _UNRUN = """
 FROM json_each(:ids) AS wanted CROSS JOIN jobdeck_jobs AS job
  WHERE job.id = wanted.value
@@ -54,7 +53,7 @@ _NEEDED = {
     State.FAILED: {_H.FAILED, _H.EXPIRED, _H.CANCELLED},
     None: {_H.FAILED, _H.RETRYING, _H.CRASHED, _H.STARTED},
 }
-"""Which jobs are to be looked for (`None`: those of failed attempts) for which events."""
+"""The states of the jobs that are searched (`None`: those of failed attempts), and for which events."""
 _ALL = frozenset(EventType)
 _ORDER = {what: place for place, what in enumerate(EventType)}
 _ONE_JOB = re.compile(r"\bjob (\d+)")
@@ -63,7 +62,7 @@ _ONE_JOB = re.compile(r"\bjob (\d+)")
 def read_events(
     connection: SqlConnection, dialect: Dialect, after: float | None, limit: int, only: Collection[EventType], skew: float
 ) -> list[Event]:
-    """See `History.events`; `skew` is wall clock minus monotonic clock."""
+    """See `SqlHistory.events`; `skew` is wall clock minus monotonic clock."""
     begin = -math.inf if after is None else after
     wanted = frozenset(only) or _ALL
     found: list[Event] = []
@@ -93,14 +92,14 @@ def _of_jobs(
     skew: float,
     known: list[Event],
 ) -> Iterator[Event]:
-    """Events of jobs that have run, or ended; `known` are events that are told anyway."""
+    """Return the events of jobs that have run or ended; `known` are events that are included anyway."""
     ends: dict[State | None, Sequence[Row]] = {}
     for state, needed in _NEEDED.items():
         if needed & wanted:
             bound = {"begin": after, "end": math.inf, "each": limit, "state": state}
             ends[state] = dialect.rows(connection, ("id", "at"), f"FROM ({ended_ids_query(dialect, state)}) AS ended", bound)
     if wanted == _ALL:
-        # Each of these is one event, so that none earlier than the last that is asked for can be among the newest.
+        # Each of these is one event, so none earlier than the last requested one can be among the newest.
         times = sorted([at for source in (State.COMPLETED, None) for _, at in ends[source]] + [each.at for each in known])
         after = max(after, times[-limit]) if len(times) >= limit else after
         after = math.nextafter(after, -math.inf)
@@ -129,7 +128,9 @@ def _of_runs(ended: Iterable[Run], wanted: frozenset[EventType]) -> Iterator[Eve
             at = run.finished_at or run.started_at
             yield _event(run, what, "end", at, took=max(0.0, at - run.started_at), text=run.error or "")
         if run.late_at is not None:
-            yield _event(run, _H.LATE, "late", run.late_at, text="a result came after the lease had ended, and was not taken")
+            yield _event(
+                run, _H.LATE, "late", run.late_at, text="a result arrived after the lease had ended, and was discarded"
+            )
 
 
 def _started(run: Run) -> Event:

@@ -1,4 +1,4 @@
-"""Conditions become SQL: a WHERE clause and its bound parameters. No text of a person is ever part of the SQL."""
+"""Translates conditions to SQL: a WHERE clause and its parameters. No user text is ever part of the SQL."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .dialect import Bound, Dialect, bind
 _COLUMNS = {"state": "state", "queue": "queue", "kind": "kind", "worker": "worker", "id": "id"}
 _COLUMNS |= {"priority": "priority", "attempt": "attempt", "error": "error"}
 _COLUMNS |= {"reason": "reason", "unique": "unique_key", "batch": "batch", "crashes": "crashes"}
-# A job that has completed has no error any more, and most jobs never had one: their attempts need not be looked at.
+# A completed job has no error, and most jobs never had one: their attempts need not be read.
 _NEWEST_FAILURE = (
     "CASE WHEN error IS NOT NULL THEN (SELECT {} FROM jobdeck_attempts AS attempt WHERE attempt.job_id = jobdeck_jobs.id"
     " AND attempt.outcome IN ('failed', 'timed out', 'crashed') ORDER BY attempt.finished_at DESC, attempt.number DESC"
@@ -31,7 +31,7 @@ _RUN = "(coalesce(finished_at, CASE state WHEN 'running' THEN :now END) - starte
 
 
 def where(condition: Condition, now: float, dialect: Dialect) -> tuple[str, Bound]:
-    """The condition as the text after WHERE, and the values it names."""
+    """Return the condition as the text after WHERE, and its named values."""
     bound: Bound = {"now": now}
     clauses = [_clause(term, bound, dialect) for term in condition.terms]
     return " AND ".join(clauses) or "true", bound
@@ -48,7 +48,7 @@ def _clause(term: Term, bound: Bound, dialect: Dialect) -> str:
     else:
         whole = term.field in _WHOLE
         clause = dialect.compared(_number(term.field), term.op, float(term.values[0]), bound, whole=whole)
-    # A comparison with NULL is neither true nor false; its opposite must still hold.
+    # A comparison with NULL is neither true nor false; its negation must still be true.
     return f"coalesce({clause}, false) = false" if term.negated else clause
 
 
@@ -62,7 +62,7 @@ def _exact(term: Term, values: list[Value], bound: Bound, dialect: Dialect) -> s
             tails = [*map(schedule_tail, values)]
             return f"({dialect.scheduled} AND {dialect.one_of(dialect.of_schedule, tails, bound)})"
         case "age" | "run" | "wait":
-            # `age:1h` asks for that hour's worth: as old as it says, to the unit of a second.
+            # `age:1h` means exactly that age, to a second.
             return _any(f"abs({_number(term.field)} - {bind(bound, value)}) < 1" for value in values)
         case field if field.startswith("args."):
             return dialect.argument_is(field.split(".")[1:], [*map(str, values)], bound)
@@ -71,7 +71,7 @@ def _exact(term: Term, values: list[Value], bound: Bound, dialect: Dialect) -> s
 
 
 def schedule_tail(name: Value) -> str:
-    """How the stored tags of a schedule's jobs end."""
+    """Return the end of the stored tags of a schedule's jobs."""
     return json.dumps([f"schedule:{name}"])[1:]
 
 
@@ -90,13 +90,13 @@ def _pattern(term: Term, pattern: str, bound: Bound, dialect: Dialect) -> str:
 
 
 def _part(field: str, text: str, bound: Bound, dialect: Dialect) -> str:
-    """The text is found anywhere, in any case; `*` and `?` in it are wildcards."""
+    """Test whether the text occurs anywhere, in any case; `*` and `?` in it are wildcards."""
     columns = ["error"] if field == "error" else ["kind", "queue", "args", "error", "tags"]
     return dialect.part(columns, f"%{wildcards(text)}%", bound)
 
 
 def wildcards(pattern: str) -> str:
-    """A pattern of the filter language as LIKE has it; a backslash before what shall not be a wildcard."""
+    """Convert a pattern of the filter language to one of LIKE, with LIKE's own wildcards escaped."""
     escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return escaped.replace("*", "%").replace("?", "_")
 

@@ -1,4 +1,4 @@
-"""How long the oldest ready job of each queue has waited."""
+"""Reads how long the oldest ready job of each queue has waited."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections import defaultdict
 
 from ..backend import SqlConnection
 
-# Of each lane (queue and kind) and each priority in it, the first few off the index of ready rows: they have waited
-# longest, or nearly, since a lane is worked off by id. Reading all the ready rows would take a second at a million.
-# Lowest priorities first: there the oldest jobs are.
+# Of each lane (queue and kind) and each priority in it, the first few rows of the index of ready rows: they have waited
+# longest, or nearly, because a lane is processed by id. Reading a million ready rows would take a second. Lowest priorities
+# first: they have the oldest jobs.
 _OLDEST = """
 WITH RECURSIVE
   lane AS (SELECT queue, kind FROM jobdeck_counts WHERE state = 'pending' AND n > 0
@@ -33,10 +33,10 @@ SELECT queue, (SELECT min(scheduled_at) FROM (
 
 
 def oldest_waits(connection: SqlConnection, now: float, queue: str | None = None, kind: str | None = None) -> dict[str, float]:
-    """Queue → seconds that its oldest ready job has waited, of queues that have one.
+    """Return the seconds that the oldest ready job of each queue has waited, for queues that have one.
 
-    Exact where jobs became due in the order of their ids; where a hundred jobs or more that were retried stand before
-    the oldest one, the oldest of those.
+    Exact if jobs became due in the order of their ids; if a hundred or more retried jobs precede the oldest one, the wait of
+    the oldest of those.
     """
     since: defaultdict[str, float] = defaultdict(lambda: now)
     for name, due in connection.execute(_OLDEST, {"queue": queue, "kind": kind}):

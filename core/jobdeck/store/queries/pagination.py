@@ -1,9 +1,9 @@
-"""Which ids a page holds: the query that finds them without reading jobs that are not on it.
+"""Finds the ids of a page without reading jobs that are not on it.
 
-A database would choose an index by the look of the condition (SQLite, which keeps no statistics here), or take the jobs
-of a state to be spread evenly over all of them (PostgreSQL). The depth counters know better: they say how many jobs each
-state, queue and kind holds. So the index is chosen here, by the fewest jobs that it has to be read through; several values
-of one column are several walks through its index, merged as they go.
+A database would choose an index by the form of the condition (SQLite, which keeps no statistics here), or assume that the jobs
+of a state are spread evenly over all jobs (PostgreSQL). The depth counters are better: they hold the number of jobs of each
+state, queue and kind. So the index with the fewest jobs to read is chosen here; several values of one column are several scans
+of its index, merged as they are read.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ SORTS = (
 )
 """The keys that a list can be sorted by. Jobs without the value come last, in either direction."""
 COUNTED = ("state", "queue", "kind")
-"""Columns that the depth counters know, each with an index of its own."""
+"""Columns of the depth counters, each with an index of its own."""
 _WALKS = 16
-"""Walks that are merged at most."""
+"""The number of scans that are merged at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class IndexScan:
-    """A way through the jobs: an index, and the value of each of its columns, for each of the walks."""
+    """A scan of the jobs: an index, and the value of each of its columns, for each of the merged scans."""
 
     index: str
     columns: tuple[str, ...]
@@ -69,7 +69,7 @@ def ids_query(
     descending: bool,
     limit: int | None,
 ) -> tuple[str, Bound]:
-    """A query for the ids that meet the condition, in order, and the values it names."""
+    """Return a query for the ids that meet the condition, in order, and its named values."""
     if sort not in SORTS:
         raise InvalidOption("sort", f"must be one of {', '.join(SORTS)}, not {sort!r}")
     clause, bound = where(condition, now, dialect)
@@ -93,7 +93,7 @@ def ids_query(
 
 
 def count_query(dialect: Dialect, condition: Condition, now: float, by: str | None = None) -> tuple[str, Bound]:
-    """A query for how many jobs meet the condition, by the depth counters where they know; `by` a column if need be."""
+    """Return a query for the number of jobs that meet the condition, from the depth counters if possible; by a column."""
     clause, bound = where(condition, now, dialect)
     if all(term.field in COUNTED for term in condition.terms):
         counted = f"coalesce(sum(n), 0) FROM jobdeck_counts WHERE {clause}"
@@ -103,7 +103,7 @@ def count_query(dialect: Dialect, condition: Condition, now: float, by: str | No
 
 
 def _choose_scan(connection: SqlConnection, dialect: Dialect, condition: Condition) -> IndexScan | None:
-    """The way past the fewest jobs; `None` stands for all of them by their id."""
+    """Choose the scan of the fewest jobs; `None` means all jobs by id."""
     batches = _numbers(condition, "batch")
     if batches is not None and len(batches) * len(State) <= 4 * _WALKS:
         return IndexScan("jobdeck_by_batch", ("batch", "state"), [(batch, state.value) for batch in batches for state in State])
@@ -130,7 +130,7 @@ def _choose_scan(connection: SqlConnection, dialect: Dialect, condition: Conditi
 
 
 def _known_values(connection: SqlConnection, dialect: Dialect, terms: tuple[Term, ...]) -> dict[str, list[str]]:
-    """Of each counted column the values that jobs which meet the terms have."""
+    """Return, for each counted column, the values of the jobs that meet the terms."""
     clause, bound = where(Condition(terms), 0.0, dialect)
     rows = rows_of(connection, f"SELECT queue, kind, state FROM jobdeck_counts WHERE n > 0 AND {clause}", bound)
     found: dict[str, dict[str, None]] = {column: {} for column in COUNTED}
@@ -147,7 +147,7 @@ def _jobs_with(connection: SqlConnection, column: str, values: Sequence[str]) ->
 
 
 def _numbers(condition: Condition, field: str) -> list[int] | None:
-    """The whole numbers that a positive `field:` term admits; `None` if there is no such term."""
+    """Return the whole numbers that a positive `field:` term admits; `None` if there is no such term."""
     for term in condition.terms:
         if term.field == field and term.op == ":" and not term.negated and not any(map(is_pattern, term.values)):
             return [

@@ -1,4 +1,4 @@
-"""Every queue as it stands, with its last minutes, read in one transaction and in few statements however many queues."""
+"""Reads the state of every queue, with its last minutes, in one transaction and few statements, whatever their number."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..metrics.time_slices import RUNNING, WIDTHS, SliceTotals, TimeSlices
 from .oldest_wait import oldest_waits
 
 _FROM = f"FROM jobdeck_metrics WHERE width IN ({', '.join(map(str, WIDTHS))}) AND slot >= :begin"
-# Twice over the same rows: their product, buckets by slices, is ten times as many and would be told to nobody.
+# Two queries over the same rows: their product, buckets by slices, has ten times as many rows, which no caller needs.
 _BY_SLICE = f"SELECT queue, CAST((slot - :begin) / :width AS INTEGER), measure, sum(n) {_FROM} GROUP BY 1, 2, 3"
 _BY_BUCKET = f"SELECT queue, measure, bucket, sum(n) {_FROM} GROUP BY 1, 2, 3"
 
@@ -25,7 +25,7 @@ Kinds = Mapping[str, Mapping[State, int]]
 def read_queue_stats(
     connection: SqlConnection, queues: Sequence[QueueInfo], workers: Sequence[WorkerInfo], slices: TimeSlices, now: float
 ) -> list[QueueStats]:
-    """The backlog of each of the queues."""
+    """Return the stats of each queue."""
     sums, whole = _sums(connection, slices)
     kinds = _kinds(connection)
     waits = oldest_waits(connection, now)
@@ -82,7 +82,7 @@ def _kinds(connection: SqlConnection) -> Mapping[str, Kinds]:
 
 
 def _samples(connection: SqlConnection, begin: float) -> Mapping[float, Mapping[str, int]]:
-    """Moment → queue → ready jobs, of the samples since `begin`. A queue that is missing in one had none."""
+    """Return time → queue → ready jobs of the samples since `begin`. A queue that is missing in a sample had none."""
     samples: dict[float, dict[str, int]] = {}
     query = "SELECT slot, queue, pending FROM jobdeck_depths WHERE slot >= ? ORDER BY slot"
     for slot, queue, pending in rows_of(connection, query, (begin,)):

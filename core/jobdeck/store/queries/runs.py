@@ -1,10 +1,10 @@
-"""Runs by time.
+"""Reads runs by time.
 
-No index leads from a time to the attempts that ran then: it would have to be written to at each ending. But each attempt
-that has ended is either that of a final job, which the index of final jobs knows by its end (pruning reads it too), or a
-failure, which has an index of its own, or it was given back (snoozed, released), and then its job runs, or is near the
-front of what is ready or due. So the ids of the jobs come first, from those indexes alone; then the attempts of each job
-are read, which stand together. What is read is bounded by `limit`, however long the history is.
+No index leads from a time to the attempts that ran then: each result would have to update it. But each ended attempt is either
+that of a final job, which the index of final jobs finds by its end (pruning uses it too), or a failure, which has an index of
+its own, or it was given back (snoozed, released), and then its job is running, or near the front of the ready or due jobs. So
+the ids of the jobs are read first, from those indexes alone; then the attempts of each job, which are stored together. `limit`
+bounds what is read, whatever the length of the history.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from ..records import one_line
 from .dialect import Dialect
 
 RUNNING_READ = 2_000
-"""Running jobs that are told at most."""
+"""The number of running jobs at most."""
 GIVEN_BACK = 500
-"""Jobs at the front of what is ready, and of what is due, that are looked at: some may have run before."""
+"""The number of jobs at the front of the ready ones, and of the due ones, that are checked for earlier runs."""
 _CROSSING = 2_000
-"""Jobs that ended after a stretch of time in the past: so many are looked at, whether they ran in it already."""
+"""The number of jobs that ended after a past period which are checked for runs in it."""
 COUNTED = 100_000
 _ERROR = 400
-"""Characters of an error."""
+"""Characters of an error at most."""
 
 FAILED = "outcome IN ('failed', 'timed out', 'crashed')"
-# Either way into a stretch of time; each reads entries of its index only.
+# The two sources of a period; each reads its index only.
 _ENDED = """
 SELECT id, finished_at AS at FROM jobdeck_jobs {final}
  WHERE state = :state AND finished_at IS NOT NULL AND finished_at >= {begin} AND finished_at < {end}
@@ -42,7 +42,7 @@ SELECT job_id AS id, finished_at AS at FROM jobdeck_attempts {{failures}}
  WHERE {FAILED} AND finished_at >= {{begin}} AND finished_at < {{end}}
  ORDER BY finished_at DESC LIMIT :each"""
 QUERIES = (State.COMPLETED, State.CANCELLED, State.FAILED, None)
-"""The final jobs by their state, and failed attempts."""
+"""The sources of ended runs: final jobs by state, and failed attempts (`None`)."""
 _SLICES = """
 WITH RECURSIVE slice (since, until) AS (
     SELECT :begin, :begin + :width
@@ -52,7 +52,7 @@ _CROSSED = """
 SELECT id FROM (SELECT id, started_at FROM jobdeck_jobs {final}
  WHERE state = :state AND finished_at IS NOT NULL AND finished_at >= :end ORDER BY finished_at LIMIT :each) AS after
  WHERE started_at < :end"""
-# By a range of one state, and in its order, so that PostgreSQL does not look for the first ones by reading all jobs.
+# By a range of one state, and in its order, so that PostgreSQL does not search for the first ones by reading all jobs.
 _GIVEN_BACK = f"""
 SELECT id FROM (
     SELECT * FROM (SELECT id, started_at FROM jobdeck_jobs {{by_state}}
@@ -66,7 +66,7 @@ _RUNNING = (
     "progress",
 )
 _STATE_RUNNING = f"FROM jobdeck_jobs {{by_state}} WHERE state = 'running' AND started_at < ? LIMIT {RUNNING_READ}"
-# Whether the job ran again is said by the number of its attempts, or where one was given back, by the time of its newest claim.
+# Whether the job ran again follows from the number of its attempts or, if one was given back, from the time of its last claim.
 _ATTEMPT = (
     *("a.job_id", "a.lease", "job.kind", "job.queue", "a.number", "job.max_attempts", "a.worker", "a.started_at"),
     *("a.finished_at", "a.outcome", "job.finished_at IS NULL OR job.attempt > a.number OR job.started_at > a.finished_at"),
@@ -84,19 +84,19 @@ def _by_index(dialect: Dialect, statement: str) -> str:
 
 
 def ended_ids_query(dialect: Dialect, state: State | None, begin: str = ":begin", end: str = ":end") -> str:
-    """A query for `id` and `at` of what ended in a time, the newest first: jobs in this state, or failed attempts."""
+    """Return a query for `id` and `at` of what ended in a period, the newest first: jobs in this state, or failed attempts."""
     return _by_index(dialect, _FAILURES if state is None else _ENDED).format(begin=begin, end=end)
 
 
 def jobs_given_back(connection: SqlConnection, dialect: Dialect) -> list[int]:
-    """Jobs that may have run, and are to run again."""
+    """Return the jobs that may have run, and are to run again."""
     return ids_of(connection, dialect, _by_index(dialect, _GIVEN_BACK), {})
 
 
 def read_runs(
     connection: SqlConnection, dialect: Dialect, since: float, until: float, now: float, skew: float, limit: int, slices: int
 ) -> Runs:
-    """See `History.runs`; `skew` is wall clock minus monotonic clock."""
+    """See `SqlHistory.runs`; `skew` is wall clock minus monotonic clock."""
     running = running_runs(connection, dialect, until, skew)
     ids, whole = _jobs_between(connection, dialect, since, until, now, limit, slices)
     found = ended_runs(connection, dialect, ids, since, until)
@@ -108,31 +108,31 @@ def read_runs(
 def _jobs_between(
     connection: SqlConnection, dialect: Dialect, since: float, until: float, now: float, limit: int, slices: int
 ) -> tuple[set[int], bool]:
-    """The jobs that may have runs in this time, and whether they are all."""
+    """Return the jobs that may have runs in this period, and whether they are all."""
     bound = {"begin": float(since), "end": float(until), "width": (until - since) / slices}
     ids = set(jobs_given_back(connection, dialect))
     whole = True
     for state in QUERIES:
-        told = {**bound, "state": state}
-        found = ids_of(connection, dialect, ended_ids_query(dialect, state), {**told, "each": limit + 1})
+        parts = {**bound, "state": state}
+        found = ids_of(connection, dialect, ended_ids_query(dialect, state), {**parts, "each": limit + 1})
         if len(found) > limit:
             whole = False
             spread = _SLICES + dialect.for_each("slice", ended_ids_query(dialect, state, "slice.since", "slice.until"))
-            found = ids_of(connection, dialect, spread, {**told, "each": max(1, limit // (3 * slices))})
+            found = ids_of(connection, dialect, spread, {**parts, "each": max(1, limit // (3 * slices))})
         ids.update(found)
         if state is not None and until < now:
             crossed = _by_index(dialect, _CROSSED)
-            ids.update(ids_of(connection, dialect, crossed, {**told, "each": _CROSSING}))
+            ids.update(ids_of(connection, dialect, crossed, {**parts, "each": _CROSSING}))
     return ids, whole
 
 
 def ids_of(connection: SqlConnection, dialect: Dialect, query: str, bound: Mapping[str, Any]) -> list[int]:
-    """The ids that a query returns."""
+    """Return the ids that a query returns."""
     return [job_id for (job_id,) in dialect.rows(connection, ["id"], f"FROM ({query}) AS found", bound)]
 
 
 def _count(connection: SqlConnection, dialect: Dialect, since: float, until: float) -> int:
-    """How many runs have ended in this time. A failure that was the last is one of a final job too, and counted once."""
+    """Return the number of runs that ended in this period. The last failure of a final job is counted once."""
     counted = 0
     for state in QUERIES:
         if state != State.FAILED:
@@ -143,7 +143,7 @@ def _count(connection: SqlConnection, dialect: Dialect, since: float, until: flo
 
 
 def running_runs(connection: SqlConnection, dialect: Dialect, until: float, skew: float) -> list[Run]:
-    """The runs that go on, of those that began before `until`; the newest first."""
+    """Return the current runs that started before `until`; the newest first."""
     rows = dialect.rows(connection, _RUNNING, _by_index(dialect, _STATE_RUNNING), (until,))
     return [
         Run(
@@ -166,7 +166,7 @@ def running_runs(connection: SqlConnection, dialect: Dialect, until: float, skew
 def ended_runs(
     connection: SqlConnection, dialect: Dialect, ids: Iterable[int], since: float, until: float, late_since: float = math.inf
 ) -> list[Run]:
-    """The attempts of these jobs that have ended and overlap the time, or came back late since then; in no order."""
+    """Return the ended attempts of these jobs that overlap the period, or had a late result since then; in no order."""
     bound = {"ids": json.dumps([*ids]), "begin": since, "end": until, "late": late_since}
     rows = dialect.rows(connection, _ATTEMPT, _ATTEMPTS, bound)
     return [
@@ -190,5 +190,5 @@ def ended_runs(
 
 
 def _error(error_type: str | None, message: str | None) -> str | None:
-    told = [part for part in (error_type, message) if part]
-    return one_line(": ".join(told), _ERROR) if told else None
+    parts = [part for part in (error_type, message) if part]
+    return one_line(": ".join(parts), _ERROR) if parts else None

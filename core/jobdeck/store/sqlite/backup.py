@@ -1,9 +1,9 @@
-"""A copy of the queue while it is used: SQLite's online backup, inside one read transaction.
+"""Backs up an SQLite file while it is used: SQLite's online backup, inside one read transaction.
 
-The backup interface restarts from the first page each time another process commits, and so never ends beside busy
-workers; not so inside a read transaction, where the pages are those of one moment. `VACUUM INTO` would leave the free
-pages out, but builds every table anew and cannot say how far it is. The copy is written under another name, checked,
-and only then given its own: a file of this name is a whole backup.
+The backup interface restarts from the first page each time another process commits, so it never ends beside busy workers;
+inside a read transaction it sees one snapshot. `VACUUM INTO` would omit the free pages, but it rebuilds every table and cannot
+report progress. The copy is written under another name, checked, and only then renamed: a file of the given name is a complete
+backup.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from ..maintenance import Backup, Progress
 from .raw_connection import connect
 
 _STEP = 1024
-"""Pages copied between two reports: 4 MB."""
+"""Pages copied between two progress reports: 4 MB."""
 
 
 def write_backup(source: Path, target: Path, *, force: bool, progress: Progress | None) -> Backup:
-    """See `Care.backup`."""
+    """See `StoreMaintenance.backup`."""
     target = target.absolute()
     _check_target(source, target, force=force)
     part = target.with_name(f".{target.name[:200]}.{uuid4().hex[:8]}.part")
@@ -55,7 +55,7 @@ def _check_target(source: Path, target: Path, *, force: bool) -> None:
     if any(target.exists() and each.exists() and target.samefile(each) for each in own):
         raise BackupFailed(target, "it is a file of the queue itself")
     if any(log.exists() for log in logs):
-        # The log of another database, beside our copy, would be folded into the copy.
+        # The log of another database beside the copy would be folded into it.
         raise BackupFailed(target, f"a database of this name is in use, or was left by a program that died: {logs[0].name}")
     if target.exists() and not force:
         raise BackupFailed(target, "there is a file of this name")
@@ -63,7 +63,7 @@ def _check_target(source: Path, target: Path, *, force: bool) -> None:
 
 @contextlib.contextmanager
 def _removed(part: Path) -> Iterator[None]:
-    """Whatever happens inside, nothing half-made is left behind."""
+    """Remove the partial copy, whatever happens inside."""
     try:
         yield
     finally:
@@ -80,7 +80,7 @@ def _copy(source: Path, part: Path, progress: Progress | None) -> None:
                 backup.step(_STEP)
                 if progress is not None:
                     progress(backup.page_count - backup.remaining, backup.page_count)
-        # One file, complete without a log, also where it can only be read. It gets its log back when it is opened.
+        # One file, complete without a log even if it is read-only. It gets its log back when it is opened.
         copy.execute("PRAGMA journal_mode = DELETE")
     finally:
         copy.close()
@@ -100,17 +100,17 @@ def _check(part: Path, target: Path) -> int:
 
 
 def _name(part: Path, target: Path, *, force: bool) -> None:
-    """Give the finished copy its name, at once and for good."""
+    """Rename the finished copy atomically."""
     if force:
         part.replace(target)
     else:
         try:
-            os.link(part, target)  # unlike a rename, never replaces what has come meanwhile
+            os.link(part, target)  # unlike a rename, never replaces a file that was created in the meantime
         except FileExistsError:
             raise BackupFailed(target, "there is a file of this name") from None
         except OSError:  # a file system without links
             part.rename(target)
-    with contextlib.suppress(OSError):  # folders cannot be synchronised everywhere
+    with contextlib.suppress(OSError):  # not every system can synchronize a folder
         folder = os.open(target.parent, os.O_RDONLY)
         try:
             os.fsync(folder)

@@ -1,4 +1,4 @@
-"""A connection of the caller's own, for an enqueue inside the caller's own transaction."""
+"""Uses the caller's own connection, for an enqueue inside the caller's own transaction."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from .connection import Connections
 
 
 class _Sqlite3Adapter:
-    """A connection of Python's own `sqlite3`, with the few words of apsw's that an enqueue uses."""
+    """Adapts a connection of Python's `sqlite3` to the few methods of apsw's that an enqueue uses."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
     def execute(self, statement: str, bound: Any = ()) -> _Rows:
         cursor = self._connection.cursor()
-        cursor.row_factory = None  # the caller's own may make anything of a row
+        cursor.row_factory = None  # the caller's row factory may return anything
         return _Rows(cursor.execute(statement, bound))
 
     def executemany(self, statement: str, rows: Any) -> None:
@@ -50,10 +50,10 @@ class _Rows:
 
 
 def caller_connection(connection: object, home: Connections) -> apsw.Connection:
-    """The caller's connection as the store's code uses it.
+    """Return the caller's connection in the form that the store uses.
 
     Raises:
-        InvalidOption: it is no SQLite connection, or one to another database file.
+        InvalidOption: it is not an SQLite connection, is to another database file, or has no open transaction.
     """
     if isinstance(connection, apsw.Connection):
         ready = connection

@@ -1,4 +1,4 @@
-"""SQLite's way to say what people ask for."""
+"""The SQL of SQLite for filters and queries."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ..queries.dialect import Bound, Dialect, bind
 from ..records import Row
 
 OF_SCHEDULE = "substr(tags, instr(tags, '\"schedule:'))"
-"""A schedule puts its tag last, so what follows from there on names it. As the index `jobdeck_by_schedule` has it."""
+"""The end of the tags, from the tag of the schedule on, which is the last one. As in the index `jobdeck_by_schedule`."""
 SCHEDULED = "instr(tags, '\"schedule:') > 0"
 
 
-# Unreadable tags meet no condition, rather than failing the query for all.
+# Unreadable tags match no condition, instead of failing the query.
 _TAGS = "json_each(CASE WHEN json_valid(tags) THEN tags ELSE '[]' END)"
 
 
 class SqliteDialect(Dialect):
-    """The words of SQLite."""
+    """The dialect of SQLite."""
 
     sorted_tags = "CASE WHEN json_valid(tags) THEN nullif(tags, '[]') END"
     scheduled = SCHEDULED
@@ -70,8 +70,8 @@ class SqliteDialect(Dialect):
         )
 
     def rows(self, connection: SqlConnection, columns: Sequence[str], source: str, bound: Any = None) -> Sequence[Row]:
-        # Each row that is fetched gives up the interpreter's lock, and beside a busy thread it takes half a millisecond to
-        # come back: so all of them come as one.
+        # Each row that is fetched releases the interpreter's lock, and takes half a millisecond to get it back beside a busy
+        # thread: so all of them are fetched as one.
         named = [f"{column} AS told{place}" for place, column in enumerate(columns)]
         told = ", ".join(f"told{place}" for place in range(len(columns)))
         query = f"SELECT json_group_array(json_array({told})) FROM (SELECT {', '.join(named)} {source})"
@@ -84,10 +84,10 @@ class SqliteDialect(Dialect):
 
 
 def _argument(path: Sequence[str], bound: Bound) -> str:
-    # Digits count into a list; other names are quoted, and `parse` lets none through that could end the quotes.
+    # Digits are indexes of a list; other names are quoted, and `parse` refuses those that could end the quotes.
     steps = [f"[{step}]" if step.isascii() and step.isdigit() else f'."{step}"' for step in path]
     name = bind(bound, "$" + "".join(steps))
-    # Unreadable arguments meet no condition, rather than failing the query for all.
+    # Unreadable arguments match no condition, instead of failing the query.
     return (
         f"CASE WHEN json_valid(args) THEN"
         f" CASE json_type(args, {name}) WHEN 'text' THEN args ->> {name} ELSE args -> {name} END END"

@@ -1,13 +1,13 @@
-"""Which file a path names: whether it is still the one that was opened, and what becomes of its log if it is not.
+"""Identifies the file at a path: whether it is still the open one, and what happens to its log if it is not.
 
-A file that was deleted or moved away lives on for those who have it open, and what they write is lost, or lands where
-nobody looks. SQLite does not see that. Worse, its log and the log's index are found by name: those of the old database
-would be taken for those of a new one at the same path, and spoil it. So:
+A file that was deleted or moved stays open for its connections, and what they write is lost, or ends up elsewhere. SQLite does
+not notice. Worse, it finds the log and the log's index by name: it would take those of the old database for those of a new
+one at the same path, and corrupt it. So:
 
-- each transaction looks first whether the path still names the file (one `stat`, some microseconds);
-- what was logged and not folded in yet is folded into the old file, wherever that is now, and then its log and index
-  leave the path. They are ours to take away only while they are the very files that we have opened;
-- connections to the old file are closed without the clean-up that SQLite does by name (see `Connections`).
+- each transaction first checks that the path still names the open file (one `stat`, some microseconds);
+- the rest of the log is folded into the old file, wherever that is now, and then its log and index are removed from the path.
+  They are removed only if they are the very files that were opened;
+- connections to the old file are closed without the cleanup that SQLite does by name (see `Connections`).
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from ...model.errors import StoreRefused
 from .wal import file_size
 
 _PATIENCE = 100
-"""Milliseconds to wait for those who still use the old file, each time."""
+"""Milliseconds of each wait for other connections to the old file."""
 
 _NOTICED = 3.0
-"""Seconds within which those who have another file open at this path have seen that it is not there any more."""
+"""Seconds within which processes notice that the file they have open at this path was replaced."""
 
 Identity = tuple[int, int]
 
 
 class DatabaseIdentity:
-    """The file of one database, by its path. Not safe for several threads at once but for `same`."""
+    """The identity of the file at a path. Only `is_current` may be called by several threads at once."""
 
     def __init__(self, path: Path, where: str) -> None:
         self._path = path
@@ -43,10 +43,10 @@ class DatabaseIdentity:
         self._siblings: dict[Path, Identity] = {}
 
     def is_current(self, *, writing: bool = False) -> bool:
-        """Whether the path names the file that was opened, with something in it.
+        """Return whether the path names the open file, and the file is not empty.
 
         Raises:
-            StoreRefused: it has been marked read-only for all, and so is meant to stay as it is.
+            StoreRefused: the file was marked read-only for all, so it is meant to stay unchanged.
         """
         try:
             about = self._path.stat()
@@ -59,7 +59,7 @@ class DatabaseIdentity:
         return True
 
     def accept(self) -> bool:
-        """The file has been opened: from now on it is the one. Returns whether it is the one that it was before."""
+        """Record the file that was just opened as the current one; return whether it is the same as before."""
         found = self._identity(self._path)
         known = found is not None and found == self._original and not self._emptied
         self._file = self._original = found
@@ -68,28 +68,28 @@ class DatabaseIdentity:
         return known
 
     def record_siblings(self) -> None:
-        """The log and its index have been opened too."""
+        """Record the log and its index, once they are open."""
         if not self._siblings and self.is_current():
             self._siblings = {path: found for path in self._logs() if (found := self._identity(path)) is not None}
 
     @property
     def is_original(self) -> bool:
-        """Whether the path names the very file that was opened, after it had been away or emptied."""
+        """Whether the path names the originally opened file, after it was missing or emptied."""
         return self._file is None and self._identity(self._path) == self._original
 
     @property
     def problem(self) -> str | None:
-        """What is wrong with the file, in words; `None` if there is one that can be tried."""
+        """What is wrong with the file; `None` if the path names one that is not empty."""
         if not self._path.exists():
             return "was deleted or moved away"
         return None if file_size(self._path) else "was emptied"
 
     def abandon(self, connection: apsw.Connection | None, *, at_last: bool = False) -> None:
-        """The file is not the one any more: take away what lies beside the path and was its own.
+        """Give up the open file, which is no longer at the path, and remove its log and index from there.
 
         Args:
-            connection: one that is open on the old file, and not in a transaction.
-            at_last: another file is about to be opened at the path, so what cannot be folded in is put aside.
+            connection: a connection to the old file without an open transaction.
+            at_last: whether another file is about to be opened at the path, so that a log that cannot be folded is renamed.
         """
         if self._file is not None and self._identity(self._path) == self._file:
             self._emptied = True
@@ -97,7 +97,7 @@ class DatabaseIdentity:
         stale = [path for path, identity in self._siblings.items() if self._identity(path) == identity]
         if not stale:
             return
-        # There is nothing left into which the log of an emptied file could be folded.
+        # The log of an emptied file cannot be folded into it.
         folded = not self._emptied and connection is not None and _fold(connection)
         for path in stale if folded or at_last or self._emptied else ():
             with suppress(OSError):  # another process was faster
@@ -119,7 +119,7 @@ class DatabaseIdentity:
 
 
 def _fold(connection: apsw.Connection) -> bool:
-    """Fold the log into the file that the connection has open; whether all of it is in."""
+    """Fold the log into the connection's file; return whether all of it was folded."""
     try:
         connection.set_busy_timeout(_PATIENCE)
         connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
@@ -133,14 +133,14 @@ def _sibling_path(path: Path, ending: str) -> Path:
 
 
 def wait_for_foreign_wal(path: Path, ring: Callable[[], None]) -> bool:
-    """Before a file is opened: wait until the log beside it is not another database's any more.
+    """Wait, before a file is opened, until the log beside it no longer belongs to another database.
 
-    Who moves a database to where another one is open, and opens it at once, may be faster than those who have the other
-    one open and would take its log away (see above). They are rung. Where the system does not tell who holds which
-    locks, or they do not hear, it is opened as it is.
+    A process that moves a database over an open one, and opens it at once, may be faster than the processes that have the other
+    one open and would remove its log (see above). They are notified. If the system does not list locks, or they do not react,
+    the file is opened anyway.
 
     Returns:
-        Whether it is not, as far as one can tell.
+        Whether the log belongs to no other database, as far as can be determined.
     """
     until = time.monotonic() + _NOTICED
     while strange := _is_foreign(path):
@@ -152,7 +152,7 @@ def wait_for_foreign_wal(path: Path, ring: Callable[[], None]) -> bool:
 
 
 def _is_foreign(path: Path) -> bool:
-    """Whether somebody has the log's index open, and nobody has the database open: who uses it has locks on both."""
+    """Return whether a process has the log's index locked, but none the database: a user of it has locks on both."""
     try:
         index = _sibling_path(path, "-shm").stat().st_ino
         with Path("/proc/locks").open(encoding="ascii") as held:

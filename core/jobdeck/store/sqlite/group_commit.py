@@ -1,8 +1,8 @@
-"""One commit for what several threads write at the same time.
+"""Group commit: one commit for the writes of several threads.
 
-A commit waits for the disk, and eight threads that wait one after the other wait eight times as long. So the first that
-comes leads: it writes what has gathered, and whoever comes meanwhile waits for the next round, which one of them leads.
-There is no thread of its own and no delay: a thread that is alone writes at once.
+A commit waits for the disk, and eight threads that wait one after the other wait eight times as long. So the first thread is
+the leader: it writes all waiting requests, and later threads wait for the next round, which one of them leads. There is no
+extra thread and no delay: a thread that is alone writes at once.
 """
 
 from __future__ import annotations
@@ -13,85 +13,85 @@ from typing import Generic, TypeVar
 
 from ...model.errors import JobdeckError
 
-Asked = TypeVar("Asked")
-Answer = TypeVar("Answer")
+Request = TypeVar("Request")
+Result = TypeVar("Result")
 
 
-class _Request(Generic[Asked, Answer]):
-    __slots__ = ("answer", "asked", "done", "turn")
+class _Pending(Generic[Request, Result]):
+    __slots__ = ("done", "request", "result", "wake")
 
-    def __init__(self, asked: Asked) -> None:
-        self.asked = asked
-        self.answer: Answer | Exception | None = None
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.result: Result | Exception | None = None
         self.done = False
-        self.turn = threading.Lock()
-        self.turn.acquire()
+        self.wake = threading.Lock()
+        self.wake.acquire()
 
 
-class GroupCommit(Generic[Asked, Answer]):
-    """Writes requests together."""
+class GroupCommit(Generic[Request, Result]):
+    """Writes the requests of several threads in one commit."""
 
     def __init__(
         self,
-        write: Callable[[Sequence[Asked]], Sequence[Answer | Exception]],
+        write: Callable[[Sequence[Request]], Sequence[Result | Exception]],
         interrupted: Callable[[], JobdeckError],
     ) -> None:
-        """Prepare it.
+        """Create a group commit.
 
         Args:
-            write: takes requests, and returns an answer, or a refusal, for each; what it raises is the answer to all.
-            interrupted: what the others hear when the thread that wrote for them was told to end (Ctrl+C).
+            write: takes requests, and returns a result, or a refusal, for each; an exception is the result of all.
+            interrupted: the error for the other threads if the leader was interrupted (Ctrl+C).
         """
         self._write = write
         self._interrupted = interrupted
         self._guard = threading.Lock()
-        self._waiting: list[_Request[Asked, Answer]] = []
-        self._leader: _Request[Asked, Answer] | None = None
+        self._waiting: list[_Pending[Request, Result]] = []
+        self._leader: _Pending[Request, Result] | None = None
 
-    def submit(self, asked: Asked) -> Answer:
-        """Write this, together with what others ask for at the moment; returns when it is durable.
+    def submit(self, request: Request) -> Result:
+        """Write the request, together with those of other threads; return when it is durable.
 
         Raises:
             JobdeckError: the request was refused, or the store failed.
         """
-        request: _Request[Asked, Answer] = _Request(asked)
+        pending: _Pending[Request, Result] = _Pending(request)
         try:
             with self._guard:
-                self._waiting.append(request)
+                self._waiting.append(pending)
                 if self._leader is None:
                     self._elect_leader()
-            request.turn.acquire()  # until it is written, or this thread's turn to write
-            if not request.done:
+            pending.wake.acquire()  # until it is written, or this thread's turn to write
+            if not pending.done:
                 self._lead()
         finally:
-            # However this thread leaves (it may be Ctrl+C): nobody may wait for one that has gone.
+            # However this thread returns (it may be Ctrl+C), no other may wait for it.
             with self._guard:
-                if request in self._waiting:
-                    self._waiting.remove(request)
-                if request is self._leader:
+                if pending in self._waiting:
+                    self._waiting.remove(pending)
+                if pending is self._leader:
                     self._elect_leader()
-        answer = request.answer
-        if isinstance(answer, Exception):
-            raise answer
-        return answer  # type: ignore[return-value]
+        result = pending.result
+        if isinstance(result, Exception):
+            raise result
+        return result  # type: ignore[return-value]
 
     def _elect_leader(self) -> None:
-        """Let the first of those who wait lead the next round."""
+        """Make the first waiting thread the leader of the next round."""
         self._leader = self._waiting[0] if self._waiting else None
         if self._leader is not None:
-            self._leader.turn.release()
+            self._leader.wake.release()
 
     def _lead(self) -> None:
         with self._guard:
-            requests, self._waiting = self._waiting, []
-        answers: Sequence[Answer | Exception] | None = None
+            led, self._waiting = self._waiting, []
+        results: Sequence[Result | Exception] | None = None
         try:
-            answers = self._write([request.asked for request in requests])
-        except Exception as error:  # whatever it is, everybody in this round has to hear it
-            answers = [error] * len(requests)
+            results = self._write([pending.request for pending in led])
+        except Exception as error:  # every thread in this round gets it
+            results = [error] * len(led)
         finally:
-            for request, answer in zip(requests, answers or [self._interrupted() for _ in requests], strict=True):
-                request.answer = answer
-                request.done = True
-                if request is not self._leader:
-                    request.turn.release()
+            for pending, result in zip(led, results or [self._interrupted() for _ in led], strict=True):
+                pending.result = result
+                pending.done = True
+                if pending is not self._leader:
+                    pending.wake.release()

@@ -1,7 +1,7 @@
-"""Pruning: final jobs leave in short transactions, found through an index that holds final jobs only.
+"""Prunes final jobs in short transactions, through an index that holds final jobs only.
 
-The index `jobdeck_final` is by state and by the time of the end, so a step reads what it removes and nothing else,
-however long the history is. How many jobs a state has is known from the counters.
+The index `jobdeck_final` is sorted by state and end, so a step reads only what it deletes, whatever the length of the history.
+The counters hold the number of jobs in each state.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _ENDLESS = 9e999
 
 OLD = """FROM jobdeck_jobs AS job INDEXED BY jobdeck_final WHERE state = ? AND finished_at < ?
 AND NOT EXISTS (SELECT 1 FROM jobdeck_waits WHERE parent = job.id)"""
-"""Final jobs that nobody waits for any more: an age bound, or `_ENDLESS`, is to be bound."""
+"""Final jobs that no job waits for any more; takes a state and a bound of the end, or `_ENDLESS`."""
 
 
 def prune(connection: apsw.Connection, rule: RetentionRule, now: float, limit: int) -> int:
-    """Remove up to `limit` jobs that the rule excludes, inside the caller's transaction; returns how many."""
+    """Delete up to `limit` jobs that the rule excludes, inside the caller's transaction; return their number."""
     rows: list[Row] = []
     if rule.older_than is not None:
         rows = _oldest(connection, rule, now - rule.older_than, limit)
@@ -41,12 +41,12 @@ def prune(connection: apsw.Connection, rule: RetentionRule, now: float, limit: i
 
 
 def count_prunable(connection: apsw.Connection, rule: RetentionRule, now: float) -> int:
-    """How many jobs the rule excludes."""
+    """Return the number of jobs that the rule excludes."""
     old = surplus = 0
     if rule.older_than is not None:
         old = _number(connection, f"SELECT count(*) {OLD}", (str(rule.state), now - rule.older_than))
     if (excess := _surplus(connection, rule)) > old:
-        # Those that others wait for stay, whatever the count.
+        # Jobs that others wait for stay, whatever the number.
         held = _number(
             connection,
             "SELECT count(*) FROM jobdeck_jobs WHERE state = ? AND id IN (SELECT parent FROM jobdeck_waits)",
@@ -74,7 +74,7 @@ def _number(connection: apsw.Connection, query: str, bound: tuple[object, ...]) 
 
 
 def remove_jobs(connection: apsw.Connection, ids: Sequence[int], batches: set[int]) -> None:
-    """Remove the jobs with everything that belongs to them, and the batches that become empty."""
+    """Delete the jobs with all of their rows, and the batches that become empty."""
     gone = "(SELECT value FROM json_each(?))"
     for table, column in (
         ("jobdeck_jobs", "id"),

@@ -1,4 +1,4 @@
-"""What a repair of an SQLite file mends without a doubt; what is wrong is found by `soundness`."""
+"""Repairs wrong counters and leases in an SQLite file; `integrity` finds the wrong counters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..integrity import LONGEST_LEASE, format_count, miscounts
 
 
 def recount(connection: apsw.Connection) -> Iterator[Finding]:
-    """Make the counters say what there is, inside the caller's transaction."""
+    """Correct the counters, inside the caller's transaction."""
     wrong = miscounts(connection)
     for queue, kind, state, _, n in wrong:
         connection.execute(
@@ -19,16 +19,14 @@ def recount(connection: apsw.Connection) -> Iterator[Finding]:
             (queue, kind, state, n),
         )
     if wrong:
-        yield Finding(
-            "repair", Severity.OK, f"Counted anew: {format_count(len(wrong), 'counter')} of jobs by state were wrong."
-        )
+        yield Finding("repair", Severity.OK, f"Recomputed: {format_count(len(wrong), 'counter')} of jobs by state were wrong.")
 
 
 def end_leases(connection: apsw.Connection, monotonic: float) -> Iterator[Finding]:
-    """End leases that no clock of this boot can have given, inside the caller's transaction."""
+    """End leases that end later than any of this boot can, inside the caller's transaction."""
     connection.execute(
         "UPDATE jobdeck_jobs SET lease_until = -1 WHERE state = 'running' AND lease_until > ?", (monotonic + LONGEST_LEASE,)
     )
     n = connection.changes()
     if n:
-        yield Finding("repair", Severity.OK, f"Ended {format_count(n, 'lease')} that would have held for ever.")
+        yield Finding("repair", Severity.OK, f"Ended {format_count(n, 'lease')} that would never have ended.")

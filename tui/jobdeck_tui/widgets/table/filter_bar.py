@@ -98,7 +98,7 @@ class _FilterResult(LineWidget):
                 return [(" " * self.at, quiet), (f"▲ {result}", error)]
             return [(" " * max(0, self.at - cell_len(result) - 1), quiet), (f"{result} ▲", error)]
         if page is None or page.reading:
-            return [("  reading …", quiet)]
+            return [("  loading …", quiet)]
         n = len(page.ids)
         return [(f"  {number(n)} job{'s' * (n != 1)} match{'es' * (n == 1)}", self.style("strong"))]
 

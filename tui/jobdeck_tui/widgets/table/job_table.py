@@ -287,7 +287,7 @@ class JobTable(ScrollView, DiffedLines, can_focus=True, inherit_bindings=False):
         if self._ids or not self._loaded:
             return []
         if self.page.reading:
-            return [("  reading …", self._style("text--quiet"))] if y == HEAD + 1 else []
+            return [("  loading …", self._style("text--quiet"))] if y == HEAD + 1 else []
         lines, column, top = self._empty_lines()
         if not 0 <= y - HEAD - top < len(lines):
             return []

@@ -1,4 +1,4 @@
-"""A checkup of a queue on a server, which changes nothing there: how it is reached, and in which order it is looked at."""
+"""Checks a queue on a server without changing anything."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from .server_checks import AROUND, SERVER
 
 
 def run_checks(where: str, settings: Settings, clock: Clock | None, *, full: bool) -> Sequence[Finding]:
-    """Look the queue over. Whatever is wrong with it is a finding, never an error; but for an address that is none.
+    """Check the queue. Every problem is a finding, never an error, except an invalid address.
 
     Args:
         where: the address.
-        settings: how jobdeck is set up here.
-        clock: by which the queue's times are told; the server's when `None`.
-        full: compare indexes with their tables, where the server can.
+        settings: the settings of jobdeck here.
+        clock: the clock of the queue's times; the server's if `None`.
+        full: compare indexes with their tables, if the server can.
 
     Raises:
-        StoreRefused: it is no address.
+        StoreRefused: the address is invalid.
     """
     address = Address.read(where)
     try:
         raw = connect(address, settings.synchronous)
     except psycopg.OperationalError as error:
         text = f"{address.shown} cannot be reached: {error_text(error)}."
-        return [Finding("database", Severity.PROBLEM, text, "See that the server runs, and that the address is right.")]
+        return [Finding("database", Severity.PROBLEM, text, "Check that the server runs, and that the address is right.")]
     try:
         return [*_Examination(address.shown, CheckContext(raw, settings, clock, full)).findings()]
     finally:
@@ -50,7 +50,7 @@ class _Examination:
     context: CheckContext
 
     def findings(self) -> Iterator[Finding]:
-        """All of them."""
+        """Run all checks."""
         try:
             with ErrorTranslator(self.where):
                 self.context.raw.execute("SET default_transaction_read_only = on")
@@ -61,28 +61,30 @@ class _Examination:
             return
         yield from self._each(SERVER)
         if schema == 0:
-            told = f"{self.where} holds no queue."
-            yield Finding("database", Severity.PROBLEM, told, "The first job makes one; or the address names another database.")
+            text = f"{self.where} holds no queue."
+            yield Finding(
+                "database", Severity.PROBLEM, text, "The first job creates one; or the address names another database."
+            )
         elif schema == newest_schema():
             yield Finding("schema", Severity.OK, f"Schema {schema}, the newest that this jobdeck knows.", "")
             yield from self._each(AROUND)
             yield from self._each(CONTENTS)
         else:
-            told = f"Schema {schema}, and this jobdeck writes {newest_schema()}."
-            yield Finding("schema", Severity.WARNING, told, "Opening the queue brings it up to date; make a copy first.")
+            text = f"Schema {schema}, and this jobdeck writes {newest_schema()}."
+            yield Finding("schema", Severity.WARNING, text, "Opening the queue migrates it; make a copy first.")
 
     def _each(self, checks: Sequence[tuple[str, Check]]) -> Iterator[Finding]:
-        """What the checks find. One that cannot be made is a finding, and stops no other."""
+        """Run the checks. A check that fails is a finding, and stops no other."""
         for name, check in checks:
             try:
                 with ErrorTranslator(self.where), self.context.raw.transaction():
                     self.context.begin()
                     found = [*check(self.context)]
             except StoreError as error:
-                yield Finding(name, Severity.PROBLEM, f"This could not be looked at. {error}", _MEND)
+                yield Finding(name, Severity.PROBLEM, f"This could not be checked. {error}", _MEND)
                 continue
             for severity, text, advice in found:
                 yield Finding(name, severity, text, advice)
 
 
-_MEND = "Mend that first; nothing was changed."
+_MEND = "Fix that first; nothing was changed."

@@ -1,4 +1,4 @@
-"""What a check gets to look at."""
+"""What a check gets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..session import Session
 
 
 class CheckContext:
-    """One checkup of one queue."""
+    """One check of one queue."""
 
     def __init__(self, raw: psycopg.Connection[TupleRow], settings: Settings, clock: Clock | None, full: bool) -> None:
         self.raw = raw
@@ -32,32 +32,32 @@ class CheckContext:
         self._began = 0.0
 
     def begin(self) -> None:
-        """A check begins: it is now."""
+        """Start a check: read the server's clock."""
         asked = time.time()
         ((self._began,),) = self.rows(NOW)
         self.ahead = self._began - (asked + time.time()) / 2
 
     @property
     def now(self) -> float:
-        """What time it is."""
+        """The time."""
         return self._began if self._clock is None else self._clock.now()
 
     @property
     def lease_now(self) -> float:
-        """What time it is on the clock that leases are counted on: the server's."""
+        """The time on the clock that leases are measured on: the server's."""
         return self._began if self._clock is None else self._clock.monotonic()
 
     def rows(self, query: str, *bound: Any) -> list[Row]:
-        """All rows of a query."""
+        """Return all rows of a query."""
         return rows_of(self.connection, query, bound)
 
     def number(self, query: str, *bound: Any) -> int:
-        """The one number that a query answers; 0 for NULL."""
+        """Return the only number that a query returns; 0 for NULL."""
         ((value,),) = self.rows(query, *bound)
         return int(value or 0)
 
     def setting(self, name: str) -> str:
-        """What the server's setting of this name is."""
+        """Return a setting of the server."""
         ((value,),) = self.rows("SELECT current_setting(?)", name)
         return str(value)
 

@@ -1,4 +1,4 @@
-"""Checks of what is in the queue: those of every store, and the clocks of a server and of this machine."""
+"""The checks of a queue's data: those of every store, and the clocks of the server and of this machine."""
 
 from __future__ import annotations
 
@@ -15,14 +15,18 @@ _APART = 5.0
 def _clock(context: CheckContext) -> Iterator[CheckResult]:
     seconds = seconds_in_future(context)
     if seconds:
-        text = f"The queue holds times that lie {format_duration(seconds)} in the server's future: its clock has been set back."
-        yield Severity.WARNING, text, "Set the server's clock; leases and due times are told by it."
+        text = f"The queue holds times that are {format_duration(seconds)} in the server's future: its clock was set back."
+        yield Severity.WARNING, text, "Set the server's clock; leases and due times depend on it."
     if abs(context.ahead) > _APART:
         way = "ahead of" if context.ahead > 0 else "behind"
         text = f"The server's clock is {format_duration(abs(context.ahead))} {way} this machine's."
-        yield Severity.WARNING, text, "Workers go by the server's; what is enqueued here for a time of day comes by this one's."
+        yield (
+            Severity.WARNING,
+            text,
+            "Workers use the server's clock; a job enqueued here for a time of day uses this machine's.",
+        )
     elif not seconds:
-        yield Severity.OK, "The server's clock agrees with this machine's, and no time in the queue lies in its future.", ""
+        yield Severity.OK, "The server's clock agrees with this machine's, and no time in the queue is in its future.", ""
 
 
 CONTENTS: Sequence[tuple[str, Check]] = (

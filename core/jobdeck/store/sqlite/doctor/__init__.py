@@ -1,4 +1,4 @@
-"""A checkup of an SQLite file, which changes no byte of it: how it is opened, and in which order it is looked at."""
+"""Checks an SQLite file without changing a byte of it."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from .file_checks import FRAME, SOUND
 
 
 def run_checks(path: Path, settings: Settings, clock: Clock, *, full: bool) -> Sequence[Finding]:
-    """Look the file over. Whatever is wrong with it is a finding, never an error."""
+    """Check the file. Every problem is a finding, never an error."""
     context = CheckContext(path.absolute(), settings, clock, full)
     findings: list[Finding] = []
     if "\0" not in str(path) and not path.exists():
-        told = f"There is no database {path}."
-        findings.append(Finding("database", Severity.PROBLEM, told, "The first job makes one; or the path is mistyped."))
+        text = f"The database {path} does not exist."
+        findings.append(Finding("database", Severity.PROBLEM, text, "The first job creates it; or the path is mistyped."))
     else:
         try:
             findings += _inside(path, context)
@@ -42,8 +42,8 @@ def run_checks(path: Path, settings: Settings, clock: Clock, *, full: bool) -> S
 def _inside(path: Path, context: CheckContext) -> Iterator[Finding]:
     check_file(path, str(path))
     if not wait_for_foreign_wal(context.path, SocketNotifier(context.path).notify):
-        told = "A program has another database open that was at this path before, and its log lies beside this one."
-        yield Finding("database", Severity.PROBLEM, told, "End that program before anything is written here.")
+        text = "A program still has another database open that was at this path before, and its log is beside this one."
+        yield Finding("database", Severity.PROBLEM, text, "End that program before anything is written here.")
         return
     with ErrorTranslator(str(path)), _opened(context.path) as connection:
         context.connection = connection
@@ -51,7 +51,7 @@ def _inside(path: Path, context: CheckContext) -> Iterator[Finding]:
         sound = [*_each(SOUND, context)]
         yield from sound
         if any(finding.severity is Severity.PROBLEM for finding in sound):
-            return  # what is read from a damaged file tells nothing
+            return  # other checks of a damaged file mean nothing
         yield from _each(FRAME, context)
         if context.schema == newest_schema():
             yield from _each(CONTENTS, context)
@@ -59,7 +59,7 @@ def _inside(path: Path, context: CheckContext) -> Iterator[Finding]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[apsw.Connection]:
-    # A log that a killed process left behind stays as it is: the last connection that closes would fold it in.
+    # A log that a killed process left behind stays unchanged: the last connection to close would fold it.
     left_behind = file_size(wal_path(path)) > 0
     connection = connect(path)
     try:
@@ -72,15 +72,15 @@ def _opened(path: Path) -> Iterator[apsw.Connection]:
 
 
 def _each(checks: Sequence[tuple[str, Check]], context: CheckContext) -> Iterator[Finding]:
-    """What the checks find. One that cannot be made is a finding, and stops no other."""
+    """Run the checks. A check that fails is a finding, and stops no other."""
     for name, check in checks:
         try:
             with ErrorTranslator(str(context.path)):
-                for severity, told, advice in check(context):
-                    yield Finding(name, severity, told, advice)
+                for severity, text, advice in check(context):
+                    yield Finding(name, severity, text, advice)
         except StoreError as error:
-            yield Finding(name, Severity.PROBLEM, f"This could not be looked at. {error}", _advice(error))
+            yield Finding(name, Severity.PROBLEM, f"This could not be checked. {error}", _advice(error))
 
 
 def _advice(error: StoreError) -> str:
-    return RESTORE if "damaged" in str(error) else "Mend that first; nothing was changed."
+    return RESTORE if "damaged" in str(error) else "Fix that first; nothing was changed."

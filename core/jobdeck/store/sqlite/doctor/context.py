@@ -1,4 +1,4 @@
-"""What a check gets to look at, and what it answers."""
+"""What a check gets, and what it returns."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RESTORE = (
 
 @dataclass(slots=True)
 class CheckContext:
-    """One checkup of one file."""
+    """One check of one file."""
 
     path: Path
     """Absolute."""
@@ -30,26 +30,26 @@ class CheckContext:
     clock: Clock
     full: bool
     schema: int = 0
-    """As the file says."""
+    """The schema version of the file."""
     connection: apsw.Connection = field(init=False, repr=False)
-    """Set once the file could be opened; checks of what is around the file do without."""
+    """Set once the file is open; checks of the environment do not use it."""
 
     @property
     def now(self) -> float:
-        """What time it is."""
+        """The time."""
         return self.clock.now()
 
     @property
     def lease_now(self) -> float:
-        """What time it is on the clock that leases are counted on."""
+        """The time on the clock that leases are measured on."""
         return self.clock.monotonic()
 
     def rows(self, query: str, *bound: object) -> list[Row]:
-        """All rows of a query."""
+        """Return all rows of a query."""
         return rows_of(self.connection, query, bound)
 
     def number(self, query: str, *bound: object) -> int:
-        """The one number that a query answers; 0 for NULL."""
+        """Return the only number that a query returns; 0 for NULL."""
         ((value,),) = self.rows(query, *bound)
         return int(value or 0)
 

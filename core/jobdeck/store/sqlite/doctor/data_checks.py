@@ -1,4 +1,4 @@
-"""Checks of what is in the file: those of every store, and what a restart of the machine means to a file."""
+"""The checks of a file's data: those of every store, and the effects of a restart of the machine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def _leases(context: CheckContext) -> Iterator[CheckResult]:
     running = context.number("SELECT count(*) FROM jobdeck_jobs WHERE state = 'running'")
     if running and _boot(context) != context.clock.boot():
         text = f"{format_jobs(running)} {'was' if running == 1 else 'were'} running when the machine last stopped."
-        yield Severity.WARNING, text, "Start a worker: it takes them back."
+        yield Severity.WARNING, text, "Start a worker: it rescues them."
         return
     yield from leases(context)
 
@@ -25,14 +25,14 @@ def _boot(context: CheckContext) -> str | None:
 
 def _clock(context: CheckContext) -> Iterator[CheckResult]:
     if context.clock.boot() == "unknown":
-        text = "This system does not name its boots, so leases from before a restart may seem to hold."
-        yield Severity.WARNING, text, "After a restart, `jobdeck doctor` shows jobs that nobody took back."
+        text = "This system does not identify its boots, so leases from before a restart may seem valid."
+        yield Severity.WARNING, text, "After a restart, check `jobdeck doctor` for jobs that no worker rescued."
     seconds = seconds_in_future(context)
     if seconds:
-        text = f"The queue holds times that lie {format_duration(seconds)} in the future: the wall clock has been set back."
+        text = f"The queue holds times that are {format_duration(seconds)} in the future: the wall clock was set back."
         yield Severity.WARNING, text, "Set the clock. Leases do not depend on it, but scheduled jobs start by it."
     else:
-        yield Severity.OK, "No time in the queue lies in the future.", ""
+        yield Severity.OK, "No time in the queue is in the future.", ""
 
 
 CONTENTS: Sequence[tuple[str, Check]] = (

@@ -1,4 +1,4 @@
-"""Checks of what is around the file: the disk, the kind of file system, SQLite itself, how workers are woken."""
+"""The checks of a file's environment: the disk, the type of file system, SQLite itself, the wake-up of workers."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ...notifier import SocketNotifier
 from .context import Check, CheckContext
 
 _TIGHT, _LOW = 64 << 20, 512 << 20
-"""Bytes of free disk below which the next minutes, or days, are in danger."""
+"""Bytes of free disk below which the next minutes, or days, are at risk."""
 _MENDED = "3.51.3"
-"""The SQLite in which the WAL-reset bug was mended: https://sqlite.org/wal.html#walresetbug."""
+"""The SQLite version that fixed the WAL-reset bug: https://sqlite.org/wal.html#walresetbug."""
 _HEARD = 2.0
-"""Seconds that a bell may take to be heard."""
+"""Seconds that a notification may take."""
 
 
 def _there(path: Path) -> Path:
-    """The path, or the nearest folder above it that exists."""
+    """Return the path, or the nearest existing folder above it."""
     return next((each for each in (path, *path.parents) if "\0" not in str(each) and each.exists()), Path("/"))
 
 
@@ -32,11 +32,11 @@ def _disk(context: CheckContext) -> Iterator[CheckResult]:
     try:
         free = shutil.disk_usage(_there(context.path)).free
     except OSError as error:
-        yield Severity.WARNING, f"The system does not say how much room is left ({error.strerror}).", "Look for yourself."
+        yield Severity.WARNING, f"The system does not report the free disk space ({error.strerror}).", "Check it yourself."
         return
     text = f"{format_size(free)} of disk are free."
     if free < _TIGHT:
-        yield Severity.PROBLEM, text, "Make room now: when the disk is full no job can be enqueued or finished."
+        yield Severity.PROBLEM, text, "Free some space now: on a full disk no job can be enqueued or finished."
     elif free < _LOW:
         yield Severity.WARNING, text, "Free disk space, or keep less history (JOBDECK_RETENTION, JOBDECK_RETENTION_COUNT)."
     else:
@@ -46,18 +46,18 @@ def _disk(context: CheckContext) -> Iterator[CheckResult]:
 def _file_system(context: CheckContext) -> Iterator[CheckResult]:
     kind = file_system_of(_there(context.path))
     if kind is None:
-        yield Severity.OK, "The system does not say what kind of file system this is; it must be a local one.", ""
+        yield Severity.OK, "The system does not report the type of the file system; it must be a local one.", ""
     elif kind in NETWORK:
-        text = f"The file lies on {kind}, a network file system: SQLite's locks may not hold there, and jobs can be lost."
+        text = f"The file is on {kind}, a network file system: SQLite's locks may not work there, and jobs can be lost."
         yield Severity.PROBLEM, text, "Move the queue to a local disk of the machine that runs the workers."
     elif kind in UNSURE or kind.startswith("fuse"):
-        text = f"The file lies on {kind}, where SQLite's locks and shared memory may not work."
+        text = f"The file is on {kind}, where SQLite's locks and shared memory may not work."
         yield Severity.WARNING, text, "Move the queue to a local disk, unless you know that they do."
     elif kind in FORGETFUL:
-        text = f"The file lies on {kind}, in memory: a restart of the machine forgets it."
-        yield Severity.WARNING, text, "Move the queue to a disk, unless that is meant."
+        text = f"The file is on {kind}, in memory: a restart of the machine deletes it."
+        yield Severity.WARNING, text, "Move the queue to a disk, unless that is intended."
     else:
-        yield Severity.OK, f"The file lies on {kind}.", ""
+        yield Severity.OK, f"The file is on {kind}.", ""
 
 
 def _sqlite(_: CheckContext) -> Iterator[CheckResult]:
@@ -84,10 +84,10 @@ def _wake_up(context: CheckContext) -> Iterator[CheckResult]:
     finally:
         bell.close()
     if works:
-        yield Severity.OK, "Workers of other processes are woken at once.", ""
+        yield Severity.OK, "Workers in other processes are woken at once.", ""
     else:
-        text = "Workers of other processes are not woken: they look for new jobs once a second."
-        yield Severity.WARNING, text, f"See that the folder {bell.folder} can be made by you, and is yours."
+        text = "Workers in other processes are not woken: they poll for new jobs once a second."
+        yield Severity.WARNING, text, f"Check that you can create the folder {bell.folder}, and own it."
 
 
 SURROUNDINGS: Sequence[tuple[str, Check]] = (

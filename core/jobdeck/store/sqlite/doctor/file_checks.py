@@ -1,4 +1,4 @@
-"""Checks of the file itself: whether it is sound, what it is, how large, how safe."""
+"""The checks of the file itself: integrity, schema, size, log, durability."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from ..wal import file_size, wal_path
 from .context import RESTORE, Check, CheckContext
 
 _SHOWN = 5
-"""How many damages are listed."""
+"""The number of listed damages at most."""
 _LOG_LARGE = 64 << 20
-"""Bytes: upkeep cuts the log long before, unless it cannot, or nobody does."""
+"""Bytes: maintenance cuts the log long before, unless a reader holds it or no worker runs."""
 
 
 def _integrity(context: CheckContext) -> Iterator[CheckResult]:
@@ -22,9 +22,9 @@ def _integrity(context: CheckContext) -> Iterator[CheckResult]:
     if found != ["ok"]:
         yield Severity.PROBLEM, f"The file is damaged: {'; '.join(found)}.", RESTORE
     elif context.full:
-        yield Severity.OK, "Every page is sound, and every index agrees with its table.", ""
+        yield Severity.OK, "Every page is intact, and every index matches its table.", ""
     else:
-        yield Severity.OK, "Every page is sound (--full also compares the indexes with their tables).", ""
+        yield Severity.OK, "Every page is intact (--full also compares the indexes with their tables).", ""
 
 
 def _schema(context: CheckContext) -> Iterator[CheckResult]:
@@ -32,10 +32,10 @@ def _schema(context: CheckContext) -> Iterator[CheckResult]:
     if context.schema == newest:
         yield Severity.OK, f"Schema {newest}, the newest that this jobdeck knows.", ""
     elif context.schema:
-        told = f"Schema {context.schema}, and this jobdeck writes {newest}; what is in the file was not looked at."
-        yield Severity.WARNING, told, "Opening the queue brings it up to date; make a copy first."
+        text = f"Schema {context.schema}, and this jobdeck writes {newest}; the data was not checked."
+        yield Severity.WARNING, text, "Opening the queue migrates it; make a copy first."
     else:
-        yield Severity.WARNING, "The file is empty.", "Opening it makes a queue of it."
+        yield Severity.WARNING, "The file is empty.", "Opening it creates a queue in it."
 
 
 def _size(context: CheckContext) -> Iterator[CheckResult]:
@@ -49,8 +49,8 @@ def _log(context: CheckContext) -> Iterator[CheckResult]:
     if size <= _LOG_LARGE:
         yield Severity.OK, f"The write-ahead log has {format_size(size)}.", ""
     else:
-        told = f"The write-ahead log has {format_size(size)}: a program has been reading for long, or no worker is there to cut it."
-        yield Severity.WARNING, told, "End programs that hold a read transaction open; a worker then cuts the log in seconds."
+        text = f"The write-ahead log has {format_size(size)}: a program has been reading for long, or no worker runs to cut it."
+        yield Severity.WARNING, text, "End programs that hold a read transaction open; a worker then cuts the log in seconds."
 
 
 def _durability(context: CheckContext) -> Iterator[CheckResult]:
@@ -58,13 +58,13 @@ def _durability(context: CheckContext) -> Iterator[CheckResult]:
     log = "a write-ahead log" if mode == "wal" else "a write-ahead log, as soon as it is opened"
     match context.settings.synchronous:
         case "FULL":
-            yield Severity.OK, f"What is acknowledged survives a loss of power (synchronous FULL, {log}).", ""
+            yield Severity.OK, f"Acknowledged jobs survive a power loss (synchronous FULL, {log}).", ""
         case "NORMAL":
-            told = f"A loss of power may take back the last acknowledged jobs (synchronous NORMAL, {log})."
-            yield Severity.WARNING, told, "Set JOBDECK_SYNCHRONOUS=FULL, unless that is meant."
+            text = f"A power loss may lose the last acknowledged jobs (synchronous NORMAL, {log})."
+            yield Severity.WARNING, text, "Set JOBDECK_SYNCHRONOUS=FULL, unless that is intended."
         case other:
-            told = f"A loss of power may destroy the file (synchronous {other}, {log})."
-            yield Severity.PROBLEM, told, "Set JOBDECK_SYNCHRONOUS=FULL."
+            text = f"A power loss may destroy the file (synchronous {other}, {log})."
+            yield Severity.PROBLEM, text, "Set JOBDECK_SYNCHRONOUS=FULL."
 
 
 SOUND: Sequence[tuple[str, Check]] = (("integrity", _integrity),)
