@@ -151,7 +151,7 @@ def test_p_pauses_and_resumes_the_selected_schedule_and_z_undoes_it(few: FrozenQ
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j", "p")
         await wait_for(pilot, lambda: paused() == ["sweep"])
-        await wait_for(pilot, lambda: "‖ paused" in cells(pilot)[1] and "p lets it go on" in facts(pilot))
+        await wait_for(pilot, lambda: "‖ paused" in cells(pilot)[1] and "p resumes it" in facts(pilot))
         await pilot.press("z")
         await wait_for(pilot, lambda: not paused())
         await wait_for(pilot, lambda: "Undone: paused schedule sweep" in toasts(pilot))
