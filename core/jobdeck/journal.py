@@ -27,7 +27,7 @@ class Journal:
             raise JobNotFound(job_id)
         return self._store.journal.of_job(job_id, job.created_at)
 
-    def undo(self, act: int | None = None, *, of: str | None = None, actor: str | None = None) -> UndoResult:
+    def undo(self, entry_id: int | None = None, *, of: str | None = None, actor: str | None = None) -> UndoResult:
         """Undo an operation, for every job that has not changed since; the result says why others were refused.
 
         A cancelled job returns to its place in the queue, a retried one to its old result, an edited one to its old values; a
@@ -36,8 +36,8 @@ class Journal:
         are not made up for.
 
         Args:
-            act: the id of the entry; the newest one that was not undone, or tried to be, if `None`.
-            of: without an `act`: only an operation of this actor.
+            entry_id: the id of the entry; the newest one that was not undone, or tried to be, if `None`.
+            of: without an `entry_id`: only an operation of this actor.
             actor: the actor of the undo; the queue's `actor` if `None`.
 
         Raises:
@@ -45,18 +45,18 @@ class Journal:
             ActNotFound: no entry has this id.
             WrongAct: it is undone already.
         """
-        return self._store.journal.undo(act, by=self._actor(actor).name, actor=of)
+        return self._store.journal.undo(entry_id, by=self._actor(actor).name, actor=of)
 
-    def redo(self, act: int | None = None, *, of: str | None = None) -> UndoResult:
+    def redo(self, entry_id: int | None = None, *, of: str | None = None) -> UndoResult:
         """Redo an undone operation, for the jobs for which it was undone and which have not changed since.
 
         Args:
-            act: the id of the entry; the last one undone, unless its actor has done something new since, if `None`.
-            of: without an `act`: only one that this actor has undone.
+            entry_id: the id of the entry; the last one undone, unless its actor has done something new since, if `None`.
+            of: without an `entry_id`: only one that this actor has undone.
 
         Raises:
             NothingToUndo: there is no such operation.
             ActNotFound: no entry has this id.
             WrongAct: it is not undone.
         """
-        return self._store.journal.redo(act, actor=of)
+        return self._store.journal.redo(entry_id, actor=of)

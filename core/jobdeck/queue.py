@@ -356,33 +356,41 @@ class Queue:
     #
     # A method for one id returns the changed job or raises; one for many changes the jobs that it can, and returns why it
     # refused the others. Each operation has a journal entry, and can be undone; `actor` is its actor, by default the queue's.
-    # An operation in steps passes the `OperationResult.entry_id` of its first step as `entry`, and is undone as one.
+    # An operation in steps passes the `OperationResult.entry_id` of its first step as `entry_id`, and is undone as one.
 
     def cancel(self, job_id: int, *, actor: str | None = None) -> Job:
         """Cancel a queued job at once; ask a running one to stop. Raises `JobNotFound`, `WrongState`."""
         return self._changed(job_id, self.cancel_many([job_id], actor=actor))
 
-    def cancel_many(self, ids: Iterable[int], *, actor: str | None = None, act: int | None = None) -> OperationResult:
+    def cancel_many(self, ids: Iterable[int], *, actor: str | None = None, entry_id: int | None = None) -> OperationResult:
         """Cancel several jobs."""
-        return self.store.jobs.cancel(list(ids), by=self._actor(actor, act))
+        return self.store.jobs.cancel(list(ids), by=self._actor(actor, entry_id))
 
     def retry(self, job_id: int, *, actor: str | None = None) -> Job:
         """Run a final job again, or a scheduled or retrying one now. Raises `JobNotFound`, `WrongState`, `KeyTaken`."""
         return self._changed(job_id, self.retry_many([job_id], actor=actor))
 
-    def retry_many(self, ids: Iterable[int], *, actor: str | None = None, act: int | None = None) -> OperationResult:
+    def retry_many(self, ids: Iterable[int], *, actor: str | None = None, entry_id: int | None = None) -> OperationResult:
         """Retry several jobs."""
-        return self.store.jobs.retry(list(ids), by=self._actor(actor, act))
+        return self.store.jobs.retry(list(ids), by=self._actor(actor, entry_id))
 
     def reprioritize(self, job_id: int, priority: int, *, relative: bool = False, actor: str | None = None) -> Job:
         """Set a queued job's priority, or add to it if `relative`. Raises `JobNotFound`, `WrongState`, `InvalidOption`."""
         return self._changed(job_id, self.reprioritize_many([job_id], priority, relative=relative, actor=actor))
 
     def reprioritize_many(
-        self, ids: Iterable[int], priority: int, *, relative: bool = False, actor: str | None = None, act: int | None = None
+        self,
+        ids: Iterable[int],
+        priority: int,
+        *,
+        relative: bool = False,
+        actor: str | None = None,
+        entry_id: int | None = None,
     ) -> OperationResult:
         """Set the priority of several queued jobs, or add to it if `relative`. Raises `InvalidOption`."""
-        return self.store.jobs.reprioritize(list(ids), check_priority(priority), relative=relative, by=self._actor(actor, act))
+        return self.store.jobs.reprioritize(
+            list(ids), check_priority(priority), relative=relative, by=self._actor(actor, entry_id)
+        )
 
     def edit(
         self, job_id: int, args: Mapping[str, Any] | None = None, *, actor: str | None = None, **changes: Unpack[EditOptions]
@@ -419,9 +427,9 @@ class Queue:
         for refusal in self.delete_many([job_id], actor=actor).refused.values():
             raise refusal
 
-    def delete_many(self, ids: Iterable[int], *, actor: str | None = None, act: int | None = None) -> OperationResult:
+    def delete_many(self, ids: Iterable[int], *, actor: str | None = None, entry_id: int | None = None) -> OperationResult:
         """Delete several jobs."""
-        return self.store.jobs.delete(list(ids), by=self._actor(actor, act))
+        return self.store.jobs.delete(list(ids), by=self._actor(actor, entry_id))
 
     def pause(self, queue: str, *, actor: str | None = None) -> bool:
         """Start no more jobs from the queue; running jobs continue. Returns `False` if it was already paused."""
@@ -463,18 +471,18 @@ class Queue:
         limits = make_limits(running=running, rate=rate, period=period)
         self.store.queues.limit(check_name(queue), limits, by=self._actor(actor))
 
-    def undo(self, act: int | None = None, *, of: str | None = None, actor: str | None = None) -> UndoResult:
+    def undo(self, entry_id: int | None = None, *, of: str | None = None, actor: str | None = None) -> UndoResult:
         """Undo the newest operation, or the given one; see `Journal.undo`."""
-        return self.journal.undo(act, of=of, actor=actor)
+        return self.journal.undo(entry_id, of=of, actor=actor)
 
-    def redo(self, act: int | None = None, *, of: str | None = None) -> UndoResult:
+    def redo(self, entry_id: int | None = None, *, of: str | None = None) -> UndoResult:
         """Redo the last undone operation, or the given one; see `Journal.redo`."""
-        return self.journal.redo(act, of=of)
+        return self.journal.redo(entry_id, of=of)
 
     # ---------------------------------------------------------------------------------------------
 
-    def _actor(self, actor: str | None, act: int | None = None) -> Actor:
-        return Actor(self.actor if actor is None else check_actor(actor), act)
+    def _actor(self, actor: str | None, entry_id: int | None = None) -> Actor:
+        return Actor(self.actor if actor is None else check_actor(actor), entry_id)
 
     def _entry(self, kind: str | Handler) -> Entry:
         if isinstance(kind, str) and kind not in self.registry:

@@ -101,18 +101,18 @@ class NothingToUndo(JobdeckError):
 class JournalEntryNotFound(JobdeckError):
     """The journal has no entry with this id. It keeps the newest entries only; `jobdeck journal` lists them."""
 
-    def __init__(self, act_id: int) -> None:
-        super().__init__(f"Journal entry {act_id} does not exist; `jobdeck journal` lists the entries.")
-        self.entry_id = act_id
+    def __init__(self, entry_id: int) -> None:
+        super().__init__(f"Journal entry {entry_id} does not exist; `jobdeck journal` lists the entries.")
+        self.entry_id = entry_id
 
 
 class InvalidJournalEntry(JobdeckError):
     """The journal entry has already been undone, or has not been undone and cannot be redone. Nothing was changed."""
 
-    def __init__(self, act_id: int, *, redo: bool = False) -> None:
+    def __init__(self, entry_id: int, *, redo: bool = False) -> None:
         problem = "has not been undone, so it cannot be redone" if redo else "has already been undone"
-        super().__init__(f"Journal entry {act_id} {problem}.")
-        self.entry_id = act_id
+        super().__init__(f"Journal entry {entry_id} {problem}.")
+        self.entry_id = entry_id
         self.redo = redo
 
 

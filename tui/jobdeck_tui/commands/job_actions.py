@@ -64,7 +64,9 @@ Examples:
 @click.pass_obj
 def cancel_command(front: CliContext, ids: Sequence[int], where: str | None, dry_run: bool) -> int:
     """Cancel jobs: queued ones at once, running ones as soon as their code stops."""
-    return _run(front, Operation.CANCEL, lambda queue, some, act: queue.cancel_many(some, act=act), ids, where, dry_run=dry_run)
+    return _run(
+        front, Operation.CANCEL, lambda queue, some, act: queue.cancel_many(some, entry_id=act), ids, where, dry_run=dry_run
+    )
 
 
 @click.command(
@@ -85,7 +87,9 @@ def retry_command(front: CliContext, ids: Sequence[int], where: str | None, dry_
 
     --where selects completed jobs only if it names state:completed.
     """
-    return _run(front, Operation.RETRY, lambda queue, some, act: queue.retry_many(some, act=act), ids, where, dry_run=dry_run)
+    return _run(
+        front, Operation.RETRY, lambda queue, some, act: queue.retry_many(some, entry_id=act), ids, where, dry_run=dry_run
+    )
 
 
 @click.command(
@@ -109,7 +113,13 @@ def delete_command(front: CliContext, ids: Sequence[int], where: str | None, dry
     """
     ask = where is not None and not yes and sys.stdin.isatty()
     return _run(
-        front, Operation.DELETE, lambda queue, some, act: queue.delete_many(some, act=act), ids, where, dry_run=dry_run, ask=ask
+        front,
+        Operation.DELETE,
+        lambda queue, some, act: queue.delete_many(some, entry_id=act),
+        ids,
+        where,
+        dry_run=dry_run,
+        ask=ask,
     )
 
 
@@ -133,7 +143,7 @@ def priority_command(front: CliContext, n: str, ids: Sequence[int], where: str |
     priority, relative = read_priority(n)
 
     def change(queue: Queue, some: Sequence[int], act: int | None) -> OperationResult:
-        return queue.reprioritize_many(some, priority, relative=relative, act=act)
+        return queue.reprioritize_many(some, priority, relative=relative, entry_id=act)
 
     return _run(front, Operation.REPRIORITIZE, change, ids, where, dry_run=dry_run)
 

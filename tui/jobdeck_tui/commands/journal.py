@@ -18,7 +18,7 @@ from .table import OutputCell, OutputColumn, cell, print_table
 
 _REASONS = 20
 """Refusals printed one by one; the rest are counted."""
-_ACT_ID = click.IntRange(1, 2**63 - 1)
+_ENTRY_ID = click.IntRange(1, 2**63 - 1)
 _PAST = {"undo": "undone", "redo": "redone"}
 
 
@@ -32,16 +32,16 @@ Examples:
   jobdeck undo 42                  undo action 42, even another user's
 """,
 )
-@click.argument("act", metavar="[ID]", required=False, type=_ACT_ID)
+@click.argument("entry_id", metavar="[ID]", required=False, type=_ENTRY_ID)
 @click.pass_obj
-def undo_command(front: CliContext, act: int | None) -> int:
+def undo_command(front: CliContext, entry_id: int | None) -> int:
     """Undo your last action, or the action with this ID from the journal.
 
     Actions are: cancel, retry, edit, reprioritize or delete jobs; pause, resume or limit queues; change schedules.
 
     Jobs that have changed since are skipped, with the reason. Cancelling a running job cannot be undone.
     """
-    return _undo_or_redo(front, "undo", lambda queue: queue.undo(act, of=None if act else queue.actor))
+    return _undo_or_redo(front, "undo", lambda queue: queue.undo(entry_id, of=None if entry_id else queue.actor))
 
 
 @click.command(
@@ -53,11 +53,11 @@ Examples:
   jobdeck redo 42                  redo action 42
 """,
 )
-@click.argument("act", metavar="[ID]", required=False, type=_ACT_ID)
+@click.argument("entry_id", metavar="[ID]", required=False, type=_ENTRY_ID)
 @click.pass_obj
-def redo_command(front: CliContext, act: int | None) -> int:
+def redo_command(front: CliContext, entry_id: int | None) -> int:
     """Redo the action you undid last, or the undone action with this ID."""
-    return _undo_or_redo(front, "redo", lambda queue: queue.redo(act, of=None if act else queue.actor))
+    return _undo_or_redo(front, "redo", lambda queue: queue.redo(entry_id, of=None if entry_id else queue.actor))
 
 
 @click.command(
@@ -79,12 +79,12 @@ def journal_command(front: CliContext, limit: int) -> None:
     The journal keeps 30 days and at most 1,000 entries.
     """
     with front.open(must_exist=True) as queue:
-        acts = queue.journal.entries(limit=limit)
+        entries = queue.journal.entries(limit=limit)
     if front.json:
-        for act in acts:
-            print_json(journal_document(act))
+        for entry in entries:
+            print_json(journal_document(entry))
         return
-    if not acts:
+    if not entries:
         if on_terminal():
             click.echo("The journal is empty.")
         return
@@ -96,26 +96,26 @@ def journal_command(front: CliContext, limit: int) -> None:
         OutputColumn("UNDONE", least=6, drop=2),
     )
     now = time.time()
-    print_table(heads, [_row(act, now) for act in acts], fit=columns())
+    print_table(heads, [_row(entry, now) for entry in entries], fit=columns())
 
 
-def _row(act: JournalEntry, now: float) -> list[OutputCell]:
-    undone = _undone(act)
+def _row(entry: JournalEntry, now: float) -> list[OutputCell]:
+    undone = _undone(entry)
     return [
-        cell(act.id),
-        cell(age(now - act.at)),
-        cell(act.actor),
-        cell(act.summary, dim=bool(act.undone)),
-        cell(undone + (f" by {act.undone_by}" if undone and act.undone_by not in (None, act.actor) else "")),
+        cell(entry.id),
+        cell(age(now - entry.at)),
+        cell(entry.actor),
+        cell(entry.summary, dim=bool(entry.undone)),
+        cell(undone + (f" by {entry.undone_by}" if undone and entry.undone_by not in (None, entry.actor) else "")),
     ]
 
 
-def _undone(act: JournalEntry) -> str:
-    if act.undone >= act.n:
+def _undone(entry: JournalEntry) -> str:
+    if entry.undone >= entry.n:
         return "undone"
-    if act.undone:
-        return f"{act.undone:,} of {act.n:,}"
-    return "failed" if act.undone_at is not None else ""
+    if entry.undone:
+        return f"{entry.undone:,} of {entry.n:,}"
+    return "failed" if entry.undone_at is not None else ""
 
 
 def _undo_or_redo(front: CliContext, operation: str, apply: Callable[[Queue], UndoResult]) -> int:

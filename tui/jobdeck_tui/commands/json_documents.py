@@ -294,19 +294,19 @@ def stack_document(stack: Stack) -> Document:
     }
 
 
-def journal_document(act: JournalEntry) -> Document:
+def journal_document(entry: JournalEntry) -> Document:
     """Return a journal entry."""
     return {
-        "id": act.id,
-        "at": iso(act.at),
-        "actor": act.actor,
-        "operation": act.operation,
-        "summary": act.summary,
-        "count": act.n,
-        "undoable": act.recorded,
-        "undone": act.undone,
-        "undone_at": iso(act.undone_at),
-        "undone_by": act.undone_by,
+        "id": entry.id,
+        "at": iso(entry.at),
+        "actor": entry.actor,
+        "operation": entry.operation,
+        "summary": entry.summary,
+        "count": entry.n,
+        "undoable": entry.recorded,
+        "undone": entry.undone,
+        "undone_at": iso(entry.undone_at),
+        "undone_by": entry.undone_by,
     }
 
 

@@ -53,10 +53,10 @@ class BulkActionRunner:
         """Apply the action to the jobs, in steps that form one journal entry."""
         self._start(f"{deed.progress_text} {len(ids):,} jobs", lambda: self._run_action(deed, ids))
 
-    def undo_or_redo(self, act: int, n: int, *, redo: bool) -> None:
+    def undo_or_redo(self, entry_id: int, n: int, *, redo: bool) -> None:
         """Undo or redo a journal entry that concerns `n` jobs."""
         self._start(
-            f"{'redoing' if redo else 'undoing'} an action on {n:,} jobs", lambda: self._undo_or_redo(act, n, redo=redo)
+            f"{'redoing' if redo else 'undoing'} an action on {n:,} jobs", lambda: self._undo_or_redo(entry_id, n, redo=redo)
         )
 
     def stop(self) -> bool:
@@ -73,7 +73,7 @@ class BulkActionRunner:
         if self._thread is not None:
             self._thread.join(timeout=2.0)
 
-    def _start(self, doing: str, act: Callable[[], None]) -> None:
+    def _start(self, doing: str, action: Callable[[], None]) -> None:
         if self.doing:
             self._post(ActionFinished(busy_text(self.doing), failed=True))
             return
@@ -82,7 +82,7 @@ class BulkActionRunner:
 
         def task() -> None:
             try:
-                act()
+                action()
             finally:
                 self.doing = ""
                 self._post(ActionProgress(""))
@@ -124,23 +124,23 @@ class BulkActionRunner:
         text, failed = outcome.to_text(self._queue)
         self._post(ActionFinished(f"{stopped}{text}{problem}", failed=failed or bool(stopped or problem)))
 
-    def _undo_or_redo(self, act: int, n: int, *, redo: bool) -> None:
+    def _undo_or_redo(self, entry_id: int, n: int, *, redo: bool) -> None:
         ended = threading.Event()
-        watch = threading.Thread(target=self._watch, args=(act, n, redo, ended), name="jobdeck-undoing", daemon=True)
+        watch = threading.Thread(target=self._watch, args=(entry_id, n, redo, ended), name="jobdeck-undoing", daemon=True)
         watch.start()
         try:
-            undoing: UndoResult = self._queue.redo(act) if redo else self._queue.undo(act)
+            undoing: UndoResult = self._queue.redo(entry_id) if redo else self._queue.undo(entry_id)
         finally:
             ended.set()
             watch.join(timeout=2.0)
         text, failed = undo_text(undoing, "Redone" if redo else "Undone")
         self._post(ActionFinished(text, failed=failed))
 
-    def _watch(self, act: int, n: int, redo: bool, ended: threading.Event) -> None:
+    def _watch(self, entry_id: int, n: int, redo: bool, ended: threading.Event) -> None:
         """Report the progress of an undo: the journal counts each part."""
         while not ended.wait(_POLL):
             try:
-                undone = next((each.undone for each in self._queue.journal.entries(limit=1000) if each.id == act), 0)
+                undone = next((each.undone for each in self._queue.journal.entries(limit=1000) if each.id == entry_id), 0)
             except JobdeckError:
                 continue
             done = max(0, n - undone) if redo else undone

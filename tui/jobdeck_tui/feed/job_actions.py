@@ -48,17 +48,17 @@ class JobAction:
     def _change_text(self) -> str:
         return f"changed by {self.priority:+d}" if self.relative else f"set to {self.priority}"
 
-    def apply(self, queue: Queue, ids: Sequence[int], act: int | None = None) -> OperationResult:
+    def apply(self, queue: Queue, ids: Sequence[int], entry_id: int | None = None) -> OperationResult:
         """Apply the action to these jobs, as part of the journal entry `act` if it is given."""
         match self.operation:
             case Operation.CANCEL:
-                return queue.cancel_many(ids, act=act)
+                return queue.cancel_many(ids, entry_id=entry_id)
             case Operation.RETRY:
-                return queue.retry_many(ids, act=act)
+                return queue.retry_many(ids, entry_id=entry_id)
             case Operation.DELETE:
-                return queue.delete_many(ids, act=act)
+                return queue.delete_many(ids, entry_id=entry_id)
             case _:
-                return queue.reprioritize_many(ids, self.priority, relative=self.relative, act=act)
+                return queue.reprioritize_many(ids, self.priority, relative=self.relative, entry_id=entry_id)
 
     def done_text(self, what: str, stopping: int = 0, *, all_stopping: bool = False) -> str:
         """Return what was done to `what`, such as `Job 7` or `12 jobs`."""

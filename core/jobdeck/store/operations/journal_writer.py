@@ -155,12 +155,12 @@ class JournalWriter:
         writer.write()
 
 
-def add_part(connection: SqlConnection, act: int, at: float, before: bytes, *, undone: bool) -> None:
+def add_part(connection: SqlConnection, entry_id: int, at: float, before: bytes, *, undone: bool) -> None:
     """Add a part to an entry."""
     connection.execute(
         "INSERT INTO jobdeck_journal_parts (act, part, at, undone, before)"
         " SELECT ?1, coalesce(max(part), 0) + 1, ?2, ?3, ?4 FROM jobdeck_journal_parts WHERE act = ?1",
-        (act, at, undone, before),
+        (entry_id, at, undone, before),
     )
 
 

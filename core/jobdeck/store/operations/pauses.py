@@ -43,13 +43,13 @@ def resume(connection: SqlConnection, name: str) -> float | None:
     return paused_at
 
 
-def undo_or_redo(connection: SqlConnection, act: str, name: str, paused_at: float, *, undo: bool) -> None:
+def undo_or_redo(connection: SqlConnection, operation: str, name: str, paused_at: float, *, undo: bool) -> None:
     """Undo or redo the operation: end or restore the same pause.
 
     Raises:
         MovedOn: the queue was paused or resumed since.
     """
-    if (act == RESUME) == undo:
+    if (operation == RESUME) == undo:
         if not pause(connection, name, paused_at):
             raise UndoConflict(name, "was paused again since")
         return

@@ -53,41 +53,41 @@ class SqlJournal:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
 
-    def undo(self, act_id: int | None = None, *, by: str = UNKNOWN_ACTOR.name, actor: str | None = None) -> UndoResult:
+    def undo(self, entry_id: int | None = None, *, by: str = UNKNOWN_ACTOR.name, actor: str | None = None) -> UndoResult:
         """Undo an operation, some hundred jobs in each transaction, for every job that has not changed since.
 
         An undo that is interrupted (a crash, a full disk) continues when its entry is undone again by its id.
 
         Args:
-            act_id: the journal entry; the newest that was not undone, or tried to be, if `None`.
+            entry_id: the journal entry; the newest that was not undone, or tried to be, if `None`.
             by: the actor of the undo.
-            actor: without an `act_id`: only an operation of this actor.
+            actor: without an `entry_id`: only an operation of this actor.
 
         Raises:
             NothingToUndo: there is no such operation.
             ActNotFound: no entry has this id.
             WrongAct: it is undone already.
         """
-        found, parts = self._begin_undo(act_id, by, actor)
+        found, parts = self._begin_undo(entry_id, by, actor)
         done, refused = self._process(found, parts, redo=False)
         if not done:
             self._exclude_from_next(found)
         act = self._read_entry(found)
         return UndoResult(act, tuple(done), refused, max(0, act.n - act.undone - len(refused)))
 
-    def redo(self, act_id: int | None = None, *, actor: str | None = None) -> UndoResult:
+    def redo(self, entry_id: int | None = None, *, actor: str | None = None) -> UndoResult:
         """Redo an undone operation, for the jobs for which it was undone and which have not changed since.
 
         Args:
-            act_id: the journal entry; the last one undone, unless its actor has done something new since, if `None`.
-            actor: without an `act_id`: only an operation that this actor has undone.
+            entry_id: the journal entry; the last one undone, unless its actor has done something new since, if `None`.
+            actor: without an `entry_id`: only an operation that this actor has undone.
 
         Raises:
             NothingToUndo: there is no such operation.
             ActNotFound: no entry has this id.
             WrongAct: it is not undone.
         """
-        found, parts = self._begin_redo(act_id, actor)
+        found, parts = self._begin_redo(entry_id, actor)
         done, refused = self._process(found, parts, redo=True)
         if done:
             self._update_entry(found, "undone_at = NULL, undone_by = NULL, undone_no = NULL")
@@ -123,11 +123,11 @@ class SqlJournal:
     # -- an undo and its parts, each a transaction of its own, which is retried on a conflict ----------------------------------
 
     @retried
-    def _begin_undo(self, act_id: int | None, by: str, actor: str | None) -> tuple[int, list[int]]:
+    def _begin_undo(self, entry_id: int | None, by: str, actor: str | None) -> tuple[int, list[int]]:
         """Find the entry, mark it as undone, and return it and its parts."""
         with self._backend.write_transaction() as connection:
             self._backend.lock_journal(connection)
-            found = act_id or _find_entry(connection, "undone_at IS NULL AND who = coalesce(?, who) ORDER BY id DESC", actor)
+            found = entry_id or _find_entry(connection, "undone_at IS NULL AND who = coalesce(?, who) ORDER BY id DESC", actor)
             if found is None:
                 raise NothingToUndo(actor)
             parts = self._parts(connection, found, redo=False)
@@ -139,66 +139,66 @@ class SqlJournal:
         return found, parts
 
     @retried
-    def _begin_redo(self, act_id: int | None, actor: str | None) -> tuple[int, list[int]]:
+    def _begin_redo(self, entry_id: int | None, actor: str | None) -> tuple[int, list[int]]:
         """Find the entry, and return it and its parts."""
         with self._backend.write_transaction() as connection:
             self._backend.lock_journal(connection)
             newest = "undone_no IS NOT NULL AND undone_by = coalesce(?, undone_by) ORDER BY undone_no DESC"
-            found = act_id or _find_entry(connection, newest, actor)
+            found = entry_id or _find_entry(connection, newest, actor)
             if found is None:
                 raise NothingToUndo(actor, redo=True)
             return found, self._parts(connection, found, redo=True)
 
-    def _parts(self, connection: SqlConnection, act: int, *, redo: bool) -> list[int]:
+    def _parts(self, connection: SqlConnection, entry_id: int, *, redo: bool) -> list[int]:
         """Return the parts of the entry that are to be undone or redone."""
-        if not rows_of(connection, "SELECT id FROM jobdeck_journal WHERE id = ?", (act,)):
-            raise JournalEntryNotFound(act)
-        parts = [row[0] for row in rows_of(connection, _PARTS, (act, redo))]
+        if not rows_of(connection, "SELECT id FROM jobdeck_journal WHERE id = ?", (entry_id,)):
+            raise JournalEntryNotFound(entry_id)
+        parts = [row[0] for row in rows_of(connection, _PARTS, (entry_id, redo))]
         if not parts:
-            raise InvalidJournalEntry(act, redo=redo)
+            raise InvalidJournalEntry(entry_id, redo=redo)
         return parts
 
-    def _exclude_from_next(self, act: int) -> None:
+    def _exclude_from_next(self, entry_id: int) -> None:
         """Nothing of the entry could be undone or redone: exclude it from the search for the next one."""
-        self._update_entry(act, "undone_no = NULL")
+        self._update_entry(entry_id, "undone_no = NULL")
 
     @retried
-    def _update_entry(self, act: int, assignments: str) -> None:
+    def _update_entry(self, entry_id: int, assignments: str) -> None:
         with self._backend.write_transaction() as connection:
-            connection.execute(f"UPDATE jobdeck_journal SET {assignments} WHERE id = ?", (act,))
+            connection.execute(f"UPDATE jobdeck_journal SET {assignments} WHERE id = ?", (entry_id,))
 
-    def _read_entry(self, act: int) -> JournalEntry:
+    def _read_entry(self, entry_id: int) -> JournalEntry:
         with self._backend.read_transaction() as connection:
-            for row in rows_of(connection, f"SELECT {_COLUMNS} FROM jobdeck_journal WHERE id = ?", (act,)):
+            for row in rows_of(connection, f"SELECT {_COLUMNS} FROM jobdeck_journal WHERE id = ?", (entry_id,)):
                 return _make_entry(row)
-        raise JournalEntryNotFound(act)
+        raise JournalEntryNotFound(entry_id)
 
-    def _process(self, act: int, parts: list[int], *, redo: bool) -> tuple[list[int | str], Refused]:
+    def _process(self, entry_id: int, parts: list[int], *, redo: bool) -> tuple[list[int | str], Refused]:
         done: list[int | str] = []
         refused: Refused = {}
         try:
             while parts:
                 before, refused = len(done), {}
                 for part in parts:
-                    processed, left = self._process_one(act, part, redo=redo)
+                    processed, left = self._process_one(entry_id, part, redo=redo)
                     done = processed + done  # in the order of the operation
                     refused |= left
                 # A refused job may have missed one that was restored after it.
-                parts = self._remaining_parts(act, redo=redo) if refused and len(done) > before else []
+                parts = self._remaining_parts(entry_id, redo=redo) if refused and len(done) > before else []
         finally:  # the processed parts stay, even if a later one fails
             if done:
                 self._backend.notify()
         return done, refused
 
-    def _remaining_parts(self, act: int, *, redo: bool) -> list[int]:
+    def _remaining_parts(self, entry_id: int, *, redo: bool) -> list[int]:
         with self._backend.read_transaction() as connection:
-            return [row[0] for row in rows_of(connection, _PARTS, (act, redo))]
+            return [row[0] for row in rows_of(connection, _PARTS, (entry_id, redo))]
 
     @retried
-    def _process_one(self, act: int, part: int, *, redo: bool) -> tuple[list[int | str], Refused]:
+    def _process_one(self, entry_id: int, part: int, *, redo: bool) -> tuple[list[int | str], Refused]:
         refused: Refused = {}
         with self._backend.write_transaction() as connection:
-            return _process_part(self._backend, connection, act, part, refused, redo=redo), refused
+            return _process_part(self._backend, connection, entry_id, part, refused, redo=redo), refused
 
 
 def _find_entry(connection: SqlConnection, condition: str, actor: str | None) -> int | None:
@@ -208,7 +208,7 @@ def _find_entry(connection: SqlConnection, condition: str, actor: str | None) ->
 
 
 def _process_part(
-    backend: Backend, connection: SqlConnection, act: int, part: int, refused: Refused, *, redo: bool
+    backend: Backend, connection: SqlConnection, entry_id: int, part: int, refused: Refused, *, redo: bool
 ) -> list[int | str]:
     """Undo or redo a part, except for the jobs that refuse it; return the processed jobs."""
     backend.lock_journal(connection)
@@ -216,7 +216,7 @@ def _process_part(
         connection,
         "SELECT act.act, part.at, part.before FROM jobdeck_journal_parts AS part JOIN jobdeck_journal AS act"
         " ON act.id = part.act WHERE part.act = ? AND part.part = ? AND part.undone = ?",
-        (act, part, redo),
+        (entry_id, part, redo),
     )
     if not rows:
         return []  # another process has just done it
@@ -249,14 +249,14 @@ def _process_part(
         processed += [child for child, *_ in cancel_dependents(unit, Operation(operation), parents)]
     unit.counters.write(connection)
     if processed or dropped:
-        connection.execute("DELETE FROM jobdeck_journal_parts WHERE act = ? AND part = ?", (act, part))
+        connection.execute("DELETE FROM jobdeck_journal_parts WHERE act = ? AND part = ?", (entry_id, part))
         for some, when, undone in ((processed, unit.now if redo else at, not redo), (left, at, redo)):
             if some:
-                add_part(connection, act, when, compress(some), undone=undone)
+                add_part(connection, entry_id, when, compress(some), undone=undone)
         connection.execute(
             "UPDATE jobdeck_journal SET undone = undone + ?1, n = n + ?2, kept = kept + ?2, children = children + ?2, bytes ="
             " (SELECT coalesce(sum(length(before)), 0) FROM jobdeck_journal_parts WHERE act = ?3) WHERE id = ?3",
-            (-named - dropped if redo else named, len(processed) - named - dropped, act),
+            (-named - dropped if redo else named, len(processed) - named - dropped, entry_id),
         )
     return [entry[0] for entry in processed]
 

@@ -121,13 +121,16 @@ class _Life:
                 bar="╌" if back_off else "─", bar_meaning="warning" if back_off else "quiet",
             )  # fmt: skip
 
-    def _operation_step(self, act: JournalEntry) -> Step:
-        others = f", with {act.n - 1:,} other{'s' * (act.n != 2)}" if act.n > 1 else ""
-        undone = f", and undone by {safe(act.undone_by or 'another user')}" if act.undone else ""
-        if not act.undone:
-            self._period = {"cancel": "", "retry": "waited"}.get(act.operation, self._period)
+    def _operation_step(self, entry: JournalEntry) -> Step:
+        others = f", with {entry.n - 1:,} other{'s' * (entry.n != 2)}" if entry.n > 1 else ""
+        undone = f", and undone by {safe(entry.undone_by or 'another user')}" if entry.undone else ""
+        if not entry.undone:
+            self._period = {"cancel": "", "retry": "waited"}.get(entry.operation, self._period)
         return Step(
-            "◆", f"{safe(act.actor)} {_OPERATIONS.get(act.operation, act.operation)}{others}{undone}", "later", at=act.at
+            "◆",
+            f"{safe(entry.actor)} {_OPERATIONS.get(entry.operation, entry.operation)}{others}{undone}",
+            "later",
+            at=entry.at,
         )
 
     def _attempt_step(self, attempt: Attempt) -> Step:
