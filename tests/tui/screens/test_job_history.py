@@ -264,10 +264,10 @@ def test_it_is_queried_only_while_it_is_visible(still: FrozenQueue, monkeypatch:
     metrics = still.queue.history.metrics
 
     def counted(**how: Any) -> Any:
-        asked.append(how["slots"])
+        asked.append(how["slices"])
         return metrics(**how)
 
-    monkeypatch.setattr(still.queue, "metrics", counted)
+    monkeypatch.setattr(still.queue.history, "metrics", counted)
 
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(job_id, "1")(pilot)

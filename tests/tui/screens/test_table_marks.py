@@ -134,14 +134,14 @@ def test_a_retry_of_everything_skips_completed_jobs_unless_filtered_for(few: Fro
         await wait_for(pilot, lambda: deck_of(pilot).overview.counts.get(State.COMPLETED) == 1)
         await pilot.press("A", "r")
         await wait_for(pilot, lambda: weighed(pilot) is not None)
-        assert weighed(pilot).able == {State.FAILED: 3}
+        assert weighed(pilot).affected == {State.FAILED: 3}
         assert weighed(pilot).refused == {State.PENDING: 2, State.COMPLETED: 1}
         assert "filter by state:completed" in str(pilot.app.screen.query_one("#weighed").render())
         await pilot.press("escape", "slash", *"state:comp", "enter")
         await wait_for(pilot, lambda: table(pilot).total == 1)
         await pilot.press("A", "r")
         await wait_for(pilot, lambda: weighed(pilot) is not None)
-        assert weighed(pilot).able == {State.COMPLETED: 1}
+        assert weighed(pilot).affected == {State.COMPLETED: 1}
 
     play(few.app(), scene)
 
