@@ -355,9 +355,9 @@ def test_the_default_actor_is_the_user_at_this_machine(tmp_path: Path, monkeypat
         assert queue.actor == f"ann?@{os.uname().nodename}"
     with Queue(tmp_path / "jobs.db", registry=Registry(), actor="shop") as queue:
         assert queue.actor == "shop"
-        with pytest.raises(InvalidOption, match="who"):
+        with pytest.raises(InvalidOption, match="actor"):
             queue.pause("mail", actor="a\nb")
-    with pytest.raises(InvalidOption, match="who"):
+    with pytest.raises(InvalidOption, match="actor"):
         Queue(tmp_path / "jobs.db", actor="")
 
 

@@ -170,7 +170,7 @@ def test_a_deleted_and_a_replaced_database_under_a_running_cockpit(database: Pat
     deck.type("r")
     assert deck.process.wait(timeout=30) == 0
     sound = subprocess.run([*COCKPIT, "doctor", "--db", str(database)], capture_output=True, text=True, check=False)
-    assert "Every page is sound" in sound.stdout
+    assert "Every page is intact" in sound.stdout
 
 
 def test_ctrl_n_creates_a_new_database_in_the_terminal(database: Path, deck: Screen) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from click.shell_completion import ShellComplete
-from tests.tui.commandline import CommandLine, command
-from tests.tui.terminal import Screen
+from tests.tui.cli_runner import CommandLine, command
+from tests.tui.pseudo_terminal import Screen
 
 from jobdeck_tui.cli import cli
 from jobdeck_tui.guide import ORDER, read_page

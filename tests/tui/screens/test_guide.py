@@ -6,14 +6,14 @@ import asyncio
 from typing import Any
 
 import pytest
-from jobdeck_tui.snapshot import frame
-from tests.tui.playing import play
-from tests.tui.still import Still, seen
+from tests.tui.frozen_queue import FrozenQueue, wait_for
+from tests.tui.screen_pilot import play
 from textual.geometry import Region
 from textual.pilot import Pilot
 from textual.widgets import Label, Markdown
 from textual.widgets._markdown import MarkdownFence
 
+from jobdeck_tui.frame_capture import screen_text
 from jobdeck_tui.guide import ORDER, read_page
 from jobdeck_tui.guide_app import GuideApp
 from jobdeck_tui.screens.guide import GuideScreen
@@ -32,54 +32,54 @@ def guide_of(pilot: Pilot[Any]) -> GuideScreen:
 async def opened(pilot: Pilot[Any], topic: str | None = None) -> GuideScreen:
     """Open the guide, and wait until a page is there."""
     await pilot.app.run_action("guide") if topic is None else pilot.app.action_guide(topic)  # type: ignore[attr-defined]
-    await seen(pilot, lambda: isinstance(pilot.app.screen, GuideScreen) and pilot.app.screen.topic)
+    await wait_for(pilot, lambda: isinstance(pilot.app.screen, GuideScreen) and pilot.app.screen.topic)
     await pilot.pause()
     return guide_of(pilot)
 
 
 async def reads(pilot: Pilot[Any], topic: str) -> None:
     """Wait until the page of the topic is shown."""
-    await seen(pilot, lambda: guide_of(pilot).page.document.source == read_page(topic).text)
+    await wait_for(pilot, lambda: guide_of(pilot).page.document.source == read_page(topic).text)
 
 
-def test_f1_opens_the_guide_and_escape_leads_back(still: Still) -> None:
+def test_f1_opens_the_guide_and_escape_leads_back(still: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("f1")
-        await seen(pilot, lambda: isinstance(pilot.app.screen, GuideScreen))
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, GuideScreen))
         await reads(pilot, ORDER[0])
-        shown = frame(pilot.app)
+        shown = screen_text(pilot.app)
         assert all(topic in shown for topic in ORDER)
         assert "Getting started · 1 of 14" in shown
         await pilot.press("escape")
-        await seen(pilot, lambda: isinstance(pilot.app.screen, JobsScreen))
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, JobsScreen))
 
     play(still.app(), scene, WIDE)
 
 
-def test_the_help_leads_to_the_guide_and_the_guide_back_to_the_screen(still: Still) -> None:
+def test_the_help_leads_to_the_guide_and_the_guide_back_to_the_screen(still: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("question_mark")
-        await seen(pilot, lambda: isinstance(pilot.app.screen, HelpScreen))
-        assert "g guide" in frame(pilot.app)
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, HelpScreen))
+        assert "g guide" in screen_text(pilot.app)
         await pilot.press("g")
-        await seen(pilot, lambda: isinstance(pilot.app.screen, GuideScreen))
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, GuideScreen))
         await pilot.press("q")
-        await seen(pilot, lambda: isinstance(pilot.app.screen, JobsScreen))
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, JobsScreen))
 
     play(still.app(), scene, WIDE)
 
 
-def test_the_palette_has_a_command_for_the_guide(still: Still) -> None:
+def test_the_palette_has_a_command_for_the_guide(still: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         commands = {each.title: each for each in pilot.app.get_system_commands(pilot.app.screen)}
         assert commands["Guide"].help.startswith("f1")
         commands["Guide"].callback()
-        await seen(pilot, lambda: isinstance(pilot.app.screen, GuideScreen))
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, GuideScreen))
 
     play(still.app(), scene, WIDE)
 
 
-def test_the_page_follows_the_cursor_in_the_list_of_topics(still: Still) -> None:
+def test_the_page_follows_the_cursor_in_the_list_of_topics(still: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         guide = await opened(pilot)
         await pilot.press("j", "j")
@@ -91,14 +91,14 @@ def test_the_page_follows_the_cursor_in_the_list_of_topics(still: Still) -> None
     play(still.app(), scene, WIDE)
 
 
-def test_the_page_scrolls_by_lines_and_screenfuls_and_a_new_one_begins_at_its_top(still: Still) -> None:
+def test_the_page_scrolls_by_lines_and_screenfuls_and_a_new_one_begins_at_its_top(still: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         guide = await opened(pilot, "retries")
         await reads(pilot, "retries")
         await pilot.press("j", "j")
-        await seen(pilot, lambda: guide.page.scroll_offset.y == 2)
+        await wait_for(pilot, lambda: guide.page.scroll_offset.y == 2)
         await pilot.press("G")
-        await seen(pilot, lambda: guide.page.is_vertical_scroll_end)
+        await wait_for(pilot, lambda: guide.page.is_vertical_scroll_end)
         await pilot.press("n")
         await reads(pilot, "filters")
         assert guide.page.scroll_offset.y == 0
@@ -109,26 +109,26 @@ def test_the_page_scrolls_by_lines_and_screenfuls_and_a_new_one_begins_at_its_to
     play(still.app(), scene, WIDE)
 
 
-def test_the_contents_lead_to_a_heading(still: Still) -> None:
+def test_the_contents_lead_to_a_heading(still: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         guide = await opened(pilot, "retries")
         await reads(pilot, "retries")
         await pilot.press("t", "G", "enter")
         assert guide.page.has_focus
-        await seen(pilot, lambda: guide.page.scroll_offset.y > 0)
-        assert "At least once" in frame(pilot.app)
+        await wait_for(pilot, lambda: guide.page.scroll_offset.y > 0)
+        assert "At least once" in screen_text(pilot.app)
 
     play(still.app(), scene, WIDE)
 
 
-def test_a_link_opens_its_page_and_backspace_goes_back(still: Still) -> None:
+def test_a_link_opens_its_page_and_backspace_goes_back(still: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         guide = await opened(pilot, "getting-started")
         await reads(pilot, "getting-started")
         document = guide.page.document
         document.post_message(Markdown.LinkClicked(document, "retries.md#backoff"))
         await reads(pilot, "retries")
-        await seen(pilot, lambda: guide.page.scroll_offset.y > 0)
+        await wait_for(pilot, lambda: guide.page.scroll_offset.y > 0)
         assert guide.topics.key == "retries"
         await pilot.press("backspace")
         await reads(pilot, "getting-started")
@@ -137,7 +137,7 @@ def test_a_link_opens_its_page_and_backspace_goes_back(still: Still) -> None:
     play(still.app(), scene, WIDE)
 
 
-def test_a_link_out_of_the_guide_opens_the_browser_only_for_the_web(still: Still) -> None:
+def test_a_link_out_of_the_guide_opens_the_browser_only_for_the_web(still: FrozenQueue) -> None:
     app = still.app()
     visited: list[str] = []
     app.open_url = lambda url, *, new_tab=True: visited.append(url)  # type: ignore[method-assign]
@@ -148,7 +148,7 @@ def test_a_link_out_of_the_guide_opens_the_browser_only_for_the_web(still: Still
         document = guide.page.document
         for link in ("https://docs.pydantic.dev", "file:///etc/passwd", "../../README.md", "nothing.md"):
             document.post_message(Markdown.LinkClicked(document, link))
-        await seen(pilot, lambda: visited)
+        await wait_for(pilot, lambda: visited)
         await pilot.pause(0.1)
         assert visited == ["https://docs.pydantic.dev"]
         assert document.source == read_page("contributing").text
@@ -156,26 +156,26 @@ def test_a_link_out_of_the_guide_opens_the_browser_only_for_the_web(still: Still
     play(app, scene, WIDE)
 
 
-def test_in_a_narrow_terminal_either_the_topics_or_the_page_is_shown(still: Still) -> None:
+def test_in_a_narrow_terminal_either_the_topics_or_the_page_is_shown(still: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         guide = await opened(pilot)
-        shown = frame(pilot.app)
+        shown = screen_text(pilot.app)
         assert all(topic in shown for topic in ORDER)
         assert read_page("retries").summary[:30] in shown
         assert not guide.page.display
         await pilot.press("j", "j", "enter")
         await reads(pilot, "retries")
-        shown = frame(pilot.app)
+        shown = screen_text(pilot.app)
         assert "Retries · 3 of 14" in shown
         assert "getting-started" not in shown
         await pilot.press("t")
-        assert "on this page" in frame(pilot.app)
+        assert "on this page" in screen_text(pilot.app)
         await pilot.press("escape")
         assert guide.page.has_focus
         await pilot.press("escape")
         assert guide.topics.has_focus
         await pilot.press("escape")
-        await seen(pilot, lambda: isinstance(pilot.app.screen, JobsScreen))
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, JobsScreen))
 
     play(still.app(), scene, NARROW)
 
@@ -203,7 +203,7 @@ def test_alone_the_guide_ends_with_its_program() -> None:
         async with app.run_test(size=WIDE) as pilot:
             await reads(pilot, "limits")
             await pilot.press("question_mark", "g")  # the help of the guide leads nowhere else
-            await seen(pilot, lambda: isinstance(app.screen, GuideScreen))
+            await wait_for(pilot, lambda: isinstance(app.screen, GuideScreen))
             await pilot.press("escape")
         assert app.return_code == 0
 

@@ -111,7 +111,7 @@ def test_a_cockpit_that_would_draw_into_a_file_is_refused(database: Path, tmp_pa
         assert terminal.process.wait(timeout=10) == 1
     finally:
         terminal.end()
-    assert errors.read_text() == "jobdeck: The cockpit needs a terminal; `jobdeck --help` lists the commands that do without.\n"
+    assert errors.read_text() == "jobdeck: The cockpit needs a terminal; `jobdeck --help` lists the commands that do not.\n"
 
 
 def test_q_quits_an_idle_cockpit_immediately(database: Path, cockpit: Terminal) -> None:
