@@ -42,8 +42,8 @@ class Journal:
 
         Raises:
             NothingToUndo: there is no such operation.
-            ActNotFound: no entry has this id.
-            WrongAct: it is undone already.
+            JournalEntryNotFound: no entry has this id.
+            InvalidJournalEntry: it is undone already.
         """
         return self._store.journal.undo(entry_id, by=self._actor(actor).name, actor=of)
 
@@ -56,7 +56,7 @@ class Journal:
 
         Raises:
             NothingToUndo: there is no such operation.
-            ActNotFound: no entry has this id.
-            WrongAct: it is not undone.
+            JournalEntryNotFound: no entry has this id.
+            InvalidJournalEntry: it is not undone.
         """
         return self._store.journal.redo(entry_id, actor=of)

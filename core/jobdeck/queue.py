@@ -111,7 +111,7 @@ class Queue:
         return self.store.transaction()
 
     def recreate(self) -> None:
-        """Create a new, empty database if the open one was deleted, moved or emptied; until then calls raise `StoreLost`."""
+        """Create a new, empty database if the open one was deleted, moved or emptied; until then calls raise `StoreMissing`."""
         self.store.recreate()
 
     def lock_wait_started(self) -> float | None:
@@ -130,7 +130,7 @@ class Queue:
         Args:
             kind: a registered kind, or the handler itself.
             args: the handler's arguments by name.
-            options: see `Options`: queue, priority, delay, at, max_attempts, timeout, tags, backoff, expires, expires_at,
+            options: see `JobOptions`: queue, priority, delay, at, max_attempts, timeout, tags, backoff, expires, expires_at,
                 unique, unique_until, on_conflict, after, if_parent_fails.
 
         Raises:
@@ -150,7 +150,7 @@ class Queue:
             The job; if its unique key is taken and it does not ask to be refused, the job that holds the key.
 
         Raises:
-            NotUnique: the unique key is taken, and `on_conflict` is `refuse`.
+            UniqueKeyConflict: the unique key is taken, and `on_conflict` is `refuse`.
             JobNotFound: a job that it is to run after does not exist.
         """
         return self.store.enqueuer.enqueue([self.new_job(kind, args, **options)])[0]
@@ -367,7 +367,7 @@ class Queue:
         return self.store.jobs.cancel(list(ids), by=self._actor(actor, entry_id))
 
     def retry(self, job_id: int, *, actor: str | None = None) -> Job:
-        """Run a final job again, or a scheduled or retrying one now. Raises `JobNotFound`, `WrongState`, `KeyTaken`."""
+        """Run a final job again, or a scheduled or retrying one now. Raises `JobNotFound`, `WrongState`, `UniqueKeyTaken`."""
         return self._changed(job_id, self.retry_many([job_id], actor=actor))
 
     def retry_many(self, ids: Iterable[int], *, actor: str | None = None, entry_id: int | None = None) -> OperationResult:
@@ -401,7 +401,7 @@ class Queue:
             job_id: a job that is scheduled, waiting, pending or retrying.
             args: all of its new arguments by name, checked as by `enqueue`; unchanged if `None`.
             actor: the actor.
-            changes: see `Edits`: queue, priority, delay, at, max_attempts, tags.
+            changes: see `EditOptions`: queue, priority, delay, at, max_attempts, tags.
 
         Raises:
             JobNotFound: the job does not exist.

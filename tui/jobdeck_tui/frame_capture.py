@@ -48,7 +48,7 @@ def capture_frame(
         settle: seconds to wait after the first data has arrived.
 
     Raises:
-        NoFrame: no data arrived within `PATIENCE`.
+        FrameUnavailable: no data arrived within `PATIENCE`.
         OSError: the SVG cannot be written.
     """
     if size[0] < MIN_SIZE[0] or size[1] < MIN_SIZE[1]:

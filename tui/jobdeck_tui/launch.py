@@ -21,7 +21,7 @@ def run_cockpit(settings: Settings, wish: LaunchOptions) -> int:
 
     Raises:
         StoreRefused: the database cannot be used.
-        NoFrame: a frame was requested, but nothing can be shown.
+        FrameUnavailable: a frame was requested, but nothing can be shown.
         ValueError: an environment variable for the theme or the character set is invalid.
     """
     # Keeps keys responsive beside CPU-bound handlers: threads give up the GIL every half millisecond.

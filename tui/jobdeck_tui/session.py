@@ -33,7 +33,7 @@ def run(queue: Queue, settings: Settings, wish: LaunchOptions, where: str, remem
     """Run the cockpit on an open queue and return the exit code.
 
     Raises:
-        NoFrame: a frame was requested, but nothing can be shown.
+        FrameUnavailable: a frame was requested, but nothing can be shown.
         ValueError: an environment variable for the theme or the character set is invalid.
     """
     log = ProgramLog()

@@ -115,7 +115,7 @@ class JobContext:
         if self._on_stop is not None and _is_on_event_loop():
             raise RuntimeError("context().sleep() would block every async handler; use `await asyncio.sleep(…)`.")
         time_left = self.time_left()
-        # Create the event, then read the flag: `ask_to_stop` does the reverse, so a stop request is never missed.
+        # Create the event, then read the flag: `request_stop` does the reverse, so a stop request is never missed.
         stop = self._stop or self._lazy("_stop", threading.Event)
         if not self._stop_requested:
             stop.wait(seconds if time_left is None else min(seconds, time_left))

@@ -66,7 +66,7 @@ class ProcessGroupGuard:
 
     The leader of the group inherits one end of a socket pair, and this process keeps the other, to which it never
     writes. If this process exits, the socket hangs up and the kernel kills the group (Linux: F_SETSIG and F_SETOWN,
-    fcntl(2)), without the help of any process. On other systems, `end_tied` kills the groups on a regular exit.
+    fcntl(2)), without the help of any process. On other systems, `kill_guarded` kills the groups on a regular exit.
 
     Pass `fd` to the process, then `tie` its group; `close` once the group has exited.
     """

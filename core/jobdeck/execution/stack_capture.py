@@ -1,6 +1,6 @@
 """Capture the stack of a running job, in the process that runs it. Jobs pay nothing unless a stack is requested.
 
-The thread of a job is found by its frame of `run_attempt` with the job's context, so jobs need not register their
+The thread of a job is found by its frame of `execute` with the job's context, so jobs need not register their
 threads. The stack of a coroutine consists of the coroutines that it awaits.
 """
 

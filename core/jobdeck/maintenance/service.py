@@ -21,7 +21,7 @@ PRUNE_PAUSE = 0.002
 
 
 class Maintenance:
-    """Prunes, backs up, checks and repairs a queue. Available as `Queue.care`."""
+    """Prunes, backs up, checks and repairs a queue. Available as `Queue.maintenance`."""
 
     def __init__(self, where: str, store: Store, settings: Settings, clock: Clock) -> None:
         self._where = where

@@ -260,7 +260,7 @@ def load(hello: dict[str, Any]) -> None:
     """Import the modules that register the kinds.
 
     Raises:
-        AppNotLoaded: one of the apps cannot be imported.
+        AppImportError: one of the apps cannot be imported.
     """
     sys.path[:] = hello["path"]
     add_shell(REGISTRY)

@@ -31,7 +31,7 @@ class IsolatedProcesses:
         """Finished jobs with their results, by the process whose group has not fully exited yet."""
 
     def submit(self, assigned: AssignedJob) -> None:
-        """Queue a job; `give_out` starts it."""
+        """Queue a job; `start_waiting` starts it."""
         self._waiting.append(assigned)
 
     def start_waiting(self) -> None:
@@ -116,7 +116,7 @@ class IsolatedProcesses:
                 child.shut_down()
 
     def due(self) -> float | None:
-        """Return when `tend` is due next, on the monotonic clock."""
+        """Return when `maintain` is due next, on the monotonic clock."""
         due = [child.idle_since + IDLE for child in self._spawner.available(isolate=True) if not child.assigned]
         for child in self._spawner.available(isolate=True):
             due += [assigned.deadline for assigned in child.assigned.values() if assigned.deadline is not None]

@@ -41,7 +41,7 @@ class ProcessPool:
         self._balance_at = 0.0
 
     def submit(self, assigned: AssignedJob) -> None:
-        """Queue a job, to be sent by `give_out`. Its timeout starts now, although it may wait briefly for a thread."""
+        """Queue a job, to be sent by `start_waiting`. Its timeout starts now, although it may wait briefly for a thread."""
         assigned.context.start_timeout()
         self._waiting.append(assigned)
 
@@ -145,7 +145,7 @@ class ProcessPool:
         return not (self._spawner.closing or self._spawner.recalled or self._refused)
 
     def due(self) -> float | None:
-        """Return when `tend` is due next, on the monotonic clock."""
+        """Return when `maintain` is due next, on the monotonic clock."""
         children = list(self._spawner.available(isolate=False))
         if len(children) < self.size and self._may_spawn:
             return self._start_at

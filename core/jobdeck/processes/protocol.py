@@ -7,8 +7,8 @@ cost is per message.
 To the child::
 
     ["hello", {…}]                                    the modules to load, and the number of threads
-    ["run", [job, …]]                                 run jobs; see `job_row`
-    ["stop", slot, cancelled, interrupted, lost, grace]   stop a job; see `Context.ask_to_stop`
+    ["run", [job, …]]                                 run jobs; see `encode_job`
+    ["stop", slot, cancelled, interrupted, lost, grace]   stop a job; see `Context.request_stop`
     ["recall", [slot, …]]                             release those jobs that have not started
     ["threads", n]                                    set the number of threads
     ["stack", slot]                                   capture the stack of a job; see `stack_capture.py`
@@ -114,7 +114,7 @@ def encode_job(slot: int, job: Job) -> Row:
 
 
 def decode_job(row: Row) -> tuple[int, Job]:
-    """Decode a row of `job_row`; return the slot and the job."""
+    """Decode a row of `encode_job`; return the slot and the job."""
     values = dict(zip(_SENT, row[1:], strict=True))
     values["tags"] = tuple(values["tags"])
     return row[0], Job(state=State.RUNNING, **values)
@@ -151,6 +151,6 @@ def encode_result(slot: int, ending: AttemptResult) -> Row:
 
 
 def decode_result(row: Row, job: Job) -> AttemptResult:
-    """Decode a row of `ending_row`; `job` is the job as claimed, with the lease that the child never saw."""
+    """Decode a row of `encode_result`; `job` is the job as claimed, with the lease that the child never saw."""
     _, readers = _CODECS[row[1]]
     return _RESULT_TYPES[row[1]](job, *[read(value) for read, value in zip(readers, row[2:], strict=True)])

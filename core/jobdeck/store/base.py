@@ -63,7 +63,7 @@ class Enqueuer(Protocol):
         If a unique key is taken, the job that holds it replaces the new one in the result.
 
         Raises:
-            NotUnique: a unique key is taken, and the new job asks to be refused.
+            UniqueKeyConflict: a unique key is taken, and the new job asks to be refused.
             JobNotFound: a job to wait for does not exist.
         """
         ...

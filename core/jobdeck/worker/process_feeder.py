@@ -2,7 +2,7 @@
 
 Batching makes millisecond jobs cheap: they are sent to the child processes before a thread is free, up to about `AHEAD`
 seconds of work, so that one message, one lock and one wake-up serve many jobs. Jobs that were sent but not started can
-be returned without using up an attempt; see `Children`.
+be returned without using up an attempt; see `ProcessSupervisor`.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ class ViewScreen(CockpitScreen):
 
     KEYMAP_SCOPE = "views"
     SCREEN_NAME: ClassVar[str]
-    """Its name in `screen_registry.ROOMS`."""
+    """Its name in `screen_registry.SCREENS`."""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("z", "undo", "undo", show=False, tooltip="Undo your last action"),
         Binding("Z", "redo", "redo", show=False, tooltip="Redo the last undone action"),

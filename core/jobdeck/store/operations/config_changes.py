@@ -87,7 +87,7 @@ def undo_or_redo(connection: SqlConnection, now: float, operation: str, entry: U
     """Undo or redo the operation; return what it takes to revert that.
 
     Raises:
-        MovedOn: the values are not as the operation, or its undo, left them.
+        UndoConflict: the values are not as the operation, or its undo, left them.
     """
     name, before, after = entry
     expected, wanted = (after, before) if undo else (before, after)

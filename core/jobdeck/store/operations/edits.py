@@ -90,7 +90,7 @@ def _redo_edit(unit: UnitOfWork, job: Job, entry: UndoData) -> Undo:
 
 
 def _check_same(stored: Mapping[str, Any], job: Job, begun: list[Any], columns: Mapping[str, Any]) -> None:
-    """Raise `MovedOn` unless the job is as the operation left it."""
+    """Raise `UndoConflict` unless the job is as the operation left it."""
     if job.state is State.RUNNING or [job.started_at, job.attempt] != begun:
         raise UndoConflict(job.id, "was started since")
     if any(stored[name] != value for name, value in columns.items()):

@@ -47,7 +47,7 @@ def undo_or_redo(connection: SqlConnection, operation: str, name: str, paused_at
     """Undo or redo the operation: end or restore the same pause.
 
     Raises:
-        MovedOn: the queue was paused or resumed since.
+        UndoConflict: the queue was paused or resumed since.
     """
     if (operation == RESUME) == undo:
         if not pause(connection, name, paused_at):

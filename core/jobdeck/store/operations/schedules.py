@@ -100,7 +100,7 @@ class SqlSchedules:
         """Write the journal entry of an operation on the schedule, in the same transaction.
 
         Args:
-            operation: one of `model.journal.SCHEDULE_ACTS`.
+            operation: one of `model.journal.SCHEDULE_OPERATIONS`.
             name: the name of the schedule; its new values are read here.
             by: the actor.
             before: the schedule before the operation; `None` if it did not exist.

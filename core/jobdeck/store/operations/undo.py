@@ -65,8 +65,8 @@ class SqlJournal:
 
         Raises:
             NothingToUndo: there is no such operation.
-            ActNotFound: no entry has this id.
-            WrongAct: it is undone already.
+            JournalEntryNotFound: no entry has this id.
+            InvalidJournalEntry: it is undone already.
         """
         found, parts = self._begin_undo(entry_id, by, actor)
         done, refused = self._process(found, parts, redo=False)
@@ -84,8 +84,8 @@ class SqlJournal:
 
         Raises:
             NothingToUndo: there is no such operation.
-            ActNotFound: no entry has this id.
-            WrongAct: it is not undone.
+            JournalEntryNotFound: no entry has this id.
+            InvalidJournalEntry: it is not undone.
         """
         found, parts = self._begin_redo(entry_id, actor)
         done, refused = self._process(found, parts, redo=True)

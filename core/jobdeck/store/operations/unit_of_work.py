@@ -58,9 +58,9 @@ class UndoableOperation:
     """How an operation on one job is undone and redone."""
 
     undo: Callable[[UnitOfWork, Job | None, UndoData, float], None]
-    """Called with the current job, the undo data and the operation's time. Raises `MovedOn`, `KeyTaken` or `JobNotFound`."""
+    """Called with the current job, the undo data and the operation's time. Raises `UndoConflict`, `UniqueKeyTaken` or `JobNotFound`."""
     redo: Callable[[UnitOfWork, Job, UndoData], Undo]
-    """Redoes the operation if the job is as the undo left it. Raises `MovedOn` or `KeyTaken`."""
+    """Redoes the operation if the job is as the undo left it. Raises `UndoConflict` or `UniqueKeyTaken`."""
     redo_data: Callable[[UndoData], UndoData] = lambda entry: entry
     """Reduces undo data to what a redo needs."""
 
@@ -108,7 +108,7 @@ def restore_dependencies(
             that was not deleted has completed and was pruned.
 
     Raises:
-        MovedOn: a parent has failed, or was cancelled or deleted, which would have cancelled the job too.
+        UndoConflict: a parent has failed, or was cancelled or deleted, which would have cancelled the job too.
     """
     if before != State.WAITING:
         return State(before)

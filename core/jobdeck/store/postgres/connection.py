@@ -47,7 +47,7 @@ class _Local(threading.local):
 class Connections:
     """The connections to one database: each thread has its own, closed when the thread ends.
 
-    While the server is unreachable, every call raises `StoreAway`; while the queue is missing, `StoreLost`. If another queue
+    While the server is unreachable, every call raises `StoreUnreachable`; while the queue is missing, `StoreMissing`. If another queue
     replaces the old one, each thread that used that one gets a `StoreReplaced` once.
     """
 
@@ -249,8 +249,8 @@ class Connections:
         """Return this thread's connection, or open a new one if it has none that works.
 
         Raises:
-            StoreAway: the server is unreachable.
-            StoreLost: the queue is missing.
+            StoreUnreachable: the server is unreachable.
+            StoreMissing: the queue is missing.
         """
         connection = self._local.connection
         if connection is not None and not connection.raw.closed:

@@ -34,7 +34,7 @@ class Connections:
     """The connections to one database file: each thread has its own, closed when the thread ends.
 
     If another file replaces the open one, each thread that had it open gets a `StoreReplaced` once, and then uses the new
-    file. While the file is missing, every call raises `StoreLost`.
+    file. While the file is missing, every call raises `StoreMissing`.
     """
 
     def __init__(self, path: Path, clock: Clock, synchronous: str, *, adopt: bool = False) -> None:
@@ -118,7 +118,7 @@ class Connections:
         """Return this thread's connection to the current file.
 
         Raises:
-            StoreLost: the file is missing.
+            StoreMissing: the file is missing.
             StoreReplaced: the file is another one than at the last call; raised once in each thread.
         """
         if not self._closed and not self._identity.is_current(writing=writing):
