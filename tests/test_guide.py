@@ -176,7 +176,7 @@ def test_the_command_lines_of_a_session_parse(block: Block) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["jobdeck lst", "jobdeck list --colour", "jobdeck schedule at", "jobdeck worker --threads many"]
+    "line", ["jobdeck lst", "jobdeck list --color", "jobdeck schedule at", "jobdeck worker --threads many"]
 )
 def test_a_mistake_in_a_command_line_is_found(line: str) -> None:
     (words,) = command_lines(f"$ {line}   # with a comment")

@@ -80,7 +80,7 @@ def test_a_lease_spans_at_least_three_heartbeats() -> None:
 # -- kinds -----------------------------------------------------------------------------------------------
 
 
-class Colour(Enum):
+class Color(Enum):
     RED = "red"
     BLUE = "blue"
 
@@ -95,7 +95,7 @@ def kinds() -> Registry:
         order_id: int,
         copy: bool = False,
         language: Literal["en", "de"] = "en",
-        colour: Colour = Colour.RED,
+        color: Color = Color.RED,
         at: datetime | None = None,
         lines: Annotated[list[str], "one a line"] = [],  # noqa: B006
         model_config: float = 1.0,
@@ -131,9 +131,9 @@ def test_an_invalid_argument_is_named(kinds: Registry, args: dict[str, Any], fie
 
 
 def test_arguments_reach_the_handler_as_their_types(kinds: Registry) -> None:
-    args = {"to": "a", "order_id": 1, "colour": "blue", "at": "2026-01-02T03:04:05Z", "copy": True, "model_config": 2}
+    args = {"to": "a", "order_id": 1, "color": "blue", "at": "2026-01-02T03:04:05Z", "copy": True, "model_config": 2}
     loaded = kinds.get("mail").load(kinds.get("mail").check(args, 10_000))
-    assert loaded["colour"] is Colour.BLUE
+    assert loaded["color"] is Color.BLUE
     assert loaded["at"].year == 2026
     assert (loaded["copy"], loaded["model_config"], loaded["lines"]) == (True, 2.0, [])
 
@@ -172,7 +172,7 @@ def test_a_kind_describes_itself_for_a_form(kinds: Registry) -> None:
     assert told.doc == "Mail something."
     by_name = {each.name: each for each in told.parameters}
     assert (by_name["to"].required, by_name["copy"].default) == (True, False)
-    assert (by_name["language"].choices, by_name["colour"].choices) == (("en", "de"), ("red", "blue"))
+    assert (by_name["language"].choices, by_name["color"].choices) == (("en", "de"), ("red", "blue"))
     assert by_name["lines"].doc == "one a line"
 
 

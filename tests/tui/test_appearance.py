@@ -237,8 +237,8 @@ def test_a_remembered_theme_that_no_longer_exists_means_the_default(still: Froze
 def contrast(one: str, other: str) -> float:
     """Return the contrast ratio of WCAG 2.1, from 1 to 21."""
 
-    def luminance(colour: str) -> float:
-        parts = [part / 255 for part in Color.parse(colour).rgb]
+    def luminance(color: str) -> float:
+        parts = [part / 255 for part in Color.parse(color).rgb]
         red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
         return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
@@ -250,9 +250,9 @@ def contrast(one: str, other: str) -> float:
 def test_every_text_color_has_enough_contrast(name: str, text: float, quiet: float) -> None:
     theme = SCHEMES[name].theme
     assert theme.background is not None
-    for colour in (theme.foreground, theme.accent, theme.success, theme.warning, theme.error, theme.variables["later"]):
-        assert colour is not None
-        assert contrast(colour, theme.background) >= text, colour
+    for color in (theme.foreground, theme.accent, theme.success, theme.warning, theme.error, theme.variables["later"]):
+        assert color is not None
+        assert contrast(color, theme.background) >= text, color
     assert contrast(theme.variables["quiet"], theme.background) >= quiet
 
 
@@ -365,7 +365,7 @@ def test_the_main_screen_in_ascii(snap_compare: Compare, still: FrozenQueue, siz
 
 
 @sizes
-def test_the_main_screen_without_colour(
+def test_the_main_screen_without_color(
     snap_compare: Compare, still: FrozenQueue, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
 ) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
@@ -373,7 +373,7 @@ def test_the_main_screen_without_colour(
     assert snap_compare(still.app(), terminal_size=size, run_before=press_keys(*KEYS))
 
 
-def test_the_form_without_colour(snap_compare: Compare, still: FrozenQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_form_without_color(snap_compare: Compare, still: FrozenQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     still.busy()
 

@@ -58,7 +58,7 @@ class ThemedApp(App[int]):
         self.scheme = chosen if chosen in SCHEMES else DEFAULT
         """The name of the chosen theme."""
         self.ascii_only = self.preferences.get("ascii", False) if ascii_only is None else ascii_only
-        self._ascii, self._uncoloured = AsciiFilter(), MonochromeFilter()
+        self._ascii, self._uncolored = AsciiFilter(), MonochromeFilter()
         self.theme = MONO.name if self.colorless else SCHEMES[self.scheme].theme.name
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
@@ -67,7 +67,7 @@ class ThemedApp(App[int]):
     def get_line_filters(self) -> Sequence[LineFilter]:
         filters = [each for each in super().get_line_filters() if not isinstance(each, (Monochrome, NoColor))]
         if self.colorless:
-            filters.append(self._uncoloured)
+            filters.append(self._uncolored)
         else:
             filters += next((each.filters for each in SCHEMES.values() if each.theme.name == self.theme), ())
         return [*filters, self._ascii] if self.ascii_only else filters

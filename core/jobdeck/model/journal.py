@@ -36,7 +36,7 @@ class JournalEntry:
     """When it was performed, in seconds since 1970 UTC."""
     actor: str
     operation: str
-    """On jobs: `cancel`, `retry`, `reprioritise`, `edit`, `delete`; on queues: `pause`, `resume`, `limit`; on a schedule:
+    """On jobs: `cancel`, `retry`, `reprioritize`, `edit`, `delete`; on queues: `pause`, `resume`, `limit`; on a schedule:
     `add schedule`, `edit schedule`, `pause schedule`, `resume schedule`, `delete schedule`."""
     n: int
     """The number of jobs; the number of queues for `pause` and `resume`; 1 for a schedule."""

@@ -62,7 +62,7 @@ class Operation(StrEnum):
     EXPIRE = "expire"
     CANCEL = "cancel"
     RETRY = "retry"
-    REPRIORITIZE = "reprioritise"
+    REPRIORITIZE = "reprioritize"
     EDIT = "edit"
     DELETE = "delete"
     UNDO = "undo"

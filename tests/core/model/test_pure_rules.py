@@ -109,7 +109,7 @@ def test_an_invalid_duration_is_refused_with_examples(text: str) -> None:
     [
         ("queue:mail ags:3", 11, "unknown field 'ags'; perhaps you meant args.<name>"),
         ("-stat:failed", 1, "unknown field 'stat'; perhaps you meant state"),
-        ("colour:red", 0, "fields are state, queue, .* and args.<name>"),
+        ("color:red", 0, "fields are state, queue, .* and args.<name>"),
         ("state:fialed", 6, "unknown state 'fialed'"),
         ("age>soon", 4, "duration"),
         ("id:x", 3, "takes a number"),

@@ -184,7 +184,7 @@ def test_the_journal_lists_the_operations_on_one_job_oldest_first(bench: Bench) 
     bench.store.jobs.cancel([job.id, other.id], by=Actor("cyd"))
     bench.store.queues.pause(str(job.id))
     acts = bench.store.journal.of_job(job.id, job.created_at, 1 << 20)
-    assert [(act.actor, act.operation) for act in acts] == [("ann", "reprioritise"), ("cyd", "cancel")]
+    assert [(act.actor, act.operation) for act in acts] == [("ann", "reprioritize"), ("cyd", "cancel")]
 
 
 def test_the_journal_of_a_job_is_read_up_to_a_limit(bench: Bench) -> None:

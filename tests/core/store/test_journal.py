@@ -890,7 +890,7 @@ def test_two_concurrent_undos_undo_two_operations(bench: Bench) -> None:
 FIRST, LAST = 1, 9
 act_steps = st.lists(
     st.tuples(
-        st.sampled_from(["cancel", "retry", "reprioritise", "edit", "delete", "pause", "resume", "pause all", "resume all"]),
+        st.sampled_from(["cancel", "retry", "reprioritize", "edit", "delete", "pause", "resume", "pause all", "resume all"]),
         st.lists(st.integers(FIRST, LAST + 1), min_size=1, max_size=4),
         st.integers(-3, 3),
         st.booleans(),
@@ -921,7 +921,7 @@ def test_undoing_any_operations_restores_the_original_state(
                 bench.store.jobs.cancel(ids)
             case "retry":
                 bench.store.jobs.retry(ids)
-            case "reprioritise":
+            case "reprioritize":
                 bench.store.jobs.reprioritize(ids, n, relative=flag)
             case "edit":
                 change = (

@@ -1,7 +1,7 @@
 """Hypothesis drives a store and a plain model of it side by side: P2, P3, P5, P6, P7, P10 and the counters.
 
 Two workers claim for their threads and ahead of them, finish, stall and come back late; clocks step and jump; jobs have
-keys, expire, and wait for one another; people cancel, retry, reprioritise, edit, pause and delete. After every step the store
+keys, expire, and wait for one another; people cancel, retry, reprioritize, edit, pause and delete. After every step the store
 must say what the model says.
 """
 
@@ -389,7 +389,7 @@ class StoreMachine(RuleBasedStateMachine):
                 model.expires = None
 
     @rule(choice=st.integers(0, 50), priority=st.integers(-2, 2))
-    def reprioritise(self, choice: int, priority: int) -> None:
+    def reprioritize(self, choice: int, priority: int) -> None:
         job_id = self.some(choice)
         done = self.store.jobs.reprioritize([job_id], priority).done
         model = self.jobs.get(job_id)

@@ -75,7 +75,7 @@ def test_a_job_that_kills_its_worker_fails_after_its_attempts_and_fails_no_other
         assert len((tmp_path / "deaths").read_text()) == 5
         assert queue.count("kind:quick state:completed") == 300
         # Jobs claimed together with the poison job, mostly prefetched, lose an attempt once, not five times.
-        neighbours = queue.list("kind:quick", limit=1000)
-        assert {job.crashes for job in neighbours} == {0, 1}
-        assert all(job.attempt == 1 + job.crashes for job in neighbours)
-        assert sum(job.crashes for job in neighbours) > 4
+        neighbors = queue.list("kind:quick", limit=1000)
+        assert {job.crashes for job in neighbors} == {0, 1}
+        assert all(job.attempt == 1 + job.crashes for job in neighbors)
+        assert sum(job.crashes for job in neighbors) > 4

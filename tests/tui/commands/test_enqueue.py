@@ -113,7 +113,7 @@ def test_a_file_is_enqueued_in_the_order_of_its_lines(deck: CommandLine) -> None
         b'{"kind": "shell", "args": {"command": ["x"]}, "in": "soon"}',
         b'{"kind": "shell", "args": {"command": ["x"]}, "at": 5}',
         b'{"kind": "shell", "args": {"command": ["x"]}, "tags": "x"}',
-        b'{"kind": "shell", "args": {"command": ["x"]}, "colour": "red"}',
+        b'{"kind": "shell", "args": {"command": ["x"]}, "color": "red"}',
         b"[" * 100_000,
     ],
 )

@@ -97,7 +97,7 @@ def running(still: FrozenQueue) -> int:
     told = [
         ("debug", "opening uploads/41.jpg"),
         ("info", "4,032 × 3,024 pixels"),
-        ("warning", "no colour profile: sRGB is assumed"),
+        ("warning", "no color profile: sRGB is assumed"),
     ]
     told += [("info", f"wrote {width} pixels wide, {width * 3 // 4} high") for width in (320, 640, 960)]
     lines = [(job.id, 1, begun + n * 1.5, level, text) for n, (level, text) in enumerate(told)]

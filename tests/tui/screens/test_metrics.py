@@ -369,7 +369,7 @@ def test_range_and_grouping_are_remembered(worked: FrozenQueue) -> None:
 def test_an_invalid_remembered_range_means_the_default(worked: FrozenQueue) -> None:
     remembered = Preferences()
     remembered.put("metrics range", 7.0)
-    remembered.put("metrics by", "colour")
+    remembered.put("metrics by", "color")
 
     async def scene(pilot: Pilot[Any]) -> None:
         screen = await opened(pilot)

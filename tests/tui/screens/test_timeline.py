@@ -500,14 +500,14 @@ def test_many_runs_seen_from_afar(snap_compare: Compare, still: FrozenQueue) -> 
     assert snap_compare(still.app(), terminal_size=(120, 40), run_before=press_keys("6", "minus", "minus", "minus", "minus"))
 
 
-def test_the_timeline_in_light_colours(snap_compare: Compare, still: FrozenQueue) -> None:
+def test_the_timeline_in_light_colors(snap_compare: Compare, still: FrozenQueue) -> None:
     lively(still)
     app = still.app()
     app.theme = "jobdeck-light"
     assert snap_compare(app, terminal_size=(120, 40), run_before=press_keys("6", "n"))
 
 
-def test_the_timeline_without_colour(snap_compare: Compare, still: FrozenQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_timeline_without_color(snap_compare: Compare, still: FrozenQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     lively(still)
     assert snap_compare(still.app(), terminal_size=(120, 40), run_before=press_keys("6", "n"))

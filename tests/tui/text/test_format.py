@@ -8,7 +8,7 @@ import unicodedata
 import pytest
 
 from jobdeck import State
-from jobdeck_tui.text.format import ASCII_GLYPHS, COLOURS, GLYPHS, age, duration, number, short_number
+from jobdeck_tui.text.format import ASCII_GLYPHS, COLORS, GLYPHS, age, duration, number, short_number
 from jobdeck_tui.text.sanitize import clip, pad, safe, safe_json, width
 
 
@@ -91,7 +91,7 @@ def test_a_full_number_has_thousands_separators() -> None:
 
 
 def test_every_state_has_a_one_column_glyph_an_ascii_glyph_and_a_color() -> None:
-    for looks in (GLYPHS, ASCII_GLYPHS, COLOURS):
+    for looks in (GLYPHS, ASCII_GLYPHS, COLORS):
         assert set(looks) == set(State)
     for glyphs in (GLYPHS, ASCII_GLYPHS):
         assert len(set(glyphs.values())) == len(State)

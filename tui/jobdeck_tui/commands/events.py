@@ -11,7 +11,7 @@ from jobdeck import Event, State
 
 from ..feed.queries.events import EventBuffer
 from ..text.event_format import EVENT_STYLES, EventFilter, format_details
-from ..text.format import COLOURS
+from ..text.format import COLORS
 from ..text.sanitize import pad, safe
 from .common import CliContext, Subcommand
 from .json_documents import event_document
@@ -85,7 +85,7 @@ def _format(event: Event) -> str:
     what = f"{event.type.value:<9}"
     meaning = EVENT_STYLES[event.type][1]
     if meaning in set(State):
-        what = click.style(what, fg=COLOURS[State(meaning)])
+        what = click.style(what, fg=COLORS[State(meaning)])
     job = "" if event.job_id is None else f"#{event.job_id}"
     kind = pad(safe(event.kind), _KIND) if on_terminal() else f"{safe(event.kind):<{_KIND}}"
     text = format_details(event)

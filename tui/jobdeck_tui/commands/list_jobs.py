@@ -8,7 +8,7 @@ import click
 
 from jobdeck import Job, Queue, State
 
-from ..text.format import COLOURS, age, duration
+from ..text.format import COLORS, age, duration
 from .common import CliContext, Subcommand
 from .completers import complete_filter
 from .json_documents import args_of, full_document
@@ -114,7 +114,7 @@ def row(job: Job, now: float) -> list[OutputCell]:
     if job.started_at is not None and job.state is not State.PENDING:
         end = job.finished_at if job.finished_at is not None else now if job.state is State.RUNNING else None
         took = MISSING if end is None else duration(end - job.started_at)
-    color = COLOURS[job.state]
+    color = COLORS[job.state]
     return [
         cell(state_text(job.state, cancelling=job.cancelling), color),
         cell(job.id),

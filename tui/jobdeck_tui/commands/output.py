@@ -12,7 +12,7 @@ import click
 
 from jobdeck import Queue, State
 
-from ..text.format import ASCII_GLYPHS, COLOURS, GLYPHS
+from ..text.format import ASCII_GLYPHS, COLORS, GLYPHS
 from ..text.sanitize import pad, safe_json
 from .common import print_error
 
@@ -63,7 +63,7 @@ def tick(met: bool) -> str:
 
 def colored(text: str, state: State) -> str:
     """Color the text as the state."""
-    return click.style(text, fg=COLOURS[state])
+    return click.style(text, fg=COLORS[state])
 
 
 def _supports_glyphs() -> bool:

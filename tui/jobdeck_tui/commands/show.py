@@ -10,7 +10,7 @@ import click
 
 from jobdeck import Attempt, Dependencies, Job, Queue, State
 
-from ..text.format import COLOURS, age, duration, schedule_name
+from ..text.format import COLORS, age, duration, schedule_name
 from ..text.kind_history import RANGE_NAMES, KindHistory, describe_run, describe_total, own_run, read_history
 from ..text.priority import aged_priority
 from ..text.sanitize import safe
@@ -150,10 +150,10 @@ def _took(job: Job, now: float) -> str:
 def _print_attempt(attempt: Attempt, now: float) -> None:
     outcome = "running" if attempt.outcome is None else str(attempt.outcome)
     color = {
-        "completed": COLOURS[State.COMPLETED],
-        "running": COLOURS[State.RUNNING],
-        "cancelled": COLOURS[State.CANCELLED],
-    }.get(outcome, COLOURS[State.FAILED])
+        "completed": COLORS[State.COMPLETED],
+        "running": COLORS[State.RUNNING],
+        "cancelled": COLORS[State.CANCELLED],
+    }.get(outcome, COLORS[State.FAILED])
     took = duration((attempt.finished_at or now) - attempt.started_at)
     late = f"  late result {format_time(attempt.late_at, now)}" if attempt.late_at else ""
     click.echo(

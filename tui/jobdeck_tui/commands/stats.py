@@ -8,7 +8,7 @@ import click
 
 from jobdeck import Attempt, Latency, Metrics, Overview, QueueInfo, QueueStats, State, TimeSlice, forecast
 
-from ..text.format import COLOURS, duration, limits_text, number
+from ..text.format import COLORS, duration, limits_text, number
 from ..text.kind_history import KindHistory, compare, own_run
 from ..text.sanitize import safe
 from .common import CliContext, Subcommand
@@ -228,7 +228,7 @@ def _restrictions(queue: QueueInfo) -> str:
 
 
 def _count(n: int, state: State) -> OutputCell:
-    return cell(number(n), COLOURS[state] if n else None, dim=not n)
+    return cell(number(n), COLORS[state] if n else None, dim=not n)
 
 
 def _percentiles(latency: Latency) -> str:
@@ -242,7 +242,7 @@ def _print_narrow(overview: Overview) -> None:
     """Print one line per state, then the queues: eight columns of counts do not fit a narrow terminal."""
     shown = [state for state in State if overview.counts.get(state, 0)]
     for state in shown:
-        click.echo(f"{click.style(f'{state_text(state):<12}', fg=COLOURS[state])} {overview.counts[state]:>12,}")
+        click.echo(f"{click.style(f'{state_text(state):<12}', fg=COLORS[state])} {overview.counts[state]:>12,}")
     if overview.queues:
         click.echo()
     for queue in overview.queues:

@@ -28,13 +28,13 @@ class OutputCell:
     """Hold the text of a cell, safe to print, with an optional color name."""
 
     text: str
-    colour: str | None = None
+    color: str | None = None
     dim: bool = False
 
 
-def cell(text: object, colour: str | None = None, *, dim: bool = False) -> OutputCell:
+def cell(text: object, color: str | None = None, *, dim: bool = False) -> OutputCell:
     """Create a cell from any text."""
-    return OutputCell(safe(str(text)), colour, dim)
+    return OutputCell(safe(str(text)), color, dim)
 
 
 def print_table(heads: Sequence[OutputColumn], rows: Iterable[Sequence[OutputCell]], *, fit: int | None = None) -> None:
@@ -50,9 +50,7 @@ def print_table(heads: Sequence[OutputColumn], rows: Iterable[Sequence[OutputCel
             each = row[index]
             text = _aligned(each.text, widths[index], heads[index].right)
             text = text.rstrip() if place == len(shown) - 1 else text
-            texts.append(
-                click.style(text, fg=each.colour, dim=each.dim or None) if text and (each.colour or each.dim) else text
-            )
+            texts.append(click.style(text, fg=each.color, dim=each.dim or None) if text and (each.color or each.dim) else text)
         click.echo("  ".join(texts).rstrip())
 
 

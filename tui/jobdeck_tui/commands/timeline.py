@@ -9,7 +9,7 @@ import click
 from jobdeck import Outcome, Run, State
 
 from ..text.event_format import host_of
-from ..text.format import COLOURS, duration
+from ..text.format import COLORS, duration
 from .common import CliContext, Subcommand, print_error
 from .json_documents import run_document
 from .output import MISSING, columns, on_terminal, print_json
@@ -80,7 +80,7 @@ def _row(run: Run, now: float) -> list[OutputCell]:
     return [
         cell(time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.started_at))),
         cell(duration(max(0.0, end - run.started_at))),
-        cell(outcome, colour=COLOURS[state]),
+        cell(outcome, color=COLORS[state]),
         cell(run.job_id),
         cell(run.kind),
         cell(f"{run.number}/{run.max_attempts}"),

@@ -195,7 +195,7 @@ class Feed:
         """Retry the jobs."""
         self.run_action(RETRY, ids)
 
-    def reprioritise(self, ids: Sequence[int], by: int) -> None:
+    def reprioritize(self, ids: Sequence[int], by: int) -> None:
         """Add `by` to the priority of the jobs."""
         self.run_action(JobAction(Operation.REPRIORITIZE, by), ids)
 

@@ -58,8 +58,8 @@ class JobScreen(JobActions):
         Binding("N", "match(-1)", "previous match", show=False, tooltip="Previous match in the log"),
         Binding("right_square_bracket", "attempt(1)", "older attempt", show=False, tooltip="Show the previous attempt"),
         Binding("left_square_bracket", "attempt(-1)", "newer attempt", show=False, tooltip="Show the next attempt"),
-        Binding("J", "neighbour(1)", "next job", key_display="J K", tooltip="Next job in the job list"),
-        Binding("K", "neighbour(-1)", "previous job", show=False, tooltip="Previous job in the job list"),
+        Binding("J", "neighbor(1)", "next job", key_display="J K", tooltip="Next job in the job list"),
+        Binding("K", "neighbor(-1)", "previous job", show=False, tooltip="Previous job in the job list"),
     ]
 
     def __init__(self, job_id: int) -> None:
@@ -290,7 +290,7 @@ class JobScreen(JobActions):
 
     # -- other jobs -------------------------------------------------------------------------------
 
-    def action_neighbour(self, by: int) -> None:
+    def action_neighbor(self, by: int) -> None:
         """Show the next or the previous job of the job list."""
         job_id = self.cockpit.neighbor_of(self.job_id, by)
         if job_id is not None:

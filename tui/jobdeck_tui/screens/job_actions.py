@@ -136,7 +136,7 @@ class JobActions(CockpitScreen):
     def action_priority(self, by: int) -> None:
         """Change the priority."""
         if not self.cockpit.refuse_readonly():
-            self.cockpit.feed.reprioritise([self.job_id], by)
+            self.cockpit.feed.reprioritize([self.job_id], by)
 
     def action_duplicate(self) -> None:
         """Open the form for a new job, filled in from this one."""

@@ -114,16 +114,16 @@ class TerminalColorsFilter(StyleFilter):
 class SelectionFilter(StyleFilter):
     """Draw the selection in one text color on one ground, whatever its color was, so that it stays legible."""
 
-    def __init__(self, ground: str, colour: str) -> None:
+    def __init__(self, ground: str, color: str) -> None:
         """Create the filter.
 
         Args:
             ground: the ground of the selection, as `#rrggbb`.
-            colour: the color of the text on it.
+            color: the color of the text on it.
         """
         super().__init__()
         self._ground = RichColor.parse(ground).triplet
-        self._style = Style(color=colour)
+        self._style = Style(color=color)
 
     def restyle(self, style: Style) -> Style:
         ground = style.bgcolor

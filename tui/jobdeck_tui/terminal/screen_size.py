@@ -12,7 +12,7 @@ MIN_SIZE = (60, 15)
 class Background:
     """The colors of the background, of text and of quiet text, as #rrggbb."""
 
-    colour: str
+    color: str
     text: str
     quiet: str
 

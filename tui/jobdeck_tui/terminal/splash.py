@@ -41,7 +41,7 @@ def show_splash(queue: Queue, where: str, *, theme: str) -> Iterator[None]:
         yield  # the cockpit reports that it is too small
         return
     previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # the cockpit sets its own
-    _write(_picture(_counts(queue), safe(where), columns, _colours(theme, os.environ)))
+    _write(_picture(_counts(queue), safe(where), columns, _colors(theme, os.environ)))
     _showing = True
     try:
         yield
@@ -67,18 +67,18 @@ def _counts(queue: Queue) -> Mapping[State, int]:
         return {}
 
 
-def _colours(theme: str, environ: Mapping[str, str]) -> tuple[str, str]:
+def _colors(theme: str, environ: Mapping[str, str]) -> tuple[str, str]:
     """Return the sequences for the theme's colors and for quiet text; empty if the terminal uses its own colors."""
     truecolor = environ.get("COLORTERM") in ("truecolor", "24bit") and not environ.get("NO_COLOR")
     if not truecolor or theme not in GROUNDS:
         return "", ""
     ground = GROUNDS[theme]
-    colour, text, quiet = (";".join(map(str, bytes.fromhex(each[1:]))) for each in (ground.colour, ground.text, ground.quiet))
-    return f"\x1b[38;2;{text};48;2;{colour}m", f"\x1b[38;2;{quiet}m"
+    color, text, quiet = (";".join(map(str, bytes.fromhex(each[1:]))) for each in (ground.color, ground.text, ground.quiet))
+    return f"\x1b[38;2;{text};48;2;{color}m", f"\x1b[38;2;{quiet}m"
 
 
-def _picture(counts: Mapping[State, int], where: str, columns: int, colours: tuple[str, str]) -> str:
-    ground, quiet = colours
+def _picture(counts: Mapping[State, int], where: str, columns: int, colors: tuple[str, str]) -> str:
+    ground, quiet = colors
     # ASCII only: the terminal's encoding is not known yet.
     label = f"  {where}  opening" if where.isascii() and len(where) < columns - 24 else "  opening"
     right = "".join(f"  {state.value} {number(counts[state])}" for state in _SHOWN_STATES if counts.get(state)) + " "

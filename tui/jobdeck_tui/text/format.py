@@ -40,7 +40,7 @@ ASCII_GLYPHS: Mapping[State, str] = MappingProxyType(
 )
 
 #: Names that click and Rich share; the terminal's own palette decides their shade.
-COLOURS: Mapping[State, str] = MappingProxyType(
+COLORS: Mapping[State, str] = MappingProxyType(
     {
         State.SCHEDULED: "magenta",
         State.WAITING: "bright_black",

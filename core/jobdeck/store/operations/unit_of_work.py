@@ -58,7 +58,10 @@ class UndoableOperation:
     """How an operation on one job is undone and redone."""
 
     undo: Callable[[UnitOfWork, Job | None, UndoData, float], None]
-    """Called with the current job, the undo data and the operation's time. Raises `UndoConflict`, `UniqueKeyTaken` or `JobNotFound`."""
+    """Called with the current job, the undo data and the operation's time.
+
+    Raises `UndoConflict`, `UniqueKeyTaken` or `JobNotFound`.
+    """
     redo: Callable[[UnitOfWork, Job, UndoData], Undo]
     """Redoes the operation if the job is as the undo left it. Raises `UndoConflict` or `UniqueKeyTaken`."""
     redo_data: Callable[[UndoData], UndoData] = lambda entry: entry

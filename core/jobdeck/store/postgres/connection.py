@@ -47,8 +47,8 @@ class _Local(threading.local):
 class Connections:
     """The connections to one database: each thread has its own, closed when the thread ends.
 
-    While the server is unreachable, every call raises `StoreUnreachable`; while the queue is missing, `StoreMissing`. If another queue
-    replaces the old one, each thread that used that one gets a `StoreReplaced` once.
+    While the server is unreachable, every call raises `StoreUnreachable`; while the queue is missing, `StoreMissing`.
+    If another queue replaces the old one, each thread that used that one gets a `StoreReplaced` once.
     """
 
     def __init__(self, address: Address, clock: Clock | None, synchronous: str, *, create: bool = True) -> None:

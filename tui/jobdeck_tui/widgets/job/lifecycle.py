@@ -24,7 +24,7 @@ _ERROR = 300
 _OPERATIONS = {
     "cancel": "cancelled it",
     "retry": "retried it",
-    "reprioritise": "changed its priority",
+    "reprioritize": "changed its priority",
     "edit": "edited it",
     "delete": "deleted it",
 }
