@@ -50,7 +50,7 @@ def read_page(topic: str) -> Page:
     """
     if topic not in ORDER:
         raise KeyError(topic)
-    source = files(__package__).joinpath(topic + _ENDING).read_text("utf-8")
+    source = files(__name__).joinpath(topic + _ENDING).read_text("utf-8")
     text = _COMMENT.sub("", source)  # marks for the generator of tables, not for readers
     heading, paragraph, *_ = text.split("\n\n", 2)
     return Page(topic, heading.removeprefix("# ").strip(), " ".join(paragraph.split()), text)
