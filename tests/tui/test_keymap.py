@@ -69,7 +69,7 @@ def test_an_action_before_the_first_table_is_changed_on_every_screen(still: Froz
     app = cockpit(still, 'down = "n"\nmove-1 = ["ctrl+n", "j"]\nby-1 = "ctrl+n"\n', tmp_path)
     assert app.keymap["job-table.move-1"] == "ctrl+n,j"
     assert app.keymap["keyed-table.move-1"] == "ctrl+n,j"
-    assert app.keymap["lines-view.by-1"] == "ctrl+n"
+    assert app.keymap["text-view.by-1"] == "ctrl+n"
 
 
 def test_hints_help_and_palette_show_the_changed_keys(still: FrozenQueue, tmp_path: Path) -> None:
