@@ -1,7 +1,7 @@
 """jobdeck: a durable job queue on SQLite or PostgreSQL.
 
-This package exports the public API; the modules behind it may change. Names are loaded on first use, so that
-`import jobdeck` costs next to nothing. Helpers for the tests of your own program are in `jobdeck.testing`.
+This package exports the public API; the modules behind it may change. Names are loaded on first use, so that `import jobdeck`
+costs almost nothing. Helpers for the tests of your own program are in `jobdeck.testing`.
 
 Example:
     >>> from jobdeck import Queue, Worker, job

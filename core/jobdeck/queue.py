@@ -107,7 +107,7 @@ class Queue:
         self.store.close()
 
     def transaction(self) -> AbstractContextManager[Any]:
-        """Do everything inside, on this thread and to this queue, at once or not at all."""
+        """Open a transaction: operations inside it, by this thread on this queue, are atomic."""
         return self.store.transaction()
 
     def recreate(self) -> None:
@@ -117,8 +117,8 @@ class Queue:
     def lock_wait_started(self) -> float | None:
         """Return since when, on the monotonic clock, a call of this process has been waiting for another program's lock.
 
-        `None` if no call waits. Reads no database, so it returns at once. It concerns SQLite's lock on the whole file; on a
-        server it is always `None`.
+        `None` if no call waits. Does not read the database, so it returns immediately. It concerns SQLite's lock on the whole
+        file; on a server it is always `None`.
         """
         return self.store.lock_wait_started()
 
@@ -151,7 +151,7 @@ class Queue:
 
         Raises:
             UniqueKeyConflict: the unique key is taken, and `on_conflict` is `refuse`.
-            JobNotFound: a job that it is to run after does not exist.
+            JobNotFound: a job that it must run after does not exist.
         """
         return self.store.enqueuer.enqueue([self.new_job(kind, args, **options)])[0]
 
@@ -194,7 +194,7 @@ class Queue:
             connection: the caller's `sqlite3.Connection` or `apsw.Connection`, open on this queue's database file (see
                 `adopt`); for a queue on a server a `psycopg.Connection` to the same database, whose search path leads to the
                 queue's schema. The caller begins, commits and rolls back. Workers poll once a second; call `wake` after the
-                commit to start the job at once.
+                commit to start the job immediately.
             kind: as in `new_job`.
             args: as in `new_job`.
             options: as in `new_job`.
@@ -225,7 +225,7 @@ class Queue:
         return job
 
     def get_many(self, ids: Sequence[int]) -> Sequence[Job]:
-        """Return those of the jobs that exist, in the order of `ids`."""
+        """Return the jobs that exist, in the order of `ids`."""
         return self.store.reader.get_many(ids)
 
     def list(
@@ -336,7 +336,7 @@ class Queue:
     def wait(self, job_id: int, *, timeout: float | None = None, every: float = 0.05) -> Job:
         """Wait until the job is final, and return it; after `timeout` seconds, return it as it is.
 
-        Polls `every` so many seconds. Raises `JobNotFound`.
+        Polls at intervals of `every` seconds. Raises `JobNotFound`.
         """
         return self._wait(lambda: self.get(job_id), lambda job: job.state in FINAL, timeout, every)
 
@@ -359,7 +359,7 @@ class Queue:
     # An operation in steps passes the `OperationResult.entry_id` of its first step as `entry_id`, and is undone as one.
 
     def cancel(self, job_id: int, *, actor: str | None = None) -> Job:
-        """Cancel a queued job at once; ask a running one to stop. Raises `JobNotFound`, `WrongState`."""
+        """Cancel a queued job immediately; ask a running one to stop. Raises `JobNotFound`, `WrongState`."""
         return self._changed(job_id, self.cancel_many([job_id], actor=actor))
 
     def cancel_many(self, ids: Iterable[int], *, actor: str | None = None, entry_id: int | None = None) -> OperationResult:
@@ -406,9 +406,9 @@ class Queue:
         Raises:
             JobNotFound: the job does not exist.
             WrongState: it is running, or final.
-            UnknownKind: its arguments are to be changed, and its kind is not in the registry.
+            UnknownKind: arguments are given, and the job's kind is not in the registry.
             InvalidArguments, ArgumentsTooLarge: as for `new_job`.
-            InvalidOption: an option is out of range, or nothing is to be changed.
+            InvalidOption: an option is out of range, or no change is given.
         """
         change = self.check_edit(job_id, args, **changes)
         if change == JobEdit():

@@ -69,7 +69,7 @@ def scope_name(owner: type) -> str:
     if declared is not None:
         return declared
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", owner.__name__.strip("_").removesuffix("Screen")).lower()
-    # Tells the queues panel from the queues screen.
+    # Distinguishes the queues panel from the queues screen.
     return f"{name}-panel" if ".widgets." in owner.__module__ and "-" not in name else name
 
 

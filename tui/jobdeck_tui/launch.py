@@ -24,7 +24,7 @@ def run_cockpit(settings: Settings, wish: LaunchOptions) -> int:
         FrameUnavailable: a frame was requested, but nothing can be shown.
         ValueError: an environment variable for the theme or the character set is invalid.
     """
-    # Keeps keys responsive beside CPU-bound handlers: threads give up the GIL every half millisecond.
+    # Keeps keys responsive while CPU-bound handlers run: threads give up the GIL every half millisecond.
     sys.setswitchinterval(SWITCH_INTERVAL)
     return_large_blocks()
     remembered = Preferences(config_folder() / "cockpit.json")

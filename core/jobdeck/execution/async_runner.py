@@ -38,7 +38,7 @@ class Stoppable(Protocol):
         ...
 
     def on_stop(self, call: Callable[[], None] | None) -> None:
-        """Set the function to call, from any thread, if the code must stop; call it at once if a stop is already requested."""
+        """Set the function to call, from any thread, if the code must stop; call it now if a stop is already requested."""
         ...
 
     def check(self) -> None:

@@ -150,7 +150,7 @@ class JobContext:
         self._notify_stop()
 
     def on_stop(self, call: Callable[[], None] | None) -> None:
-        """Set the function to call, from any thread, if the code must stop; call it at once if a stop is already requested.
+        """Set the function to call, from any thread, if the code must stop; call it now if a stop is already requested.
 
         It may be called twice.
         """

@@ -72,7 +72,7 @@ def execute(
 def start_async(
     job: Job, given: JobContext, registry: Registry, clock: Clock, random: Random, ended: Callable[[AttemptResult], None]
 ) -> None:
-    """Start a job with an async handler, and return at once; `ended` is called with the result.
+    """Start a job with an async handler, and return immediately; `ended` is called with the result.
 
     `ended` is called on the thread of the event loop, or on this thread if the handler could not be started. Never raises
     for errors of the handler.

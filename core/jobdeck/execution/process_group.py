@@ -1,4 +1,4 @@
-"""Manage process groups: stop everything that a job started at once, and never let it outlive the worker."""
+"""Manage process groups: stop all processes of a job with one signal, and never let them outlive the worker."""
 
 from __future__ import annotations
 

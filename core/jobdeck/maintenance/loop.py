@@ -94,7 +94,7 @@ class MaintenanceLoop:
         return rescued
 
     def prune(self) -> int:
-        """Delete final jobs past their retention, in short transactions with a time limit; return how many.
+        """Delete final jobs past their retention, in short transactions with a time limit; return the number deleted.
 
         If the time limit is reached, pruning continues soon.
         """

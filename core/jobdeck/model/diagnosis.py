@@ -15,7 +15,7 @@ from .overview import WorkerInfo
 from .states import State
 
 _BUSY = 0.5
-"""The share of thread time from which workers count as busy, so that their recent rate is the most they can do."""
+"""The share of thread time from which workers count as busy, so that their recent rate is their maximum."""
 _PARENTS_NAMED = 10
 
 
@@ -255,7 +255,7 @@ def _no_worker(situation: ClaimConditions) -> tuple[str, str]:
 
 
 def _estimate(situation: ClaimConditions, checks: Sequence[Check]) -> tuple[float | None, str]:
-    """Estimate in how many seconds the job starts; return that and the basis of the estimate.
+    """Estimate the number of seconds until the job starts; return it with the basis of the estimate.
 
     This applies Little's law: of the jobs ahead and the job itself, those for which no thread is free start as others
     finish, at the recent rate. If the workers were mostly idle, that rate does not show what they can do, and

@@ -363,7 +363,7 @@ class BackupFailed(JobdeckError):
 
 
 class AttemptSignal(Exception):
-    """The base of what is raised inside a handler to end its attempt in a particular way. Not an error."""
+    """The base of the exceptions raised inside a handler to end its attempt in a particular way. Not an error."""
 
 
 class Snooze(AttemptSignal):
@@ -378,7 +378,7 @@ class Snooze(AttemptSignal):
 
 
 class GiveUp(AttemptSignal):
-    """Raised by a handler to fail the job at once with `reason`, without a retry."""
+    """Raised by a handler to fail the job immediately with `reason`, without a retry."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

@@ -84,7 +84,7 @@ class EventType(StrEnum):
     STARTED = "started"
     COMPLETED = "completed"
     FAILED = "failed"
-    """Finally, unless the job is retried by hand."""
+    """Permanently, unless the job is retried manually."""
     RETRYING = "retrying"
     """Failed or timed out, and the job will be retried."""
     CRASHED = "crashed"

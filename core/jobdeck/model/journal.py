@@ -41,11 +41,11 @@ class JournalEntry:
     n: int
     """The number of jobs; the number of queues for `pause` and `resume`; 1 for a schedule."""
     recorded: int
-    """For how many of them the journal has the data for an undo."""
+    """The number of them for which the journal has the undo data."""
     summary: str
     """What was done: `cancelled 3 jobs`. May contain the name of a queue, and therefore any text."""
     undone: int = 0
-    """For how many jobs it is currently undone."""
+    """The number of jobs for which it is currently undone."""
     undone_at: float | None = None
     """When an undo was last performed or attempted; `None` if the operation is in effect or was redone."""
     undone_by: str | None = None

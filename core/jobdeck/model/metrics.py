@@ -15,7 +15,7 @@ from .overview import TimeSlice
 
 
 class Grouping(StrEnum):
-    """What metrics can be grouped by."""
+    """An attribute that metrics can be grouped by."""
 
     QUEUE = "queue"
     KIND = "kind"

@@ -200,7 +200,7 @@ class ChildRunner:
             self.flush()
 
     def _send_if_due(self) -> None:
-        # If idle, or after a long job, send at once: the message costs little compared with the job.
+        # If idle, or after a long job, send immediately: the message costs little compared with the job.
         if not self._waiting or time.monotonic() - self._sent_at > BATCH:
             self.flush()
         elif not self._unsent.is_set():
@@ -250,7 +250,7 @@ def _has_no_children() -> bool:
 
 
 def exit_with_group() -> NoReturn:
-    """Kill this process, its group, and the commands that it runs, at once."""
+    """Kill this process, its group, and the commands that it runs, immediately."""
     kill_guarded()
     os.killpg(os.getpgrp(), signal.SIGKILL)
     os._exit(1)

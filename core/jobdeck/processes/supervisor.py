@@ -165,7 +165,7 @@ class ProcessSupervisor:
         self._call(recall)
 
     def request_stack(self, job_id: int, reply: Callable[[str], None]) -> None:
-        """Request the stack of a job from its child process, and return at once; `reply` receives it."""
+        """Request the stack of a job from its child process, and return immediately; `reply` receives it."""
 
         def locate() -> None:
             held = (

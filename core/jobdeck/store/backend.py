@@ -1,4 +1,4 @@
-"""What a database must offer to the code that both stores share: transactions, locks, clocks, and rows as records."""
+"""The interface of a database to the code that both stores share: transactions, locks, clocks, and rows as records."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Backend(ABC):
 
     @abstractmethod
     def lock_journal(self, connection: SqlConnection) -> None:
-        """Lock the journal until the transaction ends: what is read from it stays true."""
+        """Lock the journal until the transaction ends, so that what is read from it stays valid."""
 
     @abstractmethod
     def lock_row(self, connection: SqlConnection, table: str, key: str, value: str | int) -> None:

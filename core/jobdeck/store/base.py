@@ -3,7 +3,7 @@
 Each method is one transaction, or joins the one that `Store.transaction` has opened. A store reads the time from its own
 clock, and converts rows to records before it returns them. Failures of the database are raised as a `StoreError`.
 
-What both stores share is a class that works on a `Backend`. What each of them does in its own way is a protocol here, and a
+Code that both stores share is in classes that work on a `Backend`. Code that differs is defined by a protocol here, and by a
 class of the same name in `sqlite/` and in `postgres/`.
 """
 
@@ -107,7 +107,7 @@ class Completer(Protocol):
     def fail(self, results: Sequence[Failed]) -> LostLeases:
         """Move jobs from `running` to `retrying`, or to `failed` without a `retry_at` or attempts left.
 
-        A job that fails for good keeps the result's reason; without one, its outcome decides the reason. Fail, snooze and
+        A job that fails permanently keeps the result's reason; without one, its outcome decides the reason. Fail, snooze and
         release lead to `cancelled` if the job was asked to stop.
         """
         ...
@@ -265,7 +265,7 @@ class Store:
         self.notifier.close()
 
     def transaction(self) -> AbstractContextManager[Any]:
-        """Do everything inside at once, or nothing of it.
+        """Open a transaction: the operations inside it are atomic.
 
         Inside an open transaction this is a part of that one; an exception then undoes this part only.
         """

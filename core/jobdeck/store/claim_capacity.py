@@ -50,12 +50,12 @@ class ClaimRequest:
 
 
 def select_claimable(rows: Sequence[Picked], idle: int, capacity: ClaimCapacity, *, suspects: bool) -> list[Picked]:
-    """Return those of the ready rows, in order, that may be claimed for the idle threads and prefetched beyond them.
+    """Return the ready rows, in order, that may be claimed for the idle threads and prefetched beyond them.
 
-    Prefetched jobs have not started when the process dies, and lose an attempt all the same. So a job is not prefetched on
-    its last attempt, nor after a crash; nor from a queue with a rate, which counts starts. The jobs after it wait too, so
-    that the order is kept. A suspect, which a crash has interrupted, runs beside no other suspect of the same process: one
-    of them may be what kills it, and the others must not use up their attempts for that.
+    If the process dies, prefetched jobs lose an attempt even though they have not started. So a job is not prefetched on its
+    last attempt, nor after a crash, nor from a queue with a rate limit, which counts starts. The jobs after it wait too, so
+    that the order is kept. A suspect, which a crash has interrupted, never runs alongside another suspect in the same process:
+    one of them may be what kills it, and the others must not use up their attempts for that.
     """
     chosen: list[Picked] = []
     limited = capacity.limited

@@ -72,7 +72,7 @@ def _driver(where: str) -> Iterator[None]:
 
 
 def check_store(where: str, settings: Settings, clock: Clock, *, full: bool) -> Sequence[Finding]:
-    """Check a store without opening it for work: nothing in it is changed, whatever its state.
+    """Check a store without opening it for work: nothing in it is changed, regardless of its state.
 
     Raises:
         StoreRefused: `where` cannot name a store, or its driver is not installed.

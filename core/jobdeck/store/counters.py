@@ -13,7 +13,7 @@ from ..model.states import State
 from .metrics.histogram import bucket
 
 SLOT_WIDTH = 5
-"""Seconds: the width of the slots that are written; pruning folds old slots into wider ones."""
+"""Seconds: the width of the slots that are written; pruning merges old slots into wider ones."""
 
 
 _FAILURES = ("failed", "crashed")

@@ -45,9 +45,9 @@ class DependencyResolver:
     ) -> dict[int, list[int]]:
         """Resolve the dependents of jobs that have become final (`None`: were deleted).
 
-        A dependent is staged when the last job that it waits for ends. If a parent did not complete, the dependent's own
-        policy decides: it is cancelled, and its dependents in turn; or it runs all the same; or it waits until the parent is
-        retried. With `only`, resolves that dependent alone. Returns the cancelled jobs, each with the jobs that it waited for.
+        A dependent is staged when the last job that it waits for ends. If a parent did not complete, the dependent's own policy
+        decides: it is cancelled, and its dependents in turn; or it runs anyway; or it waits until the parent is retried. With
+        `only`, resolves that dependent alone. Returns the cancelled jobs, each with the jobs that it waited for.
         """
         all_cancelled: dict[int, list[int]] = {}
         while ended:

@@ -11,7 +11,7 @@ from ..model.findings import Finding
 from ..model.retention import RetentionRule
 
 Progress = Callable[[int, int], None]
-"""Called with how much is done, and of how much."""
+"""Called with the completed amount and the total."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class WalState:
     size: int
     """Bytes of its file."""
     held: bool
-    """Whether a reader, or another program that checkpoints it, kept it from being folded into the database."""
+    """Whether a reader, or another program that checkpoints it, prevented a complete checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class StoreMaintenance(ABC):
 
     @abstractmethod
     def checkpoint(self, limit: int) -> WalState:
-        """Fold the write-ahead log into the database and cut it, if it is larger than `limit` bytes.
+        """Checkpoint and truncate the write-ahead log if it is larger than `limit` bytes.
 
         Waits for other programs for a moment only, so a reader may still hold the log.
         """

@@ -116,7 +116,7 @@ class SocketNotifier:
             with theirs:
                 for address in self._addresses():
                     self._send(address, b"?" + question.encode(), theirs.fileno())
-            # All copies of the other end are closed once every process has replied, or has no reply.
+            # Every copy of the other end is closed once each process has replied, or has closed its copy without a reply.
             return _read_line(ours, timeout)
 
     @contextmanager

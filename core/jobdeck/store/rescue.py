@@ -1,4 +1,4 @@
-"""What becomes of a running job whose lease has ended, in every store."""
+"""The outcome of a running job whose lease has expired, for every store."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ CRASHED = "The worker died or stalled: its lease ended while the job was running
 
 
 def state_after_crash(job: Job) -> tuple[State, str | None]:
-    """Return the job's next state, and the reason if it has failed for good."""
+    """Return the job's next state, and the reason if it has failed permanently."""
     if job.cancelling:
         return State.CANCELLED, None
     if job.attempt < job.max_attempts:

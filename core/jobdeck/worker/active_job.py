@@ -34,7 +34,7 @@ class ActiveJob:
 
 @dataclass(frozen=True, slots=True)
 class ClaimTurn:
-    """The claimer's next batch of work: the results to record, and how many jobs to claim."""
+    """The claimer's next batch of work: the results to record, and the number of jobs to claim."""
 
     results: list[AttemptResult]
     idle: int
@@ -48,5 +48,5 @@ class ClaimTurn:
 
     @property
     def claims(self) -> bool:
-        """Report whether any job is to be claimed."""
+        """Report whether any job should be claimed."""
         return self.idle + self.prefetch + self.async_jobs > 0

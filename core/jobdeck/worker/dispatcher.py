@@ -150,7 +150,7 @@ class Dispatcher:
             self._wake_claimer()
 
     def replace_stuck(self, stuck: int) -> int:
-        """Set the number of threads lost to code that ignores stop requests; return how many runners the caller must start."""
+        """Set the number of threads lost to code that ignores stop requests; return the number of runners to start."""
         with self._lock:
             self._stuck = stuck
             return self._adjust_runners()
@@ -369,7 +369,7 @@ class Dispatcher:
         """Orphan every job in flight, because the database was replaced and holds none of them. Running code continues.
 
         Args:
-            file: the generation of the database that the jobs dispatched from now on belong to.
+            file: the generation of the database that subsequently dispatched jobs belong to.
 
         Returns:
             The jobs whose code still runs; their results are dropped.

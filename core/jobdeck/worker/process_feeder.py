@@ -109,8 +109,8 @@ class ProcessFeeder:
         finished, self._finished = self._finished, []
         took = sum(ending.finished_at - ending.started_at for _, ending in finished) / len(finished)
         if any(isinstance(ending, Released) for _, ending in finished):
-            took = _INITIAL_RUN_TIME  # queued in vain: jobs take longer than they did
-        # Decrease slowly, increase at once: a job that waits behind a long one costs more than an extra message.
+            took = _INITIAL_RUN_TIME  # queued unnecessarily: jobs take longer than before
+        # Decrease slowly, increase immediately: a job that waits behind a long one costs more than an extra message.
         weight = min(1.0, _SMOOTHING * len(finished))
         self._mean_run = max(took, self._mean_run + weight * (took - self._mean_run))
         self._source.submit_results(finished)

@@ -138,7 +138,7 @@ class Worker:
         return self._outage_backoff.last_error or self._heartbeat.outage_backoff.last_error
 
     def start(self) -> None:
-        """Start claiming and running jobs, and return at once.
+        """Start claiming and running jobs, and return immediately.
 
         Raises:
             StoreError: the worker could not register itself.
@@ -200,7 +200,7 @@ class Worker:
         return self._dispatcher.wait_idle(timeout)
 
     def drain(self) -> None:
-        """Stop claiming, and return at once; running jobs continue."""
+        """Stop claiming, and return immediately; running jobs continue."""
         self._dispatcher.drain()
         self._supervisor.recall_unstarted()
         self._heartbeat.wake()
@@ -297,7 +297,7 @@ class Worker:
                     self._start_async(run)
 
     def _on_store_replaced(self, error: StoreReplaced) -> None:
-        """Orphan the running jobs of the old database; idle threads claim jobs of the new one at once.
+        """Orphan the running jobs of the old database; idle threads claim jobs of the new one immediately.
 
         Orphaned code may run until its lease expires and is then asked to stop, because a worker on the old database
         may rescue the job. Its result is dropped.
@@ -366,7 +366,7 @@ class Worker:
     def _record_one_by_one(self, endings: Sequence[AttemptResult]) -> list[AttemptResult]:
         """Record the results one by one after the store refused them together; return those to retry.
 
-        A result that is refused for good must not block other jobs: its lease expires, and its job is rescued.
+        A permanently refused result must not block other jobs: its lease expires, and its job is rescued.
         """
         retryable: list[AttemptResult] = []
         for ending in endings:

@@ -28,7 +28,7 @@ class FinalStatesType(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
 
 class BackoffType(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """Accept two comma-separated durations, the longest first delay and the longest of all; the value is in seconds."""
+    """Accept two comma-separated durations, the maximum first delay and the maximum delay; the value is in seconds."""
 
     name = "back-off"
 

@@ -1,4 +1,4 @@
-"""Random traffic of the demo, reproducible by its seed: the initial backlog and the stream of jobs that follows."""
+"""Random traffic for the demo, reproducible from its seed: the initial backlog and the stream of jobs that follows."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def _drafts(queue: Queue, orders: Sequence[JobSpec]) -> list[NewJob]:
 
 
 class Workload:
-    """Keeps a queue busy from its own thread: a backlog at once, then waves and bursts.
+    """Keeps a queue busy from its own thread: a backlog immediately, then waves and bursts.
 
     The queue needs the kinds of `demo_registry`.
 

@@ -161,7 +161,7 @@ class Feed:
         self._inbox.put(lambda: self._pages.freeze(frozen))
 
     def open_job(self, job_id: int | None, columns: int = 0) -> None:
-        """Follow one job in detail, or none; with the history of its kind in about `columns` columns, unless that is 0."""
+        """Follow one job, or none; include the history of its kind in about `columns` columns, unless `columns` is 0."""
 
         def task() -> None:
             if job_id is None or self._following is None or self._following.job_id != job_id:
@@ -204,7 +204,7 @@ class Feed:
         self.run_action(DELETE, ids)
 
     def run_action(self, deed: JobAction, ids: Sequence[int]) -> None:
-        """Apply an action to the jobs: to a few at once; to many in steps, with progress messages, as one journal entry."""
+        """Apply an action to the jobs: to a few directly; to many in steps, with progress messages, as one journal entry."""
         if len(ids) > STEP:
             self._hand.run_action(deed, ids)
             return

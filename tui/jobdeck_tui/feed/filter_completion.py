@@ -19,13 +19,13 @@ _LARGE = 4000
 _DEEP = 5
 """The depth to which nested arguments are read."""
 _LONGEST = 60
-"""The most characters of a suggested value."""
+"""The maximum number of characters of a suggested value."""
 _EXAMPLE = 20
-"""The most characters of a value shown as an example."""
+"""The maximum number of characters of a value shown as an example."""
 _EACH = 40
-"""The most values kept for one field."""
+"""The maximum number of values kept for one field."""
 SHOWN = 8
-"""The most suggestions at once."""
+"""The maximum number of suggestions shown."""
 
 _SPANS = ("1m", "5m", "15m", "1h", "6h", "1d", "7d", "30d")
 _OPERATORS = ("<", ">", "<=", ">=", ":")

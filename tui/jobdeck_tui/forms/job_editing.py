@@ -16,7 +16,7 @@ from ..text.times import parse_time
 
 _OPTIONS = ("queue", "priority", "at", "max_attempts", "tags")
 LARGEST = 256 << 10
-"""The most characters of arguments that can be edited here."""
+"""The maximum number of characters of arguments that can be edited here."""
 
 Changes = Mapping[str, Any]
 """Keyword arguments of `Queue.edit`."""

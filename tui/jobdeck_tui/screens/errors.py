@@ -28,7 +28,7 @@ ASK_FROM = 20
 """Retrying more jobs than this needs confirmation."""
 _SPARK = 12
 _WIDE = 160
-"""From this width on, names are shown in full."""
+"""The minimum width to show names in full."""
 
 
 def _heads(width: int) -> tuple[TableColumn, ...]:

@@ -33,7 +33,7 @@ Draft = TypeVar("Draft")
 NARROW = 76
 """Below this width the hints are hidden to make space for the input; they remain as tooltips."""
 TALL = 30
-"""From this height on, blank lines separate the parts."""
+"""The minimum height to separate the parts with blank lines."""
 
 
 class FormScreen(ModalScreen[Draft | None], Generic[Draft]):

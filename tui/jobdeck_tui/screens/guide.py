@@ -18,11 +18,11 @@ from ..widgets.table.keyed_table import KeyedTable, Row, TableColumn
 from .base import CockpitScreen, TooSmall
 
 WIDE = 100
-"""Columns from which the topics stand beside the page; below, one of the two is shown."""
+"""The minimum number of columns to show the topics beside the page; below it, only one of the two is shown."""
 TALL = 34
-"""Lines from which the contents of the page stand below the topics."""
+"""The minimum number of lines to show the contents of the page below the topics."""
 _PAUSE = 0.08
-"""Seconds that the cursor rests on a topic before its page is drawn: a held key shall not draw each one."""
+"""Seconds that the cursor must rest on a topic before its page is drawn, so that holding a key does not draw every page."""
 
 
 class GuideScreen(CockpitScreen):
@@ -122,7 +122,7 @@ class GuideScreen(CockpitScreen):
         self.page.focus()
 
     def on_keyed_table_moved(self, event: KeyedTable.Moved) -> None:
-        """Show what the cursor is on, where both are seen."""
+        """Show the topic under the cursor if topics and page are both visible."""
         if event.table is self.topics and self.has_class("-wide"):
             if self._soon is not None:
                 self._soon.stop()
@@ -153,7 +153,7 @@ class GuideScreen(CockpitScreen):
     # -- keys -------------------------------------------------------------------------------------
 
     def on_descendant_focus(self) -> None:
-        """Where there is no room for both, show what has the focus."""
+        """If there is no room for both, show the one that has the focus."""
         self.set_class(self.page.has_focus, "-reading")
         self.set_class(self.headings.has_focus, "-contents")
 

@@ -31,7 +31,7 @@ from .base import TooSmall
 from .job_actions import JobActions
 
 SIDE_BY_SIDE = 110
-"""From this width on, the panels are side by side; below it, one is open at a time."""
+"""The minimum width to show the panels side by side; below it, one is open at a time."""
 PANELS = ("life", "data", "attempts", "log", "related", "history")
 
 

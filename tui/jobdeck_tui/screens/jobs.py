@@ -34,9 +34,9 @@ from .jobs_bindings import KEYS
 RANGES = (120.0, 600.0, 3600.0, 86400.0)
 """The time ranges of the charts, in seconds."""
 WIDE = 160
-"""From this width on, a preview of the selected job is docked on the right."""
+"""The minimum width to dock a preview of the selected job on the right."""
 CHARTS_FROM = (100, 30)
-"""From this size on, charts are shown; below it, one line of sparklines."""
+"""The minimum size to show charts; below it, one line of sparklines is shown."""
 _SCREEN_OF = {
     "throughput": ("metrics", ""),
     "latency": ("metrics", "latency"),

@@ -42,9 +42,9 @@ _URGENT = (
 )
 """The sort order of the forecast column, most urgent first."""
 _WITH_CHART = (100, 30)
-"""From this size on, a chart of the selected queue is shown."""
+"""The minimum size to show a chart of the selected queue."""
 _WITH_FACTS = 20
-"""From this height on, the details of the selected queue are shown."""
+"""The minimum height to show the details of the selected queue."""
 _FRAME = 3
 """Height of header, screen tabs and key hints."""
 _TABLE = 4

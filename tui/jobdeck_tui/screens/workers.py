@@ -25,15 +25,15 @@ from .view_screen import ViewScreen
 _SLIPPED = 1.5
 """Seconds after the selected slot got another job during which `x` must be pressed twice."""
 _WITH_FACTS = 20
-"""From this height on, the details of the selected row are shown."""
+"""The minimum height to show the details of the selected row."""
 _FRAME = 3
 """Height of header, screen tabs and key hints."""
 _TABLE = 4
 """Height of the table without its rows."""
 _WIDE = 100
-"""From this width on, bars are long."""
+"""The minimum width for long bars."""
 _LONG = 140
-"""From this width on, texts are whole sentences."""
+"""The minimum width for texts in full sentences."""
 _EMPTY: tuple[StyledLine, ...] = (
     [("  No workers are running.", "strong")],
     [("  You can enqueue jobs; they wait for the first worker.", "quiet")],

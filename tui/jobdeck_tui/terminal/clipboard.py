@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 PATIENCE = 3.0
-"""The most seconds that a tool may take."""
+"""The maximum number of seconds that a tool may take."""
 
 
 @dataclass(frozen=True, slots=True)

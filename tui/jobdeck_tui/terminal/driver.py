@@ -29,14 +29,14 @@ from .splash import ENTER, take_over
 
 ESCAPE_DELAY = 0.025
 """Seconds after which an esc without a following byte is a key. A terminal sends a sequence in one piece, and networks seldom
-split it: with Textual's own 0.1 s, going back would be the slowest key. ESCDELAY (ms) overrides this."""
+split it: with Textual's default of 0.1 s, going back would be the slowest key. ESCDELAY (ms) overrides this."""
 REPAINT = 0.005
-"""The least number of seconds between two frames; changes in between share one. A key just after a frame waits up to twice
-this time; with Textual's own 1/60 s the wait was twice as long as the work."""
+"""The minimum number of seconds between two frames; changes in between share one. A key pressed just after a frame waits up to
+twice this time; at Textual's default of 1/60 s, the wait took twice as long as the work."""
 PATIENCE = 0.5
-"""The most seconds that a key waits for the answer to the previous one."""
+"""The maximum number of seconds that a key waits for the response to the previous one."""
 READ = 4096
-"""The most bytes of keys, mouse movements or pasted text read at once."""
+"""The maximum number of bytes of keys, mouse movements or pasted text per read."""
 
 
 class InlineDriver(LinuxDriver):

@@ -24,7 +24,7 @@ from jobdeck import SWITCH_INTERVAL
 ANSWER = 0.02
 """Seconds that the loop's thread may keep the interpreter lock while it works."""
 LOOK = 0.01
-"""The most seconds between two polls for input while there is work."""
+"""The maximum number of seconds between two polls for input while work is pending."""
 
 T = TypeVar("T")
 Ready = list[tuple[selectors.SelectorKey, int]]
@@ -85,7 +85,7 @@ class ResponsiveSelector(selectors.DefaultSelector):
 
 
 class ResponsiveLoop(asyncio.SelectorEventLoop):
-    """Reads its wake-up pipe at once, and knows when it is idle."""
+    """Drains its wake-up pipe in one read, and detects when it is idle."""
 
     def __init__(self) -> None:
         self._waits = ResponsiveSelector()

@@ -112,7 +112,7 @@ class TerminalColorsFilter(StyleFilter):
 
 
 class SelectionFilter(StyleFilter):
-    """Draw the selection in one text color on one ground, whatever its color was, so that it stays legible."""
+    """Draw the selection in one text color on one ground, regardless of its original color, so that it stays legible."""
 
     def __init__(self, ground: str, color: str) -> None:
         """Create the filter.

@@ -14,7 +14,7 @@ def return_large_blocks() -> None:
     """Make the GNU allocator return large blocks to the system when they are freed; do nothing with other allocators.
 
     The list of a million ids is read as one text of 8 MB. By default the allocator raises its threshold with each such block
-    that is freed and keeps later ones: some 20 MB of unused memory (mallopt(3), M_MMAP_THRESHOLD).
+    that is freed and keeps later ones: about 20 MB of unused memory (mallopt(3), M_MMAP_THRESHOLD).
     """
     with contextlib.suppress(ImportError, OSError, AttributeError):
         import ctypes

@@ -22,7 +22,7 @@ from typing import Any, Self
 _MOST = 2000
 """The newest entries kept: this many warnings, and this many others, which cannot displace the warnings."""
 _LONGEST = 2000
-"""The most characters kept of one line."""
+"""The maximum number of characters kept of one line."""
 
 logger = logging.getLogger("jobdeck.thread")
 

@@ -12,9 +12,9 @@ RANGES = (3600.0, 86400.0, 7 * 86400.0)
 """The time ranges in seconds; the shortest one with enough runs is used."""
 RANGE_NAMES = {3600.0: "last hour", 86400.0: "last 24 hours", 7 * 86400.0: "last 7 days"}
 ENOUGH = 8
-"""The runs that a range needs; with fewer, the next longer range is used."""
+"""The minimum number of runs in a range; with fewer, the next longer range is used."""
 _COMPARED = 5
-"""The least number of runs to compare one run with."""
+"""The minimum number of runs to compare one run with."""
 _MARGIN = 1.1
 """A run must exceed a percentile by this factor, because percentiles are off by up to 9 %."""
 

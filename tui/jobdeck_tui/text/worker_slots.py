@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from jobdeck import Job, Overview, WorkerInfo
 
 MOST_IDLE = 64
-"""The most idle slots that are kept; a used slot stays, so that the rows below do not jump."""
+"""The maximum number of idle slots kept; a used slot stays, so that the rows below do not jump."""
 
 
 @dataclass(frozen=True, slots=True)

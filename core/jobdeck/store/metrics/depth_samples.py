@@ -41,7 +41,7 @@ def sample_depths(backend: Backend) -> bool:
 
 
 def prune_depths(backend: Backend, folded_before: int) -> int:
-    """See `SqlMetrics.prune_depths`. Returns the time before which samples are folded now, for the next call."""
+    """See `SqlMetrics.prune_depths`. Returns the time before which samples are now merged, for the next call."""
     with backend.read_transaction() as connection:
         now = backend.now(connection)
     before = (int(now) - _FINE_KEPT) // _HOUR * _HOUR

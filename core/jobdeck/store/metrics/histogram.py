@@ -1,8 +1,8 @@
 """Durations on a logarithmic scale, so that percentiles survive a restart in a few rows.
 
-Buckets grow by a constant factor, as in DDSketch (Masson, Rim and Lee, "DDSketch: a fast and fully-mergeable
-quantile sketch with relative-error guarantees", VLDB 2019) and in OpenTelemetry's exponential histograms of scale 2:
-histograms are added up by adding their counts, and what comes out is off by a bounded share, whatever was put in.
+Buckets grow by a constant factor, as in DDSketch (Masson, Rim and Lee, "DDSketch: a fast and fully-mergeable quantile sketch
+with relative-error guarantees", VLDB 2019) and in OpenTelemetry's exponential histograms of scale 2: histograms are added up by
+adding their counts, and the relative error of a result is bounded, regardless of the values.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from ..counters import SLOT_WIDTH
 from .histogram import bucket, percentiles
 
 ROLLUPS = ((SLOT_WIDTH, 3600, 60), (60, 6 * 3600, 600), (600, 2 * 86400, 3600), (3600, 10 * 86400, 86400))
-"""Width, age and new width: slots of this width are folded into wider ones at this age (all in seconds)."""
+"""Width, age and new width: slots of this width are merged into wider ones at this age (all in seconds)."""
 METRICS_KEPT = 90 * 86400
 """Seconds: older metrics are deleted."""
 WIDTHS = (SLOT_WIDTH, *(wider for _, _, wider in ROLLUPS))
@@ -41,7 +41,7 @@ SELECT CAST((sampled.slot - :begin) / :width AS INTEGER), max(coalesce(one.pendi
 
 @dataclass(frozen=True, slots=True)
 class TimeSlices:
-    """Equal slices of time up to now. Each holds whole slots of metrics, whatever their age."""
+    """Equal slices of time up to now. Each holds whole slots of metrics, regardless of their age."""
 
     begin: int
     width: int

@@ -1,4 +1,4 @@
-"""Operations on one job, each beside its inverse.
+"""Operations on one job, each next to its inverse.
 
 An operation returns what it takes to undo it. An undo first checks that the job is still as the operation left it, so that no
 later change is lost; otherwise it raises. Both work inside a `UnitOfWork`, and update its counters.

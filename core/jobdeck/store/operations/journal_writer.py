@@ -87,7 +87,7 @@ class JournalWriter:
         """Add one changed job.
 
         Args:
-            entry: what it takes to undo the change.
+            entry: the undo data of the change.
             size: the approximate size of that in bytes.
             undoable: whether it can be undone at all; otherwise the undo data says why not.
             child: whether the job was not named, but cancelled because of a named one.

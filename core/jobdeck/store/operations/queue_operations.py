@@ -14,7 +14,7 @@ _MAX_PERIOD = 31 * 86400.0
 
 
 class QueueOperations:
-    """What a person or a program changes about a queue."""
+    """Changes that people and programs make to queues."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend

@@ -41,7 +41,7 @@ class SqlSchedules:
         return self._backend.clock_offset()
 
     def lock(self, name: str) -> None:
-        """Lock the schedule until the open transaction ends: what is read of it from now on stays true."""
+        """Lock the schedule until the open transaction ends, so that what is read of it afterwards stays valid."""
         with self._backend.write_transaction() as connection:
             self._backend.lock_journal(connection)
             self._backend.lock_row(connection, "jobdeck_schedules", "name", name)

@@ -25,13 +25,13 @@ ApplyOperation = Callable[[UnitOfWork, Job], Undo]
 
 
 class Operations:
-    """What a person or a program changes about jobs."""
+    """Changes that people and programs make to jobs."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
 
     def cancel(self, ids: Sequence[int], *, by: Actor = UNKNOWN_ACTOR) -> OperationResult:
-        """Cancel queued jobs at once; ask running jobs to stop."""
+        """Cancel queued jobs immediately; ask running jobs to stop."""
         return self._apply_to_each(Operation.CANCEL, ids, by, job_operations.cancel)
 
     def retry(self, ids: Sequence[int], *, by: Actor = UNKNOWN_ACTOR) -> OperationResult:
@@ -67,7 +67,7 @@ class Operations:
     ) -> OperationResult:
         """Apply the operation to each job whose state allows it, and refuse the others.
 
-        `notify` wakes the workers: a job may be ready now, a running one is to stop, or a dependent may run.
+        `notify` wakes the workers: a job may be ready now, a running one must stop, or a dependent may run.
         """
         done: list[int] = []
         refused: dict[int, JobdeckError] = {}

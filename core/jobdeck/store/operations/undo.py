@@ -150,7 +150,7 @@ class SqlJournal:
             return found, self._parts(connection, found, redo=True)
 
     def _parts(self, connection: SqlConnection, entry_id: int, *, redo: bool) -> list[int]:
-        """Return the parts of the entry that are to be undone or redone."""
+        """Return the parts of the entry to undo or redo."""
         if not rows_of(connection, "SELECT id FROM jobdeck_journal WHERE id = ?", (entry_id,)):
             raise JournalEntryNotFound(entry_id)
         parts = [row[0] for row in rows_of(connection, _PARTS, (entry_id, redo))]

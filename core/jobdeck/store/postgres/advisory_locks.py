@@ -9,9 +9,10 @@ _LOCK = "SELECT pg_advisory_xact_lock((x'6a6f6264'::bigint << 32) + ?::text::reg
 LIMITS = "jobdeck_starts"
 """Held by claims from lanes with a limit: the number of running jobs stays true until the claim is committed."""
 JOURNAL = "jobdeck_journal"
-"""Held by an undo or redo, and by changes of limits, pauses and schedules: two at once would both find it not done yet."""
+"""Held by an undo or redo, and by changes of limits, pauses and schedules: two concurrent ones would both find it not done
+yet."""
 UPKEEP = "jobdeck_stripes"
-"""Held while shards or metrics are folded, or jobs are pruned."""
+"""Held while shards or metrics are merged, or jobs are pruned."""
 
 
 def advisory_lock(session: Session, name: str) -> None:

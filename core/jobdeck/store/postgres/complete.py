@@ -28,7 +28,7 @@ _ATTEMPT = """
 INSERT INTO jobdeck_attempts (job_id, lease, number, worker, started_at, finished_at, outcome, error_type, message, traceback)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
 """
-# A job that is to run again is cancelled instead if it was asked to stop in the meantime.
+# A job that would run again is cancelled instead if it was asked to stop in the meantime.
 _REQUEUE = """
 state = CASE WHEN cancelling THEN 'cancelled' ELSE '{state}' END,
 finished_at = CASE WHEN cancelling THEN ?::double precision END, attempt = attempt - 1"""
@@ -40,7 +40,7 @@ scheduled_at = CASE WHEN cancelling OR attempt >= max_attempts THEN scheduled_at
 reason = CASE WHEN NOT cancelling AND (?3 IS NULL OR attempt >= max_attempts) THEN ?5 END,
 error = ?4, crashes = crashes + ?6, {end_lease} WHERE id = ?7 AND state = 'running' AND lease = ?8"""
 _BULK_FROM = 4
-"""The number of completions from which on they are written in one statement."""
+"""The minimum number of completions to write them in one statement."""
 _COMPLETE_BULK = f"""
 WITH held AS MATERIALIZED (
     SELECT job.id, done.started_at, done.finished_at, done.result
@@ -243,5 +243,5 @@ def record_attempts(session: Session, attempts: Sequence[tuple[Any, ...]]) -> No
 def attempt_values(
     outcome: Outcome, error_type: str | None = None, message: str | None = None, traceback: str | None = None
 ) -> tuple[Any, ...]:
-    """Return what the record of an attempt says of its end."""
+    """Return the fields that an attempt's record stores about its end."""
     return (outcome.value, replace_surrogates(error_type), replace_surrogates(message), replace_surrogates(traceback))

@@ -22,7 +22,7 @@ class PostgresCounterDeltas(CounterDeltas):
     """The changes of one transaction. Call `write` once, inside the transaction."""
 
     def write(self, connection: Session) -> None:
-        """Write all changes to the tables: one statement each, whatever the number of rows."""
+        """Write all changes to the tables: one statement each, regardless of the number of rows."""
         if counts := self.count_rows():
             connection.execute(_COUNT, (shard_of(connection), *map(list, zip(*counts, strict=True))))
         if metrics := self.metric_rows():

@@ -85,8 +85,8 @@ class PostgresDialect(Dialect):
         return f"{' UNION ALL '.join(walks)} ORDER BY id {direction} {limit}"
 
     def schedule_history(self, columns: str) -> str:
-        # Only its jobs are read, through the index `jobdeck_by_schedule`, and sorted: they are few beside all jobs, which a
-        # scan from the newest id down would read until it had found enough of them.
+        # Only its jobs are read, through the index `jobdeck_by_schedule`, and sorted: they are few compared with all jobs,
+        # which a scan from the newest id down would read until it had found enough of them.
         return (
             f"WITH its AS MATERIALIZED (SELECT {columns} FROM jobdeck_jobs WHERE {SCHEDULED} AND {OF_SCHEDULE} = ?)"
             " SELECT * FROM its ORDER BY id DESC LIMIT ?"

@@ -9,7 +9,7 @@ from .session import Session
 from .sharded_counters import UNOWNED_SHARD
 
 _COUNTED_FOR = 60
-"""Seconds after which a slot gets no more counts, as a rule, so that its shards can be folded."""
+"""Seconds after which a slot usually receives no more counts, so that its shards can be merged."""
 
 # Rows that a long transaction has locked are left for the next time.
 _FOLDED = f"""

@@ -43,7 +43,7 @@ def count_prunable(session: Session, rule: RetentionRule, now: float) -> int:
     if rule.older_than is not None:
         old = _number(session, f"SELECT count(*) {OLD}", (str(rule.state), now - rule.older_than))
     if (excess := _surplus(session, rule)) > old:
-        # Jobs that others wait for stay, whatever the number.
+        # Jobs that others wait for are kept, regardless of the limit on their number.
         held = _number(
             session,
             "SELECT count(*) FROM jobdeck_jobs WHERE state = ? AND id IN (SELECT parent FROM jobdeck_waits)",

@@ -14,7 +14,7 @@ _HIGHEST = 2**63 - 1
 
 
 def possible(ids: Sequence[int]) -> list[int]:
-    """Return those of the ids that a job can have."""
+    """Return the ids that a job can have."""
     return [job_id for job_id in ids if 0 < job_id <= _HIGHEST]
 
 

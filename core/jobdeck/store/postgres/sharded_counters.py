@@ -18,7 +18,7 @@ from .advisory_locks import UPKEEP, advisory_lock
 from .session import Session
 
 UNOWNED_SHARD = -1
-"""The shard that shards of ended connections are folded into."""
+"""The shard that shards of closed connections are merged into."""
 
 # The class of the locks is the table, so that queues in one database do not share shards. Object numbers may exceed a signed
 # integer.
@@ -58,7 +58,7 @@ def shard_for_transaction(session: Session) -> int:
 
 
 def fold_shards(session: Session) -> None:
-    """Fold the shards of ended connections, and the counters that are 0, so that the rows stay few.
+    """Merge the shards of closed connections and delete counters that are 0, to keep the number of rows small.
 
     Runs inside the caller's transaction, which should end soon.
     """

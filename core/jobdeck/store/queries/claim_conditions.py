@@ -24,7 +24,7 @@ _LANES = """
 SELECT queue, kind FROM jobdeck_counts WHERE state = 'pending' AND n > 0
    AND queue NOT IN (SELECT name FROM jobdeck_queues WHERE paused_at IS NOT NULL AND name <> ?)
 """
-# Two scans of the lane's part of the index of ready rows, in the order of the claim, up to the limit.
+# Two scans of the lane's range in the index of ready rows, in claim order, up to the limit.
 _AHEAD = """
 SELECT (SELECT count(*) FROM (SELECT 1 FROM jobdeck_jobs {ready} WHERE state = 'pending'
           AND queue = :queue AND kind = :kind AND priority > :priority LIMIT :most) AS higher)

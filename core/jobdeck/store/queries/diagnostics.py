@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class SqlDiagnostics:
-    """What decides whether a job is claimed."""
+    """The data that decides whether a job is claimed."""
 
     def __init__(self, backend: Backend, dialect: Dialect, workers: Workers) -> None:
         self._backend = backend

@@ -23,7 +23,7 @@ class JobReader:
             return next(self._backend.load_for_display(connection, [job_id]), None)
 
     def get_many(self, ids: Sequence[int]) -> list[Job]:
-        """Return those of the jobs that exist, in the order of `ids`."""
+        """Return the jobs that exist, in the order of `ids`."""
         with self._backend.read_transaction() as connection:
             found = {job.id: job for job in self._backend.load_for_display(connection, ids)}
         return [found[job_id] for job_id in ids if job_id in found]

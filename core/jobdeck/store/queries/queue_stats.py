@@ -1,4 +1,4 @@
-"""Reads the state of every queue, with its last minutes, in one transaction and few statements, whatever their number."""
+"""Reads the state of every queue, with its last minutes, in one transaction and a constant number of statements."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def read_queue_stats(
 def _sums(
     connection: SqlConnection, slices: TimeSlices
 ) -> tuple[Mapping[str, Mapping[int, SliceTotals]], Mapping[str, SliceTotals]]:
-    """What happened in each queue by slice, without how long anything took; and all of it together, with that."""
+    """Return the totals of each queue by slice, without durations, and its overall totals, with durations."""
     sums: defaultdict[str, defaultdict[int, SliceTotals]] = defaultdict(lambda: defaultdict(SliceTotals))
     whole: defaultdict[str, SliceTotals] = defaultdict(SliceTotals)
     bound = {"begin": slices.begin, "width": slices.width}

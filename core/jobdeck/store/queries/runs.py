@@ -4,7 +4,7 @@ No index leads from a time to the attempts that ran then: each result would have
 that of a final job, which the index of final jobs finds by its end (pruning uses it too), or a failure, which has an index of
 its own, or it was given back (snoozed, released), and then its job is running, or near the front of the ready or due jobs. So
 the ids of the jobs are read first, from those indexes alone; then the attempts of each job, which are stored together. `limit`
-bounds what is read, whatever the length of the history.
+bounds the amount read, regardless of the length of the history.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def ended_ids_query(dialect: Dialect, state: State | None, begin: str = ":begin"
 
 
 def jobs_given_back(connection: SqlConnection, dialect: Dialect) -> list[int]:
-    """Return the jobs that may have run, and are to run again."""
+    """Return the jobs that may have run and will run again."""
     return ids_of(connection, dialect, _by_index(dialect, _GIVEN_BACK), {})
 
 

@@ -1,9 +1,9 @@
 """Backs up an SQLite file while it is used: SQLite's online backup, inside one read transaction.
 
-The backup interface restarts from the first page each time another process commits, so it never ends beside busy workers;
-inside a read transaction it sees one snapshot. `VACUUM INTO` would omit the free pages, but it rebuilds every table and cannot
-report progress. The copy is written under another name, checked, and only then renamed: a file of the given name is a complete
-backup.
+The backup interface restarts from the first page each time another process commits, so it never finishes while workers are
+busy; inside a read transaction it sees one snapshot. `VACUUM INTO` would omit the free pages, but it rebuilds every table and
+cannot report progress. The copy is written under another name, checked, and only then renamed: a file of the given name is a
+complete backup.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _check_target(source: Path, target: Path, *, force: bool) -> None:
     if any(target.exists() and each.exists() and target.samefile(each) for each in own):
         raise BackupFailed(target, "it is a file of the queue itself")
     if any(log.exists() for log in logs):
-        # The log of another database beside the copy would be folded into it.
+        # The log of another database next to the copy would be applied to it.
         raise BackupFailed(target, f"a database of this name is in use, or was left by a program that died: {logs[0].name}")
     if target.exists() and not force:
         raise BackupFailed(target, "there is a file of this name")

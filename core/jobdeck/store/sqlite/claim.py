@@ -1,9 +1,9 @@
 """Claims ready jobs for workers in SQLite, each for one worker only.
 
-A claim is one transaction of three statements, whatever the number of jobs. The *board* lists the lanes (a queue and a kind)
-with pending jobs, and the limits; the *pick* reads the first few jobs of each open lane from the index of ready rows; the
-claim itself is a single UPDATE that issues the leases and counts the attempts. Each statement returns one row: every row
-that is fetched releases the interpreter's lock, and takes half a millisecond to get it back beside a busy thread.
+A claim is one transaction of three statements, regardless of the number of jobs. The *board* lists the lanes (a queue and a
+kind) with pending jobs, and the limits; the *pick* reads the first few jobs of each open lane from the index of ready rows; the
+claim itself is a single UPDATE that issues the leases and counts the attempts. Each statement returns one row: every row that
+is fetched releases the interpreter's lock, and takes half a millisecond to get it back while another thread is busy.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class Claimer:
 def _claim(
     connection: apsw.Connection, request: ClaimRequest, capacity: ClaimCapacity, bound: Mapping[str, Any]
 ) -> list[list[Any]]:
-    """Claim jobs for the worker, nearly always in one step.
+    """Claim jobs for the worker, almost always in one step.
 
     If a step withholds jobs, because their queue or kind has no capacity left or they are suspects, it may have seen no
     others. The next step then searches past them, for the threads that are still idle.

@@ -31,7 +31,7 @@ _ATTEMPT = """
 INSERT INTO jobdeck_attempts (job_id, lease, number, worker, started_at, finished_at, outcome, error_type, message, traceback)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
 """
-# A job that is to run again is cancelled instead if it was asked to stop in the meantime.
+# A job that would run again is cancelled instead if it was asked to stop in the meantime.
 _REQUEUE = """
 state = CASE WHEN cancelling THEN 'cancelled' ELSE '{state}' END,
 finished_at = CASE WHEN cancelling THEN ? END, attempt = attempt - 1"""
@@ -42,7 +42,7 @@ scheduled_at = CASE WHEN cancelling OR attempt >= max_attempts THEN scheduled_at
 reason = CASE WHEN NOT cancelling AND (?3 IS NULL OR attempt >= max_attempts) THEN ?5 END,
 error = ?4, crashes = crashes + ?6"""
 _BULK_FROM = 4
-"""The number of completions from which on they are written in one statement."""
+"""The minimum number of completions to write them in one statement."""
 # The plus keeps the planner from reading all running jobs for each of the rows.
 _COMPLETE_BULK = f"""
 UPDATE jobdeck_jobs
@@ -202,13 +202,13 @@ def record_attempts(connection: apsw.Connection, attempts: Sequence[tuple[Any, .
 def attempt_values(
     outcome: Outcome, error_type: str | None = None, message: str | None = None, traceback: str | None = None
 ) -> tuple[Any, ...]:
-    """Return what the record of an attempt says of its end."""
+    """Return the fields that an attempt's record stores about its end."""
     return (outcome.value, replace_surrogates(error_type), replace_surrogates(message), replace_surrogates(traceback))
 
 
 def _encode(result: Completed) -> str:
-    # Written by hand, in a third of the time that a JSON encoder takes: all but the result are numbers. Times are whole
-    # microseconds: the digits of a fraction take both sides three times as long.
+    # Formatted by hand, in a third of the time that a JSON encoder takes: every value except the result is a number. Times are
+    # whole microseconds: the digits of a fraction take both sides three times as long.
     job, value = result.job, result.result_json
     text = "null" if value is None else json.dumps(replace_surrogates(value), ensure_ascii=False)
     finished, started = int(result.finished_at * 1e6 + 0.5), int(result.started_at * 1e6 + 0.5)

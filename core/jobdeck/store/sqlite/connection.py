@@ -68,7 +68,7 @@ class Connections:
             found.execute("PRAGMA journal_mode = WAL")
             found.execute(f"PRAGMA synchronous = {self._synchronous}")
             found.execute(f"PRAGMA journal_size_limit = {LOG_KEPT}")
-            # A busy queue writes the same pages many times: the less often they are folded into the file, the better.
+            # A busy queue writes the same pages many times: the less often they are checkpointed, the better.
             found.execute("PRAGMA wal_autocheckpoint = 4000")  # pages: 16 MB
             found.execute("PRAGMA cache_size = -4000")  # KiB
             with self._guard:
@@ -177,7 +177,7 @@ class Connections:
             self._local = _Local()
 
     def _fold(self) -> None:
-        """Fold the log that ended threads have left into the file, as the last connection of all does."""
+        """Checkpoint the log that finished threads have left, by opening a connection and closing it as the last one."""
         with suppress(apsw.Error):
             last = connect(self._path, ended=lambda: True)
             try:

@@ -27,9 +27,9 @@ class SqliteCounterDeltas(CounterDeltas):
     """The changes of one transaction. Call `write` once, inside the transaction."""
 
     def write(self, connection: apsw.Connection) -> None:
-        """Write all changes to the tables: one statement each, whatever the number of rows.
+        """Write all changes to the tables: one statement each, regardless of the number of rows.
 
-        Each step of a statement releases the interpreter's lock, and takes a while to get it back beside a busy thread.
+        Each step of a statement releases the interpreter's lock, and takes a while to get it back while another thread is busy.
         """
         counts = self.count_rows()
         if len(counts) == 1:  # the usual enqueue

@@ -70,8 +70,8 @@ class SqliteDialect(Dialect):
         )
 
     def rows(self, connection: SqlConnection, columns: Sequence[str], source: str, bound: Any = None) -> Sequence[Row]:
-        # Each row that is fetched releases the interpreter's lock, and takes half a millisecond to get it back beside a busy
-        # thread: so all of them are fetched as one.
+        # Each row that is fetched releases the interpreter's lock, and takes half a millisecond to get it back while another
+        # thread is busy: so all of them are fetched as one.
         named = [f"{column} AS told{place}" for place, column in enumerate(columns)]
         told = ", ".join(f"told{place}" for place in range(len(columns)))
         query = f"SELECT json_group_array(json_array({told})) FROM (SELECT {', '.join(named)} {source})"

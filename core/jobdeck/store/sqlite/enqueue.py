@@ -36,7 +36,7 @@ INSERT INTO jobdeck_jobs (id, args, kind, queue, priority, state, max_attempts, 
                           backoff, expires_at)
 SELECT first.id + key, value, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM first, json_each(?)
 """
-# One statement, whatever the number of rows: each step releases the interpreter's lock, and seven threads wait for it.
+# One statement, regardless of the number of rows: each step releases the interpreter's lock, and seven threads wait for it.
 _ENQUEUE_TOGETHER = f"""
 WITH first(id) AS MATERIALIZED (SELECT {_NEXT})
 INSERT INTO jobdeck_jobs (id, kind, args, queue, priority, state, max_attempts, timeout, created_at, scheduled_at, tags,

@@ -1,12 +1,12 @@
 """Identifies the file at a path: whether it is still the open one, and what happens to its log if it is not.
 
 A file that was deleted or moved stays open for its connections, and what they write is lost, or ends up elsewhere. SQLite does
-not notice. Worse, it finds the log and the log's index by name: it would take those of the old database for those of a new
-one at the same path, and corrupt it. So:
+not notice. Worse, it finds the log and the log's index by name: it would mistake those of the old database for those of a new
+one at the same path, and corrupt the new one. So:
 
-- each transaction first checks that the path still names the open file (one `stat`, some microseconds);
-- the rest of the log is folded into the old file, wherever that is now, and then its log and index are removed from the path.
-  They are removed only if they are the very files that were opened;
+- each transaction first checks that the path still names the open file (one `stat`, a few microseconds);
+- the rest of the log is checkpointed into the old file, wherever it is now, and then its log and index are removed from the
+  path. They are removed only if they are the same files that were opened;
 - connections to the old file are closed without the cleanup that SQLite does by name (see `Connections`).
 """
 
@@ -89,7 +89,8 @@ class DatabaseIdentity:
 
         Args:
             connection: a connection to the old file without an open transaction.
-            at_last: whether another file is about to be opened at the path, so that a log that cannot be folded is renamed.
+            at_last: whether another file is about to be opened at the path, so that a log that cannot be checkpointed is
+                renamed.
         """
         if self._file is not None and self._identity(self._path) == self._file:
             self._emptied = True
@@ -97,7 +98,7 @@ class DatabaseIdentity:
         stale = [path for path, identity in self._siblings.items() if self._identity(path) == identity]
         if not stale:
             return
-        # The log of an emptied file cannot be folded into it.
+        # The log of an emptied file cannot be checkpointed into it.
         folded = not self._emptied and connection is not None and _fold(connection)
         for path in stale if folded or at_last or self._emptied else ():
             with suppress(OSError):  # another process was faster
@@ -119,7 +120,7 @@ class DatabaseIdentity:
 
 
 def _fold(connection: apsw.Connection) -> bool:
-    """Fold the log into the connection's file; return whether all of it was folded."""
+    """Checkpoint the log into the connection's file; return whether the checkpoint was complete."""
     try:
         connection.set_busy_timeout(_PATIENCE)
         connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
@@ -133,11 +134,11 @@ def _sibling_path(path: Path, ending: str) -> Path:
 
 
 def wait_for_foreign_wal(path: Path, ring: Callable[[], None]) -> bool:
-    """Wait, before a file is opened, until the log beside it no longer belongs to another database.
+    """Wait, before a file is opened, until the log next to it no longer belongs to another database.
 
-    A process that moves a database over an open one, and opens it at once, may be faster than the processes that have the other
-    one open and would remove its log (see above). They are notified. If the system does not list locks, or they do not react,
-    the file is opened anyway.
+    A process that replaces an open database with another one and opens it immediately may do so before the processes that have
+    the old one open have removed its log (see above). Those processes are notified. If the system does not list locks, or they
+    do not react, the file is opened anyway.
 
     Returns:
         Whether the log belongs to no other database, as far as can be determined.

@@ -2,7 +2,7 @@
 
 A commit waits for the disk, and eight threads that wait one after the other wait eight times as long. So the first thread is
 the leader: it writes all waiting requests, and later threads wait for the next round, which one of them leads. There is no
-extra thread and no delay: a thread that is alone writes at once.
+extra thread and no delay: a thread that is alone writes immediately.
 """
 
 from __future__ import annotations

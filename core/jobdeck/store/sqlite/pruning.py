@@ -1,7 +1,7 @@
 """Prunes final jobs in short transactions, through an index that holds final jobs only.
 
-The index `jobdeck_final` is sorted by state and end, so a step reads only what it deletes, whatever the length of the history.
-The counters hold the number of jobs in each state.
+The index `jobdeck_final` is sorted by state and end, so a step reads only what it deletes, regardless of the length of the
+history. The counters hold the number of jobs in each state.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def count_prunable(connection: apsw.Connection, rule: RetentionRule, now: float)
     if rule.older_than is not None:
         old = _number(connection, f"SELECT count(*) {OLD}", (str(rule.state), now - rule.older_than))
     if (excess := _surplus(connection, rule)) > old:
-        # Jobs that others wait for stay, whatever the number.
+        # Jobs that others wait for are kept, regardless of the limit on their number.
         held = _number(
             connection,
             "SELECT count(*) FROM jobdeck_jobs WHERE state = ? AND id IN (SELECT parent FROM jobdeck_waits)",

@@ -40,9 +40,9 @@ def connect(
     waiting_from = 0.0
 
     def busy(calls: int) -> bool:
-        # SQLite's own handler sleeps longer and longer, up to 100 ms, so a process that asks rarely starves beside one
-        # that asks all the time. Here sleeps are short, of random length, and shorter the longer a connection has waited:
-        # the more often it asks, the more likely it is next, so none waits for long.
+        # SQLite's own handler sleeps longer and longer, up to 100 ms, so a process that asks rarely is starved by one that asks
+        # constantly. Here sleeps are short, of random length, and shorter the longer a connection has waited: the more often it
+        # asks, the more likely it is next, so none waits for long.
         nonlocal waiting_from
         now = time.monotonic()
         if calls == 0:
@@ -70,7 +70,7 @@ def _place(*values: Any) -> str:
 def close_connection(connection: apsw.Connection, *, fold: bool = False) -> None:
     """Close a connection that another thread may be using, after interrupting its statement.
 
-    With `fold`, the last connection of all folds the log into the file and deletes the log.
+    With `fold`, the last connection to close checkpoints the log and deletes it.
     """
     for _ in range(_CLOSE_TRIES):
         try:

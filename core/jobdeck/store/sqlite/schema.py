@@ -26,7 +26,7 @@ def make_ready(path: Path, where: str, clock: Clock, *, adopt: bool, create: boo
     check_file(path, where)
     wait_for_foreign_wal(path, SocketNotifier(path).notify)
     log, index = wal_path(path), path.with_name(path.name + "-shm")
-    # The last connection to close folds a log that a killed process left behind into the file.
+    # The last connection to close checkpoints a log that a killed process left behind.
     fresh, left_behind = not log.exists(), file_size(log) > 0
     refused = True
     connection = connect(path, create=create)

@@ -1,12 +1,12 @@
 """Keeps the write-ahead log small, except during long reads.
 
-SQLite folds the log into the database by itself after each thousand pages, as far as readers allow, and restarts it when it is
-completely folded and has no reader at that moment. What remains to be done:
+SQLite checkpoints the log automatically after every thousand pages, as far as readers allow, and restarts it when the
+checkpoint is complete and the log has no reader at that moment. The remaining cases:
 
-- The file keeps its largest size for ever. `journal_size_limit` cuts it at a restart.
-- Many short readers and writers can miss that moment many times. So a large log is first folded without blocking other
-  connections (PASSIVE), and then, if next to nothing remains, with writers blocked for a moment (TRUNCATE).
-- While a reader keeps an old snapshot nothing can be done; the log grows until the reader ends.
+- The file does not shrink by itself. `journal_size_limit` truncates it at a restart.
+- With many short reads and writes, that moment may rarely come. So a large log is first checkpointed without blocking other
+  connections (PASSIVE), and then, if almost nothing remains, with writers blocked briefly (TRUNCATE).
+- While a reader holds an old snapshot, the log cannot be reset; it grows until the reader ends.
 """
 
 from __future__ import annotations

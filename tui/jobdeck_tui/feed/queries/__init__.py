@@ -10,7 +10,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class ScreenQuery(Protocol[T_co]):
-    """The data that a screen needs beside the overview. A frozen dataclass: equal queries read the same."""
+    """The data that a screen needs in addition to the overview. A frozen dataclass: equal queries read the same."""
 
     @property
     def interval(self) -> float:

@@ -31,9 +31,9 @@ LOG_LINES = 5000
 LOG_CHARACTERS = 1 << 20
 """The newest log lines are kept, up to this many characters in total."""
 MOST_TEXT = 50_000
-"""The most characters shown of an error: its start and its end."""
+"""The maximum number of characters shown of an error: its start and its end."""
 RELATIVES = 100
-"""The most parents and the most children whose records are read."""
+"""The maximum number of parents, and of children, whose records are read."""
 _PATIENCE = 20
 """A part that took t seconds to read is not read again for 20 t."""
 _STACK_WITHIN = 0.25

@@ -39,7 +39,7 @@ class MetricsQuery:
         return _EVERY.get(self.seconds, 10.0)
 
     def read(self, queue: Queue) -> MetricsData:
-        """Read the metrics. The table includes the groups beside the one that the charts are narrowed to."""
+        """Read the metrics. The table includes the groups other than the one that the charts are narrowed to."""
         by = None if self.by == "none" else self.by
         own = (self.queue if by == "queue" else self.kind) is not None
         charts = queue.history.metrics(

@@ -11,7 +11,7 @@ from jobdeck import JobdeckError, Queue, Schedule, ScheduledRun, next_ticks
 TICKS = 5
 """The number of next ticks shown."""
 MOST = 300
-"""The most schedules whose history is read."""
+"""The maximum number of schedules whose history is read."""
 _PATIENCE = 0.1
 """Seconds for computing ticks that are not cached yet; the rest follows with the next read."""
 

@@ -9,7 +9,7 @@ from jobdeck import Queue
 from ..lane_packing import Lanes, WorkerLanes
 
 MOST = 3_000
-"""The most runs that are read; more would only share the same cells."""
+"""The maximum number of runs to read; more would only share the same cells."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The data that the workers screen needs beside the overview that every screen gets."""
+"""The data that the workers screen needs in addition to the overview that every screen gets."""
 
 from __future__ import annotations
 

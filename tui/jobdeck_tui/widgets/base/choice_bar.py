@@ -16,11 +16,11 @@ from .strips import Piece, width_of
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a click chooses."""
+    """The value that a click chooses."""
 
     value: str
     group: str = ""
-    """What the value is for, if one bar has several groups of choices."""
+    """The purpose of the value, if one bar has several groups of choices."""
 
 
 Part = tuple[Sequence[Piece], Choice | None]
@@ -28,7 +28,7 @@ Part = tuple[Sequence[Piece], Choice | None]
 
 
 class ChoiceBar(LineWidget):
-    """A line of choices. Subclasses say how theirs look."""
+    """A line of choices. Subclasses define the appearance."""
 
     class Chosen(Message):
         """A choice was clicked."""

@@ -57,7 +57,7 @@ class Header(LineWidget):
             self.refresh()
 
     def show_frozen(self, age: float | None) -> None:
-        """Show for how many seconds the view has been frozen; `None` for live."""
+        """Show the number of seconds that the view has been frozen; `None` for live."""
         self._frozen_at = age
         self.refresh()
 

@@ -62,7 +62,7 @@ class QueuesPanel(Panel):
         self.redraw()
 
     def _retitle(self) -> None:
-        """Show in the lower edge how many jobs are due later, or the limits of the queue under the cursor."""
+        """Show in the lower edge the number of jobs due later, or the limits of the queue under the cursor."""
         if self._overview is None:
             return
         counts = self._overview.counts

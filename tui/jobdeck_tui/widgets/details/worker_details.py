@@ -24,7 +24,7 @@ _NAMED = 12
 
 @dataclass(frozen=True, slots=True)
 class RowContext:
-    """What all rows share."""
+    """The data that all rows share."""
 
     at: float
     lease: float

@@ -88,7 +88,7 @@ class Cursor:
         return None
 
     def _start_list(self) -> None:
-        """Start a different list: keep the selected job if the list contains it."""
+        """Switch to a different list, keeping the selected job if the list contains it."""
         self.arrived = self._newest_seen = 0
         self.gone = False
         row = self.find(self.chosen)

@@ -1,4 +1,4 @@
-"""What a check gets."""
+"""The input of a check."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def _inside(path: Path, context: CheckContext) -> Iterator[Finding]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[apsw.Connection]:
-    # A log that a killed process left behind stays unchanged: the last connection to close would fold it.
+    # A log that a killed process left behind stays unchanged: the last connection to close would checkpoint it.
     left_behind = file_size(wal_path(path)) > 0
     connection = connect(path)
     try:

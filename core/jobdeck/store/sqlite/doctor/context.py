@@ -1,4 +1,4 @@
-"""What a check gets, and what it returns."""
+"""The input and the result of a check."""
 
 from __future__ import annotations
 
