@@ -284,7 +284,7 @@ def test_a_job_that_has_changed_since_is_not_undone_and_the_reason_is_given(
     for step in since:
         bench.clock.advance(1)
         step(bench, job)
-    assert refusal(bench, act_id=done) == f"Job {job.id} {reason}."
+    assert refusal(bench, entry_id=done) == f"Job {job.id} {reason}."
 
 
 @pytest.mark.parametrize("act", [cancel, retry, raised])
@@ -292,7 +292,7 @@ def test_a_job_that_was_deleted_since_does_not_exist(bench: Bench, act: Step) ->
     job = bench.in_state(State.SCHEDULED)
     done = act(bench, job).entry_id
     bench.store.jobs.delete([job.id])
-    assert refusal(bench, act_id=done) == f"Job {job.id} does not exist."
+    assert refusal(bench, entry_id=done) == f"Job {job.id} does not exist."
 
 
 def test_a_stop_request_to_a_running_job_cannot_be_undone(bench: Bench) -> None:
@@ -302,18 +302,18 @@ def test_a_stop_request_to_a_running_job_cannot_be_undone(bench: Bench) -> None:
     reason = f"Job {job.id} was running, and its code was asked to stop."
     assert refusal(bench) == reason
     bench.stop(job)
-    assert refusal(bench, act_id=changes.entry_id) == reason
+    assert refusal(bench, entry_id=changes.entry_id) == reason
 
 
 def test_a_queue_that_was_paused_or_resumed_since_is_not_undone(bench: Bench) -> None:
     bench.store.queues.pause("mail")
     bench.clock.advance(1)
     bench.store.queues.resume("mail")
-    assert refusal(bench, act_id=1) == "Queue mail was resumed since."
+    assert refusal(bench, entry_id=1) == "Queue mail was resumed since."
     bench.clock.advance(1)
     bench.store.queues.pause("mail")
-    assert refusal(bench, act_id=1) == "Queue mail was resumed and paused again since."
-    assert refusal(bench, act_id=2) == "Queue mail was paused again since."
+    assert refusal(bench, entry_id=1) == "Queue mail was resumed and paused again since."
+    assert refusal(bench, entry_id=2) == "Queue mail was paused again since."
 
 
 def test_jobs_of_one_operation_are_undone_individually(bench: Bench) -> None:
@@ -515,7 +515,7 @@ def test_a_retry_is_not_undone_if_another_job_waits_for_it(bench: Bench) -> None
     bench.store.journal.redo()
     assert bench.get(patient).state is State.WAITING
     child = waiting(bench, job)
-    assert refusal(bench, act_id=act) == f"Job {job.id} is waited for by job {child.id} since."
+    assert refusal(bench, entry_id=act) == f"Job {job.id} is waited for by job {child.id} since."
     assert [claimed.id for claimed in bench.claim()] == [job.id]
 
 
@@ -573,7 +573,7 @@ def test_a_waiting_job_is_not_restored_while_its_parent_is_deleted_by_another_op
     child = waiting(bench, parent)
     first = act(bench, child).entry_id
     deletion = delete(bench, parent).entry_id
-    assert refusal(bench, act_id=first) == f"Job {child.id} waited for job {parent.id}, which was deleted."
+    assert refusal(bench, entry_id=first) == f"Job {child.id} waited for job {parent.id}, which was deleted."
     bench.store.journal.undo(deletion)
     assert bench.store.journal.undo(first).done == (child.id,)
     assert bench.get(child) == child
