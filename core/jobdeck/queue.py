@@ -317,17 +317,17 @@ class Queue:
         return [self.registry.get(kind).describe() for kind in self.registry.kinds]
 
     def overview(self, *, seconds: float = 600.0, slices: int = 60) -> Overview:
-        """Return a consistent overview of the queue, with metrics over the last `seconds` in about `slots` slices."""
+        """Return a consistent overview of the queue, with metrics over the last `seconds` in about `slices` slices."""
         return self.store.queries.overview(seconds=seconds, slices=slices, lease=self.settings.lease)
 
     def explain(self, job_id: int) -> Explanation:
         """Return why the job does not run: each condition of the claim, and when the job may start. Raises `JobNotFound`."""
-        situation = self.store.diagnostics.claim_conditions(job_id, self.settings.lease, self.settings.ageing)
-        if situation is None:
+        conditions = self.store.diagnostics.claim_conditions(job_id, self.settings.lease, self.settings.ageing)
+        if conditions is None:
             raise JobNotFound(job_id)
-        kind = situation.job.kind
+        kind = conditions.job.kind
         limit = self.registry.get(kind).concurrency if kind in self.registry else None
-        return explain(situation, kind_limit=limit)
+        return explain(conditions, kind_limit=limit)
 
     def journal_of(self, job_id: int) -> Sequence[JournalEntry]:
         """Return the operations on one job, oldest first; see `Journal.of_job`."""

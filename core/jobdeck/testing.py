@@ -233,9 +233,9 @@ def _next(queue: Queue, until: float | None) -> Job | None:
         clock.advance_to(due)
 
 
-def _store(store: Store, ending: AttemptResult, given: JobContext) -> None:
+def _store(store: Store, result: AttemptResult, given: JobContext) -> None:
     """Store what a worker would store."""
-    job = ending.job
+    job = result.job
     with store.transaction():
         lines = given.drain_log()
         if lines:
@@ -243,17 +243,17 @@ def _store(store: Store, ending: AttemptResult, given: JobContext) -> None:
         progress = given.take_progress()
         if progress is not None and job.lease is not None:
             store.transitions.report_progress(job.id, job.lease, progress)
-        match ending:
+        match result:
             case Completed():
-                store.completer.complete([ending])
+                store.completer.complete([result])
             case Failed():
-                store.completer.fail([ending])
+                store.completer.fail([result])
             case Snoozed():
-                store.completer.snooze([ending])
+                store.completer.snooze([result])
             case Cancelled():
-                store.completer.cancel_running([ending])
+                store.completer.cancel_running([result])
             case Released():
-                store.completer.release([ending])
+                store.completer.release([result])
 
 
 class _Inline(JobContext):

@@ -188,8 +188,8 @@ class Cockpit(CockpitBase):
 
     @property
     def latest_overview(self) -> Overview | None:
-        deck = self.jobs_screen.snapshot
-        return None if deck is None else deck.overview
+        snapshot = self.jobs_screen.snapshot
+        return None if snapshot is None else snapshot.overview
 
     @property
     def open_view(self) -> ViewScreen | None:
@@ -289,10 +289,10 @@ class Cockpit(CockpitBase):
         self._show_connection_status()
 
     def _show_connection_status(self) -> None:
-        plight = self._connection.status(locked_since=self.feed.lock_wait_started, held_up=self.feed.worker_error)
+        status = self._connection.status(locked_since=self.feed.lock_wait_started, held_up=self.feed.worker_error)
         for screen in self.screen_stack:
             if isinstance(screen, CockpitScreen):
-                screen.show_connection_status(plight)
+                screen.show_connection_status(status)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Allow `renew` only if the database is missing."""

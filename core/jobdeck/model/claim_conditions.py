@@ -74,7 +74,7 @@ def matches(worker: WorkerInfo, queue: str, kind: str) -> bool:
     return (not worker.queues or queue in worker.queues) and (not worker.kinds or kind in worker.kinds)
 
 
-def eligible_workers(situation: ClaimConditions) -> list[WorkerInfo]:
+def eligible_workers(conditions: ClaimConditions) -> list[WorkerInfo]:
     """Return the workers that would claim the job."""
-    job = situation.job
-    return [each for each in situation.workers if is_available(each, situation.at) and matches(each, job.queue, job.kind)]
+    job = conditions.job
+    return [each for each in conditions.workers if is_available(each, conditions.at) and matches(each, job.queue, job.kind)]

@@ -57,27 +57,27 @@ class Explanation:
         return tuple(check for check in self.checks if not check.met)
 
 
-def explain(situation: ClaimConditions, *, kind_limit: int | None = None) -> Explanation:
+def explain(conditions: ClaimConditions, *, kind_limit: int | None = None) -> Explanation:
     """Check each condition of the claim.
 
     Args:
-        situation: the conditions of the claim, as read by a store.
+        conditions: the conditions of the claim, as read by a store.
         kind_limit: the maximum number of running jobs of the kind, in all processes together.
     """
-    job = situation.job
+    job = conditions.job
     if job.state.is_final or job.state is State.RUNNING:
-        checks = tuple(_check_state(situation))
-        return Explanation(at=situation.at, job=job, summary=_state_summary(job, checks[0]), checks=checks)
-    checks = (*_check_job(situation), *_check_limits(situation, kind_limit), *_check_workers(situation))
-    starts_in, basis = _estimate(situation, checks)
-    ahead = None if situation.ahead is None else min(situation.ahead, AHEAD_COUNTED)
+        checks = tuple(_check_state(conditions))
+        return Explanation(at=conditions.at, job=job, summary=_state_summary(job, checks[0]), checks=checks)
+    checks = (*_check_job(conditions), *_check_limits(conditions, kind_limit), *_check_workers(conditions))
+    starts_in, basis = _estimate(conditions, checks)
+    ahead = None if conditions.ahead is None else min(conditions.ahead, AHEAD_COUNTED)
     return Explanation(
-        at=situation.at,
+        at=conditions.at,
         job=job,
         summary=_summary(job, checks, starts_in),
         checks=checks,
         ahead=ahead,
-        ahead_truncated=ahead != situation.ahead,
+        ahead_truncated=ahead != conditions.ahead,
         starts_in=starts_in,
         estimate_basis=basis,
     )
@@ -86,9 +86,9 @@ def explain(situation: ClaimConditions, *, kind_limit: int | None = None) -> Exp
 # -- the conditions -------------------------------------------------------------------------------
 
 
-def _check_state(situation: ClaimConditions) -> Iterator[Check]:
+def _check_state(conditions: ClaimConditions) -> Iterator[Check]:
     """Describe a job that is final or running."""
-    job, at = situation.job, situation.at
+    job, at = conditions.job, conditions.at
     if job.state.is_final:
         ago = span(at - (job.finished_at or at))
         verb = {State.COMPLETED: "completed", State.FAILED: "failed", State.CANCELLED: "was cancelled"}[job.state]
@@ -106,7 +106,7 @@ def _check_state(situation: ClaimConditions) -> Iterator[Check]:
             message="It was asked to stop, but its code has not stopped yet.",
             advice="a command is killed after a grace period; Python code has to check context().cancelled",
         )
-    worker = next((each for each in situation.workers if each.id == job.worker), None)
+    worker = next((each for each in conditions.workers if each.id == job.worker), None)
     if worker is None or not worker.alive:
         left = (job.lease_until or at) - at
         last = "is not registered" if worker is None else f"sent its last heartbeat {span(at - worker.heartbeat_at)} ago"
@@ -115,15 +115,15 @@ def _check_state(situation: ClaimConditions) -> Iterator[Check]:
         yield Check(name="worker", met=False, message=f"Its worker {last}; {lease}.", advice=advice, until=job.lease_until)
 
 
-def _check_job(situation: ClaimConditions) -> Iterator[Check]:
+def _check_job(conditions: ClaimConditions) -> Iterator[Check]:
     """Check the conditions of the job itself."""
-    job, at = situation.job, situation.at
+    job, at = conditions.job, conditions.at
     left = job.scheduled_at - at
     now = f"`jobdeck retry {job.id}` runs it now"
     if job.state is State.PENDING:
         yield Check(name="due", met=True, message=f"It has been ready for {span(-left)}.")
     elif job.state is State.WAITING:
-        yield _check_parents(situation)
+        yield _check_parents(conditions)
     elif left <= 0:
         sentence = f"It has been due for {span(-left)}, but no worker has made it ready yet."
         yield Check(name="due", met=False, message=sentence, advice="a live worker does that within a second", until=at)
@@ -142,8 +142,8 @@ def _check_job(situation: ClaimConditions) -> Iterator[Check]:
         yield Check(name="expiry", met=True, message=sentence)
 
 
-def _check_parents(situation: ClaimConditions) -> Check:
-    parents = situation.parents
+def _check_parents(conditions: ClaimConditions) -> Check:
+    parents = conditions.parents
     if not parents:
         sentence = "It waits for other jobs, but none of them exists any more."
         return Check(name="parents", met=False, message=sentence, advice="`jobdeck doctor` checks for this")
@@ -154,49 +154,49 @@ def _check_parents(situation: ClaimConditions) -> Check:
         IfParentFails.CANCEL: "if a parent fails or is cancelled, this job is cancelled, too",
         IfParentFails.RUN: "if a parent fails or is cancelled, this job runs anyway",
         IfParentFails.WAIT: "if a parent fails or is cancelled, this job waits until that parent is retried and completes",
-    }[situation.if_parent_fails]
+    }[conditions.if_parent_fails]
     stuck = next((each for each in parents if each.state is not None and each.state.is_final), None)
     advice = f"`jobdeck retry {stuck.id}` runs job {stuck.id} again" if stuck else f"`jobdeck why {parents[0].id}`; {then}"
     return Check(name="parents", met=False, message=f"It waits for {noun} {named}{rest}.", advice=advice)
 
 
-def _check_limits(situation: ClaimConditions, kind_limit: int | None) -> Iterator[Check]:
+def _check_limits(conditions: ClaimConditions, kind_limit: int | None) -> Iterator[Check]:
     """Check the pause and the limits of the queue and the kind."""
-    job, at = situation.job, situation.at
-    if situation.paused_at is not None:
-        sentence = f"Queue {job.queue} has been paused for {span(at - situation.paused_at)}."
+    job, at = conditions.job, conditions.at
+    if conditions.paused_at is not None:
+        sentence = f"Queue {job.queue} has been paused for {span(at - conditions.paused_at)}."
         advice = f"`jobdeck resume {shlex.quote(job.queue)}` resumes it"
         yield Check(name="paused", met=False, message=sentence, advice=advice)
     else:
         yield Check(name="paused", met=True, message=f"Queue {job.queue} is not paused.")
     limits = (
-        ("queue limit", f"Queue {job.queue}", situation.max_running, situation.queue_running),
-        ("kind limit", f"Kind {job.kind}", kind_limit, situation.kind_running),
+        ("queue limit", f"Queue {job.queue}", conditions.max_running, conditions.queue_running),
+        ("kind limit", f"Kind {job.kind}", kind_limit, conditions.kind_running),
     )
     for name, what, limit, running in limits:
         if limit is not None:
             sentence = f"{what} runs {running:,} of at most {limit:,} {_noun(limit, 'job')} at once."
             advice = "" if running < limit else "it can start when one of them finishes"
             yield Check(name=name, met=running < limit, message=sentence, advice=advice)
-    if situation.rate is not None and situation.rate_period is not None:
-        starts = f"{situation.rate:,} {_noun(situation.rate, 'job')} in {span(situation.rate_period)}"
+    if conditions.rate is not None and conditions.rate_period is not None:
+        starts = f"{conditions.rate:,} {_noun(conditions.rate, 'job')} in {span(conditions.rate_period)}"
         rate = f"Queue {job.queue} starts at most {starts}"
-        left = situation.rate_free_in
+        left = conditions.rate_free_in
         sentence = f"{rate}." if left is None else f"{rate}; the next one can start in {span(left)}."
         yield Check(name="rate", met=left is None, message=sentence, until=None if left is None else at + left)
 
 
-def _check_workers(situation: ClaimConditions) -> Iterator[Check]:
+def _check_workers(conditions: ClaimConditions) -> Iterator[Check]:
     """Check the workers that would run the job, their threads, and the jobs ahead."""
-    workers = eligible_workers(situation)
+    workers = eligible_workers(conditions)
     if not workers:
-        sentence, advice = _no_worker(situation)
+        sentence, advice = _no_worker(conditions)
         yield Check(name="workers", met=False, message=sentence, advice=advice)
         return
     served_by = workers[0].id if len(workers) == 1 else f"{len(workers):,} workers"
     yield Check(name="workers", met=True, message=f"It is served by {served_by}.")
-    if situation.crash_suspects:
-        yield _crash_suspect(situation, workers)
+    if conditions.crash_suspects:
+        yield _crash_suspect(conditions, workers)
     free, threads = _free(workers), sum(each.threads for each in workers)
     stuck = sum(each.stuck for each in workers)
     held = f"; {stuck:,} in code that ignores a stop request" if stuck else ""
@@ -206,20 +206,22 @@ def _check_workers(situation: ClaimConditions) -> Iterator[Check]:
         busy = f"All {threads:,} threads are busy" if threads > 1 else "The only thread is busy"
         sentence, advice = f"{busy}{held}.", "`jobdeck worker --threads N` adds threads; so does > in the cockpit"
     yield Check(name="threads", met=free > 0, message=sentence, advice=advice)
-    if situation.ahead is None:
+    if conditions.ahead is None:
         return
-    ahead = situation.ahead
+    ahead = conditions.ahead
     more = f"more than {AHEAD_COUNTED:,}" if ahead > AHEAD_COUNTED else f"{ahead:,}"
     sentence = f"{more[:1].upper()}{more[1:]} {_noun(ahead, 'job')} {'is' if ahead == 1 else 'are'} ahead of it."
     is_next = ahead < free or ahead == 0
-    advice = "" if is_next else f"`jobdeck priority N {situation.job.id}` moves it up; its priority is {situation.job.priority}"
+    advice = (
+        "" if is_next else f"`jobdeck priority N {conditions.job.id}` moves it up; its priority is {conditions.job.priority}"
+    )
     yield Check(name="position", met=is_next, message=sentence if ahead else "No job is ahead of it.", advice=advice)
 
 
-def _crash_suspect(situation: ClaimConditions, workers: Sequence[WorkerInfo]) -> Check:
+def _crash_suspect(conditions: ClaimConditions, workers: Sequence[WorkerInfo]) -> Check:
     """Check a job that a crash has interrupted: it may be the cause, so a worker never runs two of them at once."""
     served_by = workers[0].id if len(workers) == 1 else f"each of {len(workers):,} workers"
-    running = [situation.crash_suspects[each.id] for each in workers if each.id in situation.crash_suspects]
+    running = [conditions.crash_suspects[each.id] for each in workers if each.id in conditions.crash_suspects]
     is_free = len(running) < len(workers)
     now = "none" if not running else f"job {running[0]}" if len(workers) == 1 else f"{len(running):,} in total"
     sentence = f"A crash has interrupted it; {served_by} runs one such job at a time (now: {now})."
@@ -227,16 +229,16 @@ def _crash_suspect(situation: ClaimConditions, workers: Sequence[WorkerInfo]) ->
     return Check(name="crash suspect", met=is_free, message=sentence, advice=advice)
 
 
-def _no_worker(situation: ClaimConditions) -> tuple[str, str]:
+def _no_worker(conditions: ClaimConditions) -> tuple[str, str]:
     """Return why no worker serves the job, and what to do."""
-    job = situation.job
+    job = conditions.job
     start = "start one with `jobdeck worker`, or open the cockpit"
-    alive = [each for each in situation.workers if each.alive]
+    alive = [each for each in conditions.workers if each.alive]
     if not alive:
-        heard = max((each.heartbeat_at for each in situation.workers), default=None)
-        last = "" if heard is None else f"; the last heartbeat was {span(situation.at - heard)} ago"
+        heard = max((each.heartbeat_at for each in conditions.workers), default=None)
+        last = "" if heard is None else f"; the last heartbeat was {span(conditions.at - heard)} ago"
         return f"No worker is alive{last}.", start
-    available = [each for each in alive if is_available(each, situation.at)]
+    available = [each for each in alive if is_available(each, conditions.at)]
     one = "The only live worker" if len(alive) == 1 else f"None of the {len(alive):,} live workers"
     if not available:
         if all(each.draining for each in alive):
@@ -254,7 +256,7 @@ def _no_worker(situation: ClaimConditions) -> tuple[str, str]:
 # -- the estimate ---------------------------------------------------------------------------------
 
 
-def _estimate(situation: ClaimConditions, checks: Sequence[Check]) -> tuple[float | None, str]:
+def _estimate(conditions: ClaimConditions, checks: Sequence[Check]) -> tuple[float | None, str]:
     """Estimate the number of seconds until the job starts; return it with the basis of the estimate.
 
     This applies Little's law: of the jobs ahead and the job itself, those for which no thread is free start as others
@@ -266,14 +268,14 @@ def _estimate(situation: ClaimConditions, checks: Sequence[Check]) -> tuple[floa
         if check.until is None:
             return None, "unknown until the other conditions are met"
     if hard:
-        return max(0.0, *(check.until - situation.at for check in hard if check.until is not None)), "at the earliest"
-    if situation.ahead is None:
+        return max(0.0, *(check.until - conditions.at for check in hard if check.until is not None)), "at the earliest"
+    if conditions.ahead is None:
         return None, ""
-    workers = eligible_workers(situation)
-    needed = situation.ahead + 1 - _free(workers)
+    workers = eligible_workers(conditions)
+    needed = conditions.ahead + 1 - _free(workers)
     if needed <= 0:
         return 0.0, "a thread is free"
-    pace = situation.drain_rate
+    pace = conditions.drain_rate
     if pace is None or not pace.finished:
         return None, "these workers finished nothing in the last hour"
     threads = max(1, sum(each.threads for each in workers))
@@ -282,7 +284,7 @@ def _estimate(situation: ClaimConditions, checks: Sequence[Check]) -> tuple[floa
     if a_second * pace.mean_run < _BUSY * threads and pace.mean_run > 0:
         a_second = threads / pace.mean_run
         basis = f"{threads:,} {_noun(threads, 'thread')} at {span(pace.mean_run)} per job in the last {span(pace.seconds)}"
-    more = "at least: more jobs are ahead than were counted; " if situation.ahead > AHEAD_COUNTED else ""
+    more = "at least: more jobs are ahead than were counted; " if conditions.ahead > AHEAD_COUNTED else ""
     return needed / a_second, more + basis
 
 

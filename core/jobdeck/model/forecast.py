@@ -113,7 +113,7 @@ def find_serving_workers(
     return [each for each in available if not wanted or any(matches(each, queue, kind) for kind in wanted)]
 
 
-def forecast(backlog: QueueStats, trail: Sequence[Point] = ()) -> Forecast:
+def forecast(stats: QueueStats, trail: Sequence[Point] = ()) -> Forecast:
     """Forecast the number of ready jobs in a queue.
 
     Without a live worker, or without an observed rate, the queue is stalled. A change of its depth beyond random
@@ -121,25 +121,25 @@ def forecast(backlog: QueueStats, trail: Sequence[Point] = ()) -> Forecast:
     the jobs to run.
 
     Args:
-        backlog: the queue.
+        stats: the state of the queue.
         trail: samples of its depth, if taken more often than those of each minute in `backlog`.
     """
-    ready = backlog.info.pending
-    if backlog.info.paused:
+    ready = stats.info.pending
+    if stats.info.paused:
         return Forecast(trend=Trend.PAUSED)
     if not ready:
         return Forecast(trend=Trend.EMPTY, empty_in=0.0)
-    if not backlog.served_by:
+    if not stats.served_by:
         return Forecast(trend=Trend.STALLED, reason="no worker serves it")
-    a_second = start_rate(backlog)
+    a_second = start_rate(stats)
     if not a_second:
-        is_recent = backlog.oldest_wait is not None and backlog.oldest_wait < _RECENT and backlog.running < backlog.capacity
+        is_recent = stats.oldest_wait is not None and stats.oldest_wait < _RECENT and stats.running < stats.capacity
         if is_recent:
             return Forecast(trend=Trend.KEEPS_UP)
-        return Forecast(trend=Trend.STALLED, reason=_stall_reason(backlog))
-    if ready <= a_second * _KEEPS_UP and (backlog.oldest_wait or 0.0) <= _OVERDUE:
+        return Forecast(trend=Trend.STALLED, reason=_stall_reason(stats))
+    if ready <= a_second * _KEEPS_UP and (stats.oldest_wait or 0.0) <= _OVERDUE:
         return Forecast(trend=Trend.KEEPS_UP)
-    pace = depth_change(trail or backlog.depth_history)
+    pace = depth_change(trail or stats.depth_history)
     if pace is None:
         return Forecast(trend=Trend.DRAINING, empty_in=ready / a_second, reason="if no more jobs arrive")
     change, seconds = pace
@@ -153,15 +153,15 @@ def forecast(backlog: QueueStats, trail: Sequence[Point] = ()) -> Forecast:
     return Forecast(trend=Trend.DRAINING, empty_in=ready / -growth, growth=growth)
 
 
-def start_rate(backlog: QueueStats) -> float:
+def start_rate(stats: QueueStats) -> float:
     """Return the jobs started per second in the last minutes, or over all slices if none started in those."""
-    workers_since = min((each.started_at for each in backlog.served_by), default=backlog.at)
+    workers_since = min((each.started_at for each in stats.served_by), default=stats.at)
     for window in (WINDOW, math.inf):
-        start = max(backlog.at - window, min(workers_since, backlog.at - _RECENT))
-        counted = [slot for slot in backlog.slices if slot.at + slot.seconds > start]
+        start = max(stats.at - window, min(workers_since, stats.at - _RECENT))
+        counted = [slot for slot in stats.slices if slot.at + slot.seconds > start]
         started = sum(slot.started for slot in counted)
         if started:
-            return started / max(1.0, backlog.at - max(start, counted[0].at))
+            return started / max(1.0, stats.at - max(start, counted[0].at))
     return 0.0
 
 
@@ -181,13 +181,13 @@ def depth_change(trail: Sequence[Point]) -> tuple[int, float] | None:
     return points[-1][1] - points[0][1], points[-1][0] - points[0][0]
 
 
-def _stall_reason(backlog: QueueStats) -> str:
+def _stall_reason(stats: QueueStats) -> str:
     """Return why no jobs start, although workers serve the queue."""
-    limits = backlog.info.limits
-    if limits.running is not None and backlog.running >= limits.running:
+    limits = stats.info.limits
+    if limits.running is not None and stats.running >= limits.running:
         return f"its limit of {limits.running:,} at once is reached"
-    if not backlog.threads or sum(each.running for each in backlog.served_by) >= backlog.threads:
-        return "all threads are busy" if backlog.threads else "no thread serves it"
-    if sum(backlog.unserved.values()) >= backlog.info.pending:
+    if not stats.threads or sum(each.running for each in stats.served_by) >= stats.threads:
+        return "all threads are busy" if stats.threads else "no thread serves it"
+    if sum(stats.unserved.values()) >= stats.info.pending:
         return "no worker knows its kinds"
     return "its rate limit is reached" if limits.rate is not None else "no job has started"

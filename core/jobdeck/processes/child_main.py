@@ -146,14 +146,14 @@ class ChildRunner:
             try:
                 if context.kind not in REGISTRY:
                     raise KindNotInChild(context.kind)  # noqa: TRY301
-                ending = execute(context.job, context, REGISTRY, CLOCK, self._random)
+                result = execute(context.job, context, REGISTRY, CLOCK, self._random)
                 self._running = None
             except BaseException as error:
                 # An unknown kind, a bug, or the signal that stops an isolated job arriving at the last moment.
                 self._running = None
-                ending = self._result_of_error(error, context, started_at)
+                result = self._result_of_error(error, context, started_at)
             context.finish_lines()
-            self._submit(context, ending)
+            self._submit(context, result)
 
     def _next(self) -> ChildContext | None:
         if self._results:
@@ -188,11 +188,11 @@ class ChildRunner:
 
     # -- messages to the worker -------------------------------------------------------------------
 
-    def _submit(self, context: ChildContext, ending: AttemptResult) -> None:
+    def _submit(self, context: ChildContext, result: AttemptResult) -> None:
         with self._send_lock:
             del self._held[context.slot]
             self._collect_notes(context)
-            self._results.append(encode_result(context.slot, ending))
+            self._results.append(encode_result(context.slot, result))
             self._may_leave_processes = self._isolate and not _has_no_children()
             # A result lost in a crash costs its job an attempt, which the last attempt cannot afford.
             last = context.attempt >= context.max_attempts

@@ -23,8 +23,8 @@ IDLE = 60.0
 class IsolatedProcesses:
     """The processes of isolated jobs. Only the supervisor's thread may use it."""
 
-    def __init__(self, nursery: ProcessSpawner, most: int) -> None:
-        self._spawner = nursery
+    def __init__(self, spawner: ProcessSpawner, most: int) -> None:
+        self._spawner = spawner
         self._most = most
         self._waiting: deque[AssignedJob] = deque()
         self.exiting: dict[ChildProcess, tuple[AssignedJob, AttemptResult]] = {}
@@ -89,16 +89,16 @@ class IsolatedProcesses:
         """Handle the result of a job."""
         child.read_outputs()  # output written before the result belongs to the job
         assigned = child.unassign(row[0])
-        ending = decode_result(row, assigned.job)
+        result = decode_result(row, assigned.job)
         if (child.may_leave_processes or child.stop_requested) and child.has_other_processes():
             # Stop the processes that the job started: once the job has finished, nothing could wait for them or stop them.
             child.terminate(assigned.context.grace)
-            self.exiting[child] = assigned, ending
+            self.exiting[child] = assigned, result
             return
         if not child.terminated:
             child.term_at = child.kill_at = None
             child.stop_requested = False
-        self._spawner.done(assigned, ending)
+        self._spawner.done(assigned, result)
 
     def on_exit(self, child: ChildProcess) -> None:
         """Handle the exit of a process and its whole group."""

@@ -26,8 +26,8 @@ logger = logging.getLogger("jobdeck.child")
 class ProcessPool:
     """The processes of the pool. Only the supervisor's thread may use it."""
 
-    def __init__(self, nursery: ProcessSpawner, size: int) -> None:
-        self._spawner = nursery
+    def __init__(self, spawner: ProcessSpawner, size: int) -> None:
+        self._spawner = spawner
         self.size = size
         self.stuck = 0
         """The number of threads, in all processes, whose code ignored a stop request."""
@@ -112,9 +112,9 @@ class ProcessPool:
         """Handle the result of a job."""
         started = child.has_started(child.assigned[row[0]])
         assigned = child.unassign(row[0])
-        ending = decode_result(row, assigned.job)
-        if started or not isinstance(ending, Released):
-            self._spawner.done(assigned, ending)
+        result = decode_result(row, assigned.job)
+        if started or not isinstance(result, Released):
+            self._spawner.done(assigned, result)
         elif self._idle_threads() and not self._spawner.recalled and not assigned.context.stopping:
             self._waiting.appendleft(assigned)
         else:

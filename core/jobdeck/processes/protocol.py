@@ -144,10 +144,10 @@ _CODECS = [_codec(kind) for kind in _RESULT_TYPES]
 _TYPE_NUMBERS: dict[type[AttemptResult], int] = {kind: number for number, kind in enumerate(_RESULT_TYPES)}
 
 
-def encode_result(slot: int, ending: AttemptResult) -> Row:
+def encode_result(slot: int, result: AttemptResult) -> Row:
     """Encode the result of a job."""
-    number = _TYPE_NUMBERS[type(ending)]
-    return [slot, number, *_CODECS[number][0](ending)]
+    number = _TYPE_NUMBERS[type(result)]
+    return [slot, number, *_CODECS[number][0](result)]
 
 
 def decode_result(row: Row, job: Job) -> AttemptResult:

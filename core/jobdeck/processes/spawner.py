@@ -78,10 +78,10 @@ class ProcessSpawner:
             return False
         return True
 
-    def done(self, assigned: AssignedJob, ending: AttemptResult) -> None:
+    def done(self, assigned: AssignedJob, result: AttemptResult) -> None:
         """Report the result of a job."""
         assigned.context.on_stop(None)
-        assigned.done(ending)
+        assigned.done(result)
 
     def release(self, assigned: AssignedJob) -> None:
         """Release a job that has not started, without using up its attempt."""
@@ -95,9 +95,9 @@ class ProcessSpawner:
         """Remove a process whose group has exited, and report the result of every job that it held."""
         self.processes.remove(child)
         for assigned in list(child.assigned.values()):
-            ending = self._result_of_crash(child, assigned)
+            result = self._result_of_crash(child, assigned)
             child.unassign(assigned.slot)
-            self.done(assigned, ending)
+            self.done(assigned, result)
         child.close()
 
     def _result_of_crash(self, child: ChildProcess, assigned: AssignedJob) -> AttemptResult:

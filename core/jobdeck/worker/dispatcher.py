@@ -1,7 +1,8 @@
 """Pass claimed jobs and results between the threads of a worker. Nothing here touches the store.
 
-The path of a claimed job: the claimer dispatches it (`place`), a runner gets it (`take`) and submits its result
-(`hand_in`), and the claimer collects the results (`gather`), records them, and confirms this with its next `place`.
+The path of a claimed job: the claimer dispatches it (`dispatch`), a runner gets it (`get`) and submits its
+result (`submit_result`), and the claimer collects the results (`next_batch`), records them, and confirms this with its next
+`dispatch`.
 Until then the job is *in flight*.
 
 Under load, runners and claimer exchange jobs through two deques with atomic ends and take no lock; the lock serves
@@ -69,7 +70,7 @@ class Dispatcher:
         self._draining = False
         self.stopped = threading.Event()
         self.generation = 0
-        """The generation of the database that the jobs in flight belong to; see `Store.file`."""
+        """The generation of the database that the jobs in flight belong to; see `Store.generation`."""
 
     # -- any thread -------------------------------------------------------------------------------
 
@@ -156,7 +157,7 @@ class Dispatcher:
             return self._adjust_runners()
 
     def interrupt_get(self) -> None:
-        """Make a waiting `take` return an empty list, so that the process feeder recomputes its capacity."""
+        """Make a waiting `get` return an empty list, so that the process feeder recomputes its capacity."""
         with self._lock:
             self._interrupted = True
             self._runner.notify_all()
@@ -192,25 +193,25 @@ class Dispatcher:
         Results that the claimer is recording at this moment remain its own.
         """
         with self._lock:
-            endings = _pop(self._outbox)
-            for ending in (*endings, *self._recording):
-                self._in_flight.pop(ending.job.id, None)
+            results = _pop(self._outbox)
+            for result in (*results, *self._recording):
+                self._in_flight.pop(result.job.id, None)
             unfinished = list(self._in_flight.values())
             self._in_flight.clear()  # from now on, results of runners are dropped
             self._inbox.clear()
-            return endings, unfinished
+            return results, unfinished
 
     # -- runners ------------------------------------------------------------------------------------
 
     def submit_results(self, ended: Sequence[tuple[ActiveJob, AttemptResult]]) -> None:
         """Submit the results of finished jobs."""
-        for run, ending in ended:
-            self.submit_result(run, ending)
+        for run, result in ended:
+            self.submit_result(run, result)
 
-    def submit_result(self, run: ActiveJob, ending: AttemptResult) -> None:
+    def submit_result(self, run: ActiveJob, result: AttemptResult) -> None:
         """Submit the result of a finished job."""
         if self.is_in_flight(run):  # otherwise it was abandoned in a shutdown
-            self._outbox.append(ending)
+            self._outbox.append(result)
             if self._sleeping and len(self._inbox) <= self._prefetch.refill_at:
                 with self._lock:
                     self._wake_claimer()
@@ -220,7 +221,7 @@ class Dispatcher:
                 self._changed.notify_all()
 
     def get(self, most: int = 1) -> list[ActiveJob] | None:
-        """Wait for up to `most` jobs to run. Return an empty list after a `recount`, and `None` if the thread must exit."""
+        """Wait for up to `most` jobs to run. Return an empty list after `interrupt_get`, and `None` if the thread must exit."""
         runs = [] if self._check_exit else self._take_ready(most)
         return runs or self._wait_for_run(most)
 
@@ -354,12 +355,12 @@ class Dispatcher:
             self._finish_claim()
             return tasks
 
-    def requeue_results(self, endings: Sequence[AttemptResult]) -> None:
+    def requeue_results(self, results: Sequence[AttemptResult]) -> None:
         """Requeue those results of the last batch that could not be recorded yet. The other jobs are no longer in flight."""
         with self._lock:
-            kept = {ending.job.id for ending in endings}
+            kept = {result.job.id for result in results}
             self._remove([ending for ending in self._recording if ending.job.id not in kept])
-            self._outbox.extendleft(reversed(endings))
+            self._outbox.extendleft(reversed(results))
             self._recording = []
             self._claim_hint = True
             self._slots.cancel_reservation()
@@ -375,7 +376,7 @@ class Dispatcher:
             The jobs whose code still runs; their results are dropped.
         """
         with self._lock:
-            finished = {ending.job.id for ending in (*_pop(self._outbox), *self._recording)}
+            finished = {result.job.id for result in (*_pop(self._outbox), *self._recording)}
             finished |= {run.job.id for run in _pop(self._inbox)}
             running = [run for run in self._in_flight.values() if run.job.id not in finished]
             self._orphaned.update(running)
@@ -391,19 +392,19 @@ class Dispatcher:
             self._finish_claim()
             return running
 
-    def _drop_orphaned(self, endings: list[AttemptResult]) -> list[AttemptResult]:
+    def _drop_orphaned(self, results: list[AttemptResult]) -> list[AttemptResult]:
         """Drop the results that runners submitted just as their jobs were orphaned."""
         orphans = {id(run.job): run for run in self._orphaned}
-        late = {id(ending.job) for ending in endings} & orphans.keys()
+        late = {id(ending.job) for ending in results} & orphans.keys()
         self._orphaned.difference_update(orphans[each] for each in late)
-        return [ending for ending in endings if id(ending.job) not in late]
+        return [result for result in results if id(result.job) not in late]
 
-    def _remove(self, endings: Iterable[AttemptResult]) -> None:
-        for ending in endings:
-            run = self._in_flight.pop(ending.job.id, None)
+    def _remove(self, results: Iterable[AttemptResult]) -> None:
+        for result in results:
+            run = self._in_flight.pop(result.job.id, None)
             if run is not None and run.is_async:
                 self._slots.release()
-            if ending.job.crashes:
+            if result.job.crashes:
                 self._crashed_in_flight -= 1
                 self._claim_hint = True  # the next job with crashes may be claimed
 

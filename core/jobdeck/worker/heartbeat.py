@@ -35,7 +35,7 @@ class Heartbeat:
 
     def __init__(
         self,
-        desk: Dispatcher,
+        dispatcher: Dispatcher,
         store: Store,
         settings: Settings,
         clock: Clock,
@@ -43,7 +43,7 @@ class Heartbeat:
         info: Callable[[], WorkerInfo],
         on_stuck: Callable[[list[ActiveJob]], None],
     ) -> None:
-        self._dispatcher = desk
+        self._dispatcher = dispatcher
         self._store = store
         self._settings = settings
         self._clock = clock
@@ -55,7 +55,7 @@ class Heartbeat:
         self._heartbeat_at = self._report_at = 0.0
         self._reported: WorkerInfo | None = None
         self._wake = threading.Event()
-        self.outage_backoff = OutageBackoff(desk.stopped, longest=min(2.0, settings.heartbeat_every))
+        self.outage_backoff = OutageBackoff(dispatcher.stopped, longest=min(2.0, settings.heartbeat_every))
 
     def wake(self) -> None:
         """Start the next tick now."""

@@ -42,9 +42,9 @@ class Prefetch:
         """Return the number of results that are worth a commit of their own."""
         return max(1, self.ahead // 2)
 
-    def observe(self, endings: Sequence[AttemptResult]) -> None:
+    def observe(self, results: Sequence[AttemptResult]) -> None:
         """Update the mean run time with these results."""
-        took = [max(0.0, each.finished_at - each.started_at) for each in endings if type(each) is not Released]
+        took = [max(0.0, each.finished_at - each.started_at) for each in results if type(each) is not Released]
         if took:
             mean = sum(took) / len(took)
             self._mean = mean if self._mean is None else self._mean + _MEAN_WEIGHT * (mean - self._mean)

@@ -99,16 +99,16 @@ class ProcessFeeder:
 
     # -- the supervisor's thread ------------------------------------------------------------------
 
-    def _collect(self, run: ActiveJob, ending: AttemptResult) -> None:
-        run.started_at = ending.started_at
-        self._finished.append((run, ending))
+    def _collect(self, run: ActiveJob, result: AttemptResult) -> None:
+        run.started_at = result.started_at
+        self._finished.append((run, result))
 
     def _submit(self) -> None:
         if not self._finished:
             return
         finished, self._finished = self._finished, []
         took = sum(ending.finished_at - ending.started_at for _, ending in finished) / len(finished)
-        if any(isinstance(ending, Released) for _, ending in finished):
+        if any(isinstance(result, Released) for _, result in finished):
             took = _INITIAL_RUN_TIME  # queued unnecessarily: jobs take longer than before
         # Decrease slowly, increase immediately: a job that waits behind a long one costs more than an extra message.
         weight = min(1.0, _SMOOTHING * len(finished))

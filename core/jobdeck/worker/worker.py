@@ -254,13 +254,13 @@ class Worker:
         for thread in self._threads:
             thread.join(timeout=_CLAIMER_GRACE)
         self._supervisor.close()
-        endings, unfinished = self._dispatcher.clear()
+        results, unfinished = self._dispatcher.clear()
         now = self._clock.now()
         try:
             if (
                 self._store.generation == self._dispatcher.generation
             ):  # otherwise the current database contains none of these jobs
-                self._record_results(endings)
+                self._record_results(results)
                 self._log_flusher.flush(unfinished)
                 if unfinished:
                     self._store.completer.release([run.as_release(now) for run in unfinished])
@@ -276,7 +276,7 @@ class Worker:
         self._dispatcher.generation = self._store.generation
         with self._store.notifier.serve(self._serve_request), self._store.notifier.listen(self.wake):
             while (work := self._dispatcher.next_batch(pause)) is not None:
-                endings = work.results
+                results = work.results
                 until = self._clock.monotonic() + self._settings.lease
                 try:
                     claimed, pause = self._record_and_claim(work)
@@ -286,7 +286,7 @@ class Worker:
                     continue
                 except Exception as error:  # a bug must not silently stop the claims of a process that looks healthy
                     known = isinstance(error, StoreError) and not isinstance(error, RowRefused)
-                    self._dispatcher.requeue_results(endings if known else self._record_one_by_one(endings))
+                    self._dispatcher.requeue_results(results if known else self._record_one_by_one(results))
                     if isinstance(error, StoreMissing) and self._dispatcher.stopped.is_set():
                         return  # the database will not be back in time
                     self._outage_backoff.wait(error)
@@ -314,7 +314,7 @@ class Worker:
         store = self._store
         claimed: list[Job] = []
         pause = POLL
-        finished = [run for ending in work.results if (run := self._dispatcher.find(ending.job.id))]
+        finished = [run for result in work.results if (run := self._dispatcher.find(result.job.id))]
         requested_at = time.monotonic()
         with self._log_flusher.collect(finished) as logs, store.transaction():
             self._dispatcher.record_lock_wait(time.monotonic() - requested_at)
@@ -351,33 +351,33 @@ class Worker:
                     pause = min(pause, claim.retry_after)
         return claimed, pause if due is None else min(pause, max(0.001, due - self._clock.now()))
 
-    def _record_results(self, endings: Sequence[AttemptResult]) -> None:
+    def _record_results(self, results: Sequence[AttemptResult]) -> None:
         store = self._store
         lost = [
-            *store.completer.complete([ending for ending in endings if isinstance(ending, Completed)]),
-            *store.completer.fail([ending for ending in endings if isinstance(ending, Failed)]),
-            *store.completer.snooze([ending for ending in endings if isinstance(ending, Snoozed)]),
-            *store.completer.release([ending for ending in endings if isinstance(ending, Released)]),
-            *store.completer.cancel_running([ending for ending in endings if isinstance(ending, Cancelled)]),
+            *store.completer.complete([result for result in results if isinstance(result, Completed)]),
+            *store.completer.fail([ending for ending in results if isinstance(ending, Failed)]),
+            *store.completer.snooze([ending for ending in results if isinstance(ending, Snoozed)]),
+            *store.completer.release([ending for ending in results if isinstance(ending, Released)]),
+            *store.completer.cancel_running([ending for ending in results if isinstance(ending, Cancelled)]),
         ]
         for job_id in lost:
             logger.warning("%s", LeaseLost(job_id))
 
-    def _record_one_by_one(self, endings: Sequence[AttemptResult]) -> list[AttemptResult]:
+    def _record_one_by_one(self, results: Sequence[AttemptResult]) -> list[AttemptResult]:
         """Record the results one by one after the store refused them together; return those to retry.
 
         A permanently refused result must not block other jobs: its lease expires, and its job is rescued.
         """
         retryable: list[AttemptResult] = []
-        for ending in endings:
+        for result in results:
             try:
-                self._record_results([ending])
+                self._record_results([result])
             except RowRefused as error:
-                logger.error("The result of job %d was not recorded: %s", ending.job.id, error)
+                logger.error("The result of job %d was not recorded: %s", result.job.id, error)
             except StoreError:
-                retryable.append(ending)
+                retryable.append(result)
             except Exception:
-                logger.exception("The result of job %d was not recorded", ending.job.id)
+                logger.exception("The result of job %d was not recorded", result.job.id)
         return retryable
 
     # -- the runners ------------------------------------------------------------------------------
@@ -394,12 +394,12 @@ class Worker:
         try:
             if self._in_child(run):
                 return self._supervisor.run(job, run.context)
-            ending = execute(job, run.context, self._registry, self._clock, self._queue.random)
+            result = execute(job, run.context, self._registry, self._clock, self._queue.random)
         except BaseException as error:
-            ending = self._internal_error(run, error)
+            result = self._internal_error(run, error)
         if logger.isEnabledFor(logging.DEBUG):
-            logger.debug("Job %d %s: %s", job.id, job.kind, type(ending).__name__.lower())
-        return ending
+            logger.debug("Job %d %s: %s", job.id, job.kind, type(result).__name__.lower())
+        return result
 
     def _start_async(self, run: ActiveJob) -> None:
         """Start an async job on the event loop."""
@@ -407,8 +407,8 @@ class Worker:
             self._dispatcher.submit_result(run, late)
             return
 
-        def submit(ending: AttemptResult) -> None:
-            self._dispatcher.submit_result(run, ending)
+        def submit(result: AttemptResult) -> None:
+            self._dispatcher.submit_result(run, result)
 
         try:
             start_async(run.job, run.context, self._registry, self._clock, self._queue.random, submit)

@@ -120,30 +120,30 @@ def _undone(entry: JournalEntry) -> str:
 
 def _undo_or_redo(front: CliContext, operation: str, apply: Callable[[Queue], UndoResult]) -> int:
     with front.open(must_exist=True, changes=True) as queue:
-        undoing = apply(queue)
-    refused = {subject: str(problem) for subject, problem in undoing.refused.items()}
+        undone = apply(queue)
+    refused = {subject: str(problem) for subject, problem in undone.refused.items()}
     for sentence in [*refused.values()][:_REASONS]:
         print_error(sentence)
-    noun = "queue" if undoing.entry.operation in ("pause", "resume") else "job"
+    noun = "queue" if undone.entry.operation in ("pause", "resume") else "job"
     if len(refused) > _REASONS:
         print_error(f"{count_of(len(refused) - _REASONS, f'more {noun}')} could not be {_PAST[operation]}.")
-    if undoing.not_recorded:
+    if undone.not_recorded:
         print_error(
-            f"{count_of(undoing.not_recorded, 'more job')} exceeded the journal's size limit and cannot be {_PAST[operation]}."
+            f"{count_of(undone.not_recorded, 'more job')} exceeded the journal's size limit and cannot be {_PAST[operation]}."
         )
     if front.json:
         print_json(
             {
                 "operation": operation,
-                "entry": journal_document(undoing.entry),
-                "count": len(undoing.done),
-                "ids": [*undoing.done],
+                "entry": journal_document(undone.entry),
+                "count": len(undone.done),
+                "ids": [*undone.done],
                 "refused": {str(subject): sentence for subject, sentence in refused.items()},
-                "not_recorded": undoing.not_recorded,
+                "not_recorded": undone.not_recorded,
             }
         )
-    elif undoing.done:
-        tried = len(undoing.done) + len(refused) + undoing.not_recorded
-        part = "" if len(undoing.done) == tried else f" for {len(undoing.done):,} of {count_of(tried, noun)}"
-        click.echo(f"{_PAST[operation].capitalize()}{part}: {safe(undoing.entry.summary)}.")
-    return 0 if undoing.done else 1
+    elif undone.done:
+        tried = len(undone.done) + len(refused) + undone.not_recorded
+        part = "" if len(undone.done) == tried else f" for {len(undone.done):,} of {count_of(tried, noun)}"
+        click.echo(f"{_PAST[operation].capitalize()}{part}: {safe(undone.entry.summary)}.")
+    return 0 if undone.done else 1

@@ -151,13 +151,15 @@ def full_document(queue: Queue, job: Job) -> Document:
     return document
 
 
-def dependencies_document(family: Dependencies) -> Document:
+def dependencies_document(dependencies: Dependencies) -> Document:
     """Return the parents of a job, those it still waits for, and its children."""
     return {
-        "parents": [{"id": job_id, "state": None if state is None else str(state)} for job_id, state in family.parents.items()],
-        "waits_for": list(family.waits_for),
-        "if_parent_fails": str(family.if_parent_fails),
-        "children": [{"id": job_id, "state": str(state)} for job_id, state in family.children.items()],
+        "parents": [
+            {"id": job_id, "state": None if state is None else str(state)} for job_id, state in dependencies.parents.items()
+        ],
+        "waits_for": list(dependencies.waits_for),
+        "if_parent_fails": str(dependencies.if_parent_fails),
+        "children": [{"id": job_id, "state": str(state)} for job_id, state in dependencies.children.items()],
     }
 
 

@@ -49,21 +49,21 @@ def queues_command(front: CliContext) -> None:
         click.echo("No queues yet; a queue is created by its first job.")
 
 
-def queue_document(backlog: QueueStats) -> Document:
+def queue_document(stats: QueueStats) -> Document:
     """Return the depth, waits, rates and forecast of a queue."""
-    info, total = backlog.info, backlog.total
+    info, total = stats.info, stats.total
     return {
         "queue": info.name,
         "paused": info.paused,
         "paused_at": iso(info.paused_at),
         "limits": limits_document(info.limits),
         "counts": {str(state): info.counts.get(state, 0) for state in State},
-        "oldest_wait": backlog.oldest_wait,
-        "forecast": forecast_document(forecast(backlog)),
-        "threads": backlog.threads,
-        "workers": [worker.id for worker in backlog.served_by],
-        "kinds": {kind: {str(state): n for state, n in counts.items()} for kind, counts in backlog.kinds.items()},
-        "unserved": dict(backlog.unserved),
+        "oldest_wait": stats.oldest_wait,
+        "forecast": forecast_document(forecast(stats)),
+        "threads": stats.threads,
+        "workers": [worker.id for worker in stats.served_by],
+        "kinds": {kind: {str(state): n for state, n in counts.items()} for kind, counts in stats.kinds.items()},
+        "unserved": dict(stats.unserved),
         "seconds": round(total.seconds, 3),
         "started": total.started,
         "completed": total.completed,

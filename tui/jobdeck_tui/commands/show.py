@@ -74,16 +74,16 @@ def _print_job(queue: Queue, job: Job) -> None:
         _print_attempt(attempt, now)
 
 
-def _fields(job: Job, now: float, aged: int | None, family: Dependencies) -> list[tuple[str, str]]:
+def _fields(job: Job, now: float, aged: int | None, dependencies: Dependencies) -> list[tuple[str, str]]:
     fields = [
         ("queue", safe(job.queue)),
         ("priority", str(job.priority) if aged is None else f"{job.priority}, effectively {aged} now"),
         ("unique key", safe(job.unique_key or "")),
         ("schedule", safe(schedule_name(job) or "")),
         ("batch", "" if job.batch is None else str(job.batch)),
-        ("parents", _parents(family)),
-        ("waiting for", ", ".join(map(str, family.waits_for)) if job.state is State.WAITING else ""),
-        ("children", _children(family)),
+        ("parents", _parents(dependencies)),
+        ("waiting for", ", ".join(map(str, dependencies.waits_for)) if job.state is State.WAITING else ""),
+        ("children", _children(dependencies)),
         ("attempts", f"{job.attempt} of {job.max_attempts}"),
         ("crashes", str(job.crashes) if job.crashes else ""),
         ("back-off", " to ".join(map(duration, job.backoff)) if job.backoff else ""),
@@ -115,17 +115,18 @@ def _history(history: KindHistory, attempts: Sequence[Attempt], now: float) -> l
     return fields
 
 
-def _parents(family: Dependencies) -> str:
+def _parents(dependencies: Dependencies) -> str:
     lines = [
-        f"{parent} {'deleted' if state is None else colored(str(state), state)}" for parent, state in family.parents.items()
+        f"{parent} {'deleted' if state is None else colored(str(state), state)}"
+        for parent, state in dependencies.parents.items()
     ]
-    return "\n".join([*lines, dim(f"if one fails: {family.if_parent_fails}")] if lines else [])
+    return "\n".join([*lines, dim(f"if one fails: {dependencies.if_parent_fails}")] if lines else [])
 
 
-def _children(family: Dependencies) -> str:
-    listed = [*family.children.items()][:_LISTED_CHILDREN]
+def _children(dependencies: Dependencies) -> str:
+    listed = [*dependencies.children.items()][:_LISTED_CHILDREN]
     lines = [f"{child} {colored(str(state), state)}" for child, state in listed]
-    more = len(family.children) - len(listed)
+    more = len(dependencies.children) - len(listed)
     return "\n".join([*lines, dim(f"and {more:,} more")] if more else lines)
 
 

@@ -73,9 +73,9 @@ def stats_command(front: CliContext, over: float, by: str | None, queue: str | N
     with front.open(must_exist=True) as opened:
         overview = opened.overview(seconds=60, slices=1)
         metrics = opened.history.metrics(seconds=over, slices=_SLOTS, queue=queue, kind=kind, by=by)
-        backlogs = opened.queue_stats() if front.json else ()
+        stats = opened.queue_stats() if front.json else ()
     if front.json:
-        print_json(_document(overview, metrics, backlogs, by))
+        print_json(_document(overview, metrics, stats, by))
     else:
         _print(overview, metrics, over, by)
 
@@ -83,7 +83,7 @@ def stats_command(front: CliContext, over: float, by: str | None, queue: str | N
 # -- for scripts ----------------------------------------------------------------------------------
 
 
-def _document(overview: Overview, metrics: Metrics, backlogs: Sequence[QueueStats], by: str | None) -> dict[str, object]:
+def _document(overview: Overview, metrics: Metrics, stats: Sequence[QueueStats], by: str | None) -> dict[str, object]:
     document = {
         "at": iso(overview.at),
         "counts": {str(state): overview.counts.get(state, 0) for state in State},
@@ -92,7 +92,7 @@ def _document(overview: Overview, metrics: Metrics, backlogs: Sequence[QueueStat
         "oldest_wait": metrics.oldest_wait,
         "next_due_at": iso(overview.next_due_at),
         "workers": sum(worker.alive for worker in overview.workers),
-        "queues": [_queue_document(each) for each in backlogs],
+        "queues": [_queue_document(each) for each in stats],
     }
     if by is not None:
         document["by"] = [
@@ -134,16 +134,16 @@ def history_document(history: KindHistory, attempts: Sequence[Attempt], now: flo
     }
 
 
-def _queue_document(backlog: QueueStats) -> dict[str, object]:
-    queue = backlog.info
+def _queue_document(stats: QueueStats) -> dict[str, object]:
+    queue = stats.info
     return {
         "queue": queue.name,
         "paused": queue.paused,
         "paused_at": iso(queue.paused_at),
         "limits": limits_document(queue.limits),
         "counts": {str(state): queue.counts.get(state, 0) for state in State},
-        "oldest_wait": backlog.oldest_wait,
-        "forecast": forecast_document(forecast(backlog)),
+        "oldest_wait": stats.oldest_wait,
+        "forecast": forecast_document(forecast(stats)),
     }
 
 

@@ -16,7 +16,7 @@ from jobdeck import JobdeckError, Queue, UndoResult
 from .job_actions import STEP, ActionPreview, ActionResult, JobAction, Selection, preview_action, undo_text
 from .messages import ActionFinished, ActionProgress, Reply
 
-logger = logging.getLogger("jobdeck.hand")
+logger = logging.getLogger("jobdeck.bulk_actions")
 
 TELL_EVERY = 0.1
 """Seconds between two progress messages."""
@@ -45,13 +45,13 @@ class BulkActionRunner:
         self.doing = ""
         """The current action, such as `retrying 51,402 jobs`; empty while idle."""
 
-    def preview(self, deed: JobAction, selection: Selection, answer: Callable[[ActionPreview], None]) -> None:
+    def preview(self, action: JobAction, selection: Selection, answer: Callable[[ActionPreview], None]) -> None:
         """Compute what an action would do, and call `answer` with the preview on the event loop."""
-        self._put(lambda: self._post(Reply(answer, preview_action(self._queue, deed, selection))))
+        self._put(lambda: self._post(Reply(answer, preview_action(self._queue, action, selection))))
 
-    def run_action(self, deed: JobAction, ids: Sequence[int]) -> None:
+    def run_action(self, action: JobAction, ids: Sequence[int]) -> None:
         """Apply the action to the jobs, in steps that form one journal entry."""
-        self._start(f"{deed.progress_text} {len(ids):,} jobs", lambda: self._run_action(deed, ids))
+        self._start(f"{action.progress_text} {len(ids):,} jobs", lambda: self._run_action(action, ids))
 
     def undo_or_redo(self, entry_id: int, n: int, *, redo: bool) -> None:
         """Undo or redo a journal entry that concerns `n` jobs."""
@@ -93,7 +93,7 @@ class BulkActionRunner:
     def _put(self, task: Callable[[], None]) -> None:
         self._tasks.put(task)
         if self._thread is None:
-            self._thread = threading.Thread(target=self._loop, name="jobdeck-hand", daemon=True)
+            self._thread = threading.Thread(target=self._loop, name="jobdeck-bulk-actions", daemon=True)
             self._thread.start()
 
     def _loop(self) -> None:
@@ -106,21 +106,21 @@ class BulkActionRunner:
                 logger.exception("A bulk action failed; the cockpit continues")
                 self._post(ActionFinished(f"A bug in jobdeck: {type(error).__name__}: {error}", failed=True))
 
-    def _run_action(self, deed: JobAction, ids: Sequence[int]) -> None:
-        outcome, total, report_at = ActionResult(deed), len(ids), 0.0
+    def _run_action(self, action: JobAction, ids: Sequence[int]) -> None:
+        outcome, total, report_at = ActionResult(action), len(ids), 0.0
         stopped = problem = ""
         for start in range(0, total, STEP):
             if self._stop.is_set():
                 stopped = f"Stopped after {start:,} of {total:,} jobs. "
                 break
             try:
-                outcome.add(self._queue, deed.apply(self._queue, ids[start : start + STEP], outcome.entry))
+                outcome.add(self._queue, action.apply(self._queue, ids[start : start + STEP], outcome.entry))
             except JobdeckError as error:
                 problem = f". Failed after {start:,} of {total:,} jobs: {error}"
                 break
             if time.monotonic() >= report_at:
                 report_at = time.monotonic() + TELL_EVERY
-                self._post(ActionProgress(deed.progress_text, outcome.done, outcome.refused, total))
+                self._post(ActionProgress(action.progress_text, outcome.done, outcome.refused, total))
         text, failed = outcome.to_text(self._queue)
         self._post(ActionFinished(f"{stopped}{text}{problem}", failed=failed or bool(stopped or problem)))
 
@@ -129,11 +129,11 @@ class BulkActionRunner:
         watch = threading.Thread(target=self._watch, args=(entry_id, n, redo, ended), name="jobdeck-undoing", daemon=True)
         watch.start()
         try:
-            undoing: UndoResult = self._queue.redo(entry_id) if redo else self._queue.undo(entry_id)
+            undone: UndoResult = self._queue.redo(entry_id) if redo else self._queue.undo(entry_id)
         finally:
             ended.set()
             watch.join(timeout=2.0)
-        text, failed = undo_text(undoing, "Redone" if redo else "Undone")
+        text, failed = undo_text(undone, "Redone" if redo else "Undone")
         self._post(ActionFinished(text, failed=failed))
 
     def _watch(self, entry_id: int, n: int, redo: bool, ended: threading.Event) -> None:

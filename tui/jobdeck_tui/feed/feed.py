@@ -84,7 +84,7 @@ class Feed:
         self._worker: Worker | None = None
         self._drain_thread: threading.Thread | None = None
         self._pages = Pages(queue, lambda: self._inbox.put(self._request_poll))
-        self._hand = BulkActionRunner(queue, post, lambda: self._inbox.put(self._invalidate))
+        self._bulk_runner = BulkActionRunner(queue, post, lambda: self._inbox.put(self._invalidate))
         self._page: JobsPage | None = None
         self._polled_query: ScreenQuery[object] | None = None
         self._read_at = 0.0
@@ -105,7 +105,7 @@ class Feed:
 
     def end(self) -> None:
         """Stop the threads; if the app ended without draining (a crash), release the running jobs."""
-        self._hand.end()
+        self._bulk_runner.end()
         self._inbox.put(None)
         if self._thread.is_alive():
             self._thread.join(timeout=2.0)
@@ -122,15 +122,15 @@ class Feed:
 
         self._inbox.put(task)
 
-    def poll(self, look: ScreenQuery[object] | None) -> None:
+    def poll(self, query: ScreenQuery[object] | None) -> None:
         """Poll this query and post each result as `QueryResult`; with `None`, poll the page of jobs again.
 
         While a query is polled, the page of jobs is not refreshed.
         """
 
         def task() -> None:
-            if look != self._polled_query:
-                self._polled_query = look
+            if query != self._polled_query:
+                self._polled_query = query
                 self._read_at = 0.0
             self._poll_requested = True
 
@@ -203,20 +203,20 @@ class Feed:
         """Delete the jobs."""
         self.run_action(DELETE, ids)
 
-    def run_action(self, deed: JobAction, ids: Sequence[int]) -> None:
+    def run_action(self, action: JobAction, ids: Sequence[int]) -> None:
         """Apply an action to the jobs: to a few directly; to many in steps, with progress messages, as one journal entry."""
         if len(ids) > STEP:
-            self._hand.run_action(deed, ids)
+            self._bulk_runner.run_action(action, ids)
             return
         wanted = list(ids)
 
         def task() -> None:
-            outcome = ActionResult(deed)
+            outcome = ActionResult(action)
             try:
-                outcome.add(self.queue, deed.apply(self.queue, wanted))
+                outcome.add(self.queue, action.apply(self.queue, wanted))
             except StoreBusy as error:  # shown long after the key was pressed: name the jobs
                 what = f"job {wanted[0]}" if len(wanted) == 1 else f"{len(wanted):,} jobs"
-                self._report(f"Could not {deed.verb.lower()} {what}: {error}", failed=True)
+                self._report(f"Could not {action.verb.lower()} {what}: {error}", failed=True)
                 return
             text, failed = outcome.to_text(self.queue)
             if text:
@@ -224,18 +224,18 @@ class Feed:
 
         self._inbox.put(task)
 
-    def preview(self, deed: JobAction, selection: Selection, answer: Callable[[ActionPreview], None]) -> None:
+    def preview(self, action: JobAction, selection: Selection, answer: Callable[[ActionPreview], None]) -> None:
         """Compute what an action would do to a selection, and call `answer` with the preview on the event loop."""
-        self._hand.preview(deed, selection, answer)
+        self._bulk_runner.preview(action, selection, answer)
 
     @property
     def running_action(self) -> str:
         """The bulk action that is running, as text; empty if there is none."""
-        return self._hand.doing
+        return self._bulk_runner.doing
 
     def stop_action(self) -> bool:
         """Stop the bulk action after its current step; return `False` if there is none."""
-        return self._hand.stop()
+        return self._bulk_runner.stop()
 
     def undo(self) -> None:
         """Undo this user's last action."""
@@ -246,16 +246,16 @@ class Feed:
         self._inbox.put(lambda: self._undo_or_redo(redo=True))
 
     def _undo_or_redo(self, *, redo: bool) -> None:
-        if self._hand.doing:
-            self._post(ActionFinished(busy_text(self._hand.doing), failed=True))
+        if self._bulk_runner.doing:
+            self._post(ActionFinished(busy_text(self._bulk_runner.doing), failed=True))
             return
         who = self.queue.actor
         bulk = self._bulk_entry(who, redo=redo)
         if bulk is not None:
-            self._hand.undo_or_redo(*bulk, redo=redo)
+            self._bulk_runner.undo_or_redo(*bulk, redo=redo)
         else:
-            undoing = self.queue.redo(of=who) if redo else self.queue.undo(of=who)
-            text, failed = undo_text(undoing, "Redone" if redo else "Undone")
+            undone = self.queue.redo(of=who) if redo else self.queue.undo(of=who)
+            text, failed = undo_text(undone, "Redone" if redo else "Undone")
             self._report(text, failed=failed)
 
     def _bulk_entry(self, who: str, *, redo: bool) -> tuple[int, int] | None:

@@ -49,7 +49,7 @@ class JobAction:
         return f"changed by {self.priority:+d}" if self.relative else f"set to {self.priority}"
 
     def apply(self, queue: Queue, ids: Sequence[int], entry_id: int | None = None) -> OperationResult:
-        """Apply the action to these jobs, as part of the journal entry `act` if it is given."""
+        """Apply the action to these jobs, as part of the journal entry `entry_id` if it is given."""
         match self.operation:
             case Operation.CANCEL:
                 return queue.cancel_many(ids, entry_id=entry_id)
@@ -142,34 +142,34 @@ class ActionPreview:
     """The number of jobs that no longer exist."""
 
 
-def preview_action(queue: Queue, deed: JobAction, selection: Selection) -> ActionPreview:
+def preview_action(queue: Queue, action: JobAction, selection: Selection) -> ActionPreview:
     """Compute what the action would do to the selection. Raises `InvalidFilter`."""
     if not selection.everything:
-        return _preview_ids(queue, deed, selection.ids)
+        return _preview_ids(queue, action, selection.ids)
     condition = condition_of(selection.filter, selection.tab)
     has_state = any(term.field == "state" for term in condition.terms)
     if selection.without:
         condition = condition.and_(Term("id", ":", tuple(sorted(selection.without)), negated=True))
-    states = [state for state in State if allows(deed.operation, state)]
-    if deed.operation is Operation.RETRY and not has_state:
+    states = [state for state in State if allows(action.operation, state)]
+    if action.operation is Operation.RETRY and not has_state:
         states.remove(State.COMPLETED)  # completed jobs run again only if the filter asks for them
     ids = queue.ids(condition.and_(Term("state", ":", tuple(map(str, states)))), descending=False)
     counts = queue.count_states(condition)
     able = {state: n for state, n in counts.items() if state in states}
-    return ActionPreview(deed, ids, able, {state: n for state, n in counts.items() if state not in states})
+    return ActionPreview(action, ids, able, {state: n for state, n in counts.items() if state not in states})
 
 
-def _preview_ids(queue: Queue, deed: JobAction, wanted: Sequence[int]) -> ActionPreview:
+def _preview_ids(queue: Queue, action: JobAction, wanted: Sequence[int]) -> ActionPreview:
     ids = array("q")
     able: Counter[State] = Counter()
     refused: Counter[State] = Counter()
     for job in _records(queue, wanted):
-        if allows(deed.operation, job.state):
+        if allows(action.operation, job.state):
             ids.append(job.id)
             able[job.state] += 1
         else:
             refused[job.state] += 1
-    return ActionPreview(deed, ids, able, refused, len(wanted) - len(ids) - sum(refused.values()))
+    return ActionPreview(action, ids, able, refused, len(wanted) - len(ids) - sum(refused.values()))
 
 
 def _records(queue: Queue, ids: Sequence[int]) -> Iterable[Job]:
@@ -227,15 +227,15 @@ class ActionResult:
         return text, bool(self.refused)
 
 
-def undo_text(undoing: UndoResult, what: str) -> tuple[str, bool]:
+def undo_text(undone: UndoResult, what: str) -> tuple[str, bool]:
     """Return the result of an undo or a redo as text, and whether some of it was refused. `what` is `Undone` or `Redone`."""
-    refusals = list(undoing.refused.values())
-    rest = len(refusals) + undoing.not_recorded
-    text = f"{what}: {safe(undoing.entry.summary)}"
-    if not undoing.done:
-        text = f"Not {what.lower()}: {safe(undoing.entry.summary)}"
+    refusals = list(undone.refused.values())
+    rest = len(refusals) + undone.not_recorded
+    text = f"{what}: {safe(undone.entry.summary)}"
+    if not undone.done:
+        text = f"Not {what.lower()}: {safe(undone.entry.summary)}"
     elif rest:
-        text += f", for {len(undoing.done):,} of {len(undoing.done) + rest:,}"
+        text += f", for {len(undone.done):,} of {len(undone.done) + rest:,}"
     if refusals:
         text += f". {refusals[0]}" + (f" (and {len(refusals) - 1:,} more)" if len(refusals) > 1 else "")
-    return text, bool(rest) or not undoing.done
+    return text, bool(rest) or not undone.done

@@ -52,20 +52,20 @@ class CockpitScreen(Screen[None]):
             self._parts = [each.first() for each in matches] if all(matches) else []
         return len(self._parts) == len(self.PARTS) and all(part.is_attached for part in self._parts)
 
-    def show_connection_status(self, plight: ConnectionStatus | None) -> None:
+    def show_connection_status(self, status: ConnectionStatus | None) -> None:
         """Show the connection status in the header, or in a line of its own if the screen has no header."""
         if not self.is_mounted:
             return
         header = next((each for each in self.query(Header)), None)
-        if header is None and plight is not None:
+        if header is None and status is not None:
             header = Header("", classes="-plight")
             self.mount(header, before=0)
         if header is None:
             return
-        if plight is None and header.has_class("-plight"):
+        if status is None and header.has_class("-plight"):
             header.remove()
         else:
-            header.show_status(plight)
+            header.show_status(status)
 
     def receive_detail(self, detail: Detail) -> None:
         """Receive the latest state of the followed job; only the screen of that job shows it."""

@@ -32,9 +32,9 @@ class BulkConfirmScreen(ModalScreen[ActionPreview]):
     ]
     AUTO_FOCUS = "#no"
 
-    def __init__(self, deed: JobAction, selection: Selection) -> None:
+    def __init__(self, action: JobAction, selection: Selection) -> None:
         super().__init__()
-        self._deed, self._selection = deed, selection
+        self._deed, self._selection = action, selection
         self.weighed: ActionPreview | None = None
         """The preview; `None` until it has been counted."""
 
@@ -55,14 +55,14 @@ class BulkConfirmScreen(ModalScreen[ActionPreview]):
         what = "Change the priority of" if self._deed.operation is Operation.REPRIORITIZE else self._deed.verb
         return f"{what} {self._selection.description}?"
 
-    def show(self, weighed: ActionPreview) -> None:
+    def show(self, preview: ActionPreview) -> None:
         """Show the preview."""
         if not self.is_mounted:
             return
-        self.weighed = weighed
-        self.query_one("#weighed", Static).update(Content("\n").join(_lines(weighed)))
+        self.weighed = preview
+        self.query_one("#weighed", Static).update(Content("\n").join(_lines(preview)))
         yes = self.query_one("#yes", Button)
-        n = len(weighed.ids)
+        n = len(preview.ids)
         yes.label = f"{self._deed.verb} {number(n)} job{'s' * (n != 1)}  y"
         yes.disabled = not n
 
@@ -80,24 +80,24 @@ class BulkConfirmScreen(ModalScreen[ActionPreview]):
         self.dismiss(None)
 
 
-def _lines(weighed: ActionPreview) -> Iterable[Content]:
-    n = len(weighed.ids)
-    operation = weighed.action.operation
+def _lines(preview: ActionPreview) -> Iterable[Content]:
+    n = len(preview.ids)
+    operation = preview.action.operation
     if n:
-        yield Content.assemble((f"{number(n):>9} ", "bold"), (weighed.action.future_text, "bold"))
+        yield Content.assemble((f"{number(n):>9} ", "bold"), (preview.action.future_text, "bold"))
     else:
         yield Content.assemble(("  nothing to do: the action applies to none of these jobs", "$warning"))
-    for state, count in _sorted(weighed.affected):
+    for state, count in _sorted(preview.affected):
         irreversible = operation is Operation.CANCEL and state is State.RUNNING
         yield _line(state, count, "asked to stop; z cannot undo this" if irreversible else "")
-    skipped = sum(weighed.refused.values()) + weighed.missing
+    skipped = sum(preview.refused.values()) + preview.missing
     if skipped:
         yield Content("")
         yield Content.assemble((f"{number(skipped):>9} ", "bold"), ("will be skipped", ""))
-    for state, count in _sorted(weighed.refused):
+    for state, count in _sorted(preview.refused):
         yield _line(state, count, disabled_reason(operation, state))
-    if weighed.missing:
-        yield Content.assemble((f"{number(weighed.missing):>11}   ", ""), ("deleted since they were marked", "$quiet"))
+    if preview.missing:
+        yield Content.assemble((f"{number(preview.missing):>11}   ", ""), ("deleted since they were marked", "$quiet"))
     if n:
         yield Content("")
         yield Content.assemble(("z undoes it as one change.", "$quiet"))

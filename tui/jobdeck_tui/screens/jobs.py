@@ -112,24 +112,24 @@ class JobsScreen(JobsActions):
 
     # -- what is shown ----------------------------------------------------------------------------
 
-    def show(self, deck: DashboardSnapshot) -> None:
+    def show(self, snapshot: DashboardSnapshot) -> None:
         """Show a snapshot of the queue."""
         if not self.is_ready:
             return
-        before, self.snapshot = self.snapshot, deck
-        overview = deck.overview
+        before, self.snapshot = self.snapshot, snapshot
+        overview = snapshot.overview
         if self._frozen_at is not None:
             self.query_one(Header).show_frozen(overview.at - self._frozen_at)
         elif before is None or overview is not before.overview:
-            self._show_overview(deck)
-        self.table.show(deck.page, overview.at if self._frozen_at is None else self._frozen_at)
+            self._show_overview(snapshot)
+        self.table.show(snapshot.page, overview.at if self._frozen_at is None else self._frozen_at)
         self.query_one(Preview).show_job(self.table.job, overview.at, any_jobs=self.table.total > 0)
         self.show_filter()
         self.update_titles()
 
-    def _show_overview(self, deck: DashboardSnapshot) -> None:
-        overview = deck.overview
-        self.query_one(Header).show(deck)
+    def _show_overview(self, snapshot: DashboardSnapshot) -> None:
+        overview = snapshot.overview
+        self.query_one(Header).show(snapshot)
         if self._has_charts:
             self.query_one(ThroughputPanel).show(overview)
             self.query_one(LatencyChart).show(overview)
@@ -138,7 +138,7 @@ class JobsScreen(JobsActions):
             self.query_one(Sparks).show(overview)
         self.query_one(StateTabs).show(overview)
         workers = self.query_one(WorkersPanel)
-        workers.show(overview, deck.local_worker)
+        workers.show(overview, snapshot.local_worker)
         self._size_workers(workers)
 
     def _size_workers(self, workers: WorkersPanel) -> None:
@@ -166,10 +166,10 @@ class JobsScreen(JobsActions):
     def chart_slots(self) -> int:
         return max(8, self.query_one(ThroughputPanel).size.width if self._has_charts else 30)
 
-    def show_connection_status(self, plight: ConnectionStatus | None) -> None:
-        super().show_connection_status(plight)
-        if self._has_problem != (plight is not None):
-            self._has_problem = plight is not None
+    def show_connection_status(self, status: ConnectionStatus | None) -> None:
+        super().show_connection_status(status)
+        if self._has_problem != (status is not None):
+            self._has_problem = status is not None
             if self.is_ready:
                 self.update_titles()
 

@@ -57,7 +57,7 @@ class JobsActions(JobsList):
 
     # -- on one job or many -----------------------------------------------------------------------
 
-    def _run_or_confirm(self, deed: JobAction) -> None:
+    def _run_or_confirm(self, action: JobAction) -> None:
         """Run an action on the selection; ask first if it has many jobs. The queue itself rejects unsuitable states."""
         if self.cockpit.refuse_readonly():
             return
@@ -65,25 +65,25 @@ class JobsActions(JobsList):
         if not selection.everything and not selection.ids:
             self.cockpit.notify_user(CHOOSE, failed=True)
             return
-        limit = 1 if deed.operation is Operation.DELETE else ASK_FROM
+        limit = 1 if action.operation is Operation.DELETE else ASK_FROM
         if not selection.everything and len(selection.ids) <= limit:
-            self._apply(deed, selection.ids)
+            self._apply(action, selection.ids)
             return
         if running := self.cockpit.feed.running_action:
             self.cockpit.notify_user(busy_text(running), failed=True)
             return
 
-        def run_if(weighed: ActionPreview | None) -> None:
-            if weighed is not None:
-                self._apply(deed, weighed.ids)
+        def run_if(preview: ActionPreview | None) -> None:
+            if preview is not None:
+                self._apply(action, preview.ids)
 
-        dialog = BulkConfirmScreen(deed, selection)
+        dialog = BulkConfirmScreen(action, selection)
         self.app.push_screen(dialog, run_if)
-        self.cockpit.feed.preview(deed, selection, dialog.show)
+        self.cockpit.feed.preview(action, selection, dialog.show)
 
-    def _apply(self, deed: JobAction, ids: Sequence[int]) -> None:
-        self.cockpit.feed.run_action(deed, ids)
-        if deed.operation is not Operation.REPRIORITIZE:  # often pressed repeatedly
+    def _apply(self, action: JobAction, ids: Sequence[int]) -> None:
+        self.cockpit.feed.run_action(action, ids)
+        if action.operation is not Operation.REPRIORITIZE:  # often pressed repeatedly
             self.table.action_clear_marks()
 
     def action_retry(self) -> None:

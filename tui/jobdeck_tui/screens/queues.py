@@ -113,14 +113,14 @@ class QueuesScreen(ViewScreen):
         return QueuesQuery()
 
     def show(self, seen: object) -> None:
-        backlogs = cast("Sequence[QueueStats]", seen)
+        stats = cast("Sequence[QueueStats]", seen)
         self._seen = True
-        self._backlogs = {each.info.name: each for each in backlogs}
+        self._backlogs = {each.info.name: each for each in stats}
         self._forecasts = {name: forecast(each, self._trails.of(each)) for name, each in self._backlogs.items()}
         self._draw()
 
-    def show_snapshot(self, deck: DashboardSnapshot) -> None:
-        self._trails.add(deck.overview)
+    def show_snapshot(self, snapshot: DashboardSnapshot) -> None:
+        self._trails.add(snapshot.overview)
 
     # -- what is shown ----------------------------------------------------------------------------
 
@@ -163,15 +163,15 @@ class QueuesScreen(ViewScreen):
             self.query_one("#queue-panel").styles.height = height
 
     def _draw_details(self) -> None:
-        backlog = self._selected
-        self.query_one("#queue-panel").display = backlog is not None and not self.has_class("-low")
-        if backlog is None:
+        stats = self._selected
+        self.query_one("#queue-panel").display = stats is not None and not self.has_class("-low")
+        if stats is None:
             return
-        name = backlog.info.name
+        name = stats.info.name
         view = self.query_one("#queue-facts", TextView)
         view.set_title(safe(name))
-        view.show(facts(backlog, self._forecasts[name]))
-        self.query_one(QueueChart).show(backlog, self._trails.of(backlog))
+        view.show(facts(stats, self._forecasts[name]))
+        self.query_one(QueueChart).show(stats, self._trails.of(stats))
 
     def on_keyed_table_moved(self) -> None:
         """Show the details of the newly selected queue."""
@@ -205,8 +205,8 @@ class QueuesScreen(ViewScreen):
 
     def action_pause(self) -> None:
         """Pause or resume the selected queue."""
-        if not self.cockpit.refuse_readonly() and (backlog := self._selected) is not None:
-            self.cockpit.feed.toggle(backlog.info.name)
+        if not self.cockpit.refuse_readonly() and (stats := self._selected) is not None:
+            self.cockpit.feed.toggle(stats.info.name)
 
     def action_pause_all(self) -> None:
         """Pause all queues, or resume all if all are paused."""
@@ -215,9 +215,9 @@ class QueuesScreen(ViewScreen):
 
     def action_limit(self) -> None:
         """Edit the limits of the selected queue in a line below the table."""
-        if self.cockpit.refuse_readonly() or (backlog := self._selected) is None:
+        if self.cockpit.refuse_readonly() or (stats := self._selected) is None:
             return
-        name, before = backlog.info.name, backlog.info.limits
+        name, before = stats.info.name, stats.info.limits
         label = f"limits of {safe(name)}, e.g. {EXAMPLE} or none:" if self.size.width >= 100 else f"limits of {safe(name)}:"
 
         def save(text: str) -> None:
@@ -257,23 +257,23 @@ class _Sizes:
     long: bool
 
     @classmethod
-    def of(cls, backlogs: Iterable[QueueStats], width: int) -> _Sizes:
+    def of(cls, stats: Iterable[QueueStats], width: int) -> _Sizes:
         """Return the widths for a screen of this width."""
-        return cls(max((len(_share(each)) for each in backlogs), default=0), 5 if width < 100 else 8, width >= 100)
+        return cls(max((len(_share(each)) for each in stats), default=0), 5 if width < 100 else 8, width >= 100)
 
 
-def _share(backlog: QueueStats) -> str:
+def _share(stats: QueueStats) -> str:
     """Return running jobs of capacity; async handlers share threads, so they may exceed it."""
-    running, capacity = number(backlog.running), number(backlog.capacity)
-    return f"{running}/{capacity}" if backlog.capacity and backlog.running <= backlog.capacity else running
+    running, capacity = number(stats.running), number(stats.capacity)
+    return f"{running}/{capacity}" if stats.capacity and stats.running <= stats.capacity else running
 
 
-def _row(backlog: QueueStats, forecast: Forecast, sizes: _Sizes) -> Row:
-    info = backlog.info
+def _row(stats: QueueStats, forecast: Forecast, sizes: _Sizes) -> Row:
+    info = stats.info
     counts = info.counts
     later = counts.get(State.SCHEDULED, 0) + counts.get(State.RETRYING, 0)
     waiting = counts.get(State.WAITING, 0)
-    share = backlog.running / backlog.capacity if backlog.capacity else 0.0
+    share = stats.running / stats.capacity if stats.capacity else 0.0
     outlook = forecast_text(forecast) if sizes.long or forecast.trend is not Trend.STALLED else forecast.trend.value
     return Row(
         info.name,
@@ -282,21 +282,21 @@ def _row(backlog: QueueStats, forecast: Forecast, sizes: _Sizes) -> Row:
             [(number(info.pending), "strong" if info.pending else "quiet")],
             [(number(later), "later" if later else "quiet")],
             [(number(waiting), "waiting")],
-            [(age(backlog.oldest_wait), "") if backlog.oldest_wait is not None else ("—", "quiet")],
+            [(age(stats.oldest_wait), "") if stats.oldest_wait is not None else ("—", "quiet")],
             [
-                (bar(min(1.0, share), sizes.bar), "running" if backlog.running else "line"),
-                (" " + _share(backlog).rjust(sizes.running), "" if backlog.running else "quiet"),
+                (bar(min(1.0, share), sizes.bar), "running" if stats.running else "line"),
+                (" " + _share(stats).rjust(sizes.running), "" if stats.running else "quiet"),
             ],
             [(limits_text(info.limits) or "—", "quiet")],
             [("‖ " * info.paused + outlook, OUTLOOK_MEANING[forecast.trend])],
-            [(rough_rate(backlog.total.throughput), "") if backlog.total.completed else ("—", "quiet")],
-            lambda width: _spark(backlog, width),
+            [(rough_rate(stats.total.throughput), "") if stats.total.completed else ("—", "quiet")],
+            lambda width: _spark(stats, width),
         ),
     )
 
 
-def _spark(backlog: QueueStats, width: int) -> StyledLine:
-    return [(sparkline(done_rates(backlog, width), width, IN_ROWS), "accent")]
+def _spark(stats: QueueStats, width: int) -> StyledLine:
+    return [(sparkline(done_rates(stats, width), width, IN_ROWS), "accent")]
 
 
 def _urgency(forecast: Forecast) -> tuple[int, float]:

@@ -76,11 +76,11 @@ class QuitScreen(ModalScreen[str]):
         )
         self.query_one("#quit-text", Static).update(text)
 
-    def show(self, deck: DashboardSnapshot) -> None:
+    def show(self, snapshot: DashboardSnapshot) -> None:
         """Update the countdown and the kinds of the running jobs."""
         if self._remaining is None or not self.query("#quit-text"):  # not draining yet, or closing
             return
-        running = [job for job in deck.overview.running if job.worker == deck.local_worker.worker]
+        running = [job for job in snapshot.overview.running if job.worker == snapshot.local_worker.worker]
         names = ", ".join(sorted({safe(job.kind) for job in running})[:4]) or "writing the last results"
         waiting_for = f"{len(running)} running: {names}" if running else names
         text = self.query_one("#quit-text", Static)

@@ -48,7 +48,7 @@ class TimelineScreen(ViewScreen):
         self.timeline.show(cast("TimelineData", seen), here)
         self._show_run()
 
-    def show_snapshot(self, deck: DashboardSnapshot) -> None:
+    def show_snapshot(self, snapshot: DashboardSnapshot) -> None:
         """Do nothing: the timeline is drawn from its own query only."""
 
     def on_timeline_asked(self) -> None:

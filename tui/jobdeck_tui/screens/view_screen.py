@@ -77,7 +77,7 @@ class ViewScreen(CockpitScreen):
         """Show the result of the query."""
         raise NotImplementedError
 
-    def show_snapshot(self, deck: DashboardSnapshot) -> None:
+    def show_snapshot(self, snapshot: DashboardSnapshot) -> None:
         """Show what the screen needs of the snapshot that every screen receives; the header is already updated."""
 
     def focus_part(self, part: str) -> None:
@@ -100,18 +100,18 @@ class ViewScreen(CockpitScreen):
         """Replace the feed's query by the current one, after a range, a grouping or a filter has changed."""
         self.cockpit.feed.poll(self.current_query())
 
-    def receive_result(self, look: ScreenQuery[object], seen: object) -> None:
+    def receive_result(self, query: ScreenQuery[object], seen: object) -> None:
         """Show the result of a query, unless the query has changed since."""
-        if self.is_ready and look == self.current_query():
+        if self.is_ready and query == self.current_query():
             self.show(seen)
             self.update_hints()
 
-    def receive_snapshot(self, deck: DashboardSnapshot) -> None:
+    def receive_snapshot(self, snapshot: DashboardSnapshot) -> None:
         """Receive the latest snapshot."""
-        self.snapshot = deck
+        self.snapshot = snapshot
         if self.is_ready:
-            self.query_one(Header).show(deck)
-            self.show_snapshot(deck)
+            self.query_one(Header).show(snapshot)
+            self.show_snapshot(snapshot)
             self.update_hints()
 
     def disabled_reason(self, action: str) -> str | None:

@@ -88,8 +88,8 @@ class WorkersScreen(ViewScreen):
         self._lease = cast("float", seen)
         self._draw()
 
-    def show_snapshot(self, deck: DashboardSnapshot) -> None:
-        self._processes = {each.id: each for each in self._slots.assign(deck.overview, deck.local_worker.worker)}
+    def show_snapshot(self, snapshot: DashboardSnapshot) -> None:
+        self._processes = {each.id: each for each in self._slots.assign(snapshot.overview, snapshot.local_worker.worker)}
         self._draw()
 
     def disabled_reason(self, action: str) -> str | None:

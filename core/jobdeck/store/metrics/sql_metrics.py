@@ -56,7 +56,7 @@ class SqlMetrics:
     def metrics(
         self, *, seconds: float, slices: int, queue: str | None = None, kind: str | None = None, by: Grouping | None = None
     ) -> Metrics:
-        """Return the metrics of the last `seconds`, in about `slots` slices, of one queue or kind or of all.
+        """Return the metrics of the last `seconds`, in about `slices` slices, of one queue or kind or of all.
 
         Raises:
             InvalidOption: an argument is out of range.

@@ -49,7 +49,7 @@ class TimeSlices:
 
     @classmethod
     def of(cls, now: float, seconds: float, slices: int) -> TimeSlices:
-        """Cut the last `seconds` into about `slots` slices."""
+        """Cut the last `seconds` into about `slices` slices."""
         width, count = _align(seconds, slices, WIDTHS[-1])
         for unit, reach in zip(WIDTHS, _REACH, strict=True):
             width, count = _align(seconds, slices, unit)

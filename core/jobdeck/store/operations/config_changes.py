@@ -116,18 +116,18 @@ def _restore_schedule(connection: SqlConnection, now: float, name: str, expected
     if wanted is None:
         connection.execute("DELETE FROM jobdeck_schedules WHERE name = ?", (name,))
         return
-    decided, told = wanted[: len(_DECIDED)], wanted[len(_DECIDED) :]
+    decided, text = wanted[: len(_DECIDED)], wanted[len(_DECIDED) :]
     if there is not None:
         # What the store has recorded since stays; so does the next tick, if its time is unchanged.
         same_time = all(there[place] == wanted[place] for place in _WHEN)
-        told = there[len(_DECIDED) :] if same_time else [told[0], *there[len(_DECIDED) + 1 : -1], None]
-    if told[0] <= now:
-        told = [_next_tick(decided, told[0], now), *told[1:]]
+        text = there[len(_DECIDED) :] if same_time else [text[0], *there[len(_DECIDED) + 1 : -1], None]
+    if text[0] <= now:
+        text = [_next_tick(decided, text[0], now), *text[1:]]
     marks = ", ".join("?" * (len(_DECIDED) + len(_TOLD) + 1))
     same = ", ".join(f"{column} = excluded.{column}" for column in _DECIDED + _TOLD)
     connection.execute(
         f"INSERT INTO jobdeck_schedules (name, {_COLUMNS}) VALUES ({marks}) ON CONFLICT (name) DO UPDATE SET {same}",
-        (name, *decided, *told),
+        (name, *decided, *text),
     )
 
 

@@ -36,19 +36,19 @@ def delete(unit: UnitOfWork, job: Job) -> Undo:
     row = _taken(unit, "jobdeck_jobs", "id", job.id)
     parents = remove_dependencies(unit, job.id) if job.state is State.WAITING else []
     after = [pair[1] for pair in _taken(unit, "jobdeck_after", "child", job.id)[1:]]
-    attempts, told = _taken(unit, "jobdeck_attempts", "job_id", job.id), 0
+    attempts, text = _taken(unit, "jobdeck_attempts", "job_id", job.id), 0
     logs: list[Any] = []
     if len(attempts) > 1:
-        attempts, told = _newest(attempts[0], sorted(attempts[1:], key=lambda attempt: -attempt[_BEGUN]))
+        attempts, text = _newest(attempts[0], sorted(attempts[1:], key=lambda attempt: -attempt[_BEGUN]))
     if job.started_at is not None:  # otherwise nothing was logged
         names = unit.columns("jobdeck_logs")
         lines = unit.connection.execute(f"SELECT {names} FROM jobdeck_logs WHERE job_id = ? ORDER BY id DESC", (job.id,))
         logs, logged = _newest(names, lines)
-        told += logged
+        text += logged
         unit.connection.execute("DELETE FROM jobdeck_logs WHERE job_id = ?", (job.id,))
     unit.counters.count_transition(job.queue, job.kind, job.state, None)
     batch = [] if job.batch is None else _emptied(unit, job.batch)
-    size = 700 + len(job.args_json) + len(job.result_json or "") + told
+    size = 700 + len(job.args_json) + len(job.result_json or "") + text
     return [job.id, row, parents, after, attempts, logs, batch], size, True
 
 

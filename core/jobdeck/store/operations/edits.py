@@ -35,8 +35,8 @@ RETURNING state, queue
 def edit(unit: UnitOfWork, job: Job, change: JobEdit) -> Undo:
     """Change the arguments or options of a queued job."""
     if change.max_attempts is not None and change.max_attempts <= job.attempt:
-        begun = "1 attempt" if job.attempt == 1 else f"{job.attempt:,} attempts"
-        raise InvalidOption("max_attempts", f"must be more than the {begun} that job {job.id} has started")
+        started = "1 attempt" if job.attempt == 1 else f"{job.attempt:,} attempts"
+        raise InvalidOption("max_attempts", f"must be more than the {started} that job {job.id} has started")
     if change.scheduled_at is not None and job.expires_at is not None and change.scheduled_at >= job.expires_at:
         raise InvalidOption("time", f"must be before job {job.id} expires")
     wanted = {name: value for name, value in _columns(change).items() if value is not None}
@@ -71,27 +71,27 @@ def _put(unit: UnitOfWork, job: Job, columns: Mapping[str, Any]) -> None:
 
 
 def _undo_edit(unit: UnitOfWork, job: Job | None, entry: UndoData, _at: float) -> None:
-    job_id, before, after, begun = entry
+    job_id, before, after, started = entry
     if job is None:
         raise JobNotFound(job_id)
     if job.state not in QUEUED and job.state is not State.RUNNING:
         raise UndoConflict(job_id, f"is {job.state} now")
-    _check_same(_stored(unit, job_id), job, begun, after)
+    _check_same(_stored(unit, job_id), job, started, after)
     _put(unit, job, before)
 
 
 def _redo_edit(unit: UnitOfWork, job: Job, entry: UndoData) -> Undo:
-    job_id, before, after, begun = entry
+    job_id, before, after, started = entry
     stored = _stored(unit, job_id)
     # A retry that was redone too has made it due at another time.
-    _check_same(stored, job, begun, {name: value for name, value in before.items() if name != "scheduled_at"})
+    _check_same(stored, job, started, {name: value for name, value in before.items() if name != "scheduled_at"})
     _put(unit, job, after)
-    return [job_id, {name: stored[name] for name in before}, after, begun], 80, True
+    return [job_id, {name: stored[name] for name in before}, after, started], 80, True
 
 
-def _check_same(stored: Mapping[str, Any], job: Job, begun: list[Any], columns: Mapping[str, Any]) -> None:
+def _check_same(stored: Mapping[str, Any], job: Job, started: list[Any], columns: Mapping[str, Any]) -> None:
     """Raise `UndoConflict` unless the job is as the operation left it."""
-    if job.state is State.RUNNING or [job.started_at, job.attempt] != begun:
+    if job.state is State.RUNNING or [job.started_at, job.attempt] != started:
         raise UndoConflict(job.id, "was started since")
     if any(stored[name] != value for name, value in columns.items()):
         raise UndoConflict(job.id, "was changed again since")

@@ -111,10 +111,10 @@ def retry(unit: UnitOfWork, job: Job) -> Undo:
 
 
 def _undo_retry(unit: UnitOfWork, job: Job | None, entry: UndoData, at: float) -> None:
-    job_id, before, scheduled_at, finished_at, result, progress, max_attempts, reason, expires_at, *begun = entry
+    job_id, before, scheduled_at, finished_at, result, progress, max_attempts, reason, expires_at, *started = entry
     if job is None:
         raise JobNotFound(job_id)
-    if job.state is State.RUNNING or [job.started_at, job.attempt] != begun:
+    if job.state is State.RUNNING or [job.started_at, job.attempt] != started:
         raise UndoConflict(job_id, "was started since")
     if job.state is State.CANCELLED:
         raise UndoConflict(job_id, "was cancelled since")

@@ -72,9 +72,9 @@ def read_events(
         found += _of_jobs(connection, dialect, begin, limit, wanted, skew, [*found])
     if wanted & {_H.ACT, _H.UNDONE}:
         found += _acts(connection, dialect, begin, limit)
-    told = [event for event in found if event.type in wanted and event.at > begin]
-    told.sort(key=lambda event: (event.at, _ORDER[event.type], event.job_id or 0, event.key))
-    return told[-limit:]
+    text = [event for event in found if event.type in wanted and event.at > begin]
+    text.sort(key=lambda event: (event.at, _ORDER[event.type], event.job_id or 0, event.key))
+    return text[-limit:]
 
 
 def _enqueued(connection: SqlConnection, dialect: Dialect, after: float, limit: int) -> Iterator[Event]:
@@ -161,10 +161,10 @@ def _event(run: Run, what: EventType, key: str, at: float, *, took: float | None
 def _acts(connection: SqlConnection, dialect: Dialect, after: float, limit: int) -> Iterator[Event]:
     columns = ("id", "at", "who", "act", "n", "told", "undone", "undone_at", "undone_by")
     rows = dialect.rows(connection, columns, _ACTS, {"after": after, "limit": limit})
-    for act, at, who, operation, n, told, undone, undone_at, undone_by in rows:
-        named = _ONE_JOB.search(told) if n == 1 and operation not in ("pause", "resume") else None
+    for act, at, who, operation, n, text, undone, undone_at, undone_by in rows:
+        named = _ONE_JOB.search(text) if n == 1 and operation not in ("pause", "resume") else None
         job_id = int(named[1]) if named else None
-        yield Event(at=at, type=_H.ACT, key=f"act:{act}", job_id=job_id, text=told, actor=who)
+        yield Event(at=at, type=_H.ACT, key=f"act:{act}", job_id=job_id, text=text, actor=who)
         if undone and undone_at is not None:
             key = f"undone:{act}:{undone_at}"
-            yield Event(at=undone_at, type=_H.UNDONE, key=key, job_id=job_id, text=told, actor=undone_by)
+            yield Event(at=undone_at, type=_H.UNDONE, key=key, job_id=job_id, text=text, actor=undone_by)

@@ -70,7 +70,7 @@ class Queries(ABC):
             return read_queues(connection)
 
     def overview(self, *, seconds: float, slices: int, lease: float) -> Overview:
-        """Return a consistent overview of the queue, with metrics over the last `seconds` in about `slots` slices."""
+        """Return a consistent overview of the queue, with metrics over the last `seconds` in about `slices` slices."""
         return read_overview(self._backend, self._workers, seconds, slices, lease, self._NEXT_DUE)
 
     def _ids_query(

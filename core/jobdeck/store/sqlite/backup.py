@@ -50,7 +50,7 @@ def _check_target(source: Path, target: Path, *, force: bool) -> None:
         raise BackupFailed(target, "it is a folder; name a file in it")
     if not target.parent.is_dir():
         raise BackupFailed(target, f"there is no folder {target.parent}")
-    logs = [target.with_name(target.name + ending) for ending in ("-wal", "-shm")]
+    logs = [target.with_name(target.name + result) for result in ("-wal", "-shm")]
     own = [source, *(source.with_name(source.name + ending) for ending in ("-wal", "-shm"))]
     if any(target.exists() and each.exists() and target.samefile(each) for each in own):
         raise BackupFailed(target, "it is a file of the queue itself")
@@ -67,8 +67,8 @@ def _removed(part: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        for ending in ("", "-journal", "-wal", "-shm"):
-            part.with_name(part.name + ending).unlink(missing_ok=True)
+        for result in ("", "-journal", "-wal", "-shm"):
+            part.with_name(part.name + result).unlink(missing_ok=True)
 
 
 def _copy(source: Path, part: Path, progress: Progress | None) -> None:

@@ -73,8 +73,8 @@ class SqliteDialect(Dialect):
         # Each row that is fetched releases the interpreter's lock, and takes half a millisecond to get it back while another
         # thread is busy: so all of them are fetched as one.
         named = [f"{column} AS told{place}" for place, column in enumerate(columns)]
-        told = ", ".join(f"told{place}" for place in range(len(columns)))
-        query = f"SELECT json_group_array(json_array({told})) FROM (SELECT {', '.join(named)} {source})"
+        text = ", ".join(f"told{place}" for place in range(len(columns)))
+        query = f"SELECT json_group_array(json_array({text})) FROM (SELECT {', '.join(named)} {source})"
         found: list[Row] = json.loads(connection.execute(query, bound).get)
         return found
 

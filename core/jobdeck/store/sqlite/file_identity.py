@@ -108,7 +108,7 @@ class DatabaseIdentity:
                     path.rename(path.with_name(f"{path.name}.left"))
 
     def _logs(self) -> Sequence[Path]:
-        return [_sibling_path(self._path, ending) for ending in ("-wal", "-shm")]
+        return [_sibling_path(self._path, result) for result in ("-wal", "-shm")]
 
     @staticmethod
     def _identity(path: Path) -> Identity | None:
@@ -129,8 +129,8 @@ def _fold(connection: apsw.Connection) -> bool:
     return True
 
 
-def _sibling_path(path: Path, ending: str) -> Path:
-    return path.with_name(path.name + ending)
+def _sibling_path(path: Path, result: str) -> Path:
+    return path.with_name(path.name + result)
 
 
 def wait_for_foreign_wal(path: Path, ring: Callable[[], None]) -> bool:

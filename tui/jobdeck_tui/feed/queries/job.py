@@ -82,7 +82,7 @@ class JobFollower:
             job = queue.get(self.job_id)
             if self._job is not None and (job.kind, job.created_at) != (self._job.kind, self._job.created_at):
                 return Detail(at, None, self.job_id)  # another job with the same id, in another database
-            family = queue.dependencies(self.job_id)
+            dependencies = queue.dependencies(self.job_id)
             attempts = tuple(map(_bounded, queue.attempts(self.job_id))) if job.attempt or job.started_at else ()
             self._read_log(queue)
             self._read_journal(queue, job)
@@ -98,12 +98,12 @@ class JobFollower:
             self.job_id,
             attempts,
             self._logs,
-            family,
+            dependencies,
             aged_priority(job, at, queue.settings.ageing),
             self._log_cut,
             self._why,
             self._acts,
-            _relatives(queue, family),
+            _relatives(queue, dependencies),
             _batch(queue, job),
             self._stack,
             self._history,
@@ -170,8 +170,8 @@ def _fingerprint(job: Job | None) -> object:
     )
 
 
-def _relatives(queue: Queue, family: Dependencies) -> dict[int, Job]:
-    ids = [*[*family.parents][:RELATIVES], *[*family.children][:RELATIVES]]
+def _relatives(queue: Queue, dependencies: Dependencies) -> dict[int, Job]:
+    ids = [*[*dependencies.parents][:RELATIVES], *[*dependencies.children][:RELATIVES]]
     return {job.id: job for job in queue.get_many(ids)} if ids else {}
 
 

@@ -45,10 +45,10 @@ class DepthHistory:
         for name in self._of.keys() - {queue.name for queue in overview.queues}:
             del self._of[name]  # it has neither jobs nor limits now
 
-    def of(self, backlog: QueueStats) -> list[Point]:
+    def of(self, stats: QueueStats) -> list[Point]:
         """Return the depth over time: the stored samples, then the polled depths, then the current one."""
-        *samples, now = backlog.depth_history
-        polled = [point for point in self._of.get(backlog.info.name, ()) if point[0] < now[0]]
+        *samples, now = stats.depth_history
+        polled = [point for point in self._of.get(stats.info.name, ()) if point[0] < now[0]]
         start = polled[0][0] if polled else now[0]
         return [*(point for point in samples if point[0] < start), *polled, now]
 

@@ -21,18 +21,18 @@ _RECENT = 15.0
 Point = tuple[float, int]
 
 
-def done_rates(backlog: QueueStats, columns: int) -> list[float]:
+def done_rates(stats: QueueStats, columns: int) -> list[float]:
     """Return the completed jobs per second in at most `columns` values: the mean of the slices that share a column."""
-    values = rates(backlog)
+    values = rates(stats)
     share = -(-len(values) // columns) if columns else 1
     # Counted from the newest, so that a bar keeps its value until the next slice starts.
     parts = [values[max(0, end - share) : end] for end in range(len(values), 0, -share)]
     return [sum(part) / len(part) for part in reversed(parts)]
 
 
-def done_now(backlog: QueueStats) -> str:
+def done_now(stats: QueueStats) -> str:
     """Return the current rate of completed jobs per second or per minute, as text."""
-    rate = rate_now(backlog, over=_RECENT)
+    rate = rate_now(stats, over=_RECENT)
     return rough_rate(rate) if rate else "0"
 
 
@@ -69,10 +69,10 @@ class QueueChart(Panel, can_focus=False):
         self._lines: list[list[Piece]] = []
         self._drawn_for: tuple[int, int] | None = None
 
-    def show(self, backlog: QueueStats | None, trail: Sequence[Point]) -> None:
+    def show(self, stats: QueueStats | None, trail: Sequence[Point]) -> None:
         """Draw this queue."""
-        self._backlog, self._trail, self._drawn_for = backlog, trail, None
-        self.set_titles([] if backlog is None else [(f"of {safe(backlog.info.name)}", "$quiet")])
+        self._backlog, self._trail, self._drawn_for = stats, trail, None
+        self.set_titles([] if stats is None else [(f"of {safe(stats.info.name)}", "$quiet")])
         self.refresh()
 
     def draw(self, y: int, width: int) -> Sequence[Piece]:
@@ -82,23 +82,23 @@ class QueueChart(Panel, can_focus=False):
         return self._lines[y] if y < len(self._lines) else []
 
     def _draw_lines(self, width: int, height: int) -> list[list[Piece]]:
-        backlog = self._backlog
-        if backlog is None or height < 5 or width < 20:
+        stats = self._backlog
+        if stats is None or height < 5 or width < 20:
             return []
         quiet, accent = self.style("quiet"), self.style("accent")
         above = (height - 3 + 1) // 2
         below = height - 3 - above
-        done = stretch(done_rates(backlog, width), width)
-        start = backlog.slices[0].at
-        moments = [start + (backlog.at - start) * (column + 1) / width for column in range(width)]
+        done = stretch(done_rates(stats, width), width)
+        start = stats.slices[0].at
+        moments = [start + (stats.at - start) * (column + 1) / width for column in range(width)]
         depths = depths_at(self._trail, moments)
         deepest = max((depth for depth in depths if depth is not None), default=0.0)
         fastest = max(done, default=0.0)
-        now = number(backlog.info.pending)
+        now = number(stats.info.pending)
         return [
             _heading(
                 "done",
-                done_now(backlog),
+                done_now(stats),
                 f"peak {rough_rate(fastest)}" if fastest else "",
                 width,
                 accent,

@@ -45,15 +45,15 @@ class Header(LineWidget):
         self._warnings = 0
         self._mark = (0, 0)
 
-    def show(self, deck: DashboardSnapshot) -> None:
+    def show(self, snapshot: DashboardSnapshot) -> None:
         """Show these counts."""
-        self._deck = deck
+        self._deck = snapshot
         self.redraw()
 
-    def show_status(self, plight: ConnectionStatus | None) -> None:
+    def show_status(self, status: ConnectionStatus | None) -> None:
         """Show a problem with the database instead of the counts; `None` if there is no problem."""
-        if plight != self._plight:
-            self._plight = plight
+        if status != self._plight:
+            self._plight = status
             self.refresh()
 
     def show_frozen(self, age: float | None) -> None:
@@ -96,11 +96,11 @@ class Header(LineWidget):
             at += width_of([piece])
         return [*left, (" " * blanks, quiet), *(piece for piece, _ in counts)]
 
-    def _problem(self, plight: ConnectionStatus, room: int) -> list[Piece]:
-        style = self.style("error" if plight.word == "STALE" else "warning")
-        word: Piece = (f"  ● {plight.word} {age(plight.seconds)}  ", style)
-        text = safe(plight.text)
-        more = [part for part in (plight.activity, plight.remedy) if part]
+    def _problem(self, status: ConnectionStatus, room: int) -> list[Piece]:
+        style = self.style("error" if status.word == "STALE" else "warning")
+        word: Piece = (f"  ● {status.word} {age(status.seconds)}  ", style)
+        text = safe(status.text)
+        more = [part for part in (status.activity, status.remedy) if part]
         room -= width_of([word]) + 1
         if cell_len(" · ".join((text, *more[:1]))) > room:
             text = text.removeprefix("the database ").removeprefix("the file ")

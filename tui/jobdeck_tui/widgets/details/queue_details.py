@@ -32,20 +32,20 @@ def bar(share: float, width: int) -> str:
     return "━" * filled + "╌" * (width - filled)
 
 
-def facts(backlog: QueueStats, forecast: Forecast) -> list[StyledLine]:
+def facts(stats: QueueStats, forecast: Forecast) -> list[StyledLine]:
     """Return all facts about a queue."""
     return [
-        *_labeled("forecast", [outlook_sentence(backlog, forecast)], OUTLOOK_MEANING[forecast.trend] or "strong"),
-        *_advice(backlog, forecast),
-        *_labeled("limits", explain_limits(backlog.info.limits, backlog.running)),
-        *_workers(backlog),
-        *_pace(backlog),
-        *_later(backlog),
-        *_kinds(backlog),
+        *_labeled("forecast", [outlook_sentence(stats, forecast)], OUTLOOK_MEANING[forecast.trend] or "strong"),
+        *_advice(stats, forecast),
+        *_labeled("limits", explain_limits(stats.info.limits, stats.running)),
+        *_workers(stats),
+        *_pace(stats),
+        *_later(stats),
+        *_kinds(stats),
     ]
 
 
-def outlook_sentence(backlog: QueueStats, forecast: Forecast) -> str:
+def outlook_sentence(stats: QueueStats, forecast: Forecast) -> str:
     """Return the forecast as a sentence."""
     match forecast.trend:
         case Trend.EMPTY:
@@ -62,18 +62,18 @@ def outlook_sentence(backlog: QueueStats, forecast: Forecast) -> str:
         case Trend.GROWING:
             return f"Growing by {rough_rate(forecast.growth or 0)}: more jobs are enqueued than are started."
         case Trend.PAUSED:
-            since = age(backlog.at - (backlog.info.paused_at or backlog.at))
+            since = age(stats.at - (stats.info.paused_at or stats.at))
             return f"Paused for {since}: running jobs finish, no new ones start."
         case _:
             return f"Stalled: {forecast.reason}."
 
 
-def _advice(backlog: QueueStats, forecast: Forecast) -> list[StyledLine]:
+def _advice(stats: QueueStats, forecast: Forecast) -> list[StyledLine]:
     """Return what the user can do about it."""
-    name = safe(shlex.quote(backlog.info.name))
+    name = safe(shlex.quote(stats.info.name))
     if forecast.trend is Trend.PAUSED:
         advice = "p resumes it"
-    elif forecast.trend is Trend.STALLED and not backlog.served_by:
+    elif forecast.trend is Trend.STALLED and not stats.served_by:
         advice = f"jobdeck worker --queues {name} processes it; so does this cockpit with threads: >"
     elif forecast.trend is Trend.STALLED and "at once" in forecast.reason:
         advice = "the next job starts when one of them finishes; l changes the limit"
@@ -82,16 +82,16 @@ def _advice(backlog: QueueStats, forecast: Forecast) -> list[StyledLine]:
     return [[("".ljust(_HEAD), "quiet"), (advice, "quiet")]]
 
 
-def _workers(backlog: QueueStats) -> list[StyledLine]:
+def _workers(stats: QueueStats) -> list[StyledLine]:
     lines: list[StyledLine] = []
-    found = backlog.served_by
+    found = stats.served_by
     if found:
         places = [f"{safe(each.host)}:{each.pid} ({each.threads})" for each in found]
         named = ", ".join(places[:_NAMED]) + (f" and {len(places) - _NAMED} more" if len(places) > _NAMED else "")
-        lines += _labeled("workers", [f"{_count(len(found), 'process', 'es')}, {_count(backlog.threads, 'thread')}: {named}"])
-    elif not backlog.info.pending:  # if jobs are ready, the forecast says so
+        lines += _labeled("workers", [f"{_count(len(found), 'process', 'es')}, {_count(stats.threads, 'thread')}: {named}"])
+    elif not stats.info.pending:  # if jobs are ready, the forecast says so
         lines += _labeled("workers", ["No live worker processes this queue."])
-    if unserved := backlog.unserved:
+    if unserved := stats.unserved:
         kinds = ", ".join(safe(kind) for kind in list(unserved)[:_NAMED])
         if found:
             lines.append(
@@ -100,8 +100,8 @@ def _workers(backlog: QueueStats) -> list[StyledLine]:
     return lines
 
 
-def _pace(backlog: QueueStats) -> list[StyledLine]:
-    total = backlog.total
+def _pace(stats: QueueStats) -> list[StyledLine]:
+    total = stats.total
     if not (total.started or total.completed or total.failed):
         return _labeled("pace", ["Nothing has run in the last 5 minutes."])
     parts = [f"{rough_rate(total.throughput)} done" if total.completed else "none done"]
@@ -118,29 +118,29 @@ def _or_dash(seconds: float | None) -> str:
     return "—" if seconds is None else duration(seconds)
 
 
-def _later(backlog: QueueStats) -> list[StyledLine]:
+def _later(stats: QueueStats) -> list[StyledLine]:
     states = (State.SCHEDULED, State.RETRYING, State.WAITING)
     waits = {State.SCHEDULED: "scheduled", State.RETRYING: "to be retried", State.WAITING: "waiting for other jobs"}
-    parts = [f"{number(n)} {waits[state]}" for state in states if (n := backlog.info.counts.get(state, 0))]
+    parts = [f"{number(n)} {waits[state]}" for state in states if (n := stats.info.counts.get(state, 0))]
     return _labeled("later", [", ".join(parts)]) if parts else []
 
 
-def _kinds(backlog: QueueStats) -> list[StyledLine]:
+def _kinds(stats: QueueStats) -> list[StyledLine]:
     """Return the kinds with the counts of their jobs, those with the most open jobs first."""
 
     def order(kind: str) -> tuple[int, int, str]:
-        counts = backlog.kinds[kind]
+        counts = stats.kinds[kind]
         open_ = sum(n for state, n in counts.items() if not state.is_final)
         return -open_, -sum(counts.values()), kind
 
-    kinds = sorted(backlog.kinds, key=order)
+    kinds = sorted(stats.kinds, key=order)
     shown = kinds[: 2 * _NAMED]
     size = max((len(safe(kind)) for kind in shown), default=0)
     lines: list[StyledLine] = []
     for kind in shown:
         pieces: StyledLine = [(("" if lines else "kinds").ljust(_HEAD), "quiet"), (safe(kind).ljust(size), "")]
         for state in State:
-            if n := backlog.kinds[kind].get(state, 0):
+            if n := stats.kinds[kind].get(state, 0):
                 pieces.append((f"  {GLYPHS[state]} {number(n)}", state.value))
         lines.append(pieces)
     if len(kinds) > len(shown):
@@ -152,5 +152,5 @@ def _labeled(name: str, sentences: Sequence[str], meaning: str = "") -> list[Sty
     return [[(("" if at else name).ljust(_HEAD), "quiet"), (sentence, meaning)] for at, sentence in enumerate(sentences)]
 
 
-def _count(n: int, noun: str, ending: str = "s") -> str:
-    return f"{n:,} {noun}{'' if n == 1 else ending}"
+def _count(n: int, noun: str, result: str = "s") -> str:
+    return f"{n:,} {noun}{'' if n == 1 else result}"

@@ -34,18 +34,18 @@ class Related(KeyedTable):
         """Show what the job is linked to."""
         rows = [*_rows(detail)]
         self.show(rows)
-        family = detail.dependencies
-        waits = f"if one fails: {family.if_parent_fails} " if family.waits_for else ""
-        more = max(0, len(family.parents) - SHOWN) + max(0, len(family.children) - SHOWN)
+        dependencies = detail.dependencies
+        waits = f"if one fails: {dependencies.if_parent_fails} " if dependencies.waits_for else ""
+        more = max(0, len(dependencies.parents) - SHOWN) + max(0, len(dependencies.children) - SHOWN)
         self.set_titles([(str(len(rows)), "$quiet")], [(f" {more:,} more " if more else "", "$quiet"), (waits, "$quiet")])
 
 
 def _rows(detail: Detail) -> Iterator[Row]:
-    family = detail.dependencies
-    for job_id, state in [*family.parents.items()][:SHOWN]:
-        link = "waits for" if job_id in family.waits_for else "after"
+    dependencies = detail.dependencies
+    for job_id, state in [*dependencies.parents.items()][:SHOWN]:
+        link = "waits for" if job_id in dependencies.waits_for else "after"
         yield _job_row(link, job_id, state, detail.related_jobs.get(job_id), detail.at)
-    for child, state in [*family.children.items()][:SHOWN]:
+    for child, state in [*dependencies.children.items()][:SHOWN]:
         yield _job_row("before", child, state, detail.related_jobs.get(child), detail.at)
     batch = detail.batch
     if batch is not None:

@@ -107,8 +107,8 @@ def draw_lane(bars: Sequence[Bar], window: Window, chosen: tuple[int, int] | Non
     cursor: int | None = None
     placed = _visible_bars(bars, window)
     for after, (start, end, bar) in enumerate(placed, 1):
-        look = style_of(bar.run)
-        drawn = "chosen" if bar.run.key == chosen else look
+        query = style_of(bar.run)
+        drawn = "chosen" if bar.run.key == chosen else query
         if after < len(placed) and placed[after][0] - end < _SEAM / 2 and end - start > 1:
             end -= _SEAM
         first, last = ceil(start - _EDGE), floor(end + _EDGE)
@@ -127,14 +127,14 @@ def draw_lane(bars: Sequence[Bar], window: Window, chosen: tuple[int, int] | Non
             for row in rows:
                 row[inside[0] : inside[1]] = [full] * (inside[1] - inside[0])
             for line, row in enumerate(rows):
-                _write_label(row, inside, bar.run, look, drawn, line)
-        if look in _ALWAYS_MARKED and inside[1] - inside[0] < 3 and end <= width:
-            marks.append((min(width - 1, max(0, ceil(end) - 1)), look, drawn))
+                _write_label(row, inside, bar.run, query, drawn, line)
+        if query in _ALWAYS_MARKED and inside[1] - inside[0] < 3 and end <= width:
+            marks.append((min(width - 1, max(0, ceil(end) - 1)), query, drawn))
     for place, found in parts.items():
         for line, row in enumerate(rows):
             row[place] = _combine(found, row[place], lines - 1 - line, lines)
-    for place, look, drawn in marks:
-        _draw_mark(rows[0], place, look, drawn, shared=len(parts.get(place, ())) > 1)
+    for place, query, drawn in marks:
+        _draw_mark(rows[0], place, query, drawn, shared=len(parts.get(place, ())) > 1)
     if cursor is not None and cursor < width:
         current = rows[0][cursor]
         whole = current is not None and "chosen" in (current.ground, current.look if current.text == "█" else "")
@@ -153,9 +153,9 @@ def _visible_bars(bars: Iterable[Bar], window: Window) -> list[tuple[float, floa
     return found
 
 
-def _add_part(parts: defaultdict[int, list[_Part]], place: int, low: float, high: float, look: str, width: int) -> None:
+def _add_part(parts: defaultdict[int, list[_Part]], place: int, low: float, high: float, query: str, width: int) -> None:
     if 0 <= place < width:
-        parts[place].append(_Part(max(0.0, low), min(1.0, high), look))
+        parts[place].append(_Part(max(0.0, low), min(1.0, high), query))
 
 
 def _combine(parts: Sequence[_Part], under: BarCell | None, below: int, lines: int) -> BarCell | None:
@@ -171,7 +171,7 @@ def _combine(parts: Sequence[_Part], under: BarCell | None, below: int, lines: i
     shares: defaultdict[str, float] = defaultdict(float)
     for part in parts:
         shares[part.look] += part.high - part.low
-    most = "chosen" if "chosen" in shares else max(shares, key=lambda look: shares[look])
+    most = "chosen" if "chosen" in shares else max(shares, key=lambda query: shares[query])
     height = max(1, min(8 * lines, ceil(8 * lines * sum(shares.values())))) - 8 * below
     return BarCell(_HEIGHTS[min(8, height)], most) if height > 0 else None
 
@@ -188,13 +188,13 @@ def _partial_block(low: float, high: float) -> str:
     return "▏" if middle < 0.33 else "┃" if middle < 0.67 else "▕"
 
 
-def _write_label(cells: Row, inside: tuple[int, int], run: Run, look: str, drawn: str, line: int) -> None:
+def _write_label(cells: Row, inside: tuple[int, int], run: Run, query: str, drawn: str, line: int) -> None:
     """Write the label of a run into its bar, and its outcome at the end, if they fit."""
     start, end = inside
     room = end - start
     if room >= 3 and line == 0:
-        ink = look if drawn == "chosen" else ""
-        cells[end - 1] = BarCell(GLYPHS[look], ink, drawn)
+        ink = query if drawn == "chosen" else ""
+        cells[end - 1] = BarCell(GLYPHS[query], ink, drawn)
     if room < _LABEL_FROM:
         return
     text = _shorten(_line_text(run, line), room - (3 if line == 0 else 2))
@@ -224,13 +224,13 @@ def _shorten(text: str, room: int) -> str:
     return text
 
 
-def _draw_mark(cells: Row, place: int, look: str, drawn: str, *, shared: bool) -> None:
+def _draw_mark(cells: Row, place: int, query: str, drawn: str, *, shared: bool) -> None:
     """Draw the glyph of a short run at its end; the worst outcome wins if several share a cell."""
     current = cells[place]
     marked = current is not None and current.look in _WORST and current.text in GLYPHS.values()
-    if current is not None and marked and _WORST.index(current.look) <= _WORST.index(look):
+    if current is not None and marked and _WORST.index(current.look) <= _WORST.index(query):
         return
     if current is not None and current.text == "█" and not shared:
-        cells[place] = BarCell(GLYPHS[look], look if drawn == "chosen" else "", drawn)
+        cells[place] = BarCell(GLYPHS[query], query if drawn == "chosen" else "", drawn)
     else:
-        cells[place] = BarCell(GLYPHS[look], drawn)
+        cells[place] = BarCell(GLYPHS[query], drawn)

@@ -53,13 +53,13 @@ class RunPanel(Panel):
         runs = [bar.run for each in seen.workers for lane in each.lanes for bar in lane]
         counted: dict[str, int] = {}
         for run in runs:
-            look = style_of(run)
-            counted[look] = counted.get(look, 0) + 1
+            query = style_of(run)
+            counted[query] = counted.get(query, 0) + 1
         pieces: list[Piece] = [(" ", quiet)]
-        for look, sign in GLYPHS.items():
-            if counted.get(look):
-                pieces += [(f"{sign} ", self.style(_MEANINGS[look])), (f"{counted[look]:,} ", strong)]
-                pieces.append((f"{WORDS.get(look, look)}   ", quiet))
+        for query, sign in GLYPHS.items():
+            if counted.get(query):
+                pieces += [(f"{sign} ", self.style(_MEANINGS[query])), (f"{counted[query]:,} ", strong)]
+                pieces.append((f"{WORDS.get(query, query)}   ", quiet))
         if not runs:
             return [[*pieces, ("nothing ran in this period", quiet)]]
         choose: list[Piece] = [(" ", quiet)]
@@ -69,12 +69,12 @@ class RunPanel(Panel):
 
     def _describe(self, run: Run, seen: TimelineData) -> list[Sequence[Piece]]:
         quiet, strong = self.style("quiet"), self.style("strong")
-        look = style_of(run)
+        query = style_of(run)
         outcome = str(run.outcome) if run.outcome is not None else "cancelling" if run.cancelling else "running"
         if run.failed:
             outcome += " · retried" if run.superseded else ""
-        state = self.style(_MEANINGS[look])
-        first: list[Piece] = [(f" {GLYPHS[look]} {outcome}", state), (f"   #{run.job_id} {safe(run.kind)}", strong)]
+        state = self.style(_MEANINGS[query])
+        first: list[Piece] = [(f" {GLYPHS[query]} {outcome}", state), (f"   #{run.job_id} {safe(run.kind)}", strong)]
         first += [("   queue ", quiet), (safe(run.queue), strong)]
         first += [("   attempt ", quiet), (f"{run.number} of {run.max_attempts}", strong)]
         worker, _, _ = run.worker.rpartition(":")

@@ -243,7 +243,7 @@ class Timeline(Panel, inherit_bindings=False):
         if hidden > 0:
             below.append((f"lines to {number(self._top + self._room)} of {number(len(self._places))}", "$quiet"))
         for looks in (GLYPHS, _LEGEND_FIRST):
-            legend = " ".join(f" {GLYPHS[look]} {WORDS.get(look, look)}" for look in looks)
+            legend = " ".join(f" {GLYPHS[query]} {WORDS.get(query, query)}" for query in looks)
             if sum(len(text) for text, _ in below) + len(legend) + 6 <= self.size.width:
                 below.append((legend, "$quiet"))
                 break
@@ -351,14 +351,14 @@ class Timeline(Panel, inherit_bindings=False):
             text += cell.text
         return [*pieces, (text, self._style_of(*style_of))]
 
-    def _style_of(self, look: str, ground: str) -> Style:
+    def _style_of(self, query: str, ground: str) -> Style:
         """Return the style of a cell: the color of a bar is the background of its component class, over that of the panel."""
         style = self.get_component_rich_style(f"run--{ground}") if ground else Style()
-        if f"run--{look}" in _LOOKS:
-            return style + Style(color=self.get_component_rich_style(f"run--{look}").bgcolor)
-        if look == "arrow":
+        if f"run--{query}" in _LOOKS:
+            return style + Style(color=self.get_component_rich_style(f"run--{query}").bgcolor)
+        if query == "arrow":
             return style + Style(color=self.get_component_rich_style("run--arrow").color, bold=True)
-        return style + self.style(look) if look else style
+        return style + self.style(query) if query else style
 
     def _empty(self, y: int) -> Sequence[Piece]:
         if self._places:
