@@ -9,7 +9,7 @@ from tests.tui.frozen_queue import FrozenQueue
 
 HERE = Path(__file__).parent
 
-#: Test files that check each screen key by key and picture by picture; they take ten minutes in total. The default run
+#: Test files that check each screen key by key and picture by picture; they take twenty minutes in total. The default run
 #: opens every screen and plays a whole session.
 SCREENS = {
     "commands/test_web.py",
@@ -17,7 +17,9 @@ SCREENS = {
     "screens/test_events.py",
     "screens/test_first_run.py",
     "screens/test_form.py",
+    "screens/test_guide.py",
     "screens/test_job.py",
+    "screens/test_job_history.py",
     "screens/test_job_stack.py",
     "screens/test_layout.py",
     "screens/test_metrics.py",

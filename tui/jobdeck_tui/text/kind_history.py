@@ -46,17 +46,17 @@ class OwnRun:
     """`None` while it runs."""
 
 
-def read_history(queue: Queue, job: Job, slots: int) -> KindHistory:
-    """Read the shortest range with the newest run of the job and enough others, in about `slots` slices."""
+def read_history(queue: Queue, job: Job, slices: int) -> KindHistory:
+    """Read the shortest range with the newest run of the job and enough others, in about `slices` slices."""
     now = queue.clock.now()
     moment = job.finished_at or job.started_at
     candidates = [seconds for seconds in RANGES if moment is None or now - moment < seconds * 0.98] or [*RANGES]
     *shorter, longest = candidates
     for seconds in shorter:
-        found = KindHistory(job.kind, seconds, queue.history.metrics(seconds=seconds, slices=slots, kind=job.kind))
+        found = KindHistory(job.kind, seconds, queue.history.metrics(seconds=seconds, slices=slices, kind=job.kind))
         if count_finished(found.total) >= ENOUGH:
             return found
-    return KindHistory(job.kind, longest, queue.history.metrics(seconds=longest, slices=slots, kind=job.kind))
+    return KindHistory(job.kind, longest, queue.history.metrics(seconds=longest, slices=slices, kind=job.kind))
 
 
 def count_finished(slot: TimeSlice) -> int:
