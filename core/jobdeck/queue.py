@@ -70,7 +70,7 @@ class Queue:
             registry: the kinds that may be enqueued; those of `@job` if `None`.
             clock: the source of the time; the machine's clock if `None`.
             random: the source of leases and jitter.
-            adopt: put the queue into an SQLite file that holds tables of another program.
+            adopt: put the queue into an SQLite file that holds another program's tables.
             create: create the database's tables if they do not exist; otherwise raise `StoreRefused`.
             actor: the actor in the journal; the user's name on this machine if `None`.
 

@@ -96,9 +96,7 @@ class Settings:
     coroutines: int = _setting(
         100, _whole(1, 100_000), "async handlers that run concurrently per process, in addition to its threads"
     )
-    processes: int = _setting(
-        0, _whole(0, 256), "child processes that run handlers, each with threads of its own; 0 means none"
-    )
+    processes: int = _setting(0, _whole(0, 256), "child processes that run handlers, each with its own threads; 0 means none")
     max_attempts: int = _setting(5, _whole(1, 1000), "maximum attempts of a job, unless its kind sets another number")
     timeout: float = _setting(0.0, _seconds(0, _YEAR), "timeout of an attempt in seconds; 0 means no limit")
     lease: float = _setting(30.0, _seconds(0.2, 86400), "lease in seconds: how long a claim lasts without a heartbeat")

@@ -85,7 +85,7 @@ class Cockpit(CockpitBase):
         Binding("ctrl+t", "next_theme", "next theme", show=False, tooltip="Switch to the next theme"),
         Binding(
             "ctrl+n",
-            "renew",
+            "recreate",
             "create a new database",
             show=False,
             tooltip="Create a new, empty database if the file was deleted or moved",
@@ -295,10 +295,10 @@ class Cockpit(CockpitBase):
                 screen.show_connection_status(status)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Allow `renew` only if the database is missing."""
-        return self._connection.lost if action == "renew" else super().check_action(action, parameters)
+        """Allow `recreate` only if the database is missing."""
+        return self._connection.lost if action == "recreate" else super().check_action(action, parameters)
 
-    def action_renew(self) -> None:
+    def action_recreate(self) -> None:
         """Create a new, empty database in place of the missing one."""
         if not self.refuse_readonly():
             self.feed.recreate()

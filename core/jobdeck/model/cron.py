@@ -74,7 +74,7 @@ def find_zone(timezone: str) -> tzinfo:
     """Return the time zone of this name from the machine's time zone database.
 
     Raises:
-        InvalidOption: the database has no time zone of this name.
+        InvalidOption: the database has no time zone with this name.
     """
     if timezone == "UTC":
         return UTC  # works without a database

@@ -145,13 +145,13 @@ def _check_job(conditions: ClaimConditions) -> Iterator[Check]:
 def _check_parents(conditions: ClaimConditions) -> Check:
     parents = conditions.parents
     if not parents:
-        sentence = "It waits for other jobs, but none of them exists any more."
+        sentence = "It waits for other jobs, but none of them exist anymore."
         return Check(name="parents", met=False, message=sentence, advice="`jobdeck doctor` checks for this")
     named = ", ".join(f"{each.id} ({each.state or 'deleted'})" for each in parents[:_PARENTS_NAMED])
     rest = f" and {len(parents) - _PARENTS_NAMED:,} more" if len(parents) > _PARENTS_NAMED else ""
     noun = "job" if len(parents) == 1 else f"{len(parents):,} jobs:"
     then = {
-        IfParentFails.CANCEL: "if a parent fails or is cancelled, this job is cancelled, too",
+        IfParentFails.CANCEL: "if a parent fails or is cancelled, this job is also cancelled",
         IfParentFails.RUN: "if a parent fails or is cancelled, this job runs anyway",
         IfParentFails.WAIT: "if a parent fails or is cancelled, this job waits until that parent is retried and completes",
     }[conditions.if_parent_fails]

@@ -186,7 +186,7 @@ def _suggest_field(field: str) -> str:
 
     close = get_close_matches(field, [*FIELDS, "args"], n=1)
     if close:
-        return f"perhaps you meant {'args.<name>' if close[0] == 'args' else close[0]}"
+        return f"did you mean {'args.<name>' if close[0] == 'args' else close[0]}"
     return f"fields are {', '.join(FIELDS)} and args.<name>"
 
 

@@ -280,7 +280,7 @@ class Store:
         return self._connections.generation
 
     def recreate(self) -> None:
-        """Create a new, empty database if there is none any more. Does nothing if there is one."""
+        """Create a new, empty database if there is none anymore. Does nothing if there is one."""
         self._connections.recreate()
 
     def version(self) -> object:

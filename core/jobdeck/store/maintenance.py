@@ -66,7 +66,7 @@ class StoreMaintenance(ABC):
         """Write a checked copy of the queue, as it is now, to a new file, while others keep using it.
 
         Raises:
-            BackupFailed: a file of this name exists (`force` replaces it), or the copy failed.
+            BackupFailed: a file with this name exists (`force` replaces it), or the copy failed.
         """
 
     @abstractmethod

@@ -107,8 +107,8 @@ def test_an_invalid_duration_is_refused_with_examples(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "column", "problem"),
     [
-        ("queue:mail ags:3", 11, "unknown field 'ags'; perhaps you meant args.<name>"),
-        ("-stat:failed", 1, "unknown field 'stat'; perhaps you meant state"),
+        ("queue:mail ags:3", 11, "unknown field 'ags'; did you mean args.<name>"),
+        ("-stat:failed", 1, "unknown field 'stat'; did you mean state"),
         ("color:red", 0, "fields are state, queue, .* and args.<name>"),
         ("state:fialed", 6, "unknown state 'fialed'"),
         ("age>soon", 4, "duration"),

@@ -89,7 +89,7 @@ def test_an_existing_file_is_replaced_only_with_force(bench: Bench) -> None:
     bench.enqueue()
     path = target(bench)
     path.write_text("precious")
-    assert refusal(bench, path) == "there is a file of this name"
+    assert refusal(bench, path) == "a file with this name already exists"
     assert bench.store.maintenance.backup(path, force=True).jobs == 1
     assert bench.store.maintenance.backup(path, force=True).jobs == 1
 

@@ -63,7 +63,7 @@ def test_a_dropped_queue_is_missing_until_it_is_recreated(bench: Bench) -> None:
     bench.enqueue()
     drop(bench.path)
     for _ in range(2):
-        with pytest.raises(StoreMissing, match="holds no queue any more") as lost:
+        with pytest.raises(StoreMissing, match="no longer holds a queue") as lost:
             bench.store.reader.get(1)
         assert not isinstance(lost.value, StoreUnreachable)
     with pytest.raises(StoreMissing):

@@ -333,7 +333,7 @@ def test_concurrent_opens_of_a_new_database_all_succeed(bench: Bench) -> None:
 
 def test_dropped_tables_are_a_missing_queue(bench: Bench) -> None:
     bench.rows("DROP TABLE jobdeck_jobs CASCADE")
-    with pytest.raises(StoreMissing, match="holds no queue any more"):
+    with pytest.raises(StoreMissing, match="no longer holds a queue"):
         bench.store.reader.get(1)
 
 

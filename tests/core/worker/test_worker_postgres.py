@@ -132,7 +132,7 @@ def test_a_dropped_queue_stops_claiming_and_a_new_one_resumes_it(
         assert handlers.begun.wait(15)
         drop(where)
         wait_until(lambda: worker.last_error is not None, timeout=20)
-        assert "holds no queue any more" in (worker.last_error or "")
+        assert "no longer holds a queue" in (worker.last_error or "")
         with open_queue(where, handlers) as there:
             first = there.enqueue("quick")
             assert first.id == slow.id

@@ -96,7 +96,10 @@ def test_backup_replaces_a_file_only_with_force(history: CommandLine) -> None:
     (history.folder / "copy.db").write_text("precious")
     result = history("backup", "copy.db")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == f"jobdeck: No backup was written to {history.folder / 'copy.db'}: there is a file of this name.\n"
+    assert (
+        result.stderr
+        == f"jobdeck: No backup was written to {history.folder / 'copy.db'}: a file with this name already exists.\n"
+    )
     assert (history.folder / "copy.db").read_text() == "precious"
     assert history("backup").exit_code == 2
     assert history("backup", "jobs.db", "--force").exit_code == 1

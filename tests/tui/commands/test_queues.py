@@ -131,7 +131,7 @@ def test_limits_are_read_as_they_are_typed_and_written_as_they_are_read(text: st
         ("5/parsec", "'5/parsec' is not a rate such as 100/1m or 5/s"),
         ("5/0s", "the period of a rate must be from 0.001s to 31d"),
         ("5/32d", "the period of a rate must be from 0.001s to 31d"),
-        ("4, 5", "two numbers of jobs at once; keep one"),
+        ("4, 5", "the concurrency limit is given twice; remove one"),
         ("1/s, 5/m", "two rates; keep one"),
         ("none, 4", "none cannot be combined with other limits"),
         ("4,100/1m", "use a comma only between limits, followed by a blank, never inside a number"),

@@ -51,7 +51,7 @@ are enqueued or none.
     type=click.Path(exists=True, dir_okay=False, allow_dash=True),
     help="Enqueue one job per line of a JSON Lines file; - reads standard input.",
 )
-@click.option("--batch", metavar="NAME", help="Group the jobs of --file into a batch of this name.")
+@click.option("--batch", metavar="NAME", help="Group the jobs of --file into a batch with this name.")
 @job_options
 @click.pass_obj
 def enqueue_command(

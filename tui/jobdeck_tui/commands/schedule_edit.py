@@ -79,7 +79,7 @@ If a clock change skips a fixed time, the job is enqueued right after it; if it 
 @click.argument("kind", required=False, shell_complete=complete_kinds)
 @click.argument("pairs", nargs=-1, metavar="[KEY=VALUE]...")
 @_job_choice
-@click.option("--replace", is_flag=True, help="Replace the schedule of this name, if it exists.")
+@click.option("--replace", is_flag=True, help="Replace the schedule with this name, if it exists.")
 @click.pass_obj
 def add_command(
     front: CliContext,

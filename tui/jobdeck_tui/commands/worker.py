@@ -156,7 +156,7 @@ def _stop(worker: Worker, first: signal.Signals, signals: queue.SimpleQueue[int]
     threading.Thread(target=drain, name="jobdeck-drain", daemon=True).start()
     if _get(signals) == _STOPPED:
         return results[0]
-    logger.warning("Second signal received: stopping at once, releasing %s", count_of(worker.running))
+    logger.warning("Second signal received: stopping immediately, releasing %s", count_of(worker.running))
     return worker.stop(grace=0)
 
 

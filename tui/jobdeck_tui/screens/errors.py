@@ -222,7 +222,7 @@ class ErrorsScreen(ViewScreen):
         self._sort = "last" if self._sort == "count" else "count"
         self._show_groups()
 
-    def on_keyed_table_sort_asked(self, event: KeyedTable.SortAsked) -> None:
+    def on_keyed_table_sort_requested(self, event: KeyedTable.SortRequested) -> None:
         """Sort by the clicked column."""
         self._sort = event.key
         self._show_groups()

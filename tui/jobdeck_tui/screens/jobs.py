@@ -174,7 +174,7 @@ class JobsScreen(JobsActions):
                 self.update_titles()
 
     def update_titles(self) -> None:
-        reasons = self.why_nots()
+        reasons = self.disabled_reasons()
         if reasons != self._reasons:
             self._reasons = reasons
             self.query_one(KeyHints).refresh()
@@ -225,7 +225,7 @@ class JobsScreen(JobsActions):
         if self.snapshot is not None:
             self.query_one(Preview).show_job(self.table.job, self.snapshot.overview.at, any_jobs=self.table.total > 0)
 
-    def on_chart_range_asked(self, event: Chart.RangeAsked) -> None:
+    def on_chart_range_requested(self, event: Chart.RangeRequested) -> None:
         """Switch to the next time range."""
         self.request_view(seconds=RANGES[(RANGES.index(self.view.seconds) + 1) % len(RANGES)])
 

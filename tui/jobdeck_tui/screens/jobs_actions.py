@@ -51,7 +51,7 @@ class JobsActions(JobsList):
             return None if job is None or allows(operation, job.state) else str(WrongState(job.id, operation, job.state))
         return _ON_SELECTED[name] if name in _ON_SELECTED and table.job is None else None
 
-    def why_nots(self) -> tuple[str | None, ...]:
+    def disabled_reasons(self) -> tuple[str | None, ...]:
         """Return the reason why each action is unavailable, or `None`; a change redraws the hints."""
         return tuple(self.disabled_reason(name) for name in (*_CHANGING, *_ON_SELECTED))
 
@@ -141,7 +141,7 @@ class JobsActions(JobsList):
         else:
             self.cockpit.feed.toggle(job.queue)
 
-    def on_queues_panel_pause_asked(self, event: QueuesPanel.PauseAsked) -> None:
+    def on_queues_panel_pause_requested(self, event: QueuesPanel.PauseRequested) -> None:
         """Pause or resume the queue selected in the queues panel."""
         if not self.cockpit.refuse_readonly():
             self.cockpit.feed.toggle(event.name)

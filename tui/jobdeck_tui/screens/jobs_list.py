@@ -77,7 +77,7 @@ class JobsList(CockpitScreen):
 
     # -- order and columns ------------------------------------------------------------------------
 
-    def on_job_table_sort_asked(self, event: JobTable.SortAsked) -> None:
+    def on_job_table_sort_requested(self, event: JobTable.SortRequested) -> None:
         """Sort by the clicked column; a second click reverses the order."""
         self._sort(event.sort, not self.view.descending if event.sort == self.view.sort else True)
 
@@ -178,7 +178,7 @@ class JobsList(CockpitScreen):
         self._close_filter()
         self.filter("")
 
-    def on_filter_bar_save_asked(self) -> None:
+    def on_filter_bar_save_requested(self) -> None:
         """Save the filter under a name."""
         text = self._bar.value.strip()
 

@@ -275,7 +275,7 @@ class MetricsScreen(ViewScreen):
         self._sort = SORTS[(SORTS.index(self._sort) + 1) % len(SORTS)]
         self._show_groups()
 
-    def on_keyed_table_sort_asked(self, event: KeyedTable.SortAsked) -> None:
+    def on_keyed_table_sort_requested(self, event: KeyedTable.SortRequested) -> None:
         """Sort by the clicked column."""
         self._sort = event.key
         self._show_groups()

@@ -184,7 +184,7 @@ class QueuesScreen(ViewScreen):
         """Show the jobs of the queue."""
         self.cockpit.show_jobs(queue_filter(str(event.key)))
 
-    def on_keyed_table_sort_asked(self, event: KeyedTable.SortAsked) -> None:
+    def on_keyed_table_sort_requested(self, event: KeyedTable.SortRequested) -> None:
         """Sort by the clicked column; a second click reverses the order."""
         same = event.key == self._sort
         self._order(event.key, not self._descending if same else event.key not in _FIRST_ASCENDING)

@@ -51,7 +51,7 @@ class TimelineScreen(ViewScreen):
     def show_snapshot(self, snapshot: DashboardSnapshot) -> None:
         """Do nothing: the timeline is drawn from its own query only."""
 
-    def on_timeline_asked(self) -> None:
+    def on_timeline_period_changed(self) -> None:
         """Query the requested time range; if another screen is active, the query follows when this one resumes."""
         if self.is_current:
             self.restart_query()

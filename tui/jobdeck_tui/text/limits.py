@@ -46,7 +46,7 @@ def read_limits(text: str) -> Limits:
                 raise ValueError("none cannot be combined with other limits")
         elif found := _AT_ONCE.fullmatch(part):
             if running is not None:
-                raise ValueError("two numbers of jobs at once; keep one")
+                raise ValueError("the concurrency limit is given twice; remove one")
             running = _whole(int(found[1]))
         elif _RATE.fullmatch(part):
             if rate is not None:

@@ -58,7 +58,7 @@ class SqlSchedules:
             return connection.changes() == 1
 
     def update(self, schedule: Schedule) -> bool:
-        """Replace the schedule of this name; return `False` if it does not exist.
+        """Replace the schedule with this name; return `False` if it does not exist.
 
         Keeps what the store records itself: when it was created, and its last job.
         """

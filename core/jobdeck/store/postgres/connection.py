@@ -281,7 +281,7 @@ class Connections:
     def _identify(self, raw: psycopg.Connection[TupleRow]) -> RawConnection:
         seen = Identity.read(raw)
         if seen.table is None:
-            raise StoreMissing(self.where, "holds no queue any more")
+            raise StoreMissing(self.where, "no longer holds a queue")
         # Another queue may be of another version of jobdeck: it is checked as a newly opened one.
         return RawConnection(raw, self.identity.observe(seen, lambda: make_ready(self.address, self._synchronous)), seen.table)
 

@@ -56,11 +56,11 @@ def to_store_error(error: Exception, where: str) -> StoreError:
         case errors.ReadOnlySqlTransaction():
             return StoreRefused(where, "cannot be written to")
         case errors.UndefinedTable() | errors.UndefinedFunction():
-            return StoreMissing(where, f"holds no queue any more ({error_text(error)})")
+            return StoreMissing(where, f"no longer holds a queue ({error_text(error)})")
         case errors.DiskFull():
             return StoreFailed(where, "the disk is full")
         case errors.AdminShutdown() | errors.CrashShutdown() | errors.IdleInTransactionSessionTimeout():
-            return StoreFailed(where, f"the server ended the connection ({error_text(error)})")
+            return StoreFailed(where, f"the server closed the connection ({error_text(error)})")
         case psycopg.OperationalError() if error.sqlstate is None:
             return StoreFailed(where, f"the connection broke ({error_text(error)})")
     return StoreFailed(where, error_text(error))

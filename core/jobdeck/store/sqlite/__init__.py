@@ -39,7 +39,7 @@ class SqliteStore(Store):
             clock: the store's clock.
             random: the source of leases; seeded by the operating system if `None`.
             synchronous: `FULL` (an acknowledged write survives power loss), `NORMAL` or `OFF`.
-            adopt: put the queue into a database that holds tables of another program.
+            adopt: put the queue into a database that holds another program's tables.
 
         Raises:
             StoreRefused: the file is not a database, damaged, read-only, another program's or newer.

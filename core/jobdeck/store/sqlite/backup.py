@@ -56,9 +56,9 @@ def _check_target(source: Path, target: Path, *, force: bool) -> None:
         raise BackupFailed(target, "it is a file of the queue itself")
     if any(log.exists() for log in logs):
         # The log of another database next to the copy would be applied to it.
-        raise BackupFailed(target, f"a database of this name is in use, or was left by a program that died: {logs[0].name}")
+        raise BackupFailed(target, f"a database with this name is in use, or was left by a program that died: {logs[0].name}")
     if target.exists() and not force:
-        raise BackupFailed(target, "there is a file of this name")
+        raise BackupFailed(target, "a file with this name already exists")
 
 
 @contextlib.contextmanager
@@ -107,7 +107,7 @@ def _name(part: Path, target: Path, *, force: bool) -> None:
         try:
             os.link(part, target)  # unlike a rename, never replaces a file that was created in the meantime
         except FileExistsError:
-            raise BackupFailed(target, "there is a file of this name") from None
+            raise BackupFailed(target, "a file with this name already exists") from None
         except OSError:  # a file system without links
             part.rename(target)
     with contextlib.suppress(OSError):  # not every system can synchronize a folder

@@ -111,7 +111,7 @@ class Chart(Panel):
         Binding("enter", "range", "range", tooltip="Look back 2 minutes, 10 minutes, 1 hour or 24 hours"),
     ]
 
-    class RangeAsked(Message):
+    class RangeRequested(Message):
         """The user asks for the next range."""
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -120,7 +120,7 @@ class Chart(Panel):
 
     def action_range(self) -> None:
         """Ask for the next range."""
-        self.post_message(self.RangeAsked())
+        self.post_message(self.RangeRequested())
 
     def on_click(self) -> None:
         """Ask for the next range."""

@@ -41,7 +41,7 @@ class QueuesPanel(Panel):
             super().__init__()
             self.name = name
 
-    class PauseAsked(Message):
+    class PauseRequested(Message):
         """The user asks to pause or resume a queue."""
 
         def __init__(self, name: str) -> None:
@@ -108,7 +108,7 @@ class QueuesPanel(Panel):
     def action_pause(self) -> None:
         """Pause or resume the selected queue."""
         if self._queues:
-            self.post_message(self.PauseAsked(self._queues[self._cursor].name))
+            self.post_message(self.PauseRequested(self._queues[self._cursor].name))
 
     def on_click(self, event: Click) -> None:
         """Select a queue with the mouse."""

@@ -119,7 +119,7 @@ class FilterBar(Vertical):
     class Cleared(Message):
         """The filter was cleared."""
 
-    class SaveAsked(Message):
+    class SaveRequested(Message):
         """The user asks to save the filter under a name."""
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -260,4 +260,4 @@ class FilterBar(Vertical):
         """Ask to save the filter, if there is one."""
         self.hide_suggestions()
         if self.value.strip():
-            self.post_message(self.SaveAsked())
+            self.post_message(self.SaveRequested())

@@ -56,7 +56,7 @@ class JobTable(ScrollView, DiffedLines, can_focus=True, inherit_bindings=False):
     class Moved(Message):
         """The visible rows or the selected job have changed."""
 
-    class SortAsked(Message):
+    class SortRequested(Message):
         """A column header was clicked."""
 
         def __init__(self, sort: str) -> None:
@@ -402,7 +402,7 @@ class JobTable(ScrollView, DiffedLines, can_focus=True, inherit_bindings=False):
             at = 2
             for column, width in self._columns:
                 if at <= event.x < at + width + 1 and column.sort:
-                    self.post_message(self.SortAsked(column.sort))
+                    self.post_message(self.SortRequested(column.sort))
                 at += width + 1
             return
         row = self.top + event.y - HEAD

@@ -115,7 +115,7 @@ class KeyedTable(ScrollView, can_focus=True, inherit_bindings=False):
         def control(self) -> KeyedTable:
             return self.table
 
-    class SortAsked(Message):
+    class SortRequested(Message):
         """A column header was clicked."""
 
         def __init__(self, table: KeyedTable, key: str) -> None:
@@ -350,7 +350,7 @@ class KeyedTable(ScrollView, can_focus=True, inherit_bindings=False):
             start = 2
             for at, size in self._layout:
                 if start <= x < start + size + 2 and self.heads[at].sort:
-                    self.post_message(self.SortAsked(self, self.heads[at].key))
+                    self.post_message(self.SortRequested(self, self.heads[at].key))
                 start += size + 2
             return
         at = self.top + y - HEAD

@@ -78,7 +78,7 @@ class Timeline(Panel, inherit_bindings=False):
     class Moved(Message):
         """The selected run has changed."""
 
-    class Asked(Message):
+    class PeriodChanged(Message):
         """The visible period has changed, and its runs must be read."""
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -151,7 +151,7 @@ class Timeline(Panel, inherit_bindings=False):
                 start = None
         self._window_start = start
         self._changed()
-        self.post_message(self.Asked())
+        self.post_message(self.PeriodChanged())
 
     def action_scroll_time(self, by: int) -> None:
         """Scroll by an eighth of the window."""
@@ -185,7 +185,7 @@ class Timeline(Panel, inherit_bindings=False):
         if self.following:
             self._window_start = self.window.begin
             self._changed()
-            self.post_message(self.Asked())
+            self.post_message(self.PeriodChanged())
         else:
             self._show_from(None)
 
@@ -210,7 +210,7 @@ class Timeline(Panel, inherit_bindings=False):
     def on_resize(self, event: Resize) -> None:
         """Read the period that the new width shows."""
         self._changed()
-        self.post_message(self.Asked())
+        self.post_message(self.PeriodChanged())
 
     @property
     def _workers(self) -> Sequence[WorkerLanes]:
