@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import time
-from importlib.resources import files
 from pathlib import Path
 
 import apsw
@@ -105,6 +104,8 @@ def _migrate(connection: apsw.Connection, where: str, *, adopt: bool) -> None:
 
 
 def _steps() -> list[str]:
+    from importlib.resources import files  # imported late: it is slow to load, and most databases are ready
+
     folder = files("jobdeck.store") / "migrations"
     scripts = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".sql")), key=lambda entry: entry.name)
     return [script.read_text() for script in scripts]
