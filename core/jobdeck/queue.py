@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from .model.diagnosis import Explanation
     from .model.filter import Condition
     from .model.forecast import QueueStats
-    from .model.journal import JournalEntry, UndoResult
     from .model.overview import Overview, QueueInfo, WorkerInfo
     from .scheduling.schedules import Schedules
 
@@ -351,10 +350,6 @@ class Queue:
         limit = self.registry.get(kind).concurrency if kind in self.registry else None
         return explain(conditions, kind_limit=limit)
 
-    def journal_of(self, job_id: int) -> Sequence[JournalEntry]:
-        """Return the operations on one job, oldest first; see `Journal.of_job`."""
-        return self.journal.of_job(job_id)
-
     def wait(self, job_id: int, *, timeout: float | None = None, every: float = 0.05) -> Job:
         """Wait until the job is final, and return it; after `timeout` seconds, return it as it is.
 
@@ -496,14 +491,6 @@ class Queue:
 
         limits = make_limits(running=running, rate=rate, period=period)
         self.store.queues.limit(check_name(queue), limits, by=self._actor(actor))
-
-    def undo(self, entry_id: int | None = None, *, of: str | None = None, actor: str | None = None) -> UndoResult:
-        """Undo the newest operation, or the given one; see `Journal.undo`."""
-        return self.journal.undo(entry_id, of=of, actor=actor)
-
-    def redo(self, entry_id: int | None = None, *, of: str | None = None) -> UndoResult:
-        """Redo the last undone operation, or the given one; see `Journal.redo`."""
-        return self.journal.redo(entry_id, of=of)
 
     # ---------------------------------------------------------------------------------------------
 
