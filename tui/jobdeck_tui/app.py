@@ -124,7 +124,7 @@ class Cockpit(CockpitBase):
             by_default: whether `jobdeck` commands find this database without `--db`.
         """
         super().__init__(remembered=remembered, scheme=scheme, ascii_only=ascii_only)
-        self._strainer = ControlCharFilter()
+        self._control_filter = ControlCharFilter()
         self.keymap = (keymap or Keymap()).keys
         self._key_problems = (keymap or Keymap()).problems
         self.feed = make_feed(self.post_message)
@@ -141,11 +141,15 @@ class Cockpit(CockpitBase):
         self._connection = ConnectionMonitor()
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        return [*super().get_line_filters(), self._strainer]
+        return [*super().get_line_filters(), self._control_filter]
 
     def get_driver_class(self) -> type[Driver]:
         """Return a driver that reads and writes the terminal on the event loop instead of on threads, if supported."""
         default = super().get_driver_class()
+        if default.__name__ == "WebDriver":
+            from .terminal.paste import parse_pastes_of_pages
+
+            parse_pastes_of_pages()
         if default.__name__ != "LinuxDriver":
             return default
         from .terminal.driver import InlineDriver

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import pytest
 from tests.tui.frozen_queue import FrozenQueue, wait_for
 from tests.tui.jobs_pilot import play, toasts
+from textual.events import Paste
 from textual.pilot import Pilot
 
 from jobdeck.kinds.registry import job
@@ -178,3 +179,19 @@ def test_ctrl_c_closes_the_form_and_not_the_program(few: FrozenQueue) -> None:
 
 def test_unclosed_brackets_in_a_field_are_plain_text() -> None:
     assert read_value("[" * 5000, "typing.Any") == "[" * 5000
+
+
+def test_a_paste_of_several_lines_into_a_field_is_refused_in_a_sentence_and_not_truncated(few: FrozenQueue) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await form(pilot, "webhook.post", 11)
+        field = entry(pilot, "url")
+        field.value = "before"
+        field.focus()
+        field.post_message(Paste("first\nsecond\n\nthird\n"))
+        await wait_for(pilot, lambda: toasts(pilot))
+        assert toasts(pilot) == ["Nothing was pasted: the text has 3 lines, and this field holds one"]
+        assert field.value == "before"
+        field.post_message(Paste(" after\n"))
+        await wait_for(pilot, lambda: field.value == "before after")
+
+    play(few.app(), scene)

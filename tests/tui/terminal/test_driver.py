@@ -237,3 +237,19 @@ def test_signals_end_a_cockpit_whose_event_loop_hangs_and_release_its_jobs(
             assert queue.get(job.id).state is State.PENDING
         finally:
             terminal.end()
+
+
+def test_a_paste_of_colored_text_on_the_table_presses_no_key(database: Path) -> None:
+    with Queue(database) as queue:
+        for _ in range(3):
+            queue.enqueue("shell", {"command": ["true"]}, delay=3600)
+        terminal = Terminal(sys.executable, "-m", "jobdeck_tui", "--db", str(database), "--threads", "0")
+        try:
+            terminal.shows("LIVE")
+            terminal.press("\x1b[200~\x1b[31mD x\x1b[0m p q\ndelete 3\x1b[201~")
+            terminal.press("/zzz")
+            terminal.shows("0 jobs match")
+            assert queue.count("state:scheduled") == 3
+            assert terminal.process.poll() is None
+        finally:
+            terminal.end()

@@ -24,6 +24,7 @@ from ..forms.options import Option, placeholder_for, read_option
 from ..forms.validation import Problems
 from ..text.sanitize import safe
 from ..widgets.base.choice_bar import ChoiceBar
+from ..widgets.base.text_input import TextInput
 from ..widgets.chrome.dialog_keys import DialogKeys
 from ..widgets.forms.arguments import ArgumentsForm
 from ..widgets.forms.field import Field
@@ -155,7 +156,7 @@ class FormScreen(TerminalDialog[Draft | None], Generic[Draft]):
 
     @staticmethod
     def _option_field(option: Option, kind: Kind, text: str) -> Field:
-        entry = Input(text, placeholder=placeholder_for(option, kind), compact=True)
+        entry = TextInput(text, placeholder=placeholder_for(option, kind), compact=True)
         return Field(option.name, entry, option.hint, option=True)
 
     def typed_options(self) -> list[tuple[Option, str]]:

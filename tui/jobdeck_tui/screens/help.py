@@ -17,6 +17,7 @@ from textual.widgets import Input, Static
 
 from ..app_base import CockpitBase, to_terminal_text
 from ..keymap import with_user_keys
+from ..widgets.base.text_input import TextInput
 from ..widgets.chrome.key_hints import KeyHints, format_keys
 from .terminal_screen import TerminalDialog
 
@@ -64,7 +65,7 @@ class HelpScreen(TerminalDialog[None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog", id="help"):
-            yield Input(placeholder="search the keys", id="help-find", compact=True)
+            yield TextInput(placeholder="search the keys", id="help-find", compact=True)
             with VerticalScroll(id="help-body", can_focus=False):
                 yield Static(id="help-text")
             yield KeyHints(indent=0, id="help-foot")

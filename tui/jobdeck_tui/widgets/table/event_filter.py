@@ -7,13 +7,15 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.suggester import SuggestFromList
-from textual.widgets import Input
 
 from ...text.event_format import WORDS
+from ..base.text_input import TextInput
 
 
-class EventFilterLine(Input):
+class EventFilterLine(TextInput):
     """Event types and words. Enter keeps the filter, escape clears it."""
+
+    JOIN = " "
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "clear_filter", "clear", tooltip="Show all events"),
