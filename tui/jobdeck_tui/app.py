@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from textual import on
 from textual.app import SystemCommand
@@ -45,6 +45,7 @@ from .screens.confirm import ConfirmScreen
 from .screens.jobs import JobsScreen
 from .screens.program_log import ProgramLogScreen
 from .screens.quit import QuitScreen
+from .screens.terminal_screen import TerminalDialog
 from .screens.view_screen import ViewScreen
 from .screens.why import WhyScreen
 from .terminal.clipboard import system_tool
@@ -61,8 +62,6 @@ _NO_COMMANDS = frozenset({"app.command_palette", "app.focus_next", "app.focus_pr
 HANG_UP_GRACE = 5.0
 """Seconds after the terminal has closed, or the event loop was found to hang, until the process exits unconditionally."""
 
-if TYPE_CHECKING:
-    from .forms.schedule_draft import ScheduleDraft
 
 LOAD_AFTER = 1.0
 """Seconds from the start until the modules that the first frame does not need are loaded."""
@@ -420,27 +419,19 @@ class Cockpit(CockpitBase):
             self.notify_user(f"Kind {like.kind} is not registered; name its module with --app or JOBDECK_APP", failed=True)
             return
 
-        from .screens.new_job import LAST_KIND, NewJob, NewJobScreen  # imported on first use
+        from .screens.new_job import LAST_KIND, NewJobScreen  # imported on first use
 
-        def enqueue(job: NewJob | None) -> None:
-            if job is not None:
-                self.feed.enqueue(*job)
-
-        self.push_screen(NewJobScreen(self.kinds, like, last=self.preferences.get(LAST_KIND, "")), enqueue)
+        self.push_screen(NewJobScreen(self.kinds, like, last=self.preferences.get(LAST_KIND, "")))
 
     def new_schedule(self) -> None:
         from .screens.schedule_form import ScheduleFormScreen
 
-        self.push_screen(ScheduleFormScreen(self.kinds), self._save_schedule)
+        self.push_screen(ScheduleFormScreen(self.kinds))
 
     def edit_schedule(self, schedule: Schedule) -> None:
         from .screens.schedule_form import ScheduleFormScreen
 
-        self.push_screen(ScheduleFormScreen(self.kinds, schedule), self._save_schedule)
-
-    def _save_schedule(self, draft: ScheduleDraft | None) -> None:
-        if draft is not None:
-            self.feed.run(draft.save)
+        self.push_screen(ScheduleFormScreen(self.kinds, schedule))
 
     def copy(self, text: str, what: str) -> None:
         self.copy_to_clipboard(text)  # through the terminal (OSC 52); some ignore it, so use the system's tool too
@@ -464,6 +455,8 @@ class Cockpit(CockpitBase):
         """Quit; ask how if jobs are running here. Close an open dialog first; release the jobs if already draining."""
         if isinstance(self.screen, QuitScreen):
             self.screen.action_release()
+        elif isinstance(self.screen, TerminalDialog):
+            self.screen.request_close()
         elif isinstance(self.screen, ModalScreen):
             self.screen.dismiss(None)
         elif running := self.feed.running_here:

@@ -301,8 +301,24 @@ class Feed:
 
         self._inbox.put(task)
 
-    def enqueue(self, kind: str, args: Mapping[str, Any], options: Mapping[str, Any]) -> None:
-        """Enqueue a job."""
+    def save(self, action: Callable[[Queue], str], answer: Callable[[str | None], None]) -> None:
+        """Run what a form does. A toast shows the text it returns; `answer` gets `None`, or the error it raises."""
+        self._inbox.put(lambda: self._save(lambda: self._report(action(self.queue)), answer))
+
+    def _save(self, action: Task, answer: Callable[[str | None], None]) -> None:
+        try:
+            action()
+        except JobdeckError as error:  # the form stays open, and shows it
+            if isinstance(error, StoreReplaced):
+                self._on_replaced()
+            self._post(Reply(answer, str(error)))
+        else:
+            self._post(Reply(answer, None))
+
+    def enqueue(
+        self, kind: str, args: Mapping[str, Any], options: Mapping[str, Any], answer: Callable[[str | None], None]
+    ) -> None:
+        """Enqueue a job; `answer` gets `None`, or why it could not be enqueued."""
 
         def task() -> None:
             drafts = [self.queue.new_job(kind, args, **options)]
@@ -313,7 +329,7 @@ class Feed:
             text = f"Job {job.id} {safe(job.kind)} enqueued" if arrival.new else arrival.sentence
             self._report(text, failed=not arrival.new, job_id=job.id)
 
-        self._inbox.put(task)
+        self._inbox.put(lambda: self._save(task, answer))
 
     def resize(self, by: int) -> None:
         """Add `by` worker threads to this process; a negative number removes threads."""

@@ -152,6 +152,9 @@ class EditScreen(TerminalDialog[None]):
 
         self.app.push_screen(ConfirmScreen("Discard your changes?", "The job stays unchanged.", "Discard"), close_if)
 
+    def request_close(self) -> None:
+        self.action_discard()
+
     def on_click(self, event: Click) -> None:
         """Act on a clicked key hint."""
         if event.widget is not None and event.widget.id == "edit-foot":

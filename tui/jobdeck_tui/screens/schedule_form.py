@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar, cast
 from zoneinfo import available_timezones
 
@@ -39,6 +39,7 @@ class ScheduleFormScreen(FormScreen[ScheduleDraft]):
     ]
     DIALOG = "schedule-form"
     OPTIONS = SCHEDULE_OPTIONS
+    UNSAVED = "The schedules stay as they are."
 
     def __init__(self, kinds: Sequence[Kind], before: Schedule | None = None) -> None:
         """Create the form.
@@ -101,6 +102,9 @@ class ScheduleFormScreen(FormScreen[ScheduleDraft]):
 
     def validate_draft(self, queue: Queue, draft: ScheduleDraft) -> tuple[Problems, object]:
         return draft.validate(queue, stranger=_is_unregistered(draft.kind))
+
+    def save(self, draft: ScheduleDraft, answer: Callable[[str | None], None]) -> None:
+        self.cockpit.feed.save(draft.save, answer)
 
     def command_line(self, draft: ScheduleDraft) -> str:
         options = self.typed_options()

@@ -25,3 +25,7 @@ class TerminalScreen(Screen[T]):
 
 class TerminalDialog(TerminalScreen[T], ModalScreen[T]):
     """A dialog above another screen."""
+
+    def request_close(self) -> None:
+        """Close without a result, as ctrl+c does; a dialog with something typed in it asks first."""
+        self.dismiss(None)
