@@ -43,6 +43,12 @@ from .kinds.registry import (
 from .kinds.registry import (
     load_apps as load_apps,
 )
+from .kinds.stored_secrets import (
+    StoredSecretBytes as StoredSecretBytes,
+)
+from .kinds.stored_secrets import (
+    StoredSecretStr as StoredSecretStr,
+)
 from .maintenance.service import (
     Maintenance as Maintenance,
 )

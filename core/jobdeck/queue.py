@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,7 +18,7 @@ from .execution.stack_trace import Stack, read_stack
 from .history import History
 from .journal import Journal
 from .kinds.edit_options import EditOptions, check_edit
-from .kinds.job_options import JobOptions, build_new_job, check_batch_name, check_name, check_priority
+from .kinds.job_options import JobOptions, build_checked_job, build_new_job, check_batch_name, check_name, check_priority
 from .kinds.registry import REGISTRY, SHELL, Entry, Handler, Registry
 from .maintenance.service import Maintenance
 from .model.diagnosis import Explanation, explain
@@ -135,7 +134,7 @@ class Queue:
 
         Raises:
             UnknownKind: the kind is not in the registry.
-            InvalidArguments: an argument does not fit the handler's signature.
+            InvalidArguments: an argument does not fit the handler's signature, or would not reach it unchanged.
             ArgumentsTooLarge: the arguments exceed JOBDECK_MAX_ARGS_BYTES.
             InvalidOption: an option is out of range.
         """
@@ -175,7 +174,7 @@ class Queue:
                 raise InvalidOption(name, "applies to one job only; use new_job and enqueue_many")
         if not checked:
             return range(0)
-        pattern = build_new_job(entry, json.loads(checked[0]), options, self.settings, self.clock)
+        pattern = build_checked_job(entry, checked[0], options, self.settings, self.clock)
         return self.store.enqueuer.enqueue_bulk(pattern, checked)
 
     def enqueue_batch(self, jobs: Iterable[NewJob], *, name: str = "") -> Batch:

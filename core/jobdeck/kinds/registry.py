@@ -94,6 +94,9 @@ class Registry:
         for parameter in inspect.signature(entry.handler).parameters.values():
             if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
                 raise InvalidHandler(f"{entry.kind}: a handler must take named arguments only, not {str(parameter)!r}.")
+            if type(parameter.default).__module__ == "pydantic.fields":
+                way = f"write {parameter.name}: Annotated[…, Field(…)] instead, with the default after it"
+                raise InvalidHandler(f"{entry.kind}: the default of {parameter.name!r} is not a value; {way}.")
         if inspect.isgeneratorfunction(entry.handler) or inspect.isasyncgenfunction(entry.handler):
             raise InvalidHandler(f"{entry.kind}: a handler must not be a generator; use a function without yield.")
         self._entries[entry.kind] = entry
