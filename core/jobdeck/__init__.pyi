@@ -128,6 +128,9 @@ from .model.errors import (
     KindNotInChild as KindNotInChild,
 )
 from .model.errors import (
+    KindTaken as KindTaken,
+)
+from .model.errors import (
     LeaseLost as LeaseLost,
 )
 from .model.errors import (

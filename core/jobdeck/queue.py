@@ -17,9 +17,10 @@ from .execution.stack_trace import TIMEOUT as STACK_TIMEOUT
 from .execution.stack_trace import Stack, read_stack
 from .history import History
 from .journal import Journal
+from .kinds.definition import Handler
 from .kinds.edit_options import EditOptions, check_edit
 from .kinds.job_options import JobOptions, build_checked_job, build_new_job, check_batch_name, check_name, check_priority
-from .kinds.registry import REGISTRY, SHELL, Entry, Handler, Registry
+from .kinds.registry import REGISTRY, SHELL, Entry, Registry
 from .maintenance.service import Maintenance
 from .model.diagnosis import Explanation, explain
 from .model.errors import BatchNotFound, InvalidOption, JobNotFound, NotRunning, WrongState

@@ -21,7 +21,8 @@ from .clock import Clock, SystemClock
 from .execution.context import JobContext, capture_logs
 from .execution.executor import execute
 from .execution.shell import add_shell
-from .kinds.registry import REGISTRY, SHELL, Entry, Handler, Registry
+from .kinds.definition import Handler
+from .kinds.registry import REGISTRY, SHELL, Entry, Registry
 from .model.attempt_result import AttemptResult, Cancelled, Completed, Failed, Released, Snoozed
 from .model.errors import InvalidOption
 from .model.jobs import Job, Outcome, Reason

@@ -241,6 +241,22 @@ class InvalidHandler(JobdeckError):
     """A function decorated with `@job` cannot be a handler."""
 
 
+class KindTaken(InvalidHandler):
+    """Another function is registered under this name. `first` and `second` are the places of the two definitions.
+
+    A function that is loaded again, by a reload or as the main program, is not another one.
+    """
+
+    def __init__(self, kind: str, first: str, second: str) -> None:
+        super().__init__(
+            f"The kind {kind!r} is taken by {first}, so {second} cannot have the same name;"
+            " give one of them another with @job(name=…)."
+        )
+        self.kind = kind
+        self.first = first
+        self.second = second
+
+
 class AppImportError(JobdeckError):
     """A module in JOBDECK_APP could not be imported."""
 
