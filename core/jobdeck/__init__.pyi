@@ -74,6 +74,9 @@ from .model.errors import (
     AppImportError as AppImportError,
 )
 from .model.errors import (
+    ArgumentsMismatch as ArgumentsMismatch,
+)
+from .model.errors import (
     ArgumentsTooLarge as ArgumentsTooLarge,
 )
 from .model.errors import (

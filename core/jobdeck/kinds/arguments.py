@@ -12,7 +12,7 @@ from math import isfinite
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
-from ..model.errors import ArgumentsTooLarge, InvalidArguments, InvalidHandler
+from ..model.errors import ArgumentsMismatch, ArgumentsTooLarge, InvalidArguments, InvalidHandler
 from ..model.jobs import Parameter
 from .round_trip import Difference, find_difference
 
@@ -106,12 +106,18 @@ class Arguments:
         """Return the arguments of a stored job in the types of the handler.
 
         Raises:
-            InvalidArguments: they do not match the signature (any more).
+            ArgumentsMismatch: they do not match the signature of this handler.
+            InvalidArguments: they are not a JSON object.
         """
         plain = self.plain_values(args_json)
         if plain is not None:
             return plain
-        model = self.validate(args_json, from_json=True)
+        try:
+            model = self.validate(args_json, from_json=True)
+        except InvalidArguments as error:
+            if error.field == "*" and not _is_object(args_json):
+                raise InvalidArguments(self._kind, "*", "is stored as something else than a JSON object") from None
+            raise ArgumentsMismatch(self._kind, error.field, error.problem) from None
         return {name.removeprefix("arg_"): getattr(model, name) for name in type(model).model_fields}
 
     # -- without the library -----------------------------------------------------------------------
@@ -221,6 +227,13 @@ class Arguments:
     def describe(self) -> tuple[Parameter, ...]:
         """Return the parameters for a form or a help text."""
         return tuple(_parameter(each, annotation) for each, annotation in self._parameters())
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return type(json.loads(text)) is dict
+    except (ValueError, RecursionError):
+        return False
 
 
 def _to_json(model: Any, names: AbstractSet[str]) -> str:

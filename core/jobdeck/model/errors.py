@@ -167,6 +167,17 @@ class InvalidArguments(JobdeckError):
         self.problem = problem
 
 
+class ArgumentsMismatch(InvalidArguments):
+    """The stored arguments do not fit the handler of this worker, which is of another version than what enqueued the job.
+
+    The job is retried, because another worker may accept it.
+    """
+
+    def __init__(self, kind: str, field: str, problem: str) -> None:
+        super().__init__(kind, field, f"{problem}; the program that enqueued the job has another signature than this worker")
+        self.problem = problem
+
+
 class ArgumentsTooLarge(JobdeckError):
     """The arguments as JSON exceed JOBDECK_MAX_ARGS_BYTES. Store the data elsewhere and pass a reference."""
 
