@@ -43,6 +43,12 @@ from .kinds.registry import (
 from .kinds.registry import (
     load_apps as load_apps,
 )
+from .kinds.stored_secrets import (
+    StoredSecretBytes as StoredSecretBytes,
+)
+from .kinds.stored_secrets import (
+    StoredSecretStr as StoredSecretStr,
+)
 from .maintenance.service import (
     Maintenance as Maintenance,
 )
@@ -66,6 +72,9 @@ from .model.diagnosis import (
 )
 from .model.errors import (
     AppImportError as AppImportError,
+)
+from .model.errors import (
+    ArgumentsMismatch as ArgumentsMismatch,
 )
 from .model.errors import (
     ArgumentsTooLarge as ArgumentsTooLarge,
@@ -120,6 +129,9 @@ from .model.errors import (
 )
 from .model.errors import (
     KindNotInChild as KindNotInChild,
+)
+from .model.errors import (
+    KindTaken as KindTaken,
 )
 from .model.errors import (
     LeaseLost as LeaseLost,

@@ -5,7 +5,6 @@ What is rare is imported when it is first used, so that a program that only enqu
 
 from __future__ import annotations
 
-import json
 import time
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,8 +16,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 from .clock import Clock, SystemClock
-from .kinds.job_options import JobOptions, build_new_job, check_batch_name, check_name, check_priority
-from .kinds.registry import REGISTRY, SHELL, Entry, Handler, Registry
+from .kinds.definition import Handler
+from .kinds.job_options import JobOptions, build_checked_job, build_new_job, check_batch_name, check_name, check_priority
+from .kinds.registry import REGISTRY, SHELL, Entry, Registry
 from .model.errors import BatchNotFound, InvalidOption, JobNotFound, NotRunning, WrongState
 from .model.jobs import Attempt, Batch, Dependencies, Job, JobEdit, Kind, LogLine, NewJob, OperationResult
 from .model.journal import Actor, check_actor, current_actor
@@ -131,7 +131,7 @@ class Queue:
 
         Raises:
             UnknownKind: the kind is not in the registry.
-            InvalidArguments: an argument does not fit the handler's signature.
+            InvalidArguments: an argument does not fit the handler's signature, or would not reach it unchanged.
             ArgumentsTooLarge: the arguments exceed JOBDECK_MAX_ARGS_BYTES.
             InvalidOption: an option is out of range.
         """
@@ -171,7 +171,7 @@ class Queue:
                 raise InvalidOption(name, "applies to one job only; use new_job and enqueue_many")
         if not checked:
             return range(0)
-        pattern = build_new_job(entry, json.loads(checked[0]), options, self.settings, self.clock)
+        pattern = build_checked_job(entry, checked[0], options, self.settings, self.clock)
         return self.store.enqueuer.enqueue_bulk(pattern, checked)
 
     def enqueue_batch(self, jobs: Iterable[NewJob], *, name: str = "") -> Batch:

@@ -223,7 +223,7 @@ def test_a_kind_is_named_by_its_module_and_function(kinds: Registry) -> None:
     def work() -> None: ...
 
     job(registry=kinds)(work)
-    assert kinds.kind_of(work) == "test_public_api.work"
+    assert kinds.kind_of(work) == f"{__name__}.test_a_kind_is_named_by_its_module_and_function.work"
     with pytest.raises(UnknownKind, match="mail"):
         kinds.get("nope")
 

@@ -210,7 +210,8 @@ def test_a_failed_enqueue_keeps_the_form_and_says_why(few: FrozenQueue, monkeypa
         with monkeypatch.context() as broken:
             broken.setattr(few.queue.store.enqueuer, "enqueue", full)
             await pilot.press("enter")
-            await wait_for(pilot, lambda: "the disk is full" in str(pilot.app.screen.query_one("#form-problem", Static).render()))
+            problem = pilot.app.screen.query_one("#form-problem", Static)
+            await wait_for(pilot, lambda: "the disk is full" in str(problem.render()))
         assert (entry(pilot, "url").value, entry(pilot, "event").value) == ("http", "paid")
         await pilot.press("enter")
         await wait_for(pilot, lambda: few.queue.count() == 7)

@@ -33,12 +33,13 @@ _REQUEUE = """
 state = CASE WHEN cancelling THEN 'cancelled' ELSE '{state}' END,
 finished_at = CASE WHEN cancelling THEN ?::double precision END, attempt = attempt - 1"""
 _FAIL = """
-state = CASE WHEN cancelling THEN 'cancelled' WHEN ?3::double precision IS NULL OR attempt >= max_attempts THEN 'failed'
+state = CASE WHEN cancelling THEN 'cancelled' WHEN ?3::double precision IS NULL OR attempt >= max_attempts + ?7 THEN 'failed'
              ELSE 'retrying' END,
-finished_at = CASE WHEN cancelling OR ?3 IS NULL OR attempt >= max_attempts THEN ?2::double precision END,
-scheduled_at = CASE WHEN cancelling OR attempt >= max_attempts THEN scheduled_at ELSE coalesce(?3, scheduled_at) END,
-reason = CASE WHEN NOT cancelling AND (?3 IS NULL OR attempt >= max_attempts) THEN ?5 END,
-error = ?4, crashes = crashes + ?6, {end_lease} WHERE id = ?7 AND state = 'running' AND lease = ?8"""
+finished_at = CASE WHEN cancelling OR ?3 IS NULL OR attempt >= max_attempts + ?7 THEN ?2::double precision END,
+scheduled_at = CASE WHEN cancelling OR attempt >= max_attempts + ?7 THEN scheduled_at ELSE coalesce(?3, scheduled_at) END,
+reason = CASE WHEN NOT cancelling AND (?3 IS NULL OR attempt >= max_attempts + ?7) THEN ?5 END,
+error = ?4, crashes = crashes + ?6, max_attempts = max_attempts + ?7, {end_lease}
+WHERE id = ?8 AND state = 'running' AND lease = ?9"""
 _BULK_FROM = 4
 """The minimum number of completions to write them in one statement."""
 _COMPLETE_BULK = f"""
@@ -127,7 +128,14 @@ class Completer:
             error = f"{result.error_type}: {result.message}" if result.message else result.error_type
             reason = result.reason or _REASONS.get(result.outcome, Reason.EXHAUSTED)
             retry_at = None if result.retry_at is None else result.retry_at + self._connections.clock_offset
-            return (result.finished_at, retry_at, one_line(error), reason.value, int(result.outcome is Outcome.CRASHED))
+            return (
+                result.finished_at,
+                retry_at,
+                one_line(error),
+                reason.value,
+                int(result.outcome is Outcome.CRASHED),
+                result.extra_attempts,
+            )
 
         return self._record(
             results,

@@ -36,11 +36,11 @@ _REQUEUE = """
 state = CASE WHEN cancelling THEN 'cancelled' ELSE '{state}' END,
 finished_at = CASE WHEN cancelling THEN ? END, attempt = attempt - 1"""
 _FAIL = """
-state = CASE WHEN cancelling THEN 'cancelled' WHEN ?3 IS NULL OR attempt >= max_attempts THEN 'failed' ELSE 'retrying' END,
-finished_at = CASE WHEN cancelling OR ?3 IS NULL OR attempt >= max_attempts THEN ?2 END,
-scheduled_at = CASE WHEN cancelling OR attempt >= max_attempts THEN scheduled_at ELSE coalesce(?3, scheduled_at) END,
-reason = CASE WHEN NOT cancelling AND (?3 IS NULL OR attempt >= max_attempts) THEN ?5 END,
-error = ?4, crashes = crashes + ?6"""
+state = CASE WHEN cancelling THEN 'cancelled' WHEN ?3 IS NULL OR attempt >= max_attempts + ?7 THEN 'failed' ELSE 'retrying' END,
+finished_at = CASE WHEN cancelling OR ?3 IS NULL OR attempt >= max_attempts + ?7 THEN ?2 END,
+scheduled_at = CASE WHEN cancelling OR attempt >= max_attempts + ?7 THEN scheduled_at ELSE coalesce(?3, scheduled_at) END,
+reason = CASE WHEN NOT cancelling AND (?3 IS NULL OR attempt >= max_attempts + ?7) THEN ?5 END,
+error = ?4, crashes = crashes + ?6, max_attempts = max_attempts + ?7"""
 _BULK_FROM = 4
 """The minimum number of completions to write them in one statement."""
 # The plus keeps the planner from reading all running jobs for each of the rows.
@@ -109,7 +109,14 @@ class Completer:
         def values(result: Failed) -> tuple[Any, ...]:
             error = f"{result.error_type}: {result.message}" if result.message else result.error_type
             reason = result.reason or _REASONS.get(result.outcome, Reason.EXHAUSTED)
-            return (result.finished_at, result.retry_at, one_line(error), reason.value, result.outcome is Outcome.CRASHED)
+            return (
+                result.finished_at,
+                result.retry_at,
+                one_line(error),
+                reason.value,
+                result.outcome is Outcome.CRASHED,
+                result.extra_attempts,
+            )
 
         return self._record(
             results,
