@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import psycopg
 from psycopg import RawCursor
+from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.rows import TupleRow, tuple_row
 
 from . import type_adapters as texts
@@ -18,6 +19,8 @@ from .session import Session
 
 _CLOSE_WAIT = 2.0
 """Seconds that a close takes at most to interrupt another thread's statement."""
+
+_BETWEEN_STATEMENTS = (TransactionStatus.IDLE, TransactionStatus.INTRANS, TransactionStatus.INERROR)
 
 
 def connect(address: Address, synchronous: str = "FULL") -> psycopg.Connection[TupleRow]:
@@ -48,6 +51,23 @@ class RawConnection:
         self.session = Session(raw)
         self.after_commit: dict[Callable[[], None], None] = {}
         self.parts = 0
+        self.in_transaction = False
+        """Whether the thread has a transaction open, whatever has become of it on the server."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the connection works and has neither a transaction nor a statement in progress."""
+        found = self.raw.pgconn
+        return (
+            found.transaction_status == TransactionStatus.IDLE  # unknown if the connection is closed or broken
+            and found.pipeline_status == PipelineStatus.OFF
+        )
+
+    @property
+    def accepts_statements(self) -> bool:
+        """Whether the connection works and has no statement in progress; it may have a transaction open."""
+        found = self.raw.pgconn
+        return found.transaction_status in _BETWEEN_STATEMENTS and found.pipeline_status == PipelineStatus.OFF
 
     def __del__(self) -> None:
         with suppress(Exception):
