@@ -23,6 +23,7 @@ OWN = {
         "dsn.py": "a path needs no parsing beyond `connect.py`",
         "identity.py": "a queue on a server is identified by the numbers of its cluster, database and table",
         "notifier.py": "a file is served by the shared `notifier.py`",
+        "pooler.py": "nothing stands between a process and a file",
         "session.py": "apsw's connections have the interface that a session adds to psycopg's",
         "sharded_counters.py": "a file has one writer at a time, so no transaction waits for a counter",
         "type_adapters.py": "SQLite stores every text as it is",

@@ -19,7 +19,7 @@ from ...model.errors import StoreFailed, StoreMissing, StoreReplaced, StoreUnrea
 from .dsn import Address
 from .errors import Conflict, ErrorTranslator, connect_error_text
 from .identity import TABLE, DatabaseIdentity, Identity
-from .raw_connection import RawConnection, close_connection, connect
+from .raw_connection import RawConnection, close_connections, connect
 from .schema import make_ready
 from .session import Session
 
@@ -306,8 +306,7 @@ class Connections:
             connections = list(self._all)
             self._all.clear()
         self._local = _Local()
-        for connection in connections:
-            close_connection(connection.raw)
+        close_connections(connection.raw for connection in connections)
 
 
 class HasConnections(Protocol):
