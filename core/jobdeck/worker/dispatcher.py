@@ -68,6 +68,8 @@ class Dispatcher:
         self._claim_hint = True  # jobs may be ready to claim
         self._notified = False  # a notification arrived: a job may have been cancelled
         self._draining = False
+        self._claimer_seen_at = time.monotonic()
+        self._claimer_busy = False  # the claimer calls the store; otherwise it waits here
         self.stopped = threading.Event()
         self.generation = 0
         """The generation of the database that the jobs in flight belong to; see `Store.generation`."""
@@ -262,13 +264,14 @@ class Dispatcher:
         After `poll_after` seconds without a notification, poll the store.
         """
         with self._lock:
+            self._claimer_busy = False
             until = time.monotonic() + poll_after
             while not self._ready():
                 self._sleeping = True
                 # A runner may have appended a result just before we announced that we sleep.
                 if self._ready():
                     break
-                now = time.monotonic()
+                now = self._claimer_seen_at = time.monotonic()
                 if self._inbox or self._outbox:
                     self._claimer.wait(LINGER)
                     if self._inbox and time.monotonic() > self._dispatched_at + STALE:
@@ -280,6 +283,7 @@ class Dispatcher:
                     self._claim_hint = self._slots.claim_hint = True
                     until = time.monotonic() + poll_after
             self._sleeping = False
+            self._claimer_seen_at, self._claimer_busy = time.monotonic(), True
             self._recording = _pop(self._outbox)
             if self._orphaned:
                 self._recording = self._drop_orphaned(self._recording)
@@ -324,6 +328,14 @@ class Dispatcher:
         if not (self._claims_allowed and self._limit):
             return 0
         return max(0, self._prefetch.ahead - max(0, len(self._inbox) + idle - self._idle))
+
+    def claimer_seen(self) -> float:
+        """Return when the claimer last came round, on the monotonic clock."""
+        return self._claimer_seen_at
+
+    def claimer_busy_for(self) -> float:
+        """Return the seconds that the claimer's current call to the store has taken; 0 if it waits for work."""
+        return time.monotonic() - self._claimer_seen_at if self._claimer_busy else 0.0
 
     def record_lock_wait(self, seconds: float) -> None:
         """Record the seconds that the claimer waited for the transactions of other processes."""

@@ -43,12 +43,14 @@ from .process_feeder import ProcessFeeder
 
 logger = logging.getLogger("jobdeck.worker")
 
-_RECORDING_GRACE = 0.5
+_RECORDING_GRACE = 1.0
 """The maximum part of the shutdown grace, in seconds, that is reserved for releasing unfinished jobs."""
 _KILL_WAIT = 0.5
 """Seconds that even a shutdown without grace waits for killed commands to exit."""
-_CLAIMER_GRACE = 5.0
-"""Seconds that the claimer gets to record the last results."""
+_LAST_WRITES = 0.7
+"""Seconds that even a shutdown without grace waits for the last results and releases to be written."""
+_HANGS_AFTER = 1.0
+"""Seconds after which a shutdown without grace considers the database unresponsive, and waits for it no longer."""
 
 
 class Worker:
@@ -213,20 +215,22 @@ class Worker:
 
         Returns:
             Whether every job finished or stopped by itself. If not, the code of the others still runs on threads of
-            this process, their jobs are back in the queue, and the process should exit now.
+            this process, their jobs are back in the queue (or are rescued, if the database does not answer), and the
+            process should exit now.
         """
         grace = self._settings.shutdown_grace if grace is None else grace
+        until = time.monotonic() + grace
         self.drain()
         # The last part of the grace is for stop requests: commands get a signal, handlers see `context().stopping`.
         stopping = min(STOP_GRACE, grace / 2)
         # The very last part is for recording: the process must have exited when the grace is over.
-        recording = min(_RECORDING_GRACE, grace / 10)
+        recording = min(_RECORDING_GRACE, grace / 5)
         if not self._dispatcher.wait_empty(grace - stopping - recording):
             for run in (*self._dispatcher.in_flight(), *self._dispatcher.orphaned()):
                 run.context.request_stop(interrupted=True, grace=stopping * 0.8)
             if not self._dispatcher.wait_empty(max(stopping, _KILL_WAIT)) and self._supervisor.kill(_KILL_WAIT):
                 self._dispatcher.wait_empty(_KILL_WAIT if any(map(self._in_child, self._dispatcher.in_flight())) else 0)
-        return self._shut_down()
+        return self._shut_down(until)
 
     def _serve_request(self, question: str, reply: Callable[[str], None]) -> bool:
         """Reply to a stack request if it is addressed to this worker. Called on the store's thread."""
@@ -248,26 +252,45 @@ class Worker:
     def _in_child(self, run: ActiveJob) -> bool:
         return self._supervisor.handles(run.job.kind)
 
-    def _shut_down(self) -> bool:
+    def _shut_down(self, until: float) -> bool:
+        """Write the last results, release the rest and end the threads; take until `until`, whatever the database does."""
         self._dispatcher.stop()
         self._heartbeat.wake()
-        for thread in self._threads:
-            thread.join(timeout=_CLAIMER_GRACE)
         self._supervisor.close()
+        if self._dispatcher.claimer_busy_for() < _HANGS_AFTER:
+            until = max(until, time.monotonic() + _LAST_WRITES)
+        started = [thread for thread in self._threads if thread.ident is not None]
+        for thread in started:
+            thread.join(timeout=max(0.0, until - time.monotonic()))
+        hangs = any(thread.is_alive() for thread in started)
         results, unfinished = self._dispatcher.clear()
+        # On a thread of its own, since a call to a database that does not answer cannot be interrupted.
+        writer = threading.Thread(
+            target=self._write_last, args=(results, unfinished, hangs), name="jobdeck-last-writes", daemon=True
+        )
+        writer.start()
+        writer.join(timeout=max(0.1, until - time.monotonic()))
+        unanswered = hangs or writer.is_alive()
+        if unanswered:
+            logger.error(
+                "The database did not answer in time; jobs that are still running are rescued when their leases expire"
+            )
+        return not (unfinished or self._dispatcher.orphaned() or unanswered)
+
+    def _write_last(self, results: Sequence[AttemptResult], unfinished: Sequence[ActiveJob], claimer_hangs: bool) -> None:
         now = self._clock.now()
         try:
-            if (
-                self._store.generation == self._dispatcher.generation
-            ):  # otherwise the current database contains none of these jobs
+            self._store.version()  # notices a replaced database
+            # Otherwise the current database contains none of these jobs.
+            if self._store.generation == self._dispatcher.generation:
                 self._record_results(results)
                 self._log_flusher.flush(unfinished)
                 if unfinished:
                     self._store.completer.release([run.as_release(now) for run in unfinished])
-            self._store.workers.deregister(self.id)
+            if not claimer_hangs:  # otherwise it holds jobs, whose leases end by the clock of a registered worker
+                self._store.workers.deregister(self.id)
         except StoreError as error:
             logger.error("%d jobs could not be released; they are rescued when their lease expires: %s", len(unfinished), error)
-        return not unfinished and not self._dispatcher.orphaned()
 
     # -- the claimer ------------------------------------------------------------------------------
 
