@@ -14,6 +14,7 @@ OWN = {
         "doctor/environment_checks.py": "only a file has a disk, a file system and an SQLite library around it",
         "doctor/file_checks.py": "only a file can be damaged by itself",
         "file_identity.py": "a file is identified by its inode, and leaves a log behind",
+        "foreign_clocks.py": "a server has one clock for all",
         "group_commit.py": "a server commits several connections together by itself",
         "wal.py": "a server maintains its own log",
     },
