@@ -115,11 +115,22 @@ class Server:
         self.stop()
         self.start()
 
+    @property
+    def pid(self) -> int:
+        """Return the process id of the running server."""
+        assert self._process is not None
+        return self._process.pid
+
+    def forget(self) -> None:
+        """Wait for the end of a server that was killed, and forget it."""
+        assert self._process is not None
+        self._process.wait(30)
+        self._process = self._own = None
+
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """Stop all processes of the server as a debugger would: connections stay open, and nothing is answered."""
-        assert self._process is not None
-        root = self._process.pid
+        root = self.pid
         os.kill(root, signal.SIGSTOP)  # first: from now on it starts no others
         children = Path(f"/proc/{root}/task/{root}/children").read_text().split()
         for child in children:

@@ -29,7 +29,7 @@ class StalledThread:
     """A thread of a worker that makes no progress, so that its jobs are not claimed, not recorded or not run."""
 
     thread: str
-    """`claimer`, `heartbeat` or `feeder`."""
+    """`claimer` or `heartbeat`."""
     since: float
     """When it last made progress."""
     error: str | None = None
@@ -54,6 +54,8 @@ class WorkerInfo:
     """The number of jobs that it currently holds."""
     alive: bool
     """Whether its last heartbeat is more recent than one lease ago."""
+    silent_for: float = 0.0
+    """Seconds since its last heartbeat."""
     kinds: tuple[str, ...] = ()
     """The kinds that it knows; empty means unknown."""
     processes: int = 0

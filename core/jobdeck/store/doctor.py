@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
@@ -136,6 +137,11 @@ def workers(context: CheckContext) -> Iterator[CheckResult]:
     for name, heard in silent:
         text = f"Worker {name} has been silent for {format_duration(max(0.0, now - heard))}."
         yield Severity.WARNING, text, "It died or hangs; others rescue its jobs. It is removed after an hour."
+    for name, threads in context.rows("SELECT id, stalled FROM jobdeck_workers WHERE stalled <> '[]' ORDER BY id"):
+        if name not in {each[0] for each in silent}:
+            for thread, since, error in json.loads(threads):
+                text = f"The {thread} of worker {name} has made no progress for {format_duration(max(0.0, now - since))}"
+                yield Severity.PROBLEM, f"{text}: {error}" if error else f"{text}.", "Restart it if it does not recover."
     if alive or not silent:
         yield Severity.OK, f"{alive:,} worker{'' if alive == 1 else 's'} alive.", ""
 

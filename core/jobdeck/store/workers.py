@@ -68,6 +68,7 @@ class Workers:
                 holding[worker] = n
             rows = rows_of(connection, f"SELECT {_COLUMNS} FROM jobdeck_workers ORDER BY started_at, id")
             now, wall, boot = self._backend.lease_now(connection), self._backend.now(connection), self._backend.boot()
+        silent = [now - row[7] if row[13] == boot else wall - row[6] for row in rows]
         return [
             WorkerInfo(
                 id=row[0],
@@ -77,7 +78,8 @@ class Workers:
                 queues=tuple(json.loads(row[4])),
                 started_at=row[5],
                 heartbeat_at=row[6],
-                alive=(now - row[7] if row[13] == boot else wall - row[6]) < lease,
+                alive=silent_for < lease,
+                silent_for=max(0.0, silent_for),
                 draining=bool(row[8]),
                 running=holding[row[0]],
                 kinds=tuple(json.loads(row[9])),
@@ -91,5 +93,5 @@ class Workers:
                     StalledThread(thread=name, since=since, error=error) for name, since, error in json.loads(row[14])
                 ),
             )
-            for row in rows
+            for row, silent_for in zip(rows, silent, strict=True)
         ]

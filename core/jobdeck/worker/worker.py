@@ -37,6 +37,7 @@ from ..store.claim_capacity import ClaimRequest
 from .active_job import ActiveJob, ClaimTurn
 from .dispatcher import Dispatcher
 from .heartbeat import POLL, Heartbeat
+from .liveness import Liveness, WatchedThread
 from .log_flusher import MAX_LOG_BYTES, LogFlusher
 from .outage_backoff import OutageBackoff
 from .process_feeder import ProcessFeeder
@@ -106,7 +107,8 @@ class Worker:
             self._dispatcher, self._store, self._settings, self._clock, self._log_flusher, self._info, self._replace_stuck
         )
         self._outage_backoff = OutageBackoff(self._dispatcher.stopped)
-        self._threads: list[threading.Thread] = []
+        self._liveness = Liveness(self._clock, self._dispatcher.stopped, self._store.interrupt)
+        self._started = False
         self._stuck: set[int] = set()
         self._async_kinds: AbstractSet[str] = frozenset()
 
@@ -122,7 +124,7 @@ class Worker:
     @property
     def threads(self) -> int:
         """Return the maximum number of jobs that run at once, in all processes."""
-        return self._dispatcher.threads if self._threads else self._initial_threads * max(1, self.processes)
+        return self._dispatcher.threads if self._started else self._initial_threads * max(1, self.processes)
 
     @property
     def processes(self) -> int:
@@ -154,13 +156,31 @@ class Worker:
         except BaseException:
             self._supervisor.close()
             raise
-        for name, loop in (("claimer", self._claim_loop), ("heartbeat", self._heartbeat.loop)):
-            self._threads.append(threading.Thread(target=loop, name=f"jobdeck-{name}", daemon=True))
+        self._started = True
         if self.processes:
             self._process_feeder.start()
         self.resize(self._initial_threads)  # before the heartbeat reports the number of threads
-        for thread in self._threads:
-            thread.start()
+        self._liveness.watch(
+            WatchedThread(
+                "claimer",
+                self._dispatcher.claimer_seen,
+                self._outage_backoff,
+                lambda: self._start_thread("claimer", self._claim_loop, self._dispatcher.replace_claimer()),
+                self._start_thread("claimer", self._claim_loop, 0),
+            ),
+            WatchedThread(
+                "heartbeat",
+                self._heartbeat.seen,
+                self._heartbeat.outage_backoff,
+                lambda: self._start_thread("heartbeat", self._heartbeat.loop, self._heartbeat.replace()),
+                self._start_thread("heartbeat", self._heartbeat.loop, 0),
+            ),
+        )
+
+    def _start_thread(self, name: str, loop: Callable[[int], None], number: int) -> threading.Thread:
+        thread = threading.Thread(target=loop, args=(number,), name=f"jobdeck-{name}", daemon=True)
+        thread.start()
+        return thread
 
     def resize(self, threads: int) -> None:
         """Set the number of jobs to run at once in each process. Running jobs continue."""
@@ -259,10 +279,9 @@ class Worker:
         self._supervisor.close()
         if self._dispatcher.claimer_busy_for() < _HANGS_AFTER:
             until = max(until, time.monotonic() + _LAST_WRITES)
-        started = [thread for thread in self._threads if thread.ident is not None]
-        for thread in started:
+        for thread in self._liveness.threads:
             thread.join(timeout=max(0.0, until - time.monotonic()))
-        hangs = any(thread.is_alive() for thread in started)
+        hangs = any(thread.is_alive() for thread in self._liveness.threads)
         results, unfinished = self._dispatcher.clear()
         # On a thread of its own, since a call to a database that does not answer cannot be interrupted.
         writer = threading.Thread(
@@ -294,11 +313,14 @@ class Worker:
 
     # -- the claimer ------------------------------------------------------------------------------
 
-    def _claim_loop(self) -> None:
+    def _claim_loop(self, number: int) -> None:
         pause = POLL
-        self._dispatcher.generation = self._store.generation
+        if not number:
+            self._dispatcher.generation = self._store.generation
+        elif self._dispatcher.generation != self._store.generation:
+            self._on_store_replaced(StoreReplaced(self._queue.where))
         with self._store.notifier.serve(self._serve_request), self._store.notifier.listen(self.wake):
-            while (work := self._dispatcher.next_batch(pause)) is not None:
+            while (work := self._dispatcher.next_batch(pause, number)) is not None:
                 results = work.results
                 until = self._clock.monotonic() + self._settings.lease
                 try:
@@ -309,14 +331,18 @@ class Worker:
                     continue
                 except Exception as error:  # a bug must not silently stop the claims of a process that looks healthy
                     known = isinstance(error, StoreError) and not isinstance(error, RowRefused)
-                    self._dispatcher.requeue_results(results if known else self._record_one_by_one(results))
+                    self._dispatcher.requeue_results(results if known else self._record_one_by_one(results), number)
                     if isinstance(error, StoreMissing) and self._dispatcher.stopped.is_set():
                         return  # the database will not be back in time
                     self._outage_backoff.wait(error)
                     continue
                 runs = [ActiveJob(job, JobContext(job, self._clock), until, job.kind in self._async_kinds) for job in claimed]
                 tasks = [run for run in runs if run.is_async]
-                for run in self._dispatcher.dispatch([run for run in runs if not run.is_async] if tasks else runs, tasks):
+                ready = self._dispatcher.dispatch([run for run in runs if not run.is_async] if tasks else runs, tasks, number)
+                if ready is None:  # another claimer has taken over: this one did not come round in time
+                    self._store.completer.release([run.as_release(self._clock.now()) for run in runs])
+                    return
+                for run in ready:
                     self._start_async(run)
 
     def _on_store_replaced(self, error: StoreReplaced) -> None:
@@ -464,5 +490,6 @@ class Worker:
             kinds=tuple(self._registry.kinds),
             stuck=self._dispatcher.stuck,
             stopping=self._heartbeat.stopping,
+            stalled=self._liveness.stalled,
             processes=self._supervisor.processes,
         )

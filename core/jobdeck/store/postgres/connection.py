@@ -200,6 +200,13 @@ class Connections:
         """See `Store.lock_wait_started`: a server has no lock on the whole database to wait for."""
         return None
 
+    def interrupt(self, thread: int) -> None:
+        """See `Store.interrupt`: break the connection of the thread."""
+        with self._guard:
+            found = [connection for connection in self._all if connection.thread == thread]
+        for connection in found:
+            connection.abort()
+
     @property
     def generation(self) -> int:
         """See `Store.generation`."""

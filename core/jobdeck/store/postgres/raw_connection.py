@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -68,6 +71,8 @@ class RawConnection:
         """The number of the queue that it was opened on; see `Store.generation`."""
         self.table = table
         """The number of a table of that queue."""
+        self.thread = threading.get_ident()
+        """The identifier of the thread that uses it."""
         self.session = Session(raw)
         self.after_commit: dict[Callable[[], None], None] = {}
         self.parts = 0
@@ -92,6 +97,11 @@ class RawConnection:
     def __del__(self) -> None:
         with suppress(Exception):
             self.raw.close()
+
+    def abort(self) -> None:
+        """Break the connection, by another thread: a call that waits for the server fails."""
+        with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(self.raw.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)
 
     def execute_raw(self, statement: str) -> psycopg.Cursor[TupleRow]:
         """Run statements without values in one round trip."""
