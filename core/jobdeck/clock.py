@@ -21,7 +21,10 @@ class Clock(Protocol):
         ...
 
     def boot(self) -> str:
-        """Return an id of the boot that `monotonic` counts from. A lease from another boot has expired."""
+        """Return an id of the boot that `monotonic` counts from: times of another boot cannot be compared to it.
+
+        Another boot need not be an earlier one: a container may have an id of its own, and so has another machine.
+        """
         ...
 
 
@@ -32,10 +35,26 @@ class SystemClock:
         return time.time()
 
     def monotonic(self) -> float:
-        return time.monotonic()
+        return time.monotonic() - _NAMESPACE_OFFSET
 
     def boot(self) -> str:
         return _boot()
+
+
+def _read_namespace_offset() -> float:
+    """Return the seconds that a time namespace adds to the monotonic clock of the machine; see time_namespaces(7)."""
+    try:
+        for line in Path("/proc/self/timens_offsets").read_text().splitlines():
+            clock, seconds, nanoseconds = line.split()
+            if clock in ("monotonic", "1"):
+                return int(seconds) + int(nanoseconds) / 1e9
+    except (OSError, ValueError):
+        pass  # no time namespaces here
+    return 0.0
+
+
+_NAMESPACE_OFFSET = _read_namespace_offset()
+"""Every container subtracts its own, so that all of them and the machine count from the same moment."""
 
 
 @cache

@@ -12,6 +12,7 @@ from jobdeck import SWITCH_INTERVAL, Queue, Settings
 
 from .launch_options import LaunchOptions
 from .preferences import Preferences, config_folder
+from .terminal.last_resort import LastResort
 from .terminal.malloc import return_large_blocks
 from .terminal.splash import show_splash
 
@@ -28,10 +29,14 @@ def run_cockpit(settings: Settings, wish: LaunchOptions) -> int:
     sys.setswitchinterval(SWITCH_INTERVAL)
     return_large_blocks()
     remembered = Preferences(config_folder() / "cockpit.json")
-    with _queue(settings, wish) as (queue, where), _splash(queue, where, wish, remembered):
-        from .session import run  # imports Textual and the screens
+    last_resort = LastResort()
+    try:
+        with _queue(settings, wish) as (queue, where), _splash(queue, where, wish, remembered):
+            from .session import run  # imports Textual and the screens
 
-        return run(queue, settings, wish, where, remembered)
+            return run(queue, settings, wish, where, remembered, last_resort)
+    finally:
+        last_resort.disarm()
 
 
 def _splash(queue: Queue, where: str, wish: LaunchOptions, remembered: Preferences) -> AbstractContextManager[None]:

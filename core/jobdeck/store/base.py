@@ -216,6 +216,10 @@ class Connections(Protocol):
         """See `Store.lock_wait_started`."""
         ...
 
+    def interrupt(self, thread: int) -> None:
+        """See `Store.interrupt`."""
+        ...
+
     def close(self) -> None:
         """See `Store.close`."""
         ...
@@ -358,6 +362,10 @@ class Store(ABC):
     def version(self) -> object:
         """Return a value that differs as soon as any process has changed the database; `None` if that is unknown."""
         return self._connections.version()
+
+    def interrupt(self, thread: int) -> None:
+        """Make a call by the thread with this identifier fail that may never return, if that is possible."""
+        self._connections.interrupt(thread)
 
     def lock_wait_started(self) -> float | None:
         """Return since when, on the monotonic clock, a call has been waiting for another process's lock. Reads no database."""

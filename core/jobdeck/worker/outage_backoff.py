@@ -25,13 +25,15 @@ class OutageBackoff:
         self._log_again_at = 0.0
         self.last_error: str | None = None
         """The current error, in one sentence; `None` while the store works."""
+        self.failing_since: float | None = None
+        """When the outage began, on the monotonic clock; `None` while the store works."""
 
     def reset(self) -> None:
         """End the outage: the store works."""
         if self._failures:
             logger.info("The database is available again")
         self._failures = 0
-        self._logged = self.last_error = None
+        self._logged = self.last_error = self.failing_since = None
 
     def wait(self, error: Exception) -> None:
         """Log the error and wait, at most until the worker stops."""
@@ -40,6 +42,7 @@ class OutageBackoff:
         known = isinstance(error, StoreError)
         self.last_error = str(error) if known else f"A bug in jobdeck: {type(error).__name__}: {error}"
         now = time.monotonic()
+        self.failing_since = self.failing_since or now
         if self.last_error != self._logged or now >= self._log_again_at:
             self._logged, self._log_again_at = self.last_error, now + LOG_INTERVAL
             if known:

@@ -37,18 +37,21 @@ from ..store.claim_capacity import ClaimRequest
 from .active_job import ActiveJob, ClaimTurn
 from .dispatcher import Dispatcher
 from .heartbeat import POLL, Heartbeat
+from .liveness import Liveness, WatchedThread
 from .log_flusher import MAX_LOG_BYTES, LogFlusher
 from .outage_backoff import OutageBackoff
 from .process_feeder import ProcessFeeder
 
 logger = logging.getLogger("jobdeck.worker")
 
-_RECORDING_GRACE = 0.5
+_RECORDING_GRACE = 1.0
 """The maximum part of the shutdown grace, in seconds, that is reserved for releasing unfinished jobs."""
 _KILL_WAIT = 0.5
 """Seconds that even a shutdown without grace waits for killed commands to exit."""
-_CLAIMER_GRACE = 5.0
-"""Seconds that the claimer gets to record the last results."""
+_LAST_WRITES = 0.7
+"""Seconds that even a shutdown without grace waits for the last results and releases to be written."""
+_HANGS_AFTER = 1.0
+"""Seconds after which a shutdown without grace considers the database unresponsive, and waits for it no longer."""
 
 
 class Worker:
@@ -104,7 +107,8 @@ class Worker:
             self._dispatcher, self._store, self._settings, self._clock, self._log_flusher, self._info, self._replace_stuck
         )
         self._outage_backoff = OutageBackoff(self._dispatcher.stopped)
-        self._threads: list[threading.Thread] = []
+        self._liveness = Liveness(self._clock, self._dispatcher.stopped, self._store.interrupt)
+        self._started = False
         self._stuck: set[int] = set()
         self._async_kinds: AbstractSet[str] = frozenset()
 
@@ -120,7 +124,7 @@ class Worker:
     @property
     def threads(self) -> int:
         """Return the maximum number of jobs that run at once, in all processes."""
-        return self._dispatcher.threads if self._threads else self._initial_threads * max(1, self.processes)
+        return self._dispatcher.threads if self._started else self._initial_threads * max(1, self.processes)
 
     @property
     def processes(self) -> int:
@@ -152,13 +156,31 @@ class Worker:
         except BaseException:
             self._supervisor.close()
             raise
-        for name, loop in (("claimer", self._claim_loop), ("heartbeat", self._heartbeat.loop)):
-            self._threads.append(threading.Thread(target=loop, name=f"jobdeck-{name}", daemon=True))
+        self._started = True
         if self.processes:
             self._process_feeder.start()
         self.resize(self._initial_threads)  # before the heartbeat reports the number of threads
-        for thread in self._threads:
-            thread.start()
+        self._liveness.watch(
+            WatchedThread(
+                "claimer",
+                self._dispatcher.claimer_seen,
+                self._outage_backoff,
+                lambda: self._start_thread("claimer", self._claim_loop, self._dispatcher.replace_claimer()),
+                self._start_thread("claimer", self._claim_loop, 0),
+            ),
+            WatchedThread(
+                "heartbeat",
+                self._heartbeat.seen,
+                self._heartbeat.outage_backoff,
+                lambda: self._start_thread("heartbeat", self._heartbeat.loop, self._heartbeat.replace()),
+                self._start_thread("heartbeat", self._heartbeat.loop, 0),
+            ),
+        )
+
+    def _start_thread(self, name: str, loop: Callable[[int], None], number: int) -> threading.Thread:
+        thread = threading.Thread(target=loop, args=(number,), name=f"jobdeck-{name}", daemon=True)
+        thread.start()
+        return thread
 
     def resize(self, threads: int) -> None:
         """Set the number of jobs to run at once in each process. Running jobs continue."""
@@ -213,20 +235,22 @@ class Worker:
 
         Returns:
             Whether every job finished or stopped by itself. If not, the code of the others still runs on threads of
-            this process, their jobs are back in the queue, and the process should exit now.
+            this process, their jobs are back in the queue (or are rescued, if the database does not answer), and the
+            process should exit now.
         """
         grace = self._settings.shutdown_grace if grace is None else grace
+        until = time.monotonic() + grace
         self.drain()
         # The last part of the grace is for stop requests: commands get a signal, handlers see `context().stopping`.
         stopping = min(STOP_GRACE, grace / 2)
         # The very last part is for recording: the process must have exited when the grace is over.
-        recording = min(_RECORDING_GRACE, grace / 10)
+        recording = min(_RECORDING_GRACE, grace / 5)
         if not self._dispatcher.wait_empty(grace - stopping - recording):
             for run in (*self._dispatcher.in_flight(), *self._dispatcher.orphaned()):
                 run.context.request_stop(interrupted=True, grace=stopping * 0.8)
             if not self._dispatcher.wait_empty(max(stopping, _KILL_WAIT)) and self._supervisor.kill(_KILL_WAIT):
                 self._dispatcher.wait_empty(_KILL_WAIT if any(map(self._in_child, self._dispatcher.in_flight())) else 0)
-        return self._shut_down()
+        return self._shut_down(until)
 
     def _serve_request(self, question: str, reply: Callable[[str], None]) -> bool:
         """Reply to a stack request if it is addressed to this worker. Called on the store's thread."""
@@ -248,34 +272,55 @@ class Worker:
     def _in_child(self, run: ActiveJob) -> bool:
         return self._supervisor.handles(run.job.kind)
 
-    def _shut_down(self) -> bool:
+    def _shut_down(self, until: float) -> bool:
+        """Write the last results, release the rest and end the threads; take until `until`, whatever the database does."""
         self._dispatcher.stop()
         self._heartbeat.wake()
-        for thread in self._threads:
-            thread.join(timeout=_CLAIMER_GRACE)
         self._supervisor.close()
+        if self._dispatcher.claimer_busy_for() < _HANGS_AFTER:
+            until = max(until, time.monotonic() + _LAST_WRITES)
+        for thread in self._liveness.threads:
+            thread.join(timeout=max(0.0, until - time.monotonic()))
+        hangs = any(thread.is_alive() for thread in self._liveness.threads)
         results, unfinished = self._dispatcher.clear()
+        # On a thread of its own, since a call to a database that does not answer cannot be interrupted.
+        writer = threading.Thread(
+            target=self._write_last, args=(results, unfinished, hangs), name="jobdeck-last-writes", daemon=True
+        )
+        writer.start()
+        writer.join(timeout=max(0.1, until - time.monotonic()))
+        unanswered = hangs or writer.is_alive()
+        if unanswered:
+            logger.error(
+                "The database did not answer in time; jobs that are still running are rescued when their leases expire"
+            )
+        return not (unfinished or self._dispatcher.orphaned() or unanswered)
+
+    def _write_last(self, results: Sequence[AttemptResult], unfinished: Sequence[ActiveJob], claimer_hangs: bool) -> None:
         now = self._clock.now()
         try:
-            if (
-                self._store.generation == self._dispatcher.generation
-            ):  # otherwise the current database contains none of these jobs
+            self._store.version()  # notices a replaced database
+            # Otherwise the current database contains none of these jobs.
+            if self._store.generation == self._dispatcher.generation:
                 self._record_results(results)
                 self._log_flusher.flush(unfinished)
                 if unfinished:
                     self._store.completer.release([run.as_release(now) for run in unfinished])
-            self._store.workers.deregister(self.id)
+            if not claimer_hangs:  # otherwise it holds jobs, whose leases end by the clock of a registered worker
+                self._store.workers.deregister(self.id)
         except StoreError as error:
             logger.error("%d jobs could not be released; they are rescued when their lease expires: %s", len(unfinished), error)
-        return not unfinished and not self._dispatcher.orphaned()
 
     # -- the claimer ------------------------------------------------------------------------------
 
-    def _claim_loop(self) -> None:
+    def _claim_loop(self, number: int) -> None:
         pause = POLL
-        self._dispatcher.generation = self._store.generation
+        if not number:
+            self._dispatcher.generation = self._store.generation
+        elif self._dispatcher.generation != self._store.generation:
+            self._on_store_replaced(StoreReplaced(self._queue.where))
         with self._store.notifier.serve(self._serve_request), self._store.notifier.listen(self.wake):
-            while (work := self._dispatcher.next_batch(pause)) is not None:
+            while (work := self._dispatcher.next_batch(pause, number)) is not None:
                 results = work.results
                 until = self._clock.monotonic() + self._settings.lease
                 try:
@@ -286,14 +331,18 @@ class Worker:
                     continue
                 except Exception as error:  # a bug must not silently stop the claims of a process that looks healthy
                     known = isinstance(error, StoreError) and not isinstance(error, RowRefused)
-                    self._dispatcher.requeue_results(results if known else self._record_one_by_one(results))
+                    self._dispatcher.requeue_results(results if known else self._record_one_by_one(results), number)
                     if isinstance(error, StoreMissing) and self._dispatcher.stopped.is_set():
                         return  # the database will not be back in time
                     self._outage_backoff.wait(error)
                     continue
                 runs = [ActiveJob(job, JobContext(job, self._clock), until, job.kind in self._async_kinds) for job in claimed]
                 tasks = [run for run in runs if run.is_async]
-                for run in self._dispatcher.dispatch([run for run in runs if not run.is_async] if tasks else runs, tasks):
+                ready = self._dispatcher.dispatch([run for run in runs if not run.is_async] if tasks else runs, tasks, number)
+                if ready is None:  # another claimer has taken over: this one did not come round in time
+                    self._store.completer.release([run.as_release(self._clock.now()) for run in runs])
+                    return
+                for run in ready:
                     self._start_async(run)
 
     def _on_store_replaced(self, error: StoreReplaced) -> None:
@@ -441,5 +490,6 @@ class Worker:
             kinds=tuple(self._registry.kinds),
             stuck=self._dispatcher.stuck,
             stopping=self._heartbeat.stopping,
+            stalled=self._liveness.stalled,
             processes=self._supervisor.processes,
         )

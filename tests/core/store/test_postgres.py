@@ -297,7 +297,7 @@ def test_a_missing_schema_is_refused_with_advice(bench: Bench) -> None:
 def test_a_newer_schema_is_refused_and_stays_unchanged(bench: Bench) -> None:
     bench.change("UPDATE jobdeck_meta SET value = '999' WHERE key = 'schema'")
     try:
-        with pytest.raises(StoreRefused, match=r"was written by a newer jobdeck \(schema 999; this one knows 1\)"):
+        with pytest.raises(StoreRefused, match=r"was written by a newer jobdeck \(schema 999; this one knows 2\)"):
             bench.open_again()
         assert bench.rows("SELECT key, value FROM jobdeck_meta") == [("schema", "999")]
     finally:
@@ -328,7 +328,7 @@ def test_concurrent_opens_of_a_new_database_all_succeed(bench: Bench) -> None:
     bench.rows("CREATE SCHEMA fresh")
     where = database_at(bench.path) + "&options=-csearch_path%3Dfresh"
     assert run_concurrently(*[lambda: PostgresStore(where).close() for _ in range(6)]) == []
-    assert bench.rows("SELECT value FROM fresh.jobdeck_meta") == [("1",)]
+    assert bench.rows("SELECT value FROM fresh.jobdeck_meta") == [("2",)]
 
 
 def test_dropped_tables_are_a_missing_queue(bench: Bench) -> None:

@@ -259,6 +259,7 @@ def worker_document(worker: WorkerInfo) -> Document:
             {"job_id": each.job_id, "kind": each.kind, "since": iso(each.since), "reason": each.reason}
             for each in worker.stopping
         ],
+        "stalled": [{"thread": each.thread, "since": iso(each.since), "error": each.error} for each in worker.stalled],
         "started_at": iso(worker.started_at),
         "heartbeat_at": iso(worker.heartbeat_at),
         "alive": worker.alive,

@@ -95,6 +95,8 @@ class Feed:
         self._poll_requested = True
         self._last_error: str | None = None
         self._is_new = False
+        self.drained_cleanly = True
+        """Whether the worker has stopped with all its jobs finished or released, or has not been asked to stop."""
         """Whether another database has replaced the previous one and has not been read yet."""
 
     # -- called by the screens; each returns immediately -----------------------------------------------------
@@ -371,7 +373,7 @@ class Feed:
         worker = self._worker
 
         def stop() -> None:
-            clean = worker is None or worker.stop(grace)
+            clean = self.drained_cleanly = worker is None or worker.stop(grace)
             self._post(Drained(clean))
 
         # Not on the feed's thread, so that the screen keeps showing the running jobs.

@@ -88,6 +88,9 @@ class Connections:
         """See `Store.lock_wait_started`: the time of the thread that has been waiting longest."""
         return min(list(self._waiting.values()), default=None)
 
+    def interrupt(self, thread: int) -> None:
+        """See `Store.interrupt`: a call to a file waits for a lock at most, and for a limited time."""
+
     @property
     def generation(self) -> int:
         """See `Store.generation`."""

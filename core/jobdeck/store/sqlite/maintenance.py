@@ -49,5 +49,5 @@ class SqliteMaintenance(StoreMaintenance):
 
     def repair(self) -> list[Finding]:
         with self._connections.write_transaction() as connection:
-            leases = end_leases(connection, self._clock.monotonic())
+            leases = end_leases(connection, self._clock.monotonic(), self._clock.boot())
             return [*recount(connection), *remove_orphans(connection), *leases]

@@ -22,10 +22,12 @@ def recount(connection: apsw.Connection) -> Iterator[Finding]:
         yield Finding("repair", Severity.OK, f"Recomputed: {format_count(len(wrong), 'counter')} of jobs by state were wrong.")
 
 
-def end_leases(connection: apsw.Connection, monotonic: float) -> Iterator[Finding]:
-    """End leases that end later than any of this boot can, inside the caller's transaction."""
+def end_leases(connection: apsw.Connection, monotonic: float, boot: str) -> Iterator[Finding]:
+    """End leases of this boot that end later than any of it can, inside the caller's transaction."""
     connection.execute(
-        "UPDATE jobdeck_jobs SET lease_until = -1 WHERE state = 'running' AND lease_until > ?", (monotonic + LONGEST_LEASE,)
+        "UPDATE jobdeck_jobs SET lease_until = -1 WHERE state = 'running' AND lease_until > ?"
+        " AND coalesce((SELECT boot FROM jobdeck_workers WHERE id = jobdeck_jobs.worker), ?) = ?",
+        (monotonic + LONGEST_LEASE, boot, boot),
     )
     n = connection.changes()
     if n:

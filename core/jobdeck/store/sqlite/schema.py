@@ -18,6 +18,8 @@ from .raw_connection import connect
 from .wal import file_size, wal_path
 
 _MAGIC = b"SQLite format 3\0"
+_SILENT = 60.0
+"""Seconds without a report after which a worker is not alive, so that the machine may have restarted."""
 
 
 def make_ready(path: Path, where: str, clock: Clock, *, adopt: bool, create: bool = True) -> None:
@@ -31,7 +33,7 @@ def make_ready(path: Path, where: str, clock: Clock, *, adopt: bool, create: boo
     connection = connect(path, create=create)
     try:
         _migrate(connection, where, adopt=adopt)
-        _record_boot(connection, clock.boot())
+        _record_boot(connection, clock)
         refused = False
     except BaseException:
         if left_behind:
@@ -151,17 +153,24 @@ def schema_of(connection: apsw.Connection, where: str, newest: int | None = None
     return version
 
 
-def _record_boot(connection: apsw.Connection, boot: str) -> None:
-    """End the leases of an earlier boot: leases use the monotonic clock, which restarts with the machine."""
+def _record_boot(connection: apsw.Connection, clock: Clock) -> None:
+    """Record the boot whose clock is used now. Leases of other boots end by their own clock (see `foreign_clocks.py`)."""
+    boot = clock.boot()
     if _boot(connection) == boot:
         return
     connection.execute("BEGIN IMMEDIATE")
     # Another process may have done it, and may hold leases of this boot already.
     if _boot(connection) != boot:
         connection.execute("INSERT OR REPLACE INTO jobdeck_meta VALUES ('boot', ?)", (boot,))
-        connection.execute("UPDATE jobdeck_jobs SET lease_until = -1 WHERE state = 'running'")
-        connection.execute("UPDATE jobdeck_workers SET beat = -1e9")
-        connection.execute("DELETE FROM jobdeck_starts")
+        # The worker is not registered any more, so its clock is unknown; registered workers may be alive in a container.
+        connection.execute(
+            "UPDATE jobdeck_jobs SET lease_until = -1"
+            " WHERE state = 'running' AND worker NOT IN (SELECT id FROM jobdeck_workers)"
+        )
+        connection.execute(
+            "DELETE FROM jobdeck_starts WHERE NOT EXISTS (SELECT 1 FROM jobdeck_workers WHERE heartbeat_at > ?)",
+            (clock.now() - _SILENT,),
+        )
     connection.execute("COMMIT")
 
 

@@ -18,6 +18,7 @@ from .complete import END_LEASE, HELD, attempt_values, record_attempts
 from .connection import Connections
 from .counters import SqliteCounterDeltas
 from .dependencies import DEPENDENCIES
+from .foreign_clocks import ENDED, ForeignClocks
 
 _DUE = """
 SELECT json_group_array(json_array(id, queue, kind, state)) FROM (
@@ -29,7 +30,7 @@ SELECT id, queue, kind, state FROM jobdeck_jobs INDEXED BY jobdeck_expiring
  WHERE expires_at <= ? AND expires_at IS NOT NULL AND finished_at IS NULL AND state <> 'running'
  ORDER BY expires_at LIMIT ?
 """
-_LEASE_ENDED = f"SELECT {JOB_COLUMNS} FROM jobdeck_jobs WHERE state = 'running' AND lease_until < ? ORDER BY id LIMIT ?"
+_LEASE_ENDED = f"SELECT {JOB_COLUMNS} FROM jobdeck_jobs WHERE state = 'running' AND {ENDED} ORDER BY id LIMIT ?"
 
 
 class Transitions:
@@ -38,6 +39,7 @@ class Transitions:
     def __init__(self, connections: Connections, clock: Clock, notifier: SocketNotifier) -> None:
         self._connections = connections
         self._clock = clock
+        self._foreign_clocks = ForeignClocks(clock)
         self._notify = notifier.notify
 
     def stage(self, limit: int = 1000) -> int:
@@ -104,10 +106,11 @@ class Transitions:
         """See `base.Transitions.rescue`."""
         now, monotonic = self._clock.now(), self._clock.monotonic()
         with self._connections.read_transaction() as connection:
-            if not connection.execute(_LEASE_ENDED, (monotonic, 1)).fetchall():
+            others = self._foreign_clocks.read(connection)
+            if not connection.execute(_LEASE_ENDED, (others, monotonic, 1)).fetchall():
                 return []  # nearly always: no need to block writers
         with self._connections.write_transaction() as connection:
-            jobs = [*map(job_reader(0.0), rows_of(connection, _LEASE_ENDED, (monotonic, limit)))]
+            jobs = [*map(job_reader(0.0), rows_of(connection, _LEASE_ENDED, (others, monotonic, limit)))]
             final: dict[int, State | None] = {}
             counters = SqliteCounterDeltas()
             attempts = []

@@ -47,6 +47,11 @@ class CheckContext:
         """The time on the clock that leases are measured on: the server's."""
         return self._began if self._clock is None else self._clock.monotonic()
 
+    @property
+    def boot(self) -> str:
+        """The id of that clock: it is the server's, for all."""
+        return ""
+
     def rows(self, query: str, *bound: Any) -> list[Row]:
         """Return all rows of a query."""
         return rows_of(self.connection, query, bound)

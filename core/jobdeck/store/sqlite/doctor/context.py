@@ -44,6 +44,11 @@ class CheckContext:
         """The time on the clock that leases are measured on."""
         return self.clock.monotonic()
 
+    @property
+    def boot(self) -> str:
+        """The id of that clock."""
+        return self.clock.boot()
+
     def rows(self, query: str, *bound: object) -> list[Row]:
         """Return all rows of a query."""
         return rows_of(self.connection, query, bound)
