@@ -47,6 +47,8 @@ _RECORDING_GRACE = 0.5
 """The maximum part of the shutdown grace, in seconds, that is reserved for releasing unfinished jobs."""
 _KILL_WAIT = 0.5
 """Seconds that even a shutdown without grace waits for killed commands to exit."""
+_LEASE_MARGIN = 1 / 3
+"""The part of a lease that must remain when the code starts; renewals keep twice as much."""
 _CLAIMER_GRACE = 5.0
 """Seconds that the claimer gets to record the last results."""
 
@@ -277,9 +279,8 @@ class Worker:
         with self._store.notifier.serve(self._serve_request), self._store.notifier.listen(self.wake):
             while (work := self._dispatcher.next_batch(pause)) is not None:
                 results = work.results
-                until = self._clock.monotonic() + self._settings.lease
                 try:
-                    claimed, pause = self._record_and_claim(work)
+                    claimed, until, pause = self._record_and_claim(work)
                     self._outage_backoff.reset()
                 except StoreReplaced as error:
                     self._on_store_replaced(error)
@@ -291,7 +292,16 @@ class Worker:
                         return  # the database will not be back in time
                     self._outage_backoff.wait(error)
                     continue
-                runs = [ActiveJob(job, JobContext(job, self._clock), until, job.kind in self._async_kinds) for job in claimed]
+                runs = [
+                    ActiveJob(
+                        job,
+                        JobContext(job, self._clock),
+                        until,
+                        job.kind in self._async_kinds,
+                        margin=self._settings.lease * _LEASE_MARGIN,
+                    )
+                    for job in claimed
+                ]
                 tasks = [run for run in runs if run.is_async]
                 for run in self._dispatcher.dispatch([run for run in runs if not run.is_async] if tasks else runs, tasks):
                     self._start_async(run)
@@ -305,11 +315,11 @@ class Worker:
         orphaned = self._dispatcher.orphan_all(self._store.generation)
         logger.warning("%s Jobs of the old database that still run and whose results are dropped: %d", error, len(orphaned))
 
-    def _record_and_claim(self, work: ClaimTurn) -> tuple[list[Job], float]:
+    def _record_and_claim(self, work: ClaimTurn) -> tuple[list[Job], float, float]:
         """Record the results and claim jobs, in one transaction.
 
         Returns:
-            The claimed jobs, and the seconds until the next poll.
+            The claimed jobs, when their leases expire on the monotonic clock, and the seconds until the next poll.
         """
         store = self._store
         claimed: list[Job] = []
@@ -318,6 +328,8 @@ class Worker:
         requested_at = time.monotonic()
         with self._log_flusher.collect(finished) as logs, store.transaction():
             self._dispatcher.record_lock_wait(time.monotonic() - requested_at)
+            # From the transaction on: the wait for it may have taken longer than a short lease.
+            until = self._clock.monotonic() + self._settings.lease
             if logs:
                 store.logs.append(logs, MAX_LOG_BYTES)
             self._record_results(work.results)
@@ -349,7 +361,7 @@ class Worker:
                     )
                     claimed += claim
                     pause = min(pause, claim.retry_after)
-        return claimed, pause if due is None else min(pause, max(0.001, due - self._clock.now()))
+        return claimed, until, pause if due is None else min(pause, max(0.001, due - self._clock.now()))
 
     def _record_results(self, results: Sequence[AttemptResult]) -> None:
         store = self._store
@@ -416,8 +428,8 @@ class Worker:
             submit(self._internal_error(run, error))
 
     def _lease_expired(self, run: ActiveJob) -> AttemptResult | None:
-        """Return the result that releases the job if its lease has expired; otherwise set its start time and return `None`."""
-        if self._clock.monotonic() >= run.lease_deadline:
+        """Return the result that releases the job if its lease is about to expire; otherwise set its start time."""
+        if not run.may_start(self._clock.monotonic()):
             return run.as_release(self._clock.now())
         run.started_at = self._clock.now()
         return None

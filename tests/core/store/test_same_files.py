@@ -15,6 +15,7 @@ OWN = {
         "doctor/file_checks.py": "only a file can be damaged by itself",
         "file_identity.py": "a file is identified by its inode, and leaves a log behind",
         "group_commit.py": "a server commits several connections together by itself",
+        "lock_wait.py": "a server queues those who wait for a lock",
         "wal.py": "a server maintains its own log",
     },
     "postgres": {
