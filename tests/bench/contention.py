@@ -39,6 +39,8 @@ _SCALES = (1, 2, 3, 4)
 """The numbers of processes that are compared with each other."""
 _NO_SLOWER = 0.9
 """The target for the throughput of n processes, as a share of that of n - 1: rounds differ by a tenth."""
+_WARMED = 8
+"""The number of processes up to which each first runs some jobs of another queue: with more, that takes minutes."""
 _PATIENCE = 300.0
 """Seconds that a process waits for the queue to be empty."""
 
@@ -134,7 +136,7 @@ def measure(scale: Scale) -> list[Row]:
 def compete(template: Path, processes: int, *, together: bool = False) -> Contest:
     """Let this number of processes empty a copy of the database."""
     database = copy_database(template, f"{template.stem}-{processes}")
-    results = run(_PATIENCE, *[(_work, database, together)] * processes)
+    results = run(_PATIENCE, *[(_work, database, together, processes <= _WARMED)] * processes)
     with open_queue(database) as queue:
         left = queue.count("state:pending,running,retrying,scheduled")
         total = queue.history.metrics(seconds=3600.0, slices=1).total
@@ -154,10 +156,13 @@ def compete(template: Path, processes: int, *, together: bool = False) -> Contes
     )
 
 
-def _work(start: Start, database: Path, together: bool) -> tuple[list[int], float, float, list[float], float, float]:
+def _work(
+    start: Start, database: Path, together: bool, warm: bool
+) -> tuple[list[int], float, float, list[float], float, float]:
     """Run one process until the queue is empty; return its runs, when it started and ended, its waits, its CPU seconds."""
-    warm_up(database.with_name(f"warm-{time.monotonic_ns()}.db"), THREADS)
-    _runs.clear()
+    if warm:
+        warm_up(database.with_name(f"warm-{time.monotonic_ns()}.db"), THREADS)
+        _runs.clear()
     if together:
         start()  # the file is not open yet
     with open_queue(database) as queue:
