@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from ...model.attempt_result import AttemptResult, Cancelled, Completed, Failed, Released, Snoozed
 from ...model.jobs import Outcome, Reason
+from ...model.retention import GIVEN_BACK_KEPT
 from ...model.states import State
 from ..base import LostLeases
 from ..records import one_line, replace_surrogates
@@ -60,6 +61,11 @@ SELECT id, lease, number, ?1, started_at, finished_at, 'completed'
   FROM unnest(?2::bigint[], ?3::bigint[], ?4::integer[], ?5::double precision[], ?6::double precision[])
        AS done (id, lease, number, started_at, finished_at)
     ON CONFLICT DO NOTHING
+"""
+_TRIM = f"""
+DELETE FROM jobdeck_attempts WHERE job_id = ?1::bigint AND lease IN (
+    SELECT lease FROM jobdeck_attempts WHERE job_id = ?1 AND outcome IN ('snoozed', 'released')
+     ORDER BY finished_at DESC OFFSET {GIVEN_BACK_KEPT})
 """
 _LATE = "UPDATE jobdeck_attempts SET late_at = ? WHERE job_id = ? AND lease = ? AND late_at IS NULL"
 # Why a job is final, if the result does not say.
@@ -219,6 +225,8 @@ class Completer:
                     final[job.id] = state
             session.executemany(_LATE, late)
             record_attempts(session, attempts)
+            if measure in ("snoozed", "released"):
+                session.executemany(_TRIM, [(job_id,) for job_id, *_ in attempts])
             self._resolve(session, counters, final)
             counters.write(session)
         return lost

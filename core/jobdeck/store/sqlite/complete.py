@@ -16,6 +16,7 @@ import apsw
 from ...clock import Clock
 from ...model.attempt_result import AttemptResult, Cancelled, Completed, Failed, Released, Snoozed
 from ...model.jobs import Outcome, Reason
+from ...model.retention import GIVEN_BACK_KEPT
 from ...model.states import State
 from ..base import LostLeases
 from ..notifier import SocketNotifier
@@ -56,6 +57,11 @@ INSERT INTO jobdeck_attempts (job_id, lease, number, worker, started_at, finishe
 SELECT value ->> 0, value ->> 1, value ->> 5, ?, (value ->> 4) / 1e6, (value ->> 2) / 1e6, 'completed'
   FROM json_each(?) WHERE true
     ON CONFLICT DO NOTHING
+"""
+_TRIM = f"""
+DELETE FROM jobdeck_attempts WHERE job_id = ?1 AND lease IN (
+    SELECT lease FROM jobdeck_attempts WHERE job_id = ?1 AND outcome IN ('snoozed', 'released')
+     ORDER BY finished_at DESC LIMIT -1 OFFSET {GIVEN_BACK_KEPT})
 """
 _LATE = "UPDATE jobdeck_attempts SET late_at = ? WHERE job_id = ? AND lease = ? AND late_at IS NULL"
 # Why a job is final, if the result does not say.
@@ -191,6 +197,8 @@ class Completer:
                 if State(state).is_final:
                     final[job.id] = State(state)
             record_attempts(connection, attempts)
+            if measure in ("snoozed", "released"):
+                connection.executemany(_TRIM, [(job_id,) for job_id, *_ in attempts])
             self._resolve(connection, counters, final)
             counters.write(connection)
         return lost
