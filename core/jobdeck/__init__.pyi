@@ -49,6 +49,12 @@ from .maintenance.service import (
 from .maintenance.service import (
     doctor as doctor,
 )
+from .model.address import (
+    DatabaseAddress as DatabaseAddress,
+)
+from .model.address import (
+    redact as redact,
+)
 from .model.cron import (
     explain_cron as explain_cron,
 )

@@ -22,6 +22,7 @@ from .kinds.edit_options import EditOptions, check_edit
 from .kinds.job_options import JobOptions, build_new_job, check_batch_name, check_name, check_priority
 from .kinds.registry import REGISTRY, SHELL, Entry, Handler, Registry
 from .maintenance.service import Maintenance
+from .model.address import DatabaseAddress
 from .model.diagnosis import Explanation, explain
 from .model.errors import BatchNotFound, InvalidOption, JobNotFound, NotRunning, WrongState
 from .model.filter import EVERY_JOB, Condition, parse_filter
@@ -31,7 +32,7 @@ from .model.overview import Overview, QueueInfo, WorkerInfo
 from .model.states import FINAL, Operation, State, allows
 from .settings import Settings
 from .store.base import Store
-from .store.connect import open_store, redact_url
+from .store.connect import open_store
 from .store.operations.queue_operations import make_limits
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ class Queue:
         """Open the queue; create the database if it does not exist.
 
         Args:
-            database: a path, `sqlite:///path`, or `postgresql://user@host/database`; JOBDECK_DATABASE if `None`.
+            database: a path, `sqlite:///path`, `postgresql://user:password@host/database`, or libpq's `host=… dbname=…`;
+                JOBDECK_DATABASE if `None`.
             settings: read from the environment and `.env` if `None`.
             registry: the kinds that may be enqueued; those of `@job` if `None`.
             clock: the source of the time; the machine's clock if `None`.
@@ -85,11 +87,11 @@ class Queue:
         self.registry = REGISTRY if registry is None else registry
         self.actor = current_actor() if actor is None else check_actor(actor)
         """The actor of operations that do not name one."""
-        address = str(database or self.settings.database)
-        self.where = redact_url(address)
+        address = DatabaseAddress.parse(str(database or self.settings.database))
+        self.where = address.shown
         """The address of the database, without the password."""
         self.store: Store = open_store(address, self.settings, self.clock, self.random, adopt=adopt, create=create)
-        self.maintenance = Maintenance(address, self.store, self.settings, self.clock)
+        self.maintenance = Maintenance(address.text, self.store, self.settings, self.clock)
         """Prunes, backs up, checks and repairs."""
         self.history = History(self.store, self.clock)
         """Reads metrics, errors, runs and events."""

@@ -22,9 +22,26 @@ With Python's default of 0.005, a handler that computes delays each database sta
 
 
 def default_database() -> str:
-    """Return the default path of the database: in the user's data folder (XDG Base Directory)."""
-    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
-    return str(Path(base) / "jobdeck" / "jobs.db")
+    """Return the default path of the database: in the user's data folder (XDG Base Directory).
+
+    Raises:
+        InvalidSetting: the user has no home folder.
+    """
+    base = os.environ.get("XDG_DATA_HOME")
+    try:
+        folder = Path(base) if base else Path.home() / ".local" / "share"
+    except RuntimeError:
+        problem = "it is not set, and this user has no home folder for the default; give a path or an address"
+        raise InvalidSetting("JOBDECK_DATABASE", "", problem) from None
+    return str(folder / "jobdeck" / "jobs.db")
+
+
+def is_default_database(path: str) -> bool:
+    """Return whether this is the default path of the database."""
+    try:
+        return path == default_database()
+    except InvalidSetting:
+        return False
 
 
 def _text(value: str) -> str:
@@ -71,11 +88,11 @@ def _choice(*choices: str, upper: bool = False) -> Callable[[str], str]:
     return read
 
 
-def _setting(default: Any, read: Callable[[str], Any], doc: str) -> Any:
+def _setting(default: Any, read: Callable[[str], Any], doc: str, *, secret: bool = False) -> Any:
     metadata = {"read": read, "doc": doc}
     if callable(default):
-        return field(default_factory=default, metadata=metadata)
-    return field(default=default, metadata=metadata)
+        return field(default_factory=default, metadata=metadata, repr=not secret)
+    return field(default=default, metadata=metadata, repr=not secret)
 
 
 _YEAR = 366 * 86400.0
@@ -89,6 +106,7 @@ class Settings:
         default_database,
         _text,
         "the database: a path, sqlite:///path or postgresql://user@host/name; a file in your data folder if not set",
+        secret=True,
     )
     app: tuple[str, ...] = _setting((), _names, "modules that define your kinds, comma-separated")
     queues: tuple[str, ...] = _setting((), _names, "queues that a worker serves, comma-separated; empty means all")
@@ -161,7 +179,7 @@ class Settings:
         """Return the environment variable, default and meaning of each setting."""
         rows = []
         for each in fields(cls):
-            default = "" if each.name == "database" else getattr(cls(), each.name)
+            default = "" if each.name == "database" else each.default
             shown = ",".join(default) if isinstance(default, tuple) else str(default)
             rows.append((PREFIX + each.name.upper(), shown, str(each.metadata["doc"])))
         return rows
