@@ -12,6 +12,7 @@ from ..model.errors import StoreRefused
 from ..model.findings import Finding
 from ..settings import Settings, is_default_database
 from .base import Store
+from .filesystem import create_private_folders
 
 
 def open_store(
@@ -31,7 +32,7 @@ def open_store(
 
     if is_default_database(address.text):
         with contextlib.suppress(OSError):  # the store reports what is wrong
-            file.parent.mkdir(parents=True, exist_ok=True)
+            create_private_folders(file.parent)
     return SqliteStore(file, clock=clock, random=random, synchronous=settings.synchronous, adopt=adopt)
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import apsw
 
 from ...model.metrics import error_place
+from ..filesystem import create_private_file
 from .errors import BUSY_TIMEOUT
 
 _PATIENCE = 0.02
@@ -35,6 +37,9 @@ def connect(
         ended: returns whether to stop waiting for a lock.
         wait_started: called with the time on the monotonic clock when this connection starts to wait for a lock.
     """
+    if create:
+        with suppress(OSError):  # SQLite reports what is wrong
+            create_private_file(path)  # its log and index get the same permissions from SQLite
     flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
     connection = apsw.Connection(str(path), flags=flags, statementcachesize=256)
     waiting_from = 0.0
