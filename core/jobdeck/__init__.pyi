@@ -25,6 +25,9 @@ from .execution.stack_trace import (
 from .execution.stack_trace import (
     Stack as Stack,
 )
+from .kinds.app_folder import (
+    reserve_missing as reserve_missing,
+)
 from .kinds.edit_options import (
     EditOptions as EditOptions,
 )

@@ -1,7 +1,7 @@
 """The settings of jobdeck: environment variable, default and meaning of each.
 
 A plain frozen dataclass, so that reading a few variables does not cost each command the import of a validation
-library. The environment takes precedence over a `.env` file in the current folder.
+library. The environment takes precedence over a `.env` file in the current folder, which must be the user's own.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
+from .dotenv_file import read_dotenv
 from .model.errors import InvalidSetting
 
 PREFIX = "JOBDECK_"
@@ -152,7 +153,8 @@ class Settings:
         Raises:
             InvalidSetting: a variable has an invalid value.
         """
-        source = {**_dotenv(folder or Path()), **(os.environ if environ is None else environ)}
+        path = (folder or Path()) / ".env"
+        source = {**read_dotenv(path, PREFIX), **(os.environ if environ is None else environ)}
         values: dict[str, Any] = {}
         for each in fields(cls):
             name = PREFIX + each.name.upper()
@@ -183,18 +185,3 @@ class Settings:
             shown = ",".join(default) if isinstance(default, tuple) else str(default)
             rows.append((PREFIX + each.name.upper(), shown, str(each.metadata["doc"])))
         return rows
-
-
-def _dotenv(folder: Path) -> dict[str, str]:
-    path = folder / ".env"
-    if not path.is_file():
-        return {}
-    from dotenv import dotenv_values  # imported late: most folders have no `.env`
-
-    try:
-        found = dotenv_values(path)
-    except UnicodeDecodeError:
-        raise InvalidSetting(".env", str(path), "the file is not UTF-8 text") from None
-    except OSError as error:
-        raise InvalidSetting(".env", str(path), f"the file cannot be read ({error.strerror})") from None
-    return {name: value for name, value in found.items() if value is not None and name.startswith(PREFIX)}

@@ -50,7 +50,8 @@ class ProcessSpawner:
         hello = {
             "apps": self._apps,
             "modules": self._modules(),
-            "path": sys.path,
+            # Without a script, Python searches the current folder first; a child searches it last.
+            "path": [*filter(None, sys.path), *[""] * ("" in sys.path)],
             "threads": 1 if isolate else self.threads,
             "isolate": isolate,
             "level": logging.getLogger().level,

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 DEBUG = "JOBDECK_LOG_LEVEL"
+OPTIONAL_MODULES = ("textual_speedups", "tree_sitter")
+"""What Textual imports if it is installed."""
 _NEGATIVE = re.compile(r"""-(?:\d|[A-Za-z_][^\s:<>="]*[:<>=])""")
 
 
@@ -84,11 +86,12 @@ class CliContext:
 
     def load_kinds(self) -> None:
         """Register `shell` and the kinds of the user's modules."""
-        from jobdeck import REGISTRY, add_shell, load_apps
+        from jobdeck import REGISTRY, add_shell, load_apps, reserve_missing
 
         if "shell" not in REGISTRY:
             add_shell(REGISTRY)
         if self.settings.app:
+            reserve_missing(OPTIONAL_MODULES)
             load_apps(self.settings.app)
 
 
