@@ -29,12 +29,14 @@ def read_dotenv(path: Path, prefix: str) -> dict[str, str]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
-        with suppress(OSError):
+        try:
             problem = _distrust(path.stat())
-            if problem is not None:
-                _report(path, problem)
-                return {}
-        raise _unreadable(path, error) from None
+        except OSError:  # the folder cannot be searched either
+            return {}
+        if problem is None:
+            raise _unreadable(path, error) from None
+        _report(path, problem)
+        return {}
     try:
         about = os.fstat(file)
         if not stat.S_ISREG(about.st_mode):

@@ -11,7 +11,7 @@ from pathlib import Path
 from jobdeck import SWITCH_INTERVAL, Queue, Settings
 
 from .launch_options import LaunchOptions
-from .preferences import Preferences, config_folder
+from .preferences import Preferences, config_file
 from .terminal.malloc import return_large_blocks
 from .terminal.splash import show_splash
 
@@ -27,7 +27,7 @@ def run_cockpit(settings: Settings, wish: LaunchOptions) -> int:
     # Keeps keys responsive while CPU-bound handlers run: threads give up the GIL every half millisecond.
     sys.setswitchinterval(SWITCH_INTERVAL)
     return_large_blocks()
-    remembered = Preferences(config_folder() / "cockpit.json")
+    remembered = Preferences(config_file("cockpit.json"))
     with _queue(settings, wish) as (queue, where), _splash(queue, where, wish, remembered):
         from .session import run  # imports Textual and the screens
 
@@ -63,5 +63,8 @@ def _title(where: str) -> str:
     scheme, separator, rest = where.partition("://")
     if separator and scheme != "sqlite":
         return rest.partition("?")[0]
-    path, home = where, str(Path.home())
-    return "~" + path[len(home) :] if path.startswith(home + "/") else path
+    try:
+        home = str(Path.home())
+    except RuntimeError:  # the user has none
+        return where
+    return "~" + where[len(home) :] if where.startswith(home + "/") else where

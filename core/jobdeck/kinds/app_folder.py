@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from ..model.errors import AppImportError
@@ -67,4 +68,8 @@ def refuse_shadowed(app: str, here: str | None) -> None:
 def _local_file(here: Path, app: str) -> Path | None:
     """Return the file of the app in the folder, relative to it."""
     base = Path(*app.split("."))
-    return next((each for each in (base / "__init__.py", base.with_suffix(".py")) if (here / each).is_file()), None)
+    for each in (base / "__init__.py", base.with_suffix(".py")):
+        with suppress(OSError, ValueError):  # the folder cannot be searched
+            if (here / each).is_file():
+                return each
+    return None

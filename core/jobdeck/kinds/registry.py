@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -249,7 +250,9 @@ def load_apps(apps: Iterable[str]) -> None:
             raise
         except ModuleNotFoundError as error:
             if error.name == app or app.startswith(f"{error.name}."):
-                where = "on the Python path" if here is None else f"in {here} or on the Python path"
+                where = "on the Python path"
+                if here is not None:
+                    where = f"in {here}{'' if os.access(here, os.R_OK | os.X_OK) else ' (which cannot be read)'} or {where}"
                 raise AppImportError(app, f"no module {error.name!r} {where}") from None
             raise AppImportError(app, f"it imports {error.name!r}, which is not installed") from None
         except SystemExit as error:  # for example, a script that parses a command line

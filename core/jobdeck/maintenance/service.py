@@ -104,6 +104,10 @@ class Maintenance:
             raise BackupFailed(Path(error.where), error.problem) from None
         if file is None:
             raise BackupFailed(Path("that address"), "it is not a file")
+        try:
+            file.absolute()
+        except FileNotFoundError:
+            raise BackupFailed(file, "the current folder was deleted; give an absolute path") from None
         return self._store.maintenance.backup(file, force=force, progress=progress)
 
     def doctor(self, *, full: bool = False) -> Sequence[Finding]:

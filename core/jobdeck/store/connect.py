@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from random import Random
 
 from ..clock import Clock, SystemClock
@@ -26,7 +27,7 @@ def open_store(
     file = address.file
     if file is None:
         return _open_server(address, settings, clock, random, create=create)
-    if not create and not file.exists():
+    if not _is_there(file) and not create:
         raise StoreRefused(str(file), "is not there")
     from .sqlite import SqliteStore
 
@@ -34,6 +35,22 @@ def open_store(
         with contextlib.suppress(OSError):  # the store reports what is wrong
             create_private_folders(file.parent)
     return SqliteStore(file, clock=clock, random=random, synchronous=settings.synchronous, adopt=adopt)
+
+
+def _is_there(file: Path) -> bool:
+    """Return whether the file exists.
+
+    Raises:
+        StoreRefused: its folder cannot be reached.
+    """
+    try:
+        file.absolute()  # needs the current folder, if the path is relative
+        return file.exists()
+    except ValueError:  # no system has a file of this name: the store says so
+        return False
+    except OSError as error:
+        problem = "the current folder was deleted" if isinstance(error, FileNotFoundError) else error.strerror
+        raise StoreRefused(str(file), f"cannot be reached ({problem})") from None
 
 
 def _open_server(address: DatabaseAddress, settings: Settings, clock: Clock, random: Random, *, create: bool) -> Store:
@@ -67,12 +84,13 @@ def check_store(address: DatabaseAddress, settings: Settings, clock: Clock, *, f
     """Check a store without opening it for work: nothing in it is changed, regardless of its state.
 
     Raises:
-        StoreRefused: its address is invalid, or its driver is not installed.
+        StoreRefused: its folder cannot be reached, or its driver is not installed.
     """
     if address.file is None:
         with _driver(address):
             from .postgres.doctor import run_checks as run_server_checks
         return run_server_checks(address.text, settings, _server_clock(clock), full=full)
+    _is_there(address.file)
     from .sqlite.doctor import run_checks
 
     return run_checks(address.file, settings, clock, full=full)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -93,6 +94,18 @@ class CliContext:
         if self.settings.app:
             reserve_missing(OPTIONAL_MODULES)
             load_apps(self.settings.app)
+
+
+def absolute_folder(folder: str | None = None) -> str:
+    """Return the absolute path of a folder, by default the current one.
+
+    Raises:
+        CommandError: the current folder was deleted.
+    """
+    try:
+        return str(Path(folder or "").absolute())
+    except FileNotFoundError:
+        raise CommandError("The current folder was deleted; change to another one, or give absolute paths.") from None
 
 
 def _store_option(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:

@@ -29,6 +29,8 @@ def write_report(error: BaseException, log: ProgramLog) -> str:
         folder = log_folder()
         folder.mkdir(parents=True, exist_ok=True)
         write_private_text(folder / name, _report_text(error, log))
+    except RuntimeError:
+        return f"{crashed}the report could not be written, because this user has no home folder; set HOME."
     except OSError as problem:
         return f"{crashed}the report could not be written to {safe(str(log_folder()))}: {problem.strerror}."
     return f"{crashed}the report is in {safe(str(folder / name))}."
