@@ -25,6 +25,9 @@ from .execution.stack_trace import (
 from .execution.stack_trace import (
     Stack as Stack,
 )
+from .kinds.app_folder import (
+    reserve_missing as reserve_missing,
+)
 from .kinds.edit_options import (
     EditOptions as EditOptions,
 )
@@ -54,6 +57,12 @@ from .maintenance.service import (
 )
 from .maintenance.service import (
     doctor as doctor,
+)
+from .model.address import (
+    DatabaseAddress as DatabaseAddress,
+)
+from .model.address import (
+    redact as redact,
 )
 from .model.cron import (
     explain_cron as explain_cron,

@@ -19,13 +19,14 @@ from .clock import Clock, SystemClock
 from .kinds.definition import Handler
 from .kinds.job_options import JobOptions, build_checked_job, build_new_job, check_batch_name, check_name, check_priority
 from .kinds.registry import REGISTRY, SHELL, Entry, Registry
+from .model.address import DatabaseAddress
 from .model.errors import BatchNotFound, InvalidOption, JobNotFound, NotRunning, WrongState
 from .model.jobs import Attempt, Batch, Dependencies, Job, JobEdit, Kind, LogLine, NewJob, OperationResult
 from .model.journal import Actor, check_actor, current_actor
 from .model.states import FINAL, Operation, State, allows
 from .settings import Settings
 from .store.base import Store
-from .store.connect import open_store, redact_url
+from .store.connect import open_store
 
 if TYPE_CHECKING:
     from .execution.stack_trace import Stack
@@ -66,7 +67,8 @@ class Queue:
         """Open the queue; create the database if it does not exist.
 
         Args:
-            database: a path, `sqlite:///path`, or `postgresql://user@host/database`; JOBDECK_DATABASE if `None`.
+            database: a path, `sqlite:///path`, `postgresql://user:password@host/database`, or libpq's `host=… dbname=…`;
+                JOBDECK_DATABASE if `None`.
             settings: read from the environment and `.env` if `None`.
             registry: the kinds that may be enqueued; those of `@job` if `None`.
             clock: the source of the time; the machine's clock if `None`.
@@ -86,10 +88,10 @@ class Queue:
         self.registry = REGISTRY if registry is None else registry
         self.actor = current_actor() if actor is None else check_actor(actor)
         """The actor of operations that do not name one."""
-        address = str(database or self.settings.database)
-        self.where = redact_url(address)
+        address = DatabaseAddress.parse(str(database or self.settings.database))
+        self.where = address.shown
         """The address of the database, without the password."""
-        self._address = address
+        self._address = address.text
         self.store: Store = open_store(address, self.settings, self.clock, self.random, adopt=adopt, create=create)
 
     def __enter__(self) -> Self:

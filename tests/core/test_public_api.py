@@ -19,6 +19,7 @@ import jobdeck
 from jobdeck import (
     AppImportError,
     ArgumentsTooLarge,
+    DatabaseAddress,
     InvalidArguments,
     InvalidHandler,
     InvalidOption,
@@ -37,7 +38,6 @@ from jobdeck import (
 )
 from jobdeck.kinds.arguments import SAFE_DEPTH
 from jobdeck.kinds.registry import job
-from jobdeck.store.connect import redact_url
 
 # -- settings ------------------------------------------------------------------------------------------
 
@@ -386,10 +386,11 @@ def test_a_missing_queue_that_must_exist_is_refused_and_not_created(tmp_path: Pa
 
 
 def test_a_url_is_shown_without_its_password() -> None:
-    assert redact_url("postgresql://me:secret@db.example.org:5432/jobs?sslmode=require") == (
-        "postgresql://me@db.example.org:5432/jobs?sslmode=require"
-    )
-    assert redact_url("odd:name@here/jobs.db") == "odd:name@here/jobs.db"  # a file may have any name
+    address = DatabaseAddress.parse("postgresql://me:secret@db.example.org:5432/jobs?sslmode=require")
+    assert address.shown == "postgresql://me@db.example.org:5432/jobs?sslmode=require"
+    assert "secret" not in repr(address)
+    odd = DatabaseAddress.parse("./odd:name@here/jobs.db")  # a file may have any name, after ./
+    assert (odd.shown, odd.file) == ("./odd:name@here/jobs.db", Path("odd:name@here/jobs.db"))
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres"])

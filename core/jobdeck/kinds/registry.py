@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from typing import Any, TypeVar, overload
 
 from ..model.errors import AppImportError, InvalidHandler, KindTaken, UnknownKind
 from ..model.jobs import Kind
+from .app_folder import add_current_folder, refuse_shadowed
 from .arguments import Arguments
 from .definition import Definition, Handler, default_name, is_same_source
 from .retry_policy import CustomBackoff, RetryPolicy, type_names
@@ -243,25 +245,28 @@ def job(
 def load_apps(apps: Iterable[str]) -> None:
     """Import the modules that define kinds: dotted names, or paths that end in `.py`.
 
-    The current folder is searched first, as with `python -m`.
+    The current folder is searched last: its modules shadow neither Python's own nor installed ones, which jobdeck and the
+    libraries that it needs may import later.
 
     Raises:
         AppImportError: a module cannot be imported.
     """
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
+    here = add_current_folder()
     for app in apps:
         try:
             if app.endswith(".py"):
                 _load_file(Path(app))
             else:
+                refuse_shadowed(app, here)
                 importlib.import_module(app)
         except AppImportError:
             raise
         except ModuleNotFoundError as error:
             if error.name == app or app.startswith(f"{error.name}."):
-                raise AppImportError(app, f"no module {error.name!r} in {here} or on the Python path") from None
+                where = "on the Python path"
+                if here is not None:
+                    where = f"in {here}{'' if os.access(here, os.R_OK | os.X_OK) else ' (which cannot be read)'} or {where}"
+                raise AppImportError(app, f"no module {error.name!r} {where}") from None
             raise AppImportError(app, f"it imports {error.name!r}, which is not installed") from None
         except SystemExit as error:  # for example, a script that parses a command line
             raise AppImportError(app, f"importing it exits the program (SystemExit: {error})") from error

@@ -68,7 +68,11 @@ class SocketNotifier:
         name = hashlib.sha256(str(database.resolve()).encode()).hexdigest()[:16]
         owner = os.getuid() if hasattr(os, "getuid") else 0
         self._owner = owner
-        self._folder = Path(tempfile.gettempdir()) / f"jobdeck-{owner}-{name}"
+        try:
+            base = tempfile.gettempdir()
+        except FileNotFoundError:  # none can be written to: without notifications, the slow poll remains
+            base = "/tmp"  # noqa: S108
+        self._folder = Path(base) / f"jobdeck-{owner}-{name}"
         self._sender: socket.socket | None = None
         self._listed: tuple[int, list[str]] | None = None
         self._lock = threading.Lock()

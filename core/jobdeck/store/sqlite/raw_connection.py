@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import apsw
 
 from ...model.metrics import error_place
+from ..filesystem import create_private_file
 from .errors import BUSY_TIMEOUT
 from .lock_wait import LockWaits
 
@@ -37,6 +39,9 @@ def connect(
         waits: paces the waits for a lock; shared by the connections of a process.
         urgent: returns whether the wait is urgent.
     """
+    if create:
+        with suppress(OSError):  # SQLite reports what is wrong
+            create_private_file(path)  # its log and index get the same permissions from SQLite
     flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
     connection = apsw.Connection(str(path), flags=flags, statementcachesize=256)
     waiting_from = 0.0

@@ -57,7 +57,7 @@ def check_file(path: Path, where: str) -> None:
     if not path.exists():
         try:
             # One level, as for a new project; a deeper path is more likely mistyped.
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(0o700, exist_ok=True)
         except FileNotFoundError:
             raise StoreRefused(where, f"cannot be created: the folder {path.parent.parent} does not exist") from None
         except OSError as error:
