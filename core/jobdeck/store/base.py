@@ -31,6 +31,7 @@ from .queries.dialect import Dialect
 from .queries.history import SqlHistory
 from .queries.job_details import JobReader
 from .queries.job_queries import Queries
+from .row_guard import RowGuard
 from .workers import Workers
 
 LostLeases = list[int]
@@ -258,6 +259,15 @@ class Store:
         """Reads what decides whether a job is claimed."""
         self.history = SqlHistory(backend, dialect)
         """Reads runs and events."""
+
+    def _protect(self) -> None:
+        """Let all components survive damaged rows. Called when the store is complete."""
+        guard = RowGuard(self.maintenance.repair_rows)
+        components = {
+            name: each for name, each in vars(self).items() if name not in ("_connections", "notifier", "maintenance")
+        }
+        guard.protect(components, writers=("enqueuer",))
+        guard.protect({"maintenance": self.maintenance}, writers=("maintenance",))
 
     def close(self) -> None:
         """Close every connection. The store cannot be used afterwards."""

@@ -60,4 +60,5 @@ class PostgresStore(Store):
         self.logs = Logs(connections)
         self.notifier = notifier
         self.queries = PostgresQueries(backend, POSTGRES, self.workers)
-        self.maintenance = PostgresMaintenance(connections)
+        self.maintenance = PostgresMaintenance(connections, backend)
+        self._protect()

@@ -56,4 +56,5 @@ class SqliteStore(Store):
         self.logs = Logs(connections)
         self.notifier = notifier
         self.queries = SqliteQueries(backend, SQLITE, self.workers)
-        self.maintenance = SqliteMaintenance(connections, path, clock)
+        self.maintenance = SqliteMaintenance(connections, backend, path, clock)
+        self._protect()

@@ -12,6 +12,7 @@ import apsw
 
 from ...model.metrics import error_place
 from .errors import BUSY_TIMEOUT
+from .row_sql import is_utf8
 
 _PATIENCE = 0.02
 """Seconds of waiting after which a connection polls twice as often, and so on."""
@@ -55,6 +56,7 @@ def connect(
 
     connection.set_busy_handler(busy)
     connection.create_scalar_function("jobdeck_place", _place, 1, deterministic=True)
+    connection.create_scalar_function("jobdeck_utf8", is_utf8, 1, deterministic=True)
     # Plan by the statement alone, never by its values: otherwise each new value recompiles the statement.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     connection.execute("PRAGMA foreign_keys = OFF")
