@@ -152,6 +152,9 @@ from .model.errors import (
     NotRunning as NotRunning,
 )
 from .model.errors import (
+    RowDamaged as RowDamaged,
+)
+from .model.errors import (
     RowRefused as RowRefused,
 )
 from .model.errors import (
@@ -192,6 +195,9 @@ from .model.errors import (
 )
 from .model.errors import (
     UndoConflict as UndoConflict,
+)
+from .model.errors import (
+    UndoDataDamaged as UndoDataDamaged,
 )
 from .model.errors import (
     UniqueKeyConflict as UniqueKeyConflict,

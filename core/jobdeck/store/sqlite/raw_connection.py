@@ -14,6 +14,7 @@ from ...model.metrics import error_place
 from ..filesystem import create_private_file
 from .errors import BUSY_TIMEOUT
 from .lock_wait import LockWaits
+from .row_sql import is_utf8
 
 _CLOSE_TRIES = 200
 """Tries of 5 ms each to interrupt another thread's statement before a close."""
@@ -60,6 +61,7 @@ def connect(
 
     connection.set_busy_handler(busy)
     connection.create_scalar_function("jobdeck_place", _place, 1, deterministic=True)
+    connection.create_scalar_function("jobdeck_utf8", is_utf8, 1, deterministic=True)
     # Plan by the statement alone, never by its values: otherwise each new value recompiles the statement.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     connection.execute("PRAGMA foreign_keys = OFF")
