@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..clock import Clock
 from ..kinds.registry import Entry, Registry
-from ..kinds.retry_policy import custom_delay, flatten_group
+from ..kinds.retry_policy import custom_delay
 from ..model.attempt_result import AttemptResult, Cancelled, Completed, Failed, Released, Snoozed
 from ..model.backoff import compute_delay
 from ..model.errors import (
@@ -19,11 +19,13 @@ from ..model.errors import (
     Interrupted,
     InvalidArguments,
     InvalidPayload,
+    PlainError,
     Snooze,
     Stopped,
     TimedOut,
     UnknownKind,
 )
+from ..model.foreign_errors import flatten_group, is_error, is_group, type_name
 from ..model.jobs import Job, Outcome, Reason
 from .context import JobContext, current_context
 from .serialization import error_message, format_traceback, result_json
@@ -111,7 +113,7 @@ def _completed(job: Job, started_at: float, clock: Clock, result: Any, given: Jo
         return Completed(job, started_at, clock.now())
     try:
         return Completed(job, started_at, clock.now(), result_json=result_json(result))
-    except Exception as error:  # the value may be of any type, and reading it may raise anything
+    except BaseException as error:  # the value may be of any type, and reading it may raise anything
         given.write("warning", f"The result was not stored because it cannot be encoded as JSON: {error_message(error)}")
         return Completed(job, started_at, clock.now())
 
@@ -143,17 +145,25 @@ def _raised(
     """Return the result of an attempt whose handler raised."""
     if tell is not None:
         tell(error)
-    if isinstance(error, BaseExceptionGroup):  # raised by a task group whose tasks all received the same signal
+    if is_group(error):  # raised by a task group whose tasks all received the same signal
         inner = [*flatten_group(error)]
-        error = inner[0] if all(isinstance(each, AttemptSignal) for each in inner) else error
-    if isinstance(error, Stopped) and not given.fenced:
+        error = inner[0] if inner and all(is_error(each, AttemptSignal) for each in inner) else error
+    if is_error(error, Stopped) and not given.fenced:
         return Cancelled(job, started_at, clock.now())
-    if isinstance(error, (Interrupted, Stopped)):
+    if is_error(error, Interrupted, Stopped):
         return Released(job, started_at, clock.now())
-    if isinstance(error, Snooze):
+    if is_error(error, Snooze) and (seconds := _snooze_seconds(error)) is not None:
         now = clock.now()
-        return Snoozed(job, started_at, now, until=now + error.seconds)
+        return Snoozed(job, started_at, now, until=now + seconds)
     return failed_result(job, started_at, clock, random, error, entry)
+
+
+def _snooze_seconds(error: BaseException) -> float | None:
+    """Return the seconds of a snooze; `None` if a subclass hides them or they are invalid, which fails the job."""
+    try:
+        return Snooze(float(error.seconds)).seconds  # type: ignore[attr-defined]
+    except BaseException:
+        return None
 
 
 _NON_RETRYABLE = (GiveUp, InvalidArguments, InvalidPayload, UnknownKind)
@@ -164,21 +174,19 @@ def failed_result(
 ) -> Failed:
     """Return the result of an attempt that failed with `error`: to be retried or final, by the retry policy of `entry`."""
     now = clock.now()
-    timed_out = isinstance(error, TimedOut)
-    final = isinstance(error, _NON_RETRYABLE) or (entry is not None and entry.retry_policy.gives_up_on(error))
+    timed_out = is_error(error, TimedOut)
+    final = is_error(error, *_NON_RETRYABLE) or (entry is not None and entry.retry_policy.gives_up_on(error))
     reason = None
     if final or job.attempt >= job.max_attempts:
         # A timeout is reported as such, even if the retry policy would have given up anyway.
         reason = Reason.TIMED_OUT if timed_out else Reason.GIVEN_UP if final else Reason.EXHAUSTED
-    without_traceback = (
-        timed_out or isinstance(error, (GiveUp, InvalidArguments, UnknownKind)) or getattr(error, "plain", False)
-    )
+    without_traceback = is_error(error, TimedOut, GiveUp, InvalidArguments, UnknownKind, PlainError)
     return Failed(
         job,
         started_at,
         now,
         retry_at=None if reason else now + _retry_delay(job, entry, random, error),
-        error_type=type(error).__name__,
+        error_type=type_name(error),
         message=error_message(error),
         traceback=None if without_traceback else format_traceback(error) or None,
         outcome=Outcome.TIMED_OUT if timed_out else Outcome.FAILED,

@@ -362,6 +362,10 @@ class BackupFailed(JobdeckError):
         self.problem = problem
 
 
+class PlainError(Exception):
+    """The base of errors of jobdeck's own handlers: their traceback would only show jobdeck's code, and is omitted."""
+
+
 class AttemptSignal(Exception):
     """The base of the exceptions raised inside a handler to end its attempt in a particular way. Not an error."""
 

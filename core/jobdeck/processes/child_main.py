@@ -31,6 +31,7 @@ from ..execution.stack_trace import FINISHED
 from ..kinds.registry import REGISTRY, load_apps
 from ..model.attempt_result import AttemptResult, Cancelled, Released
 from ..model.errors import AppImportError, Interrupted, KindNotInChild, Stopped
+from ..model.foreign_errors import is_error
 from .child_output import CLOCK, ChildContext, ForwardingHandler, capture_prints
 from .protocol import LineBuffer, Message, Row, decode_job, encode_result, pack, unpack
 
@@ -175,11 +176,12 @@ class ChildRunner:
 
     def _result_of_error(self, error: BaseException, context: ChildContext, started_at: float) -> AttemptResult:
         job = context.job
-        if isinstance(error, Stopped) and not context.fenced:
+        if is_error(error, Stopped) and not context.fenced:
             return Cancelled(job, started_at, CLOCK.now())
-        if isinstance(error, (Interrupted, Stopped)):
+        if is_error(error, Interrupted, Stopped):
             return Released(job, started_at, CLOCK.now())
-        return failed_result(job, started_at, CLOCK, self._random, error)
+        entry = REGISTRY.get(job.kind) if job.kind in REGISTRY else None
+        return failed_result(job, started_at, CLOCK, self._random, error, entry)
 
     def interrupt(self) -> None:
         """Raise in the code of the isolated job, which ignored the stop request. Called by the handler of SIGTERM."""
