@@ -15,6 +15,7 @@ from ..model.attempt_result import AttemptResult, Cancelled, Completed, Failed, 
 from ..model.backoff import compute_delay
 from ..model.errors import (
     AttemptSignal,
+    Crashed,
     GiveUp,
     Interrupted,
     InvalidArguments,
@@ -100,7 +101,7 @@ def start_async(
             else:
                 ending = _completed(job, started_at, clock, result, given)
         except BaseException as error:
-            logger.exception("Running job %d failed because of a bug in jobdeck", job.id)
+            logger.error("Running job %d failed outside its handler\n%s", job.id, format_traceback(error))
             ending = failed_result(job, started_at, clock, random, error)
         ended(ending)
 
@@ -155,6 +156,8 @@ def _raised(
     if is_error(error, Snooze) and (seconds := _snooze_seconds(error)) is not None:
         now = clock.now()
         return Snoozed(job, started_at, now, until=now + seconds)
+    if is_error(error, Crashed):
+        return crashed_result(job, started_at, clock.now(), error_message(error))
     return failed_result(job, started_at, clock, random, error, entry)
 
 
@@ -194,13 +197,28 @@ def failed_result(
     )
 
 
+def crashed_result(job: Job, started_at: float, now: float, problem: str, traceback: str | None = None) -> Failed:
+    """Return the result of an attempt whose code died without one: retried at once, while attempts remain."""
+    return Failed(
+        job,
+        started_at,
+        now,
+        retry_at=now if job.attempt < job.max_attempts else None,
+        error_type=Crashed.__name__,
+        message=problem,
+        traceback=traceback,
+        outcome=Outcome.CRASHED,
+    )
+
+
 def _retry_delay(job: Job, entry: Entry | None, random: Random, error: BaseException) -> float:
     """Return the seconds until the next attempt, by the backoff of the job, of its kind, or the default."""
     chosen = job.backoff or (None if entry is None else entry.retry_policy.backoff)
     if callable(chosen):
         try:
             return custom_delay(chosen, job.attempt, error)
-        except BaseException:  # the function may raise anything, which must not lose the job
-            logger.exception("The backoff function of %s failed; using the default backoff", job.kind)
+        except BaseException as problem:  # the function may raise anything, which must not lose the job
+            text = format_traceback(problem)
+            logger.error("The backoff function of %s failed; using the default backoff\n%s", job.kind, text)
             chosen = None
     return compute_delay(job.attempt, random, *(chosen or ()))

@@ -22,6 +22,7 @@ from collections.abc import Iterable
 from random import Random
 from typing import Any, NoReturn
 
+from ..execution.attempt_contexts import AttemptContexts
 from ..execution.context import capture_logs
 from ..execution.executor import execute, failed_result
 from ..execution.process_group import kill_guarded
@@ -54,6 +55,7 @@ class ChildRunner:
         self._started = started
         self._isolate = isolate
         self._random = Random()
+        self._contexts = AttemptContexts()
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)
         # Guarded by the lock:
@@ -147,7 +149,7 @@ class ChildRunner:
             try:
                 if context.kind not in REGISTRY:
                     raise KindNotInChild(context.kind)  # noqa: TRY301
-                result = execute(context.job, context, REGISTRY, CLOCK, self._random)
+                result = self._contexts.run(execute, context.job, context, REGISTRY, CLOCK, self._random)
                 self._running = None
             except BaseException as error:
                 # An unknown kind, a bug, or the signal that stops an isolated job arriving at the last moment.

@@ -10,11 +10,10 @@ from random import Random
 from selectors import BaseSelector
 
 from ..clock import Clock
-from ..execution.executor import failed_result
+from ..execution.executor import crashed_result, failed_result
 from ..kinds.registry import Registry
-from ..model.attempt_result import AttemptResult, Cancelled, Failed, Released
+from ..model.attempt_result import AttemptResult, Cancelled, Released
 from ..model.errors import ChildNotStarted, JobdeckError, TimedOut
-from ..model.jobs import Outcome
 from .child_process import AssignedJob, ChildProcess
 
 
@@ -114,13 +113,5 @@ class ProcessSpawner:
             error = TimedOut()
             entry = self.registry.get(job.kind) if job.kind in self.registry else None
             return failed_result(job, assigned.accepted_at, self._clock, self._random, error, entry)
-        return Failed(
-            job,
-            assigned.accepted_at,
-            now,
-            retry_at=now if job.attempt < job.max_attempts else None,
-            error_type="Crashed",
-            message=f"the child process exited while the job was running ({child.how_ended})",
-            traceback=child.tail.strip() or None,
-            outcome=Outcome.CRASHED,
-        )
+        problem = f"the child process exited while the job was running ({child.how_ended})"
+        return crashed_result(job, assigned.accepted_at, now, problem, child.tail.strip() or None)
