@@ -281,6 +281,7 @@ def main() -> None:
     for fd in inherited:
         os.set_inheritable(fd, False)  # processes that handlers start must not inherit them
     line, started = socket.socket(fileno=inherited[0]), mmap.mmap(inherited[1], 0)
+    line.setblocking(True)  # not the default timeout of the program: it is meant for the program's own connections
     # The worker decides how to react to Ctrl-C and to a service manager's signals. Use handlers that do nothing instead of
     # SIG_IGN, which the commands that handlers start would inherit.
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -356,5 +356,5 @@ class ProcessSupervisor:
         child.read_outputs()
         if child.ready and child.assigned:
             logger.warning("Child process %d exited (%s) with %d jobs", child.pid, child.how_ended, len(child.assigned))
-        self._spawner.reap(child)
-        self._group(child).on_exit(child)
+        pause = self._spawner.reap(child)
+        self._group(child).on_exit(child, pause)
