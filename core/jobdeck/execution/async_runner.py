@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import sys
 import threading
 from collections.abc import Callable, Coroutine
@@ -17,10 +16,11 @@ from functools import partial
 from types import FrameType
 from typing import Any, Protocol
 
+from ..logs import get_logger
 from ..model.errors import AttemptSignal, Crashed
 from ..model.foreign_errors import text_of, type_name
 
-logger = logging.getLogger("jobdeck.worker")
+logger = get_logger("jobdeck.worker")
 
 CHECK_INTERVAL = 1.0
 """The maximum seconds between two checks for a timeout: the attempt's clock may differ from the loop's (in tests)."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from random import Random
 from types import CoroutineType
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..clock import Clock
 from ..kinds.registry import Entry, Registry
 from ..kinds.retry_policy import custom_delay
+from ..logs import get_logger
 from ..model.attempt_result import AttemptResult, Cancelled, Completed, Failed, Released, Snoozed
 from ..model.backoff import compute_delay
 from ..model.errors import (
@@ -28,13 +28,13 @@ from ..model.errors import (
 )
 from ..model.foreign_errors import flatten_group, is_error, is_group, type_name
 from ..model.jobs import Job, Outcome, Reason
-from .context import JobContext, current_context
+from .context import JobContext, capture_logs, current_context
 from .serialization import error_message, format_traceback, result_json
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-logger = logging.getLogger("jobdeck.worker")
+logger = get_logger("jobdeck.worker")
 
 ErrorCallback = Callable[[BaseException], None]
 
@@ -55,6 +55,7 @@ def execute(
         tell: called with the exception if the handler raises.
     """
     started_at = clock.now()
+    capture_logs()  # an earlier job may have configured logging
     given.start_timeout()
     token = current_context.set(given)
     entry = None
@@ -81,6 +82,7 @@ def start_async(
     for errors of the handler.
     """
     started_at = clock.now()
+    capture_logs()  # an earlier job may have configured logging
     given.start_timeout()
     token = current_context.set(given)
     entry = None

@@ -40,10 +40,10 @@ def error_message(error: BaseException) -> str:
     return replace_surrogates(text if len(text) <= MESSAGE_CHARACTERS else text[: MESSAGE_CHARACTERS - 1] + "…")
 
 
-def format_traceback(error: BaseException) -> str:
-    """Format the traceback from the handler down, without the frame of jobdeck above it. Never raises."""
+def format_traceback(error: BaseException, *, whole: bool = False) -> str:
+    """Format the traceback from the handler down, without the frame of jobdeck above it unless `whole`. Never raises."""
     trace = traceback_of(error)
-    trace = trace.tb_next if trace is not None and trace.tb_next is not None else trace
+    trace = trace.tb_next if not whole and trace is not None and trace.tb_next is not None else trace
     text = ""
     if len(related_errors(error, _LINKED_ERRORS)) <= _LINKED_ERRORS:
         with contextlib.suppress(BaseException):  # formatting runs code of the exception

@@ -30,6 +30,7 @@ from ..execution.shell import add_shell
 from ..execution.stack_capture import capture_stack
 from ..execution.stack_trace import FINISHED
 from ..kinds.registry import REGISTRY, load_apps
+from ..logs import get_logger
 from ..model.attempt_result import AttemptResult, Cancelled, Released
 from ..model.errors import AppImportError, Interrupted, KindNotInChild, Stopped
 from ..model.foreign_errors import is_error
@@ -44,7 +45,7 @@ _MAX_DELAY = 0.03
 """Seconds after which results are sent even if the next job is still running."""
 _CHUNK = 1 << 18
 
-logger = logging.getLogger("jobdeck.child")
+logger = get_logger("jobdeck.child")
 
 
 class ChildRunner:

@@ -5,7 +5,6 @@ Only the supervisor's thread may use it.
 
 from __future__ import annotations
 
-import logging
 import mmap
 import os
 import selectors
@@ -23,6 +22,7 @@ from typing import IO, Any
 from ..execution.context import JobContext
 from ..execution.process_group import ProcessGroupGuard, describe_exit, group_alive, others_alive, stop_group
 from ..execution.stack_trace import FINISHED, StackReply, encode_reply
+from ..logs import get_logger
 from ..model.attempt_result import AttemptResult
 from ..model.jobs import Job
 from .protocol import LineBuffer, Message, encode_job, pack, unpack
@@ -35,7 +35,7 @@ _EXIT_GRACE = 1.5
 _TAIL_CHARACTERS = 4000
 """The number of characters kept from the end of standard error."""
 
-logger = logging.getLogger("jobdeck.child")
+logger = get_logger("jobdeck.child")
 
 
 @dataclass(slots=True, eq=False)

@@ -7,17 +7,17 @@ the group runs. After a job that finished normally, the process is reused for th
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import deque
 
+from ..logs import get_logger
 from ..model.attempt_result import AttemptResult
 from ..model.errors import ChildNotStarted
 from .child_process import AssignedJob, ChildProcess
 from .protocol import Row, decode_result
 from .spawner import ProcessSpawner
 
-logger = logging.getLogger("jobdeck.child")
+logger = get_logger("jobdeck.child")
 
 IDLE = 60.0
 """Seconds after which an idle process is shut down."""

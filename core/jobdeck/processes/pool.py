@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Collection
 from queue import SimpleQueue
 
+from ..logs import get_logger
 from ..model.attempt_result import Released
 from ..model.errors import ChildNotStarted, JobdeckError, KindNotInChild
 from .child_process import SLOTS, AssignedJob, ChildProcess
@@ -18,7 +18,7 @@ MOVE_AFTER = 0.1
 RELEASE_AFTER = 1.0
 """Seconds after which a waiting job is released for another worker, if no process has an idle thread."""
 
-logger = logging.getLogger("jobdeck.child")
+logger = get_logger("jobdeck.child")
 
 
 class ProcessPool:

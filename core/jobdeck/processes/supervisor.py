@@ -22,6 +22,7 @@ from ..clock import Clock
 from ..execution.context import JobContext
 from ..execution.stack_trace import FINISHED, NOT_STARTED, encode_reply
 from ..kinds.registry import Registry
+from ..logs import get_logger
 from ..model.attempt_result import AttemptResult
 from ..model.errors import ChildNotStarted
 from ..model.jobs import Job
@@ -39,7 +40,7 @@ that a child has forked may hold it open."""
 _EXIT_POLL = 0.01
 _CLOSE_TIMEOUT = 3.0
 
-logger = logging.getLogger("jobdeck.child")
+logger = get_logger("jobdeck.child")
 
 
 class ProcessSupervisor:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import logging
 import os
 import socket
 import stat
@@ -26,7 +25,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-logger = logging.getLogger("jobdeck.store")
+from ..logs import get_logger
+
+logger = get_logger("jobdeck.store")
 
 _STEP = 50_000_000
 """Nanoseconds: more than the resolution of a file system's clock."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 
+from ..logs import get_logger
 from ..model.errors import StoreError
 
-logger = logging.getLogger("jobdeck.worker")
+logger = get_logger("jobdeck.worker")
 
 LOG_INTERVAL = 60.0
 """Seconds between two log records about the same lasting error."""

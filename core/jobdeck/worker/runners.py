@@ -6,16 +6,16 @@ trace function that ends every new thread. Neither may leave a job that runs for
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from ..execution.serialization import format_traceback
+from ..logs import get_logger
 from ..model.attempt_result import AttemptResult
 from .active_job import ActiveJob
 
-logger = logging.getLogger("jobdeck.worker")
+logger = get_logger("jobdeck.worker")
 
 
 class RunnerSource(Protocol):

@@ -29,6 +29,7 @@ from ..execution.shell import add_shell
 from ..execution.stack_capture import capture_stack
 from ..execution.stack_trace import FINISHED, decode_request, encode_reply
 from ..kinds.registry import SHELL
+from ..logs import get_logger
 from ..model.attempt_result import AttemptResult, Cancelled, Completed, Failed, Released, Snoozed
 from ..model.errors import LeaseLost, RowRefused, StoreError, StoreMissing, StoreReplaced
 from ..model.jobs import Job
@@ -44,7 +45,7 @@ from .outage_backoff import OutageBackoff
 from .process_feeder import ProcessFeeder
 from .runners import RunnerThreads
 
-logger = logging.getLogger("jobdeck.worker")
+logger = get_logger("jobdeck.worker")
 
 _RECORDING_GRACE = 0.5
 """The maximum part of the shutdown grace, in seconds, that is reserved for releasing unfinished jobs."""

@@ -168,6 +168,7 @@ def log_to_stderr(level: str, how: str) -> None:
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(level)
+    logging.getLogger("jobdeck").setLevel(level)  # an app that configures the root logger leaves the worker's own level
 
 
 class TextFormatter(logging.Formatter):
