@@ -12,6 +12,8 @@ from sys import modules as _modules
 from threading import get_ident
 from typing import Any, ParamSpec, TypeVar
 
+from .process_state import ProcessState
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -19,7 +21,13 @@ R = TypeVar("R")
 class AttemptContexts:
     """Each attempt starts with what was set where this was created: by the modules of the program, as they were imported."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, own_process: bool = False) -> None:
+        """Take over what is set now.
+
+        Args:
+            own_process: whether this process runs nothing but jobs, so that what they change for all of it is restored.
+        """
+        self._state = ProcessState() if own_process else None
         self._base = copy_context()
         self._thread = get_ident()
         self._loop = _current_loop()
@@ -34,12 +42,20 @@ class AttemptContexts:
         context = self._base.copy()
         if self._decimal is not None and self._set_decimal is not None:
             context.run(self._set_decimal, self._decimal.copy())
+        started_at = 0.0 if self._state is None else self._state.enter()
         try:
             return context.run(call, *args, **kwargs)
         finally:
+            if self._state is not None:
+                self._state.leave(started_at)
             policy = getattr(_modules.get("asyncio.events"), "_event_loop_policy", None)
             if policy is not None:
                 self._restore_loop(policy)
+
+    def restore_process(self) -> None:
+        """Restore what jobs may have changed for the whole process since the last attempt ended."""
+        if self._state is not None:
+            self._state.restore()
 
     def _restore_loop(self, policy: Any) -> None:
         """Set the event loop of this thread again: the next job would be given the one that this job left, perhaps closed.

@@ -56,7 +56,7 @@ class ChildRunner:
         self._started = started
         self._isolate = isolate
         self._random = Random()
-        self._contexts = AttemptContexts()
+        self.contexts = AttemptContexts()
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)
         # Guarded by the lock:
@@ -150,7 +150,7 @@ class ChildRunner:
             try:
                 if context.kind not in REGISTRY:
                     raise KindNotInChild(context.kind)  # noqa: TRY301
-                result = self._contexts.run(execute, context.job, context, REGISTRY, CLOCK, self._random)
+                result = self.contexts.run(execute, context.job, context, REGISTRY, CLOCK, self._random)
                 self._running = None
             except BaseException as error:
                 # An unknown kind, a bug, or the signal that stops an isolated job arriving at the last moment.
@@ -310,6 +310,7 @@ def main() -> None:
         root.addHandler(ForwardingHandler(runner.send, hello["level"]))
     capture_logs()
     capture_prints(apart=not hello["isolate"])
+    runner.contexts = AttemptContexts(own_process=True)  # now that everything is set up
     runner.send(["ready", REGISTRY.kinds])
     threading.Thread(target=runner.listen, args=(lines, first), name="jobdeck-listener", daemon=True).start()
     threading.Thread(target=runner.flush_loop, name="jobdeck-flusher", daemon=True).start()

@@ -206,6 +206,7 @@ class ProcessSupervisor:
         with self._starting:
             self._spawner.closing = True
         if not self._thread.is_alive():
+            self._release_files()
             return
 
         def end() -> None:
@@ -247,6 +248,9 @@ class ProcessSupervisor:
             except Exception:  # a bug must not leave jobs without a result
                 logger.exception("A bug in the supervisor of child processes")
                 time.sleep(0.1)
+        self._release_files()
+
+    def _release_files(self) -> None:
         self._selector.close()
         self._wake_send.close()
         self._wake_recv.close()

@@ -201,6 +201,7 @@ class SocketNotifier:
         finally:
             listener.end()
             thread.join(timeout=1.0)
+            listener.close()
 
     def handle(self, data: bytes, brought: list[tuple[int, int, bytes]]) -> None:
         """Pass the request to the handlers; close the socket if none of them replies."""
@@ -249,7 +250,7 @@ class _Listener:
         """Bind a socket, unless it is bound; report whether it is a new one."""
         if self._bound is not None and self._notifier.is_bound(self._bound[1], self._bound[2]):
             return False
-        self._close()
+        self.close()
         try:
             receiver, address = self._notifier.bind()
             # Not the program's default timeout, which is meant for its own connections.
@@ -308,7 +309,8 @@ class _Listener:
             self._notifier.send(str(address))  # does so on other systems
             self._notifier.unbind(address)
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Close the socket."""
         if self._bound is not None:
             receiver, self._bound = self._bound[0], None
             with contextlib.suppress(OSError):

@@ -71,6 +71,7 @@ class Worker:
         threads: int | None = None,
         queues: Sequence[str] | None = None,
         processes: int | None = None,
+        own_process: bool = False,
     ) -> None:
         """Create a worker; `start` runs it.
 
@@ -80,6 +81,8 @@ class Worker:
             queues: the names of the queues to process (default JOBDECK_QUEUES, or all queues).
             processes: the number of child processes that run the handlers (default JOBDECK_PROCESSES). With 0 this
                 process runs them itself, except for isolated kinds.
+            own_process: whether this process runs nothing but jobs, as `jobdeck worker` does. What handlers change for the
+                whole process (current folder, umask, signal handlers, limits, hooks …) is then restored.
         """
         self._queue = queue
         self._store = queue.store
@@ -108,6 +111,7 @@ class Worker:
             self._dispatcher, self._store, self._settings, self._clock, self._log_flusher, self._info, self._replace_stuck
         )
         self._outage_backoff = OutageBackoff(self._dispatcher.stopped)
+        self._own_process = own_process
         self._contexts = AttemptContexts()
         self._runners = RunnerThreads(self._dispatcher, self._run, self._crashed)
         self._threads: list[threading.Thread] = []
@@ -152,7 +156,7 @@ class Worker:
             KindNotInChild: a kind of this process is not registered in the child processes.
         """
         capture_logs()
-        self._contexts = AttemptContexts()
+        self._contexts = AttemptContexts(own_process=self._own_process)
         self._supervisor.start()
         try:
             self._store.workers.report(self._info())
@@ -181,6 +185,7 @@ class Worker:
 
     def _replace_stuck(self, stuck: list[ActiveJob]) -> None:
         """Start a replacement for each thread that died or whose code ignores the stop request; other jobs continue to run."""
+        self._contexts.restore_process()
         if not self.processes:
             self._runners.replace_dead()
         job_ids = {run.job.id for run in stuck if not (run.is_async or self._is_isolated(run))}

@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -95,7 +95,11 @@ def worker_command(
     with front.open() as opened:
         front.load_kinds()
         worker = Worker(
-            opened, threads=threads or front.threads or max(1, settings.threads), queues=served, processes=processes
+            opened,
+            threads=threads or front.threads or max(1, settings.threads),
+            queues=served,
+            processes=processes,
+            own_process=True,
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda received, _frame: signals.put(received))
@@ -140,7 +144,7 @@ def _get(signals: queue.SimpleQueue[int]) -> int:
     while True:
         try:
             return signals.get(timeout=_POLL)
-        except queue.Empty:
+        except (queue.Empty, RecursionError):  # the latter if a handler lowered the limit, which is restored at its end
             continue
 
 
@@ -162,13 +166,21 @@ def _stop(worker: Worker, first: signal.Signals, signals: queue.SimpleQueue[int]
 
 def log_to_stderr(level: str, how: str) -> None:
     """Log to standard error, as text or as one JSON document per line."""
-    handler = logging.StreamHandler()
+    handler = logging.StreamHandler(_own_stderr())
     handler.setLevel(level)
     handler.setFormatter(JsonFormatter() if how == "json" else TextFormatter())
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(level)
     logging.getLogger("jobdeck").setLevel(level)  # an app that configures the root logger leaves the worker's own level
+
+
+def _own_stderr() -> TextIO | None:
+    """Return a standard error of the log's own, which a handler cannot close; `None` if this one has no descriptor."""
+    try:
+        return os.fdopen(os.dup(sys.stderr.fileno()), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
+    except (OSError, ValueError, AttributeError):
+        return None
 
 
 class TextFormatter(logging.Formatter):
