@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -13,7 +12,7 @@ from random import Random
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
-from .clock import Clock, SystemClock
+from .clock import Clock, SystemClock, time
 from .execution.stack_trace import TIMEOUT as STACK_TIMEOUT
 from .execution.stack_trace import Stack, read_stack
 from .history import History

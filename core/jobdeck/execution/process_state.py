@@ -12,12 +12,13 @@ import signal
 import socket
 import sys
 import threading
-import time
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from ..clock import time
 
 CHECK_INTERVAL = 0.001
 """Seconds of jobs between two checks at most: a check takes some microseconds, and jobs may take as many."""

@@ -9,9 +9,9 @@ import selectors
 import shlex
 import signal
 import subprocess
-import time
 from typing import Any
 
+from ..clock import time
 from ..kinds.registry import SHELL as KIND
 from ..kinds.registry import Entry, Registry
 from ..model.errors import GiveUp, InvalidArguments, PlainError

@@ -5,9 +5,7 @@ Any process may run any task at any time; running a task twice is harmless.
 
 from __future__ import annotations
 
-import time
-
-from ..clock import Clock
+from ..clock import Clock, time
 from ..logs import get_logger
 from ..scheduling.ticker import enqueue_due, repair_future_ticks
 from ..settings import Settings

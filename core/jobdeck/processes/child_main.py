@@ -16,12 +16,12 @@ import signal
 import socket
 import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Iterable
 from random import Random
 from typing import Any, NoReturn
 
+from ..clock import time
 from ..execution.attempt_contexts import AttemptContexts
 from ..execution.context import capture_logs
 from ..execution.executor import execute, failed_result

@@ -13,12 +13,12 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Any
 
+from ..clock import time
 from ..execution.context import JobContext
 from ..execution.process_group import ProcessGroupGuard, describe_exit, group_alive, others_alive, stop_group
 from ..execution.stack_trace import FINISHED, StackReply, encode_reply

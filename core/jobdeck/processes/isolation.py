@@ -7,9 +7,9 @@ the group runs. After a job that finished normally, the process is reused for th
 
 from __future__ import annotations
 
-import time
 from collections import deque
 
+from ..clock import time
 from ..logs import get_logger
 from ..model.attempt_result import AttemptResult
 from ..model.errors import ChildNotStarted

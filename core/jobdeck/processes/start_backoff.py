@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from ..clock import time
 
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 60.0

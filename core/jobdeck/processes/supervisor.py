@@ -10,7 +10,6 @@ import logging
 import selectors
 import socket
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
@@ -18,7 +17,7 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from random import Random
 
-from ..clock import Clock
+from ..clock import Clock, time
 from ..execution.context import JobContext
 from ..execution.stack_trace import FINISHED, NOT_STARTED, encode_reply
 from ..kinds.registry import Registry

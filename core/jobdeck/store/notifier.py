@@ -18,13 +18,13 @@ import stat
 import struct
 import tempfile
 import threading
-import time
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
+from ..clock import time
 from ..logs import get_logger
 
 logger = get_logger("jobdeck.store")

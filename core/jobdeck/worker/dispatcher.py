@@ -13,11 +13,11 @@ whether the claimer sleeps, and the claimer announces that it sleeps before it c
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
+from ..clock import time
 from ..model.attempt_result import AttemptResult
 from .active_job import ActiveJob, ClaimTurn
 from .async_capacity import AsyncCapacity

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-import time
 
+from ..clock import time
 from ..logs import get_logger
 from ..model.errors import StoreError
 

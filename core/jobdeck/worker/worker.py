@@ -14,13 +14,13 @@ import logging
 import os
 import socket
 import threading
-import time
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
+from ..clock import time
 from ..execution.attempt_contexts import AttemptContexts
 from ..execution.context import STOP_GRACE, JobContext, capture_logs
 from ..execution.executor import crashed_result, execute, failed_result, start_async

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, cast
@@ -11,6 +10,7 @@ import psycopg
 from psycopg import RawCursor
 from psycopg.rows import TupleRow, tuple_row
 
+from ...clock import time
 from . import type_adapters as texts
 from .dsn import Address
 from .errors import LOCK_TIMEOUT

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import apsw
 
+from ...clock import time
 from ...model.metrics import error_place
 from .errors import BUSY_TIMEOUT
 

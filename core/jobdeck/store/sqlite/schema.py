@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import random
-import time
 from importlib.resources import files
 from pathlib import Path
 
 import apsw
 
-from ...clock import Clock
+from ...clock import Clock, time
 from ...model.errors import StoreRefused
 from ..notifier import SocketNotifier
 from .errors import BUSY_TIMEOUT
