@@ -408,6 +408,14 @@ class BackupFailed(JobdeckError):
         self.problem = problem
 
 
+class PlainError(Exception):
+    """The base of errors of jobdeck's own handlers: their traceback would only show jobdeck's code, and is omitted."""
+
+
+class Crashed(PlainError):
+    """The thread, event loop or process that ran the code of an attempt died."""
+
+
 class AttemptSignal(Exception):
     """The base of the exceptions raised inside a handler to end its attempt in a particular way. Not an error."""
 

@@ -6,12 +6,12 @@ a job that cannot run any more fails, a schedule that cannot run is paused with 
 
 from __future__ import annotations
 
-import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..logs import get_logger
 from ..model.errors import RowDamaged
 from ..model.findings import Finding, Severity
 from ..model.jobs import Reason
@@ -21,7 +21,7 @@ from .operations.journal_writer import decompress
 from .records import one_line
 from .row_rules import RULES, ColumnRule, TableRule
 
-logger = logging.getLogger("jobdeck.maintenance")
+logger = get_logger("jobdeck.maintenance")
 
 _EVIDENCE = 2000
 """Characters of each damaged value that are kept."""

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import threading
-import time
 from collections.abc import Callable
 from functools import wraps
 from traceback import clear_frames
 from typing import Any, TypeVar
 
+from ..clock import time
+from ..logs import get_logger
 from ..model.errors import JobdeckError, RowDamaged, RowRefused, StoreError, StoreFailed
 
-logger = logging.getLogger("jobdeck.maintenance")
+logger = get_logger("jobdeck.maintenance")
 
 T = TypeVar("T")
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import queue
 import signal
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -100,7 +101,11 @@ def worker_command(
     with front.open() as opened:
         front.load_kinds()
         worker = Worker(
-            opened, threads=threads or front.threads or max(1, settings.threads), queues=served, processes=processes
+            opened,
+            threads=threads or front.threads or max(1, settings.threads),
+            queues=served,
+            processes=processes,
+            own_process=True,
         )
         grace = settings.shutdown_grace if grace is None else grace
         _start(worker, _SignalHandler(signals, grace))
@@ -178,7 +183,7 @@ def _get(signals: queue.SimpleQueue[int]) -> int:
     while True:
         try:
             return signals.get(timeout=_POLL)
-        except queue.Empty:
+        except (queue.Empty, RecursionError):  # the latter if a handler lowered the limit, which is restored at its end
             continue
 
 
@@ -200,12 +205,21 @@ def _stop(worker: Worker, first: signal.Signals, signals: queue.SimpleQueue[int]
 
 def log_to_stderr(level: str, how: str) -> None:
     """Log to standard error, as text or as one JSON document per line."""
-    handler = logging.StreamHandler()
+    handler = logging.StreamHandler(_own_stderr())
     handler.setLevel(level)
     handler.setFormatter(JsonFormatter() if how == "json" else TextFormatter())
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(level)
+    logging.getLogger("jobdeck").setLevel(level)  # an app that configures the root logger leaves the worker's own level
+
+
+def _own_stderr() -> TextIO | None:
+    """Return a standard error of the log's own, which a handler cannot close; `None` if this one has no descriptor."""
+    try:
+        return os.fdopen(os.dup(sys.stderr.fileno()), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
+    except (OSError, ValueError, AttributeError):
+        return None
 
 
 class TextFormatter(logging.Formatter):

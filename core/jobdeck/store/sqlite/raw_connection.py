@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import apsw
 
+from ...clock import time
 from ...model.metrics import error_place
 from ..filesystem import create_private_file
 from .errors import BUSY_TIMEOUT

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import random
-import time
 from pathlib import Path
 
 import apsw
 
-from ...clock import Clock
+from ...clock import Clock, time
 from ...model.errors import StoreRefused
 from ..notifier import SocketNotifier
 from .errors import BUSY_TIMEOUT

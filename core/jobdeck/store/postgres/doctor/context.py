@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import psycopg
 from psycopg.rows import TupleRow
 
-from ....clock import Clock
+from ....clock import Clock, time
 from ....settings import Settings
 from ...backend import rows_of
 from ...damaged_rows import RowSql
