@@ -96,7 +96,7 @@ class ProcessSpawner:
         self.processes.remove(child)
         for assigned in list(child.assigned.values()):
             result = self._result_of_crash(child, assigned)
-            child.unassign(assigned.slot)
+            child.unassign(assigned.ticket)
             self.done(assigned, result)
         child.close()
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import apsw
 
@@ -17,6 +19,21 @@ _PATIENCE = 0.02
 """Seconds of waiting after which a connection polls twice as often, and so on."""
 _CLOSE_TRIES = 200
 """Tries of 5 ms each to interrupt another thread's statement before a close."""
+
+_open: WeakValueDictionary[int, apsw.Connection] = WeakValueDictionary()
+_forking: list[apsw.Connection | None] = []
+"""The connections of all threads while a thread forks; in the child, for ever.
+
+The interpreter destroys the state of all other threads in the child. That would close their connections, which may wait for
+ever for a lock of SQLite that one of them held at the moment of the fork.
+"""
+
+
+def _before_fork() -> None:
+    _forking.extend([reference() for reference in _open.valuerefs()])
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_forking.clear)
 
 
 def connect(
@@ -37,6 +54,7 @@ def connect(
     """
     flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
     connection = apsw.Connection(str(path), flags=flags, statementcachesize=256)
+    _open[id(connection)] = connection
     waiting_from = 0.0
 
     def busy(calls: int) -> bool:
