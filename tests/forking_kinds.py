@@ -224,9 +224,11 @@ def kills_by_signal() -> list[int | None]:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         if (pid := os.fork()) == 0:
             try:
-                time.sleep(600)
+                sleep()
             except KeyboardInterrupt:
                 os._exit(130)
+        while number == signal.SIGINT and not asleep(pid):  # before that, it is raised anywhere
+            time.sleep(0.005)
         os.kill(pid, number)
         codes.append(exit_code(pid))
     return codes

@@ -19,7 +19,7 @@ from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.screen import ModalScreen, Screen
 
-from jobdeck import Job, Overview, Schedule
+from jobdeck import Job, Overview, Schedule, default_in_forks
 
 from .app_base import CockpitBase
 from .feed.connection_status import ConnectionMonitor
@@ -166,6 +166,7 @@ class Cockpit(CockpitBase):
             loop.add_signal_handler(signal.SIGTERM, self._terminate)
             loop.add_signal_handler(signal.SIGINT, self._terminate)  # ctrl+c arrives as a key, not as a signal
             loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+            default_in_forks(signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGWINCH, signal.SIGTSTP, signal.SIGCONT)
         self.set_timer(LOAD_AFTER, self._load)
 
     def _load(self) -> None:

@@ -27,6 +27,7 @@ from ..execution.executor import execute, failed_result
 from ..execution.forked_child import exit_if_forked, process_identity
 from ..execution.process_group import kill_guarded
 from ..execution.shell import add_shell
+from ..execution.signal_handlers import STOP_SIGNALS, handle_signal
 from ..execution.stack_capture import capture_stack
 from ..execution.stack_trace import FINISHED
 from ..kinds.registry import REGISTRY, load_apps
@@ -290,8 +291,8 @@ def main() -> None:
     process = process_identity()
     # The worker decides how to react to Ctrl-C and to a service manager's signals. Use handlers that do nothing instead of
     # SIG_IGN, which the commands that handlers start would inherit.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
+    for number in STOP_SIGNALS:
+        handle_signal(number, lambda *_: None)
     faulthandler.enable()
     lines = LineBuffer()
     received: list[bytes] = []
@@ -311,7 +312,7 @@ def main() -> None:
     runner = ChildRunner(line, started, hello["threads"], isolate=hello["isolate"])
     os.register_at_fork(after_in_child=runner.after_fork)
     if hello["isolate"]:
-        signal.signal(signal.SIGTERM, lambda *_: runner.interrupt())
+        handle_signal(signal.SIGTERM, lambda *_: runner.interrupt())
     root = logging.getLogger()
     if not root.handlers:
         root.setLevel(hello["level"])

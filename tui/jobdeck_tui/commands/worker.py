@@ -65,13 +65,13 @@ Examples:
     "--grace",
     type=DURATION,
     metavar="DURATION",
-    help="Time for running jobs to finish after SIGTERM or SIGINT (default 25s).  [env: JOBDECK_SHUTDOWN_GRACE]",
+    help="Time for running jobs to finish after SIGTERM, SIGINT or SIGHUP (default 25s).  [env: JOBDECK_SHUTDOWN_GRACE]",
 )
 @click.pass_obj
 def worker_command(
     front: CliContext, threads: int | None, processes: int | None, queues: str | None, grace: float | None
 ) -> None:
-    """Run a headless worker until SIGTERM or SIGINT.
+    """Run a headless worker until SIGTERM, SIGINT or SIGHUP.
 
     On the first signal, the worker claims no more jobs, lets running jobs finish within --grace, and releases the
     rest. On the second, it releases all jobs and stops at once. Either way no job is left running, and it exits 0.
@@ -85,7 +85,7 @@ def worker_command(
     affects only the jobs of that process.
     """
     front.refuse_if_readonly()
-    from jobdeck import SWITCH_INTERVAL, Worker
+    from jobdeck import STOP_SIGNALS, SWITCH_INTERVAL, Worker, handle_signal
 
     sys.setswitchinterval(SWITCH_INTERVAL)
     settings = front.settings
@@ -97,8 +97,8 @@ def worker_command(
         worker = Worker(
             opened, threads=threads or front.threads or max(1, settings.threads), queues=served, processes=processes
         )
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda received, _frame: signals.put(received))
+        for number in STOP_SIGNALS:
+            handle_signal(number, lambda received, _frame: signals.put(received))
         worker.start()
         capacity = count_of(worker.threads, "thread")
         if worker.processes:
