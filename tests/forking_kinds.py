@@ -7,16 +7,19 @@ Each kind exists three times: `name` runs where the worker runs its handlers, `i
 from __future__ import annotations
 
 import concurrent.futures.thread  # noqa: F401  # its locks must not appear while another thread forks
+import contextlib
 import functools
 import logging
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from jobdeck import context, job
@@ -247,3 +250,30 @@ def keeps_own_handler() -> int | None:
     os.close(writer)
     os.kill(pid, signal.SIGTERM)
     return exit_code(pid)
+
+
+# -- processes whose parent has exited -----------------------------------------------------------------
+
+
+@job(name="orphans", max_attempts=1)
+def orphans() -> dict[str, Any]:
+    """Leave orphans, and start processes with exit codes of their own; return these, and the zombies that remain."""
+    waited = subprocess.Popen(["sh", "-c", "exit 7"])  # a zombie until it is waited for, at the end
+    for _ in range(20):
+        subprocess.run(["sh", "-c", "(sleep 0.05; exit 5) & exit 0"], check=True)
+    codes = {subprocess.run(["sh", "-c", "exit 3"], check=False).returncode for _ in range(20)}
+    until = time.monotonic() + 5
+    while (zombies := _zombies() - {waited.pid}) and time.monotonic() < until:
+        time.sleep(0.01)
+    return {"zombies": len(zombies), "codes": [*codes, waited.wait()], "pid": os.getpid()}
+
+
+def _zombies() -> set[int]:
+    """Return the processes that have exited and have not been reaped, and the orphans that still run."""
+    found = set()
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
+            if state == "Z" or (parent == "1" and (entry / "comm").read_text() in ("sh\n", "sleep\n")):
+                found.add(int(entry.name))
+    return found

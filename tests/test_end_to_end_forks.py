@@ -6,12 +6,15 @@ Each test starts one worker, as a user would, with all of the handlers in questi
 from __future__ import annotations
 
 import os
+import shutil
+import signal
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.tui.cli_runner import CommandLine, eventually
+from tests.tui.cli_runner import CommandLine, command, eventually
 
 from jobdeck import Job, load_apps
 
@@ -22,6 +25,14 @@ WAYS = {"threads": [], "processes": ["--processes", "2"]}
 
 Ran = tuple[CommandLine, dict[str, Job], str, str]
 """The folder, one finished job of each kind, what the worker printed, and what its jobs logged."""
+
+
+@pytest.fixture
+def deck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
+    monkeypatch.setenv("NOTES", str(tmp_path))
+    monkeypatch.setenv("JOBDECK_APP", str(KINDS))
+    load_apps([str(KINDS)])
+    return CommandLine(tmp_path)
 
 
 def lines(deck: CommandLine, name: str) -> list[str]:
@@ -119,3 +130,42 @@ def test_a_forked_child_can_be_terminated(ran: Ran) -> None:
     _, done, printed, _ = ran
     assert results(done, TERMINATED) == TERMINATED
     assert "jobdeck/" not in printed
+
+
+# -- as process 1 of a container -----------------------------------------------------------------------
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@pytest.fixture
+def container() -> list[str]:
+    """Return the words that run a command as process 1 of a namespace of its own."""
+    words = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    words = words if os.geteuid() == 0 else [*words, "--user", "--map-root-user"]
+    if shutil.which("unshare") is None or subprocess.run([*words, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("needs the permission to create a process namespace")
+    return words
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_process_1_reaps_orphans_passes_signals_on_and_takes_no_exit_code(
+    deck: CommandLine, container: list[str], number: signal.Signals
+) -> None:
+    with deck.queue() as queue:
+        made = queue.enqueue("orphans")
+        words = [*container, *command("--db", deck.where, "worker", "--threads", "2")]
+        outside = subprocess.Popen(words, cwd=deck.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        try:
+            done = queue.wait(made.id, timeout=30)
+            (init,) = children(outside.pid)
+            inside = children(init)
+            os.kill(inside[0] if number == signal.SIGKILL else init, number)
+            printed, _ = outside.communicate(timeout=20)
+        finally:
+            outside.kill()
+    assert done.result == {"zombies": 0, "codes": [3, 7], "pid": 2}, done.error
+    assert len(inside) == 1
+    assert outside.returncode == (0 if number == signal.SIGTERM else 137)
+    assert ("SIGTERM received" in printed) == (number == signal.SIGTERM)
