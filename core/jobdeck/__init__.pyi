@@ -19,6 +19,15 @@ from .execution.shell import (
 from .execution.shell import (
     command_line as command_line,
 )
+from .execution.signal_handlers import (
+    STOP_SIGNALS as STOP_SIGNALS,
+)
+from .execution.signal_handlers import (
+    default_in_forks as default_in_forks,
+)
+from .execution.signal_handlers import (
+    handle_signal as handle_signal,
+)
 from .execution.stack_trace import (
     Call as Call,
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sys
 import threading
 from collections.abc import Callable, Coroutine
@@ -19,6 +20,7 @@ from typing import Any, Protocol
 from ..logs import get_logger
 from ..model.errors import AttemptSignal, Crashed
 from ..model.foreign_errors import text_of, type_name
+from .forked_child import exit_if_forked, process_identity
 
 logger = get_logger("jobdeck.worker")
 
@@ -65,6 +67,7 @@ class AsyncRunner:
         self._thread: threading.Thread | None = None
         self._unfinished: dict[Future[Any], tuple[asyncio.AbstractEventLoop, Coroutine[Any, Any, Any]]] = {}
         """The loop and the coroutine of each future without a result. Guarded by the lock."""
+        self._abandoned: list[object] = []
         self._handlers: dict[Stoppable, Coroutine[Any, Any, Any]] = {}
         """The running handlers by attempt. Changed only on the loop's thread; read by others."""
 
@@ -127,6 +130,20 @@ class AsyncRunner:
             at = getattr(at, "gi_yieldfrom" if sort == "gi" else f"{sort}_await")
         return found
 
+    def after_fork(self) -> None:
+        """Keep a forked child from running the event loop, whose descriptors it shares with its parent."""
+        if self._loop is not None and self.is_here:
+            # The child ends as soon as its code returns to the loop, before any other handler resumes in it.
+            ready = getattr(self._loop, "_ready", None)
+            if ready is not None:
+                self._abandoned.extend(ready)  # destroying them would warn about coroutines that were never awaited
+                ready.clear()
+            self._loop.call_soon(exit_if_forked, None, RuntimeError("a forked child cannot continue on the event loop"))
+        else:
+            # The loop's thread exists in the parent only; a handler that this process starts gets a loop of its own.
+            self._lock, self._loop, self._thread, self._handlers = threading.Lock(), None, None, {}
+            self._unfinished = {}
+
     def _ensure_loop(self) -> asyncio.AbstractEventLoop:
         """Return the loop, a new one if there is none that runs. The caller holds the lock."""
         if self._loop is None or self._thread is None or not self._thread.is_alive() or self._loop.is_closed():
@@ -153,6 +170,7 @@ class AsyncRunner:
 
 RUNNER = AsyncRunner()
 """The runner of this process."""
+os.register_at_fork(after_in_child=RUNNER.after_fork)
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
@@ -208,17 +226,21 @@ async def _run_handler(
     watch = _CancelTimer(task, context)
     watch.start()
     handlers[context] = coroutine
+    process = process_identity()
     try:
         return await coroutine
     except asyncio.CancelledError as error:
+        exit_if_forked(process, error)
         try:
             context.check()
         except AttemptSignal as signal:
             return Raised(signal)
         return Raised(error)  # the handler cancelled itself
     except BaseException as error:  # SystemExit would stop the loop and every other handler
+        exit_if_forked(process, error)
         return Raised(error)
     finally:
+        exit_if_forked(process)
         handlers.pop(context, None)
         watch.stop()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
@@ -66,6 +67,8 @@ class JobContext:
     _log: LogBuffer | None = None
     _stop: threading.Event | None = None
     _on_stop: Callable[[], None] | None = None
+    forked = False
+    """Whether this is the copy of the context in a process that the handler has forked."""
 
     log: logging.LoggerAdapter[logging.Logger] = logging.LoggerAdapter(get_logger("jobdeck.job", JobLogger), {})
     """A logger whose records, of any level, go to the attempt's log."""
@@ -215,7 +218,8 @@ class JobContext:
 
     def write(self, level: str, text: str) -> None:
         """Add text to the attempt's log without `logging`, such as the output of a command."""
-        self._lines.add(level, text)
+        if not self.forked:  # nothing reads the buffer of a forked child, and another thread may have held its lock
+            self._lines.add(level, text)
 
     @property
     def _lines(self) -> LogBuffer:
@@ -228,6 +232,15 @@ class JobContext:
 
 
 current_context: ContextVar[JobContext | None] = ContextVar("jobdeck_context", default=None)
+
+
+def _mark_forked() -> None:
+    found = current_context.get()
+    if found is not None:
+        found.forked = True
+
+
+os.register_at_fork(after_in_child=_mark_forked)
 
 
 def context() -> JobContext:

@@ -29,6 +29,7 @@ from ..model.errors import (
 from ..model.foreign_errors import flatten_group, is_error, is_group, type_name
 from ..model.jobs import Job, Outcome, Reason
 from .context import JobContext, capture_logs, current_context
+from .forked_child import exit_if_forked, process_identity
 from .mismatch import extra_attempts, is_mismatch, mismatch_delay
 from .serialization import error_message, format_traceback, result_json
 
@@ -45,7 +46,8 @@ def execute(
 ) -> AttemptResult:
     """Run the handler of a claimed job and return the result. Waits for async handlers, which run on the event loop.
 
-    Never raises for errors of the handler: every outcome is an `Ending`.
+    Never raises for errors of the handler: every outcome is an `AttemptResult`. Never returns in a process that the handler
+    has forked: see `forked_child.py`.
 
     Args:
         job: the job as claimed.
@@ -55,6 +57,7 @@ def execute(
         random: the source of the jitter of a retry.
         tell: called with the exception if the handler raises.
     """
+    process = process_identity()
     started_at = clock.now()
     capture_logs()  # an earlier job may have configured logging
     given.start_timeout()
@@ -67,11 +70,13 @@ def execute(
             result, error = _wait_for_result(_submit(result, given))
             if error is not None:
                 return _raised(job, started_at, clock, random, error, entry, given, tell)
+        return _completed(job, started_at, clock, result, given)
     except BaseException as error:  # SystemExit and KeyboardInterrupt of a handler end the attempt, not the worker
+        exit_if_forked(process, error)
         return _raised(job, started_at, clock, random, error, entry, given, tell)
     finally:
+        exit_if_forked(process)  # encoding a result, or computing a delay, may fork too
         current_context.reset(token)
-    return _completed(job, started_at, clock, result, given)
 
 
 def start_async(
@@ -82,6 +87,7 @@ def start_async(
     `ended` is called on the thread of the event loop, or on this thread if the handler could not be started. Never raises
     for errors of the handler.
     """
+    process = process_identity()
     started_at = clock.now()
     capture_logs()  # an earlier job may have configured logging
     given.start_timeout()
@@ -91,9 +97,11 @@ def start_async(
         entry = registry.get(job.kind)
         future = _submit(entry.handler(**entry.load(job.args_json)), given)
     except BaseException as error:
+        exit_if_forked(process, error)
         ended(_raised(job, started_at, clock, random, error, entry, given, None))
         return
     finally:
+        exit_if_forked(process)
         current_context.reset(token)
 
     def end(future: Future[Any]) -> None:
@@ -106,6 +114,7 @@ def start_async(
         except BaseException as error:
             logger.error("Running job %d failed outside its handler\n%s", job.id, format_traceback(error))
             ending = failed_result(job, started_at, clock, random, error)
+        exit_if_forked(process)
         ended(ending)
 
     future.add_done_callback(end)

@@ -25,10 +25,8 @@ from ..execution.stack_trace import FINISHED, StackReply, encode_reply
 from ..logs import get_logger
 from ..model.attempt_result import AttemptResult
 from ..model.jobs import Job
-from .protocol import LineBuffer, Message, encode_job, pack, unpack
+from .protocol import SLOTS, LineBuffer, Message, encode_job, pack, unpack
 
-SLOTS = 1024
-"""The maximum number of jobs that one child process can hold."""
 _CHUNK = 1 << 18
 _EXIT_GRACE = 1.5
 """Seconds that an idle child process gets to exit by itself."""
@@ -48,7 +46,8 @@ class AssignedJob:
     """Called with the result on the supervisor's thread; must not block."""
     accepted_at: float = 0.0
     """When the supervisor accepted the job, on the wall clock."""
-    slot: int = -1
+    ticket: int = -1
+    """Stands for the lease in the messages to and from the child process; see `protocol.py`."""
     sent_at: float = 0.0
     """When the job was sent to the child process, on the monotonic clock."""
     deadline: float | None = None
@@ -165,31 +164,31 @@ class ChildProcess:
         now = time.monotonic()
         rows = []
         for assigned in jobs:
-            assigned.slot, assigned.sent_at, assigned.child = self._free.pop(), now, self
-            self._started[assigned.slot] = 0
-            self.assigned[assigned.slot] = assigned
-            rows.append(encode_job(assigned.slot, assigned.job))
+            assigned.ticket, assigned.sent_at, assigned.child = self._free.pop(), now, self
+            self._started[assigned.ticket % SLOTS] = 0
+            self.assigned[assigned.ticket] = assigned
+            rows.append(encode_job(assigned.ticket, assigned.job))
         self.send(["run", rows])
 
-    def unassign(self, slot: int) -> AssignedJob:
-        """Remove and return the finished job in the slot.
+    def unassign(self, ticket: int) -> AssignedJob:
+        """Remove and return the finished job with this ticket.
 
         Raises:
-            KeyError: the slot is empty.
+            KeyError: the process holds no such job.
         """
-        assigned = self.assigned.pop(slot)
+        assigned = self.assigned.pop(ticket)
         assigned.child = None
         if assigned.stack_requests:
             assigned.reply({"reason": FINISHED})
-        self._free.append(slot)
-        self.served = self.served or self._started[slot] != 0
+        self._free.append(ticket + SLOTS)  # never issued again, so a late message about this job finds none
+        self.served = self.served or self._started[ticket % SLOTS] != 0
         if not self.assigned:
             self.idle_since = time.monotonic()
         return assigned
 
     def has_started(self, assigned: AssignedJob) -> bool:
         """Report whether the child has started the job. It notes this in shared memory, which outlives a crash of the child."""
-        return self._started[assigned.slot] != 0
+        return self._started[assigned.ticket % SLOTS] != 0
 
     def has_run_a_job(self) -> bool:
         """Report whether the process has started any job."""
@@ -199,7 +198,7 @@ class ChildProcess:
         """Forward the stop request of the job to the process."""
         context = assigned.context
         cancelled = context.cancelled and not context.fenced
-        self.send(["stop", assigned.slot, cancelled, context.interrupted, context.fenced, context.grace])
+        self.send(["stop", assigned.ticket, cancelled, context.interrupted, context.fenced, context.grace])
 
     def send(self, message: Message) -> None:
         """Send a message now, or as soon as the process reads. Never blocks."""

@@ -9,8 +9,8 @@ from queue import SimpleQueue
 from ..logs import get_logger
 from ..model.attempt_result import Released
 from ..model.errors import ChildNotStarted, JobdeckError, KindNotInChild
-from .child_process import SLOTS, AssignedJob, ChildProcess
-from .protocol import Row, decode_result
+from .child_process import AssignedJob, ChildProcess
+from .protocol import SLOTS, Row, decode_result
 from .spawner import ProcessSpawner
 
 MOVE_AFTER = 0.1
@@ -71,7 +71,7 @@ class ProcessPool:
         while self._waiting:
             self._spawner.release(self._waiting.popleft())
         for child in self._spawner.available(isolate=False):
-            child.send(["recall", [slot for slot, assigned in child.assigned.items() if not child.has_started(assigned)]])
+            child.send(["recall", [ticket for ticket, assigned in child.assigned.items() if not child.has_started(assigned)]])
 
     def resize(self, threads: int) -> None:
         """Set the number of jobs that each process runs at once."""
@@ -160,11 +160,11 @@ class ProcessPool:
                 late = [
                     each for each in child.assigned.values() if now - each.sent_at > MOVE_AFTER and not child.has_started(each)
                 ]
-                slots = [each.slot for each in late[:free]]
-                slots += [each.slot for each in late[free:] if now - each.sent_at > RELEASE_AFTER]
+                tickets = [each.ticket for each in late[:free]]
+                tickets += [each.ticket for each in late[free:] if now - each.sent_at > RELEASE_AFTER]
                 free -= min(free, len(late))
-                if slots:
-                    child.send(["recall", slots])
+                if tickets:
+                    child.send(["recall", tickets])
 
     def _report(self, error: JobdeckError, suffix: str = "") -> None:
         if self._opening:

@@ -117,7 +117,7 @@ class ProcessSpawner:
             pause = self.starts(child).on_early_death()
         for assigned in list(child.assigned.values()):
             result = self._result_of_crash(child, assigned)
-            child.unassign(assigned.slot)
+            child.unassign(assigned.ticket)
             self.done(assigned, result)
         child.close()
         return pause

@@ -179,7 +179,7 @@ class ProcessSupervisor:
                 reply(encode_reply({"reason": NOT_STARTED}))
             else:
                 assigned.stack_requests += (reply,)
-                assigned.child.send(["stack", assigned.slot])
+                assigned.child.send(["stack", assigned.ticket])
 
         if self._thread.is_alive():
             self._call(locate)
@@ -327,17 +327,20 @@ class ProcessSupervisor:
     def _handle(self, child: ChildProcess, message: Message) -> None:
         match message:
             case ["results", notes, endings, left]:
-                for slot, progress, lines in notes:
-                    context = child.assigned[slot].context
-                    context.add_log([(at, level, text) for at, level, text in lines])
-                    if progress is not None:
-                        context.progress(progress)
+                for ticket, progress, lines in notes:
+                    if (assigned := child.assigned.get(ticket)) is not None:
+                        assigned.context.add_log([(at, level, text) for at, level, text in lines])
+                        if progress is not None:
+                            assigned.context.progress(progress)
                 child.may_leave_processes = left
                 group = self._group(child)
                 for row in endings:
-                    group.on_result(child, row)
-            case ["stack", slot, answer]:
-                if (assigned := child.assigned.get(slot)) is not None:
+                    if row[0] in child.assigned:
+                        group.on_result(child, row)
+                    else:
+                        logger.warning("Child process %d sent a result for a job that it does not hold; ignored", child.pid)
+            case ["stack", ticket, answer]:
+                if (assigned := child.assigned.get(ticket)) is not None:
                     assigned.reply(answer)
             case ["record", level, name, text]:
                 logging.getLogger(name).log(level, "%s", text)

@@ -70,13 +70,13 @@ Examples:
     "--grace",
     type=DURATION,
     metavar="DURATION",
-    help="Time for running jobs to finish after SIGTERM or SIGINT (default 25s).  [env: JOBDECK_SHUTDOWN_GRACE]",
+    help="Time for running jobs to finish after SIGTERM, SIGINT or SIGHUP (default 25s).  [env: JOBDECK_SHUTDOWN_GRACE]",
 )
 @click.pass_obj
 def worker_command(
     front: CliContext, threads: int | None, processes: int | None, queues: str | None, grace: float | None
 ) -> None:
-    """Run a headless worker until SIGTERM or SIGINT.
+    """Run a headless worker until SIGTERM, SIGINT or SIGHUP.
 
     On the first signal, the worker claims no more jobs, lets running jobs finish within --grace, and releases the
     rest. On the second, it releases all jobs and stops at once. Either way no job is left running, and it exits 0,
@@ -150,8 +150,10 @@ class _SignalHandler:
 
 def _start(worker: Worker, on_signal: _SignalHandler) -> None:
     """Start the worker; a signal meanwhile ends the process."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, on_signal)
+    from jobdeck import STOP_SIGNALS, handle_signal
+
+    for number in STOP_SIGNALS:
+        handle_signal(number, on_signal)
     try:
         worker.start()
         on_signal.starting = False

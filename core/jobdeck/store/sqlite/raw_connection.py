@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import apsw
 
@@ -18,6 +20,21 @@ from .row_sql import is_utf8
 
 _CLOSE_TRIES = 200
 """Tries of 5 ms each to interrupt another thread's statement before a close."""
+
+_open: WeakValueDictionary[int, apsw.Connection] = WeakValueDictionary()
+_forking: list[apsw.Connection | None] = []
+"""The connections of all threads while a thread forks; in the child, for ever.
+
+The interpreter destroys the state of all other threads in the child. That would close their connections, which may wait for
+ever for a lock of SQLite that one of them held at the moment of the fork.
+"""
+
+
+def _before_fork() -> None:
+    _forking.extend([reference() for reference in _open.valuerefs()])
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_forking.clear)
 
 
 def connect(
@@ -45,6 +62,7 @@ def connect(
             create_private_file(path)  # its log and index get the same permissions from SQLite
     flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
     connection = apsw.Connection(str(path), flags=flags, statementcachesize=256)
+    _open[id(connection)] = connection
     waiting_from = 0.0
     pause = (waits or LockWaits()).pause
 
