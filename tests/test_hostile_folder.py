@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import jobdeck_tui
 from jobdeck import Queue
 from jobdeck.kinds.app_folder import OPTIONAL_MODULES
 from jobdeck_tui.commands import common
+from jobdeck_tui.commands.web import command_line
 
 SOURCES = [str(Path(package.__file__ or "").parents[1]) for package in (jobdeck, jobdeck_tui)]
 
@@ -128,6 +130,15 @@ def test_commands_run_none_of_its_modules(hostile: Path) -> None:
     jobdeck_in(hostile, "--db", "../jobs.db", "run", "--", "true")
     for words in (["kinds"], ["--snapshot"]):
         jobdeck_in(hostile, "--db", "../jobs.db", "--app", "../app.py", *words)
+    assert not ran(hostile)
+
+
+def test_the_cockpit_of_a_browser_runs_none_of_its_modules(hostile: Path) -> None:
+    jobdeck_in(hostile, "--db", "../jobs.db", "run", "--", "true")
+    (hostile / "runpy.py").write_text("raise SystemExit(66)\n")  # with -P not even Python itself looks here
+    python, *words = shlex.split(command_line(common.CliContext(db="../jobs.db"), demo=False))
+    assert python == sys.executable
+    assert "completed" in jobdeck_in(hostile, "--snapshot", how=words)
     assert not ran(hostile)
 
 

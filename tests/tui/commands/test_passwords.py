@@ -41,6 +41,8 @@ def test_no_command_shows_it_or_makes_a_file_of_it(
     "words",
     [
         ["postgresql://me:{}@h/jobs"],
+        ["me:{}@h/jobs"],
+        ["list", "--limit", "me:{}@h/jobs"],
         ["--dbb", "postgresql://me:{}@h/jobs", "list"],
         ["--dbb=postgresql://me:{}@h/jobs"],
         ["show", "postgresql://me:{}@h/jobs"],

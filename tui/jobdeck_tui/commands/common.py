@@ -24,6 +24,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 DEBUG = "JOBDECK_LOG_LEVEL"
 OPTIONAL_MODULES = ("textual_speedups", "tree_sitter")
 """What Textual imports if it is installed."""
+_ADDRESS = re.compile(r"'[^'\s]*:[^'\s]*@[^'\s]*'")
+"""A word of the command line that may be the address of a database, with its password, in the wrong place."""
 _NEGATIVE = re.compile(r"""-(?:\d|[A-Za-z_][^\s:<>="]*[:<>=])""")
 
 
@@ -243,7 +245,7 @@ def report_error(error: Exception) -> int:
         return 2
     if isinstance(error, click.UsageError):
         hint = f"\nTry '{error.ctx.command_path} --help'." if error.ctx is not None else ""
-        return _print_failure(error.format_message(), hint, code=2)
+        return _print_failure(_ADDRESS.sub("'…'", error.format_message()), hint, code=2)
     if isinstance(error, click.ClickException):
         return _print_failure(error.format_message(), code=error.exit_code)
     if isinstance(error, (click.Abort, KeyboardInterrupt)):
