@@ -33,6 +33,7 @@ def _forget_programs_in_temporary_folders(tmp_path_factory: pytest.TempPathFacto
                 del known._entries[kind], known._definitions[kind]
 
 
-def _is_in(folder: Path, module: ModuleType) -> bool:
-    places = [vars(module).get("__file__"), *vars(module).get("__path__", ())]
+def _is_in(folder: Path, module: ModuleType | None) -> bool:
+    known = getattr(module, "__dict__", {})  # `None` stands for a module whose import is forbidden
+    places = [known.get("__file__"), *known.get("__path__", ())]
     return any(place and Path(place).resolve().is_relative_to(folder) for place in places)

@@ -284,8 +284,9 @@ def _load_file(path: Path) -> None:
     file = str(path.resolve())
     if any(_file_of(module) == file for name, module in [*sys.modules.items()] if name != "__main__"):
         return
-    if not path.is_absolute():
-        dotted = ".".join(path.with_suffix("").parts)
+    parts = path.with_suffix("").parts
+    if all(part.isidentifier() for part in parts):  # not `../app.py`, which no import reaches
+        dotted = ".".join(parts)
         if _find_file(dotted) == file:
             importlib.import_module(dotted)
             return
