@@ -277,3 +277,53 @@ def _zombies() -> set[int]:
             if state == "Z" or (parent == "1" and (entry / "comm").read_text() in ("sh\n", "sleep\n")):
                 found.add(int(entry.name))
     return found
+
+
+# -- processes that should not outlive a killed worker -------------------------------------------------
+
+SLEEP = ["sleep", "987"]
+
+
+def hold() -> None:
+    note("holding", os.getpid())
+    while not os.path.exists(os.path.join(os.environ["NOTES"], "go")):
+        time.sleep(0.01)
+
+
+@kind
+def starts_commands() -> None:
+    """Start commands as a child, in a session of its own, detached, and without the environment below such a one."""
+    subprocess.Popen(SLEEP)
+    subprocess.Popen(SLEEP, start_new_session=True)
+    subprocess.Popen(["sh", "-c", "setsid sleep 987 & exit 0"])
+    subprocess.Popen(["setsid", "sh", "-c", "env -i sleep 987 & wait"])
+    hold()
+
+
+@kind
+def starts_forks() -> None:
+    """Fork a child, one in a session of its own, a daemon that closes all descriptors, and a process of `multiprocessing`."""
+    for session in (False, True):
+        if os.fork() == 0:
+            if session:
+                os.setsid()
+            time.sleep(987)
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.closerange(0, 256)
+            time.sleep(987)
+        os._exit(0)
+    FORK.Process(target=time.sleep, args=(987,)).start()
+    hold()
+
+
+@job(name="leaves", max_attempts=1)
+def leaves() -> None:
+    """Leave a command, and one that is not marked, behind a finished job; and a forked child."""
+    for prefix in ([], ["env", "-u", "JOBDECK_WORKER"]):
+        process = subprocess.Popen([*prefix, *SLEEP], start_new_session=True)
+        note("left", process.pid)
+    if os.fork() == 0:
+        os.setsid()
+        time.sleep(987)

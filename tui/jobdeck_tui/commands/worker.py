@@ -85,14 +85,16 @@ def worker_command(
     affects only the jobs of that process.
     """
     front.refuse_if_readonly()
-    from jobdeck import STOP_SIGNALS, SWITCH_INTERVAL, Worker, handle_signal
+    from jobdeck import STOP_SIGNALS, SWITCH_INTERVAL, CrashGuard, Worker, handle_signal
 
     sys.setswitchinterval(SWITCH_INTERVAL)
     settings = front.settings
     log_to_stderr(settings.log_level, settings.log_format)
     served = None if queues is None else tuple(name.strip() for name in queues.split(",") if name.strip())
     signals: queue.SimpleQueue[int] = queue.SimpleQueue()
+    guard = CrashGuard()
     with front.open() as opened:
+        guard.start()
         front.load_kinds()
         worker = Worker(
             opened, threads=threads or front.threads or max(1, settings.threads), queues=served, processes=processes
@@ -111,11 +113,13 @@ def worker_command(
         clean = _stop(worker, _wait_for_signal(signals, worker), signals, settings.shutdown_grace if grace is None else grace)
         logger.info("Worker %s stopped", worker.id)
     if not clean:
-        # Code that did not stop still runs on threads of this process and would keep it from exiting.
+        # Code that did not stop still runs on threads of this process and would keep it from exiting. What it has started is
+        # killed by the guard.
         logging.shutdown()
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
+    guard.close()
 
 
 def _wait_for_signal(signals: queue.SimpleQueue[int], worker: Worker) -> signal.Signals:

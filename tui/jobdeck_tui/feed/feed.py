@@ -83,6 +83,8 @@ class Feed:
         self._thread = threading.Thread(target=self._loop, name="jobdeck-feed", daemon=True)
         self._worker: Worker | None = None
         self._drain_thread: threading.Thread | None = None
+        self.stopped_cleanly = True
+        """Whether no code of a job still runs after the end."""
         self._pages = Pages(queue, lambda: self._inbox.put(self._request_poll))
         self._bulk_runner = BulkActionRunner(queue, post, lambda: self._inbox.put(self._invalidate))
         self._page: JobsPage | None = None
@@ -111,7 +113,7 @@ class Feed:
             self._thread.join(timeout=2.0)
         self._pages.end()
         if self._worker is not None and self._drain_thread is None:
-            self._worker.stop(grace=0.0)
+            self.stopped_cleanly = self._worker.stop(grace=0.0)
 
     def set_view(self, view: View) -> None:
         """Set the view that snapshots show from now on."""
@@ -355,8 +357,8 @@ class Feed:
         worker = self._worker
 
         def stop() -> None:
-            clean = worker is None or worker.stop(grace)
-            self._post(Drained(clean))
+            self.stopped_cleanly = worker is None or worker.stop(grace)
+            self._post(Drained(self.stopped_cleanly))
 
         # Not on the feed's thread, so that the screen keeps showing the running jobs.
         self._drain_thread = threading.Thread(target=stop, name="jobdeck-drain", daemon=True)
