@@ -57,7 +57,7 @@ def note(file: str, text: object) -> None:
 
 def exit_code(pid: int) -> int | None:
     """Wait for a child and return its exit code; `None` if it does not exit in time."""
-    until = time.monotonic() + 5
+    until = time.monotonic() + 15
     while time.monotonic() < until:
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
@@ -119,7 +119,8 @@ def encodes() -> dict[str, int]:
 
 @kind
 def talks() -> int | None:
-    """Log and print in the child, with everything that jobdeck captures."""
+    """Log and print in the child, with everything that jobdeck captures; print before the fork too."""
+    print("printed before the fork")
     if (pid := os.fork()) == 0:
         print("printed by the child")
         logging.getLogger("shop").warning("logged by the child")
@@ -262,7 +263,7 @@ def orphans() -> dict[str, Any]:
     for _ in range(20):
         subprocess.run(["sh", "-c", "(sleep 0.05; exit 5) & exit 0"], check=True)
     codes = {subprocess.run(["sh", "-c", "exit 3"], check=False).returncode for _ in range(20)}
-    until = time.monotonic() + 5
+    until = time.monotonic() + 15
     while (zombies := _zombies() - {waited.pid}) and time.monotonic() < until:
         time.sleep(0.01)
     return {"zombies": len(zombies), "codes": [*codes, waited.wait()], "pid": os.getpid()}

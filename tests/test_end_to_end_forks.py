@@ -88,6 +88,7 @@ def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     deck = CommandLine(tmp_path_factory.mktemp("forks"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NOTES", str(deck.folder))
+        patch.delenv("PYTHONUNBUFFERED", raising=False)
         patch.setenv("JOBDECK_APP", str(KINDS))
         load_apps([str(KINDS)])
         with deck.queue() as queue:
@@ -125,6 +126,7 @@ def test_a_forked_child_that_leaves_its_handler_exits_and_runs_no_job(ran: Ran) 
     # What a child says is not lost: it is in the log of the worker, or of its isolated job.
     for said in ("ValueError: of the child", "printed by the child", "logged by the child", "told by the child"):
         assert (printed + logged).count(said) >= 3, said
+    assert (printed + logged).count("printed before the fork") == 3
     assert {job.progress for job in done.values()} <= {None, 1.0}
 
 

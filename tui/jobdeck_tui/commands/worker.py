@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 import click
@@ -88,6 +89,8 @@ def worker_command(
     from jobdeck import STOP_SIGNALS, SWITCH_INTERVAL, CrashGuard, Worker, handle_signal
 
     sys.setswitchinterval(SWITCH_INTERVAL)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # a child that a handler forks must not print the buffered text once more
     settings = front.settings
     log_to_stderr(settings.log_level, settings.log_format)
     served = None if queues is None else tuple(name.strip() for name in queues.split(",") if name.strip())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,8 +22,8 @@ _CLOSE_TRIES = 200
 """Tries of 5 ms each to interrupt another thread's statement before a close."""
 
 _open: WeakValueDictionary[int, apsw.Connection] = WeakValueDictionary()
-_forking: list[apsw.Connection | None] = []
-"""The connections of all threads while a thread forks; in the child, for ever.
+_forking: dict[int, list[apsw.Connection | None]] = {}
+"""The connections of all threads, for each thread that forks, while it does so; in the child, for ever.
 
 The interpreter destroys the state of all other threads in the child. That would close their connections, which may wait for
 ever for a lock of SQLite that one of them held at the moment of the fork.
@@ -30,10 +31,10 @@ ever for a lock of SQLite that one of them held at the moment of the fork.
 
 
 def _before_fork() -> None:
-    _forking.extend([reference() for reference in _open.valuerefs()])
+    _forking[threading.get_ident()] = [reference() for reference in _open.valuerefs()]
 
 
-os.register_at_fork(before=_before_fork, after_in_parent=_forking.clear)
+os.register_at_fork(before=_before_fork, after_in_parent=lambda: _forking.pop(threading.get_ident(), None))
 
 
 def connect(
