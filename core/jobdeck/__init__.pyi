@@ -34,6 +34,9 @@ from .execution.stack_trace import (
 from .execution.stack_trace import (
     Stack as Stack,
 )
+from .kinds.app_folder import (
+    reserve_missing as reserve_missing,
+)
 from .kinds.edit_options import (
     EditOptions as EditOptions,
 )
@@ -52,11 +55,23 @@ from .kinds.registry import (
 from .kinds.registry import (
     load_apps as load_apps,
 )
+from .kinds.stored_secrets import (
+    StoredSecretBytes as StoredSecretBytes,
+)
+from .kinds.stored_secrets import (
+    StoredSecretStr as StoredSecretStr,
+)
 from .maintenance.service import (
     Maintenance as Maintenance,
 )
 from .maintenance.service import (
     doctor as doctor,
+)
+from .model.address import (
+    DatabaseAddress as DatabaseAddress,
+)
+from .model.address import (
+    redact as redact,
 )
 from .model.cron import (
     explain_cron as explain_cron,
@@ -75,6 +90,9 @@ from .model.diagnosis import (
 )
 from .model.errors import (
     AppImportError as AppImportError,
+)
+from .model.errors import (
+    ArgumentsMismatch as ArgumentsMismatch,
 )
 from .model.errors import (
     ArgumentsTooLarge as ArgumentsTooLarge,
@@ -131,6 +149,9 @@ from .model.errors import (
     KindNotInChild as KindNotInChild,
 )
 from .model.errors import (
+    KindTaken as KindTaken,
+)
+from .model.errors import (
     LeaseLost as LeaseLost,
 )
 from .model.errors import (
@@ -138,6 +159,9 @@ from .model.errors import (
 )
 from .model.errors import (
     NotRunning as NotRunning,
+)
+from .model.errors import (
+    RowDamaged as RowDamaged,
 )
 from .model.errors import (
     RowRefused as RowRefused,
@@ -180,6 +204,9 @@ from .model.errors import (
 )
 from .model.errors import (
     UndoConflict as UndoConflict,
+)
+from .model.errors import (
+    UndoDataDamaged as UndoDataDamaged,
 )
 from .model.errors import (
     UniqueKeyConflict as UniqueKeyConflict,

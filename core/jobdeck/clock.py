@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 import subprocess
-import time
+import time as _time
 from functools import cache
 from pathlib import Path
 from typing import Protocol
+
+
+class _Time:
+    """The functions of Python's `time`, under their own names, as they were when jobdeck was imported.
+
+    Handlers and tests replace those of the module (freezegun, `unittest.mock`), for their own code: leases and timeouts that
+    followed would end at once, or never. The modules of the engine import this one instead.
+    """
+
+    time = staticmethod(_time.time)
+    time_ns = staticmethod(_time.time_ns)
+    monotonic = staticmethod(_time.monotonic)
+    perf_counter = staticmethod(_time.perf_counter)
+    sleep = staticmethod(_time.sleep)
+
+
+time = _Time
 
 
 class Clock(Protocol):
@@ -21,7 +38,10 @@ class Clock(Protocol):
         ...
 
     def boot(self) -> str:
-        """Return an id of the boot that `monotonic` counts from. A lease from another boot has expired."""
+        """Return an id of the boot that `monotonic` counts from: times of another boot cannot be compared to it.
+
+        Another boot need not be an earlier one: a container may have an id of its own, and so has another machine.
+        """
         ...
 
 
@@ -32,10 +52,26 @@ class SystemClock:
         return time.time()
 
     def monotonic(self) -> float:
-        return time.monotonic()
+        return time.monotonic() - _NAMESPACE_OFFSET
 
     def boot(self) -> str:
         return _boot()
+
+
+def _read_namespace_offset() -> float:
+    """Return the seconds that a time namespace adds to the monotonic clock of the machine; see time_namespaces(7)."""
+    try:
+        for line in Path("/proc/self/timens_offsets").read_text().splitlines():
+            clock, seconds, nanoseconds = line.split()
+            if clock in ("monotonic", "1"):
+                return int(seconds) + int(nanoseconds) / 1e9
+    except (OSError, ValueError):
+        pass  # no time namespaces here
+    return 0.0
+
+
+_NAMESPACE_OFFSET = _read_namespace_offset()
+"""Every container subtracts its own, so that all of them and the machine count from the same moment."""
 
 
 @cache

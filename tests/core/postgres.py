@@ -14,8 +14,8 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,15 @@ def _program(name: str) -> str:
     return found
 
 
+def as_unprivileged(folder: Path) -> list[str]:
+    """Return the words before a command that refuses to run as root, and give the folder to the user that it runs as."""
+    if os.getuid() != 0:
+        return []
+    user = next(found for name in _UNPRIVILEGED if (found := _user(name)))
+    os.chown(folder, user.pw_uid, user.pw_gid)
+    return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "--pdeathsig=QUIT"]
+
+
 class Server:
     """A server with one database per test."""
 
@@ -56,11 +65,7 @@ class Server:
         self._count = 0
         self._free: list[str] = []
         self._own: psycopg.Connection[Any] | None = None
-        self._as: list[str] = []
-        if os.getuid() == 0:
-            user = next(found for name in _UNPRIVILEGED if (found := _user(name)))
-            os.chown(self.folder, user.pw_uid, user.pw_gid)
-            self._as = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "--pdeathsig=QUIT"]
+        self._as = as_unprivileged(self.folder)
         data = str(self.folder / "data")
         make = [_program("initdb"), "-D", data, "-U", "jobdeck", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
         subprocess.run([*self._as, *make], check=True, capture_output=True, cwd=self.folder)
@@ -109,6 +114,33 @@ class Server:
         """Stop the server as a crash would, and restart it."""
         self.stop()
         self.start()
+
+    @property
+    def pid(self) -> int:
+        """Return the process id of the running server."""
+        assert self._process is not None
+        return self._process.pid
+
+    def forget(self) -> None:
+        """Wait for the end of a server that was killed, and forget it."""
+        assert self._process is not None
+        self._process.wait(30)
+        self._process = self._own = None
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop all processes of the server as a debugger would: connections stay open, and nothing is answered."""
+        root = self.pid
+        os.kill(root, signal.SIGSTOP)  # first: from now on it starts no others
+        children = Path(f"/proc/{root}/task/{root}/children").read_text().split()
+        for child in children:
+            os.kill(int(child), signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in (*map(int, children), root):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
 
     def remove(self) -> None:
         """Stop the server and remove its files."""

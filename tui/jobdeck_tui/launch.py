@@ -11,7 +11,8 @@ from pathlib import Path
 from jobdeck import SWITCH_INTERVAL, Queue, Settings
 
 from .launch_options import LaunchOptions
-from .preferences import Preferences, config_folder
+from .preferences import Preferences, config_file
+from .terminal.last_resort import LastResort
 from .terminal.malloc import return_large_blocks
 from .terminal.splash import show_splash
 
@@ -27,11 +28,15 @@ def run_cockpit(settings: Settings, wish: LaunchOptions) -> int:
     # Keeps keys responsive while CPU-bound handlers run: threads give up the GIL every half millisecond.
     sys.setswitchinterval(SWITCH_INTERVAL)
     return_large_blocks()
-    remembered = Preferences(config_folder() / "cockpit.json")
-    with _queue(settings, wish) as (queue, where), _splash(queue, where, wish, remembered):
-        from .session import run  # imports Textual and the screens
+    remembered = Preferences(config_file("cockpit.json"))
+    last_resort = LastResort()
+    try:
+        with _queue(settings, wish) as (queue, where), _splash(queue, where, wish, remembered):
+            from .session import run  # imports Textual and the screens
 
-        return run(queue, settings, wish, where, remembered)
+            return run(queue, settings, wish, where, remembered, last_resort)
+    finally:
+        last_resort.disarm()
 
 
 def _splash(queue: Queue, where: str, wish: LaunchOptions, remembered: Preferences) -> AbstractContextManager[None]:
@@ -63,5 +68,8 @@ def _title(where: str) -> str:
     scheme, separator, rest = where.partition("://")
     if separator and scheme != "sqlite":
         return rest.partition("?")[0]
-    path, home = where, str(Path.home())
-    return "~" + path[len(home) :] if path.startswith(home + "/") else path
+    try:
+        home = str(Path.home())
+    except RuntimeError:  # the user has none
+        return where
+    return "~" + where[len(home) :] if where.startswith(home + "/") else where

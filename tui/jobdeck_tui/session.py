@@ -13,14 +13,17 @@ from .feed.feed import Feed, Post
 from .frame_capture import capture_frame
 from .keymap import FILE, read_keymap
 from .launch_options import FrameOptions, LaunchOptions
-from .preferences import Preferences, config_folder
+from .preferences import Preferences, config_file
 from .terminal.crash import write_report
 from .terminal.event_loop import responsive_loop
+from .terminal.last_resort import LastResort
 from .terminal.program_log import ProgramLog, RedirectedStreams, logging_to
 
 _DEMO_THREADS = 8
 _DEMO_SETTLE_TIME = 4.0
 """Seconds until the demo's charts have data."""
+_CLOSING = 3.0
+"""Seconds that closing the database takes at most."""
 
 
 def _threads(settings: Settings, wish: LaunchOptions) -> int:
@@ -29,8 +32,12 @@ def _threads(settings: Settings, wish: LaunchOptions) -> int:
     return wish.threads if wish.threads is not None else _DEMO_THREADS if wish.demo else settings.threads
 
 
-def run(queue: Queue, settings: Settings, wish: LaunchOptions, where: str, remembered: Preferences) -> int:
+def run(
+    queue: Queue, settings: Settings, wish: LaunchOptions, where: str, remembered: Preferences, last_resort: LastResort
+) -> int:
     """Run the cockpit on an open queue and return the exit code.
+
+    Once the screen is closed, `last_resort` ends the process if the database keeps it from exiting.
 
     Raises:
         FrameUnavailable: a frame was requested, but nothing can be shown.
@@ -53,7 +60,7 @@ def run(queue: Queue, settings: Settings, wish: LaunchOptions, where: str, remem
             remembered=remembered,
             scheme=wish.scheme or theme_from_environment(os.environ),
             ascii_only=wish.ascii_only or detect_ascii(os.environ, remembered),
-            keymap=read_keymap(config_folder() / FILE, Cockpit),
+            keymap=read_keymap(config_file(FILE), Cockpit),
             log=log,
         )
         if wish.frame is not None:
@@ -62,8 +69,8 @@ def run(queue: Queue, settings: Settings, wish: LaunchOptions, where: str, remem
         guard = CrashGuard()
         if threads:
             guard.start()
-        code = _run_app(app, log)
-        if app.feed.stopped_cleanly:
+        code = _run_app(app, log, last_resort)
+        if app.feed.drained_cleanly:
             guard.close()
     if app.failure is not None:
         print(f"jobdeck: {write_report(app.failure, log)}", file=sys.stderr)  # noqa: T201
@@ -71,8 +78,9 @@ def run(queue: Queue, settings: Settings, wish: LaunchOptions, where: str, remem
     return code
 
 
-def _run_app(app: Cockpit, log: ProgramLog) -> int:
+def _run_app(app: Cockpit, log: ProgramLog, last_resort: LastResort) -> int:
     with RedirectedStreams(log):
+        code: int | None = 0
         try:
             code = app.run(loop=responsive_loop())
         except Exception as error:  # raised outside of the app's own exception handling
@@ -80,6 +88,7 @@ def _run_app(app: Cockpit, log: ProgramLog) -> int:
             code = 1
         finally:
             sys.setswitchinterval(SWITCH_INTERVAL)  # responsiveness no longer matters
+            last_resort.arm(_CLOSING if app.feed.drained_cleanly else 0.0, app.return_code or code or 0)
             app.feed.end()
     return app.return_code or code or 0
 

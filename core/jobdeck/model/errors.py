@@ -116,6 +116,14 @@ class InvalidJournalEntry(JobdeckError):
         self.redo = redo
 
 
+class UndoDataDamaged(JobdeckError):
+    """What the journal keeps to undo an operation has changed in the database, so that it cannot be undone or redone."""
+
+    def __init__(self, entry_id: int) -> None:
+        super().__init__(f"The undo data of journal entry {entry_id} is damaged, so it cannot be undone or redone.")
+        self.entry_id = entry_id
+
+
 class LeaseLost(JobdeckError):
     """The worker no longer holds the job: its lease expired and the job was rescued.
 
@@ -164,6 +172,17 @@ class InvalidArguments(JobdeckError):
         super().__init__(f"{kind}: argument {field!r} {problem}.")
         self.kind = kind
         self.field = field
+        self.problem = problem
+
+
+class ArgumentsMismatch(InvalidArguments):
+    """The stored arguments do not fit the handler of this worker, which is of another version than what enqueued the job.
+
+    The job is retried, because another worker may accept it.
+    """
+
+    def __init__(self, kind: str, field: str, problem: str) -> None:
+        super().__init__(kind, field, f"{problem}; the program that enqueued the job has another signature than this worker")
         self.problem = problem
 
 
@@ -239,6 +258,22 @@ class InvalidSetting(JobdeckError):
 
 class InvalidHandler(JobdeckError):
     """A function decorated with `@job` cannot be a handler."""
+
+
+class KindTaken(InvalidHandler):
+    """Another function is registered under this name. `first` and `second` are the places of the two definitions.
+
+    A function that is loaded again, by a reload or as the main program, is not another one.
+    """
+
+    def __init__(self, kind: str, first: str, second: str) -> None:
+        super().__init__(
+            f"The kind {kind!r} is taken by {first}, so {second} cannot have the same name;"
+            " give one of them another with @job(name=…)."
+        )
+        self.kind = kind
+        self.first = first
+        self.second = second
 
 
 class AppImportError(JobdeckError):
@@ -353,6 +388,17 @@ class RowRefused(StoreError):
         self.problem = problem
 
 
+class RowDamaged(StoreError):
+    """A stored row cannot be read: a bit has flipped, or another program has written it, and it could not be repaired.
+
+    `jobdeck doctor` names the damaged rows, and `jobdeck doctor --repair` repairs them.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"A stored row is damaged ({what}); `jobdeck doctor` names the damaged rows.")
+        self.what = what
+
+
 class BackupFailed(JobdeckError):
     """No backup was written, and any file at its path is unchanged. Choose another path, or free disk space."""
 
@@ -360,6 +406,14 @@ class BackupFailed(JobdeckError):
         super().__init__(f"No backup was written to {path}: {problem}.")
         self.path = path
         self.problem = problem
+
+
+class PlainError(Exception):
+    """The base of errors of jobdeck's own handlers: their traceback would only show jobdeck's code, and is omitted."""
+
+
+class Crashed(PlainError):
+    """The thread, event loop or process that ran the code of an attempt died."""
 
 
 class AttemptSignal(Exception):

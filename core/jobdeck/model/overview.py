@@ -25,6 +25,18 @@ class StuckJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StalledThread:
+    """A thread of a worker that makes no progress, so that its jobs are not claimed, not recorded or not run."""
+
+    thread: str
+    """`claimer` or `heartbeat`."""
+    since: float
+    """When it last made progress."""
+    error: str | None = None
+    """Why, in one sentence, if it fails again and again; `None` if it does not come round."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerInfo:
     """A registered worker process."""
 
@@ -42,6 +54,8 @@ class WorkerInfo:
     """The number of jobs that it currently holds."""
     alive: bool
     """Whether its last heartbeat is more recent than one lease ago."""
+    silent_for: float = 0.0
+    """Seconds since its last heartbeat."""
     kinds: tuple[str, ...] = ()
     """The kinds that it knows; empty means unknown."""
     processes: int = 0
@@ -50,6 +64,8 @@ class WorkerInfo:
     """The number of threads whose code ignores a stop request."""
     stopping: tuple[StuckJob, ...] = ()
     """The jobs that were asked to stop and have not stopped yet: stuck ones, and those within their grace period."""
+    stalled: tuple[StalledThread, ...] = ()
+    """The threads of the worker itself that make no progress."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,12 +16,13 @@ import signal
 import socket
 import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Iterable
 from random import Random
 from typing import Any, NoReturn
 
+from ..clock import time
+from ..execution.attempt_contexts import AttemptContexts
 from ..execution.context import capture_logs
 from ..execution.executor import execute, failed_result
 from ..execution.forked_child import exit_if_forked, process_identity
@@ -31,8 +32,10 @@ from ..execution.signal_handlers import STOP_SIGNALS, handle_signal
 from ..execution.stack_capture import capture_stack
 from ..execution.stack_trace import FINISHED
 from ..kinds.registry import REGISTRY, load_apps
+from ..logs import get_logger
 from ..model.attempt_result import AttemptResult, Cancelled, Released
 from ..model.errors import AppImportError, Interrupted, KindNotInChild, Stopped
+from ..model.foreign_errors import is_error
 from .child_output import CLOCK, ChildContext, ForwardingHandler, capture_prints
 from .protocol import SLOTS, LineBuffer, Message, Row, decode_job, encode_result, pack, unpack
 
@@ -44,7 +47,7 @@ _MAX_DELAY = 0.03
 """Seconds after which results are sent even if the next job is still running."""
 _CHUNK = 1 << 18
 
-logger = logging.getLogger("jobdeck.child")
+logger = get_logger("jobdeck.child")
 
 
 class ChildRunner:
@@ -55,6 +58,7 @@ class ChildRunner:
         self._started = started
         self._isolate = isolate
         self._random = Random()
+        self.contexts = AttemptContexts()
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)
         # Guarded by the lock:
@@ -148,7 +152,7 @@ class ChildRunner:
             try:
                 if context.kind not in REGISTRY:
                     raise KindNotInChild(context.kind)  # noqa: TRY301
-                result = execute(context.job, context, REGISTRY, CLOCK, self._random)
+                result = self.contexts.run(execute, context.job, context, REGISTRY, CLOCK, self._random)
                 self._running = None
             except BaseException as error:
                 # An unknown kind, a bug, or the signal that stops an isolated job arriving at the last moment.
@@ -177,11 +181,12 @@ class ChildRunner:
 
     def _result_of_error(self, error: BaseException, context: ChildContext, started_at: float) -> AttemptResult:
         job = context.job
-        if isinstance(error, Stopped) and not context.fenced:
+        if is_error(error, Stopped) and not context.fenced:
             return Cancelled(job, started_at, CLOCK.now())
-        if isinstance(error, (Interrupted, Stopped)):
+        if is_error(error, Interrupted, Stopped):
             return Released(job, started_at, CLOCK.now())
-        return failed_result(job, started_at, CLOCK, self._random, error)
+        entry = REGISTRY.get(job.kind) if job.kind in REGISTRY else None
+        return failed_result(job, started_at, CLOCK, self._random, error, entry)
 
     def interrupt(self) -> None:
         """Raise in the code of the isolated job, which ignored the stop request. Called by the handler of SIGTERM."""
@@ -288,6 +293,7 @@ def main() -> None:
     for fd in inherited:
         os.set_inheritable(fd, False)  # processes that handlers start must not inherit them
     line, started = socket.socket(fileno=inherited[0]), mmap.mmap(inherited[1], 0)
+    line.setblocking(True)  # not the default timeout of the program: it is meant for the program's own connections
     process = process_identity()
     # The worker decides how to react to Ctrl-C and to a service manager's signals. Use handlers that do nothing instead of
     # SIG_IGN, which the commands that handlers start would inherit.
@@ -319,6 +325,7 @@ def main() -> None:
         root.addHandler(ForwardingHandler(runner.send, hello["level"]))
     capture_logs()
     capture_prints(apart=not hello["isolate"])
+    runner.contexts = AttemptContexts(own_process=True)  # now that everything is set up
     runner.send(["ready", REGISTRY.kinds])
     threading.Thread(target=runner.listen, args=(lines, first), name="jobdeck-listener", daemon=True).start()
     threading.Thread(target=runner.flush_loop, name="jobdeck-flusher", daemon=True).start()

@@ -63,6 +63,9 @@ class JobStream:
         current.output(self._level, text)
         return len(text)
 
+    def close(self) -> None:
+        """Do nothing: the stream belongs to all jobs of this process."""
+
     def writelines(self, lines: Iterable[str]) -> None:
         for line in lines:
             self.write(line)

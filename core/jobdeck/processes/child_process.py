@@ -5,7 +5,6 @@ Only the supervisor's thread may use it.
 
 from __future__ import annotations
 
-import logging
 import mmap
 import os
 import selectors
@@ -14,15 +13,16 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Any
 
+from ..clock import time
 from ..execution.context import JobContext
 from ..execution.process_group import ProcessGroupGuard, describe_exit, group_alive, others_alive, start_process, stop_group
 from ..execution.stack_trace import FINISHED, StackReply, encode_reply
+from ..logs import get_logger
 from ..model.attempt_result import AttemptResult
 from ..model.jobs import Job
 from .protocol import SLOTS, LineBuffer, Message, encode_job, pack, unpack
@@ -33,7 +33,7 @@ _EXIT_GRACE = 1.5
 _TAIL_CHARACTERS = 4000
 """The number of characters kept from the end of standard error."""
 
-logger = logging.getLogger("jobdeck.child")
+logger = get_logger("jobdeck.child")
 
 
 @dataclass(slots=True, eq=False)
@@ -67,7 +67,7 @@ class AssignedJob:
 class ChildProcess:
     """A child process that runs handlers."""
 
-    def __init__(self, hello: dict[str, Any], *, cwd: str, isolate: bool) -> None:
+    def __init__(self, hello: dict[str, Any], *, cwd: str | None, isolate: bool) -> None:
         """Start the process.
 
         Raises:
@@ -79,6 +79,8 @@ class ChildProcess:
         self.kinds: frozenset[str] = frozenset()
         self.terminated = False
         """Whether the process gets no more jobs, because it is exiting or has exited."""
+        self.is_shut_down = False
+        """Whether the process was asked to exit."""
         self.dead = False
         self.assigned: dict[int, AssignedJob] = {}
         self.may_leave_processes = False
@@ -91,6 +93,8 @@ class ChildProcess:
         self.stop_requested = False
         """Whether its isolated job was asked to stop."""
         self.tail = ""
+        self.served = False
+        """Whether any of its jobs has started and finished."""
         self._free = list(range(SLOTS - 1, -1, -1))
         self._unsent = bytearray()
         self._lines = LineBuffer()
@@ -99,9 +103,10 @@ class ChildProcess:
         self._registered: set[int] = set()
         self._start(hello, cwd)
 
-    def _start(self, hello: dict[str, Any], cwd: str) -> None:
+    def _start(self, hello: dict[str, Any], cwd: str | None) -> None:
         self._lifeline = ProcessGroupGuard()
         self.line, child_end = socket.socketpair()
+        child_end.setblocking(True)  # whatever the default timeout of the program is
         page = _shared_page()
         try:
             self._started = mmap.mmap(page, SLOTS)
@@ -176,6 +181,7 @@ class ChildProcess:
         if assigned.stack_requests:
             assigned.reply({"reason": FINISHED})
         self._free.append(ticket + SLOTS)  # never issued again, so a late message about this job finds none
+        self.served = self.served or self._started[ticket % SLOTS] != 0
         if not self.assigned:
             self.idle_since = time.monotonic()
         return assigned
@@ -183,6 +189,10 @@ class ChildProcess:
     def has_started(self, assigned: AssignedJob) -> bool:
         """Report whether the child has started the job. It notes this in shared memory, which outlives a crash of the child."""
         return self._started[assigned.ticket % SLOTS] != 0
+
+    def has_run_a_job(self) -> bool:
+        """Report whether the process has started any job."""
+        return self.served or any(map(self.has_started, self.assigned.values()))
 
     def stop(self, assigned: AssignedJob) -> None:
         """Forward the stop request of the job to the process."""
@@ -273,6 +283,7 @@ class ChildProcess:
         """Ask the idle process to exit, and kill it if it does not."""
         if self.ready and not self.terminated:
             self.send(["finish"])
+            self.is_shut_down = True
             self.terminated, self.kill_at = True, time.monotonic() + _EXIT_GRACE
         else:
             self.terminate(0)
@@ -312,11 +323,13 @@ class ChildProcess:
 
     @property
     def start_error(self) -> str:
-        """Return why the process exited before it was ready: its own message, or its last line on standard error."""
+        """Return why the process exited before it ran a job: its own message, or its last line on standard error."""
         if self.refused:
             return self.refused
         *_, last = ["", *self.tail.strip().splitlines()]
-        return f"it exited before it was ready ({self.how_ended})" + (f": {last}" if last else "")
+        return f"it exited before it {'started a job' if self.ready else 'was ready'} ({self.how_ended})" + (
+            f": {last}" if last else ""
+        )
 
     @property
     def how_ended(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,12 +11,12 @@ from random import Random
 from selectors import BaseSelector
 
 from ..clock import Clock
-from ..execution.executor import failed_result
+from ..execution.executor import crashed_result, failed_result
 from ..kinds.registry import Registry
-from ..model.attempt_result import AttemptResult, Cancelled, Failed, Released
+from ..model.attempt_result import AttemptResult, Cancelled, Released
 from ..model.errors import ChildNotStarted, JobdeckError, TimedOut
-from ..model.jobs import Outcome
 from .child_process import AssignedJob, ChildProcess
+from .start_backoff import StartBackoff
 
 
 class ProcessSpawner:
@@ -31,11 +32,16 @@ class ProcessSpawner:
         self.recalled = False
         """Whether no more jobs are started."""
         self.closing = False
+        self.pool_starts = StartBackoff()
+        self.isolated_starts = StartBackoff()
         self._apps = list(apps)
         self._clock = clock
         self._random = random
         self._selector = selector
-        self._cwd = str(Path.cwd())
+        try:
+            self._cwd: str | None = str(Path.cwd())
+        except OSError:  # it was deleted, or cannot be reached: children inherit it as it is
+            self._cwd = None
 
     def available(self, *, isolate: bool) -> Iterator[ChildProcess]:
         """Return the isolated or the pool processes that accept jobs, whether or not they are ready."""
@@ -50,13 +56,15 @@ class ProcessSpawner:
         hello = {
             "apps": self._apps,
             "modules": self._modules(),
-            "path": sys.path,
+            # Without a script, Python searches the current folder first; a child searches it last.
+            "path": [*filter(None, sys.path), *[""] * ("" in sys.path)],
             "threads": 1 if isolate else self.threads,
             "isolate": isolate,
             "level": logging.getLogger().level,
         }
         try:
-            child = ChildProcess(hello, cwd=self._cwd, isolate=isolate)
+            cwd = self._cwd if self._cwd is not None and os.access(self._cwd, os.X_OK) else None
+            child = ChildProcess(hello, cwd=cwd, isolate=isolate)
         except OSError as error:
             raise ChildNotStarted(str(error)) from error
         child.register(self._selector)
@@ -91,14 +99,28 @@ class ProcessSpawner:
         """Fail a job that could not be run."""
         self.done(assigned, failed_result(assigned.job, assigned.accepted_at, self._clock, self._random, error))
 
-    def reap(self, child: ChildProcess) -> None:
-        """Remove a process whose group has exited, and report the result of every job that it held."""
+    def starts(self, child: ChildProcess) -> StartBackoff:
+        """Return the delay of processes of this sort."""
+        return self.isolated_starts if child.isolate else self.pool_starts
+
+    def reap(self, child: ChildProcess) -> float | None:
+        """Remove a process whose group has exited, and report the result of every job that it held.
+
+        Returns:
+            The seconds until the next process may start, if this one died before it ran a job.
+        """
         self.processes.remove(child)
+        pause = None
+        if child.has_run_a_job():
+            self.starts(child).on_started_job()
+        elif not (self.recalled or child.stop_requested or child.is_shut_down):
+            pause = self.starts(child).on_early_death()
         for assigned in list(child.assigned.values()):
             result = self._result_of_crash(child, assigned)
             child.unassign(assigned.ticket)
             self.done(assigned, result)
         child.close()
+        return pause
 
     def _result_of_crash(self, child: ChildProcess, assigned: AssignedJob) -> AttemptResult:
         job, context, now = assigned.job, assigned.context, self._clock.now()
@@ -109,18 +131,12 @@ class ProcessSpawner:
         if not child.ready:
             return failed_result(job, assigned.accepted_at, self._clock, self._random, ChildNotStarted(child.start_error))
         if not child.has_started(assigned):
+            if not child.has_run_a_job() and self.starts(child).is_hopeless:
+                return failed_result(job, assigned.accepted_at, self._clock, self._random, ChildNotStarted(child.start_error))
             return Released(job, assigned.accepted_at, now)
         if context.timed_out:
             error = TimedOut()
             entry = self.registry.get(job.kind) if job.kind in self.registry else None
             return failed_result(job, assigned.accepted_at, self._clock, self._random, error, entry)
-        return Failed(
-            job,
-            assigned.accepted_at,
-            now,
-            retry_at=now if job.attempt < job.max_attempts else None,
-            error_type="Crashed",
-            message=f"the child process exited while the job was running ({child.how_ended})",
-            traceback=child.tail.strip() or None,
-            outcome=Outcome.CRASHED,
-        )
+        problem = f"the child process exited while the job was running ({child.how_ended})"
+        return crashed_result(job, assigned.accepted_at, now, problem, child.tail.strip() or None)

@@ -86,6 +86,10 @@ class Backend(ABC):
         """Return the time on the clock that leases and heartbeats are measured on."""
 
     @abstractmethod
+    def boot(self) -> str:
+        """Return an id of that clock: times of another one cannot be compared to it."""
+
+    @abstractmethod
     def lease_skew(self) -> float:
         """Return the seconds from that clock to the wall clock."""
 

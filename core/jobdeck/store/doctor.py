@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
-from ..model.findings import Severity
+from ..model.findings import Finding, Severity
 from ..settings import Settings
+from .damaged_rows import RowSql, describe_rows, find_damaged_rows
 from .integrity import LONGEST_LEASE, format_count, miscounts, orphans
 
 CheckResult = tuple[Severity, str, str]
@@ -34,6 +36,11 @@ class CheckContext(Protocol):
         raise NotImplementedError
 
     @property
+    def row_sql(self) -> RowSql:
+        """The SQL that judges rows."""
+        raise NotImplementedError
+
+    @property
     def now(self) -> float:
         """The time."""
         raise NotImplementedError
@@ -41,6 +48,11 @@ class CheckContext(Protocol):
     @property
     def lease_now(self) -> float:
         """The time on the clock that leases are measured on."""
+        raise NotImplementedError
+
+    @property
+    def boot(self) -> str:
+        """The id of that clock."""
         raise NotImplementedError
 
     def rows(self, query: str, *bound: object) -> Sequence[Sequence[Any]]:
@@ -83,21 +95,43 @@ def counters(context: CheckContext) -> Iterator[CheckResult]:
         yield Severity.OK, f"The counters match the {format_jobs(total)} in the queue.", ""
 
 
+UNCHECKED = "This could not be checked."
+
+
+def is_damaged(rows: Sequence[Finding]) -> bool:
+    """Return whether the check of the rows has found damaged ones."""
+    return any(each.severity is Severity.PROBLEM and not each.message.startswith(UNCHECKED) for each in rows)
+
+
+def damaged_rows(context: CheckContext) -> Iterator[CheckResult]:
+    """Check that every row can be read."""
+    found = [*find_damaged_rows(context.connection, context.row_sql)]
+    if found:
+        text = f"{format_count(len(found), 'row')} {'is' if len(found) == 1 else 'are'} damaged: {describe_rows(found)}."
+        advice = "`jobdeck doctor --repair` repairs them, as whoever reads them first does: such jobs fail, their logs say why."
+        yield Severity.PROBLEM, text, advice
+    else:
+        yield Severity.OK, "Every row can be read.", ""
+
+
 def leases(context: CheckContext) -> Iterator[CheckResult]:
     """Check that every running job has a valid lease, or will be rescued."""
     now, sound = context.lease_now, True
     running = context.number("SELECT count(*) FROM jobdeck_jobs WHERE state = 'running'")
-    of_running = "FROM jobdeck_jobs WHERE state = 'running' AND lease_until"
-    ended = context.number(f"SELECT count(*) {of_running} < ?", now - _LATE)
+    # Those of another boot's clock cannot be compared.
+    own = "coalesce((SELECT boot FROM jobdeck_workers WHERE id = jobdeck_jobs.worker), ?) = ?"
+    of_running = f"FROM jobdeck_jobs WHERE state = 'running' AND {own} AND lease_until"
+    boot = context.boot
+    ended = context.number(f"SELECT count(*) {of_running} < ?", boot, boot, now - _LATE)
     if ended:
         sound = False
-        since = now - max(0.0, float(context.rows(f"SELECT min(lease_until) {of_running} < ?", now - _LATE)[0][0]))
+        since = now - max(0.0, float(context.rows(f"SELECT min(lease_until) {of_running} < ?", boot, boot, now - _LATE)[0][0]))
         text = f"The lease of {format_jobs(ended)} ended up to {format_duration(since)} ago, and no worker has rescued them."
         if _alive(context):
             yield Severity.PROBLEM, text, "Workers do that every few seconds: check their logs."
         else:
             yield Severity.WARNING, text, "Start a worker: it rescues them."
-    endless = context.number(f"SELECT count(*) {of_running} > ?", now + LONGEST_LEASE)
+    endless = context.number(f"SELECT count(*) {of_running} > ?", boot, boot, now + LONGEST_LEASE)
     if endless:
         sound = False
         text = f"The lease of {format_jobs(endless)} ends later than any lease can: the machine's clock restarted unnoticed."
@@ -110,21 +144,29 @@ def leases(context: CheckContext) -> Iterator[CheckResult]:
         )
 
 
+_SILENT_FOR = "CASE WHEN boot = ? THEN ? - beat ELSE ? - heartbeat_at END"
+
+
 def _alive(context: CheckContext) -> int:
-    since = context.lease_now - context.settings.lease
-    return context.number("SELECT count(*) FROM jobdeck_workers WHERE beat > ?", since)
+    now = (context.boot, context.lease_now, context.now)
+    return context.number(f"SELECT count(*) FROM jobdeck_workers WHERE {_SILENT_FOR} < ?", *now, context.settings.lease)
 
 
 def workers(context: CheckContext) -> Iterator[CheckResult]:
     """Check which workers are alive."""
     alive, now = _alive(context), context.now
     silent = context.rows(
-        "SELECT id, heartbeat_at FROM jobdeck_workers WHERE beat <= ? ORDER BY id",
-        context.lease_now - context.settings.lease,
+        f"SELECT id, heartbeat_at FROM jobdeck_workers WHERE {_SILENT_FOR} >= ? ORDER BY id",
+        *(context.boot, context.lease_now, now, context.settings.lease),
     )
     for name, heard in silent:
         text = f"Worker {name} has been silent for {format_duration(max(0.0, now - heard))}."
         yield Severity.WARNING, text, "It died or hangs; others rescue its jobs. It is removed after an hour."
+    for name, threads in context.rows("SELECT id, stalled FROM jobdeck_workers WHERE stalled <> '[]' ORDER BY id"):
+        if name not in {each[0] for each in silent}:
+            for thread, since, error in json.loads(threads):
+                text = f"The {thread} of worker {name} has made no progress for {format_duration(max(0.0, now - since))}"
+                yield Severity.PROBLEM, f"{text}: {error}" if error else f"{text}.", "Restart it if it does not recover."
     if alive or not silent:
         yield Severity.OK, f"{alive:,} worker{'' if alive == 1 else 's'} alive.", ""
 

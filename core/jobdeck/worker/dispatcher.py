@@ -13,11 +13,11 @@ whether the claimer sleeps, and the claimer announces that it sleeps before it c
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
+from ..clock import time
 from ..model.attempt_result import AttemptResult
 from .active_job import ActiveJob, ClaimTurn
 from .async_capacity import AsyncCapacity
@@ -68,6 +68,9 @@ class Dispatcher:
         self._claim_hint = True  # jobs may be ready to claim
         self._notified = False  # a notification arrived: a job may have been cancelled
         self._draining = False
+        self._claimer_seen_at = time.monotonic()
+        self._claimer_busy = False  # the claimer calls the store; otherwise it waits here
+        self._claimer_number = 0  # the number of claimers that were replaced
         self.stopped = threading.Event()
         self.generation = 0
         """The generation of the database that the jobs in flight belong to; see `Store.generation`."""
@@ -156,6 +159,19 @@ class Dispatcher:
             self._stuck = stuck
             return self._adjust_runners()
 
+    def unaccounted(self, held: set[ActiveJob]) -> set[ActiveJob]:
+        """Return the jobs for threads that wait for none, run on none (`held`) and have no result: a thread lost them."""
+        with self._lock:
+            elsewhere = {each.job.id for each in (*held, *self._inbox)}
+            elsewhere.update(each.job.id for each in (*self._outbox, *self._recording))
+            return {run for run in self._in_flight.values() if run.job.id not in elsewhere and not run.is_async}
+
+    def on_runner_died(self) -> int:
+        """Note the death of a runner; return the number of runners to start."""
+        with self._lock:
+            self._runners -= 1
+            return self._adjust_runners()
+
     def interrupt_get(self) -> None:
         """Make a waiting `get` return an empty list, so that the process feeder recomputes its capacity."""
         with self._lock:
@@ -220,6 +236,12 @@ class Dispatcher:
                 self._orphaned.discard(run)
                 self._changed.notify_all()
 
+    def has_result(self, run: ActiveJob) -> bool:
+        """Report whether the job has a result, or needs none any more."""
+        with self._lock:
+            unrecorded = (*self._outbox, *self._recording)
+            return not (self.is_in_flight(run) or run in self._orphaned) or any(each.job is run.job for each in unrecorded)
+
     def get(self, most: int = 1) -> list[ActiveJob] | None:
         """Wait for up to `most` jobs to run. Return an empty list after `interrupt_get`, and `None` if the thread must exit."""
         runs = [] if self._check_exit else self._take_ready(most)
@@ -256,19 +278,20 @@ class Dispatcher:
 
     # -- the claimer ------------------------------------------------------------------------------
 
-    def next_batch(self, poll_after: float) -> ClaimTurn | None:
-        """Wait for results to record or capacity to fill, and return the next batch; `None` if the claimer must exit.
+    def next_batch(self, poll_after: float, claimer: int = 0) -> ClaimTurn | None:
+        """Wait for results to record or capacity to fill, and return the next batch; `None` if this claimer must exit.
 
         After `poll_after` seconds without a notification, poll the store.
         """
         with self._lock:
+            self._claimer_busy = False
             until = time.monotonic() + poll_after
-            while not self._ready():
+            while claimer == self._claimer_number and not self._ready():
                 self._sleeping = True
                 # A runner may have appended a result just before we announced that we sleep.
                 if self._ready():
                     break
-                now = time.monotonic()
+                now = self._claimer_seen_at = time.monotonic()
                 if self._inbox or self._outbox:
                     self._claimer.wait(LINGER)
                     if self._inbox and time.monotonic() > self._dispatched_at + STALE:
@@ -279,7 +302,10 @@ class Dispatcher:
                 elif now >= until or not self._claimer.wait(until - now):
                     self._claim_hint = self._slots.claim_hint = True
                     until = time.monotonic() + poll_after
+            if claimer != self._claimer_number:
+                return None
             self._sleeping = False
+            self._claimer_seen_at, self._claimer_busy = time.monotonic(), True
             self._recording = _pop(self._outbox)
             if self._orphaned:
                 self._recording = self._drop_orphaned(self._recording)
@@ -325,14 +351,41 @@ class Dispatcher:
             return 0
         return max(0, self._prefetch.ahead - max(0, len(self._inbox) + idle - self._idle))
 
+    def replace_claimer(self) -> int:
+        """Take over the unrecorded results of a claimer that died or does not come round; return the next one's number."""
+        with self._lock:
+            self._claimer_number += 1
+            self._outbox.extendleft(reversed(self._recording))
+            self._recording = []
+            self._claimer_seen_at, self._claimer_busy, self._claim_hint = time.monotonic(), False, True
+            self._slots.cancel_reservation()
+            self._finish_claim()
+            self._wake_claimer()
+            return self._claimer_number
+
+    def claimer_seen(self) -> float:
+        """Return when the claimer last came round, on the monotonic clock."""
+        return self._claimer_seen_at
+
+    def claimer_busy_for(self) -> float:
+        """Return the seconds that the claimer's current call to the store has taken; 0 if it waits for work."""
+        return time.monotonic() - self._claimer_seen_at if self._claimer_busy else 0.0
+
     def record_lock_wait(self, seconds: float) -> None:
         """Record the seconds that the claimer waited for the transactions of other processes."""
         with self._lock:
             self._prefetch.on_lock_wait(seconds)
 
-    def dispatch(self, runs: Sequence[ActiveJob], tasks: Sequence[ActiveJob] = ()) -> Sequence[ActiveJob]:
-        """Dispatch newly claimed jobs, after the last batch was recorded; return the async jobs that the caller must start."""
+    def dispatch(
+        self, runs: Sequence[ActiveJob], tasks: Sequence[ActiveJob] = (), claimer: int = 0
+    ) -> Sequence[ActiveJob] | None:
+        """Dispatch newly claimed jobs, after the last batch was recorded; return the async jobs that the caller must start.
+
+        If the claimer was replaced meanwhile, do nothing and return `None`: the caller must release the jobs.
+        """
         with self._lock:
+            if claimer != self._claimer_number:
+                return None
             self._remove(self._recording)
             self._recording = []
             for run in (*runs, *tasks):
@@ -355,9 +408,11 @@ class Dispatcher:
             self._finish_claim()
             return tasks
 
-    def requeue_results(self, results: Sequence[AttemptResult]) -> None:
+    def requeue_results(self, results: Sequence[AttemptResult], claimer: int = 0) -> None:
         """Requeue those results of the last batch that could not be recorded yet. The other jobs are no longer in flight."""
         with self._lock:
+            if claimer != self._claimer_number:
+                return  # the next claimer has taken them over
             kept = {result.job.id for result in results}
             self._remove([ending for ending in self._recording if ending.job.id not in kept])
             self._outbox.extendleft(reversed(results))

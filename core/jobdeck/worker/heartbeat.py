@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 
-from ..clock import Clock
+from ..clock import Clock, time
+from ..logs import get_logger
 from ..maintenance.loop import MaintenanceLoop
 from ..model.errors import StoreReplaced
 from ..model.overview import StuckJob, WorkerInfo
@@ -17,7 +17,7 @@ from .dispatcher import Dispatcher
 from .log_flusher import LogFlusher
 from .outage_backoff import OutageBackoff
 
-logger = logging.getLogger("jobdeck.worker")
+logger = get_logger("jobdeck.worker")
 
 POLL = 1.0
 """Seconds between polls of the store without a notification: the backstop if a notification was lost."""
@@ -55,15 +55,28 @@ class Heartbeat:
         self._heartbeat_at = self._report_at = 0.0
         self._reported: WorkerInfo | None = None
         self._wake = threading.Event()
+        self._number = 0  # the number of threads that were replaced
+        self._seen_at = time.monotonic()
         self.outage_backoff = OutageBackoff(dispatcher.stopped, longest=min(2.0, settings.heartbeat_every))
 
     def wake(self) -> None:
         """Start the next tick now."""
         self._wake.set()
 
-    def loop(self) -> None:
-        """Run ticks until the worker stops."""
-        while not self._dispatcher.stopped.is_set():
+    def seen(self) -> float:
+        """Return when the thread last came round, on the monotonic clock."""
+        return self._seen_at
+
+    def replace(self) -> int:
+        """End the loop of the current thread as soon as it comes round; return the number of the next one's."""
+        self._number += 1
+        self._seen_at = time.monotonic()
+        return self._number
+
+    def loop(self, number: int = 0) -> None:
+        """Run ticks until the worker stops, or this loop is replaced."""
+        while not self._dispatcher.stopped.is_set() and number == self._number:
+            self._seen_at = time.monotonic()
             self._wake.clear()
             held = self._dispatcher.in_flight()
             try:
@@ -95,7 +108,7 @@ class Heartbeat:
         if now >= self._report_at or self._reported != info:
             self._store.workers.report(info)
             self._report_at, self._reported = now + min(REPORT_INTERVAL, self._settings.heartbeat_every), info
-        self._logs.flush(held)
+        self._logs.flush_if_free(held)
         self._write_progress(held)
         if self._maintenance.run_due_tasks():
             self._dispatcher.wake()

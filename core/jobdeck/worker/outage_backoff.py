@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import threading
-import time
 
-from ..model.errors import StoreError
+from ..clock import time
+from ..logs import get_logger
+from ..model.errors import StoreBusy, StoreError
 
-logger = logging.getLogger("jobdeck.worker")
+logger = get_logger("jobdeck.worker")
 
+BUSY_PAUSE = 0.01
+"""Seconds before the next try if the database is locked: the call has waited for the lock already, and so do others."""
 LOG_INTERVAL = 60.0
 """Seconds between two log records about the same lasting error."""
 
@@ -25,21 +27,25 @@ class OutageBackoff:
         self._log_again_at = 0.0
         self.last_error: str | None = None
         """The current error, in one sentence; `None` while the store works."""
+        self.failing_since: float | None = None
+        """When the outage began, on the monotonic clock; `None` while the store works."""
 
     def reset(self) -> None:
         """End the outage: the store works."""
         if self._failures:
             logger.info("The database is available again")
         self._failures = 0
-        self._logged = self.last_error = None
+        self._logged = self.last_error = self.failing_since = None
 
     def wait(self, error: Exception) -> None:
         """Log the error and wait, at most until the worker stops."""
         self._failures += 1
-        pause = min(self._longest, 0.05 * 2.0 ** min(self._failures, 20))
+        busy = isinstance(error, StoreBusy)
+        pause = BUSY_PAUSE if busy else min(self._longest, 0.05 * 2.0 ** min(self._failures, 20))
         known = isinstance(error, StoreError)
         self.last_error = str(error) if known else f"A bug in jobdeck: {type(error).__name__}: {error}"
         now = time.monotonic()
+        self.failing_since = self.failing_since or now
         if self.last_error != self._logged or now >= self._log_again_at:
             self._logged, self._log_again_at = self.last_error, now + LOG_INTERVAL
             if known:

@@ -14,19 +14,22 @@ import logging
 import os
 import socket
 import threading
-import time
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
+from ..clock import time
+from ..execution.attempt_contexts import AttemptContexts
 from ..execution.context import STOP_GRACE, JobContext, capture_logs
-from ..execution.executor import execute, failed_result, start_async
+from ..execution.executor import crashed_result, execute, failed_result, start_async
+from ..execution.serialization import format_traceback
 from ..execution.shell import add_shell
 from ..execution.stack_capture import capture_stack
 from ..execution.stack_trace import FINISHED, decode_request, encode_reply
 from ..kinds.registry import SHELL
+from ..logs import get_logger
 from ..model.attempt_result import AttemptResult, Cancelled, Completed, Failed, Released, Snoozed
 from ..model.errors import LeaseLost, RowRefused, StoreError, StoreMissing, StoreReplaced
 from ..model.jobs import Job
@@ -37,18 +40,24 @@ from ..store.claim_capacity import ClaimRequest
 from .active_job import ActiveJob, ClaimTurn
 from .dispatcher import Dispatcher
 from .heartbeat import POLL, Heartbeat
+from .liveness import Liveness, WatchedThread
 from .log_flusher import MAX_LOG_BYTES, LogFlusher
 from .outage_backoff import OutageBackoff
 from .process_feeder import ProcessFeeder
+from .runners import RunnerThreads
 
-logger = logging.getLogger("jobdeck.worker")
+logger = get_logger("jobdeck.worker")
 
-_RECORDING_GRACE = 0.5
+_RECORDING_GRACE = 1.0
 """The maximum part of the shutdown grace, in seconds, that is reserved for releasing unfinished jobs."""
 _KILL_WAIT = 0.5
 """Seconds that even a shutdown without grace waits for killed commands to exit."""
-_CLAIMER_GRACE = 5.0
-"""Seconds that the claimer gets to record the last results."""
+_LAST_WRITES = 0.7
+"""Seconds that even a shutdown without grace waits for the last results and releases to be written."""
+_HANGS_AFTER = 1.0
+"""Seconds after which a shutdown without grace considers the database unresponsive, and waits for it no longer."""
+_LEASE_MARGIN = 1 / 3
+"""The part of a lease that must remain when the code starts; renewals keep twice as much."""
 
 
 class Worker:
@@ -67,6 +76,7 @@ class Worker:
         threads: int | None = None,
         queues: Sequence[str] | None = None,
         processes: int | None = None,
+        own_process: bool = False,
     ) -> None:
         """Create a worker; `start` runs it.
 
@@ -76,6 +86,8 @@ class Worker:
             queues: the names of the queues to process (default JOBDECK_QUEUES, or all queues).
             processes: the number of child processes that run the handlers (default JOBDECK_PROCESSES). With 0 this
                 process runs them itself, except for isolated kinds.
+            own_process: whether this process runs nothing but jobs, as `jobdeck worker` does. What handlers change for the
+                whole process (current folder, umask, signal handlers, limits, hooks …) is then restored.
         """
         self._queue = queue
         self._store = queue.store
@@ -104,7 +116,11 @@ class Worker:
             self._dispatcher, self._store, self._settings, self._clock, self._log_flusher, self._info, self._replace_stuck
         )
         self._outage_backoff = OutageBackoff(self._dispatcher.stopped)
-        self._threads: list[threading.Thread] = []
+        self._liveness = Liveness(self._clock, self._dispatcher.stopped, self._store.interrupt)
+        self._started = False
+        self._own_process = own_process
+        self._contexts = AttemptContexts()
+        self._runners = RunnerThreads(self._dispatcher, self._run, self._crashed)
         self._stuck: set[int] = set()
         self._async_kinds: AbstractSet[str] = frozenset()
 
@@ -120,7 +136,7 @@ class Worker:
     @property
     def threads(self) -> int:
         """Return the maximum number of jobs that run at once, in all processes."""
-        return self._dispatcher.threads if self._threads else self._initial_threads * max(1, self.processes)
+        return self._dispatcher.threads if self._started else self._initial_threads * max(1, self.processes)
 
     @property
     def processes(self) -> int:
@@ -146,19 +162,38 @@ class Worker:
             KindNotInChild: a kind of this process is not registered in the child processes.
         """
         capture_logs()
+        self._contexts = AttemptContexts(own_process=self._own_process)
         self._supervisor.start()
         try:
             self._store.workers.report(self._info())
         except BaseException:
             self._supervisor.close()
             raise
-        for name, loop in (("claimer", self._claim_loop), ("heartbeat", self._heartbeat.loop)):
-            self._threads.append(threading.Thread(target=loop, name=f"jobdeck-{name}", daemon=True))
+        self._started = True
         if self.processes:
             self._process_feeder.start()
         self.resize(self._initial_threads)  # before the heartbeat reports the number of threads
-        for thread in self._threads:
-            thread.start()
+        self._liveness.watch(
+            WatchedThread(
+                "claimer",
+                self._dispatcher.claimer_seen,
+                self._outage_backoff,
+                lambda: self._start_thread("claimer", self._claim_loop, self._dispatcher.replace_claimer()),
+                self._start_thread("claimer", self._claim_loop, 0),
+            ),
+            WatchedThread(
+                "heartbeat",
+                self._heartbeat.seen,
+                self._heartbeat.outage_backoff,
+                lambda: self._start_thread("heartbeat", self._heartbeat.loop, self._heartbeat.replace()),
+                self._start_thread("heartbeat", self._heartbeat.loop, 0),
+            ),
+        )
+
+    def _start_thread(self, name: str, loop: Callable[[int], None], number: int) -> threading.Thread:
+        thread = threading.Thread(target=loop, args=(number,), name=f"jobdeck-{name}", daemon=True)
+        thread.start()
+        return thread
 
     def resize(self, threads: int) -> None:
         """Set the number of jobs to run at once in each process. Running jobs continue."""
@@ -173,7 +208,10 @@ class Worker:
         self._dispatcher.interrupt_get()
 
     def _replace_stuck(self, stuck: list[ActiveJob]) -> None:
-        """Start a replacement for each thread whose code ignores the stop request, so that other jobs continue to run."""
+        """Start a replacement for each thread that died or whose code ignores the stop request; other jobs continue to run."""
+        self._contexts.restore_process()
+        if not self.processes:
+            self._runners.replace_dead()
         job_ids = {run.job.id for run in stuck if not (run.is_async or self._is_isolated(run))}
         for job_id in job_ids - self._stuck:
             logger.warning("Job %d ignored the stop request; starting a replacement thread", job_id)
@@ -184,9 +222,7 @@ class Worker:
                 self._supervisor.replace_stuck(job_ids, self._on_resized)
 
     def _start_runners(self, missing: int) -> None:
-        for _ in range(0 if self.processes else missing):  # with child processes, the threads belong to them
-            # Daemon threads: a handler that never returns must not keep the process from exiting.
-            threading.Thread(target=self._run_loop, name="jobdeck-runner", daemon=True).start()
+        self._runners.start(0 if self.processes else missing)  # with child processes, the threads belong to them
 
     def wake(self) -> None:
         """Check for jobs to claim now."""
@@ -213,20 +249,22 @@ class Worker:
 
         Returns:
             Whether every job finished or stopped by itself. If not, the code of the others still runs on threads of
-            this process, their jobs are back in the queue, and the process should exit now.
+            this process, their jobs are back in the queue (or are rescued, if the database does not answer), and the
+            process should exit now.
         """
         grace = self._settings.shutdown_grace if grace is None else grace
+        until = time.monotonic() + grace
         self.drain()
         # The last part of the grace is for stop requests: commands get a signal, handlers see `context().stopping`.
         stopping = min(STOP_GRACE, grace / 2)
         # The very last part is for recording: the process must have exited when the grace is over.
-        recording = min(_RECORDING_GRACE, grace / 10)
+        recording = min(_RECORDING_GRACE, grace / 5)
         if not self._dispatcher.wait_empty(grace - stopping - recording):
             for run in (*self._dispatcher.in_flight(), *self._dispatcher.orphaned()):
                 run.context.request_stop(interrupted=True, grace=stopping * 0.8)
             if not self._dispatcher.wait_empty(max(stopping, _KILL_WAIT)) and self._supervisor.kill(_KILL_WAIT):
                 self._dispatcher.wait_empty(_KILL_WAIT if any(map(self._in_child, self._dispatcher.in_flight())) else 0)
-        return self._shut_down()
+        return self._shut_down(until)
 
     def _serve_request(self, question: str, reply: Callable[[str], None]) -> bool:
         """Reply to a stack request if it is addressed to this worker. Called on the store's thread."""
@@ -248,52 +286,85 @@ class Worker:
     def _in_child(self, run: ActiveJob) -> bool:
         return self._supervisor.handles(run.job.kind)
 
-    def _shut_down(self) -> bool:
+    def _shut_down(self, until: float) -> bool:
+        """Write the last results, release the rest and end the threads; take until `until`, whatever the database does."""
         self._dispatcher.stop()
         self._heartbeat.wake()
-        for thread in self._threads:
-            thread.join(timeout=_CLAIMER_GRACE)
         self._supervisor.close()
+        if self._dispatcher.claimer_busy_for() < _HANGS_AFTER:
+            until = max(until, time.monotonic() + _LAST_WRITES)
+        for thread in self._liveness.threads:
+            thread.join(timeout=max(0.0, until - time.monotonic()))
+        hangs = any(thread.is_alive() for thread in self._liveness.threads)
         results, unfinished = self._dispatcher.clear()
+        # On a thread of its own, since a call to a database that does not answer cannot be interrupted.
+        writer = threading.Thread(
+            target=self._write_last, args=(results, unfinished, hangs), name="jobdeck-last-writes", daemon=True
+        )
+        writer.start()
+        writer.join(timeout=max(0.1, until - time.monotonic()))
+        unanswered = hangs or writer.is_alive()
+        if unanswered:
+            logger.error(
+                "The database did not answer in time; jobs that are still running are rescued when their leases expire"
+            )
+        return not (unfinished or self._dispatcher.orphaned() or unanswered)
+
+    def _write_last(self, results: Sequence[AttemptResult], unfinished: Sequence[ActiveJob], claimer_hangs: bool) -> None:
         now = self._clock.now()
         try:
-            if (
-                self._store.generation == self._dispatcher.generation
-            ):  # otherwise the current database contains none of these jobs
+            self._store.version()  # notices a replaced database
+            # Otherwise the current database contains none of these jobs.
+            if self._store.generation == self._dispatcher.generation:
                 self._record_results(results)
                 self._log_flusher.flush(unfinished)
                 if unfinished:
                     self._store.completer.release([run.as_release(now) for run in unfinished])
-            self._store.workers.deregister(self.id)
+            if not claimer_hangs:  # otherwise it holds jobs, whose leases end by the clock of a registered worker
+                self._store.workers.deregister(self.id)
         except StoreError as error:
             logger.error("%d jobs could not be released; they are rescued when their lease expires: %s", len(unfinished), error)
-        return not unfinished and not self._dispatcher.orphaned()
 
     # -- the claimer ------------------------------------------------------------------------------
 
-    def _claim_loop(self) -> None:
+    def _claim_loop(self, number: int) -> None:
         pause = POLL
-        self._dispatcher.generation = self._store.generation
+        if not number:
+            self._dispatcher.generation = self._store.generation
+        elif self._dispatcher.generation != self._store.generation:
+            self._on_store_replaced(StoreReplaced(self._queue.where))
         with self._store.notifier.serve(self._serve_request), self._store.notifier.listen(self.wake):
-            while (work := self._dispatcher.next_batch(pause)) is not None:
+            while (work := self._dispatcher.next_batch(pause, number)) is not None:
                 results = work.results
-                until = self._clock.monotonic() + self._settings.lease
                 try:
-                    claimed, pause = self._record_and_claim(work)
+                    claimed, until, pause = self._record_and_claim(work)
                     self._outage_backoff.reset()
                 except StoreReplaced as error:
                     self._on_store_replaced(error)
                     continue
                 except Exception as error:  # a bug must not silently stop the claims of a process that looks healthy
                     known = isinstance(error, StoreError) and not isinstance(error, RowRefused)
-                    self._dispatcher.requeue_results(results if known else self._record_one_by_one(results))
+                    self._dispatcher.requeue_results(results if known else self._record_one_by_one(results), number)
                     if isinstance(error, StoreMissing) and self._dispatcher.stopped.is_set():
                         return  # the database will not be back in time
                     self._outage_backoff.wait(error)
                     continue
-                runs = [ActiveJob(job, JobContext(job, self._clock), until, job.kind in self._async_kinds) for job in claimed]
+                runs = [
+                    ActiveJob(
+                        job,
+                        JobContext(job, self._clock),
+                        until,
+                        job.kind in self._async_kinds,
+                        margin=self._settings.lease * _LEASE_MARGIN,
+                    )
+                    for job in claimed
+                ]
                 tasks = [run for run in runs if run.is_async]
-                for run in self._dispatcher.dispatch([run for run in runs if not run.is_async] if tasks else runs, tasks):
+                ready = self._dispatcher.dispatch([run for run in runs if not run.is_async] if tasks else runs, tasks, number)
+                if ready is None:  # another claimer has taken over: this one did not come round in time
+                    self._store.completer.release([run.as_release(self._clock.now()) for run in runs])
+                    return
+                for run in ready:
                     self._start_async(run)
 
     def _on_store_replaced(self, error: StoreReplaced) -> None:
@@ -305,11 +376,11 @@ class Worker:
         orphaned = self._dispatcher.orphan_all(self._store.generation)
         logger.warning("%s Jobs of the old database that still run and whose results are dropped: %d", error, len(orphaned))
 
-    def _record_and_claim(self, work: ClaimTurn) -> tuple[list[Job], float]:
+    def _record_and_claim(self, work: ClaimTurn) -> tuple[list[Job], float, float]:
         """Record the results and claim jobs, in one transaction.
 
         Returns:
-            The claimed jobs, and the seconds until the next poll.
+            The claimed jobs, when their leases expire on the monotonic clock, and the seconds until the next poll.
         """
         store = self._store
         claimed: list[Job] = []
@@ -318,6 +389,8 @@ class Worker:
         requested_at = time.monotonic()
         with self._log_flusher.collect(finished) as logs, store.transaction():
             self._dispatcher.record_lock_wait(time.monotonic() - requested_at)
+            # From the transaction on: the wait for it may have taken longer than a short lease.
+            until = self._clock.monotonic() + self._settings.lease
             if logs:
                 store.logs.append(logs, MAX_LOG_BYTES)
             self._record_results(work.results)
@@ -349,7 +422,7 @@ class Worker:
                     )
                     claimed += claim
                     pause = min(pause, claim.retry_after)
-        return claimed, pause if due is None else min(pause, max(0.001, due - self._clock.now()))
+        return claimed, until, pause if due is None else min(pause, max(0.001, due - self._clock.now()))
 
     def _record_results(self, results: Sequence[AttemptResult]) -> None:
         store = self._store
@@ -382,11 +455,6 @@ class Worker:
 
     # -- the runners ------------------------------------------------------------------------------
 
-    def _run_loop(self) -> None:
-        while (runs := self._dispatcher.get()) is not None:
-            for run in runs:
-                self._dispatcher.submit_result(run, self._run(run))
-
     def _run(self, run: ActiveJob) -> AttemptResult:
         job = run.job
         if (late := self._lease_expired(run)) is not None:
@@ -394,7 +462,7 @@ class Worker:
         try:
             if self._in_child(run):
                 return self._supervisor.run(job, run.context)
-            result = execute(job, run.context, self._registry, self._clock, self._queue.random)
+            result = self._contexts.run(execute, job, run.context, self._registry, self._clock, self._queue.random)
         except BaseException as error:
             result = self._internal_error(run, error)
         if logger.isEnabledFor(logging.DEBUG):
@@ -411,20 +479,25 @@ class Worker:
             self._dispatcher.submit_result(run, result)
 
         try:
-            start_async(run.job, run.context, self._registry, self._clock, self._queue.random, submit)
+            self._contexts.run(start_async, run.job, run.context, self._registry, self._clock, self._queue.random, submit)
         except BaseException as error:
             submit(self._internal_error(run, error))
 
     def _lease_expired(self, run: ActiveJob) -> AttemptResult | None:
-        """Return the result that releases the job if its lease has expired; otherwise set its start time and return `None`."""
-        if self._clock.monotonic() >= run.lease_deadline:
+        """Return the result that releases the job if its lease is about to expire; otherwise set its start time."""
+        if not run.may_start(self._clock.monotonic()):
             return run.as_release(self._clock.now())
         run.started_at = self._clock.now()
         return None
 
     def _internal_error(self, run: ActiveJob, error: BaseException) -> AttemptResult:
-        logger.exception("Running job %d failed because of a bug in jobdeck", run.job.id)
+        """Return the result of a job that failed outside its handler: by an exception raised from outside, or a bug."""
+        logger.error("Running job %d failed outside its handler\n%s", run.job.id, format_traceback(error))
         return failed_result(run.job, run.started_at or self._clock.now(), self._clock, self._queue.random, error)
+
+    def _crashed(self, run: ActiveJob, problem: str) -> AttemptResult:
+        now = self._clock.now()
+        return crashed_result(run.job, run.started_at or now, now, problem)
 
     def _info(self) -> WorkerInfo:
         return WorkerInfo(
@@ -441,5 +514,6 @@ class Worker:
             kinds=tuple(self._registry.kinds),
             stuck=self._dispatcher.stuck,
             stopping=self._heartbeat.stopping,
+            stalled=self._liveness.stalled,
             processes=self._supervisor.processes,
         )

@@ -50,7 +50,7 @@ def test_a_healthy_queue_has_only_ok_findings_apart_from_the_test_server(bench: 
     assert {check: each.severity for check, each in found.items() if each.severity is not OK} == EXPECTED
     assert set(found) == {
         *("server", "session", "connections", "durability", "schema", "integrity", "size", "vacuum", "transactions"),
-        *("counters", "leases", "workers", "clock", "orphans", "waits"),
+        *("rows", "counters", "leases", "workers", "clock", "orphans", "waits"),
     }
     assert "fsync and full_page_writes off" in found["durability"].message
 
@@ -108,11 +108,11 @@ def test_a_newer_schema_is_a_problem_and_stays_unchanged(bench: Bench) -> None:
 
 
 def test_an_older_schema_is_reported_and_not_upgraded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobdeck.store.postgres.doctor.newest_schema", lambda: 2)
+    monkeypatch.setattr("jobdeck.store.postgres.doctor.newest_schema", lambda: 3)
     found = look(bench)
     assert found["schema"].severity is WARNING
     assert "counters" not in found
-    assert bench.rows("SELECT value FROM jobdeck_meta WHERE key = 'schema'") == [("1",)]
+    assert bench.rows("SELECT value FROM jobdeck_meta WHERE key = 'schema'") == [("2",)]
 
 
 def test_wrong_counters_are_found(bench: Bench) -> None:

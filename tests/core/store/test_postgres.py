@@ -12,11 +12,12 @@ from types import SimpleNamespace
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 from tests.core.concurrency import in_background, on_server, open_more, run_concurrently, wait_for_a_lock
 from tests.core.helpers import Bench, FakeClock, new, wait_until
 from tests.core.postgres import database_at, server
 
-from jobdeck import Limits, State, StoreBusy, StoreError, StoreMissing, StoreRefused
+from jobdeck import Limits, Queue, State, StoreBusy, StoreError, StoreMissing, StoreRefused
 from jobdeck.model.attempt_result import Completed
 from jobdeck.store.claim_capacity import ClaimRequest
 from jobdeck.store.postgres import PostgresStore
@@ -297,7 +298,7 @@ def test_a_missing_schema_is_refused_with_advice(bench: Bench) -> None:
 def test_a_newer_schema_is_refused_and_stays_unchanged(bench: Bench) -> None:
     bench.change("UPDATE jobdeck_meta SET value = '999' WHERE key = 'schema'")
     try:
-        with pytest.raises(StoreRefused, match=r"was written by a newer jobdeck \(schema 999; this one knows 1\)"):
+        with pytest.raises(StoreRefused, match=r"was written by a newer jobdeck \(schema 999; this one knows 2\)"):
             bench.open_again()
         assert bench.rows("SELECT key, value FROM jobdeck_meta") == [("schema", "999")]
     finally:
@@ -314,6 +315,15 @@ def test_an_unreachable_server_is_refused_in_one_sentence_without_the_password(t
     assert "hidden" not in told
 
 
+def test_the_address_may_be_a_list_of_libpqs_options(bench: Bench) -> None:
+    options = make_conninfo(database_at(bench.path), password="it's a secret")
+    with Queue(options) as queue:
+        assert queue.where.startswith("postgresql://")
+        assert "secret" not in queue.where
+        job = queue.enqueue("shell", {"command": ["true"]})
+    assert bench.rows(f"SELECT kind FROM jobdeck_jobs WHERE id = {job.id}") == [("shell",)]
+
+
 def test_an_invalid_url_is_refused() -> None:
     with pytest.raises(StoreRefused, match="is not a valid database address"):
         PostgresStore("postgresql://host:port:name/x?nonsense=1")
@@ -328,7 +338,7 @@ def test_concurrent_opens_of_a_new_database_all_succeed(bench: Bench) -> None:
     bench.rows("CREATE SCHEMA fresh")
     where = database_at(bench.path) + "&options=-csearch_path%3Dfresh"
     assert run_concurrently(*[lambda: PostgresStore(where).close() for _ in range(6)]) == []
-    assert bench.rows("SELECT value FROM fresh.jobdeck_meta") == [("1",)]
+    assert bench.rows("SELECT value FROM fresh.jobdeck_meta") == [("2",)]
 
 
 def test_dropped_tables_are_a_missing_queue(bench: Bench) -> None:

@@ -14,7 +14,9 @@ OWN = {
         "doctor/environment_checks.py": "only a file has a disk, a file system and an SQLite library around it",
         "doctor/file_checks.py": "only a file can be damaged by itself",
         "file_identity.py": "a file is identified by its inode, and leaves a log behind",
+        "foreign_clocks.py": "a server has one clock for all",
         "group_commit.py": "a server commits several connections together by itself",
+        "lock_wait.py": "a server queues those who wait for a lock",
         "wal.py": "a server maintains its own log",
     },
     "postgres": {
@@ -23,6 +25,7 @@ OWN = {
         "dsn.py": "a path needs no parsing beyond `connect.py`",
         "identity.py": "a queue on a server is identified by the numbers of its cluster, database and table",
         "notifier.py": "a file is served by the shared `notifier.py`",
+        "pooler.py": "nothing stands between a process and a file",
         "session.py": "apsw's connections have the interface that a session adds to psycopg's",
         "sharded_counters.py": "a file has one writer at a time, so no transaction waits for a counter",
         "type_adapters.py": "SQLite stores every text as it is",

@@ -17,6 +17,9 @@ from .output import count_of, print_json
 _LATE = 60.0
 """Seconds a due job may stay unstaged before the queue counts as unhealthy."""
 
+_SILENT = 12.0
+"""Seconds without a heartbeat after which a worker counts as stalled: it sends one every five seconds, or more often."""
+
 _STARTING = 5.0
 """Seconds a new worker has to start its threads."""
 
@@ -35,7 +38,7 @@ def health_command(front: CliContext) -> int:
     """Check that jobs are being processed. Exits 0 if healthy, 1 with the reasons if not.
 
     The queue is unhealthy if jobs are due and no live worker serves them, if a worker has stopped sending
-    heartbeats, or if the database is unusable. Paused queues do not count.
+    heartbeats or makes no progress, or if the database is unusable. Paused queues do not count.
     """
     with front.open(must_exist=True) as queue:
         overview = queue.overview(seconds=60, slices=6)
@@ -68,9 +71,15 @@ def unhealthy(overview: Overview) -> list[str]:
     # A new worker may not have started its threads yet.
     serving = [w for w in alive if not w.draining and (w.threads > 0 or overview.at - w.started_at < _STARTING)]
     for worker in overview.workers:
-        if not worker.alive:
-            silent = age(overview.at - worker.heartbeat_at)
+        if not worker.alive or worker.silent_for > _SILENT:
+            silent = age(worker.silent_for)
             reasons.append(f"Worker {safe(worker.id)} has sent no heartbeat for {silent}; it holds {count_of(worker.running)}.")
+            continue
+        for each in worker.stalled:
+            stalled = (
+                f"The {safe(each.thread)} of worker {safe(worker.id)} has made no progress for {age(overview.at - each.since)}"
+            )
+            reasons.append(f"{stalled}: {safe(each.error)}" if each.error else f"{stalled}.")
     for queue in overview.queues:
         if queue.paused or not queue.pending:
             continue

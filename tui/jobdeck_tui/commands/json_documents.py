@@ -202,7 +202,7 @@ def details_document(queue: Queue, job: Job) -> Document:
     return dependencies_document(queue.dependencies(job.id)) | {
         "batch_status": batch,
         "schedule": schedule_name(job),
-        "journal": [journal_document(act) for act in queue.journal_of(job.id)],
+        "journal": [journal_document(entry) for entry in queue.journal.of_job(job.id)],
         "explanation": explanation_document(queue.explain(job.id)),
         "enqueue_command": enqueue_command(job),
     }
@@ -259,6 +259,7 @@ def worker_document(worker: WorkerInfo) -> Document:
             {"job_id": each.job_id, "kind": each.kind, "since": iso(each.since), "reason": each.reason}
             for each in worker.stopping
         ],
+        "stalled": [{"thread": each.thread, "since": iso(each.since), "error": each.error} for each in worker.stalled],
         "started_at": iso(worker.started_at),
         "heartbeat_at": iso(worker.heartbeat_at),
         "alive": worker.alive,

@@ -11,10 +11,11 @@ import sys
 import threading
 import time
 from io import TextIOWrapper
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from ..terminal.last_resort import LastResort, exit_now
 from ..text.sanitize import safe, safe_json
 from .common import CliContext, Subcommand
 from .completers import complete_queues
@@ -30,6 +31,10 @@ _ECHO = 0.05
 """Seconds within which further signals count as the same request."""
 _POLL = 0.1
 """Seconds between two chances for Python to run a pending signal handler."""
+_OVERTIME = 1.0
+"""Seconds beyond its grace that a process gets to exit."""
+_AT_ONCE = 2.0
+"""Seconds that it gets after the second signal."""
 _STOPPED = 0
 """Sent in place of a signal number: every job has finished or was released."""
 
@@ -75,7 +80,8 @@ def worker_command(
     """Run a headless worker until SIGTERM, SIGINT or SIGHUP.
 
     On the first signal, the worker claims no more jobs, lets running jobs finish within --grace, and releases the
-    rest. On the second, it releases all jobs and stops at once. Either way no job is left running, and it exits 0.
+    rest. On the second, it releases all jobs and stops at once. Either way no job is left running, and it exits 0,
+    unless the database does not answer: then it exits in time all the same, and its jobs are rescued later.
 
     If the database is locked, full, read-only or missing, the worker logs this once and then every minute, claims
     nothing, and continues when the database is available again. If the database is replaced by another one, the
@@ -86,7 +92,7 @@ def worker_command(
     affects only the jobs of that process.
     """
     front.refuse_if_readonly()
-    from jobdeck import STOP_SIGNALS, SWITCH_INTERVAL, CrashGuard, Worker, handle_signal
+    from jobdeck import SWITCH_INTERVAL, CrashGuard, Worker
 
     sys.setswitchinterval(SWITCH_INTERVAL)
     if isinstance(sys.stdout, TextIOWrapper):
@@ -100,11 +106,14 @@ def worker_command(
         guard.start()
         front.load_kinds()
         worker = Worker(
-            opened, threads=threads or front.threads or max(1, settings.threads), queues=served, processes=processes
+            opened,
+            threads=threads or front.threads or max(1, settings.threads),
+            queues=served,
+            processes=processes,
+            own_process=True,
         )
-        for number in STOP_SIGNALS:
-            handle_signal(number, lambda received, _frame: signals.put(received))
-        worker.start()
+        grace = settings.shutdown_grace if grace is None else grace
+        _start(worker, _SignalHandler(signals, grace))
         capacity = count_of(worker.threads, "thread")
         if worker.processes:
             capacity += f" in {worker.processes} {'process' if worker.processes == 1 else 'processes'}"
@@ -113,16 +122,51 @@ def worker_command(
             logger.warning(
                 "This worker serves shell jobs only; to serve other kinds, name their modules with --app or JOBDECK_APP"
             )
-        clean = _stop(worker, _wait_for_signal(signals, worker), signals, settings.shutdown_grace if grace is None else grace)
+        clean = _stop(worker, _wait_for_signal(signals, worker), signals, grace)
         logger.info("Worker %s stopped", worker.id)
-    if not clean:
-        # Code that did not stop still runs on threads of this process and would keep it from exiting. What it has started is
-        # killed by the guard.
-        logging.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
+        if not clean:
+            # Code that did not stop still runs on threads of this process and would keep it from exiting; a database that
+            # does not answer would keep its connections from being closed. What that code has started is killed by the guard.
+            exit_now(0)
     guard.close()
+
+
+class _SignalHandler:
+    """Queues the signals, and ends the process if it does not exit in time after them."""
+
+    def __init__(self, signals: queue.SimpleQueue[int], grace: float) -> None:
+        self._signals = signals
+        self._grace = grace
+        self._first_at: float | None = None
+        self._last_resort = LastResort()
+        self.starting = True
+        """Whether the worker is being started: the main thread may be waiting for the database, and no job is running."""
+
+    def __call__(self, received: int, _frame: object) -> None:
+        now = time.monotonic()
+        self._signals.put(received)
+        if self.starting:
+            raise SystemExit(0)
+        if self._first_at is None:
+            self._first_at = now
+            self._last_resort.arm(self._grace + _OVERTIME)
+        elif now - self._first_at > _ECHO:
+            self._last_resort.arm(_AT_ONCE)
+
+
+def _start(worker: Worker, on_signal: _SignalHandler) -> None:
+    """Start the worker; a signal meanwhile ends the process."""
+    from jobdeck import STOP_SIGNALS, handle_signal
+
+    for number in STOP_SIGNALS:
+        handle_signal(number, on_signal)
+    try:
+        worker.start()
+        on_signal.starting = False
+    except SystemExit:
+        on_signal.starting = False
+        worker.stop(grace=0)
+        raise
 
 
 def _wait_for_signal(signals: queue.SimpleQueue[int], worker: Worker) -> signal.Signals:
@@ -147,7 +191,7 @@ def _get(signals: queue.SimpleQueue[int]) -> int:
     while True:
         try:
             return signals.get(timeout=_POLL)
-        except queue.Empty:
+        except (queue.Empty, RecursionError):  # the latter if a handler lowered the limit, which is restored at its end
             continue
 
 
@@ -169,12 +213,21 @@ def _stop(worker: Worker, first: signal.Signals, signals: queue.SimpleQueue[int]
 
 def log_to_stderr(level: str, how: str) -> None:
     """Log to standard error, as text or as one JSON document per line."""
-    handler = logging.StreamHandler()
+    handler = logging.StreamHandler(_own_stderr())
     handler.setLevel(level)
     handler.setFormatter(JsonFormatter() if how == "json" else TextFormatter())
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(level)
+    logging.getLogger("jobdeck").setLevel(level)  # an app that configures the root logger leaves the worker's own level
+
+
+def _own_stderr() -> TextIO | None:
+    """Return a standard error of the log's own, which a handler cannot close; `None` if this one has no descriptor."""
+    try:
+        return os.fdopen(os.dup(sys.stderr.fileno()), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
+    except (OSError, ValueError, AttributeError):
+        return None
 
 
 class TextFormatter(logging.Formatter):

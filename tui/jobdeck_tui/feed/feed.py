@@ -83,8 +83,6 @@ class Feed:
         self._thread = threading.Thread(target=self._loop, name="jobdeck-feed", daemon=True)
         self._worker: Worker | None = None
         self._drain_thread: threading.Thread | None = None
-        self.stopped_cleanly = True
-        """Whether no code of a job still runs after the end."""
         self._pages = Pages(queue, lambda: self._inbox.put(self._request_poll))
         self._bulk_runner = BulkActionRunner(queue, post, lambda: self._inbox.put(self._invalidate))
         self._page: JobsPage | None = None
@@ -98,6 +96,8 @@ class Feed:
         self._last_error: str | None = None
         self._is_new = False
         """Whether another database has replaced the previous one and has not been read yet."""
+        self.drained_cleanly = True
+        """Whether the worker has stopped with all its jobs finished or released, or has not been asked to stop."""
 
     # -- called by the screens; each returns immediately -----------------------------------------------------
 
@@ -113,7 +113,7 @@ class Feed:
             self._thread.join(timeout=2.0)
         self._pages.end()
         if self._worker is not None and self._drain_thread is None:
-            self.stopped_cleanly = self._worker.stop(grace=0.0)
+            self.drained_cleanly = self._worker.stop(grace=0.0)
 
     def set_view(self, view: View) -> None:
         """Set the view that snapshots show from now on."""
@@ -251,25 +251,25 @@ class Feed:
         if self._bulk_runner.doing:
             self._post(ActionFinished(busy_text(self._bulk_runner.doing), failed=True))
             return
-        who = self.queue.actor
-        bulk = self._bulk_entry(who, redo=redo)
+        actor = self.queue.actor
+        bulk = self._bulk_entry(actor, redo=redo)
         if bulk is not None:
             self._bulk_runner.undo_or_redo(*bulk, redo=redo)
         else:
-            undone = self.queue.redo(of=who) if redo else self.queue.undo(of=who)
+            undone = self.queue.journal.redo(of=actor) if redo else self.queue.journal.undo(of=actor)
             text, failed = undo_text(undone, "Redone" if redo else "Undone")
             self._report(text, failed=failed)
 
-    def _bulk_entry(self, who: str, *, redo: bool) -> tuple[int, int] | None:
+    def _bulk_entry(self, actor: str, *, redo: bool) -> tuple[int, int] | None:
         """Return the id of the journal entry to undo or redo next and its number of jobs; `None` if these are few."""
         entries = self.queue.journal.entries(limit=1000)
         if redo:
-            undone = [entry for entry in entries if entry.undone_by == who and entry.undone_at is not None]
+            undone = [entry for entry in entries if entry.undone_by == actor and entry.undone_at is not None]
             last = max(undone, key=lambda entry: entry.undone_at or 0.0, default=None)
-            if last is not None and any(each.actor == who and each.at > (last.undone_at or 0.0) for each in entries):
+            if last is not None and any(each.actor == actor and each.at > (last.undone_at or 0.0) for each in entries):
                 return None  # a newer action of the same user rules out a redo
         else:
-            last = next((entry for entry in entries if entry.actor == who and entry.undone_at is None), None)
+            last = next((entry for entry in entries if entry.actor == actor and entry.undone_at is None), None)
         return None if last is None or last.n <= _LONG else (last.id, last.n)
 
     def toggle(self, name: str) -> None:
@@ -303,8 +303,24 @@ class Feed:
 
         self._inbox.put(task)
 
-    def enqueue(self, kind: str, args: Mapping[str, Any], options: Mapping[str, Any]) -> None:
-        """Enqueue a job."""
+    def save(self, action: Callable[[Queue], str], answer: Callable[[str | None], None]) -> None:
+        """Run what a form does. A toast shows the text it returns; `answer` gets `None`, or the error it raises."""
+        self._inbox.put(lambda: self._save(lambda: self._report(action(self.queue)), answer))
+
+    def _save(self, action: Task, answer: Callable[[str | None], None]) -> None:
+        try:
+            action()
+        except JobdeckError as error:  # the form stays open, and shows it
+            if isinstance(error, StoreReplaced):
+                self._on_replaced()
+            self._post(Reply(answer, str(error)))
+        else:
+            self._post(Reply(answer, None))
+
+    def enqueue(
+        self, kind: str, args: Mapping[str, Any], options: Mapping[str, Any], answer: Callable[[str | None], None]
+    ) -> None:
+        """Enqueue a job; `answer` gets `None`, or why it could not be enqueued."""
 
         def task() -> None:
             drafts = [self.queue.new_job(kind, args, **options)]
@@ -315,7 +331,7 @@ class Feed:
             text = f"Job {job.id} {safe(job.kind)} enqueued" if arrival.new else arrival.sentence
             self._report(text, failed=not arrival.new, job_id=job.id)
 
-        self._inbox.put(task)
+        self._inbox.put(lambda: self._save(task, answer))
 
     def resize(self, by: int) -> None:
         """Add `by` worker threads to this process; a negative number removes threads."""
@@ -357,8 +373,8 @@ class Feed:
         worker = self._worker
 
         def stop() -> None:
-            self.stopped_cleanly = worker is None or worker.stop(grace)
-            self._post(Drained(self.stopped_cleanly))
+            clean = self.drained_cleanly = worker is None or worker.stop(grace)
+            self._post(Drained(clean))
 
         # Not on the feed's thread, so that the screen keeps showing the running jobs.
         self._drain_thread = threading.Thread(target=stop, name="jobdeck-drain", daemon=True)

@@ -58,6 +58,9 @@ class PostgresBackend(Backend):
     def lease_now(self, connection: Any) -> float:
         return self._connections.lease_now(connection)
 
+    def boot(self) -> str:
+        return ""  # the server's, for all
+
     def lease_skew(self) -> float:
         return self._connections.lease_skew()
 

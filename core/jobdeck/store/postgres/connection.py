@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial, wraps
@@ -12,15 +11,14 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 from weakref import WeakSet
 
 import psycopg
-from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
-from ...clock import Clock
+from ...clock import Clock, time
 from ...model.errors import StoreFailed, StoreMissing, StoreReplaced, StoreUnreachable
 from .dsn import Address
 from .errors import Conflict, ErrorTranslator, connect_error_text
 from .identity import TABLE, DatabaseIdentity, Identity
-from .raw_connection import RawConnection, close_connection, connect
+from .raw_connection import RawConnection, close_connections, connect
 from .schema import make_ready
 from .session import Session
 
@@ -111,16 +109,16 @@ class Connections:
             connection = inner or self._begin(_BEGIN)
             part = f"part{connection.parts}"
             if inner:
-                connection.parts += 1
                 connection.execute_raw(f"SAVEPOINT {part}")
+                connection.parts += 1
         try:
             yield connection.session
             with self._translate_errors:
                 connection.execute_raw(f"RELEASE {part}" if inner else "COMMIT")
         except BaseException:
             with self._translate_errors, suppress(psycopg.OperationalError):
-                # The server has rolled back a transaction whose connection broke.
-                if not connection.raw.closed:
+                # The server rolls back a transaction whose connection breaks, or is thrown away.
+                if connection.accepts_statements:
                     connection.execute_raw(f"ROLLBACK TO {part}; RELEASE {part}" if inner else "ROLLBACK")
             if not inner:
                 connection.after_commit.clear()
@@ -128,6 +126,8 @@ class Connections:
         finally:
             if inner:
                 connection.parts -= 1
+            else:
+                self._end(connection)
         if not inner:
             waiting, connection.after_commit = connection.after_commit, {}
             for action in waiting:
@@ -152,8 +152,9 @@ class Connections:
                 yield connection.session
             finally:
                 with suppress(psycopg.OperationalError):
-                    if not connection.raw.closed:
+                    if connection.accepts_statements:
                         connection.execute_raw("COMMIT")
+                self._end(connection)
 
     def retry_on_conflict(self, action: Callable[[], T]) -> T:
         """Run the action, and retry it while it conflicts with other transactions.
@@ -181,13 +182,7 @@ class Connections:
     def _inside(self) -> RawConnection | None:
         """Return this thread's connection, if it has an open transaction."""
         connection = self._local.connection
-        if connection is None or connection.raw.pgconn.transaction_status not in (
-            TransactionStatus.INTRANS,
-            TransactionStatus.INERROR,
-            TransactionStatus.ACTIVE,
-        ):
-            return None
-        return connection
+        return connection if connection is not None and connection.in_transaction else None
 
     def version(self) -> object:
         """See `Store.version`.
@@ -204,6 +199,13 @@ class Connections:
         """See `Store.lock_wait_started`: a server has no lock on the whole database to wait for."""
         return None
 
+    def interrupt(self, thread: int) -> None:
+        """See `Store.interrupt`: break the connection of the thread."""
+        with self._guard:
+            found = [connection for connection in self._all if connection.thread == thread]
+        for connection in found:
+            connection.abort()
+
     @property
     def generation(self) -> int:
         """See `Store.generation`."""
@@ -218,20 +220,37 @@ class Connections:
         try:
             table = self._execute_begin(connection, statement)
         except psycopg.OperationalError:
-            # It broke while idle. No transaction had started, so a retry loses nothing.
-            if self._translate_errors.closed or not connection.raw.closed:
+            if self._translate_errors.closed or connection.accepts_statements:
                 raise
+            # It broke while idle. No transaction had started, so a retry loses nothing.
+            self._discard(connection)
             connection = self._connection()
             table = self._execute_begin(connection, statement)
         if table != connection.table:  # the queue was dropped, and perhaps created again
-            connection.raw.close()
+            self._discard(connection)
             connection = self._connection()
             self._execute_begin(connection, statement)
         before, self._local.generation = self._local.generation, connection.generation
         if before not in (None, connection.generation):
             connection.execute_raw("ROLLBACK")
             raise StoreReplaced(self.where)
+        connection.in_transaction = True
         return connection
+
+    def _end(self, connection: RawConnection) -> None:
+        """End this thread's transaction, and throw the connection away unless it is known to be idle.
+
+        A server that crashed, or an exception that was raised in this thread from outside (a signal handler's, say), may have
+        left a statement half sent, or a result half read: every further statement would fail, on a connection that looks open.
+        """
+        connection.in_transaction = False
+        if not connection.is_idle:
+            self._discard(connection)
+
+    def _discard(self, connection: RawConnection) -> None:
+        if self._local.connection is connection:
+            self._local.connection = None
+        connection.raw.close()
 
     def _execute_begin(self, connection: RawConnection, statement: str) -> int | None:
         """Begin a transaction and read the server's time; return the number of the queue's table."""
@@ -253,9 +272,10 @@ class Connections:
             StoreMissing: the queue is missing.
         """
         connection = self._local.connection
-        if connection is not None and not connection.raw.closed:
-            return connection
-        self._local.connection = None
+        if connection is not None:
+            if connection.in_transaction or connection.is_idle:
+                return connection
+            self._discard(connection)
         if self._translate_errors.closed:
             raise StoreFailed(self.where, "it was closed")
         connection = self._open()
@@ -292,8 +312,7 @@ class Connections:
             connections = list(self._all)
             self._all.clear()
         self._local = _Local()
-        for connection in connections:
-            close_connection(connection.raw)
+        close_connections(connection.raw for connection in connections)
 
 
 class HasConnections(Protocol):

@@ -9,6 +9,7 @@ import psycopg
 from psycopg import errors
 
 from ...model.errors import RowRefused, StoreBusy, StoreError, StoreFailed, StoreMissing, StoreRefused
+from .pooler import POOLED
 
 LOCK_TIMEOUT = 10.0
 """Seconds that a statement waits for another transaction's lock."""
@@ -57,6 +58,8 @@ def to_store_error(error: Exception, where: str) -> StoreError:
             return StoreRefused(where, "cannot be written to")
         case errors.UndefinedTable() | errors.UndefinedFunction():
             return StoreMissing(where, f"no longer holds a queue ({error_text(error)})")
+        case errors.InvalidSqlStatementName() | errors.DuplicatePreparedStatement():
+            return StoreRefused(where, POOLED)  # the server was exchanged for a pooler, or this is the caller's connection
         case errors.DiskFull():
             return StoreFailed(where, "the disk is full")
         case errors.AdminShutdown() | errors.CrashShutdown() | errors.IdleInTransactionSessionTimeout():

@@ -18,6 +18,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import psycopg
 from psycopg.rows import TupleRow
 
+from ...model.errors import StoreError
 from ..notifier import RequestHandler
 from .connection import Connections
 from .raw_connection import connect
@@ -89,7 +90,7 @@ class _Listener:
         """Listen; return `False` if the server is unreachable."""
         try:
             raw = connect(self._connections.address)
-        except psycopg.Error:
+        except (psycopg.Error, StoreError):
             return False
         try:
             raw.execute(_LISTEN)

@@ -2,27 +2,54 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, cast
 
 import psycopg
 from psycopg import RawCursor
+from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.rows import TupleRow, tuple_row
 
+from ...clock import time
+from ...model.errors import StoreRefused
 from . import type_adapters as texts
 from .dsn import Address
 from .errors import LOCK_TIMEOUT
+from .pooler import POOLED, shares_sessions
 from .session import Session
 
 _CLOSE_WAIT = 2.0
-"""Seconds that a close takes at most to interrupt another thread's statement."""
+"""Seconds that a close takes at most to interrupt the statements of other threads."""
+
+_BETWEEN_STATEMENTS = (TransactionStatus.IDLE, TransactionStatus.INTRANS, TransactionStatus.INERROR)
 
 
 def connect(address: Address, synchronous: str = "FULL") -> psycopg.Connection[TupleRow]:
-    """Open a connection."""
+    """Open a connection.
+
+    Raises:
+        StoreRefused: a pooler is in between that does not give it a session of its own.
+        psycopg.OperationalError: the server is unreachable.
+    """
     raw = psycopg.Connection.connect(address.conninfo, autocommit=True, row_factory=tuple_row, cursor_factory=RawCursor)
+    try:
+        shared = shares_sessions(raw, address.conninfo)
+        if not shared:
+            _set_up(raw, synchronous)
+    except BaseException:
+        raw.close()
+        raise
+    if shared:
+        raw.close()
+        raise StoreRefused(address.shown, POOLED)
+    return raw
+
+
+def _set_up(raw: psycopg.Connection[TupleRow], synchronous: str) -> None:
     texts.adapt(raw)
     settings = [
         f"SET lock_timeout = {int(LOCK_TIMEOUT * 1000)}",
@@ -33,7 +60,6 @@ def connect(address: Address, synchronous: str = "FULL") -> psycopg.Connection[T
         # The last acknowledged writes may be lost if the server's machine fails; nothing is ever damaged.
         settings.append("SET synchronous_commit = off")
     raw.execute(cast("Any", "; ".join(settings)), prepare=False)
-    return raw
 
 
 class RawConnection:
@@ -45,29 +71,55 @@ class RawConnection:
         """The number of the queue that it was opened on; see `Store.generation`."""
         self.table = table
         """The number of a table of that queue."""
+        self.thread = threading.get_ident()
+        """The identifier of the thread that uses it."""
         self.session = Session(raw)
         self.after_commit: dict[Callable[[], None], None] = {}
         self.parts = 0
+        self.in_transaction = False
+        """Whether the thread has a transaction open, whatever has become of it on the server."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the connection works and has neither a transaction nor a statement in progress."""
+        found = self.raw.pgconn
+        return (
+            found.transaction_status == TransactionStatus.IDLE  # unknown if the connection is closed or broken
+            and found.pipeline_status == PipelineStatus.OFF
+        )
+
+    @property
+    def accepts_statements(self) -> bool:
+        """Whether the connection works and has no statement in progress; it may have a transaction open."""
+        found = self.raw.pgconn
+        return found.transaction_status in _BETWEEN_STATEMENTS and found.pipeline_status == PipelineStatus.OFF
 
     def __del__(self) -> None:
         with suppress(Exception):
             self.raw.close()
+
+    def abort(self) -> None:
+        """Break the connection, by another thread: a call that waits for the server fails."""
+        with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(self.raw.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)
 
     def execute_raw(self, statement: str) -> psycopg.Cursor[TupleRow]:
         """Run statements without values in one round trip."""
         return self.raw.execute(cast("Any", statement), prepare=False)
 
 
-def close_connection(raw: psycopg.Connection[TupleRow]) -> None:
-    """Close a connection that another thread may be using, after interrupting its statement."""
+def close_connections(connections: Iterable[psycopg.Connection[TupleRow]]) -> None:
+    """Close connections that other threads may be using, after interrupting their statements."""
     until = time.monotonic() + _CLOSE_WAIT
-    while time.monotonic() < until:
-        if raw.lock.acquire(timeout=0.005):
+    for raw in connections:
+        while not raw.lock.acquire(timeout=0.005):
+            remaining = until - time.monotonic()
+            if remaining <= 0:
+                break  # its thread, or the server, hangs: the connection closes when the thread releases it
+            with suppress(psycopg.Error):
+                raw.cancel_safe(timeout=min(1.0, remaining))
+        else:
             try:
                 raw.close()
             finally:
                 raw.lock.release()
-            return
-        with suppress(psycopg.Error):
-            raw.cancel_safe(timeout=1.0)
-    # Its thread hangs in the operating system. The connection closes when the thread releases it.

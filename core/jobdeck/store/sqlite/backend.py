@@ -55,6 +55,9 @@ class SqliteBackend(Backend):
     def lease_now(self, connection: Any) -> float:
         return self._clock.monotonic()
 
+    def boot(self) -> str:
+        return self._clock.boot()
+
     def lease_skew(self) -> float:
         return self._clock.now() - self._clock.monotonic()
 

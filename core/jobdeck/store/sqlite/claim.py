@@ -124,7 +124,7 @@ class Claimer:
                 counters.count_transition(queue, kind, State.PENDING, State.RUNNING, n)
             counters.write(connection)
             _record_starts(connection, capacity, monotonic)
-        claimed.extend(map(job_reader(now - monotonic), rows))
+        claimed.extend(map(job_reader(now - monotonic, claimed=True), rows))
         return claimed
 
 
@@ -169,8 +169,9 @@ def _started_within(connection: apsw.Connection, monotonic: float, queue: str, p
     """Return the number of starts in the last `period` seconds, and the seconds until the first of them is older than that."""
     ((n, first),) = rows_of(
         connection,
-        "SELECT coalesce(sum(n), 0), min(at) FROM jobdeck_starts WHERE queue = ? AND at > ?",
-        (queue, monotonic - period),
+        # Later ones are those of another boot's clock.
+        "SELECT coalesce(sum(n), 0), min(at) FROM jobdeck_starts WHERE queue = ? AND at > ? AND at <= ?",
+        (queue, monotonic - period, monotonic),
     )
     return n, (monotonic if first is None else first) + period - monotonic
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import random
-import time
-from importlib.resources import files
 from pathlib import Path
 
 import apsw
 
-from ...clock import Clock
+from ...clock import Clock, time
 from ...model.errors import StoreRefused
 from ..notifier import SocketNotifier
 from .errors import BUSY_TIMEOUT
@@ -19,6 +17,8 @@ from .raw_connection import connect
 from .wal import file_size, wal_path
 
 _MAGIC = b"SQLite format 3\0"
+_SILENT = 60.0
+"""Seconds without a report after which a worker is not alive, so that the machine may have restarted."""
 
 
 def make_ready(path: Path, where: str, clock: Clock, *, adopt: bool, create: bool = True) -> None:
@@ -32,11 +32,13 @@ def make_ready(path: Path, where: str, clock: Clock, *, adopt: bool, create: boo
     connection = connect(path, create=create)
     try:
         _migrate(connection, where, adopt=adopt)
-        _record_boot(connection, clock.boot())
+        _record_boot(connection, clock)
         refused = False
-    except BaseException:
+    except BaseException as error:
         if left_behind:
             connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        if isinstance(error, UnicodeDecodeError):  # the name of a table
+            raise StoreRefused(where, "is a damaged SQLite database; restore it from a backup") from error
         raise
     finally:
         connection.close()
@@ -56,7 +58,7 @@ def check_file(path: Path, where: str) -> None:
     if not path.exists():
         try:
             # One level, as for a new project; a deeper path is more likely mistyped.
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(0o700, exist_ok=True)
         except FileNotFoundError:
             raise StoreRefused(where, f"cannot be created: the folder {path.parent.parent} does not exist") from None
         except OSError as error:
@@ -105,6 +107,8 @@ def _migrate(connection: apsw.Connection, where: str, *, adopt: bool) -> None:
 
 
 def _steps() -> list[str]:
+    from importlib.resources import files  # imported late: it is slow to load, and most databases are ready
+
     folder = files("jobdeck.store") / "migrations"
     scripts = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".sql")), key=lambda entry: entry.name)
     return [script.read_text() for script in scripts]
@@ -138,8 +142,9 @@ def schema_of(connection: apsw.Connection, where: str, newest: int | None = None
         if tables and not adopt:
             raise StoreRefused(where, "is a database of another program; give jobdeck its own file")
         return 0
-    row = connection.execute("SELECT value FROM jobdeck_meta WHERE key = 'schema'").fetchone()
-    text = "0" if row is None else str(row[0])
+    text = read_meta(connection, "schema")
+    if text is None:
+        raise StoreRefused(where, "is a damaged queue without its schema version; restore it from a backup")
     if not text.isdecimal():
         raise StoreRefused(where, f"has the schema version {text!r}, which is not a number")
     version = int(text)
@@ -150,20 +155,28 @@ def schema_of(connection: apsw.Connection, where: str, newest: int | None = None
     return version
 
 
-def _record_boot(connection: apsw.Connection, boot: str) -> None:
-    """End the leases of an earlier boot: leases use the monotonic clock, which restarts with the machine."""
-    if _boot(connection) == boot:
+def _record_boot(connection: apsw.Connection, clock: Clock) -> None:
+    """Record the boot whose clock is used now. Leases of other boots end by their own clock (see `foreign_clocks.py`)."""
+    boot = clock.boot()
+    if read_meta(connection, "boot") == boot:
         return
     connection.execute("BEGIN IMMEDIATE")
     # Another process may have done it, and may hold leases of this boot already.
-    if _boot(connection) != boot:
+    if read_meta(connection, "boot") != boot:
         connection.execute("INSERT OR REPLACE INTO jobdeck_meta VALUES ('boot', ?)", (boot,))
-        connection.execute("UPDATE jobdeck_jobs SET lease_until = -1 WHERE state = 'running'")
-        connection.execute("UPDATE jobdeck_workers SET beat = -1e9")
-        connection.execute("DELETE FROM jobdeck_starts")
+        # The worker is not registered any more, so its clock is unknown; registered workers may be alive in a container.
+        connection.execute(
+            "UPDATE jobdeck_jobs SET lease_until = -1"
+            " WHERE state = 'running' AND worker NOT IN (SELECT id FROM jobdeck_workers)"
+        )
+        connection.execute(
+            "DELETE FROM jobdeck_starts WHERE NOT EXISTS (SELECT 1 FROM jobdeck_workers WHERE heartbeat_at > ?)",
+            (clock.now() - _SILENT,),
+        )
     connection.execute("COMMIT")
 
 
-def _boot(connection: apsw.Connection) -> str | None:
-    row = connection.execute("SELECT value FROM jobdeck_meta WHERE key = 'boot'").fetchone()
-    return None if row is None else str(row[0])
+def read_meta(connection: apsw.Connection, key: str) -> str | None:
+    """Return what the file says of itself under this key, with what is not UTF-8 escaped; `None` if it says nothing."""
+    row = connection.execute("SELECT CAST(value AS BLOB) FROM jobdeck_meta WHERE key = ?", (key,)).fetchone()
+    return row[0].decode("utf-8", "backslashreplace") if row is not None and isinstance(row[0], bytes) else None

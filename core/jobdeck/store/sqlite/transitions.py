@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from ...clock import Clock
+from ...clock import Clock, time
 from ...model.attempt_result import AttemptResult
 from ...model.jobs import Outcome, Reason
 from ...model.states import State
@@ -18,6 +18,7 @@ from .complete import END_LEASE, HELD, attempt_values, record_attempts
 from .connection import Connections
 from .counters import SqliteCounterDeltas
 from .dependencies import DEPENDENCIES
+from .foreign_clocks import ENDED, ForeignClocks
 
 _DUE = """
 SELECT json_group_array(json_array(id, queue, kind, state)) FROM (
@@ -29,7 +30,14 @@ SELECT id, queue, kind, state FROM jobdeck_jobs INDEXED BY jobdeck_expiring
  WHERE expires_at <= ? AND expires_at IS NOT NULL AND finished_at IS NULL AND state <> 'running'
  ORDER BY expires_at LIMIT ?
 """
-_LEASE_ENDED = f"SELECT {JOB_COLUMNS} FROM jobdeck_jobs WHERE state = 'running' AND lease_until < ? ORDER BY id LIMIT ?"
+_LEASE_ENDED = f"SELECT {JOB_COLUMNS} FROM jobdeck_jobs WHERE state = 'running' AND {ENDED} ORDER BY id LIMIT ?"
+
+_RECENT_WAIT = 30.0
+"""Seconds for which a wait for the lock is a reason to expect late renewals."""
+_RENEWAL_PAUSE = 0.05
+"""Seconds, at least, in which other processes can renew leases before expired ones are ended."""
+_LONGEST_RENEWAL_PAUSE = 2.0
+"""Seconds after which leases are ended, however contended the lock is."""
 
 
 class Transitions:
@@ -38,6 +46,7 @@ class Transitions:
     def __init__(self, connections: Connections, clock: Clock, notifier: SocketNotifier) -> None:
         self._connections = connections
         self._clock = clock
+        self._foreign_clocks = ForeignClocks(clock)
         self._notify = notifier.notify
 
     def stage(self, limit: int = 1000) -> int:
@@ -82,7 +91,8 @@ class Transitions:
         pairs = dict(held)
         if not pairs:
             return HeartbeatResult(frozenset(), frozenset())
-        with self._connections.write_transaction() as connection:
+        # A lease that ends because its worker waits for claims of others would let its job run twice.
+        with self._connections.urgent(), self._connections.write_transaction() as connection:
             rows = rows_of(
                 connection,
                 "UPDATE jobdeck_jobs SET lease_until = ? FROM json_each(?) AS held"
@@ -104,10 +114,12 @@ class Transitions:
         """See `base.Transitions.rescue`."""
         now, monotonic = self._clock.now(), self._clock.monotonic()
         with self._connections.read_transaction() as connection:
-            if not connection.execute(_LEASE_ENDED, (monotonic, 1)).fetchall():
+            others = self._foreign_clocks.read(connection)
+            if not connection.execute(_LEASE_ENDED, (others, monotonic, 1)).fetchall():
                 return []  # nearly always: no need to block writers
+        self._let_renewals_pass()
         with self._connections.write_transaction() as connection:
-            jobs = [*map(job_reader(0.0), rows_of(connection, _LEASE_ENDED, (monotonic, limit)))]
+            jobs = [*map(job_reader(0.0), rows_of(connection, _LEASE_ENDED, (others, monotonic, limit)))]
             final: dict[int, State | None] = {}
             counters = SqliteCounterDeltas()
             attempts = []
@@ -131,3 +143,26 @@ class Transitions:
         if jobs:
             self._connections.after_commit(self._notify)
         return [job.id for job in jobs]
+
+    def _let_renewals_pass(self) -> None:
+        """Give the workers that wait for the lock time to renew their leases, before any expired lease is ended.
+
+        A lease may have expired because another program held the lock. As soon as the lock is free, this process could be
+        faster than the lease's worker, which is alive. So it takes the lock, releases it, and waits. If it then has to wait
+        for the lock for a large part of that time, so had the others, and the next pause is longer.
+        """
+        if self._connections.in_transaction():
+            return
+        pause = _RENEWAL_PAUSE
+        while True:
+            with self._connections.write_transaction():
+                released = time.monotonic()
+            if not self._connections.lock_waits.ended_within(_RECENT_WAIT):
+                return  # a worker takes the lock every few seconds: it would have waited
+            time.sleep(pause)
+            requested = time.monotonic()
+            with self._connections.write_transaction():
+                waited = time.monotonic() - requested
+            if waited <= (requested - released) / 2 or pause > _LONGEST_RENEWAL_PAUSE:
+                return
+            pause = max(2 * pause, 3 * waited)

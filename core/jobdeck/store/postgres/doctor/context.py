@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import psycopg
 from psycopg.rows import TupleRow
 
-from ....clock import Clock
+from ....clock import Clock, time
 from ....settings import Settings
 from ...backend import rows_of
+from ...damaged_rows import RowSql
 from ...doctor import CheckResult
 from ...records import Row
 from ..connection import NOW
+from ..row_sql import ROW_SQL
 from ..session import Session
 
 
@@ -38,6 +39,11 @@ class CheckContext:
         self.ahead = self._began - (asked + time.time()) / 2
 
     @property
+    def row_sql(self) -> RowSql:
+        """The SQL that judges rows."""
+        return ROW_SQL
+
+    @property
     def now(self) -> float:
         """The time."""
         return self._began if self._clock is None else self._clock.now()
@@ -46,6 +52,11 @@ class CheckContext:
     def lease_now(self) -> float:
         """The time on the clock that leases are measured on: the server's."""
         return self._began if self._clock is None else self._clock.monotonic()
+
+    @property
+    def boot(self) -> str:
+        """The id of that clock: it is the server's, for all."""
+        return ""
 
     def rows(self, query: str, *bound: Any) -> list[Row]:
         """Return all rows of a query."""

@@ -11,8 +11,10 @@ import apsw
 from ....clock import Clock
 from ....settings import Settings
 from ...backend import rows_of
+from ...damaged_rows import RowSql
 from ...doctor import CheckResult
 from ...records import Row
+from ..row_sql import ROW_SQL
 
 RESTORE = (
     "Stop every program that uses it, keep a copy of the file and of its -wal, and go back to the last backup;"
@@ -35,6 +37,11 @@ class CheckContext:
     """Set once the file is open; checks of the environment do not use it."""
 
     @property
+    def row_sql(self) -> RowSql:
+        """The SQL that judges rows."""
+        return ROW_SQL
+
+    @property
     def now(self) -> float:
         """The time."""
         return self.clock.now()
@@ -43,6 +50,11 @@ class CheckContext:
     def lease_now(self) -> float:
         """The time on the clock that leases are measured on."""
         return self.clock.monotonic()
+
+    @property
+    def boot(self) -> str:
+        """The id of that clock."""
+        return self.clock.boot()
 
     def rows(self, query: str, *bound: object) -> list[Row]:
         """Return all rows of a query."""

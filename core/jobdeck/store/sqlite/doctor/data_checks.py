@@ -5,22 +5,35 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ....model.findings import Severity
-from ...doctor import CheckResult, counters, format_duration, format_jobs, leases, orphaned, seconds_in_future, waits, workers
+from ...doctor import (
+    CheckResult,
+    counters,
+    damaged_rows,
+    format_duration,
+    format_jobs,
+    leases,
+    orphaned,
+    seconds_in_future,
+    waits,
+    workers,
+)
 from .context import Check, CheckContext
 
 
 def _leases(context: CheckContext) -> Iterator[CheckResult]:
-    running = context.number("SELECT count(*) FROM jobdeck_jobs WHERE state = 'running'")
-    if running and _boot(context) != context.clock.boot():
-        text = f"{format_jobs(running)} {'was' if running == 1 else 'were'} running when the machine last stopped."
+    """Find the jobs whose worker is of another boot and silent: the machine has stopped, or a container."""
+    left = context.number(
+        "SELECT count(*) FROM jobdeck_jobs LEFT JOIN jobdeck_workers AS its ON its.id = jobdeck_jobs.worker"
+        " WHERE state = 'running' AND coalesce(its.heartbeat_at, 0) < ?"
+        " AND coalesce(its.boot, (SELECT value FROM jobdeck_meta WHERE key = 'boot')) <> ?",
+        context.now - context.settings.lease,
+        context.clock.boot(),
+    )
+    if left:
+        text = f"{format_jobs(left)} {'was' if left == 1 else 'were'} running when the machine last stopped."
         yield Severity.WARNING, text, "Start a worker: it rescues them."
         return
     yield from leases(context)
-
-
-def _boot(context: CheckContext) -> str | None:
-    found = context.rows("SELECT value FROM jobdeck_meta WHERE key = 'boot'")
-    return str(found[0][0]) if found else None
 
 
 def _clock(context: CheckContext) -> Iterator[CheckResult]:
@@ -35,6 +48,7 @@ def _clock(context: CheckContext) -> Iterator[CheckResult]:
         yield Severity.OK, "No time in the queue is in the future.", ""
 
 
+ROWS: Sequence[tuple[str, Check]] = (("rows", damaged_rows),)
 CONTENTS: Sequence[tuple[str, Check]] = (
     ("counters", counters),
     ("leases", _leases),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 
 from ....model.findings import Severity
 from ...doctor import CheckResult, format_size
+from ..repair import integrity_problems
 from ..schema import newest_schema
 from ..wal import file_size, wal_path
 from .context import RESTORE, Check, CheckContext
@@ -17,10 +19,9 @@ _LOG_LARGE = 64 << 20
 
 
 def _integrity(context: CheckContext) -> Iterator[CheckResult]:
-    pragma = "integrity_check" if context.full else "quick_check"
-    found = [str(row[0]).replace("\n", " ") for row in context.rows(f"PRAGMA {pragma}({_SHOWN})")]
-    if found != ["ok"]:
-        yield Severity.PROBLEM, f"The file is damaged: {'; '.join(found)}.", RESTORE
+    found = integrity_problems(context.connection, full=context.full)
+    if found:
+        yield Severity.PROBLEM, f"The file is damaged: {'; '.join(found[:_SHOWN])}.", RESTORE
     elif context.full:
         yield Severity.OK, "Every page is intact, and every index matches its table.", ""
     else:
@@ -67,10 +68,21 @@ def _durability(context: CheckContext) -> Iterator[CheckResult]:
             yield Severity.PROBLEM, text, "Set JOBDECK_SYNCHRONOUS=FULL."
 
 
+def _permissions(context: CheckContext) -> Iterator[CheckResult]:
+    mode = context.path.stat().st_mode & 0o777
+    if mode & 0o007:
+        can = "change" if mode & 0o002 else "read"
+        text = f"Every user of this machine can {can} the file, with the arguments of all jobs (mode {mode:03o})."
+        yield Severity.WARNING, text, f"chmod o= {shlex.quote(str(context.path))}*"
+    else:
+        yield Severity.OK, f"Other users of this machine cannot read the file (mode {mode:03o}).", ""
+
+
 SOUND: Sequence[tuple[str, Check]] = (("integrity", _integrity),)
 FRAME: Sequence[tuple[str, Check]] = (
     ("schema", _schema),
     ("size", _size),
     ("log", _log),
     ("durability", _durability),
+    ("permissions", _permissions),
 )
