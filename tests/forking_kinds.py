@@ -57,7 +57,7 @@ def note(file: str, text: object) -> None:
 
 def exit_code(pid: int) -> int | None:
     """Wait for a child and return its exit code; `None` if it does not exit in time."""
-    until = time.monotonic() + 5
+    until = time.monotonic() + 15
     while time.monotonic() < until:
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
@@ -119,7 +119,8 @@ def encodes() -> dict[str, int]:
 
 @kind
 def talks() -> int | None:
-    """Log and print in the child, with everything that jobdeck captures."""
+    """Log and print in the child, with everything that jobdeck captures; print before the fork too."""
+    print("printed before the fork")
     if (pid := os.fork()) == 0:
         print("printed by the child")
         logging.getLogger("shop").warning("logged by the child")
@@ -262,7 +263,7 @@ def orphans() -> dict[str, Any]:
     for _ in range(20):
         subprocess.run(["sh", "-c", "(sleep 0.05; exit 5) & exit 0"], check=True)
     codes = {subprocess.run(["sh", "-c", "exit 3"], check=False).returncode for _ in range(20)}
-    until = time.monotonic() + 5
+    until = time.monotonic() + 15
     while (zombies := _zombies() - {waited.pid}) and time.monotonic() < until:
         time.sleep(0.01)
     return {"zombies": len(zombies), "codes": [*codes, waited.wait()], "pid": os.getpid()}
@@ -277,3 +278,53 @@ def _zombies() -> set[int]:
             if state == "Z" or (parent == "1" and (entry / "comm").read_text() in ("sh\n", "sleep\n")):
                 found.add(int(entry.name))
     return found
+
+
+# -- processes that should not outlive a killed worker -------------------------------------------------
+
+SLEEP = ["sleep", "987"]
+
+
+def hold() -> None:
+    note("holding", os.getpid())
+    while not os.path.exists(os.path.join(os.environ["NOTES"], "go")):
+        time.sleep(0.01)
+
+
+@kind
+def starts_commands() -> None:
+    """Start commands as a child, in a session of its own, detached, and without the environment below such a one."""
+    subprocess.Popen(SLEEP)
+    subprocess.Popen(SLEEP, start_new_session=True)
+    subprocess.Popen(["sh", "-c", "setsid sleep 987 & exit 0"])
+    subprocess.Popen(["setsid", "sh", "-c", "env -i sleep 987 & wait"])
+    hold()
+
+
+@kind
+def starts_forks() -> None:
+    """Fork a child, one in a session of its own, a daemon that closes all descriptors, and a process of `multiprocessing`."""
+    for session in (False, True):
+        if os.fork() == 0:
+            if session:
+                os.setsid()
+            time.sleep(987)
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.closerange(0, 256)
+            time.sleep(987)
+        os._exit(0)
+    FORK.Process(target=time.sleep, args=(987,)).start()
+    hold()
+
+
+@job(name="leaves", max_attempts=1)
+def leaves() -> None:
+    """Leave a command, and one that is not marked, behind a finished job; and a forked child."""
+    for prefix in ([], ["env", "-u", "JOBDECK_WORKER"]):
+        process = subprocess.Popen([*prefix, *SLEEP], start_new_session=True)
+        note("left", process.pid)
+    if os.fork() == 0:
+        os.setsid()
+        time.sleep(987)

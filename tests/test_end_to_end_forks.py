@@ -9,12 +9,14 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.tui.cli_runner import CommandLine, command, eventually
+from tests.tui.pseudo_terminal import Screen
 
 from jobdeck import Job, load_apps
 
@@ -86,6 +88,7 @@ def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     deck = CommandLine(tmp_path_factory.mktemp("forks"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NOTES", str(deck.folder))
+        patch.delenv("PYTHONUNBUFFERED", raising=False)
         patch.setenv("JOBDECK_APP", str(KINDS))
         load_apps([str(KINDS)])
         with deck.queue() as queue:
@@ -123,6 +126,7 @@ def test_a_forked_child_that_leaves_its_handler_exits_and_runs_no_job(ran: Ran) 
     # What a child says is not lost: it is in the log of the worker, or of its isolated job.
     for said in ("ValueError: of the child", "printed by the child", "logged by the child", "told by the child"):
         assert (printed + logged).count(said) >= 3, said
+    assert (printed + logged).count("printed before the fork") == 3
     assert {job.progress for job in done.values()} <= {None, 1.0}
 
 
@@ -169,3 +173,79 @@ def test_process_1_reaps_orphans_passes_signals_on_and_takes_no_exit_code(
     assert len(inside) == 1
     assert outside.returncode == (0 if number == signal.SIGTERM else 137)
     assert ("SIGTERM received" in printed) == (number == signal.SIGTERM)
+
+
+# -- what a worker leaves ------------------------------------------------------------------------------
+
+SHELL = "setsid sleep 987 & nohup sleep 987 & (trap '' TERM; sleep 987) & touch $NOTES/shell; wait"
+
+
+@pytest.fixture
+def tidy(deck: CommandLine) -> Iterator[None]:
+    yield
+    for pid in processes(deck):
+        os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.usefixtures("tidy")
+@pytest.mark.parametrize("way", WAYS)
+def test_nothing_that_a_job_has_started_outlives_a_killed_worker(deck: CommandLine, way: str) -> None:
+    with deck.queue() as queue:
+        queue.enqueue("shell", {"command": [SHELL], "shell": True})
+        worker = deck.start("worker", "--threads", "8", *WAYS[way])
+        try:
+            for number, what in enumerate(("starts_commands", "iso.starts_commands", "starts_forks", "iso.starts_forks"), 1):
+                queue.enqueue(what)
+                eventually(lambda number=number: len(lines(deck, "holding")) == number)
+            eventually((deck.folder / "shell").exists)
+            assert len(processes(deck)) > 15
+        finally:
+            worker.kill()
+        eventually(lambda: not processes(deck))
+        worker.communicate()
+
+
+@pytest.mark.usefixtures("tidy")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_command_left_by_a_finished_job_survives_the_regular_end_of_the_worker_and_a_crash_if_not_marked(
+    deck: CommandLine, number: signal.Signals
+) -> None:
+    with deck.queue() as queue:
+        made = queue.enqueue("leaves")
+        worker = deck.start("worker", stdin=subprocess.DEVNULL)
+        queue.wait(made.id, timeout=30)
+    marked, unmarked = map(int, lines(deck, "left"))
+    worker.send_signal(number)
+    worker.wait(timeout=10)
+    kept = {unmarked} if number == signal.SIGKILL else {marked, unmarked}
+    eventually(lambda: set(processes(deck)) == kept)
+
+
+@pytest.mark.usefixtures("tidy")
+def test_what_an_unfinished_job_has_started_does_not_outlive_a_worker_that_stops(deck: CommandLine) -> None:
+    with deck.queue() as queue:
+        worker = deck.start("worker", "--grace", "0.5s")
+        for number, kind in enumerate(("starts_commands", "starts_forks"), 1):
+            queue.enqueue(kind)
+            eventually(lambda number=number: len(lines(deck, "holding")) == number)
+        worker.terminate()
+        printed = "".join(worker.communicate(timeout=20))
+        eventually(lambda: not processes(deck))
+        assert (worker.returncode, queue.count("state:pending")) == (0, 2), printed
+
+
+@pytest.mark.usefixtures("tidy")
+def test_in_the_cockpit_a_forked_child_can_be_terminated_and_nothing_outlives_a_kill(deck: CommandLine) -> None:
+    with deck.queue() as queue:
+        jobs = {kind: queue.enqueue(kind) for kind in ("kills_by_signal", "terminates", "returns")}
+        screen = Screen(sys.executable, "-m", "jobdeck_tui", "--db", deck.where, "--threads", "2")
+        try:
+            done = {kind: queue.wait(job.id, timeout=40).result for kind, job in jobs.items()}
+            assert done == {"kills_by_signal": [-15, 130, -1], "terminates": -15, "returns": 0}
+            screen.see("LIVE")
+            queue.enqueue("starts_commands")
+            eventually(lambda: len(lines(deck, "holding")) == 1)
+        finally:
+            screen.process.kill()
+        eventually(lambda: not processes(deck))
+        screen.end()

@@ -30,7 +30,7 @@ PAGES = [ROOT / "README.md", *(GUIDE / f"{topic}.md" for topic in ORDER)]
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _FAILS = re.compile(r"#.*\bexit (?:code )?([12])\b")
 _WAITS = re.compile(r"jobdeck (?:wait|batch .*--wait|run .*--wait|logs .*-f)\b|--wait")
-_OUTSIDE = {"JOBDECK_JOB_ID", "JOBDECK_ATTEMPT", "JOBDECK_THEME", "JOBDECK_ASCII"}
+_OUTSIDE = {"JOBDECK_JOB_ID", "JOBDECK_ATTEMPT", "JOBDECK_WORKER", "JOBDECK_THEME", "JOBDECK_ASCII"}
 """Variables that are no settings: those of commands, and those of the cockpit."""
 
 

@@ -367,6 +367,9 @@ from .model.states import (
 from .model.states import (
     allows as allows,
 )
+from .processes.crash_guard import (
+    CrashGuard as CrashGuard,
+)
 from .queue import (
     Queue as Queue,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from jobdeck import SWITCH_INTERVAL, Queue, Settings
+from jobdeck import SWITCH_INTERVAL, CrashGuard, Queue, Settings
 
 from .app import Cockpit
 from .app_base import detect_ascii, theme_from_environment
@@ -66,7 +66,12 @@ def run(
         if wish.frame is not None:
             _print_frame(app, wish.frame, settle=_DEMO_SETTLE_TIME if wish.demo else 0.0)
             return 0
+        guard = CrashGuard()
+        if threads:
+            guard.start()
         code = _run_app(app, log, last_resort)
+        if app.feed.drained_cleanly:
+            guard.close()
     if app.failure is not None:
         print(f"jobdeck: {write_report(app.failure, log)}", file=sys.stderr)  # noqa: T201
         return 1

@@ -7,8 +7,12 @@ import fcntl
 import os
 import signal
 import socket
+import subprocess
 import sys
+import threading
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 
 def stop_group(group: int, how: signal.Signals) -> None:
@@ -58,7 +62,22 @@ def describe_exit(code: int) -> str:
         return f"killed by signal {-code}"
 
 
+_starting = threading.RLock()
+"""Held while a process is started, and while a thread forks."""
+
+
+def start_process(command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
+    """Start a process as `subprocess.Popen` does, but never while another thread forks.
+
+    The forked child would inherit the pipes of the start, which this thread would then wait for as long as the child lives.
+    """
+    popen: type[subprocess.Popen[bytes]] = subprocess.Popen
+    with _starting:
+        return popen(command, **options)
+
+
 _guarded: set[int] = set()
+_kept_ends: set[socket.socket] = set()
 
 
 class ProcessGroupGuard:
@@ -73,6 +92,7 @@ class ProcessGroupGuard:
 
     def __init__(self) -> None:
         self._kept_end, self._inherited_end = socket.socketpair()
+        _kept_ends.add(self._kept_end)
         self._group: int | None = None
 
     @property
@@ -98,7 +118,23 @@ class ProcessGroupGuard:
         if self._group is not None:
             _guarded.discard(self._group)
         self._inherited_end.close()
+        _kept_ends.discard(self._kept_end)
         self._kept_end.close()
+
+
+def _after_fork_in_child() -> None:
+    """Leave the groups to the parent: a copy of a kept end would keep the socket from hanging up when the parent exits."""
+    global _starting
+    _starting = threading.RLock()
+    for end in _kept_ends:
+        end.close()
+    _kept_ends.clear()
+    _guarded.clear()
+
+
+os.register_at_fork(
+    before=lambda: _starting.acquire(), after_in_parent=lambda: _starting.release(), after_in_child=_after_fork_in_child
+)
 
 
 def kill_guarded() -> None:

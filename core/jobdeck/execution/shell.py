@@ -16,7 +16,7 @@ from ..kinds.registry import SHELL as KIND
 from ..kinds.registry import Entry, Registry
 from ..model.errors import GiveUp, InvalidArguments, PlainError
 from .context import JobContext, context
-from .process_group import ProcessGroupGuard, describe_exit, group_alive, stop_group
+from .process_group import ProcessGroupGuard, describe_exit, group_alive, start_process, stop_group
 
 _STDERR_CHARACTERS = 2000
 _CHUNK = 1 << 16
@@ -64,7 +64,7 @@ def run_command(
 ) -> tuple[str, int]:
     """Run the command and return the end of its standard error, and its exit code."""
     try:
-        process = subprocess.Popen(
+        process = start_process(
             argv,
             cwd=cwd,
             env=variables,

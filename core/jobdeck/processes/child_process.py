@@ -20,7 +20,7 @@ from typing import IO, Any
 
 from ..clock import time
 from ..execution.context import JobContext
-from ..execution.process_group import ProcessGroupGuard, describe_exit, group_alive, others_alive, stop_group
+from ..execution.process_group import ProcessGroupGuard, describe_exit, group_alive, others_alive, start_process, stop_group
 from ..execution.stack_trace import FINISHED, StackReply, encode_reply
 from ..logs import get_logger
 from ..model.attempt_result import AttemptResult
@@ -111,7 +111,7 @@ class ChildProcess:
         try:
             self._started = mmap.mmap(page, SLOTS)
             inherited = (child_end.fileno(), page, self._lifeline.fd)
-            self.process = subprocess.Popen(
+            self.process = start_process(
                 # -P: modules in the current directory must not shadow ours.
                 [sys.executable, "-P", "-m", "jobdeck.processes.child_main", *map(str, inherited)],
                 cwd=cwd,

@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, TextIO
 
 import click
@@ -91,14 +92,18 @@ def worker_command(
     affects only the jobs of that process.
     """
     front.refuse_if_readonly()
-    from jobdeck import SWITCH_INTERVAL, Worker
+    from jobdeck import SWITCH_INTERVAL, CrashGuard, Worker
 
     sys.setswitchinterval(SWITCH_INTERVAL)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # a child that a handler forks must not print the buffered text once more
     settings = front.settings
     log_to_stderr(settings.log_level, settings.log_format)
     served = None if queues is None else tuple(name.strip() for name in queues.split(",") if name.strip())
     signals: queue.SimpleQueue[int] = queue.SimpleQueue()
+    guard = CrashGuard()
     with front.open() as opened:
+        guard.start()
         front.load_kinds()
         worker = Worker(
             opened,
@@ -121,8 +126,9 @@ def worker_command(
         logger.info("Worker %s stopped", worker.id)
         if not clean:
             # Code that did not stop still runs on threads of this process and would keep it from exiting; a database that
-            # does not answer would keep its connections from being closed.
+            # does not answer would keep its connections from being closed. What that code has started is killed by the guard.
             exit_now(0)
+    guard.close()
 
 
 class _SignalHandler:

@@ -95,9 +95,9 @@ class Feed:
         self._poll_requested = True
         self._last_error: str | None = None
         self._is_new = False
+        """Whether another database has replaced the previous one and has not been read yet."""
         self.drained_cleanly = True
         """Whether the worker has stopped with all its jobs finished or released, or has not been asked to stop."""
-        """Whether another database has replaced the previous one and has not been read yet."""
 
     # -- called by the screens; each returns immediately -----------------------------------------------------
 
@@ -113,7 +113,7 @@ class Feed:
             self._thread.join(timeout=2.0)
         self._pages.end()
         if self._worker is not None and self._drain_thread is None:
-            self._worker.stop(grace=0.0)
+            self.drained_cleanly = self._worker.stop(grace=0.0)
 
     def set_view(self, view: View) -> None:
         """Set the view that snapshots show from now on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -22,8 +23,8 @@ _CLOSE_TRIES = 200
 """Tries of 5 ms each to interrupt another thread's statement before a close."""
 
 _open: WeakValueDictionary[int, apsw.Connection] = WeakValueDictionary()
-_forking: list[apsw.Connection | None] = []
-"""The connections of all threads while a thread forks; in the child, for ever.
+_forking: dict[int, list[apsw.Connection | None]] = {}
+"""The connections of all threads, for each thread that forks, while it does so; in the child, for ever.
 
 The interpreter destroys the state of all other threads in the child. That would close their connections, which may wait for
 ever for a lock of SQLite that one of them held at the moment of the fork.
@@ -31,10 +32,10 @@ ever for a lock of SQLite that one of them held at the moment of the fork.
 
 
 def _before_fork() -> None:
-    _forking.extend([reference() for reference in _open.valuerefs()])
+    _forking[threading.get_ident()] = [reference() for reference in _open.valuerefs()]
 
 
-os.register_at_fork(before=_before_fork, after_in_parent=_forking.clear)
+os.register_at_fork(before=_before_fork, after_in_parent=lambda: _forking.pop(threading.get_ident(), None))
 
 
 def connect(
