@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -12,3 +15,24 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in [name for name in os.environ if name.startswith("JOBDECK_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+
+
+@pytest.fixture(autouse=True)
+def _forget_programs_in_temporary_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Forget the modules that a test wrote and loaded, and their kinds: each test stands for a program of its own."""
+    before = set(sys.modules)
+    yield
+    folder = tmp_path_factory.getbasetemp().resolve()
+    for name in set(sys.modules) - before:
+        if _is_in(folder, sys.modules[name]):
+            del sys.modules[name]
+    if (registry := sys.modules.get("jobdeck.kinds.registry")) is not None:
+        known = registry.REGISTRY
+        for kind, where in [*known._definitions.items()]:
+            if where.file and Path(where.file).is_relative_to(folder) and where.module not in sys.modules:
+                del known._entries[kind], known._definitions[kind]
+
+
+def _is_in(folder: Path, module: ModuleType) -> bool:
+    places = [vars(module).get("__file__"), *vars(module).get("__path__", ())]
+    return any(place and Path(place).resolve().is_relative_to(folder) for place in places)

@@ -25,6 +25,9 @@ from .execution.stack_trace import (
 from .execution.stack_trace import (
     Stack as Stack,
 )
+from .kinds.app_folder import (
+    reserve_missing as reserve_missing,
+)
 from .kinds.edit_options import (
     EditOptions as EditOptions,
 )
@@ -43,11 +46,23 @@ from .kinds.registry import (
 from .kinds.registry import (
     load_apps as load_apps,
 )
+from .kinds.stored_secrets import (
+    StoredSecretBytes as StoredSecretBytes,
+)
+from .kinds.stored_secrets import (
+    StoredSecretStr as StoredSecretStr,
+)
 from .maintenance.service import (
     Maintenance as Maintenance,
 )
 from .maintenance.service import (
     doctor as doctor,
+)
+from .model.address import (
+    DatabaseAddress as DatabaseAddress,
+)
+from .model.address import (
+    redact as redact,
 )
 from .model.cron import (
     explain_cron as explain_cron,
@@ -66,6 +81,9 @@ from .model.diagnosis import (
 )
 from .model.errors import (
     AppImportError as AppImportError,
+)
+from .model.errors import (
+    ArgumentsMismatch as ArgumentsMismatch,
 )
 from .model.errors import (
     ArgumentsTooLarge as ArgumentsTooLarge,
@@ -120,6 +138,9 @@ from .model.errors import (
 )
 from .model.errors import (
     KindNotInChild as KindNotInChild,
+)
+from .model.errors import (
+    KindTaken as KindTaken,
 )
 from .model.errors import (
     LeaseLost as LeaseLost,

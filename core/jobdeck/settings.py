@@ -1,7 +1,7 @@
 """The settings of jobdeck: environment variable, default and meaning of each.
 
 A plain frozen dataclass, so that reading a few variables does not cost each command the import of a validation
-library. The environment takes precedence over a `.env` file in the current folder.
+library. The environment takes precedence over a `.env` file in the current folder, which must be the user's own.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
+from .dotenv_file import read_dotenv
 from .model.errors import InvalidSetting
 
 PREFIX = "JOBDECK_"
@@ -22,9 +23,26 @@ With Python's default of 0.005, a handler that computes delays each database sta
 
 
 def default_database() -> str:
-    """Return the default path of the database: in the user's data folder (XDG Base Directory)."""
-    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
-    return str(Path(base) / "jobdeck" / "jobs.db")
+    """Return the default path of the database: in the user's data folder (XDG Base Directory).
+
+    Raises:
+        InvalidSetting: the user has no home folder.
+    """
+    base = os.environ.get("XDG_DATA_HOME")
+    try:
+        folder = Path(base) if base else Path.home() / ".local" / "share"
+    except RuntimeError:
+        problem = "it is not set, and this user has no home folder for the default; give a path or an address"
+        raise InvalidSetting("JOBDECK_DATABASE", "", problem) from None
+    return str(folder / "jobdeck" / "jobs.db")
+
+
+def is_default_database(path: str) -> bool:
+    """Return whether this is the default path of the database."""
+    try:
+        return path == default_database()
+    except InvalidSetting:
+        return False
 
 
 def _text(value: str) -> str:
@@ -71,11 +89,11 @@ def _choice(*choices: str, upper: bool = False) -> Callable[[str], str]:
     return read
 
 
-def _setting(default: Any, read: Callable[[str], Any], doc: str) -> Any:
+def _setting(default: Any, read: Callable[[str], Any], doc: str, *, secret: bool = False) -> Any:
     metadata = {"read": read, "doc": doc}
     if callable(default):
-        return field(default_factory=default, metadata=metadata)
-    return field(default=default, metadata=metadata)
+        return field(default_factory=default, metadata=metadata, repr=not secret)
+    return field(default=default, metadata=metadata, repr=not secret)
 
 
 _YEAR = 366 * 86400.0
@@ -89,6 +107,7 @@ class Settings:
         default_database,
         _text,
         "the database: a path, sqlite:///path or postgresql://user@host/name; a file in your data folder if not set",
+        secret=True,
     )
     app: tuple[str, ...] = _setting((), _names, "modules that define your kinds, comma-separated")
     queues: tuple[str, ...] = _setting((), _names, "queues that a worker serves, comma-separated; empty means all")
@@ -134,7 +153,8 @@ class Settings:
         Raises:
             InvalidSetting: a variable has an invalid value.
         """
-        source = {**_dotenv(folder or Path()), **(os.environ if environ is None else environ)}
+        path = (folder or Path()) / ".env"
+        source = {**read_dotenv(path, PREFIX), **(os.environ if environ is None else environ)}
         values: dict[str, Any] = {}
         for each in fields(cls):
             name = PREFIX + each.name.upper()
@@ -161,22 +181,7 @@ class Settings:
         """Return the environment variable, default and meaning of each setting."""
         rows = []
         for each in fields(cls):
-            default = "" if each.name == "database" else getattr(cls(), each.name)
+            default = "" if each.name == "database" else each.default
             shown = ",".join(default) if isinstance(default, tuple) else str(default)
             rows.append((PREFIX + each.name.upper(), shown, str(each.metadata["doc"])))
         return rows
-
-
-def _dotenv(folder: Path) -> dict[str, str]:
-    path = folder / ".env"
-    if not path.is_file():
-        return {}
-    from dotenv import dotenv_values  # imported late: most folders have no `.env`
-
-    try:
-        found = dotenv_values(path)
-    except UnicodeDecodeError:
-        raise InvalidSetting(".env", str(path), "the file is not UTF-8 text") from None
-    except OSError as error:
-        raise InvalidSetting(".env", str(path), f"the file cannot be read ({error.strerror})") from None
-    return {name: value for name, value in found.items() if value is not None and name.startswith(PREFIX)}

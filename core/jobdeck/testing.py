@@ -10,6 +10,7 @@ Example:
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Mapping
@@ -21,9 +22,10 @@ from .clock import Clock, SystemClock
 from .execution.context import JobContext, capture_logs
 from .execution.executor import execute
 from .execution.shell import add_shell
-from .kinds.registry import REGISTRY, SHELL, Entry, Handler, Registry
+from .kinds.definition import Handler, default_name
+from .kinds.registry import REGISTRY, SHELL, Entry, Registry
 from .model.attempt_result import AttemptResult, Cancelled, Completed, Failed, Released, Snoozed
-from .model.errors import InvalidOption
+from .model.errors import InvalidOption, UnknownKind
 from .model.jobs import Job, Outcome, Reason
 from .model.states import State
 from .queue import Queue
@@ -153,7 +155,7 @@ def run_inline(
         scheduled_at=now,
         started_at=now,
         worker="inline",
-        timeout=timeout or entry.timeout,
+        timeout=timeout or entry.timeout or settings.timeout or None,
     )
     result, context, error = _run(job, Registry([entry]), time, random or Random())
     if error is not None and raise_errors and isinstance(result, Failed):
@@ -301,10 +303,9 @@ def _to_record(result: AttemptResult, context: JobContext, error: BaseException 
 def _find_entry(handler: Handler | str, registry: Registry) -> Entry:
     if isinstance(handler, str):
         return registry.get(handler)
-    for kind in registry.kinds:
-        if registry.get(kind).handler == handler:
-            return registry.get(kind)
+    with contextlib.suppress(UnknownKind):
+        return registry.get(registry.kind_of(handler))
     alone = Registry()
-    entry = Entry(f"{handler.__module__}.{handler.__qualname__}"[:200], handler)
+    entry = Entry(default_name(handler)[:200], handler)
     alone.add(entry)  # raises an error for functions that cannot be a handler
     return entry

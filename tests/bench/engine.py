@@ -34,6 +34,7 @@ from jobdeck import __version__
 PARTS = {
     "drain": "no-op jobs per second, compared with Huey and bare SQLite",
     "fairness": "four processes competing for one file",
+    "contention": "fifty processes on one file, and one to four",
     "enqueue": "one thread, eight threads, in bulk",
     "wakeup": "from enqueue to the handler's start in an idle worker, and the CPU of an idle worker",
     "claimcost": "claims, counts and pages in millions of rows",

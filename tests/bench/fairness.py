@@ -74,7 +74,7 @@ def _work(start: Start, database: Path, seconds: float) -> tuple[int, float, lis
     """Run one process; return its completed jobs, its run time and its waits, in seconds."""
     warm_up(database.with_name(f"warm-{time.monotonic_ns()}.db"), THREADS)
     with open_queue(database) as queue:
-        waits = _time_transactions(queue)
+        waits = time_transactions(queue)
         worker = Worker(queue, threads=THREADS)
         start()
         started = time.monotonic()
@@ -88,7 +88,7 @@ def _work(start: Start, database: Path, seconds: float) -> tuple[int, float, lis
         return queue.count(f"state:completed worker:{worker.id}"), took, list(waits)
 
 
-def _time_transactions(queue: Queue) -> list[float]:
+def time_transactions(queue: Queue) -> list[float]:
     """Record the wait of each transaction of the store; return the growing list."""
     waits: list[float] = []
     depth = threading.local()

@@ -19,6 +19,7 @@ import jobdeck
 from jobdeck import (
     AppImportError,
     ArgumentsTooLarge,
+    DatabaseAddress,
     InvalidArguments,
     InvalidHandler,
     InvalidOption,
@@ -37,7 +38,6 @@ from jobdeck import (
 )
 from jobdeck.kinds.arguments import SAFE_DEPTH
 from jobdeck.kinds.registry import job
-from jobdeck.store.connect import redact_url
 
 # -- settings ------------------------------------------------------------------------------------------
 
@@ -223,7 +223,7 @@ def test_a_kind_is_named_by_its_module_and_function(kinds: Registry) -> None:
     def work() -> None: ...
 
     job(registry=kinds)(work)
-    assert kinds.kind_of(work) == "test_public_api.work"
+    assert kinds.kind_of(work) == f"{__name__}.test_a_kind_is_named_by_its_module_and_function.work"
     with pytest.raises(UnknownKind, match="mail"):
         kinds.get("nope")
 
@@ -341,12 +341,12 @@ def test_operations_are_journaled_and_can_be_undone_and_redone(queue: Queue) -> 
         ("ben", f"changed the priority of job {made.id + 1} to 7"),
         (queue.actor, f"cancelled job {made.id}"),
     ]
-    assert queue.undo(of=queue.actor).done == (made.id,)
+    assert queue.journal.undo(of=queue.actor).done == (made.id,)
     assert queue.get(made.id) == made
-    assert queue.redo().done == (made.id,)
-    assert queue.undo(2, actor="ann").entry.undone_by == "ann"
+    assert queue.journal.redo().done == (made.id,)
+    assert queue.journal.undo(2, actor="ann").entry.undone_by == "ann"
     with pytest.raises(NothingToUndo):
-        queue.undo(of="nobody")
+        queue.journal.undo(of="nobody")
 
 
 def test_the_default_actor_is_the_user_at_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -386,10 +386,11 @@ def test_a_missing_queue_that_must_exist_is_refused_and_not_created(tmp_path: Pa
 
 
 def test_a_url_is_shown_without_its_password() -> None:
-    assert redact_url("postgresql://me:secret@db.example.org:5432/jobs?sslmode=require") == (
-        "postgresql://me@db.example.org:5432/jobs?sslmode=require"
-    )
-    assert redact_url("odd:name@here/jobs.db") == "odd:name@here/jobs.db"  # a file may have any name
+    address = DatabaseAddress.parse("postgresql://me:secret@db.example.org:5432/jobs?sslmode=require")
+    assert address.shown == "postgresql://me@db.example.org:5432/jobs?sslmode=require"
+    assert "secret" not in repr(address)
+    odd = DatabaseAddress.parse("./odd:name@here/jobs.db")  # a file may have any name, after ./
+    assert (odd.shown, odd.file) == ("./odd:name@here/jobs.db", Path("odd:name@here/jobs.db"))
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres"])

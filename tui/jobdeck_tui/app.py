@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from textual import on
 from textual.app import SystemCommand
@@ -45,11 +45,13 @@ from .screens.confirm import ConfirmScreen
 from .screens.jobs import JobsScreen
 from .screens.program_log import ProgramLogScreen
 from .screens.quit import QuitScreen
+from .screens.terminal_screen import TerminalDialog
 from .screens.view_screen import ViewScreen
 from .screens.why import WhyScreen
 from .terminal.clipboard import system_tool
 from .terminal.line_filters import ControlCharFilter
 from .terminal.program_log import ProgramLog
+from .terminal.signals import on_signals
 from .text.sanitize import safe
 from .widgets.chrome.header import Header
 from .widgets.chrome.key_hints import format_keys
@@ -58,10 +60,8 @@ from .widgets.chrome.key_hints import format_keys
 _NO_COMMANDS = frozenset({"app.command_palette", "app.focus_next", "app.focus_previous", "screen.copy_text"})
 
 HANG_UP_GRACE = 5.0
-"""Seconds after the terminal has closed until the process exits unconditionally."""
+"""Seconds after the terminal has closed, or the event loop was found to hang, until the process exits unconditionally."""
 
-if TYPE_CHECKING:
-    from .forms.schedule_draft import ScheduleDraft
 
 LOAD_AFTER = 1.0
 """Seconds from the start until the modules that the first frame does not need are loaded."""
@@ -123,7 +123,7 @@ class Cockpit(CockpitBase):
             by_default: whether `jobdeck` commands find this database without `--db`.
         """
         super().__init__(remembered=remembered, scheme=scheme, ascii_only=ascii_only)
-        self._strainer = ControlCharFilter()
+        self._control_filter = ControlCharFilter()
         self.keymap = (keymap or Keymap()).keys
         self._key_problems = (keymap or Keymap()).problems
         self.feed = make_feed(self.post_message)
@@ -140,11 +140,15 @@ class Cockpit(CockpitBase):
         self._connection = ConnectionMonitor()
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        return [*super().get_line_filters(), self._strainer]
+        return [*super().get_line_filters(), self._control_filter]
 
     def get_driver_class(self) -> type[Driver]:
         """Return a driver that reads and writes the terminal on the event loop instead of on threads, if supported."""
         default = super().get_driver_class()
+        if default.__name__ == "WebDriver":
+            from .terminal.paste import parse_pastes_of_pages
+
+            parse_pastes_of_pages()
         if default.__name__ != "LinuxDriver":
             return default
         from .terminal.driver import InlineDriver
@@ -161,11 +165,12 @@ class Cockpit(CockpitBase):
         for problem in self._key_problems:
             self.notify_user(problem, failed=True)
         self.set_interval(1.0, self._check_connection)
-        loop = asyncio.get_running_loop()
-        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not on this platform or thread
-            loop.add_signal_handler(signal.SIGTERM, self._terminate)
-            loop.add_signal_handler(signal.SIGINT, self._terminate)  # ctrl+c arrives as a key, not as a signal
-            loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+        handlers = {
+            signal.SIGTERM: self._terminate,
+            signal.SIGINT: self._terminate,  # ctrl+c arrives as a key, not as a signal
+            signal.SIGHUP: self._hang_up,
+        }
+        on_signals(asyncio.get_running_loop(), handlers, self._force_exit)
         self.set_timer(LOAD_AFTER, self._load)
 
     def _load(self) -> None:
@@ -414,27 +419,19 @@ class Cockpit(CockpitBase):
             self.notify_user(f"Kind {like.kind} is not registered; name its module with --app or JOBDECK_APP", failed=True)
             return
 
-        from .screens.new_job import LAST_KIND, NewJob, NewJobScreen  # imported on first use
+        from .screens.new_job import LAST_KIND, NewJobScreen  # imported on first use
 
-        def enqueue(job: NewJob | None) -> None:
-            if job is not None:
-                self.feed.enqueue(*job)
-
-        self.push_screen(NewJobScreen(self.kinds, like, last=self.preferences.get(LAST_KIND, "")), enqueue)
+        self.push_screen(NewJobScreen(self.kinds, like, last=self.preferences.get(LAST_KIND, "")))
 
     def new_schedule(self) -> None:
         from .screens.schedule_form import ScheduleFormScreen
 
-        self.push_screen(ScheduleFormScreen(self.kinds), self._save_schedule)
+        self.push_screen(ScheduleFormScreen(self.kinds))
 
     def edit_schedule(self, schedule: Schedule) -> None:
         from .screens.schedule_form import ScheduleFormScreen
 
-        self.push_screen(ScheduleFormScreen(self.kinds, schedule), self._save_schedule)
-
-    def _save_schedule(self, draft: ScheduleDraft | None) -> None:
-        if draft is not None:
-            self.feed.run(draft.save)
+        self.push_screen(ScheduleFormScreen(self.kinds, schedule))
 
     def copy(self, text: str, what: str) -> None:
         self.copy_to_clipboard(text)  # through the terminal (OSC 52); some ignore it, so use the system's tool too
@@ -458,6 +455,8 @@ class Cockpit(CockpitBase):
         """Quit; ask how if jobs are running here. Close an open dialog first; release the jobs if already draining."""
         if isinstance(self.screen, QuitScreen):
             self.screen.action_release()
+        elif isinstance(self.screen, TerminalDialog):
+            self.screen.request_close()
         elif isinstance(self.screen, ModalScreen):
             self.screen.dismiss(None)
         elif running := self.feed.running_here:
@@ -496,6 +495,18 @@ class Cockpit(CockpitBase):
         last_resort.daemon = True
         last_resort.start()
         self._shut_down(0.0)
+
+    def _force_exit(self, number: int) -> None:
+        """Exit although the event loop hangs: release the running jobs and restore the terminal. Runs on another thread."""
+        last_resort = threading.Timer(HANG_UP_GRACE, os._exit, (128 + number,))
+        last_resort.daemon = True
+        last_resort.start()
+        with contextlib.suppress(Exception):
+            self.feed.end()
+        with contextlib.suppress(Exception):
+            assert self._driver is not None
+            self._driver.stop_application_mode()
+        os._exit(128 + number)
 
     def on_drained(self, message: Drained) -> None:
         """Exit once the worker threads have ended."""

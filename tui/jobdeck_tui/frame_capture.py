@@ -17,6 +17,7 @@ from .feed.messages import QueryResult
 from .launch_options import FrameUnavailable
 from .screen_registry import JOBS
 from .terminal.screen_size import MIN_SIZE
+from .text.private_file import write_private_text
 
 FRAME_TIMEOUT = 10.0
 """Seconds to wait for a frame."""
@@ -72,7 +73,7 @@ def capture_frame(
                 await wait_until(lambda: any(isinstance(message, QueryResult) for message in messages))
             await pilot.pause(_STEP)
             if picture is not None:
-                picture.write_text(app.export_screenshot(title="jobdeck"), "utf-8")
+                write_private_text(picture, app.export_screenshot(title="jobdeck"))
             return screen_text(app)
 
     return asyncio.run(run())

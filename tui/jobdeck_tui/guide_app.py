@@ -10,7 +10,7 @@ from textual.app import SystemCommand
 from textual.screen import Screen
 
 from .app_base import ThemedApp, detect_ascii, theme_from_environment
-from .preferences import Preferences, config_folder
+from .preferences import Preferences, config_file
 from .screens.guide import GuideScreen
 
 
@@ -44,7 +44,7 @@ def open_guide(topic: str | None, *, scheme: str | None = None, ascii_only: bool
     Raises:
         ValueError: the environment asks for a theme that does not exist.
     """
-    remembered = Preferences(config_folder() / "cockpit.json")
+    remembered = Preferences(config_file("cockpit.json"))
     app = GuideApp(
         topic,
         remembered=remembered,

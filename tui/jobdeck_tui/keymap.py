@@ -138,13 +138,15 @@ def _subclasses(owner: type[DOMNode]) -> Iterator[type[DOMNode]]:
         yield from _subclasses(each)
 
 
-def read_keymap(file: Path, app: type[DOMNode]) -> Keymap:
+def read_keymap(file: Path | None, app: type[DOMNode]) -> Keymap:
     """Read the user's keymap file; a missing file means the default keys.
 
     Args:
-        file: the keymap file.
+        file: the keymap file; `None` if the user has no config folder.
         app: the app's class; see `actions`.
     """
+    if file is None:
+        return Keymap()
     try:
         text = file.read_text("utf-8")
     except FileNotFoundError:

@@ -11,7 +11,7 @@ from pathlib import Path
 from jobdeck import SWITCH_INTERVAL, Queue, Settings
 
 from .launch_options import LaunchOptions
-from .preferences import Preferences, config_folder
+from .preferences import Preferences, config_file
 from .terminal.last_resort import LastResort
 from .terminal.malloc import return_large_blocks
 from .terminal.splash import show_splash
@@ -28,7 +28,7 @@ def run_cockpit(settings: Settings, wish: LaunchOptions) -> int:
     # Keeps keys responsive while CPU-bound handlers run: threads give up the GIL every half millisecond.
     sys.setswitchinterval(SWITCH_INTERVAL)
     return_large_blocks()
-    remembered = Preferences(config_folder() / "cockpit.json")
+    remembered = Preferences(config_file("cockpit.json"))
     last_resort = LastResort()
     try:
         with _queue(settings, wish) as (queue, where), _splash(queue, where, wish, remembered):
@@ -68,5 +68,8 @@ def _title(where: str) -> str:
     scheme, separator, rest = where.partition("://")
     if separator and scheme != "sqlite":
         return rest.partition("?")[0]
-    path, home = where, str(Path.home())
-    return "~" + path[len(home) :] if path.startswith(home + "/") else path
+    try:
+        home = str(Path.home())
+    except RuntimeError:  # the user has none
+        return where
+    return "~" + where[len(home) :] if where.startswith(home + "/") else where

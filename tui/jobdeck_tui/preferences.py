@@ -19,9 +19,15 @@ logger = logging.getLogger("jobdeck.preferences")
 T = TypeVar("T")
 
 
-def config_folder() -> Path:
-    """Return jobdeck's config folder of the user: on Linux `$XDG_CONFIG_HOME/jobdeck` or `~/.config/jobdeck`."""
-    return user_config_path("jobdeck", appauthor=False)
+def config_file(name: str) -> Path | None:
+    """Return a file in the user's config folder: on Linux `$XDG_CONFIG_HOME/jobdeck` or `~/.config/jobdeck`.
+
+    `None` if the user has no home folder, as in many containers.
+    """
+    try:
+        return user_config_path("jobdeck", appauthor=False) / name
+    except RuntimeError:
+        return None
 
 
 class Preferences:
@@ -35,9 +41,11 @@ class Preferences:
         """
         self._file = file
         self._values: dict[str, Any] = {}
-        if file is not None and file.exists():
+        if file is not None:
             try:
                 values = json.loads(file.read_text("utf-8"))
+            except FileNotFoundError:
+                pass
             except (OSError, ValueError, RecursionError) as error:
                 logger.warning("%s cannot be read; using the defaults: %s", file, error)
             else:

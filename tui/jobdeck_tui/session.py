@@ -13,7 +13,7 @@ from .feed.feed import Feed, Post
 from .frame_capture import capture_frame
 from .keymap import FILE, read_keymap
 from .launch_options import FrameOptions, LaunchOptions
-from .preferences import Preferences, config_folder
+from .preferences import Preferences, config_file
 from .terminal.crash import write_report
 from .terminal.event_loop import responsive_loop
 from .terminal.last_resort import LastResort
@@ -60,7 +60,7 @@ def run(
             remembered=remembered,
             scheme=wish.scheme or theme_from_environment(os.environ),
             ascii_only=wish.ascii_only or detect_ascii(os.environ, remembered),
-            keymap=read_keymap(config_folder() / FILE, Cockpit),
+            keymap=read_keymap(config_file(FILE), Cockpit),
             log=log,
         )
         if wish.frame is not None:

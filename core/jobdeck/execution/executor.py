@@ -26,6 +26,7 @@ from ..model.errors import (
 )
 from ..model.jobs import Job, Outcome, Reason
 from .context import JobContext, current_context
+from .mismatch import extra_attempts, is_mismatch, mismatch_delay
 from .serialization import error_message, format_traceback, result_json
 
 if TYPE_CHECKING:
@@ -165,24 +166,31 @@ def failed_result(
     """Return the result of an attempt that failed with `error`: to be retried or final, by the retry policy of `entry`."""
     now = clock.now()
     timed_out = isinstance(error, TimedOut)
-    final = isinstance(error, _NON_RETRYABLE) or (entry is not None and entry.retry_policy.gives_up_on(error))
+    mismatch = is_mismatch(error, entry)
+    extra = extra_attempts(job) if mismatch else 0
+    if mismatch:  # the handler did not start, so the errors that it may retry are irrelevant
+        final = entry is not None and isinstance(error, entry.retry_policy.give_up_on)
+    else:
+        final = isinstance(error, _NON_RETRYABLE) or (entry is not None and entry.retry_policy.gives_up_on(error))
     reason = None
-    if final or job.attempt >= job.max_attempts:
+    if final or job.attempt >= job.max_attempts + extra:
         # A timeout is reported as such, even if the retry policy would have given up anyway.
         reason = Reason.TIMED_OUT if timed_out else Reason.GIVEN_UP if final else Reason.EXHAUSTED
     without_traceback = (
         timed_out or isinstance(error, (GiveUp, InvalidArguments, UnknownKind)) or getattr(error, "plain", False)
     )
+    delay = 0.0 if reason else mismatch_delay(job, random) if mismatch else _retry_delay(job, entry, random, error)
     return Failed(
         job,
         started_at,
         now,
-        retry_at=None if reason else now + _retry_delay(job, entry, random, error),
+        retry_at=None if reason else now + delay,
         error_type=type(error).__name__,
         message=error_message(error),
         traceback=None if without_traceback else format_traceback(error) or None,
         outcome=Outcome.TIMED_OUT if timed_out else Outcome.FAILED,
         reason=reason,
+        extra_attempts=0 if reason else extra,
     )
 
 

@@ -5,19 +5,25 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from enum import Enum
 from functools import cached_property
 from math import isfinite
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
-from ..model.errors import ArgumentsTooLarge, InvalidArguments, InvalidHandler
+from ..model.errors import ArgumentsMismatch, ArgumentsTooLarge, InvalidArguments, InvalidHandler
 from ..model.jobs import Parameter
+from .round_trip import Difference, find_difference
 
 SAFE_DEPTH = 190
 """A depth of nested arrays and objects that can always be parsed: the validation library stops at 200."""
 Check = Callable[[Any], bool]
 """A function that returns whether a value has exactly the type of an annotation."""
+_REQUIRED = inspect.Parameter.empty
+"""The default of a parameter that has none."""
+_IMMUTABLE = (NoneType, bool, int, float, str, bytes)
+"""Types of defaults that a handler cannot change."""
 
 # `json.loads` and `json.dumps` process their options in each call, and they are called for each job.
 _read = json.JSONDecoder().raw_decode
@@ -34,10 +40,13 @@ class Arguments:
     # -- check and load ----------------------------------------------------------------------------
 
     def check(self, args: Mapping[str, Any], limit: int) -> str:
-        """Check the arguments against the signature of the handler and return them as JSON.
+        """Check the arguments against the signature of the handler and return those that are given as JSON.
+
+        Defaults are not part of it: they are those of the handler that runs the job, perhaps of another version.
 
         Raises:
-            InvalidArguments: one is missing, unknown or of the wrong type; the error names it.
+            InvalidArguments: one is missing, unknown or of the wrong type, or a handler would not get what is given; the
+                error names it.
             ArgumentsTooLarge: the JSON is longer than `limit` bytes.
         """
         if not isinstance(args, Mapping):
@@ -47,16 +56,40 @@ class Arguments:
                 raise InvalidArguments(self._kind, repr(name), "must be a string")
         text = self.plain_json(args)
         if text is None:
-            model = self.validate(args, from_json=False)
-            try:
-                text = str(model.model_dump_json(by_alias=True))
-            except ValueError as problem:
-                raise InvalidArguments(self._kind, "*", f"cannot be stored as JSON ({one_line(problem)})") from None
-            if text.count("[") + text.count("{") > SAFE_DEPTH:
-                self._check_depth(text)
+            text = self._dump(self.validate(args, from_json=False))
         size = len(text) if text.isascii() else len(text.encode())
         if size > limit:
             raise ArgumentsTooLarge(self._kind, size, limit)
+        return text
+
+    def _dump(self, model: Any) -> str:
+        """Return validated arguments as JSON, from which a worker loads the same values again.
+
+        Raises:
+            InvalidArguments: it would load other values, or none; the error names the first such argument.
+        """
+        given = model.model_fields_set
+        try:
+            text = _to_json(model, given)
+        except Exception as error:  # serializers are code of foreign types
+            problem = f"cannot be stored as JSON ({one_line(error)}); pass it as text, or pass a reference to it"
+            raise InvalidArguments(self._kind, _find_unwritable(model, given), problem) from None
+        if text.count("[") + text.count("{") > SAFE_DEPTH:
+            self._check_depth(text)
+        try:
+            loaded = self.validate(text, from_json=True)
+        except InvalidArguments as error:
+            problem = f"cannot be loaded again from the JSON that would be stored: it {error.problem}"
+            field = _find_unwritable(model, given) if error.field == "*" else error.field
+            raise InvalidArguments(self._kind, field, f"{problem}; use a type that loads what it writes") from None
+        for name in given:
+            path = (name.removeprefix("arg_"),)
+            try:
+                difference = find_difference(getattr(model, name), getattr(loaded, name), path)
+            except RecursionError:
+                difference = Difference(path, "refers to itself, or is nested too deeply to be compared with what is stored")
+            if difference is not None:
+                raise InvalidArguments(self._kind, ".".join(difference.path), difference.problem)
         return text
 
     def _check_depth(self, text: str) -> None:
@@ -73,12 +106,18 @@ class Arguments:
         """Return the arguments of a stored job in the types of the handler.
 
         Raises:
-            InvalidArguments: they do not match the signature (any more).
+            ArgumentsMismatch: they do not match the signature of this handler.
+            InvalidArguments: they are not a JSON object.
         """
         plain = self.plain_values(args_json)
         if plain is not None:
             return plain
-        model = self.validate(args_json, from_json=True)
+        try:
+            model = self.validate(args_json, from_json=True)
+        except InvalidArguments as error:
+            if error.field == "*" and not _is_object(args_json):
+                raise InvalidArguments(self._kind, "*", "is stored as something else than a JSON object") from None
+            raise ArgumentsMismatch(self._kind, error.field, error.problem) from None
         return {name.removeprefix("arg_"): getattr(model, name) for name in type(model).model_fields}
 
     # -- without the library -----------------------------------------------------------------------
@@ -89,15 +128,16 @@ class Arguments:
         This avoids the import of the validation library for simple arguments: `jobdeck enqueue` is called in shell
         loops. All other arguments, and all errors, are left to the library.
         """
-        signature = self._signature
-        if not args.keys() <= signature.keys():
-            return None
         values = {}
-        for name, (fits, default) in signature.items():
-            value = args.get(name, default)
-            if not fits(value):
+        for name, (fits, default) in self._signature.items():
+            if name in args:
+                value = values[name] = args[name]
+                if not fits(value):
+                    return None
+            elif default is _REQUIRED:
                 return None
-            values[name] = value
+        if len(values) != len(args):  # some are unknown
+            return None
         text = _write(values)
         if not text.isascii():
             try:
@@ -107,18 +147,26 @@ class Arguments:
         return text
 
     def plain_values(self, args_json: str) -> dict[str, Any] | None:
-        """Return the stored arguments if they are complete and each has exactly its type; otherwise `None`."""
+        """Return the stored arguments if each has exactly its type and none is missing or unknown; otherwise `None`.
+
+        Those that were not given are left to the defaults of the handler, unless a job could change these for the next.
+        """
         try:
             values, end = _read(args_json)
         except (ValueError, RecursionError):
             return None
         signature = self._signature
-        if type(values) is not dict or len(values) != len(signature) or end != len(args_json):
+        if type(values) is not dict or end != len(args_json):
             return None
-        for name, (fits, _) in signature.items():
-            if name not in values or not fits(values[name]):
+        known = 0
+        for name, (fits, default) in signature.items():
+            if name in values:
+                known += 1
+                if not fits(values[name]):
+                    return None
+            elif type(default) not in _IMMUTABLE:  # among them those without a default
                 return None
-        if "\\u" in args_json:  # may be a lone surrogate, which the library refuses
+        if known != len(values) or "\\u" in args_json:  # a lone surrogate, perhaps, which the library refuses
             return None
         return values
 
@@ -166,13 +214,52 @@ class Arguments:
         except ValidationError as errors:
             first = errors.errors(include_url=False)[0]
             path = [str(part) for part in first["loc"]]
-            raise InvalidArguments(self._kind, ".".join(path) or "*", _problem(first)) from None
+            problem = _problem(first, show_input=not self._holds_secrets)
+            raise InvalidArguments(self._kind, ".".join(path) or "*", problem) from None
+
+    @cached_property
+    def _holds_secrets(self) -> bool:
+        """Whether an argument is a secret, or contains one, so that no value may appear in an error message."""
+        return "Secret" in repr(self._model.__pydantic_core_schema__)
 
     # -- description -------------------------------------------------------------------------------
 
     def describe(self) -> tuple[Parameter, ...]:
         """Return the parameters for a form or a help text."""
         return tuple(_parameter(each, annotation) for each, annotation in self._parameters())
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return type(json.loads(text)) is dict
+    except (ValueError, RecursionError):
+        return False
+
+
+def _to_json(model: Any, names: AbstractSet[str]) -> str:
+    """Return these fields as JSON.
+
+    Raises:
+        ValueError: a value cannot be written, or only as a number that JSON does not have. Serializers may raise anything.
+    """
+    text = str(model.model_dump_json(by_alias=True, round_trip=True, include=names, warnings=False))
+    if "NaN" in text or "Infinity" in text:
+        from pydantic_core import from_json
+
+        from_json(text, allow_inf_nan=False)
+    return text
+
+
+def _find_unwritable(model: Any, names: AbstractSet[str]) -> str:
+    """Return the name of the first argument that cannot be written as JSON, or read from it."""
+    from pydantic_core import from_json
+
+    for name in names:
+        try:
+            from_json(_to_json(model, {name}))
+        except Exception:
+            return name.removeprefix("arg_")
+    return "*"
 
 
 def one_line(error: Exception) -> str:
@@ -209,7 +296,7 @@ def exact_type_check(annotation: Any) -> Check:
     return lambda _: False
 
 
-def _problem(error: Mapping[str, Any]) -> str:
+def _problem(error: Mapping[str, Any], *, show_input: bool) -> str:
     match error["type"]:
         case "missing":
             return "is missing"
@@ -217,6 +304,8 @@ def _problem(error: Mapping[str, Any]) -> str:
             return "is unknown to this kind"
     message = str(error["msg"])
     message = message[:1].lower() + message[1:]
+    if not show_input:
+        return f"is invalid: {message}"
     received = json.dumps(error.get("input"), default=str)
     if len(received) > 60:
         received = received[:57] + "…"

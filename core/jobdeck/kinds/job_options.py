@@ -59,11 +59,15 @@ def build_new_job(entry: Entry, args: Mapping[str, Any], options: JobOptions, se
     """Validate a job of this kind.
 
     Raises:
-        InvalidArguments: an argument does not fit the handler's signature.
+        InvalidArguments: an argument does not fit the handler's signature, or would not reach it unchanged.
         ArgumentsTooLarge: the arguments exceed JOBDECK_MAX_ARGS_BYTES.
         InvalidOption: an option is out of range.
     """
-    args_json = entry.check(args, settings.max_args_bytes)
+    return build_checked_job(entry, entry.check(args, settings.max_args_bytes), options, settings, clock)
+
+
+def build_checked_job(entry: Entry, args_json: str, options: JobOptions, settings: Settings, clock: Clock) -> NewJob:
+    """Validate the options of a job whose arguments were checked. Raises `InvalidOption`."""
     if not options:
         return _plain(entry, args_json, settings)
     unknown = options.keys() - JobOptions.__annotations__.keys()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,15 +13,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
-from ..model.errors import AppImportError, InvalidHandler, UnknownKind
+from ..model.errors import AppImportError, InvalidHandler, KindTaken, UnknownKind
 from ..model.jobs import Kind
+from .app_folder import add_current_folder, refuse_shadowed
 from .arguments import Arguments
+from .definition import Definition, Handler, default_name, is_same_source
 from .retry_policy import CustomBackoff, RetryPolicy, type_names
 
 SHELL = "shell"
 """The built-in kind, registered in every queue."""
 
-Handler = Callable[..., Any]
 F = TypeVar("F", bound=Handler)
 
 
@@ -80,12 +82,16 @@ class Registry:
     """The allowlist of kinds."""
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
-        self._entries = {entry.kind: entry for entry in entries}
+        self._entries: dict[str, Entry] = {}
+        self._definitions: dict[str, Definition] = {}
+        for entry in entries:
+            self.add(entry)
 
     def add(self, entry: Entry) -> None:
-        """Register the kind. A later entry of the same kind replaces an earlier one.
+        """Register the kind. If its handler was loaded again, for example by a reload, it replaces the earlier one.
 
         Raises:
+            KindTaken: another function is registered under this name.
             InvalidHandler: the name is invalid, or the function is a generator, or takes `*args`, `**kwargs` or
                 positional-only arguments.
         """
@@ -94,8 +100,16 @@ class Registry:
         for parameter in inspect.signature(entry.handler).parameters.values():
             if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
                 raise InvalidHandler(f"{entry.kind}: a handler must take named arguments only, not {str(parameter)!r}.")
+            if type(parameter.default).__module__ == "pydantic.fields":
+                way = f"write {parameter.name}: Annotated[…, Field(…)] instead, with the default after it"
+                raise InvalidHandler(f"{entry.kind}: the default of {parameter.name!r} is not a value; {way}.")
         if inspect.isgeneratorfunction(entry.handler) or inspect.isasyncgenfunction(entry.handler):
             raise InvalidHandler(f"{entry.kind}: a handler must not be a generator; use a function without yield.")
+        definition = Definition.of(entry.handler)
+        known = self._definitions.get(entry.kind)
+        if known is not None and not known.is_same(definition):
+            raise KindTaken(entry.kind, str(known), str(definition))
+        self._definitions[entry.kind] = definition
         self._entries[entry.kind] = entry
 
     def get(self, kind: str) -> Entry:
@@ -110,13 +124,16 @@ class Registry:
             raise UnknownKind(kind, self._entries) from None
 
     def kind_of(self, handler: Handler) -> str:
-        """Return the kind of a registered handler.
+        """Return the kind of a registered handler. The handler may be from an earlier load of its module.
 
         Raises:
             UnknownKind: the handler is not registered.
         """
         for entry in self._entries.values():
             if entry.handler == handler:  # each access to a bound method creates a new object
+                return entry.kind
+        for entry in self._entries.values():
+            if callable(handler) and is_same_source(entry.handler, handler):
                 return entry.kind
         raise UnknownKind(getattr(handler, "__name__", repr(handler)), self._entries)
 
@@ -183,7 +200,7 @@ def job(
 
     Args:
         handler: the function, if the decorator is used without parentheses.
-        name: the kind; `module.function` if `None`.
+        name: the kind; the full name of the function, such as `shop.tasks.send`, if `None`.
         queue: the default queue of its jobs.
         priority: the default priority; larger runs first.
         max_attempts: the maximum number of attempts; JOBDECK_MAX_ATTEMPTS if `None`.
@@ -203,52 +220,53 @@ def job(
 
     Raises:
         InvalidHandler: the function cannot be a handler, or its policy is invalid.
+        KindTaken: another function is registered under this name.
     """
 
     def register(function: F) -> F:
-        kind = name or _default_name(function)
+        if not callable(function):
+            raise InvalidHandler(f"{str(function)[:200]!r} is not a function; decorate one with @job or @job(name=…).")
+        kind = name or default_name(function)
         try:
             retries = RetryPolicy.validate(backoff, retry_on, give_up_on)
         except ValueError as problem:
             raise InvalidHandler(f"{kind}: {problem}.") from None
         if concurrency is not None and concurrency < 1:
             raise InvalidHandler(f"{kind}: the concurrency must be at least 1.")
-        entry = Entry(kind, function, queue, priority, max_attempts, timeout, concurrency, retries, isolate)
+        # A static method is registered as the function that its class shows.
+        handler = function.__func__ if isinstance(function, staticmethod) else function
+        entry = Entry(kind, handler, queue, priority, max_attempts, timeout, concurrency, retries, isolate)
         (REGISTRY if registry is None else registry).add(entry)
         return function
 
     return register if handler is None else register(handler)
 
 
-def _default_name(function: Handler) -> str:
-    module = function.__module__
-    if module == "__main__":
-        module = Path(getattr(sys.modules["__main__"], "__file__", "main") or "main").stem
-    return f"{module.rpartition('.')[2]}.{function.__qualname__.rpartition('.')[2]}"
-
-
 def load_apps(apps: Iterable[str]) -> None:
     """Import the modules that define kinds: dotted names, or paths that end in `.py`.
 
-    The current folder is searched first, as with `python -m`.
+    The current folder is searched last: its modules shadow neither Python's own nor installed ones, which jobdeck and the
+    libraries that it needs may import later.
 
     Raises:
         AppImportError: a module cannot be imported.
     """
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
+    here = add_current_folder()
     for app in apps:
         try:
             if app.endswith(".py"):
                 _load_file(Path(app))
             else:
+                refuse_shadowed(app, here)
                 importlib.import_module(app)
         except AppImportError:
             raise
         except ModuleNotFoundError as error:
             if error.name == app or app.startswith(f"{error.name}."):
-                raise AppImportError(app, f"no module {error.name!r} in {here} or on the Python path") from None
+                where = "on the Python path"
+                if here is not None:
+                    where = f"in {here}{'' if os.access(here, os.R_OK | os.X_OK) else ' (which cannot be read)'} or {where}"
+                raise AppImportError(app, f"no module {error.name!r} {where}") from None
             raise AppImportError(app, f"it imports {error.name!r}, which is not installed") from None
         except SystemExit as error:  # for example, a script that parses a command line
             raise AppImportError(app, f"importing it exits the program (SystemExit: {error})") from error
@@ -257,14 +275,47 @@ def load_apps(apps: Iterable[str]) -> None:
 
 
 def _load_file(path: Path) -> None:
+    """Load a Python file as the module that it is on the Python path; otherwise as a module of its own name."""
     if not path.is_file():
         raise AppImportError(str(path), "the file does not exist")
-    name = path.stem
-    if name in sys.modules and getattr(sys.modules[name], "__file__", None) == str(path.resolve()):
+    file = str(path.resolve())
+    if any(_file_of(module) == file for name, module in [*sys.modules.items()] if name != "__main__"):
         return
-    spec = importlib.util.spec_from_file_location(name, path.resolve())
+    if not path.is_absolute():
+        dotted = ".".join(path.with_suffix("").parts)
+        if _find_file(dotted) == file:
+            importlib.import_module(dotted)
+            return
+    name = path.stem
+    if name in sys.modules:
+        where = _file_of(sys.modules[name]) or "Python itself"
+        raise AppImportError(
+            str(path), f"a module {name!r} is already loaded from {where}; rename the file, or give a dotted name"
+        )
+    spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise AppImportError(str(path), "it is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]  # as `import` does
+        raise
+
+
+def _file_of(module: object) -> str | None:
+    file = getattr(module, "__dict__", {}).get("__file__")
+    return None if file is None else str(Path(file).resolve())
+
+
+def _find_file(module: str) -> str | None:
+    """Return the file that an import of this module would load; `None` if there is none. Imports its packages."""
+    importlib.invalidate_caches()  # the file may be new
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ModuleNotFoundError, ValueError) as error:  # one of the folders is a module, or `__main__` has no spec
+        if isinstance(error, ModuleNotFoundError) and error.name and not module.startswith(error.name):
+            raise
+        return None
+    return None if spec is None or spec.origin is None else str(Path(spec.origin).resolve())

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ..clock import Clock, SystemClock
-from ..model.errors import InvalidOption, StoreError
+from ..model.address import DatabaseAddress
+from ..model.errors import BackupFailed, InvalidOption, StoreError, StoreRefused
 from ..model.findings import Finding, Severity
 from ..model.retention import FINAL_STATES, RetentionRule
 from ..model.states import FINAL, State
 from ..settings import Settings
 from ..store.base import Store
-from ..store.connect import check_store, is_server
+from ..store.connect import check_store
 from ..store.maintenance import Backup, Progress
 
 PRUNE_PAUSE = 0.002
@@ -97,7 +98,17 @@ class Maintenance:
             BackupFailed: the file exists, or the copy could not be written. Nothing was changed. For a queue on a server,
                 the message names the server's own backup program.
         """
-        return self._store.maintenance.backup(Path(path).expanduser(), force=force, progress=progress)
+        try:
+            file = DatabaseAddress.parse(str(path)).file
+        except StoreRefused as error:  # a mistyped address of a server must not become the name of a file
+            raise BackupFailed(Path(error.where), error.problem) from None
+        if file is None:
+            raise BackupFailed(Path("that address"), "it is not a file")
+        try:
+            file.absolute()
+        except FileNotFoundError:
+            raise BackupFailed(file, "the current folder was deleted; give an absolute path") from None
+        return self._store.maintenance.backup(file, force=force, progress=progress)
 
     def doctor(self, *, full: bool = False) -> Sequence[Finding]:
         """Check the queue; see the function `doctor`."""
@@ -120,7 +131,7 @@ def doctor(
     A database that is unreachable or not a queue is reported as a finding, not raised as an error.
 
     Args:
-        database: a path, `sqlite:///path`, or `postgresql://user@host/database` (default JOBDECK_DATABASE).
+        database: the address, as for `Queue` (default JOBDECK_DATABASE).
         settings: the settings (default: read from the environment and `.env`).
         clock: the clock (default that of this machine).
         full: also check every index against its table, which takes several times longer.
@@ -129,11 +140,12 @@ def doctor(
         InvalidSetting: an environment variable is invalid.
     """
     settings = settings or Settings.load()
-    where = str(database or settings.database)
+    noun = "database"
     try:
-        return check_store(where, settings, clock or SystemClock(), full=full)
+        address = DatabaseAddress.parse(str(database or settings.database))
+        noun = "database" if address.file is None else "file"
+        return check_store(address, settings, clock or SystemClock(), full=full)
     except StoreError as error:
-        noun = "database" if is_server(where) else "file"
         return [Finding("database", Severity.PROBLEM, str(error), f"Set the queue's {noun} with --db or JOBDECK_DATABASE.")]
 
 

@@ -39,6 +39,8 @@ class Failed(AttemptResult):
     outcome: Outcome = Outcome.FAILED
     reason: Reason | None = None
     """Why the job is not retried; if `None`, the outcome is the reason."""
+    extra_attempts: int = 0
+    """By how much the maximum number of attempts grows: 1 if the handler did not start."""
 
 
 @dataclass(frozen=True, slots=True)

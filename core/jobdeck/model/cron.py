@@ -1,8 +1,6 @@
 """Compute the next ticks of cron expressions, names such as `@daily`, and intervals such as `every 90s`. Pure.
 
-Daylight saving time is handled as in Debian's cron(8). A tick at a fixed time of day that falls into the hour skipped
-in spring happens right after that hour; one in the hour repeated in autumn happens once, the first time. Ticks that
-repeat within the hour are not affected.
+Daylight saving time is handled as in Debian's cron(8), also in expressions with seconds: see `cron_ticks`.
 """
 
 from __future__ import annotations
@@ -114,21 +112,9 @@ def _ticks(cron: str, timezone: str, after: float) -> Iterator[float]:
             if number * seconds > after:
                 yield number * seconds
     _check(cron)
-    yield from _cron_ticks(_plain(cron), zone, after)
+    from .cron_ticks import compute_ticks  # imported late, with its library: most commands compute no ticks
 
-
-def _cron_ticks(cron: str, zone: tzinfo, after: float) -> Iterator[float]:
-    from cronsim import CronSim
-
-    parts = cron.split()
-    # The library does not apply its daylight saving rules to expressions with seconds; a fixed second is a fixed time, too.
-    second = int(parts.pop(0)) if len(parts) == 6 and parts[0].isdecimal() else 0
-    last = after - second
-    for moment in CronSim(" ".join(parts), datetime.fromtimestamp(floor(last), zone)):
-        tick = moment.timestamp()
-        if tick > last:  # in the second of two equal hours, the library computes from the first
-            yield tick + second
-            last = tick
+    yield from compute_ticks(_plain(cron), zone, after)
 
 
 def _plain(cron: str) -> str:

@@ -167,6 +167,17 @@ class InvalidArguments(JobdeckError):
         self.problem = problem
 
 
+class ArgumentsMismatch(InvalidArguments):
+    """The stored arguments do not fit the handler of this worker, which is of another version than what enqueued the job.
+
+    The job is retried, because another worker may accept it.
+    """
+
+    def __init__(self, kind: str, field: str, problem: str) -> None:
+        super().__init__(kind, field, f"{problem}; the program that enqueued the job has another signature than this worker")
+        self.problem = problem
+
+
 class ArgumentsTooLarge(JobdeckError):
     """The arguments as JSON exceed JOBDECK_MAX_ARGS_BYTES. Store the data elsewhere and pass a reference."""
 
@@ -239,6 +250,22 @@ class InvalidSetting(JobdeckError):
 
 class InvalidHandler(JobdeckError):
     """A function decorated with `@job` cannot be a handler."""
+
+
+class KindTaken(InvalidHandler):
+    """Another function is registered under this name. `first` and `second` are the places of the two definitions.
+
+    A function that is loaded again, by a reload or as the main program, is not another one.
+    """
+
+    def __init__(self, kind: str, first: str, second: str) -> None:
+        super().__init__(
+            f"The kind {kind!r} is taken by {first}, so {second} cannot have the same name;"
+            " give one of them another with @job(name=…)."
+        )
+        self.kind = kind
+        self.first = first
+        self.second = second
 
 
 class AppImportError(JobdeckError):

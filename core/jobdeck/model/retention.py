@@ -9,6 +9,10 @@ from .states import FINAL, State
 FINAL_STATES = tuple(state for state in State if state in FINAL)
 """The final states, in the order of `State`."""
 
+GIVEN_BACK_KEPT = 100
+"""The number of a job's snoozed and released attempts that are kept, the newest ones: neither uses up an attempt, so a job can
+have any number of them. All other attempts are kept as long as the job."""
+
 
 @dataclass(frozen=True, slots=True)
 class RetentionRule:

@@ -68,7 +68,7 @@ class AssignedJob:
 class ChildProcess:
     """A child process that runs handlers."""
 
-    def __init__(self, hello: dict[str, Any], *, cwd: str, isolate: bool) -> None:
+    def __init__(self, hello: dict[str, Any], *, cwd: str | None, isolate: bool) -> None:
         """Start the process.
 
         Raises:
@@ -100,7 +100,7 @@ class ChildProcess:
         self._registered: set[int] = set()
         self._start(hello, cwd)
 
-    def _start(self, hello: dict[str, Any], cwd: str) -> None:
+    def _start(self, hello: dict[str, Any], cwd: str | None) -> None:
         self._lifeline = ProcessGroupGuard()
         self.line, child_end = socket.socketpair()
         page = _shared_page()

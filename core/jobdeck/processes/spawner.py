@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -35,7 +36,10 @@ class ProcessSpawner:
         self._clock = clock
         self._random = random
         self._selector = selector
-        self._cwd = str(Path.cwd())
+        try:
+            self._cwd: str | None = str(Path.cwd())
+        except OSError:  # it was deleted, or cannot be reached: children inherit it as it is
+            self._cwd = None
 
     def available(self, *, isolate: bool) -> Iterator[ChildProcess]:
         """Return the isolated or the pool processes that accept jobs, whether or not they are ready."""
@@ -50,13 +54,15 @@ class ProcessSpawner:
         hello = {
             "apps": self._apps,
             "modules": self._modules(),
-            "path": sys.path,
+            # Without a script, Python searches the current folder first; a child searches it last.
+            "path": [*filter(None, sys.path), *[""] * ("" in sys.path)],
             "threads": 1 if isolate else self.threads,
             "isolate": isolate,
             "level": logging.getLogger().level,
         }
         try:
-            child = ChildProcess(hello, cwd=self._cwd, isolate=isolate)
+            cwd = self._cwd if self._cwd is not None and os.access(self._cwd, os.X_OK) else None
+            child = ChildProcess(hello, cwd=cwd, isolate=isolate)
         except OSError as error:
             raise ChildNotStarted(str(error)) from error
         child.register(self._selector)

@@ -8,7 +8,8 @@ from dataclasses import replace as changed
 from typing import Any
 
 from ..clock import Clock
-from ..kinds.registry import SHELL, Handler
+from ..kinds.definition import Handler
+from ..kinds.registry import SHELL
 from ..model.cron import explain_cron, local_zone, next_tick, next_ticks
 from ..model.errors import InvalidOption, ScheduleExists, ScheduleNotFound
 from ..model.jobs import Job, NewJob

@@ -8,48 +8,57 @@ from pathlib import Path
 from random import Random
 
 from ..clock import Clock, SystemClock
+from ..model.address import DatabaseAddress
 from ..model.errors import StoreRefused
 from ..model.findings import Finding
-from ..settings import Settings, default_database
+from ..settings import Settings, is_default_database
 from .base import Store
-from .redact import without_password
-
-_SERVERS = ("postgresql", "postgres")
+from .filesystem import create_private_folders
 
 
-def open_store(where: str, settings: Settings, clock: Clock, random: Random, *, adopt: bool, create: bool) -> Store:
-    """Open the store that `where` names.
+def open_store(
+    address: DatabaseAddress, settings: Settings, clock: Clock, random: Random, *, adopt: bool, create: bool
+) -> Store:
+    """Open the store at the address.
 
     Raises:
         StoreRefused: it cannot be used; nothing in it was changed.
     """
-    if is_server(where):
-        return _open_server(where, settings, clock, random, create=create)
-    file = sqlite_file(where)
-    if not create and not file.exists():
+    file = address.file
+    if file is None:
+        return _open_server(address, settings, clock, random, create=create)
+    if not _is_there(file) and not create:
         raise StoreRefused(str(file), "is not there")
     from .sqlite import SqliteStore
 
-    if where == default_database():
+    if is_default_database(address.text):
         with contextlib.suppress(OSError):  # the store reports what is wrong
-            file.parent.mkdir(parents=True, exist_ok=True)
+            create_private_folders(file.parent)
     return SqliteStore(file, clock=clock, random=random, synchronous=settings.synchronous, adopt=adopt)
 
 
-def is_server(where: str) -> bool:
-    """Return whether the address is one of a PostgreSQL database."""
-    return where.partition("://")[0] in _SERVERS and "://" in where
+def _is_there(file: Path) -> bool:
+    """Return whether the file exists.
+
+    Raises:
+        StoreRefused: its folder cannot be reached.
+    """
+    try:
+        file.absolute()  # needs the current folder, if the path is relative
+        return file.exists()
+    except ValueError:  # no system has a file of this name: the store says so
+        return False
+    except OSError as error:
+        problem = "the current folder was deleted" if isinstance(error, FileNotFoundError) else error.strerror
+        raise StoreRefused(str(file), f"cannot be reached ({problem})") from None
 
 
-def redact_url(where: str) -> str:
-    """Return the address of a database without a password."""
-    return without_password(where) if is_server(where) else where
-
-
-def _open_server(where: str, settings: Settings, clock: Clock, random: Random, *, create: bool) -> Store:
-    with _driver(where):
+def _open_server(address: DatabaseAddress, settings: Settings, clock: Clock, random: Random, *, create: bool) -> Store:
+    with _driver(address):
         from .postgres import PostgresStore
-    return PostgresStore(where, clock=_server_clock(clock), random=random, synchronous=settings.synchronous, create=create)
+    return PostgresStore(
+        address.text, clock=_server_clock(clock), random=random, synchronous=settings.synchronous, create=create
+    )
 
 
 def _server_clock(clock: Clock) -> Clock | None:
@@ -58,7 +67,7 @@ def _server_clock(clock: Clock) -> Clock | None:
 
 
 @contextlib.contextmanager
-def _driver(where: str) -> Iterator[None]:
+def _driver(address: DatabaseAddress) -> Iterator[None]:
     """Refuse the address if an import inside fails because the driver is not installed."""
     try:
         yield
@@ -66,41 +75,22 @@ def _driver(where: str) -> Iterator[None]:
         if error.name is None or error.name.partition(".")[0] != "psycopg":
             raise
         raise StoreRefused(
-            without_password(where),
+            address.shown,
             "is a PostgreSQL database, and the driver for it is not installed; pip install 'jobdeck[postgres]'",
         ) from None
 
 
-def check_store(where: str, settings: Settings, clock: Clock, *, full: bool) -> Sequence[Finding]:
+def check_store(address: DatabaseAddress, settings: Settings, clock: Clock, *, full: bool) -> Sequence[Finding]:
     """Check a store without opening it for work: nothing in it is changed, regardless of its state.
 
     Raises:
-        StoreRefused: `where` cannot name a store, or its driver is not installed.
+        StoreRefused: its folder cannot be reached, or its driver is not installed.
     """
-    if is_server(where):
-        with _driver(where):
+    if address.file is None:
+        with _driver(address):
             from .postgres.doctor import run_checks as run_server_checks
-        return run_server_checks(where, settings, _server_clock(clock), full=full)
-    file = sqlite_file(where)
+        return run_server_checks(address.text, settings, _server_clock(clock), full=full)
+    _is_there(address.file)
     from .sqlite.doctor import run_checks
 
-    return run_checks(file, settings, clock, full=full)
-
-
-def sqlite_file(where: str) -> Path:
-    """Return the file that a path or `sqlite:///path` names.
-
-    Raises:
-        StoreRefused: it names another type of database, or the home folder of an unknown user.
-    """
-    scheme, separator, rest = where.partition("://")
-    if not separator:
-        path = where
-    elif scheme == "sqlite":
-        path = rest.removeprefix("/")
-    else:
-        raise StoreRefused(where, f"names a {scheme} database, and this jobdeck works on SQLite and PostgreSQL; give a path")
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:
-        raise StoreRefused(where, "names the home folder of a user who is not known here") from None
+    return run_checks(address.file, settings, clock, full=full)

@@ -1,4 +1,4 @@
-"""Detects the type of a path's file system, and whether several processes can share a database on it.
+"""Creates files that belong to the user alone; detects a path's file system, and whether processes can share a database on it.
 
 SQLite's write-ahead log needs memory and locks that all processes of one machine share. Network file systems have
 neither (https://sqlite.org/wal.html, "All processes using a database must be on the same host computer").
@@ -6,7 +6,10 @@ neither (https://sqlite.org/wal.html, "All processes using a database must be on
 
 from __future__ import annotations
 
+import os
 import re
+import stat
+from contextlib import suppress
 from pathlib import Path
 
 MOUNTS = Path("/proc/self/mounts")
@@ -51,3 +54,30 @@ def file_system_of(path: Path) -> str | None:
         return kind_of(path.resolve(), MOUNTS.read_text(errors="replace"))
     except OSError:
         return None
+
+
+def create_private_file(path: Path) -> None:
+    """Create an empty file that only its owner may read and write, whatever the umask; leave an existing one as it is.
+
+    Does not open it, where the system can do that: a process that closes a file loses all of its locks on it.
+
+    Raises:
+        OSError: it cannot be created.
+    """
+    target = os.path.realpath(path)  # the file itself, if the path is a link
+    with suppress(FileExistsError):
+        try:
+            os.mknod(target, 0o600 | stat.S_IFREG)
+        except (AttributeError, PermissionError, NotImplementedError):  # elsewhere, only root makes files that way
+            os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
+def create_private_folders(path: Path) -> None:
+    """Create a folder, and those above it, that only its owner may enter; leave existing ones as they are.
+
+    Raises:
+        OSError: one cannot be created.
+    """
+    for each in reversed((path, *path.parents)):
+        if not each.is_dir():
+            each.mkdir(0o700, exist_ok=True)

@@ -23,7 +23,6 @@ from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from uuid import uuid4
 
 logger = logging.getLogger("jobdeck.store")
 
@@ -69,7 +68,11 @@ class SocketNotifier:
         name = hashlib.sha256(str(database.resolve()).encode()).hexdigest()[:16]
         owner = os.getuid() if hasattr(os, "getuid") else 0
         self._owner = owner
-        self._folder = Path(tempfile.gettempdir()) / f"jobdeck-{owner}-{name}"
+        try:
+            base = tempfile.gettempdir()
+        except FileNotFoundError:  # none can be written to: without notifications, the slow poll remains
+            base = "/tmp"  # noqa: S108
+        self._folder = Path(base) / f"jobdeck-{owner}-{name}"
         self._sender: socket.socket | None = None
         self._listed: tuple[int, list[str]] | None = None
         self._lock = threading.Lock()
@@ -163,7 +166,7 @@ class SocketNotifier:
             if not self._trusted():
                 raise PermissionError(self._folder)
             receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-            address = self._folder / uuid4().hex[:12]
+            address = self._folder / os.urandom(6).hex()
             try:
                 receiver.bind(str(address))
             except OSError:

@@ -16,10 +16,17 @@ class ActiveJob:
     job: Job
     context: JobContext
     lease_deadline: float
-    """When the lease expires unless renewed, on the monotonic clock. A job that has not started by then must not start."""
+    """When the lease expires unless renewed, on the monotonic clock."""
     is_async: bool = False
     """Whether the job runs on the event loop and needs no thread."""
     started_at: float | None = None
+    margin: float = 0.0
+    """Seconds of the lease that must remain when the code starts: with less, renewals are late, and the lease may expire while
+    the code runs."""
+
+    def may_start(self, now: float) -> bool:
+        """Return whether enough of the lease remains at `now`, on the monotonic clock, to start the code."""
+        return now < self.lease_deadline - self.margin
 
     @property
     def lease(self) -> int:

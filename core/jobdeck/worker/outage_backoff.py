@@ -6,10 +6,12 @@ import logging
 import threading
 import time
 
-from ..model.errors import StoreError
+from ..model.errors import StoreBusy, StoreError
 
 logger = logging.getLogger("jobdeck.worker")
 
+BUSY_PAUSE = 0.01
+"""Seconds before the next try if the database is locked: the call has waited for the lock already, and so do others."""
 LOG_INTERVAL = 60.0
 """Seconds between two log records about the same lasting error."""
 
@@ -38,7 +40,8 @@ class OutageBackoff:
     def wait(self, error: Exception) -> None:
         """Log the error and wait, at most until the worker stops."""
         self._failures += 1
-        pause = min(self._longest, 0.05 * 2.0 ** min(self._failures, 20))
+        busy = isinstance(error, StoreBusy)
+        pause = BUSY_PAUSE if busy else min(self._longest, 0.05 * 2.0 ** min(self._failures, 20))
         known = isinstance(error, StoreError)
         self.last_error = str(error) if known else f"A bug in jobdeck: {type(error).__name__}: {error}"
         now = time.monotonic()

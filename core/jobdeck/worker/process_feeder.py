@@ -76,9 +76,9 @@ class ProcessFeeder:
     def _loop(self) -> None:
         while (taken := self._source.get(self._wait_for_capacity())) is not None:
             now = self._clock.monotonic()
-            runs = [run for run in taken if now < run.lease_deadline]
+            runs = [run for run in taken if run.may_start(now)]
             if len(runs) < len(taken):  # the process stalled; other workers may already run the rest
-                late = [run for run in taken if now >= run.lease_deadline]
+                late = [run for run in taken if not run.may_start(now)]
                 self._source.submit_results([(run, run.as_release(self._clock.now())) for run in late])
             for run in runs:
                 run.started_at = self._clock.now()  # approximate; the result has the exact time

@@ -52,6 +52,8 @@ _LAST_WRITES = 0.7
 """Seconds that even a shutdown without grace waits for the last results and releases to be written."""
 _HANGS_AFTER = 1.0
 """Seconds after which a shutdown without grace considers the database unresponsive, and waits for it no longer."""
+_LEASE_MARGIN = 1 / 3
+"""The part of a lease that must remain when the code starts; renewals keep twice as much."""
 
 
 class Worker:
@@ -322,9 +324,8 @@ class Worker:
         with self._store.notifier.serve(self._serve_request), self._store.notifier.listen(self.wake):
             while (work := self._dispatcher.next_batch(pause, number)) is not None:
                 results = work.results
-                until = self._clock.monotonic() + self._settings.lease
                 try:
-                    claimed, pause = self._record_and_claim(work)
+                    claimed, until, pause = self._record_and_claim(work)
                     self._outage_backoff.reset()
                 except StoreReplaced as error:
                     self._on_store_replaced(error)
@@ -336,7 +337,16 @@ class Worker:
                         return  # the database will not be back in time
                     self._outage_backoff.wait(error)
                     continue
-                runs = [ActiveJob(job, JobContext(job, self._clock), until, job.kind in self._async_kinds) for job in claimed]
+                runs = [
+                    ActiveJob(
+                        job,
+                        JobContext(job, self._clock),
+                        until,
+                        job.kind in self._async_kinds,
+                        margin=self._settings.lease * _LEASE_MARGIN,
+                    )
+                    for job in claimed
+                ]
                 tasks = [run for run in runs if run.is_async]
                 ready = self._dispatcher.dispatch([run for run in runs if not run.is_async] if tasks else runs, tasks, number)
                 if ready is None:  # another claimer has taken over: this one did not come round in time
@@ -354,11 +364,11 @@ class Worker:
         orphaned = self._dispatcher.orphan_all(self._store.generation)
         logger.warning("%s Jobs of the old database that still run and whose results are dropped: %d", error, len(orphaned))
 
-    def _record_and_claim(self, work: ClaimTurn) -> tuple[list[Job], float]:
+    def _record_and_claim(self, work: ClaimTurn) -> tuple[list[Job], float, float]:
         """Record the results and claim jobs, in one transaction.
 
         Returns:
-            The claimed jobs, and the seconds until the next poll.
+            The claimed jobs, when their leases expire on the monotonic clock, and the seconds until the next poll.
         """
         store = self._store
         claimed: list[Job] = []
@@ -367,6 +377,8 @@ class Worker:
         requested_at = time.monotonic()
         with self._log_flusher.collect(finished) as logs, store.transaction():
             self._dispatcher.record_lock_wait(time.monotonic() - requested_at)
+            # From the transaction on: the wait for it may have taken longer than a short lease.
+            until = self._clock.monotonic() + self._settings.lease
             if logs:
                 store.logs.append(logs, MAX_LOG_BYTES)
             self._record_results(work.results)
@@ -398,7 +410,7 @@ class Worker:
                     )
                     claimed += claim
                     pause = min(pause, claim.retry_after)
-        return claimed, pause if due is None else min(pause, max(0.001, due - self._clock.now()))
+        return claimed, until, pause if due is None else min(pause, max(0.001, due - self._clock.now()))
 
     def _record_results(self, results: Sequence[AttemptResult]) -> None:
         store = self._store
@@ -465,8 +477,8 @@ class Worker:
             submit(self._internal_error(run, error))
 
     def _lease_expired(self, run: ActiveJob) -> AttemptResult | None:
-        """Return the result that releases the job if its lease has expired; otherwise set its start time and return `None`."""
-        if self._clock.monotonic() >= run.lease_deadline:
+        """Return the result that releases the job if its lease is about to expire; otherwise set its start time."""
+        if not run.may_start(self._clock.monotonic()):
             return run.as_release(self._clock.now())
         run.started_at = self._clock.now()
         return None

@@ -55,7 +55,7 @@ def tick(queue: Queue) -> int:
 
 def test_a_schedule_uses_the_defaults_of_its_kind_and_the_settings(queue: Queue) -> None:
     made = queue.schedules.add("nightly", "0 3 * * *", mail, {"to": "ann"}, timezone="Europe/Berlin")
-    assert (made.kind, made.args, made.queue, made.max_attempts, made.timeout) == ("mail", {"to": "ann", "count": 1},
+    assert (made.kind, made.args, made.queue, made.max_attempts, made.timeout) == ("mail", {"to": "ann"},
                                                                                  "default", 5, None)  # fmt: skip
     assert (made.next_at, made.created_at) == (START + HOUR, START)  # Berlin is on summer time
     assert queue.schedules.get("nightly") == made
@@ -134,10 +134,10 @@ def test_an_edit_changes_only_the_given_options(queue: Queue, clock: FakeClock) 
     before = queue.schedules.add("s", "@daily", "mail", {"to": "ann"}, timeout=9, tags=("x",), priority=4)
     clock.advance(60)
     edited = queue.schedules.edit("s", queue="mail")
-    assert (edited.queue, edited.args, edited.timeout, edited.tags) == ("mail", {"to": "ann", "count": 1}, 9, ("x",))
+    assert (edited.queue, edited.args, edited.timeout, edited.tags) == ("mail", {"to": "ann"}, 9, ("x",))
     assert (edited.priority, edited.next_at, edited.created_at) == (4, before.next_at, before.created_at)
     edited = queue.schedules.edit("s", args={"to": "bob"}, timeout=0, tags=(), priority=0, max_attempts=1)
-    assert (edited.args, edited.timeout, edited.tags) == ({"to": "bob", "count": 1}, None, ())
+    assert (edited.args, edited.timeout, edited.tags) == ({"to": "bob"}, None, ())
     assert (edited.priority, edited.max_attempts, edited.queue, edited.next_at) == (0, 1, "mail", before.next_at)
     edited = queue.schedules.edit("s", kind="stamp", args={})
     assert (edited.kind, edited.args, edited.cron) == ("stamp", {}, "@daily")
@@ -171,7 +171,7 @@ def test_a_process_without_the_kind_can_still_edit_and_enqueue(queue: Queue, tmp
         assert stranger.schedules.edit("s", cron="@hourly", priority=2).priority == 2
         with pytest.raises(UnknownKind):
             stranger.schedules.edit("s", args={"to": "bob"})
-        assert stranger.schedules.run("s").args == {"to": "ann", "count": 1}
+        assert stranger.schedules.run("s").args == {"to": "ann"}
 
 
 def test_an_edit_repairs_a_schedule_whose_row_is_invalid(queue: Queue, clock: FakeClock) -> None:

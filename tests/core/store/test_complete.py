@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -9,6 +10,7 @@ from tests.core.helpers import Bench, new
 
 from jobdeck import Job, Outcome, Reason, State
 from jobdeck.model.attempt_result import Completed, Failed
+from jobdeck.model.retention import GIVEN_BACK_KEPT
 
 Ending = Callable[[Bench, Job], list[int]]
 
@@ -257,3 +259,29 @@ def test_a_crash_that_is_reported_too_late_is_not_counted(bench: Bench) -> None:
     now = bench.clock.now()
     assert bench.store.completer.fail([Failed(job, now, now, now, "Crashed", "", None, Outcome.CRASHED)]) == [job.id]
     assert (bench.get(job).state, bench.get(job).crashes) == (State.COMPLETED, 0)
+
+
+def test_a_job_that_is_snoozed_for_ever_keeps_its_newest_attempts_only(bench: Bench) -> None:
+    """A snooze and a release use up no attempt, so nothing else limits their number."""
+    (job,) = bench.enqueue(new(max_attempts=3))
+    (running,) = bench.claim()
+    bench.fail(running, retry_in=1.0)
+    with bench.store.transaction():  # a commit for each takes seconds
+        for n in range(GIVEN_BACK_KEPT + 50):
+            bench.clock.advance(10)
+            bench.store.transitions.stage()
+            (running,) = bench.claim()
+            bench.snooze(running, 1.0) if n % 2 else bench.release(running)
+    attempts = bench.store.reader.attempts(job.id)
+    assert Counter(attempt.outcome for attempt in attempts) == {
+        Outcome.FAILED: 1,
+        Outcome.SNOOZED: GIVEN_BACK_KEPT // 2,
+        Outcome.RELEASED: GIVEN_BACK_KEPT // 2,
+    }
+    assert attempts[-1].finished_at == bench.clock.now()  # the newest are kept
+    assert bench.get(job).attempt == 1
+    bench.clock.advance(10)
+    bench.store.transitions.stage()
+    (running,) = bench.claim()
+    bench.complete(running)
+    assert bench.store.reader.attempts(job.id)[-1].outcome is Outcome.COMPLETED

@@ -55,7 +55,7 @@ def test_a_healthy_queue_has_only_ok_findings(bench: Bench, full: bool) -> None:
     assert {check for check, each in found.items() if each.severity is not OK} == set()
     assert set(found) == {
         *("integrity", "schema", "size", "log", "durability", "counters", "leases", "workers", "clock", "orphans", "waits"),
-        *("disk", "file system", "sqlite", "wake-up"),
+        *("permissions", "disk", "file system", "sqlite", "wake-up"),
     }
 
 

@@ -57,6 +57,14 @@ def test_the_cost_of_a_line_does_not_depend_on_the_length_of_the_log(bench: Benc
     assert (len(lines), lines[-1].text[0]) == (10_000, "y")
 
 
+def test_empty_lines_count_too(bench: Bench) -> None:
+    """Otherwise a job could store any number of them."""
+    job = bench.running()
+    for _ in range(3):
+        bench.store.logs.append([(job.id, 1, 0.0, "out", "")] * 20, 30)
+    assert len(bench.store.reader.logs(job.id)) == 30
+
+
 def test_rolled_back_lines_do_not_count(bench: Bench) -> None:
     job = bench.running()
     bench.store.logs.append([(job.id, 1, 0.0, "out", "a" * 30)], 100)

@@ -12,11 +12,12 @@ from types import SimpleNamespace
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 from tests.core.concurrency import in_background, on_server, open_more, run_concurrently, wait_for_a_lock
 from tests.core.helpers import Bench, FakeClock, new, wait_until
 from tests.core.postgres import database_at, server
 
-from jobdeck import Limits, State, StoreBusy, StoreError, StoreMissing, StoreRefused
+from jobdeck import Limits, Queue, State, StoreBusy, StoreError, StoreMissing, StoreRefused
 from jobdeck.model.attempt_result import Completed
 from jobdeck.store.claim_capacity import ClaimRequest
 from jobdeck.store.postgres import PostgresStore
@@ -312,6 +313,15 @@ def test_an_unreachable_server_is_refused_in_one_sentence_without_the_password(t
     assert "\n" not in told
     assert "secret" not in told
     assert "hidden" not in told
+
+
+def test_the_address_may_be_a_list_of_libpqs_options(bench: Bench) -> None:
+    options = make_conninfo(database_at(bench.path), password="it's a secret")
+    with Queue(options) as queue:
+        assert queue.where.startswith("postgresql://")
+        assert "secret" not in queue.where
+        job = queue.enqueue("shell", {"command": ["true"]})
+    assert bench.rows(f"SELECT kind FROM jobdeck_jobs WHERE id = {job.id}") == [("shell",)]
 
 
 def test_an_invalid_url_is_refused() -> None:

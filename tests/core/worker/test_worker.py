@@ -154,23 +154,6 @@ def test_progress_is_seen_while_the_job_runs(queue: Queue, kinds: Registry) -> N
         assert queue.wait(made.id, timeout=10).state is State.COMPLETED
 
 
-def test_arguments_that_no_longer_validate_fail_only_that_job(queue: Queue, kinds: Registry) -> None:
-    @job(name="mail", registry=kinds)
-    def old(to: str) -> None:
-        return None
-
-    bad = queue.enqueue("mail", {"to": "ann"})
-
-    @job(name="mail", registry=kinds)
-    def new(to: str, order_id: int) -> int:
-        return order_id
-
-    failed, done = finish(queue, bad, queue.enqueue("mail", {"to": "ann", "order_id": 4}))
-    assert (failed.state, failed.attempt) == (State.FAILED, 1)
-    assert "'order_id' is missing" in (failed.error or "")
-    assert done.result == 4
-
-
 def test_one_thread_takes_the_highest_priority_and_then_the_oldest(queue: Queue, kinds: Registry) -> None:
     ran: list[int] = []
 

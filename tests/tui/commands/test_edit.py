@@ -21,7 +21,7 @@ def test_a_pair_changes_one_argument(deck: CommandLine) -> None:
     told = deck.done("--app", "tasks.py", "edit", 1, "to=ben")
     assert told == "Edited the arguments of job 1; it is pending.\n"
     with deck.queue() as queue:
-        assert queue.get(1).args == {"to": "ben", "count": 3, "mode": "plain", "attach": None}
+        assert queue.get(1).args == {"to": "ben", "count": 3}
     deck.done("undo")
     with deck.queue() as queue:
         assert queue.get(1).args["to"] == "ann"
@@ -29,7 +29,7 @@ def test_a_pair_changes_one_argument(deck: CommandLine) -> None:
 
 def test_args_replaces_all_arguments(deck: CommandLine) -> None:
     (told,) = deck.json("--app", "tasks.py", "edit", 1, "--args", '{"to": "cyd"}')
-    assert told["args"] == {"to": "cyd", "count": 1, "mode": "plain", "attach": None}
+    assert told["args"] == {"to": "cyd"}
 
 
 def test_queue_time_attempts_priority_and_tags_are_changed(deck: CommandLine) -> None:

@@ -139,7 +139,6 @@ def test_the_shell_completes_commands_kinds_queues_ids_and_filters(deck: Command
     deck.done("run", "--queue", "mail", "--", "true")
     deck.done("run", "--queue", "img", "--", "true")
     assert _completed(deck, "jobdeck pr") == ["priority", "prune"]
-    assert _completed(deck, "jobdeck enqueue tasks.b") == ["tasks.boom"]
     assert _completed(deck, "jobdeck pause m") == ["mail"]
     assert _completed(deck, "jobdeck show ") == ["2", "1"]
     assert _completed(deck, "jobdeck list state:c") == ["state:completed", "state:cancelled"]
@@ -150,6 +149,8 @@ def test_the_shell_completes_commands_kinds_queues_ids_and_filters(deck: Command
     assert _completed(deck, "jobdeck run --unique-until completed,f") == ["completed,failed"]
     assert _completed(deck, "jobdeck run --on-conflict re") == ["return", "replace", "refuse"]
     assert _completed(deck, "jobdeck run --if-parent-fails w") == ["wait"]
+    deck.done("--app", str(deck.folder / "tasks.py"), "enqueue", "tasks.boom", "text=x", "--in", "1h")
+    assert _completed(deck, "jobdeck enqueue tasks.b") == ["tasks.boom"]
 
 
 def test_completion_of_a_queue_that_cannot_be_read_is_silent(deck: CommandLine) -> None:

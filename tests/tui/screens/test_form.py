@@ -7,10 +7,14 @@ from typing import Annotated, Any
 import pytest
 from tests.tui.frozen_queue import FrozenQueue, wait_for
 from tests.tui.jobs_pilot import play, toasts
+from textual.events import Paste
 from textual.pilot import Pilot
+from textual.widgets import Static
 
+from jobdeck import StoreFailed
 from jobdeck.kinds.registry import job
 from jobdeck_tui.forms.values import read_value
+from jobdeck_tui.screens.confirm import ConfirmScreen
 from jobdeck_tui.screens.new_job import NewJobScreen
 from jobdeck_tui.widgets.forms.field import Field
 
@@ -178,3 +182,58 @@ def test_ctrl_c_closes_the_form_and_not_the_program(few: FrozenQueue) -> None:
 
 def test_unclosed_brackets_in_a_field_are_plain_text() -> None:
     assert read_value("[" * 5000, "typing.Any") == "[" * 5000
+
+
+def test_a_paste_of_several_lines_into_a_field_is_refused_in_a_sentence_and_not_truncated(few: FrozenQueue) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await form(pilot, "webhook.post", 11)
+        field = entry(pilot, "url")
+        field.value = "before"
+        field.focus()
+        field.post_message(Paste("first\nsecond\n\nthird\n"))
+        await wait_for(pilot, lambda: toasts(pilot))
+        assert toasts(pilot) == ["Nothing was pasted: the text has 3 lines, and this field holds one"]
+        assert field.value == "before"
+        field.post_message(Paste(" after\n"))
+        await wait_for(pilot, lambda: field.value == "before after")
+
+    play(few.app(), scene)
+
+
+def test_a_failed_enqueue_keeps_the_form_and_says_why(few: FrozenQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise StoreFailed("~/app/jobs.db", "the disk is full")
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await form(pilot, "webhook.post", 11)
+        entry(pilot, "url").value, entry(pilot, "event").value = "http", "paid"
+        with monkeypatch.context() as broken:
+            broken.setattr(few.queue.store.enqueuer, "enqueue", full)
+            await pilot.press("enter")
+            problem = pilot.app.screen.query_one("#form-problem", Static)
+            await wait_for(pilot, lambda: "the disk is full" in str(problem.render()))
+        assert (entry(pilot, "url").value, entry(pilot, "event").value) == ("http", "paid")
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: few.queue.count() == 7)
+        await wait_for(pilot, lambda: not isinstance(pilot.app.screen, NewJobScreen))
+
+    play(few.app(), scene)
+
+
+@pytest.mark.parametrize("key", ["escape", "ctrl+c"])
+def test_closing_a_form_with_something_typed_in_it_asks_first(few: FrozenQueue, key: str) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await form(pilot, "webhook.post", 11)
+        entry(pilot, "url").value = "http"
+        await pilot.press(key)
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
+        await pilot.press("escape")
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, NewJobScreen))
+        assert entry(pilot, "url").value == "http"
+        await pilot.press(key)
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
+        await pilot.press("y")
+        await wait_for(pilot, lambda: len(pilot.app.screen_stack) == 1)
+        assert few.queue.count() == 6
+
+    play(few.app(), scene)

@@ -6,10 +6,11 @@ from typing import Any
 
 from tests.tui.frozen_queue import FrozenQueue, deck_of, wait_for, wait_for_redraw
 from tests.tui.jobs_pilot import play, table, toasts
+from textual.events import Paste
 from textual.pilot import Pilot
 
 from jobdeck_tui.widgets.forms.suggestions import SuggestionList
-from jobdeck_tui.widgets.table.filter_bar import FilterBar
+from jobdeck_tui.widgets.table.filter_bar import FilterBar, FilterLine
 from jobdeck_tui.widgets.table.keyed_table import KeyedTable
 
 
@@ -215,5 +216,15 @@ def test_only_matching_jobs_are_announced_as_new(few: FrozenQueue) -> None:
         few.queue.enqueue("img.resize", {"path": "x"})
         await wait_for(pilot, lambda: table(pilot).total == 4)
         assert table(pilot).arrived == 1
+
+    play(few.app(), scene)
+
+
+def test_a_paste_of_several_lines_into_the_filter_keeps_them_all(few: FrozenQueue) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await pilot.press("slash")
+        line = pilot.app.screen.query_one(FilterLine)
+        line.post_message(Paste("kind:mail\nqueue:mail\n"))
+        await wait_for(pilot, lambda: line.value == "kind:mail queue:mail")
 
     play(few.app(), scene)

@@ -7,8 +7,9 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 DEBUG = "JOBDECK_LOG_LEVEL"
+OPTIONAL_MODULES = ("textual_speedups", "tree_sitter")
+"""What Textual imports if it is installed."""
 _NEGATIVE = re.compile(r"""-(?:\d|[A-Za-z_][^\s:<>="]*[:<>=])""")
 
 
@@ -32,7 +35,7 @@ class CommandError(click.ClickException):
 class CliContext:
     """Hold the common options, given before or after the subcommand."""
 
-    db: str | None = None
+    db: str | None = field(default=None, repr=False)  # may hold a password
     app: str | None = None
     threads: int | None = None
     readonly: bool = False
@@ -71,11 +74,11 @@ class CliContext:
 
     def refuse_missing(self) -> None:
         """Fail if the database file does not exist."""
-        where = self.settings.database
-        scheme, separator, rest = where.partition("://")
-        path = rest.removeprefix("/") if separator and scheme == "sqlite" else where
-        if (not separator or scheme == "sqlite") and not os.path.exists(os.path.expanduser(path)):  # noqa: PTH110, PTH111
-            raise CommandError(f"The database {where} does not exist; `jobdeck enqueue` or `jobdeck run` creates it.")
+        from jobdeck import DatabaseAddress
+
+        address = DatabaseAddress.parse(self.settings.database)
+        if address.file is not None and not address.file.exists():
+            raise CommandError(f"The database {address.shown} does not exist; `jobdeck enqueue` or `jobdeck run` creates it.")
 
     def refuse_if_readonly(self) -> None:
         """Raise a usage error if --readonly was given."""
@@ -84,12 +87,25 @@ class CliContext:
 
     def load_kinds(self) -> None:
         """Register `shell` and the kinds of the user's modules."""
-        from jobdeck import REGISTRY, add_shell, load_apps
+        from jobdeck import REGISTRY, add_shell, load_apps, reserve_missing
 
         if "shell" not in REGISTRY:
             add_shell(REGISTRY)
         if self.settings.app:
+            reserve_missing(OPTIONAL_MODULES)
             load_apps(self.settings.app)
+
+
+def absolute_folder(folder: str | None = None) -> str:
+    """Return the absolute path of a folder, by default the current one.
+
+    Raises:
+        CommandError: the current folder was deleted.
+    """
+    try:
+        return str(Path(folder or "").absolute())
+    except FileNotFoundError:
+        raise CommandError("The current folder was deleted; change to another one, or give absolute paths.") from None
 
 
 def _store_option(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
@@ -252,8 +268,10 @@ def _print_failure(sentence: str, hint: str = "", *, code: int) -> int:
 
 
 def print_error(sentence: str) -> None:
-    """Print one sentence on standard error."""
-    click.echo(f"jobdeck: {safe(sentence)}", err=True)
+    """Print one sentence on standard error, without a password that it may quote from the command line."""
+    from jobdeck import redact
+
+    click.echo(f"jobdeck: {safe(redact(sentence))}", err=True)
 
 
 @contextmanager

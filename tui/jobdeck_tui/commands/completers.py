@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -27,14 +29,25 @@ def _items(pairs: Iterator[tuple[str, str]], incomplete: str) -> list[Completion
     from ..text.sanitize import safe
 
     found = []
-    try:
+    with _silence(), suppress(Exception):  # a message would garble the half-typed line
         for value, help in pairs:
             # Kinds and queues come from jobs; skip those that would break the shell's line.
             if value.startswith(incomplete) and value.isprintable() and " " not in value:
                 found.append(CompletionItem(value, help=safe(help)))
-    except Exception:  # an error message would garble the half-typed line
-        return found
     return found
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Log nothing inside."""
+    import logging
+
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def _queue(ctx: click.Context) -> Queue:
@@ -42,14 +55,21 @@ def _queue(ctx: click.Context) -> Queue:
 
 
 def complete_kinds(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Complete kinds, with their descriptions."""
+    """Complete the kinds that have jobs or workers.
+
+    Imports no app: a key press in a folder must not run the code that lies in it.
+    """
 
     def kinds() -> Iterator[tuple[str, str]]:
-        from jobdeck import REGISTRY
+        from .output import count_of
 
-        ctx.ensure_object(CliContext).load_kinds()
-        for name in REGISTRY.kinds:
-            yield name, REGISTRY.get(name).describe().doc
+        counts = Counter({"shell": 0})
+        with suppress(Exception), _queue(ctx) as queue:
+            counts.update({kind: 0 for worker in queue.workers() for kind in worker.kinds})
+            for each in queue.queue_stats(seconds=60, slices=1):
+                counts.update({kind: sum(states.values()) for kind, states in each.kinds.items()})
+        for name, n in sorted(counts.items()):
+            yield name, count_of(n) if n else ""
 
     return _items(kinds(), incomplete)
 

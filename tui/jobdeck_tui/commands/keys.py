@@ -29,15 +29,16 @@ def keys_command(front: CliContext) -> None:
     """
     from ..app import Cockpit
     from ..keymap import FILE, actions, read_keymap, short_name
-    from ..preferences import config_folder
+    from ..preferences import config_file
 
-    file = config_folder() / FILE
+    file = config_file(FILE)
     keymap = read_keymap(file, Cockpit)
     for problem in keymap.problems:
         print_error(problem)
     scope = ""
     if not front.json:
-        click.echo(f"# The keys of the jobdeck cockpit. Entries in\n# {file}\n# override these.")
+        place = f"{FILE} in your config folder, as soon as you have one (HOME)" if file is None else file
+        click.echo(f"# The keys of the jobdeck cockpit. Entries in\n# {place}\n# override these.")
     for action in actions(Cockpit):
         override = keymap.keys.get(action.id)
         keys = [short_name(key) for key in (override.split(",") if override else action.keys)]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import click
 
-from .common import CliContext, Subcommand, print_error
+from .common import CliContext, Subcommand, absolute_folder, print_error
 from .job_options import given_options, job_options
 from .output import warn_if_no_worker
 
@@ -50,7 +49,7 @@ def run_command(
     from .enqueue import enqueue_and_classify, print_enqueued
 
     chosen = given_options(options)
-    args: dict[str, Any] = {"command": list(command), "cwd": str(Path(cwd or "").absolute())}
+    args: dict[str, Any] = {"command": list(command), "cwd": absolute_folder(cwd)}
     if shell:
         if len(command) > 1:
             # Options after the text would become part of the command, and the job would run without them.

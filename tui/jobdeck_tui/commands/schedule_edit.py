@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from jobdeck import explain_cron
 
-from .common import CliContext, Subcommand
+from .common import CliContext, Subcommand, absolute_folder
 from .completers import complete_kinds, complete_queues, complete_schedules, complete_zones
 from .enqueue import read_arguments
 from .job_options import given_options
@@ -169,4 +168,4 @@ def _no_arguments(pairs: Sequence[str], args_json: str | None) -> None:
 
 def _shell(command: str, old: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments of the kind `shell`; keep the old working directory, or use the current one."""
-    return {"cwd": str(Path.cwd())} | old | {"command": [command], "shell": True}
+    return ({} if "cwd" in old else {"cwd": absolute_folder()}) | old | {"command": [command], "shell": True}

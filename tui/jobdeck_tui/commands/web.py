@@ -7,6 +7,7 @@ path, unknown to other users of this machine and to other pages in your browser.
 
 from __future__ import annotations
 
+import os
 import secrets
 import shlex
 import socket
@@ -52,6 +53,7 @@ def serve(front: CliContext, *, demo: bool = False) -> None:
             click.echo("Keep this address secret: anyone who has it can run commands as you. Press ctrl+c to stop.")
 
     front.settings  # report an invalid setting here, not in the browser  # noqa: B018
+    os.environ.update(environment(front))
     try:
         Loopback(command_line(front, demo=demo), host=HOST, port=port, title="jobdeck").serve()
     except OSError as problem:
@@ -60,12 +62,22 @@ def serve(front: CliContext, *, demo: bool = False) -> None:
 
 def command_line(front: CliContext, *, demo: bool) -> str:
     """Return the command that opens the cockpit of one page."""
-    words = [sys.executable, "-m", "jobdeck_tui"]
-    for name, value in (("--db", front.db), ("--app", front.app), ("--threads", front.threads), ("--theme", front.theme)):
+    words = [sys.executable, "-P", "-m", "jobdeck_tui"]  # -P: modules in the current folder must not shadow ours
+    database = None if environment(front) else front.db
+    for name, value in (("--db", database), ("--app", front.app), ("--threads", front.threads), ("--theme", front.theme)):
         if value is not None:
             words += [name, str(value)]
     words += ["--readonly"] * front.readonly + ["--ascii"] * front.ascii + ["demo"] * demo
     return shlex.join(words)
+
+
+def environment(front: CliContext) -> dict[str, str]:
+    """Return the variables for the cockpits. Everyone on this machine can read command lines, so no password is in theirs."""
+    from jobdeck import DatabaseAddress
+
+    if front.db is None or DatabaseAddress.parse(front.db).file is not None:
+        return {}
+    return {"JOBDECK_DATABASE": front.db}
 
 
 def _free_port(port: int) -> int:

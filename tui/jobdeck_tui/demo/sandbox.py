@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
-from jobdeck import Queue, Settings
+from jobdeck import Queue, Settings, StoreRefused
 
 from .kinds import demo_registry
 
@@ -30,7 +30,10 @@ def demo_queue(settings: Settings | None = None) -> Iterator[Queue]:
     exits.
     """
     settings = settings or Settings.load()
-    _remove_stale_folders(Path(tempfile.gettempdir()))
+    try:
+        _remove_stale_folders(Path(tempfile.gettempdir()))
+    except FileNotFoundError:
+        raise StoreRefused("The demo", "needs a folder for temporary files; set TMPDIR to one that you can write to") from None
     with (
         tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True) as folder,
         (Path(folder) / _LOCK).open("w") as lock,

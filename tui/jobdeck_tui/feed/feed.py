@@ -251,25 +251,25 @@ class Feed:
         if self._bulk_runner.doing:
             self._post(ActionFinished(busy_text(self._bulk_runner.doing), failed=True))
             return
-        who = self.queue.actor
-        bulk = self._bulk_entry(who, redo=redo)
+        actor = self.queue.actor
+        bulk = self._bulk_entry(actor, redo=redo)
         if bulk is not None:
             self._bulk_runner.undo_or_redo(*bulk, redo=redo)
         else:
-            undone = self.queue.redo(of=who) if redo else self.queue.undo(of=who)
+            undone = self.queue.journal.redo(of=actor) if redo else self.queue.journal.undo(of=actor)
             text, failed = undo_text(undone, "Redone" if redo else "Undone")
             self._report(text, failed=failed)
 
-    def _bulk_entry(self, who: str, *, redo: bool) -> tuple[int, int] | None:
+    def _bulk_entry(self, actor: str, *, redo: bool) -> tuple[int, int] | None:
         """Return the id of the journal entry to undo or redo next and its number of jobs; `None` if these are few."""
         entries = self.queue.journal.entries(limit=1000)
         if redo:
-            undone = [entry for entry in entries if entry.undone_by == who and entry.undone_at is not None]
+            undone = [entry for entry in entries if entry.undone_by == actor and entry.undone_at is not None]
             last = max(undone, key=lambda entry: entry.undone_at or 0.0, default=None)
-            if last is not None and any(each.actor == who and each.at > (last.undone_at or 0.0) for each in entries):
+            if last is not None and any(each.actor == actor and each.at > (last.undone_at or 0.0) for each in entries):
                 return None  # a newer action of the same user rules out a redo
         else:
-            last = next((entry for entry in entries if entry.actor == who and entry.undone_at is None), None)
+            last = next((entry for entry in entries if entry.actor == actor and entry.undone_at is None), None)
         return None if last is None or last.n <= _LONG else (last.id, last.n)
 
     def toggle(self, name: str) -> None:
@@ -303,8 +303,24 @@ class Feed:
 
         self._inbox.put(task)
 
-    def enqueue(self, kind: str, args: Mapping[str, Any], options: Mapping[str, Any]) -> None:
-        """Enqueue a job."""
+    def save(self, action: Callable[[Queue], str], answer: Callable[[str | None], None]) -> None:
+        """Run what a form does. A toast shows the text it returns; `answer` gets `None`, or the error it raises."""
+        self._inbox.put(lambda: self._save(lambda: self._report(action(self.queue)), answer))
+
+    def _save(self, action: Task, answer: Callable[[str | None], None]) -> None:
+        try:
+            action()
+        except JobdeckError as error:  # the form stays open, and shows it
+            if isinstance(error, StoreReplaced):
+                self._on_replaced()
+            self._post(Reply(answer, str(error)))
+        else:
+            self._post(Reply(answer, None))
+
+    def enqueue(
+        self, kind: str, args: Mapping[str, Any], options: Mapping[str, Any], answer: Callable[[str | None], None]
+    ) -> None:
+        """Enqueue a job; `answer` gets `None`, or why it could not be enqueued."""
 
         def task() -> None:
             drafts = [self.queue.new_job(kind, args, **options)]
@@ -315,7 +331,7 @@ class Feed:
             text = f"Job {job.id} {safe(job.kind)} enqueued" if arrival.new else arrival.sentence
             self._report(text, failed=not arrival.new, job_id=job.id)
 
-        self._inbox.put(task)
+        self._inbox.put(lambda: self._save(task, answer))
 
     def resize(self, by: int) -> None:
         """Add `by` worker threads to this process; a negative number removes threads."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 from textual import on
@@ -13,7 +13,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.events import Click, Resize
-from textual.screen import ModalScreen
 from textual.suggester import SuggestFromList
 from textual.widget import Widget
 from textual.widgets import Input, Select, Static
@@ -25,9 +24,12 @@ from ..forms.options import Option, placeholder_for, read_option
 from ..forms.validation import Problems
 from ..text.sanitize import safe
 from ..widgets.base.choice_bar import ChoiceBar
+from ..widgets.base.text_input import TextInput
 from ..widgets.chrome.dialog_keys import DialogKeys
 from ..widgets.forms.arguments import ArgumentsForm
 from ..widgets.forms.field import Field
+from .confirm import ConfirmScreen
+from .terminal_screen import TerminalDialog
 
 Draft = TypeVar("Draft")
 NARROW = 76
@@ -36,7 +38,7 @@ TALL = 30
 """The minimum height to separate the parts with blank lines."""
 
 
-class FormScreen(ModalScreen[Draft | None], Generic[Draft]):
+class FormScreen(TerminalDialog[Draft | None], Generic[Draft]):
     """A form of a kind's arguments and of options. The queue validates the result before the form returns it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -54,6 +56,8 @@ class FormScreen(ModalScreen[Draft | None], Generic[Draft]):
     DIALOG: ClassVar[str] = "form"
     """The id of the dialog."""
     OPTIONS: ClassVar[Sequence[Option]] = ()
+    UNSAVED: ClassVar[str] = "Nothing was saved."
+    """What has not happened yet when the form is closed without a result."""
 
     def __init__(self, kinds: Sequence[Kind]) -> None:
         super().__init__()
@@ -61,7 +65,7 @@ class FormScreen(ModalScreen[Draft | None], Generic[Draft]):
         self.command = ""
         """The equivalent command line."""
         self._token = 0
-        self._submitting = False
+        self._submitting = self._saving = False
         self._submitted = False
 
     # -- for subclasses to implement ---------------------------------------------------------------
@@ -85,6 +89,10 @@ class FormScreen(ModalScreen[Draft | None], Generic[Draft]):
     @abstractmethod
     def validate_draft(self, queue: Queue, draft: Draft) -> tuple[Problems, object]:
         """Return the problems that the queue finds, and data for `show_more`. Runs on the feed's thread: use no widgets."""
+
+    @abstractmethod
+    def save(self, draft: Draft, answer: Callable[[str | None], None]) -> None:
+        """Do what the form is for; call `answer` with `None`, or with what went wrong."""
 
     @abstractmethod
     def command_line(self, draft: Draft) -> str:
@@ -155,7 +163,7 @@ class FormScreen(ModalScreen[Draft | None], Generic[Draft]):
 
     @staticmethod
     def _option_field(option: Option, kind: Kind, text: str) -> Field:
-        entry = Input(text, placeholder=placeholder_for(option, kind), compact=True)
+        entry = TextInput(text, placeholder=placeholder_for(option, kind), compact=True)
         return Field(option.name, entry, option.hint, option=True)
 
     def typed_options(self) -> list[tuple[Option, str]]:
@@ -217,9 +225,20 @@ class FormScreen(ModalScreen[Draft | None], Generic[Draft]):
         problems = {**judged, **unread}
         self._show_problems(problems)
         self.show_more(more)
-        if self._submitting and not problems:
-            self.dismiss(draft)
+        if self._submitting and not problems and not self._saving:
+            self._saving = True
+            self.save(draft, lambda problem: self._saved(draft, problem))
         self._submitting = False
+
+    def _saved(self, draft: Draft, problem: str | None) -> None:
+        """Close the form once its result is saved; otherwise keep what was typed, and show why."""
+        self._saving = False
+        if problem is None and self.is_attached:
+            self.dismiss(draft)
+        elif problem is not None and self.is_attached:
+            self._show_problems({"*": problem})
+        elif problem is not None:
+            self.cockpit.notify_user(problem, failed=True)
 
     def _show_problems(self, problems: Problems) -> None:
         # Report missing values only after the user has typed something or submitted.
@@ -247,8 +266,19 @@ class FormScreen(ModalScreen[Draft | None], Generic[Draft]):
         self.check()
 
     def action_cancel(self) -> None:
-        """Close the form without a result."""
-        self.dismiss(None)
+        """Close the form without a result; ask first if something was typed."""
+        if not self.touched:
+            self.dismiss(None)
+            return
+
+        def close_if(confirmed: bool | None) -> None:
+            if confirmed:
+                self.dismiss(None)
+
+        self.app.push_screen(ConfirmScreen("Discard what you typed?", self.UNSAVED, "Discard"), close_if)
+
+    def request_close(self) -> None:
+        self.action_cancel()
 
     async def action_json(self) -> None:
         """Switch the arguments between form and JSON."""

@@ -11,13 +11,15 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.dom import DOMNode
-from textual.screen import ModalScreen, Screen
+from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from ..app_base import CockpitBase, to_terminal_text
 from ..keymap import with_user_keys
+from ..widgets.base.text_input import TextInput
 from ..widgets.chrome.key_hints import KeyHints, format_keys
+from .terminal_screen import TerminalDialog
 
 _TEXT_WIDTH = 68
 """Width of the keys and their descriptions."""
@@ -25,7 +27,7 @@ _TEXT_WIDTH = 68
 Group = tuple[str, list[tuple[str, str]]]
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(TerminalDialog[None]):
     """The keys and their descriptions, grouped by screen and widget."""
 
     AUTO_FOCUS = ""
@@ -63,7 +65,7 @@ class HelpScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog", id="help"):
-            yield Input(placeholder="search the keys", id="help-find", compact=True)
+            yield TextInput(placeholder="search the keys", id="help-find", compact=True)
             with VerticalScroll(id="help-body", can_focus=False):
                 yield Static(id="help-text")
             yield KeyHints(indent=0, id="help-foot")

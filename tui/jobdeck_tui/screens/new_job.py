@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from textual.binding import Binding, BindingType
@@ -33,6 +33,7 @@ class NewJobScreen(FormScreen[NewJob]):
     ]
     DIALOG = "new-job"
     OPTIONS = JOB_OPTIONS
+    UNSAVED = "No job was enqueued."
 
     def __init__(self, kinds: Sequence[Kind], like: Job | None = None, *, last: str = "") -> None:
         """Create the form.
@@ -85,6 +86,9 @@ class NewJobScreen(FormScreen[NewJob]):
     def validate_draft(self, queue: Queue, draft: NewJob) -> tuple[Problems, object]:
         kind, args, options = draft
         return problems_of_job(queue, kind, args, options), None
+
+    def save(self, draft: NewJob, answer: Callable[[str | None], None]) -> None:
+        self.cockpit.feed.enqueue(*draft, answer)
 
     def command_line(self, draft: NewJob) -> str:
         return new_job_command(self._kind, draft[1], self.typed_options())

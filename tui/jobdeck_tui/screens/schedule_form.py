@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar, cast
 from zoneinfo import available_timezones
 
@@ -20,6 +20,7 @@ from ..forms.schedule_draft import ScheduleDraft, TickPreview
 from ..forms.validation import Problems
 from ..text.cron_text import describe_cron
 from ..text.sanitize import safe
+from ..widgets.base.text_input import TextInput
 from ..widgets.details.job_details import StyledLine
 from ..widgets.details.schedule_details import tick_lines
 from ..widgets.forms.field import Field
@@ -38,6 +39,7 @@ class ScheduleFormScreen(FormScreen[ScheduleDraft]):
     ]
     DIALOG = "schedule-form"
     OPTIONS = SCHEDULE_OPTIONS
+    UNSAVED = "The schedules stay as they are."
 
     def __init__(self, kinds: Sequence[Kind], before: Schedule | None = None) -> None:
         """Create the form.
@@ -54,9 +56,9 @@ class ScheduleFormScreen(FormScreen[ScheduleDraft]):
 
     def above(self) -> Iterable[Widget]:
         before = self._before
-        name = Input(before.name if before else "", placeholder="nightly", compact=True, disabled=before is not None)
-        cron = Input(before.cron if before else "", placeholder="30 7 * * MON-FRI · @daily · every 90s", compact=True)
-        zone = Input(before.timezone if before else _local_zone_name(), placeholder="UTC", compact=True)
+        name = TextInput(before.name if before else "", placeholder="nightly", compact=True, disabled=before is not None)
+        cron = TextInput(before.cron if before else "", placeholder="30 7 * * MON-FRI · @daily · every 90s", compact=True)
+        zone = TextInput(before.timezone if before else _local_zone_name(), placeholder="UTC", compact=True)
         names = [(safe(each), each) for each in self.kinds]
         kind = Select(names, value=self._kind.name, allow_blank=False, compact=True, id="schedule-kind")
         yield Field("name", name, "cannot be changed" if before else "a unique name", required=not before)
@@ -100,6 +102,9 @@ class ScheduleFormScreen(FormScreen[ScheduleDraft]):
 
     def validate_draft(self, queue: Queue, draft: ScheduleDraft) -> tuple[Problems, object]:
         return draft.validate(queue, stranger=_is_unregistered(draft.kind))
+
+    def save(self, draft: ScheduleDraft, answer: Callable[[str | None], None]) -> None:
+        self.cockpit.feed.save(draft.save, answer)
 
     def command_line(self, draft: ScheduleDraft) -> str:
         options = self.typed_options()

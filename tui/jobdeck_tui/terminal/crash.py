@@ -10,6 +10,7 @@ from platformdirs import user_log_path
 
 from jobdeck import __version__
 
+from ..text.private_file import write_private_text
 from ..text.sanitize import safe
 from .program_log import ProgramLog
 
@@ -27,7 +28,9 @@ def write_report(error: BaseException, log: ProgramLog) -> str:
     try:
         folder = log_folder()
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(_report_text(error, log), "utf-8", errors="backslashreplace")
+        write_private_text(folder / name, _report_text(error, log))
+    except RuntimeError:
+        return f"{crashed}the report could not be written, because this user has no home folder; set HOME."
     except OSError as problem:
         return f"{crashed}the report could not be written to {safe(str(log_folder()))}: {problem.strerror}."
     return f"{crashed}the report is in {safe(str(folder / name))}."

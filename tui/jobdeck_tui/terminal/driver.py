@@ -19,12 +19,12 @@ from select import select
 from threading import Thread
 
 from textual import constants, screen
-from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 from textual.events import InputEvent, MouseMove
 from textual.message import Message
 
 from .event_loop import call_when_idle, with_short_switch_interval
+from .paste import PasteParser
 from .splash import ENTER, take_over
 
 ESCAPE_DELAY = 0.025
@@ -53,7 +53,7 @@ class InlineDriver(LinuxDriver):
         _set_delays()
         self._unwritten: list[str] = []
         self._received: deque[Message] = deque()
-        self._parser = XTermParser(self._debug)
+        self._parser = PasteParser(self._debug)
         self._decode = getincrementaldecoder("utf-8")("replace").decode
         super().start_application_mode()  # type: ignore[no-untyped-call]
         self._listen()

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from ...model.attempt_result import AttemptResult, Cancelled, Completed, Failed, Released, Snoozed
 from ...model.jobs import Outcome, Reason
+from ...model.retention import GIVEN_BACK_KEPT
 from ...model.states import State
 from ..base import LostLeases
 from ..records import one_line, replace_surrogates
@@ -33,12 +34,13 @@ _REQUEUE = """
 state = CASE WHEN cancelling THEN 'cancelled' ELSE '{state}' END,
 finished_at = CASE WHEN cancelling THEN ?::double precision END, attempt = attempt - 1"""
 _FAIL = """
-state = CASE WHEN cancelling THEN 'cancelled' WHEN ?3::double precision IS NULL OR attempt >= max_attempts THEN 'failed'
+state = CASE WHEN cancelling THEN 'cancelled' WHEN ?3::double precision IS NULL OR attempt >= max_attempts + ?7 THEN 'failed'
              ELSE 'retrying' END,
-finished_at = CASE WHEN cancelling OR ?3 IS NULL OR attempt >= max_attempts THEN ?2::double precision END,
-scheduled_at = CASE WHEN cancelling OR attempt >= max_attempts THEN scheduled_at ELSE coalesce(?3, scheduled_at) END,
-reason = CASE WHEN NOT cancelling AND (?3 IS NULL OR attempt >= max_attempts) THEN ?5 END,
-error = ?4, crashes = crashes + ?6, {end_lease} WHERE id = ?7 AND state = 'running' AND lease = ?8"""
+finished_at = CASE WHEN cancelling OR ?3 IS NULL OR attempt >= max_attempts + ?7 THEN ?2::double precision END,
+scheduled_at = CASE WHEN cancelling OR attempt >= max_attempts + ?7 THEN scheduled_at ELSE coalesce(?3, scheduled_at) END,
+reason = CASE WHEN NOT cancelling AND (?3 IS NULL OR attempt >= max_attempts + ?7) THEN ?5 END,
+error = ?4, crashes = crashes + ?6, max_attempts = max_attempts + ?7, {end_lease}
+WHERE id = ?8 AND state = 'running' AND lease = ?9"""
 _BULK_FROM = 4
 """The minimum number of completions to write them in one statement."""
 _COMPLETE_BULK = f"""
@@ -59,6 +61,11 @@ SELECT id, lease, number, ?1, started_at, finished_at, 'completed'
   FROM unnest(?2::bigint[], ?3::bigint[], ?4::integer[], ?5::double precision[], ?6::double precision[])
        AS done (id, lease, number, started_at, finished_at)
     ON CONFLICT DO NOTHING
+"""
+_TRIM = f"""
+DELETE FROM jobdeck_attempts WHERE job_id = ?1::bigint AND lease IN (
+    SELECT lease FROM jobdeck_attempts WHERE job_id = ?1 AND outcome IN ('snoozed', 'released')
+     ORDER BY finished_at DESC OFFSET {GIVEN_BACK_KEPT})
 """
 _LATE = "UPDATE jobdeck_attempts SET late_at = ? WHERE job_id = ? AND lease = ? AND late_at IS NULL"
 # Why a job is final, if the result does not say.
@@ -127,7 +134,14 @@ class Completer:
             error = f"{result.error_type}: {result.message}" if result.message else result.error_type
             reason = result.reason or _REASONS.get(result.outcome, Reason.EXHAUSTED)
             retry_at = None if result.retry_at is None else result.retry_at + self._connections.clock_offset
-            return (result.finished_at, retry_at, one_line(error), reason.value, int(result.outcome is Outcome.CRASHED))
+            return (
+                result.finished_at,
+                retry_at,
+                one_line(error),
+                reason.value,
+                int(result.outcome is Outcome.CRASHED),
+                result.extra_attempts,
+            )
 
         return self._record(
             results,
@@ -211,6 +225,8 @@ class Completer:
                     final[job.id] = state
             session.executemany(_LATE, late)
             record_attempts(session, attempts)
+            if measure in ("snoozed", "released"):
+                session.executemany(_TRIM, [(job_id,) for job_id, *_ in attempts])
             self._resolve(session, counters, final)
             counters.write(session)
         return lost

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from ...model.address import DatabaseAddress
 from ...model.errors import StoreRefused
-from ..redact import without_password
 
 _DEFAULTS: dict[str, str | int | None] = {
     "application_name": "jobdeck",
@@ -26,7 +26,7 @@ _DEFAULTS: dict[str, str | int | None] = {
 class Address:
     """The address of a database."""
 
-    conninfo: str
+    conninfo: str = field(repr=False)
     """The address for libpq."""
     shown: str
     """The address without the password."""
@@ -38,9 +38,12 @@ class Address:
         Raises:
             StoreRefused: it cannot be parsed.
         """
+        address = DatabaseAddress.parse(where)
         try:
-            parsed = conninfo_to_dict(where)
-        except psycopg.Error as error:
-            problem = " ".join(str(error).split())
-            raise StoreRefused(without_password(where), f"is not a valid database address ({problem})") from None
-        return cls(make_conninfo("", **(_DEFAULTS | parsed)), without_password(where))
+            parsed = conninfo_to_dict(address.text)
+        except (psycopg.Error, ValueError):  # its message quotes what may be a part of the password
+            raise StoreRefused(
+                address.shown,
+                "is not a valid database address: it has an option that PostgreSQL's client library does not know",
+            ) from None
+        return cls(make_conninfo("", **(_DEFAULTS | parsed)), address.shown)

@@ -16,6 +16,7 @@ import apsw
 from ...clock import Clock
 from ...model.attempt_result import AttemptResult, Cancelled, Completed, Failed, Released, Snoozed
 from ...model.jobs import Outcome, Reason
+from ...model.retention import GIVEN_BACK_KEPT
 from ...model.states import State
 from ..base import LostLeases
 from ..notifier import SocketNotifier
@@ -36,11 +37,11 @@ _REQUEUE = """
 state = CASE WHEN cancelling THEN 'cancelled' ELSE '{state}' END,
 finished_at = CASE WHEN cancelling THEN ? END, attempt = attempt - 1"""
 _FAIL = """
-state = CASE WHEN cancelling THEN 'cancelled' WHEN ?3 IS NULL OR attempt >= max_attempts THEN 'failed' ELSE 'retrying' END,
-finished_at = CASE WHEN cancelling OR ?3 IS NULL OR attempt >= max_attempts THEN ?2 END,
-scheduled_at = CASE WHEN cancelling OR attempt >= max_attempts THEN scheduled_at ELSE coalesce(?3, scheduled_at) END,
-reason = CASE WHEN NOT cancelling AND (?3 IS NULL OR attempt >= max_attempts) THEN ?5 END,
-error = ?4, crashes = crashes + ?6"""
+state = CASE WHEN cancelling THEN 'cancelled' WHEN ?3 IS NULL OR attempt >= max_attempts + ?7 THEN 'failed' ELSE 'retrying' END,
+finished_at = CASE WHEN cancelling OR ?3 IS NULL OR attempt >= max_attempts + ?7 THEN ?2 END,
+scheduled_at = CASE WHEN cancelling OR attempt >= max_attempts + ?7 THEN scheduled_at ELSE coalesce(?3, scheduled_at) END,
+reason = CASE WHEN NOT cancelling AND (?3 IS NULL OR attempt >= max_attempts + ?7) THEN ?5 END,
+error = ?4, crashes = crashes + ?6, max_attempts = max_attempts + ?7"""
 _BULK_FROM = 4
 """The minimum number of completions to write them in one statement."""
 # The plus keeps the planner from reading all running jobs for each of the rows.
@@ -56,6 +57,11 @@ INSERT INTO jobdeck_attempts (job_id, lease, number, worker, started_at, finishe
 SELECT value ->> 0, value ->> 1, value ->> 5, ?, (value ->> 4) / 1e6, (value ->> 2) / 1e6, 'completed'
   FROM json_each(?) WHERE true
     ON CONFLICT DO NOTHING
+"""
+_TRIM = f"""
+DELETE FROM jobdeck_attempts WHERE job_id = ?1 AND lease IN (
+    SELECT lease FROM jobdeck_attempts WHERE job_id = ?1 AND outcome IN ('snoozed', 'released')
+     ORDER BY finished_at DESC LIMIT -1 OFFSET {GIVEN_BACK_KEPT})
 """
 _LATE = "UPDATE jobdeck_attempts SET late_at = ? WHERE job_id = ? AND lease = ? AND late_at IS NULL"
 # Why a job is final, if the result does not say.
@@ -109,7 +115,14 @@ class Completer:
         def values(result: Failed) -> tuple[Any, ...]:
             error = f"{result.error_type}: {result.message}" if result.message else result.error_type
             reason = result.reason or _REASONS.get(result.outcome, Reason.EXHAUSTED)
-            return (result.finished_at, result.retry_at, one_line(error), reason.value, result.outcome is Outcome.CRASHED)
+            return (
+                result.finished_at,
+                result.retry_at,
+                one_line(error),
+                reason.value,
+                result.outcome is Outcome.CRASHED,
+                result.extra_attempts,
+            )
 
         return self._record(
             results,
@@ -184,6 +197,8 @@ class Completer:
                 if State(state).is_final:
                     final[job.id] = State(state)
             record_attempts(connection, attempts)
+            if measure in ("snoozed", "released"):
+                connection.executemany(_TRIM, [(job_id,) for job_id, *_ in attempts])
             self._resolve(connection, counters, final)
             counters.write(connection)
         return lost

@@ -14,6 +14,7 @@ from ...clock import Clock
 from ...model.errors import StoreFailed, StoreMissing, StoreReplaced
 from .errors import ErrorTranslator
 from .file_identity import DatabaseIdentity
+from .lock_wait import LockWaits
 from .raw_connection import close_connection, connect
 from .schema import make_ready
 from .wal import LOG_KEPT, file_size, wal_path
@@ -28,6 +29,8 @@ class _Local(threading.local):
     generation = 0
     """The number of the database that the connection is open on."""
     after_commit: dict[Callable[[], None], None] | None = None
+    urgent = False
+    """Whether its waits for the lock come before those of others."""
 
 
 class Connections:
@@ -50,6 +53,7 @@ class Connections:
         self._closed = False
         self._opening = self._generation = 0
         self._waiting: dict[int, float] = {}
+        self.lock_waits = LockWaits()
         self._identity = DatabaseIdentity(self._path, self.where)
         self._translate_errors = ErrorTranslator(self.where)
         with self._translate_errors:
@@ -62,7 +66,13 @@ class Connections:
         if found is None:
             with self._guard:  # a connection that is opened during the close, or a change of files, must not outlive it
                 opening, generation = self._opening, self._generation
-            found = connect(self._path, ended=lambda: self._closed, wait_started=self._wait_started)
+            found = connect(
+                self._path,
+                ended=lambda: self._closed,
+                wait_started=self._wait_started,
+                waits=self.lock_waits,
+                urgent=lambda: self._local.urgent,
+            )
             # SQLite would delete the log by its name, which may belong to another database by then: see `close`.
             found.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
             found.execute("PRAGMA journal_mode = WAL")
@@ -216,9 +226,18 @@ class Connections:
         try:
             connection.execute(statement)
         finally:
-            if self._waiting:
-                self._waiting.pop(threading.get_ident(), None)
+            if self._waiting and (since := self._waiting.pop(threading.get_ident(), None)) is not None:
+                self.lock_waits.record(since)
         return connection
+
+    @contextmanager
+    def urgent(self) -> Iterator[None]:
+        """Let this thread's waits for the lock end before those of other threads and processes."""
+        self._local.urgent = True
+        try:
+            yield
+        finally:
+            self._local.urgent = False
 
     @contextmanager
     def transaction(self) -> Iterator[apsw.Connection]:

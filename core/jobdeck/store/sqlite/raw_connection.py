@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import apsw
 
 from ...model.metrics import error_place
+from ..filesystem import create_private_file
 from .errors import BUSY_TIMEOUT
+from .lock_wait import LockWaits
 
-_PATIENCE = 0.02
-"""Seconds of waiting after which a connection polls twice as often, and so on."""
 _CLOSE_TRIES = 200
 """Tries of 5 ms each to interrupt another thread's statement before a close."""
 
@@ -25,6 +25,8 @@ def connect(
     create: bool = False,
     ended: Callable[[], bool] = lambda: False,
     wait_started: Callable[[float], None] = lambda since: None,
+    waits: LockWaits | None = None,
+    urgent: Callable[[], bool] = lambda: False,
 ) -> apsw.Connection:
     """Open the file.
 
@@ -34,15 +36,18 @@ def connect(
             not a new and empty queue.
         ended: returns whether to stop waiting for a lock.
         wait_started: called with the time on the monotonic clock when this connection starts to wait for a lock.
+        waits: paces the waits for a lock; shared by the connections of a process.
+        urgent: returns whether the wait is urgent.
     """
+    if create:
+        with suppress(OSError):  # SQLite reports what is wrong
+            create_private_file(path)  # its log and index get the same permissions from SQLite
     flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
     connection = apsw.Connection(str(path), flags=flags, statementcachesize=256)
     waiting_from = 0.0
+    pause = (waits or LockWaits()).pause
 
     def busy(calls: int) -> bool:
-        # SQLite's own handler sleeps longer and longer, up to 100 ms, so a process that asks rarely is starved by one that asks
-        # constantly. Here sleeps are short, of random length, and shorter the longer a connection has waited: the more often it
-        # asks, the more likely it is next, so none waits for long.
         nonlocal waiting_from
         now = time.monotonic()
         if calls == 0:
@@ -50,7 +55,7 @@ def connect(
             wait_started(now)
         elif now - waiting_from > BUSY_TIMEOUT or ended():
             return False
-        time.sleep(random.uniform(0.0002, 0.002) / (1 + (now - waiting_from) / _PATIENCE))
+        time.sleep(pause(now - waiting_from, urgent=urgent()))
         return True
 
     connection.set_busy_handler(busy)

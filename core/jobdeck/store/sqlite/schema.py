@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import time
-from importlib.resources import files
 from pathlib import Path
 
 import apsw
@@ -58,7 +57,7 @@ def check_file(path: Path, where: str) -> None:
     if not path.exists():
         try:
             # One level, as for a new project; a deeper path is more likely mistyped.
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(0o700, exist_ok=True)
         except FileNotFoundError:
             raise StoreRefused(where, f"cannot be created: the folder {path.parent.parent} does not exist") from None
         except OSError as error:
@@ -107,6 +106,8 @@ def _migrate(connection: apsw.Connection, where: str, *, adopt: bool) -> None:
 
 
 def _steps() -> list[str]:
+    from importlib.resources import files  # imported late: it is slow to load, and most databases are ready
+
     folder = files("jobdeck.store") / "migrations"
     scripts = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".sql")), key=lambda entry: entry.name)
     return [script.read_text() for script in scripts]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable
 
 from ...clock import Clock
@@ -31,6 +32,13 @@ SELECT id, queue, kind, state FROM jobdeck_jobs INDEXED BY jobdeck_expiring
  ORDER BY expires_at LIMIT ?
 """
 _LEASE_ENDED = f"SELECT {JOB_COLUMNS} FROM jobdeck_jobs WHERE state = 'running' AND {ENDED} ORDER BY id LIMIT ?"
+
+_RECENT_WAIT = 30.0
+"""Seconds for which a wait for the lock is a reason to expect late renewals."""
+_RENEWAL_PAUSE = 0.05
+"""Seconds, at least, in which other processes can renew leases before expired ones are ended."""
+_LONGEST_RENEWAL_PAUSE = 2.0
+"""Seconds after which leases are ended, however contended the lock is."""
 
 
 class Transitions:
@@ -84,7 +92,8 @@ class Transitions:
         pairs = dict(held)
         if not pairs:
             return HeartbeatResult(frozenset(), frozenset())
-        with self._connections.write_transaction() as connection:
+        # A lease that ends because its worker waits for claims of others would let its job run twice.
+        with self._connections.urgent(), self._connections.write_transaction() as connection:
             rows = rows_of(
                 connection,
                 "UPDATE jobdeck_jobs SET lease_until = ? FROM json_each(?) AS held"
@@ -109,6 +118,7 @@ class Transitions:
             others = self._foreign_clocks.read(connection)
             if not connection.execute(_LEASE_ENDED, (others, monotonic, 1)).fetchall():
                 return []  # nearly always: no need to block writers
+        self._let_renewals_pass()
         with self._connections.write_transaction() as connection:
             jobs = [*map(job_reader(0.0), rows_of(connection, _LEASE_ENDED, (others, monotonic, limit)))]
             final: dict[int, State | None] = {}
@@ -134,3 +144,26 @@ class Transitions:
         if jobs:
             self._connections.after_commit(self._notify)
         return [job.id for job in jobs]
+
+    def _let_renewals_pass(self) -> None:
+        """Give the workers that wait for the lock time to renew their leases, before any expired lease is ended.
+
+        A lease may have expired because another program held the lock. As soon as the lock is free, this process could be
+        faster than the lease's worker, which is alive. So it takes the lock, releases it, and waits. If it then has to wait
+        for the lock for a large part of that time, so had the others, and the next pause is longer.
+        """
+        if self._connections.in_transaction():
+            return
+        pause = _RENEWAL_PAUSE
+        while True:
+            with self._connections.write_transaction():
+                released = time.monotonic()
+            if not self._connections.lock_waits.ended_within(_RECENT_WAIT):
+                return  # a worker takes the lock every few seconds: it would have waited
+            time.sleep(pause)
+            requested = time.monotonic()
+            with self._connections.write_transaction():
+                waited = time.monotonic() - requested
+            if waited <= (requested - released) / 2 or pause > _LONGEST_RENEWAL_PAUSE:
+                return
+            pause = max(2 * pause, 3 * waited)

@@ -17,6 +17,7 @@ from jobdeck import Kind, Parameter
 from ...forms.shell_line import format_line, needs_shell, read_line
 from ...forms.values import fits_fields, pretty_json, read_value, short_type
 from ...text.sanitize import safe
+from ..base.text_input import TextInput
 from .checkbox import Checkbox
 from .field import Field
 from .form_modes import FormModes
@@ -121,10 +122,10 @@ class ArgumentsForm(Vertical):
 
     def _command_fields(self, args: Mapping[str, Any]) -> list[Field]:
         """Create the fields of a command: a line as in a shell, whether to run it through sh, and the folder."""
-        line = Input(format_line(args) or "", placeholder="gzip -9 access.log", compact=True)
+        line = TextInput(format_line(args) or "", placeholder="gzip -9 access.log", compact=True)
         box = Checkbox(args.get("shell") is True, words=("sh interprets | > * $ …", "passed to the program as is"))
         box.set_by_user = "command" in args
-        folder = Input(str(args.get("cwd") or ""), placeholder="the folder of the worker", compact=True)
+        folder = TextInput(str(args.get("cwd") or ""), placeholder="the folder of the worker", compact=True)
         return [
             Field("command", line, "as typed in a shell", required=True),
             Field("shell", box, "", label="through sh"),

@@ -14,6 +14,7 @@ from jobdeck import Parameter
 
 from ...forms.values import format_value, short_type
 from ...text.sanitize import safe
+from ..base.text_input import TextInput
 from .checkbox import Checkbox
 
 
@@ -70,7 +71,7 @@ class Field(Vertical):
             )
         else:
             holder = "" if parameter.required else "default"
-            entry = Input(format_value(shown, parameter.type), placeholder=holder, compact=True)
+            entry = TextInput(format_value(shown, parameter.type), placeholder=holder, compact=True)
         return cls(parameter.name, entry, hint, required=parameter.required, chosen=chosen)
 
     def compose(self) -> ComposeResult:

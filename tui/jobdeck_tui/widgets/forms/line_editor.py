@@ -13,6 +13,8 @@ from textual.events import Blur
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from ..base.text_input import TextInput
+
 Check = Callable[[str], str | None]
 """Returns what is wrong with a text, or `None`."""
 
@@ -20,7 +22,7 @@ Check = Callable[[str], str | None]
 class LineEditor(Horizontal):
     """Hidden until `edit` opens it. Restores the focus when it closes."""
 
-    class _Field(Input):
+    class _Field(TextInput):
         BINDINGS: ClassVar[list[BindingType]] = [
             Binding("enter", "submit", "save"),
             Binding("escape", "drop", "cancel", tooltip="Discard the change"),

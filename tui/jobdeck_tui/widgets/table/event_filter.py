@@ -7,13 +7,15 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.suggester import SuggestFromList
-from textual.widgets import Input
 
 from ...text.event_format import WORDS
+from ..base.text_input import TextInput
 
 
-class EventFilterLine(Input):
+class EventFilterLine(TextInput):
     """Event types and words. Enter keeps the filter, escape clears it."""
+
+    JOIN = " "
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "clear_filter", "clear", tooltip="Show all events"),
@@ -26,7 +28,7 @@ class EventFilterLine(Input):
         """The filter was cleared."""
 
     def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id, compact=True, placeholder="failed  acts  kind:mail  queue:img  id:42  any words")
+        super().__init__(id=id, compact=True, placeholder="failed  operations  kind:mail  queue:img  id:42  any words")
         self.suggester = SuggestFromList([*WORDS, "kind:", "queue:", "id:", "worker:", "actor:"])
 
     def action_complete(self) -> None:

@@ -19,11 +19,14 @@ from ...text.format import number
 from ...text.sanitize import safe
 from ..base.panel import LineWidget
 from ..base.strips import Piece
+from ..base.text_input import TextInput
 from ..forms.suggestions import SuggestionList
 
 
-class FilterLine(Input):
+class FilterLine(TextInput):
     """The input of the filter."""
+
+    JOIN = " "
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "clear_filter", "clear", tooltip="Deselect the suggestion, or show all jobs"),

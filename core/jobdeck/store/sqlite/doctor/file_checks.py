@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 
 from ....model.findings import Severity
@@ -67,10 +68,21 @@ def _durability(context: CheckContext) -> Iterator[CheckResult]:
             yield Severity.PROBLEM, text, "Set JOBDECK_SYNCHRONOUS=FULL."
 
 
+def _permissions(context: CheckContext) -> Iterator[CheckResult]:
+    mode = context.path.stat().st_mode & 0o777
+    if mode & 0o007:
+        can = "change" if mode & 0o002 else "read"
+        text = f"Every user of this machine can {can} the file, with the arguments of all jobs (mode {mode:03o})."
+        yield Severity.WARNING, text, f"chmod o= {shlex.quote(str(context.path))}*"
+    else:
+        yield Severity.OK, f"Other users of this machine cannot read the file (mode {mode:03o}).", ""
+
+
 SOUND: Sequence[tuple[str, Check]] = (("integrity", _integrity),)
 FRAME: Sequence[tuple[str, Check]] = (
     ("schema", _schema),
     ("size", _size),
     ("log", _log),
     ("durability", _durability),
+    ("permissions", _permissions),
 )
