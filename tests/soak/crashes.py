@@ -38,9 +38,10 @@ def noop() -> None:
     pass
 """
 WORKER = """
-import sys, threading, time
+import logging, sys, threading, time
 from pathlib import Path
 from jobdeck import Queue, Settings, Worker, load_apps
+logging.basicConfig(level="INFO", format="%(asctime)s %(process)d %(threadName)s %(message)s")
 load_apps([sys.argv[2]])
 with Queue(sys.argv[1], settings=Settings(shutdown_grace=2.0)) as queue, Worker(queue, threads=2) as worker:
     tids = "".join(f"{each.name} {each.native_id}\\n" for each in threading.enumerate())
@@ -50,6 +51,8 @@ with Queue(sys.argv[1], settings=Settings(shutdown_grace=2.0)) as queue, Worker(
 """
 BOUND = 15.0
 """Seconds within which `health` says unhealthy."""
+SLOW = 10.0
+"""Seconds of a recovery after which the log of the workers is shown."""
 RECOVERY = 60.0
 """Seconds that a worker gets to work again after a crash, on a machine that has other things to do."""
 
@@ -185,6 +188,8 @@ def crashes(n: int, random: Random, load: int) -> list[str]:
                             for worker in workers
                         )
                         slowest = max(slowest, took)
+                        if took > SLOW:
+                            print((cluster.folder / "log").read_text()[-4000:])
                         healthy = wait(lambda: cluster.health()[0], RECOVERY, "healthy")
                         print(
                             f"crash {number:2} ({how}): both workers again after {took:4.1f} s, healthy {healthy:4.1f} s later",
